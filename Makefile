@@ -1,0 +1,45 @@
+# `make` lists the targets. Everything is installed into .venv, once; nothing else on the machine is touched.
+
+VENV := .venv
+PYTHON ?= $(shell for p in python3.12 python3.11 python3; do \
+  $$p -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' 2>/dev/null && echo $$p && break; done)
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-all check format schemas clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+demo: $(INSTALLED)  ## set up this machine and run the main job: a search of a depth model on demo data
+	$(BIN)/automl run --policy on --yes
+
+test: $(INSTALLED)  ## set up and run the tests (under 10 minutes on 2 cores)
+	$(BIN)/pytest -m "not slow and not gpu" -n 2 --dist worksteal -q
+
+test-all: $(INSTALLED)  ## every test, the slow ones too
+	$(BIN)/pytest -m "not gpu" -n 2 --dist worksteal -q
+
+check: $(INSTALLED)  ## the linters: ruff, format, mypy strict, import contracts, spelling
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/codespell automl depth_net tests docs benchmarks studies templates *.md
+
+format: $(INSTALLED)  ## rewrite the code in the house style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+schemas: $(INSTALLED)  ## write schemas/depth_net_mono/ anew from the trainer's own config
+	$(BIN)/python -m depth_net.schema schemas/depth_net_mono
+
+clean:  ## delete the environment and the caches, never results
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "error: Python 3.11 or 3.12 is needed; none was found on PATH (or set PYTHON=/path/to/python3.12)"; exit 2; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[depth,dev]'
+	@touch $@

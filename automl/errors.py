@@ -1,0 +1,114 @@
+"""Every deliberate error of `automl`, its exit status, and how a problem is described.
+
+An error that a user can mend carries `Problem`s: all of them at once, each with the place, what was found, what was
+expected and what to do. Only `automl.cli.app` prints an error or ends the process. The tree:
+
+- `AutomlError` (1)
+    - `ConfigurationError` (2): the request, a skill, a study, a spec or the data cannot be used.
+    - `NothingToRunError` (3): everything is valid and there is nothing to do.
+    - `LaunchError` (4): a trial process, Ray or the tracking server could not be started.
+    - `StudyFailedError` (5): the study ran and no trial has a usable value.
+    - `ResumeMismatchError` (6): a study directory belongs to another plan.
+    - `InterruptedStudyError` (130): a signal ended the study; it can be resumed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One thing that is wrong, in the words of the person who has to mend it.
+
+    Attributes:
+        where: File and dotted path, e.g. ``studies/demo.yaml: space.train.optim.lr``, or the option's name.
+        found: What is there.
+        expected: What would be accepted.
+        fix: The one thing to do.
+    """
+
+    where: str
+    found: str
+    expected: str
+    fix: str
+
+
+class AutomlError(Exception):
+    """Base of every error that `automl` raises on purpose.
+
+    Args:
+        headline: One sentence, without a final full stop.
+        problems: What is wrong, all of it.
+    """
+
+    exit_status: ClassVar[int] = 1
+
+    def __init__(self, headline: str, problems: Iterable[Problem] = ()) -> None:
+        super().__init__(headline)
+        self.headline = headline
+        self.problems = tuple(problems)
+
+    def __str__(self) -> str:
+        lines = [self.headline]
+        for problem in self.problems:
+            lines += [
+                "",
+                problem.where,
+                f"  found     {problem.found}",
+                f"  expected  {problem.expected}",
+                f"  fix       {problem.fix}",
+            ]
+        return "\n".join(lines)
+
+
+class ConfigurationError(AutomlError):
+    """The request, a skill, a study file, a spec or the data cannot be used as they are."""
+
+    exit_status = 2
+
+    @classmethod
+    def from_problems(cls, problems: Iterable[Problem], *, subject: str) -> ConfigurationError:
+        """Build the error for a list of problems, e.g. ``2 problems in the study``.
+
+        Args:
+            problems: At least one.
+            subject: What has the problems, with its article: ``the study``.
+        """
+        listed = tuple(problems)
+        count = "1 problem" if len(listed) == 1 else f"{len(listed)} problems"
+        return cls(f"{count} in {subject}", listed)
+
+
+class NothingToRunError(AutomlError):
+    """Everything is valid, and there is nothing to do."""
+
+    exit_status = 3
+
+
+class LaunchError(AutomlError):
+    """A process that the study needs could not be started."""
+
+    exit_status = 4
+
+
+class StudyFailedError(AutomlError):
+    """The study ran to its end and no trial has a usable value."""
+
+    exit_status = 5
+
+
+class ResumeMismatchError(AutomlError):
+    """The study directory was made by another plan than the one asked for."""
+
+    exit_status = 6
+
+
+class InterruptedStudyError(AutomlError):
+    """A signal ended the study; the directory can be resumed."""
+
+    exit_status = 130

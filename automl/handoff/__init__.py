@@ -1,0 +1,1 @@
+"""Hand-over: the best checkpoint, evaluated, exported and quantised by the skill's own actions."""

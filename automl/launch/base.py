@@ -1,0 +1,73 @@
+"""The launcher's contract: start one command as a process tree that can be watched, killed whole and never orphaned.
+
+Implementations (`local`, `docker`, `scripted`, ...) pass the abstract suite in `tests/contracts/`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaunchRequest:
+    """One process tree to start.
+
+    Attributes:
+        command: The program and its arguments; never passed through a shell unless the first element is one.
+        directory: Working directory; exists.
+        environment: The whole environment of the process.
+        log: File that takes stdout and stderr, appended.
+        tag: Identifies study, trial and attempt, e.g. ``demo-8f3a/0007/1``; leftovers are found by it.
+        gpus: Devices the tree may use, as CUDA_VISIBLE_DEVICES entries; empty for none.
+        image: Container image, for launchers that use one.
+        read_only: Host paths the command reads.
+        writable: Host paths the command writes.
+    """
+
+    command: tuple[str, ...]
+    directory: Path
+    environment: Mapping[str, str]
+    log: Path
+    tag: str
+    gpus: tuple[str, ...] = ()
+    image: str | None = None
+    read_only: tuple[Path, ...] = ()
+    writable: tuple[Path, ...] = ()
+    options: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+
+class Job(ABC):
+    """A started process tree."""
+
+    @abstractmethod
+    def poll(self) -> int | None:
+        """Return the exit status (negative for a signal), or None while it runs. Never blocks."""
+
+    @abstractmethod
+    def kill(self, *, grace_s: float) -> None:
+        """End the whole tree: SIGTERM, after ``grace_s`` seconds SIGKILL. Returns when no process of it lives.
+
+        A job that has ended already, or is killed twice, is no error.
+        """
+
+
+class Launcher(ABC):
+    """Starts jobs of one kind."""
+
+    @abstractmethod
+    def launch(self, request: LaunchRequest) -> Job:
+        """Start a job.
+
+        Raises:
+            LaunchError: the command could not be started; names the command and the reason.
+        """
+
+    def close(self) -> None:
+        """End whatever the launcher keeps running for later jobs. Jobs are not touched."""

@@ -1,0 +1,1 @@
+"""Measurements: what trainers report, read from their files as they grow."""

@@ -1,0 +1,1 @@
+"""Searchers: propose assignments and learn from results."""

@@ -1,0 +1,46 @@
+"""The searcher's contract: ask for the next assignment, observe measurements, tell how a trial ended.
+
+Every implementation passes the abstract suite in `tests/contracts/`. A searcher never sees a value that is not finite,
+never leaves a trial open, and gives the same assignments for the same seed and history.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from automl.study.trial import Proposal, TrialResult
+
+
+class Searcher(ABC):
+    """Proposes assignments and learns from results."""
+
+    @abstractmethod
+    def ask(self) -> Proposal | None:
+        """Return the next proposal, or None when the space is exhausted."""
+
+    @abstractmethod
+    def observe(self, number: int, epoch: int, value: float) -> None:
+        """Learn one finite intermediate value of the leading objective. Repeating an epoch changes nothing.
+
+        Raises:
+            ValueError: the value is not finite.
+        """
+
+    @abstractmethod
+    def tell(self, result: TrialResult) -> None:
+        """Learn how a trial ended. Telling the same result twice changes nothing.
+
+        COMPLETED and STOPPED results count with their value, DIVERGED ones as a failure to be avoided, FAILED ones are
+        neither good nor pending.
+        """
+
+    @abstractmethod
+    def open_proposals(self) -> Sequence[Proposal]:
+        """Return proposals that were asked for and not told yet: what a resume has to run again."""
+
+    def close(self) -> None:
+        """Release files and threads."""

@@ -1,0 +1,125 @@
+"""What a model skill is, once read: frozen data, no files, no policy.
+
+A skill is a folder with `skill_info.yaml`, a train schema and spec templates. `automl.skill.load` reads one,
+`automl.skill.layout` knows the two on-disk layouts. Nothing in a skill is executed by loading it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from automl.errors import Problem
+
+JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
+"""What YAML, JSON and TOML files hold. Mappings have text keys; numbers may be NaN or infinite."""
+
+
+class ConfigFormat(StrEnum):
+    """The format in which an action wants its spec file."""
+
+    YAML = "yaml"
+    JSON = "json"
+    TOML = "toml"
+
+
+class SlotKind(StrEnum):
+    """What an input or output of an action is."""
+
+    FILE = "file"
+    FOLDER = "folder"
+    LOCAL_GLOB = "local_glob"
+    LIST = "list"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileSlot:
+    """A key of the spec that names a file or a folder.
+
+    Attributes:
+        key: Parameter path in the spec, list indices included: ``dataset.train_dataset.data_sources[0].data_file``.
+        kind: What has to be there.
+        is_optional: The action runs without it.
+    """
+
+    key: str
+    kind: SlotKind
+    is_optional: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SkillAction:
+    """One thing a skill can do: train, evaluate, inference, export, ...
+
+    Attributes:
+        name: The action's name in `skill_info.yaml`.
+        command: The command template. ``{config_path}`` occurs exactly once and is the only thing ever replaced.
+        config_format: Format of the spec file.
+        inputs: File slots that must or may be filled before the action starts.
+        outputs: File slots the action writes.
+        image: Container image of this action, if it differs from the skill's.
+        metric: Name of the objective metric where the skill gives one.
+        metric_direction: ``maximize`` or ``minimize`` where the skill gives one.
+        metric_file: A JSON file, relative to the results folder, that holds the metric, where the skill names one.
+        spec_params: Parameter path -> special word, literal or download description (see `automl.spec.build`).
+        data_sources: Parameter path -> rule of the `data_sources` language, as read.
+    """
+
+    name: str
+    command: str
+    config_format: ConfigFormat = ConfigFormat.YAML
+    inputs: tuple[FileSlot, ...] = ()
+    outputs: tuple[FileSlot, ...] = ()
+    image: str | None = None
+    metric: str | None = None
+    metric_direction: str | None = None
+    metric_file: str | None = None
+    spec_params: Mapping[str, JsonValue] = field(default_factory=lambda: MappingProxyType({}))
+    data_sources: Mapping[str, JsonValue] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skill:
+    """A model skill, as its files say.
+
+    Attributes:
+        name: The skill's name; the folder's name where the file gives none.
+        root: The skill folder, absolute.
+        network_arch: Architecture id; key of the registries of metrics, conditions and checkpoint names.
+        automl_enabled: The skill's own flag. Missing means False.
+        image: Container image for actions that name none; None for skills that run in this environment.
+        data_format: Name of the data set family, where given.
+        actions: Action name -> action.
+        templates: Action name -> spec template file, for those that exist.
+        schemas: Action name -> schema file, for those that exist (not yet parsed).
+        gpu_spec_key: Parameter path of the GPU count, if any.
+        node_spec_key: Parameter path of the node count, if any.
+        key_defaults: Parameter path -> value, applied under the user's overrides.
+        shorthand_keys: Alias -> parameter path.
+        required_credentials: Names of environment variables that must be present.
+        fingerprints: File name -> SHA-256 of every file that was read.
+        warnings: What could not be used and does not stop the skill from running.
+    """
+
+    name: str
+    root: Path
+    network_arch: str
+    automl_enabled: bool
+    actions: Mapping[str, SkillAction]
+    templates: Mapping[str, Path]
+    schemas: Mapping[str, Path]
+    image: str | None = None
+    data_format: str | None = None
+    gpu_spec_key: str | None = None
+    node_spec_key: str | None = None
+    key_defaults: Mapping[str, JsonValue] = field(default_factory=lambda: MappingProxyType({}))
+    shorthand_keys: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    required_credentials: tuple[str, ...] = ()
+    fingerprints: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    warnings: tuple[Problem, ...] = ()

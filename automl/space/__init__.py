@@ -1,0 +1,1 @@
+"""Search spaces: parameters, conditions, and why each parameter is in or out."""

@@ -1,0 +1,1 @@
+"""Specs: the configuration of one action, built from its layers and checked."""

@@ -1,0 +1,1 @@
+"""Stopping rules: whether a running trial should go on."""

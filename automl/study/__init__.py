@@ -1,0 +1,1 @@
+"""Studies: plan, trials, results and the files of a study directory."""

@@ -1,0 +1,148 @@
+"""What a study is before it runs: objective, budget, resources and the frozen plan.
+
+A `StudyPlan` is everything `execute_study` needs and everything a resume compares. It is built by `automl.study.plan`,
+written to `plan.json` and never changed afterwards.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from automl.policy import Route
+    from automl.skill.model import JsonValue, Skill
+    from automl.space.parameters import Scalar, SearchSpace
+    from automl.spec.model import Spec
+
+
+class Direction(StrEnum):
+    """Whether more or less of a metric is better."""
+
+    MAXIMIZE = "maximize"
+    MINIMIZE = "minimize"
+
+    def is_better(self, value: float, than: float) -> bool:
+        """Tell whether ``value`` is strictly better."""
+        return value > than if self is Direction.MAXIMIZE else value < than
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Objective:
+    """A metric and its direction.
+
+    Attributes:
+        metric: The metric's name as the trainer reports it.
+        direction: Always explicit.
+        source: Where metric and direction come from, e.g. ``registry depth_net_mono`` or ``--metric``.
+    """
+
+    metric: str
+    direction: Direction
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """When a study ends.
+
+    Attributes:
+        trials: Number of trials to start, at least 1.
+        time_s: No trial is started after this many seconds, and running ones are stopped; None for no limit.
+        gpu_hours: Sum over trials of elapsed hours times GPUs; None for no limit.
+        target: The study ends when the objective reaches it; None for never.
+        patience_trials: The study ends after this many finished trials without improvement; None for never.
+    """
+
+    trials: int
+    time_s: float | None = None
+    gpu_hours: float | None = None
+    target: float | None = None
+    patience_trials: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resources:
+    """What each trial gets.
+
+    Attributes:
+        jobs: Trials that run at once.
+        gpus_per_trial: GPUs of one trial; below 1 several trials share one.
+        cpus_per_trial: CPUs reserved for one trial.
+        threads_per_trial: Value of OMP_NUM_THREADS and friends inside a trial.
+        nodes_per_trial: Nodes of one trial.
+    """
+
+    jobs: int
+    gpus_per_trial: float = 0.0
+    cpus_per_trial: float = 1.0
+    threads_per_trial: int = 1
+    nodes_per_trial: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyPlan:
+    """A study, decided to the last value, before anything runs.
+
+    Attributes:
+        name: The study's name: name of its directory and of the MLflow experiment.
+        route: Tune, or train once.
+        reasons: Every reason for the route, in order.
+        skill: The skill.
+        action: The action that is run, ``train``.
+        spec: The merged spec without trial values and without an output directory: what trial 0 runs.
+        space: What is searched; empty when training once.
+        objectives: At least one; the first leads the leaderboard.
+        budget: When the study ends.
+        resources: What each trial gets.
+        sampler: Name of the sampler.
+        scheduler: Name of the stopping rule.
+        seed: Seed of the sampler and of nothing else (the trainer's seed is in the spec).
+        max_epochs: Epochs of a full trial, where the spec says.
+        first_trials: Assignments known before the start; trial 0 first.
+        options: Further settings of sampler, stopping rule and launcher by name, e.g. ``grace_epochs``.
+        fingerprint: SHA-256 over everything that changes what is computed.
+    """
+
+    name: str
+    route: Route
+    reasons: tuple[str, ...]
+    skill: Skill
+    action: str
+    spec: Spec
+    space: SearchSpace
+    objectives: tuple[Objective, ...]
+    budget: Budget
+    resources: Resources
+    sampler: str
+    scheduler: str
+    seed: int
+    max_epochs: int | None
+    first_trials: tuple[Mapping[str, Scalar], ...]
+    options: Mapping[str, JsonValue] = field(default_factory=lambda: MappingProxyType({}))
+    fingerprint: str = ""
+
+    @property
+    def objective(self) -> Objective:
+        """The leading objective."""
+        return self.objectives[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyLocation:
+    """Where a study lives and what it reports to.
+
+    Attributes:
+        directory: The study directory, absolute.
+        tracking_uri: MLflow tracking URI.
+        ray_address: Address of a Ray cluster; None for a local one.
+    """
+
+    directory: Path
+    tracking_uri: str
+    ray_address: str | None = None

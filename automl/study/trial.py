@@ -1,0 +1,135 @@
+"""The states of a trial, what it measured, and how it ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from automl.space.parameters import Scalar
+
+
+class TrialState(StrEnum):
+    """Where a trial is in its life."""
+
+    PENDING = "PENDING"
+    RUNNING = "RUNNING"
+    COMPLETED = "COMPLETED"
+    STOPPED = "STOPPED"
+    """Ended early by the stopping rule, the budget or the user; its best value counts."""
+    DIVERGED = "DIVERGED"
+    """Its training loss or its objective was not finite (or exploded)."""
+    FAILED = "FAILED"
+    INTERRUPTED = "INTERRUPTED"
+    """Its study was interrupted; a resume continues it."""
+
+    @property
+    def is_final(self) -> bool:
+        """Tell whether the trial will not run again."""
+        return self not in {TrialState.PENDING, TrialState.RUNNING, TrialState.INTERRUPTED}
+
+    @property
+    def has_value(self) -> bool:
+        """Tell whether an objective of this trial may compete."""
+        return self in {TrialState.COMPLETED, TrialState.STOPPED}
+
+
+class FailureKind(StrEnum):
+    """Why a trial failed."""
+
+    OUT_OF_MEMORY = "out_of_memory"
+    DATA = "data"
+    SPEC = "spec"
+    IMAGE = "image"
+    CREDENTIAL = "credential"
+    INFRASTRUCTURE = "infrastructure"
+    TRAINER = "trainer"
+    METRIC_MISSING = "metric_missing"
+    TIMEOUT = "timeout"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """An assignment to try.
+
+    Attributes:
+        number: The trial's number; proposals are numbered from 0 without gaps.
+        assignment: Valid in the space, inactive parameters absent.
+        origin: Where it comes from: ``template``, ``earlier study``, ``prior``, ``sobol``, ``gp``, ``tpe``, ...
+    """
+
+    number: int
+    assignment: Mapping[str, Scalar]
+    origin: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """What a trainer reported at one moment.
+
+    Attributes:
+        epoch: Zero-based epoch it belongs to; None for reports outside epochs.
+        step: Optimiser steps done so far, where given.
+        values: Metric name -> finite value.
+        nonfinite: Metric name -> ``nan``, ``inf`` or ``-inf``. Never handed on as numbers.
+        max_epochs: Number of epochs the trainer intends to run, where given.
+        message: The trainer's own words, e.g. of a failure line.
+        is_failure: The trainer reports that it failed (proves nothing by itself).
+        unix_time_s: When it was read.
+    """
+
+    epoch: int | None = None
+    step: int | None = None
+    values: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    nonfinite: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    max_epochs: int | None = None
+    message: str = ""
+    is_failure: bool = False
+    unix_time_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialResult:
+    """How one trial ended (or stands, while it runs).
+
+    Attributes:
+        number: Zero-based number in its study.
+        state: Its state.
+        reason: Why it ended so, in words; for DIVERGED the epoch and the metric.
+        failure: The kind of failure, for FAILED only.
+        assignment: Parameter path -> value.
+        values: Metric name -> value at the best epoch of the leading objective; finite, empty if there is none.
+        best_epoch: Zero-based epoch of the best value; None if there is none.
+        epochs: Epochs measured.
+        curve: (epoch, leading objective), in order of epochs; finite values only.
+        elapsed_s: Seconds from launch to end, all attempts.
+        directory: Trial directory, relative to the study directory: ``trials/0007``.
+        checkpoint: File or folder of the best epoch, relative to the study directory; None if none was found.
+        sha256: Of the checkpoint file; None where unknown.
+        attempt: One-based attempt that gave this result.
+        exit_status: Of the trainer; negative for a signal; None if it never ended by itself.
+        log_tail: Last lines of the log, for failures.
+        parent: Number of the trial whose checkpoint it started from; None for its own start.
+    """
+
+    number: int
+    state: TrialState
+    assignment: Mapping[str, Scalar]
+    directory: str
+    reason: str = ""
+    failure: FailureKind | None = None
+    values: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    best_epoch: int | None = None
+    epochs: int = 0
+    curve: tuple[tuple[int, float], ...] = ()
+    elapsed_s: float = 0.0
+    checkpoint: str | None = None
+    sha256: str | None = None
+    attempt: int = 1
+    exit_status: int | None = None
+    log_tail: tuple[str, ...] = ()
+    parent: int | None = None

@@ -1,0 +1,1 @@
+"""Trackers: the record of a study, in files and in MLflow."""

@@ -1,0 +1,1 @@
+"""Trains, evaluates and exports monocular depth models; meets `automl` only through files."""

@@ -1,0 +1,1 @@
+"""Data: annotation files, readers, transforms, data sets and the demo data."""

@@ -1,0 +1,1 @@
+"""The Depth Anything model, its weights in every public layout."""
