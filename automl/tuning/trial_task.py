@@ -1,0 +1,81 @@
+"""What one attempt of a trial needs, in one value that can be sent to another process or node.
+
+A task holds no open file, no callable and no reference to the study: the study decides, the task says. Its collections
+are plain dictionaries and tuples, because read-only mapping views cannot be pickled.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from automl.skill.model import ConfigFormat
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from automl.skill.model import JsonValue
+    from automl.space.parameters import Scalar
+    from automl.study.model import Direction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialTask:
+    """One attempt of one trial.
+
+    Attributes:
+        number: The trial's number in its study.
+        assignment: Parameter path -> value; already part of ``spec``.
+        study_directory: Absolute; paths in the result are relative to it.
+        directory: Absolute directory of this attempt; made when it does not exist.
+        command: The skill's command template, with one literal ``{config_path}``.
+        spec: The complete spec, output directory included; written as it is.
+        objective_metric: Name of the leading objective.
+        direction: Of the leading objective.
+        tag: Identifies study, trial and attempt, e.g. ``demo-8f3a/0007/1``.
+        network_arch: Key of the table of checkpoint names.
+        attempt: One-based.
+        config_format: Format of the spec file.
+        watched: Training losses whose first non-finite value ends the trial.
+        max_epochs: Epochs of a full run, where known.
+        gpus: Devices of the trial, as CUDA_VISIBLE_DEVICES entries; empty for none.
+        threads: CPU threads of the trainer, at least 1.
+        metric_file: A JSON file below ``directory`` that holds the metrics, where the skill names one.
+        silence_limit_s: The trial is ended when nothing was written for so long; None for no limit.
+        time_limit_s: The trial is ended after so many seconds; None for no limit.
+        parent: Number of the trial whose checkpoint it starts from.
+        explosion: A training loss that explodes ends the trial too.
+        image: Container image, for launchers that use one.
+        read_only: Host paths the trainer reads, for launchers that mount.
+        environment: Further environment variables, e.g. the rendezvous of a trial over several nodes.
+        options: Launcher options, handed on in the request.
+        grace_s: Seconds between SIGTERM and SIGKILL when a healthy trial is stopped.
+    """
+
+    number: int
+    assignment: Mapping[str, Scalar]
+    study_directory: Path
+    directory: Path
+    command: str
+    spec: dict[str, JsonValue]
+    objective_metric: str
+    direction: Direction
+    tag: str
+    network_arch: str
+    attempt: int = 1
+    config_format: ConfigFormat = ConfigFormat.YAML
+    watched: tuple[str, ...] = ("train_loss",)
+    max_epochs: int | None = None
+    gpus: tuple[str, ...] = ()
+    threads: int = 1
+    metric_file: str | None = None
+    silence_limit_s: float | None = None
+    time_limit_s: float | None = None
+    parent: int | None = None
+    explosion: bool = True
+    image: str | None = None
+    read_only: tuple[Path, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, str] = field(default_factory=dict)
+    grace_s: float = 2.0
