@@ -1,0 +1,116 @@
+"""The closed sets of words that specs use."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Encoder(StrEnum):
+    """Size of the vision transformer."""
+
+    TINY = "vit_tiny"
+    """Ours, for processors and tests; no public weights."""
+    SMALL = "vits"
+    BASE = "vitb"
+    LARGE = "vitl"
+    GIANT = "vitg"
+
+
+class ConvolutionInit(StrEnum):
+    """How convolutions that no checkpoint fills are initialised."""
+
+    PYTORCH = "pytorch"
+    TRANSFORMERS = "transformers"
+
+
+class Optimizer(StrEnum):
+    """Optimisers."""
+
+    ADAMW = "AdamW"
+
+
+class Scheduler(StrEnum):
+    """Learning-rate schedules; all advance once per optimiser step."""
+
+    MULTI_STEP = "MultiStepLR"
+    STEP = "StepLR"
+    LAMBDA = "LambdaLR"
+    POLYNOMIAL = "PolynomialLR"
+    ONE_CYCLE = "OneCycleLR"
+    COSINE = "CosineAnnealingLR"
+
+
+class Precision(StrEnum):
+    """Arithmetic of the model; losses and metrics are always computed in 32 bits."""
+
+    FP32 = "fp32"
+    BF16 = "bf16"
+    FP16 = "fp16"
+
+
+class Strategy(StrEnum):
+    """How several devices share the work."""
+
+    DDP = "ddp"
+    FSDP = "fsdp"
+
+
+class IntervalUnit(StrEnum):
+    """What ``train.checkpoint_interval`` counts."""
+
+    EPOCH = "epoch"
+    STEP = "step"
+
+
+class ResumeMode(StrEnum):
+    """What to do when the results folder already has a checkpoint."""
+
+    AUTO = "auto"
+    NEVER = "never"
+
+
+class CompileMode(StrEnum):
+    """Whether the model is compiled; ``auto`` decides by the number of steps."""
+
+    AUTO = "auto"
+    ON = "on"
+    OFF = "off"
+
+
+class MonitorName(StrEnum):
+    """Accepted words of ``train.optim.monitor_name``, which no scheduler reads."""
+
+    VALIDATION_LOSS = "val_loss"
+    TRAINING_LOSS = "train_loss"
+
+
+class DatasetFamily(StrEnum):
+    """Accepted words of ``dataset.dataset_name``."""
+
+    MONO = "MonoDataset"
+
+
+class ExportFormat(StrEnum):
+    """Formats of an exported model."""
+
+    ONNX = "onnx"
+
+
+class QuantizeBackend(StrEnum):
+    """Libraries that quantise."""
+
+    TORCHAO = "torchao"
+
+
+class QuantizeMode(StrEnum):
+    """Ways to quantise."""
+
+    WEIGHT_ONLY = "weight_only_ptq"
+
+
+class EngineType(StrEnum):
+    """Arithmetic of a TensorRT engine."""
+
+    FP32 = "FP32"
+    FP16 = "FP16"
+    BF16 = "BF16"

@@ -1,0 +1,136 @@
+"""``status.json``: one JSON object per line, appended and flushed, that tells an orchestrator how an action goes.
+
+The keys, messages and their order are those of the reference, so that its readers work unchanged. Different on purpose:
+every line is strict JSON (a non-finite value of ``kpi`` is ``null`` and named under ``kpi_nonfinite``), lines of a
+validation carry ``epoch`` and ``step``, and every failure has a FAILURE line with a machine-readable ``code``.
+
+`depth_net.cli` opens the file and writes the first line (STARTED) and the last (``... finished successfully.`` or
+FAILURE); an action writes only what happens in between.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+
+class Status(StrEnum):
+    """State that a line reports."""
+
+    STARTED = "STARTED"
+    RUNNING = "RUNNING"
+    SUCCESS = "SUCCESS"
+    FAILURE = "FAILURE"
+    SKIPPED = "SKIPPED"
+
+
+class Verbosity(StrEnum):
+    """Weight of a line."""
+
+    INFO = "INFO"
+    WARNING = "WARNING"
+    ERROR = "ERROR"
+
+
+class StatusWriter:
+    """Appends lines to one status file.
+
+    ``kpi`` is sticky, as in the reference: the last values are repeated on every later line until others replace them.
+
+    Args:
+        path: The file; its folder is created. None writes nothing, as on the ranks after the first.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._kpi: dict[str, float] = {}
+        self._failed = False
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def path(self) -> Path | None:
+        """The file, or None where nothing is written."""
+        return self._path
+
+    @property
+    def kpi(self) -> Mapping[str, float]:
+        """The values that the next line repeats."""
+        return dict(self._kpi)
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether a FAILURE line was written."""
+        return self._failed
+
+    def started(self, message: str) -> None:
+        """Write a STARTED line."""
+        self.write(Status.STARTED, message)
+
+    def running(
+        self, message: str, *, kpi: Mapping[str, float] | None = None, data: Mapping[str, object] | None = None
+    ) -> None:
+        """Write a RUNNING line; ``kpi`` replaces the sticky values, ``data`` comes first on the line."""
+        self.write(Status.RUNNING, message, kpi=kpi, data=data)
+
+    def warning(self, message: str, *, code: str) -> None:
+        """Write a RUNNING line of verbosity WARNING with a machine-readable code."""
+        self.write(Status.RUNNING, message, data={"code": code}, verbosity=Verbosity.WARNING)
+
+    def failure(self, message: str, *, code: str, data: Mapping[str, object] | None = None) -> None:
+        """Write a FAILURE line with a machine-readable code, e.g. that of a `depth_net.errors.DepthNetError`."""
+        self._failed = True
+        self.write(Status.FAILURE, message, data={"code": code, **(data or {})}, verbosity=Verbosity.ERROR)
+
+    def write(
+        self,
+        status: Status,
+        message: str,
+        *,
+        kpi: Mapping[str, float] | None = None,
+        data: Mapping[str, object] | None = None,
+        verbosity: Verbosity = Verbosity.INFO,
+    ) -> None:
+        """Append one line.
+
+        Args:
+            status: State.
+            message: Text; the orchestrator may match it, so keep those of the reference.
+            kpi: New values by name; None repeats the last ones.
+            data: Further keys of the line; they come first.
+            verbosity: Weight of the line.
+        """
+        if kpi is not None:
+            self._kpi = {name: float(value) for name, value in kpi.items()}
+        if self._path is None:
+            return
+        now = datetime.now().astimezone()
+        line: dict[str, object] = {
+            **(data or {}),
+            "date": f"{now.month}/{now.day}/{now.year}",
+            "time": f"{now.hour}:{now.minute}:{now.second}",
+            "status": status.value,
+            "verbosity": verbosity.value,
+            "message": message,
+            **_kpi_fields(self._kpi),
+        }
+        with self._path.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(line, allow_nan=False) + "\n")
+
+
+def _kpi_fields(kpi: Mapping[str, float]) -> dict[str, object]:
+    """Return ``kpi`` with null for what is not finite, and ``kpi_nonfinite`` with those values as text."""
+    if not kpi:
+        return {}
+    lost = {name: str(value) for name, value in kpi.items() if not math.isfinite(value)}
+    fields: dict[str, object] = {"kpi": {name: None if name in lost else value for name, value in kpi.items()}}
+    if lost:
+        fields["kpi_nonfinite"] = lost
+    return fields
