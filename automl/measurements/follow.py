@@ -1,0 +1,45 @@
+"""Follow a running job: hand on every measurement as it appears, until the job has ended and everything is read."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from automl.launch.base import Job
+    from automl.study.trial import Measurement
+
+
+class Source(Protocol):
+    """Something that tells measurements as it grows: a status file, a log, a metric file."""
+
+    def read(self) -> list[Measurement]:
+        """Return what is new; never blocks."""
+        ...
+
+    def finish(self) -> list[Measurement]:
+        """Return everything that is left, once the writer is dead."""
+        ...
+
+
+def follow(
+    job: Job, *sources: Source, poll_s: float = 0.1, until: Callable[[], bool] = lambda: False
+) -> Iterator[Measurement]:
+    """Yield the measurements of a job until it ends, then what is left in the sources.
+
+    Args:
+        job: The job; never killed here.
+        sources: What to read, at every poll, in this order.
+        poll_s: Seconds between two polls. Polling is used because file notifications do not cross network file systems.
+        until: Asked at every poll; when it is true the iteration ends at once and the rest is left unread.
+    """
+    while not until():
+        # Asked before reading: what was written before the end is then read by this pass or by the last one.
+        has_ended = job.poll() is not None
+        for source in sources:
+            yield from source.finish() if has_ended else source.read()
+        if has_ended:
+            return
+        time.sleep(poll_s)

@@ -1,0 +1,94 @@
+"""Read the lines of a file that another process is still writing.
+
+Only whole lines are handed on; a half-written last line waits for its end. A file that is replaced or cut short is read
+again from its start. What the lines mean is not known here.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, BinaryIO
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_CHUNK_BYTES = 4 * 1024 * 1024
+_LONGEST_LINE_BYTES = 8 * 1024 * 1024
+_WITNESS_BYTES = 64
+# Progress bars return to the start of the line instead of ending it; JSON text never holds a bare return.
+_LINE_END = re.compile(rb"[\r\n]+")
+
+
+@dataclass(slots=True)
+class GrowingFile:
+    """The lines of one growing file, each handed on once.
+
+    Attributes:
+        path: The file; it need not exist yet.
+        furthest_behind_bytes: When more than this is unread, the oldest part is passed over; None reads everything.
+    """
+
+    path: Path
+    furthest_behind_bytes: int | None = None
+    _offset: int = 0
+    _unfinished: bytes = b""
+    # The bytes before the offset: a file that was cut and has grown past the offset again is not the same file.
+    _witness: bytes = b""
+    _seen: tuple[int, int, int] = field(default=(-1, 0, 0))
+
+    def read(self) -> list[str]:
+        """Return the lines that were completed since the last call, empty ones left out.
+
+        A file that does not exist, or cannot be read at the moment, has no lines. One call reads at most 4 MiB.
+        """
+        try:
+            status = self.path.stat()
+            mark = (status.st_ino, status.st_size, status.st_mtime_ns)
+            if mark == self._seen and self._offset == status.st_size:
+                return []
+            with self.path.open("rb") as stream:
+                if not self._is_continued(stream, status.st_ino, status.st_size):
+                    self._offset, self._witness, self._unfinished = 0, b"", b""
+                self._seen = mark
+                return self._complete(self._next_bytes(stream, status.st_size))
+        except OSError:
+            return []
+
+    def finish(self) -> list[str]:
+        """Return all that is left, the last line included even when nothing ended it."""
+        lines: list[str] = []
+        before = -1
+        while before != self._offset:
+            before = self._offset
+            lines += self.read()
+        lines += _decoded([self._unfinished])
+        self._unfinished = b""
+        return lines
+
+    def _is_continued(self, stream: BinaryIO, inode: int, size: int) -> bool:
+        if inode != self._seen[0] or size < self._offset:
+            return False
+        stream.seek(self._offset - len(self._witness))
+        return stream.read(len(self._witness)) == self._witness
+
+    def _next_bytes(self, stream: BinaryIO, size: int) -> bytes:
+        limit = self.furthest_behind_bytes
+        if limit is not None and size - self._offset > limit:
+            self._offset, self._unfinished = size - limit, b""
+        stream.seek(self._offset)
+        fresh = stream.read(_CHUNK_BYTES)
+        self._offset += len(fresh)
+        if fresh:
+            self._witness = fresh[-_WITNESS_BYTES:]
+        return fresh
+
+    def _complete(self, fresh: bytes) -> list[str]:
+        *whole, self._unfinished = _LINE_END.split(self._unfinished + fresh)
+        if len(self._unfinished) > _LONGEST_LINE_BYTES:
+            self._unfinished = b""
+        return _decoded(whole)
+
+
+def _decoded(lines: list[bytes]) -> list[str]:
+    return [text for line in lines if (text := line.decode("utf-8", errors="replace").strip())]

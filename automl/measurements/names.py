@@ -1,0 +1,92 @@
+"""Metric names: which names a trainer may use for the metric that was asked for.
+
+The same number is called ``val/d1`` in a status file, ``val_d1`` in a log, ``train_loss_epoch`` by a training loop and
+``Validation mAP50`` on a console. Two names are the same metric only by the rules below; nothing is guessed from a
+part of a name: ``loss`` is neither ``val_loss`` nor ``loss_scale``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+T = TypeVar("T")
+
+_SPLITS = {"val": "validation", "validation": "val", "train": "training", "training": "train"}
+# Where both are reported, the mean over the epoch is the metric; the last step is only better than nothing.
+_SUFFIXES = ("_epoch", "_step")
+
+
+def aliases(name: str) -> tuple[str, ...]:
+    """Return the names under which a metric may be reported, the most trusted first; the name itself leads.
+
+    In this order: the name; ``/`` for ``_`` behind the split and back; with ``_epoch``; the long and the short name of
+    the split (``val_x``, ``Validation x``); with ``_step``. Comparison ignores case and the kind of separator.
+    """
+    stem, suffix = _without_suffix(name)
+    spellings = _spellings(stem)
+    ordered = [name]
+    ordered += [spelling + suffix for spelling in spellings]
+    ordered += [spelling + "_epoch" for spelling in spellings]
+    if suffix != "_step":
+        # A name without suffix may stand for either; a name that says epoch is not satisfied by a single step.
+        ordered += spellings
+    if suffix != "_epoch":
+        ordered += [spelling + "_step" for spelling in spellings]
+    return tuple(dict.fromkeys(ordered))
+
+
+def find_metric(values: Mapping[str, T], name: str) -> T | None:
+    """Return the value of a metric under its name or the most trusted alias of it; None if it is not there."""
+    found = find_name(values, name)
+    return None if found is None else values[found]
+
+
+def find_name(names: Iterable[str], name: str) -> str | None:
+    """Return the reported name that stands for the metric asked for; None if none does."""
+    reported = list(names)
+    if name in reported:
+        return name
+    by_key: dict[str, str] = {}
+    for candidate in reported:
+        by_key.setdefault(key_of(candidate), candidate)
+    for alias in aliases(name):
+        if (found := by_key.get(key_of(alias))) is not None:
+            return found
+    return None
+
+
+def key_of(name: str) -> str:
+    """Return the form in which two spellings of one name are equal: lower case, single ``_`` between the words."""
+    return re.sub(r"[\s/_]+", "_", name.strip().lower()).strip("_")
+
+
+def suggest(name: str, reported: Iterable[str]) -> str | None:
+    """Return the reported name that looks most like a name that was not found, if any is close."""
+    by_key = {key_of(candidate): candidate for candidate in reported}
+    close = difflib.get_close_matches(key_of(name), list(by_key), n=1, cutoff=0.6)
+    return by_key[close[0]] if close else None
+
+
+def _without_suffix(name: str) -> tuple[str, str]:
+    for suffix in _SUFFIXES:
+        if name.endswith(suffix) and len(name) > len(suffix):
+            return name[: -len(suffix)], suffix
+    return name, ""
+
+
+def _spellings(stem: str) -> list[str]:
+    spellings = [stem]
+    head, separator, rest = _split_off(stem)
+    if separator and head.lower() in _SPLITS:
+        spellings += [f"{head}/{rest}", f"{head}_{rest}", f"{_SPLITS[head.lower()].capitalize()} {rest}"]
+    return list(dict.fromkeys(spellings))
+
+
+def _split_off(stem: str) -> tuple[str, str, str]:
+    match = re.match(r"([A-Za-z]+)([/_ ])(.+)", stem)
+    return (match[1], match[2], match[3]) if match else (stem, "", "")

@@ -1,0 +1,173 @@
+"""Find the file a trainer saved at an epoch, and tell a whole file from a torn one.
+
+Trainers differ in names, not in manners: nearly all put the epoch into the name of the file and keep a link or a copy
+called "latest". The table says which names a `network_arch` uses; to support another trainer, add a row. "Latest" files
+are never a checkpoint of an epoch: they change under the reader.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_DEEPEST_FOLDER = 5
+_SUFFIXES = r"(?:pth|pt|ckpt|tlt|safetensors)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckpointNaming:
+    """How a trainer names its checkpoints.
+
+    Attributes:
+        epoch_names: Regular expressions over the whole name, with a group ``epoch`` and, if it is there, ``step``.
+        first_epoch: Number of the first epoch in the names, 0 or 1.
+        best_names: Names of files the trainer keeps for its own best epoch, whatever that is.
+        is_folder: A checkpoint is a folder.
+    """
+
+    epoch_names: tuple[str, ...]
+    first_epoch: int = 0
+    best_names: tuple[str, ...] = ()
+    is_folder: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """One checkpoint on disk.
+
+    Attributes:
+        path: Absolute, not a link.
+        epoch: Zero-based epoch after which it was saved; None for a "best" file.
+        step: Optimiser steps behind it, where the name says.
+    """
+
+    path: Path
+    epoch: int | None
+    step: int | None = None
+
+
+_LIGHTNING = CheckpointNaming(
+    epoch_names=(
+        rf"model_epoch_(?P<epoch>\d+)_step_(?P<step>\d+)\.{_SUFFIXES}",
+        rf"model_epoch_(?P<epoch>\d+)\.{_SUFFIXES}",
+        rf"epoch=(?P<epoch>\d+)-step=(?P<step>\d+)\.{_SUFFIXES}",
+    ),
+    best_names=(rf"(?:.*_)?best(?:_.*)?\.{_SUFFIXES}",),
+)
+
+NAMINGS: dict[str, CheckpointNaming] = {
+    "bevfusion": CheckpointNaming(epoch_names=(r"epoch_(?P<epoch>\d+)\.pth",), first_epoch=1),
+    "pointpillars": CheckpointNaming(epoch_names=(r"checkpoint_epoch_(?P<epoch>\d+)\.(?:pth|tlt)",), first_epoch=1),
+    "cosmos-embed": CheckpointNaming(epoch_names=(r"iter_(?P<epoch>\d+)\.pt",)),
+    "cosmos-reason": CheckpointNaming(epoch_names=(r"epoch_(?P<epoch>\d+)",), first_epoch=1, is_folder=True),
+    "nv_tesseract_ad_diffusion": CheckpointNaming(
+        epoch_names=(), best_names=(r"best_finetuned_model\.pth", r"best_model\.pth", r"final_finetuned_model\.pth")
+    ),
+    "nv_tesseract_forecasting": CheckpointNaming(epoch_names=(), best_names=(r"best_model\.pt",)),
+    "ocdnet": CheckpointNaming(epoch_names=_LIGHTNING.epoch_names, best_names=(r"model_best\.pth",)),
+    "ocrnet": CheckpointNaming(epoch_names=_LIGHTNING.epoch_names, best_names=(r"best_accuracy\.pth",)),
+}
+"""Names by `network_arch`; every other trainer uses ``model_epoch_EEE_step_SSSSS.pth``, counted from 0."""
+
+
+def naming_of(network_arch: str) -> CheckpointNaming:
+    """Return how the trainer of an architecture names its checkpoints; hyphens and underscores are the same."""
+    wanted = network_arch.replace("-", "_")
+    return next((naming for arch, naming in NAMINGS.items() if arch.replace("-", "_") == wanted), _LIGHTNING)
+
+
+def list_checkpoints(directory: Path, network_arch: str) -> tuple[Checkpoint, ...]:
+    """Return the checkpoints of epochs below a directory: by epoch, then by step; links and torn files are left out.
+
+    Of two names for one file (a link and its target) only the file itself is listed.
+    """
+    naming = naming_of(network_arch)
+    patterns = [re.compile(name) for name in naming.epoch_names]
+    found: list[Checkpoint] = []
+    for path in _candidates(directory, is_folder=naming.is_folder):
+        match = next((m for pattern in patterns if (m := pattern.fullmatch(path.name))), None)
+        if match is not None and is_whole(path):
+            step = match.groupdict().get("step")
+            epoch = int(match["epoch"]) - naming.first_epoch
+            found.append(Checkpoint(path=path, epoch=max(epoch, 0), step=int(step) if step is not None else None))
+    return tuple(sorted(found, key=lambda c: (c.epoch or 0, c.step or 0, str(c.path))))
+
+
+def checkpoint_of_epoch(directory: Path, network_arch: str, epoch: int) -> Path | None:
+    """Return the file or folder saved after an epoch, never a "latest" one; None where there is none.
+
+    Of several of one epoch the one with the most steps is meant: it is the epoch's end. A trainer that numbers no
+    checkpoint and keeps its best one is taken at its word.
+    """
+    of_epoch = [c for c in list_checkpoints(directory, network_arch) if c.epoch == epoch]
+    if of_epoch:
+        return of_epoch[-1].path
+    naming = naming_of(network_arch)
+    return None if naming.epoch_names else best_file(directory, network_arch)
+
+
+def best_file(directory: Path, network_arch: str) -> Path | None:
+    """Return the file that the trainer itself calls its best one, in the order of the table; None if it keeps none."""
+    files = sorted(_candidates(directory, is_folder=False))
+    for name in naming_of(network_arch).best_names:
+        for path in files:
+            if re.fullmatch(name, path.name) and is_whole(path):
+                return path
+    return None
+
+
+def is_whole(path: Path) -> bool:
+    """Tell whether a checkpoint was written to its end, as far as its kind can tell.
+
+    Zip archives (what torch writes) end with their directory and safetensors say their length, so a torn file shows.
+    Other files count as whole when they are not empty, folders when something lies in them.
+    """
+    try:
+        if path.is_dir():
+            return any(path.iterdir())
+        size = path.stat().st_size
+        with path.open("rb") as stream:
+            head = stream.read(8)
+            if head.startswith(b"PK\x03\x04"):
+                return zipfile.is_zipfile(stream)
+        if path.suffix == ".safetensors":
+            return len(head) == len(b"12345678") and size > 8 + int.from_bytes(head, "little")
+    except OSError:
+        return False
+    return size > 0
+
+
+def sha256_of(path: Path) -> str | None:
+    """Return the SHA-256 of a file, or of the names and contents of all files of a folder; None if it is unreadable."""
+    digest = hashlib.sha256()
+    try:
+        if not path.is_dir():
+            with path.open("rb") as stream:
+                return hashlib.file_digest(stream, "sha256").hexdigest()
+        for file in sorted(file for file in path.rglob("*") if file.is_file()):
+            digest.update(str(file.relative_to(path)).encode())
+            with file.open("rb") as stream:
+                digest.update(hashlib.file_digest(stream, "sha256").digest())
+    except OSError:
+        return None
+    return digest.hexdigest()
+
+
+def _candidates(directory: Path, *, is_folder: bool) -> Iterator[Path]:
+    base = len(directory.parts)
+    for folder, folders, files in os.walk(directory):
+        here = Path(folder)
+        for name in folders if is_folder else files:
+            path = here / name
+            if "latest" not in name.lower() and not path.is_symlink():
+                yield path.absolute()
+        if len(here.parts) - base >= _DEEPEST_FOLDER:
+            folders.clear()
