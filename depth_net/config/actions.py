@@ -108,6 +108,7 @@ class EngineConfig:
     gpu_id: int = setting(0, "GPU.", inert=_DEPLOY)
     onnx_file: str | None = setting(None, "Model.", inert=_DEPLOY)
     trt_engine: str | None = setting(None, "Engine to write.", inert=_DEPLOY)
+    timing_cache: str | None = setting(None, "Cache.", inert=_DEPLOY)
     batch_size: int = setting(-1, "Batch size.", inert=_DEPLOY)
     verbose: bool = setting(False, "Log more.", inert=_DEPLOY)
     tensorrt: TensorrtConfig = section(TensorrtConfig(), "Engine settings.")

@@ -88,6 +88,8 @@ class DatasetFamily(StrEnum):
     """Accepted words of ``dataset.dataset_name``."""
 
     MONO = "MonoDataset"
+    STEREO = "StereoDataset"
+    """Default of the reference; a template of the deploy container carries it. Refused where data is read."""
 
 
 class ExportFormat(StrEnum):

@@ -7,6 +7,7 @@ Nothing is loaded or checked here; see `depth_net.spec`.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,6 +67,8 @@ def setting(  # noqa: PLR0913 - one keyword per attribute of the declaration
 ) -> Any:  # noqa: ANN401 - stands where a default of any type is expected
     """Declare a key of the spec; use it as the default of a dataclass field."""
     declared = Setting(text=text, minimum=minimum, maximum=maximum, above=above, search=search, inert=inert)
+    if isinstance(default, Mapping):
+        return dataclasses.field(default_factory=lambda: default, metadata={KEY: declared})
     return dataclasses.field(default=default, metadata={KEY: declared})
 
 

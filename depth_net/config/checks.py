@@ -1,0 +1,163 @@
+"""Checks across keys, and what the reader of a spec should know although it is no error.
+
+Only what the spec itself tells; files are looked at by `depth_net.actions.check`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from depth_net.config.choices import DatasetFamily, IntervalUnit, Scheduler
+from depth_net.config.problems import SpecProblem
+from depth_net.model.family import ModelType
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from depth_net.config.dataset import SplitConfig
+    from depth_net.config.experiment import ExperimentConfig
+
+PATCH: Final = 14
+"""Side of a patch of the encoder, in pixels."""
+
+_SPLITS: Final = {
+    "train": ("train_dataset", "val_dataset"),
+    "check": ("train_dataset", "val_dataset"),
+    "evaluate": ("test_dataset",),
+    "inference": ("infer_dataset",),
+}
+_REQUIRED: Final = {
+    "evaluate": "checkpoint",
+    "inference": "checkpoint",
+    "export": "checkpoint",
+    "quantize": "model_path",
+}
+
+
+def spec_problems(config: ExperimentConfig, action: str) -> list[SpecProblem]:
+    """Return everything in ``config`` that ``action`` cannot use."""
+    return [
+        *_family_problems(config, action),
+        *_model_problems(config),
+        *_range_problems(config, action),
+        *_required_problems(config, action),
+        *(problem for split in _SPLITS.get(action, ()) for problem in _split_problems(config, split)),
+    ]
+
+
+def spec_notices(config: ExperimentConfig, action: str) -> list[str]:
+    """Return sentences on keys that ``action`` corrects or does not read although they are set."""
+    notices = []
+    relative = config.model.model_type is ModelType.RELATIVE
+    if relative and (config.dataset.min_depth is not None or config.dataset.max_depth is not None):
+        notices.append("dataset.min_depth and dataset.max_depth are ignored: a relative model has no depth range")
+    if action != "train":
+        return notices
+    train, optim = config.train, config.train.optim
+    if train.checkpoint_interval > train.num_epochs and train.checkpoint_interval_unit is IntervalUnit.EPOCH:
+        notices.append(
+            f"train.checkpoint_interval {train.checkpoint_interval} is lowered to the {train.num_epochs} epochs"
+        )
+    if train.validation_interval > train.num_epochs:
+        notices.append(
+            f"train.validation_interval {train.validation_interval} is lowered to the {train.num_epochs} epochs"
+        )
+    if optim.warmup_fraction and optim.lr_scheduler is Scheduler.ONE_CYCLE:
+        notices.append("train.optim.warmup_fraction is ignored: OneCycleLR has a warm-up of its own")
+    if not (train.pretrained_model_path or config.model.mono_backbone.pretrained_path):
+        notices.append("the model starts from random weights: no pretrained path is set")
+    return notices
+
+
+def _family_problems(config: ExperimentConfig, action: str) -> Iterator[SpecProblem]:
+    if config.dataset.dataset_name is DatasetFamily.STEREO and action in _SPLITS:
+        yield SpecProblem(
+            where="dataset.dataset_name",
+            found="StereoDataset",
+            expected="MonoDataset; this trainer is monocular",
+            fix="set dataset.dataset_name=MonoDataset",
+        )
+
+
+def _model_problems(config: ExperimentConfig) -> Iterator[SpecProblem]:
+    for key in ("use_bn", "use_clstoken"):
+        if getattr(config.model.mono_backbone, key):
+            yield SpecProblem(
+                where=f"model.mono_backbone.{key}",
+                found="true",
+                expected="false; no public weights have this layer",
+                fix="remove the key",
+            )
+
+
+def _range_problems(config: ExperimentConfig, action: str) -> Iterator[SpecProblem]:
+    if config.model.model_type is not ModelType.METRIC:
+        return
+    low, high = config.dataset.min_depth, config.dataset.max_depth
+    if high is None and action in ("train", "check"):
+        yield SpecProblem(
+            where="dataset.max_depth",
+            found="nothing",
+            expected="the largest depth in metres, because a metric model scales its output to it",
+            fix="set dataset.max_depth, e.g. 10.0 for NYU or 80.0 for KITTI",
+        )
+    if high is not None and low is not None and low >= high:
+        yield SpecProblem(
+            where="dataset.min_depth",
+            found=f"{low:g}",
+            expected=f"less than dataset.max_depth, which is {high:g}",
+            fix="lower min_depth or raise max_depth",
+        )
+
+
+def _required_problems(config: ExperimentConfig, action: str) -> Iterator[SpecProblem]:
+    key = _REQUIRED.get(action)
+    if key and not getattr(getattr(config, action), key):
+        yield SpecProblem(
+            where=f"{action}.{key}",
+            found="nothing",
+            expected="the path of a checkpoint",
+            fix=f"set {action}.{key}=PATH",
+        )
+
+
+def _split_problems(config: ExperimentConfig, name: str) -> Iterator[SpecProblem]:
+    split: SplitConfig = getattr(config.dataset, name)
+    if not split.data_sources:
+        yield SpecProblem(
+            where=f"dataset.{name}.data_sources",
+            found="nothing",
+            expected="at least one {dataset_name, data_file}",
+            fix="name a reader and its annotation file",
+        )
+    for index, source in enumerate(split.data_sources):
+        for key in ("dataset_name", "data_file"):
+            if not getattr(source, key):
+                yield SpecProblem(
+                    where=f"dataset.{name}.data_sources[{index}].{key}",
+                    found="nothing",
+                    expected="the name of a reader" if key == "dataset_name" else "the path of an annotation file",
+                    fix=f"set {key}",
+                )
+    yield from _size_problems(split, name)
+
+
+def _size_problems(split: SplitConfig, name: str) -> Iterator[SpecProblem]:
+    sides = split.augmentation.crop_size
+    if len(sides) != len(("height", "width")) or any(side % PATCH for side in sides):
+        nearest = [max(PATCH, round(side / PATCH) * PATCH) for side in (*sides, *sides)][:2]
+        yield SpecProblem(
+            where=f"dataset.{name}.augmentation.crop_size",
+            found=f"{list(sides)}",
+            expected=f"height and width, both multiples of {PATCH}",
+            fix=f"use {nearest}" if sides else "use [518, 518]",
+        )
+    for key in ("input_mean", "input_std"):
+        values = getattr(split.augmentation, key)
+        if len(values) != len("RGB") or (key == "input_std" and min(values) <= 0):
+            yield SpecProblem(
+                where=f"dataset.{name}.augmentation.{key}",
+                found=f"{list(values)}",
+                expected="three numbers, greater than 0 for input_std",
+                fix="remove the key to use the default",
+            )

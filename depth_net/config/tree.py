@@ -1,0 +1,157 @@
+"""A spec as nested mappings: reading YAML, applying ``key=value`` overrides, writing it again.
+
+Numbers are read as YAML 1.2 does: ``1e-4`` is a number.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from depth_net.config.problems import SpecProblem
+from depth_net.errors import SpecError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+Tree = dict[str, Any]
+
+_OVERRIDE = re.compile(r"^(?P<sign>\+{0,2}|~)(?P<key>[A-Za-z_][\w.\[\]]*)(?:=(?P<value>.*))?$", re.DOTALL)
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads ``1e-4`` as a number and refuses a key that is given twice."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(?:[0-9][0-9_]*\.?[0-9_]*|\.[0-9_]+)(?:[eE][-+]?[0-9]+)?$"),
+    list("-+0123456789."),
+)
+
+
+def _mapping_without_duplicates(loader: _Loader, node: yaml.MappingNode) -> dict[object, object]:
+    seen: set[object] = set()
+    for key_node, _ in node.value:
+        key = loader.construct_object(key_node, deep=True)
+        if key in seen:
+            raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} is given twice", key_node.start_mark)
+        seen.add(key)
+    loader.flatten_mapping(node)
+    return dict(loader.construct_pairs(node, deep=True))
+
+
+_Loader.add_constructor("tag:yaml.org,2002:map", _mapping_without_duplicates)
+
+
+def read_tree(path: Path) -> Tree:
+    """Return the mapping that the YAML file ``path`` holds; an empty file is an empty mapping.
+
+    Raises:
+        SpecError: the file does not exist, is not text, is not YAML, or holds something else than a mapping.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        tree = yaml.load(text, Loader=_Loader)  # noqa: S506 - derives from SafeLoader
+    except (OSError, UnicodeDecodeError) as error:
+        raise SpecError(f"the spec {path} cannot be read: {error}") from error
+    except yaml.YAMLError as error:
+        raise SpecError(f"the spec {path} is not valid YAML: {error}") from error
+    if tree is None:
+        return {}
+    if not isinstance(tree, dict):
+        raise SpecError(f"the spec {path} holds a {type(tree).__name__} where a mapping of keys is expected")
+    return {str(key): value for key, value in tree.items()}
+
+
+def apply_overrides(tree: Tree, overrides: Iterable[str], problems: list[SpecProblem]) -> None:
+    """Apply ``a.b=value``, ``+a.b=value`` and ``~a.b`` (back to the default) to ``tree``, in order.
+
+    A list is indexed as ``data_sources[0]`` or ``data_sources.0``; the value is read as YAML.
+    """
+    for override in overrides:
+        match = _OVERRIDE.match(override)
+        if match is None or (match["value"] is None) != (match["sign"] == "~"):
+            problems.append(
+                SpecProblem(
+                    where=f"override {override!r}",
+                    found="not a key and a value",
+                    expected="key=value with a dotted key, e.g. train.num_epochs=2",
+                    fix="write it as key=value, without spaces around =",
+                )
+            )
+            continue
+        steps = [step for step in re.split(r"[.\[\]]+", match["key"]) if step]
+        problem = _put(tree, steps, _parse(match["value"]), remove=match["sign"] == "~")
+        if problem:
+            problems.append(
+                SpecProblem(
+                    where=f"override {override!r}", found=problem, expected="a key of the spec", fix="correct it"
+                )
+            )
+
+
+def _parse(text: str | None) -> object:
+    if text is None:
+        return None
+    try:
+        return yaml.load(text, Loader=_Loader)  # noqa: S506 - derives from SafeLoader
+    except yaml.YAMLError:
+        return text
+
+
+def _put(tree: Tree, steps: list[str], value: object, *, remove: bool) -> str | None:
+    """Set or remove the value at ``steps``; return what is in the way, if anything."""
+    node: Any = tree
+    for step in steps[:-1]:
+        node = _descend(node, step)
+        if node is None:
+            return f"{step!r} is not a group of keys"
+    last = steps[-1]
+    if isinstance(node, list):
+        if not last.isdigit() or int(last) > len(node):
+            return f"{last!r} is not an index of a list of {len(node)}"
+        node[int(last) : int(last) + 1] = [] if remove else [value]
+    elif remove:
+        node.pop(last, None)
+    else:
+        node[last] = value
+    return None
+
+
+def _descend(node: Any, step: str) -> dict[str, Any] | list[Any] | None:  # noqa: ANN401 - a node of a YAML tree
+    if isinstance(node, list):
+        if not step.isdigit() or int(step) > len(node):
+            return None
+        if int(step) == len(node):
+            node.append({})
+        child = node[int(step)]
+    else:
+        child = node.get(step)
+        if child is None:
+            child = node[step] = [] if step == "data_sources" else {}
+    return child if isinstance(child, dict | list) else None
+
+
+def to_tree(value: object) -> Any:  # noqa: ANN401 - a node of a YAML tree
+    """Return a dataclass of the spec as nested plain values, ready for YAML or JSON."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: to_tree(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, Mapping):
+        return {str(key): to_tree(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [to_tree(item) for item in value]
+    return value
+
+
+def to_yaml(tree: Tree) -> str:
+    """Return ``tree`` as YAML text in the order of its keys."""
+    return yaml.safe_dump(tree, sort_keys=False, allow_unicode=True, width=120)

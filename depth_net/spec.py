@@ -1,0 +1,82 @@
+"""Read a spec file and its overrides into the dataclasses of `depth_net.config`, or tell everything that is wrong.
+
+No heavy library is imported here, so a mistake in a spec is told at once.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from depth_net.config import ConvertConfig, ExperimentConfig
+from depth_net.config.checks import spec_problems
+from depth_net.config.coercion import build
+from depth_net.config.problems import SpecProblem, spec_error
+from depth_net.config.references import resolve_references
+from depth_net.config.tree import apply_overrides, read_tree, to_tree
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def load_spec(path: Path | str, overrides: Iterable[str] = (), *, action: str | None = None) -> ExperimentConfig:
+    """Return the spec in ``path`` with ``overrides`` on top and every default filled in.
+
+    Args:
+        path: YAML file.
+        overrides: ``key=value`` words; later ones win.
+        action: Also check what this action needs, e.g. that its checkpoint is named; None checks each key alone.
+
+    Raises:
+        SpecError: the file cannot be read, or it has problems; the text lists all of them.
+    """
+    problems: list[SpecProblem] = []
+    config: ExperimentConfig = _load(ExperimentConfig, Path(path), overrides, problems)
+    if action is not None:
+        told = {problem.where for problem in problems}
+        problems += [problem for problem in spec_problems(config, action) if problem.where not in told]
+    if problems:
+        raise spec_error(problems, str(path))
+    return config
+
+
+def load_convert_spec(path: Path | str, overrides: Iterable[str] = ()) -> ConvertConfig:
+    """Return the spec of ``convert``, which has keys of its own at the root.
+
+    Raises:
+        SpecError: the file cannot be read, or it has problems; the text lists all of them.
+    """
+    problems: list[SpecProblem] = []
+    config: ConvertConfig = _load(ConvertConfig, Path(path), overrides, problems)
+    problems += [
+        SpecProblem(where=key, found="nothing", expected="a folder", fix=f"set {key}")
+        for key in ("results_dir", "data_root")
+        if not getattr(config, key)
+    ]
+    if problems:
+        raise spec_error(problems, str(path))
+    return config
+
+
+def read_results_folder(path: Path, overrides: Iterable[str], action: str) -> Path | None:
+    """Return where ``action`` would write, read without any check, so that even a wrong spec can leave a status file.
+
+    None where the spec does not tell.
+    """
+    tree = read_tree(path)
+    apply_overrides(tree, overrides, [])
+    group = tree.get(action)
+    own = group.get("results_dir") if isinstance(group, dict) else None
+    root = tree.get("results_dir")
+    if isinstance(own, str) and own and "${" not in own:
+        return Path(own).expanduser()
+    if isinstance(root, str) and root and "${" not in root:
+        return Path(root).expanduser() if action == "convert" else Path(root).expanduser() / action
+    return None
+
+
+def _load(kind: type[Any], path: Path, overrides: Iterable[str], problems: list[SpecProblem]) -> Any:  # noqa: ANN401 - kind
+    tree = read_tree(path)
+    apply_overrides(tree, overrides, problems)
+    tree = resolve_references(tree, to_tree(kind()), problems)
+    return build(kind, tree, problems)
