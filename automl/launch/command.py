@@ -1,0 +1,97 @@
+"""Turn a skill's command template into an argument list, with the path of the spec at its one place.
+
+Nothing but the token `{config_path}` is ever replaced. A plain command becomes an argument list without a shell. A
+template with shell syntax runs as a `bash -c` script in which the path is quoted for the place where the token stands.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from automl.errors import LaunchError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+CONFIG_TOKEN = "{config_path}"  # noqa: S105 # a placeholder, no secret
+
+_SHELL_SYNTAX = re.compile(r"[|&;<>()$`\n*?\[\]~!{}#\\]|^\s*\w+=|^\s*(?:cd|source|export|set|if|for|while|exec)\s")
+
+
+def build_command(template: str, config_path: Path) -> tuple[str, ...]:
+    """Return the argument list that runs a template on a spec file.
+
+    Args:
+        template: With `{config_path}` exactly once.
+        config_path: The spec file.
+
+    Raises:
+        LaunchError: the token is missing or occurs more than once, or a quotation is not closed.
+    """
+    if template.count(CONFIG_TOKEN) != 1:
+        raise LaunchError(f"the command {template!r} must contain {CONFIG_TOKEN} exactly once")
+    before, after = template.split(CONFIG_TOKEN)
+    if _SHELL_SYNTAX.search(before) or _SHELL_SYNTAX.search(after):
+        return ("bash", "-c", before + _quoted(str(config_path), _open_quote(before)) + after)
+    try:
+        words = shlex.split(template)
+    except ValueError as error:
+        raise LaunchError(f"the command {template!r} cannot be split into words: {error}") from error
+    return tuple(word.replace(CONFIG_TOKEN, str(config_path)) for word in words)
+
+
+def bin_directory() -> Path:
+    """Return the folder of this environment's console scripts."""
+    return Path(sys.executable).parent
+
+
+def search_path(environment: Mapping[str, str]) -> str:
+    """Return PATH with this environment's console scripts first."""
+    entries = environment.get("PATH", os.defpath).split(os.pathsep)
+    own = str(bin_directory())
+    return os.pathsep.join([own, *(entry for entry in entries if entry != own)])
+
+
+def find_program(name: str) -> Path:
+    """Return the file that a command's first word starts.
+
+    Raises:
+        LaunchError: there is no such program in this environment or on PATH.
+    """
+    found = shutil.which(name, path=search_path(os.environ))
+    if found is None:
+        raise LaunchError(f"the program {name!r} was found neither in {bin_directory()} nor on PATH")
+    return Path(found)
+
+
+def _open_quote(text: str) -> str:
+    """Return the quotation mark that is open at the end of a shell text, or an empty string."""
+    quote = ""
+    is_escaped = False
+    for character in text:
+        if is_escaped:
+            is_escaped = False
+        elif character == "\\" and quote != "'":
+            is_escaped = True
+        elif character == quote:
+            quote = ""
+        elif character in "'\"" and not quote:
+            quote = character
+    return quote
+
+
+def _quoted(path: str, quote: str) -> str:
+    """Quote a path for a place outside quotations, in double or in single quotation marks."""
+    match quote:
+        case '"':
+            return re.sub(r'([\\"$`])', r"\\\1", path)
+        case "'":
+            return path.replace("'", "'\"'\"'")
+        case _:
+            return shlex.quote(path)
