@@ -1,0 +1,294 @@
+"""The samples of one split: annotation rows read, resized, cropped and normalised on demand.
+
+A sample is a pure function of the seed, the epoch and the row, so a run can be repeated whatever the number of loading
+processes. Sets small enough for ``cache_bytes`` keep their decoded and resized samples in memory. Batches are made in
+depth_net.data.loaders.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypedDict
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from depth_net.data.annotations import Row, describe_bad_lines, read_annotations
+from depth_net.data.augmentation import AugmentationSettings, augment
+from depth_net.data.families import (
+    DatasetClass,
+    DepthRange,
+    GroundTruth,
+    check_ground_truth_suffixes,
+    load_ground_truth,
+    require_family,
+    resolve_depth_range,
+)
+from depth_net.data.readers import ImageArray, read_image
+from depth_net.data.transforms import (
+    Planes,
+    crop_square,
+    normalize_image,
+    resize_ground_truth,
+    resize_image,
+    resized_shape,
+)
+from depth_net.errors import DataError
+from depth_net.model.family import ModelType
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from torch import Tensor
+
+logger = logging.getLogger(__name__)
+
+Split: TypeAlias = Literal["train", "val", "test", "infer"]
+SampleKey: TypeAlias = int | tuple[int, int]
+"""A row number, or (epoch, row number); a bare row number means epoch 0."""
+
+
+class Sample(TypedDict):
+    """One image with its target. ``image`` is (3, H, W); the target is (1, H, W) in training, (1, native) otherwise."""
+
+    image: Tensor
+    target: Tensor
+    """Metres for metric, disparity for relative models; 0 where not valid."""
+    valid: Tensor
+    """Boolean, shape of the target; all true for an image without ground truth."""
+    image_size: list[int]
+    """Native [height, width]."""
+    image_path: str
+    has_target: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleSettings:
+    """How rows become samples."""
+
+    split: Split
+    crop_size: tuple[int, int]
+    input_mean: tuple[float, ...]
+    input_std: tuple[float, ...]
+    limits: DepthRange
+    normalize_depth: bool
+    augmentation: AugmentationSettings
+    cache_bytes: int
+    seed: int
+
+    @property
+    def cover_size(self) -> tuple[int, int]:
+        """What a resized image must cover: the crop, in training also the square that is cut from it."""
+        height, width = self.crop_size
+        return (height, max(height, width)) if self.split == "train" else self.crop_size
+
+
+@dataclass(frozen=True, slots=True)
+class _Decoded:
+    """What the cache keeps of one row."""
+
+    image: ImageArray
+    truth: GroundTruth | None
+    native: tuple[int, int]
+
+    @property
+    def nbytes(self) -> int:
+        truth_bytes = 0 if self.truth is None else self.truth.target.nbytes + self.truth.valid.nbytes
+        return self.image.nbytes + truth_bytes
+
+
+class DepthDataset(Dataset[Sample]):
+    """Samples of one split, over all its sources in order."""
+
+    def __init__(self, rows: Sequence[tuple[DatasetClass, Row]], settings: SampleSettings) -> None:
+        self.settings = settings
+        self._rows = tuple(rows)
+        self._cache: dict[int, _Decoded] = {}
+        self._fits_cache: bool | None = None
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, key: SampleKey) -> Sample:
+        """Return one sample.
+
+        Raises:
+            DataError: the image or its ground truth cannot be read, or their sizes differ.
+        """
+        epoch, index = (0, key) if isinstance(key, int) else key
+        decoded = self._decoded(index)
+        if self.settings.split == "train":
+            planes = self._training_planes(decoded, epoch=epoch, index=index)
+        else:
+            truth = decoded.truth or _absent_truth(decoded.native)
+            planes = Planes(decoded.image, truth.target, truth.valid)
+        return self._to_sample(planes, index, native=decoded.native)
+
+    @property
+    def fits_cache(self) -> bool:
+        """Whether all samples together stay under ``cache_bytes``, judged by the size of the first."""
+        if self._fits_cache is None:
+            budget = self.settings.cache_bytes
+            self._fits_cache = budget > 0 and len(self) * self._decode(0).nbytes <= budget
+        return self._fits_cache
+
+    @property
+    def rows(self) -> tuple[tuple[DatasetClass, Row], ...]:
+        """The dataset class and the annotation row of every sample."""
+        return self._rows
+
+    def _decoded(self, index: int) -> _Decoded:
+        if not self.fits_cache:
+            return self._decode(index)
+        if index not in self._cache:
+            self._cache[index] = self._decode(index)
+        return self._cache[index]
+
+    def _decode(self, index: int) -> _Decoded:
+        """Read one row; resize it at once unless its size is drawn anew in every epoch."""
+        settings = self.settings
+        entry, row = self._rows[index]
+        image = read_image(row.image)
+        native = (image.shape[0], image.shape[1])
+        truth = None
+        if row.depth is not None:
+            truth = load_ground_truth(row.depth, entry, settings.limits, normalize=settings.normalize_depth)
+            _require_same_size(row, native, truth)
+        if settings.split == "train" and settings.augmentation.changes_size:
+            return _Decoded(image, truth, native)
+        shape = resized_shape(*native, settings.cover_size)
+        if settings.split == "train" and truth is not None:
+            truth = GroundTruth(*resize_ground_truth(truth, shape))
+        return _Decoded(resize_image(image, shape), truth, native)
+
+    def _training_planes(self, decoded: _Decoded, *, epoch: int, index: int) -> Planes:
+        settings = self.settings
+        random = np.random.default_rng((settings.seed & 0xFFFFFFFF, epoch, index))
+        truth = decoded.truth or _absent_truth(decoded.native)
+        planes = Planes(decoded.image, truth.target, truth.valid)
+        if settings.augmentation.changes_size:
+            planes = self._magnify(planes, self._rows[index][0], settings.augmentation.draw_zoom(random))
+        return augment(crop_square(planes, settings.crop_size[0], random), settings.augmentation, random)
+
+    def _magnify(self, planes: Planes, entry: DatasetClass, zoom: float) -> Planes:
+        """Resize by ``zoom`` beyond the crop; metric depth shrinks likewise, as if the camera had come nearer."""
+        shape = resized_shape(planes.target.shape[0], planes.target.shape[1], self.settings.cover_size, zoom=zoom)
+        target, valid = resize_ground_truth(GroundTruth(planes.target, planes.valid), shape)
+        if entry.model_type is ModelType.METRIC and not self.settings.normalize_depth:
+            target = target / np.float32(zoom)
+            valid = valid & (target > self.settings.limits.min_m)
+        return Planes(resize_image(planes.image, shape), target, valid)
+
+    def _to_sample(self, planes: Planes, index: int, *, native: tuple[int, int]) -> Sample:
+        row = self._rows[index][1]
+        image = normalize_image(planes.image, self.settings.input_mean, self.settings.input_std)
+        return Sample(
+            image=torch.from_numpy(image),
+            target=torch.from_numpy(np.ascontiguousarray(planes.target)[None]),
+            valid=torch.from_numpy(np.ascontiguousarray(planes.valid)[None]),
+            image_size=[*native],
+            image_path=str(row.image),
+            has_target=row.depth is not None,
+        )
+
+
+def build_dataset(  # noqa: PLR0913 - the keys of the spec, one to one
+    sources: Sequence[tuple[str, Path]],
+    *,
+    split: Split,
+    model_type: ModelType,
+    crop_size: tuple[int, int],
+    input_mean: Sequence[float],
+    input_std: Sequence[float],
+    min_depth_m: float | None,
+    max_depth_m: float | None,
+    normalize_depth: bool = False,
+    augmentation: AugmentationSettings | None = None,
+    cache_bytes: int = 0,
+    seed: int,
+) -> DepthDataset:
+    """Read the annotation files of one split and describe how its samples are made.
+
+    Args:
+        sources: (dataset_name, data_file) of each part, joined in this order.
+        split: ``train`` crops and augments; ``train``, ``val`` and ``test`` need ground truth in every row.
+        model_type: The model that will see the samples; every dataset name must belong to its family.
+        crop_size: (height, width) that a resized image covers; training cuts squares of ``crop_size[0]``.
+        input_mean: Mean of the red, green and blue values in [0, 1].
+        input_std: Their standard deviation.
+        min_depth_m: Depths up to this do not count, in metres; None means 0.001. Relative models ignore it, with a
+            warning.
+        max_depth_m: Depths from this on do not count, in metres; None means 10.
+        normalize_depth: Stretch the ground truth of each image to [0, 1].
+        augmentation: What happens to training samples; nothing by default and in the other splits.
+        cache_bytes: Keep decoded samples in memory if the whole set needs at most this much.
+        seed: Start of all randomness.
+
+    Raises:
+        SpecError: an unknown dataset name, one of the other family, or no source.
+        DataError: annotation lines that cannot be used, or rows without the ground truth that the split needs.
+    """
+    if model_type is ModelType.RELATIVE and (min_depth_m is not None or max_depth_m is not None):
+        logger.warning("dataset.min_depth and dataset.max_depth are ignored: %s has no depth range", model_type)
+        min_depth_m, max_depth_m = None, None
+    settings = SampleSettings(
+        split=split,
+        crop_size=(crop_size[0], crop_size[1]),
+        input_mean=tuple(input_mean),
+        input_std=tuple(input_std),
+        limits=resolve_depth_range(min_depth_m, max_depth_m),
+        normalize_depth=normalize_depth,
+        augmentation=augmentation or AugmentationSettings(),
+        cache_bytes=cache_bytes,
+        seed=seed,
+    )
+    return DepthDataset(read_sources(sources, split=split, model_type=model_type), settings)
+
+
+def read_sources(
+    sources: Sequence[tuple[str, Path]], *, split: Split, model_type: ModelType
+) -> tuple[tuple[DatasetClass, Row], ...]:
+    """Read and check all annotation files of one split; see `build_dataset`."""
+    if not sources:
+        message = (
+            f"dataset.{split}_dataset.data_sources: found nothing, expected at least one dataset_name with a data_file"
+        )
+        raise DataError(message)
+    entries = [(require_family(name, model_type), file) for name, file in sources]
+    joined: list[tuple[DatasetClass, Row]] = []
+    for entry, file in entries:
+        rows = read_annotations(file)
+        problems = _ground_truth_problems(entry, rows, required=split != "infer")
+        if problems:
+            raise DataError(describe_bad_lines(file, problems, total=len(rows)))
+        joined.extend((entry, row) for row in rows)
+    return tuple(joined)
+
+
+def _ground_truth_problems(entry: DatasetClass, rows: Sequence[Row], *, required: bool) -> tuple[str, ...]:
+    missing = [f"line {row.line}: no ground truth beside {row.image}" for row in rows if required and row.depth is None]
+    named = [(row.line, row.depth) for row in rows if row.depth is not None]
+    return (*missing, *check_ground_truth_suffixes(entry, named))
+
+
+def _require_same_size(row: Row, native: tuple[int, int], truth: GroundTruth) -> None:
+    if truth.target.shape != native:
+        height, width = truth.target.shape
+        message = (
+            f"annotation line {row.line}: {row.image} is {native[0]}x{native[1]} (height x width), its ground truth "
+            f"{row.depth} is {height}x{width}; expected equal sizes; rescale one of them or remove the line"
+        )
+        raise DataError(message)
+
+
+def _absent_truth(native: tuple[int, int]) -> GroundTruth:
+    return GroundTruth(np.zeros(native, dtype=np.float32), np.ones(native, dtype=np.bool_))
+
+
+def without_ground_truth(dataset: DepthDataset) -> DepthDataset:
+    """The same images as an inference split, so that their ground truth is not read."""
+    rows = [(entry, replace(row, depth=None)) for entry, row in dataset.rows]
+    return DepthDataset(rows, replace(dataset.settings, split="infer"))

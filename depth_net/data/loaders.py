@@ -1,0 +1,172 @@
+"""Batches: which sample comes when, how samples of different sizes are stacked, how many processes load.
+
+The order of a training epoch depends on the seed and the epoch only; call ``loader.sampler.set_epoch`` before each
+epoch (Lightning does). Keep ``use_distributed_sampler=False`` in Lightning: the sampler here already gives each rank
+its share.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypedDict, cast
+
+import cv2
+import torch
+from torch.nn import functional
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from depth_net.data.dataset import DepthDataset, Sample, SampleKey
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from torch import Tensor
+
+logger = logging.getLogger(__name__)
+
+_TINY_SET = 64
+"""Up to here, starting loading processes (seconds each, to import torch) costs more than it saves."""
+_PREFETCHED_BATCHES = 4
+
+
+class Batch(TypedDict):
+    """Samples stacked. Images are padded with 0 at the bottom and the right to the largest of the batch."""
+
+    image: Tensor
+    """(B, 3, H, W)."""
+    target: Tensor | list[Tensor]
+    """(B, 1, H, W) in training, otherwise one (1, h, w) of native size per image."""
+    valid: Tensor | list[Tensor]
+    """Boolean, like the target."""
+    resized_size: list[list[int]]
+    """[height, width] of each image before padding."""
+    image_size: list[list[int]]
+    """Native [height, width] of each image."""
+    image_path: list[str]
+    has_target: list[bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Which part of the samples this process loads."""
+
+    rank: int = 0
+    world_size: int = 1
+
+
+class EpochSampler(Sampler[SampleKey]):
+    """Gives each rank its share of the samples, as (epoch, row number), shuffled anew in every epoch."""
+
+    def __init__(self, length: int, *, shuffle: bool, even: bool, seed: int, share: Share) -> None:
+        self._length = length
+        self._shuffle = shuffle
+        self._even = even
+        self._seed = seed
+        self._share = share
+        self._epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch of the next iteration, from 0."""
+        self._epoch = epoch
+
+    def __len__(self) -> int:
+        whole, rest = divmod(self._length, self._share.world_size)
+        return whole + (0 if self._even or self._share.rank >= rest else 1)
+
+    def __iter__(self) -> Iterator[SampleKey]:
+        if self._shuffle:
+            generator = torch.Generator().manual_seed((self._seed * 1_000_003 + self._epoch) & 0x7FFF_FFFF_FFFF_FFFF)
+            indices = torch.randperm(self._length, generator=generator).tolist()
+        else:
+            indices = list(range(self._length))
+        own = indices[self._share.rank :: self._share.world_size][: len(self)]
+        return iter([(self._epoch, index) for index in own])
+
+
+def build_loader(  # noqa: PLR0913 - the keys of the spec, one to one
+    dataset: DepthDataset,
+    *,
+    batch_size: int,
+    workers: int,
+    shuffle: bool,
+    drop_last: bool,
+    pin_memory: bool,
+    seed: int,
+    rank: int = 0,
+    world_size: int = 1,
+) -> DataLoader[Batch]:
+    """Return the loader of one split.
+
+    Args:
+        dataset: The samples.
+        batch_size: Samples per batch and rank; any number, also for validation.
+        workers: Loading processes asked for; fewer are started where the machine or the set is small, and the log says
+            so.
+        shuffle: Give the samples in a new order each epoch.
+        drop_last: Leave out the last batch if it is not full; every rank then has the same number of batches.
+        pin_memory: Put batches where a GPU reads them without another copy.
+        seed: Start of the order.
+        rank: This process, from 0.
+        world_size: Number of processes that share the samples.
+    """
+    processes = choose_worker_count(dataset, asked=workers, world_size=world_size)
+    if processes != workers:
+        logger.info("%s data: %d loading processes instead of %d", dataset.settings.split, processes, workers)
+    sampler = EpochSampler(
+        len(dataset), shuffle=shuffle, even=drop_last, seed=seed, share=Share(rank=rank, world_size=world_size)
+    )
+    return DataLoader(
+        # A loader of samples that yields batches has no type in torch's annotations.
+        cast("Dataset[Any]", dataset),
+        batch_size=batch_size,
+        sampler=sampler,
+        num_workers=processes,
+        collate_fn=partial(collate, stack_targets=dataset.settings.split == "train"),
+        pin_memory=pin_memory,
+        drop_last=drop_last,
+        worker_init_fn=_start_worker,
+        # Forking a process that already holds a GPU or threads can hang; a fork server imports torch once and is safe.
+        multiprocessing_context="forkserver" if processes else None,
+        prefetch_factor=_PREFETCHED_BATCHES if processes else None,
+        persistent_workers=processes > 0,
+    )
+
+
+def choose_worker_count(dataset: DepthDataset, *, asked: int, world_size: int = 1) -> int:
+    """Return how many loading processes pay: none for tiny or cached sets, at most one per core of this rank."""
+    if asked <= 0 or len(dataset) <= _TINY_SET or dataset.fits_cache:
+        return 0
+    ranks_here = min(world_size, max(1, torch.cuda.device_count()))
+    return max(1, min(asked, len(os.sched_getaffinity(0)) // ranks_here))
+
+
+def collate(samples: Sequence[Sample], *, stack_targets: bool) -> Batch:
+    """Stack samples.
+
+    Args:
+        samples: At least one.
+        stack_targets: The targets have the size of their images, as in training; otherwise they become lists.
+    """
+    images = [sample["image"] for sample in samples]
+    height = max(image.shape[1] for image in images)
+    width = max(image.shape[2] for image in images)
+    padded = [functional.pad(image, (0, width - image.shape[2], 0, height - image.shape[1])) for image in images]
+    targets = [sample["target"] for sample in samples]
+    valid = [sample["valid"] for sample in samples]
+    return Batch(
+        image=torch.stack(padded),
+        target=torch.stack(targets) if stack_targets else targets,
+        valid=torch.stack(valid) if stack_targets else valid,
+        resized_size=[[image.shape[1], image.shape[2]] for image in images],
+        image_size=[sample["image_size"] for sample in samples],
+        image_path=[sample["image_path"] for sample in samples],
+        has_target=[sample["has_target"] for sample in samples],
+    )
+
+
+def _start_worker(_worker: int) -> None:
+    """One thread per loading process: the processes already use all cores."""
+    cv2.setNumThreads(0)
