@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import zipfile
+from typing import TYPE_CHECKING
 
 import pytest
 
 from automl.tuning.checkpoints import best_file, checkpoint_of_epoch, is_whole, list_checkpoints, sha256_of
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path

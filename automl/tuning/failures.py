@@ -1,0 +1,215 @@
+"""Say why a trainer failed: the kind of failure, which decides about a retry, and the root cause in one sentence.
+
+Three witnesses, the best first: the trainer's own failure line, the last exception in its log, the rest of the log's
+end. The patterns are data, tried in order; the first that matches names the kind. To teach a new message, add a line.
+"""
+
+from __future__ import annotations
+
+import re
+import signal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from automl.study.trial import FailureKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+TAIL_LINES = 40
+_TAIL_BYTES = 64 * 1024
+_LONGEST_CAUSE = 300
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why a trainer failed.
+
+    Attributes:
+        kind: Decides whether the trial is tried again.
+        cause: One sentence for a person, in the trainer's own words where it has some.
+    """
+
+    kind: FailureKind
+    cause: str
+
+
+_CODES = {
+    "data": FailureKind.DATA,
+    "spec": FailureKind.SPEC,
+    "weights": FailureKind.SPEC,
+    "out_of_memory": FailureKind.OUT_OF_MEMORY,
+    "trainer": FailureKind.TRAINER,
+}
+"""Machine-readable codes at the start of our own trainers' failure lines."""
+
+_MEMORY = (
+    r"out of memory|OutOfMemoryError|CUBLAS_STATUS_ALLOC_FAILED|CUDNN_STATUS_ALLOC_FAILED|can't allocate memory"
+    r"|Cannot allocate memory|std::bad_alloc|\bMemoryError\b|oom-kill|Unable to allocate [\d.]+ [KMGT]iB"
+)
+_IMAGE = (
+    r"Unable to find image|pull access denied|manifest unknown|manifest for .* not found|invalid reference format"
+    r"|no matching manifest|exec format error|executable file not found"
+)
+_CREDENTIAL = (
+    r"401 Client Error|403 Client Error|\b401 Unauthorized|\b403 Forbidden|authentication required|Invalid API key"
+    r"|GatedRepoError|gated repo|no basic auth credentials|(?:HF_TOKEN|NGC_API_KEY|NGC_KEY)\b.*(?:not set|missing)"
+)
+_INFRASTRUCTURE = (
+    r"No space left on device|Disk quota exceeded|Read-only file system|Stale file handle|Input/output error"
+    r"|Address already in use|Connection refused|Connection reset|Cannot connect to the Docker daemon"
+    r"|NCCL (?:error|WARN|watchdog)|ncclSystemError|ncclRemoteError|ncclInternalError|RendezvousTimeoutError"
+    r"|DistNetworkError|DistStoreError|uncorrectable ECC|NVRM: Xid|no CUDA-capable device|CUDA driver"
+    r"|CUDA initialization|device is lost|all CUDA-capable devices are busy|insufficient shared memory"
+    r"|unable to open shared memory|Too many open files|Resource temporarily unavailable"
+)
+_SPEC = (
+    r"^Configuration error|^Parameter validation error|^Schema validation error|^Feature not implemented"
+    r"|ConfigKeyError|ConfigAttributeError|MissingMandatoryValue|ValidationError|ConfigTypeError|ConfigCompositionException"
+    r"|unrecognized arguments|the following arguments are required|invalid choice"
+    r"|Error\(s\) in loading state_dict|size mismatch for|MisconfigurationException"
+    r"|mat1 and mat2 shapes cannot be multiplied|must be divisible by"
+)
+_DATA = (
+    r"^File system error|FileNotFoundError|No such file or directory|NotADirectoryError|IsADirectoryError"
+    r"|UnidentifiedImageError|cannot identify image file|image file is truncated|num_samples should be a positive"
+    r"|dataset (?:is|was) empty|empty dataset|DataError|JSONDecodeError|ParserError|device-side assert"
+    r"|DataLoader worker .* exited unexpectedly"
+)
+
+# Order matters: a message about memory inside a data loader is about memory.
+_RULES = (
+    (FailureKind.OUT_OF_MEMORY, re.compile(_MEMORY, re.IGNORECASE)),
+    (FailureKind.IMAGE, re.compile(_IMAGE, re.IGNORECASE)),
+    (FailureKind.CREDENTIAL, re.compile(_CREDENTIAL, re.IGNORECASE)),
+    (FailureKind.INFRASTRUCTURE, re.compile(_INFRASTRUCTURE, re.IGNORECASE)),
+    (FailureKind.SPEC, re.compile(_SPEC)),
+    (FailureKind.DATA, re.compile(_DATA)),
+)
+# In the middle of a log these words are no proof: a missing file may be a warning, a ValidationError was handled.
+_PROOF_ANYWHERE = {FailureKind.OUT_OF_MEMORY, FailureKind.IMAGE, FailureKind.CREDENTIAL, FailureKind.INFRASTRUCTURE}
+
+_RANK = re.compile(r"^(?:\[(?:rank)?\d+\]:?|\(\w+ pid=\d+\))\s*")
+_EXCEPTION = re.compile(
+    r"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Interrupt|Exit|Failure|Warning|Invalid\w*)\b(?:: .*)?$"
+)
+_USAGE = re.compile(r"^\S.*?: error: .+|^Error: .+|^error: .+")
+_DIVERGED = re.compile(
+    r"^diverged\b|\b(?:loss|objective|gradient)\w*\b.{0,40}\b(?:is|are|became|was|not)\b.{0,12}\b(?:nan|inf|infinite|finite)\b"
+    r"|\bnon-?finite\b.{0,30}\bloss|\bnan loss\b|\bloss (?:nan|diverged)",
+    re.IGNORECASE,
+)
+_FIXED_STATUSES = {
+    125: Failure(
+        kind=FailureKind.INFRASTRUCTURE, cause="the container engine could not run the container (status 125)"
+    ),
+    126: Failure(kind=FailureKind.IMAGE, cause="the program of the skill is not executable (status 126)"),
+    127: Failure(kind=FailureKind.IMAGE, cause="the program of the skill was not found (status 127)"),
+}
+_SIGNALS = {
+    signal.SIGKILL: (
+        FailureKind.OUT_OF_MEMORY,
+        "killed from outside (SIGKILL): most often the machine ran out of memory",
+    ),
+    signal.SIGBUS: (FailureKind.INFRASTRUCTURE, "bus error (SIGBUS): most often shared memory, /dev/shm, is too small"),
+    signal.SIGTERM: (FailureKind.INFRASTRUCTURE, "ended from outside (SIGTERM)"),
+    signal.SIGHUP: (FailureKind.INFRASTRUCTURE, "ended from outside (SIGHUP)"),
+}
+
+
+def classify(
+    exit_status: int, log_tail: Sequence[str], failure_message: str = "", *, was_lost: bool = False
+) -> Failure:
+    """Say why a trainer failed.
+
+    Args:
+        exit_status: Of the trainer; negative for a signal.
+        log_tail: The last lines of its log.
+        failure_message: Its own last failure line; empty when it wrote none.
+        was_lost: Its guard or its node died, so it was ended from outside.
+    """
+    if was_lost:
+        return Failure(kind=FailureKind.INFRASTRUCTURE, cause="the process that watches over the trial was lost")
+    lines = [_RANK.sub("", line).strip() for line in log_tail]
+    exception = last_exception(lines)
+    for witness in (failure_message, exception):
+        if witness and (kind := _kind_of(witness)) is not None:
+            return Failure(kind=kind, cause=_shortened(_without_code(witness)))
+    for line in reversed(lines):
+        if (kind := _kind_of(line)) in _PROOF_ANYWHERE and kind is not None:
+            return Failure(kind=kind, cause=_shortened(line))
+    return _without_pattern(exit_status, lines, failure_message or exception)
+
+
+def is_divergence(failure_message: str, log_tail: Sequence[str]) -> bool:
+    """Tell whether a trainer gave up because a loss was not finite, by its own words."""
+    lines = [_RANK.sub("", line).strip() for line in log_tail]
+    return any(_DIVERGED.search(words) is not None for words in (failure_message, last_exception(lines)) if words)
+
+
+def last_exception(lines: Iterable[str]) -> str:
+    """Return the last line that names an exception or a usage error; empty when there is none."""
+    named = [line for line in lines if _EXCEPTION.match(line) or _USAGE.match(line)]
+    return named[-1] if named else ""
+
+
+def signature(cause: str) -> str:
+    """Return a cause without what differs from trial to trial: numbers, addresses, paths, quoted values."""
+    text = re.sub(r"0x[0-9a-fA-F]+|(?:/[\w.\-+=]+)+", "*", cause)
+    return re.sub(r"\d+(?:\.\d+)?(?:[eE][-+]?\d+)?", "#", text)
+
+
+def read_tail(log: Path, *, lines: int = TAIL_LINES) -> tuple[str, ...]:
+    """Return the last lines of a log, progress bars resolved to their last state; empty when there is no log."""
+    try:
+        with log.open("rb") as stream:
+            stream.seek(0, 2)
+            stream.seek(max(0, stream.tell() - _TAIL_BYTES))
+            text = stream.read().decode("utf-8", errors="replace")
+    except OSError:
+        return ()
+    resolved = [line.rstrip("\r").rsplit("\r", 1)[-1].rstrip()[:2000] for line in text.split("\n")]
+    return tuple([line for line in resolved if line][-lines:])
+
+
+def _kind_of(words: str) -> FailureKind | None:
+    code, separator, _ = words.partition(":")
+    if separator and code in _CODES:
+        # A trainer's general code says less than its words: "trainer: CUDA out of memory".
+        known = _CODES[code]
+        return known if known is not FailureKind.TRAINER else _by_rule(_without_code(words)) or known
+    return _by_rule(words)
+
+
+def _by_rule(words: str) -> FailureKind | None:
+    return next((kind for kind, pattern in _RULES if pattern.search(words)), None)
+
+
+def _without_code(words: str) -> str:
+    code, separator, rest = words.partition(": ")
+    return rest if separator and code in _CODES else words
+
+
+def _without_pattern(exit_status: int, lines: list[str], witness: str) -> Failure:
+    if exit_status > 128:  # noqa: PLR2004 # a shell reports a signal as 128 + its number
+        exit_status = 128 - exit_status
+    if witness:
+        return Failure(kind=FailureKind.TRAINER, cause=_shortened(_without_code(witness)))
+    if exit_status in _FIXED_STATUSES:
+        return _FIXED_STATUSES[exit_status]
+    last = f": {lines[-1]}" if lines else ""
+    if exit_status >= 0:
+        return Failure(kind=FailureKind.TRAINER, cause=_shortened(f"ended with status {exit_status}{last}"))
+    number = -exit_status
+    if number in _SIGNALS:
+        kind, cause = _SIGNALS[signal.Signals(number)]
+        return Failure(kind=kind, cause=cause)
+    known = {int(member) for member in signal.Signals}
+    name = signal.Signals(number).name if number in known else f"signal {number}"
+    return Failure(kind=FailureKind.TRAINER, cause=_shortened(f"ended by {name}{last}"))
+
+
+def _shortened(text: str) -> str:
+    words = " ".join(text.split())
+    return words if len(words) <= _LONGEST_CAUSE else words[: _LONGEST_CAUSE - 3] + "..."
