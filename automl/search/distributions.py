@@ -1,0 +1,50 @@
+"""Parameters as Optuna distributions, so that Optuna's samplers and dashboards understand a study."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+from automl.space.parameters import ParameterType
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from optuna.distributions import BaseDistribution
+
+    from automl.space.parameters import Parameter, Scalar, SearchSpace
+
+
+def distribution_of(parameter: Parameter) -> BaseDistribution:
+    """Return the Optuna distribution of a parameter.
+
+    Optuna has no stepped logarithmic ranges: there the step is left out, and the value is moved to its step afterwards.
+    """
+    if parameter.choices:
+        return CategoricalDistribution(parameter.choices)
+    low, high = parameter.bounds
+    if parameter.type is ParameterType.INT:
+        step = 1 if parameter.log or parameter.step is None else max(round(parameter.step), 1)
+        top = round(low) + (round(high) - round(low)) // step * step
+        return IntDistribution(round(low), top, log=parameter.log, step=step)
+    if parameter.log or parameter.step is None:
+        return FloatDistribution(low, high, log=parameter.log)
+    return FloatDistribution(low, float(parameter.nearest(high)), step=parameter.step)
+
+
+def representable(
+    space: SearchSpace, assignment: Mapping[str, Scalar]
+) -> tuple[dict[str, Scalar], dict[str, BaseDistribution]]:
+    """Return the part of an assignment that lies in its distributions, and those distributions.
+
+    The template's own value may lie outside the searched range; Optuna has no place for such a value, so the journal
+    keeps the whole assignment beside the parameters.
+    """
+    values: dict[str, Scalar] = {}
+    distributions: dict[str, BaseDistribution] = {}
+    for parameter in space.parameters:
+        if parameter.path in assignment and parameter.contains(assignment[parameter.path]):
+            values[parameter.path] = assignment[parameter.path]
+            distributions[parameter.path] = distribution_of(parameter)
+    return values, distributions

@@ -1,0 +1,81 @@
+"""What a sampler may know: the trials of a study so far, with every value turned so that larger is better.
+
+A history is rebuilt from the journal and never holds a value that is not finite. Samplers are functions of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from automl.study.trial import TrialState
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from automl.space.parameters import Scalar
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """One trial as a sampler sees it.
+
+    Attributes:
+        number: The trial's number.
+        assignment: What it ran or runs.
+        origin: Where the assignment came from.
+        state: RUNNING while it is open; COMPLETED, STOPPED, DIVERGED or FAILED afterwards.
+        values: One per objective, larger is better, finite; empty unless the state has a value.
+        curve: (epoch, leading objective), larger is better, in order of epochs.
+        finished_as: How many trials had ended before this one did; None while it is open.
+    """
+
+    number: int
+    assignment: Mapping[str, Scalar]
+    origin: str
+    state: TrialState
+    values: tuple[float, ...] = ()
+    curve: tuple[tuple[int, float], ...] = ()
+    finished_as: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """The trials of a study.
+
+    Attributes:
+        observations: In order of their numbers, without gaps.
+    """
+
+    observations: tuple[Observation, ...] = ()
+
+    @property
+    def finished(self) -> tuple[Observation, ...]:
+        """Trials that ended, in the order in which they did."""
+        ended = [o for o in self.observations if o.finished_as is not None]
+        return tuple(sorted(ended, key=lambda o: o.finished_as or 0))
+
+    @property
+    def pending(self) -> tuple[Observation, ...]:
+        """Trials that run, in order of their numbers."""
+        return tuple(o for o in self.observations if o.finished_as is None)
+
+    def with_trial(self, observation: Observation) -> History:
+        """Return the history with one trial added, or replaced where its number is known."""
+        if observation.number == len(self.observations):
+            return History(observations=(*self.observations, observation))
+        changed = list(self.observations)
+        changed[observation.number] = observation
+        return History(observations=tuple(changed))
+
+    def with_value(self, number: int, epoch: int, value: float) -> History:
+        """Return the history with one more intermediate value; a repeated epoch changes nothing."""
+        trial = self.observations[number]
+        if any(known == epoch for known, _ in trial.curve):
+            return self
+        return self.with_trial(replace(trial, curve=tuple(sorted((*trial.curve, (epoch, value))))))
+
+
+def is_usable(observation: Observation) -> bool:
+    """Tell whether a model may learn the trial's value."""
+    return observation.state in {TrialState.COMPLETED, TrialState.STOPPED} and bool(observation.values)

@@ -1,0 +1,248 @@
+"""The journal: one Optuna journal file per study, the truth from which everything is rebuilt.
+
+Each line is appended under a lock and flushed to disk before the call returns. A line that a power cut or a kill tore
+is cut off when the file is opened. One process owns a journal at a time; the ownership ends with the process, however
+it ends. Whole assignments are kept beside Optuna's parameters, because trial 0 may lie outside the searched range.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import optuna
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.study import StudyDirection
+from optuna.trial import TrialState as OptunaState
+
+from automl.errors import ConfigurationError, Problem
+from automl.search.locks import AppendLock, OwnerLock
+from automl.study.trial import TrialState
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from optuna.distributions import BaseDistribution
+    from optuna.trial import FrozenTrial
+
+    from automl.space.parameters import Scalar
+    from automl.study.model import Objective
+    from automl.study.trial import Proposal
+
+_ASSIGNMENT = "automl:assignment"
+_ORIGIN = "automl:origin"
+_END = "automl:end"
+_START = "automl:earlier"
+_OPTUNA_STATES = {
+    TrialState.COMPLETED: OptunaState.COMPLETE,
+    TrialState.STOPPED: OptunaState.PRUNED,
+    TrialState.DIVERGED: OptunaState.FAIL,
+    TrialState.FAILED: OptunaState.FAIL,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialEnd:
+    """How a trial ended, as the journal keeps it.
+
+    Attributes:
+        state: A final state.
+        values: One finite value per objective as measured; empty when the trial has none.
+        reason: Why it ended so.
+        finished_as: How many trials had ended before.
+    """
+
+    state: TrialState
+    values: tuple[float, ...]
+    reason: str
+    finished_as: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalTrial:
+    """A trial as the journal keeps it.
+
+    Attributes:
+        number: Its number.
+        assignment: The whole assignment.
+        origin: Where it came from.
+        intermediate: Epoch -> leading objective, as measured.
+        end: How it ended; None while it is open.
+    """
+
+    number: int
+    assignment: Mapping[str, Scalar]
+    origin: str
+    intermediate: Mapping[int, float]
+    end: TrialEnd | None
+
+
+class Journal:
+    """An open journal; this process is its only writer.
+
+    Args:
+        file: The journal; created with its folder if it does not exist.
+        name: The study's name.
+        objectives: At least one.
+
+    Raises:
+        ConfigurationError: another living process owns the journal, or a line in its middle cannot be read.
+    """
+
+    def __init__(self, file: Path, name: str, objectives: Sequence[Objective]) -> None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        self._owner = OwnerLock(file)
+        try:
+            repair_tail(file)
+            optuna.logging.set_verbosity(optuna.logging.WARNING)
+            self._storage = JournalStorage(JournalFileBackend(str(file), lock_obj=AppendLock(file)))
+            self._study = self._open_study(name, objectives)
+            self._ids = {trial.number: trial._trial_id for trial in self._frozen()}  # noqa: SLF001 - storages want it
+            self._close_half_ended()
+        except BaseException:
+            self._owner.release()
+            raise
+
+    def _open_study(self, name: str, objectives: Sequence[Objective]) -> int:
+        existing = self._storage.get_all_studies()
+        if existing:
+            return int(existing[0]._study_id)  # noqa: SLF001 - Optuna's storages want it and offer no other way
+        directions = [StudyDirection[o.direction.name] for o in objectives]
+        study = self._storage.create_new_study(directions, name)
+        self._storage.set_study_system_attr(study, "study:metric_names", [o.metric for o in objectives])
+        return int(study)
+
+    def _frozen(self) -> list[FrozenTrial]:
+        return self._storage.get_all_trials(self._study, deepcopy=False)
+
+    def _close_half_ended(self) -> None:
+        # A kill between the two lines of an end leaves the reason written and the trial open.
+        for trial in self._frozen():
+            end = trial.user_attrs.get(_END)
+            if end is not None and not trial.state.is_finished():
+                self._set_state(trial.number, _end_of(end))
+
+    def add_trial(
+        self, proposal: Proposal, params: Mapping[str, Scalar], distributions: Mapping[str, BaseDistribution]
+    ) -> None:
+        """Append a running trial, whole, in one line."""
+        template = optuna.trial.create_trial(
+            state=OptunaState.RUNNING,
+            params=dict(params),
+            distributions=dict(distributions),
+            user_attrs={_ASSIGNMENT: dict(proposal.assignment), _ORIGIN: proposal.origin},
+        )
+        self._ids[proposal.number] = self._storage.create_new_trial(self._study, template_trial=template)
+
+    def add_value(self, number: int, epoch: int, value: float) -> None:
+        """Append one intermediate value of the leading objective."""
+        self._storage.set_trial_intermediate_value(self._ids[number], epoch, value)
+
+    def end_trial(self, number: int, end: TrialEnd) -> None:
+        """Append how a trial ended: first why, then its state and values in one line."""
+        record = {"state": end.state.value, "values": end.values, "reason": end.reason, "order": end.finished_as}
+        self._storage.set_trial_user_attr(self._ids[number], _END, record)
+        self._set_state(number, end)
+
+    def _set_state(self, number: int, end: TrialEnd) -> None:
+        self._storage.set_trial_state_values(self._ids[number], _OPTUNA_STATES[end.state], end.values or None)
+
+    def remember_earlier(self, earlier: Sequence[Mapping[str, Scalar]]) -> tuple[Mapping[str, Scalar], ...]:
+        """Keep the known-good points of other studies on first use; return the kept ones ever after."""
+        kept = self._storage.get_study_user_attrs(self._study).get(_START)
+        if kept is None:
+            kept = [dict(assignment) for assignment in earlier]
+            self._storage.set_study_user_attr(self._study, _START, kept)
+        return tuple(kept)
+
+    def trials(self) -> tuple[JournalTrial, ...]:
+        """Return all trials, in order of their numbers."""
+        return tuple(_trial_of(frozen) for frozen in sorted(self._frozen(), key=lambda t: t.number))
+
+    def close(self) -> None:
+        """Give up ownership."""
+        self._owner.release()
+
+
+def _trial_of(frozen: FrozenTrial) -> JournalTrial:
+    end = frozen.user_attrs.get(_END)
+    return JournalTrial(
+        number=frozen.number,
+        assignment=frozen.user_attrs[_ASSIGNMENT],
+        origin=frozen.user_attrs[_ORIGIN],
+        intermediate=dict(frozen.intermediate_values),
+        end=None if end is None else _end_of(end),
+    )
+
+
+def _end_of(record: Mapping[str, Any]) -> TrialEnd:
+    return TrialEnd(
+        state=TrialState(record["state"]),
+        values=tuple(float(value) for value in record["values"]),
+        reason=str(record["reason"]),
+        finished_as=int(record["order"]),
+    )
+
+
+def repair_tail(file: Path) -> int:
+    """Cut what a kill or a power cut left behind the last whole line; return the number of bytes cut.
+
+    Raises:
+        ConfigurationError: a line before the last one is not JSON; nothing is changed then.
+    """
+    if not file.exists():
+        return 0
+    content = file.read_bytes()
+    end = content.rfind(b"\n") + 1
+    lines = content[:end].splitlines(keepends=True)
+    while lines and not _is_json(lines[-1]):
+        end -= len(lines.pop())
+    for number, line in enumerate(lines, start=1):
+        if not _is_json(line):
+            raise _unreadable(file, number)
+    if end < len(content):
+        with file.open("r+b") as stream:
+            stream.truncate(end)
+            os.fsync(stream.fileno())
+    return len(content) - end
+
+
+def _is_json(line: bytes) -> bool:
+    with suppress(ValueError):
+        return isinstance(json.loads(line), dict)
+    return False
+
+
+def _unreadable(file: Path, line: int) -> ConfigurationError:
+    return ConfigurationError.from_problems(
+        [
+            Problem(
+                where=f"{file}: line {line}",
+                found="a line that is not a JSON object, with readable lines after it",
+                expected="one JSON object per line",
+                fix="restore the file from a copy, or start the study under another name",
+            )
+        ],
+        subject="the journal",
+    )
+
+
+def read_reports(file: Path) -> tuple[tuple[int, int, float], ...]:
+    """Return (trial, epoch, value as measured) in the order in which they were appended; a torn last line is left out.
+
+    Stopping rules are rebuilt from this order, so that each decision sees the same prefix again.
+    """
+    if not file.exists():
+        return ()
+    reports: dict[tuple[int, int], float] = {}
+    for line in file.read_text(encoding="utf-8", errors="replace").split("\n")[:-1]:
+        with suppress(ValueError):
+            entry = json.loads(line)
+            if "intermediate_value" in entry:
+                reports.setdefault((entry["trial_id"], entry["step"]), float(entry["intermediate_value"]))
+    return tuple((trial, epoch, value) for (trial, epoch), value in reports.items())

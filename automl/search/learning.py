@@ -1,0 +1,99 @@
+"""From a history to numbers that a model can learn: what each outcome teaches.
+
+- A completed trial counts with its value.
+- A stopped one counts with its value completed by what its peers gained from the same epoch on, never above the best
+  completed value, and with more noise.
+- A diverged one counts as no better than the worst finite value.
+- A failed one is left out: it says nothing about the assignment.
+- A running one is a point without a value.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from automl.search.history import is_usable
+from automl.study.trial import TrialState
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from automl.search.history import History, Observation
+    from automl.space.parameters import Scalar
+
+# A value guessed from an early epoch scatters more than a measured one.
+_STOPPED_NOISE = 4.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lesson:
+    """What a model learns from a history.
+
+    Attributes:
+        assignments: Of the trials with a value, in the order in which they ended.
+        values: Their values, larger is better, finite, shape (n,).
+        noise: Factor on the noise of each, shape (n,).
+        diverged: Which of them diverged, shape (n,).
+        pending: Assignments of the trials that run.
+    """
+
+    assignments: tuple[Mapping[str, Scalar], ...]
+    values: np.ndarray
+    noise: np.ndarray
+    diverged: np.ndarray
+    pending: tuple[Mapping[str, Scalar], ...]
+
+
+def learn(history: History) -> Lesson:
+    """Return what the history teaches about the leading objective."""
+    taught = [o for o in history.finished if is_usable(o) or o.state is TrialState.DIVERGED]
+    completed = [o for o in taught if o.state is TrialState.COMPLETED]
+    values = [_value_of(o, completed) for o in taught]
+    finite = [v for v in values if v is not None]
+    worst = min(finite, default=0.0)
+    return Lesson(
+        assignments=tuple(o.assignment for o in taught),
+        values=np.array([worst if v is None else v for v in values], dtype=float),
+        noise=np.array([_STOPPED_NOISE if o.state is TrialState.STOPPED else 1.0 for o in taught]),
+        diverged=np.array([o.state is TrialState.DIVERGED for o in taught], dtype=bool),
+        pending=tuple(o.assignment for o in history.pending),
+    )
+
+
+def _value_of(observation: Observation, completed: Sequence[Observation]) -> float | None:
+    if observation.state is TrialState.DIVERGED:
+        return None
+    value = observation.values[0]
+    if observation.state is TrialState.COMPLETED or not observation.curve or not completed:
+        return value
+    epoch, last = observation.curve[-1]
+    gains = [peer.values[0] - at for peer in completed for e, at in peer.curve if e == epoch]
+    if not gains:
+        return value
+    ceiling = max(peer.values[0] for peer in completed)
+    return float(max(value, min(last + float(np.median(gains)), ceiling)))
+
+
+def scores(values: np.ndarray, diverged: np.ndarray) -> np.ndarray:
+    """Return values of mean 0 and variance about 1 whose bad tail is shortened, shape (n,).
+
+    A few terrible values must not flatten the differences between good ones: below the median, distances from it are
+    compressed logarithmically on the scale of the upper half. Diverged trials end below every finite value.
+    """
+    finite = values[~diverged]
+    if len(finite) == 0:
+        return np.zeros_like(values)
+    median = float(np.median(finite))
+    upper = finite[finite >= median] - median
+    scale = float(np.sqrt(np.mean(upper**2))) if len(finite) > 1 else 0.0
+    if scale <= 0.0:
+        scale = float(np.std(finite)) or 1.0
+    distance = (values - median) / scale
+    shaped = np.where(distance < 0, -np.log1p(-np.minimum(distance, 0.0)), distance)
+    if diverged.any():
+        shaped[diverged] = shaped[~diverged].min() - 0.5
+    deviation = float(np.std(shaped))
+    return np.asarray((shaped - shaped.mean()) / (deviation if deviation > 0 else 1.0))

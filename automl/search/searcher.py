@@ -1,0 +1,161 @@
+"""The searcher that every sampler runs in: numbers trials, keeps the journal, replaces duplicates.
+
+Reopening a journal gives the searcher as it was: history, open proposals and the next number come from the file.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import threading
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from automl.search.base import Searcher
+from automl.search.distributions import representable
+from automl.search.history import History, Observation
+from automl.search.journal import TrialEnd
+from automl.search.sampler import Draw
+from automl.search.unseen import unseen_assignment
+from automl.study.model import Direction
+from automl.study.trial import Proposal, TrialState
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from automl.search.journal import Journal, JournalTrial
+    from automl.search.sampler import Sampler
+    from automl.space.parameters import Scalar
+    from automl.study.model import StudyPlan
+    from automl.study.trial import TrialResult
+
+
+class JournalSearcher(Searcher):
+    """Ask, observe and tell on top of a journal and a sampler.
+
+    Args:
+        plan: The study.
+        journal: Its open journal.
+        sampler: Proposes assignments.
+        starts: The first proposals with their origins; trial 0 first.
+    """
+
+    def __init__(self, plan: StudyPlan, journal: Journal, sampler: Sampler, starts: Sequence[Draw]) -> None:
+        self._plan = plan
+        self._journal = journal
+        self._sampler = sampler
+        self._starts = tuple(starts)
+        self._signs = tuple(1.0 if o.direction is Direction.MAXIMIZE else -1.0 for o in plan.objectives)
+        self._lock = threading.RLock()
+        self._history = History(observations=tuple(self._observation_of(t) for t in journal.trials()))
+        self._seen = {_key(o.assignment) for o in self._history.observations}
+
+    @property
+    def history(self) -> History:
+        """What the sampler knows."""
+        return self._history
+
+    def ask(self) -> Proposal | None:
+        """Return the next proposal, journaled as running, or None when every assignment has been tried."""
+        with self._lock:
+            number = len(self._history.observations)
+            draw = self._draw(number)
+            if draw is None:
+                return None
+            proposal = Proposal(number=number, assignment=dict(draw.assignment), origin=draw.origin)
+            self._journal.add_trial(proposal, *representable(self._plan.space, proposal.assignment))
+            running = Observation(
+                number=number, assignment=proposal.assignment, origin=draw.origin, state=TrialState.RUNNING
+            )
+            self._history = self._history.with_trial(running)
+            self._seen.add(_key(proposal.assignment))
+            return proposal
+
+    def _draw(self, number: int) -> Draw | None:
+        if number < len(self._starts):
+            return self._starts[number]
+        draw = self._sampler.propose(self._history, number) if self._plan.space.parameters else None
+        if draw is None or _key(draw.assignment) not in self._seen:
+            return draw
+        other = unseen_assignment(
+            self._plan.space, draw.assignment, lambda a: _key(a) in self._seen, seed=self._plan.seed, number=number
+        )
+        return None if other is None else Draw(assignment=other, origin=draw.origin)
+
+    def observe(self, number: int, epoch: int, value: float) -> None:
+        """Journal one intermediate value of the leading objective, as measured.
+
+        Raises:
+            ValueError: the value is not finite, or no trial has the number.
+        """
+        if not math.isfinite(value):
+            raise ValueError(f"trial {number}, epoch {epoch}: {value} is not finite and cannot be learnt")
+        with self._lock:
+            trial = self._known(number)
+            if trial.finished_as is not None or any(known == epoch for known, _ in trial.curve):
+                return
+            self._journal.add_value(number, epoch, value)
+            self._history = self._history.with_value(number, epoch, self._signs[0] * value)
+
+    def tell(self, result: TrialResult) -> None:
+        """Journal how a trial ended. A result that is not final leaves the trial open.
+
+        Raises:
+            ValueError: no trial has the number.
+        """
+        with self._lock:
+            trial = self._known(result.number)
+            if trial.finished_as is not None or not result.state.is_final:
+                return
+            end = self._end_of(result)
+            self._journal.end_trial(result.number, end)
+            self._history = self._history.with_trial(self._ended(trial, end))
+            self._sampler.prepare(self._history)
+
+    def _known(self, number: int) -> Observation:
+        if not 0 <= number < len(self._history.observations):
+            raise ValueError(f"trial {number} was never proposed")
+        return self._history.observations[number]
+
+    def _end_of(self, result: TrialResult) -> TrialEnd:
+        """Return what to journal: a result without every objective, finite, has no value and has failed."""
+        order = len(self._history.finished)
+        values = tuple(result.values.get(o.metric, math.nan) for o in self._plan.objectives)
+        if not result.state.has_value:
+            return TrialEnd(state=result.state, values=(), reason=result.reason, finished_as=order)
+        if all(math.isfinite(value) for value in values):
+            return TrialEnd(state=result.state, values=values, reason=result.reason, finished_as=order)
+        absent = [o.metric for o, v in zip(self._plan.objectives, values, strict=True) if not math.isfinite(v)]
+        reason = f"{result.reason}; no value of {', '.join(absent)}".lstrip("; ")
+        # A trial that was stopped before its first value is no failure: it taught nothing, that is all.
+        return TrialEnd(state=TrialState.FAILED, values=(), reason=reason, finished_as=order)
+
+    def _ended(self, trial: Observation, end: TrialEnd) -> Observation:
+        values = tuple(sign * value for sign, value in zip(self._signs, end.values, strict=True)) if end.values else ()
+        return replace(trial, state=end.state, values=values, finished_as=end.finished_as)
+
+    def _observation_of(self, trial: JournalTrial) -> Observation:
+        running = Observation(
+            number=trial.number,
+            assignment=dict(trial.assignment),
+            origin=trial.origin,
+            state=TrialState.RUNNING,
+            curve=tuple((epoch, self._signs[0] * value) for epoch, value in sorted(trial.intermediate.items())),
+        )
+        return running if trial.end is None else self._ended(running, trial.end)
+
+    def open_proposals(self) -> tuple[Proposal, ...]:
+        """Return what was asked for and not told yet, in order of the numbers."""
+        with self._lock:
+            return tuple(
+                Proposal(number=o.number, assignment=dict(o.assignment), origin=o.origin) for o in self._history.pending
+            )
+
+    def close(self) -> None:
+        """Release the journal; doing so twice changes nothing."""
+        self._journal.close()
+
+
+def _key(assignment: Mapping[str, Scalar]) -> str:
+    # JSON keeps True and 1 apart, and 1 and 1.0.
+    return json.dumps(assignment, sort_keys=True)

@@ -1,0 +1,80 @@
+"""Asynchronous successive halving and Hyperband, in their stopping form.
+
+At each rung a trial goes on when it is among the best third (1 / eta) of the trials that reached that rung before it,
+itself included. Nothing is stopped before four trials reached the rung.
+"""
+
+from __future__ import annotations
+
+from automl.stopping.base import GO_ON, Decision, Report, Verdict
+from automl.stopping.curves import CurveRule
+from automl.stopping.rungs import is_in_best_share, last_of_best_share
+
+MIN_PEERS = 3
+"""Other trials that must have reached a rung before it stops anything."""
+
+
+class AshaRule(CurveRule):
+    """Stops a trial that is not in the best share of a rung when it arrives there.
+
+    Args:
+        rungs: Numbers of epochs, ascending.
+        eta: The inverse of the share that goes on, > 1.
+        min_peers: Other trials that must have reached a rung before it stops anything.
+    """
+
+    def __init__(self, rungs: tuple[int, ...], eta: float = 3.0, min_peers: int = MIN_PEERS) -> None:
+        super().__init__()
+        self._rungs = rungs
+        self._eta = eta
+        self._min_peers = min_peers
+        self._recorded: dict[int, dict[int, float]] = {rung: {} for rung in rungs}
+
+    def _decide(self, report: Report) -> Verdict:
+        for rung in self._rungs:
+            if report.epoch + 1 < rung or report.trial in self._recorded[rung]:
+                continue
+            value = self.best_at(report.trial, report.epoch)
+            assert value is not None  # noqa: S101 - the report itself is in the curve
+            others = tuple(self._recorded[rung].values())
+            self._recorded[rung][report.trial] = value
+            if len(others) >= self._min_peers and not is_in_best_share(value, others, self._eta):
+                return Verdict(decision=Decision.STOP, reason=self._reason(rung, value, others))
+        return GO_ON
+
+    def _reason(self, rung: int, value: float, others: tuple[float, ...]) -> str:
+        needed = self.shown(last_of_best_share(others, self._eta))
+        return f"rung {rung}: {self.shown(value)} is not among the best 1/{self._eta:g}, which ends at {needed}"
+
+
+class HyperbandRule(CurveRule):
+    """Several ASHA brackets with longer and longer grace; a trial's number decides its bracket.
+
+    Args:
+        rungs: Numbers of epochs, ascending; bracket k starts at the k-th.
+        eta: The inverse of the share that goes on, > 1.
+    """
+
+    def __init__(self, rungs: tuple[int, ...], eta: float = 3.0) -> None:
+        super().__init__()
+        self._brackets = tuple(AshaRule(rungs[k:], eta) for k in range(len(rungs) + 1))
+        # As many trials per bracket as Hyperband's: the most aggressive bracket gets the largest part.
+        shares = [max(1, round(eta ** (len(rungs) - k) / (len(rungs) - k + 1))) for k in range(len(rungs) + 1)]
+        self._shares = tuple(shares)
+
+    def show_as(self, sign: float) -> None:
+        """Set the factor on values in reasons, in every bracket."""
+        for bracket in self._brackets:
+            bracket.show_as(sign)
+
+    def bracket_of(self, trial: int) -> int:
+        """Return the bracket of a trial; 0 has the shortest grace."""
+        position = trial % sum(self._shares)
+        for bracket, share in enumerate(self._shares):
+            position -= share
+            if position < 0:
+                return bracket
+        return len(self._shares) - 1
+
+    def _decide(self, report: Report) -> Verdict:
+        return self._brackets[self.bracket_of(report.trial)].judge(report)

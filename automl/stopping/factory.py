@@ -1,0 +1,142 @@
+"""Stopping rules by name."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from automl.errors import ConfigurationError, Problem
+from automl.stopping.asha import AshaRule, HyperbandRule
+from automl.stopping.curves import NoRule
+from automl.stopping.rungs import grace_epochs, rung_epochs
+from automl.stopping.simple import IEpochRule, MedianRule, PatienceRule
+from automl.study.model import Direction
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from automl.stopping.base import StoppingRule
+    from automl.stopping.curves import CurveRule
+
+OPTIONS: tuple[str, ...] = ("grace_epochs", "warmup_epochs", "eta", "patience_epochs", "keep")
+"""Options that a rule reads; all are numbers."""
+
+# Rungs of a study whose number of epochs is unknown end here.
+_MANY_EPOCHS = 100_000
+_ASHA_PAYS_FROM = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Settings:
+    """What the rules are built from; every number is valid."""
+
+    grace: int
+    rungs: tuple[int, ...]
+    eta: float
+    keep: int
+    patience: int
+    trials: int
+
+
+def _auto(settings: _Settings) -> CurveRule:
+    if settings.trials >= _ASHA_PAYS_FROM:
+        return AshaRule(settings.rungs, settings.eta)
+    return MedianRule(settings.grace)
+
+
+_BUILDERS: dict[str, Callable[[_Settings], CurveRule]] = {
+    "auto": _auto,
+    "none": lambda _: NoRule(),
+    "asha": lambda s: AshaRule(s.rungs, s.eta),
+    "hyperband": lambda s: HyperbandRule(s.rungs, s.eta),
+    "median": lambda s: MedianRule(s.grace),
+    "i_epoch": lambda s: IEpochRule(s.grace, s.keep),
+    "patience": lambda s: PatienceRule(s.patience, s.grace),
+}
+RULES: tuple[str, ...] = tuple(_BUILDERS)
+"""Names of the stopping rules, the default first."""
+
+
+def make_rule(
+    name: str,
+    *,
+    max_epochs: int | None,
+    trials: int,
+    options: Mapping[str, object] | None = None,
+    direction: Direction = Direction.MAXIMIZE,
+) -> StoppingRule:
+    """Return a stopping rule.
+
+    Args:
+        name: One of `RULES`.
+        max_epochs: Epochs of a full trial, where known.
+        trials: Trials of the study.
+        options: Study options by name; `OPTIONS` are read, others are left to their owners. ``grace_epochs``: epochs
+            that every trial gets; ``warmup_epochs``: grace is never shorter; ``eta``: the inverse of the share that
+            goes on; ``patience_epochs``; ``keep``: how many trials i_epoch continues.
+        direction: Of the objective, so that reasons show its values as they were measured.
+
+    Raises:
+        ConfigurationError: the rule is unknown or an option cannot be used; all problems at once.
+    """
+    chosen = dict(options or {})
+    problems = [*check_rule(name), *_check_options(chosen, max_epochs)]
+    if problems:
+        raise ConfigurationError.from_problems(problems, subject="the stopping rule")
+    eta = _number(chosen, "eta", 3.0)
+    wanted = int(_number(chosen, "grace_epochs", 0)) or None
+    grace = grace_epochs(max_epochs, wanted=wanted, warmup=int(_number(chosen, "warmup_epochs", 0)))
+    settings = _Settings(
+        grace=grace,
+        rungs=rung_epochs(grace, eta, max_epochs or _MANY_EPOCHS),
+        eta=eta,
+        keep=int(_number(chosen, "keep", math.ceil(trials / eta**2))),
+        patience=int(_number(chosen, "patience_epochs", max(5, math.ceil((max_epochs or 0) / 5)))),
+        trials=trials,
+    )
+    rule = _BUILDERS[name](settings)
+    rule.show_as(-1.0 if direction is Direction.MINIMIZE else 1.0)
+    return rule
+
+
+def check_rule(name: str) -> tuple[Problem, ...]:
+    """Return what is wrong with a rule's name; empty when it is known."""
+    if name in RULES:
+        return ()
+    close = difflib.get_close_matches(name, RULES, n=1)
+    suggestion = f"did you mean {close[0]}?" if close else f"use {RULES[0]}, the default"
+    return (Problem(where="scheduler", found=name, expected=f"one of {', '.join(RULES)}", fix=suggestion),)
+
+
+def _check_options(options: Mapping[str, object], max_epochs: int | None) -> list[Problem]:
+    problems = []
+    for name in OPTIONS:
+        value = options.get(name)
+        lowest = 0 if name == "warmup_epochs" else 1
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if value is None or (is_number and float(value) >= lowest and (name != "eta" or float(value) > 1)):  # type: ignore[arg-type] # is_number
+            continue
+        expected = "a number above 1" if name == "eta" else f"a number of at least {lowest}"
+        problems.append(
+            Problem(
+                where=f"options.{name}", found=repr(value), expected=expected, fix=f"correct {name} or leave it out"
+            )
+        )
+    grace = options.get("grace_epochs")
+    if max_epochs is not None and isinstance(grace, int | float) and grace > max_epochs:
+        problems.append(
+            Problem(
+                where="options.grace_epochs",
+                found=str(grace),
+                expected=f"at most max_epochs, which is {max_epochs}",
+                fix="lower grace_epochs or raise max_epochs",
+            )
+        )
+    return problems
+
+
+def _number(options: Mapping[str, object], name: str, default: float) -> float:
+    value = options.get(name)
+    return float(value) if isinstance(value, int | float) else float(default)
