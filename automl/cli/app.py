@@ -1,0 +1,91 @@
+"""Parse, call, and turn the outcome into an exit status: the only module that prints errors or ends the process.
+
+Commands are loaded when they are called, so `automl --help` imports none of them.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from automl.errors import AutomlError, ConfigurationError
+
+COMMANDS = {
+    "run": "Search hyperparameters, or train once with --policy off.",
+    "plan": "Show what `run` would do, down to the first trials, and run nothing.",
+    "space": "Show which parameters are searched, which are not, and why.",
+    "list": "List the model skills of a folder: runnable, blocked, disabled.",
+    "status": "Show where a study stands.",
+    "compare": "Rank the trials of one or several studies.",
+    "ui": "Open the MLflow comparison of a results folder on this machine.",
+}
+
+
+class _LazyGroup(click.Group):
+    """A group whose commands live in `automl.cli.<name>_command` and are imported when asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"automl.cli.{cmd_name}_command").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="automl-vision", prog_name="automl")
+def cli() -> None:
+    """Find hyperparameters of models described by model skills, and keep one clear record.
+
+    `automl run --policy on` does the main job on the demo data.
+    """
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and end the process with its exit status."""
+    sys.exit(run_command_line(sys.argv[1:] if arguments is None else arguments))
+
+
+def run_command_line(arguments: list[str]) -> int:
+    """Run one command and return its exit status; errors are printed to stderr in the house's form."""
+    try:
+        outcome = cli.main(args=arguments, prog_name="automl", standalone_mode=False)
+    except AutomlError as error:
+        _print_error(str(error))
+        return error.exit_status
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        return 0
+    except click.ClickException as error:
+        context = error.ctx if isinstance(error, click.UsageError) else None
+        hint = f"\n\nSee '{context.command_path} --help'." if context else ""
+        _print_error(error.format_message() + hint)
+        return ConfigurationError.exit_status
+    except (click.Abort, KeyboardInterrupt):
+        _print_error("interrupted; nothing is lost that was written")
+        return 130
+    except BrokenPipeError:
+        # The reader of a pipe (`| head`) has seen enough; Python would complain again at exit.
+        sys.stderr.close()
+        return 0
+    return outcome if isinstance(outcome, int) else 0
+
+
+def _print_error(text: str) -> None:
+    first, *rest = text.splitlines() or [""]
+    click.echo("\n".join([f"error: {first}", *(f"  {line}" if line else "" for line in rest)]), err=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,159 @@
+"""The options that `run`, `plan` and `space` share, and how they change a study's request."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from automl.errors import ConfigurationError, Problem
+from automl.study.duration import parse_duration_s
+from automl.study.request import DEFAULT_STUDY, StudyRequest, load_study_request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from automl.skill.model import JsonValue
+
+Command = TypeVar("Command", bound="Callable[..., Any]")
+
+
+class Duration(click.ParamType):
+    """A duration such as 90s, 20min or 1h30min, in seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:  # noqa: ANN401 - click's own signature
+        """Return seconds."""
+        try:
+            return parse_duration_s(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+_SKILL_OPTIONS = (
+    click.argument("study", required=False),
+    click.option("--skill", metavar="PATH|NAME", help="A model skill: a folder, or the name of a built-in one."),
+    click.option("--data", multiple=True, metavar="SPLIT=PATH", help="Where a split's data are. Repeatable."),
+    click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override the spec. Repeatable."),
+    click.option(
+        "--search", multiple=True, metavar="REQUEST", help="path, glob, path=low..high[:log], path={a,b}, all."
+    ),
+    click.option(
+        "--results", type=click.Path(path_type=Path), metavar="DIR", help="Results folder [results/, AUTOML_RESULTS]."
+    ),
+    click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, nothing else there."),
+)
+_STUDY_OPTIONS = (
+    click.option("--policy", type=click.Choice(["on", "off", "auto"]), help="on: search. off: train once."),
+    click.option(
+        "--request", "request_text", metavar="TEXT", help="What you want, in words; phrases about the policy count."
+    ),
+    click.option("--fallback", type=click.Choice(["train-once"]), help="Train once where a search cannot be run."),
+    click.option("--metric", metavar="NAME", help="The objective's metric."),
+    click.option("--direction", type=click.Choice(["maximize", "minimize"]), help="Whether more or less is better."),
+    click.option("--trials", type=click.IntRange(min=1), metavar="N", help="Number of trials."),
+    click.option(
+        "--time", "time_s", type=Duration(), metavar="DURATION", help="Start no trial after this time, e.g. 2h."
+    ),
+    click.option("--gpu-hours", type=click.FloatRange(min=0, min_open=True), metavar="H", help="Limit of GPU hours."),
+    click.option("--target", type=float, metavar="VALUE", help="End when the objective reaches this value."),
+    click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Trials at once."),
+    click.option("--gpus-per-trial", type=click.FloatRange(min=0), metavar="X", help="GPUs of one trial; 0 for CPU."),
+    click.option("--sampler", metavar="NAME", help="Proposes assignments [auto]."),
+    click.option("--scheduler", metavar="NAME", help="Stops trials early [auto]."),
+    click.option("--seed", type=click.IntRange(min=0), metavar="N", help="Seed of the sampler."),
+    click.option("--tracking-uri", metavar="URI", help="MLflow tracking server [sqlite in the results folder]."),
+    click.option("--ray-address", metavar="ADDRESS", help="A Ray cluster [this machine]."),
+)
+
+
+def skill_options(command: Command) -> Command:
+    """Give a command the options that choose a skill, its data and its spec."""
+    for option in reversed(_SKILL_OPTIONS):
+        command = option(command)
+    return command
+
+
+def study_options(command: Command) -> Command:
+    """Give a command every option of a study."""
+    for option in reversed(_STUDY_OPTIONS):
+        command = option(command)
+    return skill_options(command)
+
+
+def results_root(given: Path | None) -> Path:
+    """Return the results folder, absolute: the option, AUTOML_RESULTS, or `results/` here."""
+    return (given or Path(os.environ.get("AUTOML_RESULTS") or "results")).expanduser().absolute()
+
+
+def build_request(options: dict[str, Any]) -> StudyRequest:
+    """Return what the user asks for: the study file (the demo where neither study nor skill is named), options on top.
+
+    Raises:
+        ConfigurationError: no such study, or options that cannot be read.
+    """
+    if options["study"] is None and options["skill"] is not None:
+        skill = options["skill"]
+        request = StudyRequest(skill=skill, name=Path(skill).name)
+    else:
+        request = load_study_request(options["study"] or DEFAULT_STUDY)
+        if options["skill"] is not None:
+            request = dataclasses.replace(request, skill=options["skill"])
+    problems: list[Problem] = []
+    data = {
+        split: str(Path(path).expanduser().absolute()) for split, path in _pairs("--data", options["data"], problems)
+    }
+    settings = dict(_settings(options["settings"], problems))
+    if problems:
+        raise ConfigurationError.from_problems(problems, subject="the command line")
+    said = {field.name for field in dataclasses.fields(StudyRequest)} - {
+        "skill",
+        "data",
+        "search",
+        "policy",
+        "fallback",
+    }
+    changes = {name: value for name, value in options.items() if name in said and value is not None}
+    if options.get("policy") is not None:
+        changes["policy"] = "off" if options["policy"] == "off" else "on"
+    return dataclasses.replace(
+        request,
+        **changes,
+        data={**request.data, **data},
+        overrides={**request.overrides, **settings},
+        search=(*request.search, *options["search"]),
+        fallback=options.get("fallback") is not None,
+    )
+
+
+def _pairs(option: str, texts: Iterable[str], problems: list[Problem]) -> list[tuple[str, str]]:
+    pairs = []
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not key or not equals or not value:
+            problems.append(
+                Problem(
+                    where=option,
+                    found=text,
+                    expected="SPLIT=PATH, e.g. train=/data/train.txt",
+                    fix="add the missing part",
+                )
+            )
+        pairs.append((key, value))
+    return pairs
+
+
+def _settings(texts: Iterable[str], problems: list[Problem]) -> list[tuple[str, JsonValue]]:
+    from automl.spec.overrides import parse_override  # noqa: PLC0415 - opened only where overrides are given
+
+    parsed = []
+    for text in texts:
+        try:
+            parsed.append(parse_override(text))
+        except ValueError as error:
+            problems.append(Problem(where="--set", found=text, expected="KEY=VALUE", fix=str(error)))
+    return parsed

@@ -1,0 +1,81 @@
+"""`automl plan`: the straight line, stopped before anything is spent."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from automl.cli.options import build_request, results_root, study_options
+from automl.study.duration import format_duration
+
+
+@click.command("plan", help="Show what `run` would do, down to the first trials, and run nothing.")
+@study_options
+def command(*, as_json: bool, **options: Any) -> None:  # noqa: ANN401 - click hands over what was declared
+    """Show the launch review."""
+    from automl.run import RunPlace, make_plan, review_plan  # noqa: PLC0415 - opened when the command is called
+
+    request = build_request(options)
+    place = RunPlace(
+        results=results_root(options["results"]),
+        tracking_uri=options["tracking_uri"],
+        ray_address=options["ray_address"],
+    )
+    plan = make_plan(request, place)
+    document = review_plan(request, plan, place)
+    if as_json:
+        click.echo(json.dumps(document, indent=2))
+        return
+    _print(document)
+
+
+def _print(document: dict[str, Any]) -> None:
+    from automl.cli import render  # noqa: PLC0415 - rich, only when something is shown
+
+    console = render.console()
+    skill, objective, budget, resources = (document[key] for key in ("skill", "objective", "budget", "resources"))
+    estimate = document["estimate"]
+    seconds = estimate["seconds"]
+    console.print(
+        render.key_values(
+            [
+                ("study", document["name"]),
+                ("route", document["route"]),
+                *(("  because", reason) for reason in document["reasons"]),
+                ("skill", f"{skill['name']} ({skill['network_arch']}), {skill['root']}"),
+                ("command", skill["command"].splitlines()[0][:120]),
+                ("image", skill["image"] or "none: runs in this environment"),
+                ("objective", f"{objective['direction']} {objective['metric']} ({document['objective_source']})"),
+                ("sampler", f"{document['sampler']}, seed {document['seed']}"),
+                ("scheduler", document["scheduler"]),
+                (
+                    "budget",
+                    f"{budget['trials']} trials"
+                    + (f", {format_duration(budget['time_s'])}" if budget["time_s"] else ""),
+                ),
+                ("resources", f"{resources['jobs']} at once, each {_share(resources)}"),
+                *(("data", f"{data['split']}: {data['path']} ({data['samples']})") for data in document["data"]),
+                ("time", f"{format_duration(seconds) if seconds else 'unknown'} ({estimate['basis']})"),
+                ("results", document["study_dir"]),
+                ("fingerprint", document["fingerprint"][:16]),
+            ]
+        )
+    )
+    if document["space"]["parameters"]:
+        console.print()
+        console.print(render.space_table(document["space"]))
+    if document["space"]["left_out"]:
+        console.print(
+            f"\nnot searched: {len(document['space']['left_out'])} parameters; `automl space` lists the reasons"
+        )
+    console.print("\nfirst trials")
+    for number, assignment in enumerate(document["first_trials"]):
+        console.print(f"  {number}  {render.format_assignment(assignment) or 'the spec as it is'}")
+
+
+def _share(resources: dict[str, Any]) -> str:
+    gpus = resources["gpus_per_trial"]
+    threads = f"{resources['threads_per_trial']} CPU thread{'s' if resources['threads_per_trial'] > 1 else ''}"
+    return f"{gpus:g} GPU, {threads}" if gpus else threads

@@ -1,0 +1,134 @@
+"""How results look on a terminal: the only module that imports rich.
+
+One line per event, aligned, greppable, numbers with units, a path wherever there is something to read. Colour only on a
+terminal.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from automl.study.duration import format_duration
+from automl.study.trial import TrialState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from automl.study.result import StudyResult
+    from automl.study.trial import TrialResult
+
+_STYLES = {
+    TrialState.COMPLETED: "green",
+    TrialState.STOPPED: "yellow",
+    TrialState.DIVERGED: "magenta",
+    TrialState.FAILED: "red",
+    TrialState.RUNNING: "cyan",
+}
+# Wide enough for a trial line with three parameters; a pipe has no width of its own.
+_PIPE_WIDTH = 160
+
+
+def console(*, to_stderr: bool = False) -> Console:
+    """Return a console for results (stdout) or for progress (stderr)."""
+    stream = sys.stderr if to_stderr else sys.stdout
+    return Console(file=stream, highlight=False, soft_wrap=True, width=None if stream.isatty() else _PIPE_WIDTH)
+
+
+def format_value(value: object) -> str:
+    """Return a value for people: floats with four significant digits, text as it is."""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return str(value)
+
+
+def format_assignment(assignment: Mapping[str, object]) -> str:
+    """Return the searched values in one line, by the last part of their names where that is unique."""
+    short = {path: path.rsplit(".", 1)[-1] for path in assignment}
+    names = list(short.values())
+    return "  ".join(
+        f"{short[path] if names.count(short[path]) == 1 else path}={format_value(value)}"
+        for path, value in assignment.items()
+    )
+
+
+def trial_line(result: TrialResult, *, metric: str, max_epochs: int | None, is_best: bool) -> Text:
+    """Return the line of a trial that ended.
+
+    ``trial  7  completed  val/abs_rel 0.0812  (best)   epoch 10/10   6 min 12 s  lr=0.001``
+    """
+    value = result.values.get(metric)
+    shown = f"{metric} {value:.4f}" if value is not None and result.state.has_value else _cause(result)
+    epochs = f"epoch {result.epochs}/{max_epochs}" if max_epochs else f"epoch {result.epochs}"
+    line = Text(f"trial {result.number:3d}  ")
+    line.append(f"{result.state.value.lower():<9}", style=_STYLES.get(result.state, ""))
+    line.append(
+        f"  {shown:<28}{'  (best)' if is_best else '        '}  {epochs:<12}  {format_duration(result.elapsed_s):>11}"
+    )
+    line.append(f"  {format_assignment(result.assignment)}", style="dim")
+    return line
+
+
+def _cause(result: TrialResult) -> str:
+    return result.reason or (result.failure.value if result.failure else "")
+
+
+def leaderboard(result: StudyResult, *, limit: int | None = None) -> Table:
+    """Return the trials, best first, then those without a value; the parameters that differ as columns."""
+    metric = result.objective.metric
+    ranked = result.ranked()
+    rest = [trial for trial in result.trials if trial not in ranked]
+    shown = [*ranked, *rest][:limit]
+    paths = differing_parameters(shown)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("trial", "state", metric, "epoch", "time", *(path.rsplit(".", 1)[-1] for path in paths)):
+        table.add_column(name, justify="left" if name == "state" else "right", no_wrap=True)
+    for trial in shown:
+        value = trial.values.get(metric)
+        table.add_row(
+            str(trial.number),
+            Text(trial.state.value.lower(), style=_STYLES.get(trial.state, "")),
+            f"{value:.4f}" if value is not None else "-",
+            str(trial.best_epoch) if trial.best_epoch is not None else "-",
+            format_duration(trial.elapsed_s),
+            *(format_value(trial.assignment.get(path, "-")) for path in paths),
+        )
+    return table
+
+
+def differing_parameters(trials: Sequence[TrialResult]) -> list[str]:
+    """Return the searched parameters that do not have one value in all trials, in order of first appearance."""
+    paths = list(dict.fromkeys(path for trial in trials for path in trial.assignment))
+    return [path for path in paths if len({repr(trial.assignment.get(path)) for trial in trials}) > 1]
+
+
+def key_values(rows: Iterable[tuple[str, object]]) -> Table:
+    """Return two aligned columns without a frame."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in rows:
+        table.add_row(name, str(value))
+    return table
+
+
+def space_table(document: Mapping[str, Any]) -> Table:
+    """Return the searched parameters with range, scale, default and reason."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("parameter", "range", "scale", "default", "why"):
+        table.add_column(name, overflow="fold" if name == "why" else None, no_wrap=name != "why")
+    for parameter in document["parameters"]:
+        choices = parameter["choices"]
+        values = (
+            "{" + ", ".join(map(str, choices)) + "}" if choices else f"{parameter['low']:g} .. {parameter['high']:g}"
+        )
+        scale = parameter["type"] if choices else f"{'log ' if parameter['log'] else ''}{parameter['type']}"
+        condition = f"; only while {parameter['condition']}" if parameter["condition"] else ""
+        table.add_row(
+            parameter["path"], values, scale, format_value(parameter["default"]), parameter["reason"] + condition
+        )
+    return table

@@ -1,0 +1,48 @@
+"""`automl run`: the main job."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import click
+
+from automl.cli.options import build_request, results_root, study_options
+from automl.study.document import read_study, study_document
+
+# Above this estimate a person at a terminal is asked before anything is spent.
+_CONFIRM_ABOVE_S = 3600
+
+
+@click.command("run", help="Search hyperparameters on a study (the demo by default), or train once with --policy off.")
+@study_options
+@click.option("--yes", is_flag=True, help="Do not ask, however long it may take.")
+def command(*, as_json: bool, yes: bool, **options: Any) -> int:  # noqa: ANN401 - click hands over what was declared
+    """Plan, confirm, run, and show what came out."""
+    from automl.run import RunPlace, make_plan, run_plan  # noqa: PLC0415 - the heavy part starts here
+
+    request = build_request(options)
+    place = RunPlace(
+        results=results_root(options["results"]),
+        tracking_uri=options["tracking_uri"],
+        ray_address=options["ray_address"],
+    )
+    plan = make_plan(request, place)
+    if not yes and not as_json and sys.stdin.isatty() and sys.stderr.isatty():
+        _confirm(plan.budget.time_s)
+    from automl.cli.progress import ProgressTracker  # noqa: PLC0415 - rich, only when something is shown
+
+    directory = run_plan(request, plan, place, extra_trackers=(ProgressTracker(),))
+    if as_json:
+        click.echo(json.dumps(study_document(directory), indent=2))
+        return 0
+    from automl.cli.summary import print_summary  # noqa: PLC0415 - rich, only when something is shown
+
+    print_summary(directory, *read_study(directory))
+    return 0
+
+
+def _confirm(time_s: float | None) -> None:
+    if time_s is not None and time_s > _CONFIRM_ABOVE_S:
+        click.confirm(f"This may take {time_s / 3600:.1f} hours. Start?", abort=True, err=True)

@@ -1,0 +1,39 @@
+"""`automl status`: where a study stands; reads files only, from any shell."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import click
+
+from automl.study.document import read_study, study_document
+
+
+@click.command("status", help="Show where a study stands. Reads files only: works while it runs and after a crash.")
+@click.argument("study_dir", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+def command(study_dir: Path, *, as_json: bool) -> None:
+    """Show the trials and the incumbent."""
+    root = study_dir.expanduser().absolute()
+    if as_json:
+        click.echo(json.dumps(study_document(root), indent=2))
+        return
+    plan, result = read_study(root)
+    from automl.cli import render  # noqa: PLC0415 - rich, only when something is shown
+
+    console = render.console()
+    states = Counter(trial.state.value.lower() for trial in result.trials)
+    counts = ", ".join(f"{count} {state}" for state, count in sorted(states.items())) or "none yet"
+    best = result.best
+    rows: list[tuple[str, object]] = [
+        ("study", f"{plan['name']}  {root}"),
+        ("trials", f"{len(result.trials)} of {plan['budget']['trials']}: {counts}"),
+    ]
+    if best is not None:
+        value = best.values[result.objective.metric]
+        rows.append(("best", f"trial {best.number}, {result.objective.metric} {value:.4f} at epoch {best.best_epoch}"))
+    console.print(render.key_values(rows))
+    console.print()
+    console.print(render.leaderboard(result))

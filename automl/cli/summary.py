@@ -1,0 +1,65 @@
+"""The closing summary of a run: leaderboard, best against trial 0, where everything lies, what to type next."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from automl.cli import render
+from automl.study.model import Direction
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from automl.study.result import StudyResult
+
+_SHOWN = 10
+
+
+def print_summary(directory: Path, plan: dict[str, Any], result: StudyResult) -> None:
+    """Print what came out of a study."""
+    console = render.console()
+    console.print()
+    console.print(render.leaderboard(result, limit=_SHOWN))
+    if len(result.trials) > _SHOWN:
+        console.print(f"... and {len(result.trials) - _SHOWN} more: automl compare {directory}")
+    console.print()
+    console.print(render.key_values([*_best_rows(result, directory), *_place_rows(directory, plan)]))
+
+
+def _best_rows(result: StudyResult, directory: Path) -> list[tuple[str, object]]:
+    best = result.best
+    if best is None:
+        return []
+    metric = result.objective.metric
+    value = best.values[metric]
+    rows: list[tuple[str, object]] = [
+        ("best", f"trial {best.number}, {metric} {value:.4f} at epoch {best.best_epoch}"),
+    ]
+    first = next((trial for trial in result.trials if trial.number == 0), None)
+    if first is not None and first is not best:
+        rows.append(("against trial 0", _against(first.values.get(metric), value, result.objective.direction)))
+    constant = best.values.get(f"{metric}_constant")
+    if constant is not None:
+        rows.append(("against a constant", _against(constant, value, result.objective.direction)))
+    if best.assignment:
+        rows.append(("values", render.format_assignment(best.assignment)))
+    if best.checkpoint:
+        rows.append(("checkpoint", directory / best.checkpoint))
+    return rows
+
+
+def _against(reference: float | None, value: float, direction: Direction) -> str:
+    if reference is None:
+        return "no value to compare with"
+    gain = value - reference if direction is Direction.MAXIMIZE else reference - value
+    return f"{reference:.4f} -> {value:.4f}, {abs(gain):.4f} {'better' if gain >= 0 else 'worse'}"
+
+
+def _place_rows(directory: Path, plan: dict[str, Any]) -> list[tuple[str, object]]:
+    rows: list[tuple[str, object]] = [("study", directory)]
+    best_spec = directory / "best_spec.yaml"
+    if best_spec.exists():
+        rows.append(("spec of the best", best_spec))
+    rows.append(("mlflow", plan["mlflow"]["tracking_uri"]))
+    rows.append(("compare in a browser", f"automl ui {directory.parent}"))
+    return rows

@@ -1,0 +1,110 @@
+"""The JSON form of a study as it stands: what `automl run --json`, `automl status --json` and `compare` print.
+
+It is read from the study directory alone, so the end of a run and a later look at it cannot differ.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from automl.errors import ConfigurationError, Problem
+from automl.study.directory import StudyDirectory
+from automl.study.model import Direction, Objective
+from automl.study.result import StudyResult
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from automl.study.trial import TrialResult
+
+
+def read_plan(directory: StudyDirectory) -> dict[str, Any]:
+    """Read `plan.json`.
+
+    Raises:
+        ConfigurationError: the folder is no study directory, or its plan cannot be read.
+    """
+    try:
+        document: dict[str, Any] = json.loads(directory.plan_file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigurationError.from_problems(
+            [
+                Problem(
+                    where=str(directory.root),
+                    found=f"no readable plan.json ({error})",
+                    expected="a study directory, as `automl run` makes one",
+                    fix="name the folder of one study, e.g. results/depth_net_mono-demo",
+                )
+            ],
+            subject="the command line",
+        ) from error
+    return document
+
+
+def read_study(root: Path) -> tuple[dict[str, Any], StudyResult]:
+    """Read the plan and the results of a study directory.
+
+    Raises:
+        ConfigurationError: the folder is no study directory.
+    """
+    directory = StudyDirectory(root)
+    plan = read_plan(directory)
+    objective = Objective(
+        metric=plan["objective"]["metric"],
+        direction=Direction(plan["objective"]["direction"]),
+        source=plan.get("objective_source", ""),
+    )
+    return plan, StudyResult(objective=objective, trials=directory.read_results())
+
+
+def study_document(root: Path) -> dict[str, Any]:
+    """Return the JSON form of a study.
+
+    Raises:
+        ConfigurationError: the folder is no study directory.
+    """
+    plan, result = read_study(root)
+    return {
+        "study_dir": str(root),
+        "route": plan["route"],
+        "reasons": plan["reasons"],
+        "objective": plan["objective"],
+        "best": _best_document(result.best),
+        "trials": [_trial_document(trial) for trial in result.trials],
+        "mlflow": plan["mlflow"] | _record(root),
+    }
+
+
+def _best_document(best: TrialResult | None) -> dict[str, Any] | None:
+    if best is None:
+        return None
+    return {
+        "trial": best.number,
+        "values": dict(best.values),
+        "epoch": best.best_epoch,
+        "checkpoint": best.checkpoint,
+        "sha256": best.sha256,
+    }
+
+
+def _trial_document(trial: TrialResult) -> dict[str, Any]:
+    return {
+        "number": trial.number,
+        "state": trial.state.value,
+        "reason": trial.reason,
+        "assignment": dict(trial.assignment),
+        "values": dict(trial.values),
+        "best_epoch": trial.best_epoch,
+        "elapsed_s": round(trial.elapsed_s, 3),
+        "directory": trial.directory,
+    }
+
+
+def _record(root: Path) -> dict[str, Any]:
+    """Return what the record says of itself; the run id is known only once the record was reached."""
+    try:
+        record: dict[str, Any] = json.loads((root / "record.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return {key: record[key] for key in ("tracking_uri", "experiment", "run_id") if key in record}

@@ -1,0 +1,69 @@
+"""What this machine offers to trials: CPUs and GPUs, as far as this process may use them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+
+_QUERY = ("--query-gpu=index,uuid,name,memory.total", "--format=csv,noheader,nounits")
+# A healthy nvidia-smi answers in under a second; a wedged driver must not hold up a plan.
+_TIMEOUT_S = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gpu:
+    """One visible GPU.
+
+    Attributes:
+        index: Its index on the host.
+        uuid: Its identity, ``GPU-...``.
+        name: Product name.
+        memory_gib: Total memory.
+    """
+
+    index: int
+    uuid: str
+    name: str
+    memory_gib: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """CPUs and GPUs that this process may use."""
+
+    cpus: int
+    gpus: tuple[Gpu, ...] = ()
+
+
+def detect_machine() -> Machine:
+    """Look at this machine; CPU affinity and CUDA_VISIBLE_DEVICES are respected."""
+    return Machine(cpus=len(os.sched_getaffinity(0)), gpus=_visible(_query_gpus()))
+
+
+def _query_gpus() -> tuple[Gpu, ...]:
+    program = shutil.which("nvidia-smi")
+    if program is None:
+        return ()
+    try:
+        answer = subprocess.run(  # noqa: S603 - a fixed query to the driver's own tool
+            [program, *_QUERY], capture_output=True, text=True, timeout=_TIMEOUT_S, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ()
+    return tuple(_parse_gpu(line) for line in answer.stdout.splitlines() if line.count(",") >= 3)  # noqa: PLR2004
+
+
+def _parse_gpu(line: str) -> Gpu:
+    index, uuid, name, memory_mib = (part.strip() for part in line.split(",", maxsplit=3))
+    memory_gib = float(memory_mib) / 1024 if memory_mib.replace(".", "").isdigit() else 0.0
+    return Gpu(index=int(index), uuid=uuid, name=name, memory_gib=memory_gib)
+
+
+def _visible(gpus: tuple[Gpu, ...]) -> tuple[Gpu, ...]:
+    wanted = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if wanted is None:
+        return gpus
+    entries = [entry.strip() for entry in wanted.split(",") if entry.strip()]
+    return tuple(gpu for entry in entries for gpu in gpus if entry in {str(gpu.index), gpu.uuid})

@@ -1,0 +1,218 @@
+"""Turn a request, once skill, spec and space are known, into the frozen plan of a study.
+
+Pure: the machine, the decision and the objective come as arguments. What is missing in the request gets the default
+that is named here, and every default is visible in the plan.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from automl.errors import ConfigurationError, Problem
+from automl.policy import Route
+from automl.space.parameters import LeftOut, SearchSpace
+from automl.study.model import Budget, Objective, Resources, StudyPlan
+
+if TYPE_CHECKING:
+    from automl.policy import PolicyDecision
+    from automl.skill.model import Skill
+    from automl.spec.model import Spec
+    from automl.study.machine import Machine
+    from automl.study.request import StudyRequest
+
+DEFAULT_TRIALS = 20
+DEFAULT_SEED = 20260
+_EPOCH_KEYS = ("train.num_epochs", "train.epochs", "train.epoch", "num_epochs")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyParts:
+    """What the straight line has found out before it plans.
+
+    Attributes:
+        skill: The skill.
+        decision: What the policy decided.
+        spec: The merged spec, without output directory.
+        space: The search space; ignored when training once.
+        objective: What is optimised.
+    """
+
+    skill: Skill
+    decision: PolicyDecision
+    spec: Spec
+    space: SearchSpace
+    objective: Objective
+
+
+def plan_study(request: StudyRequest, parts: StudyParts, machine: Machine | None) -> StudyPlan:
+    """Decide everything about a study.
+
+    Args:
+        request: What the user asks for.
+        parts: What is known of skill, policy, spec and space.
+        machine: This machine; None when trials run on a cluster.
+
+    Raises:
+        ConfigurationError: resources that the machine does not have.
+    """
+    skill, spec, decision = parts.skill, parts.spec, parts.decision
+    is_tuned = decision.route is Route.TUNE
+    trials = (request.trials or DEFAULT_TRIALS) if is_tuned else 1
+    searched = parts.space if is_tuned else _without_parameters(parts.space)
+    plan = StudyPlan(
+        name=request.name,
+        route=decision.route,
+        reasons=(*decision.reasons, *decision.warnings),
+        skill=skill,
+        action="train",
+        spec=spec,
+        space=searched,
+        objectives=(parts.objective,),
+        budget=Budget(
+            trials=min(trials, int(searched.size)) if searched.size < trials else trials,
+            time_s=request.time_s,
+            gpu_hours=request.gpu_hours,
+            target=request.target,
+            patience_trials=request.patience_trials,
+        ),
+        resources=decide_resources(request, skill=skill, spec=spec, trials=trials, machine=machine),
+        sampler=request.sampler or "auto",
+        scheduler=(request.scheduler or "auto") if is_tuned else "none",
+        seed=request.seed if request.seed is not None else DEFAULT_SEED,
+        max_epochs=_max_epochs(skill, spec),
+        first_trials=(searched.default_assignment(),),
+        options=request.options,
+    )
+    return dataclasses.replace(plan, fingerprint=fingerprint(plan))
+
+
+def decide_resources(
+    request: StudyRequest, *, skill: Skill, spec: Spec, trials: int, machine: Machine | None
+) -> Resources:
+    """Decide what each trial gets: whole GPUs where there are any, else one CPU thread each, all slots busy.
+
+    Raises:
+        ConfigurationError: more GPUs are asked for than the machine has.
+    """
+    gpus = len(machine.gpus) if machine else None
+    cpus = machine.cpus if machine else None
+    wanted = request.gpus_per_trial
+    if wanted is None:
+        in_spec = spec.get(skill.gpu_spec_key) if skill.gpu_spec_key and spec.has(skill.gpu_spec_key) else 1
+        wanted = float(in_spec) if isinstance(in_spec, int) and in_spec > 0 else 1.0
+        wanted = min(wanted, float(gpus)) if gpus is not None else wanted
+    elif gpus is not None and wanted > gpus:
+        raise ConfigurationError.from_problems(
+            [
+                Problem(
+                    where="--gpus-per-trial",
+                    found=f"{wanted:g} GPUs for each trial",
+                    expected=f"at most {gpus}: that is what this machine offers",
+                    fix="lower it, use --ray-address for a cluster, or 0 to train on the CPU",
+                )
+            ],
+            subject="the resources",
+        )
+    fitting = _fitting_jobs(request, gpus=gpus, cpus=cpus, gpus_per_trial=wanted)
+    jobs = min(request.jobs or fitting, trials)
+    share = request.cpus_per_trial or (max(1.0, cpus // jobs) if cpus else 1.0)
+    # Ray refuses a trial that asks for more than there is; more jobs than cores must share them.
+    share = min(share, max(cpus / jobs, 0.01)) if cpus and request.cpus_per_trial is None else share
+    return Resources(
+        jobs=jobs,
+        gpus_per_trial=wanted,
+        cpus_per_trial=share,
+        threads_per_trial=max(1, int(share)),
+        nodes_per_trial=request.nodes_per_trial or 1,
+    )
+
+
+def _fitting_jobs(request: StudyRequest, *, gpus: int | None, cpus: int | None, gpus_per_trial: float) -> int:
+    if gpus is None or cpus is None:
+        return 1
+    if gpus_per_trial > 0:
+        return max(1, int(gpus / gpus_per_trial + 1e-9))
+    return max(1, int(cpus / (request.cpus_per_trial or 1)))
+
+
+def fingerprint(plan: StudyPlan) -> str:
+    """Return a SHA-256 over everything that changes what is computed; budget and resources may differ in a resume."""
+    document = plan_document(plan)
+    kept = ("route", "objective", "sampler", "scheduler", "seed", "spec", "max_epochs", "options")
+    parts: dict[str, Any] = {key: document[key] for key in kept}
+    parts["space"] = document["space"]["parameters"]
+    parts["skill"] = document["skill"]["fingerprints"]
+    canonical = json.dumps(parts, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def plan_document(plan: StudyPlan) -> dict[str, Any]:
+    """Return the JSON form of a plan; the fields of `automl plan --json` and of `plan.json`."""
+    return {
+        "name": plan.name,
+        "route": plan.route.value,
+        "reasons": list(plan.reasons),
+        "skill": {
+            "name": plan.skill.name,
+            "network_arch": plan.skill.network_arch,
+            "root": str(plan.skill.root),
+            "image": plan.skill.image,
+            "command": plan.skill.actions[plan.action].command,
+            "fingerprints": dict(plan.skill.fingerprints),
+        },
+        "objective": {"metric": plan.objective.metric, "direction": plan.objective.direction.value},
+        "objective_source": plan.objective.source,
+        "sampler": plan.sampler,
+        "scheduler": plan.scheduler,
+        "seed": plan.seed,
+        "max_epochs": plan.max_epochs,
+        "options": dict(plan.options),
+        "budget": dataclasses.asdict(plan.budget),
+        "resources": dataclasses.asdict(plan.resources),
+        "space": space_document(plan.space, plan.skill),
+        "first_trials": [dict(assignment) for assignment in plan.first_trials],
+        "spec": plan.spec.values,
+        "fingerprint": plan.fingerprint,
+    }
+
+
+def space_document(space: SearchSpace, skill: Skill) -> dict[str, Any]:
+    """Return the JSON form of a space; the fields of `automl space --json`."""
+    return {
+        "skill": skill.name,
+        "network_arch": skill.network_arch,
+        "parameters": [
+            {
+                "path": p.path,
+                "type": p.type.value,
+                "low": p.low,
+                "high": p.high,
+                "log": p.log,
+                "step": p.step,
+                "choices": list(p.choices) or None,
+                "default": p.default,
+                "condition": str(p.condition) if p.condition else None,
+                "reason": p.reason,
+            }
+            for p in space.parameters
+        ],
+        "left_out": [{"path": item.path, "reason": item.reason} for item in space.left_out],
+    }
+
+
+def _without_parameters(space: SearchSpace) -> SearchSpace:
+    once = tuple(LeftOut(path=p.path, reason="training once: nothing is searched") for p in space.parameters)
+    return SearchSpace(parameters=(), left_out=(*once, *space.left_out), fixed=space.fixed)
+
+
+def _max_epochs(skill: Skill, spec: Spec) -> int | None:
+    for path in (skill.shorthand_keys.get("num_epochs"), *_EPOCH_KEYS):
+        if path and spec.has(path):
+            value = spec.get(path)
+            if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+                return value
+    return None
