@@ -39,6 +39,8 @@ class AugmentationSettings:
     """Range of the factor of saturation."""
     color_aug_hue_range: tuple[float, float] = (-5 / 180, 5 / 180)
     """Range of the turn of the hue, in turns of 180 OpenCV steps."""
+    spatial_aug_prob: float = 1.0
+    """Probability of a random magnification, if min_scale and max_scale allow one."""
     min_scale: float = 0.0
     max_scale: float = 0.0
     """Magnification is 2 to a power in [min_scale, max_scale], but at least 1: less would not cover the crop."""
@@ -51,6 +53,7 @@ class AugmentationSettings:
                 ("h_flip_prob", self.h_flip_prob),
                 ("v_flip_prob", self.v_flip_prob),
                 ("color_aug_prob", self.color_aug_prob),
+                ("spatial_aug_prob", self.spatial_aug_prob),
             )
             if not 0 <= value <= 1
         ]
@@ -62,13 +65,14 @@ class AugmentationSettings:
     @property
     def changes_size(self) -> bool:
         """Whether images are magnified at random."""
-        return self.enabled and self.max_scale > 0
+        return self.enabled and self.max_scale > 0 and self.spatial_aug_prob > 0
 
     def draw_zoom(self, random: np.random.Generator) -> float:
         """Draw the magnification of one sample, >= 1; 1 without a draw when nothing is magnified."""
         if not self.changes_size:
             return 1.0
-        return max(1.0, float(2.0 ** random.uniform(self.min_scale, self.max_scale)))
+        exponent = random.uniform(self.min_scale, self.max_scale)
+        return max(1.0, float(2.0**exponent)) if random.random() < self.spatial_aug_prob else 1.0
 
 
 def augment(planes: Planes, settings: AugmentationSettings, random: np.random.Generator) -> Planes:

@@ -35,7 +35,7 @@ from depth_net.data.transforms import (
     resize_image,
     resized_shape,
 )
-from depth_net.errors import DataError
+from depth_net.errors import DataError, SpecError
 from depth_net.model.family import ModelType
 
 if TYPE_CHECKING:
@@ -256,7 +256,7 @@ def read_sources(
         message = (
             f"dataset.{split}_dataset.data_sources: found nothing, expected at least one dataset_name with a data_file"
         )
-        raise DataError(message)
+        raise SpecError(message)
     entries = [(require_family(name, model_type), file) for name, file in sources]
     joined: list[tuple[DatasetClass, Row]] = []
     for entry, file in entries:
