@@ -1,0 +1,193 @@
+"""What MLflow shall know about each event of a study, as entries of the spool. Pure: no MLflow, no files written.
+
+One parent run per study, one child per trial; attempts are tags. Parameters are the searched values, everything else
+that describes a trial is a tag. A number that is not finite becomes a tag and never a metric.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from automl.study.trial import TrialState
+from automl.track.names import MAX_NAME_LENGTH, encode_name
+from automl.track.spool import Entry, EntryKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from automl.study.model import StudyPlan
+    from automl.study.result import StudyResult
+    from automl.study.trial import Measurement, Proposal, TrialResult
+
+STUDY_RUN = "study"
+"""Key of the parent run."""
+
+MAX_PARAMETER_LENGTH = 6000
+"""Longest value of a parameter (``mlflow.utils.validation.MAX_PARAM_VAL_LENGTH``)."""
+
+MAX_TAG_LENGTH = 8000
+"""Longest value of a tag (``mlflow.utils.validation.MAX_TAG_VAL_LENGTH``)."""
+
+LOG_TAIL_BYTES = 64 * 1024
+"""How much of the end of a trial's log is kept as an artifact."""
+
+_STATUS = {
+    TrialState.COMPLETED: "FINISHED",
+    TrialState.STOPPED: "KILLED",
+    TrialState.INTERRUPTED: "KILLED",
+    TrialState.DIVERGED: "FAILED",
+    TrialState.FAILED: "FAILED",
+}
+
+
+def trial_run(number: int) -> str:
+    """Return the key of a trial's run."""
+    return f"{number:04d}"
+
+
+def study_entries(plan: StudyPlan, directory: Path, versions: Mapping[str, str], time_ms: int) -> list[Entry]:
+    """Return the entries of a study's start.
+
+    Args:
+        plan: What will run.
+        directory: The study directory.
+        versions: Name -> version or revision; become tags ``automl.version.<name>``.
+        time_ms: Now, in Unix milliseconds.
+    """
+    facts = {
+        "automl.kind": "study",
+        "automl.state": "RUNNING",
+        "automl.study": plan.name,
+        "automl.directory": str(directory),
+        "automl.route": plan.route,
+        "automl.reasons": "; ".join(plan.reasons),
+        "automl.skill": plan.skill.name,
+        "automl.network_arch": plan.skill.network_arch,
+        "automl.metric": plan.objective.metric,
+        "automl.direction": plan.objective.direction,
+        "automl.sampler": plan.sampler,
+        "automl.scheduler": plan.scheduler,
+        "automl.seed": plan.seed,
+        "automl.trials": plan.budget.trials,
+        "automl.fingerprint": plan.fingerprint,
+        "automl.space": ", ".join(parameter.path for parameter in plan.space.parameters),
+        **{f"automl.sha256.{name}": digest for name, digest in plan.skill.fingerprints.items()},
+        **{f"automl.version.{name}": version for name, version in versions.items()},
+    }
+    run = {"name": plan.name, "parent": None, "start_ms": time_ms, "tags": tags(facts)}
+    return [
+        Entry(EntryKind.RUN, STUDY_RUN, run),
+        Entry(EntryKind.ARTIFACT, STUDY_RUN, {"path": "plan.json", "folder": ""}),
+    ]
+
+
+def trial_start_entries(proposal: Proposal, directory: str, attempt: int, time_ms: int) -> list[Entry]:
+    """Return the entries of the start of an attempt of a trial.
+
+    Args:
+        proposal: What is tried.
+        directory: The attempt's directory, relative to the study directory.
+        attempt: One-based.
+        time_ms: Now, in Unix milliseconds.
+    """
+    key = trial_run(proposal.number)
+    facts = {
+        "automl.kind": "trial",
+        "automl.state": "RUNNING",
+        "automl.trial": proposal.number,
+        "automl.attempt": attempt,
+        "automl.origin": proposal.origin,
+        "automl.directory": directory,
+    }
+    run = {"name": f"trial {proposal.number}", "parent": STUDY_RUN, "start_ms": time_ms, "tags": tags(facts)}
+    values = {
+        encode_name(path)[:MAX_NAME_LENGTH]: str(value)[:MAX_PARAMETER_LENGTH]
+        for path, value in proposal.assignment.items()
+    }
+    entries = [Entry(EntryKind.RUN, key, run)]
+    if values:
+        entries.append(Entry(EntryKind.PARAMETERS, key, {"values": values}))
+    return entries
+
+
+def measurement_entries(number: int, measurement: Measurement, step: int, time_ms: int) -> list[Entry]:
+    """Return the entries of one measurement; non-finite values become tags ``automl.nonfinite.<metric>``."""
+    key = trial_run(number)
+    entries = []
+    if measurement.values:
+        values = {encode_name(name)[:MAX_NAME_LENGTH]: value for name, value in measurement.values.items()}
+        entries.append(Entry(EntryKind.METRICS, key, {"values": values, "step": step, "time_ms": time_ms}))
+    if measurement.nonfinite:
+        found = {f"automl.nonfinite.{name}": f"{kind} at {step}" for name, kind in measurement.nonfinite.items()}
+        entries.append(Entry(EntryKind.TAGS, key, {"values": tags(found)}))
+    return entries
+
+
+def trial_end_entries(result: TrialResult, metric: str, artifacts: Iterable[str], time_ms: int) -> list[Entry]:
+    """Return the entries of a trial's end.
+
+    Args:
+        result: How it ended.
+        metric: The leading objective.
+        artifacts: Files of the trial directory to keep, relative to the study directory.
+        time_ms: Now, in Unix milliseconds.
+    """
+    key = trial_run(result.number)
+    facts = {
+        "automl.state": result.state,
+        "automl.reason": result.reason,
+        "automl.failure": result.failure or "",
+        "automl.attempt": result.attempt,
+        "automl.best_epoch": "" if result.best_epoch is None else result.best_epoch,
+        "automl.checkpoint": result.checkpoint or "",
+        "automl.sha256": result.sha256 or "",
+        "automl.exit_status": "" if result.exit_status is None else result.exit_status,
+        "automl.parent_trial": "" if result.parent is None else result.parent,
+    }
+    entries = [Entry(EntryKind.TAGS, key, {"values": tags(facts)})]
+    summary = {"automl.elapsed_s": result.elapsed_s, "automl.epochs": float(result.epochs)}
+    if result.state.has_value and metric in result.values:
+        summary["automl.best"] = result.values[metric]
+    step = result.best_epoch or 0
+    entries.append(Entry(EntryKind.METRICS, key, {"values": summary, "step": step, "time_ms": time_ms}))
+    for path in artifacts:
+        folder = "panels" if "/panels/" in path else ""
+        entries.append(Entry(EntryKind.ARTIFACT, key, {"path": path, "folder": folder}))
+    entries.append(Entry(EntryKind.END, key, {"status": _STATUS.get(result.state, "RUNNING"), "end_ms": time_ms}))
+    return entries
+
+
+def incumbent_entry(value: float, number: int, time_ms: int) -> Entry:
+    """Return the entry of a new best value: metric ``automl.best`` of the study, with the trial's number as step."""
+    data = {"values": {"automl.best": value}, "step": number, "time_ms": time_ms}
+    return Entry(EntryKind.METRICS, STUDY_RUN, data)
+
+
+def study_end_entries(result: StudyResult, time_ms: int) -> list[Entry]:
+    """Return the entries of a study's end: counts by state, the best trial, the final status."""
+    states = [trial.state for trial in result.trials]
+    best = result.best
+    unfinished = any(not state.is_final for state in states)
+    facts: dict[str, object] = {f"automl.trials.{state.lower()}": states.count(state) for state in sorted(set(states))}
+    facts["automl.state"] = TrialState.INTERRUPTED if unfinished else TrialState.COMPLETED if best else "FAILED"
+    entries = []
+    if best is not None:
+        facts |= {
+            "automl.best_trial": best.number,
+            "automl.best_epoch": best.best_epoch,
+            "automl.best_value": best.values[result.objective.metric],
+            **{f"automl.best.{path}": value for path, value in best.assignment.items()},
+        }
+        values = {encode_name(f"best/{name}")[:MAX_NAME_LENGTH]: value for name, value in best.values.items()}
+        data = {"values": values, "step": best.number, "time_ms": time_ms}
+        entries.append(Entry(EntryKind.METRICS, STUDY_RUN, data))
+    entries.append(Entry(EntryKind.TAGS, STUDY_RUN, {"values": tags(facts)}))
+    status = "KILLED" if unfinished else "FINISHED" if best else "FAILED"
+    entries.append(Entry(EntryKind.END, STUDY_RUN, {"status": status, "end_ms": time_ms}))
+    return entries
+
+
+def tags(facts: Mapping[str, Any]) -> dict[str, str]:
+    """Return tags that MLflow accepts: encoded names, text values cut to the longest it takes."""
+    return {encode_name(name)[:MAX_NAME_LENGTH]: str(value)[:MAX_TAG_LENGTH] for name, value in facts.items()}

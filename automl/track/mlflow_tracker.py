@@ -1,0 +1,267 @@
+"""Record a study in MLflow without ever making it wait: events go to the spool, a writer process sends them.
+
+Nothing here imports MLflow. A full disk or a server that is down never raises into the study; what could not be sent
+stays in the spool, and `sync` sends it later without duplicates.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from automl.errors import LaunchError, Problem
+from automl.study.directory import StudyDirectory
+from automl.track.base import Tracker
+from automl.track.entries import (
+    STUDY_RUN,
+    incumbent_entry,
+    measurement_entries,
+    study_end_entries,
+    study_entries,
+    trial_end_entries,
+    trial_start_entries,
+)
+from automl.track.mlflow_writer import QUIET_ENVIRONMENT, URI_VARIABLE
+from automl.track.spool import Entry, EntryKind, Spool
+from automl.track.uri import without_password
+from automl.track.versions import collect_versions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from automl.study.model import Objective, StudyPlan
+    from automl.study.result import StudyResult
+    from automl.study.trial import Measurement, Proposal, TrialResult
+    from automl.track.model_version import ModelVersionRequest
+
+logger = logging.getLogger(__name__)
+
+_KEPT_FILES = ("spec.yaml", "spec.json", "spec.toml", "status.json", "train.log")
+_MAX_PANELS = 32
+
+
+class MlflowTracker(Tracker):
+    """Records a study in MLflow.
+
+    Args:
+        tracking_uri: sqlite file or server.
+        experiment: Name of the experiment; made if missing.
+        spool: Folder of the spool, inside the study directory.
+    """
+
+    def __init__(self, tracking_uri: str, experiment: str, spool: Path) -> None:
+        self._uri = tracking_uri
+        self._experiment = experiment
+        self._spool = Spool(spool)
+        self._root = spool.parent
+        self._writer: subprocess.Popen[bytes] | None = None
+        self._seen: set[tuple[str, str, int, float]] = set()
+        self._epochs: dict[int, int] = {}
+        self._objective: Objective | None = None
+        self._incumbent: float | None = None
+        self._has_warned = False
+
+    def study_started(self, plan: StudyPlan, directory: Path) -> None:
+        """Open the study's run and start the writer; after a resume, learn what was recorded before."""
+        self._objective = plan.objective
+        self._seen.update(_recorded(self._spool))
+        self._append(study_entries(plan, directory, collect_versions(plan), _now_ms()), is_durable=True)
+        self._start_writer()
+
+    def trial_started(self, proposal: Proposal, directory: Path, attempt: int) -> None:
+        """Open the trial's run, or the same one again for a further attempt."""
+        self._append(trial_start_entries(proposal, self._relative(directory), attempt, _now_ms()))
+
+    def measured(self, number: int, measurement: Measurement) -> None:
+        """Record a measurement; one that was recorded already (a status file read again) is left out."""
+        if measurement.epoch is not None:
+            self._epochs[number] = measurement.epoch
+        step = self._epochs.get(number, 0)
+        time_ms = int(measurement.unix_time_s * 1000) or _now_ms()
+        entries = measurement_entries(number, measurement, step, time_ms)
+        self._append([entry for entry in entries if self._is_new(entry)])
+
+    def trial_ended(self, result: TrialResult) -> None:
+        """Record how the trial ended, its files, and the study's new best value if it is one."""
+        metric = self._objective.metric if self._objective else ""
+        time_ms = _now_ms()
+        entries = trial_end_entries(result, metric, self._kept_files(result), time_ms)
+        self._append([*entries, *self._new_incumbent(result, metric, time_ms)], is_durable=True)
+
+    def study_ended(self, result: StudyResult) -> None:
+        """Record the end of the study."""
+        self._append(study_end_entries(result, _now_ms()), is_durable=True)
+
+    def register_model(self, request: ModelVersionRequest) -> None:
+        """Register the study's best checkpoint as a new version of its model, with the alias ``champion``."""
+        data: dict[str, Any] = {
+            "name": request.name,
+            "files": dict(request.files),
+            "tags": dict(request.tags),
+            "network_arch": request.network_arch,
+            "metadata": dict(request.metadata),
+        }
+        self._append([Entry(EntryKind.MODEL, STUDY_RUN, data)], is_durable=True)
+
+    def attach(self, run: str, path: str, *, folder: str = "") -> None:
+        """Keep a file as an artifact of a run.
+
+        Args:
+            run: ``study``, a trial's ``0007`` or an action's key.
+            path: Relative to the study directory, or absolute.
+            folder: Folder inside the run's artifacts.
+        """
+        self._append([Entry(EntryKind.ARTIFACT, run, {"path": path, "folder": folder})])
+
+    def describe(self, *, timeout_s: float = 0.0) -> dict[str, str | None]:
+        """Return ``tracking_uri``, ``experiment`` and ``run_id`` of the study.
+
+        Args:
+            timeout_s: How long to wait for the writer to have made the run; ``run_id`` is None if it has not by then.
+        """
+        deadline = time.monotonic() + timeout_s
+        while (run_id := self._spool.load_state(self._uri).run_ids.get(STUDY_RUN)) is None:
+            if time.monotonic() >= deadline or self._writer is None or self._writer.poll() is not None:
+                break
+            time.sleep(0.05)
+        return {"tracking_uri": without_password(self._uri), "experiment": self._experiment, "run_id": run_id}
+
+    @property
+    def unsent_bytes(self) -> int:
+        """How much of the spool the server does not have."""
+        return self._spool.pending_bytes(self._uri)
+
+    def close(self, timeout_s: float = 30.0) -> None:
+        """Let the writer send what is left and end it. A server that is down is given up after two attempts."""
+        if self._writer is None and self.unsent_bytes:
+            self._start_writer()
+        if self._writer is not None:
+            _finish(self._writer, timeout_s)
+            self._writer = None
+        self._spool.close()
+        if self.unsent_bytes:
+            problem = self._spool.load_state(self._uri).problem or f"see {self._spool.log_file}"
+            logger.warning("MLflow does not have all of the record yet (%s); `automl sync` sends the rest", problem)
+
+    def _append(self, entries: Iterable[Entry], *, is_durable: bool = False) -> None:
+        try:
+            self._spool.append(entries, is_durable=is_durable)
+        except OSError as error:
+            if not self._has_warned:
+                logger.warning("the record for MLflow cannot be written to %s: %s", self._spool.root, error)
+            self._has_warned = True
+
+    def _start_writer(self) -> None:
+        if self._writer is not None and self._writer.poll() is None:
+            return
+        try:
+            self._writer = start_writer(self._spool, self._uri, self._experiment)
+        except OSError as error:
+            logger.warning("the MLflow writer could not be started: %s", error)
+
+    def _is_new(self, entry: Entry) -> bool:
+        if entry.kind is not EntryKind.METRICS:
+            return True
+        points = set(_points(entry))
+        is_new = not points <= self._seen
+        self._seen |= points
+        return is_new
+
+    def _new_incumbent(self, result: TrialResult, metric: str, time_ms: int) -> list[Entry]:
+        if self._objective is None or not result.state.has_value or metric not in result.values:
+            return []
+        value = result.values[metric]
+        if self._incumbent is not None and not self._objective.direction.is_better(value, self._incumbent):
+            return []
+        self._incumbent = value
+        return [incumbent_entry(value, result.number, time_ms)]
+
+    def _kept_files(self, result: TrialResult) -> list[str]:
+        folder = StudyDirectory(self._root).trial(result.number, result.attempt)
+        files = [folder / name for name in _KEPT_FILES]
+        files += sorted(folder.glob("**/status.json"))[:1]
+        files += sorted((folder / "panels").glob("*.png"))[-_MAX_PANELS:]
+        return [self._relative(file) for file in dict.fromkeys(files) if file.is_file()]
+
+    def _relative(self, path: Path) -> str:
+        return str(path.relative_to(self._root)) if path.is_relative_to(self._root) else str(path)
+
+
+def start_writer(spool: Spool, tracking_uri: str, experiment: str) -> subprocess.Popen[bytes]:
+    """Start the writer process of a spool.
+
+    Raises:
+        OSError: the process could not be started or its log not be opened.
+    """
+    spool.root.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "automl.track.mlflow_writer", str(spool.root), experiment]
+    environment = {**os.environ, **QUIET_ENVIRONMENT, URI_VARIABLE: tracking_uri}
+    with spool.log_file.open("ab") as log:
+        return subprocess.Popen(  # noqa: S603 # our own module, no shell
+            command, stdin=subprocess.PIPE, stdout=log, stderr=log, env=environment, start_new_session=True
+        )
+
+
+def sync(spool: Path, tracking_uri: str, *, experiment: str | None = None, timeout_s: float = 600.0) -> None:
+    """Send everything that a study's spool holds and a server does not have yet. Sending twice changes nothing.
+
+    Args:
+        spool: The spool folder of the study.
+        tracking_uri: The server; a different one than before gets the whole record.
+        experiment: Name of the experiment; the study directory's name by default.
+        timeout_s: Give up after this long.
+
+    Raises:
+        LaunchError: there is no spool, or the server did not take everything.
+    """
+    queue = Spool(spool)
+    if not queue.queue_file.is_file():
+        raise LaunchError(
+            "there is nothing to send",
+            [Problem(where=str(spool), found="no queue.jsonl", expected="the spool of a study", fix="name a study")],
+        )
+    _finish(start_writer(queue, tracking_uri, experiment or spool.parent.name), timeout_s)
+    if queue.pending_bytes(tracking_uri):
+        state = queue.load_state(tracking_uri)
+        raise LaunchError(
+            "the record could not be sent",
+            [
+                Problem(
+                    where=without_password(tracking_uri),
+                    found=state.problem or f"no answer; see {queue.log_file}",
+                    expected="an MLflow tracking server or a sqlite file that answers",
+                    fix="start the server or give another --tracking-uri, then sync again; nothing is lost",
+                )
+            ],
+        )
+
+
+def _finish(writer: subprocess.Popen[bytes], timeout_s: float) -> None:
+    try:
+        writer.communicate(f"finish {timeout_s}\n".encode(), timeout=timeout_s + 1)
+    except subprocess.TimeoutExpired:
+        writer.kill()
+        writer.communicate()
+
+
+def _recorded(spool: Spool) -> Iterator[tuple[str, str, int, float]]:
+    offset, entries = 0, [Entry(EntryKind.TAGS, "", {})]
+    while entries:
+        entries, offset = spool.read(offset)
+        for entry in entries:
+            if entry.kind is EntryKind.METRICS:
+                yield from _points(entry)
+
+
+def _points(entry: Entry) -> Iterator[tuple[str, str, int, float]]:
+    for name, value in entry.data["values"].items():
+        yield entry.run, name, entry.data["step"], value
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,39 @@
+"""A model version to be registered, and how it is put into the registry exactly once.
+
+A version is the study's best checkpoint with the spec that made it. Where a loader for the model is known, the artifact
+is an MLflow `pyfunc` model: ``mlflow.pyfunc.load_model("models:/NAME@champion")`` works with the trainer's package
+alone. Otherwise it is the plain folder.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+CHAMPION = "champion"
+"""Alias of the version to use."""
+
+LOADERS = MappingProxyType({"depth_net_mono": "depth_net.serving"})
+"""network_arch -> importable module with MLflow's ``_load_pyfunc(path)``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelVersionRequest:
+    """A new version of a study's model.
+
+    Attributes:
+        name: Registered model: the study's name.
+        files: Name inside the model folder -> file, relative to the study directory or absolute.
+        tags: Of the version: epoch, trial, sha256, metric value, ...
+        network_arch: Decides the loader.
+    """
+
+    name: str
+    files: Mapping[str, str]
+    tags: Mapping[str, str]
+    network_arch: str = ""
+    metadata: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))

@@ -1,0 +1,59 @@
+"""Names as MLflow accepts them, and back.
+
+MLflow refuses names with characters outside letters, digits and ``_ - . space : /`` and names that are not a normal
+relative path. Skills use both: ``val/i2t_R@1``, ``[bbox] val_mAP@50``, ``train.classify.cls_weight[1]``. Each refused
+character becomes a word between colons (``val/i2t_R:at:1``), a colon itself becomes ``:colon:``, and `decode_name`
+undoes it. MLflow's list of characters: ``mlflow.utils.validation``, version 3.17.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+
+MAX_NAME_LENGTH = 250
+"""Longest key of a parameter, metric or tag (``mlflow.utils.validation.MAX_ENTITY_KEY_LENGTH``)."""
+
+_WORDS = {
+    ":": "colon",
+    "@": "at",
+    "[": "open",
+    "]": "close",
+    "%": "percent",
+    "+": "plus",
+    "#": "hash",
+    "/": "slash",
+    ".": "dot",
+}
+_CHARACTERS = {word: character for character, word in _WORDS.items()}
+_REFUSED = re.compile(r"[^/\w.\- ]", re.ASCII)
+_ESCAPE = re.compile(r":([a-z]+|x[0-9a-f]+):")
+
+
+def encode_name(name: str) -> str:
+    """Return a name that MLflow accepts for parameters, metrics and tags.
+
+    Names that need no change are returned as they are. The result may be longer than `MAX_NAME_LENGTH`.
+
+    Raises:
+        ValueError: the name is empty.
+    """
+    if not name:
+        raise ValueError("a name for MLflow cannot be empty")
+    encoded = _REFUSED.sub(lambda match: _escape(match[0]), name)
+    if posixpath.normpath(encoded) == encoded and not encoded.startswith(("/", "..")) and encoded != ".":
+        return encoded
+    return encoded.replace("/", _escape("/")).replace(".", _escape("."))
+
+
+def decode_name(name: str) -> str:
+    """Return the name that `encode_name` was given."""
+    return _ESCAPE.sub(lambda match: _unescape(match[1]), name)
+
+
+def _escape(character: str) -> str:
+    return f":{_WORDS.get(character, f'x{ord(character):x}')}:"
+
+
+def _unescape(word: str) -> str:
+    return _CHARACTERS[word] if word in _CHARACTERS else chr(int(word[1:], 16))

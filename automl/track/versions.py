@@ -1,0 +1,44 @@
+"""What a study ran with: versions of packages, of Python, and the git revision."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from automl.study.model import StudyPlan
+
+_PACKAGES = ("automl-vision", "ray", "optuna", "mlflow", "torch", "lightning", "transformers")
+
+
+def collect_versions(plan: StudyPlan) -> dict[str, str]:
+    """Return name -> version of what runs the study; what is not installed is left out.
+
+    ``git`` is the revision of the folder that holds this program, ``git.skill`` that of the skill; ``-dirty`` is added
+    where tracked files were changed.
+    """
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    for name, folder in (("git", Path(__file__).parent), ("git.skill", plan.skill.root)):
+        revision = git_revision(folder)
+        if revision is not None:
+            found[name] = revision
+    return found
+
+
+def git_revision(folder: Path) -> str | None:
+    """Return the revision of the work tree that a folder lies in; None outside of one or without git."""
+    git = shutil.which("git")
+    if git is None or not folder.is_dir():
+        return None
+    command = [git, "-C", str(folder), "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False, timeout=10)  # noqa: S603 # no shell
+    return answer.stdout.strip() or None if answer.returncode == 0 else None
