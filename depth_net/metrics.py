@@ -1,0 +1,212 @@
+"""Validation metrics, pooled over all valid pixels of all images of all ranks.
+
+Sums are kept in float64 and added over ranks, so the values do not depend on how images are spread. A relative
+prediction is first aligned to the ground truth by least squares in disparity space, image by image, in closed form: an
+image without a valid pixel adds nothing, a constant prediction becomes the mean of the ground truth, and a prediction
+that is not finite makes every metric NaN (the reference then reports d1 = 0, which reads as a poor but real result).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+import torch
+from torch import Tensor
+from torchmetrics import Metric
+
+from depth_net.model.family import ModelType
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+SMALLEST_DISPARITY = 1e-8
+DELTA = 1.25
+SILOG_MEAN_WEIGHT = 0.5
+FLAT = 1e-12
+"""A prediction whose variance is at most this share of its mean square counts as constant."""
+
+_PIXEL_SUMS = ("d1", "d2", "d3", "abs_rel", "sq_rel", "squared", "log10", "log", "log_squared")
+
+
+class DepthMetrics(Metric):
+    """Accuracy of predicted maps.
+
+    `compute()` gives ``d1 d2 d3 abs_rel rmse sq_rel log10 silog d1_image_mean valid_fraction num_images``. Relative
+    models are scored in disparity, so their ``rmse`` has the unit of the ground truth and their ``abs_rel`` is not that
+    of papers, which invert to depth first.
+
+    Args:
+        model_type: Relative predictions are aligned first, metric ones are not.
+        min_depth_m: Metric only: both maps are clipped to the range, in metres.
+        max_depth_m: Metric only.
+    """
+
+    full_state_update = False
+    higher_is_better = None
+    is_differentiable = False
+
+    def __init__(
+        self, model_type: ModelType, *, min_depth_m: float | None = None, max_depth_m: float | None = None
+    ) -> None:
+        super().__init__()
+        self.model_type = model_type
+        self.limits = _limits(model_type, min_depth_m, max_depth_m)
+        for name in (*_PIXEL_SUMS, "d1_of_images", "images", "images_with_valid", "pixels", "valid_pixels"):
+            self.add_state(name, default=torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
+
+    def update(self, predicted: Sequence[Tensor], target: Sequence[Tensor], valid: Sequence[Tensor]) -> None:
+        """Add images.
+
+        Args:
+            predicted: A batch (B, H, W), or a list of maps (H, W) when sizes differ; disparity or metres.
+            target: Ground truth of the same shapes, in disparity or metres; read only where ``valid``.
+            valid: Boolean, same shapes.
+        """
+        for one_predicted, one_target, one_valid in zip(predicted, target, valid, strict=True):
+            self._add(*_plane(one_predicted, one_target, one_valid))
+
+    def compute(self) -> dict[str, Tensor]:
+        """Return every metric by name, as float64 scalars; NaN where there was no valid pixel."""
+        count = self._sum("valid_pixels")
+        means = {name: self._sum(name) / count for name in _PIXEL_SUMS}
+        spread = means["log_squared"] - SILOG_MEAN_WEIGHT * means["log"].square()
+        return {
+            **{name: means[name] for name in ("d1", "d2", "d3", "abs_rel")},
+            "rmse": means["squared"].sqrt(),
+            "sq_rel": means["sq_rel"],
+            "log10": means["log10"],
+            "silog": spread.clamp(min=0).sqrt(),
+            "d1_image_mean": self._sum("d1_of_images") / self._sum("images_with_valid"),
+            "valid_fraction": count / self._sum("pixels"),
+            "num_images": self._sum("images"),
+        }
+
+    def _add(self, predicted: Tensor, target: Tensor, valid: Tensor) -> None:
+        count = valid.sum()
+        if self.model_type is ModelType.RELATIVE:
+            predicted = align(predicted, target, valid)
+        sums = pixel_sums(predicted.clamp(*self.limits), target.clamp(*self.limits), valid)
+        for name, value in sums.items():
+            self._grow(name, value)
+        self._grow("d1_of_images", sums["d1"] / count.clamp(min=1))
+        self._grow("images", 1.0)
+        self._grow("images_with_valid", (count > 0).double())
+        self._grow("pixels", float(valid.numel()))
+        self._grow("valid_pixels", count.double())
+
+    def _sum(self, name: str) -> Tensor:
+        return cast("Tensor", getattr(self, name))
+
+    def _grow(self, name: str, value: Tensor | float) -> None:
+        setattr(self, name, self._sum(name) + value)
+
+
+def align(predicted: Tensor, target: Tensor, valid: Tensor) -> Tensor:
+    """Apply the scale and shift that bring a map closest to the target on its valid pixels, in least squares.
+
+    Args:
+        predicted: Disparity of one image, shape (H, W), float64.
+        target: Same shape; read only where ``valid``.
+        valid: Boolean, same shape. With no true element the prediction comes back as zeros.
+
+    Returns:
+        Shape (H, W). A constant prediction becomes the mean of the valid target. NaN if a valid prediction is NaN.
+    """
+    count = valid.sum().clamp(min=1)
+    mean_predicted = torch.where(valid, predicted, 0.0).sum() / count
+    mean_target = torch.where(valid, target, 0.0).sum() / count
+    centred = torch.where(valid, predicted - mean_predicted, 0.0)
+    variance = centred.square().sum() / count
+    covariance = (centred * torch.where(valid, target - mean_target, 0.0)).sum() / count
+    varies = ~(variance <= FLAT * mean_predicted.square())
+    scale = torch.where(varies, covariance / variance, 0.0)
+    return torch.where(varies, scale * (predicted - mean_predicted), 0.0) + mean_target
+
+
+def pixel_sums(predicted: Tensor, target: Tensor, valid: Tensor) -> dict[str, Tensor]:
+    """Sums over the valid pixels of one image, from which every pooled metric follows.
+
+    Args:
+        predicted: Positive map, shape (H, W), float64.
+        target: Positive map, same shape; read only where ``valid``.
+        valid: Boolean, same shape.
+
+    Returns:
+        Float64 scalars by name. ``d1`` to ``d3`` count pixels whose ratio to the target, either way up, is below
+        1.25, 1.25**2 and 1.25**3; NaN when a valid prediction is NaN.
+    """
+    one = predicted.new_ones(())
+    predicted, target = torch.where(valid, predicted, one), torch.where(valid, target, one)
+    logarithm = (predicted / target).log()
+    error = predicted - target
+    ratio = torch.maximum(predicted / target, target / predicted)
+    taint = torch.where(ratio.isnan(), ratio, 0.0).sum()
+    within = {f"d{power}": ((ratio < DELTA**power) & valid).sum() + taint for power in (1, 2, 3)}
+    return {
+        **within,
+        "abs_rel": (error.abs() / target).sum(),
+        "sq_rel": (error.square() / target).sum(),
+        "squared": error.square().sum(),
+        "log10": logarithm.abs().sum() / torch.log(predicted.new_tensor(10.0)),
+        "log": logarithm.sum(),
+        "log_squared": logarithm.square().sum(),
+    }
+
+
+def constant_baseline(
+    targets: Iterable[tuple[Tensor, Tensor]],
+    model_type: ModelType,
+    *,
+    min_depth_m: float | None = None,
+    max_depth_m: float | None = None,
+) -> Mapping[str, float]:
+    """Score what knows nothing about any image: a constant prediction, the best fair one.
+
+    A model that does not beat these numbers has learnt nothing. Relative: any constant, which alignment turns into the
+    mean disparity of each image. Metric: the exponential of the mean logarithm of all valid depths of the set, the
+    constant with the least squared logarithmic error.
+
+    Args:
+        targets: Ground truth and valid mask per image, shape (H, W) each. Metric: read twice, so a list or a data set,
+            not a generator.
+        model_type: The family.
+        min_depth_m: As for `DepthMetrics`.
+        max_depth_m: As for `DepthMetrics`.
+
+    Returns:
+        The keys of `DepthMetrics.compute()`; NaN where there is no valid pixel.
+    """
+    metrics = DepthMetrics(model_type, min_depth_m=min_depth_m, max_depth_m=max_depth_m)
+    constant = 1.0
+    if model_type is ModelType.METRIC:
+        constant = _log_mean(targets, metrics.limits)
+    for target, valid in targets:
+        metrics.update([torch.full_like(target, constant)], [target], [valid])
+    return {name: float(value) for name, value in metrics.compute().items()}
+
+
+def _log_mean(targets: Iterable[tuple[Tensor, Tensor]], limits: tuple[float, float | None]) -> float:
+    total, count = 0.0, 0
+    for target, valid in targets:
+        depths = target[valid].double().clamp(*limits)
+        total += float(depths.log().sum())
+        count += depths.numel()
+    return float(torch.tensor(total / max(count, 1)).exp())
+
+
+def _limits(model_type: ModelType, min_depth_m: float | None, max_depth_m: float | None) -> tuple[float, float | None]:
+    if model_type is ModelType.RELATIVE:
+        return SMALLEST_DISPARITY, None
+    if min_depth_m is None or max_depth_m is None or not 0 < min_depth_m < max_depth_m:
+        raise ValueError(f"metric depth needs 0 < min_depth < max_depth in metres; found {min_depth_m}, {max_depth_m}")
+    return min_depth_m, max_depth_m
+
+
+def _plane(predicted: Tensor, target: Tensor, valid: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """One image as two float64 maps and a mask, all of shape (H, W)."""
+    height, width = predicted.shape[-2:]
+    if predicted.numel() != height * width or target.shape[-2:] != (height, width) or target.shape != valid.shape:
+        shapes = f"{tuple(predicted.shape)}, {tuple(target.shape)} and {tuple(valid.shape)}"
+        raise ValueError(f"prediction, target and mask of one image must have one shape (H, W); found {shapes}")
+    shape = (height, width)
+    return predicted.detach().double().reshape(shape), target.double().reshape(shape), valid.bool().reshape(shape)

@@ -1,0 +1,184 @@
+"""Open a file or folder with weights, whatever wraps them, without running anything that it contains.
+
+Only tensors and plain containers are unpickled (`weights_only=True`); a file that needs more is refused with the names
+it asks for. The state inside is returned under the names it has there, less the wrapper's prefix; what the names mean
+is the business of `depth_net.model.weights`.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+import zipfile
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from depth_net.errors import WeightsError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+METADATA_KEY = "depth_net"
+"""Under this key our own checkpoints say which model they hold; see `depth_net.model.weights.metadata_of`."""
+
+PICKLED = frozenset({".pth", ".pt", ".ckpt", ".tlt", ".bin"})
+
+
+class Container(StrEnum):
+    """What wraps the weights."""
+
+    FLAT = "flat"
+    """A pickled mapping of names to tensors, as published."""
+    WRAPPED = "wrapped"
+    """A mapping with the state under ``model`` or ``state_dict``, as published training scripts save."""
+    LIGHTNING = "lightning"
+    """A checkpoint of Lightning: ours and the container's."""
+    SAFETENSORS = "safetensors"
+    FOLDER = "folder"
+    """A folder with ``config.json`` and safetensors or pickled shards, as transformers saves."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """What a file holds.
+
+    Attributes:
+        container: What wrapped it.
+        state: Tensors under the names of the file, less prefixes such as ``model.`` and ``module.``.
+        metadata: Our own notes, or the configuration of a transformers folder; empty for others.
+    """
+
+    container: Container
+    state: Mapping[str, Tensor]
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+def open_weights(path: Path) -> Opened:
+    """Read the weights of a file or folder into memory-mapped tensors on the CPU.
+
+    Raises:
+        WeightsError: nothing there, not a kind of file that holds weights, damaged, or asking to run code.
+    """
+    if path.is_dir():
+        return _open_folder(path)
+    if not path.is_file():
+        raise WeightsError(f"{path}: found no such file; expected a checkpoint; fix: correct the path")
+    if path.suffix == ".safetensors":
+        return Opened(container=Container.SAFETENSORS, state=_strip(_read_safetensors(path)))
+    if path.suffix in {".engine", ".trt_engine", ".plan", ".onnx"}:
+        raise WeightsError(
+            f"{path}: found a {path.suffix} file; expected a checkpoint with weights ({', '.join(sorted(PICKLED))}, "
+            ".safetensors or a transformers folder); fix: name the checkpoint it was exported from; engines run in the "
+            "deploy container"
+        )
+    return _unwrap(path, read_pickled(path))
+
+
+def read_pickled(path: Path) -> Mapping[str, Any]:
+    """Unpickle a mapping of tensors and plain containers, and nothing else.
+
+    Raises:
+        WeightsError: the file is damaged, no mapping, or asks for other classes.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+    except pickle.UnpicklingError as error:
+        raise WeightsError(_unsafe_text(path)) from error
+    except (RuntimeError, EOFError, ValueError, OSError) as error:
+        raise WeightsError(
+            f"{path}: found a file of {path.stat().st_size:,} bytes that PyTorch cannot read ({_first_line(error)}); "
+            "expected a checkpoint; fix: fetch or save it again"
+        ) from error
+    if not isinstance(content, dict):
+        raise WeightsError(
+            f"{path}: found a pickled {type(content).__name__}; expected a mapping of names to tensors; fix: save "
+            "model.state_dict() instead"
+        )
+    return content
+
+
+def _unwrap(path: Path, content: Mapping[str, Any]) -> Opened:
+    notes = content.get(METADATA_KEY)
+    metadata = notes if isinstance(notes, dict) else {}
+    if "pytorch-lightning_version" in content:
+        state = _tensors(path, content.get("state_dict", {}))
+        return Opened(container=Container.LIGHTNING, state=_inside_task(state), metadata=metadata)
+    for key in ("model", "state_dict"):
+        if isinstance(content.get(key), dict):
+            return Opened(container=Container.WRAPPED, state=_tensors(path, content[key]), metadata=metadata)
+    return Opened(container=Container.FLAT, state=_tensors(path, content), metadata=metadata)
+
+
+def _tensors(path: Path, state: Mapping[str, Any]) -> Mapping[str, Tensor]:
+    tensors = {name: value for name, value in state.items() if isinstance(value, Tensor)}
+    if not tensors:
+        raise WeightsError(
+            f"{path}: found no tensors (keys: {', '.join(map(str, list(state)[:5])) or 'none'}); expected weights; "
+            "fix: name a checkpoint of this model"
+        )
+    return _strip(tensors)
+
+
+def _strip(state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """Drop prefixes that every name shares because the model sat inside something: a task, DDP, a compiler."""
+    for prefix in ("module.", "_orig_mod.", "model.", "dinov2."):
+        if state and all(name.startswith(prefix) for name in state):
+            return _strip({name.removeprefix(prefix): tensor for name, tensor in state.items()})
+    # torch.compile of an inner module leaves its mark in the middle of names.
+    return {name.replace("_orig_mod.", ""): tensor for name, tensor in state.items()}
+
+
+def _inside_task(state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """The model's part of a task that also keeps buffers of its own."""
+    inner = {name: tensor for name, tensor in state.items() if name.startswith("model.")}
+    return _strip(inner or state)
+
+
+def _open_folder(path: Path) -> Opened:
+    configuration = path / "config.json"
+    if not configuration.is_file():
+        raise WeightsError(
+            f"{path}: found a folder without config.json; expected a checkpoint file or a transformers folder; "
+            "fix: name a file in it"
+        )
+    shards = sorted(path.glob("*.safetensors")) or sorted(path.glob("pytorch_model*.bin"))
+    if not shards:
+        raise WeightsError(f"{path}: found no *.safetensors or pytorch_model*.bin; expected weights beside config.json")
+    state: dict[str, Tensor] = {}
+    for shard in shards:
+        state |= _read_safetensors(shard) if shard.suffix == ".safetensors" else read_pickled(shard)
+    metadata = json.loads(configuration.read_text(encoding="utf-8"))
+    return Opened(container=Container.FOLDER, state=_strip(state), metadata=metadata)
+
+
+def _read_safetensors(path: Path) -> dict[str, Tensor]:
+    from safetensors import SafetensorError  # noqa: PLC0415  # only files of this kind need the library
+    from safetensors.torch import load_file  # noqa: PLC0415
+
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(
+            f"{path}: found a damaged safetensors file ({_first_line(error)}); fix: fetch or save it again"
+        ) from error
+
+
+def _unsafe_text(path: Path) -> str:
+    asked = torch.serialization.get_unsafe_globals_in_checkpoint(path) if zipfile.is_zipfile(path) else []
+    if not asked:
+        return (
+            f"{path}: found a damaged file, or one that is no checkpoint; expected weights; fix: fetch or save it again"
+        )
+    return (
+        f"{path}: found a file that must run code to be read ({', '.join(sorted(asked))}); expected only tensors and "
+        "plain containers; fix: where you trust it, load it there and save its state_dict() alone"
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n", maxsplit=1)[0][:160]

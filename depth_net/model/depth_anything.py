@@ -1,0 +1,161 @@
+"""Depth Anything V2, relative and metric, with the parameter names of the published weights.
+
+`state_dict()` is in the published layout: `pretrained.*` for the encoder and `depth_head.*` (relative) or
+`metric_depth_head.*` (metric) for the head, so that inside a Lightning module called `model` a checkpoint has the names
+of the container's. Reading files is in `depth_net.model.weights`; nothing here touches a disk.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from depth_net.errors import SpecError
+from depth_net.model.dense_head import DenseHead
+from depth_net.model.encoders import ENCODERS, PATCH
+from depth_net.model.family import ModelType
+from depth_net.model.resize import Resize
+from depth_net.model.vision_transformer import VisionTransformer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ConvolutionInit = Literal["pytorch", "transformers"]
+
+INITIAL_STANDARD_DEVIATION = 0.02
+FIRST_RELATIVE_OUTPUT = 0.5
+"""Bias of the last layer of a new relative head. With a bias of 0 about every third random head starts below its final
+ReLU everywhere, where no gradient can lift it again (measured: 0 of 4 runs died with 0.5)."""
+
+HEAD_NAMES = {ModelType.RELATIVE: "depth_head", ModelType.METRIC: "metric_depth_head"}
+
+
+class DepthAnything(nn.Module):
+    """Predicts a disparity map (relative) or a depth map in metres (metric) from an RGB image.
+
+    Args:
+        encoder: A name in `ENCODERS`.
+        model_type: The family; decides the last activation and the name of the head.
+        max_depth_m: Upper end of metric depth in metres, > 0; must be None for the relative family.
+        convolution_init: How new convolutions are drawn: PyTorch's default, as the published head was trained, or
+            the normal distribution (sd 0.02) that transformers uses.
+        activation_checkpointing: Keep only the input of each transformer block for the backward pass.
+        resize: How the head enlarges feature maps in training.
+
+    Raises:
+        SpecError: unknown encoder, or a depth range that does not belong to the family.
+    """
+
+    def __init__(
+        self,
+        *,
+        encoder: str,
+        model_type: ModelType,
+        max_depth_m: float | None,
+        convolution_init: ConvolutionInit = "pytorch",
+        activation_checkpointing: bool = False,
+        resize: Resize = Resize.KERNEL,
+    ) -> None:
+        super().__init__()
+        _check(encoder, model_type, max_depth_m)
+        self.encoder_name = encoder
+        self.model_type = model_type
+        self.max_depth_m = max_depth_m
+        self.shape = ENCODERS[encoder]
+        self.pretrained = VisionTransformer(self.shape, activation_checkpointing=activation_checkpointing)
+        self.add_module(HEAD_NAMES[model_type], DenseHead(self.shape, resize=resize))
+        self._draw_initial_weights(convolution_init)
+
+    @property
+    def head(self) -> DenseHead:
+        """The dense head, under whichever name the family gives it."""
+        return cast("DenseHead", getattr(self, HEAD_NAMES[self.model_type]))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Predict one map per image.
+
+        Args:
+            images: RGB, normalised, shape (B, 3, H, W); H and W multiples of 14.
+
+        Returns:
+            Shape (B, H, W), float32 also under autocast. Relative: disparity up to scale and shift, >= 0. Metric:
+            depth in metres, in [0, max_depth_m].
+
+        Raises:
+            ValueError: the shape is not (B, 3, 14 m, 14 n).
+        """
+        height, width = _image_size(images)
+        rows, columns = height // PATCH, width // PATCH
+        raw = self.head(self.pretrained(images), rows, columns)
+        if self.max_depth_m is None:
+            return functional.relu(raw)
+        return torch.sigmoid(raw) * self.max_depth_m
+
+    def encoder_parameters(self) -> Iterator[nn.Parameter]:
+        """Trainable parameters of the encoder: those that train at the base learning rate."""
+        return (parameter for parameter in self.pretrained.parameters() if parameter.requires_grad)
+
+    def head_parameters(self) -> Iterator[nn.Parameter]:
+        """Trainable parameters of the head: those that train at a multiple of the base learning rate."""
+        return (parameter for parameter in self.head.parameters() if parameter.requires_grad)
+
+    def _draw_initial_weights(self, convolution_init: ConvolutionInit) -> None:
+        for module in self.pretrained.modules():
+            if isinstance(module, nn.Linear):
+                _draw_normal(module)
+        nn.init.trunc_normal_(self.pretrained.pos_embed, std=INITIAL_STANDARD_DEVIATION)
+        nn.init.trunc_normal_(self.pretrained.cls_token, std=INITIAL_STANDARD_DEVIATION)
+        if convolution_init == "transformers":
+            for module in self.modules():
+                if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+                    _draw_normal(module)
+        if self.model_type is ModelType.RELATIVE:
+            last = cast("nn.Conv2d", self.head.scratch.output_conv2[2])
+            nn.init.constant_(cast("Tensor", last.bias), FIRST_RELATIVE_OUTPUT)
+
+
+def is_dead(predicted: Tensor) -> bool:
+    """Whether every element is exactly zero: a relative head stuck below its final ReLU, which no training revives.
+
+    Waits for the device; call it once per validation, not once per step.
+    """
+    return not bool(predicted.any())
+
+
+def _draw_normal(layer: nn.Linear | nn.Conv2d | nn.ConvTranspose2d) -> None:
+    nn.init.trunc_normal_(layer.weight, std=INITIAL_STANDARD_DEVIATION)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
+
+
+def _image_size(images: Tensor) -> tuple[int, int]:
+    height, width = images.shape[-2], images.shape[-1]
+    if images.ndim != 4 or images.shape[1] != 3 or height % PATCH or width % PATCH or not height or not width:  # noqa: PLR2004  # B, 3, H, W
+        message = (
+            f"the model got images of shape {tuple(images.shape)}; expected (batch, 3, height, width) with height and "
+            f"width multiples of {PATCH}, e.g. {_nearest(height)}x{_nearest(width)}"
+        )
+        raise ValueError(message)
+    return height, width
+
+
+def _nearest(side: int) -> int:
+    return max(PATCH, round(side / PATCH) * PATCH)
+
+
+def _check(encoder: str, model_type: ModelType, max_depth_m: float | None) -> None:
+    if encoder not in ENCODERS:
+        raise SpecError(f"model.encoder: found {encoder!r}; expected one of {', '.join(ENCODERS)}")
+    if model_type is ModelType.METRIC and (max_depth_m is None or not max_depth_m > 0):
+        raise SpecError(
+            f"dataset.max_depth: found {max_depth_m}; expected a depth in metres above 0, because the metric model "
+            "predicts a fraction of it; fix: set dataset.max_depth, e.g. 10 for indoor scenes or 80 for roads"
+        )
+    if model_type is ModelType.RELATIVE and max_depth_m is not None:
+        raise SpecError(
+            f"dataset.max_depth: found {max_depth_m} with the relative model; expected none, because disparity has no "
+            "unit; fix: remove dataset.max_depth or choose model.model_type MetricDepthAnything"
+        )
