@@ -1,4 +1,4 @@
-"""The environment of a trial: what this process has, without what would confuse a trainer, plus what the trial is given.
+"""The environment of a trial: what this process has, less what would confuse a trainer, plus what the trial is given.
 
 A trainer that sees a stale `WORLD_SIZE` or `RANK` waits for ranks that never come; Ray's own variables would make a
 trainer that uses Ray join our cluster.

@@ -20,7 +20,7 @@ _LIMIT_S = 5.0
 
 
 def find_leftovers(tag: str) -> list[Process]:
-    """Return the processes of this user whose tag is ``tag`` or lies below it (``demo-8f3a`` finds ``demo-8f3a/0007/1``).
+    """Return this user's processes whose tag is ``tag`` or below it (``demo-8f3a`` finds ``demo-8f3a/0007/1``).
 
     This process itself is never among them.
     """

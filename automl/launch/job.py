@@ -1,0 +1,120 @@
+"""The owner's side of a guarded trial: a job whose lease is an open socket to its guard."""
+
+from __future__ import annotations
+
+import json
+import logging
+import select
+import signal
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from automl.errors import LaunchError
+from automl.launch.base import Job
+from automl.launch.leftovers import end_leftovers
+
+if TYPE_CHECKING:
+    import socket
+
+    from automl.launch.base import LaunchRequest
+
+logger = logging.getLogger(__name__)
+
+START_LIMIT_S = 90.0
+"""A cold machine preloads the warm server's libraries in up to 30 s; beyond this something hangs."""
+_KILL_LIMIT_S = 20.0
+
+
+class GuardedJob(Job):
+    """A process tree under a guard (see `automl.launch.guard`).
+
+    Args:
+        connection: Connected to the guard, which waits for the request.
+        request: What it shall start.
+
+    Raises:
+        LaunchError: the command could not be started, or the guard died.
+    """
+
+    def __init__(self, connection: socket.socket, request: LaunchRequest) -> None:
+        self._connection = connection
+        self._tag = request.tag
+        self._pending = b""
+        self._status: int | None = None
+        self._lock = threading.Lock()
+        self.was_lost = False
+        """The guard or its server died, so the trial was ended from outside."""
+        self.pid = self._start(request)
+
+    def _start(self, request: LaunchRequest) -> int:
+        document = {
+            "command": request.command,
+            "directory": str(request.directory),
+            "environment": dict(request.environment),
+            "log": str(request.log),
+        }
+        self._connection.settimeout(START_LIMIT_S)
+        try:
+            self._connection.sendall(json.dumps(document).encode() + b"\n")
+            message = self._read_message()
+        except (OSError, TimeoutError) as error:
+            self._connection.close()
+            raise LaunchError(f"could not start {request.command[0]}: its guard did not answer ({error})") from error
+        if "started" not in message:
+            self._connection.close()
+            raise LaunchError(f"could not start {request.command[0]}: {message.get('error', 'its guard died')}")
+        return int(message["started"])
+
+    def poll(self) -> int | None:
+        """Return the exit status (negative for a signal), or None while it runs. Never blocks."""
+        with self._lock:
+            return self._wait(0.0)
+
+    def kill(self, *, grace_s: float) -> None:
+        """End the whole tree; returns when no process of it lives."""
+        with self._lock:
+            if self._status is not None:
+                return
+            try:
+                self._connection.sendall(json.dumps({"kill": grace_s}).encode() + b"\n")
+            except OSError:
+                logger.debug("the guard of %s is gone", self._tag)
+            if self._wait(grace_s + _KILL_LIMIT_S) is None:
+                logger.warning("the guard of %s does not answer; its processes are ended one by one", self._tag)
+                self._lose()
+
+    def _wait(self, limit_s: float) -> int | None:
+        """Return the exit status once the guard has sent it, or None after ``limit_s`` seconds."""
+        deadline_s = time.monotonic() + limit_s
+        while self._status is None:
+            remaining_s = max(0.0, deadline_s - time.monotonic())
+            if not select.select([self._connection], [], [], remaining_s)[0]:
+                return None
+            try:
+                message = self._read_message()
+            except OSError:
+                message = {}
+            if "exit" in message:
+                self._status = int(message["exit"])
+                self._connection.close()
+            else:
+                self._lose()
+        return self._status
+
+    def _lose(self) -> None:
+        self.was_lost = True
+        self._connection.close()
+        end_leftovers(self._tag)
+        self._status = -int(signal.SIGKILL)
+
+    def _read_message(self) -> dict[str, Any]:
+        """Read one message; an empty one when the guard is gone."""
+        while b"\n" not in self._pending:
+            chunk = self._connection.recv(65536)
+            if not chunk:
+                return {}
+            self._pending += chunk
+        line, self._pending = self._pending.split(b"\n", 1)
+        message: dict[str, Any] = json.loads(line)
+        return message

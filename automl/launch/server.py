@@ -1,0 +1,177 @@
+"""The process that forks a guard, and under it a trial, for every connection.
+
+Two kinds run: a bare one for any command (starts in 60 ms), and a warm one that has imported a trainer's libraries and
+forks trials that need no start-up (see `automl.launch.entry`). The server is forked twice, so it is nobody's child: Ray
+kills the direct children of its workers. It listens on an abstract socket, answers its own user only, lives while
+somebody holds it or a trial runs, and never touches a GPU.
+
+If a guard is killed, the server, a subreaper too, inherits what the guard watched and ends it. If the server is killed,
+its guards see it by a pipe and end their trials.
+
+A client's first byte says what its connection is: `H` holds the server, `J` is a job (see `automl.launch.guard`).
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import struct
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from automl.launch.guard import Guard, Request, WakePipe, become_subreaper, descendants, redirect, send_signal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+HOLD = b"H"
+JOB = b"J"
+_LINGER_S = 1.0
+_FIRST_CLIENT_LIMIT_S = 60.0
+_TICK_MS = 500
+_SWEEP_TICK_MS = 20
+_CREDENTIALS = struct.Struct("3i")
+_DEFAULTED_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE)
+
+
+def peer_user(connection: socket.socket) -> int:
+    """Return the user id of the process at the other end of a Unix socket."""
+    raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    _, user, _ = _CREDENTIALS.unpack(raw)
+    return int(user)
+
+
+def execute(request: Request) -> Callable[[], None]:
+    """Become the command of the request; returns never.
+
+    Raises:
+        OSError: the directory, the log or the program cannot be opened.
+    """
+    redirect(request)
+    for number in _DEFAULTED_SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
+    os.execvpe(request["command"][0], request["command"], request["environment"])  # noqa: S606 # the point
+
+
+class Server:
+    """Accepts connections and forks guards.
+
+    Args:
+        listener: Bound and listening.
+        prepare: How the forked child becomes the trial (see `Guard`).
+    """
+
+    def __init__(self, listener: socket.socket, prepare: Callable[[Request], Callable[[], None]]) -> None:
+        self._listener = listener
+        self._prepare = prepare
+        self._connections: dict[int, socket.socket] = {}
+        self._guards: set[int] = set()
+        self._has_strays = False
+        self._ends_at_s = time.monotonic() + _FIRST_CLIENT_LIMIT_S
+        self._life_read, self._life_write = os.pipe()
+        self._wake = WakePipe()
+        self._poller = select.poll()
+        for descriptor in (listener.fileno(), self._wake.fileno()):
+            self._poller.register(descriptor, select.POLLIN)
+
+    def serve(self) -> None:
+        """Serve until nobody needs the server. Returns in the server only, never in a guard or a trial."""
+        while time.monotonic() < self._ends_at_s:
+            for descriptor, _ in self._poller.poll(_SWEEP_TICK_MS if self._has_strays else _TICK_MS):
+                if descriptor == self._listener.fileno():
+                    self._accept()
+                elif descriptor == self._wake.fileno():
+                    self._wake.drain()
+                else:
+                    self._read(self._connections[descriptor])
+            self._reap()
+            if self._has_strays:
+                self._end_strays()
+            if self._connections or self._guards:
+                self._ends_at_s = time.monotonic() + _LINGER_S
+
+    def _accept(self) -> None:
+        connection, _ = self._listener.accept()
+        if peer_user(connection) != os.getuid():
+            connection.close()
+            return
+        self._connections[connection.fileno()] = connection
+        self._poller.register(connection, select.POLLIN)
+
+    def _read(self, connection: socket.socket) -> None:
+        """Read what a connection is for, or learn that its owner is gone."""
+        try:
+            kind = connection.recv(1)
+        except OSError:
+            kind = b""
+        if kind == HOLD:
+            return
+        self._poller.unregister(connection)
+        del self._connections[connection.fileno()]
+        if kind == JOB:
+            self._fork_guard(connection)
+        connection.close()
+
+    def _fork_guard(self, connection: socket.socket) -> None:
+        pid = os.fork()
+        if pid != 0:
+            self._guards.add(pid)
+            return
+        os.setsid()
+        become_subreaper()
+        self._wake.close()
+        self._listener.close()
+        os.close(self._life_write)
+        for other in self._connections.values():
+            other.close()
+        Guard(connection, self._prepare, self._life_read).run()
+        os._exit(0)
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            if pid in self._guards:
+                self._guards.discard(pid)
+                self._has_strays = self._has_strays or status != 0
+
+    def _end_strays(self) -> None:
+        """End what a killed guard has left: whatever is below this process and below none of its guards."""
+        strays = descendants(os.getpid(), spare=self._guards)
+        self._has_strays = bool(strays)
+        for stray in strays:
+            send_signal(stray, signal.SIGKILL)
+
+
+def main() -> None:
+    """Serve on the abstract socket named by the first argument, warm for the console script named by the second."""
+    name, *entries = sys.argv[1:]
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        listener.bind(f"\0{name}")
+    except OSError:
+        return  # another client was faster; its server serves all
+    listener.listen(64)
+    if os.fork():
+        os._exit(0)
+    os.setsid()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    become_subreaper()
+    prepare = execute
+    if entries:
+        from automl.launch.entry import WarmEntry  # noqa: PLC0415 # the bare server starts without it
+
+        prepare = WarmEntry(entries[0]).prepare
+    Server(listener, prepare).serve()
+
+
+if __name__ == "__main__":
+    main()
