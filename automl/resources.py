@@ -1,0 +1,49 @@
+"""Where the files that come with `automl` lie: schemas, spec templates and studies.
+
+In a checkout they are folders beside the package, in an installed wheel they lie inside it under ``packaged``. Nothing
+is read here, and nothing outside these folders is ever returned.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from automl.errors import AutomlError
+
+PackagedKind: TypeAlias = Literal["schemas", "templates", "studies"]
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+def packaged(kind: PackagedKind) -> Path:
+    """Return the folder of one kind of packaged files.
+
+    Raises:
+        AutomlError: the installation is incomplete; the folder is nowhere.
+    """
+    candidates = (_PACKAGE / "packaged" / kind, _PACKAGE.parent / kind)
+    for folder in candidates:
+        if folder.is_dir():
+            return folder
+    raise AutomlError(f"this installation of automl has no {kind}; looked at {candidates[0]} and {candidates[1]}")
+
+
+def builtin_skill(name: str) -> Path | None:
+    """Return the folder of a built-in skill, e.g. of ``depth_net_mono``; None if there is none of that name."""
+    if not name or Path(name).name != name:
+        return None
+    folder = packaged("templates") / name
+    return folder if (folder / "skill_info.yaml").is_file() else None
+
+
+def builtin_skills() -> tuple[str, ...]:
+    """Return the names of the built-in skills, sorted."""
+    return tuple(sorted(file.parent.name for file in packaged("templates").glob("*/skill_info.yaml")))
+
+
+def builtin_studies() -> dict[str, Path]:
+    """Return the packaged study files by name, ``depth_net_mono/demo`` -> file, sorted by name."""
+    root = packaged("studies")
+    files = sorted(root.rglob("*.yaml"))
+    return {file.relative_to(root).with_suffix("").as_posix(): file for file in files}

@@ -1,0 +1,136 @@
+"""Take typed fields out of a mapping that a stranger wrote, and collect every problem on the way.
+
+A `Fields` never raises: what is missing or of a wrong type is recorded with its dotted path, and the reader goes on.
+Which problem stops a skill and which is only a warning is decided by the caller.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from automl.errors import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from automl.skill.model import JsonValue
+
+_KINDS = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    list: "a list",
+    dict: "a mapping",
+}
+_PATH = re.compile(r"[^.\[\]]+(\[(0|[1-9]\d*)\])*(\.[^.\[\]]+(\[(0|[1-9]\d*)\])*)*")
+_TRUE = {"true", "yes", "on", "1"}
+_FALSE = {"false", "no", "off", "0", ""}
+
+
+@dataclass(slots=True)
+class Findings:
+    """Problems found so far.
+
+    Attributes:
+        file: Named in every problem.
+        problems: What makes the file unusable.
+        warnings: What cannot be used and is left aside.
+    """
+
+    file: str
+    problems: list[Problem] = field(default_factory=list)
+    warnings: list[Problem] = field(default_factory=list)
+
+    def reject(self, path: str, found: str, expected: str, fix: str) -> None:
+        """Record a problem that makes the file unusable."""
+        self.problems.append(Problem(where=f"{self.file}: {path}", found=found, expected=expected, fix=fix))
+
+    def leave_out(self, path: str, found: str, expected: str, fix: str) -> None:
+        """Record something that cannot be used and is left aside."""
+        self.warnings.append(Problem(where=f"{self.file}: {path}", found=found, expected=expected, fix=fix))
+
+
+def kind_of(value: JsonValue) -> str:
+    """Name the kind of a value for a message, with the value where it is short."""
+    if value is None:
+        return "nothing"
+    shown = repr(value)
+    return f"{_KINDS[type(value)]}, {shown}" if len(shown) <= 60 else _KINDS[type(value)]  # noqa: PLR2004 # one line
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """One mapping of a document.
+
+    Attributes:
+        values: The mapping.
+        path: Its dotted path; empty at the root.
+        findings: Where problems go.
+    """
+
+    values: Mapping[str, JsonValue]
+    path: str
+    findings: Findings
+
+    def at(self, key: str) -> str:
+        """Return the dotted path of a key."""
+        return f"{self.path}.{key}" if self.path else key
+
+    def text(self, key: str, *, is_required: bool = False) -> str | None:
+        """Return a text; None and the empty text count as missing."""
+        value = self.values.get(key)
+        if isinstance(value, str) and value.strip():
+            return value
+        if value is not None and value != "":
+            self.findings.reject(self.at(key), kind_of(value), "text", "write it as text")
+        elif is_required:
+            self.findings.reject(self.at(key), "nothing", "text", f"add {key}")
+        return None
+
+    def flag(self, key: str) -> bool:
+        """Return a boolean, also from its spellings as text; missing is False."""
+        value = self.values.get(key)
+        flag = as_flag(value)
+        if flag is None:
+            self.findings.reject(self.at(key), kind_of(value), "true or false", "write true or false")
+        return flag is True
+
+    def mapping(self, key: str) -> Fields:
+        """Return a nested mapping; empty where it is missing or something else."""
+        value = self.values.get(key)
+        if value is not None and not isinstance(value, dict):
+            self.findings.reject(self.at(key), kind_of(value), "a mapping", "write key: value lines")
+        return Fields(value if isinstance(value, dict) else {}, self.at(key), self.findings)
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        """Return a list of texts; a single text counts as a list of one, other elements are left aside."""
+        value = self.values.get(key)
+        if value is None:
+            return ()
+        items = value if isinstance(value, list) else [value]
+        for index, item in enumerate(items):
+            if not isinstance(item, str):
+                self.findings.leave_out(f"{self.at(key)}[{index}]", kind_of(item), "text", "write it as text")
+        return tuple(item for item in items if isinstance(item, str))
+
+
+def as_flag(value: JsonValue) -> bool | None:
+    """Read a boolean from its spellings: ``true``, ``"TRUE"``, ``on``, 1; missing is False; anything else is None."""
+    match value:
+        case bool():
+            return value
+        case None:
+            return False
+        case int() | str():
+            text = str(value).strip().lower()
+            return True if text in _TRUE else False if text in _FALSE else None
+        case _:
+            return None
+
+
+def is_parameter_path(text: str) -> bool:
+    """Tell whether a text is a dotted path with list indices, such as ``train.optim.lr`` or ``model.sizes[0]``."""
+    return _PATH.fullmatch(text) is not None

@@ -1,0 +1,124 @@
+"""Where the files of a skill lie: the known layouts as one table, and the rule that nothing outside is followed.
+
+- The public layout keeps ``references/skill_info.yaml``, ``references/spec_template_<action>.yaml`` and
+  ``schemas/<action>.schema.json`` in the skill's folder.
+- The layout of the built-in skills keeps ``skill_info.yaml`` and templates in ``templates/<name>`` and schemas in
+  ``schemas/<name>`` two folders up.
+- A flat folder has everything at its root; schemas may lie in ``schemas``.
+
+A link that leads out of the skill is as good as no file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from automl.errors import ConfigurationError, Problem
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """One way to arrange the files of a skill, as patterns relative to its folder.
+
+    Attributes:
+        info: The file that marks a skill.
+        template: Spec template of ``{action}``.
+        schemas: Folders that may hold ``<action>.schema.json``; ``{name}`` is the name of the skill's folder.
+    """
+
+    info: str
+    template: str
+    schemas: tuple[str, ...]
+
+
+LAYOUTS = (
+    Layout("references/skill_info.yaml", "references/spec_template_{action}.yaml", ("schemas",)),
+    Layout("skill_info.yaml", "spec_template_{action}.yaml", ("schemas", "../../schemas/{name}", ".")),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SkillFiles:
+    """The files of one skill on disk.
+
+    Attributes:
+        root: The skill's folder, absolute, links resolved.
+        layout: How it is arranged.
+    """
+
+    root: Path
+    layout: Layout
+
+    @property
+    def info(self) -> Path:
+        """The skill's description."""
+        return self.root / self.layout.info
+
+    def template(self, action: str, declared: str | None) -> Path | None:
+        """Return the spec template of an action, or None.
+
+        Args:
+            action: The action's name.
+            declared: Its entry in ``spec_templates``; relative to the skill or to the description's own folder.
+        """
+        candidates = [self.root / self.layout.template.format(action=action)]
+        if declared is not None:
+            candidates = [self.root / declared, self.info.parent / declared, *candidates]
+        return next((file for file in map(self.inside, candidates) if file is not None), None)
+
+    def schema(self, action: str) -> Path | None:
+        """Return the schema file of an action, or None."""
+        for pattern in self.layout.schemas:
+            folder = (self.root / pattern.format(name=self.root.name)).resolve()
+            # The schemas of built-in skills lie beside the templates, not inside: there the folder is its own border.
+            border = self.root if folder.is_relative_to(self.root) else folder
+            file = _contained(folder / f"{action}.schema.json", border)
+            if file is not None:
+                return file
+        return None
+
+    def inside(self, file: Path) -> Path | None:
+        """Return the file if it exists and lies inside the skill, links resolved."""
+        return _contained(file, self.root)
+
+
+def find_files(folder: Path) -> SkillFiles:
+    """Recognise the layout of a skill's folder.
+
+    Raises:
+        ConfigurationError: it is not there, or no layout fits.
+    """
+    try:
+        root = folder.resolve()
+        if root.is_file():
+            root = root.parent.parent if root.parent.name == "references" else root.parent
+        for layout in LAYOUTS:
+            if _contained(root / layout.info, root) is not None:
+                return SkillFiles(root, layout)
+        is_folder = root.is_dir()
+    except (OSError, ValueError, RuntimeError) as error:
+        raise _not_a_skill(folder, f"a path that cannot be read ({error})") from error
+    raise _not_a_skill(folder, "a folder without skill_info.yaml" if is_folder else "nothing")
+
+
+def is_skill(folder: Path) -> bool:
+    """Tell whether a folder looks like a skill."""
+    return any((folder / layout.info).is_file() for layout in LAYOUTS)
+
+
+def _contained(file: Path, border: Path) -> Path | None:
+    try:
+        resolved = file.resolve()
+        return resolved if resolved.is_relative_to(border) and resolved.is_file() else None
+    except (OSError, ValueError, RuntimeError):
+        return None
+
+
+def _not_a_skill(folder: Path, found: str) -> ConfigurationError:
+    expected = " or ".join(layout.info for layout in LAYOUTS)
+    problem = Problem(where=str(folder), found=found, expected=expected, fix="give the folder of a model skill")
+    return ConfigurationError.from_problems([problem], subject="the skill")

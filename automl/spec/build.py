@@ -1,0 +1,135 @@
+"""Compose the spec of an action from its layers.
+
+Later wins: schema defaults (only without a template), template, ``key_defaults``, literals of ``spec_params``, data,
+overrides of the user. The special words of ``spec_params`` depend on the trial and are filled by
+`automl.spec.complete`. Nothing is written, and of the user's data only the names are looked at.
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from automl.errors import ConfigurationError, Problem
+from automl.skill.documents import read_document
+from automl.spec.data import map_data
+from automl.spec.model import Spec, iterate_leaves
+from automl.spec.overrides import OverrideCheck, check_paths, flatten
+from automl.spec.special import WordKind, word_kind
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from automl.skill.model import JsonValue, Skill
+    from automl.spec.train_schema import TrainSchema
+
+
+def build_spec(
+    skill: Skill,
+    action: str,
+    *,
+    data: Mapping[str, str] = MappingProxyType({}),
+    overrides: Mapping[str, JsonValue] = MappingProxyType({}),
+    schema: TrainSchema | None = None,
+    template: Path | None = None,
+) -> Spec:
+    """Compose the spec of an action, all but the values that belong to one trial.
+
+    Args:
+        skill: The skill.
+        action: One of its actions.
+        data: Split (``train``, ``val``, ``test``, ``infer``, ``calibration``) or parameter path -> path of the data.
+        overrides: The user's values, dotted or nested; aliases of the skill (``num_epochs``) are understood.
+        schema: The action's schema; its defaults make the spec where there is no template.
+        template: A spec file of the user in place of the skill's template.
+
+    Raises:
+        ConfigurationError: no such action, neither template nor schema, an unreadable template, data that fits no
+            input, or overrides that nearly name a parameter; with every problem.
+    """
+    if action not in skill.actions:
+        raise _error(f"{skill.name}: actions", repr(action), ", ".join(skill.actions), "choose one of the actions")
+    spec = _base(skill, action, schema, template)
+    spec = _layer(spec, skill.key_defaults, "key_defaults")
+    rules = skill.actions[action].spec_params
+    literals = {path: value for path, value in rules.items() if word_kind(value) is WordKind.LITERAL}
+    spec = _layer(spec, literals, "spec_params")
+    flat = expand_shorthands(skill, spec, flatten(overrides))
+    check = check_overrides(spec, flat, schema=schema, skill=skill, action=action)
+    problems = list(check.problems)
+    mapped: dict[str, JsonValue] = {}
+    try:
+        mapped = map_data(skill, skill.actions[action], spec, data)
+    except ConfigurationError as error:
+        problems += error.problems
+    if problems:
+        raise ConfigurationError.from_problems(problems, subject=f"the spec of {skill.name} {action}")
+    return _layer(_layer(spec, mapped, "data"), flat, "override")
+
+
+def expand_shorthands(skill: Skill, spec: Spec, overrides: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    """Replace the skill's aliases (``num_epochs``) by their parameter paths; real paths win over aliases."""
+    expanded: dict[str, JsonValue] = {}
+    for path, value in overrides.items():
+        is_alias = path in skill.shorthand_keys and not spec.has(path)
+        expanded[skill.shorthand_keys[path] if is_alias else path] = value
+    return expanded
+
+
+def check_overrides(
+    spec: Spec, overrides: Mapping[str, JsonValue], *, schema: TrainSchema | None, skill: Skill, action: str
+) -> OverrideCheck:
+    """Compare overrides with everything that is known: near misses are problems, new parameters are warnings."""
+    known = {path for path, _ in iterate_leaves(spec.values)} | set(schema.leaves if schema is not None else ())
+    known |= set(skill.actions[action].spec_params) | {slot.key for slot in skill.actions[action].inputs}
+    known |= {key for key in (skill.gpu_spec_key, skill.node_spec_key, *skill.shorthand_keys.values()) if key}
+    check = check_paths(overrides, known, where="overrides")
+    outputs = {path for path, value in skill.actions[action].spec_params.items() if value == "output_dir"}
+    ignored = [
+        Problem(
+            where=f"overrides: {path}",
+            found=f"an output directory, {overrides[path]!r}",
+            expected="nothing: each trial has a directory of its own",
+            fix="choose where studies are written with the command's own option",
+        )
+        for path in overrides
+        if path in outputs
+    ]
+    return OverrideCheck(problems=check.problems, warnings=(*check.warnings, *ignored))
+
+
+def _base(skill: Skill, action: str, schema: TrainSchema | None, template: Path | None) -> Spec:
+    file = template if template is not None else skill.templates.get(action)
+    if file is None:
+        if schema is None or not schema.default:
+            where = f"{skill.root}: {action}"
+            raise _error(where, "no spec template and no schema", "a template", "give a spec file with --spec")
+        values, origin = dict(schema.default), "schema default"
+    else:
+        document = read_document(file)
+        if not isinstance(document, dict):
+            raise _error(str(file), f"a {type(document).__name__}", "a mapping", "mend the template or give --spec")
+        values, origin = document, "template" if template is None else "--spec"
+    origins = {path: origin for path, _ in iterate_leaves(values)}
+    return Spec(values=values, origins=MappingProxyType(origins))
+
+
+def _layer(spec: Spec, values: Mapping[str, JsonValue], origin: str) -> Spec:
+    problems = []
+    for path, value in values.items():
+        try:
+            spec = spec.with_values({path: value}, origin=origin)
+        except ValueError as error:
+            expected = "a path that fits the spec"
+            problems.append(
+                Problem(where=f"{origin}: {path}", found=str(error), expected=expected, fix="mend the path")
+            )
+    if problems:
+        raise ConfigurationError.from_problems(problems, subject="the spec")
+    return spec
+
+
+def _error(where: str, found: str, expected: str, fix: str) -> ConfigurationError:
+    problem = Problem(where=where, found=found, expected=expected, fix=fix)
+    return ConfigurationError.from_problems([problem], subject="the spec")

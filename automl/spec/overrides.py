@@ -1,0 +1,154 @@
+"""Overrides: what a user writes over a skill's template, dotted or nested, as text or as data.
+
+``train.optim.lr=1e-4`` and ``{train: {optim: {lr: 1e-4}}}`` are the same override. A path that nearly names a known one
+is an error with the suggestion, a path unlike any other is new and only worth a warning: trainers accept keys that no
+template lists.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from automl.errors import ConfigurationError, Problem
+from automl.skill.documents import parse_scalar
+from automl.skill.fields import is_parameter_path
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from automl.skill.model import JsonValue
+
+_SIMILAR_NAME = 0.75
+_SIMILAR_PATH = 0.85
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OverrideCheck:
+    """What is wrong with overrides, and what is only unusual.
+
+    Attributes:
+        problems: Paths that nearly name a known one, or are no paths.
+        warnings: Paths that nothing knows.
+    """
+
+    problems: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+
+
+def parse_override(text: str) -> tuple[str, JsonValue]:
+    """Split ``path=value`` and read the value as YAML: ``1e-4`` is a float, ``'16'`` text, ``[1, 2]`` a list.
+
+    Raises:
+        ConfigurationError: there is no ``=``, or what stands before it is no parameter path.
+    """
+    path, separator, value = text.partition("=")
+    path = path.strip()
+    if not separator or not is_parameter_path(path):
+        found = "no =" if not separator else f"{path!r} before the ="
+        problem = Problem(where=text, found=found, expected="path=value", fix="write e.g. train.optim.lr=1e-4")
+        raise ConfigurationError.from_problems([problem], subject="the overrides")
+    return path, parse_scalar(value)
+
+
+def parse_overrides(texts: Sequence[str]) -> dict[str, JsonValue]:
+    """Parse several overrides; a later one wins over an earlier one of the same path.
+
+    Raises:
+        ConfigurationError: with the problems of all of them.
+    """
+    parsed: dict[str, JsonValue] = {}
+    problems: list[Problem] = []
+    for text in texts:
+        try:
+            path, value = parse_override(text)
+        except ConfigurationError as error:
+            problems += error.problems
+        else:
+            parsed.pop(path, None)
+            parsed[path] = value
+    if problems:
+        raise ConfigurationError.from_problems(problems, subject="the overrides")
+    return parsed
+
+
+def flatten(overrides: Mapping[str, JsonValue], prefix: str = "") -> dict[str, JsonValue]:
+    """Bring nested, dotted and mixed overrides to one level: parameter path -> value. Lists are values.
+
+    Raises:
+        ConfigurationError: a key is no parameter path.
+    """
+    flat: dict[str, JsonValue] = {}
+    for key, value in overrides.items():
+        path = f"{prefix}.{key}" if prefix else key
+        if not is_parameter_path(path):
+            problem = Problem(
+                where=path, found=repr(key), expected="a parameter path such as train.optim.lr", fix="mend the key"
+            )
+            raise ConfigurationError.from_problems([problem], subject="the overrides")
+        if isinstance(value, dict) and value:
+            flat.update(flatten(value, path))
+        else:
+            flat[path] = value
+    return flat
+
+
+def check_paths(paths: Collection[str], known: Collection[str], *, where: str) -> OverrideCheck:
+    """Compare paths with those that the template and the schema know.
+
+    Args:
+        paths: The paths to check.
+        known: Every parameter path that exists, leaves only.
+        where: Named in problems, e.g. ``overrides`` or a file.
+    """
+    blocks = {block for path in known for block in _ancestors(path)}
+    problems: list[Problem] = []
+    warnings: list[Problem] = []
+    for path in paths:
+        if _is_known(path, known, blocks):
+            continue
+        suggestion = closest(path, known)
+        problem = Problem(
+            where=f"{where}: {path}",
+            found="a parameter that neither the template nor the schema has",
+            expected="an existing parameter",
+            fix=f"did you mean {suggestion}?" if suggestion else "it is passed on as it is; check the spelling",
+        )
+        (problems if suggestion else warnings).append(problem)
+    return OverrideCheck(problems=tuple(problems), warnings=tuple(warnings))
+
+
+def closest(path: str, known: Collection[str]) -> str | None:
+    """Return the known path that a wrong one most likely means, or None if it resembles none."""
+    parent, _, name = path.rpartition(".")
+    siblings = {_leaf(other): other for other in known if other.rpartition(".")[0] == parent}
+    matches = difflib.get_close_matches(name, siblings, n=1, cutoff=_SIMILAR_NAME)
+    if matches:
+        return siblings[matches[0]]
+    # The right name in the wrong block: train.lr for train.optim.lr.
+    block = path.partition(".")[0]
+    same_name = [other for other in known if _leaf(other) == name and other.startswith(f"{block}.")]
+    if len(same_name) == 1:
+        return same_name[0]
+    if siblings:
+        return None
+    matches = difflib.get_close_matches(path, known, n=1, cutoff=_SIMILAR_PATH)
+    return matches[0] if matches else None
+
+
+def _leaf(path: str) -> str:
+    return path.rpartition(".")[2]
+
+
+def _ancestors(path: str) -> list[str]:
+    steps = path.split(".")
+    return [".".join(steps[:count]) for count in range(1, len(steps))]
+
+
+def _is_known(path: str, known: Collection[str], blocks: Collection[str]) -> bool:
+    if path in known or path in blocks:
+        return True
+    # An element or a member of a known leaf: betas[0], backend_kwargs.alpha.
+    bare = path.partition("[")[0]
+    return any(candidate in known for candidate in (bare, *_ancestors(path), *_ancestors(bare)))

@@ -1,0 +1,126 @@
+"""Write and read spec files: exactly, and all or nothing.
+
+Ints stay ints, floats keep every digit and look like floats to readers of YAML 1.1 too (``1.0e-05``), text that looks
+like a number stays quoted text. A file appears complete or not at all.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tempfile
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import yaml
+
+from automl.errors import ConfigurationError, Problem
+from automl.skill.documents import FLOAT_PATTERN, read_document
+from automl.skill.model import ConfigFormat, JsonValue
+from automl.spec.model import Spec, iterate_leaves
+
+_INT_KEY = re.compile(r"-?(0|[1-9][0-9]{0,17})")
+_TOML_INT = 2**63
+
+
+class _Dumper(yaml.SafeDumper):
+    """The safe dumper, which quotes text that a YAML 1.2 reader would take for a float."""
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ANN401, ARG002 # PyYAML's signature
+        return True
+
+
+_Dumper.add_implicit_resolver("tag:yaml.org,2002:float", FLOAT_PATTERN, list("-+0123456789."))
+
+
+def render_spec(spec: Spec, config_format: ConfigFormat) -> str:
+    """Return the text of a spec file.
+
+    Raises:
+        ConfigurationError: the format cannot hold a value.
+    """
+    match config_format:
+        case ConfigFormat.YAML:
+            return yaml.dump(
+                _with_int_keys(spec.values), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=4096
+            )
+        case ConfigFormat.JSON:
+            return json.dumps(spec.values, indent=2, ensure_ascii=False) + "\n"
+        case ConfigFormat.TOML:
+            import tomli_w  # noqa: PLC0415 # only skills with TOML specs need it
+
+            return tomli_w.dumps(_for_toml(spec.values))
+
+
+def write_spec(spec: Spec, config_format: ConfigFormat, file: Path) -> None:
+    """Write a spec; the file is replaced at once, whatever happens meanwhile.
+
+    Raises:
+        ConfigurationError: the format cannot hold a value.
+        OSError: the file cannot be written.
+    """
+    text = render_spec(spec, config_format)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        # mkstemp makes files private; trainers in containers may run as another user.
+        Path(name).chmod(0o644)
+        Path(name).replace(file)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def read_spec(file: Path) -> Spec:
+    """Read a spec file by its suffix.
+
+    Raises:
+        ConfigurationError: it cannot be read, or is not a mapping.
+    """
+    document = read_document(file)
+    if not isinstance(document, dict):
+        problem = Problem(
+            where=str(file), found=f"a {type(document).__name__}", expected="a mapping", fix="write key: value lines"
+        )
+        raise ConfigurationError.from_problems([problem], subject="the spec")
+    return Spec(values=document, origins=MappingProxyType({path: "file" for path, _ in iterate_leaves(document)}))
+
+
+def _with_int_keys(value: JsonValue) -> Any:  # noqa: ANN401 # keys become ints again
+    match value:
+        case dict():
+            return {int(k) if _INT_KEY.fullmatch(k) else k: _with_int_keys(child) for k, child in value.items()}
+        case list():
+            return [_with_int_keys(item) for item in value]
+        case _:
+            return value
+
+
+def _for_toml(values: dict[str, JsonValue], path: str = "") -> dict[str, Any]:
+    """Return the values without None, which TOML cannot say; a missing key means the same to its readers."""
+    kept: dict[str, Any] = {}
+    for key, value in values.items():
+        where = f"{path}.{key}" if path else key
+        if isinstance(value, dict):
+            kept[key] = _for_toml(value, where)
+        elif value is not None:
+            kept[key] = _toml_value(value, where)
+    return kept
+
+
+def _toml_value(value: JsonValue, where: str) -> Any:  # noqa: ANN401 # what tomli_w takes
+    if isinstance(value, list):
+        return [_toml_value(item, f"{where}[{index}]") for index, item in enumerate(value)]
+    if isinstance(value, dict):
+        return _for_toml(value, where)
+    is_too_large = isinstance(value, int) and not -_TOML_INT <= value < _TOML_INT
+    if value is None or is_too_large:
+        problem = Problem(where=where, found=repr(value), expected="a value that TOML can hold", fix="change the value")
+        raise ConfigurationError.from_problems([problem], subject="the spec")
+    return value
