@@ -35,30 +35,40 @@ class MetricFileReader:
     """Reads a metric file whenever it has changed and is whole.
 
     Attributes:
-        path: The file; it need not exist yet.
+        directory: The trial directory.
+        name: The file, relative to the directory; it need not exist yet. Once the writer is dead, a file of that name
+            in a folder below counts too.
     """
 
-    path: Path
+    directory: Path
+    name: str
     _seen: tuple[int, int] = field(default=(-1, -1))
     _told: list[tuple[int | None, dict[str, float], dict[str, str]]] = field(default_factory=list)
 
     def read(self) -> list[Measurement]:
         """Return what is new in the file."""
+        return self._read(self.directory / self.name)
+
+    def finish(self) -> list[Measurement]:
+        """Return what is new in the file; call it when the writer is dead."""
+        direct = self.directory / self.name
+        if direct.is_file():
+            return self._read(direct)
+        below = sorted(self.directory.rglob(direct.name))
+        return self._read(below[0]) if below else []
+
+    def _read(self, path: Path) -> list[Measurement]:
         try:
-            status = self.path.stat()
+            status = path.stat()
             if (status.st_size, status.st_mtime_ns) == self._seen:
                 return []
-            found = read_metrics(self.path.read_text(encoding="utf-8", errors="replace"))
+            found = read_metrics(path.read_text(encoding="utf-8", errors="replace"))
         except OSError:
             return []
         self._seen = (status.st_size, status.st_mtime_ns)
         fresh = [m for m in found if (m.epoch, dict(m.values), dict(m.nonfinite)) not in self._told]
         self._told += [(m.epoch, dict(m.values), dict(m.nonfinite)) for m in fresh]
         return fresh
-
-    def finish(self) -> list[Measurement]:
-        """Return what is new in the file; call it when the writer is dead."""
-        return self.read()
 
 
 def _of_object(entry: dict[str, JsonValue]) -> list[Measurement]:

@@ -97,6 +97,11 @@ class StatusReader:
     _files: dict[Path, tuple[GrowingFile, EpochBook]] = field(default_factory=dict)
     _next_look_s: float = 0.0
 
+    @property
+    def has_files(self) -> bool:
+        """A status file was found."""
+        return bool(self._files)
+
     def read(self) -> list[Measurement]:
         """Return what was reported since the last call, each with its epoch."""
         now_s = time.monotonic()

@@ -161,6 +161,13 @@ def sha256_of(path: Path) -> str | None:
     return digest.hexdigest()
 
 
+def size_of(path: Path) -> int:
+    """Return the bytes of a file, or of all files below a folder."""
+    if not path.is_dir():
+        return path.stat().st_size
+    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+
+
 def _candidates(directory: Path, *, is_folder: bool) -> Iterator[Path]:
     base = len(directory.parts)
     for folder, folders, files in os.walk(directory):

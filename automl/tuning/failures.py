@@ -142,6 +142,17 @@ def classify(
     return _without_pattern(exit_status, lines, failure_message or exception)
 
 
+def classify_launch(reason: str) -> Failure:
+    """Say why a trainer could not even be started, from the launcher's words."""
+    kind = _by_rule(reason)
+    if re.search(r"exactly once|split into words", reason):
+        kind = FailureKind.SPEC
+    elif kind in {None, FailureKind.DATA} and re.search(r"found neither|No such file|not executable", reason):
+        # What is missing here is the program, not the data.
+        kind = FailureKind.IMAGE
+    return Failure(kind=kind or FailureKind.INFRASTRUCTURE, cause=_shortened(reason))
+
+
 def is_divergence(failure_message: str, log_tail: Sequence[str]) -> bool:
     """Tell whether a trainer gave up because a loss was not finite, by its own words."""
     lines = [_RANK.sub("", line).strip() for line in log_tail]
