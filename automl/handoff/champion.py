@@ -1,0 +1,240 @@
+"""The champion: the checkpoint of the best epoch of the best trial, verified and kept where pruning cannot reach it.
+
+```
+<study>/best/<checkpoint>   the same file as in the trial, under a second name (a hard link where the disk allows)
+<study>/best_spec.yaml      the merged spec with the winner's values: trains the winner again with --policy off
+<study>/best.json           metric, direction, value, epoch, checkpoint, SHA-256, assignment
+```
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from automl.errors import ConfigurationError, Problem, StudyFailedError
+from automl.skill.model import ConfigFormat
+from automl.spec.model import Spec
+from automl.spec.write import write_spec
+from automl.study.directory import write_json
+from automl.study.document import read_study
+from automl.study.model import Direction
+from automl.track.model_version import ModelVersionRequest
+from automl.tuning.checkpoints import sha256_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from automl.space.parameters import Scalar
+    from automl.study.trial import TrialResult
+
+BEST_FOLDER = "best"
+BEST_SPEC = "best_spec.yaml"
+BEST_FILE = "best.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Champion:
+    """The best checkpoint of a study.
+
+    Attributes:
+        trial: Number of the trial.
+        epoch: Zero-based epoch.
+        metric_name: The leading objective.
+        direction: Whether more or less of it is better.
+        value: Its value at that epoch.
+        values: Every metric at that epoch.
+        assignment: Parameter path -> value.
+        checkpoint: Where it is kept, relative to the study directory.
+        sha256: Of the checkpoint.
+        source: Where the trial left it, relative to the study directory.
+    """
+
+    trial: int
+    epoch: int | None
+    metric_name: str
+    direction: Direction
+    value: float
+    values: Mapping[str, float]
+    assignment: Mapping[str, Scalar]
+    checkpoint: str
+    sha256: str
+    source: str
+
+
+def crown_champion(root: Path) -> Champion:
+    """Verify, keep and describe the best checkpoint of a study. Doing it twice changes nothing.
+
+    Args:
+        root: The study directory.
+
+    Raises:
+        ConfigurationError: the folder is no study directory.
+        StudyFailedError: no trial has a usable value, the best one left no checkpoint, or its file has changed since.
+    """
+    plan, result = read_study(root)
+    best = result.best
+    if best is None:
+        raise StudyFailedError("no trial of the study has a usable value, so there is no champion")
+    source, digest = _verified(root, best)
+    kept = _keep(root, source, digest)
+    champion = Champion(
+        trial=best.number,
+        epoch=best.best_epoch,
+        metric_name=result.objective.metric,
+        direction=result.objective.direction,
+        value=best.values[result.objective.metric],
+        values=best.values,
+        assignment=best.assignment,
+        checkpoint=str(kept.relative_to(root)),
+        sha256=digest,
+        source=str(best.checkpoint),
+    )
+    spec = Spec(values=plan["spec"]).with_values(dict(best.assignment), origin=f"trial {best.number}")
+    write_spec(spec, ConfigFormat.YAML, root / BEST_SPEC)
+    write_json(root / BEST_FILE, _document(champion))
+    return champion
+
+
+def read_champion(root: Path) -> Champion:
+    """Read what `crown_champion` found, and check that the kept file is still the same.
+
+    Raises:
+        ConfigurationError: there is no champion yet, or its checkpoint is gone or has changed.
+    """
+    file = root / BEST_FILE
+    try:
+        document: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        champion = Champion(
+            **{
+                **document,
+                "direction": Direction(document["direction"]),
+                "values": MappingProxyType(document["values"]),
+                "assignment": MappingProxyType(document["assignment"]),
+            }
+        )
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        problem = Problem(
+            where=str(file),
+            found=f"no readable description of a champion ({error})",
+            expected="what the end of a study writes",
+            fix="let the study finish, or resume it",
+        )
+        raise ConfigurationError.from_problems([problem], subject="the study directory") from error
+    kept = root / champion.checkpoint
+    if not kept.exists() or sha256_of(kept) != champion.sha256:
+        problem = Problem(
+            where=str(kept),
+            found="other content" if kept.exists() else "no such file",
+            expected=f"SHA-256 {champion.sha256}",
+            fix=f"restore it, or delete {file} and crown anew from {champion.source}",
+        )
+        raise ConfigurationError.from_problems([problem], subject="the champion")
+    return champion
+
+
+def model_version(champion: Champion, plan: Mapping[str, Any]) -> ModelVersionRequest:
+    """Return what is registered for a champion.
+
+    Args:
+        champion: The champion.
+        plan: The study's `plan.json`.
+    """
+    facts = {
+        "automl.trial": champion.trial,
+        "automl.epoch": champion.epoch,
+        "automl.metric": champion.metric_name,
+        "automl.direction": champion.direction,
+        "automl.value": champion.value,
+        "automl.sha256": champion.sha256,
+        "automl.fingerprint": plan["fingerprint"],
+        "automl.skill": plan["skill"]["name"],
+    }
+    tags = {name: str(value) for name, value in facts.items()}
+    tags |= {f"automl.parameter.{path}": str(value) for path, value in champion.assignment.items()}
+    suffix = Path(champion.checkpoint).suffix
+    return ModelVersionRequest(
+        name=plan["name"],
+        files={f"checkpoint{suffix}": champion.checkpoint, "spec.yaml": BEST_SPEC, "best.json": BEST_FILE},
+        tags=tags,
+        network_arch=plan["skill"]["network_arch"],
+        metadata={"metric": champion.metric_name, "sha256": champion.sha256},
+    )
+
+
+def _document(champion: Champion) -> dict[str, Any]:
+    return {
+        name: dict(value) if name in {"values", "assignment"} else value
+        for name in Champion.__dataclass_fields__
+        for value in [getattr(champion, name)]
+    }
+
+
+def _verified(root: Path, best: TrialResult) -> tuple[Path, str]:
+    """Return the checkpoint and its hash, compared with the one taken when the trial ended."""
+    where = f"trial {best.number}, epoch {best.best_epoch}"
+    if best.checkpoint is None:
+        problem = Problem(
+            where=where,
+            found="no checkpoint",
+            expected="a file of the best epoch",
+            fix="let the trainer save at every validation (checkpoint_interval = validation_interval), then resume",
+        )
+        raise StudyFailedError("the best trial left no checkpoint of its best epoch", [problem])
+    source = root / best.checkpoint
+    if not source.exists() and (kept := root / BEST_FOLDER / source.name).exists():
+        source = kept  # pruned after an earlier hand-over
+    digest = sha256_of(source) if source.exists() else None
+    if digest is None or (best.sha256 is not None and digest != best.sha256):
+        problem = Problem(
+            where=f"{where}: {source}",
+            found=f"SHA-256 {digest}" if digest else "no such file",
+            expected=f"SHA-256 {best.sha256}" if best.sha256 else "the checkpoint of the best epoch",
+            fix="restore the file from a copy, or run the study again; it is not handed over",
+        )
+        raise StudyFailedError("the best checkpoint is not what the trial left", [problem])
+    return source, digest
+
+
+def _keep(root: Path, source: Path, digest: str) -> Path:
+    """Give the checkpoint a second name in the folder of the champion, and drop what an earlier champion left."""
+    folder = root / BEST_FOLDER
+    folder.mkdir(exist_ok=True)
+    kept = folder / source.name
+    if source != kept and not (kept.exists() and sha256_of(kept) == digest):
+        _replace_with_link(source, kept)
+    for other in folder.iterdir():
+        if other != kept:
+            shutil.rmtree(other) if other.is_dir() else other.unlink()
+    return kept
+
+
+def _replace_with_link(source: Path, target: Path) -> None:
+    temporary = target.with_name(f".{target.name}.new")
+    _delete(temporary)
+    if source.is_dir():
+        shutil.copytree(source, temporary, copy_function=_link_or_copy)
+        _delete(target)
+    else:
+        _link_or_copy(str(source), str(temporary))
+    temporary.replace(target)
+
+
+def _link_or_copy(source: str, target: str) -> None:
+    real = Path(source).resolve()
+    try:
+        os.link(real, target)
+    except OSError:  # another file system, or one without hard links
+        shutil.copy2(real, target)
+
+
+def _delete(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
