@@ -6,8 +6,14 @@ changes a skill.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal, NoReturn, TypeAlias
+
+from automl.errors import ConfigurationError, Problem
+
+Policy: TypeAlias = Literal["on", "off"]
 
 
 class Route(StrEnum):
@@ -30,3 +36,145 @@ class PolicyDecision:
     route: Route
     reasons: tuple[str, ...]
     warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SkillFacts:
+    """What the decision needs to know of a skill and of the space built for it.
+
+    Attributes:
+        action: The action that is run.
+        is_enabled: The skill's ``automl_enabled``; missing counts as False.
+        schema: Whether the action's schema is ``valid``, ``missing`` or ``unreadable``.
+        schema_file: The file, or where it was expected.
+        has_template: The skill has a spec template, or the user gave a spec.
+        space_is_empty: Nothing is left to search; None while no space was built.
+        left_out: For an empty space: ``path: reason`` of what was left out.
+        candidates: For an empty space: what ``--search`` could name.
+    """
+
+    action: str = "train"
+    is_enabled: bool
+    schema: Literal["valid", "missing", "unreadable"]
+    schema_file: str = ""
+    has_template: bool
+    space_is_empty: bool | None = None
+    left_out: tuple[str, ...] = ()
+    candidates: tuple[str, ...] = ()
+
+
+_OFF_PHRASES = re.compile(
+    r"""
+    \b(?:
+        (?:turn(?:ing)?|switch(?:ing)?)\s+off\s+(?:the\s+)?(?:auto\s?ml|hpo)
+      | (?:turn|switch)\s+(?:the\s+)?(?:auto\s?ml|hpo)\s+off
+      | (?:disable|skip)\s+(?:the\s+)?(?:auto\s?ml|hpo)
+      | (?:no|without)\s+(?:auto\s?ml|hpo)(?!\s+(?:budget|limit|deadline|timeout))
+      | (?:auto\s?ml|hpo)\s*(?:is\s+|[:=]\s*)?(?:off|disabled)
+      | (?:plain|normal)\s+training
+      | single\s+train(?:ing)?\s+run
+      | skip\s+the\s+loop
+    )\b
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+_NEGATION = re.compile(r"\b(?:do\s+not|don'?t|never|not|no\s+need\s+to|instead\s+of|rather\s+than)\s+$", re.IGNORECASE)
+_TRAINING = {"train", "distill", "retrain"}
+_ON_REQUEST = {"prune", "quantize"}
+
+
+def parse_policy(value: str | bool | None) -> Policy | None:  # noqa: FBT001 # YAML reads on and off as booleans
+    """Read a policy: ``on``, ``off``, the older ``auto`` (which is ``on``), YAML's booleans; None for none.
+
+    Raises:
+        ConfigurationError: it is anything else.
+    """
+    if value is None:
+        return None
+    text = str(value).strip().lower()
+    if text in {"on", "auto", "true", "yes"}:
+        return "on"
+    if text in {"off", "false", "no"}:
+        return "off"
+    problem = Problem(where="--policy", found=repr(value), expected="on or off", fix="use --policy on or --policy off")
+    raise ConfigurationError.from_problems([problem], subject="the policy")
+
+
+def find_off_phrase(request: str | None) -> str | None:
+    """Return the words of a request that ask for a single training, as written; None if there are none.
+
+    "Do not turn off AutoML" asks for the opposite and is not found.
+    """
+    text = re.sub(r"[\s\-\u2010-\u2015_\"\u201c\u201d]+", " ", (request or "").replace("\u2019", "'"))
+    for match in _OFF_PHRASES.finditer(text):
+        if not _NEGATION.search(text[: match.start()]):
+            return match[0]
+    return None
+
+
+def decide(
+    *, requested: Policy | None, request_text: str | None, facts: SkillFacts, allow_fallback: bool = False
+) -> PolicyDecision:
+    """Decide the route.
+
+    Args:
+        requested: The explicit policy; None where the user gave none, which means ``on`` with softer landings.
+        request_text: The user's own words, if any.
+        facts: The skill and its space.
+        allow_fallback: ``--fallback train-once``: an explicit ``on`` that cannot search trains once instead.
+
+    Raises:
+        ConfigurationError: there is nothing to build a spec from, or an explicit ``on`` cannot be honoured.
+    """
+    if not facts.has_template and facts.schema != "valid":
+        _fail(facts, f"no spec template, and a {facts.schema} schema", "a template", "give a spec file with --spec")
+    notes = [] if facts.has_template else ["no spec template: the spec is made of the schema's own defaults"]
+    if requested == "off":
+        return _once("--policy off", *notes)
+    if not _is_searched(facts.action, requested):
+        return _once(f"{facts.action} is not a training action, only those are searched", *notes)
+    phrase = find_off_phrase(request_text)
+    if phrase is not None and requested is None:
+        return _once(f'the request says "{phrase}"', *notes)
+    overruled = (f'--policy on wins over "{phrase}" in the request',) if phrase is not None else ()
+    if not facts.is_enabled:
+        loud = ("--policy on has no effect: automl_enabled is not true in skill_info.yaml",) if requested else ()
+        return _once("the skill is not AutoML-enabled", *notes, warnings=(*overruled, *loud))
+    return _tune_or_land(requested, facts, notes, overruled, allow_fallback=allow_fallback)
+
+
+def _tune_or_land(
+    requested: Policy | None, facts: SkillFacts, notes: list[str], warnings: tuple[str, ...], *, allow_fallback: bool
+) -> PolicyDecision:
+    is_explicit = requested == "on" and not allow_fallback
+    if facts.schema != "valid":
+        reason = f"enabled but not runnable: {facts.schema_file or 'train schema'} is {facts.schema}"
+        if is_explicit:
+            fix = "mend the schema, or accept one training with --fallback train-once"
+            _fail(facts, reason, "a valid train schema", fix)
+        return _once(reason, *notes, warnings=warnings)
+    if facts.space_is_empty:
+        left_out = "; ".join(facts.left_out) or "the schema marks nothing"
+        reason = f"nothing to search: {left_out}"
+        if is_explicit:
+            candidates = ", ".join(facts.candidates) or "a parameter of the schema"
+            _fail(facts, reason, "at least one parameter", f"name one with --search, e.g. {candidates}")
+        return _once(reason, *notes, warnings=warnings)
+    source = "--policy on" if requested == "on" else "policy on (the default)"
+    reasons = (f"{source}: the skill is AutoML-enabled and its train schema is valid", *notes)
+    return PolicyDecision(route=Route.TUNE, reasons=reasons, warnings=warnings)
+
+
+def _is_searched(action: str, requested: Policy | None) -> bool:
+    is_training = action in _TRAINING or action.endswith(("_train", "_hpo"))
+    return is_training or (action in _ON_REQUEST and requested == "on")
+
+
+def _once(*reasons: str, warnings: tuple[str, ...] = ()) -> PolicyDecision:
+    return PolicyDecision(route=Route.TRAIN_ONCE, reasons=reasons, warnings=warnings)
+
+
+def _fail(facts: SkillFacts, found: str, expected: str, fix: str) -> NoReturn:
+    where = facts.schema_file or f"skill: {facts.action}"
+    problem = Problem(where=where, found=found, expected=expected, fix=fix)
+    raise ConfigurationError.from_problems([problem], subject="the policy")
