@@ -154,6 +154,6 @@ def _settings(texts: Iterable[str], problems: list[Problem]) -> list[tuple[str, 
     for text in texts:
         try:
             parsed.append(parse_override(text))
-        except ValueError as error:
-            problems.append(Problem(where="--set", found=text, expected="KEY=VALUE", fix=str(error)))
+        except ConfigurationError as error:
+            problems += [dataclasses.replace(problem, where=f"--set {text}") for problem in error.problems]
     return parsed

@@ -9,13 +9,15 @@ import click
 
 from automl.cli.options import build_request, results_root, study_options
 from automl.study.duration import format_duration
+from automl.study.place import RunPlace
 
 
 @click.command("plan", help="Show what `run` would do, down to the first trials, and run nothing.")
 @study_options
 def command(*, as_json: bool, **options: Any) -> None:  # noqa: ANN401 - click hands over what was declared
     """Show the launch review."""
-    from automl.run import RunPlace, make_plan, review_plan  # noqa: PLC0415 - opened when the command is called
+    from automl.review import review_plan  # noqa: PLC0415 - opened when the command is called
+    from automl.run import make_plan  # noqa: PLC0415 - opened when the command is called
 
     request = build_request(options)
     place = RunPlace(

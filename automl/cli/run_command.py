@@ -10,6 +10,7 @@ import click
 
 from automl.cli.options import build_request, results_root, study_options
 from automl.study.document import read_study, study_document
+from automl.study.place import RunPlace
 
 # Above this estimate a person at a terminal is asked before anything is spent.
 _CONFIRM_ABOVE_S = 3600
@@ -20,7 +21,7 @@ _CONFIRM_ABOVE_S = 3600
 @click.option("--yes", is_flag=True, help="Do not ask, however long it may take.")
 def command(*, as_json: bool, yes: bool, **options: Any) -> int:  # noqa: ANN401 - click hands over what was declared
     """Plan, confirm, run, and show what came out."""
-    from automl.run import RunPlace, make_plan, run_plan  # noqa: PLC0415 - the heavy part starts here
+    from automl.run import make_plan, run_plan  # noqa: PLC0415 - the heavy part starts here
 
     request = build_request(options)
     place = RunPlace(

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from automl.errors import ConfigurationError, LaunchError, Problem
-from automl.spec.build import missing_inputs
+from automl.spec.inputs import missing_inputs
 
 if TYPE_CHECKING:
     from automl.skill.model import Skill
@@ -105,7 +105,7 @@ def describe_data(request: StudyRequest, results: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def unreadable_place(folder: Path) -> Problem | None:
+def unwritable_place(folder: Path) -> Problem | None:
     """Return what keeps studies from being written to a folder; None when they can be."""
     nearest = next((parent for parent in (folder, *folder.parents) if parent.exists()), Path("/"))
     if nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK):

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from automl.errors import ConfigurationError, Problem
 from automl.policy import parse_policy
 from automl.resources import builtin_studies, packaged
-from automl.skill.documents import read_yaml
+from automl.skill.documents import read_document
 from automl.study.duration import parse_duration_s
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def load_study_request(reference: str) -> StudyRequest:
         ConfigurationError: there is no such study, or the file has problems: all of them.
     """
     file = _find_study(reference)
-    document = read_yaml(file)
+    document = read_document(file)
     if not isinstance(document, dict):
         raise ConfigurationError.from_problems(
             [

@@ -1,0 +1,82 @@
+"""The launch review of `automl plan`: the plan, plus what a person wants to know before anything is spent."""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from automl.errors import ConfigurationError
+from automl.policy import Route
+from automl.preflight.inputs import describe_data
+from automl.study.document import read_study
+from automl.study.place import next_study_directory
+from automl.study.plan import plan_document
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from automl.space.parameters import Scalar
+    from automl.study.model import StudyPlan
+    from automl.study.place import RunPlace
+    from automl.study.request import StudyRequest
+
+_FIRST_TRIALS = 5
+
+
+def review_plan(request: StudyRequest, plan: StudyPlan, place: RunPlace) -> dict[str, Any]:
+    """Return the JSON form of the plan with the exact first assignments, the data and the expected time."""
+    return {
+        **plan_document(plan),
+        "study_dir": str(next_study_directory(place.results, plan.name)),
+        "data": describe_data(request, place.results),
+        "first_trials": [dict(assignment) for assignment in first_assignments(plan)],
+        "estimate": estimate_time(plan, place.results),
+    }
+
+
+def first_assignments(plan: StudyPlan) -> tuple[Mapping[str, Scalar], ...]:
+    """Return the assignments that the searcher would propose first, before any result is known."""
+    if plan.route is Route.TRAIN_ONCE:
+        return plan.first_trials
+    from automl.search.factory import make_searcher  # noqa: PLC0415 - optuna is opened only for a plan
+
+    wanted = min(plan.budget.trials, max(_FIRST_TRIALS, plan.resources.jobs))
+    with tempfile.TemporaryDirectory() as folder:
+        searcher = make_searcher(plan, Path(folder) / "journal.log")
+        try:
+            proposals = [searcher.ask() for _ in range(wanted)]
+        finally:
+            searcher.close()
+    return tuple(proposal.assignment for proposal in proposals if proposal is not None)
+
+
+def estimate_time(plan: StudyPlan, results: Path) -> dict[str, Any]:
+    """Return the expected wall time in seconds and what it rests on; None where nothing is known.
+
+    The basis is the median time of completed trials of earlier studies of the same skill with the same number of epochs
+    in this results folder; trials that are stopped or diverge make it shorter.
+    """
+    times = [elapsed for elapsed in _earlier_times(plan, results) if elapsed > 0]
+    limit = plan.budget.time_s
+    if not times:
+        basis = "the time limit" if limit else "no earlier study of this skill in the results folder, no time limit"
+        return {"seconds": limit, "basis": basis}
+    rounds = -(-plan.budget.trials // plan.resources.jobs)
+    seconds = rounds * statistics.median(times)
+    basis = f"{rounds} rounds of {statistics.median(times):.0f} s, the median of {len(times)} earlier trials"
+    if limit is not None and limit < seconds:
+        return {"seconds": limit, "basis": f"the time limit; without it {seconds:.0f} s: {basis}"}
+    return {"seconds": seconds, "basis": basis}
+
+
+def _earlier_times(plan: StudyPlan, results: Path) -> Iterator[float]:
+    for file in sorted(results.glob("*/plan.json")):
+        try:
+            document, result = read_study(file.parent)
+        except (ConfigurationError, OSError, ValueError, KeyError, TypeError):
+            continue  # another program's folder, or a study being written
+        same_skill = document["skill"]["fingerprints"] == dict(plan.skill.fingerprints)
+        if same_skill and document["max_epochs"] == plan.max_epochs:
+            yield from (trial.elapsed_s for trial in result.trials if trial.state.value == "COMPLETED")

@@ -1,0 +1,42 @@
+"""One summary of a study in which nothing worked: the root cause, not a list of symptoms."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from automl.study.trial import TrialState
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from automl.study.trial import TrialResult
+
+_SHOWN_LINES = 8
+
+
+def summarize_failure(trials: Sequence[TrialResult], root: Path) -> str:
+    """Return why no trial has a usable value: the most frequent cause, the log's last lines, and where to read on."""
+    if not trials:
+        return f"no trial was started; see {root / 'events.jsonl'}"
+    causes = Counter(_cause(trial) for trial in trials)
+    cause, count = causes.most_common(1)[0]
+    example = next(trial for trial in trials if _cause(trial) == cause)
+    lines = [f"all {len(trials)} trials ended without a usable value; {count} of them: {cause}"]
+    lines += [f"and {other} more: {words}" for words, other in causes.most_common()[1:4]]
+    if example.log_tail:
+        lines += [
+            "",
+            f"the last lines of trial {example.number}",
+            *(f"  {t}" for t in example.log_tail[-_SHOWN_LINES:]),
+        ]
+    lines += ["", f"read {root / example.directory / 'train.log'}"]
+    if all(trial.state is TrialState.DIVERGED for trial in trials):
+        lines.append("every trial diverged: lower the learning rates with --search, or check the data")
+    return "\n".join(lines)
+
+
+def _cause(trial: TrialResult) -> str:
+    kind = trial.failure.value if trial.failure else trial.state.value.lower()
+    return f"{kind}: {trial.reason}" if trial.reason else kind

@@ -1,0 +1,54 @@
+"""Where studies go and what they report to."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from pathlib import Path
+
+from automl.errors import ConfigurationError, Problem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunPlace:
+    """Where studies go and what they report to.
+
+    Attributes:
+        results: The results folder, absolute.
+        tracking_uri: MLflow tracking URI; None for the sqlite file of the results folder.
+        ray_address: A Ray cluster; None for this machine.
+    """
+
+    results: Path
+    tracking_uri: str | None = None
+    ray_address: str | None = None
+
+
+def new_study_directory(results: Path, name: str) -> Path:
+    """Make a fresh study directory, ``<name>`` or ``<name>-2``, ``<name>-3``, ...; a plain run never resumes.
+
+    Raises:
+        ConfigurationError: it cannot be made.
+    """
+    for count in itertools.count(1):
+        candidate = results / (name if count == 1 else f"{name}-{count}")
+        try:
+            candidate.mkdir(parents=True, mode=0o700)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            problem = Problem(
+                where="--results",
+                found=f"{candidate} cannot be made: {error.strerror or error}",
+                expected="a folder that this user may write",
+                fix="choose another one with --results or AUTOML_RESULTS",
+            )
+            raise ConfigurationError.from_problems([problem], subject="the results folder") from error
+        return candidate
+    raise AssertionError("itertools.count does not end")
+
+
+def next_study_directory(results: Path, name: str) -> Path:
+    """Return the directory that `new_study_directory` would make now."""
+    candidates = (results / (name if count == 1 else f"{name}-{count}") for count in itertools.count(1))
+    return next(candidate for candidate in candidates if not candidate.exists())

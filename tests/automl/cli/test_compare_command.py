@@ -1,0 +1,42 @@
+"""`automl compare` ranks trials."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from typing import TYPE_CHECKING
+
+from automl.cli.app import run_command_line
+from tests.automl.cli.study_folder import write_study
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+
+def test_trials_come_best_first_and_those_without_a_value_last(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_command_line(["compare", str(write_study(tmp_path / "a")), "--json"])
+
+    trials = json.loads(capsys.readouterr().out)["trials"]
+    assert [row["trial"] for row in trials] == [2, 0, 1, 3]
+    assert trials[2]["reason"] == "train_loss is nan in epoch 0"
+
+
+def test_two_studies_are_listed_together_as_csv(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folders = [str(write_study(tmp_path / name)) for name in ("a", "b")]
+
+    run_command_line(["compare", *folders, "--csv", "--top", "1"])
+
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [(row["study"], row["trial"], row["train.lr"]) for row in rows] == [("a", "2", "0.05"), ("b", "2", "0.05")]
+
+
+def test_the_table_shows_the_parameters_that_differ(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run_command_line(["compare", str(write_study(tmp_path / "a"))])
+
+    header = capsys.readouterr().out.splitlines()[1]
+    assert header.split() == ["trial", "state", "val/d1", "epoch", "time", "lr"]

@@ -1,0 +1,60 @@
+"""Options on top of a study file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from automl.cli.options import build_request, results_root
+from automl.errors import ConfigurationError
+
+NOTHING_SAID: dict[str, Any] = {"study": None, "skill": None, "data": (), "settings": (), "search": (), "results": None}
+
+
+def test_without_study_and_skill_the_demo_is_meant() -> None:
+    assert build_request(NOTHING_SAID).name == "depth_net_mono-demo"
+
+
+def test_a_skill_alone_is_a_study_without_a_file() -> None:
+    request = build_request({**NOTHING_SAID, "skill": "somewhere/my-skill"})
+
+    assert (request.skill, request.name, request.source) == ("somewhere/my-skill", "my-skill", None)
+
+
+def test_options_win_over_the_study_file() -> None:
+    request = build_request(
+        {
+            **NOTHING_SAID,
+            "trials": 3,
+            "policy": "off",
+            "settings": ("train.num_epochs=2", "train.optim.lr=1e-4"),
+            "data": ("train=here.txt",),
+            "search": ("train.optim.*",),
+        }
+    )
+
+    assert (request.trials, request.policy) == (3, "off")
+    assert request.overrides["train.num_epochs"] == 2
+    assert request.overrides["train.optim.lr"] == pytest.approx(1e-4)
+    assert request.data["train"] == str(Path("here.txt").absolute())
+    assert request.search[-1] == "train.optim.*"
+
+
+def test_every_unreadable_option_is_told_at_once() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        build_request({**NOTHING_SAID, "data": ("train",), "settings": ("no-value",)})
+
+    assert {problem.where for problem in caught.value.problems} == {"--data", "--set no-value"}
+
+
+def test_the_results_folder_is_the_option_then_the_variable_then_results(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("AUTOML_RESULTS", raising=False)
+    monkeypatch.chdir(tmp_path)
+    assert results_root(None) == tmp_path / "results"
+    monkeypatch.setenv("AUTOML_RESULTS", str(tmp_path / "other"))
+    assert results_root(None) == tmp_path / "other"
+    assert results_root(tmp_path / "third") == tmp_path / "third"

@@ -1,0 +1,33 @@
+"""Progress on stderr, as a pipe sees it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from automl.cli.progress import ProgressTracker
+from automl.study.result import StudyResult
+from automl.study.trial import Measurement, Proposal
+from tests.automl.cli.study_folder import TRIALS
+from tests.automl.study.examples import OBJECTIVE, make_plan
+
+if TYPE_CHECKING:
+    import pytest
+
+
+def test_a_pipe_gets_one_line_per_trial_and_nothing_on_stdout(capsys: pytest.CaptureFixture[str]) -> None:
+    tracker = ProgressTracker()
+
+    tracker.study_started(make_plan(), Path("results/example"))
+    for trial in TRIALS:
+        proposal = Proposal(number=trial.number, assignment=trial.assignment, origin="test")
+        tracker.trial_started(proposal, Path(trial.directory), 1)
+        tracker.measured(trial.number, Measurement(epoch=0, values={"val/d1": 0.1}))
+        tracker.trial_ended(trial)
+    tracker.study_ended(StudyResult(objective=OBJECTIVE, trials=TRIALS))
+
+    captured = capsys.readouterr()
+    lines = [line for line in captured.err.splitlines() if line.startswith("trial ")]
+    assert captured.out == ""
+    assert [line.split()[2] for line in lines] == ["completed", "diverged", "completed", "failed"]
+    assert ["(best)" in line for line in lines] == [True, False, True, False]

@@ -1,0 +1,36 @@
+"""What people read: lines and tables."""
+
+from __future__ import annotations
+
+from automl.cli.render import differing_parameters, format_assignment, format_value, trial_line
+from tests.automl.cli.study_folder import TRIALS
+
+
+def test_a_trial_line_can_be_searched_for_its_state_and_value() -> None:
+    line = trial_line(TRIALS[2], metric="val/d1", max_epochs=5, is_best=True).plain
+
+    assert line.startswith("trial   2  completed  val/d1 0.7000")
+    assert "(best)" in line
+    assert "epoch 5/5" in line
+    assert "13.0 s" in line
+    assert "lr=0.05" in line
+
+
+def test_a_diverged_trial_shows_its_reason_instead_of_a_value() -> None:
+    line = trial_line(TRIALS[1], metric="val/d1", max_epochs=None, is_best=False).plain
+
+    assert "diverged" in line
+    assert "train_loss is nan in epoch 0" in line
+
+
+def test_names_are_short_where_they_are_unique_and_full_where_not() -> None:
+    assert format_assignment({"a.lr": 0.5, "b.lr": 1, "c.decay": 1e-05}) == "a.lr=0.5  b.lr=1  decay=1e-05"
+
+
+def test_numbers_are_shown_with_four_digits_and_text_as_it_is() -> None:
+    assert (format_value(0.123456), format_value(16), format_value("LambdaLR")) == ("0.1235", "16", "LambdaLR")
+
+
+def test_only_parameters_that_differ_become_columns() -> None:
+    assert differing_parameters(TRIALS) == ["train.lr"]
+    assert differing_parameters(TRIALS[:1]) == []

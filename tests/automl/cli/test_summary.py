@@ -1,0 +1,29 @@
+"""The closing summary."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from automl.cli.summary import print_summary
+from automl.study.document import read_study
+from tests.automl.cli.study_folder import write_study
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+
+def test_the_summary_compares_the_best_with_trial_0_and_with_a_constant(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = write_study(tmp_path / "example")
+
+    print_summary(root, *read_study(root))
+
+    shown = capsys.readouterr().out
+    assert "trial 2, val/d1 0.7000 at epoch 4" in shown
+    assert "0.6000 -> 0.7000, 0.1000 better" in shown
+    assert "0.3000 -> 0.7000, 0.4000 better" in shown
+    assert "trials/0002/train/b.pth" in shown
+    assert f"automl ui {tmp_path}" in shown

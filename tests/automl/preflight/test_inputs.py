@@ -1,0 +1,88 @@
+"""The data of a study: prepared when missing, counted, and missed clearly."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from automl.errors import LaunchError
+from automl.preflight.inputs import (
+    count_samples,
+    describe_data,
+    prepare_data,
+    unwritable_place,
+    with_prepared_paths,
+)
+from automl.study.request import Prepare, StudyRequest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MAKE_FOLDER = (sys.executable, "-c", "import pathlib, sys; pathlib.Path(sys.argv[1]).mkdir()", "{prepared}")
+REQUEST = StudyRequest(
+    skill="toy",
+    name="example",
+    data={"train": "{prepared}/train.txt"},
+    prepare=Prepare(command=MAKE_FOLDER, directory="set_one"),
+)
+
+
+def test_missing_data_are_made_once(tmp_path: Path) -> None:
+    prepare_data(REQUEST, tmp_path)
+    made = tmp_path / "data" / "set_one"
+    assert made.is_dir()
+    (made / "kept").touch()
+
+    prepare_data(REQUEST, tmp_path)
+
+    assert (made / "kept").exists()
+
+
+def test_paths_point_into_the_prepared_folder(tmp_path: Path) -> None:
+    request = with_prepared_paths(REQUEST, tmp_path)
+
+    assert request.data["train"] == str(tmp_path / "data" / "set_one" / "train.txt")
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ((sys.executable, "-c", "raise SystemExit(3)"), "status 3"),
+        ((sys.executable, "-c", "pass"), "is not there"),
+        (("no-such-program-here",), "not installed"),
+    ],
+)
+def test_data_that_cannot_be_made_are_a_launch_error(tmp_path: Path, command: tuple[str, ...], said: str) -> None:
+    request = dataclasses.replace(REQUEST, prepare=Prepare(command=command, directory="x"))
+
+    with pytest.raises(LaunchError, match=said):
+        prepare_data(request, tmp_path)
+
+
+def test_samples_are_counted_without_comments_and_blank_lines(tmp_path: Path) -> None:
+    file = tmp_path / "train.txt"
+    file.write_text("# header\na.jpg a.png\n\nb.jpg b.png\n", encoding="utf-8")
+
+    assert count_samples(file) == 2
+    assert count_samples(tmp_path) is None
+    assert count_samples(tmp_path / "absent.txt") is None
+
+
+def test_the_review_says_that_data_will_be_made(tmp_path: Path) -> None:
+    (row,) = describe_data(REQUEST, tmp_path)
+
+    assert (row["split"], row["samples"]) == ("train", "made before the first trial")
+
+
+def test_a_results_folder_below_a_file_cannot_be_written(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+
+    problem = unwritable_place(file / "results")
+
+    assert problem is not None
+    assert problem.where == "--results"
+    assert unwritable_place(tmp_path / "new" / "results") is None

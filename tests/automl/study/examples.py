@@ -1,0 +1,50 @@
+"""A small skill, spec, space and plan for tests that need one of each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from automl.policy import PolicyDecision, Route
+from automl.skill.model import Skill, SkillAction
+from automl.space.parameters import Parameter, ParameterType, SearchSpace
+from automl.spec.model import Spec
+from automl.study.machine import Gpu, Machine
+from automl.study.model import Direction, Objective, StudyPlan
+from automl.study.plan import StudyParts, plan_study
+from automl.study.request import StudyRequest
+
+CPU_MACHINE = Machine(cpus=2)
+GPU_MACHINE = Machine(cpus=32, gpus=tuple(Gpu(index=i, uuid=f"GPU-{i}", name="H200", memory_gib=140) for i in range(4)))
+
+SKILL = Skill(
+    name="toy",
+    root=Path("/skills/toy"),
+    network_arch="toy",
+    automl_enabled=True,
+    actions={"train": SkillAction(name="train", command="toy train -e {config_path}")},
+    templates={},
+    schemas={},
+    gpu_spec_key="train.num_gpus",
+    shorthand_keys={"num_epochs": "train.num_epochs"},
+    fingerprints={"skill_info.yaml": "00"},
+)
+SPEC = Spec(values={"train": {"num_gpus": 1, "num_epochs": 5, "lr": 0.01}})
+SPACE = SearchSpace(
+    parameters=(Parameter(path="train.lr", type=ParameterType.FLOAT, low=1e-4, high=1.0, log=True, default=0.01),),
+    fixed={},
+)
+OBJECTIVE = Objective(metric="val/d1", direction=Direction.MAXIMIZE, source="test")
+TUNE = PolicyDecision(route=Route.TUNE, reasons=("the skill is enabled",))
+ONCE = PolicyDecision(route=Route.TRAIN_ONCE, reasons=("policy off",))
+
+
+def make_plan(
+    request: StudyRequest | None = None,
+    *,
+    decision: PolicyDecision = TUNE,
+    space: SearchSpace = SPACE,
+    machine: Machine | None = CPU_MACHINE,
+    spec: Spec = SPEC,
+) -> StudyPlan:
+    parts = StudyParts(skill=SKILL, decision=decision, spec=spec, space=space, objective=OBJECTIVE)
+    return plan_study(request or StudyRequest(skill="toy", name="example"), parts, machine)

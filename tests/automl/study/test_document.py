@@ -1,0 +1,30 @@
+"""The JSON form of a study comes from its directory alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from automl.errors import ConfigurationError
+from automl.study.document import study_document
+from tests.automl.cli.study_folder import TRIALS, write_study
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_a_study_without_a_usable_trial_has_no_best(tmp_path: Path) -> None:
+    root = write_study(tmp_path / "example", (TRIALS[1], TRIALS[3]))
+
+    document = study_document(root)
+
+    assert document["best"] is None
+    assert [trial["state"] for trial in document["trials"]] == ["DIVERGED", "FAILED"]
+
+
+def test_a_plan_that_is_not_json_is_a_configuration_error(tmp_path: Path) -> None:
+    (tmp_path / "plan.json").write_text("{half", encoding="utf-8")
+
+    with pytest.raises(ConfigurationError, match=r"plan\.json"):
+        study_document(tmp_path)
