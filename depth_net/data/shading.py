@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from depth_net.data.raycast import Box, Hits, Room, Solid, Sphere, Vector, box_normals, hit_solid
+from depth_net.data.raycast import Box, Hits, Room, Solid, Sphere, Vector, box_normals, dot, hit_solid
 
 if TYPE_CHECKING:
     from depth_net.data.readers import ImageArray
@@ -68,8 +68,8 @@ def shade(scene: Scene, eye: Vector, directions: Vector, hits: Hits) -> ImageArr
 
 def _received(toward: Vector, normals: Vector) -> npt.NDArray[np.float64]:
     """Light received from a unit lamp: Lambert's cosine over the squared distance."""
-    squared = (toward * toward).sum(axis=-1)
-    cosine = np.maximum((toward * normals).sum(axis=-1), 0.0) / np.sqrt(squared)
+    squared = dot(toward, toward)
+    cosine = np.maximum(dot(toward, normals), 0.0) / np.sqrt(squared)
     return np.asarray(cosine / squared)
 
 

@@ -1,0 +1,320 @@
+"""Look at a spec's data before the first training step and tell everything that would go wrong.
+
+Reads all annotation lines and a few samples per file, which takes a fraction of a second; nothing is trained and no
+model is built. Keys of the spec alone are judged in depth_net.config, a few again here because they ruin data silently.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from depth_net.data.annotations import Row, read_annotations
+from depth_net.data.families import (
+    DatasetClass,
+    DepthRange,
+    Encoding,
+    check_ground_truth_suffixes,
+    describe_family_mismatch,
+    find_dataset_class,
+    resolve_depth_range,
+)
+from depth_net.data.inspection import SampleFacts, inspect_rows, pick_rows
+from depth_net.data.transforms import PATCH, nearest_valid_sizes
+from depth_net.errors import DataError, SpecError
+from depth_net.model.family import ModelType
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from depth_net.config import ExperimentConfig, SplitConfig
+
+SplitName = Literal["train", "val", "test", "infer"]
+
+_LEAST_VALID = 0.01
+_MANY_ZEROS = 0.05
+_MANY_ABOVE = 0.25
+_FAR_BELOW = 0.1
+_SHOWN = 5
+
+
+class Severity(StrEnum):
+    """What a finding means for a run."""
+
+    ERROR = "error"
+    """Training would fail, or learn nothing."""
+    WARNING = "warning"
+    """Training works; the result may surprise."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that is wrong or doubtful, and what to do."""
+
+    severity: Severity
+    where: str
+    found: str
+    expected: str
+    fix: str
+
+    def __str__(self) -> str:
+        heading = f"{self.severity}: {self.where}"
+        return f"{heading}\n  found     {self.found}\n  expected  {self.expected}\n  fix       {self.fix}"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSummary:
+    """One annotation file that could be read."""
+
+    where: str
+    dataset_name: str
+    samples: int
+    facts: SampleFacts
+
+    def __str__(self) -> str:
+        sizes = ", ".join(f"{height}x{width}" for height, width in self.facts.image_sizes[:_SHOWN])
+        line = f"{self.where}  {self.dataset_name}  {self.samples} samples  {sizes}"
+        if self.facts.percentiles is None:
+            return f"{line}  no ground truth"
+        low, middle, high = self.facts.percentiles
+        return f"{line}  p5/p50/p95 {low:.4g}/{middle:.4g}/{high:.4g}  valid {100 * self.facts.valid_fraction:.1f} %"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReport:
+    """Everything that was seen."""
+
+    findings: tuple[Finding, ...]
+    sources: tuple[SourceSummary, ...]
+
+    @property
+    def errors(self) -> tuple[Finding, ...]:
+        """The findings that forbid a run."""
+        return tuple(finding for finding in self.findings if finding.severity is Severity.ERROR)
+
+    def raise_errors(self) -> None:
+        """Raise one DataError that lists all errors; do nothing if there is none."""
+        if self.errors:
+            count = "1 problem" if len(self.errors) == 1 else f"{len(self.errors)} problems"
+            raise DataError("\n\n".join([f"{count} with the data", *map(str, self.errors)]))
+
+
+def check_data(
+    config: ExperimentConfig, *, splits: Sequence[SplitName] = ("train", "val"), devices: int = 1, samples: int = 16
+) -> list[Finding]:
+    """Return what is wrong with the data of ``config``; see `inspect_data`."""
+    return list(inspect_data(config, splits=splits, devices=devices, samples=samples).findings)
+
+
+def inspect_data(
+    config: ExperimentConfig, *, splits: Sequence[SplitName] = ("train", "val"), devices: int = 1, samples: int = 16
+) -> CheckReport:
+    """Read annotation files and a few samples of each.
+
+    Args:
+        config: The spec.
+        splits: Which splits the action reads.
+        devices: Processes that share the batches.
+        samples: Rows whose files are read, per annotation file.
+    """
+    findings = list(_range_findings(config))
+    sources: list[SourceSummary] = []
+    images: dict[SplitName, set[Path]] = {}
+    for split in splits:
+        section = _section(config, split)
+        findings.extend(_crop_findings(section, split))
+        found_rows: list[Row] | None = []
+        for index in range(len(section.data_sources)):
+            outcome = _check_source(config, split, index, samples)
+            findings.extend(outcome.findings)
+            sources.extend(outcome.summaries)
+            found_rows = None if found_rows is None or outcome.rows is None else [*found_rows, *outcome.rows]
+        if found_rows is not None:
+            findings.extend(_batch_findings(section, split, len(found_rows), devices))
+            images[split] = {row.image.absolute() for row in found_rows}
+    findings.extend(_overlap_findings(images))
+    return CheckReport(tuple(findings), tuple(sources))
+
+
+@dataclass(frozen=True, slots=True)
+class _SourceOutcome:
+    findings: tuple[Finding, ...]
+    summaries: tuple[SourceSummary, ...] = ()
+    rows: tuple[Row, ...] | None = None
+    """None if the file could not be read."""
+
+
+def _check_source(config: ExperimentConfig, split: SplitName, index: int, samples: int) -> _SourceOutcome:
+    source = _section(config, split).data_sources[index]
+    where = f"dataset.{split}_dataset.data_sources[{index}]"
+    model_type = config.model.model_type
+    try:
+        entry = find_dataset_class(source.dataset_name)
+    except SpecError as error:
+        return _SourceOutcome(
+            (_error(f"{where}.dataset_name", str(error), "a monocular data set", "correct the name"),)
+        )
+    findings = [*_family_findings(entry, model_type, where)]
+    try:
+        rows = read_annotations(Path(source.data_file).expanduser())
+    except DataError as error:
+        file_finding = _error(f"{where}.data_file", str(error), "lines whose files exist", "correct the lines")
+        return _SourceOutcome((*findings, file_finding))
+    findings.extend(_column_findings(rows, entry, split, where))
+    if not findings:
+        facts = inspect_rows(pick_rows(rows, samples), entry, _limits(config, entry))
+        findings.extend(_sample_findings(facts, where))
+        findings.extend(_value_findings(facts, entry, _limits(config, entry), where))
+        summary = SourceSummary(where, entry.name, len(rows), facts)
+        return _SourceOutcome(tuple(findings), (summary,), rows)
+    return _SourceOutcome(tuple(findings), (), rows)
+
+
+def _family_findings(entry: DatasetClass, model_type: ModelType, where: str) -> Iterator[Finding]:
+    if entry.model_type is not model_type:
+        found, _, fix = describe_family_mismatch(entry, model_type).partition(": ")
+        yield _error(f"{where}.dataset_name", found, f"a data set for {model_type}", fix)
+
+
+def _column_findings(rows: Sequence[Row], entry: DatasetClass, split: SplitName, where: str) -> Iterator[Finding]:
+    missing = [row for row in rows if row.depth is None]
+    if missing and split != "infer":
+        lines = ", ".join(str(row.line) for row in missing[:_SHOWN])
+        yield _error(
+            f"{where}.data_file",
+            f"{len(missing)} of {len(rows)} lines without ground truth, first in lines {lines}",
+            f"image and ground truth in every line of the {split} split",
+            "add the second column or remove the lines",
+        )
+    wrong = check_ground_truth_suffixes(entry, [(row.line, row.depth) for row in rows if row.depth is not None])
+    if wrong:
+        shown = "; ".join(wrong[:_SHOWN])
+        expected = " or ".join(sorted(entry.suffixes))
+        fix = "choose the dataset_name that reads these files"
+        yield _error(f"{where}.data_file", f"{len(wrong)} ground-truth files of another kind: {shown}", expected, fix)
+
+
+def _sample_findings(facts: SampleFacts, where: str) -> Iterator[Finding]:
+    if facts.unreadable:
+        shown = "; ".join(facts.unreadable[:_SHOWN])
+        found = f"{len(facts.unreadable)} of {facts.rows} sampled lines cannot be used: {shown}"
+        yield _error(f"{where}.data_file", found, "readable images and ground truth of equal size", "repair the files")
+
+
+def _value_findings(facts: SampleFacts, entry: DatasetClass, limits: DepthRange, where: str) -> Iterator[Finding]:
+    if facts.percentiles is None:
+        if facts.image_sizes and facts.empty:
+            yield _error(where, "no finite value in any sampled ground truth", "measured values", "repair the files")
+        return
+    low, middle, high = facts.percentiles
+    seen = (
+        f"values with p5/p50/p95 {low:.4g}/{middle:.4g}/{high:.4g}, {100 * facts.valid_fraction:.1f} % of pixels valid"
+    )
+    if facts.looks_like_millimetres and not entry.eigen_box:
+        twin = "NYUDV2" if entry.model_type is ModelType.METRIC else "NYUDV2Relative"
+        unit = "metres" if entry.encoding is Encoding.DEPTH_M else "disparities in pixels"
+        fix = f"use dataset_name {twin}, which divides by 1000, or convert the files"
+        yield _error(where, f"{seen}; they look like millimetres", f"{unit}, which {entry.name} takes as they are", fix)
+    elif facts.valid_fraction < _LEAST_VALID:
+        fix = "check the unit of the files, dataset_name, dataset.min_depth and dataset.max_depth"
+        yield _error(where, seen, f"at least {100 * _LEAST_VALID:.0f} % of pixels {_describe_rule(entry, limits)}", fix)
+    else:
+        yield from _doubt_findings(facts, entry, limits, where)
+
+
+def _doubt_findings(facts: SampleFacts, entry: DatasetClass, limits: DepthRange, where: str) -> Iterator[Finding]:
+    low, _, high = facts.percentiles or (0.0, 0.0, 0.0)
+    if facts.empty:
+        found = f"{facts.empty} of {facts.rows} sampled images have no valid pixel"
+        yield _warning(where, found, "some ground truth in every image", "remove them; they are skipped in training")
+    if facts.zero_fraction > _MANY_ZEROS:
+        found = f"{100 * facts.zero_fraction:.0f} % of the valid values are 0"
+        yield _warning(where, found, "0 only where a surface is infinitely far", "store unknown pixels as inf")
+    if low == high:
+        yield _warning(where, f"the same value, {low:.4g}, nearly everywhere", "varying depth", "check the files")
+    if entry.encoding is not Encoding.DEPTH_M:
+        return
+    if facts.above_fraction > _MANY_ABOVE:
+        found = f"{100 * facts.above_fraction:.0f} % of the values reach max_depth {limits.max_m:g} m or more"
+        yield _warning(where, found, "most values below max_depth", f"raise dataset.max_depth towards {high:.3g}")
+    elif high < _FAR_BELOW * limits.max_m:
+        found = f"95 % of the values are below {high:.3g} m, max_depth is {limits.max_m:g} m"
+        yield _warning(where, found, "metres that fill the range", "check the unit, or lower dataset.max_depth")
+
+
+def _describe_rule(entry: DatasetClass, limits: DepthRange) -> str:
+    if entry.encoding is Encoding.DEPTH_M:
+        return f"between {limits.min_m:g} and {limits.max_m:g} m"
+    return "with a disparity below 1000"
+
+
+def _range_findings(config: ExperimentConfig) -> Iterator[Finding]:
+    low, high = config.dataset.min_depth, config.dataset.max_depth
+    if config.model.model_type is ModelType.RELATIVE:
+        if low is not None or high is not None:
+            found = f"min_depth {low}, max_depth {high} with a relative model"
+            yield _warning("dataset", found, "no depth range; it is ignored", "remove both keys")
+    elif high is None:
+        found = "no max_depth with a metric model"
+        yield _warning("dataset.max_depth", found, "the largest depth in metres; 10 is used", "set dataset.max_depth")
+    if config.dataset.normalize_depth and config.model.model_type is ModelType.METRIC:
+        found = "true with a metric model"
+        fix = "set dataset.normalize_depth=false"
+        yield _warning("dataset.normalize_depth", found, "false; targets in [0, 1] are no metres", fix)
+
+
+def _crop_findings(section: SplitConfig, split: SplitName) -> Iterator[Finding]:
+    where = f"dataset.{split}_dataset.augmentation.crop_size"
+    sides = section.augmentation.crop_size
+    if any(side % PATCH for side in sides):
+        nearest = " or ".join(str(list(pair)) for pair in zip(*map(nearest_valid_sizes, sides), strict=True))
+        yield _error(where, str(list(sides)), f"multiples of {PATCH}, the patch of the encoder", f"use {nearest}")
+    elif split == "train" and len(set(sides)) > 1:
+        expected = f"a square; training cuts {sides[0]}x{sides[0]} from the resized image"
+        yield _warning(where, str(list(sides)), expected, f"use {[sides[0], sides[0]]} or keep it knowingly")
+
+
+def _batch_findings(section: SplitConfig, split: SplitName, samples: int, devices: int) -> Iterator[Finding]:
+    needed = section.batch_size * devices if split == "train" else devices
+    if samples >= needed:
+        return
+    where = f"dataset.{split}_dataset.batch_size"
+    if split == "train":
+        expected = f"at least {section.batch_size} x {devices} device(s) = {needed} samples, one full step"
+        fix = f"set batch_size to {samples // devices} or less" if samples >= devices else "use fewer devices"
+    else:
+        expected, fix = f"at least one sample for each of {devices} devices", "use fewer devices or add samples"
+    yield _error(where, f"{samples} samples", expected, fix)
+
+
+def _overlap_findings(images: dict[SplitName, set[Path]]) -> Iterator[Finding]:
+    shared = images.get("train", set()) & (images.get("val", set()) | images.get("test", set()))
+    if shared:
+        found = f"{len(shared)} images of the training split are validated on too, such as {min(shared)}"
+        yield _warning("dataset", found, "disjoint splits", "write the splits anew, e.g. with depth_net convert")
+
+
+def _limits(config: ExperimentConfig, entry: DatasetClass) -> DepthRange:
+    if entry.model_type is ModelType.RELATIVE:
+        return DepthRange()
+    return resolve_depth_range(config.dataset.min_depth, config.dataset.max_depth)
+
+
+def _section(config: ExperimentConfig, split: SplitName) -> SplitConfig:
+    sections: dict[SplitName, SplitConfig] = {
+        "train": config.dataset.train_dataset,
+        "val": config.dataset.val_dataset,
+        "test": config.dataset.test_dataset,
+        "infer": config.dataset.infer_dataset,
+    }
+    return sections[split]
+
+
+def _error(where: str, found: str, expected: str, fix: str) -> Finding:
+    return Finding(severity=Severity.ERROR, where=where, found=found, expected=expected, fix=fix)
+
+
+def _warning(where: str, found: str, expected: str, fix: str) -> Finding:
+    return Finding(severity=Severity.WARNING, where=where, found=found, expected=expected, fix=fix)
