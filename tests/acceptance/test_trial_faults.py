@@ -1,0 +1,195 @@
+"""One trial with real processes: every fault ends in the right state, and nothing stays alive."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from automl.launch.local import LocalLauncher
+from automl.study.model import Direction
+from automl.study.trial import FailureKind, TrialResult, TrialState
+from automl.tuning.trial_runner import TrialTask, run_trial
+from tests.acceptance.scripted_skill import scripted_command, scripted_spec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from automl.study.trial import Measurement
+
+pytestmark = pytest.mark.acceptance
+
+Fault = dict[str, Any]
+
+
+def never() -> str | None:
+    return None
+
+
+def ignore(measurement: Measurement) -> None:
+    del measurement
+
+
+def play(
+    study: Path,
+    *faults: Fault,
+    report: Callable[[Measurement], None] = ignore,
+    stop_requested: Callable[[], str | None] = never,
+    script: dict[str, Any] | None = None,
+    **changes: Any,  # noqa: ANN401 # fields of the task, by name
+) -> TrialResult:
+    directory = study / "trials" / "0000"
+    fields: dict[str, Any] = {
+        "number": 0,
+        "assignment": {"train.optim.lr": 0.01},
+        "study_directory": study,
+        "directory": directory,
+        "command": scripted_command(),
+        "spec": scripted_spec(directory, script={**(script or {}), "faults": list(faults)}),
+        "objective_metric": "val/d1",
+        "direction": Direction.MAXIMIZE,
+        "tag": f"faults-{study.name}/0000/1",
+        "network_arch": "scripted",
+        "max_epochs": 3,
+    }
+    launcher = LocalLauncher()
+    try:
+        return run_trial(TrialTask(**{**fields, **changes}), launcher, report=report, stop_requested=stop_requested)
+    finally:
+        launcher.close()
+
+
+def living(study: Path) -> list[int]:
+    """Return the processes of the trial that still run."""
+    pids = [int(line) for file in study.rglob("pids.txt") for line in file.read_text(encoding="utf-8").split()]
+    assert pids, "the trainer never started"
+    return [pid for pid in pids if state_of(pid) not in {"", "Z", "X"}]
+
+
+def state_of(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+    except OSError:
+        return ""
+
+
+def seconds_since_fault(study: Path, kind: str) -> float:
+    return time.monotonic() - float((study / f"trials/0000/fault_{kind}.txt").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("dialect", ["ours", "public", "text", "log", "metric_file"])
+def test_every_dialect_ends_with_the_best_epoch_and_its_exact_file(tmp_path: Path, dialect: str) -> None:
+    values = [0.3, 0.6, 0.5] if dialect != "metric_file" else [0.3, 0.4, 0.6]
+
+    result = play(tmp_path, script={"dialect": dialect, "values": values}, metric_file="metrics.json")
+
+    assert (result.state, result.reason) == (TrialState.COMPLETED, "")
+    assert result.values["val/d1"] == 0.6
+    best = values.index(0.6)
+    assert result.checkpoint == f"trials/0000/model_epoch_00{best}_step_000{10 * (best + 1)}.pth"
+    assert result.sha256 is not None
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "nan", "epoch": 1},
+        {"kind": "nan", "epoch": 0, "metric": "val/d1", "word": "-Infinity"},
+        {"kind": "nan", "epoch": 1, "in_log": True},
+        {"kind": "explode", "epoch": 1},
+    ],
+    ids=["loss", "objective", "progress bar", "explosion"],
+)
+def test_a_diverged_trial_is_dead_within_a_second_of_its_line(tmp_path: Path, fault: Fault) -> None:
+    result = play(tmp_path, {"kind": "ignore_sigterm"}, {"kind": "grandchildren"}, fault)
+    dead_s = seconds_since_fault(tmp_path, fault["kind"])
+
+    assert result.state is TrialState.DIVERGED
+    assert living(tmp_path) == []
+    assert dead_s < 1.0
+
+
+@pytest.mark.parametrize("dialect", ["ours", "public", "text"])
+def test_a_nan_is_seen_in_every_dialect_even_when_the_trainer_exits_with_0(tmp_path: Path, dialect: str) -> None:
+    result = play(tmp_path, {"kind": "nan", "epoch": 2, "for_s": 0.0}, script={"dialect": dialect})
+
+    assert result.state is TrialState.DIVERGED
+    assert "train_loss" in result.reason
+    assert result.values == {}
+
+
+def test_a_stopped_trial_leaves_no_process_though_it_ignores_signals_and_hides_its_children(tmp_path: Path) -> None:
+    seen: list[Measurement] = []
+
+    result = play(
+        tmp_path,
+        {"kind": "ignore_sigterm"},
+        {"kind": "grandchildren"},
+        {"kind": "hang", "epoch": 2},
+        report=seen.append,
+        stop_requested=lambda: "rung 1" if any(m.epoch == 1 for m in seen) else None,
+        grace_s=0.2,
+    )
+
+    assert result.state is TrialState.STOPPED
+    assert living(tmp_path) == []
+
+
+def test_a_completed_trial_leaves_no_process_behind(tmp_path: Path) -> None:
+    result = play(tmp_path, {"kind": "grandchildren"})
+
+    assert result.state is TrialState.COMPLETED
+    assert living(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "state", "failure"),
+    [
+        ({"kind": "exit", "text": "torch.OutOfMemoryError: CUDA out of memory."}, "FAILED", "out_of_memory"),
+        ({"kind": "exit", "text": "FileNotFoundError: train.txt"}, "FAILED", "data"),
+        ({"kind": "exit", "text": "KeyError: 'depth'", "epoch": 1}, "FAILED", "trainer"),
+        ({"kind": "exit", "status": 0}, "FAILED", "metric_missing"),
+        ({"kind": "signal", "epoch": 1}, "FAILED", "trainer"),
+        ({"kind": "signal", "number": 9}, "FAILED", "out_of_memory"),
+        ({"kind": "metric_missing"}, "FAILED", "metric_missing"),
+        ({"kind": "failure_line", "epoch": 1}, "COMPLETED", None),
+        ({"kind": "huge_log"}, "COMPLETED", None),
+        ({"kind": "partial_lines"}, "COMPLETED", None),
+        ({"kind": "half_line", "epoch": 1}, "COMPLETED", None),
+        ({"kind": "replace_status", "epoch": 2}, "COMPLETED", None),
+        ({"kind": "clock_jump", "epoch": 1}, "COMPLETED", None),
+    ],
+    ids=lambda value: str(value.get("text", value["kind"])).split(":")[0] if isinstance(value, dict) else "",
+)
+def test_a_fault_ends_in_the_right_state(tmp_path: Path, fault: Fault, state: str, failure: str | None) -> None:
+    # What a replaced file said is only known if it was read before: an epoch is longer than a poll.
+    result = play(tmp_path, fault, script={"epoch_s": 0.2 if fault["kind"] == "replace_status" else 0.02})
+
+    assert (result.state, result.failure) == (TrialState(state), FailureKind(failure) if failure else None)
+    assert living(tmp_path) == []
+    if state == "COMPLETED":
+        assert [epoch for epoch, _ in result.curve] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("limit", [{"silence_limit_s": 0.5}, {"time_limit_s": 0.5}])
+def test_a_trial_that_hangs_is_ended_by_either_limit(tmp_path: Path, limit: dict[str, Any]) -> None:
+    result = play(tmp_path, {"kind": "hang", "epoch": 1}, **limit)
+
+    assert (result.state, result.failure) == (TrialState.FAILED, FailureKind.TIMEOUT)
+    assert living(tmp_path) == []
+
+
+def test_a_torn_checkpoint_is_never_handed_on(tmp_path: Path) -> None:
+    result = play(tmp_path, {"kind": "truncated_checkpoint", "epoch": 1}, script={"values": [0.1, 0.2, 0.3]})
+
+    assert result.state is TrialState.COMPLETED
+    assert result.checkpoint is None
+    assert "left no checkpoint" in result.reason
+
+
+def test_a_program_that_does_not_exist_is_a_failed_trial(tmp_path: Path) -> None:
+    result = play(tmp_path, command="no-such-trainer-anywhere -e {config_path}")
+
+    assert (result.state, result.failure) == (TrialState.FAILED, FailureKind.IMAGE)
