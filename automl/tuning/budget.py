@@ -1,0 +1,83 @@
+"""When a study ends: pure functions of what has happened so far."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from automl.study.model import Direction
+from automl.study.trial import FailureKind, TrialState
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from automl.study.model import Budget, Objective
+    from automl.study.trial import TrialResult
+
+IDENTICAL_ERRORS = 3
+"""So many trials in a row that fail for the same reason end the study: the next one would fail for it too."""
+
+_CAUSED_BY_STUDY = (FailureKind.DATA, FailureKind.SPEC, FailureKind.IMAGE, FailureKind.CREDENTIAL, FailureKind.TRAINER)
+_SECONDS_PER_HOUR = 3600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spent:
+    """What a study has used.
+
+    Attributes:
+        elapsed_s: Since the study started, earlier runs of a resumed one included.
+        gpu_s: Sum over trials of seconds times GPUs, running ones included.
+    """
+
+    elapsed_s: float
+    gpu_s: float
+
+
+def budget_end(budget: Budget, spent: Spent) -> str | None:
+    """Return why time or GPUs are used up, or None while they are not."""
+    if budget.time_s is not None and spent.elapsed_s >= budget.time_s:
+        return f"the time budget of {budget.time_s:g} s is used up"
+    if budget.gpu_hours is not None and spent.gpu_s >= budget.gpu_hours * _SECONDS_PER_HOUR:
+        return f"the budget of {budget.gpu_hours:g} GPU hours is used up"
+    return None
+
+
+def target_end(budget: Budget, objective: Objective, value: float) -> str | None:
+    """Return why the study can end with this value, or None."""
+    if budget.target is None or objective.direction.is_better(budget.target, value):
+        return None
+    return f"the target {budget.target:g} of {objective.metric} is reached"
+
+
+def patience_end(budget: Budget, objective: Objective, finished: Sequence[TrialResult]) -> str | None:
+    """Return why waiting longer is pointless, or None.
+
+    Args:
+        budget: Names the patience.
+        objective: The leading objective.
+        finished: Final results in the order in which they ended.
+    """
+    if budget.patience_trials is None:
+        return None
+    best = float("-inf") if objective.direction is Direction.MAXIMIZE else float("inf")
+    without = 0
+    for result in finished:
+        value = result.values.get(objective.metric) if result.state.has_value else None
+        if value is not None and objective.direction.is_better(value, best):
+            best, without = value, 0
+        else:
+            without += 1
+    if without < budget.patience_trials:
+        return None
+    return f"{without} finished trials brought no improvement of {objective.metric}"
+
+
+def error_end(finished: Sequence[TrialResult]) -> str | None:
+    """Return the root cause if the last trials all failed for the same one, or None."""
+    last = finished[-IDENTICAL_ERRORS:]
+    causes = {(result.failure, result.reason) for result in last}
+    is_same = len(last) == IDENTICAL_ERRORS and len(causes) == 1
+    if not is_same or last[0].state is not TrialState.FAILED or last[0].failure not in _CAUSED_BY_STUDY:
+        return None
+    return f"{IDENTICAL_ERRORS} trials in a row failed for the same reason: {last[0].reason}"

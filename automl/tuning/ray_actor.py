@@ -1,0 +1,153 @@
+"""The worker's side of a study: a Ray actor that runs one trial after the other and hands on what they report.
+
+An actor that raises is lost, and a new one costs 20 s on a busy machine; so everything that happens to a trial is
+returned as its result. The actor dies with its node process, and its trials die with it (see `automl.launch.guard`).
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import logging
+import os
+import pickle
+import queue
+import time
+import traceback
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import ray
+from ray import tune
+
+from automl.launch.guard import die_with_parent
+from automl.launch.local import LocalLauncher
+from automl.launch.recording import RecordingLauncher
+from automl.launch.warm import WarmLauncher
+from automl.study.trial import FailureKind, Measurement, TrialResult, TrialState
+from automl.tuning.stop_request import read_stop_request
+from automl.tuning.trial_runner import run_trial
+
+if TYPE_CHECKING:
+    from automl.launch.base import Launcher
+    from automl.tuning.trial_task import TrialTask
+
+logger = logging.getLogger(__name__)
+
+TASK = "task"
+LAUNCHER = "launcher"
+MEASUREMENTS = "measurements"
+RESULT = "result"
+
+
+class LauncherKind(StrEnum):
+    """How trials are started."""
+
+    WARM = "warm"
+    LOCAL = "local"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LauncherChoice:
+    """Which launcher an actor makes.
+
+    Attributes:
+        kind: Warm or local.
+        session: Name under which the launchers of one machine share the warm server.
+        program: First word of the trials' command.
+        log: Takes the warm server's output.
+    """
+
+    kind: LauncherKind
+    session: str
+    program: str
+    log: str
+
+    def make(self) -> Launcher:
+        """Return a new launcher."""
+        if self.kind is LauncherKind.WARM:
+            return WarmLauncher(self.session, self.program, log=Path(self.log))
+        return LocalLauncher()
+
+
+class TrialActor(tune.Trainable):
+    """Runs trials; `step` returns what was reported since the last step, the last one the result."""
+
+    def setup(self, config: dict[str, Any]) -> None:
+        """Make the launcher, once for all trials of this actor."""
+        die_with_parent(os.getppid())
+        choice: LauncherChoice = pickle.loads(config[LAUNCHER])  # noqa: S301 # from our own driver
+        self._launcher = RecordingLauncher(choice.make())
+        self._pool = concurrent.futures.ThreadPoolExecutor(max_workers=1, thread_name_prefix="trial")
+        self._future: concurrent.futures.Future[TrialResult] | None = None
+        self._inbox: queue.SimpleQueue[Measurement | None] = queue.SimpleQueue()
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Take over another trial without a new process."""
+        del new_config
+        self._future = None
+        return True
+
+    def step(self) -> dict[str, Any]:
+        """Wait for the next measurement or for the end."""
+        if self._future is None:
+            self._begin()
+        received = [self._inbox.get()]
+        while not self._inbox.empty():
+            received.append(self._inbox.get())
+        measurements = [measurement for measurement in received if measurement is not None]
+        answer: dict[str, Any] = {MEASUREMENTS: pickle.dumps(measurements), "done": False}
+        if received[-1] is None:
+            answer[RESULT] = pickle.dumps(self._finish())
+            answer["done"] = True
+        return answer
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        """Save nothing: checkpoints are the trainer's, and the study directory is the truth."""
+
+    def cleanup(self) -> None:
+        """End what still runs; called when the actor is given up."""
+        self._launcher.kill_all()
+        self._launcher.close()
+        self._pool.shutdown(wait=False)
+
+    def _begin(self) -> None:
+        task: TrialTask = pickle.loads(self.config[TASK])  # noqa: S301 # from our own driver
+        self._task = replace(task, gpus=tuple(str(gpu) for gpu in ray.get_gpu_ids()))
+        self._started_s = time.monotonic()
+        self._launcher.forget()
+        self._inbox = queue.SimpleQueue()
+        self._future = self._pool.submit(
+            run_trial,
+            self._task,
+            self._launcher,
+            report=self._inbox.put,
+            stop_requested=lambda: read_stop_request(self._task.directory),
+        )
+        inbox = self._inbox
+        self._future.add_done_callback(lambda _: inbox.put(None))
+
+    def _finish(self) -> TrialResult:
+        future = self._future
+        assert future is not None  # noqa: S101 # step began it
+        error = future.exception()
+        if error is not None:
+            return self._broken(error)
+        return future.result()
+
+    def _broken(self, error: BaseException) -> TrialResult:
+        """Return the result of a trial that could not be run at all."""
+        self._launcher.kill_all()
+        lines = traceback.format_exception(error)
+        return TrialResult(
+            number=self._task.number,
+            state=TrialState.FAILED,
+            failure=FailureKind.INFRASTRUCTURE,
+            assignment=dict(self._task.assignment),
+            directory=self._task.directory.relative_to(self._task.study_directory).as_posix(),
+            reason=f"{type(error).__name__}: {error}",
+            elapsed_s=time.monotonic() - self._started_s,
+            attempt=self._task.attempt,
+            log_tail=tuple("".join(lines).splitlines()[-20:]),
+        )

@@ -1,0 +1,193 @@
+"""One quiet Ray: a local one of our own, bound to loopback with its own token, or a cluster that is there already.
+
+Ray is told nearly everything through environment variables that it reads when it is imported or started; they are set
+for the session and taken back afterwards. A local Ray lives in a folder of its own, 0700, whose name holds the
+driver's process id: what a killed driver has left is found by it and removed at the next start.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+import os
+import secrets
+import shutil
+import signal
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from automl.errors import LaunchError, Problem
+from automl.launch.guard import read_processes, send_signal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from automl.study.model import Resources
+
+logger = logging.getLogger(__name__)
+
+_OBJECT_STORE_BYTES = 100_000_000  # measurements and results are all that passes through it
+_QUIET = {
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
+    # Ray's own snapshots are not the truth; the study directory is.
+    "TUNE_GLOBAL_CHECKPOINT_S": "1000000",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_DISABLE_IMPORT_WARNING": "1",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_DEDUP_LOGS": "0",
+    "OMP_NUM_THREADS": "1",
+}
+_LOGGERS = ("ray", "ray.tune", "ray.train", "ray.data")
+
+
+@contextlib.contextmanager
+def ray_session(resources: Resources, address: str | None) -> Iterator[Path]:
+    """Start a local Ray, or join a cluster, and leave it at the end.
+
+    Args:
+        resources: What the study's trials need; a local Ray offers at least so many CPUs.
+        address: Of the cluster; None for a local Ray.
+
+    Yields:
+        A folder for Ray's own files, removed at the end.
+
+    Raises:
+        LaunchError: Ray does not start, the cluster does not answer, or a trial fits nowhere.
+    """
+    folder = _new_folder()
+    settings = _QUIET | (_local_settings(folder) if address is None else {})
+    try:
+        with _environment(settings):
+            _start(resources, address, folder)
+            import ray  # noqa: PLC0415 # reads the environment when it is imported
+
+            try:
+                _check_fit(resources, ray.cluster_resources())  # type: ignore[no-untyped-call] # Ray's
+                yield folder
+            finally:
+                ray.shutdown()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_leftovers() -> int:
+    """End the Ray processes of drivers that were killed, and remove their folders; return how many processes."""
+    ended = 0
+    for folder in _root().glob("ray-*-*"):
+        owner = folder.name.split("-")[1]
+        if not owner.isdigit() or Path(f"/proc/{owner}").exists():
+            continue
+        for process in read_processes().values():
+            if process.pid != os.getpid() and str(folder).encode() in _command_line(process.pid):
+                send_signal(process, signal.SIGKILL)
+                ended += 1
+        shutil.rmtree(folder, ignore_errors=True)
+    return ended
+
+
+def raylet_is_alive() -> bool:
+    """Tell whether the local node process, if there is one, still runs."""
+    import ray  # noqa: PLC0415
+
+    worker: Any = ray._private.worker  # noqa: SLF001 # there is no public way to see the process
+    if worker._global_node is None:  # noqa: SLF001
+        return True
+    processes: dict[str, list[Any]] = worker._global_node.all_processes  # noqa: SLF001
+    return all(info.process.poll() is None for info in processes.get("raylet", ()))
+
+
+def _start(resources: Resources, address: str | None, folder: Path) -> None:
+    import ray  # noqa: PLC0415
+
+    for name in _LOGGERS:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    options: dict[str, Any] = {"address": address}
+    if address is None:
+        slots = max(os.cpu_count() or 1, math.ceil(resources.jobs * resources.cpus_per_trial))
+        options = {
+            "address": "local",
+            "num_cpus": slots,
+            "include_dashboard": False,
+            "object_store_memory": _OBJECT_STORE_BYTES,
+            "_temp_dir": str(folder),
+        }
+    try:
+        ray.init(**options, log_to_driver=False, logging_level=logging.CRITICAL, configure_logging=False)
+    except (ConnectionError, RuntimeError, ValueError, OSError, TimeoutError) as error:
+        raise LaunchError(f"Ray could not be started at {address or 'this machine'}: {error}") from error
+
+
+def _check_fit(resources: Resources, offered: Mapping[str, float]) -> None:
+    """Refuse a study none of whose trials can ever be placed; Ray would wait without a word.
+
+    Raises:
+        LaunchError: the GPUs or CPUs of one trial are more than there are.
+    """
+    nodes = resources.nodes_per_trial
+    wanted = {"GPU": resources.gpus_per_trial * nodes, "CPU": resources.cpus_per_trial * nodes}
+    problems = [
+        Problem(
+            where=f"resources: {kind}s per trial",
+            found=f"{amount:g}",
+            expected=f"at most {offered.get(kind, 0):g}, which is all there is",
+            fix=f"lower --{kind.lower()}s-per-trial" if kind == "GPU" else "lower cpus_per_trial of the study",
+        )
+        for kind, amount in wanted.items()
+        if amount > offered.get(kind, 0)
+    ]
+    if problems:
+        raise LaunchError("no trial of the study can be placed", problems)
+
+
+def _local_settings(folder: Path) -> dict[str, str]:
+    token = folder / "token"
+    descriptor = os.open(token, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as stream:
+        stream.write(secrets.token_hex(32))
+    return {
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN_PATH": str(token),
+        # Despite its name this makes Ray listen on 127.0.0.1 only, on Linux too; a node address alone does not.
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+        "RAY_TMPDIR": str(folder),
+    }
+
+
+def _root() -> Path:
+    # Ray puts sockets into the folder, and a socket's path may have 107 characters.
+    root = Path(tempfile.gettempdir()) / f"automl-{os.getuid()}"
+    root.mkdir(mode=0o700, exist_ok=True)
+    if root.stat().st_uid != os.getuid():
+        raise LaunchError(f"{root} belongs to another user; set TMPDIR to a folder of your own")
+    return root
+
+
+def _new_folder() -> Path:
+    return Path(tempfile.mkdtemp(prefix=f"ray-{os.getpid()}-", dir=_root()))
+
+
+@contextlib.contextmanager
+def _environment(settings: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in settings}
+    os.environ.update(settings)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _command_line(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""

@@ -1,0 +1,195 @@
+"""Run a study with Ray Tune: place trials on GPUs and nodes, follow them, end them, survive what is lost.
+
+Ray schedules, and that is all: what to run and when to stop is decided by `automl.tuning.study_loop`, what a trial is
+by `automl.tuning.trial_runner`, and the study directory is the truth. Ray, the warm server and the trackers start at
+the same time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import secrets
+import signal
+import threading
+from typing import TYPE_CHECKING
+
+from automl.errors import InterruptedStudyError, LaunchError
+from automl.launch.command import build_command
+from automl.launch.leftovers import end_leftovers
+from automl.launch.warm import WarmLauncher
+from automl.tuning.ray_session import ray_session, raylet_is_alive, remove_leftovers
+from automl.tuning.study_loop import StudyLoop
+from automl.tuning.trial_tasks import study_tag
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+    from types import FrameType
+
+    from automl.search.base import Searcher
+    from automl.stopping.base import StoppingRule
+    from automl.study.model import StudyLocation, StudyPlan
+    from automl.study.result import StudyResult
+    from automl.track.base import Tracker
+
+logger = logging.getLogger(__name__)
+
+_WATCH_INTERVAL_S = 0.5
+
+
+def execute_study(
+    plan: StudyPlan,
+    location: StudyLocation,
+    *,
+    searcher: Searcher,
+    rule: StoppingRule,
+    trackers: Sequence[Tracker] = (),
+    launcher: str = "warm",
+) -> StudyResult:
+    """Run, or resume, a study to its end.
+
+    Args:
+        plan: What to do.
+        location: Where; trials that were open when an earlier run ended are run first.
+        searcher: Proposes assignments.
+        rule: Stops trials early.
+        trackers: Learn what happens.
+        launcher: ``warm`` or ``local``; warm falls back to local for commands it cannot serve.
+
+    Returns:
+        All trials, those of earlier runs included.
+
+    Raises:
+        LaunchError: Ray does not start, dies, or has no place for a trial.
+        InterruptedStudyError: a signal ended the study; it can be resumed.
+        OSError: the study directory cannot be written.
+    """
+    for count in (remove_leftovers(), end_leftovers(study_tag(plan, location.directory))):
+        if count:
+            logger.warning("%d processes of an earlier run were still alive and have been ended", count)
+    loop = StudyLoop(plan, location, searcher=searcher, rule=rule, trackers=trackers)
+    session = secrets.token_hex(16)
+    program = build_command(plan.skill.actions[plan.action].command, location.directory)[0]
+    log = location.directory / "warm_server.log"
+    location.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with _warm_server(session, program, log, is_wanted=launcher == "warm"):
+        opening = threading.Thread(target=loop.open, name="open study")
+        opening.start()
+        with ray_session(plan.resources, location.ray_address) as folder:
+            opening.join()
+            _run(plan, loop, folder, session=session, program=program, log=log, kind=launcher)
+    result = loop.close()
+    if loop.is_interrupted:
+        done = sum(trial.state.is_final for trial in result.trials)
+        raise InterruptedStudyError(f"interrupted after {done} of {plan.budget.trials} trials; resume continues it")
+    return result
+
+
+def _run(  # noqa: PLR0913 # one call site; the names of the launcher's parts
+    plan: StudyPlan, loop: StudyLoop, folder: Path, *, session: str, program: str, log: Path, kind: str
+) -> None:
+    from ray import tune  # noqa: PLC0415 # after the session has set its environment
+
+    from automl.tuning.ray_actor import LauncherChoice, LauncherKind, TrialActor  # noqa: PLC0415
+    from automl.tuning.ray_search import LoopSearch  # noqa: PLC0415
+
+    choice = LauncherChoice(kind=LauncherKind(kind), session=session, program=program, log=str(log))
+    search = LoopSearch(session, loop, choice)
+    resources = plan.resources
+    placement = tune.PlacementGroupFactory([{"CPU": resources.cpus_per_trial, "GPU": resources.gpus_per_trial}])
+    tuner = tune.Tuner(
+        tune.with_resources(TrialActor, placement),
+        tune_config=tune.TuneConfig(
+            search_alg=search, num_samples=-1, max_concurrent_trials=resources.jobs, reuse_actors=True
+        ),
+        run_config=tune.RunConfig(
+            name="study",
+            storage_path=str(folder / "tune"),
+            verbose=0,
+            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False, checkpoint_frequency=0),
+        ),
+    )
+    try:
+        with _watch(loop) as watch, _signals(loop, watch):
+            tuner.fit()
+    finally:
+        search.forget()
+
+
+class _Watch:
+    """Looks at the clock and at Ray while Tune is busy."""
+
+    def __init__(self, loop: StudyLoop) -> None:
+        self._loop = loop
+        self._is_over = threading.Event()
+        self.has_lost_ray = False
+        self._thread = threading.Thread(target=self._watch, name="watch study", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._is_over.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._is_over.wait(_WATCH_INTERVAL_S):
+            self._loop.check_budget()
+            if not raylet_is_alive():
+                self.has_lost_ray = True
+                # Tune would wait for a node that never answers; the handler in the main thread raises.
+                signal.raise_signal(signal.SIGTERM)
+                return
+
+
+@contextlib.contextmanager
+def _watch(loop: StudyLoop) -> Iterator[_Watch]:
+    watch = _Watch(loop)
+    watch.start()
+    try:
+        yield watch
+    finally:
+        watch.stop()
+
+
+@contextlib.contextmanager
+def _signals(loop: StudyLoop, watch: _Watch) -> Iterator[None]:
+    """Let SIGINT end the study politely, a second SIGINT or SIGTERM at once.
+
+    Raises:
+        LaunchError: out of the main thread's work, when Ray's node process has died.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        del frame
+        if watch.has_lost_ray:
+            raise LaunchError("Ray's node process was killed; the study can be resumed")
+        loop.interrupt()
+        if number == signal.SIGTERM:
+            loop.interrupt()
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _warm_server(session: str, program: str, log: Path, *, is_wanted: bool) -> Iterator[None]:
+    """Preload on this machine while Ray starts, and hold the server until the study is over."""
+    if not is_wanted:
+        yield
+        return
+    launcher = WarmLauncher(session, program, log=log, inherited=dict(os.environ))
+    launcher.start()
+    try:
+        yield
+    finally:
+        launcher.close()

@@ -1,0 +1,87 @@
+"""From a proposal to the task of one attempt: directory, complete spec, tag, limits."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from typing import TYPE_CHECKING
+
+from automl.skill.model import SlotKind
+from automl.tuning.trial_task import TrialTask
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from automl.skill.model import JsonValue
+    from automl.study.directory import StudyDirectory
+    from automl.study.model import StudyPlan
+    from automl.study.trial import Proposal
+
+
+def study_tag(plan: StudyPlan, directory: Path) -> str:
+    """Return the prefix of the tags of a study's trials; the same after a resume, another for another directory."""
+    digest = hashlib.sha256(str(directory).encode()).hexdigest()[:8]
+    name = "".join(character if character.isalnum() or character in "-_" else "-" for character in plan.name)
+    return f"{name}-{digest}"
+
+
+def next_attempt(directory: StudyDirectory, number: int) -> int:
+    """Return a trial's first attempt without a directory: a trainer resumes from whatever it finds in an old one."""
+    attempt = 1
+    while directory.trial(number, attempt).exists():
+        attempt += 1
+    return attempt
+
+
+def build_task(plan: StudyPlan, directory: StudyDirectory, proposal: Proposal, attempt: int) -> TrialTask:
+    """Return everything that one attempt of a trial needs."""
+    action = plan.skill.actions[plan.action]
+    folder = directory.trial(proposal.number, attempt)
+    spec = plan.spec.with_values(dict(proposal.assignment), origin="trial")
+    spec = spec.with_values(_resource_values(plan), origin="resources")
+    spec = spec.with_values(
+        {slot.key: str(folder) for slot in action.outputs if slot.kind is SlotKind.FOLDER}, origin="output"
+    )
+    return TrialTask(
+        number=proposal.number,
+        attempt=attempt,
+        assignment=dict(proposal.assignment),
+        study_directory=directory.root,
+        directory=folder,
+        command=action.command,
+        config_format=action.config_format,
+        spec=spec.values,
+        objective_metric=plan.objective.metric,
+        direction=plan.objective.direction,
+        tag=f"{study_tag(plan, directory.root)}/{proposal.number:04d}/{attempt}",
+        network_arch=plan.skill.network_arch,
+        max_epochs=plan.max_epochs,
+        threads=plan.resources.threads_per_trial,
+        metric_file=action.metric_file,
+        image=action.image or plan.skill.image,
+        silence_limit_s=_seconds(plan.options, "silence_limit_s"),
+        time_limit_s=_seconds(plan.options, "trial_time_limit_s"),
+        explosion=plan.options.get("explosion") is not False,
+    )
+
+
+def _resource_values(plan: StudyPlan) -> dict[str, JsonValue]:
+    """Return the GPU and node keys of the spec: the devices a trial sees count from 0 whatever they are outside."""
+    gpus = math.ceil(plan.resources.gpus_per_trial)
+    values: dict[str, JsonValue] = {}
+    gpu_key = plan.skill.gpu_spec_key
+    if gpu_key is not None and gpus > 0:
+        values[gpu_key] = gpus
+        ids_key = f"{gpu_key.rpartition('.')[0]}.gpu_ids".lstrip(".")
+        if plan.spec.has(ids_key):
+            values[ids_key] = list(range(gpus))
+    node_key = plan.skill.node_spec_key
+    if node_key is not None and plan.resources.nodes_per_trial > 1:
+        values[node_key] = plan.resources.nodes_per_trial
+    return values
+
+
+def _seconds(options: Mapping[str, JsonValue], name: str) -> float | None:
+    value = options.get(name)
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
