@@ -70,10 +70,10 @@ class Trainer:
     def run(self) -> int:
         self.line("Starting Training Loop.", status="STARTED")
         for epoch in range(self.first_epoch(), self.num_epochs):
+            time.sleep(float(self.script.get("epoch_s", 0.02)))
             for fault in self.faults(epoch):
                 self.mark(fault["kind"])
                 FAULTS[fault["kind"]](self, fault, epoch)
-            time.sleep(float(self.script.get("epoch_s", 0.02)))
             self.report(epoch)
             self.save(epoch)
         if self.dialect == "metric_file":
