@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from automl.space.parameters import Parameter, Scalar
 
@@ -25,17 +25,26 @@ class Condition:
     Attributes:
         path: The other parameter; searched or fixed in the spec.
         any_of: The values under which this parameter acts.
+        also: Further conditions, all of which have to hold.
     """
 
     path: str
     any_of: tuple[Scalar, ...]
+    also: tuple[Condition, ...] = ()
 
     def holds(self, values: Mapping[str, Scalar]) -> bool:
         """Tell whether the parameter acts; an unknown parent means that it does not."""
-        return self.path in values and values[self.path] in self.any_of
+        is_met = self.path in values and any(is_same(values[self.path], value) for value in self.any_of)
+        return is_met and all(condition.holds(values) for condition in self.also)
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """Every parameter it looks at."""
+        return (self.path, *(parent for condition in self.also for parent in condition.parents))
 
     def __str__(self) -> str:
-        return f"{self.path} in {{{', '.join(map(str, self.any_of))}}}"
+        own = f"{self.path} in {{{', '.join(map(str, self.any_of))}}}"
+        return " and ".join([own, *map(str, self.also)])
 
 
 class RelationKind(StrEnum):
@@ -77,25 +86,15 @@ class Relation:
 
     def holds(self, value: Scalar, values: Mapping[str, Scalar]) -> bool:
         """Tell whether ``value`` satisfies the relation; a parent without a number constrains nothing."""
-        other = self._other_side(values)
+        other = self.other_side(values)
         if other is None or isinstance(value, bool) or not isinstance(value, int | float):
             return True
         if self.kind is RelationKind.DERIVED_QUOTIENT:
             return value == other // self.constant
         return _COMPARE[self.kind](value, other)
 
-    def repair(self, value: Scalar, parameter: Parameter, values: Mapping[str, Scalar]) -> Scalar:
-        """Return the value of ``parameter`` nearest to ``value`` that satisfies the relation, if there is one."""
-        other = self._other_side(values)
-        if other is None or self.holds(value, values) or not isinstance(value, int | float):
-            return value
-        if self.kind is RelationKind.DERIVED_QUOTIENT:
-            return int(other // self.constant)
-        candidates = _neighbours(parameter, other, step=parameter.step or (1 if isinstance(value, int) else None))
-        valid = [c for c in candidates if self.holds(c, values) and parameter.contains(c)]
-        return min(valid, key=lambda c: abs(c - value), default=value)
-
-    def _other_side(self, values: Mapping[str, Scalar]) -> float | None:
+    def other_side(self, values: Mapping[str, Scalar]) -> float | None:
+        """Return the number that the value is compared with, or None if there is none."""
         if self.parent is None:
             return self.constant
         found = values.get(self.parent)
@@ -109,14 +108,46 @@ class Relation:
         return f"{self.path} {self.kind.value} {other}"
 
 
-def _neighbours(parameter: Parameter, other: float, step: float | None) -> list[int | float]:
-    """Return the values of ``parameter`` next to ``other``, on both sides, and its two ends."""
+def gap_of(parameter: Parameter) -> float:
+    """Return the smallest useful distance between two values of a numeric range.
+
+    For continuous ranges one part in a million of the range: visible in a spec and harmless in value.
+    """
+    if parameter.step is not None:
+        return parameter.step
+    low, high = parameter.bounds
+    return 1.0 if parameter.is_integer else max((high - low) * 1e-6, abs(high) * 1e-12, 1e-15)
+
+
+def nearest_valid(
+    parameter: Parameter, value: Scalar, relations: Sequence[Relation], values: Mapping[str, Scalar]
+) -> Scalar:
+    """Return the value of ``parameter`` nearest to ``value`` that satisfies every relation.
+
+    ``value`` itself comes back if it is valid, or if no value is: then the assignment violates a relation, and
+    `SearchSpace.violations` says so.
+    """
+    if all(relation.holds(value, values) for relation in relations) or isinstance(value, bool):
+        return value
+    others = [other for relation in relations if (other := relation.other_side(values)) is not None]
+    for relation in relations:
+        if relation.kind is RelationKind.DERIVED_QUOTIENT:
+            parent = relation.other_side(values)
+            return value if parent is None else int(parent // relation.constant)
+    candidates = [c for c in _candidates(parameter, others) if all(r.holds(c, values) for r in relations)]
+    position = parameter.to_unit(value)
+    return min(candidates, key=lambda c: abs(parameter.to_unit(c) - position), default=value)
+
+
+def _candidates(parameter: Parameter, others: Sequence[float]) -> list[int | float]:
+    """Return the values at which a valid stretch of the range can begin or end."""
     if parameter.choices:
         return [c for c in parameter.choices if isinstance(c, int | float) and not isinstance(c, bool)]
-    low, high = parameter.bounds
-    # A float strictly beside its bound: one part in a million of the range, visible in a spec and harmless in value.
-    gap = step if step is not None else max((high - low) * 1e-6, 1e-12)
-    return [parameter.nearest(other + k * gap) for k in (-2, -1, 0, 1, 2)] + [
-        parameter.nearest(low),
-        parameter.nearest(high),
-    ]
+    gap = gap_of(parameter)
+    beside = [parameter.nearest(other + count * gap) for other in others for count in (-2, -1, 0, 1, 2)]
+    return [*beside, parameter.nearest(parameter.bounds[0]), parameter.nearest(parameter.bounds[1])]
+
+
+def is_same(first: Scalar, second: Scalar) -> bool:
+    """Tell whether two values are the same in a spec: True and 1 are equal in Python and are not the same there."""
+    return first == second and isinstance(first, bool) == isinstance(second, bool)

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
+from automl.space.conditions import RelationKind, is_same, nearest_valid
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -102,34 +104,39 @@ class Parameter:
             raise ValueError(f"{self.path} has choices, not a range")
         return self.low, self.high
 
+    @property
+    def is_integer(self) -> bool:
+        """Its values are whole numbers."""
+        return self.type is ParameterType.INT
+
     def from_unit(self, position: float) -> Scalar:
-        """Return the value at a position in [0, 1] of the range; each discrete value has an equal share of it."""
+        """Return the value at a position in [0, 1] of the range.
+
+        Each discrete value of a linear range has an equal share of it, each option a share by its weight.
+        """
         position = min(max(position, 0.0), 1.0)
         if self.choices:
             return self._choice_at(position)
-        low, high = self.bounds
-        if self.type is ParameterType.INT or self.step is not None:
-            # Half a step is added at each end, so the two ends get as large a share as the values between them.
-            half = (self.step or 1) / 2
-            low, high = low - half, high + half
-            if self.log:
-                low = max(low, self.bounds[0] / 2)
-        value = (
-            math.exp(math.log(low) + position * (math.log(high) - math.log(low)))
-            if self.log
-            else low + position * (high - low)
-        )
-        return self.nearest(value)
+        low, high = self._reach
+        # The ends exactly: exp(log(high)) may miss it by a rounding.
+        if position in {0.0, 1.0}:
+            return self.nearest(self.bounds[round(position)])
+        if self.log:
+            return self.nearest(math.exp(math.log(low) + position * (math.log(high) - math.log(low))))
+        return self.nearest(low + position * (high - low))
 
     def to_unit(self, value: Scalar) -> float:
-        """Return the position of a value in [0, 1]; values outside the range are moved to its nearest end."""
+        """Return the position of a value in [0, 1]; values outside the range are moved to its nearest end.
+
+        ``from_unit(to_unit(value))`` is ``value`` for every value of the parameter (up to rounding for floats).
+        """
         if self.choices:
-            index = next((i for i, choice in enumerate(self.choices) if _same(choice, value)), 0)
-            return (index + 0.5) / len(self.choices)
-        low, high = self.bounds
-        if low == high or not isinstance(value, int | float):
+            return self._position_of(value)
+        low, high = self._reach
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if low == high or not is_number or value != value:  # noqa: PLR0124 # NaN
             return 0.5
-        number = min(max(float(value), low), high)
+        number = min(max(float(value), self.bounds[0]), self.bounds[1])  # type: ignore[arg-type] # is_number
         if self.log:
             return (math.log(number) - math.log(low)) / (math.log(high) - math.log(low))
         return (number - low) / (high - low)
@@ -138,30 +145,46 @@ class Parameter:
         """Return the valid number nearest to ``value``: inside the range, on a step, an int for ints."""
         low, high = self.bounds
         number = min(max(value, low), high)
-        step = self.step if self.step is not None else (1 if self.type is ParameterType.INT else None)
+        step = self.step if self.step is not None else (1 if self.is_integer else None)
         if step is not None:
-            number = low + round((number - low) / step) * step
-            if number > high + 1e-12 * abs(high):
-                number -= step
-        return round(number) if self.type is ParameterType.INT else float(number)
+            count = min(round((number - low) / step), math.floor((high - low) / step + 1e-9))
+            # 12 digits: 3 * 0.1 is written as 0.3.
+            number = float(f"{low + count * step:.12g}") if isinstance(step, float) else low + count * step
+        return round(number) if self.is_integer else float(number)
 
     def contains(self, value: Scalar) -> bool:
         """Tell whether the parameter can take the value."""
         if self.choices:
-            return any(_same(choice, value) for choice in self.choices)
+            return any(is_same(choice, value) for choice in self.choices)
         if isinstance(value, bool) or not isinstance(value, int | float):
             return False
         low, high = self.bounds
         return low <= value <= high and math.isclose(self.nearest(value), value, rel_tol=1e-9, abs_tol=1e-12)
 
+    @property
+    def _reach(self) -> tuple[float, float]:
+        """The ends of the scale: half a step is added at each end, so the two ends get as large a share as the rest."""
+        low, high = self.bounds
+        if not self.is_integer and self.step is None:
+            return low, high
+        half = (self.step or 1) / 2
+        return (max(low - half, low / 2) if self.log else low - half), high + half
+
     def _choice_at(self, position: float) -> Scalar:
-        weights = self.weights or (1.0,) * len(self.choices)
-        target = position * sum(weights)
-        for choice, weight in zip(self.choices, weights, strict=True):
-            target -= weight
+        target = position * sum(self._shares)
+        for choice, share in zip(self.choices, self._shares, strict=True):
+            target -= share
             if target < 0:
                 return choice
         return self.choices[-1]
+
+    def _position_of(self, value: Scalar) -> float:
+        index = next((i for i, choice in enumerate(self.choices) if is_same(choice, value)), 0)
+        return (sum(self._shares[:index]) + self._shares[index] / 2) / sum(self._shares)
+
+    @property
+    def _shares(self) -> tuple[float, ...]:
+        return self.weights or (1.0,) * len(self.choices)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,13 +229,15 @@ class SearchSpace:
 
     def default_assignment(self) -> dict[str, Scalar]:
         """Return trial 0: the merged spec's own values of the active parameters, untouched even where out of range."""
-        values = {parameter.path: parameter.default for parameter in self.parameters}
-        return {path: value for path, value in values.items() if self.is_active(path, values)}
+        values: dict[str, Scalar] = {}
+        for parameter in self.parameters:
+            if self._acts(parameter, values):
+                values[parameter.path] = parameter.default
+        return values
 
     def is_active(self, path: str, values: Assignment) -> bool:
         """Tell whether a parameter acts, given the values of the others."""
-        condition = self[path].condition
-        return condition is None or condition.holds({**self.fixed, **values})
+        return self._acts(self[path], values)
 
     def from_unit(self, positions: Mapping[str, float]) -> dict[str, Scalar]:
         """Turn positions in [0, 1], one for each parameter, into a valid assignment (inactive ones are dropped)."""
@@ -229,22 +254,20 @@ class SearchSpace:
         """
         values: dict[str, Scalar] = {}
         for parameter in self.parameters:
-            if parameter.condition is not None and not parameter.condition.holds({**self.fixed, **values}):
+            if not self._acts(parameter, values):
                 continue
             value = assignment.get(parameter.path, parameter.default)
             if not parameter.contains(value):
                 value = parameter.from_unit(parameter.to_unit(value))
-            for relation in self.relations:
-                if relation.path == parameter.path:
-                    value = relation.repair(value, parameter, {**self.fixed, **values})
-            values[parameter.path] = value
+            bound_by = [relation for relation in self.relations if relation.path == parameter.path]
+            values[parameter.path] = nearest_valid(parameter, value, bound_by, {**self.fixed, **values})
         return values
 
     def violations(self, assignment: Assignment) -> tuple[str, ...]:
         """Say everything that makes an assignment invalid; empty when it is valid."""
         found = [f"{path} is not searched" for path in assignment if path not in self.paths]
         for parameter in self.parameters:
-            is_active = self.is_active(parameter.path, assignment)
+            is_active = self._acts(parameter, assignment)
             if parameter.path not in assignment:
                 if is_active:
                     found.append(f"{parameter.path} has no value")
@@ -258,7 +281,9 @@ class SearchSpace:
         found += [str(r) for r in self.relations if r.path in assignment and not r.holds(assignment[r.path], known)]
         return tuple(found)
 
+    def is_derived(self, path: str) -> bool:
+        """Tell whether a parameter is not free: its value follows from its parent's."""
+        return any(r.path == path and r.kind is RelationKind.DERIVED_QUOTIENT for r in self.relations)
 
-def _same(first: Scalar, second: Scalar) -> bool:
-    # True == 1 in Python; an option True and an option 1 are two different things in a spec.
-    return first == second and isinstance(first, bool) == isinstance(second, bool)
+    def _acts(self, parameter: Parameter, values: Assignment) -> bool:
+        return parameter.condition is None or parameter.condition.holds({**self.fixed, **values})

@@ -1,0 +1,249 @@
+"""Build the search space of a skill: which parameters, in which ranges, and why every other one is left out.
+
+The curated list of the schema is the space, else its flags; ``--search`` narrows or widens it. Each candidate then has
+to survive the questions of `automl.space.relevance`, get a range from `automl.space.ranges` and be bound to its parents
+by `automl.space.relations`. The result is pure data.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from automl.errors import ConfigurationError, Problem
+from automl.space.architectures import matches, notes_for
+from automl.space.parameters import LeftOut, Parameter, SearchSpace
+from automl.space.ranges import RangeError, UserRange, is_batch_size, make_parameter
+from automl.space.relations import Binder, relations_of
+from automl.space.relevance import Questions, activity, effective_parameters, reason_of_fact, reason_of_taste
+from automl.space.selection import Selection, read_selection
+from automl.space.user_ranges import check_user_range
+from automl.spec.math_cond import parse_math_cond
+from automl.spec.model import iterate_leaves
+from automl.spec.train_schema import LeafKind, SchemaLeaf
+
+_SEARCHED = {LeafKind.FLOAT, LeafKind.INT, LeafKind.BOOL, LeafKind.CATEGORICAL}
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from automl.skill.model import JsonValue, Skill
+    from automl.spec.model import Spec
+    from automl.spec.train_schema import TrainSchema
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpaceRequest:
+    """What a run says about its space.
+
+    Attributes:
+        search: Items of ``--search``; empty for the skill's own space.
+        pinned: Parameter paths that the user set: they leave the space.
+        sample_count: Training samples, where known; caps batch sizes.
+        devices: Devices that share a batch, each with its own batch size.
+        effective: Paths that the trainer reads, where the caller knows better than schema and table.
+    """
+
+    search: Sequence[str] = ()
+    pinned: Collection[str] = ()
+    sample_count: int | None = None
+    devices: int = 1
+    effective: Collection[str] | None = None
+
+
+def build_space(
+    skill: Skill, schema: TrainSchema, spec: Spec, request: SpaceRequest | None = None, *, action: str = "train"
+) -> SearchSpace:
+    """Build the space.
+
+    Args:
+        skill: The skill; its architecture selects rows of the table.
+        schema: The action's schema.
+        spec: The merged spec, whose values are trial 0.
+        request: What the run says; None for nothing.
+        action: The action that is run.
+
+    Raises:
+        ConfigurationError: ``--search`` names what is not there, or asks for values outside the schema; with every
+            problem. An empty space is no error here: the policy decides what it means.
+    """
+    return _Builder(skill, schema, spec, request or SpaceRequest(), action).build()
+
+
+class _Builder:
+    def __init__(self, skill: Skill, schema: TrainSchema, spec: Spec, request: SpaceRequest, action: str) -> None:
+        effective = request.effective if request.effective is not None else effective_parameters(skill, schema)
+        self._q = Questions(
+            skill=skill,
+            action=action,
+            schema=schema,
+            spec=spec,
+            notes=notes_for(skill.network_arch),
+            pinned=request.pinned,
+            effective=effective,
+        )
+        self._request = request
+        self._left_out: dict[str, str] = {}
+        self._problems: list[Problem] = []
+        self._selection = self._read_selection()
+
+    def build(self) -> SearchSpace:
+        parameters = {path: made for path in self._candidates() if (made := self._parameter(path)) is not None}
+        binder = self._settle(parameters)
+        if self._problems:
+            raise ConfigurationError.from_problems(self._problems, subject="the search space")
+        order = binder.parameters_in_order()
+        if self._selection.is_default and order and all(is_batch_size(path) for path in order):
+            for path in order:
+                reason = "throughput only: nothing but the batch size would be searched"
+                self._left_out[path] = f"{reason}; --search {path} searches it"
+            order = []
+        return SearchSpace(
+            parameters=tuple(binder.parameters[path] for path in order),
+            left_out=tuple(LeftOut(path=path, reason=reason) for path, reason in self._left_out.items()),
+            relations=tuple(binder.relations) if order else (),
+            fixed=binder.fixed,
+        )
+
+    def _read_selection(self) -> Selection:
+        spec_leaves = [path for path, _ in iterate_leaves(self._q.spec.values)]
+        known = list(dict.fromkeys([*self._q.schema.leaves, *spec_leaves]))
+        aliases = {alias: path for alias, path in self._q.skill.shorthand_keys.items() if alias not in known}
+        selection, problems = read_selection(self._request.search, known=known, aliases=aliases)
+        self._problems += problems
+        return selection
+
+    def _candidates(self) -> list[str]:
+        """Return the paths that are wanted and allowed, in the order of the schema."""
+        exact = dict.fromkeys(self._selection.exact)
+        wanted = self._wanted()
+        candidates = []
+        for path in dict.fromkeys([*self._q.schema.leaves, *exact]):
+            is_exact = path in exact
+            if not is_exact and path not in wanted:
+                self._left_out[path] = self._reason_unwanted(path)
+                continue
+            reason = reason_of_fact(path, self._q) or ("" if is_exact else reason_of_taste(path, self._q))
+            if reason:
+                self._leave_out(path, reason)
+            else:
+                candidates.append(path)
+        return candidates
+
+    def _wanted(self) -> set[str]:
+        schema, selection = self._q.schema, self._selection
+        matched = {
+            path for path in selection.matched if path in schema.leaves and schema.leaves[path].kind in _SEARCHED
+        }
+        default = (schema.curated or schema.flagged) if selection.is_default else ()
+        every = (*schema.flagged, *schema.curated) if selection.is_all else ()
+        return {*matched, *default, *every}
+
+    def _reason_unwanted(self, path: str) -> str:
+        if not self._selection.is_default and not self._selection.is_all:
+            return "not asked for by --search"
+        if self._q.schema.leaves[path].is_enabled:
+            return "not in the curated list automl_default_parameters"
+        return "not marked automl_enabled"
+
+    def _parameter(self, path: str) -> Parameter | None:
+        """Return the parameter with its range, or None if it has none (which is then noted)."""
+        leaf, value = self._leaf(path), self._q.spec.get(path)
+        asked = self._selection.ranges.get(path)
+        if asked is not None:
+            problems = check_user_range(leaf, asked, value)
+            self._problems += problems
+            if problems:
+                return None
+        if asked is None and isinstance(value, str) and "${" in value and leaf.kind in {LeafKind.FLOAT, LeafKind.INT}:
+            self._leave_out(path, f"its value is computed by the trainer; give a range, {path}=low..high")
+            return None
+        try:
+            made = make_parameter(leaf, value, asked=asked, cap=self._cap(path))
+        except (RangeError, ValueError) as error:
+            self._leave_out(path, str(error))
+            return None
+        return self._pinned(made, asked)
+
+    def _pinned(self, made: Parameter, asked: UserRange | None) -> Parameter | None:
+        if made.size != 1:
+            return made
+        only = made.choices[0] if made.choices else made.from_unit(0.0)
+        if asked is not None:
+            # min == max pins: also trial 0 has the value that the user wants.
+            return replace(made, default=only, reason=f"pinned to {only!r} by the user")
+        if only == made.default:
+            self._leave_out(made.path, f"its schema leaves one value, {only!r}")
+            return None
+        return made
+
+    def _leaf(self, path: str) -> SchemaLeaf:
+        """Return the schema's leaf, or one made from the spec's value for elements of lists and unlisted keys."""
+        known = self._q.schema.leaves.get(path)
+        leaf = known if known is not None else SchemaLeaf(path=path, kind=_kind_of(self._q.spec.get(path)))
+        extra = [text for pattern, text in self._q.notes.math_cond.items() if matches(path, (pattern,))]
+        if not extra:
+            return leaf
+        own = leaf.math_cond.text if leaf.math_cond is not None else ""
+        condition = parse_math_cond(" ".join([own, *extra]), has_parent=bool(leaf.parents))
+        return replace(leaf, math_cond=condition if condition is not None else leaf.math_cond)
+
+    def _cap(self, path: str) -> float | None:
+        if self._request.sample_count is None or not is_batch_size(path):
+            return None
+        return max(self._request.sample_count // max(self._request.devices, 1), 1)
+
+    def _settle(self, parameters: dict[str, Parameter]) -> Binder:
+        """Drop what cannot act or has no value left, until the rest stands by itself."""
+        while True:
+            kept = self._with_conditions(parameters)
+            relations = [
+                relation
+                for path in kept
+                if (leaf := self._leaf(path)).parents or leaf.math_cond is not None
+                for relation in relations_of(path, leaf.math_cond, leaf.parents)
+            ]
+            binder = Binder(kept, relations, self._q.spec)
+            binder.bind()
+            for dropped in binder.left_out:
+                self._leave_out(dropped.path, dropped.reason)
+            if len(binder.parameters) == len(parameters):
+                return binder
+            parameters = {path: made for path, made in parameters.items() if path in binder.parameters}
+
+    def _with_conditions(self, parameters: dict[str, Parameter]) -> dict[str, Parameter]:
+        kept = {}
+        for path, made in parameters.items():
+            condition, inactive = activity(path, self._q, [other for other in parameters if other != path])
+            if inactive:
+                self._leave_out(path, inactive)
+            else:
+                kept[path] = replace(made, condition=condition)
+        return kept
+
+    def _leave_out(self, path: str, reason: str) -> None:
+        """Note why a parameter is out; for one that the user named that is a problem."""
+        if path not in self._selection.exact:
+            self._left_out[path] = reason
+            return
+        problem = Problem(
+            where=f"--search {path}",
+            found=f"a parameter that cannot be searched: {reason}",
+            expected="a parameter with a range that acts here",
+            fix="remove it from --search, or change the spec",
+        )
+        self._problems.append(problem)
+
+
+def _kind_of(value: JsonValue) -> LeafKind:
+    match value:
+        case bool():
+            return LeafKind.BOOL
+        case int():
+            return LeafKind.INT
+        case float():
+            return LeafKind.FLOAT
+        case str():
+            return LeafKind.TEXT
+        case _:
+            return LeafKind.OTHER
