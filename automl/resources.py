@@ -9,8 +9,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from automl.errors import AutomlError
-
 PackagedKind: TypeAlias = Literal["schemas", "templates", "studies"]
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -20,13 +18,13 @@ def packaged(kind: PackagedKind) -> Path:
     """Return the folder of one kind of packaged files.
 
     Raises:
-        AutomlError: the installation is incomplete; the folder is nowhere.
+        FileNotFoundError: the installation is incomplete; the folder is nowhere.
     """
     candidates = (_PACKAGE / "packaged" / kind, _PACKAGE.parent / kind)
     for folder in candidates:
         if folder.is_dir():
             return folder
-    raise AutomlError(f"this installation of automl has no {kind}; looked at {candidates[0]} and {candidates[1]}")
+    raise FileNotFoundError(f"this installation of automl has no {kind}; looked at {candidates[0]} and {candidates[1]}")
 
 
 def builtin_skill(name: str) -> Path | None:
