@@ -50,7 +50,7 @@ QUIET_ENVIRONMENT = {
 
 _POLL_S = 0.1
 _RETRY_S = (0.5, 1.0, 2.0, 5.0)
-_NICENESS = 15
+_NICENESS = 5
 
 
 class _Orders:
