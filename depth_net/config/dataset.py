@@ -48,20 +48,22 @@ class AugmentationConfig:
     color_aug_saturation: tuple[float, ...] = setting((0.0, 1.4), "Smallest and largest factor of saturation.")
     color_aug_hue_range: tuple[float, ...] = setting((-5 / 180, 5 / 180), "Smallest and largest shift of hue, turns.")
     spatial_aug_prob: float = setting(
-        1.0,
-        "Probability of a random scale.",
-        minimum=0.0,
-        maximum=1.0,
-        search=Search(low=0.0, high=1.0, requires=_ENABLED),
+        1.0, "Probability of a random scale.", inert="max_scale alone decides; 0 switches the random scale off"
     )
-    min_scale: float = setting(-0.2, "Smallest random scale, as a power of two; never below the crop.")
-    max_scale: float = setting(0.4, "Largest random scale, as a power of two.")
+    min_scale: float = setting(-0.2, "Smallest magnification, as a power of two; never below the crop.")
+    max_scale: float = setting(0.4, "Largest magnification, as a power of two; 0 switches it off.")
     yjitter_prob: float = setting(1.0, "Vertical jitter of stereo pairs.", inert=_STEREO)
     gamma: tuple[float, ...] = setting((1.0, 1.0, 1.0, 1.0), "Gamma of stereo pairs.", inert=_STEREO)
     eraser_aug_prob: float = setting(0.5, "Erased rectangles of stereo pairs.", inert=_STEREO)
     stretch_prob: float = setting(0.8, "Stretch of stereo pairs.", inert=_STEREO)
     max_stretch: float = setting(0.2, "Largest stretch of stereo pairs.", inert=_STEREO)
-    v_flip_prob: float = setting(0.5, "Vertical flip of stereo pairs.", inert=_STEREO)
+    v_flip_prob: float = setting(
+        0.5,
+        "Probability of a vertical flip.",
+        minimum=0.0,
+        maximum=1.0,
+        search=Search(low=0.0, high=1.0, requires=_ENABLED),
+    )
     hshift_prob: float = setting(0.5, "Horizontal shift of stereo pairs.", inert=_STEREO)
     crop_min_valid_disp_ratio: float = setting(0.0, "Least share of valid disparity in a crop.", inert=_STEREO)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from depth_net.config.choices import (
+    BestMetric,
     CompileMode,
     IntervalUnit,
     MonitorName,
@@ -108,6 +109,7 @@ class TrainConfig:
     keep_checkpoints: int = setting(
         2, "Newest checkpoints to keep, besides the best and the last one; 0 keeps all.", minimum=0
     )
+    best_metric: BestMetric = setting(BestMetric.D1, "Value of a validation that chooses dn_model_best.pth.")
     resume: ResumeMode = setting(
         ResumeMode.AUTO, "auto continues from dn_model_latest.pth in the results folder; never starts anew."
     )

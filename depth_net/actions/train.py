@@ -1,0 +1,201 @@
+"""Train one model: read the data, build the model, let Lightning run, leave checkpoints, pictures and status lines."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from lightning.pytorch import Trainer
+from rich.console import Console
+
+from depth_net.checkpoint import CheckpointWriter, find_resume_checkpoint
+from depth_net.config import Precision
+from depth_net.config.checks import spec_notices
+from depth_net.errors import SpecError
+from depth_net.model.depth_anything import DepthAnything
+from depth_net.model.family import ModelType
+from depth_net.model.weights import apply_weights, load_weights
+from depth_net.task import DepthTask
+from depth_net.training.datasets import DepthData
+from depth_net.training.devices import (
+    DevicePlan,
+    build_strategy,
+    decide_compile,
+    pass_nodes_on,
+    plan_devices,
+)
+from depth_net.training.progress import ProgressBar, ProgressLog
+from depth_net.training.random_state import seed_everything
+from depth_net.training.reporting import FinalCheck, PanelWriter, StatusReporter
+
+if TYPE_CHECKING:
+    from lightning.pytorch.callbacks import Callback
+
+    from depth_net.config import ExperimentConfig, TrainConfig
+    from depth_net.status import StatusWriter
+
+logger = logging.getLogger(__name__)
+
+
+def run(config: ExperimentConfig, status: StatusWriter) -> None:
+    """Train as ``config`` says and report to ``status``.
+
+    Raises:
+        SpecError: the spec asks for what this machine or the data cannot give.
+        DataError: the data cannot be used.
+        WeightsError: starting weights are missing or do not fit.
+        DivergenceError: the loss is not finite.
+    """
+    directory = config.results_directory("train")
+    plan = plan_devices(config.train)
+    for notice in (*spec_notices(config, "train"), *plan.notices):
+        logger.warning(notice)
+        status.warning(notice, code="notice")
+    resume = find_resume_checkpoint(directory, config.train)
+    prepare_process(config.train, plan)
+    seed = seed_everything(config.train.seed)
+    data = DepthData(config, seed=seed, on_gpu=plan.on_gpu)
+    steps = count_steps(config, len(data.train_set), plan)
+    task = DepthTask(build_model(config), config, fused=plan.precision is not Precision.FP16)
+    compiled, reason = decide_compile(config.train, on_gpu=plan.on_gpu, steps=steps * config.train.num_epochs)
+    logger.info(reason)
+    if compiled:
+        task.model.compile()
+    if resume is not None:
+        status.running(f"Resuming training from checkpoint: {resume}")
+        logger.info("resuming from %s", resume)
+    status.started("Starting Training Loop.")
+    _fit(_Run(config=config, status=status, directory=directory, plan=plan, data=data, task=task), resume)
+    status.running("Training loop complete.")
+
+
+def build_model(config: ExperimentConfig) -> DepthAnything:
+    """Build the model and fill it from ``mono_backbone.pretrained_path``, then ``pretrained_model_path``.
+
+    Raises:
+        SpecError: the encoder or the depth range cannot be used.
+        WeightsError: weights are missing or do not fit.
+    """
+    metric = config.model.model_type is ModelType.METRIC
+    model = DepthAnything(
+        encoder=config.model.encoder.value,
+        model_type=config.model.model_type,
+        max_depth_m=config.dataset.max_depth if metric else None,
+        convolution_init=config.model.convolution_init.value,
+        activation_checkpointing=config.train.activation_checkpoint,
+    )
+    for path in (config.model.mono_backbone.pretrained_path, config.train.pretrained_model_path):
+        if path:
+            apply_weights(model, load_weights(Path(path).expanduser()), is_starting_point=True)
+            logger.info("starting from the weights in %s", path)
+    return model
+
+
+def count_steps(config: ExperimentConfig, images: int, plan: DevicePlan) -> int:
+    """Return the optimiser steps of one epoch.
+
+    Raises:
+        SpecError: the training split is smaller than one batch over all devices.
+    """
+    batch = config.dataset.train_dataset.batch_size
+    batches = images // plan.world_size // batch
+    if not batches:
+        raise SpecError(
+            f"dataset.train_dataset.batch_size: found {batch} on {plan.world_size} devices for {images} images, "
+            f"expected at most {max(1, images // plan.world_size)}; lower the batch size or add images"
+        )
+    return -(-batches // config.train.accumulate_grad_batches)
+
+
+def prepare_process(train: TrainConfig, plan: DevicePlan) -> None:
+    """Set what PyTorch keeps per process: threads, TF32, deterministic algorithms."""
+    if train.threads:
+        torch.set_num_threads(train.threads)
+    if plan.on_gpu:
+        torch.set_float32_matmul_precision("high" if train.allow_tf32 else "highest")
+        torch.backends.cudnn.allow_tf32 = train.allow_tf32
+        torch.backends.cudnn.benchmark = train.cudnn.benchmark
+        torch.backends.cudnn.deterministic = train.cudnn.deterministic
+        if train.cudnn.deterministic:
+            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    pass_nodes_on(plan)
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    logging.getLogger("lightning.fabric").setLevel(logging.ERROR)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Run:
+    config: ExperimentConfig
+    status: StatusWriter
+    directory: Path
+    plan: DevicePlan
+    data: DepthData
+    task: DepthTask
+
+    @property
+    def images_per_step(self) -> int:
+        return self.config.dataset.train_dataset.batch_size * self.plan.world_size
+
+
+def _fit(run: _Run, resume: Path | None) -> None:
+    with warnings.catch_warnings():
+        # Advice on loader workers and experimental features; what matters is told in words of ours.
+        warnings.filterwarnings("ignore", module=r"lightning\..*")
+        warnings.filterwarnings("ignore", module=r"torch\..*")
+        trainer = build_trainer(run)
+        trainer.fit(run.task, datamodule=run.data, ckpt_path=resume, weights_only=True if resume else None)
+
+
+def build_trainer(run: _Run) -> Trainer:
+    """Return Lightning's trainer for a run."""
+    train = run.config.train
+    options: dict[str, Any] = {"devices": list(run.plan.devices)} if run.plan.on_gpu else {"devices": 1}
+    return Trainer(
+        accelerator="gpu" if run.plan.on_gpu else "cpu",
+        strategy=build_strategy(run.plan, train),
+        num_nodes=run.plan.nodes,
+        precision=run.plan.lightning_precision,
+        max_epochs=train.num_epochs,
+        accumulate_grad_batches=train.accumulate_grad_batches,
+        gradient_clip_val=train.clip_grad_norm or None,
+        gradient_clip_algorithm="value",
+        check_val_every_n_epoch=min(train.validation_interval, train.num_epochs),
+        num_sanity_val_steps=0,
+        callbacks=_callbacks(run),
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+        fast_dev_run=train.is_dry_run,
+        default_root_dir=run.directory,
+        **options,
+    )
+
+
+def _callbacks(run: _Run) -> list[Callback]:
+    train = run.config.train
+    images = len(run.data.train_set) // run.images_per_step * run.images_per_step
+    callbacks: list[Callback] = [StatusReporter(run.status, run.task, images)]
+    if train.panels:
+        section = run.config.dataset.val_dataset
+        callbacks.append(
+            PanelWriter(
+                run.directory / "panels",
+                run.task,
+                images=-(-len(run.data.val_set) // run.plan.world_size),
+                batch_size=section.batch_size,
+            )
+        )
+    if sys.stderr.isatty():
+        callbacks.append(ProgressBar(run.task, run.images_per_step, Console(stderr=True)))
+    else:
+        callbacks.append(ProgressLog(run.task, train.log_every_n_steps))
+    if not train.is_dry_run:
+        callbacks.append(CheckpointWriter(run.directory, train, lambda: run.task.kpi))
+    return [*callbacks, FinalCheck(run.task)]

@@ -1,0 +1,178 @@
+"""Checkpoints of a training run: their names, the links to the newest and the best, and which of them are kept.
+
+Names and container are those of the reference (``model_epoch_000_step_00003.pth``, ``dn_model_latest.pth``): its tools
+read ours. New here: ``dn_model_best.pth``, older files removed, and files and links that are never half-written.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from lightning.pytorch.callbacks import Checkpoint
+from typing_extensions import override
+
+from depth_net.config import IntervalUnit, ResumeMode
+from depth_net.errors import DivergenceError, SpecError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from lightning.pytorch import LightningModule, Trainer
+
+    from depth_net.config import TrainConfig
+
+logger = logging.getLogger(__name__)
+
+LATEST: Final = "dn_model_latest.pth"
+BEST: Final = "dn_model_best.pth"
+SUFFIXES: Final = (".pth", ".tlt")
+_NAME: Final = re.compile(r"^model_epoch_(\d+)_step_(\d+)\.pth$")
+
+
+def checkpoint_name(epoch: int, step: int) -> str:
+    """Return the file name of a checkpoint.
+
+    Args:
+        epoch: Epoch from 0.
+        step: Optimiser steps done.
+    """
+    return f"model_epoch_{epoch:03d}_step_{step:05d}.pth"
+
+
+def find_resume_checkpoint(directory: Path, train: TrainConfig) -> Path | None:
+    """Return the checkpoint from which a run in ``directory`` goes on, if there is one.
+
+    Raises:
+        SpecError: ``train.resume_training_checkpoint_path`` names no checkpoint.
+    """
+    named = train.resume_training_checkpoint_path
+    if named:
+        path = Path(named).expanduser()
+        if path.suffix not in SUFFIXES or not path.is_file():
+            raise SpecError(
+                f"train.resume_training_checkpoint_path: found {path}, expected an existing file that ends in "
+                f"{' or '.join(SUFFIXES)}; remove the key to start anew"
+            )
+        return path
+    if train.resume is ResumeMode.NEVER:
+        return None
+    latest = directory / LATEST
+    return latest.resolve() if latest.exists() else None
+
+
+class CheckpointWriter(Checkpoint):
+    """Saves a run at its intervals, when it improves, when it is asked to stop and when it fails.
+
+    Args:
+        directory: Where to write.
+        train: Intervals, how many files to keep, and the value that decides which is best.
+        kpi: Gives the values of the last validation, e.g. ``val/d1``.
+    """
+
+    def __init__(self, directory: Path, train: TrainConfig, kpi: Callable[[], Mapping[str, float]]) -> None:
+        self._directory = directory
+        self._train = train
+        self._kpi = kpi
+        self._interval = train.checkpoint_interval
+        if train.checkpoint_interval_unit is IntervalUnit.EPOCH:
+            self._interval = min(train.checkpoint_interval, train.num_epochs)
+        self._saved_step = -1
+        self._best_score = -math.inf
+        self._best_name: str | None = None
+
+    @property
+    def best_path(self) -> Path | None:
+        """The best checkpoint so far."""
+        return self._directory / self._best_name if self._best_name else None
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a resumed run has to know."""
+        return {"best_score": self._best_score, "best_name": self._best_name}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from the state of an earlier run, if its best file is still there."""
+        name = state_dict["best_name"]
+        if name and (self._directory / name).exists():
+            self._best_score, self._best_name = float(state_dict["best_score"]), name
+
+    @override
+    def on_train_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        """Save at the step interval, and at once when the process is asked to stop."""
+        by_step = self._train.checkpoint_interval_unit is IntervalUnit.STEP
+        due = by_step and trainer.global_step % self._interval == 0
+        if (due or trainer.received_sigterm) and trainer.global_step != self._saved_step:
+            self._save(trainer, trainer.current_epoch)
+
+    @override
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Save at the epoch interval, at the end, and when the validation of this epoch is the best one so far."""
+        epoch = trainer.current_epoch
+        improved = self._improves(trainer)
+        last = epoch + 1 == self._train.num_epochs
+        due = self._train.checkpoint_interval_unit is IntervalUnit.EPOCH and (epoch + 1) % self._interval == 0
+        if improved:
+            self._best_name = checkpoint_name(epoch, trainer.global_step)
+        if due or last or improved:
+            self._save(trainer, epoch)
+        if improved and trainer.is_global_zero:
+            link(self._directory / BEST, checkpoint_name(epoch, trainer.global_step))
+
+    @override
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Save what was reached, unless the weights are what failed or the step is saved already."""
+        started = trainer.global_step > 0 and trainer.training
+        if started and not isinstance(exception, DivergenceError) and trainer.global_step != self._saved_step:
+            self._save(trainer, trainer.current_epoch)
+
+    def _improves(self, trainer: Trainer) -> bool:
+        """Take note of the score of an epoch with a validation; tell whether it is the best one."""
+        if (trainer.current_epoch + 1) % min(self._train.validation_interval, self._train.num_epochs):
+            return False
+        metric = self._train.best_metric
+        value = self._kpi().get(metric.value, math.nan)
+        score = value if metric.higher_is_better else -value
+        if not math.isfinite(score) or score <= self._best_score:
+            return False
+        self._best_score = score
+        return True
+
+    def _save(self, trainer: Trainer, epoch: int) -> None:
+        name = checkpoint_name(epoch, trainer.global_step)
+        unfinished = self._directory / f".{name}.part"
+        trainer.save_checkpoint(unfinished)
+        self._saved_step = trainer.global_step
+        if trainer.is_global_zero:
+            unfinished.replace(self._directory / name)
+            link(self._directory / LATEST, name)
+            self._prune(name)
+        trainer.strategy.barrier("checkpoint")
+
+    def _prune(self, newest: str) -> None:
+        if not self._train.keep_checkpoints:
+            return
+        names = sorted(
+            (path.name for path in self._directory.iterdir() if _NAME.match(path.name)),
+            key=lambda name: tuple(map(int, _NAME.findall(name)[0])),
+        )
+        for name in names[: -self._train.keep_checkpoints]:
+            if name not in (newest, self._best_name):
+                (self._directory / name).unlink(missing_ok=True)
+
+
+def link(place: Path, name: str) -> None:
+    """Make ``place`` a relative link to the file ``name`` beside it, replacing an older link at once."""
+    fresh = place.with_name(f".{place.name}.part")
+    fresh.unlink(missing_ok=True)
+    fresh.symlink_to(name)
+    fresh.replace(place)

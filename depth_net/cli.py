@@ -1,0 +1,154 @@
+"""The command ``depth_net``: ``depth_net train -e spec.yaml key=value ...`` and its sisters.
+
+`main` is also a function of its arguments: it keeps no global state and imports nothing heavy before it knows what to
+do, so that a server can import once (`preload`) and call it in a forked child.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from depth_net.errors import DepthNetError
+from depth_net.execution import Request, execute
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+logger = logging.getLogger(__name__)
+
+ACTIONS: Final = {
+    "train": "train a model",
+    "evaluate": "score a checkpoint on the test split",
+    "inference": "predict depth for images",
+    "export": "write an ONNX file",
+    "quantize": "store the weights in 8 bits",
+    "convert": "write annotation files for a folder of images",
+}
+_ENGINE: Final = (
+    "gen_trt_engine runs in the deploy container, which has TensorRT:\n"
+    "  docker run --rm --gpus all -v DIR:DIR <deploy image> depth_net gen_trt_engine -e {spec}\n"
+    "export first: depth_net export -e spec.yaml export.checkpoint=MODEL.pth export.onnx_file=DIR/model.onnx"
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status.
+
+    Args:
+        argv: Words after the program's name; None reads those of this process.
+    """
+    _configure_logging()
+    arguments = _parser().parse_args(argv)
+    match arguments.action:
+        case "default_specs":
+            return _guarded(lambda: _default_specs(arguments))
+        case "demo-data":
+            return _guarded(lambda: _demo_data(Path(arguments.directory)))
+        case "check":
+            return _guarded(lambda: _check(arguments))
+        case "gen_trt_engine":
+            print(_ENGINE.format(spec=arguments.experiment_spec_file or "spec.yaml"))  # noqa: T201 - the command's output
+            return 1
+        case _:
+            return _run(arguments)
+
+
+def preload() -> None:
+    """Import everything that training needs, for a process that will be forked."""
+    importlib.import_module("depth_net.actions.train")
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    if not arguments.experiment_spec_file:
+        return _refuse("no spec: name it with -e SPEC")
+    spec = Path(arguments.experiment_spec_file)
+    if not spec.is_file():
+        return _refuse(f"the spec {spec} does not exist")
+    exit_status = execute(Request(action=arguments.action, spec=spec, overrides=tuple(arguments.overrides)))
+    # The last line of the log, which the reference's tools look for.
+    logger.info("Execution status: %s", "FAIL" if exit_status else "PASS")
+    return exit_status
+
+
+def _refuse(text: str) -> int:
+    logger.error(text)
+    logger.info("Execution status: FAIL")
+    return 1
+
+
+def _default_specs(arguments: argparse.Namespace) -> int:
+    from depth_net.actions.default_specs import run  # noqa: PLC0415 - only for this command
+
+    words = dict(word.split("=", 1) for word in arguments.overrides if "=" in word)
+    folder = words.get("results_dir") or next((word for word in arguments.overrides if "=" not in word), "")
+    for path in run(Path(folder or "default_specs")):
+        print(path)  # noqa: T201 - the command's output
+    return 0
+
+
+def _demo_data(directory: Path) -> int:
+    from depth_net.actions.demo_data import write_demo_data  # noqa: PLC0415 - imports NumPy and OpenCV
+
+    write_demo_data(directory)
+    return 0
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from depth_net.spec import load_spec  # noqa: PLC0415 - only for this command
+
+    if not arguments.experiment_spec_file:
+        return _refuse("no spec: name it with -e SPEC")
+    config = load_spec(arguments.experiment_spec_file, arguments.overrides, action="check")
+    from depth_net.actions.check import inspect_data  # noqa: PLC0415 - imports NumPy and OpenCV
+
+    report = inspect_data(config, devices=config.train.num_gpus * config.train.num_nodes)
+    for line in (*report.sources, *report.findings):
+        print(line)  # noqa: T201 - the command's output
+    print(f"{len(report.findings)} findings, {len(report.errors)} of them errors")  # noqa: T201 - the command's output
+    return 1 if report.errors else 0
+
+
+def _guarded(command: object) -> int:
+    try:
+        return int(command()) if callable(command) else 1
+    except (DepthNetError, OSError) as error:
+        logger.error("%s", error)  # noqa: TRY400 - the message says it all
+        return 1
+
+
+def _configure_logging() -> None:
+    """Log to standard output at TAO_LOGGING_LEVEL, as the reference does, unless the host program set up logging."""
+    if logging.getLogger().handlers:
+        return
+    level = os.environ.get("TAO_LOGGING_LEVEL", "INFO").upper()
+    logging.basicConfig(
+        level=level if level in logging.getLevelNamesMapping() else "INFO",
+        format="%(asctime)s %(levelname)-7s %(message)s",
+        datefmt="%H:%M:%S",
+        stream=sys.stdout,
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="depth_net", description="Monocular depth: train, evaluate, export.")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    for name, text in ACTIONS.items():
+        _add_spec_arguments(actions.add_parser(name, help=text))
+    _add_spec_arguments(actions.add_parser("check", help="look at the spec and its data, train nothing"))
+    _add_spec_arguments(actions.add_parser("gen_trt_engine", help="say how to build a TensorRT engine"))
+    specs = actions.add_parser("default_specs", help="write a spec with every default for each action")
+    specs.add_argument("overrides", nargs="*", metavar="DIR", help="folder, also as results_dir=DIR")
+    demo = actions.add_parser("demo-data", help="write the demo data set")
+    demo.add_argument("directory", help="folder to write to")
+    return parser
+
+
+def _add_spec_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-e", "--experiment_spec_file", metavar="SPEC", help="YAML file")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="replaces a value of the spec")

@@ -1,0 +1,105 @@
+"""The optimiser and the learning-rate schedule.
+
+Two groups: the encoder learns at ``train.optim.lr``, the head ``head_lr_multiplier`` times faster; weight decay acts on
+everything. Every schedule advances once per optimiser step. The reference gives OneCycleLR one rate for both groups, so
+that the head loses its multiplier; here it keeps it.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
+
+from torch.optim import AdamW
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
+
+from depth_net.config import OptimConfig, Scheduler
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from torch import nn
+
+BETAS = (0.9, 0.999)
+
+
+class TwoPartModel(Protocol):
+    """What the optimiser needs to know of a model."""
+
+    def encoder_parameters(self) -> Iterator[nn.Parameter]:
+        """Trainable weights of the encoder."""
+
+    def head_parameters(self) -> Iterator[nn.Parameter]:
+        """Trainable weights of the head."""
+
+
+def build_optimizer(model: TwoPartModel, optim: OptimConfig, *, fused: bool) -> AdamW:
+    """Return AdamW over the encoder (first group) and the head (second group).
+
+    Args:
+        model: The model.
+        optim: Rates and decay.
+        fused: One kernel per group and step; not with the gradient scaler of fp16, which must look at gradients first.
+    """
+    groups = [
+        {"params": list(model.encoder_parameters()), "lr": optim.lr, "name": "encoder"},
+        {"params": list(model.head_parameters()), "lr": optim.lr * optim.head_lr_multiplier, "name": "head"},
+    ]
+    return AdamW(groups, lr=optim.lr, betas=BETAS, weight_decay=optim.weight_decay, fused=fused)
+
+
+def build_scheduler(optimizer: AdamW, optim: OptimConfig, total_steps: int) -> LRScheduler:
+    """Return the schedule of the whole run.
+
+    Args:
+        optimizer: From `build_optimizer`.
+        optim: Kind and numbers of the schedule.
+        total_steps: Optimiser steps of the whole run, >= 1.
+    """
+    rates = [float(group["lr"]) for group in optimizer.param_groups]
+    if optim.lr_scheduler is Scheduler.ONE_CYCLE:
+        return OneCycleLR(optimizer, max_lr=rates, total_steps=total_steps)
+    factors: list[Callable[[int], float]] = [
+        partial(learning_rate_factor, optim=optim, total_steps=total_steps, rate=rate) for rate in rates
+    ]
+    return LambdaLR(optimizer, lr_lambda=factors)
+
+
+def learning_rate_factor(step: int, *, optim: OptimConfig, total_steps: int, rate: float) -> float:
+    """Return the learning rate of a step over the rate that the spec names.
+
+    Args:
+        step: Optimiser step from 0; may reach ``total_steps``, after the last one.
+        optim: Kind and numbers of the schedule; not OneCycleLR.
+        total_steps: Optimiser steps of the whole run, >= 1.
+        rate: The group's own rate; CosineAnnealingLR ends at the same ``min_lr`` for every group.
+
+    Returns:
+        Factor in [0, 1].
+    """
+    done = min(step / total_steps, 1.0)
+    warm = warm_up_factor(step, optim, total_steps)
+    match optim.lr_scheduler:
+        case Scheduler.MULTI_STEP:
+            return warm * optim.lr_decay ** bisect_right(sorted(optim.lr_steps), step)
+        case Scheduler.STEP:
+            return warm * optim.lr_decay ** (step // optim.lr_step_size)
+        case Scheduler.LAMBDA | Scheduler.POLYNOMIAL:
+            return warm * (1.0 - done)
+        case Scheduler.COSINE:
+            floor = optim.min_lr / rate
+            return warm * (floor + (1.0 - floor) * (1.0 + math.cos(math.pi * done)) / 2.0)
+        case Scheduler.ONE_CYCLE:
+            raise ValueError("OneCycleLR is not a plain factor of the learning rate")
+
+
+def warm_up_factor(step: int, optim: OptimConfig, total_steps: int) -> float:
+    """Return the share of the scheduled rate that a linear warm-up leaves; 1 without one and after it.
+
+    Over ``W = round(warmup_fraction * total_steps)`` steps the factor is ``(step + 1) / (W + 1)``: never 0, so that no
+    batch is wasted.
+    """
+    steps = round(optim.warmup_fraction * total_steps)
+    return 1.0 if step >= steps else (step + 1) / (steps + 1)

@@ -1,0 +1,239 @@
+"""The training task: one model, its loss, its optimiser and its validation, wired for Lightning.
+
+The mathematics is elsewhere: `depth_net.losses`, `depth_net.metrics`, `depth_net.optim`. Losses and metrics are in 32
+bits whatever the arithmetic of the model. Inside this module the model is called ``model``, so that a checkpoint
+has the names of the container's (``model.pretrained.*``).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from lightning.pytorch import LightningModule
+from torch.nn import functional
+from torchmetrics import Metric
+from typing_extensions import override
+
+from depth_net.data.families import resolve_depth_range
+from depth_net.errors import WeightsError
+from depth_net.losses import loss_of
+from depth_net.metrics import DepthMetrics
+from depth_net.model.family import ModelType
+from depth_net.model.weights import METADATA_KEY, metadata_of
+from depth_net.optim import build_optimizer, build_scheduler
+from depth_net.training.baseline import ConstantBaseline, OutputSpread
+from depth_net.training.divergence import DivergenceGuard
+from depth_net.training.random_state import random_state, restore_random_state
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lightning.pytorch.utilities.types import OptimizerLRScheduler
+    from torch import Tensor
+
+    from depth_net.config import ExperimentConfig
+    from depth_net.data.loaders import Batch
+    from depth_net.model.depth_anything import DepthAnything
+
+RANDOM_KEY = "depth_net_random_state"
+"""Under this key a checkpoint keeps the state of the random generators."""
+
+
+class DepthTask(LightningModule):
+    """Trains and validates one model.
+
+    Args:
+        model: The model.
+        config: The spec.
+        fused: Whether the optimiser uses one kernel per group.
+    """
+
+    def __init__(self, model: DepthAnything, config: ExperimentConfig, *, fused: bool) -> None:
+        super().__init__()
+        self.model = model
+        self.config = config
+        self.kpi: dict[str, float] = {}
+        self.spread = 1.0
+        self.observer: PredictionObserver | None = None
+        self._fused = fused
+        self._loss = loss_of(model.model_type)
+        limits = resolve_depth_range(config.dataset.min_depth, config.dataset.max_depth)
+        metric = model.model_type is ModelType.METRIC
+        self.metrics = DepthMetrics(
+            model.model_type, min_depth_m=limits.min_m if metric else None, max_depth_m=limits.max_m if metric else None
+        )
+        self.val_loss = MeanLoss()
+        self.baseline = ConstantBaseline(model.model_type, min_depth_m=limits.min_m, max_depth_m=limits.max_m)
+        self.output_spread = OutputSpread()
+        self._d1_constant: float | None = None
+        self._guard: DivergenceGuard | None = None
+        self._loss_sum = torch.zeros(())
+        self._loss_count = 0
+
+    @override
+    def on_train_start(self) -> None:
+        self._guard = DivergenceGuard(self.device, shared=self.trainer.world_size > 1)
+
+    @override
+    def on_train_epoch_start(self) -> None:
+        self._loss_sum = torch.zeros((), device=self.device)
+        self._loss_count = 0
+
+    @override
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        predicted = self.model(batch["image"])
+        target, valid = batch["target"], batch["valid"]
+        if isinstance(target, list) or isinstance(valid, list):
+            raise TypeError("a training batch has its targets stacked")
+        with torch.autocast(self.device.type, enabled=False):
+            loss = self._loss(predicted.float(), target[:, 0], valid[:, 0])
+        if self._guard is not None:
+            step = self.trainer.fit_loop.total_batch_idx
+            self._guard.watch(loss, epoch=self.current_epoch, step=step)
+        self._loss_sum += loss.detach()
+        self._loss_count += 1
+        return loss
+
+    def mean_train_loss(self) -> float:
+        """Return the mean loss of the epoch so far over all processes; waits for the device.
+
+        Raises:
+            DivergenceError: a loss of this epoch was not finite.
+        """
+        if self._guard is not None:
+            self._guard.finish(epoch=self.current_epoch)
+        mean = self._loss_sum / max(1, self._loss_count)
+        reduced = self.trainer.strategy.reduce(mean, reduce_op="mean")
+        return float(reduced)
+
+    def running_loss(self) -> float:
+        """Return the mean loss of this process in the epoch so far; waits for the device."""
+        return float(self._loss_sum) / max(1, self._loss_count)
+
+    def learning_rate(self) -> float:
+        """Return the present learning rate of the encoder."""
+        optimizers = self.trainer.optimizers
+        return float(optimizers[0].param_groups[0]["lr"]) if optimizers else 0.0
+
+    @override
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        images = self.model(batch["image"]).float()
+        with torch.autocast(self.device.type, enabled=False):
+            self.output_spread.update(images)
+            for index, padded in enumerate(images):
+                predicted = to_native(padded, batch["resized_size"][index], batch["image_size"][index])
+                target, valid = batch["target"][index][0], batch["valid"][index][0]
+                self.val_loss.update(self._loss(predicted[None], target[None], valid[None]))
+                self.metrics.update([predicted], [target], [valid])
+                if self._d1_constant is None:
+                    self.baseline.update(target, valid)
+                if self.observer is not None:
+                    self.observer.see(batch, batch_idx, index, predicted)
+
+    @override
+    def on_validation_epoch_end(self) -> None:
+        if self._d1_constant is None:
+            self._d1_constant = float(self.baseline.compute())
+        measured = {name: float(value) for name, value in self.metrics.compute().items()}
+        first = ("d1", "d2", "d3", "abs_rel")
+        self.kpi = {
+            "val/loss": float(self.val_loss.compute()),
+            **{f"val/{name}": measured.pop(name) for name in first},
+            "val/d1_constant": self._d1_constant,
+            **{f"val/{name}": value for name, value in measured.items()},
+        }
+        self.spread = float(self.output_spread.compute())
+        for metric in (self.metrics, self.val_loss, self.output_spread):
+            metric.reset()
+
+    @override
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        optim = self.config.train.optim
+        optimizer = build_optimizer(self.model, optim, fused=self._fused)
+        scheduler = build_scheduler(optimizer, optim, int(self.trainer.estimated_stepping_batches))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    @override
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        dataset = self.config.dataset
+        checkpoint[METADATA_KEY] = {
+            **metadata_of(self.model, min_depth_m=dataset.min_depth),
+            "input_mean": list(dataset.val_dataset.augmentation.input_mean),
+            "input_std": list(dataset.val_dataset.augmentation.input_std),
+            "crop_size": list(dataset.val_dataset.augmentation.crop_size),
+        }
+        checkpoint[RANDOM_KEY] = random_state()
+
+    @override
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        metadata: Mapping[str, Any] = checkpoint.get(METADATA_KEY, {})
+        ours = metadata_of(self.model, min_depth_m=self.config.dataset.min_depth)
+        differences = [
+            f"{key}: found {metadata[key]}, expected {ours[key]}"
+            for key in ("model_type", "encoder", "max_depth")
+            if key in metadata and metadata[key] != ours[key]
+        ]
+        if differences:
+            raise WeightsError(
+                "the checkpoint to resume from belongs to another model; "
+                + "; ".join(differences)
+                + "; correct the spec, or set train.resume=never to start anew"
+            )
+        if RANDOM_KEY in checkpoint:
+            restore_random_state(checkpoint[RANDOM_KEY])
+
+
+class PredictionObserver:
+    """Is shown the predictions of a validation, one by one."""
+
+    def see(self, batch: Batch, batch_idx: int, index: int, predicted: Tensor) -> None:
+        """Look at one prediction.
+
+        Args:
+            batch: The batch.
+            batch_idx: Its number in this validation, from 0.
+            index: The image in the batch.
+            predicted: Metres or disparity at native size, shape (H, W).
+        """
+        raise NotImplementedError
+
+
+class MeanLoss(Metric):
+    """Mean of the losses of single images over all processes; NaN stays NaN."""
+
+    full_state_update = False
+    total: Tensor
+    count: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add_state("total", default=torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
+        self.add_state("count", default=torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
+
+    def update(self, loss: Tensor) -> None:
+        """Add the loss of one image, a scalar."""
+        self.total = self.total + loss.detach().double()
+        self.count = self.count + 1
+
+    def compute(self) -> Tensor:
+        """Return the mean; NaN without an image."""
+        return self.total / self.count
+
+
+def to_native(padded: Tensor, resized_size: list[int], native_size: list[int]) -> Tensor:
+    """Cut off the padding of one predicted map and bring it to the size of its photograph.
+
+    Args:
+        padded: Shape (H, W), as the model gives it.
+        resized_size: [height, width] of the image without padding.
+        native_size: [height, width] of the photograph.
+
+    Returns:
+        Shape ``native_size``; bilinear with aligned corners, as in the reference.
+    """
+    height, width = resized_size
+    cut = padded[None, None, :height, :width]
+    if resized_size == native_size:
+        return cut[0, 0]
+    return functional.interpolate(cut, size=tuple(native_size), mode="bilinear", align_corners=True)[0, 0]

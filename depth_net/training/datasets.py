@@ -1,0 +1,116 @@
+"""The data sets and loaders of a spec."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from lightning.pytorch import LightningDataModule
+
+from depth_net.data.augmentation import AugmentationSettings
+from depth_net.data.dataset import DepthDataset, build_dataset
+from depth_net.data.loaders import build_loader
+from depth_net.training.resumable_loader import ResumableLoader
+
+if TYPE_CHECKING:
+    from torch.utils.data import DataLoader
+
+    from depth_net.config import AugmentationConfig, ExperimentConfig, SplitConfig
+    from depth_net.data.loaders import Batch
+
+SplitName = Literal["train", "val", "test", "infer"]
+_MEGABYTE = 1 << 20
+
+
+def split_of(config: ExperimentConfig, split: SplitName) -> SplitConfig:
+    """Return the section of the spec that describes ``split``."""
+    match split:
+        case "train":
+            return config.dataset.train_dataset
+        case "val":
+            return config.dataset.val_dataset
+        case "test":
+            return config.dataset.test_dataset
+        case "infer":
+            return config.dataset.infer_dataset
+
+
+def dataset_of(config: ExperimentConfig, split: SplitName, *, seed: int) -> DepthDataset:
+    """Read the annotation files of one split.
+
+    Raises:
+        SpecError: a reader that does not exist or does not belong to the model's family.
+        DataError: annotation lines that cannot be used.
+    """
+    section = split_of(config, split)
+    height, width = section.augmentation.crop_size
+    return build_dataset(
+        [(source.dataset_name, Path(source.data_file).expanduser()) for source in section.data_sources],
+        split=split,
+        model_type=config.model.model_type,
+        crop_size=(height, width),
+        input_mean=section.augmentation.input_mean,
+        input_std=section.augmentation.input_std,
+        min_depth_m=config.dataset.min_depth,
+        max_depth_m=config.dataset.max_depth,
+        normalize_depth=config.dataset.normalize_depth,
+        augmentation=augmentation_of(section.augmentation) if split == "train" else None,
+        cache_bytes=section.cache_mb * _MEGABYTE,
+        seed=seed,
+    )
+
+
+def augmentation_of(section: AugmentationConfig) -> AugmentationSettings:
+    """Return the random changes that a section of the spec asks for."""
+    return AugmentationSettings(
+        enabled=section.enabled,
+        h_flip_prob=section.h_flip_prob,
+        v_flip_prob=section.v_flip_prob,
+        color_aug_prob=section.color_aug_prob,
+        color_aug_brightness=section.color_aug_brightness,
+        color_aug_contrast=section.color_aug_contrast,
+        color_aug_saturation=(section.color_aug_saturation[0], section.color_aug_saturation[1]),
+        color_aug_hue_range=(section.color_aug_hue_range[0], section.color_aug_hue_range[1]),
+        min_scale=section.min_scale,
+        max_scale=section.max_scale,
+    )
+
+
+class DepthData(LightningDataModule):
+    """Training and validation loaders; each process gets its own share of the samples.
+
+    Args:
+        config: The spec.
+        seed: Start of all randomness of the samples and their order.
+        on_gpu: Whether batches go to a GPU.
+    """
+
+    def __init__(self, config: ExperimentConfig, *, seed: int, on_gpu: bool) -> None:
+        super().__init__()
+        self._config = config
+        self._seed = seed
+        self._on_gpu = on_gpu
+        self.train_set = dataset_of(config, "train", seed=seed)
+        self.val_set = dataset_of(config, "val", seed=seed)
+
+    def train_dataloader(self) -> ResumableLoader:
+        """Return the loader of the training split, shuffled anew in each epoch."""
+        return ResumableLoader(self._loader(self.train_set, self._config.dataset.train_dataset, training=True))
+
+    def val_dataloader(self) -> DataLoader[Batch]:
+        """Return the loader of the validation split, in order."""
+        return self._loader(self.val_set, self._config.dataset.val_dataset, training=False)
+
+    def _loader(self, dataset: DepthDataset, section: SplitConfig, *, training: bool) -> DataLoader[Batch]:
+        trainer = self.trainer
+        return build_loader(
+            dataset,
+            batch_size=section.batch_size,
+            workers=section.workers,
+            shuffle=training,
+            drop_last=training,
+            pin_memory=section.pin_memory and self._on_gpu,
+            seed=self._seed,
+            rank=trainer.global_rank if trainer else 0,
+            world_size=trainer.world_size if trainer else 1,
+        )

@@ -1,0 +1,158 @@
+"""Which devices, how many processes and which arithmetic a spec means on this machine.
+
+The spec asks; the machine decides: without a GPU a run uses the processor in 32 bits and says so. ``WORLD_SIZE`` is the
+number of nodes, as in the reference; the spec file is never rewritten.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import torch
+
+from depth_net.config import CompileMode, Precision, Strategy
+from depth_net.errors import SpecError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from depth_net.config import TrainConfig
+
+_NODES: Final = "DEPTH_NET_NODES"
+"""Carries the number of nodes to the processes that Lightning starts, where WORLD_SIZE counts processes."""
+_COMPILE_PAYS_FROM: Final = 1500
+"""Steps from which compiling is worth its first minute or two."""
+_PRECISIONS: Final = {Precision.FP32: "32-true", Precision.BF16: "bf16-mixed", Precision.FP16: "16-mixed"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DevicePlan:
+    """Devices of one run.
+
+    Attributes:
+        on_gpu: Whether GPUs are used.
+        devices: Indices of the GPUs; empty on a processor.
+        nodes: Number of machines.
+        precision: Arithmetic that will really be used.
+        notices: What differs from the spec, as sentences.
+    """
+
+    on_gpu: bool
+    devices: tuple[int, ...]
+    nodes: int
+    precision: Precision
+    notices: tuple[str, ...]
+
+    @property
+    def world_size(self) -> int:
+        """Number of processes."""
+        return max(1, len(self.devices)) * self.nodes
+
+    @property
+    def lightning_precision(self) -> Any:  # noqa: ANN401 - a literal type that Lightning does not export
+        """Lightning's word for the arithmetic."""
+        return _PRECISIONS[self.precision]
+
+
+def plan_devices(train: TrainConfig, environment: Mapping[str, str] = os.environ) -> DevicePlan:
+    """Return the devices for a run on this machine.
+
+    Raises:
+        SpecError: more GPUs are asked for than this process can see.
+    """
+    nodes = count_nodes(train, environment)
+    if not torch.cuda.is_available():
+        notices = []
+        if train.precision is not Precision.FP32:
+            notices.append(f"train.precision {train.precision} needs a GPU; computing in fp32 on the processor")
+        if train.num_gpus > 1:
+            notices.append(f"train.num_gpus {train.num_gpus} is not available; computing on the processor")
+        return DevicePlan(on_gpu=False, devices=(), nodes=nodes, precision=Precision.FP32, notices=tuple(notices))
+    precision, notices = train.precision, []
+    if precision is Precision.BF16 and not torch.cuda.is_bf16_supported():
+        precision = Precision.FP32
+        notices.append("this GPU has no bf16; computing in fp32")
+    return DevicePlan(on_gpu=True, devices=choose_gpus(train), nodes=nodes, precision=precision, notices=tuple(notices))
+
+
+def choose_gpus(train: TrainConfig) -> tuple[int, ...]:
+    """Return GPU indices: ``gpu_ids`` if they are ``num_gpus`` many, else the first of the larger number.
+
+    Raises:
+        SpecError: more or other GPUs than this process can see.
+    """
+    count = max(train.num_gpus, len(train.gpu_ids))
+    chosen = train.gpu_ids if len(train.gpu_ids) == train.num_gpus else tuple(range(count))
+    visible = torch.cuda.device_count()
+    if max(chosen) >= visible:
+        raise SpecError(
+            f"train.num_gpus and train.gpu_ids: found GPUs {', '.join(map(str, chosen))}, expected indices below "
+            f"{visible}, the number of GPUs that this process can see"
+        )
+    return chosen
+
+
+def count_nodes(train: TrainConfig, environment: Mapping[str, str] = os.environ) -> int:
+    """Return the number of machines: of torchrun, else ``WORLD_SIZE``, else ``train.num_nodes``.
+
+    Raises:
+        SpecError: WORLD_SIZE is not a number of nodes.
+    """
+    if _NODES in environment:
+        return int(environment[_NODES])
+    text = environment.get("WORLD_SIZE", "")
+    if not text:
+        return train.num_nodes
+    if not text.isdigit() or int(text) < 1:
+        raise SpecError(f"the variable WORLD_SIZE: found {text!r}, expected the number of nodes, from 1")
+    if "TORCHELASTIC_RUN_ID" in environment:
+        return max(1, int(text) // int(environment.get("LOCAL_WORLD_SIZE", "1")))
+    return int(text)
+
+
+def pass_nodes_on(plan: DevicePlan) -> None:
+    """Tell the number of nodes to the processes that Lightning will start; they inherit the environment."""
+    os.environ[_NODES] = str(plan.nodes)
+
+
+def is_first_rank(environment: Mapping[str, str] = os.environ) -> bool:
+    """Tell whether this process is the one that reports."""
+    return all(environment.get(name, "0") == "0" for name in ("NODE_RANK", "GROUP_RANK", "LOCAL_RANK", "SLURM_PROCID"))
+
+
+def decide_compile(train: TrainConfig, *, on_gpu: bool, steps: int) -> tuple[bool, str]:
+    """Tell whether to compile the model, and why, as a sentence for the log.
+
+    Args:
+        train: Its ``compile`` decides, unless it is ``auto``.
+        on_gpu: Whether a GPU computes.
+        steps: Optimiser steps of the whole run.
+    """
+    match train.compile:
+        case CompileMode.ON:
+            return True, "the model is compiled, as train.compile says"
+        case CompileMode.OFF:
+            return False, "the model is not compiled, as train.compile says"
+        case CompileMode.AUTO:
+            if not on_gpu:
+                return False, "the model is not compiled: no GPU"
+            if steps < _COMPILE_PAYS_FROM:
+                return False, f"the model is not compiled: {steps} steps are fewer than {_COMPILE_PAYS_FROM}"
+            return True, f"the model is compiled: {steps} steps are at least {_COMPILE_PAYS_FROM}"
+
+
+def build_strategy(plan: DevicePlan, train: TrainConfig) -> Any:  # noqa: ANN401 - a strategy or its name
+    """Return Lightning's strategy for the plan."""
+    if plan.world_size == 1:
+        return "auto"
+    if train.distributed_strategy is Strategy.FSDP:
+        from lightning.pytorch.strategies import FSDPStrategy  # noqa: PLC0415 - only for several GPUs
+
+        from depth_net.model.vision_transformer import Block  # noqa: PLC0415 - only for several GPUs
+
+        return FSDPStrategy(auto_wrap_policy={Block}, state_dict_type="full", use_orig_params=True)
+    from lightning.pytorch.strategies import DDPStrategy  # noqa: PLC0415 - only for several processes
+
+    return DDPStrategy(find_unused_parameters=False, gradient_as_bucket_view=True)

@@ -1,0 +1,158 @@
+"""What a run tells while it trains: lines of the status file, one log line per epoch, a panel per validation."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import torch
+from lightning.pytorch.callbacks import Callback
+from typing_extensions import override
+
+from depth_net.errors import DivergenceError
+from depth_net.panels import PanelRow, choose_rows, write_panel
+from depth_net.task import PredictionObserver
+from depth_net.training.baseline import is_constant
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lightning.pytorch import LightningModule, Trainer
+    from torch import Tensor
+
+    from depth_net.data.loaders import Batch
+    from depth_net.status import StatusWriter
+    from depth_net.task import DepthTask
+
+logger = logging.getLogger(__name__)
+
+
+class StatusReporter(Callback):
+    """Writes the lines of a training run in the order of the reference, and one log line per epoch.
+
+    Args:
+        status: The status file.
+        task: The task.
+        images_per_epoch: Training images per epoch over all processes.
+    """
+
+    def __init__(self, status: StatusWriter, task: DepthTask, images_per_epoch: int) -> None:
+        self._status = status
+        self._task = task
+        self._images = images_per_epoch
+        self._started = time.monotonic()
+        self._validated = False
+
+    @override
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._started = time.monotonic()
+        self._validated = False
+
+    @override
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._validated = True
+        kpi = self._task.kpi
+        data = {"epoch": trainer.current_epoch, "step": trainer.global_step}
+        self._status.running("Eval metrics generated.", kpi=kpi, data=data)
+        if is_constant(self._task.spread):
+            text = (
+                f"the model predicts a constant for every image (val/d1 {kpi['val/d1']:.3f}, a constant scores "
+                f"{kpi['val/d1_constant']:.3f}); lower train.optim.lr or set train.optim.warmup_fraction"
+            )
+            logger.warning(text)
+            self._status.warning(text, code="collapsed")
+
+    @override
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        loss = self._task.mean_train_loss()
+        seconds = time.monotonic() - self._started
+        epochs = trainer.max_epochs or 1
+        left = timedelta(seconds=(epochs - 1 - trainer.current_epoch) * seconds)
+        batches = max(1, int(trainer.num_training_batches))
+        data = {
+            "epoch": trainer.current_epoch,
+            "step": trainer.global_step,
+            "max_epoch": epochs - 1,
+            "max_step": epochs * batches,
+            "time_per_epoch": str(timedelta(seconds=seconds)),
+            "time_per_step": str(timedelta(seconds=seconds / batches)),
+            "eta": str(left),
+        }
+        self._status.running("Training loop in progress", data=data)
+        self._status.running(
+            "Train metrics generated.",
+            kpi={"train_loss": loss},
+            data={"epoch": trainer.current_epoch, "step": trainer.global_step},
+        )
+        logger.info("%s", self._epoch_line(trainer, loss, seconds, left))
+
+    def _epoch_line(self, trainer: Trainer, loss: float, seconds: float, left: timedelta) -> str:
+        rate = self._task.learning_rate()
+        score = f"  val/d1 {self._task.kpi['val/d1']:.4f}" if self._validated else ""
+        return (
+            f"epoch {trainer.current_epoch + 1:3d}/{trainer.max_epochs}  train_loss {loss:.5f}{score}  lr {rate:.2e}  "
+            f"{self._images / seconds:.1f} images/s  {seconds:.1f} s  left {str(left).split('.', maxsplit=1)[0]}"
+        )
+
+
+class FinalCheck(Callback):
+    """Refuses to call a run finished whose last validation is not a number."""
+
+    def __init__(self, task: DepthTask) -> None:
+        self._task = task
+
+    @override
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        d1 = self._task.kpi.get("val/d1", 0.0)
+        if not math.isfinite(d1):
+            raise DivergenceError(
+                f"val/d1 is {d1} in epoch {trainer.current_epoch}, step {trainer.global_step}: the weights or the "
+                "predictions are not finite; lower train.optim.lr"
+            )
+
+
+class PanelWriter(Callback, PredictionObserver):
+    """Keeps the predictions of a few fixed validation images and writes them as one picture per validation.
+
+    Args:
+        directory: Folder of the pictures.
+        task: The task; this object becomes its observer.
+        images: Number of validation images of this process.
+        batch_size: Validation images per batch.
+    """
+
+    def __init__(self, directory: Path, task: DepthTask, *, images: int, batch_size: int) -> None:
+        self._directory = directory
+        self._task = task
+        self._chosen = choose_rows(images)
+        self._batch_size = batch_size
+        self._rows: dict[int, PanelRow] = {}
+        task.observer = self
+
+    @override
+    def see(self, batch: Batch, batch_idx: int, index: int, predicted: Tensor) -> None:
+        number = batch_idx * self._batch_size + index
+        if number not in self._chosen:
+            return
+        height, width = batch["resized_size"][index]
+        augmentation = self._task.config.dataset.val_dataset.augmentation
+        mean, std = (
+            torch.tensor(values)[:, None, None] for values in (augmentation.input_mean, augmentation.input_std)
+        )
+        self._rows[number] = PanelRow(
+            image=batch["image"][index, :, :height, :width].cpu() * std + mean,
+            target=batch["target"][index][0].cpu(),
+            valid=batch["valid"][index][0].cpu(),
+            predicted=predicted.cpu(),
+        )
+
+    @override
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        rows = [self._rows[number] for number in sorted(self._rows)]
+        self._rows.clear()
+        if rows and trainer.is_global_zero:
+            name = f"epoch_{trainer.current_epoch:03d}_step_{trainer.global_step:05d}.png"
+            write_panel(self._directory / name, rows, self._task.model.model_type)
