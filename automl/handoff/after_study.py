@@ -1,4 +1,4 @@
-"""What happens when a study has a best trial: its checkpoint is kept, verified and registered."""
+"""What happens when a study has ended: crown the champion, register it, write the report. Nothing here loses a study."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import logging
 from typing import TYPE_CHECKING
 
 from automl.errors import StudyFailedError
-from automl.handoff.champion import crown_champion, model_version
+from automl.handoff.champion import BEST_FILE, BEST_SPEC, crown_champion, model_version
 from automl.study.directory import StudyDirectory
 from automl.study.document import read_plan
+from automl.track.entries import STUDY_RUN
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,15 +20,25 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-def hand_over(root: Path, record: MlflowTracker) -> Champion | None:
-    """Keep, verify and register the best checkpoint; None, with a warning, where the trainer left none that fits.
+def hand_over(root: Path, tracker: MlflowTracker) -> Champion | None:
+    """Keep and register the best checkpoint of a finished study.
 
-    A study whose trainer writes no checkpoints is still a study: its best values stand.
+    Args:
+        root: The study directory.
+        tracker: The study's MLflow record, still open.
+
+    Returns:
+        The champion; None, with a warning, if the best trial left no checkpoint that can be trusted.
+
+    Raises:
+        ConfigurationError: the folder is no study directory.
     """
     try:
         champion = crown_champion(root)
     except StudyFailedError as error:
-        logger.warning("no checkpoint is handed over: %s", error)
+        logger.warning("%s", error)
         return None
-    record.register_model(model_version(champion, read_plan(StudyDirectory(root))))
+    tracker.register_model(model_version(champion, read_plan(StudyDirectory(root))))
+    for name in (BEST_SPEC, BEST_FILE):
+        tracker.attach(STUDY_RUN, name)
     return champion

@@ -6,6 +6,7 @@ stays in the spool, and `sync` sends it later without duplicates.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import subprocess
@@ -213,7 +214,7 @@ def sync(spool: Path, tracking_uri: str, *, experiment: str | None = None, timeo
     Args:
         spool: The spool folder of the study.
         tracking_uri: The server; a different one than before gets the whole record.
-        experiment: Name of the experiment; the study directory's name by default.
+        experiment: Name of the experiment; the study's name by default.
         timeout_s: Give up after this long.
 
     Raises:
@@ -225,7 +226,7 @@ def sync(spool: Path, tracking_uri: str, *, experiment: str | None = None, timeo
             "there is nothing to send",
             [Problem(where=str(spool), found="no queue.jsonl", expected="the spool of a study", fix="name a study")],
         )
-    _finish(start_writer(queue, tracking_uri, experiment or spool.parent.name), timeout_s)
+    _finish(start_writer(queue, tracking_uri, experiment or _study_name(spool.parent)), timeout_s)
     if queue.pending_bytes(tracking_uri):
         state = queue.load_state(tracking_uri)
         raise LaunchError(
@@ -239,6 +240,13 @@ def sync(spool: Path, tracking_uri: str, *, experiment: str | None = None, timeo
                 )
             ],
         )
+
+
+def _study_name(root: Path) -> str:
+    try:
+        return str(json.loads(StudyDirectory(root).plan_file.read_text(encoding="utf-8"))["name"])
+    except (OSError, ValueError, KeyError):
+        return root.name
 
 
 def _finish(writer: subprocess.Popen[bytes], timeout_s: float) -> None:

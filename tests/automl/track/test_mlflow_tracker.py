@@ -20,7 +20,6 @@ from automl.track.uri import default_tracking_uri
 from tests.automl.track.synthetic import RESULTS, make_plan, tell, tell_curve
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from mlflow import MlflowClient
@@ -57,7 +56,7 @@ class Recorded:
 
 
 @pytest.fixture(scope="module")
-def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
     root = tmp_path_factory.mktemp("results")
     directory = StudyDirectory(root / "demo")
     uri = default_tracking_uri(root)
