@@ -7,7 +7,7 @@ import math
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from automl.measurements.status_file import StatusReader, number_of, parse_line
@@ -110,11 +110,15 @@ def test_the_inside_of_half_a_line_is_no_measurement() -> None:
     assert parse_line('{"epoch": 0, "kpi": {"d1": 0.9}') is None
 
 
-@given(
-    st.recursive(
-        st.none() | st.booleans() | st.floats() | st.text(), lambda s: st.lists(s) | st.dictionaries(st.text(), s)
-    )
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
 )
+
+
+@settings(max_examples=60, deadline=None)
+@given(JSON)
 def test_no_json_line_makes_the_reader_fail_or_hand_on_a_number_that_is_not_finite(document: object) -> None:
     found = parse_line(json.dumps({"status": "RUNNING", "kpi": document}))
 
