@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from depth_net.errors import WeightsError
+from depth_net.model.quantized import admit_quantized_classes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -85,8 +86,11 @@ def read_pickled(path: Path) -> Mapping[str, Any]:
     Raises:
         WeightsError: the file is damaged, no mapping, or asks for other classes.
     """
+    is_zip = zipfile.is_zipfile(path)
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+        if is_zip:
+            admit_quantized_classes(torch.serialization.get_unsafe_globals_in_checkpoint(path))
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip)
     except pickle.UnpicklingError as error:
         raise WeightsError(_unsafe_text(path)) from error
     except (RuntimeError, EOFError, ValueError, OSError) as error:

@@ -79,6 +79,7 @@ class DenseHead(nn.Module):
     def __init__(self, shape: EncoderShape, *, resize: Resize = Resize.KERNEL) -> None:
         super().__init__()
         self.resize = resize
+        self.width = shape.width
         self.projects = nn.ModuleList(nn.Conv2d(shape.width, channels, kernel_size=1) for channels in shape.neck)
         first, second, _, fourth = shape.neck
         self.resize_layers = nn.ModuleList(
@@ -107,15 +108,15 @@ class DenseHead(nn.Module):
         for level in (3, 2, 1, 0):
             stage = cast("FusionStage", getattr(self.scratch, f"refinenet{level + 1}"))
             running = stage(skips[level], None) if running is None else stage(running, skips[level])
-            height, width = skips[level].shape[-2:]
-            size = (skips[level - 1].shape[-2], skips[level - 1].shape[-1]) if level else (2 * height, 2 * width)
-            running = self._enlarge(cast("Tensor", running), size)
+            # The next shallower map is two or four times finer than the patches; the last stage doubles once more.
+            finer = 2 ** (3 - level)
+            running = self._enlarge(cast("Tensor", running), (finer * rows, finer * columns))
         maps = self._enlarge(self.scratch.output_conv1(running), (PATCH * rows, PATCH * columns))
         first, _, last = self.scratch.output_conv2
         return _in_float32(cast("nn.Conv2d", last), functional.relu(first(maps))).squeeze(1)
 
     def _skip(self, level: int, tokens: Tensor, rows: int, columns: int) -> Tensor:
-        maps = tokens.reshape(tokens.shape[0], rows, columns, tokens.shape[2]).permute(0, 3, 1, 2)
+        maps = tokens.reshape(-1, rows, columns, self.width).permute(0, 3, 1, 2)
         maps = self.resize_layers[level](self.projects[level](maps))
         return getattr(self.scratch, f"layer{level + 1}_rn")(maps)  # type: ignore[no-any-return]
 

@@ -89,7 +89,7 @@ class DepthAnything(nn.Module):
         """
         height, width = _image_size(images)
         rows, columns = height // PATCH, width // PATCH
-        raw = self.head(self.pretrained(images), rows, columns)
+        raw = self.head(self.pretrained(images, rows, columns), rows, columns)
         if self.max_depth_m is None:
             return functional.relu(raw)
         return torch.sigmoid(raw) * self.max_depth_m
@@ -132,7 +132,7 @@ def _draw_normal(layer: nn.Linear | nn.Conv2d | nn.ConvTranspose2d) -> None:
 
 
 def _image_size(images: Tensor) -> tuple[int, int]:
-    height, width = images.shape[-2], images.shape[-1]
+    height, width = int(images.shape[-2]), int(images.shape[-1])
     if images.ndim != 4 or images.shape[1] != 3 or height % PATCH or width % PATCH or not height or not width:  # noqa: PLR2004  # B, 3, H, W
         message = (
             f"the model got images of shape {tuple(images.shape)}; expected (batch, 3, height, width) with height and "

@@ -133,18 +133,19 @@ class VisionTransformer(nn.Module):
         self.blocks = nn.ModuleList(Block(shape) for _ in range(shape.depth))
         self.norm = nn.LayerNorm(shape.width, eps=NORM_EPSILON)
 
-    def forward(self, images: Tensor) -> list[Tensor]:
+    def forward(self, images: Tensor, rows: int, columns: int) -> list[Tensor]:
         """Tokens of the four tapped blocks.
 
         Args:
-            images: Normalised RGB, shape (B, 3, H, W), H and W multiples of 14.
+            images: Normalised RGB, shape (B, 3, 14 * rows, 14 * columns).
+            rows: Patches from top to bottom.
+            columns: Patches from left to right.
 
         Returns:
-            Four tensors of shape (B, H/14 * W/14, width), from shallow to deep, without the class token.
+            Four tensors of shape (B, rows * columns, width), from shallow to deep, without the class token.
         """
-        rows, columns = images.shape[-2] // PATCH, images.shape[-1] // PATCH
         tokens = torch.cat((self.cls_token.expand(images.shape[0], -1, -1), self.patch_embed(images)), dim=1)
-        tokens = tokens + position_embedding(self.pos_embed, rows, columns)
+        tokens = tokens + position_embedding(self.pos_embed, self.shape.grid, rows, columns)
         taps = []
         for index, block in enumerate(self.blocks):
             if self.activation_checkpointing and self.training:
@@ -157,13 +158,14 @@ class VisionTransformer(nn.Module):
         return taps
 
 
-def position_embedding(learned: Tensor, rows: int, columns: int) -> Tensor:
+def position_embedding(learned: Tensor, grid: int, rows: int, columns: int) -> Tensor:
     """Learned position embeddings, resampled to another grid of patches.
 
     Bicubic, by a scale factor of ``(patches + 0.1) / grid`` per axis. The learned grid itself is returned unchanged.
 
     Args:
         learned: Shape (1, 1 + grid**2, width); the class token's embedding first.
+        grid: Side of the learned grid, in patches.
         rows: Patches from top to bottom.
         columns: Patches from left to right.
 
@@ -172,7 +174,6 @@ def position_embedding(learned: Tensor, rows: int, columns: int) -> Tensor:
 
     Source: published DINOv2 and Depth Anything V2 models, whose weights were trained with the offset.
     """
-    grid = round((learned.shape[1] - 1) ** 0.5)
     if rows == columns == grid:
         return learned
     patches = learned[:, 1:].reshape(1, grid, grid, -1).permute(0, 3, 1, 2)

@@ -149,8 +149,8 @@ def _to_published(path: Path, state: Mapping[str, Tensor]) -> tuple[dict[str, Te
         return {ENCODER_PREFIX + name: tensor for name, tensor in state.items()}, Layout.DINOV2
     raise WeightsError(
         f"{path}: found weights of another model (first names: {', '.join(list(state)[:3])}); expected Depth Anything "
-        "V2 (pretrained.*, depth_head.*), a DINOv2 backbone (cls_token, pos_embed, blocks.*) or a transformers checkpoint "
-        "of either; fix: check the file"
+        "V2 (pretrained.*, depth_head.*), a DINOv2 backbone (cls_token, pos_embed, blocks.*) or a transformers "
+        "checkpoint of either; fix: check the file"
     )
 
 

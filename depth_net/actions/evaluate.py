@@ -1,0 +1,73 @@
+"""`depth_net evaluate`: score a checkpoint on the test split and write `results.json`."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+from typing import TYPE_CHECKING
+
+from depth_net.actions.prediction import choose_device, load_split, predict_images, show_progress
+from depth_net.data.families import resolve_depth_range
+from depth_net.errors import DataError
+from depth_net.metrics import DepthMetrics
+from depth_net.model.family import ModelType
+from depth_net.model.restored import restore_model
+from depth_net.training.baseline import ConstantBaseline
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from depth_net.config import ExperimentConfig
+    from depth_net.status import StatusWriter
+
+logger = logging.getLogger(__name__)
+
+RESULTS_FILE = "results.json"
+
+
+def run(config: ExperimentConfig, status: StatusWriter) -> None:
+    """Evaluate `evaluate.checkpoint` on `dataset.test_dataset`.
+
+    Writes the line ``Test metrics generated.`` with ``val/*`` values, the prefix of the reference, and
+    ``<results>/results.json`` with the same numbers and what they were measured on.
+
+    Raises:
+        WeightsError: the checkpoint cannot be used.
+        DataError: a sample cannot be read, or no pixel of the split has ground truth.
+    """
+    checkpoint = str(config.evaluate.checkpoint)
+    status.running(f"Loading checkpoint: {checkpoint}")
+    model = restore_model(config, checkpoint)
+    device = choose_device(config.evaluate.gpu_ids)
+    loader = load_split(config, "test", model.max_depth_m)
+    depth_range = resolve_depth_range(config.dataset.min_depth, model.max_depth_m)
+    metric_limits = (depth_range.min_m, depth_range.max_m) if model.model_type is ModelType.METRIC else (None, None)
+    metrics = DepthMetrics(model.model_type, min_depth_m=metric_limits[0], max_depth_m=metric_limits[1]).to(device)
+    baseline = ConstantBaseline(model.model_type, min_depth_m=depth_range.min_m, max_depth_m=depth_range.max_m)
+    baseline = baseline.to(device)
+    for image in show_progress(predict_images(model, loader, device), loader, "evaluate"):
+        if image.target is not None:
+            metrics.update([image.prediction], [image.target], [image.valid])
+            baseline.update(image.target, image.valid)
+    values = {name: float(value) for name, value in metrics.compute().items()}
+    if not values["valid_fraction"] > 0:
+        raise DataError(
+            f"dataset.test_dataset: found no valid ground-truth pixel in {values['num_images']:.0f} images; expected "
+            "depth within the range of the spec; fix: check dataset_name, min_depth and max_depth"
+        )
+    kpi = {f"val/{name}": value for name, value in values.items()} | {"val/baseline_d1": float(baseline.compute())}
+    results = config.results_directory("evaluate") / RESULTS_FILE
+    _write_results(results, kpi, {"checkpoint": checkpoint, "model_type": model.model_type.value})
+    status.running("Test metrics generated.", kpi=kpi)
+    logger.info("%s", "  ".join(f"{name} {value:.4f}" for name, value in kpi.items()))
+
+
+def _write_results(path: Path, kpi: Mapping[str, float], about: Mapping[str, str]) -> None:
+    """Write strict JSON; a value that is not finite becomes null."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    values = {name: value if math.isfinite(value) else None for name, value in kpi.items()}
+    temporary = path.with_suffix(".partial")
+    temporary.write_text(json.dumps({**values, **about}, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    temporary.replace(path)

@@ -1,0 +1,71 @@
+"""`depth_net inference`: a picture panel per image, and the raw prediction where the spec asks for it.
+
+Files keep the folder and the name of their source below the results folder, whatever characters those have. The
+extension alone is replaced for raw predictions; the reference replaces every "png" or "jpg" anywhere in the path.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from depth_net.actions.prediction import choose_device, load_split, predict_images, show_progress
+from depth_net.actions.side_by_side import draw_side_by_side, write_picture
+from depth_net.data.readers import read_image, write_pfm
+from depth_net.model.restored import restore_model
+
+if TYPE_CHECKING:
+    from depth_net.actions.prediction import PredictedImage
+    from depth_net.config import ExperimentConfig
+    from depth_net.status import StatusWriter
+
+logger = logging.getLogger(__name__)
+
+PICTURES = "inference_images"
+PFM = "inference_pfm"
+NPY = "inference_npy"
+
+
+def run(config: ExperimentConfig, status: StatusWriter) -> None:
+    """Predict every image of `dataset.infer_dataset` with `inference.checkpoint`.
+
+    Raises:
+        WeightsError: the checkpoint cannot be used.
+        DataError: an image cannot be read.
+    """
+    checkpoint = str(config.inference.checkpoint)
+    status.running(f"Loading checkpoint: {checkpoint}")
+    model = restore_model(config, checkpoint)
+    device = choose_device(config.inference.gpu_ids)
+    loader = load_split(config, "infer", model.max_depth_m)
+    folder = config.results_directory("inference")
+    count = 0
+    for image in show_progress(predict_images(model, loader, device), loader, "inference"):
+        _write(image, folder, pfm=config.inference.save_raw_pfm, npy=config.inference.save_raw_npy)
+        count += 1
+    logger.info("%d images: %s", count, folder / PICTURES)
+
+
+def place_of(source: Path) -> Path:
+    """Where a source lies below a folder of results: its path without the root and without climbing up."""
+    parts = [part for part in source.parts if part not in (source.anchor, "..", ".")]
+    return Path(*parts)
+
+
+def _write(image: PredictedImage, folder: Path, *, pfm: bool, npy: bool) -> None:
+    prediction = image.prediction.float().cpu().numpy()
+    target = None if image.target is None else image.target.float().cpu().numpy()
+    place = place_of(image.path)
+    picture = draw_side_by_side(read_image(image.path), prediction, target, image.valid.cpu().numpy())
+    write_picture(folder / PICTURES / place, picture)
+    if pfm:
+        path = (folder / PFM / place).with_suffix(".pfm")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_pfm(path, prediction)
+    if npy:
+        path = (folder / NPY / place).with_suffix(".npy")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.save(path, prediction)

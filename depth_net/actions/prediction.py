@@ -1,0 +1,138 @@
+"""One prediction at native size after another, for evaluation and inference.
+
+Memory is bounded by one batch: nothing is kept after it was yielded. The model runs in float32 whatever the precision
+of training, so that scores of one checkpoint do not depend on it.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from depth_net.data.dataset import build_dataset
+from depth_net.data.loaders import build_loader
+from depth_net.model.native_size import restore_native_size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sized
+
+    from torch import Tensor
+    from torch.utils.data import DataLoader
+
+    from depth_net.config import ExperimentConfig, SplitConfig
+    from depth_net.data.dataset import Split
+    from depth_net.data.loaders import Batch
+    from depth_net.model.depth_anything import DepthAnything
+
+logger = logging.getLogger(__name__)
+
+LOG_EVERY_S = 10.0
+"""Seconds between two lines of progress where no terminal shows a bar."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PredictedImage:
+    """One image of a split and what the model says about it.
+
+    Attributes:
+        path: The image.
+        prediction: Disparity or metres, shape (H, W) of the image, float32, on the model's device.
+        target: Ground truth of the same shape, or None.
+        valid: Boolean, same shape; all true without ground truth.
+    """
+
+    path: Path
+    prediction: Tensor
+    target: Tensor | None
+    valid: Tensor
+
+
+def choose_device(gpu_ids: tuple[int, ...]) -> torch.device:
+    """The first GPU of the list, or the processor where there is none."""
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    index = gpu_ids[0] if gpu_ids else 0
+    return torch.device("cuda", index if index < torch.cuda.device_count() else 0)
+
+
+def load_split(config: ExperimentConfig, split: Split, max_depth_m: float | None) -> DataLoader[Batch]:
+    """Read the annotation files of a split and batch its images in order.
+
+    Args:
+        config: The spec.
+        split: ``test`` or ``infer``; training and validation data are loaded by the trainer.
+        max_depth_m: Depth range of the model, which counts where the spec names none.
+
+    Raises:
+        SpecError: no or unusable data sources.
+        DataError: unusable annotation lines.
+    """
+    part: SplitConfig = config.dataset.test_dataset if split == "test" else config.dataset.infer_dataset
+    height, width = part.augmentation.crop_size[0], part.augmentation.crop_size[-1]
+    dataset = build_dataset(
+        [(source.dataset_name, Path(source.data_file).expanduser()) for source in part.data_sources],
+        split=split,
+        model_type=config.model.model_type,
+        crop_size=(height, width),
+        input_mean=part.augmentation.input_mean,
+        input_std=part.augmentation.input_std,
+        min_depth_m=config.dataset.min_depth,
+        max_depth_m=config.dataset.max_depth if config.dataset.max_depth is not None else max_depth_m,
+        normalize_depth=config.dataset.normalize_depth,
+        seed=0,
+    )
+    return build_loader(
+        dataset,
+        batch_size=part.batch_size,
+        workers=part.workers,
+        shuffle=False,
+        drop_last=False,
+        pin_memory=part.pin_memory and torch.cuda.is_available(),
+        seed=0,
+    )
+
+
+@torch.inference_mode()
+def predict_images(model: DepthAnything, loader: DataLoader[Batch], device: torch.device) -> Iterator[PredictedImage]:
+    """Run the model over a loader and yield each image at its native size, in order."""
+    model.to(device).eval()
+    for batch in loader:
+        predicted = model(batch["image"].to(device, non_blocking=True))
+        for index, path in enumerate(batch["image_path"]):
+            native = restore_native_size(predicted[index], batch["resized_size"][index], batch["image_size"][index])
+            valid = batch["valid"][index][0].to(device)
+            target = batch["target"][index][0].to(device) if batch["has_target"][index] else None
+            yield PredictedImage(path=Path(path), prediction=native, target=target, valid=valid)
+
+
+def show_progress(images: Iterator[PredictedImage], loader: DataLoader[Batch], title: str) -> Iterator[PredictedImage]:
+    """Pass images on; meanwhile show a bar on a terminal, or log a line now and then."""
+    dataset: Sized = loader.dataset  # type: ignore[assignment]  # DataLoader does not say that its data set has a length
+    total = len(dataset)
+    if not sys.stderr.isatty():
+        yield from _log_progress(images, total, title)
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(title, total=total)
+        for image in images:
+            yield image
+            bar.advance(task)
+
+
+def _log_progress(images: Iterator[PredictedImage], total: int, title: str) -> Iterator[PredictedImage]:
+    started = last = time.monotonic()
+    for count, image in enumerate(images, start=1):
+        yield image
+        now = time.monotonic()
+        if now - last >= LOG_EVERY_S or count == total:
+            last = now
+            logger.info("%s: %d of %d images, %.1f images/s", title, count, total, count / max(now - started, 1e-9))

@@ -1,0 +1,147 @@
+"""A model as an ONNX file: written, described inside the file, and compared with the model it came from.
+
+The only door to onnx and onnxruntime. The file is written under a temporary folder and moved into place after the
+comparison, so that a file under its final name is one that agrees with its checkpoint.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import tempfile
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from depth_net.errors import DepthNetError, SpecError
+from depth_net.model.encoders import PATCH
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from depth_net.model.depth_anything import DepthAnything
+
+logger = logging.getLogger(__name__)
+
+INPUT, OUTPUT, BATCH = "images", "outputs", "batch_size"
+OPSETS = range(16, 21)
+"""Operator sets that the exporter writes."""
+TOLERANCE = 1e-4
+"""Largest accepted difference between the file and the model, as a share of the largest output."""
+
+
+def export_onnx(
+    model: DepthAnything,
+    path: Path,
+    *,
+    size: tuple[int, int],
+    batch_size: int | None,
+    opset: int,
+    metadata: Mapping[str, object],
+) -> float:
+    """Write a model to an ONNX file and check the file against it.
+
+    Args:
+        model: In evaluation mode, on the CPU, float32.
+        path: File to write; its folder is created. An existing file is replaced.
+        size: (height, width) of the input, fixed in the file; multiples of 14.
+        batch_size: Fixed batch size, or None to leave it open.
+        opset: ONNX operator set.
+        metadata: Stored in the file; values that are not text as JSON.
+
+    Returns:
+        The largest absolute difference between file and model, in metres or disparity. It is stored in the file too.
+
+    Raises:
+        SpecError: unsupported operator set or size.
+        DepthNetError: the file and the model disagree.
+    """
+    _check(size, opset)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".export_") as folder:
+        draft = Path(folder) / path.name
+        _write(model, draft, size=size, batch_size=batch_size, opset=opset)
+        difference = compare(model, draft, size=size, batches=(1, 3) if batch_size is None else (batch_size,))
+        _describe(draft, {**metadata, "max_abs_difference": difference})
+        for file in Path(folder).iterdir():  # weights beyond 2 GB lie in a second file
+            shutil.move(file, path.parent / file.name)
+    return difference
+
+
+def compare(model: DepthAnything, path: Path, *, size: tuple[int, int], batches: Sequence[int]) -> float:
+    """Run random images through the file on the CPU and through the model.
+
+    Returns:
+        The largest absolute difference.
+
+    Raises:
+        DepthNetError: it exceeds `TOLERANCE` of the largest output.
+    """
+    import onnxruntime  # noqa: PLC0415  # only export needs it
+
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    generator = torch.Generator().manual_seed(0)
+    largest = 0.0
+    for batch in batches:
+        images = torch.randn((batch, 3, *size), generator=generator)
+        with torch.inference_mode():
+            expected = model(images)
+        found = torch.from_numpy(session.run([OUTPUT], {INPUT: images.numpy()})[0])
+        difference = float((found - expected).abs().max())
+        logger.info("batch %d: largest difference %.2e, largest output %.3g", batch, difference, float(expected.max()))
+        if not difference <= TOLERANCE * max(1.0, float(expected.abs().max())):
+            raise DepthNetError(
+                f"{path.name}: found outputs that differ from the checkpoint by up to {difference:.3g} at batch "
+                f"{batch}; expected at most {TOLERANCE:g} of the largest output; fix: try another export.opset_version"
+            )
+        largest = max(largest, difference)
+    return largest
+
+
+def _write(model: DepthAnything, path: Path, *, size: tuple[int, int], batch_size: int | None, opset: int) -> None:
+    import onnx  # noqa: PLC0415  # only export needs it
+
+    images = torch.zeros(batch_size or 1, 3, *size)
+    open_axes = {} if batch_size else {INPUT: {0: BATCH}, OUTPUT: {0: BATCH}}
+    with warnings.catch_warnings():
+        # Tracing warns about every size that becomes a constant, which is what a fixed input size means, and that this
+        # exporter is the older one. The newer one cannot write operator set 17 and took 19 s for the tiny model (1 s).
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            model,
+            (images,),
+            path,
+            dynamo=False,
+            opset_version=opset,
+            input_names=[INPUT],
+            output_names=[OUTPUT],
+            dynamic_axes=open_axes,
+        )
+    onnx.checker.check_model(path)
+
+
+def _describe(path: Path, metadata: Mapping[str, object]) -> None:
+    import onnx  # noqa: PLC0415  # only export needs it
+
+    content = onnx.load(path, load_external_data=False)
+    texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in metadata.items()}
+    onnx.helper.set_model_props(content, texts)
+    onnx.save(content, path)
+
+
+def _check(size: tuple[int, int], opset: int) -> None:
+    height, width = size
+    if height % PATCH or width % PATCH:
+        nearest = [round(side / PATCH) * PATCH for side in size]
+        raise SpecError(
+            f"export.input_height, export.input_width: found {height}x{width}; expected multiples of {PATCH}; fix: use "
+            f"{nearest[0]}x{nearest[1]}"
+        )
+    if opset not in OPSETS:
+        raise SpecError(
+            f"export.opset_version: found {opset}; expected {OPSETS.start} to {OPSETS.stop - 1}; fix: use 17, which "
+            "the deploy container reads"
+        )

@@ -1,0 +1,192 @@
+"""Eight-bit weights with torchao: which layers get them, making them, and loading them back.
+
+The only door to torchao; it is imported when a quantised model is made or loaded, not before.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import importlib
+import logging
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from torch import Tensor, nn
+
+from depth_net.errors import SpecError, WeightsError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from depth_net.model.depth_anything import DepthAnything
+    from depth_net.model.weights import LoadedWeights
+
+logger = logging.getLogger(__name__)
+
+
+class WeightType(StrEnum):
+    """Number format of quantised weights."""
+
+    INT8 = "int8"
+    """One signed byte per weight and one scale per output channel."""
+    FP8 = "fp8_e4m3fn"
+    """Eight-bit floating point, four bits of exponent."""
+
+
+_ACCEPTED = {"int8": WeightType.INT8, "fp8_e4m3fn": WeightType.FP8, "fp8_e5m2": WeightType.FP8}
+"""Words of the spec. torchao has no e5m2 weights; the reference uses e4m3 for them too."""
+_NATIVE = "native"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerRule:
+    """What to do with the layers that a pattern matches.
+
+    Attributes:
+        pattern: Shell-style pattern of a qualified layer name or of a class name, e.g. ``pretrained.blocks.*`` or
+            ``Linear``.
+        weight_type: The format; None leaves the layers as they are.
+    """
+
+    pattern: str
+    weight_type: WeightType | None
+
+    def matches(self, name: str, layer: nn.Module) -> bool:
+        """Whether the rule speaks about this layer."""
+        return fnmatch.fnmatchcase(name, self.pattern) or fnmatch.fnmatchcase(type(layer).__name__, self.pattern)
+
+
+DEFAULT_RULES = (LayerRule(pattern="Linear", weight_type=WeightType.INT8),)
+"""What an empty list of rules means. The reference then quantises nothing and reports success."""
+
+
+def read_rules(layers: Sequence[Mapping[str, Any]]) -> tuple[LayerRule, ...]:
+    """Turn `quantize.layers` of a spec into rules; an empty list into the default ones.
+
+    Raises:
+        SpecError: an unknown format, activations to quantise, or a rule without a pattern; all of them are named.
+    """
+    problems = [text for index, layer in enumerate(layers) for text in _problems_of_rule(index, layer)]
+    if problems:
+        raise SpecError("\n".join(("quantize.layers cannot be used", *problems)))
+    if not layers:
+        logger.warning("quantize.layers is empty: every Linear layer gets int8 weights")
+        return DEFAULT_RULES
+    return tuple(
+        LayerRule(pattern=str(layer["module_name"]), weight_type=_ACCEPTED.get(_weight_word(layer))) for layer in layers
+    )
+
+
+def choose_layers(model: nn.Module, rules: Sequence[LayerRule], skip: Sequence[str] = ()) -> Mapping[str, WeightType]:
+    """Find the layers to quantise: Linear ones that the last matching rule gives a format and no pattern skips.
+
+    Raises:
+        SpecError: nothing is left, or a rule matches no layer at all.
+    """
+    layers = {name: layer for name, layer in model.named_modules() if name and not list(layer.children())}
+    chosen: dict[str, WeightType] = {}
+    for rule in rules:
+        matched = [name for name, layer in layers.items() if rule.matches(name, layer)]
+        if not matched:
+            raise SpecError(
+                f"quantize.layers: found {rule.pattern!r}, which matches no layer; expected a pattern of names such as "
+                f"{next(iter(layers))} or of classes such as Linear; fix: correct or remove the rule"
+            )
+        for name in matched:
+            chosen.pop(name, None)
+            if rule.weight_type is not None and isinstance(layers[name], nn.Linear):
+                chosen[name] = rule.weight_type
+    skipping = [LayerRule(pattern=pattern, weight_type=None) for pattern in skip]
+    kept = {
+        name: kind for name, kind in chosen.items() if not any(rule.matches(name, layers[name]) for rule in skipping)
+    }
+    if not kept:
+        raise SpecError(
+            "quantize: found no layer to quantise; expected at least one Linear layer that quantize.layers matches and "
+            "quantize.skip_names does not; fix: widen layers or shorten skip_names"
+        )
+    return kept
+
+
+def quantize_layers(model: nn.Module, layers: Mapping[str, WeightType]) -> None:
+    """Replace the weights of the named Linear layers, in place. Biases and everything else stay as they are."""
+    from torchao.quantization import (  # noqa: PLC0415  # seconds to import, for two actions
+        Float8WeightOnlyConfig,
+        Int8WeightOnlyConfig,
+        quantize_,
+    )
+
+    makers = {WeightType.INT8: Int8WeightOnlyConfig, WeightType.FP8: Float8WeightOnlyConfig}
+    for kind in WeightType:
+        names = {name for name, wanted in layers.items() if wanted is kind}
+        if names:
+            # set_inductor_config would change global settings of the compiler of a caller that trains on.
+            quantize_(model, makers[kind](set_inductor_config=False), filter_fn=lambda _, name, of=names: name in of)
+
+
+def admit_quantized_classes(asked: Sequence[str]) -> bool:
+    """Let files with torchao's tensor classes be unpickled, if those are all a file asks for; say whether they are."""
+    if not asked or not all(name.startswith("torchao.") for name in asked):
+        return False
+    importlib.import_module("torchao.quantization")  # registers its tensor classes as safe
+    return True
+
+
+def is_quantized(weights: LoadedWeights) -> bool:
+    """Whether any weight is stored in a quantised tensor class."""
+    return any(is_quantized_tensor(tensor) for tensor in weights.state.values())
+
+
+def is_quantized_tensor(tensor: Tensor) -> bool:
+    """Whether a tensor is of a subclass that holds something else than its elements."""
+    return type(tensor) not in (Tensor, nn.Parameter)
+
+
+def restore_quantized(model: DepthAnything, weights: LoadedWeights) -> None:
+    """Put quantised weights into a model; its Linear layers then compute with them.
+
+    Raises:
+        WeightsError: names or shapes do not fit.
+    """
+    wanted = model.state_dict()
+    found = {name: tuple(tensor.shape) for name, tensor in weights.state.items()}
+    needed = {name: tuple(tensor.shape) for name, tensor in wanted.items()}
+    different = sorted(name for name in found.keys() | needed.keys() if found.get(name) != needed.get(name))
+    if different:
+        shown = ", ".join(f"{name} {found.get(name)} instead of {needed.get(name)}" for name in different[:5])
+        raise WeightsError(
+            f"{weights.path}: {len(different)} quantised weights do not fit the model: {shown}; fix: set model.encoder "
+            f"to {weights.encoder} and model.model_type to what was quantised"
+        )
+    model.load_state_dict(dict(weights.state), strict=True, assign=True)
+    model.requires_grad_(requires_grad=False)
+
+
+def _problems_of_rule(index: int, layer: Mapping[str, Any]) -> list[str]:
+    where = f"  quantize.layers[{index}]"
+    problems = []
+    if not layer.get("module_name"):
+        problems.append(f"{where}.module_name: found nothing; expected a pattern of layer or class names")
+    word = _weight_word(layer)
+    if word not in (*_ACCEPTED, _NATIVE):
+        problems.append(f"{where}.weights.dtype: found {word!r}; expected {', '.join(_ACCEPTED)} or {_NATIVE}")
+    activation = _word(layer, "activations")
+    if activation not in ("", _NATIVE):
+        problems.append(f"{where}.activations.dtype: found {activation!r}; expected none, only weights are quantised")
+    unknown = sorted(set(layer) - {"module_name", "weights", "activations"})
+    if unknown:
+        problems.append(f"{where}: found {', '.join(unknown)}; expected module_name, weights and activations")
+    return problems
+
+
+def _weight_word(layer: Mapping[str, Any]) -> str:
+    return _word(layer, "weights") or WeightType.INT8.value
+
+
+def _word(layer: Mapping[str, Any], key: str) -> str:
+    part = layer.get(key)
+    if isinstance(part, str):
+        return part
+    return str(part.get("dtype") or "") if isinstance(part, dict) else ""
