@@ -33,7 +33,7 @@ format: $(INSTALLED)  ## rewrite the code in the house style
 	$(BIN)/ruff format .
 
 schemas: $(INSTALLED)  ## write schemas/depth_net_mono/ anew from the trainer's own config
-	$(BIN)/python -m depth_net.schema schemas/depth_net_mono
+	$(BIN)/python -m depth_net.schema schemas/depth_net_mono --templates templates/depth_net_mono
 
 clean:  ## delete the environment and the caches, never results
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
