@@ -7,6 +7,7 @@ about a metric is better. The one thing a log often knows first is that a traini
 
 from __future__ import annotations
 
+import functools
 import re
 import time
 from dataclasses import dataclass, field
@@ -18,28 +19,37 @@ from automl.measurements.status_file import number_of
 from automl.study.trial import Measurement
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?|(?:nan|inf(?:inity)?)(?:\.0)?)"
+# Numbers are looked for first and the names before them second: names have many spellings, most lines no such name.
+_VALUE = re.compile(rf"[\"']?\s*[=:]\s*[\"']?(?:tensor\()?({_NUMBER})(?!\w)", re.IGNORECASE)
 _EPOCH = re.compile(r"\bepoch\b[\s:=#\[(]{0,3}(\d{1,6})(?:\s*/\s*(\d{1,6}))?", re.IGNORECASE)
+# Behind one of these words a name is another metric: "best val_acc" is an older epoch's, "Validation loss" is no loss.
+_OTHER_METRIC = ("best ", "validation ", "val ", "eval ", "test ", "training ", "train ")
+_PART_OF_A_NAME = frozenset("/.-_")
 _MOST_BYTES_BEHIND = 16 * 1024 * 1024
 _LONGEST_LINE = 10_000
+_LONGEST_NAME = 120
 
 
-def metrics_in(line: str, names: Iterable[str]) -> dict[str, float | str]:
-    """Return metric name -> last number on the line that stands behind that name or an alias of it.
+def metrics_in(line: str, names: tuple[str, ...]) -> dict[str, float | str]:
+    """Return metric name -> last number on the line that stands behind that name or the most trusted alias of it.
 
     Returns:
         Finite numbers as floats; ``nan``, ``inf`` or ``-inf`` as text.
     """
+    every, spellings = _spellings(names)
+    ranks: dict[str, int] = {}
     found: dict[str, float | str] = {}
-    for name in names:
-        for alias in aliases(name):
-            matches = _pattern(alias).findall(line)
-            if matches and (number := number_of(matches[-1].lower().removesuffix(".0"))) is not None:
-                found[name] = number
-                break
+    for match in _VALUE.finditer(line):
+        head = line[max(0, match.start() - _LONGEST_NAME) : match.start()].lower()
+        if not head.endswith(every):
+            continue
+        number = number_of(match[1].lower().removesuffix(".0"))
+        for spelling, name, rank in spellings:
+            if number is not None and rank <= ranks.get(name, rank) and _ends_with_name(head, spelling):
+                found[name], ranks[name] = number, rank
     return found
 
 
@@ -97,13 +107,17 @@ class LogReader:
         self._epoch = number - 1 if self._first_epoch == 1 and number > 0 else number
 
 
-_PATTERNS: dict[str, re.Pattern[str]] = {}
+@functools.cache
+def _spellings(names: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[tuple[str, str, int], ...]]:
+    """Return every spelling in lower case, and (spelling, name, rank) of each; rank 0 is the most trusted."""
+    ranked = [(alias.lower(), name, rank) for name in names for rank, alias in enumerate(aliases(name))]
+    return tuple(spelling for spelling, _, _ in ranked), tuple(ranked)
 
 
-def _pattern(alias: str) -> re.Pattern[str]:
-    if alias not in _PATTERNS:
-        name = r"\s+".join(re.escape(word) for word in alias.split())
-        # "best val_acc" repeats an older epoch; a name inside a longer name is another metric.
-        text = rf"(?<![\w/.\-])(?<!best )(?<!best_){name}[\"']?\s*[=:]\s*[\"']?(?:tensor\()?({_NUMBER})(?![\w])"
-        _PATTERNS[alias] = re.compile(text, re.IGNORECASE)
-    return _PATTERNS[alias]
+def _ends_with_name(head: str, spelling: str) -> bool:
+    if not head.endswith(spelling):
+        return False
+    before = head[: -len(spelling)]
+    if before and (before[-1].isalnum() or before[-1] in _PART_OF_A_NAME):
+        return False
+    return not before.endswith(_OTHER_METRIC)

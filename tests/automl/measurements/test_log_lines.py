@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     ],
 )
 def test_a_number_behind_the_name_is_the_metric(line: str, name: str, expected: float | str) -> None:
-    assert metrics_in(line, [name]) == {name: expected}
+    assert metrics_in(line, (name,)) == {name: expected}
 
 
 @pytest.mark.parametrize(
@@ -42,6 +43,8 @@ def test_a_number_behind_the_name_is_the_metric(line: str, name: str, expected: 
         ("val_loss: 0.5", "loss"),
         ("loss_scale: 1024", "loss"),
         ("my.loss: 0.5", "loss"),
+        ("Validation loss: 0.5", "loss"),
+        ("train loss: 0.5", "loss"),
         ("best val_acc: 0.9", "val_acc"),
         ("the loss is 0.5", "loss"),
         ("loss: none", "loss"),
@@ -51,7 +54,7 @@ def test_a_number_behind_the_name_is_the_metric(line: str, name: str, expected: 
     ],
 )
 def test_a_number_behind_another_name_is_not(line: str, name: str) -> None:
-    assert metrics_in(line, [name]) == {}
+    assert metrics_in(line, (name,)) == {}
 
 
 def read(tmp_path: Path, text: str, *names: str) -> list[tuple[int | None, dict[str, float]]]:
@@ -83,3 +86,15 @@ def test_a_value_that_is_not_finite_is_told_as_a_word(tmp_path: Path) -> None:
     (found,) = LogReader(tmp_path / "log", ("train_loss",)).finish()
 
     assert (found.values, found.nonfinite) == ({}, {"train_loss": "nan"})
+
+
+def test_a_talkative_trainer_does_not_keep_a_core_busy() -> None:
+    line = "Epoch 3:  50%|##   | 5/10 [00:12<00:12, 7.9it/s, v_num=0, train_loss_step=0.125, lr=0.001, grad: 0.5]"
+    names = ("train_loss", "val/d1")
+    started_s = time.process_time()
+
+    for _ in range(5000):
+        metrics_in(line, names)
+
+    # A trainer with 1000 lines a second would cost a tenth of a core; the machine of the test may be slow.
+    assert time.process_time() - started_s < 2.0
