@@ -8,6 +8,7 @@ its share.
 from __future__ import annotations
 
 import logging
+import multiprocessing
 import os
 from dataclasses import dataclass
 from functools import partial
@@ -22,6 +23,7 @@ from depth_net.data.dataset import DepthDataset, Sample, SampleKey
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from multiprocessing.context import BaseContext
 
     from torch import Tensor
 
@@ -128,8 +130,7 @@ def build_loader(  # noqa: PLR0913 - the keys of the spec, one to one
         pin_memory=pin_memory,
         drop_last=drop_last,
         worker_init_fn=_start_worker,
-        # Forking a process that already holds a GPU or threads can hang; a fork server imports torch once and is safe.
-        multiprocessing_context="forkserver" if processes else None,
+        multiprocessing_context=_fork_server() if processes else None,
         prefetch_factor=_PREFETCHED_BATCHES if processes else None,
         persistent_workers=processes > 0,
     )
@@ -165,6 +166,16 @@ def collate(samples: Sequence[Sample], *, stack_targets: bool) -> Batch:
         image_path=[sample["image_path"] for sample in samples],
         has_target=[sample["has_target"] for sample in samples],
     )
+
+
+def _fork_server() -> BaseContext:
+    """Start loading processes from a server that has imported this module once, without threads and without a GPU.
+
+    Forking the training process itself can hang, and spawning imports torch in every loading process.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    return context
 
 
 def _start_worker(_worker: int) -> None:

@@ -1,0 +1,123 @@
+"""Annotation files of every shape that people write."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from depth_net.data.annotations import quote_column, read_annotations, split_columns
+from depth_net.errors import DataError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def _touch(folder: Path, *names: str) -> None:
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+
+def _write(folder: Path, text: str) -> Path:
+    file = folder / "list.txt"
+    file.write_bytes(text.encode())
+    return file
+
+
+@pytest.mark.parametrize(
+    ("line", "columns"),
+    [
+        ("a.png b.png", ("a.png", "b.png")),
+        ("a.png\t\tb.png  ", ("a.png", "b.png")),
+        ("  a.png    b.png", ("a.png", "b.png")),
+        ("\"my image.png\" 'its depth.png'", ("my image.png", "its depth.png")),
+        ("a.png b.png # seen twice", ("a.png", "b.png")),
+        ("# a.png b.png", ()),
+        ("", ()),
+        ("it's.png b#1.png", ("it's.png", "b#1.png")),
+        ('"#1.png"', ("#1.png",)),
+    ],
+)
+def test_a_line_is_split_at_blanks_outside_quotes(line: str, columns: tuple[str, ...]) -> None:
+    assert split_columns(line) == columns
+
+
+@given(
+    st.text(st.characters(blacklist_characters="\r\n\"'", blacklist_categories=("Cs", "Zl", "Zp", "Cc")), min_size=1)
+)
+def test_a_quoted_path_is_read_back_unchanged(path: str) -> None:
+    assert split_columns(quote_column(path)) == (path,)
+
+
+def test_a_path_with_both_kinds_of_quotes_and_a_blank_is_refused() -> None:
+    with pytest.raises(DataError, match="both kinds of quotes"):
+        quote_column("a \"b' c.png")
+
+
+def test_one_two_and_three_columns_give_image_and_ground_truth(tmp_path: Path) -> None:
+    _touch(tmp_path, "a.png", "b.png", "c.png", "d.png")
+    file = _write(tmp_path, "a.png\na.png b.png\na.png d.png c.png\na.png d.png c.png d.png\n")
+
+    rows = read_annotations(file)
+
+    assert [row.depth and row.depth.name for row in rows] == [None, "b.png", "c.png", "c.png"]
+    assert [row.line for row in rows] == [1, 2, 3, 4]
+
+
+def test_windows_line_ends_blank_lines_comments_and_a_byte_order_mark_are_accepted(tmp_path: Path) -> None:
+    _touch(tmp_path, "a.JPG", "b.png", "c d.png")
+    file = _write(tmp_path, '\ufeffa.JPG\tb.png\r\n\r\n# pause\r\n  \r\n"c d.png" b.png\r\n')
+
+    rows = read_annotations(file)
+
+    assert [(row.image.name, row.line) for row in rows] == [("a.JPG", 1), ("c d.png", 5)]
+
+
+def test_relative_paths_are_found_from_the_working_directory_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _touch(tmp_path, "here/x/a.png", "lists/x/a.png", "lists/x/only.png")
+    (tmp_path / "lists/list.txt").write_text("x/a.png\nx/only.png\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path / "here")
+
+    first, second = read_annotations(tmp_path / "lists/list.txt")
+
+    assert first.image.resolve() == tmp_path / "here/x/a.png"
+    assert second.image == tmp_path / "lists/x/only.png"
+
+
+def test_all_bad_lines_are_counted_and_five_are_shown(tmp_path: Path) -> None:
+    _touch(tmp_path, "good.png", "note.bmp")
+    bad = "".join(f"missing_{index}.png\n" for index in range(6))
+    file = _write(tmp_path, f"good.png\ngood.png gone.png\nnote.bmp\n{bad}")
+
+    with pytest.raises(DataError) as caught:
+        read_annotations(file)
+
+    assert str(caught.value).splitlines() == [
+        f"annotation file {file}: 8 of 9 lines cannot be used",
+        "  line 2: ground truth not found: gone.png",
+        "  line 3: unsupported image type .bmp: note.bmp (expected .png, .jpg or .jpeg)",
+        "  line 4: image not found: missing_0.png",
+        "  line 5: image not found: missing_1.png",
+        "  line 6: image not found: missing_2.png",
+        "  and 3 more",
+    ]
+
+
+def test_an_unquoted_path_with_a_blank_is_recognised(tmp_path: Path) -> None:
+    _touch(tmp_path, "my image.png")
+
+    with pytest.raises(DataError, match="put paths with spaces in quotes"):
+        read_annotations(_write(tmp_path, "my image.png\n"))
+
+
+def test_an_absent_file_and_an_empty_file_are_different_errors(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="cannot be read"):
+        read_annotations(tmp_path / "absent.txt")
+    with pytest.raises(DataError, match="holds no sample"):
+        read_annotations(_write(tmp_path, "# nothing yet\n\n"))

@@ -1,0 +1,70 @@
+"""What a few samples tell about a file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from depth_net.data.annotations import read_annotations
+from depth_net.data.families import DepthRange, find_dataset_class
+from depth_net.data.inspection import SampleFacts, inspect_rows, pick_rows
+from tests.depth_net.data.builders import write_depth_mm, write_nyu
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def _inspect(file: Path, name: str, limits: DepthRange | None = None) -> SampleFacts:
+    return inspect_rows(read_annotations(file), find_dataset_class(name), limits or DepthRange())
+
+
+def test_picked_rows_reach_from_the_first_to_the_last(tmp_path: Path) -> None:
+    rows = read_annotations(write_nyu(tmp_path, 9))
+
+    assert [row.line for row in pick_rows(rows, 3)] == [1, 5, 9]
+    assert pick_rows(rows, 20) == list(rows)
+
+
+def test_percentiles_and_valid_share_are_those_of_the_values(tmp_path: Path) -> None:
+    file = write_nyu(tmp_path, 1, height=10, width=100)
+    values = np.zeros((10, 100), dtype=np.uint16)
+    values[:5] = np.arange(100) * 10 + 5000
+    write_depth_mm(tmp_path / "depth_0.png", 10, 100, value=values)
+
+    facts = _inspect(file, "NYUDV2", DepthRange(0.001, 5.5))
+
+    assert facts.percentiles == pytest.approx((5.0495, 5.495, 5.9405), abs=1e-3)
+    # The Eigen box of 10x100 is rows 1 to 9 and columns 6 to 93; 5.5 m is reached in column 50.
+    assert facts.valid_fraction == pytest.approx(4 * 44 / 1000)
+    assert facts.above_fraction == pytest.approx(0.25)
+    assert facts.image_sizes == ((10, 100),)
+
+
+def test_millimetres_under_a_generic_class_are_recognised(tmp_path: Path) -> None:
+    file = write_nyu(tmp_path)
+
+    assert _inspect(file, "MetricMonoDataset").looks_like_millimetres
+    assert _inspect(file, "RelativeMonoDataset").looks_like_millimetres
+    assert not _inspect(file, "NYUDV2").looks_like_millimetres
+
+
+def test_large_whole_disparities_that_count_are_not_taken_for_millimetres(tmp_path: Path) -> None:
+    file = write_nyu(tmp_path, 1)
+    write_depth_mm(tmp_path / "depth_0.png", value=700)
+
+    assert not _inspect(file, "RelativeMonoDataset").looks_like_millimetres
+
+
+def test_files_that_cannot_be_used_are_listed_and_the_rest_is_counted(tmp_path: Path) -> None:
+    file = write_nyu(tmp_path, 4)
+    write_depth_mm(tmp_path / "depth_1.png", 10, 10)
+    (tmp_path / "rgb_2.png").write_bytes(b"broken")
+    write_depth_mm(tmp_path / "depth_3.png", value=0)
+
+    facts = _inspect(file, "NYUDV2")
+
+    assert [text.split(":")[0] for text in facts.unreadable] == ["line 2", "line 3"]
+    assert "is 48x64 (height x width), its ground truth" in facts.unreadable[0]
+    assert facts.empty == 1

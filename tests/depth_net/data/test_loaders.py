@@ -1,0 +1,154 @@
+"""Order, share and shape of batches."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+
+from depth_net.data.dataset import DepthDataset, Split, build_dataset
+from depth_net.data.loaders import EpochSampler, Share, build_loader, choose_worker_count
+from depth_net.model.family import ModelType
+from tests.depth_net.data.builders import MEAN, STD, write_depth_mm, write_nyu, write_picture
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch.utils.data import DataLoader
+
+    from depth_net.data.loaders import Batch
+
+
+def _dataset(file: Path, split: Split, *, cache_bytes: int = 0) -> DepthDataset:
+    return build_dataset(
+        [("NYUDV2", file)],
+        split=split,
+        model_type=ModelType.METRIC,
+        crop_size=(28, 28),
+        input_mean=MEAN,
+        input_std=STD,
+        min_depth_m=None,
+        max_depth_m=None,
+        cache_bytes=cache_bytes,
+        seed=1,
+    )
+
+
+def _loader(dataset: DepthDataset, *, batch_size: int = 2, workers: int = 0, seed: int = 1) -> DataLoader[Batch]:
+    training = dataset.settings.split == "train"
+    return build_loader(
+        dataset,
+        batch_size=batch_size,
+        workers=workers,
+        shuffle=training,
+        drop_last=training,
+        pin_memory=False,
+        seed=seed,
+    )
+
+
+def _paths(loader: DataLoader[Batch], epoch: int) -> list[str]:
+    assert isinstance(loader.sampler, EpochSampler)
+    loader.sampler.set_epoch(epoch)
+    return [path for batch in loader for path in batch["image_path"]]
+
+
+def _order(sampler: EpochSampler, epoch: int) -> list[int]:
+    sampler.set_epoch(epoch)
+    return [key if isinstance(key, int) else key[1] for key in sampler]
+
+
+def test_training_batches_are_stacked_and_the_rest_is_dropped(tmp_path: Path) -> None:
+    batches = list(_loader(_dataset(write_nyu(tmp_path, 5), "train")))
+
+    assert [tuple(batch["image"].shape) for batch in batches] == [(2, 3, 28, 28)] * 2
+    assert isinstance(batches[0]["target"], torch.Tensor)
+    assert batches[0]["target"].shape == (2, 1, 28, 28)
+
+
+def test_the_order_depends_on_seed_and_epoch_only(tmp_path: Path) -> None:
+    dataset = _dataset(write_nyu(tmp_path, 8), "train")
+
+    first, again, other_seed = _loader(dataset), _loader(dataset), _loader(dataset, seed=2)
+
+    assert _paths(first, 0) != _paths(first, 1)
+    assert _paths(first, 1) == _paths(again, 1)
+    assert _paths(first, 0) != _paths(other_seed, 0)
+    assert sorted(_paths(first, 0)) == sorted(_paths(first, 1))
+
+
+def test_validation_pads_images_of_different_size_and_keeps_native_targets(tmp_path: Path) -> None:
+    lines = []
+    for index, (height, width) in enumerate([(48, 64), (64, 48), (48, 64)]):
+        write_picture(tmp_path / f"{index}.png", height, width)
+        write_depth_mm(tmp_path / f"{index}_d.png", height, width)
+        lines.append(f"{index}.png {index}_d.png\n")
+    (tmp_path / "list.txt").write_text("".join(lines), encoding="utf-8")
+
+    batches = list(_loader(_dataset(tmp_path / "list.txt", "val"), batch_size=3))
+
+    (batch,) = batches
+    assert batch["image"].shape == (3, 3, 42, 42)
+    assert batch["resized_size"] == [[28, 42], [42, 28], [28, 42]]
+    assert batch["image_size"] == [[48, 64], [64, 48], [48, 64]]
+    assert [tuple(target.shape) for target in batch["target"]] == [(1, 48, 64), (1, 64, 48), (1, 48, 64)]
+    assert not batch["image"][0, :, 28:].any()
+    assert not batch["image"][1, :, :, 28:].any()
+    assert batch["has_target"] == [True] * 3
+
+
+def test_native_targets_stay_a_list_when_they_have_the_size_of_the_image(tmp_path: Path) -> None:
+    (batch,) = _loader(_dataset(write_nyu(tmp_path, 1, height=28, width=28), "val"))
+
+    assert isinstance(batch["target"], list)
+
+
+@pytest.mark.parametrize("world_size", [1, 2, 3])
+def test_the_shares_of_all_ranks_make_up_the_validation_set(world_size: int) -> None:
+    shares = [
+        EpochSampler(7, shuffle=False, even=False, seed=0, share=Share(rank, world_size)) for rank in range(world_size)
+    ]
+
+    assert sorted(index for share in shares for index in _order(share, 0)) == list(range(7))
+    assert [len(share) for share in shares] == [len(_order(share, 0)) for share in shares]
+
+
+def test_training_shares_are_equal_and_disjoint() -> None:
+    shares = [EpochSampler(7, shuffle=True, even=True, seed=0, share=Share(rank, 2)) for rank in range(2)]
+
+    orders = [_order(share, 4) for share in shares]
+
+    assert [len(order) for order in orders] == [3, 3]
+    assert not set(orders[0]) & set(orders[1])
+
+
+def test_tiny_and_cached_sets_need_no_loading_processes(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    file = write_nyu(tmp_path, 3)
+    many = tmp_path / "many.txt"
+    many.write_text(file.read_text(encoding="utf-8") * 40, encoding="utf-8")
+
+    with caplog.at_level(logging.INFO):
+        loader = _loader(_dataset(file, "train"), workers=8)
+
+    assert loader.num_workers == 0
+    assert "train data: 0 loading processes instead of 8" in caplog.text
+    assert choose_worker_count(_dataset(many, "train", cache_bytes=10**9), asked=8) == 0
+    assert choose_worker_count(_dataset(many, "train"), asked=0) == 0
+    assert choose_worker_count(_dataset(many, "train"), asked=64) == len(os.sched_getaffinity(0))
+    assert choose_worker_count(_dataset(many, "train"), asked=1) == 1
+
+
+def test_loading_processes_give_the_same_batches(tmp_path: Path) -> None:
+    file = write_nyu(tmp_path, 3)
+    file.write_text(file.read_text(encoding="utf-8") * 25, encoding="utf-8")
+    dataset = _dataset(file, "train")
+    inside, outside = _loader(dataset, batch_size=25), _loader(dataset, batch_size=25, workers=1)
+
+    inside_batches = [batch["image"] for batch in inside]
+    outside_batches = [batch["image"] for batch in outside]
+
+    assert (inside.num_workers, outside.num_workers) == (0, 1)
+    assert all(torch.equal(a, b) for a, b in zip(inside_batches, outside_batches, strict=True))

@@ -1,0 +1,115 @@
+"""Files of images and ground truth, byte by byte."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import pytest
+
+from depth_net.data import readers
+from depth_net.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from depth_net.data.readers import DepthArray
+
+
+def test_an_image_is_read_as_rgb_whatever_its_channels(tmp_path: Path) -> None:
+    red_bgr = np.zeros((2, 3, 3), dtype=np.uint8)
+    red_bgr[..., 2] = 255
+    cv2.imwrite(str(tmp_path / "red.PNG"), red_bgr)
+    cv2.imwrite(str(tmp_path / "grey.png"), np.full((2, 3), 7, dtype=np.uint8))
+
+    assert readers.read_image(tmp_path / "red.PNG")[0, 0].tolist() == [255, 0, 0]
+    assert readers.read_image(tmp_path / "grey.png")[1, 2].tolist() == [7, 7, 7]
+
+
+def test_a_file_that_is_no_image_is_named(tmp_path: Path) -> None:
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+
+    with pytest.raises(DataError, match=r"broken\.png: expected a PNG or JPEG image, found 10 bytes"):
+        readers.read_image(tmp_path / "broken.png")
+
+
+def test_pfm_is_read_back_as_written(tmp_path: Path) -> None:
+    values = np.array([[1.5, np.inf, -2.0], [0.0, 1e-30, 3e8]], dtype=np.float32)
+
+    readers.write_pfm(tmp_path / "a.pfm", values)
+
+    np.testing.assert_array_equal(readers.read_pfm(tmp_path / "a.pfm"), values)
+
+
+def test_pfm_is_stored_from_the_bottom_in_little_endian(tmp_path: Path) -> None:
+    readers.write_pfm(tmp_path / "a.pfm", np.array([[1.0], [2.0]], dtype=np.float32))
+
+    assert (tmp_path / "a.pfm").read_bytes() == b"Pf\n1 2\n-1\n" + np.array([2.0, 1.0], dtype="<f4").tobytes()
+
+
+def test_pfm_of_big_endian_colours_gives_the_first_channel(tmp_path: Path) -> None:
+    bottom, top = [[1, 2, 3], [4, 5, 6]], [[7, 8, 9], [10, 11, 12]]
+    (tmp_path / "c.pfm").write_bytes(b"PF\n2 2\n1.0\n" + np.array([bottom, top], dtype=">f4").tobytes())
+
+    np.testing.assert_array_equal(readers.read_pfm(tmp_path / "c.pfm"), [[7, 10], [1, 4]])
+
+
+@pytest.mark.parametrize("content", [b"", b"P6\n2 2\n255\n", b"Pf\n2 2\n-1\n1234"])
+def test_a_pfm_without_header_or_with_too_few_values_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "bad.pfm").write_bytes(content)
+
+    with pytest.raises(DataError, match=r"bad\.pfm: expected"):
+        readers.read_pfm(tmp_path / "bad.pfm")
+
+
+@pytest.mark.parametrize(
+    ("read", "stored", "expected"),
+    [
+        (readers.read_millimetres, [0, 1500, 65535], [0.0, 1.5, 65.535]),
+        (readers.read_crestereo, [0, 32, 48], [0.0, 1.0, 1.5]),
+        (readers.read_disparity, [0, 7, 300], [np.inf, 7.0, 300.0]),
+        (readers.read_png_values, [0, 7, 300], [0.0, 7.0, 300.0]),
+    ],
+)
+def test_sixteen_bit_values_are_scaled_as_each_data_set_stores_them(
+    tmp_path: Path, read: Callable[[Path], DepthArray], stored: list[int], expected: list[float]
+) -> None:
+    cv2.imwrite(str(tmp_path / "d.png"), np.array([stored], dtype=np.uint16))
+
+    np.testing.assert_allclose(read(tmp_path / "d.png"), [expected], rtol=1e-6)
+
+
+def test_disparity_in_colours_is_decoded_in_base_255(tmp_path: Path) -> None:
+    rgb = np.array([[[0, 0, 0], [1, 2, 3]]], dtype=np.uint8)
+    cv2.imwrite(str(tmp_path / "f.png"), rgb[..., ::-1])
+
+    np.testing.assert_allclose(
+        readers.read_fsd(tmp_path / "f.png"), [[np.inf, (255**2 + 2 * 255 + 3) / 1000]], rtol=1e-6
+    )
+
+
+def test_a_colour_image_gives_its_red_channel_as_depth(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "c.png"), np.array([[[10, 20, 30]]], dtype=np.uint8))
+
+    assert readers.read_png_values(tmp_path / "c.png").tolist() == [[30.0]]
+
+
+def test_numpy_depth_may_carry_an_axis_of_one(tmp_path: Path) -> None:
+    np.save(tmp_path / "d.npy", np.ones((1, 2, 3), dtype=np.float64))
+
+    depth_m = readers.read_npy_depth(tmp_path / "d.npy")
+
+    assert depth_m.shape == (2, 3)
+    assert depth_m.dtype == np.float32
+
+
+def test_numpy_files_that_are_no_plane_of_numbers_are_refused(tmp_path: Path) -> None:
+    np.save(tmp_path / "cube.npy", np.ones((2, 3, 4)))
+    (tmp_path / "text.npy").write_text("hello", encoding="utf-8")
+
+    with pytest.raises(DataError, match="one plane of numbers"):
+        readers.read_npy_depth(tmp_path / "cube.npy")
+    with pytest.raises(DataError, match=r"numeric \.npy array"):
+        readers.read_npy_depth(tmp_path / "text.npy")
