@@ -5,6 +5,7 @@ Implementations (`local`, `docker`, `scripted`, ...) pass the abstract suite in 
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -49,6 +50,14 @@ class Job(ABC):
     @abstractmethod
     def poll(self) -> int | None:
         """Return the exit status (negative for a signal), or None while it runs. Never blocks."""
+
+    def wait(self, limit_s: float) -> int | None:
+        """Return the exit status as soon as the job has ended, or None after ``limit_s`` seconds.
+
+        Without a better way to know, the whole limit is slept.
+        """
+        time.sleep(limit_s)
+        return self.poll()
 
     @abstractmethod
     def kill(self, *, grace_s: float) -> None:

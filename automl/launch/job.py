@@ -71,6 +71,15 @@ class GuardedJob(Job):
         with self._lock:
             return self._wait(0.0)
 
+    def wait(self, limit_s: float) -> int | None:
+        """Return the exit status as soon as the guard sends it, or None after ``limit_s`` seconds."""
+        try:
+            # Without the lock: another thread may kill meanwhile, and closes the connection.
+            select.select([self._connection], [], [], limit_s)
+        except (OSError, ValueError):
+            logger.debug("the connection to the guard of %s was closed while waiting", self._tag)
+        return self.poll()
+
     def kill(self, *, grace_s: float) -> None:
         """End the whole tree; returns when no process of it lives."""
         with self._lock:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -42,4 +41,5 @@ def follow(
             yield from source.finish() if has_ended else source.read()
         if has_ended:
             return
-        time.sleep(poll_s)
+        # Not a sleep: the end of a job frees its slot at once.
+        job.wait(poll_s)

@@ -19,6 +19,10 @@ class CountedJob(Job):
         self.polls_left -= 1
         return 0 if self.polls_left <= 0 else None
 
+    def wait(self, limit_s: float) -> int | None:
+        del limit_s
+        return None
+
     def kill(self, *, grace_s: float) -> None:
         del grace_s
 
