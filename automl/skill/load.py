@@ -37,7 +37,7 @@ def load_skill(reference: str | Path) -> Skill:
     document = read_document(files.info)
     if not isinstance(document, dict):
         findings.reject("(root)", kind_of(document), "a mapping", "write network_arch, actions, ... as keys")
-        document = {}
+        raise ConfigurationError.from_problems(findings.problems, subject=f"the skill {files.root.name}")
     skill = _read_skill(Fields(document, "", findings), files)
     if findings.problems:
         raise ConfigurationError.from_problems(findings.problems, subject=f"the skill {files.root.name}")

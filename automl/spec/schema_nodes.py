@@ -239,6 +239,8 @@ class NodeReader:
 
     def _number_at(self, node: dict[str, JsonValue], path: str, key: str) -> float | None:
         value = node.get(key)
+        if isinstance(value, list) and isinstance(node.get("default"), list):
+            return None
         number = _number(value)
         if value is not None and (number is None or math.isnan(number)):
             self.warn(path, f"{key}: {kind_of(value)}", "a number", "the bound counts as missing; mend it")

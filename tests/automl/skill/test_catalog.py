@@ -1,0 +1,44 @@
+"""The list of a whole bank."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from automl.errors import ConfigurationError
+from automl.skill.catalog import SkillStatus, list_skills
+from tests.automl.skill.packages import BAD, BANK, SKILLS, needs_bank
+
+
+def test_every_skill_below_a_folder_is_listed_with_its_status_and_reason() -> None:
+    entries = {entry.path.name: entry for entry in list_skills(SKILLS)}
+
+    assert entries["every_feature"].status is SkillStatus.RUNNABLE
+    assert entries["schema_missing"].status is SkillStatus.BLOCKED
+    assert entries["schema_missing"].reason == "no train schema"
+    assert entries["template_missing"].reason == "no train template"
+    assert "unreadable train schema" in entries["schema_not_json"].reason
+    assert "unreadable train schema" in entries["schema_is_a_list"].reason
+    assert entries["not_yaml"].status is SkillStatus.UNREADABLE
+    assert "and 6 more" in entries["many_problems"].reason
+    assert "no_info" not in entries
+
+
+def test_one_skill_is_a_bank_of_one() -> None:
+    assert [entry.path for entry in list_skills(BAD / "schema_missing")] == [BAD / "schema_missing"]
+
+
+def test_a_folder_that_is_not_there_is_refused() -> None:
+    with pytest.raises(ConfigurationError):
+        list_skills("no/such/folder")
+
+
+@needs_bank
+def test_the_bank_has_runnable_skills_and_one_disabled() -> None:
+    root = Path(BANK[0]).parents[2]
+
+    by_status = {entry.path.name: entry.status for entry in list_skills(root)}
+
+    assert by_status["tao-train-codetr"] is SkillStatus.DISABLED
+    assert sum(status is SkillStatus.RUNNABLE for status in by_status.values()) == len(by_status) - 1
