@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _PURPOSE = 202
 # Spaces up to this size are searched to their last assignment.
 _ENUMERABLE = 20_000
+# A grid over a space of this size has every value.
+_SMALL_GRID = 200
 
 
 def unseen_assignment(
@@ -52,14 +54,9 @@ def unseen_assignment(
     return next((a for a in spread if not is_seen(a)), None)
 
 
-def every_assignment(space: SearchSpace, resolution: int = 5) -> Iterator[dict[str, Scalar]]:
-    """Yield each distinct valid assignment once; a continuous range gives ``resolution`` evenly spaced values.
-
-    Args:
-        space: What is searched.
-        resolution: Values of a range that has more than that; ranges with fewer give all of theirs.
-    """
-    axes = [axis_values(space, i, resolution) for i in range(len(space.parameters))]
+def every_assignment(space: SearchSpace) -> Iterator[dict[str, Scalar]]:
+    """Yield each distinct valid assignment of a discrete space once."""
+    axes = [axis_values(space, i) for i in range(len(space.parameters))]
     seen: set[tuple[tuple[str, Scalar, str], ...]] = set()
     for combination in itertools.product(*axes):
         assignment = space.repair(dict(zip(space.paths, combination, strict=True)))
@@ -69,13 +66,19 @@ def every_assignment(space: SearchSpace, resolution: int = 5) -> Iterator[dict[s
             yield assignment
 
 
-def axis_values(space: SearchSpace, index: int, resolution: int) -> tuple[Scalar, ...]:
-    """Return the values of one parameter on a grid, both ends of its range included."""
+def axis_values(space: SearchSpace, index: int, resolution: int | None = None) -> tuple[Scalar, ...]:
+    """Return the values of one parameter, both ends of its range included.
+
+    Args:
+        space: What is searched.
+        index: Which parameter.
+        resolution: At most so many values of a numeric range, evenly spaced; None for all, which a continuous range
+            does not have. In a small space nothing is left out.
+    """
     parameter = space.parameters[index]
     if parameter.choices:
         return parameter.choices
-    is_small = parameter.size <= max(resolution, 1) or (space.size <= _ENUMERABLE and parameter.size <= _ENUMERABLE)
-    if is_small:
+    if resolution is None or parameter.size <= resolution or space.size <= _SMALL_GRID:
         low, _ = parameter.bounds
         step = parameter.step or 1
         return tuple(dict.fromkeys(parameter.nearest(low + k * step) for k in range(int(parameter.size))))

@@ -1,0 +1,1 @@
+"""Reproducible comparisons with peers; never part of the timed tests."""

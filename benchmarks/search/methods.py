@@ -1,0 +1,118 @@
+"""The methods that are compared: ours through its own searcher, peers through their own ask and tell."""
+
+from __future__ import annotations
+
+import tempfile
+from abc import ABC, abstractmethod
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import optuna
+from optuna.trial import TrialState as OptunaState
+
+from automl.search.distributions import distribution_of
+from automl.search.factory import make_searcher
+from automl.study.model import Direction, Objective
+from automl.study.trial import TrialResult, TrialState
+
+if TYPE_CHECKING:
+    from automl.space.parameters import SearchSpace
+
+optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+
+class Method(ABC):
+    """Asks for assignments and is told values; larger is better."""
+
+    @abstractmethod
+    def ask(self) -> tuple[Any, dict[str, Any]]:
+        """Return a handle and an assignment."""
+
+    @abstractmethod
+    def tell(self, handle: Any, value: float | None) -> None:  # noqa: ANN401 - each peer has its own handle
+        """Learn a value, or None for a diverged trial."""
+
+    def close(self) -> None:
+        """Release files."""
+
+
+class Ours(Method):
+    """One of our samplers, with its journal and everything.
+
+    Args:
+        sampler: Its name.
+        space: What is searched.
+        seed: Seed of the study.
+        starts: Points that every method begins with; empty for our own start.
+    """
+
+    def __init__(self, sampler: str, space: SearchSpace, seed: int, starts: list[dict[str, Any]]) -> None:
+        self._folder = tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None)  # noqa: SIM115
+        objectives = (Objective(metric="value", direction=Direction.MAXIMIZE),)
+        plan: Any = SimpleNamespace(
+            name="benchmark", space=space, seed=seed, sampler=sampler, objectives=objectives, first_trials=starts
+        )
+        self._searcher = make_searcher(plan, Path(self._folder.name) / "journal.log")
+
+    def ask(self) -> tuple[Any, dict[str, Any]]:
+        """Return the next proposal."""
+        proposal = self._searcher.ask()
+        assert proposal is not None
+        return proposal, dict(proposal.assignment)
+
+    def tell(self, handle: Any, value: float | None) -> None:  # noqa: ANN401
+        """Report a completed or diverged trial."""
+        self._searcher.tell(
+            TrialResult(
+                number=handle.number,
+                state=TrialState.DIVERGED if value is None else TrialState.COMPLETED,
+                assignment=handle.assignment,
+                directory="",
+                values={} if value is None else {"value": value},
+            )
+        )
+
+    def close(self) -> None:
+        """Remove the journal."""
+        self._searcher.close()
+        self._folder.cleanup()
+
+
+class Peer(Method):
+    """One of Optuna's samplers with its own defaults.
+
+    Args:
+        sampler: The sampler.
+        space: What is searched.
+        starts: Points that every method begins with; empty for the peer's own start.
+    """
+
+    def __init__(self, sampler: optuna.samplers.BaseSampler, space: SearchSpace, starts: list[dict[str, Any]]) -> None:
+        self._study = optuna.create_study(direction="maximize", sampler=sampler)
+        self._distributions = {p.path: distribution_of(p) for p in space.parameters}
+        for start in starts:
+            self._study.enqueue_trial(start)
+
+    def ask(self) -> tuple[Any, dict[str, Any]]:
+        """Return Optuna's next trial."""
+        trial = self._study.ask(self._distributions)
+        return trial, dict(trial.params)
+
+    def tell(self, handle: Any, value: float | None) -> None:  # noqa: ANN401
+        """Report a value; a diverged trial is a failed one, which is what Optuna makes of NaN."""
+        self._study.tell(handle, value, state=None if value is not None else OptunaState.FAIL)
+
+
+def make_method(name: str, space: SearchSpace, seed: int, starts: list[dict[str, Any]]) -> Method:
+    """Return a method by name: ``ours:NAME``, ``optuna:tpe``, ``optuna:gp`` or ``optuna:random``."""
+    family, _, kind = name.partition(":")
+    if family == "ours":
+        return Ours(kind, space, seed, starts)
+    samplers = {
+        "tpe": optuna.samplers.TPESampler,
+        "gp": optuna.samplers.GPSampler,
+        "random": optuna.samplers.RandomSampler,
+        "cmaes": optuna.samplers.CmaEsSampler,
+    }
+    return Peer(samplers[kind](seed=seed), space, starts)

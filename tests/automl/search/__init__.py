@@ -1,0 +1,1 @@
+"""Tests of the samplers, the searcher and its journal."""

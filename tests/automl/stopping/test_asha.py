@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from automl.stopping.asha import AshaRule, HyperbandRule
+from automl.stopping.base import Decision, Report
+
+
+def test_nothing_is_stopped_before_four_trials_reached_a_rung() -> None:
+    rule = AshaRule((1, 3), 3.0)
+
+    decisions = [rule.judge(Report(trial=i, epoch=0, value=-float(i))).decision for i in range(4)]
+
+    assert decisions == [Decision.CONTINUE] * 3 + [Decision.STOP]
+
+
+def test_the_reason_names_rung_value_and_threshold() -> None:
+    rule = AshaRule((2,), 3.0)
+    for trial, value in enumerate((0.5, 0.4, 0.3)):
+        rule.judge(Report(trial=trial, epoch=1, value=value))
+
+    verdict = rule.judge(Report(trial=3, epoch=1, value=0.1))
+
+    assert verdict.reason == "rung 2: 0.1 is not among the best 1/3, which ends at 0.4"
+
+
+def test_a_trial_is_compared_by_its_best_epoch_so_far() -> None:
+    rule = AshaRule((2,), 3.0)
+    for trial, value in enumerate((0.5, 0.4, 0.3)):
+        rule.judge(Report(trial=trial, epoch=1, value=value))
+
+    rule.judge(Report(trial=3, epoch=0, value=0.9))
+
+    assert rule.judge(Report(trial=3, epoch=1, value=0.0)).decision is Decision.CONTINUE
+
+
+def test_a_trial_that_skips_reports_is_judged_at_the_rungs_it_passed() -> None:
+    rule = AshaRule((1, 3), 3.0)
+    for trial, value in enumerate((0.5, 0.4, 0.3)):
+        rule.judge(Report(trial=trial, epoch=4, value=value))
+
+    assert rule.judge(Report(trial=3, epoch=4, value=0.1)).decision is Decision.STOP
+
+
+def test_hyperband_gives_most_trials_to_the_bracket_that_stops_earliest() -> None:
+    rule = HyperbandRule((1, 3, 9), 3.0)
+
+    brackets = [rule.bracket_of(trial) for trial in range(40)]
+
+    assert set(brackets) == {0, 1, 2, 3}
+    assert max(brackets, key=brackets.count) == 0

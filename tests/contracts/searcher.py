@@ -1,0 +1,207 @@
+"""What every searcher must do, whatever its sampler. Subclass it and name the sampler."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, ClassVar
+
+import optuna
+import pytest
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+
+from automl.search.factory import make_searcher
+from automl.study.trial import TrialState
+from tests.contracts.studies import EMPTY, MIXED, SMALL, ended, plan_of, score
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from automl.search.searcher import JournalSearcher
+    from automl.space.parameters import SearchSpace
+    from automl.study.trial import Proposal
+
+ENDS = (TrialState.COMPLETED, TrialState.DIVERGED, TrialState.STOPPED, TrialState.FAILED, TrialState.COMPLETED)
+
+
+def finish(searcher: JournalSearcher, proposal: Proposal, state: TrialState = TrialState.COMPLETED) -> None:
+    """Report one intermediate value and how the trial ended."""
+    value = score(proposal.assignment) if "lr" in proposal.assignment else 0.1 * proposal.number
+    if state.has_value:
+        searcher.observe(proposal.number, 0, value - 0.1)
+    searcher.tell(ended(proposal.number, state, {"accuracy": value} if state.has_value else {}))
+
+
+def play(searcher: JournalSearcher, count: int, states: Sequence[TrialState] = ENDS) -> list[Proposal]:
+    """Run a number of trials one after the other; return their proposals."""
+    proposals = []
+    for _ in range(count):
+        proposal = searcher.ask()
+        assert proposal is not None
+        finish(searcher, proposal, states[proposal.number % len(states)])
+        proposals.append(proposal)
+    return proposals
+
+
+class SearcherContract:
+    """The abstract suite."""
+
+    sampler: ClassVar[str]
+    is_seeded: ClassVar[bool] = True
+
+    def open(self, folder: Path, space: SearchSpace = MIXED, seed: int = 7) -> JournalSearcher:
+        return make_searcher(plan_of(self.sampler, space, seed=seed), folder / "journal.log")
+
+    def test_trial_0_is_the_template_untouched_even_outside_its_range(self, tmp_path: Path) -> None:
+        first = self.open(tmp_path).ask()
+
+        assert first is not None
+        assert (first.number, first.origin) == (0, "template")
+        assert first.assignment == MIXED.default_assignment()
+        assert first.assignment["lr"] == 3.0
+
+    def test_proposals_are_valid_and_numbered_without_gaps(self, tmp_path: Path) -> None:
+        proposals = play(self.open(tmp_path), 16)
+
+        assert [p.number for p in proposals] == list(range(16))
+        assert [MIXED.violations(p.assignment) for p in proposals[1:]] == [()] * 15
+
+    def test_the_same_seed_and_history_give_the_same_assignments(self, tmp_path: Path) -> None:
+        first = play(self.open(tmp_path / "a"), 14)
+        second = play(self.open(tmp_path / "b"), 14)
+
+        assert first == second
+
+    def test_another_seed_gives_other_assignments(self, tmp_path: Path) -> None:
+        first = play(self.open(tmp_path / "a", seed=1), 8)
+        second = play(self.open(tmp_path / "b", seed=2), 8)
+
+        assert [p.assignment for p in first] != [p.assignment for p in second]
+
+    def test_a_reopened_journal_goes_on_as_if_it_had_not_been_closed(self, tmp_path: Path) -> None:
+        whole = play(self.open(tmp_path / "whole"), 14)
+
+        parts = []
+        for _ in range(7):
+            searcher = self.open(tmp_path / "parts")
+            parts += play(searcher, 2)
+            searcher.close()
+
+        assert parts == whole
+
+    def test_a_reopened_journal_gives_back_open_proposals(self, tmp_path: Path) -> None:
+        searcher = self.open(tmp_path)
+        play(searcher, 3)
+        waiting = [searcher.ask(), searcher.ask()]
+        searcher.close()
+
+        reopened = self.open(tmp_path)
+
+        assert list(reopened.open_proposals()) == waiting
+        finish(reopened, reopened.open_proposals()[1])
+        assert list(reopened.open_proposals()) == waiting[:1]
+        following = reopened.ask()
+        assert following is not None
+        assert following.number == 5
+
+    def test_history_is_rebuilt_to_the_last_digit(self, tmp_path: Path) -> None:
+        searcher = self.open(tmp_path)
+        play(searcher, 6)
+        before = searcher.history
+        searcher.close()
+
+        assert self.open(tmp_path).history == before
+
+    def test_trials_that_run_at_once_differ(self, tmp_path: Path) -> None:
+        searcher = self.open(tmp_path)
+        play(searcher, 9)
+
+        waiting = [searcher.ask() for _ in range(4)]
+
+        assert len({str(p.assignment) for p in waiting if p is not None}) == 4
+
+    def test_a_value_that_is_not_finite_is_refused(self, tmp_path: Path) -> None:
+        searcher = self.open(tmp_path)
+        searcher.ask()
+
+        for value in (math.nan, math.inf, -math.inf):
+            with pytest.raises(ValueError, match="not finite"):
+                searcher.observe(0, 0, value)
+
+    def test_a_completed_trial_without_a_finite_value_has_failed(self, tmp_path: Path) -> None:
+        searcher = self.open(tmp_path)
+        play(searcher, 2)
+        searcher.ask()
+
+        searcher.tell(ended(2, TrialState.COMPLETED, {"accuracy": math.nan}))
+
+        assert searcher.history.observations[2].state is TrialState.FAILED
+        assert not searcher.open_proposals()
+
+    def test_telling_and_observing_twice_changes_nothing(self, tmp_path: Path) -> None:
+        searcher = self.open(tmp_path)
+        searcher.ask()
+        searcher.observe(0, 0, 0.1)
+        searcher.observe(0, 0, 0.9)
+        searcher.tell(ended(0))
+        before, size = searcher.history, (tmp_path / "journal.log").stat().st_size
+
+        searcher.tell(ended(0, TrialState.FAILED))
+        searcher.observe(0, 1, 0.3)
+
+        assert searcher.history == before
+        assert (tmp_path / "journal.log").stat().st_size == size
+        assert before.observations[0].curve == ((0, 0.1),)
+
+    def test_a_trial_that_was_never_proposed_is_refused(self, tmp_path: Path) -> None:
+        with pytest.raises(ValueError, match="never proposed"):
+            self.open(tmp_path).tell(ended(3))
+
+    def test_an_interrupted_trial_stays_open(self, tmp_path: Path) -> None:
+        searcher = self.open(tmp_path)
+        searcher.ask()
+
+        searcher.tell(ended(0, TrialState.INTERRUPTED))
+
+        assert [p.number for p in searcher.open_proposals()] == [0]
+
+    @pytest.mark.parametrize("state", [TrialState.FAILED, TrialState.DIVERGED, TrialState.STOPPED])
+    def test_a_study_in_which_every_trial_ends_badly_goes_on(self, tmp_path: Path, state: TrialState) -> None:
+        proposals = play(self.open(tmp_path), 12, states=(state,))
+
+        assert len({str(p.assignment) for p in proposals}) == 12
+
+    def test_a_discrete_space_is_tried_to_its_last_assignment_without_repeating_one(self, tmp_path: Path) -> None:
+        searcher = self.open(tmp_path, SMALL)
+
+        proposals = play(searcher, 9, states=(TrialState.COMPLETED,))
+
+        assert len({str(p.assignment) for p in proposals}) == 9
+        assert searcher.ask() is None
+
+    def test_an_empty_space_is_one_trial(self, tmp_path: Path) -> None:
+        searcher = self.open(tmp_path, EMPTY)
+
+        first, second = searcher.ask(), searcher.ask()
+
+        assert first is not None
+        assert first.assignment == {}
+        assert second is None
+
+    def test_no_trial_is_left_running_for_dashboards(self, tmp_path: Path) -> None:
+        searcher = self.open(tmp_path)
+        play(searcher, 10)
+        searcher.close()
+        file = str(tmp_path / "journal.log")
+
+        study = optuna.load_study(
+            study_name="toy", storage=JournalStorage(JournalFileBackend(file, JournalFileOpenLock(file)))
+        )
+
+        states = [trial.state.name for trial in study.trials]
+        assert states == ["COMPLETE", "FAIL", "PRUNED", "FAIL", "COMPLETE"] * 2
+        assert study.trials[4].params == {
+            k: v for k, v in searcher.history.observations[4].assignment.items() if k in study.trials[4].params
+        }
+        assert all(math.isfinite(v) for t in study.trials for v in t.intermediate_values.values())

@@ -1,0 +1,132 @@
+"""What every stopping rule must do. Subclass it and name the rule."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING, ClassVar
+
+import pytest
+
+from automl.stopping.base import Decision, Report
+from automl.stopping.factory import make_rule
+from automl.study.model import Direction
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from automl.stopping.base import StoppingRule, Verdict
+
+EPOCHS = 27
+
+
+def reports_of(trials: int, seed: int = 0, workers: int = 3) -> list[Report]:
+    """Return reports of trials of very different quality, in the order in which several workers make them."""
+    source = random.Random(seed)  # noqa: S311 - reproducible test data
+    quality = [source.random() for _ in range(trials)]
+    waiting = list(range(trials))
+    running: list[int] = []
+    made: list[Report] = []
+    epoch_of = [0] * trials
+    while waiting or running:
+        while waiting and len(running) < workers:
+            running.append(waiting.pop(0))
+        trial = source.choice(running)
+        epoch = epoch_of[trial]
+        value = quality[trial] * (1 - 0.8 ** (epoch + 1)) + 0.01 * source.random()
+        made.append(Report(trial=trial, epoch=epoch, value=value))
+        epoch_of[trial] += 1
+        if epoch_of[trial] == EPOCHS:
+            running.remove(trial)
+    return made
+
+
+class StoppingRuleContract:
+    """The abstract suite."""
+
+    rule: ClassVar[str]
+    stops: ClassVar[bool] = True
+    options: ClassVar[Mapping[str, object]] = {}
+
+    def make(self, trials: int = 24, **options: object) -> StoppingRule:
+        return make_rule(self.rule, max_epochs=EPOCHS, trials=trials, options={**self.options, **options})
+
+    def verdicts(self, rule: StoppingRule, reports: list[Report]) -> list[Verdict]:
+        return [rule.judge(report) for report in reports]
+
+    def test_a_replay_of_the_same_reports_gives_the_same_verdicts(self) -> None:
+        reports = reports_of(24)
+
+        assert self.verdicts(self.make(), reports) == self.verdicts(self.make(), reports)
+
+    def test_a_later_report_cannot_flip_an_earlier_verdict(self) -> None:
+        reports = reports_of(24)
+        whole = self.verdicts(self.make(), reports)
+
+        for length in (20, 100, 300):
+            rule = self.make()
+            assert self.verdicts(rule, reports[:length]) == whole[:length]
+            assert self.verdicts(rule, reports[:length]) == whole[:length]
+            assert self.verdicts(rule, reports[length:]) == whole[length:]
+
+    def test_the_end_of_a_trial_changes_no_verdict(self) -> None:
+        reports = reports_of(24)
+        rule = self.make()
+
+        seen = []
+        for report in reports:
+            seen.append(rule.judge(report))
+            rule.finished(report.trial)
+
+        assert seen == self.verdicts(self.make(), reports)
+
+    def test_nothing_is_stopped_within_the_grace_or_the_warm_up(self) -> None:
+        rule = self.make(grace_epochs=4, warmup_epochs=9)
+
+        early = [rule.judge(report) for report in reports_of(24) if report.epoch + 1 < 9]
+
+        assert {verdict.decision for verdict in early} == {Decision.CONTINUE}
+
+    def test_the_best_trial_is_never_stopped(self) -> None:
+        rule = self.make()
+        reports = reports_of(24, workers=24)
+        finals = {r.trial: r.value for r in reports}
+        best = max(finals, key=lambda trial: finals[trial])
+
+        verdicts = [rule.judge(report) for report in reports]
+
+        stopped = {r.trial for r, v in zip(reports, verdicts, strict=True) if v.decision is Decision.STOP}
+        assert best not in stopped
+
+    def test_bad_trials_are_stopped_with_a_reason(self) -> None:
+        verdicts = self.verdicts(self.make(), reports_of(24))
+
+        stops = [v for v in verdicts if v.decision is Decision.STOP]
+        assert bool(stops) == self.stops
+        assert all(v.reason for v in stops)
+        assert not any(v.reason for v in verdicts if v.decision is Decision.CONTINUE)
+
+    def test_a_stopped_trial_stays_stopped(self) -> None:
+        rule = self.make()
+        reports = reports_of(24)
+        verdicts = self.verdicts(rule, reports)
+        stopped = {r.trial for r, v in zip(reports, verdicts, strict=True) if v.decision is Decision.STOP}
+
+        late = [rule.judge(Report(trial=trial, epoch=EPOCHS, value=99.0)) for trial in stopped]
+
+        assert {v.decision for v in late} <= {Decision.STOP}
+
+    def test_values_in_reasons_are_shown_as_they_were_measured(self) -> None:
+        rule = make_rule(self.rule, max_epochs=EPOCHS, trials=24, options=self.options, direction=Direction.MINIMIZE)
+        minimised = [Report(trial=r.trial, epoch=r.epoch, value=r.value - 5.0) for r in reports_of(24)]
+
+        reasons = [v.reason for v in self.verdicts(rule, minimised) if v.reason]
+
+        assert not any("-" in reason for reason in reasons)
+
+    @pytest.mark.parametrize("max_epochs", [None, 1, 2])
+    def test_short_and_endless_trainings_are_judged_too(self, max_epochs: int | None) -> None:
+        rule = make_rule(self.rule, max_epochs=max_epochs, trials=3, options=self.options)
+
+        verdict = rule.judge(Report(trial=0, epoch=0, value=0.5))
+
+        assert verdict.decision is Decision.CONTINUE
