@@ -14,7 +14,7 @@ import multiprocessing
 import os
 import shutil
 import time
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
@@ -36,7 +36,8 @@ _LOCK = ".demo_data.lock"
 _PARTS = ("rooms", "motorcycle")
 _VERSION = 1
 """Raise when the images change, so that older sets are replaced."""
-_MOST_PROCESSES = 16
+_LEAST_IMAGES_PER_PROCESS = 16
+"""Starting a process takes as long as rendering about ten images."""
 _REPORTS_PER_SPLIT = 4
 
 
@@ -118,20 +119,31 @@ def is_finished(directory: Path, settings: DemoSettings) -> bool:
 
 
 def _write_rooms(directory: Path, settings: DemoSettings, report: Callable[[str], None]) -> None:
-    processes = min(_MOST_PROCESSES, len(os.sched_getaffinity(0)))
-    # Spawned, not forked: the caller may hold threads. The children import numpy and OpenCV only.
-    with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
-        pending = {
-            split: [pool.submit(_render, job) for job in _scene_jobs(directory / split, settings, number, count)]
-            for number, (split, count) in enumerate(settings.images().items())
+    counts = settings.images()
+    processes = min(len(os.sched_getaffinity(0)), sum(counts.values()) // _LEAST_IMAGES_PER_PROCESS)
+    with _pool(processes) as run:
+        rendering = {
+            split: run(_render, list(_scene_jobs(directory / split, settings, number, total)))
+            for number, (split, total) in enumerate(counts.items())
         }
-        for split, futures in pending.items():
-            total, done, reported = settings.images()[split], 0, 0
-            for future in as_completed(futures):
-                done += future.result()
+        for split, finished in rendering.items():
+            total, done, reported = counts[split], 0, 0
+            for views in finished:
+                done += views
                 if done - reported >= total / _REPORTS_PER_SPLIT or done == total:
                     reported = done
                     report(f"rooms  {split:5}  {done:3d}/{total} images")
+
+
+@contextmanager
+def _pool(processes: int) -> Iterator[Callable[[Callable[[_SceneJob], int], list[_SceneJob]], Iterator[int]]]:
+    """Give a ``map`` that works in several processes, or here if one would do."""
+    if processes <= 1:
+        yield map
+        return
+    # Spawned, not forked: the caller may hold threads. The children import numpy and OpenCV only.
+    with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
+        yield pool.map
 
 
 def _scene_jobs(folder: Path, settings: DemoSettings, split_number: int, images: int) -> Iterator[_SceneJob]:

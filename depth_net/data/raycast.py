@@ -54,7 +54,8 @@ class Camera:
         columns = (np.arange(self.width) - (self.width - 1) / 2) / self.focal_px
         rows = (np.arange(self.height) - (self.height - 1) / 2) / self.focal_px
         across, down = np.meshgrid(columns, rows)
-        return np.asarray(np.stack([across, down, np.ones_like(across)], axis=-1) @ self.rotation().T)
+        right, below, forward = self.rotation().T
+        return np.asarray(across[..., None] * right + down[..., None] * below + forward)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +75,7 @@ class Box:
 
     def to_local(self, vectors: Vector) -> Vector:
         """Turn vectors of shape (..., 3) into the axes of the box; subtract ``center`` first for points."""
-        cos, sin = math.cos(self.yaw), math.sin(self.yaw)
-        return np.asarray(vectors @ np.array([[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]]))
+        return _turn(vectors, -self.yaw)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +127,15 @@ def box_normals(points: Vector, box: Box) -> Vector:
     axis = np.abs(local).argmax(axis=-1)
     normals = np.zeros_like(points)
     np.put_along_axis(normals, axis[..., None], np.sign(np.take_along_axis(local, axis[..., None], axis=-1)), axis=-1)
-    cos, sin = math.cos(box.yaw), math.sin(box.yaw)
-    return np.asarray(normals @ np.array([[cos, sin, 0.0], [-sin, cos, 0.0], [0.0, 0.0, 1.0]]))
+    return _turn(normals, box.yaw)
+
+
+def _turn(vectors: Vector, angle: float) -> Vector:
+    """Rotate vectors of shape (..., 3) around the vertical."""
+    cos, sin = math.cos(angle), math.sin(angle)
+    x, y, z = vectors[..., 0], vectors[..., 1], vectors[..., 2]
+    # Not a matrix product: BLAS would start threads for these small arrays in every rendering process.
+    return np.stack([cos * x - sin * y, sin * x + cos * y, z], axis=-1)
 
 
 def _leave_room(
