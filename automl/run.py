@@ -10,16 +10,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from automl.errors import ConfigurationError, StudyFailedError
+from automl.opening import check_names, choose_objective, open_skill, skill_facts, stopping_rule
 from automl.policy import decide
 from automl.preflight.inputs import check_inputs, prepare_data, unwritable_place, with_prepared_paths
-from automl.skill.load import load_skill
-from automl.skill.registry import objective_for
-from automl.spec.build import build_spec
-from automl.spec.train_schema import SchemaStatus, read_train_schema
 from automl.study.directory import StudyDirectory, write_json
 from automl.study.failure_summary import summarize_failure
 from automl.study.machine import detect_machine
-from automl.study.model import Direction, Objective, StudyLocation
+from automl.study.model import StudyLocation
 from automl.study.place import RunPlace, new_study_directory
 from automl.study.plan import StudyParts, plan_document, plan_study
 
@@ -27,24 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from automl.skill.model import Skill
-    from automl.spec.train_schema import TrainSchema
     from automl.study.model import StudyPlan
     from automl.study.request import StudyRequest
     from automl.track.base import Tracker
-
-TRAIN = "train"
-
-
-def open_schema(skill: Skill) -> tuple[TrainSchema | None, SchemaStatus]:
-    """Read a skill's train schema, if it can be read; the policy decides what it means when it cannot."""
-    file = skill.schemas.get(TRAIN)
-    if file is None:
-        return None, SchemaStatus.MISSING
-    try:
-        return read_train_schema(file), SchemaStatus.VALID
-    except ConfigurationError:
-        return None, SchemaStatus.UNREADABLE
 
 
 def make_plan(request: StudyRequest, place: RunPlace) -> StudyPlan:
@@ -54,20 +36,23 @@ def make_plan(request: StudyRequest, place: RunPlace) -> StudyPlan:
         ConfigurationError: skill, study, spec, space or resources cannot be used; with every problem.
     """
     request = with_prepared_paths(request, place.results)
-    skill = load_skill(request.skill)
-    schema, status = open_schema(skill)
-    spec = build_spec(skill, TRAIN, data=request.data, overrides=request.overrides, schema=schema)
-    space = search_space(request, skill, spec, schema)
+    opened = open_skill(request)
     decision = decide(
-        requested=request.policy,  # type: ignore[arg-type]  # parse_policy has checked it
+        requested=request.policy,
         request_text=request.request_text,
-        facts=skill_facts(skill, status, space),
+        facts=skill_facts(opened),
         allow_fallback=request.fallback,
     )
-    choice = objective_for(skill, metric=request.metric, direction=request.direction)
-    objective = Objective(metric=choice.metric, direction=Direction(choice.direction), source=choice.source)
-    parts = StudyParts(skill=skill, decision=decision, spec=spec, space=space, objective=objective)
-    return plan_study(request, parts, None if place.ray_address else detect_machine())
+    parts = StudyParts(
+        skill=opened.skill,
+        decision=decision,
+        spec=opened.spec,
+        space=opened.space,
+        objective=choose_objective(request, opened.skill),
+    )
+    plan = plan_study(request, parts, None if place.ray_address else detect_machine())
+    check_names(plan)
+    return plan
 
 
 def run_plan(
@@ -84,36 +69,46 @@ def run_plan(
         StudyFailedError: no trial has a usable value; the directory and the record are complete all the same.
         InterruptedStudyError: a signal ended the study.
     """
-    from automl.handoff.after_study import hand_over  # noqa: PLC0415 - opened when a study starts
-    from automl.search.factory import make_searcher  # noqa: PLC0415 - optuna is opened when a study starts
-    from automl.stopping.factory import make_rule  # noqa: PLC0415 - opened when a study starts
-    from automl.track.file_tracker import FileTracker  # noqa: PLC0415 - opened when a study starts
-    from automl.track.mlflow_tracker import MlflowTracker  # noqa: PLC0415 - opened when a study starts
-    from automl.track.uri import default_tracking_uri  # noqa: PLC0415 - opened when a study starts
-    from automl.tuning.ray_study import execute_study  # noqa: PLC0415 - ray is opened when a study starts
-
     problem = unwritable_place(place.results)
     if problem is not None:
         raise ConfigurationError.from_problems([problem], subject="the results folder")
-    rule = make_rule(
-        plan.scheduler,
-        max_epochs=plan.max_epochs,
-        trials=plan.budget.trials,
-        options=plan.options,
-        direction=plan.objective.direction,
-    )
     prepare_data(request, place.results)
     check_inputs(plan.skill, plan.action, plan.spec)
     directory = StudyDirectory(new_study_directory(place.results, plan.name))
+    return run_in(directory, request, plan, place, extra_trackers=extra_trackers)
+
+
+def run_in(
+    directory: StudyDirectory,
+    request: StudyRequest,
+    plan: StudyPlan,
+    place: RunPlace,
+    *,
+    extra_trackers: Sequence[Tracker] = (),
+) -> Path:
+    """Run a plan in a study directory; trials that are there already are kept, open ones go on.
+
+    Raises:
+        LaunchError: Ray does not start.
+        StudyFailedError: no trial has a usable value.
+        InterruptedStudyError: a signal ended the study.
+    """
+    from automl.handoff.after_study import hand_over  # noqa: PLC0415 - heavy doors are opened when a study starts
+    from automl.search.factory import make_searcher  # noqa: PLC0415 - optuna
+    from automl.track.file_tracker import FileTracker  # noqa: PLC0415 - opened when a study starts
+    from automl.track.mlflow_tracker import MlflowTracker  # noqa: PLC0415 - opened when a study starts
+    from automl.track.uri import default_tracking_uri  # noqa: PLC0415 - opened when a study starts
+    from automl.tuning.ray_study import execute_study  # noqa: PLC0415 - ray
+
     uri = place.tracking_uri or default_tracking_uri(place.results)
     record = {"tracking_uri": uri, "experiment": plan.name, "run_id": None}
     write_json(directory.plan_file, {**plan_document(plan), "request": request.document(), "mlflow": record})
     searcher = make_searcher(plan, directory.journal_file)
     mlflow = MlflowTracker(uri, plan.name, directory.root / "spool")
     trackers = (FileTracker(directory), mlflow, *extra_trackers)
+    location = StudyLocation(directory=directory.root, tracking_uri=uri, ray_address=place.ray_address)
     try:
-        location = StudyLocation(directory=directory.root, tracking_uri=uri, ray_address=place.ray_address)
-        result = execute_study(plan, location, searcher=searcher, rule=rule, trackers=trackers)
+        result = execute_study(plan, location, searcher=searcher, rule=stopping_rule(plan), trackers=trackers)
         if result.best is None:
             raise StudyFailedError(summarize_failure(result.trials, directory.root))
         hand_over(directory.root, mlflow)

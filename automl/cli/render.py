@@ -67,7 +67,7 @@ def trial_line(result: TrialResult, *, metric: str, max_epochs: int | None, is_b
     line = Text(f"trial {result.number:3d}  ")
     line.append(f"{result.state.value.lower():<9}", style=_STYLES.get(result.state, ""))
     line.append(
-        f"  {shown:<28}{'  (best)' if is_best else '        '}  {epochs:<12}  {format_duration(result.elapsed_s):>11}"
+        f"  {shown:<40}{'  (best)' if is_best else '        '}  {epochs:<12}  {format_duration(result.elapsed_s):>11}"
     )
     line.append(f"  {format_assignment(result.assignment)}", style="dim")
     return line
@@ -120,7 +120,7 @@ def space_table(document: Mapping[str, Any]) -> Table:
     """Return the searched parameters with range, scale, default and reason."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("parameter", "range", "scale", "default", "why"):
-        table.add_column(name, overflow="fold" if name == "why" else None, no_wrap=name != "why")
+        table.add_column(name, overflow="fold", no_wrap=name != "why")
     for parameter in document["parameters"]:
         choices = parameter["choices"]
         values = (

@@ -16,9 +16,10 @@ from automl.study.plan import space_document
 @skill_options
 def command(*, as_json: bool, **options: Any) -> None:  # noqa: ANN401 - click hands over what was declared
     """Build the space and show it."""
-    from automl.run import make_space  # noqa: PLC0415 - opened when the command is called
+    from automl.opening import open_skill  # noqa: PLC0415 - opened when the command is called
 
-    skill, space = make_space(build_request(options))
+    opened = open_skill(build_request(options))
+    skill, space = opened.skill, opened.space
     document = space_document(space, skill)
     if as_json:
         click.echo(json.dumps(document, indent=2))

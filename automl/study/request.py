@@ -23,6 +23,7 @@ from automl.study.duration import parse_duration_s
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from automl.policy import Policy
     from automl.skill.model import JsonValue
 
 DEFAULT_STUDY = "depth_net_mono/demo"
@@ -75,7 +76,7 @@ class StudyRequest:
 
     skill: str
     name: str
-    policy: str | None = None
+    policy: Policy | None = None
     request_text: str | None = None
     fallback: bool = False
     data: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))

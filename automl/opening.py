@@ -1,0 +1,136 @@
+"""The first half of the straight line, step by step: what a request and a skill say, before anything is decided."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from automl.errors import ConfigurationError
+from automl.policy import SkillFacts
+from automl.preflight.inputs import count_samples
+from automl.search.factory import check_sampler
+from automl.skill.load import load_skill
+from automl.skill.registry import objective_for
+from automl.space.build import SpaceRequest, build_space
+from automl.space.parameters import SearchSpace
+from automl.spec.build import build_spec, expand_shorthands
+from automl.spec.overrides import flatten
+from automl.spec.train_schema import SchemaStatus, read_train_schema
+from automl.stopping.factory import make_rule
+from automl.study.model import Direction, Objective
+
+if TYPE_CHECKING:
+    from automl.skill.model import Skill
+    from automl.spec.model import Spec
+    from automl.spec.train_schema import TrainSchema
+    from automl.stopping.base import StoppingRule
+    from automl.study.model import StudyPlan
+    from automl.study.request import StudyRequest
+
+TRAIN = "train"
+# An empty space is explained by its first parameters; `automl space` lists all of them.
+_SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """What a request and a skill say.
+
+    Attributes:
+        skill: The skill.
+        spec: The merged spec: what trial 0 runs.
+        space: The search space; empty where there is no usable schema.
+        schema_status: Whether the train schema can be used.
+    """
+
+    skill: Skill
+    spec: Spec
+    space: SearchSpace
+    schema_status: SchemaStatus
+
+
+def open_skill(request: StudyRequest) -> Opened:
+    """Walk the line up to the search space.
+
+    Raises:
+        ConfigurationError: skill, spec or the requests for parameters cannot be used; with every problem.
+    """
+    skill = load_skill(request.skill)
+    schema, status = _open_schema(skill)
+    spec = build_spec(skill, TRAIN, data=request.data, overrides=request.overrides, schema=schema)
+    space = SearchSpace(parameters=(), fixed={})
+    if schema is not None and request.policy != "off":
+        wishes = SpaceRequest(
+            search=request.search,
+            pinned=frozenset(expand_shorthands(skill, spec, flatten(request.overrides))),
+            sample_count=count_samples(Path(request.data["train"])) if "train" in request.data else None,
+            devices=max(1, int(request.gpus_per_trial or 1)),
+        )
+        space = build_space(skill, schema, spec, wishes)
+    return Opened(skill=skill, spec=spec, space=space, schema_status=status)
+
+
+def skill_facts(opened: Opened) -> SkillFacts:
+    """Return what the policy needs to know."""
+    skill, left_out = opened.skill, opened.space.left_out
+    return SkillFacts(
+        is_enabled=skill.automl_enabled,
+        schema=opened.schema_status.value,
+        schema_file=str(skill.schemas.get(TRAIN, skill.root)),
+        has_template=TRAIN in skill.templates,
+        space_is_empty=not opened.space.parameters,
+        left_out=tuple(f"{item.path}: {item.reason}" for item in left_out[:_SHOWN]),
+        candidates=tuple(item.path for item in left_out[:_SHOWN]),
+    )
+
+
+def choose_objective(request: StudyRequest, skill: Skill) -> Objective:
+    """Return metric and direction.
+
+    Raises:
+        ConfigurationError: no metric is known, or no direction for it.
+    """
+    choice = objective_for(skill, metric=request.metric, direction=request.direction)
+    return Objective(metric=choice.metric, direction=Direction(choice.direction), source=choice.source)
+
+
+def stopping_rule(plan: StudyPlan) -> StoppingRule:
+    """Return the plan's stopping rule.
+
+    Raises:
+        ConfigurationError: it is unknown, or an option cannot be used.
+    """
+    return make_rule(
+        plan.scheduler,
+        max_epochs=plan.max_epochs,
+        trials=plan.budget.trials,
+        options=plan.options,
+        direction=plan.objective.direction,
+    )
+
+
+def check_names(plan: StudyPlan) -> None:
+    """Check sampler and stopping rule before anything is spent.
+
+    Raises:
+        ConfigurationError: one of them is unknown or has options that cannot be used; with every problem.
+    """
+    problems = check_sampler(plan.sampler)
+    try:
+        stopping_rule(plan)
+    except ConfigurationError as error:
+        problems += error.problems
+    if problems:
+        raise ConfigurationError.from_problems(problems, subject="the study")
+
+
+def _open_schema(skill: Skill) -> tuple[TrainSchema | None, SchemaStatus]:
+    """Read a skill's train schema, if it can be read; the policy decides what it means when it cannot."""
+    file = skill.schemas.get(TRAIN)
+    if file is None:
+        return None, SchemaStatus.MISSING
+    try:
+        return read_train_schema(file), SchemaStatus.VALID
+    except ConfigurationError:
+        return None, SchemaStatus.UNREADABLE
