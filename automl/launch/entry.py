@@ -133,6 +133,9 @@ def _refresh_libraries() -> None:
 
 def _show_exception(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """Print an uncaught exception without the frames of server and guard."""
-    while trace is not None and Path(trace.tb_frame.f_code.co_filename).parent == Path(__file__).parent:
+    own = trace
+    while trace is not None:
+        if Path(trace.tb_frame.f_code.co_filename).parent == Path(__file__).parent:
+            own = trace.tb_next
         trace = trace.tb_next
-    traceback.print_exception(kind, error, trace)
+    traceback.print_exception(kind, error, own)

@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from automl.launch.base import LaunchRequest
+from automl.launch.environment import trial_environment
+from automl.launch.leftovers import find_leftovers
+from automl.launch.warm import WarmLauncher, is_servable
+from tests.contracts.launcher import Behaviour, ProcessLauncherContract, server_of, unique_tag, wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+PROGRAM = """
+import sys
+imported = 0
+def preload():
+    global imported
+    imported += 1
+def main():
+    import builtins
+    exec(sys.argv[1], {"__name__": "job", "imported": imported})
+"""
+
+
+def install_program(root: Path, monkeypatch: pytest.MonkeyPatch, source: str = PROGRAM) -> Path:
+    """Install a console script `toy-trainer` as a package manager would, in a folder of its own."""
+    scripts, package = root / "bin", root / "site"
+    for folder in (scripts, package / "toy_trainer-1.0.dist-info"):
+        folder.mkdir(parents=True)
+    (package / "toy_trainer.py").write_text(source, encoding="utf-8")
+    metadata = package / "toy_trainer-1.0.dist-info"
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: toy-trainer\nVersion: 1.0\n", encoding="utf-8")
+    (metadata / "entry_points.txt").write_text("[console_scripts]\ntoy-trainer = toy_trainer:main\n", encoding="utf-8")
+    script = scripts / "toy-trainer"
+    script.write_text(f"#!{sys.executable}\nimport toy_trainer\ntoy_trainer.main()\n", encoding="utf-8")
+    script.chmod(0o755)
+    monkeypatch.syspath_prepend(str(package))
+    monkeypatch.setenv("PYTHONPATH", str(package))
+    monkeypatch.setenv("PATH", f"{scripts}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr("automl.launch.warm.bin_directory", lambda: scripts)
+    return scripts
+
+
+class TestWarmLauncher(ProcessLauncherContract):
+    @pytest.fixture(autouse=True)
+    def _launch(self, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+        root = tmp_path_factory.mktemp("program")
+        install_program(root, monkeypatch)
+        self.log = root / "server.log"
+        self.launcher = WarmLauncher(secrets.token_hex(8), "toy-trainer", log=self.log)
+        yield
+        self.launcher.close()
+
+    def command(self, code: str) -> tuple[str, ...]:
+        return ("toy-trainer", code)
+
+    def test_a_job_finds_what_was_preloaded_once(self, tmp_path: Path) -> None:
+        for _ in range(2):
+            wait_for(self.launcher.launch(self.request("print(imported)", tmp_path, unique_tag())))
+
+        assert (tmp_path / "log").read_text(encoding="utf-8").split() == ["1", "1"]
+
+    def test_main_is_the_console_script(self, tmp_path: Path) -> None:
+        code = "import sys; print(sys.modules['__main__'].__file__ == sys.argv[0], sys.modules['__main__'].__spec__)"
+
+        wait_for(self.launcher.launch(self.request(code, tmp_path, unique_tag())))
+
+        assert (tmp_path / "log").read_text(encoding="utf-8").split() == ["True", "None"]
+
+    def test_two_jobs_do_not_draw_the_same_random_numbers(self, tmp_path: Path) -> None:
+        for _ in range(2):
+            code = "import random; print(random.random())"
+            wait_for(self.launcher.launch(self.request(code, tmp_path, unique_tag())))
+
+        first, second = (tmp_path / "log").read_text(encoding="utf-8").split()
+        assert first != second
+
+    def test_strings_have_the_same_hash_as_in_a_cold_start(self, tmp_path: Path) -> None:
+        look = "print(hash('a'), flush=True)"
+        code = f"import subprocess, sys; {look}; subprocess.run([sys.executable, '-c', {look!r}])"
+
+        wait_for(self.launcher.launch(self.request(code, tmp_path, unique_tag())))
+
+        warm, cold = (tmp_path / "log").read_text(encoding="utf-8").split()
+        assert warm == cold
+
+    def test_an_uncaught_error_ends_the_log_without_our_own_frames(self, tmp_path: Path) -> None:
+        status = wait_for(self.launcher.launch(self.request("raise ValueError('bad')", tmp_path, unique_tag())))
+
+        log = (tmp_path / "log").read_text(encoding="utf-8")
+        assert status == 1
+        assert log.splitlines()[-1] == "ValueError: bad"
+        assert "server.py" not in log
+
+    def test_a_forked_job_can_be_found_by_its_tag(self, tmp_path: Path) -> None:
+        tag = unique_tag()
+        job = self.launcher.launch(self.request(Behaviour.HANGS.value, tmp_path, tag))
+
+        assert [process.pid for process in find_leftovers(tag)] == [getattr(job, "pid")]  # noqa: B009 # see guard_of
+        job.kill(grace_s=0.0)
+
+    def test_launchers_of_one_session_share_the_server(self, tmp_path: Path) -> None:
+        session = secrets.token_hex(8)
+        launchers = [WarmLauncher(session, "toy-trainer") for _ in range(2)]
+        jobs = [item.launch(self.request(Behaviour.HANGS.value, tmp_path, unique_tag())) for item in launchers]
+
+        servers = {server_of(job) for job in jobs}
+
+        assert len(servers) == 1
+        for job, launcher in zip(jobs, launchers, strict=True):
+            job.kill(grace_s=0.0)
+            launcher.close()
+
+    def test_another_command_starts_cold(self, tmp_path: Path) -> None:
+        warm = self.launcher.launch(self.request(Behaviour.HANGS.value, tmp_path, unique_tag()))
+        request = LaunchRequest(
+            command=(sys.executable, "-c", "import time; time.sleep(300)"),
+            directory=tmp_path,
+            environment=trial_environment(os.environ, tag="cold/0/1"),
+            log=tmp_path / "log",
+            tag="cold/0/1",
+        )
+
+        cold = self.launcher.launch(request)
+
+        assert server_of(cold) != server_of(warm)
+        for job in (warm, cold):
+            job.kill(grace_s=0.0)
+
+    def test_a_variable_that_is_read_at_start_makes_the_job_cold(self, tmp_path: Path) -> None:
+        request = self.request("print(imported)", tmp_path, unique_tag())
+        changed = LaunchRequest(
+            command=request.command,
+            directory=tmp_path,
+            environment={**request.environment, "HF_HOME": str(tmp_path)},
+            log=request.log,
+            tag=request.tag,
+        )
+
+        wait_for(self.launcher.launch(changed))
+
+        assert (tmp_path / "log").read_text(encoding="utf-8").split() == ["0"]
+
+
+def test_a_program_that_cannot_be_preloaded_starts_cold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = PROGRAM.replace("imported += 1", "raise ImportError('no such library')")
+    install_program(tmp_path, monkeypatch, broken)
+    tag = unique_tag()
+    request = LaunchRequest(
+        command=("toy-trainer", "print('cold')"),
+        directory=tmp_path,
+        environment=trial_environment(os.environ, tag=tag),
+        log=tmp_path / "log",
+        tag=tag,
+    )
+    launcher = WarmLauncher(secrets.token_hex(8), "toy-trainer", log=tmp_path / "server.log")
+
+    with caplog.at_level(logging.WARNING):
+        assert wait_for(launcher.launch(request)) == 0
+
+    launcher.close()
+    assert "trials start cold from now on" in caplog.text
+    assert "no such library" in (tmp_path / "server.log").read_text(encoding="utf-8")
+
+
+def test_only_console_scripts_of_this_environment_are_servable() -> None:
+    assert is_servable("automl")
+    assert not is_servable("bash")
+    assert not is_servable("no-such-program")

@@ -1,0 +1,302 @@
+"""What every launcher must do: `LauncherContract`, and with processes `ProcessLauncherContract`.
+
+Subclass one and say how a behaviour is asked for.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from abc import ABC, abstractmethod
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from automl.errors import LaunchError
+from automl.launch.base import LaunchRequest
+from automl.launch.environment import trial_environment
+from automl.launch.guard import read_process
+from automl.launch.leftovers import find_leftovers
+
+if TYPE_CHECKING:
+    from automl.launch.base import Job, Launcher
+
+TREE = """
+import os, signal, subprocess, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+sleep = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(300)"
+python = [sys.executable, "-S", "-E", "-c"]
+subprocess.Popen([*python, sleep])
+subprocess.Popen([*python, sleep], start_new_session=True)
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        time.sleep(300)
+    os._exit(0)
+print("grown", flush=True)
+time.sleep(300)
+"""
+"""A trainer that ignores SIGTERM, has a child, a child in another session and a daemon. Five processes in all."""
+TREE_SIZE = 4
+
+
+class Behaviour(Enum):
+    """What a job does."""
+
+    SUCCEEDS = "raise SystemExit(0)"
+    FAILS = "raise SystemExit(3)"
+    CRASHES = "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)"
+    PRINTS = "import sys; print('to stdout'); print('to stderr', file=sys.stderr)"
+    HANGS = "import time; time.sleep(300)"
+
+
+def wait_for(job: Job, limit_s: float = 30.0) -> int | None:
+    """Return a job's exit status, or None when it does not end in time."""
+    deadline_s = time.monotonic() + limit_s
+    while (status := job.poll()) is None and time.monotonic() < deadline_s:
+        time.sleep(0.005)
+    return status
+
+
+def wait_until_gone(tag: str, limit_s: float) -> float:
+    """Wait until no process carries the tag; return how long that took in seconds."""
+    started_s = time.monotonic()
+    while (left := find_leftovers(tag)) and time.monotonic() < started_s + limit_s:
+        time.sleep(0.02)
+    assert not left
+    return time.monotonic() - started_s
+
+
+class LauncherContract(ABC):
+    """What holds for every launcher."""
+
+    @abstractmethod
+    def start(self, behaviour: Behaviour, directory: Path) -> Job:
+        """Start a job that behaves so; its log is ``directory / "log"``."""
+
+    @abstractmethod
+    def start_impossible(self, directory: Path) -> Job:
+        """Start a job whose program does not exist."""
+
+    @pytest.mark.parametrize(("behaviour", "status"), [(Behaviour.SUCCEEDS, 0), (Behaviour.FAILS, 3)])
+    def test_the_exit_status_is_the_programs_own(self, behaviour: Behaviour, status: int, tmp_path: Path) -> None:
+        job = self.start(behaviour, tmp_path)
+
+        assert wait_for(job) == status
+        assert job.poll() == status
+
+    def test_output_and_errors_are_appended_to_the_log(self, tmp_path: Path) -> None:
+        (tmp_path / "log").write_text("earlier\n", encoding="utf-8")
+
+        wait_for(self.start(Behaviour.PRINTS, tmp_path))
+
+        lines = (tmp_path / "log").read_text(encoding="utf-8").splitlines()
+        assert lines[0] == "earlier"
+        assert set(lines[1:]) == {"to stdout", "to stderr"}
+
+    def test_a_job_runs_until_it_is_killed(self, tmp_path: Path) -> None:
+        job = self.start(Behaviour.HANGS, tmp_path)
+
+        assert wait_for(job, limit_s=0.3) is None
+        job.kill(grace_s=1.0)
+        assert job.poll() == -signal.SIGTERM
+
+    def test_killing_again_or_after_the_end_is_no_error(self, tmp_path: Path) -> None:
+        job = self.start(Behaviour.FAILS, tmp_path)
+        wait_for(job)
+
+        job.kill(grace_s=0.0)
+        job.kill(grace_s=0.0)
+
+        assert job.poll() == 3
+
+    def test_a_program_that_does_not_exist_is_named(self, tmp_path: Path) -> None:
+        with pytest.raises(LaunchError, match="no-such-program"):
+            self.start_impossible(tmp_path)
+
+
+class ProcessLauncherContract(LauncherContract):
+    """What holds for launchers that start processes."""
+
+    launcher: Launcher
+
+    @abstractmethod
+    def command(self, code: str) -> tuple[str, ...]:
+        """Return the command that runs a piece of Python."""
+
+    @property
+    def inherited(self) -> dict[str, str]:
+        """The environment that jobs are made from."""
+        return dict(os.environ)
+
+    def request(self, code: str, directory: Path, tag: str = "contract/0/1") -> LaunchRequest:
+        return LaunchRequest(
+            command=self.command(code),
+            directory=directory,
+            environment=trial_environment(self.inherited, tag=tag, extra={"PROBE": "a b"}),
+            log=directory / "log",
+            tag=tag,
+        )
+
+    def start(self, behaviour: Behaviour, directory: Path) -> Job:
+        return self.launcher.launch(self.request(behaviour.value, directory, unique_tag()))
+
+    def start_impossible(self, directory: Path) -> Job:
+        tag = unique_tag()
+        return self.launcher.launch(
+            LaunchRequest(command=("no-such-program",), directory=directory, environment={}, log=Path("log"), tag=tag)
+        )
+
+    def start_tree(self, directory: Path, tag: str) -> Job:
+        """Start `TREE` and wait until it has all of its processes."""
+        log = directory / "log"
+        job = self.launcher.launch(self.request(TREE, directory, tag))
+        while (
+            not log.exists() or "grown" not in log.read_text(encoding="utf-8") or len(find_leftovers(tag)) < TREE_SIZE
+        ):
+            assert job.poll() is None
+            time.sleep(0.02)
+        return job
+
+    def test_a_crash_is_a_negative_status(self, tmp_path: Path) -> None:
+        assert wait_for(self.start(Behaviour.CRASHES, tmp_path)) == -signal.SIGSEGV
+
+    def test_directory_environment_and_arguments_are_those_of_the_request(self, tmp_path: Path) -> None:
+        code = (
+            "import os, sys; print(os.getcwd(), os.environ['PROBE'], os.environ.get('RAY_X'), sys.stdin.read() == '')"
+        )
+
+        wait_for(self.launcher.launch(self.request(code, tmp_path, unique_tag())))
+
+        assert (tmp_path / "log").read_text(encoding="utf-8").split() == [str(tmp_path), "a", "b", "None", "True"]
+
+    def test_a_job_leads_a_session_of_its_own(self, tmp_path: Path) -> None:
+        code = "import os; print(os.getsid(0) == os.getpid() == os.getpgid(0))"
+
+        wait_for(self.launcher.launch(self.request(code, tmp_path, unique_tag())))
+
+        assert (tmp_path / "log").read_text(encoding="utf-8").strip() == "True"
+
+    def test_nothing_leaks_from_one_job_to_the_next(self, tmp_path: Path) -> None:
+        change = "import os, sys, builtins; os.environ['LEAK'] = '1'; sys.path.append('leak'); builtins.leak = 1"
+        look = "import os, sys, builtins; print(os.environ.get('LEAK'), 'leak' in sys.path, hasattr(builtins, 'leak'))"
+
+        wait_for(self.launcher.launch(self.request(change, tmp_path, unique_tag())))
+        wait_for(self.launcher.launch(self.request(look, tmp_path, unique_tag())))
+
+        assert (tmp_path / "log").read_text(encoding="utf-8").split() == ["None", "False", "False"]
+
+    def test_a_job_has_no_open_files_of_the_launcher(self, tmp_path: Path) -> None:
+        code = "import os; print(sorted(int(n) for n in os.listdir('/proc/self/fd'))[:4])"
+
+        wait_for(self.launcher.launch(self.request(code, tmp_path, unique_tag())))
+
+        assert (tmp_path / "log").read_text(encoding="utf-8").strip() == "[0, 1, 2, 3]"
+
+    def test_the_whole_tree_is_killed_though_it_ignores_sigterm(self, tmp_path: Path) -> None:
+        tag = unique_tag()
+        job = self.start_tree(tmp_path, tag)
+
+        started_s = time.monotonic()
+        job.kill(grace_s=0.1)
+
+        assert time.monotonic() - started_s < 2.0
+        assert job.poll() == -signal.SIGKILL
+        assert not find_leftovers(tag)
+
+    def test_what_a_finished_program_leaves_behind_is_ended(self, tmp_path: Path) -> None:
+        tag = unique_tag()
+        job = self.launcher.launch(self.request(TREE.replace("time.sleep(300)\n", "os._exit(4)\n"), tmp_path, tag))
+
+        assert wait_for(job) == 4
+        assert not find_leftovers(tag)
+
+    def test_a_job_may_save_its_work_within_the_grace(self, tmp_path: Path) -> None:
+        code = (
+            "import signal, sys, time\n"
+            "def save(*_):\n    print('saved', flush=True); sys.exit(0)\n"
+            "signal.signal(signal.SIGTERM, save)\nprint('ready', flush=True)\ntime.sleep(300)"
+        )
+        job = self.launcher.launch(self.request(code, tmp_path, unique_tag()))
+        while "ready" not in (tmp_path / "log").read_text(encoding="utf-8"):
+            time.sleep(0.01)
+
+        job.kill(grace_s=10.0)
+
+        assert job.poll() == 0
+        assert "saved" in (tmp_path / "log").read_text(encoding="utf-8")
+
+    def test_a_tree_does_not_outlive_its_guard(self, tmp_path: Path) -> None:
+        tag = unique_tag()
+        job = self.start_tree(tmp_path, tag)
+
+        os.kill(guard_of(job), signal.SIGKILL)
+
+        wait_until_gone(tag, limit_s=5.0)
+        assert wait_for(job) == -signal.SIGKILL
+
+    def test_a_tree_does_not_outlive_the_server(self, tmp_path: Path) -> None:
+        tag = unique_tag()
+        job = self.start_tree(tmp_path, tag)
+
+        os.kill(server_of(job), signal.SIGKILL)
+
+        wait_until_gone(tag, limit_s=5.0)
+        assert wait_for(job) == -signal.SIGKILL
+
+    def test_jobs_start_again_after_the_server_was_killed(self, tmp_path: Path) -> None:
+        job = self.start(Behaviour.HANGS, tmp_path)
+        os.kill(server_of(job), signal.SIGKILL)
+        wait_for(job)
+
+        assert wait_for(self.start(Behaviour.FAILS, tmp_path)) == 3
+
+    def test_no_healthy_job_is_lost_when_its_neighbours_are_killed(self, tmp_path: Path) -> None:
+        self.kill_neighbours(tmp_path, rounds=12)
+
+    @pytest.mark.slow
+    def test_no_healthy_job_is_lost_among_hundreds_of_kills(self, tmp_path: Path) -> None:
+        self.kill_neighbours(tmp_path, rounds=300)
+
+    def kill_neighbours(self, directory: Path, rounds: int) -> None:
+        """Run healthy jobs that fork all the time while others are killed beside them, half of them guard first."""
+        healthy = (
+            "import os\nfor _ in range(40):\n    pid = os.fork() or os._exit(0)\n    os.waitpid(pid, 0)\nos._exit(7)"
+        )
+        chance = random.Random(7)  # noqa: S311 # moments of kills
+        tag = unique_tag()
+        for _ in range(rounds):
+            jobs = [self.launcher.launch(self.request(healthy, directory, f"{tag}/healthy")) for _ in range(2)]
+            victim = self.launcher.launch(self.request(Behaviour.HANGS.value, directory, f"{tag}/victim"))
+            time.sleep(chance.uniform(0.0, 0.03))
+            if chance.random() < 0.5:
+                os.kill(guard_of(victim), signal.SIGKILL)
+            victim.kill(grace_s=0.0)
+            assert [wait_for(job) for job in jobs] == [7, 7]
+        assert not find_leftovers(tag)
+
+
+_COUNTER = iter(range(1_000_000))
+
+
+def unique_tag() -> str:
+    """Return a tag that no other test uses."""
+    return f"contract-{os.getpid()}-{next(_COUNTER)}/0000/1"
+
+
+def guard_of(job: Job) -> int:
+    """Return the process id of a job's guard."""
+    process = read_process(getattr(job, "pid"))  # noqa: B009 # only jobs with processes have one
+    assert process is not None
+    return process.parent
+
+
+def server_of(job: Job) -> int:
+    """Return the process id of the server that forked a job's guard."""
+    guard = read_process(guard_of(job))
+    assert guard is not None
+    return guard.parent
