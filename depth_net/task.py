@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 RANDOM_KEY = "depth_net_random_state"
 """Under this key a checkpoint keeps the state of the random generators."""
+EPOCH_KEY = "depth_net_epoch"
+"""Under this key a checkpoint keeps the losses of the epoch so far, so that a resumed epoch reports its whole mean."""
 
 
 class DepthTask(LightningModule):
@@ -46,10 +48,12 @@ class DepthTask(LightningModule):
     Args:
         model: The model.
         config: The spec.
+        total_steps: Optimiser steps of the whole run. Asking Lightning for it would open the loaders before a resumed
+            run has told them where to go on.
         fused: Whether the optimiser uses one kernel per group.
     """
 
-    def __init__(self, model: DepthAnything, config: ExperimentConfig, *, fused: bool) -> None:
+    def __init__(self, model: DepthAnything, config: ExperimentConfig, *, total_steps: int, fused: bool) -> None:
         super().__init__()
         self.model = model
         self.config = config
@@ -57,6 +61,7 @@ class DepthTask(LightningModule):
         self.spread = 1.0
         self.observer: PredictionObserver | None = None
         self._fused = fused
+        self._total_steps = total_steps
         self._loss = loss_of(model.model_type)
         limits = resolve_depth_range(config.dataset.min_depth, config.dataset.max_depth)
         metric = model.model_type is ModelType.METRIC
@@ -74,6 +79,7 @@ class DepthTask(LightningModule):
     @override
     def on_train_start(self) -> None:
         self._guard = DivergenceGuard(self.device, shared=self.trainer.world_size > 1)
+        self._loss_sum = self._loss_sum.to(self.device)
 
     @override
     def on_train_epoch_start(self) -> None:
@@ -151,7 +157,7 @@ class DepthTask(LightningModule):
     def configure_optimizers(self) -> OptimizerLRScheduler:
         optim = self.config.train.optim
         optimizer = build_optimizer(self.model, optim, fused=self._fused)
-        scheduler = build_scheduler(optimizer, optim, int(self.trainer.estimated_stepping_batches))
+        scheduler = build_scheduler(optimizer, optim, self._total_steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     @override
@@ -164,6 +170,7 @@ class DepthTask(LightningModule):
             "crop_size": list(dataset.val_dataset.augmentation.crop_size),
         }
         checkpoint[RANDOM_KEY] = random_state()
+        checkpoint[EPOCH_KEY] = {"loss_sum": self._loss_sum.cpu(), "loss_count": self._loss_count}
 
     @override
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -182,6 +189,9 @@ class DepthTask(LightningModule):
             )
         if RANDOM_KEY in checkpoint:
             restore_random_state(checkpoint[RANDOM_KEY])
+        if EPOCH_KEY in checkpoint:
+            self._loss_sum = checkpoint[EPOCH_KEY]["loss_sum"]
+            self._loss_count = checkpoint[EPOCH_KEY]["loss_count"]
 
 
 class PredictionObserver:

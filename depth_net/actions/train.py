@@ -61,9 +61,9 @@ def run(config: ExperimentConfig, status: StatusWriter) -> None:
     prepare_process(config.train, plan)
     seed = seed_everything(config.train.seed)
     data = DepthData(config, seed=seed, on_gpu=plan.on_gpu)
-    steps = count_steps(config, len(data.train_set), plan)
-    task = DepthTask(build_model(config), config, fused=plan.precision is not Precision.FP16)
-    compiled, reason = decide_compile(config.train, on_gpu=plan.on_gpu, steps=steps * config.train.num_epochs)
+    steps = count_steps(config, len(data.train_set), plan) * config.train.num_epochs
+    task = DepthTask(build_model(config), config, total_steps=steps, fused=plan.precision is not Precision.FP16)
+    compiled, reason = decide_compile(config.train, on_gpu=plan.on_gpu, steps=steps)
     logger.info(reason)
     if compiled:
         task.model.compile()
@@ -72,6 +72,10 @@ def run(config: ExperimentConfig, status: StatusWriter) -> None:
         logger.info("resuming from %s", resume)
     status.started("Starting Training Loop.")
     _fit(_Run(config=config, status=status, directory=directory, plan=plan, data=data, task=task), resume)
+    if resume is not None and not task.kpi:
+        text = f"nothing was left to train: {resume.name} has all {config.train.num_epochs} epochs; raise num_epochs"
+        logger.warning(text)
+        status.warning(text, code="nothing_to_train")
     status.running("Training loop complete.")
 
 

@@ -1,0 +1,325 @@
+from __future__ import annotations
+
+import math
+import os
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import torch
+
+from depth_net.actions import train as train_action
+from depth_net.actions.train import build_model, count_steps
+from depth_net.errors import SpecError, WeightsError
+from depth_net.execution import Request, execute
+from depth_net.spec import load_spec
+from depth_net.task import DepthTask
+from depth_net.training.devices import plan_devices
+from tests.depth_net.specs import RELATIVE, read_status, write_spec
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def run(spec: Path, *overrides: str) -> int:
+    return execute(Request(action="train", spec=spec, overrides=overrides))
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    checkpoint: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
+    return checkpoint
+
+
+def assert_same_run(first: dict[str, Any], second: dict[str, Any]) -> None:
+    assert first["state_dict"].keys() == second["state_dict"].keys()
+    for name, tensor in first["state_dict"].items():
+        assert torch.equal(tensor, second["state_dict"][name]), name
+    states = [checkpoint["optimizer_states"][0]["state"] for checkpoint in (first, second)]
+    for index, state in states[0].items():
+        for name, value in state.items():
+            assert torch.equal(value, states[1][index][name]), (index, name)
+    assert first["lr_schedulers"] == second["lr_schedulers"]
+    assert (first["epoch"], first["global_step"]) == (second["epoch"], second["global_step"])
+
+
+@pytest.fixture(scope="module")
+def every_step(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of two epochs and six steps with a checkpoint after each step; its spec."""
+    spec = write_spec(tmp_path_factory.mktemp("every_step"))
+    words = ("train.checkpoint_interval_unit=step", "train.keep_checkpoints=0", "train.panels=true")
+    assert run(spec, *words) == 0
+    return spec
+
+
+def test_status_lines_have_the_messages_and_the_order_of_the_reference(every_step: Path) -> None:
+    lines = read_status(every_step.parent / "results" / "train")
+
+    told = [(line["status"], line["message"], line.get("epoch")) for line in lines if "code" not in line]
+    assert told == [
+        ("STARTED", "Starting Depth Net train.", None),
+        ("STARTED", "Starting Training Loop.", None),
+        ("RUNNING", "Eval metrics generated.", 0),
+        ("RUNNING", "Training loop in progress", 0),
+        ("RUNNING", "Train metrics generated.", 0),
+        ("RUNNING", "Eval metrics generated.", 1),
+        ("RUNNING", "Training loop in progress", 1),
+        ("RUNNING", "Train metrics generated.", 1),
+        ("RUNNING", "Training loop complete.", None),
+        ("RUNNING", "Train finished successfully.", None),
+    ]
+
+
+def test_kpi_has_the_names_of_the_reference_and_stays_until_replaced(every_step: Path) -> None:
+    lines = read_status(every_step.parent / "results" / "train")
+
+    evaluated, progress, trained = (line for line in lines if line.get("epoch") == 1)
+    assert set(list(evaluated["kpi"])[:5]) == {"val/loss", "val/d1", "val/d2", "val/d3", "val/abs_rel"}
+    assert {"val/rmse", "val/silog", "val/d1_constant", "val/d1_image_mean"} <= evaluated["kpi"].keys()
+    assert progress["kpi"] == evaluated["kpi"]
+    assert list(trained["kpi"]) == ["train_loss"]
+    assert progress["max_epoch"] == 1
+    assert progress["max_step"] == 6
+    assert progress["eta"] == "0:00:00"
+    assert progress["step"] == 6
+
+
+def test_checkpoints_have_the_names_of_the_reference_and_relative_links(every_step: Path) -> None:
+    folder = every_step.parent / "results" / "train"
+
+    names = sorted(path.name for path in folder.glob("model_*"))
+    assert names == [
+        f"model_epoch_{epoch:03d}_step_{step:05d}.pth"
+        for epoch, step in ((0, 1), (0, 2), (0, 3), (1, 4), (1, 5), (1, 6))
+    ]
+    assert (folder / "dn_model_latest.pth").readlink() == Path(names[-1])
+    assert (folder / "dn_model_best.pth").resolve().is_file()
+    assert not list(folder.glob(".*"))
+
+
+def test_a_checkpoint_has_the_published_names_and_says_what_it_holds(every_step: Path) -> None:
+    checkpoint = read_checkpoint(every_step.parent / "results" / "train" / "dn_model_latest.pth")
+
+    groups = {".".join(name.split(".")[:2]) for name in checkpoint["state_dict"]}
+    assert groups == {"model.pretrained", "model.metric_depth_head"}
+    assert checkpoint["depth_net"]["model_type"] == "MetricDepthAnything"
+    assert checkpoint["depth_net"]["encoder"] == "vit_tiny"
+    assert checkpoint["depth_net"]["max_depth"] == 10.0
+    assert checkpoint["depth_net"]["input_mean"] == [0.485, 0.456, 0.406]
+    assert "pytorch-lightning_version" in checkpoint
+
+
+def test_panels_are_written_at_each_validation(every_step: Path) -> None:
+    panels = sorted(path.name for path in (every_step.parent / "results" / "train" / "panels").iterdir())
+
+    assert panels == ["epoch_000_step_00003.png", "epoch_001_step_00006.png"]
+
+
+@pytest.mark.parametrize(
+    "name", ["model_epoch_000_step_00003", "model_epoch_000_step_00002", "model_epoch_001_step_00004"]
+)
+def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(every_step: Path, tmp_path: Path, name: str) -> None:
+    finished = every_step.parent / "results" / "train"
+    words = (
+        f"train.resume_training_checkpoint_path={finished / name}.pth",
+        f"results_dir={tmp_path}",
+        "train.checkpoint_interval_unit=step",
+    )
+
+    exit_status = run(every_step, *words)
+
+    assert exit_status == 0
+    last = read_checkpoint(finished / "dn_model_latest.pth")
+    assert_same_run(last, read_checkpoint(tmp_path / "train" / "dn_model_latest.pth"))
+    told = [read_status(folder) for folder in (finished, tmp_path / "train")]
+    kpis = [[line["kpi"] for line in lines if line.get("epoch") == 1] for lines in told]
+    assert kpis[0] == kpis[1]
+
+
+def test_a_run_in_an_old_folder_goes_on_and_says_so(tmp_path: Path) -> None:
+    spec = write_spec(tmp_path)
+    assert run(spec, "train.num_epochs=1") == 0
+
+    assert run(spec) == 0
+
+    lines = read_status(tmp_path / "results" / "train")
+    resumed = [line for line in lines if line["message"].startswith("Resuming training from checkpoint: ")]
+    assert resumed[0]["message"].endswith("model_epoch_000_step_00003.pth")
+    assert [line["epoch"] for line in lines if line["message"] == "Eval metrics generated."] == [0, 1]
+
+
+def test_a_finished_run_in_an_old_folder_warns_that_nothing_is_left_to_train(tmp_path: Path) -> None:
+    spec = write_spec(tmp_path)
+    assert run(spec, "train.num_epochs=1") == 0
+
+    assert run(spec, "train.num_epochs=1") == 0
+
+    codes = [line.get("code") for line in read_status(tmp_path / "results" / "train")]
+    assert codes.count("nothing_to_train") == 1
+
+
+def test_resume_never_starts_anew(tmp_path: Path) -> None:
+    spec = write_spec(tmp_path)
+    assert run(spec, "train.num_epochs=1") == 0
+
+    assert run(spec, "train.num_epochs=1", "train.resume=never") == 0
+
+    lines = read_status(tmp_path / "results" / "train")
+    assert [line["epoch"] for line in lines if line["message"] == "Eval metrics generated."] == [0, 0]
+
+
+def test_a_loss_that_is_not_finite_ends_the_run_with_a_failure_line(tmp_path: Path) -> None:
+    spec = write_spec(tmp_path)
+
+    exit_status = run(spec, "train.optim.lr=1e30", "train.num_epochs=5")
+
+    last = read_status(tmp_path / "results" / "train")[-1]
+    assert exit_status == 1
+    assert last["status"] == "FAILURE"
+    assert last["code"] == "diverged"
+    assert "epoch 0, step 1" in last["message"]
+
+
+def test_a_constant_output_is_told_with_a_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = write_spec(tmp_path)
+
+    def constant(self: DepthTask, batch: Any, batch_idx: int) -> Tensor:  # noqa: ANN401 - Lightning's signature
+        for parameter in self.model.head.parameters():
+            parameter.data.zero_()
+        return DepthTask_step(self, batch, batch_idx)
+
+    DepthTask_step = DepthTask.training_step  # noqa: N806 - the original method
+    monkeypatch.setattr(DepthTask, "training_step", constant)
+
+    exit_status = run(spec, "train.optim.lr=1e-20", "train.num_epochs=1")
+
+    assert exit_status == 0
+    warnings = [line for line in read_status(tmp_path / "results" / "train") if line.get("code") == "collapsed"]
+    assert warnings[0]["verbosity"] == "WARNING"
+
+
+@pytest.mark.parametrize("moment", ["training_step", "validation_step"])
+def test_sigterm_leaves_a_checkpoint_from_which_the_run_goes_on_exactly(
+    every_step: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    original = getattr(DepthTask, moment)
+
+    def interrupted(self: DepthTask, batch: Any, batch_idx: int) -> Tensor | None:  # noqa: ANN401 - Lightning's signature
+        if self.trainer.global_step in (1, 3) and batch_idx < 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+        result: Tensor | None = original(self, batch, batch_idx)
+        return result
+
+    monkeypatch.setattr(DepthTask, moment, interrupted)
+    words = (f"results_dir={tmp_path}", "train.panels=true")
+    assert run(every_step, *words) == 143
+    stopped = read_status(tmp_path / "train")[-1]
+    monkeypatch.undo()
+
+    assert run(every_step, *words) == 0
+
+    assert stopped["status"] == "FAILURE"
+    assert stopped["code"] == "interrupted"
+    finished = read_checkpoint(every_step.parent / "results" / "train" / "dn_model_latest.pth")
+    assert_same_run(finished, read_checkpoint(tmp_path / "train" / "dn_model_latest.pth"))
+
+
+def test_only_the_newest_and_the_best_checkpoints_are_kept(tmp_path: Path) -> None:
+    spec = write_spec(tmp_path)
+
+    assert run(spec, "train.num_epochs=4", "train.keep_checkpoints=1", "train.optim.lr=1e-3") == 0
+
+    folder = tmp_path / "results" / "train"
+    kept = {path.name for path in folder.glob("model_*")}
+    best = (folder / "dn_model_best.pth").resolve().name
+    assert kept == {"model_epoch_003_step_00012.pth", best}
+
+
+def test_two_runs_with_one_seed_are_equal_and_another_seed_differs(every_step: Path, tmp_path: Path) -> None:
+    finished = read_checkpoint(every_step.parent / "results" / "train" / "dn_model_latest.pth")
+    assert run(every_step, f"results_dir={tmp_path / 'same'}") == 0
+    assert run(every_step, f"results_dir={tmp_path / 'other'}", "train.seed=2") == 0
+
+    same = read_checkpoint(tmp_path / "same" / "train" / "dn_model_latest.pth")
+    other = read_checkpoint(tmp_path / "other" / "train" / "dn_model_latest.pth")
+    assert_same_run(finished, same)
+    assert not torch.equal(
+        finished["state_dict"]["model.pretrained.cls_token"], other["state_dict"]["model.pretrained.cls_token"]
+    )
+
+
+def test_accumulated_batches_make_fewer_optimiser_steps(tmp_path: Path) -> None:
+    spec = write_spec(tmp_path)
+
+    assert run(spec, "train.accumulate_grad_batches=3", "train.num_epochs=1") == 0
+
+    assert (tmp_path / "results" / "train" / "model_epoch_000_step_00001.pth").is_file()
+
+
+def test_a_relative_model_trains_and_ignores_a_depth_range_aloud(tmp_path: Path) -> None:
+    spec = write_spec(tmp_path, model_type=RELATIVE)
+
+    assert run(spec, "train.num_epochs=1", "dataset.max_depth=10", "dataset.min_depth=0.1") == 0
+
+    lines = read_status(tmp_path / "results" / "train")
+    assert any("has no depth range" in line["message"] for line in lines if line.get("code") == "notice")
+    kpi = next(line["kpi"] for line in lines if "kpi" in line)
+    assert 0 < kpi["val/d1_constant"] < 1
+    assert math.isfinite(kpi["val/loss"])
+
+
+def test_activation_checkpointing_changes_no_weight(every_step: Path, tmp_path: Path) -> None:
+    assert run(every_step, f"results_dir={tmp_path}", "train.activation_checkpoint=true") == 0
+
+    finished = read_checkpoint(every_step.parent / "results" / "train" / "dn_model_latest.pth")
+    assert_same_run(finished, read_checkpoint(tmp_path / "train" / "dn_model_latest.pth"))
+
+
+def test_a_dry_run_leaves_no_checkpoint(tmp_path: Path) -> None:
+    spec = write_spec(tmp_path)
+
+    assert run(spec, "train.is_dry_run=true") == 0
+
+    assert not list((tmp_path / "results" / "train").glob("*.pth"))
+
+
+def test_a_batch_larger_than_the_data_is_told_with_both_numbers(tmp_path: Path) -> None:
+    spec = write_spec(tmp_path)
+
+    exit_status = run(spec, "dataset.train_dataset.batch_size=7")
+
+    last = read_status(tmp_path / "results" / "train")[-1]
+    assert exit_status == 1
+    assert last["status"] == "FAILURE"
+    assert "7" in last["message"]
+    assert "6" in last["message"]
+
+
+def test_weights_that_are_missing_are_told_before_any_step(tmp_path: Path) -> None:
+    config = load_spec(write_spec(tmp_path), [f"train.pretrained_model_path={tmp_path / 'none.pth'}"])
+
+    with pytest.raises(WeightsError, match=r"none\.pth"):
+        build_model(config)
+
+
+def test_a_run_starts_from_the_weights_of_another(every_step: Path, tmp_path: Path) -> None:
+    latest = every_step.parent / "results" / "train" / "dn_model_latest.pth"
+    config = load_spec(every_step, [f"train.pretrained_model_path={latest}", f"results_dir={tmp_path}"])
+
+    model = build_model(config)
+
+    saved = read_checkpoint(latest)["state_dict"]["model.pretrained.cls_token"]
+    assert torch.equal(model.state_dict()["pretrained.cls_token"], saved)
+
+
+def test_steps_are_counted_with_accumulation_and_without_the_last_part_of_a_batch(tmp_path: Path) -> None:
+    config = load_spec(write_spec(tmp_path), ["train.accumulate_grad_batches=2"])
+    plan = plan_devices(config.train, {})
+
+    assert count_steps(config, 7, plan) == 2
+    with pytest.raises(SpecError, match="batch_size"):
+        count_steps(config, 1, plan)
+
+
+def test_the_module_can_be_loaded_by_its_action_name() -> None:
+    assert callable(train_action.run)

@@ -1,0 +1,1 @@
+"""Tests of depth_net.config."""
