@@ -22,6 +22,7 @@ from automl.skill.model import ConfigFormat, JsonValue
 from automl.spec.model import Spec, iterate_leaves
 
 _INT_KEY = re.compile(r"-?(0|[1-9][0-9]{0,17})")
+_UNUSUAL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
 _TOML_INT = 2**63
 
 
@@ -32,6 +33,13 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    # Only double quotes escape the line ends of Unicode; the other styles would change them.
+    style = '"' if _UNUSUAL.search(text) else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _represent_text)
 _Dumper.add_implicit_resolver("tag:yaml.org,2002:float", FLOAT_PATTERN, list("-+0123456789."))
 
 
@@ -61,12 +69,12 @@ def write_spec(spec: Spec, config_format: ConfigFormat, file: Path) -> None:
         ConfigurationError: the format cannot hold a value.
         OSError: the file cannot be written.
     """
-    text = render_spec(spec, config_format)
+    data = _encode(render_spec(spec, config_format), file)
     file.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            stream.write(text)
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
         # mkstemp makes files private; trainers in containers may run as another user.
@@ -90,6 +98,16 @@ def read_spec(file: Path) -> Spec:
         )
         raise ConfigurationError.from_problems([problem], subject="the spec")
     return Spec(values=document, origins=MappingProxyType({path: "file" for path, _ in iterate_leaves(document)}))
+
+
+def _encode(text: str, file: Path) -> bytes:
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        # A path with bytes that are no UTF-8 reaches Python as lone surrogates.
+        found = f"text that is not Unicode: {text[error.start - 20 : error.end + 5]!r}"
+        problem = Problem(where=str(file), found=found, expected="Unicode text", fix="rename the file it names")
+        raise ConfigurationError.from_problems([problem], subject="the spec") from error
 
 
 def _with_int_keys(value: JsonValue) -> Any:  # noqa: ANN401 # keys become ints again

@@ -1,0 +1,138 @@
+"""Every spelling of a schema node comes to one form."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from automl.spec.schema_nodes import LeafKind, NodeReader, SchemaLeaf
+from tests.automl.skill.packages import block, leaf
+
+
+def read(node: dict[str, Any]) -> tuple[SchemaLeaf, list[str]]:
+    reader = NodeReader("schema.json")
+    reader.read({"properties": {"x": node}})
+    return reader.leaves["x"], [warning.found for warning in reader.warnings]
+
+
+@pytest.mark.parametrize(
+    ("node", "kind"),
+    [
+        ({"type": "float"}, LeafKind.FLOAT),
+        ({"type": "number"}, LeafKind.FLOAT),
+        ({"type": "int"}, LeafKind.INT),
+        ({"type": "integer"}, LeafKind.INT),
+        ({"type": "ordered_int", "enum": [1, 2]}, LeafKind.INT),
+        ({"type": "bool"}, LeafKind.BOOL),
+        ({"type": "boolean"}, LeafKind.BOOL),
+        ({"type": "string"}, LeafKind.TEXT),
+        ({"type": "string", "enum": ["a"]}, LeafKind.CATEGORICAL),
+        ({"type": "categorical", "enum": ["a"]}, LeafKind.CATEGORICAL),
+        ({"type": "list_2"}, LeafKind.LIST),
+        ({"type": "list_1_backbone"}, LeafKind.LIST),
+        ({"type": "subset_list", "enum": ["a"]}, LeafKind.LIST),
+        ({"type": "array"}, LeafKind.LIST),
+        ({"type": ["null", "number"]}, LeafKind.FLOAT),
+        ({"anyOf": [{"type": "null"}, {"type": "number"}]}, LeafKind.FLOAT),
+        ({"default": 3}, LeafKind.INT),
+        ({"default": [1]}, LeafKind.LIST),
+        ({}, LeafKind.OTHER),
+    ],
+)
+def test_a_type_in_any_spelling_is_one_kind(node: dict[str, Any], kind: LeafKind) -> None:
+    found, warnings = read(node)
+
+    assert found.kind is kind
+    assert not warnings
+
+
+def test_an_unknown_type_is_kept_and_named() -> None:
+    found, warnings = read({"type": "hologram", "default": 1})
+
+    assert found.kind is LeafKind.OTHER
+    assert "hologram" in warnings[0]
+
+
+def test_infinite_bounds_are_none() -> None:
+    found, warnings = read({"type": "float", "minimum": -math.inf, "maximum": math.inf})
+
+    assert (found.minimum, found.maximum, warnings) == (None, None, [])
+
+
+@pytest.mark.parametrize("bound", ["much", [1], {"a": 1}, True, math.nan])
+def test_a_bound_that_is_no_number_counts_as_missing_and_is_named(bound: object) -> None:
+    found, warnings = read({"type": "float", "maximum": bound})
+
+    assert found.maximum is None
+    assert warnings
+
+
+def test_a_bound_may_be_written_as_text() -> None:
+    assert read({"type": "float", "minimum": "1e-6"})[0].minimum == 1e-6
+
+
+def test_both_drafts_of_exclusive_bounds_are_understood() -> None:
+    old, _ = read({"type": "float", "minimum": 0, "exclusiveMinimum": True})
+    new, _ = read({"type": "float", "exclusiveMinimum": 0, "exclusiveMaximum": 1})
+
+    assert (old.minimum, old.is_minimum_open) == (0.0, True)
+    assert (new.is_minimum_open, new.maximum, new.is_maximum_open) == (True, 1.0, True)
+
+
+def test_a_minimum_above_the_maximum_is_a_problem_of_the_leaf() -> None:
+    found, warnings = read({"type": "int", "minimum": 9, "maximum": 2})
+
+    assert "above" in found.problem
+    assert warnings
+
+
+def test_options_are_plain_finite_and_without_repeats() -> None:
+    found, warnings = read({"type": "categorical", "enum": ["a", "b", "a", [1], math.nan, True, 1]})
+
+    assert found.choices == ("a", "b", True, 1)
+    assert len(warnings) == 2
+
+
+@pytest.mark.parametrize("weights", [[1], [1, -1], [0, 0], "many", [1, "x"], [1, math.inf]])
+def test_weights_that_do_not_fit_the_options_are_dropped_and_named(weights: object) -> None:
+    found, warnings = read({"type": "categorical", "enum": ["a", "b"], "option_weights": weights})
+
+    assert found.weights == ()
+    assert "option_weights" in warnings[0]
+
+
+def test_several_parents_are_split_at_commas_or_taken_from_a_list() -> None:
+    assert read({"type": "int", "depends_on": "a.b, c"})[0].parents == ("a.b", "c")
+    assert read({"type": "int", "depends_on": ["a", "b"]})[0].parents == ("a", "b")
+
+
+def test_lists_among_the_properties_are_disabled_paths_and_no_node() -> None:
+    reader = NodeReader("schema.json")
+
+    reader.read({"properties": {"automl_disabled_parameters": ["a"], "a": block(b=leaf("int", 1))}})
+
+    assert reader.disabled == {"a"}
+    assert set(reader.leaves) == {"a.b"}
+    assert not reader.warnings
+
+
+@pytest.mark.parametrize("node", ["text", 3, None, [1], True])
+def test_what_stands_in_place_of_a_node_is_named(node: object) -> None:
+    reader = NodeReader("schema.json")
+
+    reader.read({"properties": {"odd": node}})  # type: ignore[dict-item] # strangers write anything
+
+    assert reader.warnings
+
+
+def test_defaults_of_leaves_fill_what_the_root_default_lacks() -> None:
+    reader = NodeReader("schema.json")
+    document: dict[str, Any] = {
+        "default": {"a": {"b": 7}},
+        "properties": {"a": block(b=leaf("int", 1), c=leaf("int", 2), d=leaf("string", "???")), "e[0]": leaf("int", 1)},
+    }
+    reader.read(document)
+
+    assert reader.defaults(document) == {"a": {"b": 7, "c": 2}}
