@@ -98,7 +98,7 @@ class GuardedJob(Job):
         deadline_s = time.monotonic() + limit_s
         while self._status is None:
             remaining_s = max(0.0, deadline_s - time.monotonic())
-            if not select.select([self._connection], [], [], remaining_s)[0]:
+            if b"\n" not in self._pending and not select.select([self._connection], [], [], remaining_s)[0]:
                 return None
             try:
                 message = self._read_message()

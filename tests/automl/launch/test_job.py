@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from automl.errors import LaunchError
+from automl.launch.base import LaunchRequest
+from automl.launch.job import GuardedJob
+from tests.contracts.launcher import unique_tag, wait_for
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def start(directory: Path, *answers: dict[str, object]) -> tuple[GuardedJob, socket.socket]:
+    """Start a job whose guard is played by the test: it reads the request and gives the answers."""
+    ours, theirs = socket.socketpair()
+
+    def play() -> None:
+        while not theirs.recv(65536).endswith(b"\n"):
+            pass
+        for answer in answers:
+            theirs.sendall(json.dumps(answer).encode() + b"\n")
+        if not answers:
+            theirs.close()
+
+    thread = threading.Thread(target=play)
+    thread.start()
+    request = LaunchRequest(
+        command=("train",), directory=directory, environment={}, log=directory / "log", tag=unique_tag()
+    )
+    try:
+        return GuardedJob(ours, request), theirs
+    except LaunchError:
+        theirs.close()
+        raise
+    finally:
+        thread.join()
+
+
+def test_the_end_may_arrive_together_with_the_start(tmp_path: Path) -> None:
+    job, guard = start(tmp_path, {"started": 7}, {"exit": 5})
+
+    assert (job.pid, job.poll()) == (7, 5)
+    guard.close()
+
+
+def test_a_guard_that_dies_before_the_start_is_a_launch_error(tmp_path: Path) -> None:
+    with pytest.raises(LaunchError, match="could not start train: its guard died"):
+        start(tmp_path)
+
+
+def test_the_guards_reason_is_in_the_launch_error(tmp_path: Path) -> None:
+    with pytest.raises(LaunchError, match="could not start train: No such file"):
+        start(tmp_path, {"error": "No such file"})
+
+
+def test_a_guard_that_dies_later_makes_the_job_lost(tmp_path: Path) -> None:
+    job, guard = start(tmp_path, {"started": 7})
+
+    guard.close()
+
+    assert wait_for(job, 5.0) == -signal.SIGKILL
+    assert job.was_lost
