@@ -56,7 +56,10 @@ def find_best(task: TrialTask, course: TrialCourse) -> BestCheckpoint:
     """Return the checkpoint of the best epoch, with its hash unless it is large."""
     if course.best_epoch is None:
         return BestCheckpoint()
-    found = checkpoint_of_epoch(task.directory, task.network_arch, course.best_epoch)
+    is_earlier = course.best_epoch < task.first_epoch
+    folders = tuple(reversed(task.earlier)) if is_earlier else (task.directory,)
+    candidates = (checkpoint_of_epoch(folder, task.network_arch, course.best_epoch) for folder in folders)
+    found = next((path for path in candidates if path is not None), None)
     if found is None:
         return BestCheckpoint()
     digest = sha256_of(found) if size_of(found) <= HASHED_AT_ONCE_BYTES else None

@@ -101,6 +101,14 @@ def list_checkpoints(directory: Path, network_arch: str) -> tuple[Checkpoint, ..
     return tuple(sorted(found, key=lambda c: (c.epoch or 0, c.step or 0, str(c.path))))
 
 
+def all_checkpoints(directory: Path, network_arch: str) -> tuple[Path, ...]:
+    """Return all files or folders below a directory with the name of a checkpoint, torn and "best" ones too."""
+    naming = naming_of(network_arch)
+    numbered = _named(directory, naming.epoch_names, is_folder=naming.is_folder)
+    best = _named(directory, naming.best_names, is_folder=False)
+    return tuple(dict.fromkeys([*numbered, *best]))
+
+
 def checkpoint_of_epoch(directory: Path, network_arch: str, epoch: int) -> Path | None:
     """Return the file or folder saved after an epoch, never a "latest" one; None where there is none.
 
@@ -166,6 +174,12 @@ def size_of(path: Path) -> int:
     if not path.is_dir():
         return path.stat().st_size
     return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+
+
+def _named(directory: Path, names: tuple[str, ...], *, is_folder: bool) -> list[Path]:
+    patterns = [re.compile(name) for name in names]
+    found = _candidates(directory, is_folder=is_folder)
+    return sorted(path for path in found if any(pattern.fullmatch(path.name) for pattern in patterns))
 
 
 def _candidates(directory: Path, *, is_folder: bool) -> Iterator[Path]:

@@ -10,6 +10,8 @@ from automl.stopping.divergence import check
 from automl.study.model import Direction
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from automl.study.trial import Measurement
 
 # The rule compares with the largest loss so far; a trainer that reports every step would make it quadratic.
@@ -63,6 +65,11 @@ class TrialCourse:
             return reason
         self._keep(measurement)
         return None
+
+    def recall(self, measurements: Iterable[Measurement]) -> None:
+        """Take up what earlier attempts of the trial measured; they were healthy as far as they are continued."""
+        for measurement in measurements:
+            self._keep(self.named(measurement))
 
     @property
     def curve(self) -> tuple[tuple[int, float], ...]:

@@ -24,6 +24,7 @@ from automl.spec.model import Spec
 from automl.spec.write import write_spec
 from automl.study.trial import FailureKind, TrialResult, TrialState
 from automl.tuning.best_checkpoint import BestCheckpoint, await_checkpoint, find_best, relative_to_study
+from automl.tuning.continuation import earlier_measurements
 from automl.tuning.failures import Failure, classify_launch, read_tail
 from automl.tuning.log_fallback import LogFallback
 from automl.tuning.silence import SilenceLimit
@@ -80,6 +81,7 @@ def run_trial(
         explosion=task.explosion,
         max_epochs=task.max_epochs,
     )
+    course.recall(earlier_measurements(task.earlier, task.first_epoch))
     try:
         job = launcher.launch(_request(task))
     except LaunchError as error:
@@ -163,7 +165,8 @@ class _RunningTrial:
         log = LogFallback(
             self.task.directory / LOG_NAME,
             self.task.objective_metric,
-            self.task.watched,
+            # In a log, "loss" may be any loss.
+            tuple(name for name in self.task.watched if name.startswith("train")),
             has_status=lambda: status.has_files,
             has_objective=lambda: bool(self.course.curve),
         )

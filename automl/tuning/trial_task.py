@@ -45,6 +45,8 @@ class TrialTask:
         silence_limit_s: The trial is ended when nothing was written for so long; None for no limit.
         time_limit_s: The trial is ended after so many seconds; None for no limit.
         parent: Number of the trial whose checkpoint it starts from.
+        earlier: Directories of the attempts that this one continues, the oldest first.
+        first_epoch: Epoch this attempt begins with; what ``earlier`` measured before it counts.
         explosion: A training loss that explodes ends the trial too.
         image: Container image, for launchers that use one.
         read_only: Host paths the trainer reads, for launchers that mount.
@@ -65,7 +67,7 @@ class TrialTask:
     network_arch: str
     attempt: int = 1
     config_format: ConfigFormat = ConfigFormat.YAML
-    watched: tuple[str, ...] = ("train_loss",)
+    watched: tuple[str, ...] = ("train_loss", "training_loss", "loss")
     max_epochs: int | None = None
     gpus: tuple[str, ...] = ()
     threads: int = 1
@@ -73,6 +75,8 @@ class TrialTask:
     silence_limit_s: float | None = None
     time_limit_s: float | None = None
     parent: int | None = None
+    earlier: tuple[Path, ...] = ()
+    first_epoch: int = 0
     explosion: bool = True
     image: str | None = None
     read_only: tuple[Path, ...] = ()

@@ -11,7 +11,8 @@ import pytest
 from automl.launch.local import LocalLauncher
 from automl.study.model import Direction
 from automl.study.trial import FailureKind, TrialResult, TrialState
-from automl.tuning.trial_runner import TrialTask, run_trial
+from automl.tuning.continuation import find_continuation
+from automl.tuning.trial_runner import INTERRUPTED, TrialTask, run_trial
 from tests.acceptance.scripted_skill import scripted_command, scripted_spec
 
 if TYPE_CHECKING:
@@ -193,3 +194,39 @@ def test_a_program_that_does_not_exist_is_a_failed_trial(tmp_path: Path) -> None
     result = play(tmp_path, command="no-such-trainer-anywhere -e {config_path}")
 
     assert (result.state, result.failure) == (TrialState.FAILED, FailureKind.IMAGE)
+
+
+def test_a_trial_that_was_cut_off_goes_on_from_its_last_checkpoint_with_its_earlier_epochs(tmp_path: Path) -> None:
+    values = {"values": [0.9, 0.2, 0.3, 0.4]}
+    seen: list[Measurement] = []
+    cut_off = play(
+        tmp_path,
+        {"kind": "hang", "epoch": 2},
+        script=values,
+        report=seen.append,
+        stop_requested=lambda: INTERRUPTED if any(m.epoch == 1 and "train_loss" in m.values for m in seen) else None,
+    )
+    first = tmp_path / "trials/0000"
+    found = find_continuation([first], "scripted")
+    assert found is not None
+
+    second = tmp_path / "trials/0000.2"
+    spec = scripted_spec(second, num_epochs=4, script=values)
+    spec["train"]["resume_training_checkpoint_path"] = str(found.checkpoint)
+    again: list[Measurement] = []
+    result = play(
+        tmp_path,
+        report=again.append,
+        directory=second,
+        spec=spec,
+        attempt=2,
+        earlier=found.directories,
+        first_epoch=found.first_epoch,
+        max_epochs=4,
+    )
+
+    assert cut_off.state is TrialState.INTERRUPTED
+    assert result.state is TrialState.COMPLETED
+    assert result.curve == ((0, 0.9), (1, 0.2), (2, 0.3), (3, 0.4))
+    assert result.checkpoint == "trials/0000/model_epoch_000_step_00010.pth"
+    assert {m.epoch for m in again if m.values} == {2, 3}

@@ -1,0 +1,96 @@
+"""Retention: what cannot win is deleted, what may still be needed never."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from automl.study.directory import StudyDirectory
+from automl.study.trial import TrialResult, TrialState
+from automl.tuning.retention import retire_checkpoints
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+ARCH = "depth_net_mono"
+
+
+def trained(study: StudyDirectory, number: int, *, best: int | None = 1, attempt: int = 1) -> TrialResult:
+    folder = study.trial(number, attempt) / "train"
+    folder.mkdir(parents=True)
+    for epoch in range(3):
+        (folder / f"model_epoch_{epoch:03d}_step_{epoch:05d}.pth").write_text("weights", encoding="utf-8")
+    (folder / "dn_model_latest.pth").symlink_to("model_epoch_002_step_00002.pth")
+    (folder / "status.json").write_text("{}", encoding="utf-8")
+    checkpoint = f"trials/{number:04d}/train/model_epoch_{best:03d}_step_{best:05d}.pth" if best is not None else None
+    return TrialResult(
+        number=number,
+        state=TrialState.COMPLETED,
+        assignment={},
+        directory=f"trials/{number:04d}",
+        checkpoint=checkpoint,
+        attempt=attempt,
+    )
+
+
+def left(study: StudyDirectory) -> list[str]:
+    return sorted(str(path.relative_to(study.trials)) for path in study.trials.rglob("*.pth"))
+
+
+def test_only_the_best_epoch_of_the_incumbent_stays(tmp_path: Path) -> None:
+    study = StudyDirectory(tmp_path)
+    results = [trained(study, number) for number in range(3)]
+
+    retired = retire_checkpoints(study, results, ARCH, kept={1})
+
+    assert left(study) == ["0001/train/model_epoch_001_step_00001.pth"]
+    assert len(retired.files) == 8
+    assert retired.freed_bytes == 8 * len("weights")
+
+
+def test_trials_that_may_still_run_are_not_touched(tmp_path: Path) -> None:
+    study = StudyDirectory(tmp_path)
+    ended = trained(study, 0)
+    trained(study, 1)
+
+    retire_checkpoints(study, [ended], ARCH, kept=set())
+
+    assert len(left(study)) == 4
+
+
+def test_all_attempts_of_a_trial_are_cleared(tmp_path: Path) -> None:
+    study = StudyDirectory(tmp_path)
+    trained(study, 0)
+
+    retire_checkpoints(study, [trained(study, 0, attempt=2)], ARCH, kept=set())
+
+    assert left(study) == []
+
+
+def test_a_kept_trial_whose_best_checkpoint_is_unknown_keeps_everything(tmp_path: Path) -> None:
+    study = StudyDirectory(tmp_path)
+
+    retired = retire_checkpoints(study, [trained(study, 0, best=None)], ARCH, kept={0})
+
+    assert retired.files == ()
+
+
+def test_status_files_stay(tmp_path: Path) -> None:
+    study = StudyDirectory(tmp_path)
+
+    retire_checkpoints(study, [trained(study, 0)], ARCH, kept=set())
+
+    assert (study.trial(0) / "train/status.json").is_file()
+
+
+def test_a_file_that_cannot_be_deleted_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    study = StudyDirectory(tmp_path)
+    result = trained(study, 0)
+
+    def refuse(self: Path) -> None:
+        raise PermissionError(str(self))
+
+    monkeypatch.setattr("pathlib.Path.unlink", refuse)
+
+    assert retire_checkpoints(study, [result], ARCH, kept=set()).files == ()
