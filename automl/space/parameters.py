@@ -266,19 +266,19 @@ class SearchSpace:
     def violations(self, assignment: Assignment) -> tuple[str, ...]:
         """Say everything that makes an assignment invalid; empty when it is valid."""
         found = [f"{path} is not searched" for path in assignment if path not in self.paths]
+        acting: dict[str, Scalar] = {}
         for parameter in self.parameters:
-            is_active = self._acts(parameter, assignment)
-            if parameter.path not in assignment:
-                if is_active:
-                    found.append(f"{parameter.path} has no value")
-                continue
-            value = assignment[parameter.path]
-            if not is_active:
-                found.append(f"{parameter.path} does not act here")
-            elif not parameter.contains(value):
-                found.append(f"{parameter.path} cannot be {value!r}")
-        known = {**self.fixed, **assignment}
-        found += [str(r) for r in self.relations if r.path in assignment and not r.holds(assignment[r.path], known)]
+            path = parameter.path
+            is_active = self._acts(parameter, acting)
+            if path not in assignment:
+                found += [f"{path} has no value"] if is_active else []
+            elif not is_active:
+                found.append(f"{path} does not act here")
+            else:
+                acting[path] = assignment[path]
+                found += [] if parameter.contains(acting[path]) else [f"{path} cannot be {acting[path]!r}"]
+        known = {**self.fixed, **acting}
+        found += [str(r) for r in self.relations if r.path in acting and not r.holds(acting[r.path], known)]
         return tuple(found)
 
     def is_derived(self, path: str) -> bool:
