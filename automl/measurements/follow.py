@@ -7,8 +7,19 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from automl.launch.base import Job
     from automl.study.trial import Measurement
+
+
+class Followed(Protocol):
+    """What is followed: a job of any launcher."""
+
+    def poll(self) -> int | None:
+        """Return the exit status, or None while it runs; never blocks."""
+        ...
+
+    def wait(self, limit_s: float) -> int | None:
+        """Return the exit status as soon as it ends, or None after ``limit_s`` seconds."""
+        ...
 
 
 class Source(Protocol):
@@ -24,7 +35,7 @@ class Source(Protocol):
 
 
 def follow(
-    job: Job, *sources: Source, poll_s: float = 0.1, until: Callable[[], bool] = lambda: False
+    job: Followed, *sources: Source, poll_s: float = 0.1, until: Callable[[], bool] = lambda: False
 ) -> Iterator[Measurement]:
     """Yield the measurements of a job until it ends, then what is left in the sources.
 

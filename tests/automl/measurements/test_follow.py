@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from automl.launch.base import Job
 from automl.measurements.follow import follow
 from automl.study.trial import Measurement
 
 
 @dataclass
-class CountedJob(Job):
+class CountedJob:
     """Ends after a number of polls."""
 
     polls_left: int
@@ -22,9 +21,6 @@ class CountedJob(Job):
     def wait(self, limit_s: float) -> int | None:
         del limit_s
         return None
-
-    def kill(self, *, grace_s: float) -> None:
-        del grace_s
 
 
 @dataclass
