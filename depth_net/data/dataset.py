@@ -187,8 +187,9 @@ class DepthDataset(Dataset[Sample]):
         image = normalize_image(planes.image, self.settings.input_mean, self.settings.input_std)
         return Sample(
             image=torch.from_numpy(image),
-            target=torch.from_numpy(np.ascontiguousarray(planes.target)[None]),
-            valid=torch.from_numpy(np.ascontiguousarray(planes.valid)[None]),
+            # Copies: whoever changes a batch in place must not change the cache.
+            target=torch.from_numpy(planes.target[None].copy()),
+            valid=torch.from_numpy(planes.valid[None].copy()),
             image_size=[*native],
             image_path=str(row.image),
             has_target=row.depth is not None,

@@ -10,8 +10,10 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
+import shutil
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 import cv2
@@ -31,7 +33,8 @@ logger = logging.getLogger(__name__)
 
 _TINY_SET = 64
 """Up to here, starting loading processes (seconds each, to import torch) costs more than it saves."""
-_PREFETCHED_BATCHES = 4
+_PREFETCHED_BATCHES = 2
+_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - where PyTorch passes batches between processes; nothing is written here
 
 
 class Batch(TypedDict):
@@ -114,9 +117,7 @@ def build_loader(  # noqa: PLR0913 - the keys of the spec, one to one
         rank: This process, from 0.
         world_size: Number of processes that share the samples.
     """
-    processes = choose_worker_count(dataset, asked=workers, world_size=world_size)
-    if processes != workers:
-        logger.info("%s data: %d loading processes instead of %d", dataset.settings.split, processes, workers)
+    processes = choose_worker_count(dataset, asked=workers, batch_size=batch_size, world_size=world_size)
     sampler = EpochSampler(
         len(dataset), shuffle=shuffle, even=drop_last, seed=seed, share=Share(rank=rank, world_size=world_size)
     )
@@ -136,12 +137,37 @@ def build_loader(  # noqa: PLR0913 - the keys of the spec, one to one
     )
 
 
-def choose_worker_count(dataset: DepthDataset, *, asked: int, world_size: int = 1) -> int:
-    """Return how many loading processes pay: none for tiny or cached sets, at most one per core of this rank."""
-    if asked <= 0 or len(dataset) <= _TINY_SET or dataset.fits_cache:
+def choose_worker_count(dataset: DepthDataset, *, asked: int, batch_size: int = 1, world_size: int = 1) -> int:
+    """Return how many loading processes pay, and log why if fewer than asked for.
+
+    None for tiny or cached sets; at most one per core of this rank; only as many as find room in the shared memory for
+    two batches each, which containers often limit to 64 MB (without room, PyTorch dies with a bus error).
+    """
+    if asked <= 0:
         return 0
     ranks_here = min(world_size, max(1, torch.cuda.device_count()))
-    return max(1, min(asked, len(os.sched_getaffinity(0)) // ranks_here))
+    if len(dataset) <= _TINY_SET:
+        processes, reason = 0, f"{len(dataset)} samples are few"
+    elif dataset.fits_cache:
+        processes, reason = 0, "all samples fit the cache"
+    else:
+        cores = max(1, len(os.sched_getaffinity(0)) // ranks_here)
+        room = _free_shared_memory() // ranks_here // max(1, _PREFETCHED_BATCHES * batch_size * _sample_bytes(dataset))
+        processes = min(asked, cores, room)
+        reason = f"{cores} cores" if cores <= room else f"shared memory ({_SHARED_MEMORY}) has no room for more batches"
+    if processes < asked:
+        logger.info("%s data: %d loading processes instead of %d: %s", dataset.settings.split, processes, asked, reason)
+    return processes
+
+
+def _free_shared_memory() -> int:
+    """Bytes; plenty where the system has no such folder."""
+    return shutil.disk_usage(_SHARED_MEMORY).free if _SHARED_MEMORY.is_dir() else 1 << 62
+
+
+def _sample_bytes(dataset: DepthDataset) -> int:
+    sample = dataset[0]
+    return sum(tensor.nbytes for tensor in (sample["image"], sample["target"], sample["valid"]))
 
 
 def collate(samples: Sequence[Sample], *, stack_targets: bool) -> Batch:

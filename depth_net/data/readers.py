@@ -35,10 +35,7 @@ def read_image(path: Path) -> ImageArray:
     Raises:
         DataError: the file is missing, truncated or no image.
     """
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
-    if image is None:
-        raise _unreadable(path, expected="a PNG or JPEG image")
-    return np.asarray(image, dtype=np.uint8)
+    return np.asarray(_decode(path, cv2.IMREAD_COLOR_RGB, expected="a PNG or JPEG image"), dtype=np.uint8)
 
 
 def read_pfm(path: Path, *, bottom_up: bool = True) -> DepthArray:
@@ -76,7 +73,7 @@ def write_pfm(path: Path, values: DepthArray) -> None:
 
 def read_png_values(path: Path) -> DepthArray:
     """Read the integers of an 8 or 16 bit PNG as floats, unscaled; of a colour image, the first (red) channel."""
-    raw = _read_raw(path)
+    raw = _decode(path, cv2.IMREAD_UNCHANGED, expected="a PNG image")
     return np.ascontiguousarray(raw if raw.ndim == 2 else raw[..., _red(raw)], dtype=np.float32)  # noqa: PLR2004 - a grey image has two axes
 
 
@@ -134,11 +131,13 @@ def _red(raw: npt.NDArray[np.generic]) -> int:
     return 2 if raw.shape[2] >= 3 else 0  # noqa: PLR2004 - blue, green, red
 
 
-def _read_raw(path: Path) -> npt.NDArray[np.generic]:
-    raw = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    if raw is None:
-        raise _unreadable(path, expected="a PNG image")
-    return np.asarray(raw)
+def _decode(path: Path, flags: int, *, expected: str) -> npt.NDArray[np.generic]:
+    # Not imread, which cannot open names that are no UTF-8.
+    content = np.frombuffer(_read_bytes(path), dtype=np.uint8)
+    decoded = cv2.imdecode(content, flags) if content.size else None
+    if decoded is None:
+        raise _unreadable(path, expected=expected)
+    return np.asarray(decoded)
 
 
 def _read_bytes(path: Path) -> bytes:

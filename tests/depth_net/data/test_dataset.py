@@ -90,6 +90,17 @@ def test_a_set_that_fits_is_kept_in_memory_and_one_that_does_not_is_read_again(t
     assert not torch.equal(too_large[0]["image"], before)
 
 
+def test_changing_a_sample_in_place_leaves_the_cache_alone(tmp_path: Path) -> None:
+    dataset = _build(write_nyu(tmp_path), "val", cache_bytes=10**8)
+    before = dataset[0]["target"].clone()
+
+    dataset[0]["target"].zero_()
+    dataset[0]["valid"].zero_()
+
+    assert torch.equal(dataset[0]["target"], before)
+    assert dataset[0]["valid"].any()
+
+
 def test_an_image_without_ground_truth_counts_everywhere_and_says_so(tmp_path: Path) -> None:
     write_picture(tmp_path / "a.png")
     (tmp_path / "list.txt").write_text("a.png\n", encoding="utf-8")

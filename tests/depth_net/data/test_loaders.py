@@ -134,11 +134,29 @@ def test_tiny_and_cached_sets_need_no_loading_processes(tmp_path: Path, caplog: 
         loader = _loader(_dataset(file, "train"), workers=8)
 
     assert loader.num_workers == 0
-    assert "train data: 0 loading processes instead of 8" in caplog.text
+    assert "train data: 0 loading processes instead of 8: 3 samples are few" in caplog.text
     assert choose_worker_count(_dataset(many, "train", cache_bytes=10**9), asked=8) == 0
     assert choose_worker_count(_dataset(many, "train"), asked=0) == 0
     assert choose_worker_count(_dataset(many, "train"), asked=64) == len(os.sched_getaffinity(0))
     assert choose_worker_count(_dataset(many, "train"), asked=1) == 1
+
+
+def test_little_shared_memory_means_fewer_loading_processes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = write_nyu(tmp_path, 3)
+    file.write_text(file.read_text(encoding="utf-8") * 25, encoding="utf-8")
+    dataset = _dataset(file, "train")
+    bytes_of_two_batches = 2 * 10 * 28 * 28 * (3 * 4 + 4 + 1)
+    monkeypatch.setattr("depth_net.data.loaders._free_shared_memory", lambda: bytes_of_two_batches + 1)
+    monkeypatch.setattr("os.sched_getaffinity", lambda _process: set(range(16)))
+
+    with caplog.at_level(logging.INFO):
+        one = choose_worker_count(dataset, asked=8, batch_size=10)
+        none = choose_worker_count(dataset, asked=8, batch_size=11)
+
+    assert (one, none) == (1, 0)
+    assert "instead of 8: shared memory (/dev/shm) has no room for more batches" in caplog.text
 
 
 def test_loading_processes_give_the_same_batches(tmp_path: Path) -> None:

@@ -35,6 +35,15 @@ def test_a_file_that_is_no_image_is_named(tmp_path: Path) -> None:
         readers.read_image(tmp_path / "broken.png")
 
 
+def test_a_name_that_is_no_utf_8_is_read(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "a.png"), np.full((2, 3), 7, dtype=np.uint8))
+    odd = tmp_path / "caf\udce9 #1.png"
+    (tmp_path / "a.png").rename(odd)
+
+    assert readers.read_image(odd).shape == (2, 3, 3)
+    assert readers.read_png_values(odd)[0, 0] == 7
+
+
 def test_pfm_is_read_back_as_written(tmp_path: Path) -> None:
     values = np.array([[1.5, np.inf, -2.0], [0.0, 1e-30, 3e8]], dtype=np.float32)
 
