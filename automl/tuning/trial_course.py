@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 # The rule compares with the largest loss so far; a trainer that reports every step would make it quadratic.
 _LONGEST_HISTORY = 500
+_DIVERGED_CODE = "diverged: "
 
 
 @dataclass(slots=True, kw_only=True)
@@ -117,6 +118,9 @@ class TrialCourse:
             self._curve[epoch] = value
 
     def _divergence(self, measurement: Measurement) -> str | None:
+        if measurement.is_failure and measurement.message.startswith(_DIVERGED_CODE):
+            # The trainer knows it, and would take seconds to clear up: there is nothing to wait for.
+            return measurement.message.removeprefix(_DIVERGED_CODE)
         reported = (*measurement.values, *measurement.nonfinite)
         found = tuple(name for watched in self.watched if (name := find_name(reported, watched)) is not None)
         reason = check(

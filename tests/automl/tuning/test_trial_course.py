@@ -113,6 +113,13 @@ def test_only_the_last_line_can_be_a_failure() -> None:
     assert trial.failure_message == ""
 
 
+def test_a_failure_line_with_the_code_of_a_divergence_ends_the_trial_at_once() -> None:
+    failure = Measurement(message="diverged: the training loss is nan in epoch 1", is_failure=True)
+
+    assert course().learn(failure) == "the training loss is nan in epoch 1"
+    assert course().learn(Measurement(message="data: loss.csv is missing", is_failure=True)) is None
+
+
 def test_all_epochs_are_there_when_the_last_one_was_measured() -> None:
     trial = course()
     trial.learn(told(1, val__d1=0.5))
