@@ -153,10 +153,13 @@ def classify_launch(reason: str) -> Failure:
     return Failure(kind=kind or FailureKind.INFRASTRUCTURE, cause=_shortened(reason))
 
 
-def is_divergence(failure_message: str, log_tail: Sequence[str]) -> bool:
-    """Tell whether a trainer gave up because a loss was not finite, by its own words."""
+def divergence_words(failure_message: str, log_tail: Sequence[str]) -> str | None:
+    """Return the trainer's own words if it gave up because a loss was not finite, else None."""
     lines = [_RANK.sub("", line).strip() for line in log_tail]
-    return any(_DIVERGED.search(words) is not None for words in (failure_message, last_exception(lines)) if words)
+    for words in (failure_message, last_exception(lines)):
+        if words and _DIVERGED.search(words) is not None:
+            return _shortened(words.removeprefix("diverged: "))
+    return None
 
 
 def last_exception(lines: Iterable[str]) -> str:

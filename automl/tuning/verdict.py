@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from automl.measurements.names import suggest
 from automl.study.trial import FailureKind, TrialState
-from automl.tuning.failures import Failure, classify, is_divergence
+from automl.tuning.failures import Failure, classify, divergence_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,10 +67,9 @@ def judge(course: TrialCourse, exit_status: int, log_tail: Sequence[str], *, was
     """
     has_complained = bool(course.failure_message) and not course.has_all_epochs
     if exit_status != 0 or has_complained:
-        if is_divergence(course.failure_message, log_tail):
-            return Verdict(
-                state=TrialState.DIVERGED, reason=course.failure_message or "the trainer says the loss diverged"
-            )
+        words = divergence_words(course.failure_message, log_tail)
+        if words is not None and not was_lost:
+            return Verdict(state=TrialState.DIVERGED, reason=words)
         return failed(classify(exit_status, log_tail, course.failure_message, was_lost=was_lost))
     if not course.curve:
         return Verdict(state=TrialState.FAILED, reason=_missing(course), failure=FailureKind.METRIC_MISSING)
