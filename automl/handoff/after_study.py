@@ -1,4 +1,4 @@
-"""What happens when a study has ended: crown the champion, register it, write the report. Nothing here loses a study."""
+"""When a study has ended: crown the champion, register it, write the report. Nothing here loses a study."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from automl.errors import StudyFailedError
 from automl.handoff.champion import BEST_FILE, BEST_SPEC, crown_champion, model_version
+from automl.report.page import REPORT_FILE, write_report
 from automl.study.directory import StudyDirectory
 from automl.study.document import read_plan
 from automl.track.entries import STUDY_RUN
@@ -21,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 def hand_over(root: Path, tracker: MlflowTracker) -> Champion | None:
-    """Keep and register the best checkpoint of a finished study.
+    """Keep and register the best checkpoint of a study that has ended, and write its report.
 
     Args:
         root: The study directory.
@@ -33,10 +34,21 @@ def hand_over(root: Path, tracker: MlflowTracker) -> Champion | None:
     Raises:
         ConfigurationError: the folder is no study directory.
     """
+    champion = _crowned(root, tracker)
+    try:
+        write_report(root)
+    except OSError as error:
+        logger.warning("the report could not be written: %s", error)
+    else:
+        tracker.attach(STUDY_RUN, REPORT_FILE)
+    return champion
+
+
+def _crowned(root: Path, tracker: MlflowTracker) -> Champion | None:
     try:
         champion = crown_champion(root)
     except StudyFailedError as error:
-        logger.warning("%s", error)
+        logger.warning("no checkpoint is handed over: %s", error)
         return None
     tracker.register_model(model_version(champion, read_plan(StudyDirectory(root))))
     for name in (BEST_SPEC, BEST_FILE):

@@ -1,0 +1,45 @@
+"""After a study: champion, registration, report; and what a trainer without checkpoints gets."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from automl.handoff.after_study import hand_over
+from automl.track.mlflow_tracker import MlflowTracker
+from automl.track.spool import FOLDER, EntryKind, Spool
+from tests.automl.track.synthetic import RESULTS
+from tests.automl.track.written_study import write_study
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+
+def test_the_champion_is_queued_for_registration_with_its_spec_and_report(tmp_path: Path) -> None:
+    root = write_study(tmp_path / "demo").root
+    tracker = MlflowTracker("sqlite:///unused.db", "demo", root / FOLDER)
+
+    champion = hand_over(root, tracker)
+
+    assert champion is not None
+    entries, _ = Spool(root / FOLDER).read(0)
+    assert [entry.data["name"] for entry in entries if entry.kind is EntryKind.MODEL] == ["demo"]
+    kept = [entry.data["path"] for entry in entries if entry.kind is EntryKind.ARTIFACT]
+    assert kept == ["best_spec.yaml", "best.json", "report.html"]
+    assert all((root / name).is_file() for name in kept)
+
+
+def test_a_trainer_without_checkpoints_keeps_its_study_and_gets_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    directory = write_study(tmp_path / "demo")
+    directory.write_result(replace(RESULTS[4], checkpoint=None))
+    tracker = MlflowTracker("sqlite:///unused.db", "demo", directory.root / FOLDER)
+
+    champion = hand_over(directory.root, tracker)
+
+    assert champion is None
+    assert "left no checkpoint" in caplog.text
+    assert (directory.root / "report.html").is_file()

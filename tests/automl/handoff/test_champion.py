@@ -1,0 +1,147 @@
+"""The champion is the best epoch's file of the best trial, verified, kept and described."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+
+from automl.errors import ConfigurationError, StudyFailedError
+from automl.handoff.champion import crown_champion, model_version, read_champion
+from tests.automl.track.synthetic import RESULTS
+from tests.automl.track.written_study import plan_of, write_study
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DIGEST = hashlib.sha256(b"weights of trial 4").hexdigest()
+
+
+def test_the_best_trials_checkpoint_is_kept_under_a_second_name(tmp_path: Path) -> None:
+    root = write_study(tmp_path / "demo").root
+
+    champion = crown_champion(root)
+
+    assert (champion.trial, champion.epoch, champion.value) == (4, 1, 0.7)
+    assert champion.checkpoint == "best/model_epoch_001.pth"
+    assert champion.sha256 == DIGEST
+    assert (root / champion.checkpoint).samefile(root / champion.source)
+
+
+def test_pruning_the_trial_does_not_lose_the_champion(tmp_path: Path) -> None:
+    root = write_study(tmp_path / "demo").root
+    champion = crown_champion(root)
+
+    (root / champion.source).unlink()
+
+    assert crown_champion(root) == champion
+    assert read_champion(root) == champion
+
+
+def test_the_best_spec_is_the_merged_spec_with_the_winners_values(tmp_path: Path) -> None:
+    root = write_study(tmp_path / "demo").root
+
+    crown_champion(root)
+
+    spec = yaml.safe_load((root / "best_spec.yaml").read_text(encoding="utf-8"))
+    assert spec == {"train": {"num_epochs": 3, "optim": {"lr": 0.005}}, "model": {"sizes": [8, 32]}}
+
+
+def test_the_description_names_metric_direction_epoch_and_hash(tmp_path: Path) -> None:
+    root = write_study(tmp_path / "demo").root
+
+    crown_champion(root)
+
+    described = json.loads((root / "best.json").read_text(encoding="utf-8"))
+    assert described["metric_name"] == "val/d1"
+    assert described["direction"] == "maximize"
+    assert (described["value"], described["epoch"], described["sha256"]) == (0.7, 1, DIGEST)
+
+
+def test_a_new_champion_replaces_the_old_one(tmp_path: Path) -> None:
+    directory = write_study(tmp_path / "demo")
+    crown_champion(directory.root)
+    better = replace(RESULTS[0], values={"val/d1": 0.9})
+    directory.write_result(better)
+
+    champion = crown_champion(directory.root)
+
+    assert champion.trial == 0
+    assert [file.name for file in (directory.root / "best").iterdir()] == ["model_epoch_002.pth"]
+
+
+def test_a_folder_can_be_a_champion(tmp_path: Path) -> None:
+    directory = write_study(tmp_path / "demo")
+    folder = directory.root / "trials/0004.2/epoch_1"
+    folder.mkdir()
+    (folder / "weights.safetensors").write_bytes(b"abc")
+    directory.write_result(replace(RESULTS[4], checkpoint="trials/0004.2/epoch_1"))
+
+    champion = crown_champion(directory.root)
+
+    assert (directory.root / champion.checkpoint / "weights.safetensors").read_bytes() == b"abc"
+    assert read_champion(directory.root) == champion
+
+
+def test_a_checkpoint_that_changed_since_its_trial_ended_is_not_handed_over(tmp_path: Path) -> None:
+    directory = write_study(tmp_path / "demo")
+    directory.write_result(replace(RESULTS[4], sha256="0" * 64))
+
+    with pytest.raises(StudyFailedError) as caught:
+        crown_champion(directory.root)
+
+    assert caught.value.problems[0].found == f"SHA-256 {DIGEST}"
+    assert not (directory.root / "best.json").exists()
+
+
+def test_a_best_trial_without_a_checkpoint_says_how_to_get_one(tmp_path: Path) -> None:
+    directory = write_study(tmp_path / "demo")
+    directory.write_result(replace(RESULTS[4], checkpoint=None))
+
+    with pytest.raises(StudyFailedError) as caught:
+        crown_champion(directory.root)
+
+    assert "checkpoint_interval" in caught.value.problems[0].fix
+
+
+def test_a_study_without_a_value_has_no_champion(tmp_path: Path) -> None:
+    root = write_study(tmp_path / "demo", RESULTS[2:4]).root
+
+    with pytest.raises(StudyFailedError, match="no champion"):
+        crown_champion(root)
+
+
+def test_a_kept_file_that_was_changed_is_noticed(tmp_path: Path) -> None:
+    root = write_study(tmp_path / "demo").root
+    champion = crown_champion(root)
+    kept = root / champion.checkpoint
+    kept.unlink()
+    kept.write_bytes(b"something else")
+
+    with pytest.raises(ConfigurationError) as caught:
+        read_champion(root)
+
+    assert caught.value.problems[0].expected == f"SHA-256 {DIGEST}"
+
+
+def test_a_study_that_has_not_ended_has_no_champion_to_read(tmp_path: Path) -> None:
+    root = write_study(tmp_path / "demo").root
+
+    with pytest.raises(ConfigurationError, match=r"best\.json"):
+        read_champion(root)
+
+
+def test_the_registered_version_tells_where_it_comes_from(tmp_path: Path) -> None:
+    root = write_study(tmp_path / "demo").root
+    champion = crown_champion(root)
+
+    request = model_version(champion, plan_of(root))
+
+    assert request.name == "demo"
+    assert request.files["checkpoint.pth"] == champion.checkpoint
+    assert request.tags["automl.sha256"] == DIGEST
+    assert request.tags["automl.parameter.train.optim.lr"] == "0.005"

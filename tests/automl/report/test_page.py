@@ -1,0 +1,129 @@
+"""The report is one page that needs nothing else."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from automl.errors import ConfigurationError
+from automl.report.page import write_report
+from automl.study.trial import TrialResult, TrialState
+from tests.automl.track.synthetic import RESULTS
+from tests.automl.track.written_study import write_study
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MEGABYTE = 1_000_000
+
+
+def text_of(root: Path) -> str:
+    return write_report(root).read_text(encoding="utf-8")
+
+
+def script(text: str, identity: str) -> str:
+    found = re.search(rf'<script type="[^"]+" id="{identity}">(.*?)</script>', text, re.DOTALL)
+    assert found is not None
+    return found[1]
+
+
+def figures(text: str) -> dict[str, dict[str, Any]]:
+    loaded: dict[str, dict[str, Any]] = json.loads(script(text, "figures"), parse_constant=pytest.fail)
+    return loaded
+
+
+def titles(text: str) -> list[str]:
+    return re.findall(r"<h2>(.*?)</h2>", text)
+
+
+def test_the_page_is_below_five_megabytes_and_asks_nothing_of_a_network(tmp_path: Path) -> None:
+    text = text_of(write_study(tmp_path / "demo").root)
+
+    assert len(text) < 5 * MEGABYTE
+    without_library = text.replace(script(text, "plotly"), "")
+    assert not re.search(r"(?:src|href)=[\"'](?!data:)|@import|url\(", without_library)
+
+
+def test_the_plotting_library_is_in_the_page_once_and_whole(tmp_path: Path) -> None:
+    text = text_of(write_study(tmp_path / "demo").root)
+
+    library = gzip.decompress(base64.b64decode(script(text, "plotly")))
+    assert b"plotly.js v" in library[:200]
+
+
+def test_every_part_of_a_study_has_its_section(tmp_path: Path) -> None:
+    text = text_of(write_study(tmp_path / "demo").root)
+
+    assert titles(text) == [
+        "Result",
+        "Objective history",
+        "What to try next",
+        "Leaderboard",
+        "Learning curves",
+        "Parallel coordinates",
+        "Importances",
+        "Slices",
+        "lr against sizes[1]",
+        "Timeline of slots",
+        "Failures by cause",
+        "Predictions of trial 4",
+    ]
+    assert len(figures(text)) == 6
+
+
+def test_a_study_without_any_value_still_gets_a_report(tmp_path: Path) -> None:
+    text = text_of(write_study(tmp_path / "demo", RESULTS[2:4]).root)
+
+    assert "No trial has a usable value" in text
+    assert "out of GPU memory" in text
+
+
+def test_a_study_that_has_just_started_gets_a_report(tmp_path: Path) -> None:
+    text = text_of(write_study(tmp_path / "demo", ()).root)
+
+    assert titles(text) == ["Result", "What to try next", "Leaderboard", "Failures by cause"]
+
+
+def test_what_a_trainer_wrote_cannot_become_markup(tmp_path: Path) -> None:
+    hostile = "</script><script>alert(1)</script>"
+    failed = replace(RESULTS[3], reason=hostile, log_tail=(hostile,))
+    curve = replace(RESULTS[1], reason=hostile)
+
+    text = text_of(write_study(tmp_path / "demo", (RESULTS[0], curve, RESULTS[2], failed)).root)
+
+    assert "<script>alert" not in text
+    assert text.count("</script>") == 3
+
+
+def test_a_hundred_trials_of_a_wide_space_stay_below_five_megabytes(tmp_path: Path) -> None:
+    trials = tuple(
+        TrialResult(
+            number=number,
+            state=TrialState.COMPLETED,
+            assignment={"train.optim.lr": 1e-6 * (1 + number), "model.sizes[1]": 8 + number % 50},
+            directory=f"trials/{number:04d}",
+            values={"val/d1": 0.5 + number / 1000},
+            best_epoch=99,
+            epochs=100,
+            curve=tuple((epoch, epoch / 200) for epoch in range(100)),
+            elapsed_s=1.0,
+        )
+        for number in range(100)
+    )
+
+    text = text_of(write_study(tmp_path / "demo", trials).root)
+
+    assert len(text) < 5 * MEGABYTE
+    assert "Importances" in text
+    assert "70 more trials are not shown" in text
+
+
+def test_a_folder_that_is_no_study_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"no readable plan\.json"):
+        write_report(tmp_path)

@@ -1,0 +1,60 @@
+"""Tables compare honestly and escape everything."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from automl.report.study_facts import read_facts
+from automl.report.tables import escape, failures, leaderboard, summary, table
+from tests.automl.track.synthetic import RESULTS
+from tests.automl.track.written_study import write_study
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_the_summary_compares_the_best_with_trial_0(tmp_path: Path) -> None:
+    text = summary(read_facts(write_study(tmp_path / "demo").root))
+
+    assert "better by 0.2 (+40.0%)" in text
+
+
+def test_the_summary_compares_the_best_with_a_constant_prediction(tmp_path: Path) -> None:
+    text = summary(read_facts(write_study(tmp_path / "demo", RESULTS[:1]).root))
+
+    assert "the search found nothing better" in text
+    assert "better by 0.2 (+66.7%)" in text
+
+
+def test_a_trial_0_without_a_value_is_not_compared(tmp_path: Path) -> None:
+    failed = replace(RESULTS[3], number=0)
+
+    text = summary(read_facts(write_study(tmp_path / "demo", (failed, RESULTS[4])).root))
+
+    assert "not comparable: failed, out of GPU memory" in text
+
+
+def test_the_leaderboard_lists_the_best_first_and_those_without_a_value_last(tmp_path: Path) -> None:
+    text = leaderboard(read_facts(write_study(tmp_path / "demo").root))
+
+    rows = [row.split("<td")[1].partition(">")[2].partition("<")[0] for row in text.split("<tr")[2:]]
+    assert rows == ["4", "0", "1", "2", "3"]
+
+
+def test_failures_with_other_numbers_are_one_cause(tmp_path: Path) -> None:
+    again = replace(RESULTS[2], number=3, reason="train_loss is nan at epoch 7")
+
+    text = failures(read_facts(write_study(tmp_path / "demo", (*RESULTS[:3], again)).root))
+
+    assert text.count("<tr>") == 2
+    assert "2, 3" in text
+
+
+def test_no_failure_is_said(tmp_path: Path) -> None:
+    assert "No trial failed" in failures(read_facts(write_study(tmp_path / "demo", RESULTS[:2]).root))
+
+
+def test_cells_are_escaped() -> None:
+    assert table(["a"], [["<b>"]]).count("&lt;b&gt;") == 1
+    assert [escape(value) for value in (None, 0.123456, 7, True)] == ["-", "0.1235", "7", "True"]
