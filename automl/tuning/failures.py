@@ -41,8 +41,11 @@ _CODES = {
     "weights": FailureKind.SPEC,
     "out_of_memory": FailureKind.OUT_OF_MEMORY,
     "trainer": FailureKind.TRAINER,
+    "infrastructure": FailureKind.INFRASTRUCTURE,
+    "interrupted": FailureKind.INFRASTRUCTURE,
 }
 """Machine-readable codes at the start of our own trainers' failure lines."""
+_GENERAL = {FailureKind.TRAINER, FailureKind.INFRASTRUCTURE}
 
 _MEMORY = (
     r"out of memory|OutOfMemoryError|CUBLAS_STATUS_ALLOC_FAILED|CUDNN_STATUS_ALLOC_FAILED|can't allocate memory"
@@ -190,9 +193,9 @@ def read_tail(log: Path, *, lines: int = TAIL_LINES) -> tuple[str, ...]:
 def _kind_of(words: str) -> FailureKind | None:
     code, separator, _ = words.partition(":")
     if separator and code in _CODES:
-        # A trainer's general code says less than its words: "trainer: CUDA out of memory".
+        # A general code says less than the words behind it: "trainer: CUDA out of memory".
         known = _CODES[code]
-        return known if known is not FailureKind.TRAINER else _by_rule(_without_code(words)) or known
+        return (_by_rule(_without_code(words)) or known) if known in _GENERAL else known
     return _by_rule(words)
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from automl.measurements.epochs import HOLD_S, EpochBook
 from automl.study.trial import Measurement
 
@@ -114,3 +117,43 @@ def test_a_message_without_metrics_is_handed_on_with_the_epoch_it_falls_into() -
     book.add(told(PROGRESS, 2), 0.0)
 
     assert [m.epoch for m in book.add(told("Saving"), 0.0)] == [2]
+
+
+VALUES = st.sampled_from([0.25, 0.5, 0.75])
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    first=st.integers(0, 3),
+    interval=st.integers(1, 3),
+    rows=st.lists(st.tuples(VALUES, VALUES), min_size=1, max_size=8),
+    chatter=st.booleans(),
+    has_training_line=st.booleans(),
+)
+def test_whatever_a_public_trainer_measures_every_value_finds_its_epoch_exactly_once(
+    first: int,
+    interval: int,
+    rows: list[tuple[float, float]],
+    *,
+    chatter: bool,
+    has_training_line: bool,
+) -> None:
+    lines: list[Measurement] = []
+    expected: list[tuple[int, dict[str, float]]] = []
+    sticky: dict[str, Any] = {}
+    if first:
+        lines.append(told(f"Resuming training from checkpoint: model_epoch_{first - 1:03d}_step_00010.pth"))
+    for epoch, (d1, loss) in enumerate(rows, start=first):
+        if (epoch + 1) % interval == 0:
+            sticky = {"d1": d1}
+            lines.append(told(VALIDATED, **sticky))
+            expected.append((epoch, {"d1": d1}))
+        lines.append(told(PROGRESS, epoch, **sticky))
+        if has_training_line:
+            sticky = {"train_loss": loss}
+            lines.append(told(TRAINED, **sticky))
+            expected.append((epoch, {"train_loss": loss}))
+        if chatter:
+            lines.append(told("Saving a checkpoint", **sticky))
+
+    assert attached(*lines) == expected
