@@ -102,6 +102,16 @@ class DepthAnything(nn.Module):
         """Trainable parameters of the head: those that train at a multiple of the base learning rate."""
         return (parameter for parameter in self.head.parameters() if parameter.requires_grad)
 
+    def compile_parts(self) -> None:
+        """Compile one transformer block, which serves all of them, and the head, each when it first runs.
+
+        A graph of the whole model would be compiled block by block as well, only that all of them look different to
+        the compiler.
+        """
+        for block in self.pretrained.blocks:
+            block.compile()
+        self.head.compile()
+
     def _draw_initial_weights(self, convolution_init: ConvolutionInit) -> None:
         for module in self.pretrained.modules():
             if isinstance(module, nn.Linear):

@@ -8,7 +8,6 @@ products with their transposes. Which one pays is measured by `benchmarks/depth_
 from __future__ import annotations
 
 from enum import StrEnum
-from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -56,17 +55,20 @@ def enlarge_by_products(features: Tensor, size: tuple[int, int]) -> Tensor:
         Shape (B, C, H, W) in channels-last memory format, same dtype; weights are rounded to that dtype.
     """
     batch, channels, height, width = features.shape
-    down = _weights(height, size[0]).to(features.device, features.dtype)
-    across = _weights(width, size[1]).to(features.device, features.dtype)
+    down, across = _weights(height, size[0], features), _weights(width, size[1], features)
     rows = features.permute(0, 2, 3, 1)
     rows = torch.matmul(down, rows.reshape(batch, height, width * channels))
     rows = torch.matmul(across, rows.view(batch, size[0], width, channels))
     return rows.permute(0, 3, 1, 2)
 
 
-@lru_cache(maxsize=64)
-def _weights(source: int, target: int) -> Tensor:
-    """Row `i` holds the weights of the `source` samples in output sample `i`. Shape (target, source), float32, CPU."""
-    identity = torch.eye(source).unsqueeze(1)
-    columns = functional.interpolate(identity, size=target, mode="linear", align_corners=True)
-    return columns.squeeze(1).t().contiguous()
+def _weights(source: int, target: int, like: Tensor) -> Tensor:
+    """Row `i` holds the weights of the `source` samples in output sample `i`. Shape (target, source), as `like`.
+
+    Made anew on the device each time: a few thousand numbers, which a compiler fuses and a cache would tie to one
+    device.
+    """
+    step = (source - 1) / (target - 1) if target > 1 else 0.0
+    place = torch.arange(target, device=like.device, dtype=torch.float32) * step
+    distance = (place[:, None] - torch.arange(source, device=like.device, dtype=torch.float32)).abs()
+    return (1 - distance).clamp(min=0).to(like.dtype)
