@@ -100,10 +100,17 @@ class _Builder:
             order = []
         return SearchSpace(
             parameters=tuple(binder.parameters[path] for path in order),
-            left_out=tuple(LeftOut(path=path, reason=reason) for path, reason in self._left_out.items()),
+            left_out=self._sorted_left_out(),
             relations=tuple(binder.relations) if order else (),
             fixed=binder.fixed,
         )
+
+    def _sorted_left_out(self) -> tuple[LeftOut, ...]:
+        """Return what is out, what the skill marks first: that is what surprises."""
+        schema = self._q.schema
+        marked = {*schema.flagged, *schema.curated}
+        listed = sorted(self._left_out.items(), key=lambda item: item[0] not in marked)
+        return tuple(LeftOut(path=path, reason=reason) for path, reason in listed)
 
     def _read_selection(self) -> Selection:
         spec_leaves = [path for path, _ in iterate_leaves(self._q.spec.values)]

@@ -120,7 +120,7 @@ def make_parameter(
     default = value if not isinstance(value, dict | list) else None
     if leaf.kind is LeafKind.BOOL and not leaf.choices:
         options = asked.choices if asked is not None and asked.choices else (False, True)
-        return Parameter(path=leaf.path, type=ParameterType.BOOL, choices=options, default=default)
+        return Parameter(path=leaf.path, type=ParameterType.BOOL, choices=options, default=default, reason="on or off")
     options = asked.choices if asked is not None and asked.choices else leaf.choices
     if options:
         return _from_choices(leaf, options, default, is_asked=asked is not None and bool(asked.choices))

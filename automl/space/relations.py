@@ -132,7 +132,7 @@ class Binder:
             self.drop(relation.path, f"{relation} compares things that are not numbers")
             return
         low, high = ends
-        gap = 0.0 if child.choices else gap_of(child)
+        gap = 0.0 if child.choices else _strict_gap(child)
         limits: tuple[float, float]
         if relation.kind in _FLOORS:
             limits = (-math.inf, high - (gap if relation.kind is RelationKind.GREATER else 0.0))
@@ -150,8 +150,14 @@ class Binder:
             self.parameters[path] = cut
 
 
+def _strict_gap(parameter: Parameter) -> float:
+    """Return how far a strict comparison keeps away: less than a step on a grid, whose next point is then taken."""
+    is_grid = parameter.step is not None or parameter.is_integer
+    return gap_of(parameter) * (1e-6 if is_grid else 1.0)
+
+
 def _limits(kind: RelationKind, number: float, child: Parameter) -> tuple[float, float]:
-    gap = 0.0 if child.choices else gap_of(child)
+    gap = 0.0 if child.choices else _strict_gap(child)
     match kind:
         case RelationKind.GREATER:
             return (math.nextafter(number, math.inf) if child.choices else number + gap), math.inf
