@@ -20,12 +20,18 @@ _SPLITS = {"val": "validation", "validation": "val", "train": "training", "train
 # Where both are reported, the mean over the epoch is the metric; the last step is only better than nothing.
 _SUFFIXES = ("_epoch", "_step")
 
+SYNONYMS: dict[str, tuple[str, ...]] = {
+    "val_mAP": ("img_bbox_NuScenes/mAP", "mAP"),  # sparse4d logs the name of its data set, or none
+    "val/avg_loss": ("Validation loss",),  # cosmos-reason prints its validation, and writes no status file
+}
+"""Names that no rule derives: metric asked for -> what trainers call it instead. To support another one, add a row."""
+
 
 def aliases(name: str) -> tuple[str, ...]:
     """Return the names under which a metric may be reported, the most trusted first; the name itself leads.
 
     In this order: the name; ``/`` for ``_`` behind the split and back; with ``_epoch``; the long and the short name of
-    the split (``val_x``, ``Validation x``); with ``_step``. Comparison ignores case and the kind of separator.
+    the split (``val_x``, ``Validation x``); with ``_step``; what the table of synonyms says. Comparison ignores case and the kind of separator.
     """
     stem, suffix = _without_suffix(name)
     spellings = _spellings(stem)
@@ -37,7 +43,7 @@ def aliases(name: str) -> tuple[str, ...]:
         ordered += spellings
     if suffix != "_epoch":
         ordered += [spelling + "_step" for spelling in spellings]
-    return tuple(dict.fromkeys(ordered))
+    return tuple(dict.fromkeys([*ordered, *SYNONYMS.get(name, ())]))
 
 
 def find_metric(values: Mapping[str, T], name: str) -> T | None:

@@ -23,6 +23,8 @@ from automl.measurements.names import aliases, find_metric, find_name, suggest
         ("val Precision at Rank 1", "val_Precision at Rank 1"),
         ("img_bbox_NuScenes/mAP", "img_bbox_NuScenes_mAP"),
         ("[bbox] val_mAP@50", "[bbox] val_mAP@50"),
+        ("val_mAP", "img_bbox_NuScenes/mAP"),
+        ("val/avg_loss", "Validation loss"),
     ],
 )
 def test_a_metric_is_found_under_each_of_its_names(asked: str, reported: str) -> None:
