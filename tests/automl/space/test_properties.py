@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.automl.skill.packages import BANK, EVERY_FEATURE
-from tests.automl.space.independent_checker import complaints, raw_leaves
 
-from automl.resources import builtin_skill, builtin_skills
+from automl.resources import builtin_skills, packaged
 from automl.skill.load import load_skill
 from automl.space.build import SpaceRequest, build_space
 from automl.spec.build import build_spec
 from automl.spec.train_schema import read_train_schema
+from tests.automl.skill.packages import BANK, EVERY_FEATURE
+from tests.automl.space.independent_checker import complaints, raw_leaves
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,13 +27,10 @@ if TYPE_CHECKING:
 
     from automl.space.parameters import SearchSpace
 
-PACKAGES = tuple(
-    folder
-    for folder in (
-        EVERY_FEATURE,
-        *(path for name in builtin_skills() if (path := builtin_skill(name)) is not None),
-        *(info.parents[1] for info in BANK if (info.parents[1] / "schemas/train.schema.json").exists()),
-    )
+PACKAGES = (
+    EVERY_FEATURE,
+    *(packaged("templates") / name for name in builtin_skills()),
+    *(info.parents[1] for info in BANK if (info.parents[1] / "schemas/train.schema.json").exists()),
 )
 POSITIONS = st.one_of(st.sampled_from([0.0, 1.0, 0.5]), st.floats(0, 1))
 
