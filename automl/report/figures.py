@@ -10,6 +10,7 @@ import math
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from automl.report.axes import coordinate, parameter_axis, plain_axis
+from automl.report.focus import clipped, window
 from automl.study.trial import TrialState
 
 if TYPE_CHECKING:
@@ -54,9 +55,7 @@ def objective_history(facts: StudyFacts) -> Figure:
     layout = _layout(380, "trial", facts.metric)
     count = len(facts.result.trials)
     layout["xaxis"] |= {"dtick": max(1, count // 20), "range": [-0.6, count - 0.4]}
-    layout["yaxis"]["range"] = _padded(
-        [*best_so_far, *(t.values[facts.metric] for t in facts.competing)], facts.constant
-    )
+    layout["yaxis"]["range"] = _padded(facts.window, facts.constant)
     traces += _without_value(facts)
     constant = facts.constant
     if constant is not None:
@@ -74,6 +73,9 @@ def learning_curves(facts: StudyFacts) -> Figure:
         is_best = best is not None and trial.number == best.number
         traces.append(_curve(trial, is_best=is_best))
     layout = _layout(400, "epoch", facts.metric)
+    measured = [value for t in shown if t.state.has_value for _, value in t.curve]
+    if measured:
+        layout["yaxis"]["range"] = _padded(window(measured, facts.result.objective.direction))
     layout["xaxis"]["dtick"] = 1 if max((t.epochs for t in shown), default=0) <= 20 else None  # noqa: PLR2004 # ticks
     return {"data": [*traces, *_state_legend({t.state for t in shown})], "layout": layout}
 
@@ -81,7 +83,7 @@ def learning_curves(facts: StudyFacts) -> Figure:
 def parallel_coordinates(facts: StudyFacts) -> Figure:
     """Return one axis per parameter and one for the objective; a line is a trial that has a value."""
     trials = facts.competing
-    values = [t.values[facts.metric] for t in trials]
+    values = clipped([t.values[facts.metric] for t in trials], facts.window)
     dimensions = [coordinate(p, [t.assignment.get(p.path) for t in trials]) for p in facts.parameters]
     dimensions.append({"label": facts.metric, "values": values, "tickformat": ".3~g"})
     reverse = facts.result.objective.direction.value == "minimize"
@@ -127,6 +129,7 @@ def slices(facts: StudyFacts, *, columns: int = 3) -> Figure:
         traces += _slice(facts, parameter, suffix)
         layout[f"xaxis{suffix}"] = parameter_axis(parameter, "")
         layout[f"yaxis{suffix}"] = plain_axis(facts.metric if index % columns == 0 else "")
+        layout[f"yaxis{suffix}"]["range"] = _padded(facts.window)
         place = {"xref": f"x{suffix} domain", "yref": f"y{suffix} domain", "x": 0.5, "y": 1.14, "showarrow": False}
         layout["annotations"].append({"text": f"<b>{parameter.label}</b>", **place})
     return {"data": traces, "layout": layout}
@@ -138,7 +141,7 @@ def pair(facts: StudyFacts, first: SearchedParameter, second: SearchedParameter)
     values = [t.values[facts.metric] for t in trials]
     marker = {
         "size": 13,
-        "color": values,
+        "color": clipped(values, facts.window),
         "colorscale": _SCALE,
         "reversescale": facts.result.objective.direction.value == "minimize",
         "showscale": True,
@@ -265,9 +268,9 @@ def _better(facts: StudyFacts) -> Any:  # noqa: ANN401 # max or min, whose types
     return max if facts.result.objective.direction.value == "maximize" else min
 
 
-def _padded(values: list[float], constant: float | None) -> list[float]:
+def _padded(shown: tuple[float, float], constant: float | None = None) -> list[float]:
     """Return a range with room below for the marks of trials without a value."""
-    known = [*values, constant] if constant is not None else values
+    known = [*shown, constant] if constant is not None else shown
     low, high = min(known), max(known)
     span = high - low or abs(high) or 1.0
     return [low - 0.16 * span, high + 0.08 * span]

@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from automl.report.focus import clipped
+
 if TYPE_CHECKING:
     from automl.report.study_facts import StudyFacts
 
@@ -40,6 +42,9 @@ def importances(facts: StudyFacts) -> Importances:
     """Estimate the importances of a study's parameters."""
     trials = facts.competing
     values = [trial.values[facts.metric] for trial in trials]
+    if len(trials) >= MIN_TRIALS:
+        # One trial at -12 among values around 0.9 would be all that the forest learns.
+        values = clipped(values, facts.window)
     if len(trials) < MIN_TRIALS or not facts.parameters or max(values) == min(values):
         return Importances(shares=(), trials=len(trials))
     rows = [

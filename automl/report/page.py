@@ -23,6 +23,7 @@ from automl.report.figures import (
     parallel_coordinates,
     slices,
 )
+from automl.report.focus import outside
 from automl.report.importance import MIN_TRIALS, importances
 from automl.report.study_facts import StudyFacts, read_facts
 from automl.report.tables import escape, failures, leaderboard, summary
@@ -112,7 +113,7 @@ def render(facts: StudyFacts) -> str:
     page = _Page([], {})
     page.add("Result", summary(facts) + _what_it_was(facts))
     if facts.competing:
-        page.add("Objective history", figure=objective_history(facts))
+        page.add("Objective history", _what_is_cut_off(facts), objective_history(facts))
     page.add("What to try next", "<ul>" + "".join(f"<li>{escape(text)}</li>" for text in advise(facts)) + "</ul>")
     page.add("Leaderboard", leaderboard(facts))
     if any(trial.curve for trial in facts.result.trials):
@@ -145,6 +146,14 @@ def _add_parameters(page: _Page, facts: StudyFacts) -> None:
     if len(order) > 1:
         first, second = (next(p for p in facts.parameters if p.path == path) for path in order[:2])
         page.add(f"{first.label} against {second.label}", figure=pair(facts, first, second))
+
+
+def _what_is_cut_off(facts: StudyFacts) -> str:
+    count = outside([trial.values[facts.metric] for trial in facts.competing], facts.window)
+    if not count:
+        return ""
+    subject = "1 value is" if count == 1 else f"{count} values are"
+    return f"<p class='note'>{subject} so bad that the plots leave {'it' if count == 1 else 'them'} out of view.</p>"
 
 
 def _add_timeline(page: _Page, facts: StudyFacts) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from automl.report.focus import window
 from automl.study.directory import StudyDirectory
 from automl.study.document import read_study
 from automl.track.file_tracker import read_events
@@ -93,6 +94,11 @@ class StudyFacts:
     def competing(self) -> tuple[TrialResult, ...]:
         """The trials that have a value, in order of their numbers."""
         return tuple(sorted(self.result.ranked(), key=lambda trial: trial.number))
+
+    @property
+    def window(self) -> tuple[float, float]:
+        """The part of the trials' values that plots show; there must be a trial with a value."""
+        return window([trial.values[self.metric] for trial in self.competing], self.result.objective.direction)
 
     @property
     def constant(self) -> float | None:
