@@ -43,6 +43,8 @@ _QUIET = {
     "RAY_DEDUP_LOGS": "0",
     "OMP_NUM_THREADS": "1",
 }
+# Ray reads its token once per process; a second session of this process has to use the same.
+_TOKEN = secrets.token_hex(32)
 _LOGGERS = ("ray", "ray.tune", "ray.train", "ray.data")
 
 
@@ -149,7 +151,7 @@ def _local_settings(folder: Path) -> dict[str, str]:
     token = folder / "token"
     descriptor = os.open(token, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="ascii") as stream:
-        stream.write(secrets.token_hex(32))
+        stream.write(_TOKEN)
     return {
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN_PATH": str(token),
