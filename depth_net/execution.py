@@ -104,8 +104,20 @@ def _execute(request: Request, status: list[StatusWriter]) -> None:
     if reports():
         _write_experiment(directory, config)
     writer.started(f"Starting {product} {mode}.")
+    if request.action == "train":
+        _check_data(config, writer)
     importlib.import_module(f"depth_net.actions.{request.action}").run(config, writer)
     writer.running(f"{mode.capitalize()} finished successfully.")
+
+
+def _check_data(config: ExperimentConfig, writer: StatusWriter) -> None:
+    """Refuse data that cannot train before PyTorch is imported and any GPU is asked for."""
+    from depth_net.actions.check import require_usable_data  # noqa: PLC0415 - imports OpenCV
+
+    for finding in require_usable_data(config):
+        text = f"{finding.where}: found {finding.found}, expected {finding.expected}; {finding.fix}"
+        logger.warning("%s", text)
+        writer.warning(text, code="data")
 
 
 def _convert(request: Request, status: list[StatusWriter]) -> None:

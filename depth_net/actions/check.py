@@ -108,6 +108,21 @@ def check_data(
     return list(inspect_data(config, splits=splits, devices=devices, samples=samples).findings)
 
 
+def require_usable_data(
+    config: ExperimentConfig, *, splits: Sequence[SplitName] = ("train", "val")
+) -> tuple[Finding, ...]:
+    """Return the warnings about the data of ``config``.
+
+    The number of devices is not known yet where this is called, so batches are counted for one.
+
+    Raises:
+        DataError: training would fail or learn nothing; all errors at once.
+    """
+    report = inspect_data(config, splits=splits)
+    report.raise_errors()
+    return report.findings
+
+
 def inspect_data(
     config: ExperimentConfig, *, splits: Sequence[SplitName] = ("train", "val"), devices: int = 1, samples: int = 16
 ) -> CheckReport:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from depth_net.actions.check import Finding, Severity, check_data, inspect_data
+from depth_net.actions.check import Finding, Severity, check_data, inspect_data, require_usable_data
 from depth_net.config import AugmentationConfig, DatasetConfig, DataSource, ExperimentConfig, ModelConfig, SplitConfig
 from depth_net.data.readers import write_pfm
 from depth_net.errors import DataError
@@ -79,6 +79,15 @@ def test_millimetres_under_a_generic_class_name_the_right_class(
     assert val.where == "dataset.val_dataset.data_sources[0]"
     assert "0.0 % of pixels valid; they look like millimetres" in train.found
     assert train.fix == f"use dataset_name {twin}, which divides by 1000, or convert the files"
+
+
+def test_training_goes_on_with_warnings_but_not_with_errors(splits: tuple[Path, Path]) -> None:
+    doubtful = _config(_split(splits[0], "NYUDV2"), _split(splits[0], "NYUDV2"))
+    useless = _config(_split(splits[0], "MetricMonoDataset"), _split(splits[1], "NYUDV2"))
+
+    assert [finding.severity for finding in require_usable_data(doubtful)] == [Severity.WARNING]
+    with pytest.raises(DataError, match=r"1 problem with the data\n\nerror: dataset\.train_dataset"):
+        require_usable_data(useless)
 
 
 def test_a_mismatched_family_names_the_right_pair(splits: tuple[Path, Path]) -> None:
