@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from automl.errors import ConfigurationError, Problem
 from automl.skill.documents import read_document
 from automl.spec.data import map_data
+from automl.spec.layers import lay_over
 from automl.spec.model import Spec, iterate_leaves
 from automl.spec.overrides import OverrideCheck, check_paths, flatten
 from automl.spec.special import WordKind, word_kind
@@ -51,10 +52,10 @@ def build_spec(
     if action not in skill.actions:
         raise _error(f"{skill.name}: actions", repr(action), ", ".join(skill.actions), "choose one of the actions")
     spec = _base(skill, action, schema, template)
-    spec = _layer(spec, skill.key_defaults, "key_defaults")
+    spec = lay_over(spec, skill.key_defaults, "key_defaults")
     rules = skill.actions[action].spec_params
     literals = {path: value for path, value in rules.items() if word_kind(value) is WordKind.LITERAL}
-    spec = _layer(spec, literals, "spec_params")
+    spec = lay_over(spec, literals, "spec_params")
     flat = expand_shorthands(skill, spec, flatten(overrides))
     check = check_overrides(spec, flat, schema=schema, skill=skill, action=action)
     problems = list(check.problems)
@@ -65,7 +66,7 @@ def build_spec(
         problems += error.problems
     if problems:
         raise ConfigurationError.from_problems(problems, subject=f"the spec of {skill.name} {action}")
-    return _layer(_layer(spec, mapped, "data"), flat, "override")
+    return lay_over(lay_over(spec, mapped, "data"), flat, "override")
 
 
 def expand_shorthands(skill: Skill, spec: Spec, overrides: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
@@ -113,21 +114,6 @@ def _base(skill: Skill, action: str, schema: TrainSchema | None, template: Path 
         values, origin = document, "template" if template is None else "--spec"
     origins = {path: origin for path, _ in iterate_leaves(values)}
     return Spec(values=values, origins=MappingProxyType(origins))
-
-
-def _layer(spec: Spec, values: Mapping[str, JsonValue], origin: str) -> Spec:
-    problems = []
-    for path, value in values.items():
-        try:
-            spec = spec.with_values({path: value}, origin=origin)
-        except ValueError as error:
-            expected = "a path that fits the spec"
-            problems.append(
-                Problem(where=f"{origin}: {path}", found=str(error), expected=expected, fix="mend the path")
-            )
-    if problems:
-        raise ConfigurationError.from_problems(problems, subject="the spec")
-    return spec
 
 
 def _error(where: str, found: str, expected: str, fix: str) -> ConfigurationError:

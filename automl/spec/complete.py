@@ -11,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from automl.spec.layers import lay_over
 from automl.spec.special import WordKind, created_name, word_kind
 
 if TYPE_CHECKING:
@@ -50,6 +51,9 @@ def complete_spec(spec: Spec, skill: Skill, action: str, run: ActionRun) -> Spec
 
     Values that the user set are kept, except the output directory, the GPU keys, and pretrained weights of a run that
     is resumed.
+
+    Raises:
+        ConfigurationError: a key of the skill leads through a value of the spec.
     """
     words = {
         path: (value, kind)
@@ -65,9 +69,9 @@ def complete_spec(spec: Spec, skill: Skill, action: str, run: ActionRun) -> Spec
         is_forced = is_forced or (kind is WordKind.PRETRAINED_UNLESS_RESUMED and run.resume_checkpoint is not None)
         if resolved is not None and (is_forced or not is_users):
             filled[path] = resolved
-    completed = spec.with_values(filled, origin="spec_params")
-    completed = completed.with_values(_gpu_keys(completed, skill, run), origin="resources")
-    return completed.with_values(run.assignment, origin="trial")
+    completed = lay_over(spec, filled, "spec_params")
+    completed = lay_over(completed, _gpu_keys(completed, skill, run), "resources")
+    return lay_over(completed, run.assignment, "trial")
 
 
 def _resolve(path: str, word: JsonValue, run: ActionRun, skill: Skill, *, takes_pretrained: bool) -> JsonValue:

@@ -48,10 +48,11 @@ def map_data(skill: Skill, action: SkillAction, spec: Spec, data: Mapping[str, s
     direct: dict[str, JsonValue] = {}
     problems: list[Problem] = []
     for name, path in data.items():
-        if "." in name or spec.has(name):
+        split = _ALIASES.get(name)
+        # Every spec has a block called train; data are never meant to replace it.
+        if split is None and ("." in name or spec.has(name)):
             direct[name] = path
             continue
-        split = _ALIASES.get(name)
         found = dict(_from_rules(skill, action, split, Path(path))) if split is not None else {}
         found = found or (dict(_from_slots(action, split, Path(path))) if split is not None else {})
         if not found:
