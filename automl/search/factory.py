@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from automl.errors import ConfigurationError, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from automl.search.sampler import Sampler
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from automl.space.parameters import Scalar
     from automl.study.model import StudyPlan
 
-SAMPLERS: tuple[str, ...] = ("auto", "gp", "tpe", "qmc", "random", "grid")
+SAMPLERS: tuple[str, ...] = ("auto", "gp", "tpe", "cmaes", "nsga2", "qmc", "random", "grid")
 """Names of the samplers, the default first."""
 
 
@@ -69,31 +69,72 @@ def make_sampler(plan: StudyPlan, *, given: int) -> Sampler:
         plan: The study.
         given: How many trials are proposed before the sampler is asked for the first time.
     """
-    from automl.search import auto_sampler, grid_sampler, quasi_random  # noqa: PLC0415 - import numpy and scipy
+    builders: dict[str, Callable[[StudyPlan, int], Sampler]] = {
+        "auto": _auto,
+        "gp": lambda plan, _: _gp(plan),
+        "tpe": lambda plan, _: _tpe(plan),
+        "cmaes": _cmaes,
+        "nsga2": _nsga2,
+        "qmc": _qmc,
+        "random": _random,
+        "grid": _grid,
+    }
+    return builders[plan.sampler](plan, given)
 
-    space, seed = plan.space, plan.seed
-    if plan.sampler == "random":
-        return quasi_random.RandomSampler(space, seed)
-    if plan.sampler == "qmc":
-        return quasi_random.SobolSampler(space, seed)
-    if plan.sampler == "grid":
-        return grid_sampler.GridSampler(space, seed)
-    if plan.sampler == "tpe":
-        return _tpe(plan)
-    near = auto_sampler.Opening(space, seed)
-    opening_trials = max(auto_sampler.opening_length(space), given)
-    return auto_sampler.AutoSampler(near, opening_trials, _gp(plan), _tpe(plan))
+
+def _auto(plan: StudyPlan, given: int) -> Sampler:
+    from automl.search.auto_sampler import AutoSampler, Opening, opening_length  # noqa: PLC0415 - imports numpy
+
+    opening = Opening(plan.space, plan.seed)
+    return AutoSampler(opening, max(opening_length(plan.space), given), _gp(plan), _tpe(plan))
 
 
 def _gp(plan: StudyPlan) -> Sampler:
-    from automl.search.auto_sampler import Opening  # noqa: PLC0415 - see make_sampler
-    from automl.search.gp_sampler import GaussianProcessSampler  # noqa: PLC0415 - see make_sampler
+    from automl.search.auto_sampler import Opening  # noqa: PLC0415 - imports numpy
+    from automl.search.gp_sampler import GaussianProcessSampler  # noqa: PLC0415 - imports numpy
 
-    return GaussianProcessSampler(plan.space, plan.seed, Opening(plan.space, plan.seed, near=0))
+    opening = Opening(plan.space, plan.seed, near=0)
+    return GaussianProcessSampler(plan.space, plan.seed, opening, objectives=len(plan.objectives))
 
 
 def _tpe(plan: StudyPlan) -> Sampler:
-    from automl.search.quasi_random import SobolSampler  # noqa: PLC0415 - see make_sampler
+    from automl.search.quasi_random import SobolSampler  # noqa: PLC0415 - imports numpy
     from automl.search.tpe_sampler import TpeSampler  # noqa: PLC0415 - imports optuna
 
     return TpeSampler(plan.space, plan.seed, SobolSampler(plan.space, plan.seed))
+
+
+def _cmaes(plan: StudyPlan, given: int) -> Sampler:
+    from automl.search.cmaes_sampler import CmaEsSampler  # noqa: PLC0415 - imports numpy
+
+    del given
+    return CmaEsSampler(plan.space, plan.seed)
+
+
+def _nsga2(plan: StudyPlan, given: int) -> Sampler:
+    from automl.search.nsga2_sampler import Nsga2Sampler  # noqa: PLC0415 - imports numpy
+    from automl.search.quasi_random import SobolSampler  # noqa: PLC0415 - imports numpy
+
+    del given
+    return Nsga2Sampler(plan.space, plan.seed, SobolSampler(plan.space, plan.seed))
+
+
+def _qmc(plan: StudyPlan, given: int) -> Sampler:
+    from automl.search.quasi_random import SobolSampler  # noqa: PLC0415 - imports numpy
+
+    del given
+    return SobolSampler(plan.space, plan.seed)
+
+
+def _random(plan: StudyPlan, given: int) -> Sampler:
+    from automl.search.quasi_random import RandomSampler  # noqa: PLC0415 - imports numpy
+
+    del given
+    return RandomSampler(plan.space, plan.seed)
+
+
+def _grid(plan: StudyPlan, given: int) -> Sampler:
+    from automl.search.grid_sampler import GridSampler  # noqa: PLC0415 - imports numpy
+
+    del given
+    return GridSampler(plan.space, plan.seed)

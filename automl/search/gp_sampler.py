@@ -1,6 +1,8 @@
 """The Gaussian-process sampler: fit, then go where the expected improvement is largest.
 
-Running trials are given the values the model expects there, so several slots do not try the same thing.
+Running trials are given the values the model expects there, so several slots do not try the same thing. The kernel of a
+proposal is fitted to every trial but the one that ended last, so it can be fitted while that trial still runs: what is
+left when a slot becomes free takes a few milliseconds. Several objectives become one with weights drawn per trial.
 """
 
 from __future__ import annotations
@@ -10,16 +12,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from automl.search.acquisition import log_expected_improvement, nearby_candidates, spread_candidates
+from automl.search.ahead import AheadKernels
 from automl.search.encoding import Encoder
-from automl.search.gaussian_process import Posterior, Prior, fit_kernel
+from automl.search.gaussian_process import Posterior, Prior
+from automl.search.history import History
 from automl.search.learning import learn, scores
 from automl.search.sampler import Draw, Sampler, generator_for
 
 if TYPE_CHECKING:
-    from automl.search.history import History
+    from automl.search.gaussian_process import Kernel
     from automl.search.learning import Lesson
     from automl.space.parameters import Scalar, SearchSpace
 
+_WEIGHTS_PURPOSE = 404
 _SPREAD = 1500
 _NEARBY = 500
 _REFINEMENTS = (0.1, 0.05, 0.02)
@@ -32,25 +37,45 @@ class GaussianProcessSampler(Sampler):
         space: What is searched.
         seed: Seed of the study.
         opening: Proposes while nothing has been learnt.
+        objectives: Number of objectives.
     """
 
-    def __init__(self, space: SearchSpace, seed: int, opening: Sampler) -> None:
+    def __init__(self, space: SearchSpace, seed: int, opening: Sampler, *, objectives: int = 1) -> None:
         self._encoder = Encoder(space)
         self._seed = seed
         self._opening = opening
-        self._prior = Prior.for_dimensions(self._encoder.dimensions)
+        self._objectives = objectives
+        self._kernels = AheadKernels(self._encoder.groups, Prior.for_dimensions(self._encoder.dimensions))
 
     def propose(self, history: History, number: int) -> Draw | None:
         """Return the most promising assignment; the opening's while fewer than two values are known."""
-        lesson = learn(history)
-        if len(lesson.values) < 2 or np.ptp(lesson.values) == 0.0:  # noqa: PLR2004 - one value has no shape
+        weights = self._weights(number)
+        lesson = learn(history, weights)
+        if not _has_shape(lesson):
             return self._opening.propose(history, number)
-        return Draw(assignment=self._most_promising(lesson, number), origin="gp")
+        earlier = learn(_without_last(history), weights)
+        kernel = self._kernels.fitted(*self._training(earlier if _has_shape(earlier) else lesson))
+        return Draw(assignment=self._most_promising(lesson, number, kernel), origin="gp")
 
-    def _most_promising(self, lesson: Lesson, number: int) -> dict[str, Scalar]:
+    def prepare(self, history: History) -> None:
+        """Fit, in the background, the kernel of the proposal that follows the next end of a trial."""
+        lesson = learn(history, self._weights(len(history.observations)))
+        if _has_shape(lesson):
+            self._kernels.begin(*self._training(lesson))
+
+    def _weights(self, number: int) -> np.ndarray | None:
+        if self._objectives == 1:
+            return None
+        return generator_for(self._seed, number, _WEIGHTS_PURPOSE).dirichlet(np.ones(self._objectives))
+
+    def _training(self, lesson: Lesson) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        points = self._encoder.snap(self._encoder.points(lesson.assignments))
+        return self._encoder.features(points), scores(lesson.values, lesson.diverged), lesson.noise
+
+    def _most_promising(self, lesson: Lesson, number: int, kernel: Kernel) -> dict[str, Scalar]:
         generator = generator_for(self._seed, number)
         points = self._encoder.snap(self._encoder.points(lesson.assignments))
-        model, best = self._fit(lesson, points)
+        model, best = self._conditioned(lesson, kernel)
         order = np.argsort(lesson.values)[::-1]
         centres = points[order[:5]]
         candidates = np.vstack(
@@ -67,18 +92,16 @@ class GaussianProcessSampler(Sampler):
             gains = self._gain(model, candidates, best)
         return self._first_new(lesson, candidates[np.argsort(gains)[::-1]])
 
-    def _fit(self, lesson: Lesson, points: np.ndarray) -> tuple[Posterior, float]:
-        features = self._encoder.features(points)
-        values = scores(lesson.values, lesson.diverged)
-        kernel = fit_kernel(features, values, lesson.noise, self._encoder.groups, self._prior)
-        model = Posterior(features, values, lesson.noise, kernel, self._encoder.groups)
+    def _conditioned(self, lesson: Lesson, kernel: Kernel) -> tuple[Posterior, float]:
+        features, values, noise = self._training(lesson)
+        model = Posterior(features, values, noise, kernel, self._encoder.groups)
         best = float(model.predict(features)[0].max())
         if lesson.pending:
             running = self._encoder.features(self._encoder.snap(self._encoder.points(lesson.pending)))
             expected = model.predict(running)[0]
             features = np.vstack([features, running])
             values = np.concatenate([values, expected])
-            noise = np.concatenate([lesson.noise, np.ones(len(expected))])
+            noise = np.concatenate([noise, np.ones(len(expected))])
             model = Posterior(features, values, noise, kernel, self._encoder.groups)
         return model, best
 
@@ -93,3 +116,16 @@ class GaussianProcessSampler(Sampler):
             if assignment not in seen:
                 return assignment
         return self._encoder.assignment(ranked[0])
+
+
+def _has_shape(lesson: Lesson) -> bool:
+    """Tell whether there is anything to fit: two different values."""
+    return len(lesson.values) > 1 and float(np.ptp(scores(lesson.values, lesson.diverged))) > 0.0
+
+
+def _without_last(history: History) -> History:
+    """Return the history as it was before the last end of a trial."""
+    finished = history.finished
+    if not finished:
+        return history
+    return History(observations=tuple(o for o in history.observations if o is not finished[-1]))

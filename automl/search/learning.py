@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from automl.search.history import is_usable
+from automl.search.pareto import scalarised
 from automl.study.trial import TrialState
 
 if TYPE_CHECKING:
@@ -47,11 +48,15 @@ class Lesson:
     pending: tuple[Mapping[str, Scalar], ...]
 
 
-def learn(history: History) -> Lesson:
-    """Return what the history teaches about the leading objective."""
+def learn(history: History, weights: np.ndarray | None = None) -> Lesson:
+    """Return what the history teaches.
+
+    Args:
+        history: The trials so far.
+        weights: One per objective, sum 1: the values of a trial become one number. None for the leading objective.
+    """
     taught = [o for o in history.finished if is_usable(o) or o.state is TrialState.DIVERGED]
-    completed = [o for o in taught if o.state is TrialState.COMPLETED]
-    values = [_value_of(o, completed) for o in taught]
+    values = _leading(taught) if weights is None or len(weights) == 1 else _combined(taught, weights)
     finite = [v for v in values if v is not None]
     worst = min(finite, default=0.0)
     return Lesson(
@@ -61,6 +66,17 @@ def learn(history: History) -> Lesson:
         diverged=np.array([o.state is TrialState.DIVERGED for o in taught], dtype=bool),
         pending=tuple(o.assignment for o in history.pending),
     )
+
+
+def _leading(taught: Sequence[Observation]) -> list[float | None]:
+    completed = [o for o in taught if o.state is TrialState.COMPLETED]
+    return [_value_of(o, completed) for o in taught]
+
+
+def _combined(taught: Sequence[Observation], weights: np.ndarray) -> list[float | None]:
+    measured = [o.values for o in taught if o.state is not TrialState.DIVERGED]
+    numbers = iter(scalarised(np.array(measured), weights).tolist() if measured else ())
+    return [None if o.state is TrialState.DIVERGED else next(numbers) for o in taught]
 
 
 def _value_of(observation: Observation, completed: Sequence[Observation]) -> float | None:

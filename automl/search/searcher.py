@@ -49,6 +49,7 @@ class JournalSearcher(Searcher):
         self._lock = threading.RLock()
         self._history = History(observations=tuple(self._observation_of(t) for t in journal.trials()))
         self._seen = {_key(o.assignment) for o in self._history.observations}
+        self._sampler.prepare(self._history)
 
     @property
     def history(self) -> History:
@@ -69,6 +70,7 @@ class JournalSearcher(Searcher):
             )
             self._history = self._history.with_trial(running)
             self._seen.add(_key(proposal.assignment))
+            self._sampler.prepare(self._history)
             return proposal
 
     def _draw(self, number: int) -> Draw | None:
@@ -110,7 +112,6 @@ class JournalSearcher(Searcher):
             end = self._end_of(result)
             self._journal.end_trial(result.number, end)
             self._history = self._history.with_trial(self._ended(trial, end))
-            self._sampler.prepare(self._history)
 
     def _known(self, number: int) -> Observation:
         if not 0 <= number < len(self._history.observations):

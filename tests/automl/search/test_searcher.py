@@ -17,6 +17,14 @@ class TestTpe(SearcherContract):
     sampler: ClassVar[str] = "tpe"
 
 
+class TestCmaes(SearcherContract):
+    sampler: ClassVar[str] = "cmaes"
+
+
+class TestNsga2(SearcherContract):
+    sampler: ClassVar[str] = "nsga2"
+
+
 class TestQmc(SearcherContract):
     sampler: ClassVar[str] = "qmc"
 

@@ -1,0 +1,48 @@
+"""Kernels fitted in the background while trials run."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from automl.search.gaussian_process import fit_kernel
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from automl.search.gaussian_process import Kernel, Prior
+
+
+class AheadKernels:
+    """Remembers the last kernels by the data they were fitted to; a kernel is the same whoever asks for it first.
+
+    Args:
+        groups: For each feature column, the index of its parameter.
+        prior: Of the kernel's parameters.
+    """
+
+    def __init__(self, groups: np.ndarray, prior: Prior) -> None:
+        self._groups = groups
+        self._prior = prior
+        self._lock = threading.Lock()
+        self._kept: dict[bytes, Kernel] = {}
+
+    def begin(self, features: np.ndarray, values: np.ndarray, noise: np.ndarray) -> None:
+        """Begin to fit a kernel in the background; the thread does not outlive the process."""
+        threading.Thread(target=self.fitted, args=(features, values, noise), name="automl-kernel", daemon=True).start()
+
+    def fitted(self, features: np.ndarray, values: np.ndarray, noise: np.ndarray) -> Kernel:
+        """Return the kernel for some data: at once if it has been fitted, after the running fit if there is one.
+
+        Args:
+            features: Shape (n, columns).
+            values: Scores, shape (n,).
+            noise: Factor on the noise of each, shape (n,).
+        """
+        key = features.tobytes() + values.tobytes() + noise.tobytes()
+        with self._lock:
+            if key not in self._kept:
+                kernel = fit_kernel(features, values, noise, self._groups, self._prior)
+                # Two are enough: the one in use and the one for the next proposal.
+                self._kept = {**dict(list(self._kept.items())[-1:]), key: kernel}
+            return self._kept[key]
