@@ -162,7 +162,7 @@ def build_trainer(run: _Run) -> Trainer:
     options: dict[str, Any] = {"devices": list(run.plan.devices)} if run.plan.on_gpu else {"devices": 1}
     return Trainer(
         accelerator="gpu" if run.plan.on_gpu else "cpu",
-        strategy=build_strategy(run.plan, train),
+        strategy=build_strategy(run.plan, train, run.task.model),
         num_nodes=run.plan.nodes,
         precision=run.plan.lightning_precision,
         max_epochs=train.num_epochs,

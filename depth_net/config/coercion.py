@@ -21,6 +21,8 @@ from depth_net.config.problems import SpecProblem, closest
 _UNSET = ("", "???", None)
 _TRUE = ("true", "yes", "on", "1", "y")
 _FALSE = ("false", "no", "off", "0", "n")
+_HINTS: dict[type[Any], Mapping[str, Any]] = {}
+"""Resolved types by class; resolving them anew for each key would take most of the time of reading a spec."""
 _TOLERATED_PREFIXES = ("model.gwc_",)
 """Keys of stereo models that newer specs carry; this trainer has no list of their names."""
 
@@ -53,8 +55,10 @@ def is_group(hint: object) -> bool:
 
 def hints(kind: type[Any]) -> Mapping[str, Any]:
     """Return the resolved type of each field of the dataclass ``kind``, in order."""
-    resolved = typing.get_type_hints(kind)
-    return {field.name: resolved[field.name] for field in dataclasses.fields(kind)}
+    if kind not in _HINTS:
+        resolved = typing.get_type_hints(kind)
+        _HINTS[kind] = MappingProxyType({field.name: resolved[field.name] for field in dataclasses.fields(kind)})
+    return _HINTS[kind]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

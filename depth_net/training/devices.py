@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import torch
+from torch import nn
 
 from depth_net.config import CompileMode, Precision, Strategy
 from depth_net.errors import SpecError
@@ -117,11 +118,6 @@ def pass_nodes_on(plan: DevicePlan) -> None:
     os.environ[_NODES] = str(plan.nodes)
 
 
-def is_first_rank(environment: Mapping[str, str] = os.environ) -> bool:
-    """Tell whether this process is the one that reports."""
-    return all(environment.get(name, "0") == "0" for name in ("NODE_RANK", "GROUP_RANK", "LOCAL_RANK", "SLURM_PROCID"))
-
-
 def decide_compile(train: TrainConfig, *, on_gpu: bool, steps: int) -> tuple[bool, str]:
     """Tell whether to compile the model, and why, as a sentence for the log.
 
@@ -143,16 +139,20 @@ def decide_compile(train: TrainConfig, *, on_gpu: bool, steps: int) -> tuple[boo
             return True, f"the model is compiled: {steps} steps are at least {_COMPILE_PAYS_FROM}"
 
 
-def build_strategy(plan: DevicePlan, train: TrainConfig) -> Any:  # noqa: ANN401 - a strategy or its name
-    """Return Lightning's strategy for the plan."""
+def build_strategy(plan: DevicePlan, train: TrainConfig, model: nn.Module) -> Any:  # noqa: ANN401 - a strategy or its name
+    """Return Lightning's strategy for the plan; FSDP shards ``model`` block by block."""
     if plan.world_size == 1:
         return "auto"
     if train.distributed_strategy is Strategy.FSDP:
         from lightning.pytorch.strategies import FSDPStrategy  # noqa: PLC0415 - only for several GPUs
 
-        from depth_net.model.vision_transformer import Block  # noqa: PLC0415 - only for several GPUs
-
-        return FSDPStrategy(auto_wrap_policy={Block}, state_dict_type="full", use_orig_params=True)
+        return FSDPStrategy(auto_wrap_policy={block_class(model)}, state_dict_type="full", use_orig_params=True)
     from lightning.pytorch.strategies import DDPStrategy  # noqa: PLC0415 - only for several processes
 
     return DDPStrategy(find_unused_parameters=False, gradient_as_bucket_view=True)
+
+
+def block_class(model: nn.Module) -> type[nn.Module]:
+    """Return the class of the blocks of the longest list of modules: those of the transformer."""
+    lists = [module for module in model.modules() if isinstance(module, nn.ModuleList)]
+    return type(max(lists, key=len)[0])

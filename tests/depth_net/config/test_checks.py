@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from depth_net.config.checks import spec_notices, spec_problems
+from depth_net.spec import load_spec
+from tests.depth_net.specs import RELATIVE, write_spec
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def problems(spec: Path, action: str, *words: str) -> list[str]:
+    return [problem.where for problem in spec_problems(load_spec(spec, words), action)]
+
+
+def test_a_good_spec_has_no_problem(tmp_path: Path) -> None:
+    assert problems(write_spec(tmp_path), "train") == []
+
+
+@pytest.mark.parametrize(
+    ("word", "where"),
+    [
+        ("dataset.max_depth=null", "dataset.max_depth"),
+        ("dataset.min_depth=20", "dataset.min_depth"),
+        ("dataset.dataset_name=StereoDataset", "dataset.dataset_name"),
+        ("model.mono_backbone.use_bn=true", "model.mono_backbone.use_bn"),
+        ("dataset.train_dataset.augmentation.crop_size=[100,100]", "dataset.train_dataset.augmentation.crop_size"),
+        ("dataset.val_dataset.augmentation.crop_size=[70]", "dataset.val_dataset.augmentation.crop_size"),
+        ("dataset.val_dataset.augmentation.input_std=[1,1,0]", "dataset.val_dataset.augmentation.input_std"),
+        ("dataset.val_dataset.data_sources=[]", "dataset.val_dataset.data_sources"),
+        ("dataset.val_dataset.data_sources[0].data_file=", "dataset.val_dataset.data_sources[0].data_file"),
+    ],
+)
+def test_what_cannot_train_is_told(tmp_path: Path, word: str, where: str) -> None:
+    assert problems(write_spec(tmp_path), "train", word) == [where]
+
+
+@pytest.mark.parametrize(
+    ("action", "where"),
+    [
+        ("evaluate", "evaluate.checkpoint"),
+        ("inference", "inference.checkpoint"),
+        ("export", "export.checkpoint"),
+        ("quantize", "quantize.model_path"),
+    ],
+)
+def test_each_action_asks_for_its_checkpoint(tmp_path: Path, action: str, where: str) -> None:
+    assert problems(write_spec(tmp_path), action) == [where]
+
+
+def test_a_crop_that_is_no_multiple_of_14_is_answered_with_one_that_is(tmp_path: Path) -> None:
+    config = load_spec(write_spec(tmp_path), ["dataset.train_dataset.augmentation.crop_size=[100,230]"])
+
+    assert spec_problems(config, "train")[0].fix == "use [98, 224]"
+
+
+def test_corrections_are_told_as_notices(tmp_path: Path) -> None:
+    words = ["train.checkpoint_interval=9", "train.validation_interval=9", "train.optim.warmup_fraction=0.1"]
+    config = load_spec(write_spec(tmp_path), [*words, "train.optim.lr_scheduler=OneCycleLR"])
+
+    text = "\n".join(spec_notices(config, "train"))
+
+    assert "checkpoint_interval 9 is lowered to the 2 epochs" in text
+    assert "validation_interval 9 is lowered to the 2 epochs" in text
+    assert "warmup_fraction is ignored" in text
+    assert "random weights" in text
+
+
+def test_a_depth_range_of_a_relative_model_is_ignored_aloud(tmp_path: Path) -> None:
+    config = load_spec(write_spec(tmp_path, model_type=RELATIVE), ["dataset.max_depth=10"])
+
+    assert "has no depth range" in spec_notices(config, "evaluate")[0]

@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from depth_net.config import ExperimentConfig, Precision
+from depth_net.config.coercion import build, paths
+
+if TYPE_CHECKING:
+    from depth_net.config.problems import SpecProblem
+
+
+def load(tree: dict[str, Any]) -> tuple[ExperimentConfig, list[SpecProblem]]:
+    problems: list[SpecProblem] = []
+    config: ExperimentConfig = build(ExperimentConfig, tree, problems)
+    return config, problems
+
+
+@pytest.mark.parametrize("written", [1e-4, "1e-4", "0.0001"])
+def test_text_that_reads_as_a_number_is_a_number(written: object) -> None:
+    config, problems = load({"train": {"optim": {"lr": written}}})
+
+    assert config.train.optim.lr == 1e-4
+    assert not problems
+
+
+@pytest.mark.parametrize(("written", "value"), [("true", True), ("off", False), (1, True), (0, False)])
+def test_words_for_yes_and_no_are_booleans(written: object, value: bool) -> None:  # noqa: FBT001 - a case
+    config, problems = load({"train": {"allow_tf32": written}})
+
+    assert config.train.allow_tf32 is value
+    assert not problems
+
+
+def test_a_whole_float_is_an_integer() -> None:
+    assert load({"train": {"num_epochs": 3.0}})[0].train.num_epochs == 3
+
+
+@pytest.mark.parametrize("unset", ["", None, "???"])
+def test_an_optional_key_can_be_unset_in_three_ways(unset: object) -> None:
+    config, problems = load({"train": {"results_dir": unset}, "dataset": {"max_depth": unset}})
+
+    assert config.train.results_dir is None
+    assert config.dataset.max_depth is None
+    assert not problems
+
+
+def test_a_single_source_needs_no_list() -> None:
+    config, problems = load(
+        {"dataset": {"train_dataset": {"data_sources": {"dataset_name": "NYUDV2", "data_file": "a.txt"}}}}
+    )
+
+    assert config.dataset.train_dataset.data_sources[0].data_file == "a.txt"
+    assert not problems
+
+
+@pytest.mark.parametrize(
+    ("tree", "where", "expected"),
+    [
+        ({"train": {"num_epochs": "many"}}, "train.num_epochs", "a whole number"),
+        ({"train": {"num_epochs": True}}, "train.num_epochs", "a whole number"),
+        ({"train": {"num_epochs": 0}}, "train.num_epochs", "a number of at least 1"),
+        ({"train": {"optim": {"lr": 0}}}, "train.optim.lr", "a number greater than 0"),
+        ({"train": {"optim": {"lr": float("nan")}}}, "train.optim.lr", "a finite number"),
+        ({"train": {"precision": "fp23"}}, "train.precision", "one of fp32, bf16, fp16"),
+        ({"train": {"panels": "perhaps"}}, "train.panels", "true or false"),
+        ({"train": 3}, "train", "a group of keys"),
+        ({"train": {"gpu_ids": 0}}, "train.gpu_ids", "a list"),
+        (
+            {"dataset": {"train_dataset": {"data_sources": ["x"]}}},
+            "dataset.train_dataset.data_sources",
+            "a list of groups",
+        ),
+        ({"quantize": {"backend_kwargs": 3}}, "quantize.backend_kwargs", "a group of keys"),
+        ({"results_dir": ["x"]}, "results_dir", "a text"),
+    ],
+)
+def test_a_wrong_value_is_told_with_its_place_and_what_would_fit(
+    tree: dict[str, Any], where: str, expected: str
+) -> None:
+    _, problems = load(tree)
+
+    assert [problem.where for problem in problems] == [where]
+    assert expected in problems[0].expected
+
+
+def test_a_misspelt_choice_names_the_right_one() -> None:
+    _, problems = load({"train": {"optim": {"lr_scheduler": "MultiStep"}}})
+
+    assert problems[0].fix == "did you mean MultiStepLR?"
+
+
+def test_all_problems_are_told_at_once() -> None:
+    _, problems = load({"trian": {}, "train": {"lr": 1, "num_epochs": 0}, "model": {"encodr": "vits"}})
+
+    assert {problem.where for problem in problems} == {"trian", "train.lr", "train.num_epochs", "model.encodr"}
+
+
+def test_keys_of_newer_stereo_models_are_accepted() -> None:
+    assert not load({"model": {"gwc_feature_normalization": True}})[1]
+
+
+def test_words_become_members() -> None:
+    assert load({"train": {"precision": "bf16"}})[0].train.precision is Precision.BF16
+
+
+def test_every_leaf_has_a_path() -> None:
+    found = paths(ExperimentConfig)
+
+    assert {"train.optim.lr", "dataset.val_dataset.augmentation.crop_size", "quantize.layers"} <= set(found)
+
+
+def test_groups_of_free_keys_stay_mappings() -> None:
+    config, _ = load({"quantize": {"layers": [{"module_name": "Linear", "weights": {"dtype": "int8"}}]}})
+
+    assert isinstance(config.quantize.layers[0], Mapping)
+    assert dataclasses.is_dataclass(config)

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from depth_net.config import ExperimentConfig
+from depth_net.config.tree import apply_overrides, read_tree, to_tree, to_yaml
+from depth_net.errors import SpecError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from depth_net.config.problems import SpecProblem
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "spec.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def overridden(tree: dict[str, Any], *words: str) -> tuple[dict[str, Any], list[SpecProblem]]:
+    problems: list[SpecProblem] = []
+    apply_overrides(tree, words, problems)
+    return tree, problems
+
+
+def test_numbers_are_read_as_yaml_1_2_does(tmp_path: Path) -> None:
+    tree = read_tree(written(tmp_path, "a: 1e-4\nb: 1E5\nc: 12\nd: 1.5\ne: 1e\nf: 3e-x\n"))
+
+    assert tree == {"a": 1e-4, "b": 1e5, "c": 12, "d": 1.5, "e": "1e", "f": "3e-x"}
+
+
+def test_an_empty_file_is_an_empty_spec(tmp_path: Path) -> None:
+    assert read_tree(written(tmp_path, "")) == {}
+
+
+@pytest.mark.parametrize(("text", "said"), [("a: [", "not valid YAML"), ("- 1", "a mapping"), ("a: 1\na: 2", "twice")])
+def test_a_file_that_is_no_spec_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(SpecError, match=said):
+        read_tree(written(tmp_path, text))
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="cannot be read"):
+        read_tree(tmp_path / "none.yaml")
+
+
+def test_overrides_set_nested_values_and_later_ones_win() -> None:
+    tree, problems = overridden({"train": {"seed": 1}}, "train.seed=2", "+train.optim.lr=1e-3", "train.seed=3")
+
+    assert tree == {"train": {"seed": 3, "optim": {"lr": 1e-3}}}
+    assert not problems
+
+
+@pytest.mark.parametrize("index", ["[0]", ".0"])
+def test_an_override_reaches_into_a_list(index: str) -> None:
+    tree, problems = overridden({}, f"d.data_sources{index}.data_file=a file with spaces.txt")
+
+    assert tree == {"d": {"data_sources": [{"data_file": "a file with spaces.txt"}]}}
+    assert not problems
+
+
+def test_values_of_overrides_are_yaml_and_empty_ones_unset() -> None:
+    tree, _ = overridden({}, "a=[1, 2]", "b=", "c=x=y", "d=data/a:b", "e={f: 1}", "g=[")
+
+    assert tree == {"a": [1, 2], "b": None, "c": "x=y", "d": "data/a:b", "e": {"f": 1}, "g": "["}
+
+
+def test_a_tilde_takes_a_key_back_to_its_default() -> None:
+    assert overridden({"a": {"b": 1, "c": 2}}, "~a.b")[0] == {"a": {"c": 2}}
+
+
+@pytest.mark.parametrize("word", ["train.seed", "=3", "a b=3", "~a=3", "train.seed.deep=1", "l[5].x=1"])
+def test_an_override_that_cannot_be_applied_is_told(word: str) -> None:
+    _, problems = overridden({"train": {"seed": 1}, "l": [{}]}, word)
+
+    assert len(problems) == 1
+    assert word in problems[0].where
+
+
+def test_a_spec_survives_being_written_and_read() -> None:
+    tree = to_tree(ExperimentConfig())
+
+    assert yaml.safe_load(to_yaml(tree)) == tree

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+
+from depth_net.cli import main
+from tests.depth_net.specs import write_spec
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_help_imports_nothing_heavy() -> None:
+    program = (
+        "import sys\nfrom depth_net.cli import main\n"
+        "try:\n    main(['--help'])\nexcept SystemExit as stop:\n    assert stop.code == 0\n"
+        "heavy = {'torch', 'numpy', 'cv2', 'lightning', 'yaml_unused'} & set(sys.modules)\n"
+        "sys.exit(f'imported {sorted(heavy)}' if heavy else 0)\n"
+    )
+
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    assert "train" in done.stdout
+
+
+def test_the_last_line_of_a_failed_run_says_so(tmp_path: Path) -> None:
+    words = ["train", "-e", str(write_spec(tmp_path)), "train.lr=1"]
+
+    done = subprocess.run(
+        [sys.executable, "-m", "depth_net", *words], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[-1].endswith("Execution status: FAIL")
+    assert "did you mean train.optim.lr?" in done.stdout
+
+
+@pytest.mark.parametrize("words", [["train"], ["train", "-e", "none.yaml"]])
+def test_a_missing_spec_ends_with_status_1(words: list[str], caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO"):
+        assert main(words) == 1
+
+    assert caplog.messages[-1] == "Execution status: FAIL"
+
+
+def test_check_tells_what_it_saw_and_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    spec = write_spec(tmp_path)
+
+    good = main(["check", "-e", str(spec)])
+    shown = capsys.readouterr().out
+    bad = main(["check", "-e", str(spec), "dataset.train_dataset.batch_size=99"])
+
+    assert (good, bad) == (0, 1)
+    assert "6 samples" in shown
+    assert "batch_size" in capsys.readouterr().out
+
+
+def test_check_tells_a_wrong_spec(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    assert main(["check", "-e", str(write_spec(tmp_path)), "train.lr=1"]) == 1
+    assert "did you mean train.optim.lr?" in caplog.text
+
+
+def test_an_engine_is_built_elsewhere_and_the_command_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["gen_trt_engine", "-e", "my.yaml"]) == 1
+
+    assert "depth_net gen_trt_engine -e my.yaml" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("form", ["{}", "results_dir={}"])
+def test_default_specs_are_written_once(tmp_path: Path, form: str) -> None:
+    words = ["default_specs", form.format(tmp_path / "specs")]
+
+    assert main(words) == 0
+    assert main(words) == 1
+
+    tree = yaml.safe_load((tmp_path / "specs" / "train.yaml").read_text(encoding="utf-8"))
+    assert tree["train"]["optim"]["lr_scheduler"] == "MultiStepLR"

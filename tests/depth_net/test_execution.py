@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import importlib
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+
+from depth_net.errors import DataError, DivergenceError, SpecError
+from depth_net.execution import Request, code_of, execute, reports
+from tests.depth_net.specs import read_status, write_spec
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from depth_net.config import ExperimentConfig
+    from depth_net.status import StatusWriter
+
+
+def pretend(monkeypatch: pytest.MonkeyPatch, error: BaseException | None = None) -> None:
+    """Replace the module of every action by one that does nothing, or raises ``error``."""
+
+    def run(config: ExperimentConfig, status: StatusWriter) -> None:
+        del config
+        status.running("working")
+        if error is not None:
+            raise error
+
+    monkeypatch.setattr(importlib, "import_module", lambda _: SimpleNamespace(run=run))
+
+
+def test_an_action_is_framed_by_its_first_and_last_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pretend(monkeypatch)
+
+    assert execute(Request(action="train", spec=write_spec(tmp_path))) == 0
+
+    lines = read_status(tmp_path / "results" / "train")
+    assert [(line["status"], line["message"]) for line in lines] == [
+        ("STARTED", "Starting Depth Net train."),
+        ("RUNNING", "working"),
+        ("RUNNING", "Train finished successfully."),
+    ]
+
+
+def test_the_whole_spec_is_written_beside_the_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pretend(monkeypatch)
+
+    execute(Request(action="train", spec=write_spec(tmp_path), overrides=("train.seed=77",)))
+
+    written = yaml.safe_load((tmp_path / "results" / "train" / "experiment.yaml").read_text(encoding="utf-8"))
+    assert written["train"]["seed"] == 77
+    assert written["train"]["optim"]["momentum"] == 0.9
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "heading", "exit_status"),
+    [
+        (DataError("x"), "data", "Data error: x", 1),
+        (DivergenceError("x"), "diverged", "Training diverged: x", 1),
+        (SpecError("x"), "spec", "Configuration error: x", 1),
+        (FileNotFoundError("x"), "infrastructure", "File system error: x", 1),
+        (ValueError("x"), "trainer", "Parameter validation error: ValueError: x", 1),
+        (AssertionError("x"), "trainer", "AssertionError: x", 1),
+        (RuntimeError("CUDA out of memory"), "out_of_memory", "RuntimeError: CUDA out of memory", 1),
+        (KeyboardInterrupt(), "interrupted", "train stopped by a signal", 130),
+    ],
+)
+def test_every_error_leaves_a_failure_line_with_a_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: str, heading: str, exit_status: int
+) -> None:
+    pretend(monkeypatch, error)
+
+    assert execute(Request(action="train", spec=write_spec(tmp_path))) == exit_status
+
+    last = read_status(tmp_path / "results" / "train")[-1]
+    assert (last["status"], last["code"]) == ("FAILURE", code)
+    assert last["message"].startswith(heading)
+
+
+def test_a_wrong_spec_leaves_a_failure_line_where_its_results_would_be(tmp_path: Path) -> None:
+    assert execute(Request(action="train", spec=write_spec(tmp_path), overrides=("train.lr=1",))) == 1
+
+    (line,) = read_status(tmp_path / "results" / "train")
+    assert (line["status"], line["code"]) == ("FAILURE", "spec")
+    assert "did you mean train.optim.lr?" in line["message"]
+
+
+def test_an_error_has_the_code_of_its_class() -> None:
+    assert code_of(DataError("x")) == "data"
+    assert code_of(KeyError("x")) == "trainer"
+
+
+@pytest.mark.parametrize(
+    ("environment", "first"),
+    [({}, True), ({"LOCAL_RANK": "0"}, True), ({"LOCAL_RANK": "1"}, False), ({"NODE_RANK": "1"}, False)],
+)
+def test_only_the_first_process_of_a_distributed_run_reports(environment: dict[str, str], first: bool) -> None:  # noqa: FBT001 - a case
+    assert reports(environment) is first
+
+
+def test_convert_writes_directly_into_its_results_folder(tmp_path: Path) -> None:
+    write_spec(tmp_path)
+    data = tmp_path / "photos"
+    (data / "scene").mkdir(parents=True)
+    for name in ("rgb_0.png", "depth_0.png"):
+        (tmp_path / "train" / name).rename(data / "scene" / name)
+    tree = {
+        "results_dir": str(tmp_path / "lists"),
+        "data_root": str(data),
+        "image_dir_pattern": ["rgb_"],
+        "depth_dir_pattern": ["depth_"],
+        "image_extension": ".png",
+        "depth_extension": ".png",
+    }
+    spec = tmp_path / "convert.yaml"
+    spec.write_text(yaml.safe_dump(tree), encoding="utf-8")
+
+    assert execute(Request(action="convert", spec=spec)) == 0
+
+    assert (tmp_path / "lists" / "test.txt").read_text(encoding="utf-8").count("\n") == 1
+    assert read_status(tmp_path / "lists")[-1]["message"] == "Dataset convert finished successfully."
+    assert not (tmp_path / "lists" / "experiment.yaml").exists()

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from depth_net.errors import SpecError
+from depth_net.spec import load_convert_spec, load_spec, read_results_folder
+from tests.depth_net.specs import write_spec
+
+BANK = Path(os.environ.get("AUTOML_SKILL_BANK", "none")) / "tao-train-depth-anything-v2" / "references"
+
+
+def test_a_spec_and_its_overrides_make_a_configuration(tmp_path: Path) -> None:
+    config = load_spec(write_spec(tmp_path), ["train.optim.lr=3e-4", "model.encoder=vits"], action="train")
+
+    assert config.train.optim.lr == 3e-4
+    assert config.model.encoder.value == "vits"
+
+
+def test_problems_of_the_file_the_overrides_and_the_action_come_together(tmp_path: Path) -> None:
+    spec = write_spec(tmp_path)
+
+    with pytest.raises(SpecError) as caught:
+        load_spec(spec, ["train.lr=1", "rubbish", "dataset.max_depth="], action="train")
+
+    text = str(caught.value)
+    assert text.startswith(f"3 problems in the spec {spec}")
+    assert "did you mean train.optim.lr?" in text
+    assert "override 'rubbish'" in text
+    assert "dataset.max_depth\n" in text
+
+
+@pytest.mark.skipif(not BANK.is_dir(), reason="AUTOML_SKILL_BANK names no folder with public skills")
+@pytest.mark.parametrize("action", ["train", "evaluate", "inference", "export", "quantize", "gen_trt_engine"])
+def test_templates_of_the_public_skill_are_accepted_unchanged(action: str) -> None:
+    config = load_spec(BANK / f"spec_template_{action}.yaml")
+
+    assert config.results_dir is None
+
+
+def test_a_convert_spec_has_its_keys_at_the_root(tmp_path: Path) -> None:
+    spec = tmp_path / "convert.yaml"
+    spec.write_text(yaml.safe_dump({"results_dir": "r", "data_root": "d", "split_ratio": "0.8"}), encoding="utf-8")
+
+    assert load_convert_spec(spec).split_ratio == 0.8
+    with pytest.raises(SpecError, match="data_root"):
+        load_convert_spec(spec, ["data_root="])
+
+
+def test_even_a_wrong_spec_tells_its_results_folder(tmp_path: Path) -> None:
+    spec = write_spec(tmp_path)
+
+    assert read_results_folder(spec, ["trian=3"], "train") == tmp_path / "results" / "train"
+    assert read_results_folder(spec, ["train.results_dir=own"], "train") == Path("own")
+    assert read_results_folder(spec, ["results_dir="], "train") is None
+
+
+def test_a_wrong_spec_is_told_without_importing_torch(tmp_path: Path) -> None:
+    program = (
+        "import sys\nfrom depth_net.cli import main\n"
+        f"status = main(['train', '-e', {str(write_spec(tmp_path))!r}, 'train.lr=1'])\n"
+        "heavy = {'torch', 'numpy', 'cv2', 'lightning'} & set(sys.modules)\n"
+        "sys.exit(f'imported {sorted(heavy)}' if heavy or status != 1 else 0)\n"
+    )
+
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr

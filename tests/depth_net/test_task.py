@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from depth_net.config import DatasetConfig, Encoder, ExperimentConfig, ModelConfig
+from depth_net.errors import WeightsError
+from depth_net.model.depth_anything import DepthAnything
+from depth_net.model.family import ModelType
+from depth_net.task import DepthTask, MeanLoss, to_native
+
+
+def build(encoder: Encoder = Encoder.TINY) -> DepthTask:
+    config = ExperimentConfig(dataset=DatasetConfig(min_depth=0.1, max_depth=10.0), model=ModelConfig(encoder=encoder))
+    model = DepthAnything(encoder=encoder.value, model_type=ModelType.METRIC, max_depth_m=10.0)
+    return DepthTask(model, config, total_steps=10, fused=False)
+
+
+def test_padding_is_cut_off_before_a_map_is_brought_to_its_photograph() -> None:
+    padded = torch.zeros(28, 42)
+    padded[:14, :28] = torch.linspace(0, 1, 28)
+
+    native = to_native(padded, [14, 28], [30, 55])
+
+    assert native.shape == (30, 55)
+    assert native[0, 0] == 0
+    assert native[29, 54] == 1
+    assert torch.allclose(native[3], torch.linspace(0, 1, 55), atol=1e-6)
+
+
+def test_a_map_of_the_right_size_is_left_alone() -> None:
+    padded = torch.rand(14, 14)
+
+    assert torch.equal(to_native(padded, [14, 14], [14, 14]), padded)
+
+
+def test_the_mean_loss_keeps_a_nan() -> None:
+    mean = MeanLoss()
+    mean.update(torch.tensor(1.0))
+    mean.update(torch.tensor(3.0))
+    assert float(mean.compute()) == 2.0
+
+    mean.update(torch.tensor(math.nan))
+
+    assert math.isnan(float(mean.compute()))
+
+
+def test_a_checkpoint_of_another_model_is_refused_with_the_difference() -> None:
+    task = build()
+
+    with pytest.raises(WeightsError, match="encoder: found vits, expected vit_tiny"):
+        task.on_load_checkpoint({"depth_net": {"encoder": "vits"}})
+
+
+def test_a_checkpoint_restores_the_random_state() -> None:
+    task, checkpoint = build(), dict[str, object]()
+    task.on_save_checkpoint(checkpoint)
+    expected = torch.rand(3)
+
+    task.on_load_checkpoint(checkpoint)
+
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_metrics_leave_no_trace_in_a_checkpoint() -> None:
+    assert {name.split(".")[0] for name in build().state_dict()} == {"model"}
+
+
+def test_every_trainable_weight_gets_a_gradient() -> None:
+    task = build()
+
+    task.model(torch.rand(1, 3, 28, 42)).sum().backward()
+
+    missing = [name for name, p in task.model.named_parameters() if p.requires_grad and p.grad is None]
+    assert not missing

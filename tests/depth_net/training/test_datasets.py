@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from depth_net.errors import SpecError
+from depth_net.spec import load_spec
+from depth_net.training.datasets import DepthData, augmentation_of, dataset_of
+from tests.depth_net.specs import write_spec
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_loaders_have_the_batches_of_the_spec(tmp_path: Path) -> None:
+    data = DepthData(load_spec(write_spec(tmp_path)), seed=1, on_gpu=False)
+
+    batches = list(data.train_dataloader())
+    assert len(batches) == 3
+    assert batches[0]["image"].shape == (2, 3, 42, 42)
+    assert [len(batch["image_path"]) for batch in data.val_dataloader()] == [2, 1]
+
+
+def test_augmentation_acts_only_when_it_is_enabled(tmp_path: Path) -> None:
+    config = load_spec(write_spec(tmp_path), ["dataset.train_dataset.augmentation.enabled=true"])
+
+    settings = augmentation_of(config.dataset.train_dataset.augmentation)
+
+    assert settings.enabled
+    assert settings.h_flip_prob == 0.5
+    assert dataset_of(config, "train", seed=1).settings.augmentation == settings
+    assert not dataset_of(config, "val", seed=1).settings.augmentation.enabled
+
+
+def test_a_reader_of_the_other_family_is_refused(tmp_path: Path) -> None:
+    config = load_spec(write_spec(tmp_path), ["model.model_type=RelativeDepthAnything"])
+
+    with pytest.raises(SpecError, match="NYUDV2Relative"):
+        dataset_of(config, "test", seed=1)

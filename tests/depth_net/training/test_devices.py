@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+from unittest.mock import patch
+
+import pytest
+import torch
+from torch import nn
+
+from depth_net.config import CompileMode, Precision, Strategy, TrainConfig
+from depth_net.errors import SpecError
+from depth_net.training.devices import (
+    DevicePlan,
+    block_class,
+    build_strategy,
+    choose_gpus,
+    count_nodes,
+    decide_compile,
+    plan_devices,
+)
+
+
+def gpu_plan(devices: tuple[int, ...] = (0, 1)) -> DevicePlan:
+    return DevicePlan(on_gpu=True, devices=devices, nodes=1, precision=Precision.BF16, notices=())
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="says what a machine without a GPU does")
+def test_without_a_gpu_the_processor_computes_in_32_bits_and_says_so() -> None:
+    plan = plan_devices(TrainConfig(precision=Precision.BF16, num_gpus=2), {})
+
+    assert (plan.on_gpu, plan.precision, plan.lightning_precision, plan.world_size) == (False, "fp32", "32-true", 1)
+    assert len(plan.notices) == 2
+
+
+@pytest.mark.parametrize(
+    ("environment", "nodes"),
+    [
+        ({}, 3),
+        ({"WORLD_SIZE": "2"}, 2),
+        ({"WORLD_SIZE": "16", "LOCAL_WORLD_SIZE": "8", "TORCHELASTIC_RUN_ID": "x"}, 2),
+        ({"WORLD_SIZE": "16", "DEPTH_NET_NODES": "4", "LOCAL_RANK": "1"}, 4),
+    ],
+)
+def test_world_size_is_the_number_of_nodes_but_not_in_processes_that_were_started_for_us(
+    environment: dict[str, str], nodes: int
+) -> None:
+    assert count_nodes(TrainConfig(num_nodes=3), environment) == nodes
+
+
+def test_a_world_size_that_is_no_number_is_refused() -> None:
+    with pytest.raises(SpecError, match="WORLD_SIZE"):
+        count_nodes(TrainConfig(), {"WORLD_SIZE": "two"})
+
+
+@pytest.mark.parametrize(
+    ("count", "ids", "chosen"), [(1, (0,), (0,)), (2, (1, 3), (1, 3)), (2, (0,), (0, 1)), (1, (0, 1, 2), (0, 1, 2))]
+)
+def test_gpus_are_the_named_ones_or_the_first_of_the_larger_number(
+    count: int, ids: tuple[int, ...], chosen: tuple[int, ...]
+) -> None:
+    with patch("torch.cuda.device_count", return_value=4):
+        assert choose_gpus(TrainConfig(num_gpus=count, gpu_ids=ids)) == chosen
+
+
+def test_a_gpu_that_is_not_there_is_refused_with_the_number_that_is() -> None:
+    with patch("torch.cuda.device_count", return_value=1), pytest.raises(SpecError, match="below 1"):
+        choose_gpus(TrainConfig(num_gpus=2))
+
+
+@pytest.mark.parametrize(
+    ("mode", "on_gpu", "steps", "compiled"),
+    [
+        (CompileMode.AUTO, True, 10_000, True),
+        (CompileMode.AUTO, True, 100, False),
+        (CompileMode.AUTO, False, 10_000, False),
+        (CompileMode.ON, False, 1, True),
+        (CompileMode.OFF, True, 10_000, False),
+    ],
+)
+def test_compiling_is_decided_by_the_number_of_steps(
+    mode: CompileMode,
+    on_gpu: bool,  # noqa: FBT001 - a case
+    steps: int,
+    compiled: bool,  # noqa: FBT001 - a case
+) -> None:
+    decided, reason = decide_compile(TrainConfig(compile=mode), on_gpu=on_gpu, steps=steps)
+
+    assert decided is compiled
+    assert "compiled" in reason
+
+
+def test_one_device_needs_no_strategy_and_several_share_as_the_spec_says() -> None:
+    model = nn.Sequential(nn.ModuleList([nn.Linear(1, 1)] * 3), nn.ModuleList([nn.ReLU()]))
+
+    assert build_strategy(gpu_plan((0,)), TrainConfig(), model) == "auto"
+    assert type(build_strategy(gpu_plan(), TrainConfig(), model)).__name__ == "DDPStrategy"
+    sharded = build_strategy(gpu_plan(), TrainConfig(distributed_strategy=Strategy.FSDP), model)
+    assert type(sharded).__name__ == "FSDPStrategy"
+    assert block_class(model) is nn.Linear
