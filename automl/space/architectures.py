@@ -62,6 +62,7 @@ class ArchitectureNotes:
     Attributes:
         conditions: Rules of this architecture first.
         no_effect: Patterns of parameters that the container's trainer does not read.
+        only: Patterns of the only parameters that the skill's text advises to search; empty where it advises nothing.
         yard_stick: Patterns of parameters that change how a run is judged.
         throughput: Patterns of parameters that change only the speed.
         shape: Patterns of parameters that pretrained weights pin.
@@ -70,6 +71,7 @@ class ArchitectureNotes:
 
     conditions: tuple[ConditionRule, ...]
     no_effect: tuple[str, ...]
+    only: tuple[str, ...]
     yard_stick: tuple[str, ...]
     throughput: tuple[str, ...]
     shape: tuple[str, ...]
@@ -83,6 +85,7 @@ def notes_for(network_arch: str) -> ArchitectureNotes:
     return ArchitectureNotes(
         conditions=tuple(rule for row in rows for rule in _conditions(row.get("conditions"))),
         no_effect=_patterns(rows, "no_effect"),
+        only=_patterns(rows, "only"),
         yard_stick=_patterns(rows, "yard_stick"),
         throughput=_patterns(rows, "throughput"),
         shape=_patterns(rows, "shape"),

@@ -248,7 +248,7 @@ def _around_rate(low: float | None, high: float | None, number: float | None) ->
     centre = min(max(number, floor), ceiling)
     derived_low = max(centre / _RATE_BELOW, floor)
     derived_high = min(centre * _RATE_ABOVE, ceiling)
-    return derived_low, derived_high, f"{number:g}/{_RATE_BELOW:g} to {number:g}*{_RATE_ABOVE:g}, inside the schema"
+    return derived_low, derived_high, f"a hundredth to ten times the value {number:g}, inside the schema"
 
 
 def _around(leaf: SchemaLeaf, low: float | None, high: float | None, number: float | None) -> tuple[float, float, str]:
@@ -268,7 +268,7 @@ def _around(leaf: SchemaLeaf, low: float | None, high: float | None, number: flo
         # At least one step on each side, where the schema allows it.
         derived_low = min(math.floor(derived_low), centre - 1) if low is None else max(low, math.floor(derived_low))
         derived_high = max(math.ceil(derived_high), centre + 1) if high is None else min(high, math.ceil(derived_high))
-    note = f"a {'quarter to four times' if factor == _BATCH_FACTOR else 'half to twice'} the value {centre:g}"
+    note = f"{'a quarter to four times' if factor == _BATCH_FACTOR else 'half to twice'} the value {centre:g}"
     return derived_low, derived_high, f"{note}; the schema has no finite bound"
 
 

@@ -92,6 +92,10 @@ def reason_of_taste(path: str, q: Questions) -> str:
             q.effective is None and matches(path, q.notes.no_effect),
             f"the trainer of {q.skill.network_arch} does not read it",
         ),
+        (
+            bool(q.notes.only) and not is_judging and not matches(path, q.notes.only),
+            "the skill's own text advises against searching it",
+        ),
         (weights is not None, f"fixed by the pretrained weights in {weights}"),
     )
     return next((reason for is_so, reason in answers if is_so), "")
