@@ -31,7 +31,8 @@ def aliases(name: str) -> tuple[str, ...]:
     """Return the names under which a metric may be reported, the most trusted first; the name itself leads.
 
     In this order: the name; ``/`` for ``_`` behind the split and back; with ``_epoch``; the long and the short name of
-    the split (``val_x``, ``Validation x``); with ``_step``; what the table of synonyms says. Comparison ignores case and the kind of separator.
+    the split (``val_x``, ``Validation x``); with ``_step``; what the table of synonyms says. Comparison ignores case
+    and the kind of separator.
     """
     stem, suffix = _without_suffix(name)
     spellings = _spellings(stem)

@@ -112,14 +112,14 @@ def all_checkpoints(directory: Path, network_arch: str) -> tuple[Path, ...]:
 def checkpoint_of_epoch(directory: Path, network_arch: str, epoch: int) -> Path | None:
     """Return the file or folder saved after an epoch, never a "latest" one; None where there is none.
 
-    Of several of one epoch the one with the most steps is meant: it is the epoch's end. A trainer that numbers no
-    checkpoint and keeps its best one is taken at its word.
+    Of several of one epoch the one with the most steps is meant: it is the epoch's end. A trainer that keeps no file of
+    any epoch and one it calls its best is taken at its word.
     """
-    of_epoch = [c for c in list_checkpoints(directory, network_arch) if c.epoch == epoch]
+    numbered = list_checkpoints(directory, network_arch)
+    of_epoch = [c for c in numbered if c.epoch == epoch]
     if of_epoch:
         return of_epoch[-1].path
-    naming = naming_of(network_arch)
-    return None if naming.epoch_names else best_file(directory, network_arch)
+    return None if numbered else best_file(directory, network_arch)
 
 
 def best_file(directory: Path, network_arch: str) -> Path | None:

@@ -89,6 +89,14 @@ def test_the_best_file_of_a_trainer_is_found_by_its_table(tmp_path: Path) -> Non
     assert best_file(tmp_path, "pointpillars") is None
 
 
+def test_a_best_file_stands_for_an_epoch_only_where_no_epoch_has_its_own(tmp_path: Path) -> None:
+    write(tmp_path, "best_model.pth")
+    assert checkpoint_of_epoch(tmp_path, "unknown", 3) == tmp_path / "best_model.pth"
+
+    write(tmp_path, "model_epoch_001_step_00006.pth")
+    assert checkpoint_of_epoch(tmp_path, "unknown", 3) is None
+
+
 def test_the_hash_is_that_of_the_file(tmp_path: Path) -> None:
     write(tmp_path, "a.pth")
 
