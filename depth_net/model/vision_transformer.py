@@ -178,5 +178,5 @@ def position_embedding(learned: Tensor, grid: int, rows: int, columns: int) -> T
         return learned
     patches = learned[:, 1:].reshape(1, grid, grid, -1).permute(0, 3, 1, 2)
     scale = ((rows + POSITION_OFFSET) / grid, (columns + POSITION_OFFSET) / grid)
-    patches = functional.interpolate(patches.float(), scale_factor=scale, mode="bicubic").to(learned.dtype)
+    patches = functional.interpolate(patches, scale_factor=scale, mode="bicubic")
     return torch.cat((learned[:, :1], patches.flatten(2).transpose(1, 2)), dim=1)
