@@ -56,11 +56,31 @@ class ConditionRule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MilestoneRule:
+    """A parameter that acts only after a milestone.
+
+    Attributes:
+        path: Pattern of parameter paths.
+        parent: The parameter that decides whether milestones count, e.g. the schedule.
+        any_of: Patterns of its values under which they do.
+        first: Parameter path of the milestones, a number or a list of which the smallest counts.
+        unit: ``epoch`` or ``step``.
+    """
+
+    path: str
+    parent: str
+    any_of: tuple[str, ...]
+    first: str
+    unit: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ArchitectureNotes:
     """Everything the table says for one architecture, the row of all architectures included.
 
     Attributes:
         conditions: Rules of this architecture first.
+        milestones: Parameters that act only after a milestone.
         no_effect: Patterns of parameters that the container's trainer does not read.
         only: Patterns of the only parameters that the skill's text advises to search; empty where it advises nothing.
         yard_stick: Patterns of parameters that change how a run is judged.
@@ -70,6 +90,7 @@ class ArchitectureNotes:
     """
 
     conditions: tuple[ConditionRule, ...]
+    milestones: tuple[MilestoneRule, ...]
     no_effect: tuple[str, ...]
     only: tuple[str, ...]
     yard_stick: tuple[str, ...]
@@ -84,6 +105,7 @@ def notes_for(network_arch: str) -> ArchitectureNotes:
     rows = [row for name in (network_arch, _EVERY) if isinstance(row := table.get(name), dict)]
     return ArchitectureNotes(
         conditions=tuple(rule for row in rows for rule in _conditions(row.get("conditions"))),
+        milestones=tuple(rule for row in rows for rule in _milestones(row.get("milestones"))),
         no_effect=_patterns(rows, "no_effect"),
         only=_patterns(rows, "only"),
         yard_stick=_patterns(rows, "yard_stick"),
@@ -122,6 +144,21 @@ def _conditions(value: JsonValue) -> list[ConditionRule]:
             parents=_texts(rule.get("parent")),
             any_of=_texts(rule.get("any_of")),
             none_of=_texts(rule.get("none_of")),
+        )
+        for rule in rules
+        if isinstance(rule, dict)
+    ]
+
+
+def _milestones(value: JsonValue) -> list[MilestoneRule]:
+    rules = value if isinstance(value, list) else []
+    return [
+        MilestoneRule(
+            path=str(rule["path"]),
+            parent=str(rule["parent"]),
+            any_of=_texts(rule.get("any_of")),
+            first=str(rule["first"]),
+            unit=str(rule["unit"]),
         )
         for rule in rules
         if isinstance(rule, dict)

@@ -7,6 +7,7 @@ by `automl.space.relations`. The result is pure data.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -70,6 +71,24 @@ def build_space(
     return _Builder(skill, schema, spec, request or SpaceRequest(), action).build()
 
 
+def run_lengths(skill: Skill, spec: Spec, request: SpaceRequest) -> dict[str, int]:
+    """Return how long a run of the spec is: ``epoch``, and ``step`` where the number of samples is known."""
+    epochs = _number_at(spec, skill.shorthand_keys.get("num_epochs", "train.num_epochs"))
+    if epochs is None:
+        return {}
+    keys = [skill.shorthand_keys.get(alias) for alias in ("train_batch_size", "batch_size")]
+    batch = next((number for key in keys if key is not None and (number := _number_at(spec, key)) is not None), None)
+    if batch is None or not request.sample_count:
+        return {"epoch": epochs}
+    steps = epochs * math.ceil(request.sample_count / (batch * max(request.devices, 1)))
+    return {"epoch": epochs, "step": steps}
+
+
+def _number_at(spec: Spec, path: str) -> int | None:
+    value = spec.get(path) if spec.has(path) else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
+
+
 class _Builder:
     def __init__(self, skill: Skill, schema: TrainSchema, spec: Spec, request: SpaceRequest, action: str) -> None:
         effective = request.effective if request.effective is not None else effective_parameters(skill, schema)
@@ -81,6 +100,7 @@ class _Builder:
             notes=notes_for(skill.network_arch),
             pinned=request.pinned,
             effective=effective,
+            lengths=run_lengths(skill, spec, request),
         )
         self._request = request
         self._left_out: dict[str, str] = {}

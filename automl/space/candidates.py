@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from automl.errors import ConfigurationError
 from automl.space.build import SpaceRequest, build_space
 from automl.space.ranges import is_batch_size, is_rate
+from automl.spec.train_schema import LeafKind
 
 if TYPE_CHECKING:
     from automl.skill.model import Skill
@@ -36,5 +37,6 @@ def suggest_candidates(skill: Skill, schema: TrainSchema, spec: Spec, *, limit: 
         for path in schema.leaves
         if spec.has(path) and is_rate(path.rpartition(".")[0]) and "${" in str(spec.get(path))
     ]
-    ranked = sorted(found, key=lambda path: (not is_rate(path), not is_batch_size(path)))
+    is_float = {path for path, leaf in schema.leaves.items() if leaf.kind is LeafKind.FLOAT}
+    ranked = sorted(found, key=lambda path: (not (is_rate(path) and path in is_float), not is_batch_size(path)))
     return tuple([*computed, *ranked][:limit])

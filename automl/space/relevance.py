@@ -6,7 +6,8 @@ that a user names by their exact path skip the questions of taste and keep those
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from automl.space.architectures import ArchitectureNotes, matches
@@ -14,7 +15,7 @@ from automl.space.conditions import Condition
 from automl.spec.special import WordKind, word_kind
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from automl.skill.model import JsonValue, Skill
     from automl.space.parameters import Scalar
@@ -49,6 +50,7 @@ class Questions:
         notes: What is known about the architecture.
         pinned: Paths that the user set.
         effective: Paths that the trainer reads; None where it does not say.
+        lengths: Length of a run by unit, ``epoch`` and ``step``, where known.
     """
 
     skill: Skill
@@ -58,6 +60,7 @@ class Questions:
     notes: ArchitectureNotes
     pinned: Collection[str]
     effective: Collection[str] | None
+    lengths: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
 
 
 def reason_of_fact(path: str, q: Questions) -> str:
@@ -133,9 +136,24 @@ def activity(path: str, q: Questions, searched: Collection[str]) -> tuple[Condit
             here = q.spec.get(parent) if q.spec.has(parent) else None
             only = f", it acts under {', '.join(map(str, admitted))}" if admitted and admitted != (True,) else ""
             return None, f"inactive: {parent} is {here}{only}"
-    if not conditions:
-        return None, ""
+    unreached = _unreached(path, q, searched)
+    if unreached or not conditions:
+        return None, unreached
     return replace(conditions[0], also=tuple(conditions[1:])), ""
+
+
+def _unreached(path: str, q: Questions, searched: Collection[str]) -> str:
+    """Return why a parameter never acts in a run as short as this one; empty if it may."""
+    for rule in q.notes.milestones:
+        length = q.lengths.get(rule.unit)
+        if length is None or rule.parent in searched or not matches(path, (rule.path,)) or not q.spec.has(rule.first):
+            continue
+        is_used = q.spec.has(rule.parent) and matches(str(q.spec.get(rule.parent)), rule.any_of)
+        listed = q.spec.get(rule.first)
+        numbers = [n for n in (listed if isinstance(listed, list) else [listed]) if isinstance(n, int | float)]
+        if is_used and numbers and min(numbers) >= length:
+            return f"inactive: {rule.first} starts at {rule.unit} {min(numbers)} and the run ends after {length}"
+    return ""
 
 
 def _parents(path: str, q: Questions, searched: Collection[str]) -> list[tuple[str, tuple[Scalar, ...]]]:

@@ -11,7 +11,7 @@ import pytest
 
 from automl.errors import ConfigurationError
 from automl.skill.load import load_skill
-from automl.space.build import SpaceRequest, build_space
+from automl.space.build import SpaceRequest, build_space, run_lengths
 from automl.spec.build import build_spec
 from automl.spec.train_schema import read_train_schema
 from tests.automl.skill.packages import BANK, EVERY_FEATURE, block, leaf, needs_bank, write_skill
@@ -205,7 +205,7 @@ EXPECTED = {
     "tao-finetune-cosmos-reason": 3,
     "tao-finetune-nv-tesseract-ad-diffusion": 6,
     "tao-train-depth-anything-v2": 3,
-    "tao-train-dino": 13,
+    "tao-train-dino": 12,
     "tao-train-dinov3": 0,
     "tao-train-image-classification": 20,
     "tao-train-mask2former": 7,
@@ -233,6 +233,18 @@ def test_depth_anything_searches_what_the_containers_trainer_reads() -> None:
     assert set(space_of(folder).paths) == {"train.optim.lr", "train.optim.weight_decay", "train.optim.lr_decay"}
     cosine = space_of(folder, overrides={"train.optim.lr_scheduler": "CosineAnnealingLR"})
     assert set(cosine.paths) == {"train.optim.lr", "train.optim.weight_decay", "train.optim.min_lr"}
+
+
+@needs_bank
+def test_a_decay_that_a_short_run_never_reaches_is_left_out() -> None:
+    folder = next(info.parents[1] for info in BANK if "depth-anything" in str(info))
+
+    short, long = space_of(folder, sample_count=50), space_of(folder, sample_count=5000)
+
+    assert reasons(short)["train.optim.lr_decay"] == (
+        "inactive: train.optim.lr_steps starts at step 1000 and the run ends after 500"
+    )
+    assert "train.optim.lr_decay" in long.paths
 
 
 @needs_bank
@@ -264,3 +276,11 @@ def test_building_a_space_imports_nothing_heavy() -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stderr
+
+
+def test_the_length_of_a_run_is_known_from_epochs_samples_batch_and_devices() -> None:
+    skill = load_skill(EVERY_FEATURE)
+    spec = build_spec(skill, "train")
+
+    assert run_lengths(skill, spec, SpaceRequest()) == {"epoch": 10}
+    assert run_lengths(skill, spec, SpaceRequest(sample_count=100, devices=2)) == {"epoch": 10, "step": 70}
