@@ -157,6 +157,7 @@ def main() -> None:
     try:
         listener.bind(f"\0{name}")
     except OSError:
+        listener.close()
         return  # another client was faster; its server serves all
     listener.listen(64)
     if os.fork():

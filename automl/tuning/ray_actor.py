@@ -7,6 +7,7 @@ returned as its result. The actor dies with its node process, and its trials die
 from __future__ import annotations
 
 import concurrent.futures
+import copyreg
 import logging
 import os
 import pickle
@@ -16,6 +17,7 @@ import traceback
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import ray
@@ -39,6 +41,14 @@ TASK = "task"
 LAUNCHER = "launcher"
 MEASUREMENTS = "measurements"
 RESULT = "result"
+
+
+def _reduce_view(view: MappingProxyType[Any, Any]) -> tuple[type[MappingProxyType[Any, Any]], tuple[dict[Any, Any]]]:
+    return MappingProxyType, (dict(view),)
+
+
+# Measurements and results hold read-only views of mappings, which the standard library does not know how to pickle.
+copyreg.pickle(MappingProxyType, _reduce_view)
 
 
 class LauncherKind(StrEnum):
@@ -114,16 +124,16 @@ class TrialActor(tune.Trainable):
 
     def _begin(self) -> None:
         task: TrialTask = pickle.loads(self.config[TASK])  # noqa: S301 # from our own driver
-        self._task = replace(task, gpus=tuple(str(gpu) for gpu in ray.get_gpu_ids()))
+        self.task = replace(task, gpus=tuple(str(gpu) for gpu in ray.get_gpu_ids()))
         self._started_s = time.monotonic()
         self._launcher.forget()
         self._inbox = queue.SimpleQueue()
         self._future = self._pool.submit(
             run_trial,
-            self._task,
+            self.task,
             self._launcher,
             report=self._inbox.put,
-            stop_requested=lambda: read_stop_request(self._task.directory),
+            stop_requested=lambda: read_stop_request(self.task.directory),
         )
         inbox = self._inbox
         self._future.add_done_callback(lambda _: inbox.put(None))
@@ -141,13 +151,13 @@ class TrialActor(tune.Trainable):
         self._launcher.kill_all()
         lines = traceback.format_exception(error)
         return TrialResult(
-            number=self._task.number,
+            number=self.task.number,
             state=TrialState.FAILED,
             failure=FailureKind.INFRASTRUCTURE,
-            assignment=dict(self._task.assignment),
-            directory=self._task.directory.relative_to(self._task.study_directory).as_posix(),
+            assignment=dict(self.task.assignment),
+            directory=self.task.directory.relative_to(self.task.study_directory).as_posix(),
             reason=f"{type(error).__name__}: {error}",
             elapsed_s=time.monotonic() - self._started_s,
-            attempt=self._task.attempt,
+            attempt=self.task.attempt,
             log_tail=tuple("".join(lines).splitlines()[-20:]),
         )

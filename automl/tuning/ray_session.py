@@ -70,7 +70,7 @@ def ray_session(resources: Resources, address: str | None) -> Iterator[Path]:
             import ray  # noqa: PLC0415 # reads the environment when it is imported
 
             try:
-                _check_fit(resources, ray.cluster_resources())  # type: ignore[no-untyped-call] # Ray's
+                check_fit(resources, ray.cluster_resources())  # type: ignore[no-untyped-call] # Ray's
                 yield folder
             finally:
                 ray.shutdown()
@@ -125,7 +125,7 @@ def _start(resources: Resources, address: str | None, folder: Path) -> None:
         raise LaunchError(f"Ray could not be started at {address or 'this machine'}: {error}") from error
 
 
-def _check_fit(resources: Resources, offered: Mapping[str, float]) -> None:
+def check_fit(resources: Resources, offered: Mapping[str, float]) -> None:
     """Refuse a study none of whose trials can ever be placed; Ray would wait without a word.
 
     Raises:

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from typing import TYPE_CHECKING
+
+import pytest
+
+from automl.errors import LaunchError
+from automl.study.model import Resources
+from automl.tuning.ray_session import check_fit, raylet_is_alive, remove_leftovers
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_a_trial_that_fits_nowhere_is_refused_with_both_numbers() -> None:
+    with pytest.raises(LaunchError) as caught:
+        check_fit(Resources(jobs=1, gpus_per_trial=2.0, cpus_per_trial=4.0), {"CPU": 2.0, "GPU": 1.0})
+
+    found = {problem.where: (problem.found, problem.expected) for problem in caught.value.problems}
+    assert found["resources: GPUs per trial"] == ("2", "at most 1, which is all there is")
+    assert found["resources: CPUs per trial"] == ("4", "at most 2, which is all there is")
+
+
+def test_a_fraction_of_a_device_fits_where_there_is_one() -> None:
+    check_fit(Resources(jobs=4, gpus_per_trial=0.25), {"CPU": 4.0, "GPU": 1.0})
+
+
+def test_a_trial_over_nodes_needs_the_devices_of_all_of_them() -> None:
+    with pytest.raises(LaunchError):
+        check_fit(Resources(jobs=1, gpus_per_trial=2.0, nodes_per_trial=2), {"CPU": 9.0, "GPU": 3.0})
+
+
+def test_what_a_killed_driver_has_left_is_ended_and_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with subprocess.Popen([sys.executable, "-c", "pass"]) as dead:
+        pass
+    remove_leftovers()
+    (root,) = tmp_path.iterdir()
+    old, own = root / f"ray-{dead.pid}-abc", root / "ray-1-abc"
+    for folder in (old, own):
+        folder.mkdir()
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)", str(old / "session")]) as process:
+        assert remove_leftovers() == 1
+
+    assert process.returncode == -9
+    assert not old.exists()
+    assert own.exists()
+
+
+def test_without_a_local_ray_nothing_can_be_lost() -> None:
+    assert raylet_is_alive()
