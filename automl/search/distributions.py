@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
@@ -30,7 +31,10 @@ def distribution_of(parameter: Parameter) -> BaseDistribution:
         return IntDistribution(round(low), top, log=parameter.log, step=step)
     if parameter.log or parameter.step is None:
         return FloatDistribution(low, high, log=parameter.log)
-    return FloatDistribution(low, float(parameter.nearest(high)), step=parameter.step)
+    # In decimals: 3 * 0.3 is not 0.9 in binary, and Optuna would drop the last value.
+    steps = int(parameter.size) - 1
+    top = float(Decimal(str(low)) + steps * Decimal(str(parameter.step)))
+    return FloatDistribution(low, top, step=parameter.step)
 
 
 def representable(

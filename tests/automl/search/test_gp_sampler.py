@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from automl.search.gp_sampler import GaussianProcessSampler
+from automl.search.history import History
+from automl.search.quasi_random import RandomSampler, SobolSampler
+from automl.study.trial import TrialState
+from tests.automl.search.playing import PLANE, bowl, number, play
+
+
+def sampler(seed: int = 1, objectives: int = 1) -> GaussianProcessSampler:
+    return GaussianProcessSampler(PLANE, seed, SobolSampler(PLANE, seed), objectives=objectives)
+
+
+def test_it_finds_the_top_of_a_bowl_far_better_than_random_draws() -> None:
+    found = [play(sampler(seed), bowl, 15)[1][-1] for seed in range(3)]
+    drawn = [play(RandomSampler(PLANE, seed), bowl, 15)[1][-1] for seed in range(3)]
+
+    assert np.mean(found) > -0.001
+    assert np.mean(drawn) < 10 * np.mean(found)
+
+
+def test_preparing_changes_no_proposal() -> None:
+    history, _ = play(sampler(), bowl, 8)
+    prepared = sampler()
+    prepared.prepare(History(observations=history.observations[:-1]))
+
+    assert prepared.propose(history, 8) == sampler().propose(history, 8)
+
+
+def test_it_stays_away_from_where_trials_diverged() -> None:
+    history, _ = play(sampler(), bowl, 10)
+    corner = [
+        replace(o, state=TrialState.DIVERGED, values=()) if number(o.assignment, "x") > 0.2 else o
+        for o in history.observations
+    ]
+    assert any(o.state is TrialState.DIVERGED for o in corner)
+    history = History(observations=tuple(corner))
+
+    draw = sampler().propose(history, 10)
+
+    assert draw is not None
+    assert draw.origin == "gp"
+    assert number(draw.assignment, "x") < 0.3
+
+
+@pytest.mark.parametrize("state", [TrialState.DIVERGED, TrialState.FAILED])
+def test_it_keeps_opening_while_no_trial_has_a_value(state: TrialState) -> None:
+    history, _ = play(sampler(), bowl, 6)
+    bad = History(observations=tuple(replace(o, state=state, values=()) for o in history.observations))
+
+    draw = sampler().propose(bad, 6)
+
+    assert draw is not None
+    assert draw.origin == "sobol"
+
+
+def test_two_objectives_spread_over_the_front() -> None:
+    history, _ = play(sampler(objectives=2), lambda a: (-abs(number(a, "x")), -abs(number(a, "x") - 1.0)), 16)
+
+    late = [number(o.assignment, "x") for o in history.observations[6:]]
+
+    assert sum(-0.1 <= x <= 1.0 for x in late) >= 8
+    assert max(late) - min(late) > 0.3
