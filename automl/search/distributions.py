@@ -33,8 +33,8 @@ def distribution_of(parameter: Parameter) -> BaseDistribution:
         return FloatDistribution(low, high, log=parameter.log)
     # In decimals: 3 * 0.3 is not 0.9 in binary, and Optuna would drop the last value.
     steps = int(parameter.size) - 1
-    top = float(Decimal(str(low)) + steps * Decimal(str(parameter.step)))
-    return FloatDistribution(low, top, step=parameter.step)
+    last = float(Decimal(str(low)) + steps * Decimal(str(parameter.step)))
+    return FloatDistribution(low, last, step=parameter.step)
 
 
 def representable(
