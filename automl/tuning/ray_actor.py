@@ -43,12 +43,12 @@ MEASUREMENTS = "measurements"
 RESULT = "result"
 
 
-def _reduce_view(view: MappingProxyType[Any, Any]) -> tuple[type[MappingProxyType[Any, Any]], tuple[dict[Any, Any]]]:
-    return MappingProxyType, (dict(view),)
+def _view_of(mapping: dict[str, Any]) -> MappingProxyType[str, Any]:
+    return MappingProxyType(mapping)
 
 
 # Measurements and results hold read-only views of mappings, which the standard library does not know how to pickle.
-copyreg.pickle(MappingProxyType, _reduce_view)
+copyreg.pickle(MappingProxyType, lambda view: (_view_of, (dict(view),)))
 
 
 class LauncherKind(StrEnum):
