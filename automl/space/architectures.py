@@ -84,6 +84,7 @@ class ArchitectureNotes:
         no_effect: Patterns of parameters that the container's trainer does not read.
         only: Patterns of the only parameters that the skill's text advises to search; empty where it advises nothing.
         yard_stick: Patterns of parameters that change how a run is judged.
+        loss_terms: Patterns of parameters of the loss itself.
         throughput: Patterns of parameters that change only the speed.
         shape: Patterns of parameters that pretrained weights pin.
         math_cond: Pattern -> condition in the notation of the schemas.
@@ -94,6 +95,7 @@ class ArchitectureNotes:
     no_effect: tuple[str, ...]
     only: tuple[str, ...]
     yard_stick: tuple[str, ...]
+    loss_terms: tuple[str, ...]
     throughput: tuple[str, ...]
     shape: tuple[str, ...]
     math_cond: Mapping[str, str]
@@ -109,6 +111,7 @@ def notes_for(network_arch: str) -> ArchitectureNotes:
         no_effect=_patterns(rows, "no_effect"),
         only=_patterns(rows, "only"),
         yard_stick=_patterns(rows, "yard_stick"),
+        loss_terms=_patterns(rows, "loss_terms"),
         throughput=_patterns(rows, "throughput"),
         shape=_patterns(rows, "shape"),
         math_cond={

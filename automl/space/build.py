@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from automl.errors import ConfigurationError, Problem
+from automl.skill.registry import known_metrics
 from automl.space.architectures import matches, notes_for
 from automl.space.parameters import LeftOut, Parameter, SearchSpace
 from automl.space.ranges import RangeError, UserRange, is_batch_size, make_parameter
@@ -43,6 +44,7 @@ class SpaceRequest:
         sample_count: Training samples, where known; caps batch sizes.
         devices: Devices that share a batch, each with its own batch size.
         effective: Paths that the trainer reads, where the caller knows better than schema and table.
+        metric: What runs are judged by; None for the skill's usual metric.
     """
 
     search: Sequence[str] = ()
@@ -50,6 +52,7 @@ class SpaceRequest:
     sample_count: int | None = None
     devices: int = 1
     effective: Collection[str] | None = None
+    metric: str | None = None
 
 
 def build_space(
@@ -84,6 +87,11 @@ def run_lengths(skill: Skill, spec: Spec, request: SpaceRequest) -> dict[str, in
     return {"epoch": epochs, "step": steps}
 
 
+def _usual_metric(skill: Skill, action: str) -> str:
+    own = skill.actions[action].metric if action in skill.actions else None
+    return own or known_metrics(skill.network_arch).default or ""
+
+
 def _number_at(spec: Spec, path: str) -> int | None:
     value = spec.get(path) if spec.has(path) else None
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
@@ -100,6 +108,7 @@ class _Builder:
             notes=notes_for(skill.network_arch),
             pinned=request.pinned,
             effective=effective,
+            metric=request.metric or _usual_metric(skill, action),
             lengths=run_lengths(skill, spec, request),
         )
         self._request = request
@@ -209,11 +218,18 @@ class _Builder:
         known = self._q.schema.leaves.get(path)
         leaf = known if known is not None else SchemaLeaf(path=path, kind=_kind_of(self._q.spec.get(path)))
         extra = [text for pattern, text in self._q.notes.math_cond.items() if matches(path, (pattern,))]
+        leaf = replace(leaf, parents=tuple(self._parent(path, parent) for parent in leaf.parents))
         if not extra:
             return leaf
         own = leaf.math_cond.text if leaf.math_cond is not None else ""
         condition = parse_math_cond(" ".join([own, *extra]), has_parent=bool(leaf.parents))
         return replace(leaf, math_cond=condition if condition is not None else leaf.math_cond)
+
+    def _parent(self, path: str, parent: str) -> str:
+        """Return a parent's full path; authors sometimes write only its name beside the child."""
+        beside = f"{path.rpartition('.')[0]}.{parent}"
+        is_known = parent in self._q.schema.leaves or self._q.spec.has(parent)
+        return parent if is_known or beside not in self._q.schema.leaves else beside
 
     def _cap(self, path: str) -> float | None:
         if self._request.sample_count is None or not is_batch_size(path):

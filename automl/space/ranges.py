@@ -28,6 +28,7 @@ _BATCH_FACTOR = 4.0
 _OTHER_FACTOR = 2.0
 _LOG_RATIO = 100.0
 _LOG_RATIO_INT = 64.0
+_LARGEST_INT, _LARGEST_FLOAT = 2**31 - 1, 1e18
 _GAP = 1e-6
 
 
@@ -86,7 +87,11 @@ def is_batch_size(path: str) -> bool:
 
 def schema_interval(leaf: SchemaLeaf, condition: MathCondition | None) -> _Interval:
     """Return the bounds of the schema, tightened by the comparisons of ``math_cond`` with constants."""
-    interval = _Interval(leaf.minimum, leaf.maximum, leaf.is_minimum_open, leaf.is_maximum_open)
+    # Sentinels such as 2147483647 or 1e308 say "no bound".
+    largest = _LARGEST_INT if leaf.kind is LeafKind.INT else _LARGEST_FLOAT
+    low = leaf.minimum if leaf.minimum is not None and leaf.minimum > -largest else None
+    high = leaf.maximum if leaf.maximum is not None and leaf.maximum < largest else None
+    interval = _Interval(low, high, leaf.is_minimum_open, leaf.is_maximum_open)
     for comparison in condition.comparisons if condition is not None else ():
         bound = comparison.constant
         match comparison.operator:
@@ -118,6 +123,8 @@ def make_parameter(
         RangeError: there is no range, or nothing in it.
     """
     default = value if not isinstance(value, dict | list) else None
+    if leaf.kind is LeafKind.LIST:
+        raise RangeError(f"a list has no range; search one element, {leaf.path}[0]=low..high")
     if leaf.kind is LeafKind.BOOL and not leaf.choices:
         options = asked.choices if asked is not None and asked.choices else (False, True)
         return Parameter(path=leaf.path, type=ParameterType.BOOL, choices=options, default=default, reason="on or off")
@@ -130,13 +137,12 @@ def make_parameter(
 
 
 def _from_choices(leaf: SchemaLeaf, options: tuple[Scalar, ...], default: Scalar, *, is_asked: bool) -> Parameter:
-    is_number = leaf.kind in {LeafKind.INT, LeafKind.FLOAT}
     interval = schema_interval(leaf, leaf.math_cond)
     weights = leaf.weights if leaf.weights and not is_asked else (1.0,) * len(options)
     kept = [
         (option, weight)
         for option, weight in zip(options, weights, strict=True)
-        if weight > 0 and _is_sane(option) and (not is_number or _satisfies(option, leaf, interval))
+        if weight > 0 and _is_sane(option) and _fits(option, leaf, interval)
     ]
     note = "options of the schema" if not is_asked else "options of the user"
     dropped = len(options) - len(kept)
@@ -164,6 +170,12 @@ def _from_choices(leaf: SchemaLeaf, options: tuple[Scalar, ...], default: Scalar
 def _is_sane(option: Scalar) -> bool:
     """Tell whether an option is not corrupted: text with line breaks or blanks around it is."""
     return not isinstance(option, str) or option == option.strip()
+
+
+def _fits(option: Scalar, leaf: SchemaLeaf, interval: _Interval) -> bool:
+    if leaf.kind is LeafKind.BOOL:
+        return isinstance(option, bool)
+    return leaf.kind not in {LeafKind.INT, LeafKind.FLOAT} or _satisfies(option, leaf, interval)
 
 
 def _satisfies(option: Scalar, leaf: SchemaLeaf, interval: _Interval) -> bool:

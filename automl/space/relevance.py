@@ -50,6 +50,7 @@ class Questions:
         notes: What is known about the architecture.
         pinned: Paths that the user set.
         effective: Paths that the trainer reads; None where it does not say.
+        metric: What runs are judged by; empty where unknown.
         lengths: Length of a run by unit, ``epoch`` and ``step``, where known.
     """
 
@@ -60,6 +61,7 @@ class Questions:
     notes: ArchitectureNotes
     pinned: Collection[str]
     effective: Collection[str] | None
+    metric: str = ""
     lengths: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
 
 
@@ -88,6 +90,10 @@ def reason_of_taste(path: str, q: Questions) -> str:
         (
             not is_judging and matches(path, q.notes.yard_stick),
             "part of how a run is judged: searching it moves the yard-stick",
+        ),
+        (
+            not is_judging and "loss" in q.metric.lower() and matches(path, q.notes.loss_terms),
+            f"a term of the loss, and runs are judged by {q.metric}: searching it moves the yard-stick",
         ),
         (matches(path, q.notes.throughput), "throughput only: it changes the speed, not the model"),
         (q.effective is not None and path not in q.effective, "the trainer does not read it"),

@@ -235,6 +235,18 @@ def test_depth_anything_searches_what_the_containers_trainer_reads() -> None:
     assert set(cosine.paths) == {"train.optim.lr", "train.optim.weight_decay", "train.optim.min_lr"}
 
 
+def test_a_parent_may_be_named_beside_its_child(tmp_path: Path) -> None:
+    properties = block(
+        low=leaf("int", 4, minimum=1, maximum=50),
+        high=leaf("int", 9, minimum=1, maximum=99, depends_on="low", math_cond="> depends_on"),
+    )
+    schema = {"properties": {"train": properties}}
+
+    space = space_of(write_skill(tmp_path, schema=schema, template={"train": {"low": 4, "high": 9}}))
+
+    assert [str(relation) for relation in space.relations] == ["train.high > train.low"]
+
+
 @needs_bank
 def test_a_decay_that_a_short_run_never_reaches_is_left_out() -> None:
     folder = next(info.parents[1] for info in BANK if "depth-anything" in str(info))

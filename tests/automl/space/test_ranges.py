@@ -183,6 +183,16 @@ def test_a_rate_without_a_number_needs_a_maximum(default: Any) -> None:  # noqa:
         make_parameter(leaf_of("train.lr", "float", default), default)
 
 
+def test_a_sentinel_is_no_bound() -> None:
+    assert made("model.x", "int", 4, minimum=1, maximum=2**31 - 1).bounds[1] == 8
+    assert made("model.x", "float", 4.0, minimum=1.0, maximum=1e308).bounds[1] == 8.0
+
+
+def test_options_of_a_list_are_not_options_for_a_value() -> None:
+    with pytest.raises(RangeError, match="element"):
+        make_parameter(leaf_of("train.freeze", "subset_list", None, enum=["a", "b"]), None)
+
+
 def test_the_templates_own_option_is_added() -> None:
     scheduler = leaf_of("train.sched", "categorical", "MultiStepLR", enum=["MultiStep", "StepLR"])
 

@@ -87,6 +87,13 @@ def test_pretrained_weights_of_the_whole_model_fix_its_shape() -> None:
     assert not reason_of_taste("model.margin", warm)
 
 
+def test_terms_of_a_loss_are_not_searched_where_runs_are_judged_by_a_loss() -> None:
+    q = questions()
+
+    assert "judged by val_loss" in reason_of_taste("model.cls_loss_coef", replace(q, metric="val_loss"))
+    assert not reason_of_taste("model.cls_loss_coef", replace(q, metric="val_mAP50"))
+
+
 def test_what_the_container_does_not_read_is_in_the_table_and_what_ours_reads_it_says_itself() -> None:
     q = questions("depth_net_mono")
 
