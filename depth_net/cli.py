@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from depth_net.errors import DepthNetError
-from depth_net.execution import Request, execute
+from depth_net.execution import Request, execute, reports
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -123,10 +123,13 @@ def _guarded(command: object) -> int:
 
 
 def _configure_logging() -> None:
-    """Log to standard output at TAO_LOGGING_LEVEL, as the reference does, unless the host program set up logging."""
+    """Log to standard output at TAO_LOGGING_LEVEL, as the reference does, unless the host program set up logging.
+
+    Later processes of a distributed run log errors only.
+    """
     if logging.getLogger().handlers:
         return
-    level = os.environ.get("TAO_LOGGING_LEVEL", "INFO").upper()
+    level = os.environ.get("TAO_LOGGING_LEVEL", "INFO").upper() if reports() else "ERROR"
     logging.basicConfig(
         level=level if level in logging.getLevelNamesMapping() else "INFO",
         format="%(asctime)s %(levelname)-7s %(message)s",

@@ -33,6 +33,17 @@ class WeightsError(DepthNetError):
 
 
 class DivergenceError(DepthNetError):
-    """The training loss is not finite."""
+    """The training loss is not finite.
+
+    Args:
+        message: What happened and what to do.
+        epoch: Epoch from 0.
+        step: Step from 0.
+    """
 
     code = "diverged"
+
+    def __init__(self, message: str, *, epoch: int, step: int) -> None:
+        super().__init__(message)
+        self.epoch = epoch
+        self.step = step

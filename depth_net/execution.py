@@ -151,22 +151,23 @@ def _write_experiment(directory: Path, config: ExperimentConfig) -> None:
 def _fail(request: Request, status: Sequence[StatusWriter], error: BaseException, text: str) -> int:
     heading = next((words for kind, words in _HEADINGS if isinstance(error, kind)), "")
     logger.error("%s%s", heading, text)
-    _write_failure(request, status, f"{heading}{text}", code_of(error))
+    place = {"epoch": error.epoch, "step": error.step} if isinstance(error, DivergenceError) else {}
+    _write_failure(request, status, f"{heading}{text}", {"code": code_of(error), **place})
     return 1
 
 
 def _stop(request: Request, status: Sequence[StatusWriter], error: BaseException) -> int:
     text = "stopped by a signal; the newest checkpoint can be resumed"
     logger.error("%s %s", request.action, text)
-    _write_failure(request, status, f"{request.action} {text}", "interrupted")
+    _write_failure(request, status, f"{request.action} {text}", {"code": "interrupted"})
     return _INTERRUPTED[type(error).__name__]
 
 
-def _write_failure(request: Request, status: Sequence[StatusWriter], text: str, code: str) -> None:
+def _write_failure(request: Request, status: Sequence[StatusWriter], text: str, data: Mapping[str, object]) -> None:
     try:
         writer = status[-1] if status else _status_of_a_wrong_spec(request)
         if writer is not None:
-            writer.failure(text, code=code)
+            writer.failure(text, code=str(data["code"]), data=data)
     except (OSError, SpecError) as error:
         logger.warning("no status line could be written: %s", error)
 

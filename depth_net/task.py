@@ -124,7 +124,9 @@ class DepthTask(LightningModule):
 
     @override
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        images = self.model(batch["image"]).float()
+        # Photographs have many shapes; compiling each would take longer than the validation.
+        with torch.compiler.set_stance("force_eager"):
+            images = self.model(batch["image"]).float()
         with torch.autocast(self.device.type, enabled=False):
             self.output_spread.update(images)
             for index, padded in enumerate(images):

@@ -71,6 +71,7 @@ def augmentation_of(section: AugmentationConfig) -> AugmentationSettings:
         color_aug_contrast=section.color_aug_contrast,
         color_aug_saturation=(section.color_aug_saturation[0], section.color_aug_saturation[1]),
         color_aug_hue_range=(section.color_aug_hue_range[0], section.color_aug_hue_range[1]),
+        spatial_aug_prob=section.spatial_aug_prob,
         min_scale=section.min_scale,
         max_scale=section.max_scale,
     )

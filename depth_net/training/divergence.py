@@ -95,5 +95,7 @@ def divergence(*, epoch: int, step: int, value: str) -> DivergenceError:
     """Return the error of a training loss that is not finite."""
     return DivergenceError(
         f"the training loss is {value} in epoch {epoch}, step {step}; the run is stopped, because no later step can "
-        "recover; lower train.optim.lr or train.optim.head_lr_multiplier, or set train.optim.warmup_fraction to 0.1"
+        "recover; lower train.optim.lr or train.optim.head_lr_multiplier, or set train.optim.warmup_fraction to 0.1",
+        epoch=epoch,
+        step=step,
     )

@@ -110,7 +110,9 @@ class FinalCheck(Callback):
         if not math.isfinite(d1):
             raise DivergenceError(
                 f"val/d1 is {d1} in epoch {trainer.current_epoch}, step {trainer.global_step}: the weights or the "
-                "predictions are not finite; lower train.optim.lr"
+                "predictions are not finite; lower train.optim.lr",
+                epoch=trainer.current_epoch,
+                step=trainer.global_step,
             )
 
 

@@ -57,7 +57,7 @@ def test_the_whole_spec_is_written_beside_the_results(tmp_path: Path, monkeypatc
     ("error", "code", "heading", "exit_status"),
     [
         (DataError("x"), "data", "Data error: x", 1),
-        (DivergenceError("x"), "diverged", "Training diverged: x", 1),
+        (DivergenceError("x", epoch=3, step=9), "diverged", "Training diverged: x", 1),
         (SpecError("x"), "spec", "Configuration error: x", 1),
         (FileNotFoundError("x"), "infrastructure", "File system error: x", 1),
         (ValueError("x"), "trainer", "Parameter validation error: ValueError: x", 1),

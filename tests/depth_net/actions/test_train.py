@@ -177,6 +177,7 @@ def test_a_loss_that_is_not_finite_ends_the_run_with_a_failure_line(tmp_path: Pa
     assert exit_status == 1
     assert last["status"] == "FAILURE"
     assert last["code"] == "diverged"
+    assert (last["epoch"], last["step"]) == (0, 1)
     assert "epoch 0, step 1" in last["message"]
 
 
