@@ -10,6 +10,7 @@ import click
 
 from automl.cli.options import build_request, results_root, study_options
 from automl.study.document import read_study, study_document
+from automl.study.duration import format_duration
 from automl.study.place import RunPlace
 
 # Above this estimate a person at a terminal is asked before anything is spent.
@@ -21,6 +22,7 @@ _CONFIRM_ABOVE_S = 3600
 @click.option("--yes", is_flag=True, help="Do not ask, however long it may take.")
 def command(*, as_json: bool, yes: bool, **options: Any) -> int:  # noqa: ANN401 - click hands over what was declared
     """Plan, confirm, run, and show what came out."""
+    from automl.review import estimate_time  # noqa: PLC0415 - opened when the command is called
     from automl.run import make_plan, run_plan  # noqa: PLC0415 - the heavy part starts here
 
     request = build_request(options)
@@ -31,7 +33,7 @@ def command(*, as_json: bool, yes: bool, **options: Any) -> int:  # noqa: ANN401
     )
     plan = make_plan(request, place)
     if not yes and not as_json and sys.stdin.isatty() and sys.stderr.isatty():
-        _confirm(plan.budget.time_s)
+        confirm_long_run(estimate_time(plan, place.results)["seconds"])
     from automl.cli.progress import ProgressTracker  # noqa: PLC0415 - rich, only when something is shown
 
     directory = run_plan(request, plan, place, extra_trackers=(ProgressTracker(),))
@@ -44,6 +46,11 @@ def command(*, as_json: bool, yes: bool, **options: Any) -> int:  # noqa: ANN401
     return 0
 
 
-def _confirm(time_s: float | None) -> None:
-    if time_s is not None and time_s > _CONFIRM_ABOVE_S:
-        click.confirm(f"This may take {time_s / 3600:.1f} hours. Start?", abort=True, err=True)
+def confirm_long_run(seconds: float | None) -> None:
+    """Ask a person whether to start what is expected to take long.
+
+    Raises:
+        click.Abort: the answer is no.
+    """
+    if seconds is not None and seconds > _CONFIRM_ABOVE_S:
+        click.confirm(f"This may take {format_duration(seconds)}. Start?", abort=True, err=True)

@@ -1,0 +1,27 @@
+"""`automl run`: what is asked before anything is spent. Whole runs are in tests/acceptance."""
+
+from __future__ import annotations
+
+import click
+import pytest
+
+from automl.cli.run_command import confirm_long_run
+
+
+@pytest.mark.parametrize("seconds", [None, 60.0, 3600.0])
+def test_a_short_run_is_never_asked_about(seconds: float | None) -> None:
+    confirm_long_run(seconds)
+
+
+def test_a_long_run_is_started_only_after_a_yes(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def refuse(text: str, **_: object) -> bool:
+        asked.append(text)
+        raise click.Abort
+
+    monkeypatch.setattr(click, "confirm", refuse)
+
+    with pytest.raises(click.Abort):
+        confirm_long_run(2 * 3600.0)
+    assert asked == ["This may take 2 h 00 min. Start?"]

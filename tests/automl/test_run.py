@@ -1,0 +1,65 @@
+"""The straight line up to the plan; whole runs are in tests/acceptance."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from automl.errors import ConfigurationError, LaunchError
+from automl.policy import Route
+from automl.run import make_plan, run_plan
+from automl.study.place import RunPlace
+from automl.study.request import Prepare, StudyRequest
+
+REQUEST = StudyRequest(skill="toy", name="example", trials=3)
+PLACE = RunPlace(results=Path("/nowhere/results"))
+
+
+def test_both_policies_plan_the_same_spec() -> None:
+    tuned = make_plan(dataclasses.replace(REQUEST, policy="on"), PLACE)
+    once = make_plan(dataclasses.replace(REQUEST, policy="off"), PLACE)
+
+    assert (tuned.route, once.route) == (Route.TUNE, Route.TRAIN_ONCE)
+    assert tuned.spec.values == once.spec.values
+
+
+def test_a_phrase_of_the_request_trains_once_and_is_quoted() -> None:
+    plan = make_plan(dataclasses.replace(REQUEST, request_text="please, plain training only"), PLACE)
+
+    assert plan.route is Route.TRAIN_ONCE
+    assert "plain training" in plan.reasons[0]
+
+
+def test_a_cluster_is_planned_without_a_look_at_this_machine() -> None:
+    place = RunPlace(results=PLACE.results, ray_address="10.0.0.1:6379")
+
+    plan = make_plan(dataclasses.replace(REQUEST, gpus_per_trial=8, jobs=2), place)
+
+    assert plan.resources.gpus_per_trial == 8
+
+
+def test_planning_writes_nothing(tmp_path: Path) -> None:
+    make_plan(REQUEST, RunPlace(results=tmp_path / "results"))
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_data_that_cannot_be_prepared_leave_no_study_behind(tmp_path: Path) -> None:
+    request = dataclasses.replace(REQUEST, prepare=Prepare(command=("false",), directory="x"))
+    place = RunPlace(results=tmp_path)
+
+    with pytest.raises(LaunchError):
+        run_plan(request, make_plan(request, place), place)
+
+    assert not list(tmp_path.glob("*/plan.json"))
+
+
+def test_a_results_folder_that_cannot_be_written_is_found_before_anything_starts(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    place = RunPlace(results=file / "results")
+
+    with pytest.raises(ConfigurationError, match="--results"):
+        run_plan(REQUEST, make_plan(REQUEST, place), place)
