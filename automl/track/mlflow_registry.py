@@ -84,8 +84,8 @@ def _log_pyfunc_description(
 ) -> None:
     """Log the MLmodel file and its neighbours; the weights follow by themselves, so they are copied once."""
     signature = ModelSignature(
-        inputs=Schema([TensorSpec(np.dtype(np.uint8), (-1, -1, 3), "image")]),
-        outputs=Schema([TensorSpec(np.dtype(np.float32), (-1, -1), "depth")]),
+        inputs=Schema([TensorSpec(np.dtype(np.uint8), (-1, -1, 3))]),
+        outputs=Schema([TensorSpec(np.dtype(np.float32), (-1, -1))]),
     )
     with tempfile.TemporaryDirectory() as temporary:
         data = Path(temporary) / _WEIGHTS
