@@ -46,19 +46,24 @@ class AugmentationSettings:
     """Magnification is 2 to a power in [min_scale, max_scale], but at least 1: less would not cover the crop."""
 
     def __post_init__(self) -> None:
-        """Refuse values that cannot be drawn from."""
+        """Refuse values that cannot be drawn from, all at once."""
+        shares = ("h_flip_prob", "v_flip_prob", "color_aug_prob", "spatial_aug_prob")
+        amounts = ("color_aug_brightness", "color_aug_contrast")
         problems = [
-            f"{name}: found {value}, expected a probability in [0, 1]"
-            for name, value in (
-                ("h_flip_prob", self.h_flip_prob),
-                ("v_flip_prob", self.v_flip_prob),
-                ("color_aug_prob", self.color_aug_prob),
-                ("spatial_aug_prob", self.spatial_aug_prob),
-            )
-            if not 0 <= value <= 1
+            f"{name}: found {getattr(self, name)}, expected a number in [0, 1]"
+            for name in (*shares, *amounts)
+            if not 0 <= getattr(self, name) <= 1
         ]
-        if self.min_scale > self.max_scale:
-            problems.append(f"min_scale: found {self.min_scale}, expected at most max_scale, which is {self.max_scale}")
+        ranges = {
+            "min_scale, max_scale": (self.min_scale, self.max_scale),
+            "color_aug_saturation": self.color_aug_saturation,
+            "color_aug_hue_range": self.color_aug_hue_range,
+        }
+        problems += [
+            f"{name}: found {low} and {high}, expected the smaller number first"
+            for name, (low, high) in ranges.items()
+            if low > high
+        ]
         if problems and self.enabled:
             raise SpecError("dataset.train_dataset.augmentation: " + "; ".join(problems))
 

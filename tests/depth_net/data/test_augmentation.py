@@ -96,6 +96,6 @@ def test_a_spatial_probability_of_zero_keeps_the_size() -> None:
 
 
 def test_impossible_settings_are_refused_all_at_once_when_switched_on() -> None:
-    with pytest.raises(SpecError, match=r"h_flip_prob: found 2\.0.*min_scale: found 1\.0"):
+    with pytest.raises(SpecError, match=r"h_flip_prob: found 2\.0.*min_scale, max_scale: found 1\.0 and 0\.0"):
         AugmentationSettings(enabled=True, h_flip_prob=2.0, min_scale=1.0, max_scale=0.0)
     AugmentationSettings(enabled=False, h_flip_prob=2.0)

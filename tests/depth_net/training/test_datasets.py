@@ -33,6 +33,15 @@ def test_augmentation_acts_only_when_it_is_enabled(tmp_path: Path) -> None:
     assert not dataset_of(config, "val", seed=1).settings.augmentation.enabled
 
 
+def test_every_probability_of_the_spec_reaches_the_samples(tmp_path: Path) -> None:
+    places = ("h_flip_prob", "v_flip_prob", "color_aug_prob", "spatial_aug_prob")
+    words = [f"dataset.train_dataset.augmentation.{name}=0.{index}" for index, name in enumerate(places, start=1)]
+
+    settings = augmentation_of(load_spec(write_spec(tmp_path), words).dataset.train_dataset.augmentation)
+
+    assert [getattr(settings, name) for name in places] == [0.1, 0.2, 0.3, 0.4]
+
+
 def test_a_reader_of_the_other_family_is_refused(tmp_path: Path) -> None:
     config = load_spec(write_spec(tmp_path), ["model.model_type=RelativeDepthAnything"])
 
