@@ -21,7 +21,7 @@ from depth_net.data.families import (
     find_dataset_class,
     resolve_depth_range,
 )
-from depth_net.data.inspection import SampleFacts, inspect_rows, pick_rows
+from depth_net.data.inspection import SampleFacts, inspect_rows, pick_rows, size_mismatches
 from depth_net.data.transforms import PATCH, nearest_valid_sizes
 from depth_net.errors import DataError, SpecError
 from depth_net.model.family import ModelType
@@ -38,6 +38,8 @@ _MANY_ZEROS = 0.05
 _MANY_ABOVE = 0.25
 _FAR_BELOW = 0.1
 _SHOWN = 5
+_COMPARED_SIZES = 5000
+"""Lines whose sizes are compared, at 0.1 ms each."""
 
 
 class Severity(StrEnum):
@@ -181,6 +183,7 @@ def _check_source(config: ExperimentConfig, split: SplitName, index: int, sample
     if not findings:
         facts = inspect_rows(pick_rows(rows, samples), entry, _limits(config, entry))
         findings.extend(_sample_findings(facts, where))
+        findings.extend(_size_findings(rows, facts, where))
         findings.extend(_value_findings(facts, entry, _limits(config, entry), where))
         summary = SourceSummary(where, entry.name, len(rows), facts)
         return _SourceOutcome(tuple(findings), (summary,), rows)
@@ -216,6 +219,15 @@ def _sample_findings(facts: SampleFacts, where: str) -> Iterator[Finding]:
         shown = "; ".join(facts.unreadable[:_SHOWN])
         found = f"{len(facts.unreadable)} of {facts.rows} sampled lines cannot be used: {shown}"
         yield _error(f"{where}.data_file", found, "readable images and ground truth of equal size", "repair the files")
+
+
+def _size_findings(rows: Sequence[Row], facts: SampleFacts, where: str) -> Iterator[Finding]:
+    """Compare sizes in many more rows than are decoded, unless the sampled ones already tell."""
+    compared = pick_rows(rows, _COMPARED_SIZES)
+    mismatches = () if facts.unreadable else size_mismatches(compared)
+    if mismatches:
+        found = f"{len(mismatches)} of {len(compared)} lines with different sizes: {'; '.join(mismatches[:_SHOWN])}"
+        yield _error(f"{where}.data_file", found, "image and ground truth of equal size", "repair or remove the lines")
 
 
 def _value_findings(facts: SampleFacts, entry: DatasetClass, limits: DepthRange, where: str) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from depth_net.data.families import DatasetClass, DepthRange, Encoding, ground_truth_from
+from depth_net.data.picture_sizes import Size, picture_size
 from depth_net.data.readers import read_image
 from depth_net.errors import DataError
 
@@ -88,6 +89,23 @@ def inspect_rows(rows: Sequence[Row], entry: DatasetClass, limits: DepthRange) -
     return _summarize(tallies, len(rows), tuple(unreadable), tuple(sizes))
 
 
+def size_mismatches(rows: Sequence[Row]) -> tuple[str, ...]:
+    """Return one sentence per row whose image and ground truth differ in size, as far as their first bytes tell."""
+    mismatches = []
+    for row in rows:
+        if row.depth is None:
+            continue
+        image, depth = picture_size(row.image), picture_size(row.depth)
+        if image is not None and depth is not None and image != depth:
+            mismatches.append(f"line {row.line}: {_describe_mismatch(row, image, depth)}")
+    return tuple(mismatches)
+
+
+def _describe_mismatch(row: Row, image: Size, depth: Size) -> str:
+    sizes = f"{image[0]}x{image[1]} (height x width), its ground truth {row.depth} is {depth[0]}x{depth[1]}"
+    return f"{row.image} is {sizes}"
+
+
 @dataclass(frozen=True, slots=True)
 class _Tally:
     values: DepthArray
@@ -105,10 +123,7 @@ def _inspect_row(row: Row, entry: DatasetClass, limits: DepthRange) -> tuple[tup
         return size, None
     raw = entry.read(row.depth)
     if raw.shape != size:
-        height, width = raw.shape
-        message = (
-            f"{row.image} is {size[0]}x{size[1]} (height x width), its ground truth {row.depth} is {height}x{width}"
-        )
+        message = _describe_mismatch(row, size, (raw.shape[0], raw.shape[1]))
         raise DataError(message)
     truth = ground_truth_from(raw, entry, limits)
     finite = raw[np.isfinite(raw)]

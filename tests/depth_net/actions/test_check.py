@@ -168,6 +168,16 @@ def test_images_and_ground_truth_of_different_size_are_an_error(splits: tuple[Pa
     assert "1 of 4 sampled lines cannot be used: line 3: " in finding.found
 
 
+def test_a_size_mismatch_between_the_sampled_rows_is_found_too(splits: tuple[Path, Path]) -> None:
+    train = write_nyu(splits[0].parent / "many", 40)
+    write_depth_mm(train.parent / "depth_1.png", 24, 32)
+
+    finding = _only(check_data(_config(_split(train, "NYUDV2"), _split(splits[1], "NYUDV2")), samples=3))
+
+    assert finding.found.startswith("1 of 40 lines with different sizes: line 2: ")
+    assert finding.severity is Severity.ERROR
+
+
 def test_rows_without_ground_truth_and_files_of_another_kind_are_errors(splits: tuple[Path, Path]) -> None:
     splits[0].write_text(splits[0].read_text(encoding="utf-8") + "rgb_0.png\n", encoding="utf-8")
     np.save(splits[1].parent / "d.npy", np.ones((48, 64)))
