@@ -1,11 +1,12 @@
 """Every assignment of every package satisfies everything, by a checker that shares no code with the space.
 
-300 assignments for each package in the default run, 10,000 in the slow one.
+300 assignments for each package in the default run, chosen by hypothesis; 10,000 random ones in the slow run.
 """
 
 from __future__ import annotations
 
 import functools
+import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -53,9 +54,7 @@ def case_of(folder: Path, search: tuple[str, ...]) -> Case:
     return Case(space=space, leaves=raw_leaves(skill.schemas["train"]), spec=spec.values)
 
 
-def check_one(case: Case, data: st.DataObject) -> None:
-    positions = {path: data.draw(POSITIONS) for path in case.space.paths}
-
+def check_positions(case: Case, positions: Mapping[str, float]) -> None:
     assignment = case.space.from_unit(positions)
 
     assert complaints(case.leaves, case.spec, assignment) == []
@@ -72,16 +71,20 @@ def check_one(case: Case, data: st.DataObject) -> None:
 def test_300_assignments_of_every_package_satisfy_everything(
     folder: Path, search: tuple[str, ...], data: st.DataObject
 ) -> None:
-    check_one(case_of(folder, search), data)
+    case = case_of(folder, search)
+    check_positions(case, {path: data.draw(POSITIONS) for path in case.space.paths})
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("folder", PACKAGES, ids=lambda folder: folder.name)
-@given(data=st.data())
-@settings(max_examples=10_000, deadline=None, suppress_health_check=list(HealthCheck))
-def test_10000_assignments_of_every_package_satisfy_everything(folder: Path, data: st.DataObject) -> None:
-    check_one(case_of(folder, ()), data)
+def test_10000_assignments_of_every_package_satisfy_everything(folder: Path) -> None:
+    case = case_of(folder, ())
+    generator = random.Random(0)  # noqa: S311 # a seed, not a secret
+
+    for _ in range(10_000):
+        positions = {path: generator.choice([0.0, 1.0, *[generator.random()] * 6]) for path in case.space.paths}
+        check_positions(case, positions)
 
 
 @pytest.mark.parametrize("folder", PACKAGES, ids=lambda folder: folder.name)
