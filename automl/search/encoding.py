@@ -56,6 +56,7 @@ class Encoder:
         self._columns = tuple(_column_of(parameter) for parameter in space.parameters)
         self._index = {path: i for i, path in enumerate(space.paths)}
         self._defaults = np.array([self._position(c, c.parameter.default) for c in self._columns])
+        self._rows: dict[tuple[tuple[str, Scalar, type], ...], list[float]] = {}
         self.groups = self._feature_groups()
         """For each feature column, the index of its parameter."""
 
@@ -71,14 +72,20 @@ class Encoder:
 
     def points(self, assignments: Sequence[Mapping[str, Scalar]]) -> np.ndarray:
         """Return one point per assignment, shape (n, dimensions)."""
-        rows = [
-            [
-                self._position(c, a[c.parameter.path]) if c.parameter.path in a else self._defaults[i]
-                for i, c in enumerate(self._columns)
-            ]
-            for a in assignments
-        ]
+        rows = [self._known_row(assignment) for assignment in assignments]
         return np.array(rows, dtype=float).reshape(len(assignments), self.dimensions)
+
+    def _known_row(self, assignment: Mapping[str, Scalar]) -> list[float]:
+        # A history is encoded again for every proposal; its trials do not change.
+        key = tuple((path, value, type(value)) for path, value in assignment.items())
+        if key not in self._rows:
+            self._rows[key] = [
+                self._position(column, assignment[column.parameter.path])
+                if column.parameter.path in assignment
+                else float(self._defaults[i])
+                for i, column in enumerate(self._columns)
+            ]
+        return self._rows[key]
 
     def assignment(self, point: np.ndarray) -> dict[str, Scalar]:
         """Return the valid assignment nearest to a point."""

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from automl.space.parameters import Scalar, SearchSpace
 
 _WEIGHTS_PURPOSE = 404
-_SPREAD = 1500
-_NEARBY = 500
+_SPREAD = 1000
+_NEARBY = 400
+_CLOSER = 150
 _REFINEMENTS = (0.1, 0.05, 0.02)
 
 
@@ -87,7 +88,7 @@ class GaussianProcessSampler(Sampler):
         gains = self._gain(model, candidates, best)
         for scale in _REFINEMENTS:
             top = candidates[np.argsort(gains)[::-1][:10]]
-            closer = nearby_candidates(self._encoder, top, 200, scale, generator)
+            closer = nearby_candidates(self._encoder, top, _CLOSER, scale, generator)
             candidates = np.vstack([top, closer])
             gains = self._gain(model, candidates, best)
         return self._first_new(lesson, candidates[np.argsort(gains)[::-1]])
