@@ -30,8 +30,11 @@ class Method(ABC):
         """Return a handle and an assignment."""
 
     @abstractmethod
-    def tell(self, handle: Any, value: float | None) -> None:  # noqa: ANN401 - each peer has its own handle
+    def tell(self, handle: Any, value: float | None, *, is_stopped: bool = False) -> None:  # noqa: ANN401 - each peer has its own handle
         """Learn a value, or None for a diverged trial."""
+
+    def observe(self, handle: Any, epoch: int, value: float) -> None:  # noqa: ANN401
+        """Learn an intermediate value, where the method can."""
 
     def close(self) -> None:
         """Release files."""
@@ -61,12 +64,17 @@ class Ours(Method):
         assert proposal is not None
         return proposal, dict(proposal.assignment)
 
-    def tell(self, handle: Any, value: float | None) -> None:  # noqa: ANN401
-        """Report a completed or diverged trial."""
+    def observe(self, handle: Any, epoch: int, value: float) -> None:  # noqa: ANN401
+        """Journal an intermediate value."""
+        self._searcher.observe(handle.number, epoch, value)
+
+    def tell(self, handle: Any, value: float | None, *, is_stopped: bool = False) -> None:  # noqa: ANN401
+        """Report a completed, stopped or diverged trial."""
+        with_value = TrialState.STOPPED if is_stopped else TrialState.COMPLETED
         self._searcher.tell(
             TrialResult(
                 number=handle.number,
-                state=TrialState.DIVERGED if value is None else TrialState.COMPLETED,
+                state=TrialState.DIVERGED if value is None else with_value,
                 assignment=handle.assignment,
                 directory="",
                 values={} if value is None else {"value": value},
@@ -99,7 +107,7 @@ class Peer(Method):
         trial = self._study.ask(self._distributions)
         return trial, dict(trial.params)
 
-    def tell(self, handle: Any, value: float | None) -> None:  # noqa: ANN401
+    def tell(self, handle: Any, value: float | None, *, is_stopped: bool = False) -> None:  # noqa: ANN401, ARG002
         """Report a value; a diverged trial is a failed one, which is what Optuna makes of NaN."""
         self._study.tell(handle, value, state=None if value is not None else OptunaState.FAIL)
 

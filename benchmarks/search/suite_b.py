@@ -1,0 +1,135 @@
+"""Suite B: recorded learning curves with real divergence; what a sampler and a stopping rule reach per epoch spent.
+
+One worker, up to 810 epochs (30 full trainings). The score after some epochs is the best validation accuracy of any
+epoch so far, as regret against the best of the table. Peers train every trial to its end and tell a diverged one as
+failed, which is what Optuna makes of NaN.
+"""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ProcessPoolExecutor
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from automl.space.parameters import Parameter, ParameterType, SearchSpace
+from automl.stopping.base import Decision, Report
+from automl.stopping.factory import make_rule
+from benchmarks.search.methods import make_method
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+FILE = Path(__file__).parent / "curves.json"
+TASKS = ("wine", "breast_cancer", "digits")
+EPOCH_BUDGET = 810
+CHECKPOINTS = (81, 162, 270, 405, 540, 810)
+RULES = ("none", "auto", "asha", "hyperband", "median", "i_epoch", "patience")
+PAIRS = (
+    *((("ours:auto", rule)) for rule in RULES),
+    ("ours:random", "none"),
+    ("ours:random", "i_epoch"),
+    ("ours:random", "auto"),
+    ("optuna:tpe", "none"),
+    ("optuna:gp", "none"),
+)
+
+
+@cache
+def _recorded() -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
+    return loaded
+
+
+def space() -> SearchSpace:
+    """Return the recorded grid as a space of indices; the template is its middle, a learning rate of 0.01."""
+    grid = _recorded()["grid"]
+    return SearchSpace(
+        parameters=tuple(
+            Parameter(path=path, type=ParameterType.INT, low=0, high=len(values) - 1, default=(len(values) - 1) // 3)
+            for path, values in grid.items()
+        ),
+        fixed={},
+    )
+
+
+def row_of(task: str, assignment: dict[str, Any]) -> dict[str, Any]:
+    """Return the recorded training of a configuration."""
+    index = 0
+    for path, values in _recorded()["grid"].items():
+        index = index * len(values) + int(assignment[path])
+    row: dict[str, Any] = _recorded()["tables"][task][index]
+    return row
+
+
+def run(task: str, pair: tuple[str, str], seed: int) -> dict[str, Any]:
+    """Return the regret after each epoch spent, and how many of the trials from the eleventh to the thirtieth diverged."""
+    sampler, rule_name = pair
+    best = max(max(row["accuracy"], default=0.0) for row in _recorded()["tables"][task])
+    method = make_method(sampler, space(), seed, [])
+    rule = make_rule(rule_name, max_epochs=_recorded()["epochs"], trials=30)
+    regrets: list[float] = []
+    diverged: list[bool] = []
+    top = 0.0
+    try:
+        while len(regrets) < EPOCH_BUDGET and len(diverged) < len(_recorded()["tables"][task]):
+            handle, assignment = method.ask()
+            row = row_of(task, assignment)
+            number, reached, is_stopped = len(diverged), 0.0, False
+            curve = row["accuracy"]
+            for epoch, accuracy in enumerate(curve):
+                reached, top = max(reached, accuracy), max(top, accuracy)
+                regrets.append(best - top)
+                method.observe(handle, epoch, accuracy)
+                verdict = rule.judge(Report(trial=number, epoch=epoch, value=accuracy))
+                is_stopped = verdict.decision is Decision.STOP and epoch + 1 < _recorded()["epochs"]
+                if is_stopped:
+                    break
+            is_diverged = bool(row["diverged"]) and not is_stopped
+            if is_diverged:
+                # The epoch in which it diverged was spent too.
+                regrets.append(best - top)
+            diverged.append(bool(row["diverged"]))
+            method.tell(handle, None if is_diverged else reached, is_stopped=is_stopped)
+    finally:
+        method.close()
+    return {"regret": regrets[:EPOCH_BUDGET], "revisits": sum(diverged[10:30]), "trials": len(diverged)}
+
+
+def run_all(seeds: Sequence[int], processes: int) -> dict[tuple[str, tuple[str, str], int], dict[str, Any]]:
+    """Run every pair of sampler and rule on every table."""
+    jobs = [(task, pair, seed) for task in TASKS for pair in PAIRS for seed in seeds]
+    with ProcessPoolExecutor(processes) as pool:
+        return dict(zip(jobs, pool.map(_run, jobs), strict=True))
+
+
+def _run(job: tuple[str, tuple[str, str], int]) -> dict[str, Any]:
+    return run(*job)
+
+
+def table_of(results: dict[tuple[str, tuple[str, str], int], dict[str, Any]]) -> str:
+    """Return a Markdown table: regret after some epochs, epochs to match random search, and revisits of divergence."""
+    random_final = {
+        task: float(np.mean([r["regret"][-1] for (t, p, _), r in results.items() if t == task and p == PAIRS[7]]))
+        for task in TASKS
+    }
+    lines = [
+        "| sampler | rule | "
+        + " | ".join(f"@{c} epochs" for c in CHECKPOINTS)
+        + " | epochs to match random | diverged of trials 11-30 |",
+        "|---|---|" + "---|" * (len(CHECKPOINTS) + 2),
+    ]
+    for pair in PAIRS:
+        found = [(t, r) for (t, p, _), r in results.items() if p == pair]
+        regrets = np.array([[r["regret"][min(c, len(r["regret"])) - 1] for c in CHECKPOINTS] for _, r in found])
+        needed = [
+            next((i + 1 for i, v in enumerate(r["regret"]) if v <= random_final[t] + 1e-9), EPOCH_BUDGET)
+            for t, r in found
+        ]
+        cells = [f"{v:.4f}" for v in regrets.mean(axis=0)]
+        revisits = float(np.mean([r["revisits"] for _, r in found]))
+        lines.append(f"| {pair[0]} | {pair[1]} | " + " | ".join(cells) + f" | {np.mean(needed):.0f} | {revisits:.1f} |")
+    return "\n".join(lines)
