@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import warnings
 import zipfile
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -90,7 +91,9 @@ def read_pickled(path: Path) -> Mapping[str, Any]:
     try:
         if is_zip:
             admit_quantized_classes(torch.serialization.get_unsafe_globals_in_checkpoint(path))
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # about pickle protocols; what cannot be read raises
+            content = torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip)
     except pickle.UnpicklingError as error:
         raise WeightsError(_unsafe_text(path)) from error
     except (RuntimeError, EOFError, ValueError, OSError) as error:

@@ -35,7 +35,9 @@ def assert_parity(encoder: str, model_type: ModelType, sizes: list[tuple[int, in
             found, expected = model(images), published(images)
         assert found.shape == (1, *size)
         assert float(expected.std()) > 0.1, "the weights must make the output vary"
-        assert float((found - expected).abs().max()) <= 3e-6 * float(expected.max()), size
+        difference, largest = (found - expected).abs(), float(expected.max())
+        assert float(difference.mean()) <= 1e-6 * largest, size
+        assert float(difference.max()) <= 1e-5 * largest, size
 
 
 @pytest.mark.parametrize("encoder", COUNTS)
@@ -78,13 +80,15 @@ def test_in_float64_the_published_architecture_agrees_to_twelve_digits(size: tup
 
 
 def test_the_small_model_predicts_what_the_published_architecture_predicts() -> None:
-    assert_parity("vits", ModelType.RELATIVE, RELATIVE_SIZES)
+    assert_parity("vits", ModelType.RELATIVE, [(518, 518), (98, 98), (70, 126)])
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("encoder", ["vitb", "vitl"])
+@pytest.mark.parametrize("encoder", ["vits", "vitb", "vitl"])
 @pytest.mark.parametrize("model_type", ModelType)
-def test_large_models_predict_what_the_published_architecture_predicts(encoder: str, model_type: ModelType) -> None:
+def test_models_of_every_size_predict_what_the_published_architecture_predicts(
+    encoder: str, model_type: ModelType
+) -> None:
     assert_parity(encoder, model_type, RELATIVE_SIZES)
 
 
@@ -116,7 +120,7 @@ def test_every_trainable_parameter_gets_a_gradient() -> None:
 def test_metric_predictions_lie_in_the_depth_range_in_float32() -> None:
     model = make_model()
 
-    with torch.autocast("cpu", torch.bfloat16):
+    with torch.autocast("cpu", torch.bfloat16), torch.inference_mode():
         depth = model(10 * torch.randn(1, 3, 28, 28))
 
     assert depth.dtype == torch.float32
@@ -166,6 +170,8 @@ def test_a_model_that_makes_no_sense_is_refused(
         DepthAnything(encoder=encoder, model_type=model_type, max_depth_m=max_depth_m)
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("resize", Resize)
 def test_the_model_is_one_graph_to_the_compiler(resize: Resize) -> None:
     model = DepthAnything(encoder="vit_tiny", model_type=ModelType.METRIC, max_depth_m=10.0, resize=resize)
@@ -176,6 +182,8 @@ def test_the_model_is_one_graph_to_the_compiler(resize: Resize) -> None:
         torch.testing.assert_close(compiled(images), model(images), atol=0.02, rtol=0.01)
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
 def test_compiled_parts_keep_the_names_of_the_weights() -> None:
     model = make_model()
     names = list(model.state_dict())

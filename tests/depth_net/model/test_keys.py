@@ -23,7 +23,8 @@ def make_transformers_model(encoder: str, device: str) -> Any:  # noqa: ANN401  
     )
 
     shape = ENCODERS[encoder]
-    backbone = Dinov2Config(
+    configure: Any = Dinov2Config  # its annotations lack the inherited arguments
+    backbone = configure(
         image_size=14 * shape.grid,
         patch_size=14,
         hidden_size=shape.width,

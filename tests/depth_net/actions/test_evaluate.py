@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import pytest
+
+from depth_net.actions import evaluate
+from depth_net.errors import DataError
+from depth_net.model.family import ModelType
+from tests.depth_net.actions.trained import load_trained, open_status
+from tests.depth_net.specs import read_status
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.parametrize("model_type", ModelType)
+def test_scores_stand_in_the_status_line_and_in_the_results_file(tmp_path: Path, model_type: ModelType) -> None:
+    config = load_trained(tmp_path, "evaluate", model_type=model_type)
+
+    evaluate.run(config, open_status(tmp_path))
+
+    lines = read_status(tmp_path)
+    assert [line["message"] for line in lines] == [
+        f"Loading checkpoint: {tmp_path / 'checkpoint.pth'}",
+        "Test metrics generated.",
+    ]
+    kpi = lines[-1]["kpi"]
+    assert {"val/d1", "val/d2", "val/d3", "val/abs_rel", "val/rmse", "val/silog", "val/baseline_d1"} <= set(kpi)
+    assert kpi["val/num_images"] == 3
+    assert 0 <= kpi["val/d1"] <= kpi["val/d2"] <= kpi["val/d3"] <= 1
+    results = json.loads((tmp_path / "results" / "evaluate" / "results.json").read_text(encoding="utf-8"))
+    assert {name: value for name, value in results.items() if name in kpi} == kpi
+    assert results["model_type"] == model_type
+
+
+def test_a_split_without_a_valid_pixel_is_refused(tmp_path: Path) -> None:
+    config = load_trained(tmp_path, "evaluate")
+    for depth in (tmp_path / "val").glob("depth_*.png"):
+        cv2.imwrite(str(depth), np.zeros((48, 64), dtype=np.uint16))
+
+    with pytest.raises(DataError, match="found no valid ground-truth pixel in 3 images"):
+        evaluate.run(config, open_status(tmp_path))

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import onnx
+import pytest
+
+from depth_net.actions import export, quantize
+from depth_net.errors import SpecError
+from depth_net.model.family import ModelType
+from tests.depth_net.actions.trained import load_trained, open_status
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SIZE = ("export.input_height=42", "export.input_width=56")
+
+
+@pytest.mark.parametrize("model_type", ModelType)
+def test_the_file_says_what_it_is(tmp_path: Path, model_type: ModelType) -> None:
+    config = load_trained(tmp_path, "export", *SIZE, model_type=model_type)
+
+    export.run(config, open_status(tmp_path))
+
+    content = onnx.load(tmp_path / "results" / "export" / "model.onnx")
+    told = {entry.key: entry.value for entry in content.metadata_props}
+    assert told["model_type"] == model_type
+    assert json.loads(told["max_depth"]) == (10.0 if model_type is ModelType.METRIC else None)
+    assert json.loads(told["input_mean"]) == [0.485, 0.456, 0.406]
+    assert (told["encoder"], told["input_channels"]) == ("vit_tiny", "RGB")
+    assert float(told["max_abs_difference"]) < 1e-3
+
+
+def test_an_existing_file_is_kept_unless_overwriting_is_asked_for(tmp_path: Path) -> None:
+    target = tmp_path / "out" / "depth.onnx"
+    target.parent.mkdir()
+    target.write_bytes(b"precious")
+    words = (*SIZE, f"export.onnx_file={target}")
+
+    with pytest.raises(SpecError, match=r"set export\.overwrite=true"):
+        export.run(load_trained(tmp_path, "export", *words), open_status(tmp_path))
+    assert target.read_bytes() == b"precious"
+
+    export.run(load_trained(tmp_path, "export", *words, "export.overwrite=true"), open_status(tmp_path))
+    onnx.checker.check_model(target)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_quantised_checkpoint_is_not_exported(tmp_path: Path) -> None:
+    quantize.run(load_trained(tmp_path, "quantize"), open_status(tmp_path))
+    quantised = tmp_path / "results" / "quantize" / "quantized_model_torchao.pth"
+    config = load_trained(tmp_path, "export", *SIZE, f"export.checkpoint={quantised}")
+
+    with pytest.raises(SpecError, match="found quantised weights"):
+        export.run(config, open_status(tmp_path))

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import onnx
+import onnxruntime
+import pytest
+import torch
+
+from depth_net.errors import DepthNetError, SpecError
+from depth_net.model.family import ModelType
+from depth_net.model.onnx_file import compare, export_onnx
+from tests.depth_net.model.tiny import make_model
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SIZE = (42, 70)
+
+
+@pytest.mark.parametrize("opset", [17, 18])
+@pytest.mark.parametrize("model_type", ModelType)
+def test_the_file_agrees_with_the_model_at_every_batch_size(tmp_path: Path, opset: int, model_type: ModelType) -> None:
+    model = make_model(model_type)
+    path = tmp_path / "new folder" / "model.onnx"
+
+    difference = export_onnx(
+        model, path, size=SIZE, batch_size=None, opset=opset, metadata={"encoder": "vit_tiny", "max_depth": 10.0}
+    )
+
+    session = onnxruntime.InferenceSession(str(path))
+    for batch in (1, 3, 5):
+        images = torch.randn(batch, 3, *SIZE)
+        with torch.inference_mode():
+            expected = model(images)
+        found = torch.from_numpy(session.run(["outputs"], {"images": images.numpy()})[0])
+        torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+    content = onnx.load(path)
+    told = {entry.key: entry.value for entry in content.metadata_props}
+    assert content.opset_import[0].version == opset
+    assert told["encoder"] == "vit_tiny"
+    assert float(told["max_abs_difference"]) == difference < 1e-3
+    assert [file.name for file in path.parent.iterdir()] == ["model.onnx"]
+
+
+def test_a_fixed_batch_size_is_written_into_the_file(tmp_path: Path) -> None:
+    export_onnx(make_model(), tmp_path / "m.onnx", size=SIZE, batch_size=2, opset=17, metadata={})
+
+    graph = onnx.load(tmp_path / "m.onnx").graph
+    assert [axis.dim_value for axis in graph.input[0].type.tensor_type.shape.dim] == [2, 3, *SIZE]
+
+
+def test_a_file_of_other_weights_is_refused_and_never_gets_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export_onnx(make_model(), tmp_path / "m.onnx", size=SIZE, batch_size=None, opset=17, metadata={})
+    other = make_model(seed=1)
+
+    with pytest.raises(DepthNetError, match="outputs that differ from the checkpoint by up to"):
+        compare(other, tmp_path / "m.onnx", size=SIZE, batches=(1,))
+    monkeypatch.setattr("depth_net.model.onnx_file.TOLERANCE", -1.0)
+    with pytest.raises(DepthNetError, match="outputs that differ"):
+        export_onnx(other, tmp_path / "draft.onnx", size=SIZE, batch_size=None, opset=17, metadata={})
+    assert [file.name for file in tmp_path.iterdir()] == ["m.onnx"]
+
+
+@pytest.mark.parametrize(
+    ("size", "opset", "text"),
+    [((544, 960), 17, "fix: use 546x966"), ((42, 42), 15, "expected 16 to 20"), ((42, 42), 21, "expected 16 to 20")],
+)
+def test_what_cannot_be_exported_is_refused_first(tmp_path: Path, size: tuple[int, int], opset: int, text: str) -> None:
+    with pytest.raises(SpecError, match=text):
+        export_onnx(make_model(), tmp_path / "m.onnx", size=size, batch_size=None, opset=opset, metadata={})
