@@ -22,6 +22,7 @@ IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg"})
 """Kinds of image that can be read, in lower case."""
 
 _COLUMN = re.compile(r"""\s*(?:"([^"]*)"|'([^']*)'|(\#.*)|(\S+))""")
+_SPECIAL = re.compile(r"""["'#]""")
 _SHOWN_LINES = 5
 _COLUMNS_WITH_RIGHT_IMAGE = 3
 
@@ -38,6 +39,8 @@ class Row:
 
 def split_columns(line: str) -> tuple[str, ...]:
     """Split one annotation line into its columns, without quotes and without a trailing comment."""
+    if not _SPECIAL.search(line):
+        return tuple(line.split())
     columns: list[str] = []
     for match in _COLUMN.finditer(line.strip()):
         double_quoted, single_quoted, comment, plain = match.groups()
@@ -137,12 +140,11 @@ def _parse_row(columns: Sequence[str], *, line: int, folder: Path) -> Row | str:
 
 
 def _find_file(name: str, folder: Path) -> Path | None:
-    beside_annotations = folder / name
-    from_working_directory = type(folder)(name)
-    for candidate in (from_working_directory, beside_annotations):
-        if candidate.is_file():
-            return candidate
-    return None
+    path = type(folder)(name)
+    if path.is_file():
+        return path
+    beside_annotations = folder / path
+    return beside_annotations if beside_annotations.is_file() else None
 
 
 def _unquoted_space_hint(line: str, columns: Sequence[str], folder: Path) -> str:
