@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from lightning.pytorch import LightningModule
 from torch.nn import functional
+from torch.nn.utils import clip_grad_value_
 from torchmetrics import Metric
 from typing_extensions import override
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from lightning.pytorch.utilities.types import OptimizerLRScheduler
     from torch import Tensor
+    from torch.optim import Optimizer
 
     from depth_net.config import ExperimentConfig
     from depth_net.data.loaders import Batch
@@ -123,6 +125,11 @@ class DepthTask(LightningModule):
         return float(optimizers[0].param_groups[0]["lr"]) if optimizers else 0.0
 
     @override
+    def on_validation_epoch_start(self) -> None:
+        if self._guard is not None:
+            self._guard.finish(epoch=self.current_epoch)
+
+    @override
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         # Photographs have many shapes; compiling each would take longer than the validation.
         with torch.compiler.set_stance("force_eager"):
@@ -161,6 +168,22 @@ class DepthTask(LightningModule):
         optimizer = build_optimizer(self.model, optim, fused=self._fused)
         scheduler = build_scheduler(optimizer, optim, self._total_steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    @override
+    def configure_gradient_clipping(
+        self,
+        optimizer: Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip each element of the gradients to +-``train.clip_grad_norm``, as the reference does despite the name.
+
+        Done here because Lightning refuses to clip beside a fused optimiser under autocast, although only the scaler of
+        fp16 would be in the way, and then the optimiser is not fused.
+        """
+        limit = self.config.train.clip_grad_norm
+        if limit:
+            clip_grad_value_([p for group in optimizer.param_groups for p in group["params"]], limit)
 
     @override
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:

@@ -176,8 +176,6 @@ def build_trainer(run: _Run) -> Trainer:
         precision=run.plan.lightning_precision,
         max_epochs=train.num_epochs,
         accumulate_grad_batches=train.accumulate_grad_batches,
-        gradient_clip_val=train.clip_grad_norm or None,
-        gradient_clip_algorithm="value",
         check_val_every_n_epoch=min(train.validation_interval, train.num_epochs),
         num_sanity_val_steps=0,
         callbacks=_callbacks(run),

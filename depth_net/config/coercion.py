@@ -157,8 +157,10 @@ def _scalar(hint: Any, raw: object) -> object:  # noqa: ANN401 - a type
 
 
 def _member(kind: type[StrEnum], raw: object) -> StrEnum:
+    # YAML reads on and off as booleans.
+    word = {True: "on", False: "off"}[raw] if isinstance(raw, bool) else str(raw)
     for member in kind:
-        if str(raw) == member.value:
+        if word == member.value:
             return member
     raise _MismatchError(f"one of {', '.join(member.value for member in kind)}")
 

@@ -103,6 +103,11 @@ def test_keys_of_newer_stereo_models_are_accepted() -> None:
     assert not load({"model": {"gwc_feature_normalization": True}})[1]
 
 
+@pytest.mark.parametrize(("written", "value"), [(True, "on"), (False, "off"), ("auto", "auto")])
+def test_on_and_off_are_words_although_yaml_reads_booleans(written: object, value: str) -> None:
+    assert load({"train": {"compile": written}})[0].train.compile.value == value
+
+
 def test_words_become_members() -> None:
     assert load({"train": {"precision": "bf16"}})[0].train.precision is Precision.BF16
 
