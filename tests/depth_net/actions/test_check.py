@@ -229,6 +229,37 @@ def test_many_zeros_that_count_are_doubtful(tmp_path: Path) -> None:
     assert finding.severity is Severity.WARNING
 
 
+def test_empty_images_and_ground_truth_that_never_varies_are_doubtful(splits: tuple[Path, Path]) -> None:
+    write_depth_mm(splits[0].parent / "depth_3.png", value=0)
+    for index in range(2):
+        write_depth_mm(splits[1].parent / f"depth_{index}.png", value=2500)
+
+    empty, flat = check_data(_config(_split(splits[0], "NYUDV2"), _split(splits[1], "NYUDV2")))
+
+    assert empty.found == "1 of 4 sampled images have no valid pixel"
+    assert flat.found == "the same value, 2.5, nearly everywhere"
+    assert {empty.severity, flat.severity} == {Severity.WARNING}
+
+
+def test_ground_truth_without_any_finite_or_countable_value_is_an_error(tmp_path: Path) -> None:
+    unknown, huge = _disparity_set(tmp_path / "a", np.inf), _disparity_set(tmp_path / "b", 5000.5)
+    for index in range(4):
+        write_pfm(unknown.parent / f"{index}.pfm", np.full((48, 64), np.inf, dtype=np.float32))
+        write_pfm(huge.parent / f"{index}.pfm", np.full((48, 64), 5000.5, dtype=np.float32))
+
+    train, val = check_data(_config(_split(unknown, "Middlebury"), _split(huge, "Middlebury"), ModelType.RELATIVE))
+
+    assert train.found == "no finite value in any sampled ground truth"
+    assert val.expected == "at least 1 % of pixels with a disparity below 1000"
+    assert {train.severity, val.severity} == {Severity.ERROR}
+
+
+def test_normalised_metres_are_doubtful(splits: tuple[Path, Path]) -> None:
+    config = _config(_split(splits[0], "NYUDV2"), _split(splits[1], "NYUDV2"), normalize_depth=True)
+
+    assert _only(check_data(config)).where == "dataset.normalize_depth"
+
+
 @pytest.mark.parametrize(
     ("max_depth", "words"),
     [(2.0, "values reach max_depth 2 m or more"), (80.0, "values are below 3.87 m"), (0.5, "0.0 % of pixels valid")],
