@@ -5,6 +5,7 @@ An action that cannot be used is removed with a warning, a training action or th
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -12,6 +13,7 @@ from automl.skill.fields import Fields, Findings, as_flag, is_parameter_path, ki
 from automl.skill.model import ConfigFormat, FileSlot, JsonValue, SkillAction, SlotKind
 
 CONFIG_PATH = "{config_path}"
+_VERSIONS_KEY = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)+")
 _DIRECTIONS = {"max": "maximize", "maximize": "maximize", "min": "minimize", "minimize": "minimize"}
 
 
@@ -47,7 +49,7 @@ def _read_action(name: str, blocks: Fields, root: Fields, attempt: Findings) -> 
         config_format=_config_format(block),
         inputs=_slots(block.mapping("inputs")),
         outputs=_slots(block.mapping("outputs")),
-        image=_backend_image(name, shared) or block.text("container_image") or block.text("image"),
+        image=_backend_image(name, shared) or read_image(block),
         metric=block.text("metric"),
         metric_direction=_direction(block),
         metric_file=_metric_file(block),
@@ -57,6 +59,20 @@ def _read_action(name: str, blocks: Fields, root: Fields, attempt: Findings) -> 
         spec_params=_rules(shared.mapping("spec_params"), name),
         data_sources=_rules(shared.mapping("data_sources"), name),
     )
+
+
+def read_image(block: Fields) -> str | None:
+    """Return the image of a block; the key of a versions file is no image, and the file lies outside the skill."""
+    for key in ("container_image", "image"):
+        image = block.text(key)
+        if image is not None and _VERSIONS_KEY.fullmatch(image):
+            expected = "an image with its tag"
+            block.findings.leave_out(
+                block.at(key), f"{image!r}, a key of a versions file", expected, "write the image itself"
+            )
+        elif image is not None:
+            return image
+    return None
 
 
 def _command(block: Fields) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from automl.errors import ConfigurationError, Problem
 from automl.resources import builtin_skill, builtin_skills
-from automl.skill.actions import read_actions
+from automl.skill.actions import read_actions, read_image
 from automl.skill.documents import read_document
 from automl.skill.fields import Fields, Findings, is_parameter_path, kind_of
 from automl.skill.layout import SkillFiles, find_files
@@ -72,7 +72,7 @@ def _read_skill(fields: Fields, files: SkillFiles) -> Skill:
         actions=MappingProxyType(actions),
         templates=MappingProxyType(templates),
         schemas=MappingProxyType(schemas),
-        image=fields.text("container_image") or fields.text("image"),
+        image=read_image(fields),
         data_format=fields.text("data_format"),
         gpu_spec_key=_path(fields, "gpu_spec_key"),
         node_spec_key=_path(fields, "node_spec_key"),

@@ -59,6 +59,18 @@ def test_a_direction_that_is_none_is_left_aside() -> None:
     assert findings.warnings
 
 
+@pytest.mark.parametrize("image", ["nvcr.io/x/y:1", "ubuntu", "ubuntu:22.04", "registry.example/x"])
+def test_an_image_is_taken_as_it_is(image: str) -> None:
+    assert read({"actions": {"train": {**GOOD, "container_image": image}}})[0]["train"].image == image
+
+
+def test_the_key_of_a_versions_file_is_no_image() -> None:
+    actions, findings = read({"actions": {"train": {**GOOD, "container_image": "tao_toolkit.pyt"}}})
+
+    assert actions["train"].image is None
+    assert "image itself" in findings.warnings[0].fix
+
+
 def test_rules_with_impossible_paths_are_left_aside() -> None:
     actions, findings = read({"actions": {"train": GOOD}, "spec_params": {"train": {"a..b": "key", "a.b": "key"}}})
 
