@@ -8,7 +8,7 @@ depth_net.data.loaders.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypedDict
 
 import numpy as np
@@ -287,9 +287,3 @@ def _require_same_size(row: Row, native: tuple[int, int], truth: GroundTruth) ->
 
 def _absent_truth(native: tuple[int, int]) -> GroundTruth:
     return GroundTruth(np.zeros(native, dtype=np.float32), np.ones(native, dtype=np.bool_))
-
-
-def without_ground_truth(dataset: DepthDataset) -> DepthDataset:
-    """The same images as an inference split, so that their ground truth is not read."""
-    rows = [(entry, replace(row, depth=None)) for entry, row in dataset.rows]
-    return DepthDataset(rows, replace(dataset.settings, split="infer"))

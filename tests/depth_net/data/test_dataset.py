@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from depth_net.data.augmentation import AugmentationSettings
-from depth_net.data.dataset import DepthDataset, Split, build_dataset, without_ground_truth
+from depth_net.data.dataset import DepthDataset, Split, build_dataset
 from depth_net.data.families import eigen_box
 from depth_net.errors import DataError, SpecError
 from depth_net.model.family import ModelType
@@ -110,13 +110,6 @@ def test_an_image_without_ground_truth_counts_everywhere_and_says_so(tmp_path: P
     assert not sample["has_target"]
     assert sample["valid"].all()
     assert sample["valid"].shape == (1, 48, 64)
-
-
-def test_ground_truth_can_be_left_out_for_inference(tmp_path: Path) -> None:
-    dataset = without_ground_truth(_build(write_nyu(tmp_path), "val"))
-
-    assert not dataset[0]["has_target"]
-    assert dataset.settings.split == "infer"
 
 
 def test_rows_without_ground_truth_are_refused_in_training(tmp_path: Path) -> None:
