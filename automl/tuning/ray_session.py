@@ -45,6 +45,7 @@ _QUIET = {
 }
 # Ray reads its token once per process; a second session of this process has to use the same.
 _TOKEN = secrets.token_hex(32)
+_INHERITED_BY_WORKERS = ("RAY_CHDIR_TO_TRIAL_DIR",)
 _LOGGERS = ("ray", "ray.tune", "ray.train", "ray.data")
 
 
@@ -91,6 +92,20 @@ def remove_leftovers() -> int:
                 ended += 1
         shutil.rmtree(folder, ignore_errors=True)
     return ended
+
+
+def share_workers() -> None:
+    """Let Tune's actors use the workers that Ray has started already.
+
+    Tune asks for workers with a variable of its own, so that the prestarted ones are thrown away and new ones are
+    waited for, 4 s on two cores. The variable (it forbids PyTorch Lightning to fork inside the worker) says nothing to
+    us: trainers are no part of a worker. What the workers need is in the environment that they inherit.
+    """
+    from ray.tune.execution import class_cache  # noqa: PLC0415
+
+    class_cache.DEFAULT_ENV_VARS.clear()
+    for name in _INHERITED_BY_WORKERS:
+        os.environ.pop(name, None)
 
 
 def raylet_is_alive() -> bool:

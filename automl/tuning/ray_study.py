@@ -13,13 +13,13 @@ import os
 import secrets
 import signal
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from automl.errors import InterruptedStudyError, LaunchError
 from automl.launch.command import build_command
 from automl.launch.leftovers import end_leftovers
 from automl.launch.warm import WarmLauncher
-from automl.tuning.ray_session import ray_session, raylet_is_alive, remove_leftovers
+from automl.tuning.ray_session import ray_session, raylet_is_alive, remove_leftovers, share_workers
 from automl.tuning.study_loop import StudyLoop
 from automl.tuning.trial_tasks import study_tag
 
@@ -95,6 +95,7 @@ def _run(  # noqa: PLR0913 # one call site; the names of the launcher's parts
     from automl.tuning.ray_actor import LauncherChoice, LauncherKind, TrialActor  # noqa: PLC0415
     from automl.tuning.ray_search import LoopSearch  # noqa: PLC0415
 
+    share_workers()
     choice = LauncherChoice(kind=LauncherKind(kind), session=session, program=program, log=str(log))
     search = LoopSearch(session, loop, choice)
     resources = plan.resources
@@ -113,9 +114,25 @@ def _run(  # noqa: PLR0913 # one call site; the names of the launcher's parts
     )
     try:
         with _watch(loop) as watch, _signals(loop, watch):
-            tuner.fit()
+            _fit(tuner, watch)
     finally:
         search.forget()
+
+
+def _fit(tuner: Any, watch: _Watch) -> None:  # noqa: ANN401 # Ray's
+    """Run Tune to its end.
+
+    Raises:
+        LaunchError: Ray's node process has died; whatever Tune made of it is the cause.
+    """
+    import ray  # noqa: PLC0415
+
+    try:
+        tuner.fit()
+    except (LaunchError, SystemError, RuntimeError, OSError, ray.exceptions.RayError) as error:
+        if not watch.has_lost_ray:
+            raise
+        raise LaunchError("Ray's node process was killed; the study can be resumed") from error
 
 
 class _Watch:
@@ -168,7 +185,7 @@ def _signals(loop: StudyLoop, watch: _Watch) -> Iterator[None]:
     def handle(number: int, frame: FrameType | None) -> None:
         del frame
         if watch.has_lost_ray:
-            raise LaunchError("Ray's node process was killed; the study can be resumed")
+            raise LaunchError("Ray's node process was killed")
         loop.interrupt()
         if number == signal.SIGTERM:
             loop.interrupt()

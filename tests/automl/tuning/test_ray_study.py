@@ -117,14 +117,14 @@ def test_ray_prints_nothing(finished: Finished) -> None:
     assert finished.output == ""
 
 
-def driver(root: Path, *modes: str, session: bool = True) -> subprocess.Popen[str]:
+def driver(root: Path, *modes: str) -> subprocess.Popen[str]:
     """Start a process that runs a study of these modes with two slots."""
     return subprocess.Popen(
         [sys.executable, DRIVER, str(root), *modes],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        start_new_session=session,
+        start_new_session=True,
     )
 
 
@@ -183,7 +183,7 @@ def test_the_second_interrupt_ends_the_study_with_its_status(tmp_path: Path) -> 
 def test_a_killed_worker_costs_an_attempt_and_not_the_trial(tmp_path: Path) -> None:
     with driver(tmp_path, "hang_first") as process:
         wait_for_status(tmp_path, 0)
-        worker = next(pid for pid in descendants_named(process.pid, "ray::TrialActor"))
+        worker = next(pid for pid in descendants_named(process.pid, "ray::ResourceTrainable"))
         os.kill(worker, 9)
         process.communicate(timeout=120)
 

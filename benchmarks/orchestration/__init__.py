@@ -1,0 +1,1 @@
+"""Benchmarks of placing, following and ending trials."""
