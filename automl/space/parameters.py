@@ -253,32 +253,35 @@ class SearchSpace:
         The spec's values of parameters that the assignment lacks are their defaults.
         """
         values: dict[str, Scalar] = {}
+        known = dict(self.fixed)
         for parameter in self.parameters:
-            if not self._acts(parameter, values):
+            path = parameter.path
+            if parameter.condition is not None and not parameter.condition.holds(known):
                 continue
-            value = assignment.get(parameter.path, parameter.default)
+            value = assignment.get(path, parameter.default)
             if not parameter.contains(value):
                 value = parameter.from_unit(parameter.to_unit(value))
-            bound_by = [relation for relation in self.relations if relation.path == parameter.path]
-            values[parameter.path] = nearest_valid(parameter, value, bound_by, {**self.fixed, **values})
+            bound_by = [relation for relation in self.relations if relation.path == path]
+            values[path] = known[path] = nearest_valid(parameter, value, bound_by, known) if bound_by else value
         return values
 
     def violations(self, assignment: Assignment) -> tuple[str, ...]:
         """Say everything that makes an assignment invalid; empty when it is valid."""
-        found = [f"{path} is not searched" for path in assignment if path not in self.paths]
-        acting: dict[str, Scalar] = {}
+        searched = set(self.paths)
+        found = [f"{path} is not searched" for path in assignment if path not in searched]
+        known = dict(self.fixed)
         for parameter in self.parameters:
             path = parameter.path
-            is_active = self._acts(parameter, acting)
+            is_active = parameter.condition is None or parameter.condition.holds(known)
             if path not in assignment:
                 found += [f"{path} has no value"] if is_active else []
             elif not is_active:
                 found.append(f"{path} does not act here")
             else:
-                acting[path] = assignment[path]
-                found += [] if parameter.contains(acting[path]) else [f"{path} cannot be {acting[path]!r}"]
-        known = {**self.fixed, **acting}
-        found += [str(r) for r in self.relations if r.path in acting and not r.holds(acting[r.path], known)]
+                known[path] = assignment[path]
+                found += [] if parameter.contains(known[path]) else [f"{path} cannot be {known[path]!r}"]
+        acting = [relation for relation in self.relations if relation.path in searched and relation.path in known]
+        found += [str(relation) for relation in acting if not relation.holds(known[relation.path], known)]
         return tuple(found)
 
     def is_derived(self, path: str) -> bool:

@@ -8,7 +8,7 @@ import pytest
 
 from automl.errors import ConfigurationError
 from automl.skill.catalog import SkillStatus, list_skills
-from tests.automl.skill.packages import BAD, BANK, SKILLS, needs_bank
+from tests.automl.skill.packages import BAD, BANK, SKILLS, needs_bank, write_skill
 
 
 def test_every_skill_below_a_folder_is_listed_with_its_status_and_reason() -> None:
@@ -42,3 +42,18 @@ def test_the_bank_has_runnable_skills_and_one_disabled() -> None:
 
     assert by_status["tao-train-codetr"] is SkillStatus.DISABLED
     assert sum(status is SkillStatus.RUNNABLE for status in by_status.values()) == len(by_status) - 1
+
+
+def test_hidden_linked_and_deep_folders_are_not_searched(tmp_path: Path) -> None:
+    write_skill(tmp_path / "shown" / "skill")
+    write_skill(tmp_path / ".hidden" / "skill")
+    write_skill(tmp_path / "a/b/c/d/e/f/g/skill")
+    (tmp_path / "link").symlink_to(tmp_path / "shown")
+
+    assert [entry.path.name for entry in list_skills(tmp_path)] == ["skill"]
+
+
+def test_a_skill_that_cannot_train_is_blocked(tmp_path: Path) -> None:
+    write_skill(tmp_path / "skill", info={"actions": {"evaluate": {"command": "evaluate {config_path}"}}})
+
+    assert list_skills(tmp_path)[0].reason == "no train action"

@@ -153,3 +153,29 @@ def test_every_package_of_the_bank_loads(info: Path) -> None:
     assert skill.network_arch
     assert "train" in skill.actions
     assert all("spec_templates" in warning.where for warning in skill.warnings)
+
+
+@pytest.mark.parametrize(
+    ("info", "where"),
+    [
+        ({"gpu_spec_key": "train..num_gpus"}, "gpu_spec_key"),
+        ({"key_defaults": {"a..b": 1}}, "key_defaults.a..b"),
+        ({"spec_templates": {"train": 3}}, "spec_templates.train"),
+        ({"container_image": 3}, "container_image"),
+    ],
+)
+def test_a_key_of_the_wrong_kind_is_named(tmp_path: Path, info: dict[str, object], where: str) -> None:
+    folder = write_skill(tmp_path / "skill", info=info)
+
+    try:
+        named = load_skill(folder).warnings
+    except ConfigurationError as error:
+        named = error.problems
+
+    assert [problem.where.rpartition(": ")[2] for problem in named] == [where]
+
+
+def test_a_path_that_no_file_system_takes_is_refused() -> None:
+    for reference in ("x" * 5000, "a\0b"):
+        with pytest.raises(ConfigurationError):
+            load_skill(reference)

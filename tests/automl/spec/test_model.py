@@ -1,0 +1,46 @@
+"""Parameter paths and specs."""
+
+from __future__ import annotations
+
+import pytest
+
+from automl.spec.model import ParameterPath, Spec, deep_merge, iterate_leaves
+
+
+@pytest.mark.parametrize("text", ["", "a..b", ".a", "a.", "a[x]", "a b.[", "a[01]"])
+def test_what_is_no_path_cannot_be_one(text: str) -> None:
+    with pytest.raises(ValueError, match="parameter path"):
+        ParameterPath(text)
+
+
+def test_a_path_has_names_and_indices() -> None:
+    assert ParameterPath("a.b[2].c").steps == ("a", "b", 2, "c")
+    assert str(ParameterPath("a.b")) == "a.b"
+
+
+def test_values_are_read_by_path_and_nothing_else_is_there() -> None:
+    spec = Spec(values={"a": [{"b": None}]})
+
+    assert spec.has("a[0].b")
+    for path in ("a[1]", "a.b", "a[0].c", "a[0].b.d"):
+        assert not spec.has(path)
+
+
+def test_mappings_merge_and_everything_else_is_replaced() -> None:
+    spec = Spec(values={"a": {"b": 1, "c": [1, 2]}})
+
+    changed = spec.with_values({"a": {"c": [3]}, "d[0].e": 5}, origin="x")
+
+    assert changed.values == {"a": {"b": 1, "c": [3]}, "d": [{"e": 5}]}
+    assert spec.values == {"a": {"b": 1, "c": [1, 2]}}
+    assert deep_merge({"a": {"b": 1}}, {"a": 2}) == {"a": 2}
+
+
+@pytest.mark.parametrize("path", ["a.b.c", "a.c[5]", "a.c.name", "a[0]"])
+def test_a_path_that_does_not_fit_is_refused(path: str) -> None:
+    with pytest.raises(ValueError, match="cannot be set"):
+        Spec(values={"a": {"b": 1, "c": [1]}}).with_values({path: 1}, origin="x")
+
+
+def test_leaves_are_values_lists_and_empty_mappings() -> None:
+    assert dict(iterate_leaves({"a": {"b": 1, "c": {}}, "d": [1]})) == {"a.b": 1, "a.c": {}, "d": [1]}
