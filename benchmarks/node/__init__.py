@@ -1,0 +1,1 @@
+"""A study on one node with many GPUs: throughput, devices, scaling, idle time."""
