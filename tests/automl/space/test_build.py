@@ -299,3 +299,44 @@ def test_the_length_of_a_run_is_known_from_epochs_samples_batch_and_devices() ->
 
     assert run_lengths(skill, spec, SpaceRequest()) == {"epoch": 10}
     assert run_lengths(skill, spec, SpaceRequest(sample_count=100, devices=2)) == {"epoch": 10, "step": 70}
+
+
+def test_keys_that_only_the_spec_has_take_their_type_from_its_value(tmp_path: Path) -> None:
+    template = {
+        "train": {"lr": 1e-3, "width": 8, "plain": 0.5},
+        "x": {"flag": True, "rate": 0.5, "name": "a", "none": None},
+    }
+    skill = write_skill(tmp_path, schema={"properties": {"train": block(lr=leaf("float", 1e-3))}}, template=template)
+
+    space = space_of(skill, search=["x.flag", "x.rate=0.1..0.9", "x.name={a,b}"])
+
+    assert [parameter.type.value for parameter in space.parameters] == ["bool", "float", "categorical"]
+    with pytest.raises(ConfigurationError, match=r"x\.none"):
+        space_of(skill, search=["x.none"])
+
+
+def test_one_value_of_the_schema_that_is_not_the_specs_is_tried_after_trial_0(tmp_path: Path) -> None:
+    schema = {
+        "properties": {"train": block(width=leaf("int", 3, minimum=3, maximum=3), lr=leaf("float", 0.1, minimum=0.01))}
+    }
+    skill = write_skill(tmp_path, schema=schema, template={"train": {"width": 8, "lr": 0.1}})
+
+    space = space_of(skill)
+
+    assert space.default_assignment()["train.width"] == 8
+    assert space.from_unit({"train.width": 0.5, "train.lr": 0.5})["train.width"] == 3
+
+
+def test_a_parent_that_is_no_number_leaves_its_child_out(tmp_path: Path) -> None:
+    properties = block(
+        mode=leaf("categorical", "a", enum=["a", "b"]),
+        size=leaf("int", 4, minimum=1, maximum=9, depends_on="train.mode", math_cond="> depends_on"),
+        forbidden=leaf("int", 4, minimum=-5, maximum=9, math_cond="!= 0"),
+    )
+    template = {"train": {"mode": "a", "size": 4, "forbidden": 4}}
+
+    space = space_of(write_skill(tmp_path, schema={"properties": {"train": properties}}, template=template))
+
+    assert space.paths == ("train.mode", "train.forbidden")
+    assert "not numbers" in reasons(space)["train.size"]
+    assert all(space.from_unit({"train.mode": 0, "train.forbidden": k / 40})["train.forbidden"] != 0 for k in range(41))

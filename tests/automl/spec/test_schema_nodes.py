@@ -136,3 +136,36 @@ def test_defaults_of_leaves_fill_what_the_root_default_lacks() -> None:
     reader.read(document)
 
     assert reader.defaults(document) == {"a": {"b": 7, "c": 2}}
+
+
+@pytest.mark.parametrize(
+    ("node", "found"),
+    [
+        ({"type": "int", "minimum": 10**400}, "number"),
+        ({"type": "int", "enum": "a, b"}, "enum"),
+        ({"type": "int", "depends_on": "a..b"}, "depends_on"),
+        ({"type": "int", "automl_enabled": "perhaps"}, "automl_enabled"),
+        ({"type": "int", "math_cond": 7}, "math_cond"),
+    ],
+)
+def test_a_keyword_that_cannot_be_used_never_stops_the_reader(node: dict[str, Any], found: str) -> None:
+    leaf_read, warnings = read(node)
+
+    assert leaf_read.minimum is None
+    assert not warnings or found in warnings[0] or found == "number"
+
+
+@pytest.mark.parametrize(
+    ("default", "kind"),
+    [(True, LeafKind.BOOL), (1.5, LeafKind.FLOAT), ("a", LeafKind.TEXT), (None, LeafKind.OTHER), ({}, LeafKind.OTHER)],
+)
+def test_without_a_type_the_default_tells_the_kind(default: object, kind: LeafKind) -> None:
+    assert read({"default": default})[0].kind is kind
+
+
+def test_a_block_whose_properties_are_no_mapping_is_named() -> None:
+    reader = NodeReader("schema.json")
+
+    reader.read({"properties": {"a": {"type": "collection", "properties": [1]}}})
+
+    assert "properties" in reader.warnings[0].found
