@@ -1,7 +1,8 @@
-"""Kernels fitted in the background while trials run."""
+"""What is done in the background while trials run: importing libraries and fitting kernels."""
 
 from __future__ import annotations
 
+import importlib
 import threading
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,15 @@ if TYPE_CHECKING:
     import numpy as np
 
     from automl.search.gaussian_process import Kernel, Prior
+
+
+def import_ahead(*modules: str) -> threading.Thread:
+    """Import modules in the background, so that no free slot waits for it; return the thread that does."""
+    thread = threading.Thread(
+        target=lambda: [importlib.import_module(module) for module in modules], name="automl-import", daemon=True
+    )
+    thread.start()
+    return thread
 
 
 class AheadKernels:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from automl.search.ahead import import_ahead
 from automl.search.encoding import Encoder
 from automl.search.quasi_random import sobol_points
 from automl.search.sampler import Draw, Sampler, generator_for
@@ -73,7 +74,10 @@ class AutoSampler(Sampler):
         return (self._model if number < _GP_LIMIT else self._late_model).propose(history, number)
 
     def prepare(self, history: History) -> None:
-        """Let the model compute ahead."""
+        """Let the model compute ahead; import what it needs while the first trial runs."""
+        if len(history.observations) == 1:
+            # scipy.stats takes a second to import on an idle machine.
+            import_ahead("scipy.stats", "scipy.optimize", "scipy.linalg", "scipy.special")
         if self._opening_trials <= len(history.observations) < _GP_LIMIT:
             self._model.prepare(history)
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from automl.stopping.base import StoppingRule
     from automl.stopping.curves import CurveRule
 
-OPTIONS: tuple[str, ...] = ("grace_epochs", "warmup_epochs", "eta", "patience_epochs", "keep")
+OPTIONS: tuple[str, ...] = ("grace_epochs", "warmup_epochs", "eta", "patience_epochs", "keep_trials")
 """Options that a rule reads; all are numbers."""
 
 # Rungs of a study whose number of epochs is unknown end here.
@@ -75,7 +75,7 @@ def make_rule(
         trials: Trials of the study.
         options: Study options by name; `OPTIONS` are read, others are left to their owners. ``grace_epochs``: epochs
             that every trial gets; ``warmup_epochs``: grace is never shorter; ``eta``: the inverse of the share that
-            goes on; ``patience_epochs``; ``keep``: how many trials i_epoch continues.
+            goes on; ``patience_epochs``; ``keep_trials``: how many trials i_epoch continues.
         direction: Of the objective, so that reasons show its values as they were measured.
 
     Raises:
@@ -92,7 +92,7 @@ def make_rule(
         grace=grace,
         rungs=rung_epochs(grace, eta, max_epochs or _MANY_EPOCHS),
         eta=eta,
-        keep=int(_number(chosen, "keep", math.ceil(trials / eta**2))),
+        keep=int(_number(chosen, "keep_trials", math.ceil(trials / eta**2))),
         patience=int(_number(chosen, "patience_epochs", max(5, math.ceil((max_epochs or 0) / 5)))),
         trials=trials,
     )

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from automl.space.parameters import SearchSpace
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
+MEMORY = Path("/dev/shm")  # noqa: S108 - journals of thousands of short studies would wear a disk
 
 
 class Method(ABC):
@@ -51,7 +52,7 @@ class Ours(Method):
     """
 
     def __init__(self, sampler: str, space: SearchSpace, seed: int, starts: list[dict[str, Any]]) -> None:
-        self._folder = tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None)  # noqa: SIM115
+        self._folder = tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None)
         objectives = (Objective(metric="value", direction=Direction.MAXIMIZE),)
         plan: Any = SimpleNamespace(
             name="benchmark", space=space, seed=seed, sampler=sampler, objectives=objectives, first_trials=starts
@@ -61,7 +62,8 @@ class Ours(Method):
     def ask(self) -> tuple[Any, dict[str, Any]]:
         """Return the next proposal."""
         proposal = self._searcher.ask()
-        assert proposal is not None
+        if proposal is None:
+            raise StopIteration(f"{len(self._searcher.history.observations)} assignments are all there are")
         return proposal, dict(proposal.assignment)
 
     def observe(self, handle: Any, epoch: int, value: float) -> None:  # noqa: ANN401

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 METHODS = ("ours:auto", "ours:tpe", "optuna:gp", "optuna:tpe", "optuna:random")
 OURS = METHODS[0]
+_NOTEWORTHY = 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +105,7 @@ def losses_of(results: dict[Setting, list[float]]) -> str:
     ours = _by_task(results, tasks, OURS)
     lines = []
     for method in dict.fromkeys(s.method for s in results if s.method != OURS):
-        worse = ours - _by_task(results, tasks, method) > 0.01
+        worse = ours - _by_task(results, tasks, method) > _NOTEWORTHY
         named = [f"{t} @{b}" for i, t in enumerate(tasks) for k, b in enumerate(BUDGETS) if worse[i, k]]
         lines.append(f"- {method}: " + (", ".join(named) if named else "nowhere"))
     return "\n".join(lines)

