@@ -8,6 +8,7 @@ signal handlers and random state.
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import gc
 import importlib
@@ -94,7 +95,11 @@ class WarmEntry:
         return self._run
 
     def _run(self) -> None:
-        sys.exit(self._entry.load()())
+        try:
+            status = self._entry.load()()
+        except SystemExit as end:
+            status = end.code
+        _leave(status)
 
     def _write_tag(self, tag: str) -> None:
         """Show the tag in /proc/PID/environ, where forked processes else show what the server was started with."""
@@ -129,6 +134,18 @@ def _refresh_libraries() -> None:
     numpy_random = sys.modules.get("numpy.random")
     if numpy_random is not None:
         numpy_random.seed()
+
+
+def _leave(status: object) -> None:
+    """End the process as the interpreter would, but leave the heap to the kernel: taking it down costs 0.5 s of CPU."""
+    if status is not None and not isinstance(status, int):
+        sys.stderr.write(f"{status}\n")
+        status = 1
+    threading._shutdown()  # type: ignore[attr-defined] # noqa: SLF001 # waits for threads, as multiprocessing does
+    atexit._run_exitfuncs()  # noqa: SLF001 # see above
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit((status or 0) & 0xFF)
 
 
 def _show_exception(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

@@ -100,6 +100,19 @@ class TestWarmLauncher(ProcessLauncherContract):
         assert log.splitlines()[-1] == "ValueError: bad"
         assert "server.py" not in log
 
+    def test_what_is_due_at_the_end_of_a_program_is_done(self, tmp_path: Path) -> None:
+        code = (
+            "import atexit, sys, threading, time\n"
+            "atexit.register(print, 'at exit')\n"
+            "threading.Thread(target=lambda: (time.sleep(0.1), print('thread'))).start()\n"
+            "sys.exit('a reason')"
+        )
+
+        status = wait_for(self.launcher.launch(self.request(code, tmp_path, unique_tag())))
+
+        assert status == 1
+        assert (tmp_path / "log").read_text(encoding="utf-8").splitlines() == ["a reason", "thread", "at exit"]
+
     def test_a_forked_job_can_be_found_by_its_tag(self, tmp_path: Path) -> None:
         tag = unique_tag()
         job = self.launcher.launch(self.request(Behaviour.HANGS.value, tmp_path, tag))
