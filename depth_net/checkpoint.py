@@ -12,7 +12,10 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import torch
 from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.plugins.io import TorchCheckpointIO
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 from typing_extensions import override
 
 from depth_net.config import IntervalUnit, ResumeMode
@@ -108,10 +111,9 @@ class CheckpointWriter(Checkpoint):
         batch: Any,
         batch_idx: int,
     ) -> None:
-        """Save at the step interval, and at once when the process is asked to stop."""
+        """Save at the step interval."""
         by_step = self._train.checkpoint_interval_unit is IntervalUnit.STEP
-        due = by_step and trainer.global_step % self._interval == 0
-        if (due or trainer.received_sigterm) and trainer.global_step != self._saved_step:
+        if by_step and trainer.global_step % self._interval == 0 and trainer.global_step != self._saved_step:
             self._save(trainer, trainer.current_epoch)
 
     @override
@@ -130,9 +132,14 @@ class CheckpointWriter(Checkpoint):
 
     @override
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Save what was reached, unless the weights are what failed or the step is saved already."""
-        started = trainer.global_step > 0 and trainer.training
-        if started and not isinstance(exception, DivergenceError) and trainer.global_step != self._saved_step:
+        """Save what was reached, unless the weights are what failed or the step is saved already.
+
+        Saving needs all processes: of several, only those save that were asked to stop and do so at the same batch.
+        """
+        alone = trainer.world_size == 1 or isinstance(exception, SIGTERMException)
+        started = trainer.global_step > 0 and (trainer.training or trainer.validating)
+        healthy = not isinstance(exception, DivergenceError)
+        if alone and started and healthy and trainer.global_step != self._saved_step:
             self._save(trainer, trainer.current_epoch)
 
     def _improves(self, trainer: Trainer) -> bool:
@@ -168,6 +175,18 @@ class CheckpointWriter(Checkpoint):
         for name in names[: -self._train.keep_checkpoints]:
             if name not in (newest, self._best_name):
                 (self._directory / name).unlink(missing_ok=True)
+
+
+class DirectCheckpointIO(TorchCheckpointIO):
+    """Writes a checkpoint straight into its file.
+
+    Lightning builds the whole file in memory first, several gigabytes for large encoders; `CheckpointWriter` renames
+    finished files, so nothing is gained by that.
+    """
+
+    @override
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None) -> None:
+        torch.save(checkpoint, path)
 
 
 def link(place: Path, name: str) -> None:

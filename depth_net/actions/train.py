@@ -14,7 +14,7 @@ import torch
 from lightning.pytorch import Trainer
 from rich.console import Console
 
-from depth_net.checkpoint import CheckpointWriter, find_resume_checkpoint
+from depth_net.checkpoint import CheckpointWriter, DirectCheckpointIO, find_resume_checkpoint
 from depth_net.config import Precision
 from depth_net.config.checks import spec_notices
 from depth_net.errors import SpecError
@@ -31,6 +31,7 @@ from depth_net.training.devices import (
     pass_nodes_on,
     plan_devices,
 )
+from depth_net.training.graceful_stop import GracefulStop
 from depth_net.training.progress import ProgressBar, ProgressLog
 from depth_net.training.random_state import seed_everything
 from depth_net.training.reporting import FinalCheck, PanelWriter, StatusReporter
@@ -184,6 +185,7 @@ def build_trainer(run: _Run) -> Trainer:
         enable_model_summary=False,
         use_distributed_sampler=False,
         fast_dev_run=train.is_dry_run,
+        plugins=[DirectCheckpointIO()],
         default_root_dir=run.directory,
         **options,
     )
@@ -209,4 +211,4 @@ def _callbacks(run: _Run) -> list[Callback]:
         callbacks.append(ProgressLog(run.task, train.log_every_n_steps))
     if not train.is_dry_run:
         callbacks.append(CheckpointWriter(run.directory, train, lambda: run.task.kpi))
-    return [*callbacks, FinalCheck(run.task)]
+    return [*callbacks, FinalCheck(run.task), GracefulStop()]

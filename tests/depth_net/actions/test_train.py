@@ -216,6 +216,7 @@ def test_sigterm_leaves_a_checkpoint_from_which_the_run_goes_on_exactly(
     assert run(every_step, *words) == 143
     stopped = read_status(tmp_path / "train")[-1]
     monkeypatch.undo()
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
     assert run(every_step, *words) == 0
 

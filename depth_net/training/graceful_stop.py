@@ -1,0 +1,73 @@
+"""End a run on SIGTERM at a moment from which it can be resumed exactly, on all processes together.
+
+Lightning's own handler talks to the other processes from inside the signal, where their collective operations may come
+in another order; this one only takes note. One process stops after the batch in hand; several ask each other every
+`AGREE_EVERY` batches and stop at the same one.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from typing import TYPE_CHECKING, Any, Final
+
+import torch
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.utilities.exceptions import SIGTERMException
+from typing_extensions import override
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from lightning.pytorch import LightningModule, Trainer
+
+AGREE_EVERY: Final = 16
+
+
+class GracefulStop(Callback):
+    """Raises ``SIGTERMException`` where a checkpoint of that moment can be resumed; Lightning then ends the run."""
+
+    def __init__(self) -> None:
+        self._asked = False
+
+    @override
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        # Lightning restores the handlers of before the run when it ends.
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, self._take_note)
+
+    @override
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        if trainer.world_size == 1 or batch_idx % AGREE_EVERY == AGREE_EVERY - 1:
+            self._stop_if_asked(trainer)
+
+    @override
+    def on_validation_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        if trainer.world_size == 1:
+            self._stop_if_asked(trainer)
+
+    @override
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._stop_if_asked(trainer)
+
+    def _take_note(self, signum: int, frame: FrameType | None) -> None:
+        del signum, frame
+        self._asked = True
+
+    def _stop_if_asked(self, trainer: Trainer) -> None:
+        asked = self._asked
+        if trainer.world_size > 1:
+            flag = torch.tensor(float(asked), device=trainer.strategy.root_device)
+            asked = bool(trainer.strategy.reduce(flag, reduce_op="sum"))
+        if asked:
+            raise SIGTERMException
