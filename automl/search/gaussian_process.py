@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _SQRT5 = math.sqrt(5.0)
 _JITTER = 1e-8
+# Objective of parameters under which the covariance cannot be factored.
+_HOPELESS = 1e25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,15 +77,17 @@ class Posterior:
     def __init__(
         self, features: np.ndarray, values: np.ndarray, extra_noise: np.ndarray, kernel: Kernel, groups: np.ndarray
     ) -> None:
-        from scipy.linalg import cho_solve  # noqa: PLC0415 - scipy.linalg is needed only where a model is fitted
-
         self._scale = 1.0 / kernel.lengths[groups]
         self._kernel = kernel
         self._features = features * self._scale
         covariance = kernel.signal * _matern(_distances(self._features, self._features))
         covariance[np.diag_indices_from(covariance)] += kernel.noise * extra_noise + _JITTER
-        self._factor = (np.linalg.cholesky(covariance), True)
-        self._inverse = cho_solve(self._factor, np.eye(len(features)))
+        # The jitter grows until the factorisation holds; repeated points with tiny noise need that.
+        failed, jitter = True, _JITTER
+        while failed:
+            _, self._inverse, failed = _factored(covariance)
+            covariance[np.diag_indices_from(covariance)] += jitter
+            jitter *= 10.0
         self._weights = self._inverse @ values
 
     def predict(self, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -105,7 +109,7 @@ def fit_kernel(
         groups: For each feature column, the index of its parameter.
         prior: Priors on the parameters.
     """
-    from scipy.optimize import minimize  # noqa: PLC0415 - see Posterior
+    from scipy.optimize import minimize  # noqa: PLC0415 - scipy is needed only where a model is fitted
 
     dimensions = int(groups.max()) + 1 if len(groups) else 0
     target = _negative_log_posterior(_squared_by_parameter(features, groups, dimensions), values, extra_noise, prior)
@@ -129,7 +133,6 @@ def _negative_log_posterior(
     deviations = np.concatenate(
         [np.full(dimensions, prior.length_deviation), [prior.signal_deviation, prior.noise_deviation]]
     )
-    identity = np.eye(count)
     flat = squared.reshape(dimensions, count * count)
 
     def target(logs: np.ndarray) -> tuple[float, np.ndarray]:
@@ -140,9 +143,9 @@ def _negative_log_posterior(
         correlation = (1.0 + root + root**2 / 3.0) * decay
         covariance = signal * correlation
         covariance[np.diag_indices(count)] += noise * extra_noise + _JITTER
-        factor = np.linalg.cholesky(covariance)
-        half = np.linalg.solve(factor, identity)
-        inverse = half.T @ half
+        factor, inverse, failed = _factored(covariance)
+        if failed:
+            return _HOPELESS, np.zeros_like(logs)
         weights = inverse @ values
         inner = np.outer(weights, weights) - inverse
         slope = (inner * (signal * (5.0 / 3.0) * (1.0 + root) * decay)).reshape(-1)
@@ -155,6 +158,18 @@ def _negative_log_posterior(
         return float(-likelihood + 0.5 * offset @ offset), offset / deviations - gradient
 
     return target
+
+
+def _factored(covariance: np.ndarray) -> tuple[np.ndarray, np.ndarray, bool]:
+    """Return the Cholesky factor (lower), the inverse, and whether rounding made the covariance indefinite."""
+    from scipy.linalg.lapack import dpotrf, dpotri  # noqa: PLC0415 - see fit_kernel
+
+    factor, info = dpotrf(covariance, lower=1, clean=1)
+    if info != 0:
+        return covariance, covariance, True
+    inverse, info = dpotri(factor, lower=1)
+    lower = np.tril(inverse)
+    return factor, lower + np.tril(inverse, -1).T, bool(info != 0)
 
 
 def _squared_by_parameter(features: np.ndarray, groups: np.ndarray, dimensions: int) -> np.ndarray:

@@ -37,7 +37,7 @@ def draw_epochs(results: dict[Any, dict[str, Any]], pairs: list[tuple[str, str]]
 
 
 def _filled(regrets: list[float]) -> list[float]:
-    return regrets + [regrets[-1]] * (810 - len(regrets))
+    return regrets[:405] + [regrets[-1]] * max(0, 405 - len(regrets))
 
 
 def _save(figure: Any, axes: Any, file: Path) -> None:  # noqa: ANN401 - matplotlib's own types
