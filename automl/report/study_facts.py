@@ -102,9 +102,13 @@ class StudyFacts:
 
     @property
     def constant(self) -> float | None:
-        """What a constant prediction scores, where the trainer reports it as ``<metric>_constant``."""
+        """What a constant prediction scores: ``val/baseline_d1`` or ``val/d1_constant`` beside ``val/d1``."""
         best = self.result.best
-        return best.values.get(f"{self.metric}_constant") if best else None
+        if best is None:
+            return None
+        folder, slash, leaf = self.metric.rpartition("/")
+        names = (f"{folder}{slash}baseline_{leaf}", f"{self.metric}_constant")
+        return next((best.values[name] for name in names if name in best.values), None)
 
 
 def read_facts(root: Path) -> StudyFacts:

@@ -188,6 +188,30 @@ def study_end_entries(result: StudyResult, time_ms: int) -> list[Entry]:
     return entries
 
 
+def action_entries(key: str, result: Mapping[str, Any], artifacts: Iterable[str], time_ms: int) -> list[Entry]:
+    """Return the entries of an action after the study: evaluate, export, ...; a run of its own beside the trials.
+
+    Args:
+        key: The action's key: ``evaluate-1``.
+        result: Its ``result.json``.
+        artifacts: Files to keep, relative to the study directory.
+        time_ms: Now, in Unix milliseconds; the start is ``elapsed_s`` earlier.
+    """
+    kept = ("action", "status", "reason", "trial", "epoch", "checkpoint", "directory")
+    facts = {f"automl.{name}": "" if result[name] is None else result[name] for name in kept}
+    name = f"{result['action']} of trial {result['trial']}" if result["trial"] is not None else str(result["action"])
+    start_ms = time_ms - int(result["elapsed_s"] * 1000)
+    run = {"name": name, "parent": STUDY_RUN, "start_ms": start_ms, "tags": tags({"automl.kind": "action", **facts})}
+    entries = [Entry(EntryKind.RUN, key, run)]
+    if result["values"]:
+        values = {encode_name(metric)[:MAX_NAME_LENGTH]: value for metric, value in result["values"].items()}
+        data = {"values": values, "step": result["epoch"] or 0, "time_ms": time_ms}
+        entries.append(Entry(EntryKind.METRICS, key, data))
+    entries += [Entry(EntryKind.ARTIFACT, key, {"path": path, "folder": ""}) for path in artifacts]
+    status = "FAILED" if result["status"] in {"failed", "unavailable"} else "FINISHED"
+    return [*entries, Entry(EntryKind.END, key, {"status": status, "end_ms": time_ms})]
+
+
 def tags(facts: Mapping[str, Any]) -> dict[str, str]:
     """Return tags that MLflow accepts: encoded names, text values cut to the longest it takes."""
     return {encode_name(name)[:MAX_NAME_LENGTH]: str(value)[:MAX_TAG_LENGTH] for name, value in facts.items()}

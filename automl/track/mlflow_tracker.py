@@ -19,6 +19,7 @@ from automl.study.directory import StudyDirectory
 from automl.track.base import Tracker
 from automl.track.entries import (
     STUDY_RUN,
+    action_entries,
     incumbent_entry,
     measurement_entries,
     study_end_entries,
@@ -32,7 +33,7 @@ from automl.track.uri import without_password
 from automl.track.versions import collect_versions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from automl.study.model import Objective, StudyPlan
@@ -44,6 +45,7 @@ logger = logging.getLogger(__name__)
 
 _KEPT_FILES = ("spec.yaml", "spec.json", "spec.toml", "status.json", "train.log")
 _MAX_PANELS = 32
+_MAX_FILE_BYTES = 64 * 1024 * 1024
 
 
 class MlflowTracker(Tracker):
@@ -108,6 +110,18 @@ class MlflowTracker(Tracker):
             "metadata": dict(request.metadata),
         }
         self._append([Entry(EntryKind.MODEL, STUDY_RUN, data)], is_durable=True)
+
+    def action_ended(self, key: str, result: Mapping[str, Any]) -> None:
+        """Record an action after the study, with its log and the small files that it wrote.
+
+        Args:
+            key: The action's key: ``evaluate-1``.
+            result: Its ``result.json``.
+        """
+        log = f"{result['directory']}/{result['action']}.log"
+        small = [path for path in result["files"] if _is_small(self._root / path)]
+        files = [path for path in (log, *small[:_MAX_PANELS]) if (self._root / path).is_file()]
+        self._append(action_entries(key, result, files, _now_ms()), is_durable=True)
 
     def attach(self, run: str, path: str, *, folder: str = "") -> None:
         """Keep a file as an artifact of a run.
@@ -269,6 +283,10 @@ def _recorded(spool: Spool) -> Iterator[tuple[str, str, int, float]]:
 def _points(entry: Entry) -> Iterator[tuple[str, str, int, float]]:
     for name, value in entry.data["values"].items():
         yield entry.run, name, entry.data["step"], value
+
+
+def _is_small(file: Path) -> bool:
+    return file.is_file() and file.stat().st_size <= _MAX_FILE_BYTES
 
 
 def _now_ms() -> int:

@@ -1,0 +1,229 @@
+"""Run an action of the skill on a checkpoint of a study: evaluate, inference, export, quantize.
+
+The action gets the exact file, the shape and normalisation of its training, and a directory of its own:
+`<study>/actions/<action>-<n>/`. Whatever it does becomes a result; nothing it does is raised, and no study is lost.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from automl.errors import ConfigurationError, LaunchError
+from automl.handoff.action_spec import ActionOptions, action_spec
+from automl.handoff.checkpoint_choice import choose_checkpoint
+from automl.launch.base import LaunchRequest
+from automl.launch.command import build_command
+from automl.launch.environment import trial_environment
+from automl.measurements.follow import follow
+from automl.measurements.status_file import StatusReader
+from automl.skill.load import load_skill
+from automl.spec.model import Spec
+from automl.spec.write import write_spec
+from automl.study.directory import StudyDirectory, write_json
+from automl.study.document import read_plan
+from automl.tuning.failures import classify, read_tail
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from automl.handoff.checkpoint_choice import ChosenCheckpoint
+    from automl.launch.base import Job, Launcher
+    from automl.skill.model import SkillAction
+
+_POLL_S = 0.1
+_GRACE_S = 5.0
+
+
+class ActionStatus(StrEnum):
+    """How an action ended."""
+
+    MEASURED = "measured"
+    """It ended well and reported values."""
+    DONE = "done"
+    """It ended well; its product is its files."""
+    UNAVAILABLE = "unavailable"
+    """It was not started; the reason says what is missing."""
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Prepared:
+    """An action that is ready to start."""
+
+    root: Path
+    key: str
+    action: SkillAction
+    image: str | None
+    spec: Spec
+    chosen: ChosenCheckpoint
+    options: ActionOptions
+
+    @property
+    def directory(self) -> Path:
+        return self.root / "actions" / self.key
+
+    @property
+    def log(self) -> Path:
+        return self.directory / f"{self.action.name}.log"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionResult:
+    """How an action ended.
+
+    Attributes:
+        key: ``evaluate-1``: name of its directory and key of its run in the record.
+        action: The action.
+        status: See `ActionStatus`.
+        reason: For unavailable and failed, in words.
+        trial: The trial whose checkpoint was used; None if none was found.
+        epoch: Its epoch.
+        checkpoint: Relative to the study directory.
+        values: Metric name -> value, finite.
+        files: What it wrote, relative to the study directory, without spec, log and status.
+        elapsed_s: Seconds it took.
+        directory: Relative to the study directory.
+    """
+
+    key: str
+    action: str
+    status: ActionStatus
+    reason: str = ""
+    trial: int | None = None
+    epoch: int | None = None
+    checkpoint: str | None = None
+    values: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    files: tuple[str, ...] = ()
+    elapsed_s: float = 0.0
+    directory: str = ""
+
+
+def run_action(root: Path, action: str, launcher: Launcher, options: ActionOptions | None = None) -> ActionResult:
+    """Run an action on the champion, or on the trial and epoch that the options name.
+
+    Args:
+        root: The study directory.
+        action: Name of the action in the skill.
+        launcher: Starts it.
+        options: What the user chose.
+
+    Returns:
+        The result, also written to ``result.json`` in the action's directory.
+
+    Raises:
+        ConfigurationError: the folder is no study directory, or data and overrides do not fit the action; a skill
+            without the action, or a study without a checkpoint, is a result with status unavailable.
+    """
+    options = options or ActionOptions()
+    plan = read_plan(StudyDirectory(root))
+    skill = load_skill(plan["skill"]["root"])
+    key = _next_key(root, action)
+    if action not in skill.actions:
+        listed = ", ".join(skill.actions)
+        return ActionResult(
+            key=key,
+            action=action,
+            status=ActionStatus.UNAVAILABLE,
+            reason=f"the skill {skill.name} has no action {action}; it has {listed}",
+        )
+    try:
+        chosen = choose_checkpoint(root, skill.network_arch, trial=options.trial, epoch=options.epoch)
+    except ConfigurationError as error:
+        return ActionResult(key=key, action=action, status=ActionStatus.UNAVAILABLE, reason=_words(error))
+    declared = skill.actions[action]
+    prepared = _Prepared(
+        root=root,
+        key=key,
+        action=declared,
+        image=declared.image or skill.image,
+        spec=action_spec(Spec(values=plan["spec"]), skill, action, chosen, root / "actions" / key, options),
+        chosen=chosen,
+        options=options,
+    )
+    result = _run(prepared, launcher)
+    write_json(prepared.directory / "result.json", result_document(result))
+    return result
+
+
+def result_document(result: ActionResult) -> dict[str, Any]:
+    """Return the JSON form of a result."""
+    document = {name: getattr(result, name) for name in ActionResult.__dataclass_fields__}
+    return document | {"values": dict(result.values), "files": list(result.files), "status": result.status.value}
+
+
+def _run(prepared: _Prepared, launcher: Launcher) -> ActionResult:
+    started_s = time.monotonic()
+    try:
+        job = launcher.launch(_request(prepared))
+    except LaunchError as error:
+        status, reason, values = ActionStatus.FAILED, error.headline, dict[str, float]()
+    else:
+        status, reason, values = _follow(job, prepared)
+    root = prepared.root
+    return ActionResult(
+        key=prepared.key,
+        action=prepared.action.name,
+        status=status,
+        reason=reason,
+        trial=prepared.chosen.trial,
+        epoch=prepared.chosen.epoch,
+        checkpoint=str(prepared.chosen.path.relative_to(root)),
+        values=values,
+        files=tuple(str(file.relative_to(root)) for file in _products(prepared.directory, prepared.log)),
+        elapsed_s=time.monotonic() - started_s,
+        directory=str(prepared.directory.relative_to(root)),
+    )
+
+
+def _follow(job: Job, prepared: _Prepared) -> tuple[ActionStatus, str, dict[str, float]]:
+    values: dict[str, float] = {}
+    message = ""
+    try:
+        for measurement in follow(job, StatusReader(prepared.directory), poll_s=_POLL_S):
+            values |= measurement.values
+            message = measurement.message if measurement.is_failure else message
+    finally:
+        job.kill(grace_s=_GRACE_S)
+    exit_status = job.poll() or 0
+    if exit_status:
+        return ActionStatus.FAILED, classify(exit_status, read_tail(prepared.log), message).cause, values
+    return (ActionStatus.MEASURED if values else ActionStatus.DONE), "", values
+
+
+def _request(prepared: _Prepared) -> LaunchRequest:
+    action, directory, options = prepared.action, prepared.directory, prepared.options
+    config = directory / f"spec.{action.config_format.value}"
+    write_spec(prepared.spec, action.config_format, config)
+    tag = f"{prepared.root.name}/{prepared.key}"
+    return LaunchRequest(
+        command=build_command(action.command, config),
+        directory=directory,
+        environment=trial_environment(os.environ, tag=tag, gpus=options.gpus, threads=options.threads),
+        log=prepared.log,
+        tag=tag,
+        gpus=options.gpus,
+        image=prepared.image,
+        writable=(directory,),
+    )
+
+
+def _products(directory: Path, log: Path) -> Iterator[Path]:
+    for file in sorted(directory.rglob("*")):
+        is_ours = file == log or file.name in {"status.json", "experiment.yaml", "carried.yaml", "result.json"}
+        if file.is_file() and not is_ours and file.parent / file.stem != directory / "spec":
+            yield file
+
+
+def _next_key(root: Path, action: str) -> str:
+    taken = {folder.name for folder in (root / "actions").glob(f"{action}-*")}
+    return next(f"{action}-{number}" for number in range(1, len(taken) + 2) if f"{action}-{number}" not in taken)
+
+
+def _words(error: ConfigurationError) -> str:
+    return f"{error.problems[0].where}: {error.problems[0].found}" if error.problems else error.headline

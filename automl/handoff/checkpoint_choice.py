@@ -1,0 +1,84 @@
+"""Which checkpoint an action works on: the champion, or the one of a trial and an epoch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from automl.errors import ConfigurationError, Problem, StudyFailedError
+from automl.handoff.champion import BEST_FILE, crown_champion, read_champion
+from automl.study.directory import StudyDirectory
+from automl.tuning.checkpoints import checkpoint_of_epoch
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from automl.space.parameters import Scalar
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChosenCheckpoint:
+    """A checkpoint and where it comes from.
+
+    Attributes:
+        path: File or folder, below the study directory.
+        trial: Number of the trial.
+        epoch: Zero-based epoch; None where the trainer does not number them.
+        assignment: The trial's values.
+    """
+
+    path: Path
+    trial: int
+    epoch: int | None
+    assignment: Mapping[str, Scalar]
+
+
+def choose_checkpoint(root: Path, network_arch: str, *, trial: int | None, epoch: int | None) -> ChosenCheckpoint:
+    """Find a checkpoint.
+
+    Args:
+        root: The study directory.
+        network_arch: Key of the table of checkpoint names.
+        trial: A trial's number; None for the champion.
+        epoch: Zero-based epoch; None for the best one.
+
+    Raises:
+        ConfigurationError: there is no such trial, or it has no such checkpoint (any more).
+    """
+    if trial is None and epoch is None:
+        return _champion(root)
+    directory = StudyDirectory(root)
+    results = {result.number: result for result in directory.read_results()}
+    number = trial if trial is not None else read_champion(root).trial
+    result = results.get(number)
+    if result is None:
+        listed = ", ".join(str(known) for known in sorted(results)) or "no trial"
+        raise _error(f"--trial {number}", "no such trial", listed, "choose one of these trials")
+    wanted = result.best_epoch if epoch is None else epoch
+    if epoch is None and result.checkpoint is not None and (root / result.checkpoint).exists():
+        path: Path | None = root / result.checkpoint
+    else:
+        path = checkpoint_of_epoch(root / result.directory, network_arch, wanted) if wanted is not None else None
+    if path is None:
+        where = f"{root / result.directory}, epoch {wanted}"
+        raise _error(where, "no checkpoint", "a file of that epoch", "choose another epoch; pruned files are gone")
+    return ChosenCheckpoint(path=path, trial=number, epoch=wanted, assignment=result.assignment)
+
+
+def _champion(root: Path) -> ChosenCheckpoint:
+    try:
+        champion = read_champion(root) if (root / BEST_FILE).is_file() else crown_champion(root)
+    except StudyFailedError as error:
+        raise _error(str(root), error.headline, "a study with a best checkpoint", "run the study again") from error
+    return ChosenCheckpoint(
+        path=root / champion.checkpoint,
+        trial=champion.trial,
+        epoch=champion.epoch,
+        assignment=champion.assignment,
+    )
+
+
+def _error(where: str, found: str, expected: str, fix: str) -> ConfigurationError:
+    problem = Problem(where=where, found=found, expected=expected, fix=fix)
+    return ConfigurationError.from_problems([problem], subject="the choice of a checkpoint")

@@ -1,0 +1,105 @@
+"""Actions after a study: launched with the exact checkpoint, their end told, nothing raised, nothing lost."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+
+from automl.errors import ConfigurationError
+from automl.handoff.action_spec import ActionOptions
+from automl.handoff.actions import ActionStatus, result_document, run_action
+from automl.launch.scripted import Script, ScriptedLauncher, ScriptedWrite
+from tests.automl.handoff.depth_study import CHECKPOINTS, write_depth_study
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+KPI = json.dumps({"status": "RUNNING", "message": "Test metrics generated.", "kpi": {"val/d1": 0.5}}) + "\n"
+MEASURES = Script(writes=(ScriptedWrite(text=KPI, file="evaluate/status.json"),))
+
+
+def test_an_action_that_reports_values_is_measured(tmp_path: Path) -> None:
+    root = write_depth_study(tmp_path / "demo").root
+    launcher = ScriptedLauncher(lambda _: MEASURES)
+
+    result = run_action(root, "evaluate", launcher)
+
+    assert result.status is ActionStatus.MEASURED
+    assert (result.trial, result.epoch, dict(result.values)) == (0, 1, {"val/d1": 0.5})
+    assert result.checkpoint == f"best/{CHECKPOINTS[1]}"
+    (request,) = launcher.requests
+    assert request.command == ("depth_net", "evaluate", "-e", str(root / "actions/evaluate-1/spec.yaml"))
+    spec = yaml.safe_load((root / "actions/evaluate-1/spec.yaml").read_text(encoding="utf-8"))
+    assert spec["evaluate"]["checkpoint"] == str(root / "best" / CHECKPOINTS[1])
+
+
+def test_the_result_is_written_beside_what_the_action_wrote(tmp_path: Path) -> None:
+    root = write_depth_study(tmp_path / "demo").root
+    writes = (ScriptedWrite(text="onnx", file="depth_net_mono.onnx"), ScriptedWrite(text="log\n"))
+
+    result = run_action(root, "export", ScriptedLauncher(lambda _: Script(writes=writes)))
+
+    assert result.status is ActionStatus.DONE
+    assert result.files == ("actions/export-1/depth_net_mono.onnx",)
+    written = json.loads((root / "actions/export-1/result.json").read_text(encoding="utf-8"))
+    assert written == json.loads(json.dumps(result_document(result)))
+
+
+def test_every_run_of_an_action_has_its_own_directory(tmp_path: Path) -> None:
+    root = write_depth_study(tmp_path / "demo").root
+    launcher = ScriptedLauncher(lambda _: MEASURES)
+
+    keys = [run_action(root, "evaluate", launcher).key for _ in range(2)]
+
+    assert keys == ["evaluate-1", "evaluate-2"]
+
+
+def test_an_action_that_fails_says_why_and_raises_nothing(tmp_path: Path) -> None:
+    root = write_depth_study(tmp_path / "demo").root
+    script = Script(writes=(ScriptedWrite(text="RuntimeError: CUDA out of memory\n"),), exit_status=1)
+
+    result = run_action(root, "evaluate", ScriptedLauncher(lambda _: script))
+
+    assert result.status is ActionStatus.FAILED
+    assert "out of memory" in result.reason
+
+
+def test_an_action_that_cannot_be_started_failed(tmp_path: Path) -> None:
+    root = write_depth_study(tmp_path / "demo").root
+
+    result = run_action(root, "evaluate", ScriptedLauncher(lambda _: Script(start_error="no such file")))
+
+    assert result.status is ActionStatus.FAILED
+    assert "no such file" in result.reason
+
+
+def test_an_action_that_the_skill_lacks_is_unavailable(tmp_path: Path) -> None:
+    root = write_depth_study(tmp_path / "demo").root
+    launcher = ScriptedLauncher(lambda _: MEASURES)
+
+    result = run_action(root, "prune", launcher)
+
+    assert result.status is ActionStatus.UNAVAILABLE
+    assert "evaluate" in result.reason
+    assert not launcher.requests
+
+
+def test_a_trial_without_a_checkpoint_is_unavailable(tmp_path: Path) -> None:
+    root = write_depth_study(tmp_path / "demo").root
+
+    result = run_action(root, "evaluate", ScriptedLauncher(lambda _: MEASURES), ActionOptions(trial=0, epoch=9))
+
+    assert result.status is ActionStatus.UNAVAILABLE
+    assert "no checkpoint" in result.reason
+
+
+def test_options_that_do_not_fit_are_an_error_of_the_user(tmp_path: Path) -> None:
+    root = write_depth_study(tmp_path / "demo").root
+
+    with pytest.raises(ConfigurationError):
+        run_action(
+            root, "evaluate", ScriptedLauncher(lambda _: MEASURES), ActionOptions(overrides={"model.encoder": "vitl"})
+        )
