@@ -75,17 +75,21 @@ def overhead_s(tasks: Sequence[Task]) -> float:
     return (starts[-1] - starts[0]) / (len(starts) - 1)
 
 
-def kill_latencies_s(tasks: Sequence[Task]) -> tuple[list[float], list[float]]:
-    """Return, per diverged trial, the seconds until its last process had died and until the next trial ran."""
-    dead, reused = [], []
+def kill_latencies_s(tasks: Sequence[Task]) -> tuple[list[float], list[float], list[float]]:
+    """Return the seconds from each divergence to the trainer's death, its child's death and the next trial's start."""
+    trainer, child, reused = [], [], []
     for task, following in itertools.pairwise(tasks):
-        if task.behaviour != "diverges":
-            continue
-        diverged_s = read_time(task.folder / "diverged")
-        signs = [task.folder / name for name in ("parent_lives", "child_lives")]
-        dead.append(max(sign.stat().st_mtime for sign in signs if sign.exists()) - diverged_s)
-        reused.append(read_time(following.folder / "started") - diverged_s)
-    return dead, reused
+        if task.behaviour == "diverges":
+            diverged_s = read_time(task.folder / "diverged")
+            trainer.append((task.folder / "parent_lives").stat().st_mtime - diverged_s)
+            child.append((task.folder / "child_lives").stat().st_mtime - diverged_s)
+            reused.append(read_time(following.folder / "started") - diverged_s)
+    return trainer, child, reused
+
+
+def summary(latencies_s: Sequence[float]) -> str:
+    """Return median and worst."""
+    return f"{statistics.median(latencies_s):.2f} (worst {max(latencies_s):.2f})"
 
 
 def main() -> None:
@@ -97,8 +101,8 @@ def main() -> None:
     arguments = parser.parse_args()
     versions = ", ".join(f"{name} {version(name)}" for name in ("ray", "optuna"))
     print(f"Python {platform.python_version()}, {versions}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}\n")
-    print("| method | wall s per trial, 2 slots | dead after NaN, s | slot reused, s | survivors |")
-    print("|---|---|---|---|---|")
+    print("| method | wall s per trial, 2 slots | trainer dead, s | its child dead, s | slot reused, s | survivors |")
+    print("|---|---|---|---|---|---|")
     for name, method in METHODS.items():
         if arguments.only not in name:
             continue
@@ -107,9 +111,12 @@ def main() -> None:
         cost_s = overhead_s(tasks)
         pairs = ["diverges", "ends"] * arguments.kills
         tasks, survivors = run(method, pairs, 1, makes_folders=is_ours)
-        dead, reused = kill_latencies_s(tasks)
-        medians = f"{statistics.median(dead):.2f} (worst {max(dead):.2f}) | {statistics.median(reused):.2f}"
-        print(f"| {name} | {cost_s:.3f} | {medians} (worst {max(reused):.2f}) | {survivors} |", flush=True)
+        trainer, child, reused = kill_latencies_s(tasks)
+        grandchild = "never" if survivors else summary(child)
+        print(
+            f"| {name} | {cost_s:.3f} | {summary(trainer)} | {grandchild} | {summary(reused)} | {survivors} |",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import subprocess
@@ -8,6 +9,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import psutil
 import pytest
 
 from automl.launch.leftovers import find_leftovers
@@ -25,12 +27,28 @@ MODES = ("good", "nan", "fail", "hang", "deaf", "good")
 DRIVER = Path(__file__).parent / "ray_driver.py"
 
 
+class SocketTracker(ListTracker):
+    """Remembers, too, where the processes of the study listen while it runs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.listening: set[str] = set()
+
+    def trial_ended(self, result: TrialResult) -> None:
+        super().trial_ended(result)
+        this = psutil.Process()
+        for process in [this, *this.children(recursive=True)]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                connections = process.net_connections("tcp")
+                self.listening |= {c.laddr.ip for c in connections if c.status == psutil.CONN_LISTEN}
+
+
 class Finished(NamedTuple):
     """A study that has run, and what its partners saw."""
 
     result: StudyResult
     searcher: ListSearcher
-    tracker: ListTracker
+    tracker: SocketTracker
     root: Path
     output: str
 
@@ -41,7 +59,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     root = tmp_path_factory.mktemp("ray")
     qualities = (0.3, 0.4, 0.5, 0.1, 0.7, 0.8)
     searcher = ListSearcher([{"mode": mode, "quality": q} for mode, q in zip(MODES, qualities, strict=True)])
-    tracker = ListTracker()
+    tracker = SocketTracker()
     capture = root / "output"
     with capture.open("w", encoding="utf-8") as stream:
         saved = os.dup(1), os.dup(2)
@@ -111,6 +129,11 @@ def test_no_process_of_a_trial_is_left(finished: Finished) -> None:
     plan = toy_plan(finished.root / "skill", trials=1)
 
     assert not find_leftovers(study_tag(plan, finished.root / "study"))
+
+
+def test_ray_listens_on_loopback_only(finished: Finished) -> None:
+    assert finished.tracker.listening
+    assert {address.removeprefix("::ffff:") for address in finished.tracker.listening} == {"127.0.0.1"}
 
 
 def test_ray_prints_nothing(finished: Finished) -> None:
