@@ -11,10 +11,15 @@ from typing import TYPE_CHECKING, Any
 import optuna
 from optuna.trial import TrialState as OptunaState
 
+from automl.search.auto_sampler import Opening
 from automl.search.distributions import distribution_of
 from automl.search.factory import make_searcher
+from automl.search.journal import Journal
+from automl.search.searcher import JournalSearcher
+from automl.search.starting_points import starting_points
 from automl.study.model import Direction, Objective
 from automl.study.trial import TrialResult, TrialState
+from benchmarks.search.constrained import ConstrainedSampler
 
 if TYPE_CHECKING:
     from automl.space.parameters import SearchSpace
@@ -57,7 +62,14 @@ class Ours(Method):
         plan: Any = SimpleNamespace(
             name="benchmark", space=space, seed=seed, sampler=sampler, objectives=objectives, first_trials=starts
         )
-        self._searcher = make_searcher(plan, Path(self._folder.name) / "journal.log")
+        file = Path(self._folder.name) / "journal.log"
+        if sampler == "constrained":
+            alternative = ConstrainedSampler(space, seed, Opening(space, seed, near=0))
+            self._searcher = JournalSearcher(
+                plan, Journal(file, "b", objectives), alternative, starting_points(plan, ())
+            )
+        else:
+            self._searcher = make_searcher(plan, file)
 
     def ask(self) -> tuple[Any, dict[str, Any]]:
         """Return the next proposal."""

@@ -33,6 +33,8 @@ CHECKPOINTS = (54, 81, 135, 216, 297, 405)
 RULES = ("none", "auto", "asha", "hyperband", "median", "i_epoch", "patience")
 PAIRS = (
     *(("ours:auto", rule) for rule in RULES),
+    ("ours:gp", "none"),
+    ("ours:constrained", "none"),
     ("ours:random", "none"),
     ("ours:random", "i_epoch"),
     ("ours:random", "auto"),
