@@ -19,6 +19,9 @@ from depth_net.model.family import ModelType
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    Images = Tensor | Sequence[Tensor]
+    """A batch (B, H, W), or one map (H, W) per image."""
+
 SMALLEST_DISPARITY = 1e-8
 DELTA = 1.25
 SILOG_MEAN_WEIGHT = 0.5
@@ -54,7 +57,7 @@ class DepthMetrics(Metric):
         for name in (*_PIXEL_SUMS, "d1_of_images", "images", "images_with_valid", "pixels", "valid_pixels"):
             self.add_state(name, default=torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
 
-    def update(self, predicted: Sequence[Tensor], target: Sequence[Tensor], valid: Sequence[Tensor]) -> None:
+    def update(self, predicted: Images, target: Images, valid: Images) -> None:
         """Add images.
 
         Args:

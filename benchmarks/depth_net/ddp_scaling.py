@@ -19,14 +19,14 @@ import importlib.util
 import json
 import os
 import socket
-import sys
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import distributed, multiprocessing
+from torch import distributed
+from torch.multiprocessing.spawn import spawn
 from torch.nn.parallel import DistributedDataParallel
 
 from benchmarks.depth_net.steps import VARIANTS, build, make_step, measure, prefetch
@@ -44,7 +44,8 @@ def main() -> None:
     totals = {}
     for world_size in (1, options.processes):
         with tempfile.TemporaryDirectory() as folder:
-            multiprocessing.spawn(_train, args=(world_size, _free_port(), options, folder), nprocs=world_size)
+            start: Any = spawn  # torch does not type it
+            start(_train, args=(world_size, _free_port(), options, folder), nprocs=world_size)
             timings = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(Path(folder).iterdir())]
         totals[world_size] = sum(timing["images_per_s"] for timing in timings)
         peak = max(timing["peak_gib"] or 0.0 for timing in timings)
@@ -164,4 +165,4 @@ def _read_options() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

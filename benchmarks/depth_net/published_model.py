@@ -113,7 +113,7 @@ class _Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = x + self.ls1["gamma"] * self._attend(self.norm1(x))
-        return x + self.ls2["gamma"] * self._feed(self.norm2(x))
+        return x + self.ls2["gamma"] * self._feed(self.norm2(x))  # type: ignore[no-any-return]
 
     def _attend(self, x: Tensor) -> Tensor:
         batch, count, width = x.shape
@@ -177,7 +177,7 @@ class _Head(nn.Module):
             path = path + _refine(stage["resConfUnit1"], skip)
         path = _refine(stage["resConfUnit2"], path)
         target = {"scale_factor": 2} if size is None else {"size": size}
-        return stage["out_conv"](functional.interpolate(path, **target, mode="bilinear", align_corners=True))  # type: ignore[no-any-return, arg-type]
+        return stage["out_conv"](functional.interpolate(path, **target, mode="bilinear", align_corners=True))  # type: ignore[no-any-return]
 
 
 def _residual(features: int) -> nn.ModuleDict:

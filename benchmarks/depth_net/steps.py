@@ -145,7 +145,7 @@ def make_step(
         with torch.autocast(device.type, torch.bfloat16, enabled=reduced):
             predicted = model(images)
         loss = silog(predicted.float(), depth, valid)
-        loss.backward()
+        torch.autograd.backward(loss)
         nn.utils.clip_grad_value_(model.parameters(), 0.1)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
@@ -180,7 +180,7 @@ def measure(step: Callable[[Batch], Tensor], batches: Iterable[Batch], steps: in
     images = 0
     started = time.perf_counter()
     for batch in itertools.islice(stream, steps):
-        begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2)) if on_gpu else (None, None)
+        begin, end = (_mark() for _ in range(2)) if on_gpu else (None, None)
         if begin is not None and end is not None:
             begin.record()
         loss = step(batch)
@@ -263,6 +263,10 @@ def measure_matmul_rate(device: torch.device, side: int = 8192, repeats: int = 3
         left @ right
     _wait(device)
     return 2 * side**3 * repeats / (time.perf_counter() - started)
+
+
+def _mark() -> Any:  # noqa: ANN401  # torch does not type its events
+    return torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
 
 
 def _wait(device: torch.device) -> None:

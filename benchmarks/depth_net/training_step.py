@@ -22,7 +22,6 @@ import importlib.util
 import json
 import logging
 import os
-import sys
 import tempfile
 import time
 from dataclasses import asdict
@@ -224,4 +223,4 @@ def _has_opencv() -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -100,10 +100,15 @@ def load_split(config: ExperimentConfig, split: Split, max_depth_m: float | None
     )
 
 
-@torch.inference_mode()
 def predict_images(model: DepthAnything, loader: DataLoader[Batch], device: torch.device) -> Iterator[PredictedImage]:
     """Run the model over a loader and yield each image at its native size, in order."""
-    model.to(device).eval()
+    if device.type != "cpu":
+        model.to(device)
+    return _predict(model.eval(), loader, device)
+
+
+@torch.inference_mode()
+def _predict(model: DepthAnything, loader: DataLoader[Batch], device: torch.device) -> Iterator[PredictedImage]:
     for batch in loader:
         predicted = model(batch["image"].to(device, non_blocking=True))
         for index, path in enumerate(batch["image_path"]):

@@ -1,24 +1,25 @@
-"""Depth Anything V2, relative and metric, with the parameter names of the published weights.
+"""Depth Anything V2, relative and metric: transformers' modules under the parameter names of the published weights.
 
-`state_dict()` is in the published layout: `pretrained.*` for the encoder and `depth_head.*` (relative) or
+The modules are built in `depth_net.model.network`. `state_dict()` is in the published layout: `pretrained.*` for the encoder and `depth_head.*` (relative) or
 `metric_depth_head.*` (metric) for the head, so that inside a Lightning module called `model` a checkpoint has the names
 of the container's. Reading files is in `depth_net.model.weights`; nothing here touches a disk.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, cast
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from depth_net.errors import SpecError
-from depth_net.model.dense_head import DenseHead
 from depth_net.model.encoders import ENCODERS, PATCH
 from depth_net.model.family import ModelType
+from depth_net.model.network import build_network
+from depth_net.model.published_state import PublishedState
 from depth_net.model.resize import Resize
-from depth_net.model.vision_transformer import VisionTransformer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +34,7 @@ ReLU everywhere, where no gradient can lift it again (measured: 0 of 4 runs died
 HEAD_NAMES = {ModelType.RELATIVE: "depth_head", ModelType.METRIC: "metric_depth_head"}
 
 
-class DepthAnything(nn.Module):
+class DepthAnything(PublishedState):
     """Predicts a disparity map (relative) or a depth map in metres (metric) from an RGB image.
 
     Args:
@@ -43,11 +44,14 @@ class DepthAnything(nn.Module):
         convolution_init: How new convolutions are drawn: PyTorch's default, as the published head was trained, or
             the normal distribution (sd 0.02) that transformers uses.
         activation_checkpointing: Keep only the input of each transformer block for the backward pass.
-        resize: How the head enlarges feature maps in training.
+        resize: How feature maps are enlarged in training.
 
     Raises:
         SpecError: unknown encoder, or a depth range that does not belong to the family.
     """
+
+    network: Any
+    """`DepthAnythingForDepthEstimation`; its modules lack usable annotations."""
 
     def __init__(
         self,
@@ -59,20 +63,18 @@ class DepthAnything(nn.Module):
         activation_checkpointing: bool = False,
         resize: Resize = Resize.KERNEL,
     ) -> None:
-        super().__init__()
         _check(encoder, model_type, max_depth_m)
+        super().__init__(build_network(ENCODERS[encoder], resize=resize), HEAD_NAMES[model_type])
         self.encoder_name = encoder
         self.model_type = model_type
         self.max_depth_m = max_depth_m
         self.shape = ENCODERS[encoder]
-        self.pretrained = VisionTransformer(self.shape, activation_checkpointing=activation_checkpointing)
-        self.add_module(HEAD_NAMES[model_type], DenseHead(self.shape, resize=resize))
+        self._freeze_what_never_runs()
         self._draw_initial_weights(convolution_init)
-
-    @property
-    def head(self) -> DenseHead:
-        """The dense head, under whichever name the family gives it."""
-        return cast("DenseHead", getattr(self, HEAD_NAMES[self.model_type]))
+        if activation_checkpointing:
+            # Nothing in a block is random, so the generator state need not be kept for the second forward pass.
+            options = {"use_reentrant": False, "preserve_rng_state": False}
+            self.network.gradient_checkpointing_enable(gradient_checkpointing_kwargs=options)
 
     def forward(self, images: Tensor) -> Tensor:
         """Predict one map per image.
@@ -89,42 +91,75 @@ class DepthAnything(nn.Module):
         """
         height, width = _image_size(images)
         rows, columns = height // PATCH, width // PATCH
-        raw = self.head(self.pretrained(images, rows, columns), rows, columns)
+        fused = self.network.neck(self._tapped_tokens(images), rows, columns)
+        raw: Tensor = self.network.head(fused, rows, columns)
         if self.max_depth_m is None:
             return functional.relu(raw)
         return torch.sigmoid(raw) * self.max_depth_m
 
     def encoder_parameters(self) -> Iterator[nn.Parameter]:
         """Trainable parameters of the encoder: those that train at the base learning rate."""
-        return (parameter for parameter in self.pretrained.parameters() if parameter.requires_grad)
+        return (parameter for parameter in self.network.backbone.parameters() if parameter.requires_grad)
 
     def head_parameters(self) -> Iterator[nn.Parameter]:
-        """Trainable parameters of the head: those that train at a multiple of the base learning rate."""
-        return (parameter for parameter in self.head.parameters() if parameter.requires_grad)
+        """Trainable parameters of neck and head: those that train at a multiple of the base learning rate."""
+        parameters = chain(self.network.neck.parameters(), self.network.head.parameters())
+        return (parameter for parameter in parameters if parameter.requires_grad)
+
+    def use_channels_last(self) -> None:
+        """Keep the weights of convolutions after the encoder in channels-last memory, which is faster on GPUs."""
+        for part in (self.network.neck, self.network.head):
+            part.to(memory_format=torch.channels_last)
 
     def compile_parts(self) -> None:
-        """Compile one transformer block, which serves all of them, and the head, each when it first runs.
+        """Compile one transformer block, which serves all of them, the neck and the head, each when it first runs.
 
         A graph of the whole model would be compiled block by block as well, only that all of them look different to
         the compiler.
         """
-        for block in self.pretrained.blocks:
-            block.compile()
-        self.head.compile()
+        for part in (*self.network.backbone.encoder.layer, self.network.neck, self.network.head):
+            part.compile()
+
+    def _tapped_tokens(self, images: Tensor) -> list[Tensor]:
+        """Four normalised token maps (B, 1 + rows * columns, width), from shallow to deep.
+
+        The backbone's own forward does the same, but records every block's output through hooks, which costs memory
+        and breaks the compiler's graphs.
+        """
+        backbone = self.network.backbone
+        tokens = backbone.embeddings(images)
+        taps = []
+        for index, block in enumerate(backbone.encoder.layer):
+            tokens = block(tokens)
+            if index in self.shape.taps:
+                taps.append(backbone.layernorm(tokens))
+        return taps
+
+    def _freeze_what_never_runs(self) -> None:
+        """Freeze what is published but unused, so that DistributedDataParallel does not wait for its gradients.
+
+        These are the mask token, read by pre-training only, and the unit for a skip connection in the deepest stage.
+        """
+        self.network.backbone.embeddings.mask_token.requires_grad_(requires_grad=False)
+        self.network.neck.fusion_stage.layers[0].residual_layer1.requires_grad_(requires_grad=False)
 
     def _draw_initial_weights(self, convolution_init: ConvolutionInit) -> None:
-        for module in self.pretrained.modules():
+        for module in self.network.modules():
             if isinstance(module, nn.Linear):
                 _draw_normal(module)
-        nn.init.trunc_normal_(self.pretrained.pos_embed, std=INITIAL_STANDARD_DEVIATION)
-        nn.init.trunc_normal_(self.pretrained.cls_token, std=INITIAL_STANDARD_DEVIATION)
-        if convolution_init == "transformers":
-            for module in self.modules():
-                if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
-                    _draw_normal(module)
+            elif isinstance(module, nn.Conv2d | nn.ConvTranspose2d) and convolution_init == "transformers":
+                _draw_normal(module)
+            elif isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.LayerNorm):
+                module.reset_parameters()
+        embeddings = self.network.backbone.embeddings
+        nn.init.trunc_normal_(embeddings.position_embeddings, std=INITIAL_STANDARD_DEVIATION)
+        nn.init.trunc_normal_(embeddings.cls_token, std=INITIAL_STANDARD_DEVIATION)
+        nn.init.zeros_(embeddings.mask_token)
+        for block in self.network.backbone.encoder.layer:
+            nn.init.ones_(block.layer_scale1.lambda1)
+            nn.init.ones_(block.layer_scale2.lambda1)
         if self.model_type is ModelType.RELATIVE:
-            last = cast("nn.Conv2d", self.head.scratch.output_conv2[2])
-            nn.init.constant_(cast("Tensor", last.bias), FIRST_RELATIVE_OUTPUT)
+            nn.init.constant_(self.network.head.conv3.bias, FIRST_RELATIVE_OUTPUT)
 
 
 def is_dead(predicted: Tensor) -> bool:

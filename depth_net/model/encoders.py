@@ -1,8 +1,7 @@
 """The five encoder sizes and the dense head that belongs to each.
 
 Four are published (DINOv2 ViT-S/B/L/g with the Depth Anything V2 heads); `vit_tiny` is ours: small enough to learn the
-demo data on a CPU in seconds. Numbers only; the modules are built in `depth_net.model.vision_transformer` and
-`depth_net.model.dense_head`.
+demo data on a CPU in seconds. Numbers only; the modules are built in `depth_net.model.network`.
 """
 
 from __future__ import annotations
@@ -41,13 +40,6 @@ class EncoderShape:
     taps: tuple[int, int, int, int]
     swiglu: bool = False
     grid: int = 37
-
-    @property
-    def hidden(self) -> int:
-        """Channels inside the feed-forward part. SwiGLU keeps 2/3 of the usual 4x, rounded up to a multiple of 8."""
-        if not self.swiglu:
-            return 4 * self.width
-        return (4 * self.width * 2 // 3 + 7) // 8 * 8
 
 
 ENCODERS: Mapping[str, EncoderShape] = MappingProxyType(

@@ -1,8 +1,8 @@
 """Parameter names: the published layout, and its translation from and to that of transformers.
 
-The published layout (`pretrained.*`, `depth_head.*`) is the one our model uses. transformers splits the joint query,
-key and value matrix in three and the two halves of SwiGLU in two, and has renamed its modules between releases; both of
-its vocabularies are read, and either can be written.
+The published layout (`pretrained.*`, `depth_head.*`) is the one of our checkpoints. transformers, whose modules compute,
+splits the joint query, key and value matrix in three and the two halves of SwiGLU in two, and has renamed its modules
+between releases; both of its vocabularies are read, and either can be written.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from collections import defaultdict
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-import torch
+from depth_net.model.rows import join_rows, split_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from torch import Tensor
 
@@ -117,27 +117,35 @@ def to_original_keys(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """
     if not is_transformers(state):
         return dict(state)
+    sources = parts_of_published(state)
+    return {name: join_rows([state[part] for part in parts]) for name, parts in sources.items()}
+
+
+def parts_of_published(names: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Say which of transformers' parameters make up each published one.
+
+    Args:
+        names: transformers' names of either vocabulary.
+
+    Returns:
+        Published name -> the parts whose rows, one after the other, are its rows; one part for most. The head is called
+        ``depth_head``. Names that no layout knows stand for themselves.
+    """
     to_published = {theirs: ours for ours, theirs in _OUTSIDE_BLOCKS.items()}
     in_block = {theirs: ours for ours, theirs in _SHARED_BLOCK_NAMES.items()}
     for vocabulary in _BLOCK_NAMES.values():
         in_block |= {theirs: ours for ours, theirs in vocabulary.items()}
-    result: dict[str, Tensor] = {}
-    parts: dict[str, dict[int, Tensor]] = defaultdict(dict)
-    for name, tensor in state.items():
+    parts: dict[str, dict[int, str]] = defaultdict(dict)
+    for name in names:
         block = _TRANSFORMERS_BLOCK.match(name)
         if block is None:
-            result[_rename(name, to_published.get)] = tensor
+            parts[_rename(name, to_published.get)][0] = name
             continue
         index, inner, suffix = block.group(1), block.group(2), block.group(3) or ""
         ours = in_block.get(inner, inner)
-        if ours in _FUSED:
-            matrix, position = _FUSED[ours]
-            fused = f"pretrained.blocks.{index}.{matrix}{suffix}"
-            parts[fused][position] = tensor
-            result[fused] = tensor  # holds the place in the order; replaced below
-        else:
-            result[f"pretrained.blocks.{index}.{ours}{suffix}"] = tensor
-    return result | {name: torch.cat([rows[position] for position in sorted(rows)]) for name, rows in parts.items()}
+        matrix, position = _FUSED.get(ours, (ours, 0))
+        parts[f"pretrained.blocks.{index}.{matrix}{suffix}"][position] = name
+    return {name: tuple(rows[position] for position in sorted(rows)) for name, rows in parts.items()}
 
 
 def to_transformers_keys(state: Mapping[str, Tensor], names: TransformersNames) -> dict[str, Tensor]:
@@ -162,7 +170,7 @@ def to_transformers_keys(state: Mapping[str, Tensor], names: TransformersNames) 
         prefix = f"backbone.encoder.layer.{index}."
         parts = [part for part, (matrix, _) in _FUSED.items() if matrix == inner and part in theirs_of]
         if parts:
-            for part, rows in zip(parts, tensor.chunk(len(parts)), strict=True):
+            for part, rows in zip(parts, split_rows(tensor, len(parts)), strict=True):
                 result[f"{prefix}{theirs_of[part]}{suffix}"] = rows
         else:
             result[f"{prefix}{theirs_of.get(inner, inner)}{suffix}"] = tensor

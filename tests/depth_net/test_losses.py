@@ -60,7 +60,7 @@ def test_a_flat_prediction_costs_the_mean_square_of_the_target_and_has_no_gradie
     target = torch.full((1, 4, 4), 5.0)
 
     loss = scale_and_shift_invariant(predicted, target, torch.ones(1, 4, 4, dtype=torch.bool))
-    loss.backward()
+    torch.autograd.backward(loss)
 
     assert float(loss.detach()) == pytest.approx(25 / 2)
     assert predicted.grad is not None
@@ -92,7 +92,7 @@ def test_a_batch_without_a_valid_pixel_costs_nothing_and_moves_nothing(model_typ
     target = torch.full((2, 5, 5), torch.inf)
 
     loss = loss_of(model_type)(predicted, target, torch.zeros(2, 5, 5, dtype=torch.bool))
-    loss.backward()
+    torch.autograd.backward(loss)
 
     assert float(loss.detach()) == 0.0
     assert predicted.grad is not None
@@ -129,7 +129,7 @@ def test_a_depth_that_underflowed_to_zero_has_a_finite_loss() -> None:
     predicted = torch.tensor([[[0.0, 1.0, 2.0]]], requires_grad=True)
 
     loss = silog(predicted, torch.ones(1, 1, 3), torch.ones(1, 1, 3, dtype=torch.bool))
-    loss.backward()
+    torch.autograd.backward(loss)
 
     assert math.isfinite(float(loss.detach()))
     assert predicted.grad is not None

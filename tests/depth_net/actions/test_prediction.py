@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
 import torch
 
 from depth_net.actions.prediction import choose_device, load_split, predict_images, show_progress
@@ -11,6 +10,8 @@ from tests.depth_net.actions.trained import load_trained
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
 
 def test_predictions_have_native_size_and_the_order_of_the_list(tmp_path: Path) -> None:
