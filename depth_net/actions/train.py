@@ -26,6 +26,7 @@ from depth_net.task import DepthTask
 from depth_net.training.datasets import DepthData
 from depth_net.training.devices import (
     DevicePlan,
+    build_environment,
     build_strategy,
     decide_compile,
     pass_nodes_on,
@@ -103,7 +104,7 @@ def build_model(config: ExperimentConfig, *, on_gpu: bool = False) -> DepthAnyth
         resize=Resize.PRODUCT if on_gpu else Resize.KERNEL,
     )
     if on_gpu:
-        model.head.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # torch's stub lacks the keyword
+        model.use_channels_last()
     for path in (config.model.mono_backbone.pretrained_path, config.train.pretrained_model_path):
         if path:
             apply_weights(model, load_weights(Path(path).expanduser()), is_starting_point=True)
@@ -185,7 +186,7 @@ def build_trainer(run: _Run) -> Trainer:
         enable_model_summary=False,
         use_distributed_sampler=False,
         fast_dev_run=train.is_dry_run,
-        plugins=[DirectCheckpointIO()],
+        plugins=[DirectCheckpointIO(), build_environment()],
         default_root_dir=run.directory,
         **options,
     )

@@ -152,6 +152,20 @@ def build_strategy(plan: DevicePlan, train: TrainConfig, model: nn.Module) -> An
     return DDPStrategy(find_unused_parameters=False, gradient_as_bucket_view=True)
 
 
+def build_environment() -> Any:  # noqa: ANN401 - one of Lightning's cluster environments
+    """Return who starts the processes of a run: torchrun if it has started this one, else Lightning itself.
+
+    Named, not detected: Lightning's search initialises MPI wherever mpi4py can be imported, which ends the process on a
+    host whose MPI does not work, and takes a Slurm job around a trial for the trial's own.
+    """
+    from lightning.pytorch.plugins.environments import (  # noqa: PLC0415 - beside the other doors to Lightning
+        LightningEnvironment,
+        TorchElasticEnvironment,
+    )
+
+    return TorchElasticEnvironment() if TorchElasticEnvironment.detect() else LightningEnvironment()
+
+
 def block_class(model: nn.Module) -> type[nn.Module]:
     """Return the class of the blocks of the longest list of modules: those of the transformer."""
     lists = [module for module in model.modules() if isinstance(module, nn.ModuleList)]

@@ -11,6 +11,7 @@ from depth_net.errors import SpecError
 from depth_net.training.devices import (
     DevicePlan,
     block_class,
+    build_environment,
     build_strategy,
     choose_gpus,
     count_nodes,
@@ -96,3 +97,16 @@ def test_one_device_needs_no_strategy_and_several_share_as_the_spec_says() -> No
     sharded = build_strategy(gpu_plan(), TrainConfig(distributed_strategy=Strategy.FSDP), model)
     assert type(sharded).__name__ == "FSDPStrategy"
     assert block_class(model) is nn.Linear
+
+
+def test_a_host_with_mpi_or_inside_a_slurm_job_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLURM_NTASKS", "8")
+    monkeypatch.setenv("SLURM_JOB_NAME", "study")
+
+    assert type(build_environment()).__name__ == "LightningEnvironment"
+
+
+def test_torchrun_keeps_its_own_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
+
+    assert type(build_environment()).__name__ == "TorchElasticEnvironment"
