@@ -28,6 +28,7 @@ from automl.launch.local import LocalLauncher
 from automl.launch.recording import RecordingLauncher
 from automl.launch.warm import WarmLauncher
 from automl.study.trial import FailureKind, Measurement, TrialResult, TrialState
+from automl.tuning.ray_gang import GangLauncher, GangShape
 from automl.tuning.stop_request import read_stop_request
 from automl.tuning.trial_runner import run_trial
 
@@ -67,18 +68,20 @@ class LauncherChoice:
         session: Name under which the launchers of one machine share the warm server.
         program: First word of the trials' command.
         log: Takes the warm server's output.
+        gang: For trials over several nodes.
     """
 
     kind: LauncherKind
     session: str
     program: str
     log: str
+    gang: GangShape | None = None
 
     def make(self) -> Launcher:
         """Return a new launcher."""
-        if self.kind is LauncherKind.WARM:
-            return WarmLauncher(self.session, self.program, log=Path(self.log))
-        return LocalLauncher()
+        is_warm = self.kind is LauncherKind.WARM
+        launcher = WarmLauncher(self.session, self.program, log=Path(self.log)) if is_warm else LocalLauncher()
+        return launcher if self.gang is None else GangLauncher(launcher, self.gang)
 
 
 class TrialActor(tune.Trainable):

@@ -22,7 +22,7 @@ from automl.errors import LaunchError, Problem
 from automl.launch.guard import read_processes, send_signal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from automl.study.model import Resources
 
@@ -71,7 +71,10 @@ def ray_session(resources: Resources, address: str | None) -> Iterator[Path]:
             import ray  # noqa: PLC0415 # reads the environment when it is imported
 
             try:
-                check_fit(resources, ray.cluster_resources())  # type: ignore[no-untyped-call] # Ray's
+                nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call] # Ray's
+                check_fit(resources, [node["Resources"] for node in nodes if node["Alive"]])
+                if address is None:
+                    _share_workers()
                 yield folder
             finally:
                 ray.shutdown()
@@ -94,7 +97,7 @@ def remove_leftovers() -> int:
     return ended
 
 
-def share_workers() -> None:
+def _share_workers() -> None:
     """Let Tune's actors use the workers that Ray has started already.
 
     Tune asks for workers with a variable of its own, so that the prestarted ones are thrown away and new ones are
@@ -140,24 +143,38 @@ def _start(resources: Resources, address: str | None, folder: Path) -> None:
         raise LaunchError(f"Ray could not be started at {address or 'this machine'}: {error}") from error
 
 
-def check_fit(resources: Resources, offered: Mapping[str, float]) -> None:
+def check_fit(resources: Resources, nodes: Sequence[Mapping[str, float]]) -> None:
     """Refuse a study none of whose trials can ever be placed; Ray would wait without a word.
 
+    Args:
+        resources: What the trials need.
+        nodes: What each living node offers, by Ray's names.
+
     Raises:
-        LaunchError: the GPUs or CPUs of one trial are more than there are.
+        LaunchError: one node's share of a trial is more than any node has, or there are too few nodes.
     """
-    nodes = resources.nodes_per_trial
-    wanted = {"GPU": resources.gpus_per_trial * nodes, "CPU": resources.cpus_per_trial * nodes}
-    problems = [
-        Problem(
-            where=f"resources: {kind}s per trial",
-            found=f"{amount:g}",
-            expected=f"at most {offered.get(kind, 0):g}, which is all there is",
-            fix=f"lower --{kind.lower()}s-per-trial" if kind == "GPU" else "lower cpus_per_trial of the study",
+    problems = []
+    for kind, amount in (("GPU", resources.gpus_per_trial), ("CPU", resources.cpus_per_trial)):
+        most = max((node.get(kind, 0.0) for node in nodes), default=0.0)
+        if amount > most:
+            fix = "lower --gpus-per-trial" if kind == "GPU" else "lower cpus_per_trial of the study"
+            problems.append(
+                Problem(
+                    where=f"resources: {kind}s per trial",
+                    found=f"{amount:g}",
+                    expected=f"at most {most:g}, which is all that a node has",
+                    fix=fix,
+                )
+            )
+    if resources.nodes_per_trial > len(nodes):
+        problems.append(
+            Problem(
+                where="resources: nodes per trial",
+                found=str(resources.nodes_per_trial),
+                expected=f"at most {len(nodes)}, which is all there is",
+                fix="lower nodes_per_trial of the study, or name a larger cluster with --ray-address",
+            )
         )
-        for kind, amount in wanted.items()
-        if amount > offered.get(kind, 0)
-    ]
     if problems:
         raise LaunchError("no trial of the study can be placed", problems)
 

@@ -19,7 +19,7 @@ from automl.errors import InterruptedStudyError, LaunchError
 from automl.launch.command import build_command
 from automl.launch.leftovers import end_leftovers
 from automl.launch.warm import WarmLauncher
-from automl.tuning.ray_session import ray_session, raylet_is_alive, remove_leftovers, share_workers
+from automl.tuning.ray_session import ray_session, raylet_is_alive, remove_leftovers
 from automl.tuning.study_loop import StudyLoop
 from automl.tuning.trial_tasks import study_tag
 
@@ -93,13 +93,19 @@ def _run(  # noqa: PLR0913 # one call site; the names of the launcher's parts
     from ray import tune  # noqa: PLC0415 # after the session has set its environment
 
     from automl.tuning.ray_actor import LauncherChoice, LauncherKind, TrialActor  # noqa: PLC0415
+    from automl.tuning.ray_gang import GangShape  # noqa: PLC0415
     from automl.tuning.ray_search import LoopSearch  # noqa: PLC0415
 
-    share_workers()
-    choice = LauncherChoice(kind=LauncherKind(kind), session=session, program=program, log=str(log))
-    search = LoopSearch(session, loop, choice)
     resources = plan.resources
-    placement = tune.PlacementGroupFactory([{"CPU": resources.cpus_per_trial, "GPU": resources.gpus_per_trial}])
+    shape = GangShape(nodes=resources.nodes_per_trial, cpus=resources.cpus_per_trial, gpus=resources.gpus_per_trial)
+    is_gang = shape.nodes > 1
+    choice = LauncherChoice(
+        kind=LauncherKind(kind), session=session, program=program, log=str(log), gang=shape if is_gang else None
+    )
+    search = LoopSearch(session, loop, choice)
+    placement = tune.PlacementGroupFactory(
+        [{"CPU": shape.cpus, "GPU": shape.gpus}] * shape.nodes, strategy="STRICT_SPREAD" if is_gang else "PACK"
+    )
     tuner = tune.Tuner(
         tune.with_resources(TrialActor, placement),
         tune_config=tune.TuneConfig(

@@ -17,20 +17,31 @@ if TYPE_CHECKING:
 
 def test_a_trial_that_fits_nowhere_is_refused_with_both_numbers() -> None:
     with pytest.raises(LaunchError) as caught:
-        check_fit(Resources(jobs=1, gpus_per_trial=2.0, cpus_per_trial=4.0), {"CPU": 2.0, "GPU": 1.0})
+        check_fit(Resources(jobs=1, gpus_per_trial=2.0, cpus_per_trial=4.0), [{"CPU": 2.0, "GPU": 1.0}])
 
     found = {problem.where: (problem.found, problem.expected) for problem in caught.value.problems}
-    assert found["resources: GPUs per trial"] == ("2", "at most 1, which is all there is")
-    assert found["resources: CPUs per trial"] == ("4", "at most 2, which is all there is")
+    assert found["resources: GPUs per trial"] == ("2", "at most 1, which is all that a node has")
+    assert found["resources: CPUs per trial"] == ("4", "at most 2, which is all that a node has")
 
 
 def test_a_fraction_of_a_device_fits_where_there_is_one() -> None:
-    check_fit(Resources(jobs=4, gpus_per_trial=0.25), {"CPU": 4.0, "GPU": 1.0})
+    check_fit(Resources(jobs=4, gpus_per_trial=0.25), [{"CPU": 4.0, "GPU": 1.0}])
 
 
-def test_a_trial_over_nodes_needs_the_devices_of_all_of_them() -> None:
-    with pytest.raises(LaunchError):
-        check_fit(Resources(jobs=1, gpus_per_trial=2.0, nodes_per_trial=2), {"CPU": 9.0, "GPU": 3.0})
+def test_a_trial_over_nodes_needs_so_many_nodes() -> None:
+    node = {"CPU": 9.0, "GPU": 2.0}
+    resources = Resources(jobs=1, gpus_per_trial=2.0, nodes_per_trial=2)
+
+    check_fit(resources, [node, node])
+    with pytest.raises(LaunchError, match="nodes per trial"):
+        check_fit(resources, [node])
+
+
+def test_devices_of_different_nodes_do_not_add_up_for_one_trial() -> None:
+    node = {"CPU": 9.0, "GPU": 1.0}
+
+    with pytest.raises(LaunchError, match="GPUs per trial"):
+        check_fit(Resources(jobs=1, gpus_per_trial=2.0), [node, node])
 
 
 def test_what_a_killed_driver_has_left_is_ended_and_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,6 +33,15 @@ out, mode, quality = pathlib.Path(spec["results_dir"]), spec["mode"], float(spec
 def report(epoch, **kpi):
     with open(out / "status.json", "a") as stream:
         stream.write(json.dumps({"epoch": epoch, "max_epoch": 3, "status": "RUNNING", "kpi": kpi}) + "\\n")
+rank = os.environ.get("NODE_RANK")
+if rank is not None:
+    names = ("WORLD_SIZE", "NODE_RANK", "MASTER_ADDR", "MASTER_PORT", "NUM_GPU_PER_NODE")
+    (out / f"rank{rank}.json").write_text(json.dumps({name: os.environ[name] for name in names}))
+    if rank != "0":
+        time.sleep(0.3)
+        sys.exit("rank 1 fails" if mode == "fail_rank" else 0)
+    if mode == "fail_rank":
+        time.sleep(300)
 if mode == "fail":
     sys.exit("RuntimeError: nothing works")
 if mode == "hang_first" and out.name == "0000":

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import ray
+
+from automl.launch.base import LaunchRequest
+from automl.launch.scripted import Script, ScriptedLauncher
+from automl.study.directory import StudyDirectory
+from automl.study.trial import TrialState
+from automl.tuning.ray_gang import GangJob, GangShape, free_port, rank_requests
+
+DRIVER = Path(__file__).parent / "gang_driver.py"
+SHAPE = GangShape(nodes=3, cpus=1.0, gpus=2.0)
+
+
+def request_in(directory: Path) -> LaunchRequest:
+    return LaunchRequest(
+        command=("train",), directory=directory, environment={"X": "1"}, log=directory / "train.log", tag="g/0/1"
+    )
+
+
+def test_every_rank_finds_the_rendezvous_and_has_its_own_log(tmp_path: Path) -> None:
+    ranks = rank_requests(request_in(tmp_path), SHAPE, address="10.0.0.1", port=4711)
+
+    shared = {"X": "1", "WORLD_SIZE": "3", "NUM_GPU_PER_NODE": "2", "MASTER_ADDR": "10.0.0.1", "MASTER_PORT": "4711"}
+    assert [rank.environment for rank in ranks] == [{**shared, "NODE_RANK": str(number)} for number in range(3)]
+    assert [rank.log.name for rank in ranks] == ["train.log", "train.node1.log", "train.node2.log"]
+
+
+def test_a_free_port_can_be_bound() -> None:
+    assert 1024 <= free_port() <= 65535
+
+
+class FakeMethod:
+    def __init__(self, answer: object) -> None:
+        self.answer = answer
+
+    def remote(self, *_: object) -> FakeMethod:
+        return self
+
+
+class FakeRunner:
+    """A runner whose rank has ended in some way, or still runs (None)."""
+
+    def __init__(self, status: int | Exception | None) -> None:
+        self.wait = FakeMethod(status)
+        self.kill = FakeMethod(0)
+
+
+@pytest.fixture(autouse=True)
+def _without_ray(monkeypatch: pytest.MonkeyPatch) -> None:
+    def wait(futures: list[FakeMethod], **_: object) -> tuple[list[FakeMethod], list[FakeMethod]]:
+        ended = [future for future in futures if future.answer is not None]
+        return ended, [future for future in futures if future.answer is None]
+
+    def get(future: FakeMethod) -> object:
+        if isinstance(future.answer, Exception):
+            raise future.answer
+        return future.answer
+
+    monkeypatch.setattr(ray, "wait", wait)
+    monkeypatch.setattr(ray, "get", get)
+
+
+def gang(directory: Path, head: Script, *others: Any) -> GangJob:  # noqa: ANN401 # statuses, errors or None
+    job = ScriptedLauncher(lambda _: head).launch(request_in(directory))
+    return GangJob(job, [FakeRunner(other) for other in others])
+
+
+def test_a_gang_has_ended_well_when_every_rank_has(tmp_path: Path) -> None:
+    assert gang(tmp_path, Script(exit_status=0), 0, 0).poll() == 0
+    assert gang(tmp_path, Script(exit_status=0), 0, None).poll() is None
+    assert gang(tmp_path, Script(exit_status=None), 0, 0).poll() is None
+
+
+def test_the_first_rank_that_fails_ends_the_gang_with_its_status(tmp_path: Path) -> None:
+    assert gang(tmp_path, Script(exit_status=None), None, 7).poll() == 7
+    assert gang(tmp_path, Script(exit_status=5), None, None).poll() == 5
+
+
+def test_a_lost_node_makes_the_gang_lost(tmp_path: Path) -> None:
+    job = gang(tmp_path, Script(exit_status=None), None, ray.exceptions.RayActorError())
+
+    assert job.poll() == -signal.SIGKILL
+    assert job.was_lost
+
+
+def test_a_killed_gang_keeps_its_status(tmp_path: Path) -> None:
+    job = gang(tmp_path, Script(exit_status=None), None)
+
+    job.kill(grace_s=0.0)
+
+    assert job.poll() == -signal.SIGTERM
+    assert not job.was_lost
+
+
+@pytest.mark.slow
+def test_a_trial_runs_on_two_nodes_and_fails_as_a_whole(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, DRIVER, tmp_path, "good", "fail_rank", "good"], check=True, timeout=280)
+
+    results = StudyDirectory(tmp_path / "study").read_results()
+    assert [result.state for result in results] == [TrialState.COMPLETED, TrialState.FAILED, TrialState.COMPLETED]
+    ranks = [json.loads((tmp_path / f"study/trials/0000/rank{n}.json").read_text(encoding="utf-8")) for n in (0, 1)]
+    assert [rank["NODE_RANK"] for rank in ranks] == ["0", "1"]
+    assert {rank["WORLD_SIZE"] for rank in ranks} == {"2"}
+    assert len({rank["MASTER_PORT"] for rank in ranks}) == 1
