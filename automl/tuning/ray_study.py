@@ -13,6 +13,7 @@ import os
 import secrets
 import signal
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from automl.errors import InterruptedStudyError, LaunchError
@@ -74,11 +75,13 @@ def execute_study(
     program = build_command(plan.skill.actions[plan.action].command, location.directory)[0]
     log = location.directory / "warm_server.log"
     location.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with _warm_server(session, program, log, is_wanted=launcher == "warm"):
-        opening = threading.Thread(target=loop.open, name="open study")
-        opening.start()
+    with (
+        _warm_server(session, program, log, is_wanted=launcher == "warm"),
+        ThreadPoolExecutor(max_workers=1, thread_name_prefix="open study") as pool,
+    ):
+        opening = pool.submit(loop.open)
         with ray_session(plan.resources, location.ray_address) as folder:
-            opening.join()
+            opening.result()
             _run(plan, loop, folder, session=session, program=program, log=log, kind=launcher)
     result = loop.close()
     if loop.is_interrupted:

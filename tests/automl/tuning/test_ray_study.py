@@ -15,6 +15,7 @@ import pytest
 from automl.launch.leftovers import find_leftovers
 from automl.study.directory import StudyDirectory
 from automl.study.trial import FailureKind, TrialState
+from automl.tuning import ray_study
 from automl.tuning.ray_study import execute_study
 from automl.tuning.trial_tasks import study_tag
 from tests.automl.tuning.toy_study import ListSearcher, ListTracker, ThresholdRule, toy_location, toy_plan
@@ -184,6 +185,26 @@ def test_a_killed_study_leaves_no_process_and_is_resumed_with_its_open_trials(
     assert [entry.state for entry in result.trials] == [TrialState.COMPLETED] * 3
     assert [entry.attempt for entry in result.trials] == [1, 2, 2]
     assert [entry.directory for entry in result.trials] == ["trials/0000", "trials/0001.2", "trials/0002.2"]
+
+
+def test_a_study_that_cannot_be_opened_is_an_error_and_nothing_is_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ray_study, "ray_session", lambda *_: contextlib.nullcontext(tmp_path))
+    (tmp_path / "study").mkdir()
+    (tmp_path / "study" / "trials").write_text("a file where a folder should be", encoding="utf-8")
+    searcher = ListSearcher([{"mode": "good", "quality": 0.5}])
+
+    with pytest.raises(FileExistsError):
+        execute_study(
+            toy_plan(tmp_path / "skill", trials=1),
+            toy_location(tmp_path),
+            searcher=searcher,
+            rule=ThresholdRule(),
+            launcher="local",
+        )
+
+    assert searcher.asked == 0
 
 
 @pytest.mark.slow
