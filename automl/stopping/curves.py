@@ -59,6 +59,16 @@ class CurveRule(StoppingRule):
             return None
         return max((value for at, value in curve.items() if at <= epoch), default=None)
 
+    def top_of(self, trial: int) -> tuple[float, int]:
+        """Return the best value of a trial that has reported, and the first epoch that reached it."""
+        curve = self._best[trial]
+        top = max(curve.values())
+        return top, min(epoch for epoch, value in curve.items() if value == top)
+
+    def best_of_others(self, trial: int) -> float | None:
+        """Return the best value of any other trial, or None if none has reported."""
+        return max((max(c.values()) for other, c in self._best.items() if other != trial and c), default=None)
+
     def peers_at(self, trial: int, epoch: int) -> list[float]:
         """Return the best values up to an epoch of the other trials that have come that far."""
         found = [self.best_at(other, epoch) for other in tuple(self._best) if other != trial]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from automl.errors import ConfigurationError, Problem
 from automl.stopping.asha import AshaRule, HyperbandRule
+from automl.stopping.auto import AutoRule
 from automl.stopping.curves import NoRule
 from automl.stopping.rungs import grace_epochs, rung_epochs
 from automl.stopping.simple import IEpochRule, MedianRule, PatienceRule
@@ -25,7 +26,6 @@ OPTIONS: tuple[str, ...] = ("grace_epochs", "warmup_epochs", "eta", "patience_ep
 
 # Rungs of a study whose number of epochs is unknown end here.
 _MANY_EPOCHS = 100_000
-_ASHA_PAYS_FROM = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,13 +37,10 @@ class _Settings:
     eta: float
     keep: int
     patience: int
-    trials: int
 
 
 def _auto(settings: _Settings) -> CurveRule:
-    if settings.trials >= _ASHA_PAYS_FROM:
-        return AshaRule(settings.rungs, settings.eta)
-    return MedianRule(settings.grace)
+    return AutoRule(MedianRule(settings.grace), settings.patience, settings.grace)
 
 
 _BUILDERS: dict[str, Callable[[_Settings], CurveRule]] = {
@@ -94,7 +91,6 @@ def make_rule(
         eta=eta,
         keep=int(_number(chosen, "keep_trials", math.ceil(trials / eta**2))),
         patience=int(_number(chosen, "patience_epochs", max(5, math.ceil((max_epochs or 0) / 5)))),
-        trials=trials,
     )
     rule = _BUILDERS[name](settings)
     rule.show_as(-1.0 if direction is Direction.MINIMIZE else 1.0)

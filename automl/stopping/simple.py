@@ -79,9 +79,7 @@ class PatienceRule(CurveRule):
         self._grace = grace
 
     def _decide(self, report: Report) -> Verdict:
-        curve = self._best[report.trial]
-        top = max(curve.values())
-        reached = min(epoch for epoch, value in curve.items() if value == top)
+        top, reached = self.top_of(report.trial)
         waited = report.epoch - reached
         if report.epoch + 1 < self._grace or waited < self._patience:
             return GO_ON
