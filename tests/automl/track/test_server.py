@@ -1,0 +1,72 @@
+"""The server starts on loopback, and says clearly why it cannot."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import socket
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+from urllib.request import urlopen
+
+import pytest
+
+from automl.errors import LaunchError
+from automl.track.server import serve, server_url
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
+    (tmp_path / "mlflow.db").touch()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+
+        with pytest.raises(LaunchError, match=f"cannot listen on port {port}"):
+            serve(tmp_path, port)
+
+
+def test_a_results_folder_without_a_record_is_named(tmp_path: Path) -> None:
+    with pytest.raises(LaunchError, match=str(tmp_path / "mlflow.db")):
+        serve(tmp_path, 5000)
+
+
+def test_the_address_leads_to_the_runs_of_an_experiment() -> None:
+    assert server_url(5000) == "http://127.0.0.1:5000/"
+    assert server_url(5000, "7") == "http://127.0.0.1:5000/#/experiments/7/runs"
+
+
+@pytest.mark.slow
+def test_the_server_answers_until_it_is_interrupted(tmp_path: Path) -> None:
+    (tmp_path / "mlflow.db").touch()
+    port = free_port()
+    program = f"from pathlib import Path; from automl.track.server import serve; serve(Path({str(tmp_path)!r}), {port})"
+    with subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.DEVNULL) as server:
+        answer = 0
+        for _ in range(600):
+            with contextlib.suppress(OSError), urlopen(server_url(port), timeout=2) as page:  # noqa: S310 # ours, http
+                answer = page.status
+                break
+            time.sleep(0.2)
+        server.send_signal(signal.SIGINT)
+        assert server.wait(timeout=60) == 0
+
+    assert answer == 200
+    assert not _listens(port)
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
