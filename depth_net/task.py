@@ -21,6 +21,7 @@ from depth_net.errors import WeightsError
 from depth_net.losses import loss_of
 from depth_net.metrics import DepthMetrics
 from depth_net.model.family import ModelType
+from depth_net.model.published_state import publish
 from depth_net.model.weights import METADATA_KEY, metadata_of
 from depth_net.optim import build_optimizer, build_scheduler
 from depth_net.training.baseline import ConstantBaseline, OutputSpread
@@ -188,6 +189,7 @@ class DepthTask(LightningModule):
     @override
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         dataset = self.config.dataset
+        publish(self.model, checkpoint["state_dict"], "model.")  # FSDP leaves it to us
         checkpoint[METADATA_KEY] = {
             **metadata_of(self.model, min_depth_m=dataset.min_depth),
             "input_mean": list(dataset.val_dataset.augmentation.input_mean),

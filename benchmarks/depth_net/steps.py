@@ -106,9 +106,10 @@ class Timing:
 def build(variant: Variant, encoder: str, device: torch.device) -> tuple[nn.Module, torch.optim.Optimizer]:
     """Make the model of a variant and its optimiser, both with the head at ten times the learning rate."""
     torch.manual_seed(0)
-    model: nn.Module
+    model: PublishedModel | DepthAnything
     if variant.published:
         model = PublishedModel(encoder, MAX_DEPTH_M).to(device)
+        encoder_part, head_part = list(model.pretrained.parameters()), list(model.metric_depth_head.parameters())
     else:
         model = DepthAnything(
             encoder=encoder,
@@ -117,10 +118,9 @@ def build(variant: Variant, encoder: str, device: torch.device) -> tuple[nn.Modu
             activation_checkpointing=variant.checkpointing,
             resize=variant.resize,
         ).to(device)
-    if variant.channels_last:
-        model.get_submodule("metric_depth_head").to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    encoder_part = [p for name, p in model.named_parameters() if name.startswith("pretrained") and p.requires_grad]
-    head_part = [p for name, p in model.named_parameters() if "depth_head" in name and p.requires_grad]
+        if variant.channels_last:
+            model.use_channels_last()
+        encoder_part, head_part = list(model.encoder_parameters()), list(model.head_parameters())
     groups = [{"params": encoder_part, "lr": 5e-6}, {"params": head_part, "lr": 5e-5}]
     optimizer = torch.optim.AdamW(groups, weight_decay=1e-4, fused=None if variant.published else True)
     if variant.compiled is Compiled.WHOLE:

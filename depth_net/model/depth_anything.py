@@ -1,8 +1,9 @@
 """Depth Anything V2, relative and metric: transformers' modules under the parameter names of the published weights.
 
-The modules are built in `depth_net.model.network`. `state_dict()` is in the published layout: `pretrained.*` for the encoder and `depth_head.*` (relative) or
-`metric_depth_head.*` (metric) for the head, so that inside a Lightning module called `model` a checkpoint has the names
-of the container's. Reading files is in `depth_net.model.weights`; nothing here touches a disk.
+The modules are built in `depth_net.model.network`. `state_dict()` is in the published layout: `pretrained.*` for the
+encoder and `depth_head.*` (relative) or `metric_depth_head.*` (metric) for the head, so that inside a Lightning module
+called `model` a checkpoint has the names of the container's. Reading files is in `depth_net.model.weights`; nothing
+here touches a disk.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 from depth_net.errors import SpecError
 from depth_net.model.encoders import ENCODERS, PATCH
@@ -31,6 +33,7 @@ FIRST_RELATIVE_OUTPUT = 0.5
 """Bias of the last layer of a new relative head. With a bias of 0 about every third random head starts below its final
 ReLU everywhere, where no gradient can lift it again (measured: 0 of 4 runs died with 0.5)."""
 
+_CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
 HEAD_NAMES = {ModelType.RELATIVE: "depth_head", ModelType.METRIC: "metric_depth_head"}
 
 
@@ -69,12 +72,9 @@ class DepthAnything(PublishedState):
         self.model_type = model_type
         self.max_depth_m = max_depth_m
         self.shape = ENCODERS[encoder]
+        self.activation_checkpointing = activation_checkpointing
         self._freeze_what_never_runs()
         self._draw_initial_weights(convolution_init)
-        if activation_checkpointing:
-            # Nothing in a block is random, so the generator state need not be kept for the second forward pass.
-            options = {"use_reentrant": False, "preserve_rng_state": False}
-            self.network.gradient_checkpointing_enable(gradient_checkpointing_kwargs=options)
 
     def forward(self, images: Tensor) -> Tensor:
         """Predict one map per image.
@@ -130,7 +130,11 @@ class DepthAnything(PublishedState):
         tokens = backbone.embeddings(images)
         taps = []
         for index, block in enumerate(backbone.encoder.layer):
-            tokens = block(tokens)
+            if self.activation_checkpointing and self.training:
+                # Nothing in a block is random, so the generator state need not be kept for the second forward pass.
+                tokens = checkpoint(block, tokens, use_reentrant=False, preserve_rng_state=False)
+            else:
+                tokens = block(tokens)
             if index in self.shape.taps:
                 taps.append(backbone.layernorm(tokens))
         return taps
@@ -144,12 +148,11 @@ class DepthAnything(PublishedState):
         self.network.neck.fusion_stage.layers[0].residual_layer1.requires_grad_(requires_grad=False)
 
     def _draw_initial_weights(self, convolution_init: ConvolutionInit) -> None:
+        drawn_normally = (nn.Linear, *_CONVOLUTIONS) if convolution_init == "transformers" else (nn.Linear,)
         for module in self.network.modules():
-            if isinstance(module, nn.Linear):
+            if isinstance(module, drawn_normally):
                 _draw_normal(module)
-            elif isinstance(module, nn.Conv2d | nn.ConvTranspose2d) and convolution_init == "transformers":
-                _draw_normal(module)
-            elif isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.LayerNorm):
+            elif isinstance(module, (nn.LayerNorm, *_CONVOLUTIONS)):
                 module.reset_parameters()
         embeddings = self.network.backbone.embeddings
         nn.init.trunc_normal_(embeddings.position_embeddings, std=INITIAL_STANDARD_DEVIATION)

@@ -15,7 +15,7 @@ import math
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 from transformers.models.depth_anything.configuration_depth_anything import DepthAnythingConfig
 from transformers.models.depth_anything.modeling_depth_anything import (

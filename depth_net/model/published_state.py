@@ -46,6 +46,14 @@ class PublishedState(nn.Module):
         self.register_load_state_dict_pre_hook(_take_apart)
         self.register_load_state_dict_post_hook(_rename_missing)
 
+    def layers(self) -> dict[str, tuple[str, ...]]:
+        """Published name of a layer with parameters -> live names of the modules that it joins."""
+        found: dict[str, tuple[str, ...]] = {}
+        for name, parts in self.parts.items():
+            layer, _, _ = name.rpartition(".")
+            found.setdefault(layer, tuple(part.rpartition(".")[0] for part in parts))
+        return found
+
 
 def publish(module: PublishedState, state: MutableMapping[str, Any], prefix: str) -> None:
     """Give a state published names, in place; names that are published already stay.
@@ -69,9 +77,7 @@ def _publish(module: PublishedState, state: MutableMapping[str, Any], prefix: st
         publish(module, state, prefix)
 
 
-def _take_apart(
-    module: PublishedState, state: MutableMapping[str, Tensor], prefix: str, *_: object
-) -> None:
+def _take_apart(module: PublishedState, state: MutableMapping[str, Tensor], prefix: str, *_: object) -> None:
     for name, parts in module.parts.items():
         if prefix + name in state:
             tensors = split_rows(state.pop(prefix + name), len(parts))

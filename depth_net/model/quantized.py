@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor, nn
 
 from depth_net.errors import SpecError, WeightsError
+from depth_net.model.rows import is_plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -45,7 +46,7 @@ class LayerRule:
     """What to do with the layers that a pattern matches.
 
     Attributes:
-        pattern: Shell-style pattern of a qualified layer name or of a class name, e.g. ``pretrained.blocks.*`` or
+        pattern: Shell-style pattern of a published layer name or of a class name, e.g. ``pretrained.blocks.*`` or
             ``Linear``.
         weight_type: The format; None leaves the layers as they are.
     """
@@ -79,13 +80,18 @@ def read_rules(layers: Sequence[Mapping[str, Any]]) -> tuple[LayerRule, ...]:
     )
 
 
-def choose_layers(model: nn.Module, rules: Sequence[LayerRule], skip: Sequence[str] = ()) -> Mapping[str, WeightType]:
+def choose_layers(
+    model: DepthAnything, rules: Sequence[LayerRule], skip: Sequence[str] = ()
+) -> Mapping[str, WeightType]:
     """Find the layers to quantise: Linear ones that the last matching rule gives a format and no pattern skips.
+
+    Returns:
+        Published layer names, e.g. ``pretrained.blocks.0.attn.qkv``, and their formats.
 
     Raises:
         SpecError: nothing is left, or a rule matches no layer at all.
     """
-    layers = {name: layer for name, layer in model.named_modules() if name and not list(layer.children())}
+    layers = {name: model.get_submodule(parts[0]) for name, parts in model.layers().items()}
     chosen: dict[str, WeightType] = {}
     for rule in rules:
         matched = [name for name, layer in layers.items() if rule.matches(name, layer)]
@@ -110,8 +116,8 @@ def choose_layers(model: nn.Module, rules: Sequence[LayerRule], skip: Sequence[s
     return kept
 
 
-def quantize_layers(model: nn.Module, layers: Mapping[str, WeightType]) -> None:
-    """Replace the weights of the named Linear layers, in place. Biases and everything else stay as they are."""
+def quantize_layers(model: DepthAnything, layers: Mapping[str, WeightType]) -> None:
+    """Replace the weights of Linear layers, given by published name, in place; everything else stays as it is."""
     from torchao.quantization import (  # noqa: PLC0415  # seconds to import, for two actions
         Float8WeightOnlyConfig,
         Int8WeightOnlyConfig,
@@ -120,7 +126,7 @@ def quantize_layers(model: nn.Module, layers: Mapping[str, WeightType]) -> None:
 
     makers = {WeightType.INT8: Int8WeightOnlyConfig, WeightType.FP8: Float8WeightOnlyConfig}
     for kind in WeightType:
-        names = {name for name, wanted in layers.items() if wanted is kind}
+        names = {part for name, wanted in layers.items() if wanted is kind for part in model.layers()[name]}
         if names:
             # set_inductor_config would change global settings of the compiler of a caller that trains on.
             quantize_(model, makers[kind](set_inductor_config=False), filter_fn=lambda _, name, of=names: name in of)
@@ -141,7 +147,7 @@ def is_quantized(weights: LoadedWeights) -> bool:
 
 def is_quantized_tensor(tensor: Tensor) -> bool:
     """Whether a tensor is of a subclass that holds something else than its elements."""
-    return type(tensor) not in (Tensor, nn.Parameter)
+    return not is_plain(tensor)
 
 
 def restore_quantized(model: DepthAnything, weights: LoadedWeights) -> None:

@@ -185,7 +185,7 @@ def test_a_constant_output_is_told_with_a_code(tmp_path: Path, monkeypatch: pyte
     spec = write_spec(tmp_path)
 
     def constant(self: DepthTask, batch: Any, batch_idx: int) -> Tensor:  # noqa: ANN401 - Lightning's signature
-        for parameter in self.model.head.parameters():
+        for parameter in self.model.head_parameters():
             parameter.data.zero_()
         return DepthTask_step(self, batch, batch_idx)
 

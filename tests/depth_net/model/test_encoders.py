@@ -19,9 +19,3 @@ def test_taps_are_ascending_and_the_last_block_is_one(name: str) -> None:
     assert list(shape.taps) == sorted(set(shape.taps))
     assert shape.taps[-1] == shape.depth - 1
     assert shape.width % shape.heads == 0
-
-
-def test_the_gated_encoder_keeps_two_thirds_of_the_hidden_width() -> None:
-    assert ENCODERS["vitg"].hidden == 4096
-    assert ENCODERS["vitl"].hidden == 4096
-    assert ENCODERS["vits"].hidden == 1536

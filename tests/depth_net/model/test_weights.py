@@ -29,6 +29,14 @@ def assert_same_weights(model: DepthAnything, state: dict[str, Tensor]) -> None:
         assert torch.equal(own[name], tensor), name
 
 
+def encoder_of(model: DepthAnything) -> dict[str, Tensor]:
+    return {name: tensor for name, tensor in model.state_dict().items() if name.startswith("pretrained.")}
+
+
+def save_backbone(model: DepthAnything, path: Path, **more: Tensor) -> None:
+    torch.save({name.removeprefix("pretrained."): tensor for name, tensor in encoder_of(model).items()} | more, path)
+
+
 def save_transformers_folder(folder: Path, model: DepthAnything) -> Path:
     folder.mkdir()
     state = to_transformers_keys(model.state_dict(), TransformersNames.CLASSIC)
@@ -66,17 +74,17 @@ def test_checkpoints_of_every_kind_restore_the_same_model(tmp_path: Path, model_
 
 def test_a_dinov2_backbone_fills_the_encoder_and_leaves_the_head(tmp_path: Path) -> None:
     donor = make_model(RELATIVE)
-    backbone = {f"pretrained.{name}": tensor for name, tensor in donor.pretrained.state_dict().items()}
-    torch.save(donor.pretrained.state_dict(), tmp_path / "dinov2_vit_pretrain.pth")
+    backbone = encoder_of(donor)
+    save_backbone(donor, tmp_path / "dinov2_vit_pretrain.pth")
     model = make_model(METRIC, seed=1)
-    head = {name: tensor.clone() for name, tensor in model.head.state_dict().items()}
+    head = {name: tensor.clone() for name, tensor in model.state_dict().items() if "head" in name}
 
     weights = load_weights(tmp_path / "dinov2_vit_pretrain.pth")
     apply_weights(model, weights, is_starting_point=True)
 
     assert (weights.layout, weights.has_head, weights.family) == (Layout.DINOV2, False, None)
     assert_same_weights(model, backbone)
-    assert all(torch.equal(tensor, head[name]) for name, tensor in model.head.state_dict().items())
+    assert all(torch.equal(model.state_dict()[name], tensor) for name, tensor in head.items())
     with pytest.raises(WeightsError, match="the head: found a backbone alone"):
         apply_weights(model, weights)
 
@@ -165,7 +173,7 @@ def test_the_wrong_encoder_is_named_instead_of_its_hundreds_of_shapes(tmp_path: 
 
 def test_weights_of_another_model_are_refused_with_their_first_names(tmp_path: Path) -> None:
     torch.save({"layer1.0.conv1.weight": torch.zeros(1)}, tmp_path / "resnet.pth")
-    torch.save({**make_model().pretrained.state_dict(), "register_tokens": torch.zeros(1)}, tmp_path / "reg4.pth")
+    save_backbone(make_model(), tmp_path / "reg4.pth", register_tokens=torch.zeros(1))
     torch.save({"pretrained.cls_token": torch.zeros(1, 1, 512)}, tmp_path / "wide.pth")
     cases = {"resnet": "weights of another model (first names: layer1.0.conv1.weight)", "reg4": "register tokens"}
     for name, text in {**cases, "wide": "an encoder 512 wide with 0 blocks"}.items():

@@ -28,11 +28,9 @@ def draw_strong_weights(model: nn.Module) -> None:
     """Draw weights large enough that a wrong sampling point or a swapped matrix shows in the output."""
     with torch.no_grad():
         for name, parameter in model.named_parameters():
-            if name.endswith("gamma"):
+            if name.endswith("lambda1"):
                 parameter.uniform_(0.05, 0.3)
-            elif parameter.ndim > 1 and "pretrained" not in name:
-                parameter.normal_(std=1 / parameter[0].numel() ** 0.5)
-            elif name.endswith(("pos_embed", "cls_token")):
+            elif name.endswith(("position_embeddings", "cls_token")):
                 parameter.normal_(std=0.5)
             elif parameter.ndim > 1:
                 parameter.normal_(std=1 / parameter[0].numel() ** 0.5)
