@@ -3,10 +3,13 @@
 Running trials are given the values the model expects there, so several slots do not try the same thing. The kernel of a
 proposal is fitted to every trial but the one that ended last, so it can be fitted while that trial still runs: what is
 left when a slot becomes free takes a few milliseconds. Several objectives become one with weights drawn per trial.
+Where trials have diverged, a second process tells how likely a point is to: that was measured to be better than giving
+them a bad value, which also keeps the sampler away from good points beside them (benchmarks, suite B).
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,10 +28,39 @@ if TYPE_CHECKING:
     from automl.space.parameters import Scalar, SearchSpace
 
 _WEIGHTS_PURPOSE = 404
+# One value has no shape.
+_TWO = 2
+# Standard deviation below which a chance is not trusted to be 0 or 1.
+_LEAST_DOUBT = 0.1
 _SPREAD = 1000
 _NEARBY = 400
 _CLOSER = 150
 _REFINEMENTS = (0.1, 0.05, 0.02)
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """What a point promises.
+
+    Attributes:
+        model: Of the values; trials that diverged are not in it while there is a ``chance``.
+        best: What it expects of the best trial.
+        chance: Of +1 for trials that ended and -1 for those that diverged; None where none did.
+    """
+
+    model: Posterior
+    best: float
+    chance: Posterior | None
+
+    def of(self, features: np.ndarray) -> np.ndarray:
+        """Return the logarithm of expected improvement times the chance not to diverge, shape (m,)."""
+        gain = log_expected_improvement(*self.model.predict(features), self.best)
+        if self.chance is None:
+            return gain
+        from scipy.special import log_ndtr  # noqa: PLC0415 - scipy is needed only where a model is fitted
+
+        mean, deviation = self.chance.predict(features)
+        return np.asarray(gain + log_ndtr(mean / np.maximum(deviation, _LEAST_DOUBT)))
 
 
 class GaussianProcessSampler(Sampler):
@@ -76,7 +108,7 @@ class GaussianProcessSampler(Sampler):
     def _most_promising(self, lesson: Lesson, number: int, kernel: Kernel) -> dict[str, Scalar]:
         generator = generator_for(self._seed, number)
         points = self._encoder.snap(self._encoder.points(lesson.assignments))
-        model, best = self._conditioned(lesson, kernel)
+        promise = self._conditioned(lesson, kernel)
         order = np.argsort(lesson.values)[::-1]
         centres = points[order[:5]]
         candidates = np.vstack(
@@ -85,16 +117,23 @@ class GaussianProcessSampler(Sampler):
                 nearby_candidates(self._encoder, centres, _NEARBY, 0.15, generator),
             ]
         )
-        gains = self._gain(model, candidates, best)
+        gains = promise.of(self._encoder.features(candidates))
         for scale in _REFINEMENTS:
             top = candidates[np.argsort(gains)[::-1][:10]]
             closer = nearby_candidates(self._encoder, top, _CLOSER, scale, generator)
             candidates = np.vstack([top, closer])
-            gains = self._gain(model, candidates, best)
+            gains = promise.of(self._encoder.features(candidates))
         return self._first_new(lesson, candidates[np.argsort(gains)[::-1]])
 
-    def _conditioned(self, lesson: Lesson, kernel: Kernel) -> tuple[Posterior, float]:
+    def _conditioned(self, lesson: Lesson, kernel: Kernel) -> Promise:
         features, values, noise = self._training(lesson)
+        finite = ~lesson.diverged
+        chance = None
+        if self._separates(finite):
+            signs = np.where(finite, 1.0, -1.0)
+            chance = Posterior(features, signs, noise, kernel, self._encoder.groups)
+            features, noise = features[finite], noise[finite]
+            values = scores(lesson.values[finite], lesson.diverged[finite])
         model = Posterior(features, values, noise, kernel, self._encoder.groups)
         best = float(model.predict(features)[0].max())
         if lesson.pending:
@@ -104,11 +143,11 @@ class GaussianProcessSampler(Sampler):
             values = np.concatenate([values, expected])
             noise = np.concatenate([noise, np.ones(len(expected))])
             model = Posterior(features, values, noise, kernel, self._encoder.groups)
-        return model, best
+        return Promise(model, best, chance)
 
-    def _gain(self, model: Posterior, candidates: np.ndarray, best: float) -> np.ndarray:
-        mean, deviation = model.predict(self._encoder.features(candidates))
-        return log_expected_improvement(mean, deviation, best)
+    def _separates(self, finite: np.ndarray) -> bool:
+        """Tell whether diverged trials are a constraint: some are there, and two finite ones to learn values from."""
+        return not finite.all() and int(finite.sum()) >= _TWO
 
     def _first_new(self, lesson: Lesson, ranked: np.ndarray) -> dict[str, Scalar]:
         seen = [dict(a) for a in (*lesson.assignments, *lesson.pending)]
@@ -121,7 +160,7 @@ class GaussianProcessSampler(Sampler):
 
 def _has_shape(lesson: Lesson) -> bool:
     """Tell whether there is anything to fit: two different values."""
-    return len(lesson.values) > 1 and float(np.ptp(scores(lesson.values, lesson.diverged))) > 0.0
+    return len(lesson.values) >= _TWO and float(np.ptp(scores(lesson.values, lesson.diverged))) > 0.0
 
 
 def _without_last(history: History) -> History:

@@ -3,7 +3,7 @@
 - A completed trial counts with its value.
 - A stopped one counts with its value completed by what its peers gained from the same epoch on, never above the best
   completed value, and with more noise.
-- A diverged one counts as no better than the worst finite value.
+- A diverged one counts as no better than the worst finite value, and is marked.
 - A failed one is left out: it says nothing about the assignment.
 - A running one is a point without a value.
 """

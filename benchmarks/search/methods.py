@@ -19,7 +19,7 @@ from automl.search.searcher import JournalSearcher
 from automl.search.starting_points import starting_points
 from automl.study.model import Direction, Objective
 from automl.study.trial import TrialResult, TrialState
-from benchmarks.search.constrained import ConstrainedSampler
+from benchmarks.search.penalised import PenalisedSampler
 
 if TYPE_CHECKING:
     from automl.space.parameters import SearchSpace
@@ -63,8 +63,8 @@ class Ours(Method):
             name="benchmark", space=space, seed=seed, sampler=sampler, objectives=objectives, first_trials=starts
         )
         file = Path(self._folder.name) / "journal.log"
-        if sampler == "constrained":
-            alternative = ConstrainedSampler(space, seed, Opening(space, seed, near=0))
+        if sampler == "penalised":
+            alternative = PenalisedSampler(space, seed, Opening(space, seed, near=0))
             self._searcher = JournalSearcher(
                 plan, Journal(file, "b", objectives), alternative, starting_points(plan, ())
             )

@@ -34,7 +34,7 @@ RULES = ("none", "auto", "asha", "hyperband", "median", "i_epoch", "patience")
 PAIRS = (
     *(("ours:auto", rule) for rule in RULES),
     ("ours:gp", "none"),
-    ("ours:constrained", "none"),
+    ("ours:penalised", "none"),
     ("ours:random", "none"),
     ("ours:random", "i_epoch"),
     ("ours:random", "auto"),
