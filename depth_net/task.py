@@ -189,7 +189,7 @@ class DepthTask(LightningModule):
     @override
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         dataset = self.config.dataset
-        publish(self.model, checkpoint["state_dict"], "model.")  # FSDP leaves it to us
+        publish(self.model, checkpoint.get("state_dict", {}), "model.")  # FSDP leaves it to us
         checkpoint[METADATA_KEY] = {
             **metadata_of(self.model, min_depth_m=dataset.min_depth),
             "input_mean": list(dataset.val_dataset.augmentation.input_mean),

@@ -109,7 +109,10 @@ def build(variant: Variant, encoder: str, device: torch.device) -> tuple[nn.Modu
     model: PublishedModel | DepthAnything
     if variant.published:
         model = PublishedModel(encoder, MAX_DEPTH_M).to(device)
-        encoder_part, head_part = list(model.pretrained.parameters()), list(model.metric_depth_head.parameters())
+        encoder_part, head_part = (
+            list(model.pretrained.parameters()),
+            list(model.get_submodule("metric_depth_head").parameters()),
+        )
     else:
         model = DepthAnything(
             encoder=encoder,

@@ -91,14 +91,15 @@ class PublishedEmbeddings(Dinov2Embeddings):
     def interpolate_pos_encoding(self, embeddings: Tensor, height: int, width: int) -> Tensor:
         """Position embeddings for an image of `height` x `width` pixels; `embeddings` is not read."""
         del embeddings
-        return position_embedding(self.position_embeddings, height // PATCH, width // PATCH)
+        # A tracer hands tensors over; in an exported file the size of the input is fixed.
+        return position_embedding(self.position_embeddings, int(height) // PATCH, int(width) // PATCH)
 
 
 class ProjectingNeck(DepthAnythingNeck):
     """transformers' neck; each fusion stage projects before it enlarges."""
 
     def __init__(self, config: DepthAnythingConfig, *, resize: Resize) -> None:
-        super().__init__(config)
+        super().__init__(config)  # type: ignore[no-untyped-call]  # transformers annotates in part
         self.resize = resize
 
     def forward(
@@ -136,7 +137,7 @@ class Float32Head(DepthAnythingDepthEstimationHead):
     """transformers' head without its final activation, the last layer in float32."""
 
     def __init__(self, config: DepthAnythingConfig, *, resize: Resize) -> None:
-        super().__init__(config)
+        super().__init__(config)  # type: ignore[no-untyped-call]  # transformers annotates in part
         self.resize = resize
 
     def forward(self, hidden_states: list[Tensor], patch_height: int, patch_width: int) -> Tensor:

@@ -42,9 +42,9 @@ class PublishedState(nn.Module):
             for name, parts in parts_of_published(names).items()
         }
         """Published name of a parameter -> live names of the parameters whose rows it joins."""
-        self.register_state_dict_post_hook(_publish)
-        self.register_load_state_dict_pre_hook(_take_apart)
-        self.register_load_state_dict_post_hook(_rename_missing)
+        self.register_state_dict_post_hook(_publish)  # type: ignore[no-untyped-call]  # PyTorch annotates in part
+        self.register_load_state_dict_pre_hook(_take_apart)  # type: ignore[no-untyped-call]
+        self.register_load_state_dict_post_hook(_rename_missing)  # type: ignore[no-untyped-call]
 
     def layers(self) -> dict[str, tuple[str, ...]]:
         """Published name of a layer with parameters -> live names of the modules that it joins."""

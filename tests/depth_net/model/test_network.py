@@ -81,9 +81,9 @@ def test_weights_are_drawn_as_in_the_published_training() -> None:
         assert float(state[name].std()) == pytest.approx(0.02, rel=0.1), name
     uniform = state["metric_depth_head.scratch.layer4_rn.weight"]
     assert float(uniform.abs().max()) == pytest.approx(1 / uniform[0].numel() ** 0.5, rel=0.02)
-    assert state["pretrained.blocks.2.ls1.gamma"].unique().tolist() == [1]
-    assert state["pretrained.mask_token"].unique().tolist() == [0]
-    assert state["pretrained.blocks.0.attn.qkv.bias"].unique().tolist() == [0]
+    assert state["pretrained.blocks.2.ls1.gamma"].tolist() == [1] * SHAPE.width
+    assert not state["pretrained.mask_token"].any()
+    assert not state["pretrained.blocks.0.attn.qkv.bias"].any()
 
 
 def test_the_map_has_fourteen_pixels_per_patch_for_odd_and_even_grids() -> None:
@@ -96,7 +96,7 @@ def test_the_last_layer_stays_in_float32_under_autocast() -> None:
         raw = decode(make_model(), 2, 3)
 
     assert raw.dtype == torch.float32
-    assert len(raw.unique()) > 256  # a bfloat16 result of one sign and magnitude has far fewer levels
+    assert len(set(raw.flatten().tolist())) > 256  # a bfloat16 result of one sign and magnitude has far fewer levels
 
 
 def test_only_what_never_runs_is_frozen() -> None:
