@@ -153,15 +153,11 @@ def run_ours(tasks: Sequence[Task], jobs: int) -> None:
     from automl.tuning.ray_study import execute_study  # noqa: PLC0415 - opens Ray
 
     study = tasks[0].folder.parent.parent
-    folders = {index: task.behaviour for index, task in enumerate(tasks)}
-    (study / "behaviours.json").write_text(json.dumps(folders), encoding="utf-8")
-    script = (
-        f"folder=$(dirname {{config_path}}); n=$(basename $folder | sed 's/^0*//'); "
-        f'exec {sys.executable} -S -E {TRAINER} $folder $(sed "s/.*\\"${{n:-0}}\\": \\"\\([a-z]*\\)\\".*/\\1/" '
-        f"{study / 'behaviours.json'})"
-    )
+    behaviours = study / "behaviours.json"
+    behaviours.write_text(json.dumps([task.behaviour for task in tasks]), encoding="utf-8")
+    command = f"{sys.executable} -S -E {TRAINER} {{config_path}} {behaviours}"
     execute_study(
-        our_plan(script, study, len(tasks), jobs),
+        our_plan(command, study, len(tasks), jobs),
         StudyLocation(directory=study, tracking_uri=""),
         searcher=ListSearcher(tasks),
         rule=make_rule("none", max_epochs=1, trials=len(tasks)),

@@ -1,6 +1,7 @@
 """The trainer of the benchmark: does nothing and ends, or diverges with a process tree that does not want to die.
 
     trainer.py FOLDER ends|diverges
+    trainer.py TRIAL_FOLDER/spec.json BEHAVIOURS.json
 
 Writes `started` (seconds since 1970) at once, one status line, and then either ends or goes on for ever, with a child
 in a session of its own; both ignore SIGTERM and touch a file every 10 ms, so that the time of their death is known.
@@ -19,6 +20,9 @@ from pathlib import Path
 def main() -> None:
     """Behave as the second argument says."""
     folder, behaviour = Path(sys.argv[1]), sys.argv[2]
+    if behaviour.endswith(".json"):
+        folder = folder.parent
+        behaviour = json.loads(Path(behaviour).read_text(encoding="utf-8"))[int(folder.name)]
     (folder / "started").write_text(str(time.time()), encoding="ascii")
     loss = float("nan") if behaviour == "diverges" else 1.0
     line = {"epoch": 0, "max_epoch": 0, "status": "RUNNING", "kpi": {"train_loss": loss, "accuracy": 0.5}}
