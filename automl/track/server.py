@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -15,7 +17,13 @@ from automl.track.uri import default_tracking_uri, sqlite_file
 if TYPE_CHECKING:
     from pathlib import Path
 
+LOG_NAME = "mlflow-server.log"
+"""What the server prints, in the results root."""
+
 _HOST = "127.0.0.1"
+_STOP_LIMIT_S = 10.0
+# Nine processes for jobs of language models, which nobody here asks for; they would outlive the server.
+_NO_JOBS = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
 
 
 def server_url(port: int, experiment_id: str | None = None) -> str:
@@ -24,7 +32,7 @@ def server_url(port: int, experiment_id: str | None = None) -> str:
 
 
 def serve(results_root: Path, port: int, *, tracking_uri: str | None = None) -> None:
-    """Run the MLflow server until it ends or is interrupted. Prints nothing itself.
+    """Run the MLflow server until it ends or is interrupted. Prints nothing: its log is `mlflow-server.log`.
 
     Args:
         results_root: Folder of the studies; its ``mlflow.db`` is shown.
@@ -37,9 +45,16 @@ def serve(results_root: Path, port: int, *, tracking_uri: str | None = None) -> 
     uri = tracking_uri or default_tracking_uri(results_root)
     _check_record_exists(uri)
     _check_port(port)
-    status = _run_until_interrupted(_command(uri, results_root, port))
+    log = results_root / LOG_NAME
+    status = _run_until_interrupted(_command(uri, results_root, port), log)
     if status != 0:
-        raise LaunchError(f"the MLflow server ended with status {status}")
+        problem = Problem(
+            where=str(log),
+            found=f"status {status}",
+            expected="a server that runs until it is interrupted",
+            fix="read the end of this log",
+        )
+        raise LaunchError("the MLflow server ended by itself", [problem])
 
 
 def _command(uri: str, results_root: Path, port: int) -> list[str]:
@@ -49,15 +64,32 @@ def _command(uri: str, results_root: Path, port: int) -> list[str]:
     return [sys.executable, "-m", "mlflow", "server", *options, "--workers", "1"]
 
 
-def _run_until_interrupted(command: list[str]) -> int:
-    environment = {**os.environ, **QUIET_ENVIRONMENT}
-    with subprocess.Popen(command, env=environment) as server:  # noqa: S603 # our own command, no shell
+def _run_until_interrupted(command: list[str], log: Path) -> int:
+    environment = {**os.environ, **QUIET_ENVIRONMENT, **_NO_JOBS}
+    with (
+        log.open("ab") as stream,
+        subprocess.Popen(  # noqa: S603 # our own command, no shell
+            command, env=environment, stdout=stream, stderr=stream, start_new_session=True
+        ) as server,
+    ):
+        previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
             return server.wait()
         except KeyboardInterrupt:
-            server.terminate()
-            server.wait()
             return 0
+        finally:
+            signal.signal(signal.SIGTERM, previous)
+            # The whole session: a server that is asked to end leaves some of its own helpers running.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(server.pid, signal.SIGTERM)
+            _wait_or_kill(server)
+
+
+def _wait_or_kill(server: subprocess.Popen[bytes]) -> None:
+    try:
+        server.wait(_STOP_LIMIT_S)
+    except subprocess.TimeoutExpired:
+        os.killpg(server.pid, signal.SIGKILL)
 
 
 def _check_record_exists(uri: str) -> None:

@@ -60,7 +60,7 @@ def test_the_server_answers_until_it_is_interrupted(tmp_path: Path) -> None:
                 answer = page.status
                 break
             time.sleep(0.2)
-        server.send_signal(signal.SIGINT)
+        server.send_signal(signal.SIGTERM)
         assert server.wait(timeout=60) == 0
 
     assert answer == 200
