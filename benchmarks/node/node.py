@@ -26,6 +26,7 @@ from typing import Any
 from benchmarks.node.devices import DeviceWatch
 from benchmarks.node.measure import images_per_s, slot_use
 
+LONG, SHORT = "train_long.txt", "train_short.txt"
 PARALLEL_FLOOR, SCALING_FLOOR, IDLE_CEILING = 0.95, 0.9, 0.03
 
 
@@ -41,8 +42,17 @@ class Scale:
     batch: int
 
 
-FULL = Scale(encoder="vits", crop=252, repeats=24, epochs=4, short_epochs=40, batch=16)
+FULL = Scale(encoder="vits", crop=252, repeats=12, epochs=4, short_epochs=20, batch=16)
 SMOKE = Scale(encoder="vit_tiny", crop=70, repeats=1, epochs=2, short_epochs=2, batch=8)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """How many trials run, how many at once, and the GPUs of each."""
+
+    jobs: int
+    gpus: int
+    trials: int
 
 
 @dataclass(slots=True)
@@ -52,10 +62,11 @@ class Bench:
     gpus: int
     scale: Scale
     folder: Path
+    out: Path
     images: int = 0
     rows: list[dict[str, Any]] = field(default_factory=list)
 
-    def study(self, name: str, *, jobs: int, gpus: int, trials: int, extra: list[str]) -> dict[str, Any]:
+    def study(self, name: str, shape: Shape, *, extra: list[str], data: str = LONG) -> dict[str, Any]:
         """Run one study and return its JSON result."""
         batch = f"dataset.train_dataset.batch_size={self.scale.batch}"
         sizes = [
@@ -65,9 +76,14 @@ class Bench:
         settings = [f"model.encoder={self.scale.encoder}", batch, "train.compile=off", *sizes]
         command = [
             *(sys.executable, "-m", "automl.cli.app", "run", "--skill", "depth_net_mono", "--json", "--yes"),
-            *("--results", str(self.folder / name), "--jobs", str(jobs), "--gpus-per-trial", str(gpus)),
-            *("--trials", str(trials), "--sampler", "random", "--scheduler", "none"),
-            *(f"--data={split}={self.folder / f'{split}.txt'}" for split in ("train", "val")),
+            *("--results", str(self.folder / name), "--jobs", str(shape.jobs), "--gpus-per-trial", str(shape.gpus)),
+            *("--trials", str(shape.trials), "--sampler", "random", "--scheduler", "none"),
+            *(
+                "--data",
+                f"train={self.folder / 'demo/rooms' / data}",
+                "--data",
+                f"val={self.folder}/demo/rooms/val.txt",
+            ),
             *(f"--set={setting}" for setting in settings),
             *extra,
         ]
@@ -82,13 +98,26 @@ class Bench:
     def throughput(self, name: str, *, jobs: int, gpus: int) -> float:
         """Return the images per second of all trials of a study of equal trials."""
         extra = ["--search=train.optim.weight_decay", f"--set=train.num_epochs={self.scale.epochs}"]
-        result = self.study(name, jobs=jobs, gpus=gpus, trials=jobs, extra=extra)
+        result = self.study(name, Shape(jobs=jobs, gpus=gpus, trials=jobs), extra=extra)
         folders = [Path(result["study_dir"]) / trial["directory"] for trial in result["trials"]]
         return sum(images_per_s(folder, self.images) for folder in folders)
 
     def note(self, what: str, value: str, wanted: str, *, holds: bool) -> None:
         """Add one line of the table."""
         self.rows.append({"what": what, "measured": value, "wanted": wanted, "holds": holds})
+        print(f"# {what}: {value}", file=sys.stderr, flush=True)
+        # After every line: a run that is cut off keeps what it has measured.
+        document = {"machine": describe_machine(self.gpus), "command": "benchmarks/node/run.sh", "rows": self.rows}
+        self.out.mkdir(parents=True, exist_ok=True)
+        (self.out / "node.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+        (self.out / "node.txt").write_text(self.table() + "\n", encoding="utf-8")
+
+    def table(self) -> str:
+        """Return the lines so far, aligned."""
+        return "\n".join(
+            f"{'ok  ' if row['holds'] else 'FAIL'}  {row['what']:<52} {row['measured']:<34} {row['wanted']}"
+            for row in self.rows
+        )
 
 
 def main() -> int:
@@ -96,53 +125,41 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("benchmarks/node"))
     parser.add_argument("--gpus", type=int, help="GPUs to use [all]")
+    parser.add_argument("--parts", default="abcd", help="which of (a) to (d) to measure")
     parser.add_argument("--smoke", action="store_true", help="logical GPUs, a tiny model, no judgement of speed")
     options = parser.parse_args()
     gpus = options.gpus or len(gpu_names())
     if gpus < 1:
         parser.error("no GPU here; --smoke --gpus 2 shows that it runs at all")
     with tempfile.TemporaryDirectory() as folder:
-        bench = Bench(gpus=gpus, scale=SMOKE if options.smoke else FULL, folder=Path(folder))
+        bench = Bench(gpus=gpus, scale=SMOKE if options.smoke else FULL, folder=Path(folder), out=options.out)
         bench.images = make_data(bench)
-        measure(bench, judges_speed=not options.smoke)
-    document = {"machine": describe_machine(gpus), "command": "benchmarks/node/run.sh", "rows": bench.rows}
-    options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "node.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    lines = [
-        f"{'ok  ' if row['holds'] else 'FAIL'}  {row['what']:<52} {row['measured']:<34} {row['wanted']}"
-        for row in bench.rows
-    ]
-    (options.out / "node.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    print("\n".join(lines))
+        measure(bench, options.parts, judges_speed=not options.smoke)
+    print(bench.table())
     return 0 if all(row["holds"] for row in bench.rows) else 1
 
 
-def measure(bench: Bench, *, judges_speed: bool) -> None:
-    """Measure (a) to (d)."""
+def measure(bench: Bench, parts: str, *, judges_speed: bool) -> None:
+    """Measure (a) to (d), or some of them."""
     gpus = bench.gpus
-    alone = bench.throughput("alone", jobs=1, gpus=1)
-    bench.note("one trial on one GPU", f"{alone:.1f} images/s", "", holds=True)
-    if gpus > 1:
-        side_by_side = bench.throughput("parallel", jobs=gpus, gpus=1)
-        ratio = side_by_side / alone
-        holds = not judges_speed or ratio >= PARALLEL_FLOOR * gpus
-        bench.note(
-            f"(a) {gpus} trials side by side",
-            f"{side_by_side:.1f} images/s, {ratio:.2f}x",
-            f">= {PARALLEL_FLOOR * gpus:.2f}x",
-            holds=holds,
-        )
+    if gpus > 1 and {"a", "c"} & set(parts):
+        alone = bench.throughput("alone", jobs=1, gpus=1)
+        bench.note("one trial on one GPU", f"{alone:.1f} images/s", "", holds=True)
+        shapes = {
+            "a": ("trials side by side", gpus, 1, PARALLEL_FLOOR),
+            "c": ("GPUs in one trial", 1, gpus, SCALING_FLOOR),
+        }
+        for part in sorted({"a", "c"} & set(parts)):
+            what, jobs, each, floor = shapes[part]
+            together = bench.throughput(part, jobs=jobs, gpus=each)
+            ratio = together / alone
+            holds = not judges_speed or ratio >= floor * gpus
+            measured = f"{together:.1f} images/s, {ratio:.2f}x"
+            bench.note(f"({part}) {gpus} {what}", measured, f">= {floor * gpus:.2f}x", holds=holds)
+    if gpus > 1 and "b" in parts:
         pairs(bench)
-        together = bench.throughput("ddp", jobs=1, gpus=gpus)
-        ratio = together / alone
-        holds = not judges_speed or ratio >= SCALING_FLOOR * gpus
-        bench.note(
-            f"(c) one {gpus}-GPU trial",
-            f"{together:.1f} images/s, {ratio:.2f}x",
-            f">= {SCALING_FLOOR * gpus:.2f}x",
-            holds=holds,
-        )
-    crowd(bench, judges_speed=judges_speed)
+    if "d" in parts:
+        crowd(bench, judges_speed=judges_speed)
 
 
 def pairs(bench: Bench) -> None:
@@ -164,9 +181,8 @@ def crowd(bench: Bench, *, judges_speed: bool) -> None:
         "--set=train.clip_grad_norm=0",
         f"--set=train.num_epochs={bench.scale.short_epochs}",
         "--set=train.validation_interval=1",
-        f"--data=train={bench.folder / 'short.txt'}",
     ]
-    result = bench.study("crowd", jobs=gpus, gpus=1, trials=4 * gpus, extra=extra)
+    result = bench.study("crowd", Shape(jobs=gpus, gpus=1, trials=4 * gpus), extra=extra, data=SHORT)
     states = [trial["state"] for trial in result["trials"]]
     use = slot_use(Path(result["study_dir"]) / "events.jsonl", gpus)
     counted = ", ".join(f"{states.count(state)} {state.lower()}" for state in sorted(set(states)))
@@ -186,11 +202,12 @@ def make_data(bench: Bench) -> int:
     """Write demo data and annotation files that repeat them; return the images of one epoch."""
     rooms = bench.folder / "demo"
     subprocess.run([sys.executable, "-m", "depth_net", "demo-data", str(rooms)], check=True, stdout=sys.stderr)
-    train = (rooms / "rooms" / "train.txt").read_text(encoding="utf-8")
-    (bench.folder / "train.txt").write_text(train * bench.scale.repeats * max(1, bench.gpus // 2), encoding="utf-8")
-    (bench.folder / "short.txt").write_text(train * min(bench.scale.repeats, 2), encoding="utf-8")
-    (bench.folder / "val.txt").write_text((rooms / "rooms" / "val.txt").read_text(encoding="utf-8"), encoding="utf-8")
-    return len((bench.folder / "train.txt").read_text(encoding="utf-8").splitlines())
+    lists = rooms / "rooms"
+    train = (lists / "train.txt").read_text(encoding="utf-8")
+    # Beside the originals: their paths are relative to the file that names them.
+    (lists / LONG).write_text(train * bench.scale.repeats * max(1, bench.gpus // 2), encoding="utf-8")
+    (lists / SHORT).write_text(train * min(bench.scale.repeats, 2), encoding="utf-8")
+    return len((lists / LONG).read_text(encoding="utf-8").splitlines())
 
 
 def leftovers() -> list[str]:
