@@ -53,6 +53,9 @@ def build_network(shape: EncoderShape, *, resize: Resize) -> DepthAnythingForDep
         network.backbone.embeddings = PublishedEmbeddings(network.backbone.config)
         network.neck = ProjectingNeck(config, resize=resize)
         network.head = Float32Head(config, resize=resize)
+    for module in network.modules():
+        # They record hidden states for transformers' own forward, which is unused, and the compiler cannot trace them.
+        module._forward_hooks.clear()  # noqa: SLF001  # PyTorch has no other way to remove hooks of others
     return cast("DepthAnythingForDepthEstimation", network.to_empty(device=device))
 
 
