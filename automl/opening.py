@@ -13,14 +13,17 @@ from automl.search.factory import check_sampler
 from automl.skill.load import load_skill
 from automl.skill.registry import objective_for
 from automl.space.build import SpaceRequest, build_space
+from automl.space.candidates import suggest_candidates
 from automl.space.parameters import SearchSpace
 from automl.spec.build import build_spec, expand_shorthands
 from automl.spec.overrides import flatten
 from automl.spec.train_schema import SchemaStatus, read_train_schema
+from automl.spec.validate import check_skill, check_spec
 from automl.stopping.factory import make_rule
 from automl.study.model import Direction, Objective
 
 if TYPE_CHECKING:
+    from automl.errors import Problem
     from automl.skill.model import Skill
     from automl.spec.model import Spec
     from automl.spec.train_schema import TrainSchema
@@ -42,12 +45,16 @@ class Opened:
         spec: The merged spec: what trial 0 runs.
         space: The search space; empty where there is no usable schema.
         schema_status: Whether the train schema can be used.
+        candidates: For an empty space: what ``--search`` could name.
+        has_user_spec: The user gave a spec file in place of the template.
     """
 
     skill: Skill
     spec: Spec
     space: SearchSpace
     schema_status: SchemaStatus
+    candidates: tuple[str, ...] = ()
+    has_user_spec: bool = False
 
 
 def open_skill(request: StudyRequest) -> Opened:
@@ -58,17 +65,28 @@ def open_skill(request: StudyRequest) -> Opened:
     """
     skill = load_skill(request.skill)
     schema, status = _open_schema(skill)
-    spec = build_spec(skill, TRAIN, data=request.data, overrides=request.overrides, schema=schema)
+    template = Path(request.spec) if request.spec else None
+    spec = build_spec(skill, TRAIN, data=request.data, overrides=request.overrides, schema=schema, template=template)
     space = SearchSpace(parameters=(), fixed={})
+    candidates: tuple[str, ...] = ()
     if schema is not None and request.policy != "off":
         wishes = SpaceRequest(
             search=request.search,
             pinned=frozenset(expand_shorthands(skill, spec, flatten(request.overrides))),
             sample_count=count_samples(Path(request.data["train"])) if "train" in request.data else None,
             devices=max(1, int(request.gpus_per_trial or 1)),
+            metric=request.metric,
         )
         space = build_space(skill, schema, spec, wishes)
-    return Opened(skill=skill, spec=spec, space=space, schema_status=status)
+        candidates = () if space.parameters else suggest_candidates(skill, schema, spec)
+    return Opened(
+        skill=skill,
+        spec=spec,
+        space=space,
+        schema_status=status,
+        candidates=candidates,
+        has_user_spec=template is not None,
+    )
 
 
 def skill_facts(opened: Opened) -> SkillFacts:
@@ -78,10 +96,10 @@ def skill_facts(opened: Opened) -> SkillFacts:
         is_enabled=skill.automl_enabled,
         schema=opened.schema_status.value,
         schema_file=str(skill.schemas.get(TRAIN, skill.root)),
-        has_template=TRAIN in skill.templates,
+        has_template=TRAIN in skill.templates or opened.has_user_spec,
         space_is_empty=not opened.space.parameters,
         left_out=tuple(f"{item.path}: {item.reason}" for item in left_out[:_SHOWN]),
-        candidates=tuple(item.path for item in left_out[:_SHOWN]),
+        candidates=opened.candidates,
     )
 
 
@@ -92,7 +110,9 @@ def choose_objective(request: StudyRequest, skill: Skill) -> Objective:
         ConfigurationError: no metric is known, or no direction for it.
     """
     choice = objective_for(skill, metric=request.metric, direction=request.direction)
-    return Objective(metric=choice.metric, direction=Direction(choice.direction), source=choice.source)
+    in_file = request.source is not None and request.metric is not None
+    source = f"{choice.source.replace('--metric, --direction', 'the study file')}" if in_file else choice.source
+    return Objective(metric=choice.metric, direction=Direction(choice.direction), source=source)
 
 
 def stopping_rule(plan: StudyPlan) -> StoppingRule:
@@ -134,3 +154,22 @@ def _open_schema(skill: Skill) -> tuple[TrainSchema | None, SchemaStatus]:
         return read_train_schema(file), SchemaStatus.VALID
     except ConfigurationError:
         return None, SchemaStatus.UNREADABLE
+
+
+def check_skill_and_spec(request: StudyRequest) -> tuple[list[Problem], list[Problem]]:
+    """Read every file of a skill and compare the spec with template and schema; return problems and warnings."""
+    try:
+        skill = load_skill(request.skill)
+    except ConfigurationError as error:
+        return list(error.problems), []
+    found = check_skill(skill)
+    problems, warnings = list(found.problems), list(found.warnings)
+    schema, _ = _open_schema(skill)
+    try:
+        template = build_spec(skill, TRAIN, schema=schema)
+        path = Path(request.spec) if request.spec else None
+        spec = build_spec(skill, TRAIN, overrides=request.overrides, schema=schema, template=path)
+    except ConfigurationError as error:
+        return [*problems, *error.problems], warnings
+    compared = check_spec(spec, template, schema, where=request.spec or "spec")
+    return [*problems, *compared.problems], [*warnings, *compared.warnings]

@@ -16,6 +16,7 @@ COMMANDS = {
     "run": "Search hyperparameters, or train once with --policy off.",
     "plan": "Show what `run` would do, down to the first trials, and run nothing.",
     "space": "Show which parameters are searched, which are not, and why.",
+    "check": "Say everything that is wrong with a study, a skill or a spec.",
     "list": "List the model skills of a folder: runnable, blocked, disabled.",
     "status": "Show where a study stands.",
     "compare": "Rank the trials of one or several studies.",

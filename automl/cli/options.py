@@ -37,6 +37,7 @@ class Duration(click.ParamType[float]):
 _SKILL_OPTIONS = (
     click.argument("study", required=False),
     click.option("--skill", metavar="PATH|NAME", help="A model skill: a folder, or the name of a built-in one."),
+    click.option("--spec", metavar="FILE", help="A spec file in place of the skill's template."),
     click.option("--data", multiple=True, metavar="SPLIT=PATH", help="Where a split's data are. Repeatable."),
     click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override the spec. Repeatable."),
     click.option(
@@ -110,6 +111,8 @@ def build_request(options: dict[str, Any]) -> StudyRequest:
     settings = dict(_settings(options["settings"], problems))
     if problems:
         raise ConfigurationError.from_problems(problems, subject="the command line")
+    if options.get("spec"):
+        options = {**options, "spec": str(Path(options["spec"]).expanduser().absolute())}
     said = {field.name for field in dataclasses.fields(StudyRequest)} - {
         "skill",
         "data",

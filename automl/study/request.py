@@ -49,6 +49,7 @@ class StudyRequest:
     Attributes:
         name: Name of the study.
         skill: Name of a built-in skill or path of a skill folder.
+        spec: A spec file in place of the skill's template.
         policy: ``on`` or ``off``.
         request_text: Free words of the user; only phrases about the policy are read.
         fallback: Train once where ``on`` cannot be done, instead of an error.
@@ -76,6 +77,7 @@ class StudyRequest:
 
     skill: str
     name: str
+    spec: str | None = None
     policy: Policy | None = None
     request_text: str | None = None
     fallback: bool = False
@@ -166,6 +168,7 @@ def _request(file: Path, document: dict[str, Any], time_s: float | None) -> Stud
     return StudyRequest(
         name=document.get("name", default_name(file)),
         skill=_relative_to(file, document["skill"], must_exist=True),
+        spec=_relative_to(file, document["spec"]) if "spec" in document else None,
         policy=parse_policy(policy) if policy is not None else None,
         data={split: _relative_to(file, path) for split, path in document.get("data", {}).items()},
         prepare=Prepare(command=tuple(prepare["command"]), directory=prepare["directory"]) if prepare else None,
