@@ -34,6 +34,8 @@ logger = logging.getLogger(__name__)
 KEY_TAG = "automl.key"
 """Tag with ``<study id>/<run key>``: how a run is found again."""
 
+# Without it the web interface opens on its pages for language models.
+_EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 _MAX_METRICS = 900
 _MAX_TAGS_AND_PARAMETERS = 90
 _TRANSIENT_STATUS = frozenset({401, 403, 408, 409, 429})
@@ -117,6 +119,7 @@ class Sender:
             with _first_touch_lock(self._uri):
                 client = MlflowClient(tracking_uri=self._uri, registry_uri=self._uri)
                 self._experiment_id = _experiment_id(client, self._experiment, self._uri)
+                self.state.experiment_id = self._experiment_id
             self._client = client
         return self._client
 
@@ -227,7 +230,8 @@ def _experiment_id(client: MlflowClient, name: str, tracking_uri: str) -> str:
     existing = client.get_experiment_by_name(name)
     if existing is None:
         try:
-            return client.create_experiment(name, artifact_location=artifact_root(tracking_uri, name))
+            location = artifact_root(tracking_uri, name)
+            return client.create_experiment(name, artifact_location=location, tags=_EXPERIMENT_TAGS)
         except MlflowException:
             existing = client.get_experiment_by_name(name)  # another study made it in between
             if existing is None:

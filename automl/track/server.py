@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 from typing import TYPE_CHECKING
+from urllib.parse import quote, urlencode
 
 from automl.errors import LaunchError, Problem
 from automl.track.mlflow_writer import QUIET_ENVIRONMENT
+from automl.track.spool import Spool
 from automl.track.uri import default_tracking_uri, sqlite_file
 
 if TYPE_CHECKING:
@@ -22,6 +25,8 @@ LOG_NAME = "mlflow-server.log"
 
 _HOST = "127.0.0.1"
 _STOP_LIMIT_S = 10.0
+_MAX_COMPARED = 100
+"""MLflow's comparison becomes unreadable and its address too long beyond that."""
 # Nine processes for jobs of language models, which nobody here asks for; they would outlive the server.
 _NO_JOBS = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
 
@@ -29,6 +34,22 @@ _NO_JOBS = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
 def server_url(port: int, experiment_id: str | None = None) -> str:
     """Return the address to open in a browser, on the runs of an experiment if one is given."""
     return f"http://{_HOST}:{port}/" + (f"#/experiments/{experiment_id}/runs" if experiment_id else "")
+
+
+def comparison_url(port: int, spool: Path, tracking_uri: str) -> str:
+    """Return the address of MLflow's comparison of a study's trials; its start page if they were not sent there yet.
+
+    Args:
+        port: Where the server listens.
+        spool: The study's spool.
+        tracking_uri: The store that the server shows.
+    """
+    state = Spool(spool).load_state(tracking_uri)
+    runs = [run_id for key, run_id in state.run_ids.items() if key.isdigit()][:_MAX_COMPARED]
+    if not runs or state.experiment_id is None:
+        return server_url(port, state.experiment_id)
+    query = urlencode({"runs": json.dumps(runs), "experiments": json.dumps([state.experiment_id])}, quote_via=quote)
+    return f"http://{_HOST}:{port}/#/compare-runs?{query}"
 
 
 def serve(results_root: Path, port: int, *, tracking_uri: str | None = None) -> None:

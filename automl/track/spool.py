@@ -73,12 +73,14 @@ class SendState:
     Attributes:
         offset: Bytes of the queue that the server has.
         run_ids: Key of a run -> its id there.
+        experiment_id: The experiment's id there; None before the first contact.
         is_reachable: Whether the last attempt succeeded; None before the first.
         problem: What went wrong last, in words.
     """
 
     offset: int = 0
     run_ids: dict[str, str] = field(default_factory=dict)
+    experiment_id: str | None = None
     is_reachable: bool | None = None
     problem: str = ""
 

@@ -9,12 +9,14 @@ import subprocess
 import sys
 import time
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 from urllib.request import urlopen
 
 import pytest
 
 from automl.errors import LaunchError
-from automl.track.server import serve, server_url
+from automl.track.server import comparison_url, serve, server_url
+from automl.track.spool import SendState, Spool
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,6 +48,16 @@ def test_a_results_folder_without_a_record_is_named(tmp_path: Path) -> None:
 def test_the_address_leads_to_the_runs_of_an_experiment() -> None:
     assert server_url(5000) == "http://127.0.0.1:5000/"
     assert server_url(5000, "7") == "http://127.0.0.1:5000/#/experiments/7/runs"
+
+
+def test_the_comparison_shows_the_trials_of_one_study(tmp_path: Path) -> None:
+    spool, uri = Spool(tmp_path), "sqlite:///mlflow.db"
+    assert comparison_url(5000, tmp_path, uri) == "http://127.0.0.1:5000/"
+
+    spool.save_state(uri, SendState(run_ids={"study": "aaa", "0000": "bbb", "0001": "ccc"}, experiment_id="3"))
+
+    url = comparison_url(5000, tmp_path, uri)
+    assert unquote(url) == 'http://127.0.0.1:5000/#/compare-runs?runs=["bbb", "ccc"]&experiments=["3"]'
 
 
 @pytest.mark.slow
