@@ -17,7 +17,14 @@ if TYPE_CHECKING:
 IDENTICAL_ERRORS = 3
 """So many trials in a row that fail for the same reason end the study: the next one would fail for it too."""
 
-_CAUSED_BY_STUDY = (FailureKind.DATA, FailureKind.SPEC, FailureKind.IMAGE, FailureKind.CREDENTIAL, FailureKind.TRAINER)
+_CAUSED_BY_STUDY = (
+    FailureKind.DATA,
+    FailureKind.SPEC,
+    FailureKind.IMAGE,
+    FailureKind.CREDENTIAL,
+    FailureKind.TRAINER,
+    FailureKind.METRIC_MISSING,
+)
 _SECONDS_PER_HOUR = 3600.0
 
 

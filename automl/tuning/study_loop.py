@@ -27,6 +27,7 @@ from automl.tuning.trial_tasks import build_task, next_attempt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from automl.search.base import Searcher
     from automl.stopping.base import StoppingRule
@@ -120,6 +121,7 @@ class StudyLoop:
             task = build_task(self._plan, self._directory, proposal, attempt)
             task.directory.mkdir(parents=True, mode=0o700)
             self._running[proposal.number] = _Running(proposal, task, time.monotonic(), losses)
+            self._write(_as_running(task, self._directory.root))
         self._tell(lambda tracker: tracker.trial_started(proposal, task.directory, attempt))
         return task
 
@@ -269,3 +271,14 @@ class StudyLoop:
                 call(tracker)
             except (AutomlError, OSError, ValueError, TypeError, KeyError, RuntimeError):
                 logger.exception("%s lost an event; the study goes on", type(tracker).__name__)
+
+
+def _as_running(task: TrialTask, root: Path) -> TrialResult:
+    """Return what `automl status` shows of a trial until it ends."""
+    return TrialResult(
+        number=task.number,
+        state=TrialState.RUNNING,
+        assignment=task.assignment,
+        directory=task.directory.relative_to(root).as_posix(),
+        attempt=task.attempt,
+    )
