@@ -41,7 +41,7 @@ def _edges(facts: StudyFacts) -> Iterator[str]:
         ):
             if is_edge:
                 count = "the best trial" if len(known) == 1 else f"the best {len(known)} trials"
-                yield f"{parameter.path}: {count} lie at the {word} end of its range ({end:g}). Widen the range there."
+                yield f"{parameter.path}: {count} lie at the {word} end of its range ({end:g}). Widen it, if it can go further."
 
 
 def _short_trials(facts: StudyFacts) -> Iterator[str]:

@@ -9,6 +9,7 @@ import base64
 import gzip
 import json
 import math
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.resources import files
@@ -105,6 +106,8 @@ def write_report(root: Path, *, output: Path | None = None) -> Path:
     """
     file = output or root / REPORT_FILE
     write_text(file, render(read_facts(root)))
+    # Others may read it: a report is made to be handed round.
+    file.chmod(0o644)
     return file
 
 
@@ -170,8 +173,7 @@ def _add_panels(page: _Page, facts: StudyFacts) -> None:
     best = facts.result.best
     if best is None:
         return
-    folder = facts.root / best.directory
-    images = sorted(file for pattern in _PANEL_PATTERNS for file in folder.glob(pattern))[-_MAX_PANELS:]
+    images = _panels_of_best(facts.root / best.directory, best.best_epoch)
     shown, size = [], 0
     for image in images:
         content = image.read_bytes()
@@ -185,6 +187,14 @@ def _add_panels(page: _Page, facts: StudyFacts) -> None:
         )
     if shown:
         page.add(f"Predictions of trial {best.number}", f"<div class='panels'>{''.join(shown)}</div>")
+
+
+def _panels_of_best(folder: Path, epoch: int | None) -> list[Path]:
+    """Return the pictures of the best epoch; of trainers that do not name epochs, the latest ones."""
+    images = sorted(file for pattern in _PANEL_PATTERNS for file in folder.glob(pattern))
+    named = [(re.search(r"epoch[_=-]?(\d+)", image.stem), image) for image in images]
+    of_epoch = [image for match, image in named if match is not None and int(match[1]) == epoch]
+    return (of_epoch or images)[-_MAX_PANELS:]
 
 
 def _what_it_was(facts: StudyFacts) -> str:

@@ -200,7 +200,7 @@ class MlflowTracker(Tracker):
         folder = StudyDirectory(self._root).trial(result.number, result.attempt)
         files = [folder / name for name in _KEPT_FILES]
         files += sorted(folder.glob("**/status.json"))[:1]
-        files += sorted((folder / "panels").glob("*.png"))[-_MAX_PANELS:]
+        files += sorted(folder.glob("**/panels/*.png"))[-_MAX_PANELS:]
         return [self._relative(file) for file in dict.fromkeys(files) if file.is_file()]
 
     def _relative(self, path: Path) -> str:

@@ -124,6 +124,22 @@ def test_a_hundred_trials_of_a_wide_space_stay_below_five_megabytes(tmp_path: Pa
     assert "70 more trials are not shown" in text
 
 
+def test_the_predictions_are_those_of_the_best_epoch(tmp_path: Path) -> None:
+    directory = write_study(tmp_path / "demo")
+    folder = directory.root / RESULTS[4].directory / "train/panels"
+    folder.mkdir(parents=True)
+    for epoch in range(3):
+        (folder / f"epoch_{epoch:03d}_step_00012.png").write_bytes(b"png")
+
+    text = text_of(directory.root)
+
+    assert re.findall(r"<figcaption>(.*?)</figcaption>", text) == ["epoch_001_step_00012"]
+
+
+def test_others_may_read_the_report(tmp_path: Path) -> None:
+    assert write_report(write_study(tmp_path / "demo").root).stat().st_mode & 0o777 == 0o644
+
+
 def test_a_folder_that_is_no_study_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"no readable plan\.json"):
         write_report(tmp_path)
