@@ -84,13 +84,15 @@ def _readme() -> str:
         ("four asynchronous workers in virtual time", 4, False),
         ("one worker, every method with the start of ours", 1, True),
     ):
-        chosen = {s: r for s, r in measured.items() if (s.workers, s.equal_start) == (workers, equal)}
+        chosen = suite_a.complete({s: r for s, r in measured.items() if (s.workers, s.equal_start) == (workers, equal)})
         if chosen:
             name = f"regret_w{workers}{'_equal' if equal else ''}.png"
             draw_regret(chosen, title, HERE / name)
             parts += [f"## Suite A: {title}", suite_a.table_of(chosen), f"![{title}]({name})"]
             parts += ["Where a peer is better by more than 0.01 on the mean over seeds:", suite_a.losses_of(chosen)]
-    held = {s: r for s, r in measured.items() if s.workers == 1 and not s.equal_start and s.task in HELD_OUT}
+    held = suite_a.complete(
+        {s: r for s, r in measured.items() if s.workers == 1 and not s.equal_start and s.task in HELD_OUT}
+    )
     if held:
         parts += ["## Suite A: only the six tables that were not used in development", suite_a.table_of(held)]
     parts += _other_suites()
@@ -103,7 +105,11 @@ def _other_suites() -> list[str]:
     if curves:
         chosen = [("ours:auto", "auto"), ("ours:auto", "i_epoch"), ("ours:random", "none"), ("optuna:tpe", "none")]
         draw_epochs(curves, chosen, HERE / "epochs.png")
-        parts += ["## Suite B: learning curves with divergence", suite_b.__doc__ or "", suite_b.table_of(curves)]
+        parts += [
+            "## Suite B: learning curves with divergence",
+            (suite_b.__doc__ or "").strip(),
+            suite_b.table_of(curves),
+        ]
         parts += ["![regret against epochs](epochs.png)"]
     functions = _load("suite_c")
     if functions:
@@ -115,7 +121,10 @@ def _other_suites() -> list[str]:
     if file.exists():
         latency = json.loads(file.read_text(encoding="utf-8"))
         words = ", ".join(f"{name} {value:.1f} ms" for name, value in latency.items())
-        parts += ["## Suite D: time to a proposal", (suite_d.__doc__ or "").strip() + "\n\n" + words + "."]
+        parts += [
+            "## Suite D: time to a proposal",
+            (suite_d.__doc__ or "").strip().removeprefix("Suite D: ").capitalize() + "\n\n" + words + ".",
+        ]
     return parts
 
 

@@ -76,6 +76,14 @@ def read(file: Path) -> dict[Setting, list[float]]:
     return known
 
 
+def complete(results: dict[Setting, list[float]]) -> dict[Setting, list[float]]:
+    """Return the results of the methods that were run on every table and seed that ours was run on."""
+    ours = {(s.task, s.seed) for s in results if s.method == OURS}
+    runs = {m: {(s.task, s.seed) for s in results if s.method == m} for m in METHODS}
+    whole = [m for m in METHODS if runs[m] >= ours and ours]
+    return {s: results[s] for m in whole for s in results if s.method == m and (s.task, s.seed) in ours}
+
+
 def table_of(results: dict[Setting, list[float]]) -> str:
     """Return a Markdown table: mean regret per budget, and ours minus each peer with its interval over tasks."""
     first = next(iter(results))

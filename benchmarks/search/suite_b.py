@@ -1,4 +1,4 @@
-"""Suite B: recorded learning curves with real divergence; what a sampler and a stopping rule reach per epoch spent.
+"""Recorded learning curves with real divergence; what a sampler and a stopping rule reach per epoch spent.
 
 One worker, up to 405 epochs (15 full trainings); random search gets 810. The score after some epochs is the best
 validation accuracy of any epoch so far, as regret against the best of the table. Peers train every trial to its end and

@@ -68,8 +68,8 @@ class SearcherContract:
         assert [MIXED.violations(p.assignment) for p in proposals[1:]] == [()] * 15
 
     def test_the_same_seed_and_history_give_the_same_assignments(self, tmp_path: Path) -> None:
-        first = play(self.open(tmp_path / "a"), 14)
-        second = play(self.open(tmp_path / "b"), 14)
+        first = play(self.open(tmp_path / "a"), 11)
+        second = play(self.open(tmp_path / "b"), 11)
 
         assert first == second
 
@@ -80,10 +80,10 @@ class SearcherContract:
         assert [p.assignment for p in first] != [p.assignment for p in second]
 
     def test_a_reopened_journal_goes_on_as_if_it_had_not_been_closed(self, tmp_path: Path) -> None:
-        whole = play(self.open(tmp_path / "whole"), 14)
+        whole = play(self.open(tmp_path / "whole"), 10)
 
         parts = []
-        for _ in range(7):
+        for _ in range(5):
             searcher = self.open(tmp_path / "parts")
             parts += play(searcher, 2)
             searcher.close()
