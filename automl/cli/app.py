@@ -18,8 +18,12 @@ COMMANDS = {
     "space": "Show which parameters are searched, which are not, and why.",
     "check": "Say everything that is wrong with a study, a skill or a spec.",
     "list": "List the model skills of a folder: runnable, blocked, disabled.",
+    "resume": "Go on with an interrupted study.",
+    "stop": "End running trials of a study.",
     "status": "Show where a study stands.",
     "compare": "Rank the trials of one or several studies.",
+    "report": "Write one HTML page about a study.",
+    "sync": "Send to MLflow what it does not have yet.",
     "ui": "Open the MLflow comparison of a results folder on this machine.",
 }
 

@@ -1,0 +1,24 @@
+"""`automl sync`: send what MLflow does not have yet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from automl.study.directory import StudyDirectory
+from automl.study.document import read_plan
+
+
+@click.command("sync", help="Send the record of a study to MLflow, as far as it is not there yet.")
+@click.argument("study_dir", type=click.Path(path_type=Path))
+@click.option("--tracking-uri", metavar="URI", help="Another server; it gets the whole record.")
+def command(study_dir: Path, tracking_uri: str | None) -> None:
+    """Send and say where to."""
+    from automl.track.mlflow_tracker import sync  # noqa: PLC0415 - opened when the command is called
+
+    root = study_dir.expanduser().absolute()
+    record = read_plan(StudyDirectory(root))["mlflow"]
+    uri = tracking_uri or record["tracking_uri"]
+    sync(root / "spool", uri, experiment=record["experiment"])
+    click.echo(f"{uri} has the whole record of {root}")

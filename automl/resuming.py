@@ -1,0 +1,71 @@
+"""Go on with a study that was interrupted: the same plan, or a refusal that shows the difference."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from automl.errors import NothingToRunError, Problem, ResumeMismatchError
+from automl.run import make_plan, run_in
+from automl.study.directory import StudyDirectory
+from automl.study.document import read_plan
+from automl.study.place import RunPlace
+from automl.study.plan import plan_document
+from automl.study.request import request_from_document
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from automl.track.base import Tracker
+
+_COMPARED = ("route", "objective", "sampler", "scheduler", "seed", "max_epochs", "options", "spec", "space")
+
+
+def resume_study(
+    root: Path, *, trials: int | None = None, ray_address: str | None = None, extra_trackers: Sequence[Tracker] = ()
+) -> Path:
+    """Go on with a study: ended trials are kept, open ones run again, the rest follows.
+
+    Args:
+        root: The study directory.
+        trials: A new number of trials; None keeps the old one.
+        ray_address: A Ray cluster; None for this machine.
+        extra_trackers: Further trackers, e.g. progress.
+
+    Raises:
+        ConfigurationError: the folder is no study directory, or the skill cannot be read any more.
+        ResumeMismatchError: skill, template, schema or settings have changed since; names what.
+        NothingToRunError: every trial has ended.
+    """
+    directory = StudyDirectory(root)
+    document = read_plan(directory)
+    request = request_from_document(document["request"])
+    if trials is not None:
+        request = dataclasses.replace(request, trials=trials)
+    uri = document["mlflow"]["tracking_uri"]
+    place = RunPlace(results=root.parent, tracking_uri=uri, ray_address=ray_address)
+    plan = dataclasses.replace(make_plan(request, place), name=document["name"])
+    if plan.fingerprint != document["fingerprint"]:
+        raise ResumeMismatchError(f"{root} was made by another plan", _differences(document, plan_document(plan), root))
+    ended = sum(result.state.is_final for result in directory.read_results())
+    if ended >= plan.budget.trials:
+        raise NothingToRunError(f"all {ended} trials of {root} have ended; --trials N adds some")
+    return run_in(directory, request, plan, place, extra_trackers=extra_trackers)
+
+
+def _differences(before: dict[str, Any], now: dict[str, Any], root: Path) -> list[Problem]:
+    pairs = [(key, before[key], now[key]) for key in _COMPARED if before[key] != now[key]]
+    old, new = before["skill"]["fingerprints"], now["skill"]["fingerprints"]
+    pairs += [
+        (f"skill file {name}", old.get(name), new.get(name)) for name in {*old, *new} if old.get(name) != new.get(name)
+    ]
+    return [
+        Problem(
+            where=f"{root / 'plan.json'}: {name}",
+            found=f"now {str(current)[:120]}",
+            expected=f"as planned, {str(planned)[:120]}",
+            fix="undo the change, or start a new study with automl run",
+        )
+        for name, planned, current in pairs
+    ]

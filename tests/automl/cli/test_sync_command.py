@@ -1,0 +1,20 @@
+"""`automl sync` without a record to send."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from automl.cli.app import run_command_line
+from tests.automl.cli.study_folder import write_study
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+
+def test_a_study_without_a_spool_is_an_error_that_names_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = write_study(tmp_path / "example")
+
+    assert run_command_line(["sync", str(root)]) == 4
+    assert str(root) in capsys.readouterr().err

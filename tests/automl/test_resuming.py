@@ -1,0 +1,58 @@
+"""Refusals of a resume; real resumes are in tests/acceptance."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from automl.errors import ConfigurationError, NothingToRunError, ResumeMismatchError
+from automl.resuming import resume_study
+from automl.run import make_plan
+from automl.study.directory import StudyDirectory, write_json
+from automl.study.place import RunPlace
+from automl.study.plan import plan_document
+from automl.study.request import StudyRequest
+from automl.study.trial import TrialResult, TrialState
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+REQUEST = StudyRequest(skill="toy", name="example", trials=1)
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    plan = make_plan(REQUEST, RunPlace(results=tmp_path))
+    root = tmp_path / "example"
+    record = {"tracking_uri": "sqlite:///x.db", "experiment": "example", "run_id": None}
+    document = {**plan_document(plan), "request": REQUEST.document(), "mlflow": record}
+    write_json(root / "plan.json", document)
+    return root
+
+
+def test_a_changed_plan_is_refused_and_the_difference_is_shown(study: Path) -> None:
+    document = json.loads((study / "plan.json").read_text(encoding="utf-8"))
+    document["spec"]["train"]["num_epochs"] = 99
+    document["fingerprint"] = "of another spec"
+    write_json(study / "plan.json", document)
+
+    with pytest.raises(ResumeMismatchError) as caught:
+        resume_study(study)
+
+    assert caught.value.exit_status == 6
+    assert any("spec" in problem.where for problem in caught.value.problems)
+
+
+def test_a_study_whose_trials_have_ended_has_nothing_to_run(study: Path) -> None:
+    done = TrialResult(number=0, state=TrialState.COMPLETED, assignment={}, directory="trials/0000")
+    StudyDirectory(study).write_result(done)
+
+    with pytest.raises(NothingToRunError, match="--trials"):
+        resume_study(study)
+
+
+def test_a_folder_that_is_no_study_cannot_be_resumed(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"plan\.json"):
+        resume_study(tmp_path)
