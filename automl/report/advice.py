@@ -41,7 +41,8 @@ def _edges(facts: StudyFacts) -> Iterator[str]:
         ):
             if is_edge:
                 count = "the best trial" if len(known) == 1 else f"the best {len(known)} trials"
-                yield f"{parameter.path}: {count} lie at the {word} end of its range ({end:g}). Widen it, if it can go further."
+                where = f"{count} lie at the {word} end of its range ({end:g})"
+                yield f"{parameter.path}: {where}. Widen it, if it can go further."
 
 
 def _short_trials(facts: StudyFacts) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -76,6 +77,7 @@ class StudyFacts:
         parameters: What was searched, in the order of the space.
         intervals: When what ran, in order of starts.
         jobs: Trials that could run at once.
+        evaluation: `final_evaluation.json`: the champion evaluated again by itself; empty if it was not.
     """
 
     root: Path
@@ -84,6 +86,7 @@ class StudyFacts:
     parameters: tuple[SearchedParameter, ...]
     intervals: tuple[Interval, ...]
     jobs: int
+    evaluation: Mapping[str, Any]
 
     @property
     def metric(self) -> str:
@@ -140,6 +143,7 @@ def read_facts(root: Path) -> StudyFacts:
         parameters=parameters,
         intervals=_intervals(events),
         jobs=int(plan["resources"]["jobs"]),
+        evaluation=_evaluation(root),
     )
 
 
@@ -150,6 +154,14 @@ def _label(path: str, paths: list[str]) -> str:
         if sum(other == label or other.endswith(f".{label}") for other in paths) == 1:
             return label
     return path
+
+
+def _evaluation(root: Path) -> dict[str, Any]:
+    try:
+        document: dict[str, Any] = json.loads((root / "final_evaluation.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return document
 
 
 def _intervals(events: list[dict[str, Any]]) -> tuple[Interval, ...]:

@@ -63,6 +63,8 @@ def summary(facts: StudyFacts) -> str:
         rows.append(["trial 0: the template's own values", None, _state_of_first(facts)])
     if facts.constant is not None:
         rows.append(["a constant prediction", facts.constant, _compared(facts, value, facts.constant)])
+    if facts.evaluation:
+        rows.append(["the champion, evaluated again by itself", facts.evaluation.get("value"), _reproduced(facts)])
     return table(["", facts.metric, "the best trial is"], rows, best_row=0)
 
 
@@ -128,6 +130,17 @@ def _compared(facts: StudyFacts, value: float, other: float) -> str:
     word = "better" if is_better else "not better" if value == other else "worse"
     share = f" ({(value - other) / abs(other):+.1%})" if other else ""
     return f"{word} by {abs(value - other):.4g}{share}" if value != other else word
+
+
+def _reproduced(facts: StudyFacts) -> str:
+    match facts.evaluation.get("is_reproduced"):
+        case True:
+            return "reproduced"
+        case False:
+            return f"not reproduced: differs by {facts.evaluation.get('difference'):+.4g}"
+        case _:
+            reason = facts.evaluation.get("reason") or "on other data"
+            return f"{facts.evaluation.get('status', 'unavailable')}: {reason}"
 
 
 def _state_of_first(facts: StudyFacts) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from automl.report.study_facts import read_facts
 from automl.report.tables import escape, failures, leaderboard, summary, table
+from automl.study.directory import write_json
 from tests.automl.track.synthetic import RESULTS
 from tests.automl.track.written_study import write_study
 
@@ -25,6 +26,21 @@ def test_the_summary_compares_the_best_with_a_constant_prediction(tmp_path: Path
 
     assert "the search found nothing better" in text
     assert "better by 0.2 (+66.7%)" in text
+
+
+def test_the_summary_tells_whether_the_champion_was_reproduced(tmp_path: Path) -> None:
+    root = write_study(tmp_path / "demo").root
+    for found, told in ((True, "reproduced"), (False, "not reproduced: differs by +0.01"), (None, "failed: no data")):
+        evaluation = {
+            "value": 0.71,
+            "difference": 0.01,
+            "is_reproduced": found,
+            "status": "failed",
+            "reason": "no data",
+        }
+        write_json(root / "final_evaluation.json", evaluation)
+
+        assert f"<td>{told}</td>" in summary(read_facts(root))
 
 
 def test_a_trial_0_without_a_value_is_not_compared(tmp_path: Path) -> None:
