@@ -54,7 +54,8 @@ tr.best td { font-weight: 700; color: #276749; } .wide { overflow-x: auto; } td:
   gap: 2px 18px; margin: 10px 0 0; } dt { font-weight: 600; } dd { margin: 0; overflow-wrap: anywhere; }
 .panels { display: grid; grid-template-columns: repeat(auto-fit, minmax(320px, 1fr)); gap: 12px; }
 .panels img { width: 100%; max-width: 760px; image-rendering: pixelated; border: 1px solid #e2e8f0; }
-figure { margin: 0; } figcaption { font-size: 13px; color: #4a5568; } pre { background: #f7fafc; padding: 10px; overflow-x: auto;
+figure { margin: 0; }
+figcaption { font-size: 13px; color: #4a5568; } pre { background: #f7fafc; padding: 10px; overflow-x: auto;
   font-size: 12px; } li { margin: 4px 0; }
 """
 
