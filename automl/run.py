@@ -97,11 +97,11 @@ def run_in(
     from automl.search.factory import make_searcher  # noqa: PLC0415 - optuna
     from automl.track.file_tracker import FileTracker  # noqa: PLC0415 - opened when a study starts
     from automl.track.mlflow_tracker import MlflowTracker  # noqa: PLC0415 - opened when a study starts
-    from automl.track.uri import default_tracking_uri  # noqa: PLC0415 - opened when a study starts
+    from automl.track.uri import default_tracking_uri, without_password  # noqa: PLC0415 - opened when a study starts
     from automl.tuning.ray_study import execute_study  # noqa: PLC0415 - ray
 
     uri = place.tracking_uri or default_tracking_uri(place.results)
-    record = {"tracking_uri": uri, "experiment": plan.name, "run_id": None}
+    record = {"tracking_uri": without_password(uri), "experiment": plan.name, "run_id": None}
     write_json(directory.plan_file, {**plan_document(plan), "request": request.document(), "mlflow": record})
     searcher = make_searcher(plan, directory.journal_file)
     mlflow = MlflowTracker(uri, plan.name, directory.root / "spool")

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.acceptance
         (["run", "toy/quick", "--search", "train.optim.lr=5..1"], "train.optim.lr"),
         (["run", "toy/quick", "--sampler", "tpee"], "did you mean tpe?"),
         (["run", "toy/quick", "--scheduler", "ashaa"], "did you mean asha?"),
-        (["run", "toy/quick", "--metric", "val/unheard_of"], "direction"),
+        (["run", "--skill", "toy", "--metric", "val/unheard_of"], "direction"),
         (["run", "toy/quick", "--gpus-per-trial", "64"], "64 GPUs"),
         (["run", "--skill", "depth_net_mono"], "data"),
         (["plan", "toy/quick", "--data", "train"], "SPLIT=PATH"),
