@@ -4,6 +4,6 @@ from __future__ import annotations
 
 import os
 
-# Ray reads this once, when it is first imported, and some libraries import it just to see whether it is there. The Ray of
-# a study insists on tokens; the token itself is found later, where the study puts it.
+# Ray reads this once, when it is first imported, and some libraries import it just to see whether it is there. A
+# study insists on tokens; the token itself is found later, where the study puts it.
 os.environ.setdefault("RAY_AUTH_MODE", "token")
