@@ -1,4 +1,4 @@
-"""Suite D: how long a free slot waits for a proposal, with 50 trials known and 12 parameters."""
+"""How long a free slot waits for a proposal, with 50 trials known and 12 parameters."""
 
 from __future__ import annotations
 
