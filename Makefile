@@ -5,6 +5,9 @@ PYTHON ?= $(shell for p in python3.12 python3.11 python3; do \
   $$p -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' 2>/dev/null && echo $$p && break; done)
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+TOOLS := $(VENV)/.installed-tools
+# --no-compile: Python compiles what is used when it is first used; compiling everything costs a minute here.
+INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-compile -c constraints.txt -e
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-all check format schemas clean
@@ -15,20 +18,20 @@ help:  ## list the targets
 demo: $(INSTALLED)  ## set up this machine and run the main job: a search of a depth model on demo data
 	$(BIN)/automl run --policy on --yes
 
-test: $(INSTALLED)  ## set up and run the tests (under 10 minutes on 2 cores)
+test: $(TOOLS)  ## set up and run the tests (under 10 minutes on 2 cores)
 	$(BIN)/pytest -m "not slow and not gpu" -n 2 --dist worksteal -q
 
-test-all: $(INSTALLED)  ## every test, the slow ones too
+test-all: $(TOOLS)  ## every test, the slow ones too
 	$(BIN)/pytest -m "not gpu" -n 2 --dist worksteal -q
 
-check: $(INSTALLED)  ## the linters: ruff, format, mypy strict, import contracts, spelling
+check: $(TOOLS)  ## the linters: ruff, format, mypy strict, import contracts, spelling
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/codespell automl depth_net tests docs benchmarks studies templates *.md
 
-format: $(INSTALLED)  ## rewrite the code in the house style
+format: $(TOOLS)  ## rewrite the code in the house style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
@@ -41,5 +44,9 @@ clean:  ## delete the environment and the caches, never results
 $(INSTALLED): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "error: Python 3.11 or 3.12 is needed; none was found on PATH (or set PYTHON=/path/to/python3.12)"; exit 2; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[depth,dev]'
+	$(INSTALL) '.[depth]'
+	@touch $@
+
+$(TOOLS): $(INSTALLED)
+	$(INSTALL) '.[depth,dev]'
 	@touch $@

@@ -158,10 +158,8 @@ def build_environment() -> Any:  # noqa: ANN401 - one of Lightning's cluster env
     Named, not detected: Lightning's search initialises MPI wherever mpi4py can be imported, which ends the process on a
     host whose MPI does not work, and takes a Slurm job around a trial for the trial's own.
     """
-    from lightning.pytorch.plugins.environments import (  # noqa: PLC0415 - beside the other doors to Lightning
-        LightningEnvironment,
-        TorchElasticEnvironment,
-    )
+    from lightning.fabric.plugins.environments.lightning import LightningEnvironment  # noqa: PLC0415 - as above
+    from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment  # noqa: PLC0415
 
     return TorchElasticEnvironment() if TorchElasticEnvironment.detect() else LightningEnvironment()
 
