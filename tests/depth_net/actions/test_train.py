@@ -204,6 +204,7 @@ def test_sigterm_leaves_a_checkpoint_from_which_the_run_goes_on_exactly(
     every_step: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
     original = getattr(DepthTask, moment)
+    handler = signal.getsignal(signal.SIGTERM)
 
     def interrupted(self: DepthTask, batch: Any, batch_idx: int) -> Tensor | None:  # noqa: ANN401 - Lightning's signature
         if self.trainer.global_step in (1, 3) and batch_idx < 2:
@@ -216,7 +217,7 @@ def test_sigterm_leaves_a_checkpoint_from_which_the_run_goes_on_exactly(
     assert run(every_step, *words) == 143
     stopped = read_status(tmp_path / "train")[-1]
     monkeypatch.undo()
-    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    assert signal.getsignal(signal.SIGTERM) is handler
 
     assert run(every_step, *words) == 0
 
