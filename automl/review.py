@@ -11,6 +11,7 @@ from automl.errors import ConfigurationError
 from automl.policy import Route
 from automl.preflight.inputs import describe_data
 from automl.study.document import read_study
+from automl.study.machine import detect_machine
 from automl.study.place import next_study_directory
 from automl.study.plan import plan_document
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from automl.space.parameters import Scalar
+    from automl.study.machine import Machine
     from automl.study.model import StudyPlan
     from automl.study.place import RunPlace
     from automl.study.request import StudyRequest
@@ -29,11 +31,20 @@ def review_plan(request: StudyRequest, plan: StudyPlan, place: RunPlace) -> dict
     """Return the JSON form of the plan with the exact first assignments, the data and the expected time."""
     return {
         **plan_document(plan),
+        "machine": describe_machine(None if place.ray_address else detect_machine(), place.ray_address),
         "study_dir": str(next_study_directory(place.results, plan.name)),
         "data": describe_data(request, place.results),
         "first_trials": [dict(assignment) for assignment in first_assignments(plan)],
         "estimate": estimate_time(plan, place.results),
     }
+
+
+def describe_machine(machine: Machine | None, ray_address: str | None) -> str:
+    """Return where trials would run, in words."""
+    if machine is None:
+        return f"the Ray cluster at {ray_address}"
+    gpus = [f"{gpu.name} ({gpu.memory_gib:.0f} GiB)" for gpu in machine.gpus]
+    return f"this one: {machine.cpus} CPUs, {', '.join(gpus) if gpus else 'no GPU'}"
 
 
 def first_assignments(plan: StudyPlan) -> tuple[Mapping[str, Scalar], ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import Any
 
 import click
@@ -49,6 +50,7 @@ def _print(document: dict[str, Any]) -> None:
                 ("skill", f"{skill['name']} ({skill['network_arch']}), {skill['root']}"),
                 ("command", skill["command"].splitlines()[0][:120]),
                 ("image", skill["image"] or "none: runs in this environment"),
+                ("machine", document["machine"]),
                 ("objective", f"{objective['direction']} {objective['metric']} ({document['objective_source']})"),
                 ("sampler", f"{document['sampler']}, seed {document['seed']}"),
                 ("scheduler", document["scheduler"]),
@@ -68,10 +70,11 @@ def _print(document: dict[str, Any]) -> None:
     if document["space"]["parameters"]:
         console.print()
         console.print(render.space_table(document["space"]))
-    if document["space"]["left_out"]:
-        console.print(
-            f"\nnot searched: {len(document['space']['left_out'])} parameters; `automl space` lists the reasons"
-        )
+    by_reason = Counter(item["reason"] for item in document["space"]["left_out"])
+    if by_reason:
+        console.print(f"\nnot searched: {by_reason.total()} parameters; `automl space` names each")
+        for reason, count in by_reason.most_common():
+            console.print(f"  {count:4d}  {reason}")
     console.print("\nfirst trials")
     for number, assignment in enumerate(document["first_trials"]):
         console.print(f"  {number}  {render.format_assignment(assignment) or 'the spec as it is'}")

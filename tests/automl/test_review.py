@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from automl.review import estimate_time, first_assignments, review_plan
+from automl.review import describe_machine, estimate_time, first_assignments, review_plan
 from automl.run import make_plan
 from automl.study.place import RunPlace
 from automl.study.request import StudyRequest
 from tests.automl.cli.study_folder import write_study
+from tests.automl.study.examples import CPU_MACHINE, GPU_MACHINE
 from tests.automl.study.examples import make_plan as example_plan
 
 if TYPE_CHECKING:
@@ -60,3 +61,9 @@ def test_the_review_has_the_promised_fields(tmp_path: Path) -> None:
 
     promised = {"route", "reasons", "skill", "objective", "sampler", "scheduler", "budget", "resources", "space"}
     assert promised | {"first_trials", "estimate", "fingerprint"} <= document.keys()
+
+
+def test_the_review_says_where_trials_would_run() -> None:
+    assert describe_machine(GPU_MACHINE, None) == "this one: 32 CPUs, " + ", ".join(["H200 (140 GiB)"] * 4)
+    assert describe_machine(CPU_MACHINE, None) == "this one: 2 CPUs, no GPU"
+    assert describe_machine(None, "10.0.0.1:6379") == "the Ray cluster at 10.0.0.1:6379"
