@@ -105,10 +105,12 @@ def build_model(config: ExperimentConfig, *, on_gpu: bool = False) -> DepthAnyth
     )
     if on_gpu:
         model.use_channels_last()
-    for path in (config.model.mono_backbone.pretrained_path, config.train.pretrained_model_path):
+    backbone, whole = config.model.mono_backbone.pretrained_path, config.train.pretrained_model_path
+    for path, is_backbone in ((backbone, True), (whole, False)):
         if path:
-            apply_weights(model, load_weights(Path(path).expanduser()), is_starting_point=True)
-            logger.info("starting from the weights in %s", path)
+            weights = load_weights(Path(path).expanduser())
+            apply_weights(model, weights.without_head() if is_backbone else weights, is_starting_point=True)
+            logger.info("starting from the %sweights in %s", "encoder's " if is_backbone else "", path)
     return model
 
 

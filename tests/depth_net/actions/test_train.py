@@ -326,3 +326,15 @@ def test_steps_are_counted_with_accumulation_and_without_the_last_part_of_a_batc
 
 def test_the_module_can_be_loaded_by_its_action_name() -> None:
     assert callable(train_action.run)
+
+
+def test_a_backbone_path_gives_the_encoder_and_leaves_the_head_new(every_step: Path, tmp_path: Path) -> None:
+    latest = every_step.parent / "results" / "train" / "dn_model_latest.pth"
+    overrides = [f"model.mono_backbone.pretrained_path={latest}", f"results_dir={tmp_path}"]
+
+    built = build_model(load_spec(every_step, overrides)).state_dict()
+
+    saved = read_checkpoint(latest)["state_dict"]
+    head = "metric_depth_head.scratch.output_conv1.weight"
+    assert torch.equal(built["pretrained.cls_token"], saved["model.pretrained.cls_token"])
+    assert not torch.equal(built[head], saved[f"model.{head}"])
