@@ -58,13 +58,15 @@ class WarmEntry:
         if entry is None:
             raise LookupError(name)
         self._program = Path(sys.executable).parent / name
+        before = set(threading.enumerate())
         module = importlib.import_module(entry.module)
         preload = getattr(module, "preload", None)
         if callable(preload):
             preload()
         self._entry = entry
-        if threading.active_count() > 1:
-            message = f"preloading {entry.module} has started {threading.active_count() - 1} threads"
+        started = set(threading.enumerate()) - before
+        if started:
+            message = f"preloading {entry.module} has started {len(started)} threads"
             raise RuntimeError(message)
         self._tag_address = _find_tag()
         # What is imported lives for ever; without this the first collection in each child would copy all of its pages.
