@@ -45,7 +45,15 @@ def resume_study(
         request = dataclasses.replace(request, trials=trials)
     uri = document["mlflow"]["tracking_uri"]
     place = RunPlace(results=root.parent, tracking_uri=uri, ray_address=ray_address)
-    plan = dataclasses.replace(make_plan(request, place), name=document["name"])
+    # It goes on with the points it began with, not with those of studies that have ended since.
+    plan = make_plan(dataclasses.replace(request, warm_start=()), place)
+    plan = dataclasses.replace(
+        plan,
+        name=document["name"],
+        reasons=tuple(document["reasons"]),
+        first_trials=tuple(document["first_trials"]),
+        first_origins=tuple(document.get("first_origins", ())),
+    )
     if plan.fingerprint != document["fingerprint"]:
         raise ResumeMismatchError(f"{root} was made by another plan", _differences(document, plan_document(plan), root))
     ended = sum(result.state.is_final for result in directory.read_results())

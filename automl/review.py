@@ -13,12 +13,12 @@ from automl.preflight.inputs import describe_data
 from automl.study.document import read_study
 from automl.study.machine import detect_machine
 from automl.study.place import next_study_directory
-from automl.study.plan import plan_document
+from automl.study.plan import TEMPLATE, plan_document
+from automl.study.trial import Proposal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
-    from automl.space.parameters import Scalar
     from automl.study.machine import Machine
     from automl.study.model import StudyPlan
     from automl.study.place import RunPlace
@@ -29,12 +29,14 @@ _FIRST_TRIALS = 5
 
 def review_plan(request: StudyRequest, plan: StudyPlan, place: RunPlace) -> dict[str, Any]:
     """Return the JSON form of the plan with the exact first assignments, the data and the expected time."""
+    first = first_proposals(plan)
     return {
         **plan_document(plan),
         "machine": describe_machine(None if place.ray_address else detect_machine(), place.ray_address),
         "study_dir": str(next_study_directory(place.results, plan.name)),
         "data": describe_data(request, place.results),
-        "first_trials": [dict(assignment) for assignment in first_assignments(plan)],
+        "first_trials": [dict(proposal.assignment) for proposal in first],
+        "first_origins": [proposal.origin for proposal in first],
         "estimate": estimate_time(plan, place.results),
     }
 
@@ -47,10 +49,10 @@ def describe_machine(machine: Machine | None, ray_address: str | None) -> str:
     return f"this one: {machine.cpus} CPUs, {', '.join(gpus) if gpus else 'no GPU'}"
 
 
-def first_assignments(plan: StudyPlan) -> tuple[Mapping[str, Scalar], ...]:
-    """Return the assignments that the searcher would propose first, before any result is known."""
+def first_proposals(plan: StudyPlan) -> tuple[Proposal, ...]:
+    """Return what the searcher would propose first, before any result is known."""
     if plan.route is Route.TRAIN_ONCE:
-        return plan.first_trials
+        return (Proposal(number=0, assignment=plan.first_trials[0], origin=TEMPLATE),)
     from automl.search.factory import make_searcher  # noqa: PLC0415 - optuna is opened only for a plan
 
     wanted = min(plan.budget.trials, max(_FIRST_TRIALS, plan.resources.jobs))
@@ -60,7 +62,7 @@ def first_assignments(plan: StudyPlan) -> tuple[Mapping[str, Scalar], ...]:
             proposals = [searcher.ask() for _ in range(wanted)]
         finally:
             searcher.close()
-    return tuple(proposal.assignment for proposal in proposals if proposal is not None)
+    return tuple(proposal for proposal in proposals if proposal is not None)
 
 
 def estimate_time(plan: StudyPlan, results: Path) -> dict[str, Any]:

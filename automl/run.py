@@ -7,13 +7,15 @@ run cannot drift from a run. Training once is a study of one trial with an empty
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 from automl.errors import ConfigurationError, StudyFailedError
 from automl.opening import check_names, choose_objective, open_skill, skill_facts, stopping_rule
-from automl.policy import decide
+from automl.policy import Route, decide
 from automl.preflight.inputs import check_inputs, prepare_data, unwritable_place, with_prepared_paths
 from automl.study.directory import StudyDirectory, write_json
+from automl.study.earlier import MOST_POINTS, chosen_points, found_points, named_points, takes_earlier_points
 from automl.study.failure_summary import summarize_failure
 from automl.study.machine import detect_machine
 from automl.study.model import StudyLocation
@@ -52,7 +54,29 @@ def make_plan(request: StudyRequest, place: RunPlace) -> StudyPlan:
     )
     plan = plan_study(request, parts, None if place.ray_address else detect_machine())
     check_names(plan)
-    return plan
+    return with_earlier_points(request, plan, place)
+
+
+def with_earlier_points(request: StudyRequest, plan: StudyPlan, place: RunPlace) -> StudyPlan:
+    """Return the plan with known-good points of earlier studies after its template, and with the reason for them.
+
+    Raises:
+        ConfigurationError: a study that the user names cannot be used.
+    """
+    if request.warm_start is not None:
+        points = named_points(plan, request.warm_start, place.results) if plan.route is Route.TUNE else ()
+    else:
+        points = found_points(plan, request.data, place.results) if takes_earlier_points(plan) else ()
+    chosen = chosen_points(plan, points, most=max(MOST_POINTS, len(request.warm_start or ())))
+    if not chosen:
+        return plan
+    reason = f"after the template it tries {' and '.join(point.origin for point in chosen)} (--no-warm-start: neither)"
+    return dataclasses.replace(
+        plan,
+        first_trials=(*plan.first_trials, *(point.assignment for point in chosen)),
+        first_origins=(*plan.first_origins, *(point.origin for point in chosen)),
+        reasons=(*plan.reasons, reason),
+    )
 
 
 def run_plan(

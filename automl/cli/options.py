@@ -66,6 +66,13 @@ _STUDY_OPTIONS = (
     click.option("--gpus-per-trial", type=click.FloatRange(min=0), metavar="X", help="GPUs of one trial; 0 for CPU."),
     click.option("--sampler", metavar="NAME", help="Proposes assignments [auto]."),
     click.option("--scheduler", metavar="NAME", help="Stops trials early [auto]."),
+    click.option(
+        "--warm-start",
+        multiple=True,
+        metavar="STUDY",
+        help="Try the best trials of a study first: its directory, or its name in the results folder. Repeatable.",
+    ),
+    click.option("--no-warm-start", is_flag=True, help="Try no points of earlier studies [auto looks for some]."),
     click.option("--seed", type=click.IntRange(min=0), metavar="N", help="Seed of the sampler."),
     click.option("--tracking-uri", metavar="URI", help="MLflow tracking server [sqlite in the results folder]."),
     click.option("--ray-address", metavar="ADDRESS", help="A Ray cluster [this machine]."),
@@ -97,18 +104,13 @@ def build_request(options: dict[str, Any]) -> StudyRequest:
     Raises:
         ConfigurationError: no such study, or options that cannot be read.
     """
-    if options["study"] is None and options["skill"] is not None:
-        skill = options["skill"]
-        request = StudyRequest(skill=skill, name=Path(skill).name)
-    else:
-        request = load_study_request(options["study"] or DEFAULT_STUDY)
-        if options["skill"] is not None:
-            request = dataclasses.replace(request, skill=options["skill"])
+    request = _named_request(options["study"], options["skill"])
     problems: list[Problem] = []
     data = {
         split: str(Path(path).expanduser().absolute()) for split, path in _pairs("--data", options["data"], problems)
     }
     settings = dict(_settings(options["settings"], problems))
+    problems += _contradictions(options)
     if problems:
         raise ConfigurationError.from_problems(problems, subject="the command line")
     if options.get("spec"):
@@ -119,8 +121,11 @@ def build_request(options: dict[str, Any]) -> StudyRequest:
         "search",
         "policy",
         "fallback",
+        "warm_start",
     }
     changes = {name: value for name, value in options.items() if name in said and value is not None}
+    if options.get("warm_start") or options.get("no_warm_start"):
+        changes["warm_start"] = tuple(options.get("warm_start", ()))
     if options.get("policy") is not None:
         changes["policy"] = "off" if options["policy"] == "off" else "on"
     return dataclasses.replace(
@@ -131,6 +136,20 @@ def build_request(options: dict[str, Any]) -> StudyRequest:
         search=(*request.search, *options["search"]),
         fallback=options.get("fallback") is not None,
     )
+
+
+def _contradictions(options: dict[str, Any]) -> list[Problem]:
+    if not (options.get("warm_start") and options.get("no_warm_start")):
+        return []
+    found, fix = "--no-warm-start beside it", "leave one of them out"
+    return [Problem(where="--warm-start", found=found, expected="one of the two", fix=fix)]
+
+
+def _named_request(study: str | None, skill: str | None) -> StudyRequest:
+    if study is None and skill is not None:
+        return StudyRequest(skill=skill, name=Path(skill).name)
+    request = load_study_request(study or DEFAULT_STUDY)
+    return request if skill is None else dataclasses.replace(request, skill=skill)
 
 
 def _pairs(option: str, texts: Iterable[str], problems: list[Problem]) -> list[tuple[str, str]]:

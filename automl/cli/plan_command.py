@@ -76,8 +76,10 @@ def _print(document: dict[str, Any]) -> None:
         for reason, count in by_reason.most_common():
             console.print(f"  {count:4d}  {reason}")
     console.print("\nfirst trials")
-    for number, assignment in enumerate(document["first_trials"]):
-        console.print(f"  {number}  {render.format_assignment(assignment) or 'the spec as it is'}")
+    for number, (assignment, origin) in enumerate(
+        zip(document["first_trials"], document["first_origins"], strict=True)
+    ):
+        console.print(f"  {number}  {render.format_assignment(assignment) or 'the spec as it is'}  ({origin})")
 
 
 def _share(resources: dict[str, Any]) -> str:

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING
 from automl.errors import ConfigurationError, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable
     from pathlib import Path
 
     from automl.search.sampler import Sampler
     from automl.search.searcher import JournalSearcher
-    from automl.space.parameters import Scalar
     from automl.study.model import StudyPlan
 
 SAMPLERS: tuple[str, ...] = ("auto", "gp", "tpe", "cmaes", "nsga2", "qmc", "random", "grid")
@@ -32,16 +31,12 @@ def check_sampler(name: str) -> tuple[Problem, ...]:
     return (Problem(where="sampler", found=name, expected=f"one of {', '.join(SAMPLERS)}", fix=suggestion),)
 
 
-def make_searcher(
-    plan: StudyPlan, journal_file: Path, *, earlier: Sequence[Mapping[str, Scalar]] = ()
-) -> JournalSearcher:
+def make_searcher(plan: StudyPlan, journal_file: Path) -> JournalSearcher:
     """Return the searcher of a study; an existing journal is reopened, so this is also how a study is resumed.
 
     Args:
         plan: The study.
         journal_file: Its journal; created if it does not exist.
-        earlier: Assignments that were good in earlier studies, best first; tried after the plan's own first trials. A
-            reopened journal keeps the ones it was made with.
 
     Raises:
         ConfigurationError: the sampler is unknown, another living process owns the journal, or it is damaged.
@@ -55,7 +50,7 @@ def make_searcher(
         raise ConfigurationError.from_problems(problems, subject="the study")
     journal = Journal(journal_file, plan.name, plan.objectives)
     try:
-        starts = starting_points(plan, journal.remember_earlier(earlier))
+        starts = starting_points(plan)
         return JournalSearcher(plan, journal, make_sampler(plan, given=len(starts)), starts)
     except BaseException:
         journal.close()

@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 _ASSIGNMENT = "automl:assignment"
 _ORIGIN = "automl:origin"
 _END = "automl:end"
-_START = "automl:earlier"
 _OPTUNA_STATES = {
     TrialState.COMPLETED: OptunaState.COMPLETE,
     TrialState.STOPPED: OptunaState.PRUNED,
@@ -151,14 +150,6 @@ class Journal:
 
     def _set_state(self, number: int, end: TrialEnd) -> None:
         self._storage.set_trial_state_values(self._ids[number], _OPTUNA_STATES[end.state], end.values or None)
-
-    def remember_earlier(self, earlier: Sequence[Mapping[str, Scalar]]) -> tuple[Mapping[str, Scalar], ...]:
-        """Keep the known-good points of other studies on first use; return the kept ones ever after."""
-        kept = self._storage.get_study_user_attrs(self._study).get(_START)
-        if kept is None:
-            kept = [dict(assignment) for assignment in earlier]
-            self._storage.set_study_user_attr(self._study, _START, kept)
-        return tuple(kept)
 
     def trials(self) -> tuple[JournalTrial, ...]:
         """Return all trials, in order of their numbers."""

@@ -105,6 +105,7 @@ class StudyPlan:
         seed: Seed of the sampler and of nothing else (the trainer's seed is in the spec).
         max_epochs: Epochs of a full trial, where the spec says.
         first_trials: Assignments known before the start; trial 0 first.
+        first_origins: Where each of them comes from, in words; may be shorter.
         options: Further settings of sampler, stopping rule and launcher by name, e.g. ``grace_epochs``.
         fingerprint: SHA-256 over everything that changes what is computed.
     """
@@ -124,6 +125,7 @@ class StudyPlan:
     seed: int
     max_epochs: int | None
     first_trials: tuple[Mapping[str, Scalar], ...]
+    first_origins: tuple[str, ...] = ()
     options: Mapping[str, JsonValue] = field(default_factory=lambda: MappingProxyType({}))
     fingerprint: str = ""
 

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 DEFAULT_TRIALS = 20
 DEFAULT_SEED = 20260
+TEMPLATE = "template"
+"""Origin of trial 0."""
 _EPOCH_KEYS = ("train.num_epochs", "train.epochs", "train.epoch", "num_epochs")
 
 
@@ -85,6 +87,7 @@ def plan_study(request: StudyRequest, parts: StudyParts, machine: Machine | None
         seed=request.seed if request.seed is not None else DEFAULT_SEED,
         max_epochs=_max_epochs(skill, spec),
         first_trials=(searched.default_assignment(),),
+        first_origins=(TEMPLATE,),
         options=request.options,
     )
     return dataclasses.replace(plan, fingerprint=fingerprint(plan))
@@ -175,6 +178,7 @@ def plan_document(plan: StudyPlan) -> dict[str, Any]:
         "resources": dataclasses.asdict(plan.resources),
         "space": space_document(plan.space, plan.skill),
         "first_trials": [dict(assignment) for assignment in plan.first_trials],
+        "first_origins": list(plan.first_origins),
         "spec": plan.spec.values,
         "fingerprint": plan.fingerprint,
     }

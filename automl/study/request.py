@@ -71,6 +71,7 @@ class StudyRequest:
         sampler: Name of the sampler.
         scheduler: Name of the stopping rule.
         seed: Seed of the sampler.
+        warm_start: Studies whose best trials are tried first; empty for none, None for those that are found.
         options: Further settings.
         source: The study file, if any.
     """
@@ -99,6 +100,7 @@ class StudyRequest:
     sampler: str | None = None
     scheduler: str | None = None
     seed: int | None = None
+    warm_start: tuple[str, ...] | None = None
     options: Mapping[str, JsonValue] = field(default_factory=lambda: MappingProxyType({}))
     source: Path | None = None
 
@@ -119,6 +121,7 @@ def request_from_document(document: Mapping[str, Any]) -> StudyRequest:
             **document,
             "prepare": Prepare(command=tuple(prepare["command"]), directory=prepare["directory"]) if prepare else None,
             "search": tuple(document["search"]),
+            "warm_start": _texts_or_none(document.get("warm_start")),
             "source": Path(document["source"]) if document["source"] else None,
         }
     )
@@ -188,9 +191,21 @@ def _request(file: Path, document: dict[str, Any], time_s: float | None) -> Stud
         sampler=document.get("sampler"),
         scheduler=document.get("scheduler"),
         seed=document.get("seed"),
+        warm_start=_warm_start(file, document.get("warm_start")),
         options=document.get("options", {}),
         source=file,
     )
+
+
+def _warm_start(file: Path, said: list[str] | bool | None) -> tuple[str, ...] | None:  # noqa: FBT001 - YAML's own types
+    """Read `warm_start`: names or paths of studies, false for none; true is the default."""
+    if isinstance(said, list):
+        return tuple(_relative_to(file, text, must_exist=True) for text in said)
+    return () if said is False else None
+
+
+def _texts_or_none(said: list[str] | None) -> tuple[str, ...] | None:
+    return None if said is None else tuple(said)
 
 
 def default_name(file: Path) -> str:

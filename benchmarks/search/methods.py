@@ -60,14 +60,18 @@ class Ours(Method):
         self._folder = tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None)
         objectives = (Objective(metric="value", direction=Direction.MAXIMIZE),)
         plan: Any = SimpleNamespace(
-            name="benchmark", space=space, seed=seed, sampler=sampler, objectives=objectives, first_trials=starts
+            name="benchmark",
+            space=space,
+            seed=seed,
+            sampler=sampler,
+            objectives=objectives,
+            first_trials=starts,
+            first_origins=(),
         )
         file = Path(self._folder.name) / "journal.log"
         if sampler == "penalised":
             alternative = PenalisedSampler(space, seed, Opening(space, seed, near=0))
-            self._searcher = JournalSearcher(
-                plan, Journal(file, "b", objectives), alternative, starting_points(plan, ())
-            )
+            self._searcher = JournalSearcher(plan, Journal(file, "b", objectives), alternative, starting_points(plan))
         else:
             self._searcher = make_searcher(plan, file)
 

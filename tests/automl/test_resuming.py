@@ -19,6 +19,8 @@ from automl.study.trial import TrialResult, TrialState
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from automl.study.model import StudyPlan
+
 REQUEST = StudyRequest(skill="toy", name="example", trials=1)
 
 
@@ -56,3 +58,17 @@ def test_a_study_whose_trials_have_ended_has_nothing_to_run(study: Path) -> None
 def test_a_folder_that_is_no_study_cannot_be_resumed(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"plan\.json"):
         resume_study(tmp_path)
+
+
+def test_a_resumed_study_goes_on_with_the_points_it_began_with(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    document = json.loads((study / "plan.json").read_text(encoding="utf-8"))
+    document["first_trials"].append({"train.lr": 0.3})
+    document["first_origins"].append("earlier study x, trial 3 (val/r2 0.9)")
+    write_json(study / "plan.json", document)
+    plans: list[StudyPlan] = []
+    monkeypatch.setattr("automl.resuming.run_in", lambda *given, **_: plans.append(given[2]))
+
+    resume_study(study, trials=2)
+
+    assert [list(plan.first_trials) for plan in plans] == [document["first_trials"]]
+    assert plans[0].first_origins == tuple(document["first_origins"])

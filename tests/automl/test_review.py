@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from automl.review import describe_machine, estimate_time, first_assignments, review_plan
+from automl.review import describe_machine, estimate_time, first_proposals, review_plan
 from automl.run import make_plan
 from automl.study.place import RunPlace
 from automl.study.request import StudyRequest
@@ -22,10 +22,10 @@ REQUEST = StudyRequest(skill="toy", name="example", trials=4)
 def test_the_first_trials_are_exact_and_repeatable(tmp_path: Path) -> None:
     plan = make_plan(REQUEST, RunPlace(results=tmp_path))
 
-    first, again = first_assignments(plan), first_assignments(plan)
+    first, again = first_proposals(plan), first_proposals(plan)
 
     assert first == again
-    assert first[0] == plan.first_trials[0]
+    assert (first[0].assignment, first[0].origin) == (plan.first_trials[0], "template")
     assert len(first) == 4
 
 

@@ -58,3 +58,11 @@ def test_the_results_folder_is_the_option_then_the_variable_then_results(
     monkeypatch.setenv("AUTOML_RESULTS", str(tmp_path / "other"))
     assert results_root(None) == tmp_path / "other"
     assert results_root(tmp_path / "third") == tmp_path / "third"
+
+
+def test_warm_start_names_studies_forbids_them_or_leaves_it_to_the_sampler() -> None:
+    assert build_request(NOTHING_SAID).warm_start is None
+    assert build_request({**NOTHING_SAID, "warm_start": ("a", "b")}).warm_start == ("a", "b")
+    assert build_request({**NOTHING_SAID, "no_warm_start": True}).warm_start == ()
+    with pytest.raises(ConfigurationError, match="--no-warm-start beside it"):
+        build_request({**NOTHING_SAID, "warm_start": ("a",), "no_warm_start": True})

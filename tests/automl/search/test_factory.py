@@ -47,16 +47,3 @@ def test_the_names_of_samplers_and_rules_are_known_without_heavy_libraries() -> 
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert done.stdout.strip() == "[]"
-
-
-def test_a_reopened_journal_keeps_the_earlier_points_it_was_made_with(tmp_path: Path) -> None:
-    good = {**plan_of("auto").space.default_assignment(), "lr": 0.02}
-    searcher = make_searcher(plan_of("auto"), tmp_path / "journal.log", earlier=[good])
-    searcher.ask()
-    searcher.close()
-
-    reopened = make_searcher(plan_of("auto"), tmp_path / "journal.log")
-    second = reopened.ask()
-
-    assert second is not None
-    assert (second.assignment, second.origin) == (good, "earlier study")

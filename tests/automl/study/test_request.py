@@ -94,3 +94,15 @@ def test_the_ready_demo_study_can_be_read_by_name() -> None:
     assert request.skill == "depth_net_mono"
     assert request.prepare is not None
     assert default_name(request.source) == request.name  # type: ignore[arg-type]  # a study that was read has a source
+
+
+def test_warm_start_is_a_list_of_studies_or_switched_off(tmp_path: Path) -> None:
+    (tmp_path / "depth").mkdir()
+    (tmp_path / "depth" / "before").mkdir()
+
+    said = [
+        load_study_request(write(tmp_path, f"skill: x\n{line}")).warm_start
+        for line in ("warm_start: [before, by-name]", "warm_start: false", "warm_start: true", "")
+    ]
+
+    assert said == [(str(tmp_path / "depth" / "before"), "by-name"), (), None, None]
