@@ -17,7 +17,7 @@ from torchmetrics import Metric
 from depth_net.model.family import ModelType
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Sequence
 
     Images = Tensor | Sequence[Tensor]
     """A batch (B, H, W), or one map (H, W) per image."""
@@ -154,47 +154,6 @@ def pixel_sums(predicted: Tensor, target: Tensor, valid: Tensor) -> dict[str, Te
         "log": logarithm.sum(),
         "log_squared": logarithm.square().sum(),
     }
-
-
-def constant_baseline(
-    targets: Iterable[tuple[Tensor, Tensor]],
-    model_type: ModelType,
-    *,
-    min_depth_m: float | None = None,
-    max_depth_m: float | None = None,
-) -> Mapping[str, float]:
-    """Score what knows nothing about any image: a constant prediction, the best fair one.
-
-    A model that does not beat these numbers has learnt nothing. Relative: any constant, which alignment turns into the
-    mean disparity of each image. Metric: the exponential of the mean logarithm of all valid depths of the set, the
-    constant with the least squared logarithmic error.
-
-    Args:
-        targets: Ground truth and valid mask per image, shape (H, W) each. Metric: read twice, so a list or a data set,
-            not a generator.
-        model_type: The family.
-        min_depth_m: As for `DepthMetrics`.
-        max_depth_m: As for `DepthMetrics`.
-
-    Returns:
-        The keys of `DepthMetrics.compute()`; NaN where there is no valid pixel.
-    """
-    metrics = DepthMetrics(model_type, min_depth_m=min_depth_m, max_depth_m=max_depth_m)
-    constant = 1.0
-    if model_type is ModelType.METRIC:
-        constant = _log_mean(targets, metrics.limits)
-    for target, valid in targets:
-        metrics.update([torch.full_like(target, constant)], [target], [valid])
-    return {name: float(value) for name, value in metrics.compute().items()}
-
-
-def _log_mean(targets: Iterable[tuple[Tensor, Tensor]], limits: tuple[float, float | None]) -> float:
-    total, count = 0.0, 0
-    for target, valid in targets:
-        depths = target[valid].double().clamp(*limits)
-        total += float(depths.log().sum())
-        count += depths.numel()
-    return float(torch.tensor(total / max(count, 1)).exp())
 
 
 def _limits(model_type: ModelType, min_depth_m: float | None, max_depth_m: float | None) -> tuple[float, float | None]:

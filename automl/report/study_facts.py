@@ -105,13 +105,9 @@ class StudyFacts:
 
     @property
     def constant(self) -> float | None:
-        """What a constant prediction scores: ``val/baseline_d1`` or ``val/d1_constant`` beside ``val/d1``."""
+        """What a constant prediction scores, which the trainer reports as ``val/d1_constant`` beside ``val/d1``."""
         best = self.result.best
-        if best is None:
-            return None
-        folder, slash, leaf = self.metric.rpartition("/")
-        names = (f"{folder}{slash}baseline_{leaf}", f"{self.metric}_constant")
-        return next((best.values[name] for name in names if name in best.values), None)
+        return None if best is None else best.values.get(f"{self.metric}_constant")
 
 
 def read_facts(root: Path) -> StudyFacts:

@@ -57,7 +57,7 @@ def run(config: ExperimentConfig, status: StatusWriter) -> None:
             f"dataset.test_dataset: found no valid ground-truth pixel in {values['num_images']:.0f} images; expected "
             "depth within the range of the spec; fix: check dataset_name, min_depth and max_depth"
         )
-    kpi = {f"val/{name}": value for name, value in values.items()} | {"val/baseline_d1": float(baseline.compute())}
+    kpi = {f"val/{name}": value for name, value in values.items()} | {"val/d1_constant": float(baseline.compute())}
     results = config.results_directory("evaluate") / RESULTS_FILE
     _write_results(results, kpi, {"checkpoint": checkpoint, "model_type": model.model_type.value})
     status.running("Test metrics generated.", kpi=kpi)

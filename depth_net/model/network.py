@@ -17,17 +17,21 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch import Tensor
 from torch.nn import functional
-from transformers.models.depth_anything.configuration_depth_anything import DepthAnythingConfig
-from transformers.models.depth_anything.modeling_depth_anything import (
-    DepthAnythingDepthEstimationHead,
-    DepthAnythingForDepthEstimation,
-    DepthAnythingNeck,
-)
-from transformers.models.dinov2.configuration_dinov2 import Dinov2Config
-from transformers.models.dinov2.modeling_dinov2 import Dinov2Embeddings
 
 from depth_net.model.encoders import PATCH
+from depth_net.model.hiding import hidden
 from depth_net.model.resize import Resize, enlarge
+
+# transformers imports torchao for its own quantisers: two CPU-seconds and five warnings in every log.
+with hidden("torchao"):
+    from transformers.models.depth_anything.configuration_depth_anything import DepthAnythingConfig
+    from transformers.models.depth_anything.modeling_depth_anything import (
+        DepthAnythingDepthEstimationHead,
+        DepthAnythingForDepthEstimation,
+        DepthAnythingNeck,
+    )
+    from transformers.models.dinov2.configuration_dinov2 import Dinov2Config
+    from transformers.models.dinov2.modeling_dinov2 import Dinov2Embeddings
 
 if TYPE_CHECKING:
     from depth_net.model.encoders import EncoderShape

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from depth_net.metrics import DepthMetrics, align, constant_baseline
+from depth_net.metrics import DepthMetrics, align
 from depth_net.model.family import ModelType
+from tests.depth_net.constant_prediction import score_constant
 
 METRIC, RELATIVE = ModelType.METRIC, ModelType.RELATIVE
 EVERYWHERE = torch.ones(2, 2, dtype=torch.bool)
@@ -92,7 +93,7 @@ def test_a_constant_relative_prediction_becomes_the_mean_of_the_target() -> None
     metrics.update([torch.zeros(2, 2)], [target], [EVERYWHERE])
 
     assert score(metrics)["rmse"] == pytest.approx(float(target.std(correction=0)))
-    assert score(metrics) == pytest.approx(dict(constant_baseline([(target, EVERYWHERE)], RELATIVE)))
+    assert score(metrics) == pytest.approx(dict(score_constant([(target, EVERYWHERE)], RELATIVE)))
 
 
 @pytest.mark.parametrize("model_type", ModelType)
@@ -149,7 +150,7 @@ def test_the_metric_baseline_is_the_constant_of_the_mean_logarithm() -> None:
     for target, valid in targets:
         metrics.update([torch.full((2, 2), constant)], [target], [valid])
 
-    found = constant_baseline(targets, METRIC, min_depth_m=0.001, max_depth_m=10.0)
+    found = score_constant(targets, METRIC, min_depth_m=0.001, max_depth_m=10.0)
 
     assert dict(found) == pytest.approx(score(metrics), rel=1e-6)
 

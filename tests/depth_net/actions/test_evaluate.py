@@ -29,7 +29,7 @@ def test_scores_stand_in_the_status_line_and_in_the_results_file(tmp_path: Path,
         "Test metrics generated.",
     ]
     kpi = lines[-1]["kpi"]
-    assert {"val/d1", "val/d2", "val/d3", "val/abs_rel", "val/rmse", "val/silog", "val/baseline_d1"} <= set(kpi)
+    assert {"val/d1", "val/d2", "val/d3", "val/abs_rel", "val/rmse", "val/silog", "val/d1_constant"} <= set(kpi)
     assert kpi["val/num_images"] == 3
     assert 0 <= kpi["val/d1"] <= kpi["val/d2"] <= kpi["val/d3"] <= 1
     results = json.loads((tmp_path / "results" / "evaluate" / "results.json").read_text(encoding="utf-8"))

@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from depth_net.metrics import constant_baseline
 from depth_net.model.family import ModelType
 from depth_net.training.baseline import ConstantBaseline, OutputSpread, is_constant
+from tests.depth_net.constant_prediction import score_constant
 
 
 def pictures() -> list[tuple[torch.Tensor, torch.Tensor]]:
@@ -24,7 +24,7 @@ def test_it_agrees_with_scoring_the_constant_itself(model_type: ModelType) -> No
         baseline.update(target, valid)
     limits = {"min_depth_m": 0.1, "max_depth_m": 10.0} if model_type is ModelType.METRIC else {}
 
-    expected = constant_baseline(pictures(), model_type, **limits)["d1"]
+    expected = score_constant(pictures(), model_type, **limits)["d1"]
 
     assert float(baseline.compute()) == pytest.approx(expected, abs=2e-3)
 
