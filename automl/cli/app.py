@@ -22,10 +22,17 @@ COMMANDS = {
     "stop": "End running trials of a study.",
     "status": "Show where a study stands.",
     "compare": "Rank the trials of one or several studies.",
+    "evaluate": "Evaluate the best checkpoint of a study, or another one, with the skill's own action.",
+    "infer": "Run a checkpoint of a study on images.",
+    "export": "Export a checkpoint of a study, e.g. to ONNX.",
+    "quantize": "Quantise a checkpoint of a study.",
     "report": "Write one HTML page about a study.",
     "sync": "Send to MLflow what it does not have yet.",
     "ui": "Open the MLflow comparison of a results folder on this machine.",
 }
+
+
+_ACTION_COMMANDS = frozenset({"evaluate", "infer", "export", "quantize"})
 
 
 class _LazyGroup(click.Group):
@@ -39,6 +46,9 @@ class _LazyGroup(click.Group):
         del ctx
         if cmd_name not in COMMANDS:
             return None
+        if cmd_name in _ACTION_COMMANDS:
+            shared: dict[str, click.Command] = importlib.import_module("automl.cli.action_command").commands
+            return shared[cmd_name]
         command: click.Command = importlib.import_module(f"automl.cli.{cmd_name}_command").command
         return command
 

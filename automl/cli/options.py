@@ -34,12 +34,16 @@ class Duration(click.ParamType[float]):
             self.fail(str(error), param, ctx)
 
 
+data_option = click.option("--data", multiple=True, metavar="SPLIT=PATH", help="Where a split's data are. Repeatable.")
+set_option = click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override the spec. Repeatable."
+)
 _SKILL_OPTIONS = (
     click.argument("study", required=False),
     click.option("--skill", metavar="PATH|NAME", help="A model skill: a folder, or the name of a built-in one."),
     click.option("--spec", metavar="FILE", help="A spec file in place of the skill's template."),
-    click.option("--data", multiple=True, metavar="SPLIT=PATH", help="Where a split's data are. Repeatable."),
-    click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override the spec. Repeatable."),
+    data_option,
+    set_option,
     click.option(
         "--search", multiple=True, metavar="REQUEST", help="path, glob, path=low..high[:log], path={a,b}, all."
     ),
@@ -105,12 +109,8 @@ def build_request(options: dict[str, Any]) -> StudyRequest:
         ConfigurationError: no such study, or options that cannot be read.
     """
     request = _named_request(options["study"], options["skill"])
-    problems: list[Problem] = []
-    data = {
-        split: str(Path(path).expanduser().absolute()) for split, path in _pairs("--data", options["data"], problems)
-    }
-    settings = dict(_settings(options["settings"], problems))
-    problems += _contradictions(options)
+    problems = _contradictions(options)
+    data, settings = split_pairs(options["data"], options["settings"], problems)
     if problems:
         raise ConfigurationError.from_problems(problems, subject="the command line")
     if options.get("spec"):
@@ -150,6 +150,20 @@ def _named_request(study: str | None, skill: str | None) -> StudyRequest:
         return StudyRequest(skill=skill, name=Path(skill).name)
     request = load_study_request(study or DEFAULT_STUDY)
     return request if skill is None else dataclasses.replace(request, skill=skill)
+
+
+def split_pairs(
+    data: Iterable[str], settings: Iterable[str], problems: list[Problem]
+) -> tuple[dict[str, str], dict[str, JsonValue]]:
+    """Return what ``--data`` and ``--set`` say: split -> absolute path, and parameter path -> value.
+
+    Args:
+        data: ``SPLIT=PATH`` texts.
+        settings: ``KEY=VALUE`` texts.
+        problems: Gets one for each text that cannot be read.
+    """
+    paths = {split: str(Path(path).expanduser().absolute()) for split, path in _pairs("--data", data, problems)}
+    return paths, dict(_settings(settings, problems))
 
 
 def _pairs(option: str, texts: Iterable[str], problems: list[Problem]) -> list[tuple[str, str]]:

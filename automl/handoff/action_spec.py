@@ -60,12 +60,13 @@ def action_spec(
         ConfigurationError: data or overrides do not fit the action, or describe another model than the checkpoint's.
     """
     training = merged.with_values(dict(chosen.assignment), origin="trial")
-    check_overrides_fit(training, flatten(options.overrides))
+    check_overrides_fit(training, flatten(options.overrides), skill, action)
     bare = build_spec(skill, action)
     # The user's data and overrides are checked against, and laid over, a template that knows the training.
     template = directory / "carried.yaml"
-    carried = bare.with_values(carried_values(training, bare, skill), origin="training")
+    carried = bare.with_values(carried_values(training, bare, skill, action), origin="training")
     write_spec(carried, ConfigFormat.YAML, template)
     spec = build_spec(skill, action, data=options.data, overrides=options.overrides, template=template)
-    run = ActionRun(results_dir=directory, gpus=len(options.gpus), parent_checkpoint=chosen.path)
+    # The devices come from the environment; the GPU key of a skill belongs to its training.
+    run = ActionRun(results_dir=directory, parent_checkpoint=chosen.path)
     return complete_spec(spec, skill, action, run)

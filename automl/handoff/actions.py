@@ -22,6 +22,7 @@ from automl.launch.environment import trial_environment
 from automl.measurements.follow import follow
 from automl.measurements.status_file import StatusReader
 from automl.skill.load import load_skill
+from automl.spec.inputs import missing_inputs
 from automl.spec.model import Spec
 from automl.spec.write import write_spec
 from automl.study.directory import StudyDirectory, write_json
@@ -118,7 +119,8 @@ def run_action(root: Path, action: str, launcher: Launcher, options: ActionOptio
 
     Raises:
         ConfigurationError: the folder is no study directory, or data and overrides do not fit the action; a skill
-            without the action, or a study without a checkpoint, is a result with status unavailable.
+            without the action, a study without a checkpoint, or data that are not there, are results with status
+            unavailable.
     """
     options = options or ActionOptions()
     plan = read_plan(StudyDirectory(root))
@@ -126,23 +128,22 @@ def run_action(root: Path, action: str, launcher: Launcher, options: ActionOptio
     key = _next_key(root, action)
     if action not in skill.actions:
         listed = ", ".join(skill.actions)
-        return ActionResult(
-            key=key,
-            action=action,
-            status=ActionStatus.UNAVAILABLE,
-            reason=f"the skill {skill.name} has no action {action}; it has {listed}",
-        )
+        return _unavailable(key, action, f"the skill {skill.name} has no action {action}; it has {listed}")
     try:
         chosen = choose_checkpoint(root, skill.network_arch, trial=options.trial, epoch=options.epoch)
     except ConfigurationError as error:
-        return ActionResult(key=key, action=action, status=ActionStatus.UNAVAILABLE, reason=_words(error))
+        return _unavailable(key, action, _words(error))
+    spec = action_spec(Spec(values=plan["spec"]), skill, action, chosen, root / "actions" / key, options)
+    missing = missing_inputs(skill, action, spec)
+    if missing:
+        return _unavailable(key, action, "; ".join(f"{problem.where}: found {problem.found}" for problem in missing))
     declared = skill.actions[action]
     prepared = _Prepared(
         root=root,
         key=key,
         action=declared,
         image=declared.image or skill.image,
-        spec=action_spec(Spec(values=plan["spec"]), skill, action, chosen, root / "actions" / key, options),
+        spec=spec,
         chosen=chosen,
         options=options,
     )
@@ -223,6 +224,10 @@ def _products(directory: Path, log: Path) -> Iterator[Path]:
 def _next_key(root: Path, action: str) -> str:
     taken = {folder.name for folder in (root / "actions").glob(f"{action}-*")}
     return next(f"{action}-{number}" for number in range(1, len(taken) + 2) if f"{action}-{number}" not in taken)
+
+
+def _unavailable(key: str, action: str, reason: str) -> ActionResult:
+    return ActionResult(key=key, action=action, status=ActionStatus.UNAVAILABLE, reason=reason)
 
 
 def _words(error: ConfigurationError) -> str:

@@ -22,28 +22,35 @@ if TYPE_CHECKING:
 
 _SPLITS = re.compile(r"(?P<section>.*\b)(?:test|infer|eval|inference)_dataset\.(?P<key>.+)")
 _OWN_OF_SPLIT = re.compile(r"\b(?:batch_size|workers|pin_memory|cache_mb|shuffle)$")
-_BOUND = re.compile(r"^model\.|\b(?:min_depth|max_depth|normalize_depth|input_mean|input_std)$")
+_BOUND = re.compile(
+    r"^model\.|\b(?:min_depth|max_depth|normalize_depth|input_mean|input_std|crop_size|input_height|input_width)$"
+)
 
-_SIZES: Mapping[str, Mapping[str, tuple[str, int]]] = MappingProxyType(
+_VALIDATION = "dataset.val_dataset"
+_EXPORT: Mapping[str, tuple[str, int | None]] = MappingProxyType(
     {
-        "depth_net_mono": MappingProxyType(
-            {
-                "export.input_height": ("dataset.val_dataset.augmentation.crop_size", 0),
-                "export.input_width": ("dataset.val_dataset.augmentation.crop_size", -1),
-            }
-        )
+        "export.input_height": (f"{_VALIDATION}.augmentation.crop_size", 0),
+        "export.input_width": (f"{_VALIDATION}.augmentation.crop_size", -1),
+        # The images on which the file is compared with the checkpoint, and what its metadata says of its input.
+        "dataset.infer_dataset.data_sources": (f"{_VALIDATION}.data_sources", None),
+        "dataset.infer_dataset.augmentation.input_mean": (f"{_VALIDATION}.augmentation.input_mean", None),
+        "dataset.infer_dataset.augmentation.input_std": (f"{_VALIDATION}.augmentation.input_std", None),
     }
 )
-"""network_arch -> key of an action -> (list of the training, place in it): sizes that have another name there."""
+_RENAMED: Mapping[tuple[str, str], Mapping[str, tuple[str, int | None]]] = MappingProxyType(
+    {("depth_net_mono", "export"): _EXPORT}
+)
+"""(network_arch, action) -> key of the action -> (key of the training, place in its list): other names, same thing."""
 
 
-def carried_values(training: Spec, action: Spec, skill: Skill) -> dict[str, JsonValue]:
+def carried_values(training: Spec, action: Spec, skill: Skill, name: str) -> dict[str, JsonValue]:
     """Return parameter path -> value that the action's spec takes over from the training.
 
     Args:
         training: The spec that made the checkpoint.
         action: The action's spec, from its template.
         skill: The skill.
+        name: The action.
     """
     sections = {*skill.actions, "results_dir"}
     values: dict[str, JsonValue] = {}
@@ -56,32 +63,45 @@ def carried_values(training: Spec, action: Spec, skill: Skill) -> dict[str, Json
             values[path] = training.get(source)
         elif training.has(path):
             values[path] = own
-    values.update(_sizes(training, action, skill))
+    values.update(_renamed(training, skill, name))
     return values
 
 
-def check_overrides_fit(training: Spec, overrides: Mapping[str, JsonValue]) -> None:
-    """Refuse overrides that describe another model or another normalisation than the checkpoint's.
+def check_overrides_fit(training: Spec, overrides: Mapping[str, JsonValue], skill: Skill, name: str) -> None:
+    """Refuse overrides that describe another model, other sizes or another normalisation than the checkpoint's.
 
     Args:
         training: The spec that made the checkpoint.
         overrides: Parameter path -> value, flat.
+        skill: The skill.
+        name: The action.
 
     Raises:
         ConfigurationError: with every such override.
     """
+    renamed = dict(_renamed(training, skill, name))
     problems = [
         Problem(
             where=path,
             found=repr(value),
-            expected=f"{training.get(path)!r}, with which the checkpoint was trained",
+            expected=f"{trained!r}, with which the checkpoint was trained",
             fix="leave it out; a checkpoint has one shape and one normalisation",
         )
         for path, value in overrides.items()
-        if _BOUND.search(path) and training.has(path) and training.get(path) != value
+        if _BOUND.search(path)
+        for trained in _trained_with(training, path, renamed)
+        if trained != value
     ]
     if problems:
         raise ConfigurationError.from_problems(problems, subject="the overrides")
+
+
+def _trained_with(training: Spec, path: str, renamed: Mapping[str, JsonValue]) -> list[JsonValue]:
+    """Return the value of the training for a key of an action, in a list; none where the training does not know it."""
+    if path in renamed:
+        return [renamed[path]]
+    source = _in_validation(path) or path
+    return [training.get(source)] if training.has(source) else []
 
 
 def _in_validation(path: str) -> str | None:
@@ -89,11 +109,13 @@ def _in_validation(path: str) -> str | None:
     return f"{match['section']}val_dataset.{match['key']}" if match else None
 
 
-def _sizes(training: Spec, action: Spec, skill: Skill) -> Iterator[tuple[str, JsonValue]]:
-    for path, (source, place) in _SIZES.get(skill.network_arch.replace("-", "_"), {}).items():
-        listed = training.get(source) if training.has(source) else None
-        if action.has(path) and isinstance(listed, list) and listed:
-            yield path, listed[place]
+def _renamed(training: Spec, skill: Skill, name: str) -> Iterator[tuple[str, JsonValue]]:
+    for path, (source, place) in _RENAMED.get((skill.network_arch.replace("-", "_"), name), {}).items():
+        value = training.get(source) if training.has(source) else None
+        if place is None and not _is_blank(value):
+            yield path, value
+        elif place is not None and isinstance(value, list) and value:
+            yield path, value[place]
 
 
 def _is_blank(value: JsonValue) -> bool:

@@ -20,7 +20,9 @@ from depth_net.errors import DepthNetError, SpecError
 from depth_net.model.encoders import PATCH
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from torch import Tensor
 
     from depth_net.model.depth_anything import DepthAnything
 
@@ -36,43 +38,54 @@ TOLERANCE = 1e-4
 def export_onnx(
     model: DepthAnything,
     path: Path,
+    images: Tensor,
     *,
-    size: tuple[int, int],
     batch_size: int | None,
     opset: int,
     metadata: Mapping[str, object],
-) -> float:
-    """Write a model to an ONNX file and check the file against it.
+) -> dict[str, float]:
+    """Write a model to an ONNX file and check the file against it, on random input and on images.
 
     Args:
         model: In evaluation mode, on the CPU, float32.
         path: File to write; its folder is created. An existing file is replaced.
-        size: (height, width) of the input, fixed in the file; multiples of 14.
+        images: Normalised images, shape (N, 3, H, W); N may be 0. The file's input has their size, multiples of 14.
         batch_size: Fixed batch size, or None to leave it open.
         opset: ONNX operator set.
         metadata: Stored in the file; values that are not text as JSON.
 
     Returns:
-        The largest absolute difference between file and model, in metres or disparity. It is stored in the file too.
+        The largest absolute differences between file and model, in metres or disparity: ``max_abs_difference`` of all
+        inputs, and ``max_abs_difference_images`` where there are images. They are stored in the file too.
 
     Raises:
         SpecError: unsupported operator set or size.
         DepthNetError: the file and the model disagree.
     """
+    size = (images.shape[-2], images.shape[-1])
     _check(size, opset)
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".export_") as folder:
         draft = Path(folder) / path.name
         _write(model, draft, size=size, batch_size=batch_size, opset=opset)
-        difference = compare(model, draft, size=size, batches=(1, 3) if batch_size is None else (batch_size,))
-        _describe(draft, {**metadata, "max_abs_difference": difference})
+        on_random = compare(model, draft, _random_batches(size, (1, 3) if batch_size is None else (batch_size,)))
+        differences = {"max_abs_difference": on_random}
+        if len(images):
+            on_images = compare(model, draft, _batches_of(images, batch_size or 1))
+            differences = {"max_abs_difference": max(on_random, on_images), "max_abs_difference_images": on_images}
+        _describe(draft, {**metadata, **differences})
         for file in Path(folder).iterdir():  # weights beyond 2 GB lie in a second file
             shutil.move(file, path.parent / file.name)
-    return difference
+    return differences
 
 
-def compare(model: DepthAnything, path: Path, *, size: tuple[int, int], batches: Sequence[int]) -> float:
-    """Run random images through the file on the CPU and through the model.
+def compare(model: DepthAnything, path: Path, batches: Iterable[Tensor]) -> float:
+    """Run batches through the file on the CPU and through the model.
+
+    Args:
+        model: In evaluation mode, on the CPU.
+        path: The file.
+        batches: Inputs, each of shape (B, 3, H, W).
 
     Returns:
         The largest absolute difference.
@@ -83,14 +96,13 @@ def compare(model: DepthAnything, path: Path, *, size: tuple[int, int], batches:
     import onnxruntime  # noqa: PLC0415  # only export needs it
 
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    generator = torch.Generator().manual_seed(0)
     largest = 0.0
-    for batch in batches:
-        images = torch.randn((batch, 3, *size), generator=generator)
+    for images in batches:
         with torch.inference_mode():
             expected = model(images)
         found = torch.from_numpy(session.run([OUTPUT], {INPUT: images.numpy()})[0])
         difference = float((found - expected).abs().max())
+        batch = len(images)
         logger.info("batch %d: largest difference %.2e, largest output %.3g", batch, difference, float(expected.max()))
         if not difference <= TOLERANCE * max(1.0, float(expected.abs().max())):
             raise DepthNetError(
@@ -99,6 +111,18 @@ def compare(model: DepthAnything, path: Path, *, size: tuple[int, int], batches:
             )
         largest = max(largest, difference)
     return largest
+
+
+def _random_batches(size: tuple[int, int], counts: tuple[int, ...]) -> Iterator[Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    for count in counts:
+        yield torch.randn((count, 3, *size), generator=generator)
+
+
+def _batches_of(images: Tensor, count: int) -> tuple[Tensor, ...]:
+    """Return all images in batches of one size; the last one is filled up with images of the first."""
+    padding = images[torch.arange(-len(images) % count) % len(images)]
+    return tuple(torch.split(torch.cat([images, padding]), count))
 
 
 def _write(model: DepthAnything, path: Path, *, size: tuple[int, int], batch_size: int | None, opset: int) -> None:

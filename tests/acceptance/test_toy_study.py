@@ -92,6 +92,26 @@ def test_training_once_runs_the_spec_of_trial_0(tuned: Done, results: Path) -> N
     assert first == second
 
 
+def test_the_spec_of_the_best_trains_the_winner_again(tuned: Done, results: Path) -> None:
+    spec = Path(tuned.document["study_dir"]) / "best_spec.yaml"
+
+    once = automl(
+        "run", "--skill", "toy", "--policy", "off", "--spec", str(spec), "--results", "again", "--json", results=results
+    )
+
+    assert once.status == 0, once.err
+    assert once.document["best"]["values"] == tuned.document["best"]["values"]
+    assert once.document["best"]["epoch"] == tuned.document["best"]["epoch"]
+
+
+def test_the_best_checkpoint_is_evaluated_to_the_same_value(tuned: Done, results: Path) -> None:
+    done = automl("evaluate", tuned.document["study_dir"], "--json", results=results)
+
+    assert done.status == 0, done.err
+    assert done.document["status"] == "measured"
+    assert done.document["values"]["val/r2"] == tuned.document["best"]["values"]["val/r2"]
+
+
 def test_the_summary_for_people_says_where_everything_lies(results: Path) -> None:
     done = automl("run", "toy/quick", "--trials", "2", "--yes", results=results)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from automl.resources import builtin_skill
-from automl.study.directory import StudyDirectory, write_json
+from automl.spec.model import Spec
+from automl.study.directory import StudyDirectory, write_json, write_text
 from automl.study.trial import TrialResult, TrialState
 from tests.automl.track.written_study import plan_of
 
@@ -29,7 +30,10 @@ CHECKPOINTS = ("model_epoch_000_step_00003.pth", "model_epoch_001_step_00006.pth
 
 def write_depth_study(root: Path, *, skill: str = "depth_net_mono", **changes: Any) -> StudyDirectory:  # noqa: ANN401 # fields of plan.json
     directory = StudyDirectory(root)
-    plan = plan_of(root, spec=SPEC, **changes)
+    images = root / "val.txt"
+    write_text(images, "a.png a.exr\n")
+    spec = Spec(values=SPEC).with_values({"dataset.val_dataset.data_sources[0].data_file": str(images)}, origin="test")
+    plan = plan_of(root, spec=spec.values, **changes)
     plan["skill"] = {**plan["skill"], "name": skill, "root": str(builtin_skill(skill))}
     write_json(directory.plan_file, plan)
     folder = root / "trials/0000/train"

@@ -96,6 +96,18 @@ def test_a_trial_without_a_checkpoint_is_unavailable(tmp_path: Path) -> None:
     assert "no checkpoint" in result.reason
 
 
+def test_data_that_is_gone_is_unavailable(tmp_path: Path) -> None:
+    root = write_depth_study(tmp_path / "demo").root
+    (root / "val.txt").unlink()
+    launcher = ScriptedLauncher(lambda _: MEASURES)
+
+    result = run_action(root, "evaluate", launcher)
+
+    assert result.status is ActionStatus.UNAVAILABLE
+    assert "val.txt, which is not there" in result.reason
+    assert not launcher.requests
+
+
 def test_options_that_do_not_fit_are_an_error_of_the_user(tmp_path: Path) -> None:
     root = write_depth_study(tmp_path / "demo").root
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from automl.errors import ConfigurationError
@@ -12,14 +14,20 @@ from automl.spec.build import build_spec
 from automl.spec.model import Spec
 from tests.automl.handoff.depth_study import SPEC, VALIDATION
 
+if TYPE_CHECKING:
+    from automl.skill.model import JsonValue, Skill
+
 TRAINING = Spec(values=SPEC)
 
 
-def carried(action: str) -> dict[str, object]:
+def skill() -> Skill:
     folder = builtin_skill("depth_net_mono")
     assert folder is not None
-    skill = load_skill(folder)
-    return dict(carried_values(TRAINING, build_spec(skill, action), skill))
+    return load_skill(folder)
+
+
+def carried(action: str) -> dict[str, object]:
+    return dict(carried_values(TRAINING, build_spec(skill(), action), skill(), action))
 
 
 def test_model_and_depth_range_are_those_of_the_training() -> None:
@@ -51,12 +59,42 @@ def test_sections_of_actions_are_never_carried() -> None:
     assert not [path for path in carried("export") if path.startswith("export.") and "input_" not in path]
 
 
+def test_an_export_is_compared_on_the_validation_images_with_their_normalisation() -> None:
+    values = carried("export")
+
+    assert values["dataset.infer_dataset.data_sources"] == VALIDATION["data_sources"]
+    assert values["dataset.infer_dataset.augmentation.input_mean"] == [0.5, 0.5, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("action", "path", "value"),
+    [
+        ("evaluate", "model.encoder", "vits"),
+        ("evaluate", "dataset.max_depth", 80.0),
+        ("evaluate", "dataset.test_dataset.augmentation.crop_size", [518, 518]),
+        ("inference", "dataset.infer_dataset.augmentation.input_std", [1.0, 1.0, 1.0]),
+        ("export", "export.input_height", 98),
+    ],
+)
+def test_an_override_of_shape_or_normalisation_is_refused(action: str, path: str, value: JsonValue) -> None:
+    with pytest.raises(ConfigurationError, match="checkpoint has one shape") as caught:
+        check_overrides_fit(TRAINING, {path: value}, skill(), action)
+
+    assert [problem.where for problem in caught.value.problems] == [path]
+
+
 def test_overrides_that_describe_another_model_are_refused_all_at_once() -> None:
+    overrides: dict[str, JsonValue] = {"model.encoder": "vits", "dataset.max_depth": 80.0, "evaluate.num_gpus": 0}
     with pytest.raises(ConfigurationError) as caught:
-        check_overrides_fit(TRAINING, {"model.encoder": "vits", "dataset.max_depth": 80.0, "evaluate.num_gpus": 0})
+        check_overrides_fit(TRAINING, overrides, skill(), "evaluate")
 
     assert [problem.where for problem in caught.value.problems] == ["model.encoder", "dataset.max_depth"]
 
 
 def test_overrides_that_repeat_the_training_are_accepted() -> None:
-    check_overrides_fit(TRAINING, {"model.encoder": "vit_tiny", "evaluate.num_gpus": 0})
+    overrides: dict[str, JsonValue] = {
+        "model.encoder": "vit_tiny",
+        "dataset.test_dataset.augmentation.crop_size": [70, 98],
+        "evaluate.num_gpus": 0,
+    }
+    check_overrides_fit(TRAINING, overrides, skill(), "evaluate")

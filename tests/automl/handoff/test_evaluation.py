@@ -45,7 +45,8 @@ def test_another_value_on_the_same_data_is_not_reproduced(root: Path) -> None:
 
 
 def test_other_data_is_not_compared(root: Path) -> None:
-    options = ActionOptions(data={"dataset.test_dataset.data_sources[0].data_file": "test.txt"})
+    (root / "test.txt").write_text("a.png a.exr\n", encoding="utf-8")
+    options = ActionOptions(data={"dataset.test_dataset.data_sources[0].data_file": str(root / "test.txt")})
 
     evaluation, _ = evaluate_champion(root, reporting("val/d1", 0.4), options)
 

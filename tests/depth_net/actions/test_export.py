@@ -7,9 +7,10 @@ import onnx
 import pytest
 
 from depth_net.actions import export, quantize
-from depth_net.errors import SpecError
+from depth_net.errors import DataError, SpecError
 from depth_net.model.family import ModelType
 from tests.depth_net.actions.trained import load_trained, open_status
+from tests.depth_net.specs import read_status
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,6 +31,31 @@ def test_the_file_says_what_it_is(tmp_path: Path, model_type: ModelType) -> None
     assert json.loads(told["input_mean"]) == [0.485, 0.456, 0.406]
     assert (told["encoder"], told["input_channels"]) == ("vit_tiny", "RGB")
     assert float(told["max_abs_difference"]) < 1e-3
+    assert float(told["max_abs_difference_images"]) < 1e-3
+
+
+def test_the_largest_differences_are_reported_as_values(tmp_path: Path) -> None:
+    export.run(load_trained(tmp_path, "export", *SIZE), open_status(tmp_path))
+
+    assert {"max_abs_difference", "max_abs_difference_images"} <= read_status(tmp_path)[-1]["kpi"].keys()
+
+
+def test_without_images_only_random_input_is_compared(tmp_path: Path) -> None:
+    config = load_trained(tmp_path, "export", *SIZE, "dataset.infer_dataset.data_sources=[]")
+
+    export.run(config, open_status(tmp_path))
+
+    assert read_status(tmp_path)[-1]["kpi"].keys() == {"max_abs_difference"}
+
+
+def test_an_image_that_cannot_be_read_leaves_no_file(tmp_path: Path) -> None:
+    config = load_trained(tmp_path, "export", *SIZE)
+    for image in (tmp_path / "val").rglob("*.*g"):
+        image.write_bytes(b"no image")
+
+    with pytest.raises(DataError):
+        export.run(config, open_status(tmp_path))
+    assert not (tmp_path / "results" / "export" / "model.onnx").exists()
 
 
 def test_an_existing_file_is_kept_unless_overwriting_is_asked_for(tmp_path: Path) -> None:

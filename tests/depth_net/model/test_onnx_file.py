@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SIZE = (42, 70)
+NO_IMAGES = torch.empty(0, 3, *SIZE)
 
 
 @pytest.mark.parametrize("opset", [17, 18])
@@ -24,8 +25,13 @@ def test_the_file_agrees_with_the_model_at_every_batch_size(tmp_path: Path, opse
     model = make_model(model_type)
     path = tmp_path / "new folder" / "model.onnx"
 
-    difference = export_onnx(
-        model, path, size=SIZE, batch_size=None, opset=opset, metadata={"encoder": "vit_tiny", "max_depth": 10.0}
+    differences = export_onnx(
+        model,
+        path,
+        torch.randn(2, 3, *SIZE),
+        batch_size=None,
+        opset=opset,
+        metadata={"encoder": "vit_tiny", "max_depth": 10.0},
     )
 
     session = onnxruntime.InferenceSession(str(path))
@@ -39,28 +45,32 @@ def test_the_file_agrees_with_the_model_at_every_batch_size(tmp_path: Path, opse
     told = {entry.key: entry.value for entry in content.metadata_props}
     assert content.opset_import[0].version == opset
     assert told["encoder"] == "vit_tiny"
-    assert float(told["max_abs_difference"]) == difference < 1e-3
+    assert float(told["max_abs_difference"]) == differences["max_abs_difference"] < 1e-3
+    assert float(told["max_abs_difference_images"]) == differences["max_abs_difference_images"]
     assert [file.name for file in path.parent.iterdir()] == ["model.onnx"]
 
 
 def test_a_fixed_batch_size_is_written_into_the_file(tmp_path: Path) -> None:
-    export_onnx(make_model(), tmp_path / "m.onnx", size=SIZE, batch_size=2, opset=17, metadata={})
+    images = torch.randn(3, 3, *SIZE)
+
+    differences = export_onnx(make_model(), tmp_path / "m.onnx", images, batch_size=2, opset=17, metadata={})
 
     graph = onnx.load(tmp_path / "m.onnx").graph
     assert [axis.dim_value for axis in graph.input[0].type.tensor_type.shape.dim] == [2, 3, *SIZE]
+    assert differences["max_abs_difference_images"] < 1e-3
 
 
 def test_a_file_of_other_weights_is_refused_and_never_gets_its_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    export_onnx(make_model(), tmp_path / "m.onnx", size=SIZE, batch_size=None, opset=17, metadata={})
+    export_onnx(make_model(), tmp_path / "m.onnx", NO_IMAGES, batch_size=None, opset=17, metadata={})
     other = make_model(seed=1)
 
     with pytest.raises(DepthNetError, match="outputs that differ from the checkpoint by up to"):
-        compare(other, tmp_path / "m.onnx", size=SIZE, batches=(1,))
+        compare(other, tmp_path / "m.onnx", [torch.randn(1, 3, *SIZE)])
     monkeypatch.setattr("depth_net.model.onnx_file.TOLERANCE", -1.0)
     with pytest.raises(DepthNetError, match="outputs that differ"):
-        export_onnx(other, tmp_path / "draft.onnx", size=SIZE, batch_size=None, opset=17, metadata={})
+        export_onnx(other, tmp_path / "draft.onnx", NO_IMAGES, batch_size=None, opset=17, metadata={})
     assert [file.name for file in tmp_path.iterdir()] == ["m.onnx"]
 
 
@@ -70,4 +80,6 @@ def test_a_file_of_other_weights_is_refused_and_never_gets_its_name(
 )
 def test_what_cannot_be_exported_is_refused_first(tmp_path: Path, size: tuple[int, int], opset: int, text: str) -> None:
     with pytest.raises(SpecError, match=text):
-        export_onnx(make_model(), tmp_path / "m.onnx", size=size, batch_size=None, opset=opset, metadata={})
+        export_onnx(
+            make_model(), tmp_path / "m.onnx", torch.empty(0, 3, *size), batch_size=None, opset=opset, metadata={}
+        )

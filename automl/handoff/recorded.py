@@ -1,0 +1,40 @@
+"""Run an action on a checkpoint of a study and record it in MLflow beside the study's trials."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from automl.handoff.actions import ActionStatus, result_document, run_action
+from automl.study.directory import StudyDirectory
+from automl.study.document import read_plan
+from automl.track.mlflow_tracker import MlflowTracker
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from automl.handoff.action_spec import ActionOptions
+    from automl.handoff.actions import ActionResult
+    from automl.launch.base import Launcher
+
+
+def run_recorded(root: Path, action: str, launcher: Launcher, options: ActionOptions) -> ActionResult:
+    """Run an action and send its run to the study's MLflow record; a server that is down costs a warning only.
+
+    Args:
+        root: The study directory.
+        action: Name of the action in the skill.
+        launcher: Starts it.
+        options: What the user chose.
+
+    Raises:
+        ConfigurationError: see `automl.handoff.actions.run_action`.
+    """
+    record = read_plan(StudyDirectory(root))["mlflow"]
+    result = run_action(root, action, launcher, options)
+    if result.status is not ActionStatus.UNAVAILABLE:
+        tracker = MlflowTracker(record["tracking_uri"], record["experiment"], root / "spool")
+        try:
+            tracker.action_ended(result.key, result_document(result))
+        finally:
+            tracker.close()
+    return result

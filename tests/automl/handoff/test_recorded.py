@@ -1,0 +1,53 @@
+"""An action after the study is a run of its own in MLflow, and a server that is down loses nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from automl.handoff.action_spec import ActionOptions
+from automl.handoff.actions import ActionStatus
+from automl.handoff.recorded import run_recorded
+from automl.launch.scripted import Script, ScriptedLauncher, ScriptedWrite
+from automl.track.spool import EntryKind, Spool
+from tests.automl.handoff.depth_study import write_depth_study
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+KPI = '{"status": "RUNNING", "message": "Test metrics generated.", "kpi": {"val/d1": 0.5}}\n'
+# Nothing listens there, so that no test waits for MLflow.
+NOWHERE = {"tracking_uri": "http://127.0.0.1:9", "experiment": "demo", "run_id": None}
+
+
+def study(folder: Path, **changes: Any) -> Path:  # noqa: ANN401 # fields of plan.json
+    return write_depth_study(folder / "demo", **{"mlflow": NOWHERE, **changes}).root
+
+
+def test_an_action_is_queued_as_a_run_beside_the_trials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = study(tmp_path)
+    monkeypatch.setattr("automl.track.mlflow_tracker.start_writer", _refuse)
+    launcher = ScriptedLauncher(lambda _: Script(writes=(ScriptedWrite(text=KPI, file="evaluate/status.json"),)))
+
+    result = run_recorded(root, "evaluate", launcher, ActionOptions())
+
+    assert result.status is ActionStatus.MEASURED
+    entries, _ = Spool(root / "spool").read(0)
+    assert {entry.run for entry in entries} == {"evaluate-1"}
+    (metrics,) = [entry.data["values"] for entry in entries if entry.kind is EntryKind.METRICS]
+    assert metrics == {"val/d1": 0.5}
+
+
+def test_an_action_that_was_not_started_is_not_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = study(tmp_path)
+    monkeypatch.setattr("automl.track.mlflow_tracker.start_writer", _refuse)
+
+    result = run_recorded(root, "prune", ScriptedLauncher(lambda _: Script()), ActionOptions())
+
+    assert result.status is ActionStatus.UNAVAILABLE
+    assert not (root / "spool/queue.jsonl").exists()
+
+
+def _refuse(*_: object) -> None:
+    raise OSError("no process can be started")
