@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_START_ATTEMPTS = 3
 _OBJECT_STORE_BYTES = 100_000_000  # measurements and results are all that passes through it
 _QUIET = {
     "RAY_AIR_NEW_OUTPUT": "0",
@@ -89,11 +90,17 @@ def remove_leftovers() -> int:
         owner = folder.name.split("-")[1]
         if not owner.isdigit() or Path(f"/proc/{owner}").exists():
             continue
-        for process in read_processes().values():
-            if process.pid != os.getpid() and str(folder).encode() in _command_line(process.pid):
-                send_signal(process, signal.SIGKILL)
-                ended += 1
+        ended += _end_processes_of(folder)
         shutil.rmtree(folder, ignore_errors=True)
+    return ended
+
+
+def _end_processes_of(folder: Path) -> int:
+    ended = 0
+    for process in read_processes().values():
+        if process.pid != os.getpid() and str(folder).encode() in _command_line(process.pid):
+            send_signal(process, signal.SIGKILL)
+            ended += 1
     return ended
 
 
@@ -137,10 +144,31 @@ def _start(resources: Resources, address: str | None, folder: Path) -> None:
             "object_store_memory": _OBJECT_STORE_BYTES,
             "_temp_dir": str(folder),
         }
+    for _ in range(_START_ATTEMPTS - 1):
+        late = _init(options, address)
+        if late is None:
+            return
+        logger.warning("Ray did not start in time (%s); it is started again", late)
+        ray.shutdown()
+        _end_processes_of(folder)
+    late = _init(options, address)
+    if late is not None:
+        raise LaunchError(f"Ray could not be started in {_START_ATTEMPTS} attempts: {late}") from late
+
+
+def _init(options: Mapping[str, Any], address: str | None) -> Exception | None:
+    """Start or join Ray; return what it says if its node process was too slow, for which it allows 30 s, fixed."""
+    import ray  # noqa: PLC0415
+
     try:
         ray.init(**options, log_to_driver=False, logging_level=logging.CRITICAL, configure_logging=False)
     except (ConnectionError, RuntimeError, ValueError, OSError, TimeoutError) as error:
         raise LaunchError(f"Ray could not be started at {address or 'this machine'}: {error}") from error
+    except Exception as error:
+        if type(error) is not Exception:  # the class that Ray raises then is the bare one
+            raise
+        return error
+    return None
 
 
 def check_fit(resources: Resources, nodes: Sequence[Mapping[str, float]]) -> None:

@@ -6,10 +6,11 @@ import tempfile
 from typing import TYPE_CHECKING
 
 import pytest
+import ray
 
 from automl.errors import LaunchError
 from automl.study.model import Resources
-from automl.tuning.ray_session import check_fit, raylet_is_alive, remove_leftovers
+from automl.tuning.ray_session import check_fit, ray_session, raylet_is_alive, remove_leftovers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,3 +64,29 @@ def test_what_a_killed_driver_has_left_is_ended_and_removed(tmp_path: Path, monk
 
 def test_without_a_local_ray_nothing_can_be_lost() -> None:
     assert raylet_is_alive()
+
+
+def test_a_ray_that_starts_too_late_is_started_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    starts = iter([TOO_LATE, TOO_LATE, KeyError("the third start got so far")])
+    monkeypatch.setattr(ray, "init", lambda **_: _raise(next(starts)))
+
+    with pytest.raises(KeyError), ray_session(Resources(jobs=1), None):
+        pass
+
+
+def test_a_ray_that_never_starts_ends_the_study_with_its_own_words(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(ray, "init", lambda **_: _raise(TOO_LATE))
+
+    with pytest.raises(LaunchError, match="3 attempts: the node was too slow"), ray_session(Resources(jobs=1), None):
+        pass
+
+
+TOO_LATE = Exception("the node was too slow")
+
+
+def _raise(error: Exception) -> None:
+    raise error
