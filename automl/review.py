@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import statistics
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from automl.errors import ConfigurationError
 from automl.policy import Route
+from automl.preflight.estimate import estimate_time
 from automl.preflight.inputs import describe_data
-from automl.study.document import read_study
 from automl.study.machine import detect_machine
 from automl.study.place import next_study_directory
 from automl.study.plan import TEMPLATE, plan_document
 from automl.study.trial import Proposal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from automl.study.machine import Machine
     from automl.study.model import StudyPlan
     from automl.study.place import RunPlace
@@ -63,33 +59,3 @@ def first_proposals(plan: StudyPlan) -> tuple[Proposal, ...]:
         finally:
             searcher.close()
     return tuple(proposal for proposal in proposals if proposal is not None)
-
-
-def estimate_time(plan: StudyPlan, results: Path) -> dict[str, Any]:
-    """Return the expected wall time in seconds and what it rests on; None where nothing is known.
-
-    The basis is the median time of completed trials of earlier studies of the same skill with the same number of epochs
-    in this results folder; trials that are stopped or diverge make it shorter.
-    """
-    times = [elapsed for elapsed in _earlier_times(plan, results) if elapsed > 0]
-    limit = plan.budget.time_s
-    if not times:
-        basis = "the time limit" if limit else "no earlier study of this skill in the results folder, no time limit"
-        return {"seconds": limit, "basis": basis}
-    rounds = -(-plan.budget.trials // plan.resources.jobs)
-    seconds = rounds * statistics.median(times)
-    basis = f"{rounds} rounds of {statistics.median(times):.0f} s, the median of {len(times)} earlier trials"
-    if limit is not None and limit < seconds:
-        return {"seconds": limit, "basis": f"the time limit; without it {seconds:.0f} s: {basis}"}
-    return {"seconds": seconds, "basis": basis}
-
-
-def _earlier_times(plan: StudyPlan, results: Path) -> Iterator[float]:
-    for file in sorted(results.glob("*/plan.json")):
-        try:
-            document, result = read_study(file.parent)
-        except (ConfigurationError, OSError, ValueError, KeyError, TypeError):
-            continue  # another program's folder, or a study being written
-        same_skill = document["skill"]["fingerprints"] == dict(plan.skill.fingerprints)
-        if same_skill and document["max_epochs"] == plan.max_epochs:
-            yield from (trial.elapsed_s for trial in result.trials if trial.state.value == "COMPLETED")

@@ -10,10 +10,11 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from automl.errors import ConfigurationError, StudyFailedError
+from automl.errors import StudyFailedError
 from automl.opening import check_names, choose_objective, open_skill, skill_facts, stopping_rule
 from automl.policy import Route, decide
-from automl.preflight.inputs import check_inputs, prepare_data, unwritable_place, with_prepared_paths
+from automl.preflight.doctor import require_ready
+from automl.preflight.inputs import check_inputs, prepare_data, with_prepared_paths
 from automl.study.directory import StudyDirectory, write_json
 from automl.study.earlier import MOST_POINTS, chosen_points, found_points, named_points, takes_earlier_points
 from automl.study.failure_summary import summarize_failure
@@ -82,20 +83,18 @@ def with_earlier_points(request: StudyRequest, plan: StudyPlan, place: RunPlace)
 def run_plan(
     request: StudyRequest, plan: StudyPlan, place: RunPlace, *, extra_trackers: Sequence[Tracker] = ()
 ) -> Path:
-    """Run a plan: prepare data, run the trials, record them, keep the best checkpoint.
+    """Run a plan: check that it can succeed, prepare data, run the trials, record them, keep the best checkpoint.
 
     Returns:
         The study directory.
 
     Raises:
-        ConfigurationError: inputs are missing, or nothing can be written to the results folder.
+        ConfigurationError: the run cannot succeed; every reason that is known before it starts.
         LaunchError: data cannot be prepared, or Ray does not start.
         StudyFailedError: no trial has a usable value; the directory and the record are complete all the same.
         InterruptedStudyError: a signal ended the study.
     """
-    problem = unwritable_place(place.results)
-    if problem is not None:
-        raise ConfigurationError.from_problems([problem], subject="the results folder")
+    require_ready(with_prepared_paths(request, place.results), plan, place)
     prepare_data(request, place.results)
     check_inputs(plan.skill, plan.action, plan.spec)
     directory = StudyDirectory(new_study_directory(place.results, plan.name))

@@ -16,6 +16,7 @@ COMMANDS = {
     "run": "Search hyperparameters, or train once with --policy off.",
     "plan": "Show what `run` would do, down to the first trials, and run nothing.",
     "space": "Show which parameters are searched, which are not, and why.",
+    "doctor": "Check machine, data and weights for a run: ok, warn or fail, with the fix.",
     "check": "Say everything that is wrong with a study, a skill or a spec.",
     "list": "List the model skills of a folder: runnable, blocked, disabled.",
     "resume": "Go on with an interrupted study.",

@@ -19,6 +19,7 @@ from automl.study.trial import TrialState
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from automl.preflight.findings import Finding
     from automl.study.result import StudyResult
     from automl.study.trial import TrialResult
 
@@ -29,6 +30,7 @@ _STYLES = {
     TrialState.FAILED: "red",
     TrialState.RUNNING: "cyan",
 }
+_LEVEL_STYLES = {"ok": "green", "warn": "yellow", "fail": "red"}
 # Wide enough for a trial line with three parameters; a pipe has no width of its own.
 _PIPE_WIDTH = 160
 
@@ -113,6 +115,21 @@ def key_values(rows: Iterable[tuple[str, object]]) -> Table:
     table.add_column(overflow="fold")
     for name, value in rows:
         table.add_row(name, str(value))
+    return table
+
+
+def findings_table(findings: Iterable[Finding]) -> Table:
+    """Return one row per check: what was looked at, ok, warn or fail, what was found and the fix."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("check", overflow="fold", max_width=44)
+    table.add_column("", no_wrap=True)
+    table.add_column("found", overflow="fold", ratio=3)
+    table.add_column("fix", overflow="fold", ratio=2)
+    for finding in findings:
+        check = f"{finding.where}: {finding.check}" if finding.where else finding.check
+        wanted = f" (expected: {finding.expected})" if finding.expected and finding.level != "ok" else ""
+        level = Text(finding.level.value, style=_LEVEL_STYLES[finding.level.value])
+        table.add_row(Text(check), level, Text(finding.found + wanted), Text(finding.fix))
     return table
 
 

@@ -22,7 +22,7 @@ _CONFIRM_ABOVE_S = 3600
 @click.option("--yes", is_flag=True, help="Do not ask, however long it may take.")
 def command(*, as_json: bool, yes: bool, **options: Any) -> int:  # noqa: ANN401 - click hands over what was declared
     """Plan, confirm, run, and show what came out."""
-    from automl.review import estimate_time  # noqa: PLC0415 - opened when the command is called
+    from automl.preflight.estimate import estimate_time  # noqa: PLC0415 - opened when the command is called
     from automl.run import make_plan, run_plan  # noqa: PLC0415 - the heavy part starts here
 
     request = build_request(options)

@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from automl.errors import ConfigurationError, LaunchError, Problem
+from automl.errors import ConfigurationError, LaunchError
 from automl.spec.inputs import missing_inputs
 
 if TYPE_CHECKING:
@@ -103,16 +103,3 @@ def describe_data(request: StudyRequest, results: Path) -> list[dict[str, Any]]:
         )
         rows.append({"split": split, "path": path, "samples": f"{count} samples" if count is not None else words})
     return rows
-
-
-def unwritable_place(folder: Path) -> Problem | None:
-    """Return what keeps studies from being written to a folder; None when they can be."""
-    nearest = next((parent for parent in (folder, *folder.parents) if parent.exists()), Path("/"))
-    if nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK):
-        return None
-    return Problem(
-        where="--results",
-        found=f"{folder}, where nothing can be written",
-        expected="a folder that this user may write",
-        fix="choose another one with --results or AUTOML_RESULTS",
-    )

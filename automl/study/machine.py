@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import subprocess
 from dataclasses import dataclass
 
-_QUERY = ("--query-gpu=index,uuid,name,memory.total", "--format=csv,noheader,nounits")
+_QUERY = ("--query-gpu=index,uuid,name,memory.total,memory.used,driver_version", "--format=csv,noheader,nounits")
 # A healthy nvidia-smi answers in under a second; a wedged driver must not hold up a plan.
 _TIMEOUT_S = 10
 
@@ -21,12 +22,16 @@ class Gpu:
         uuid: Its identity, ``GPU-...``.
         name: Product name.
         memory_gib: Total memory.
+        used_gib: Memory in use, by whomever.
+        driver: Version of the driver; empty where it was not told.
     """
 
     index: int
     uuid: str
     name: str
     memory_gib: float
+    used_gib: float = 0.0
+    driver: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,8 +49,12 @@ def detect_machine() -> Machine:
 
 def _query_gpus() -> tuple[Gpu, ...]:
     program = shutil.which("nvidia-smi")
-    if program is None:
-        return ()
+    return () if program is None else _ask(program)
+
+
+@functools.lru_cache(maxsize=4)
+def _ask(program: str) -> tuple[Gpu, ...]:
+    """Ask the driver once per process: with many GPUs the answer takes the better part of a second."""
     try:
         answer = subprocess.run(  # noqa: S603 - a fixed query to the driver's own tool
             [program, *_QUERY], capture_output=True, text=True, timeout=_TIMEOUT_S, check=True
@@ -56,9 +65,12 @@ def _query_gpus() -> tuple[Gpu, ...]:
 
 
 def _parse_gpu(line: str) -> Gpu:
-    index, uuid, name, memory_mib = (part.strip() for part in line.split(",", maxsplit=3))
-    memory_gib = float(memory_mib) / 1024 if memory_mib.replace(".", "").isdigit() else 0.0
-    return Gpu(index=int(index), uuid=uuid, name=name, memory_gib=memory_gib)
+    index, uuid, name, total, used, driver = ([part.strip() for part in line.split(",")] + ["", ""])[:6]
+    return Gpu(index=int(index), uuid=uuid, name=name, memory_gib=_gib(total), used_gib=_gib(used), driver=driver)
+
+
+def _gib(mebibytes: str) -> float:
+    return float(mebibytes) / 1024 if mebibytes.replace(".", "").isdigit() else 0.0
 
 
 def _visible(gpus: tuple[Gpu, ...]) -> tuple[Gpu, ...]:

@@ -13,7 +13,6 @@ from automl.preflight.inputs import (
     count_samples,
     describe_data,
     prepare_data,
-    unwritable_place,
     with_prepared_paths,
 )
 from automl.study.request import Prepare, StudyRequest
@@ -75,14 +74,3 @@ def test_the_review_says_that_data_will_be_made(tmp_path: Path) -> None:
     (row,) = describe_data(REQUEST, tmp_path)
 
     assert (row["split"], row["samples"]) == ("train", "made before the first trial")
-
-
-def test_a_results_folder_below_a_file_cannot_be_written(tmp_path: Path) -> None:
-    file = tmp_path / "file"
-    file.touch()
-
-    problem = unwritable_place(file / "results")
-
-    assert problem is not None
-    assert problem.where == "--results"
-    assert unwritable_place(tmp_path / "new" / "results") is None

@@ -1,0 +1,142 @@
+"""Sample an annotation file: which of its first and of its evenly spread lines cannot be used, with their numbers.
+
+What the columns mean is the trainer's business. JSON that is none and files that are not there stop a run; another
+number of columns than the other lines have, or bytes that are no UTF-8, may be meant so. A relative path that is not
+found may be looked up in a folder that only the trainer knows, so it stops a run only where others are found.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import shlex
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from automl.preflight.findings import Finding, bad, doubt, good
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+SUFFIXES = frozenset({".txt", ".csv", ".tsv", ".lst", ".json", ".jsonl"})
+_SHOWN = 3
+_SHOWN_CHARACTERS = 200
+# Reading takes about 0.1 s for this many bytes; what lies behind them is not sampled.
+_READ_BYTES = 64 * 1024 * 1024
+_PATH = re.compile(
+    r"[^\s:]+\.(?:png|jpe?g|bmp|tiff?|webp|exr|pfm|npy|npz|pt|pth|bin|txt|json|xml|mp4|ply|pcd|h5)", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True, slots=True)
+class BadLine:
+    """One line that cannot be used."""
+
+    number: int
+    reason: str
+
+
+def check_annotations(file: Path, *, sampled: int) -> Finding:
+    """Return what a sample of an annotation file shows.
+
+    Args:
+        file: A text, CSV, TSV, JSON or JSON-lines file that can be read.
+        sampled: How many lines to look at, spread over the file, its first ones included.
+    """
+    check = f"annotations {file.name}"
+    fix = f"correct these lines of {file}"
+    with file.open("rb") as stream:
+        raw = stream.read(_READ_BYTES)
+    if not raw.strip():
+        return bad(check, "an empty file", expected="at least one sample", fix=f"write the samples into {file}")
+    if file.suffix.lower() == ".json":
+        return _check_document(check, raw, file)
+    lines = [(number, line) for number, line in enumerate(raw.splitlines(), start=1) if _is_sample(line)]
+    if not lines:
+        return bad(check, "no line with a sample", expected="one line per sample", fix=f"write the samples into {file}")
+    chosen = lines[: sampled // 2] + lines[sampled // 2 :: max(1, 2 * len(lines) // sampled)]
+    if file.suffix.lower() == ".jsonl":
+        broken = list(_bad_records(chosen))
+        is_certain = True
+    else:
+        broken, is_certain = _bad_rows(chosen, file)
+    if not broken:
+        return good(check, f"{len(lines)} samples, {len(chosen)} looked at")
+    words = "; ".join(f"line {line.number}: {line.reason}" for line in broken[:_SHOWN])
+    more = f"; and {len(broken) - _SHOWN} more" if len(broken) > _SHOWN else ""
+    level = bad if is_certain else doubt
+    return level(check, f"{len(broken)} of {len(chosen)} lines looked at cannot be used: {words}{more}", fix=fix)
+
+
+def _is_sample(line: bytes) -> bool:
+    text = line.strip()
+    return bool(text) and not text.startswith(b"#")
+
+
+def _check_document(check: str, raw: bytes, file: Path) -> Finding:
+    if len(raw) == _READ_BYTES:
+        return good(check, "a JSON file too large to look at")
+    try:
+        document = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        return bad(check, f"not JSON: {error}", expected="one JSON document", fix=f"mend {file}")
+    count = len(document) if isinstance(document, list | dict) else 1
+    return good(check, f"JSON, {count} {'entries' if isinstance(document, list) else 'keys'}")
+
+
+def _bad_records(lines: Sequence[tuple[int, bytes]]) -> Iterator[BadLine]:
+    for number, line in lines:
+        try:
+            json.loads(line)
+        except ValueError as error:
+            yield BadLine(number, f"not JSON: {error}")
+
+
+def _bad_rows(lines: Sequence[tuple[int, bytes]], file: Path) -> tuple[list[BadLine], bool]:
+    """Return the bad lines, and whether they are bad whatever the trainer does."""
+    separator = {".csv": ",", ".tsv": "\t"}.get(file.suffix.lower())
+    rows: list[tuple[int, list[str]]] = []
+    broken: list[BadLine] = []
+    for number, line in lines:
+        try:
+            rows.append((number, _columns(line.decode("utf-8-sig"), separator)))
+        except (ValueError, csv.Error) as error:
+            broken.append(BadLine(number, "not UTF-8" if isinstance(error, UnicodeError) else str(error).lower()))
+    usual = Counter(len(columns) for _, columns in rows).most_common(1)[0][0] if rows else 0
+    broken += [
+        BadLine(number, f"{len(columns)} column{'' if len(columns) == 1 else 's'} where others have {usual}")
+        for number, columns in rows
+        if len(columns) != usual
+    ]
+    absent = {number: name for number, columns in rows if (name := _absent(columns, file.parent)) is not None}
+    is_certain = any(Path(name).is_absolute() for name in absent.values()) or 0 < len(absent) < len(rows)
+    broken += [BadLine(number, f"no file {_short(name)}") for number, name in absent.items()]
+    return sorted(broken, key=lambda line: line.number), is_certain
+
+
+def _columns(line: str, separator: str | None) -> list[str]:
+    if separator is not None:
+        return [column.strip() for column in next(csv.reader([line], delimiter=separator))]
+    return shlex.split(line, comments=False) if '"' in line or "'" in line else line.split()
+
+
+def _absent(columns: Sequence[str], folder: Path) -> str | None:
+    """Return the first column that names a file which is not there."""
+    for column in columns:
+        if _PATH.fullmatch(column) and "://" not in column and not _is_there(column, folder):
+            return column
+    return None
+
+
+def _is_there(name: str, folder: Path) -> bool:
+    try:
+        return Path(name).exists() or (folder / name).exists()
+    except OSError:
+        return False
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _SHOWN_CHARACTERS else f"...{name[-_SHOWN_CHARACTERS:]}"

@@ -1,0 +1,108 @@
+"""The data of a study as trials will read them: what is named, what can be read, how many samples a step takes."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from automl.preflight.annotations import SUFFIXES
+from automl.preflight.findings import Finding, bad, doubt, from_problem, good
+from automl.preflight.inputs import count_samples
+from automl.preflight.sight import hindrance
+from automl.spec.inputs import missing_inputs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from automl.skill.model import JsonValue
+    from automl.study.model import StudyPlan
+    from automl.study.request import StudyRequest
+
+_BATCH_ALIASES = ("batch_size", "train_batch_size")
+
+
+def data_files(request: StudyRequest, plan: StudyPlan) -> dict[str, str]:
+    """Return name -> path of everything that trials read, the splits by their names, the rest by parameter path."""
+    found = {f"data {split}": path for split, path in request.data.items()}
+    slots = {slot.key for slot in plan.skill.actions[plan.action].inputs}
+    for path, value in _texts(plan.spec.values):
+        is_read = path in slots or Path(value).suffix.lower() in SUFFIXES
+        if is_read and "/" in value and "://" not in value and "${" not in value and value not in found.values():
+            found[path] = value
+    return found
+
+
+def data_findings(plan: StudyPlan, data: Mapping[str, str], *, pending: Path | None) -> Iterator[Finding]:
+    """Say which of the data can be read, and which required inputs are missing.
+
+    Args:
+        plan: The study.
+        data: As `data_files` gives them.
+        pending: The folder of data that are made before the first trial, if they are not there yet.
+    """
+    for name, path in data.items():
+        reason = hindrance(Path(path))
+        if pending is not None and Path(path).is_relative_to(pending):
+            yield good(name, f"{path}: made before the first trial")
+        elif reason is None:
+            yield good(name, path)
+        elif name.startswith("data "):
+            yield bad(name, f"{path}: {reason}", expected="a file or folder that can be read", fix="check the path")
+    for problem in missing_inputs(plan.skill, plan.action, plan.spec):
+        if pending is None or str(pending) not in problem.found:
+            yield from_problem(problem)
+
+
+def annotation_files(data: Mapping[str, str]) -> Iterator[str]:
+    """Yield the annotation files among the data that can be read, each once."""
+    for path in dict.fromkeys(data.values()):
+        if Path(path).suffix.lower() in SUFFIXES and Path(path).is_file() and hindrance(Path(path)) is None:
+            yield path
+
+
+def sample_findings(plan: StudyPlan, data: Mapping[str, str]) -> Iterator[Finding]:
+    """Compare the samples of the training split with what one step of all devices takes."""
+    file = next((path for name, path in data.items() if "train" in name), None)
+    samples = count_samples(Path(file)) if file is not None else None
+    batch = _batch(plan)
+    if samples is None or batch is None:
+        return
+    devices = max(1, math.ceil(plan.resources.gpus_per_trial)) * plan.resources.nodes_per_trial
+    words = f"{samples} samples, {batch} x {devices} device{'s' if devices > 1 else ''} a step"
+    fix = "lower the batch size with --set, use fewer devices, or add samples"
+    if samples < devices:
+        yield bad("samples", words, expected="at least one sample for each device", fix=fix)
+    elif samples < batch * devices:
+        yield doubt("samples", f"{words}: no step is full, and trainers that drop the last batch do nothing", fix=fix)
+    else:
+        yield good("samples", f"{words}: {samples // (batch * devices)} steps an epoch")
+
+
+def _batch(plan: StudyPlan) -> int | None:
+    paths = [plan.skill.shorthand_keys[alias] for alias in _BATCH_ALIASES if alias in plan.skill.shorthand_keys]
+    paths += [path for path in numbers(plan.spec.values, "batch_size") if "train" in path]
+    values = [plan.spec.get(path) for path in paths if plan.spec.has(path)]
+    return next((v for v in values if isinstance(v, int) and not isinstance(v, bool) and v > 0), None)
+
+
+def _texts(value: JsonValue, path: str = "") -> Iterator[tuple[str, str]]:
+    """Yield (parameter path, text) of every text in a spec, those in lists included."""
+    if isinstance(value, str) and value:
+        yield path, value
+    elif isinstance(value, dict):
+        for key, child in value.items():
+            yield from _texts(child, f"{path}.{key}" if path else key)
+    elif isinstance(value, list):
+        for index, child in enumerate(value):
+            yield from _texts(child, f"{path}[{index}]")
+
+
+def numbers(values: Mapping[str, JsonValue], name: str, prefix: str = "") -> Iterator[str]:
+    """Yield the parameter paths whose last part is ``name`` and that hold a whole number."""
+    for key, value in values.items():
+        path = f"{prefix}.{key}" if prefix else key
+        if isinstance(value, dict):
+            yield from numbers(value, name, path)
+        elif key == name and isinstance(value, int) and not isinstance(value, bool):
+            yield path

@@ -1,0 +1,107 @@
+"""Everything that can be known about a run before it costs anything, as one table.
+
+`examine` is what `automl doctor` shows. `require_ready` is the first step of `automl run`: the same checks less the
+slow ones (a child process of the trainer, a container engine that is asked), so it adds a fraction of a second.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from automl.errors import ConfigurationError
+from automl.launch.command import build_command
+from automl.preflight.annotations import check_annotations
+from automl.preflight.data import annotation_files, data_files, data_findings, numbers, sample_findings
+from automl.preflight.estimate import estimate_disk, time_finding
+from automl.preflight.findings import Finding, Level, failures
+from automl.preflight.inputs import prepared_folder
+from automl.preflight.machine import Demand, judge_machine, place_finding
+from automl.preflight.sight import Questions, look
+from automl.preflight.software import credential_findings, tracking_finding, version_finding
+from automl.preflight.trainer_check import check_depth_data
+from automl.preflight.weights import check_weights, named_weights
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from automl.study.model import StudyPlan
+    from automl.study.place import RunPlace
+    from automl.study.request import StudyRequest
+
+logger = logging.getLogger(__name__)
+
+_SAMPLED_LINES = 1000
+_SAMPLED_LINES_QUICKLY = 100
+
+
+def examine(
+    request: StudyRequest, plan: StudyPlan | None, place: RunPlace, *, is_quick: bool = False
+) -> tuple[Finding, ...]:
+    """Return every row about a run.
+
+    Args:
+        request: With the paths of prepared data filled in.
+        plan: None where no plan could be made; only the machine is looked at then.
+        place: Where the run would go.
+        is_quick: Leave out what takes longer than a fraction of a second.
+    """
+    data = {} if plan is None else data_files(request, plan)
+    program = None if plan is None else build_command(plan.skill.actions[plan.action].command, Path("spec"))[0]
+    sight = look(Questions(results=str(place.results), paths=tuple(data.values()), program=program))
+    found = [place_finding(sight, place.results), *judge_machine(sight, _demand(plan, place.results, program))]
+    if plan is not None:
+        found += _study_findings(request, plan, place, data)
+        lines = _SAMPLED_LINES_QUICKLY if is_quick else _SAMPLED_LINES
+        found += [check_annotations(Path(file), sampled=lines) for file in annotation_files(data)]
+        found += [] if is_quick else check_depth_data(plan)
+    found.append(version_finding(sight.versions))
+    return tuple(found)
+
+
+def require_ready(request: StudyRequest, plan: StudyPlan, place: RunPlace) -> None:
+    """Stop a run that cannot succeed; what is merely doubtful is logged.
+
+    Raises:
+        ConfigurationError: every row that fails.
+    """
+    findings = examine(request, plan, place, is_quick=True)
+    failed = failures(findings)
+    if failed:
+        raise ConfigurationError.from_problems([finding.problem() for finding in failed], subject="this run")
+    for finding in findings:
+        if finding.level is Level.WARN:
+            logger.warning("%s: %s; %s", finding.check, finding.found, finding.fix)
+
+
+def _study_findings(
+    request: StudyRequest, plan: StudyPlan, place: RunPlace, data: Mapping[str, str]
+) -> Iterator[Finding]:
+    yield from data_findings(plan, data, pending=_pending(request, place.results))
+    yield from sample_findings(plan, data)
+    for path, value in named_weights(plan.spec.values):
+        yield check_weights(path, value)
+    yield from credential_findings(plan.skill)
+    yield time_finding(plan, place.results)
+    if place.tracking_uri is not None:
+        yield tracking_finding(place.tracking_uri)
+
+
+def _pending(request: StudyRequest, results: Path) -> Path | None:
+    """Return the folder of data that the run makes before its first trial; None where there is nothing to make."""
+    folder = prepared_folder(request, results)
+    return folder if folder is not None and not folder.exists() else None
+
+
+def _demand(plan: StudyPlan | None, results: Path, program: str | None) -> Demand:
+    if plan is None:
+        return Demand()
+    workers = [plan.spec.get(path) for name in ("workers", "num_workers") for path in numbers(plan.spec.values, name)]
+    return Demand(
+        jobs=plan.resources.jobs,
+        gpus_per_trial=plan.resources.gpus_per_trial,
+        loader_workers=max((count for count in workers if isinstance(count, int)), default=None),
+        disk_bytes=estimate_disk(plan, results),
+        program=program,
+    )

@@ -1,0 +1,200 @@
+"""Judge what a machine shows against what a study asks of it. Pure; the looking is done in `automl.preflight.sight`."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from automl.preflight.findings import Finding, bad, doubt, good
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from automl.preflight.sight import Sight
+
+_GIB = 1024**3
+_MIB = 1024**2
+_LEAST_DISK = 200 * _MIB
+_SCARCE_DISK = 5 * _GIB
+_LEAST_INODES = 1000
+_SCARCE_INODES = 100_000
+# A worker of a data loader hands each batch over through /dev/shm; Docker gives a container 64 MiB of it.
+_LEAST_SHM = 128 * _MIB
+_SHM_PER_TRIAL = 1 * _GIB
+_LEAST_FILES = 256
+_FILES_PER_TRIAL = 512
+_LEAST_PROCESSES = 512
+_BUSY_GPU = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demand:
+    """What a study asks of each machine.
+
+    Attributes:
+        jobs: Trials that may run there at once.
+        gpus_per_trial: GPUs of a trial; 0 for the CPU.
+        loader_workers: Processes of a trial's data loaders; None where the spec does not say.
+        disk_bytes: What the study may write; None where nothing is known of it.
+        program: First word of the trials' command; None where a container brings it.
+        is_image_chosen: Trials run in a container, with its own libraries.
+    """
+
+    jobs: int = 1
+    gpus_per_trial: float = 0.0
+    loader_workers: int | None = None
+    disk_bytes: int | None = None
+    program: str | None = None
+    is_image_chosen: bool = False
+
+
+def judge_machine(sight: Sight, demand: Demand, *, where: str = "") -> list[Finding]:
+    """Return one finding per property of a machine.
+
+    Args:
+        sight: What it shows.
+        demand: What is asked of it.
+        where: The node's name; empty for this machine.
+    """
+    found = [
+        *_gpus(sight, demand),
+        *_disk(sight, demand),
+        _inodes(sight),
+        _shared_memory(sight, demand),
+        _open_files(sight, demand),
+        _processes(sight),
+        *_program(sight, demand),
+    ]
+    return [dataclasses.replace(finding, where=where) for finding in found]
+
+
+def place_finding(sight: Sight, results: Path) -> Finding:
+    """Return the row that says where trials will run and where their files go."""
+    memory = f", {size(sight.memory_bytes)} of memory free" if sight.memory_bytes else ""
+    return good("place", f"{sight.host}: {sight.machine.cpus} CPUs{memory}; results in {results}")
+
+
+def size(count: float) -> str:
+    """Return a number of bytes for people."""
+    for unit, amount in (("TiB", 1024**4), ("GiB", _GIB), ("MiB", _MIB)):
+        if count >= amount:
+            return f"{count / amount:.1f} {unit}"
+    return f"{count / 1024:.0f} KiB"
+
+
+def _gpus(sight: Sight, demand: Demand) -> Iterator[Finding]:
+    gpus = sight.machine.gpus
+    if demand.gpus_per_trial > len(gpus):
+        yield bad(
+            "gpus",
+            f"{len(gpus) or 'no'} GPU{'' if len(gpus) == 1 else 's'}",
+            expected=f"{demand.gpus_per_trial:g} for one trial",
+            fix="lower --gpus-per-trial, or name another machine with --ray-address",
+        )
+        return
+    if not gpus and sight.has_silent_gpus:
+        yield doubt(
+            "gpus",
+            "NVIDIA devices whose driver does not answer: trials would train on the CPU",
+            fix="run nvidia-smi and mend what it says",
+        )
+        return
+    if not gpus:
+        yield good("gpus", f"none: trials train on {sight.machine.cpus} CPUs")
+        return
+    names = ", ".join(sorted({f"{gpu.name} ({gpu.memory_gib:.0f} GiB)" for gpu in gpus}))
+    driver = next((gpu.driver for gpu in gpus if gpu.driver), "unknown")
+    yield good("gpus", f"{len(gpus)} x {names}, driver {driver}")
+    busy = [gpu for gpu in gpus if gpu.memory_gib and gpu.used_gib / gpu.memory_gib > _BUSY_GPU]
+    if busy:
+        listed = ", ".join(f"{gpu.index} ({gpu.used_gib:.0f} GiB in use)" for gpu in busy)
+        yield doubt(
+            "gpu memory",
+            f"others use GPU {listed}",
+            fix="choose free ones with CUDA_VISIBLE_DEVICES, or wait",
+        )
+    torch = sight.versions.get("torch", "")
+    if torch.endswith("+cpu") and demand.gpus_per_trial and not demand.is_image_chosen:
+        yield bad(
+            "torch", f"{torch}, built without CUDA", expected="a CUDA build", fix="install torch for CUDA in this place"
+        )
+
+
+def _disk(sight: Sight, demand: Demand) -> Iterator[Finding]:
+    if not sight.may_write:
+        yield bad(
+            "--results",
+            f"{sight.results}, where nothing can be written",
+            expected="a folder that this user may write",
+            fix="choose another one with --results or AUTOML_RESULTS",
+        )
+        return
+    free, needed = sight.free_bytes, demand.disk_bytes
+    words = f"{size(free)} free" + (f", the study may write {size(needed)}" if needed else "")
+    fix = "free some space, choose another folder with --results, or run fewer trials"
+    if free < max(_LEAST_DISK, needed or 0):
+        yield bad("disk", words, expected=f"at least {size(max(_LEAST_DISK, needed or 0))}", fix=fix)
+    elif free < (2 * needed if needed else _SCARCE_DISK):
+        yield doubt("disk", words, fix=fix)
+    else:
+        yield good("disk", words)
+
+
+def _inodes(sight: Sight) -> Finding:
+    free = sight.free_inodes
+    if free is None:
+        return good("inodes", "not counted by this file system")
+    fix = "delete files there, or choose another folder with --results"
+    if free < _LEAST_INODES:
+        return bad("inodes", f"{free} free", expected=f"at least {_LEAST_INODES}", fix=fix)
+    return doubt("inodes", f"{free} free", fix=fix) if free < _SCARCE_INODES else good("inodes", f"{free} free")
+
+
+def _shared_memory(sight: Sight, demand: Demand) -> Finding:
+    free, workers = sight.shm_bytes, demand.loader_workers
+    words = "no /dev/shm" if free is None else f"{size(free)} free in /dev/shm"
+    fix = "give the container or job more (docker run --shm-size 16g, or --ipc=host), or set the loaders' workers to 0"
+    if workers == 0:
+        return good("shared memory", f"{words}; the data loaders have no workers")
+    if (free or 0) < _LEAST_SHM:
+        level = bad if workers else doubt
+        return level("shared memory", words, expected="1 GiB for each trial", fix=fix)
+    if (free or 0) < _SHM_PER_TRIAL * demand.jobs:
+        return doubt("shared memory", f"{words} for {demand.jobs} trials at once", expected="1 GiB for each", fix=fix)
+    return good("shared memory", words)
+
+
+def _open_files(sight: Sight, demand: Demand) -> Finding:
+    soft, hard = sight.open_files
+    words, fix = f"{soft} file descriptors (hard limit {hard})", "ulimit -n 65536 before the start"
+    if soft < _LEAST_FILES:
+        return bad("open files", words, expected=f"at least {_LEAST_FILES}", fix=fix)
+    wanted = _FILES_PER_TRIAL * demand.jobs
+    return doubt("open files", words, expected=f"{wanted}", fix=fix) if soft < wanted else good("open files", words)
+
+
+def _processes(sight: Sight) -> Finding:
+    limit = sight.processes
+    if limit is not None and limit < _LEAST_PROCESSES:
+        fix = "raise it (ulimit -u, or pids.max of the container): Ray and data loaders start many"
+        return doubt("processes", f"at most {limit}", expected=f"{_LEAST_PROCESSES}", fix=fix)
+    if not sight.has_loopback:
+        fix = "bring the loopback interface up; Ray, and MLflow's server, need it"
+        return bad("ports", "no port of 127.0.0.1 can be bound", fix=fix)
+    return good("ports", f"free ones on 127.0.0.1; {'no limit' if limit is None else limit} processes")
+
+
+def _program(sight: Sight, demand: Demand) -> Iterator[Finding]:
+    if demand.program is None:
+        return
+    if sight.program is None:
+        yield bad(
+            "program",
+            f"no {demand.program} in this environment or on PATH",
+            expected="the trainer that the skill's command starts",
+            fix="install it here, or let a container bring it",
+        )
+    else:
+        yield good("program", sight.program)

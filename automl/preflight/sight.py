@@ -1,0 +1,187 @@
+"""Look at the machine that would run trials: what is there, nothing judged. Also sent to the nodes of a cluster.
+
+Everything is read from the kernel and the file system; no library is imported beyond the standard one, so a look takes
+milliseconds, and a second at most where the GPU driver is slow. Judging is done in `automl.preflight.machine`.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import resource
+import shutil
+import socket
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from automl.errors import LaunchError
+from automl.launch.command import find_program
+from automl.study.machine import detect_machine
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from automl.study.machine import Machine
+
+_DISTRIBUTIONS = ("automl-vision", "ray", "optuna", "mlflow", "torch")
+_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 # looked at, never written
+_KIB = 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Questions:
+    """What to look for.
+
+    Attributes:
+        results: The results folder, absolute.
+        paths: Files and folders that trials read.
+        program: First word of the trials' command; None where nothing is known of it.
+        marker: A file that the asking machine has put into the results folder; None when asking about itself.
+    """
+
+    results: str
+    paths: tuple[str, ...] = ()
+    program: str | None = None
+    marker: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sight:
+    """What one machine shows.
+
+    Attributes:
+        host: Its name.
+        results: The results folder asked for.
+        machine: CPUs and GPUs that may be used.
+        has_silent_gpus: The kernel knows NVIDIA devices, and the driver's tool lists none.
+        memory_bytes: Memory that processes can still get.
+        free_bytes: Free space where the results go.
+        free_inodes: Free inodes there; None where the file system does not count them.
+        may_write: The results folder can be written, or made.
+        sees_marker: The marker is there; None where there was none to look for.
+        shm_bytes: Free space in /dev/shm; None where there is none.
+        open_files: Soft and hard limit of file descriptors.
+        processes: Limit of processes of this user; None for no limit.
+        has_loopback: A port of 127.0.0.1 can be bound.
+        unseen: Of the paths asked for: what keeps each from being read.
+        program: Where the command's program lies; None where it was not found.
+        versions: Of Python and of our libraries, for those that are installed.
+    """
+
+    host: str
+    machine: Machine
+    results: str = "results"
+    has_silent_gpus: bool = False
+    memory_bytes: int = 0
+    free_bytes: int = 0
+    free_inodes: int | None = None
+    may_write: bool = True
+    sees_marker: bool | None = None
+    shm_bytes: int | None = None
+    open_files: tuple[int, int] = (0, 0)
+    processes: int | None = None
+    has_loopback: bool = True
+    unseen: Mapping[str, str] = field(default_factory=dict)
+    program: str | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+
+def look(questions: Questions) -> Sight:
+    """Look at the machine this runs on."""
+    folder = nearest_folder(Path(questions.results))
+    volume = os.statvfs(folder)
+    machine = detect_machine()
+    # Hidden by the user is not silent.
+    is_hidden = bool(machine.gpus) or "CUDA_VISIBLE_DEVICES" in os.environ
+    unseen = {path: words for path in questions.paths if (words := hindrance(Path(path))) is not None}
+    return Sight(
+        host=socket.gethostname(),
+        results=questions.results,
+        machine=machine,
+        has_silent_gpus=not is_hidden and any(Path("/dev").glob("nvidia[0-9]*")),
+        memory_bytes=_available_memory(),
+        free_bytes=volume.f_bavail * volume.f_frsize,
+        free_inodes=volume.f_favail if volume.f_files else None,
+        may_write=folder.is_dir() and os.access(folder, os.W_OK | os.X_OK),
+        sees_marker=None if questions.marker is None else Path(questions.marker).is_file(),
+        shm_bytes=_free_shared_memory(),
+        open_files=resource.getrlimit(resource.RLIMIT_NOFILE),
+        processes=_process_limit(),
+        has_loopback=_can_bind(),
+        unseen=unseen,
+        program=_find(questions.program),
+        versions=installed_versions(),
+    )
+
+
+def nearest_folder(path: Path) -> Path:
+    """Return the path, or the closest of its parents that exists."""
+    return next((parent for parent in (path, *path.parents) if parent.exists()), Path("/"))
+
+
+def hindrance(path: Path) -> str | None:
+    """Return what keeps a file or folder from being read; None if it can be."""
+    try:
+        if path.is_dir():
+            next(path.iterdir(), None)
+        else:
+            with path.open("rb") as stream:
+                stream.read(1)
+    except OSError as error:
+        return error.strerror or str(error)
+    return None
+
+
+def installed_versions() -> dict[str, str]:
+    """Return the version of Python and of each of our libraries that is installed, without importing any."""
+    versions = {"python": platform.python_version()}
+    for name in _DISTRIBUTIONS:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def _available_memory() -> int:
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * _KIB for line in lines if line.startswith("MemAvailable:")), 0)
+
+
+def _free_shared_memory() -> int | None:
+    try:
+        return shutil.disk_usage(_SHARED_MEMORY).free
+    except OSError:
+        return None
+
+
+def _process_limit() -> int | None:
+    limit = resource.getrlimit(resource.RLIMIT_NPROC)[0]
+    limits = [] if limit == resource.RLIM_INFINITY else [limit]
+    try:
+        of_group = Path("/sys/fs/cgroup/pids.max").read_text(encoding="ascii").strip()
+    except OSError:
+        of_group = "max"
+    limits += [int(of_group)] if of_group.isdigit() else []
+    return min(limits, default=None)
+
+
+def _can_bind() -> bool:
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+            probe.bind(("127.0.0.1", 0))
+    except OSError:
+        return False
+    return True
+
+
+def _find(program: str | None) -> str | None:
+    try:
+        return None if program is None else str(find_program(program))
+    except LaunchError:
+        return None

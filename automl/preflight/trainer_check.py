@@ -1,0 +1,102 @@
+"""Let the trainer itself look at its data: `depth_net check` reads units, valid pixels and batch counts.
+
+It runs as a child, with the spec of trial 0; trainers that have no such command are not asked.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from automl.errors import LaunchError
+from automl.launch.command import build_command, find_program
+from automl.preflight.findings import Finding, Level, doubt, good
+from automl.spec.write import write_spec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from automl.study.model import StudyPlan
+
+_CHECK = "depth data"
+_LIMIT_S = 8.0
+_HEADING = re.compile(r"(error|warning): (.*)")
+_FIELD = re.compile(r"  (found|expected|fix) {2,7}(?=\S)(.*)")
+_SUMMARY = re.compile(r"\d+ findings, \d+ of them errors")
+
+
+def check_depth_data(plan: StudyPlan) -> list[Finding]:
+    """Return what `depth_net check` says of the plan's spec; nothing for other trainers, or one that is not here."""
+    action = plan.skill.actions[plan.action]
+    command = build_command(action.command, Path("spec"))
+    if not plan.skill.network_arch.startswith("depth_net") or Path(command[0]).name != "depth_net":
+        return []
+    try:
+        program = find_program(command[0])
+    except LaunchError:
+        return []
+    with tempfile.TemporaryDirectory(prefix="automl-check-") as folder:
+        file = Path(folder) / f"spec.{action.config_format.value}"
+        outputs = {slot.key: folder for slot in action.outputs}
+        write_spec(plan.spec.with_values(outputs, origin="output"), action.config_format, file)
+        try:
+            done = subprocess.run(  # noqa: S603 - the trainer's own program, with our spec
+                [str(program), "check", "-e", str(file)],
+                capture_output=True,
+                text=True,
+                stdin=subprocess.DEVNULL,
+                timeout=_LIMIT_S,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            fix = f"{command[0]} check -e SPEC looks at all of it"
+            return [doubt(_CHECK, f"not looked at: it takes more than {_LIMIT_S:g} s", fix=fix)]
+        except OSError as error:
+            return [doubt(_CHECK, f"not looked at: {error}", fix=f"{command[0]} check -e SPEC")]
+    return read_check(done.stdout, done.stderr)
+
+
+def read_check(out: str, err: str = "") -> list[Finding]:
+    """Return the rows of what `depth_net check` printed.
+
+    Args:
+        out: Its standard output.
+        err: Its standard error, told where the output is not that of a check.
+    """
+    lines = out.splitlines()
+    if not lines or not _SUMMARY.fullmatch(lines[-1]):
+        last = next((line for line in reversed((out + err).splitlines()) if line.strip()), "it printed nothing")
+        return [doubt(_CHECK, f"not looked at: {last.strip()[:200]}", fix="depth_net check -e SPEC")]
+    found = list(_blocks(lines[:-1]))
+    return found or [good(_CHECK, " ".join(lines[0].split()) if len(lines) > 1 else "nothing to remark")]
+
+
+def _blocks(lines: list[str]) -> Iterator[Finding]:
+    """Yield one row per block: a heading, then fields whose text may run over several lines."""
+    level, place, name = "", "", ""
+    fields: dict[str, list[str]] = {}
+    for line in [*lines, "error: end"]:
+        heading, field = _HEADING.match(line), _FIELD.match(line)
+        if heading is not None:
+            if level:
+                yield _row(level, place, fields)
+            level, place, name, fields = heading[1], heading[2], "", {}
+        elif field is not None:
+            name = field[1]
+            fields[name] = [field[2].strip()]
+        elif name and line.strip():
+            fields[name].append(line.strip())
+
+
+def _row(level: str, place: str, fields: dict[str, list[str]]) -> Finding:
+    words = {name: "; ".join(texts) for name, texts in fields.items()}
+    return Finding(
+        check=f"{_CHECK}: {place}",
+        level=Level.FAIL if level == "error" else Level.WARN,
+        found=words.get("found", ""),
+        expected=words.get("expected", ""),
+        fix=words.get("fix", ""),
+    )

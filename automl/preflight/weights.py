@@ -1,0 +1,123 @@
+"""Tell what kind of checkpoint a file is by its first bytes, and whether it is one at all.
+
+Half of what goes wrong with weights is not the weights: a pointer that Git left in their place, the error page of a
+download, a file that was cut short.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from automl.preflight.findings import Finding, bad, doubt, good
+from automl.preflight.machine import size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from automl.skill.model import JsonValue
+
+_HEAD = 512
+_LENGTH_BYTES = 8
+_SUFFIXES = (".pth", ".pt", ".ckpt", ".tlt", ".safetensors", ".hdf5", ".onnx", ".bin")
+_WORDS = ("checkpoint", "pretrained", "resume", "weights")
+_FOLDER_FILES = ("*.safetensors", "pytorch_model*.bin", "*.pth", "*.pt", "*.ckpt", "*.distcp", "*/*.distcp")
+
+
+def named_weights(values: Mapping[str, JsonValue], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Yield (parameter path, text) of what looks like the path of weights in a spec."""
+    for key, value in values.items():
+        path = f"{prefix}.{key}" if prefix else key
+        if isinstance(value, dict):
+            yield from named_weights(value, path)
+        elif isinstance(value, str) and value and "://" not in value and "${" not in value:
+            is_named = any(word in key.lower() for word in _WORDS) and "/" in value
+            if value.lower().endswith(_SUFFIXES) or is_named:
+                yield path, value
+
+
+def check_weights(path: str, value: str) -> Finding:
+    """Return what the file or folder at one key of the spec is.
+
+    Args:
+        path: Of the key.
+        value: Path of a file or folder; what does not exist is judged with the data paths.
+    """
+    check, place = f"checkpoint {path}", Path(value)
+    try:
+        if place.is_dir():
+            return _check_folder(check, place)
+        with place.open("rb") as stream:
+            head = stream.read(_HEAD)
+        return _check_file(check, place, head)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        return bad(check, f"{value}: {reason}", expected="a checkpoint", fix=f"correct {path}")
+
+
+def _check_folder(check: str, folder: Path) -> Finding:
+    for pattern in _FOLDER_FILES:
+        if (first := next(folder.glob(pattern), None)) is not None:
+            return good(check, f"a folder with {first.relative_to(folder)}")
+    fix = "name the file, or the folder that holds the weights"
+    return doubt(check, f"{folder}, a folder without weights", expected="a folder with weights", fix=fix)
+
+
+def _check_file(check: str, file: Path, head: bytes) -> Finding:
+    expected = "a checkpoint (torch or safetensors)"
+    disguise = _disguise(head)
+    if disguise is not None:
+        found, fix = disguise
+        return bad(check, f"{file}: {found}", expected=expected, fix=fix)
+    kind = _kind(file, head)
+    count = size(file.stat().st_size)
+    if kind == "torn":
+        found = f"{file}: {count} of a file that was cut short"
+        return bad(check, found, expected=expected, fix="copy or download it again")
+    if kind is None:
+        fix = "an encrypted .tlt needs its key; anything else: check the file"
+        return doubt(check, f"{file}: {count} of an unknown kind", expected=expected, fix=fix)
+    if (file.suffix == ".safetensors") != (kind == "safetensors") and file.suffix in {".safetensors", ".pth", ".pt"}:
+        fix = "give it the suffix of its kind: trainers choose the reader by it"
+        return bad(check, f"{file}: {kind} in a file called {file.suffix}", expected=expected, fix=fix)
+    return good(check, f"{kind}, {count}: {file}")
+
+
+def _disguise(head: bytes) -> tuple[str, str] | None:
+    start = head.lstrip().lower()
+    if not head:
+        return "an empty file", "copy or download it again"
+    if start.startswith(b"version https://git-lfs"):
+        return "a Git LFS pointer, not the weights", "git lfs pull"
+    if start.startswith((b"<!doctype", b"<html", b"<?xml", b'{"error')):
+        return "a web page, not the weights", "download it again; a login may be needed"
+    return None
+
+
+def _kind(file: Path, head: bytes) -> str | None:
+    if head.startswith(b"PK\x03\x04"):
+        return "torch" if zipfile.is_zipfile(file) else "torn"
+    if head.startswith((b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")):
+        return "torch (legacy pickle)"
+    if head.startswith(b"\x89HDF"):
+        return "HDF5"
+    length = int.from_bytes(head[:_LENGTH_BYTES], "little")
+    if head[_LENGTH_BYTES : _LENGTH_BYTES + 1] == b"{":
+        return "safetensors" if _is_whole_safetensors(file, length) else "torn"
+    return "ONNX" if file.suffix == ".onnx" else None
+
+
+def _is_whole_safetensors(file: Path, length: int) -> bool:
+    total = file.stat().st_size
+    if length > total - _LENGTH_BYTES:
+        return False
+    with file.open("rb") as stream:
+        stream.seek(_LENGTH_BYTES)
+        try:
+            header = json.loads(stream.read(length))
+        except ValueError:
+            return False
+    ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
+    return total >= _LENGTH_BYTES + length + max(ends, default=0)

@@ -1,0 +1,156 @@
+"""`automl doctor`: one table, each row with its fix; six broken set-ups, each found."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from automl.cli.app import run_command_line
+from tests.acceptance.scripted_skill import build_scripted_skill
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def doctor(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, dict[str, Any]]:
+    status = run_command_line(["doctor", *arguments, "--json"])
+    return status, json.loads(capsys.readouterr().out)
+
+
+def failed(document: dict[str, Any]) -> dict[str, dict[str, str]]:
+    return {row["check"]: row for row in document["rows"] if row["level"] == "fail"}
+
+
+@pytest.fixture(scope="session")
+def rooms(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two tiny depth images in millimetres with their annotation file."""
+    cv2 = pytest.importorskip("cv2")
+    numpy = pytest.importorskip("numpy")
+    folder = tmp_path_factory.mktemp("rooms")
+    random = numpy.random.default_rng(1)
+    names = []
+    for number in range(10):
+        cv2.imwrite(str(folder / f"{number}.jpg"), random.integers(0, 255, (80, 96, 3), dtype=numpy.uint8))
+        cv2.imwrite(str(folder / f"{number}.png"), random.integers(1000, 5000, (80, 96)).astype(numpy.uint16))
+        names.append(f"{folder}/{number}.jpg {folder}/{number}.png")
+    (folder / "train.txt").write_text("\n".join(names[:8]) + "\n", encoding="utf-8")
+    (folder / "val.txt").write_text("\n".join(names[8:]) + "\n", encoding="utf-8")
+    return folder
+
+
+def depth(rooms: Path, results: Path, *more: str) -> tuple[str, ...]:
+    data = ("--data", f"train={rooms}/train.txt", "--data", f"val={rooms}/val.txt")
+    sizes = [
+        f"dataset.{split}_dataset.{key}"
+        for split in ("train", "val")
+        for key in ("augmentation.crop_size=[70,70]", "batch_size=2", "workers=0")
+    ]
+    settings = [word for size in sizes for word in ("--set", size)]
+    return ("--skill", "depth_net_mono", *data, *settings, "--results", str(results), *more)
+
+
+def test_a_sound_set_up_ends_with_0_and_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status = run_command_line(["doctor", "toy/quick", "--results", str(tmp_path)])
+
+    shown = capsys.readouterr().out
+    assert status == 0
+    assert "the run can start" in shown
+    assert "shared memory" in shown
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_broken_1_results_where_nothing_can_be_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").touch()
+
+    status, document = doctor(capsys, "toy/quick", "--results", str(tmp_path / "file" / "results"))
+
+    assert (status, document["ok"]) == (2, False)
+    assert "AUTOML_RESULTS" in failed(document)["--results"]["fix"]
+
+
+def test_broken_2_more_gpus_than_there_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status, document = doctor(capsys, "toy/quick", "--gpus-per-trial", "64", "--results", str(tmp_path))
+
+    assert status == 2
+    assert "--ray-address" in failed(document)["--gpus-per-trial"]["fix"]
+    assert "disk" in {row["check"] for row in document["rows"]}
+
+
+def test_broken_3_annotation_lines_without_files(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], rooms: Path
+) -> None:
+    broken = tmp_path / "rooms"
+    shutil.copytree(rooms, broken)
+    lines = (broken / "train.txt").read_text(encoding="utf-8").splitlines()
+    lines[2] = f"{broken}/gone.jpg {broken}/gone.png"
+    (broken / "train.txt").write_text("\n".join(lines), encoding="utf-8")
+
+    status, document = doctor(capsys, *depth(broken, tmp_path / "results"))
+
+    row = failed(document)["annotations train.txt"]
+    assert status == 2
+    assert f"line 3: no file {broken}/gone.jpg" in row["found"]
+    assert str(broken / "train.txt") in row["fix"]
+
+
+def test_broken_4_depth_in_millimetres_read_as_metres(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], rooms: Path
+) -> None:
+    name = "dataset.train_dataset.data_sources[0].dataset_name=MetricMonoDataset"
+
+    status, document = doctor(capsys, *depth(rooms, tmp_path, "--set", name))
+
+    row = failed(document)["depth data: dataset.train_dataset.data_sources[0]"]
+    assert status == 2
+    assert "millimetres" in row["found"]
+    assert "NYUDV2" in row["fix"]
+
+
+def test_broken_5_a_git_pointer_in_place_of_the_weights(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], rooms: Path
+) -> None:
+    pointer = tmp_path / "vits.pth"
+    pointer.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 99\n", encoding="utf-8")
+
+    status, document = doctor(
+        capsys, *depth(rooms, tmp_path / "results", "--set", f"train.pretrained_model_path={pointer}")
+    )
+
+    assert status == 2
+    assert failed(document)["checkpoint train.pretrained_model_path"]["fix"] == "git lfs pull"
+
+
+def test_broken_6_a_trainer_that_is_not_installed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    skill = build_scripted_skill(tmp_path / "skill")
+    file = skill / "references/skill_info.yaml"
+    info = yaml.safe_load(file.read_text(encoding="utf-8"))
+    info["actions"]["train"]["command"] = "no-such-trainer train -e {config_path}"
+    file.write_text(yaml.safe_dump(info), encoding="utf-8")
+
+    status, document = doctor(capsys, "--skill", str(skill), "--results", str(tmp_path / "results"))
+
+    assert status == 2
+    assert "no no-such-trainer" in failed(document)["program"]["found"]
+    assert "install" in failed(document)["program"]["fix"]
+
+
+def test_a_study_that_does_not_exist_is_a_row_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status, document = doctor(capsys, "toy/quik", "--results", str(tmp_path))
+
+    assert status == 2
+    assert "did you mean toy/quick?" in failed(document)["STUDY"]["fix"]
+
+
+def test_sound_depth_data_are_looked_at_by_the_trainer(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], rooms: Path
+) -> None:
+    status, document = doctor(capsys, *depth(rooms, tmp_path))
+
+    rows = {row["check"]: row for row in document["rows"]}
+    assert (status, document["ok"]) == (0, True), failed(document)
+    assert "valid" in rows["depth data"]["found"]
+    assert document["seconds"] < 10

@@ -1,0 +1,94 @@
+"""Versions, credentials by name only, and servers that answer or do not."""
+
+from __future__ import annotations
+
+import dataclasses
+import socket
+from typing import TYPE_CHECKING
+
+from automl.preflight.findings import Level
+from automl.preflight.software import (
+    credential_findings,
+    ray_address_findings,
+    tracking_finding,
+    unreachable,
+    version_finding,
+)
+from tests.automl.study.examples import SKILL
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+ASKING = dataclasses.replace(SKILL, required_credentials=("HF_TOKEN",))
+
+
+def closed_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_versions_are_one_row() -> None:
+    assert version_finding({"python": "3.11.7", "ray": "2.60.0"}).found == "python 3.11.7, ray 2.60.0"
+
+
+def test_a_credential_is_told_by_presence_and_its_value_by_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("HF_TOKEN", "hf_secret_value")
+    (present,) = credential_findings(ASKING)
+    monkeypatch.delenv("HF_TOKEN")
+    (missing,) = credential_findings(ASKING)
+
+    assert (present.level, missing.level) == (Level.OK, Level.WARN)
+    assert "hf_secret_value" not in str(present)
+    assert "export HF_TOKEN=" in missing.fix
+
+
+def test_a_token_file_counts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    token = tmp_path / ".cache/huggingface/token"
+    token.parent.mkdir(parents=True)
+    token.write_text("hf_secret_value", encoding="utf-8")
+
+    (finding,) = credential_findings(ASKING)
+
+    assert finding.level is Level.OK
+    assert "secret" not in finding.found
+
+
+def test_a_tracking_server_that_does_not_answer_is_a_warning_without_its_password() -> None:
+    finding = tracking_finding(f"http://user:pass@127.0.0.1:{closed_port()}")
+
+    assert finding.level is Level.WARN
+    assert "automl sync" in finding.fix
+    assert "pass" not in finding.found
+
+
+def test_a_file_as_record_needs_no_server() -> None:
+    assert tracking_finding("sqlite:///r/mlflow.db").level is Level.OK
+
+
+def test_an_address_without_a_head_behind_it_fails() -> None:
+    (finding,) = ray_address_findings(f"127.0.0.1:{closed_port()}")
+
+    assert finding.level is Level.FAIL
+    assert "ray start --head" in finding.fix
+
+
+def test_the_address_of_a_ray_client_is_refused_with_the_way_that_works() -> None:
+    (finding,) = ray_address_findings("ray://head:10001")
+
+    assert "auto" in finding.fix
+
+
+def test_a_port_that_listens_is_reached() -> None:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+
+        assert unreachable("127.0.0.1", server.getsockname()[1]) is None

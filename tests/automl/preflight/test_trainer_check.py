@@ -1,0 +1,46 @@
+"""What `depth_net check` prints becomes rows."""
+
+from __future__ import annotations
+
+from automl.preflight.findings import Level
+from automl.preflight.trainer_check import check_depth_data, read_check
+from tests.automl.study.examples import make_plan
+
+PRINTED = """dataset.train_dataset.data_sources[0]  NYUDV2  100 samples  120x160
+error: dataset.val_dataset.data_sources[0].data_file
+  found     annotation file v.txt: 2 of 9 lines cannot be used
+  line 3: image not found: x.png
+  expected  lines whose files exist
+  fix       correct the lines
+warning: dataset
+  found     8 images are in both splits
+  expected  none
+  fix       remove them
+2 findings, 1 of them errors
+"""
+
+
+def test_errors_and_warnings_keep_place_words_and_fix() -> None:
+    error, warning = read_check(PRINTED)
+
+    assert (error.level, warning.level) == (Level.FAIL, Level.WARN)
+    assert error.check == "depth data: dataset.val_dataset.data_sources[0].data_file"
+    assert error.found == "annotation file v.txt: 2 of 9 lines cannot be used; line 3: image not found: x.png"
+    assert (error.expected, error.fix) == ("lines whose files exist", "correct the lines")
+
+
+def test_without_findings_the_first_source_is_told() -> None:
+    (row,) = read_check("train  NYUDV2  100 samples  valid 78.0 %\n0 findings, 0 of them errors\n")
+
+    assert (row.level, row.found) == (Level.OK, "train NYUDV2 100 samples valid 78.0 %")
+
+
+def test_a_trainer_that_knows_no_check_is_only_doubted() -> None:
+    (row,) = read_check("", "depth_net: error: argument ACTION: invalid choice: 'check'\n")
+
+    assert row.level is Level.WARN
+    assert "invalid choice" in row.found
+
+
+def test_trainers_of_other_models_are_not_asked() -> None:
+    assert check_depth_data(make_plan()) == []
