@@ -112,8 +112,8 @@ def run_in(
     """Run a plan in a study directory; trials that are there already are kept, open ones go on.
 
     Raises:
-        LaunchError: Ray does not start.
-        StudyFailedError: no trial has a usable value.
+        LaunchError: Ray does not start, or the study directory cannot be written.
+        StudyFailedError: no trial has a usable value, or three in a row failed for the same reason.
         InterruptedStudyError: a signal ended the study.
     """
     from automl.handoff.after_study import hand_over  # noqa: PLC0415 - heavy doors are opened when a study starts
@@ -122,22 +122,27 @@ def run_in(
     from automl.track.mlflow_tracker import MlflowTracker  # noqa: PLC0415 - opened when a study starts
     from automl.track.uri import default_tracking_uri, without_password  # noqa: PLC0415 - opened when a study starts
     from automl.tuning.ray_study import execute_study  # noqa: PLC0415 - ray
+    from automl.tuning.recovery import recorded  # noqa: PLC0415 - opened when a study starts
 
     uri = place.tracking_uri or default_tracking_uri(place.results)
     record = {"tracking_uri": without_password(uri), "experiment": plan.name, "run_id": None}
-    write_json(directory.plan_file, {**plan_document(plan), "request": request.document(), "mlflow": record})
-    searcher = make_searcher(plan, directory.journal_file)
+    with recorded(directory.root):
+        write_json(directory.plan_file, {**plan_document(plan), "request": request.document(), "mlflow": record})
+        searcher = make_searcher(plan, directory.journal_file)
     mlflow = MlflowTracker(uri, plan.name, directory.root / "spool")
     trackers = (FileTracker(directory), mlflow, *extra_trackers)
     location = StudyLocation(directory=directory.root, tracking_uri=uri, ray_address=place.ray_address)
     try:
         result = execute_study(plan, location, searcher=searcher, rule=stopping_rule(plan), trackers=trackers)
         if result.best is None:
-            raise StudyFailedError(summarize_failure(result.trials, directory.root))
+            raise StudyFailedError(result.failure or summarize_failure(result.trials, directory.root))
         hand_over(directory.root, mlflow)
+        if result.failure is not None:
+            raise StudyFailedError(result.failure)
     finally:
         searcher.close()
         for tracker in trackers:
             tracker.close()
-        write_json(directory.root / "record.json", mlflow.describe())
+        with recorded(directory.root):
+            write_json(directory.root / "record.json", mlflow.describe())
     return directory.root

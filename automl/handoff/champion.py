@@ -95,7 +95,7 @@ def crown_champion(root: Path) -> Champion:
         sha256=digest,
         source=str(best.checkpoint),
     )
-    spec = Spec(values=plan["spec"]).with_values(dict(best.assignment), origin=f"trial {best.number}")
+    spec = Spec(values=plan["spec"]).with_values({**best.assignment, **best.changes}, origin=f"trial {best.number}")
     write_spec(spec, ConfigFormat.YAML, root / BEST_SPEC)
     write_json(root / BEST_FILE, _document(champion))
     return champion

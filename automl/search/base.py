@@ -39,6 +39,13 @@ class Searcher(ABC):
         """
 
     @abstractmethod
+    def restore(self, results: Sequence[TrialResult]) -> None:
+        """Learn final results that a crash, or a journal that lost its end, has kept from the searcher.
+
+        What is known already changes nothing. A trial that is not known at all is taken up under its own number.
+        """
+
+    @abstractmethod
     def open_proposals(self) -> Sequence[Proposal]:
         """Return proposals that were asked for and not told yet: what a resume has to run again."""
 

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from automl.study.trial import TrialResult
 
 
+_RESTORED = "restored"
+
+
 class JournalSearcher(Searcher):
     """Ask, observe and tell on top of a journal and a sampler.
 
@@ -59,19 +62,23 @@ class JournalSearcher(Searcher):
     def ask(self) -> Proposal | None:
         """Return the next proposal, journaled as running, or None when every assignment has been tried."""
         with self._lock:
-            number = len(self._history.observations)
-            draw = self._draw(number)
+            draw = self._draw(len(self._history.observations))
             if draw is None:
                 return None
-            proposal = Proposal(number=number, assignment=dict(draw.assignment), origin=draw.origin)
-            self._journal.add_trial(proposal, *representable(self._plan.space, proposal.assignment))
-            running = Observation(
-                number=number, assignment=proposal.assignment, origin=draw.origin, state=TrialState.RUNNING
-            )
-            self._history = self._history.with_trial(running)
-            self._seen.add(_key(proposal.assignment))
+            proposal = self._add(draw)
             self._sampler.prepare(self._history)
             return proposal
+
+    def _add(self, draw: Draw) -> Proposal:
+        number = len(self._history.observations)
+        proposal = Proposal(number=number, assignment=dict(draw.assignment), origin=draw.origin)
+        self._journal.add_trial(proposal, *representable(self._plan.space, proposal.assignment))
+        running = Observation(
+            number=number, assignment=proposal.assignment, origin=draw.origin, state=TrialState.RUNNING
+        )
+        self._history = self._history.with_trial(running)
+        self._seen.add(_key(proposal.assignment))
+        return proposal
 
     def _draw(self, number: int) -> Draw | None:
         if number < len(self._starts):
@@ -112,6 +119,21 @@ class JournalSearcher(Searcher):
             end = self._end_of(result)
             self._journal.end_trial(result.number, end)
             self._history = self._history.with_trial(self._ended(trial, end))
+
+    def restore(self, results: Sequence[TrialResult]) -> None:
+        """Take up final results that the journal does not hold: a crash came before, or the file lost its end.
+
+        A number between known ones that has no result was being tried; it is asked for anew.
+        """
+        with self._lock:
+            for result in sorted(results, key=lambda result: result.number):
+                while len(self._history.observations) < result.number and self.ask() is not None:
+                    pass
+                if len(self._history.observations) == result.number:
+                    self._add(Draw(assignment=result.assignment, origin=_RESTORED))
+                for epoch, value in result.curve:
+                    self.observe(result.number, epoch, value)
+                self.tell(result)
 
     def _known(self, number: int) -> Observation:
         if not 0 <= number < len(self._history.observations):

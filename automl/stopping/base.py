@@ -9,6 +9,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 
 class Decision(StrEnum):
@@ -16,6 +20,10 @@ class Decision(StrEnum):
 
     CONTINUE = "continue"
     STOP = "stop"
+    PAUSE = "pause"
+    """Ended for now, its checkpoint kept: the rule may promote it later. Ends as STOPPED if it never does."""
+    PROMOTE = "promote"
+    """A paused trial goes on from its checkpoint; never a verdict on a report."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +46,8 @@ class Verdict:
     """A decision and why.
 
     Attributes:
-        decision: Go on or stop.
-        reason: For STOP, a sentence such as ``rung 3: 0.412 is below the best third, 0.455``.
+        decision: Go on, stop or pause.
+        reason: For STOP and PAUSE, a sentence such as ``rung 3: 0.412 is below the best third, 0.455``.
     """
 
     decision: Decision
@@ -59,3 +67,11 @@ class StoppingRule(ABC):
     @abstractmethod
     def finished(self, trial: int) -> None:
         """Learn that a trial will report no more."""
+
+    def next_promotion(self, paused: Collection[int]) -> int | None:
+        """Return the trial among the paused ones that is to go on now, or None. Changes nothing."""
+        del paused
+        return None
+
+    def promote(self, trial: int) -> None:
+        """Learn that a paused trial goes on: its next reports are judged anew."""

@@ -20,6 +20,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from automl.errors import ConfigurationError, Problem
 from automl.study.trial import FailureKind, TrialResult, TrialState
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ def result_document(result: TrialResult) -> dict[str, Any]:
     document = {f.name: getattr(result, f.name) for f in dataclasses.fields(result)}
     document["assignment"] = dict(result.assignment)
     document["values"] = dict(result.values)
+    document["changes"] = dict(result.changes)
     return document
 
 
@@ -87,22 +89,36 @@ def read_result(file: Path) -> TrialResult:
     """Read one `result.json`.
 
     Raises:
-        OSError: the file cannot be read.
-        ValueError: it is not the JSON form of a result.
+        ConfigurationError: it cannot be read, or is not the JSON form of a result: a torn file is never passed over.
     """
-    document: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    failure = document.pop("failure")
-    return TrialResult(
-        **{
-            **document,
-            "state": TrialState(document["state"]),
-            "failure": FailureKind(failure) if failure is not None else None,
-            "assignment": MappingProxyType(document["assignment"]),
-            "values": MappingProxyType(document["values"]),
-            "curve": tuple((int(epoch), float(value)) for epoch, value in document["curve"]),
-            "log_tail": tuple(document["log_tail"]),
-        }
+    try:
+        document: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        failure = document.pop("failure")
+        return TrialResult(
+            **{
+                **document,
+                "state": TrialState(document["state"]),
+                "failure": FailureKind(failure) if failure is not None else None,
+                "assignment": MappingProxyType(document["assignment"]),
+                "values": MappingProxyType(document["values"]),
+                "changes": MappingProxyType(document.get("changes", {})),
+                "curve": tuple((int(epoch), float(value)) for epoch, value in document["curve"]),
+                "log_tail": tuple(document["log_tail"]),
+            }
+        )
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise torn_file(file, error, "the result of a trial") from error
+
+
+def torn_file(file: Path, error: object, expected: str) -> ConfigurationError:
+    """Return the error about a file of a study that is there and cannot be read."""
+    problem = Problem(
+        where=str(file),
+        found=f"a file that cannot be read ({error})",
+        expected=f"{expected}, as automl wrote it",
+        fix="restore it from a copy; or delete it, and what it told is computed again by a resume",
     )
+    return ConfigurationError.from_problems([problem], subject="the study directory")
 
 
 def write_json(file: Path, document: Mapping[str, Any]) -> None:

@@ -37,6 +37,21 @@ def summarize_failure(trials: Sequence[TrialResult], root: Path) -> str:
     return "\n".join(lines)
 
 
+def summarize_errors(cause: str, last: TrialResult, root: Path) -> str:
+    """Return why a study was ended by errors: the cause, the last lines of one log, and where to read on.
+
+    Args:
+        cause: In words.
+        last: One of the trials that failed for it.
+        root: The study directory.
+    """
+    lines = [f"the study was ended: {cause}"]
+    if last.log_tail:
+        shown = last.log_tail[-_SHOWN_LINES:]
+        lines += ["", f"the last lines of trial {last.number}", *(f"  {text}" for text in shown)]
+    return "\n".join([*lines, "", f"read {root / last.directory / 'train.log'}, then go on with automl resume {root}"])
+
+
 def _cause(trial: TrialResult) -> str:
     kind = trial.failure.value if trial.failure else trial.state.value.lower()
     return f"{kind}: {trial.reason}" if trial.reason else kind

@@ -19,10 +19,12 @@ class StudyResult:
     Attributes:
         objective: The leading objective.
         trials: In order of their numbers.
+        failure: Why the study was ended by errors, with the log's last lines; None if it was not.
     """
 
     objective: Objective
     trials: tuple[TrialResult, ...]
+    failure: str | None = None
 
     @property
     def best(self) -> TrialResult | None:

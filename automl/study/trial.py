@@ -114,6 +114,7 @@ class TrialResult:
         exit_status: Of the trainer; negative for a signal; None if it never ended by itself.
         log_tail: Last lines of the log, for failures.
         parent: Number of the trial whose checkpoint it started from; None for its own start.
+        changes: Parameter path -> value that the attempt used in place of the planned one, because memory ran out.
     """
 
     number: int
@@ -133,3 +134,4 @@ class TrialResult:
     exit_status: int | None = None
     log_tail: tuple[str, ...] = ()
     parent: int | None = None
+    changes: Mapping[str, Scalar] = field(default_factory=lambda: MappingProxyType({}))

@@ -35,19 +35,28 @@ class BestCheckpoint:
     sha256: str | None = None
 
 
-def await_checkpoint(job: Job, directory: Path, network_arch: str, course: TrialCourse) -> None:
-    """Give a healthy trial a moment to finish the checkpoint of its best epoch, if that is its latest epoch.
+def await_checkpoint(
+    job: Job, directory: Path, network_arch: str, course: TrialCourse, *, goes_on: bool = False
+) -> None:
+    """Give a healthy trial a moment to finish the checkpoint of its latest epoch, if that is its best or it goes on.
 
     A trainer that has not saved an earlier epoch by now does not save every epoch: it is not waited for.
+
+    Args:
+        job: The trial's.
+        directory: Of the attempt.
+        network_arch: Key of the table of checkpoint names.
+        course: What was measured.
+        goes_on: The trial will be continued from its latest checkpoint.
     """
-    best = course.best_epoch
-    if best is None or best != course.last_epoch:
+    last = course.last_epoch
+    if last is None or (last != course.best_epoch and not goes_on):
         return
     if course.epochs > 1 and not list_checkpoints(directory, network_arch):
         return
     deadline_s = time.monotonic() + WAIT_LIMIT_S
     while time.monotonic() < deadline_s and job.poll() is None:
-        if checkpoint_of_epoch(directory, network_arch, best) is not None:
+        if checkpoint_of_epoch(directory, network_arch, last) is not None:
             return
         time.sleep(_POLL_S)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from automl.study.model import Direction
 from automl.study.trial import FailureKind, TrialState
+from automl.tuning.failures import signature
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,7 +84,7 @@ def patience_end(budget: Budget, objective: Objective, finished: Sequence[TrialR
 def error_end(finished: Sequence[TrialResult]) -> str | None:
     """Return the root cause if the last trials all failed for the same one, or None."""
     last = finished[-IDENTICAL_ERRORS:]
-    causes = {(result.failure, result.reason) for result in last}
+    causes = {(result.failure, signature(result.reason)) for result in last}
     is_same = len(last) == IDENTICAL_ERRORS and len(causes) == 1
     if not is_same or last[0].state is not TrialState.FAILED or last[0].failure not in _CAUSED_BY_STUDY:
         return None

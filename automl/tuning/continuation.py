@@ -7,6 +7,7 @@ a continued attempt is told its checkpoint, and the epochs before it are read fr
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from automl.measurements.status_file import StatusReader
@@ -25,7 +26,7 @@ class Continuation:
 
     Attributes:
         checkpoint: The last whole checkpoint of the earlier attempts.
-        first_epoch: Zero-based epoch that comes after it.
+        first_epoch: Zero-based epoch that the attempt measures first.
         directories: The earlier attempts' directories, the oldest first.
     """
 
@@ -34,26 +35,40 @@ class Continuation:
     directories: tuple[Path, ...]
 
 
-def find_continuation(directories: Sequence[Path], network_arch: str) -> Continuation | None:
+def find_continuation(
+    directories: Sequence[Path], network_arch: str, *, until: int | None = None
+) -> Continuation | None:
     """Return how to continue a trial, or None where no attempt left a whole checkpoint with an epoch.
+
+    A checkpoint is used only where the status files tell the epochs before it: trainers that report to their log alone
+    are started anew, because their earlier epochs would be lost. A checkpoint of an epoch that was not reported yet was
+    saved in the middle of it; the trainer then finishes that epoch.
 
     Args:
         directories: The directories of the earlier attempts, the oldest first.
         network_arch: Key of the table of checkpoint names.
+        until: Zero-based epoch after which checkpoints are used only if there is no earlier one; None for no limit.
     """
-    found = [c for directory in directories for c in list_checkpoints(directory, network_arch) if c.epoch is not None]
-    if not found:
+    measured = sorted({m.epoch for m in _measurements(directories) if m.epoch is not None})
+    furthest = measured[-1] + max([1, *(b - a for a, b in pairwise(measured))]) if measured else -1
+    found = [c for directory in directories for c in list_checkpoints(directory, network_arch)]
+    usable = [
+        (c.epoch, c.step or 0, at, c) for at, c in enumerate(found) if c.epoch is not None and c.epoch <= furthest
+    ]
+    if not usable:
         return None
+    usable = [entry for entry in usable if until is None or entry[0] <= until] or usable
     # Of equal ones the newest attempt's: an older attempt may have been started from other weights.
-    last = max(enumerate(found), key=lambda pair: (pair[1].epoch or 0, pair[1].step or 0, pair[0]))[1]
-    return Continuation(checkpoint=last.path, first_epoch=(last.epoch or 0) + 1, directories=tuple(directories))
+    epoch, _, _, last = max(usable, key=lambda entry: entry[:3])
+    first_epoch = epoch + 1 if epoch in measured else epoch
+    return Continuation(checkpoint=last.path, first_epoch=first_epoch, directories=tuple(directories))
 
 
 def earlier_measurements(directories: Sequence[Path], first_epoch: int) -> list[Measurement]:
     """Return what earlier attempts measured in the epochs before ``first_epoch``, the oldest attempt first."""
-    return [
-        measurement
-        for directory in directories
-        for measurement in StatusReader(directory).finish()
-        if measurement.epoch is not None and measurement.epoch < first_epoch
-    ]
+    return [m for m in _measurements(directories) if m.epoch is not None and m.epoch < first_epoch]
+
+
+def _measurements(directories: Sequence[Path]) -> list[Measurement]:
+    found = [m for directory in directories for m in StatusReader(directory).finish()]
+    return [m for m in found if m.values]

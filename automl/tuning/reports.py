@@ -8,14 +8,31 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from automl.stopping.base import Report
+from automl.stopping.base import Decision, Report
+from automl.study.directory import torn_file
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from automl.stopping.base import StoppingRule, Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """A decision to stop or to pause a trial.
+
+    Attributes:
+        decision: STOP or PAUSE.
+        reason: The rule's words.
+        epoch: Zero-based epoch of the report it was taken on: the last one that counts.
+    """
+
+    decision: Decision
+    reason: str
+    epoch: int
 
 
 class ReportJournal:
@@ -28,34 +45,63 @@ class ReportJournal:
     def __init__(self, file: Path) -> None:
         self._file = file
 
-    def replay(self, rule: StoppingRule) -> int:
-        """Judge everything again; return the number of reports. A line cut off by a crash is removed.
+    def replay(self, rule: StoppingRule) -> dict[int, Ending]:
+        """Judge everything again. A line cut off by a crash is removed.
+
+        Returns:
+            The trials whose last decision was to end them, and the decision.
 
         Raises:
             OSError: the file exists and cannot be read.
+            ConfigurationError: a line before the last one cannot be read; nothing is changed then.
         """
         try:
             text = self._file.read_bytes()
         except FileNotFoundError:
-            return 0
+            return {}
         whole = text[: text.rfind(b"\n") + 1]
+        documents = [self._read(line, number) for number, line in enumerate(whole.splitlines(), start=1)]
         if whole != text:
             os.truncate(self._file, len(whole))
-        lines = whole.splitlines()
-        for line in lines:
-            document = json.loads(line)
-            rule.judge(Report(trial=document["trial"], epoch=document["epoch"], value=document["value"]))
-        return len(lines)
+        ended: dict[int, Ending] = {}
+        for document in documents:
+            trial = int(document["trial"])
+            decision = Decision(document["decision"])
+            if decision is Decision.PROMOTE:
+                rule.promote(trial)
+                ended.pop(trial, None)
+                continue
+            rule.judge(Report(trial=trial, epoch=document["epoch"], value=document["value"]))
+            if decision is not Decision.CONTINUE and trial not in ended:
+                ended[trial] = Ending(decision=decision, reason=document["reason"], epoch=document["epoch"])
+        return ended
+
+    def _read(self, line: bytes, number: int) -> dict[str, Any]:
+        try:
+            document: dict[str, Any] = json.loads(line)
+            Decision(document["decision"])
+            int(document["trial"])
+        except (ValueError, TypeError, KeyError) as error:
+            raise torn_file(self._file, f"line {number}: {error}", "one judged value per line") from error
+        return document
 
     def append(self, report: Report, verdict: Verdict) -> None:
         """Write one judged report to the disk."""
-        document = {
-            "trial": report.trial,
-            "epoch": report.epoch,
-            "value": report.value,
-            "decision": verdict.decision.value,
-            "reason": verdict.reason,
-        }
+        self._append(
+            {
+                "trial": report.trial,
+                "epoch": report.epoch,
+                "value": report.value,
+                "decision": verdict.decision.value,
+                "reason": verdict.reason,
+            }
+        )
+
+    def append_promotion(self, trial: int) -> None:
+        """Write to the disk that a paused trial goes on."""
+        self._append({"trial": trial, "decision": Decision.PROMOTE.value})
+
+    def _append(self, document: dict[str, Any]) -> None:
         descriptor = os.open(self._file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         try:
             os.write(descriptor, json.dumps(document, allow_nan=False).encode() + b"\n")

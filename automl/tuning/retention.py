@@ -12,6 +12,7 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from automl.study.model import Direction
 from automl.tuning.checkpoints import all_checkpoints, size_of
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from automl.study.directory import StudyDirectory
+    from automl.study.model import Objective, StudyPlan
     from automl.study.trial import TrialResult
 
 logger = logging.getLogger(__name__)
@@ -37,8 +39,43 @@ class Retired:
     freed_bytes: int
 
 
+class Retention:
+    """Deletes, after every end of a trial, what can no longer win.
+
+    Args:
+        plan: The study; with its option ``keep_checkpoints: all`` nothing is deleted.
+        directory: The study directory.
+    """
+
+    def __init__(self, plan: StudyPlan, directory: StudyDirectory) -> None:
+        self._plan = plan
+        self._directory = directory
+        self._swept: set[int] = set()
+
+    def sweep(self, finished: Sequence[TrialResult], needed: Collection[Path]) -> None:
+        """Delete what cannot win.
+
+        Args:
+            finished: All trials that have ended.
+            needed: Checkpoints that running trials started from.
+        """
+        if self._plan.options.get("keep_checkpoints") == "all":
+            return
+        kept = winners(finished, self._plan.objectives)
+        unswept = [result for result in finished if result.number not in self._swept]
+        retired = retire_checkpoints(self._directory, unswept, self._plan.skill.network_arch, kept=kept, needed=needed)
+        self._swept = {result.number for result in finished} - kept
+        if retired.files:
+            logger.debug("deleted %d checkpoints, %d bytes", len(retired.files), retired.freed_bytes)
+
+
 def retire_checkpoints(
-    directory: StudyDirectory, finished: Sequence[TrialResult], network_arch: str, *, kept: Collection[int]
+    directory: StudyDirectory,
+    finished: Sequence[TrialResult],
+    network_arch: str,
+    *,
+    kept: Collection[int],
+    needed: Collection[Path] = (),
 ) -> Retired:
     """Delete every checkpoint of the finished trials except the best one of each trial that is kept.
 
@@ -48,16 +85,17 @@ def retire_checkpoints(
         directory: The study directory.
         finished: Trials whose processes are dead; others are not touched.
         network_arch: Key of the table of checkpoint names.
-        kept: Numbers of the trials that keep their best checkpoint: the incumbent, parents, the Pareto front.
+        kept: Numbers of the trials that keep their best checkpoint: the incumbent, the Pareto front.
+        needed: Checkpoints that running trials started from.
     """
     files: list[str] = []
     freed_bytes = 0
     for result in finished:
-        needed = directory.root / result.checkpoint if result.number in kept and result.checkpoint else None
+        best = directory.root / result.checkpoint if result.number in kept and result.checkpoint else None
         for folder in _attempts(directory, result.number):
             for path in all_checkpoints(folder, network_arch):
                 # A kept trial whose best checkpoint is not known keeps everything: better too much than the wrong one.
-                if path == needed or (result.number in kept and needed is None):
+                if path == best or path in needed or (result.number in kept and best is None):
                     continue
                 size = size_of(path)
                 if _delete(path):
@@ -65,6 +103,28 @@ def retire_checkpoints(
                     freed_bytes += size
             _delete_dangling_links(folder)
     return Retired(files=tuple(files), freed_bytes=freed_bytes)
+
+
+def winners(finished: Sequence[TrialResult], objectives: Sequence[Objective]) -> set[int]:
+    """Return the trials that may still be handed over: the best one, or with several objectives the Pareto front."""
+    competing = [r for r in finished if r.state.has_value and all(o.metric in r.values for o in objectives)]
+    if not competing:
+        # Nothing can be compared in full yet: what has the leading objective may still be the best.
+        return {result.number for result in finished if result.state.has_value}
+    signs = [1.0 if objective.direction is Direction.MAXIMIZE else -1.0 for objective in objectives]
+    points = {
+        result.number: tuple(sign * result.values[o.metric] for sign, o in zip(signs, objectives, strict=True))
+        for result in competing
+    }
+    # The leaderboard follows the first objective, and of equals the earliest trial is the best.
+    leader = max(points, key=lambda number: (points[number][0], -number))
+    if len(objectives) == 1:
+        return {leader}
+    return {leader} | {n for n, point in points.items() if not any(_dominates(p, point) for p in points.values())}
+
+
+def _dominates(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
+    return one != other and all(a >= b for a, b in zip(one, other, strict=True))
 
 
 def _attempts(directory: StudyDirectory, number: int) -> list[Path]:

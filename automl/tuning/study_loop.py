@@ -10,20 +10,26 @@ import logging
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from automl.errors import AutomlError
 from automl.stopping.base import Decision, Report
 from automl.study.directory import StudyDirectory
+from automl.study.failure_summary import summarize_errors
 from automl.study.model import Direction
 from automl.study.result import StudyResult
 from automl.study.trial import FailureKind, TrialResult, TrialState
+from automl.tuning.attempts import CONTINUE, next_start, write_start
 from automl.tuning.budget import Spent, budget_end, error_end, patience_end, target_end
-from automl.tuning.reports import ReportJournal
+from automl.tuning.recovery import asked_to_stop, conclude, lost_result, recorded
+from automl.tuning.reports import Ending, ReportJournal
+from automl.tuning.retention import Retention
+from automl.tuning.retries import change_after
 from automl.tuning.stop_request import request_stop
-from automl.tuning.trial_runner import INTERRUPTED
-from automl.tuning.trial_tasks import build_task, next_attempt
+from automl.tuning.trial_tasks import build_task
+from automl.tuning.verdict import INTERRUPTED, PAUSED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,21 +40,32 @@ if TYPE_CHECKING:
     from automl.study.model import StudyLocation, StudyPlan
     from automl.study.trial import Measurement, Proposal
     from automl.track.base import Tracker
+    from automl.tuning.attempts import Change, Start
     from automl.tuning.trial_task import TrialTask
 
 logger = logging.getLogger(__name__)
 
-MAX_ATTEMPTS = 3
-"""Attempts of one trial that the infrastructure may cost."""
+
+@dataclass(slots=True)
+class _Waiting:
+    """An attempt that is to be started."""
+
+    proposal: Proposal
+    losses: int = 0
+    change: Change = CONTINUE
 
 
 @dataclass(slots=True)
 class _Running:
+    """An attempt that runs."""
+
     proposal: Proposal
     task: TrialTask
+    start: Start
     since_s: float
     losses: int
     stop_reason: str = ""
+    ending: Ending | None = None
 
 
 class StudyLoop:
@@ -79,11 +96,15 @@ class StudyLoop:
         self._reports = ReportJournal(location.directory / "reports.jsonl")
         self._lock = threading.RLock()
         self._running: dict[int, _Running] = {}
-        self._waiting: deque[tuple[Proposal, int]] = deque()
+        self._waiting: deque[_Waiting] = deque()
+        self._paused: dict[int, tuple[Proposal, TrialResult]] = {}
         self._finished: list[TrialResult] = []
+        self._failed_here: list[TrialResult] = []
         self._interrupted: dict[int, TrialResult] = {}
         self._started_s = time.monotonic()
         self._earlier_s = 0.0
+        self._failure: str | None = None
+        self._retention = Retention(plan, self._directory)
         self.end_reason: str | None = None
         """Why no further trial is started; None while trials are started."""
         self.is_interrupted = False
@@ -93,37 +114,71 @@ class StudyLoop:
 
         Raises:
             OSError: the directory cannot be made or read.
+            ConfigurationError: a file of the directory cannot be read.
         """
         self._directory.trials.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._reports.replay(self._rule)
+        endings = self._reports.replay(self._rule)
         final = {result.number: result for result in self._directory.read_results() if result.state.is_final}
+        self._searcher.restore(list(final.values()))
         self._finished = list(final.values())
         # Nobody knows how long an earlier run took that was killed; its slots were busy about so long.
         self._earlier_s = sum(result.elapsed_s for result in self._finished) / self._plan.resources.jobs
-        for proposal in self._searcher.open_proposals():
-            if proposal.number in final:  # the crash came between the result's file and the searcher's journal
-                self._searcher.tell(final[proposal.number])
-            else:
-                self._waiting.append((proposal, 0))
+        self._tell(lambda tracker: tracker.study_started(self._plan, self._directory.root))
         for number in final:
             self._rule.finished(number)
-        self._tell(lambda tracker: tracker.study_started(self._plan, self._directory.root))
+        for proposal in self._searcher.open_proposals():
+            self._take_up(proposal, endings.get(proposal.number))
+
+    def _take_up(self, proposal: Proposal, ending: Ending | None) -> None:
+        """Let an open trial of an earlier run wait, or end it where that had been decided."""
+        ending = ending or asked_to_stop(self._directory, proposal.number)
+        if ending is None:
+            self._waiting.append(_Waiting(proposal))
+            return
+        result = conclude(self._plan, self._directory, proposal, ending)
+        if ending.decision is Decision.PAUSE:
+            self._paused[proposal.number] = (proposal, result)
+            self._write(result)
+            return
+        self._finish(result)
+        self._tell(lambda tracker: tracker.trial_ended(result))
 
     def next_task(self) -> TrialTask | None:
-        """Return the next attempt to run, or None when there is none now (see `is_over`)."""
-        with self._lock:
-            if self.end_reason is not None:
+        """Return the next attempt to run, or None when there is none now (see `is_over`).
+
+        Raises:
+            LaunchError: the study directory cannot be written.
+            ConfigurationError: a file of the directory cannot be read.
+        """
+        with self._lock, recorded(self._directory.root):
+            waiting = self._next_waiting()
+            if waiting is None:
                 return None
-            proposal, losses = self._waiting.popleft() if self._waiting else (self._ask(), 0)
-            if proposal is None:
+            number = waiting.proposal.number
+            start = next_start(self._plan, self._directory, number, waiting.change)
+            if start.is_alone and self._running:
+                self._waiting.appendleft(waiting)
                 return None
-            attempt = next_attempt(self._directory, proposal.number)
-            task = build_task(self._plan, self._directory, proposal, attempt)
+            task = build_task(self._plan, self._directory, waiting.proposal, start)
             task.directory.mkdir(parents=True, mode=0o700)
-            self._running[proposal.number] = _Running(proposal, task, time.monotonic(), losses)
+            write_start(task.directory, start, self._directory.root)
+            self._running[number] = _Running(waiting.proposal, task, start, time.monotonic(), waiting.losses)
             self._write(_as_running(task, self._directory.root))
-        self._tell(lambda tracker: tracker.trial_started(proposal, task.directory, attempt))
+        self._tell(lambda tracker: tracker.trial_started(waiting.proposal, task.directory, start.attempt))
         return task
+
+    def _next_waiting(self) -> _Waiting | None:
+        if self.end_reason is not None or any(running.start.is_alone for running in self._running.values()):
+            return None
+        if self._waiting:
+            return self._waiting.popleft()
+        promoted = self._rule.next_promotion(self._paused.keys())
+        if promoted is not None:
+            self._reports.append_promotion(promoted)
+            self._rule.promote(promoted)
+            return _Waiting(self._paused.pop(promoted)[0])
+        proposal = self._ask()
+        return None if proposal is None else _Waiting(proposal)
 
     @property
     def is_over(self) -> bool:
@@ -131,38 +186,64 @@ class StudyLoop:
         with self._lock:
             if self._running:
                 return False
-            return self.end_reason is not None or not (self._waiting or self._has_proposals())
+            if self.end_reason is not None:
+                return True
+            promoted = self._rule.next_promotion(self._paused.keys())
+            return not (self._waiting or self._has_proposals() or promoted is not None)
 
     def measured(self, number: int, measurement: Measurement) -> None:
-        """Learn one measurement of a running trial and stop the trial if the rule or the budget says so."""
+        """Learn one measurement of a running trial and stop the trial if the rule or the budget says so.
+
+        Raises:
+            LaunchError: the study directory cannot be written.
+        """
         self._tell(lambda tracker: tracker.measured(number, measurement))
         value = measurement.values.get(self._plan.objective.metric)
         if measurement.epoch is None or value is None:
             return
-        with self._lock:
+        with self._lock, recorded(self._directory.root):
+            running = self._running.get(number)
+            if running is not None and running.ending is not None and measurement.epoch > running.ending.epoch:
+                return  # decided already; what comes in while it is being ended would be left to chance
             self._searcher.observe(number, measurement.epoch, value)
-            sign = 1.0 if self._plan.objective.direction is Direction.MAXIMIZE else -1.0
-            report = Report(trial=number, epoch=measurement.epoch, value=sign * value)
-            verdict = self._rule.judge(report)
-            self._reports.append(report, verdict)
-            if verdict.decision is Decision.STOP:
-                self._stop(number, verdict.reason)
+            self._judge(number, measurement.epoch, value)
             self._end_for(target_end(self._plan.budget, self._plan.objective, value))
 
+    def _judge(self, number: int, epoch: int, value: float) -> None:
+        sign = 1.0 if self._plan.objective.direction is Direction.MAXIMIZE else -1.0
+        report = Report(trial=number, epoch=epoch, value=sign * value)
+        verdict = self._rule.judge(report)
+        self._reports.append(report, verdict)
+        running = self._running.get(number)
+        if verdict.decision is Decision.CONTINUE or running is None or running.ending is not None:
+            return
+        is_pause = verdict.decision is Decision.PAUSE
+        running.ending = Ending(decision=verdict.decision, reason=verdict.reason, epoch=epoch)
+        self._stop(number, f"{PAUSED}: {verdict.reason}" if is_pause else verdict.reason, last_epoch=epoch)
+
     def ended(self, result: TrialResult) -> None:
-        """Learn how an attempt ended; one that the infrastructure ended is tried again."""
-        with self._lock:
+        """Learn how an attempt ended; some are followed by another one (see `automl.tuning.retries`).
+
+        Raises:
+            LaunchError: the study directory cannot be written.
+        """
+        with self._lock, recorded(self._directory.root):
             running = self._running.pop(result.number, None)
-            if running is None:
-                return
-            if result.failure is FailureKind.INFRASTRUCTURE and self._retry(running, result.reason):
+            if running is None or self._retry(running, result):
                 return
             if result.state.is_final:
                 self._finish(result)
             else:
-                self._interrupted[result.number] = result
-                self._write(result)
+                self._suspend(running, result)
         self._tell(lambda tracker: tracker.trial_ended(result))
+
+    def _suspend(self, running: _Running, result: TrialResult) -> None:
+        """Keep a trial that may go on: now, if the rule promotes it, or in a resume."""
+        if running.ending is not None and running.ending.decision is Decision.PAUSE:
+            self._paused[result.number] = (running.proposal, result)
+        else:
+            self._interrupted[result.number] = result
+        self._write(result)
 
     def lost(self, number: int, reason: str) -> None:
         """Learn that whatever ran a trial is gone."""
@@ -170,18 +251,10 @@ class StudyLoop:
             running = self._running.get(number)
             if running is None:
                 return
-            is_stopping = running.stop_reason.startswith(INTERRUPTED)
-            task = running.task
-            result = TrialResult(
-                number=number,
-                state=TrialState.INTERRUPTED if is_stopping else TrialState.FAILED,
-                failure=None if is_stopping else FailureKind.INFRASTRUCTURE,
-                assignment=running.proposal.assignment,
-                directory=task.directory.relative_to(self._directory.root).as_posix(),
-                reason=running.stop_reason if is_stopping else reason,
-                elapsed_s=time.monotonic() - running.since_s,
-                attempt=task.attempt,
-            )
+            if running.ending is not None:
+                result = conclude(self._plan, self._directory, running.proposal, running.ending)
+            else:
+                result = lost_result(running.task, reason, stop_reason=running.stop_reason, since_s=running.since_s)
         self.ended(result)
 
     def check_budget(self) -> None:
@@ -207,15 +280,27 @@ class StudyLoop:
     def close(self) -> StudyResult:
         """Return the trials and tell the trackers that the study is over (not if it was interrupted: it goes on)."""
         with self._lock:
-            trials = sorted([*self._finished, *self._interrupted.values()], key=lambda result: result.number)
-            result = StudyResult(objective=self._plan.objective, trials=tuple(trials))
+            if not self.is_interrupted:
+                self._give_up_paused()
+            paused = [result for _, result in self._paused.values()]
+            known = [*self._finished, *self._interrupted.values(), *paused]
+            trials = tuple(sorted(known, key=lambda result: result.number))
+            result = StudyResult(objective=self._plan.objective, trials=trials, failure=self._failure)
         if not self.is_interrupted:
             self._tell(lambda tracker: tracker.study_ended(result))
         return result
 
+    def _give_up_paused(self) -> None:
+        """End the trials that were never promoted; their best values count."""
+        for number in sorted(self._paused):
+            _, paused = self._paused.pop(number)
+            result = replace(paused, state=TrialState.STOPPED, reason=paused.reason.removeprefix(f"{PAUSED}: "))
+            self._finish(result)
+            self._tell(partial(_tell_end, result))
+
     def _has_proposals(self) -> bool:
-        started = len(self._finished) + len(self._interrupted) + len(self._running) + len(self._waiting)
-        return started < self._plan.budget.trials
+        known = (self._finished, self._interrupted, self._running, self._waiting, self._paused)
+        return sum(map(len, known)) < self._plan.budget.trials
 
     def _ask(self) -> Proposal | None:
         if not self._has_proposals():
@@ -225,12 +310,14 @@ class StudyLoop:
             self.end_reason = "the search space is exhausted"
         return proposal
 
-    def _retry(self, running: _Running, reason: str) -> bool:
-        losses = running.losses + 1
-        if losses >= MAX_ATTEMPTS or self.end_reason is not None:
+    def _retry(self, running: _Running, result: TrialResult) -> bool:
+        change = change_after(result, running.start, running.losses, self._plan)
+        if change is None or self.end_reason is not None:
             return False
-        logger.warning("trial %d was lost (%s); it is started again", running.proposal.number, reason)
-        self._waiting.appendleft((running.proposal, losses))
+        losses = running.losses + (result.failure is FailureKind.INFRASTRUCTURE)
+        words = change.remark or f"it is started again ({result.reason})"
+        logger.warning("trial %d has failed, %s: %s", result.number, result.failure, words)
+        self._waiting.appendleft(_Waiting(running.proposal, losses, change))
         return True
 
     def _finish(self, result: TrialResult) -> None:
@@ -238,14 +325,16 @@ class StudyLoop:
         self._searcher.tell(result)
         self._rule.finished(result.number)
         self._finished.append(result)
+        self._failed_here.append(result)
         self._end_for(patience_end(self._plan.budget, self._plan.objective, self._finished))
-        self._end_for(error_end(self._finished))
+        if (cause := error_end(self._failed_here)) is not None and self.end_reason is None:
+            self._failure = summarize_errors(cause, result, self._directory.root)
+            self._end_for(cause)
+        starts = [running.start.checkpoint for running in self._running.values()]
+        self._retention.sweep(self._finished, [path for path in starts if path is not None])
 
     def _write(self, result: TrialResult) -> None:
-        try:
-            self._directory.write_result(result)
-        except OSError as error:
-            logger.warning("the result of trial %d could not be written: %s", result.number, error)
+        self._directory.write_result(result)
 
     def _end_for(self, reason: str | None) -> None:
         if reason is None or self.end_reason is not None:
@@ -255,13 +344,15 @@ class StudyLoop:
         for number in self._running:
             self._stop(number, reason)
 
-    def _stop(self, number: int, reason: str) -> None:
+    def _stop(self, number: int, reason: str, *, last_epoch: int | None = None) -> None:
         running = self._running.get(number)
         if running is None or running.stop_reason.startswith(INTERRUPTED):
             return
+        if running.ending is not None and last_epoch is None:
+            return  # it is being ended already, for a reason of its own
         running.stop_reason = reason
         try:
-            request_stop(running.task.directory, reason)
+            request_stop(running.task.directory, reason, last_epoch=last_epoch)
         except OSError as error:
             logger.warning("trial %d could not be asked to stop: %s", number, error)
 
@@ -282,3 +373,7 @@ def _as_running(task: TrialTask, root: Path) -> TrialResult:
         directory=task.directory.relative_to(root).as_posix(),
         attempt=task.attempt,
     )
+
+
+def _tell_end(result: TrialResult, tracker: Tracker) -> None:
+    tracker.trial_ended(result)

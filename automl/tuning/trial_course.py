@@ -72,6 +72,12 @@ class TrialCourse:
         for measurement in measurements:
             self._keep(self.named(measurement))
 
+    def cut_after(self, epoch: int) -> None:
+        """Forget the epochs after one: they were measured after the decision to stop there."""
+        self._by_epoch = {at: values for at, values in self._by_epoch.items() if at <= epoch}
+        self._curve = {at: value for at, value in self._curve.items() if at <= epoch}
+        self._last_epoch = min(self._last_epoch, epoch) if self._last_epoch is not None else None
+
     @property
     def curve(self) -> tuple[tuple[int, float], ...]:
         """(epoch, objective), in order of epochs."""

@@ -28,6 +28,7 @@ from automl.tuning.continuation import earlier_measurements
 from automl.tuning.failures import Failure, classify_launch, read_tail
 from automl.tuning.log_fallback import LogFallback
 from automl.tuning.silence import SilenceLimit
+from automl.tuning.stop_request import read_last_epoch
 from automl.tuning.trial_course import TrialCourse
 from automl.tuning.trial_task import TrialTask
 from automl.tuning.verdict import INTERRUPTED, Verdict, failed, judge, stopped
@@ -74,14 +75,7 @@ def run_trial(
         Exception: whatever ``report`` and ``stop_requested`` raise; the process tree is ended before.
     """
     started_s = time.monotonic()
-    course = TrialCourse(
-        objective=task.objective_metric,
-        direction=task.direction,
-        watched=task.watched,
-        explosion=task.explosion,
-        max_epochs=task.max_epochs,
-    )
-    course.recall(earlier_measurements(task.earlier, task.first_epoch))
+    course = _recalled(task)
     try:
         job = launcher.launch(_request(task))
     except LaunchError as error:
@@ -101,6 +95,29 @@ def run_trial(
     return _result(task, course, verdict, started_s=started_s, exit_status=running.exit_status)
 
 
+def conclude_trial(task: TrialTask, reason: str) -> TrialResult:
+    """Return the result of a trial that was to be stopped when whoever ran it was lost: nothing is run any more.
+
+    Args:
+        task: Its last attempt; ``earlier`` holds the directories of all attempts, ``first_epoch`` the epoch after the
+            last one that counts.
+        reason: Why it was to be stopped.
+    """
+    return _result(task, _recalled(task), stopped(reason), started_s=time.monotonic())
+
+
+def _recalled(task: TrialTask) -> TrialCourse:
+    course = TrialCourse(
+        objective=task.objective_metric,
+        direction=task.direction,
+        watched=task.watched,
+        explosion=task.explosion,
+        max_epochs=task.max_epochs,
+    )
+    course.recall(earlier_measurements(task.earlier, task.first_epoch))
+    return course
+
+
 @dataclass(slots=True)
 class _RunningTrial:
     """One launched trial and everything that may end it."""
@@ -114,13 +131,15 @@ class _RunningTrial:
     exit_status: int | None = None
     _verdict: Verdict | None = None
     _silence: SilenceLimit = field(init=False)
+    _sources: list[Source] = field(init=False)
 
     def __post_init__(self) -> None:
+        self._sources = self._make_sources()
         self._silence = SilenceLimit(limit_s=self.task.silence_limit_s, log=self.task.directory / LOG_NAME)
 
     def watch(self) -> Verdict:
         """Follow the trial to its end and judge it."""
-        for measurement in follow(self.job, *self._sources(), poll_s=POLL_S, until=self._must_end):
+        for measurement in follow(self.job, *self._sources, poll_s=POLL_S, until=self._must_end):
             if self._learn(self.course.named(measurement)):
                 break
         if self._verdict is not None:
@@ -153,11 +172,22 @@ class _RunningTrial:
     def _end(self, verdict: Verdict) -> None:
         is_healthy = verdict.state in {TrialState.STOPPED, TrialState.INTERRUPTED}
         if is_healthy:
-            await_checkpoint(self.job, self.task.directory, self.task.network_arch, self.course)
+            goes_on = verdict.state is TrialState.INTERRUPTED
+            await_checkpoint(self.job, self.task.directory, self.task.network_arch, self.course, goes_on=goes_on)
         self.job.kill(grace_s=self.task.grace_s if is_healthy else _NO_GRACE_S)
+        if is_healthy:
+            self._read_the_rest()
         logger.debug("trial %d ended: %s", self.task.number, verdict.reason)
 
-    def _sources(self) -> list[Source]:
+    def _read_the_rest(self) -> None:
+        """Take up what else the epochs that count have measured: a trainer writes several lines for each."""
+        for source in self._sources:
+            for measurement in map(self.course.named, source.finish()):
+                self.course.learn(measurement)
+        if (last_epoch := read_last_epoch(self.task.directory)) is not None:
+            self.course.cut_after(last_epoch)
+
+    def _make_sources(self) -> list[Source]:
         status = StatusReader(self.task.directory)
         sources: list[Source] = [status]
         if self.task.metric_file is not None:
@@ -206,6 +236,8 @@ def _result(
     if competes and best.path is None:
         missing = f"epoch {course.best_epoch}, its best, left no checkpoint"
         reason = f"{reason}; {missing}" if reason else missing
+    if task.remark:
+        reason = f"{reason}; {task.remark}" if reason else task.remark
     has_failed = verdict.state is TrialState.FAILED
     return TrialResult(
         number=task.number,
@@ -225,6 +257,7 @@ def _result(
         exit_status=exit_status,
         log_tail=read_tail(_log_of(task)) if has_failed else (),
         parent=task.parent,
+        changes=dict(task.changes),
     )
 
 

@@ -47,6 +47,8 @@ class TrialTask:
         parent: Number of the trial whose checkpoint it starts from.
         earlier: Directories of the attempts that this one continues, the oldest first.
         first_epoch: Epoch this attempt begins with; what ``earlier`` measured before it counts.
+        changes: What differs from ``assignment`` because memory ran out; already part of ``spec``.
+        remark: Said of the attempt in its result.
         explosion: A training loss that explodes ends the trial too.
         image: Container image, for launchers that use one.
         read_only: Host paths the trainer reads, for launchers that mount.
@@ -77,6 +79,8 @@ class TrialTask:
     parent: int | None = None
     earlier: tuple[Path, ...] = ()
     first_epoch: int = 0
+    changes: Mapping[str, Scalar] = field(default_factory=dict)
+    remark: str = ""
     explosion: bool = True
     image: str | None = None
     read_only: tuple[Path, ...] = ()

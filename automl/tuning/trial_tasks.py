@@ -7,6 +7,7 @@ import math
 from typing import TYPE_CHECKING
 
 from automl.skill.model import SlotKind
+from automl.spec.complete import ActionRun, complete_spec
 from automl.tuning.trial_task import TrialTask
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from automl.study.directory import StudyDirectory
     from automl.study.model import StudyPlan
     from automl.study.trial import Proposal
+    from automl.tuning.attempts import Start
 
 
 def study_tag(plan: StudyPlan, directory: Path) -> str:
@@ -26,26 +28,24 @@ def study_tag(plan: StudyPlan, directory: Path) -> str:
     return f"{name}-{digest}"
 
 
-def next_attempt(directory: StudyDirectory, number: int) -> int:
-    """Return a trial's first attempt without a directory: a trainer resumes from whatever it finds in an old one."""
-    attempt = 1
-    while directory.trial(number, attempt).exists():
-        attempt += 1
-    return attempt
+def build_task(plan: StudyPlan, directory: StudyDirectory, proposal: Proposal, start: Start) -> TrialTask:
+    """Return everything that one attempt of a trial needs.
 
-
-def build_task(plan: StudyPlan, directory: StudyDirectory, proposal: Proposal, attempt: int) -> TrialTask:
-    """Return everything that one attempt of a trial needs."""
+    Raises:
+        ConfigurationError: a key of the skill leads through a value of the spec.
+    """
     action = plan.skill.actions[plan.action]
-    folder = directory.trial(proposal.number, attempt)
-    spec = plan.spec.with_values(dict(proposal.assignment), origin="trial")
+    folder = directory.trial(proposal.number, start.attempt)
+    values = {**proposal.assignment, **start.changes}
+    run = ActionRun(results_dir=folder, assignment=values, resume_checkpoint=start.checkpoint)
+    spec = complete_spec(plan.spec, plan.skill, plan.action, run)
     spec = spec.with_values(_resource_values(plan), origin="resources")
     spec = spec.with_values(
         {slot.key: str(folder) for slot in action.outputs if slot.kind is SlotKind.FOLDER}, origin="output"
     )
     return TrialTask(
         number=proposal.number,
-        attempt=attempt,
+        attempt=start.attempt,
         assignment=dict(proposal.assignment),
         study_directory=directory.root,
         directory=folder,
@@ -54,7 +54,7 @@ def build_task(plan: StudyPlan, directory: StudyDirectory, proposal: Proposal, a
         spec=spec.values,
         objective_metric=plan.objective.metric,
         direction=plan.objective.direction,
-        tag=f"{study_tag(plan, directory.root)}/{proposal.number:04d}/{attempt}",
+        tag=f"{study_tag(plan, directory.root)}/{proposal.number:04d}/{start.attempt}",
         network_arch=plan.skill.network_arch,
         max_epochs=plan.max_epochs,
         threads=plan.resources.threads_per_trial,
@@ -63,6 +63,11 @@ def build_task(plan: StudyPlan, directory: StudyDirectory, proposal: Proposal, a
         silence_limit_s=_seconds(plan.options, "silence_limit_s"),
         time_limit_s=_seconds(plan.options, "trial_time_limit_s"),
         explosion=plan.options.get("explosion") is not False,
+        parent=start.parent,
+        earlier=start.earlier,
+        first_epoch=start.first_epoch,
+        changes=dict(start.changes),
+        remark=start.remark,
     )
 
 

@@ -2,7 +2,7 @@
 
 | ended by | measured | verdict |
 |---|---|---|
-| us, a stop request | anything finite | STOPPED, or INTERRUPTED when the study was interrupted |
+| us, a stop request | anything finite | STOPPED, or INTERRUPTED when it may go on later |
 | us, a divergence | - | DIVERGED |
 | us, a time or silence limit | - | FAILED (timeout) |
 | itself, status 0 | a finite objective | COMPLETED |
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 INTERRUPTED = "interrupted"
 """A stop reason that begins with this word makes the trial INTERRUPTED (a resume continues it) instead of STOPPED."""
+PAUSED = "paused"
+"""A stop reason that begins with this word makes it INTERRUPTED too: the study itself may continue it later."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +54,7 @@ def failed(failure: Failure) -> Verdict:
 
 def stopped(reason: str) -> Verdict:
     """Return the verdict on a trial that was asked to stop."""
-    state = TrialState.INTERRUPTED if reason.startswith(INTERRUPTED) else TrialState.STOPPED
+    state = TrialState.INTERRUPTED if reason.startswith((INTERRUPTED, PAUSED)) else TrialState.STOPPED
     return Verdict(state=state, reason=reason)
 
 

@@ -74,7 +74,9 @@ def build_scripted_skill(
                 "outputs": {"results_dir": {"type": "folder"}},
             }
         },
-        "spec_params": {"train": {"results_dir": "output_dir"}},
+        "spec_params": {
+            "train": {"results_dir": "output_dir", "train.resume_training_checkpoint_path": "resume_model"}
+        },
         "spec_shorthand_keys": {"num_epochs": "train.num_epochs", "learning_rate": "train.optim.lr"},
     }
     (folder / "references/skill_info.yaml").write_text(yaml.safe_dump(info, sort_keys=False), encoding="utf-8")

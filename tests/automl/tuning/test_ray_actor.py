@@ -11,6 +11,7 @@ from automl.launch.warm import WarmLauncher
 from automl.study.directory import StudyDirectory
 from automl.study.trial import FailureKind, Measurement, Proposal, TrialResult, TrialState
 from automl.tuning import ray_actor
+from automl.tuning.attempts import Start
 from automl.tuning.ray_actor import LAUNCHER, MEASUREMENTS, RESULT, TASK, LauncherChoice, LauncherKind, TrialActor
 from automl.tuning.trial_tasks import build_task
 from tests.automl.tuning.toy_study import toy_plan
@@ -37,7 +38,7 @@ def run(actor: TrialActor, root: Path, number: int, mode: str) -> tuple[list[Mea
     """Run one trial as Ray would; return what was measured and how it ended."""
     plan = toy_plan(root / "skill", trials=1)
     proposal = Proposal(number=number, assignment={"mode": mode}, origin="test")
-    actor.config = {TASK: pickle.dumps(build_task(plan, StudyDirectory(root), proposal, 1))}
+    actor.config = {TASK: pickle.dumps(build_task(plan, StudyDirectory(root), proposal, Start()))}
     actor.reset_config(actor.config)
     measured: list[Measurement] = []
     while True:

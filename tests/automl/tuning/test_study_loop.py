@@ -1,19 +1,22 @@
 from __future__ import annotations
 
+import errno
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import pytest
+
+from automl.errors import LaunchError
 from automl.study.directory import StudyDirectory
 from automl.study.model import Budget, Direction, Objective
 from automl.study.trial import FailureKind, Measurement, TrialResult, TrialState
+from automl.tuning.retries import MAX_ATTEMPTS
 from automl.tuning.stop_request import read_stop_request
-from automl.tuning.study_loop import MAX_ATTEMPTS, StudyLoop
+from automl.tuning.study_loop import StudyLoop
 from tests.automl.tuning.toy_study import ListSearcher, ListTracker, ThresholdRule, toy_location, toy_plan
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
     from automl.study.model import StudyPlan
     from automl.tuning.trial_task import TrialTask
@@ -254,3 +257,91 @@ def test_a_tracker_that_fails_does_not_end_the_study(tmp_path: Path, caplog: pyt
 
     assert study.searcher.told
     assert "the server is down" in caplog.text
+
+
+def test_a_trial_that_was_to_be_stopped_when_the_study_died_is_concluded_and_not_run_again(tmp_path: Path) -> None:
+    first = Study(tmp_path)
+    first.rule.threshold = 0.2
+    task = first.next()
+    for epoch, value in enumerate((0.15, 0.1, 0.9)):
+        with (task.directory / "status.json").open("a", encoding="utf-8") as stream:
+            stream.write(f'{{"epoch": {epoch}, "kpi": {{"val/d1": {value}}}}}\n')
+        first.report(task, epoch, value)
+
+    second = Study(tmp_path, open_numbers=(0,))
+
+    assert [(r.number, r.state, dict(r.values)) for r in second.searcher.told] == [
+        (0, TrialState.STOPPED, {"val/d1": 0.15})
+    ]
+    assert first.searcher.observed == [(0, 0, 0.15), (0, 1, 0.1)]
+    assert second.next().number == 1
+
+
+def test_a_lost_trial_that_was_to_be_stopped_is_concluded(tmp_path: Path) -> None:
+    study = Study(tmp_path)
+    study.rule.threshold = 0.2
+    task = study.next()
+    (task.directory / "status.json").write_text('{"epoch": 1, "kpi": {"val/d1": 0.1}}\n', encoding="utf-8")
+    study.report(task, 1, 0.1)
+
+    study.loop.lost(0, "node lost")
+
+    assert [(r.state, r.best_epoch) for r in study.searcher.told] == [(TrialState.STOPPED, 1)]
+
+
+def test_a_trial_that_ran_out_of_memory_is_tried_once_more_with_nothing_beside_it(tmp_path: Path) -> None:
+    study = Study(tmp_path)
+    first, other = study.next(), study.next()
+    study.end(first, TrialState.FAILED, failure=FailureKind.OUT_OF_MEMORY)
+
+    assert study.loop.next_task() is None
+    study.end(other)
+    again = study.next()
+    assert (again.number, again.attempt) == (0, 2)
+    assert "no other trial beside it" in again.remark
+    assert study.loop.next_task() is None
+    study.end(again, TrialState.FAILED, failure=FailureKind.OUT_OF_MEMORY)
+    assert [result.failure for result in study.searcher.told] == [None, FailureKind.OUT_OF_MEMORY]
+
+
+def test_three_errors_in_a_row_that_differ_in_numbers_only_end_the_study_with_one_summary(tmp_path: Path) -> None:
+    study = Study(tmp_path)
+    for number in range(3):
+        reason = f"KeyError: sample {number} of /data/{number}.png"
+        study.end(
+            study.next(), TrialState.FAILED, failure=FailureKind.TRAINER, reason=reason, log_tail=("the last line",)
+        )
+
+    failure = study.loop.close().failure
+
+    assert failure is not None
+    assert "KeyError: sample 0" in failure
+    assert "the last line" in failure
+
+
+def test_a_study_directory_that_cannot_be_written_ends_the_study_with_a_clear_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = Study(tmp_path)
+    task = study.next()
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(study.searcher, "observe", full)
+
+    with pytest.raises(LaunchError, match=r"No space left on device.*automl resume"):
+        study.report(task, 0, 0.5)
+
+
+def test_only_the_best_checkpoint_of_ended_trials_stays(tmp_path: Path) -> None:
+    study = Study(tmp_path)
+    names = []
+    for number, value in enumerate((0.2, 0.5, 0.4)):
+        task = study.next()
+        checkpoint = task.directory / "model_epoch_000.pth"
+        checkpoint.write_bytes(b"weights")
+        names.append(checkpoint)
+        study.end(task, values={"val/d1": value}, checkpoint=f"trials/{number:04d}/model_epoch_000.pth")
+
+    assert [name.exists() for name in names] == [False, True, False]

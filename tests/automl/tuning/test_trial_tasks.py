@@ -8,7 +8,8 @@ from automl.spec.model import Spec
 from automl.study.directory import StudyDirectory
 from automl.study.model import Resources
 from automl.study.trial import Proposal
-from automl.tuning.trial_tasks import build_task, next_attempt, study_tag
+from automl.tuning.attempts import Start, next_attempt
+from automl.tuning.trial_tasks import build_task, study_tag
 from tests.automl.tuning.toy_study import toy_plan
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ PROPOSAL = Proposal(number=7, assignment={"mode": "nan"}, origin="list")
 
 
 def test_the_spec_of_a_trial_is_the_plans_with_its_values_and_its_folder(tmp_path: Path) -> None:
-    task = build_task(toy_plan(tmp_path / "skill", trials=9), StudyDirectory(tmp_path), PROPOSAL, 2)
+    task = build_task(toy_plan(tmp_path / "skill", trials=9), StudyDirectory(tmp_path), PROPOSAL, Start(attempt=2))
 
     assert task.spec == {"mode": "nan", "quality": 0.5, "results_dir": str(tmp_path / "trials/0007.2")}
     assert task.directory == tmp_path / "trials/0007.2"
@@ -35,7 +36,7 @@ def test_the_device_keys_of_the_spec_count_from_zero(tmp_path: Path) -> None:
         resources=Resources(jobs=1, gpus_per_trial=2.0, nodes_per_trial=3),
     )
 
-    task = build_task(plan, StudyDirectory(tmp_path), PROPOSAL, 1)
+    task = build_task(plan, StudyDirectory(tmp_path), PROPOSAL, Start())
 
     assert task.spec["train"] == {"num_gpus": 2, "gpu_ids": [0, 1], "num_nodes": 3}
 
@@ -48,13 +49,13 @@ def test_a_fraction_of_a_device_is_one_visible_device(tmp_path: Path) -> None:
         resources=Resources(jobs=4, gpus_per_trial=0.25),
     )
 
-    assert build_task(plan, StudyDirectory(tmp_path), PROPOSAL, 1).spec["num_gpus"] == 1
+    assert build_task(plan, StudyDirectory(tmp_path), PROPOSAL, Start()).spec["num_gpus"] == 1
 
 
 def test_limits_are_taken_from_the_options(tmp_path: Path) -> None:
     plan = replace(toy_plan(tmp_path / "skill", trials=1), options={"silence_limit_s": 30, "explosion": False})
 
-    task = build_task(plan, StudyDirectory(tmp_path), PROPOSAL, 1)
+    task = build_task(plan, StudyDirectory(tmp_path), PROPOSAL, Start())
 
     assert (task.silence_limit_s, task.time_limit_s, task.explosion) == (30.0, None, False)
 

@@ -49,7 +49,9 @@ if mode == "hang_first" and out.name == "0000":
 if mode in ("deaf", "deaf_hang"):
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"], start_new_session=True)
-for epoch in range(3):
+resume = spec.get("resume")
+begin = int(pathlib.Path(resume).stem[-3:]) + 1 if resume else 0
+for epoch in range(begin, 3):
     time.sleep(float(spec.get("epoch_s", 0.05)))
     loss = float("nan") if mode in ("nan", "deaf") and epoch == 1 else 1.0 / (epoch + 1)
     report(epoch, train_loss=loss, **{"val/d1": quality + 0.01 * epoch})
@@ -83,6 +85,11 @@ class ListSearcher(Searcher):
     def tell(self, result: TrialResult) -> None:
         self.told.append(result)
         self.open.pop(result.number, None)
+
+    def restore(self, results: Sequence[TrialResult]) -> None:
+        for result in results:
+            if result.number in self.open:
+                self.tell(result)
 
     def open_proposals(self) -> Sequence[Proposal]:
         return list(self.open.values())
@@ -143,6 +150,7 @@ def toy_skill(root: Path, command: str | None = None) -> Skill:
         command=command or f"{sys.executable} -S -E {trainer} {{config_path}}",
         config_format=ConfigFormat.JSON,
         outputs=(FileSlot(key="results_dir", kind=SlotKind.FOLDER),),
+        spec_params=MappingProxyType({"resume": "resume_model"}),
     )
     return Skill(
         name="toy",
