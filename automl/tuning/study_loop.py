@@ -68,6 +68,15 @@ class _Running:
     ending: Ending | None = None
 
 
+@dataclass(slots=True)
+class _Paused:
+    """A trial that the rule may promote."""
+
+    proposal: Proposal
+    ending: Ending
+    result: TrialResult
+
+
 class StudyLoop:
     """Decides; every method may be called from any thread.
 
@@ -97,7 +106,7 @@ class StudyLoop:
         self._lock = threading.RLock()
         self._running: dict[int, _Running] = {}
         self._waiting: deque[_Waiting] = deque()
-        self._paused: dict[int, tuple[Proposal, TrialResult]] = {}
+        self._paused: dict[int, _Paused] = {}
         self._finished: list[TrialResult] = []
         self._failed_here: list[TrialResult] = []
         self._interrupted: dict[int, TrialResult] = {}
@@ -137,7 +146,7 @@ class StudyLoop:
             return
         result = conclude(self._plan, self._directory, proposal, ending)
         if ending.decision is Decision.PAUSE:
-            self._paused[proposal.number] = (proposal, result)
+            self._paused[proposal.number] = _Paused(proposal, ending, result)
             self._write(result)
             return
         self._finish(result)
@@ -176,7 +185,7 @@ class StudyLoop:
         if promoted is not None:
             self._reports.append_promotion(promoted)
             self._rule.promote(promoted)
-            return _Waiting(self._paused.pop(promoted)[0])
+            return _Waiting(self._paused.pop(promoted).proposal)
         proposal = self._ask()
         return None if proposal is None else _Waiting(proposal)
 
@@ -240,7 +249,7 @@ class StudyLoop:
     def _suspend(self, running: _Running, result: TrialResult) -> None:
         """Keep a trial that may go on: now, if the rule promotes it, or in a resume."""
         if running.ending is not None and running.ending.decision is Decision.PAUSE:
-            self._paused[result.number] = (running.proposal, result)
+            self._paused[result.number] = _Paused(running.proposal, running.ending, result)
         else:
             self._interrupted[result.number] = result
         self._write(result)
@@ -282,7 +291,7 @@ class StudyLoop:
         with self._lock:
             if not self.is_interrupted:
                 self._give_up_paused()
-            paused = [result for _, result in self._paused.values()]
+            paused = [paused.result for paused in self._paused.values()]
             known = [*self._finished, *self._interrupted.values(), *paused]
             trials = tuple(sorted(known, key=lambda result: result.number))
             result = StudyResult(objective=self._plan.objective, trials=trials, failure=self._failure)
@@ -293,8 +302,10 @@ class StudyLoop:
     def _give_up_paused(self) -> None:
         """End the trials that were never promoted; their best values count."""
         for number in sorted(self._paused):
-            _, paused = self._paused.pop(number)
-            result = replace(paused, state=TrialState.STOPPED, reason=paused.reason.removeprefix(f"{PAUSED}: "))
+            paused = self._paused.pop(number)
+            ending = replace(paused.ending, decision=Decision.STOP)
+            result = conclude(self._plan, self._directory, paused.proposal, ending)
+            result = replace(result, elapsed_s=paused.result.elapsed_s)
             self._finish(result)
             self._tell(partial(_tell_end, result))
 
