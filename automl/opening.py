@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from automl.errors import ConfigurationError
-from automl.policy import SkillFacts
+from automl.policy import SkillFacts, find_off_phrase
 from automl.preflight.inputs import count_samples
 from automl.search.factory import check_sampler
 from automl.skill.load import load_skill
-from automl.skill.registry import objective_for
+from automl.skill.registry import known_metrics, objective_for
 from automl.space.build import SpaceRequest, build_space
 from automl.space.candidates import suggest_candidates
 from automl.space.parameters import SearchSpace
@@ -21,6 +22,7 @@ from automl.spec.train_schema import SchemaStatus, read_train_schema
 from automl.spec.validate import check_skill, check_spec
 from automl.stopping.factory import make_rule
 from automl.study.model import Direction, Objective
+from automl.study.wording import fits_gpus, read_request
 
 if TYPE_CHECKING:
     from automl.errors import Problem
@@ -34,6 +36,14 @@ if TYPE_CHECKING:
 TRAIN = "train"
 # An empty space is explained by its first parameters; `automl space` lists all of them.
 _SHOWN = 3
+_OPTIONS = {
+    "trials": "--trials",
+    "time_s": "--time",
+    "gpu_hours": "--gpu-hours",
+    "jobs": "--jobs",
+    "gpus_per_trial": "--gpus-per-trial",
+    "metric": "--metric",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +65,59 @@ class Opened:
     schema_status: SchemaStatus
     candidates: tuple[str, ...] = ()
     has_user_spec: bool = False
+
+
+def heed_words(request: StudyRequest) -> tuple[StudyRequest, tuple[str, ...]]:
+    """Let the words of a request count: over the study file, under explicit options.
+
+    Returns:
+        The request with what its words say, and every reading, contradiction and leftover in words.
+
+    Raises:
+        ConfigurationError: the skill, whose metrics the words may name, cannot be read.
+    """
+    if not request.request_text:
+        return request, ()
+    skill = load_skill(request.skill)
+    known = frozenset(f"{skill.name} {skill.network_arch}".lower().replace("-", "_").replace("_", " ").split())
+    metrics = known_metrics(skill.network_arch).directions
+    wording = read_request(request.request_text, metrics=metrics, known_words=known)
+    changes: dict[str, Any] = {}
+    lines: list[str] = []
+    for name, wish in wording.wishes.items():
+        phrase = wording.phrases[name]
+        said = _said(request, name)
+        if said is not None and said != wish:
+            lines.append(f'the request says "{phrase.words}"; {_OPTIONS.get(name, name)} {said} wins')
+            continue
+        lines.append(f'the request says "{phrase.words}": {phrase.meaning}')
+        changes[name] = wish
+    lines += [f'not understood in the request: "{words}"' for words in wording.not_understood]
+    return _with_wishes(request, changes), tuple(lines)
+
+
+def _said(request: StudyRequest, name: str) -> Any:  # noqa: ANN401 - the fields differ in type
+    """Return the value of a field that an option has set; without a study file every value counts as an option's."""
+    value = getattr(request, name, None)
+    is_explicit = name in request.explicit or request.source is None
+    return value if is_explicit else None
+
+
+def _with_wishes(request: StudyRequest, wishes: dict[str, Any]) -> StudyRequest:
+    gpus, limit_s = wishes.pop("gpus", None), wishes.pop("trial_time_limit_s", None)
+    changes: dict[str, Any] = {name: int(wish) if name in {"trials", "jobs"} else wish for name, wish in wishes.items()}
+    if "metric" in changes and "direction" not in request.explicit:
+        changes["direction"] = None  # the study file's belongs to its own metric
+    if limit_s is not None:
+        changes["options"] = {**request.options, "trial_time_limit_s": limit_s}
+    if find_off_phrase(request.request_text) is not None and request.source and "policy" not in request.explicit:
+        changes["policy"] = None  # words count more than the study file
+    if gpus is not None:
+        jobs = changes.get("jobs") or _said(request, "jobs")
+        each = changes.get("gpus_per_trial") or _said(request, "gpus_per_trial")
+        is_once = find_off_phrase(request.request_text) is not None or request.policy == "off"
+        changes["jobs"], changes["gpus_per_trial"] = fits_gpus(gpus, jobs=1 if is_once else jobs, gpus_per_trial=each)
+    return dataclasses.replace(request, **changes)
 
 
 def open_skill(request: StudyRequest) -> Opened:

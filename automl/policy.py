@@ -74,6 +74,12 @@ _OFF_PHRASES = re.compile(
       | (?:plain|normal)\s+training
       | single\s+train(?:ing)?\s+run
       | skip\s+the\s+loop
+      | (?:do\s+not|don'?t|without)\s+(?:search(?:ing)?|tun(?:e|ing)|optimi[sz](?:e|ing))
+        (?:\s+(?:anything|any|at\s+all|(?:the\s+|any\s+)?hyper\s?parameters?))*
+        (?=\s*(?:$|[,.;:!?)]|and\b|but\b|just\b|only\b))
+      | (?:no|without(?:\s+an?y?)?)\s+(?:hyper\s?parameter\s+)?(?:search|tuning|sweep)
+        (?!\s+(?:budget|limit|deadline|timeout|space))
+      | (?:just|only)\s+train(?:\s+it)?\s+once | train(?:\s+it)?\s+(?:just\s+|only\s+)?once
     )\b
     """,
     re.VERBOSE | re.IGNORECASE,

@@ -42,7 +42,7 @@ def resume_study(
     document = read_plan(directory)
     request = request_from_document(document["request"])
     if trials is not None:
-        request = dataclasses.replace(request, trials=trials)
+        request = dataclasses.replace(request, trials=trials, explicit=(*request.explicit, "trials"))
     uri = document["mlflow"]["tracking_uri"]
     place = RunPlace(results=root.parent, tracking_uri=uri, ray_address=ray_address)
     # It goes on with the points it began with, not with those of studies that have ended since.

@@ -11,7 +11,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from automl.errors import StudyFailedError
-from automl.opening import check_names, choose_objective, open_skill, skill_facts, stopping_rule
+from automl.opening import check_names, choose_objective, heed_words, open_skill, skill_facts, stopping_rule
 from automl.policy import Route, decide
 from automl.preflight.doctor import require_ready
 from automl.preflight.inputs import check_inputs, prepare_data, with_prepared_paths
@@ -38,7 +38,7 @@ def make_plan(request: StudyRequest, place: RunPlace) -> StudyPlan:
     Raises:
         ConfigurationError: skill, study, spec, space or resources cannot be used; with every problem.
     """
-    request = with_prepared_paths(request, place.results)
+    request, heard = heed_words(with_prepared_paths(request, place.results))
     opened = open_skill(request)
     decision = decide(
         requested=request.policy,
@@ -54,6 +54,7 @@ def make_plan(request: StudyRequest, place: RunPlace) -> StudyPlan:
         objective=choose_objective(request, opened.skill),
     )
     plan = plan_study(request, parts, None if place.ray_address else detect_machine())
+    plan = dataclasses.replace(plan, reasons=(*plan.reasons, *heard))
     check_names(plan)
     return with_earlier_points(request, plan, place)
 

@@ -55,7 +55,10 @@ _SKILL_OPTIONS = (
 _STUDY_OPTIONS = (
     click.option("--policy", type=click.Choice(["on", "off", "auto"]), help="on: search. off: train once."),
     click.option(
-        "--request", "request_text", metavar="TEXT", help="What you want, in words; phrases about the policy count."
+        "--request",
+        "request_text",
+        metavar="TEXT",
+        help="What you want, in words: '20 trials, two hours, 4 GPUs, best d1'.",
     ),
     click.option("--fallback", type=click.Choice(["train-once"]), help="Train once where a search cannot be run."),
     click.option("--metric", metavar="NAME", help="The objective's metric."),
@@ -135,6 +138,7 @@ def build_request(options: dict[str, Any]) -> StudyRequest:
         overrides={**request.overrides, **settings},
         search=(*request.search, *options["search"]),
         fallback=options.get("fallback") is not None,
+        explicit=tuple(sorted(changes)),
     )
 
 

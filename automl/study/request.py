@@ -51,7 +51,7 @@ class StudyRequest:
         skill: Name of a built-in skill or path of a skill folder.
         spec: A spec file in place of the skill's template.
         policy: ``on`` or ``off``.
-        request_text: Free words of the user; only phrases about the policy are read.
+        request_text: Free words of the user: policy, budget, resources and metric are read from them.
         fallback: Train once where ``on`` cannot be done, instead of an error.
         data: Split -> path.
         prepare: How to make missing data.
@@ -74,6 +74,7 @@ class StudyRequest:
         warm_start: Studies whose best trials are tried first; empty for none, None for those that are found.
         options: Further settings.
         source: The study file, if any.
+        explicit: Names of the fields that the command line has set; they win over the request's words.
     """
 
     skill: str
@@ -103,6 +104,7 @@ class StudyRequest:
     warm_start: tuple[str, ...] | None = None
     options: Mapping[str, JsonValue] = field(default_factory=lambda: MappingProxyType({}))
     source: Path | None = None
+    explicit: tuple[str, ...] = ()
 
     def document(self) -> dict[str, Any]:
         """Return the JSON form, for `plan.json`; `request_from_document` is its inverse."""
@@ -123,6 +125,7 @@ def request_from_document(document: Mapping[str, Any]) -> StudyRequest:
             "search": tuple(document["search"]),
             "warm_start": _texts_or_none(document.get("warm_start")),
             "source": Path(document["source"]) if document["source"] else None,
+            "explicit": tuple(document.get("explicit", ())),
         }
     )
 

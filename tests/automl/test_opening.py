@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 
 from automl.errors import ConfigurationError
-from automl.opening import check_names, choose_objective, open_skill, skill_facts
-from automl.study.request import StudyRequest
+from automl.opening import check_names, choose_objective, heed_words, open_skill, skill_facts
+from automl.study.request import StudyRequest, load_study_request
 from tests.automl.study.examples import SKILL, make_plan
 
 REQUEST = StudyRequest(skill="toy", name="example")
@@ -53,3 +54,73 @@ def test_sampler_and_rule_are_checked_together() -> None:
         check_names(plan)
 
     assert len(caught.value.problems) == 2
+
+
+def test_words_win_over_the_study_file_and_every_reading_is_told() -> None:
+    request = load_study_request("toy/quick")
+    request = dataclasses.replace(request, request_text="five trials, no more than 30 minutes, 2 at a time, on mars")
+
+    heard, lines = heed_words(request)
+
+    assert (heard.trials, heard.time_s, heard.jobs) == (5, 1800.0, 2)
+    assert lines == (
+        'the request says "2 at a time": 2 at once',
+        'the request says "five trials": 5 trials',
+        'the request says "no more than 30 minutes": a time limit of 30 min 00 s',
+        'not understood in the request: "mars"',
+    )
+
+
+def test_an_option_wins_over_the_words_and_that_is_said() -> None:
+    request = dataclasses.replace(
+        load_study_request("toy/quick"), request_text="twenty trials", trials=3, explicit=("trials",)
+    )
+
+    heard, lines = heed_words(request)
+
+    assert heard.trials == 3
+    assert lines == ('the request says "twenty trials"; --trials 3 wins',)
+
+
+def test_all_gpus_of_the_request_are_shared_or_given_to_the_one_training() -> None:
+    def share(text: str) -> tuple[int | None, float | None]:
+        heard, _ = heed_words(dataclasses.replace(REQUEST, request_text=text))
+        return heard.jobs, heard.gpus_per_trial
+
+    assert share("4 GPUs") == (4, 1.0)
+    assert share("4 GPUs, two at a time") == (2, 2.0)
+    assert share("4 GPUs, 2 GPUs per trial") == (2, 2.0)
+    assert share("plain training on 4 GPUs") == (1, 4.0)
+
+
+def test_words_against_a_search_win_over_the_policy_of_the_study_file_but_not_over_the_option() -> None:
+    request = dataclasses.replace(load_study_request("toy/quick"), request_text="don't search, just train")
+
+    assert request.policy == "on"
+    assert heed_words(request)[0].policy is None
+    assert heed_words(dataclasses.replace(request, explicit=("policy",)))[0].policy == "on"
+
+
+def test_a_metric_in_words_brings_its_own_direction() -> None:
+    request = StudyRequest(
+        skill="depth_net_mono",
+        name="x",
+        request_text="lowest abs rel",
+        metric="val/d1",
+        direction="maximize",
+        source=Path("study.yaml"),
+    )
+
+    heard, _ = heed_words(request)
+
+    assert (heard.metric, heard.direction) == ("val/abs_rel", None)
+
+
+def test_a_limit_for_each_trial_becomes_an_option_of_the_study() -> None:
+    heard, _ = heed_words(dataclasses.replace(REQUEST, request_text="10 minutes per trial"))
+
+    assert heard.options["trial_time_limit_s"] == 600.0
+
+
+def test_without_words_nothing_changes() -> None:
+    assert heed_words(REQUEST) == (REQUEST, ())

@@ -227,3 +227,19 @@ def test_a_policy_has_its_old_and_its_yaml_spellings(value: str | bool | None, p
 def test_any_other_policy_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="--policy"):
         parse_policy("maybe")
+
+
+@pytest.mark.parametrize(
+    "request_text",
+    ["don't search", "Do not tune, just train.", "no tuning please", "train it once", "without any search", "no sweep"],
+)
+def test_more_ways_to_ask_for_a_single_training(request_text: str) -> None:
+    assert find_off_phrase(request_text) is not None
+
+
+@pytest.mark.parametrize(
+    "request_text",
+    ["do not tune the batch size", "don't search longer than one hour", "no search limit", "no tuning budget"],
+)
+def test_a_restricted_search_is_still_a_search(request_text: str) -> None:
+    assert find_off_phrase(request_text) is None
