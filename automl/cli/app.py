@@ -29,6 +29,7 @@ COMMANDS = {
     "quantize": "Quantise a checkpoint of a study.",
     "report": "Write one HTML page about a study.",
     "sync": "Send to MLflow what it does not have yet.",
+    "skill": "Print the SKILL.md by which a coding agent uses this tool.",
     "ui": "Open the MLflow comparison of a results folder on this machine.",
 }
 
