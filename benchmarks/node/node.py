@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.node.devices import DeviceWatch
+from benchmarks.node.logical import offer_logical_gpus
 from benchmarks.node.measure import images_per_s, slot_use
 
 LONG, SHORT = "train_long.txt", "train_short.txt"
@@ -128,10 +129,12 @@ def main() -> int:
     parser.add_argument("--parts", default="abcd", help="which of (a) to (d) to measure")
     parser.add_argument("--smoke", action="store_true", help="logical GPUs, a tiny model, no judgement of speed")
     options = parser.parse_args()
-    gpus = options.gpus or len(gpu_names())
+    gpus = options.gpus or (2 if options.smoke else len(gpu_names()))
     if gpus < 1:
-        parser.error("no GPU here; --smoke --gpus 2 shows that it runs at all")
+        parser.error("no GPU here; --smoke shows on logical ones that it runs at all")
     with tempfile.TemporaryDirectory() as folder:
+        if options.smoke:
+            offer_logical_gpus(gpus, Path(folder))
         bench = Bench(gpus=gpus, scale=SMOKE if options.smoke else FULL, folder=Path(folder), out=options.out)
         bench.images = make_data(bench)
         measure(bench, options.parts, judges_speed=not options.smoke)
