@@ -12,6 +12,7 @@ judges only what does not depend on speed.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import platform
@@ -28,6 +29,7 @@ from benchmarks.node.logical import offer_logical_gpus
 from benchmarks.node.measure import images_per_s, slot_use
 
 LONG, SHORT = "train_long.txt", "train_short.txt"
+_MARK = "AUTOML_NODE_BENCHMARK"  # inherited by everything that is started here
 PARALLEL_FLOOR, SCALING_FLOOR, IDLE_CEILING = 0.95, 0.9, 0.03
 
 
@@ -133,6 +135,7 @@ def main() -> int:
     if gpus < 1:
         parser.error("no GPU here; --smoke shows on logical ones that it runs at all")
     with tempfile.TemporaryDirectory() as folder:
+        os.environ[_MARK] = folder
         if options.smoke:
             offer_logical_gpus(gpus, Path(folder))
         bench = Bench(gpus=gpus, scale=SMOKE if options.smoke else FULL, folder=Path(folder), out=options.out)
@@ -216,13 +219,16 @@ def make_data(bench: Bench) -> int:
 def leftovers() -> list[str]:
     """Return processes of ours that still live, and GPU memory that is still held, some seconds after the end."""
     time.sleep(3)
-    listed = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True).stdout
-    ours = [
-        line.strip()[:80]
-        for line in listed.splitlines()
-        if "depth_net" in line and "benchmarks" not in line and " ps " not in line
-    ]
-    return [*ours, *(f"GPU process {pid}" for pid in DeviceWatch.gpu_processes())]
+    mark = f"{_MARK}={os.environ[_MARK]}".encode()
+    alive = []
+    for process in Path("/proc").iterdir():
+        if not process.name.isdigit() or int(process.name) == os.getpid():
+            continue
+        with contextlib.suppress(OSError):  # it ended, or belongs to somebody else
+            if mark in (process / "environ").read_bytes():
+                words = (process / "cmdline").read_bytes().replace(b"\0", b" ")
+                alive.append(f"{process.name} {words[:80].decode(errors='replace')}")
+    return [*alive, *(f"GPU process {pid}" for pid in DeviceWatch.gpu_processes())]
 
 
 def gpu_names() -> list[str]:
