@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from automl.errors import ConfigurationError
+from automl.errors import ConfigurationError, Problem
 from automl.policy import SkillFacts, find_off_phrase
 from automl.preflight.inputs import count_samples
 from automl.search.factory import check_sampler
@@ -21,11 +21,11 @@ from automl.spec.overrides import flatten
 from automl.spec.train_schema import SchemaStatus, read_train_schema
 from automl.spec.validate import check_skill, check_spec
 from automl.stopping.factory import make_rule
+from automl.study.goals import split_objective
 from automl.study.model import Direction, Objective
 from automl.study.wording import fits_gpus, read_request
 
 if TYPE_CHECKING:
-    from automl.errors import Problem
     from automl.skill.model import Skill
     from automl.spec.model import Spec
     from automl.spec.train_schema import TrainSchema
@@ -138,7 +138,7 @@ def open_skill(request: StudyRequest) -> Opened:
             pinned=frozenset(expand_shorthands(skill, spec, flatten(request.overrides))),
             sample_count=count_samples(Path(request.data["train"])) if "train" in request.data else None,
             devices=max(1, int(request.gpus_per_trial or 1)),
-            metric=request.metric,
+            metric=split_objective(request.objectives[0])[0] if request.objectives else request.metric,
         )
         space = build_space(skill, schema, spec, wishes)
         candidates = () if space.parameters else suggest_candidates(skill, schema, spec)
@@ -164,6 +164,38 @@ def skill_facts(opened: Opened) -> SkillFacts:
         left_out=tuple(f"{item.path}: {item.reason}" for item in left_out[:_SHOWN]),
         candidates=opened.candidates,
     )
+
+
+def choose_objectives(request: StudyRequest, skill: Skill) -> tuple[Objective, ...]:
+    """Return metrics and directions, the leading objective first.
+
+    Raises:
+        ConfigurationError: no metric is known, or no direction for one; or one is named twice.
+    """
+    if not request.objectives:
+        return (choose_objective(request, skill),)
+    found: list[Objective] = []
+    problems: list[Problem] = []
+    for text in request.objectives:
+        metric, direction = split_objective(text)
+        if any(objective.metric == metric for objective in found):
+            problems.append(_objective_problem(text, "an objective that was named before", "name it once"))
+        try:
+            choice = objective_for(skill, metric=metric, direction=direction)
+        except ConfigurationError as error:
+            problems += [dataclasses.replace(p, where=f"--objective {text}") for p in error.problems]
+            continue
+        source = choice.source.replace("--metric", "--objective").replace(", --direction", "")
+        found.append(Objective(metric=metric, direction=Direction(choice.direction), source=source))
+    if request.metric is not None and request.source is None:
+        problems.append(_objective_problem(request.objectives[0], "--metric beside it", "name each with --objective"))
+    if problems:
+        raise ConfigurationError.from_problems(problems, subject="the objectives")
+    return tuple(found)
+
+
+def _objective_problem(text: str, found: str, fix: str) -> Problem:
+    return Problem(where=f"--objective {text}", found=found, expected="each objective once", fix=fix)
 
 
 def choose_objective(request: StudyRequest, skill: Skill) -> Objective:

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
     from automl.track.base import Tracker
 
-_COMPARED = ("route", "objective", "sampler", "scheduler", "seed", "max_epochs", "options", "spec", "space")
+_COMPARED = (
+    *("route", "objective", "objectives", "constraints", "evaluate_with"),
+    *("sampler", "scheduler", "seed", "max_epochs", "options", "spec", "space"),
+)
 
 
 def resume_study(
@@ -63,7 +66,7 @@ def resume_study(
 
 
 def _differences(before: dict[str, Any], now: dict[str, Any], root: Path) -> list[Problem]:
-    pairs = [(key, before[key], now[key]) for key in _COMPARED if before[key] != now[key]]
+    pairs = [(key, before.get(key), now[key]) for key in _COMPARED if before.get(key) != now[key]]
     old, new = before["skill"]["fingerprints"], now["skill"]["fingerprints"]
     pairs += [
         (f"skill file {name}", old.get(name), new.get(name)) for name in {*old, *new} if old.get(name) != new.get(name)

@@ -11,13 +11,14 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from automl.errors import StudyFailedError
-from automl.opening import check_names, choose_objective, heed_words, open_skill, skill_facts, stopping_rule
+from automl.opening import check_names, choose_objectives, heed_words, open_skill, skill_facts, stopping_rule
 from automl.policy import Route, decide
 from automl.preflight.doctor import require_ready
 from automl.preflight.inputs import check_inputs, prepare_data, with_prepared_paths
 from automl.study.directory import StudyDirectory, write_json
 from automl.study.earlier import MOST_POINTS, chosen_points, found_points, named_points, takes_earlier_points
 from automl.study.failure_summary import summarize_failure
+from automl.study.goals import parse_constraints
 from automl.study.machine import detect_machine
 from automl.study.model import StudyLocation
 from automl.study.place import RunPlace, new_study_directory
@@ -46,12 +47,15 @@ def make_plan(request: StudyRequest, place: RunPlace) -> StudyPlan:
         facts=skill_facts(opened),
         allow_fallback=request.fallback,
     )
+    leading, *further = choose_objectives(request, opened.skill)
     parts = StudyParts(
         skill=opened.skill,
         decision=decision,
         spec=opened.spec,
         space=opened.space,
-        objective=choose_objective(request, opened.skill),
+        objective=leading,
+        further=tuple(further),
+        constraints=parse_constraints(request.constraints),
     )
     plan = plan_study(request, parts, None if place.ray_address else detect_machine())
     plan = dataclasses.replace(plan, reasons=(*plan.reasons, *heard))
@@ -136,7 +140,8 @@ def run_in(
     try:
         result = execute_study(plan, location, searcher=searcher, rule=stopping_rule(plan), trackers=trackers)
         if result.best is None:
-            raise StudyFailedError(result.failure or summarize_failure(result.trials, directory.root))
+            summary = summarize_failure(result.trials, directory.root, plan.constraints)
+            raise StudyFailedError(result.failure or summary)
         hand_over(directory.root, mlflow)
         if result.failure is not None:
             raise StudyFailedError(result.failure)

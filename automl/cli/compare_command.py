@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 @click.option("--csv", "as_csv", is_flag=True, help="Comma-separated values on stdout.")
 def command(study_dirs: tuple[Path, ...], *, top: int | None, as_json: bool, as_csv: bool) -> None:
     """Show one leaderboard per study."""
-    studies = [(root.name, *read_study(root)) for root in (d.expanduser().absolute() for d in study_dirs)]
-    rows = [row for name, _, result in studies for row in _rows(name, result)[:top]]
+    studies = [(root.name, read_study(root)[1]) for root in (d.expanduser().absolute() for d in study_dirs)]
+    rows = [row for name, result in studies for row in _rows(name, result)[:top]]
     if as_json:
         click.echo(json.dumps({"trials": rows}, indent=2))
         return
@@ -34,21 +34,25 @@ def command(study_dirs: tuple[Path, ...], *, top: int | None, as_json: bool, as_
     from automl.cli import render  # noqa: PLC0415 - rich, only when something is shown
 
     console = render.console()
-    for name, plan, result in studies:
-        console.print(f"{name}: {plan['objective']['direction']} {result.objective.metric}", style="bold")
+    for name, result in studies:
+        goals = [f"{o.direction} {o.metric}" for o in result.objectives]
+        console.print(f"{name}: {', '.join([*goals, *map(str, result.constraints)])}", style="bold")
         console.print(render.leaderboard(result, limit=top))
         console.print()
 
 
 def _rows(name: str, result: StudyResult) -> list[dict[str, Any]]:
     ranked = result.ranked()
+    front = result.pareto
     ordered = [*ranked, *(trial for trial in result.trials if trial not in ranked)]
     return [
         {
             "study": name,
             "trial": trial.number,
             "state": trial.state.value,
-            result.objective.metric: trial.values.get(result.objective.metric),
+            **{metric: trial.values.get(metric) for metric in result.wanted_metrics},
+            **({"pareto": trial in front} if result.further else {}),
+            **({"unmet": "; ".join(result.unmet(trial))} if result.constraints else {}),
             "best_epoch": trial.best_epoch,
             "elapsed_s": round(trial.elapsed_s, 3),
             "reason": trial.reason,

@@ -63,6 +63,15 @@ _STUDY_OPTIONS = (
     click.option("--fallback", type=click.Choice(["train-once"]), help="Train once where a search cannot be run."),
     click.option("--metric", metavar="NAME", help="The objective's metric."),
     click.option("--direction", type=click.Choice(["maximize", "minimize"]), help="Whether more or less is better."),
+    click.option(
+        "--objective",
+        "objectives",
+        multiple=True,
+        metavar="NAME[:DIRECTION]",
+        help="Several objectives, the leading one first, in place of --metric. Repeatable.",
+    ),
+    click.option("--constraint", "constraints", multiple=True, metavar="LIMIT", help="'memory_gib <= 40'. Repeatable."),
+    click.option("--evaluate-with", metavar="COMMAND", help="Measures more of a trained trial: JSON on its last line."),
     click.option("--trials", type=click.IntRange(min=1), metavar="N", help="Number of trials."),
     click.option(
         "--time", "time_s", type=Duration(), metavar="DURATION", help="Start no trial after this time, e.g. 2h."
@@ -125,8 +134,11 @@ def build_request(options: dict[str, Any]) -> StudyRequest:
         "policy",
         "fallback",
         "warm_start",
+        "objectives",
+        "constraints",
     }
     changes = {name: value for name, value in options.items() if name in said and value is not None}
+    changes |= {name: tuple(options[name]) for name in ("objectives", "constraints") if options.get(name)}
     if options.get("warm_start") or options.get("no_warm_start"):
         changes["warm_start"] = tuple(options.get("warm_start", ()))
     if options.get("policy") is not None:

@@ -52,6 +52,9 @@ def _print(document: dict[str, Any]) -> None:
                 ("image", skill["image"] or "none: runs in this environment"),
                 ("machine", document["machine"]),
                 ("objective", f"{objective['direction']} {objective['metric']} ({document['objective_source']})"),
+                *(("and", f"{other['direction']} {other['metric']}") for other in document["objectives"][1:]),
+                *(("constraint", constraint) for constraint in document["constraints"]),
+                *([("evaluated with", document["evaluate_with"])] if document["evaluate_with"] else []),
                 ("sampler", f"{document['sampler']}, seed {document['seed']}"),
                 ("scheduler", document["scheduler"]),
                 (

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from automl.cli.render import console, format_assignment, trial_line
 from automl.study.duration import format_duration
+from automl.study.goals import unmet
 from automl.track.base import Tracker
 
 if TYPE_CHECKING:
@@ -72,7 +73,8 @@ class ProgressTracker(Tracker):
         if self._plan is None:
             return
         objective = self._plan.objective
-        value = result.values.get(objective.metric) if result.state.has_value else None
+        competes = result.state.has_value and not unmet(self._plan.constraints, result.values)
+        value = result.values.get(objective.metric) if competes else None
         is_best = value is not None and (
             self._incumbent is None or objective.direction.is_better(value, self._incumbent)
         )

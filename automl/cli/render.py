@@ -80,26 +80,34 @@ def _cause(result: TrialResult) -> str:
 
 
 def leaderboard(result: StudyResult, *, limit: int | None = None) -> Table:
-    """Return the trials, best first, then those without a value; the parameters that differ as columns."""
-    metric = result.objective.metric
+    """Return the trials, best first, then those that cannot win; the parameters that differ as columns.
+
+    Of several objectives each has a column, and an asterisk marks the trials of the Pareto front.
+    """
+    metrics = result.wanted_metrics
+    front = result.pareto if result.further else ()
     ranked = result.ranked()
     rest = [trial for trial in result.trials if trial not in ranked]
     shown = [*ranked, *rest][:limit]
     paths = differing_parameters(shown)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("trial", "state", metric, "epoch", "time", *(path.rsplit(".", 1)[-1] for path in paths)):
+    for name in ("trial", "state", *metrics, "epoch", "time", *(path.rsplit(".", 1)[-1] for path in paths)):
         table.add_column(name, justify="left" if name == "state" else "right", no_wrap=True)
     for trial in shown:
-        value = trial.values.get(metric)
+        state = "infeasible" if trial.state.has_value and result.unmet(trial) else trial.state.value.lower()
         table.add_row(
-            str(trial.number),
-            Text(trial.state.value.lower(), style=_STYLES.get(trial.state, "")),
-            f"{value:.4f}" if value is not None else "-",
+            f"{'* ' if trial in front else ''}{trial.number}",
+            Text(state, style=_STYLES.get(trial.state, "")),
+            *(_four_digits(trial.values.get(metric)) for metric in metrics),
             str(trial.best_epoch) if trial.best_epoch is not None else "-",
             format_duration(trial.elapsed_s),
             *(format_value(trial.assignment.get(path, "-")) for path in paths),
         )
     return table
+
+
+def _four_digits(value: float | None) -> str:
+    return f"{value:.4f}" if value is not None else "-"
 
 
 def differing_parameters(trials: Sequence[TrialResult]) -> list[str]:

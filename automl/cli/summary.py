@@ -38,6 +38,8 @@ def _best_rows(result: StudyResult, directory: Path) -> list[tuple[str, object]]
     first = next((trial for trial in result.trials if trial.number == 0), None)
     if first is not None and first is not best:
         rows.append(("against trial 0", _against(first.values.get(metric), value, result.objective.direction)))
+    if result.further:
+        rows.append(("pareto front", ", ".join(f"trial {trial.number}" for trial in result.pareto)))
     constant = best.values.get(f"{metric}_constant")
     if constant is not None:
         rows.append(("against a constant", _against(constant, value, result.objective.direction)))

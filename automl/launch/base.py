@@ -30,6 +30,8 @@ class LaunchRequest:
         image: Container image, for launchers that use one.
         read_only: Host paths the command reads.
         writable: Host paths the command writes.
+        options: Launcher options.
+        is_single: One process tree, also where trials run on several nodes.
     """
 
     command: tuple[str, ...]
@@ -42,6 +44,7 @@ class LaunchRequest:
     read_only: tuple[Path, ...] = ()
     writable: tuple[Path, ...] = ()
     options: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    is_single: bool = False
 
 
 class Job(ABC):

@@ -36,14 +36,32 @@ def build_command(template: str, config_path: Path) -> tuple[str, ...]:
     """
     if template.count(CONFIG_TOKEN) != 1:
         raise LaunchError(f"the command {template!r} must contain {CONFIG_TOKEN} exactly once")
-    before, after = template.split(CONFIG_TOKEN)
-    if _SHELL_SYNTAX.search(before) or _SHELL_SYNTAX.search(after):
-        return ("bash", "-c", before + _quoted(str(config_path), _open_quote(before)) + after)
+    return fill_command(template, {CONFIG_TOKEN: str(config_path)})
+
+
+def fill_command(template: str, places: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the argument list of a template with any of several tokens in any number.
+
+    Args:
+        template: A plain command, or one with shell syntax.
+        places: Token -> what stands there; at least one token.
+
+    Raises:
+        LaunchError: a quotation is not closed.
+    """
+    pieces = re.split(f"({'|'.join(map(re.escape, places))})", template)
+    if any(_SHELL_SYNTAX.search(literal) for literal in pieces[::2]):
+        script = ""
+        for piece in pieces:
+            script += _quoted(places[piece], _open_quote(script)) if piece in places else piece
+        return ("bash", "-c", script)
     try:
         words = shlex.split(template)
     except ValueError as error:
         raise LaunchError(f"the command {template!r} cannot be split into words: {error}") from error
-    return tuple(word.replace(CONFIG_TOKEN, str(config_path)) for word in words)
+    for token, place in places.items():
+        words = [word.replace(token, place) for word in words]
+    return tuple(words)
 
 
 def bin_directory() -> Path:

@@ -39,13 +39,13 @@ class CmaEsSampler(Sampler):
     def propose(self, history: History, number: int) -> Draw:
         """Return a draw from the current distribution."""
         lesson = learn(history)
-        points = self._encoder.points(lesson.assignments)
+        points, fitness = self._encoder.points(lesson.assignments), lesson.fitness
         strategy = Strategy.for_dimensions(self._encoder.dimensions)
         state = State.at(self._encoder.default_point)
         size = strategy.population
         for generation in range(len(points) // size):
             chosen = slice(generation * size, (generation + 1) * size)
-            order = np.argsort(-lesson.values[chosen], kind="stable")
+            order = np.argsort(-fitness[chosen], kind="stable")
             state = strategy.step(state, points[chosen][order])
         noise = generator_for(self._seed, number).normal(size=self._encoder.dimensions)
         point = state.mean + state.step * (state.root @ noise)

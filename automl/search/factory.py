@@ -89,7 +89,9 @@ def _gp(plan: StudyPlan) -> Sampler:
     from automl.search.gp_sampler import GaussianProcessSampler  # noqa: PLC0415 - imports numpy
 
     opening = Opening(plan.space, plan.seed, near=0)
-    return GaussianProcessSampler(plan.space, plan.seed, opening, objectives=len(plan.objectives))
+    return GaussianProcessSampler(
+        plan.space, plan.seed, opening, objectives=len(plan.objectives), constraints=len(plan.constraints)
+    )
 
 
 def _tpe(plan: StudyPlan) -> Sampler:

@@ -4,7 +4,8 @@ Running trials are given the values the model expects there, so several slots do
 proposal is fitted to every trial but the one that ended last, so it can be fitted while that trial still runs: what is
 left when a slot becomes free takes a few milliseconds. Several objectives become one with weights drawn per trial.
 Where trials have diverged, a second process tells how likely a point is to: that was measured to be better than giving
-them a bad value, which also keeps the sampler away from good points beside them (benchmarks, suite B).
+them a bad value, which also keeps the sampler away from good points beside them (benchmarks, suite B). Each constraint
+has a process of its own, of how far it is missed; improvement is measured against the best trial that keeps all.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from automl.search.learning import learn, scores
 from automl.search.sampler import Draw, Sampler, generator_for
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from automl.search.gaussian_process import Kernel
     from automl.search.learning import Lesson
     from automl.space.parameters import Scalar, SearchSpace
@@ -32,6 +35,8 @@ _WEIGHTS_PURPOSE = 404
 _TWO = 2
 # Standard deviation below which a chance is not trusted to be 0 or 1.
 _LEAST_DOUBT = 0.1
+# A constraint that is kept by far says no more than one that is kept well.
+_LARGEST_MARGIN = 3.0
 _SPREAD = 1000
 _NEARBY = 400
 _CLOSER = 150
@@ -43,24 +48,28 @@ class Promise:
     """What a point promises.
 
     Attributes:
-        model: Of the values; trials that diverged are not in it while there is a ``chance``.
-        best: What it expects of the best trial.
-        chance: Of +1 for trials that ended and -1 for those that diverged; None where none did.
+        model: Of the values; trials that diverged are not in it while that is learnt as a chance.
+        best: What it expects of the best trial that keeps every constraint; None while there is none.
+        chances: Each positive where something is well: +1 for trials that ended and -1 for those that diverged, and
+            by how much a constraint is kept.
     """
 
     model: Posterior
-    best: float
-    chance: Posterior | None
+    best: float | None
+    chances: tuple[Posterior, ...]
 
     def of(self, features: np.ndarray) -> np.ndarray:
-        """Return the logarithm of expected improvement times the chance not to diverge, shape (m,)."""
-        gain = log_expected_improvement(*self.model.predict(features), self.best)
-        if self.chance is None:
-            return gain
+        """Return the logarithm of expected improvement times the chance that all is well, shape (m,)."""
         from scipy.special import log_ndtr  # noqa: PLC0415 - scipy is needed only where a model is fitted
 
-        mean, deviation = self.chance.predict(features)
-        return np.asarray(gain + log_ndtr(mean / np.maximum(deviation, _LEAST_DOUBT)))
+        # Without a trial that keeps the constraints, finding one is the only improvement.
+        gain = np.zeros(len(features))
+        if self.best is not None:
+            gain = log_expected_improvement(*self.model.predict(features), self.best)
+        for chance in self.chances:
+            mean, deviation = chance.predict(features)
+            gain = gain + log_ndtr(mean / np.maximum(deviation, _LEAST_DOUBT))
+        return gain
 
 
 class GaussianProcessSampler(Sampler):
@@ -71,14 +80,19 @@ class GaussianProcessSampler(Sampler):
         seed: Seed of the study.
         opening: Proposes while nothing has been learnt.
         objectives: Number of objectives.
+        constraints: Number of constraints.
     """
 
-    def __init__(self, space: SearchSpace, seed: int, opening: Sampler, *, objectives: int = 1) -> None:
+    def __init__(
+        self, space: SearchSpace, seed: int, opening: Sampler, *, objectives: int = 1, constraints: int = 0
+    ) -> None:
         self._encoder = Encoder(space)
         self._seed = seed
         self._opening = opening
         self._objectives = objectives
-        self._kernels = AheadKernels(self._encoder.groups, Prior.for_dimensions(self._encoder.dimensions))
+        prior = Prior.for_dimensions(self._encoder.dimensions)
+        self._kernels = AheadKernels(self._encoder.groups, prior)
+        self._limits = tuple(AheadKernels(self._encoder.groups, prior) for _ in range(constraints))
 
     def propose(self, history: History, number: int) -> Draw | None:
         """Return the most promising assignment; the opening's while fewer than two values are known."""
@@ -87,14 +101,31 @@ class GaussianProcessSampler(Sampler):
         if not _has_shape(lesson):
             return self._opening.propose(history, number)
         earlier = learn(_without_last(history), weights)
-        kernel = self._kernels.fitted(*self._training(earlier if _has_shape(earlier) else lesson))
-        return Draw(assignment=self._most_promising(lesson, number, kernel), origin="gp")
+        earlier = earlier if _has_shape(earlier) else lesson
+        kernel = self._kernels.fitted(*self._training(earlier))
+        limits = [k.fitted(*training) for k, training in zip(self._limits, self._margins(earlier), strict=True)]
+        promise = self._conditioned(lesson, kernel, limits)
+        return Draw(assignment=self._most_promising(lesson, number, promise), origin="gp")
 
     def prepare(self, history: History) -> None:
         """Fit, in the background, the kernel of the proposal that follows the next end of a trial."""
         lesson = learn(history, self._weights(len(history.observations)))
         if _has_shape(lesson):
             self._kernels.begin(*self._training(lesson))
+            for kernels, training in zip(self._limits, self._margins(lesson), strict=True):
+                kernels.begin(*training)
+
+    def _margins(self, lesson: Lesson) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Return what each constraint's process learns: by how much it is kept, in units of its usual size."""
+        finite = ~lesson.diverged
+        features = self._encoder.features(self._encoder.snap(self._encoder.points(lesson.assignments)))[finite]
+        trainings = []
+        for missed in lesson.violations[finite].T[: len(self._limits)]:
+            size = float(np.sqrt(np.mean(missed**2))) or 1.0
+            trainings.append(
+                (features, np.clip(-missed / size, -_LARGEST_MARGIN, _LARGEST_MARGIN), lesson.noise[finite])
+            )
+        return trainings
 
     def _weights(self, number: int) -> np.ndarray | None:
         if self._objectives == 1:
@@ -105,11 +136,10 @@ class GaussianProcessSampler(Sampler):
         points = self._encoder.snap(self._encoder.points(lesson.assignments))
         return self._encoder.features(points), scores(lesson.values, lesson.diverged), lesson.noise
 
-    def _most_promising(self, lesson: Lesson, number: int, kernel: Kernel) -> dict[str, Scalar]:
+    def _most_promising(self, lesson: Lesson, number: int, promise: Promise) -> dict[str, Scalar]:
         generator = generator_for(self._seed, number)
         points = self._encoder.snap(self._encoder.points(lesson.assignments))
-        promise = self._conditioned(lesson, kernel)
-        order = np.argsort(lesson.values)[::-1]
+        order = np.argsort(lesson.fitness if self._limits else lesson.values)[::-1]
         centres = points[order[:5]]
         candidates = np.vstack(
             [
@@ -125,25 +155,27 @@ class GaussianProcessSampler(Sampler):
             gains = promise.of(self._encoder.features(candidates))
         return self._first_new(lesson, candidates[np.argsort(gains)[::-1]])
 
-    def _conditioned(self, lesson: Lesson, kernel: Kernel) -> Promise:
+    def _conditioned(self, lesson: Lesson, kernel: Kernel, limits: Sequence[Kernel]) -> Promise:
         features, values, noise = self._training(lesson)
-        finite = ~lesson.diverged
-        chance = None
+        finite, feasible = ~lesson.diverged, lesson.feasible
+        groups = self._encoder.groups
+        chances = [
+            Posterior(*training, limit, groups) for limit, training in zip(limits, self._margins(lesson), strict=True)
+        ]
         if self._separates(finite):
-            signs = np.where(finite, 1.0, -1.0)
-            chance = Posterior(features, signs, noise, kernel, self._encoder.groups)
-            features, noise = features[finite], noise[finite]
+            chances.append(Posterior(features, np.where(finite, 1.0, -1.0), noise, kernel, groups))
+            features, noise, feasible = features[finite], noise[finite], feasible[finite]
             values = scores(lesson.values[finite], lesson.diverged[finite])
-        model = Posterior(features, values, noise, kernel, self._encoder.groups)
-        best = float(model.predict(features)[0].max())
+        model = Posterior(features, values, noise, kernel, groups)
+        best = float(model.predict(features[feasible])[0].max()) if feasible.any() else None
         if lesson.pending:
             running = self._encoder.features(self._encoder.snap(self._encoder.points(lesson.pending)))
             expected = model.predict(running)[0]
             features = np.vstack([features, running])
             values = np.concatenate([values, expected])
             noise = np.concatenate([noise, np.ones(len(expected))])
-            model = Posterior(features, values, noise, kernel, self._encoder.groups)
-        return Promise(model, best, chance)
+            model = Posterior(features, values, noise, kernel, groups)
+        return Promise(model, best, tuple(chances))
 
     def _separates(self, finite: np.ndarray) -> bool:
         """Tell whether diverged trials are a constraint: some are there, and two finite ones to learn values from."""

@@ -26,6 +26,7 @@ class Observation:
         origin: Where the assignment came from.
         state: RUNNING while it is open; COMPLETED, STOPPED, DIVERGED or FAILED afterwards.
         values: One per objective, larger is better, finite; empty unless the state has a value.
+        violations: By how much each constraint is missed, at most 0 where it is kept; empty where ``values`` is.
         curve: (epoch, leading objective), larger is better, in order of epochs.
         finished_as: How many trials had ended before this one did; None while it is open.
     """
@@ -35,6 +36,7 @@ class Observation:
     origin: str
     state: TrialState
     values: tuple[float, ...] = ()
+    violations: tuple[float, ...] = ()
     curve: tuple[tuple[int, float], ...] = ()
     finished_as: int | None = None
 

@@ -52,6 +52,7 @@ class TrialEnd:
     Attributes:
         state: A final state.
         values: One finite value per objective as measured; empty when the trial has none.
+        violations: One finite number per constraint, at most 0 where it is kept; empty when the trial has no value.
         reason: Why it ended so.
         finished_as: How many trials had ended before.
     """
@@ -60,6 +61,7 @@ class TrialEnd:
     values: tuple[float, ...]
     reason: str
     finished_as: int
+    violations: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +147,8 @@ class Journal:
     def end_trial(self, number: int, end: TrialEnd) -> None:
         """Append how a trial ended: first why, then its state and values in one line."""
         record = {"state": end.state.value, "values": end.values, "reason": end.reason, "order": end.finished_as}
+        if end.violations:
+            record["violations"] = end.violations
         self._storage.set_trial_user_attr(self._ids[number], _END, record)
         self._set_state(number, end)
 
@@ -177,6 +181,7 @@ def _end_of(record: Mapping[str, Any]) -> TrialEnd:
         values=tuple(float(value) for value in record["values"]),
         reason=str(record["reason"]),
         finished_as=int(record["order"]),
+        violations=tuple(float(value) for value in record.get("violations", ())),
     )
 
 

@@ -39,6 +39,8 @@ class Lesson:
         noise: Factor on the noise of each, shape (n,).
         diverged: Which of them diverged, shape (n,).
         pending: Assignments of the trials that run.
+        violations: By how much each constraint is missed, at most 0 where it is kept, shape (n, constraints); 0 for
+            diverged trials, of which nothing is known.
     """
 
     assignments: tuple[Mapping[str, Scalar], ...]
@@ -46,6 +48,32 @@ class Lesson:
     noise: np.ndarray
     diverged: np.ndarray
     pending: tuple[Mapping[str, Scalar], ...]
+    violations: np.ndarray
+
+    @property
+    def feasible(self) -> np.ndarray:
+        """Which of them keep every constraint, shape (n,)."""
+        return np.asarray((self.violations <= 0).all(axis=1))
+
+    @property
+    def fitness(self) -> np.ndarray:
+        """Values for comparisons alone: a trial that misses a constraint is below all others, by how much it does."""
+        missed = total_violations(self.violations)
+        if not missed.any():
+            return self.values
+        lowest = float(self.values.min())
+        return np.where(missed > 0, lowest - (float(np.ptp(self.values)) or 1.0) * (0.01 + missed), self.values)
+
+
+def total_violations(violations: np.ndarray) -> np.ndarray:
+    """Return by how much trials miss their constraints, in units of the largest miss of each; shape (n,).
+
+    Args:
+        violations: Shape (n, constraints), at most 0 where a constraint is kept.
+    """
+    missed = np.maximum(violations, 0.0)
+    largest = missed.max(axis=0, initial=0.0)
+    return np.asarray((missed / np.where(largest > 0, largest, 1.0)).sum(axis=1))
 
 
 def learn(history: History, weights: np.ndarray | None = None) -> Lesson:
@@ -58,6 +86,7 @@ def learn(history: History, weights: np.ndarray | None = None) -> Lesson:
     taught = [o for o in history.finished if is_usable(o) or o.state is TrialState.DIVERGED]
     values = _leading(taught) if weights is None or len(weights) == 1 else _combined(taught, weights)
     finite = [v for v in values if v is not None]
+    limits = max((len(o.violations) for o in taught), default=0)
     worst = min(finite, default=0.0)
     return Lesson(
         assignments=tuple(o.assignment for o in taught),
@@ -65,6 +94,9 @@ def learn(history: History, weights: np.ndarray | None = None) -> Lesson:
         noise=np.array([_STOPPED_NOISE if o.state is TrialState.STOPPED else 1.0 for o in taught]),
         diverged=np.array([o.state is TrialState.DIVERGED for o in taught], dtype=bool),
         pending=tuple(o.assignment for o in history.pending),
+        violations=np.array([o.violations or (0.0,) * limits for o in taught], dtype=float).reshape(
+            len(taught), limits
+        ),
     )
 
 

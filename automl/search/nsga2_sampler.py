@@ -8,6 +8,7 @@ import numpy as np
 
 from automl.search.encoding import Encoder
 from automl.search.history import is_usable
+from automl.search.learning import total_violations
 from automl.search.pareto import crowding, fronts
 from automl.search.sampler import Draw, Sampler, generator_for
 
@@ -42,7 +43,8 @@ class Nsga2Sampler(Sampler):
             return self._opening.propose(history, number)
         generator = generator_for(self._seed, number)
         values = np.array([o.values for o in usable])
-        chosen = survivors(values, _POPULATION)
+        missed = total_violations(np.array([o.violations for o in usable], dtype=float))
+        chosen = survivors(values, missed, _POPULATION)
         points = self._encoder.points([usable[i].assignment for i in chosen])
         # Survivors are in order of fitness, so the smaller of two random places wins a tournament.
         first, second = (int(generator.integers(len(points), size=2).min()) for _ in range(2))
@@ -71,17 +73,22 @@ class Nsga2Sampler(Sampler):
         return child
 
 
-def survivors(values: np.ndarray, count: int) -> list[int]:
+def survivors(values: np.ndarray, missed: np.ndarray, count: int) -> list[int]:
     """Return the indices of the best points, best first: by front, then by crowding within it.
+
+    Points that miss a constraint come after all others, those that miss it by less first.
 
     Args:
         values: Shape (n, objectives), larger is better.
+        missed: By how much constraints are missed, 0 where all are kept, shape (n,).
         count: At most so many.
     """
-    ranks = fronts(values)
-    lonely = np.zeros(len(values))
-    for front in range(int(ranks.max()) + 1):
+    keeping = np.flatnonzero(missed <= 0)
+    missing = np.flatnonzero(missed > 0)
+    ranks = fronts(values[keeping])
+    lonely = np.zeros(len(keeping))
+    for front in range(int(ranks.max(initial=-1)) + 1):
         members = ranks == front
-        lonely[members] = crowding(values[members])
-    order = np.lexsort((-lonely, ranks))
+        lonely[members] = crowding(values[keeping][members])
+    order = [*keeping[np.lexsort((-lonely, ranks))], *missing[np.argsort(missed[missing], kind="stable")]]
     return [int(i) for i in order[:count]]

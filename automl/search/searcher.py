@@ -141,21 +141,24 @@ class JournalSearcher(Searcher):
         return self._history.observations[number]
 
     def _end_of(self, result: TrialResult) -> TrialEnd:
-        """Return what to journal: a result without every objective, finite, has no value and has failed."""
+        """Return what to journal: a result without every objective and constraint, finite, teaches nothing."""
         order = len(self._history.finished)
-        values = tuple(result.values.get(o.metric, math.nan) for o in self._plan.objectives)
         if not result.state.has_value:
             return TrialEnd(state=result.state, values=(), reason=result.reason, finished_as=order)
-        if all(math.isfinite(value) for value in values):
-            return TrialEnd(state=result.state, values=values, reason=result.reason, finished_as=order)
-        absent = [o.metric for o, v in zip(self._plan.objectives, values, strict=True) if not math.isfinite(v)]
+        measured = {metric: value for metric, value in result.values.items() if math.isfinite(value)}
+        absent = [metric for metric in self._plan.wanted_metrics if metric not in measured]
+        if not absent:
+            values = tuple(result.values[o.metric] for o in self._plan.objectives)
+            violations = tuple(c.violation(result.values) or 0.0 for c in self._plan.constraints)
+            end = TrialEnd(state=result.state, values=values, reason=result.reason, finished_as=order)
+            return replace(end, violations=violations)
         reason = f"{result.reason}; no value of {', '.join(absent)}".lstrip("; ")
         # A trial that was stopped before its first value is no failure: it taught nothing, that is all.
         return TrialEnd(state=TrialState.FAILED, values=(), reason=reason, finished_as=order)
 
     def _ended(self, trial: Observation, end: TrialEnd) -> Observation:
         values = tuple(sign * value for sign, value in zip(self._signs, end.values, strict=True)) if end.values else ()
-        return replace(trial, state=end.state, values=values, finished_as=end.finished_as)
+        return replace(trial, state=end.state, values=values, violations=end.violations, finished_as=end.finished_as)
 
     def _observation_of(self, trial: JournalTrial) -> Observation:
         running = Observation(

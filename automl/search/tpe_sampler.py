@@ -91,6 +91,7 @@ class TpeSampler(Sampler):
             state=OptunaState.COMPLETE,
             params=values,
             distributions=distributions,
+            constraints={str(i): missed for i, missed in enumerate(observation.violations)},
             values=worst if observation.state is TrialState.DIVERGED else list(observation.values),
         )
 

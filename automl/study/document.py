@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from automl.errors import ConfigurationError, Problem
 from automl.study.directory import StudyDirectory
+from automl.study.goals import parse_constraints
 from automl.study.model import Direction, Objective
 from automl.study.result import StudyResult
 
@@ -50,12 +51,18 @@ def read_study(root: Path) -> tuple[dict[str, Any], StudyResult]:
     """
     directory = StudyDirectory(root)
     plan = read_plan(directory)
-    objective = Objective(
-        metric=plan["objective"]["metric"],
-        direction=Direction(plan["objective"]["direction"]),
-        source=plan.get("objective_source", ""),
+    leading, *further = plan.get("objectives") or [plan["objective"]]
+    result = StudyResult(
+        objective=_objective(leading, plan.get("objective_source", "")),
+        trials=directory.read_results(),
+        further=tuple(_objective(entry) for entry in further),
+        constraints=parse_constraints(plan.get("constraints", ())),
     )
-    return plan, StudyResult(objective=objective, trials=directory.read_results())
+    return plan, result
+
+
+def _objective(entry: dict[str, str], source: str = "") -> Objective:
+    return Objective(metric=entry["metric"], direction=Direction(entry["direction"]), source=source)
 
 
 def study_document(root: Path) -> dict[str, Any]:
@@ -71,7 +78,8 @@ def study_document(root: Path) -> dict[str, Any]:
         "reasons": plan["reasons"],
         "objective": plan["objective"],
         "best": _best_document(result.best),
-        "trials": [_trial_document(trial) for trial in result.trials],
+        **_goals_document(plan, result),
+        "trials": [_trial_document(trial) | _feasibility(result, trial) for trial in result.trials],
         "mlflow": plan["mlflow"] | _record(root),
     }
 
@@ -99,6 +107,22 @@ def _trial_document(trial: TrialResult) -> dict[str, Any]:
         "elapsed_s": round(trial.elapsed_s, 3),
         "directory": trial.directory,
     }
+
+
+def _goals_document(plan: dict[str, Any], result: StudyResult) -> dict[str, Any]:
+    """Return what only a study with several objectives or with constraints has."""
+    if not (result.further or result.constraints):
+        return {}
+    front = [_best_document(trial) for trial in result.pareto]
+    return {"objectives": plan["objectives"], "constraints": plan["constraints"], "pareto": front}
+
+
+def _feasibility(result: StudyResult, trial: TrialResult) -> dict[str, Any]:
+    """Return whether a trial with a value keeps the constraints; nothing where there are none."""
+    if not result.constraints or not trial.state.has_value:
+        return {}
+    unmet = result.unmet(trial)
+    return {"feasible": not unmet, "unmet": list(unmet)}
 
 
 def _record(root: Path) -> dict[str, Any]:

@@ -5,24 +5,32 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from automl.study.goals import unmet
 from automl.study.trial import TrialState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from automl.study.goals import Constraint
     from automl.study.trial import TrialResult
 
 _SHOWN_LINES = 8
 
 
-def summarize_failure(trials: Sequence[TrialResult], root: Path) -> str:
-    """Return why no trial has a usable value: the most frequent cause, the log's last lines, and where to read on."""
+def summarize_failure(trials: Sequence[TrialResult], root: Path, constraints: Sequence[Constraint] = ()) -> str:
+    """Return why no trial has a usable value: the most frequent cause, the log's last lines, and where to read on.
+
+    Args:
+        trials: All trials of the study.
+        root: The study directory.
+        constraints: What a usable trial must keep.
+    """
     if not trials:
         return f"no trial was started; see {root / 'events.jsonl'}"
-    causes = Counter(_cause(trial) for trial in trials)
+    causes = Counter(_cause(trial, constraints) for trial in trials)
     cause, count = causes.most_common(1)[0]
-    example = next(trial for trial in trials if _cause(trial) == cause)
+    example = next(trial for trial in trials if _cause(trial, constraints) == cause)
     lines = [f"all {len(trials)} trials ended without a usable value; {count} of them: {cause}"]
     lines += [f"and {other} more: {words}" for words, other in causes.most_common()[1:4]]
     if example.log_tail:
@@ -52,6 +60,9 @@ def summarize_errors(cause: str, last: TrialResult, root: Path) -> str:
     return "\n".join([*lines, "", f"read {root / last.directory / 'train.log'}, then go on with automl resume {root}"])
 
 
-def _cause(trial: TrialResult) -> str:
+def _cause(trial: TrialResult, constraints: Sequence[Constraint]) -> str:
+    missed = [str(constraint) for constraint in constraints if unmet([constraint], trial.values)]
+    if trial.state.has_value and trial.values and missed:
+        return f"the constraint {' and '.join(missed)} is not kept"
     kind = trial.failure.value if trial.failure else trial.state.value.lower()
     return f"{kind}: {trial.reason}" if trial.reason else kind

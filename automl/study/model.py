@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from automl.skill.model import JsonValue, Skill
     from automl.space.parameters import Scalar, SearchSpace
     from automl.spec.model import Spec
+    from automl.study.goals import Constraint
 
 
 class Direction(StrEnum):
@@ -106,6 +107,8 @@ class StudyPlan:
         max_epochs: Epochs of a full trial, where the spec says.
         first_trials: Assignments known before the start; trial 0 first.
         first_origins: Where each of them comes from, in words; may be shorter.
+        constraints: What the best trial must keep.
+        evaluate_with: Command that measures more of a trained trial, with its placeholders; None for none.
         options: Further settings of sampler, stopping rule and launcher by name, e.g. ``grace_epochs``.
         fingerprint: SHA-256 over everything that changes what is computed.
     """
@@ -126,6 +129,8 @@ class StudyPlan:
     max_epochs: int | None
     first_trials: tuple[Mapping[str, Scalar], ...]
     first_origins: tuple[str, ...] = ()
+    constraints: tuple[Constraint, ...] = ()
+    evaluate_with: str | None = None
     options: Mapping[str, JsonValue] = field(default_factory=lambda: MappingProxyType({}))
     fingerprint: str = ""
 
@@ -133,6 +138,12 @@ class StudyPlan:
     def objective(self) -> Objective:
         """The leading objective."""
         return self.objectives[0]
+
+    @property
+    def wanted_metrics(self) -> tuple[str, ...]:
+        """The metrics of objectives and constraints, the leading objective first, none twice."""
+        limited = (constraint.metric for constraint in self.constraints)
+        return tuple(dict.fromkeys([*(objective.metric for objective in self.objectives), *limited]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from automl.policy import PolicyDecision
     from automl.skill.model import Skill
     from automl.spec.model import Spec
+    from automl.study.goals import Constraint
     from automl.study.machine import Machine
     from automl.study.request import StudyRequest
 
@@ -41,6 +42,8 @@ class StudyParts:
         spec: The merged spec, without output directory.
         space: The search space; ignored when training once.
         objective: What is optimised.
+        further: Objectives after the leading one.
+        constraints: What the best trial must keep.
     """
 
     skill: Skill
@@ -48,6 +51,8 @@ class StudyParts:
     spec: Spec
     space: SearchSpace
     objective: Objective
+    further: tuple[Objective, ...] = ()
+    constraints: tuple[Constraint, ...] = ()
 
 
 def plan_study(request: StudyRequest, parts: StudyParts, machine: Machine | None) -> StudyPlan:
@@ -73,7 +78,9 @@ def plan_study(request: StudyRequest, parts: StudyParts, machine: Machine | None
         action="train",
         spec=spec,
         space=searched,
-        objectives=(parts.objective,),
+        objectives=(parts.objective, *parts.further),
+        constraints=parts.constraints,
+        evaluate_with=request.evaluate_with,
         budget=Budget(
             trials=min(trials, int(searched.size)) if searched.size < trials else trials,
             time_s=request.time_s,
@@ -149,6 +156,10 @@ def fingerprint(plan: StudyPlan) -> str:
     parts: dict[str, Any] = {key: document[key] for key in kept}
     parts["space"] = document["space"]["parameters"]
     parts["skill"] = document["skill"]["fingerprints"]
+    # Only where they are used: a study without them keeps the fingerprint it always had.
+    goals = ("objectives", "constraints", "evaluate_with")
+    if len(plan.objectives) > 1 or plan.constraints or plan.evaluate_with:
+        parts |= {key: document[key] for key in goals}
     canonical = json.dumps(parts, sort_keys=True, separators=(",", ":"), default=str)
     return hashlib.sha256(canonical.encode()).hexdigest()
 
@@ -169,6 +180,9 @@ def plan_document(plan: StudyPlan) -> dict[str, Any]:
         },
         "objective": {"metric": plan.objective.metric, "direction": plan.objective.direction.value},
         "objective_source": plan.objective.source,
+        "objectives": [{"metric": o.metric, "direction": o.direction.value} for o in plan.objectives],
+        "constraints": [str(constraint) for constraint in plan.constraints],
+        "evaluate_with": plan.evaluate_with,
         "sampler": plan.sampler,
         "scheduler": plan.scheduler,
         "seed": plan.seed,

@@ -59,6 +59,9 @@ class StudyRequest:
         search: Requests that widen or narrow the space.
         metric: The objective's metric.
         direction: ``maximize`` or ``minimize``.
+        objectives: ``NAME[:direction]``, the leading one first, in place of metric and direction.
+        constraints: Limits of metrics, such as ``memory_gib <= 40``.
+        evaluate_with: Command that measures more of a trained trial.
         trials: Number of trials.
         time_s: Time limit.
         gpu_hours: Limit of GPU hours.
@@ -89,6 +92,9 @@ class StudyRequest:
     search: tuple[str, ...] = ()
     metric: str | None = None
     direction: str | None = None
+    objectives: tuple[str, ...] = ()
+    constraints: tuple[str, ...] = ()
+    evaluate_with: str | None = None
     trials: int | None = None
     time_s: float | None = None
     gpu_hours: float | None = None
@@ -123,6 +129,8 @@ def request_from_document(document: Mapping[str, Any]) -> StudyRequest:
             **document,
             "prepare": Prepare(command=tuple(prepare["command"]), directory=prepare["directory"]) if prepare else None,
             "search": tuple(document["search"]),
+            "objectives": tuple(document.get("objectives", ())),
+            "constraints": tuple(document.get("constraints", ())),
             "warm_start": _texts_or_none(document.get("warm_start")),
             "source": Path(document["source"]) if document["source"] else None,
             "explicit": tuple(document.get("explicit", ())),
@@ -182,6 +190,9 @@ def _request(file: Path, document: dict[str, Any], time_s: float | None) -> Stud
         search=tuple(document.get("search", ())),
         metric=objective.get("metric"),
         direction=objective.get("direction"),
+        objectives=tuple(_objective_text(said) for said in document.get("objectives", ())),
+        constraints=tuple(document.get("constraints", ())),
+        evaluate_with=document.get("evaluate_with"),
         trials=budget.get("trials"),
         time_s=time_s,
         gpu_hours=budget.get("gpu_hours"),
@@ -198,6 +209,11 @@ def _request(file: Path, document: dict[str, Any], time_s: float | None) -> Stud
         options=document.get("options", {}),
         source=file,
     )
+
+
+def _objective_text(said: str | dict[str, str]) -> str:
+    """Return ``NAME[:direction]`` of an entry of `objectives`, which may be a mapping."""
+    return said if isinstance(said, str) else ":".join(filter(None, (said["metric"], said.get("direction"))))
 
 
 def _warm_start(file: Path, said: list[str] | bool | None) -> tuple[str, ...] | None:  # noqa: FBT001 - YAML's own types

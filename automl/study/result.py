@@ -1,13 +1,15 @@
-"""The result of a study: its trials, the incumbent, and how trials compare."""
+"""The result of a study: its trials, the incumbent, the Pareto front, and how trials compare."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from automl.study.goals import unmet
 from automl.study.model import Direction
 
 if TYPE_CHECKING:
+    from automl.study.goals import Constraint
     from automl.study.model import Objective
     from automl.study.trial import TrialResult
 
@@ -20,11 +22,26 @@ class StudyResult:
         objective: The leading objective.
         trials: In order of their numbers.
         failure: Why the study was ended by errors, with the log's last lines; None if it was not.
+        further: The objectives after the leading one.
+        constraints: What the best trial and the Pareto front must keep.
     """
 
     objective: Objective
     trials: tuple[TrialResult, ...]
     failure: str | None = None
+    further: tuple[Objective, ...] = ()
+    constraints: tuple[Constraint, ...] = ()
+
+    @property
+    def objectives(self) -> tuple[Objective, ...]:
+        """All objectives, the leading one first."""
+        return (self.objective, *self.further)
+
+    @property
+    def wanted_metrics(self) -> tuple[str, ...]:
+        """The metrics of objectives and constraints, the leading objective first, none twice."""
+        limited = (constraint.metric for constraint in self.constraints)
+        return tuple(dict.fromkeys([*(objective.metric for objective in self.objectives), *limited]))
 
     @property
     def best(self) -> TrialResult | None:
@@ -33,8 +50,29 @@ class StudyResult:
         return ranked[0] if ranked else None
 
     def ranked(self) -> tuple[TrialResult, ...]:
-        """Return the trials that have a value, best first; equals in order of their numbers."""
+        """Return the trials that have a value and keep every constraint, best first; equals by their numbers."""
         metric = self.objective.metric
         sign = -1.0 if self.objective.direction is Direction.MAXIMIZE else 1.0
-        competing = [t for t in self.trials if t.state.has_value and metric in t.values]
+        competing = [t for t in self.trials if t.state.has_value and metric in t.values and not self.unmet(t)]
         return tuple(sorted(competing, key=lambda t: (sign * t.values[metric], t.number)))
+
+    def unmet(self, trial: TrialResult) -> tuple[str, ...]:
+        """Say which constraints a trial does not keep; empty where it keeps all."""
+        return unmet(self.constraints, trial.values)
+
+    @property
+    def pareto(self) -> tuple[TrialResult, ...]:
+        """The competing trials that no other one beats in every objective, in order of the leading one.
+
+        A trial without a value of some objective is not among them. With one objective it is the best trial alone.
+        """
+        if not self.further:
+            return self.ranked()[:1]
+        whole = [t for t in self.ranked() if all(o.metric in t.values for o in self.objectives)]
+        return tuple(t for t in whole if not any(self._dominates(other, t) for other in whole))
+
+    def _dominates(self, first: TrialResult, second: TrialResult) -> bool:
+        """Tell whether the first is at least as good everywhere and better somewhere."""
+        pairs = [(o.direction, first.values[o.metric], second.values[o.metric]) for o in self.objectives]
+        is_worse = any(direction.is_better(other, than=own) for direction, own, other in pairs)
+        return not is_worse and any(direction.is_better(own, than=other) for direction, own, other in pairs)

@@ -66,6 +66,7 @@ def study_entries(plan: StudyPlan, directory: Path, versions: Mapping[str, str],
         "automl.network_arch": plan.skill.network_arch,
         "automl.metric": plan.objective.metric,
         "automl.direction": plan.objective.direction,
+        **_goals(plan),
         "automl.sampler": plan.sampler,
         "automl.scheduler": plan.scheduler,
         "automl.seed": plan.seed,
@@ -80,6 +81,18 @@ def study_entries(plan: StudyPlan, directory: Path, versions: Mapping[str, str],
         Entry(EntryKind.RUN, STUDY_RUN, run),
         Entry(EntryKind.ARTIFACT, STUDY_RUN, {"path": "plan.json", "folder": ""}),
     ]
+
+
+def _goals(plan: StudyPlan) -> dict[str, object]:
+    """Return what describes several objectives, constraints and their command; nothing for a plain study."""
+    facts: dict[str, object] = {}
+    if len(plan.objectives) > 1:
+        facts["automl.objectives"] = ", ".join(f"{o.metric}:{o.direction.value}" for o in plan.objectives)
+    if plan.constraints:
+        facts["automl.constraints"] = "; ".join(map(str, plan.constraints))
+    if plan.evaluate_with:
+        facts["automl.evaluate_with"] = plan.evaluate_with
+    return facts
 
 
 def trial_start_entries(proposal: Proposal, directory: str, attempt: int, time_ms: int) -> list[Entry]:
@@ -170,8 +183,10 @@ def study_end_entries(result: StudyResult, time_ms: int) -> list[Entry]:
     best = result.best
     unfinished = any(not state.is_final for state in states)
     facts: dict[str, object] = {f"automl.trials.{state.lower()}": states.count(state) for state in sorted(set(states))}
+    if result.further:
+        facts["automl.pareto"] = ", ".join(str(trial.number) for trial in result.pareto)
     facts["automl.state"] = TrialState.INTERRUPTED if unfinished else TrialState.COMPLETED if best else "FAILED"
-    entries = []
+    entries = _verdicts(result)
     if best is not None:
         facts |= {
             "automl.best_trial": best.number,
@@ -185,6 +200,19 @@ def study_end_entries(result: StudyResult, time_ms: int) -> list[Entry]:
     entries.append(Entry(EntryKind.TAGS, STUDY_RUN, {"values": tags(facts)}))
     status = "KILLED" if unfinished else "FINISHED" if best else "FAILED"
     entries.append(Entry(EntryKind.END, STUDY_RUN, {"status": status, "end_ms": time_ms}))
+    return entries
+
+
+def _verdicts(result: StudyResult) -> list[Entry]:
+    """Return tags of trials: on the Pareto front of several objectives, or missing a constraint."""
+    front = {trial.number for trial in result.pareto} if result.further else set()
+    entries = []
+    for trial in result.trials:
+        missed = result.unmet(trial) if trial.state.has_value else ()
+        facts = {"automl.pareto": "true"} if trial.number in front else {}
+        facts |= {"automl.unmet": "; ".join(missed)} if missed else {}
+        if facts:
+            entries.append(Entry(EntryKind.TAGS, trial_run(trial.number), {"values": tags(facts)}))
     return entries
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from automl.errors import LaunchError, Problem
 from automl.study.directory import StudyDirectory
+from automl.study.goals import unmet
 from automl.track.base import Tracker
 from automl.track.entries import (
     STUDY_RUN,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
+    from automl.study.goals import Constraint
     from automl.study.model import Objective, StudyPlan
     from automl.study.result import StudyResult
     from automl.study.trial import Measurement, Proposal, TrialResult
@@ -66,12 +68,13 @@ class MlflowTracker(Tracker):
         self._seen: set[tuple[str, str, int, float]] = set()
         self._epochs: dict[int, int] = {}
         self._objective: Objective | None = None
+        self._constraints: tuple[Constraint, ...] = ()
         self._incumbent: float | None = None
         self._has_warned = False
 
     def study_started(self, plan: StudyPlan, directory: Path) -> None:
         """Open the study's run and start the writer; after a resume, learn what was recorded before."""
-        self._objective = plan.objective
+        self._objective, self._constraints = plan.objective, plan.constraints
         self._seen.update(_recorded(self._spool))
         self._append(study_entries(plan, directory, collect_versions(plan), _now_ms()), is_durable=True)
         self._start_writer()
@@ -188,7 +191,8 @@ class MlflowTracker(Tracker):
         return is_new
 
     def _new_incumbent(self, result: TrialResult, metric: str, time_ms: int) -> list[Entry]:
-        if self._objective is None or not result.state.has_value or metric not in result.values:
+        competes = result.state.has_value and not unmet(self._constraints, result.values)
+        if self._objective is None or not competes or metric not in result.values:
             return []
         value = result.values[metric]
         if self._incumbent is not None and not self._objective.direction.is_better(value, self._incumbent):

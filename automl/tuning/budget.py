@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from automl.study.goals import unmet
 from automl.study.model import Direction
 from automl.study.trial import FailureKind, TrialState
 from automl.tuning.failures import signature
@@ -12,7 +13,8 @@ from automl.tuning.failures import signature
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from automl.study.model import Budget, Objective
+    from automl.study.goals import Constraint
+    from automl.study.model import Budget, Objective, StudyPlan
     from automl.study.trial import TrialResult
 
 IDENTICAL_ERRORS = 3
@@ -58,20 +60,38 @@ def target_end(budget: Budget, objective: Objective, value: float) -> str | None
     return f"the target {budget.target:g} of {objective.metric} is reached"
 
 
-def patience_end(budget: Budget, objective: Objective, finished: Sequence[TrialResult]) -> str | None:
+def goal_end(plan: StudyPlan, finished: Sequence[TrialResult]) -> str | None:
+    """Return why the last trial to end ends the study, or None: the target is reached, or patience is at its end.
+
+    Args:
+        plan: The study.
+        finished: Final results in the order in which they ended, at least one.
+    """
+    last, reached = finished[-1], None
+    value = last.values.get(plan.objective.metric) if last.state.has_value else None
+    if value is not None and not unmet(plan.constraints, last.values):
+        reached = target_end(plan.budget, plan.objective, value)
+    return reached or patience_end(plan.budget, plan.objective, finished, plan.constraints)
+
+
+def patience_end(
+    budget: Budget, objective: Objective, finished: Sequence[TrialResult], constraints: Sequence[Constraint] = ()
+) -> str | None:
     """Return why waiting longer is pointless, or None.
 
     Args:
         budget: Names the patience.
         objective: The leading objective.
         finished: Final results in the order in which they ended.
+        constraints: A trial that does not keep them is no improvement.
     """
     if budget.patience_trials is None:
         return None
     best = float("-inf") if objective.direction is Direction.MAXIMIZE else float("inf")
     without = 0
     for result in finished:
-        value = result.values.get(objective.metric) if result.state.has_value else None
+        competes = result.state.has_value and not unmet(constraints, result.values)
+        value = result.values.get(objective.metric) if competes else None
         if value is not None and objective.direction.is_better(value, best):
             best, without = value, 0
         else:

@@ -153,12 +153,14 @@ class GangLauncher(Launcher):
         self._shape = shape
         self._runners: list[Any] = []
 
-    def launch(self, request: LaunchRequest) -> GangJob:
-        """Start all ranks.
+    def launch(self, request: LaunchRequest) -> Job:
+        """Start all ranks, or rank 0 alone where the request is for a single process tree.
 
         Raises:
             LaunchError: a rank could not be started; the others are ended.
         """
+        if request.is_single:
+            return self._launcher.launch(request)
         if not self._runners:
             self._runners = self._place_runners()
         address: str = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call] # Ray's

@@ -12,7 +12,7 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from automl.study.model import Direction
+from automl.study.result import StudyResult
 from automl.tuning.checkpoints import all_checkpoints, size_of
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from automl.study.directory import StudyDirectory
+    from automl.study.goals import Constraint
     from automl.study.model import Objective, StudyPlan
     from automl.study.trial import TrialResult
 
@@ -61,7 +62,7 @@ class Retention:
         """
         if self._plan.options.get("keep_checkpoints") == "all":
             return
-        kept = winners(finished, self._plan.objectives)
+        kept = winners(finished, self._plan.objectives, self._plan.constraints)
         unswept = [result for result in finished if result.number not in self._swept]
         retired = retire_checkpoints(self._directory, unswept, self._plan.skill.network_arch, kept=kept, needed=needed)
         self._swept = {result.number for result in finished} - kept
@@ -105,26 +106,18 @@ def retire_checkpoints(
     return Retired(files=tuple(files), freed_bytes=freed_bytes)
 
 
-def winners(finished: Sequence[TrialResult], objectives: Sequence[Objective]) -> set[int]:
-    """Return the trials that may still be handed over: the best one, or with several objectives the Pareto front."""
-    competing = [r for r in finished if r.state.has_value and all(o.metric in r.values for o in objectives)]
-    if not competing:
-        # Nothing can be compared in full yet: what has the leading objective may still be the best.
-        return {result.number for result in finished if result.state.has_value}
-    signs = [1.0 if objective.direction is Direction.MAXIMIZE else -1.0 for objective in objectives]
-    points = {
-        result.number: tuple(sign * result.values[o.metric] for sign, o in zip(signs, objectives, strict=True))
-        for result in competing
-    }
-    # The leaderboard follows the first objective, and of equals the earliest trial is the best.
-    leader = max(points, key=lambda number: (points[number][0], -number))
-    if len(objectives) == 1:
-        return {leader}
-    return {leader} | {n for n, point in points.items() if not any(_dominates(p, point) for p in points.values())}
+def winners(
+    finished: Sequence[TrialResult], objectives: Sequence[Objective], constraints: Sequence[Constraint] = ()
+) -> set[int]:
+    """Return the trials that may still be handed over: the best one, or with several objectives the Pareto front.
 
-
-def _dominates(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
-    return one != other and all(a >= b for a, b in zip(one, other, strict=True))
+    While no trial has a value of every objective, each that has the leading one may still be on the front.
+    """
+    leading, *further = objectives
+    result = StudyResult(
+        objective=leading, trials=tuple(finished), further=tuple(further), constraints=tuple(constraints)
+    )
+    return {trial.number for trial in (*result.ranked()[:1], *(result.pareto or result.ranked()))}
 
 
 def _attempts(directory: StudyDirectory, number: int) -> list[Path]:

@@ -22,7 +22,7 @@ from automl.study.model import Direction
 from automl.study.result import StudyResult
 from automl.study.trial import FailureKind, TrialResult, TrialState
 from automl.tuning.attempts import CONTINUE, next_start, write_start
-from automl.tuning.budget import Spent, budget_end, error_end, patience_end, target_end
+from automl.tuning.budget import Spent, budget_end, error_end, goal_end, target_end
 from automl.tuning.recovery import asked_to_stop, conclude, lost_result, recorded
 from automl.tuning.reports import Ending, ReportJournal
 from automl.tuning.retention import Retention
@@ -216,7 +216,9 @@ class StudyLoop:
                 return  # decided already; what comes in while it is being ended would be left to chance
             self._searcher.observe(number, measurement.epoch, value)
             self._judge(number, measurement.epoch, value)
-            self._end_for(target_end(self._plan.budget, self._plan.objective, value))
+            # With constraints a value counts once it is known that its trial keeps them.
+            if not self._plan.constraints:
+                self._end_for(target_end(self._plan.budget, self._plan.objective, value))
 
     def _judge(self, number: int, epoch: int, value: float) -> None:
         sign = 1.0 if self._plan.objective.direction is Direction.MAXIMIZE else -1.0
@@ -293,8 +295,13 @@ class StudyLoop:
                 self._give_up_paused()
             paused = [paused.result for paused in self._paused.values()]
             known = [*self._finished, *self._interrupted.values(), *paused]
-            trials = tuple(sorted(known, key=lambda result: result.number))
-            result = StudyResult(objective=self._plan.objective, trials=trials, failure=self._failure)
+            result = StudyResult(
+                objective=self._plan.objective,
+                trials=tuple(sorted(known, key=lambda result: result.number)),
+                failure=self._failure,
+                further=self._plan.objectives[1:],
+                constraints=self._plan.constraints,
+            )
         if not self.is_interrupted:
             self._tell(lambda tracker: tracker.study_ended(result))
         return result
@@ -337,7 +344,7 @@ class StudyLoop:
         self._rule.finished(result.number)
         self._finished.append(result)
         self._failed_here.append(result)
-        self._end_for(patience_end(self._plan.budget, self._plan.objective, self._finished))
+        self._end_for(goal_end(self._plan, self._finished))
         if (cause := error_end(self._failed_here)) is not None and self.end_reason is None:
             self._failure = summarize_errors(cause, result, self._directory.root)
             self._end_for(cause)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from automl.errors import ConfigurationError, LaunchError
@@ -19,6 +19,7 @@ from automl.launch.command import build_command
 from automl.launch.environment import trial_environment
 from automl.measurements.follow import follow
 from automl.measurements.metric_file import MetricFileReader
+from automl.measurements.names import find_name
 from automl.measurements.status_file import StatusReader
 from automl.spec.model import Spec
 from automl.spec.write import write_spec
@@ -27,6 +28,7 @@ from automl.tuning.best_checkpoint import BestCheckpoint, await_checkpoint, find
 from automl.tuning.continuation import earlier_measurements
 from automl.tuning.failures import Failure, classify_launch, read_tail
 from automl.tuning.log_fallback import LogFallback
+from automl.tuning.measuring_command import measure_more
 from automl.tuning.silence import SilenceLimit
 from automl.tuning.stop_request import read_last_epoch
 from automl.tuning.trial_course import TrialCourse
@@ -34,7 +36,7 @@ from automl.tuning.trial_task import TrialTask
 from automl.tuning.verdict import INTERRUPTED, Verdict, failed, judge, stopped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from automl.launch.base import Job, Launcher
@@ -92,7 +94,12 @@ def run_trial(
         verdict = running.watch()
     finally:
         job.kill(grace_s=_NO_GRACE_S)
-    return _result(task, course, verdict, started_s=started_s, exit_status=running.exit_status)
+    result = _result(task, course, verdict, started_s=started_s, exit_status=running.exit_status)
+    # A trial that was asked to stop is still asked to: only an interruption of the study ends its measuring.
+    result = measure_more(
+        task, launcher, result, report=report, must_end=lambda: (stop_requested() or "").startswith(INTERRUPTED)
+    )
+    return replace(result, values=_with_wanted(task, result.values))
 
 
 def conclude_trial(task: TrialTask, reason: str) -> TrialResult:
@@ -259,6 +266,12 @@ def _result(
         parent=task.parent,
         changes=dict(task.changes),
     )
+
+
+def _with_wanted(task: TrialTask, values: Mapping[str, float]) -> dict[str, float]:
+    """Return metrics with those that the study looks at under the names it gives them, where they have others."""
+    found = {name: values[alias] for name in task.wanted if (alias := find_name(values, name)) is not None}
+    return {**values, **found}
 
 
 def _log_of(task: TrialTask) -> Path:

@@ -54,6 +54,9 @@ class TrialTask:
         read_only: Host paths the trainer reads, for launchers that mount.
         environment: Further environment variables, e.g. the rendezvous of a trial over several nodes.
         options: Launcher options, handed on in the request.
+        wanted: Names of the other metrics that the study looks at, as it spells them.
+        evaluate_with: Command that measures more once the training has ended; None for none.
+        evaluate_limit_s: It is ended after so many seconds.
         grace_s: Seconds between SIGTERM and SIGKILL when a healthy trial is stopped.
     """
 
@@ -86,4 +89,7 @@ class TrialTask:
     read_only: tuple[Path, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, str] = field(default_factory=dict)
+    wanted: tuple[str, ...] = ()
+    evaluate_with: str | None = None
+    evaluate_limit_s: float = 600.0
     grace_s: float = 2.0

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from automl.tuning.attempts import Start
 
 
+EVALUATE_LIMIT_S = 600.0
+"""What `--evaluate-with` may take for one trial, unless the option ``evaluate_limit_s`` says otherwise."""
+
+
 def study_tag(plan: StudyPlan, directory: Path) -> str:
     """Return the prefix of the tags of a study's trials; the same after a resume, another for another directory."""
     digest = hashlib.sha256(str(directory).encode()).hexdigest()[:8]
@@ -62,6 +66,9 @@ def build_task(plan: StudyPlan, directory: StudyDirectory, proposal: Proposal, s
         image=action.image or plan.skill.image,
         silence_limit_s=_seconds(plan.options, "silence_limit_s"),
         time_limit_s=_seconds(plan.options, "trial_time_limit_s"),
+        wanted=tuple(metric for metric in plan.wanted_metrics if metric != plan.objective.metric),
+        evaluate_with=plan.evaluate_with,
+        evaluate_limit_s=_seconds(plan.options, "evaluate_limit_s") or EVALUATE_LIMIT_S,
         explosion=plan.options.get("explosion") is not False,
         parent=start.parent,
         earlier=start.earlier,

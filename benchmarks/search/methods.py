@@ -67,6 +67,8 @@ class Ours(Method):
             objectives=objectives,
             first_trials=starts,
             first_origins=(),
+            constraints=(),
+            wanted_metrics=("value",),
         )
         file = Path(self._folder.name) / "journal.log"
         if sampler == "penalised":

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from automl.errors import ConfigurationError
-from automl.opening import check_names, choose_objective, heed_words, open_skill, skill_facts
+from automl.opening import check_names, choose_objective, choose_objectives, heed_words, open_skill, skill_facts
 from automl.study.request import StudyRequest, load_study_request
 from tests.automl.study.examples import SKILL, make_plan
 
@@ -124,3 +124,21 @@ def test_a_limit_for_each_trial_becomes_an_option_of_the_study() -> None:
 
 def test_without_words_nothing_changes() -> None:
     assert heed_words(REQUEST) == (REQUEST, ())
+
+
+def test_several_objectives_each_have_a_direction_and_the_first_leads() -> None:
+    request = dataclasses.replace(REQUEST, objectives=("val/d1:maximize", "latency_ms:min"))
+
+    leading, further = choose_objectives(request, SKILL)
+
+    assert (leading.metric, leading.direction) == ("val/d1", "maximize")
+    assert (further.metric, further.direction) == ("latency_ms", "minimize")
+
+
+def test_every_objective_that_cannot_be_used_is_told_at_once() -> None:
+    request = dataclasses.replace(REQUEST, objectives=("val/d1:max", "unheard_of", "val/d1:min"))
+
+    with pytest.raises(ConfigurationError) as caught:
+        choose_objectives(request, SKILL)
+
+    assert [p.where for p in caught.value.problems] == ["--objective unheard_of", "--objective val/d1:min"]

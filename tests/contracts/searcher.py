@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 import optuna
@@ -11,8 +12,9 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
 from automl.search.factory import make_searcher
+from automl.study.goals import parse_constraints
 from automl.study.trial import TrialState
-from tests.contracts.studies import EMPTY, MIXED, SMALL, ended, plan_of, score
+from tests.contracts.studies import ACCURACY, EMPTY, MIXED, SIZE, SMALL, ended, plan_of, score
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -205,3 +207,23 @@ class SearcherContract:
             k: v for k, v in searcher.history.observations[4].assignment.items() if k in study.trials[4].params
         }
         assert all(math.isfinite(v) for t in study.trials for v in t.intermediate_values.values())
+
+    def test_constraints_and_further_objectives_are_kept_and_survive_a_reopening(self, tmp_path: Path) -> None:
+        plan = replace(
+            plan_of(self.sampler, objectives=(ACCURACY, SIZE)), constraints=parse_constraints(["memory <= 8"])
+        )
+        searcher = make_searcher(plan, tmp_path / "journal.log")
+
+        for number in range(12):
+            proposal = searcher.ask()
+            assert proposal is not None
+            width = float(str(proposal.assignment["width"]))
+            values = {"accuracy": score(proposal.assignment), "size": width, "memory": width / 4}
+            # One trial in five lacks the memory: it is neither good nor pending.
+            searcher.tell(ended(number, values=values if number % 5 != 4 else {"accuracy": 0.99, "size": 1.0}))
+        before = searcher.history
+        searcher.close()
+
+        assert [o.state for o in before.observations].count(TrialState.FAILED) == 2
+        assert {v for o in before.observations for v in o.violations} <= {-4.0, 0.0, 8.0}
+        assert make_searcher(plan, tmp_path / "journal.log").history == before

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from automl.search.gp_sampler import GaussianProcessSampler
-from automl.search.history import History
+from automl.search.history import History, Observation
 from automl.search.quasi_random import RandomSampler, SobolSampler
 from automl.study.trial import TrialState
 from tests.automl.search.playing import PLANE, bowl, number, play
@@ -66,3 +66,37 @@ def test_two_objectives_spread_over_the_front() -> None:
 
     assert sum(-0.1 <= x <= 1.0 for x in late) >= 8
     assert max(late) - min(late) > 0.3
+
+
+def test_it_looks_for_the_best_point_that_keeps_a_constraint() -> None:
+    """The top of the bowl, (0.3, 0.3), is forbidden: x may be at most 0."""
+    history = History()
+    constrained = GaussianProcessSampler(PLANE, 1, SobolSampler(PLANE, 1), constraints=1)
+    for i in range(18):
+        draw = constrained.propose(history, i)
+        assert draw is not None
+        observation = Observation(
+            number=i,
+            assignment=draw.assignment,
+            origin=draw.origin,
+            state=TrialState.COMPLETED,
+            values=bowl(draw.assignment),
+            violations=(number(draw.assignment, "x"),),
+            finished_as=i,
+        )
+        history = history.with_trial(observation)
+
+    kept = [o for o in history.observations if o.violations[0] <= 0]
+    assert max(o.values[0] for o in kept) > -0.1
+    assert sum(o.origin == "gp" for o in kept) >= sum(o.origin == "gp" for o in history.observations) / 2
+
+
+def test_while_nothing_keeps_a_constraint_it_looks_for_where_something_may() -> None:
+    history, _ = play(sampler(), bowl, 8)
+    missed = [replace(o, violations=(number(o.assignment, "y") + 2.0,)) for o in history.observations]
+    constrained = GaussianProcessSampler(PLANE, 1, SobolSampler(PLANE, 1), constraints=1)
+
+    draw = constrained.propose(History(observations=tuple(missed)), 8)
+
+    assert draw is not None
+    assert number(draw.assignment, "y") < -0.6

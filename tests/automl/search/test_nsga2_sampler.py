@@ -23,7 +23,7 @@ def two_goals(assignment: Mapping[str, Scalar]) -> tuple[float, ...]:
 def test_survivors_are_the_first_front_with_its_ends_first() -> None:
     values = np.array([[0.0, 1.0], [0.5, 0.5], [0.45, 0.55], [1.0, 0.0], [0.1, 0.1]])
 
-    kept = survivors(values, 4)
+    kept = survivors(values, np.zeros(len(values)), 4)
 
     assert set(kept[:2]) == {0, 3}
     assert 4 not in kept
@@ -37,3 +37,9 @@ def test_more_of_its_trials_are_on_the_common_front_than_of_random_ones() -> Non
     first = fronts(values) == 0
 
     assert first[:60].sum() > 3 * first[60:].sum()
+
+
+def test_points_that_miss_a_constraint_come_last_however_good_they_are() -> None:
+    values = np.array([[9.0, 9.0], [1.0, 1.0], [8.0, 8.0], [2.0, 0.5]])
+
+    assert survivors(values, np.array([2.0, 0.0, 1.0, 0.0]), 4)[2:] == [2, 0]

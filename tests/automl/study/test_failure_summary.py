@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from automl.study.failure_summary import summarize_failure
+from automl.study.goals import parse_constraints
 from automl.study.trial import FailureKind, TrialResult, TrialState
 
 ROOT = Path("results/demo")
@@ -42,3 +43,14 @@ def test_a_study_that_only_diverged_says_what_to_change() -> None:
 
 def test_a_study_without_trials_names_the_events() -> None:
     assert "events.jsonl" in summarize_failure((), ROOT)
+
+
+def test_trials_that_miss_a_constraint_are_told_by_the_constraint() -> None:
+    trained = [
+        TrialResult(number=n, state=TrialState.COMPLETED, assignment={}, directory="", values={"m": 50.0 + n})
+        for n in range(2)
+    ]
+
+    text = summarize_failure(trained, ROOT, parse_constraints(["m <= 40"]))
+
+    assert text.startswith("all 2 trials ended without a usable value; 2 of them: the constraint m <= 40 is not kept")

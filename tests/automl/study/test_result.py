@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from automl.study.goals import parse_constraints
 from automl.study.model import Direction, Objective
 from automl.study.result import StudyResult
 from automl.study.trial import TrialResult, TrialState
@@ -43,3 +46,40 @@ def test_a_stopped_trial_competes_with_its_best_value() -> None:
 
 def test_without_values_there_is_no_best_trial() -> None:
     assert study(Direction.MAXIMIZE, trial(0, None, TrialState.FAILED)).best is None
+
+
+SMALLER = Objective(metric="size", direction=Direction.MINIMIZE)
+
+
+def measured(number: int, d1: float, size: float | None) -> TrialResult:
+    values = {"val/d1": d1} if size is None else {"val/d1": d1, "size": size}
+    return replace(trial(number, d1), values=values)
+
+
+def test_the_pareto_front_are_the_trials_that_none_beats_everywhere() -> None:
+    trials = (measured(0, 0.9, 9.0), measured(1, 0.8, 2.0), measured(2, 0.7, 5.0), measured(3, 0.95, None))
+    result = replace(study(Direction.MAXIMIZE, *trials), further=(SMALLER,))
+
+    assert [t.number for t in result.pareto] == [0, 1]
+    assert result.best == trials[3]
+
+
+def test_equal_trials_are_both_on_the_front() -> None:
+    result = replace(study(Direction.MAXIMIZE, measured(0, 0.9, 9.0), measured(1, 0.9, 9.0)), further=(SMALLER,))
+
+    assert [t.number for t in result.pareto] == [0, 1]
+
+
+def test_with_one_objective_the_front_is_the_best_trial() -> None:
+    result = study(Direction.MAXIMIZE, trial(0, 0.1), trial(1, 0.2))
+
+    assert result.pareto == (result.best,)
+
+
+def test_a_trial_that_misses_a_constraint_is_never_best() -> None:
+    trials = (measured(0, 0.9, 9.0), measured(1, 0.8, 2.0), measured(2, 0.99, None))
+    result = replace(study(Direction.MAXIMIZE, *trials), constraints=parse_constraints(["size <= 5"]))
+
+    assert result.ranked() == (trials[1],)
+    assert result.pareto == (trials[1],)
+    assert result.unmet(trials[0]) == ("size is 9, not size <= 5",)

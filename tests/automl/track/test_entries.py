@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from automl.study.goals import parse_constraints
+from automl.study.model import Direction, Objective
 from automl.study.result import StudyResult
-from automl.study.trial import Measurement, Proposal, TrialState
+from automl.study.trial import Measurement, Proposal, TrialResult, TrialState
 from automl.track.entries import (
     STUDY_RUN,
     action_entries,
@@ -99,3 +101,25 @@ def test_tags_are_cut_to_what_mlflow_takes() -> None:
     cut = tags({"x" * 300: "y" * 9000})
 
     assert [(len(name), len(value)) for name, value in cut.items()] == [(250, 8000)]
+
+
+def test_the_front_and_the_missed_constraints_are_tags() -> None:
+    size = Objective(metric="size", direction=Direction.MINIMIZE)
+    trials = tuple(
+        TrialResult(
+            number=n,
+            state=TrialState.COMPLETED,
+            assignment={},
+            directory="",
+            values={OBJECTIVE.metric: 0.5, "size": float(n)},
+        )
+        for n in range(3)
+    )
+    limits = parse_constraints(["size >= 1"])
+
+    entries = study_end_entries(StudyResult(objective=OBJECTIVE, trials=trials, further=(size,), constraints=limits), 0)
+
+    told = {entry.run: entry.data["values"] for entry in entries if entry.kind is EntryKind.TAGS}
+    assert told["0001"] == {"automl.pareto": "true"}
+    assert told["0000"] == {"automl.unmet": "size is 0, not size >= 1"}
+    assert told[STUDY_RUN]["automl.pareto"] == "1"

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from automl.study.directory import StudyDirectory
+from automl.study.goals import parse_constraints
+from automl.study.model import Direction, Objective
 from automl.study.trial import TrialResult, TrialState
-from automl.tuning.retention import retire_checkpoints
+from automl.tuning.retention import retire_checkpoints, winners
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,3 +96,15 @@ def test_a_file_that_cannot_be_deleted_is_left(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr("pathlib.Path.unlink", refuse)
 
     assert retire_checkpoints(study, [result], ARCH, kept=set()).files == ()
+
+
+def test_a_trial_that_misses_a_constraint_does_not_keep_its_checkpoint_from_the_one_that_can_win() -> None:
+    objective = Objective(metric="val/d1", direction=Direction.MAXIMIZE)
+    trials = [
+        TrialResult(
+            number=n, state=TrialState.COMPLETED, assignment={}, directory="", values={"val/d1": d1, "memory_gib": gib}
+        )
+        for n, (d1, gib) in enumerate([(0.5, 30.0), (0.9, 50.0), (0.7, 40.0)])
+    ]
+
+    assert winners(trials, [objective], parse_constraints(["memory_gib <= 40"])) == {2}
