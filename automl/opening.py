@@ -17,6 +17,7 @@ from automl.space.build import SpaceRequest, build_space
 from automl.space.candidates import suggest_candidates
 from automl.space.parameters import SearchSpace
 from automl.spec.build import build_spec, expand_shorthands
+from automl.spec.data import has_place
 from automl.spec.overrides import flatten
 from automl.spec.train_schema import SchemaStatus, read_train_schema
 from automl.spec.validate import check_skill, check_spec
@@ -26,6 +27,8 @@ from automl.study.model import Direction, Objective
 from automl.study.wording import fits_gpus, read_request
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from automl.skill.model import Skill
     from automl.spec.model import Spec
     from automl.spec.train_schema import TrainSchema
@@ -33,7 +36,7 @@ if TYPE_CHECKING:
     from automl.study.model import StudyPlan
     from automl.study.request import StudyRequest
 
-TRAIN = "train"
+TRAIN, EVALUATE, TEST = "train", "evaluate", "test"
 # An empty space is explained by its first parameters; `automl space` lists all of them.
 _SHOWN = 3
 _OPTIONS = {
@@ -129,7 +132,8 @@ def open_skill(request: StudyRequest) -> Opened:
     skill = load_skill(request.skill)
     schema, status = _open_schema(skill)
     template = Path(request.spec) if request.spec else None
-    spec = build_spec(skill, TRAIN, data=request.data, overrides=request.overrides, schema=schema, template=template)
+    data = _training_data(skill, request.data)
+    spec = build_spec(skill, TRAIN, data=data, overrides=request.overrides, schema=schema, template=template)
     space = SearchSpace(parameters=(), fixed={})
     candidates: tuple[str, ...] = ()
     if schema is not None and request.policy != "off":
@@ -150,6 +154,12 @@ def open_skill(request: StudyRequest) -> Opened:
         candidates=candidates,
         has_user_spec=template is not None,
     )
+
+
+def _training_data(skill: Skill, data: Mapping[str, str]) -> dict[str, str]:
+    """Leave out test data that only the evaluation has an input for; they are kept for the end of the study."""
+    is_later = not has_place(skill, TRAIN, TEST) and has_place(skill, EVALUATE, TEST)
+    return {split: path for split, path in data.items() if split != TEST or not is_later}
 
 
 def skill_facts(opened: Opened) -> SkillFacts:

@@ -11,7 +11,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from automl.errors import StudyFailedError
-from automl.opening import check_names, choose_objectives, heed_words, open_skill, skill_facts, stopping_rule
+from automl.opening import TEST, check_names, choose_objectives, heed_words, open_skill, skill_facts, stopping_rule
 from automl.policy import Route, decide
 from automl.preflight.doctor import require_ready
 from automl.preflight.inputs import check_inputs, prepare_data, with_prepared_paths
@@ -28,9 +28,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from automl.handoff.evaluation import Evaluator
     from automl.study.model import StudyPlan
     from automl.study.request import StudyRequest
+    from automl.study.result import StudyResult
     from automl.track.base import Tracker
+    from automl.track.mlflow_tracker import MlflowTracker
 
 
 def make_plan(request: StudyRequest, place: RunPlace) -> StudyPlan:
@@ -121,7 +124,7 @@ def run_in(
         StudyFailedError: no trial has a usable value, or three in a row failed for the same reason.
         InterruptedStudyError: a signal ended the study.
     """
-    from automl.handoff.after_study import hand_over  # noqa: PLC0415 - heavy doors are opened when a study starts
+    from automl.handoff.evaluation import local_evaluator  # noqa: PLC0415 - opened when a study starts
     from automl.search.factory import make_searcher  # noqa: PLC0415 - optuna
     from automl.track.file_tracker import FileTracker  # noqa: PLC0415 - opened when a study starts
     from automl.track.mlflow_tracker import MlflowTracker  # noqa: PLC0415 - opened when a study starts
@@ -137,18 +140,33 @@ def run_in(
     mlflow = MlflowTracker(uri, plan.name, directory.root / "spool")
     trackers = (FileTracker(directory), mlflow, *extra_trackers)
     location = StudyLocation(directory=directory.root, tracking_uri=uri, ray_address=place.ray_address)
+    test = with_prepared_paths(request, place.results).data.get(TEST)
+    evaluator = local_evaluator(directory.root, plan.skill, test)
     try:
+        evaluator.baseline()
         result = execute_study(plan, location, searcher=searcher, rule=stopping_rule(plan), trackers=trackers)
-        if result.best is None:
-            summary = summarize_failure(result.trials, directory.root, plan.constraints)
-            raise StudyFailedError(result.failure or summary)
-        hand_over(directory.root, mlflow)
-        if result.failure is not None:
-            raise StudyFailedError(result.failure)
+        _conclude(result, plan, evaluator, mlflow)
     finally:
+        evaluator.launcher.close()
         searcher.close()
         for tracker in trackers:
             tracker.close()
         with recorded(directory.root):
             write_json(directory.root / "record.json", mlflow.describe())
     return directory.root
+
+
+def _conclude(result: StudyResult, plan: StudyPlan, evaluator: Evaluator, tracker: MlflowTracker) -> None:
+    """Hand the best checkpoint over.
+
+    Raises:
+        StudyFailedError: no trial has a usable value, or too many failed.
+    """
+    from automl.handoff.after_study import hand_over  # noqa: PLC0415 - heavy doors are opened when a study starts
+
+    if result.best is None:
+        summary = summarize_failure(result.trials, evaluator.root, plan.constraints)
+        raise StudyFailedError(result.failure or summary)
+    hand_over(evaluator.root, tracker, evaluator)
+    if result.failure is not None:
+        raise StudyFailedError(result.failure)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,23 +54,16 @@ commands = {name: _make(name) for name in _ACTIONS}
 
 
 def _run(root: Path, action: str, options: dict[str, Any]) -> ActionResult:
-    from automl.handoff.action_spec import ActionOptions  # noqa: PLC0415 - opened when the command is called
+    from automl.handoff.action_spec import options_here  # noqa: PLC0415 - opened when the command is called
     from automl.handoff.recorded import run_recorded  # noqa: PLC0415 - opened when the command is called
     from automl.launch.local import LocalLauncher  # noqa: PLC0415 - opened when the command is called
-    from automl.study.machine import detect_machine  # noqa: PLC0415 - asks the driver
 
     problems: list[Problem] = []
     data, settings = split_pairs(options["data"], options["settings"], problems)
     if problems:
         raise ConfigurationError.from_problems(problems, subject="the command line")
-    machine = detect_machine()
-    chosen = ActionOptions(
-        trial=options["trial"],
-        epoch=options["epoch"],
-        data=data,
-        overrides=settings,
-        gpus=tuple(str(gpu.index) for gpu in machine.gpus[:1]),
-        threads=machine.cpus,
+    chosen = dataclasses.replace(
+        options_here(), trial=options["trial"], epoch=options["epoch"], data=data, overrides=settings
     )
     launcher = LocalLauncher()
     try:

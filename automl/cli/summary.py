@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from automl.cli import render
+from automl.study.document import read_evaluations
 from automl.study.model import Direction
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from automl.study.result import StudyResult
@@ -43,11 +45,32 @@ def _best_rows(result: StudyResult, directory: Path) -> list[tuple[str, object]]
     constant = best.values.get(f"{metric}_constant")
     if constant is not None:
         rows.append(("against a constant", _against(constant, value, result.objective.direction)))
+    rows += _evaluation_rows(read_evaluations(directory), result.objective.direction)
     if best.assignment:
         rows.append(("values", render.format_assignment(best.assignment)))
     if best.checkpoint:
         rows.append(("checkpoint", directory / best.checkpoint))
     return rows
+
+
+def _evaluation_rows(
+    evaluations: Mapping[str, Mapping[str, Any]], direction: Direction
+) -> Iterator[tuple[str, object]]:
+    """Yield what was evaluated by itself; what could not be, only where it failed."""
+    for role, found in evaluations.items():
+        name = {"champion": "evaluated again", "champion_test": "on the test data"}.get(role, role.replace("_", ", "))
+        value = found["value"]
+        if value is None:
+            if found["status"] == "failed":
+                yield name, f"failed: {found['reason']}"
+            continue
+        told = [f"{value:.4f}"]
+        if found["is_reproduced"] is not None:
+            told.append("reproduced" if found["is_reproduced"] else "not what the trial reported")
+        yield name, ", ".join(told)
+        if "baseline" in found["deltas"]:
+            where = " on the test data" if role.endswith("_test") else ""
+            yield f"against the baseline{where}", _against(found["deltas"]["baseline"]["reference"], value, direction)
 
 
 def _against(reference: float | None, value: float, direction: Direction) -> str:

@@ -12,6 +12,7 @@ from automl.spec.build import build_spec
 from automl.spec.complete import ActionRun, complete_spec
 from automl.spec.overrides import flatten
 from automl.spec.write import write_spec
+from automl.study.machine import detect_machine
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,16 +32,26 @@ class ActionOptions:
         epoch: Zero-based epoch of the trial; None for its best one.
         data: Split -> path, e.g. ``test`` for evaluate.
         overrides: Parameter path -> value.
+        checkpoint: A file from outside the study in place of a trial's.
         gpus: Devices, as CUDA_VISIBLE_DEVICES entries; empty for none.
         threads: CPU threads.
+        time_limit_s: It is ended, and has failed, after so long; None for no limit.
     """
 
     trial: int | None = None
     epoch: int | None = None
     data: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     overrides: Mapping[str, JsonValue] = field(default_factory=lambda: MappingProxyType({}))
+    checkpoint: Path | None = None
     gpus: tuple[str, ...] = ()
     threads: int = 1
+    time_limit_s: float | None = None
+
+
+def options_here() -> ActionOptions:
+    """Return options for this machine: its first GPU, if it has one, and all its CPUs."""
+    machine = detect_machine()
+    return ActionOptions(gpus=tuple(str(gpu.index) for gpu in machine.gpus[:1]), threads=machine.cpus)
 
 
 def action_spec(

@@ -6,6 +6,7 @@ The action gets the exact file, the shape and normalisation of its training, and
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from automl.errors import ConfigurationError, LaunchError
 from automl.handoff.action_spec import ActionOptions, action_spec
-from automl.handoff.checkpoint_choice import choose_checkpoint
+from automl.handoff.checkpoint_choice import ChosenCheckpoint, choose_checkpoint
 from automl.launch.base import LaunchRequest
 from automl.launch.command import build_command
 from automl.launch.environment import trial_environment
@@ -33,9 +34,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from automl.handoff.checkpoint_choice import ChosenCheckpoint
     from automl.launch.base import Job, Launcher
     from automl.skill.model import SkillAction
+
+RESULT_FILE = "result.json"
 
 _POLL_S = 0.1
 _GRACE_S = 5.0
@@ -83,9 +85,9 @@ class ActionResult:
         action: The action.
         status: See `ActionStatus`.
         reason: For unavailable and failed, in words.
-        trial: The trial whose checkpoint was used; None if none was found.
+        trial: The trial whose checkpoint was used; None if none was found, or for a file from outside the study.
         epoch: Its epoch.
-        checkpoint: Relative to the study directory.
+        checkpoint: Relative to the study directory; absolute for a file from outside.
         values: Metric name -> value, finite.
         files: What it wrote, relative to the study directory, without spec, log and status.
         elapsed_s: Seconds it took.
@@ -130,7 +132,7 @@ def run_action(root: Path, action: str, launcher: Launcher, options: ActionOptio
         listed = ", ".join(skill.actions)
         return _unavailable(key, action, f"the skill {skill.name} has no action {action}; it has {listed}")
     try:
-        chosen = choose_checkpoint(root, skill.network_arch, trial=options.trial, epoch=options.epoch)
+        chosen = _choose(root, skill.network_arch, options)
     except ConfigurationError as error:
         return _unavailable(key, action, _words(error))
     spec = action_spec(Spec(values=plan["spec"]), skill, action, chosen, root / "actions" / key, options)
@@ -148,7 +150,7 @@ def run_action(root: Path, action: str, launcher: Launcher, options: ActionOptio
         options=options,
     )
     result = _run(prepared, launcher)
-    write_json(prepared.directory / "result.json", result_document(result))
+    write_json(prepared.directory / RESULT_FILE, result_document(result))
     return result
 
 
@@ -174,7 +176,7 @@ def _run(prepared: _Prepared, launcher: Launcher) -> ActionResult:
         reason=reason,
         trial=prepared.chosen.trial,
         epoch=prepared.chosen.epoch,
-        checkpoint=str(prepared.chosen.path.relative_to(root)),
+        checkpoint=_relative(prepared.chosen.path, root),
         values=values,
         files=tuple(str(file.relative_to(root)) for file in _products(prepared.directory, prepared.log)),
         elapsed_s=time.monotonic() - started_s,
@@ -185,12 +187,18 @@ def _run(prepared: _Prepared, launcher: Launcher) -> ActionResult:
 def _follow(job: Job, prepared: _Prepared) -> tuple[ActionStatus, str, dict[str, float]]:
     values: dict[str, float] = {}
     message = ""
+    limit_s = prepared.options.time_limit_s
+    deadline_s = time.monotonic() + (math.inf if limit_s is None else limit_s)
+    status = StatusReader(prepared.directory)
     try:
-        for measurement in follow(job, StatusReader(prepared.directory), poll_s=_POLL_S):
+        for measurement in follow(job, status, poll_s=_POLL_S, until=lambda: time.monotonic() > deadline_s):
             values |= measurement.values
             message = measurement.message if measurement.is_failure else message
+        is_late = job.poll() is None
     finally:
         job.kill(grace_s=_GRACE_S)
+    if is_late:
+        return ActionStatus.FAILED, f"it was ended after its limit of {limit_s:g} s", values
     exit_status = job.poll() or 0
     if exit_status:
         return ActionStatus.FAILED, classify(exit_status, read_tail(prepared.log), message).cause, values
@@ -216,7 +224,7 @@ def _request(prepared: _Prepared) -> LaunchRequest:
 
 def _products(directory: Path, log: Path) -> Iterator[Path]:
     for file in sorted(directory.rglob("*")):
-        is_ours = file == log or file.name in {"status.json", "experiment.yaml", "carried.yaml", "result.json"}
+        is_ours = file == log or file.name in {"status.json", "experiment.yaml", "carried.yaml", RESULT_FILE}
         if file.is_file() and not is_ours and file.parent / file.stem != directory / "spec":
             yield file
 
@@ -224,6 +232,16 @@ def _products(directory: Path, log: Path) -> Iterator[Path]:
 def _next_key(root: Path, action: str) -> str:
     taken = {folder.name for folder in (root / "actions").glob(f"{action}-*")}
     return next(f"{action}-{number}" for number in range(1, len(taken) + 2) if f"{action}-{number}" not in taken)
+
+
+def _choose(root: Path, network_arch: str, options: ActionOptions) -> ChosenCheckpoint:
+    if options.checkpoint is not None:
+        return ChosenCheckpoint(path=options.checkpoint, trial=None, epoch=None, assignment={})
+    return choose_checkpoint(root, network_arch, trial=options.trial, epoch=options.epoch)
+
+
+def _relative(path: Path, root: Path) -> str:
+    return str(path.relative_to(root) if path.is_relative_to(root) else path)
 
 
 def _unavailable(key: str, action: str, reason: str) -> ActionResult:

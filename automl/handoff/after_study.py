@@ -1,4 +1,4 @@
-"""When a study has ended: crown the champion, register it, write the report. Nothing here loses a study."""
+"""When a study has ended: crown, evaluate and register the champion, write the report. Nothing here loses a study."""
 
 from __future__ import annotations
 
@@ -9,24 +9,26 @@ from automl.errors import StudyFailedError
 from automl.handoff.champion import BEST_FILE, BEST_SPEC, crown_champion, model_version
 from automl.report.page import REPORT_FILE, write_report
 from automl.study.directory import StudyDirectory
-from automl.study.document import read_plan
+from automl.study.document import EVALUATIONS_FILE, read_evaluations, read_plan
 from automl.track.entries import STUDY_RUN
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from automl.handoff.champion import Champion
+    from automl.handoff.evaluation import Evaluator
     from automl.track.mlflow_tracker import MlflowTracker
 
 logger = logging.getLogger(__name__)
 
 
-def hand_over(root: Path, tracker: MlflowTracker) -> Champion | None:
-    """Keep and register the best checkpoint of a study that has ended, and write its report.
+def hand_over(root: Path, tracker: MlflowTracker, evaluator: Evaluator) -> Champion | None:
+    """Keep, evaluate and register the best checkpoint of a study that has ended, and write its report.
 
     Args:
         root: The study directory.
         tracker: The study's MLflow record, still open.
+        evaluator: Evaluates the champion.
 
     Returns:
         The champion; None, with a warning, if the best trial left no checkpoint that can be trusted.
@@ -34,7 +36,7 @@ def hand_over(root: Path, tracker: MlflowTracker) -> Champion | None:
     Raises:
         ConfigurationError: the folder is no study directory.
     """
-    champion = _crowned(root, tracker)
+    champion = _crowned(root, tracker, evaluator)
     try:
         write_report(root)
     except OSError as error:
@@ -44,13 +46,15 @@ def hand_over(root: Path, tracker: MlflowTracker) -> Champion | None:
     return champion
 
 
-def _crowned(root: Path, tracker: MlflowTracker) -> Champion | None:
+def _crowned(root: Path, tracker: MlflowTracker, evaluator: Evaluator) -> Champion | None:
     try:
         champion = crown_champion(root)
     except StudyFailedError as error:
         logger.warning("no checkpoint is handed over: %s", error)
         return None
-    tracker.register_model(model_version(champion, read_plan(StudyDirectory(root))))
-    for name in (BEST_SPEC, BEST_FILE):
+    evaluator.champion()
+    evaluator.record(tracker)
+    tracker.register_model(model_version(champion, read_plan(StudyDirectory(root)), read_evaluations(root)))
+    for name in (BEST_SPEC, BEST_FILE, EVALUATIONS_FILE):
         tracker.attach(STUDY_RUN, name)
     return champion

@@ -96,6 +96,12 @@ def check_overrides_fit(training: Spec, overrides: Mapping[str, JsonValue], skil
         raise ConfigurationError.from_problems(problems, subject="the overrides")
 
 
+def has_test_data(training: Spec) -> bool:
+    """Tell whether a training spec names data of a test split, which its evaluation then takes."""
+    named = ((_SPLITS.fullmatch(path), value) for path, value in iterate_leaves(training.values))
+    return any(match and match["key"].startswith("data_sources") and not _is_blank(value) for match, value in named)
+
+
 def _trained_with(training: Spec, path: str, renamed: Mapping[str, JsonValue]) -> list[JsonValue]:
     """Return the value of the training for a key of an action, in a list; none where the training does not know it."""
     if path in renamed:

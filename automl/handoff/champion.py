@@ -138,12 +138,15 @@ def read_champion(root: Path) -> Champion:
     return champion
 
 
-def model_version(champion: Champion, plan: Mapping[str, Any]) -> ModelVersionRequest:
+def model_version(
+    champion: Champion, plan: Mapping[str, Any], evaluations: Mapping[str, Mapping[str, Any]]
+) -> ModelVersionRequest:
     """Return what is registered for a champion.
 
     Args:
         champion: The champion.
         plan: The study's `plan.json`.
+        evaluations: `evaluations.json`: role -> evaluation; values of the champion become tags.
     """
     facts = {
         "automl.trial": champion.trial,
@@ -158,12 +161,14 @@ def model_version(champion: Champion, plan: Mapping[str, Any]) -> ModelVersionRe
     tags = {name: str(value) for name, value in facts.items()}
     tags |= {f"automl.parameter.{path}": str(value) for path, value in champion.assignment.items()}
     suffix = Path(champion.checkpoint).suffix
+    values = {role: found["value"] for role, found in evaluations.items() if found["value"] is not None}
     return ModelVersionRequest(
         name=plan["name"],
         files={f"checkpoint{suffix}": champion.checkpoint, "spec.yaml": BEST_SPEC, "best.json": BEST_FILE},
         tags=tags,
         network_arch=plan["skill"]["network_arch"],
         metadata={"metric": champion.metric_name, "sha256": champion.sha256},
+        later_tags={f"automl.evaluated.{role}": str(value) for role, value in values.items()},
     )
 
 

@@ -22,14 +22,14 @@ class ChosenCheckpoint:
     """A checkpoint and where it comes from.
 
     Attributes:
-        path: File or folder, below the study directory.
-        trial: Number of the trial.
+        path: File or folder.
+        trial: Number of the trial; None for a file from outside the study.
         epoch: Zero-based epoch; None where the trainer does not number them.
         assignment: The trial's values.
     """
 
     path: Path
-    trial: int
+    trial: int | None
     epoch: int | None
     assignment: Mapping[str, Scalar]
 

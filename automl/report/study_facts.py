@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from automl.report.focus import window
 from automl.study.directory import StudyDirectory
-from automl.study.document import read_study
+from automl.study.document import read_evaluations, read_study
 from automl.track.file_tracker import read_events
 
 if TYPE_CHECKING:
@@ -77,7 +76,7 @@ class StudyFacts:
         parameters: What was searched, in the order of the space.
         intervals: When what ran, in order of starts.
         jobs: Trials that could run at once.
-        evaluation: `final_evaluation.json`: the champion evaluated again by itself; empty if it was not.
+        evaluations: `evaluations.json`: role -> what baseline and champion scored, evaluated by themselves.
     """
 
     root: Path
@@ -86,7 +85,7 @@ class StudyFacts:
     parameters: tuple[SearchedParameter, ...]
     intervals: tuple[Interval, ...]
     jobs: int
-    evaluation: Mapping[str, Any]
+    evaluations: Mapping[str, Mapping[str, Any]]
 
     @property
     def metric(self) -> str:
@@ -139,7 +138,7 @@ def read_facts(root: Path) -> StudyFacts:
         parameters=parameters,
         intervals=_intervals(events),
         jobs=int(plan["resources"]["jobs"]),
-        evaluation=_evaluation(root),
+        evaluations=read_evaluations(root),
     )
 
 
@@ -150,14 +149,6 @@ def _label(path: str, paths: list[str]) -> str:
         if sum(other == label or other.endswith(f".{label}") for other in paths) == 1:
             return label
     return path
-
-
-def _evaluation(root: Path) -> dict[str, Any]:
-    try:
-        document: dict[str, Any] = json.loads((root / "final_evaluation.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return document
 
 
 def _intervals(events: list[dict[str, Any]]) -> tuple[Interval, ...]:

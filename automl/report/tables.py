@@ -5,18 +5,24 @@ from __future__ import annotations
 import html
 import re
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from automl.study.duration import format_duration
 from automl.study.trial import TrialState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from automl.report.study_facts import StudyFacts
     from automl.study.trial import TrialResult
 
 _MAX_ROWS = 30
+_ROLES = {
+    "baseline": "baseline: the starting checkpoint",
+    "baseline_test": "baseline on the test data",
+    "champion": "best checkpoint, evaluated again",
+    "champion_test": "best checkpoint on the test data",
+}
 
 
 def escape(value: object) -> str:
@@ -63,8 +69,7 @@ def summary(facts: StudyFacts) -> str:
         rows.append(["trial 0: the template's own values", None, _state_of_first(facts)])
     if facts.constant is not None:
         rows.append(["a constant prediction", facts.constant, _compared(facts, value, facts.constant)])
-    if facts.evaluation:
-        rows.append(["the champion, evaluated again by itself", facts.evaluation.get("value"), _reproduced(facts)])
+    rows += [[_ROLES.get(role, role), found["value"], _told(role, found)] for role, found in facts.evaluations.items()]
     return table(["", facts.metric, "the best trial is"], rows, best_row=0)
 
 
@@ -132,15 +137,17 @@ def _compared(facts: StudyFacts, value: float, other: float) -> str:
     return f"{word} by {abs(value - other):.4g}{share}" if value != other else word
 
 
-def _reproduced(facts: StudyFacts) -> str:
-    match facts.evaluation.get("is_reproduced"):
-        case True:
-            return "reproduced"
-        case False:
-            return f"not reproduced: differs by {facts.evaluation.get('difference'):+.4g}"
-        case _:
-            reason = facts.evaluation.get("reason") or "on other data"
-            return f"{facts.evaluation.get('status', 'unavailable')}: {reason}"
+def _told(role: str, found: Mapping[str, Any]) -> str:
+    """Return what an evaluation says of the best trial: compared with a baseline, or measured again."""
+    if found["value"] is None:
+        return f"{found['status']}: {found['reason']}"
+    told = {True: ["reproduced"], False: ["not reproduced"]}.get(found["is_reproduced"], [])
+    for against, delta in found["deltas"].items():
+        if found["is_reproduced"] is not True or against != "trial":
+            word = "better" if delta["is_better"] else "worse" if delta["difference"] else "not better"
+            told.append(f"{word} than the {against} by {abs(delta['difference']):.4g}")
+    data = "" if found["data"] == "validation" else f"on {found['data']}"
+    return ", ".join([*told, *([data] if data else [])]) or ("the starting checkpoint" if "baseline" in role else "")
 
 
 def _state_of_first(facts: StudyFacts) -> str:

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from automl.spec.layers import lay_over
-from automl.spec.special import WordKind, created_name, word_kind
+from automl.spec.special import PRETRAINED_KINDS, WordKind, created_name, word_kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,7 +61,7 @@ def complete_spec(spec: Spec, skill: Skill, action: str, run: ActionRun) -> Spec
         if (kind := word_kind(value)) is not WordKind.LITERAL
     }
     filled: dict[str, JsonValue] = {}
-    pretrained_key = _pretrained_key([path for path, (_, kind) in words.items() if _takes_pretrained(kind)])
+    pretrained_key = _pretrained_key([path for path, (_, kind) in words.items() if kind in PRETRAINED_KINDS])
     for path, (value, kind) in words.items():
         is_users = spec.origins.get(path) in {"override", "data"}
         resolved = _resolve(path, value, run, skill, takes_pretrained=path == pretrained_key)
@@ -90,15 +90,6 @@ def _resolve(path: str, word: JsonValue, run: ActionRun, skill: Skill, *, takes_
         WordKind.DOWNLOAD: pretrained or _downloaded(word),
     }
     return values.get(word_kind(word))
-
-
-def _takes_pretrained(kind: WordKind) -> bool:
-    return kind in {
-        WordKind.PRETRAINED_UNLESS_RESUMED,
-        WordKind.PRETRAINED,
-        WordKind.PARENT_OR_PRETRAINED,
-        WordKind.DOWNLOAD,
-    }
 
 
 def _pretrained_key(paths: list[str]) -> str | None:

@@ -63,6 +63,14 @@ def map_data(skill: Skill, action: SkillAction, spec: Spec, data: Mapping[str, s
     return {**mapped, **direct}
 
 
+def has_place(skill: Skill, action: str, split: str) -> bool:
+    """Tell whether an action of a skill has an input for a split."""
+    declared = skill.actions.get(action)
+    if declared is None:
+        return False
+    return any(True for _ in _from_rules(skill, declared, split, Path())) or any(_from_slots(declared, split, Path()))
+
+
 def _from_rules(skill: Skill, action: SkillAction, split: str, root: Path) -> Iterator[tuple[str, JsonValue]]:
     for key, rule in action.data_sources.items():
         if not isinstance(rule, dict) or rule.get("source") not in _SPLITS[split]:

@@ -30,6 +30,16 @@ class WordKind(StrEnum):
     LITERAL = "literal"
 
 
+PRETRAINED_KINDS = frozenset(
+    {
+        WordKind.PRETRAINED_UNLESS_RESUMED,
+        WordKind.PRETRAINED,
+        WordKind.PARENT_OR_PRETRAINED,
+        WordKind.DOWNLOAD,
+    }
+)
+"""Kinds that take weights to start from."""
+
 _WORDS = {kind.value: kind for kind in WordKind if kind not in {WordKind.CREATE, WordKind.DOWNLOAD, WordKind.LITERAL}}
 _SUFFIXES = {"onnx": ".onnx", "engine": ".engine", "cal": ".bin", "pth": ".pth", "plot": ".png", "result": ".json"}
 

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from automl.study.trial import TrialResult
 
+EVALUATIONS_FILE = "evaluations.json"
+"""What the starting checkpoint and the best one scored, evaluated by themselves."""
+
 
 def read_plan(directory: StudyDirectory) -> dict[str, Any]:
     """Read `plan.json`.
@@ -81,7 +84,22 @@ def study_document(root: Path) -> dict[str, Any]:
         **_goals_document(plan, result),
         "trials": [_trial_document(trial) | _feasibility(result, trial) for trial in result.trials],
         "mlflow": plan["mlflow"] | _record(root),
+        "evaluations": read_evaluations(root),
     }
+
+
+def read_evaluations(root: Path) -> dict[str, dict[str, Any]]:
+    """Read `evaluations.json`: role -> evaluation; empty if there is none.
+
+    Roles are ``baseline``, ``champion`` and, on the user's test data, ``baseline_test`` and ``champion_test``.
+    An evaluation has ``status`` (measured, unavailable, failed), ``reason``, ``metric``, ``direction``, ``data``,
+    ``value``, ``deltas`` (``trial``, ``baseline`` -> reference, difference, is_better) and ``is_reproduced``.
+    """
+    try:
+        document: dict[str, dict[str, Any]] = json.loads((root / EVALUATIONS_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return document
 
 
 def _best_document(best: TrialResult | None) -> dict[str, Any] | None:

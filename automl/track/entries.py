@@ -217,7 +217,10 @@ def _verdicts(result: StudyResult) -> list[Entry]:
 
 
 def action_entries(key: str, result: Mapping[str, Any], artifacts: Iterable[str], time_ms: int) -> list[Entry]:
-    """Return the entries of an action after the study: evaluate, export, ...; a run of its own beside the trials.
+    """Return the entries of an action on a checkpoint: evaluate, export, ...; a run of its own.
+
+    It lies under the run of the trial whose checkpoint it used, the starting checkpoint's under trial 0: the children
+    of the study's run are its trials and nothing else.
 
     Args:
         key: The action's key: ``evaluate-1``.
@@ -227,9 +230,14 @@ def action_entries(key: str, result: Mapping[str, Any], artifacts: Iterable[str]
     """
     kept = ("action", "status", "reason", "trial", "epoch", "checkpoint", "directory")
     facts = {f"automl.{name}": "" if result[name] is None else result[name] for name in kept}
-    name = f"{result['action']} of trial {result['trial']}" if result["trial"] is not None else str(result["action"])
+    name = (
+        f"{result['action']} of trial {result['trial']}"
+        if result["trial"] is not None
+        else f"{result['action']} of the start"
+    )
     start_ms = time_ms - int(result["elapsed_s"] * 1000)
-    run = {"name": name, "parent": STUDY_RUN, "start_ms": start_ms, "tags": tags({"automl.kind": "action", **facts})}
+    parent = trial_run(result["trial"] or 0)
+    run = {"name": name, "parent": parent, "start_ms": start_ms, "tags": tags({"automl.kind": "action", **facts})}
     entries = [Entry(EntryKind.RUN, key, run)]
     if result["values"]:
         values = {encode_name(metric)[:MAX_NAME_LENGTH]: value for metric, value in result["values"].items()}
@@ -238,6 +246,25 @@ def action_entries(key: str, result: Mapping[str, Any], artifacts: Iterable[str]
     entries += [Entry(EntryKind.ARTIFACT, key, {"path": path, "folder": ""}) for path in artifacts]
     status = "FAILED" if result["status"] in {"failed", "unavailable"} else "FINISHED"
     return [*entries, Entry(EntryKind.END, key, {"status": status, "end_ms": time_ms})]
+
+
+def evaluation_entries(evaluations: Mapping[str, Mapping[str, Any]], time_ms: int) -> list[Entry]:
+    """Return the entries of what baseline and champion scored, by role: metrics and tags of the study.
+
+    Args:
+        evaluations: `evaluations.json`.
+        time_ms: Now, in Unix milliseconds.
+    """
+    found = {role: evaluation["value"] for role, evaluation in evaluations.items() if evaluation["value"] is not None}
+    words = {
+        f"automl.evaluation.{role}": f"{evaluation['status']}: {evaluation['reason'] or evaluation['value']}"
+        for role, evaluation in evaluations.items()
+    }
+    entries = [Entry(EntryKind.TAGS, STUDY_RUN, {"values": tags(words)})] if words else []
+    if found:
+        values = {f"automl.evaluated.{role}": value for role, value in found.items()}
+        entries.append(Entry(EntryKind.METRICS, STUDY_RUN, {"values": values, "step": 0, "time_ms": time_ms}))
+    return entries
 
 
 def tags(facts: Mapping[str, Any]) -> dict[str, str]:

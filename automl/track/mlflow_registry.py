@@ -43,6 +43,8 @@ def register(client: MlflowClient, run_id: str, request: dict[str, Any], root: P
     if version is None:
         source = _log_model(client, run_id, request, root)
         version = str(client.create_model_version(name, source, run_id, tags=tags, await_creation_for=0).version)
+    for key, value in request.get("later_tags", {}).items():
+        client.set_model_version_tag(name, version, key, value)
     client.set_registered_model_alias(name, CHAMPION, version)
     client.set_tag(run_id, "automl.model", f"models:/{name}/{version}")
 

@@ -21,6 +21,7 @@ from automl.track.base import Tracker
 from automl.track.entries import (
     STUDY_RUN,
     action_entries,
+    evaluation_entries,
     incumbent_entry,
     measurement_entries,
     study_end_entries,
@@ -111,20 +112,32 @@ class MlflowTracker(Tracker):
             "tags": dict(request.tags),
             "network_arch": request.network_arch,
             "metadata": dict(request.metadata),
+            "later_tags": dict(request.later_tags),
         }
         self._append([Entry(EntryKind.MODEL, STUDY_RUN, data)], is_durable=True)
 
     def action_ended(self, key: str, result: Mapping[str, Any]) -> None:
-        """Record an action after the study, with its log and the small files that it wrote.
+        """Record an action on a checkpoint, with its log and the small files that it wrote; once, however often told.
 
         Args:
             key: The action's key: ``evaluate-1``.
             result: Its ``result.json``.
         """
+        if self._spool.has_run(key):
+            return
         log = f"{result['directory']}/{result['action']}.log"
         small = [path for path in result["files"] if _is_small(self._root / path)]
         files = [path for path in (log, *small[:_MAX_PANELS]) if (self._root / path).is_file()]
         self._append(action_entries(key, result, files, _now_ms()), is_durable=True)
+
+    def evaluated(self, evaluations: Mapping[str, Mapping[str, Any]]) -> None:
+        """Record what baseline and champion scored, as metrics and tags of the study.
+
+        Args:
+            evaluations: `evaluations.json`: role -> evaluation.
+        """
+        entries = evaluation_entries(evaluations, _now_ms())
+        self._append([entry for entry in entries if self._is_new(entry)], is_durable=True)
 
     def attach(self, run: str, path: str, *, folder: str = "") -> None:
         """Keep a file as an artifact of a run.

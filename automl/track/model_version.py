@@ -30,6 +30,8 @@ class ModelVersionRequest:
         files: Name inside the model folder -> file, relative to the study directory or absolute.
         tags: Of the version: epoch, trial, sha256, metric value, ...
         network_arch: Decides the loader.
+        metadata: Of the model.
+        later_tags: Of the version too, but no part of its identity: a value that is measured again replaces them.
     """
 
     name: str
@@ -37,3 +39,4 @@ class ModelVersionRequest:
     tags: Mapping[str, str]
     network_arch: str = ""
     metadata: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    later_tags: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))

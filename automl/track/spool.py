@@ -160,6 +160,15 @@ class Spool:
                 offset += len(line)
         return entries, offset
 
+    def has_run(self, key: str) -> bool:
+        """Tell whether the queue holds the start of a run."""
+        offset, entries = 0, [Entry(EntryKind.TAGS, "", {})]
+        while entries:
+            entries, offset = self.read(offset)
+            if any(entry.kind is EntryKind.RUN and entry.run == key for entry in entries):
+                return True
+        return False
+
     def pending_bytes(self, tracking_uri: str) -> int:
         """Return how many bytes of the queue a server does not have yet."""
         size = self.queue_file.stat().st_size if self.queue_file.is_file() else 0

@@ -52,6 +52,15 @@ def test_the_best_checkpoint_is_kept_with_its_hash_and_spec(tuned: Done) -> None
     assert (study / "best_spec.yaml").exists()
 
 
+def test_the_best_checkpoint_was_evaluated_again_and_there_was_no_baseline(tuned: Done) -> None:
+    found = tuned.document["evaluations"]
+
+    assert found["champion"]["value"] == tuned.document["best"]["values"]["val/r2"]
+    assert found["champion"]["is_reproduced"] is True
+    assert found["baseline"]["status"] == "unavailable"
+    assert "checkpoint to start from" in found["baseline"]["reason"]
+
+
 def test_status_equals_the_end_of_run(tuned: Done, results: Path) -> None:
     status = automl("status", tuned.document["study_dir"], "--json", results=results)
 

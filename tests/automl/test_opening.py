@@ -42,6 +42,20 @@ def test_an_empty_space_tells_the_policy_what_was_left_out() -> None:
     assert facts.left_out
 
 
+def test_test_data_that_only_the_evaluation_reads_is_no_input_of_the_training() -> None:
+    request = StudyRequest(skill="depth_net_mono", name="example", data={"train": "/a.txt", "test": "/t.txt"})
+
+    spec = open_skill(request).spec
+
+    assert spec.get("dataset.train_dataset.data_sources[0].data_file") == "/a.txt"
+    assert not spec.has("dataset.test_dataset.data_sources[0].data_file")
+
+
+def test_test_data_that_no_action_reads_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="test"):
+        open_skill(dataclasses.replace(REQUEST, data={"test": "/t.txt"}))
+
+
 def test_a_metric_of_unknown_direction_is_never_guessed() -> None:
     with pytest.raises(ConfigurationError, match="direction"):
         choose_objective(dataclasses.replace(REQUEST, metric="val/unheard_of"), SKILL)

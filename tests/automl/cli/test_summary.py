@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from automl.cli.summary import print_summary
+from automl.study.directory import write_json
 from automl.study.document import read_study
 from tests.automl.cli.study_folder import write_study
 
@@ -27,3 +28,30 @@ def test_the_summary_compares_the_best_with_trial_0_and_with_a_constant(
     assert "0.3000 -> 0.7000, 0.4000 better" in shown
     assert "trials/0002/train/b.pth" in shown
     assert f"automl ui {tmp_path}" in shown
+
+
+def test_the_summary_tells_what_was_evaluated_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = write_study(tmp_path / "example")
+    better = {"baseline": {"reference": 0.5, "difference": 0.2, "is_better": True}}
+    common: dict[str, Any] = {
+        "status": "measured",
+        "reason": "",
+        "data": "validation",
+        "deltas": {},
+        "is_reproduced": None,
+    }
+    evaluations = {
+        "baseline": {**common, "value": 0.5},
+        "champion": {**common, "value": 0.7, "is_reproduced": True, "deltas": better},
+        "baseline_test": {**common, "value": None, "status": "unavailable", "reason": "no action"},
+        "champion_test": {**common, "value": None, "status": "failed", "reason": "out of memory"},
+    }
+    write_json(root / "evaluations.json", evaluations)
+
+    print_summary(root, *read_study(root))
+
+    shown = capsys.readouterr().out
+    assert "0.7000, reproduced" in shown
+    assert "0.5000 -> 0.7000, 0.2000 better" in shown
+    assert "failed: out of memory" in shown
+    assert "no action" not in shown

@@ -28,11 +28,19 @@ SPEC: dict[str, JsonValue] = {
 CHECKPOINTS = ("model_epoch_000_step_00003.pth", "model_epoch_001_step_00006.pth")
 
 
-def write_depth_study(root: Path, *, skill: str = "depth_net_mono", **changes: Any) -> StudyDirectory:  # noqa: ANN401 # fields of plan.json
+def write_depth_study(
+    root: Path,
+    *,
+    skill: str = "depth_net_mono",
+    training: dict[str, JsonValue] = SPEC,
+    **changes: Any,  # noqa: ANN401 # fields of plan.json
+) -> StudyDirectory:
     directory = StudyDirectory(root)
     images = root / "val.txt"
     write_text(images, "a.png a.exr\n")
-    spec = Spec(values=SPEC).with_values({"dataset.val_dataset.data_sources[0].data_file": str(images)}, origin="test")
+    spec = Spec(values=training).with_values(
+        {"dataset.val_dataset.data_sources[0].data_file": str(images)}, origin="test"
+    )
     plan = plan_of(root, spec=spec.values, **changes)
     plan["skill"] = {**plan["skill"], "name": skill, "root": str(builtin_skill(skill))}
     write_json(directory.plan_file, plan)

@@ -139,9 +139,10 @@ def test_the_registered_version_tells_where_it_comes_from(tmp_path: Path) -> Non
     root = write_study(tmp_path / "demo").root
     champion = crown_champion(root)
 
-    request = model_version(champion, plan_of(root))
+    request = model_version(champion, plan_of(root), {"champion": {"value": 0.69}, "baseline": {"value": None}})
 
     assert request.name == "demo"
     assert request.files["checkpoint.pth"] == champion.checkpoint
     assert request.tags["automl.sha256"] == DIGEST
     assert request.tags["automl.parameter.train.optim.lr"] == "0.005"
+    assert request.later_tags == {"automl.evaluated.champion": "0.69"}

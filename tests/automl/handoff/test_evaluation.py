@@ -1,9 +1,9 @@
-"""The champion is evaluated again, and its value must come out again."""
+"""Baseline and champion are evaluated by themselves; whatever comes of it, the study is kept."""
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING
+import dataclasses
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -11,17 +11,46 @@ from automl.errors import ConfigurationError
 from automl.handoff.action_spec import ActionOptions
 from automl.handoff.actions import ActionStatus
 from automl.handoff.champion import crown_champion
-from automl.handoff.evaluation import evaluate_champion
+from automl.handoff.evaluation import Evaluator, local_evaluator
 from automl.launch.scripted import Script, ScriptedLauncher, ScriptedWrite
-from tests.automl.handoff.depth_study import write_depth_study
+from automl.resources import builtin_skill
+from automl.skill.load import load_skill
+from automl.study.document import read_evaluations
+from automl.track.entries import STUDY_RUN
+from automl.track.mlflow_tracker import MlflowTracker
+from automl.track.spool import FOLDER, EntryKind, Spool
+from tests.automl.handoff.depth_study import SPEC, write_depth_study
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from automl.launch.base import LaunchRequest
+    from automl.skill.model import JsonValue
 
-def reporting(name: str, value: float) -> ScriptedLauncher:
-    line = json.dumps({"status": "RUNNING", "message": "Test metrics generated.", "kpi": {name: value}}) + "\n"
-    return ScriptedLauncher(lambda _: Script(writes=(ScriptedWrite(text=line, file="evaluate/status.json"),)))
+
+def reporting(name: str, *values: float) -> ScriptedLauncher:
+    """Return a launcher whose jobs report one value each, the last one again and again."""
+    left = list(values)
+
+    def choose(request: LaunchRequest) -> Script:
+        del request
+        value = left.pop(0) if len(left) > 1 else left[0]
+        line = f'{{"status": "RUNNING", "message": "Test metrics generated.", "kpi": {{"{name}": {value}}}}}\n'
+        return Script(writes=(ScriptedWrite(text=line, file="evaluate/status.json"),))
+
+    return ScriptedLauncher(choose)
+
+
+def evaluator(root: Path, launcher: ScriptedLauncher, *, test: str | None = None) -> Evaluator:
+    folder = builtin_skill("depth_net_mono")
+    assert folder is not None
+    return Evaluator(root=root, skill=load_skill(folder), launcher=launcher, options=ActionOptions(), test=test)
+
+
+def with_start(folder: Path, checkpoint: str) -> Path:
+    """Write a study whose training starts from a checkpoint."""
+    spec: dict[str, JsonValue] = {**SPEC, "train": {"num_epochs": 2, "pretrained_model_path": checkpoint}}
+    return write_depth_study(folder / "demo", training=spec).root
 
 
 @pytest.fixture
@@ -31,44 +60,146 @@ def root(tmp_path: Path) -> Path:
     return directory.root
 
 
-def test_a_value_that_comes_out_again_is_reproduced(root: Path) -> None:
-    evaluation, result = evaluate_champion(root, reporting("val/d1", 0.5001))
+def champion(root: Path, launcher: ScriptedLauncher, *, test: str | None = None) -> dict[str, dict[str, Any]]:
+    evaluator(root, launcher, test=test).champion()
+    return read_evaluations(root)
 
-    assert evaluation.is_reproduced is True
-    assert evaluation.difference == pytest.approx(0.0001)
-    written = json.loads((root / "final_evaluation.json").read_text(encoding="utf-8"))
-    assert (written["value"], written["in_study"], written["action"]) == (0.5001, 0.5, result.key)
+
+def test_a_value_that_comes_out_again_is_reproduced(root: Path) -> None:
+    found = champion(root, reporting("val/d1", 0.5001))["champion"]
+
+    assert (found["status"], found["is_reproduced"], found["data"]) == ("measured", True, "validation")
+    assert found["deltas"]["trial"]["difference"] == pytest.approx(0.0001)
+    assert found["deltas"]["trial"]["is_better"] is True
 
 
 def test_another_value_on_the_same_data_is_not_reproduced(root: Path) -> None:
-    assert evaluate_champion(root, reporting("val/d1", 0.4))[0].is_reproduced is False
+    assert champion(root, reporting("val/d1", 0.4))["champion"]["is_reproduced"] is False
 
 
-def test_other_data_is_not_compared(root: Path) -> None:
-    (root / "test.txt").write_text("a.png a.exr\n", encoding="utf-8")
-    options = ActionOptions(data={"dataset.test_dataset.data_sources[0].data_file": str(root / "test.txt")})
+def test_test_data_is_evaluated_too_and_not_compared_with_the_trial(root: Path) -> None:
+    test = root / "test.txt"
+    test.write_text("a.png a.exr\n", encoding="utf-8")
+    launcher = reporting("val/d1", 0.5, 0.45)
 
-    evaluation, _ = evaluate_champion(root, reporting("val/d1", 0.4), options)
+    found = champion(root, launcher, test=str(test))
 
-    assert evaluation.is_reproduced is None
-    assert evaluation.value == 0.4
+    assert len(launcher.requests) == 2
+    assert (found["champion"]["value"], found["champion_test"]["value"]) == (0.5, 0.45)
+    assert (found["champion_test"]["data"], found["champion_test"]["is_reproduced"]) == (str(test), None)
+    assert str(test) in (root / "actions/evaluate-2/spec.yaml").read_text(encoding="utf-8")
+
+
+def test_a_champion_that_is_the_same_after_a_resume_is_not_evaluated_again(root: Path) -> None:
+    champion(root, reporting("val/d1", 0.5))
+    launcher = reporting("val/d1", 0.5)
+
+    champion(root, launcher)
+
+    assert not launcher.requests
 
 
 def test_an_evaluation_without_the_objective_is_unavailable(root: Path) -> None:
-    evaluation, _ = evaluate_champion(root, reporting("val/other", 0.4))
+    found = champion(root, reporting("val/other", 0.4))["champion"]
 
-    assert evaluation.status is ActionStatus.UNAVAILABLE
-    assert "val/d1" in evaluation.reason
+    assert found["status"] == ActionStatus.UNAVAILABLE
+    assert "val/d1" in found["reason"]
 
 
-def test_a_failing_evaluation_does_not_lose_the_study(root: Path) -> None:
-    evaluation, _ = evaluate_champion(root, ScriptedLauncher(lambda _: Script(exit_status=1)))
+def test_a_failing_evaluation_says_why_and_loses_nothing(root: Path) -> None:
+    script = Script(writes=(ScriptedWrite(text="CUDA out of memory\n"),), exit_status=1)
 
-    assert evaluation.status is ActionStatus.FAILED
-    assert evaluation.value is None
+    found = champion(root, ScriptedLauncher(lambda _: script))["champion"]
+
+    assert (found["status"], found["value"]) == ("failed", None)
+    assert "out of" in found["reason"]
     assert (root / "best.json").is_file()
+
+
+def test_a_skill_that_vanished_is_a_failed_evaluation_and_no_error(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise ConfigurationError("the skill is gone")
+
+    monkeypatch.setattr("automl.handoff.evaluation.run_action", refuse)
+
+    assert champion(root, reporting("val/d1", 0.5))["champion"]["reason"] == "the skill is gone"
+
+
+def test_an_evaluation_that_hangs_is_ended(root: Path) -> None:
+    hangs = evaluator(root, ScriptedLauncher(lambda _: Script(exit_status=None)))
+    limited = dataclasses.replace(hangs, options=ActionOptions(time_limit_s=0.2))
+
+    limited.champion()
+
+    assert read_evaluations(root)["champion"]["reason"] == "it was ended after its limit of 0.2 s"
 
 
 def test_a_study_without_a_champion_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError):
-        evaluate_champion(tmp_path, reporting("val/d1", 0.5))
+        evaluator(tmp_path, reporting("val/d1", 0.5)).champion()
+
+
+def test_a_starting_checkpoint_is_the_baseline_of_the_best(tmp_path: Path) -> None:
+    start = tmp_path / "start.pth"
+    start.write_bytes(b"weights")
+    root = with_start(tmp_path, str(start))
+    crown_champion(root)
+    evaluating = evaluator(root, reporting("val/d1", 0.3, 0.5))
+
+    evaluating.baseline()
+    evaluating.champion()
+
+    found = read_evaluations(root)
+    assert (found["baseline"]["value"], found["baseline"]["checkpoint"]) == (0.3, str(start))
+    assert found["champion"]["deltas"]["baseline"] == {"reference": 0.3, "difference": 0.2, "is_better": True}
+
+
+@pytest.mark.parametrize(("start", "reason"), [("", "names no checkpoint"), ("/nowhere/a.pth", "which is not there")])
+def test_without_a_starting_checkpoint_there_is_no_baseline_and_a_reason(
+    tmp_path: Path, start: str, reason: str
+) -> None:
+    root = with_start(tmp_path, start)
+    launcher = reporting("val/d1", 0.3)
+
+    evaluator(root, launcher).baseline()
+
+    assert not launcher.requests
+    assert read_evaluations(root)["baseline"]["status"] == "unavailable"
+    assert reason in read_evaluations(root)["baseline"]["reason"]
+
+
+def test_the_runs_of_both_lie_under_trials_so_that_the_studys_children_are_its_trials(tmp_path: Path) -> None:
+    start = tmp_path / "start.pth"
+    start.write_bytes(b"weights")
+    root = with_start(tmp_path, str(start))
+    crown_champion(root)
+    evaluating = evaluator(root, reporting("val/d1", 0.3, 0.5))
+    evaluating.baseline()
+    evaluating.champion()
+
+    tracker = MlflowTracker("sqlite:///unused.db", "demo", root / FOLDER)
+    evaluating.record(tracker)
+    evaluating.record(tracker)
+
+    entries, _ = Spool(root / FOLDER).read(0)
+    runs = {entry.run: entry.data["parent"] for entry in entries if entry.kind is EntryKind.RUN}
+    assert runs == {"evaluate-1": "0000", "evaluate-2": "0000"}
+    of_study = [entry.data["values"] for entry in entries if entry.run == STUDY_RUN and entry.kind is EntryKind.METRICS]
+    assert of_study == [{"automl.evaluated.baseline": 0.3, "automl.evaluated.champion": 0.5}]
+
+
+def test_a_skill_without_the_action_says_so_for_both(tmp_path: Path) -> None:
+    root = write_depth_study(tmp_path / "demo").root
+    crown_champion(root)
+    complete = evaluator(root, reporting("val/d1", 0.5))
+    skill = dataclasses.replace(complete.skill, actions={"train": complete.skill.actions["train"]})
+
+    dataclasses.replace(complete, skill=skill).baseline()
+
+    assert read_evaluations(root)["baseline"]["reason"] == "the skill depth_net_mono has no action evaluate"
+
+
+def test_the_local_evaluator_can_be_closed_unused(tmp_path: Path) -> None:
+    evaluating = local_evaluator(tmp_path, load_skill("toy"), None)
+
+    evaluating.launcher.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from automl.report.study_facts import read_facts
 from automl.report.tables import escape, failures, leaderboard, summary, table
@@ -28,19 +28,29 @@ def test_the_summary_compares_the_best_with_a_constant_prediction(tmp_path: Path
     assert "better by 0.2 (+66.7%)" in text
 
 
-def test_the_summary_tells_whether_the_champion_was_reproduced(tmp_path: Path) -> None:
+def test_the_summary_tells_what_baseline_and_champion_scored_by_themselves(tmp_path: Path) -> None:
     root = write_study(tmp_path / "demo").root
-    for found, told in ((True, "reproduced"), (False, "not reproduced: differs by +0.01"), (None, "failed: no data")):
-        evaluation = {
-            "value": 0.71,
-            "difference": 0.01,
-            "is_reproduced": found,
-            "status": "failed",
-            "reason": "no data",
-        }
-        write_json(root / "final_evaluation.json", evaluation)
+    common: dict[str, Any] = {
+        "status": "measured",
+        "reason": "",
+        "data": "validation",
+        "deltas": {},
+        "is_reproduced": None,
+    }
+    better = {"baseline": {"reference": 0.3, "difference": 0.41, "is_better": True}}
+    again = {"trial": {"reference": 0.7, "difference": 0.01, "is_better": True}}
+    evaluations = {
+        "baseline": {**common, "value": 0.3},
+        "champion": {**common, "value": 0.71, "is_reproduced": False, "deltas": {**again, **better}},
+        "champion_test": {**common, "value": None, "status": "failed", "reason": "no data"},
+    }
+    write_json(root / "evaluations.json", evaluations)
 
-        assert f"<td>{told}</td>" in summary(read_facts(root))
+    text = summary(read_facts(root))
+
+    assert "<td>the starting checkpoint</td>" in text
+    assert "<td>not reproduced, better than the trial by 0.01, better than the baseline by 0.41</td>" in text
+    assert "<td>failed: no data</td>" in text
 
 
 def test_a_trial_0_without_a_value_is_not_compared(tmp_path: Path) -> None:

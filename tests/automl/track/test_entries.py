@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from automl.study.goals import parse_constraints
 from automl.study.model import Direction, Objective
@@ -12,6 +13,7 @@ from automl.study.trial import Measurement, Proposal, TrialResult, TrialState
 from automl.track.entries import (
     STUDY_RUN,
     action_entries,
+    evaluation_entries,
     measurement_entries,
     study_end_entries,
     study_entries,
@@ -77,7 +79,7 @@ def test_an_interrupted_study_is_killed_and_can_be_told_from_a_failed_one() -> N
         assert end.data["status"] == status
 
 
-def test_an_action_is_a_run_of_its_own_below_the_study() -> None:
+def test_an_action_is_a_run_of_its_own_below_its_trial() -> None:
     result = {
         "action": "evaluate",
         "status": "measured",
@@ -92,7 +94,7 @@ def test_an_action_is_a_run_of_its_own_below_the_study() -> None:
 
     run, metrics, end = action_entries("evaluate-1", result, [], 10_000)
 
-    assert (run.run, run.data["parent"], run.data["start_ms"]) == ("evaluate-1", STUDY_RUN, 8000)
+    assert (run.run, run.data["parent"], run.data["start_ms"]) == ("evaluate-1", "0004", 8000)
     assert metrics.data["values"] == {"val/d1": 0.7}
     assert end.data["status"] == "FINISHED"
 
@@ -123,3 +125,16 @@ def test_the_front_and_the_missed_constraints_are_tags() -> None:
     assert told["0001"] == {"automl.pareto": "true"}
     assert told["0000"] == {"automl.unmet": "size is 0, not size >= 1"}
     assert told[STUDY_RUN]["automl.pareto"] == "1"
+
+
+def test_evaluations_are_metrics_and_words_of_the_study() -> None:
+    evaluations: dict[str, dict[str, Any]] = {
+        "baseline": {"status": "unavailable", "reason": "no start", "value": None},
+        "champion": {"status": "measured", "reason": "", "value": 0.7},
+    }
+
+    told, metrics = evaluation_entries(evaluations, 5)
+
+    assert told.data["values"]["automl.evaluation.baseline"] == "unavailable: no start"
+    assert (metrics.run, metrics.data["values"]) == (STUDY_RUN, {"automl.evaluated.champion": 0.7})
+    assert evaluation_entries({}, 5) == []
