@@ -15,6 +15,7 @@ from automl.opening import TEST, check_names, choose_objectives, heed_words, ope
 from automl.policy import Route, decide
 from automl.preflight.doctor import require_ready
 from automl.preflight.inputs import check_inputs, prepare_data, with_prepared_paths
+from automl.smoke import smoke_test
 from automl.study.directory import StudyDirectory, write_json
 from automl.study.earlier import MOST_POINTS, chosen_points, found_points, named_points, takes_earlier_points
 from automl.study.failure_summary import summarize_failure
@@ -89,9 +90,21 @@ def with_earlier_points(request: StudyRequest, plan: StudyPlan, place: RunPlace)
 
 
 def run_plan(
-    request: StudyRequest, plan: StudyPlan, place: RunPlace, *, extra_trackers: Sequence[Tracker] = ()
+    request: StudyRequest,
+    plan: StudyPlan,
+    place: RunPlace,
+    *,
+    is_smoked: bool = False,
+    extra_trackers: Sequence[Tracker] = (),
 ) -> Path:
     """Run a plan: check that it can succeed, prepare data, run the trials, record them, keep the best checkpoint.
+
+    Args:
+        request: What the user asked for.
+        plan: What was made of it.
+        place: Where it goes.
+        is_smoked: Train one step of trial 0 before the study is made; what fails ends the run.
+        extra_trackers: Further trackers, e.g. progress.
 
     Returns:
         The study directory.
@@ -105,6 +118,8 @@ def run_plan(
     require_ready(with_prepared_paths(request, place.results), plan, place)
     prepare_data(request, place.results)
     check_inputs(plan.skill, plan.action, plan.spec)
+    if is_smoked:
+        smoke_test(plan, place)
     directory = StudyDirectory(new_study_directory(place.results, plan.name))
     return run_in(directory, request, plan, place, extra_trackers=extra_trackers)
 

@@ -227,10 +227,17 @@ def _without_parameters(space: SearchSpace) -> SearchSpace:
     return SearchSpace(parameters=(), left_out=(*once, *space.left_out), fixed=space.fixed)
 
 
-def _max_epochs(skill: Skill, spec: Spec) -> int | None:
+def epoch_key(skill: Skill, spec: Spec) -> str | None:
+    """Return the parameter path of the number of epochs; None where the spec has none."""
     for path in (skill.shorthand_keys.get("num_epochs"), *_EPOCH_KEYS):
         if path and spec.has(path):
             value = spec.get(path)
             if isinstance(value, int) and not isinstance(value, bool) and value > 0:
-                return value
+                return path
     return None
+
+
+def _max_epochs(skill: Skill, spec: Spec) -> int | None:
+    key = epoch_key(skill, spec)
+    value = spec.get(key) if key is not None else None
+    return value if isinstance(value, int) else None

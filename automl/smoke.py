@@ -1,0 +1,109 @@
+"""Train as little of trial 0 as the skill allows, end to end, before a study spends anything.
+
+It goes the way of every trial: the same launcher, placement and judgement, in a folder of its own that is no study. A
+skill whose spec has a dry run trains one step; any other trains one epoch.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import shutil
+import tempfile
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from automl.errors import ConfigurationError, Problem, StudyFailedError
+from automl.opening import stopping_rule
+from automl.policy import Route
+from automl.space.parameters import SearchSpace
+from automl.study.directory import StudyDirectory
+from automl.study.failure_summary import summarize_failure
+from automl.study.model import Budget, StudyLocation
+from automl.study.plan import epoch_key
+from automl.study.trial import FailureKind, TrialState
+
+if TYPE_CHECKING:
+    from automl.skill.model import JsonValue
+    from automl.study.model import StudyPlan
+    from automl.study.place import RunPlace
+    from automl.study.trial import TrialResult
+
+logger = logging.getLogger(__name__)
+
+_DRY_RUN_KEY = "train.is_dry_run"
+_INTERVAL_KEYS = ("train.checkpoint_interval", "train.validation_interval")
+_KEPT_OPTIONS = ("silence_limit_s", "trial_time_limit_s")
+_USERS_MISTAKE = (FailureKind.DATA, FailureKind.SPEC, FailureKind.IMAGE, FailureKind.CREDENTIAL)
+
+
+def smoke_plan(plan: StudyPlan) -> StudyPlan:
+    """Return the plan of the shortest training of trial 0: one trial, one epoch, one step where the skill has a key."""
+    values: dict[str, JsonValue] = dict(plan.first_trials[0]) if plan.first_trials else {}
+    key = epoch_key(plan.skill, plan.spec)
+    values |= {} if key is None else {key: 1}
+    values |= {path: 1 for path in _INTERVAL_KEYS if plan.spec.has(path)}
+    values |= {_DRY_RUN_KEY: True} if has_dry_run(plan) else {}
+    return dataclasses.replace(
+        plan,
+        name=f"{plan.name}-smoke",
+        route=Route.TRAIN_ONCE,
+        spec=plan.spec.with_values(values, origin="smoke"),
+        space=SearchSpace(parameters=(), fixed={}),
+        budget=Budget(trials=1),
+        resources=dataclasses.replace(plan.resources, jobs=1),
+        sampler="auto",
+        scheduler="none",
+        max_epochs=1 if key is not None else plan.max_epochs,
+        first_trials=(MappingProxyType({}),),
+        first_origins=(),
+        options={name: plan.options[name] for name in _KEPT_OPTIONS if name in plan.options},
+    )
+
+
+def has_dry_run(plan: StudyPlan) -> bool:
+    """Tell whether the spec has a key that makes the trainer stop after one step."""
+    return plan.spec.has(_DRY_RUN_KEY)
+
+
+def smoke_test(plan: StudyPlan, place: RunPlace) -> TrialResult:
+    """Train the least of trial 0; its folder stays only where it fails.
+
+    Raises:
+        ConfigurationError: it fails for a reason in data, spec, image or credentials.
+        StudyFailedError: it fails for another reason, or diverges at once.
+        LaunchError: Ray does not start.
+        InterruptedStudyError: a signal ended it.
+    """
+    from automl.search.factory import make_searcher  # noqa: PLC0415 - optuna
+    from automl.tuning.ray_study import execute_study  # noqa: PLC0415 - ray
+
+    short = smoke_plan(plan)
+    place.results.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=f"{short.name}-", dir=place.results))
+    location = StudyLocation(directory=folder, tracking_uri="", ray_address=place.ray_address)
+    searcher = make_searcher(short, StudyDirectory(folder).journal_file)
+    try:
+        (trial,) = execute_study(short, location, searcher=searcher, rule=stopping_rule(short)).trials
+    finally:
+        searcher.close()
+    _judge(trial, folder, is_dry=has_dry_run(plan))
+    shutil.rmtree(folder, ignore_errors=True)
+    return trial
+
+
+def _judge(trial: TrialResult, folder: Path, *, is_dry: bool) -> None:
+    if trial.state is TrialState.COMPLETED:
+        return
+    if is_dry and trial.failure is FailureKind.METRIC_MISSING and trial.exit_status == 0:
+        logger.warning("smoke: one step of trial 0 works; %s, as some trainers do in a dry run", trial.reason)
+        return
+    cause = f"{trial.state.value.lower()}: {trial.reason}"
+    if trial.failure in _USERS_MISTAKE:
+        log = folder / trial.directory / "train.log"
+        problem = Problem(where="--smoke", found=cause, expected="one step of trial 0 that trains", fix=f"read {log}")
+        raise ConfigurationError.from_problems([problem], subject="this run")
+    raise StudyFailedError(
+        f"the smoke test of trial 0 failed, no study was started\n{summarize_failure([trial], folder)}"
+    )
