@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from automl.study.result import StudyResult
     from automl.study.trial import TrialResult
 
-_STYLES = {
+STYLES = {
     TrialState.COMPLETED: "green",
     TrialState.STOPPED: "yellow",
     TrialState.DIVERGED: "magenta",
     TrialState.FAILED: "red",
     TrialState.RUNNING: "cyan",
 }
-_LEVEL_STYLES = {"ok": "green", "warn": "yellow", "fail": "red"}
+_LEVELSTYLES = {"ok": "green", "warn": "yellow", "fail": "red"}
 # Wide enough for a trial line with three parameters; a pipe has no width of its own.
 _PIPE_WIDTH = 160
 
@@ -67,7 +67,7 @@ def trial_line(result: TrialResult, *, metric: str, max_epochs: int | None, is_b
     shown = f"{metric} {value:.4f}" if value is not None and result.state.has_value else _cause(result)
     epochs = f"epoch {result.epochs}/{max_epochs}" if max_epochs else f"epoch {result.epochs}"
     line = Text(f"trial {result.number:3d}  ")
-    line.append(f"{result.state.value.lower():<9}", style=_STYLES.get(result.state, ""))
+    line.append(f"{result.state.value.lower():<9}", style=STYLES.get(result.state, ""))
     line.append(
         f"  {shown:<40}{'  (best)' if is_best else '        '}  {epochs:<12}  {format_duration(result.elapsed_s):>11}"
     )
@@ -97,7 +97,7 @@ def leaderboard(result: StudyResult, *, limit: int | None = None) -> Table:
         state = "infeasible" if trial.state.has_value and result.unmet(trial) else trial.state.value.lower()
         table.add_row(
             f"{'* ' if trial in front else ''}{trial.number}",
-            Text(state, style=_STYLES.get(trial.state, "")),
+            Text(state, style=STYLES.get(trial.state, "")),
             *(_four_digits(trial.values.get(metric)) for metric in metrics),
             str(trial.best_epoch) if trial.best_epoch is not None else "-",
             format_duration(trial.elapsed_s),
@@ -136,7 +136,7 @@ def findings_table(findings: Iterable[Finding]) -> Table:
     for finding in findings:
         check = f"{finding.where}: {finding.check}" if finding.where else finding.check
         wanted = f" (expected: {finding.expected})" if finding.expected and finding.level != "ok" else ""
-        level = Text(finding.level.value, style=_LEVEL_STYLES[finding.level.value])
+        level = Text(finding.level.value, style=_LEVELSTYLES[finding.level.value])
         table.add_row(Text(check), level, Text(finding.found + wanted), Text(finding.fix))
     return table
 

@@ -13,10 +13,16 @@ from automl.study.document import read_study, study_document
 
 @click.command("status", help="Show where a study stands. Reads files only: works while it runs and after a crash.")
 @click.argument("study_dir", type=click.Path(path_type=Path))
+@click.option("--watch", is_flag=True, help="Go on showing it until it ends; with --json its events, one a line.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
-def command(study_dir: Path, *, as_json: bool) -> None:
+def command(study_dir: Path, *, watch: bool, as_json: bool) -> None:
     """Show the trials and the incumbent."""
     root = study_dir.expanduser().absolute()
+    if watch:
+        from automl.cli import watch as live  # noqa: PLC0415 - rich, only when something is shown
+
+        (live.stream_events if as_json else live.watch)(root)
+        return
     if as_json:
         click.echo(json.dumps(study_document(root), indent=2))
         return

@@ -1,4 +1,4 @@
-"""`automl stop`: end one running trial of a study, or all of them."""
+"""`automl stop`: end a study, or one running trial of it."""
 
 from __future__ import annotations
 
@@ -9,21 +9,30 @@ import click
 from automl.errors import NothingToRunError
 from automl.study.directory import StudyDirectory
 from automl.study.document import read_study
+from automl.study.owner import running_process
 from automl.study.trial import TrialState
 
+_REASON = "stopped by the user"
 
-@click.command("stop", help="End a running trial, or every running trial, of a study; its best value so far counts.")
+
+@click.command("stop", help="End a study: its running trials stop, what they reached counts, the best is handed over.")
 @click.argument("study_dir", type=click.Path(path_type=Path))
-@click.option("--trial", "number", type=click.IntRange(min=0), metavar="N", help="Only this trial.")
+@click.option("--trial", "number", type=click.IntRange(min=0), metavar="N", help="Only this trial; the study goes on.")
 def command(study_dir: Path, number: int | None) -> None:
-    """Ask for the end of trials; the study goes on with the next ones."""
+    """Ask for the end; whoever runs the study sees it within a second."""
     from automl.tuning.stop_request import request_stop  # noqa: PLC0415 - opened when the command is called
 
     root = study_dir.expanduser().absolute()
     _, result = read_study(root)
-    running = [t for t in result.trials if t.state is TrialState.RUNNING and number in {None, t.number}]
-    if not running:
-        raise NothingToRunError(f"no trial{'' if number is None else f' {number}'} of {root} is running")
-    for trial in running:
-        request_stop(StudyDirectory(root).trial(trial.number, trial.attempt), "stopped by the user")
-        click.echo(f"trial {trial.number} is asked to stop")
+    process = running_process(StudyDirectory(root))
+    if process is None:
+        raise NothingToRunError(f"no process runs {root}")
+    if number is None:
+        request_stop(root, _REASON)
+        click.echo(f"the study (process {process}) is asked to end; automl resume goes on with it later")
+        return
+    trial = next((t for t in result.trials if t.number == number and t.state is TrialState.RUNNING), None)
+    if trial is None:
+        raise NothingToRunError(f"no trial {number} of {root} is running")
+    request_stop(StudyDirectory(root).trial(number, trial.attempt), _REASON)
+    click.echo(f"trial {number} is asked to stop")

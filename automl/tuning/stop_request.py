@@ -1,7 +1,8 @@
 """Ask a running trial to stop: a file `stop` in the directory of its attempt, whose text is the reason.
 
 The study's own decisions and `automl stop STUDY --trial N` take the same way, so a trial that is stopped ends like any
-other: by its own result, with its processes dead before the slot is used again.
+other: by its own result, with its processes dead before the slot is used again. The same file in the study directory
+asks for the end of the study.
 """
 
 from __future__ import annotations
@@ -33,6 +34,11 @@ def request_stop(attempt_directory: Path, reason: str, *, last_epoch: int | None
     """
     ending = "" if last_epoch is None else f"last epoch {last_epoch}\n"
     write_text(attempt_directory / STOP_FILE, f"{' '.join(reason.split())}\n{ending}")
+
+
+def forget_stop_request(study_directory: Path) -> None:
+    """Forget that an earlier run of a study was asked to end."""
+    (study_directory / STOP_FILE).unlink(missing_ok=True)
 
 
 def read_stop_request(attempt_directory: Path) -> str | None:

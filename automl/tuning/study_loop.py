@@ -27,7 +27,7 @@ from automl.tuning.recovery import asked_to_stop, conclude, lost_result, recorde
 from automl.tuning.reports import Ending, ReportJournal
 from automl.tuning.retention import Retention
 from automl.tuning.retries import change_after
-from automl.tuning.stop_request import request_stop
+from automl.tuning.stop_request import forget_stop_request, read_stop_request, request_stop
 from automl.tuning.trial_tasks import build_task
 from automl.tuning.verdict import INTERRUPTED, PAUSED
 
@@ -126,6 +126,7 @@ class StudyLoop:
             ConfigurationError: a file of the directory cannot be read.
         """
         self._directory.trials.mkdir(parents=True, exist_ok=True, mode=0o700)
+        forget_stop_request(self._directory.root)
         endings = self._reports.replay(self._rule)
         final = {result.number: result for result in self._directory.read_results() if result.state.is_final}
         self._searcher.restore(list(final.values()))
@@ -269,7 +270,7 @@ class StudyLoop:
         self.ended(result)
 
     def check_budget(self) -> None:
-        """Stop the study when its time or its GPUs are used up; to be called every second or so."""
+        """Stop the study when its time or GPUs are used up or the user asks for it; to be called every second or so."""
         with self._lock:
             now_s = time.monotonic()
             used_s = sum(result.elapsed_s for result in self._finished)
@@ -277,6 +278,7 @@ class StudyLoop:
             gpu_s = used_s * self._plan.resources.gpus_per_trial
             elapsed_s = self._earlier_s + now_s - self._started_s
             self._end_for(budget_end(self._plan.budget, Spent(elapsed_s=elapsed_s, gpu_s=gpu_s)))
+            self._end_for(read_stop_request(self._directory.root))
 
     def interrupt(self) -> None:
         """The first time: start no more trials. The second time: end the running ones; a resume continues them."""

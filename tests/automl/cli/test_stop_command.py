@@ -1,9 +1,11 @@
-"""`automl stop` asks running trials to end."""
+"""`automl stop` asks a study, or a running trial, to end."""
 
 from __future__ import annotations
 
 import dataclasses
 from typing import TYPE_CHECKING
+
+import pytest
 
 from automl.cli.app import run_command_line
 from automl.study.trial import TrialState
@@ -13,23 +15,39 @@ from tests.automl.cli.study_folder import TRIALS, write_study
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pytest
 
-
-def test_only_running_trials_are_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A study that process 4711 runs, with trial 7 under way."""
+    monkeypatch.setattr("automl.cli.stop_command.running_process", lambda _: 4711)
     running = dataclasses.replace(TRIALS[0], number=7, state=TrialState.RUNNING, values={}, directory="trials/0007")
-    root = write_study(tmp_path / "example", (*TRIALS, running))
+    return write_study(tmp_path / "example", (*TRIALS, running))
 
-    status = run_command_line(["stop", str(root)])
+
+def test_only_the_named_trial_is_asked(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status = run_command_line(["stop", str(root), "--trial", "7"])
 
     assert status == 0
     assert capsys.readouterr().out == "trial 7 is asked to stop\n"
     assert read_stop_request(root / "trials" / "0007") == "stopped by the user"
-    assert not (root / "trials" / "0000" / "stop").exists()
+    assert read_stop_request(root) is None
 
 
-def test_without_a_running_trial_there_is_nothing_to_stop(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    root = write_study(tmp_path / "example")
+def test_without_a_trial_the_study_is_asked(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command_line(["stop", str(root)]) == 0
 
+    assert "process 4711" in capsys.readouterr().out
+    assert read_stop_request(root) == "stopped by the user"
+    assert read_stop_request(root / "trials" / "0007") is None
+
+
+def test_a_trial_that_has_ended_cannot_be_stopped(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command_line(["stop", str(root), "--trial", "0"]) == 3
     assert "trial 0" in capsys.readouterr().err
+
+
+def test_a_study_that_nobody_runs_cannot_be_stopped(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = write_study(tmp_path / "example")
+
+    assert run_command_line(["stop", str(root)]) == 3
+    assert "no process runs" in capsys.readouterr().err

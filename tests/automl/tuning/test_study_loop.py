@@ -11,7 +11,7 @@ from automl.study.directory import StudyDirectory
 from automl.study.model import Budget, Direction, Objective
 from automl.study.trial import FailureKind, Measurement, TrialResult, TrialState
 from automl.tuning.retries import MAX_ATTEMPTS
-from automl.tuning.stop_request import read_stop_request
+from automl.tuning.stop_request import read_stop_request, request_stop
 from automl.tuning.study_loop import StudyLoop
 from tests.automl.tuning.toy_study import ListSearcher, ListTracker, ThresholdRule, toy_location, toy_plan
 
@@ -171,6 +171,19 @@ def test_the_time_budget_stops_what_runs_and_starts_no_more(tmp_path: Path) -> N
     assert not study.loop.is_over
     study.end(task, TrialState.STOPPED)
     assert study.loop.is_over
+
+
+def test_a_user_can_end_the_study_and_a_resume_forgets_it(tmp_path: Path) -> None:
+    study = Study(tmp_path, toy_plan(tmp_path / "skill", trials=4))
+    task = study.next()
+    request_stop(task.study_directory, "stopped by the user")
+
+    study.loop.check_budget()
+
+    assert study.loop.end_reason == "stopped by the user"
+    assert read_stop_request(task.directory) == "stopped by the user"
+    study.loop.open()
+    assert read_stop_request(task.study_directory) is None
 
 
 def test_a_reached_target_ends_the_study(tmp_path: Path) -> None:

@@ -1,0 +1,73 @@
+"""`automl logs`: what a trial printed; with -f also what it prints."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import click
+
+from automl.errors import ConfigurationError, Problem
+from automl.study.directory import StudyDirectory
+from automl.study.document import read_study
+from automl.study.owner import running_process
+
+if TYPE_CHECKING:
+    from automl.study.trial import TrialResult
+
+_POLL_S = 0.3
+_CHUNK_BYTES = 1 << 20
+
+
+@click.command("logs", help="Print the log of a trial, of its latest attempt.")
+@click.argument("study_dir", type=click.Path(path_type=Path))
+@click.argument("trial", type=click.IntRange(min=0))
+@click.option("-f", "--follow", is_flag=True, help="Go on with what is added, until the trial ends.")
+def command(study_dir: Path, trial: int, *, follow: bool) -> None:
+    """Print the log, byte by byte as the trial wrote it."""
+    from automl.tuning.trial_runner import LOG_NAME  # noqa: PLC0415 - opened when the command is called
+
+    root = study_dir.expanduser().absolute()
+    result = _trial(root, trial)
+    log = StudyDirectory(root).trial(trial, result.attempt) / LOG_NAME
+    if not follow and not log.is_file():
+        raise _unknown(str(log), "no log", "a trial that was started", "choose another trial")
+    offset = _print_from(log, 0)
+    while follow:
+        # Asked before reading: what was written before the end is then printed.
+        is_running = _trial(root, trial) == result and running_process(StudyDirectory(root)) is not None
+        offset = _print_from(log, offset)
+        if result.state.is_final or not is_running:
+            return
+        time.sleep(_POLL_S)
+
+
+def _trial(root: Path, number: int) -> TrialResult:
+    _, result = read_study(root)
+    found = next((trial for trial in result.trials if trial.number == number), None)
+    if found is None:
+        listed = ", ".join(str(trial.number) for trial in result.trials) or "no trial yet"
+        raise _unknown(f"TRIAL {number}", "no such trial", listed, "choose one of these trials")
+    return found
+
+
+def _print_from(log: Path, offset: int) -> int:
+    """Write a log to stdout from an offset; return the offset behind it."""
+    stdout: BinaryIO = sys.stdout.buffer
+    try:
+        with log.open("rb") as stream:
+            stream.seek(offset)
+            while content := stream.read(_CHUNK_BYTES):
+                stdout.write(content)
+                offset += len(content)
+    except FileNotFoundError:
+        return offset
+    stdout.flush()
+    return offset
+
+
+def _unknown(where: str, found: str, expected: str, fix: str) -> ConfigurationError:
+    problem = Problem(where=where, found=found, expected=expected, fix=fix)
+    return ConfigurationError.from_problems([problem], subject="the command line")

@@ -1,0 +1,201 @@
+"""What `automl status --watch` shows: a study that runs in another shell, from its files, in 80 columns or more."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections import Counter
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from automl.cli.render import STYLES, format_assignment, key_values
+from automl.measurements.growing_file import GrowingFile
+from automl.study.directory import StudyDirectory
+from automl.study.document import read_study
+from automl.study.duration import format_duration
+from automl.study.owner import running_process
+from automl.study.standing import Standing
+from automl.study.trial import TrialState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from typing import Any
+
+    from rich.console import RenderableType
+
+    from automl.study.result import StudyResult
+
+_REFRESH_S = 0.5
+_ROWS_OF_HEAD = 8
+_FEWEST_ROWS = 5
+
+
+class Watched:
+    """A study directory, read again and again.
+
+    Args:
+        root: The study directory.
+
+    Raises:
+        ConfigurationError: the folder is no study directory.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._directory = StudyDirectory(root)
+        self._events = GrowingFile(self._directory.events_file)
+        self.standing = Standing()
+        self.plan, self.result = read_study(root)
+        self.refresh()
+
+    def refresh(self) -> list[str]:
+        """Read what is new; return the new lines of the events."""
+        lines = self._events.read()
+        events = [event for line in lines if (event := _event(line)) is not None]
+        for event in events:
+            self.standing.learn(event)
+        if any(event["event"] != "measured" for event in events):
+            self.plan, self.result = read_study(self._root)
+        return lines
+
+    @property
+    def is_running(self) -> bool:
+        """Tell whether a living process runs the study."""
+        return running_process(self._directory) is not None
+
+    def state(self) -> str:
+        """Return what the study does, in words."""
+        process = running_process(self._directory)
+        if process is not None:
+            return f"running (process {process})"
+        if self.standing.is_over:
+            return "ended"
+        return f"not running; automl resume {self._root} goes on" if self.standing.started else "not started"
+
+
+def watch(root: Path, console: Console | None = None) -> None:
+    """Show a study until it ends or nobody runs it any more; where no terminal is, once for each trial that ends.
+
+    Raises:
+        ConfigurationError: the folder is no study directory.
+    """
+    watched = Watched(root)
+    console = console or Console(highlight=False)
+    if not console.is_terminal:
+        _print_changes(watched, console)
+        return
+    with Live(console=console, auto_refresh=False, transient=False) as live:
+        while True:
+            is_running = watched.is_running
+            watched.refresh()
+            live.update(view(watched, console.height), refresh=True)
+            if not is_running:
+                return
+            time.sleep(_REFRESH_S)
+
+
+def stream_events(root: Path) -> None:
+    """Write the events of a study to stdout as they come, one JSON line each, until nobody runs it any more.
+
+    Raises:
+        ConfigurationError: the folder is no study directory.
+    """
+    read_study(root)
+    directory = StudyDirectory(root)
+    events = GrowingFile(directory.events_file)
+    while True:
+        is_running = running_process(directory) is not None
+        lines = events.read()
+        for line in lines:
+            sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+        if not is_running and not lines:
+            return
+        if not lines:
+            time.sleep(_REFRESH_S)
+
+
+def view(watched: Watched, height: int = 24) -> RenderableType:
+    """Return everything at one moment, cut to the height of a terminal."""
+    rows = max(_FEWEST_ROWS, height - _ROWS_OF_HEAD)
+    return Group(key_values(_head(watched)), Text(), _trials(watched, rows))
+
+
+def _print_changes(watched: Watched, console: Console) -> None:
+    shown = -1
+    while True:
+        is_running = watched.is_running
+        watched.refresh()
+        ended = sum(trial.state.is_final for trial in watched.result.trials)
+        if ended != shown:
+            console.print(view(watched, height=_ROWS_OF_HEAD + len(watched.result.trials)))
+            shown = ended
+        if not is_running:
+            return
+        time.sleep(_REFRESH_S)
+
+
+def _head(watched: Watched) -> Iterator[tuple[str, object]]:
+    result, standing, plan = watched.result, watched.standing, watched.plan
+    states = Counter(trial.state.value.lower() for trial in result.trials)
+    counts = ", ".join(f"{count} {state}" for state, count in sorted(states.items())) or "none yet"
+    ended = [trial for trial in result.trials if trial.state.is_final]
+    planned = plan["budget"]["trials"]
+    yield "study", f"{plan['name']}, {watched.state()}"
+    yield "trials", f"{len(ended)} of {planned} ended: {counts}"
+    yield "best", _best(result)
+    if watched.is_running and standing.started is not None:
+        now = datetime.now(UTC)
+        busy = f"{len(standing.running)} of {standing.slots} busy"
+        yield "slots", f"{busy}, since {format_duration((now - standing.started).total_seconds())}"
+        estimate = standing.estimate(ended, planned, plan["budget"]["time_s"], now)
+        when = "unknown" if estimate.seconds is None else f"about {format_duration(estimate.seconds)}"
+        yield "ETA", f"{when} ({estimate.basis})"
+
+
+def _best(result: StudyResult) -> str:
+    best, metric = result.best, result.objective.metric
+    return (
+        "none yet"
+        if best is None
+        else f"trial {best.number}, {metric} {best.values[metric]:.4f}, epoch {best.best_epoch}"
+    )
+
+
+def _trials(watched: Watched, rows: int) -> Table:
+    """Return the running trials, then the ended ones, the latest first."""
+    result, metric = watched.result, watched.result.objective.metric
+    table = Table(box=None, pad_edge=False, header_style="bold", expand=True)
+    for name in ("trial", "state", "epoch", metric, "time"):
+        table.add_column(name, justify="left" if name == "state" else "right", no_wrap=True)
+    table.add_column("values, or reason", no_wrap=True, overflow="ellipsis", ratio=1)
+    now = datetime.now(UTC)
+    for trial in watched.standing.running.values():
+        epochs = f"{trial.epochs}/{trial.max_epochs}" if trial.max_epochs else str(trial.epochs)
+        elapsed = format_duration((now - trial.since).total_seconds())
+        value = "-" if trial.value is None else f"{trial.value:.4f}"
+        state = Text("running" if watched.is_running else "lost", style=STYLES[TrialState.RUNNING])
+        table.add_row(str(trial.number), state, epochs, value, elapsed, format_assignment(trial.assignment))
+    ended = sorted((t for t in result.trials if t.state is not TrialState.RUNNING), key=lambda t: -t.number)
+    for done in ended[: max(0, rows - len(watched.standing.running))]:
+        mark = "*" if result.best is not None and done.number == result.best.number else ""
+        value = f"{done.values[metric]:.4f}{mark}" if metric in done.values else "-"
+        state = Text(done.state.value.lower(), style=STYLES.get(done.state, ""))
+        words = format_assignment(done.assignment) if done.state is TrialState.COMPLETED else done.reason
+        table.add_row(str(done.number), state, str(done.epochs), value, format_duration(done.elapsed_s), words)
+    return table
+
+
+def _event(line: str) -> dict[str, Any] | None:
+    try:
+        document = json.loads(line)
+    except ValueError:
+        return None
+    return document if isinstance(document, dict) and "event" in document else None
