@@ -12,6 +12,7 @@ from automl.study.document import read_plan
 from automl.study.place import RunPlace
 from automl.study.plan import plan_document
 from automl.study.request import request_from_document
+from automl.tuning.replication import missing_replicates
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,8 +60,9 @@ def resume_study(
     )
     if plan.fingerprint != document["fingerprint"]:
         raise ResumeMismatchError(f"{root} was made by another plan", _differences(document, plan_document(plan), root))
-    ended = sum(result.state.is_final for result in directory.read_results())
-    if ended >= plan.budget.trials:
+    final = [result for result in directory.read_results() if result.state.is_final]
+    ended = sum(result.replicate_of is None for result in final)
+    if ended >= plan.budget.trials and not missing_replicates(plan, final, ()):
         raise NothingToRunError(f"all {ended} trials of {root} have ended; --trials N adds some")
     return run_in(directory, request, plan, place, extra_trackers=extra_trackers)
 

@@ -71,6 +71,12 @@ _STUDY_OPTIONS = (
         help="Several objectives, the leading one first, in place of --metric. Repeatable.",
     ),
     click.option("--constraint", "constraints", multiple=True, metavar="LIMIT", help="'memory_gib <= 40'. Repeatable."),
+    click.option(
+        "--replicates",
+        type=click.IntRange(min=1),
+        metavar="K",
+        help="Train the best K trials again with other seeds; the best mean wins.",
+    ),
     click.option("--evaluate-with", metavar="COMMAND", help="Measures more of a trained trial: JSON on its last line."),
     click.option("--trials", type=click.IntRange(min=1), metavar="N", help="Number of trials."),
     click.option(

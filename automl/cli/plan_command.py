@@ -54,6 +54,7 @@ def _print(document: dict[str, Any]) -> None:
                 ("objective", f"{objective['direction']} {objective['metric']} ({document['objective_source']})"),
                 *(("and", f"{other['direction']} {other['metric']}") for other in document["objectives"][1:]),
                 *(("constraint", constraint) for constraint in document["constraints"]),
+                *([("replicates", f"the best {document['replicates']}")] if document["replicates"] else []),
                 *([("evaluated with", document["evaluate_with"])] if document["evaluate_with"] else []),
                 ("sampler", f"{document['sampler']}, seed {document['seed']}"),
                 ("scheduler", document["scheduler"]),

@@ -73,7 +73,8 @@ class ProgressTracker(Tracker):
         if self._plan is None:
             return
         objective = self._plan.objective
-        competes = result.state.has_value and not unmet(self._plan.constraints, result.values)
+        is_search = result.replicate_of is None
+        competes = is_search and result.state.has_value and not unmet(self._plan.constraints, result.values)
         value = result.values.get(objective.metric) if competes else None
         is_best = value is not None and (
             self._incumbent is None or objective.direction.is_better(value, self._incumbent)

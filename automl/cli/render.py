@@ -95,6 +95,8 @@ def leaderboard(result: StudyResult, *, limit: int | None = None) -> Table:
         table.add_column(name, justify="left" if name == "state" else "right", no_wrap=True)
     for trial in shown:
         state = "infeasible" if trial.state.has_value and result.unmet(trial) else trial.state.value.lower()
+        if trial.replicate_of is not None:
+            state += f", as {trial.replicate_of}"
         table.add_row(
             f"{'* ' if trial in front else ''}{trial.number}",
             Text(state, style=STYLES.get(trial.state, "")),

@@ -40,6 +40,7 @@ def _best_rows(result: StudyResult, directory: Path) -> list[tuple[str, object]]
     first = next((trial for trial in result.trials if trial.number == 0), None)
     if first is not None and first is not best:
         rows.append(("against trial 0", _against(first.values.get(metric), value, result.objective.direction)))
+    rows += _replicate_rows(result)
     if result.further:
         rows.append(("pareto front", ", ".join(f"trial {trial.number}" for trial in result.pareto)))
     constant = best.values.get(f"{metric}_constant")
@@ -71,6 +72,17 @@ def _evaluation_rows(
         if "baseline" in found["deltas"]:
             where = " on the test data" if role.endswith("_test") else ""
             yield f"against the baseline{where}", _against(found["deltas"]["baseline"]["reference"], value, direction)
+
+
+def _replicate_rows(result: StudyResult) -> list[tuple[str, object]]:
+    """Say what the replicates of each trial measured, and by how much the search had flattered it."""
+    metric = result.objective.metric
+    rows: list[tuple[str, object]] = []
+    for r in result.replicated:
+        verdict = "flattered by the search" if r.gap > 0 else "better than the search saw"
+        seen = f"mean {r.mean:.4f} of {len(r.values)}, selected at {r.trial.values[metric]:.4f}"
+        rows.append(("with other seeds", f"trial {r.trial.number}: {seen} ({abs(r.gap):.4f} {verdict})"))
+    return rows
 
 
 def _against(reference: float | None, value: float, direction: Direction) -> str:

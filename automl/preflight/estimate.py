@@ -14,6 +14,7 @@ from automl.preflight.findings import Finding, doubt, good
 from automl.preflight.weights import named_weights
 from automl.study.document import read_study
 from automl.study.duration import format_duration
+from automl.study.replicates import replicate_seeds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +40,8 @@ def estimate_time(plan: StudyPlan, results: Path) -> dict[str, Any]:
     if not times:
         basis = "the time limit" if limit else "no earlier study of this skill in the results folder, no time limit"
         return {"seconds": limit, "basis": basis}
-    rounds = -(-plan.budget.trials // plan.resources.jobs)
+    again = plan.replicates * len(replicate_seeds(plan)) if plan.replicates else 0
+    rounds = -(-plan.budget.trials // plan.resources.jobs) + -(-again // plan.resources.jobs)
     seconds = rounds * statistics.median(times)
     basis = f"{rounds} rounds of {statistics.median(times):.0f} s, the median of {len(times)} earlier trials"
     if limit is not None and limit < seconds:

@@ -23,6 +23,10 @@ class Searcher(ABC):
         """Return the next proposal, or None when the space is exhausted."""
 
     @abstractmethod
+    def repeat(self, number: int, seed: int) -> Proposal:
+        """Return a new proposal with the assignment of a known trial, to be run with another seed of the trainer."""
+
+    @abstractmethod
     def observe(self, number: int, epoch: int, value: float) -> None:
         """Learn one finite intermediate value of the leading objective. Repeating an epoch changes nothing.
 

@@ -28,6 +28,8 @@ class Observation:
         values: One per objective, larger is better, finite; empty unless the state has a value.
         violations: By how much each constraint is missed, at most 0 where it is kept; empty where ``values`` is.
         curve: (epoch, leading objective), larger is better, in order of epochs.
+        replicate_of: Number of the trial that it repeats; None for a trial of the search.
+        seed: The trainer's seed of a replicate.
         finished_as: How many trials had ended before this one did; None while it is open.
     """
 
@@ -39,6 +41,8 @@ class Observation:
     violations: tuple[float, ...] = ()
     curve: tuple[tuple[int, float], ...] = ()
     finished_as: int | None = None
+    replicate_of: int | None = None
+    seed: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 _ASSIGNMENT = "automl:assignment"
 _ORIGIN = "automl:origin"
 _END = "automl:end"
+_REPLICATE = "automl:replicate"
 _OPTUNA_STATES = {
     TrialState.COMPLETED: OptunaState.COMPLETE,
     TrialState.STOPPED: OptunaState.PRUNED,
@@ -74,6 +75,7 @@ class JournalTrial:
         origin: Where it came from.
         intermediate: Epoch -> leading objective, as measured.
         end: How it ended; None while it is open.
+        replicate: (number of the repeated trial, seed) of a replicate.
     """
 
     number: int
@@ -81,6 +83,7 @@ class JournalTrial:
     origin: str
     intermediate: Mapping[int, float]
     end: TrialEnd | None
+    replicate: tuple[int, int] | None = None
 
 
 class Journal:
@@ -132,11 +135,14 @@ class Journal:
         self, proposal: Proposal, params: Mapping[str, Scalar], distributions: Mapping[str, BaseDistribution]
     ) -> None:
         """Append a running trial, whole, in one line."""
+        attributes: dict[str, Any] = {_ASSIGNMENT: dict(proposal.assignment), _ORIGIN: proposal.origin}
+        if proposal.replicate_of is not None:
+            attributes[_REPLICATE] = [proposal.replicate_of, proposal.seed]
         template = optuna.trial.create_trial(
             state=OptunaState.RUNNING,
             params=dict(params),
             distributions=dict(distributions),
-            user_attrs={_ASSIGNMENT: dict(proposal.assignment), _ORIGIN: proposal.origin},
+            user_attrs=attributes,
         )
         self._ids[proposal.number] = self._storage.create_new_trial(self._study, template_trial=template)
 
@@ -172,6 +178,7 @@ def _trial_of(frozen: FrozenTrial) -> JournalTrial:
         origin=frozen.user_attrs[_ORIGIN],
         intermediate=dict(frozen.intermediate_values),
         end=None if end is None else _end_of(end),
+        replicate=tuple(frozen.user_attrs[_REPLICATE]) if _REPLICATE in frozen.user_attrs else None,
     )
 
 

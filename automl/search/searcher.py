@@ -69,12 +69,32 @@ class JournalSearcher(Searcher):
             self._sampler.prepare(self._history)
             return proposal
 
-    def _add(self, draw: Draw) -> Proposal:
-        number = len(self._history.observations)
-        proposal = Proposal(number=number, assignment=dict(draw.assignment), origin=draw.origin)
+    def repeat(self, number: int, seed: int) -> Proposal:
+        """Return a replicate of a trial, journaled as running.
+
+        Raises:
+            ValueError: no trial has the number.
+        """
+        with self._lock:
+            draw = Draw(assignment=self._known(number).assignment, origin=f"trial {number} with seed {seed}")
+            return self._add(draw, replicate_of=number, seed=seed)
+
+    def _add(self, draw: Draw, *, replicate_of: int | None = None, seed: int | None = None) -> Proposal:
+        proposal = Proposal(
+            number=len(self._history.observations),
+            assignment=dict(draw.assignment),
+            origin=draw.origin,
+            replicate_of=replicate_of,
+            seed=seed,
+        )
         self._journal.add_trial(proposal, *representable(self._plan.space, proposal.assignment))
         running = Observation(
-            number=number, assignment=proposal.assignment, origin=draw.origin, state=TrialState.RUNNING
+            number=proposal.number,
+            assignment=proposal.assignment,
+            origin=draw.origin,
+            state=TrialState.RUNNING,
+            replicate_of=replicate_of,
+            seed=seed,
         )
         self._history = self._history.with_trial(running)
         self._seen.add(_key(proposal.assignment))
@@ -161,7 +181,10 @@ class JournalSearcher(Searcher):
         return replace(trial, state=end.state, values=values, violations=end.violations, finished_as=end.finished_as)
 
     def _observation_of(self, trial: JournalTrial) -> Observation:
+        of, seed = trial.replicate or (None, None)
         running = Observation(
+            replicate_of=of,
+            seed=seed,
             number=trial.number,
             assignment=dict(trial.assignment),
             origin=trial.origin,
@@ -174,7 +197,14 @@ class JournalSearcher(Searcher):
         """Return what was asked for and not told yet, in order of the numbers."""
         with self._lock:
             return tuple(
-                Proposal(number=o.number, assignment=dict(o.assignment), origin=o.origin) for o in self._history.pending
+                Proposal(
+                    number=o.number,
+                    assignment=dict(o.assignment),
+                    origin=o.origin,
+                    replicate_of=o.replicate_of,
+                    seed=o.seed,
+                )
+                for o in self._history.pending
             )
 
     def close(self) -> None:

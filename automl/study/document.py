@@ -82,6 +82,7 @@ def study_document(root: Path) -> dict[str, Any]:
         "objective": plan["objective"],
         "best": _best_document(result.best),
         **_goals_document(plan, result),
+        **_replicates_document(plan, result),
         "trials": [_trial_document(trial) | _feasibility(result, trial) for trial in result.trials],
         "mlflow": plan["mlflow"] | _record(root),
         "evaluations": read_evaluations(root),
@@ -120,6 +121,7 @@ def _trial_document(trial: TrialResult) -> dict[str, Any]:
         "state": trial.state.value,
         "reason": trial.reason,
         "assignment": dict(trial.assignment),
+        **({} if trial.replicate_of is None else {"replicate_of": trial.replicate_of, "seed": trial.seed}),
         "values": dict(trial.values),
         "best_epoch": trial.best_epoch,
         "elapsed_s": round(trial.elapsed_s, 3),
@@ -133,6 +135,25 @@ def _goals_document(plan: dict[str, Any], result: StudyResult) -> dict[str, Any]
         return {}
     front = [_best_document(trial) for trial in result.pareto]
     return {"objectives": plan["objectives"], "constraints": plan["constraints"], "pareto": front}
+
+
+def _replicates_document(plan: dict[str, Any], result: StudyResult) -> dict[str, Any]:
+    """Return what only a study with replicates has: each replicated trial, the best mean first."""
+    if not plan.get("replicates"):
+        return {}
+    metric = result.objective.metric
+    return {
+        "replicates": [
+            {
+                "trial": r.trial.number,
+                "selected_at": r.trial.values[metric],
+                "values": list(r.values),
+                "mean": r.mean,
+                "gap": r.gap,
+            }
+            for r in result.replicated
+        ]
+    }
 
 
 def _feasibility(result: StudyResult, trial: TrialResult) -> dict[str, Any]:

@@ -109,6 +109,8 @@ class StudyPlan:
         first_origins: Where each of them comes from, in words; may be shorter.
         constraints: What the best trial must keep.
         evaluate_with: Command that measures more of a trained trial, with its placeholders; None for none.
+        replicates: So many of the best trials are trained again with other seeds, and the best mean wins; 0 for none.
+        seed_key: Key of the spec that holds the trainer's seed, where there are replicates.
         options: Further settings of sampler, stopping rule and launcher by name, e.g. ``grace_epochs``.
         fingerprint: SHA-256 over everything that changes what is computed.
     """
@@ -131,6 +133,8 @@ class StudyPlan:
     first_origins: tuple[str, ...] = ()
     constraints: tuple[Constraint, ...] = ()
     evaluate_with: str | None = None
+    replicates: int = 0
+    seed_key: str | None = None
     options: Mapping[str, JsonValue] = field(default_factory=lambda: MappingProxyType({}))
     fingerprint: str = ""
 

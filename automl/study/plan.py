@@ -16,6 +16,7 @@ from automl.errors import ConfigurationError, Problem
 from automl.policy import Route
 from automl.space.parameters import LeftOut, SearchSpace
 from automl.study.model import Budget, Objective, Resources, StudyPlan
+from automl.study.replicates import replicate_seeds, seed_key
 
 if TYPE_CHECKING:
     from automl.policy import PolicyDecision
@@ -64,7 +65,7 @@ def plan_study(request: StudyRequest, parts: StudyParts, machine: Machine | None
         machine: This machine; None when trials run on a cluster.
 
     Raises:
-        ConfigurationError: resources that the machine does not have.
+        ConfigurationError: resources that the machine does not have, or replicates of a skill without a seed.
     """
     skill, spec, decision = parts.skill, parts.spec, parts.decision
     is_tuned = decision.route is Route.TUNE
@@ -81,6 +82,8 @@ def plan_study(request: StudyRequest, parts: StudyParts, machine: Machine | None
         objectives=(parts.objective, *parts.further),
         constraints=parts.constraints,
         evaluate_with=request.evaluate_with,
+        replicates=min(request.replicates or 0, trials),
+        seed_key=seed_key(skill, spec) if request.replicates else None,
         budget=Budget(
             trials=min(trials, int(searched.size)) if searched.size < trials else trials,
             time_s=request.time_s,
@@ -97,6 +100,8 @@ def plan_study(request: StudyRequest, parts: StudyParts, machine: Machine | None
         first_origins=(TEMPLATE,),
         options=request.options,
     )
+    if plan.replicates:
+        replicate_seeds(plan)
     return dataclasses.replace(plan, fingerprint=fingerprint(plan))
 
 
@@ -183,6 +188,7 @@ def plan_document(plan: StudyPlan) -> dict[str, Any]:
         "objectives": [{"metric": o.metric, "direction": o.direction.value} for o in plan.objectives],
         "constraints": [str(constraint) for constraint in plan.constraints],
         "evaluate_with": plan.evaluate_with,
+        "replicates": plan.replicates,
         "sampler": plan.sampler,
         "scheduler": plan.scheduler,
         "seed": plan.seed,

@@ -62,6 +62,7 @@ class StudyRequest:
         objectives: ``NAME[:direction]``, the leading one first, in place of metric and direction.
         constraints: Limits of metrics, such as ``memory_gib <= 40``.
         evaluate_with: Command that measures more of a trained trial.
+        replicates: How many of the best trials are trained again with other seeds.
         trials: Number of trials.
         time_s: Time limit.
         gpu_hours: Limit of GPU hours.
@@ -95,6 +96,7 @@ class StudyRequest:
     objectives: tuple[str, ...] = ()
     constraints: tuple[str, ...] = ()
     evaluate_with: str | None = None
+    replicates: int | None = None
     trials: int | None = None
     time_s: float | None = None
     gpu_hours: float | None = None
@@ -193,6 +195,7 @@ def _request(file: Path, document: dict[str, Any], time_s: float | None) -> Stud
         objectives=tuple(_objective_text(said) for said in document.get("objectives", ())),
         constraints=tuple(document.get("constraints", ())),
         evaluate_with=document.get("evaluate_with"),
+        replicates=document.get("replicates"),
         trials=budget.get("trials"),
         time_s=time_s,
         gpu_hours=budget.get("gpu_hours"),

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 from automl.study.goals import unmet
 from automl.study.model import Direction
+from automl.study.replicates import replicated
 
 if TYPE_CHECKING:
     from automl.study.goals import Constraint
     from automl.study.model import Objective
+    from automl.study.replicates import Replicated
     from automl.study.trial import TrialResult
 
 
@@ -45,15 +47,28 @@ class StudyResult:
 
     @property
     def best(self) -> TrialResult | None:
-        """The trial with the best value of the leading objective; the earliest of equals; None if no trial has one."""
+        """The trial with the best value of the leading objective; the earliest of equals; None if no trial has one.
+
+        Where trials were replicated, it is the one with the best mean over its replicates.
+        """
         ranked = self.ranked()
-        return ranked[0] if ranked else None
+        proven = [r.trial for r in self.replicated if r.trial in ranked]
+        return next(iter([*proven, *ranked]), None)
+
+    @property
+    def replicated(self) -> tuple[Replicated, ...]:
+        """The trials whose replicates have values, the best mean first."""
+        return replicated(self.objective, self.trials)
 
     def ranked(self) -> tuple[TrialResult, ...]:
-        """Return the trials that have a value and keep every constraint, best first; equals by their numbers."""
+        """Return the trials of the search that have a value and keep every constraint, best first.
+
+        Equals are in order of their numbers. Replicates are not among them.
+        """
         metric = self.objective.metric
         sign = -1.0 if self.objective.direction is Direction.MAXIMIZE else 1.0
-        competing = [t for t in self.trials if t.state.has_value and metric in t.values and not self.unmet(t)]
+        searched = [t for t in self.trials if t.replicate_of is None]
+        competing = [t for t in searched if t.state.has_value and metric in t.values and not self.unmet(t)]
         return tuple(sorted(competing, key=lambda t: (sign * t.values[metric], t.number)))
 
     def unmet(self, trial: TrialResult) -> tuple[str, ...]:

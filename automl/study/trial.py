@@ -60,11 +60,15 @@ class Proposal:
         number: The trial's number; proposals are numbered from 0 without gaps.
         assignment: Valid in the space, inactive parameters absent.
         origin: Where it comes from: ``template``, ``earlier study``, ``prior``, ``sobol``, ``gp``, ``tpe``, ...
+        replicate_of: Number of the trial that it repeats with another seed; None for a trial of the search.
+        seed: The trainer's seed of a replicate.
     """
 
     number: int
     assignment: Mapping[str, Scalar]
     origin: str
+    replicate_of: int | None = None
+    seed: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +118,8 @@ class TrialResult:
         exit_status: Of the trainer; negative for a signal; None if it never ended by itself.
         log_tail: Last lines of the log, for failures.
         parent: Number of the trial whose checkpoint it started from; None for its own start.
+        replicate_of: Number of the trial that it repeats with another seed; None for a trial of the search.
+        seed: The trainer's seed of a replicate.
         changes: Parameter path -> value that the attempt used in place of the planned one, because memory ran out.
     """
 
@@ -134,4 +140,6 @@ class TrialResult:
     exit_status: int | None = None
     log_tail: tuple[str, ...] = ()
     parent: int | None = None
+    replicate_of: int | None = None
+    seed: int | None = None
     changes: Mapping[str, Scalar] = field(default_factory=lambda: MappingProxyType({}))

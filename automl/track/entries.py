@@ -113,6 +113,8 @@ def trial_start_entries(proposal: Proposal, directory: str, attempt: int, time_m
         "automl.origin": proposal.origin,
         "automl.directory": directory,
     }
+    if proposal.replicate_of is not None:
+        facts |= {"automl.replicate_of": proposal.replicate_of, "automl.trainer_seed": proposal.seed}
     run = {"name": f"trial {proposal.number}", "parent": STUDY_RUN, "start_ms": time_ms, "tags": tags(facts)}
     values = {
         encode_name(path)[:MAX_NAME_LENGTH]: str(value)[:MAX_PARAMETER_LENGTH]
@@ -183,6 +185,7 @@ def study_end_entries(result: StudyResult, time_ms: int) -> list[Entry]:
     best = result.best
     unfinished = any(not state.is_final for state in states)
     facts: dict[str, object] = {f"automl.trials.{state.lower()}": states.count(state) for state in sorted(set(states))}
+    facts |= {f"automl.replicates.{r.trial.number}": f"mean {r.mean} of {len(r.values)}" for r in result.replicated}
     if result.further:
         facts["automl.pareto"] = ", ".join(str(trial.number) for trial in result.pareto)
     facts["automl.state"] = TrialState.INTERRUPTED if unfinished else TrialState.COMPLETED if best else "FAILED"
@@ -194,7 +197,10 @@ def study_end_entries(result: StudyResult, time_ms: int) -> list[Entry]:
             "automl.best_value": best.values[result.objective.metric],
             **{f"automl.best.{path}": value for path, value in best.assignment.items()},
         }
-        values = {encode_name(f"best/{name}")[:MAX_NAME_LENGTH]: value for name, value in best.values.items()}
+        measured = {f"best/{name}": value for name, value in best.values.items()}
+        for r in result.replicated[:1]:
+            measured |= {"automl.replicates_mean": r.mean, "automl.selection_gap": r.gap}
+        values = {encode_name(name)[:MAX_NAME_LENGTH]: value for name, value in measured.items()}
         data = {"values": values, "step": best.number, "time_ms": time_ms}
         entries.append(Entry(EntryKind.METRICS, STUDY_RUN, data))
     entries.append(Entry(EntryKind.TAGS, STUDY_RUN, {"values": tags(facts)}))

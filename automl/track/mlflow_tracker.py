@@ -204,7 +204,8 @@ class MlflowTracker(Tracker):
         return is_new
 
     def _new_incumbent(self, result: TrialResult, metric: str, time_ms: int) -> list[Entry]:
-        competes = result.state.has_value and not unmet(self._constraints, result.values)
+        is_search = result.replicate_of is None
+        competes = is_search and result.state.has_value and not unmet(self._constraints, result.values)
         if self._objective is None or not competes or metric not in result.values:
             return []
         value = result.values[metric]

@@ -162,5 +162,7 @@ class TrialActor(tune.Trainable):
             reason=f"{type(error).__name__}: {error}",
             elapsed_s=time.monotonic() - self._started_s,
             attempt=self.task.attempt,
+            replicate_of=self.task.replicate_of,
+            seed=self.task.seed,
             log_tail=tuple("".join(lines).splitlines()[-20:]),
         )

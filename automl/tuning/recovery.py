@@ -76,6 +76,8 @@ def lost_result(task: TrialTask, reason: str, *, stop_reason: str, since_s: floa
         elapsed_s=time.monotonic() - since_s,
         attempt=task.attempt,
         parent=task.parent,
+        replicate_of=task.replicate_of,
+        seed=task.seed,
         changes=dict(task.changes),
     )
 

@@ -62,7 +62,7 @@ class Retention:
         """
         if self._plan.options.get("keep_checkpoints") == "all":
             return
-        kept = winners(finished, self._plan.objectives, self._plan.constraints)
+        kept = winners(finished, self._plan.objectives, self._plan.constraints, top=max(1, self._plan.replicates))
         unswept = [result for result in finished if result.number not in self._swept]
         retired = retire_checkpoints(self._directory, unswept, self._plan.skill.network_arch, kept=kept, needed=needed)
         self._swept = {result.number for result in finished} - kept
@@ -107,17 +107,22 @@ def retire_checkpoints(
 
 
 def winners(
-    finished: Sequence[TrialResult], objectives: Sequence[Objective], constraints: Sequence[Constraint] = ()
+    finished: Sequence[TrialResult],
+    objectives: Sequence[Objective],
+    constraints: Sequence[Constraint] = (),
+    *,
+    top: int = 1,
 ) -> set[int]:
     """Return the trials that may still be handed over: the best one, or with several objectives the Pareto front.
 
-    While no trial has a value of every objective, each that has the leading one may still be on the front.
+    While no trial has a value of every objective, each that has the leading one may still be on the front. Of trials
+    that will be replicated, the ``top`` ones, any may win.
     """
     leading, *further = objectives
     result = StudyResult(
         objective=leading, trials=tuple(finished), further=tuple(further), constraints=tuple(constraints)
     )
-    return {trial.number for trial in (*result.ranked()[:1], *(result.pareto or result.ranked()))}
+    return {trial.number for trial in (*result.ranked()[:top], *(result.pareto or result.ranked()))}
 
 
 def _attempts(directory: StudyDirectory, number: int) -> list[Path]:

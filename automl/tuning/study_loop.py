@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -20,10 +20,12 @@ from automl.study.directory import StudyDirectory
 from automl.study.failure_summary import summarize_errors
 from automl.study.model import Direction
 from automl.study.result import StudyResult
-from automl.study.trial import FailureKind, TrialResult, TrialState
-from automl.tuning.attempts import CONTINUE, next_start, write_start
+from automl.study.trial import FailureKind, TrialResult
+from automl.tuning.attempt_states import Paused, Running, Waiting, as_running
+from automl.tuning.attempts import next_start, write_start
 from automl.tuning.budget import Spent, budget_end, error_end, goal_end, target_end
 from automl.tuning.recovery import asked_to_stop, conclude, lost_result, recorded
+from automl.tuning.replication import missing_replicates
 from automl.tuning.reports import Ending, ReportJournal
 from automl.tuning.retention import Retention
 from automl.tuning.retries import change_after
@@ -33,48 +35,15 @@ from automl.tuning.verdict import INTERRUPTED, PAUSED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from automl.search.base import Searcher
     from automl.stopping.base import StoppingRule
     from automl.study.model import StudyLocation, StudyPlan
     from automl.study.trial import Measurement, Proposal
     from automl.track.base import Tracker
-    from automl.tuning.attempts import Change, Start
     from automl.tuning.trial_task import TrialTask
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class _Waiting:
-    """An attempt that is to be started."""
-
-    proposal: Proposal
-    losses: int = 0
-    change: Change = CONTINUE
-
-
-@dataclass(slots=True)
-class _Running:
-    """An attempt that runs."""
-
-    proposal: Proposal
-    task: TrialTask
-    start: Start
-    since_s: float
-    losses: int
-    stop_reason: str = ""
-    ending: Ending | None = None
-
-
-@dataclass(slots=True)
-class _Paused:
-    """A trial that the rule may promote."""
-
-    proposal: Proposal
-    ending: Ending
-    result: TrialResult
 
 
 class StudyLoop:
@@ -104,15 +73,16 @@ class StudyLoop:
         self._trackers = tuple(trackers)
         self._reports = ReportJournal(location.directory / "reports.jsonl")
         self._lock = threading.RLock()
-        self._running: dict[int, _Running] = {}
-        self._waiting: deque[_Waiting] = deque()
-        self._paused: dict[int, _Paused] = {}
+        self._running: dict[int, Running] = {}
+        self._waiting: deque[Waiting] = deque()
+        self._paused: dict[int, Paused] = {}
         self._finished: list[TrialResult] = []
         self._failed_here: list[TrialResult] = []
         self._interrupted: dict[int, TrialResult] = {}
         self._started_s = time.monotonic()
         self._earlier_s = 0.0
         self._failure: str | None = None
+        self._search_end: str | None = None
         self._retention = Retention(plan, self._directory)
         self.end_reason: str | None = None
         """Why no further trial is started; None while trials are started."""
@@ -143,11 +113,11 @@ class StudyLoop:
         """Let an open trial of an earlier run wait, or end it where that had been decided."""
         ending = ending or asked_to_stop(self._directory, proposal.number)
         if ending is None:
-            self._waiting.append(_Waiting(proposal))
+            self._waiting.append(Waiting(proposal))
             return
         result = conclude(self._plan, self._directory, proposal, ending)
         if ending.decision is Decision.PAUSE:
-            self._paused[proposal.number] = _Paused(proposal, ending, result)
+            self._paused[proposal.number] = Paused(proposal, ending, result)
             self._write(result)
             return
         self._finish(result)
@@ -172,12 +142,12 @@ class StudyLoop:
             task = build_task(self._plan, self._directory, waiting.proposal, start)
             task.directory.mkdir(parents=True, mode=0o700)
             write_start(task.directory, start, self._directory.root)
-            self._running[number] = _Running(waiting.proposal, task, start, time.monotonic(), waiting.losses)
-            self._write(_as_running(task, self._directory.root))
+            self._running[number] = Running(waiting.proposal, task, start, time.monotonic(), waiting.losses)
+            self._write(as_running(task))
         self._tell(lambda tracker: tracker.trial_started(waiting.proposal, task.directory, start.attempt))
         return task
 
-    def _next_waiting(self) -> _Waiting | None:
+    def _next_waiting(self) -> Waiting | None:
         if self.end_reason is not None or any(running.start.is_alone for running in self._running.values()):
             return None
         if self._waiting:
@@ -186,9 +156,24 @@ class StudyLoop:
         if promoted is not None:
             self._reports.append_promotion(promoted)
             self._rule.promote(promoted)
-            return _Waiting(self._paused.pop(promoted).proposal)
-        proposal = self._ask()
-        return None if proposal is None else _Waiting(proposal)
+            return Waiting(self._paused.pop(promoted).proposal)
+        proposal = self._ask() or self._replicate()
+        return None if proposal is None else Waiting(proposal)
+
+    def _replicate(self) -> Proposal | None:
+        """Return the next replicate, once every trial of the search has ended."""
+        missing = () if self._is_searching() else self._missing_replicates()
+        return self._searcher.repeat(*missing[0]) if missing else None
+
+    def _missing_replicates(self) -> tuple[tuple[int, int], ...]:
+        known = [(p.replicate_of, p.seed) for p in self._open_proposals()]
+        return missing_replicates(self._plan, self._finished, known)
+
+    def _open_proposals(self) -> list[Proposal]:
+        return [*(r.proposal for r in self._running.values()), *(w.proposal for w in self._waiting)]
+
+    def _is_searching(self) -> bool:
+        return self._has_proposals() or any(r.proposal.replicate_of is None for r in self._running.values())
 
     @property
     def is_over(self) -> bool:
@@ -199,7 +184,8 @@ class StudyLoop:
             if self.end_reason is not None:
                 return True
             promoted = self._rule.next_promotion(self._paused.keys())
-            return not (self._waiting or self._has_proposals() or promoted is not None)
+            is_left = self._waiting or self._has_proposals() or promoted is not None
+            return not (is_left or self._missing_replicates())
 
     def measured(self, number: int, measurement: Measurement) -> None:
         """Learn one measurement of a running trial and stop the trial if the rule or the budget says so.
@@ -216,10 +202,12 @@ class StudyLoop:
             if running is not None and running.ending is not None and measurement.epoch > running.ending.epoch:
                 return  # decided already; what comes in while it is being ended would be left to chance
             self._searcher.observe(number, measurement.epoch, value)
+            if running is not None and running.proposal.replicate_of is not None:
+                return  # trained to its end, and compared by its mean
             self._judge(number, measurement.epoch, value)
             # With constraints a value counts once it is known that its trial keeps them.
             if not self._plan.constraints:
-                self._end_for(target_end(self._plan.budget, self._plan.objective, value))
+                self._end_search_for(target_end(self._plan.budget, self._plan.objective, value))
 
     def _judge(self, number: int, epoch: int, value: float) -> None:
         sign = 1.0 if self._plan.objective.direction is Direction.MAXIMIZE else -1.0
@@ -249,10 +237,10 @@ class StudyLoop:
                 self._suspend(running, result)
         self._tell(lambda tracker: tracker.trial_ended(result))
 
-    def _suspend(self, running: _Running, result: TrialResult) -> None:
+    def _suspend(self, running: Running, result: TrialResult) -> None:
         """Keep a trial that may go on: now, if the rule promotes it, or in a resume."""
         if running.ending is not None and running.ending.decision is Decision.PAUSE:
-            self._paused[result.number] = _Paused(running.proposal, running.ending, result)
+            self._paused[result.number] = Paused(running.proposal, running.ending, result)
         else:
             self._interrupted[result.number] = result
         self._write(result)
@@ -287,8 +275,7 @@ class StudyLoop:
                 self.is_interrupted = True
                 self.end_reason = self.end_reason or "interrupted"
                 return
-            for number in self._running:
-                self._stop(number, f"{INTERRUPTED} by the user")
+            self._stop_all(f"{INTERRUPTED} by the user")
 
     def close(self) -> StudyResult:
         """Return the trials and tell the trackers that the study is over (not if it was interrupted: it goes on)."""
@@ -319,25 +306,26 @@ class StudyLoop:
             self._tell(partial(_tell_end, result))
 
     def _has_proposals(self) -> bool:
-        known = (self._finished, self._interrupted, self._running, self._waiting, self._paused)
-        return sum(map(len, known)) < self._plan.budget.trials
+        searched = [t.replicate_of for t in (*self._finished, *self._interrupted.values())].count(None)
+        searched += [p.replicate_of for p in self._open_proposals()].count(None)
+        return self._search_end is None and searched + len(self._paused) < self._plan.budget.trials
 
     def _ask(self) -> Proposal | None:
         if not self._has_proposals():
             return None
         proposal = self._searcher.ask()
         if proposal is None and not self._running:
-            self.end_reason = "the search space is exhausted"
+            self._end_search_for("the search space is exhausted")
         return proposal
 
-    def _retry(self, running: _Running, result: TrialResult) -> bool:
+    def _retry(self, running: Running, result: TrialResult) -> bool:
         change = change_after(result, running.start, running.losses, self._plan)
         if change is None or self.end_reason is not None:
             return False
         losses = running.losses + (result.failure is FailureKind.INFRASTRUCTURE)
         words = change.remark or f"it is started again ({result.reason})"
         logger.warning("trial %d has failed, %s: %s", result.number, result.failure, words)
-        self._waiting.appendleft(_Waiting(running.proposal, losses, change))
+        self._waiting.appendleft(Waiting(running.proposal, losses, change))
         return True
 
     def _finish(self, result: TrialResult) -> None:
@@ -346,7 +334,8 @@ class StudyLoop:
         self._rule.finished(result.number)
         self._finished.append(result)
         self._failed_here.append(result)
-        self._end_for(goal_end(self._plan, self._finished))
+        if result.replicate_of is None:
+            self._end_search_for(goal_end(self._plan, self._finished))
         if (cause := error_end(self._failed_here)) is not None and self.end_reason is None:
             self._failure = summarize_errors(cause, result, self._directory.root)
             self._end_for(cause)
@@ -356,11 +345,23 @@ class StudyLoop:
     def _write(self, result: TrialResult) -> None:
         self._directory.write_result(result)
 
+    def _end_search_for(self, reason: str | None) -> None:
+        """End the search; replicates, where there are any, follow."""
+        if not self._plan.replicates:
+            self._end_for(reason)
+        elif reason is not None and self._search_end is None:
+            logger.info("the search is over: %s", reason)
+            self._search_end = reason
+            self._stop_all(reason)
+
     def _end_for(self, reason: str | None) -> None:
         if reason is None or self.end_reason is not None:
             return
         logger.info("no further trial is started: %s", reason)
         self.end_reason = reason
+        self._stop_all(reason)
+
+    def _stop_all(self, reason: str) -> None:
         for number in self._running:
             self._stop(number, reason)
 
@@ -382,17 +383,6 @@ class StudyLoop:
                 call(tracker)
             except (AutomlError, OSError, ValueError, TypeError, KeyError, RuntimeError):
                 logger.exception("%s lost an event; the study goes on", type(tracker).__name__)
-
-
-def _as_running(task: TrialTask, root: Path) -> TrialResult:
-    """Return what `automl status` shows of a trial until it ends."""
-    return TrialResult(
-        number=task.number,
-        state=TrialState.RUNNING,
-        assignment=task.assignment,
-        directory=task.directory.relative_to(root).as_posix(),
-        attempt=task.attempt,
-    )
 
 
 def _tell_end(result: TrialResult, tracker: Tracker) -> None:

@@ -264,6 +264,8 @@ def _result(
         exit_status=exit_status,
         log_tail=read_tail(_log_of(task)) if has_failed else (),
         parent=task.parent,
+        replicate_of=task.replicate_of,
+        seed=task.seed,
         changes=dict(task.changes),
     )
 

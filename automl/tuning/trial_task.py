@@ -54,6 +54,8 @@ class TrialTask:
         read_only: Host paths the trainer reads, for launchers that mount.
         environment: Further environment variables, e.g. the rendezvous of a trial over several nodes.
         options: Launcher options, handed on in the request.
+        replicate_of: Number of the trial that it repeats with another seed; None for a trial of the search.
+        seed: The trainer's seed of a replicate; already part of ``spec``.
         wanted: Names of the other metrics that the study looks at, as it spells them.
         evaluate_with: Command that measures more once the training has ended; None for none.
         evaluate_limit_s: It is ended after so many seconds.
@@ -89,6 +91,8 @@ class TrialTask:
     read_only: tuple[Path, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, str] = field(default_factory=dict)
+    replicate_of: int | None = None
+    seed: int | None = None
     wanted: tuple[str, ...] = ()
     evaluate_with: str | None = None
     evaluate_limit_s: float = 600.0

@@ -43,6 +43,8 @@ def build_task(plan: StudyPlan, directory: StudyDirectory, proposal: Proposal, s
     values = {**proposal.assignment, **start.changes}
     run = ActionRun(results_dir=folder, assignment=values, resume_checkpoint=start.checkpoint)
     spec = complete_spec(plan.spec, plan.skill, plan.action, run)
+    if plan.seed_key is not None and proposal.seed is not None:
+        spec = spec.with_values({plan.seed_key: proposal.seed}, origin="replicate")
     spec = spec.with_values(_resource_values(plan), origin="resources")
     spec = spec.with_values(
         {slot.key: str(folder) for slot in action.outputs if slot.kind is SlotKind.FOLDER}, origin="output"
@@ -66,6 +68,8 @@ def build_task(plan: StudyPlan, directory: StudyDirectory, proposal: Proposal, s
         image=action.image or plan.skill.image,
         silence_limit_s=_seconds(plan.options, "silence_limit_s"),
         time_limit_s=_seconds(plan.options, "trial_time_limit_s"),
+        replicate_of=proposal.replicate_of,
+        seed=proposal.seed,
         wanted=tuple(metric for metric in plan.wanted_metrics if metric != plan.objective.metric),
         evaluate_with=plan.evaluate_with,
         evaluate_limit_s=_seconds(plan.options, "evaluate_limit_s") or EVALUATE_LIMIT_S,

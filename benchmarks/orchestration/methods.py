@@ -137,6 +137,16 @@ class ListSearcher(Searcher):
         self._asked += 1
         return Proposal(number=self._asked - 1, assignment={"task": self._asked - 1}, origin="list")
 
+    def repeat(self, number: int, seed: int) -> Proposal:
+        """Return the same task again."""
+        self._asked += 1
+        return Proposal(
+            number=self._asked - 1, assignment={"task": number}, origin="list", replicate_of=number, seed=seed
+        )
+
+    def restore(self, results: Sequence[TrialResult]) -> None:
+        """Take up nothing: every study is new."""
+
     def observe(self, number: int, epoch: int, value: float) -> None:
         """Learn nothing."""
 

@@ -227,3 +227,19 @@ class SearcherContract:
         assert [o.state for o in before.observations].count(TrialState.FAILED) == 2
         assert {v for o in before.observations for v in o.violations} <= {-4.0, 0.0, 8.0}
         assert make_searcher(plan, tmp_path / "journal.log").history == before
+
+    def test_a_replicate_repeats_a_trial_and_survives_a_reopening(self, tmp_path: Path) -> None:
+        searcher = self.open(tmp_path)
+        play(searcher, 3)
+
+        repeated = searcher.repeat(1, seed=99)
+        searcher.close()
+
+        assert repeated.assignment == searcher.history.observations[1].assignment
+        assert (repeated.number, repeated.replicate_of, repeated.seed) == (3, 1, 99)
+        reopened = self.open(tmp_path)
+        assert list(reopened.open_proposals()) == [repeated]
+        finish(reopened, repeated)
+        following = reopened.ask()
+        assert following is not None
+        assert following.assignment != repeated.assignment

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -75,6 +75,13 @@ class ListSearcher(Searcher):
         if self.asked >= len(self.assignments):
             return None
         proposal = self._proposal(self.asked)
+        self.asked += 1
+        self.open[proposal.number] = proposal
+        return proposal
+
+    def repeat(self, number: int, seed: int) -> Proposal:
+        self.assignments.insert(self.asked, self.assignments[number])
+        proposal = replace(self._proposal(self.asked), replicate_of=number, seed=seed)
         self.asked += 1
         self.open[proposal.number] = proposal
         return proposal

@@ -1,0 +1,59 @@
+"""Where an attempt of a trial is in the study's loop: it waits, it runs, or its trial is paused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from automl.study.trial import TrialResult, TrialState
+from automl.tuning.attempts import CONTINUE
+
+if TYPE_CHECKING:
+    from automl.study.trial import Proposal
+    from automl.tuning.attempts import Change, Start
+    from automl.tuning.reports import Ending
+    from automl.tuning.trial_task import TrialTask
+
+
+@dataclass(slots=True)
+class Waiting:
+    """An attempt that is to be started."""
+
+    proposal: Proposal
+    losses: int = 0
+    change: Change = CONTINUE
+
+
+@dataclass(slots=True)
+class Running:
+    """An attempt that runs."""
+
+    proposal: Proposal
+    task: TrialTask
+    start: Start
+    since_s: float
+    losses: int
+    stop_reason: str = ""
+    ending: Ending | None = None
+
+
+@dataclass(slots=True)
+class Paused:
+    """A trial that the rule may promote."""
+
+    proposal: Proposal
+    ending: Ending
+    result: TrialResult
+
+
+def as_running(task: TrialTask) -> TrialResult:
+    """Return what `automl status` shows of a trial until it ends."""
+    return TrialResult(
+        number=task.number,
+        state=TrialState.RUNNING,
+        assignment=task.assignment,
+        directory=task.directory.relative_to(task.study_directory).as_posix(),
+        attempt=task.attempt,
+        replicate_of=task.replicate_of,
+        seed=task.seed,
+    )
