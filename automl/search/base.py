@@ -53,5 +53,9 @@ class Searcher(ABC):
     def open_proposals(self) -> Sequence[Proposal]:
         """Return proposals that were asked for and not told yet: what a resume has to run again."""
 
+    def expected_improvement(self) -> float | None:
+        """Return what the best further trial is expected to gain in the leading objective; None if unknown."""
+        return None
+
     def close(self) -> None:
         """Release files and threads."""

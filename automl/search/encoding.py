@@ -9,7 +9,7 @@ stands at its default, so it adds no distance between two points that both lack 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -153,9 +153,15 @@ class Encoder:
         return points
 
     def _holds(self, condition: Condition, points: np.ndarray, active: np.ndarray) -> np.ndarray:
+        held = self._holds_alone(condition, points, active)
+        for further in condition.also:
+            held = held & self._holds(further, points, active)
+        return held
+
+    def _holds_alone(self, condition: Condition, points: np.ndarray, active: np.ndarray) -> np.ndarray:
         parent = self._index.get(condition.path)
         if parent is None:
-            return np.full(len(points), condition.holds(self.space.fixed))
+            return np.full(len(points), replace(condition, also=()).holds(self.space.fixed))
         column = self._columns[parent]
         allowed = [self._position(column, value) for value in condition.any_of if column.parameter.contains(value)]
         matches = np.isclose(points[:, parent, None], np.array(allowed)[None, :], atol=1e-9).any(axis=1)

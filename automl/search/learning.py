@@ -131,9 +131,20 @@ def scores(values: np.ndarray, diverged: np.ndarray) -> np.ndarray:
     A few terrible values must not flatten the differences between good ones: below the median, distances from it are
     compressed logarithmically on the scale of the upper half. Diverged trials end below every finite value.
     """
+    return _shaped(values, diverged)[0]
+
+
+def score_unit(values: np.ndarray, diverged: np.ndarray) -> float:
+    """Return what a difference of 1 between two good scores means in units of the values; 0 without differences."""
+    finite = values[~diverged]
+    return _shaped(values, diverged)[1] if len(finite) and float(np.ptp(finite)) > 0 else 0.0
+
+
+def _shaped(values: np.ndarray, diverged: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return the scores and the unit of those in the upper half."""
     finite = values[~diverged]
     if len(finite) == 0:
-        return np.zeros_like(values)
+        return np.zeros_like(values), 0.0
     median = float(np.median(finite))
     upper = finite[finite >= median] - median
     scale = float(np.sqrt(np.mean(upper**2))) if len(finite) > 1 else 0.0
@@ -143,5 +154,5 @@ def scores(values: np.ndarray, diverged: np.ndarray) -> np.ndarray:
     shaped = np.where(distance < 0, -np.log1p(-np.minimum(distance, 0.0)), distance)
     if diverged.any():
         shaped[diverged] = shaped[~diverged].min() - 0.5
-    deviation = float(np.std(shaped))
-    return np.asarray((shaped - shaped.mean()) / (deviation if deviation > 0 else 1.0))
+    deviation = float(np.std(shaped)) or 1.0
+    return np.asarray((shaped - shaped.mean()) / deviation), scale * deviation

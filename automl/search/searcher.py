@@ -207,6 +207,12 @@ class JournalSearcher(Searcher):
                 for o in self._history.pending
             )
 
+    def expected_improvement(self) -> float | None:
+        """Return what the best further trial is expected to gain in the leading objective; None if unknown."""
+        from automl.search.improvement import expected_improvement  # noqa: PLC0415 - only where it is asked for
+
+        return expected_improvement(self._plan.space, self._plan.seed, self._history)
+
     def close(self) -> None:
         """Release the journal; doing so twice changes nothing."""
         self._journal.close()

@@ -57,6 +57,8 @@ class Budget:
         time_s: No trial is started after this many seconds, and running ones are stopped; None for no limit.
         gpu_hours: Sum over trials of elapsed hours times GPUs; None for no limit.
         target: The study ends when the objective reaches it; None for never.
+        min_improvement: The search ends when no further trial is expected to improve the objective so much; None for
+            never.
         patience_trials: The study ends after this many finished trials without improvement; None for never.
     """
 
@@ -65,6 +67,7 @@ class Budget:
     gpu_hours: float | None = None
     target: float | None = None
     patience_trials: int | None = None
+    min_improvement: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

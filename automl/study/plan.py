@@ -90,6 +90,7 @@ def plan_study(request: StudyRequest, parts: StudyParts, machine: Machine | None
             gpu_hours=request.gpu_hours,
             target=request.target,
             patience_trials=request.patience_trials,
+            min_improvement=request.min_improvement,
         ),
         resources=decide_resources(request, skill=skill, spec=spec, trials=trials, machine=machine),
         sampler=request.sampler or "auto",

@@ -68,6 +68,7 @@ class StudyRequest:
         gpu_hours: Limit of GPU hours.
         target: Value of the objective that is good enough.
         patience_trials: Trials without improvement after which to end.
+        min_improvement: Expected improvement below which to end.
         jobs: Trials at once.
         gpus_per_trial: GPUs of a trial.
         cpus_per_trial: CPUs of a trial.
@@ -102,6 +103,7 @@ class StudyRequest:
     gpu_hours: float | None = None
     target: float | None = None
     patience_trials: int | None = None
+    min_improvement: float | None = None
     jobs: int | None = None
     gpus_per_trial: float | None = None
     cpus_per_trial: float | None = None
@@ -201,6 +203,7 @@ def _request(file: Path, document: dict[str, Any], time_s: float | None) -> Stud
         gpu_hours=budget.get("gpu_hours"),
         target=budget.get("target"),
         patience_trials=budget.get("patience_trials"),
+        min_improvement=budget.get("min_improvement"),
         jobs=resources.get("jobs"),
         gpus_per_trial=resources.get("gpus_per_trial"),
         cpus_per_trial=resources.get("cpus_per_trial"),

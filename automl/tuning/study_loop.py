@@ -24,6 +24,7 @@ from automl.study.trial import FailureKind, TrialResult
 from automl.tuning.attempt_states import Paused, Running, Waiting, as_running
 from automl.tuning.attempts import next_start, write_start
 from automl.tuning.budget import Spent, budget_end, error_end, goal_end, target_end
+from automl.tuning.improvement_watch import ImprovementWatch
 from automl.tuning.recovery import asked_to_stop, conclude, lost_result, recorded
 from automl.tuning.replication import missing_replicates
 from automl.tuning.reports import Ending, ReportJournal
@@ -84,6 +85,7 @@ class StudyLoop:
         self._failure: str | None = None
         self._search_end: str | None = None
         self._retention = Retention(plan, self._directory)
+        self._improvement = ImprovementWatch(plan, searcher)
         self.end_reason: str | None = None
         """Why no further trial is started; None while trials are started."""
         self.is_interrupted = False
@@ -335,7 +337,7 @@ class StudyLoop:
         self._finished.append(result)
         self._failed_here.append(result)
         if result.replicate_of is None:
-            self._end_search_for(goal_end(self._plan, self._finished))
+            self._end_search_for(goal_end(self._plan, self._finished) or self._improvement.after_end())
         if (cause := error_end(self._failed_here)) is not None and self.end_reason is None:
             self._failure = summarize_errors(cause, result, self._directory.root)
             self._end_for(cause)

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from automl.search.encoding import Encoder
+from automl.space.conditions import Condition
 from automl.space.parameters import Parameter, ParameterType, SearchSpace
 from tests.contracts.studies import MIXED
 
@@ -74,3 +75,27 @@ def test_true_and_one_are_two_values() -> None:
 
     assert encoder.assignment(encoder.points([{"o": True}])[0])["o"] is True
     assert encoder.assignment(encoder.points([{"o": 1}])[0])["o"] is not True
+
+
+def test_a_parameter_under_several_conditions_acts_where_all_of_them_hold() -> None:
+    both = Condition(path="optimizer", any_of=("sgd",), also=(Condition(path="deep", any_of=(True,)),))
+    fixed_too = Condition(path="frozen", any_of=("no",), also=(Condition(path="deep", any_of=(True,)),))
+    space = SearchSpace(
+        parameters=(
+            Parameter(path="optimizer", type=ParameterType.CATEGORICAL, choices=("sgd", "adam"), default="adam"),
+            Parameter(path="deep", type=ParameterType.BOOL, choices=(True, False), default=False),
+            Parameter(path="momentum", type=ParameterType.FLOAT, low=0.0, high=1.0, default=0.9, condition=both),
+            Parameter(path="depth", type=ParameterType.FLOAT, low=0.0, high=1.0, default=0.5, condition=fixed_too),
+        ),
+        fixed={"frozen": "no"},
+    )
+    encoder = Encoder(space)
+    spread = np.random.default_rng(0).random((200, 4))
+
+    snapped = encoder.snap(spread)
+
+    for point in snapped:
+        active = encoder.assignment(point)
+        assert (point[2] != encoder.default_point[2]) == ("momentum" in active)
+        assert (point[3] != encoder.default_point[3]) == ("depth" in active)
+    assert {"momentum" in encoder.assignment(p) for p in snapped} == {True, False}
