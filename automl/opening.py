@@ -19,6 +19,7 @@ from automl.space.parameters import SearchSpace
 from automl.spec.build import build_spec, expand_shorthands
 from automl.spec.data import has_place
 from automl.spec.overrides import flatten
+from automl.spec.special import takes_checkpoint
 from automl.spec.train_schema import SchemaStatus, read_train_schema
 from automl.spec.validate import check_skill, check_spec
 from automl.stopping.factory import make_rule
@@ -232,6 +233,7 @@ def stopping_rule(plan: StudyPlan) -> StoppingRule:
         trials=plan.budget.trials,
         options=plan.options,
         direction=plan.objective.direction,
+        can_pause=takes_checkpoint(plan.skill.actions[plan.action]),
     )
 
 

@@ -10,8 +10,9 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from automl.space.parameters import Scalar
     from automl.study.trial import Proposal, TrialResult
 
 
@@ -40,6 +41,15 @@ class Searcher(ABC):
 
         COMPLETED and STOPPED results count with their value, DIVERGED ones as a failure to be avoided, FAILED ones are
         neither good nor pending.
+        """
+
+    @abstractmethod
+    def adopt(self, propose: Callable[[int], Mapping[str, Scalar]], origin: str) -> Proposal:
+        """Return, journaled as running, a proposal that the study itself makes.
+
+        Args:
+            propose: New trial's number -> its assignment, valid in the space.
+            origin: Where it comes from.
         """
 
     @abstractmethod

@@ -21,7 +21,7 @@ from automl.study.model import Direction
 from automl.study.trial import Proposal, TrialState
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from automl.search.journal import Journal, JournalTrial
     from automl.search.sampler import Sampler
@@ -139,6 +139,14 @@ class JournalSearcher(Searcher):
             end = self._end_of(result)
             self._journal.end_trial(result.number, end)
             self._history = self._history.with_trial(self._ended(trial, end))
+
+    def adopt(self, propose: Callable[[int], Mapping[str, Scalar]], origin: str) -> Proposal:
+        """Return, journaled as running, a proposal that the study itself makes."""
+        with self._lock:
+            number = len(self._history.observations)
+            proposal = self._add(Draw(assignment=propose(number), origin=origin))
+            self._sampler.prepare(self._history)
+            return proposal
 
     def restore(self, results: Sequence[TrialResult]) -> None:
         """Take up final results that the journal does not hold: a crash came before, or the file lost its end.

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from automl.skill.model import JsonValue
+    from automl.skill.model import JsonValue, SkillAction
 
 
 class WordKind(StrEnum):
@@ -55,6 +55,11 @@ def word_kind(value: JsonValue) -> WordKind:
             return WordKind.DOWNLOAD
         case _:
             return WordKind.LITERAL
+
+
+def takes_checkpoint(action: SkillAction) -> bool:
+    """Tell whether an action's program can be told a checkpoint of an earlier run to go on from."""
+    return any(word_kind(value) is WordKind.RESUME for value in action.spec_params.values())
 
 
 def created_name(word: str, stem: str) -> str:

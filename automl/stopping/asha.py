@@ -1,14 +1,24 @@
-"""Asynchronous successive halving and Hyperband, in their stopping form.
+"""Asynchronous successive halving, in its stopping and in its pausing form, and Hyperband.
 
-At each rung a trial goes on when it is among the best third (1 / eta) of the trials that reached that rung before it,
-itself included. Nothing is stopped before four trials reached the rung.
+Stopping: at each rung a trial goes on when it is among the best third (1 / eta) of the trials that reached that rung
+before it, itself included. Nothing is stopped before four trials reached the rung.
+
+Pausing, for trainers that resume from their checkpoints: at each rung a trial goes on when it is among the best
+``floor(n / eta)`` of the n trials that reached it, else it is paused; whenever a slot is free, the best paused trial
+that has come into that share since goes on. A good trial that came early is not judged by too few others, and a bad one
+costs one rung. Source: Li et al. 2020 (arXiv:1810.05934), algorithm 2.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from automl.stopping.base import GO_ON, Decision, Report, Verdict
 from automl.stopping.curves import CurveRule
 from automl.stopping.rungs import is_in_best_share, last_of_best_share
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
 
 MIN_PEERS = 3
 """Other trials that must have reached a rung before it stops anything."""
@@ -45,6 +55,70 @@ class AshaRule(CurveRule):
     def _reason(self, rung: int, value: float, others: tuple[float, ...]) -> str:
         needed = self.shown(last_of_best_share(others, self._eta))
         return f"rung {rung}: {self.shown(value)} is not among the best 1/{self._eta:g}, which ends at {needed}"
+
+
+class PausingAshaRule(CurveRule):
+    """Pauses a trial at each rung until it is in the best share of those that reached it.
+
+    Args:
+        rungs: Numbers of epochs, ascending.
+        eta: The inverse of the share that goes on, > 1.
+    """
+
+    def __init__(self, rungs: tuple[int, ...], eta: float = 3.0) -> None:
+        super().__init__()
+        self._rungs = rungs
+        self._eta = eta
+        self._recorded: dict[int, dict[int, float]] = {rung: {} for rung in rungs}
+        self._passed: dict[int, set[int]] = {rung: set() for rung in rungs}
+
+    def next_promotion(self, paused: Collection[int], *, is_last: bool = False) -> int | None:
+        """Return the best paused trial of the highest rung that has one in its best share.
+
+        A study of few trials would end with none that was trained to the end, so at its end the best one goes on.
+        """
+        chosen = self._best_waiting(paused, self._share)
+        if chosen is None and is_last and self._rungs and not self._passed[self._rungs[-1]]:
+            return self._best_waiting(paused, self._ranked)
+        return chosen
+
+    def _best_waiting(self, paused: Collection[int], of: Callable[[int], list[int]]) -> int | None:
+        for rung in reversed(self._rungs):
+            candidates = [trial for trial in of(rung) if trial in paused and trial not in self._passed[rung]]
+            if candidates:
+                return candidates[0]
+        return None
+
+    def promote(self, trial: int) -> None:
+        """Let a paused trial pass the rung that it waits at."""
+        super().promote(trial)
+        waiting = [rung for rung in self._rungs if trial in self._recorded[rung] and trial not in self._passed[rung]]
+        for rung in waiting:
+            self._passed[rung].add(trial)
+
+    def _share(self, rung: int) -> list[int]:
+        """Return the best ``floor(n / eta)`` of the n trials that reached a rung, best first."""
+        return self._ranked(rung)[: int(len(self._recorded[rung]) / self._eta)]
+
+    def _ranked(self, rung: int) -> list[int]:
+        values = self._recorded[rung]
+        return sorted(values, key=lambda trial: (-values[trial], trial))
+
+    def _decide(self, report: Report) -> Verdict:
+        for rung in self._rungs:
+            if report.epoch + 1 < rung or report.trial in self._recorded[rung]:
+                continue
+            value = self.best_at(report.trial, report.epoch)
+            assert value is not None  # noqa: S101 - the report itself is in the curve
+            self._recorded[rung][report.trial] = value
+            share = self._share(rung)
+            if report.trial in share:
+                self._passed[rung].add(report.trial)
+                continue
+            reached = len(self._recorded[rung])
+            words = f"{self.shown(value)} is not among the best {len(share)} of the {reached} trials that reached it"
+            return Verdict(decision=Decision.PAUSE, reason=f"rung {rung}: {words}")
+        return GO_ON
 
 
 class HyperbandRule(CurveRule):

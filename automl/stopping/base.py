@@ -54,6 +54,19 @@ class Verdict:
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copy:
+    """A wish for a new trial that goes on from another one's checkpoint.
+
+    Attributes:
+        parent: The other trial's number.
+        epoch: Zero-based epoch of the comparison: the checkpoint of this epoch is meant.
+    """
+
+    parent: int
+    epoch: int
+
+
 GO_ON = Verdict(decision=Decision.CONTINUE)
 
 
@@ -68,10 +81,22 @@ class StoppingRule(ABC):
     def finished(self, trial: int) -> None:
         """Learn that a trial will report no more."""
 
-    def next_promotion(self, paused: Collection[int]) -> int | None:
-        """Return the trial among the paused ones that is to go on now, or None. Changes nothing."""
-        del paused
+    def next_promotion(self, paused: Collection[int], *, is_last: bool = False) -> int | None:
+        """Return the trial among the paused ones that is to go on now, or None. Changes nothing.
+
+        Args:
+            paused: Numbers of trials.
+            is_last: Nothing runs and nothing new will be started: who is not promoted now has ended.
+        """
+        del paused, is_last
         return None
 
     def promote(self, trial: int) -> None:
         """Learn that a paused trial goes on: its next reports are judged anew."""
+
+    def next_copy(self) -> Copy | None:
+        """Return from whose checkpoint a new trial is to start now, or None. Changes nothing."""
+        return None
+
+    def copied(self) -> None:
+        """Learn that the copy asked for has got its number."""

@@ -12,7 +12,7 @@ class CurveRule(StoppingRule):
     """Keeps curves and first verdicts, so that repeating a report repeats its verdict.
 
     A trial's *best so far* at an epoch is its best value up to it: the best checkpoint is what a trial is worth.
-    A stopped trial stays stopped, whatever it still reports.
+    A stopped trial stays stopped, whatever it still reports, and a paused one paused until it is promoted.
     """
 
     def __init__(self) -> None:
@@ -34,16 +34,26 @@ class CurveRule(StoppingRule):
         key = (report.trial, report.epoch)
         if key in self._verdicts:
             return self._verdicts[key]
-        if report.trial in self._stopped:
-            verdict = self._stopped[report.trial]
+        ended = self._stopped.get(report.trial)
+        if ended is not None and ended.decision is Decision.PAUSE:
+            return ended  # not remembered: what comes after the decision is done again when the trial goes on
+        if ended is not None:
+            verdict = ended
         else:
             previous = max(self._best[report.trial].values(), default=report.value)
             self._best[report.trial][report.epoch] = max(previous, report.value)
             verdict = self._decide(report)
         self._verdicts[key] = verdict
-        if verdict.decision is Decision.STOP:
+        if verdict.decision in {Decision.STOP, Decision.PAUSE}:
             self._stopped[report.trial] = verdict
         return verdict
+
+    def promote(self, trial: int) -> None:
+        """Learn that a paused trial goes on: the verdict that paused it is no longer repeated."""
+        self._stopped.pop(trial, None)
+        for key, verdict in self._verdicts.items():
+            if key[0] == trial and verdict.decision is Decision.PAUSE:
+                self._verdicts[key] = GO_ON
 
     @abstractmethod
     def _decide(self, report: Report) -> Verdict:

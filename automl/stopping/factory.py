@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from automl.errors import ConfigurationError, Problem
-from automl.stopping.asha import AshaRule, HyperbandRule
+from automl.stopping.asha import AshaRule, HyperbandRule, PausingAshaRule
 from automl.stopping.auto import AutoRule
 from automl.stopping.curves import NoRule
+from automl.stopping.population import PopulationRule
 from automl.stopping.rungs import grace_epochs, rung_epochs
 from automl.stopping.simple import IEpochRule, MedianRule, PatienceRule
 from automl.study.model import Direction
@@ -21,9 +22,11 @@ if TYPE_CHECKING:
     from automl.stopping.base import StoppingRule
     from automl.stopping.curves import CurveRule
 
-OPTIONS: tuple[str, ...] = ("grace_epochs", "warmup_epochs", "eta", "patience_epochs", "keep_trials")
+OPTIONS: tuple[str, ...] = ("grace_epochs", "warmup_epochs", "eta", "patience_epochs", "keep_trials", "interval_epochs")
 """Options that a rule reads; all are numbers."""
 
+# Of a population, the part that gives way to copies of as many of its best members.
+_GIVES_WAY = 0.25
 # Rungs of a study whose number of epochs is unknown end here.
 _MANY_EPOCHS = 100_000
 
@@ -37,6 +40,16 @@ class _Settings:
     eta: float
     keep: int
     patience: int
+    can_pause: bool
+    interval: int
+    trials: int
+    max_epochs: int | None
+
+
+def _asha(settings: _Settings) -> CurveRule:
+    if settings.can_pause:
+        return PausingAshaRule(settings.rungs, settings.eta)
+    return AshaRule(settings.rungs, settings.eta)
 
 
 def _auto(settings: _Settings) -> CurveRule:
@@ -46,14 +59,25 @@ def _auto(settings: _Settings) -> CurveRule:
 _BUILDERS: dict[str, Callable[[_Settings], CurveRule]] = {
     "auto": _auto,
     "none": lambda _: NoRule(),
-    "asha": lambda s: AshaRule(s.rungs, s.eta),
+    "asha": _asha,
     "hyperband": lambda s: HyperbandRule(s.rungs, s.eta),
     "median": lambda s: MedianRule(s.grace),
     "i_epoch": lambda s: IEpochRule(s.grace, s.keep),
     "patience": lambda s: PatienceRule(s.patience, s.grace),
+    "pbt": lambda s: PopulationRule(
+        interval=s.interval, share=_GIVES_WAY, trials=s.trials, grace=s.grace, max_epochs=s.max_epochs
+    ),
 }
 RULES: tuple[str, ...] = tuple(_BUILDERS)
 """Names of the stopping rules, the default first."""
+
+
+_CANNOT_COPY = Problem(
+    where="scheduler",
+    found="pbt, and a trainer that cannot be told a checkpoint to go on from",
+    expected="a skill with the word resume_model in spec_params of its train action",
+    fix="choose another scheduler, e.g. auto",
+)
 
 
 def make_rule(
@@ -63,6 +87,7 @@ def make_rule(
     trials: int,
     options: Mapping[str, object] | None = None,
     direction: Direction = Direction.MAXIMIZE,
+    can_pause: bool = False,
 ) -> StoppingRule:
     """Return a stopping rule.
 
@@ -72,14 +97,18 @@ def make_rule(
         trials: Trials of the study.
         options: Study options by name; `OPTIONS` are read, others are left to their owners. ``grace_epochs``: epochs
             that every trial gets; ``warmup_epochs``: grace is never shorter; ``eta``: the inverse of the share that
-            goes on; ``patience_epochs``; ``keep_trials``: how many trials i_epoch continues.
+            goes on; ``patience_epochs``; ``keep_trials``: how many trials i_epoch continues; ``interval_epochs``:
+            how often pbt compares.
         direction: Of the objective, so that reasons show its values as they were measured.
+        can_pause: The trainer goes on from its checkpoints, so ``asha`` may pause trials and promote them later.
 
     Raises:
         ConfigurationError: the rule is unknown or an option cannot be used; all problems at once.
     """
     chosen = dict(options or {})
     problems = [*check_rule(name), *_check_options(chosen, max_epochs)]
+    if name == "pbt" and not can_pause:
+        problems.append(_CANNOT_COPY)
     if problems:
         raise ConfigurationError.from_problems(problems, subject="the stopping rule")
     eta = _number(chosen, "eta", 3.0)
@@ -91,6 +120,10 @@ def make_rule(
         eta=eta,
         keep=int(_number(chosen, "keep_trials", math.ceil(trials / eta**2))),
         patience=int(_number(chosen, "patience_epochs", max(5, math.ceil((max_epochs or 0) / 5)))),
+        can_pause=can_pause,
+        interval=int(_number(chosen, "interval_epochs", max(1, math.ceil((max_epochs or 0) / 10)))),
+        trials=trials,
+        max_epochs=max_epochs,
     )
     rule = _BUILDERS[name](settings)
     rule.show_as(-1.0 if direction is Direction.MINIMIZE else 1.0)

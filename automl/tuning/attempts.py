@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from automl.spec.special import WordKind, word_kind
+from automl.spec.special import takes_checkpoint
 from automl.study.directory import torn_file, write_json
 from automl.tuning.continuation import find_continuation
 from automl.tuning.stop_request import read_last_epoch
@@ -72,12 +72,6 @@ class Change:
 CONTINUE = Change()
 
 
-def can_continue(plan: StudyPlan) -> bool:
-    """Tell whether the skill's trainer can be told a checkpoint to go on from."""
-    words = plan.skill.actions[plan.action].spec_params.values()
-    return any(word_kind(word) is WordKind.RESUME for word in words)
-
-
 def next_attempt(directory: StudyDirectory, number: int) -> int:
     """Return a trial's first attempt without a directory: a trainer resumes from whatever it finds in an old one."""
     attempt = 1
@@ -108,7 +102,7 @@ def next_start(plan: StudyPlan, directory: StudyDirectory, number: int, change: 
         is_alone=change.is_alone or last.is_alone,
         remark=change.remark or last.remark,
     )
-    if change.is_afresh or change.changes or not can_continue(plan):
+    if change.is_afresh or change.changes or not takes_checkpoint(plan.skill.actions[plan.action]):
         return begin
     chain = _chain(folders, starts)
     # What a paused trial did after the decision to pause it did not count, and is done again.

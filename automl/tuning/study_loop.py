@@ -11,10 +11,8 @@ import threading
 import time
 from collections import deque
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING
 
-from automl.errors import AutomlError
 from automl.stopping.base import Decision, Report
 from automl.study.directory import StudyDirectory
 from automl.study.failure_summary import summarize_errors
@@ -22,26 +20,29 @@ from automl.study.model import Direction
 from automl.study.result import StudyResult
 from automl.study.trial import FailureKind, TrialResult
 from automl.tuning.attempt_states import Paused, Running, Waiting, as_running
-from automl.tuning.attempts import next_start, write_start
+from automl.tuning.attempts import START_FILE, next_start, write_start
+from automl.tuning.audience import Audience
 from automl.tuning.budget import Spent, budget_end, error_end, goal_end, target_end
 from automl.tuning.improvement_watch import ImprovementWatch
+from automl.tuning.lineage import copy_of, start_of_copy, was_copied
 from automl.tuning.recovery import asked_to_stop, conclude, lost_result, recorded
-from automl.tuning.replication import missing_replicates
 from automl.tuning.reports import Ending, ReportJournal
 from automl.tuning.retention import Retention
 from automl.tuning.retries import change_after
 from automl.tuning.stop_request import forget_stop_request, read_stop_request, request_stop
+from automl.tuning.supply import Standing, Supply
 from automl.tuning.trial_tasks import build_task
 from automl.tuning.verdict import INTERRUPTED, PAUSED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from automl.search.base import Searcher
     from automl.stopping.base import StoppingRule
     from automl.study.model import StudyLocation, StudyPlan
     from automl.study.trial import Measurement, Proposal
     from automl.track.base import Tracker
+    from automl.tuning.attempts import Start
     from automl.tuning.trial_task import TrialTask
 
 logger = logging.getLogger(__name__)
@@ -71,19 +72,15 @@ class StudyLoop:
         self._directory = StudyDirectory(location.directory)
         self._searcher = searcher
         self._rule = rule
-        self._trackers = tuple(trackers)
+        self._audience = Audience(trackers)
         self._reports = ReportJournal(location.directory / "reports.jsonl")
+        self._standing = Standing(waiting=deque())
+        self._supply = Supply(plan, self._standing, searcher=searcher, rule=rule, reports=self._reports)
         self._lock = threading.RLock()
-        self._running: dict[int, Running] = {}
-        self._waiting: deque[Waiting] = deque()
-        self._paused: dict[int, Paused] = {}
-        self._finished: list[TrialResult] = []
         self._failed_here: list[TrialResult] = []
-        self._interrupted: dict[int, TrialResult] = {}
         self._started_s = time.monotonic()
         self._earlier_s = 0.0
         self._failure: str | None = None
-        self._search_end: str | None = None
         self._retention = Retention(plan, self._directory)
         self._improvement = ImprovementWatch(plan, searcher)
         self.end_reason: str | None = None
@@ -102,28 +99,31 @@ class StudyLoop:
         endings = self._reports.replay(self._rule)
         final = {result.number: result for result in self._directory.read_results() if result.state.is_final}
         self._searcher.restore(list(final.values()))
-        self._finished = list(final.values())
+        self._standing.finished = list(final.values())
         # Nobody knows how long an earlier run took that was killed; its slots were busy about so long.
-        self._earlier_s = sum(result.elapsed_s for result in self._finished) / self._plan.resources.jobs
-        self._tell(lambda tracker: tracker.study_started(self._plan, self._directory.root))
+        self._earlier_s = sum(result.elapsed_s for result in self._standing.finished) / self._plan.resources.jobs
+        self._audience.study_started(self._plan, self._directory.root)
         for number in final:
             self._rule.finished(number)
-        for proposal in self._searcher.open_proposals():
+        proposals = self._searcher.open_proposals()
+        for _ in range(sum(map(was_copied, final.values())) + sum(copy_of(p) is not None for p in proposals)):
+            self._rule.copied()
+        for proposal in proposals:
             self._take_up(proposal, endings.get(proposal.number))
 
     def _take_up(self, proposal: Proposal, ending: Ending | None) -> None:
         """Let an open trial of an earlier run wait, or end it where that had been decided."""
         ending = ending or asked_to_stop(self._directory, proposal.number)
         if ending is None:
-            self._waiting.append(Waiting(proposal))
+            self._standing.waiting.append(Waiting(proposal))
             return
         result = conclude(self._plan, self._directory, proposal, ending)
         if ending.decision is Decision.PAUSE:
-            self._paused[proposal.number] = Paused(proposal, ending, result)
+            self._standing.paused[proposal.number] = Paused(proposal, ending, result)
             self._write(result)
             return
         self._finish(result)
-        self._tell(lambda tracker: tracker.trial_ended(result))
+        self._audience.trial_ended(result)
 
     def next_task(self) -> TrialTask | None:
         """Return the next attempt to run, or None when there is none now (see `is_over`).
@@ -137,57 +137,41 @@ class StudyLoop:
             if waiting is None:
                 return None
             number = waiting.proposal.number
-            start = next_start(self._plan, self._directory, number, waiting.change)
-            if start.is_alone and self._running:
-                self._waiting.appendleft(waiting)
+            start = self._start_of(waiting)
+            if start.is_alone and self._standing.running:
+                self._standing.waiting.appendleft(waiting)
                 return None
             task = build_task(self._plan, self._directory, waiting.proposal, start)
-            task.directory.mkdir(parents=True, mode=0o700)
+            task.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             write_start(task.directory, start, self._directory.root)
-            self._running[number] = Running(waiting.proposal, task, start, time.monotonic(), waiting.losses)
+            self._standing.running[number] = Running(waiting.proposal, task, start, time.monotonic(), waiting.losses)
             self._write(as_running(task))
-        self._tell(lambda tracker: tracker.trial_started(waiting.proposal, task.directory, start.attempt))
+        self._audience.trial_started(waiting.proposal, task.directory, start.attempt)
         return task
 
+    def _start_of(self, waiting: Waiting) -> Start:
+        number, copy = waiting.proposal.number, copy_of(waiting.proposal)
+        if copy is not None and not (self._directory.trial(number) / START_FILE).exists():
+            return start_of_copy(self._plan, self._directory, number, copy)
+        return next_start(self._plan, self._directory, number, waiting.change)
+
     def _next_waiting(self) -> Waiting | None:
-        if self.end_reason is not None or any(running.start.is_alone for running in self._running.values()):
+        if self.end_reason is not None or any(running.start.is_alone for running in self._standing.running.values()):
             return None
-        if self._waiting:
-            return self._waiting.popleft()
-        promoted = self._rule.next_promotion(self._paused.keys())
-        if promoted is not None:
-            self._reports.append_promotion(promoted)
-            self._rule.promote(promoted)
-            return Waiting(self._paused.pop(promoted).proposal)
-        proposal = self._ask() or self._replicate()
-        return None if proposal is None else Waiting(proposal)
-
-    def _replicate(self) -> Proposal | None:
-        """Return the next replicate, once every trial of the search has ended."""
-        missing = () if self._is_searching() else self._missing_replicates()
-        return self._searcher.repeat(*missing[0]) if missing else None
-
-    def _missing_replicates(self) -> tuple[tuple[int, int], ...]:
-        known = [(p.replicate_of, p.seed) for p in self._open_proposals()]
-        return missing_replicates(self._plan, self._finished, known)
-
-    def _open_proposals(self) -> list[Proposal]:
-        return [*(r.proposal for r in self._running.values()), *(w.proposal for w in self._waiting)]
-
-    def _is_searching(self) -> bool:
-        return self._has_proposals() or any(r.proposal.replicate_of is None for r in self._running.values())
+        waiting = self._supply.next(self._give_up_paused)
+        if waiting is None and not self._standing.running and not self._supply.is_exhausted:
+            self._end_search_for("the search space is exhausted")
+        return waiting
 
     @property
     def is_over(self) -> bool:
         """Tell whether nothing runs and nothing will be started any more."""
         with self._lock:
-            if self._running:
+            if self._standing.running:
                 return False
             if self.end_reason is not None:
                 return True
-            promoted = self._rule.next_promotion(self._paused.keys())
-            is_left = self._waiting or self._has_proposals() or promoted is not None
-            return not (is_left or self._missing_replicates())
+            return self._supply.is_exhausted
 
     def measured(self, number: int, measurement: Measurement) -> None:
         """Learn one measurement of a running trial and stop the trial if the rule or the budget says so.
@@ -195,12 +179,12 @@ class StudyLoop:
         Raises:
             LaunchError: the study directory cannot be written.
         """
-        self._tell(lambda tracker: tracker.measured(number, measurement))
+        self._audience.measured(number, measurement)
         value = measurement.values.get(self._plan.objective.metric)
         if measurement.epoch is None or value is None:
             return
         with self._lock, recorded(self._directory.root):
-            running = self._running.get(number)
+            running = self._standing.running.get(number)
             if running is not None and running.ending is not None and measurement.epoch > running.ending.epoch:
                 return  # decided already; what comes in while it is being ended would be left to chance
             self._searcher.observe(number, measurement.epoch, value)
@@ -216,7 +200,7 @@ class StudyLoop:
         report = Report(trial=number, epoch=epoch, value=sign * value)
         verdict = self._rule.judge(report)
         self._reports.append(report, verdict)
-        running = self._running.get(number)
+        running = self._standing.running.get(number)
         if verdict.decision is Decision.CONTINUE or running is None or running.ending is not None:
             return
         is_pause = verdict.decision is Decision.PAUSE
@@ -230,27 +214,27 @@ class StudyLoop:
             LaunchError: the study directory cannot be written.
         """
         with self._lock, recorded(self._directory.root):
-            running = self._running.pop(result.number, None)
+            running = self._standing.running.pop(result.number, None)
             if running is None or self._retry(running, result):
                 return
             if result.state.is_final:
                 self._finish(result)
             else:
                 self._suspend(running, result)
-        self._tell(lambda tracker: tracker.trial_ended(result))
+        self._audience.trial_ended(result)
 
     def _suspend(self, running: Running, result: TrialResult) -> None:
         """Keep a trial that may go on: now, if the rule promotes it, or in a resume."""
         if running.ending is not None and running.ending.decision is Decision.PAUSE:
-            self._paused[result.number] = Paused(running.proposal, running.ending, result)
+            self._standing.paused[result.number] = Paused(running.proposal, running.ending, result)
         else:
-            self._interrupted[result.number] = result
+            self._standing.interrupted[result.number] = result
         self._write(result)
 
     def lost(self, number: int, reason: str) -> None:
         """Learn that whatever ran a trial is gone."""
         with self._lock:
-            running = self._running.get(number)
+            running = self._standing.running.get(number)
             if running is None:
                 return
             if running.ending is not None:
@@ -263,8 +247,8 @@ class StudyLoop:
         """Stop the study when its time or GPUs are used up or the user asks for it; to be called every second or so."""
         with self._lock:
             now_s = time.monotonic()
-            used_s = sum(result.elapsed_s for result in self._finished)
-            used_s += sum(now_s - running.since_s for running in self._running.values())
+            used_s = sum(result.elapsed_s for result in self._standing.finished)
+            used_s += sum(now_s - running.since_s for running in self._standing.running.values())
             gpu_s = used_s * self._plan.resources.gpus_per_trial
             elapsed_s = self._earlier_s + now_s - self._started_s
             self._end_for(budget_end(self._plan.budget, Spent(elapsed_s=elapsed_s, gpu_s=gpu_s)))
@@ -284,8 +268,8 @@ class StudyLoop:
         with self._lock:
             if not self.is_interrupted:
                 self._give_up_paused()
-            paused = [paused.result for paused in self._paused.values()]
-            known = [*self._finished, *self._interrupted.values(), *paused]
+            paused = [paused.result for paused in self._standing.paused.values()]
+            known = [*self._standing.finished, *self._standing.interrupted.values(), *paused]
             result = StudyResult(
                 objective=self._plan.objective,
                 trials=tuple(sorted(known, key=lambda result: result.number)),
@@ -294,31 +278,18 @@ class StudyLoop:
                 constraints=self._plan.constraints,
             )
         if not self.is_interrupted:
-            self._tell(lambda tracker: tracker.study_ended(result))
+            self._audience.study_ended(result)
         return result
 
     def _give_up_paused(self) -> None:
         """End the trials that were never promoted; their best values count."""
-        for number in sorted(self._paused):
-            paused = self._paused.pop(number)
+        for number in sorted(self._standing.paused):
+            paused = self._standing.paused.pop(number)
             ending = replace(paused.ending, decision=Decision.STOP)
             result = conclude(self._plan, self._directory, paused.proposal, ending)
             result = replace(result, elapsed_s=paused.result.elapsed_s)
             self._finish(result)
-            self._tell(partial(_tell_end, result))
-
-    def _has_proposals(self) -> bool:
-        searched = [t.replicate_of for t in (*self._finished, *self._interrupted.values())].count(None)
-        searched += [p.replicate_of for p in self._open_proposals()].count(None)
-        return self._search_end is None and searched + len(self._paused) < self._plan.budget.trials
-
-    def _ask(self) -> Proposal | None:
-        if not self._has_proposals():
-            return None
-        proposal = self._searcher.ask()
-        if proposal is None and not self._running:
-            self._end_search_for("the search space is exhausted")
-        return proposal
+            self._audience.trial_ended(result)
 
     def _retry(self, running: Running, result: TrialResult) -> bool:
         change = change_after(result, running.start, running.losses, self._plan)
@@ -327,22 +298,22 @@ class StudyLoop:
         losses = running.losses + (result.failure is FailureKind.INFRASTRUCTURE)
         words = change.remark or f"it is started again ({result.reason})"
         logger.warning("trial %d has failed, %s: %s", result.number, result.failure, words)
-        self._waiting.appendleft(Waiting(running.proposal, losses, change))
+        self._standing.waiting.appendleft(Waiting(running.proposal, losses, change))
         return True
 
     def _finish(self, result: TrialResult) -> None:
         self._write(result)
         self._searcher.tell(result)
         self._rule.finished(result.number)
-        self._finished.append(result)
+        self._standing.finished.append(result)
         self._failed_here.append(result)
         if result.replicate_of is None:
-            self._end_search_for(goal_end(self._plan, self._finished) or self._improvement.after_end())
+            self._end_search_for(goal_end(self._plan, self._standing.finished) or self._improvement.after_end())
         if (cause := error_end(self._failed_here)) is not None and self.end_reason is None:
             self._failure = summarize_errors(cause, result, self._directory.root)
             self._end_for(cause)
-        starts = [running.start.checkpoint for running in self._running.values()]
-        self._retention.sweep(self._finished, [path for path in starts if path is not None])
+        starts = [running.start.checkpoint for running in self._standing.running.values()]
+        self._retention.sweep(self._standing.finished, [path for path in starts if path is not None])
 
     def _write(self, result: TrialResult) -> None:
         self._directory.write_result(result)
@@ -351,9 +322,9 @@ class StudyLoop:
         """End the search; replicates, where there are any, follow."""
         if not self._plan.replicates:
             self._end_for(reason)
-        elif reason is not None and self._search_end is None:
+        elif reason is not None and self._standing.search_end is None:
             logger.info("the search is over: %s", reason)
-            self._search_end = reason
+            self._standing.search_end = reason
             self._stop_all(reason)
 
     def _end_for(self, reason: str | None) -> None:
@@ -364,11 +335,11 @@ class StudyLoop:
         self._stop_all(reason)
 
     def _stop_all(self, reason: str) -> None:
-        for number in self._running:
+        for number in self._standing.running:
             self._stop(number, reason)
 
     def _stop(self, number: int, reason: str, *, last_epoch: int | None = None) -> None:
-        running = self._running.get(number)
+        running = self._standing.running.get(number)
         if running is None or running.stop_reason.startswith(INTERRUPTED):
             return
         if running.ending is not None and last_epoch is None:
@@ -378,14 +349,3 @@ class StudyLoop:
             request_stop(running.task.directory, reason, last_epoch=last_epoch)
         except OSError as error:
             logger.warning("trial %d could not be asked to stop: %s", number, error)
-
-    def _tell(self, call: Callable[[Tracker], None]) -> None:
-        for tracker in self._trackers:
-            try:
-                call(tracker)
-            except (AutomlError, OSError, ValueError, TypeError, KeyError, RuntimeError):
-                logger.exception("%s lost an event; the study goes on", type(tracker).__name__)
-
-
-def _tell_end(result: TrialResult, tracker: Tracker) -> None:
-    tracker.trial_ended(result)

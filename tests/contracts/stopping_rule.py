@@ -46,9 +46,11 @@ class StoppingRuleContract:
     rule: ClassVar[str]
     stops: ClassVar[bool] = True
     options: ClassVar[Mapping[str, object]] = {}
+    can_pause: ClassVar[bool] = False
 
     def make(self, trials: int = 24, **options: object) -> StoppingRule:
-        return make_rule(self.rule, max_epochs=EPOCHS, trials=trials, options={**self.options, **options})
+        chosen = {**self.options, **options}
+        return make_rule(self.rule, max_epochs=EPOCHS, trials=trials, options=chosen, can_pause=self.can_pause)
 
     def verdicts(self, rule: StoppingRule, reports: list[Report]) -> list[Verdict]:
         return [rule.judge(report) for report in reports]
@@ -116,7 +118,14 @@ class StoppingRuleContract:
         assert {v.decision for v in late} <= {Decision.STOP}
 
     def test_values_in_reasons_are_shown_as_they_were_measured(self) -> None:
-        rule = make_rule(self.rule, max_epochs=EPOCHS, trials=24, options=self.options, direction=Direction.MINIMIZE)
+        rule = make_rule(
+            self.rule,
+            max_epochs=EPOCHS,
+            trials=24,
+            options=self.options,
+            direction=Direction.MINIMIZE,
+            can_pause=self.can_pause,
+        )
         minimised = [Report(trial=r.trial, epoch=r.epoch, value=r.value - 5.0) for r in reports_of(24)]
 
         reasons = [v.reason for v in self.verdicts(rule, minimised) if v.reason]
@@ -125,8 +134,8 @@ class StoppingRuleContract:
 
     @pytest.mark.parametrize("max_epochs", [None, 1, 2])
     def test_short_and_endless_trainings_are_judged_too(self, max_epochs: int | None) -> None:
-        rule = make_rule(self.rule, max_epochs=max_epochs, trials=3, options=self.options)
+        rule = make_rule(self.rule, max_epochs=max_epochs, trials=3, options=self.options, can_pause=self.can_pause)
 
         verdict = rule.judge(Report(trial=0, epoch=0, value=0.5))
 
-        assert verdict.decision is Decision.CONTINUE
+        assert verdict.decision is not Decision.STOP

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from automl.stopping.asha import AshaRule, HyperbandRule
+from automl.stopping.asha import AshaRule, HyperbandRule, PausingAshaRule
 from automl.stopping.base import Decision, Report
 
 
@@ -47,3 +47,42 @@ def test_hyperband_gives_most_trials_to_the_bracket_that_stops_earliest() -> Non
 
     assert set(brackets) == {0, 1, 2, 3}
     assert max(brackets, key=brackets.count) == 0
+
+
+def test_a_paused_trial_goes_on_once_enough_worse_ones_have_come() -> None:
+    rule = PausingAshaRule((1, 3), eta=3.0)
+    verdicts = [rule.judge(Report(trial=trial, epoch=0, value=value)) for trial, value in enumerate((0.5, 0.4, 0.3))]
+    assert [v.decision for v in verdicts] == [Decision.PAUSE] * 3
+    assert rule.next_promotion([1, 2]) is None
+
+    assert rule.next_promotion([0, 1, 2]) == 0
+    rule.promote(0)
+
+    assert rule.next_promotion([0, 1, 2]) is None
+    assert rule.judge(Report(trial=0, epoch=0, value=0.5)).decision is Decision.CONTINUE
+    assert rule.judge(Report(trial=0, epoch=1, value=0.6)).decision is Decision.CONTINUE
+    assert rule.judge(Report(trial=0, epoch=2, value=0.7)).decision is Decision.PAUSE
+    assert "rung 3: 0.7 is not among the best 0 of the 1 trials" in rule.judge(Report(trial=0, epoch=2, value=1)).reason
+
+
+def test_a_trial_among_the_best_share_is_not_paused() -> None:
+    rule = PausingAshaRule((1,), eta=2.0)
+    values = (0.1, 0.2, 0.3, 0.05)
+
+    verdicts = [rule.judge(Report(trial=trial, epoch=0, value=value)) for trial, value in enumerate(values)]
+
+    assert [v.decision.value for v in verdicts] == ["pause", "continue", "continue", "pause"]
+
+
+def test_at_the_end_of_a_small_study_the_best_trial_is_trained_to_the_end() -> None:
+    rule = PausingAshaRule((1, 3), eta=3.0)
+    for trial, value in enumerate((0.4, 0.5)):
+        rule.judge(Report(trial=trial, epoch=0, value=value))
+
+    assert rule.next_promotion([0, 1]) is None
+    assert rule.next_promotion([0, 1], is_last=True) == 1
+    rule.promote(1)
+    rule.judge(Report(trial=1, epoch=2, value=0.6))
+    assert rule.next_promotion([0, 1], is_last=True) == 1
+    rule.promote(1)
+    assert rule.next_promotion([0], is_last=True) is None

@@ -43,6 +43,17 @@ class TestPatience(StoppingRuleContract):
         """Patience looks at one trial only: it does stop the best one once it has stood still."""
 
 
+class TestPausingAsha(StoppingRuleContract):
+    rule = "asha"
+    stops = False
+    can_pause = True
+
+
+class TestPopulation(StoppingRuleContract):
+    rule = "pbt"
+    can_pause = True
+
+
 def test_every_rule_has_a_suite() -> None:
     suites = {suite.rule for suite in StoppingRuleContract.__subclasses__()}
 
@@ -71,3 +82,8 @@ def test_all_wrong_options_are_named_at_once() -> None:
 
 def test_options_of_others_are_left_alone() -> None:
     make_rule("median", max_epochs=10, trials=5, options={"jobs": "two"})
+
+
+def test_a_population_needs_a_trainer_that_goes_on_from_a_checkpoint() -> None:
+    with pytest.raises(ConfigurationError, match="resume_model"):
+        make_rule("pbt", max_epochs=10, trials=5)

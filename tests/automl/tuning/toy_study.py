@@ -18,7 +18,7 @@ from automl.study.trial import Measurement, Proposal, TrialResult
 from automl.track.base import Tracker
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from automl.space.parameters import Scalar
@@ -51,7 +51,7 @@ if mode in ("deaf", "deaf_hang"):
     subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"], start_new_session=True)
 resume = spec.get("resume")
 begin = int(pathlib.Path(resume).stem[-3:]) + 1 if resume else 0
-for epoch in range(begin, 3):
+for epoch in range(begin, int(spec.get("epochs", 3))):
     time.sleep(float(spec.get("epoch_s", 0.05)))
     loss = float("nan") if mode in ("nan", "deaf") and epoch == 1 else 1.0 / (epoch + 1)
     report(epoch, train_loss=loss, **{"val/d1": quality + 0.01 * epoch})
@@ -92,6 +92,12 @@ class ListSearcher(Searcher):
     def tell(self, result: TrialResult) -> None:
         self.told.append(result)
         self.open.pop(result.number, None)
+
+    def adopt(self, propose: Callable[[int], Mapping[str, Scalar]], origin: str) -> Proposal:
+        proposal = Proposal(number=self.asked, assignment=propose(self.asked), origin=origin)
+        self.asked += 1
+        self.open[proposal.number] = proposal
+        return proposal
 
     def restore(self, results: Sequence[TrialResult]) -> None:
         for result in results:
