@@ -54,7 +54,7 @@ def test_eighty_columns_show_trials_slots_incumbent_and_estimate(root: Path, mon
 
     assert max(len(line) for line in text.splitlines()) <= 80
     assert "running (process 42)" in text
-    assert "best    trial 2, val/d1 0.7000 epoch 4" in text
+    assert "best    trial 2, val/d1 0.7000, epoch 4" in text
     assert "1 of 2 busy" in text
     assert "each so far, 2 slots)" in text
     running = next(line for line in text.splitlines() if line.lstrip().startswith("5 "))
