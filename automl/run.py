@@ -164,10 +164,13 @@ def run_in(
     finally:
         evaluator.launcher.close()
         searcher.close()
-        for tracker in trackers:
+        for tracker in trackers[:2]:
             tracker.close()
         with recorded(directory.root):
             write_json(directory.root / "record.json", mlflow.describe())
+        # After the record: they may tell others where it is.
+        for tracker in extra_trackers:
+            tracker.close()
     return directory.root
 
 

@@ -18,7 +18,7 @@ COMMANDS = {
     "space": "Show which parameters are searched, which are not, and why.",
     "doctor": "Check machine, data and weights for a run: ok, warn or fail, with the fix.",
     "check": "Say everything that is wrong with a study, a skill or a spec.",
-    "list": "List the model skills of a folder: runnable, blocked, disabled.",
+    "list": "List the model skills of a folder: runnable, blocked, disabled; or, with --studies, studies.",
     "resume": "Go on with an interrupted study.",
     "stop": "End a study, or one running trial of it.",
     "status": "Show where a study stands; with --watch, live.",
@@ -31,6 +31,7 @@ COMMANDS = {
     "report": "Write one HTML page about a study.",
     "sync": "Send to MLflow what it does not have yet.",
     "skill": "Print the SKILL.md by which a coding agent uses this tool.",
+    "clean": "Say what may be deleted from a results folder; with --yes delete it.",
     "ui": "Open the MLflow comparison of a results folder on this machine.",
 }
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from automl.skill.model import JsonValue
+    from automl.track.base import Tracker
 
 Command = TypeVar("Command", bound="Callable[..., Any]")
 
@@ -37,6 +38,12 @@ class Duration(click.ParamType[float]):
 data_option = click.option("--data", multiple=True, metavar="SPLIT=PATH", help="Where a split's data are. Repeatable.")
 set_option = click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override the spec. Repeatable."
+)
+notify_option = click.option(
+    "--notify",
+    envvar="AUTOML_NOTIFY",
+    metavar="COMMAND|URL",
+    help="When the study is over: gets its summary as JSON on stdin, or by POST [AUTOML_NOTIFY].",
 )
 _SKILL_OPTIONS = (
     click.argument("study", required=False),
@@ -126,6 +133,14 @@ def study_options(command: Command) -> Command:
     for option in reversed(_STUDY_OPTIONS):
         command = option(command)
     return skill_options(command)
+
+
+def shown_and_told(notify: str | None) -> tuple[Tracker, ...]:
+    """Return what shows a study on this terminal, and what tells others when it is over."""
+    from automl.cli.progress import ProgressTracker  # noqa: PLC0415 - rich, only when something is shown
+    from automl.track.notify import NotifyTracker  # noqa: PLC0415 - opened when a study starts
+
+    return (ProgressTracker(), *([NotifyTracker(notify)] if notify else []))
 
 
 def results_root(given: Path | None) -> Path:

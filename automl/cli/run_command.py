@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from automl.cli.options import build_request, results_root, study_options
+from automl.cli.options import build_request, notify_option, results_root, shown_and_told, study_options
 from automl.study.document import read_study, study_document
 from automl.study.duration import format_duration
 from automl.study.place import RunPlace
@@ -20,8 +20,9 @@ _CONFIRM_ABOVE_S = 3600
 @click.command("run", help="Search hyperparameters on a study (the demo by default), or train once with --policy off.")
 @study_options
 @click.option("--smoke", is_flag=True, help="Train one step of trial 0 first; if that fails, start no study.")
+@notify_option
 @click.option("--yes", is_flag=True, help="Do not ask, however long it may take.")
-def command(*, as_json: bool, smoke: bool, yes: bool, **options: Any) -> int:  # noqa: ANN401 - click hands over what was declared
+def command(*, as_json: bool, smoke: bool, notify: str | None, yes: bool, **options: Any) -> int:  # noqa: ANN401 - click hands over what was declared
     """Plan, confirm, run, and show what came out."""
     from automl.preflight.estimate import estimate_time  # noqa: PLC0415 - opened when the command is called
     from automl.run import make_plan, run_plan  # noqa: PLC0415 - the heavy part starts here
@@ -35,9 +36,7 @@ def command(*, as_json: bool, smoke: bool, yes: bool, **options: Any) -> int:  #
     plan = make_plan(request, place)
     if not yes and not as_json and sys.stdin.isatty() and sys.stderr.isatty():
         confirm_long_run(estimate_time(plan, place.results)["seconds"])
-    from automl.cli.progress import ProgressTracker  # noqa: PLC0415 - rich, only when something is shown
-
-    directory = run_plan(request, plan, place, is_smoked=smoke, extra_trackers=(ProgressTracker(),))
+    directory = run_plan(request, plan, place, is_smoked=smoke, extra_trackers=shown_and_told(notify))
     if as_json:
         click.echo(json.dumps(study_document(directory), indent=2))
         return 0

@@ -9,6 +9,9 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
+import time
+import webbrowser
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
@@ -25,31 +28,54 @@ LOG_NAME = "mlflow-server.log"
 
 _HOST = "127.0.0.1"
 _STOP_LIMIT_S = 10.0
+_UP_POLL_S = 0.2
 _MAX_COMPARED = 100
 """MLflow's comparison becomes unreadable and its address too long beyond that."""
 # Nine processes for jobs of language models, which nobody here asks for; they would outlive the server.
 _NO_JOBS = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
 
 
-def server_url(port: int, experiment_id: str | None = None) -> str:
-    """Return the address to open in a browser, on the runs of an experiment if one is given."""
-    return f"http://{_HOST}:{port}/" + (f"#/experiments/{experiment_id}/runs" if experiment_id else "")
+def server_url(port: int) -> str:
+    """Return the address of the server that `serve` starts."""
+    return f"http://{_HOST}:{port}"
 
 
-def comparison_url(port: int, spool: Path, tracking_uri: str) -> str:
-    """Return the address of MLflow's comparison of a study's trials; its start page if they were not sent there yet.
+def comparison_url(server: str, spool: Path, tracking_uri: str) -> str:
+    """Return the address of MLflow's comparison of a study's trials.
 
     Args:
-        port: Where the server listens.
+        server: Address of the MLflow server.
         spool: The study's spool.
         tracking_uri: The store that the server shows.
+
+    Returns:
+        The runs of the experiment if no trial was sent there yet, the start page if the study is unknown there.
     """
     state = Spool(spool).load_state(tracking_uri)
     runs = [run_id for key, run_id in state.run_ids.items() if key.isdigit()][:_MAX_COMPARED]
-    if not runs or state.experiment_id is None:
-        return server_url(port, state.experiment_id)
+    page = server.rstrip("/") + "/"
+    if state.experiment_id is None:
+        return page
+    if not runs:
+        return f"{page}#/experiments/{state.experiment_id}/runs"
     query = urlencode({"runs": json.dumps(runs), "experiments": json.dumps([state.experiment_id])}, quote_via=quote)
-    return f"http://{_HOST}:{port}/#/compare-runs?{query}"
+    return f"{page}#/compare-runs?{query}"
+
+
+def open_when_up(port: int, url: str, *, limit_s: float = 60.0) -> threading.Thread:
+    """Open a page in the user's browser as soon as a server listens on a port of this machine; returns at once."""
+
+    def wait_and_open() -> None:
+        deadline_s = time.monotonic() + limit_s
+        while time.monotonic() < deadline_s:
+            with contextlib.suppress(OSError), socket.create_connection((_HOST, port), timeout=1.0):
+                webbrowser.open(url)
+                return
+            time.sleep(_UP_POLL_S)
+
+    thread = threading.Thread(target=wait_and_open, name="open browser", daemon=True)
+    thread.start()
+    return thread
 
 
 def serve(results_root: Path, port: int, *, tracking_uri: str | None = None) -> None:

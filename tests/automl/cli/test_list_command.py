@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from automl.cli.app import run_command_line
+from tests.automl.cli.study_folder import write_study
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,3 +29,16 @@ def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path, capsys: pytest.C
 def test_a_folder_without_skills_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command_line(["list", str(tmp_path)]) == 0
     assert "no model skill" in capsys.readouterr().out
+
+
+def test_the_studies_of_a_results_folder_are_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_study(tmp_path / "example")
+
+    assert run_command_line(["list", "--studies", str(tmp_path)]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("interrupted  example     4/20")
+    assert "best val/d1 0.7000" in shown
+    assert run_command_line(["list", "--studies", str(tmp_path), "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)["studies"]
+    assert (row["name"], row["best"], row["path"]) == ("example", 0.7, str(tmp_path / "example"))
+    assert run_command_line(["list", "--studies", str(tmp_path / "absent")]) == 2

@@ -1,26 +1,84 @@
-"""`automl ui` serves the results folder it was given, on loopback."""
+"""`automl ui` serves the record of a results folder on loopback and leads to the comparison of the right study."""
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
+import pytest
+
 from automl.cli.app import run_command_line
+from automl.study.directory import write_json
 from automl.track import server
+from automl.track.spool import SendState, Spool
+from tests.automl.cli.study_folder import write_study
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pytest
+
+@pytest.fixture
+def served(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Path, int, str]]:
+    calls: list[tuple[Path, int, str]] = []
+    monkeypatch.setattr(server, "serve", lambda root, port, tracking_uri: calls.append((root, port, tracking_uri)))
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    return calls
 
 
-def test_the_page_of_the_given_folder_is_served(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def write_recorded(root: Path, uri: str) -> Path:
+    """Write a study whose trials 0 and 1 MLflow has as aaa and bbb, in experiment 3."""
+    write_study(root)
+    plan = json.loads((root / "plan.json").read_text(encoding="utf-8"))
+    write_json(root / "plan.json", {**plan, "mlflow": {**plan["mlflow"], "tracking_uri": uri}})
+    state = SendState(run_ids={"study": "sss", "0000": "aaa", "0001": "bbb"}, experiment_id="3")
+    Spool(root / "spool").save_state(uri, state)
+    return root
+
+
+def test_a_folder_without_studies_is_served(
+    tmp_path: Path, served: list[tuple[Path, int, str]], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    served: list[tuple[Path, int]] = []
-    monkeypatch.setattr(server, "serve", lambda root, port: served.append((root, port)))
-
     status = run_command_line(["ui", str(tmp_path), "--port", "5123"])
 
     assert status == 0
-    assert served == [(tmp_path, 5123)]
+    assert served == [(tmp_path, 5123, f"sqlite:///{tmp_path}/mlflow.db")]
     assert "http://127.0.0.1:5123" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("named", [".", "demo"])
+def test_the_comparison_of_the_latest_or_the_named_study_is_told(
+    tmp_path: Path, served: list[tuple[Path, int, str]], capsys: pytest.CaptureFixture[str], named: str
+) -> None:
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    write_recorded(tmp_path / "demo", uri)
+
+    assert run_command_line(["ui", str(tmp_path / named), "--no-browser"]) == 0
+
+    told = capsys.readouterr().err
+    assert "comparison of demo: http://127.0.0.1:5000/#/compare-runs?runs=%5B%22aaa%22%2C%20%22bbb%22%5D" in told
+    assert [(root, uri) for root, _, uri in served] == [(tmp_path, uri)]
+
+
+def test_a_record_on_a_server_needs_no_server_here(
+    tmp_path: Path, served: list[tuple[Path, int, str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = write_recorded(tmp_path / "demo", "http://mlflow.example:80")
+
+    assert run_command_line(["ui", str(root)]) == 0
+
+    assert "http://mlflow.example:80/#/compare-runs" in capsys.readouterr().err
+    assert not served
+
+
+def test_on_a_desktop_the_page_is_opened(
+    tmp_path: Path, served: list[tuple[Path, int, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setenv("DISPLAY", ":0")
+    monkeypatch.setattr(server, "open_when_up", lambda port, url: opened.append(f"{port} {url}"))
+
+    run_command_line(["ui", str(tmp_path)])
+
+    assert opened == ["5000 http://127.0.0.1:5000"]
+    assert len(served) == 1

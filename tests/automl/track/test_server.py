@@ -15,7 +15,7 @@ from urllib.request import urlopen
 import pytest
 
 from automl.errors import LaunchError
-from automl.track.server import comparison_url, serve, server_url
+from automl.track.server import comparison_url, open_when_up, serve, server_url
 from automl.track.spool import SendState, Spool
 
 if TYPE_CHECKING:
@@ -45,18 +45,17 @@ def test_a_results_folder_without_a_record_is_named(tmp_path: Path) -> None:
         serve(tmp_path, 5000)
 
 
-def test_the_address_leads_to_the_runs_of_an_experiment() -> None:
-    assert server_url(5000) == "http://127.0.0.1:5000/"
-    assert server_url(5000, "7") == "http://127.0.0.1:5000/#/experiments/7/runs"
-
-
 def test_the_comparison_shows_the_trials_of_one_study(tmp_path: Path) -> None:
     spool, uri = Spool(tmp_path), "sqlite:///mlflow.db"
-    assert comparison_url(5000, tmp_path, uri) == "http://127.0.0.1:5000/"
+    server = server_url(5000)
+    assert comparison_url(server, tmp_path, uri) == "http://127.0.0.1:5000/"
+
+    spool.save_state(uri, SendState(run_ids={"study": "aaa"}, experiment_id="3"))
+    assert comparison_url(server, tmp_path, uri) == "http://127.0.0.1:5000/#/experiments/3/runs"
 
     spool.save_state(uri, SendState(run_ids={"study": "aaa", "0000": "bbb", "0001": "ccc"}, experiment_id="3"))
 
-    url = comparison_url(5000, tmp_path, uri)
+    url = comparison_url(server, tmp_path, uri)
     assert unquote(url) == 'http://127.0.0.1:5000/#/compare-runs?runs=["bbb", "ccc"]&experiments=["3"]'
 
 
@@ -82,3 +81,19 @@ def test_the_server_answers_until_it_is_interrupted(tmp_path: Path) -> None:
 def _listens(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_the_page_is_opened_once_the_server_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        port = listening.getsockname()[1]
+        waiting = open_when_up(port, "http://example/", limit_s=30.0)
+        time.sleep(0.3)
+        before = list(opened)
+        listening.listen()
+
+        waiting.join(20.0)
+
+    assert (before, opened) == ([], ["http://example/"])

@@ -1,0 +1,143 @@
+"""What a results folder holds that nobody needs any more, and deleting it.
+
+Only ended studies are looked into: one that a process runs, or that a resume could go on with, is left alone whole. Of
+those, checkpoints that were not handed over and files that were never finished may go; best checkpoints, the Pareto
+front, champions, specs, logs, status files and the record stay. The registry's copies are MLflow's, and not touched.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from automl.errors import ConfigurationError
+from automl.handoff.champion import BEST_FILE, BEST_FOLDER
+from automl.study.directory import StudyDirectory
+from automl.study.document import read_study
+from automl.study.overview import StudyRow, list_studies
+from automl.study.owner import running_process
+from automl.tuning.checkpoints import all_checkpoints, size_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_UNFINISHED = ("*.partial", ".*.part", ".*.new", ".export_*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deletable:
+    """Something that may be deleted.
+
+    Attributes:
+        path: File or folder.
+        size: Bytes on disk that it takes.
+        why: Why nobody needs it.
+    """
+
+    path: Path
+    size: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inventory:
+    """What may be deleted, and which studies were left alone.
+
+    Attributes:
+        deletable: In order of studies.
+        left_alone: Study directory -> why.
+    """
+
+    deletable: tuple[Deletable, ...]
+    left_alone: dict[str, str]
+
+
+def take_inventory(results: Path) -> Inventory:
+    """Look through the studies of a results folder; nothing is changed.
+
+    Raises:
+        OSError: the folder cannot be read.
+    """
+    found: list[Deletable] = []
+    left_alone: dict[str, str] = {}
+    for row in list_studies(results):
+        reason = _reason_to_leave(row)
+        if reason:
+            left_alone[row.name] = reason
+        else:
+            found += _of_study(row)
+    return Inventory(deletable=tuple(found), left_alone=left_alone)
+
+
+def delete(deletable: Deletable) -> bool:
+    """Delete one thing, unless its study is run by a process by now; tell whether it is gone."""
+    study = next((parent for parent in (deletable.path, *deletable.path.parents) if _is_study(parent)), None)
+    if study is not None and running_process(StudyDirectory(study)) is not None:
+        return False
+    try:
+        if deletable.path.is_dir():
+            shutil.rmtree(deletable.path)
+        else:
+            deletable.path.unlink()
+    except OSError:
+        return False
+    for link in deletable.path.parent.glob("*latest*"):
+        if link.is_symlink() and not link.exists():
+            link.unlink(missing_ok=True)
+    return True
+
+
+def _reason_to_leave(row: StudyRow) -> str:
+    match row.state:
+        case "running":
+            return "it is running"
+        case "unreadable":
+            return "its plan cannot be read"
+        case "interrupted" if row.states:
+            return "a resume could go on with it"
+        case _:
+            return ""
+
+
+def _of_study(row: StudyRow) -> Iterator[Deletable]:
+    if not row.states:
+        yield Deletable(path=row.path, size=size_of(row.path), why="a study in which no trial was started")
+        return
+    plan, _ = read_study(row.path)
+    kept = _kept(row.path)
+    for path in all_checkpoints(row.path / "trials", plan["skill"]["network_arch"]):
+        if path.resolve() not in kept and not path.is_symlink():
+            yield Deletable(path=path, size=_freed_by(path), why="a checkpoint that was not handed over")
+    for pattern in _UNFINISHED:
+        for path in sorted(row.path.rglob(pattern)):
+            yield Deletable(path=path, size=size_of(path), why="never finished")
+
+
+def _kept(root: Path) -> set[Path]:
+    """Return the checkpoints that stay: of the best trial, of the Pareto front, of the champion."""
+    _, result = read_study(root)
+    winners = [*result.ranked()[:1], *result.pareto]
+    names = [trial.checkpoint for trial in winners if trial.checkpoint is not None]
+    try:
+        champion = json.loads((root / BEST_FILE).read_text(encoding="utf-8"))
+        names += [champion["checkpoint"], champion["source"]]
+    except (OSError, ValueError, KeyError):
+        pass  # no champion was crowned
+    kept = {(root / name).resolve() for name in names}
+    return kept | {path.resolve() for path in (root / BEST_FOLDER).glob("*")}
+
+
+def _freed_by(path: Path) -> int:
+    """Return the bytes that deleting frees: none where the same file has another name."""
+    return size_of(path) if path.is_dir() or path.stat().st_nlink == 1 else 0
+
+
+def _is_study(folder: Path) -> bool:
+    try:
+        read_study(folder)
+    except (ConfigurationError, ValueError, KeyError, TypeError):
+        return False
+    return True

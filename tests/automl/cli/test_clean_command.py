@@ -1,0 +1,57 @@
+"""`automl clean` lists first and deletes only with --yes."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from automl.cli.app import run_command_line
+from automl.cli.clean_command import format_size
+from tests.automl.handoff.test_cleaning import write_ended
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_without_yes_nothing_is_deleted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = write_ended(tmp_path / "demo")
+    before = sorted(root.rglob("*"))
+
+    assert run_command_line(["clean", str(tmp_path)]) == 0
+
+    shown = capsys.readouterr().out
+    assert "2 could be deleted, 1.0 kB; nothing was" in shown
+    assert "a checkpoint that was not handed over" in shown
+    assert sorted(root.rglob("*")) == before
+
+
+def test_with_yes_what_was_listed_is_gone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_ended(tmp_path / "demo")
+
+    assert run_command_line(["clean", str(tmp_path), "--yes"]) == 0
+    assert "2 deleted, 1.0 kB" in capsys.readouterr().out
+    assert run_command_line(["clean", str(tmp_path)]) == 0
+    assert capsys.readouterr().out == "nothing to delete\n"
+
+
+def test_json_says_what_became_of_each(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_ended(tmp_path / "demo")
+
+    run_command_line(["clean", str(tmp_path), "--yes", "--json"])
+
+    document = json.loads(capsys.readouterr().out)
+    assert [item["is_deleted"] for item in document["deletable"]] == [True, True]
+    assert document["left_alone"] == {}
+
+
+def test_a_folder_that_is_not_there_is_bad_input(tmp_path: Path) -> None:
+    assert run_command_line(["clean", str(tmp_path / "absent")]) == 2
+
+
+@pytest.mark.parametrize(
+    ("size", "shown"), [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (2_345_678, "2.3 MB"), (5 * 10**12, "5000.0 GB")]
+)
+def test_sizes_are_for_people(size: int, shown: str) -> None:
+    assert format_size(size) == shown
