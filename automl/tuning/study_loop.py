@@ -23,6 +23,7 @@ from automl.tuning.attempt_states import Paused, Running, Waiting, as_running
 from automl.tuning.attempts import START_FILE, next_start, write_start
 from automl.tuning.audience import Audience
 from automl.tuning.budget import Spent, budget_end, error_end, goal_end, target_end
+from automl.tuning.disk import largest_checkpoint, short_of_room
 from automl.tuning.improvement_watch import ImprovementWatch
 from automl.tuning.lineage import copy_of, start_of_copy, was_copied
 from automl.tuning.recovery import asked_to_stop, conclude, lost_result, recorded
@@ -81,6 +82,7 @@ class StudyLoop:
         self._started_s = time.monotonic()
         self._earlier_s = 0.0
         self._failure: str | None = None
+        self._largest_bytes = 0
         self._retention = Retention(plan, self._directory)
         self._improvement = ImprovementWatch(plan, searcher)
         self.end_reason: str | None = None
@@ -157,6 +159,10 @@ class StudyLoop:
 
     def _next_waiting(self) -> Waiting | None:
         if self.end_reason is not None or any(running.start.is_alone for running in self._standing.running.values()):
+            return None
+        if (shortage := short_of_room(self._plan, self._directory.root, self._largest_bytes)) is not None:
+            logger.warning("no further trial is started: %s", shortage)
+            self.end_reason = shortage  # what runs goes on to its end
             return None
         waiting = self._supply.next(self._give_up_paused)
         if waiting is None and not self._standing.running and not self._supply.is_exhausted:
@@ -312,6 +318,8 @@ class StudyLoop:
         if (cause := error_end(self._failed_here)) is not None and self.end_reason is None:
             self._failure = summarize_errors(cause, result, self._directory.root)
             self._end_for(cause)
+        size = largest_checkpoint(self._directory.root / result.directory, self._plan.skill.network_arch)
+        self._largest_bytes = max(size, self._largest_bytes)
         starts = [running.start.checkpoint for running in self._standing.running.values()]
         self._retention.sweep(self._standing.finished, [path for path in starts if path is not None])
 

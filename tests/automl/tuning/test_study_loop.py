@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import errno
+import shutil
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -358,3 +360,18 @@ def test_only_the_best_checkpoint_of_ended_trials_stays(tmp_path: Path) -> None:
         study.end(task, values={"val/d1": value}, checkpoint=f"trials/{number:04d}/model_epoch_000.pth")
 
     assert [name.exists() for name in names] == [False, True, False]
+
+
+def test_a_disk_that_runs_short_starts_no_trial_and_lets_running_ones_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    study = Study(tmp_path)
+    task = study.next()
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
+
+    assert study.loop.next_task() is None
+
+    assert read_stop_request(task.directory) is None
+    study.end(task)
+    assert study.loop.is_over
+    assert "make room" in caplog.text
