@@ -6,7 +6,7 @@ expected and what to do. Only `automl.cli.app` prints an error or ends the proce
 - `AutomlError` (1)
     - `ConfigurationError` (2): the request, a skill, a study, a spec or the data cannot be used.
     - `NothingToRunError` (3): everything is valid and there is nothing to do.
-    - `LaunchError` (4): a trial process, Ray or the tracking server could not be started.
+    - `LaunchError` (4): a trial process, Ray, the tracking server or a language model could not be started or reached.
     - `StudyFailedError` (5): the study ran and no trial has a usable value.
     - `ResumeMismatchError` (6): a study directory belongs to another plan.
     - `InterruptedStudyError` (130): a signal ended the study; it can be resumed.

@@ -243,7 +243,7 @@ def check_names(plan: StudyPlan) -> None:
     Raises:
         ConfigurationError: one of them is unknown or has options that cannot be used; with every problem.
     """
-    problems = check_sampler(plan.sampler)
+    problems = check_sampler(plan.sampler, plan.options)
     try:
         stopping_rule(plan)
     except ConfigurationError as error:

@@ -49,9 +49,14 @@ def first_proposals(plan: StudyPlan) -> tuple[Proposal, ...]:
     """Return what the searcher would propose first, before any result is known."""
     if plan.route is Route.TRAIN_ONCE:
         return (Proposal(number=0, assignment=plan.first_trials[0], origin=TEMPLATE),)
-    from automl.search.factory import make_searcher  # noqa: PLC0415 - optuna is opened only for a plan
+    from automl.search.factory import asks_language_model, make_searcher  # noqa: PLC0415 - optuna only for a plan
 
-    wanted = min(plan.budget.trials, max(_FIRST_TRIALS, plan.resources.jobs))
+    # A dry run asks no language model: only what is known without it is shown.
+    wanted = (
+        len(plan.first_trials)
+        if asks_language_model(plan)
+        else min(plan.budget.trials, max(_FIRST_TRIALS, plan.resources.jobs))
+    )
     with tempfile.TemporaryDirectory() as folder:
         searcher = make_searcher(plan, Path(folder) / "journal.log")
         try:

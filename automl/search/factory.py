@@ -9,26 +9,41 @@ import difflib
 from typing import TYPE_CHECKING
 
 from automl.errors import ConfigurationError, Problem
+from automl.search.chat import check_endpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from automl.search.sampler import Sampler
     from automl.search.searcher import JournalSearcher
     from automl.study.model import StudyPlan
 
-SAMPLERS: tuple[str, ...] = ("auto", "gp", "tpe", "cmaes", "nsga2", "qmc", "random", "grid")
+SAMPLERS: tuple[str, ...] = ("auto", "gp", "tpe", "cmaes", "nsga2", "qmc", "random", "grid", "llm")
 """Names of the samplers, the default first."""
 
 
-def check_sampler(name: str) -> tuple[Problem, ...]:
-    """Return what is wrong with a sampler's name; empty when it is known."""
-    if name in SAMPLERS:
-        return ()
-    close = difflib.get_close_matches(name, SAMPLERS, n=1)
-    suggestion = f"did you mean {close[0]}?" if close else f"use {SAMPLERS[0]}, the default"
-    return (Problem(where="sampler", found=name, expected=f"one of {', '.join(SAMPLERS)}", fix=suggestion),)
+def check_sampler(name: str, options: Mapping[str, object] | None = None) -> tuple[Problem, ...]:
+    """Return what is wrong with a sampler's name, its options, or what it needs from the environment.
+
+    Args:
+        name: The sampler's name.
+        options: Options of the study; ``llm_starts`` is read.
+    """
+    if name not in SAMPLERS:
+        close = difflib.get_close_matches(name, SAMPLERS, n=1)
+        suggestion = f"did you mean {close[0]}?" if close else f"use {SAMPLERS[0]}, the default"
+        return (Problem(where="sampler", found=name, expected=f"one of {', '.join(SAMPLERS)}", fix=suggestion),)
+    starts = (options or {}).get("llm_starts", 0)
+    if not isinstance(starts, int) or isinstance(starts, bool) or starts < 0:
+        expected = "a number of trials that a language model proposes, at least 0"
+        return (Problem(where="options.llm_starts", found=repr(starts), expected=expected, fix="correct it"),)
+    return check_endpoint() if name == "llm" or starts else ()
+
+
+def asks_language_model(plan: StudyPlan) -> bool:
+    """Tell whether a language model proposes trials of a study: asking it costs time and money."""
+    return plan.sampler == "llm" or bool(plan.options.get("llm_starts"))
 
 
 def make_searcher(plan: StudyPlan, journal_file: Path) -> JournalSearcher:
@@ -45,7 +60,7 @@ def make_searcher(plan: StudyPlan, journal_file: Path) -> JournalSearcher:
     from automl.search.searcher import JournalSearcher  # noqa: PLC0415 - imports optuna
     from automl.search.starting_points import starting_points  # noqa: PLC0415 - see above
 
-    problems = check_sampler(plan.sampler)
+    problems = check_sampler(plan.sampler, plan.options)
     if problems:
         raise ConfigurationError.from_problems(problems, subject="the study")
     journal = Journal(journal_file, plan.name, plan.objectives)
@@ -73,6 +88,7 @@ def make_sampler(plan: StudyPlan, *, given: int) -> Sampler:
         "qmc": _qmc,
         "random": _random,
         "grid": _grid,
+        "llm": _llm,
     }
     return builders[plan.sampler](plan, given)
 
@@ -80,8 +96,21 @@ def make_sampler(plan: StudyPlan, *, given: int) -> Sampler:
 def _auto(plan: StudyPlan, given: int) -> Sampler:
     from automl.search.auto_sampler import AutoSampler, Opening, opening_length  # noqa: PLC0415 - imports numpy
 
-    opening = Opening(plan.space, plan.seed)
+    opening: Sampler = Opening(plan.space, plan.seed)
+    starts = plan.options.get("llm_starts", 0)
+    if isinstance(starts, int) and starts:
+        from automl.search.llm_sampler import LlmOpening  # noqa: PLC0415 - only where it is asked for
+
+        opening = LlmOpening(_llm(plan, given), starts, opening)
+        given += starts
     return AutoSampler(opening, max(opening_length(plan.space), given), _gp(plan), _tpe(plan))
+
+
+def _llm(plan: StudyPlan, given: int) -> Sampler:
+    from automl.search.llm_sampler import LlmSampler  # noqa: PLC0415 - only where it is asked for
+
+    del given
+    return LlmSampler(plan)
 
 
 def _gp(plan: StudyPlan) -> Sampler:

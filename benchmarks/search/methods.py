@@ -68,6 +68,7 @@ class Ours(Method):
             first_trials=starts,
             first_origins=(),
             constraints=(),
+            options={},
             wanted_metrics=("value",),
         )
         file = Path(self._folder.name) / "journal.log"
