@@ -3,9 +3,24 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # Ray reads this once, when it is first imported, and some libraries import it just to see whether it is there. A
 # study insists on tokens; the token itself is found later, where the study puts it.
 os.environ.setdefault("RAY_AUTH_MODE", "token")
 # Likewise: a local Ray listens on loopback only.
 os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+
+
+@pytest.fixture(scope="session")
+def docker_host() -> Iterator[str]:
+    """The address of a real Docker engine of these tests, with their image in it."""
+    from tests.contracts.engines import docker_engine  # noqa: PLC0415 # only where it is asked for
+
+    with docker_engine() as address:
+        yield address

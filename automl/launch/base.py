@@ -30,8 +30,9 @@ class LaunchRequest:
         image: Container image, for launchers that use one.
         read_only: Host paths the command reads.
         writable: Host paths the command writes.
-        options: Launcher options.
         is_single: One process tree, also where trials run on several nodes.
+        options: ``network``, ``shm_size``, ``memory``, for launchers that use containers.
+        credentials: Names of variables of ``environment`` that a container gets by name, never by value.
     """
 
     command: tuple[str, ...]
@@ -45,6 +46,7 @@ class LaunchRequest:
     writable: tuple[Path, ...] = ()
     options: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     is_single: bool = False
+    credentials: tuple[str, ...] = ()
 
 
 class Job(ABC):

@@ -29,6 +29,9 @@ _STALE = re.compile(
     r"|PL_DISABLE_FORK|SPT_NOENV|PYTHONBREAKPOINT"
     r"|CUDA_VISIBLE_DEVICES|NVIDIA_VISIBLE_DEVICES|OMP_.*|MKL_.*|OPENBLAS_.*|PYTHONUNBUFFERED|PYTHONHASHSEED"
 )
+# Of the caller's machine: a container has its own devices.
+_NOT_HANDED_ON = re.compile(r"CUDA_VISIBLE_DEVICES|NVIDIA_VISIBLE_DEVICES")
+_HANDED_ON = re.compile(r"TOKENIZERS_PARALLELISM|CUDA_DEVICE_ORDER|NCCL_.*|HF_HUB_OFFLINE|TRANSFORMERS_OFFLINE")
 
 
 def trial_environment(
@@ -61,3 +64,16 @@ def trial_environment(
         TAG_VARIABLE: tag,
     }
     return environment | dict(extra or {})
+
+
+def handed_on(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return what of a trial's environment a container gets by value: what was made for the trial.
+
+    Whatever `trial_environment` takes out of the inherited environment and is there all the same was put there for the
+    trial. Search paths and everything else that speaks of the caller's machine stay behind.
+    """
+    return {
+        name: value
+        for name, value in environment.items()
+        if (_STALE.fullmatch(name) or _HANDED_ON.fullmatch(name)) and not _NOT_HANDED_ON.fullmatch(name)
+    }

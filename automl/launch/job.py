@@ -47,16 +47,19 @@ class GuardedJob(Job):
         """The guard or its server died, so the trial was ended from outside."""
         self.pid = self._start(request)
 
-    def _start(self, request: LaunchRequest) -> int:
-        document = {
+    def describe(self, request: LaunchRequest) -> dict[str, Any]:
+        """Return what the guard is sent."""
+        return {
             "command": request.command,
             "directory": str(request.directory),
             "environment": dict(request.environment),
             "log": str(request.log),
         }
+
+    def _start(self, request: LaunchRequest) -> int:
         self._connection.settimeout(START_LIMIT_S)
         try:
-            self._connection.sendall(json.dumps(document).encode() + b"\n")
+            self._connection.sendall(json.dumps(self.describe(request)).encode() + b"\n")
             message = self._read_message()
         except (OSError, TimeoutError) as error:
             self._connection.close()
@@ -106,6 +109,7 @@ class GuardedJob(Job):
                 message = {}
             if "exit" in message:
                 self._status = int(message["exit"])
+                self.was_lost = bool(message.get("lost", False))
                 self._connection.close()
             else:
                 self._lose()

@@ -44,10 +44,11 @@ class Machine:
 
 def detect_machine() -> Machine:
     """Look at this machine; CPU affinity and CUDA_VISIBLE_DEVICES are respected."""
-    return Machine(cpus=len(os.sched_getaffinity(0)), gpus=_visible(_query_gpus()))
+    return Machine(cpus=len(os.sched_getaffinity(0)), gpus=_visible(query_gpus()))
 
 
-def _query_gpus() -> tuple[Gpu, ...]:
+def query_gpus() -> tuple[Gpu, ...]:
+    """Return every GPU that the driver lists, whatever this process may use."""
     program = shutil.which("nvidia-smi")
     return () if program is None else _ask(program)
 

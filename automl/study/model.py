@@ -11,6 +11,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from automl.study.launching import LaunchPlan
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -114,7 +116,8 @@ class StudyPlan:
         evaluate_with: Command that measures more of a trained trial, with its placeholders; None for none.
         replicates: So many of the best trials are trained again with other seeds, and the best mean wins; 0 for none.
         seed_key: Key of the spec that holds the trainer's seed, where there are replicates.
-        options: Further settings of sampler, stopping rule and launcher by name, e.g. ``grace_epochs``.
+        options: Further settings of sampler and stopping rule by name, e.g. ``grace_epochs``.
+        launch: How trials are started, and in which image.
         fingerprint: SHA-256 over everything that changes what is computed.
     """
 
@@ -139,6 +142,7 @@ class StudyPlan:
     replicates: int = 0
     seed_key: str | None = None
     options: Mapping[str, JsonValue] = field(default_factory=lambda: MappingProxyType({}))
+    launch: LaunchPlan = field(default_factory=LaunchPlan)
     fingerprint: str = ""
 
     @property

@@ -9,12 +9,13 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from automl.errors import ConfigurationError, Problem
 from automl.policy import Route
 from automl.space.parameters import LeftOut, SearchSpace
+from automl.study.launching import LaunchPlan
 from automl.study.model import Budget, Objective, Resources, StudyPlan
 from automl.study.replicates import replicate_seeds, seed_key
 
@@ -45,6 +46,7 @@ class StudyParts:
         objective: What is optimised.
         further: Objectives after the leading one.
         constraints: What the best trial must keep.
+        launch: How trials are started.
     """
 
     skill: Skill
@@ -54,6 +56,7 @@ class StudyParts:
     objective: Objective
     further: tuple[Objective, ...] = ()
     constraints: tuple[Constraint, ...] = ()
+    launch: LaunchPlan = field(default_factory=LaunchPlan)
 
 
 def plan_study(request: StudyRequest, parts: StudyParts, machine: Machine | None) -> StudyPlan:
@@ -100,6 +103,7 @@ def plan_study(request: StudyRequest, parts: StudyParts, machine: Machine | None
         first_trials=(searched.default_assignment(),),
         first_origins=(TEMPLATE,),
         options=request.options,
+        launch=parts.launch,
     )
     if plan.replicates:
         replicate_seeds(plan)
@@ -166,6 +170,8 @@ def fingerprint(plan: StudyPlan) -> str:
     goals = ("objectives", "constraints", "evaluate_with")
     if len(plan.objectives) > 1 or plan.constraints or plan.evaluate_with:
         parts |= {key: document[key] for key in goals}
+    if plan.launch.image is not None:
+        parts["image"] = plan.launch.image
     canonical = json.dumps(parts, sort_keys=True, separators=(",", ":"), default=str)
     return hashlib.sha256(canonical.encode()).hexdigest()
 
@@ -195,6 +201,7 @@ def plan_document(plan: StudyPlan) -> dict[str, Any]:
         "seed": plan.seed,
         "max_epochs": plan.max_epochs,
         "options": dict(plan.options),
+        "launch": plan.launch.document(),
         "budget": dataclasses.asdict(plan.budget),
         "resources": dataclasses.asdict(plan.resources),
         "space": space_document(plan.space, plan.skill),

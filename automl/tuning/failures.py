@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 TAIL_LINES = 40
 _TAIL_BYTES = 64 * 1024
 _LONGEST_CAUSE = 300
+LOSS_PREFIX = "automl: "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +134,10 @@ def classify(
         was_lost: Its guard or its node died, so it was ended from outside.
     """
     if was_lost:
-        return Failure(kind=FailureKind.INFRASTRUCTURE, cause="the process that watches over the trial was lost")
+        # Launchers write what they know of a loss into the log.
+        known = (line.removeprefix(LOSS_PREFIX) for line in reversed(log_tail) if line.startswith(LOSS_PREFIX))
+        cause = next(known, "the process that watches over the trial was lost")
+        return Failure(kind=FailureKind.INFRASTRUCTURE, cause=_shortened(cause))
     lines = [_RANK.sub("", line).strip() for line in log_tail]
     exception = last_exception(lines)
     for witness in (failure_message, exception):

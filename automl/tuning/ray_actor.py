@@ -15,7 +15,6 @@ import queue
 import time
 import traceback
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -23,10 +22,11 @@ from typing import TYPE_CHECKING, Any
 import ray
 from ray import tune
 
+from automl.launch.choice import make_launcher
 from automl.launch.guard import die_with_parent
-from automl.launch.local import LocalLauncher
 from automl.launch.recording import RecordingLauncher
 from automl.launch.warm import WarmLauncher
+from automl.study.launching import LauncherKind
 from automl.study.trial import FailureKind, Measurement, TrialResult, TrialState
 from automl.tuning.ray_gang import GangLauncher, GangShape
 from automl.tuning.stop_request import read_stop_request
@@ -52,19 +52,12 @@ def _view_of(mapping: dict[str, Any]) -> MappingProxyType[str, Any]:
 copyreg.pickle(MappingProxyType, lambda view: (_view_of, (dict(view),)))
 
 
-class LauncherKind(StrEnum):
-    """How trials are started."""
-
-    WARM = "warm"
-    LOCAL = "local"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LauncherChoice:
     """Which launcher an actor makes.
 
     Attributes:
-        kind: Warm or local.
+        kind: How trials are started.
         session: Name under which the launchers of one machine share the warm server.
         program: First word of the trials' command.
         log: Takes the warm server's output.
@@ -80,8 +73,8 @@ class LauncherChoice:
     def make(self) -> Launcher:
         """Return a new launcher."""
         is_warm = self.kind is LauncherKind.WARM
-        launcher = WarmLauncher(self.session, self.program, log=Path(self.log)) if is_warm else LocalLauncher()
-        return launcher if self.gang is None else GangLauncher(launcher, self.gang)
+        launcher = WarmLauncher(self.session, self.program, log=Path(self.log)) if is_warm else make_launcher(self.kind)
+        return launcher if self.gang is None else GangLauncher(launcher, self.gang, self.kind)
 
 
 class TrialActor(tune.Trainable):

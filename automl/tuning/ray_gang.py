@@ -21,8 +21,9 @@ from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from automl.errors import LaunchError
 from automl.launch.base import Job, Launcher
+from automl.launch.choice import make_launcher
 from automl.launch.guard import die_with_parent
-from automl.launch.local import LocalLauncher
+from automl.study.launching import LauncherKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,9 +57,9 @@ class GangShape:
 class NodeRunner:
     """Runs one rank on its node; an actor, so it dies with its node and its job with it."""
 
-    def __init__(self) -> None:
+    def __init__(self, kind: LauncherKind = LauncherKind.LOCAL) -> None:
         die_with_parent(os.getppid())
-        self._launcher = LocalLauncher()
+        self._launcher = make_launcher(kind)
         self._job: Job | None = None
 
     def start(self, request: LaunchRequest) -> None:
@@ -146,10 +147,12 @@ class GangLauncher(Launcher):
     Args:
         launcher: Starts rank 0.
         shape: What the bundles are.
+        kind: How the other ranks are started; never warm.
     """
 
-    def __init__(self, launcher: Launcher, shape: GangShape) -> None:
+    def __init__(self, launcher: Launcher, shape: GangShape, kind: LauncherKind = LauncherKind.LOCAL) -> None:
         self._launcher = launcher
+        self._kind = kind
         self._shape = shape
         self._runners: list[Any] = []
 
@@ -196,7 +199,7 @@ class GangLauncher(Launcher):
                 scheduling_strategy=PlacementGroupSchedulingStrategy(
                     placement_group=group, placement_group_bundle_index=bundle
                 ),
-            ).remote()
+            ).remote(self._kind)
             for bundle in range(1, self._shape.nodes)
         ]
 
@@ -213,7 +216,9 @@ def rank_requests(request: LaunchRequest, shape: GangShape, *, address: str, por
     for rank in range(shape.nodes):
         log = request.log if rank == 0 else request.log.with_name(f"{request.log.stem}.node{rank}{request.log.suffix}")
         environment = {**request.environment, **shared, "NODE_RANK": str(rank)}
-        requests.append(replace(request, environment=environment, log=log))
+        # A rank's tag names its container too.
+        tag = request.tag if rank == 0 else f"{request.tag}/node{rank}"
+        requests.append(replace(request, environment=environment, log=log, tag=tag))
     return requests
 
 

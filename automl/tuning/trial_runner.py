@@ -79,7 +79,7 @@ def run_trial(
     started_s = time.monotonic()
     course = _recalled(task)
     try:
-        job = launcher.launch(_request(task))
+        job = launcher.launch(build_request(task))
     except LaunchError as error:
         return _result(task, course, failed(classify_launch(error.headline)), started_s=started_s)
     except ConfigurationError as error:
@@ -210,7 +210,14 @@ class _RunningTrial:
         return [*sources, log]
 
 
-def _request(task: TrialTask) -> LaunchRequest:
+def build_request(task: TrialTask) -> LaunchRequest:
+    """Make the trial's directory, write its spec, and return what is to be started.
+
+    Raises:
+        LaunchError: the command cannot be built.
+        ConfigurationError: the spec cannot be written in the format that the skill wants.
+        OSError: the directory cannot be made.
+    """
     task.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     config = task.directory / f"spec.{task.config_format.value}"
     write_spec(Spec(values=task.spec), task.config_format, config)
@@ -227,6 +234,7 @@ def _request(task: TrialTask) -> LaunchRequest:
         read_only=task.read_only,
         writable=(task.directory,),
         options=task.options,
+        credentials=task.credentials,
     )
 
 

@@ -52,6 +52,7 @@ class TrialTask:
         explosion: A training loss that explodes ends the trial too.
         image: Container image, for launchers that use one.
         read_only: Host paths the trainer reads, for launchers that mount.
+        credentials: Names of variables that a container gets, where they are set.
         environment: Further environment variables, e.g. the rendezvous of a trial over several nodes.
         options: Launcher options, handed on in the request.
         replicate_of: Number of the trial that it repeats with another seed; None for a trial of the search.
@@ -89,6 +90,7 @@ class TrialTask:
     explosion: bool = True
     image: str | None = None
     read_only: tuple[Path, ...] = ()
+    credentials: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, str] = field(default_factory=dict)
     replicate_of: int | None = None

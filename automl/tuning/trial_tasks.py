@@ -6,6 +6,7 @@ import hashlib
 import math
 from typing import TYPE_CHECKING
 
+from automl.launch.mounts import readable_paths
 from automl.skill.model import SlotKind
 from automl.spec.complete import ActionRun, complete_spec
 from automl.tuning.trial_task import TrialTask
@@ -45,6 +46,7 @@ def build_task(plan: StudyPlan, directory: StudyDirectory, proposal: Proposal, s
     spec = complete_spec(plan.spec, plan.skill, plan.action, run)
     if plan.seed_key is not None and proposal.seed is not None:
         spec = spec.with_values({plan.seed_key: proposal.seed}, origin="replicate")
+    launch = plan.launch
     spec = spec.with_values(_resource_values(plan), origin="resources")
     spec = spec.with_values(
         {slot.key: str(folder) for slot in action.outputs if slot.kind is SlotKind.FOLDER}, origin="output"
@@ -65,7 +67,10 @@ def build_task(plan: StudyPlan, directory: StudyDirectory, proposal: Proposal, s
         max_epochs=plan.max_epochs,
         threads=plan.resources.threads_per_trial,
         metric_file=action.metric_file,
-        image=action.image or plan.skill.image,
+        image=launch.image,
+        read_only=readable_paths(spec.values, launch.mounts, own=folder) if launch.kind.uses_image else (),
+        credentials=launch.credentials,
+        options=dict(launch.options),
         silence_limit_s=_seconds(plan.options, "silence_limit_s"),
         time_limit_s=_seconds(plan.options, "trial_time_limit_s"),
         replicate_of=proposal.replicate_of,

@@ -1,17 +1,18 @@
-"""What every launcher must do: `LauncherContract`, and with processes `ProcessLauncherContract`.
+"""What every launcher must do: `LauncherContract`; with programs `ProgramLauncherContract`; under a guard in this
+environment `ProcessLauncherContract`. Containers: `tests.contracts.container`. docs/launchers.md says who passes what.
 
 Subclass one and say how a behaviour is asked for.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import random
 import signal
 import time
 from abc import ABC, abstractmethod
 from enum import Enum
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,6 +24,8 @@ from automl.launch.guard import read_process
 from automl.launch.leftovers import find_leftovers
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from automl.launch.base import Job, Launcher
 
 TREE = """
@@ -86,7 +89,7 @@ class LauncherContract(ABC):
     def test_the_exit_status_is_the_programs_own(self, behaviour: Behaviour, status: int, tmp_path: Path) -> None:
         job = self.start(behaviour, tmp_path)
 
-        assert wait_for(job) == status
+        assert wait_for(job) == status, (tmp_path / "log").read_text(encoding="utf-8")
         assert job.poll() == status
 
     def test_output_and_errors_are_appended_to_the_log(self, tmp_path: Path) -> None:
@@ -119,8 +122,8 @@ class LauncherContract(ABC):
             self.start_impossible(tmp_path)
 
 
-class ProcessLauncherContract(LauncherContract):
-    """What holds for launchers that start processes."""
+class ProgramLauncherContract(LauncherContract):
+    """What holds for launchers that start programs, wherever they run."""
 
     launcher: Launcher
 
@@ -134,22 +137,26 @@ class ProcessLauncherContract(LauncherContract):
         return dict(os.environ)
 
     def request(self, code: str, directory: Path, tag: str = "contract/0/1") -> LaunchRequest:
-        return LaunchRequest(
-            command=self.command(code),
-            directory=directory,
-            environment=trial_environment(self.inherited, tag=tag, extra={"PROBE": "a b"}),
-            log=directory / "log",
-            tag=tag,
+        return self.adapt(
+            LaunchRequest(
+                command=self.command(code),
+                directory=directory,
+                environment=trial_environment(self.inherited, tag=tag, extra={"PROBE": "a b"}),
+                log=directory / "log",
+                tag=tag,
+            )
         )
+
+    def adapt(self, request: LaunchRequest) -> LaunchRequest:
+        """Return a request with what this launcher needs in addition."""
+        return request
 
     def start(self, behaviour: Behaviour, directory: Path) -> Job:
         return self.launcher.launch(self.request(behaviour.value, directory, unique_tag()))
 
     def start_impossible(self, directory: Path) -> Job:
-        tag = unique_tag()
-        return self.launcher.launch(
-            LaunchRequest(command=("no-such-program",), directory=directory, environment={}, log=Path("log"), tag=tag)
-        )
+        request = self.request("", directory, unique_tag())
+        return self.launcher.launch(dataclasses.replace(request, command=("no-such-program",)))
 
     def start_tree(self, directory: Path, tag: str) -> Job:
         """Start `TREE` and wait until it has all of its processes."""
@@ -174,13 +181,6 @@ class ProcessLauncherContract(LauncherContract):
 
         assert (tmp_path / "log").read_text(encoding="utf-8").split() == [str(tmp_path), "a", "b", "None", "True"]
 
-    def test_a_job_leads_a_session_of_its_own(self, tmp_path: Path) -> None:
-        code = "import os; print(os.getsid(0) == os.getpid() == os.getpgid(0))"
-
-        wait_for(self.launcher.launch(self.request(code, tmp_path, unique_tag())))
-
-        assert (tmp_path / "log").read_text(encoding="utf-8").strip() == "True"
-
     def test_nothing_leaks_from_one_job_to_the_next(self, tmp_path: Path) -> None:
         change = "import os, sys, builtins; os.environ['LEAK'] = '1'; sys.path.append('leak'); builtins.leak = 1"
         look = "import os, sys, builtins; print(os.environ.get('LEAK'), 'leak' in sys.path, hasattr(builtins, 'leak'))"
@@ -196,6 +196,32 @@ class ProcessLauncherContract(LauncherContract):
         wait_for(self.launcher.launch(self.request(code, tmp_path, unique_tag())))
 
         assert (tmp_path / "log").read_text(encoding="utf-8").strip() == "[0, 1, 2, 3]"
+
+    def test_the_log_grows_while_the_job_runs(self, tmp_path: Path) -> None:
+        code = "import time; print('first', flush=True); time.sleep(300)"
+        job = self.launcher.launch(self.request(code, tmp_path, unique_tag()))
+
+        deadline_s = time.monotonic() + 20.0
+        while "first" not in (tmp_path / "log").read_text(encoding="utf-8") and time.monotonic() < deadline_s:
+            time.sleep(0.02)
+
+        assert "first" in (tmp_path / "log").read_text(encoding="utf-8")
+        assert job.poll() is None
+        job.kill(grace_s=0.0)
+
+    def test_data_are_read_and_results_written_at_their_own_paths(self, tmp_path: Path) -> None:
+        data = tmp_path / "data, with a comma"
+        data.mkdir()
+        (data / "sample").write_text("content", encoding="utf-8")
+        job = tmp_path / "job"
+        job.mkdir()
+        code = f"text = open({str(data / 'sample')!r}).read(); open('result', 'w').write(text)"
+        request = dataclasses.replace(self.request(code, job, unique_tag()), read_only=(data,), writable=(job,))
+
+        assert wait_for(self.launcher.launch(request)) == 0
+
+        assert (job / "result").read_text(encoding="utf-8") == "content"
+        assert (job / "result").stat().st_uid == os.getuid()
 
     def test_the_whole_tree_is_killed_though_it_ignores_sigterm(self, tmp_path: Path) -> None:
         tag = unique_tag()
@@ -229,6 +255,17 @@ class ProcessLauncherContract(LauncherContract):
 
         assert job.poll() == 0
         assert "saved" in (tmp_path / "log").read_text(encoding="utf-8")
+
+
+class ProcessLauncherContract(ProgramLauncherContract):
+    """What holds for launchers whose programs run under a guard, in this environment."""
+
+    def test_a_job_leads_a_session_of_its_own(self, tmp_path: Path) -> None:
+        code = "import os; print(os.getsid(0) == os.getpid() == os.getpgid(0))"
+
+        wait_for(self.launcher.launch(self.request(code, tmp_path, unique_tag())))
+
+        assert (tmp_path / "log").read_text(encoding="utf-8").strip() == "True"
 
     def test_a_tree_does_not_outlive_its_guard(self, tmp_path: Path) -> None:
         tag = unique_tag()

@@ -1,0 +1,113 @@
+"""Start trials in Apptainer containers: ordinary processes of the caller, so each runs under a guard like a local one.
+
+The image is a ``.sif`` or ``.sqsh`` file, an unpacked folder, or the name of a registry image that was pulled into a
+file beforehand (see `automl.launch.images`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from automl.errors import LaunchError, Problem
+from automl.launch.base import Launcher
+from automl.launch.engine import HOME, client_environment, credentials_of, find_caller, home_folders, own_environment
+from automl.launch.gpu_ids import to_uuids
+from automl.launch.leftovers import TAG_VARIABLE
+from automl.launch.local import LocalLauncher
+
+if TYPE_CHECKING:
+    from automl.launch.base import LaunchRequest
+    from automl.launch.engine import Caller
+    from automl.launch.job import GuardedJob
+
+_PROGRAMS = ("apptainer", "singularity")
+
+
+def find_apptainer() -> str:
+    """Return the program's absolute path.
+
+    Raises:
+        LaunchError: it is not installed; says what to do.
+    """
+    for name in _PROGRAMS:
+        program = shutil.which(name)
+        if program is not None:
+            return program
+    problem = Problem(
+        where="--launcher apptainer",
+        found="neither apptainer nor singularity on PATH",
+        expected="apptainer 1.0 or later",
+        fix="load the site's module (`module load apptainer`), or train in this environment with --launcher local",
+    )
+    raise LaunchError("apptainer is not installed here", [problem])
+
+
+def image_file(image: str) -> Path:
+    """Return the file that an image is run from; for a registry image the place where it is kept once pulled."""
+    if Path(image).exists() or image.endswith((".sif", ".sqsh", ".img")):
+        return Path(image).absolute()
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "automl/images"
+    return cache / (re.sub(r"[^A-Za-z0-9_.-]+", "-", image.removeprefix("docker://")) + ".sif")
+
+
+def exec_arguments(request: LaunchRequest, caller: Caller) -> tuple[str, ...]:
+    """Return everything behind ``apptainer`` for one trial."""
+    assert request.image is not None  # noqa: S101 # the launcher has refused it before
+    words = ["exec", "--containall", "--cleanenv", "--no-home", "--writable-tmpfs"]
+    if request.options.get("network") == "none":
+        words += ["--net", "--network", "none"]
+    if request.gpus:
+        words.append("--nv")
+    for path in (*request.read_only, *request.writable):
+        access = () if path in request.writable else (",ro",)
+        words += ["--mount", "".join((f"type=bind,source={_field(path)},destination={_field(path)}", *access))]
+    words += ["--home", str(request.directory / HOME), "--pwd", str(request.directory)]
+    own = own_environment(request, caller)
+    del own["HOME"]  # apptainer sets it from --home and refuses any other way
+    if request.gpus:
+        own["CUDA_VISIBLE_DEVICES"] = ",".join(to_uuids(request.gpus))
+    for name, value in own.items():
+        words += ["--env", f"{name}={value}"]
+    return (*words, str(image_file(request.image)), *request.command)
+
+
+class ApptainerLauncher(Launcher):
+    """Starts each command in a container under a guard of this machine."""
+
+    def __init__(self) -> None:
+        self._local = LocalLauncher()
+        self._caller = find_caller()
+
+    def launch(self, request: LaunchRequest) -> GuardedJob:
+        """Start the container.
+
+        Raises:
+            LaunchError: there is no image or no apptainer, or it cannot be started.
+        """
+        if request.image is None:
+            raise LaunchError(f"could not start {request.command[0]}: no image is named for --launcher apptainer")
+        program = find_apptainer()
+        for folder in home_folders(request.directory).values():
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        credentials = credentials_of(request)
+        environment = client_environment(request.environment, ())
+        # Apptainer hands on what bears its prefix: the values of credentials never stand in an argument list.
+        environment |= {f"APPTAINERENV_{name}": request.environment[name] for name in credentials}
+        environment[TAG_VARIABLE] = request.tag
+        command = (program, *exec_arguments(request, self._caller))
+        return self._local.launch(dataclasses.replace(request, command=command, environment=environment))
+
+    def close(self) -> None:
+        """Let the server of the guards end once no job needs it."""
+        self._local.close()
+
+
+def _field(path: Path) -> str:
+    """Quote a path for apptainer's own CSV."""
+    text = str(path)
+    return '"' + text.replace('"', '""') + '"' if "," in text or '"' in text else text

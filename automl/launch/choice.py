@@ -1,0 +1,184 @@
+"""Choose how trials are started, and make the launcher that was chosen.
+
+| asked for | image | engine, command | launcher |
+|---|---|---|---|
+| nothing, or auto | none named | - | warm |
+| nothing, or auto | named by the skill or --image | a docker engine answers | docker |
+| nothing, or auto | named | no docker engine; the command is installed here | warm |
+| nothing, or auto | named | no docker engine; the command is not here, or cannot be told | none: the run is refused |
+| warm, local | any | - | as asked |
+| docker, podman, apptainer | named | - | as asked; the run is refused where it does not answer |
+| docker, podman, apptainer | none named | - | refused |
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from automl.errors import ConfigurationError, LaunchError, Problem
+from automl.launch.apptainer import ApptainerLauncher, find_apptainer
+from automl.launch.command import build_command, find_program
+from automl.launch.container import ContainerLauncher
+from automl.launch.containers import end_containers
+from automl.launch.engine import find_engine
+from automl.launch.images import prepare_image
+from automl.launch.local import LocalLauncher
+from automl.study.launching import AUTO, LauncherKind, LaunchPlan
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from automl.launch.base import Launcher
+    from automl.launch.images import Image
+    from automl.skill.model import Skill
+
+CREDENTIALS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "NGC_API_KEY", "NGC_KEY", "NGC_CLI_API_KEY", "WANDB_API_KEY")
+_SHELLS = {"bash", "sh", "zsh", "dash"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaunchWish:
+    """What the user says about it.
+
+    Attributes:
+        launcher: A launcher's name or auto; None for nothing said.
+        image: Image in place of the skill's.
+        options: ``network``, ``shm_size``, ``memory``.
+        credentials: Further names of variables that a container gets.
+        mounts: Further paths that a container reads.
+        nodes_per_trial: Trials over several nodes need the host's network.
+    """
+
+    launcher: str | None = None
+    image: str | None = None
+    options: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    credentials: tuple[str, ...] = ()
+    mounts: tuple[str, ...] = ()
+    nodes_per_trial: int = 1
+
+
+def choose_launch(wish: LaunchWish, skill: Skill, action: str) -> LaunchPlan:
+    """Decide how an action of a skill is started.
+
+    Raises:
+        ConfigurationError: a container is asked for and no image is named.
+    """
+    image, source = resolve_image(skill, action, wish.image)
+    asked = wish.launcher if wish.launcher not in {None, AUTO} else None
+    if asked is not None:
+        kind, reason = LauncherKind(asked), "asked for"
+    else:
+        kind, reason = _by_default(image, source, skill.actions[action].command)
+    if kind.uses_image and image is None:
+        raise ConfigurationError.from_problems([_no_image(kind, skill)], subject="the launcher")
+    options = dict(wish.options)
+    if wish.nodes_per_trial > 1 and kind.uses_image:
+        options.setdefault("network", "host")
+    names = dict.fromkeys((*skill.required_credentials, *CREDENTIALS, *wish.credentials))
+    return LaunchPlan(
+        kind=kind,
+        reason=reason,
+        image=image if kind.uses_image or kind is LauncherKind.NONE else None,
+        image_source=source,
+        options=MappingProxyType(options if kind.uses_image else {}),
+        credentials=tuple(names) if kind.uses_image else (),
+        mounts=wish.mounts if kind.uses_image else (),
+    )
+
+
+def resolve_image(skill: Skill, action: str, override: str | None) -> tuple[str | None, str]:
+    """Return the image of an action and where it is named: the user, the action (its backend first), the skill."""
+    if override is not None:
+        return override, "--image"
+    if skill.actions[action].image is not None:
+        return skill.actions[action].image, f"action {action} of the skill"
+    return skill.image, "the skill" if skill.image is not None else ""
+
+
+def ready_launch(launch: LaunchPlan) -> Image | None:
+    """Make sure that the chosen launcher can start trials on this machine; pull the image if it is missing.
+
+    Raises:
+        LaunchError: it cannot; says what to do.
+    """
+    if launch.kind is LauncherKind.NONE:
+        problem = Problem(
+            where="--launcher",
+            found=launch.reason,
+            expected="a container engine for the skill's image, or the skill's command in this environment",
+            fix="start docker (or --launcher podman, apptainer); or install the trainer here and use --launcher local",
+        )
+        raise LaunchError("nothing here can run the skill", [problem])
+    if launch.image is None or not launch.kind.uses_image:
+        return None
+    return prepare_image(launch.kind, launch.image)
+
+
+def make_launcher(kind: LauncherKind) -> Launcher:
+    """Return a new launcher; for a warm one, which needs a session, see `automl.launch.warm`."""
+    match kind:
+        case LauncherKind.DOCKER | LauncherKind.PODMAN:
+            return ContainerLauncher(kind)
+        case LauncherKind.APPTAINER:
+            return ApptainerLauncher()
+        case LauncherKind.WARM | LauncherKind.LOCAL | LauncherKind.NONE:
+            return LocalLauncher()
+
+
+def end_left_containers(kind: LauncherKind, study: str) -> int:
+    """Remove the containers that an earlier run of a study has left on this machine; return how many."""
+    return end_containers(kind, study) if kind in {LauncherKind.DOCKER, LauncherKind.PODMAN} else 0
+
+
+def check_engine(kind: LauncherKind) -> str:
+    """Return the version of a container engine, or the program's path.
+
+    Raises:
+        LaunchError: it does not answer.
+    """
+    return find_apptainer() if kind is LauncherKind.APPTAINER else find_engine(kind).version
+
+
+def _by_default(image: str | None, source: str, command: str) -> tuple[LauncherKind, str]:
+    if image is None:
+        return LauncherKind.WARM, "the skill names no image"
+    try:
+        version = check_engine(LauncherKind.DOCKER)
+    except LaunchError as error:
+        missing = error.problems[0].found
+    else:
+        return LauncherKind.DOCKER, f"{source} names an image, and a docker engine answers ({version})"
+    program, is_here = find_command(command)
+    if is_here:
+        return LauncherKind.WARM, f"no docker engine answers ({missing}); {program} is installed here"
+    known = "is not installed here" if is_here is False else "hides its program in a script"
+    return LauncherKind.NONE, f"no docker engine answers ({missing}), and the command {program} {known}"
+
+
+def find_command(template: str) -> tuple[str, bool | None]:
+    """Return a command's program and whether it is installed here; None where a shell script hides it."""
+    words = build_command(template, Path("spec"))
+    program = Path(words[0]).name
+    if program in _SHELLS:
+        return program, None
+    try:
+        find_program(words[0])
+    except LaunchError:
+        return program, False
+    if program.startswith("python") and words[1:2] == ("-m",) and len(words) > 2:  # noqa: PLR2004 # `python -m MODULE`
+        module = words[2].split(".", 1)[0]
+        return f"{program} -m {words[2]}", importlib.util.find_spec(module) is not None
+    return program, True
+
+
+def _no_image(kind: LauncherKind, skill: Skill) -> Problem:
+    return Problem(
+        where=f"--launcher {kind.value}",
+        found=f"no image: the skill {skill.name} names none",
+        expected="an image to run in",
+        fix="name one with --image, or use --launcher local",
+    )

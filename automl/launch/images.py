@@ -1,0 +1,148 @@
+"""Have an image on this machine before a GPU is reserved: looked at, and pulled once where it is missing."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import subprocess
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from automl.errors import LaunchError, Problem
+from automl.launch.apptainer import find_apptainer, image_file
+from automl.launch.engine import Engine, find_engine
+from automl.study.launching import LauncherKind
+
+logger = logging.getLogger(__name__)
+
+_LOOK_LIMIT_S = 60.0
+_CREDENTIAL = re.compile(
+    r"denied|unauthorized|authentication required|no basic auth|forbidden|401|403|login", re.IGNORECASE
+)
+_NETWORK = re.compile(
+    r"dial tcp|no such host|timeout|connection refused|network is unreachable|TLS|proxy|i/o|EOF", re.IGNORECASE
+)
+_MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """An image that is on this machine.
+
+    Attributes:
+        name: As it was asked for.
+        digest: Content address, or the file for apptainer.
+        size_bytes: On disk.
+        architecture: E.g. ``amd64``; empty where it is not told.
+        was_pulled: It was missing and has been fetched.
+    """
+
+    name: str
+    digest: str
+    size_bytes: int
+    architecture: str = ""
+    was_pulled: bool = False
+
+
+def prepare_image(kind: LauncherKind, name: str) -> Image:
+    """Return the image, pulled if it is missing.
+
+    Raises:
+        LaunchError: there is no engine, or the image cannot be had or cannot run here; says of which kind and what to
+            do.
+    """
+    if kind is LauncherKind.APPTAINER:
+        return _prepare_file(name)
+    engine = find_engine(kind)
+    image = look_at(engine, name)
+    if image is None:
+        logger.warning("pulling the image %s; this is done once on each machine", name)
+        _pull(engine, name)
+        image = look_at(engine, name, was_pulled=True)
+    if image is None:
+        raise _failed(name, "image", "the engine pulled it and does not have it", "look at the engine's disk")
+    wanted = _MACHINES.get(engine.machine, engine.machine)
+    if image.architecture and wanted and image.architecture != wanted:
+        found = f"an image for {image.architecture}"
+        raise _failed(name, "image", found, f"choose one for {wanted} with --image, or another machine")
+    return image
+
+
+def look_at(engine: Engine, name: str, *, was_pulled: bool = False) -> Image | None:
+    """Return what the engine knows of an image; None if it is not on the machine."""
+    done = _call(engine.program, "image", "inspect", "--format", "{{json .}}", name)
+    if done.returncode != 0:
+        return None
+    facts: dict[str, Any] = json.loads(done.stdout.splitlines()[0])
+    digests = facts.get("RepoDigests") or [facts.get("Id", "")]
+    return Image(
+        name=name,
+        digest=str(digests[0]),
+        size_bytes=int(facts.get("Size") or 0),
+        architecture=str(facts.get("Architecture") or ""),
+        was_pulled=was_pulled,
+    )
+
+
+def _prepare_file(name: str) -> Image:
+    program = find_apptainer()
+    file = image_file(name)
+    was_there = file.exists()
+    if not was_there and str(file) == str(Path(name).absolute()):
+        raise _failed(name, "image", "no such file", "check the path given to --image")
+    if not was_there:
+        logger.warning("building %s from %s; this is done once on each machine", file, name)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        partial = file.with_name(f"{file.name}.partial-{threading.get_native_id()}")
+        done = _call(program, "pull", str(partial), f"docker://{name.removeprefix('docker://')}", limit_s=None)
+        if done.returncode != 0:
+            partial.unlink(missing_ok=True)
+            raise _explained(name, done.stderr, "apptainer remote login")
+        partial.replace(file)
+    size = file.stat().st_size if file.is_file() else 0
+    return Image(name=name, digest=str(file), size_bytes=size, was_pulled=not was_there)
+
+
+def _pull(engine: Engine, name: str) -> None:
+    # A large image takes as long as the network needs.
+    done = _call(engine.program, "pull", "--quiet", name, limit_s=None)
+    if done.returncode != 0:
+        raise _explained(name, done.stderr, f"{engine.kind.value} login {_registry(name)}".strip())
+
+
+def _explained(name: str, words: str, login: str) -> LaunchError:
+    last = " ".join(words.split())[-300:] or "the client said nothing"
+    if _CREDENTIAL.search(last):
+        return _failed(name, "credential", last, f"run `{login}` as this user, or check the name with --image")
+    if _NETWORK.search(last):
+        fix = "bring the image here (`docker save` there, `docker load` here), or mend the network or proxy"
+        return _failed(name, "infrastructure", last, fix)
+    return _failed(name, "image", last, "check name and tag, or name another image with --image")
+
+
+def _registry(name: str) -> str:
+    first = name.split("/", 1)[0]
+    return first if "/" in name and ("." in first or ":" in first or first == "localhost") else ""
+
+
+def _failed(name: str, kind: str, found: str, fix: str) -> LaunchError:
+    expected = "an image that is on this machine, or that its registry gives to this user"
+    problem = Problem(where=f"image {name} ({kind})", found=found, expected=expected, fix=fix)
+    return LaunchError(f"the image {name} cannot be used: {found}", [problem])
+
+
+def _call(program: str, *arguments: str, limit_s: float | None = _LOOK_LIMIT_S) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(  # noqa: S603 # the engine's client with an argument list
+            [program, *arguments],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=limit_s,
+            check=False,
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        return subprocess.CompletedProcess(arguments, 1, "", str(error))

@@ -1,0 +1,80 @@
+"""Which host paths a trial reads: those its spec names, and those that the annotation files it names name.
+
+A container sees nothing that is not mounted, and an annotation file usually lists images that lie elsewhere. Paths that
+belong to every image, such as those below /usr, are the image's own and never mounted over.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from automl.skill.model import JsonValue
+
+_LISTS = {".txt", ".csv", ".json", ".jsonl", ".yaml", ".yml", ".lst", ".tsv"}
+_SAMPLED_BYTES = 256 * 1024
+_SAMPLED_PATHS = 500
+_ABSOLUTE = re.compile(r"/[^\s,;\"'\[\]{}|]+")
+_OF_THE_IMAGE = ("/usr", "/etc", "/proc", "/sys", "/dev", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/boot")
+_NEVER_WHOLE = {Path(name) for name in ("/", "/tmp", "/var", "/home", "/root", "/opt", "/run", "/srv", "/workspace")}  # noqa: S108 # never used, only refused
+
+
+def readable_paths(spec: Mapping[str, JsonValue], further: Iterable[str] = (), *, own: Path) -> tuple[Path, ...]:
+    """Return the host paths that a trial has to read, none of them inside another, sorted.
+
+    Args:
+        spec: The complete spec; every text in it that is an absolute path which exists here counts.
+        further: Paths that the user names in addition.
+        own: The trial's folder; what lies in it is mounted anyway.
+    """
+    named = {Path(text) for text in _texts(dict(spec)) if text.startswith("/") and _is_there(Path(text))}
+    wanted = {Path(path).expanduser().absolute() for path in further}
+    for path in sorted(named):
+        if path.is_file() and path.suffix.lower() in _LISTS:
+            # Entries of a list are often relative to it.
+            wanted |= {path.parent, *_folders_listed(path)} if path.parent not in _NEVER_WHOLE else {path}
+        else:
+            wanted.add(path)
+    kept = {path for path in wanted if not _is_images(path) and not path.is_relative_to(own)}
+    return tuple(sorted(path for path in kept if not any(parent in kept for parent in path.parents)))
+
+
+def _texts(value: JsonValue) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _texts(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item)
+
+
+def _folders_listed(file: Path) -> set[Path]:
+    """Return the folders of the paths that the beginning of a list names."""
+    with file.open("rb") as stream:
+        text = stream.read(_SAMPLED_BYTES).decode("utf-8", "replace")
+    found: set[Path] = set()
+    for count, match in enumerate(_ABSOLUTE.finditer(text)):
+        if count >= _SAMPLED_PATHS:
+            break
+        path = Path(match[0])
+        if path.parent not in found and _is_there(path):
+            # A link is followed inside the container too, and must lead somewhere.
+            found |= {path.parent, path.resolve().parent}
+    return found
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
+def _is_images(path: Path) -> bool:
+    return path in _NEVER_WHOLE or any(path.is_relative_to(root) for root in _OF_THE_IMAGE)

@@ -1,0 +1,139 @@
+"""A real Docker engine of our own, and an image made here: this interpreter, its standard library and PyYAML.
+
+Everything lies in one folder; the engine dies with the tests. Where dockerd is not installed, or this user may not
+start it, the tests that need it are skipped.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tarfile
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+
+from automl.launch.guard import die_with_parent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+IMAGE = "automl-tests/python:1"
+PYTHON = "/opt/python/bin/python3"
+TRAINER = "/opt/trainer.py"
+START_LIMIT_S = 30.0
+
+_SCRIPTED_TRAINER = Path(__file__).parents[1] / "acceptance/scripted_trainer.py"
+_LEFT_OUT = {"test", "tests", "idlelib", "tkinter", "ensurepip", "site-packages", "lib2to3", "pydoc_data", "turtledemo"}
+_LEFT_OUT |= {"sqlite3", "curses", "dbm", "distutils"}
+_UNUSED_MODULE = re.compile(r"_?(ssl|hashlib|sqlite3|curses|tkinter|test|dbm|gdbm|readline|lzma|bz2|crypt|uuid|xx|nis)")
+
+
+@contextlib.contextmanager
+def docker_engine() -> Iterator[str]:
+    """Run an engine with `IMAGE` in it; yield its address for DOCKER_HOST."""
+    program = shutil.which("dockerd", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin")
+    if program is None or shutil.which("docker") is None:
+        pytest.skip("dockerd is not installed")
+    if os.getuid() != 0:
+        pytest.skip("only root may start dockerd")
+    # Sockets lie in it, and a socket's path may have 107 characters.
+    with tempfile.TemporaryDirectory(prefix="automl-dockerd-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        address = f"unix://{folder}/socket"
+        daemon = next((one for driver in ("overlay2", "vfs") if (one := _start(program, folder, driver))), None)
+        if daemon is None:
+            pytest.skip(f"dockerd does not start here: {(folder / 'log').read_text(encoding='utf-8')[-300:]}")
+        try:
+            import_image("docker", folder / "image.tar", {**os.environ, "DOCKER_HOST": address})
+            yield address
+        finally:
+            daemon.terminate()
+            try:
+                daemon.wait(20)
+            except subprocess.TimeoutExpired:
+                daemon.kill()
+                daemon.wait()
+
+
+def import_image(program: str, archive: Path, environment: dict[str, str]) -> None:
+    """Make the image and import it into an engine."""
+    if not archive.exists():
+        write_image(archive)
+    changes = ("ENV PATH=/opt/python/bin:/bin", "ENV LD_LIBRARY_PATH=/opt/python/lib")
+    options = [word for change in changes for word in ("--change", change)]
+    subprocess.run(
+        [program, "import", *options, str(archive), IMAGE], env=environment, check=True, capture_output=True, timeout=120
+    )
+
+
+def write_image(archive: Path) -> None:
+    """Write the image's file system."""
+    library = Path(sysconfig.get_path("stdlib"))
+    interpreter = Path(sys.executable).resolve()
+    needed = _shared_libraries(interpreter)
+    for module in (library / "lib-dynload").glob("*.so"):
+        if not _UNUSED_MODULE.match(module.name):
+            needed |= _shared_libraries(module)
+    with tarfile.open(archive, "w") as tar:
+        tar.add(library, f"opt/python/lib/{library.name}", filter=_slim)
+        tar.add(Path(yaml.__file__).parent, f"opt/python/lib/{library.name}/yaml", filter=_slim)
+        tar.add(interpreter, PYTHON.lstrip("/"))
+        tar.add(_SCRIPTED_TRAINER, TRAINER.lstrip("/"))
+        for path in needed:
+            # The loader is found by its absolute path, everything else by LD_LIBRARY_PATH.
+            place = str(path).lstrip("/") if path.name.startswith("ld-") else f"opt/python/lib/{path.name}"
+            tar.add(path.resolve(), place)
+        scratch = tarfile.TarInfo("tmp")
+        scratch.type, scratch.mode = tarfile.DIRTYPE, 0o1777
+        tar.addfile(scratch)
+
+
+def _shared_libraries(file: Path) -> set[Path]:
+    answer = subprocess.run(["ldd", str(file)], capture_output=True, text=True, check=False).stdout  # noqa: S607 # of the C library
+    return {Path(found) for found in re.findall(r"(/\S+) \(0x", answer)}
+
+
+def _slim(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
+    parts = Path(entry.name).parts
+    is_unused = bool(_LEFT_OUT.intersection(parts)) or any(part.startswith("config-") for part in parts)
+    if is_unused or entry.name.endswith((".opt-1.pyc", ".opt-2.pyc")):
+        return None
+    entry.uid = entry.gid = 0
+    return entry
+
+
+def _start(program: str, folder: Path, driver: str) -> subprocess.Popen[bytes] | None:
+    parent = os.getpid()
+    daemon = subprocess.Popen(
+        [
+            *(program, f"--storage-driver={driver}", "--iptables=false", "--ip6tables=false", "--bridge=none"),
+            *("--data-root", str(folder / driver), "--exec-root", str(folder / "exec"), "--group", "0"),
+            *("--pidfile", str(folder / f"{driver}.pid"), "-H", f"unix://{folder}/socket"),
+        ],
+        stdout=(log := (folder / "log").open("ab")),
+        stderr=log,
+        stdin=subprocess.DEVNULL,
+        preexec_fn=lambda: die_with_parent(parent),
+    )
+    log.close()
+    environment = {**os.environ, "DOCKER_HOST": f"unix://{folder}/socket"}
+    deadline_s = time.monotonic() + START_LIMIT_S
+    while time.monotonic() < deadline_s and daemon.poll() is None:
+        question = ["docker", "version", "--format", "{{.Server.Version}}"]
+        if subprocess.run(question, env=environment, capture_output=True, check=False).returncode == 0:
+            return daemon
+        time.sleep(0.1)
+    daemon.kill()
+    daemon.wait()
+    return None
