@@ -9,6 +9,7 @@ from automl.errors import NothingToRunError, Problem, ResumeMismatchError
 from automl.run import make_plan, run_in
 from automl.study.directory import StudyDirectory
 from automl.study.document import read_plan
+from automl.study.launching import launch_from_document
 from automl.study.place import RunPlace
 from automl.study.plan import plan_document
 from automl.study.request import request_from_document
@@ -49,8 +50,10 @@ def resume_study(
         request = dataclasses.replace(request, trials=trials, explicit=(*request.explicit, "trials"))
     uri = document["mlflow"]["tracking_uri"]
     place = RunPlace(results=root.parent, tracking_uri=uri, ray_address=ray_address)
-    # It goes on with the points it began with, not with those of studies that have ended since.
-    plan = make_plan(dataclasses.replace(request, warm_start=()), place)
+    # It goes on with the points it began with, not with those of studies that have ended since; and with its launcher,
+    # whatever would be chosen today.
+    launcher = launch_from_document(document.get("launch")).kind if "launch" in document else request.launcher
+    plan = make_plan(dataclasses.replace(request, warm_start=(), launcher=launcher), place)
     plan = dataclasses.replace(
         plan,
         name=document["name"],
@@ -69,6 +72,8 @@ def resume_study(
 
 def _differences(before: dict[str, Any], now: dict[str, Any], root: Path) -> list[Problem]:
     pairs = [(key, before.get(key), now[key]) for key in _COMPARED if before.get(key) != now[key]]
+    was, would_be = ((one.get("launch") or {}).get("image") for one in (before, now))
+    pairs += [("image", was, would_be)] if was != would_be else []
     old, new = before["skill"]["fingerprints"], now["skill"]["fingerprints"]
     pairs += [
         (f"skill file {name}", old.get(name), new.get(name)) for name in {*old, *new} if old.get(name) != new.get(name)

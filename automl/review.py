@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from automl.errors import LaunchError
+from automl.launch.choice import ready_launch
+from automl.launch.images import find_image
 from automl.policy import Route
 from automl.preflight.estimate import estimate_time
 from automl.preflight.inputs import describe_data
+from automl.study.launching import LauncherKind
 from automl.study.machine import detect_machine
 from automl.study.place import next_study_directory
 from automl.study.plan import TEMPLATE, plan_document
 from automl.study.trial import Proposal
+from automl.tuning.by_hand import by_hand
 
 if TYPE_CHECKING:
+    from automl.study.launching import LaunchPlan
     from automl.study.machine import Machine
     from automl.study.model import StudyPlan
     from automl.study.place import RunPlace
     from automl.study.request import StudyRequest
+    from automl.tuning.by_hand import ByHand
 
 _FIRST_TRIALS = 5
 
@@ -28,6 +36,7 @@ def review_plan(request: StudyRequest, plan: StudyPlan, place: RunPlace) -> dict
     first = first_proposals(plan)
     return {
         **plan_document(plan),
+        "launch": {**plan.launch.document(), "image_presence": image_presence(plan.launch)},
         "machine": describe_machine(None if place.ray_address else detect_machine(), place.ray_address),
         "study_dir": str(next_study_directory(place.results, plan.name)),
         "data": describe_data(request, place.results),
@@ -35,6 +44,33 @@ def review_plan(request: StudyRequest, plan: StudyPlan, place: RunPlace) -> dict
         "first_origins": [proposal.origin for proposal in first],
         "estimate": estimate_time(plan, place.results),
     }
+
+
+def trial_by_hand(plan: StudyPlan, place: RunPlace) -> ByHand:
+    """Return what starts trial 0 of the study that `run` would make now; nothing is written.
+
+    Raises:
+        LaunchError: nothing here can run the skill, or the engine that is asked for does not answer.
+        ConfigurationError: the spec cannot be written in the format that the skill wants.
+    """
+    if plan.launch.kind is LauncherKind.NONE:
+        ready_launch(plan.launch)
+    gpus = () if place.ray_address else detect_machine().gpus[: math.ceil(plan.resources.gpus_per_trial)]
+    indices = tuple(str(gpu.index) for gpu in gpus)
+    return by_hand(plan, next_study_directory(place.results, plan.name), gpus=indices)
+
+
+def image_presence(launch: LaunchPlan) -> str:
+    """Return whether the image is on this machine, in words; empty where there is none to look for."""
+    if launch.image is None or not launch.kind.uses_image:
+        return ""
+    try:
+        image = find_image(launch.kind, launch.image)
+    except LaunchError as error:
+        return error.headline
+    if image is None:
+        return "not here yet: pulled before the first trial"
+    return f"here, {image.size_bytes / 1e9:.1f} GB, {image.digest[:80]}"
 
 
 def describe_machine(machine: Machine | None, ray_address: str | None) -> str:

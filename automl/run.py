@@ -11,7 +11,17 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from automl.errors import StudyFailedError
-from automl.opening import TEST, check_names, choose_objectives, heed_words, open_skill, skill_facts, stopping_rule
+from automl.launch.choice import choose_launch, ready_launch, wish_of
+from automl.opening import (
+    TEST,
+    TRAIN,
+    check_names,
+    choose_objectives,
+    heed_words,
+    open_skill,
+    skill_facts,
+    stopping_rule,
+)
 from automl.policy import Route, decide
 from automl.preflight.doctor import require_ready
 from automl.preflight.inputs import check_inputs, prepare_data, with_prepared_paths
@@ -60,6 +70,7 @@ def make_plan(request: StudyRequest, place: RunPlace) -> StudyPlan:
         objective=leading,
         further=tuple(further),
         constraints=parse_constraints(request.constraints),
+        launch=choose_launch(wish_of(request), opened.skill, TRAIN),
     )
     plan = plan_study(request, parts, None if place.ray_address else detect_machine())
     plan = dataclasses.replace(plan, reasons=(*plan.reasons, *heard))
@@ -111,11 +122,13 @@ def run_plan(
 
     Raises:
         ConfigurationError: the run cannot succeed; every reason that is known before it starts.
-        LaunchError: data cannot be prepared, or Ray does not start.
+        LaunchError: nothing can run the skill, its image or its data cannot be had, or Ray does not start.
         StudyFailedError: no trial has a usable value; the directory and the record are complete all the same.
         InterruptedStudyError: a signal ended the study.
     """
     require_ready(with_prepared_paths(request, place.results), plan, place)
+    if place.ray_address is None:
+        ready_launch(plan.launch)
     prepare_data(request, place.results)
     check_inputs(plan.skill, plan.action, plan.spec)
     if is_smoked:

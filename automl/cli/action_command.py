@@ -55,8 +55,8 @@ commands = {name: _make(name) for name in _ACTIONS}
 
 def _run(root: Path, action: str, options: dict[str, Any]) -> ActionResult:
     from automl.handoff.action_spec import options_here  # noqa: PLC0415 - opened when the command is called
+    from automl.handoff.actions import action_launcher  # noqa: PLC0415 - opened when the command is called
     from automl.handoff.recorded import run_recorded  # noqa: PLC0415 - opened when the command is called
-    from automl.launch.local import LocalLauncher  # noqa: PLC0415 - opened when the command is called
 
     problems: list[Problem] = []
     data, settings = split_pairs(options["data"], options["settings"], problems)
@@ -65,7 +65,7 @@ def _run(root: Path, action: str, options: dict[str, Any]) -> ActionResult:
     chosen = dataclasses.replace(
         options_here(), trial=options["trial"], epoch=options["epoch"], data=data, overrides=settings
     )
-    launcher = LocalLauncher()
+    launcher = action_launcher(root)
     try:
         return run_recorded(root, action, launcher, chosen)
     finally:

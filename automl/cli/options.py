@@ -11,6 +11,7 @@ import click
 
 from automl.errors import ConfigurationError, Problem
 from automl.study.duration import parse_duration_s
+from automl.study.launching import LAUNCHER_NAMES
 from automl.study.request import DEFAULT_STUDY, StudyRequest, load_study_request
 
 if TYPE_CHECKING:
@@ -106,6 +107,9 @@ _STUDY_OPTIONS = (
     ),
     click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Trials at once."),
     click.option("--gpus-per-trial", type=click.FloatRange(min=0), metavar="X", help="GPUs of one trial; 0 for CPU."),
+    click.option("--launcher", type=click.Choice(LAUNCHER_NAMES), help="How trials are started [auto]."),
+    click.option("--image", metavar="IMAGE", help="Container image in place of the skill's."),
+    click.option("--network", metavar="NAME", help="Network of containers: none, host, bridge, ... [the engine's]."),
     click.option("--sampler", metavar="NAME", help="Proposes assignments [auto]."),
     click.option("--scheduler", metavar="NAME", help="Stops trials early [auto]."),
     click.option(

@@ -15,9 +15,14 @@ from automl.study.place import RunPlace
 
 @click.command("plan", help="Show what `run` would do, down to the first trials, and run nothing.")
 @study_options
-def command(*, as_json: bool, **options: Any) -> None:  # noqa: ANN401 - click hands over what was declared
+@click.option(
+    "--show-commands",
+    is_flag=True,
+    help="Print only a shell script that runs trial 0 by hand as `run` would.",
+)
+def command(*, as_json: bool, show_commands: bool, **options: Any) -> None:  # noqa: ANN401 - click hands over what was declared
     """Show the launch review."""
-    from automl.review import review_plan  # noqa: PLC0415 - opened when the command is called
+    from automl.review import review_plan, trial_by_hand  # noqa: PLC0415 - opened when the command is called
     from automl.run import make_plan  # noqa: PLC0415 - opened when the command is called
 
     request = build_request(options)
@@ -27,7 +32,12 @@ def command(*, as_json: bool, **options: Any) -> None:  # noqa: ANN401 - click h
         ray_address=options["ray_address"],
     )
     plan = make_plan(request, place)
+    if show_commands and not as_json:
+        click.echo(trial_by_hand(plan, place).script, nl=False)
+        return
     document = review_plan(request, plan, place)
+    if show_commands:
+        document["commands"] = trial_by_hand(plan, place).document()
     if as_json:
         click.echo(json.dumps(document, indent=2))
         return
@@ -39,6 +49,7 @@ def _print(document: dict[str, Any]) -> None:
 
     console = render.console()
     skill, objective, budget, resources = (document[key] for key in ("skill", "objective", "budget", "resources"))
+    launch = document["launch"]
     estimate = document["estimate"]
     seconds = estimate["seconds"]
     console.print(
@@ -49,7 +60,8 @@ def _print(document: dict[str, Any]) -> None:
                 *(("  because", reason) for reason in document["reasons"]),
                 ("skill", f"{skill['name']} ({skill['network_arch']}), {skill['root']}"),
                 ("command", skill["command"].splitlines()[0][:120]),
-                ("image", skill["image"] or "none: runs in this environment"),
+                ("launcher", f"{launch['launcher']} ({launch['reason']})"),
+                ("image", _image(launch)),
                 ("machine", document["machine"]),
                 ("objective", f"{objective['direction']} {objective['metric']} ({document['objective_source']})"),
                 *(("and", f"{other['direction']} {other['metric']}") for other in document["objectives"][1:]),
@@ -84,6 +96,13 @@ def _print(document: dict[str, Any]) -> None:
         zip(document["first_trials"], document["first_origins"], strict=True)
     ):
         console.print(f"  {number}  {render.format_assignment(assignment) or 'the spec as it is'}  ({origin})")
+
+
+def _image(launch: dict[str, Any]) -> str:
+    if launch["image"] is None:
+        return "none: runs in this environment"
+    source, presence = launch["image_source"], launch.get("image_presence", "")
+    return ", ".join(text for text in (launch["image"], f"named by {source}", presence) if text)
 
 
 def _share(resources: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -18,8 +18,10 @@ from automl.errors import ConfigurationError, LaunchError
 from automl.handoff.action_spec import ActionOptions, action_spec
 from automl.handoff.checkpoint_choice import ChosenCheckpoint, choose_checkpoint
 from automl.launch.base import LaunchRequest
+from automl.launch.choice import OVERRIDE, make_launcher, ready_launch
 from automl.launch.command import build_command
 from automl.launch.environment import trial_environment
+from automl.launch.mounts import readable_paths
 from automl.measurements.follow import follow
 from automl.measurements.status_file import StatusReader
 from automl.skill.load import load_skill
@@ -28,6 +30,7 @@ from automl.spec.model import Spec
 from automl.spec.write import write_spec
 from automl.study.directory import StudyDirectory, write_json
 from automl.study.document import read_plan
+from automl.study.launching import launch_from_document
 from automl.tuning.failures import classify, read_tail
 
 if TYPE_CHECKING:
@@ -35,7 +38,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from automl.launch.base import Job, Launcher
-    from automl.skill.model import SkillAction
+    from automl.skill.model import Skill, SkillAction
+    from automl.study.launching import LaunchPlan
 
 RESULT_FILE = "result.json"
 
@@ -62,7 +66,7 @@ class _Prepared:
     root: Path
     key: str
     action: SkillAction
-    image: str | None
+    launch: LaunchPlan
     spec: Spec
     chosen: ChosenCheckpoint
     options: ActionOptions
@@ -144,7 +148,7 @@ def run_action(root: Path, action: str, launcher: Launcher, options: ActionOptio
         root=root,
         key=key,
         action=declared,
-        image=declared.image or skill.image,
+        launch=action_launch(plan, declared, skill),
         spec=spec,
         chosen=chosen,
         options=options,
@@ -152,6 +156,22 @@ def run_action(root: Path, action: str, launcher: Launcher, options: ActionOptio
     result = _run(prepared, launcher)
     write_json(prepared.directory / RESULT_FILE, result_document(result))
     return result
+
+
+def action_launcher(root: Path) -> Launcher:
+    """Return the launcher that a study's actions are started with: of the kind that its trials were.
+
+    Raises:
+        ConfigurationError: the folder is no study directory.
+    """
+    return make_launcher(launch_from_document(read_plan(StudyDirectory(root)).get("launch")).kind)
+
+
+def action_launch(plan: Mapping[str, Any], action: SkillAction, skill: Skill) -> LaunchPlan:
+    """Return how an action of a study is started: as its trials, but in the action's own image where it names one."""
+    launch = launch_from_document(plan.get("launch"))
+    trained_in = launch.image if launch.image_source == OVERRIDE else skill.image
+    return replace(launch, image=(action.image or trained_in) if launch.kind.uses_image else None)
 
 
 def result_document(result: ActionResult) -> dict[str, Any]:
@@ -163,6 +183,7 @@ def result_document(result: ActionResult) -> dict[str, Any]:
 def _run(prepared: _Prepared, launcher: Launcher) -> ActionResult:
     started_s = time.monotonic()
     try:
+        ready_launch(prepared.launch)
         job = launcher.launch(_request(prepared))
     except LaunchError as error:
         status, reason, values = ActionStatus.FAILED, error.headline, dict[str, float]()
@@ -217,8 +238,11 @@ def _request(prepared: _Prepared) -> LaunchRequest:
         log=prepared.log,
         tag=tag,
         gpus=options.gpus,
-        image=prepared.image,
+        image=prepared.launch.image,
         writable=(directory,),
+        read_only=readable_paths(prepared.spec.values, prepared.launch.mounts, own=directory),
+        options=prepared.launch.options,
+        credentials=prepared.launch.credentials,
     )
 
 

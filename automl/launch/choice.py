@@ -34,9 +34,12 @@ if TYPE_CHECKING:
 
     from automl.launch.base import Launcher
     from automl.launch.images import Image
-    from automl.skill.model import Skill
+    from automl.skill.model import JsonValue, Skill
+    from automl.study.request import StudyRequest
 
 CREDENTIALS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "NGC_API_KEY", "NGC_KEY", "NGC_CLI_API_KEY", "WANDB_API_KEY")
+OVERRIDE = "--image"
+"""Where an image is named that the user gives in place of the skill's."""
 _SHELLS = {"bash", "sh", "zsh", "dash"}
 
 
@@ -59,6 +62,19 @@ class LaunchWish:
     credentials: tuple[str, ...] = ()
     mounts: tuple[str, ...] = ()
     nodes_per_trial: int = 1
+
+
+def wish_of(request: StudyRequest) -> LaunchWish:
+    """Return what a request says about how trials are started."""
+    said = {"network": request.network, **{name: request.container.get(name) for name in ("shm_size", "memory")}}
+    return LaunchWish(
+        launcher=request.launcher,
+        image=request.image,
+        options={name: str(value) for name, value in said.items() if value is not None},
+        credentials=_texts(request.container.get("environment")),
+        mounts=_texts(request.container.get("mounts")),
+        nodes_per_trial=request.nodes_per_trial or 1,
+    )
 
 
 def choose_launch(wish: LaunchWish, skill: Skill, action: str) -> LaunchPlan:
@@ -93,7 +109,7 @@ def choose_launch(wish: LaunchWish, skill: Skill, action: str) -> LaunchPlan:
 def resolve_image(skill: Skill, action: str, override: str | None) -> tuple[str | None, str]:
     """Return the image of an action and where it is named: the user, the action (its backend first), the skill."""
     if override is not None:
-        return override, "--image"
+        return override, OVERRIDE
     if skill.actions[action].image is not None:
         return skill.actions[action].image, f"action {action} of the skill"
     return skill.image, "the skill" if skill.image is not None else ""
@@ -173,6 +189,10 @@ def find_command(template: str) -> tuple[str, bool | None]:
         module = words[2].split(".", 1)[0]
         return f"{program} -m {words[2]}", importlib.util.find_spec(module) is not None
     return program, True
+
+
+def _texts(value: JsonValue) -> tuple[str, ...]:
+    return tuple(str(item) for item in value) if isinstance(value, list) else ()
 
 
 def _no_image(kind: LauncherKind, skill: Skill) -> Problem:

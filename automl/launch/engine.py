@@ -1,15 +1,14 @@
 """Container engines: is one there, and what does its command line look like for one trial.
 
-Pure argument lists, no shell. What must hold for every engine: exactly the GPUs of the trial, the user and groups of the
-caller, a home and caches below the trial's folder, inputs read-only and the trial's folder writable at their own paths,
-credentials by name only, a name and labels by which the container is found again. `automl.launch.apptainer` has the
-engine without a daemon.
+Pure argument lists, no shell. What must hold for every engine: exactly the GPUs of the trial, the user and groups of
+the caller, a home and caches below the trial's folder, inputs read-only and the trial's folder writable at their own
+paths, credentials by name only, a name and labels by which the container is found again. `automl.launch.apptainer` has
+the engine without a daemon.
 """
 
 from __future__ import annotations
 
 import csv
-import grp
 import io
 import json
 import os
@@ -18,7 +17,6 @@ import re
 import shutil
 import subprocess
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from automl.errors import LaunchError, Problem
@@ -28,6 +26,7 @@ from automl.study.launching import LauncherKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from automl.launch.base import LaunchRequest
 
@@ -46,6 +45,9 @@ _CACHES = {
     "MPLCONFIGDIR": ".cache/matplotlib",
 }
 DEFAULT_SHM = "16g"
+_CLIENTS = re.compile(
+    r"PATH|HOME|USER|LOGNAME|TMPDIR|LANG|LC_ALL|XDG_.*|DOCKER_.*|CONTAINERS?_.*|SSH_.*|.*_PROXY|.*_proxy"
+)
 # A healthy engine answers in 0.1 s; one behind ssh in a few seconds.
 _ANSWER_LIMIT_S = 15.0
 
@@ -197,20 +199,8 @@ def mounts(request: LaunchRequest) -> Iterator[str]:
 
 def client_environment(environment: Mapping[str, str], credentials: tuple[str, ...]) -> dict[str, str]:
     """Return the environment of the engine's client: where the engine is, and the values of the credentials."""
-    kept = re.compile(r"PATH|HOME|USER|LOGNAME|TMPDIR|LANG|LC_ALL|XDG_.*|DOCKER_.*|CONTAINERS?_.*|SSH_.*|.*_PROXY|.*_proxy")
-    ours = {name: value for name, value in os.environ.items() if kept.fullmatch(name)}
+    ours = {name: value for name, value in os.environ.items() if _CLIENTS.fullmatch(name)}
     return ours | {name: environment[name] for name in credentials}
-
-
-def group_names(caller: Caller) -> str:
-    """Return the caller's supplementary groups in words."""
-    names = []
-    for gid in caller.groups:
-        try:
-            names.append(grp.getgrgid(gid).gr_name)
-        except KeyError:
-            names.append(str(gid))
-    return ", ".join(names)
 
 
 def _labels(tag: str) -> Iterator[str]:

@@ -75,5 +75,6 @@ def handed_on(environment: Mapping[str, str]) -> dict[str, str]:
     return {
         name: value
         for name, value in environment.items()
-        if (_STALE.fullmatch(name) or _HANDED_ON.fullmatch(name)) and not _NOT_HANDED_ON.fullmatch(name)
+        if (name in THREAD_VARIABLES or _STALE.fullmatch(name) or _HANDED_ON.fullmatch(name))
+        and not _NOT_HANDED_ON.fullmatch(name)
     }

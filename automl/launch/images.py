@@ -47,6 +47,19 @@ class Image:
     was_pulled: bool = False
 
 
+def find_image(kind: LauncherKind, name: str) -> Image | None:
+    """Return the image if it is on this machine; nothing is pulled.
+
+    Raises:
+        LaunchError: there is no engine.
+    """
+    if kind is not LauncherKind.APPTAINER:
+        return look_at(find_engine(kind), name)
+    find_apptainer()
+    file = image_file(name)
+    return _file_image(name, file) if file.exists() else None
+
+
 def prepare_image(kind: LauncherKind, name: str) -> Image:
     """Return the image, pulled if it is missing.
 
@@ -102,8 +115,12 @@ def _prepare_file(name: str) -> Image:
             partial.unlink(missing_ok=True)
             raise _explained(name, done.stderr, "apptainer remote login")
         partial.replace(file)
+    return _file_image(name, file, was_pulled=not was_there)
+
+
+def _file_image(name: str, file: Path, *, was_pulled: bool = False) -> Image:
     size = file.stat().st_size if file.is_file() else 0
-    return Image(name=name, digest=str(file), size_bytes=size, was_pulled=not was_there)
+    return Image(name=name, digest=str(file), size_bytes=size, was_pulled=was_pulled)
 
 
 def _pull(engine: Engine, name: str) -> None:

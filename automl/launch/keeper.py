@@ -1,7 +1,7 @@
 """The watchdog of one container: creates it, reports its end, and removes it when told or when left alone.
 
-A container is nobody's child, so it outlives whoever asked for it. Its keeper holds a lease, the other end of a socket in
-the process that wants the trial. Whatever ends that process, the kernel closes the socket, and the keeper kills and
+A container is nobody's child, so it outlives whoever asked for it. Its keeper holds a lease, the other end of a socket
+in the process that wants the trial. Whatever ends that process, the kernel closes the socket, and the keeper kills and
 removes the container. The log is written by an attached client while the container runs; how it ended is read by
 `inspect` before it is removed. If the keeper itself is killed, its owner removes the container; if both are, the next
 start of the study does, by the label (see `automl.launch.containers`).
@@ -28,7 +28,7 @@ from automl.launch.guard import die_with_parent
 
 OOM_WORDS = "ContainerError: out of memory: the container was ended for using more than it may (OOMKilled)"
 _CLIENT_LIMIT_S = 120.0
-_DEATH_LIMIT_S = 10.0
+_DEATH_LIMIT_S = 5.0
 """How long a killed container may take to be seen dead before it is removed by force."""
 _ENGINE_LIMIT_S = 60.0
 """How long the keeper, its trial reported, goes on trying to remove a container whose engine does not answer."""
@@ -81,14 +81,14 @@ class Keeper:
         if error:
             return {"error": error}
         size = self._log.stat().st_size if self._log.exists() else 0
-        with subprocess.Popen(
+        with subprocess.Popen(  # noqa: S603 # the engine's client with an argument list
             [self._program, "start", "--attach", self._name],
             stdin=subprocess.DEVNULL,
             stdout=(log := self._open_log()),
             stderr=log,
             env=self._environment,
             start_new_session=True,
-            preexec_fn=_follow_parent(),
+            preexec_fn=_follow_parent(),  # noqa: PLW1509 # the keeper has one thread
         ) as client:
             os.close(log)
             try:
@@ -103,14 +103,13 @@ class Keeper:
 
     def _create(self, create: list[str]) -> str:
         """Create the container; return what keeps it from being created."""
-        for _ in range(2):
+        done = self._call("create", *create)
+        if "already in use" in done.stderr:
+            # Left by an earlier start of this very trial, e.g. by hand.
+            self._remove()
             done = self._call("create", *create)
-            if done.returncode == 0:
-                return ""
-            if "already in use" not in done.stderr:
-                break
-            # Left by an earlier attempt to run this very trial.
-            self._call("rm", "--force", "--volumes", self._name)
+        if done.returncode == 0:
+            return ""
         return " ".join(done.stderr.split()) or f"the engine's client ended with status {done.returncode}"
 
     def _await_start(self, client: subprocess.Popen[bytes]) -> dict[str, Any]:

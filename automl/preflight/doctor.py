@@ -19,9 +19,10 @@ from automl.preflight.findings import Finding, Level, failures
 from automl.preflight.inputs import prepared_folder
 from automl.preflight.machine import Demand, judge_machine, place_finding
 from automl.preflight.sight import Questions, look
-from automl.preflight.software import credential_findings, tracking_finding, version_finding
+from automl.preflight.software import credential_findings, launch_findings, tracking_finding, version_finding
 from automl.preflight.trainer_check import check_depth_data
 from automl.preflight.weights import check_weights, named_weights
+from automl.study.launching import LauncherKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -48,11 +49,13 @@ def examine(
         is_quick: Leave out what takes longer than a fraction of a second.
     """
     data = {} if plan is None else data_files(request, plan)
-    program = None if plan is None else build_command(plan.skill.actions[plan.action].command, Path("spec"))[0]
+    # A container brings its program.
+    is_here = plan is not None and plan.launch.kind in {LauncherKind.WARM, LauncherKind.LOCAL}
+    program = build_command(plan.skill.actions[plan.action].command, Path("spec"))[0] if plan and is_here else None
     sight = look(Questions(results=str(place.results), paths=tuple(data.values()), program=program))
     found = [place_finding(sight, place.results), *judge_machine(sight, _demand(plan, place.results, program))]
     if plan is not None:
-        found += _study_findings(request, plan, place, data)
+        found += _study_findings(request, plan, place, data, is_quick=is_quick)
         lines = _SAMPLED_LINES_QUICKLY if is_quick else _SAMPLED_LINES
         found += [check_annotations(Path(file), sampled=lines) for file in annotation_files(data)]
         found += [] if is_quick else check_depth_data(plan)
@@ -76,13 +79,14 @@ def require_ready(request: StudyRequest, plan: StudyPlan, place: RunPlace) -> No
 
 
 def _study_findings(
-    request: StudyRequest, plan: StudyPlan, place: RunPlace, data: Mapping[str, str]
+    request: StudyRequest, plan: StudyPlan, place: RunPlace, data: Mapping[str, str], *, is_quick: bool
 ) -> Iterator[Finding]:
     yield from data_findings(plan, data, pending=_pending(request, place.results))
     yield from sample_findings(plan, data)
     for path, value in named_weights(plan.spec.values):
         yield check_weights(path, value)
     yield from credential_findings(plan.skill)
+    yield from launch_findings(plan.launch, is_quick=is_quick)
     yield time_finding(plan, place.results)
     if place.tracking_uri is not None:
         yield tracking_finding(place.tracking_uri)
@@ -104,4 +108,5 @@ def _demand(plan: StudyPlan | None, results: Path, program: str | None) -> Deman
         loader_workers=max((count for count in workers if isinstance(count, int)), default=None),
         disk_bytes=estimate_disk(plan, results),
         program=program,
+        is_image_chosen=plan.launch.kind.uses_image,
     )

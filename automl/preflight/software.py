@@ -11,12 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from automl.errors import LaunchError
+from automl.launch.choice import check_engine
+from automl.launch.images import find_image
 from automl.preflight.findings import Finding, bad, doubt, good
+from automl.study.launching import LauncherKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from automl.skill.model import Skill
+    from automl.study.launching import LaunchPlan
 
 _CONNECT_S = 1.0
 _PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306}
@@ -39,6 +44,32 @@ def credential_findings(skill: Skill) -> Iterator[Finding]:
         else:
             fix = f"export {name}=...; not needed where everything that is downloaded is here already"
             yield doubt(f"credential {name}", "not set", expected="the skill asks for it", fix=fix)
+
+
+def launch_findings(launch: LaunchPlan, *, is_quick: bool = False) -> Iterator[Finding]:
+    """Say whether the chosen launcher can start trials: the engine answers, the image is here or will be pulled.
+
+    Args:
+        launch: What the plan has chosen.
+        is_quick: Ask no engine; a run makes its image ready right afterwards.
+    """
+    if launch.kind is LauncherKind.NONE:
+        fix = "start docker, or choose --launcher podman or apptainer; or install the trainer here: --launcher local"
+        yield bad("launcher", launch.reason, expected="something that can run the skill", fix=fix)
+    if is_quick or not launch.kind.uses_image or launch.image is None:
+        return
+    try:
+        version = check_engine(launch.kind)
+        image = find_image(launch.kind, launch.image)
+    except LaunchError as error:
+        problem = error.problems[0]
+        yield bad("engine", problem.found, expected=problem.expected, fix=problem.fix)
+        return
+    yield good("engine", f"{launch.kind.value} {version}")
+    if image is None:
+        yield doubt("image", f"{launch.image} is not here", fix="nothing to do: it is pulled before the first trial")
+    else:
+        yield good("image", f"{launch.image}, {image.size_bytes / 1e9:.1f} GB, {image.digest}")
 
 
 def tracking_finding(uri: str) -> Finding:

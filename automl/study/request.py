@@ -73,6 +73,10 @@ class StudyRequest:
         gpus_per_trial: GPUs of a trial.
         cpus_per_trial: CPUs of a trial.
         nodes_per_trial: Nodes of a trial.
+        launcher: How trials are started; see `automl.launch.choice`.
+        image: Container image in place of the skill's.
+        network: Network of containers.
+        container: ``shm_size``, ``memory``, ``mounts``, ``environment``: further settings of containers.
         sampler: Name of the sampler.
         scheduler: Name of the stopping rule.
         seed: Seed of the sampler.
@@ -108,6 +112,10 @@ class StudyRequest:
     gpus_per_trial: float | None = None
     cpus_per_trial: float | None = None
     nodes_per_trial: int | None = None
+    launcher: str | None = None
+    image: str | None = None
+    network: str | None = None
+    container: Mapping[str, JsonValue] = field(default_factory=lambda: MappingProxyType({}))
     sampler: str | None = None
     scheduler: str | None = None
     seed: int | None = None
@@ -119,7 +127,13 @@ class StudyRequest:
     def document(self) -> dict[str, Any]:
         """Return the JSON form, for `plan.json`; `request_from_document` is its inverse."""
         document = dataclasses.asdict(
-            dataclasses.replace(self, data=dict(self.data), overrides=dict(self.overrides), options=dict(self.options))
+            dataclasses.replace(
+                self,
+                data=dict(self.data),
+                overrides=dict(self.overrides),
+                options=dict(self.options),
+                container=dict(self.container),
+            )
         )
         document["source"] = str(self.source) if self.source else None
         return document
@@ -182,7 +196,7 @@ def load_study_request(reference: str) -> StudyRequest:
 def _request(file: Path, document: dict[str, Any], time_s: float | None) -> StudyRequest:
     budget, resources = document.get("budget", {}), document.get("resources", {})
     objective, prepare = document.get("objective", {}), document.get("prepare")
-    policy = document.get("policy")
+    policy, options = document.get("policy"), dict(document.get("options", {}))
     return StudyRequest(
         name=document.get("name", default_name(file)),
         skill=_relative_to(file, document["skill"], must_exist=True),
@@ -208,11 +222,15 @@ def _request(file: Path, document: dict[str, Any], time_s: float | None) -> Stud
         gpus_per_trial=resources.get("gpus_per_trial"),
         cpus_per_trial=resources.get("cpus_per_trial"),
         nodes_per_trial=resources.get("nodes_per_trial"),
+        launcher=resources.get("launcher", options.pop("launcher", None)),
+        image=resources.get("image", options.pop("image", None)),
+        network=resources.get("network", options.pop("network", None)),
+        container=resources.get("container", {}),
         sampler=document.get("sampler"),
         scheduler=document.get("scheduler"),
         seed=document.get("seed"),
         warm_start=_warm_start(file, document.get("warm_start")),
-        options=document.get("options", {}),
+        options=options,
         source=file,
     )
 

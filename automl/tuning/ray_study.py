@@ -8,6 +8,7 @@ the same time.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import logging
 import os
 import secrets
@@ -20,6 +21,8 @@ from automl.errors import InterruptedStudyError, LaunchError
 from automl.launch.command import build_command
 from automl.launch.leftovers import end_leftovers
 from automl.launch.warm import WarmLauncher
+from automl.study.launching import LauncherKind
+from automl.tuning.ray_nodes import ready_node, ready_nodes
 from automl.tuning.ray_session import ray_session, raylet_is_alive, remove_leftovers
 from automl.tuning.study_loop import StudyLoop
 from automl.tuning.trial_tasks import study_tag
@@ -47,7 +50,7 @@ def execute_study(
     searcher: Searcher,
     rule: StoppingRule,
     trackers: Sequence[Tracker] = (),
-    launcher: str = "warm",
+    launcher: str | None = None,
 ) -> StudyResult:
     """Run, or resume, a study to its end.
 
@@ -57,7 +60,7 @@ def execute_study(
         searcher: Proposes assignments.
         rule: Stops trials early.
         trackers: Learn what happens.
-        launcher: ``warm`` or ``local``; warm falls back to local for commands it cannot serve.
+        launcher: In place of the plan's; warm falls back to local for commands it cannot serve.
 
     Returns:
         All trials, those of earlier runs included.
@@ -70,19 +73,26 @@ def execute_study(
     for count in (remove_leftovers(), end_leftovers(study_tag(plan, location.directory))):
         if count:
             logger.warning("%d processes of an earlier run were still alive and have been ended", count)
+    kind = plan.launch.kind if launcher is None else LauncherKind(launcher)
+    launch = dataclasses.replace(plan.launch, kind=kind)
+    tag = study_tag(plan, location.directory)
+    if location.ray_address is None:
+        ready_node(launch, tag)
     loop = StudyLoop(plan, location, searcher=searcher, rule=rule, trackers=trackers)
     session = secrets.token_hex(16)
     program = build_command(plan.skill.actions[plan.action].command, location.directory)[0]
     log = location.directory / "warm_server.log"
     location.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     with (
-        _warm_server(session, program, log, is_wanted=launcher == "warm"),
+        _warm_server(session, program, log, is_wanted=kind is LauncherKind.WARM),
         ThreadPoolExecutor(max_workers=1, thread_name_prefix="open study") as pool,
     ):
         opening = pool.submit(loop.open)
         with ray_session(plan.resources, location.ray_address) as folder:
             opening.result()
-            _run(plan, loop, folder, session=session, program=program, log=log, kind=launcher)
+            if location.ray_address is not None:
+                ready_nodes(launch, tag)
+            _run(plan, loop, folder, session=session, program=program, log=log, kind=kind)
     result = loop.close()
     if loop.is_interrupted:
         done = sum(trial.state.is_final for trial in result.trials)
@@ -91,20 +101,18 @@ def execute_study(
 
 
 def _run(  # noqa: PLR0913 # one call site; the names of the launcher's parts
-    plan: StudyPlan, loop: StudyLoop, folder: Path, *, session: str, program: str, log: Path, kind: str
+    plan: StudyPlan, loop: StudyLoop, folder: Path, *, session: str, program: str, log: Path, kind: LauncherKind
 ) -> None:
     from ray import tune  # noqa: PLC0415 # after the session has set its environment
 
-    from automl.tuning.ray_actor import LauncherChoice, LauncherKind, TrialActor  # noqa: PLC0415
+    from automl.tuning.ray_actor import LauncherChoice, TrialActor  # noqa: PLC0415
     from automl.tuning.ray_gang import GangShape  # noqa: PLC0415
     from automl.tuning.ray_search import LoopSearch  # noqa: PLC0415
 
     resources = plan.resources
     shape = GangShape(nodes=resources.nodes_per_trial, cpus=resources.cpus_per_trial, gpus=resources.gpus_per_trial)
     is_gang = shape.nodes > 1
-    choice = LauncherChoice(
-        kind=LauncherKind(kind), session=session, program=program, log=str(log), gang=shape if is_gang else None
-    )
+    choice = LauncherChoice(kind=kind, session=session, program=program, log=str(log), gang=shape if is_gang else None)
     search = LoopSearch(session, loop, choice)
     placement = tune.PlacementGroupFactory(
         [{"CPU": shape.cpus, "GPU": shape.gpus}] * shape.nodes, strategy="STRICT_SPREAD" if is_gang else "PACK"

@@ -79,7 +79,7 @@ def run_trial(
     started_s = time.monotonic()
     course = _recalled(task)
     try:
-        job = launcher.launch(build_request(task))
+        job = launcher.launch(_prepare(task))
     except LaunchError as error:
         return _result(task, course, failed(classify_launch(error.headline)), started_s=started_s)
     except ConfigurationError as error:
@@ -210,19 +210,25 @@ class _RunningTrial:
         return [*sources, log]
 
 
-def build_request(task: TrialTask) -> LaunchRequest:
-    """Make the trial's directory, write its spec, and return what is to be started.
+def _prepare(task: TrialTask) -> LaunchRequest:
+    task.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    write_spec(Spec(values=task.spec), task.config_format, spec_file(task))
+    return launch_request(task)
+
+
+def spec_file(task: TrialTask) -> Path:
+    """Return where an attempt's spec lies."""
+    return task.directory / f"spec.{task.config_format.value}"
+
+
+def launch_request(task: TrialTask) -> LaunchRequest:
+    """Return what is started for an attempt, once its directory and its spec are there.
 
     Raises:
         LaunchError: the command cannot be built.
-        ConfigurationError: the spec cannot be written in the format that the skill wants.
-        OSError: the directory cannot be made.
     """
-    task.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    config = task.directory / f"spec.{task.config_format.value}"
-    write_spec(Spec(values=task.spec), task.config_format, config)
     return LaunchRequest(
-        command=build_command(task.command, config),
+        command=build_command(task.command, spec_file(task)),
         directory=task.directory,
         environment=trial_environment(
             os.environ, tag=task.tag, gpus=task.gpus, threads=task.threads, extra=task.environment

@@ -43,6 +43,7 @@ def build_scripted_skill(
     script: Mapping[str, Any] | None = None,
     num_epochs: int = 3,
     lr: float = 0.01,
+    container: tuple[str, str] | None = None,
 ) -> Path:
     """Write a skill folder and return it.
 
@@ -52,6 +53,7 @@ def build_scripted_skill(
         script: The rest of the script.
         num_epochs: Epochs of the template.
         lr: Learning rate of the template: that of trial 0.
+        container: Image that the skill names, and what starts the trainer in it.
     """
     (folder / "references").mkdir(parents=True, exist_ok=True)
     (folder / "schemas").mkdir(exist_ok=True)
@@ -61,10 +63,10 @@ def build_scripted_skill(
         "name": "scripted",
         "network_arch": "scripted",
         "automl_enabled": True,
-        "container_image": None,
+        "container_image": container[0] if container else None,
         "actions": {
             "train": {
-                "command": scripted_command(),
+                "command": f"{container[1]} -e {{config_path}}" if container else scripted_command(),
                 "config_format": "yaml",
                 "mode": "config",
                 "metric": told.get("metric", "val/d1"),

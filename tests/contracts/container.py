@@ -14,12 +14,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from automl.launch.container import ContainerLauncher
 from automl.launch.containers import end_containers
 from automl.launch.engine import HOME, container_name, study_of
+from automl.launch.guard import read_process
 from automl.launch.leftovers import find_leftovers
-from automl.tuning.failures import classify, read_tail
 from automl.study.trial import FailureKind
+from automl.tuning.failures import classify, read_tail
 from tests.contracts.engines import IMAGE, PYTHON
 from tests.contracts.launcher import TREE, Behaviour, ProgramLauncherContract, unique_tag, wait_for, wait_until_gone
 
@@ -64,6 +64,11 @@ class ContainerLauncherContract(ProgramLauncherContract):
             time.sleep(0.05)
         assert not left
 
+    def clients(self, tag: str) -> list[int]:
+        """Return the attached clients of a trial's container."""
+        name = container_name(tag).encode()
+        return [pid for pid in _processes() if {b"--attach", name} <= set(_command_line(pid).split(b"\0"))]
+
     def start_hanging(self, directory: Path, tag: str, **changes: object) -> Job:
         request = self.request("print('up', flush=True)\n" + Behaviour.HANGS.value, directory, tag)
         job = self.launcher.launch(dataclasses.replace(request, **changes))  # type: ignore[arg-type] # fields by name
@@ -105,9 +110,7 @@ class ContainerLauncherContract(ProgramLauncherContract):
         assert not self.containers(tag)
 
     def test_home_and_every_cache_are_writable_below_the_trials_folder(self, tmp_path: Path) -> None:
-        names = (
-            "HOME XDG_CACHE_HOME HF_HOME TORCH_HOME TRITON_CACHE_DIR TORCHINDUCTOR_CACHE_DIR MPLCONFIGDIR XDG_CONFIG_HOME"
-        )
+        names = "HOME XDG_CACHE_HOME HF_HOME TORCH_HOME TRITON_CACHE_DIR TORCHINDUCTOR_CACHE_DIR MPLCONFIGDIR"
         code = (
             f"import os\nfor name in {names.split()!r}:\n"
             "    open(os.environ[name] + '/probe', 'w').close()\n    print(os.environ[name])\nprint(os.environ['USER'])"
@@ -135,7 +138,9 @@ class ContainerLauncherContract(ProgramLauncherContract):
 
     def test_a_credential_arrives_and_stands_in_no_argument_list(self, tmp_path: Path) -> None:
         tag, secret = unique_tag(), f"secret-{os.getpid()}"
-        request = self.request("import os; print(os.environ['PROBE'], flush=True)\n" + Behaviour.HANGS.value, tmp_path, tag)
+        request = self.request(
+            "import os; print(os.environ['PROBE'], flush=True)\n" + Behaviour.HANGS.value, tmp_path, tag
+        )
         job = self.launcher.launch(
             dataclasses.replace(request, environment={**request.environment, "PROBE": secret, "OTHER_SECRET": "x"})
         )
@@ -143,7 +148,7 @@ class ContainerLauncherContract(ProgramLauncherContract):
             assert job.poll() is None
             time.sleep(0.02)
 
-        assert secret not in subprocess.run(["ps", "-ww", "-eo", "args"], capture_output=True, text=True, check=True).stdout  # noqa: S607 # procps
+        assert not any(secret.encode() in _command_line(pid) for pid in _processes())
         assert "OTHER_SECRET" not in self.ask("inspect", container_name(tag))
         job.kill(grace_s=0.0)
 
@@ -190,9 +195,8 @@ class ContainerLauncherContract(ProgramLauncherContract):
         tag = unique_tag()
         job = self.start_hanging(tmp_path, tag)
         client = getattr(job, "pid")  # noqa: B009 # of guarded jobs
-        keeper = int(Path(f"/proc/{client}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[1])
 
-        os.kill(keeper, signal.SIGKILL)
+        os.kill(keeper_of(client), signal.SIGKILL)
 
         assert wait_for(job) == -signal.SIGKILL
         assert not self.containers(tag)
@@ -209,9 +213,7 @@ class ContainerLauncherContract(ProgramLauncherContract):
     def test_what_owner_and_keeper_leave_behind_is_found_by_its_label(self, tmp_path: Path) -> None:
         tag = unique_tag()
         with self.owner(tag, tmp_path) as owner:
-            clients = self.ask("inspect", "--format", "{{.State.Pid}}", container_name(tag))
-            assert int(clients) > 0
-            keeper = next(pid for pid in _processes() if b"automl.launch.keeper" in _command_line(pid) and pid != owner.pid)
+            keeper = keeper_of(self.clients(tag)[0])
             os.kill(owner.pid, signal.SIGSTOP)
             os.kill(keeper, signal.SIGKILL)
             os.kill(owner.pid, signal.SIGKILL)
@@ -224,17 +226,19 @@ class ContainerLauncherContract(ProgramLauncherContract):
 
     def owner(self, tag: str, directory: Path) -> subprocess.Popen[str]:
         """Start a process that owns a job whose tree is complete."""
-        owner = subprocess.Popen(
-            [sys.executable, _OWNER, self.kind.value, tag, str(directory), TREE.replace("sys.executable", repr(PYTHON))],
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        code = TREE.replace("sys.executable", repr(PYTHON))
+        command = [sys.executable, str(_OWNER), self.kind.value, tag, str(directory), code]
+        owner = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert owner.stdout is not None
         assert owner.stdout.readline() == "started\n"
         return owner
 
-    def make_launcher(self) -> ContainerLauncher:
-        return ContainerLauncher(self.kind)
+
+def keeper_of(client: int) -> int:
+    """Return the process that has started an attached client."""
+    process = read_process(client)
+    assert process is not None
+    return process.parent
 
 
 def _processes() -> list[int]:

@@ -73,7 +73,11 @@ def import_image(program: str, archive: Path, environment: dict[str, str]) -> No
     changes = ("ENV PATH=/opt/python/bin:/bin", "ENV LD_LIBRARY_PATH=/opt/python/lib")
     options = [word for change in changes for word in ("--change", change)]
     subprocess.run(
-        [program, "import", *options, str(archive), IMAGE], env=environment, check=True, capture_output=True, timeout=120
+        [program, "import", *options, str(archive), IMAGE],
+        env=environment,
+        check=True,
+        capture_output=True,
+        timeout=120,
     )
 
 
@@ -124,7 +128,7 @@ def _start(program: str, folder: Path, driver: str) -> subprocess.Popen[bytes] |
         stdout=(log := (folder / "log").open("ab")),
         stderr=log,
         stdin=subprocess.DEVNULL,
-        preexec_fn=lambda: die_with_parent(parent),
+        preexec_fn=lambda: die_with_parent(parent),  # noqa: PLW1509 # two system calls, no lock is taken
     )
     log.close()
     environment = {**os.environ, "DOCKER_HOST": f"unix://{folder}/socket"}

@@ -21,7 +21,7 @@ KPI = '{"status": "RUNNING", "message": "Test metrics generated.", "kpi": {"val/
 def launcher(monkeypatch: pytest.MonkeyPatch) -> ScriptedLauncher:
     """Every action ends well and reports one value; MLflow is not started."""
     made = ScriptedLauncher(lambda _: Script(writes=(ScriptedWrite(text=KPI, file="evaluate/status.json"),)))
-    monkeypatch.setattr("automl.launch.local.LocalLauncher", lambda: made)
+    monkeypatch.setattr("automl.launch.choice.LocalLauncher", lambda: made)
     monkeypatch.setattr("automl.track.mlflow_tracker.MlflowTracker.close", lambda *_, **__: None)
     return made
 
@@ -75,7 +75,7 @@ def test_an_action_that_fails_names_the_cause_and_the_log(
 ) -> None:
     root = write_depth_study(tmp_path / "demo").root
     fails = ScriptedLauncher(lambda _: Script(writes=(ScriptedWrite(text="CUDA out of memory\n"),), exit_status=1))
-    monkeypatch.setattr("automl.launch.local.LocalLauncher", lambda: fails)
+    monkeypatch.setattr("automl.launch.choice.LocalLauncher", lambda: fails)
 
     assert run_command_line(["export", str(root)]) == 1
     error = capsys.readouterr().err

@@ -9,10 +9,11 @@ import ray
 from automl.launch.local import LocalLauncher
 from automl.launch.warm import WarmLauncher
 from automl.study.directory import StudyDirectory
+from automl.study.launching import LauncherKind
 from automl.study.trial import FailureKind, Measurement, Proposal, TrialResult, TrialState
 from automl.tuning import ray_actor
 from automl.tuning.attempts import Start
-from automl.tuning.ray_actor import LAUNCHER, MEASUREMENTS, RESULT, TASK, LauncherChoice, LauncherKind, TrialActor
+from automl.tuning.ray_actor import LAUNCHER, MEASUREMENTS, RESULT, TASK, LauncherChoice, TrialActor
 from automl.tuning.trial_tasks import build_task
 from tests.automl.tuning.toy_study import toy_plan
 

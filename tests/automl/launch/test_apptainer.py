@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import dataclasses
+import os
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from automl.errors import LaunchError
+from automl.launch.apptainer import ApptainerLauncher, exec_arguments, image_file
+from automl.launch.leftovers import find_leftovers
+from tests.automl.launch.fake_engine import install_gpus, install_program
+from tests.automl.launch.test_engine import CALLER, ENVIRONMENT, HOME, REQUEST, TRIAL
+from tests.contracts.launcher import unique_tag, wait_for
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_the_apptainer_command_of_a_trial_is_exactly_this(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install_gpus(tmp_path, monkeypatch, 4)
+    monkeypatch.setenv("XDG_CACHE_HOME", "/cache")
+    own = [*(pair for pair in ENVIRONMENT if pair[0] != "HOME"), ("CUDA_VISIBLE_DEVICES", "GPU-aaa1,GPU-aaa3")]
+
+    assert list(exec_arguments(REQUEST, CALLER)) == [
+        *("exec", "--containall", "--cleanenv", "--no-home", "--writable-tmpfs", "--nv"),
+        *("--mount", "type=bind,source=/data/nyu,destination=/data/nyu,ro"),
+        *("--mount", f"type=bind,source={TRIAL},destination={TRIAL}"),
+        *("--home", HOME, "--pwd", str(TRIAL)),
+        *(word for name, value in own for word in ("--env", f"{name}={value}")),
+        "/cache/automl/images/nvcr.io-nvidia-tao-6.sif",
+        *REQUEST.command,
+    ]
+
+
+def test_a_file_is_run_as_it_is(tmp_path: Path) -> None:
+    assert image_file(str(tmp_path / "tao.sqsh")) == tmp_path / "tao.sqsh"
+    assert image_file("docker://nvcr.io/tao:6").name == "nvcr.io-tao-6.sif"
+
+
+def test_credentials_reach_it_through_the_environment_and_the_tree_is_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = (
+        'echo "token $APPTAINERENV_HF_TOKEN $#"; case "$*" in *hf_secret*) echo leaked;; esac; sleep 300 & sleep 300'
+    )
+    install_program(tmp_path / "bin", monkeypatch, "apptainer", script)
+    tag = unique_tag()
+    launcher = ApptainerLauncher()
+    request = dataclasses.replace(
+        REQUEST, directory=tmp_path, log=tmp_path / "log", tag=tag, gpus=(), writable=(tmp_path,)
+    )
+
+    job = launcher.launch(request)
+    while "token" not in (tmp_path / "log").read_text(encoding="utf-8"):
+        time.sleep(0.02)
+    job.kill(grace_s=0.0)
+    launcher.close()
+
+    assert wait_for(job) is not None
+    log = (tmp_path / "log").read_text(encoding="utf-8")
+    assert "token hf_secret" in log
+    assert "leaked" not in log
+    assert not find_leftovers(tag)
+
+
+def test_a_machine_without_apptainer_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", os.defpath)
+    launcher = ApptainerLauncher()
+
+    with pytest.raises(LaunchError, match="apptainer is not installed"):
+        launcher.launch(dataclasses.replace(REQUEST, directory=tmp_path, log=tmp_path / "log"))
