@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from automl.errors import AutomlError
 from automl.handoff.action_spec import options_here
-from automl.handoff.actions import RESULT_FILE, ActionStatus, run_action
+from automl.handoff.actions import RESULT_FILE, ActionStatus, action_launcher, run_action
 from automl.handoff.carry import has_test_data
 from automl.handoff.champion import read_champion
 from automl.handoff.starting_point import starting_point
-from automl.launch.local import LocalLauncher
 from automl.measurements.names import find_metric
 from automl.spec.model import Spec
 from automl.study.directory import write_json
@@ -44,8 +43,8 @@ _TOLERANCE = 1e-3
 
 
 def local_evaluator(root: Path, skill: Skill, test: str | None) -> Evaluator:
-    """Return an evaluator on this machine; close its launcher when the study is over."""
-    return Evaluator(root=root, skill=skill, launcher=LocalLauncher(), options=options_here(), test=test)
+    """Return an evaluator on this machine, where the trials ran; close its launcher when the study is over."""
+    return Evaluator(root=root, skill=skill, launcher=action_launcher(root), options=options_here(), test=test)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,7 +31,9 @@ _STALE = re.compile(
 )
 # Of the caller's machine: a container has its own devices.
 _NOT_HANDED_ON = re.compile(r"CUDA_VISIBLE_DEVICES|NVIDIA_VISIBLE_DEVICES")
-_HANDED_ON = re.compile(r"TOKENIZERS_PARALLELISM|CUDA_DEVICE_ORDER|NCCL_.*|HF_HUB_OFFLINE|TRANSFORMERS_OFFLINE")
+_HANDED_ON = re.compile(
+    r"TOKENIZERS_PARALLELISM|CUDA_DEVICE_ORDER|NCCL_.*|EVALUATE_.*|HF_HUB_OFFLINE|TRANSFORMERS_OFFLINE"
+)
 
 
 def trial_environment(

@@ -18,6 +18,7 @@ from automl.study.directory import StudyDirectory
 from automl.study.launching import LauncherKind
 from automl.study.plan import TEMPLATE
 from automl.study.trial import Proposal
+from automl.tuning.attempts import Start
 from automl.tuning.trial_runner import launch_request, spec_file
 from automl.tuning.trial_tasks import build_task
 
@@ -73,7 +74,7 @@ def by_hand(plan: StudyPlan, study: Path, *, gpus: tuple[str, ...]) -> ByHand:
         ConfigurationError: the spec cannot be written in the format that the skill wants.
     """
     proposal = Proposal(number=0, assignment=plan.first_trials[0], origin=TEMPLATE)
-    task = replace(build_task(plan, StudyDirectory(study), proposal, 1), gpus=gpus)
+    task = replace(build_task(plan, StudyDirectory(study), proposal, Start()), gpus=gpus)
     request = launch_request(task)
     spec = render_spec(Spec(values=task.spec), task.config_format)
     command = _command(plan.launch.kind, request)

@@ -19,6 +19,7 @@ from automl.errors import LaunchError
 from automl.launch.base import LaunchRequest
 from automl.launch.command import fill_command
 from automl.launch.environment import trial_environment
+from automl.launch.mounts import readable_paths
 from automl.study.trial import Measurement
 
 if TYPE_CHECKING:
@@ -98,14 +99,23 @@ def _request(task: TrialTask, result: TrialResult) -> LaunchRequest:
         "{trial_dir}": str(task.directory),
         "{metrics}": str(metrics),
     }
+    command = fill_command(task.evaluate_with or "", places)
     named = {f"EVALUATE_{token.strip('{}').upper()}": place for token, place in places.items()}
     return LaunchRequest(
-        command=fill_command(task.evaluate_with or "", places),
+        command=command,
         directory=task.directory,
         environment=trial_environment(os.environ, tag=task.tag, gpus=task.gpus, threads=task.threads, extra=named),
         log=task.directory / LOG_NAME,
         tag=task.tag,
         gpus=task.gpus,
+        image=task.image,
+        # In a container it sees what the training saw, and what the command itself names.
+        read_only=tuple(
+            {*task.read_only, *readable_paths({"words": list(command)}, own=task.directory)} if task.image else ()
+        ),
+        writable=(task.directory,),
+        options=task.options,
+        credentials=task.credentials,
         is_single=True,
     )
 

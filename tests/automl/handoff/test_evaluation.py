@@ -200,6 +200,8 @@ def test_a_skill_without_the_action_says_so_for_both(tmp_path: Path) -> None:
 
 
 def test_the_local_evaluator_can_be_closed_unused(tmp_path: Path) -> None:
-    evaluating = local_evaluator(tmp_path, load_skill("toy"), None)
+    root = write_depth_study(tmp_path / "demo").root
+
+    evaluating = local_evaluator(root, load_skill("toy"), None)
 
     evaluating.launcher.close()
