@@ -18,6 +18,15 @@ os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
 
 
 @pytest.fixture(scope="session")
+def podman_variables() -> Iterator[dict[str, str]]:
+    """The variables that lead Podman to a store of these tests, with their image in it."""
+    from tests.contracts.engines import podman_engine  # noqa: PLC0415 # only where it is asked for
+
+    with podman_engine() as variables:
+        yield variables
+
+
+@pytest.fixture(scope="session")
 def docker_host() -> Iterator[str]:
     """The address of a real Docker engine of these tests, with their image in it."""
     from tests.contracts.engines import docker_engine  # noqa: PLC0415 # only where it is asked for

@@ -67,6 +67,7 @@ class ContainerLauncher(Launcher):
             "create": run_arguments(request, self._engine, self._caller),
             "environment": client_environment(request.environment, credentials_of(request)),
             "log": str(request.log),
+            "is_killed_for_memory": "memory" in request.options and not self._engine.tells_memory,
             "scratch": [str(request.directory / HOME)],
         }
         return ContainerJob(_start_keeper(request.log), request, document, self._engine)

@@ -80,6 +80,8 @@ class Engine:
         machine: Architecture of the engine's machine, e.g. ``x86_64``.
         is_rootless: The engine runs as the caller, whose containers' root it maps to the caller.
         is_remapped: The engine maps the users of containers to other ones (``userns-remap``).
+        tells_memory: It says of a container that it was killed for its use of memory; else one that has a limit and is
+            killed is taken to have exceeded it.
         has_init: There is a first process that hands on signals and collects orphans.
     """
 
@@ -89,6 +91,7 @@ class Engine:
     machine: str = ""
     is_rootless: bool = False
     is_remapped: bool = False
+    tells_memory: bool = True
     has_init: bool = True
 
 
@@ -284,6 +287,7 @@ def _read_podman(program: str, answer: Mapping[str, Any]) -> Engine:
         version=str((answer.get("version") or {}).get("Version") or ""),
         machine=str(host.get("arch") or ""),
         is_rootless=bool((host.get("security") or {}).get("rootless")),
+        tells_memory=str(host.get("cgroupVersion") or "") != "v1",
         has_init=init is not None,
     )
 

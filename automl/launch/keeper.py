@@ -32,10 +32,14 @@ _DEATH_LIMIT_S = 5.0
 """How long a killed container may take to be seen dead before it is removed by force."""
 _ENGINE_LIMIT_S = 60.0
 """How long the keeper, its trial reported, goes on trying to remove a container whose engine does not answer."""
-_START_PAUSE_S = 0.15
+_START_PAUSE_S = 0.3
 _SETTLE_LIMIT_S = 2.0
 _NEVER = "0001-01-01"
 _SIGNAL_BASE = 128
+_NOT_FOUND = 127
+_TAIL_BYTES = 4096
+_INIT_ERRORS = ("[FATAL tini", "ERROR (catatonit")
+"""What the first processes that Docker and Podman bring say when they cannot start the program."""
 
 
 class Keeper:
@@ -53,6 +57,7 @@ class Keeper:
         self._log = Path(os.devnull)
         self._is_wanted = True
         self._was_killed = False
+        self._is_killed_for_memory = False
         self._kill_at_s: float | None = None
 
     def run(self) -> None:
@@ -61,6 +66,7 @@ class Keeper:
         if request is None:
             return
         self._program, self._name = request["program"], request["name"]
+        self._is_killed_for_memory = request["is_killed_for_memory"]
         self._environment, self._log = request["environment"], Path(request["log"])
         end: dict[str, object]
         try:
@@ -119,7 +125,7 @@ class Keeper:
             if client.poll() is not None:
                 return self._inspect()
             if not state.get("StartedAt", _NEVER).startswith(_NEVER):
-                # The first process may fail at once to become the program.
+                # The first process, the engine's own, may fail at once to start the program.
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     client.wait(_START_PAUSE_S)
                 return state if client.poll() is None else self._inspect()
@@ -127,12 +133,21 @@ class Keeper:
 
     def _start_error(self, state: dict[str, Any], status: int, size: int) -> str:
         """Return why a container whose client has ended never ran its program; empty if it did."""
-        text = self._log.read_bytes()[size:].decode("utf-8", "replace").strip()
-        last = text.splitlines()[-1].strip() if text else ""
+        last = self._last_line(size)
         if state.get("StartedAt", _NEVER).startswith(_NEVER):
             return str(state.get("Error") or "") or last or f"the engine's client ended with status {status}"
-        is_init = last.startswith(("[FATAL tini", "ERROR (catatonit"))
-        return last if is_init and status in {126, 127} else ""
+        return last if status and last.startswith(_INIT_ERRORS) else ""
+
+    def _last_line(self, size: int) -> str:
+        """Return the last line of what the log has had since it had ``size`` bytes."""
+        try:
+            with self._log.open("rb") as stream:
+                end = stream.seek(0, os.SEEK_END)
+                stream.seek(max(size, end - _TAIL_BYTES))
+                lines = stream.read().decode("utf-8", "replace").split("\n")
+        except OSError:
+            return ""
+        return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
     def _watch(self, client: subprocess.Popen[bytes]) -> None:
         """Wait until the client has ended, and kill the container when it is told to."""
@@ -193,7 +208,11 @@ class Keeper:
         if state.get("Running"):
             lost = "the client that was attached to the container ended"
         status = killed if lost else int(state["ExitCode"])
+        if status and self._last_line(0).startswith(_INIT_ERRORS):
+            status = _NOT_FOUND
         is_oom = bool(state.get("OOMKilled")) and status != 0
+        if status == killed and not lost and self._is_killed_for_memory:
+            is_oom = True
         if status == killed and not lost and not is_oom:
             lost = "the container was killed from outside, and not for its use of memory"
         if self._was_killed:

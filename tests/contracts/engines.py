@@ -31,6 +31,7 @@ IMAGE = "automl-tests/python:1"
 PYTHON = "/opt/python/bin/python3"
 TRAINER = "/opt/trainer.py"
 START_LIMIT_S = 30.0
+_SYSTEM_PATH = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
 
 _SCRIPTED_TRAINER = Path(__file__).parents[1] / "acceptance/scripted_trainer.py"
 _LEFT_OUT = {"test", "tests", "idlelib", "tkinter", "ensurepip", "site-packages", "lib2to3", "pydoc_data", "turtledemo"}
@@ -41,7 +42,7 @@ _UNUSED_MODULE = re.compile(r"_?(ssl|hashlib|sqlite3|curses|tkinter|test|dbm|gdb
 @contextlib.contextmanager
 def docker_engine() -> Iterator[str]:
     """Run an engine with `IMAGE` in it; yield its address for DOCKER_HOST."""
-    program = shutil.which("dockerd", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin")
+    program = shutil.which("dockerd", path=_SYSTEM_PATH)
     if program is None or shutil.which("docker") is None:
         pytest.skip("dockerd is not installed")
     if os.getuid() != 0:
@@ -64,6 +65,54 @@ def docker_engine() -> Iterator[str]:
             except subprocess.TimeoutExpired:
                 daemon.kill()
                 daemon.wait()
+
+
+@contextlib.contextmanager
+def podman_engine() -> Iterator[dict[str, str]]:
+    """Give Podman a store of its own with `IMAGE` in it; yield the variables that lead to it."""
+    if shutil.which("podman") is None:
+        pytest.skip("podman is not installed")
+    runtime = next((name for name in ("runc", "crun") if shutil.which(name, path=_SYSTEM_PATH)), "crun")
+    with tempfile.TemporaryDirectory(prefix="automl-podman-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        variables = {
+            "CONTAINERS_CONF": str(folder / "containers.conf"),
+            "CONTAINERS_STORAGE_CONF": str(folder / "storage.conf"),
+        }
+        environment = {**os.environ, **variables}
+        (folder / "containers.conf").write_text(_podman_settings(folder, runtime), encoding="utf-8")
+        problem = ""
+        for driver in ("overlay", "vfs"):
+            store = f'[storage]\ndriver = "{driver}"\ngraphroot = "{folder}/{driver}"\nrunroot = "{folder}/run"\n'
+            (folder / "storage.conf").write_text(store, encoding="utf-8")
+            problem = _try_podman(folder / "image.tar", environment)
+            if not problem:
+                break
+        if problem:
+            pytest.skip(f"podman runs no container here: {problem[-300:]}")
+        try:
+            yield variables
+        finally:
+            for verb in (("rm", "--all", "--force"), ("rmi", "--all", "--force")):
+                subprocess.run(["podman", *verb], env=environment, capture_output=True, check=False)  # noqa: S607 # the one under test
+
+
+def _podman_settings(folder: Path, runtime: str) -> str:
+    # Where a limit may not be raised, containers cannot have Podman's own default.
+    limits = 'default_ulimits = ["nofile=1000:1000", "nproc=1000:1000"]'
+    engine = f'runtime = "{runtime}"\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\ntmp_dir = "{folder}/scratch"'
+    return f"[containers]\n{limits}\n[engine]\n{engine}\n"
+
+
+def _try_podman(archive: Path, environment: dict[str, str]) -> str:
+    """Import the image and run it once; return what is wrong."""
+    try:
+        import_image("podman", archive, environment)
+        trial = ["podman", "run", "--rm", "--network", "none", IMAGE, PYTHON, "-S", "-c", "pass"]
+        subprocess.run(trial, env=environment, check=True, capture_output=True, text=True, timeout=60)
+    except subprocess.CalledProcessError as error:
+        return str(error.stderr)
+    return ""
 
 
 def import_image(program: str, archive: Path, environment: dict[str, str]) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -10,12 +11,61 @@ import pytest
 from automl.errors import LaunchError
 from automl.launch.apptainer import ApptainerLauncher, exec_arguments, image_file
 from automl.launch.leftovers import find_leftovers
+from automl.study.trial import FailureKind
+from automl.tuning.failures import classify, read_tail
 from tests.automl.launch.fake_engine import install_gpus, install_program
 from tests.automl.launch.test_engine import CALLER, ENVIRONMENT, HOME, REQUEST, TRIAL
-from tests.contracts.launcher import unique_tag, wait_for
+from tests.contracts.launcher import ProgramLauncherContract, unique_tag, wait_for
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from automl.launch.base import LaunchRequest
+
+# Takes apptainer's arguments and starts the command with what they say, without a container.
+SHIM = """
+shift
+while :; do
+  case "$1" in
+    --env) export "$2"; shift 2;;
+    --home) export HOME="$2"; shift 2;;
+    --pwd) cd "$2"; shift 2;;
+    --mount|--network) shift 2;;
+    --*) shift;;
+    *) break;;
+  esac
+done
+shift
+export PROBE="$APPTAINERENV_PROBE"
+unset PYTHONPATH
+command -v "$1" >/dev/null || { echo "FATAL: $1: executable file not found in \\$PATH"; exit 255; }
+exec "$@"
+"""
+
+
+class TestApptainerLauncher(ProgramLauncherContract):
+    @pytest.fixture(autouse=True)
+    def _launch(self, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+        install_program(tmp_path_factory.mktemp("bin"), monkeypatch, "apptainer", SHIM)
+        self.launcher = ApptainerLauncher()
+        yield
+        self.launcher.close()
+
+    def command(self, code: str) -> tuple[str, ...]:
+        return (sys.executable, "-S", "-E", "-c", code)
+
+    def adapt(self, request: LaunchRequest) -> LaunchRequest:
+        return dataclasses.replace(request, image="image.sif", writable=(request.directory,), credentials=("PROBE",))
+
+    def test_a_program_that_does_not_exist_is_named(self, tmp_path: Path) -> None:
+        """Apptainer is there, so it is only its log that can tell."""
+        job = self.start_impossible(tmp_path)
+
+        assert wait_for(job) == 255
+        failure = classify(255, read_tail(tmp_path / "log"))
+        assert failure.kind is FailureKind.IMAGE
+        assert "no-such-program" in failure.cause
 
 
 def test_the_apptainer_command_of_a_trial_is_exactly_this(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

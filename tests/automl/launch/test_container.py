@@ -21,3 +21,16 @@ class TestDockerLauncher(ContainerLauncherContract):
         self.launcher = ContainerLauncher(self.kind)
         yield
         self.launcher.close()
+
+
+@pytest.mark.slow
+class TestPodmanLauncher(ContainerLauncherContract):
+    kind = LauncherKind.PODMAN
+
+    @pytest.fixture(autouse=True)
+    def _launch(self, podman_variables: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+        for name, value in podman_variables.items():
+            monkeypatch.setenv(name, value)
+        self.launcher = ContainerLauncher(self.kind)
+        yield
+        self.launcher.close()
