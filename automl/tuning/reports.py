@@ -44,6 +44,11 @@ class ReportJournal:
 
     def __init__(self, file: Path) -> None:
         self._file = file
+        self._judged: set[tuple[int, int]] = set()
+
+    def knows(self, trial: int, epoch: int) -> bool:
+        """Tell whether a value of this epoch of a trial has been judged, in this run or in an earlier one."""
+        return (trial, epoch) in self._judged
 
     def replay(self, rule: StoppingRule) -> dict[int, Ending]:
         """Judge everything again. A line cut off by a crash is removed.
@@ -72,6 +77,7 @@ class ReportJournal:
                 ended.pop(trial, None)
                 continue
             rule.judge(Report(trial=trial, epoch=document["epoch"], value=document["value"]))
+            self._judged.add((trial, document["epoch"]))
             if decision is not Decision.CONTINUE and trial not in ended:
                 ended[trial] = Ending(decision=decision, reason=document["reason"], epoch=document["epoch"])
         return ended
@@ -87,6 +93,7 @@ class ReportJournal:
 
     def append(self, report: Report, verdict: Verdict) -> None:
         """Write one judged report to the disk."""
+        self._judged.add((report.trial, report.epoch))
         self._append(
             {
                 "trial": report.trial,

@@ -32,6 +32,7 @@ from automl.tuning.retention import Retention
 from automl.tuning.retries import change_after
 from automl.tuning.stop_request import forget_stop_request, read_stop_request, request_stop
 from automl.tuning.supply import Standing, Supply
+from automl.tuning.trial_runner import recalled_curve
 from automl.tuning.trial_tasks import build_task
 from automl.tuning.verdict import INTERRUPTED, PAUSED
 
@@ -119,6 +120,10 @@ class StudyLoop:
         if ending is None:
             self._standing.waiting.append(Waiting(proposal))
             return
+        self._conclude(proposal, ending)
+
+    def _conclude(self, proposal: Proposal, ending: Ending) -> None:
+        """End a trial of which nothing runs."""
         result = conclude(self._plan, self._directory, proposal, ending)
         if ending.decision is Decision.PAUSE:
             self._standing.paused[proposal.number] = Paused(proposal, ending, result)
@@ -144,12 +149,25 @@ class StudyLoop:
                 self._standing.waiting.appendleft(waiting)
                 return None
             task = build_task(self._plan, self._directory, waiting.proposal, start)
+            if (ending := self._catch_up(waiting.proposal, task)) is not None:
+                self._conclude(waiting.proposal, ending)
+                return None
             task.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             write_start(task.directory, start, self._directory.root)
             self._standing.running[number] = Running(waiting.proposal, task, start, time.monotonic(), waiting.losses)
             self._write(as_running(task))
         self._audience.trial_started(waiting.proposal, task.directory, start.attempt)
         return task
+
+    def _catch_up(self, proposal: Proposal, task: TrialTask) -> Ending | None:
+        """Judge what earlier attempts have measured and nobody has heard; return the end that follows, if one does."""
+        if proposal.replicate_of is not None or not task.earlier:
+            return None
+        for epoch, value in recalled_curve(task):
+            self._searcher.observe(proposal.number, epoch, value)
+            if (ending := self._judge(proposal.number, epoch, value)) is not None:
+                return ending
+        return None
 
     def _start_of(self, waiting: Waiting) -> Start:
         number, copy = waiting.proposal.number, copy_of(waiting.proposal)
@@ -196,22 +214,27 @@ class StudyLoop:
             self._searcher.observe(number, measurement.epoch, value)
             if running is not None and running.proposal.replicate_of is not None:
                 return  # trained to its end, and compared by its mean
-            self._judge(number, measurement.epoch, value)
+            ending = self._judge(number, measurement.epoch, value)
+            if ending is not None and running is not None and running.ending is None:
+                running.ending = ending
+                is_pause = ending.decision is Decision.PAUSE
+                words = f"{PAUSED}: {ending.reason}" if is_pause else ending.reason
+                self._stop(number, words, last_epoch=ending.epoch)
             # With constraints a value counts once it is known that its trial keeps them.
             if not self._plan.constraints:
                 self._end_search_for(target_end(self._plan.budget, self._plan.objective, value))
 
-    def _judge(self, number: int, epoch: int, value: float) -> None:
+    def _judge(self, number: int, epoch: int, value: float) -> Ending | None:
+        """Return the decision to end a trial, if a value that was not judged before leads to it."""
+        if self._reports.knows(number, epoch):
+            return None
         sign = 1.0 if self._plan.objective.direction is Direction.MAXIMIZE else -1.0
         report = Report(trial=number, epoch=epoch, value=sign * value)
         verdict = self._rule.judge(report)
         self._reports.append(report, verdict)
-        running = self._standing.running.get(number)
-        if verdict.decision is Decision.CONTINUE or running is None or running.ending is not None:
-            return
-        is_pause = verdict.decision is Decision.PAUSE
-        running.ending = Ending(decision=verdict.decision, reason=verdict.reason, epoch=epoch)
-        self._stop(number, f"{PAUSED}: {verdict.reason}" if is_pause else verdict.reason, last_epoch=epoch)
+        if verdict.decision is Decision.CONTINUE:
+            return None
+        return Ending(decision=verdict.decision, reason=verdict.reason, epoch=epoch)
 
     def ended(self, result: TrialResult) -> None:
         """Learn how an attempt ended; some are followed by another one (see `automl.tuning.retries`).

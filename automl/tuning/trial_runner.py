@@ -113,6 +113,11 @@ def conclude_trial(task: TrialTask, reason: str) -> TrialResult:
     return _result(task, _recalled(task), stopped(reason), started_s=time.monotonic())
 
 
+def recalled_curve(task: TrialTask) -> tuple[tuple[int, float], ...]:
+    """Return (epoch, objective) of what the earlier attempts have measured before the task's first epoch."""
+    return _recalled(task).curve
+
+
 def _recalled(task: TrialTask) -> TrialCourse:
     course = TrialCourse(
         objective=task.objective_metric,

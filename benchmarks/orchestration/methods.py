@@ -28,7 +28,9 @@ from automl.study.trial import Proposal, TrialResult
 from automl.tuning.ray_session import ray_session
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+
+    from automl.space.parameters import Scalar
 
 TRAINER = Path(__file__).parent / "trainer.py"
 POLL_S = 0.1
@@ -143,6 +145,11 @@ class ListSearcher(Searcher):
         return Proposal(
             number=self._asked - 1, assignment={"task": number}, origin="list", replicate_of=number, seed=seed
         )
+
+    def adopt(self, propose: Callable[[int], Mapping[str, Scalar]], origin: str) -> Proposal:
+        """Return what the study proposes itself."""
+        self._asked += 1
+        return Proposal(number=self._asked - 1, assignment=propose(self._asked - 1), origin=origin)
 
     def restore(self, results: Sequence[TrialResult]) -> None:
         """Take up nothing: every study is new."""

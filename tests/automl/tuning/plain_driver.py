@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 def plan_of(root: Path, *, sampler: str = "random", rule: str = "none", slots: int = 1, trials: int = 6) -> StudyPlan:
     """Return a study of one parameter, of which the values of all epochs follow."""
-    plan = toy_plan(root / "skill", trials=trials, jobs=slots, epoch_s=0.06, epochs=4)
+    plan = toy_plan(root / "skill", trials=trials, jobs=slots, epoch_s=0.4 if rule == "pbt" else 0.06, epochs=4)
     quality = Parameter(path="quality", type=ParameterType.FLOAT, low=0.0, high=1.0, default=0.3)
     space = SearchSpace(parameters=(quality,), fixed=MappingProxyType({}))
     options = MappingProxyType({"grace_epochs": 1, "eta": 2})

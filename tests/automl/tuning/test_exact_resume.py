@@ -97,7 +97,7 @@ def test_a_study_killed_four_times_ends_as_one_that_was_not(tmp_path: Path, case
 @pytest.mark.slow
 @pytest.mark.parametrize("case", CASES, ids=lambda case: "-".join(map(str, case)))
 def test_a_study_killed_25_times_ends_as_one_that_was_not(tmp_path: Path, case: tuple[str, str, int]) -> None:
-    compare(tmp_path, 25, case, trials=20)
+    compare(tmp_path, 25, case, trials=32)
 
 
 def decisions(root: Path) -> list[dict[str, Any]]:

@@ -375,3 +375,21 @@ def test_a_disk_that_runs_short_starts_no_trial_and_lets_running_ones_end(
     study.end(task)
     assert study.loop.is_over
     assert "make room" in caplog.text
+
+
+def test_what_a_dead_study_never_heard_is_judged_before_the_trial_goes_on(tmp_path: Path) -> None:
+    first = Study(tmp_path)
+    task = first.next()
+    for epoch, value in enumerate((0.3, 0.1, 0.2)):
+        with (task.directory / "status.json").open("a", encoding="utf-8") as stream:
+            stream.write(f'{{"epoch": {epoch}, "kpi": {{"val/d1": {value}}}}}\n')
+        (task.directory / f"model_epoch_{epoch:03d}.pth").write_bytes(b"weights")
+    first.report(task, 0, 0.3)
+
+    second = Study(tmp_path, open_numbers=(0,))
+    second.rule.threshold = 0.15
+
+    assert second.loop.next_task() is None
+    assert [(r.state, r.curve) for r in second.searcher.told] == [(TrialState.STOPPED, ((0, 0.3), (1, 0.1)))]
+    assert [(r.epoch, r.value) for r in second.rule.judged] == [(0, 0.3), (1, 0.1)]
+    assert second.next().number == 1
