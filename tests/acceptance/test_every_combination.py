@@ -1,0 +1,131 @@
+"""Every sampler with every stopping rule on the toy trainer.
+
+The default grid walks the straight line of `automl run` with real trainings and everything but Ray and MLflow, which
+know neither samplers nor rules; the slow one is `automl run` itself.
+"""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from automl.launch.warm import WarmLauncher
+from automl.opening import stopping_rule
+from automl.run import make_plan
+from automl.search.factory import SAMPLERS, make_searcher
+from automl.stopping.factory import RULES
+from automl.study.directory import StudyDirectory, write_json
+from automl.study.document import read_study
+from automl.study.model import StudyLocation
+from automl.study.place import RunPlace
+from automl.study.plan import plan_document
+from automl.study.request import StudyRequest
+from automl.track.file_tracker import FileTracker
+from automl.tuning.stop_request import read_stop_request
+from automl.tuning.study_loop import StudyLoop
+from automl.tuning.trial_runner import run_trial
+from tests.acceptance.command_line import automl
+from tests.automl.search.fake_endpoint import FakeEndpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from automl.launch.base import Launcher
+    from automl.study.model import StudyPlan
+    from automl.study.trial import Measurement
+
+pytestmark = pytest.mark.acceptance
+
+TRIALS = 3
+COMBINATIONS = list(itertools.product(SAMPLERS, RULES))
+
+
+@pytest.fixture(scope="module")
+def launcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launcher]:
+    """Fork trials from a server that has the trainer imported, as a study does."""
+    log = tmp_path_factory.mktemp("warm") / "server.log"
+    warm = WarmLauncher(secrets.token_hex(16), "automl-toy-trainer", log=log)
+    warm.start()
+    yield warm
+    warm.close()
+
+
+@pytest.fixture
+def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A language model that moves away from the template a little more with every trial."""
+
+    def answer(prompt: dict[str, Any]) -> dict[str, Any]:
+        template = {parameter["path"]: parameter["default"] for parameter in prompt["parameters"]}
+        return {**template, "train.optim.lr": 0.01 + 0.002 * prompt["next_trial"]}
+
+    with FakeEndpoint(monkeypatch) as fake:
+        fake.answer = answer
+        yield
+
+
+def run_here(plan: StudyPlan, root: Path, launcher: Launcher) -> None:
+    """Run a study one trial after the other in this process, as Ray's actors would."""
+    directory = StudyDirectory(root)
+    write_json(directory.plan_file, plan_document(plan))
+    searcher = make_searcher(plan, directory.journal_file)
+    tracker = FileTracker(directory)
+    location = StudyLocation(directory=root, tracking_uri="unused")
+    loop = StudyLoop(plan, location, searcher=searcher, rule=stopping_rule(plan), trackers=[tracker])
+    loop.open()
+    while (task := loop.next_task()) is not None:
+
+        def report(measurement: Measurement, number: int = task.number) -> None:
+            loop.measured(number, measurement)
+
+        def stop_requested(folder: Path = task.directory) -> str | None:
+            return read_stop_request(folder)
+
+        loop.ended(run_trial(task, launcher, report=report, stop_requested=stop_requested))
+    assert loop.is_over
+    loop.close()
+    searcher.close()
+    tracker.close()
+
+
+@pytest.mark.usefixtures("endpoint")
+@pytest.mark.parametrize(("sampler", "rule"), COMBINATIONS)
+def test_every_sampler_works_with_every_rule(sampler: str, rule: str, launcher: Launcher, tmp_path: Path) -> None:
+    request = StudyRequest(
+        skill="toy",
+        name="grid",
+        policy="on",
+        trials=TRIALS,
+        jobs=1,
+        sampler=sampler,
+        scheduler=rule,
+        overrides={"train.num_epochs": 2, "dataset.train_samples": 40, "dataset.val_samples": 40},
+    )
+    plan = make_plan(request, RunPlace(results=tmp_path))
+
+    run_here(plan, tmp_path / "grid", launcher)
+
+    _, result = read_study(tmp_path / "grid")
+    searched = [trial for trial in result.trials if trial.replicate_of is None]
+    assert len(searched) == TRIALS
+    assert all(trial.state.is_final for trial in searched)
+    assert result.best is not None
+    assert searched[0].assignment == plan.first_trials[0]
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("endpoint")
+@pytest.mark.parametrize(("sampler", "rule"), COMBINATIONS)
+def test_automl_run_works_with_every_sampler_and_every_rule(sampler: str, rule: str, tmp_path: Path) -> None:
+    done = automl(
+        *("run", "--skill", "toy", "--policy", "on", "--trials", str(TRIALS), "--sampler", sampler),
+        *("--scheduler", rule, "--set", "train.num_epochs=2", "--json", "--yes"),
+        results=tmp_path,
+    )
+
+    assert done.status == 0, done.err
+    assert len(done.document["trials"]) == TRIALS
+    assert done.document["best"] is not None
