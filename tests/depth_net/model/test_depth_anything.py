@@ -85,6 +85,7 @@ def test_the_small_model_predicts_what_the_published_architecture_predicts() -> 
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3000)  # the largest one computes for minutes on a processor
 @pytest.mark.parametrize("encoder", ["vits", "vitb", "vitl"])
 @pytest.mark.parametrize("model_type", ModelType)
 def test_models_of_every_size_predict_what_the_published_architecture_predicts(
