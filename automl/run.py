@@ -32,7 +32,7 @@ from automl.study.failure_summary import summarize_failure
 from automl.study.goals import parse_constraints
 from automl.study.machine import detect_machine
 from automl.study.model import StudyLocation
-from automl.study.place import RunPlace, new_study_directory
+from automl.study.place import RunPlace, chosen_study_directory, new_study_directory
 from automl.study.plan import StudyParts, plan_document, plan_study
 
 if TYPE_CHECKING:
@@ -133,7 +133,8 @@ def run_plan(
     check_inputs(plan.skill, plan.action, plan.spec)
     if is_smoked:
         smoke_test(plan, place)
-    directory = StudyDirectory(new_study_directory(place.results, plan.name))
+    chosen = chosen_study_directory(place.directory) if place.directory else None
+    directory = StudyDirectory(chosen or new_study_directory(place.results, plan.name))
     return run_in(directory, request, plan, place, extra_trackers=extra_trackers)
 
 

@@ -17,6 +17,7 @@ COMMANDS = {
     "plan": "Show what `run` would do, down to the first trials, and run nothing.",
     "space": "Show which parameters are searched, which are not, and why.",
     "doctor": "Check machine, data and weights for a run: ok, warn or fail, with the fix.",
+    "cluster": "Write, or submit, a job that runs a study on Slurm or Kubernetes.",
     "check": "Say everything that is wrong with a study, a skill or a spec.",
     "list": "List the model skills of a folder: runnable, blocked, disabled; or, with --studies, studies.",
     "resume": "Go on with an interrupted study.",

@@ -60,6 +60,13 @@ _SKILL_OPTIONS = (
     ),
     click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, nothing else there."),
 )
+_TIME = click.option(
+    "--time", "time_s", type=Duration(), metavar="DURATION", help="Start no trial after this time, e.g. 2h."
+)
+# In a job of a cluster `--time` is that of the job.
+_STUDY_TIME = click.option(
+    "--study-time", "time_s", type=Duration(), metavar="DURATION", help="The --time of `automl run`: of the study."
+)
 _STUDY_OPTIONS = (
     click.option("--policy", type=click.Choice(["on", "off", "auto"]), help="on: search. off: train once."),
     click.option(
@@ -87,9 +94,6 @@ _STUDY_OPTIONS = (
     ),
     click.option("--evaluate-with", metavar="COMMAND", help="Measures more of a trained trial: JSON on its last line."),
     click.option("--trials", type=click.IntRange(min=1), metavar="N", help="Number of trials."),
-    click.option(
-        "--time", "time_s", type=Duration(), metavar="DURATION", help="Start no trial after this time, e.g. 2h."
-    ),
     click.option("--gpu-hours", type=click.FloatRange(min=0, min_open=True), metavar="H", help="Limit of GPU hours."),
     click.option("--target", type=float, metavar="VALUE", help="End when the objective reaches this value."),
     click.option(
@@ -134,7 +138,14 @@ def skill_options(command: Command) -> Command:
 
 def study_options(command: Command) -> Command:
     """Give a command every option of a study."""
-    for option in reversed(_STUDY_OPTIONS):
+    for option in reversed((_TIME, *_STUDY_OPTIONS)):
+        command = option(command)
+    return skill_options(command)
+
+
+def job_options(command: Command) -> Command:
+    """Give a command every option of a study that a job is to run; its ``--time`` is called ``--study-time``."""
+    for option in reversed((_STUDY_TIME, *_STUDY_OPTIONS)):
         command = option(command)
     return skill_options(command)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
@@ -19,6 +20,12 @@ _CONFIRM_ABOVE_S = 3600
 
 @click.command("run", help="Search hyperparameters on a study (the demo by default), or train once with --policy off.")
 @study_options
+@click.option(
+    "--study-dir",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="The study's folder [a new one in --results].",
+)
 @click.option("--smoke", is_flag=True, help="Train one step of trial 0 first; if that fails, start no study.")
 @notify_option
 @click.option("--yes", is_flag=True, help="Do not ask, however long it may take.")
@@ -32,6 +39,7 @@ def command(*, as_json: bool, smoke: bool, notify: str | None, yes: bool, **opti
         results=results_root(options["results"]),
         tracking_uri=options["tracking_uri"],
         ray_address=options["ray_address"],
+        directory=options["study_dir"].expanduser().absolute() if options["study_dir"] else None,
     )
     plan = make_plan(request, place)
     if not yes and not as_json and sys.stdin.isatty() and sys.stderr.isatty():

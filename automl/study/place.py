@@ -20,11 +20,31 @@ class RunPlace:
         results: The results folder, absolute.
         tracking_uri: MLflow tracking URI; None for the sqlite file of the results folder.
         ray_address: A Ray cluster; None for this machine.
+        directory: The study directory, absolute; None for a new one in the results folder.
     """
 
     results: Path
     tracking_uri: str | None = None
     ray_address: str | None = None
+    directory: Path | None = None
+
+
+def chosen_study_directory(directory: Path) -> Path:
+    """Make the study directory that the user has chosen.
+
+    Raises:
+        ConfigurationError: something is there already, or it cannot be made.
+    """
+    try:
+        if directory.exists() and any(directory.iterdir()):
+            found, fix = "a folder that is not empty", f"automl resume {directory}, or choose another one"
+        else:
+            directory.mkdir(parents=True, mode=0o700, exist_ok=True)
+            return directory
+    except OSError as error:
+        found, fix = f"{directory} cannot be made: {error.strerror or error}", "choose another one"
+    problem = Problem(where="--study-dir", found=found, expected="a new or an empty folder", fix=fix)
+    raise ConfigurationError.from_problems([problem], subject="the study directory")
 
 
 def new_study_directory(results: Path, name: str) -> Path:

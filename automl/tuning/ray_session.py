@@ -83,6 +83,27 @@ def ray_session(resources: Resources, address: str | None) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@contextlib.contextmanager
+def joined(address: str) -> Iterator[None]:
+    """Join a cluster to ask it something, and leave it.
+
+    Raises:
+        LaunchError: the cluster does not answer.
+    """
+    with _environment(_QUIET):
+        for name in _LOGGERS:
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+        late = _init({"address": address}, address)
+        if late is not None:
+            raise LaunchError(f"the Ray cluster at {address} does not answer: {late}") from late
+        import ray  # noqa: PLC0415 # reads the environment when it is imported
+
+        try:
+            yield
+        finally:
+            ray.shutdown()
+
+
 def remove_leftovers() -> int:
     """End the Ray processes of drivers that were killed, and remove their folders; return how many processes."""
     ended = 0

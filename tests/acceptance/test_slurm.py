@@ -1,0 +1,69 @@
+"""A study inside a real Slurm: its time runs out, it is requeued, and it finishes with all its trials."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+
+from tests.acceptance.command_line import automl
+from tests.acceptance.slurm_site import missing, slurm_site
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.slow, pytest.mark.timeout(600)]
+
+TRIALS = 5
+
+
+def wait_for(fact: Callable[[], bool], *, limit_s: float, told: Callable[[], str]) -> None:
+    ends_s = time.monotonic() + limit_s
+    while not fact():
+        assert time.monotonic() < ends_s, told()
+        time.sleep(0.5)
+
+
+@pytest.mark.skipif(missing() is not None, reason=f"no Slurm here: {missing()}")
+def test_a_study_that_is_requeued_once_finishes_with_all_its_trials(tmp_path: Path) -> None:
+    study, results = tmp_path / "slow.yaml", tmp_path / "results"
+    settings = {"train.seconds_per_epoch": 0.25}
+    study.write_text(
+        yaml.safe_dump(
+            {"name": "slow", "skill": "toy", "set": settings, "scheduler": "none", "budget": {"trials": TRIALS}}
+        ),
+        encoding="utf-8",
+    )
+    script = tmp_path / "job.sbatch"
+    done = automl(
+        *("cluster", "slurm", str(study), "--results", str(results), "--cpus-per-node", "1", "--jobs", "1"),
+        *("--time", "20min", "-o", str(script)),
+        results=tmp_path,
+    )
+    assert done.status == 0, done.err
+    results.mkdir()
+    with slurm_site() as site:
+        number = site.call("sbatch", "--parsable", str(script)).strip()
+        directory, log = results / f"slow-{number}", results / f"automl-slow-{number}.log"
+
+        def told() -> str:
+            return f"{site.job(number)}\n{log.read_text(encoding='utf-8') if log.exists() else 'no log'}"
+
+        wait_for((directory / "trials/0000/result.json").exists, limit_s=180, told=told)
+        site.call("scancel", "--batch", "--signal=USR1", number)
+        wait_for(lambda: site.job(number)["JobState"] in {"COMPLETED", "FAILED"}, limit_s=300, told=told)
+
+        job = site.job(number)
+        written = log.read_text(encoding="utf-8")
+
+    assert (job["JobState"], job["Restarts"]) == ("COMPLETED", "1"), written
+    assert "going on with" in written
+    states = [json.loads(file.read_text(encoding="utf-8"))["state"] for file in directory.glob("trials/*/result.json")]
+    assert len(states) == TRIALS
+    assert set(states) <= {"COMPLETED", "DIVERGED"}
+    assert (directory / "best.json").exists()
+    assert not list(results.glob(".slurm-*"))

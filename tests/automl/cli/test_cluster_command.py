@@ -1,0 +1,102 @@
+"""`automl cluster`: jobs are written for review; a study that cannot run makes none."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from automl.cli.app import run_command_line
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_a_script_is_written_and_says_how_to_submit_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "job.sbatch"
+
+    status = run_command_line(
+        [
+            *("cluster", "slurm", "toy/quick", "--trials", "4", "--time", "4h", "--study-time", "1h"),
+            *("--results", str(tmp_path / "results"), "-o", str(file)),
+        ]
+    )
+
+    script = file.read_text(encoding="utf-8")
+    assert status == 0
+    assert f"sbatch {file}" in capsys.readouterr().out
+    assert "#SBATCH --time=4:00:00" in script
+    for words in ("--trials 4", "--time 3600", "--jobs 1", "--gpus-per-trial 0"):
+        assert words in script
+    assert not (tmp_path / "results").exists()
+
+
+def test_trials_at_once_follow_the_nodes_unless_the_words_say_otherwise(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def words(*more: str) -> str:
+        arguments = ["cluster", "slurm", "toy/quick", "--nodes", "2", "--gpus-per-node", "4", "-o", "-", *more]
+        assert run_command_line([*arguments, "--results", str(tmp_path)]) == 0
+        return next(line for line in capsys.readouterr().out.splitlines() if line.startswith("run=("))
+
+    assert "--jobs 8" in words("--gpus-per-trial", "1")
+    assert "--jobs 4" in words("--gpus-per-trial", "2")
+    assert "--jobs" not in words("--gpus-per-trial", "1", "--request", "3 at a time")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["toy/quik"], "did you mean toy/quick?"),
+        (["toy/quick", "--gpus-per-trial", "2", "--gpus-per-node", "1"], "--gpus-per-node"),
+        (["toy/quick", "--time", "soon"], "walltime"),
+        (["toy/quick", "--partition", "a b"], "--partition"),
+    ],
+)
+def test_what_cannot_run_makes_no_job(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    file = tmp_path / "job.sbatch"
+
+    status = run_command_line(["cluster", "slurm", *arguments, "--results", str(tmp_path), "-o", str(file)])
+
+    assert status == 2
+    assert said in capsys.readouterr().err
+    assert not file.exists()
+
+
+def fake_sbatch(folder: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    tool = folder / "sbatch"
+    tool.write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+
+
+def test_a_submitted_job_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_sbatch(tmp_path, monkeypatch, "echo '4711;cluster'")
+
+    status = run_command_line(
+        ["cluster", "slurm", "toy/quick", "--results", str(tmp_path), "-o", str(tmp_path / "j"), "--submit", "--json"]
+    )
+
+    assert status == 0
+    assert json.loads(capsys.readouterr().out)["job_id"] == "4711"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [("echo no such partition >&2; exit 1", "no such partition"), ("true", "squeue --name automl-")]
+)
+def test_an_sbatch_that_refuses_or_says_nothing_is_no_success(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, text: str, said: str
+) -> None:
+    fake_sbatch(tmp_path, monkeypatch, text)
+
+    status = run_command_line(
+        ["cluster", "slurm", "toy/quick", "--results", str(tmp_path), "-o", str(tmp_path / "j"), "--submit"]
+    )
+
+    assert status == 4
+    assert said in capsys.readouterr().err

@@ -1,0 +1,89 @@
+"""A Ray cluster of several nodes on this machine, with a token, as an administrator starts one."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_START_S = 90.0
+
+
+@contextlib.contextmanager
+def local_cluster(folder: Path, *, cpus: Sequence[int]) -> Iterator[str]:
+    """Start one node for each number of CPUs, the head first; yield the address, with its token in the environment."""
+    token = folder / "token"
+    token.write_text(secrets.token_hex(32), encoding="ascii")
+    token.chmod(0o600)
+    # Ray's sockets need a short path.
+    scratch = Path(tempfile.mkdtemp(prefix="ray-"))
+    settings = {
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN_PATH": str(token),
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "PYTHONPATH": str(Path(__file__).parents[3]),
+    }
+    before = {name: os.environ.get(name) for name in settings}
+    os.environ.update(settings)
+    address = f"127.0.0.1:{_free_port()}"
+    nodes: list[subprocess.Popen[bytes]] = []
+    try:
+        for place, count in enumerate(cpus):
+            head = ("--head", f"--port={address.split(':')[1]}", "--include-dashboard=false", f"--temp-dir={scratch}")
+            nodes.append(_start(folder, place, count, head if place == 0 else (f"--address={address}",)))
+            if place == 0:
+                _await(address, nodes[0])
+        yield address
+    finally:
+        for node in nodes:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(node.pid, signal.SIGTERM)
+        for node in nodes:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                node.wait(timeout=10)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(node.pid, signal.SIGKILL)
+            node.wait()
+        shutil.rmtree(scratch, ignore_errors=True)
+        for name, value in before.items():
+            os.environ.pop(name, None) if value is None else os.environ.update({name: value})
+
+
+def _start(folder: Path, place: int, cpus: int, more: Sequence[str]) -> subprocess.Popen[bytes]:
+    command = [
+        *(str(Path(sys.executable).with_name("ray")), "start", "--block", "--disable-usage-stats"),
+        *("--node-ip-address=127.0.0.1", f"--num-cpus={cpus}", "--num-gpus=0", "--object-store-memory=100000000"),
+        *("--min-worker-port=0", "--max-worker-port=0", "--dashboard-agent-listen-port=0", *more),
+    ]
+    with (folder / f"node{place}.log").open("wb") as log:
+        return subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+
+
+def _await(address: str, head: subprocess.Popen[bytes]) -> None:
+    host, port = address.split(":")
+    ends_s = time.monotonic() + _START_S
+    while True:
+        assert head.poll() is None, "Ray's head has ended"
+        assert time.monotonic() < ends_s, "Ray's head does not listen"
+        with contextlib.suppress(OSError):
+            socket.create_connection((host, int(port)), timeout=1).close()
+            return
+        time.sleep(0.2)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
