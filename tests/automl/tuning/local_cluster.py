@@ -32,6 +32,7 @@ def local_cluster(folder: Path, *, cpus: Sequence[int]) -> Iterator[str]:
     settings = {
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN_PATH": str(token),
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "1",  # the other tests keep Ray to one node by it
         "RAY_USAGE_STATS_ENABLED": "0",
         "PYTHONPATH": str(Path(__file__).parents[3]),
     }
