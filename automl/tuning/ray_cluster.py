@@ -38,11 +38,11 @@ def ask_nodes(
         import ray  # noqa: PLC0415 # after the session has set its environment
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # noqa: PLC0415
 
-        task: Any = ray.remote(function)
+        task: Any = ray.remote(_call)
         asked = {}
         for node in list(_kinds().values())[:most]:
             strategy = NodeAffinitySchedulingStrategy(node_id=node["NodeID"], soft=False)
-            asked[_name(node)] = task.options(num_cpus=0, scheduling_strategy=strategy).remote(question)
+            asked[_name(node)] = task.options(num_cpus=0, scheduling_strategy=strategy).remote(function, question)
         ray.wait(list(asked.values()), num_returns=len(asked), timeout=_ANSWER_LIMIT_S)
         return {name: _answer(future) for name, future in asked.items()}
 
@@ -69,6 +69,11 @@ def wait_for_nodes(address: str, count: int, *, limit_s: float = 300.0) -> None:
             if time.monotonic() > ends_s:
                 raise LaunchError(f"{alive} of {count} nodes have joined the Ray cluster at {address} in {limit_s:g} s")
             time.sleep(_POLL_S)
+
+
+def _call(function: Callable[[Question], Answer], question: Question) -> Answer:
+    """Run on a node; Ray takes no built-in function for a task."""
+    return function(question)
 
 
 def _alive() -> list[dict[str, Any]]:
