@@ -154,6 +154,7 @@ def trial_end_entries(result: TrialResult, metric: str, artifacts: Iterable[str]
         "automl.reason": result.reason,
         "automl.failure": result.failure or "",
         "automl.attempt": result.attempt,
+        f"automl.attempt.{result.attempt}": f"{result.state}: {result.reason}".removesuffix(": "),
         "automl.best_epoch": "" if result.best_epoch is None else result.best_epoch,
         "automl.checkpoint": result.checkpoint or "",
         "automl.sha256": result.sha256 or "",

@@ -26,6 +26,7 @@ from automl.launch.choice import make_launcher
 from automl.launch.guard import die_with_parent
 from automl.launch.recording import RecordingLauncher
 from automl.launch.warm import WarmLauncher
+from automl.measurements.resources import PEAK, ResourceWatch
 from automl.study.launching import LauncherKind
 from automl.study.trial import FailureKind, Measurement, TrialResult, TrialState
 from automl.tuning.ray_gang import GangLauncher, GangShape
@@ -33,6 +34,8 @@ from automl.tuning.stop_request import read_stop_request
 from automl.tuning.trial_runner import run_trial
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from automl.launch.base import Launcher
     from automl.tuning.trial_task import TrialTask
 
@@ -131,8 +134,23 @@ class TrialActor(tune.Trainable):
             report=self._inbox.put,
             stop_requested=lambda: read_stop_request(self.task.directory),
         )
-        inbox = self._inbox
-        self._future.add_done_callback(lambda _: inbox.put(None))
+        inbox, watch = self._inbox, self._watch_resources()
+
+        def end(_: object) -> None:
+            watch.stop()
+            if watch.peak_gib is not None:
+                inbox.put(Measurement(values={PEAK: watch.peak_gib}, unix_time_s=time.time()))
+            inbox.put(None)
+
+        self._future.add_done_callback(end)
+
+    def _watch_resources(self) -> ResourceWatch:
+        """Sample what the trial takes; of a container only the GPUs can be seen from outside."""
+        launcher, is_inside = self._launcher, self.task.image is not None
+        root_pid: Callable[[], int | None] = lambda: None if is_inside else launcher.first_pid  # noqa: E731 # one value
+        self._watch = ResourceWatch(root_pid=root_pid, gpus=self.task.gpus, report=self._inbox.put)
+        self._watch.start()
+        return self._watch
 
     def _finish(self) -> TrialResult:
         future = self._future
@@ -140,7 +158,10 @@ class TrialActor(tune.Trainable):
         error = future.exception()
         if error is not None:
             return self._broken(error)
-        return future.result()
+        result, peak_gib = future.result(), self._watch.peak_gib
+        if peak_gib is None or PEAK not in self.task.wanted or PEAK in result.values or not result.state.has_value:
+            return result
+        return replace(result, values={**result.values, PEAK: peak_gib})
 
     def _broken(self, error: BaseException) -> TrialResult:
         """Return the result of a trial that could not be run at all."""

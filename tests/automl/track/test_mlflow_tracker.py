@@ -119,6 +119,8 @@ def test_a_second_attempt_goes_on_in_the_same_run_without_repeating_its_metrics(
     run = recorded.runs()["0004"]
 
     assert run.data.tags["automl.attempt"] == "2"
+    assert run.data.tags["automl.attempt.1"].startswith("INTERRUPTED")
+    assert run.data.tags["automl.attempt.2"] == "COMPLETED"
     history = recorded.client.get_metric_history(run.info.run_id, "val/d1")
     assert [point.value for point in history] == [0.6, 0.7, 0.65]
 
