@@ -42,6 +42,9 @@ _QUIET = {
     "RAY_DISABLE_IMPORT_WARNING": "1",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_DEDUP_LOGS": "0",
+    # Ray would kill its workers, and our trials with them, when other programs fill the memory. The kernel takes the
+    # trainer that needs it (see automl.launch.guard), and its trial fails for that reason.
+    "RAY_memory_monitor_refresh_ms": "0",
     "OMP_NUM_THREADS": "1",
 }
 # Ray reads its token once per process; a second session of this process has to use the same.
