@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from automl.study.trial import TrialResult
 
 MODES = ("good", "nan", "fail", "hang", "deaf", "good")
+RAY_MEMORY_LIMIT = "RAY_memory_usage_threshold"
 DRIVER = Path(__file__).parent / "ray_driver.py"
 
 
@@ -63,7 +64,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     tracker = SocketTracker()
     capture = root / "output"
     # A machine that others have filled: Ray's own guard of the memory would end healthy trials there.
-    os.environ["RAY_memory_usage_threshold"] = "0.02"
+    os.environ[RAY_MEMORY_LIMIT] = "0.02"
     with capture.open("w", encoding="utf-8") as stream:
         saved = os.dup(1), os.dup(2)
         os.dup2(stream.fileno(), 1)
@@ -77,7 +78,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
                 trackers=[tracker],
             )
         finally:
-            del os.environ["RAY_memory_usage_threshold"]
+            del os.environ[RAY_MEMORY_LIMIT]
             for descriptor, before in enumerate(saved, start=1):
                 os.dup2(before, descriptor)
                 os.close(before)
