@@ -97,6 +97,12 @@ def found_points(plan: StudyPlan, data: Mapping[str, str], results: Path) -> tup
     return tuple(_in_turns(ranked))
 
 
+def is_repetition(plan: StudyPlan, results: Path) -> bool:
+    """Tell whether the results folder has a study with the same fingerprint that looked for its points itself."""
+    documents = (_plan_of(file) for file in results.glob("*/plan.json"))
+    return any(document is not None and _is_repeated(document, plan) for document in documents)
+
+
 def chosen_points(
     plan: StudyPlan, points: Iterable[EarlierPoint], *, most: int = MOST_POINTS
 ) -> tuple[EarlierPoint, ...]:

@@ -6,6 +6,7 @@ that describes a trial is a tag. A number that is not finite becomes a tag and n
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from automl.study.trial import TrialState
@@ -67,6 +68,7 @@ def study_entries(plan: StudyPlan, directory: Path, versions: Mapping[str, str],
         "automl.metric": plan.objective.metric,
         "automl.direction": plan.objective.direction,
         **_goals(plan),
+        **_first_points(plan),
         "automl.sampler": plan.sampler,
         "automl.scheduler": plan.scheduler,
         "automl.seed": plan.seed,
@@ -81,6 +83,13 @@ def study_entries(plan: StudyPlan, directory: Path, versions: Mapping[str, str],
         Entry(EntryKind.RUN, STUDY_RUN, run),
         Entry(EntryKind.ARTIFACT, STUDY_RUN, {"path": "plan.json", "folder": ""}),
     ]
+
+
+def _first_points(plan: StudyPlan) -> dict[str, object]:
+    """Return the points of earlier studies that a study begins with: a repetition begins with the same."""
+    pairs = zip(plan.first_trials[1:], plan.first_origins[1:], strict=False)
+    text = json.dumps([{"assignment": dict(assignment), "origin": origin} for assignment, origin in pairs])
+    return {"automl.first_points": text} if len(plan.first_trials) > 1 and len(text) <= MAX_TAG_LENGTH else {}
 
 
 def _goals(plan: StudyPlan) -> dict[str, object]:

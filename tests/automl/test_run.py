@@ -12,6 +12,7 @@ from automl.errors import ConfigurationError, LaunchError
 from automl.policy import Route
 from automl.run import make_plan, run_plan
 from automl.study.directory import StudyDirectory, write_json
+from automl.study.earlier import EarlierPoint
 from automl.study.place import RunPlace
 from automl.study.plan import plan_document
 from automl.study.request import Prepare, StudyRequest
@@ -121,3 +122,22 @@ def test_any_sampler_begins_with_the_studies_that_the_user_names(tmp_path: Path)
     assert make_plan(request, RunPlace(results=tmp_path)).first_trials[1:] == (good,)
     with pytest.raises(ConfigurationError, match="--warm-start nowhere"):
         make_plan(dataclasses.replace(request, warm_start=("nowhere",)), RunPlace(results=tmp_path))
+
+
+def test_a_tracking_server_that_is_down_is_told_in_the_plan_and_stops_nothing(tmp_path: Path) -> None:
+    plan = make_plan(REQUEST, RunPlace(results=tmp_path, tracking_uri="http://127.0.0.1:9"))
+
+    assert len(plan.first_trials) == 1
+    assert plan.reasons[-1] == "http://127.0.0.1:9 was not asked for earlier studies: ConnectionError"
+
+
+def test_a_tracking_server_is_asked_only_where_the_results_folder_has_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    point = EarlierPoint(assignment={"train.optim.lr": 0.02}, origin="from there")
+    monkeypatch.setattr("automl.run.recorded_points", lambda *_: (point,))
+    place = RunPlace(results=tmp_path, tracking_uri="http://127.0.0.1:9")
+
+    assert make_plan(REQUEST, place).first_origins == ("template", "from there")
+    write_earlier(tmp_path)
+    assert make_plan(REQUEST, place).first_origins[1].startswith("earlier study earlier")
