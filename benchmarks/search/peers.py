@@ -1,0 +1,102 @@
+"""Peers with searchers of their own: Ray Tune's OptunaSearch and Syne Tune, as objects, without their runners."""
+
+from __future__ import annotations
+
+import importlib.util
+import random
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from automl.search.distributions import distribution_of
+from benchmarks.search.method import Method
+
+if TYPE_CHECKING:
+    from automl.space.parameters import Parameter, SearchSpace
+
+PACKAGES = {"ray": "ray", "syne": "syne_tune"}
+
+
+def is_installed(method: str) -> bool:
+    """Tell whether the package of a method is there; those of ours and of Optuna are."""
+    package = PACKAGES.get(method.partition(":")[0])
+    return package is None or importlib.util.find_spec(package) is not None
+
+
+class RayOptuna(Method):
+    """Ray Tune's OptunaSearch with its defaults.
+
+    Args:
+        space: What is searched.
+        seed: Of its sampler.
+        starts: Points that every method begins with; empty for its own start.
+    """
+
+    def __init__(self, space: SearchSpace, seed: int, starts: list[dict[str, Any]]) -> None:
+        from ray.tune.search.optuna import OptunaSearch  # noqa: PLC0415 - only where it is compared
+
+        self._search = OptunaSearch(
+            space={p.path: distribution_of(p) for p in space.parameters},
+            metric="value",
+            mode="max",
+            seed=seed,
+            points_to_evaluate=starts or None,
+        )
+        self._asked = 0
+
+    def ask(self) -> tuple[Any, dict[str, Any]]:
+        """Return its next suggestion."""
+        self._asked += 1
+        name = str(self._asked)
+        return name, dict(self._search.suggest(name))
+
+    def tell(self, handle: Any, value: float | None, *, is_stopped: bool = False) -> None:  # noqa: ANN401, ARG002
+        """Report a value; a diverged trial is one with an error."""
+        result = None if value is None else {"value": value}
+        self._search.on_trial_complete(handle, result=result, error=value is None)
+
+
+class SyneTune(Method):
+    """A searcher of Syne Tune with its defaults.
+
+    Args:
+        kind: ``bore`` or ``kde``.
+        space: What is searched.
+        seed: Of the searcher.
+        starts: Points that every method begins with; empty for its own start.
+    """
+
+    def __init__(self, kind: str, space: SearchSpace, seed: int, starts: list[dict[str, Any]]) -> None:
+        from syne_tune.optimizer.schedulers.searchers.bore import Bore  # noqa: PLC0415 - only where it is compared
+        from syne_tune.optimizer.schedulers.searchers.kde import KernelDensityEstimator  # noqa: PLC0415 - see above
+
+        # Its random configurations come from the global generators.
+        random.seed(seed)
+        np.random.seed(seed)  # noqa: NPY002 - see above
+        searcher = {"bore": Bore, "kde": KernelDensityEstimator}[kind]
+        config = {p.path: _domain(p) for p in space.parameters}
+        self._search = searcher(config_space=config, points_to_evaluate=starts or None, random_seed=seed)
+        self._asked = 0
+
+    def ask(self) -> tuple[Any, dict[str, Any]]:
+        """Return its next suggestion."""
+        self._asked += 1
+        config = self._search.suggest(trial_id=str(self._asked))
+        return (self._asked, config), dict(config)
+
+    def tell(self, handle: Any, value: float | None, *, is_stopped: bool = False) -> None:  # noqa: ANN401, ARG002
+        """Report a value; it minimises. A diverged trial is not reported, as its runner does."""
+        number, config = handle
+        if value is not None:
+            self._search.on_trial_complete(trial_id=number, config=config, metric=-value)
+
+
+def _domain(parameter: Parameter) -> Any:  # noqa: ANN401 - Syne Tune's
+    from syne_tune.config_space import choice, loguniform, randint, uniform  # noqa: PLC0415 - see above
+
+    if parameter.choices:
+        return choice(list(parameter.choices))
+    low, high = parameter.bounds
+    if parameter.is_integer:
+        return randint(int(low), int(high))
+    return (loguniform if parameter.log else uniform)(low, high)
