@@ -74,7 +74,8 @@ class Watched:
         """Return what the study does, in words."""
         process = running_process(self._directory)
         if process is not None:
-            return f"running (process {process})"
+            what = "ended, the best is being handed over" if self.standing.is_over else "running"
+            return f"{what} (process {process})"
         if self.standing.is_over:
             return "ended"
         return f"not running; automl resume {self._root} goes on" if self.standing.started else "not started"
@@ -151,7 +152,7 @@ def _head(watched: Watched) -> Iterator[tuple[str, object]]:
     yield "study", f"{plan['name']}, {watched.state()}"
     yield "trials", f"{len(ended)} of {planned} ended: {counts}"
     yield "best", _best(result)
-    if watched.is_running and standing.started is not None:
+    if watched.is_running and standing.started is not None and not standing.is_over:
         now = datetime.now(UTC)
         busy = f"{len(standing.running)} of {standing.slots} busy"
         yield "slots", f"{busy}, since {format_duration((now - standing.started).total_seconds())}"

@@ -10,6 +10,7 @@ import math
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from automl.report.axes import coordinate, parameter_axis, plain_axis
+from automl.report.contour import contour_trace
 from automl.report.focus import clipped, window
 from automl.study.trial import TrialState
 
@@ -136,7 +137,7 @@ def slices(facts: StudyFacts, *, columns: int = 3) -> Figure:
 
 
 def pair(facts: StudyFacts, first: SearchedParameter, second: SearchedParameter) -> Figure:
-    """Return two parameters against each other, coloured by the objective."""
+    """Return two parameters against each other, coloured by the objective; with contours from enough trials on."""
     trials = [t for t in facts.competing if first.path in t.assignment and second.path in t.assignment]
     values = [t.values[facts.metric] for t in trials]
     marker = {
@@ -159,7 +160,8 @@ def pair(facts: StudyFacts, first: SearchedParameter, second: SearchedParameter)
     }
     layout = _layout(400, "", "")
     layout |= {"xaxis": parameter_axis(first, first.label), "yaxis": parameter_axis(second, second.label)}
-    return {"data": [trace], "layout": layout}
+    contours = contour_trace(facts, first, second, _SCALE)
+    return {"data": [trace] if contours is None else [contours, trace], "layout": layout}
 
 
 def _markers(facts: StudyFacts, trials: list[TrialResult], name: str, colour: str) -> dict[str, Any]:
@@ -285,6 +287,11 @@ def _note(text: str, value: float) -> dict[str, Any]:
     font = {"size": 12, "color": "#4a5568"}
     place = {"xref": "paper", "x": 0.01, "xanchor": "left", "y": value, "yanchor": "bottom"}
     return {"text": text, "showarrow": False, "font": font, **place}
+
+
+def empty_layout(height: int) -> dict[str, Any]:
+    """Return the layout of a plot without titles."""
+    return _layout(height, "", "")
 
 
 def _layout(height: int, x_title: str, y_title: str) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from automl.report.figures import (
 )
 from automl.report.focus import outside
 from automl.report.importance import MIN_TRIALS, importances
+from automl.report.pareto_figure import pareto_figure, pareto_table
 from automl.report.study_facts import StudyFacts, read_facts
 from automl.report.tables import escape, failures, leaderboard, summary
 from automl.report.timeline import lay_out, timeline_figure
@@ -118,6 +119,8 @@ def render(facts: StudyFacts) -> str:
     page.add("Result", summary(facts) + _what_it_was(facts))
     if facts.competing:
         page.add("Objective history", _what_is_cut_off(facts), objective_history(facts))
+    if facts.result.further:
+        _add_front(page, facts)
     page.add("What to try next", "<ul>" + "".join(f"<li>{escape(text)}</li>" for text in advise(facts)) + "</ul>")
     page.add("Leaderboard", leaderboard(facts))
     if any(trial.curve for trial in facts.result.trials):
@@ -128,6 +131,14 @@ def render(facts: StudyFacts) -> str:
     page.add("Failures by cause", failures(facts))
     _add_panels(page, facts)
     return _html(facts, page)
+
+
+def _add_front(page: _Page, facts: StudyFacts) -> None:
+    count = len(facts.result.pareto)
+    note = f"<p class='note'>{count} trials that no other one beats in every objective.</p>" if count != 1 else ""
+    page.add("Pareto front", note + pareto_table(facts))
+    for other in facts.result.further:
+        page.add(f"{facts.metric} against {other.metric}", figure=pareto_figure(facts, other))
 
 
 def _add_parameters(page: _Page, facts: StudyFacts) -> None:
