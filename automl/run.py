@@ -8,6 +8,7 @@ run cannot drift from a run. Training once is a study of one trial with an empty
 from __future__ import annotations
 
 import dataclasses
+import secrets
 from typing import TYPE_CHECKING
 
 from automl.errors import LaunchError, StudyFailedError
@@ -192,9 +193,14 @@ def run_in(
         searcher = make_searcher(plan, directory.journal_file)
     mlflow = MlflowTracker(uri, plan.name, directory.root / "spool")
     trackers = (FileTracker(directory), mlflow, *extra_trackers)
-    location = StudyLocation(directory=directory.root, tracking_uri=uri, ray_address=place.ray_address)
+    location = StudyLocation(
+        directory=directory.root,
+        tracking_uri=uri,
+        ray_address=place.ray_address,
+        session=secrets.token_hex(16),
+    )
     test = with_prepared_paths(request, place.results).data.get(TEST)
-    evaluator = local_evaluator(directory.root, plan.skill, test)
+    evaluator = local_evaluator(directory.root, plan.skill, test, location.session)
     try:
         evaluator.baseline()
         result = execute_study(plan, location, searcher=searcher, rule=stopping_rule(plan), trackers=trackers)

@@ -22,6 +22,7 @@ from automl.launch.choice import OVERRIDE, make_launcher, ready_launch
 from automl.launch.command import build_command
 from automl.launch.environment import trial_environment
 from automl.launch.mounts import readable_paths
+from automl.launch.warm import WarmLauncher
 from automl.measurements.follow import follow
 from automl.measurements.status_file import StatusReader
 from automl.skill.load import load_skill
@@ -30,7 +31,7 @@ from automl.spec.model import Spec
 from automl.spec.write import write_spec
 from automl.study.directory import StudyDirectory, write_json
 from automl.study.document import read_plan
-from automl.study.launching import launch_from_document
+from automl.study.launching import LauncherKind, launch_from_document
 from automl.tuning.failures import classify, read_tail
 
 if TYPE_CHECKING:
@@ -158,13 +159,28 @@ def run_action(root: Path, action: str, launcher: Launcher, options: ActionOptio
     return result
 
 
-def action_launcher(root: Path) -> Launcher:
+def action_launcher(root: Path, *, action: str = "", session: str | None = None) -> Launcher:
     """Return the launcher that a study's actions are started with: of the kind that its trials were.
+
+    Args:
+        root: The study directory.
+        action: The action that may be forked from a preloaded trainer.
+        session: Name of the preloaded trainer, which the trials of this process share; None starts each action cold.
 
     Raises:
         ConfigurationError: the folder is no study directory.
     """
-    return make_launcher(launch_from_document(read_plan(StudyDirectory(root)).get("launch")).kind)
+    plan = read_plan(StudyDirectory(root))
+    kind = launch_from_document(plan.get("launch")).kind
+    if session is None or kind is not LauncherKind.WARM:
+        return make_launcher(kind)
+    declared = load_skill(plan["skill"]["root"]).actions.get(action)
+    if declared is None:
+        return make_launcher(kind)
+    program = build_command(declared.command, root)[0]
+    launcher = WarmLauncher(session, program, log=root / "warm_server.log", inherited=dict(os.environ))
+    launcher.start()
+    return launcher
 
 
 def action_launch(plan: Mapping[str, Any], action: SkillAction, skill: Skill) -> LaunchPlan:

@@ -42,9 +42,17 @@ _TOLERANCE = 1e-3
 """Relative difference up to which a value counts as the same: other batch sizes and devices add in another order."""
 
 
-def local_evaluator(root: Path, skill: Skill, test: str | None) -> Evaluator:
-    """Return an evaluator on this machine, where the trials ran; close its launcher when the study is over."""
-    return Evaluator(root=root, skill=skill, launcher=action_launcher(root), options=options_here(), test=test)
+def local_evaluator(root: Path, skill: Skill, test: str | None, session: str | None = None) -> Evaluator:
+    """Return an evaluator on this machine; close its launcher when the study is over.
+
+    Args:
+        root: The study directory, with its plan.
+        skill: The skill.
+        test: Test data, if the user gives some.
+        session: Name of the preloaded trainer that the trials share; it saves the evaluation its cold start.
+    """
+    launcher = action_launcher(root, action=ACTION, session=session)
+    return Evaluator(root=root, skill=skill, launcher=launcher, options=options_here(), test=test)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -165,8 +165,11 @@ class StudyLocation:
         directory: The study directory, absolute.
         tracking_uri: MLflow tracking URI.
         ray_address: Address of a Ray cluster; None for a local one.
+        session: Unguessable name under which this process shares a preloaded trainer with the trials; None for one that
+            ends with them.
     """
 
     directory: Path
     tracking_uri: str
     ray_address: str | None = None
+    session: str | None = None

@@ -79,7 +79,7 @@ def execute_study(
     if location.ray_address is None:
         ready_node(launch, tag)
     loop = StudyLoop(plan, location, searcher=searcher, rule=rule, trackers=trackers)
-    session = secrets.token_hex(16)
+    session = location.session or secrets.token_hex(16)
     program = build_command(plan.skill.actions[plan.action].command, location.directory)[0]
     log = location.directory / "warm_server.log"
     location.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
