@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import importlib
+import queue
 import threading
 from typing import TYPE_CHECKING
 
 from automl.search.gaussian_process import fit_kernel
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
 
     from automl.search.gaussian_process import Kernel, Prior
+    from automl.search.history import History
 
 
 def import_ahead(*modules: str) -> threading.Thread:
@@ -21,6 +25,59 @@ def import_ahead(*modules: str) -> threading.Thread:
     )
     thread.start()
     return thread
+
+
+class _Worker:
+    """One thread of this process that runs calls in their order; it does not outlive the process.
+
+    Starting a thread waits until it runs, which takes milliseconds on a busy machine; handing it a call does not.
+    """
+
+    def __init__(self) -> None:
+        self._calls: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def run(self, call: Callable[[], object]) -> None:
+        """Run a call in the background; what it raises is lost, and shows when its result is asked for."""
+        with self._lock:
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._work, name="automl-ahead", daemon=True)
+                self._thread.start()
+        self._calls.put(call)
+
+    def _work(self) -> None:
+        while True:
+            self._calls.get()()
+
+
+_WORKER = _Worker()
+
+
+class Latest:
+    """Runs a function in the background on the latest argument it was given; older ones that wait are skipped.
+
+    Args:
+        function: Must not raise.
+    """
+
+    def __init__(self, function: Callable[[History], None]) -> None:
+        self._function = function
+        self._lock = threading.Lock()
+        self._wanted: History | None = None
+
+    def begin(self, history: History) -> None:
+        """Let the function run on a history."""
+        with self._lock:
+            is_new, self._wanted = self._wanted is None, history
+        if is_new:
+            _WORKER.run(self._run)
+
+    def _run(self) -> None:
+        with self._lock:
+            wanted, self._wanted = self._wanted, None
+        if wanted is not None:
+            self._function(wanted)
 
 
 class AheadKernels:
@@ -36,10 +93,6 @@ class AheadKernels:
         self._prior = prior
         self._lock = threading.Lock()
         self._kept: dict[bytes, Kernel] = {}
-
-    def begin(self, features: np.ndarray, values: np.ndarray, noise: np.ndarray) -> None:
-        """Begin to fit a kernel in the background; the thread does not outlive the process."""
-        threading.Thread(target=self.fitted, args=(features, values, noise), name="automl-kernel", daemon=True).start()
 
     def fitted(self, features: np.ndarray, values: np.ndarray, noise: np.ndarray) -> Kernel:
         """Return the kernel for some data: at once if it has been fitted, after the running fit if there is one.

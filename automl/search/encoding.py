@@ -56,7 +56,7 @@ class Encoder:
         self._columns = tuple(_column_of(parameter) for parameter in space.parameters)
         self._index = {path: i for i, path in enumerate(space.paths)}
         self._defaults = np.array([self._position(c, c.parameter.default) for c in self._columns])
-        self._rows: dict[tuple[tuple[str, Scalar, type], ...], list[float]] = {}
+        self._rows: dict[int, tuple[Mapping[str, Scalar], list[float]]] = {}
         self.groups = self._feature_groups()
         """For each feature column, the index of its parameter."""
 
@@ -76,16 +76,17 @@ class Encoder:
         return np.array(rows, dtype=float).reshape(len(assignments), self.dimensions)
 
     def _known_row(self, assignment: Mapping[str, Scalar]) -> list[float]:
-        # A history is encoded again for every proposal; its trials do not change.
-        key = tuple((path, value, type(value)) for path, value in assignment.items())
-        if key not in self._rows:
-            self._rows[key] = [
+        # A history is encoded again for every proposal; its trials do not change, and are kept alive here.
+        known = self._rows.get(id(assignment))
+        if known is None or known[0] is not assignment:
+            row = [
                 self._position(column, assignment[column.parameter.path])
                 if column.parameter.path in assignment
                 else float(self._defaults[i])
                 for i, column in enumerate(self._columns)
             ]
-        return self._rows[key]
+            known = self._rows[id(assignment)] = (assignment, row)
+        return known[1]
 
     def assignment(self, point: np.ndarray) -> dict[str, Scalar]:
         """Return the valid assignment nearest to a point."""

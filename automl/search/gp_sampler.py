@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from automl.search.acquisition import log_expected_improvement, nearby_candidates, spread_candidates
-from automl.search.ahead import AheadKernels
+from automl.search.ahead import AheadKernels, Latest
 from automl.search.encoding import Encoder
 from automl.search.gaussian_process import Posterior, Prior
 from automl.search.history import History
@@ -92,6 +92,7 @@ class GaussianProcessSampler(Sampler):
         self._objectives = objectives
         prior = Prior.for_dimensions(self._encoder.dimensions)
         self._kernels = AheadKernels(self._encoder.groups, prior)
+        self._ahead = Latest(self._fit)
         self._limits = tuple(AheadKernels(self._encoder.groups, prior) for _ in range(constraints))
 
     def propose(self, history: History, number: int) -> Draw | None:
@@ -109,14 +110,19 @@ class GaussianProcessSampler(Sampler):
 
     def prepare(self, history: History) -> None:
         """Fit, in the background, the kernel of the proposal that follows the next end of a trial."""
+        self._ahead.begin(history)
+
+    def _fit(self, history: History) -> None:
         lesson = learn(history, self._weights(len(history.observations)))
         if _has_shape(lesson):
-            self._kernels.begin(*self._training(lesson))
+            self._kernels.fitted(*self._training(lesson))
             for kernels, training in zip(self._limits, self._margins(lesson), strict=True):
-                kernels.begin(*training)
+                kernels.fitted(*training)
 
     def _margins(self, lesson: Lesson) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """Return what each constraint's process learns: by how much it is kept, in units of its usual size."""
+        if not self._limits:
+            return []
         finite = ~lesson.diverged
         features = self._encoder.features(self._encoder.snap(self._encoder.points(lesson.assignments)))[finite]
         trainings = []
