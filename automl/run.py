@@ -24,6 +24,7 @@ from automl.opening import (
     stopping_rule,
 )
 from automl.policy import Route, decide
+from automl.preflight.cluster import filling_cluster
 from automl.preflight.doctor import require_ready
 from automl.preflight.inputs import check_inputs, prepare_data, with_prepared_paths
 from automl.smoke import smoke_test
@@ -83,6 +84,7 @@ def make_plan(request: StudyRequest, place: RunPlace) -> StudyPlan:
         launch=choose_launch(wish_of(request), opened.skill, TRAIN),
     )
     plan = plan_study(request, parts, None if place.ray_address else detect_machine())
+    plan = filling_cluster(plan, request, place.ray_address) if place.ray_address else plan
     plan = dataclasses.replace(plan, reasons=(*plan.reasons, *heard))
     check_names(plan)
     return with_earlier_points(request, plan, place)

@@ -77,9 +77,15 @@ def slurm(context: click.Context, /, *, submit: bool, output: Path | None, as_js
     write_text(file, script)
     number = _submit(file, job) if submit else None
     if as_json:
-        click.echo(json.dumps({"script": str(file.absolute()), "job_id": number, "run": list(job.run_words)}, indent=2))
+        click.echo(
+            json.dumps(
+                {"script": str(file.absolute()), "job_id": number, "run": list(job.run_words), "jobs": job.jobs},
+                indent=2,
+            )
+        )
         return
-    click.echo(f"{file}  {asked.nodes} x {asked.gpus_per_node} GPUs, {asked.walltime or 'default time'} per start")
+    what = f"{asked.nodes} x {asked.gpus_per_node} GPUs, up to {job.jobs} trials at once"
+    click.echo(f"{file}  {what}, {asked.walltime or 'default time'} per start")
     log = f"{job.results}/automl-{job.name}-{number or '%j'}.log"
     click.echo(f"job {number}, log {log}" if number else f"submit it with: sbatch {file}")
 
@@ -115,15 +121,13 @@ def _study_job(context: click.Context, *, nodes: int, gpus_per_node: int, cpus_p
     heard, _ = heed_words(request)
     each = heard.gpus_per_trial
     each = (plan.resources.gpus_per_trial if gpus_per_node else 0.0) if each is None else each
-    jobs = trials_at_once(nodes=nodes, gpus_per_node=gpus_per_node, cpus_per_node=cpus_per_node, gpus_per_trial=each)
+    fitting = trials_at_once(nodes=nodes, gpus_per_node=gpus_per_node, cpus_per_node=cpus_per_node, gpus_per_trial=each)
     names = {param.name: max(param.opts, key=len) for param in run.params if isinstance(param, click.Option)}
     given = {names[name]: value for name, value in options.items() if name in names}
     replaced = {
         "--results": str(results),
         "--ray-address": None,
         "--json": None,
-        **({"--jobs": str(jobs)} if heard.jobs is None else {}),
-        **({"--gpus-per-trial": f"{each:g}"} if heard.gpus_per_trial is None else {}),
     }
     read = [Path(path) for path in data_files(request, plan).values() if not path.startswith("{")]
     return StudyJob(
@@ -131,6 +135,7 @@ def _study_job(context: click.Context, *, nodes: int, gpus_per_node: int, cpus_p
         results=results,
         run_words=run_words(options["study"], given, replaced=replaced),
         gpus_per_trial=each,
+        jobs=heard.jobs or fitting,
         read_only=tuple(dict.fromkeys([*(path if path.is_dir() else path.parent for path in read), plan.skill.root])),
         credentials=plan.skill.required_credentials,
     )

@@ -23,6 +23,7 @@ class StudyJob:
         results: The results folder, absolute, on storage that every node sees.
         run_words: The words after `automl run`; see `automl.cluster.run_words`.
         gpus_per_trial: GPUs of one trial; 0 for the CPU.
+        jobs: Trials at once, at most; the run itself fills the cluster that it finds.
         read_only: Files and folders that trials read, absolute.
         credentials: Names of the environment variables that the skill asks for.
     """
@@ -31,6 +32,7 @@ class StudyJob:
     results: Path
     run_words: tuple[str, ...]
     gpus_per_trial: float = 0.0
+    jobs: int = 1
     read_only: tuple[Path, ...] = ()
     credentials: tuple[str, ...] = ()
 

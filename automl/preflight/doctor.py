@@ -6,6 +6,7 @@ slow ones (a child process of the trainer, a container engine that is asked), so
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 from automl.errors import ConfigurationError
 from automl.launch.command import build_command
 from automl.preflight.annotations import check_annotations
+from automl.preflight.cluster import cluster_findings
 from automl.preflight.data import annotation_files, data_files, data_findings, numbers, sample_findings
 from automl.preflight.estimate import estimate_disk, time_finding
 from automl.preflight.findings import Finding, Level, failures
@@ -52,8 +54,17 @@ def examine(
     # A container brings its program.
     is_here = plan is not None and plan.launch.kind in {LauncherKind.WARM, LauncherKind.LOCAL}
     program = build_command(plan.skill.actions[plan.action].command, Path("spec"))[0] if plan and is_here else None
-    sight = look(Questions(results=str(place.results), paths=tuple(data.values()), program=program))
-    found = [place_finding(sight, place.results), *judge_machine(sight, _demand(plan, place.results, program))]
+    questions = Questions(results=str(place.results), paths=tuple(data.values()), program=program)
+    demand = _demand(plan, place.results, program)
+    if place.ray_address is None:
+        sight = look(questions)
+        found = [place_finding(sight, place.results), *judge_machine(sight, demand)]
+    else:
+        # Here only the driver runs: it writes results and reads what the study names.
+        sight = look(dataclasses.replace(questions, program=None))
+        found = [place_finding(sight, place.results), *judge_machine(sight, Demand(disk_bytes=demand.disk_bytes))]
+        asked = _without_pending(questions, _pending(request, place.results))
+        found += cluster_findings(place.ray_address, asked, demand, sight.versions)
     if plan is not None:
         found += _study_findings(request, plan, place, data, is_quick=is_quick)
         lines = _SAMPLED_LINES_QUICKLY if is_quick else _SAMPLED_LINES
@@ -96,6 +107,12 @@ def _pending(request: StudyRequest, results: Path) -> Path | None:
     """Return the folder of data that the run makes before its first trial; None where there is nothing to make."""
     folder = prepared_folder(request, results)
     return folder if folder is not None and not folder.exists() else None
+
+
+def _without_pending(questions: Questions, pending: Path | None) -> Questions:
+    """Return the questions without the paths of data that are not made yet."""
+    there = tuple(path for path in questions.paths if pending is None or not Path(path).is_relative_to(pending))
+    return dataclasses.replace(questions, paths=there)
 
 
 def _demand(plan: StudyPlan | None, results: Path, program: str | None) -> Demand:

@@ -186,7 +186,7 @@ def _init(options: Mapping[str, Any], address: str | None) -> Exception | None:
 
     try:
         ray.init(**options, log_to_driver=False, logging_level=logging.CRITICAL, configure_logging=False)
-    except (ConnectionError, RuntimeError, ValueError, OSError, TimeoutError) as error:
+    except (ConnectionError, RuntimeError, ValueError, OSError, TimeoutError, ray.exceptions.RayError) as error:
         raise LaunchError(f"Ray could not be started at {address or 'this machine'}: {error}") from error
     except Exception as error:
         if type(error) is not Exception:  # the class that Ray raises then is the bare one

@@ -27,7 +27,7 @@ def test_a_script_is_written_and_says_how_to_submit_it(tmp_path: Path, capsys: p
     assert status == 0
     assert f"sbatch {file}" in capsys.readouterr().out
     assert "#SBATCH --time=4:00:00" in script
-    for words in ("--trials 4", "--time 3600", "--jobs 1", "--gpus-per-trial 0"):
+    for words in ("--trials 4", "--time 3600"):
         assert words in script
     assert not (tmp_path / "results").exists()
 
@@ -35,14 +35,14 @@ def test_a_script_is_written_and_says_how_to_submit_it(tmp_path: Path, capsys: p
 def test_trials_at_once_follow_the_nodes_unless_the_words_say_otherwise(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def words(*more: str) -> str:
-        arguments = ["cluster", "slurm", "toy/quick", "--nodes", "2", "--gpus-per-node", "4", "-o", "-", *more]
-        assert run_command_line([*arguments, "--results", str(tmp_path)]) == 0
-        return next(line for line in capsys.readouterr().out.splitlines() if line.startswith("run=("))
+    def at_once(*more: str) -> int:
+        arguments = ["cluster", "slurm", "toy/quick", "--nodes", "2", "--gpus-per-node", "4", "--json", *more]
+        assert run_command_line([*arguments, "--results", str(tmp_path), "-o", str(tmp_path / "job")]) == 0
+        return int(json.loads(capsys.readouterr().out)["jobs"])
 
-    assert "--jobs 8" in words("--gpus-per-trial", "1")
-    assert "--jobs 4" in words("--gpus-per-trial", "2")
-    assert "--jobs" not in words("--gpus-per-trial", "1", "--request", "3 at a time")
+    assert at_once("--gpus-per-trial", "1") == 8
+    assert at_once("--gpus-per-trial", "2") == 4
+    assert at_once("--gpus-per-trial", "1", "--request", "3 at a time") == 3
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,152 @@
+"""The same checks on the compute side: what each kind of node of a Ray cluster shows, and what it cannot see.
+
+One node of each kind is asked. Whether the results folder is shared is not guessed from mounts: a file is put into it
+here, and the nodes say whether they see it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from automl.errors import LaunchError
+from automl.preflight.findings import Finding, Level, bad, doubt, good
+from automl.preflight.machine import Demand, judge_machine
+from automl.preflight.sight import Questions, look, nearest_folder
+from automl.preflight.software import ray_address_findings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from automl.preflight.sight import Sight
+    from automl.study.model import Resources, StudyPlan
+    from automl.study.request import StudyRequest
+
+_MUST_AGREE = ("python", "ray")
+_SHOULD_AGREE = ("automl-vision",)
+
+
+def cluster_findings(address: str, questions: Questions, demand: Demand, here: Mapping[str, str]) -> list[Finding]:
+    """Return what is wrong with the nodes of a cluster, and one good row for each node that has nothing wrong.
+
+    Args:
+        address: Of the cluster.
+        questions: What trials need; the marker is added here.
+        demand: What is asked of each node.
+        here: Versions of this machine, with which those of the nodes must agree.
+    """
+    found = ray_address_findings(address)
+    if found:
+        return found
+    try:
+        answers = _ask(address, questions)
+    except LaunchError as error:
+        fix = "correct --ray-address; a cluster with a token wants RAY_AUTH_MODE=token and RAY_AUTH_TOKEN_PATH here"
+        return [bad("cluster", error.headline, expected="a Ray cluster that answers", fix=fix)]
+    for name, answer in answers.items():
+        found += _judge(name, answer, demand, here)
+    return found
+
+
+def fit_to_nodes(
+    resources: Resources, request: StudyRequest, nodes: Sequence[Mapping[str, float]], *, trials: int
+) -> Resources:
+    """Return the resources of a study whose trials fill a cluster, as far as the request leaves them open.
+
+    Args:
+        resources: Planned without knowledge of the cluster.
+        request: What it says stays.
+        nodes: What each node offers, by Ray's names.
+        trials: No more than these run at once.
+    """
+    gpus, cpus = [node.get("GPU", 0.0) for node in nodes], [node.get("CPU", 0.0) for node in nodes]
+    each = resources.gpus_per_trial
+    if request.gpus_per_trial is None:
+        each = min(each, max(gpus, default=0.0))
+    share = request.cpus_per_trial or 1.0
+    fitting = [
+        int(min(gpu / each, cpu / share) + 1e-9) if each > 0 else int(cpu / share)
+        for gpu, cpu in zip(gpus, cpus, strict=True)
+    ]
+    bundles = sum(fitting) if resources.nodes_per_trial == 1 else sum(1 for count in fitting if count)
+    jobs = min(request.jobs or max(1, bundles // resources.nodes_per_trial), trials)
+    if request.cpus_per_trial is None:
+        # GPUs may be left over when trials are few; a node's CPUs are then shared among those that can be there.
+        most = math.ceil(jobs / max(1, len(nodes)))
+        shares = [cpu // max(1, min(count, most)) for cpu, count in zip(cpus, fitting, strict=True) if count]
+        share = max(1.0, min(shares, default=1.0))
+    return dataclasses.replace(
+        resources, jobs=jobs, gpus_per_trial=each, cpus_per_trial=share, threads_per_trial=max(1, int(share))
+    )
+
+
+def filling_cluster(plan: StudyPlan, request: StudyRequest, address: str) -> StudyPlan:
+    """Return a plan whose trials fill the cluster; as it is where the request decides, or no cluster answers."""
+    is_place = address == "auto" or address.rpartition(":")[2].isdigit()
+    is_decided = request.jobs is not None and request.gpus_per_trial is not None
+    if is_decided or not is_place or ray_address_findings(address):
+        return plan
+    from automl.tuning.ray_cluster import nodes_of  # noqa: PLC0415 - ray, only where a cluster is named
+
+    try:
+        nodes = nodes_of(address)
+    except LaunchError:
+        return plan  # the doctor, and the start, say why
+    return dataclasses.replace(plan, resources=fit_to_nodes(plan.resources, request, nodes, trials=plan.budget.trials))
+
+
+def _ask(address: str, questions: Questions) -> dict[str, Sight | str]:
+    from automl.tuning.ray_cluster import ask_nodes  # noqa: PLC0415 - ray, only where a cluster is named
+
+    folder = nearest_folder(Path(questions.results))
+    marker = folder / f".automl-seen-{secrets.token_hex(6)}"
+    try:
+        marker.touch(mode=0o600)
+    except OSError:
+        return ask_nodes(address, look, questions)  # a row of this machine says that nothing can be written
+    try:
+        return ask_nodes(address, look, dataclasses.replace(questions, marker=str(marker)))
+    finally:
+        marker.unlink(missing_ok=True)
+
+
+def _judge(name: str, answer: Sight | str, demand: Demand, here: Mapping[str, str]) -> list[Finding]:
+    if isinstance(answer, str):
+        fix = "install the same automl there, or look into the node's log"
+        return [dataclasses.replace(bad("node", answer, expected="an answer", fix=fix), where=name)]
+    # How many trials come to a node is Ray's decision.
+    rows = [*judge_machine(answer, dataclasses.replace(demand, jobs=1)), *_unseen(answer), *_versions(answer, here)]
+    wrong = [dataclasses.replace(row, where=name) for row in rows if row.level is not Level.OK]
+    told = "; ".join(row.found for row in rows if row.check in {"gpus", "disk"} and row.level is Level.OK)
+    return wrong or [dataclasses.replace(good("node", f"{answer.machine.cpus} CPUs; {told}"), where=name)]
+
+
+def _unseen(sight: Sight) -> Iterator[Finding]:
+    if sight.sees_marker is False:
+        yield bad(
+            "results",
+            f"{sight.results} is another folder there than here",
+            expected="storage that every node sees at the same path",
+            fix="choose a shared folder with --results or AUTOML_RESULTS",
+        )
+    for path, reason in sight.unseen.items():
+        yield bad(
+            "path",
+            f"{path}: {reason}",
+            expected="the same path on every node",
+            fix="put it on shared storage, or mount it there at the same path",
+        )
+
+
+def _versions(sight: Sight, here: Mapping[str, str]) -> Iterator[Finding]:
+    for name in (*_MUST_AGREE, *_SHOULD_AGREE):
+        there = sight.versions.get(name, "missing")
+        if there == here.get(name, "missing"):
+            continue
+        level = bad if name in _MUST_AGREE else doubt
+        yield level(
+            f"version of {name}", f"{there} there, {here.get(name)} here", fix="install the same one everywhere"
+        )
