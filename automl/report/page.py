@@ -160,7 +160,12 @@ def _add_parameters(page: _Page, facts: StudyFacts) -> None:
     order = [path for path, _ in found.shares] or [p.path for p in facts.parameters]
     if len(order) > 1:
         first, second = (next(p for p in facts.parameters if p.path == path) for path in order[:2])
-        page.add(f"{first.label} against {second.label}", figure=pair(facts, first, second))
+        figure = pair(facts, first, second)
+        note = (
+            "<p class='note'>Contours are a smooth surface fitted through the trials; only the dots were measured.</p>"
+        )
+        has_contours = figure["data"][0]["type"] == "contour"
+        page.add(f"{first.label} against {second.label}", note if has_contours else "", figure)
 
 
 def _what_is_cut_off(facts: StudyFacts) -> str:
@@ -224,7 +229,7 @@ def _what_it_was(facts: StudyFacts) -> str:
         "directory": str(facts.root),
     }
     if facts.result.best is not None:
-        rows["best checkpoint"] = f"{facts.result.best.checkpoint}"
+        rows["best checkpoint"] = facts.result.best.checkpoint or "none was found"
     return "<dl>" + "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in rows.items()) + "</dl>"
 
 

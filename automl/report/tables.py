@@ -5,13 +5,13 @@ from __future__ import annotations
 import html
 import re
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from automl.study.duration import format_duration
 from automl.study.trial import TrialState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from automl.report.study_facts import StudyFacts
     from automl.study.trial import TrialResult
@@ -69,7 +69,7 @@ def summary(facts: StudyFacts) -> str:
         rows.append(["trial 0: the template's own values", None, _state_of_first(facts)])
     if facts.constant is not None:
         rows.append(["a constant prediction", facts.constant, _compared(facts, value, facts.constant)])
-    rows += [[_ROLES.get(role, role), found["value"], _told(role, found)] for role, found in facts.evaluations.items()]
+    rows += [[_ROLES.get(role, role), found["value"], _told(facts, role)] for role, found in facts.evaluations.items()]
     return table(["", facts.metric, "the best trial is"], rows, best_row=0)
 
 
@@ -78,12 +78,22 @@ def leaderboard(facts: StudyFacts) -> str:
     ranked = facts.result.ranked()
     rest = [t for t in facts.result.trials if t not in ranked]
     shown = [*ranked, *rest][:_MAX_ROWS]
-    head = ["trial", "state", facts.metric, "best epoch", "epochs", "time", *(p.label for p in facts.parameters)]
+    others = [objective.metric for objective in facts.result.further]
+    head = [
+        "trial",
+        "state",
+        facts.metric,
+        *others,
+        "best epoch",
+        "epochs",
+        "time",
+        *(p.label for p in facts.parameters),
+    ]
     rows = [
         [
             t.number,
             t.state.lower(),
-            t.values.get(facts.metric) if t.state.has_value else None,
+            *(t.values.get(metric) if t.state.has_value else None for metric in (facts.metric, *others)),
             t.best_epoch,
             t.epochs,
             format_duration(t.elapsed_s),
@@ -137,17 +147,20 @@ def _compared(facts: StudyFacts, value: float, other: float) -> str:
     return f"{word} by {abs(value - other):.4g}{share}" if value != other else word
 
 
-def _told(role: str, found: Mapping[str, Any]) -> str:
+def _told(facts: StudyFacts, role: str) -> str:
     """Return what an evaluation says of the best trial: compared with a baseline, or measured again."""
+    found, best = facts.evaluations[role], facts.result.best
     if found["value"] is None:
         return f"{found['status']}: {found['reason']}"
+    if role == "baseline" and best is not None:
+        return _compared(facts, best.values[facts.metric], found["value"])
     told = {True: ["reproduced"], False: ["not reproduced"]}.get(found["is_reproduced"], [])
     for against, delta in found["deltas"].items():
         if found["is_reproduced"] is not True or against != "trial":
             word = "better" if delta["is_better"] else "worse" if delta["difference"] else "not better"
             told.append(f"{word} than the {against} by {abs(delta['difference']):.4g}")
     data = "" if found["data"] == "validation" else f"on {found['data']}"
-    return ", ".join([*told, *([data] if data else [])]) or ("the starting checkpoint" if "baseline" in role else "")
+    return ", ".join([*told, *([data] if data else [])])
 
 
 def _state_of_first(facts: StudyFacts) -> str:

@@ -9,6 +9,7 @@ import pytest
 from automl.report.page import render
 from automl.report.pareto_figure import pareto_figure, pareto_table
 from automl.report.study_facts import StudyFacts, read_facts
+from automl.report.tables import leaderboard
 from automl.study.trial import TrialResult, TrialState
 from tests.automl.track.written_study import write_study
 
@@ -67,6 +68,10 @@ def test_the_table_lists_the_front_by_the_leading_objective(facts: StudyFacts) -
 
     assert text.index(">0.7<") < text.index(">0.5<")
     assert ">90<" not in text
+
+
+def test_the_leaderboard_has_a_column_for_every_objective(facts: StudyFacts) -> None:
+    assert "<th>val/d1</th><th>latency_ms</th>" in leaderboard(facts)
 
 
 def test_the_page_has_the_front_only_with_several_objectives(facts: StudyFacts, tmp_path: Path) -> None:

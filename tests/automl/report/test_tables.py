@@ -48,7 +48,7 @@ def test_the_summary_tells_what_baseline_and_champion_scored_by_themselves(tmp_p
 
     text = summary(read_facts(root))
 
-    assert "<td>the starting checkpoint</td>" in text
+    assert "baseline: the starting checkpoint</td><td class='number'>0.3</td><td>better by 0.4 (+133.3%)</td>" in text
     assert "<td>not reproduced, better than the trial by 0.01, better than the baseline by 0.41</td>" in text
     assert "<td>failed: no data</td>" in text
 
