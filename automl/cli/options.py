@@ -123,6 +123,13 @@ _STUDY_OPTIONS = (
         help="Try the best trials of a study first: its directory, or its name in the results folder. Repeatable.",
     ),
     click.option("--no-warm-start", is_flag=True, help="Try no points of earlier studies [auto looks for some]."),
+    click.option(
+        "--option",
+        "named_options",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="An option of sampler, stopping rule or launcher, e.g. grace_epochs=3. Repeatable.",
+    ),
     click.option("--seed", type=click.IntRange(min=0), metavar="N", help="Seed of the sampler."),
     click.option("--tracking-uri", metavar="URI", help="MLflow tracking server [sqlite in the results folder]."),
     click.option("--ray-address", metavar="ADDRESS", help="A Ray cluster [this machine]."),
@@ -172,6 +179,7 @@ def build_request(options: dict[str, Any]) -> StudyRequest:
     request = _named_request(options["study"], options["skill"])
     problems = _contradictions(options)
     data, settings = split_pairs(options["data"], options["settings"], problems)
+    named = dict(_settings(options.get("named_options", ()), problems, "--option"))
     if problems:
         raise ConfigurationError.from_problems(problems, subject="the command line")
     if options.get("spec"):
@@ -198,6 +206,7 @@ def build_request(options: dict[str, Any]) -> StudyRequest:
         data={**request.data, **data},
         overrides={**request.overrides, **settings},
         search=(*request.search, *options["search"]),
+        options={**request.options, **named},
         fallback=options.get("fallback") is not None,
         explicit=tuple(sorted(changes)),
     )
@@ -248,7 +257,7 @@ def _pairs(option: str, texts: Iterable[str], problems: list[Problem]) -> list[t
     return pairs
 
 
-def _settings(texts: Iterable[str], problems: list[Problem]) -> list[tuple[str, JsonValue]]:
+def _settings(texts: Iterable[str], problems: list[Problem], option: str = "--set") -> list[tuple[str, JsonValue]]:
     from automl.spec.overrides import parse_override  # noqa: PLC0415 - opened only where overrides are given
 
     parsed = []
@@ -256,5 +265,5 @@ def _settings(texts: Iterable[str], problems: list[Problem]) -> list[tuple[str, 
         try:
             parsed.append(parse_override(text))
         except ConfigurationError as error:
-            problems += [dataclasses.replace(problem, where=f"--set {text}") for problem in error.problems]
+            problems += [dataclasses.replace(problem, where=f"{option} {text}") for problem in error.problems]
     return parsed

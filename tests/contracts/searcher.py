@@ -12,9 +12,10 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
 from automl.search.factory import make_searcher
+from automl.search.learning import learn
 from automl.study.goals import parse_constraints
 from automl.study.trial import TrialState
-from tests.contracts.studies import ACCURACY, EMPTY, MIXED, SIZE, SMALL, ended, plan_of, score
+from tests.contracts.studies import ACCURACY, EMPTY, MIXED, NESTED, SIZE, SMALL, ended, plan_of, score
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -243,3 +244,22 @@ class SearcherContract:
         following = reopened.ask()
         assert following is not None
         assert following.assignment != repeated.assignment
+
+    def test_parameters_under_several_conditions_are_tried_exactly_where_they_act(self, tmp_path: Path) -> None:
+        proposals = play(self.open(tmp_path, NESTED), 14)
+
+        assert [NESTED.violations(p.assignment) for p in proposals] == [()] * 14
+        assert {"momentum" in p.assignment for p in proposals} == {True, False}
+
+    def test_a_crashed_trial_is_neither_pending_nor_learnt(self, tmp_path: Path) -> None:
+        searcher = self.open(tmp_path)
+        play(searcher, 6, states=(TrialState.COMPLETED,))
+        crashed = searcher.ask()
+        assert crashed is not None
+
+        finish(searcher, crashed, TrialState.FAILED)
+
+        lesson = learn(searcher.history)
+        assert dict(crashed.assignment) not in [dict(a) for a in (*lesson.assignments, *lesson.pending)]
+        assert len(lesson.assignments) == 6
+        assert not searcher.history.pending

@@ -64,6 +64,36 @@ SMALL = SearchSpace(
 )
 """Nine distinct assignments: 3 with head a, 6 with head b."""
 
+NESTED = SearchSpace(
+    parameters=(
+        Parameter(path="lr", type=ParameterType.FLOAT, low=1e-5, high=1.0, log=True, default=0.1),
+        Parameter(path="batch", type=ParameterType.INT, low=4, high=64, log=True, default=16),
+        Parameter(path="optimizer", type=ParameterType.CATEGORICAL, choices=("sgd", "adam"), default="sgd"),
+        Parameter(path="deep", type=ParameterType.BOOL, choices=(True, False), default=True),
+        Parameter(
+            path="momentum",
+            type=ParameterType.FLOAT,
+            low=0.0,
+            high=0.99,
+            default=0.9,
+            condition=Condition(path="optimizer", any_of=("sgd",), also=(Condition(path="deep", any_of=(True,)),)),
+        ),
+        Parameter(
+            path="nesterov",
+            type=ParameterType.BOOL,
+            choices=(True, False),
+            default=False,
+            condition=Condition(
+                path="optimizer",
+                any_of=("sgd",),
+                also=(Condition(path="deep", any_of=(True,), also=(Condition(path="frozen", any_of=(0,)),)),),
+            ),
+        ),
+    ),
+    fixed={"frozen": 0},
+)
+"""Parameters that act under several conditions at once, one of them on a value of the spec."""
+
 EMPTY = SearchSpace(parameters=(), fixed={})
 
 

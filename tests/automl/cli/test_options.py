@@ -66,3 +66,28 @@ def test_warm_start_names_studies_forbids_them_or_leaves_it_to_the_sampler() -> 
     assert build_request({**NOTHING_SAID, "no_warm_start": True}).warm_start == ()
     with pytest.raises(ConfigurationError, match="--no-warm-start beside it"):
         build_request({**NOTHING_SAID, "warm_start": ("a",), "no_warm_start": True})
+
+
+def test_options_are_laid_over_those_of_the_study_file_with_their_types() -> None:
+    request = build_request(
+        {**NOTHING_SAID, "study": "toy/quick", "named_options": ("grace_epochs=3", "explosion=false")}
+    )
+
+    assert request.options["grace_epochs"] == 3
+    assert request.options["explosion"] is False
+    with pytest.raises(ConfigurationError, match="--option grace_epochs"):
+        build_request({**NOTHING_SAID, "named_options": ("grace_epochs",)})
+
+
+def test_several_objectives_constraints_and_a_command_are_taken_from_the_command_line() -> None:
+    goals = {
+        "objectives": ("val/d1:max", "cost:min"),
+        "constraints": ("memory <= 4",),
+        "evaluate_with": "measure {spec}",
+    }
+
+    request = build_request({**NOTHING_SAID, **goals, "replicates": 3, "patience_trials": 5, "min_improvement": 0.1})
+
+    assert (request.objectives, request.constraints) == (goals["objectives"], goals["constraints"])
+    assert (request.evaluate_with, request.replicates) == ("measure {spec}", 3)
+    assert (request.patience_trials, request.min_improvement) == (5, 0.1)

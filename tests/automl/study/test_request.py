@@ -106,3 +106,25 @@ def test_warm_start_is_a_list_of_studies_or_switched_off(tmp_path: Path) -> None
     ]
 
     assert said == [(str(tmp_path / "depth" / "before"), "by-name"), (), None, None]
+
+
+def test_goals_and_every_stop_of_a_study_can_stand_in_its_file(tmp_path: Path) -> None:
+    request = load_study_request(
+        write(
+            tmp_path,
+            """
+skill: x
+objectives: ["val/d1:maximize", {metric: cost, direction: minimize}]
+constraints: ["memory_gib <= 40"]
+evaluate_with: python measure.py {spec}
+replicates: 2
+budget: {gpu_hours: 2.5, target: 0.9, patience_trials: 6, min_improvement: 0.001}
+""",
+        )
+    )
+
+    assert request.objectives == ("val/d1:maximize", "cost:minimize")
+    assert (request.constraints, request.evaluate_with) == (("memory_gib <= 40",), "python measure.py {spec}")
+    assert (request.replicates, request.gpu_hours, request.target) == (2, 2.5, 0.9)
+    assert (request.patience_trials, request.min_improvement) == (6, 0.001)
+    assert request_from_document(json.loads(json.dumps(request.document()))) == request
