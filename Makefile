@@ -10,7 +10,7 @@ TOOLS := $(VENV)/.installed-tools
 INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-compile -c constraints.txt -e
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check format schemas clean
+.PHONY: help demo test test-all chaos check format schemas clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -23,6 +23,9 @@ test: $(TOOLS)  ## set up and run the tests (under 10 minutes on 2 cores)
 
 test-all: $(TOOLS)  ## every test, the slow ones too
 	$(BIN)/pytest -m "not gpu" -n 2 --dist worksteal -q
+
+chaos: $(TOOLS)  ## everything a trainer can do wrong, while what runs the study is killed: a table
+	$(BIN)/python -m benchmarks.orchestration.chaos --json chaos.json
 
 check: $(TOOLS)  ## the linters: ruff, format, mypy strict, import contracts, spelling
 	$(BIN)/ruff check .

@@ -53,6 +53,12 @@ def query_gpus() -> tuple[Gpu, ...]:
     return () if program is None else _ask(program)
 
 
+def query_gpus_now() -> tuple[Gpu, ...]:
+    """Return the GPUs that this process may use, with the memory in use at this moment."""
+    program = shutil.which("nvidia-smi")
+    return () if program is None else _visible(_ask.__wrapped__(program))
+
+
 @functools.lru_cache(maxsize=4)
 def _ask(program: str) -> tuple[Gpu, ...]:
     """Ask the driver once per process: with many GPUs the answer takes the better part of a second."""

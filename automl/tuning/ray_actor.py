@@ -123,7 +123,8 @@ class TrialActor(tune.Trainable):
 
     def _begin(self) -> None:
         task: TrialTask = pickle.loads(self.config[TASK])  # noqa: S301 # from our own driver
-        self.task = replace(task, gpus=tuple(str(gpu) for gpu in ray.get_gpu_ids()))
+        # Those that share a GPU got theirs from the driver, which knows how much memory they need.
+        self.task = replace(task, gpus=task.gpus or tuple(str(gpu) for gpu in ray.get_gpu_ids()))
         self._started_s = time.monotonic()
         self._launcher.forget()
         self._inbox = queue.SimpleQueue()

@@ -24,6 +24,7 @@ from automl.tuning.attempts import START_FILE, next_start, write_start
 from automl.tuning.audience import Audience
 from automl.tuning.budget import Spent, budget_end, error_end, goal_end, target_end
 from automl.tuning.disk import largest_checkpoint, short_of_room
+from automl.tuning.gpu_sharing import sharing_of
 from automl.tuning.improvement_watch import ImprovementWatch
 from automl.tuning.lineage import copy_of, start_of_copy, was_copied
 from automl.tuning.recovery import asked_to_stop, conclude, lost_result, recorded
@@ -84,6 +85,7 @@ class StudyLoop:
         self._earlier_s = 0.0
         self._failure: str | None = None
         self._largest_bytes = 0
+        self._sharing = sharing_of(plan, location)
         self._retention = Retention(plan, self._directory)
         self._improvement = ImprovementWatch(plan, searcher)
         self.end_reason: str | None = None
@@ -152,6 +154,12 @@ class StudyLoop:
             if (ending := self._catch_up(waiting.proposal, task)) is not None:
                 self._conclude(waiting.proposal, ending)
                 return None
+            if self._sharing is not None:
+                device = self._sharing.place(number)
+                if device is None:
+                    self._standing.waiting.appendleft(waiting)
+                    return None
+                task = replace(task, gpus=(device,))
             task.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             write_start(task.directory, start, self._directory.root)
             self._standing.running[number] = Running(waiting.proposal, task, start, time.monotonic(), waiting.losses)
@@ -207,6 +215,8 @@ class StudyLoop:
         value = measurement.values.get(self._plan.objective.metric)
         if measurement.epoch is None or value is None:
             return
+        if self._sharing is not None:
+            self._sharing.finished_epoch()
         with self._lock, recorded(self._directory.root):
             running = self._standing.running.get(number)
             if running is not None and running.ending is not None and measurement.epoch > running.ending.epoch:
@@ -244,6 +254,8 @@ class StudyLoop:
         """
         with self._lock, recorded(self._directory.root):
             running = self._standing.running.pop(result.number, None)
+            if self._sharing is not None:
+                self._sharing.release(result.number)
             if running is None or self._retry(running, result):
                 return
             if result.state.is_final:
@@ -274,6 +286,8 @@ class StudyLoop:
 
     def check_budget(self) -> None:
         """Stop the study when its time or GPUs are used up or the user asks for it; to be called every second or so."""
+        if self._sharing is not None:
+            self._sharing.sample()
         with self._lock:
             now_s = time.monotonic()
             used_s = sum(result.elapsed_s for result in self._standing.finished)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import subprocess
 import sys
 import tempfile
@@ -218,9 +219,22 @@ def our_plan(command: str, root: Path, trials: int, jobs: int) -> StudyPlan:
     )
 
 
+def run_syne_tune(tasks: Sequence[Task], jobs: int) -> None:
+    """Syne Tune's local back-end, by the interpreter that SYNE_TUNE_PYTHON names; it is not installed beside ours."""
+    root = tasks[0].folder.parent.parent
+    documents = [{"folder": str(task.folder), "behaviour": task.behaviour} for task in tasks]
+    (root / "tasks.json").write_text(json.dumps(documents), encoding="utf-8")
+    peer = Path(__file__).parent / "syne_tune_peer.py"
+    command = [os.environ["SYNE_TUNE_PYTHON"], str(peer), str(TRAINER), str(root / "tasks.json"), str(jobs)]
+    environment = {**os.environ, "SYNETUNE_FOLDER": str(root / "syne-tune")}
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
+
+
 METHODS: dict[str, Callable[[Sequence[Task], int], None]] = {
     "automl (local launcher)": run_ours,
     "Ray Tune, class trainable, reused actors": run_ray_class,
     "Ray Tune, function trainable": run_ray_function,
     "Optuna threads + child processes": run_optuna,
 }
+if "SYNE_TUNE_PYTHON" in os.environ:
+    METHODS["Syne Tune, local back-end"] = run_syne_tune

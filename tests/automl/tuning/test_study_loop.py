@@ -10,8 +10,11 @@ import pytest
 
 from automl.errors import LaunchError
 from automl.study.directory import StudyDirectory
-from automl.study.model import Budget, Direction, Objective
+from automl.study.machine import Gpu
+from automl.study.model import Budget, Direction, Objective, Resources
 from automl.study.trial import FailureKind, Measurement, TrialResult, TrialState
+from automl.tuning import study_loop
+from automl.tuning.gpu_sharing import GpuSharing
 from automl.tuning.retries import MAX_ATTEMPTS
 from automl.tuning.stop_request import read_stop_request, request_stop
 from automl.tuning.study_loop import StudyLoop
@@ -393,3 +396,23 @@ def test_what_a_dead_study_never_heard_is_judged_before_the_trial_goes_on(tmp_pa
     assert [(r.state, r.curve) for r in second.searcher.told] == [(TrialState.STOPPED, ((0, 0.3), (1, 0.1)))]
     assert [(r.epoch, r.value) for r in second.rule.judged] == [(0, 0.3), (1, 0.1)]
     assert second.next().number == 1
+
+
+def test_trials_that_share_gpus_wait_until_the_first_has_shown_its_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gpu = Gpu(index=3, uuid="GPU-3", name="fake", memory_gib=80.0, used_gib=0.0)
+    seen = [gpu, replace(gpu, used_gib=30.0)]
+    sharing = GpuSharing(0.25, lambda: [seen.pop(0) if len(seen) > 1 else seen[0]])
+    monkeypatch.setattr(study_loop, "sharing_of", lambda *_: sharing)
+    plan = toy_plan(tmp_path / "skill", trials=4)
+    study = Study(tmp_path, replace(plan, resources=Resources(jobs=4, gpus_per_trial=0.25)))
+    first = study.next()
+
+    assert first.gpus == ("3",)
+    assert study.loop.next_task() is None
+    study.report(first, 0, 0.5)
+    assert study.next().gpus == ("3",)
+    assert study.loop.next_task() is None
+    study.end(first)
+    assert study.next().number == 2

@@ -1,0 +1,117 @@
+"""The study of the chaos suite in a process of its own: one trial for each fault of the scripted trainer.
+
+    chaos_driver.py FOLDER FAULTS
+
+Run again in the same folder it goes on where it was.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from automl.errors import AutomlError
+from automl.policy import Route
+from automl.search.factory import make_searcher
+from automl.skill.load import load_skill
+from automl.space.parameters import Parameter, ParameterType, SearchSpace
+from automl.spec.build import build_spec
+from automl.stopping.factory import make_rule
+from automl.study.directory import StudyDirectory
+from automl.study.model import Budget, Direction, Objective, Resources, StudyLocation, StudyPlan
+from tests.acceptance.scripted_skill import build_scripted_skill
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_EPOCHS = 4
+
+
+@dataclass(frozen=True)
+class Deserved:
+    """What a trainer does, and how its trial has to end.
+
+    Attributes:
+        state: State and, for a failure, its kind.
+        faults: Of the scripted trainer.
+    """
+
+    state: str
+    faults: Sequence[dict[str, Any]] = ()
+
+
+FAULTS: dict[str, Deserved] = {
+    "no fault": Deserved("COMPLETED"),
+    "NaN at epoch 3": Deserved("DIVERGED", [{"kind": "nan", "epoch": 2}]),
+    "hangs": Deserved("FAILED timeout", [{"kind": "hang", "epoch": 2}]),
+    "exits with 0 after NaN": Deserved("DIVERGED", [{"kind": "nan", "epoch": 2, "for_s": 0.0}]),
+    "leaves grandchildren": Deserved("COMPLETED", [{"kind": "grandchildren"}]),
+    "writes a huge log": Deserved("COMPLETED", [{"kind": "huge_log", "epoch": 1}]),
+    "writes partial lines": Deserved("COMPLETED", [{"kind": "partial_lines"}]),
+    "clock jumps": Deserved("COMPLETED", [{"kind": "clock_jump", "epoch": 1}]),
+    "ignores SIGTERM, then NaN": Deserved(
+        "DIVERGED", [{"kind": "ignore_sigterm"}, {"kind": "grandchildren"}, {"kind": "nan", "epoch": 2}]
+    ),
+    "runs out of memory": Deserved(
+        "FAILED out_of_memory", [{"kind": "exit", "epoch": 1, "text": "torch.OutOfMemoryError: CUDA out of memory."}]
+    ),
+    "never reports the metric": Deserved("FAILED metric_missing", [{"kind": "metric_missing"}]),
+    "truncates its checkpoints": Deserved("COMPLETED", [{"kind": "truncated_checkpoint", "epoch": 1}]),
+    "crashes": Deserved("FAILED trainer", [{"kind": "exit", "epoch": 1, "text": "KeyError: 'depth'"}]),
+}
+
+
+def chaos_plan(root: Path, faults: int) -> StudyPlan:
+    """Return the study; its only parameter is the script of the trainer."""
+    skill = load_skill(str(build_scripted_skill(root / "skill", num_epochs=_EPOCHS)))
+    scripts = tuple(
+        json.dumps({"epoch_s": 0.3, "fault": name, "faults": list(deserved.faults)})
+        for name, deserved in list(FAULTS.items())[:faults]
+    )
+    parameter = Parameter(path="script", type=ParameterType.CATEGORICAL, choices=scripts, default=scripts[0])
+    return StudyPlan(
+        name="chaos",
+        route=Route.TUNE,
+        reasons=(),
+        skill=skill,
+        action="train",
+        spec=build_spec(skill, "train"),
+        space=SearchSpace(parameters=(parameter,), fixed=MappingProxyType({})),
+        objectives=(Objective(metric="val/d1", direction=Direction.MAXIMIZE),),
+        budget=Budget(trials=len(scripts)),
+        resources=Resources(jobs=2, cpus_per_trial=0.5),
+        sampler="random",
+        scheduler="none",
+        seed=0,
+        max_epochs=_EPOCHS,
+        first_trials=tuple({"script": script} for script in scripts),
+        options=MappingProxyType({"silence_limit_s": 15.0}),
+    )
+
+
+def main() -> int:
+    """Run or resume the study; return the exit status of what ended it."""
+    from automl.tuning.ray_study import execute_study  # noqa: PLC0415 - opens Ray
+
+    root, faults = Path(sys.argv[1]), int(sys.argv[2])
+    plan = chaos_plan(root, faults)
+    plan = replace(plan, first_origins=("chaos",) * len(plan.first_trials))
+    searcher = make_searcher(plan, StudyDirectory(root / "study").journal_file)
+    location = StudyLocation(directory=root / "study", tracking_uri="")
+    rule = make_rule("none", max_epochs=_EPOCHS, trials=faults)
+    try:
+        execute_study(plan, location, searcher=searcher, rule=rule, launcher="local")
+    except AutomlError as error:
+        sys.stderr.write(f"{error}\n")
+        return error.exit_status
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
