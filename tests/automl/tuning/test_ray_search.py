@@ -10,7 +10,7 @@ from automl.study.launching import LauncherKind
 from automl.study.trial import FailureKind, Measurement, TrialState
 from automl.tuning.ray_actor import LAUNCHER, MEASUREMENTS, RESULT, TASK, LauncherChoice
 from automl.tuning.ray_search import LoopSearch
-from tests.automl.tuning.test_study_loop import Study
+from tests.automl.tuning.loop_study import Study
 from tests.automl.tuning.toy_study import toy_plan
 from tests.contracts.studies import ended
 

@@ -10,7 +10,7 @@ from automl.study.model import Budget
 from automl.study.trial import TrialResult, TrialState
 from automl.tuning.replication import missing_replicates
 from automl.tuning.stop_request import read_stop_request
-from tests.automl.tuning.test_study_loop import Study
+from tests.automl.tuning.loop_study import Study
 from tests.automl.tuning.toy_study import toy_plan
 
 if TYPE_CHECKING:

@@ -1,63 +1,19 @@
 from __future__ import annotations
 
-import errno
-import shutil
 from dataclasses import replace
-from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
-import pytest
-
-from automl.errors import LaunchError
-from automl.study.directory import StudyDirectory
-from automl.study.machine import Gpu
-from automl.study.model import Budget, Direction, Objective, Resources
-from automl.study.trial import FailureKind, Measurement, TrialResult, TrialState
-from automl.tuning import study_loop
-from automl.tuning.gpu_sharing import GpuSharing
+from automl.study.model import Budget, Direction, Objective
+from automl.study.trial import FailureKind, Measurement, TrialState
 from automl.tuning.retries import MAX_ATTEMPTS
 from automl.tuning.stop_request import read_stop_request, request_stop
-from automl.tuning.study_loop import StudyLoop
-from tests.automl.tuning.toy_study import ListSearcher, ListTracker, ThresholdRule, toy_location, toy_plan
+from tests.automl.tuning.loop_study import Study
+from tests.automl.tuning.toy_study import toy_plan
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from automl.study.model import StudyPlan
-    from automl.tuning.trial_task import TrialTask
-
-
-class Study:
-    """A loop with its partners."""
-
-    def __init__(self, root: Path, plan: StudyPlan | None = None, *, open_numbers: tuple[int, ...] = ()) -> None:
-        self.searcher = ListSearcher([{"quality": 0.1 * n} for n in range(9)], open_numbers)
-        self.rule = ThresholdRule()
-        self.tracker = ListTracker()
-        self.directory = StudyDirectory(root / "study")
-        self.loop = StudyLoop(
-            plan or toy_plan(root / "skill", trials=4),
-            toy_location(root),
-            searcher=self.searcher,
-            rule=self.rule,
-            trackers=[self.tracker],
-        )
-        self.loop.open()
-
-    def next(self) -> TrialTask:
-        task = self.loop.next_task()
-        assert task is not None
-        return task
-
-    def end(self, task: TrialTask, state: TrialState = TrialState.COMPLETED, **fields: object) -> None:
-        values = {"val/d1": 0.5} if state.has_value else {}
-        result = TrialResult(
-            number=task.number, state=state, assignment=dict(task.assignment), directory="", values=values
-        )
-        self.loop.ended(replace(result, **fields))  # type: ignore[arg-type] # fields of a result
-
-    def report(self, task: TrialTask, epoch: int, value: float) -> None:
-        self.loop.measured(task.number, Measurement(epoch=epoch, values={"val/d1": value}))
+    import pytest
 
 
 def test_a_study_ends_after_its_number_of_trials(tmp_path: Path) -> None:
@@ -307,21 +263,6 @@ def test_a_lost_trial_that_was_to_be_stopped_is_concluded(tmp_path: Path) -> Non
     assert [(r.state, r.best_epoch) for r in study.searcher.told] == [(TrialState.STOPPED, 1)]
 
 
-def test_a_trial_that_ran_out_of_memory_is_tried_once_more_with_nothing_beside_it(tmp_path: Path) -> None:
-    study = Study(tmp_path)
-    first, other = study.next(), study.next()
-    study.end(first, TrialState.FAILED, failure=FailureKind.OUT_OF_MEMORY)
-
-    assert study.loop.next_task() is None
-    study.end(other)
-    again = study.next()
-    assert (again.number, again.attempt) == (0, 2)
-    assert "no other trial beside it" in again.remark
-    assert study.loop.next_task() is None
-    study.end(again, TrialState.FAILED, failure=FailureKind.OUT_OF_MEMORY)
-    assert [result.failure for result in study.searcher.told] == [None, FailureKind.OUT_OF_MEMORY]
-
-
 def test_three_errors_in_a_row_that_differ_in_numbers_only_end_the_study_with_one_summary(tmp_path: Path) -> None:
     study = Study(tmp_path)
     for number in range(3):
@@ -335,49 +276,6 @@ def test_three_errors_in_a_row_that_differ_in_numbers_only_end_the_study_with_on
     assert failure is not None
     assert "KeyError: sample 0" in failure
     assert "the last line" in failure
-
-
-def test_a_study_directory_that_cannot_be_written_ends_the_study_with_a_clear_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    study = Study(tmp_path)
-    task = study.next()
-
-    def full(*_: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(study.searcher, "observe", full)
-
-    with pytest.raises(LaunchError, match=r"No space left on device.*automl resume"):
-        study.report(task, 0, 0.5)
-
-
-def test_only_the_best_checkpoint_of_ended_trials_stays(tmp_path: Path) -> None:
-    study = Study(tmp_path)
-    names = []
-    for number, value in enumerate((0.2, 0.5, 0.4)):
-        task = study.next()
-        checkpoint = task.directory / "model_epoch_000.pth"
-        checkpoint.write_bytes(b"weights")
-        names.append(checkpoint)
-        study.end(task, values={"val/d1": value}, checkpoint=f"trials/{number:04d}/model_epoch_000.pth")
-
-    assert [name.exists() for name in names] == [False, True, False]
-
-
-def test_a_disk_that_runs_short_starts_no_trial_and_lets_running_ones_end(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    study = Study(tmp_path)
-    task = study.next()
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
-
-    assert study.loop.next_task() is None
-
-    assert read_stop_request(task.directory) is None
-    study.end(task)
-    assert study.loop.is_over
-    assert "make room" in caplog.text
 
 
 def test_what_a_dead_study_never_heard_is_judged_before_the_trial_goes_on(tmp_path: Path) -> None:
@@ -396,23 +294,3 @@ def test_what_a_dead_study_never_heard_is_judged_before_the_trial_goes_on(tmp_pa
     assert [(r.state, r.curve) for r in second.searcher.told] == [(TrialState.STOPPED, ((0, 0.3), (1, 0.1)))]
     assert [(r.epoch, r.value) for r in second.rule.judged] == [(0, 0.3), (1, 0.1)]
     assert second.next().number == 1
-
-
-def test_trials_that_share_gpus_wait_until_the_first_has_shown_its_memory(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    gpu = Gpu(index=3, uuid="GPU-3", name="fake", memory_gib=80.0, used_gib=0.0)
-    seen = [gpu, replace(gpu, used_gib=30.0)]
-    sharing = GpuSharing(0.25, lambda: [seen.pop(0) if len(seen) > 1 else seen[0]])
-    monkeypatch.setattr(study_loop, "sharing_of", lambda *_: sharing)
-    plan = toy_plan(tmp_path / "skill", trials=4)
-    study = Study(tmp_path, replace(plan, resources=Resources(jobs=4, gpus_per_trial=0.25)))
-    first = study.next()
-
-    assert first.gpus == ("3",)
-    assert study.loop.next_task() is None
-    study.report(first, 0, 0.5)
-    assert study.next().gpus == ("3",)
-    assert study.loop.next_task() is None
-    study.end(first)
-    assert study.next().number == 2
