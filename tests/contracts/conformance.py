@@ -1,6 +1,6 @@
 """Which launcher passes which test of the suites in `tests.contracts`, as a table in docs/launchers.md.
 
-``python -m tests.contracts.conformance`` runs the suites, the slow ones too, and rewrites the table.
+``python -m tests.contracts.conformance`` runs the suites (without the longest test, of hundreds of kills) and rewrites the table.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         files = [f"tests/automl/launch/{name}.py" for name in FILES]
-        command = [sys.executable, "-m", "pytest", "-q", "-k", "Launcher", f"--junitxml={report}", *files]
+        command = [sys.executable, "-m", "pytest", "-q", "-k", "Launcher and not hundreds", f"--junitxml={report}", *files]
         status = subprocess.run(command, cwd=ROOT, check=False).returncode
         DOCUMENT.write_text(with_table(DOCUMENT.read_text(encoding="utf-8"), table(outcomes(report))), encoding="utf-8")
     return status

@@ -14,8 +14,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from automl.launch.container import ContainerLauncher
 from automl.launch.containers import end_containers
-from automl.launch.engine import HOME, container_name, study_of
+from automl.launch.engine import HOME, Caller, container_name, study_of
 from automl.launch.guard import read_process
 from automl.launch.leftovers import find_leftovers
 from automl.study.trial import FailureKind
@@ -24,6 +25,8 @@ from tests.contracts.engines import IMAGE, PYTHON
 from tests.contracts.launcher import TREE, Behaviour, ProgramLauncherContract, unique_tag, wait_for, wait_until_gone
 
 if TYPE_CHECKING:
+    import pytest
+
     from automl.launch.base import Job, LaunchRequest
     from automl.study.launching import LauncherKind
 
@@ -158,6 +161,22 @@ class ContainerLauncherContract(ProgramLauncherContract):
         wait_for(self.launcher.launch(self.request(code, tmp_path, unique_tag())))
 
         assert (tmp_path / "log").read_text(encoding="utf-8").split() == ["False", "/opt/python/bin:/bin", "1"]
+
+    def test_what_a_container_writes_belongs_to_the_caller_and_groups(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        caller = Caller(uid=12345, gid=12346, groups=(12347, 12348), name="ada")
+        monkeypatch.setattr("automl.launch.container.find_caller", lambda: caller)
+        os.chown(tmp_path, caller.uid, caller.gid)
+        code = (
+            "import os; open('result', 'w').close(); print(*sorted({os.getgid(), *os.getgroups()}), os.environ['USER'])"
+        )
+
+        assert wait_for(ContainerLauncher(self.kind).launch(self.request(code, tmp_path, unique_tag()))) == 0
+
+        written = (tmp_path / "result").stat()
+        assert (written.st_uid, written.st_gid) == (caller.uid, caller.gid)
+        assert (tmp_path / "log").read_text(encoding="utf-8").split() == ["12346", "12347", "12348", "ada"]
 
     def test_out_of_memory_is_read_from_the_engine(self, tmp_path: Path) -> None:
         request = self.request("x = bytearray(300 << 20)", tmp_path, unique_tag())
