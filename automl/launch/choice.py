@@ -86,7 +86,7 @@ def choose_launch(wish: LaunchWish, skill: Skill, action: str) -> LaunchPlan:
     image, source = resolve_image(skill, action, wish.image)
     asked = wish.launcher if wish.launcher not in {None, AUTO} else None
     if asked is not None:
-        kind, reason = LauncherKind(asked), "asked for"
+        kind, reason = LauncherKind(asked), f"asked for: {asked}"
     else:
         kind, reason = _by_default(image, source, skill.actions[action].command)
     if kind.uses_image and image is None:

@@ -21,6 +21,7 @@ from automl.launch.engine import (
     find_caller,
     find_engine,
     home_folders,
+    removal,
     run_arguments,
 )
 from automl.launch.job import GuardedJob
@@ -64,6 +65,7 @@ class ContainerLauncher(Launcher):
         document = {
             "program": self._engine.program,
             "name": container_name(request.tag),
+            "remove": removal(self._kind, container_name(request.tag)),
             "create": run_arguments(request, self._engine, self._caller),
             "environment": client_environment(request.environment, credentials_of(request)),
             "log": str(request.log),

@@ -6,7 +6,7 @@ import logging
 import subprocess
 from typing import TYPE_CHECKING
 
-from automl.launch.engine import STUDY_LABEL, find_engine
+from automl.launch.engine import STUDY_LABEL, find_engine, removal
 
 if TYPE_CHECKING:
     from automl.launch.engine import Engine
@@ -43,7 +43,7 @@ def end_containers(kind: LauncherKind, study: str) -> int:
 
 def remove_container(engine: Engine, container: str) -> None:
     """Kill and remove one container, by name or id; one that is gone is no error."""
-    _ask(engine, "rm", "--force", "--volumes", container)
+    _ask(engine, *removal(engine.kind, container))
 
 
 def _ask(engine: Engine, *arguments: str) -> str:

@@ -175,6 +175,13 @@ def run_arguments(request: LaunchRequest, engine: Engine, caller: Caller) -> tup
     )
 
 
+def removal(kind: LauncherKind, container: str) -> tuple[str, ...]:
+    """Return the client's arguments that kill and remove a container at once, by name or id."""
+    # Podman would give it 10 s to end by itself.
+    patience = ("--time", "0") if kind is LauncherKind.PODMAN else ()
+    return ("rm", "--force", *patience, "--volumes", container)
+
+
 def home_folders(directory: Path) -> dict[str, Path]:
     """Return the variables that lead to a trial's own home and caches; the folders are made by the launcher."""
     home = directory / HOME

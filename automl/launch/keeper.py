@@ -33,6 +33,7 @@ _DEATH_LIMIT_S = 5.0
 _ENGINE_LIMIT_S = 60.0
 """How long the keeper, its trial reported, goes on trying to remove a container whose engine does not answer."""
 _START_PAUSE_S = 0.3
+_LOOK_PAUSE_S = 0.02
 _SETTLE_LIMIT_S = 2.0
 _NEVER = "0001-01-01"
 _SIGNAL_BASE = 128
@@ -55,10 +56,12 @@ class Keeper:
         self._program = self._name = ""
         self._environment: dict[str, str] = {}
         self._log = Path(os.devnull)
-        self._is_wanted = True
         self._was_killed = False
         self._is_killed_for_memory = False
+        self._is_gone = False
+        self._removal: list[str] = []
         self._kill_at_s: float | None = None
+        self._give_up_at_s: float | None = None
 
     def run(self) -> None:
         """Serve the connection until the container is gone."""
@@ -66,6 +69,7 @@ class Keeper:
         if request is None:
             return
         self._program, self._name = request["program"], request["name"]
+        self._removal = request["remove"]
         self._is_killed_for_memory = request["is_killed_for_memory"]
         self._environment, self._log = request["environment"], Path(request["log"])
         end: dict[str, object]
@@ -112,14 +116,14 @@ class Keeper:
         done = self._call("create", *create)
         if "already in use" in done.stderr:
             # Left by an earlier start of this very trial, e.g. by hand.
-            self._remove()
+            self._call(*self._removal)
             done = self._call("create", *create)
         if done.returncode == 0:
             return ""
         return " ".join(done.stderr.split()) or f"the engine's client ended with status {done.returncode}"
 
     def _await_start(self, client: subprocess.Popen[bytes]) -> dict[str, Any]:
-        """Wait until the container runs or will not; return its state."""
+        """Wait until the container runs, or will not, or is not wanted any more; return its state."""
         while True:
             state = self._inspect()
             if client.poll() is not None:
@@ -129,7 +133,9 @@ class Keeper:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     client.wait(_START_PAUSE_S)
                 return state if client.poll() is None else self._inspect()
-            time.sleep(0.02)
+            if select.select([self._connection], [], [], _LOOK_PAUSE_S)[0]:
+                self._receive_orders()
+                return state
 
     def _start_error(self, state: dict[str, Any], status: int, size: int) -> str:
         """Return why a container whose client has ended never ran its program; empty if it did."""
@@ -157,22 +163,27 @@ class Keeper:
         poller = select.poll()
         for descriptor in (handle, self._connection.fileno()):
             poller.register(descriptor, select.POLLIN)
-        give_up_at_s: float | None = None
         try:
-            while client.poll() is None:
-                now_s = time.monotonic()
-                if self._kill_at_s is not None and give_up_at_s is None and now_s >= self._kill_at_s:
-                    self._kill("KILL")
-                    give_up_at_s = time.monotonic() + _DEATH_LIMIT_S
-                if give_up_at_s is not None and now_s >= give_up_at_s:
-                    return
-                wake_s = give_up_at_s if give_up_at_s is not None else self._kill_at_s
+            while client.poll() is None and not self._has_killed():
+                wake_s = self._kill_at_s if self._give_up_at_s is None else self._give_up_at_s
                 timeout = None if wake_s is None else max(1.0, 1000 * (wake_s - time.monotonic()))
                 for descriptor, _ in poller.poll(timeout):
                     if descriptor != handle and not self._receive_orders():
                         poller.unregister(self._connection)
         finally:
             os.close(handle)
+
+    def _has_killed(self) -> bool:
+        """Kill the container when the time has come; return True once it has had time enough to be seen dead."""
+        now_s = time.monotonic()
+        if self._give_up_at_s is not None:
+            return now_s >= self._give_up_at_s
+        if self._kill_at_s is not None and now_s >= self._kill_at_s:
+            # One call that kills and removes: there is nothing to learn from how it ends.
+            if not self._remove():
+                self._kill("KILL")
+            self._give_up_at_s = time.monotonic() + _DEATH_LIMIT_S
+        return False
 
     def _receive_orders(self) -> bool:
         """Read orders; return False when the owner is gone."""
@@ -181,7 +192,6 @@ class Keeper:
         except OSError:
             chunk = b""
         if not chunk:
-            self._is_wanted = False
             self._order_kill(0.0)
             return False
         *lines, self._pending = (self._pending + chunk).split(b"\n")
@@ -202,8 +212,10 @@ class Keeper:
 
     def _end(self) -> dict[str, object]:
         """Say how the container ended; the log gets a line where its own words would mislead."""
-        state = self._final_state()
         killed = _SIGNAL_BASE + int(signal.SIGKILL)
+        if self._is_gone:
+            return {"exit": _SIGNAL_BASE - killed, "lost": False}
+        state = self._final_state()
         lost = str(state.get("Problem", ""))
         if state.get("Running"):
             lost = "the client that was attached to the container ended"
@@ -231,8 +243,10 @@ class Keeper:
 
     def _remove(self) -> bool:
         """Remove the container; return False when its engine does not answer."""
-        done = self._call("rm", "--force", "--volumes", self._name)
-        return done.returncode == 0 or "no such container" in done.stderr.lower()
+        if not self._is_gone:
+            done = self._call(*self._removal)
+            self._is_gone = done.returncode == 0 or "no such container" in done.stderr.lower()
+        return self._is_gone
 
     def _inspect(self) -> dict[str, Any]:
         """Return the container's state; with the key `Problem` alone when there is none."""

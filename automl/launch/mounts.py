@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 _LISTS = {".txt", ".csv", ".json", ".jsonl", ".yaml", ".yml", ".lst", ".tsv"}
 _SAMPLED_BYTES = 256 * 1024
 _SAMPLED_PATHS = 500
-_ABSOLUTE = re.compile(r"/[^\s,;\"'\[\]{}|]+")
+# In quotation marks a path may hold anything; elsewhere it ends where a column does.
+_ABSOLUTE = re.compile(r"\"(/[^\"\n]+)\"|(/[^\s,;\"'\[\]{}|]+)")
 _OF_THE_IMAGE = ("/usr", "/etc", "/proc", "/sys", "/dev", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/boot")
 _NEVER_WHOLE = {Path(name) for name in ("/", "/tmp", "/var", "/home", "/root", "/opt", "/run", "/srv", "/workspace")}  # noqa: S108 # never used, only refused
 
@@ -62,7 +63,7 @@ def _folders_listed(file: Path) -> set[Path]:
     for count, match in enumerate(_ABSOLUTE.finditer(text)):
         if count >= _SAMPLED_PATHS:
             break
-        path = Path(match[0])
+        path = Path(match[1] or match[2])
         if path.parent not in found and _is_there(path):
             # A link is followed inside the container too, and must lead somewhere.
             found |= {path.parent, path.resolve().parent}

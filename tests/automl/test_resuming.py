@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import TYPE_CHECKING
 
@@ -11,10 +12,12 @@ from automl.errors import ConfigurationError, NothingToRunError, ResumeMismatchE
 from automl.resuming import resume_study
 from automl.run import make_plan
 from automl.study.directory import StudyDirectory, write_json
+from automl.study.launching import LauncherKind
 from automl.study.place import RunPlace
 from automl.study.plan import plan_document
 from automl.study.request import StudyRequest
 from automl.study.trial import TrialResult, TrialState
+from tests.automl.launch.fake_engine import install_engine, install_silent_engine
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,3 +75,26 @@ def test_a_resumed_study_goes_on_with_the_points_it_began_with(study: Path, monk
 
     assert [list(plan.first_trials) for plan in plans] == [document["first_trials"]]
     assert plans[0].first_origins == tuple(document["first_origins"])
+
+
+def test_a_resumed_study_keeps_its_launcher_and_refuses_another_image(
+    study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install_engine(tmp_path / "bin", monkeypatch)
+    request = dataclasses.replace(REQUEST, image="mine:1")
+    plan = make_plan(request, RunPlace(results=tmp_path))
+    document = json.loads((study / "plan.json").read_text(encoding="utf-8"))
+    document |= {**plan_document(plan), "request": request.document()}
+    write_json(study / "plan.json", document)
+    seen: list[StudyPlan] = []
+    monkeypatch.setattr("automl.resuming.run_in", lambda *words, **_: seen.append(words[2]))
+
+    install_silent_engine(tmp_path / "bin", monkeypatch)
+    resume_study(study)
+
+    assert (seen[0].launch.kind, seen[0].launch.image) == (LauncherKind.DOCKER, "mine:1")
+    other = dataclasses.replace(request, image="mine:2")
+    write_json(study / "plan.json", {**document, "request": other.document()})
+    with pytest.raises(ResumeMismatchError) as caught:
+        resume_study(study)
+    assert [problem.where.rpartition(" ")[2] for problem in caught.value.problems] == ["image"]

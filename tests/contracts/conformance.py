@@ -1,6 +1,6 @@
 """Which launcher passes which test of the suites in `tests.contracts`, as a table in docs/launchers.md.
 
-``python -m tests.contracts.conformance`` runs the suites (without the longest test, of hundreds of kills) and rewrites the table.
+``python -m tests.contracts.conformance`` runs the suites, less the longest test (hundreds of kills), and rewrites it.
 """
 
 from __future__ import annotations
@@ -40,9 +40,10 @@ _OUTCOMES = {"failure": "failed", "error": "failed", "skipped": "skipped"}
 
 
 def table(found: dict[str, dict[str, str]]) -> str:
-    """Return the table: what most launchers have in common first."""
+    """Return the table of the tests that launchers share: what most of them have in common first."""
     lines = [f"| | {' | '.join(_COLUMNS)} |", f"|---|{'---|' * len(_COLUMNS)}"]
-    for sentence, row in sorted(found.items(), key=lambda item: -len(item[1])):
+    shared = {sentence: row for sentence, row in found.items() if len(row) > 1}
+    for sentence, row in sorted(shared.items(), key=lambda item: -len(item[1])):
         cells = (_MARKS[row[name]] if name in row else "" for name in _COLUMNS)
         lines.append(f"| {sentence} | {' | '.join(cells)} |")
     return "\n".join(lines)
@@ -59,7 +60,16 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         files = [f"tests/automl/launch/{name}.py" for name in FILES]
-        command = [sys.executable, "-m", "pytest", "-q", "-k", "Launcher and not hundreds", f"--junitxml={report}", *files]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-k",
+            "Launcher and not hundreds",
+            f"--junitxml={report}",
+            *files,
+        ]
         status = subprocess.run(command, cwd=ROOT, check=False).returncode
         DOCUMENT.write_text(with_table(DOCUMENT.read_text(encoding="utf-8"), table(outcomes(report))), encoding="utf-8")
     return status

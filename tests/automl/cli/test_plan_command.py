@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from automl.cli.app import run_command_line
+from tests.automl.launch.fake_engine import install_engine
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,3 +30,40 @@ def test_json_is_one_document_and_nothing_else(tmp_path: Path, capsys: pytest.Ca
     document = json.loads(capsys.readouterr().out)
     assert document["route"] == "train_once"
     assert document["first_trials"] == [{}]
+
+
+def test_show_commands_prints_a_script_and_nothing_else(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run_command_line(["plan", "toy/quick", "--results", str(tmp_path), "--show-commands"])
+    script = capsys.readouterr().out
+    run_command_line(["plan", "toy/quick", "--results", str(tmp_path), "--show-commands", "--json"])
+    commands = json.loads(capsys.readouterr().out)["commands"]
+
+    assert script == commands["script"]
+    assert script.splitlines()[-1] == commands["shell"]
+    assert commands["command"][0] == "env"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_launcher_image_and_network_are_options(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install_engine(tmp_path / "bin", monkeypatch, rest='echo \'{"Id": "sha256:1", "Size": 1}\'')
+    words = ["--launcher", "docker", "--image", "mine:1", "--network", "none"]
+
+    status = run_command_line(["plan", "toy/quick", "--results", str(tmp_path), "--json", "--show-commands", *words])
+
+    document = json.loads(capsys.readouterr().out)
+    assert status == 0
+    assert (document["launch"]["launcher"], document["launch"]["image"]) == ("docker", "mine:1")
+    assert document["launch"]["reason"] == "asked for: docker"
+    command = document["commands"]["command"]
+    assert command[:2] == ["docker", "run"]
+    assert command[command.index("--network") + 1] == "none"
+    assert "mine:1" in command
+
+
+def test_a_container_without_an_image_is_bad_input(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status = run_command_line(["plan", "toy/quick", "--results", str(tmp_path), "--launcher", "docker"])
+
+    assert status == 2
+    assert "--image" in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import TYPE_CHECKING
 
@@ -10,9 +11,14 @@ import yaml
 
 from automl.errors import ConfigurationError
 from automl.handoff.action_spec import ActionOptions
-from automl.handoff.actions import ActionStatus, result_document, run_action
+from automl.handoff.actions import ActionStatus, action_launch, action_launcher, result_document, run_action
+from automl.launch.container import ContainerLauncher
 from automl.launch.scripted import Script, ScriptedLauncher, ScriptedWrite
+from automl.resources import builtin_skill
+from automl.skill.load import load_skill
+from automl.study.launching import LauncherKind, LaunchPlan
 from tests.automl.handoff.depth_study import CHECKPOINTS, write_depth_study
+from tests.automl.launch.fake_engine import install_engine
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -115,3 +121,55 @@ def test_options_that_do_not_fit_are_an_error_of_the_user(tmp_path: Path) -> Non
         run_action(
             root, "evaluate", ScriptedLauncher(lambda _: MEASURES), ActionOptions(overrides={"model.encoder": "vitl"})
         )
+
+
+DOCKER = LaunchPlan(
+    kind=LauncherKind.DOCKER,
+    reason="asked for",
+    image="tao:6",
+    image_source="--image",
+    options={"network": "none"},
+    credentials=("HF_TOKEN",),
+)
+
+
+def test_an_action_runs_in_the_image_and_by_the_launcher_of_the_trials(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install_engine(tmp_path / "bin", monkeypatch, rest='echo \'{"Id": "sha256:1", "Size": 1}\'')
+    root = write_depth_study(tmp_path / "demo", launch=DOCKER.document()).root
+    launcher = ScriptedLauncher(lambda _: MEASURES)
+
+    run_action(root, "evaluate", launcher)
+
+    assert isinstance(action_launcher(root), ContainerLauncher)
+    (request,) = launcher.requests
+    assert (request.image, dict(request.options), request.credentials) == ("tao:6", {"network": "none"}, ("HF_TOKEN",))
+    assert request.writable == (root / "actions/evaluate-1",)
+    assert any((root / "best" / CHECKPOINTS[1]).is_relative_to(path) for path in request.read_only)
+
+
+def test_an_action_whose_image_cannot_be_had_has_failed_and_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install_engine(tmp_path / "bin", monkeypatch, rest="echo 'unauthorized: authentication required' >&2; exit 1")
+    root = write_depth_study(tmp_path / "demo", launch=DOCKER.document()).root
+
+    result = run_action(root, "evaluate", ScriptedLauncher(lambda _: MEASURES))
+
+    assert result.status is ActionStatus.FAILED
+    assert "authentication required" in result.reason
+
+
+def test_the_image_of_an_action_of_its_own_wins_over_the_one_the_training_was_given() -> None:
+    skill = load_skill(str(builtin_skill("depth_net_mono")))
+    own = dataclasses.replace(skill.actions["export"], image="deploy:6")
+    plan = {"launch": DOCKER.document()}
+
+    assert action_launch(plan, own, skill).image == "deploy:6"
+    assert action_launch(plan, skill.actions["export"], skill).image == "tao:6"
+    in_skill = {"launch": {**DOCKER.document(), "image_source": "the skill"}}
+    assert (
+        action_launch(in_skill, skill.actions["export"], dataclasses.replace(skill, image="skill:6")).image == "skill:6"
+    )
+    assert action_launch({}, own, skill).image is None

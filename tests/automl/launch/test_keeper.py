@@ -59,6 +59,20 @@ def test_an_engine_that_is_gone_is_a_loss(tmp_path: Path, monkeypatch: pytest.Mo
     assert "the engine is gone: Cannot connect" in classify(-9, read_tail(tmp_path / "log"), was_lost=True).cause
 
 
+def test_a_container_that_never_starts_goes_with_its_owner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    waiting = NEVER.replace("no such device: GPU-1", "")
+    rest = f"start) sleep 60;; inspect) echo '{waiting}'; touch {tmp_path}/asked;;"
+    monkeypatch.setattr("automl.launch.job.START_LIMIT_S", 0.5)
+
+    with pytest.raises(LaunchError, match="did not answer"):
+        launch(tmp_path, monkeypatch, rest)
+
+    deadline_s = time.monotonic() + 20.0
+    while "rm" not in (tmp_path / "calls").read_text(encoding="utf-8").split() and time.monotonic() < deadline_s:
+        time.sleep(0.05)
+    assert "rm" in (tmp_path / "calls").read_text(encoding="utf-8").split()
+
+
 @pytest.mark.slow
 def test_a_container_that_does_not_die_is_removed_by_force(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rest = f"start) sleep 60;; inspect) echo '{RUNNING}';;"

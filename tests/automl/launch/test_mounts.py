@@ -47,6 +47,13 @@ def test_the_images_that_an_annotation_file_lists_are_found(tmp_path: Path, tria
     assert found == (depth.parent, image.parent, listed.parent)
 
 
+def test_a_quoted_path_may_hold_spaces(tmp_path: Path, trial: Path) -> None:
+    image = make(tmp_path / "my images/0, left.png")
+    listed = make(tmp_path / "lists/train.json", f'[{{"image": "{image}"}}]')
+
+    assert readable_paths({"data_file": str(listed)}, own=trial) == (listed.parent, image.parent)
+
+
 def test_where_a_link_leads_to_is_found_too(tmp_path: Path, trial: Path) -> None:
     real = make(tmp_path / "store/0.png")
     link = tmp_path / "links/0.png"

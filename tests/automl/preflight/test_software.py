@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING
 from automl.preflight.findings import Level
 from automl.preflight.software import (
     credential_findings,
+    launch_findings,
     ray_address_findings,
     tracking_finding,
     unreachable,
     version_finding,
 )
+from automl.study.launching import LauncherKind, LaunchPlan
+from tests.automl.launch.fake_engine import install_engine, install_silent_engine
 from tests.automl.study.examples import SKILL
 
 if TYPE_CHECKING:
@@ -92,3 +95,39 @@ def test_a_port_that_listens_is_reached() -> None:
         server.listen()
 
         assert unreachable("127.0.0.1", server.getsockname()[1]) is None
+
+
+DOCKER = LaunchPlan(kind=LauncherKind.DOCKER, image="tao:6", image_source="the skill")
+
+
+def test_engine_and_image_are_rows_and_a_missing_image_is_no_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look = f'if [ -e {tmp_path}/here ]; then echo \'{{"Id": "sha256:1", "Size": 12000000000}}\'; else exit 1; fi'
+    install_engine(tmp_path / "bin", monkeypatch, rest=look)
+
+    engine, missing = launch_findings(DOCKER)
+    (tmp_path / "here").touch()
+    _, here = launch_findings(DOCKER)
+
+    assert (engine.level, engine.found) == (Level.OK, "docker 27.1")
+    assert (missing.level, missing.found) == (Level.WARN, "tao:6 is not here")
+    assert (here.level, here.found) == (Level.OK, "tao:6, 12.0 GB, sha256:1")
+
+
+def test_an_engine_that_does_not_answer_fails_and_is_not_asked_when_time_is_short(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install_silent_engine(tmp_path / "bin", monkeypatch)
+
+    [finding] = launch_findings(DOCKER)
+
+    assert (finding.level, finding.check) == (Level.FAIL, "engine")
+    assert list(launch_findings(DOCKER, is_quick=True)) == []
+
+
+def test_a_skill_that_nothing_can_run_fails() -> None:
+    [finding] = launch_findings(LaunchPlan(kind=LauncherKind.NONE, reason="no docker engine answers"), is_quick=True)
+
+    assert (finding.level, finding.check) == (Level.FAIL, "launcher")
+    assert "--launcher local" in finding.fix

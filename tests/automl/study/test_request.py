@@ -128,3 +128,25 @@ budget: {gpu_hours: 2.5, target: 0.9, patience_trials: 6, min_improvement: 0.001
     assert (request.replicates, request.gpu_hours, request.target) == (2, 2.5, 0.9)
     assert (request.patience_trials, request.min_improvement) == (6, 0.001)
     assert request_from_document(json.loads(json.dumps(request.document()))) == request
+
+
+def test_launcher_and_image_stand_under_resources_or_options(tmp_path: Path) -> None:
+    settings = "shm_size: 32g, mounts: [/data], environment: [MY_TOKEN]"
+    resources = f"resources: {{launcher: docker, image: 'mine:1', network: none, container: {{{settings}}}}}"
+    options = "options: {launcher: podman, image: 'mine:2', grace_epochs: 2}"
+
+    first = load_study_request(write(tmp_path, f"skill: toy\n{resources}\n"))
+    second = load_study_request(write(tmp_path, f"skill: toy\n{options}\n"))
+
+    assert (first.launcher, first.image, first.network) == ("docker", "mine:1", "none")
+    assert first.container == {"shm_size": "32g", "mounts": ["/data"], "environment": ["MY_TOKEN"]}
+    assert request_from_document(json.loads(json.dumps(first.document()))) == first
+    assert (second.launcher, second.image, second.options) == ("podman", "mine:2", {"grace_epochs": 2})
+
+
+@pytest.mark.parametrize(
+    "text", ["resources: {launcher: rocket}", "options: {launcher: slurm}", "resources: {container: {shm: 1g}}"]
+)
+def test_a_launcher_that_does_not_exist_is_a_problem_of_the_file(text: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError):
+        load_study_request(write(tmp_path, f"skill: toy\n{text}\n"))
