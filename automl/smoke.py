@@ -55,6 +55,7 @@ def smoke_plan(plan: StudyPlan) -> StudyPlan:
         resources=dataclasses.replace(plan.resources, jobs=1),
         sampler="auto",
         scheduler="none",
+        replicates=0,
         max_epochs=1 if key is not None else plan.max_epochs,
         first_trials=(MappingProxyType({}),),
         first_origins=(),

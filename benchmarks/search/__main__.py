@@ -35,11 +35,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=FEW_SEEDS, help="seeds per table of the sequential suite A")
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--slow", action="store_true", help="also the slow peers of suite A, on one seed")
     parser.add_argument("--report", action="store_true", help="only write the README from the results at hand")
     arguments = parser.parse_args()
     RESULTS.mkdir(exist_ok=True)
     if not arguments.report:
         _run(arguments.seeds, arguments.processes)
+    if arguments.slow:
+        slow = suite_a.settings(ALL, [0], workers=1, equal_start=False, methods=suite_a.SLOW)
+        suite_a.run_all(slow, RESULTS / "suite_a.jsonl", arguments.processes)
     (HERE / "README.md").write_text(_readme(), encoding="utf-8")
     print(f"wrote {HERE / 'README.md'}")
 
@@ -103,6 +107,9 @@ def _readme() -> str:
     if len({s.seed for s in more}) > FEW_SEEDS:
         parts += ["## Suite A: every seed, the methods that ran on all of them", suite_a.table_of(more)]
         parts += [suite_a.losses_of(more)]
+    first = suite_a.complete({s: r for s, r in sequential.items() if s.seed == 0}, (*suite_a.METHODS, *suite_a.SLOW))
+    if any(s.method in suite_a.SLOW for s in first):
+        parts += ["## Suite A: one seed, with the slow peers (`--slow`)", suite_a.table_of(first)]
     few = {s: r for s, r in sequential.items() if s.seed < FEW_SEEDS}
     held = suite_a.complete({s: r for s, r in few.items() if s.task in HELD_OUT})
     if held:

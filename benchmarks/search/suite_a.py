@@ -21,6 +21,8 @@ METHODS = (
     *("ours:auto", "ours:tpe", "optuna:gp", "optuna:tpe", "optuna:random"),
     *("ray:optuna", "syne:bore", "syne:kde"),
 )
+SLOW = ("syne:bore",)
+"""Run only when asked for (``--slow``), on one seed: 14 s of processor time a run."""
 OURS = METHODS[0]
 _NOTEWORTHY = 0.01
 
@@ -44,13 +46,15 @@ class Setting:
     equal_start: bool
 
 
-def settings(tasks: Sequence[str], seeds: Iterable[int], *, workers: int, equal_start: bool) -> list[Setting]:
+def settings(
+    tasks: Sequence[str], seeds: Iterable[int], *, workers: int, equal_start: bool, methods: Sequence[str] = METHODS
+) -> list[Setting]:
     """Return every combination of tasks, methods and seeds."""
     return [
         Setting(task=task, method=method, seed=seed, workers=workers, equal_start=equal_start)
         for seed in seeds
         for task in tasks
-        for method in METHODS
+        for method in methods
     ]
 
 
@@ -83,11 +87,11 @@ def read(file: Path) -> dict[Setting, list[float]]:
     return known
 
 
-def complete(results: dict[Setting, list[float]]) -> dict[Setting, list[float]]:
+def complete(results: dict[Setting, list[float]], methods: Sequence[str] = METHODS) -> dict[Setting, list[float]]:
     """Return the results of the methods that were run on every table and seed that ours was run on."""
     ours = {(s.task, s.seed) for s in results if s.method == OURS}
-    runs = {m: {(s.task, s.seed) for s in results if s.method == m} for m in METHODS}
-    whole = [m for m in METHODS if runs[m] >= ours and ours]
+    runs = {m: {(s.task, s.seed) for s in results if s.method == m} for m in methods}
+    whole = [m for m in methods if runs[m] >= ours and ours]
     return {s: results[s] for m in whole for s in results if s.method == m and (s.task, s.seed) in ours}
 
 

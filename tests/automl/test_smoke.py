@@ -28,6 +28,10 @@ def test_the_shortest_training_has_one_epoch_one_trial_and_the_values_of_trial_0
     assert plan.spec.get("train.num_epochs") == 12
 
 
+def test_replicates_are_not_rehearsed() -> None:
+    assert smoke_plan(dataclasses.replace(example_plan(), replicates=2)).replicates == 0
+
+
 def test_a_skill_with_a_dry_run_trains_one_step() -> None:
     spec = Spec(values={"train": {"num_gpus": 1, "num_epochs": 5, "lr": 0.01, "is_dry_run": False}})
     plan = example_plan(spec=spec)
