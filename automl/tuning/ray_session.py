@@ -242,6 +242,9 @@ def _local_settings(folder: Path) -> dict[str, str]:
         # Despite its name this makes Ray listen on 127.0.0.1 only, on Linux too; a node address alone does not.
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
         "RAY_TMPDIR": str(folder),
+        # A machine that is very busy misses heartbeats; after five Ray would give up its only node and all trials on
+        # it. A node process that has really died is seen by `raylet_is_alive`.
+        "RAY_health_check_failure_threshold": "100",
     }
 
 

@@ -126,7 +126,7 @@ def victims_of(kind: str, driver: int, before: set[int]) -> list[int]:
         case "driver":
             return [driver]
         case "worker":
-            return below(driver, "ray::")[:1]
+            return below(driver, "ray::ResourceTrainable")[:1]
         case "raylet":
             return below(driver, "raylet/raylet")[:1]
         case "fork server":

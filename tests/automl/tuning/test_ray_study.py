@@ -3,6 +3,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import stat
 import subprocess
 import sys
 import time
@@ -26,15 +27,17 @@ if TYPE_CHECKING:
 
 MODES = ("good", "nan", "fail", "hang", "deaf", "good")
 RAY_MEMORY_LIMIT = "RAY_memory_usage_threshold"
+SECRET = "nvapi-not-for-anybody"  # noqa: S105 # made up
 DRIVER = Path(__file__).parent / "ray_driver.py"
 
 
 class SocketTracker(ListTracker):
-    """Remembers, too, where the processes of the study listen while it runs."""
+    """Remembers, too, where the processes of the study listen, and what their command lines show."""
 
     def __init__(self) -> None:
         super().__init__()
         self.listening: set[str] = set()
+        self.command_lines: set[str] = set()
 
     def trial_ended(self, result: TrialResult) -> None:
         super().trial_ended(result)
@@ -43,6 +46,7 @@ class SocketTracker(ListTracker):
             with contextlib.suppress(psutil.NoSuchProcess):
                 connections = process.net_connections("tcp")
                 self.listening |= {c.laddr.ip for c in connections if c.status == psutil.CONN_LISTEN}
+                self.command_lines.add(" ".join(process.cmdline()))
 
 
 class Finished(NamedTuple):
@@ -65,6 +69,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     capture = root / "output"
     # A machine that others have filled: Ray's own guard of the memory would end healthy trials there.
     os.environ[RAY_MEMORY_LIMIT] = "0.02"
+    os.environ["NGC_API_KEY"] = SECRET
     with capture.open("w", encoding="utf-8") as stream:
         saved = os.dup(1), os.dup(2)
         os.dup2(stream.fileno(), 1)
@@ -78,7 +83,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
                 trackers=[tracker],
             )
         finally:
-            del os.environ[RAY_MEMORY_LIMIT]
+            del os.environ[RAY_MEMORY_LIMIT], os.environ["NGC_API_KEY"]
             for descriptor, before in enumerate(saved, start=1):
                 os.dup2(before, descriptor)
                 os.close(before)
@@ -139,6 +144,21 @@ def test_no_process_of_a_trial_is_left(finished: Finished) -> None:
 def test_ray_listens_on_loopback_only(finished: Finished) -> None:
     assert finished.tracker.listening
     assert {address.removeprefix("::ffff:") for address in finished.tracker.listening} == {"127.0.0.1"}
+
+
+def test_a_secret_of_the_environment_is_in_no_file_and_no_command_line(finished: Finished) -> None:
+    texts = {file: file.read_bytes() for file in (finished.root / "study").rglob("*") if file.is_file()}
+
+    assert len(texts) > 20
+    assert not [file for file, text in texts.items() if SECRET.encode() in text]
+    assert finished.tracker.command_lines
+    assert not [line for line in finished.tracker.command_lines if SECRET in line]
+
+
+def test_the_directories_of_a_study_are_its_users_alone(finished: Finished) -> None:
+    folders = [finished.root / "study", finished.root / "study/trials", *(finished.root / "study/trials").iterdir()]
+
+    assert {stat.S_IMODE(folder.stat().st_mode) for folder in folders} == {0o700}
 
 
 def test_ray_prints_nothing(finished: Finished) -> None:
