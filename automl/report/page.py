@@ -28,7 +28,7 @@ from automl.report.focus import outside
 from automl.report.importance import MIN_TRIALS, importances
 from automl.report.pareto_figure import pareto_figure, pareto_table
 from automl.report.study_facts import StudyFacts, read_facts
-from automl.report.tables import escape, failures, leaderboard, summary
+from automl.report.tables import escape, failures, leaderboard, replicates, summary
 from automl.report.timeline import lay_out, timeline_figure
 from automl.study.directory import write_text
 from automl.study.duration import format_duration
@@ -121,6 +121,11 @@ def render(facts: StudyFacts) -> str:
         page.add("Objective history", _what_is_cut_off(facts), objective_history(facts))
     if facts.result.further:
         _add_front(page, facts)
+    if facts.result.replicated:
+        note = (
+            "The value that won the search is the best of many noisy ones; the mean of its replicates was not selected."
+        )
+        page.add("With other seeds", f"<p class='note'>{note}</p>" + replicates(facts))
     page.add("What to try next", "<ul>" + "".join(f"<li>{escape(text)}</li>" for text in advise(facts)) + "</ul>")
     page.add("Leaderboard", leaderboard(facts))
     if any(trial.curve for trial in facts.result.trials):

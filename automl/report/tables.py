@@ -92,7 +92,7 @@ def leaderboard(facts: StudyFacts) -> str:
     rows = [
         [
             t.number,
-            t.state.lower(),
+            _state(facts, t),
             *(t.values.get(metric) if t.state.has_value else None for metric in (facts.metric, *others)),
             t.best_epoch,
             t.epochs,
@@ -103,7 +103,26 @@ def leaderboard(facts: StudyFacts) -> str:
     ]
     more = len(facts.result.trials) - len(shown)
     note = f"<p class='note'>{more} more trials are not shown.</p>" if more else ""
-    return f"<div class='wide'>{table(head, rows, best_row=0 if ranked else None)}</div>{note}"
+    # With replicates the best trial is not always the one with the best value.
+    best = shown.index(facts.result.best) if facts.result.best in shown else None
+    return f"<div class='wide'>{table(head, rows, best_row=best)}</div>{note}"
+
+
+def _state(facts: StudyFacts, trial: TrialResult) -> str:
+    if trial.state.has_value and (missed := facts.result.unmet(trial)):
+        return "infeasible: " + "; ".join(missed)
+    again = "" if trial.replicate_of is None else f", as {trial.replicate_of} with seed {trial.seed}"
+    return trial.state.lower() + again
+
+
+def replicates(facts: StudyFacts) -> str:
+    """Return the trials that were trained again with other seeds, the best mean first."""
+    head = ["trial", "selected at", "mean of its replicates", "flattered by", "replicates"]
+    rows = [
+        [r.trial.number, r.trial.values[facts.metric], r.mean, r.gap, ", ".join(f"{v:.4g}" for v in r.values)]
+        for r in facts.result.replicated
+    ]
+    return table(head, rows, best_row=0)
 
 
 def failures(facts: StudyFacts) -> str:

@@ -6,8 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from automl.report.study_facts import read_facts
-from automl.report.tables import escape, failures, leaderboard, summary, table
+from automl.report.tables import escape, failures, leaderboard, replicates, summary, table
 from automl.study.directory import write_json
+from automl.study.trial import TrialState
 from tests.automl.track.synthetic import RESULTS
 from tests.automl.track.written_study import write_study
 
@@ -84,3 +85,21 @@ def test_no_failure_is_said(tmp_path: Path) -> None:
 def test_cells_are_escaped() -> None:
     assert table(["a"], [["<b>"]]).count("&lt;b&gt;") == 1
     assert [escape(value) for value in (None, 0.123456, 7, True)] == ["-", "0.1235", "7", "True"]
+
+
+def test_replicates_are_listed_best_mean_first_and_the_winner_is_marked_in_the_leaderboard(tmp_path: Path) -> None:
+    lucky = replace(RESULTS[0], number=0, state=TrialState.COMPLETED, values={"val/d1": 0.9})
+    steady = replace(lucky, number=1, values={"val/d1": 0.8})
+    again = [
+        replace(lucky, number=2, values={"val/d1": 0.5}, replicate_of=0, seed=8),
+        replace(lucky, number=3, values={"val/d1": 0.7}, replicate_of=1, seed=8),
+    ]
+    facts = read_facts(write_study(tmp_path / "demo", (lucky, steady, *again)).root)
+
+    rows = replicates(facts).split("<tr")[2:]
+    board = leaderboard(facts).split("<tr")[2:]
+
+    assert ["0.8" in rows[0], "0.7" in rows[0], "0.1" in rows[0]] == [True] * 3
+    assert "0.4" in rows[1]
+    assert ["best" in row for row in board] == [False, True, False, False]
+    assert "completed, as 0 with seed 8" in board[2]
