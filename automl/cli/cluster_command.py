@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import importlib.metadata
 import json
 import shutil
 import subprocess
@@ -68,7 +70,13 @@ def slurm(context: click.Context, /, *, submit: bool, output: Path | None, as_js
         **{name: options[name] for name in ("nodes", "gpus_per_node", "cpus_per_node", "walltime", "partition")},
         **{name: options[name] for name in ("account", "qos", "extra")},
     )
-    job = _study_job(context, nodes=asked.nodes, gpus_per_node=asked.gpus_per_node, cpus_per_node=asked.cpus_per_node)
+    job = _study_job(
+        context,
+        results=results_root(options["results"]),
+        nodes=asked.nodes,
+        gpus_per_node=asked.gpus_per_node,
+        cpus_per_node=asked.cpus_per_node,
+    )
     script = slurm_script(job, asked)
     if str(output) == "-" and not submit:
         click.echo(script, nl=False)
@@ -90,6 +98,80 @@ def slurm(context: click.Context, /, *, submit: bool, output: Path | None, as_js
     click.echo(f"job {number}, log {log}" if number else f"submit it with: sbatch {file}")
 
 
+@command.command("kubernetes", help="KubeRay manifests: a RayJob for the study, or a standing RayCluster.")
+@job_options
+@click.option("--name", metavar="NAME", help="Of the job and of the study's folder [the study's name].")
+@click.option("--container", "pod_image", required=True, metavar="IMAGE", help="Of every pod, with automl in it.")
+@click.option("--nodes", type=click.IntRange(min=1), default=1, show_default=True, metavar="N", help="Worker pods.")
+@click.option("--gpus-per-node", type=click.IntRange(min=0), default=0, show_default=True, metavar="G", help="GPUs.")
+@click.option("--cpus-per-node", type=click.IntRange(min=1), default=8, show_default=True, metavar="C", help="CPUs.")
+@click.option("--memory-per-node", default="32Gi", show_default=True, metavar="SIZE", help="Memory.")
+@click.option("--shm", default="16Gi", show_default=True, metavar="SIZE", help="Shared memory, part of the memory.")
+@click.option("--volume-claim", "claim", default="automl", show_default=True, metavar="NAME", help="Shared volume.")
+@click.option("--volume-size", "claim_size", metavar="SIZE", help="Make the claim, with this size.")
+@click.option("--storage-class", metavar="NAME", help="Of the claim that is made; it must allow ReadWriteMany.")
+@click.option(
+    "--mount-path", "mount", default="/shared", show_default=True, metavar="PATH", help="Where it is mounted."
+)
+@click.option("--secret", "secrets", multiple=True, metavar="NAME", help="A Secret for the environment. Repeatable.")
+@click.option("--namespace", metavar="NAME", help="Namespace [that of kubectl].")
+@click.option("--cluster-only", "is_cluster_only", is_flag=True, help="A standing RayCluster, no job.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Manifests; - for stdout.")
+@click.pass_context
+def kubernetes(context: click.Context, /, *, output: Path | None, as_json: bool, **options: Any) -> None:  # noqa: ANN401 - click hands over what was declared
+    """Write the manifests."""
+    from automl.cluster import kubernetes as kube  # noqa: PLC0415 - opened when the command is called
+    from automl.study.directory import write_text  # noqa: PLC0415 - opened when the command is called
+
+    results = Path(options["results"] or f"{options['mount']}/results")
+    study = None if options["is_cluster_only"] else _study_text(options)
+    job = _study_job(
+        context,
+        results=results,
+        nodes=options["nodes"],
+        gpus_per_node=options["gpus_per_node"],
+        cpus_per_node=options["cpus_per_node"],
+        study=f"{kube.MOUNTED_JOB}/{kube.STUDY_FILE}" if study is not None else None,
+    )
+    here = {"name", "image", "ray_version", "restarts"}
+    names = {field.name for field in dataclasses.fields(kube.KubernetesOptions)} - here
+    asked = kube.KubernetesOptions(
+        name=options["name"] or kube.kubernetes_name(job.name),
+        image=options["pod_image"],
+        ray_version=importlib.metadata.version("ray"),
+        **{name: options[name] for name in names},
+    )
+    documents = kube.manifests(job, asked, study=study)
+    text = kube.as_yaml(documents)
+    if str(output) == "-":
+        click.echo(text, nl=False)
+        return
+    file = output or Path(f"{asked.name}.yaml")
+    write_text(file, text)
+    if as_json:
+        kinds = [f"{document['kind']}/{document['metadata']['name']}" for document in documents]
+        click.echo(json.dumps({"file": str(file.absolute()), "objects": kinds, "run": list(job.run_words)}, indent=2))
+        return
+    click.echo(f"{file}  {asked.nodes} x {asked.gpus_per_node} GPUs, up to {job.jobs} trials at once")
+    click.echo(f"apply it with: kubectl apply -f {file}")
+
+
+def _study_text(options: dict[str, Any]) -> str | None:
+    """Return the study file for the ConfigMap, with its name in it; None where pods know the study without it."""
+    import yaml  # noqa: PLC0415 - opened when the command is called
+
+    request = build_request(options)
+    file = request.source
+    if options["study"] is None or file is None or not Path(options["study"]).is_file():
+        return None
+    if file.is_relative_to(options["mount"]):
+        return None
+    document = {**yaml.safe_load(file.read_text(encoding="utf-8")), "name": request.name, "data": dict(request.data)}
+    # Paths were relative to the file; they are absolute now, and the manifests refuse what is not on the volume.
+    document |= {"skill": request.skill} | ({"spec": request.spec} if request.spec else {})
+    return yaml.safe_dump({key: value for key, value in document.items() if value != {}}, sort_keys=False)
+
+
 @command.command("wait", help="Return once a Ray cluster has so many nodes; the jobs of `automl cluster` call it.")
 @click.option("--ray-address", required=True, metavar="ADDRESS", help="The cluster.")
 @click.option("--nodes", type=click.IntRange(min=1), required=True, metavar="N", help="How many.")
@@ -100,8 +182,24 @@ def wait(ray_address: str, nodes: int) -> None:
     wait_for_nodes(ray_address, nodes)
 
 
-def _study_job(context: click.Context, *, nodes: int, gpus_per_node: int, cpus_per_node: int | None) -> StudyJob:
+def _study_job(
+    context: click.Context,
+    *,
+    results: Path,
+    nodes: int,
+    gpus_per_node: int,
+    cpus_per_node: int | None,
+    study: str | None = None,
+) -> StudyJob:
     """Plan the study for the cluster and return it as a job; what cannot be planned is no job.
+
+    Args:
+        context: Of the command, with the options of a run.
+        results: The results folder, as the nodes see it.
+        nodes: Nodes that run trials.
+        gpus_per_node: GPUs of each.
+        cpus_per_node: CPUs of each, where known.
+        study: What the job calls the study file; None for the name that was given.
 
     Raises:
         ConfigurationError: the study cannot be run there.
@@ -116,7 +214,6 @@ def _study_job(context: click.Context, *, nodes: int, gpus_per_node: int, cpus_p
 
     options = context.params
     request = build_request(options)
-    results = results_root(options["results"])
     plan = make_plan(request, RunPlace(results=results, ray_address="of the job"))
     heard, _ = heed_words(request)
     each = heard.gpus_per_trial
@@ -130,13 +227,16 @@ def _study_job(context: click.Context, *, nodes: int, gpus_per_node: int, cpus_p
         "--json": None,
     }
     read = [Path(path) for path in data_files(request, plan).values() if not path.startswith("{")]
+    read = [path if path.is_dir() else path.parent for path in read]
+    # The package's own skills are wherever automl is.
+    read += [plan.skill.root] if Path(request.skill).exists() else []
     return StudyJob(
         name=plan.name,
         results=results,
-        run_words=run_words(options["study"], given, replaced=replaced),
+        run_words=run_words(study or options["study"], given, replaced=replaced),
         gpus_per_trial=each,
         jobs=heard.jobs or fitting,
-        read_only=tuple(dict.fromkeys([*(path if path.is_dir() else path.parent for path in read), plan.skill.root])),
+        read_only=tuple(dict.fromkeys(path for path in read if not path.is_relative_to(results))),
         credentials=plan.skill.required_credentials,
     )
 

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
 from automl.cli.app import run_command_line
 
@@ -100,3 +101,33 @@ def test_an_sbatch_that_refuses_or_says_nothing_is_no_success(
 
     assert status == 4
     assert said in capsys.readouterr().err
+
+
+def test_manifests_carry_the_study_file_and_the_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    study = tmp_path / "mine.yaml"
+    study.write_text("skill: toy\nname: mine\nbudget: {trials: 3}\n", encoding="utf-8")
+
+    status = run_command_line(
+        ["cluster", "kubernetes", str(study), "--container", "x/automl:1", "--policy", "on", "-o", "-"]
+    )
+
+    documents = {document["kind"]: document for document in yaml.safe_load_all(capsys.readouterr().out)}
+    assert status == 0
+    assert yaml.safe_load(documents["ConfigMap"]["data"]["study.yaml"])["budget"] == {"trials": 3}
+    assert (
+        "run=(/etc/automl/study.yaml --policy on --results /shared/results)"
+        in (documents["ConfigMap"]["data"]["start.sh"])
+    )
+
+
+def test_data_of_this_machine_make_no_manifest(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "job.yaml"
+    data = ("--data", f"train={tmp_path}/t.txt", "--data", f"val={tmp_path}/v.txt")
+
+    status = run_command_line(
+        ["cluster", "kubernetes", "--skill", "depth_net_mono", *data, "--container", "x/automl:1", "-o", str(file)]
+    )
+
+    assert status == 2
+    assert "which no pod sees" in capsys.readouterr().err
+    assert not file.exists()
