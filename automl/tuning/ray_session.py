@@ -8,6 +8,7 @@ driver's process id: what a killed driver has left is found by it and removed at
 from __future__ import annotations
 
 import contextlib
+import importlib
 import logging
 import math
 import os
@@ -15,6 +16,7 @@ import secrets
 import shutil
 import signal
 import tempfile
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -156,6 +158,9 @@ def raylet_is_alive() -> bool:
 def _start(resources: Resources, address: str | None, folder: Path) -> None:
     import ray  # noqa: PLC0415
 
+    # Tune takes as long to import as Ray to start, and Ray mostly waits for other processes. A failed import is no loss
+    # here: it fails once more, loudly, where it is needed.
+    threading.Thread(target=importlib.import_module, args=("ray.tune",), name="import tune", daemon=True).start()
     for name in _LOGGERS:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     options: dict[str, Any] = {"address": address}
