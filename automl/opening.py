@@ -23,7 +23,7 @@ from automl.spec.special import takes_checkpoint
 from automl.spec.train_schema import SchemaStatus, read_train_schema
 from automl.spec.validate import check_skill, check_spec
 from automl.stopping.factory import make_rule
-from automl.study.goals import split_objective
+from automl.study.goals import parse_constraints, split_objective
 from automl.study.model import Direction, Objective
 from automl.study.wording import fits_gpus, read_request
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from automl.spec.model import Spec
     from automl.spec.train_schema import TrainSchema
     from automl.stopping.base import StoppingRule
+    from automl.study.goals import Constraint
     from automl.study.model import StudyPlan
     from automl.study.request import StudyRequest
 
@@ -177,6 +178,28 @@ def skill_facts(opened: Opened) -> SkillFacts:
     )
 
 
+def choose_goals(request: StudyRequest, skill: Skill) -> tuple[tuple[Objective, ...], tuple[Constraint, ...]]:
+    """Return the objectives, the leading one first, and the constraints.
+
+    Raises:
+        ConfigurationError: some cannot be used; with every problem.
+    """
+    problems: list[Problem] = []
+    objectives: tuple[Objective, ...] = ()
+    constraints: tuple[Constraint, ...] = ()
+    try:
+        objectives = choose_objectives(request, skill)
+    except ConfigurationError as error:
+        problems += error.problems
+    try:
+        constraints = parse_constraints(request.constraints)
+    except ConfigurationError as error:
+        problems += error.problems
+    if problems:
+        raise ConfigurationError.from_problems(problems, subject="the objectives and constraints")
+    return objectives, constraints
+
+
 def choose_objectives(request: StudyRequest, skill: Skill) -> tuple[Objective, ...]:
     """Return metrics and directions, the leading objective first.
 
@@ -194,11 +217,12 @@ def choose_objectives(request: StudyRequest, skill: Skill) -> tuple[Objective, .
         try:
             choice = objective_for(skill, metric=metric, direction=direction)
         except ConfigurationError as error:
-            problems += [dataclasses.replace(p, where=f"--objective {text}") for p in error.problems]
+            wanted = f"{metric}:maximize or {metric}:minimize"
+            problems += [dataclasses.replace(p, where=f"--objective {text}", expected=wanted) for p in error.problems]
             continue
         source = choice.source.replace("--metric", "--objective").replace(", --direction", "")
         found.append(Objective(metric=metric, direction=Direction(choice.direction), source=source))
-    if request.metric is not None and request.source is None:
+    if "metric" in request.explicit:
         problems.append(_objective_problem(request.objectives[0], "--metric beside it", "name each with --objective"))
     if problems:
         raise ConfigurationError.from_problems(problems, subject="the objectives")

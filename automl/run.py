@@ -17,7 +17,7 @@ from automl.opening import (
     TEST,
     TRAIN,
     check_names,
-    choose_objectives,
+    choose_goals,
     heed_words,
     open_skill,
     skill_facts,
@@ -38,7 +38,6 @@ from automl.study.earlier import (
     takes_earlier_points,
 )
 from automl.study.failure_summary import summarize_failure
-from automl.study.goals import parse_constraints
 from automl.study.machine import detect_machine
 from automl.study.model import StudyLocation
 from automl.study.place import RunPlace, chosen_study_directory, new_study_directory
@@ -72,7 +71,7 @@ def make_plan(request: StudyRequest, place: RunPlace) -> StudyPlan:
         facts=skill_facts(opened),
         allow_fallback=request.fallback,
     )
-    leading, *further = choose_objectives(request, opened.skill)
+    (leading, *further), constraints = choose_goals(request, opened.skill)
     parts = StudyParts(
         skill=opened.skill,
         decision=decision,
@@ -80,7 +79,7 @@ def make_plan(request: StudyRequest, place: RunPlace) -> StudyPlan:
         space=opened.space,
         objective=leading,
         further=tuple(further),
-        constraints=parse_constraints(request.constraints),
+        constraints=constraints,
         launch=choose_launch(wish_of(request), opened.skill, TRAIN),
     )
     plan = plan_study(request, parts, None if place.ray_address else detect_machine())

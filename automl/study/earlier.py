@@ -59,8 +59,11 @@ def named_points(plan: StudyPlan, names: Sequence[str], results: Path) -> tuple[
         root = Path(name) if Path(name).is_dir() else results / name
         try:
             _, result = read_study(root)
-        except (ConfigurationError, ValueError, KeyError, TypeError) as error:
-            problems.append(_problem(name, f"no study that can be read ({error})".splitlines()[0]))
+        except ConfigurationError:
+            problems.append(_problem(name, f"no study with a readable plan.json in {root}"))
+            continue
+        except (ValueError, KeyError, TypeError) as error:
+            problems.append(_problem(name, f"a study that cannot be read: {error!r}"))
             continue
         trials = [t for t in result.ranked() if set(t.assignment) & set(plan.space.paths)]
         if not trials:

@@ -8,7 +8,15 @@ from pathlib import Path
 import pytest
 
 from automl.errors import ConfigurationError
-from automl.opening import check_names, choose_objective, choose_objectives, heed_words, open_skill, skill_facts
+from automl.opening import (
+    check_names,
+    choose_goals,
+    choose_objective,
+    choose_objectives,
+    heed_words,
+    open_skill,
+    skill_facts,
+)
 from automl.study.request import StudyRequest, load_study_request
 from tests.automl.study.examples import SKILL, make_plan
 
@@ -156,3 +164,21 @@ def test_every_objective_that_cannot_be_used_is_told_at_once() -> None:
         choose_objectives(request, SKILL)
 
     assert [p.where for p in caught.value.problems] == ["--objective unheard_of", "--objective val/d1:min"]
+
+
+def test_problems_of_objectives_and_constraints_are_told_together() -> None:
+    request = dataclasses.replace(REQUEST, objectives=("unheard_of",), constraints=("memory_gib",))
+
+    with pytest.raises(ConfigurationError) as caught:
+        choose_goals(request, SKILL)
+
+    assert [p.where for p in caught.value.problems] == ["--objective unheard_of", "--constraint"]
+    assert caught.value.problems[0].expected == "unheard_of:maximize or unheard_of:minimize"
+
+
+def test_a_metric_of_a_study_file_gives_way_to_objectives_and_one_of_the_command_line_does_not() -> None:
+    request = dataclasses.replace(REQUEST, objectives=("val/d1:max",), metric="val/r2")
+
+    assert [objective.metric for objective in choose_objectives(request, SKILL)] == ["val/d1"]
+    with pytest.raises(ConfigurationError, match="--metric beside it"):
+        choose_objectives(dataclasses.replace(request, explicit=("metric",)), SKILL)
