@@ -181,7 +181,6 @@ def run_in(
     """
     from automl.handoff.evaluation import local_evaluator  # noqa: PLC0415 - opened when a study starts
     from automl.search.factory import make_searcher  # noqa: PLC0415 - optuna
-    from automl.track.file_tracker import FileTracker  # noqa: PLC0415 - opened when a study starts
     from automl.track.mlflow_tracker import MlflowTracker  # noqa: PLC0415 - opened when a study starts
     from automl.track.uri import default_tracking_uri, without_password  # noqa: PLC0415 - opened when a study starts
     from automl.tuning.ray_study import execute_study  # noqa: PLC0415 - ray
@@ -193,7 +192,8 @@ def run_in(
         write_json(directory.plan_file, {**plan_document(plan), "request": request.document(), "mlflow": record})
         searcher = make_searcher(plan, directory.journal_file)
     mlflow = MlflowTracker(uri, plan.name, directory.root / "spool")
-    trackers = (FileTracker(directory), mlflow, *extra_trackers)
+    recorders = (*_file_trackers(directory), mlflow)
+    trackers = (*recorders, *extra_trackers)
     location = StudyLocation(
         directory=directory.root,
         tracking_uri=uri,
@@ -209,7 +209,7 @@ def run_in(
     finally:
         evaluator.launcher.close()
         searcher.close()
-        for tracker in trackers[:2]:
+        for tracker in recorders:
             tracker.close()
         with recorded(directory.root):
             write_json(directory.root / "record.json", mlflow.describe())
@@ -217,6 +217,13 @@ def run_in(
         for tracker in extra_trackers:
             tracker.close()
     return directory.root
+
+
+def _file_trackers(directory: StudyDirectory) -> tuple[Tracker, ...]:
+    from automl.track.file_tracker import FileTracker  # noqa: PLC0415 - opened when a study starts
+    from automl.track.tensorboard import TensorboardTracker  # noqa: PLC0415 - opened when a study starts
+
+    return FileTracker(directory), TensorboardTracker()
 
 
 def _conclude(result: StudyResult, plan: StudyPlan, evaluator: Evaluator, tracker: MlflowTracker) -> None:

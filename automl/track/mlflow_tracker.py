@@ -68,6 +68,7 @@ class MlflowTracker(Tracker):
         self._writer: subprocess.Popen[bytes] | None = None
         self._seen: set[tuple[str, str, int, float]] = set()
         self._epochs: dict[int, int] = {}
+        self._held: dict[int, list[Entry]] = {}
         self._objective: Objective | None = None
         self._constraints: tuple[Constraint, ...] = ()
         self._incumbent: float | None = None
@@ -90,13 +91,18 @@ class MlflowTracker(Tracker):
             self._epochs[number] = measurement.epoch
         step = self._epochs.get(number, 0)
         time_ms = int(measurement.unix_time_s * 1000) or _now_ms()
-        entries = measurement_entries(number, measurement, step, time_ms)
-        self._append([entry for entry in entries if self._is_new(entry)])
+        entries = [entry for entry in measurement_entries(number, measurement, step, time_ms) if self._is_new(entry)]
+        if number not in self._epochs and all(entry.kind is EntryKind.METRICS for entry in entries):
+            # MLflow's comparison opens on the metric that a run got first: that shall not be its memory.
+            self._held.setdefault(number, []).extend(entries)
+            return
+        self._append([*entries, *self._held.pop(number, [])])
 
     def trial_ended(self, result: TrialResult) -> None:
         """Record how the trial ended, its files, and the study's new best value if it is one."""
         metric = self._objective.metric if self._objective else ""
         time_ms = _now_ms()
+        self._append(self._held.pop(result.number, []))
         entries = trial_end_entries(result, metric, self._kept_files(result), time_ms)
         self._append([*entries, *self._new_incumbent(result, metric, time_ms)], is_durable=True)
 

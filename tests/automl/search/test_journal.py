@@ -6,9 +6,12 @@ import signal
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from wsgiref.util import setup_testing_defaults
 
 import pytest
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
 
 from automl.errors import ConfigurationError
 from automl.search.factory import make_searcher
@@ -137,3 +140,28 @@ def test_the_reason_of_an_end_is_kept(tmp_path: Path) -> None:
     end = journal.trials()[0].end
     assert end is not None
     assert (end.state, end.reason, end.values) == (TrialState.DIVERGED, "said so", ())
+
+
+@pytest.mark.filterwarnings("default")  # its own imports warn
+def test_optuna_dashboard_reads_the_journal_while_the_study_owns_it(tmp_path: Path) -> None:
+    dashboard = pytest.importorskip("optuna_dashboard", reason="optuna-dashboard is not installed")
+    searcher = make_searcher(plan_of("random"), tmp_path / "journal.log")
+    play(searcher, 3)
+    application = dashboard.wsgi(JournalStorage(JournalFileBackend(str(tmp_path / "journal.log"))))
+
+    (study,) = answer(application, "/api/studies")["study_summaries"]
+    trials = answer(application, f"/api/studies/{study['study_id']}", "after=0")["trials"]
+    searcher.close()
+
+    assert (study["study_name"], study["directions"]) == (plan_of("random").name, ["maximize"])
+    assert [trial["number"] for trial in trials] == [0, 1, 2]
+    assert [trial["state"] for trial in trials] == ["Complete", "Fail", "Pruned"]
+    assert all({param["name"] for param in trial["params"]} <= set(plan_of("random").space.paths) for trial in trials)
+    assert all(trial["params"] for trial in trials)
+
+
+def answer(application: Any, path: str, query: str = "") -> dict[str, Any]:  # noqa: ANN401 # a WSGI application
+    environ: dict[str, Any] = {"PATH_INFO": path, "QUERY_STRING": query}
+    setup_testing_defaults(environ)
+    document: dict[str, Any] = json.loads(b"".join(application(environ, lambda *_: None)))
+    return document

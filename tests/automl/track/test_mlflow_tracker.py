@@ -15,7 +15,7 @@ from automl.track.entries import study_entries
 from automl.track.mlflow_tracker import MlflowTracker, sync
 from automl.track.mlflow_writer import send_all
 from automl.track.model_version import ModelVersionRequest
-from automl.track.spool import FOLDER, Spool
+from automl.track.spool import FOLDER, EntryKind, Spool
 from automl.track.uri import default_tracking_uri
 from tests.automl.track.synthetic import RESULTS, make_plan, tell, tell_curve
 
@@ -229,3 +229,15 @@ def test_a_disk_that_cannot_be_written_does_not_stop_the_study(tmp_path: Path) -
     tracker.close(timeout_s=1)
 
     assert (tmp_path / "file").is_file()
+
+
+def test_what_is_measured_before_the_first_epoch_comes_after_it(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / FOLDER)
+    tracker = MlflowTracker("http://127.0.0.1:9", "demo", spool.root)
+    tracker.measured(0, Measurement(values={"system/memory_gib": 1.0}, unix_time_s=1.0))
+    tracker.measured(0, Measurement(epoch=0, values={"val/d1": 0.5}, unix_time_s=2.0))
+    tracker.measured(1, Measurement(values={"system/memory_gib": 2.0}, unix_time_s=3.0))
+    tracker.trial_ended(RESULTS[1])
+
+    metrics = [entry.data["values"] for entry in spool.read(0)[0] if entry.kind is EntryKind.METRICS]
+    assert [next(iter(values)) for values in metrics[:3]] == ["val/d1", "system/memory_gib", "system/memory_gib"]
