@@ -25,6 +25,7 @@ from automl.launch.engine import (
     run_arguments,
 )
 from automl.launch.job import GuardedJob
+from automl.launch.leftovers import has_tag
 
 if TYPE_CHECKING:
     from automl.launch.base import LaunchRequest
@@ -99,6 +100,11 @@ class ContainerJob(GuardedJob):
         """Return what the keeper is sent."""
         del request
         return self._document
+
+    def first_process(self, message: dict[str, Any]) -> int | None:
+        """Return the container's first process; None where the engine is on another machine, or belongs to others."""
+        pid = int(message["root"])
+        return pid if pid and has_tag(pid, self._tag) else None
 
     def _lose(self) -> None:
         remove_container(self._engine, self._document["name"])

@@ -46,6 +46,7 @@ class GuardedJob(Job):
         self.was_lost = False
         """The guard or its server died, so the trial was ended from outside."""
         self.pid = self._start(request)
+        """The first process of the tree; None where it cannot be seen from here."""
 
     def describe(self, request: LaunchRequest) -> dict[str, Any]:
         """Return what the guard is sent."""
@@ -56,7 +57,11 @@ class GuardedJob(Job):
             "log": str(request.log),
         }
 
-    def _start(self, request: LaunchRequest) -> int:
+    def first_process(self, message: dict[str, Any]) -> int | None:
+        """Return the first process of the tree, as the guard's first message names it."""
+        return int(message["started"])
+
+    def _start(self, request: LaunchRequest) -> int | None:
         self._connection.settimeout(START_LIMIT_S)
         try:
             self._connection.sendall(json.dumps(self.describe(request)).encode() + b"\n")
@@ -67,7 +72,7 @@ class GuardedJob(Job):
         if "started" not in message:
             self._connection.close()
             raise LaunchError(f"could not start {request.command[0]}: {message.get('error', 'its guard died')}")
-        return int(message["started"])
+        return self.first_process(message)
 
     def poll(self) -> int | None:
         """Return the exit status (negative for a signal), or None while it runs. Never blocks."""

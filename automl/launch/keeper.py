@@ -105,7 +105,7 @@ class Keeper:
                 state = self._await_start(client)
                 if client.poll() is not None and (error := self._start_error(state, client.returncode, size)):
                     return {"error": error}
-                self._send({"started": client.pid})
+                self._send({"started": client.pid, "root": int(state.get("Pid") or 0)})
                 self._watch(client)
                 return self._end()
             finally:

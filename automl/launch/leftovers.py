@@ -25,7 +25,7 @@ def find_leftovers(tag: str) -> list[Process]:
     This process itself is never among them.
     """
     own = os.getpid()
-    return [process for process in read_processes().values() if process.pid != own and _has_tag(process.pid, tag)]
+    return [process for process in read_processes().values() if process.pid != own and has_tag(process.pid, tag)]
 
 
 def end_leftovers(tag: str) -> int:
@@ -46,7 +46,8 @@ def end_leftovers(tag: str) -> int:
     return len(seen)
 
 
-def _has_tag(pid: int, tag: str) -> bool:
+def has_tag(pid: int, tag: str) -> bool:
+    """Tell whether a process carries the tag or one below it, as far as this user may see."""
     try:
         variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
     except OSError:

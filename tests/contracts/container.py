@@ -19,6 +19,7 @@ from automl.launch.containers import end_containers
 from automl.launch.engine import HOME, Caller, container_name, study_of
 from automl.launch.guard import read_process
 from automl.launch.leftovers import find_leftovers
+from automl.measurements.resources import process_tree
 from automl.study.trial import FailureKind
 from automl.tuning.failures import classify, read_tail
 from tests.contracts.engines import IMAGE, PYTHON
@@ -79,6 +80,17 @@ class ContainerLauncherContract(ProgramLauncherContract):
             assert job.poll() is None
             time.sleep(0.02)
         return job
+
+    def test_the_first_process_of_a_container_is_known_to_whoever_measures_it(self, tmp_path: Path) -> None:
+        tag = unique_tag()
+        job = self.start_hanging(tmp_path, tag)
+
+        tree = process_tree(getattr(job, "pid"))  # noqa: B009 # of guarded jobs
+        job.kill(grace_s=0.0)
+
+        assert len(tree) >= 1
+        assert self.clients(tag) == []
+        assert not any(b"--attach" in _command_line(pid) for pid in tree)
 
     def test_a_container_is_named_and_labelled_by_study_and_trial(self, tmp_path: Path) -> None:
         tag = unique_tag()
@@ -213,7 +225,7 @@ class ContainerLauncherContract(ProgramLauncherContract):
     def test_the_container_goes_when_its_keeper_is_killed(self, tmp_path: Path) -> None:
         tag = unique_tag()
         job = self.start_hanging(tmp_path, tag)
-        client = getattr(job, "pid")  # noqa: B009 # of guarded jobs
+        [client] = self.clients(tag)
 
         os.kill(keeper_of(client), signal.SIGKILL)
 
