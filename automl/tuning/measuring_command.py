@@ -111,7 +111,9 @@ def _request(task: TrialTask, result: TrialResult) -> LaunchRequest:
         image=task.image,
         # In a container it sees what the training saw, and what the command itself names.
         read_only=tuple(
-            {*task.read_only, *readable_paths({"words": list(command)}, own=task.directory)} if task.image else ()
+            {*task.read_only, *readable_paths({"words": [*command, *named.values()]}, own=task.directory)}
+            if task.image
+            else ()
         ),
         writable=(task.directory,),
         options=task.options,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from automl.launch.local import LocalLauncher
+from automl.launch.scripted import Script, ScriptedLauncher, ScriptedWrite
 from automl.study.model import Direction
 from automl.study.trial import TrialResult, TrialState
 from automl.tuning.measuring_command import measure_more
@@ -16,6 +17,7 @@ from automl.tuning.trial_task import TrialTask
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from automl.launch.base import Launcher
     from automl.study.trial import Measurement
 
 
@@ -26,6 +28,7 @@ def measure(
     state: TrialState = TrialState.COMPLETED,
     limit_s: float = 60.0,
     ends: bool = False,
+    container: ScriptedLauncher | None = None,
 ) -> tuple[TrialResult, list[Measurement]]:
     directory = study / "trials" / "0007"
     directory.mkdir(parents=True)
@@ -43,6 +46,9 @@ def measure(
         network_arch="toy",
         evaluate_with=command,
         evaluate_limit_s=limit_s,
+        image="tao:6" if container else None,
+        read_only=(study / "data",) if container else (),
+        credentials=("HF_TOKEN",),
     )
     result = TrialResult(
         number=7,
@@ -54,7 +60,7 @@ def measure(
         checkpoint="trials/0007/model.pth",
     )
     reported: list[Measurement] = []
-    launcher = LocalLauncher()
+    launcher: Launcher = container or LocalLauncher()
     try:
         return measure_more(task, launcher, result, report=reported.append, must_end=lambda: ends), reported
     finally:
@@ -128,3 +134,17 @@ def test_nothing_is_run_for_a_trial_without_a_value_or_a_task_without_a_command(
 
     assert (diverged.reason, plain.reason) == ("", "")
     assert not list(tmp_path.rglob("*.log"))
+
+
+def test_in_a_container_it_sees_what_the_training_saw_and_what_it_names(tmp_path: Path) -> None:
+    script = tmp_path / "mine/measure.py"
+    script.parent.mkdir()
+    script.touch()
+    launcher = ScriptedLauncher(lambda _: Script(writes=(ScriptedWrite(text='{"params": 3}\n'),)))
+
+    measure(tmp_path, f"python {script} {{spec}}", container=launcher)
+
+    (request,) = launcher.requests
+    assert (request.image, request.credentials) == ("tao:6", ("HF_TOKEN",))
+    assert {tmp_path / "data", script} <= set(request.read_only)
+    assert request.writable == (tmp_path / "trials/0007",)
