@@ -37,6 +37,7 @@ class Image:
         digest: Content address, or the file for apptainer.
         size_bytes: On disk.
         architecture: E.g. ``amd64``; empty where it is not told.
+        cuda: Version of CUDA inside; empty where it is not told.
         was_pulled: It was missing and has been fetched.
     """
 
@@ -44,6 +45,7 @@ class Image:
     digest: str
     size_bytes: int
     architecture: str = ""
+    cuda: str = ""
     was_pulled: bool = False
 
 
@@ -90,12 +92,14 @@ def look_at(engine: Engine, name: str, *, was_pulled: bool = False) -> Image | N
     if done.returncode != 0:
         return None
     facts: dict[str, Any] = json.loads(done.stdout.splitlines()[0])
+    environment: list[str] = (facts.get("Config") or {}).get("Env") or []
     digests = facts.get("RepoDigests") or [facts.get("Id", "")]
     return Image(
         name=name,
         digest=str(digests[0]),
         size_bytes=int(facts.get("Size") or 0),
         architecture=str(facts.get("Architecture") or ""),
+        cuda=next((text.partition("=")[2] for text in environment if text.startswith("CUDA_VERSION=")), ""),
         was_pulled=was_pulled,
     )
 

@@ -25,6 +25,7 @@ from automl.preflight.software import credential_findings, launch_findings, trac
 from automl.preflight.trainer_check import check_depth_data
 from automl.preflight.weights import check_weights, named_weights
 from automl.study.launching import LauncherKind
+from automl.study.machine import detect_machine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -97,7 +98,8 @@ def _study_findings(
     for path, value in named_weights(plan.spec.values):
         yield check_weights(path, value)
     yield from credential_findings(plan.skill)
-    yield from launch_findings(plan.launch, is_quick=is_quick)
+    driver = next((gpu.driver for gpu in detect_machine().gpus if gpu.driver), "")
+    yield from launch_findings(plan.launch, driver=driver, is_quick=is_quick)
     yield time_finding(plan, place.results)
     if place.tracking_uri is not None:
         yield tracking_finding(place.tracking_uri)

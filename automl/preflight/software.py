@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _CONNECT_S = 1.0
 _PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306}
+# NVIDIA's table of minor version compatibility: the first driver that runs any CUDA of a major version.
+_LEAST_DRIVER = {"11": "450.80.02", "12": "525.60.13", "13": "580.65.06"}
 _TOKEN_FILES = {"HF_TOKEN": ("~/.cache/huggingface/token",), "NGC_KEY": ("~/.ngc/config",)}
 
 
@@ -46,11 +48,12 @@ def credential_findings(skill: Skill) -> Iterator[Finding]:
             yield doubt(f"credential {name}", "not set", expected="the skill asks for it", fix=fix)
 
 
-def launch_findings(launch: LaunchPlan, *, is_quick: bool = False) -> Iterator[Finding]:
+def launch_findings(launch: LaunchPlan, *, driver: str = "", is_quick: bool = False) -> Iterator[Finding]:
     """Say whether the chosen launcher can start trials: the engine answers, the image is here or will be pulled.
 
     Args:
         launch: What the plan has chosen.
+        driver: Version of this machine's GPU driver; empty where there is none.
         is_quick: Ask no engine; a run makes its image ready right afterwards.
     """
     if launch.kind is LauncherKind.NONE:
@@ -70,6 +73,24 @@ def launch_findings(launch: LaunchPlan, *, is_quick: bool = False) -> Iterator[F
         yield doubt("image", f"{launch.image} is not here", fix="nothing to do: it is pulled before the first trial")
     else:
         yield good("image", f"{launch.image}, {image.size_bytes / 1e9:.1f} GB, {image.digest}")
+        yield from _driver(driver, image.cuda)
+
+
+def _driver(driver: str, cuda: str) -> Iterator[Finding]:
+    """Compare the driver with the CUDA of an image."""
+    needed = _LEAST_DRIVER.get(cuda.split(".", maxsplit=1)[0])
+    if not driver or needed is None:
+        return
+    words = f"{driver}; the image has CUDA {cuda}"
+    if _numbers(driver) < _numbers(needed):
+        fix = "update the driver, or choose an older image; images with NVIDIA's compatibility libraries may still run"
+        yield doubt("driver", words, expected=f"at least {needed}", fix=fix)
+    else:
+        yield good("driver", words)
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(part) for part in version.split(".") if part.isdigit()]
 
 
 def tracking_finding(uri: str) -> Finding:

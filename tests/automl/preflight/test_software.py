@@ -6,6 +6,10 @@ import dataclasses
 import socket
 from typing import TYPE_CHECKING
 
+import pytest
+
+from automl.launch.images import Image
+from automl.preflight import software
 from automl.preflight.findings import Level
 from automl.preflight.software import (
     credential_findings,
@@ -22,7 +26,6 @@ from tests.automl.study.examples import SKILL
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pytest
 
 ASKING = dataclasses.replace(SKILL, required_credentials=("HF_TOKEN",))
 
@@ -131,3 +134,22 @@ def test_a_skill_that_nothing_can_run_fails() -> None:
 
     assert (finding.level, finding.check) == (Level.FAIL, "launcher")
     assert "--launcher local" in finding.fix
+
+
+@pytest.mark.parametrize(
+    ("driver", "cuda", "level"),
+    [("570.86.15", "12.8.0", Level.OK), ("570.86.15", "13.0.1", Level.WARN), ("470.57.02", "12.4", Level.WARN)],
+)
+def test_the_driver_is_held_against_the_cuda_of_the_image(
+    monkeypatch: pytest.MonkeyPatch, driver: str, cuda: str, level: Level
+) -> None:
+    image = Image(name="x", digest="sha256:0", size_bytes=1, cuda=cuda)
+    monkeypatch.setattr(software, "check_engine", lambda _: "27.0")
+    monkeypatch.setattr(software, "find_image", lambda *_: image)
+    launch = LaunchPlan(kind=LauncherKind.DOCKER, image="x")
+
+    rows = {row.check: row for row in software.launch_findings(launch, driver=driver)}
+
+    assert rows["driver"].level is level
+    assert cuda in rows["driver"].found
+    assert "driver" not in {row.check for row in software.launch_findings(launch)}
