@@ -103,6 +103,8 @@ def heed_words(request: StudyRequest) -> tuple[StudyRequest, tuple[str, ...]]:
 
 def _said(request: StudyRequest, name: str) -> Any:  # noqa: ANN401 - the fields differ in type
     """Return the value of a field that an option has set; without a study file every value counts as an option's."""
+    if name == "metric" and request.objectives:
+        return request.objectives[0].partition(":")[0]  # several objectives are no matter of one word
     value = getattr(request, name, None)
     is_explicit = name in request.explicit or request.source is None
     return value if is_explicit else None

@@ -138,6 +138,17 @@ def test_a_metric_in_words_brings_its_own_direction() -> None:
     assert (heard.metric, heard.direction) == ("val/abs_rel", None)
 
 
+def test_several_objectives_win_over_a_metric_in_words() -> None:
+    request = StudyRequest(
+        skill="depth_net_mono", name="x", request_text="best d1", objectives=("val/abs_rel:minimize", "train_loss")
+    )
+
+    heard, lines = heed_words(request)
+
+    assert (heard.metric, heard.objectives) == (None, request.objectives)
+    assert lines == ('the request says "best d1"; --metric val/abs_rel wins',)
+
+
 def test_a_limit_for_each_trial_becomes_an_option_of_the_study() -> None:
     heard, _ = heed_words(dataclasses.replace(REQUEST, request_text="10 minutes per trial"))
 
