@@ -4,6 +4,8 @@ import pickle
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from automl.skill.load import load_skill
+from automl.spec.build import build_spec
 from automl.spec.model import Spec
 from automl.study.directory import StudyDirectory
 from automl.study.model import Resources
@@ -75,3 +77,24 @@ def test_the_tag_of_a_study_depends_on_its_directory_and_has_no_slash(tmp_path: 
 
     assert study_tag(plan, tmp_path) != study_tag(plan, tmp_path / "other")
     assert "/" not in study_tag(plan, tmp_path)
+
+
+def test_a_continued_attempt_of_the_depth_trainer_is_told_its_checkpoint_and_no_weights_to_start_from(
+    tmp_path: Path,
+) -> None:
+    skill = load_skill("depth_net_mono")
+    spec = build_spec(skill, "train", overrides={"train.pretrained_model_path": "/weights/start.pth"})
+    plan = replace(toy_plan(tmp_path / "skill", trials=1), skill=skill, spec=spec)
+    checkpoint = tmp_path / "trials/0007/train/model_epoch_001_step_00020.pth"
+    proposal = Proposal(number=7, assignment={"train.optim.lr": 0.001}, origin="list")
+
+    begun = build_task(plan, StudyDirectory(tmp_path), proposal, Start()).spec["train"]
+    start = Start(attempt=2, checkpoint=checkpoint, first_epoch=2)
+    continued = build_task(plan, StudyDirectory(tmp_path), proposal, start).spec["train"]
+
+    assert isinstance(begun, dict)
+    assert isinstance(continued, dict)
+    assert (begun["pretrained_model_path"], begun.get("resume_training_checkpoint_path")) == ("/weights/start.pth", "")
+    assert continued["resume_training_checkpoint_path"] == str(checkpoint)
+    assert continued["pretrained_model_path"] == ""
+    assert continued["optim"]["lr"] == 0.001  # type: ignore[index,call-overload] # JSON
