@@ -66,7 +66,8 @@ def find_best(task: TrialTask, course: TrialCourse) -> BestCheckpoint:
     if course.best_epoch is None:
         return BestCheckpoint()
     is_earlier = course.best_epoch < task.first_epoch
-    folders = tuple(reversed(task.earlier)) if is_earlier else (task.directory,)
+    # An attempt that went on from the middle of an epoch has finished that epoch itself.
+    folders = (task.directory, *(reversed(task.earlier) if is_earlier else ()))
     candidates = (checkpoint_of_epoch(folder, task.network_arch, course.best_epoch) for folder in folders)
     found = next((path for path in candidates if path is not None), None)
     if found is None:

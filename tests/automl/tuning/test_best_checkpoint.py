@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -128,3 +128,13 @@ def test_a_large_checkpoint_is_not_hashed_while_the_slot_is_held(
 
 def test_a_path_outside_the_study_stays_absolute(tmp_path: Path) -> None:
     assert relative_to_study(Path("/elsewhere/x"), task(tmp_path)) == "/elsewhere/x"
+
+
+def test_an_epoch_that_a_later_attempt_finished_is_found_there_and_not_as_its_half(tmp_path: Path) -> None:
+    first = tmp_path / "trials" / "0000"
+    second = replace(task(tmp_path), directory=tmp_path / "trials" / "0000.2", earlier=(first,), first_epoch=1)
+    for folder, step in ((first, 2), (second.directory, 4)):
+        folder.mkdir(parents=True)
+        (folder / f"model_epoch_000_step_{step:05d}.pth").write_text("weights", encoding="utf-8")
+
+    assert find_best(second, course(0.9)).path == "trials/0000.2/model_epoch_000_step_00004.pth"
