@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING
 
 from automl.errors import LaunchError, Problem
 from automl.launch.base import Launcher
-from automl.launch.engine import HOME, client_environment, credentials_of, find_caller, home_folders, own_environment
+from automl.launch.engine import (
+    client_environment,
+    credentials_of,
+    find_caller,
+    home_folders,
+    home_of,
+    own_environment,
+)
 from automl.launch.gpu_ids import to_uuids
 from automl.launch.leftovers import TAG_VARIABLE
 from automl.launch.local import LocalLauncher
@@ -66,7 +73,7 @@ def exec_arguments(request: LaunchRequest, caller: Caller) -> tuple[str, ...]:
     for path in (*request.read_only, *request.writable):
         access = () if path in request.writable else (",ro",)
         words += ["--mount", "".join((f"type=bind,source={_field(path)},destination={_field(path)}", *access))]
-    words += ["--home", str(request.directory / HOME), "--pwd", str(request.directory)]
+    words += ["--home", str(home_of(request)), "--pwd", str(request.directory)]
     own = own_environment(request, caller)
     del own["HOME"]  # apptainer sets it from --home and refuses any other way
     if request.gpus:
@@ -92,7 +99,7 @@ class ApptainerLauncher(Launcher):
         if request.image is None:
             raise LaunchError(f"could not start {request.command[0]}: no image is named for --launcher apptainer")
         program = find_apptainer()
-        for folder in home_folders(request.directory).values():
+        for folder in home_folders(request).values():
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         credentials = credentials_of(request)
         environment = client_environment(request.environment, ())

@@ -14,13 +14,13 @@ from automl.errors import LaunchError
 from automl.launch.base import Launcher
 from automl.launch.containers import remove_container
 from automl.launch.engine import (
-    HOME,
     client_environment,
     container_name,
     credentials_of,
     find_caller,
     find_engine,
     home_folders,
+    home_of,
     removal,
     run_arguments,
 )
@@ -61,7 +61,7 @@ class ContainerLauncher(Launcher):
             raise LaunchError(f"could not start {request.command[0]}: no image is named for --launcher {self._kind}")
         if self._engine is None:
             self._engine = find_engine(self._kind)
-        for folder in home_folders(request.directory).values():
+        for folder in home_folders(request).values():
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         document = {
             "program": self._engine.program,
@@ -71,7 +71,7 @@ class ContainerLauncher(Launcher):
             "environment": client_environment(request.environment, credentials_of(request)),
             "log": str(request.log),
             "is_killed_for_memory": "memory" in request.options and not self._engine.tells_memory,
-            "scratch": [str(request.directory / HOME)],
+            "scratch": [str(home_of(request))],
         }
         return ContainerJob(_start_keeper(request.log), request, document, self._engine)
 

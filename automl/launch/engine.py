@@ -45,6 +45,7 @@ _CACHES = {
     "MPLCONFIGDIR": ".cache/matplotlib",
 }
 DEFAULT_SHM = "16g"
+_TAG_PARTS = 3  # study, trial, attempt; a rank of a trial over several nodes has one more
 _CLIENTS = re.compile(
     r"PATH|HOME|USER|LOGNAME|TMPDIR|LANG|LC_ALL|XDG_.*|DOCKER_.*|CONTAINERS?_.*|SSH_.*|.*_PROXY|.*_proxy"
 )
@@ -182,15 +183,20 @@ def removal(kind: LauncherKind, container: str) -> tuple[str, ...]:
     return ("rm", "--force", *patience, "--volumes", container)
 
 
-def home_folders(directory: Path) -> dict[str, Path]:
-    """Return the variables that lead to a trial's own home and caches; the folders are made by the launcher."""
-    home = directory / HOME
+def home_of(request: LaunchRequest) -> Path:
+    """Return a container's home; of a trial over several nodes each rank has one, and removes only its own."""
+    return request.directory / "-".join((HOME, *request.tag.split("/")[_TAG_PARTS:]))
+
+
+def home_folders(request: LaunchRequest) -> dict[str, Path]:
+    """Return the variables that lead to a container's own home and caches; the folders are made by the launcher."""
+    home = home_of(request)
     return {"HOME": home, **{name: home / below for name, below in _CACHES.items()}}
 
 
 def own_environment(request: LaunchRequest, caller: Caller) -> dict[str, str]:
     """Return the variables that a container gets by value; nothing of the caller's machine is among them."""
-    folders = {name: str(path) for name, path in home_folders(request.directory).items()}
+    folders = {name: str(path) for name, path in home_folders(request).items()}
     return {**handed_on(request.environment), "USER": caller.name, "LOGNAME": caller.name, **folders}
 
 

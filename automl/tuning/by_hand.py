@@ -80,7 +80,7 @@ def by_hand(plan: StudyPlan, study: Path, *, gpus: tuple[str, ...]) -> ByHand:
     command = _command(plan.launch.kind, request)
     folders = [request.directory]
     if plan.launch.kind.uses_image:
-        folders += home_folders(request.directory).values()
+        folders += home_folders(request).values()
     lines = [
         f"# Trial 0 of {plan.name} as `automl run` would start it; it writes below {request.directory} only.",
         *_afterwards(plan.launch.kind, request),

@@ -11,9 +11,12 @@ import pytest
 import ray
 
 from automl.launch.base import LaunchRequest
+from automl.launch.engine import container_name, home_of, study_of
 from automl.launch.scripted import Script, ScriptedLauncher
 from automl.study.directory import StudyDirectory
+from automl.study.launching import LauncherKind
 from automl.study.trial import TrialState
+from automl.tuning import ray_gang
 from automl.tuning.ray_gang import GangJob, GangShape, free_port, rank_requests
 
 DRIVER = Path(__file__).parent / "gang_driver.py"
@@ -32,6 +35,24 @@ def test_every_rank_finds_the_rendezvous_and_has_its_own_log(tmp_path: Path) -> 
     shared = {"X": "1", "WORLD_SIZE": "3", "NUM_GPU_PER_NODE": "2", "MASTER_ADDR": "10.0.0.1", "MASTER_PORT": "4711"}
     assert [rank.environment for rank in ranks] == [{**shared, "NODE_RANK": str(number)} for number in range(3)]
     assert [rank.log.name for rank in ranks] == ["train.log", "train.node1.log", "train.node2.log"]
+
+
+def test_every_rank_has_a_container_and_a_home_of_its_own(tmp_path: Path) -> None:
+    ranks = rank_requests(request_in(tmp_path), GangShape(nodes=3, cpus=1, gpus=1), address="10.0.0.1", port=29501)
+
+    assert len({container_name(rank.tag) for rank in ranks}) == 3
+    assert len({home_of(rank) for rank in ranks}) == 3
+    assert len({study_of(rank.tag) for rank in ranks}) == 1
+
+
+def test_the_other_ranks_are_started_as_the_first_one_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray_gang, "die_with_parent", lambda _: None)
+    made: list[LauncherKind] = []
+    monkeypatch.setattr(ray_gang, "make_launcher", made.append)
+
+    ray_gang.NodeRunner(LauncherKind.DOCKER)
+
+    assert made == [LauncherKind.DOCKER]
 
 
 def test_a_free_port_can_be_bound() -> None:
