@@ -95,7 +95,7 @@ def slurm(context: click.Context, /, *, submit: bool, output: Path | None, as_js
     what = f"{asked.nodes} x {asked.gpus_per_node} GPUs, up to {job.jobs} trials at once"
     click.echo(f"{file}  {what}, {asked.walltime or 'default time'} per start")
     log = f"{job.results}/automl-{job.name}-{number or '%j'}.log"
-    click.echo(f"job {number}, log {log}" if number else f"submit it with: sbatch {file}")
+    click.echo(f"job {number}, log {log}" if number else f"submit it with: mkdir -p {job.results} && sbatch {file}")
 
 
 @command.command("kubernetes", help="KubeRay manifests: a RayJob for the study, or a standing RayCluster.")

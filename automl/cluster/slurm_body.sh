@@ -13,7 +13,8 @@ if [ "${#hosts[@]}" -eq 1 ]; then
   head_ip=127.0.0.1
   export RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER=0  # despite its name: Ray listens on 127.0.0.1 only
 else
-  head_ip=$(getent ahostsv4 "${hosts[0]}" | awk '$1 !~ /^127\./ { print $1; exit }')
+  # The first host is the one that this script runs on; some sites know its name by a loopback address only.
+  head_ip=$(getent ahostsv4 "${hosts[0]}" | awk '$1 !~ /^127\./ && !found++ { print $1 }' || true)
   [ -n "$head_ip" ] || head_ip=$(hostname -I | awk '{ print $1 }')
 fi
 
