@@ -235,6 +235,7 @@ def _conclude(result: StudyResult, plan: StudyPlan, evaluator: Evaluator, tracke
     from automl.handoff.after_study import hand_over  # noqa: PLC0415 - heavy doors are opened when a study starts
 
     if result.best is None:
+        evaluator.record(tracker)
         summary = summarize_failure(result.trials, evaluator.root, plan.constraints)
         raise StudyFailedError(result.failure or summary)
     hand_over(evaluator.root, tracker, evaluator)

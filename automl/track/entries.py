@@ -47,13 +47,13 @@ def trial_run(number: int) -> str:
     return f"{number:04d}"
 
 
-def study_entries(plan: StudyPlan, directory: Path, versions: Mapping[str, str], time_ms: int) -> list[Entry]:
+def study_entries(plan: StudyPlan, directory: Path, surroundings: Mapping[str, str], time_ms: int) -> list[Entry]:
     """Return the entries of a study's start.
 
     Args:
         plan: What will run.
         directory: The study directory.
-        versions: Name -> version or revision; become tags ``automl.version.<name>``.
+        surroundings: ``version.<name>`` and ``data.<input>`` -> what it ran with; become tags ``automl.<name>``.
         time_ms: Now, in Unix milliseconds.
     """
     facts = {
@@ -76,7 +76,7 @@ def study_entries(plan: StudyPlan, directory: Path, versions: Mapping[str, str],
         "automl.fingerprint": plan.fingerprint,
         "automl.space": ", ".join(parameter.path for parameter in plan.space.parameters),
         **{f"automl.sha256.{name}": digest for name, digest in plan.skill.fingerprints.items()},
-        **{f"automl.version.{name}": version for name, version in versions.items()},
+        **{f"automl.{name}": words for name, words in surroundings.items()},
     }
     run = {"name": plan.name, "parent": None, "start_ms": time_ms, "tags": tags(facts)}
     return [

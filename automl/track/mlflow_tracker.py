@@ -32,7 +32,7 @@ from automl.track.entries import (
 from automl.track.mlflow_writer import QUIET_ENVIRONMENT, URI_VARIABLE
 from automl.track.spool import Entry, EntryKind, Spool
 from automl.track.uri import without_password
-from automl.track.versions import collect_versions
+from automl.track.versions import collect_data, collect_versions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -78,7 +78,9 @@ class MlflowTracker(Tracker):
         """Open the study's run and start the writer; after a resume, learn what was recorded before."""
         self._objective, self._constraints = plan.objective, plan.constraints
         self._seen.update(_recorded(self._spool))
-        self._append(study_entries(plan, directory, collect_versions(plan), _now_ms()), is_durable=True)
+        facts = {f"version.{name}": version for name, version in collect_versions(plan).items()}
+        facts |= {f"data.{name}": words for name, words in collect_data(plan).items()}
+        self._append(study_entries(plan, directory, facts, _now_ms()), is_durable=True)
         self._start_writer()
 
     def trial_started(self, proposal: Proposal, directory: Path, attempt: int) -> None:

@@ -1,7 +1,8 @@
-"""What a study ran with: versions of packages, of Python, and the git revision."""
+"""What a study ran with: versions of packages and of Python, the git revision, and its data."""
 
 from __future__ import annotations
 
+import hashlib
 import platform
 import shutil
 import subprocess
@@ -12,6 +13,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from automl.study.model import StudyPlan
 
+# Annotation files are small; an archive of images would be read for minutes before the first trial.
+_HASHED_BYTES = 256 * 1024 * 1024
 _PACKAGES = ("automl-vision", "ray", "optuna", "mlflow", "torch", "lightning", "transformers")
 
 
@@ -32,6 +35,24 @@ def collect_versions(plan: StudyPlan) -> dict[str, str]:
         if revision is not None:
             found[name] = revision
     return found
+
+
+def collect_data(plan: StudyPlan) -> dict[str, str]:
+    """Return input of the training -> ``sha256:<digest> <path>``; of folders and of unreadable files the path alone."""
+    action = plan.skill.actions.get(plan.action)
+    slots = action.inputs if action is not None else ()
+    named = {slot.key: plan.spec.get(slot.key) for slot in slots if plan.spec.has(slot.key)}
+    return {key: _fingerprint(Path(value)) for key, value in named.items() if isinstance(value, str) and value}
+
+
+def _fingerprint(file: Path) -> str:
+    try:
+        if file.is_file() and file.stat().st_size <= _HASHED_BYTES:
+            with file.open("rb") as stream:
+                return f"sha256:{hashlib.file_digest(stream, 'sha256').hexdigest()} {file}"
+    except OSError:
+        pass  # the trials will say what is wrong with it
+    return str(file)
 
 
 def git_revision(folder: Path) -> str | None:

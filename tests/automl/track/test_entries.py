@@ -26,10 +26,13 @@ from tests.automl.track.synthetic import OBJECTIVE, RESULTS, make_plan
 
 
 def test_the_study_run_lists_what_was_searched_and_with_what() -> None:
-    run, artifact = study_entries(make_plan(Path("study")), Path("study"), {"ray": "2.60"}, 5)
+    run, artifact = study_entries(
+        make_plan(Path("study")), Path("study"), {"version.ray": "2.60", "data.train": "sha256:ab t.txt"}, 5
+    )
 
     assert run.data["tags"]["automl.space"] == "train.optim.lr, model.sizes[1]"
     assert run.data["tags"]["automl.version.ray"] == "2.60"
+    assert run.data["tags"]["automl.data.train"] == "sha256:ab t.txt"
     assert artifact.data["path"] == "plan.json"
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import platform
 import subprocess
 from typing import TYPE_CHECKING
 
-from automl.track.versions import collect_versions, git_revision
+from automl.skill.model import FileSlot, SkillAction, SlotKind
+from automl.spec.model import Spec
+from automl.track.versions import collect_data, collect_versions, git_revision
 from tests.automl.track.synthetic import make_plan
 
 if TYPE_CHECKING:
@@ -38,3 +42,18 @@ def test_a_changed_work_tree_is_marked(tmp_path: Path) -> None:
 def test_outside_of_a_work_tree_there_is_no_revision(tmp_path: Path) -> None:
     assert git_revision(tmp_path) is None
     assert git_revision(tmp_path / "nowhere") is None
+
+
+def test_the_data_of_the_training_have_a_fingerprint(tmp_path: Path) -> None:
+    file = tmp_path / "train.txt"
+    file.write_text("a.png a.exr\n", encoding="utf-8")
+    slots = tuple(FileSlot(key=key, kind=SlotKind.FILE) for key in ("data.train", "data.folder", "data.absent"))
+    plan = make_plan(tmp_path)
+    skill = dataclasses.replace(plan.skill, actions={"train": SkillAction(name="train", command="t", inputs=slots)})
+    spec = Spec(values={"data": {"train": str(file), "folder": str(tmp_path)}})
+
+    found = collect_data(dataclasses.replace(plan, skill=skill, spec=spec))
+
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    assert found == {"data.train": f"sha256:{digest} {file}", "data.folder": str(tmp_path)}
+    assert collect_data(plan) == {}
