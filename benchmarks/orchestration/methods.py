@@ -52,7 +52,7 @@ class Task:
 
 def run_child(task: Task) -> float:
     """Run a trial as a child process and kill it when it reports NaN; return its loss."""
-    process = subprocess.Popen(task.command)
+    process = subprocess.Popen(task.command, stdout=subprocess.DEVNULL)
     status = task.folder / "status.json"
     while process.poll() is None:
         if status.exists() and (text := status.read_text(encoding="utf-8")).endswith("\n"):

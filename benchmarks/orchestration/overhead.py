@@ -101,8 +101,10 @@ def main() -> None:
     arguments = parser.parse_args()
     versions = ", ".join(f"{name} {version(name)}" for name in ("ray", "optuna"))
     print(f"Python {platform.python_version()}, {versions}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}\n")
-    print("| method | wall s per trial, 2 slots | trainer dead, s | its child dead, s | slot reused, s | survivors |")
-    print("|---|---|---|---|---|---|")
+    print(
+        "| method | wall s per trial, 2 slots | trainer dead, s | its child dead, s | slot reused, s | survivors | load |"
+    )
+    print("|---|---|---|---|---|---|---|")
     for name, method in METHODS.items():
         if arguments.only not in name:
             continue
@@ -114,7 +116,8 @@ def main() -> None:
         trainer, child, reused = kill_latencies_s(tasks)
         grandchild = "never" if survivors else summary(child)
         print(
-            f"| {name} | {cost_s:.3f} | {summary(trainer)} | {grandchild} | {summary(reused)} | {survivors} |",
+            f"| {name} | {cost_s:.3f} | {summary(trainer)} | {grandchild} | {summary(reused)} | {survivors} |"
+            f" {os.getloadavg()[0]:.0f} |",
             flush=True,
         )
 
