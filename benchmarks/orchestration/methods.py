@@ -227,7 +227,7 @@ def run_syne_tune(tasks: Sequence[Task], jobs: int) -> None:
     peer = Path(__file__).parent / "syne_tune_peer.py"
     command = [os.environ["SYNE_TUNE_PYTHON"], str(peer), str(TRAINER), str(root / "tasks.json"), str(jobs)]
     environment = {**os.environ, "SYNETUNE_FOLDER": str(root / "syne-tune")}
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment, cwd=root)
 
 
 METHODS: dict[str, Callable[[Sequence[Task], int], None]] = {
