@@ -51,3 +51,41 @@ def test_a_real_divergence_is_ended_at_once_and_named(tuned: Done, results: Path
     assert done.status == 5, done.err
     assert "diverged" in done.err
     assert "train_loss" in done.err or "training loss" in done.err
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.filterwarnings("default")  # MLflow's own imports warn
+def test_the_champion_predicts_the_same_by_pyfunc_by_inference_and_as_onnx(tuned: Done, results: Path) -> None:
+    import cv2  # noqa: PLC0415 - heavy, only here
+    import mlflow  # noqa: PLC0415 - heavy, only here
+    import numpy as np  # noqa: PLC0415 - only here
+    import onnxruntime  # noqa: PLC0415 - heavy, only here
+
+    study, record = tuned.document["study_dir"], tuned.document["mlflow"]
+    inferred = automl("infer", study, "--set", "inference.save_raw_npy=true", "--json", results=results)
+    exported = automl("export", study, "--json", results=results)
+    assert (inferred.status, exported.status) == (0, 0), inferred.err + exported.err
+    array = next(Path(study, file) for file in inferred.document["files"] if file.endswith(".npy"))
+    image = cv2.imread(str(source_of(array)), cv2.IMREAD_COLOR_RGB)
+    assert image is not None
+
+    mlflow.set_tracking_uri(record["tracking_uri"])
+    depth = mlflow.pyfunc.load_model(f"models:/{record['experiment']}@champion").predict(image)
+
+    np.testing.assert_allclose(depth, np.load(array).squeeze(), atol=1e-4)
+    assert exported.document["values"]["max_abs_difference_images"] < 1e-3
+    (file,) = (Path(study, file) for file in exported.document["files"] if file.endswith(".onnx"))
+    session = onnxruntime.InferenceSession(str(file))
+    height, width = session.get_inputs()[0].shape[2:]
+    pixels = cv2.resize(image, (width, height), interpolation=cv2.INTER_CUBIC).astype(np.float32) / 255
+    ready = ((pixels - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]).astype(np.float32).transpose(2, 0, 1)[None]
+    (predicted,) = session.run(None, {"images": ready})
+    # The file's input is a square, the images are not: near, not equal.
+    assert np.median(np.abs(predicted.squeeze() - cv2.resize(depth, (width, height)))) < 0.3
+
+
+def source_of(array: Path) -> Path:
+    """Return the image of a raw prediction, which lies below the results under its whole path."""
+    inside = array.parts[array.parts.index("inference_npy") + 1 :]
+    return Path("/", *inside).with_suffix(".jpg")
