@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from automl.launch.mounts import readable_paths
 from automl.skill.model import SlotKind
 from automl.spec.complete import ActionRun, complete_spec
+from automl.spec.model import iterate_leaves
 from automl.tuning.trial_task import TrialTask
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 EVALUATE_LIMIT_S = 600.0
 """What `--evaluate-with` may take for one trial, unless the option ``evaluate_limit_s`` says otherwise."""
+
+_WORKER_KEYS = {"workers", "num_workers"}
 
 
 def study_tag(plan: StudyPlan, directory: Path) -> str:
@@ -100,7 +103,27 @@ def _resource_values(plan: StudyPlan) -> dict[str, JsonValue]:
     node_key = plan.skill.node_spec_key
     if node_key is not None and plan.resources.nodes_per_trial > 1:
         values[node_key] = plan.resources.nodes_per_trial
-    return values
+    return values | _loader_workers(plan)
+
+
+def _loader_workers(plan: StudyPlan) -> dict[str, JsonValue]:
+    """Return the numbers of loading processes that exceed a trial's share of the CPUs, lowered to it.
+
+    Each process of a trial, one per GPU, has its own. What the user or the search has set stays.
+    """
+    processes = max(1, math.ceil(plan.resources.gpus_per_trial))
+    share = max(1, int(plan.resources.cpus_per_trial / processes))
+    searched = set(plan.space.paths)
+    return {
+        path: share
+        for path, value in iterate_leaves(plan.spec.values)
+        if path.rpartition(".")[2] in _WORKER_KEYS
+        and isinstance(value, int)
+        and not isinstance(value, bool)
+        and value > share
+        and path not in searched
+        and plan.spec.origins.get(path) not in {"override", "data"}
+    }
 
 
 def _seconds(options: Mapping[str, JsonValue], name: str) -> float | None:

@@ -17,6 +17,8 @@ from tests.automl.tuning.toy_study import toy_plan
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from automl.skill.model import JsonValue
+
 PROPOSAL = Proposal(number=7, assignment={"mode": "nan"}, origin="list")
 
 
@@ -98,3 +100,16 @@ def test_a_continued_attempt_of_the_depth_trainer_is_told_its_checkpoint_and_no_
     assert continued["resume_training_checkpoint_path"] == str(checkpoint)
     assert continued["pretrained_model_path"] == ""
     assert continued["optim"]["lr"] == 0.001  # type: ignore[index,call-overload] # JSON
+
+
+def test_loading_processes_are_divided_among_trials_and_the_users_number_stays(tmp_path: Path) -> None:
+    values: dict[str, JsonValue] = {"dataset": {"train": {"workers": 8}, "val": {"workers": 1}, "num_workers": 8}}
+    plan = replace(
+        toy_plan(tmp_path / "skill", trials=1),
+        spec=Spec(values=values, origins={"dataset.num_workers": "override"}),
+        resources=Resources(jobs=2, gpus_per_trial=2.0, cpus_per_trial=7.0),
+    )
+
+    spec = build_task(plan, StudyDirectory(tmp_path), PROPOSAL, Start()).spec
+
+    assert spec["dataset"] == {"train": {"workers": 3}, "val": {"workers": 1}, "num_workers": 8}
