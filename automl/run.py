@@ -11,7 +11,7 @@ import dataclasses
 import secrets
 from typing import TYPE_CHECKING
 
-from automl.errors import LaunchError, StudyFailedError
+from automl.errors import StudyFailedError
 from automl.launch.choice import choose_launch, ready_launch, wish_of
 from automl.opening import (
     TEST,
@@ -23,33 +23,24 @@ from automl.opening import (
     skill_facts,
     stopping_rule,
 )
-from automl.policy import Route, decide
+from automl.policy import decide
 from automl.preflight.cluster import filling_cluster
 from automl.preflight.doctor import require_ready
 from automl.preflight.inputs import check_inputs, prepare_data, with_prepared_paths
 from automl.smoke import smoke_test
 from automl.study.directory import StudyDirectory, write_json
-from automl.study.earlier import (
-    MOST_POINTS,
-    chosen_points,
-    found_points,
-    is_repetition,
-    named_points,
-    takes_earlier_points,
-)
 from automl.study.failure_summary import summarize_failure
 from automl.study.machine import detect_machine
 from automl.study.model import StudyLocation
 from automl.study.place import RunPlace, chosen_study_directory, new_study_directory
 from automl.study.plan import StudyParts, plan_document, plan_study
-from automl.track.earlier_runs import is_server, recorded_points
+from automl.warm_start import with_earlier_points
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from automl.handoff.evaluation import Evaluator
-    from automl.study.earlier import EarlierPoint
     from automl.study.model import StudyPlan
     from automl.study.request import StudyRequest
     from automl.study.result import StudyResult
@@ -87,43 +78,6 @@ def make_plan(request: StudyRequest, place: RunPlace) -> StudyPlan:
     plan = dataclasses.replace(plan, reasons=(*plan.reasons, *heard))
     check_names(plan)
     return with_earlier_points(request, plan, place)
-
-
-def with_earlier_points(request: StudyRequest, plan: StudyPlan, place: RunPlace) -> StudyPlan:
-    """Return the plan with known-good points of earlier studies after its template, and with the reason for them.
-
-    Raises:
-        ConfigurationError: a study that the user names cannot be used.
-    """
-    points, notes = _earlier_points(request, plan, place)
-    chosen = chosen_points(plan, points, most=max(MOST_POINTS, len(request.warm_start or ())))
-    if not chosen:
-        return dataclasses.replace(plan, reasons=(*plan.reasons, *notes))
-    reason = f"after the template it tries {' and '.join(point.origin for point in chosen)} (--no-warm-start: neither)"
-    return dataclasses.replace(
-        plan,
-        first_trials=(*plan.first_trials, *(point.assignment for point in chosen)),
-        first_origins=(*plan.first_origins, *(point.origin for point in chosen)),
-        reasons=(*plan.reasons, reason),
-    )
-
-
-def _earlier_points(
-    request: StudyRequest, plan: StudyPlan, place: RunPlace
-) -> tuple[tuple[EarlierPoint, ...], tuple[str, ...]]:
-    """Return points of earlier studies, and why a tracking server could not be asked for some."""
-    if request.warm_start is not None:
-        return named_points(plan, request.warm_start, place.results) if plan.route is Route.TUNE else (), ()
-    if not takes_earlier_points(plan):
-        return (), ()
-    found = found_points(plan, request.data, place.results)
-    uri = place.tracking_uri
-    if found or uri is None or not is_server(uri) or is_repetition(plan, place.results):
-        return found, ()
-    try:
-        return recorded_points(plan, uri), ()
-    except LaunchError as error:
-        return (), (error.headline,)
 
 
 def run_plan(

@@ -1,0 +1,65 @@
+"""What the default sampler begins with after the template: good points of earlier studies of the same skill.
+
+They come from the studies that the user names, else from this results folder, else from the tracking server. The plan
+names each, and a repeated command begins with what its first run began with.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from automl.errors import LaunchError
+from automl.policy import Route
+from automl.study.earlier import (
+    MOST_POINTS,
+    chosen_points,
+    found_points,
+    is_repetition,
+    named_points,
+    takes_earlier_points,
+)
+from automl.track.earlier_runs import is_server, recorded_points
+
+if TYPE_CHECKING:
+    from automl.study.earlier import EarlierPoint
+    from automl.study.model import StudyPlan
+    from automl.study.place import RunPlace
+    from automl.study.request import StudyRequest
+
+
+def with_earlier_points(request: StudyRequest, plan: StudyPlan, place: RunPlace) -> StudyPlan:
+    """Return the plan with known-good points of earlier studies after its template, and with the reason for them.
+
+    Raises:
+        ConfigurationError: a study that the user names cannot be used.
+    """
+    points, notes = _earlier_points(request, plan, place)
+    chosen = chosen_points(plan, points, most=max(MOST_POINTS, len(request.warm_start or ())))
+    if not chosen:
+        return dataclasses.replace(plan, reasons=(*plan.reasons, *notes))
+    reason = f"after the template it tries {' and '.join(point.origin for point in chosen)} (--no-warm-start: neither)"
+    return dataclasses.replace(
+        plan,
+        first_trials=(*plan.first_trials, *(point.assignment for point in chosen)),
+        first_origins=(*plan.first_origins, *(point.origin for point in chosen)),
+        reasons=(*plan.reasons, reason),
+    )
+
+
+def _earlier_points(
+    request: StudyRequest, plan: StudyPlan, place: RunPlace
+) -> tuple[tuple[EarlierPoint, ...], tuple[str, ...]]:
+    """Return points of earlier studies, and why a tracking server could not be asked for some."""
+    if request.warm_start is not None:
+        return named_points(plan, request.warm_start, place.results) if plan.route is Route.TUNE else (), ()
+    if not takes_earlier_points(plan):
+        return (), ()
+    found = found_points(plan, request.data, place.results)
+    uri = place.tracking_uri
+    if found or uri is None or not is_server(uri) or is_repetition(plan, place.results):
+        return found, ()
+    try:
+        return recorded_points(plan, uri), ()
+    except LaunchError as error:
+        return (), (error.headline,)

@@ -1,0 +1,94 @@
+"""Points of earlier studies in a plan."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import pytest
+
+from automl.errors import ConfigurationError
+from automl.run import make_plan
+from automl.study.directory import StudyDirectory, write_json
+from automl.study.earlier import EarlierPoint
+from automl.study.place import RunPlace
+from automl.study.plan import plan_document
+from automl.study.request import StudyRequest
+from automl.study.trial import TrialResult, TrialState
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from automl.space.parameters import Scalar
+
+REQUEST = StudyRequest(skill="toy", name="example", trials=3)
+
+
+def write_earlier(results: Path, name: str = "earlier", seed: int = 1) -> dict[str, Scalar]:
+    """Write an ended study of the toy skill and return its best assignment."""
+    request = dataclasses.replace(REQUEST, seed=seed, warm_start=None)
+    plan = make_plan(request, RunPlace(results=results / "none"))
+    directory = StudyDirectory(results / name)
+    good = plan.space.from_unit(dict.fromkeys(plan.space.paths, 0.4))
+    for number, (assignment, value) in enumerate(((plan.first_trials[0], 0.1), (good, 0.9))):
+        directory.write_result(
+            TrialResult(
+                number=number,
+                state=TrialState.COMPLETED,
+                assignment=assignment,
+                values={plan.objective.metric: value},
+                directory=f"trials/{number:04d}",
+            )
+        )
+    record = {"tracking_uri": "sqlite:///x.db", "experiment": name, "run_id": None}
+    write_json(directory.plan_file, {**plan_document(plan), "request": request.document(), "mlflow": record})
+    return good
+
+
+def test_the_default_sampler_begins_with_good_points_of_earlier_studies_and_says_so(tmp_path: Path) -> None:
+    good = write_earlier(tmp_path)
+
+    plan = make_plan(REQUEST, RunPlace(results=tmp_path))
+
+    assert plan.first_trials[1:] == (good,)
+    assert plan.first_origins == ("template", "earlier study earlier, trial 1 (val/r2 0.9)")
+    assert "--no-warm-start" in plan.reasons[-1]
+
+
+@pytest.mark.parametrize("change", [{"warm_start": ()}, {"sampler": "random"}, {"policy": "off"}, {"seed": 1}])
+def test_nothing_is_taken_over_when_switched_off_or_when_the_study_is_a_repetition(
+    tmp_path: Path, change: dict[str, object]
+) -> None:
+    write_earlier(tmp_path)
+
+    plan = make_plan(dataclasses.replace(REQUEST, **change), RunPlace(results=tmp_path))  # type: ignore[arg-type] # field names and values of the table above
+
+    assert len(plan.first_trials) == 1
+
+
+def test_any_sampler_begins_with_the_studies_that_the_user_names(tmp_path: Path) -> None:
+    good = write_earlier(tmp_path)
+    request = dataclasses.replace(REQUEST, sampler="random", warm_start=("earlier",))
+
+    assert make_plan(request, RunPlace(results=tmp_path)).first_trials[1:] == (good,)
+    with pytest.raises(ConfigurationError, match="--warm-start nowhere"):
+        make_plan(dataclasses.replace(request, warm_start=("nowhere",)), RunPlace(results=tmp_path))
+
+
+def test_a_tracking_server_that_is_down_is_told_in_the_plan_and_stops_nothing(tmp_path: Path) -> None:
+    plan = make_plan(REQUEST, RunPlace(results=tmp_path, tracking_uri="http://127.0.0.1:9"))
+
+    assert len(plan.first_trials) == 1
+    assert plan.reasons[-1] == "http://127.0.0.1:9 was not asked for earlier studies: ConnectionError"
+
+
+def test_a_tracking_server_is_asked_only_where_the_results_folder_has_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    point = EarlierPoint(assignment={"train.optim.lr": 0.02}, origin="from there")
+    monkeypatch.setattr("automl.warm_start.recorded_points", lambda *_: (point,))
+    place = RunPlace(results=tmp_path, tracking_uri="http://127.0.0.1:9")
+
+    assert make_plan(REQUEST, place).first_origins == ("template", "from there")
+    write_earlier(tmp_path)
+    assert make_plan(REQUEST, place).first_origins[1].startswith("earlier study earlier")
