@@ -24,7 +24,7 @@ _SPLITS: Final = {
     "train": ("train_dataset", "val_dataset"),
     "evaluate": ("test_dataset",),
     "inference": ("infer_dataset",),
-    "export": (),
+    "export": ("infer_dataset",),  # a few images, to compare the file with the checkpoint
     "quantize": (),
 }
 _TRAINING_ONLY: Final = "dataset.train_dataset.augmentation."

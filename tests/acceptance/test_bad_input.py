@@ -59,7 +59,7 @@ def test_a_trainer_that_dies_at_once_is_one_summary_and_exit_5(tmp_path: Path) -
 
     assert done.status == 5, done.err
     assert done.err.count("error: ") == 1
-    assert "trials ended without a usable value" in done.err
+    assert "the study was ended: " in done.err
     assert "train.log" in done.err
 
 

@@ -41,6 +41,7 @@ def test_the_best_checkpoint_is_that_of_the_best_epoch(tuned: Done) -> None:
     assert f"model_epoch_{best['epoch']:03d}_" in file.resolve().name
 
 
+@pytest.mark.slow
 def test_a_real_divergence_is_ended_at_once_and_named(tuned: Done, results: Path) -> None:
     assert tuned.status == 0  # the data are there
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.acceptance
 
 
+@pytest.mark.slow
 def test_a_model_that_answers_nonsense_ends_the_study_visibly_and_its_key_is_nowhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

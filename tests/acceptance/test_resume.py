@@ -28,6 +28,7 @@ def ended(study: Path) -> dict[str, str]:
     return {name: text for name, text in texts.items() if json.loads(text)["state"] == "COMPLETED"}
 
 
+@pytest.mark.slow
 def test_a_killed_study_goes_on_where_it_was(tmp_path: Path) -> None:
     environment = {**os.environ, "AUTOML_RESULTS": str(tmp_path), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "automl.cli.app", "run", "toy/quick", "--yes", "--trials", "8"]

@@ -24,6 +24,7 @@ print(json.dumps({"cost": 100 * rate, "memory_gib": 1000 * rate}))
 """
 
 
+@pytest.mark.slow
 def test_a_study_of_two_objectives_keeps_a_constraint_and_reports_its_front_and_its_replicates(tmp_path: Path) -> None:
     script = tmp_path / "measure.py"
     script.write_text(MEASURE, encoding="utf-8")

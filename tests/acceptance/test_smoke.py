@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.acceptance
 
 
+@pytest.mark.slow
 def test_a_trainer_that_dies_ends_the_run_with_its_cause_and_no_study(tmp_path: Path) -> None:
     skill = build_scripted_skill(tmp_path / "skill", faults=[{"kind": "exit", "status": 3}])
 

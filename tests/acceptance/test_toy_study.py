@@ -101,6 +101,7 @@ def test_training_once_runs_the_spec_of_trial_0(tuned: Done, results: Path) -> N
     assert first == second
 
 
+@pytest.mark.slow
 def test_the_spec_of_the_best_trains_the_winner_again(tuned: Done, results: Path) -> None:
     spec = Path(tuned.document["study_dir"]) / "best_spec.yaml"
 
@@ -121,6 +122,7 @@ def test_the_best_checkpoint_is_evaluated_to_the_same_value(tuned: Done, results
     assert done.document["values"]["val/r2"] == tuned.document["best"]["values"]["val/r2"]
 
 
+@pytest.mark.slow
 def test_the_summary_for_people_says_where_everything_lies(results: Path) -> None:
     done = automl("run", "toy/quick", "--trials", "2", "--yes", results=results)
 

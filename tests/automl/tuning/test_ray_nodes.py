@@ -34,6 +34,7 @@ def test_launchers_without_images_ask_no_engine(tmp_path: Path, monkeypatch: pyt
     assert ready_node(LaunchPlan(), "demo-8f3a") == 0
 
 
+@pytest.mark.slow
 def test_a_cluster_node_that_cannot_run_the_image_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     install_silent_engine(tmp_path / "bin", monkeypatch)
 
