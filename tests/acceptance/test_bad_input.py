@@ -63,6 +63,7 @@ def test_a_trainer_that_dies_at_once_is_one_summary_and_exit_5(tmp_path: Path) -
     assert "train.log" in done.err
 
 
+@pytest.mark.slow
 def test_a_metric_that_the_trainer_never_reports_is_named(tmp_path: Path) -> None:
     skill = build_scripted_skill(tmp_path / "skill")
 

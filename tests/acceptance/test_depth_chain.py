@@ -18,7 +18,7 @@ from tests.depth_net.specs import read_status
 if TYPE_CHECKING:
     from _pytest.tmpdir import TempPathFactory
 
-pytestmark = pytest.mark.acceptance
+pytestmark = [pytest.mark.acceptance, pytest.mark.slow]
 
 SIZE = {"height": 70, "width": 98}
 CHAIN = """
