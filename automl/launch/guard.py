@@ -13,13 +13,14 @@ died. Standard library only, so that a server without preloaded libraries starts
 from __future__ import annotations
 
 import ctypes
-import json
 import os
 import select
 import signal
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+
+from automl.launch.lease import Lease
 
 if TYPE_CHECKING:
     import socket
@@ -165,18 +166,18 @@ class Guard:
 
     def __init__(self, connection: socket.socket, prepare: Callable[[Request], Callable[[], None]], life: int) -> None:
         self._connection = connection
+        self._lease = Lease(connection)
         self._prepare = prepare
         self._life = life
         self._root = 0
         self._status: int | None = None
         self._kill_at_s: float | None = None
-        self._pending = b""
         self._wake = WakePipe()
         self._poller = select.poll()
 
     def run(self) -> None:
         """Serve the connection until the tree is gone. Returns in the guard only, never in the trial."""
-        request = self._receive_request()
+        request = self._lease.receive()
         if request is None or not self._start(request):
             return
         for descriptor in (self._connection.fileno(), self._wake.fileno(), self._life):
@@ -190,7 +191,7 @@ class Guard:
                     self._kill_all()
                     timeout_s = pause_s = min(2 * pause_s, 0.1)
             self._wait(timeout_s)
-        self._send({"exit": self._status if self._status is not None else -int(signal.SIGKILL)})
+        self._lease.report({"exit": self._status if self._status is not None else -int(signal.SIGKILL)})
 
     def _wait(self, timeout_s: float | None) -> None:
         """Wait for a death or an order and act on it."""
@@ -202,16 +203,6 @@ class Guard:
                 self._end(ABANDONED_GRACE_S)
             elif not self._receive_orders():
                 self._poller.unregister(self._connection)
-
-    def _receive_request(self) -> Request | None:
-        while b"\n" not in self._pending:
-            chunk = self._connection.recv(65536)
-            if not chunk:
-                return None
-            self._pending += chunk
-        line, self._pending = self._pending.split(b"\n", 1)
-        request: Request = json.loads(line)
-        return request
 
     def _start(self, request: Request) -> bool:
         guard = os.getpid()
@@ -225,9 +216,9 @@ class Guard:
             error = report.read()
         if error:
             os.waitpid(self._root, 0)
-            self._send({"error": error.decode("utf-8", "replace")})
+            self._lease.report({"error": error.decode("utf-8", "replace")})
             return False
-        self._send({"started": self._root})
+        self._lease.report({"started": self._root})
         return True
 
     def _run_child(self, request: Request, guard: int, report: int) -> NoReturn:
@@ -248,17 +239,10 @@ class Guard:
 
     def _receive_orders(self) -> bool:
         """Read orders; return False when the owner is gone."""
-        try:
-            chunk = self._connection.recv(65536)
-        except OSError:
-            chunk = b""
-        if not chunk:
-            self._end(ABANDONED_GRACE_S)
-            return False
-        *lines, self._pending = (self._pending + chunk).split(b"\n")
-        for line in lines:
-            self._end(float(json.loads(line)["kill"]))
-        return True
+        kills = self._lease.receive_kills()
+        for grace_s in [ABANDONED_GRACE_S] if kills is None else kills:
+            self._end(grace_s)
+        return kills is not None
 
     def _end(self, grace_s: float) -> None:
         kill_at_s = time.monotonic() + grace_s
@@ -284,9 +268,3 @@ class Guard:
     def _kill_all(self) -> None:
         for process in descendants(os.getpid()):
             send_signal(process, signal.SIGKILL)
-
-    def _send(self, message: dict[str, object]) -> None:
-        try:
-            self._connection.sendall(json.dumps(message).encode() + b"\n")
-        except OSError:
-            return

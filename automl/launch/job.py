@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import select
 import signal
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from automl.errors import LaunchError
 from automl.launch.base import Job
+from automl.launch.lease import Lease
 from automl.launch.leftovers import end_leftovers
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class GuardedJob(Job):
     def __init__(self, connection: socket.socket, request: LaunchRequest) -> None:
         self._connection = connection
         self._tag = request.tag
-        self._pending = b""
+        self._lease = Lease(connection)
         self._status: int | None = None
         self._lock = threading.Lock()
         self.was_lost = False
@@ -64,8 +64,8 @@ class GuardedJob(Job):
     def _start(self, request: LaunchRequest) -> int | None:
         self._connection.settimeout(START_LIMIT_S)
         try:
-            self._connection.sendall(json.dumps(self.describe(request)).encode() + b"\n")
-            message = self._read_message()
+            self._lease.send(self.describe(request))
+            message = self._lease.receive() or {}
         except (OSError, TimeoutError) as error:
             self._connection.close()
             raise LaunchError(f"could not start {request.command[0]}: its guard did not answer ({error})") from error
@@ -94,7 +94,7 @@ class GuardedJob(Job):
             if self._status is not None:
                 return
             try:
-                self._connection.sendall(json.dumps({"kill": grace_s}).encode() + b"\n")
+                self._lease.send({"kill": grace_s})
             except OSError:
                 logger.debug("the guard of %s is gone", self._tag)
             if self._wait(grace_s + _KILL_LIMIT_S) is None:
@@ -106,10 +106,10 @@ class GuardedJob(Job):
         deadline_s = time.monotonic() + limit_s
         while self._status is None:
             remaining_s = max(0.0, deadline_s - time.monotonic())
-            if b"\n" not in self._pending and not select.select([self._connection], [], [], remaining_s)[0]:
+            if not self._lease.has_message and not select.select([self._connection], [], [], remaining_s)[0]:
                 return None
             try:
-                message = self._read_message()
+                message = self._lease.receive() or {}
             except OSError:
                 message = {}
             if "exit" in message:
@@ -125,14 +125,3 @@ class GuardedJob(Job):
         self._connection.close()
         end_leftovers(self._tag)
         self._status = -int(signal.SIGKILL)
-
-    def _read_message(self) -> dict[str, Any]:
-        """Read one message; an empty one when the guard is gone."""
-        while b"\n" not in self._pending:
-            chunk = self._connection.recv(65536)
-            if not chunk:
-                return {}
-            self._pending += chunk
-        line, self._pending = self._pending.split(b"\n", 1)
-        message: dict[str, Any] = json.loads(line)
-        return message

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from automl.launch.guard import die_with_parent
+from automl.launch.lease import Lease
 
 OOM_WORDS = "ContainerError: out of memory: the container was ended for using more than it may (OOMKilled)"
 _CLIENT_LIMIT_S = 120.0
@@ -52,7 +53,7 @@ class Keeper:
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
-        self._pending = b""
+        self._lease = Lease(connection)
         self._program = self._name = ""
         self._environment: dict[str, str] = {}
         self._log = Path(os.devnull)
@@ -65,7 +66,7 @@ class Keeper:
 
     def run(self) -> None:
         """Serve the connection until the container is gone."""
-        request = self._receive_request()
+        request = self._lease.receive()
         if request is None:
             return
         self._program, self._name = request["program"], request["name"]
@@ -80,7 +81,7 @@ class Keeper:
         is_gone = self._remove()
         for folder in request["scratch"]:
             shutil.rmtree(folder, ignore_errors=True)
-        self._send(end)
+        self._lease.report(end)
         deadline_s = time.monotonic() + _ENGINE_LIMIT_S
         while not is_gone and time.monotonic() < deadline_s:
             time.sleep(0.5)
@@ -105,7 +106,7 @@ class Keeper:
                 state = self._await_start(client)
                 if client.poll() is not None and (error := self._start_error(state, client.returncode, size)):
                     return {"error": error}
-                self._send({"started": client.pid, "root": int(state.get("Pid") or 0)})
+                self._lease.report({"started": client.pid, "root": int(state.get("Pid") or 0)})
                 self._watch(client)
                 return self._end()
             finally:
@@ -187,17 +188,10 @@ class Keeper:
 
     def _receive_orders(self) -> bool:
         """Read orders; return False when the owner is gone."""
-        try:
-            chunk = self._connection.recv(65536)
-        except OSError:
-            chunk = b""
-        if not chunk:
-            self._order_kill(0.0)
-            return False
-        *lines, self._pending = (self._pending + chunk).split(b"\n")
-        for line in lines:
-            self._order_kill(float(json.loads(line)["kill"]))
-        return True
+        kills = self._lease.receive_kills()
+        for grace_s in [0.0] if kills is None else kills:
+            self._order_kill(grace_s)
+        return kills is not None
 
     def _order_kill(self, grace_s: float) -> None:
         at_s = time.monotonic() + grace_s
@@ -278,20 +272,6 @@ class Keeper:
     def _note(self, words: str) -> None:
         with contextlib.suppress(OSError), self._log.open("a", encoding="utf-8") as log:
             log.write(f"{words}\n")
-
-    def _receive_request(self) -> dict[str, Any] | None:
-        while b"\n" not in self._pending:
-            chunk = self._connection.recv(65536)
-            if not chunk:
-                return None
-            self._pending += chunk
-        line, self._pending = self._pending.split(b"\n", 1)
-        request: dict[str, Any] = json.loads(line)
-        return request
-
-    def _send(self, message: dict[str, object]) -> None:
-        with contextlib.suppress(OSError):
-            self._connection.sendall(json.dumps(message).encode() + b"\n")
 
 
 def _follow_parent() -> Any:  # noqa: ANN401 # what subprocess wants: a callable of no arguments
