@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from automl.cli.options import results_root
-from automl.errors import ConfigurationError, Problem
+from automl.cli.options import results_root, unreadable_results
 
 if TYPE_CHECKING:
     from automl.handoff.cleaning import Inventory
@@ -34,9 +33,7 @@ def command(results: Path | None, *, yes: bool, as_json: bool) -> None:
     try:
         inventory = take_inventory(root)
     except OSError as error:
-        found = error.strerror or str(error)
-        problem = Problem(where=str(root), found=found, expected="a results folder", fix="check the path")
-        raise ConfigurationError.from_problems([problem], subject="the command line") from error
+        raise unreadable_results(root, error) from error
     gone = {item.path for item in inventory.deletable if yes and delete(item)}
     if as_json:
         items = [

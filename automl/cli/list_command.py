@@ -8,8 +8,7 @@ from pathlib import Path
 
 import click
 
-from automl.cli.options import results_root
-from automl.errors import ConfigurationError, Problem
+from automl.cli.options import results_root, unreadable_results
 
 
 @click.command(
@@ -56,10 +55,7 @@ def _list_studies(results: Path, *, as_json: bool) -> None:
     try:
         found = list_studies(results)
     except OSError as error:
-        problem = Problem(
-            where=str(results), found=error.strerror or str(error), expected="a results folder", fix="check the path"
-        )
-        raise ConfigurationError.from_problems([problem], subject="the command line") from error
+        raise unreadable_results(results, error) from error
     if as_json:
         rows = [{**dataclasses.asdict(row), "path": str(row.path)} for row in found]
         click.echo(json.dumps({"studies": rows}, indent=2))

@@ -170,6 +170,13 @@ def results_root(given: Path | None) -> Path:
     return (given or Path(os.environ.get("AUTOML_RESULTS") or "results")).expanduser().absolute()
 
 
+def unreadable_results(root: Path, error: OSError) -> ConfigurationError:
+    """Return the error for a results folder that cannot be read."""
+    found = error.strerror or str(error)
+    problem = Problem(where=str(root), found=found, expected="a results folder", fix="check the path")
+    return ConfigurationError.from_problems([problem], subject="the command line")
+
+
 def build_request(options: dict[str, Any]) -> StudyRequest:
     """Return what the user asks for: the study file (the demo where neither study nor skill is named), options on top.
 

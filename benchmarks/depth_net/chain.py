@@ -17,6 +17,7 @@ from pathlib import Path
 import yaml
 
 BATCH = 4
+HEIGHT, WIDTH = 70, 98  # of the exported model
 
 
 def main() -> int:
@@ -66,8 +67,12 @@ def make_spec(folder: Path) -> dict[str, object]:
             },
         },
         "model": {"model_type": "MetricDepthAnything", "encoder": "vit_tiny"},
-        "train": {"num_epochs": 4, "optim": {"lr": 5e-4, "lr_scheduler": "LambdaLR", "warmup_fraction": 0.1}},
-        "export": {"input_height": 70, "input_width": 98},
+        "train": {
+            "num_epochs": 4,
+            "seed": 1,
+            "optim": {"lr": 5e-4, "lr_scheduler": "LambdaLR", "warmup_fraction": 0.1},
+        },
+        "export": {"input_height": HEIGHT, "input_width": WIDTH},
     }
 
 

@@ -13,6 +13,7 @@ import onnxruntime
 import pytest
 import yaml
 
+from benchmarks.depth_net.chain import HEIGHT, WIDTH, make_spec
 from tests.depth_net.specs import read_status
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.slow]
 
-SIZE = {"height": 70, "width": 98}
 CHAIN = """
 import sys
 from depth_net.cli import main
@@ -47,7 +47,7 @@ def results(tmp_path_factory: TempPathFactory) -> Path:
     program = Path(sys.executable).with_name("depth_net")
     subprocess.run([program, "demo-data", folder / "data"], check=True, capture_output=True)
     spec = folder / "spec.yaml"
-    spec.write_text(yaml.safe_dump(_spec(folder)), encoding="utf-8")
+    spec.write_text(yaml.safe_dump(make_spec(folder)), encoding="utf-8")
     child = subprocess.run(
         [sys.executable, "-c", CHAIN, spec, folder / "out"], capture_output=True, text=True, check=False
     )
@@ -71,12 +71,12 @@ def test_eight_bit_weights_score_like_the_ones_they_come_from(results: Path) -> 
 def test_the_exported_file_takes_one_image_and_three(results: Path) -> None:
     session = onnxruntime.InferenceSession(results / "export" / "model.onnx", providers=["CPUExecutionProvider"])
     random = np.random.default_rng(0)
-    images = random.standard_normal((3, 3, SIZE["height"], SIZE["width"])).astype(np.float32)
+    images = random.standard_normal((3, 3, HEIGHT, WIDTH)).astype(np.float32)
 
     (three,) = session.run(None, {"images": images})
     (one,) = session.run(None, {"images": images[:1]})
 
-    assert three.shape == (3, SIZE["height"], SIZE["width"])
+    assert three.shape == (3, HEIGHT, WIDTH)
     assert np.abs(three[:1] - one).max() < 1e-4
 
 
@@ -96,30 +96,3 @@ def test_each_action_says_that_it_finished(results: Path, action: str) -> None:
 def _read(file: Path) -> dict[str, Any]:
     document: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     return document
-
-
-def _spec(folder: Path) -> dict[str, Any]:
-    rooms = folder / "data" / "rooms"
-    split = {"batch_size": 4, "workers": 0, "augmentation": {"crop_size": [70, 70]}}
-    files = {"train": "train.txt", "val": "val.txt", "test": "test.txt", "infer": "val.txt"}
-    return {
-        "results_dir": str(folder / "out"),
-        "dataset": {
-            "min_depth": 0.1,
-            "max_depth": 8.0,
-            **{
-                f"{name}_dataset": {
-                    **split,
-                    "data_sources": [{"dataset_name": "NYUDV2", "data_file": str(rooms / file)}],
-                }
-                for name, file in files.items()
-            },
-        },
-        "model": {"model_type": "MetricDepthAnything", "encoder": "vit_tiny", "convolution_init": "pytorch"},
-        "train": {
-            "num_epochs": 4,
-            "seed": 1,
-            "optim": {"lr": 5e-4, "lr_scheduler": "LambdaLR", "warmup_fraction": 0.1},
-        },
-        "export": {"input_height": SIZE["height"], "input_width": SIZE["width"]},
-    }
