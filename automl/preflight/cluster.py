@@ -15,21 +15,26 @@ from typing import TYPE_CHECKING
 from automl.errors import LaunchError
 from automl.preflight.findings import Finding, Level, bad, doubt, good
 from automl.preflight.machine import Demand, judge_machine
-from automl.preflight.sight import Questions, look, nearest_folder
+from automl.preflight.sight import Questions, Sight, look, nearest_folder
 from automl.preflight.software import ray_address_findings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from automl.preflight.sight import Sight
     from automl.study.model import Resources, StudyPlan
     from automl.study.request import StudyRequest
+    from automl.tuning.ray_cluster import NoAnswer
 
+DOCTOR_LIMIT_S = 7.0
+RUN_LIMIT_S = 30.0
+"""A run can wait for a busy node; whoever asked the doctor waits for the whole table."""
 _MUST_AGREE = ("python", "ray")
 _SHOULD_AGREE = ("automl-vision",)
 
 
-def cluster_findings(address: str, questions: Questions, demand: Demand, here: Mapping[str, str]) -> list[Finding]:
+def cluster_findings(
+    address: str, questions: Questions, demand: Demand, here: Mapping[str, str], *, limit_s: float = DOCTOR_LIMIT_S
+) -> list[Finding]:
     """Return what is wrong with the nodes of a cluster, and one good row for each node that has nothing wrong.
 
     Args:
@@ -37,12 +42,13 @@ def cluster_findings(address: str, questions: Questions, demand: Demand, here: M
         questions: What trials need; the marker is added here.
         demand: What is asked of each node.
         here: Versions of this machine, with which those of the nodes must agree.
+        limit_s: For joining the cluster and for the answers of its nodes together.
     """
     found = ray_address_findings(address)
     if found:
         return found
     try:
-        answers = _ask(address, questions)
+        answers = _ask(address, questions, limit_s)
     except LaunchError as error:
         fix = "correct --ray-address; a cluster with a token wants RAY_AUTH_MODE=token and RAY_AUTH_TOKEN_PATH here"
         return [bad("cluster", error.headline, expected="a Ray cluster that answers", fix=fix)]
@@ -98,7 +104,7 @@ def filling_cluster(plan: StudyPlan, request: StudyRequest, address: str) -> Stu
     return dataclasses.replace(plan, resources=fit_to_nodes(plan.resources, request, nodes, trials=plan.budget.trials))
 
 
-def _ask(address: str, questions: Questions) -> dict[str, Sight | str]:
+def _ask(address: str, questions: Questions, limit_s: float) -> dict[str, Sight | NoAnswer]:
     from automl.tuning.ray_cluster import ask_nodes  # noqa: PLC0415 - ray, only where a cluster is named
 
     folder = nearest_folder(Path(questions.results))
@@ -106,17 +112,20 @@ def _ask(address: str, questions: Questions) -> dict[str, Sight | str]:
     try:
         marker.touch(mode=0o600)
     except OSError:
-        return ask_nodes(address, look, questions)  # a row of this machine says that nothing can be written
+        # A row of this machine says that nothing can be written.
+        return ask_nodes(address, look, questions, limit_s=limit_s)
     try:
-        return ask_nodes(address, look, dataclasses.replace(questions, marker=str(marker)))
+        return ask_nodes(address, look, dataclasses.replace(questions, marker=str(marker)), limit_s=limit_s)
     finally:
         marker.unlink(missing_ok=True)
 
 
-def _judge(name: str, answer: Sight | str, demand: Demand, here: Mapping[str, str]) -> list[Finding]:
-    if isinstance(answer, str):
-        fix = "install the same automl there, or look into the node's log"
-        return [dataclasses.replace(bad("node", answer, expected="an answer", fix=fix), where=name)]
+def _judge(name: str, answer: Sight | NoAnswer, demand: Demand, here: Mapping[str, str]) -> list[Finding]:
+    if not isinstance(answer, Sight):
+        level = doubt if answer.is_late else bad
+        fix = "ask again when it is less busy" if answer.is_late else "install the same automl there"
+        row = level("node", answer.reason, expected="an answer", fix=f"{fix}, or look into the node's log")
+        return [dataclasses.replace(row, where=name)]
     # How many trials come to a node is Ray's decision.
     rows = [*judge_machine(answer, dataclasses.replace(demand, jobs=1)), *_unseen(answer), *_versions(answer, here)]
     wrong = [dataclasses.replace(row, where=name) for row in rows if row.level is not Level.OK]

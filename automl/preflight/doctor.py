@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from automl.errors import ConfigurationError
 from automl.launch.command import build_command
 from automl.preflight.annotations import check_annotations
-from automl.preflight.cluster import cluster_findings
+from automl.preflight.cluster import DOCTOR_LIMIT_S, RUN_LIMIT_S, cluster_findings
 from automl.preflight.data import annotation_files, data_files, data_findings, numbers, sample_findings
 from automl.preflight.estimate import estimate_disk, time_finding
 from automl.preflight.findings import Finding, Level, failures
@@ -65,7 +65,8 @@ def examine(
         sight = look(dataclasses.replace(questions, program=None))
         found = [place_finding(sight, place.results), *judge_machine(sight, Demand(disk_bytes=demand.disk_bytes))]
         asked = _without_pending(questions, _pending(request, place.results))
-        found += cluster_findings(place.ray_address, asked, demand, sight.versions)
+        limit_s = RUN_LIMIT_S if is_quick else DOCTOR_LIMIT_S
+        found += cluster_findings(place.ray_address, asked, demand, sight.versions, limit_s=limit_s)
     if plan is not None:
         found += _study_findings(request, plan, place, data, is_quick=is_quick)
         lines = _SAMPLED_LINES_QUICKLY if is_quick else _SAMPLED_LINES

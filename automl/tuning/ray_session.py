@@ -95,9 +95,7 @@ def joined(address: str) -> Iterator[None]:
     Raises:
         LaunchError: the cluster does not answer.
     """
-    with _environment(_QUIET):
-        for name in _LOGGERS:
-            logging.getLogger(name).setLevel(logging.CRITICAL)
+    with quiet_ray():
         late = _init({"address": address}, address)
         if late is not None:
             raise LaunchError(f"the Ray cluster at {address} does not answer: {late}") from late
@@ -107,6 +105,15 @@ def joined(address: str) -> Iterator[None]:
             yield
         finally:
             ray.shutdown()
+
+
+@contextlib.contextmanager
+def quiet_ray() -> Iterator[None]:
+    """Keep Ray from talking, wherever it is imported; its settings are those that it reads at its import."""
+    with _environment(_QUIET):
+        for name in _LOGGERS:
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+        yield
 
 
 def remove_leftovers() -> int:

@@ -17,6 +17,7 @@ from automl.study.machine import Machine
 from automl.study.model import Resources
 from automl.study.request import StudyRequest
 from automl.tuning import ray_cluster
+from automl.tuning.ray_cluster import NoAnswer
 from tests.automl.study.examples import make_plan
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def address() -> Iterator[str]:
 def rows(
     monkeypatch: pytest.MonkeyPatch, address: str, folder: Path, answers: dict[str, Any]
 ) -> dict[tuple[str, str], Level]:
-    monkeypatch.setattr(ray_cluster, "ask_nodes", lambda *_: answers)
+    monkeypatch.setattr(ray_cluster, "ask_nodes", lambda *_, **__: answers)
     found = cluster_findings(address, Questions(results=str(folder)), Demand(program="train"), VERSIONS)
     assert list(folder.iterdir()) == []
     return {(row.where, row.check): row.level for row in found}
@@ -66,9 +67,9 @@ def test_what_a_node_does_not_see_is_found_and_named(
         NODE, sees_marker=False, unseen={"/data/train.txt": "No such file or directory"}, program=None
     )
 
-    found = rows(
-        monkeypatch, address, tmp_path, {"node1": NODE, "node2": blind, "node3": "ModuleNotFoundError: automl"}
-    )
+    answers = {"node1": NODE, "node2": blind, "node3": NoAnswer("ModuleNotFoundError: automl")}
+
+    found = rows(monkeypatch, address, tmp_path, answers)
 
     assert found == {
         ("node1", "node"): Level.OK,
@@ -77,6 +78,12 @@ def test_what_a_node_does_not_see_is_found_and_named(
         ("node2", "program"): Level.FAIL,
         ("node3", "node"): Level.FAIL,
     }
+
+
+def test_a_node_that_is_only_busy_stops_nothing(monkeypatch: pytest.MonkeyPatch, address: str, tmp_path: Path) -> None:
+    late = NoAnswer("no answer within 7 s", is_late=True)
+
+    assert rows(monkeypatch, address, tmp_path, {"node1": late}) == {("node1", "node"): Level.WARN}
 
 
 def test_other_versions_of_ray_fail_and_of_automl_are_doubted(
@@ -93,7 +100,7 @@ def test_other_versions_of_ray_fail_and_of_automl_are_doubted(
 def test_a_cluster_that_does_not_answer_fails_with_the_way_to_its_token(
     monkeypatch: pytest.MonkeyPatch, address: str, tmp_path: Path
 ) -> None:
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise LaunchError("Unauthenticated")
 
     monkeypatch.setattr(ray_cluster, "ask_nodes", refuse)
