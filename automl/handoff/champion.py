@@ -30,7 +30,7 @@ from automl.tuning.checkpoints import sha256_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from automl.space.parameters import Scalar
+    from automl.space.values import Scalar
     from automl.study.trial import TrialResult
 
 BEST_FOLDER = "best"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from automl.space.parameters import Scalar
+    from automl.space.values import Scalar
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

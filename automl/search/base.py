@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from automl.space.parameters import Scalar
+    from automl.space.values import Scalar
     from automl.study.trial import Proposal, TrialResult
 
 

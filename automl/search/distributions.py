@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from optuna.distributions import BaseDistribution
 
-    from automl.space.parameters import Parameter, Scalar, SearchSpace
+    from automl.space.parameters import Parameter, SearchSpace
+    from automl.space.values import Scalar
 
 
 def distribution_of(parameter: Parameter) -> BaseDistribution:

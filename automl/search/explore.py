@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from automl.space.parameters import Parameter, Scalar, SearchSpace
+    from automl.space.parameters import Parameter, SearchSpace
+    from automl.space.values import Scalar
 
 _RESAMPLED = 0.25
 _FACTORS = (0.8, 1.25)

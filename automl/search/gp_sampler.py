@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
     from automl.search.gaussian_process import Kernel
     from automl.search.learning import Lesson
-    from automl.space.parameters import Scalar, SearchSpace
+    from automl.space.parameters import SearchSpace
+    from automl.space.values import Scalar
 
 _WEIGHTS_PURPOSE = 404
 # One value has no shape.

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from automl.search.history import History
-    from automl.space.parameters import Scalar, SearchSpace
+    from automl.space.parameters import SearchSpace
+    from automl.space.values import Scalar
 
 _PURPOSE = 303
 _GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0

@@ -13,7 +13,7 @@ from automl.study.trial import TrialState
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from automl.space.parameters import Scalar
+    from automl.space.values import Scalar
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
     from optuna.trial import FrozenTrial
 
-    from automl.space.parameters import Scalar
+    from automl.space.values import Scalar
     from automl.study.model import Objective
     from automl.study.trial import Proposal
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from automl.search.history import History, Observation
-    from automl.space.parameters import Scalar
+    from automl.space.values import Scalar
 
 # A value guessed from an early epoch scatters more than a measured one.
 _STOPPED_NOISE = 4.0

@@ -21,7 +21,8 @@ from automl.space.parameters import ParameterType
 if TYPE_CHECKING:
     from automl.search.chat import Endpoint
     from automl.search.history import History
-    from automl.space.parameters import Scalar, SearchSpace
+    from automl.space.parameters import SearchSpace
+    from automl.space.values import Scalar
     from automl.study.model import StudyPlan
 
 ORIGIN = "llm"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from automl.search.history import History
-    from automl.space.parameters import Scalar
+    from automl.space.values import Scalar
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

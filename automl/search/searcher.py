@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from automl.search.journal import Journal, JournalTrial
     from automl.search.sampler import Sampler
-    from automl.space.parameters import Scalar
+    from automl.space.values import Scalar
     from automl.study.model import StudyPlan
     from automl.study.trial import TrialResult
 

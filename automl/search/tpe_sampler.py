@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial, Trial
 
     from automl.search.history import History, Observation
-    from automl.space.parameters import Parameter, Scalar, SearchSpace
+    from automl.space.parameters import Parameter, SearchSpace
+    from automl.space.values import Scalar
 
 
 class TpeSampler(Sampler):

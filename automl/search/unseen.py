@@ -14,7 +14,8 @@ from automl.search.sampler import generator_for
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from automl.space.parameters import Scalar, SearchSpace
+    from automl.space.parameters import SearchSpace
+    from automl.space.values import Scalar
 
 _PURPOSE = 202
 # Spaces up to this size are searched to their last assignment.

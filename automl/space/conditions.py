@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+from automl.space.values import is_same
 
-    from automl.space.parameters import Parameter, Scalar
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from automl.space.values import Scalar
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,48 +108,3 @@ class Relation:
         if self.kind is RelationKind.DERIVED_QUOTIENT:
             return f"{self.path} = {other} / {self.constant:g}"
         return f"{self.path} {self.kind.value} {other}"
-
-
-def gap_of(parameter: Parameter) -> float:
-    """Return the smallest useful distance between two values of a numeric range.
-
-    For continuous ranges one part in a million of the range: visible in a spec and harmless in value.
-    """
-    if parameter.step is not None:
-        return parameter.step
-    low, high = parameter.bounds
-    return 1.0 if parameter.is_integer else max((high - low) * 1e-6, abs(high) * 1e-12, 1e-15)
-
-
-def nearest_valid(
-    parameter: Parameter, value: Scalar, relations: Sequence[Relation], values: Mapping[str, Scalar]
-) -> Scalar:
-    """Return the value of ``parameter`` nearest to ``value`` that satisfies every relation.
-
-    ``value`` itself comes back if it is valid, or if no value is: then the assignment violates a relation, and
-    `SearchSpace.violations` says so.
-    """
-    if all(relation.holds(value, values) for relation in relations) or isinstance(value, bool):
-        return value
-    others = [other for relation in relations if (other := relation.other_side(values)) is not None]
-    for relation in relations:
-        if relation.kind is RelationKind.DERIVED_QUOTIENT:
-            parent = relation.other_side(values)
-            return value if parent is None else int(parent // relation.constant)
-    candidates = [c for c in _candidates(parameter, others) if all(r.holds(c, values) for r in relations)]
-    position = parameter.to_unit(value)
-    return min(candidates, key=lambda c: abs(parameter.to_unit(c) - position), default=value)
-
-
-def _candidates(parameter: Parameter, others: Sequence[float]) -> list[int | float]:
-    """Return the values at which a valid stretch of the range can begin or end."""
-    if parameter.choices:
-        return [c for c in parameter.choices if isinstance(c, int | float) and not isinstance(c, bool)]
-    gap = gap_of(parameter)
-    beside = [parameter.nearest(other + count * gap) for other in others for count in (-2, -1, 0, 1, 2)]
-    return [*beside, parameter.nearest(parameter.bounds[0]), parameter.nearest(parameter.bounds[1])]
-
-
-def is_same(first: Scalar, second: Scalar) -> bool:
-    """Tell whether two values are the same in a spec: True and 1 are equal in Python and are not the same there."""
-    return first == second and isinstance(first, bool) == isinstance(second, bool)

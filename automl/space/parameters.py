@@ -12,15 +12,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
-from automl.space.conditions import RelationKind, is_same, nearest_valid
+from automl.space.conditions import RelationKind
+from automl.space.values import is_same
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from automl.space.conditions import Condition, Relation
-
-Scalar: TypeAlias = "bool | int | float | str | None"
-"""A value that a parameter can take."""
+    from automl.space.values import Scalar
 
 Assignment: TypeAlias = "Mapping[str, Scalar]"
 """Parameter path -> value, for the parameters that are active."""
@@ -162,6 +161,41 @@ class Parameter:
         return low <= value <= high and math.isclose(self.nearest(value), value, rel_tol=1e-9, abs_tol=1e-12)
 
     @property
+    def gap(self) -> float:
+        """The smallest useful distance between two values of a numeric range.
+
+        For continuous ranges one part in a million of the range: visible in a spec and harmless in value.
+        """
+        if self.step is not None:
+            return self.step
+        low, high = self.bounds
+        return 1.0 if self.is_integer else max((high - low) * 1e-6, abs(high) * 1e-12, 1e-15)
+
+    def nearest_valid(self, value: Scalar, relations: Sequence[Relation], values: Mapping[str, Scalar]) -> Scalar:
+        """Return the value nearest to ``value`` that satisfies every relation.
+
+        ``value`` itself comes back if it is valid, or if no value is: then the assignment violates a relation, and
+        `SearchSpace.violations` says so.
+        """
+        if all(relation.holds(value, values) for relation in relations) or isinstance(value, bool):
+            return value
+        for relation in relations:
+            if relation.kind is RelationKind.DERIVED_QUOTIENT:
+                parent = relation.other_side(values)
+                return value if parent is None else int(parent // relation.constant)
+        others = [other for relation in relations if (other := relation.other_side(values)) is not None]
+        candidates = [c for c in self._candidates(others) if all(r.holds(c, values) for r in relations)]
+        position = self.to_unit(value)
+        return min(candidates, key=lambda c: abs(self.to_unit(c) - position), default=value)
+
+    def _candidates(self, others: Sequence[float]) -> list[int | float]:
+        """Return the values at which a valid stretch of the range can begin or end."""
+        if self.choices:
+            return [c for c in self.choices if isinstance(c, int | float) and not isinstance(c, bool)]
+        beside = [self.nearest(other + count * self.gap) for other in others for count in (-2, -1, 0, 1, 2)]
+        return [*beside, self.nearest(self.bounds[0]), self.nearest(self.bounds[1])]
+
+    @property
     def _reach(self) -> tuple[float, float]:
         """The ends of the scale: half a step is added at each end, so the two ends get as large a share as the rest."""
         low, high = self.bounds
@@ -262,7 +296,7 @@ class SearchSpace:
             if not parameter.contains(value):
                 value = parameter.from_unit(parameter.to_unit(value))
             bound_by = [relation for relation in self.relations if relation.path == path]
-            values[path] = known[path] = nearest_valid(parameter, value, bound_by, known) if bound_by else value
+            values[path] = known[path] = parameter.nearest_valid(value, bound_by, known) if bound_by else value
         return values
 
     def violations(self, assignment: Assignment) -> tuple[str, ...]:

@@ -12,11 +12,12 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from automl.space.parameters import Parameter, ParameterType, Scalar
+from automl.space.parameters import Parameter, ParameterType
 from automl.spec.train_schema import LeafKind, SchemaLeaf
 
 if TYPE_CHECKING:
     from automl.skill.model import JsonValue
+    from automl.space.values import Scalar
     from automl.spec.math_cond import MathCondition
 
 # A name that means a rate: lr, base_lr, lr_backbone, optm_lr, learning_rate, weight_decay, lr_decay, eps, reg, ...

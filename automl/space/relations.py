@@ -11,12 +11,13 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from automl.space.conditions import Relation, RelationKind, gap_of
-from automl.space.parameters import LeftOut, Parameter, Scalar
+from automl.space.conditions import Relation, RelationKind
+from automl.space.parameters import LeftOut, Parameter
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from automl.space.values import Scalar
     from automl.spec.math_cond import MathCondition
     from automl.spec.model import Spec
 
@@ -153,7 +154,7 @@ class Binder:
 def _strict_gap(parameter: Parameter) -> float:
     """Return how far a strict comparison keeps away: less than a step on a grid, whose next point is then taken."""
     is_grid = parameter.step is not None or parameter.is_integer
-    return gap_of(parameter) * (1e-6 if is_grid else 1.0)
+    return parameter.gap * (1e-6 if is_grid else 1.0)
 
 
 def _limits(kind: RelationKind, number: float, child: Parameter) -> tuple[float, float]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from automl.skill.model import JsonValue, Skill
-    from automl.space.parameters import Scalar
+    from automl.space.values import Scalar
     from automl.spec.model import Spec
     from automl.spec.train_schema import TrainSchema
 

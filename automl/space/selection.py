@@ -20,7 +20,7 @@ from automl.spec.overrides import closest
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from automl.space.parameters import Scalar
+    from automl.space.values import Scalar
 
 _RANGE = re.compile(r"\s*(?P<low>[^:]*?)\s*\.\.\s*(?P<high>[^:]*?)\s*(?::\s*(?P<scale>\w+)\s*)?")
 _CHOICES = re.compile(r"\s*\{(?P<options>.*)\}\s*", re.DOTALL)

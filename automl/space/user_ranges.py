@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from automl.errors import Problem
-from automl.space.conditions import is_same
 from automl.space.ranges import UserRange, schema_interval
+from automl.space.values import is_same
 from automl.spec.train_schema import LeafKind, SchemaLeaf
 
 if TYPE_CHECKING:
     from automl.skill.model import JsonValue
-    from automl.space.parameters import Scalar
+    from automl.space.values import Scalar
 
 _NUMBERS = {LeafKind.FLOAT, LeafKind.INT}
 

@@ -20,7 +20,7 @@ from automl.study.document import read_plan, read_study
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from automl.space.parameters import Scalar
+    from automl.space.values import Scalar
     from automl.study.model import StudyPlan
     from automl.study.result import StudyResult
     from automl.study.trial import TrialResult

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from automl.policy import Route
     from automl.skill.model import JsonValue, Skill
-    from automl.space.parameters import Scalar, SearchSpace
+    from automl.space.parameters import SearchSpace
+    from automl.space.values import Scalar
     from automl.spec.model import Spec
     from automl.study.goals import Constraint
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from automl.space.parameters import Scalar
+    from automl.space.values import Scalar
 
 
 class TrialState(StrEnum):

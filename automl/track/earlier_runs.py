@@ -19,7 +19,8 @@ from automl.track.uri import without_password
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from automl.space.parameters import Parameter, Scalar
+    from automl.space.parameters import Parameter
+    from automl.space.values import Scalar
     from automl.study.model import StudyPlan
 
 _TIMEOUT_S = (3.0, 10.0)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from automl.space.parameters import Scalar
+    from automl.space.values import Scalar
     from automl.study.directory import StudyDirectory
     from automl.study.model import StudyPlan
 

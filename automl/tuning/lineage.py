@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from automl.search.base import Searcher
-    from automl.space.parameters import Scalar
+    from automl.space.values import Scalar
     from automl.study.directory import StudyDirectory
     from automl.study.model import StudyPlan
     from automl.study.trial import Proposal, TrialResult

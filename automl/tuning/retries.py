@@ -19,7 +19,7 @@ from automl.tuning.attempts import CONTINUE, Change
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from automl.space.parameters import Scalar
+    from automl.space.values import Scalar
     from automl.study.model import StudyPlan
     from automl.study.trial import TrialResult
     from automl.tuning.attempts import Start

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from automl.skill.model import JsonValue
-    from automl.space.parameters import Scalar
+    from automl.space.values import Scalar
     from automl.study.model import Direction
 
 

@@ -31,7 +31,7 @@ from automl.tuning.ray_session import ray_session
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from automl.space.parameters import Scalar
+    from automl.space.values import Scalar
 
 TRAINER = Path(__file__).parent / "trainer.py"
 POLL_S = 0.1

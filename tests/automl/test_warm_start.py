@@ -19,7 +19,7 @@ from automl.study.trial import TrialResult, TrialState
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from automl.space.parameters import Scalar
+    from automl.space.values import Scalar
 
 REQUEST = StudyRequest(skill="toy", name="example", trials=3)
 

@@ -17,7 +17,7 @@ from automl.study.trial import TrialResult, TrialState
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from automl.space.parameters import Scalar
+    from automl.space.values import Scalar
 
 ACCURACY = Objective(metric="accuracy", direction=Direction.MAXIMIZE)
 ERROR = Objective(metric="error", direction=Direction.MINIMIZE)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from automl.search.sampler import Sampler
-    from automl.space.parameters import Scalar
+    from automl.space.values import Scalar
 
 PLANE = SearchSpace(
     parameters=tuple(

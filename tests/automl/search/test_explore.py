@@ -6,7 +6,7 @@ from automl.search.explore import explore
 from automl.space.parameters import Parameter, ParameterType, SearchSpace
 
 if TYPE_CHECKING:
-    from automl.space.parameters import Scalar
+    from automl.space.values import Scalar
 
 SPACE = SearchSpace(
     parameters=(

@@ -12,7 +12,7 @@ from tests.automl.search.playing import PLANE, number, play
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from automl.space.parameters import Scalar
+    from automl.space.values import Scalar
 
 
 def two_goals(assignment: Mapping[str, Scalar]) -> tuple[float, ...]:

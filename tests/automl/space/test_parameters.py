@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import math
 import random
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from automl.space.conditions import Condition, Relation, RelationKind
-from automl.space.parameters import Parameter, ParameterType, Scalar, SearchSpace
+from automl.space.parameters import Parameter, ParameterType, SearchSpace
+
+if TYPE_CHECKING:
+    from automl.space.values import Scalar
 
 FLOAT, INT = ParameterType.FLOAT, ParameterType.INT
+CHILD = Parameter(path="c", type=INT, low=0, high=20)
+CONTINUOUS = Parameter(path="c", type=FLOAT, low=0.0, high=20.0)
 RANGES = [
     Parameter(path="x", type=FLOAT, low=-2.0, high=-0.5),
     Parameter(path="x", type=FLOAT, low=0.0, high=1.0),
@@ -142,3 +148,47 @@ def test_everything_that_is_wrong_with_an_assignment_is_said() -> None:
 def test_the_size_counts_assignments() -> None:
     assert scheduler_space().size == 2 * 9 * 9 * 21
     assert SearchSpace(parameters=(RANGES[1],), fixed={}).size == math.inf
+
+
+@given(
+    value=st.integers(0, 20),
+    low=st.integers(-5, 25),
+    high=st.integers(-5, 25),
+    parameter=st.sampled_from([CHILD, CONTINUOUS]),
+)
+def test_the_nearest_valid_value_satisfies_every_relation_if_any_value_does(
+    value: int, low: int, high: int, parameter: Parameter
+) -> None:
+    relations = (
+        Relation(path="c", kind=RelationKind.GREATER, parent="low"),
+        Relation(path="c", kind=RelationKind.LESS, parent="high"),
+        Relation(path="c", kind=RelationKind.NOT_EQUAL, constant=3),
+    )
+    known = {"low": low, "high": high}
+    possible = [v for v in range(21) if low < v < high and v != 3]
+
+    found = parameter.nearest_valid(value, relations, known)
+
+    if possible:
+        assert all(relation.holds(found, known) for relation in relations)
+        assert parameter.contains(found)
+    if value in possible:
+        assert found == value
+
+
+def test_a_derived_value_follows_its_parent() -> None:
+    relation = Relation(path="c", kind=RelationKind.DERIVED_QUOTIENT, parent="p", constant=4)
+
+    assert CHILD.nearest_valid(19, (relation,), {"p": 30}) == 7
+
+
+def test_options_are_repaired_to_the_nearest_option() -> None:
+    powers = Parameter(path="c", type=ParameterType.INT, choices=(1, 2, 4, 8, 16))
+
+    assert powers.nearest_valid(16, (Relation(path="c", kind=RelationKind.LESS, parent="p"),), {"p": 8}) == 4
+
+
+def test_without_a_valid_value_the_violation_stays_visible() -> None:
+    relation = Relation(path="c", kind=RelationKind.GREATER, parent="p")
+
+    assert CHILD.nearest_valid(5, (relation,), {"p": 99}) == 5

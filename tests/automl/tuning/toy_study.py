@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from automl.space.parameters import Scalar
+    from automl.space.values import Scalar
     from automl.study.result import StudyResult
 
 TRAINER = '''\
