@@ -11,6 +11,7 @@ costs one rung. Source: Li et al. 2020 (arXiv:1810.05934), algorithm 2.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING
 
 from automl.stopping.base import GO_ON, Decision, Report, Verdict
@@ -24,7 +25,40 @@ MIN_PEERS = 3
 """Other trials that must have reached a rung before it stops anything."""
 
 
-class AshaRule(CurveRule):
+class RungRule(CurveRule):
+    """Compares a trial with others when it reaches a rung.
+
+    Args:
+        rungs: Numbers of epochs, ascending.
+        eta: The inverse of the share that goes on, > 1.
+    """
+
+    def __init__(self, rungs: tuple[int, ...], eta: float) -> None:
+        super().__init__()
+        self._rungs = rungs
+        self._eta = eta
+        self._recorded: dict[int, dict[int, float]] = {rung: {} for rung in rungs}
+
+    def _decide(self, report: Report) -> Verdict:
+        """Pass every rung that the report reaches, until one ends the trial; reports may skip epochs."""
+        for rung in self._rungs:
+            if report.epoch + 1 < rung or report.trial in self._recorded[rung]:
+                continue
+            value = self.best_at(report.trial, report.epoch)
+            assert value is not None  # noqa: S101 - the report itself is in the curve
+            others = tuple(self._recorded[rung].values())
+            self._recorded[rung][report.trial] = value
+            verdict = self._compare(rung, report.trial, others)
+            if verdict.decision is not Decision.CONTINUE:
+                return verdict
+        return GO_ON
+
+    @abstractmethod
+    def _compare(self, rung: int, trial: int, others: tuple[float, ...]) -> Verdict:
+        """Decide about a trial whose value at a rung is recorded, given the values that were there before."""
+
+
+class AshaRule(RungRule):
     """Stops a trial that is not in the best share of a rung when it arrives there.
 
     Args:
@@ -34,30 +68,21 @@ class AshaRule(CurveRule):
     """
 
     def __init__(self, rungs: tuple[int, ...], eta: float = 3.0, min_peers: int = MIN_PEERS) -> None:
-        super().__init__()
-        self._rungs = rungs
-        self._eta = eta
+        super().__init__(rungs, eta)
         self._min_peers = min_peers
-        self._recorded: dict[int, dict[int, float]] = {rung: {} for rung in rungs}
 
-    def _decide(self, report: Report) -> Verdict:
-        for rung in self._rungs:
-            if report.epoch + 1 < rung or report.trial in self._recorded[rung]:
-                continue
-            value = self.best_at(report.trial, report.epoch)
-            assert value is not None  # noqa: S101 - the report itself is in the curve
-            others = tuple(self._recorded[rung].values())
-            self._recorded[rung][report.trial] = value
-            if len(others) >= self._min_peers and not is_in_best_share(value, others, self._eta):
-                return Verdict(decision=Decision.STOP, reason=self._reason(rung, value, others))
-        return GO_ON
+    def _compare(self, rung: int, trial: int, others: tuple[float, ...]) -> Verdict:
+        value = self._recorded[rung][trial]
+        if len(others) < self._min_peers or is_in_best_share(value, others, self._eta):
+            return GO_ON
+        return Verdict(decision=Decision.STOP, reason=self._reason(rung, value, others))
 
     def _reason(self, rung: int, value: float, others: tuple[float, ...]) -> str:
         needed = self.shown(last_of_best_share(others, self._eta))
         return f"rung {rung}: {self.shown(value)} is not among the best 1/{self._eta:g}, which ends at {needed}"
 
 
-class PausingAshaRule(CurveRule):
+class PausingAshaRule(RungRule):
     """Pauses a trial at each rung until it is in the best share of those that reached it.
 
     Args:
@@ -66,10 +91,7 @@ class PausingAshaRule(CurveRule):
     """
 
     def __init__(self, rungs: tuple[int, ...], eta: float = 3.0) -> None:
-        super().__init__()
-        self._rungs = rungs
-        self._eta = eta
-        self._recorded: dict[int, dict[int, float]] = {rung: {} for rung in rungs}
+        super().__init__(rungs, eta)
         self._passed: dict[int, set[int]] = {rung: set() for rung in rungs}
 
     def next_promotion(self, paused: Collection[int], *, is_last: bool = False) -> int | None:
@@ -104,21 +126,14 @@ class PausingAshaRule(CurveRule):
         values = self._recorded[rung]
         return sorted(values, key=lambda trial: (-values[trial], trial))
 
-    def _decide(self, report: Report) -> Verdict:
-        for rung in self._rungs:
-            if report.epoch + 1 < rung or report.trial in self._recorded[rung]:
-                continue
-            value = self.best_at(report.trial, report.epoch)
-            assert value is not None  # noqa: S101 - the report itself is in the curve
-            self._recorded[rung][report.trial] = value
-            share = self._share(rung)
-            if report.trial in share:
-                self._passed[rung].add(report.trial)
-                continue
-            reached = len(self._recorded[rung])
-            words = f"{self.shown(value)} is not among the best {len(share)} of the {reached} trials that reached it"
-            return Verdict(decision=Decision.PAUSE, reason=f"rung {rung}: {words}")
-        return GO_ON
+    def _compare(self, rung: int, trial: int, others: tuple[float, ...]) -> Verdict:
+        share = self._share(rung)
+        if trial in share:
+            self._passed[rung].add(trial)
+            return GO_ON
+        value, reached = self._recorded[rung][trial], len(others) + 1
+        words = f"{self.shown(value)} is not among the best {len(share)} of the {reached} trials that reached it"
+        return Verdict(decision=Decision.PAUSE, reason=f"rung {rung}: {words}")
 
 
 class HyperbandRule(CurveRule):
