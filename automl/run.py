@@ -25,7 +25,7 @@ from automl.opening import (
 )
 from automl.policy import decide
 from automl.preflight.cluster import filling_cluster
-from automl.preflight.doctor import require_ready
+from automl.preflight.doctor import require_ready, require_sound_data
 from automl.preflight.inputs import check_inputs, prepare_data, with_prepared_paths
 from automl.smoke import smoke_test
 from automl.study.directory import StudyDirectory, write_json
@@ -85,6 +85,7 @@ def run_plan(
     plan: StudyPlan,
     place: RunPlace,
     *,
+    is_checked: bool = True,
     is_smoked: bool = False,
     extra_trackers: Sequence[Tracker] = (),
 ) -> Path:
@@ -94,6 +95,7 @@ def run_plan(
         request: What the user asked for.
         plan: What was made of it.
         place: Where it goes.
+        is_checked: Let the trainer look at its data first, where it has a command for that.
         is_smoked: Train one step of trial 0 before the study is made; what fails ends the run.
         extra_trackers: Further trackers, e.g. progress.
 
@@ -111,6 +113,8 @@ def run_plan(
         ready_launch(plan.launch)
     prepare_data(request, place.results)
     check_inputs(plan.skill, plan.action, plan.spec)
+    if is_checked:
+        require_sound_data(plan, meanwhile=_open_doors)
     if is_smoked:
         smoke_test(plan, place)
     chosen = chosen_study_directory(place.directory) if place.directory else None
@@ -171,6 +175,12 @@ def run_in(
         for tracker in extra_trackers:
             tracker.close()
     return directory.root
+
+
+def _open_doors() -> None:
+    """Import what every study needs before Ray: half a second in which the trainer can look at its data."""
+    import automl.handoff.evaluation  # noqa: PLC0415 - opened when a study starts
+    import automl.search.journal  # noqa: F401, PLC0415 - optuna
 
 
 def _file_trackers(directory: StudyDirectory) -> tuple[Tracker, ...]:

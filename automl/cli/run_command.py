@@ -27,9 +27,18 @@ _CONFIRM_ABOVE_S = 3600
     help="The study's folder [a new one in --results].",
 )
 @click.option("--smoke", is_flag=True, help="Train one step of trial 0 first; if that fails, start no study.")
+@click.option("--no-check", is_flag=True, help="Do not let the trainer look at its data first (depth_net check).")
 @notify_option
 @click.option("--yes", is_flag=True, help="Do not ask, however long it may take.")
-def command(*, as_json: bool, smoke: bool, notify: str | None, yes: bool, **options: Any) -> int:  # noqa: ANN401 - click hands over what was declared
+def command(
+    *,
+    as_json: bool,
+    smoke: bool,
+    no_check: bool,
+    notify: str | None,
+    yes: bool,
+    **options: Any,  # noqa: ANN401 - click hands over what was declared
+) -> int:
     """Plan, confirm, run, and show what came out."""
     from automl.preflight.estimate import estimate_time  # noqa: PLC0415 - opened when the command is called
     from automl.run import make_plan, run_plan  # noqa: PLC0415 - the heavy part starts here
@@ -44,7 +53,8 @@ def command(*, as_json: bool, smoke: bool, notify: str | None, yes: bool, **opti
     plan = make_plan(request, place)
     if not yes and not as_json and sys.stdin.isatty() and sys.stderr.isatty():
         confirm_long_run(estimate_time(plan, place.results)["seconds"])
-    directory = run_plan(request, plan, place, is_smoked=smoke, extra_trackers=shown_and_told(notify))
+    trackers = shown_and_told(notify)
+    directory = run_plan(request, plan, place, is_checked=not no_check, is_smoked=smoke, extra_trackers=trackers)
     if as_json:
         click.echo(json.dumps(study_document(directory), indent=2))
         return 0

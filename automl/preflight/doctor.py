@@ -1,13 +1,15 @@
 """Everything that can be known about a run before it costs anything, as one table.
 
 `examine` is what `automl doctor` shows. `require_ready` is the first step of `automl run`: the same checks less the
-slow ones (a child process of the trainer, a container engine that is asked), so it adds a fraction of a second.
+slow ones (a child process of the trainer, a container engine that is asked), so it adds a fraction of a second. The
+trainer's own look at the data follows in `require_sound_data`, beside work that has to be done anyway.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +30,7 @@ from automl.study.launching import LauncherKind
 from automl.study.machine import detect_machine
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from automl.study.model import StudyPlan
     from automl.study.place import RunPlace
@@ -71,7 +73,8 @@ def examine(
         found += _study_findings(request, plan, place, data, is_quick=is_quick)
         lines = _SAMPLED_LINES_QUICKLY if is_quick else _SAMPLED_LINES
         found += [check_annotations(Path(file), sampled=lines) for file in annotation_files(data)]
-        found += [] if is_quick else check_depth_data(plan)
+        is_made = not any(Path(file).exists() for file in data.values()) and _pending(request, place.results)
+        found += [] if is_quick or is_made else check_depth_data(plan)
     found.append(version_finding(sight.versions))
     return tuple(found)
 
@@ -82,7 +85,26 @@ def require_ready(request: StudyRequest, plan: StudyPlan, place: RunPlace) -> No
     Raises:
         ConfigurationError: every row that fails.
     """
-    findings = examine(request, plan, place, is_quick=True)
+    _require(examine(request, plan, place, is_quick=True))
+
+
+def require_sound_data(plan: StudyPlan, *, meanwhile: Callable[[], object]) -> None:
+    """Let the trainer look at its data as the doctor does, and stop a run that they would ruin.
+
+    Args:
+        plan: With data that are there.
+        meanwhile: What can be done in the second that the trainer needs; done in any case.
+
+    Raises:
+        ConfigurationError: everything that the trainer says is an error.
+    """
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="look at data") as pool:
+        looking = pool.submit(check_depth_data, plan)
+        meanwhile()
+        _require(looking.result())
+
+
+def _require(findings: Sequence[Finding]) -> None:
     failed = failures(findings)
     if failed:
         raise ConfigurationError.from_problems([finding.problem() for finding in failed], subject="this run")

@@ -9,6 +9,8 @@ import pytest
 
 from automl.errors import ConfigurationError, LaunchError
 from automl.policy import Route
+from automl.preflight import doctor
+from automl.preflight.findings import bad
 from automl.run import make_plan, run_plan
 from automl.study.place import RunPlace
 from automl.study.request import Prepare, StudyRequest
@@ -54,6 +56,21 @@ def test_data_that_cannot_be_prepared_leave_no_study_behind(tmp_path: Path) -> N
         run_plan(request, make_plan(request, place), place)
 
     assert not list(tmp_path.glob("*/plan.json"))
+
+
+def test_the_trainers_own_look_at_the_data_can_be_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    row = bad("depth data", "millimetres", fix="convert them")
+    monkeypatch.setattr(doctor, "check_depth_data", lambda _: [row])
+    # The next thing that can go wrong, so that nothing has to be trained here.
+    monkeypatch.setattr("automl.run.smoke_test", lambda *_: (_ for _ in ()).throw(LaunchError("came so far")))
+    place = RunPlace(results=tmp_path)
+    plan = make_plan(REQUEST, place)
+
+    with pytest.raises(ConfigurationError, match="millimetres"):
+        run_plan(REQUEST, plan, place, is_smoked=True)
+    with pytest.raises(LaunchError, match="came so far"):
+        run_plan(REQUEST, plan, place, is_smoked=True, is_checked=False)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_results_folder_that_cannot_be_written_is_found_before_anything_starts(tmp_path: Path) -> None:

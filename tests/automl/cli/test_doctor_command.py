@@ -63,6 +63,15 @@ def test_a_sound_set_up_ends_with_0_and_a_table(tmp_path: Path, capsys: pytest.C
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_demo_is_sound_on_a_machine_where_its_data_are_not_made_yet(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, document = doctor(capsys, "depth_net_mono/demo", "--results", str(tmp_path))
+
+    assert (status, failed(document)) == (0, {})
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_broken_1_results_where_nothing_can_be_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "file").touch()
 
@@ -108,6 +117,18 @@ def test_broken_4_depth_in_millimetres_read_as_metres(
     assert status == 2
     assert "millimetres" in row["found"]
     assert "NYUDV2" in row["fix"]
+
+
+def test_a_run_on_depth_in_the_wrong_unit_ends_before_a_folder_is_made(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], rooms: Path
+) -> None:
+    name = "dataset.train_dataset.data_sources[0].dataset_name=MetricMonoDataset"
+
+    status = run_command_line(["run", *depth(rooms, tmp_path / "results", "--set", name), "--yes"])
+
+    assert status == 2
+    assert "millimetres" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_broken_5_a_git_pointer_in_place_of_the_weights(
