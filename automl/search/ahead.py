@@ -1,12 +1,13 @@
-"""What is done in the background while trials run: importing libraries and fitting kernels."""
+"""What is done in the background while trials run: importing libraries, fitting kernels, waiting for an answer."""
 
 from __future__ import annotations
 
 import importlib
 import queue
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
+from automl.errors import AutomlError
 from automl.search.gaussian_process import fit_kernel
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
     from automl.search.gaussian_process import Kernel, Prior
     from automl.search.history import History
+
+Result = TypeVar("Result")
 
 
 def import_ahead(*modules: str) -> threading.Thread:
@@ -52,6 +55,44 @@ class _Worker:
 
 
 _WORKER = _Worker()
+
+
+class Background(Generic[Result]):
+    """One call in a thread of its own, which the end of the process does not wait for.
+
+    Args:
+        function: May raise an `AutomlError`.
+    """
+
+    def __init__(self, function: Callable[[], Result]) -> None:
+        self._function = function
+        self._results: list[Result] = []
+        self._errors: list[AutomlError] = []
+        self._thread = threading.Thread(target=self._call, name="automl-background", daemon=True)
+        self._thread.start()
+
+    @property
+    def is_done(self) -> bool:
+        """The call has ended, well or not."""
+        return not self._thread.is_alive()
+
+    def result(self) -> Result:
+        """Wait for the end of the call and return what it returned.
+
+        Raises:
+            AutomlError: the call raised it.
+        """
+        self._thread.join()
+        if self._errors:
+            raise self._errors[0]
+        # Whatever else broke the thread is raised here, where somebody sees it.
+        return self._results[0] if self._results else self._function()
+
+    def _call(self) -> None:
+        try:
+            self._results.append(self._function())
+        except AutomlError as error:
+            self._errors.append(error)
 
 
 class Latest:

@@ -73,6 +73,10 @@ class AutoSampler(Sampler):
             return self._opening.propose(history, number)
         return (self._model if number < _GP_LIMIT else self._late_model).propose(history, number)
 
+    def is_ready(self, history: History, number: int) -> bool:
+        """Tell whether the next assignment is there; only a language model's opening takes its time."""
+        return number >= self._opening_trials or self._opening.is_ready(history, number)
+
     def prepare(self, history: History) -> None:
         """Let the model compute ahead; import what it needs while the first trial runs."""
         if len(history.observations) == 1:

@@ -23,6 +23,13 @@ class Searcher(ABC):
     def ask(self) -> Proposal | None:
         """Return the next proposal, or None when the space is exhausted."""
 
+    def is_ready(self) -> bool:
+        """Tell whether `ask` answers at once; where it does not, begin in the background what the answer takes.
+
+        `ask` may be called all the same, and waits then.
+        """
+        return True
+
     @abstractmethod
     def repeat(self, number: int, seed: int) -> Proposal:
         """Return a new proposal with the assignment of a known trial, to be run with another seed of the trainer."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from automl.errors import LaunchError, Problem
+from automl.search.ahead import Background
 from automl.search.chat import address_of, ask_model, check_endpoint, hidden, read_endpoint
 from automl.search.llm_prompt import describe, history_entries
 from automl.search.sampler import Draw, Sampler
@@ -57,6 +58,13 @@ class LlmSampler(Sampler):
         self._plan = plan
         self._endpoint: Endpoint = endpoint
         self._description = describe(plan)
+        self._begun: Background[Draw | None] | None = None
+
+    def is_ready(self, history: History, number: int) -> bool:
+        """Tell whether the model has answered; ask it in the background where it was not asked yet."""
+        if self._begun is None:
+            self._begun = Background(lambda: self._asked(history, number))
+        return self._begun.is_done
 
     def propose(self, history: History, number: int) -> Draw | None:
         """Return the model's assignment, or None once every assignment has been tried.
@@ -64,6 +72,15 @@ class LlmSampler(Sampler):
         Raises:
             LaunchError: the model does not answer, or with nothing that can be tried, however often it is told.
         """
+        begun, self._begun = self._begun, None
+        if begun is not None:
+            draw = begun.result()
+            # While the model was thinking, a copy of another trial may have become what it answers.
+            if draw is not None and all(dict(o.assignment) != draw.assignment for o in history.observations):
+                return draw
+        return self._asked(history, number)
+
+    def _asked(self, history: History, number: int) -> Draw | None:
         tried = [dict(o.assignment) for o in history.observations]
         if self._is_exhausted(tried):
             return None
@@ -115,8 +132,15 @@ class LlmOpening(Sampler):
 
     def propose(self, history: History, number: int) -> Draw | None:
         """Return the next assignment of the start."""
+        return self._next(history).propose(history, number)
+
+    def is_ready(self, history: History, number: int) -> bool:
+        """Tell whether the next assignment of the start is there."""
+        return self._next(history).is_ready(history, number)
+
+    def _next(self, history: History) -> Sampler:
         asked = sum(o.origin == ORIGIN for o in history.observations)
-        return (self._model if asked < self._count else self._opening).propose(history, number)
+        return self._model if asked < self._count else self._opening
 
 
 def judge(text: str, space: SearchSpace, tried: list[dict[str, Scalar]]) -> Judged:

@@ -40,6 +40,11 @@ class Sampler(ABC):
     def propose(self, history: History, number: int) -> Draw | None:
         """Return the assignment of trial ``number``, or None when there is nothing left to try."""
 
+    def is_ready(self, history: History, number: int) -> bool:
+        """Tell whether `propose` answers at once; where it does not, begin in the background what the answer takes."""
+        del history, number
+        return True
+
     def prepare(self, history: History) -> None:
         """Compute ahead what the next proposal needs and can be known while a trial runs. It changes no proposal."""
 

@@ -59,6 +59,13 @@ class JournalSearcher(Searcher):
         """What the sampler knows."""
         return self._history
 
+    def is_ready(self) -> bool:
+        """Tell whether `ask` answers at once; else the sampler begins, without the searcher's lock."""
+        with self._lock:
+            number = len(self._history.observations)
+            is_given = number < len(self._starts) or not self._plan.space.parameters
+            return is_given or self._sampler.is_ready(self._history, number)
+
     def ask(self) -> Proposal | None:
         """Return the next proposal, journaled as running, or None when every assignment has been tried."""
         with self._lock:

@@ -191,7 +191,8 @@ class StudyLoop:
             self.end_reason = shortage  # what runs goes on to its end
             return None
         waiting = self._supply.next(self._give_up_paused)
-        if waiting is None and not self._standing.running and not self._supply.is_exhausted:
+        may_follow = self._supply.is_thinking or self._standing.running
+        if waiting is None and not may_follow and not self._supply.is_exhausted:
             self._end_search_for("the search space is exhausted")
         return waiting
 

@@ -65,6 +65,8 @@ class Supply:
         self._searcher = searcher
         self._rule = rule
         self._reports = reports
+        self.is_thinking = False
+        """The searcher was asked and is not ready: ask again."""
 
     def next(self, give_up_paused: Callable[[], None]) -> Waiting | None:
         """Return the next attempt; None when there is none now.
@@ -125,7 +127,8 @@ class Supply:
         return proposal
 
     def _ask(self) -> Proposal | None:
-        return self._searcher.ask() if self._has_proposals else None
+        self.is_thinking = self._has_proposals and not self._searcher.is_ready()
+        return self._searcher.ask() if self._has_proposals and not self.is_thinking else None
 
     def _missing_replicates(self) -> tuple[tuple[int, int], ...]:
         known = [(proposal.replicate_of, proposal.seed) for proposal in self._standing.open_proposals]

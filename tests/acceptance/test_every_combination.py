@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import secrets
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -76,7 +77,11 @@ def run_here(plan: StudyPlan, root: Path, launcher: Launcher) -> None:
     location = StudyLocation(directory=root, tracking_uri="unused")
     loop = StudyLoop(plan, location, searcher=searcher, rule=stopping_rule(plan), trackers=[tracker])
     loop.open()
-    while (task := loop.next_task()) is not None:
+    while not loop.is_over:
+        task = loop.next_task()
+        if task is None:  # the language model thinks
+            time.sleep(0.01)
+            continue
 
         def report(measurement: Measurement, number: int = task.number) -> None:
             loop.measured(number, measurement)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +61,43 @@ def test_the_model_sees_the_space_the_notes_and_every_outcome(fake: FakeEndpoint
     assert [trial["state"] for trial in last["trials"]] == ["COMPLETED", "DIVERGED", "COMPLETED"]
     assert "values" not in last["trials"][1]
     assert last["trials"][2]["curve"] == [[0, pytest.approx(last["trials"][2]["values"]["accuracy"] - 0.1)]]
+
+
+def test_nobody_waits_for_the_model_who_asks_whether_it_is_ready(fake: FakeEndpoint, tmp_path: Path) -> None:
+    may_answer = threading.Event()
+
+    def answer(_: dict[str, Any]) -> dict[str, Any]:
+        may_answer.wait(20)
+        return GOOD
+
+    fake.answer = answer
+    searcher = make_searcher(plan_of("llm"), tmp_path / "journal.log")
+    assert searcher.is_ready()  # the template
+    template = searcher.ask()
+    assert template is not None
+
+    assert not searcher.is_ready()
+    searcher.observe(template.number, 0, 0.5)  # the searcher's lock is free
+    assert not searcher.is_ready()
+    may_answer.set()
+    deadline_s = time.monotonic() + 20
+    while not searcher.is_ready() and time.monotonic() < deadline_s:
+        time.sleep(0.01)
+
+    proposal = searcher.ask()
+    assert proposal is not None
+    assert proposal.assignment == GOOD
+    assert len(fake.requests) == 1
+
+
+def test_an_error_in_the_background_is_raised_where_the_proposal_is_taken(fake: FakeEndpoint, tmp_path: Path) -> None:
+    searcher = make_searcher(replace(plan_of("auto"), options={"llm_starts": 1}), tmp_path / "journal.log")
+    searcher.ask()
+    fake.answer = lambda _: "nothing"
+
+    assert not searcher.is_ready()
+    with pytest.raises(LaunchError, match="4 answers that cannot be tried"):
+        searcher.ask()
 
 
 def test_the_model_is_told_what_is_wrong_and_may_answer_again(fake: FakeEndpoint, tmp_path: Path) -> None:

@@ -38,6 +38,25 @@ def test_an_exhausted_searcher_ends_the_study(tmp_path: Path) -> None:
     assert study.loop.end_reason == "the search space is exhausted"
 
 
+def test_a_searcher_that_thinks_holds_up_nobody(tmp_path: Path) -> None:
+    study = Study(tmp_path)
+    running = study.next()
+    study.searcher.is_thinking = True
+
+    assert study.loop.next_task() is None
+    study.report(running, 0, 0.5)
+    study.end(running)
+    assert study.loop.next_task() is None
+    assert (study.loop.is_over, study.loop.end_reason) == (False, None)  # nothing runs, and the space is not exhausted
+
+    study.searcher.is_thinking = False
+    assert study.next().number == 1
+    study.searcher.is_thinking = True
+    request_stop(study.directory.root, "enough")
+    study.loop.check_budget()
+    assert study.loop.end_reason == "enough"
+
+
 def test_a_result_is_on_the_disk_before_the_searcher_learns_it(tmp_path: Path) -> None:
     study = Study(tmp_path)
     seen: list[bool] = []

@@ -70,6 +70,10 @@ class ListSearcher(Searcher):
         self.open = {number: self._proposal(number) for number in open_numbers}
         self.observed: list[tuple[int, int, float]] = []
         self.told: list[TrialResult] = []
+        self.is_thinking = False
+
+    def is_ready(self) -> bool:
+        return not self.is_thinking
 
     def ask(self) -> Proposal | None:
         if self.asked >= len(self.assignments):
