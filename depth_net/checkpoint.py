@@ -20,6 +20,7 @@ from typing_extensions import override
 
 from depth_net.config import IntervalUnit, ResumeMode
 from depth_net.errors import DivergenceError, SpecError
+from depth_net.training.graceful_stop import is_between_steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -84,6 +85,7 @@ class CheckpointWriter(Checkpoint):
         if train.checkpoint_interval_unit is IntervalUnit.EPOCH:
             self._interval = min(train.checkpoint_interval, train.num_epochs)
         self._saved_step = -1
+        self._running = False
         self._best_score = -math.inf
         self._best_name: str | None = None
 
@@ -103,6 +105,11 @@ class CheckpointWriter(Checkpoint):
             self._best_score, self._best_name = float(state_dict["best_score"]), name
 
     @override
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Take note that the state of a resumed run is whole: before, an interrupted start must save nothing."""
+        self._running = True
+
+    @override
     def on_train_batch_end(
         self,
         trainer: Trainer,
@@ -113,7 +120,8 @@ class CheckpointWriter(Checkpoint):
     ) -> None:
         """Save at the step interval."""
         by_step = self._train.checkpoint_interval_unit is IntervalUnit.STEP
-        if by_step and trainer.global_step % self._interval == 0 and trainer.global_step != self._saved_step:
+        due = by_step and is_between_steps(trainer, batch_idx) and trainer.global_step % self._interval == 0
+        if due and trainer.global_step != self._saved_step:
             self._save(trainer, trainer.current_epoch)
 
     @override
@@ -137,7 +145,7 @@ class CheckpointWriter(Checkpoint):
         Saving needs all processes: of several, only those save that were asked to stop and do so at the same batch.
         """
         alone = trainer.world_size == 1 or isinstance(exception, SIGTERMException)
-        started = trainer.global_step > 0 and (trainer.training or trainer.validating)
+        started = self._running and trainer.global_step > 0 and (trainer.training or trainer.validating)
         healthy = not isinstance(exception, DivergenceError)
         if alone and started and healthy and trainer.global_step != self._saved_step:
             self._save(trainer, trainer.current_epoch)

@@ -32,6 +32,10 @@ class WeightsError(DepthNetError):
     code = "weights"
 
 
+class TerminatedError(BaseException):
+    """SIGTERM has arrived; no `Exception`, as KeyboardInterrupt, so that only the end of the action takes it."""
+
+
 class DivergenceError(DepthNetError):
     """The training loss is not finite.
 

@@ -1,7 +1,8 @@
 """Run one action from its spec: results folder, ``experiment.yaml``, first and last status line, errors, exit status.
 
 Every error ends here: one FAILURE line with a machine-readable code, one message, exit status 1; a run that was asked
-to stop ends with 130 (Ctrl-C) or 143 (SIGTERM). Nothing heavy is imported before the spec is known to be good.
+to stop ends with 130 (Ctrl-C) or 143 (SIGTERM, at any moment). Nothing heavy is imported before the spec is known to be
+good. Of several processes the first one reports; another one does so only where it alone knows what went wrong.
 """
 
 from __future__ import annotations
@@ -9,17 +10,21 @@ from __future__ import annotations
 import importlib
 import logging
 import os
+import signal
+import threading
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from depth_net.config.tree import to_tree, to_yaml
-from depth_net.errors import DataError, DepthNetError, DivergenceError, SpecError, WeightsError
+from depth_net.errors import DataError, DepthNetError, DivergenceError, SpecError, TerminatedError, WeightsError
 from depth_net.spec import load_convert_spec, load_spec, read_results_folder
-from depth_net.status import StatusWriter
+from depth_net.status import StatusWriter, ends_with_failure
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
+    from types import FrameType
 
     from depth_net.config import ExperimentConfig
 
@@ -35,7 +40,9 @@ _MODE: Final = {
     "quantize": ("DepthNet", "quantize"),
 }
 _RANKS: Final = ("NODE_RANK", "GROUP_RANK", "LOCAL_RANK", "SLURM_PROCID")
-_INTERRUPTED: Final = {"KeyboardInterrupt": 130, "SIGTERMException": 143}
+_STOPPED_TOGETHER: Final = "SIGTERMException"
+"""Lightning's, by name: it is raised where all processes of a run have agreed to stop."""
+_INTERRUPTED: Final = {"KeyboardInterrupt": 130, TerminatedError.__name__: 143, _STOPPED_TOGETHER: 143}
 _HEADINGS: Final = (
     (SpecError, "Configuration error: "),
     (DataError, "Data error: "),
@@ -65,6 +72,11 @@ class Request:
 def execute(request: Request) -> int:
     """Run an action and return its exit status; every error becomes a message, a status line and a number."""
     status: list[StatusWriter] = []
+    with _stoppable():
+        return _guarded(request, status)
+
+
+def _guarded(request: Request, status: list[StatusWriter]) -> int:
     try:
         _execute(request, status)
     except (DepthNetError, OSError) as error:
@@ -91,6 +103,35 @@ def code_of(error: BaseException) -> str:
 def reports(environment: Mapping[str, str] = os.environ) -> bool:
     """Tell whether this process is the first of a distributed run, the one that writes the status file."""
     return all(environment.get(name, "0") == "0" for name in _RANKS)
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """Make SIGTERM an exception, once, so that an action ends in order wherever it is; training refines that."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(signum: int, frame: FrameType | None) -> None:
+        del signum, frame
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise TerminatedError
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
+
+
+def is_agreed(error: BaseException) -> bool:
+    """Tell whether an error ends all processes of a run at once, so that the first one speaks for all."""
+    return isinstance(error, DivergenceError) or type(error).__name__ == _STOPPED_TOGETHER
+
+
+def is_helper(environment: Mapping[str, str] = os.environ) -> bool:
+    """Tell whether this process was started by the first process of its machine, for another GPU."""
+    return environment.get("LOCAL_RANK", "0") != "0"
 
 
 def _execute(request: Request, status: list[StatusWriter]) -> None:
@@ -152,29 +193,47 @@ def _fail(request: Request, status: Sequence[StatusWriter], error: BaseException
     heading = next((words for kind, words in _HEADINGS if isinstance(error, kind)), "")
     logger.error("%s%s", heading, text)
     place = {"epoch": error.epoch, "step": error.step} if isinstance(error, DivergenceError) else {}
-    _write_failure(request, status, f"{heading}{text}", {"code": code_of(error), **place})
-    return 1
+    _write_failure(request, status, error, f"{heading}{text}", place)
+    return _exit_status(error, 1)
 
 
 def _stop(request: Request, status: Sequence[StatusWriter], error: BaseException) -> int:
-    text = "stopped by a signal; the newest checkpoint can be resumed"
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    text = "stopped by a signal" + ("; the newest checkpoint can be resumed" if request.action == "train" else "")
     logger.error("%s %s", request.action, text)
-    _write_failure(request, status, f"{request.action} {text}", {"code": "interrupted"})
-    return _INTERRUPTED[type(error).__name__]
+    _write_failure(request, status, error, f"{request.action} {text}", {})
+    return _exit_status(error, _INTERRUPTED[type(error).__name__])
 
 
-def _write_failure(request: Request, status: Sequence[StatusWriter], text: str, data: Mapping[str, object]) -> None:
+def _exit_status(error: BaseException, number: int) -> int:
+    """Return 0 where others tell the number: Lightning kills the first process when one that it started fails."""
+    return 0 if is_helper() and is_agreed(error) else number
+
+
+def _write_failure(
+    request: Request, status: Sequence[StatusWriter], error: BaseException, text: str, place: Mapping[str, object]
+) -> None:
     try:
-        writer = status[-1] if status else _status_of_a_wrong_spec(request)
+        writer = _failure_writer(request, status, error)
         if writer is not None:
-            writer.failure(text, code=str(data["code"]), data=data)
-    except (OSError, SpecError) as error:
-        logger.warning("no status line could be written: %s", error)
+            writer.failure(text, code=code_of(error), data=place)
+    except (OSError, SpecError) as problem:
+        logger.warning("no status line could be written: %s", problem)
+
+
+def _failure_writer(request: Request, status: Sequence[StatusWriter], error: BaseException) -> StatusWriter | None:
+    """Return where to tell a failure; None where another process does or has done it, which knows the cause better."""
+    writer = status[-1] if status and reports() else _status_of_a_wrong_spec(request)
+    if writer is None or (is_agreed(error) and not reports()):
+        return None
+    distributed = any(name in os.environ for name in ("WORLD_SIZE", *_RANKS))
+    return None if distributed and ends_with_failure(writer.path) else writer
 
 
 def _status_of_a_wrong_spec(request: Request) -> StatusWriter | None:
     """Return a writer in the folder that even a wrong spec names, so that an orchestrator reads why it failed."""
-    if not request.spec.is_file() or not reports():
+    if not request.spec.is_file():
         return None
     folder = read_results_folder(request.spec, request.overrides, request.action)
     return StatusWriter(folder / STATUS_FILE) if folder else None

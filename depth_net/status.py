@@ -125,6 +125,14 @@ class StatusWriter:
             stream.write(json.dumps(line, allow_nan=False) + "\n")
 
 
+def ends_with_failure(path: Path | None) -> bool:
+    """Tell whether the last line of a status file is a FAILURE line."""
+    if path is None or not path.is_file():
+        return False
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return bool(lines) and f'"status": "{Status.FAILURE}"' in lines[-1]
+
+
 def _kpi_fields(kpi: Mapping[str, float]) -> dict[str, object]:
     """Return ``kpi`` with null for what is not finite, and ``kpi_nonfinite`` with those values as text."""
     if not kpi:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from lightning.pytorch import LightningModule
+from torch import distributed
 from torch.nn import functional
 from torch.nn.utils import clip_grad_value_
 from torchmetrics import Metric
@@ -112,9 +113,7 @@ class DepthTask(LightningModule):
         """
         if self._guard is not None:
             self._guard.finish(epoch=self.current_epoch)
-        mean = self._loss_sum / max(1, self._loss_count)
-        reduced = self.trainer.strategy.reduce(mean, reduce_op="mean")
-        return float(reduced)
+        return float(mean_over_processes(self._loss_sum)) / max(1, self._loss_count)
 
     def running_loss(self) -> float:
         """Return the mean loss of this process in the epoch so far; waits for the device."""
@@ -197,7 +196,8 @@ class DepthTask(LightningModule):
             "crop_size": list(dataset.val_dataset.augmentation.crop_size),
         }
         checkpoint[RANDOM_KEY] = random_state()
-        checkpoint[EPOCH_KEY] = {"loss_sum": self._loss_sum.cpu(), "loss_count": self._loss_count}
+        loss_sum = mean_over_processes(self._loss_sum)  # the first process writes for all
+        checkpoint[EPOCH_KEY] = {"loss_sum": loss_sum.cpu(), "loss_count": self._loss_count}
 
     @override
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -256,6 +256,15 @@ class MeanLoss(Metric):
     def compute(self) -> Tensor:
         """Return the mean; NaN without an image."""
         return self.total / self.count
+
+
+def mean_over_processes(value: Tensor) -> Tensor:
+    """Return the mean of a scalar over all processes of the run; every process has to call it."""
+    if not (distributed.is_available() and distributed.is_initialized()):
+        return value
+    total = value.detach().clone()
+    distributed.all_reduce(total)
+    return total / distributed.get_world_size()
 
 
 def to_native(padded: Tensor, resized_size: list[int], native_size: list[int]) -> Tensor:

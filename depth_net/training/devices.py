@@ -70,6 +70,8 @@ def plan_devices(train: TrainConfig, environment: Mapping[str, str] = os.environ
             notices.append(f"train.precision {train.precision} needs a GPU; computing in fp32 on the processor")
         if train.num_gpus > 1:
             notices.append(f"train.num_gpus {train.num_gpus} is not available; computing on the processor")
+        if train.distributed_strategy is Strategy.FSDP and nodes > 1:
+            notices.append("train.distributed_strategy fsdp needs GPUs; the processes share the work by ddp")
         return DevicePlan(on_gpu=False, devices=(), nodes=nodes, precision=Precision.FP32, notices=tuple(notices))
     precision, notices = train.precision, []
     if precision is Precision.BF16 and not torch.cuda.is_bf16_supported():
@@ -134,6 +136,8 @@ def decide_compile(train: TrainConfig, *, on_gpu: bool, steps: int) -> tuple[boo
         case CompileMode.AUTO:
             if not on_gpu:
                 return False, "the model is not compiled: no GPU"
+            if train.distributed_strategy is Strategy.FSDP and train.num_gpus * train.num_nodes > 1:
+                return False, "the model is not compiled: it is sharded"
             if steps < _COMPILE_PAYS_FROM:
                 return False, f"the model is not compiled: {steps} steps are fewer than {_COMPILE_PAYS_FROM}"
             return True, f"the model is compiled: {steps} steps are at least {_COMPILE_PAYS_FROM}"
@@ -143,10 +147,10 @@ def build_strategy(plan: DevicePlan, train: TrainConfig, model: nn.Module) -> An
     """Return Lightning's strategy for the plan; FSDP shards ``model`` block by block."""
     if plan.world_size == 1:
         return "auto"
-    if train.distributed_strategy is Strategy.FSDP:
-        from lightning.pytorch.strategies import FSDPStrategy  # noqa: PLC0415 - only for several GPUs
+    if train.distributed_strategy is Strategy.FSDP and plan.on_gpu:
+        from depth_net.training.sharding import ShardedStrategy  # noqa: PLC0415 - only for several GPUs
 
-        return FSDPStrategy(auto_wrap_policy={block_class(model)}, state_dict_type="full", use_orig_params=True)
+        return ShardedStrategy(auto_wrap_policy={block_class(model)}, state_dict_type="full", use_orig_params=True)
     from lightning.pytorch.strategies import DDPStrategy  # noqa: PLC0415 - only for several processes
 
     return DDPStrategy(find_unused_parameters=False, gradient_as_bucket_view=True)

@@ -1,8 +1,8 @@
 """End a run on SIGTERM at a moment from which it can be resumed exactly, on all processes together.
 
 Lightning's own handler talks to the other processes from inside the signal, where their collective operations may come
-in another order; this one only takes note. One process stops after the batch in hand; several ask each other every
-`AGREE_EVERY` batches and stop at the same one.
+in another order; this one only takes note. One process stops after the optimiser step in hand, for a checkpoint has no
+place for gradients; several ask each other every `AGREE_EVERY` steps, counted over the whole run, and stop together.
 """
 
 from __future__ import annotations
@@ -24,6 +24,17 @@ if TYPE_CHECKING:
 AGREE_EVERY: Final = 16
 
 
+def is_between_steps(trainer: Trainer, batch_idx: int) -> bool:
+    """Tell whether the batch that has just ended was the last one of its optimiser step.
+
+    Args:
+        trainer: Lightning's trainer.
+        batch_idx: The batch in its epoch, from 0.
+    """
+    done = batch_idx + 1
+    return done % trainer.accumulate_grad_batches == 0 or done == trainer.num_training_batches
+
+
 class GracefulStop(Callback):
     """Raises ``SIGTERMException`` where a checkpoint of that moment can be resumed; Lightning then ends the run."""
 
@@ -40,7 +51,7 @@ class GracefulStop(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        if trainer.world_size == 1 or batch_idx % AGREE_EVERY == AGREE_EVERY - 1:
+        if is_between_steps(trainer, batch_idx) and (trainer.world_size == 1 or trainer.global_step % AGREE_EVERY == 0):
             self._stop_if_asked(trainer)
 
     @override

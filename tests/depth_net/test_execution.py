@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import importlib
+import os
+import signal
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 import yaml
 
-from depth_net.errors import DataError, DivergenceError, SpecError
+from depth_net.errors import DataError, DivergenceError, SpecError, TerminatedError
 from depth_net.execution import Request, code_of, execute, reports
 from tests.depth_net.specs import read_status, write_spec
 
@@ -64,6 +66,7 @@ def test_the_whole_spec_is_written_beside_the_results(tmp_path: Path, monkeypatc
         (AssertionError("x"), "trainer", "AssertionError: x", 1),
         (RuntimeError("CUDA out of memory"), "out_of_memory", "RuntimeError: CUDA out of memory", 1),
         (KeyboardInterrupt(), "interrupted", "train stopped by a signal", 130),
+        (TerminatedError(), "interrupted", "train stopped by a signal", 143),
     ],
 )
 def test_every_error_leaves_a_failure_line_with_a_code(
@@ -97,6 +100,46 @@ def test_an_error_has_the_code_of_its_class() -> None:
 )
 def test_only_the_first_process_of_a_distributed_run_reports(environment: dict[str, str], first: bool) -> None:  # noqa: FBT001 - a case
     assert reports(environment) is first
+
+
+def test_sigterm_before_the_first_step_ends_the_action_in_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(config: ExperimentConfig, status: StatusWriter) -> None:
+        del config, status
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(importlib, "import_module", lambda _: SimpleNamespace(run=run))
+    before = signal.getsignal(signal.SIGTERM)
+
+    assert execute(Request(action="evaluate", spec=write_spec(tmp_path), overrides=("evaluate.checkpoint=x",))) == 143
+
+    last = read_status(tmp_path / "results" / "evaluate")[-1]
+    assert (last["status"], last["code"], last["message"]) == ("FAILURE", "interrupted", "evaluate stopped by a signal")
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.parametrize(
+    ("error", "exit_status", "told"),
+    [(DivergenceError("x", epoch=0, step=1), 0, False), (RuntimeError("CUDA out of memory"), 1, True)],
+)
+def test_a_process_of_another_gpu_tells_only_what_it_alone_knows(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    exit_status: int,
+    told: bool,  # noqa: FBT001 - a case
+) -> None:
+    pretend(monkeypatch, error)
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    request = Request(action="train", spec=write_spec(tmp_path))
+
+    assert [execute(request), execute(request)] == [exit_status, exit_status]
+
+    file = tmp_path / "results" / "train" / "status.json"
+    assert file.exists() is told
+    if told:
+        assert [line["code"] for line in read_status(file.parent)] == ["out_of_memory"]
 
 
 def test_convert_writes_directly_into_its_results_folder(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from unittest.mock import patch
 
 import pytest
@@ -30,6 +31,16 @@ def test_without_a_gpu_the_processor_computes_in_32_bits_and_says_so() -> None:
 
     assert (plan.on_gpu, plan.precision, plan.lightning_precision, plan.world_size) == (False, "fp32", "32-true", 1)
     assert len(plan.notices) == 2
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="says what a machine without a GPU does")
+def test_without_gpus_nothing_is_sharded_and_the_run_says_so() -> None:
+    train = TrainConfig(distributed_strategy=Strategy.FSDP)
+
+    plan = plan_devices(train, {"WORLD_SIZE": "2"})
+
+    assert "train.distributed_strategy fsdp needs GPUs" in plan.notices[0]
+    assert type(build_strategy(plan, train, nn.Linear(1, 1))).__name__ == "DDPStrategy"
 
 
 @pytest.mark.parametrize(
@@ -89,13 +100,21 @@ def test_compiling_is_decided_by_the_number_of_steps(
     assert "compiled" in reason
 
 
+def test_a_sharded_model_is_compiled_only_where_the_spec_says_so() -> None:
+    train = TrainConfig(distributed_strategy=Strategy.FSDP, num_gpus=2)
+
+    assert decide_compile(train, on_gpu=True, steps=10_000) == (False, "the model is not compiled: it is sharded")
+    assert decide_compile(replace(train, compile=CompileMode.ON), on_gpu=True, steps=1)[0]
+    assert decide_compile(replace(train, num_gpus=1), on_gpu=True, steps=10_000)[0]
+
+
 def test_one_device_needs_no_strategy_and_several_share_as_the_spec_says() -> None:
     model = nn.Sequential(nn.ModuleList([nn.Linear(1, 1)] * 3), nn.ModuleList([nn.ReLU()]))
 
     assert build_strategy(gpu_plan((0,)), TrainConfig(), model) == "auto"
     assert type(build_strategy(gpu_plan(), TrainConfig(), model)).__name__ == "DDPStrategy"
     sharded = build_strategy(gpu_plan(), TrainConfig(distributed_strategy=Strategy.FSDP), model)
-    assert type(sharded).__name__ == "FSDPStrategy"
+    assert type(sharded).__name__ == "ShardedStrategy"
     assert block_class(model) is nn.Linear
 
 

@@ -9,12 +9,12 @@ import pytest
 import torch
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
-from depth_net.training.graceful_stop import AGREE_EVERY, GracefulStop
+from depth_net.training.graceful_stop import AGREE_EVERY, GracefulStop, is_between_steps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lightning.pytorch import LightningModule, Trainer
+    from lightning.pytorch import LightningModule
 
 MODULE = cast("LightningModule", cast("Any", None))
 
@@ -26,13 +26,19 @@ def restored_handler() -> Iterator[None]:
     signal.signal(signal.SIGTERM, before)
 
 
-def trainer_of(world_size: int, *, others_asked: bool = False) -> Trainer:
+def trainer_of(world_size: int, *, others_asked: bool = False, accumulated: int = 1, batches: int = 1000) -> Any:  # noqa: ANN401 - stands for a Trainer
     def reduce(flag: torch.Tensor, reduce_op: str) -> torch.Tensor:
         assert reduce_op == "sum"
         return flag + float(others_asked)
 
     strategy = SimpleNamespace(root_device=torch.device("cpu"), reduce=reduce)
-    return cast("Trainer", SimpleNamespace(world_size=world_size, strategy=strategy))
+    return SimpleNamespace(
+        world_size=world_size,
+        strategy=strategy,
+        global_step=0,
+        accumulate_grad_batches=accumulated,
+        num_training_batches=batches,
+    )
 
 
 def test_one_process_stops_after_the_batch_in_hand() -> None:
@@ -52,12 +58,13 @@ def test_several_processes_stop_at_the_same_batch_even_if_only_one_was_asked() -
     stop, trainer = GracefulStop(), trainer_of(2, others_asked=True)
     stop.on_train_start(trainer, MODULE)
 
-    for batch in range(AGREE_EVERY - 1):
-        stop.on_train_batch_end(trainer, MODULE, None, None, batch)
+    for trainer.global_step in range(1, AGREE_EVERY):
+        stop.on_train_batch_end(trainer, MODULE, None, None, 0)  # epochs of one batch, as short as can be
     stop.on_validation_batch_end(trainer, MODULE, None, None, 0)
 
+    trainer.global_step = AGREE_EVERY
     with pytest.raises(SIGTERMException):
-        stop.on_train_batch_end(trainer, MODULE, None, None, AGREE_EVERY - 1)
+        stop.on_train_batch_end(trainer, MODULE, None, None, 0)
     with pytest.raises(SIGTERMException):
         stop.on_validation_end(trainer, MODULE)
 
@@ -66,6 +73,19 @@ def test_without_a_signal_nothing_stops() -> None:
     stop, trainer = GracefulStop(), trainer_of(2)
     stop.on_train_start(trainer, MODULE)
 
-    for batch in range(2 * AGREE_EVERY):
-        stop.on_train_batch_end(trainer, MODULE, None, None, batch)
+    for trainer.global_step in range(1, 2 * AGREE_EVERY):
+        stop.on_train_batch_end(trainer, MODULE, None, None, 0)
     stop.on_validation_end(trainer, MODULE)
+
+
+def test_gradients_of_a_part_of_a_step_are_never_cut_off() -> None:
+    stop, trainer = GracefulStop(), trainer_of(1, accumulated=3, batches=5)
+    stop.on_train_start(trainer, MODULE)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+    stop.on_train_batch_end(trainer, MODULE, None, None, 0)
+    stop.on_train_batch_end(trainer, MODULE, None, None, 1)
+
+    with pytest.raises(SIGTERMException):
+        stop.on_train_batch_end(trainer, MODULE, None, None, 2)
+    assert [is_between_steps(trainer, batch) for batch in range(5)] == [False, False, True, False, True]
