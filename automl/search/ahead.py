@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import queue
 import threading
+import time
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from automl.errors import AutomlError
@@ -21,11 +22,20 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 
-def import_ahead(*modules: str) -> threading.Thread:
-    """Import modules in the background, so that no free slot waits for it; return the thread that does."""
-    thread = threading.Thread(
-        target=lambda: [importlib.import_module(module) for module in modules], name="automl-import", daemon=True
-    )
+def import_ahead(*modules: str, delay_s: float = 0.0) -> threading.Thread:
+    """Import modules in the background, so that no free slot waits for it; return the thread that does.
+
+    Args:
+        modules: Their names.
+        delay_s: Begin so much later, because something else needs the processor more.
+    """
+
+    def work() -> None:
+        time.sleep(delay_s)
+        for module in modules:
+            importlib.import_module(module)
+
+    thread = threading.Thread(target=work, name="automl-import", daemon=True)
     thread.start()
     return thread
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _NEAR_TEMPLATE = 2
 _SPREAD_OF_PRIOR = 0.25
 _GP_LIMIT = 300
+_LIBRARIES = ("scipy.stats", "scipy.optimize", "scipy.linalg", "scipy.special")
+_IMPORT_DELAY_S = 3.0
 
 
 class Opening(Sampler):
@@ -80,8 +82,8 @@ class AutoSampler(Sampler):
     def prepare(self, history: History) -> None:
         """Let the model compute ahead; import what it needs while the first trial runs."""
         if len(history.observations) == 1:
-            # scipy.stats takes a second to import on an idle machine.
-            import_ahead("scipy.stats", "scipy.optimize", "scipy.linalg", "scipy.special")
+            # It takes a second on an idle machine; what the first trial waits for is imported at the same time.
+            import_ahead(*_LIBRARIES, delay_s=_IMPORT_DELAY_S)
         if self._opening_trials <= len(history.observations) < _GP_LIMIT:
             self._model.prepare(history)
 

@@ -6,6 +6,7 @@ stays in the spool, and `sync` sends it later without duplicates.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -49,6 +50,7 @@ logger = logging.getLogger(__name__)
 _KEPT_FILES = ("spec.yaml", "spec.json", "spec.toml", "status.json", "train.log")
 _MAX_PANELS = 32
 _MAX_FILE_BYTES = 64 * 1024 * 1024
+_PATIENCE_S = 15.0
 
 
 class MlflowTracker(Tracker):
@@ -73,6 +75,7 @@ class MlflowTracker(Tracker):
         self._constraints: tuple[Constraint, ...] = ()
         self._incumbent: float | None = None
         self._has_warned = False
+        self._has_begun = False
 
     def study_started(self, plan: StudyPlan, directory: Path) -> None:
         """Open the study's run and start the writer; after a resume, learn what was recorded before."""
@@ -81,7 +84,7 @@ class MlflowTracker(Tracker):
         facts = {f"version.{name}": version for name, version in collect_versions(plan).items()}
         facts |= {f"data.{name}": words for name, words in collect_data(plan).items()}
         self._append(study_entries(plan, directory, facts, _now_ms()), is_durable=True)
-        self._start_writer()
+        self._start_writer(patience_s=_PATIENCE_S)
 
     def trial_started(self, proposal: Proposal, directory: Path, attempt: int) -> None:
         """Open the trial's run, or the same one again for a further attempt."""
@@ -91,6 +94,7 @@ class MlflowTracker(Tracker):
         """Record a measurement; one that was recorded already (a status file read again) is left out."""
         if measurement.epoch is not None:
             self._epochs[number] = measurement.epoch
+        self._let_begin()
         step = self._epochs.get(number, 0)
         time_ms = int(measurement.unix_time_s * 1000) or _now_ms()
         entries = [entry for entry in measurement_entries(number, measurement, step, time_ms) if self._is_new(entry)]
@@ -195,13 +199,22 @@ class MlflowTracker(Tracker):
                 logger.warning("the record for MLflow cannot be written to %s: %s", self._spool.root, error)
             self._has_warned = True
 
-    def _start_writer(self) -> None:
+    def _start_writer(self, *, patience_s: float = 0.0) -> None:
         if self._writer is not None and self._writer.poll() is None:
             return
         try:
-            self._writer = start_writer(self._spool, self._uri, self._experiment)
+            self._writer = start_writer(self._spool, self._uri, self._experiment, patience_s=patience_s)
         except OSError as error:
             logger.warning("the MLflow writer could not be started: %s", error)
+
+    def _let_begin(self) -> None:
+        """Let the writer begin: a trial runs, so that nothing waits for the processor any more."""
+        if self._has_begun or self._writer is None or self._writer.stdin is None:
+            return
+        self._has_begun = True
+        with contextlib.suppress(OSError):  # it has died, and `close` starts another one
+            self._writer.stdin.write(b"begin\n")
+            self._writer.stdin.flush()
 
     def _is_new(self, entry: Entry) -> bool:
         if entry.kind is not EntryKind.METRICS:
@@ -233,14 +246,22 @@ class MlflowTracker(Tracker):
         return str(path.relative_to(self._root)) if path.is_relative_to(self._root) else str(path)
 
 
-def start_writer(spool: Spool, tracking_uri: str, experiment: str) -> subprocess.Popen[bytes]:
+def start_writer(
+    spool: Spool, tracking_uri: str, experiment: str, *, patience_s: float = 0.0
+) -> subprocess.Popen[bytes]:
     """Start the writer process of a spool.
+
+    Args:
+        spool: What it sends.
+        tracking_uri: Where to.
+        experiment: Name of the experiment.
+        patience_s: How long it waits for the line ``begin`` before it does anything that takes time.
 
     Raises:
         OSError: the process could not be started or its log not be opened.
     """
     spool.root.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "automl.track.mlflow_writer", str(spool.root), experiment]
+    command = [sys.executable, "-m", "automl.track.mlflow_writer", str(spool.root), experiment, str(patience_s)]
     environment = {**os.environ, **QUIET_ENVIRONMENT, URI_VARIABLE: tracking_uri}
     with spool.log_file.open("ab") as log:
         return subprocess.Popen(  # noqa: S603 # our own module, no shell

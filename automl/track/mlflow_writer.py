@@ -3,10 +3,11 @@
 A process of its own, because importing MLflow holds the interpreter for seconds and its first touch of a store prints
 and migrates. It has a low priority, so it never takes a core from a trial. The parent talks to it through its standard
 input: a line ``finish SECONDS`` means "send what is left, then end"; end of file without it means that the parent died,
-and the writer ends at once (the spool is on disk, and the next start sends it).
+and the writer ends at once (the spool is on disk, and the next start sends it). A writer that was told to wait touches
+nothing heavy before a line ``begin`` or until its patience is over: the first trial shall start before it.
 
-Run as ``python -m automl.track.mlflow_writer SPOOL EXPERIMENT``; the tracking URI comes in the environment, because it
-may hold a password and command lines are public.
+Run as ``python -m automl.track.mlflow_writer SPOOL EXPERIMENT [PATIENCE_S]``; the tracking URI comes in the
+environment, because it may hold a password and command lines are public.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ class _Orders:
     """What the parent wants, read from standard input by a thread."""
 
     def __init__(self) -> None:
-        self._finish = threading.Event()
+        self._begin, self._finish = threading.Event(), threading.Event()
         self._deadline = float("inf")
         threading.Thread(target=self._listen, daemon=True).start()
 
@@ -70,6 +71,10 @@ class _Orders:
     @property
     def is_late(self) -> bool:
         return self.is_finishing and time.monotonic() > self._deadline
+
+    def await_begin(self, patience_s: float) -> None:
+        """Sleep until the parent says begin or finish, at most so long."""
+        self._begin.wait(patience_s)
 
     def wait(self, seconds: float) -> None:
         """Sleep, or less when the parent says finish."""
@@ -83,7 +88,10 @@ class _Orders:
             if word == "finish":
                 self._deadline = time.monotonic() + float(seconds)
                 self._finish.set()
+                self._begin.set()
                 return
+            if word == "begin":
+                self._begin.set()
         os._exit(UNSENT_STATUS)  # the parent died: no orphan may stay, not even inside a slow request
 
 
@@ -133,6 +141,7 @@ def main(arguments: list[str]) -> int:
     tracking_uri = os.environ.pop(URI_VARIABLE)
     os.nice(_NICENESS)
     orders = _Orders()
+    orders.await_begin(float(arguments[2]) if len(arguments) > 2 else 0.0)  # noqa: PLR2004 # the third, if it is there
     from automl.track.mlflow_sender import Sender, UnreachableError  # noqa: PLC0415 # 3 s, after stdin is watched
 
     collect_rarely()

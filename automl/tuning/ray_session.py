@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from automl.errors import LaunchError, Problem
 from automl.launch.guard import read_processes, send_signal
+from automl.tuning.ray_slim import slim_start
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -51,7 +52,6 @@ _QUIET = {
 }
 # Ray reads its token once per process; a second session of this process has to use the same.
 _TOKEN = secrets.token_hex(32)
-_INHERITED_BY_WORKERS = ("RAY_CHDIR_TO_TRIAL_DIR",)
 _LOGGERS = ("ray", "ray.tune", "ray.train", "ray.data")
 
 
@@ -73,15 +73,16 @@ def ray_session(resources: Resources, address: str | None) -> Iterator[Path]:
     settings = _QUIET | (_local_settings(folder) if address is None else {})
     try:
         with _environment(settings):
+            importing = _import_tune()
             _start(resources, address, folder)
             import ray  # noqa: PLC0415 # reads the environment when it is imported
 
             try:
                 nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call] # Ray's
                 check_fit(resources, [node["Resources"] for node in nodes if node["Alive"]])
-                if address is None:
-                    _share_workers()
-                yield folder
+                importing.join()  # two threads inside Ray's circular imports would meet half a module
+                with _shared_workers() if address is None else contextlib.nullcontext():
+                    yield folder
             finally:
                 ray.shutdown()
     finally:
@@ -137,18 +138,23 @@ def _end_processes_of(folder: Path) -> int:
     return ended
 
 
-def _share_workers() -> None:
+@contextlib.contextmanager
+def _shared_workers() -> Iterator[None]:
     """Let Tune's actors use the workers that Ray has started already.
 
-    Tune asks for workers with a variable of its own, so that the prestarted ones are thrown away and new ones are
-    waited for, 4 s on two cores. The variable (it forbids PyTorch Lightning to fork inside the worker) says nothing to
-    us: trainers are no part of a worker. What the workers need is in the environment that they inherit.
+    Tune asks for workers with variables of its own (one that forbids PyTorch Lightning to fork inside the worker, and
+    what it hands on from here), so that the prestarted ones are thrown away and new ones are waited for, 4 s on two
+    cores. They say nothing to us: trainers are no part of a worker, and a local worker inherits this environment. Nor
+    is there an agent that could give a worker another one (see `automl.tuning.ray_slim`).
     """
     from ray.tune.execution import class_cache  # noqa: PLC0415
 
-    class_cache.DEFAULT_ENV_VARS.clear()
-    for name in _INHERITED_BY_WORKERS:
-        os.environ.pop(name, None)
+    before = class_cache.DEFAULT_ENV_VARS, class_cache.ENV_VARS_TO_PROPAGATE
+    class_cache.DEFAULT_ENV_VARS, class_cache.ENV_VARS_TO_PROPAGATE = {}, set()
+    try:
+        yield
+    finally:
+        class_cache.DEFAULT_ENV_VARS, class_cache.ENV_VARS_TO_PROPAGATE = before
 
 
 def raylet_is_alive() -> bool:
@@ -162,12 +168,21 @@ def raylet_is_alive() -> bool:
     return all(info.process.poll() is None for info in processes.get("raylet", ()))
 
 
+def _import_tune() -> threading.Thread:
+    """Import Tune, which takes as long as Ray's start, while Ray waits for other processes.
+
+    A failed import is no loss here: it fails once more, loudly, where it is needed.
+    """
+    import ray  # noqa: F401, PLC0415 # in this thread: Tune needs all of it
+
+    thread = threading.Thread(target=importlib.import_module, args=("ray.tune",), name="import tune", daemon=True)
+    thread.start()
+    return thread
+
+
 def _start(resources: Resources, address: str | None, folder: Path) -> None:
     import ray  # noqa: PLC0415
 
-    # Tune takes as long to import as Ray to start, and Ray mostly waits for other processes. A failed import is no loss
-    # here: it fails once more, loudly, where it is needed.
-    threading.Thread(target=importlib.import_module, args=("ray.tune",), name="import tune", daemon=True).start()
     for name in _LOGGERS:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     options: dict[str, Any] = {"address": address}
@@ -180,8 +195,9 @@ def _start(resources: Resources, address: str | None, folder: Path) -> None:
             "object_store_memory": _OBJECT_STORE_BYTES,
             "_temp_dir": str(folder),
         }
-    for _ in range(_START_ATTEMPTS - 1):
-        late = _init(options, address)
+    for attempt in range(_START_ATTEMPTS - 1):
+        with slim_start() if address is None and attempt == 0 else contextlib.nullcontext():
+            late = _init(options, address)
         if late is None:
             return
         logger.warning("Ray did not start in time (%s); it is started again", late)
@@ -254,6 +270,8 @@ def _local_settings(folder: Path) -> dict[str, str]:
         # Despite its name this makes Ray listen on 127.0.0.1 only, on Linux too; a node address alone does not.
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
         "RAY_TMPDIR": str(folder),
+        # Workers that wait for Tune to be imported count as idle after a second, and others would be started for them.
+        "RAY_kill_idle_workers_interval_ms": "0",
         # A machine that is very busy misses heartbeats; after five Ray would give up its only node and all trials on
         # it. A node process that has really died is seen by `raylet_is_alive`.
         "RAY_health_check_failure_threshold": "100",

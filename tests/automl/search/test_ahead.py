@@ -32,8 +32,10 @@ def test_a_kernel_that_was_fitted_is_returned_at_once_and_is_the_same() -> None:
 def test_modules_are_imported_in_the_background() -> None:
     sys.modules.pop("colorsys", None)
 
-    import_ahead("colorsys").join(timeout=30)
+    thread = import_ahead("colorsys", delay_s=0.2)
 
+    assert "colorsys" not in sys.modules
+    thread.join(timeout=30)
     assert "colorsys" in sys.modules
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from automl.track.mlflow_tracker import start_writer
 from automl.track.mlflow_writer import only_writer
 from automl.track.spool import Entry, EntryKind, Spool
 
@@ -52,6 +53,24 @@ def test_a_killed_study_leaves_no_writer_behind(tmp_path: Path) -> None:
     while _lives(writer) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not _lives(writer)
+
+
+def test_a_writer_with_patience_imports_mlflow_only_when_it_is_told_to_begin(tmp_path: Path) -> None:
+    Spool(tmp_path).append([Entry(EntryKind.TAGS, "study", {"values": {}})])
+    writer = start_writer(Spool(tmp_path), f"sqlite:///{tmp_path / 'm.db'}", "demo", patience_s=60.0)
+    assert writer.stdin is not None
+    maps = Path(f"/proc/{writer.pid}/maps")
+    time.sleep(2)
+    assert "sqlalchemy" not in maps.read_text()
+    writer.stdin.write(b"begin\n")
+    writer.stdin.flush()
+
+    deadline = time.monotonic() + 60
+    while "sqlalchemy" not in maps.read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    writer.kill()
+    writer.communicate()
 
 
 def _lives(process: int) -> bool:

@@ -146,6 +146,14 @@ def test_ray_listens_on_loopback_only(finished: Finished) -> None:
     assert {address.removeprefix("::ffff:") for address in finished.tracker.listening} == {"127.0.0.1"}
 
 
+def test_ray_runs_none_of_the_helpers_that_a_study_does_not_need(finished: Finished) -> None:
+    names = ("dashboard", "monitor.py", "runtime_env")
+
+    assert any("raylet" in line for line in finished.tracker.command_lines)
+    programs = [" ".join(line.split()[:4]) for line in finished.tracker.command_lines]
+    assert [program for program in programs if any(name in program for name in names)] == []
+
+
 def test_a_secret_of_the_environment_is_in_no_file_and_no_command_line(finished: Finished) -> None:
     texts = {file: file.read_bytes() for file in (finished.root / "study").rglob("*") if file.is_file()}
 
