@@ -1,6 +1,8 @@
-"""Schemas of the manifests that we write, from the documented fields of ray.io/v1 and of core/v1; nothing else passes.
+"""CRDs with the documented fields of ray.io/v1 that our manifests use, in the form of the published ones.
 
-Only the fields that we use are here. The published CRD of KubeRay has more; it is too large for a test.
+Types, enums, defaults and required fields are those of KubeRay's API types (`ray-operator/apis/ray/v1`), from which its
+CRDs are generated. The published CRDs name every field of a pod, 1.3 MB each; AUTOML_KUBERAY_CRD names a folder of them
+for the tests.
 """
 
 from __future__ import annotations
@@ -9,21 +11,19 @@ from typing import Any
 
 
 def _object(required: tuple[str, ...], **properties: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON schemas
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": list(required),
-        "additionalProperties": False,
-    }
+    return {"type": "object", "properties": properties} | ({"required": list(required)} if required else {})
 
 
 TEXT = {"type": "string", "minLength": 1}
 TEXTS = {"type": "object", "additionalProperties": {"type": "string"}}
-COUNT = {"type": "integer", "minimum": 0, "maximum": 2**31 - 1}
-QUANTITY = {"type": "string", "pattern": r"^\d+(\.\d+)?([KMGT]i?|m)?$"}
+COUNT = {"type": "integer", "format": "int32"}
+QUANTITY = {
+    "anyOf": [{"type": "integer"}, {"type": "string"}],
+    "pattern": r"^\d+(\.\d+)?([KMGT]i?|m)?$",
+    "x-kubernetes-int-or-string": True,
+}
 QUANTITIES = {"type": "object", "additionalProperties": QUANTITY}
 NAME = {"type": "string", "pattern": r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"}
-METADATA = _object(("name",), name=NAME, namespace=NAME, labels=TEXTS)
 CONTAINER = _object(
     ("name", "image"),
     name=NAME,
@@ -47,7 +47,7 @@ POD_TEMPLATE = _object(
     ("spec",),
     spec=_object(
         ("containers",),
-        containers={"type": "array", "items": CONTAINER, "minItems": 1},
+        containers={"type": "array", "items": CONTAINER},
         volumes={"type": "array", "items": VOLUME},
     ),
 )
@@ -55,15 +55,16 @@ CLUSTER = _object(
     ("headGroupSpec",),
     rayVersion=TEXT,
     authOptions=_object((), mode={"enum": ["disabled", "token"]}),
-    headGroupSpec=_object(("rayStartParams", "template"), rayStartParams=TEXTS, template=POD_TEMPLATE),
+    headGroupSpec=_object(("template",), rayStartParams=TEXTS, template=POD_TEMPLATE),
     workerGroupSpecs={
         "type": "array",
         "items": _object(
-            ("groupName", "maxReplicas", "minReplicas", "rayStartParams", "template"),
+            ("groupName", "maxReplicas", "minReplicas", "template"),
             groupName=NAME,
             replicas=COUNT,
-            minReplicas=COUNT,
-            maxReplicas=COUNT,
+            minReplicas={**COUNT, "default": 0},
+            maxReplicas={**COUNT, "default": 2**31 - 1},
+            numOfHosts={**COUNT, "default": 1},
             rayStartParams=TEXTS,
             template=POD_TEMPLATE,
         ),
@@ -78,27 +79,19 @@ JOB = _object(
     ttlSecondsAfterFinished=COUNT,
     rayClusterSpec=CLUSTER,
 )
-_RAY, _CORE = {"const": "ray.io/v1"}, {"const": "v1"}
-SCHEMAS: dict[str, dict[str, Any]] = {
-    "RayJob": _object(
-        ("apiVersion", "kind", "metadata", "spec"), apiVersion=_RAY, kind=TEXT, metadata=METADATA, spec=JOB
-    ),
-    "RayCluster": _object(
-        ("apiVersion", "kind", "metadata", "spec"), apiVersion=_RAY, kind=TEXT, metadata=METADATA, spec=CLUSTER
-    ),
-    "ConfigMap": _object(
-        ("apiVersion", "kind", "metadata"), apiVersion=_CORE, kind=TEXT, metadata=METADATA, data=TEXTS
-    ),
-    "PersistentVolumeClaim": _object(
-        ("apiVersion", "kind", "metadata", "spec"),
-        apiVersion=_CORE,
-        kind=TEXT,
-        metadata=METADATA,
-        spec=_object(
-            ("accessModes", "resources"),
-            accessModes={"type": "array", "items": {"enum": ["ReadWriteOnce", "ReadWriteMany", "ReadOnlyMany"]}},
-            resources=_object((), requests=QUANTITIES),
-            storageClassName=NAME,
-        ),
-    ),
-}
+
+
+def crd(kind: str, spec: dict[str, Any], *, version: str = "v1") -> dict[str, Any]:
+    """Return a CustomResourceDefinition of ray.io with one version."""
+    schema = _object((), apiVersion=TEXT, kind=TEXT, metadata={"type": "object"}, spec=spec, status={"type": "object"})
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{kind.lower()}s.ray.io"},
+        "spec": {
+            "group": "ray.io",
+            "names": {"kind": kind, "plural": f"{kind.lower()}s"},
+            "scope": "Namespaced",
+            "versions": [{"name": version, "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}],
+        },
+    }

@@ -8,14 +8,15 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 import yaml
 
+from automl.cluster.crd import check_manifests
 from automl.cluster.job import StudyJob
 from automl.cluster.kubernetes import KubernetesOptions, as_yaml, kubernetes_name, manifests
 from automl.errors import ConfigurationError
-from tests.automl.cluster.kuberay_schema import SCHEMAS
+from tests.automl.cluster.kuberay_schema import CLUSTER, crd
+from tests.automl.cluster.kuberay_schema import JOB as RAY_JOB
 
 HOSTILE = "$(touch /tmp/owned); 'x' \"y\" `id` \\"
 JOB = StudyJob(name="demo", results=Path("/shared/results"), run_words=("toy/quick", "--request", HOSTILE))
@@ -31,6 +32,11 @@ OPTIONS = KubernetesOptions(
 )
 
 
+def served(kind: str, spec: dict[str, Any]) -> dict[str, Any]:
+    schema: dict[str, Any] = crd(kind, spec)["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    return schema
+
+
 def by_kind(**changes: Any) -> dict[str, dict[str, Any]]:  # noqa: ANN401 - fields of the options
     written = as_yaml(manifests(JOB, dataclasses.replace(OPTIONS, **changes), study="skill: toy\n"))
     return {document["kind"]: document for document in yaml.safe_load_all(written)}
@@ -39,18 +45,27 @@ def by_kind(**changes: Any) -> dict[str, dict[str, Any]]:  # noqa: ANN401 - fiel
 @pytest.mark.parametrize("is_cluster_only", [False, True])
 def test_every_manifest_has_only_documented_fields_of_the_right_types(is_cluster_only: bool) -> None:  # noqa: FBT001
     found = by_kind(is_cluster_only=is_cluster_only, namespace="vision")
+    schemas = {("ray.io/v1", kind): served(kind, spec) for kind, spec in (("RayJob", RAY_JOB), ("RayCluster", CLUSTER))}
 
-    for kind, document in found.items():
-        jsonschema.validate(document, SCHEMAS[kind])
-    assert ("RayCluster" in found) is is_cluster_only
+    checked = check_manifests(found.values(), schemas)
+
+    assert checked == [f"{'RayCluster' if is_cluster_only else 'RayJob'} ray.io/v1"]
+    assert ("ConfigMap" in found) is not is_cluster_only
 
 
-def test_the_schema_of_this_test_refuses_a_misspelt_field() -> None:
-    job = by_kind()["RayJob"]
-    job["spec"]["rayClusterSpec"]["workerGroupSpecs"][0]["minReplica"] = 1
+@pytest.mark.parametrize("is_cluster_only", [False, True])
+def test_objects_and_pods_fit_the_published_schemas_of_kubernetes(is_cluster_only: bool) -> None:  # noqa: FBT001
+    kubernetes = pytest.importorskip("kubernetes_validate")
+    found = by_kind(is_cluster_only=is_cluster_only, namespace="vision")
+    ray = found.pop("RayCluster" if is_cluster_only else "RayJob")["spec"]
+    cluster = ray if is_cluster_only else ray["rayClusterSpec"]
+    templates = [group["template"] for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"])]
+    pods = [{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "x"}, **template} for template in templates]
 
-    with pytest.raises(jsonschema.ValidationError, match="minReplica"):
-        jsonschema.validate(job, SCHEMAS["RayJob"])
+    for document in [*found.values(), *pods]:
+        kubernetes.validate(document, "1.37", strict=True)
+    with pytest.raises(kubernetes.ValidationError):
+        kubernetes.validate({**pods[0], "spec": {**pods[0]["spec"], "volume": []}}, "1.37", strict=True)
 
 
 def test_workers_get_gpus_the_volume_shared_memory_and_secrets_by_name() -> None:
