@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 CONFIG_TOKEN = "{config_path}"  # noqa: S105 # a placeholder, no secret
 
+_LONGEST_SHEBANG = 512
 _SHELL_SYNTAX = re.compile(r"[|&;<>()$`\n*?\[\]~!{}#\\]|^\s*\w+=|^\s*(?:cd|source|export|set|if|for|while|exec)\s")
 
 
@@ -86,6 +87,19 @@ def find_program(name: str) -> Path:
     if found is None:
         raise LaunchError(f"the program {name!r} was found neither in {bin_directory()} nor on PATH")
     return Path(found)
+
+
+def is_own_script(file: Path) -> bool:
+    """Tell whether a program is run by the interpreter that runs us.
+
+    Scripts of an environment lie beside its interpreter; those of ``pip install --user`` or ``--target`` elsewhere, and
+    name it in their first line.
+    """
+    if file.parent == bin_directory():
+        return True
+    with file.open("rb") as script:
+        first = script.readline(_LONGEST_SHEBANG)
+    return first.startswith(b"#!") and first[2:].decode(errors="replace").strip() == sys.executable
 
 
 def _open_quote(text: str) -> str:

@@ -23,6 +23,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from automl.launch.command import find_program
 from automl.launch.guard import Request, redirect
 from automl.launch.leftovers import TAG_VARIABLE
 
@@ -57,7 +58,7 @@ class WarmEntry:
         entry = find_entry(name)
         if entry is None:
             raise LookupError(name)
-        self._program = Path(sys.executable).parent / name
+        self._program = find_program(name)
         before = set(threading.enumerate())
         module = importlib.import_module(entry.module)
         preload = getattr(module, "preload", None)

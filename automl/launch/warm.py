@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from automl.errors import LaunchError
 from automl.launch.base import Launcher
-from automl.launch.command import bin_directory, find_program
+from automl.launch.command import find_program, is_own_script
 from automl.launch.entry import TAG_LENGTH, find_entry
 from automl.launch.environment import trial_environment
 from automl.launch.fork_server import ForkServer
@@ -114,4 +114,4 @@ def is_servable(program: str) -> bool:
         file = find_program(program)
     except LaunchError:
         return False
-    return file.parent == bin_directory() and find_entry(file.name) is not None
+    return is_own_script(file) and find_entry(file.name) is not None

@@ -34,8 +34,8 @@ def images_per_s(trial: Path, images_per_epoch: int) -> float:
         ValueError: the trial has fewer than two epochs.
     """
     times = [
-        _seconds(line["time_per_epoch"])
-        for line in _json_lines(trial / "train" / "status.json")
+        seconds(line["time_per_epoch"])
+        for line in json_lines(trial / "train" / "status.json")
         if "time_per_epoch" in line
     ]
     if len(times) < 2:  # noqa: PLR2004 - one to warm up, one to measure
@@ -47,7 +47,7 @@ def slot_use(events_file: Path, jobs: int) -> Slots:
     """Return how busy ``jobs`` slots were while trials were left to start."""
     moments = [
         (dt.datetime.fromisoformat(event["time"]).timestamp(), 1 if event["event"] == "trial_started" else -1)
-        for event in _json_lines(events_file)
+        for event in json_lines(events_file)
         if event["event"] in {"trial_started", "trial_ended"}
     ]
     starts = [at for at, change in moments if change == 1]
@@ -63,10 +63,12 @@ def slot_use(events_file: Path, jobs: int) -> Slots:
     return Slots(idle_fraction=idle / (jobs * window) if window else 0.0, longest_gap_s=longest, window_s=window)
 
 
-def _json_lines(file: Path) -> list[dict[str, Any]]:
+def json_lines(file: Path) -> list[dict[str, Any]]:
+    """Return the objects of a file of JSON lines."""
     return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines() if line.startswith("{")]
 
 
-def _seconds(text: str) -> float:
-    hours, minutes, seconds = text.split(":")
-    return 3600 * float(hours) + 60 * float(minutes) + float(seconds)
+def seconds(text: str) -> float:
+    """Return the seconds of ``hours:minutes:seconds``."""
+    hours, minutes, rest = text.split(":")
+    return 3600 * float(hours) + 60 * float(minutes) + float(rest)

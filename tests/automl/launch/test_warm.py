@@ -31,7 +31,7 @@ def main():
 
 
 def install_program(root: Path, monkeypatch: pytest.MonkeyPatch, source: str = PROGRAM) -> Path:
-    """Install a console script `toy-trainer` as a package manager would, in a folder of its own."""
+    """Install a console script `toy-trainer` as `pip install --target` would, in a folder of its own."""
     scripts, package = root / "bin", root / "site"
     for folder in (scripts, package / "toy_trainer-1.0.dist-info"):
         folder.mkdir(parents=True)
@@ -45,7 +45,6 @@ def install_program(root: Path, monkeypatch: pytest.MonkeyPatch, source: str = P
     monkeypatch.syspath_prepend(str(package))
     monkeypatch.setenv("PYTHONPATH", str(package))
     monkeypatch.setenv("PATH", f"{scripts}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setattr("automl.launch.warm.bin_directory", lambda: scripts)
     return scripts
 
 
@@ -190,3 +189,14 @@ def test_only_console_scripts_of_this_environment_are_servable() -> None:
     assert is_servable("automl")
     assert not is_servable("bash")
     assert not is_servable("no-such-program")
+
+
+def test_a_script_elsewhere_is_servable_only_if_this_interpreter_runs_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripts = install_program(tmp_path, monkeypatch)
+    assert is_servable("toy-trainer")
+
+    (scripts / "toy-trainer").write_text("#!/usr/bin/env python3\n", encoding="utf-8")
+
+    assert not is_servable("toy-trainer")
