@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from automl.study.model import StudyPlan
 
 START_FILE = "attempt.json"
+# Written into the directory of an attempt by others than the trainer, also after its end.
+_OF_THE_STUDY = frozenset({"result.json"})
+_EVENTS = "events.out.tfevents"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +43,7 @@ class Start:
         changes: Values laid over the trial's, because memory ran out.
         is_alone: No other trial runs beside it, because memory ran out.
         remark: For the result, in words; empty when nothing is special.
+        earlier_s: Seconds that the trial's earlier attempts took.
     """
 
     attempt: int = 1
@@ -50,6 +54,7 @@ class Start:
     changes: Mapping[str, Scalar] = field(default_factory=lambda: MappingProxyType({}))
     is_alone: bool = False
     remark: str = ""
+    earlier_s: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +106,7 @@ def next_start(plan: StudyPlan, directory: StudyDirectory, number: int, change: 
         changes=change.changes or last.changes,
         is_alone=change.is_alone or last.is_alone,
         remark=change.remark or last.remark,
+        earlier_s=seconds_of_attempts(directory, number),
     )
     if change.is_afresh or change.changes or not takes_checkpoint(plan.skill.actions[plan.action]):
         return begin
@@ -124,6 +130,24 @@ def measured_by(directory: StudyDirectory, number: int) -> tuple[Path, ...]:
     return (*starts[0].earlier, *_chain(folders, starts)) if starts else ()
 
 
+def seconds_of_attempts(directory: StudyDirectory, number: int) -> float:
+    """Return how long the attempts of a trial have run, each from its start to the last thing that it wrote.
+
+    Whatever ended them, a killed driver too, the files tell it; an attempt that is silent at its end loses that time.
+    """
+    folders = [directory.trial(number, attempt) for attempt in range(1, next_attempt(directory, number))]
+    return sum(_seconds_of(folder) for folder in folders)
+
+
+def _seconds_of(folder: Path) -> float:
+    try:
+        began_s = (folder / START_FILE).stat().st_mtime
+        written = [file for file in folder.rglob("*") if file.name not in _OF_THE_STUDY and file.is_file()]
+        return max([0.0, *(file.stat().st_mtime - began_s for file in written if not file.name.startswith(_EVENTS))])
+    except OSError:
+        return 0.0
+
+
 def write_start(folder: Path, start: Start, root: Path) -> None:
     """Write the start of an attempt into its directory, with paths relative to the study directory.
 
@@ -139,6 +163,7 @@ def write_start(folder: Path, start: Start, root: Path) -> None:
         "changes": dict(start.changes),
         "is_alone": start.is_alone,
         "remark": start.remark,
+        "earlier_s": round(start.earlier_s, 3),
     }
     write_json(folder / START_FILE, document)
 

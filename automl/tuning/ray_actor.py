@@ -175,7 +175,7 @@ class TrialActor(tune.Trainable):
             assignment=dict(self.task.assignment),
             directory=self.task.directory.relative_to(self.task.study_directory).as_posix(),
             reason=f"{type(error).__name__}: {error}",
-            elapsed_s=time.monotonic() - self._started_s,
+            elapsed_s=self.task.earlier_s + time.monotonic() - self._started_s,
             attempt=self.task.attempt,
             replicate_of=self.task.replicate_of,
             seed=self.task.seed,

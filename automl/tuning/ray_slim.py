@@ -38,10 +38,10 @@ _AGENTS = {
 def slim_start() -> Iterator[None]:
     """Start without helpers what is started inside; unchanged where this Ray is not the one we know."""
     from ray import _raylet  # noqa: PLC0415 # reads the environment when it is imported
-    from ray._private import node, services  # noqa: PLC0415
+    from ray._private import node, services, utils  # noqa: PLC0415
 
     places: list[tuple[Any, str]] = [(node.Node, name) for name in _STARTERS]
-    places.append((services, "start_ray_process"))
+    places += [(services, "start_ray_process"), (utils, "get_dashboard_dependency_error")]
     ports = [name for names in _AGENTS.values() for name in names]
     if not all(hasattr(place, name) for place, name in places) or not all(hasattr(_raylet, name) for name in ports):
         logger.info("this Ray has other functions than the one we know; it is started with all its helpers")
@@ -59,6 +59,8 @@ def slim_start() -> Iterator[None]:
             setattr(node.Node, name, lambda _: None)
         setattr(node.Node, _STARTERS[-1], _without_server)
         services.start_ray_process = start
+        # Ray would import half a second of libraries to tell the dashboard's agent that it may use them.
+        utils.get_dashboard_dependency_error = lambda: None
         yield
     finally:
         for (place, name), function in before.items():

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from automl.errors import LaunchError
 from automl.stopping.base import Decision
 from automl.study.trial import FailureKind, TrialResult, TrialState
-from automl.tuning.attempts import measured_by, next_attempt, read_start
+from automl.tuning.attempts import measured_by, next_attempt, read_start, seconds_of_attempts
 from automl.tuning.reports import Ending
 from automl.tuning.stop_request import read_last_epoch, read_stop_request
 from automl.tuning.trial_runner import conclude_trial
@@ -53,7 +53,8 @@ def conclude(plan: StudyPlan, directory: StudyDirectory, proposal: Proposal, end
     earlier = measured_by(directory, proposal.number)
     is_pause = ending.decision is Decision.PAUSE
     reason = f"{PAUSED}: {ending.reason}" if is_pause else ending.reason
-    return conclude_trial(replace(task, earlier=earlier, first_epoch=ending.epoch + 1), reason)
+    earlier_s = seconds_of_attempts(directory, proposal.number)
+    return conclude_trial(replace(task, earlier=earlier, first_epoch=ending.epoch + 1, earlier_s=earlier_s), reason)
 
 
 def lost_result(task: TrialTask, reason: str, *, stop_reason: str, since_s: float) -> TrialResult:
@@ -73,7 +74,7 @@ def lost_result(task: TrialTask, reason: str, *, stop_reason: str, since_s: floa
         assignment=dict(task.assignment),
         directory=task.directory.relative_to(task.study_directory).as_posix(),
         reason=stop_reason if is_interrupted else reason,
-        elapsed_s=time.monotonic() - since_s,
+        elapsed_s=task.earlier_s + time.monotonic() - since_s,
         attempt=task.attempt,
         parent=task.parent,
         replicate_of=task.replicate_of,

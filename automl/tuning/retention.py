@@ -2,7 +2,7 @@
 
 A trial's checkpoints are hundreds of megabytes an epoch, and only one epoch of one trial is handed over. What stays:
 the checkpoint of the incumbent's best epoch, those of trials that others start from, and every file of a trial that may
-still run. Status files, logs and specs always stay.
+still run; of a paused trial the checkpoint it goes on from and its best one. Status files, logs and specs always stay.
 """
 
 from __future__ import annotations
@@ -12,8 +12,12 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from automl.study.model import Direction
 from automl.study.result import StudyResult
-from automl.tuning.checkpoints import all_checkpoints, size_of
+from automl.tuning.attempts import measured_by, read_start
+from automl.tuning.checkpoints import all_checkpoints, checkpoint_of_epoch, size_of
+from automl.tuning.continuation import find_continuation
+from automl.tuning.stop_request import read_last_epoch
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -68,6 +72,31 @@ class Retention:
         self._swept = {result.number for result in finished} - kept
         if retired.files:
             logger.debug("deleted %d checkpoints, %d bytes", len(retired.files), retired.freed_bytes)
+
+    def thin(self, paused: TrialResult) -> None:
+        """Delete of a paused trial, whose writer is dead, all but the checkpoint that it goes on from and its best one.
+
+        Args:
+            paused: Its result so far.
+
+        Raises:
+            ConfigurationError: the start of one of its attempts cannot be read.
+        """
+        chain = measured_by(self._directory, paused.number)
+        arch = self._plan.skill.network_arch
+        goes_on = find_continuation(chain, arch, until=read_last_epoch(chain[-1])) if chain else None
+        if goes_on is None or not paused.curve or self._plan.options.get("keep_checkpoints") == "all":
+            return
+        sign = 1.0 if self._plan.objective.direction is Direction.MAXIMIZE else -1.0
+        best, _ = max(paused.curve, key=lambda point: (sign * point[1], -point[0]))
+        folders = _attempts(self._directory, paused.number)
+        begun_from = read_start(folders[0], self._directory.root).checkpoint
+        kept = {goes_on.checkpoint, begun_from, *(checkpoint_of_epoch(folder, arch, best) for folder in chain)}
+        for folder in folders:
+            for path in all_checkpoints(folder, arch):
+                if path not in kept:
+                    _delete(path)
+            _delete_dangling_links(folder)
 
 
 def retire_checkpoints(

@@ -129,6 +129,7 @@ class StudyLoop:
         result = conclude(self._plan, self._directory, proposal, ending)
         if ending.decision is Decision.PAUSE:
             self._standing.paused[proposal.number] = Paused(proposal, ending, result)
+            self._retention.thin(result)
             self._write(result)
             return
         self._finish(result)
@@ -269,6 +270,7 @@ class StudyLoop:
         """Keep a trial that may go on: now, if the rule promotes it, or in a resume."""
         if running.ending is not None and running.ending.decision is Decision.PAUSE:
             self._standing.paused[result.number] = Paused(running.proposal, running.ending, result)
+            self._retention.thin(result)
         else:
             self._standing.interrupted[result.number] = result
         self._write(result)
@@ -291,8 +293,7 @@ class StudyLoop:
             self._sharing.sample()
         with self._lock:
             now_s = time.monotonic()
-            used_s = sum(result.elapsed_s for result in self._standing.finished)
-            used_s += sum(now_s - running.since_s for running in self._standing.running.values())
+            used_s = self._standing.used_s(now_s)
             gpu_s = used_s * self._plan.resources.gpus_per_trial
             elapsed_s = self._earlier_s + now_s - self._started_s
             self._end_for(budget_end(self._plan.budget, Spent(elapsed_s=elapsed_s, gpu_s=gpu_s)))
@@ -331,7 +332,6 @@ class StudyLoop:
             paused = self._standing.paused.pop(number)
             ending = replace(paused.ending, decision=Decision.STOP)
             result = conclude(self._plan, self._directory, paused.proposal, ending)
-            result = replace(result, elapsed_s=paused.result.elapsed_s)
             self._finish(result)
             self._audience.trial_ended(result)
 

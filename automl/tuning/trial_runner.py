@@ -174,7 +174,7 @@ class _RunningTrial:
     def _must_end(self) -> bool:
         if self._verdict is None and (reason := self.stop_requested()) is not None:
             self._verdict = stopped(reason)
-        elapsed_s, limit_s = time.monotonic() - self.started_s, self.task.time_limit_s
+        elapsed_s, limit_s = self.task.earlier_s + time.monotonic() - self.started_s, self.task.time_limit_s
         if self._verdict is None and limit_s is not None and elapsed_s > limit_s:
             self._verdict = _timed_out(f"ran longer than its limit of {limit_s:g} s")
         if self._verdict is None and (silent_s := self._silence.exceeded()) is not None:
@@ -275,7 +275,7 @@ def _result(
         best_epoch=course.best_epoch if competes else None,
         epochs=course.epochs,
         curve=course.curve,
-        elapsed_s=time.monotonic() - started_s,
+        elapsed_s=task.earlier_s + time.monotonic() - started_s,
         directory=relative_to_study(task.directory, task),
         checkpoint=best.path,
         sha256=best.sha256,

@@ -47,6 +47,7 @@ class TrialTask:
         parent: Number of the trial whose checkpoint it starts from.
         earlier: Directories of the attempts that this one continues, the oldest first.
         first_epoch: Epoch this attempt begins with; what ``earlier`` measured before it counts.
+        earlier_s: Seconds that the trial's earlier attempts took.
         changes: What differs from ``assignment`` because memory ran out; already part of ``spec``.
         remark: Said of the attempt in its result.
         explosion: A training loss that explodes ends the trial too.
@@ -85,6 +86,7 @@ class TrialTask:
     parent: int | None = None
     earlier: tuple[Path, ...] = ()
     first_epoch: int = 0
+    earlier_s: float = 0.0
     changes: Mapping[str, Scalar] = field(default_factory=dict)
     remark: str = ""
     explosion: bool = True

@@ -85,6 +85,7 @@ def build_task(plan: StudyPlan, directory: StudyDirectory, proposal: Proposal, s
         parent=start.parent,
         earlier=start.earlier,
         first_epoch=start.first_epoch,
+        earlier_s=start.earlier_s,
         changes=dict(start.changes),
         remark=start.remark,
     )

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,22 @@ def test_an_attempt_goes_on_from_the_last_checkpoint_of_all_that_continue_each_o
     assert [start.first_epoch for start in starts] == [0, 2, 3]
     assert starts[2].checkpoint == tmp_path / "trials/0003.2/model_epoch_002.pth"
     assert starts[2].earlier == (tmp_path / "trials/0003", tmp_path / "trials/0003.2")
+
+
+def test_the_seconds_of_earlier_attempts_count_whatever_ended_them(tmp_path: Path) -> None:
+    plan = toy_plan(tmp_path / "skill", trials=1)
+    for seconds in (30, 12):
+        folder = StudyDirectory(tmp_path).trial(3, begin(tmp_path, plan, 0).attempt)
+        (folder / "result.json").write_text("{}", encoding="utf-8")  # the study's, written when it likes
+        began_s = (folder / START_FILE).stat().st_mtime
+        for name in ("status.json", "model_epoch_000.pth"):
+            os.utime(folder / name, (began_s, began_s + seconds))
+        os.utime(folder / "result.json", (began_s, began_s + 1000))
+
+    third = begin(tmp_path, plan)
+
+    assert third.earlier_s == pytest.approx(42, abs=0.01)
+    assert read_start(StudyDirectory(tmp_path).trial(3, 3), tmp_path).earlier_s == pytest.approx(42, abs=0.01)
 
 
 def test_a_trainer_that_cannot_be_told_a_checkpoint_is_started_anew(tmp_path: Path) -> None:

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import collections
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from automl.study.directory import StudyDirectory
@@ -11,11 +17,11 @@ from automl.study.trial import TrialResult, TrialState
 from automl.tuning.retention import retire_checkpoints, winners
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import pytest
 
 ARCH = "depth_net_mono"
+DRIVER = Path(__file__).parent / "plain_driver.py"
+SLOTS, EPOCHS, BYTES = 2, 4, len("weights")
 
 
 def trained(study: StudyDirectory, number: int, *, best: int | None = 1, attempt: int = 1) -> TrialResult:
@@ -108,3 +114,43 @@ def test_a_trial_that_misses_a_constraint_does_not_keep_its_checkpoint_from_the_
     ]
 
     assert winners(trials, [objective], parse_constraints(["memory_gib <= 40"])) == {2}
+
+
+def test_no_more_trials_have_checkpoints_than_slots_and_two(tmp_path: Path) -> None:
+    samples = watched(tmp_path, "none", trials=8)
+
+    assert max(len(counts) for counts, _ in samples) in {SLOTS + 1, SLOTS + 2}
+    # What runs keeps what its trainer keeps, here every epoch; what has ended one file at most.
+    assert max(sum(counts.values()) for counts, _ in samples) * BYTES <= (SLOTS * EPOCHS + 2) * BYTES
+    assert sum(1 for _ in tmp_path.rglob("model_epoch_*.pth")) == 1
+
+
+def test_a_paused_trial_keeps_what_it_goes_on_from_and_its_best_epoch(tmp_path: Path) -> None:
+    samples = watched(tmp_path, "asha", trials=8)
+
+    kept = [counts[number] for counts, paused in samples for number in paused]
+    assert kept
+    assert set(kept) == {1}  # this trainer gets better with every epoch
+    assert max(len(counts.keys() - paused) for counts, paused in samples) <= SLOTS + 2
+    assert sum(1 for _ in tmp_path.rglob("model_epoch_*.pth")) == 1
+
+
+def watched(root: Path, rule: str, *, trials: int) -> list[tuple[collections.Counter[str], set[str]]]:
+    """Run a study and look, again and again, how many checkpoints each trial has and which trials are paused."""
+    samples = []
+    command = [sys.executable, str(DRIVER), str(root), "qmc", rule, str(SLOTS), str(trials)]
+    with subprocess.Popen(command) as study:
+        while study.poll() is None:
+            before = paused_trials(root)
+            files = [*root.glob("study/trials/*/**/model_epoch_*.pth")]
+            counts = collections.Counter(file.relative_to(root / "study/trials").parts[0][:4] for file in files)
+            samples.append((counts, before & paused_trials(root)))
+            time.sleep(0.005)
+    assert study.returncode == 0
+    return samples
+
+
+def paused_trials(root: Path) -> set[str]:
+    texts = {file.parent.name: file.read_text(encoding="utf-8") for file in root.glob("study/trials/*/result.json")}
+    results = {name: json.loads(text) for name, text in texts.items()}
+    return {name for name, result in results.items() if result["reason"].startswith("paused")}

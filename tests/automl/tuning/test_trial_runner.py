@@ -68,6 +68,12 @@ def play(
     return result, reported
 
 
+def test_the_time_of_a_trial_is_that_of_all_its_attempts(tmp_path: Path) -> None:
+    result, _ = play(task_in(tmp_path, attempt=2, earlier_s=100.0), *epoch(0, 0.5))
+
+    assert 100.0 < result.elapsed_s < 160.0
+
+
 def test_a_trial_that_reports_every_epoch_is_completed_with_the_values_of_its_best_epoch(tmp_path: Path) -> None:
     task = task_in(tmp_path)
     save_checkpoints(task, 0, 1, 2)
