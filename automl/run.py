@@ -25,7 +25,7 @@ from automl.opening import (
 )
 from automl.policy import decide
 from automl.preflight.cluster import filling_cluster
-from automl.preflight.doctor import require_ready, require_sound_data
+from automl.preflight.doctor import require_ready, require_seen_by_engine, require_sound_data
 from automl.preflight.inputs import check_inputs, prepare_data, with_prepared_paths
 from automl.smoke import smoke_test
 from automl.study.directory import StudyDirectory, write_json
@@ -112,6 +112,8 @@ def run_plan(
     if place.ray_address is None:
         ready_launch(plan.launch)
     prepare_data(request, place.results)
+    if place.ray_address is None:
+        require_seen_by_engine(plan, place)
     check_inputs(plan.skill, plan.action, plan.spec)
     if is_checked:
         require_sound_data(plan, meanwhile=_open_doors)

@@ -208,9 +208,14 @@ def credentials_of(request: LaunchRequest) -> tuple[str, ...]:
 def mounts(request: LaunchRequest) -> Iterator[str]:
     """Yield the mounts: what is written, and what is read, at their own paths."""
     for path in request.read_only:
-        yield _csv("type=bind", f"source={path}", f"target={path}", "readonly")
+        yield bind_mount(path, is_written=False)
     for path in request.writable:
-        yield _csv("type=bind", f"source={path}", f"target={path}")
+        yield bind_mount(path, is_written=True)
+
+
+def bind_mount(path: Path, *, is_written: bool) -> str:
+    """Return the value of `--mount` that shows a path of the engine's machine at its own place."""
+    return _csv("type=bind", f"source={path}", f"target={path}", *(() if is_written else ("readonly",)))
 
 
 def client_environment(environment: Mapping[str, str], credentials: tuple[str, ...]) -> dict[str, str]:

@@ -18,6 +18,7 @@ from automl.launch.command import build_command
 from automl.preflight.annotations import check_annotations
 from automl.preflight.cluster import DOCTOR_LIMIT_S, RUN_LIMIT_S, cluster_findings
 from automl.preflight.data import annotation_files, data_files, data_findings, numbers, sample_findings
+from automl.preflight.engine_side import engine_sight_findings
 from automl.preflight.estimate import estimate_disk, time_finding
 from automl.preflight.findings import Finding, Level, failures
 from automl.preflight.inputs import prepared_folder
@@ -104,6 +105,15 @@ def require_sound_data(plan: StudyPlan, *, meanwhile: Callable[[], object]) -> N
         _require(looking.result())
 
 
+def require_seen_by_engine(plan: StudyPlan, place: RunPlace) -> None:
+    """Stop a run whose container engine, once it has the image, does not see the study's paths.
+
+    Raises:
+        ConfigurationError: every such path.
+    """
+    _require(tuple(engine_sight_findings(plan, place.results)))
+
+
 def _require(findings: Sequence[Finding]) -> None:
     failed = failures(findings)
     if failed:
@@ -123,6 +133,8 @@ def _study_findings(
     yield from credential_findings(plan.skill)
     driver = next((gpu.driver for gpu in detect_machine().gpus if gpu.driver), "")
     yield from launch_findings(plan.launch, driver=driver, is_quick=is_quick)
+    if not is_quick and place.ray_address is None:
+        yield from engine_sight_findings(plan, place.results)
     yield time_finding(plan, place.results)
     if place.tracking_uri is not None:
         yield tracking_finding(place.tracking_uri)

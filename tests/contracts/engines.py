@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -40,8 +41,13 @@ _UNUSED_MODULE = re.compile(r"_?(ssl|hashlib|sqlite3|curses|tkinter|test|dbm|gdb
 
 
 @contextlib.contextmanager
-def docker_engine() -> Iterator[str]:
-    """Run an engine with `IMAGE` in it; yield its address for DOCKER_HOST."""
+def docker_engine(*, port: int | None = None, hidden: Path | None = None) -> Iterator[str]:
+    """Run an engine with `IMAGE` in it; yield its address for DOCKER_HOST.
+
+    Args:
+        port: Of 127.0.0.1, for an engine that is asked over the network; a socket without.
+        hidden: A folder that the engine sees empty, as one on another machine would.
+    """
     program = shutil.which("dockerd", path=_SYSTEM_PATH)
     if program is None or shutil.which("docker") is None:
         pytest.skip("dockerd is not installed")
@@ -51,8 +57,10 @@ def docker_engine() -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="automl-dockerd-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         folder.chmod(0o755)
-        address = f"unix://{folder}/socket"
-        daemon = next((one for driver in ("overlay2", "vfs") if (one := _start(program, folder, driver))), None)
+        address = f"unix://{folder}/socket" if port is None else f"tcp://127.0.0.1:{port}"
+        before = _hiding(hidden)
+        drivers = ("overlay2", "vfs")
+        daemon = next((one for driver in drivers if (one := _start((*before, program), folder, driver, address))), None)
         if daemon is None:
             pytest.skip(f"dockerd does not start here: {(folder / 'log').read_text(encoding='utf-8')[-300:]}")
         try:
@@ -166,13 +174,21 @@ def _slim(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
     return entry
 
 
-def _start(program: str, folder: Path, driver: str) -> subprocess.Popen[bytes] | None:
+def _hiding(folder: Path | None) -> tuple[str, ...]:
+    """Return what starts a program in a mount namespace in which a folder is empty."""
+    if folder is None:
+        return ()
+    script = f'mount -t tmpfs none {shlex.quote(str(folder))} && exec "$@"'
+    return ("unshare", "--mount", "sh", "-c", script, "sh")
+
+
+def _start(command: tuple[str, ...], folder: Path, driver: str, address: str) -> subprocess.Popen[bytes] | None:
     parent = os.getpid()
     daemon = subprocess.Popen(
         [
-            *(program, f"--storage-driver={driver}", "--iptables=false", "--ip6tables=false", "--bridge=none"),
+            *(*command, f"--storage-driver={driver}", "--iptables=false", "--ip6tables=false", "--bridge=none"),
             *("--data-root", str(folder / driver), "--exec-root", str(folder / "exec"), "--group", "0"),
-            *("--pidfile", str(folder / f"{driver}.pid"), "-H", f"unix://{folder}/socket"),
+            *("--pidfile", str(folder / f"{driver}.pid"), "-H", address),
         ],
         stdout=(log := (folder / "log").open("ab")),
         stderr=log,
@@ -180,7 +196,7 @@ def _start(program: str, folder: Path, driver: str) -> subprocess.Popen[bytes] |
         preexec_fn=lambda: die_with_parent(parent),  # noqa: PLW1509 # two system calls, no lock is taken
     )
     log.close()
-    environment = {**os.environ, "DOCKER_HOST": f"unix://{folder}/socket"}
+    environment = {**os.environ, "DOCKER_HOST": address}
     deadline_s = time.monotonic() + START_LIMIT_S
     while time.monotonic() < deadline_s and daemon.poll() is None:
         question = ["docker", "version", "--format", "{{.Server.Version}}"]
