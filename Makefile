@@ -10,10 +10,10 @@ TOOLS := $(VENV)/.installed-tools
 INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-compile -c constraints.txt -e
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all chaos check format schemas clean
+.PHONY: help demo test test-all test-containers test-slurm engines chaos check format schemas clean
 
 help:  ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 17
 
 demo: $(INSTALLED)  ## set up this machine and run the main job: a search of a depth model on demo data
 	$(BIN)/automl run --policy on --yes
@@ -21,8 +21,17 @@ demo: $(INSTALLED)  ## set up this machine and run the main job: a search of a d
 test: $(TOOLS)  ## set up and run the tests (under 10 minutes on 2 cores)
 	$(BIN)/pytest -m "not slow and not gpu" -n 2 --dist worksteal -q
 
-test-all: $(TOOLS)  ## every test, the slow ones too
+test-all: $(TOOLS) engines  ## every test, the slow ones too
 	$(BIN)/pytest -m "not gpu" -n 2 --dist worksteal -q
+
+test-containers: $(TOOLS) engines  ## the launchers and whole studies on real Docker and Podman
+	$(BIN)/pytest tests/automl/launch tests/acceptance/test_docker_study.py tests/acceptance/test_remote_engine.py -q
+
+test-slurm: $(TOOLS) engines  ## studies inside a real Slurm of one node (as root)
+	$(BIN)/pytest tests/acceptance/test_slurm.py -q
+
+engines:  ## install Docker, Podman, Slurm and kubectl for the tests (Debian, as root); else say what is missing
+	@.ci/engines
 
 chaos: $(TOOLS)  ## everything a trainer can do wrong, while what runs the study is killed: a table
 	$(BIN)/python -m benchmarks.orchestration.chaos --json chaos.json

@@ -16,7 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [
+    pytest.mark.acceptance,
+    pytest.mark.slow,
+    pytest.mark.timeout(600),
+    pytest.mark.skipif(missing() is not None, reason=f"no Slurm here: {missing()}"),
+]
 
 TRIALS = 5
 
@@ -28,7 +33,33 @@ def wait_for(fact: Callable[[], bool], *, limit_s: float, told: Callable[[], str
         time.sleep(0.5)
 
 
-@pytest.mark.skipif(missing() is not None, reason=f"no Slurm here: {missing()}")
+def test_a_study_that_is_submitted_runs_to_its_end_in_the_allocation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = tmp_path / "results"
+    with slurm_site() as site:
+        monkeypatch.setenv("SLURM_CONF", site.environment()["SLURM_CONF"])
+        asked = automl(
+            *("cluster", "slurm", "toy/quick", "--trials", "2", "--results", str(results), "--cpus-per-node", "1"),
+            *("--time", "5min", "--submit", "-o", str(tmp_path / "job.sbatch"), "--json"),
+            results=tmp_path,
+        )
+        assert asked.status == 0, asked.err
+        number = asked.document["job_id"]
+        log = results / f"automl-toy-quick-{number}.log"
+
+        def told() -> str:
+            return f"{site.job(number)}\n{log.read_text(encoding='utf-8') if log.exists() else 'no log'}"
+
+        wait_for(lambda: site.job(number)["JobState"] in {"COMPLETED", "FAILED"}, limit_s=180, told=told)
+        job, written = site.job(number), told()
+        status = automl("status", str(results / f"toy-quick-{number}"), "--json", results=tmp_path)
+
+    assert (job["JobState"], job["Restarts"]) == ("COMPLETED", "0"), written
+    assert [trial["state"] for trial in status.document["trials"]] == ["COMPLETED"] * 2
+    assert not list(results.glob(".slurm-*"))
+
+
 def test_a_study_that_is_requeued_once_finishes_with_all_its_trials(tmp_path: Path) -> None:
     study, results = tmp_path / "slow.yaml", tmp_path / "results"
     settings = {"train.seconds_per_epoch": 0.25}
