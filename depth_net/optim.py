@@ -8,6 +8,7 @@ that the head loses its multiplier; here it keeps it.
 from __future__ import annotations
 
 import math
+import warnings
 from bisect import bisect_right
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from torch import nn
+    from torch.optim import Optimizer
 
 BETAS = (0.9, 0.999)
 
@@ -50,7 +52,7 @@ def build_optimizer(model: TwoPartModel, optim: OptimConfig, *, fused: bool) -> 
     return AdamW(groups, lr=optim.lr, betas=BETAS, weight_decay=optim.weight_decay, fused=fused)
 
 
-def build_scheduler(optimizer: AdamW, optim: OptimConfig, total_steps: int) -> LRScheduler:
+def build_scheduler(optimizer: Optimizer, optim: OptimConfig, total_steps: int) -> LRScheduler:
     """Return the schedule of the whole run.
 
     Args:
@@ -65,6 +67,33 @@ def build_scheduler(optimizer: AdamW, optim: OptimConfig, total_steps: int) -> L
         partial(learning_rate_factor, optim=optim, total_steps=total_steps, rate=rate) for rate in rates
     ]
     return LambdaLR(optimizer, lr_lambda=factors)
+
+
+def go_on_with(optimizer: Optimizer, optim: OptimConfig, total_steps: int, *, step: int) -> LRScheduler:
+    """Give a restored optimiser the rates and the decay of a spec that differs from the checkpoint's.
+
+    The moments of the gradients stay; rates, decay and schedule are those of the spec from this step on.
+
+    Args:
+        optimizer: Of `build_optimizer`, with the state of a checkpoint.
+        optim: Rates, decay and schedule.
+        total_steps: Optimiser steps of the whole run, >= 1.
+        step: Steps of the new schedule that are behind it.
+
+    Returns:
+        The schedule, at that step.
+    """
+    for group, rate in zip(optimizer.param_groups, (optim.lr, optim.lr * optim.head_lr_multiplier), strict=True):
+        group.update(lr=rate, weight_decay=optim.weight_decay, betas=BETAS)
+        group.pop("initial_lr", None)
+    scheduler = build_scheduler(optimizer, optim, total_steps)
+    scheduler.last_epoch = min(step, total_steps)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # it wants to be asked inside of its own step
+        rates = scheduler.get_lr()
+    for group, now in zip(optimizer.param_groups, rates, strict=True):
+        group["lr"] = now
+    return scheduler
 
 
 def learning_rate_factor(step: int, *, optim: OptimConfig, total_steps: int, rate: float) -> float:

@@ -7,6 +7,8 @@ has the names of the container's (``model.pretrained.*``).
 
 from __future__ import annotations
 
+from dataclasses import fields
+from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -24,7 +26,7 @@ from depth_net.metrics import DepthMetrics
 from depth_net.model.family import ModelType
 from depth_net.model.published_state import publish
 from depth_net.model.weights import METADATA_KEY, metadata_of
-from depth_net.optim import build_optimizer, build_scheduler
+from depth_net.optim import build_optimizer, build_scheduler, go_on_with
 from depth_net.training.baseline import ConstantBaseline, OutputSpread
 from depth_net.training.divergence import DivergenceGuard
 from depth_net.training.random_state import random_state, restore_random_state
@@ -44,6 +46,8 @@ RANDOM_KEY = "depth_net_random_state"
 """Under this key a checkpoint keeps the state of the random generators."""
 EPOCH_KEY = "depth_net_epoch"
 """Under this key a checkpoint keeps the losses of the epoch so far, so that a resumed epoch reports its whole mean."""
+OPTIM_KEY = "depth_net_optim"
+"""Under this key a checkpoint keeps what its optimiser and schedule were made of: a resumed run may have others."""
 
 
 class DepthTask(LightningModule):
@@ -79,9 +83,14 @@ class DepthTask(LightningModule):
         self._guard: DivergenceGuard | None = None
         self._loss_sum = torch.zeros(())
         self._loss_count = 0
+        self._goes_on_at: int | None = None
 
     @override
     def on_train_start(self) -> None:
+        if self._goes_on_at is not None:
+            optim, (optimizer,) = self.config.train.optim, self.trainer.optimizers
+            scheduler = go_on_with(optimizer, optim, self._total_steps, step=self._goes_on_at)
+            self.trainer.lr_scheduler_configs[0].scheduler = scheduler
         self._guard = DivergenceGuard(self.device, shared=self.trainer.world_size > 1)
         self._loss_sum = self._loss_sum.to(self.device)
 
@@ -196,6 +205,7 @@ class DepthTask(LightningModule):
             "crop_size": list(dataset.val_dataset.augmentation.crop_size),
         }
         checkpoint[RANDOM_KEY] = random_state()
+        checkpoint[OPTIM_KEY] = self._optim_facts()
         loss_sum = mean_over_processes(self._loss_sum)  # the first process writes for all
         checkpoint[EPOCH_KEY] = {"loss_sum": loss_sum.cpu(), "loss_count": self._loss_count}
 
@@ -219,6 +229,24 @@ class DepthTask(LightningModule):
         if EPOCH_KEY in checkpoint:
             self._loss_sum = checkpoint[EPOCH_KEY]["loss_sum"]
             self._loss_count = checkpoint[EPOCH_KEY]["loss_count"]
+        self._heed_spec(checkpoint)
+
+    def _heed_spec(self, checkpoint: dict[str, Any]) -> None:
+        """Let the spec's rates, decay and schedule win over the checkpoint's, where a search has changed them."""
+        before, now = checkpoint.get(OPTIM_KEY), self._optim_facts()
+        schedules = checkpoint.get("lr_schedulers")
+        if before is None or before == now or not schedules:
+            return
+        # Another batch size means other steps per epoch; the schedule goes on at the same epoch.
+        per_epoch, was_per_epoch = (facts["total_steps"] / facts["num_epochs"] for facts in (now, before))
+        self._goes_on_at = round(schedules[0]["last_epoch"] * per_epoch / was_per_epoch)
+        checkpoint["lr_schedulers"] = []
+
+    def _optim_facts(self) -> dict[str, Any]:
+        train = self.config.train
+        optim = {field.name: getattr(train.optim, field.name) for field in fields(train.optim)}
+        plain = {name: value.value if isinstance(value, Enum) else value for name, value in optim.items()}
+        return {**plain, "num_epochs": train.num_epochs, "total_steps": self._total_steps}
 
 
 class PredictionObserver:

@@ -136,6 +136,31 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(every_step: Path,
     assert kpis[0] == kpis[1]
 
 
+@pytest.mark.parametrize("schedule", ["CosineAnnealingLR", "OneCycleLR"])
+def test_a_run_that_goes_on_with_other_rates_trains_with_the_rates_of_its_spec(tmp_path: Path, schedule: str) -> None:
+    spec = write_spec(tmp_path)
+    words = (f"train.optim.lr_scheduler={schedule}", "train.checkpoint_interval_unit=step", "train.keep_checkpoints=0")
+    changed = (*words, "train.optim.lr=0.0002", "train.optim.weight_decay=0.03")
+    for name, more in (("slow", words), ("fast", changed)):
+        assert run(spec, *more, f"results_dir={tmp_path / name}") == 0
+    parent = tmp_path / "slow" / "train" / "model_epoch_000_step_00003.pth"
+
+    named = f"train.resume_training_checkpoint_path={parent}"
+    assert run(spec, *changed, named, f"results_dir={tmp_path / 'copy'}") == 0
+
+    for step in (4, 5, 6):
+        fast, copy = (
+            read_checkpoint(tmp_path / name / "train" / f"model_epoch_001_step_{step:05d}.pth")
+            for name in ("fast", "copy")
+        )
+        groups, expected = (c["optimizer_states"][0]["param_groups"] for c in (copy, fast))
+        for name in ("lr", "initial_lr", "weight_decay", "betas"):
+            assert [group[name] for group in groups] == [group[name] for group in expected]
+        assert copy["lr_schedulers"][0]["last_epoch"] == step
+        # The moments are the checkpoint's: they have seen every step.
+        assert copy["optimizer_states"][0]["state"][0]["step"] == step
+
+
 def test_a_run_in_an_old_folder_goes_on_and_says_so(tmp_path: Path) -> None:
     spec = write_spec(tmp_path)
     assert run(spec, "train.num_epochs=1") == 0
