@@ -6,6 +6,7 @@ is guessed: what is not understood is returned as it was written, so that the pl
 
 from __future__ import annotations
 
+import difflib
 import math
 import re
 from dataclasses import dataclass, field
@@ -27,6 +28,11 @@ _OTHER = re.compile(
     re.IGNORECASE,
 )
 _UNLIMITED = re.compile(r"\b(?:no|without(?:\s+an?y?)?)\s+(?:\w+\s+)?limits?\b|\bunlimited(?:\s+\w+)?", re.IGNORECASE)
+_NODES = re.compile(
+    rf"(?<![\w.,/-])(?:on\s+|using\s+|use\s+)?{COUNT}\s+(?:nodes?|machines?|servers?|hosts?)\b"
+    rf"(?:\s+(?:with|of|having|at)\s+{COUNT}[\s-]*(?:\w+\s+){{0,2}}gpus?(?:\s+(?:each|apiece|per\s+\w+))?)?",
+    re.IGNORECASE,
+)
 _SHORTEST_S = 5.0
 _UPPER = (
     r"(?:(?:\w*n'?t|not|never)\s+(?:\w+\s+){0,3}?(?:(?:more|longer)\s+than|over|above|exceed(?:ing)?)|(?:no|not)\s+(?:more|longer)\s+than|(?:no|not)\s+(?:over|above)|never\s+more\s+than|at\s+(?:the\s+)?most|up\s+to"
@@ -40,6 +46,8 @@ _MODEL = r"(?:gb?\d{3}|[ahb][12]?00|a[134]0|l40?s?|v100|t4|rtx(?:\s+\w*\d{4})?)"
 _KIND = rf"(?:(?:nvidia|tesla|x|{_MODEL})\s+)*"
 _TAIL = r"(?:\s+(?:or\s+(?:less|fewer|so)|max(?:imum)?|at\s+(?:the\s+)?most|tops)(?![\w]))?"
 _EACH = rf"(?:(?:per|for\s+(?:each|every)|each|every|a)\s+(?:single\s+)?{_ENTITY}|each|apiece)"
+# "2 hours per GPU" is no limit of the study.
+_NO_RATE = r"(?!\s*(?:/|per\b|for\s+(?:each|every)\b|(?:each|apiece)\b))"
 _AT_ONCE = (
     r"(?:at\s+(?:a|one)\s+time|at\s+once|at\s+the\s+same\s+time|in\s+parallel|parallel|concurrently|simultaneously)"
 )
@@ -64,6 +72,18 @@ _BEST = {
     "minimum": "minimize",
     "least": "minimize",
 }
+_SPOKEN = {
+    "delta 1": "d1",
+    "delta 2": "d2",
+    "delta 3": "d3",
+    "root mean square error": "rmse",
+    "root mean squared error": "rmse",
+    "absolute relative error": "abs_rel",
+    "relative error": "abs_rel",
+    "mean iou": "miou",
+    "mean average precision": "map",
+}
+"""What people call a metric -> its name in a skill, where the skill has it."""
 _FILLER_WORDS = """a an the and or but then so please i we you me my our your it its this that these those is
     are be can could will would should want wants need needs like let lets make give get with without of to
     for on in at by from using use used as all any some more most only just try run runs do not no than up
@@ -72,8 +92,11 @@ _FILLER_WORDS = """a an the and or but then so please i we you me my our your it
     better possible value values automl hpo job study trial trials thanks experiment thank hi hello budget
     limit limited max maximum minimum spend takes take time total overall altogether go ahead work machine
     here now today first let's single each every per when done stop after before end finish must stopping i'd
-    i'll we'd don't dont longer result results set up setting settings which what how have has"""
+    i'll we'd don't dont fine-tune finetune fine-tuning enough pls number
+    approx approximately ~ @ w/ longer result results set up setting settings which what how have has"""
 _FILLER = frozenset(_FILLER_WORDS.split())
+_SHORT = 3
+_UNDERSTOOD = ("trials", "experiments", "hours", "minutes", "gpus", "twenty", "thirty", "forty", "fifty", "parallel")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +134,7 @@ def read_request(text: str, *, metrics: Mapping[str, str], known_words: frozense
     off = find_off_phrase(reader.text)
     if off is not None:
         reader.blank(re.search(re.escape(off).replace(r"\ ", r"[\s\W_]+"), reader.text, re.IGNORECASE))
+    reader.refuse(_NODES, "nodes are those of --ray-address, or of `automl cluster`")
     for name, pattern, read in _PATTERNS:
         reader.take(name, pattern, read)
     reader.refuse(_UNLIMITED, "say a limit, or leave it out")
@@ -163,7 +187,11 @@ class _Reader:
         for match in list(_metric_pattern(metrics).finditer(self._left)):
             name = _metric_named(match["metric"], metrics)
             words, wanted = " ".join(match[0].split()), _BEST[match["how"].lower()]
+            before = _OTHER.search(self._left[: match.start()])
             self.blank(match)
+            if before is not None:
+                self._refused.append(f"{before[0].strip()} {words} (it says what is not wanted)")
+                continue
             if "metric" in self._wishes:
                 self._refused.append(f"{words} (one metric leads: {self._wishes['metric']})")
                 continue
@@ -185,13 +213,22 @@ class _Reader:
             while words and words[-1].lower() in _FILLER and not any(map(str.isdigit, " ".join(words))):
                 words.pop()
             if any(word.lower().strip(".'\"-") not in _FILLER | known_words for word in words):
-                yield " ".join(words)
+                yield " ".join(words) + _hint(words)
+
+
+def _hint(words: list[str]) -> str:
+    """Return a question about a word that is nearly one that would be understood."""
+    for word in (word.lower().strip(".'\"-") for word in words):
+        close = difflib.get_close_matches(word, _UNDERSTOOD, n=1, cutoff=0.75) if len(word) > _SHORT else []
+        if close and close[0].rstrip("s") != word.rstrip("s"):
+            return f' (did you mean "{close[0]}"?)'
+    return ""
 
 
 def _count(match: re.Match[str]) -> float | str:
     """Return a whole number of at least 1, or why it is none."""
-    number = read_number(match["n"])
     said = match.groupdict()
+    number = read_number(match["n"])
     lead = " ".join((said.get("lower") or said.get("upper") or "").lower().split())
     number += {"more than": 1, "over": 1, "fewer than": -1, "less than": -1, "under": -1, "below": -1}.get(lead, 0)
     return number if number >= 1 and number == int(number) else "a whole number of at least 1 is needed"
@@ -220,7 +257,7 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 
 _PATTERNS: tuple[tuple[Field, re.Pattern[str], Callable[[re.Match[str]], float | str]], ...] = (
-    ("gpu_hours", _compiled(rf"{_LEAD}(?P<n>{COUNT})[\s-]*gpu[\s-]*(?:hours?|hrs?|h)"), _hours),
+    ("gpu_hours", _compiled(rf"{_LEAD}(?P<n>{COUNT})[\s-]*gpu[\s-]*(?:hours?|hrs?|h){_NO_RATE}"), _hours),
     ("trial_time_limit_s", _compiled(rf"{_LEAD}(?P<n>{DURATION})\s+{_EACH}"), _limit),
     (
         "trial_time_limit_s",
@@ -232,7 +269,7 @@ _PATTERNS: tuple[tuple[Field, re.Pattern[str], Callable[[re.Match[str]], float |
                                  r"|(?:no|without(?:\s+any|\s+a)?)\s+gpus?)"), lambda _: 0.0),
     (
         "gpus",
-        _compiled(rf"{_LEAD}{_RANGE}(?P<n>{COUNT})(?:[\s-]*{_KIND}gpus?|\s+{_KIND}{_MODEL}s?)(?!\s+per\b)"),
+        _compiled(rf"{_LEAD}{_RANGE}(?P<n>{COUNT})(?:[\s-]*{_KIND}gpus?|(?:\s*x\s*|\s+){_KIND}{_MODEL}s?)(?!\s+per\b|[\s-]*h(?:ou)?rs?\b)"),
         _count,
     ),
     ("jobs", _compiled(rf"{_LEAD}(?P<n>{COUNT})[\s-]*(?:{_ENTITY}\s+)?{_AT_ONCE}(?:\s+{_ENTITY})?"), _count),
@@ -242,15 +279,16 @@ _PATTERNS: tuple[tuple[Field, re.Pattern[str], Callable[[re.Match[str]], float |
         _count,
     ),
     ("jobs", _compiled(r"one\s+(?:after|by)\s+(?:the\s+other|another|one)|sequentially|in\s+sequence"), lambda _: 1.0),
-    ("trials", _compiled(r"trials?\s*(?:[:=]|of)\s*(?P<n>\d+)"), _count),
-    ("gpus", _compiled(r"gpus\s*[:=]\s*(?P<n>\d+)"), _count),
+    ("trials", _compiled(r"(?:number\s+of\s+)?trials?\s*[:=]\s*(?P<n>\d+)"), _count),
+    ("trials", _compiled(r"number\s+of\s+trials\s+(?:of|is)\s+(?P<n>\d+)"), _count),
+    ("gpus", _compiled(r"(?:number\s+of\s+)?gpus\s*[:=]\s*(?P<n>\d+)"), _count),
     ("jobs", _compiled(r"jobs\s*[:=]\s*(?P<n>\d+)"), _count),
     (
         "trials",
-        _compiled(rf"{_LEAD}{_RANGE}(?P<n>{COUNT})[\s-]*(?:(?:more|further|different|training|hpo|automl)\s+)*{_ENTITY}(?!\s+(?:each|per|on\s+each|with))"),
+        _compiled(rf"{_LEAD}{_RANGE}(?P<n>{COUNT})[\s-]*(?:(?:more|further|different|training|hpo|automl)\s+)*{_ENTITY}{_NO_RATE}(?!\s+(?:each|per|on\s+each|with))"),
         _count,
     ),
-    ("time_s", _compiled(rf"{_LEAD}{_RANGE}(?P<n>{DURATION})"), _limit),
+    ("time_s", _compiled(rf"{_LEAD}{_RANGE}(?P<n>{DURATION}){_NO_RATE}"), _limit),
 )  # fmt: skip
 
 _MEANINGS: Mapping[Field, Callable[[float], str]] = {
@@ -266,6 +304,7 @@ _MEANINGS: Mapping[Field, Callable[[float], str]] = {
 
 def _metric_pattern(metrics: Mapping[str, str]) -> re.Pattern[str]:
     tails = {_tail(name) for name in metrics} | set(metrics)
+    tails |= {spoken for spoken, name in _SPOKEN.items() if name in {tail.lower() for tail in tails}}
     spelt = sorted(
         (re.sub(r"\\?[/_\s-]", r"[/_\\s-]*", re.escape(name)) for name in tails if name), key=len, reverse=True
     )
@@ -276,7 +315,7 @@ def _metric_pattern(metrics: Mapping[str, str]) -> re.Pattern[str]:
 
 def _metric_named(words: str, metrics: Mapping[str, str]) -> str:
     """Return the full name: the validation's where the words leave it open."""
-    wanted = _plain(words)
+    wanted = {_plain(spoken): _plain(name) for spoken, name in _SPOKEN.items()}.get(_plain(words), _plain(words))
     fitting = [name for name in metrics if wanted in {_plain(name), _plain(_tail(name))}]
     exact = [name for name in fitting if _plain(name) == wanted and name != _tail(name)]
     of_validation = [name for name in fitting if name.lower().startswith("val")]
