@@ -220,7 +220,7 @@ def _hint(words: list[str]) -> str:
     """Return a question about a word that is nearly one that would be understood."""
     for word in (word.lower().strip(".'\"-") for word in words):
         close = difflib.get_close_matches(word, _UNDERSTOOD, n=1, cutoff=0.75) if len(word) > _SHORT else []
-        if close and close[0].rstrip("s") != word.rstrip("s"):
+        if close and close[0].removesuffix("s") != word.removesuffix("s"):
             return f' (did you mean "{close[0]}"?)'
     return ""
 
