@@ -126,8 +126,10 @@ def _judge(name: str, answer: Sight | NoAnswer, demand: Demand, here: Mapping[st
         fix = "ask again when it is less busy" if answer.is_late else "install the same automl there"
         row = level("node", answer.reason, expected="an answer", fix=f"{fix}, or look into the node's log")
         return [dataclasses.replace(row, where=name)]
-    # How many trials come to a node is Ray's decision.
-    rows = [*judge_machine(answer, dataclasses.replace(demand, jobs=1)), *_unseen(answer), *_versions(answer, here)]
+    # How many trials come to a node is Ray's decision, and whether it has GPUs what it was told.
+    gpus = demand.gpus_per_trial if demand.needs_cuda else 0.0
+    asked = dataclasses.replace(demand, jobs=1, gpus_per_trial=gpus)
+    rows = [*judge_machine(answer, asked), *_unseen(answer), *_versions(answer, here)]
     wrong = [dataclasses.replace(row, where=name) for row in rows if row.level is not Level.OK]
     told = "; ".join(row.found for row in rows if row.check in {"gpus", "disk"} and row.level is Level.OK)
     return wrong or [dataclasses.replace(good("node", f"{answer.machine.cpus} CPUs; {told}"), where=name)]

@@ -163,4 +163,13 @@ def _demand(plan: StudyPlan | None, results: Path, program: str | None) -> Deman
         disk_bytes=estimate_disk(plan, results),
         program=program,
         is_image_chosen=plan.launch.kind.uses_image,
+        needs_cuda=not _is_our_own(program),
     )
+
+
+def _is_our_own(program: str | None) -> bool:
+    """Tell whether a program is part of this package, which never computes on a GPU."""
+    from automl.launch.entry import find_entry  # noqa: PLC0415 - reads what is installed
+
+    entry = find_entry(program) if program is not None else None
+    return entry is not None and entry.module.partition(".")[0] == __package__.partition(".")[0]

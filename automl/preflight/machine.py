@@ -40,6 +40,8 @@ class Demand:
         disk_bytes: What the study may write; None where nothing is known of it.
         program: First word of the trials' command; None where a container brings it.
         is_image_chosen: Trials run in a container, with its own libraries.
+        needs_cuda: The trials' program computes on the GPUs that it gets; one that does not is content with GPUs that
+            somebody has only declared.
     """
 
     jobs: int = 1
@@ -48,6 +50,7 @@ class Demand:
     disk_bytes: int | None = None
     program: str | None = None
     is_image_chosen: bool = False
+    needs_cuda: bool = True
 
 
 def judge_machine(sight: Sight, demand: Demand, *, where: str = "") -> list[Finding]:
@@ -116,7 +119,7 @@ def _gpus(sight: Sight, demand: Demand) -> Iterator[Finding]:
             fix="choose free ones with CUDA_VISIBLE_DEVICES, or wait",
         )
     torch = sight.versions.get("torch", "")
-    if torch.endswith("+cpu") and demand.gpus_per_trial and not demand.is_image_chosen:
+    if torch.endswith("+cpu") and demand.gpus_per_trial and demand.needs_cuda and not demand.is_image_chosen:
         yield bad(
             "torch", f"{torch}, built without CUDA", expected="a CUDA build", fix="install torch for CUDA in this place"
         )

@@ -80,6 +80,19 @@ def test_what_a_node_does_not_see_is_found_and_named(
     }
 
 
+@pytest.mark.parametrize(("needs_cuda", "level"), [(True, Level.FAIL), (False, Level.OK)])
+def test_gpus_that_a_node_only_declares_are_enough_for_a_trainer_that_does_not_compute_on_them(
+    monkeypatch: pytest.MonkeyPatch, address: str, tmp_path: Path, *, needs_cuda: bool, level: Level
+) -> None:
+    monkeypatch.setattr(ray_cluster, "ask_nodes", lambda *_, **__: {"node1": NODE})
+    demand = Demand(program="train", gpus_per_trial=1, needs_cuda=needs_cuda)
+    assert not NODE.machine.gpus
+
+    (row,) = cluster_findings(address, Questions(results=str(tmp_path)), demand, VERSIONS)
+
+    assert row.level is level
+
+
 def test_a_node_that_is_only_busy_stops_nothing(monkeypatch: pytest.MonkeyPatch, address: str, tmp_path: Path) -> None:
     late = NoAnswer("no answer within 7 s", is_late=True)
 

@@ -109,3 +109,11 @@ def test_the_place_names_host_and_results() -> None:
 
 def test_sizes_are_written_for_people() -> None:
     assert [size(2048), size(3 * 2**20), size(1.5 * GIB), size(2**41)] == ["2 KiB", "3.0 MiB", "1.5 GiB", "2.0 TiB"]
+
+
+def test_a_trainer_that_does_not_compute_on_gpus_needs_no_cuda() -> None:
+    found = judge_machine(
+        dataclasses.replace(HEALTHY, versions={"torch": "2.13.0+cpu"}), dataclasses.replace(DEMAND, needs_cuda=False)
+    )
+
+    assert {finding.level for finding in found} == {Level.OK}
