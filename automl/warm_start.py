@@ -17,6 +17,7 @@ from automl.study.earlier import (
     found_points,
     is_repetition,
     named_points,
+    read_studies,
     takes_earlier_points,
 )
 from automl.track.earlier_runs import is_server, recorded_points
@@ -55,9 +56,10 @@ def _earlier_points(
         return named_points(plan, request.warm_start, place.results) if plan.route is Route.TUNE else (), ()
     if not takes_earlier_points(plan):
         return (), ()
-    found = found_points(plan, request.data, place.results)
+    studies = read_studies(place.results)
+    found = found_points(plan, request.data, studies)
     uri = place.tracking_uri
-    if found or uri is None or not is_server(uri) or is_repetition(plan, place.results):
+    if found or uri is None or not is_server(uri) or is_repetition(plan, studies):
         return found, ()
     try:
         return recorded_points(plan, uri), ()

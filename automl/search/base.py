@@ -70,6 +70,10 @@ class Searcher(ABC):
     def open_proposals(self) -> Sequence[Proposal]:
         """Return proposals that were asked for and not told yet: what a resume has to run again."""
 
+    def ended(self) -> Sequence[int]:
+        """Return the numbers of the trials that have ended, in the order in which they did."""
+        return ()
+
     def expected_improvement(self) -> float | None:
         """Return what the best further trial is expected to gain in the leading objective; None if unknown."""
         return None

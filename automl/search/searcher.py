@@ -208,6 +208,10 @@ class JournalSearcher(Searcher):
         )
         return running if trial.end is None else self._ended(running, trial.end)
 
+    def ended(self) -> tuple[int, ...]:
+        """Return the numbers of the trials that have ended, in the order in which they did."""
+        return tuple(trial.number for trial in self._history.finished)
+
     def open_proposals(self) -> tuple[Proposal, ...]:
         """Return what was asked for and not told yet, in order of the numbers."""
         with self._lock:

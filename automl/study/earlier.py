@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from automl.study.result import StudyResult
     from automl.study.trial import TrialResult
 
+EarlierStudy = tuple[Path, dict[str, Any]]
+"""Directory of a study and its `plan.json`."""
+
 MOST_POINTS = 2
 """So many points of earlier studies are tried, or one for each study that the user names where those are more."""
 
@@ -74,7 +77,17 @@ def named_points(plan: StudyPlan, names: Sequence[str], results: Path) -> tuple[
     return tuple(_in_turns(ranked))
 
 
-def found_points(plan: StudyPlan, data: Mapping[str, str], results: Path) -> tuple[EarlierPoint, ...]:
+def read_studies(results: Path) -> tuple[EarlierStudy, ...]:
+    """Return every study of a results folder that can be read: its directory and its `plan.json`.
+
+    Args:
+        results: The results folder; it need not exist.
+    """
+    files = results.glob("*/plan.json")
+    return tuple((file.parent, document) for file in files if (document := _plan_of(file)) is not None)
+
+
+def found_points(plan: StudyPlan, data: Mapping[str, str], studies: Sequence[EarlierStudy]) -> tuple[EarlierPoint, ...]:
     """Return the best trials of comparable studies of the results folder, where they beat their own template.
 
     Studies on the same data come first, then those whose skill files have not changed, then those as long as this one,
@@ -83,9 +96,8 @@ def found_points(plan: StudyPlan, data: Mapping[str, str], results: Path) -> tup
     Args:
         plan: The study that begins.
         data: Split -> path of its data.
-        results: The results folder; it need not exist.
+        studies: Of the results folder.
     """
-    studies = [(file.parent, document) for file in results.glob("*/plan.json") if (document := _plan_of(file))]
     repeated = [document for _, document in sorted(studies, key=lambda s: s[0].name) if _is_repeated(document, plan)]
     if repeated:
         first = repeated[0]
@@ -100,10 +112,9 @@ def found_points(plan: StudyPlan, data: Mapping[str, str], results: Path) -> tup
     return tuple(_in_turns(ranked))
 
 
-def is_repetition(plan: StudyPlan, results: Path) -> bool:
-    """Tell whether the results folder has a study with the same fingerprint that looked for its points itself."""
-    documents = (_plan_of(file) for file in results.glob("*/plan.json"))
-    return any(document is not None and _is_repeated(document, plan) for document in documents)
+def is_repetition(plan: StudyPlan, studies: Sequence[EarlierStudy]) -> bool:
+    """Tell whether one of the studies has the same fingerprint and looked for its points itself."""
+    return any(_is_repeated(document, plan) for _, document in studies)
 
 
 def chosen_points(

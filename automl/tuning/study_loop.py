@@ -104,7 +104,8 @@ class StudyLoop:
         endings = self._reports.replay(self._rule)
         final = {result.number: result for result in self._directory.read_results() if result.state.is_final}
         self._searcher.restore(list(final.values()))
-        self._standing.finished = list(final.values())
+        ended = [number for number in self._searcher.ended() if number in final]  # patience counts in this order
+        self._standing.finished = [final[number] for number in dict.fromkeys([*ended, *final])]
         # Nobody knows how long an earlier run took that was killed; its slots were busy about so long.
         self._earlier_s = sum(result.elapsed_s for result in self._standing.finished) / self._plan.resources.jobs
         self._audience.study_started(self._plan, self._directory.root)

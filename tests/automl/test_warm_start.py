@@ -55,6 +55,24 @@ def test_the_default_sampler_begins_with_good_points_of_earlier_studies_and_says
     assert "--no-warm-start" in plan.reasons[-1]
 
 
+def test_the_plans_of_the_results_folder_are_read_once_also_where_a_server_is_asked(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    read: list[Path] = []
+
+    def note(directory: StudyDirectory) -> dict[str, object]:
+        read.append(directory.root)
+        return {}
+
+    monkeypatch.setattr("automl.study.earlier.read_plan", note)
+    for name in ("one", "two"):
+        write_json(StudyDirectory(tmp_path / name).plan_file, {})
+
+    make_plan(REQUEST, RunPlace(results=tmp_path, tracking_uri="http://127.0.0.1:9"))
+
+    assert sorted(read) == [tmp_path / "one", tmp_path / "two"]
+
+
 @pytest.mark.parametrize("change", [{"warm_start": ()}, {"sampler": "random"}, {"policy": "off"}, {"seed": 1}])
 def test_nothing_is_taken_over_when_switched_off_or_when_the_study_is_a_repetition(
     tmp_path: Path, change: dict[str, object]

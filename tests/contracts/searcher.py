@@ -169,6 +169,15 @@ class SearcherContract:
 
         assert [p.number for p in searcher.open_proposals()] == [0]
 
+    def test_the_order_in_which_trials_ended_outlives_the_searcher(self, tmp_path: Path) -> None:
+        searcher = self.open(tmp_path)
+        proposals = [searcher.ask() for _ in range(3)]
+        for number in (2, 0):
+            finish(searcher, proposals[number] or pytest.fail("no proposal"))
+        searcher.close()
+
+        assert list(self.open(tmp_path).ended()) == [2, 0]
+
     @pytest.mark.parametrize("state", [TrialState.FAILED, TrialState.DIVERGED, TrialState.STOPPED])
     def test_a_study_in_which_every_trial_ends_badly_goes_on(self, tmp_path: Path, state: TrialState) -> None:
         proposals = play(self.open(tmp_path), 12, states=(state,))

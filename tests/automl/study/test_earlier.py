@@ -12,7 +12,7 @@ import pytest
 from automl.errors import ConfigurationError
 from automl.space.parameters import Parameter, ParameterType, SearchSpace
 from automl.study.directory import StudyDirectory, write_json
-from automl.study.earlier import chosen_points, found_points, named_points, takes_earlier_points
+from automl.study.earlier import chosen_points, found_points, named_points, read_studies, takes_earlier_points
 from automl.study.plan import plan_document
 from automl.study.request import StudyRequest
 from automl.study.trial import TrialResult, TrialState
@@ -53,13 +53,15 @@ def write(
 
 
 def rates(results: Path, data: dict[str, str] | None = None) -> list[object]:
-    return [p.assignment["train.lr"] for p in chosen_points(PLAN, found_points(PLAN, data or {}, results))]
+    return [
+        p.assignment["train.lr"] for p in chosen_points(PLAN, found_points(PLAN, data or {}, read_studies(results)))
+    ]
 
 
 def test_the_best_trials_that_beat_their_template_are_taken_and_said_where_from(tmp_path: Path) -> None:
     write(tmp_path / "before", {0.01: 0.5, 0.02: 0.7, 0.03: 0.6, 0.04: 0.4, 0.05: 0.65})
 
-    points = chosen_points(PLAN, found_points(PLAN, {}, tmp_path))
+    points = chosen_points(PLAN, found_points(PLAN, {}, read_studies(tmp_path)))
 
     assert [p.assignment["train.lr"] for p in points] == [0.02, 0.05]
     assert points[0].origin == "earlier study before, trial 1 (val/d1 0.7)"
@@ -113,7 +115,7 @@ def test_what_is_no_study_is_passed_over(tmp_path: Path) -> None:
         (tmp_path / name / "plan.json").write_text(text, encoding="utf-8")
 
     assert rates(tmp_path) == []
-    assert found_points(PLAN, {}, tmp_path / "nowhere") == ()
+    assert found_points(PLAN, {}, read_studies(tmp_path / "nowhere")) == ()
 
 
 def test_a_repetition_begins_with_what_the_original_began_with(tmp_path: Path) -> None:
@@ -137,7 +139,7 @@ def test_there_are_never_more_points_than_trials_after_the_first(tmp_path: Path)
     write(tmp_path / "before", {0.01: 0.5, 0.02: 0.7, 0.03: 0.6})
     plan = make_plan(dataclasses.replace(REQUEST, trials=2, seed=2))
 
-    assert len(chosen_points(plan, found_points(plan, {}, tmp_path))) == 1
+    assert len(chosen_points(plan, found_points(plan, {}, read_studies(tmp_path)))) == 1
 
 
 def test_named_studies_need_not_be_of_the_same_skill_and_share_what_they_can(tmp_path: Path) -> None:

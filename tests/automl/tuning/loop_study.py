@@ -20,8 +20,16 @@ if TYPE_CHECKING:
 class Study:
     """A loop with its partners."""
 
-    def __init__(self, root: Path, plan: StudyPlan | None = None, *, open_numbers: tuple[int, ...] = ()) -> None:
+    def __init__(
+        self,
+        root: Path,
+        plan: StudyPlan | None = None,
+        *,
+        open_numbers: tuple[int, ...] = (),
+        ended: tuple[int, ...] = (),
+    ) -> None:
         self.searcher = ListSearcher([{"quality": 0.1 * n} for n in range(9)], open_numbers)
+        self.searcher.ended_before = ended
         self.rule = ThresholdRule()
         self.tracker = ListTracker()
         self.directory = StudyDirectory(root / "study")

@@ -216,6 +216,20 @@ def test_a_resume_runs_open_trials_first_and_keeps_finished_ones(tmp_path: Path)
     assert second.loop.next_task() is None
 
 
+def test_a_resume_knows_in_which_order_trials_ended(tmp_path: Path) -> None:
+    plan = toy_plan(tmp_path / "skill", trials=9, jobs=3, budget=Budget(trials=9, patience_trials=2))
+    first = Study(tmp_path, plan)
+    tasks = [first.next() for _ in range(3)]
+    for number, value in ((2, 0.6), (1, 0.5)):
+        first.end(tasks[number], values={"val/d1": value})
+
+    second = Study(tmp_path, plan, open_numbers=(0,), ended=(2, 1))
+    second.end(second.next(), values={"val/d1": 0.4})
+
+    # In the order of their numbers the best one would have been the last but one.
+    assert second.loop.end_reason is not None
+
+
 def test_a_result_that_the_searcher_had_not_learnt_is_told_and_not_run_again(tmp_path: Path) -> None:
     first = Study(tmp_path)
     first.end(first.next())

@@ -71,6 +71,7 @@ class ListSearcher(Searcher):
         self.observed: list[tuple[int, int, float]] = []
         self.told: list[TrialResult] = []
         self.is_thinking = False
+        self.ended_before: tuple[int, ...] = ()
 
     def is_ready(self) -> bool:
         return not self.is_thinking
@@ -89,6 +90,9 @@ class ListSearcher(Searcher):
         self.asked += 1
         self.open[proposal.number] = proposal
         return proposal
+
+    def ended(self) -> tuple[int, ...]:
+        return self.ended_before
 
     def observe(self, number: int, epoch: int, value: float) -> None:
         self.observed.append((number, epoch, value))
