@@ -64,7 +64,7 @@ def _print(findings: Sequence[Finding], failed: int, seconds: float) -> None:
     from automl.cli import render  # noqa: PLC0415 - rich, only when something is shown
 
     console = render.console()
-    console.print(render.findings_table(findings))
+    console.print(render.findings_table(findings, console.width))
     doubtful = sum(finding.level == "warn" for finding in findings)
     counts = f"{len(findings)} checks, {_count(doubtful, 'warning')}, {_count(failed, 'failure')}"
     verdict = "the run cannot succeed" if failed else "the run can start"

@@ -31,6 +31,8 @@ STYLES = {
     TrialState.RUNNING: "cyan",
 }
 _LEVELSTYLES = {"ok": "green", "warn": "yellow", "fail": "red"}
+_CHECK_COLUMNS = 30
+_BESIDE_COLUMNS = 140  # of a console in which a fix has room beside what was found
 # Wide enough for a trial line with three parameters; a pipe has no width of its own.
 _PIPE_WIDTH = 160
 
@@ -128,18 +130,32 @@ def key_values(rows: Iterable[tuple[str, object]]) -> Table:
     return table
 
 
-def findings_table(findings: Iterable[Finding]) -> Table:
-    """Return one row per check: what was looked at, ok, warn or fail, what was found and the fix."""
+def findings_table(findings: Iterable[Finding], width: int) -> Table:
+    """Return one row per check: what was looked at, ok, warn or fail, what was found and the fix.
+
+    Args:
+        findings: The rows.
+        width: Columns of the console; where they are few, a fix stands below what was found.
+    """
+    is_narrow = width < _BESIDE_COLUMNS
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("check", overflow="fold", max_width=44)
+    table.add_column("check", overflow="fold", max_width=_CHECK_COLUMNS)
     table.add_column("", no_wrap=True)
     table.add_column("found", overflow="fold", ratio=3)
-    table.add_column("fix", overflow="fold", ratio=2)
+    if not is_narrow:
+        table.add_column("fix", overflow="fold", ratio=2)
     for finding in findings:
-        check = f"{finding.where}: {finding.check}" if finding.where else finding.check
+        check, _, place = (
+            finding.check.partition(": ") if len(finding.check) > _CHECK_COLUMNS else (finding.check, "", "")
+        )
+        check = f"{finding.where}: {check}" if finding.where else check
         wanted = f" (expected: {finding.expected})" if finding.expected and finding.level != "ok" else ""
         level = Text(finding.level.value, style=_LEVELSTYLES[finding.level.value])
-        table.add_row(Text(check), level, Text(finding.found + wanted), Text(finding.fix))
+        found = f"{place}: {finding.found}{wanted}" if place else finding.found + wanted
+        if is_narrow:
+            table.add_row(Text(check), level, Text(f"{found}\nfix: {finding.fix}" if finding.fix else found))
+        else:
+            table.add_row(Text(check), level, Text(found), Text(finding.fix))
     return table
 
 

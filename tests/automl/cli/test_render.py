@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from automl.cli.render import differing_parameters, format_assignment, format_value, trial_line
+import io
+
+import pytest
+from rich.console import Console
+
+from automl.cli.render import differing_parameters, findings_table, format_assignment, format_value, trial_line
+from automl.preflight.findings import bad
 from tests.automl.cli.study_folder import TRIALS
 
 
@@ -34,3 +40,17 @@ def test_numbers_are_shown_with_four_digits_and_text_as_it_is() -> None:
 def test_only_parameters_that_differ_become_columns() -> None:
     assert differing_parameters(TRIALS) == ["train.lr"]
     assert differing_parameters(TRIALS[:1]) == []
+
+
+@pytest.mark.parametrize("width", [80, 120, 160])
+def test_a_row_of_the_doctor_can_be_read_at_any_width(width: int) -> None:
+    place = "dataset.train_dataset.data_sources[0]"
+    row = bad(f"depth data: {place}", "they look like millimetres", expected="metres", fix="use dataset_name NYUDV2")
+    stream = io.StringIO()
+
+    Console(file=stream, width=width).print(findings_table([row], width))
+
+    lines = stream.getvalue().splitlines()
+    assert max(map(len, lines)) <= width
+    assert place in stream.getvalue()
+    assert ("fix: use dataset_name NYUDV2" in stream.getvalue()) is (width < 140)
