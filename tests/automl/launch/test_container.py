@@ -1,15 +1,21 @@
 from __future__ import annotations
 
+import dataclasses
+import json
 from typing import TYPE_CHECKING
 
 import pytest
 
 from automl.launch.container import ContainerLauncher
+from automl.launch.engine import find_caller, find_engine, run_arguments
 from automl.study.launching import LauncherKind
+from tests.automl.launch.fake_engine import install_gpus
 from tests.contracts.container import ContainerLauncherContract
+from tests.contracts.launcher import unique_tag
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 class TestDockerLauncher(ContainerLauncherContract):
@@ -21,6 +27,21 @@ class TestDockerLauncher(ContainerLauncherContract):
         self.launcher = ContainerLauncher(self.kind)
         yield
         self.launcher.close()
+
+    @pytest.mark.parametrize("gpus", [("1",), ("1", "3")])
+    def test_the_engine_is_asked_for_exactly_the_gpus_of_the_trial(
+        self, gpus: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Created and not started: there is no GPU here, and the engine has read the request by then."""
+        install_gpus(tmp_path / "programs", monkeypatch, 4)
+        request = dataclasses.replace(self.request("pass", tmp_path, unique_tag()), gpus=gpus)
+        words = run_arguments(request, find_engine(self.kind), find_caller())
+
+        container = self.ask("create", *words)
+        devices = json.loads(self.ask("inspect", "--format", "{{json .HostConfig.DeviceRequests}}", container))
+        self.ask("rm", container)
+
+        assert [(asked["DeviceIDs"], asked["Count"]) for asked in devices] == [([f"GPU-aaa{gpu}" for gpu in gpus], 0)]
 
 
 @pytest.mark.slow

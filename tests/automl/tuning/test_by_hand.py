@@ -10,6 +10,7 @@ from automl.run import make_plan
 from automl.study.place import RunPlace
 from automl.study.request import StudyRequest
 from tests.acceptance.scripted_skill import build_scripted_skill
+from tests.automl.launch.fake_engine import install_engine, install_gpus
 from tests.contracts.engines import IMAGE, PYTHON, TRAINER
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from automl.tuning.by_hand import ByHand
 
 
-def by_hand(folder: Path, results: Path, **fields: str) -> ByHand:
+def by_hand(folder: Path, results: Path, **fields: str | float) -> ByHand:
     request = StudyRequest(skill=str(folder), name="by hand's", **fields)  # type: ignore[arg-type] # fields by name
     place = RunPlace(results=results)
     return trial_by_hand(make_plan(request, place), place)
@@ -68,3 +69,19 @@ def test_the_docker_command_runs_trial_0_by_hand(
     assert shown.command[:3] == ("docker", "run", "--name")
     assert 0.3 in read_values(shown.directory)
     subprocess.run(["docker", "rm", shown.command[3]], check=True, capture_output=True)  # noqa: S607 # as the script says
+
+
+def test_the_shell_hands_the_gpus_on_in_the_quotation_marks_that_docker_wants(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Docker reads the value as CSV: without its own quotation marks a second device would be another field."""
+    install_gpus(tmp_path / "programs", monkeypatch, 4)
+    install_engine(tmp_path / "programs", monkeypatch, rest=f'printf "%s\\n" "$@" > {tmp_path}/words')
+    skill = build_scripted_skill(tmp_path / "skill", container=("tao:6", f"{PYTHON} {TRAINER}"))
+
+    shown = by_hand(skill, tmp_path / "results", launcher="docker", gpus_per_trial=2)
+    run_script(shown.script)
+
+    words = (tmp_path / "words").read_text(encoding="utf-8").splitlines()
+    assert words[words.index("--gpus") + 1] == '"device=GPU-aaa0,GPU-aaa1"'
+    assert "--gpus '\"device=GPU-aaa0,GPU-aaa1\"'" in shown.script
