@@ -8,13 +8,13 @@ that is not finite makes every metric NaN (the reference then reports d1 = 0, wh
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
-from torchmetrics import Metric
 
 from depth_net.model.family import ModelType
+from depth_net.pooling import pool
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,10 +29,11 @@ FLAT = 1e-12
 """A prediction whose variance is at most this share of its mean square counts as constant."""
 
 _PIXEL_SUMS = ("d1", "d2", "d3", "abs_rel", "sq_rel", "squared", "log10", "log", "log_squared")
+_SUMS = (*_PIXEL_SUMS, "d1_of_images", "images", "images_with_valid", "pixels", "valid_pixels")
 
 
-class DepthMetrics(Metric):
-    """Accuracy of predicted maps.
+class DepthMetrics:
+    """Accuracy of predicted maps, over all processes of a run.
 
     `compute()` gives ``d1 d2 d3 abs_rel rmse sq_rel log10 silog d1_image_mean valid_fraction num_images``. Relative
     models are scored in disparity, so their ``rmse`` has the unit of the ground truth and their ``abs_rel`` is not that
@@ -44,18 +45,16 @@ class DepthMetrics(Metric):
         max_depth_m: Metric only.
     """
 
-    full_state_update = False
-    higher_is_better = None
-    is_differentiable = False
-
     def __init__(
         self, model_type: ModelType, *, min_depth_m: float | None = None, max_depth_m: float | None = None
     ) -> None:
-        super().__init__()
         self.model_type = model_type
         self.limits = _limits(model_type, min_depth_m, max_depth_m)
-        for name in (*_PIXEL_SUMS, "d1_of_images", "images", "images_with_valid", "pixels", "valid_pixels"):
-            self.add_state(name, default=torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all images."""
+        self._sums = torch.zeros(len(_SUMS), dtype=torch.float64)
 
     def update(self, predicted: Images, target: Images, valid: Images) -> None:
         """Add images.
@@ -70,8 +69,9 @@ class DepthMetrics(Metric):
 
     def compute(self) -> dict[str, Tensor]:
         """Return every metric by name, as float64 scalars; NaN where there was no valid pixel."""
-        count = self._sum("valid_pixels")
-        means = {name: self._sum(name) / count for name in _PIXEL_SUMS}
+        sums = dict(zip(_SUMS, pool(self._sums), strict=True))
+        count = sums["valid_pixels"]
+        means = {name: sums[name] / count for name in _PIXEL_SUMS}
         spread = means["log_squared"] - SILOG_MEAN_WEIGHT * means["log"].square()
         return {
             **{name: means[name] for name in ("d1", "d2", "d3", "abs_rel")},
@@ -79,29 +79,25 @@ class DepthMetrics(Metric):
             "sq_rel": means["sq_rel"],
             "log10": means["log10"],
             "silog": spread.clamp(min=0).sqrt(),
-            "d1_image_mean": self._sum("d1_of_images") / self._sum("images_with_valid"),
-            "valid_fraction": count / self._sum("pixels"),
-            "num_images": self._sum("images"),
+            "d1_image_mean": sums["d1_of_images"] / sums["images_with_valid"],
+            "valid_fraction": count / sums["pixels"],
+            "num_images": sums["images"],
         }
 
     def _add(self, predicted: Tensor, target: Tensor, valid: Tensor) -> None:
-        count = valid.sum()
+        count = valid.sum().double()
         if self.model_type is ModelType.RELATIVE:
             predicted = align(predicted, target, valid)
         sums = pixel_sums(predicted.clamp(*self.limits), target.clamp(*self.limits), valid)
-        for name, value in sums.items():
-            self._grow(name, value)
-        self._grow("d1_of_images", sums["d1"] / count.clamp(min=1))
-        self._grow("images", 1.0)
-        self._grow("images_with_valid", (count > 0).double())
-        self._grow("pixels", float(valid.numel()))
-        self._grow("valid_pixels", count.double())
-
-    def _sum(self, name: str) -> Tensor:
-        return cast("Tensor", getattr(self, name))
-
-    def _grow(self, name: str, value: Tensor | float) -> None:
-        setattr(self, name, self._sum(name) + value)
+        sums |= {
+            "d1_of_images": sums["d1"] / count.clamp(min=1),
+            "images": torch.ones_like(count),
+            "images_with_valid": (count > 0).double(),
+            "pixels": torch.full_like(count, valid.numel()),
+            "valid_pixels": count,
+        }
+        added = torch.stack([sums[name] for name in _SUMS])
+        self._sums = self._sums.to(added.device) + added
 
 
 def align(predicted: Tensor, target: Tensor, valid: Tensor) -> Tensor:

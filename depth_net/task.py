@@ -13,10 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from lightning.pytorch import LightningModule
-from torch import distributed
 from torch.nn import functional
 from torch.nn.utils import clip_grad_value_
-from torchmetrics import Metric
 from typing_extensions import override
 
 from depth_net.data.families import resolve_depth_range
@@ -27,6 +25,7 @@ from depth_net.model.family import ModelType
 from depth_net.model.published_state import publish
 from depth_net.model.weights import METADATA_KEY, metadata_of
 from depth_net.optim import build_optimizer, build_scheduler, go_on_with
+from depth_net.pooling import count_processes, pool
 from depth_net.training.baseline import ConstantBaseline, OutputSpread
 from depth_net.training.divergence import DivergenceGuard
 from depth_net.training.random_state import random_state, restore_random_state
@@ -122,7 +121,7 @@ class DepthTask(LightningModule):
         """
         if self._guard is not None:
             self._guard.finish(epoch=self.current_epoch)
-        return float(mean_over_processes(self._loss_sum)) / max(1, self._loss_count)
+        return float(pool(self._loss_sum)) / count_processes() / max(1, self._loss_count)
 
     def running_loss(self) -> float:
         """Return the mean loss of this process in the epoch so far; waits for the device."""
@@ -206,7 +205,7 @@ class DepthTask(LightningModule):
         }
         checkpoint[RANDOM_KEY] = random_state()
         checkpoint[OPTIM_KEY] = self._optim_facts()
-        loss_sum = mean_over_processes(self._loss_sum)  # the first process writes for all
+        loss_sum = pool(self._loss_sum) / count_processes()  # the first process writes for all
         checkpoint[EPOCH_KEY] = {"loss_sum": loss_sum.cpu(), "loss_count": self._loss_count}
 
     @override
@@ -264,35 +263,25 @@ class PredictionObserver:
         raise NotImplementedError
 
 
-class MeanLoss(Metric):
+class MeanLoss:
     """Mean of the losses of single images over all processes; NaN stays NaN."""
 
-    full_state_update = False
-    total: Tensor
-    count: Tensor
-
     def __init__(self) -> None:
-        super().__init__()
-        self.add_state("total", default=torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
-        self.add_state("count", default=torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all losses."""
+        self._sums = torch.zeros(2, dtype=torch.float64)
 
     def update(self, loss: Tensor) -> None:
         """Add the loss of one image, a scalar."""
-        self.total = self.total + loss.detach().double()
-        self.count = self.count + 1
+        value = loss.detach().double()
+        self._sums = self._sums.to(value.device) + torch.stack((value, torch.ones_like(value)))
 
     def compute(self) -> Tensor:
         """Return the mean; NaN without an image."""
-        return self.total / self.count
-
-
-def mean_over_processes(value: Tensor) -> Tensor:
-    """Return the mean of a scalar over all processes of the run; every process has to call it."""
-    if not (distributed.is_available() and distributed.is_initialized()):
-        return value
-    total = value.detach().clone()
-    distributed.all_reduce(total)
-    return total / distributed.get_world_size()
+        sums = pool(self._sums)
+        return sums[0] / sums[1]
 
 
 def to_native(padded: Tensor, resized_size: list[int], native_size: list[int]) -> Tensor:

@@ -44,9 +44,8 @@ def run(config: ExperimentConfig, status: StatusWriter) -> None:
     loader = load_split(config, "test", model.max_depth_m)
     depth_range = resolve_depth_range(config.dataset.min_depth, model.max_depth_m)
     metric_limits = (depth_range.min_m, depth_range.max_m) if model.model_type is ModelType.METRIC else (None, None)
-    metrics = DepthMetrics(model.model_type, min_depth_m=metric_limits[0], max_depth_m=metric_limits[1]).to(device)
+    metrics = DepthMetrics(model.model_type, min_depth_m=metric_limits[0], max_depth_m=metric_limits[1])
     baseline = ConstantBaseline(model.model_type, min_depth_m=depth_range.min_m, max_depth_m=depth_range.max_m)
-    baseline = baseline.to(device)
     for image in show_progress(predict_images(model, loader, device), loader, "evaluate"):
         if image.target is not None:
             metrics.update([image.prediction], [image.target], [image.valid])

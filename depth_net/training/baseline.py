@@ -11,10 +11,10 @@ import math
 from typing import TYPE_CHECKING, Final
 
 import torch
-from torchmetrics import Metric
 
 from depth_net.metrics import DELTA
 from depth_net.model.family import ModelType
+from depth_net.pooling import pool
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,7 +24,7 @@ _FLAT: Final = 1e-3
 """Standard deviation over mean, within each image, under which a prediction counts as constant."""
 
 
-class ConstantBaseline(Metric):
+class ConstantBaseline:
     """Gathers the valid ground truth of a split; ``compute()`` is the d1 of a constant.
 
     Args:
@@ -33,18 +33,12 @@ class ConstantBaseline(Metric):
         max_depth_m: Largest depth in metres; metric only.
     """
 
-    full_state_update = False
-    histogram: Tensor
-    within: Tensor
-    count: Tensor
-
     def __init__(self, model_type: ModelType, *, min_depth_m: float, max_depth_m: float) -> None:
-        super().__init__()
         self.model_type = model_type
         self._limits = (math.log(min_depth_m), math.log(max_depth_m))
-        self.add_state("histogram", default=torch.zeros(_BINS, dtype=torch.float64), dist_reduce_fx="sum")
-        self.add_state("within", default=torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
-        self.add_state("count", default=torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
+        self._histogram = torch.zeros(_BINS, dtype=torch.float64)
+        self._near = torch.zeros(2, dtype=torch.float64)
+        """Valid pixels of relative ground truth near the mean of their image, and all of them."""
 
     def update(self, target: Tensor, valid: Tensor) -> None:
         """Add one image.
@@ -60,47 +54,48 @@ class ConstantBaseline(Metric):
             low, high = self._limits
             place = (values.log() - low) / (high - low) * _BINS
             index = place.long().clamp(0, _BINS - 1)
-            self.histogram = self.histogram + torch.bincount(index, minlength=_BINS)
+            self._histogram = self._histogram.to(index.device) + torch.bincount(index, minlength=_BINS)
             return
         values = values.clamp(min=1e-8)
         ratio = values / values.mean()
-        self.within = self.within + (torch.maximum(ratio, 1 / ratio) < DELTA).sum()
-        self.count = self.count + values.numel()
+        within = (torch.maximum(ratio, 1 / ratio) < DELTA).sum().double()
+        self._near = self._near.to(within.device) + torch.stack((within, torch.full_like(within, values.numel())))
 
     def compute(self) -> Tensor:
         """Return d1 of the constant in 0..1; NaN without a valid pixel."""
         if self.model_type is ModelType.RELATIVE:
-            return self.within / self.count
+            near = pool(self._near)
+            return near[0] / near[1]
         low, high = self._limits
-        centres = low + (torch.arange(_BINS, device=self.histogram.device, dtype=torch.float64) + 0.5) * (
-            (high - low) / _BINS
-        )
-        total = self.histogram.sum()
-        constant = (self.histogram * centres).sum() / total
-        near = (centres - constant).abs() < math.log(DELTA)
-        return (self.histogram * near).sum() / total
+        histogram = pool(self._histogram)
+        places = torch.arange(_BINS, device=histogram.device, dtype=torch.float64)
+        centres = low + (places + 0.5) * ((high - low) / _BINS)
+        total = histogram.sum()
+        constant = (histogram * centres).sum() / total
+        is_near = (centres - constant).abs() < math.log(DELTA)
+        return (histogram * is_near).sum() / total
 
 
-class OutputSpread(Metric):
+class OutputSpread:
     """Largest spread of a prediction within any image: standard deviation over mean."""
 
-    full_state_update = False
-    spread: Tensor
-
     def __init__(self) -> None:
-        super().__init__()
-        self.add_state("spread", default=torch.zeros(()), dist_reduce_fx="max")
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all images."""
+        self._spread = torch.zeros(())
 
     def update(self, predicted: Tensor) -> None:
         """Add predictions of shape (B, H, W); a NaN counts as spread, because it is told elsewhere."""
         flat = predicted.float().flatten(1)
         mean = flat.mean(1)
         spread = torch.where(mean == 0, flat.std(1), flat.std(1) / mean.abs().clamp(min=1e-12))
-        self.spread = torch.maximum(self.spread, spread.nan_to_num(1.0).max())
+        self._spread = torch.maximum(self._spread.to(spread.device), spread.nan_to_num(1.0).max())
 
     def compute(self) -> Tensor:
         """Return the largest spread seen, >= 0."""
-        return self.spread
+        return pool(self._spread, largest=True)
 
 
 def is_constant(spread: float) -> bool:

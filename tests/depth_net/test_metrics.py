@@ -123,24 +123,10 @@ def test_a_prediction_that_is_not_a_number_makes_every_score_say_so(model_type: 
 
 
 def test_without_any_image_scores_are_not_numbers_instead_of_errors() -> None:
-    with pytest.warns(UserWarning, match="before the ``update`` method"):
-        found = score(metric_metrics())
+    found = score(metric_metrics())
 
     assert math.isnan(found["d1"])
     assert found["num_images"] == 0.0
-
-
-def test_sums_of_two_ranks_add_up_to_those_of_one() -> None:
-    predicted, target = torch.rand(4, 3, 3) + 1, torch.rand(4, 3, 3) + 1
-    valid = torch.ones(4, 3, 3, dtype=torch.bool)
-    whole, first, second = metric_metrics(), metric_metrics(), metric_metrics()
-    whole.update(predicted, target, valid)
-    first.update(predicted[:1], target[:1], valid[:1])
-    second.update(predicted[1:], target[1:], valid[1:])
-
-    first.merge_state(second)
-
-    assert score(first) == pytest.approx(score(whole), rel=1e-12)
 
 
 def test_the_metric_baseline_is_the_constant_of_the_mean_logarithm() -> None:

@@ -1,14 +1,17 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from depth_net.model.blocks import Block, position_embedding
 from depth_net.model.depth_anything import DepthAnything
 from depth_net.model.encoders import ENCODERS
 from depth_net.model.family import ModelType
-from depth_net.model.network import build_network, configure, position_embedding
+from depth_net.model.network import build_network
 from depth_net.model.resize import Resize
+from tests.depth_net.model.transformers_model import make_transformers_model
 
 SHAPE = ENCODERS["vit_tiny"]
 
@@ -30,29 +33,43 @@ def decode(model: DepthAnything, rows: int, columns: int) -> Tensor:
 
 
 @pytest.mark.parametrize("name", ENCODERS)
-def test_the_layers_are_those_of_transformers_with_fused_attention(name: str) -> None:
-    from transformers import DepthAnythingForDepthEstimation  # noqa: PLC0415  # seconds to import, for this test alone
-
+def test_parameters_are_those_of_transformers_by_name_and_shape(name: str) -> None:
     with torch.device("meta"):
-        network: Any = build_network(ENCODERS[name], resize=Resize.KERNEL)
+        ours = build_network(ENCODERS[name], resize=Resize.KERNEL)
+    theirs = make_transformers_model(name, "meta")
 
-    assert isinstance(network, DepthAnythingForDepthEstimation)
-    assert network.backbone.config._attn_implementation == "sdpa"  # noqa: SLF001  # transformers has no other way to ask
-    assert network.backbone.config.out_indices == [tap + 1 for tap in ENCODERS[name].taps]
-    theirs = {type(module).__module__.split(".")[0] for module in network.modules()} - {"depth_net", "torch"}
-    assert theirs == {"transformers"}
+    shapes = {name: tuple(parameter.shape) for name, parameter in ours.named_parameters()}
+    assert shapes == {name: tuple(parameter.shape) for name, parameter in theirs.named_parameters()}
 
 
-def test_transformers_own_forward_agrees_on_the_learned_grid() -> None:
+@pytest.mark.parametrize("encoder", ["vit_tiny", "vits"])
+def test_the_forward_pass_of_transformers_agrees_on_the_learned_grid(encoder: str) -> None:
     torch.manual_seed(0)
-    model = DepthAnything(encoder="vit_tiny", model_type=ModelType.RELATIVE, max_depth_m=None).eval()
-    theirs: Any = type(model.network)(configure(SHAPE)).eval()
+    model = DepthAnything(encoder=encoder, model_type=ModelType.RELATIVE, max_depth_m=None).eval()
+    for parameter in model.parameters():  # as trained weights: no bias is zero, no scale is one
+        nn.init.normal_(parameter, mean=parameter.mean().item(), std=0.02)
+    theirs = make_transformers_model(encoder, "cpu").eval()
     theirs.load_state_dict(model.network.state_dict())
-    images = torch.randn(1, 3, 70, 70)
+    side = 14 * ENCODERS[encoder].grid
+    images = torch.randn(1, 3, side, side)
 
     with torch.inference_mode():
         expected = theirs(images).predicted_depth
-        torch.testing.assert_close(model(images), expected, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(model(images), expected, atol=1e-6, rtol=1e-5)
+    assert expected.std() > 0
+
+
+def test_the_gated_perceptron_is_that_of_transformers() -> None:
+    from transformers.models.dinov2.modeling_dinov2 import Dinov2Layer  # noqa: PLC0415  # seconds to import
+
+    config = make_transformers_model("vitg", "meta").backbone.config
+    config.hidden_size, config.num_attention_heads = 48, 4
+    theirs = Dinov2Layer(config)
+    ours = Block(replace(ENCODERS["vitg"], width=48, heads=4))
+    ours.load_state_dict(theirs.state_dict())
+    tokens = torch.randn(2, 7, 48)
+
+    torch.testing.assert_close(ours(tokens), theirs(tokens), atol=1e-6, rtol=1e-5)
 
 
 def test_no_parameter_is_left_uninitialised(monkeypatch: pytest.MonkeyPatch) -> None:
