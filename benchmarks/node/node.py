@@ -45,7 +45,7 @@ class Scale:
     batch: int
 
 
-FULL = Scale(encoder="vits", crop=252, repeats=40, epochs=4, short_epochs=20, batch=16)
+FULL = Scale(encoder="vits", crop=252, repeats=24, epochs=4, short_epochs=12, batch=16)
 SMOKE = Scale(encoder="vit_tiny", crop=70, repeats=1, epochs=2, short_epochs=2, batch=8)
 
 

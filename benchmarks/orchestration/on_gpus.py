@@ -40,7 +40,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 GAP_CEILING_S, DEAD_CEILING_S, FREED_CEILING_S, PACKING_FLOOR = 0.5, 0.5, 1.5, 2.0
-SMALL = Scale(encoder="vits", crop=126, repeats=2, epochs=10, short_epochs=10, batch=8)
+SMALL = Scale(encoder="vits", crop=126, repeats=2, epochs=6, short_epochs=6, batch=8)
+PACKED = 8
 HELD_GIB = 8.0
 _SLACK_GIB = 0.05
 _PATIENCE_S = 30.0
@@ -82,7 +83,7 @@ def main() -> int:
 
 def gap(bench: Bench) -> None:
     """Time what lies between the end of one trial and the first step of the next."""
-    result = bench.study("gap", Shape(jobs=1, gpus=1, trials=6), extra=_equal_trials(2), data=SHORT)
+    result = bench.study("gap", Shape(jobs=1, gpus=1, trials=5), extra=_equal_trials(2), data=SHORT)
     stages = list(_stages(Path(result["study_dir"]) / "events.jsonl"))
     for name in ("next process started", "its first status line", "its first training step"):
         each = [stage[name] for stage in stages]
@@ -188,11 +189,11 @@ def packing(bench: Bench) -> None:
     """Compare trials per hour: four on one GPU, and one after the other."""
     hours = {}
     for name, jobs, share in (("one", 1, 1.0), ("four", 4, 0.25)):
-        shape = Shape(jobs=jobs, gpus=share, trials=12)
+        shape = Shape(jobs=jobs, gpus=share, trials=PACKED)
         result = bench.study(f"pack-{name}", shape, extra=_equal_trials(bench.scale.epochs), data=SHORT)
         hours[name] = _window_s(Path(result["study_dir"]) / "events.jsonl") / 3600
     ratio = hours["one"] / hours["four"]
-    shown = f"{12 / hours['one']:.0f} -> {12 / hours['four']:.0f} trials per hour, {ratio:.2f}x"
+    shown = f"{PACKED / hours['one']:.0f} -> {PACKED / hours['four']:.0f} trials per hour, {ratio:.2f}x"
     bench.note("(p) small trials, four on one GPU", shown, f">= {PACKING_FLOOR}x", holds=ratio >= PACKING_FLOOR)
 
 

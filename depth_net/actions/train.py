@@ -31,6 +31,7 @@ from depth_net.training.devices import (
     decide_compile,
     pass_nodes_on,
     plan_devices,
+    settle_precision,
 )
 from depth_net.training.graceful_stop import GracefulStop
 from depth_net.training.progress import ProgressBar, ProgressLog
@@ -38,6 +39,8 @@ from depth_net.training.random_state import seed_everything
 from depth_net.training.reporting import FinalCheck, PanelWriter, StatusReporter
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from lightning.pytorch.callbacks import Callback
 
     from depth_net.config import ExperimentConfig, TrainConfig
@@ -57,15 +60,16 @@ def run(config: ExperimentConfig, status: StatusWriter) -> None:
     """
     directory = config.results_directory("train")
     plan = plan_devices(config.train)
-    for notice in (*spec_notices(config, "train"), *plan.notices):
-        logger.warning(notice)
-        status.warning(notice, code="notice")
+    tell((*spec_notices(config, "train"), *plan.notices), status)
     resume = find_resume_checkpoint(directory, config.train)
     prepare_process(config.train, plan)
     seed = seed_everything(config.train.seed)
     data = DepthData(config, seed=seed, on_gpu=plan.on_gpu)
     steps = count_steps(config, len(data.train_set), plan) * config.train.num_epochs
     model = build_model(config, on_gpu=plan.on_gpu)
+    if plan.on_gpu:
+        plan = settle_precision(plan)
+        tell(plan.notices, status)
     task = DepthTask(model, config, total_steps=steps, fused=plan.precision is not Precision.FP16)
     compiled, reason = decide_compile(config.train, on_gpu=plan.on_gpu, steps=steps)
     logger.info(reason)
@@ -81,6 +85,13 @@ def run(config: ExperimentConfig, status: StatusWriter) -> None:
         logger.warning(text)
         status.warning(text, code="nothing_to_train")
     status.running("Training loop complete.")
+
+
+def tell(notices: Iterable[str], status: StatusWriter) -> None:
+    """Write notices to log and status file."""
+    for notice in notices:
+        logger.warning(notice)
+        status.warning(notice, code="notice")
 
 
 def build_model(config: ExperimentConfig, *, on_gpu: bool = False) -> DepthAnything:

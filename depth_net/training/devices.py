@@ -7,7 +7,7 @@ number of nodes, as in the reference; the spec file is never rewritten.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import torch
@@ -73,11 +73,14 @@ def plan_devices(train: TrainConfig, environment: Mapping[str, str] = os.environ
         if train.distributed_strategy is Strategy.FSDP and nodes > 1:
             notices.append("train.distributed_strategy fsdp needs GPUs; the processes share the work by ddp")
         return DevicePlan(on_gpu=False, devices=(), nodes=nodes, precision=Precision.FP32, notices=tuple(notices))
-    precision, notices = train.precision, []
-    if precision is Precision.BF16 and not torch.cuda.is_bf16_supported():
-        precision = Precision.FP32
-        notices.append("this GPU has no bf16; computing in fp32")
-    return DevicePlan(on_gpu=True, devices=choose_gpus(train), nodes=nodes, precision=precision, notices=tuple(notices))
+    return DevicePlan(on_gpu=True, devices=choose_gpus(train), nodes=nodes, precision=train.precision, notices=())
+
+
+def settle_precision(plan: DevicePlan) -> DevicePlan:
+    """Return a plan for GPUs with an arithmetic that they have; waits for the driver, so call it late."""
+    if plan.precision is not Precision.BF16 or torch.cuda.is_bf16_supported():
+        return plan
+    return replace(plan, precision=Precision.FP32, notices=("this GPU has no bf16; computing in fp32",))
 
 
 def choose_gpus(train: TrainConfig) -> tuple[int, ...]:
