@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 LEAST_FREE_BYTES = 100 * 2**20
 """Below this nothing is started: results, logs and journals need room too."""
+_FULL_BYTES = 2**20
 # The weights and the two moments of Adam, in the same precision.
 _STATES_PER_WEIGHT = 3
 _WEIGHTS = (".pth", ".pt", ".ckpt", ".safetensors", ".tlt", ".hdf5")
@@ -38,6 +39,12 @@ def short_of_room(plan: StudyPlan, root: Path, largest_bytes: int) -> str | None
     return (
         f"only {_shown(free)} free on the disk of {root}, and a trial may need {_shown(needed)}: make room, then resume"
     )
+
+
+def is_full(folder: Path) -> bool:
+    """Tell whether not even a log fits on the disk of a folder any more."""
+    free = free_bytes(folder)
+    return free is not None and free < _FULL_BYTES
 
 
 def largest_checkpoint(folder: Path, network_arch: str) -> int:

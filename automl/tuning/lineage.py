@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from automl.search.explore import explore
 from automl.stopping.base import Copy
-from automl.tuning.attempts import Start, measured_by
+from automl.tuning.attempts import START_FILE, Start, measured_by, next_start
 from automl.tuning.continuation import find_continuation
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from automl.study.directory import StudyDirectory
     from automl.study.model import StudyPlan
     from automl.study.trial import Proposal, TrialResult
+    from automl.tuning.attempts import Change
 
 PARENT_FOLDER = "parent"
 _ORIGIN = re.compile(r"copy of trial (\d+) after epoch (\d+)")
@@ -47,6 +48,19 @@ def copy_of(proposal: Proposal) -> Copy | None:
 def was_copied(result: TrialResult) -> bool:
     """Tell whether a result is that of a copy."""
     return result.parent is not None
+
+
+def start_of(plan: StudyPlan, directory: StudyDirectory, proposal: Proposal, change: Change) -> Start:
+    """Return how the next attempt of a trial starts, be it a copy's first one.
+
+    Raises:
+        OSError: the checkpoint of a copy cannot be linked or copied.
+        ConfigurationError: the start of an attempt cannot be read.
+    """
+    number, copy = proposal.number, copy_of(proposal)
+    if copy is not None and not (directory.trial(number) / START_FILE).exists():
+        return start_of_copy(plan, directory, number, copy)
+    return next_start(plan, directory, number, change)
 
 
 def start_of_copy(plan: StudyPlan, directory: StudyDirectory, number: int, copy: Copy) -> Start:

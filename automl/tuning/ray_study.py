@@ -24,6 +24,7 @@ from automl.launch.warm import WarmLauncher
 from automl.study.launching import LauncherKind
 from automl.tuning.ray_nodes import ready_node, ready_nodes
 from automl.tuning.ray_session import ray_session, raylet_is_alive, remove_leftovers
+from automl.tuning.recovery import recorded
 from automl.tuning.study_loop import StudyLoop
 from automl.tuning.trial_tasks import study_tag
 
@@ -66,9 +67,8 @@ def execute_study(
         All trials, those of earlier runs included.
 
     Raises:
-        LaunchError: Ray does not start, dies, or has no place for a trial.
+        LaunchError: Ray does not start, dies, or has no place for a trial, or the study directory no room.
         InterruptedStudyError: a signal ended the study; it can be resumed.
-        OSError: the study directory cannot be written.
     """
     for count in (remove_leftovers(), end_leftovers(study_tag(plan, location.directory))):
         if count:
@@ -89,7 +89,8 @@ def execute_study(
     ):
         opening = pool.submit(loop.open)
         with ray_session(plan.resources, location.ray_address) as folder:
-            opening.result()
+            with recorded(location.directory):
+                opening.result()
             if location.ray_address is not None:
                 ready_nodes(launch, tag)
             _run(plan, loop, folder, session=session, program=program, log=log, kind=kind)
@@ -97,6 +98,11 @@ def execute_study(
     if loop.is_interrupted:
         done = sum(trial.state.is_final for trial in result.trials)
         raise InterruptedStudyError(f"interrupted after {done} of {plan.budget.trials} trials; resume continues it")
+    if loop.shortage is not None:
+        done = sum(trial.state.is_final for trial in result.trials)
+        raise LaunchError(
+            f"ended after {done} of {plan.budget.trials} trials: {loop.shortage} (automl resume {location.directory})"
+        )
     return result
 
 

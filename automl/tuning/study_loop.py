@@ -20,13 +20,13 @@ from automl.study.model import Direction
 from automl.study.result import StudyResult
 from automl.study.trial import FailureKind, TrialResult
 from automl.tuning.attempt_states import Paused, Running, Waiting, as_running
-from automl.tuning.attempts import START_FILE, next_start, write_start
+from automl.tuning.attempts import write_start
 from automl.tuning.audience import Audience
 from automl.tuning.budget import Spent, budget_end, error_end, goal_end, target_end
 from automl.tuning.disk import largest_checkpoint, short_of_room
 from automl.tuning.gpu_sharing import sharing_of
 from automl.tuning.improvement_watch import ImprovementWatch
-from automl.tuning.lineage import copy_of, start_of_copy, was_copied
+from automl.tuning.lineage import copy_of, start_of, was_copied
 from automl.tuning.recovery import asked_to_stop, conclude, lost_result, recorded
 from automl.tuning.reports import Ending, ReportJournal
 from automl.tuning.retention import Retention
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
     from automl.study.model import StudyLocation, StudyPlan
     from automl.study.trial import Measurement, Proposal
     from automl.track.base import Tracker
-    from automl.tuning.attempts import Start
     from automl.tuning.trial_task import TrialTask
 
 logger = logging.getLogger(__name__)
@@ -91,6 +90,8 @@ class StudyLoop:
         self.end_reason: str | None = None
         """Why no further trial is started; None while trials are started."""
         self.is_interrupted = False
+        self.shortage: str | None = None
+        """Why no room is left for a further trial; a resume goes on once there is."""
 
     def open(self) -> None:
         """Make the directory, take up what an earlier run has left, and tell the trackers that the study starts.
@@ -148,7 +149,7 @@ class StudyLoop:
             if waiting is None:
                 return None
             number = waiting.proposal.number
-            start = self._start_of(waiting)
+            start = start_of(self._plan, self._directory, waiting.proposal, waiting.change)
             if start.is_alone and self._standing.running:
                 self._standing.waiting.appendleft(waiting)
                 return None
@@ -179,18 +180,12 @@ class StudyLoop:
                 return ending
         return None
 
-    def _start_of(self, waiting: Waiting) -> Start:
-        number, copy = waiting.proposal.number, copy_of(waiting.proposal)
-        if copy is not None and not (self._directory.trial(number) / START_FILE).exists():
-            return start_of_copy(self._plan, self._directory, number, copy)
-        return next_start(self._plan, self._directory, number, waiting.change)
-
     def _next_waiting(self) -> Waiting | None:
         if self.end_reason is not None or any(running.start.is_alone for running in self._standing.running.values()):
             return None
         if (shortage := short_of_room(self._plan, self._directory.root, self._largest_bytes)) is not None:
             logger.warning("no further trial is started: %s", shortage)
-            self.end_reason = shortage  # what runs goes on to its end
+            self.end_reason = self.shortage = shortage  # what runs goes on to its end
             return None
         waiting = self._supply.next(self._give_up_paused)
         may_follow = self._supply.is_thinking or self._standing.running
@@ -310,9 +305,9 @@ class StudyLoop:
             self._stop_all(f"{INTERRUPTED} by the user")
 
     def close(self) -> StudyResult:
-        """Return the trials and tell the trackers that the study is over (not if it was interrupted: it goes on)."""
+        """Return the trials and tell the trackers that the study is over, unless a resume is to go on with it."""
         with self._lock:
-            if not self.is_interrupted:
+            if not self._goes_on:
                 self._give_up_paused()
             paused = [paused.result for paused in self._standing.paused.values()]
             known = [*self._standing.finished, *self._standing.interrupted.values(), *paused]
@@ -323,9 +318,13 @@ class StudyLoop:
                 further=self._plan.objectives[1:],
                 constraints=self._plan.constraints,
             )
-        if not self.is_interrupted:
+        if not self._goes_on:
             self._audience.study_ended(result)
         return result
+
+    @property
+    def _goes_on(self) -> bool:
+        return self.is_interrupted or self.shortage is not None
 
     def _give_up_paused(self) -> None:
         """End the trials that were never promoted; their best values count."""
@@ -338,8 +337,8 @@ class StudyLoop:
 
     def _retry(self, running: Running, result: TrialResult) -> bool:
         change = change_after(result, running.start, running.losses, self._plan)
-        if change is None or self.end_reason is not None:
-            return False
+        if change is None or (self.end_reason is not None and not self._goes_on):
+            return False  # where a resume goes on, it has the next attempt
         losses = running.losses + (result.failure is FailureKind.INFRASTRUCTURE)
         words = change.remark or f"it is started again ({result.reason})"
         logger.warning("trial %d has failed, %s: %s", result.number, result.failure, words)

@@ -26,6 +26,7 @@ from automl.spec.write import write_spec
 from automl.study.trial import FailureKind, TrialResult, TrialState
 from automl.tuning.best_checkpoint import BestCheckpoint, await_checkpoint, find_best, relative_to_study
 from automl.tuning.continuation import earlier_measurements
+from automl.tuning.disk import is_full
 from automl.tuning.failures import Failure, classify_launch, read_tail
 from automl.tuning.log_fallback import LogFallback
 from automl.tuning.measuring_command import measure_more
@@ -51,6 +52,7 @@ LOG_NAME = "train.log"
 POLL_S = 0.1
 # A diverged trial has nothing worth saving: no grace, so that its slot is free at once.
 _NO_GRACE_S = 0.0
+_NO_ROOM = Failure(kind=FailureKind.INFRASTRUCTURE, cause="the trainer failed on a full disk, where no log can say why")
 
 
 def run_trial(
@@ -161,7 +163,9 @@ class _RunningTrial:
         tail = read_tail(self.task.directory / LOG_NAME)
         # Launchers that watch over their jobs from another process say when that process was lost.
         was_lost = bool(getattr(self.job, "was_lost", False))
-        return judge(self.course, self.exit_status or 0, tail, was_lost=was_lost)
+        verdict = judge(self.course, self.exit_status or 0, tail, was_lost=was_lost)
+        is_unexplained = verdict.failure is FailureKind.TRAINER and is_full(self.task.directory)
+        return failed(_NO_ROOM) if is_unexplained else verdict
 
     def _learn(self, measurement: Measurement) -> bool:
         reason = self.course.learn(measurement)

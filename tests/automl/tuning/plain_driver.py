@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).parents[3]))
 
-from automl.errors import AutomlError
+from automl.errors import AutomlError, LaunchError
 from automl.launch.leftovers import end_leftovers
 from automl.launch.local import LocalLauncher
 from automl.opening import stopping_rule
 from automl.search.factory import make_searcher
 from automl.space.parameters import Parameter, ParameterType, SearchSpace
 from automl.study.directory import StudyDirectory
+from automl.tuning.recovery import recorded
 from automl.tuning.stop_request import read_stop_request
 from automl.tuning.study_loop import StudyLoop
 from automl.tuning.trial_runner import run_trial
@@ -85,9 +86,10 @@ def main() -> int:
     launcher = LocalLauncher()
     errors: list[BaseException] = []
     try:
-        searcher = make_searcher(plan, StudyDirectory(location.directory).journal_file)
-        loop = StudyLoop(plan, location, searcher=searcher, rule=stopping_rule(plan), trackers=())
-        loop.open()
+        with recorded(location.directory):
+            searcher = make_searcher(plan, StudyDirectory(location.directory).journal_file)
+            loop = StudyLoop(plan, location, searcher=searcher, rule=stopping_rule(plan), trackers=())
+            loop.open()
         if limits:
             resource.setrlimit(resource.RLIMIT_FSIZE, (int(limits[0]), resource.RLIM_INFINITY))
         slots_threads = [threading.Thread(target=work, args=(loop, launcher, errors)) for _ in range(int(slots))]
@@ -98,6 +100,8 @@ def main() -> int:
         if errors:
             raise errors[0]
         loop.close()
+        if loop.shortage is not None:
+            raise LaunchError(loop.shortage)
     except AutomlError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_status

@@ -12,7 +12,7 @@ from automl.errors import LaunchError
 from automl.study.machine import Gpu
 from automl.study.model import Resources
 from automl.study.trial import FailureKind, TrialState
-from automl.tuning import study_loop
+from automl.tuning import disk, study_loop
 from automl.tuning.gpu_sharing import GpuSharing
 from automl.tuning.stop_request import read_stop_request
 from tests.automl.tuning.loop_study import Study
@@ -78,6 +78,24 @@ def test_a_disk_that_runs_short_starts_no_trial_and_lets_running_ones_end(
     study.end(task)
     assert study.loop.is_over
     assert "make room" in caplog.text
+
+
+def test_what_fails_on_a_full_disk_is_left_for_the_resume_and_the_study_has_not_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = Study(tmp_path)
+    task, other = study.next(), study.next()
+    monkeypatch.setattr(disk, "free_bytes", lambda _: 0)
+
+    study.end(task, TrialState.FAILED, failure=FailureKind.INFRASTRUCTURE)
+    assert study.loop.next_task() is None
+    study.end(other, TrialState.FAILED, failure=FailureKind.INFRASTRUCTURE)
+
+    study.loop.close()
+    assert study.loop.is_over
+    assert study.loop.shortage is not None
+    assert study.searcher.told == []
+    assert not any(event.startswith("study ended") for event in study.tracker.events)
 
 
 def test_trials_that_share_gpus_wait_until_the_first_has_shown_its_memory(

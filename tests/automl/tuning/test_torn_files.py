@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from automl.study.directory import StudyDirectory
+from automl.study.trial import TrialState
 
 DRIVER = Path(__file__).parent / "plain_driver.py"
 SETTINGS = ("random", "median", "1", "4")
@@ -83,6 +85,63 @@ def test_a_disk_that_fills_up_ends_the_study_with_a_clear_error_and_a_resume_com
     assert results(tmp_path) == results(finished)
     ended = [result for result in halfway if result[1] != "RUNNING"]  # type: ignore[index] # tuples
     assert ended == results(tmp_path)[: len(ended)]
+
+
+FILL_THE_DISK = """\
+mount -t tmpfs -o size=110m tmpfs disk || exit 77
+"$@" 2> full.err &
+until [ -s disk/study/trials/0001/status.json ]; do sleep 0.01; done
+fallocate -l $(($(stat -f -c '%a*%S' disk) - 65536)) disk/filler
+dd if=/dev/zero of=disk/rest bs=4k 2> dd.err
+wait $!; echo $? > full.status
+cp -r disk/study halfway
+rm disk/filler disk/rest
+"$@" 2> again.err; echo $? > again.status
+cp -r disk/study study
+"""
+
+
+@pytest.mark.slow
+def test_a_disk_without_a_byte_left_ends_the_study_with_a_clear_error_and_loses_nothing(
+    finished: Path, tmp_path: Path
+) -> None:
+    in_own_mounts(tmp_path, FILL_THE_DISK)
+
+    assert (tmp_path / "full.status").read_text() == "4\n", (tmp_path / "full.err").read_text()
+    assert re.search("No space left on device|make room", (tmp_path / "full.err").read_text())
+    (tmp_path / "before").mkdir()
+    (tmp_path / "halfway").rename(tmp_path / "before/study")
+    ended = [result for result in results(tmp_path / "before") if result[1] is not TrialState.RUNNING]  # type: ignore[index] # tuples
+    assert (tmp_path / "again.status").read_text() == "0\n", (tmp_path / "again.err").read_text()
+    assert results(tmp_path) == results(finished)
+    assert ended == results(tmp_path)[: len(ended)]
+
+
+@pytest.mark.parametrize("is_new", [True, False], ids=["new study", "resumed study"])
+def test_a_read_only_disk_is_an_error_also_for_root(finished: Path, tmp_path: Path, *, is_new: bool) -> None:
+    if is_new:
+        (tmp_path / "disk/study").mkdir(parents=True)
+    else:
+        copied(finished, tmp_path / "disk")
+        (tmp_path / "disk/study/trials/0003/result.json").unlink()
+    mount = "mount --bind disk/study disk/study && mount -o remount,ro,bind disk/study || exit 77\n"
+
+    in_own_mounts(tmp_path, mount + '"$@" 2> ro.err; echo $? > ro.status')
+
+    assert (tmp_path / "ro.status").read_text() == "4\n", (tmp_path / "ro.err").read_text()
+    assert "Read-only file system" in (tmp_path / "ro.err").read_text()
+    assert "Traceback" not in (tmp_path / "ro.err").read_text()
+
+
+def in_own_mounts(folder: Path, script: str) -> None:
+    """Run a script in a folder, where it may mount what it likes; its arguments run the study in `disk`."""
+    (folder / "disk").mkdir(exist_ok=True)
+    study = (sys.executable, str(DRIVER), str(folder / "disk"), *SETTINGS)
+    command = ["unshare", "--mount", "sh", "-c", script, "sh", *study]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=200)
+    if "unshare failed" in done.stderr or done.returncode == 77:
+        pytest.skip(f"this user may not mount: {done.stderr.strip()}")
+    assert done.returncode == 0, done.stderr
 
 
 def snapshot(root: Path) -> dict[str, bytes]:
