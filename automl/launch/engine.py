@@ -49,8 +49,8 @@ _TAG_PARTS = 3  # study, trial, attempt; a rank of a trial over several nodes ha
 _CLIENTS = re.compile(
     r"PATH|HOME|USER|LOGNAME|TMPDIR|LANG|LC_ALL|XDG_.*|DOCKER_.*|CONTAINERS?_.*|SSH_.*|.*_PROXY|.*_proxy"
 )
-# A healthy engine answers in 0.1 s; one behind ssh in a few seconds.
-_ANSWER_LIMIT_S = 15.0
+# A healthy engine answers in 0.1 s; one behind ssh in a few seconds. The doctor has 10 s for everything.
+_ANSWER_LIMIT_S = 8.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

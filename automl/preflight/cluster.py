@@ -1,6 +1,6 @@
 """The same checks on the compute side: what each kind of node of a Ray cluster shows, and what it cannot see.
 
-One node of each kind is asked. Whether the results folder is shared is not guessed from mounts: a file is put into it
+Every node is asked, up to 64. Whether the results folder is shared is not guessed from mounts: a file is put into it
 here, and the nodes say whether they see it.
 """
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from automl.tuning.ray_cluster import NoAnswer
 
 DOCTOR_LIMIT_S = 7.0
-RUN_LIMIT_S = 30.0
+RUN_LIMIT_S = 60.0
 """A run can wait for a busy node; whoever asked the doctor waits for the whole table."""
 _MUST_AGREE = ("python", "ray")
 _SHOULD_AGREE = ("automl-vision",)
@@ -35,7 +35,7 @@ _SHOULD_AGREE = ("automl-vision",)
 def cluster_findings(
     address: str, questions: Questions, demand: Demand, here: Mapping[str, str], *, limit_s: float = DOCTOR_LIMIT_S
 ) -> list[Finding]:
-    """Return what is wrong with the nodes of a cluster, and one good row for each node that has nothing wrong.
+    """Return what is wrong with the nodes of a cluster, and one good row for all nodes that look the same.
 
     Args:
         address: Of the cluster.
@@ -54,7 +54,7 @@ def cluster_findings(
         return [bad("cluster", error.headline, expected="a Ray cluster that answers", fix=fix)]
     for name, answer in answers.items():
         found += _judge(name, answer, demand, here)
-    return found
+    return _without_repeats(found)
 
 
 def fit_to_nodes(
@@ -133,6 +133,21 @@ def _judge(name: str, answer: Sight | NoAnswer, demand: Demand, here: Mapping[st
     wrong = [dataclasses.replace(row, where=name) for row in rows if row.level is not Level.OK]
     told = "; ".join(row.found for row in rows if row.check in {"gpus", "disk"} and row.level is Level.OK)
     return wrong or [dataclasses.replace(good("node", f"{answer.machine.cpus} CPUs; {told}"), where=name)]
+
+
+def _without_repeats(rows: list[Finding]) -> list[Finding]:
+    """Return rows in which what several nodes have in common stands once, with the first of them and how many more."""
+    alike: dict[tuple[str, ...], list[Finding]] = {}
+    for row in rows:
+        said = row.found.rpartition("; ")[0] if row.level is Level.OK else row.found  # free disk space differs
+        alike.setdefault((row.check, row.level, said, row.fix), []).append(row)
+    return [_shared(together) for together in alike.values()]
+
+
+def _shared(together: list[Finding]) -> Finding:
+    first, others = together[0], len(together) - 1
+    more = f" and {others} other{'' if others == 1 else 's'}" if others else ""
+    return dataclasses.replace(first, where=f"{first.where}{more}")
 
 
 def _unseen(sight: Sight) -> Iterator[Finding]:

@@ -55,10 +55,30 @@ def examine(
         is_quick: Leave out what takes longer than a fraction of a second.
     """
     data = {} if plan is None else data_files(request, plan)
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="look at data") as pool:
+        looking = None
+        if plan is not None and not is_quick and not _are_made_later(request, data, place.results):
+            looking = pool.submit(check_depth_data, plan)
+        found, versions = _examine_place(request, plan, place, data, is_quick=is_quick)
+        if plan is not None:
+            found += _study_findings(request, plan, place, data, is_quick=is_quick)
+            lines = _SAMPLED_LINES_QUICKLY if is_quick else _SAMPLED_LINES
+            found += [check_annotations(Path(file), sampled=lines) for file in annotation_files(data)]
+        found += [] if looking is None else looking.result()
+    found.append(version_finding(versions))
+    return tuple(found)
+
+
+def _examine_place(
+    request: StudyRequest, plan: StudyPlan | None, place: RunPlace, data: Mapping[str, str], *, is_quick: bool
+) -> tuple[list[Finding], Mapping[str, str]]:
+    """Return the rows of the machine or cluster, and the versions here."""
     # A container brings its program.
     is_here = plan is not None and plan.launch.kind in {LauncherKind.WARM, LauncherKind.LOCAL}
     program = build_command(plan.skill.actions[plan.action].command, Path("spec"))[0] if plan and is_here else None
-    questions = Questions(results=str(place.results), paths=tuple(data.values()), program=program)
+    weights = () if plan is None else (value for _, value in named_weights(plan.spec.values) if value.startswith("/"))
+    paths = tuple(dict.fromkeys((*data.values(), *weights)))
+    questions = Questions(results=str(place.results), paths=paths, program=program)
     demand = _demand(plan, place.results, program)
     if place.ray_address is None:
         sight = look(questions)
@@ -70,14 +90,7 @@ def examine(
         asked = _without_pending(questions, _pending(request, place.results))
         limit_s = RUN_LIMIT_S if is_quick else DOCTOR_LIMIT_S
         found += cluster_findings(place.ray_address, asked, demand, sight.versions, limit_s=limit_s)
-    if plan is not None:
-        found += _study_findings(request, plan, place, data, is_quick=is_quick)
-        lines = _SAMPLED_LINES_QUICKLY if is_quick else _SAMPLED_LINES
-        found += [check_annotations(Path(file), sampled=lines) for file in annotation_files(data)]
-        is_made = not any(Path(file).exists() for file in data.values()) and _pending(request, place.results)
-        found += [] if is_quick or is_made else check_depth_data(plan)
-    found.append(version_finding(sight.versions))
-    return tuple(found)
+    return found, sight.versions
 
 
 def require_ready(request: StudyRequest, plan: StudyPlan, place: RunPlace) -> None:
@@ -132,12 +145,19 @@ def _study_findings(
         yield check_weights(path, value)
     yield from credential_findings(plan.skill)
     driver = next((gpu.driver for gpu in detect_machine().gpus if gpu.driver), "")
-    yield from launch_findings(plan.launch, driver=driver, is_quick=is_quick)
-    if not is_quick and place.ray_address is None:
+    asked = tuple(launch_findings(plan.launch, driver=driver, is_quick=is_quick))
+    yield from asked
+    # An engine that has not answered once is not asked again.
+    if not is_quick and place.ray_address is None and not failures(asked):
         yield from engine_sight_findings(plan, place.results)
     yield time_finding(plan, place.results)
     if place.tracking_uri is not None:
         yield tracking_finding(place.tracking_uri)
+
+
+def _are_made_later(request: StudyRequest, data: Mapping[str, str], results: Path) -> bool:
+    """Tell whether the run makes its data before its first trial, so that there is nothing to look at yet."""
+    return _pending(request, results) is not None and not any(Path(file).exists() for file in data.values())
 
 
 def _pending(request: StudyRequest, results: Path) -> Path | None:

@@ -42,12 +42,12 @@ def ask_nodes(
     function: Callable[[Question], Answer],
     question: Question,
     *,
-    most: int = 16,
+    most: int = 64,
     limit_s: float = 10.0,
 ) -> dict[str, Answer | NoAnswer]:
-    """Call a function on one node of each kind of node, all at once.
+    """Call a function on every node, all at once.
 
-    Nodes with the same resources are of one kind.
+    Of a larger cluster one of each kind is among the nodes that are asked; those with the same resources are of a kind.
 
     Args:
         address: Of the cluster.
@@ -67,7 +67,7 @@ def ask_nodes(
 
         task: Any = ray.remote(_call)
         asked = {}
-        for node in list(_kinds().values())[:most]:
+        for node in _varied()[:most]:
             strategy = NodeAffinitySchedulingStrategy(node_id=node["NodeID"], soft=False)
             asked[_name(node)] = task.options(num_cpus=0, scheduling_strategy=strategy).remote(function, question)
         left_s = max(_LEAST_LIMIT_S, ends_s - time.monotonic())
@@ -140,14 +140,16 @@ def _alive() -> list[dict[str, Any]]:
     return [node for node in nodes if node["Alive"]]
 
 
-def _kinds() -> dict[tuple[object, ...], dict[str, Any]]:
-    """Return one living node of each kind: memory differs a little among equal nodes and does not count."""
-    kinds: dict[tuple[object, ...], dict[str, Any]] = {}
+def _varied() -> list[dict[str, Any]]:
+    """Return the living nodes, one of each kind first: memory differs a little among equal nodes and does not count."""
+    first: dict[tuple[object, ...], dict[str, Any]] = {}
+    others = []
     for node in _alive():
         offers = node["Resources"]
         kind = tuple(sorted((name, amount) for name, amount in offers.items() if _tells_kinds_apart(name)))
-        kinds.setdefault(kind, node)
-    return kinds
+        if first.setdefault(kind, node) is not node:
+            others.append(node)
+    return [*first.values(), *others]
 
 
 def _tells_kinds_apart(resource: str) -> bool:

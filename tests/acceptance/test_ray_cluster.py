@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -40,13 +41,34 @@ def test_trials_fill_both_nodes_and_the_doctor_knows_them(tmp_path: Path) -> Non
         looked = automl("doctor", str(study), "--ray-address", address, "--json", results=tmp_path)
         done = automl("run", str(study), "--ray-address", address, "--json", results=tmp_path)
         status = automl("status", str(tmp_path / "slow"), "--json", results=tmp_path)
+        log = automl("logs", str(tmp_path / "slow"), "3", results=tmp_path)
 
     assert looked.status == 0, looked.out
     assert any(row["check"] == "node" for row in looked.document["rows"])
     assert done.status == 0, done.err
     assert [trial["state"] for trial in status.document["trials"]] == ["COMPLETED"] * 4
+    assert (log.status, "epoch" in log.out) == (0, True), log.out
     # Each node has one CPU, so two trials at once are on two nodes.
     assert most_at_once(tmp_path / "slow" / "events.jsonl") == 2
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root may hide a folder from a process")
+def test_what_one_of_two_equal_nodes_does_not_see_ends_a_run_before_anything_is_made(tmp_path: Path) -> None:
+    here = tmp_path / "only-here"
+    here.mkdir()
+    data = here / "weights.pth"
+    data.write_bytes(b"\x80\x02" + bytes(2000))
+    words = ("toy/quick", "--set", f"train.resume_training_checkpoint_path={data}")
+    with local_cluster(tmp_path, cpus=(1, 1), hidden=here) as address:
+        # By a process of its own: Ray reads a cluster's token once in each.
+        automl("cluster", "wait", "--ray-address", address, "--nodes", "2", results=tmp_path)
+        done = automl("run", *words, "--ray-address", address, "--yes", results=here)
+
+    said = " ".join(done.err.split())
+    assert done.status == 2, done.err
+    assert f"{here} is another folder there than here" in said
+    assert f"{data}: No such file or directory" in said
+    assert [file.name for file in here.iterdir()] == ["weights.pth"]
 
 
 def test_an_address_where_nothing_listens_ends_before_anything_is_made(tmp_path: Path) -> None:

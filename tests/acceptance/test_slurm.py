@@ -60,7 +60,12 @@ def test_a_study_that_is_submitted_runs_to_its_end_in_the_allocation(
     assert not list(results.glob(".slurm-*"))
 
 
-def test_a_study_that_is_requeued_once_finishes_with_all_its_trials(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "ended",
+    [("scancel", "--batch", "--signal=USR1"), ("scontrol", "requeue")],
+    ids=["time is nearly up", "taken away as by preemption"],
+)
+def test_a_study_that_is_requeued_once_finishes_with_all_its_trials(tmp_path: Path, ended: tuple[str, ...]) -> None:
     study, results = tmp_path / "slow.yaml", tmp_path / "results"
     settings = {"train.seconds_per_epoch": 0.25}
     study.write_text(
@@ -85,7 +90,7 @@ def test_a_study_that_is_requeued_once_finishes_with_all_its_trials(tmp_path: Pa
             return f"{site.job(number)}\n{log.read_text(encoding='utf-8') if log.exists() else 'no log'}"
 
         wait_for((directory / "trials/0000/result.json").exists, limit_s=180, told=told)
-        site.call("scancel", "--batch", "--signal=USR1", number)
+        site.call(*ended, number)
         wait_for(lambda: site.job(number)["JobState"] in {"COMPLETED", "FAILED"}, limit_s=300, told=told)
 
         job = site.job(number)

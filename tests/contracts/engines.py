@@ -58,7 +58,7 @@ def docker_engine(*, port: int | None = None, hidden: Path | None = None) -> Ite
         folder = Path(name)
         folder.chmod(0o755)
         address = f"unix://{folder}/socket" if port is None else f"tcp://127.0.0.1:{port}"
-        before = _hiding(hidden)
+        before = hiding(hidden)
         drivers = ("overlay2", "vfs")
         daemon = next((one for driver in drivers if (one := _start((*before, program), folder, driver, address))), None)
         if daemon is None:
@@ -174,7 +174,7 @@ def _slim(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
     return entry
 
 
-def _hiding(folder: Path | None) -> tuple[str, ...]:
+def hiding(folder: Path | None) -> tuple[str, ...]:
     """Return what starts a program in a mount namespace in which a folder is empty."""
     if folder is None:
         return ()

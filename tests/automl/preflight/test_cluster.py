@@ -60,6 +60,17 @@ def test_a_sound_node_is_one_row(monkeypatch: pytest.MonkeyPatch, address: str, 
     assert rows(monkeypatch, address, tmp_path, {"node1": NODE}) == {("node1", "node"): Level.OK}
 
 
+def test_nodes_that_look_the_same_are_one_row_for_good_and_for_bad(
+    monkeypatch: pytest.MonkeyPatch, address: str, tmp_path: Path
+) -> None:
+    blind = dataclasses.replace(NODE, sees_marker=False)
+    fuller = dataclasses.replace(NODE, free_bytes=2**39)
+
+    found = rows(monkeypatch, address, tmp_path, {"a": NODE, "b": fuller, "c": NODE, "d": blind, "e": blind})
+
+    assert found == {("a and 2 others", "node"): Level.OK, ("d and 1 other", "results"): Level.FAIL}
+
+
 def test_what_a_node_does_not_see_is_found_and_named(
     monkeypatch: pytest.MonkeyPatch, address: str, tmp_path: Path
 ) -> None:

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from automl.errors import ConfigurationError
+from automl.launch import engine
 from automl.preflight.doctor import examine, require_ready
 from automl.preflight.findings import Level
 from automl.run import make_plan
 from automl.study.place import RunPlace
 from automl.study.request import StudyRequest
+from tests.automl.launch.fake_engine import install_program
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,6 +67,17 @@ def test_what_is_doubtful_is_shown_and_stops_nothing(
         require_ready(request, make_plan(request, place), place)
 
     assert any("the Slurm job ends" in message for message in caplog.messages)
+
+
+def test_an_engine_that_hangs_is_asked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install_program(tmp_path / "bin", monkeypatch, "docker", f"echo x >> {tmp_path}/asked; exec sleep 30")
+    monkeypatch.setattr(engine, "_ANSWER_LIMIT_S", 0.3)
+    request, place = dataclasses.replace(REQUEST, launcher="docker", image="x"), RunPlace(results=tmp_path)
+
+    rows = {row.check: row for row in examine(request, make_plan(request, place), place)}
+
+    assert "timed out" in rows["engine"].found
+    assert (tmp_path / "asked").read_text(encoding="utf-8") == "x\n"
 
 
 def test_the_first_step_of_a_run_imports_nothing_heavy() -> None:

@@ -15,6 +15,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.contracts.engines import hiding
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -22,8 +24,14 @@ _START_S = 90.0
 
 
 @contextlib.contextmanager
-def local_cluster(folder: Path, *, cpus: Sequence[int]) -> Iterator[str]:
-    """Start one node for each number of CPUs, the head first; yield the address, with its token in the environment."""
+def local_cluster(folder: Path, *, cpus: Sequence[int], hidden: Path | None = None) -> Iterator[str]:
+    """Start one node for each number of CPUs, the head first; yield the address, with its token in the environment.
+
+    Args:
+        folder: For logs and the token.
+        cpus: Of each node.
+        hidden: A folder that the last node sees empty, as one that is not shared (as root).
+    """
     token = folder / "token"
     token.write_text(secrets.token_hex(32), encoding="ascii")
     token.chmod(0o600)
@@ -43,7 +51,8 @@ def local_cluster(folder: Path, *, cpus: Sequence[int]) -> Iterator[str]:
     try:
         for place, count in enumerate(cpus):
             head = ("--head", f"--port={address.split(':')[1]}", "--include-dashboard=false", f"--temp-dir={scratch}")
-            nodes.append(_start(folder, place, count, head if place == 0 else (f"--address={address}",)))
+            more = head if place == 0 else (f"--address={address}",)
+            nodes.append(_start(folder, place, count, more, hidden if place == len(cpus) - 1 else None))
             if place == 0:
                 _await(address, nodes[0])
         yield address
@@ -62,8 +71,9 @@ def local_cluster(folder: Path, *, cpus: Sequence[int]) -> Iterator[str]:
             os.environ.pop(name, None) if value is None else os.environ.update({name: value})
 
 
-def _start(folder: Path, place: int, cpus: int, more: Sequence[str]) -> subprocess.Popen[bytes]:
+def _start(folder: Path, place: int, cpus: int, more: Sequence[str], hidden: Path | None) -> subprocess.Popen[bytes]:
     command = [
+        *hiding(hidden),
         *(str(Path(sys.executable).with_name("ray")), "start", "--block", "--disable-usage-stats"),
         *("--node-ip-address=127.0.0.1", f"--num-cpus={cpus}", "--num-gpus=0", "--object-store-memory=100000000"),
         *("--min-worker-port=0", "--max-worker-port=0", "--dashboard-agent-listen-port=0", *more),

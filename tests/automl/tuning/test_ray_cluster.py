@@ -30,14 +30,14 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def test_every_kind_of_node_answers_for_itself(address: str) -> None:
     wait_for_nodes(address, 2, limit_s=60)
 
-    answers = ask_nodes(address, os.getenv, "RAY_AUTH_MODE")
+    answers = ask_nodes(address, os.getenv, "RAY_AUTH_MODE", limit_s=60)
 
     assert list(answers.values()) == ["token", "token"]
     assert len(answers) == 2
 
 
 def test_a_question_that_fails_there_gives_its_reason(address: str) -> None:
-    answers = ask_nodes(address, os.listdir, "/no/such/folder")
+    answers = ask_nodes(address, os.listdir, "/no/such/folder", limit_s=60)
 
     assert all("No such file" in str(answer) for answer in answers.values())
     assert all(isinstance(answer, NoAnswer) and not answer.is_late for answer in answers.values())
