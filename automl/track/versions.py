@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 # Annotation files are small; an archive of images would be read for minutes before the first trial.
 _HASHED_BYTES = 256 * 1024 * 1024
-_PACKAGES = ("automl-vision", "ray", "optuna", "mlflow", "torch", "lightning")
+_PACKAGES = ("automl-vision", "ray", "optuna", "mlflow", "torch", "lightning", "transformers")
 
 
 def collect_versions(plan: StudyPlan) -> dict[str, str]:

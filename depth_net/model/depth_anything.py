@@ -1,6 +1,6 @@
-"""Depth Anything V2, relative and metric, under the parameter names of the published weights.
+"""Depth Anything V2, relative and metric: transformers' modules under the parameter names of the published weights.
 
-The modules are in `depth_net.model.network`. `state_dict()` is in the published layout: `pretrained.*` for the
+The modules are built in `depth_net.model.network`. `state_dict()` is in the published layout: `pretrained.*` for the
 encoder and `depth_head.*` (relative) or `metric_depth_head.*` (metric) for the head, so that inside a Lightning module
 called `model` a checkpoint has the names of the container's. Reading files is in `depth_net.model.weights`; nothing
 here touches a disk.
@@ -54,7 +54,7 @@ class DepthAnything(PublishedState):
     """
 
     network: Any
-    """`Network`; PyTorch's lists of modules do not say what they hold."""
+    """`DepthAnythingForDepthEstimation`; its modules lack usable annotations."""
 
     def __init__(
         self,
@@ -121,7 +121,11 @@ class DepthAnything(PublishedState):
             part.compile()
 
     def _tapped_tokens(self, images: Tensor) -> list[Tensor]:
-        """Four normalised token maps (B, 1 + rows * columns, width), from shallow to deep."""
+        """Four normalised token maps (B, 1 + rows * columns, width), from shallow to deep.
+
+        The backbone's own forward does the same, but records every block's output through hooks, which costs memory
+        and breaks the compiler's graphs.
+        """
         backbone = self.network.backbone
         tokens = backbone.embeddings(images)
         taps = []

@@ -1,8 +1,8 @@
 """Parameter names: the published layout, and its translation from and to that of transformers.
 
-The published layout (`pretrained.*`, `depth_head.*`) is that of our checkpoints. transformers, after which our modules
-are named, splits the joint query, key and value matrix in three and the two halves of SwiGLU in two, and has renamed
-its modules between releases; both of its vocabularies are read, and either can be written.
+The published layout (`pretrained.*`, `depth_head.*`) is that of our checkpoints. transformers, whose modules compute,
+splits the joint query, key and value matrix in three and the two halves of SwiGLU in two, and has renamed its modules
+between releases; both of its vocabularies are read, and either can be written.
 """
 
 from __future__ import annotations

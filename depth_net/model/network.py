@@ -1,182 +1,189 @@
-"""The network: the encoder of `depth_net.model.blocks` and the dense head of Depth Anything V2.
+"""The network: `DepthAnythingForDepthEstimation` of transformers, with three of its modules computing differently.
 
-Modules and parameters have the names of transformers' implementation. It computes what the published head computes, in
-a cheaper order: the neck projects before it enlarges (both are linear and the enlargement weights sum to one, so they
-commute; it is then four times cheaper) and keeps the channels-last memory in which tokens arrive; the last layer runs
-in float32 under autocast, because depth in bfloat16 has steps of 0.4 %.
+The layers, their arrangement and their parameters are transformers'. What is overridden, without changing any weight:
+position embeddings are resampled as in the published model; the neck projects before it enlarges (both are linear and
+the enlargement weights sum to one, so they commute; it is then four times cheaper) and keeps the channels-last memory
+in which tokens arrive; the last layer runs in float32 under autocast, because depth in bfloat16 has steps of 0.4 %.
 
-Source: Ranftl et al., "Vision Transformers for Dense Prediction", arXiv:2103.13413; Yang et al., "Depth Anything V2",
-arXiv:2406.09414.
+The only door to transformers. Its two configurations and two models are imported by module, which takes a second
+instead of the several that the package's front page can take.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import math
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
-from depth_net.model.blocks import Backbone
 from depth_net.model.encoders import PATCH
+from depth_net.model.hiding import hidden
 from depth_net.model.resize import Resize, enlarge
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+# transformers imports torchao for its own quantisers: two CPU-seconds and five warnings in every log.
+with hidden("torchao"):
+    from transformers.models.depth_anything.configuration_depth_anything import DepthAnythingConfig
+    from transformers.models.depth_anything.modeling_depth_anything import (
+        DepthAnythingDepthEstimationHead,
+        DepthAnythingForDepthEstimation,
+        DepthAnythingNeck,
+    )
+    from transformers.models.dinov2.configuration_dinov2 import Dinov2Config
+    from transformers.models.dinov2.modeling_dinov2 import Dinov2Embeddings
 
+if TYPE_CHECKING:
     from depth_net.model.encoders import EncoderShape
 
-_HEAD_CHANNELS = 32
+NORM_EPSILON = 1e-6
+POSITION_OFFSET = 0.1
+"""Patches added to the target grid before the scale factor is taken, by the published model. It shifts every sampling
+point of the position embeddings; without it, as in transformers, predictions at sizes other than the training size
+differ by 7 % of their standard deviation."""
 
 
-class Network(nn.Module):
-    """Encoder, neck and head; `DepthAnything` runs them.
+def build_network(shape: EncoderShape, *, resize: Resize) -> DepthAnythingForDepthEstimation:
+    """Build the network on the default device without drawing its weights: every parameter is uninitialised memory.
 
     Args:
         shape: Widths and depths.
         resize: How the neck and the head enlarge feature maps in training.
     """
-
-    def __init__(self, shape: EncoderShape, *, resize: Resize) -> None:
-        super().__init__()
-        self.backbone = Backbone(shape)
-        self.neck = ProjectingNeck(shape, resize=resize)
-        self.head = Float32Head(shape, resize=resize)
-
-
-def build_network(shape: EncoderShape, *, resize: Resize) -> Network:
-    """Build the network on the default device without drawing its weights: every parameter is uninitialised memory."""
+    config = configure(shape)
     device = torch.get_default_device()
-    with torch.device("meta"):  # PyTorch would draw all weights in a way that is not ours
-        network = Network(shape, resize=resize)
-    return network.to_empty(device=device)
+    with torch.device("meta"):  # transformers would draw all weights in a way that is not ours
+        network: Any = DepthAnythingForDepthEstimation(config)
+        network.backbone.embeddings = PublishedEmbeddings(network.backbone.config)
+        network.neck = ProjectingNeck(config, resize=resize)
+        network.head = Float32Head(config, resize=resize)
+    for module in network.modules():
+        # They record hidden states for transformers' own forward, which is unused, and the compiler cannot trace them.
+        module._forward_hooks.clear()  # noqa: SLF001  # PyTorch has no other way to remove hooks of others
+    return cast("DepthAnythingForDepthEstimation", network.to_empty(device=device))
 
 
-class ProjectingNeck(nn.Module):
-    """Four token maps to one feature map; each fusion stage projects before it enlarges."""
+def configure(shape: EncoderShape) -> DepthAnythingConfig:
+    """Describe an encoder and its head in transformers' terms.
 
-    def __init__(self, shape: EncoderShape, *, resize: Resize) -> None:
-        super().__init__()
+    The depth range is left out: transformers accepts whole metres only, so the caller scales.
+    """
+    make_backbone: Any = Dinov2Config  # its annotations lack the inherited arguments
+    backbone = make_backbone(
+        image_size=PATCH * shape.grid,
+        patch_size=PATCH,
+        hidden_size=shape.width,
+        num_hidden_layers=shape.depth,
+        num_attention_heads=shape.heads,
+        mlp_ratio=4,
+        layer_norm_eps=NORM_EPSILON,
+        use_swiglu_ffn=shape.swiglu,
+        out_indices=[tap + 1 for tap in shape.taps],
+        apply_layernorm=True,
+        reshape_hidden_states=False,
+        attn_implementation="sdpa",
+    )
+    return DepthAnythingConfig(
+        backbone_config=backbone,
+        patch_size=PATCH,
+        reassemble_hidden_size=shape.width,
+        neck_hidden_sizes=list(shape.neck),
+        fusion_hidden_size=shape.features,
+    )
+
+
+class PublishedEmbeddings(Dinov2Embeddings):
+    """transformers' embeddings, resampled where the published model samples them."""
+
+    def interpolate_pos_encoding(self, embeddings: Tensor, height: int, width: int) -> Tensor:
+        """Position embeddings for an image of `height` x `width` pixels; `embeddings` is not read."""
+        del embeddings
+        # A tracer hands tensors over; in an exported file the size of the input is fixed.
+        return position_embedding(self.position_embeddings, int(height) // PATCH, int(width) // PATCH)
+
+
+class ProjectingNeck(DepthAnythingNeck):
+    """transformers' neck; each fusion stage projects before it enlarges."""
+
+    def __init__(self, config: DepthAnythingConfig, *, resize: Resize) -> None:
+        super().__init__(config)  # type: ignore[no-untyped-call]  # transformers annotates in part
         self.resize = resize
-        self.reassemble_stage = Stage(
-            Reassemble(shape.width, channels, resizer)
-            for channels, resizer in zip(shape.neck, _resizers(shape.neck), strict=True)
-        )
-        self.convs = nn.ModuleList(
-            nn.Conv2d(channels, shape.features, kernel_size=3, padding=1, bias=False) for channels in shape.neck
-        )
-        self.fusion_stage = Stage(Fusion(shape.features) for _ in shape.neck)
 
-    def forward(self, taps: Sequence[Tensor], rows: int, columns: int) -> Tensor:
+    def forward(
+        self, hidden_states: list[Tensor], patch_height: int | None = None, patch_width: int | None = None
+    ) -> list[Tensor]:
         """Fuse four token maps.
 
         Args:
-            taps: Four tensors of shape (B, 1 + rows * columns, width), from shallow to deep; the class token first.
-            rows: Patches from top to bottom.
-            columns: Patches from left to right.
+            hidden_states: Four tensors of shape (B, 1 + rows * columns, width), from shallow to deep; the class token
+                first.
+            patch_height: Patches from top to bottom, ``rows``.
+            patch_width: Patches from left to right, ``columns``.
 
         Returns:
-            The finest fused map, shape (B, features, 8 * rows, 8 * columns).
+            The finest fused map alone, shape (B, features, 8 * rows, 8 * columns).
         """
-        skips = [self._skip(level, tokens, rows, columns) for level, tokens in enumerate(taps)]
-        running = skips[-1]
+        rows, columns = cast("int", patch_height), cast("int", patch_width)
+        skips = [self._skip(level, tokens, rows, columns) for level, tokens in enumerate(hidden_states)]
+        running: Tensor | None = None
         stages: Any = self.fusion_stage.layers
         for depth, (stage, skip) in enumerate(zip(stages, reversed(skips), strict=True)):
-            if depth:
-                running = running + stage.residual_layer1(skip)
+            running = skip if running is None else running + stage.residual_layer1(skip)
             running = stage.projection(stage.residual_layer2(running))
             # The next shallower map is two or four times finer than the patches; the last stage doubles once more.
             size = (2**depth * rows, 2**depth * columns)
             running = enlarge(running, size, how=self.resize, training=self.training)
-        return running
+        return [cast("Tensor", running)]
 
     def _skip(self, level: int, tokens: Tensor, rows: int, columns: int) -> Tensor:
         maps = tokens[:, 1:].reshape(tokens.shape[0], rows, columns, tokens.shape[2]).permute(0, 3, 1, 2)
-        skip: Tensor = self.convs[level](self.reassemble_stage.layers[level](maps))
-        return skip
+        return self.convs[level](self.reassemble_stage.layers[level](maps))  # type: ignore[no-any-return]
 
 
-class Stage(nn.Module):
-    """Four modules of a kind, from shallow to deep or back."""
+class Float32Head(DepthAnythingDepthEstimationHead):
+    """transformers' head without its final activation, the last layer in float32."""
 
-    def __init__(self, layers: Iterable[nn.Module]) -> None:
-        super().__init__()
-        self.layers = nn.ModuleList(layers)
-
-
-class Reassemble(nn.Module):
-    """One token map, as an image of the channels and the fineness that its level has in the neck."""
-
-    def __init__(self, width: int, channels: int, resizer: nn.Module) -> None:
-        super().__init__()
-        self.projection = nn.Conv2d(width, channels, kernel_size=1)
-        self.resize = resizer
-
-    def forward(self, maps: Tensor) -> Tensor:
-        """Return shape (B, channels, h, w) for a map of shape (B, width, rows, columns)."""
-        resized: Tensor = self.resize(self.projection(maps))
-        return resized
-
-
-class Fusion(nn.Module):
-    """The modules that fuse one level into the running map; the neck runs them."""
-
-    def __init__(self, features: int) -> None:
-        super().__init__()
-        self.projection = nn.Conv2d(features, features, kernel_size=1)
-        self.residual_layer1 = ResidualUnit(features)
-        self.residual_layer2 = ResidualUnit(features)
-
-
-class ResidualUnit(nn.Module):
-    """Two convolutions, each after a ReLU, around which the map goes on unchanged."""
-
-    def __init__(self, features: int) -> None:
-        super().__init__()
-        self.convolution1 = nn.Conv2d(features, features, kernel_size=3, padding=1)
-        self.convolution2 = nn.Conv2d(features, features, kernel_size=3, padding=1)
-
-    def forward(self, maps: Tensor) -> Tensor:
-        """Return a map of the same shape (B, features, h, w)."""
-        change: Tensor = self.convolution2(functional.relu(self.convolution1(functional.relu(maps))))
-        return change + maps
-
-
-class Float32Head(nn.Module):
-    """The finest map to one number per pixel, the last layer in float32."""
-
-    def __init__(self, shape: EncoderShape, *, resize: Resize) -> None:
-        super().__init__()
+    def __init__(self, config: DepthAnythingConfig, *, resize: Resize) -> None:
+        super().__init__(config)  # type: ignore[no-untyped-call]  # transformers annotates in part
         self.resize = resize
-        self.conv1 = nn.Conv2d(shape.features, shape.features // 2, kernel_size=3, padding=1)
-        self.conv2 = nn.Conv2d(shape.features // 2, _HEAD_CHANNELS, kernel_size=3, padding=1)
-        self.conv3 = nn.Conv2d(_HEAD_CHANNELS, 1, kernel_size=1)
 
-    def forward(self, maps: Tensor, rows: int, columns: int) -> Tensor:
+    def forward(self, hidden_states: list[Tensor], patch_height: int, patch_width: int) -> Tensor:
         """One number per pixel, not yet activated.
 
         Args:
-            maps: Shape (B, features, h, w).
-            rows: Patches from top to bottom.
-            columns: Patches from left to right.
+            hidden_states: Maps of which the last is read, shape (B, features, h, w).
+            patch_height: Patches from top to bottom.
+            patch_width: Patches from left to right.
 
         Returns:
-            Shape (B, 14 * rows, 14 * columns), in the dtype of the last layer's weights, unbounded.
+            Shape (B, 14 * patch_height, 14 * patch_width), in the dtype of the last layer's weights, unbounded.
         """
-        size = (PATCH * rows, PATCH * columns)
-        maps = enlarge(self.conv1(maps), size, how=self.resize, training=self.training)
-        maps = functional.relu(self.conv2(maps))
+        size = (PATCH * patch_height, PATCH * patch_width)
+        maps = enlarge(self.conv1(hidden_states[-1]), size, how=self.resize, training=self.training)
+        maps = self.activation1(self.conv2(maps))
         with torch.autocast(maps.device.type, enabled=False):
-            raw: Tensor = self.conv3(maps.to(self.conv3.weight.dtype))
-        return raw.squeeze(1)
+            return self.conv3(maps.to(self.conv3.weight.dtype)).squeeze(1)  # type: ignore[no-any-return]
 
 
-def _resizers(channels: Sequence[int]) -> tuple[nn.Module, ...]:
-    """What brings the four levels to 4, 2, 1 and 1/2 times the fineness of the patches."""
-    first, second, _, fourth = channels
-    return (
-        nn.ConvTranspose2d(first, first, kernel_size=4, stride=4),
-        nn.ConvTranspose2d(second, second, kernel_size=2, stride=2),
-        nn.Identity(),
-        nn.Conv2d(fourth, fourth, kernel_size=3, stride=2, padding=1),
-    )
+def position_embedding(learned: Tensor, rows: int, columns: int) -> Tensor:
+    """Learned position embeddings, resampled to another grid of patches.
+
+    Bicubic, by a scale factor of ``(patches + 0.1) / grid`` per axis. The learned grid itself is returned unchanged.
+
+    Args:
+        learned: Shape (1, 1 + grid**2, width); the class token's embedding first.
+        rows: Patches from top to bottom.
+        columns: Patches from left to right.
+
+    Returns:
+        Shape (1, 1 + rows * columns, width).
+
+    Source: published DINOv2 and Depth Anything V2 models, whose weights were trained with the offset.
+    """
+    grid = math.isqrt(learned.shape[1] - 1)
+    if rows == columns == grid:
+        return learned
+    patches = learned[:, 1:].reshape(1, grid, grid, -1).permute(0, 3, 1, 2)
+    scale = ((rows + POSITION_OFFSET) / grid, (columns + POSITION_OFFSET) / grid)
+    patches = functional.interpolate(patches, scale_factor=scale, mode="bicubic")
+    return torch.cat((learned[:, :1], patches.flatten(2).transpose(1, 2)), dim=1)

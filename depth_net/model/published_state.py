@@ -1,4 +1,4 @@
-"""`state_dict()` and `load_state_dict()` in the published layout, of a module whose network has transformers' names.
+"""`state_dict()` and `load_state_dict()` of a module that holds a transformers network, in the published layout.
 
 Works wherever the module sits: inside a Lightning task called `model` the names are `model.pretrained.*`.
 """
@@ -27,7 +27,7 @@ class PublishedState(nn.Module):
     parameters is none.
 
     Args:
-        network: The network, with parameters named as in transformers.
+        network: The transformers network.
         head_name: What the published layout calls the head, `depth_head` or `metric_depth_head`.
     """
 

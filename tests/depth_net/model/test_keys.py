@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
@@ -10,10 +10,41 @@ from depth_net.model.encoders import ENCODERS
 from depth_net.model.family import ModelType
 from depth_net.model.keys import TransformersNames, to_original_keys, to_transformers_keys
 from tests.depth_net.model.tiny import make_model
-from tests.depth_net.model.transformers_model import make_transformers_model
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+def make_transformers_model(encoder: str, device: str) -> Any:  # noqa: ANN401  # a class without types
+    from transformers import (  # noqa: PLC0415  # seconds to import, for these tests alone
+        DepthAnythingConfig,
+        DepthAnythingForDepthEstimation,
+        Dinov2Config,
+    )
+
+    shape = ENCODERS[encoder]
+    configure: Any = Dinov2Config  # its annotations lack the inherited arguments
+    backbone = configure(
+        image_size=14 * shape.grid,
+        patch_size=14,
+        hidden_size=shape.width,
+        num_hidden_layers=shape.depth,
+        num_attention_heads=shape.heads,
+        mlp_ratio=4,
+        use_swiglu_ffn=shape.swiglu,
+        out_indices=[tap + 1 for tap in shape.taps],
+        apply_layernorm=True,
+        reshape_hidden_states=False,
+    )
+    config = DepthAnythingConfig(
+        backbone_config=backbone,
+        reassemble_hidden_size=shape.width,
+        neck_hidden_sizes=list(shape.neck),
+        fusion_hidden_size=shape.features,
+        depth_estimation_type="relative",
+    )
+    with torch.device(device):
+        return DepthAnythingForDepthEstimation(config)
 
 
 def shapes_of(state: dict[str, Tensor]) -> dict[str, tuple[int, ...]]:

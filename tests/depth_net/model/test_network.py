@@ -7,9 +7,8 @@ from torch import Tensor, nn
 from depth_net.model.depth_anything import DepthAnything
 from depth_net.model.encoders import ENCODERS
 from depth_net.model.family import ModelType
-from depth_net.model.network import build_network
+from depth_net.model.network import build_network, configure, position_embedding
 from depth_net.model.resize import Resize
-from tests.depth_net.model.transformers_model import make_transformers_model
 
 SHAPE = ENCODERS["vit_tiny"]
 
@@ -31,30 +30,29 @@ def decode(model: DepthAnything, rows: int, columns: int) -> Tensor:
 
 
 @pytest.mark.parametrize("name", ENCODERS)
-def test_parameters_are_those_of_transformers_by_name_and_shape(name: str) -> None:
+def test_the_layers_are_those_of_transformers_with_fused_attention(name: str) -> None:
+    from transformers import DepthAnythingForDepthEstimation  # noqa: PLC0415  # seconds to import, for this test alone
+
     with torch.device("meta"):
-        ours = build_network(ENCODERS[name], resize=Resize.KERNEL)
-    theirs = make_transformers_model(name, "meta")
+        network: Any = build_network(ENCODERS[name], resize=Resize.KERNEL)
 
-    shapes = {name: tuple(parameter.shape) for name, parameter in ours.named_parameters()}
-    assert shapes == {name: tuple(parameter.shape) for name, parameter in theirs.named_parameters()}
+    assert isinstance(network, DepthAnythingForDepthEstimation)
+    assert network.backbone.config._attn_implementation == "sdpa"  # noqa: SLF001  # transformers has no other way to ask
+    assert network.backbone.config.out_indices == [tap + 1 for tap in ENCODERS[name].taps]
+    theirs = {type(module).__module__.split(".")[0] for module in network.modules()} - {"depth_net", "torch"}
+    assert theirs == {"transformers"}
 
 
-@pytest.mark.parametrize("encoder", ["vit_tiny", "vits"])
-def test_the_forward_pass_of_transformers_agrees_on_the_learned_grid(encoder: str) -> None:
+def test_transformers_own_forward_agrees_on_the_learned_grid() -> None:
     torch.manual_seed(0)
-    model = DepthAnything(encoder=encoder, model_type=ModelType.RELATIVE, max_depth_m=None).eval()
-    for parameter in model.parameters():  # as trained weights: no bias is zero, no scale is one
-        nn.init.normal_(parameter, mean=parameter.mean().item(), std=0.02)
-    theirs = make_transformers_model(encoder, "cpu").eval()
+    model = DepthAnything(encoder="vit_tiny", model_type=ModelType.RELATIVE, max_depth_m=None).eval()
+    theirs: Any = type(model.network)(configure(SHAPE)).eval()
     theirs.load_state_dict(model.network.state_dict())
-    side = 14 * ENCODERS[encoder].grid
-    images = torch.randn(1, 3, side, side)
+    images = torch.randn(1, 3, 70, 70)
 
     with torch.inference_mode():
         expected = theirs(images).predicted_depth
-        torch.testing.assert_close(model(images), expected, atol=1e-6, rtol=1e-5)
-    assert expected.std() > 0
+        torch.testing.assert_close(model(images), expected, atol=1e-5, rtol=1e-5)
 
 
 def test_no_parameter_is_left_uninitialised(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,6 +107,25 @@ def test_only_what_never_runs_is_frozen() -> None:
         "backbone.embeddings.mask_token",
         *[f"{unit}.convolution{index}" for index in (1, 1, 2, 2)],
     ]
+
+
+def test_the_learned_grid_is_returned_as_it_is() -> None:
+    learned = torch.randn(1, 26, 4)
+
+    assert position_embedding(learned, 5, 5) is learned
+
+
+def test_sampling_points_are_shifted_by_a_tenth_of_a_patch() -> None:
+    learned = torch.randn(1, 26, 4)
+    square = learned[:, 1:].reshape(1, 5, 5, 4).permute(0, 3, 1, 2)
+
+    found = position_embedding(learned, 7, 10)
+
+    without_offset = nn.functional.interpolate(square, size=(7, 10), mode="bicubic")
+    with_offset = nn.functional.interpolate(square, scale_factor=(7.1 / 5, 10.1 / 5), mode="bicubic")
+    assert torch.equal(found[:, 1:], with_offset.flatten(2).transpose(1, 2))
+    assert not torch.allclose(found[:, 1:], without_offset.flatten(2).transpose(1, 2), atol=1e-3)
+    assert torch.equal(found[:, :1], learned[:, :1])
 
 
 def test_recomputing_blocks_gives_the_same_gradients() -> None:
