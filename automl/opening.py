@@ -127,6 +127,18 @@ def _with_wishes(request: StudyRequest, wishes: dict[str, Any]) -> StudyRequest:
     return dataclasses.replace(request, **changes)
 
 
+def with_words(error: ConfigurationError, heard: tuple[str, ...]) -> ConfigurationError:
+    """Return an error about GPUs with the words of the request that asked for them; others as they are."""
+    asked = "; ".join(line for line in heard if line.startswith("the request says") and "GPU" in line)
+    if not asked:
+        return error
+    problems = [
+        dataclasses.replace(problem, found=f"{problem.found}; {asked}") if "gpus" in problem.where else problem
+        for problem in error.problems
+    ]
+    return ConfigurationError(error.headline, tuple(problems))
+
+
 def open_skill(request: StudyRequest) -> Opened:
     """Walk the line up to the search space.
 

@@ -11,7 +11,7 @@ import dataclasses
 import secrets
 from typing import TYPE_CHECKING
 
-from automl.errors import StudyFailedError
+from automl.errors import ConfigurationError, StudyFailedError
 from automl.launch.choice import choose_launch, ready_launch, wish_of
 from automl.opening import (
     TEST,
@@ -22,6 +22,7 @@ from automl.opening import (
     open_skill,
     skill_facts,
     stopping_rule,
+    with_words,
 )
 from automl.policy import decide
 from automl.preflight.cluster import filling_cluster
@@ -73,7 +74,10 @@ def make_plan(request: StudyRequest, place: RunPlace) -> StudyPlan:
         constraints=constraints,
         launch=choose_launch(wish_of(request), opened.skill, TRAIN),
     )
-    plan = plan_study(request, parts, None if place.ray_address else detect_machine())
+    try:
+        plan = plan_study(request, parts, None if place.ray_address else detect_machine())
+    except ConfigurationError as error:
+        raise with_words(error, heard) from error
     plan = filling_cluster(plan, request, place.ray_address) if place.ray_address else plan
     plan = dataclasses.replace(plan, reasons=(*plan.reasons, *heard))
     check_names(plan)

@@ -42,6 +42,15 @@ def test_a_cluster_is_planned_without_a_look_at_this_machine() -> None:
     assert plan.resources.gpus_per_trial == 8
 
 
+def test_gpus_that_are_not_there_are_told_with_the_words_that_asked_for_them() -> None:
+    request = dataclasses.replace(REQUEST, request_text="640 GPUs for 3 hours")
+
+    with pytest.raises(ConfigurationError, match="640 GPUs in all") as caught:
+        make_plan(request, PLACE)
+
+    assert caught.value.problems[0].where == "--gpus-per-trial"
+
+
 def test_planning_writes_nothing(tmp_path: Path) -> None:
     make_plan(REQUEST, RunPlace(results=tmp_path / "results"))
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@pytest.fixture(params=[LauncherKind.DOCKER, LauncherKind.PODMAN])
+@pytest.fixture(params=[LauncherKind.DOCKER, pytest.param(LauncherKind.PODMAN, marks=pytest.mark.slow)])
 def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> LauncherKind:
     """Each real engine that is here."""
     if request.param is LauncherKind.DOCKER:
