@@ -7,6 +7,7 @@ know neither samplers nor rules; the slow one is `automl run` itself.
 from __future__ import annotations
 
 import itertools
+import json
 import secrets
 import time
 from typing import TYPE_CHECKING, Any
@@ -28,8 +29,9 @@ from automl.track.file_tracker import FileTracker
 from automl.tuning.stop_request import read_stop_request
 from automl.tuning.study_loop import StudyLoop
 from automl.tuning.trial_runner import run_trial
-from tests.acceptance.command_line import automl
+from tests.acceptance.command_line import automl_in_turn
 from tests.automl.search.fake_endpoint import FakeEndpoint
+from tests.automl.tuning.local_cluster import local_cluster
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -121,16 +123,27 @@ def test_every_sampler_works_with_every_rule(sampler: str, rule: str, launcher: 
     assert searched[0].assignment == plan.first_trials[0]
 
 
-@pytest.mark.slow
-@pytest.mark.usefixtures("endpoint")
-@pytest.mark.parametrize(("sampler", "rule"), COMBINATIONS)
-def test_automl_run_works_with_every_sampler_and_every_rule(sampler: str, rule: str, tmp_path: Path) -> None:
-    done = automl(
-        *("run", "--skill", "toy", "--policy", "on", "--trials", str(TRIALS), "--sampler", sampler),
-        *("--scheduler", rule, "--set", "train.num_epochs=2", "--json", "--yes"),
-        results=tmp_path,
-    )
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """One Ray for all studies: starting it costs more than a study of the toy trainer."""
+    with local_cluster(tmp_path_factory.mktemp("ray"), cpus=(2,)) as address:
+        yield address
 
-    assert done.status == 0, done.err
-    assert len(done.document["trials"]) == TRIALS
-    assert done.document["best"] is not None
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.usefixtures("endpoint")
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_automl_run_works_with_every_sampler_and_every_rule(sampler: str, cluster: str, tmp_path: Path) -> None:
+    arguments = [
+        *("run", "--skill", "toy", "--policy", "on", "--trials", str(TRIALS), "--sampler", sampler, "--json", "--yes"),
+        *("--set", "train.num_epochs=2", "--ray-address", cluster),
+    ]
+    done = automl_in_turn({rule: [*arguments, "--scheduler", rule] for rule in RULES}, results=tmp_path)
+
+    assert {rule: one.status for rule, one in done.items()} == dict.fromkeys(RULES, 0), done
+    for rule, one in done.items():
+        assert len(one.document["trials"]) == TRIALS, (rule, one.err)
+        assert one.document["best"] is not None, (rule, one.err)
+        plan = json.loads((tmp_path / rule / "toy" / "plan.json").read_text(encoding="utf-8"))
+        assert (plan["sampler"], plan["scheduler"]) == (sampler, rule)
