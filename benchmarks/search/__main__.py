@@ -114,6 +114,7 @@ def _readme() -> str:
     held = suite_a.complete({s: r for s, r in few.items() if s.task in HELD_OUT})
     if held:
         parts += ["## Suite A: only the six tables that were not used in development", suite_a.table_of(held)]
+    parts += [(HERE / "not_kept.md").read_text(encoding="utf-8").strip()]
     parts += _other_suites()
     return "\n\n".join(parts) + "\n"
 
@@ -128,6 +129,9 @@ def _other_suites() -> list[str]:
             "## Suite B: learning curves with divergence",
             (suite_b.__doc__ or "").strip(),
             suite_b.table_of(curves),
+            f"{len(suite_b.TASKS)} tables, {len({seed for _, _, seed in curves})} seeds.",
+            "Regret under the rule `auto` minus that under `i_epoch`, run by run; < 0 where `auto` is ahead:",
+            suite_b.rules_of(curves),
         ]
         parts += ["![regret against epochs](epochs.png)"]
     functions = _load("suite_c")
@@ -135,7 +139,8 @@ def _other_suites() -> list[str]:
         about = (
             "Share of the way from the median of random points to the best of 2000 of them that is left; < 0 is beyond."
         )
-        parts += ["## Suite C: test functions, 30 trials", about, suite_c.table_of(functions)]
+        seeds = f"{len(suite_c.FUNCTIONS)} functions, {len({seed for _, _, _, seed, _ in functions})} seeds."
+        parts += ["## Suite C: test functions, 30 trials", about, suite_c.table_of(functions), seeds]
     file = RESULTS / "suite_d.json"
     if file.exists():
         latency = json.loads(file.read_text(encoding="utf-8"))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmarks.search import tables
+from benchmarks.search.intervals import interval
 from benchmarks.search.peers import is_installed
 from benchmarks.search.replay import BUDGETS, run
 
@@ -111,7 +112,9 @@ def table_of(results: dict[Setting, list[float]]) -> str:
     for method in dict.fromkeys(s.method for s in results):
         found = _by_task(results, tasks, method)
         cells = [f"{value:.3f}" for value in found.mean(axis=0)]
-        differences = ["" if method == OURS else _interval(ours[:, k] - found[:, k]) for k in range(len(BUDGETS))]
+        differences = [
+            "" if method == OURS else interval(ours[:, k] - found[:, k], "+.3f") for k in range(len(BUDGETS))
+        ]
         lines.append(f"| {method} | " + " | ".join(cells + differences) + " |")
     seeds = len({s.seed for s in results})
     lines += ["", f"{len(tasks)} tables, {seeds} seeds, {first.workers} worker(s)."]
@@ -134,10 +137,3 @@ def _by_task(results: dict[Setting, list[float]], tasks: Sequence[str], method: 
     """Return mean regret over seeds, shape (tasks, budgets)."""
     rows = [np.mean([r for s, r in results.items() if s.method == method and s.task == task], axis=0) for task in tasks]
     return np.array(rows)[:, [b - 1 for b in BUDGETS]]
-
-
-def _interval(differences: np.ndarray) -> str:
-    generator = np.random.default_rng(0)
-    means = differences[generator.integers(len(differences), size=(10_000, len(differences)))].mean(axis=1)
-    low, high = np.quantile(means, [0.025, 0.975])
-    return f"{differences.mean():+.3f} [{low:+.3f}, {high:+.3f}]"
