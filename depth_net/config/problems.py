@@ -43,7 +43,9 @@ def closest(name: str, known: Iterable[str]) -> str | None:
 
     A path with the same last part wins over one that merely looks alike, so ``train.lr`` finds ``train.optim.lr``.
     """
-    candidates = sorted(known)
+    name, keys = name.lower(), set(known)
+    groups = {key.rsplit(".", depth)[0] for key in keys for depth in range(1, key.count(".") + 1)}
+    candidates = sorted(keys | groups)
     last = name.rsplit(".", 1)[-1]
     same_leaf = [path for path in candidates if path.rsplit(".", 1)[-1] == last]
     near = difflib.get_close_matches(name, same_leaf or candidates, n=1, cutoff=0.3 if same_leaf else 0.75)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 Tree = dict[str, Any]
 
-_OVERRIDE = re.compile(r"^(?P<sign>\+{0,2}|~)(?P<key>[A-Za-z_][\w.\[\]]*)(?:=(?P<value>.*))?$", re.DOTALL)
+_OVERRIDE = re.compile(r"^(?P<sign>\+{0,2}|~)(?P<key>[A-Za-z_]\w*(?:\.\w+|\[\d+\])*)(?:=(?P<value>.*))?$", re.DOTALL)
 
 
 class _Loader(yaml.SafeLoader):
@@ -67,7 +67,14 @@ def read_tree(path: Path) -> Tree:
         return {}
     if not isinstance(tree, dict):
         raise SpecError(f"the spec {path} holds a {type(tree).__name__} where a mapping of keys is expected")
-    return {str(key): value for key, value in tree.items()}
+    return {str(key): _unshared(value) for key, value in tree.items()}
+
+
+def _unshared(node: Any) -> Any:  # noqa: ANN401 - a node of a YAML tree
+    """Copy what anchors share, so that an override of one place leaves the others alone."""
+    if isinstance(node, dict):
+        return {key: _unshared(value) for key, value in node.items()}
+    return [_unshared(value) for value in node] if isinstance(node, list) else node
 
 
 def apply_overrides(tree: Tree, overrides: Iterable[str], problems: list[SpecProblem]) -> None:

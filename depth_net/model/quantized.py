@@ -1,4 +1,4 @@
-"""Eight-bit weights with torchao: which layers get them, making them, and loading them back.
+"""Eight-bit weights with torchao: which layers get them, making them, and admitting their classes when a file is read.
 
 The only door to torchao; it is imported when a quantised model is made or loaded, not before.
 """
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
-from depth_net.errors import SpecError, WeightsError
+from depth_net.errors import SpecError
 from depth_net.model.rows import is_plain
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from depth_net.model.depth_anything import DepthAnything
-    from depth_net.model.weights import LoadedWeights
 
 logger = logging.getLogger(__name__)
 
@@ -140,34 +139,9 @@ def admit_quantized_classes(asked: Sequence[str]) -> bool:
     return True
 
 
-def is_quantized(weights: LoadedWeights) -> bool:
-    """Whether any weight is stored in a quantised tensor class."""
-    return any(is_quantized_tensor(tensor) for tensor in weights.state.values())
-
-
 def is_quantized_tensor(tensor: Tensor) -> bool:
     """Whether a tensor is of a subclass that holds something else than its elements."""
     return not is_plain(tensor)
-
-
-def restore_quantized(model: DepthAnything, weights: LoadedWeights) -> None:
-    """Put quantised weights into a model; its Linear layers then compute with them.
-
-    Raises:
-        WeightsError: names or shapes do not fit.
-    """
-    wanted = model.state_dict()
-    found = {name: tuple(tensor.shape) for name, tensor in weights.state.items()}
-    needed = {name: tuple(tensor.shape) for name, tensor in wanted.items()}
-    different = sorted(name for name in found.keys() | needed.keys() if found.get(name) != needed.get(name))
-    if different:
-        shown = ", ".join(f"{name} {found.get(name)} instead of {needed.get(name)}" for name in different[:5])
-        raise WeightsError(
-            f"{weights.path}: {len(different)} quantised weights do not fit the model: {shown}; fix: set model.encoder "
-            f"to {weights.encoder} and model.model_type to what was quantised"
-        )
-    model.load_state_dict(dict(weights.state), strict=True, assign=True)
-    model.requires_grad_(requires_grad=False)
 
 
 def _problems_of_rule(index: int, layer: Mapping[str, Any]) -> list[str]:

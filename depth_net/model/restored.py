@@ -6,10 +6,10 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from depth_net.errors import SpecError
+from depth_net.errors import SpecError, WeightsError
 from depth_net.model.depth_anything import DepthAnything
 from depth_net.model.family import ModelType
-from depth_net.model.quantized import is_quantized, restore_quantized
+from depth_net.model.quantized import is_quantized_tensor
 from depth_net.model.weights import apply_weights, load_weights
 
 if TYPE_CHECKING:
@@ -41,12 +41,32 @@ def restore_model(config: ExperimentConfig, checkpoint: str) -> DepthAnything:
         model_type=config.model.model_type,
         max_depth_m=_max_depth_m(config, weights),
     )
-    if is_quantized(weights):
-        restore_quantized(model, weights)
+    if any(is_quantized_tensor(tensor) for tensor in weights.state.values()):
+        _restore_quantized(model, weights)
     else:
         apply_weights(model, weights)
     logger.info("weights: %s (%s, %s, %s)", weights.path, weights.encoder, weights.layout, weights.container)
     return model.eval()
+
+
+def _restore_quantized(model: DepthAnything, weights: LoadedWeights) -> None:
+    """Put quantised weights into a model; its Linear layers then compute with them.
+
+    Raises:
+        WeightsError: names or shapes do not fit.
+    """
+    wanted = model.state_dict()
+    found = {name: tuple(tensor.shape) for name, tensor in weights.state.items()}
+    needed = {name: tuple(tensor.shape) for name, tensor in wanted.items()}
+    different = sorted(name for name in found.keys() | needed.keys() if found.get(name) != needed.get(name))
+    if different:
+        shown = ", ".join(f"{name} {found.get(name)} instead of {needed.get(name)}" for name in different[:5])
+        raise WeightsError(
+            f"{weights.path}: {len(different)} quantised weights do not fit the model: {shown}; fix: set model.encoder "
+            f"to {weights.encoder} and model.model_type to what was quantised"
+        )
+    model.load_state_dict(dict(weights.state), strict=True, assign=True)
+    model.requires_grad_(requires_grad=False)
 
 
 def _max_depth_m(config: ExperimentConfig, weights: LoadedWeights) -> float | None:

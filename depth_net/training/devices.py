@@ -91,6 +91,8 @@ def choose_gpus(train: TrainConfig) -> tuple[int, ...]:
     """
     count = max(train.num_gpus, len(train.gpu_ids))
     chosen = train.gpu_ids if len(train.gpu_ids) == train.num_gpus else tuple(range(count))
+    if len(set(chosen)) < len(chosen):
+        raise SpecError(f"train.gpu_ids: found {list(chosen)}, expected each GPU once; remove the repetition")
     visible = torch.cuda.device_count()
     if max(chosen) >= visible:
         raise SpecError(

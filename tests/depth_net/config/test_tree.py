@@ -73,12 +73,24 @@ def test_a_tilde_takes_a_key_back_to_its_default() -> None:
     assert overridden({"a": {"b": 1, "c": 2}}, "~a.b")[0] == {"a": {"c": 2}}
 
 
-@pytest.mark.parametrize("word", ["train.seed", "=3", "a b=3", "~a=3", "train.seed.deep=1", "l[5].x=1"])
+@pytest.mark.parametrize(
+    "word", ["train.seed", "=3", "train..seed=1", "train.seed.=1", "a b=3", "~a=3", "train.seed.deep=1", "l[5].x=1"]
+)
 def test_an_override_that_cannot_be_applied_is_told(word: str) -> None:
     _, problems = overridden({"train": {"seed": 1}, "l": [{}]}, word)
 
     assert len(problems) == 1
     assert word in problems[0].where
+
+
+def test_an_override_changes_one_of_the_places_that_share_an_anchor(tmp_path: Path) -> None:
+    spec = tmp_path / "spec.yaml"
+    spec.write_text("train: &split {crop: [70, 70]}\nval: *split\n", encoding="utf-8")
+    tree = read_tree(spec)
+
+    apply_overrides(tree, ["train.crop=[98, 98]"], [])
+
+    assert tree == {"train": {"crop": [98, 98]}, "val": {"crop": [70, 70]}}
 
 
 def test_a_spec_survives_being_written_and_read() -> None:

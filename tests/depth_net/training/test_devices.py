@@ -88,6 +88,11 @@ def test_a_gpu_that_is_not_there_is_refused_with_the_number_that_is() -> None:
         choose_gpus(TrainConfig(num_gpus=2))
 
 
+def test_a_gpu_that_is_named_twice_is_refused() -> None:
+    with patch("torch.cuda.device_count", return_value=4), pytest.raises(SpecError, match="each GPU once"):
+        choose_gpus(TrainConfig(num_gpus=2, gpu_ids=(1, 1)))
+
+
 @pytest.mark.parametrize(
     ("mode", "on_gpu", "steps", "compiled"),
     [
