@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from depth_net.config.tree import to_tree, to_yaml
 from depth_net.errors import DataError, DepthNetError, DivergenceError, SpecError, TerminatedError, WeightsError
+from depth_net.model.family import ModelType
 from depth_net.spec import load_convert_spec, load_spec, read_results_folder
 from depth_net.status import StatusWriter, ends_with_failure
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import FrameType
 
+    from depth_net.actions.check import SplitName
     from depth_net.config import ExperimentConfig
 
 logger = logging.getLogger(__name__)
@@ -39,6 +41,8 @@ _MODE: Final = {
     "export": ("DepthNet", "export"),
     "quantize": ("DepthNet", "quantize"),
 }
+_CHECKED: Final[Mapping[str, tuple[SplitName, ...]]] = {"train": ("train", "val"), "evaluate": ("test",)}
+"""Splits whose data are looked at before the action starts."""
 _RANKS: Final = ("NODE_RANK", "GROUP_RANK", "LOCAL_RANK", "SLURM_PROCID")
 _STOPPED_TOGETHER: Final = "SIGTERMException"
 """Lightning's, by name: it is raised where all processes of a run have agreed to stop."""
@@ -145,17 +149,21 @@ def _execute(request: Request, status: list[StatusWriter]) -> None:
     if reports():
         _write_experiment(directory, config)
     writer.started(f"Starting {product} {mode}.")
-    if request.action == "train":
-        _check_data(config, writer)
+    _check_data(request.action, config, writer)
     importlib.import_module(f"depth_net.actions.{request.action}").run(config, writer)
     writer.running(f"{mode.capitalize()} finished successfully.")
 
 
-def _check_data(config: ExperimentConfig, writer: StatusWriter) -> None:
-    """Refuse data that cannot train before PyTorch is imported and any GPU is asked for."""
+def _check_data(action: str, config: ExperimentConfig, writer: StatusWriter) -> None:
+    """Refuse data that cannot train or be scored on before PyTorch is imported and any GPU is asked for."""
+    if action == "evaluate" and config.model.model_type is ModelType.METRIC and config.dataset.max_depth is None:
+        return  # the checkpoint knows the range by which the data would be judged
+    splits = _CHECKED.get(action)
+    if splits is None:
+        return
     from depth_net.actions.check import require_usable_data  # noqa: PLC0415 - imports OpenCV
 
-    for finding in require_usable_data(config):
+    for finding in require_usable_data(config, splits=splits):
         text = f"{finding.where}: found {finding.found}, expected {finding.expected}; {finding.fix}"
         logger.warning("%s", text)
         writer.warning(text, code="data")

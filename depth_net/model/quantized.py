@@ -97,7 +97,7 @@ def choose_layers(
         if not matched:
             raise SpecError(
                 f"quantize.layers: found {rule.pattern!r}, which matches no layer; expected a pattern of names such as "
-                f"{next(iter(layers))} or of classes such as Linear; fix: correct or remove the rule"
+                "pretrained.blocks.0.attn.qkv or of classes such as Linear; fix: correct or remove the rule"
             )
         for name in matched:
             chosen.pop(name, None)

@@ -89,6 +89,20 @@ def test_a_wrong_spec_leaves_a_failure_line_where_its_results_would_be(tmp_path:
     assert "did you mean train.optim.lr?" in line["message"]
 
 
+def test_millimetres_under_a_generic_class_are_told_before_an_evaluation_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pretend(monkeypatch)
+    source = f"{{dataset_name: MetricMonoDataset, data_file: {tmp_path}/val/list.txt}}"
+    words = ("evaluate.checkpoint=x", f"dataset.test_dataset.data_sources=[{source}]")
+
+    assert execute(Request(action="evaluate", spec=write_spec(tmp_path), overrides=words)) == 1
+
+    lines = read_status(tmp_path / "results" / "evaluate")
+    assert [line["message"] for line in lines[:-1]] == ["Starting Depth Net evaluate."]
+    assert "they look like millimetres" in lines[-1]["message"]
+
+
 def test_an_error_has_the_code_of_its_class() -> None:
     assert code_of(DataError("x")) == "data"
     assert code_of(KeyError("x")) == "trainer"
