@@ -10,7 +10,7 @@ TOOLS := $(VENV)/.installed-tools
 INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-compile -c constraints.txt -e
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-containers test-slurm engines chaos check format schemas clean
+.PHONY: help demo test test-all test-containers test-slurm test-kubernetes engines chaos check format schemas clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 17
@@ -29,6 +29,10 @@ test-containers: $(TOOLS) engines  ## the launchers and whole studies on real Do
 
 test-slurm: $(TOOLS) engines  ## studies inside a real Slurm of one node (as root)
 	$(BIN)/pytest tests/acceptance/test_slurm.py -q
+
+test-kubernetes: $(TOOLS) engines  ## manifests against Kubernetes' published schemas (22 MB) and by kubectl's dry run
+	$(BIN)/python -m pip install -qq --disable-pip-version-check --no-compile kubernetes-validate==1.37.0
+	$(BIN)/pytest tests/automl/cluster -q
 
 engines:  ## install Docker, Podman, Slurm and kubectl for the tests (Debian, as root); else say what is missing
 	@.ci/engines
