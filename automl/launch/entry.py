@@ -17,6 +17,7 @@ import os
 import signal
 import sys
 import threading
+import time
 import traceback
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -86,6 +87,7 @@ class WarmEntry:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         os.environ.clear()
         os.environ.update(request["environment"])
+        time.tzset()
         self._write_tag(request["environment"].get(TAG_VARIABLE, ""))
         sys.argv = [str(self._program), *request["command"][1:]]
         sys.path.insert(0, str(self._program.parent))

@@ -215,6 +215,8 @@ def _init(options: Mapping[str, Any], address: str | None) -> Exception | None:
     try:
         ray.init(**options, log_to_driver=False, logging_level=logging.CRITICAL, configure_logging=False)
     except (ConnectionError, RuntimeError, ValueError, OSError, TimeoutError, ray.exceptions.RayError) as error:
+        if str(error).startswith("Timed out"):
+            return error
         raise LaunchError(f"Ray could not be started at {address or 'this machine'}: {error}") from error
     except Exception as error:
         if type(error) is not Exception:  # the class that Ray raises then is the bare one
@@ -272,8 +274,10 @@ def _local_settings(folder: Path) -> dict[str, str]:
         "RAY_TMPDIR": str(folder),
         # Workers that wait for Tune to be imported count as idle after a second, and others would be started for them.
         "RAY_kill_idle_workers_interval_ms": "0",
-        # A machine that is very busy misses heartbeats; after five Ray would give up its only node and all trials on
-        # it. A node process that has really died is seen by `raylet_is_alive`.
+        # A machine that is very busy needs more than the 30 s that Ray gives its first server.
+        "RAY_gcs_server_port_wait_time_s": "60",
+        # It also misses heartbeats; after five Ray would give up its only node and all trials on it.
+        # A node process that has really died is seen by `raylet_is_alive`.
         "RAY_health_check_failure_threshold": "100",
     }
 

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import json
 import logging
 import os
 import secrets
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from automl.launch.base import LaunchRequest
 from automl.launch.environment import trial_environment
 from automl.launch.leftovers import find_leftovers
+from automl.launch.local import LocalLauncher
 from automl.launch.warm import WarmLauncher, is_servable
 from tests.contracts.launcher import Behaviour, ProcessLauncherContract, server_of, unique_tag, wait_for
 
@@ -43,9 +46,34 @@ def install_program(root: Path, monkeypatch: pytest.MonkeyPatch, source: str = P
     script.write_text(f"#!{sys.executable}\nimport toy_trainer\ntoy_trainer.main()\n", encoding="utf-8")
     script.chmod(0o755)
     monkeypatch.syspath_prepend(str(package))
-    monkeypatch.setenv("PYTHONPATH", str(package))
+    monkeypatch.setenv("PYTHONPATH", f"{package}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
     monkeypatch.setenv("PATH", f"{scripts}{os.pathsep}{os.environ['PATH']}")
     return scripts
+
+
+DIRTY = """
+import locale, os, random, resource, signal, sys, time
+os.umask(0o022 ^ os.umask(0)); os.chdir("/"); os.environ["TZ"] = "Asia/Tokyo"; time.tzset(); os.nice(3)
+signal.signal(signal.SIGTERM, signal.SIG_IGN); signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+random.seed(1); sys.setrecursionlimit(5000); sys.path.append("leak"); sys.modules["leak"] = sys
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0)); open(sys.executable)
+"""
+PROBE = """
+import gc, json, locale, os, resource, signal, sys, threading, time
+umask = os.umask(0)
+print(json.dumps({
+    "environment": dict(sorted(os.environ.items())), "directory": os.getcwd(), "umask": umask, "nice": os.nice(0),
+    "arguments": sys.argv[1:] == [sys.argv[1]], "path": sys.path, "files": sorted(os.listdir("/proc/self/fd")),
+    "handlers": {str(n): str(signal.getsignal(n)) for n in signal.valid_signals() if n != signal.SIGINT},
+    "interrupt": signal.getsignal(signal.SIGINT) is signal.default_int_handler,
+    "mask": sorted(signal.pthread_sigmask(signal.SIG_BLOCK, [])), "wakeup": signal.set_wakeup_fd(-1),
+    "limits": {n: resource.getrlimit(getattr(resource, n)) for n in dir(resource) if n.startswith("RLIMIT")},
+    "recursion": sys.getrecursionlimit(), "threads": threading.active_count(), "zone": time.strftime("%Z"),
+    "leader": os.getsid(0) == os.getpid(), "cores": sorted(os.sched_getaffinity(0)), "collects": gc.isenabled(),
+    "leak": "leak" in sys.modules, "encoding": [sys.stdout.encoding, locale.getpreferredencoding()],
+    "oom": open("/proc/self/oom_score_adj").read(),
+}))
+"""
 
 
 class TestWarmLauncher(ProcessLauncherContract):
@@ -73,6 +101,24 @@ class TestWarmLauncher(ProcessLauncherContract):
         wait_for(self.launcher.launch(self.request(code, tmp_path, unique_tag())))
 
         assert (tmp_path / "log").read_text(encoding="utf-8").split() == ["True", "None"]
+
+    def test_a_job_after_an_unruly_one_is_like_a_cold_one(self, tmp_path: Path) -> None:
+        cold = LocalLauncher()
+        documents = []
+        runs = (("unruly", self.launcher, DIRTY), ("warm", self.launcher, PROBE), ("cold", cold, PROBE))
+        for name, launcher, code in runs:
+            folder = tmp_path / name
+            folder.mkdir()
+            tag = unique_tag()
+            request = self.request(code, folder, tag)
+            request = replace(request, environment={**request.environment, "TZ": "Europe/Rome"})
+            assert wait_for(launcher.launch(request)) == 0, (folder / "log").read_text()
+            if code is PROBE:
+                text = (folder / "log").read_text(encoding="utf-8").replace(tag, "TAG").replace(str(folder), "FOLDER")
+                documents.append(json.loads(text))
+        cold.close()
+
+        assert documents[0] == documents[1]
 
     def test_two_jobs_do_not_draw_the_same_random_numbers(self, tmp_path: Path) -> None:
         for _ in range(2):

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -124,7 +126,11 @@ def test_a_killed_gang_keeps_its_status(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_trial_runs_on_two_nodes_and_fails_as_a_whole(tmp_path: Path) -> None:
-    subprocess.run([sys.executable, DRIVER, tmp_path, "good", "fail_rank", "good"], check=True, timeout=280)
+    # Without a token Ray's server dies where this user has never started a Ray before.
+    environment = {**os.environ, "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    command = [sys.executable, str(DRIVER), str(tmp_path), "good", "fail_rank", "good"]
+
+    subprocess.run(command, env=environment, check=True, timeout=280)
 
     results = StudyDirectory(tmp_path / "study").read_results()
     assert [result.state for result in results] == [TrialState.COMPLETED, TrialState.FAILED, TrialState.COMPLETED]

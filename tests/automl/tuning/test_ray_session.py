@@ -68,7 +68,8 @@ def test_without_a_local_ray_nothing_can_be_lost() -> None:
 
 def test_a_ray_that_starts_too_late_is_started_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    starts = iter([TOO_LATE, TOO_LATE, KeyError("the third start got so far")])
+    server_too_late = RuntimeError("Timed out waiting for file gcs_server_port")
+    starts = iter([TOO_LATE, server_too_late, KeyError("the third start got so far")])
     monkeypatch.setattr(ray, "init", lambda **_: _raise(next(starts)))
 
     with pytest.raises(KeyError), ray_session(Resources(jobs=1), None):
