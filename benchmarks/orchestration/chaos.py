@@ -4,7 +4,8 @@
 
 One study for each thing that is killed: its trials are the scripted trainer of the acceptance tests, one trial for each
 of the trainer's faults, two slots. Once the first trials report, the driver, a Ray worker, Ray's node process or the
-server that forks trials is killed with SIGKILL. It is measured how long any trial's process of that study lives on;
+server that forks trials is killed with SIGKILL; in one more study the driver is killed four times, at random instants
+of its start or its work. It is measured how long any trial's process of that study lives on;
 then the study is resumed if it did not go on by itself, and each trial must end in the state that its fault deserves,
 with no process left.
 """
@@ -15,6 +16,7 @@ import argparse
 import json
 import os
 import platform
+import random
 import signal
 import subprocess
 import sys
@@ -37,6 +39,11 @@ if TYPE_CHECKING:
 _DRIVER = Path(__file__).parent / "chaos_driver.py"
 _PATIENCE_S = 400.0
 _GONE_WITHIN_S = 5.0
+AGAIN = "driver, 4 times"
+KINDS = ("none", "driver", "worker", "raylet", "fork server", AGAIN)
+_TIMES, _SEED = 4, 6
+_SHARE_AT_WORK = 0.7
+_LATEST_S = 3.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,6 +150,42 @@ def seconds_until(is_done: Callable[[], bool], limit_s: float) -> float:
     return time.monotonic() - began_s
 
 
+def kill_again_and_again(
+    root: Path, process: subprocess.Popen[bytes], faults: int, tag: str
+) -> tuple[subprocess.Popen[bytes], float]:
+    """Kill the driver at random instants and start it again each time.
+
+    Returns:
+        The driver that is left to end the study, and the longest time that trials outlived theirs in seconds.
+    """
+    generator = random.Random(_SEED)  # noqa: S311 # instants, no secrets
+    longest_s = 0.0
+    for _ in range(_TIMES):
+        began_s = time.monotonic()
+        # From the start of Ray on, or with trials that run, as chance has it.
+        if generator.random() < _SHARE_AT_WORK:
+            wait_for_new_reports(root, process)
+        time.sleep(generator.uniform(0.0, _LATEST_S))
+        if process.poll() is not None:
+            break
+        living = {(p.pid, p.start) for p in find_leftovers(tag)}
+        process.kill()
+        process.wait()
+        gone_s = seconds_until(lambda: not living & {(p.pid, p.start) for p in find_leftovers(tag)}, 30.0)  # noqa: B023 # at once
+        sys.stderr.write(f"killed {time.monotonic() - began_s:.1f} s after its start, with {len(living)} processes\n")
+        longest_s = max(longest_s, gone_s)
+        process = start(root, faults)
+    return process, longest_s
+
+
+def wait_for_new_reports(root: Path, process: subprocess.Popen[bytes]) -> None:
+    """Wait until the study has heard more than it knows now, or is over."""
+    file = root / "study/reports.jsonl"
+    known = file.stat().st_size if file.exists() else 0
+    while process.poll() is None and (not file.exists() or file.stat().st_size == known):
+        time.sleep(0.02)
+
+
 def run(kind: str, faults: int) -> Kill:
     """Run one study and kill one kind of process in it."""
     root = Path(tempfile.mkdtemp(prefix="chaos-"))
@@ -151,7 +194,9 @@ def run(kind: str, faults: int) -> Kill:
     tag = study_tag(plan, root / "study")
     process = start(root, faults)
     gone_s = None
-    if kind != "none":
+    if kind == AGAIN:
+        process, gone_s = kill_again_and_again(root, process, faults, tag)
+    elif kind != "none":
         wait_for_reports(root)
         living = {(p.pid, p.start) for p in find_leftovers(tag)}
         for pid in victims_of(kind, process.pid, before):
@@ -163,6 +208,11 @@ def run(kind: str, faults: int) -> Kill:
         status = start(root, faults).wait(_PATIENCE_S)
     if status != 0:
         sys.stderr.write((root / "driver.log").read_text(encoding="utf-8")[-2000:])
+    return Kill(killed=kind, gone_s=gone_s, left=len(find_leftovers(tag)), rows=tuple(rows_of(kind, root, faults)))
+
+
+def rows_of(kind: str, root: Path, faults: int) -> list[Row]:
+    """Return what became of each trial of a study."""
     results = {result.number: result for result in StudyDirectory(root / "study").read_results()}
     rows = []
     for number, (fault, expected) in enumerate(list(FAULTS.items())[:faults]):
@@ -175,7 +225,7 @@ def run(kind: str, faults: int) -> Kill:
         rows.append(
             Row(killed=kind, fault=fault, expected=expected.state, state=state, attempts=attempts, is_right=right)
         )
-    return Kill(killed=kind, gone_s=gone_s, left=len(find_leftovers(tag)), rows=tuple(rows))
+    return rows
 
 
 def table(kills: list[Kill]) -> str:
@@ -209,7 +259,7 @@ def main() -> int:
     parser.add_argument("--only", default="", help="only what is killed under this name")
     parser.add_argument("--faults", type=int, default=len(FAULTS), help="only the first so many faults of the trainer")
     arguments = parser.parse_args()
-    kinds = [kind for kind in ("none", "driver", "worker", "raylet", "fork server") if arguments.only in kind]
+    kinds = [kind for kind in KINDS if arguments.only in kind]
     kills = []
     for kind in kinds:
         kills.append(run(kind, arguments.faults))
