@@ -8,7 +8,7 @@ import sys
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from lightning.pytorch import Trainer
@@ -183,7 +183,7 @@ def _fit(run: _Run, resume: Path | None) -> None:
 def build_trainer(run: _Run) -> Trainer:
     """Return Lightning's trainer for a run."""
     train = run.config.train
-    options: dict[str, Any] = {"devices": list(run.plan.devices)} if run.plan.on_gpu else {"devices": 1}
+    devices = list(run.plan.devices) if run.plan.on_gpu else max(1, len(run.plan.devices))
     return Trainer(
         accelerator="gpu" if run.plan.on_gpu else "cpu",
         strategy=build_strategy(run.plan, train, run.task.model),
@@ -201,7 +201,7 @@ def build_trainer(run: _Run) -> Trainer:
         fast_dev_run=train.is_dry_run,
         plugins=[DirectCheckpointIO(), build_environment()],
         default_root_dir=run.directory,
-        **options,
+        devices=devices,
     )
 
 
