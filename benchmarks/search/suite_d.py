@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 import numpy as np
@@ -11,12 +12,16 @@ from benchmarks.search.methods import Ours
 
 TRIALS = 60
 KNOWN = 40
+LOAD = "load"
 PAUSE_S = 0.5
 """What a trial takes at least; the kernel is fitted while it runs."""
 
 
 def measure() -> dict[str, float]:
-    """Return median and 95th percentile of the time to ask, wall clock and processor, for trials 40 to 60, in ms."""
+    """Return median and 95th percentile of the time to ask, wall clock and processor, for trials 40 to 60, in ms.
+
+    The key `LOAD` has what else the machine was doing: processes that wanted to run, on average over the last minute.
+    """
     space = SearchSpace(
         parameters=tuple(
             Parameter(path=f"p{i}", type=ParameterType.FLOAT, low=1e-5, high=1.0, log=True, default=1e-2)
@@ -40,4 +45,5 @@ def measure() -> dict[str, float]:
         "wall p95": float(np.quantile(wall, 0.95)),
         "processor median": float(np.median(processor)),
         "processor p95": float(np.quantile(processor, 0.95)),
+        LOAD: os.getloadavg()[0],
     }
