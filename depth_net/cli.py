@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Final
 
 from depth_net.errors import DepthNetError
 from depth_net.execution import Request, execute, reports
-from depth_net.gpu_driver import wake
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,8 +71,6 @@ def _run(arguments: argparse.Namespace) -> int:
     spec = Path(arguments.experiment_spec_file)
     if not spec.is_file():
         return _refuse(f"the spec {spec} does not exist")
-    if arguments.action != "convert":
-        wake()
     exit_status = execute(Request(action=arguments.action, spec=spec, overrides=tuple(arguments.overrides)))
     # The last line of the log, which the reference's tools look for.
     logger.info("Execution status: %s", "FAIL" if exit_status else "PASS")

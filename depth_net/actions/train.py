@@ -17,7 +17,9 @@ from rich.console import Console
 from depth_net.checkpoint import CheckpointWriter, DirectCheckpointIO, find_resume_checkpoint
 from depth_net.config import Precision
 from depth_net.config.checks import spec_notices
+from depth_net.data.loaders import limit_threads
 from depth_net.errors import SpecError
+from depth_net.gpu_driver import wake
 from depth_net.model.depth_anything import DepthAnything
 from depth_net.model.family import ModelType
 from depth_net.model.resize import Resize
@@ -48,6 +50,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_THREADS_BESIDE_A_GPU = 4
+
 
 def run(config: ExperimentConfig, status: StatusWriter) -> None:
     """Train as ``config`` says and report to ``status``.
@@ -66,6 +70,8 @@ def run(config: ExperimentConfig, status: StatusWriter) -> None:
     seed = seed_everything(config.train.seed)
     data = DepthData(config, seed=seed, on_gpu=plan.on_gpu)
     steps = count_steps(config, len(data.train_set), plan) * config.train.num_epochs
+    data.start_loading(plan.world_size)
+    wake()
     model = build_model(config, on_gpu=plan.on_gpu)
     if plan.on_gpu:
         plan = settle_precision(plan)
@@ -143,8 +149,9 @@ def count_steps(config: ExperimentConfig, images: int, plan: DevicePlan) -> int:
 
 def prepare_process(train: TrainConfig, plan: DevicePlan) -> None:
     """Set what PyTorch keeps per process: threads, TF32, deterministic algorithms."""
-    if train.threads:
-        torch.set_num_threads(train.threads)
+    threads = count_threads(train, plan, torch.get_num_threads())
+    torch.set_num_threads(threads)
+    limit_threads(threads)
     if plan.on_gpu:
         torch.set_float32_matmul_precision("high" if train.allow_tf32 else "highest")
         torch.backends.cudnn.allow_tf32 = train.allow_tf32
@@ -155,6 +162,20 @@ def prepare_process(train: TrainConfig, plan: DevicePlan) -> None:
     pass_nodes_on(plan)
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     logging.getLogger("lightning.fabric").setLevel(logging.ERROR)
+
+
+def count_threads(train: TrainConfig, plan: DevicePlan, offered: int) -> int:
+    """Return the processor threads of this process.
+
+    Args:
+        train: Its ``threads`` decides, unless it is 0.
+        plan: Processes of one machine share what is offered; beside a GPU there is only stacking of batches to do.
+        offered: Threads that PyTorch would use.
+    """
+    if train.threads:
+        return train.threads
+    share = max(1, offered // max(1, len(plan.devices)))
+    return min(share, _THREADS_BESIDE_A_GPU) if plan.on_gpu else share
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

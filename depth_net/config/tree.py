@@ -25,6 +25,9 @@ Tree = dict[str, Any]
 _OVERRIDE = re.compile(r"^(?P<sign>\+{0,2}|~)(?P<key>[A-Za-z_]\w*(?:\.\w+|\[\d+\])*)(?:=(?P<value>.*))?$", re.DOTALL)
 
 
+_Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # ten times faster where PyYAML was built with libyaml
+
+
 class _Loader(yaml.SafeLoader):
     """Reads ``1e-4`` as a number and refuses a key that is given twice."""
 
@@ -161,4 +164,4 @@ def to_tree(value: object) -> Any:  # noqa: ANN401 - a node of a YAML tree
 
 def to_yaml(tree: Tree) -> str:
     """Return ``tree`` as YAML text in the order of its keys."""
-    return yaml.safe_dump(tree, sort_keys=False, allow_unicode=True, width=120)
+    return yaml.dump(tree, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)

@@ -11,6 +11,7 @@ import logging
 import multiprocessing
 import os
 import shutil
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -34,6 +35,8 @@ logger = logging.getLogger(__name__)
 _TINY_SET = 64
 """Up to here, starting loading processes (seconds each, to import torch) costs more than it saves."""
 _PREFETCHED_BATCHES = 2
+_OWN_GROUP = "depth_net.data.own_group"
+_OWN_THREADS = Path("/proc/self/task")
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - where PyTorch passes batches between processes; nothing is written here
 
 
@@ -72,16 +75,28 @@ class EpochSampler(Sampler[SampleKey]):
         self._seed = seed
         self._share = share
         self._epoch = 0
+        self._is_closed = False
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch of the next iteration, from 0."""
         self._epoch = epoch
+
+    @contextmanager
+    def closed(self) -> Iterator[None]:
+        """Give no sample meanwhile."""
+        self._is_closed = True
+        try:
+            yield
+        finally:
+            self._is_closed = False
 
     def __len__(self) -> int:
         whole, rest = divmod(self._length, self._share.world_size)
         return whole + (0 if self._even or self._share.rank >= rest else 1)
 
     def __iter__(self) -> Iterator[SampleKey]:
+        if self._is_closed:
+            return iter(())
         if self._shuffle:
             generator = torch.Generator().manual_seed((self._seed * 1_000_003 + self._epoch) & 0x7FFF_FFFF_FFFF_FFFF)
             indices = torch.randperm(self._length, generator=generator).tolist()
@@ -131,7 +146,7 @@ def build_loader(  # noqa: PLR0913 - the keys of the spec, one to one
         pin_memory=pin_memory,
         drop_last=drop_last,
         worker_init_fn=_start_worker,
-        multiprocessing_context=_fork_server() if processes else None,
+        multiprocessing_context=_start_method() if processes else None,
         prefetch_factor=_PREFETCHED_BATCHES if processes else None,
         persistent_workers=processes > 0,
     )
@@ -194,16 +209,41 @@ def collate(samples: Sequence[Sample], *, stack_targets: bool) -> Batch:
     )
 
 
-def _fork_server() -> BaseContext:
-    """Start loading processes from a server that has imported this module once, without threads and without a GPU.
+def start_processes(loader: DataLoader[Batch]) -> None:
+    """Start the loading processes of a loader at once; they wait until the loader is iterated."""
+    if loader.num_workers and isinstance(loader.sampler, EpochSampler):
+        with loader.sampler.closed():
+            iter(loader)
 
-    Forking the training process itself can hang, and spawning imports torch in every loading process.
+
+def limit_threads(count: int) -> None:
+    """Let OpenCV use as many threads as PyTorch; by itself it takes every core, whatever else runs on the machine."""
+    cv2.setNumThreads(count)
+
+
+def can_fork() -> bool:
+    """Whether loading processes can be forked from this process: it has one thread and has not touched a GPU.
+
+    Forking takes 20 ms. With other threads, or after CUDA has started, a fork can hang; then a fork server is started,
+    which takes the seconds of importing PyTorch anew.
     """
+    if not _OWN_THREADS.is_dir():
+        return False
+    return len(list(_OWN_THREADS.iterdir())) == 1 and not torch.cuda.is_initialized()  # type: ignore[no-untyped-call]  # torch annotates in part
+
+
+def _start_method() -> BaseContext:
+    if can_fork():
+        return multiprocessing.get_context("fork")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
+    context.set_forkserver_preload([_OWN_GROUP, __name__])
     return context
 
 
 def _start_worker(_worker: int) -> None:
-    """One thread per loading process: the processes already use all cores."""
+    """One thread per loading process, because the processes already use all cores, and a process group of its own.
+
+    A signal to the group of the training process asks that one to stop in order, for which it needs its batches.
+    """
     cv2.setNumThreads(0)
+    os.setpgid(0, 0)

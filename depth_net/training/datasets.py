@@ -9,7 +9,7 @@ from lightning.pytorch import LightningDataModule
 
 from depth_net.data.augmentation import AugmentationSettings
 from depth_net.data.dataset import DepthDataset, build_dataset
-from depth_net.data.loaders import build_loader
+from depth_net.data.loaders import build_loader, can_fork, start_processes
 from depth_net.training.resumable_loader import ResumableLoader
 
 if TYPE_CHECKING:
@@ -93,16 +93,39 @@ class DepthData(LightningDataModule):
         self._on_gpu = on_gpu
         self.train_set = dataset_of(config, "train", seed=seed)
         self.val_set = dataset_of(config, "val", seed=seed)
+        self._started: dict[bool, DataLoader[Batch]] = {}
+
+    def start_loading(self, world_size: int) -> None:
+        """Start the loading processes of a run with one process now, if they can be forked.
+
+        To be called before anything starts a thread or a GPU. Otherwise they start when Lightning asks for the loaders.
+
+        Args:
+            world_size: Processes of the run.
+        """
+        if world_size == 1 and can_fork():
+            # The training split comes last: pinning its batches starts the GPU.
+            val = self._loader(self.val_set, self._config.dataset.val_dataset, training=False, pins=False)
+            start_processes(val)
+            train = self._loader(self.train_set, self._config.dataset.train_dataset, training=True)
+            start_processes(train)
+            self._started = {True: train, False: val}
 
     def train_dataloader(self) -> ResumableLoader:
         """Return the loader of the training split, shuffled anew in each epoch."""
-        return ResumableLoader(self._loader(self.train_set, self._config.dataset.train_dataset, training=True))
+        loader = self._started.get(True)
+        return ResumableLoader(
+            loader or self._loader(self.train_set, self._config.dataset.train_dataset, training=True)
+        )
 
     def val_dataloader(self) -> DataLoader[Batch]:
         """Return the loader of the validation split, in order."""
-        return self._loader(self.val_set, self._config.dataset.val_dataset, training=False)
+        loader = self._started.get(False)
+        return loader or self._loader(self.val_set, self._config.dataset.val_dataset, training=False)
 
-    def _loader(self, dataset: DepthDataset, section: SplitConfig, *, training: bool) -> DataLoader[Batch]:
+    def _loader(
+        self, dataset: DepthDataset, section: SplitConfig, *, training: bool, pins: bool = True
+    ) -> DataLoader[Batch]:
         trainer = self.trainer
         return build_loader(
             dataset,
@@ -110,7 +133,7 @@ class DepthData(LightningDataModule):
             workers=section.workers,
             shuffle=training,
             drop_last=training,
-            pin_memory=section.pin_memory and self._on_gpu,
+            pin_memory=pins and section.pin_memory and self._on_gpu,
             seed=self._seed,
             rank=trainer.global_rank if trainer else 0,
             world_size=trainer.world_size if trainer else 1,

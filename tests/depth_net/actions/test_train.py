@@ -3,6 +3,9 @@ from __future__ import annotations
 import math
 import os
 import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,12 +13,13 @@ import pytest
 import torch
 
 from depth_net.actions import train as train_action
-from depth_net.actions.train import build_model, count_steps
+from depth_net.actions.train import build_model, count_steps, count_threads
+from depth_net.config import Precision, TrainConfig
 from depth_net.errors import SpecError, WeightsError
 from depth_net.execution import Request, execute
 from depth_net.spec import load_spec
 from depth_net.task import DepthTask
-from depth_net.training.devices import plan_devices
+from depth_net.training.devices import DevicePlan, plan_devices
 from tests.depth_net.specs import RELATIVE, read_status, write_spec
 
 if TYPE_CHECKING:
@@ -349,6 +353,15 @@ def test_steps_are_counted_with_accumulation_and_without_the_last_part_of_a_batc
         count_steps(config, 1, plan)
 
 
+@pytest.mark.parametrize(
+    ("asked", "gpus", "offered", "threads"), [(0, 0, 16, 16), (0, 1, 16, 4), (0, 8, 16, 2), (0, 8, 4, 1), (6, 2, 16, 6)]
+)
+def test_processes_of_one_run_share_the_processor(asked: int, gpus: int, offered: int, threads: int) -> None:
+    plan = DevicePlan(on_gpu=gpus > 0, devices=tuple(range(gpus)), nodes=1, precision=Precision.BF16, notices=())
+
+    assert count_threads(TrainConfig(threads=asked), plan, offered) == threads
+
+
 def test_the_module_can_be_loaded_by_its_action_name() -> None:
     assert callable(train_action.run)
 
@@ -363,3 +376,26 @@ def test_a_backbone_path_gives_the_encoder_and_leaves_the_head_new(every_step: P
     head = "metric_depth_head.scratch.output_conv1.weight"
     assert torch.equal(built["pretrained.cls_token"], saved["model.pretrained.cls_token"])
     assert not torch.equal(built[head], saved[f"model.{head}"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("threads", ["1", "2"])  # with a second thread loading processes come from a fork server
+def test_a_signal_to_the_whole_group_ends_in_order_beside_loading_processes(tmp_path: Path, threads: str) -> None:
+    spec = write_spec(tmp_path, images=70)
+    overrides = ["dataset.train_dataset.workers=1", "train.num_epochs=500", "train.validation_interval=500"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "depth_net", "train", "-e", str(spec), *overrides],
+        env={**os.environ, "OPENBLAS_NUM_THREADS": threads},
+        start_new_session=True,
+    )
+    status = tmp_path / "results" / "train" / "status.json"
+    deadline_s = time.monotonic() + 120.0
+    while not (status.exists() and "Train metrics" in status.read_text(encoding="utf-8")):
+        assert time.monotonic() < deadline_s
+        assert process.poll() is None
+        time.sleep(0.1)
+
+    os.killpg(process.pid, signal.SIGTERM)
+
+    assert process.wait(60.0) == 143
+    assert "interrupted" in status.read_text(encoding="utf-8")

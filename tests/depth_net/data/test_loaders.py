@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import logging
+import multiprocessing
 import os
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
 import torch
 
 from depth_net.data.dataset import DepthDataset, Split, build_dataset
-from depth_net.data.loaders import EpochSampler, Share, build_loader, choose_worker_count
+from depth_net.data.loaders import (
+    EpochSampler,
+    Share,
+    build_loader,
+    can_fork,
+    choose_worker_count,
+    start_processes,
+)
 from depth_net.model.family import ModelType
 from tests.depth_net.data.builders import MEAN, STD, write_depth_mm, write_nyu, write_picture
 
@@ -170,3 +179,34 @@ def test_loading_processes_give_the_same_batches(tmp_path: Path) -> None:
 
     assert (inside.num_workers, outside.num_workers) == (0, 1)
     assert all(torch.equal(a, b) for a, b in zip(inside_batches, outside_batches, strict=True))
+
+
+def test_a_sampler_gives_nothing_while_it_is_closed() -> None:
+    sampler = EpochSampler(3, shuffle=False, even=True, seed=0, share=Share())
+
+    with sampler.closed():
+        assert not list(sampler)
+
+    assert _order(sampler, 0) == [0, 1, 2]
+
+
+def test_processes_that_were_started_ahead_load_the_same_batches(tmp_path: Path) -> None:
+    dataset = _dataset(write_nyu(tmp_path, 70), "train")
+    ahead, late = _loader(dataset, workers=1), _loader(dataset)
+
+    start_processes(ahead)
+    (process,) = multiprocessing.active_children()
+
+    assert _paths(ahead, 3) == _paths(late, 3)
+    assert process.is_alive()
+
+
+def test_a_process_with_another_thread_is_not_forked() -> None:
+    ends = threading.Event()
+    thread = threading.Thread(target=ends.wait)
+    thread.start()
+    try:
+        assert not can_fork()
+    finally:
+        ends.set()
+        thread.join()
