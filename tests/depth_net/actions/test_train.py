@@ -3,9 +3,6 @@ from __future__ import annotations
 import math
 import os
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -376,26 +373,3 @@ def test_a_backbone_path_gives_the_encoder_and_leaves_the_head_new(every_step: P
     head = "metric_depth_head.scratch.output_conv1.weight"
     assert torch.equal(built["pretrained.cls_token"], saved["model.pretrained.cls_token"])
     assert not torch.equal(built[head], saved[f"model.{head}"])
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("threads", ["1", "2"])  # with a second thread loading processes come from a fork server
-def test_a_signal_to_the_whole_group_ends_in_order_beside_loading_processes(tmp_path: Path, threads: str) -> None:
-    spec = write_spec(tmp_path, images=70)
-    overrides = ["dataset.train_dataset.workers=1", "train.num_epochs=500", "train.validation_interval=500"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "depth_net", "train", "-e", str(spec), *overrides],
-        env={**os.environ, "OPENBLAS_NUM_THREADS": threads},
-        start_new_session=True,
-    )
-    status = tmp_path / "results" / "train" / "status.json"
-    deadline_s = time.monotonic() + 120.0
-    while not (status.exists() and "Train metrics" in status.read_text(encoding="utf-8")):
-        assert time.monotonic() < deadline_s
-        assert process.poll() is None
-        time.sleep(0.1)
-
-    os.killpg(process.pid, signal.SIGTERM)
-
-    assert process.wait(60.0) == 143
-    assert "interrupted" in status.read_text(encoding="utf-8")
