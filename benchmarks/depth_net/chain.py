@@ -1,11 +1,13 @@
 """How long the trainer's whole chain takes on the demo data, each action a command of its own.
 
 ``python -m benchmarks.depth_net.chain``: train (vit_tiny, crop 70, 4 epochs of 25 steps), evaluate, inference, export,
-quantize and evaluate again, one thread each. Wall and CPU seconds per action; most of them are imports.
+quantize and evaluate again, one thread each. Wall and CPU seconds per action; most of them are imports, which
+``--one-process`` pays once.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import resource
 import subprocess
@@ -16,12 +18,17 @@ from pathlib import Path
 
 import yaml
 
+from depth_net.cli import main as depth_net
+
 BATCH = 4
 HEIGHT, WIDTH = 70, 98  # of the exported model
 
 
 def main() -> int:
     """Run the chain and print the table; status 1 if an action fails."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--one-process", action="store_true", help="all actions in a process that imports once")
+    is_joined = parser.parse_args().one_process
     os.environ["OMP_NUM_THREADS"] = "1"
     program = Path(sys.executable).with_name("depth_net")
     with tempfile.TemporaryDirectory() as name:
@@ -40,9 +47,10 @@ def main() -> int:
             ["evaluate", f"evaluate.checkpoint={small}", f"evaluate.results_dir={folder}/out/int8"],
         ):
             started, cpu_s = time.monotonic(), _cpu_s()
-            done = subprocess.run([program, action, "-e", spec, *words], capture_output=True, text=True, check=False)
-            if done.returncode:
-                print(f"{action} ended with {done.returncode}:\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}")
+            command = [action, "-e", str(spec), *words]
+            status = depth_net(command) if is_joined else subprocess.run([program, *command], check=False).returncode
+            if status:
+                print(f"{action} ended with {status}")
                 return 1
             print(f"{action:<10} {time.monotonic() - started:6.1f} s wall {_cpu_s() - cpu_s:6.1f} s CPU", flush=True)
         print(f"{'together':<10} {time.monotonic() - began:6.1f} s wall")
@@ -77,8 +85,8 @@ def make_spec(folder: Path) -> dict[str, object]:
 
 
 def _cpu_s() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in used)
 
 
 if __name__ == "__main__":
