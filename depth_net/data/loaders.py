@@ -14,6 +14,7 @@ import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
@@ -74,12 +75,27 @@ class EpochSampler(Sampler[SampleKey]):
         self._even = even
         self._seed = seed
         self._share = share
-        self._epoch = 0
+        self.epoch = 0
         self._is_closed = False
+        self._until, self._multiple = 0, 1
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch of the next iteration, from 0."""
-        self._epoch = epoch
+        self.epoch = epoch
+
+    def run_on(self, *, until: int, multiple: int) -> None:
+        """Let an iteration go on with the epochs that follow, so that loading never starts anew between two of them.
+
+        Args:
+            until: The first epoch that is not given.
+            multiple: Of every epoch as many samples are given as whole batches of this size take.
+        """
+        self._until, self._multiple = until, multiple
+
+    @property
+    def runs_on(self) -> bool:
+        """Whether an iteration goes on with the next epoch."""
+        return self._until > 0
 
     @contextmanager
     def closed(self) -> Iterator[None]:
@@ -97,13 +113,16 @@ class EpochSampler(Sampler[SampleKey]):
     def __iter__(self) -> Iterator[SampleKey]:
         if self._is_closed:
             return iter(())
+        return chain.from_iterable(map(self._order, range(self.epoch, max(self._until, self.epoch + 1))))
+
+    def _order(self, epoch: int) -> list[SampleKey]:
         if self._shuffle:
-            generator = torch.Generator().manual_seed((self._seed * 1_000_003 + self._epoch) & 0x7FFF_FFFF_FFFF_FFFF)
+            generator = torch.Generator().manual_seed((self._seed * 1_000_003 + epoch) & 0x7FFF_FFFF_FFFF_FFFF)
             indices = torch.randperm(self._length, generator=generator).tolist()
         else:
             indices = list(range(self._length))
-        own = indices[self._share.rank :: self._share.world_size][: len(self)]
-        return iter([(self._epoch, index) for index in own])
+        own = indices[self._share.rank :: self._share.world_size][: len(self) // self._multiple * self._multiple]
+        return [(epoch, index) for index in own]
 
 
 def build_loader(  # noqa: PLR0913 - the keys of the spec, one to one

@@ -9,7 +9,7 @@ from lightning.pytorch import LightningDataModule
 
 from depth_net.data.augmentation import AugmentationSettings
 from depth_net.data.dataset import DepthDataset, build_dataset
-from depth_net.data.loaders import build_loader, can_fork, start_processes
+from depth_net.data.loaders import EpochSampler, build_loader, can_fork, start_processes
 from depth_net.training.resumable_loader import ResumableLoader
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ class DepthData(LightningDataModule):
         self, dataset: DepthDataset, section: SplitConfig, *, training: bool, pins: bool = True
     ) -> DataLoader[Batch]:
         trainer = self.trainer
-        return build_loader(
+        loader = build_loader(
             dataset,
             batch_size=section.batch_size,
             workers=section.workers,
@@ -138,3 +138,6 @@ class DepthData(LightningDataModule):
             rank=trainer.global_rank if trainer else 0,
             world_size=trainer.world_size if trainer else 1,
         )
+        if training and isinstance(loader.sampler, EpochSampler):
+            loader.sampler.run_on(until=self._config.train.num_epochs, multiple=section.batch_size)
+        return loader

@@ -1,9 +1,15 @@
-"""A training loader that can start in the middle of an epoch, so that a resumed run sees exactly the batches left."""
+"""A training loader that can start in the middle of an epoch, so that a resumed run sees exactly the batches left.
+
+Where its sampler runs on, loading goes on while an epoch ends and is validated: otherwise a GPU waits at the beginning
+of every epoch for the first batches, 0.7 s with 16 loading processes.
+"""
 
 from __future__ import annotations
 
 from itertools import islice
 from typing import TYPE_CHECKING, Any
+
+from depth_net.data.loaders import EpochSampler
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -24,6 +30,8 @@ class ResumableLoader:
         self._loader = loader
         self._given = 0
         self._skip = 0
+        self._stream: Iterator[Batch] = iter(())
+        self._coming: int | None = None  # the epoch whose batches the stream gives next
 
     def __len__(self) -> int:
         return len(self._loader)
@@ -31,8 +39,15 @@ class ResumableLoader:
     def __iter__(self) -> Iterator[Batch]:
         skip, self._skip = self._skip, 0
         self._given = skip
-        for batch in islice(iter(self._loader), skip, None):
+        sampler = self._loader.sampler
+        following = sampler.epoch + 1 if isinstance(sampler, EpochSampler) and sampler.runs_on else None
+        if skip or following is None or self._coming != following - 1:
+            self._stream = iter(self._loader)
+        self._coming = None
+        for batch in islice(self._stream, skip, len(self)):
             self._given += 1
+            if self._given == len(self):
+                self._coming = following
             yield batch
 
     @property
