@@ -120,9 +120,11 @@ def _gpus(sight: Sight, demand: Demand) -> Iterator[Finding]:
         )
     torch = sight.versions.get("torch", "")
     if torch.endswith("+cpu") and demand.gpus_per_trial and demand.needs_cuda and not demand.is_image_chosen:
-        yield bad(
-            "torch", f"{torch}, built without CUDA", expected="a CUDA build", fix="install torch for CUDA in this place"
-        )
+        found, fix = f"{torch}, built without CUDA", "install torch for CUDA in this place"
+        if sight.has_declared_gpus:
+            yield doubt("torch", f"{found}; the GPUs are declared only, so trials compute on the CPU", fix=fix)
+        else:
+            yield bad("torch", found, expected="a CUDA build", fix=fix)
 
 
 def _disk(sight: Sight, demand: Demand) -> Iterator[Finding]:

@@ -56,6 +56,7 @@ class Sight:
         results: The results folder asked for.
         machine: CPUs and GPUs that may be used.
         has_silent_gpus: The kernel knows NVIDIA devices, and the driver's tool lists none.
+        has_declared_gpus: Ray is told by its variable RAY_OVERRIDE_RESOURCES which GPUs to count.
         memory_bytes: Memory that processes can still get.
         free_bytes: Free space where the results go.
         free_inodes: Free inodes there; None where the file system does not count them.
@@ -74,6 +75,7 @@ class Sight:
     machine: Machine
     results: str = "results"
     has_silent_gpus: bool = False
+    has_declared_gpus: bool = False
     memory_bytes: int = 0
     free_bytes: int = 0
     free_inodes: int | None = None
@@ -101,6 +103,7 @@ def look(questions: Questions) -> Sight:
         results=questions.results,
         machine=machine,
         has_silent_gpus=not is_hidden and any(Path("/dev").glob("nvidia[0-9]*")),
+        has_declared_gpus='"GPU"' in os.environ.get("RAY_OVERRIDE_RESOURCES", ""),
         memory_bytes=_available_memory(),
         free_bytes=volume.f_bavail * volume.f_frsize,
         free_inodes=volume.f_favail if volume.f_files else None,

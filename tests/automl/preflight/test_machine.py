@@ -117,3 +117,10 @@ def test_a_trainer_that_does_not_compute_on_gpus_needs_no_cuda() -> None:
     )
 
     assert {finding.level for finding in found} == {Level.OK}
+
+
+@pytest.mark.parametrize(("is_declared", "level"), [(True, Level.WARN), (False, Level.FAIL)])
+def test_a_processor_build_beside_gpus_is_an_error_unless_they_are_only_declared(
+    *, is_declared: bool, level: Level
+) -> None:
+    assert row("torch", versions={"torch": "2.13.0+cpu"}, has_declared_gpus=is_declared).level is level
