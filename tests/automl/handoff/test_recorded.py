@@ -49,5 +49,5 @@ def test_an_action_that_was_not_started_is_not_recorded(tmp_path: Path, monkeypa
     assert not (root / "spool/queue.jsonl").exists()
 
 
-def _refuse(*_: object) -> None:
+def _refuse(*_: object, **__: object) -> None:
     raise OSError("no process can be started")

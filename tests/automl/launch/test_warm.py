@@ -46,7 +46,9 @@ def install_program(root: Path, monkeypatch: pytest.MonkeyPatch, source: str = P
     script.write_text(f"#!{sys.executable}\nimport toy_trainer\ntoy_trainer.main()\n", encoding="utf-8")
     script.chmod(0o755)
     monkeypatch.syspath_prepend(str(package))
-    monkeypatch.setenv("PYTHONPATH", f"{package}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    # An empty entry would mean the working directory, which server and trial do not share.
+    inherited = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(package), *inherited]))
     monkeypatch.setenv("PATH", f"{scripts}{os.pathsep}{os.environ['PATH']}")
     return scripts
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import psutil
 import pytest
 
+from automl.errors import LaunchError
 from automl.launch.leftovers import find_leftovers
 from automl.study.directory import StudyDirectory
 from automl.study.trial import FailureKind, TrialState
@@ -227,7 +228,7 @@ def test_a_study_that_cannot_be_opened_is_an_error_and_nothing_is_run(
     (tmp_path / "study" / "trials").write_text("a file where a folder should be", encoding="utf-8")
     searcher = ListSearcher([{"mode": "good", "quality": 0.5}])
 
-    with pytest.raises(FileExistsError):
+    with pytest.raises(LaunchError, match="cannot be written"):
         execute_study(
             toy_plan(tmp_path / "skill", trials=1),
             toy_location(tmp_path),
