@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
-import subprocess
 from typing import TYPE_CHECKING
 
-from automl.launch.engine import STUDY_LABEL, find_engine, removal
+from automl.launch.engine import STUDY_LABEL, call_client, find_engine, removal
 
 if TYPE_CHECKING:
     from automl.launch.engine import Engine
@@ -47,18 +46,7 @@ def remove_container(engine: Engine, container: str) -> None:
 
 
 def _ask(engine: Engine, *arguments: str) -> str:
-    try:
-        done = subprocess.run(  # noqa: S603 # the engine's client with an argument list
-            [engine.program, *arguments],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=_LIMIT_S,
-            check=False,
-        )
-    except (OSError, subprocess.SubprocessError) as error:
-        logger.warning("%s %s: %s", engine.kind, arguments[0], error)
-        return ""
+    done = call_client(engine.program, *arguments, limit_s=_LIMIT_S)
     if done.returncode != 0 and "no such container" not in done.stderr.lower():
         logger.warning("%s %s: %s", engine.kind, arguments[0], done.stderr.strip())
     return done.stdout

@@ -176,6 +176,27 @@ def run_arguments(request: LaunchRequest, engine: Engine, caller: Caller) -> tup
     )
 
 
+def call_client(program: str, *arguments: str, limit_s: float | None) -> subprocess.CompletedProcess[str]:
+    """Run an engine's client; one that cannot be started or does not end in time has status 1 and says why.
+
+    Args:
+        program: The client.
+        arguments: Its words.
+        limit_s: Seconds it may take; None for as long as it likes.
+    """
+    try:
+        return subprocess.run(  # noqa: S603 # the engine's client with an argument list
+            [program, *arguments],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=limit_s,
+            check=False,
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        return subprocess.CompletedProcess(arguments, 1, "", str(error))
+
+
 def removal(kind: LauncherKind, container: str) -> tuple[str, ...]:
     """Return the client's arguments that kill and remove a container at once, by name or id."""
     # Podman would give it 10 s to end by itself.

@@ -7,10 +7,9 @@ the engine's socket. No container is started: an engine checks mounts when it cr
 from __future__ import annotations
 
 import secrets
-import subprocess
 from typing import TYPE_CHECKING
 
-from automl.launch.engine import bind_mount, find_engine, removal
+from automl.launch.engine import bind_mount, call_client, find_engine, removal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -55,22 +54,21 @@ def _sees(engine: Engine, image: str, paths: Sequence[Path]) -> bool:
     """Tell whether a container with these mounts can be created; what else keeps it from that is told elsewhere."""
     name = f"automl-sight-{secrets.token_hex(6)}"
     mounts = [word for path in paths for word in ("--mount", bind_mount(path, is_written=False))]
-    done = _call(engine, "create", "--name", name, "--network", "none", "--pull", "never", *mounts, image, "true")
+    done = call_client(
+        engine.program,
+        "create",
+        "--name",
+        name,
+        "--network",
+        "none",
+        "--pull",
+        "never",
+        *mounts,
+        image,
+        "true",
+        limit_s=_LIMIT_S,
+    )
     if done.returncode == 0:
-        _call(engine, *removal(engine.kind, name))
+        call_client(engine.program, *removal(engine.kind, name), limit_s=_LIMIT_S)
         return True
     return not any(words in done.stderr.lower() for words in _ABSENT)
-
-
-def _call(engine: Engine, *arguments: str) -> subprocess.CompletedProcess[str]:
-    try:
-        return subprocess.run(  # noqa: S603 # the engine's client with an argument list
-            [engine.program, *arguments],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=_LIMIT_S,
-            check=False,
-        )
-    except (OSError, subprocess.SubprocessError) as error:
-        return subprocess.CompletedProcess(arguments, 1, "", str(error))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import re
-import subprocess
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 
 from automl.errors import LaunchError, Problem
 from automl.launch.apptainer import find_apptainer, image_file
-from automl.launch.engine import Engine, find_engine
+from automl.launch.engine import Engine, call_client, find_engine
 from automl.study.launching import LauncherKind
 
 logger = logging.getLogger(__name__)
@@ -88,7 +87,7 @@ def prepare_image(kind: LauncherKind, name: str) -> Image:
 
 def look_at(engine: Engine, name: str, *, was_pulled: bool = False) -> Image | None:
     """Return what the engine knows of an image; None if it is not on the machine."""
-    done = _call(engine.program, "image", "inspect", "--format", "{{json .}}", name)
+    done = call_client(engine.program, "image", "inspect", "--format", "{{json .}}", name, limit_s=_LOOK_LIMIT_S)
     if done.returncode != 0:
         return None
     facts: dict[str, Any] = json.loads(done.stdout.splitlines()[0])
@@ -114,7 +113,7 @@ def _prepare_file(name: str) -> Image:
         logger.warning("building %s from %s; this is done once on each machine", file, name)
         file.parent.mkdir(parents=True, exist_ok=True)
         partial = file.with_name(f"{file.name}.partial-{threading.get_native_id()}")
-        done = _call(program, "pull", str(partial), f"docker://{name.removeprefix('docker://')}", limit_s=None)
+        done = call_client(program, "pull", str(partial), f"docker://{name.removeprefix('docker://')}", limit_s=None)
         if done.returncode != 0:
             partial.unlink(missing_ok=True)
             raise _explained(name, done.stderr, "apptainer remote login")
@@ -129,7 +128,7 @@ def _file_image(name: str, file: Path, *, was_pulled: bool = False) -> Image:
 
 def _pull(engine: Engine, name: str) -> None:
     # A large image takes as long as the network needs.
-    done = _call(engine.program, "pull", "--quiet", name, limit_s=None)
+    done = call_client(engine.program, "pull", "--quiet", name, limit_s=None)
     if done.returncode != 0:
         raise _explained(name, done.stderr, f"{engine.kind.value} login {_registry(name)}".strip())
 
@@ -153,17 +152,3 @@ def _failed(name: str, kind: str, found: str, fix: str) -> LaunchError:
     expected = "an image that is on this machine, or that its registry gives to this user"
     problem = Problem(where=f"image {name} ({kind})", found=found, expected=expected, fix=fix)
     return LaunchError(f"the image {name} cannot be used: {found}", [problem])
-
-
-def _call(program: str, *arguments: str, limit_s: float | None = _LOOK_LIMIT_S) -> subprocess.CompletedProcess[str]:
-    try:
-        return subprocess.run(  # noqa: S603 # the engine's client with an argument list
-            [program, *arguments],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=limit_s,
-            check=False,
-        )
-    except (OSError, subprocess.SubprocessError) as error:
-        return subprocess.CompletedProcess(arguments, 1, "", str(error))
