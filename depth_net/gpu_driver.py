@@ -1,4 +1,4 @@
-"""The GPU's driver, woken while the spec is read, the data are looked at and the model is built.
+"""The GPU's driver: left asleep until loading processes are forked, then woken while the model is built.
 
 Starting the driver and opening a context take about half a second, in which PyTorch would hold Python's lock and
 nothing else could happen. Called through ctypes they run beside the rest. Where there is no driver nothing happens;
@@ -16,6 +16,11 @@ _LIBRARY: Final = "libcuda.so.1"
 _ONLY_DEVICE: Final = 0  # the first of those that CUDA_VISIBLE_DEVICES lets this process see
 
 
+def leave_asleep() -> None:
+    """Let PyTorch count devices without starting the driver, which a process must not be forked beside."""
+    os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
+
+
 def wake() -> threading.Thread | None:
     """Start the driver in the background; None where there is none.
 
@@ -25,9 +30,7 @@ def wake() -> threading.Thread | None:
         driver = ctypes.CDLL(_LIBRARY)
     except OSError:
         return None
-    # What PyTorch asks for before it starts the driver, and how it counts devices without starting it.
-    os.environ.setdefault("CUDA_MODULE_LOADING", "LAZY")
-    os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
+    os.environ.setdefault("CUDA_MODULE_LOADING", "LAZY")  # as PyTorch does before it starts the driver
     thread = threading.Thread(target=_start, args=(driver,), name="gpu-driver", daemon=True)
     thread.start()
     return thread

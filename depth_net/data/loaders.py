@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _TINY_SET = 64
-"""Up to here, starting loading processes (seconds each, to import torch) costs more than it saves."""
+"""Up to here, starting loading processes (seconds, where they have to import torch) costs more than it saves."""
 _PREFETCHED_BATCHES = 2
 _OWN_GROUP = "depth_net.data.own_group"
 _OWN_THREADS = Path("/proc/self/task")
@@ -136,6 +136,7 @@ def build_loader(  # noqa: PLR0913 - the keys of the spec, one to one
     seed: int,
     rank: int = 0,
     world_size: int = 1,
+    epochs: int = 0,
 ) -> DataLoader[Batch]:
     """Return the loader of one split.
 
@@ -150,11 +151,14 @@ def build_loader(  # noqa: PLR0913 - the keys of the spec, one to one
         seed: Start of the order.
         rank: This process, from 0.
         world_size: Number of processes that share the samples.
+        epochs: Let an iteration run on to the end of so many epochs; 0 ends it with its own.
     """
     processes = choose_worker_count(dataset, asked=workers, batch_size=batch_size, world_size=world_size)
     sampler = EpochSampler(
         len(dataset), shuffle=shuffle, even=drop_last, seed=seed, share=Share(rank=rank, world_size=world_size)
     )
+    if epochs:
+        sampler.run_on(until=epochs, multiple=batch_size)
     return DataLoader(
         # A loader of samples that yields batches has no type in torch's annotations.
         cast("Dataset[Any]", dataset),

@@ -9,7 +9,7 @@ from lightning.pytorch import LightningDataModule
 
 from depth_net.data.augmentation import AugmentationSettings
 from depth_net.data.dataset import DepthDataset, build_dataset
-from depth_net.data.loaders import EpochSampler, build_loader, can_fork, start_processes
+from depth_net.data.loaders import build_loader, can_fork, start_processes
 from depth_net.training.resumable_loader import ResumableLoader
 
 if TYPE_CHECKING:
@@ -93,7 +93,8 @@ class DepthData(LightningDataModule):
         self._on_gpu = on_gpu
         self.train_set = dataset_of(config, "train", seed=seed)
         self.val_set = dataset_of(config, "val", seed=seed)
-        self._started: dict[bool, DataLoader[Batch]] = {}
+        self._train: DataLoader[Batch] | None = None
+        self._val: DataLoader[Batch] | None = None
 
     def start_loading(self, world_size: int) -> None:
         """Start the loading processes of a run with one process now, if they can be forked.
@@ -105,29 +106,29 @@ class DepthData(LightningDataModule):
         """
         if world_size == 1 and can_fork():
             # The training split comes last: pinning its batches starts the GPU.
-            val = self._loader(self.val_set, self._config.dataset.val_dataset, training=False, pins=False)
-            start_processes(val)
-            train = self._loader(self.train_set, self._config.dataset.train_dataset, training=True)
-            start_processes(train)
-            self._started = {True: train, False: val}
+            self._val = self._val_loader(pins=False)
+            start_processes(self._val)
+            self._train = self._train_loader()
+            start_processes(self._train)
 
     def train_dataloader(self) -> ResumableLoader:
         """Return the loader of the training split, shuffled anew in each epoch."""
-        loader = self._started.get(True)
-        return ResumableLoader(
-            loader or self._loader(self.train_set, self._config.dataset.train_dataset, training=True)
-        )
+        return ResumableLoader(self._train or self._train_loader())
 
     def val_dataloader(self) -> DataLoader[Batch]:
         """Return the loader of the validation split, in order."""
-        loader = self._started.get(False)
-        return loader or self._loader(self.val_set, self._config.dataset.val_dataset, training=False)
+        return self._val or self._val_loader(pins=True)
 
-    def _loader(
-        self, dataset: DepthDataset, section: SplitConfig, *, training: bool, pins: bool = True
-    ) -> DataLoader[Batch]:
-        trainer = self.trainer
-        loader = build_loader(
+    def _train_loader(self) -> DataLoader[Batch]:
+        epochs = self._config.train.num_epochs
+        return self._loader(self.train_set, self._config.dataset.train_dataset, pins=True, epochs=epochs)
+
+    def _val_loader(self, *, pins: bool) -> DataLoader[Batch]:
+        return self._loader(self.val_set, self._config.dataset.val_dataset, pins=pins, epochs=0)
+
+    def _loader(self, dataset: DepthDataset, section: SplitConfig, *, pins: bool, epochs: int) -> DataLoader[Batch]:
+        trainer, training = self.trainer, dataset is self.train_set
+        return build_loader(
             dataset,
             batch_size=section.batch_size,
             workers=section.workers,
@@ -137,7 +138,5 @@ class DepthData(LightningDataModule):
             seed=self._seed,
             rank=trainer.global_rank if trainer else 0,
             world_size=trainer.world_size if trainer else 1,
+            epochs=epochs,
         )
-        if training and isinstance(loader.sampler, EpochSampler):
-            loader.sampler.run_on(until=self._config.train.num_epochs, multiple=section.batch_size)
-        return loader

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from depth_net.gpu_driver import wake
+from depth_net.gpu_driver import leave_asleep, wake
 
 
 class StubDriver:
@@ -71,3 +71,12 @@ def test_without_a_driver_nothing_is_started_or_set(monkeypatch: pytest.MonkeyPa
 
     assert wake() is None
     assert "CUDA_MODULE_LOADING" not in os.environ
+
+
+def test_devices_are_counted_without_the_driver_unless_the_user_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    leave_asleep()
+    assert os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] == "before"
+
+    monkeypatch.delenv("PYTORCH_NVML_BASED_CUDA_CHECK")
+    leave_asleep()
+    assert os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] == "1"
