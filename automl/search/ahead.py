@@ -1,11 +1,9 @@
-"""What is done in the background while trials run: importing libraries, fitting kernels, waiting for an answer."""
+"""What is done in the background while trials run: fitting kernels, waiting for an answer."""
 
 from __future__ import annotations
 
-import importlib
 import queue
 import threading
-import time
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from automl.errors import AutomlError
@@ -20,24 +18,6 @@ if TYPE_CHECKING:
     from automl.search.history import History
 
 Result = TypeVar("Result")
-
-
-def import_ahead(*modules: str, delay_s: float = 0.0) -> threading.Thread:
-    """Import modules in the background, so that no free slot waits for it; return the thread that does.
-
-    Args:
-        modules: Their names.
-        delay_s: Begin so much later, because something else needs the processor more.
-    """
-
-    def work() -> None:
-        time.sleep(delay_s)
-        for module in modules:
-            importlib.import_module(module)
-
-    thread = threading.Thread(target=work, name="automl-import", daemon=True)
-    thread.start()
-    return thread
 
 
 class _Worker:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from automl.search.ahead import import_ahead
 from automl.search.encoding import Encoder
+from automl.search.importing import import_ahead
 from automl.search.quasi_random import sobol_points
 from automl.search.sampler import Draw, Sampler, generator_for
 

@@ -50,6 +50,12 @@ class Searcher(ABC):
         neither good nor pending.
         """
 
+    def pause(self, result: TrialResult) -> None:
+        """Learn what a trial that the stopping rule has paused has measured so far. Repeating it changes nothing.
+
+        The trial stays open. Until it is told, or paused again, it counts with these values like a STOPPED one.
+        """
+
     @abstractmethod
     def adopt(self, propose: Callable[[int], Mapping[str, Scalar]], origin: str) -> Proposal:
         """Return, journaled as running, a proposal that the study itself makes.
@@ -61,9 +67,10 @@ class Searcher(ABC):
 
     @abstractmethod
     def restore(self, results: Sequence[TrialResult]) -> None:
-        """Learn final results that a crash, or a journal that lost its end, has kept from the searcher.
+        """Learn results that a crash, or a journal that lost its end, has kept from the searcher.
 
-        What is known already changes nothing. A trial that is not known at all is taken up under its own number.
+        What is known already changes nothing. A trial that is not known at all is taken up under its own number; it is
+        open if its result is not final.
         """
 
     @abstractmethod

@@ -30,7 +30,9 @@ class Observation:
         curve: (epoch, leading objective), larger is better, in order of epochs.
         replicate_of: Number of the trial that it repeats; None for a trial of the search.
         seed: The trainer's seed of a replicate.
-        finished_as: How many trials had ended before this one did; None while it is open.
+        finished_as: Place of its end among the ends and pauses of the study; None while nothing of it counts.
+        paused_at: Zero-based epoch at which the stopping rule paused it. Until it ends it counts as if it had been
+            stopped there, also while it runs again; None for a trial that has ended or was never paused.
     """
 
     number: int
@@ -43,6 +45,12 @@ class Observation:
     finished_as: int | None = None
     replicate_of: int | None = None
     seed: int | None = None
+    paused_at: int | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """It has not ended: it runs, waits or is paused."""
+        return self.finished_as is None or self.paused_at is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,14 +65,19 @@ class History:
 
     @property
     def finished(self) -> tuple[Observation, ...]:
-        """Trials that ended, in the order in which they did."""
+        """Trials that ended or were paused, in the order in which they did."""
         ended = [o for o in self.observations if o.finished_as is not None]
         return tuple(sorted(ended, key=lambda o: o.finished_as or 0))
 
     @property
     def pending(self) -> tuple[Observation, ...]:
-        """Trials that run, in order of their numbers."""
+        """Trials that run and have taught nothing yet, in order of their numbers."""
         return tuple(o for o in self.observations if o.finished_as is None)
+
+    @property
+    def next_place(self) -> int:
+        """Place of the next end or pause."""
+        return 1 + max((o.finished_as for o in self.observations if o.finished_as is not None), default=-1)
 
     def with_trial(self, observation: Observation) -> History:
         """Return the history with one trial added, or replaced where its number is known."""

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 _ASSIGNMENT = "automl:assignment"
 _ORIGIN = "automl:origin"
 _END = "automl:end"
+_PAUSED = "automl:paused"
 _REPLICATE = "automl:replicate"
 _OPTUNA_STATES = {
     TrialState.COMPLETED: OptunaState.COMPLETE,
@@ -55,7 +56,7 @@ class TrialEnd:
         values: One finite value per objective as measured; empty when the trial has none.
         violations: One finite number per constraint, at most 0 where it is kept; empty when the trial has no value.
         reason: Why it ended so.
-        finished_as: How many trials had ended before.
+        finished_as: Place of the end among the ends and pauses of the study.
     """
 
     state: TrialState
@@ -76,6 +77,7 @@ class JournalTrial:
         intermediate: Epoch -> leading objective, as measured.
         end: How it ended; None while it is open.
         replicate: (number of the repeated trial, seed) of a replicate.
+        paused: What it counts as while it is open, and the zero-based epoch at which it was paused last.
     """
 
     number: int
@@ -84,6 +86,7 @@ class JournalTrial:
     intermediate: Mapping[int, float]
     end: TrialEnd | None
     replicate: tuple[int, int] | None = None
+    paused: tuple[TrialEnd, int] | None = None
 
 
 class Journal:
@@ -152,11 +155,18 @@ class Journal:
 
     def end_trial(self, number: int, end: TrialEnd) -> None:
         """Append how a trial ended: first why, then its state and values in one line."""
-        record = {"state": end.state.value, "values": end.values, "reason": end.reason, "order": end.finished_as}
-        if end.violations:
-            record["violations"] = end.violations
-        self._storage.set_trial_user_attr(self._ids[number], _END, record)
+        self._storage.set_trial_user_attr(self._ids[number], _END, _record_of(end))
         self._set_state(number, end)
+
+    def pause_trial(self, number: int, end: TrialEnd, epoch: int) -> None:
+        """Append what an open trial counts as since it was paused.
+
+        Args:
+            number: The trial's.
+            end: As if it had ended there.
+            epoch: Zero-based epoch of the pause.
+        """
+        self._storage.set_trial_user_attr(self._ids[number], _PAUSED, {**_record_of(end), "epoch": epoch})
 
     def _set_state(self, number: int, end: TrialEnd) -> None:
         self._storage.set_trial_state_values(self._ids[number], _OPTUNA_STATES[end.state], end.values or None)
@@ -171,15 +181,21 @@ class Journal:
 
 
 def _trial_of(frozen: FrozenTrial) -> JournalTrial:
-    end = frozen.user_attrs.get(_END)
+    end, paused = frozen.user_attrs.get(_END), frozen.user_attrs.get(_PAUSED)
     return JournalTrial(
         number=frozen.number,
         assignment=frozen.user_attrs[_ASSIGNMENT],
         origin=frozen.user_attrs[_ORIGIN],
         intermediate=dict(frozen.intermediate_values),
         end=None if end is None else _end_of(end),
+        paused=None if paused is None else (_end_of(paused), int(paused["epoch"])),
         replicate=tuple(frozen.user_attrs[_REPLICATE]) if _REPLICATE in frozen.user_attrs else None,
     )
+
+
+def _record_of(end: TrialEnd) -> dict[str, Any]:
+    record = {"state": end.state.value, "values": end.values, "reason": end.reason, "order": end.finished_as}
+    return record | ({"violations": end.violations} if end.violations else {})
 
 
 def _end_of(record: Mapping[str, Any]) -> TrialEnd:

@@ -2,7 +2,7 @@
 
 - A completed trial counts with its value.
 - A stopped one counts with its value completed by what its peers gained from the same epoch on, never above the best
-  completed value, and with more noise.
+  completed value, and with more noise. So does a paused one, until it ends: it is not waited for.
 - A diverged one counts as no better than the worst finite value, and is marked.
 - A failed one is left out: it says nothing about the assignment.
 - A running one is a point without a value.
@@ -115,9 +115,11 @@ def _value_of(observation: Observation, completed: Sequence[Observation]) -> flo
     if observation.state is TrialState.DIVERGED:
         return None
     value = observation.values[0]
-    if observation.state is TrialState.COMPLETED or not observation.curve or not completed:
+    end = observation.paused_at
+    curve = [point for point in observation.curve if end is None or point[0] <= end]
+    if observation.state is TrialState.COMPLETED or not curve or not completed:
         return value
-    epoch, last = observation.curve[-1]
+    epoch, last = curve[-1]
     gains = [peer.values[0] - at for peer in completed for e, at in peer.curve if e == epoch]
     if not gains:
         return value

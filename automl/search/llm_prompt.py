@@ -50,7 +50,7 @@ def _entry(plan: StudyPlan, observation: Observation) -> dict[str, Any]:
     names = [o.metric for o in plan.objectives]
     entry: dict[str, Any] = {
         "trial": observation.number,
-        "state": observation.state.value,
+        "state": observation.state.value if observation.paused_at is None else "PAUSED",
         "assignment": dict(observation.assignment),
     }
     if observation.values:

@@ -52,7 +52,7 @@ class JournalSearcher(Searcher):
         self._lock = threading.RLock()
         self._history = History(observations=tuple(self._observation_of(t) for t in journal.trials()))
         self._seen = {_key(o.assignment) for o in self._history.observations}
-        self._sampler.prepare(self._history)
+        self._prepare()
 
     @property
     def history(self) -> History:
@@ -73,8 +73,12 @@ class JournalSearcher(Searcher):
             if draw is None:
                 return None
             proposal = self._add(draw)
-            self._sampler.prepare(self._history)
+            self._prepare()
             return proposal
+
+    def _prepare(self) -> None:
+        self._prepared_place = self._history.next_place
+        self._sampler.prepare(self._history)
 
     def repeat(self, number: int, seed: int) -> Proposal:
         """Return a replicate of a trial, journaled as running.
@@ -128,10 +132,12 @@ class JournalSearcher(Searcher):
             raise ValueError(f"trial {number}, epoch {epoch}: {value} is not finite and cannot be learnt")
         with self._lock:
             trial = self._known(number)
-            if trial.finished_as is not None or any(known == epoch for known, _ in trial.curve):
+            if not trial.is_open or any(known == epoch for known, _ in trial.curve):
                 return
             self._journal.add_value(number, epoch, value)
             self._history = self._history.with_value(number, epoch, self._signs[0] * value)
+            if self._prepared_place != self._history.next_place:
+                self._prepare()  # a promoted trial runs, and nobody has asked since others have ended
 
     def tell(self, result: TrialResult) -> None:
         """Journal how a trial ended. A result that is not final leaves the trial open.
@@ -141,22 +147,37 @@ class JournalSearcher(Searcher):
         """
         with self._lock:
             trial = self._known(result.number)
-            if trial.finished_as is not None or not result.state.is_final:
+            if not trial.is_open or not result.state.is_final:
                 return
             end = self._end_of(result)
             self._journal.end_trial(result.number, end)
             self._history = self._history.with_trial(self._ended(trial, end))
+
+    def pause(self, result: TrialResult) -> None:
+        """Journal what a paused trial counts as; without a value of every objective and constraint, nothing.
+
+        Raises:
+            ValueError: no trial has the number.
+        """
+        with self._lock:
+            trial = self._known(result.number)
+            end = self._end_of(replace(result, state=TrialState.STOPPED))
+            epoch = result.curve[-1][0] if result.curve else None
+            if not trial.is_open or not end.values or epoch is None or epoch == trial.paused_at:
+                return
+            self._journal.pause_trial(result.number, end, epoch)
+            self._history = self._history.with_trial(self._ended(trial, end, paused_at=epoch))
 
     def adopt(self, propose: Callable[[int], Mapping[str, Scalar]], origin: str) -> Proposal:
         """Return, journaled as running, a proposal that the study itself makes."""
         with self._lock:
             number = len(self._history.observations)
             proposal = self._add(Draw(assignment=propose(number), origin=origin))
-            self._sampler.prepare(self._history)
+            self._prepare()
             return proposal
 
     def restore(self, results: Sequence[TrialResult]) -> None:
-        """Take up final results that the journal does not hold: a crash came before, or the file lost its end.
+        """Take up results that the journal does not hold: a crash came before, or the file lost its end.
 
         A number between known ones that has no result was being tried; it is asked for anew.
         """
@@ -165,7 +186,8 @@ class JournalSearcher(Searcher):
                 while len(self._history.observations) < result.number and self.ask() is not None:
                     pass
                 if len(self._history.observations) == result.number:
-                    self._add(Draw(assignment=result.assignment, origin=_RESTORED))
+                    draw = Draw(assignment=result.assignment, origin=_RESTORED)
+                    self._add(draw, replicate_of=result.replicate_of, seed=result.seed)
                 for epoch, value in result.curve:
                     self.observe(result.number, epoch, value)
                 self.tell(result)
@@ -177,7 +199,7 @@ class JournalSearcher(Searcher):
 
     def _end_of(self, result: TrialResult) -> TrialEnd:
         """Return what to journal: a result without every objective and constraint, finite, teaches nothing."""
-        order = len(self._history.finished)
+        order = self._history.next_place
         if not result.state.has_value:
             return TrialEnd(state=result.state, values=(), reason=result.reason, finished_as=order)
         measured = {metric: value for metric, value in result.values.items() if math.isfinite(value)}
@@ -191,9 +213,16 @@ class JournalSearcher(Searcher):
         # A trial that was stopped before its first value is no failure: it taught nothing, that is all.
         return TrialEnd(state=TrialState.FAILED, values=(), reason=reason, finished_as=order)
 
-    def _ended(self, trial: Observation, end: TrialEnd) -> Observation:
+    def _ended(self, trial: Observation, end: TrialEnd, *, paused_at: int | None = None) -> Observation:
         values = tuple(sign * value for sign, value in zip(self._signs, end.values, strict=True)) if end.values else ()
-        return replace(trial, state=end.state, values=values, violations=end.violations, finished_as=end.finished_as)
+        return replace(
+            trial,
+            state=end.state,
+            values=values,
+            violations=end.violations,
+            finished_as=end.finished_as,
+            paused_at=paused_at,
+        )
 
     def _observation_of(self, trial: JournalTrial) -> Observation:
         of, seed = trial.replicate or (None, None)
@@ -206,11 +235,13 @@ class JournalSearcher(Searcher):
             state=TrialState.RUNNING,
             curve=tuple((epoch, self._signs[0] * value) for epoch, value in sorted(trial.intermediate.items())),
         )
-        return running if trial.end is None else self._ended(running, trial.end)
+        if trial.end is not None:
+            return self._ended(running, trial.end)
+        return running if trial.paused is None else self._ended(running, trial.paused[0], paused_at=trial.paused[1])
 
     def ended(self) -> tuple[int, ...]:
         """Return the numbers of the trials that have ended, in the order in which they did."""
-        return tuple(trial.number for trial in self._history.finished)
+        return tuple(trial.number for trial in self._history.finished if not trial.is_open)
 
     def open_proposals(self) -> tuple[Proposal, ...]:
         """Return what was asked for and not told yet, in order of the numbers."""
@@ -223,7 +254,8 @@ class JournalSearcher(Searcher):
                     replicate_of=o.replicate_of,
                     seed=o.seed,
                 )
-                for o in self._history.pending
+                for o in self._history.observations
+                if o.is_open
             )
 
     def expected_improvement(self) -> float | None:

@@ -160,7 +160,7 @@ class TrialActor(tune.Trainable):
         if error is not None:
             return self._broken(error)
         result, peak_gib = future.result(), self._watch.peak_gib
-        if peak_gib is None or PEAK not in self.task.wanted or PEAK in result.values or not result.state.has_value:
+        if peak_gib is None or PEAK not in self.task.wanted or PEAK in result.values or not result.values:
             return result
         return replace(result, values={**result.values, PEAK: peak_gib})
 

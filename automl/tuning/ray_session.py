@@ -8,7 +8,6 @@ driver's process id: what a killed driver has left is found by it and removed at
 from __future__ import annotations
 
 import contextlib
-import importlib
 import logging
 import math
 import os
@@ -16,12 +15,12 @@ import secrets
 import shutil
 import signal
 import tempfile
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from automl.errors import LaunchError, Problem
 from automl.launch.guard import read_processes, send_signal
+from automl.search.importing import import_ahead
 from automl.tuning.ray_slim import slim_start
 
 if TYPE_CHECKING:
@@ -73,10 +72,11 @@ def ray_session(resources: Resources, address: str | None) -> Iterator[Path]:
     settings = _QUIET | (_local_settings(folder) if address is None else {})
     try:
         with _environment(settings):
-            importing = _import_tune()
-            _start(resources, address, folder)
             import ray  # noqa: PLC0415 # reads the environment when it is imported
 
+            # Tune takes as long as Ray's start, which waits for other processes; it needs all of Ray imported.
+            importing = import_ahead("ray.tune")
+            _start(resources, address, folder)
             try:
                 nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call] # Ray's
                 check_fit(resources, [node["Resources"] for node in nodes if node["Alive"]])
@@ -166,18 +166,6 @@ def raylet_is_alive() -> bool:
         return True
     processes: dict[str, list[Any]] = worker._global_node.all_processes  # noqa: SLF001
     return all(info.process.poll() is None for info in processes.get("raylet", ()))
-
-
-def _import_tune() -> threading.Thread:
-    """Import Tune, which takes as long as Ray's start, while Ray waits for other processes.
-
-    A failed import is no loss here: it fails once more, loudly, where it is needed.
-    """
-    import ray  # noqa: F401, PLC0415 # in this thread: Tune needs all of it
-
-    thread = threading.Thread(target=importlib.import_module, args=("ray.tune",), name="import tune", daemon=True)
-    thread.start()
-    return thread
 
 
 def _start(resources: Resources, address: str | None, folder: Path) -> None:

@@ -12,7 +12,6 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from automl.study.model import Direction
 from automl.study.result import StudyResult
 from automl.tuning.attempts import measured_by, read_start
 from automl.tuning.checkpoints import all_checkpoints, checkpoint_of_epoch, size_of
@@ -85,13 +84,12 @@ class Retention:
         chain = measured_by(self._directory, paused.number)
         arch = self._plan.skill.network_arch
         goes_on = find_continuation(chain, arch, until=read_last_epoch(chain[-1])) if chain else None
-        if goes_on is None or not paused.curve or self._plan.options.get("keep_checkpoints") == "all":
+        if goes_on is None or paused.best_epoch is None or self._plan.options.get("keep_checkpoints") == "all":
             return
-        sign = 1.0 if self._plan.objective.direction is Direction.MAXIMIZE else -1.0
-        best, _ = max(paused.curve, key=lambda point: (sign * point[1], -point[0]))
         folders = _attempts(self._directory, paused.number)
         begun_from = read_start(folders[0], self._directory.root).checkpoint
-        kept = {goes_on.checkpoint, begun_from, *(checkpoint_of_epoch(folder, arch, best) for folder in chain)}
+        best = [checkpoint_of_epoch(folder, arch, paused.best_epoch) for folder in chain]
+        kept = {goes_on.checkpoint, begun_from, *best}
         for folder in folders:
             for path in all_checkpoints(folder, arch):
                 if path not in kept:

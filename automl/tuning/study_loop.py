@@ -103,8 +103,9 @@ class StudyLoop:
         self._directory.trials.mkdir(parents=True, exist_ok=True, mode=0o700)
         forget_stop_request(self._directory.root)
         endings = self._reports.replay(self._rule)
-        final = {result.number: result for result in self._directory.read_results() if result.state.is_final}
-        self._searcher.restore(list(final.values()))
+        results = self._directory.read_results()
+        self._searcher.restore(results)
+        final = {result.number: result for result in results if result.state.is_final}
         ended = [number for number in self._searcher.ended() if number in final]  # patience counts in this order
         self._standing.finished = [final[number] for number in dict.fromkeys([*ended, *final])]
         # Nobody knows how long an earlier run took that was killed; its slots were busy about so long.
@@ -130,9 +131,7 @@ class StudyLoop:
         """End a trial of which nothing runs."""
         result = conclude(self._plan, self._directory, proposal, ending)
         if ending.decision is Decision.PAUSE:
-            self._standing.paused[proposal.number] = Paused(proposal, ending, result)
-            self._retention.thin(result)
-            self._write(result)
+            self._pause(Paused(proposal, ending, result))
             return
         self._finish(result)
         self._audience.trial_ended(result)
@@ -265,11 +264,16 @@ class StudyLoop:
     def _suspend(self, running: Running, result: TrialResult) -> None:
         """Keep a trial that may go on: now, if the rule promotes it, or in a resume."""
         if running.ending is not None and running.ending.decision is Decision.PAUSE:
-            self._standing.paused[result.number] = Paused(running.proposal, running.ending, result)
-            self._retention.thin(result)
+            self._pause(Paused(running.proposal, running.ending, result))
         else:
             self._standing.interrupted[result.number] = result
-        self._write(result)
+            self._write(result)
+
+    def _pause(self, paused: Paused) -> None:
+        self._standing.paused[paused.result.number] = paused
+        self._retention.thin(paused.result)
+        self._write(paused.result)
+        self._searcher.pause(paused.result)
 
     def lost(self, number: int, reason: str) -> None:
         """Learn that whatever ran a trial is gone."""
@@ -309,11 +313,9 @@ class StudyLoop:
         with self._lock:
             if not self._goes_on:
                 self._give_up_paused()
-            paused = [paused.result for paused in self._standing.paused.values()]
-            known = [*self._standing.finished, *self._standing.interrupted.values(), *paused]
             result = StudyResult(
                 objective=self._plan.objective,
-                trials=tuple(sorted(known, key=lambda result: result.number)),
+                trials=tuple(sorted(self._standing.results, key=lambda result: result.number)),
                 failure=self._failure,
                 further=self._plan.objectives[1:],
                 constraints=self._plan.constraints,
@@ -332,7 +334,8 @@ class StudyLoop:
             paused = self._standing.paused.pop(number)
             ending = replace(paused.ending, decision=Decision.STOP)
             result = conclude(self._plan, self._directory, paused.proposal, ending)
-            self._finish(result)
+            # Not all that was measured while it ran is in its files.
+            self._finish(replace(result, values={**paused.result.values, **result.values}))
             self._audience.trial_ended(result)
 
     def _retry(self, running: Running, result: TrialResult) -> bool:

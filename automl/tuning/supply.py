@@ -40,11 +40,15 @@ class Standing:
     interrupted: dict[int, TrialResult] = field(default_factory=dict)
     search_end: str | None = None
 
+    @property
+    def results(self) -> list[TrialResult]:
+        """What is known of the trials of which nothing runs."""
+        return [*self.finished, *self.interrupted.values(), *(paused.result for paused in self.paused.values())]
+
     def used_s(self, now_s: float) -> float:
         """Return the seconds that all trials together have run by a monotonic time."""
-        ended = [*self.finished, *self.interrupted.values(), *(paused.result for paused in self.paused.values())]
         runs = [now_s - running.since_s + running.task.earlier_s for running in self.running.values()]
-        return sum(result.elapsed_s for result in ended) + sum(runs)
+        return sum(result.elapsed_s for result in self.results) + sum(runs)
 
     @property
     def open_proposals(self) -> list[Proposal]:

@@ -34,7 +34,7 @@ from automl.tuning.silence import SilenceLimit
 from automl.tuning.stop_request import read_last_epoch
 from automl.tuning.trial_course import TrialCourse
 from automl.tuning.trial_task import TrialTask
-from automl.tuning.verdict import INTERRUPTED, Verdict, failed, judge, stopped
+from automl.tuning.verdict import INTERRUPTED, PAUSED, Verdict, failed, judge, stopped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -261,6 +261,8 @@ def _result(
     task: TrialTask, course: TrialCourse, verdict: Verdict, *, started_s: float, exit_status: int | None = None
 ) -> TrialResult:
     competes = verdict.state.has_value and course.best_epoch is not None
+    # What a paused trial has measured so far teaches the sampler; it competes once it has ended.
+    is_measured = competes or (verdict.reason.startswith(PAUSED) and course.best_epoch is not None)
     best = find_best(task, course) if competes else BestCheckpoint()
     reason = verdict.reason
     if competes and best.path is None:
@@ -275,8 +277,8 @@ def _result(
         reason=reason,
         failure=verdict.failure,
         assignment=dict(task.assignment),
-        values=course.values_at(course.best_epoch) if competes and course.best_epoch is not None else {},
-        best_epoch=course.best_epoch if competes else None,
+        values=course.values_at(course.best_epoch) if is_measured and course.best_epoch is not None else {},
+        best_epoch=course.best_epoch if is_measured else None,
         epochs=course.epochs,
         curve=course.curve,
         elapsed_s=task.earlier_s + time.monotonic() - started_s,

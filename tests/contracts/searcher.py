@@ -36,6 +36,13 @@ def finish(searcher: JournalSearcher, proposal: Proposal, state: TrialState = Tr
     searcher.tell(ended(proposal.number, state, {"accuracy": value} if state.has_value else {}))
 
 
+def pause(searcher: JournalSearcher, proposal: Proposal, epoch: int, value: float) -> None:
+    """Report a value of an epoch and that the trial was paused there."""
+    searcher.observe(proposal.number, epoch, value)
+    result = ended(proposal.number, TrialState.INTERRUPTED, {"accuracy": value})
+    searcher.pause(replace(result, curve=((epoch, value),)))
+
+
 def play(searcher: JournalSearcher, count: int, states: Sequence[TrialState] = ENDS) -> list[Proposal]:
     """Run a number of trials one after the other; return their proposals."""
     proposals = []
@@ -272,3 +279,51 @@ class SearcherContract:
         assert dict(crashed.assignment) not in [dict(a) for a in (*lesson.assignments, *lesson.pending)]
         assert len(lesson.assignments) == 6
         assert not searcher.history.pending
+
+    def test_a_paused_trial_teaches_what_it_has_measured_and_is_not_waited_for(self, tmp_path: Path) -> None:
+        searcher = self.open(tmp_path)
+        play(searcher, 6, states=(TrialState.COMPLETED,))
+        paused = searcher.ask()
+        assert paused is not None
+
+        pause(searcher, paused, epoch=1, value=0.8)
+
+        lesson = learn(searcher.history)
+        assert dict(paused.assignment) == dict(lesson.assignments[-1])
+        assert lesson.noise[-1] > lesson.noise[0]
+        assert not lesson.pending
+        assert list(searcher.open_proposals()) == [paused]
+        assert list(searcher.ended()) == list(range(6))
+
+    def test_what_a_paused_trial_taught_survives_a_reopening_and_gives_way_to_its_end(self, tmp_path: Path) -> None:
+        searcher = self.open(tmp_path)
+        play(searcher, 4, states=(TrialState.COMPLETED,))
+        paused, other = searcher.ask(), searcher.ask()
+        assert paused is not None
+        assert other is not None
+        pause(searcher, paused, epoch=1, value=0.3)
+        pause(searcher, paused, epoch=1, value=0.9)  # said again after a crash: nothing new
+        pause(searcher, other, epoch=1, value=0.4)
+        before = searcher.history
+        searcher.close()
+
+        reopened = self.open(tmp_path)
+        assert reopened.history == before
+        reopened.observe(paused.number, 2, 0.5)
+        pause(reopened, paused, epoch=3, value=0.6)
+        assert learn(reopened.history).values[-1] == 0.6
+        reopened.tell(ended(other.number, TrialState.STOPPED, {"accuracy": 0.4}))
+        reopened.tell(ended(paused.number, values={"accuracy": 0.7}))
+
+        assert list(reopened.ended()) == [0, 1, 2, 3, other.number, paused.number]
+        assert learn(reopened.history).values[-1] == 0.7
+        assert not reopened.open_proposals()
+
+    def test_a_paused_trial_that_lacks_an_objective_stays_pending(self, tmp_path: Path) -> None:
+        plan = plan_of(self.sampler, objectives=(ACCURACY, SIZE))
+        searcher = make_searcher(plan, tmp_path / "journal.log")
+        searcher.ask()
+
+        searcher.pause(replace(ended(0, TrialState.INTERRUPTED, {"accuracy": 0.5}), curve=((0, 0.5),)))
+
+        assert [o.number for o in searcher.history.pending] == [0]

@@ -1,12 +1,11 @@
 from __future__ import annotations
 
-import sys
 import threading
 import time
 
 import numpy as np
 
-from automl.search.ahead import AheadKernels, Latest, import_ahead
+from automl.search.ahead import AheadKernels, Latest
 from automl.search.gaussian_process import Prior
 from automl.search.history import History, Observation
 from automl.study.trial import TrialState
@@ -27,16 +26,6 @@ def test_a_kernel_that_was_fitted_is_returned_at_once_and_is_the_same() -> None:
     assert time.perf_counter() - start < 0.005
     assert second is first
     np.testing.assert_array_equal(first.lengths, fresh.lengths)
-
-
-def test_modules_are_imported_in_the_background() -> None:
-    sys.modules.pop("colorsys", None)
-
-    thread = import_ahead("colorsys", delay_s=0.2)
-
-    assert "colorsys" not in sys.modules
-    thread.join(timeout=30)
-    assert "colorsys" in sys.modules
 
 
 def test_other_data_gives_another_kernel() -> None:

@@ -42,6 +42,14 @@ def test_asha_pauses_all_and_the_best_go_on_from_their_very_checkpoints(tmp_path
         assert start["first_epoch"] in {1, 2}
         assert start["checkpoint"].endswith(f"model_epoch_{start['first_epoch'] - 1:03d}.pth")
     assert all("rung" in result.reason for result in stopped)
+    lines = (tmp_path / "study/journal.log").read_text(encoding="utf-8").splitlines()
+    taught = [line for line in lines if "automl:paused" in line]
+    assert len(taught) == paused_count(tmp_path) >= len(stopped)  # each pause teaches the sampler at once
+
+
+def paused_count(root: Path) -> int:
+    text = (root / "study/reports.jsonl").read_text(encoding="utf-8")
+    return sum(json.loads(line)["decision"] == "pause" for line in text.splitlines())
 
 
 def test_copies_of_the_best_take_the_places_of_the_worst(tmp_path: Path) -> None:

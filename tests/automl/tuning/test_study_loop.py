@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from automl.stopping.base import Decision, Verdict
 from automl.study.model import Budget, Direction, Objective
 from automl.study.trial import FailureKind, Measurement, TrialState
 from automl.tuning.retries import MAX_ATTEMPTS
@@ -327,3 +328,23 @@ def test_what_a_dead_study_never_heard_is_judged_before_the_trial_goes_on(tmp_pa
     assert [(r.state, r.curve) for r in second.searcher.told] == [(TrialState.STOPPED, ((0, 0.3), (1, 0.1)))]
     assert [(r.epoch, r.value) for r in second.rule.judged] == [(0, 0.3), (1, 0.1)]
     assert second.next().number == 1
+
+
+def test_a_paused_trial_teaches_the_searcher_and_keeps_what_only_its_worker_had_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = Study(tmp_path, toy_plan(tmp_path / "skill", trials=1))
+    task = study.next()
+    pause = Verdict(decision=Decision.PAUSE, reason="rung 1")
+    monkeypatch.setattr(study.rule, "judge", lambda _: pause)
+    study.report(task, 0, 0.3)
+    written: list[bool] = []
+    monkeypatch.setattr(
+        study.searcher, "pause", lambda result: written.append(study.directory.result_file(result.number).exists())
+    )
+
+    study.end(task, TrialState.INTERRUPTED, values={"val/d1": 0.3, "memory_gib": 7.0}, reason="paused: rung 1")
+    (ended,) = study.loop.close().trials
+
+    assert written == [True]
+    assert (ended.state, ended.reason, ended.values["memory_gib"]) == (TrialState.STOPPED, "rung 1", 7.0)

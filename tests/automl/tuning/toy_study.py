@@ -70,6 +70,7 @@ class ListSearcher(Searcher):
         self.open = {number: self._proposal(number) for number in open_numbers}
         self.observed: list[tuple[int, int, float]] = []
         self.told: list[TrialResult] = []
+        self.paused: list[TrialResult] = []
         self.is_thinking = False
         self.ended_before: tuple[int, ...] = ()
 
@@ -101,6 +102,9 @@ class ListSearcher(Searcher):
         self.told.append(result)
         self.open.pop(result.number, None)
 
+    def pause(self, result: TrialResult) -> None:
+        self.paused.append(result)
+
     def adopt(self, propose: Callable[[int], Mapping[str, Scalar]], origin: str) -> Proposal:
         proposal = Proposal(number=self.asked, assignment=propose(self.asked), origin=origin)
         self.asked += 1
@@ -109,7 +113,7 @@ class ListSearcher(Searcher):
 
     def restore(self, results: Sequence[TrialResult]) -> None:
         for result in results:
-            if result.number in self.open:
+            if result.number in self.open and result.state.is_final:
                 self.tell(result)
 
     def open_proposals(self) -> Sequence[Proposal]:
