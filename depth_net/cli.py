@@ -7,7 +7,6 @@ do, so that a server can import once (`preload`) and call it in a forked child.
 from __future__ import annotations
 
 import argparse
-import importlib
 import logging
 import os
 import sys
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from depth_net.errors import DepthNetError
-from depth_net.execution import Request, execute, reports
+from depth_net.execution import Request, execute, import_action, reports
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def preload() -> None:
     """Import everything that training needs, for a process that will be forked."""
     for action in ("check", "train"):
-        importlib.import_module(f"depth_net.actions.{action}")
+        import_action(action)
 
 
 def _run(arguments: argparse.Namespace) -> int:

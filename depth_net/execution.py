@@ -7,10 +7,12 @@ good. Of several processes the first one reports; another one does so only where
 
 from __future__ import annotations
 
+import gc
 import importlib
 import logging
 import os
 import signal
+import sys
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,7 +27,7 @@ from depth_net.status import StatusWriter, ends_with_failure
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
-    from types import FrameType
+    from types import FrameType, ModuleType
 
     from depth_net.actions.check import SplitName
     from depth_net.config import ExperimentConfig
@@ -109,6 +111,26 @@ def reports(environment: Mapping[str, str] = os.environ) -> bool:
     return all(environment.get(name, "0") == "0" for name in _RANKS)
 
 
+def import_action(action: str) -> ModuleType:
+    """Import the module of an action, and with it PyTorch and what else it needs, without the garbage collector.
+
+    What is imported stays to the end. The collector would walk all of it again and again while it grows, and once more
+    when the process ends: a quarter of the processor time of a short command (6.5 s with it, 4.9 s without). Whatever
+    else exists at the first import of an action is kept as well.
+    """
+    name = f"depth_net.actions.{action}"
+    if name in sys.modules:
+        return sys.modules[name]
+    is_collecting = gc.isenabled()
+    gc.disable()
+    try:
+        return importlib.import_module(name)
+    finally:
+        gc.freeze()
+        if is_collecting:
+            gc.enable()
+
+
 @contextmanager
 def _stoppable() -> Iterator[None]:
     """Make SIGTERM an exception, once, so that an action ends in order wherever it is; training refines that."""
@@ -150,7 +172,7 @@ def _execute(request: Request, status: list[StatusWriter]) -> None:
         _write_experiment(directory, config)
     writer.started(f"Starting {product} {mode}.")
     _check_data(request.action, config, writer)
-    importlib.import_module(f"depth_net.actions.{request.action}").run(config, writer)
+    import_action(request.action).run(config, writer)
     writer.running(f"{mode.capitalize()} finished successfully.")
 
 

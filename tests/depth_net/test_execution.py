@@ -1,14 +1,16 @@
 from __future__ import annotations
 
-import importlib
 import os
 import signal
+import subprocess
+import sys
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 import yaml
 
+from depth_net import execution
 from depth_net.errors import DataError, DivergenceError, SpecError, TerminatedError
 from depth_net.execution import Request, code_of, execute, reports
 from tests.depth_net.specs import read_status, write_spec
@@ -29,7 +31,7 @@ def pretend(monkeypatch: pytest.MonkeyPatch, error: BaseException | None = None)
         if error is not None:
             raise error
 
-    monkeypatch.setattr(importlib, "import_module", lambda _: SimpleNamespace(run=run))
+    monkeypatch.setattr(execution, "import_action", lambda _: SimpleNamespace(run=run))
 
 
 def test_an_action_is_framed_by_its_first_and_last_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,7 +125,7 @@ def test_sigterm_before_the_first_step_ends_the_action_in_order(
         del config, status
         os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr(importlib, "import_module", lambda _: SimpleNamespace(run=run))
+    monkeypatch.setattr(execution, "import_action", lambda _: SimpleNamespace(run=run))
     before = signal.getsignal(signal.SIGTERM)
 
     assert execute(Request(action="evaluate", spec=write_spec(tmp_path), overrides=("evaluate.checkpoint=x",))) == 143
@@ -178,3 +180,14 @@ def test_convert_writes_directly_into_its_results_folder(tmp_path: Path) -> None
     assert (tmp_path / "lists" / "test.txt").read_text(encoding="utf-8").count("\n") == 1
     assert read_status(tmp_path / "lists")[-1]["message"] == "Dataset convert finished successfully."
     assert not (tmp_path / "lists" / "experiment.yaml").exists()
+
+
+def test_the_collector_skips_what_an_action_has_imported_and_works_on() -> None:
+    code = """
+import gc
+from depth_net.execution import import_action
+assert import_action("default_specs").ACTIONS
+assert gc.isenabled() and gc.get_freeze_count() > 1000
+"""
+
+    subprocess.run([sys.executable, "-c", code], check=True)
