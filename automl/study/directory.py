@@ -104,6 +104,7 @@ def read_result(file: Path) -> TrialResult:
                 "changes": MappingProxyType(document.get("changes", {})),
                 "curve": tuple((int(epoch), float(value)) for epoch, value in document["curve"]),
                 "log_tail": tuple(document["log_tail"]),
+                "gpus": tuple(document.get("gpus", ())),
             }
         )
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:

@@ -126,6 +126,7 @@ def _trial_document(trial: TrialResult) -> dict[str, Any]:
         "best_epoch": trial.best_epoch,
         "elapsed_s": round(trial.elapsed_s, 3),
         "directory": trial.directory,
+        **({"gpus": list(trial.gpus)} if trial.gpus else {}),
     }
 
 

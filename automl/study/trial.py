@@ -121,6 +121,7 @@ class TrialResult:
         replicate_of: Number of the trial that it repeats with another seed; None for a trial of the search.
         seed: The trainer's seed of a replicate.
         changes: Parameter path -> value that the attempt used in place of the planned one, because memory ran out.
+        gpus: Devices it was given, as CUDA_VISIBLE_DEVICES entries; empty for none, or for several nodes.
     """
 
     number: int
@@ -143,3 +144,4 @@ class TrialResult:
     replicate_of: int | None = None
     seed: int | None = None
     changes: Mapping[str, Scalar] = field(default_factory=lambda: MappingProxyType({}))
+    gpus: tuple[str, ...] = ()

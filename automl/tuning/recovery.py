@@ -80,6 +80,7 @@ def lost_result(task: TrialTask, reason: str, *, stop_reason: str, since_s: floa
         replicate_of=task.replicate_of,
         seed=task.seed,
         changes=dict(task.changes),
+        gpus=task.gpus,
     )
 
 

@@ -292,6 +292,7 @@ def _result(
         replicate_of=task.replicate_of,
         seed=task.seed,
         changes=dict(task.changes),
+        gpus=task.gpus,
     )
 
 

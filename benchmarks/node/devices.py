@@ -1,4 +1,4 @@
-"""Which GPUs the processes of each trial really use, as the driver sees it, while a study runs."""
+"""Which GPUs the trials of a study use: as they were given, and as the driver sees their processes while they run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ import subprocess
 import threading
 from collections import defaultdict
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _EVERY_S = 0.5
 _TRIAL = re.compile(r"trials/(\d{4})")
@@ -31,32 +34,42 @@ class DeviceWatch:
 
     @property
     def are_disjoint(self) -> bool:
-        """Whether no device was used by two trials; True where the driver lists no processes."""
+        """Whether no device was seen with two trials; True where the driver lists no processes."""
         used = [device for devices in self._seen.values() for device in devices]
         return len(used) == len(set(used))
 
     @property
     def description(self) -> str:
-        """How many devices each trial used."""
+        """How many devices each trial was seen to use."""
         counts = "+".join(str(len(devices)) for _, devices in sorted(self._seen.items()))
-        return f"{counts} devices of {len(self._seen)} trials" if counts else "the driver lists no processes"
+        return f"the driver saw {counts}" if counts else "the driver lists no processes"
 
-    @staticmethod
-    def gpu_processes() -> dict[str, str]:
-        """Return process id -> UUID of its GPU, as the driver lists them."""
-        query = ["nvidia-smi", "--query-compute-apps=pid,gpu_uuid", "--format=csv,noheader"]
-        try:
-            listed = subprocess.run(query, capture_output=True, text=True, check=True).stdout
-        except (OSError, subprocess.CalledProcessError):
-            return {}
-        return dict(line.split(", ") for line in listed.splitlines() if line.count(", ") == 1)
+    def look(self) -> None:
+        """Take one sample."""
+        for pid, device in gpu_processes():
+            trial = _trial_of(pid)
+            if trial is not None:
+                self._seen[trial].add(device)
 
     def _watch(self) -> None:
         while not self._ends.wait(_EVERY_S):
-            for pid, device in self.gpu_processes().items():
-                trial = _trial_of(pid)
-                if trial is not None:
-                    self._seen[trial].add(device)
+            self.look()
+
+
+def gpu_processes() -> list[tuple[str, str]]:
+    """Return (process id, UUID of a GPU) as the driver lists them; a process may hold memory on several GPUs."""
+    query = ["nvidia-smi", "--query-compute-apps=pid,gpu_uuid", "--format=csv,noheader"]
+    try:
+        listed = subprocess.run(query, capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return []
+    pairs = (line.split(", ") for line in listed.splitlines())
+    return [(pair[0], pair[1]) for pair in pairs if len(pair) == 2]  # noqa: PLR2004 - else a message of the driver
+
+
+def describe_granted(granted: Sequence[Sequence[str]]) -> str:
+    """Return the devices that trials were given, a group for each trial."""
+    return " | ".join(",".join(devices) or "none" for devices in granted)
 
 
 def _trial_of(pid: str) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import statistics
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slots:
-    """How busy the slots of a study were, from its first start to its last start.
+    """How busy the slots of a study were, from the moment when all have a trial to the last start.
 
     Attributes:
         idle_fraction: Slot time without a trial over all slot time.
@@ -44,23 +45,58 @@ def images_per_s(trial: Path, images_per_epoch: int) -> float:
 
 
 def slot_use(events_file: Path, jobs: int) -> Slots:
-    """Return how busy ``jobs`` slots were while trials were left to start."""
-    moments = [
-        (dt.datetime.fromisoformat(event["time"]).timestamp(), 1 if event["event"] == "trial_started" else -1)
-        for event in json_lines(events_file)
-        if event["event"] in {"trial_started", "trial_ended"}
-    ]
+    """Return how busy ``jobs`` slots were while trials were left to start.
+
+    The window opens when every slot has its first trial and closes with the last start: afterwards nothing is waited
+    for. A slot that is free takes the next trial in the order in which slots came free.
+
+    Raises:
+        ValueError: no trial was started.
+    """
+    moments = _moments(events_file)
     starts = [at for at, change in moments if change == 1]
-    first_full, last = sorted(starts)[min(jobs, len(starts)) - 1], max(starts)
-    busy, idle, longest, before = 0, 0.0, 0.0, first_full
-    for at, change in sorted(moments):
-        if first_full < at <= last:
-            idle += (jobs - busy) * (at - before)
-            longest = max(longest, at - before) if busy < jobs else longest
-        before = max(at, first_full)
-        busy += change
-    window = last - first_full
-    return Slots(idle_fraction=idle / (jobs * window) if window else 0.0, longest_gap_s=longest, window_s=window)
+    if not starts:
+        raise ValueError(f"{events_file} has no trial that was started")
+    opens, closes = starts[min(jobs, len(starts)) - 1], starts[-1]
+    free_since = deque([opens] * jobs)
+    gaps, taken = [], 0
+    for at, change in moments:
+        if change == -1:
+            free_since.append(max(at, opens))
+        elif at <= opens and taken < jobs:
+            free_since.popleft()
+            taken += 1
+        else:
+            gaps.append(at - free_since.popleft())
+    gaps.extend(closes - since for since in free_since if since < closes)
+    window = closes - opens
+    idle = sum(gaps) / (jobs * window) if window else 0.0
+    return Slots(idle_fraction=idle, longest_gap_s=max(gaps, default=0.0), window_s=window)
+
+
+def ran_together(events_file: Path) -> bool:
+    """Tell whether there was a moment at which all trials of a study ran."""
+    moments = _moments(events_file)
+    starts = [at for at, change in moments if change == 1]
+    ends = [at for at, change in moments if change == -1]
+    return bool(starts) and max(starts) < min(ends, default=max(starts) + 1)
+
+
+def _moments(events_file: Path) -> list[tuple[float, int]]:
+    """Return (Unix time in seconds, 1 for a start or -1 for an end) of all trials, ends first where they coincide.
+
+    A further attempt of a trial that has not ended keeps its slot.
+    """
+    moments, running = [], set()
+    for event in json_lines(events_file):
+        at = dt.datetime.fromisoformat(event["time"]).timestamp()
+        if event["event"] == "trial_started" and event["trial"] not in running:
+            running.add(event["trial"])
+            moments.append((at, 1))
+        elif event["event"] == "trial_ended" and event["trial"] in running:
+            running.remove(event["trial"])
+            moments.append((at, -1))
+    return sorted(moments)
 
 
 def json_lines(file: Path) -> list[dict[str, Any]]:

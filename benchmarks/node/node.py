@@ -6,7 +6,7 @@
 (d) A study of 4N short trials, some of which diverge: slots idle under 3 % of the time, nothing left after the end.
 
 Everything goes through the `automl` command line. `--smoke` runs the same steps with a tiny model on logical GPUs and
-judges only what does not depend on speed.
+judges only what does not depend on speed. One GPU can show (d) alone.
 """
 
 from __future__ import annotations
@@ -16,21 +16,32 @@ import contextlib
 import json
 import os
 import platform
+import shlex
 import subprocess
 import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from benchmarks.node.devices import DeviceWatch
+from benchmarks.node.devices import DeviceWatch, describe_granted, gpu_processes
 from benchmarks.node.logical import offer_logical_gpus
-from benchmarks.node.measure import images_per_s, slot_use
+from benchmarks.node.measure import images_per_s, ran_together, slot_use
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 LONG, SHORT = "train_long.txt", "train_short.txt"
-_MARK = "AUTOML_NODE_BENCHMARK"  # inherited by everything that is started here
-PARALLEL_FLOOR, SCALING_FLOOR, IDLE_CEILING = 0.95, 0.9, 0.03
+# Inherited by everything that is started here. Not AUTOML_...: such variables are kept from trials.
+MARK = "NODE_BENCHMARK"
+PARALLEL_FLOOR, SCALING_FLOOR, IDLE_CEILING, LIMIT_S = 0.95, 0.9, 0.03, 600
+_GRACE_S = 3.0
+"""What has ended is given so long to be gone."""
+
+
+class MeasurementError(Exception):
+    """A part could not be measured."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +81,9 @@ class Bench:
     command: str = "benchmarks/node/run.sh"
     judges_speed: bool = True
     images: int = 0
+    alone: float = 0.0
     rows: list[dict[str, Any]] = field(default_factory=list)
+    results: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def study(self, name: str, shape: Shape, *, extra: list[str], data: str = LONG) -> dict[str, Any]:
         """Run one study and return its JSON result."""
@@ -97,8 +110,10 @@ class Bench:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         print(f"# {name}: {time.monotonic() - began:.0f} s, status {done.returncode}", file=sys.stderr, flush=True)
         if done.returncode != 0:
-            raise SystemExit(f"{' '.join(command)}\nended with {done.returncode}:\n{done.stderr[-4000:]}")
+            print(f"{shlex.join(command)}\n{done.stderr[-4000:]}", file=sys.stderr, flush=True)
+            raise MeasurementError(f"the study {name} ended with status {done.returncode}")
         result: dict[str, Any] = json.loads(done.stdout)
+        self.results[name] = result
         return result
 
     def throughput(self, name: str, *, jobs: int, gpus: int) -> float:
@@ -114,105 +129,186 @@ class Bench:
         folders = [Path(result["study_dir"]) / trial["directory"] for trial in result["trials"]]
         return sum(images_per_s(folder, self.images) for folder in folders)
 
-    def note(self, what: str, value: str, wanted: str, *, holds: bool) -> None:
-        """Add one line of the table."""
+    def note(self, what: str, value: str, wanted: str, *, holds: bool | None) -> None:
+        """Add one line of the table; ``holds`` is None for what is not judged."""
         self.rows.append({"what": what, "measured": value, "wanted": wanted, "holds": holds})
         print(f"# {what}: {value}", file=sys.stderr, flush=True)
         # After every line: a run that is cut off keeps what it has measured.
-        document = {"machine": describe_machine(self.gpus), "command": self.command, "rows": self.rows}
+        document = {
+            "machine": describe_machine(self.gpus),
+            "command": self.command,
+            "holds": self.holds,
+            "rows": self.rows,
+        }
         self.out.mkdir(parents=True, exist_ok=True)
         (self.out / f"{self.name}.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
         (self.out / f"{self.name}.txt").write_text(self.table() + "\n", encoding="utf-8")
 
+    @property
+    def holds(self) -> bool:
+        """Whether something was judged and all of it holds."""
+        judged = [row["holds"] for row in self.rows if row["holds"] is not None]
+        return bool(judged) and all(judged)
+
+    def if_fast(self, *, holds: bool) -> bool | None:
+        """Return the judgement of something that depends on speed: none on logical GPUs."""
+        return holds if self.judges_speed else None
+
     def table(self) -> str:
         """Return the lines so far, aligned."""
-        return "\n".join(
-            f"{'ok  ' if row['holds'] else 'FAIL'}  {row['what']:<52} {row['measured']:<34} {row['wanted']}"
-            for row in self.rows
-        )
+        words = {True: "ok", False: "FAIL", None: "-"}
+        cells = [(words[row["holds"]], row["what"], row["measured"], row["wanted"]) for row in self.rows]
+        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+        lines = ("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in cells)
+        return "\n".join(line.rstrip() for line in lines)
 
 
-def main() -> int:
-    """Run the four measurements, print the table, write it as JSON."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=Path("benchmarks/node"))
-    parser.add_argument("--gpus", type=int, help="GPUs to use [all]")
-    parser.add_argument("--parts", default="abcd", help="which of (a) to (d) to measure")
+def read_options(words: Sequence[str]) -> argparse.Namespace:
+    """Read the command line; ends with status 2 where there is nothing to measure."""
+    parser = argparse.ArgumentParser(
+        prog="benchmarks/node/run.sh", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "out", nargs="?", type=Path, default=Path(__file__).parent, help="gets node.json, node.txt [%(default)s]"
+    )
+    parser.add_argument("--gpus", type=int, help="GPUs to use [all; with --smoke 2]")
+    parser.add_argument("--parts", default="abcd", help="which of (a) to (d) to measure [%(default)s]")
     parser.add_argument("--smoke", action="store_true", help="logical GPUs, a tiny model, no judgement of speed")
-    options = parser.parse_args()
-    gpus = options.gpus or (2 if options.smoke else len(gpu_names()))
-    if gpus < 1:
-        parser.error("no GPU here; --smoke shows on logical ones that it runs at all")
+    options = parser.parse_args(words)
+    there = len(gpu_names())
+    if options.gpus is None:
+        options.gpus = 2 if options.smoke else there
+        if there == 0 and not options.smoke:
+            parser.error("no GPU here; --smoke shows on logical ones that it runs at all")
+    if options.gpus < 1 or (not options.smoke and options.gpus > there):
+        limit = "" if options.smoke else f" to {there}, the GPUs of this machine"
+        parser.error(f"--gpus {options.gpus}: expected a number from 1{limit}")
+    if not options.parts or not set(options.parts) <= set("abcd"):
+        parser.error(f"--parts {options.parts!r}: expected some of the letters a, b, c, d")
+    if options.gpus == 1 and "d" not in options.parts:
+        parser.error(f"--parts {options.parts}: (a) to (c) need two GPUs")
+    return options
+
+
+def main(words: Sequence[str] = sys.argv[1:]) -> int:
+    """Run the four measurements, print the table, write it as JSON; return 1 if something does not hold."""
+    options, began = read_options(words), time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        os.environ[_MARK] = folder
+        os.environ[MARK] = folder
         if options.smoke:
-            offer_logical_gpus(gpus, Path(folder))
-        scale = SMOKE if options.smoke else FULL
-        bench = Bench(gpus=gpus, scale=scale, folder=Path(folder), out=options.out, judges_speed=not options.smoke)
+            offer_logical_gpus(options.gpus, Path(folder))
+        bench = Bench(
+            gpus=options.gpus,
+            scale=SMOKE if options.smoke else FULL,
+            folder=Path(folder),
+            out=options.out,
+            command=shlex.join(["benchmarks/node/run.sh", *words]),
+            judges_speed=not options.smoke,
+        )
         bench.images = make_data(bench)
         measure(bench, options.parts)
+    took_s = time.monotonic() - began
+    bench.note("the whole run", f"{took_s:.0f} s", f"<= {LIMIT_S} s", holds=bench.if_fast(holds=took_s <= LIMIT_S))
     print(bench.table())
-    return 0 if all(row["holds"] for row in bench.rows) else 1
+    return 0 if bench.holds else 1
 
 
 def measure(bench: Bench, parts: str) -> None:
-    """Measure (a) to (d), or some of them."""
-    gpus = bench.gpus
-    if gpus > 1 and {"a", "c"} & set(parts):
-        alone = bench.throughput("alone", jobs=1, gpus=1)
-        bench.note("one trial on one GPU", f"{alone:.1f} images/s", "", holds=True)
-        shapes = {
-            "a": ("trials side by side", gpus, 1, PARALLEL_FLOOR),
-            "c": ("GPUs in one trial", 1, gpus, SCALING_FLOOR),
-        }
-        for part in sorted({"a", "c"} & set(parts)):
-            what, jobs, each, floor = shapes[part]
-            together = bench.throughput(part, jobs=jobs, gpus=each)
-            ratio = together / alone
-            holds = not bench.judges_speed or ratio >= floor * gpus
-            measured = f"{together:.1f} images/s, {ratio:.2f}x"
-            bench.note(f"({part}) {gpus} {what}", measured, f">= {floor * gpus:.2f}x", holds=holds)
-    if gpus > 1 and "b" in parts:
-        pairs(bench)
-    if "d" in parts:
-        crowd(bench)
+    """Measure (a) to (d), or some of them. A part that cannot be measured does not hold; the others are measured."""
+    steps: dict[str, Callable[[Bench], None]] = {"a": side_by_side, "c": spread, "b": pairs, "d": crowd}
+    for part, step in steps.items():
+        if part not in parts:
+            continue
+        if part != "d" and bench.gpus == 1:
+            bench.note(f"({part})", "not measured", "two GPUs", holds=None)
+            continue
+        try:
+            step(bench)
+        except (MeasurementError, ValueError) as error:
+            bench.note(f"({part})", f"failed: {error}", "", holds=False)
+
+
+def side_by_side(bench: Bench) -> None:
+    """Compare N one-GPU trials at once with one alone."""
+    compare(bench, "(a) {} trials side by side", Shape(jobs=bench.gpus, gpus=1, trials=bench.gpus), PARALLEL_FLOOR)
+
+
+def spread(bench: Bench) -> None:
+    """Compare one N-GPU trial with a one-GPU trial."""
+    compare(bench, "(c) {} GPUs in one trial", Shape(jobs=1, gpus=bench.gpus, trials=1), SCALING_FLOOR)
+
+
+def compare(bench: Bench, what: str, shape: Shape, floor: float) -> None:
+    """Note the throughput of all GPUs against that of one."""
+    if "alone" not in bench.results:
+        bench.alone = bench.throughput("alone", jobs=1, gpus=1)
+        bench.note("one trial on one GPU", f"{bench.alone:.1f} images/s", "", holds=None)
+    name = what[1]
+    together = bench.throughput(name, jobs=shape.jobs, gpus=int(shape.gpus))
+    ratio, wanted = together / bench.alone, floor * bench.gpus
+    measured = f"{together:.1f} images/s, {ratio:.2f}x"
+    bench.note(what.format(bench.gpus), measured, f">= {wanted:.2f}x", holds=bench.if_fast(holds=ratio >= wanted))
+    if shape.jobs > 1:
+        note_course(bench, name)
 
 
 def pairs(bench: Bench) -> None:
     """Run N/2 two-GPU trials at once and watch which devices each uses."""
-    jobs = max(1, bench.gpus // 2)
+    jobs = bench.gpus // 2
     with DeviceWatch() as watch:
-        speed = bench.throughput("pairs", jobs=jobs, gpus=2)
-    holds = watch.are_disjoint
-    bench.note(f"(b) {jobs} two-GPU trials side by side", f"{speed:.1f} images/s", "all end well", holds=True)
-    bench.note("(b) devices of the trials", watch.description, "disjoint", holds=holds)
+        speed = bench.throughput("b", jobs=jobs, gpus=2)
+    bench.note(f"(b) {jobs} two-GPU trial{'s' * (jobs > 1)}", f"{speed:.1f} images/s", "", holds=None)
+    note_course(bench, "b")
+    granted = [tuple(trial.get("gpus", ())) for trial in bench.results["b"]["trials"]]
+    given = [device for devices in granted for device in devices]
+    are_disjoint = len(set(given)) == len(given) == 2 * jobs and watch.are_disjoint
+    bench.note("(b) devices", f"{describe_granted(granted)}; {watch.description}", "disjoint", holds=are_disjoint)
+
+
+def note_course(bench: Bench, name: str) -> None:
+    """Note whether all trials of a study ended well, and whether they ran at one time."""
+    result = bench.results[name]
+    counted = count_states(result)
+    is_together = ran_together(Path(result["study_dir"]) / "events.jsonl")
+    course = f"{counted}, {'all at once' if is_together else 'not all at once'}"
+    holds = is_together and all(trial["state"] == "COMPLETED" for trial in result["trials"])
+    bench.note(f"({name}) trials", course, "all end well, at once", holds=holds)
+
+
+def count_states(result: dict[str, Any]) -> str:
+    """Return how many trials ended in which state, in words."""
+    states = [trial["state"] for trial in result["trials"]]
+    return ", ".join(f"{states.count(state)} {state.lower()}" for state in sorted(set(states)))
 
 
 def crowd(bench: Bench) -> None:
     """Run 4N short trials, some of which diverge."""
-    gpus = bench.gpus
+    gpus, foreign = bench.gpus, {pid for pid, _ in gpu_processes()}
     extra = [
         "--search=train.optim.lr=1e-5..1e-2:log",
-        "--set=train.optim.head_lr_multiplier=30",
+        # The upper rates then end in NaN within a few steps, the lower ones do not.
+        "--set=train.optim.head_lr_multiplier=1e4",
         "--set=train.clip_grad_norm=0",
         f"--set=train.num_epochs={bench.scale.short_epochs}",
         "--set=train.validation_interval=1",
     ]
     result = bench.study("crowd", Shape(jobs=gpus, gpus=1, trials=4 * gpus), extra=extra, data=SHORT)
-    states = [trial["state"] for trial in result["trials"]]
+    states = {trial["state"] for trial in result["trials"]}
     use = slot_use(Path(result["study_dir"]) / "events.jsonl", gpus)
-    counted = ", ".join(f"{states.count(state)} {state.lower()}" for state in sorted(set(states)))
     bench.note(
-        f"(d) {4 * gpus} short trials", counted, "some diverge", holds=not bench.judges_speed or "DIVERGED" in states
+        f"(d) {4 * gpus} short trials",
+        count_states(result),
+        "some diverge, none fails",
+        holds=len(result["trials"]) == 4 * gpus and states == {"COMPLETED", "DIVERGED"},
     )
     idle = f"{100 * use.idle_fraction:.2f} %, longest gap {use.longest_gap_s:.2f} s"
     bench.note(
         "(d) slots idle",
         idle,
         f"< {100 * IDLE_CEILING:.0f} %",
-        holds=not bench.judges_speed or use.idle_fraction < IDLE_CEILING,
+        holds=bench.if_fast(holds=use.idle_fraction < IDLE_CEILING),
     )
-    left = leftovers()
+    left = leftovers(foreign, _GRACE_S)
     bench.note("(d) left after the end", ", ".join(left) or "nothing", "nothing", holds=not left)
 
 
@@ -228,19 +324,24 @@ def make_data(bench: Bench) -> int:
     return len((lists / LONG).read_text(encoding="utf-8").splitlines())
 
 
-def leftovers() -> list[str]:
-    """Return processes of ours that still live, and GPU memory that is still held, some seconds after the end."""
-    time.sleep(3)
-    mark = f"{_MARK}={os.environ[_MARK]}".encode()
+def leftovers(foreign: set[str], grace_s: float) -> list[str]:
+    """Return processes of ours that still live, and processes that hold GPU memory, some seconds after the end.
+
+    Args:
+        foreign: Ids of processes that held GPU memory before.
+        grace_s: How long to wait for the last to go.
+    """
+    time.sleep(grace_s)
+    mark = f"{MARK}={os.environ[MARK]}".encode()
     alive = []
     for process in Path("/proc").iterdir():
         if not process.name.isdigit() or int(process.name) == os.getpid():
             continue
         with contextlib.suppress(OSError):  # it ended, or belongs to somebody else
-            if mark in (process / "environ").read_bytes():
+            if mark in (process / "environ").read_bytes().split(b"\0"):
                 words = (process / "cmdline").read_bytes().replace(b"\0", b" ")
-                alive.append(f"{process.name} {words[:80].decode(errors='replace')}")
-    return [*alive, *(f"GPU process {pid}" for pid in DeviceWatch.gpu_processes())]
+                alive.append(f"{process.name} {words[:80].decode(errors='replace').strip()}")
+    return [*alive, *(f"GPU process {pid}" for pid, _ in gpu_processes() if pid not in foreign)]
 
 
 def gpu_names() -> list[str]:

@@ -30,6 +30,7 @@ RESULT = TrialResult(
     attempt=2,
     exit_status=1,
     log_tail=("a", "b"),
+    gpus=("0", "GPU-5ae3"),
 )
 
 

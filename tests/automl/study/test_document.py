@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,6 +22,14 @@ def test_a_study_without_a_usable_trial_has_no_best(tmp_path: Path) -> None:
 
     assert document["best"] is None
     assert [trial["state"] for trial in document["trials"]] == ["DIVERGED", "FAILED"]
+
+
+def test_trials_name_their_devices_where_they_had_any(tmp_path: Path) -> None:
+    root = write_study(tmp_path / "example", (TRIALS[0], replace(TRIALS[1], gpus=("2", "3"))))
+
+    trials = study_document(root)["trials"]
+
+    assert [trial.get("gpus") for trial in trials] == [None, ["2", "3"]]
 
 
 def test_a_plan_that_is_not_json_is_a_configuration_error(tmp_path: Path) -> None:

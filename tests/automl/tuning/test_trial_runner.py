@@ -114,6 +114,12 @@ def test_with_a_metric_to_minimise_the_lowest_epoch_is_the_best(tmp_path: Path) 
     assert result.values["val/loss"] == 0.2
 
 
+def test_the_result_names_the_devices_that_the_trial_was_given(tmp_path: Path) -> None:
+    result, _ = play(task_in(tmp_path, gpus=("2", "3")), *epoch(0, 0.5))
+
+    assert result.gpus == ("2", "3")
+
+
 def test_a_best_epoch_without_a_file_is_said_so(tmp_path: Path) -> None:
     result, _ = play(task_in(tmp_path), *epoch(0, 0.5), *epoch(1, 0.4), *epoch(2, 0.3))
 
