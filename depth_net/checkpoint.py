@@ -19,7 +19,9 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from typing_extensions import override
 
 from depth_net.config import IntervalUnit, ResumeMode
-from depth_net.errors import DivergenceError, SpecError
+from depth_net.errors import DivergenceError, SpecError, WeightsError
+from depth_net.model.checkpoint_file import read_pickled
+from depth_net.model.weights import apply_weights, load_weights
 from depth_net.training.graceful_stop import is_between_steps
 
 if TYPE_CHECKING:
@@ -28,12 +30,15 @@ if TYPE_CHECKING:
     from lightning.pytorch import LightningModule, Trainer
 
     from depth_net.config import TrainConfig
+    from depth_net.model.depth_anything import DepthAnything
 
 logger = logging.getLogger(__name__)
 
 LATEST: Final = "dn_model_latest.pth"
 BEST: Final = "dn_model_best.pth"
 SUFFIXES: Final = (".pth", ".tlt")
+_RUN_KEYS: Final = ("pytorch-lightning_version", "state_dict", "loops", "optimizer_states", "lr_schedulers")
+_OTHERWISE: Final = "set train.resume=never to start anew"
 _NAME: Final = re.compile(r"^model_epoch_(\d+)_step_(\d+)\.pth$")
 
 
@@ -66,6 +71,38 @@ def find_resume_checkpoint(directory: Path, train: TrainConfig) -> Path | None:
         return None
     latest = directory / LATEST
     return latest.resolve() if latest.exists() else None
+
+
+def require_resumable(path: Path, model: DepthAnything) -> None:
+    """Refuse a checkpoint from which a run with this model cannot go on, before Lightning stumbles over it.
+
+    Args:
+        path: From `find_resume_checkpoint`.
+        model: The model of the run; it is given the weights.
+
+    Raises:
+        WeightsError: the file is damaged, holds no training run, another model, or the optimiser of another trainer.
+    """
+    try:
+        weights = load_weights(path)
+        apply_weights(model, weights)
+        content = read_pickled(path)
+    except WeightsError as error:
+        raise WeightsError(f"the checkpoint to resume from: {error}\n  {_OTHERWISE}") from error
+    absent = [key for key in _RUN_KEYS if key not in content]
+    if absent:
+        raise WeightsError(
+            f"{path}: found weights without a training run ({', '.join(absent)}); expected a checkpoint that "
+            f"`depth_net train` has written; fix: name it under train.pretrained_model_path, and {_OTHERWISE}"
+        )
+    sizes = [len(list(part)) for part in (model.encoder_parameters(), model.head_parameters())]
+    found = [len(group["params"]) for state in content["optimizer_states"] for group in state["param_groups"]]
+    if found != sizes:
+        raise WeightsError(
+            f"{path}: found an optimiser over groups of {found} parameters; expected {sizes}, as `depth_net train` "
+            "writes them (the container joins and counts them in another way); fix: name the file under "
+            f"train.pretrained_model_path, and {_OTHERWISE}"
+        )
 
 
 class CheckpointWriter(Checkpoint):

@@ -7,6 +7,7 @@ do, so that a server can import once (`preload`) and call it in a forked child.
 from __future__ import annotations
 
 import argparse
+import io
 import logging
 import os
 import sys
@@ -29,11 +30,6 @@ ACTIONS: Final = {
     "quantize": "store the weights in 8 bits",
     "convert": "write annotation files for a folder of images",
 }
-_ENGINE: Final = (
-    "gen_trt_engine runs in the deploy container, which has TensorRT:\n"
-    "  docker run --rm --gpus all -v DIR:DIR <deploy image> depth_net gen_trt_engine -e {spec}\n"
-    "export first: depth_net export -e spec.yaml export.checkpoint=MODEL.pth export.onnx_file=DIR/model.onnx"
-)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -42,8 +38,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: Words after the program's name; None reads those of this process.
     """
+    _print_any_name()
     _configure_logging()
-    arguments = _parser().parse_args(argv)
+    arguments = _parse(argv)
     match arguments.action:
         case "default_specs":
             return _guarded(lambda: _default_specs(arguments))
@@ -52,8 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         case "check":
             return _guarded(lambda: _check(arguments))
         case "gen_trt_engine":
-            print(_ENGINE.format(spec=arguments.experiment_spec_file or "spec.yaml"))  # noqa: T201 - the command's output
-            return 1
+            return _guarded(lambda: _tell_engine(arguments))
         case _:
             return _run(arguments)
 
@@ -100,7 +96,8 @@ def _demo_data(directory: Path) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    from depth_net.spec import load_spec  # noqa: PLC0415 - only for this command
+    from depth_net.config.checks import absent_weights  # noqa: PLC0415 - only for this command
+    from depth_net.spec import load_spec  # noqa: PLC0415 - as above
 
     if not arguments.experiment_spec_file:
         return _refuse("no spec: name it with -e SPEC")
@@ -108,10 +105,19 @@ def _check(arguments: argparse.Namespace) -> int:
     from depth_net.actions.check import inspect_data  # noqa: PLC0415 - imports NumPy and OpenCV
 
     report = inspect_data(config, devices=config.train.num_gpus * config.train.num_nodes)
-    for line in (*report.sources, *report.findings):
+    absent = [f"error: {problem}" for problem in absent_weights(config, "check")]
+    for line in (*report.sources, *report.findings, *absent):
         print(line)  # noqa: T201 - the command's output
-    print(f"{len(report.findings)} findings, {len(report.errors)} of them errors")  # noqa: T201 - the command's output
-    return 1 if report.errors else 0
+    found, errors = (len(some) + len(absent) for some in (report.findings, report.errors))
+    print(f"{found} findings, {errors} of them errors")  # noqa: T201 - the command's output
+    return 1 if errors else 0
+
+
+def _tell_engine(arguments: argparse.Namespace) -> int:
+    from depth_net.actions.gen_trt_engine import describe  # noqa: PLC0415 - only for this command
+
+    print(describe(Path(arguments.experiment_spec_file or "spec.yaml"), arguments.overrides))  # noqa: T201 - the command's output
+    return 1  # nothing was built
 
 
 def _guarded(command: object) -> int:
@@ -120,6 +126,13 @@ def _guarded(command: object) -> int:
     except (DepthNetError, OSError) as error:
         logger.error("%s", error)  # noqa: TRY400 - the message says it all
         return 1
+
+
+def _print_any_name() -> None:
+    """Print file names that are no valid text, or none in this terminal's encoding, with escapes instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _configure_logging() -> None:
@@ -136,6 +149,18 @@ def _configure_logging() -> None:
         datefmt="%H:%M:%S",
         stream=sys.stdout,
     )
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Parse a command; overrides may stand on both sides of ``-e``, which argparse alone does not allow."""
+    parser = _parser()
+    arguments, rest = parser.parse_known_args(argv)
+    unknown = [word for word in rest if word.startswith("-") or not hasattr(arguments, "overrides")]
+    if unknown:
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+    if rest:
+        arguments.overrides = [*arguments.overrides, *rest]
+    return arguments
 
 
 def _parser() -> argparse.ArgumentParser:

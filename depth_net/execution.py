@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from depth_net.config.checks import absent_weights
 from depth_net.config.tree import to_tree, to_yaml
 from depth_net.errors import DataError, DepthNetError, DivergenceError, SpecError, TerminatedError, WeightsError
 from depth_net.model.family import ModelType
@@ -171,9 +172,17 @@ def _execute(request: Request, status: list[StatusWriter]) -> None:
     if reports():
         _write_experiment(directory, config)
     writer.started(f"Starting {product} {mode}.")
+    _require_weights(request.action, config)
     _check_data(request.action, config, writer)
     import_action(request.action).run(config, writer)
     writer.running(f"{mode.capitalize()} finished successfully.")
+
+
+def _require_weights(action: str, config: ExperimentConfig) -> None:
+    """Refuse paths that lead nowhere before data are read and PyTorch is imported."""
+    absent = absent_weights(config, action)
+    if absent:
+        raise WeightsError("\n\n".join(["weights are missing", *map(str, absent)]))
 
 
 def _check_data(action: str, config: ExperimentConfig, writer: StatusWriter) -> None:

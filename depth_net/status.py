@@ -80,9 +80,9 @@ class StatusWriter:
         """Write a RUNNING line; ``kpi`` replaces the sticky values, ``data`` comes first on the line."""
         self.write(Status.RUNNING, message, kpi=kpi, data=data)
 
-    def warning(self, message: str, *, code: str) -> None:
-        """Write a RUNNING line of verbosity WARNING with a machine-readable code."""
-        self.write(Status.RUNNING, message, data={"code": code}, verbosity=Verbosity.WARNING)
+    def warning(self, message: str, *, code: str, data: Mapping[str, object] | None = None) -> None:
+        """Write a RUNNING line of verbosity WARNING with a machine-readable code; ``data`` comes after it."""
+        self.write(Status.RUNNING, message, data={"code": code, **(data or {})}, verbosity=Verbosity.WARNING)
 
     def failure(self, message: str, *, code: str, data: Mapping[str, object] | None = None) -> None:
         """Write a FAILURE line with a machine-readable code, e.g. that of a `depth_net.errors.DepthNetError`."""

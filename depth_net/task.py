@@ -18,7 +18,6 @@ from torch.nn.utils import clip_grad_value_
 from typing_extensions import override
 
 from depth_net.data.families import resolve_depth_range
-from depth_net.errors import WeightsError
 from depth_net.losses import loss_of
 from depth_net.metrics import DepthMetrics
 from depth_net.model.family import ModelType
@@ -31,8 +30,6 @@ from depth_net.training.divergence import DivergenceGuard
 from depth_net.training.random_state import random_state, restore_random_state
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from lightning.pytorch.utilities.types import OptimizerLRScheduler
     from torch import Tensor
     from torch.optim import Optimizer
@@ -210,19 +207,6 @@ class DepthTask(LightningModule):
 
     @override
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        metadata: Mapping[str, Any] = checkpoint.get(METADATA_KEY, {})
-        ours = metadata_of(self.model, min_depth_m=self.config.dataset.min_depth)
-        differences = [
-            f"{key}: found {metadata[key]}, expected {ours[key]}"
-            for key in ("model_type", "encoder", "max_depth")
-            if key in metadata and metadata[key] != ours[key]
-        ]
-        if differences:
-            raise WeightsError(
-                "the checkpoint to resume from belongs to another model; "
-                + "; ".join(differences)
-                + "; correct the spec, or set train.resume=never to start anew"
-            )
         if RANDOM_KEY in checkpoint:
             restore_random_state(checkpoint[RANDOM_KEY])
         if EPOCH_KEY in checkpoint:

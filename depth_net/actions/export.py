@@ -12,7 +12,7 @@ from depth_net.data.dataset import read_sources
 from depth_net.data.readers import read_image
 from depth_net.data.transforms import normalize_image, resize_image
 from depth_net.errors import SpecError
-from depth_net.model.onnx_file import export_onnx
+from depth_net.model.onnx_file import export_onnx, require_exportable
 from depth_net.model.quantized import is_quantized_tensor
 from depth_net.model.restored import restore_model
 from depth_net.model.weights import metadata_of
@@ -43,6 +43,9 @@ def run(config: ExperimentConfig, status: StatusWriter) -> None:
     """
     settings = config.export
     target = _target(config)
+    require_exportable((settings.input_height, settings.input_width), settings.opset_version)
+    if target.is_dir():
+        raise SpecError(f"export.onnx_file: found a folder, {target}; expected the name of a file; fix: add one")
     if target.exists() and not settings.overwrite:
         raise SpecError(
             f"export.onnx_file: found an existing file, {target}; expected a new one; fix: set export.overwrite=true "

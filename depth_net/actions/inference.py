@@ -42,9 +42,9 @@ def run(config: ExperimentConfig, status: StatusWriter) -> None:
     device = choose_device(config.inference.gpu_ids)
     loader = load_split(config, "infer", model.max_depth_m)
     folder = config.results_directory("inference")
-    count = 0
+    count, taken = 0, dict[Path, Path]()
     for image in show_progress(predict_images(model, loader, device), loader, "inference"):
-        _write(image, folder, pfm=config.inference.save_raw_pfm, npy=config.inference.save_raw_npy)
+        _write(image, folder, taken, pfm=config.inference.save_raw_pfm, npy=config.inference.save_raw_npy)
         count += 1
     logger.info("%d images: %s", count, folder / PICTURES)
 
@@ -55,17 +55,29 @@ def place_of(source: Path) -> Path:
     return Path(*parts)
 
 
-def _write(image: PredictedImage, folder: Path, *, pfm: bool, npy: bool) -> None:
+def raw_place(place: Path, suffix: str, taken: dict[Path, Path]) -> Path:
+    """Where a raw prediction lies: ``a.pfm`` of ``a.png``, or ``a.jpg.pfm`` of ``a.jpg`` if ``a.pfm`` is ``a.png``'s.
+
+    Args:
+        place: Of the source below a folder of results.
+        suffix: Of the raw prediction, with the dot.
+        taken: Places of this run and whose they are; the answer is added.
+    """
+    short = place.with_suffix(suffix)
+    return short if taken.setdefault(short, place) == place else place.with_name(place.name + suffix)
+
+
+def _write(image: PredictedImage, folder: Path, taken: dict[Path, Path], *, pfm: bool, npy: bool) -> None:
     prediction = image.prediction.float().cpu().numpy()
     target = None if image.target is None else image.target.float().cpu().numpy()
     place = place_of(image.path)
     picture = draw_side_by_side(read_image(image.path), prediction, target, image.valid.cpu().numpy())
     write_picture(folder / PICTURES / place, picture)
     if pfm:
-        path = (folder / PFM / place).with_suffix(".pfm")
+        path = folder / PFM / raw_place(place, ".pfm", taken)
         path.parent.mkdir(parents=True, exist_ok=True)
         write_pfm(path, prediction)
     if npy:
-        path = (folder / NPY / place).with_suffix(".npy")
+        path = folder / NPY / raw_place(place, ".npy", taken)
         path.parent.mkdir(parents=True, exist_ok=True)
         np.save(path, prediction)

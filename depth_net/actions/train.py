@@ -14,7 +14,7 @@ import torch
 from lightning.pytorch import Trainer
 from rich.console import Console
 
-from depth_net.checkpoint import CheckpointWriter, DirectCheckpointIO, find_resume_checkpoint
+from depth_net.checkpoint import CheckpointWriter, DirectCheckpointIO, find_resume_checkpoint, require_resumable
 from depth_net.config import Precision
 from depth_net.config.checks import spec_notices
 from depth_net.data.loaders import limit_threads
@@ -64,8 +64,8 @@ def run(config: ExperimentConfig, status: StatusWriter) -> None:
     """
     directory = config.results_directory("train")
     plan = plan_devices(config.train)
-    tell((*spec_notices(config, "train"), *plan.notices), status)
     resume = find_resume_checkpoint(directory, config.train)
+    tell((*spec_notices(config, "train"), *plan.notices), status)
     prepare_process(config.train, plan)
     seed = seed_everything(config.train.seed)
     data = DepthData(config, seed=seed, on_gpu=plan.on_gpu)
@@ -73,6 +73,10 @@ def run(config: ExperimentConfig, status: StatusWriter) -> None:
     data.start_loading(plan.world_size)
     wake()
     model = build_model(config, on_gpu=plan.on_gpu)
+    if resume is None:
+        start_from_weights(model, config, status)
+    else:
+        _go_on_from(resume, model, status)
     if plan.on_gpu:
         plan = settle_precision(plan)
         tell(plan.notices, status)
@@ -81,15 +85,10 @@ def run(config: ExperimentConfig, status: StatusWriter) -> None:
     logger.info(reason)
     if compiled:
         task.model.compile_parts()
-    if resume is not None:
-        status.running(f"Resuming training from checkpoint: {resume}")
-        logger.info("resuming from %s", resume)
     status.started("Starting Training Loop.")
     _fit(_Run(config=config, status=status, directory=directory, plan=plan, data=data, task=task), resume)
     if resume is not None and not task.kpi:
-        text = f"nothing was left to train: {resume.name} has all {config.train.num_epochs} epochs; raise num_epochs"
-        logger.warning(text)
-        status.warning(text, code="nothing_to_train")
+        _tell_idle(resume, config, status)
     status.running("Training loop complete.")
 
 
@@ -100,8 +99,20 @@ def tell(notices: Iterable[str], status: StatusWriter) -> None:
         status.warning(notice, code="notice")
 
 
+def _go_on_from(resume: Path, model: DepthAnything, status: StatusWriter) -> None:
+    require_resumable(resume, model)
+    status.running(f"Resuming training from checkpoint: {resume}")
+    logger.info("resuming from %s", resume)
+
+
+def _tell_idle(resume: Path, config: ExperimentConfig, status: StatusWriter) -> None:
+    text = f"nothing was left to train: {resume.name} has all {config.train.num_epochs} epochs; raise num_epochs"
+    logger.warning(text)
+    status.warning(text, code="nothing_to_train")
+
+
 def build_model(config: ExperimentConfig, *, on_gpu: bool = False) -> DepthAnything:
-    """Build the model and fill it from ``mono_backbone.pretrained_path``, then ``pretrained_model_path``.
+    """Build the model with new weights.
 
     Args:
         config: The spec.
@@ -109,7 +120,6 @@ def build_model(config: ExperimentConfig, *, on_gpu: bool = False) -> DepthAnyth
 
     Raises:
         SpecError: the encoder or the depth range cannot be used.
-        WeightsError: weights are missing or do not fit.
     """
     metric = config.model.model_type is ModelType.METRIC
     model = DepthAnything(
@@ -122,13 +132,27 @@ def build_model(config: ExperimentConfig, *, on_gpu: bool = False) -> DepthAnyth
     )
     if on_gpu:
         model.use_channels_last()
+    return model
+
+
+def start_from_weights(model: DepthAnything, config: ExperimentConfig, status: StatusWriter) -> None:
+    """Fill a model from ``mono_backbone.pretrained_path``, then from ``pretrained_model_path``; tell if none is set.
+
+    Raises:
+        WeightsError: weights are missing or do not fit.
+    """
     backbone, whole = config.model.mono_backbone.pretrained_path, config.train.pretrained_model_path
+    if not (backbone or whole):
+        text = "the model starts from random weights: no pretrained path is set"
+        logger.warning(text)
+        status.warning(text, code="notice", data={"init": "random"})
     for path, is_backbone in ((backbone, True), (whole, False)):
         if path:
             weights = load_weights(Path(path).expanduser())
             apply_weights(model, weights.without_head() if is_backbone else weights, is_starting_point=True)
             logger.info("starting from the %sweights in %s", "encoder's " if is_backbone else "", path)
-    return model
+            if not is_backbone and not weights.has_head:
+                logger.warning("%s holds an encoder alone: the head starts from random weights", path)
 
 
 def count_steps(config: ExperimentConfig, images: int, plan: DevicePlan) -> int:

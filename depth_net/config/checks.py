@@ -1,10 +1,12 @@
 """Checks across keys, and what the reader of a spec should know although it is no error.
 
-Only what the spec itself tells; files are looked at by `depth_net.actions.check`.
+Only what the spec itself tells, and whether weights that it names exist; data are looked at by
+`depth_net.actions.check`.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from depth_net.config.choices import DatasetFamily, IntervalUnit, Scheduler
@@ -47,12 +49,9 @@ def spec_problems(config: ExperimentConfig, action: str) -> list[SpecProblem]:
 
 def spec_notices(config: ExperimentConfig, action: str) -> list[str]:
     """Return sentences on keys that ``action`` corrects or does not read although they are set."""
-    notices = []
-    relative = config.model.model_type is ModelType.RELATIVE
-    if relative and (config.dataset.min_depth is not None or config.dataset.max_depth is not None):
-        notices.append("dataset.min_depth and dataset.max_depth are ignored: a relative model has no depth range")
     if action != "train":
-        return notices
+        return []
+    notices = []
     train, optim = config.train, config.train.optim
     if train.checkpoint_interval > train.num_epochs and train.checkpoint_interval_unit is IntervalUnit.EPOCH:
         notices.append(
@@ -64,9 +63,24 @@ def spec_notices(config: ExperimentConfig, action: str) -> list[str]:
         )
     if optim.warmup_fraction and optim.lr_scheduler is Scheduler.ONE_CYCLE:
         notices.append("train.optim.warmup_fraction is ignored: OneCycleLR has a warm-up of its own")
-    if not (train.pretrained_model_path or config.model.mono_backbone.pretrained_path):
-        notices.append("the model starts from random weights: no pretrained path is set")
     return notices
+
+
+def absent_weights(config: ExperimentConfig, action: str) -> list[SpecProblem]:
+    """Return the weights that ``config`` names for ``action`` and that do not exist; opens no file."""
+    named = {
+        "model.mono_backbone.pretrained_path": config.model.mono_backbone.pretrained_path,
+        "train.pretrained_model_path": config.train.pretrained_model_path,
+        "train.resume_training_checkpoint_path": config.train.resume_training_checkpoint_path,
+    }
+    key = _REQUIRED.get(action)
+    if key:
+        named = {f"{action}.{key}": getattr(getattr(config, action), key)}
+    return [
+        SpecProblem(where=where, found=path, expected="weights that exist", fix="correct the path")
+        for where, path in named.items()
+        if path and not Path(path).expanduser().exists()
+    ]
 
 
 def _family_problems(config: ExperimentConfig, action: str) -> Iterator[SpecProblem]:

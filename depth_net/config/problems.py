@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from depth_net.errors import SpecError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+_SYNONYMS: Final = {
+    "learning_rate": "lr",
+    "epochs": "num_epochs",
+    "max_epochs": "num_epochs",
+    "scheduler": "lr_scheduler",
+    "gpus": "num_gpus",
+    "num_workers": "workers",
+    "checkpoint_path": "checkpoint",
+}
+"""Names of other trainers, which do not look like the ones meant."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +54,8 @@ def closest(name: str, known: Iterable[str]) -> str | None:
 
     A path with the same last part wins over one that merely looks alike, so ``train.lr`` finds ``train.optim.lr``.
     """
-    name, keys = name.lower(), set(known)
+    group, dot, leaf = name.lower().rpartition(".")
+    name, keys = f"{group}{dot}{_SYNONYMS.get(leaf, leaf)}", set(known)
     groups = {key.rsplit(".", depth)[0] for key in keys for depth in range(1, key.count(".") + 1)}
     candidates = sorted(keys | groups)
     last = name.rsplit(".", 1)[-1]

@@ -8,8 +8,10 @@ annotation file. Reading images is not done here; see depth_net.data.readers.
 
 from __future__ import annotations
 
+import codecs
 import re
 from dataclasses import dataclass
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 from depth_net.errors import DataError
@@ -24,6 +26,7 @@ IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg"})
 _COLUMN = re.compile(r"""\s*(?:"([^"]*)"|'([^']*)'|(\#.*)|(\S+))""")
 _SPECIAL = re.compile(r"""["'#]""")
 _SHOWN_LINES = 5
+_TRIED_WORDS = 12
 _COLUMNS_WITH_RIGHT_IMAGE = 3
 
 
@@ -92,7 +95,8 @@ def read_annotations(file: Path) -> tuple[Row, ...]:
         if isinstance(outcome, Row):
             rows.append(outcome)
         else:
-            problems.append(f"line {number}: {outcome}{_unquoted_space_hint(line, columns, file.parent)}")
+            hint = _unquoted_space_hint(line, file.parent) if len(problems) < _SHOWN_LINES else ""
+            problems.append(f"line {number}: {outcome}{hint}")
     if problems:
         raise DataError(describe_bad_lines(file, problems, total=len(rows) + len(problems)))
     if not rows:
@@ -111,13 +115,15 @@ def describe_bad_lines(file: Path, problems: Sequence[str], *, total: int) -> st
 
 def _read_lines(file: Path) -> list[str]:
     try:
-        # utf-8-sig drops the mark that Windows editors put first; surrogateescape keeps file names of any encoding.
-        text = file.read_text(encoding="utf-8-sig", errors="surrogateescape")
+        content = file.read_bytes()
     except OSError as error:
         message = (
             f"annotation file {file} cannot be read: {error.strerror or error}; set data_file to an existing text file"
         )
         raise DataError(message) from error
+    # Windows editors put a mark first, and its shell writes UTF-16; surrogateescape keeps file names of any encoding.
+    is_wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    text = content.decode("utf-16", "replace") if is_wide else content.decode("utf-8-sig", "surrogateescape")
     return re.split(r"\r\n|\n|\r", text)
 
 
@@ -147,7 +153,11 @@ def _find_file(name: str, folder: Path) -> Path | None:
     return beside_annotations if beside_annotations.is_file() else None
 
 
-def _unquoted_space_hint(line: str, columns: Sequence[str], folder: Path) -> str:
-    whole = line.strip()
-    has_space = len(columns) > 1 and _find_file(whole, folder) is not None
-    return f" (the file '{whole}' exists: put paths with spaces in quotes)" if has_space else ""
+def _unquoted_space_hint(line: str, folder: Path) -> str:
+    """Say which words of a line are together one file."""
+    words = list(re.finditer(r"\S+", line))[:_TRIED_WORDS]
+    for first, last in combinations(words, 2):
+        path = line[first.start() : last.end()]
+        if _find_file(path, folder) is not None:
+            return f" (the file '{path}' exists: put paths with spaces in quotes)"
+    return ""

@@ -7,7 +7,6 @@ depth_net.data.loaders.
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypedDict
 
@@ -43,8 +42,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from torch import Tensor
-
-logger = logging.getLogger(__name__)
 
 Split: TypeAlias = Literal["train", "val", "test", "infer"]
 SampleKey: TypeAlias = int | tuple[int, int]
@@ -220,8 +217,7 @@ def build_dataset(  # noqa: PLR0913 - the keys of the spec, one to one
         crop_size: (height, width) that a resized image covers; training cuts squares of ``crop_size[0]``.
         input_mean: Mean of the red, green and blue values in [0, 1].
         input_std: Their standard deviation.
-        min_depth_m: Depths up to this do not count, in metres; None means 0.001. Relative models ignore it, with a
-            warning.
+        min_depth_m: Depths up to this do not count, in metres; None means 0.001. Relative models ignore it.
         max_depth_m: Depths from this on do not count, in metres; None means 10.
         normalize_depth: Stretch the ground truth of each image to [0, 1].
         augmentation: What happens to training samples; nothing by default and in the other splits.
@@ -233,7 +229,6 @@ def build_dataset(  # noqa: PLR0913 - the keys of the spec, one to one
         DataError: annotation lines that cannot be used, or rows without the ground truth that the split needs.
     """
     if model_type is ModelType.RELATIVE and (min_depth_m is not None or max_depth_m is not None):
-        logger.warning("dataset.min_depth and dataset.max_depth are ignored: %s has no depth range", model_type)
         min_depth_m, max_depth_m = None, None
     settings = SampleSettings(
         split=split,

@@ -188,4 +188,4 @@ def _unsafe_text(path: Path) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n", maxsplit=1)[0][:160]
+    return str(error).strip().split("\n", maxsplit=1)[0][:160] or type(error).__name__

@@ -63,7 +63,7 @@ def export_onnx(
         DepthNetError: the file and the model disagree.
     """
     size = (images.shape[-2], images.shape[-1])
-    _check(size, opset)
+    require_exportable(size, opset)
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".export_") as folder:
         draft = Path(folder) / path.name
@@ -144,7 +144,18 @@ def _write(model: DepthAnything, path: Path, *, size: tuple[int, int], batch_siz
             output_names=[OUTPUT],
             dynamic_axes=open_axes,
         )
+    _fix_shape(path, [batch_size or BATCH, *size])
     onnx.checker.check_model(path)
+
+
+def _fix_shape(path: Path, shape: list[int | str]) -> None:
+    """Write the shape of the output into the file; the exporter loses it where the batch is open."""
+    import onnx  # noqa: PLC0415  # only export needs it
+
+    content = onnx.load(path, load_external_data=False)
+    kind = onnx.TensorProto.FLOAT
+    content.graph.output[0].CopyFrom(onnx.helper.make_tensor_value_info(OUTPUT, kind, shape))
+    onnx.save(content, path)
 
 
 def _describe(path: Path, metadata: Mapping[str, object]) -> None:
@@ -156,7 +167,16 @@ def _describe(path: Path, metadata: Mapping[str, object]) -> None:
     onnx.save(content, path)
 
 
-def _check(size: tuple[int, int], opset: int) -> None:
+def require_exportable(size: tuple[int, int], opset: int) -> None:
+    """Refuse what cannot be exported, before any weights are read.
+
+    Args:
+        size: Height and width in pixels.
+        opset: ONNX operator set.
+
+    Raises:
+        SpecError: unsupported operator set or size.
+    """
     height, width = size
     if height % PATCH or width % PATCH:
         nearest = [round(side / PATCH) * PATCH for side in size]

@@ -10,7 +10,7 @@ import importlib
 import logging
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
@@ -19,7 +19,6 @@ from depth_net.model.rows import is_plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from typing import Any
 
     from depth_net.model.depth_anything import DepthAnything
 
@@ -117,31 +116,40 @@ def choose_layers(
 
 def quantize_layers(model: DepthAnything, layers: Mapping[str, WeightType]) -> None:
     """Replace the weights of Linear layers, given by published name, in place; everything else stays as it is."""
-    from torchao.quantization import (  # noqa: PLC0415  # seconds to import, for two actions
-        Float8WeightOnlyConfig,
-        Int8WeightOnlyConfig,
-        quantize_,
-    )
-
-    makers = {WeightType.INT8: Int8WeightOnlyConfig, WeightType.FP8: Float8WeightOnlyConfig}
+    torchao = _import_torchao()
+    makers = {WeightType.INT8: torchao.Int8WeightOnlyConfig, WeightType.FP8: torchao.Float8WeightOnlyConfig}
     for kind in WeightType:
         names = {part for name, wanted in layers.items() if wanted is kind for part in model.layers()[name]}
         if names:
             # set_inductor_config would change global settings of the compiler of a caller that trains on.
-            quantize_(model, makers[kind](set_inductor_config=False), filter_fn=lambda _, name, of=names: name in of)
+            torchao.quantize_(
+                model, makers[kind](set_inductor_config=False), filter_fn=lambda _, name, of=names: name in of
+            )
 
 
 def admit_quantized_classes(asked: Sequence[str]) -> bool:
     """Let files with torchao's tensor classes be unpickled, if those are all a file asks for; say whether they are."""
     if not asked or not all(name.startswith("torchao.") for name in asked):
         return False
-    importlib.import_module("torchao.quantization")  # registers its tensor classes as safe
+    _import_torchao()  # registers its tensor classes as safe
     return True
 
 
 def is_quantized_tensor(tensor: Tensor) -> bool:
     """Whether a tensor is of a subclass that holds something else than its elements."""
     return not is_plain(tensor)
+
+
+def _import_torchao() -> Any:  # noqa: ANN401  # a module without annotations
+    """Import the library, which takes a second, without its warnings about kernels of GPUs that are not here."""
+    loud = [(logger, logger.level) for logger in map(logging.getLogger, ("torchao", "torch.utils._pytree"))]
+    try:
+        for each, _ in loud:
+            each.setLevel(logging.ERROR)
+        return importlib.import_module("torchao.quantization")
+    finally:
+        for each, level in loud:
+            each.setLevel(level)
 
 
 def _problems_of_rule(index: int, layer: Mapping[str, Any]) -> list[str]:

@@ -21,6 +21,7 @@ from depth_net.model.checkpoint_file import METADATA_KEY, Container, open_weight
 from depth_net.model.encoders import ENCODERS, encoder_of_width
 from depth_net.model.family import ModelType
 from depth_net.model.keys import ENCODER_PREFIX, HEAD_PREFIX, METRIC_HEAD_PREFIX, is_transformers, to_original_keys
+from depth_net.model.quantized import is_quantized_tensor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -118,8 +119,11 @@ def apply_weights(model: DepthAnything, weights: LoadedWeights, *, is_starting_p
             missing (it keeps its initial weights), and the depth range may change.
 
     Raises:
-        WeightsError: encoder, family, depth range, a name or a shape does not fit; every mismatch is named.
+        WeightsError: encoder, family, depth range, a name or a shape does not fit; every mismatch is named. Or the
+            weights are quantised.
     """
+    if any(is_quantized_tensor(tensor) for tensor in weights.state.values()):
+        raise WeightsError(f"{weights.path}: found quantised weights; expected those that they were made of")
     problems = _problems_of_identity(model, weights, is_starting_point=is_starting_point)
     state = _with_head_of(model, weights.state)
     if weights.encoder == model.encoder_name:  # otherwise hundreds of shapes differ, which says nothing more

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
+import torch
 
 from depth_net.checkpoint import checkpoint_name, find_resume_checkpoint, link
 from depth_net.config import ResumeMode, TrainConfig
 from depth_net.errors import SpecError
+from depth_net.execution import Request, execute
+from tests.depth_net.specs import read_status, write_spec
 
 
 def test_names_are_those_of_the_reference() -> None:
@@ -56,3 +60,61 @@ def test_a_link_is_relative_and_replaced_at_once(tmp_path: Path) -> None:
 
     assert (tmp_path / "latest").readlink() == Path("b")
     assert [path.name for path in tmp_path.iterdir()] == ["latest"]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The spec of a run of one epoch that has ended."""
+    spec = write_spec(tmp_path_factory.mktemp("finished"))
+    assert execute(Request(action="train", spec=spec, overrides=("train.num_epochs=1",))) == 0
+    return spec
+
+
+def ruin(checkpoint: Path, how: str) -> None:
+    """Make a finished run's checkpoint one that cannot be resumed."""
+    content = torch.load(checkpoint, weights_only=True)
+    match how:
+        case "cut off":
+            checkpoint.write_bytes(checkpoint.read_bytes()[:50_000])
+        case "empty":
+            checkpoint.write_bytes(b"")
+        case "weights alone":
+            torch.save(
+                {name.removeprefix("model."): value for name, value in content["state_dict"].items()}, checkpoint
+            )
+        case "of the container":  # its optimiser has one joint matrix where ours has three
+            for group in content["optimizer_states"][0]["param_groups"]:
+                group["params"] = group["params"][:10]
+            torch.save(content, checkpoint)
+        case _:
+            content["depth_net"]["max_depth"] = 20.0
+            torch.save(content, checkpoint)
+
+
+@pytest.mark.parametrize(
+    ("how", "told"),
+    [
+        ("cut off", "that PyTorch cannot read"),
+        ("empty", "that PyTorch cannot read (EOFError)"),
+        ("weights alone", "found weights without a training run (pytorch-lightning_version, "),
+        ("of the container", "found an optimiser over groups of [10, 10] parameters"),
+        ("other model", "dataset.max_depth: found 10.0; expected 20.0"),
+    ],
+)
+def test_a_checkpoint_that_cannot_be_resumed_is_told_before_the_first_step(
+    finished: Path, tmp_path: Path, how: str, told: str
+) -> None:
+    folder = tmp_path / "train"
+    shutil.copytree(finished.parent / "results" / "train", folder, symlinks=True)
+    (folder / "status.json").unlink()
+    overrides = (f"results_dir={tmp_path}", "train.num_epochs=3")
+    request = Request(action="train", spec=finished, overrides=overrides)
+    ruin(folder / "dn_model_latest.pth", how)
+
+    assert execute(request) == 1
+
+    lines = read_status(folder)
+    assert (lines[-1]["status"], lines[-1]["code"]) == ("FAILURE", "weights")
+    assert told in lines[-1]["message"]
+    assert "set train.resume=never to start anew" in lines[-1]["message"]
+    assert not any(line["message"] == "Starting Training Loop." for line in lines)

@@ -65,10 +65,43 @@ def test_check_tells_a_wrong_spec(tmp_path: Path, caplog: pytest.LogCaptureFixtu
     assert "did you mean train.optim.lr?" in caplog.text
 
 
-def test_an_engine_is_built_elsewhere_and_the_command_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["gen_trt_engine", "-e", "my.yaml"]) == 1
+def test_an_engine_is_built_elsewhere_and_the_command_is_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = write_spec(tmp_path)
 
-    assert "depth_net gen_trt_engine -e my.yaml" in capsys.readouterr().out
+    assert main(["gen_trt_engine", "-e", str(spec), "gen_trt_engine.onnx_file=/models/depth.onnx"]) == 1
+
+    assert f"depth_net gen_trt_engine -e {spec} gen_trt_engine.onnx_file=/models" in capsys.readouterr().out
+
+
+def test_overrides_may_stand_on_both_sides_of_the_spec(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    assert main(["check", "train.one=1", "-e", str(write_spec(tmp_path)), "train.two=2"]) == 1
+
+    assert "train.one" in caplog.text
+    assert "train.two" in caplog.text
+
+
+def test_an_unknown_option_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["check", "-e", str(write_spec(tmp_path)), "--fast"])
+
+
+def test_a_file_name_that_is_no_text_can_be_told(tmp_path: Path) -> None:
+    listed = tmp_path / "list.txt"
+    listed.write_bytes(b"caf\xe9.png depth.png\n")
+    words = ["check", "-e", str(write_spec(tmp_path)), f"dataset.train_dataset.data_sources[0].data_file={listed}"]
+
+    done = subprocess.run([sys.executable, "-m", "depth_net", *words], capture_output=True, check=False)
+
+    assert done.returncode == 1
+    assert b"image not found: caf\\udce9.png" in done.stdout
+
+
+def test_check_tells_weights_that_are_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "-e", str(write_spec(tmp_path)), "train.pretrained_model_path=none.pth"]) == 1
+
+    assert "error: train.pretrained_model_path" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("form", ["{}", "results_dir={}"])

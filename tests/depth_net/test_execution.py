@@ -96,7 +96,7 @@ def test_millimetres_under_a_generic_class_are_told_before_an_evaluation_starts(
 ) -> None:
     pretend(monkeypatch)
     source = f"{{dataset_name: MetricMonoDataset, data_file: {tmp_path}/val/list.txt}}"
-    words = ("evaluate.checkpoint=x", f"dataset.test_dataset.data_sources=[{source}]")
+    words = (f"evaluate.checkpoint={tmp_path}", f"dataset.test_dataset.data_sources=[{source}]")
 
     assert execute(Request(action="evaluate", spec=write_spec(tmp_path), overrides=words)) == 1
 
@@ -128,7 +128,10 @@ def test_sigterm_before_the_first_step_ends_the_action_in_order(
     monkeypatch.setattr(execution, "import_action", lambda _: SimpleNamespace(run=run))
     before = signal.getsignal(signal.SIGTERM)
 
-    assert execute(Request(action="evaluate", spec=write_spec(tmp_path), overrides=("evaluate.checkpoint=x",))) == 143
+    assert (
+        execute(Request(action="evaluate", spec=write_spec(tmp_path), overrides=(f"evaluate.checkpoint={tmp_path}",)))
+        == 143
+    )
 
     last = read_status(tmp_path / "results" / "evaluate")[-1]
     assert (last["status"], last["code"], last["message"]) == ("FAILURE", "interrupted", "evaluate stopped by a signal")

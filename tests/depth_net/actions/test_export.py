@@ -72,6 +72,22 @@ def test_an_existing_file_is_kept_unless_overwriting_is_asked_for(tmp_path: Path
     onnx.checker.check_model(target)
 
 
+@pytest.mark.parametrize(
+    ("word", "told"),
+    [
+        ("export.opset_version=99", "opset_version: found 99"),
+        ("export.input_width=960", "found 42x960; expected multiples of 14; fix: use 42x966"),
+        ("export.onnx_file={folder}", "found a folder"),
+    ],
+)
+def test_what_cannot_be_exported_is_told_before_weights_are_read(tmp_path: Path, word: str, told: str) -> None:
+    config = load_trained(tmp_path, "export", *SIZE, word.format(folder=tmp_path), "export.overwrite=true")
+    (tmp_path / "checkpoint.pth").write_bytes(b"no checkpoint")
+
+    with pytest.raises(SpecError, match=told):
+        export.run(config, open_status(tmp_path))
+
+
 @pytest.mark.filterwarnings("ignore")
 def test_a_quantised_checkpoint_is_not_exported(tmp_path: Path) -> None:
     quantize.run(load_trained(tmp_path, "quantize"), open_status(tmp_path))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from depth_net.actions import inference
-from depth_net.actions.inference import place_of
+from depth_net.actions.inference import place_of, raw_place
 from depth_net.data.readers import read_pfm
 from depth_net.model.family import ModelType
 from tests.depth_net.actions.trained import load_trained, open_status
@@ -49,6 +49,14 @@ def test_images_without_ground_truth_and_with_odd_names_are_predicted(tmp_path: 
     assert panel.shape == (15, 40, 3)
     assert (results / "inference_pfm" / place).with_suffix(".pfm").is_file()
     assert not list(results.rglob("*.npy"))
+
+
+def test_images_that_differ_only_in_their_extension_keep_their_own_predictions() -> None:
+    taken: dict[Path, Path] = {}
+
+    places = [raw_place(Path("a") / name, ".pfm", taken) for name in ("x.png", "x.jpg", "x.png", "y.jpg")]
+
+    assert [place.name for place in places] == ["x.pfm", "x.jpg.pfm", "x.pfm", "y.pfm"]
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,12 @@ import pytest
 import torch
 
 from depth_net.actions import train as train_action
-from depth_net.actions.train import build_model, count_steps, count_threads
+from depth_net.actions.train import build_model, count_steps, count_threads, start_from_weights
 from depth_net.config import Precision, TrainConfig
-from depth_net.errors import SpecError, WeightsError
+from depth_net.errors import SpecError
 from depth_net.execution import Request, execute
 from depth_net.spec import load_spec
+from depth_net.status import StatusWriter
 from depth_net.task import DepthTask
 from depth_net.training.devices import DevicePlan, plan_devices
 from tests.depth_net.specs import RELATIVE, read_status, write_spec
@@ -171,6 +172,7 @@ def test_a_run_in_an_old_folder_goes_on_and_says_so(tmp_path: Path) -> None:
     lines = read_status(tmp_path / "results" / "train")
     resumed = [line for line in lines if line["message"].startswith("Resuming training from checkpoint: ")]
     assert resumed[0]["message"].endswith("model_epoch_000_step_00003.pth")
+    assert [line["init"] for line in lines if "init" in line] == ["random"]  # the first run alone
     assert [line["epoch"] for line in lines if line["message"] == "Eval metrics generated."] == [0, 1]
 
 
@@ -291,7 +293,9 @@ def test_a_relative_model_trains_and_ignores_a_depth_range_aloud(tmp_path: Path)
     assert run(spec, "train.num_epochs=1", "dataset.max_depth=10", "dataset.min_depth=0.1") == 0
 
     lines = read_status(tmp_path / "results" / "train")
-    assert any("has no depth range" in line["message"] for line in lines if line.get("code") == "notice")
+    told = [line["message"] for line in lines if "depth range" in line["message"]]
+    assert len(told) == 1
+    assert "it is ignored" in told[0]
     kpi = next(line["kpi"] for line in lines if "kpi" in line)
     assert 0 < kpi["val/d1_constant"] < 1
     assert math.isfinite(kpi["val/loss"])
@@ -325,10 +329,11 @@ def test_a_batch_larger_than_the_data_is_told_with_both_numbers(tmp_path: Path) 
 
 
 def test_weights_that_are_missing_are_told_before_any_step(tmp_path: Path) -> None:
-    config = load_spec(write_spec(tmp_path), [f"train.pretrained_model_path={tmp_path / 'none.pth'}"])
+    assert run(write_spec(tmp_path), f"train.pretrained_model_path={tmp_path / 'none.pth'}") == 1
 
-    with pytest.raises(WeightsError, match=r"none\.pth"):
-        build_model(config)
+    lines = read_status(tmp_path / "results" / "train")
+    assert [line["status"] for line in lines] == ["STARTED", "FAILURE"]
+    assert (lines[-1]["code"], "none.pth" in lines[-1]["message"]) == ("weights", True)
 
 
 def test_a_run_starts_from_the_weights_of_another(every_step: Path, tmp_path: Path) -> None:
@@ -336,6 +341,7 @@ def test_a_run_starts_from_the_weights_of_another(every_step: Path, tmp_path: Pa
     config = load_spec(every_step, [f"train.pretrained_model_path={latest}", f"results_dir={tmp_path}"])
 
     model = build_model(config)
+    start_from_weights(model, config, StatusWriter(None))
 
     saved = read_checkpoint(latest)["state_dict"]["model.pretrained.cls_token"]
     assert torch.equal(model.state_dict()["pretrained.cls_token"], saved)
@@ -367,8 +373,11 @@ def test_a_backbone_path_gives_the_encoder_and_leaves_the_head_new(every_step: P
     latest = every_step.parent / "results" / "train" / "dn_model_latest.pth"
     overrides = [f"model.mono_backbone.pretrained_path={latest}", f"results_dir={tmp_path}"]
 
-    built = build_model(load_spec(every_step, overrides)).state_dict()
+    config = load_spec(every_step, overrides)
+    model = build_model(config)
+    start_from_weights(model, config, StatusWriter(None))
 
+    built = model.state_dict()
     saved = read_checkpoint(latest)["state_dict"]
     head = "metric_depth_head.scratch.output_conv1.weight"
     assert torch.equal(built["pretrained.cls_token"], saved["model.pretrained.cls_token"])

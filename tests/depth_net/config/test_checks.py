@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from depth_net.config.checks import spec_notices, spec_problems
+from depth_net.config.checks import absent_weights, spec_notices, spec_problems
 from depth_net.spec import load_spec
-from tests.depth_net.specs import RELATIVE, write_spec
+from tests.depth_net.specs import write_spec
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,10 +66,17 @@ def test_corrections_are_told_as_notices(tmp_path: Path) -> None:
     assert "checkpoint_interval 9 is lowered to the 2 epochs" in text
     assert "validation_interval 9 is lowered to the 2 epochs" in text
     assert "warmup_fraction is ignored" in text
-    assert "random weights" in text
 
 
-def test_a_depth_range_of_a_relative_model_is_ignored_aloud(tmp_path: Path) -> None:
-    config = load_spec(write_spec(tmp_path, model_type=RELATIVE), ["dataset.max_depth=10"])
+@pytest.mark.parametrize(
+    ("action", "where"),
+    [
+        ("train", "train.pretrained_model_path"),
+        ("check", "train.pretrained_model_path"),
+        ("export", "export.checkpoint"),
+    ],
+)
+def test_weights_that_do_not_exist_are_found_without_opening_them(tmp_path: Path, action: str, where: str) -> None:
+    config = load_spec(write_spec(tmp_path), [f"{where}={tmp_path / 'none.pth'}"])
 
-    assert "has no depth range" in spec_notices(config, "evaluate")[0]
+    assert [problem.where for problem in absent_weights(config, action)] == [where]

@@ -18,6 +18,8 @@ KNOWN = ("train.optim.lr", "train.num_epochs", "train.precision", "model.encoder
         ("train.nothing_like_it", None),
         ("Train", "train"),
         ("trian", "train"),
+        ("train.optim.learning_rate", "train.optim.lr"),
+        ("train.epochs", "train.num_epochs"),
     ],
 )
 def test_the_closest_key_is_the_one_that_was_meant(written: str, meant: str | None) -> None:

@@ -116,6 +116,23 @@ def test_an_unquoted_path_with_a_blank_is_recognised(tmp_path: Path) -> None:
         read_annotations(_write(tmp_path, "my image.png\n"))
 
 
+@pytest.mark.parametrize("line", ["a.png my depth.png", "my image.png b.png", "my image.png my depth.png"])
+def test_an_unquoted_path_with_a_blank_is_recognised_in_any_column(tmp_path: Path, line: str) -> None:
+    _touch(tmp_path, "a.png", "b.png", "my image.png", "my depth.png")
+
+    with pytest.raises(DataError, match=r"the file 'my \w+\.png' exists: put paths with spaces in quotes"):
+        read_annotations(_write(tmp_path, line))
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig"])
+def test_what_windows_shells_write_is_read(tmp_path: Path, encoding: str) -> None:
+    _touch(tmp_path, "ä.png", "b.png")
+    file = tmp_path / "list.txt"
+    file.write_bytes("ä.png b.png\r\n".encode(encoding))
+
+    assert [row.image.name for row in read_annotations(file)] == ["ä.png"]
+
+
 def test_an_absent_file_and_an_empty_file_are_different_errors(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot be read"):
         read_annotations(tmp_path / "absent.txt")

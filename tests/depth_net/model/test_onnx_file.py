@@ -44,6 +44,8 @@ def test_the_file_agrees_with_the_model_at_every_batch_size(tmp_path: Path, opse
     content = onnx.load(path)
     told = {entry.key: entry.value for entry in content.metadata_props}
     assert content.opset_import[0].version == opset
+    axes = [axis.dim_param or axis.dim_value for axis in content.graph.output[0].type.tensor_type.shape.dim]
+    assert axes == ["batch_size", *SIZE]
     assert told["encoder"] == "vit_tiny"
     assert float(told["max_abs_difference"]) == differences["max_abs_difference"] < 1e-3
     assert float(told["max_abs_difference_images"]) == differences["max_abs_difference_images"]
