@@ -81,7 +81,7 @@ def smoke_test(plan: StudyPlan, place: RunPlace) -> TrialResult:
     from automl.tuning.ray_study import execute_study  # noqa: PLC0415 - ray
 
     short = smoke_plan(plan)
-    place.results.mkdir(parents=True, exist_ok=True)
+    place.results.mkdir(parents=True, exist_ok=True, mode=0o700)
     folder = Path(tempfile.mkdtemp(prefix=f"{short.name}-", dir=place.results))
     location = StudyLocation(directory=folder, tracking_uri="", ray_address=place.ray_address)
     searcher = make_searcher(short, StudyDirectory(folder).journal_file)

@@ -23,7 +23,7 @@ _NEAR_TEMPLATE = 2
 _SPREAD_OF_PRIOR = 0.25
 _GP_LIMIT = 300
 _LIBRARIES = ("scipy.stats", "scipy.optimize", "scipy.linalg", "scipy.special")
-_IMPORT_DELAY_S = 3.0
+_IMPORT_DELAY_S = 1.0
 
 
 class Opening(Sampler):

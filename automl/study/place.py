@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -53,21 +54,21 @@ def new_study_directory(results: Path, name: str) -> Path:
     Raises:
         ConfigurationError: it cannot be made.
     """
-    for count in itertools.count(1):
-        candidate = results / (name if count == 1 else f"{name}-{count}")
-        try:
-            candidate.mkdir(parents=True, mode=0o700)
-        except FileExistsError:
-            continue
-        except OSError as error:
-            problem = Problem(
-                where="--results",
-                found=f"{candidate} cannot be made: {error.strerror or error}",
-                expected="a folder that this user may write",
-                fix="choose another one with --results or AUTOML_RESULTS",
-            )
-            raise ConfigurationError.from_problems([problem], subject="the results folder") from error
-        return candidate
+    try:
+        results.mkdir(parents=True, mode=0o700, exist_ok=True)
+        for count in itertools.count(1):
+            candidate = results / (name if count == 1 else f"{name}-{count}")
+            with contextlib.suppress(FileExistsError):
+                candidate.mkdir(mode=0o700)
+                return candidate
+    except OSError as error:
+        problem = Problem(
+            where="--results",
+            found=f"{results / name} cannot be made: {error.strerror or error}",
+            expected="a folder that this user may write",
+            fix="choose another one with --results or AUTOML_RESULTS",
+        )
+        raise ConfigurationError.from_problems([problem], subject="the results folder") from error
     raise AssertionError("itertools.count does not end")
 
 

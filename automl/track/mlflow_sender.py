@@ -22,7 +22,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
 from automl.track.entries import LOG_TAIL_BYTES
 from automl.track.mlflow_registry import register
 from automl.track.spool import Entry, EntryKind
-from automl.track.uri import artifact_root, sqlite_file
+from automl.track.uri import ARTIFACTS, artifact_root, sqlite_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -248,10 +248,18 @@ def _first_touch_lock(tracking_uri: str) -> Iterator[None]:
     if file is None:
         yield
         return
-    file.parent.mkdir(parents=True, exist_ok=True)
+    _make_private(file)
     with Path(f"{file}.lock").open("w", encoding="utf-8") as stream:
         flock(stream, LOCK_EX)
         yield
+
+
+def _make_private(file: Path) -> None:
+    """Make what is missing of a sqlite store, for this user alone: logs and specs are copied into it."""
+    for folder in (file.parent, file.parent / ARTIFACTS):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for made in (file, Path(f"{file}.lock")):
+        made.touch(mode=0o600)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from urllib.parse import quote, urlencode
 from automl.errors import LaunchError, Problem
 from automl.track.mlflow_writer import QUIET_ENVIRONMENT
 from automl.track.spool import Spool
-from automl.track.uri import default_tracking_uri, sqlite_file
+from automl.track.uri import ARTIFACTS, default_tracking_uri, sqlite_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -105,7 +105,7 @@ def serve(results_root: Path, port: int, *, tracking_uri: str | None = None) -> 
 
 
 def _command(uri: str, results_root: Path, port: int) -> list[str]:
-    artifacts = (results_root.absolute() / "mlflow-artifacts").as_uri()
+    artifacts = (results_root.absolute() / ARTIFACTS).as_uri()
     options = ["--backend-store-uri", uri, "--default-artifact-root", artifacts, "--host", _HOST, "--port", str(port)]
     # One worker: four, the default, take 700 MB and serve one person no faster.
     return [sys.executable, "-m", "mlflow", "server", *options, "--workers", "1"]

@@ -7,6 +7,8 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 _SQLITE = "sqlite:///"
+ARTIFACTS = "mlflow-artifacts"
+"""Folder of the artifacts, beside a sqlite file."""
 
 
 def default_tracking_uri(results_root: Path) -> str:
@@ -28,7 +30,7 @@ def artifact_root(tracking_uri: str, experiment: str) -> str | None:
     if file is None:
         return None
     folder = re.sub(r"[^\w.-]+", "_", experiment)
-    return (file.absolute().parent / "mlflow-artifacts" / folder).as_uri()
+    return (file.absolute().parent / ARTIFACTS / folder).as_uri()
 
 
 def without_password(tracking_uri: str) -> str:

@@ -131,12 +131,29 @@ def measured_by(directory: StudyDirectory, number: int) -> tuple[Path, ...]:
 
 
 def seconds_of_attempts(directory: StudyDirectory, number: int) -> float:
-    """Return how long the attempts of a trial have run, each from its start to the last thing that it wrote.
+    """Return how long the attempts of a trial have run, as its result says where the last one has one.
 
-    Whatever ended them, a killed driver too, the files tell it; an attempt that is silent at its end loses that time.
+    Else that one ran from its start to the last thing that it wrote: whatever ended it, a killed driver too, the files
+    tell it. A silent end is lost, and a clock that was set meanwhile counts; of all earlier attempts its start knows.
+
+    Raises:
+        ConfigurationError: the start of the last attempt cannot be read.
     """
-    folders = [directory.trial(number, attempt) for attempt in range(1, next_attempt(directory, number))]
-    return sum(_seconds_of(folder) for folder in folders)
+    last = next_attempt(directory, number) - 1
+    if last == 0:
+        return 0.0
+    measured_s = _seconds_of_result(directory.result_file(number), last)
+    folder = directory.trial(number, last)
+    return read_start(folder, directory.root).earlier_s + _seconds_of(folder) if measured_s is None else measured_s
+
+
+def _seconds_of_result(file: Path, attempt: int) -> float | None:
+    try:
+        document: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    has_ended = document.get("attempt") == attempt and document.get("elapsed_s")
+    return float(document["elapsed_s"]) if has_ended else None
 
 
 def _seconds_of(folder: Path) -> float:

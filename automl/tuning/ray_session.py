@@ -1,8 +1,9 @@
 """One quiet Ray: a local one of our own, bound to loopback with its own token, or a cluster that is there already.
 
 Ray is told nearly everything through environment variables that it reads when it is imported or started; they are set
-for the session and taken back afterwards. A local Ray lives in a folder of its own, 0700, whose name holds the
-driver's process id: what a killed driver has left is found by it and removed at the next start.
+for the session and taken back afterwards. A local Ray lives in a folder of its own, below one that is its user's alone
+(Ray opens its own to all), whose name holds the driver's process id: what a killed driver has left is found by it and
+removed at the next start.
 """
 
 from __future__ import annotations

@@ -26,7 +26,17 @@ def test_the_announced_directory_is_the_one_that_is_made(tmp_path: Path) -> None
 
 
 def test_only_its_owner_may_look_into_a_study(tmp_path: Path) -> None:
-    assert new_study_directory(tmp_path, "demo").stat().st_mode & 0o077 == 0
+    study = new_study_directory(tmp_path / "results", "demo")
+
+    assert {folder.stat().st_mode & 0o077 for folder in (study, study.parent)} == {0}
+
+
+def test_a_results_folder_that_is_there_stays_as_its_owner_made_it(tmp_path: Path) -> None:
+    tmp_path.chmod(0o750)
+
+    new_study_directory(tmp_path, "demo")
+
+    assert tmp_path.stat().st_mode & 0o777 == 0o750
 
 
 def test_a_results_folder_that_is_a_file_is_a_configuration_error(tmp_path: Path) -> None:

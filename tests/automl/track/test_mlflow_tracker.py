@@ -157,6 +157,13 @@ def test_the_best_checkpoint_is_the_champion_of_the_studys_model(recorded: Recor
     assert {item.path.rpartition("/")[2] for item in found} >= {"checkpoint.pth", "spec.yaml"}
 
 
+def test_only_its_owner_may_read_the_record(recorded: Recorded) -> None:
+    results = recorded.directory.root.parent
+    names = ("mlflow.db", "mlflow.db.lock", "mlflow-artifacts")
+
+    assert {(results / name).stat().st_mode & 0o077 for name in names} == {0}
+
+
 def test_sending_everything_again_changes_nothing(recorded: Recorded) -> None:
     before = {key: run.to_dictionary() for key, run in recorded.runs().items()}
     for file in recorded.spool.root.glob("sent-*.json"):

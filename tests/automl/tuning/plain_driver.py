@@ -1,10 +1,12 @@
 """A process that runs a toy study in threads, without Ray, to be killed by tests at any instant.
 
-Arguments: folder, sampler, stopping rule, slots, trials; further ones limit the size of files, in bytes.
+Arguments: folder, sampler, stopping rule, slots, trials; further ones limit the size of files, in bytes. With
+KEEPS_ONE in the environment the trainer keeps the checkpoint of its last epoch alone.
 """
 
 from __future__ import annotations
 
+import os
 import resource
 import sys
 import threading
@@ -37,7 +39,8 @@ if TYPE_CHECKING:
 
 def plan_of(root: Path, *, sampler: str = "random", rule: str = "none", slots: int = 1, trials: int = 6) -> StudyPlan:
     """Return a study of one parameter, of which the values of all epochs follow."""
-    plan = toy_plan(root / "skill", trials=trials, jobs=slots, epoch_s=0.4 if rule == "pbt" else 0.06, epochs=4)
+    epoch_s, keeps_one = 0.4 if rule == "pbt" else 0.06, "KEEPS_ONE" in os.environ
+    plan = toy_plan(root / "skill", trials=trials, jobs=slots, epoch_s=epoch_s, epochs=4, keeps_one=keeps_one)
     quality = Parameter(path="quality", type=ParameterType.FLOAT, low=0.0, high=1.0, default=0.3)
     space = SearchSpace(parameters=(quality,), fixed=MappingProxyType({}))
     options = MappingProxyType({"grace_epochs": 1, "eta": 2})

@@ -9,6 +9,7 @@ import pytest
 
 from automl.errors import ConfigurationError
 from automl.study.directory import StudyDirectory
+from automl.study.trial import TrialResult, TrialState
 from automl.tuning.attempts import START_FILE, Change, Start, measured_by, next_start, read_start, write_start
 from automl.tuning.stop_request import request_stop
 from tests.automl.tuning.toy_study import toy_plan
@@ -57,6 +58,17 @@ def test_the_seconds_of_earlier_attempts_count_whatever_ended_them(tmp_path: Pat
 
     assert third.earlier_s == pytest.approx(42, abs=0.01)
     assert read_start(StudyDirectory(tmp_path).trial(3, 3), tmp_path).earlier_s == pytest.approx(42, abs=0.01)
+
+
+def test_a_clock_that_is_set_changes_nothing_where_the_attempt_has_a_result(tmp_path: Path) -> None:
+    plan = toy_plan(tmp_path / "skill", trials=1)
+    folder = StudyDirectory(tmp_path).trial(3, begin(tmp_path, plan, 0).attempt)
+    began_s = (folder / START_FILE).stat().st_mtime
+    os.utime(folder / "status.json", (began_s, began_s + 86400))
+    paused = TrialResult(number=3, state=TrialState.INTERRUPTED, assignment={}, directory="trials/0003", elapsed_s=42.0)
+    StudyDirectory(tmp_path).write_result(paused)
+
+    assert begin(tmp_path, plan).earlier_s == 42.0
 
 
 def test_a_trainer_that_cannot_be_told_a_checkpoint_is_started_anew(tmp_path: Path) -> None:

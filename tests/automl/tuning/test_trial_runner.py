@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import pickle
+import time
 import zipfile
 from typing import TYPE_CHECKING
 
@@ -296,6 +298,21 @@ def test_a_trial_that_hangs_in_silence_is_a_timeout(tmp_path: Path) -> None:
 
     assert (result.state, result.failure) == (TrialState.FAILED, FailureKind.TIMEOUT)
     assert "wrote nothing" in result.reason
+
+
+@pytest.mark.parametrize("jump_s", [-86400.0, 86400.0])
+def test_a_clock_that_jumps_by_a_day_ends_no_trial_and_counts_for_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jump_s: float
+) -> None:
+    real, calls = time.time, itertools.count()
+    monkeypatch.setattr(time, "time", lambda: real() + (jump_s if next(calls) % 2 else 0.0))
+    task = task_in(tmp_path, time_limit_s=60.0, silence_limit_s=60.0)
+
+    result, reported = play(task, *(entry for number in range(3) for entry in epoch(number, 0.5, at_s=0.1 * number)))
+
+    assert (result.state, result.epochs) == (TrialState.COMPLETED, 3)
+    assert result.elapsed_s < 60.0
+    assert {abs(m.unix_time_s - real()) > 80000 for m in reported} == {True, False}
 
 
 def test_the_objective_is_reported_under_the_name_that_was_asked_for(tmp_path: Path) -> None:

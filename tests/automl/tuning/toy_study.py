@@ -57,6 +57,8 @@ for epoch in range(begin, int(spec.get("epochs", 3))):
     report(epoch, train_loss=loss, **{"val/d1": quality + 0.01 * epoch})
     if mode in ("nan", "deaf", "hang", "deaf_hang") and epoch == 1:
         time.sleep(300)
+    if spec.get("keeps_one"):
+        (out / f"model_epoch_{epoch - 1:03d}.pth").unlink(missing_ok=True)
     (out / f"model_epoch_{epoch:03d}.pth").write_bytes(b"weights")
 '''
 
