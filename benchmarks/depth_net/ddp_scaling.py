@@ -18,7 +18,6 @@ import datetime as dt
 import importlib.util
 import json
 import os
-import socket
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
@@ -29,6 +28,7 @@ from torch import distributed
 from torch.multiprocessing.spawn import spawn
 from torch.nn.parallel import DistributedDataParallel
 
+from benchmarks.depth_net.meeting import HOST, find_free_port
 from benchmarks.depth_net.steps import VARIANTS, build, make_step, measure, prefetch
 from depth_net.model.family import ModelType
 
@@ -45,7 +45,7 @@ def main() -> None:
     for world_size in (1, options.processes):
         with tempfile.TemporaryDirectory() as folder:
             start: Any = spawn  # torch does not type it
-            start(_train, args=(world_size, _free_port(), options, folder), nprocs=world_size)
+            start(_train, args=(world_size, find_free_port(), options, folder), nprocs=world_size)
             timings = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(Path(folder).iterdir())]
         totals[world_size] = sum(timing["images_per_s"] for timing in timings)
         peak = max(timing["peak_gib"] or 0.0 for timing in timings)
@@ -66,7 +66,7 @@ def main() -> None:
 def _train(rank: int, world_size: int, port: int, options: argparse.Namespace, folder: str) -> None:
     on_gpu = options.device == "cuda"
     device = torch.device("cuda", rank) if on_gpu else torch.device("cpu")
-    os.environ |= {"MASTER_ADDR": "localhost", "MASTER_PORT": str(port)}
+    os.environ |= {"MASTER_ADDR": HOST, "MASTER_PORT": str(port)}
     if on_gpu:
         torch.cuda.set_device(device)
         torch.set_float32_matmul_precision("high")
@@ -131,12 +131,6 @@ def _made_on_device(options: argparse.Namespace, device: torch.device) -> Iterab
     depth = torch.rand(options.batch, options.size, options.size, device=device) * 8 + 1
     while True:
         yield images, depth, depth > 0
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("localhost", 0))
-        return int(probe.getsockname()[1])
 
 
 def _read_options() -> argparse.Namespace:

@@ -4,9 +4,9 @@ On a host with two GPUs, from the repository root (about two minutes):
 
     python -m benchmarks.depth_net.two_gpus --out "$OUT"
 
-On a processor, as two machines of one process each: `... --device cpu --encoder vit_tiny --size 70` (FSDP needs GPUs).
-One line per check; `two_gpus.json` holds them too; status 1 if one fails. Data are the rendered rooms of
-`depth_net demo-data`.
+To see that all its parts run, without a GPU (five minutes of two cores): `... --smoke`. Two processes then stand for
+two machines, with the smallest encoder, and share the work by DDP also where FSDP, which needs GPUs, is asked for. One
+line per check; `two_gpus.json` holds them too; status 1 if one fails. Data are the rendered rooms of `demo-data`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -25,6 +24,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 import yaml
+
+from benchmarks.depth_net.meeting import HOST, find_free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,9 +106,7 @@ def main() -> int:
     data = [_program(), "demo-data", str(options.out / "data")]
     subprocess.run(data, check=True, capture_output=True)
     (options.out / "spec.yaml").write_text(yaml.safe_dump(_spec(options)), encoding="utf-8")
-    parts: list[Callable[[Session], None]] = [ddp, recompute, accumulate]
-    if options.device == "cuda":
-        parts[1:1] = [fsdp_going_on, fsdp, fsdp_bf16]
+    parts: list[Callable[[Session], None]] = [ddp, fsdp_going_on, fsdp, fsdp_bf16, recompute, accumulate]
     with ThreadPoolExecutor(options.jobs) as pool:
         for part, future in [(part, pool.submit(part, session)) for part in parts]:
             try:
@@ -230,9 +229,7 @@ def train(session: Session, name: str, *words: str, stop_at: int | None = None, 
 
 def _environments(device: str) -> list[dict[str, str]]:
     """Environments of the commands to start: one for all GPUs of a host, one per machine on processors."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(probe.getsockname()[1]), "OMP_NUM_THREADS": "1"}
+    meeting = {"MASTER_ADDR": HOST, "MASTER_PORT": str(find_free_port()), "OMP_NUM_THREADS": "1"}
     if device == "cuda":
         return [meeting]
     return [meeting | {"WORLD_SIZE": str(PROCESSES), "NODE_RANK": str(rank)} for rank in range(PROCESSES)]
@@ -313,11 +310,16 @@ def _spec(options: argparse.Namespace) -> dict[str, Any]:
 def _read_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder for data, logs and two_gpus.json")
-    parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--smoke", action="store_true", help="two processors, the smallest encoder, small crops")
     parser.add_argument("--encoder", default="vits")
     parser.add_argument("--size", type=int, default=266, help="crop in pixels")
     parser.add_argument("--jobs", type=int, help="parts at a time; all on GPUs")
     options = parser.parse_args()
+    options.device = "cpu" if options.smoke else "cuda"
+    if options.smoke:
+        options.encoder, options.size = "vit_tiny", 70
+    elif torch.cuda.device_count() < PROCESSES:
+        parser.error(f"{torch.cuda.device_count()} GPUs are here, {PROCESSES} are needed; --smoke runs without any")
     options.out = options.out.resolve()
     options.jobs = options.jobs or (6 if options.device == "cuda" else 1)
     return options

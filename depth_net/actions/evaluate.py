@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import math
 from typing import TYPE_CHECKING
 
-from depth_net.actions.prediction import choose_device, load_split, predict_images, show_progress
+from depth_net.actions.prediction import choose_device, load_split, predict_images, show_progress, write_results
 from depth_net.data.families import resolve_depth_range
 from depth_net.errors import DataError
 from depth_net.metrics import DepthMetrics
@@ -16,15 +14,10 @@ from depth_net.model.restored import restore_model
 from depth_net.training.baseline import ConstantBaseline
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
     from depth_net.config import ExperimentConfig
     from depth_net.status import StatusWriter
 
 logger = logging.getLogger(__name__)
-
-RESULTS_FILE = "results.json"
 
 
 def run(config: ExperimentConfig, status: StatusWriter) -> None:
@@ -57,16 +50,7 @@ def run(config: ExperimentConfig, status: StatusWriter) -> None:
             "depth within the range of the spec; fix: check dataset_name, min_depth and max_depth"
         )
     kpi = {f"val/{name}": value for name, value in values.items()} | {"val/d1_constant": float(baseline.compute())}
-    results = config.results_directory("evaluate") / RESULTS_FILE
-    _write_results(results, kpi, {"checkpoint": checkpoint, "model_type": model.model_type.value})
+    about = {"checkpoint": checkpoint, "model_type": model.model_type.value}
+    write_results(config.results_directory("evaluate"), {**kpi, **about})
     status.running("Test metrics generated.", kpi=kpi)
     logger.info("%s", "  ".join(f"{name} {value:.4f}" for name, value in kpi.items()))
-
-
-def _write_results(path: Path, kpi: Mapping[str, float], about: Mapping[str, str]) -> None:
-    """Write strict JSON; a value that is not finite becomes null."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    values = {name: value if math.isfinite(value) else None for name, value in kpi.items()}
-    temporary = path.with_suffix(".partial")
-    temporary.write_text(json.dumps({**values, **about}, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    temporary.replace(path)

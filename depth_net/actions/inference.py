@@ -7,12 +7,13 @@ extension alone is replaced for raw predictions; the reference replaces every "p
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from depth_net.actions.prediction import choose_device, load_split, predict_images, show_progress
+from depth_net.actions.prediction import choose_device, load_split, predict_images, show_progress, write_results
 from depth_net.actions.side_by_side import draw_side_by_side, write_picture
 from depth_net.data.readers import read_image, write_pfm
 from depth_net.model.restored import restore_model
@@ -32,6 +33,8 @@ NPY = "inference_npy"
 def run(config: ExperimentConfig, status: StatusWriter) -> None:
     """Predict every image of `dataset.infer_dataset` with `inference.checkpoint`.
 
+    ``<results>/results.json`` then says which files belong to which image.
+
     Raises:
         WeightsError: the checkpoint cannot be used.
         DataError: an image cannot be read.
@@ -42,11 +45,14 @@ def run(config: ExperimentConfig, status: StatusWriter) -> None:
     device = choose_device(config.inference.gpu_ids)
     loader = load_split(config, "infer", model.max_depth_m)
     folder = config.results_directory("inference")
-    count, taken = 0, dict[Path, Path]()
+    written: list[dict[str, str]] = []
+    taken: dict[Path, Path] = {}
     for image in show_progress(predict_images(model, loader, device), loader, "inference"):
-        _write(image, folder, taken, pfm=config.inference.save_raw_pfm, npy=config.inference.save_raw_npy)
-        count += 1
-    logger.info("%d images: %s", count, folder / PICTURES)
+        files = _write(image, folder, taken, pfm=config.inference.save_raw_pfm, npy=config.inference.save_raw_npy)
+        written.append({name: _readable(path) for name, path in files.items()})
+    about = {"checkpoint": checkpoint, "model_type": model.model_type.value, "num_images": len(written)}
+    write_results(folder, {**about, "images": written})
+    logger.info("%d images: %s", len(written), folder / PICTURES)
 
 
 def place_of(source: Path) -> Path:
@@ -67,17 +73,25 @@ def raw_place(place: Path, suffix: str, taken: dict[Path, Path]) -> Path:
     return short if taken.setdefault(short, place) == place else place.with_name(place.name + suffix)
 
 
-def _write(image: PredictedImage, folder: Path, taken: dict[Path, Path], *, pfm: bool, npy: bool) -> None:
+def _readable(path: Path) -> str:
+    """Return a path as text; bytes of its name that are no text are escaped."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def _write(image: PredictedImage, folder: Path, taken: dict[Path, Path], *, pfm: bool, npy: bool) -> dict[str, Path]:
+    """Write the files of one image and return them by what they are."""
     prediction = image.prediction.float().cpu().numpy()
     target = None if image.target is None else image.target.float().cpu().numpy()
     place = place_of(image.path)
+    files = {"image": image.path, "picture": folder / PICTURES / place}
     picture = draw_side_by_side(read_image(image.path), prediction, target, image.valid.cpu().numpy())
-    write_picture(folder / PICTURES / place, picture)
+    write_picture(files["picture"], picture)
     if pfm:
-        path = folder / PFM / raw_place(place, ".pfm", taken)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_pfm(path, prediction)
+        files["pfm"] = folder / PFM / raw_place(place, ".pfm", taken)
+        files["pfm"].parent.mkdir(parents=True, exist_ok=True)
+        write_pfm(files["pfm"], prediction)
     if npy:
-        path = folder / NPY / raw_place(place, ".npy", taken)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        np.save(path, prediction)
+        files["npy"] = folder / NPY / raw_place(place, ".npy", taken)
+        files["npy"].parent.mkdir(parents=True, exist_ok=True)
+        np.save(files["npy"], prediction)
+    return files

@@ -6,7 +6,9 @@ of training, so that scores of one checkpoint do not depend on it.
 
 from __future__ import annotations
 
+import json
 import logging
+import math
 import sys
 import time
 from dataclasses import dataclass
@@ -22,7 +24,7 @@ from depth_net.data.loaders import build_loader
 from depth_net.model.native_size import restore_native_size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sized
+    from collections.abc import Iterator, Mapping, Sized
 
     from torch import Tensor
     from torch.utils.data import DataLoader
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+RESULTS_FILE = "results.json"
 LOG_EVERY_S = 10.0
 """Seconds between two lines of progress where no terminal shows a bar."""
 
@@ -53,6 +56,15 @@ class PredictedImage:
     prediction: Tensor
     target: Tensor | None
     valid: Tensor
+
+
+def write_results(folder: Path, values: Mapping[str, object]) -> None:
+    """Write ``results.json`` of an action as strict JSON; a value that is not finite becomes null."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lost = {name: None for name, value in values.items() if isinstance(value, float) and not math.isfinite(value)}
+    temporary = folder / f".{RESULTS_FILE}.part"
+    temporary.write_text(json.dumps({**values, **lost}, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    temporary.replace(folder / RESULTS_FILE)
 
 
 def choose_device(gpu_ids: tuple[int, ...]) -> torch.device:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from depth_net.config.choices import DatasetFamily, IntervalUnit, Scheduler
+from depth_net.config.choices import DatasetFamily, IntervalUnit, Precision, Scheduler
 from depth_net.config.problems import SpecProblem
 from depth_net.model.family import ModelType
 
@@ -60,6 +60,10 @@ def spec_notices(config: ExperimentConfig, action: str) -> list[str]:
     if train.validation_interval > train.num_epochs:
         notices.append(
             f"train.validation_interval {train.validation_interval} is lowered to the {train.num_epochs} epochs"
+        )
+    if train.precision is Precision.FP16:
+        notices.append(
+            "train.precision fp16 often ends in a loss that is not finite; bf16 has its speed, fp32 its range"
         )
     if optim.warmup_fraction and optim.lr_scheduler is Scheduler.ONE_CYCLE:
         notices.append("train.optim.warmup_fraction is ignored: OneCycleLR has a warm-up of its own")

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from depth_net.errors import WeightsError
+from depth_net.model.keys import without_wrappers
 from depth_net.model.quantized import admit_quantized_classes
 
 if TYPE_CHECKING:
@@ -133,11 +134,11 @@ def _tensors(path: Path, state: Mapping[str, Any]) -> Mapping[str, Tensor]:
 
 def _strip(state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
     """Drop prefixes that every name shares because the model sat inside something: a task, DDP, a compiler."""
-    for prefix in ("module.", "_orig_mod.", "model.", "dinov2."):
-        if state and all(name.startswith(prefix) for name in state):
-            return _strip({name.removeprefix(prefix): tensor for name, tensor in state.items()})
-    # torch.compile of an inner module leaves its mark in the middle of names.
-    return {name.replace("_orig_mod.", ""): tensor for name, tensor in state.items()}
+    bare = {without_wrappers(name): tensor for name, tensor in state.items()}
+    for prefix in ("module.", "model.", "dinov2."):
+        if bare and all(name.startswith(prefix) for name in bare):
+            return _strip({name.removeprefix(prefix): tensor for name, tensor in bare.items()})
+    return bare
 
 
 def _inside_task(state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:

@@ -23,6 +23,8 @@ ENCODER_PREFIX = "pretrained."
 HEAD_PREFIX = "depth_head."
 METRIC_HEAD_PREFIX = "metric_depth_head."
 STAGES = 4
+_WRAPPERS = ("_forward_module.", "_fsdp_wrapped_module.", "_orig_mod.")
+"""What strategies, FSDP and the compiler put in front of or between the parts of a name."""
 
 
 class TransformersNames(StrEnum):
@@ -98,6 +100,13 @@ for _stage in range(STAGES):
 _TRANSFORMERS_BLOCK = re.compile(r"^backbone\.encoder\.layer\.(\d+)\.(.+?)(\.weight|\.bias)?$")
 _PUBLISHED_BLOCK = re.compile(r"^pretrained\.blocks\.(\d+)\.(.+?)(\.weight|\.bias)?$")
 _SUFFIX = re.compile(r"^(.+?)(\.weight|\.bias)?$")
+
+
+def without_wrappers(name: str) -> str:
+    """Return a name as it is in the bare module."""
+    for part in _WRAPPERS:
+        name = name.replace(part, "")
+    return name
 
 
 def is_transformers(names: Mapping[str, object]) -> bool:

@@ -20,14 +20,14 @@ from torch.distributed.fsdp import (
 )
 from typing_extensions import override
 
+from depth_net.model.keys import without_wrappers
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from torch import Tensor
     from torch.optim import Optimizer
-
-_PARTS = ("_forward_module.", "_fsdp_wrapped_module.", "_orig_mod.")
 
 
 class ShardedStrategy(FSDPStrategy):
@@ -73,7 +73,7 @@ class ShardedStrategy(FSDPStrategy):
 
 def trained_names(module: torch.nn.Module, optimizer: Optimizer) -> list[str]:
     """Return the names of an optimiser's parameters without what wrappers add, in the order of its groups."""
-    names = {parameter: _clean(name) for name, parameter in module.named_parameters()}
+    names = {parameter: without_wrappers(name) for name, parameter in module.named_parameters()}
     return [names[parameter] for group in optimizer.param_groups for parameter in group["params"]]
 
 
@@ -91,9 +91,3 @@ def name_states(numbered: Mapping[str, Any], names: list[str]) -> dict[str, Any]
     """Give numbered states the names of their parameters; the inverse of `number_states`."""
     groups = [{**group, "params": [names[number] for number in group["params"]]} for group in numbered["param_groups"]]
     return {"state": {names[number]: state for number, state in numbered["state"].items()}, "param_groups": groups}
-
-
-def _clean(name: str) -> str:
-    for part in _PARTS:
-        name = name.replace(part, "")
-    return name

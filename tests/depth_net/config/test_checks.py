@@ -58,7 +58,12 @@ def test_a_crop_that_is_no_multiple_of_14_is_answered_with_one_that_is(tmp_path:
 
 
 def test_corrections_are_told_as_notices(tmp_path: Path) -> None:
-    words = ["train.checkpoint_interval=9", "train.validation_interval=9", "train.optim.warmup_fraction=0.1"]
+    words = [
+        "train.precision=fp16",
+        "train.checkpoint_interval=9",
+        "train.validation_interval=9",
+        "train.optim.warmup_fraction=0.1",
+    ]
     config = load_spec(write_spec(tmp_path), [*words, "train.optim.lr_scheduler=OneCycleLR"])
 
     text = "\n".join(spec_notices(config, "train"))
@@ -66,6 +71,7 @@ def test_corrections_are_told_as_notices(tmp_path: Path) -> None:
     assert "checkpoint_interval 9 is lowered to the 2 epochs" in text
     assert "validation_interval 9 is lowered to the 2 epochs" in text
     assert "warmup_fraction is ignored" in text
+    assert "fp16 often ends" in text
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,11 @@ STATE = {"pretrained.cls_token": torch.ones(1, 1, 64), "depth_head.bias": torch.
         (STATE, Container.FLAT),
         ({"model": {f"module.{name}": tensor for name, tensor in STATE.items()}}, Container.WRAPPED),
         ({"state_dict": STATE, "depth_net": {"encoder": "vit_tiny"}}, Container.WRAPPED),
+        (
+            {f"_forward_module.model._fsdp_wrapped_module.{name}": tensor for name, tensor in STATE.items()},
+            Container.FLAT,
+        ),
+        ({name.replace(".", "._orig_mod."): tensor for name, tensor in STATE.items()}, Container.FLAT),
         ({f"_orig_mod.module.{name}": tensor for name, tensor in STATE.items()}, Container.FLAT),
     ],
 )
