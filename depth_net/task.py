@@ -79,6 +79,7 @@ class DepthTask(LightningModule):
         self._guard: DivergenceGuard | None = None
         self._loss_sum = torch.zeros(())
         self._loss_count = 0
+        self._skipped = torch.zeros(())
         self._goes_on_at: int | None = None
 
     @override
@@ -89,11 +90,13 @@ class DepthTask(LightningModule):
             self.trainer.lr_scheduler_configs[0].scheduler = scheduler
         self._guard = DivergenceGuard(self.device, shared=self.trainer.world_size > 1)
         self._loss_sum = self._loss_sum.to(self.device)
+        self._skipped = self._skipped.to(self.device)
 
     @override
     def on_train_epoch_start(self) -> None:
         self._loss_sum = torch.zeros((), device=self.device)
         self._loss_count = 0
+        self._skipped = torch.zeros((), device=self.device)
 
     @override
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
@@ -108,6 +111,7 @@ class DepthTask(LightningModule):
             self._guard.watch(loss, epoch=self.current_epoch, step=step)
         self._loss_sum += loss.detach()
         self._loss_count += 1
+        self._skipped += (~valid.flatten(1).any(1)).sum()
         return loss
 
     def mean_train_loss(self) -> float:
@@ -119,6 +123,10 @@ class DepthTask(LightningModule):
         if self._guard is not None:
             self._guard.finish(epoch=self.current_epoch)
         return float(pool(self._loss_sum)) / count_processes() / max(1, self._loss_count)
+
+    def skipped_images(self) -> int:
+        """Return how many crops of the epoch so far had no valid pixel, over all processes; waits for the device."""
+        return round(float(pool(self._skipped)))
 
     def running_loss(self) -> float:
         """Return the mean loss of this process in the epoch so far; waits for the device."""
@@ -202,8 +210,9 @@ class DepthTask(LightningModule):
         }
         checkpoint[RANDOM_KEY] = random_state()
         checkpoint[OPTIM_KEY] = self._optim_facts()
-        loss_sum = pool(self._loss_sum) / count_processes()  # the first process writes for all
-        checkpoint[EPOCH_KEY] = {"loss_sum": loss_sum.cpu(), "loss_count": self._loss_count}
+        # The first process writes for all.
+        loss_sum, skipped = (pool(each).cpu() / count_processes() for each in (self._loss_sum, self._skipped))
+        checkpoint[EPOCH_KEY] = {"loss_sum": loss_sum, "loss_count": self._loss_count, "skipped": skipped}
 
     @override
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -212,6 +221,7 @@ class DepthTask(LightningModule):
         if EPOCH_KEY in checkpoint:
             self._loss_sum = checkpoint[EPOCH_KEY]["loss_sum"]
             self._loss_count = checkpoint[EPOCH_KEY]["loss_count"]
+            self._skipped = checkpoint[EPOCH_KEY].get("skipped", self._skipped)
         self._heed_spec(checkpoint)
 
     def _heed_spec(self, checkpoint: dict[str, Any]) -> None:

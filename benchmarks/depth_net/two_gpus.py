@@ -298,6 +298,7 @@ def _spec(options: argparse.Namespace) -> dict[str, Any]:
             "num_gpus": PROCESSES,
             "num_epochs": EPOCHS,
             "seed": 1,
+            "precision": "fp32",
             "allow_tf32": False,
             "panels": False,
             "log_every_n_steps": 1,

@@ -102,7 +102,11 @@ class TrainConfig:
     log_every_n_steps: int = setting(
         500, "Steps between two log lines within an epoch; 0 logs once per epoch.", minimum=0
     )
-    precision: Precision = setting(Precision.FP32, "Arithmetic of the model; losses and metrics are always fp32.")
+    precision: Precision | None = setting(
+        None,
+        "Arithmetic of the model; unset means bf16 on a GPU that has it and fp32 elsewhere; losses and metrics are "
+        "always fp32.",
+    )
     distributed_strategy: Strategy = setting(Strategy.DDP, "How several GPUs share the work.")
     activation_checkpoint: bool = setting(False, "Recompute encoder activations in the backward pass to save memory.")
     optim: OptimConfig = section(OptimConfig(), "Optimiser and schedule.")

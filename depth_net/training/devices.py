@@ -68,14 +68,15 @@ def plan_devices(train: TrainConfig, environment: Mapping[str, str] = os.environ
     leave_asleep()
     if not torch.cuda.is_available():
         notices = []
-        if train.precision is not Precision.FP32:
+        if train.precision not in (None, Precision.FP32):
             notices.append(f"train.precision {train.precision} needs a GPU; computing in fp32 on the processor")
         if train.num_gpus > 1:
             notices.append(f"train.num_gpus {train.num_gpus} is not available; computing on the processor")
         if train.distributed_strategy is Strategy.FSDP and nodes > 1:
             notices.append("train.distributed_strategy fsdp needs GPUs; the processes share the work by ddp")
         return DevicePlan(on_gpu=False, devices=(), nodes=nodes, precision=Precision.FP32, notices=tuple(notices))
-    return DevicePlan(on_gpu=True, devices=choose_gpus(train), nodes=nodes, precision=train.precision, notices=())
+    precision = train.precision or Precision.BF16
+    return DevicePlan(on_gpu=True, devices=choose_gpus(train), nodes=nodes, precision=precision, notices=())
 
 
 def settle_precision(plan: DevicePlan) -> DevicePlan:

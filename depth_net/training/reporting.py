@@ -82,11 +82,13 @@ class StatusReporter(Callback):
             "eta": str(left),
         }
         self._status.running("Training loop in progress", data=data)
-        self._status.running(
-            "Train metrics generated.",
-            kpi={"train_loss": loss},
-            data={"epoch": trainer.current_epoch, "step": trainer.global_step},
-        )
+        here: dict[str, object] = {"epoch": trainer.current_epoch, "step": trainer.global_step}
+        if skipped := self._task.skipped_images():
+            here["skipped_images"] = skipped
+            logger.warning(
+                "epoch %d: %d crops without a valid pixel taught nothing", trainer.current_epoch + 1, skipped
+            )
+        self._status.running("Train metrics generated.", kpi={"train_loss": loss}, data=here)
         logger.info("%s", self._epoch_line(trainer, loss, seconds, left))
 
     def _epoch_line(self, trainer: Trainer, loss: float, seconds: float, left: timedelta) -> str:

@@ -18,6 +18,7 @@ from depth_net.spec import load_spec
 from depth_net.status import StatusWriter
 from depth_net.task import DepthTask
 from depth_net.training.devices import DevicePlan, plan_devices
+from tests.depth_net.data.builders import write_depth_mm
 from tests.depth_net.specs import RELATIVE, read_status, write_spec
 
 if TYPE_CHECKING:
@@ -253,6 +254,18 @@ def test_sigterm_leaves_a_checkpoint_from_which_the_run_goes_on_exactly(
     assert stopped["code"] == "interrupted"
     finished = read_checkpoint(every_step.parent / "results" / "train" / "dn_model_latest.pth")
     assert_same_run(finished, read_checkpoint(tmp_path / "train" / "dn_model_latest.pth"))
+
+
+def test_images_without_ground_truth_are_skipped_and_counted(tmp_path: Path) -> None:
+    spec = write_spec(tmp_path)
+    write_depth_mm(tmp_path / "train" / "depth_2.png", value=0)
+
+    assert run(spec) == 0
+
+    lines = read_status(tmp_path / "results" / "train")
+    ends = [line for line in lines if line["message"] == "Train metrics generated."]
+    assert [line["skipped_images"] for line in ends] == [1, 1]
+    assert all(math.isfinite(line["kpi"]["train_loss"]) for line in ends)
 
 
 def test_only_the_newest_and_the_best_checkpoints_are_kept(tmp_path: Path) -> None:

@@ -34,6 +34,22 @@ def test_without_a_gpu_the_processor_computes_in_32_bits_and_says_so() -> None:
     assert len(plan.notices) == 2
 
 
+@pytest.mark.parametrize(
+    ("named", "gpus", "precision"),
+    [(None, 1, "bf16"), (Precision.FP32, 1, "fp32"), (Precision.FP16, 1, "fp16"), (None, 0, "fp32")],
+)
+def test_gpus_compute_in_bf16_unless_the_spec_names_another_arithmetic(
+    named: Precision | None, gpus: int, precision: str
+) -> None:
+    with (
+        patch.object(torch.cuda, "is_available", return_value=gpus > 0),
+        patch.object(torch.cuda, "device_count", return_value=gpus),
+    ):
+        plan = plan_devices(TrainConfig(precision=named), {})
+
+    assert (plan.precision, plan.notices) == (precision, ())
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="says what a machine without a GPU does")
 def test_without_gpus_nothing_is_sharded_and_the_run_says_so() -> None:
     train = TrainConfig(distributed_strategy=Strategy.FSDP)
