@@ -77,6 +77,12 @@ class Change:
 CONTINUE = Change()
 
 
+def goes_on_after(plan: StudyPlan, epoch: int) -> bool:
+    """Tell whether a trial can be ended after an epoch and continued from there, and has anything left to do."""
+    has_more = plan.max_epochs is None or epoch + 1 < plan.max_epochs
+    return has_more and takes_checkpoint(plan.skill.actions[plan.action])
+
+
 def next_attempt(directory: StudyDirectory, number: int) -> int:
     """Return a trial's first attempt without a directory: a trainer resumes from whatever it finds in an old one."""
     attempt = 1

@@ -17,10 +17,9 @@ from automl.stopping.base import Decision, Report
 from automl.study.directory import StudyDirectory
 from automl.study.failure_summary import summarize_errors
 from automl.study.model import Direction
-from automl.study.result import StudyResult
 from automl.study.trial import FailureKind, TrialResult
 from automl.tuning.attempt_states import Paused, Running, Waiting, as_running
-from automl.tuning.attempts import write_start
+from automl.tuning.attempts import goes_on_after, write_start
 from automl.tuning.audience import Audience
 from automl.tuning.budget import Spent, budget_end, error_end, goal_end, target_end
 from automl.tuning.disk import largest_checkpoint, short_of_room
@@ -43,6 +42,7 @@ if TYPE_CHECKING:
     from automl.search.base import Searcher
     from automl.stopping.base import StoppingRule
     from automl.study.model import StudyLocation, StudyPlan
+    from automl.study.result import StudyResult
     from automl.study.trial import Measurement, Proposal
     from automl.track.base import Tracker
     from automl.tuning.trial_task import TrialTask
@@ -219,16 +219,18 @@ class StudyLoop:
             if running is not None and running.ending is not None and measurement.epoch > running.ending.epoch:
                 return  # decided already; what comes in while it is being ended would be left to chance
             self._searcher.observe(number, measurement.epoch, value)
-            if running is not None and running.proposal.replicate_of is not None:
-                return  # trained to its end, and compared by its mean
-            ending = self._judge(number, measurement.epoch, value)
+            # A replicate is trained to its end, and compared by its mean.
+            is_judged = running is None or running.proposal.replicate_of is None
+            ending = self._judge(number, measurement.epoch, value) if is_judged else None
             if ending is not None and running is not None and running.ending is None:
                 running.ending = ending
                 is_pause = ending.decision is Decision.PAUSE
                 words = f"{PAUSED}: {ending.reason}" if is_pause else ending.reason
                 self._stop(number, words, last_epoch=ending.epoch)
+            if self.is_interrupted and goes_on_after(self._plan, measurement.epoch):
+                self._stop(number, f"{INTERRUPTED} by the user")
             # With constraints a value counts once it is known that its trial keeps them.
-            if not self._plan.constraints:
+            if is_judged and not self._plan.constraints:
                 self._end_search_for(target_end(self._plan.budget, self._plan.objective, value))
 
     def _judge(self, number: int, epoch: int, value: float) -> Ending | None:
@@ -300,26 +302,21 @@ class StudyLoop:
             self._end_for(read_stop_request(self._directory.root))
 
     def interrupt(self) -> None:
-        """The first time: start no more trials. The second time: end the running ones; a resume continues them."""
+        """First: start no more trials, end each with the checkpoint of its epoch. Second: end all. A resume goes on."""
         with self._lock:
-            if not self.is_interrupted:
-                self.is_interrupted = True
-                self.end_reason = self.end_reason or "interrupted"
+            if self.is_interrupted:
+                self._stop_all(f"{INTERRUPTED} by the user")
                 return
-            self._stop_all(f"{INTERRUPTED} by the user")
+            self.is_interrupted = True
+            self.end_reason = self.end_reason or "interrupted"
+        logger.warning("interrupted: trials end with the checkpoint of their epoch; once more ends them at once")
 
     def close(self) -> StudyResult:
         """Return the trials and tell the trackers that the study is over, unless a resume is to go on with it."""
         with self._lock:
             if not self._goes_on:
                 self._give_up_paused()
-            result = StudyResult(
-                objective=self._plan.objective,
-                trials=tuple(sorted(self._standing.results, key=lambda result: result.number)),
-                failure=self._failure,
-                further=self._plan.objectives[1:],
-                constraints=self._plan.constraints,
-            )
+            result = self._standing.study_result(self._plan, self._failure)
         if not self._goes_on:
             self._audience.study_ended(result)
         return result

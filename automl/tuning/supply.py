@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from automl.study.result import StudyResult
 from automl.tuning.attempt_states import Paused, Running, Waiting
 from automl.tuning.lineage import propose_copy
 from automl.tuning.replication import missing_replicates
@@ -44,6 +45,16 @@ class Standing:
     def results(self) -> list[TrialResult]:
         """What is known of the trials of which nothing runs."""
         return [*self.finished, *self.interrupted.values(), *(paused.result for paused in self.paused.values())]
+
+    def study_result(self, plan: StudyPlan, failure: str | None) -> StudyResult:
+        """Return the trials of which nothing runs as the study's result; ``failure`` is why errors have ended it."""
+        return StudyResult(
+            objective=plan.objective,
+            trials=tuple(sorted(self.results, key=lambda result: result.number)),
+            failure=failure,
+            further=plan.objectives[1:],
+            constraints=plan.constraints,
+        )
 
     def used_s(self, now_s: float) -> float:
         """Return the seconds that all trials together have run by a monotonic time."""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.filterwarnings("default")  # MLflow's own imports warn
 
+SECRET = "nvapi-not-for-mlflow"  # noqa: S105 # made up
 MODEL = ModelVersionRequest(
     name="demo",
     files={"checkpoint.pth": "trials/0004.2/train/model_epoch_001.pth", "spec.yaml": "trials/0004.2/spec.yaml"},
@@ -60,10 +61,12 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
     root = tmp_path_factory.mktemp("results")
     directory = StudyDirectory(root / "demo")
     uri = default_tracking_uri(root)
-    tracker = MlflowTracker(uri, "demo", directory.root / FOLDER)
-    tell(tracker, directory)
-    tracker.register_model(MODEL)
-    tracker.close(timeout_s=120)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NGC_API_KEY", SECRET)
+        tracker = MlflowTracker(uri, "demo", directory.root / FOLDER)
+        tell(tracker, directory)
+        tracker.register_model(MODEL)
+        tracker.close(timeout_s=120)
     described = tracker.describe()
     from mlflow import MlflowClient  # noqa: PLC0415 # heavy, and only this module asks
 
@@ -162,6 +165,13 @@ def test_only_its_owner_may_read_the_record(recorded: Recorded) -> None:
     names = ("mlflow.db", "mlflow.db.lock", "mlflow-artifacts")
 
     assert {(results / name).stat().st_mode & 0o077 for name in names} == {0}
+
+
+def test_a_secret_of_the_environment_is_nowhere_in_the_record(recorded: Recorded) -> None:
+    files = [file for file in recorded.directory.root.parent.rglob("*") if file.is_file()]
+
+    assert len(files) > 20
+    assert not [file for file in files if SECRET.encode() in file.read_bytes()]
 
 
 def test_sending_everything_again_changes_nothing(recorded: Recorded) -> None:

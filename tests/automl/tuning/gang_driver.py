@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -44,8 +46,24 @@ def main() -> None:
     )
     searcher = ListSearcher([{"mode": mode, "quality": 0.5} for mode in modes])
     location = StudyLocation(directory=root / "study", tracking_uri="", ray_address=cluster.address)
-    execute_study(plan, location, searcher=searcher, rule=ThresholdRule(), launcher="local")
+    study = threading.Thread(
+        target=execute_study,
+        args=(plan, location),
+        kwargs={"searcher": searcher, "rule": ThresholdRule(), "launcher": "local"},
+    )
+    study.start()
+    if "hang_first" in modes:
+        lose_a_node(cluster, root / "study/trials/0000/status.json")
+    study.join()
     cluster.shutdown()  # type: ignore[no-untyped-call] # Ray's
+
+
+def lose_a_node(cluster: Cluster, reported: Path) -> None:
+    """Once a trial runs, end one of its nodes without a word and give the cluster another one."""
+    while not reported.exists():
+        time.sleep(0.05)
+    cluster.remove_node(cluster.list_all_nodes()[-1], allow_graceful=False)  # type: ignore[no-untyped-call] # Ray's
+    cluster.add_node(num_cpus=1)
 
 
 if __name__ == "__main__":

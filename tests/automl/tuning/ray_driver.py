@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[3]))
@@ -16,10 +17,9 @@ def main() -> int:
     """Run the study and return the exit status of what ended it."""
     root, modes = Path(sys.argv[1]), sys.argv[2:]
     searcher = ListSearcher([{"mode": mode, "quality": 0.5} for mode in modes])
+    plan = replace(toy_plan(root / "skill", trials=len(modes)), max_epochs=40 if "slow" in modes else 3)
     try:
-        execute_study(
-            toy_plan(root / "skill", trials=len(modes)), toy_location(root), searcher=searcher, rule=ThresholdRule()
-        )
+        execute_study(plan, toy_location(root), searcher=searcher, rule=ThresholdRule())
     except AutomlError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_status

@@ -14,12 +14,15 @@ import ray
 
 from automl.launch.base import LaunchRequest
 from automl.launch.engine import container_name, home_of, study_of
+from automl.launch.leftovers import find_leftovers
 from automl.launch.scripted import Script, ScriptedLauncher
 from automl.study.directory import StudyDirectory
 from automl.study.launching import LauncherKind
 from automl.study.trial import TrialState
 from automl.tuning import ray_gang
 from automl.tuning.ray_gang import GangJob, GangShape, free_port, rank_requests
+from automl.tuning.trial_tasks import study_tag
+from tests.automl.tuning.toy_study import toy_plan
 
 DRIVER = Path(__file__).parent / "gang_driver.py"
 SHAPE = GangShape(nodes=3, cpus=1.0, gpus=2.0)
@@ -138,3 +141,17 @@ def test_a_trial_runs_on_two_nodes_and_fails_as_a_whole(tmp_path: Path) -> None:
     assert [rank["NODE_RANK"] for rank in ranks] == ["0", "1"]
     assert {rank["WORLD_SIZE"] for rank in ranks} == {"2"}
     assert len({rank["MASTER_PORT"] for rank in ranks}) == 1
+
+
+@pytest.mark.slow
+def test_a_lost_node_ends_the_whole_gang_and_the_trial_is_tried_again(
+    tmp_path: Path,
+) -> None:
+    environment = {**os.environ, "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+
+    subprocess.run([sys.executable, str(DRIVER), str(tmp_path), "hang_first"], env=environment, check=True, timeout=280)
+
+    (result,) = StudyDirectory(tmp_path / "study").read_results()
+    assert (result.state, result.attempt) == (TrialState.COMPLETED, 2)
+    assert (tmp_path / "study/trials/0000.2/rank1.json").exists()
+    assert not find_leftovers(study_tag(toy_plan(tmp_path / "skill", trials=1), tmp_path / "study"))

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from automl.launch.guard import descendants, read_process
 from automl.launch.leftovers import find_leftovers
 from automl.study.directory import StudyDirectory
 from automl.study.trial import TrialState
+from automl.tuning.attempts import next_start
 from automl.tuning.ray_study import execute_study
 from automl.tuning.trial_tasks import study_tag
 from tests.automl.tuning.toy_study import ListSearcher, ThresholdRule, toy_location, toy_plan
@@ -138,10 +140,10 @@ def command_line(pid: int) -> str:
 def test_the_second_interrupt_ends_the_study_with_its_status(tmp_path: Path) -> None:
     with driver(tmp_path, "hang", "hang", "good") as process:
         wait_for_status(tmp_path, 1)
-        process.send_signal(2)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to everything that has not left the session
         time.sleep(1.0)
         still_runs = process.poll() is None
-        process.send_signal(2)
+        os.killpg(process.pid, signal.SIGINT)
         output, _ = process.communicate(timeout=60)
 
     states = [result.state for result in StudyDirectory(tmp_path / "study").read_results()]
@@ -181,3 +183,20 @@ def descendants_named(pid: int, text: str) -> list[int]:
         process.pid: Path(f"/proc/{process.pid}/cmdline").read_bytes().split(b"\0")[0] for process in descendants(pid)
     }
     return [found for found, line in lines.items() if text.encode() in line]
+
+
+@pytest.mark.slow
+def test_the_first_interrupt_ends_running_trials_with_a_checkpoint_and_a_resume_goes_on_from_it(tmp_path: Path) -> None:
+    plan = replace(toy_plan(tmp_path / "skill", trials=3), max_epochs=40)
+    with driver(tmp_path, *["slow"] * 3) as process:
+        wait_for_status(tmp_path, 1)
+        os.killpg(process.pid, signal.SIGINT)
+        output, _ = process.communicate(timeout=60)
+
+    interrupted = StudyDirectory(tmp_path / "study").read_results()
+    assert process.returncode == 130, output
+    assert "once more ends them at once" in output
+    assert [result.state for result in interrupted] == [TrialState.INTERRUPTED] * 2
+    begins = [next_start(plan, StudyDirectory(tmp_path / "study"), result.number) for result in interrupted]
+    assert [start.first_epoch for start in begins] == [len(result.curve) for result in interrupted]
+    assert all(start.checkpoint is not None for start in begins)

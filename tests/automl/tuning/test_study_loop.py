@@ -177,16 +177,24 @@ def test_a_reached_target_ends_the_study(tmp_path: Path) -> None:
     assert study.loop.next_task() is None
 
 
-def test_the_first_interrupt_lets_trials_end_and_the_second_ends_them(tmp_path: Path) -> None:
+def test_the_first_interrupt_lets_trials_save_their_epoch_and_the_second_ends_them(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     study = Study(tmp_path)
-    task = study.next()
+    task, last, silent = study.next(), study.next(), study.next()
 
     study.loop.interrupt()
     assert study.loop.next_task() is None
+    assert "once more ends them at once" in caplog.text
     assert read_stop_request(task.directory) is None
+    study.report(task, 0, 0.5)
+    study.report(last, 2, 0.5)  # of three: it has nothing left to do
+    assert read_stop_request(task.directory) == "interrupted by the user"
+    assert read_stop_request(last.directory) is None
+    assert read_stop_request(silent.directory) is None
     study.loop.interrupt()
 
-    assert read_stop_request(task.directory) == "interrupted by the user"
+    assert read_stop_request(silent.directory) == "interrupted by the user"
 
 
 def test_an_interrupted_trial_is_open_for_a_resume_and_the_study_has_not_ended(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ if rank is not None:
     names = ("WORLD_SIZE", "NODE_RANK", "MASTER_ADDR", "MASTER_PORT", "NUM_GPU_PER_NODE")
     (out / f"rank{rank}.json").write_text(json.dumps({name: os.environ[name] for name in names}))
     if rank != "0":
-        time.sleep(0.3)
+        time.sleep(300 if mode == "hang_first" and out.name == "0000" else 0.3)
         sys.exit("rank 1 fails" if mode == "fail_rank" else 0)
     if mode == "fail_rank":
         time.sleep(300)
@@ -51,8 +51,9 @@ if mode in ("deaf", "deaf_hang"):
     subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"], start_new_session=True)
 resume = spec.get("resume")
 begin = int(pathlib.Path(resume).stem[-3:]) + 1 if resume else 0
-for epoch in range(begin, int(spec.get("epochs", 3))):
-    time.sleep(float(spec.get("epoch_s", 0.05)))
+epochs, epoch_s = (40, 0.5) if mode == "slow" else (int(spec.get("epochs", 3)), float(spec.get("epoch_s", 0.05)))
+for epoch in range(begin, epochs):
+    time.sleep(epoch_s)
     loss = float("nan") if mode in ("nan", "deaf") and epoch == 1 else 1.0 / (epoch + 1)
     report(epoch, train_loss=loss, **{"val/d1": quality + 0.01 * epoch})
     if mode in ("nan", "deaf", "hang", "deaf_hang") and epoch == 1:
