@@ -119,6 +119,7 @@ def import_action(action: str) -> ModuleType:
     when the process ends: a quarter of the processor time of a short command (6.5 s with it, 4.9 s without). Whatever
     else exists at the first import of an action is kept as well.
     """
+    _keep_numpy_to_one_thread()
     name = f"depth_net.actions.{action}"
     if name in sys.modules:
         return sys.modules[name]
@@ -130,6 +131,15 @@ def import_action(action: str) -> ModuleType:
         gc.freeze()
         if is_collecting:
             gc.enable()
+
+
+def _keep_numpy_to_one_thread() -> None:
+    """Keep NumPy from starting threads for matrix products when it is imported; there are no large ones here.
+
+    A process with threads cannot fork its loading processes, and starting them otherwise imports PyTorch anew (8 to
+    11 s on a GPU host).
+    """
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 @contextmanager
@@ -192,6 +202,7 @@ def _check_data(action: str, config: ExperimentConfig, writer: StatusWriter) -> 
     splits = _CHECKED.get(action)
     if splits is None:
         return
+    _keep_numpy_to_one_thread()
     from depth_net.actions.check import require_usable_data  # noqa: PLC0415 - imports OpenCV
 
     for finding in require_usable_data(config, splits=splits):

@@ -66,13 +66,17 @@ def run(config: ExperimentConfig, status: StatusWriter) -> None:
     plan = plan_devices(config.train)
     resume = find_resume_checkpoint(directory, config.train)
     tell((*spec_notices(config, "train"), *plan.notices), status)
+    threads = count_threads(config.train, plan, torch.get_num_threads())
+    use_threads(1)  # a second one, started by a look at the first sample, would keep loading processes from being forked
     prepare_process(config.train, plan)
     seed = seed_everything(config.train.seed)
     data = DepthData(config, seed=seed, on_gpu=plan.on_gpu)
     steps = count_steps(config, len(data.train_set), plan) * config.train.num_epochs
     data.start_loading(plan.world_size)
     wake()
-    model = build_model(config, on_gpu=plan.on_gpu)
+    use_threads(threads)
+    with plan.model_device:
+        model = build_model(config, on_gpu=plan.on_gpu)
     if resume is None:
         start_from_weights(model, config, status)
     else:
@@ -171,11 +175,14 @@ def count_steps(config: ExperimentConfig, images: int, plan: DevicePlan) -> int:
     return -(-batches // config.train.accumulate_grad_batches)
 
 
+def use_threads(count: int) -> None:
+    """Let PyTorch and OpenCV use so many threads in this process."""
+    torch.set_num_threads(count)
+    limit_threads(count)
+
+
 def prepare_process(train: TrainConfig, plan: DevicePlan) -> None:
-    """Set what PyTorch keeps per process: threads, TF32, deterministic algorithms."""
-    threads = count_threads(train, plan, torch.get_num_threads())
-    torch.set_num_threads(threads)
-    limit_threads(threads)
+    """Set what PyTorch keeps per process: TF32, deterministic algorithms."""
     if plan.on_gpu:
         torch.set_float32_matmul_precision("high" if train.allow_tf32 else "highest")
         torch.backends.cudnn.allow_tf32 = train.allow_tf32

@@ -53,6 +53,12 @@ class DevicePlan:
         return max(1, len(self.devices)) * self.nodes
 
     @property
+    def model_device(self) -> torch.device:
+        """Where the model is built: on the GPU of a run on one, where drawing weights takes no time."""
+        is_alone = self.on_gpu and self.world_size == 1
+        return torch.device("cuda", self.devices[0]) if is_alone else torch.device("cpu")
+
+    @property
     def lightning_precision(self) -> Any:  # noqa: ANN401 - a literal type that Lightning does not export
         """Lightning's word for the arithmetic."""
         return _PRECISIONS[self.precision]

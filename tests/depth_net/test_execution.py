@@ -194,3 +194,27 @@ assert gc.isenabled() and gc.get_freeze_count() > 1000
 """
 
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_loading_processes_are_forked_whatever_the_number_of_threads(tmp_path: Path) -> None:
+    overrides = [f"dataset.train_dataset.{word}" for word in ("workers=1", "cache_mb=0", "batch_size=33")]
+    command = f"""
+import sys
+from multiprocessing.forkserver import _forkserver
+from depth_net.cli import main
+status = main(["train", "-e", {str(write_spec(tmp_path, images=66))!r}, "train.num_epochs=1", *{overrides!r}])
+sys.exit(status or ("a fork server was started" if _forkserver._forkserver_pid else 0))
+"""
+    environment = {name: value for name, value in os.environ.items() if "NUM_THREADS" not in name}
+
+    done = subprocess.run(
+        [sys.executable, "-c", command],
+        env=environment | {"OMP_NUM_THREADS": "4"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert "1 loading processes" not in done.stderr
