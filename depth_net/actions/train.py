@@ -66,15 +66,10 @@ def run(config: ExperimentConfig, status: StatusWriter) -> None:
     plan = plan_devices(config.train)
     resume = find_resume_checkpoint(directory, config.train)
     tell((*spec_notices(config, "train"), *plan.notices), status)
-    threads = count_threads(config.train, plan, torch.get_num_threads())
-    use_threads(1)  # a second one, started by a look at the first sample, would keep loading processes from being forked
     prepare_process(config.train, plan)
-    seed = seed_everything(config.train.seed)
-    data = DepthData(config, seed=seed, on_gpu=plan.on_gpu)
+    data = _start_loading(config, plan, seed=seed_everything(config.train.seed))
     steps = count_steps(config, len(data.train_set), plan) * config.train.num_epochs
-    data.start_loading(plan.world_size)
     wake()
-    use_threads(threads)
     with plan.model_device:
         model = build_model(config, on_gpu=plan.on_gpu)
     if resume is None:
@@ -94,6 +89,16 @@ def run(config: ExperimentConfig, status: StatusWriter) -> None:
     if resume is not None and not task.kpi:
         _tell_idle(resume, config, status)
     status.running("Training loop complete.")
+
+
+def _start_loading(config: ExperimentConfig, plan: DevicePlan, *, seed: int) -> DepthData:
+    """Read the data and start its loading processes, with one thread: a process that has several cannot be forked."""
+    threads = count_threads(config.train, plan, torch.get_num_threads())
+    use_threads(1)
+    data = DepthData(config, seed=seed, on_gpu=plan.on_gpu)
+    data.start_loading(plan.world_size)
+    use_threads(threads)
+    return data
 
 
 def tell(notices: Iterable[str], status: StatusWriter) -> None:
