@@ -80,8 +80,7 @@ class ConfigurationError(AutomlError):
             subject: What has the problems, with its article: ``the study``.
         """
         listed = tuple(problems)
-        count = "1 problem" if len(listed) == 1 else f"{len(listed)} problems"
-        return cls(f"{count} in {subject}", listed)
+        return cls(f"{counted(len(listed), 'problem')} in {subject}", listed)
 
 
 class NothingToRunError(AutomlError):
@@ -112,3 +111,8 @@ class InterruptedStudyError(AutomlError):
     """A signal ended the study; the directory can be resumed."""
 
     exit_status = 130
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: ``1 problem``, ``3 problems``."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from automl.errors import ConfigurationError, Problem
 from automl.policy import SkillFacts, find_off_phrase
 from automl.preflight.inputs import count_samples
-from automl.search.factory import check_sampler
+from automl.search.factory import LLM_STARTS, check_sampler
 from automl.skill.load import load_skill
 from automl.skill.registry import known_metrics, objective_for
 from automl.space.build import SpaceRequest, build_space
@@ -22,9 +22,11 @@ from automl.spec.overrides import flatten
 from automl.spec.special import takes_checkpoint
 from automl.spec.train_schema import SchemaStatus, read_train_schema
 from automl.spec.validate import check_skill, check_spec
+from automl.stopping.factory import OPTIONS as RULE_OPTIONS
 from automl.stopping.factory import make_rule
 from automl.study.goals import parse_constraints, split_objective
 from automl.study.model import Direction, Objective
+from automl.study.trial_options import check_options
 from automl.study.wording import fits_gpus, read_request
 
 if TYPE_CHECKING:
@@ -276,12 +278,12 @@ def stopping_rule(plan: StudyPlan) -> StoppingRule:
 
 
 def check_names(plan: StudyPlan) -> None:
-    """Check sampler and stopping rule before anything is spent.
+    """Check sampler, stopping rule and options before anything is spent.
 
     Raises:
-        ConfigurationError: one of them is unknown or has options that cannot be used; with every problem.
+        ConfigurationError: one of them is unknown or cannot be used; with every problem.
     """
-    problems = check_sampler(plan.sampler, plan.options)
+    problems = (*check_sampler(plan.sampler, plan.options), *check_options(plan.options, (*RULE_OPTIONS, LLM_STARTS)))
     try:
         stopping_rule(plan)
     except ConfigurationError as error:

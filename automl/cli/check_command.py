@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from automl.cli.options import build_request, results_root, study_options
-from automl.errors import ConfigurationError
+from automl.errors import ConfigurationError, counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,7 +31,7 @@ def command(*, as_json: bool, **options: Any) -> int:  # noqa: ANN401 - click ha
         for problem in found:
             click.echo(f"{kind}  {problem.where}")
             click.echo(f"  found     {problem.found}\n  expected  {problem.expected}\n  fix       {problem.fix}")
-    click.echo(f"{len(problems)} problems, {len(warnings)} warnings")
+    click.echo(f"{counted(len(problems), 'problem')}, {counted(len(warnings), 'warning')}")
     return ConfigurationError.exit_status if problems else 0
 
 

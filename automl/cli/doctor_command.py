@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from automl.cli.options import build_request, results_root, study_options
-from automl.errors import ConfigurationError
+from automl.errors import ConfigurationError, counted
 from automl.study.place import RunPlace
 
 if TYPE_CHECKING:
@@ -66,10 +66,6 @@ def _print(findings: Sequence[Finding], failed: int, seconds: float) -> None:
     console = render.console()
     console.print(render.findings_table(findings, console.width))
     doubtful = sum(finding.level == "warn" for finding in findings)
-    counts = f"{len(findings)} checks, {_count(doubtful, 'warning')}, {_count(failed, 'failure')}"
+    counts = f"{counted(len(findings), 'check')}, {counted(doubtful, 'warning')}, {counted(failed, 'failure')}"
     verdict = "the run cannot succeed" if failed else "the run can start"
     console.print(f"\n{counts} in {seconds:.1f} s: {verdict}")
-
-
-def _count(number: int, name: str) -> str:
-    return f"{number} {name}{'' if number == 1 else 's'}"

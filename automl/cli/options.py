@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -34,6 +35,17 @@ class Duration(click.ParamType[float]):
             return parse_duration_s(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
+
+
+class FiniteFloat(click.FloatRange):
+    """A number in a range; neither infinite nor NaN, with which every comparison would be false."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:  # noqa: ANN401 - click's own signature
+        """Return the number."""
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number", param, ctx)
+        return number
 
 
 data_option = click.option("--data", multiple=True, metavar="SPLIT=PATH", help="Where a split's data are. Repeatable.")
@@ -94,8 +106,8 @@ _STUDY_OPTIONS = (
     ),
     click.option("--evaluate-with", metavar="COMMAND", help="Measures more of a trained trial: JSON on its last line."),
     click.option("--trials", type=click.IntRange(min=1), metavar="N", help="Number of trials."),
-    click.option("--gpu-hours", type=click.FloatRange(min=0, min_open=True), metavar="H", help="Limit of GPU hours."),
-    click.option("--target", type=float, metavar="VALUE", help="End when the objective reaches this value."),
+    click.option("--gpu-hours", type=FiniteFloat(min=0, min_open=True), metavar="H", help="Limit of GPU hours."),
+    click.option("--target", type=FiniteFloat(), metavar="VALUE", help="End when the objective reaches this value."),
     click.option(
         "--patience",
         "patience_trials",
@@ -105,12 +117,12 @@ _STUDY_OPTIONS = (
     ),
     click.option(
         "--min-improvement",
-        type=click.FloatRange(min=0, min_open=True),
+        type=FiniteFloat(min=0, min_open=True),
         metavar="VALUE",
         help="End when no further trial is expected to improve the objective by VALUE.",
     ),
     click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Trials at once."),
-    click.option("--gpus-per-trial", type=click.FloatRange(min=0), metavar="X", help="GPUs of one trial; 0 for CPU."),
+    click.option("--gpus-per-trial", type=FiniteFloat(min=0), metavar="X", help="GPUs of one trial; 0 for CPU."),
     click.option("--launcher", type=click.Choice(LAUNCHER_NAMES), help="How trials are started [auto]."),
     click.option("--image", metavar="IMAGE", help="Container image in place of the skill's."),
     click.option("--network", metavar="NAME", help="Network of containers: none, host, bridge, ... [the engine's]."),
@@ -128,7 +140,7 @@ _STUDY_OPTIONS = (
         "named_options",
         multiple=True,
         metavar="NAME=VALUE",
-        help="An option of sampler, stopping rule or launcher, e.g. grace_epochs=3. Repeatable.",
+        help="An option of sampler, stopping rule or trials, e.g. grace_epochs=3. Repeatable.",
     ),
     click.option("--seed", type=click.IntRange(min=0), metavar="N", help="Seed of the sampler."),
     click.option("--tracking-uri", metavar="URI", help="MLflow tracking server [sqlite in the results folder]."),

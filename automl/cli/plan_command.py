@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from automl.cli.options import build_request, results_root, study_options
+from automl.errors import counted
 from automl.study.duration import format_duration
 from automl.study.place import RunPlace
 
@@ -72,7 +73,7 @@ def _print(document: dict[str, Any]) -> None:
                 ("scheduler", document["scheduler"]),
                 (
                     "budget",
-                    f"{budget['trials']} trials"
+                    counted(budget["trials"], "trial")
                     + (f", {format_duration(budget['time_s'])}" if budget["time_s"] else ""),
                 ),
                 ("resources", f"{resources['jobs']} at once, each {_share(resources)}"),
@@ -88,7 +89,7 @@ def _print(document: dict[str, Any]) -> None:
         console.print(render.space_table(document["space"]))
     by_reason = Counter(item["reason"] for item in document["space"]["left_out"])
     if by_reason:
-        console.print(f"\nnot searched: {by_reason.total()} parameters; `automl space` names each")
+        console.print(f"\nnot searched: {counted(by_reason.total(), 'parameter')}; `automl space` names each")
         for reason, count in by_reason.most_common():
             console.print(f"  {count:4d}  {reason}")
     console.print("\nfirst trials")

@@ -12,6 +12,7 @@ from rich.live import Live
 from rich.table import Table
 
 from automl.cli.render import console, format_assignment, trial_line
+from automl.errors import counted
 from automl.study.duration import format_duration
 from automl.study.goals import unmet
 from automl.track.base import Tracker
@@ -41,9 +42,8 @@ class ProgressTracker(Tracker):
     def study_started(self, plan: StudyPlan, directory: Path) -> None:
         """Show what runs and where."""
         self._plan = plan
-        what = (
-            f"{plan.budget.trials} trials, {plan.resources.jobs} at once" if plan.space.parameters else "one training"
-        )
+        trials = f"{counted(plan.budget.trials, 'trial')}, {plan.resources.jobs} at once"
+        what = trials if plan.space.parameters else "one training"
         self._console.print(
             f"study {plan.name}: {what}, {plan.objective.direction} {plan.objective.metric}", style="bold"
         )

@@ -7,6 +7,7 @@ terminal.
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -51,13 +52,21 @@ def format_value(value: object) -> str:
 
 
 def format_assignment(assignment: Mapping[str, object]) -> str:
-    """Return the searched values in one line, by the last part of their names where that is unique."""
-    short = {path: path.rsplit(".", 1)[-1] for path in assignment}
-    names = list(short.values())
-    return "  ".join(
-        f"{short[path] if names.count(short[path]) == 1 else path}={format_value(value)}"
-        for path, value in assignment.items()
-    )
+    """Return the searched values in one line, under short names."""
+    names = short_names(assignment)
+    return "  ".join(f"{names[path]}={format_value(value)}" for path, value in assignment.items())
+
+
+def short_names(paths: Iterable[str]) -> dict[str, str]:
+    """Return each path's shortest ending, whole parts only, that no other of the paths has."""
+    endings = {path: _endings(path) for path in dict.fromkeys(paths)}
+    seen = Counter(ending for own in endings.values() for ending in own)
+    return {path: next((ending for ending in own if seen[ending] == 1), path) for path, own in endings.items()}
+
+
+def _endings(path: str) -> list[str]:
+    parts = path.split(".")
+    return [".".join(parts[start:]) for start in reversed(range(len(parts)))]
 
 
 def trial_line(result: TrialResult, *, metric: str, max_epochs: int | None, is_best: bool) -> Text:
@@ -93,7 +102,7 @@ def leaderboard(result: StudyResult, *, limit: int | None = None) -> Table:
     shown = [*ranked, *rest][:limit]
     paths = differing_parameters(shown)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("trial", "state", *metrics, "epoch", "time", *(path.rsplit(".", 1)[-1] for path in paths)):
+    for name in ("trial", "state", *metrics, "epoch", "time", *short_names(paths).values()):
         table.add_column(name, justify="left" if name == "state" else "right", no_wrap=True)
     for trial in shown:
         state = "infeasible" if trial.state.has_value and result.unmet(trial) else trial.state.value.lower()

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 SAMPLERS: tuple[str, ...] = ("auto", "gp", "tpe", "cmaes", "nsga2", "qmc", "random", "grid", "llm")
 """Names of the samplers, the default first."""
+LLM_STARTS = "llm_starts"
+"""The option that samplers read: how many of the first trials a language model proposes."""
 
 
 def check_sampler(name: str, options: Mapping[str, object] | None = None) -> tuple[Problem, ...]:
@@ -34,7 +36,7 @@ def check_sampler(name: str, options: Mapping[str, object] | None = None) -> tup
         close = difflib.get_close_matches(name, SAMPLERS, n=1)
         suggestion = f"did you mean {close[0]}?" if close else f"use {SAMPLERS[0]}, the default"
         return (Problem(where="sampler", found=name, expected=f"one of {', '.join(SAMPLERS)}", fix=suggestion),)
-    starts = (options or {}).get("llm_starts", 0)
+    starts = (options or {}).get(LLM_STARTS, 0)
     if not isinstance(starts, int) or isinstance(starts, bool) or starts < 0:
         expected = "a number of trials that a language model proposes, at least 0"
         return (Problem(where="options.llm_starts", found=repr(starts), expected=expected, fix="correct it"),)
@@ -43,7 +45,7 @@ def check_sampler(name: str, options: Mapping[str, object] | None = None) -> tup
 
 def asks_language_model(plan: StudyPlan) -> bool:
     """Tell whether a language model proposes trials of a study: asking it costs time and money."""
-    return plan.sampler == "llm" or bool(plan.options.get("llm_starts"))
+    return plan.sampler == "llm" or bool(plan.options.get(LLM_STARTS))
 
 
 def make_searcher(plan: StudyPlan, journal_file: Path) -> JournalSearcher:
@@ -97,7 +99,7 @@ def _auto(plan: StudyPlan, given: int) -> Sampler:
     from automl.search.auto_sampler import AutoSampler, Opening, opening_length  # noqa: PLC0415 - imports numpy
 
     opening: Sampler = Opening(plan.space, plan.seed)
-    starts = plan.options.get("llm_starts", 0)
+    starts = plan.options.get(LLM_STARTS, 0)
     if isinstance(starts, int) and starts:
         from automl.search.llm_sampler import LlmOpening  # noqa: PLC0415 - only where it is asked for
 

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 import re
 import stat
+import sys
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -122,7 +124,7 @@ def parse_json(text: str, *, where: str) -> JsonValue:
     _check_size(text, where)
     pairs_hook = functools.partial(_unique_pairs, where)
     try:
-        value: JsonValue = json.loads(text, object_pairs_hook=pairs_hook)
+        value: JsonValue = json.loads(text, object_pairs_hook=pairs_hook, parse_int=_parse_int)
     except json.JSONDecodeError as error:
         found = f"{error.msg} in line {error.lineno}, column {error.colno}"
         raise _refusal(where, found, "valid JSON", "mend the syntax at that line") from error
@@ -226,7 +228,7 @@ class _Builder:
                 case "bool":
                     return bool(self._scalars.construct_yaml_bool(node))
                 case "int":
-                    return int(self._scalars.construct_yaml_int(node))
+                    return _whole(int(self._scalars.construct_yaml_int(node)))
                 case "float":
                     return float(self._scalars.construct_yaml_float(node))
                 case _:
@@ -283,14 +285,27 @@ def _unique_pairs(where: str, pairs: list[tuple[str, JsonValue]]) -> dict[str, J
     return mapping
 
 
+def _whole(value: int) -> int | float:
+    """Return a whole number, infinite where it is beyond floats, as 1e999 is: no trainer could compute with it."""
+    if abs(value) <= sys.float_info.max:
+        return value
+    return math.inf if value > 0 else -math.inf
+
+
+def _parse_int(text: str) -> int | float:
+    return _whole(int(text))
+
+
 def _without_dates(value: Any) -> JsonValue:  # noqa: ANN401 # tomllib yields dates and times besides JSON values
     match value:
         case dict():
             return {key: _without_dates(child) for key, child in value.items()}
         case list():
             return [_without_dates(child) for child in value]
-        case bool() | int() | float() | str():
+        case bool() | float() | str():
             return value
+        case int():
+            return _whole(value)
         case _:
             return str(value)
 

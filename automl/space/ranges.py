@@ -189,10 +189,19 @@ def _satisfies(option: Scalar, leaf: SchemaLeaf, interval: _Interval) -> bool:
     return interval.contains(option) and option not in forbidden
 
 
+def _finite_number(value: Scalar) -> float | None:
+    """Return a number of the spec; None for what is none, not finite, or an int beyond floats."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return float(value) if math.isfinite(value) else None
+    except OverflowError:
+        return None
+
+
 def _from_range(leaf: SchemaLeaf, default: Scalar, asked: UserRange, cap: float | None) -> Parameter:
     condition = leaf.math_cond
-    number = float(default) if isinstance(default, int | float) and not isinstance(default, bool) else None
-    number = number if number is not None and math.isfinite(number) else None
+    number = _finite_number(default)
     interval = schema_interval(leaf, condition)
     interval = replace(interval, low=asked.low, is_low_open=False) if _tightens(asked.low, interval) else interval
     interval = replace(interval, high=asked.high, is_high_open=False) if _tightens(asked.high, interval) else interval

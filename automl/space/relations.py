@@ -116,6 +116,10 @@ class Binder:
             self.drop(relation.path, f"not free: {relation}, and {parent} is not searched")
         elif number is not None:
             self._cut_child(relation, number)
+        elif not self._spec.has(parent):
+            child = self.parameters[relation.path]
+            note = f"; {relation} is not kept: {parent} has no value"
+            self.parameters[relation.path] = replace(child, reason=child.reason + note)
 
     def _cut_child(self, relation: Relation, number: float) -> None:
         child = self.parameters[relation.path]

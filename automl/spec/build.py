@@ -12,17 +12,20 @@ from typing import TYPE_CHECKING
 
 from automl.errors import ConfigurationError, Problem
 from automl.skill.documents import read_document
+from automl.skill.fields import kind_of
 from automl.spec.data import map_data
 from automl.spec.layers import lay_over
 from automl.spec.model import Spec, iterate_leaves
 from automl.spec.overrides import OverrideCheck, check_paths, flatten
 from automl.spec.special import WordKind, word_kind
+from automl.spec.validate import expected_kind, has_fitting_type
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from automl.skill.model import JsonValue, Skill
+    from automl.spec.schema_nodes import SchemaLeaf
     from automl.spec.train_schema import TrainSchema
 
 
@@ -97,7 +100,25 @@ def check_overrides(
         for path in overrides
         if path in outputs
     ]
-    return OverrideCheck(problems=check.problems, warnings=(*check.warnings, *ignored))
+    misfits = [
+        problem
+        for path, value in overrides.items()
+        if (problem := _misfit(spec, path, value, schema.leaves.get(path) if schema is not None else None)) is not None
+    ]
+    return OverrideCheck(problems=(*check.problems, *misfits), warnings=(*check.warnings, *ignored))
+
+
+def _misfit(spec: Spec, path: str, value: JsonValue, leaf: SchemaLeaf | None) -> Problem | None:
+    """Return what is wrong with a value that the user wrote: text for a number, one value for a whole block."""
+    there = spec.get(path) if spec.has(path) else None
+    where = f"overrides: {path}"
+    if isinstance(there, dict) and there and value is not None and not isinstance(value, dict):
+        fix = f"name one of its parameters, e.g. {path}.{next(iter(there))}, or null to take the block out"
+        return Problem(where=where, found=f"{kind_of(value)}, for a whole block", expected="a mapping", fix=fix)
+    is_like_template = there is not None and type(value) is type(there)
+    if leaf is None or is_like_template or has_fitting_type(leaf, value):
+        return None
+    return Problem(where=where, found=kind_of(value), expected=expected_kind(leaf), fix="change the value")
 
 
 def _base(skill: Skill, action: str, schema: TrainSchema | None, template: Path | None) -> Spec:
@@ -110,7 +131,7 @@ def _base(skill: Skill, action: str, schema: TrainSchema | None, template: Path 
     else:
         document = read_document(file)
         if not isinstance(document, dict):
-            raise _error(str(file), f"a {type(document).__name__}", "a mapping", "mend the template or give --spec")
+            raise _error(str(file), kind_of(document), "a mapping", "mend the template or give --spec")
         values, origin = document, "template" if template is None else "--spec"
     origins = {path: origin for path, _ in iterate_leaves(values)}
     return Spec(values=values, origins=MappingProxyType(origins))

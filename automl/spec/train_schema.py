@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from automl.errors import ConfigurationError, Problem
 from automl.skill.documents import read_document
+from automl.skill.fields import kind_of
 from automl.spec.schema_nodes import LeafKind, NodeReader, SchemaLeaf
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def read_train_schema(file: Path) -> TrainSchema:
     if not isinstance(document, dict):
         problem = Problem(
             where=str(file),
-            found=f"a {type(document).__name__} at the root",
+            found=f"{kind_of(document)}, at the root",
             expected="an object with properties",
             fix="ship a train schema, or train once with --policy off",
         )
@@ -95,6 +96,11 @@ def parse_train_schema(document: dict[str, JsonValue], *, source: str) -> TrainS
             reader.warn(
                 "automl_default_parameters", repr(path), "a parameter of this schema", "remove it or add its property"
             )
+    for path, leaf in reader.leaves.items():
+        for parent in leaf.parents:
+            if parent not in reader.leaves and f"{path.rpartition('.')[0]}.{parent}" not in reader.leaves:
+                fix = "mend the path; where the spec has no such value either, the condition is not kept"
+                reader.warn(path, f"depends_on: {parent}", "a parameter of this schema", fix)
     return TrainSchema(
         source=source,
         leaves=MappingProxyType(reader.leaves),

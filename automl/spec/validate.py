@@ -28,6 +28,12 @@ _FITTING: dict[LeafKind, tuple[type, ...]] = {
     LeafKind.BOOL: (bool,),
     LeafKind.LIST: (list,),
 }
+_WORDS = {
+    LeafKind.FLOAT: "a number",
+    LeafKind.INT: "a whole number",
+    LeafKind.BOOL: "true or false",
+    LeafKind.TEXT: "text",
+}
 _USERS = {"override", "data", "file", "--spec"}
 
 
@@ -81,21 +87,22 @@ def check_spec(spec: Spec, template: Spec, schema: TrainSchema | None, *, where:
         if problem is None:
             continue
         is_users = spec.origins.get(path) in _USERS and not (template.has(path) and template.get(path) == value)
-        (problems if is_users and not _has_fitting_type(leaf, value) else warnings).append(problem)
+        (problems if is_users and not has_fitting_type(leaf, value) else warnings).append(problem)
     return Findings(problems=tuple(problems), warnings=tuple(warnings))
 
 
 def _check_value(leaf: SchemaLeaf, value: JsonValue, where: str) -> Problem | None:
     if _is_unset(value):
         return None
-    if not _has_fitting_type(leaf, value):
-        return _problem(leaf, value, where, f"a {leaf.kind.value}")
+    if not has_fitting_type(leaf, value):
+        return _problem(leaf, value, where, expected_kind(leaf))
     if leaf.choices and leaf.kind is not LeafKind.LIST and value not in leaf.choices:
         return _problem(leaf, value, where, f"one of {', '.join(map(str, leaf.choices))}")
     if isinstance(value, int | float) and not isinstance(value, bool):
         low, high = leaf.minimum, leaf.maximum
         if (low is not None and value < low) or (high is not None and value > high):
-            return _problem(leaf, value, where, f"{'-inf' if low is None else low}..{'inf' if high is None else high}")
+            ends = ("-inf" if low is None else f"{low:g}", "inf" if high is None else f"{high:g}")
+            return _problem(leaf, value, where, "..".join(ends))
     return None
 
 
@@ -104,11 +111,17 @@ def _is_unset(value: JsonValue) -> bool:
     return value is None or value in ("", "???") or (isinstance(value, str) and "${" in value)
 
 
-def _has_fitting_type(leaf: SchemaLeaf, value: JsonValue) -> bool:
+def has_fitting_type(leaf: SchemaLeaf, value: JsonValue) -> bool:
+    """Tell whether a value has the type that the schema wants; what is unset or computed by the trainer fits all."""
     fitting = _FITTING.get(leaf.kind)
     if _is_unset(value) or fitting is None:
         return True
     return isinstance(value, fitting) and (leaf.kind is LeafKind.BOOL or not isinstance(value, bool))
+
+
+def expected_kind(leaf: SchemaLeaf) -> str:
+    """Return what the schema wants, in words."""
+    return _WORDS.get(leaf.kind, f"a {leaf.kind.value}")
 
 
 def _problem(leaf: SchemaLeaf, value: JsonValue, where: str, expected: str) -> Problem:

@@ -18,6 +18,7 @@ import yaml
 
 from automl.errors import ConfigurationError, Problem
 from automl.skill.documents import FLOAT_PATTERN, read_document
+from automl.skill.fields import kind_of
 from automl.skill.model import ConfigFormat, JsonValue
 from automl.spec.model import Spec, iterate_leaves
 
@@ -93,9 +94,7 @@ def read_spec(file: Path) -> Spec:
     """
     document = read_document(file)
     if not isinstance(document, dict):
-        problem = Problem(
-            where=str(file), found=f"a {type(document).__name__}", expected="a mapping", fix="write key: value lines"
-        )
+        problem = Problem(where=str(file), found=kind_of(document), expected="a mapping", fix="write key: value lines")
         raise ConfigurationError.from_problems([problem], subject="the spec")
     return Spec(values=document, origins=MappingProxyType({path: "file" for path, _ in iterate_leaves(document)}))
 

@@ -31,7 +31,10 @@ def summarize_failure(trials: Sequence[TrialResult], root: Path, constraints: Se
     causes = Counter(_cause(trial, constraints) for trial in trials)
     cause, count = causes.most_common(1)[0]
     example = next(trial for trial in trials if _cause(trial, constraints) == cause)
-    lines = [f"all {len(trials)} trials ended without a usable value; {count} of them: {cause}"]
+    if len(trials) == 1:
+        lines = [f"the one trial ended without a usable value: {cause}"]
+    else:
+        lines = [f"all {len(trials)} trials ended without a usable value; {count} of them: {cause}"]
     lines += [f"and {other} more: {words}" for words, other in causes.most_common()[1:4]]
     if example.log_tail:
         lines += [

@@ -12,7 +12,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from automl.errors import ConfigurationError, Problem
+from automl.errors import ConfigurationError, Problem, counted
 from automl.policy import Route
 from automl.space.parameters import LeftOut, SearchSpace
 from automl.study.launching import LaunchPlan
@@ -77,7 +77,7 @@ def plan_study(request: StudyRequest, parts: StudyParts, machine: Machine | None
     plan = StudyPlan(
         name=request.name,
         route=decision.route,
-        reasons=(*decision.reasons, *decision.warnings),
+        reasons=(*decision.reasons, *decision.warnings, *_fewer(searched, trials)),
         skill=skill,
         action="train",
         spec=spec,
@@ -234,6 +234,13 @@ def space_document(space: SearchSpace, skill: Skill) -> dict[str, Any]:
         ],
         "left_out": [{"path": item.path, "reason": item.reason} for item in space.left_out],
     }
+
+
+def _fewer(space: SearchSpace, trials: int) -> tuple[str, ...]:
+    """Return why there are fewer trials than were asked for, if there are."""
+    if space.size >= trials:
+        return ()
+    return (f"the space has {counted(int(space.size), 'point')}: no need for {trials} trials",)
 
 
 def _without_parameters(space: SearchSpace) -> SearchSpace:

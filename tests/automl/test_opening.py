@@ -69,13 +69,13 @@ def test_a_metric_of_unknown_direction_is_never_guessed() -> None:
         choose_objective(dataclasses.replace(REQUEST, metric="val/unheard_of"), SKILL)
 
 
-def test_sampler_and_rule_are_checked_together() -> None:
-    plan = dataclasses.replace(make_plan(), sampler="tpee", scheduler="ashaa")
+def test_sampler_rule_and_options_are_checked_together() -> None:
+    plan = dataclasses.replace(make_plan(), sampler="tpee", scheduler="ashaa", options={"grace_epoch": 3})
 
     with pytest.raises(ConfigurationError) as caught:
         check_names(plan)
 
-    assert len(caught.value.problems) == 2
+    assert len(caught.value.problems) == 3
 
 
 def test_words_win_over_the_study_file_and_every_reading_is_told() -> None:

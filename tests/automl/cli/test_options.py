@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from automl.cli.app import run_command_line
 from automl.cli.options import build_request, results_root
 from automl.errors import ConfigurationError
 
@@ -47,6 +48,13 @@ def test_every_unreadable_option_is_told_at_once() -> None:
         build_request({**NOTHING_SAID, "data": ("train",), "settings": ("no-value",)})
 
     assert {problem.where for problem in caught.value.problems} == {"--data", "--set no-value"}
+
+
+@pytest.mark.parametrize("option", ["--target", "--gpu-hours", "--min-improvement", "--gpus-per-trial"])
+@pytest.mark.parametrize("value", ["nan", "inf"])
+def test_a_limit_is_a_finite_number(option: str, value: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command_line(["plan", "--skill", "toy", option, value]) == 2
+    assert "is not a finite number" in capsys.readouterr().err
 
 
 def test_the_results_folder_is_the_option_then_the_variable_then_results(

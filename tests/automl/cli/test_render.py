@@ -7,7 +7,14 @@ import io
 import pytest
 from rich.console import Console
 
-from automl.cli.render import differing_parameters, findings_table, format_assignment, format_value, trial_line
+from automl.cli.render import (
+    differing_parameters,
+    findings_table,
+    format_assignment,
+    format_value,
+    short_names,
+    trial_line,
+)
 from automl.preflight.findings import bad
 from tests.automl.cli.study_folder import TRIALS
 
@@ -29,8 +36,14 @@ def test_a_diverged_trial_shows_its_reason_instead_of_a_value() -> None:
     assert "train_loss is nan in epoch 0" in line
 
 
-def test_names_are_short_where_they_are_unique_and_full_where_not() -> None:
+def test_names_are_as_short_as_they_can_be_told_apart() -> None:
     assert format_assignment({"a.lr": 0.5, "b.lr": 1, "c.decay": 1e-05}) == "a.lr=0.5  b.lr=1  decay=1e-05"
+    assert short_names(["data.flip.enable", "data.crop.enable", "data.p", "p", "data.p"]) == {
+        "data.flip.enable": "flip.enable",
+        "data.crop.enable": "crop.enable",
+        "data.p": "data.p",
+        "p": "p",
+    }
 
 
 def test_numbers_are_shown_with_four_digits_and_text_as_it_is() -> None:

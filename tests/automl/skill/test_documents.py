@@ -126,6 +126,15 @@ def test_json_that_cannot_be_used_is_refused(text: str) -> None:
         parse_json(text, where="test")
 
 
+def test_a_whole_number_beyond_floats_is_infinite_in_every_format() -> None:
+    digits = "9" * 400
+
+    assert parse_yaml(f"a: {digits}", where="f") == {"a": math.inf}
+    assert parse_json(f'{{"a": -{digits}}}', where="f") == {"a": -math.inf}
+    assert parse_toml(f"a = {digits}", where="f") == {"a": math.inf}
+    assert parse_scalar("9" * 30) == int("9" * 30)
+
+
 def test_toml_dates_become_text() -> None:
     read = parse_toml("a = 2020-01-01\nb = 1e-5\n[c]\nd = [1, 2]", where="test")
 

@@ -128,6 +128,12 @@ def test_a_parent_without_a_number_constrains_nothing(parent: JsonValue) -> None
     assert binder.parameters["c"].bounds == (0, 20)
 
 
+def test_a_relation_to_a_value_that_nothing_has_is_said_not_to_be_kept() -> None:
+    binder = bind([number("c", 0, 20)], [Relation(path="c", kind=RelationKind.GREATER, parent="gone")])
+
+    assert binder.parameters["c"].reason.endswith("c > gone is not kept: gone has no value")
+
+
 def test_the_parent_of_a_condition_comes_first_too() -> None:
     acting = Parameter(path="a", type=ParameterType.INT, low=0, high=9, condition=Condition(path="z", any_of=(True,)))
     switch = Parameter(path="z", type=ParameterType.BOOL, choices=(False, True))

@@ -15,6 +15,8 @@ from tests.automl.skill.packages import BAD, BANK, EVERY_FEATURE, needs_bank, wr
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from automl.skill.model import JsonValue
+
 
 def test_each_layer_wins_over_the_one_before(tmp_path: Path) -> None:
     info = {
@@ -49,6 +51,37 @@ def test_overrides_win_over_data_and_nested_ones_merge_deeply() -> None:
     assert spec.get("dataset.val_sources") == "/mine"
     assert spec.get("train.optim.lr") == 0.25
     assert spec.get("train.optim.momentum") == 0.9
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "expected"),
+    [
+        ("train.optim", 3, "a mapping"),
+        ("train.optim.lr", "fast", "a number"),
+        ("train.num_epochs", 2.5, "a whole number"),
+    ],
+)
+def test_a_value_of_the_wrong_type_is_refused_before_a_trainer_sees_it(
+    path: str, value: JsonValue, expected: str
+) -> None:
+    skill = load_skill(EVERY_FEATURE)
+
+    with pytest.raises(ConfigurationError) as caught:
+        build_spec(skill, "train", overrides={path: value}, schema=read_train_schema(skill.schemas["train"]))
+
+    (problem,) = caught.value.problems
+    assert (problem.where, problem.expected) == (f"overrides: {path}", expected)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"), [("train.optim", None), ("train.optim.lr", "${train.x}"), ("train.optim.lr", 1)]
+)
+def test_a_block_may_be_taken_out_and_a_value_left_to_the_trainer(path: str, value: JsonValue) -> None:
+    skill = load_skill(EVERY_FEATURE)
+
+    spec = build_spec(skill, "train", overrides={path: value}, schema=read_train_schema(skill.schemas["train"]))
+
+    assert spec.get(path) == value
 
 
 def test_elements_of_lists_are_set_by_index() -> None:

@@ -47,6 +47,18 @@ def test_the_curated_list_keeps_its_order_and_drops_what_is_not_there() -> None:
     assert len(schema.warnings) == 2
 
 
+def test_a_dependency_on_nothing_is_a_warning_and_one_on_a_sibling_is_not() -> None:
+    children: dict[str, JsonValue] = {
+        "a": {**leaf("int", 1), "depends_on": "b"},
+        "b": {**leaf("int", 2), "depends_on": "block.gone"},
+    }
+    document: dict[str, JsonValue] = {"properties": {"block": {"type": "collection", "properties": children}}}
+
+    (warning,) = parse_train_schema(document, source="s").warnings
+
+    assert (warning.where, warning.found) == ("s: block.b", "depends_on: block.gone")
+
+
 def test_a_trainer_may_say_what_it_reads() -> None:
     schema = parse_train_schema({"x_effective_parameters": ["a"], "properties": block()}, source="s")
 

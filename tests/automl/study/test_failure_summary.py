@@ -41,6 +41,12 @@ def test_a_study_that_only_diverged_says_what_to_change() -> None:
     assert "lower the learning rates" in summarize_failure(trials, ROOT)
 
 
+def test_one_trial_is_not_counted() -> None:
+    text = summarize_failure((failed(0, "rare"),), ROOT)
+
+    assert text.startswith("the one trial ended without a usable value: trainer: rare")
+
+
 def test_a_study_without_trials_names_the_events() -> None:
     assert "events.jsonl" in summarize_failure((), ROOT)
 

@@ -41,6 +41,7 @@ def test_a_space_of_three_assignments_is_never_tried_more_than_three_times() -> 
     plan = make_plan(space=SearchSpace(parameters=(choice,), fixed={}))
 
     assert plan.budget.trials == 3
+    assert plan.reasons[-1] == f"the space has 3 points: no need for {DEFAULT_TRIALS} trials"
 
 
 def test_without_gpus_every_core_runs_a_trial_with_one_thread() -> None:

@@ -1,0 +1,61 @@
+"""The options of a study: which there are, and what may be said for those that speak of its trials.
+
+A misspelt option would else be an option that nobody reads.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from typing import TYPE_CHECKING
+
+from automl.errors import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+    from automl.skill.model import JsonValue
+
+    Accepts = Callable[[JsonValue], bool]
+
+
+def check_options(options: Mapping[str, JsonValue], others: Collection[str]) -> list[Problem]:
+    """Return a problem for every option that nobody reads, and for every value of a trial's option that cannot be used.
+
+    Args:
+        options: What the user said.
+        others: Names that sampler and stopping rule read and check themselves.
+    """
+    known = sorted({*_ACCEPTED, *others})
+    problems = []
+    for name, value in options.items():
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            fix = f"did you mean {near[0]}?" if near else "remove it"
+            expected = f"one of {', '.join(known)}"
+            problems.append(Problem(where=f"options.{name}", found="an unknown option", expected=expected, fix=fix))
+        elif name in _ACCEPTED and not _ACCEPTED[name][0](value):
+            expected = _ACCEPTED[name][1]
+            fix = f"correct {name} or leave it out"
+            problems.append(Problem(where=f"options.{name}", found=repr(value), expected=expected, fix=fix))
+    return problems
+
+
+def _is_limit(value: JsonValue) -> bool:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and math.isfinite(value) and value > 0  # type: ignore[arg-type,operator] # is_number
+
+
+def _is_count(value: JsonValue) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+_LIMIT: tuple[Accepts, str] = (_is_limit, "a number of seconds above 0")
+_ACCEPTED: dict[str, tuple[Accepts, str]] = {
+    "silence_limit_s": _LIMIT,
+    "trial_time_limit_s": _LIMIT,
+    "evaluate_limit_s": _LIMIT,
+    "explosion": (lambda value: isinstance(value, bool), "true or false"),
+    "keep_checkpoints": (lambda value: value == "all", "all"),
+    "replicate_seeds": (_is_count, "a number of at least 1"),
+}
