@@ -69,6 +69,7 @@ def run(config: ExperimentConfig, status: StatusWriter) -> None:
     prepare_process(config.train, plan)
     data = _start_loading(config, plan, seed=seed_everything(config.train.seed))
     steps = count_steps(config, len(data.train_set), plan) * config.train.num_epochs
+    require_validation(len(data.val_set), plan)
     wake()
     with plan.model_device:
         model = build_model(config, on_gpu=plan.on_gpu)
@@ -178,6 +179,19 @@ def count_steps(config: ExperimentConfig, images: int, plan: DevicePlan) -> int:
             f"expected at most {max(1, images // plan.world_size)}; lower the batch size or add images"
         )
     return -(-batches // config.train.accumulate_grad_batches)
+
+
+def require_validation(images: int, plan: DevicePlan) -> None:
+    """Refuse a validation split that leaves a process without an image.
+
+    Raises:
+        SpecError: there are fewer images than processes.
+    """
+    if images < plan.world_size:
+        raise SpecError(
+            f"dataset.val_dataset: found {images} images for {plan.world_size} processes, expected at least one for "
+            "each; add images or use fewer devices"
+        )
 
 
 def use_threads(count: int) -> None:

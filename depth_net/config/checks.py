@@ -34,6 +34,8 @@ _REQUIRED: Final = {
     "export": "checkpoint",
     "quantize": "model_path",
 }
+_REPORTING: Final = ("train", *_REQUIRED)
+"""Actions that write to a results folder."""
 
 
 def spec_problems(config: ExperimentConfig, action: str) -> list[SpecProblem]:
@@ -43,6 +45,7 @@ def spec_problems(config: ExperimentConfig, action: str) -> list[SpecProblem]:
         *_model_problems(config),
         *_range_problems(config, action),
         *_required_problems(config, action),
+        *_results_problems(config, action),
         *(problem for split in _SPLITS.get(action, ()) for problem in _split_problems(config, split)),
     ]
 
@@ -136,6 +139,16 @@ def _required_problems(config: ExperimentConfig, action: str) -> Iterator[SpecPr
             found="nothing",
             expected="the path of a checkpoint",
             fix=f"set {action}.{key}=PATH",
+        )
+
+
+def _results_problems(config: ExperimentConfig, action: str) -> Iterator[SpecProblem]:
+    if action in _REPORTING and not (config.results_dir or getattr(config, action).results_dir):
+        yield SpecProblem(
+            where="results_dir",
+            found=f"nothing, and no {action}.results_dir",
+            expected="a folder to write to",
+            fix="set results_dir=FOLDER",
         )
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import pytest
 import torch
 
 from depth_net.actions import train as train_action
-from depth_net.actions.train import build_model, count_steps, count_threads, start_from_weights
+from depth_net.actions.train import build_model, count_steps, count_threads, require_validation, start_from_weights
 from depth_net.config import Precision, TrainConfig
 from depth_net.errors import SpecError
 from depth_net.execution import Request, execute
@@ -367,6 +368,8 @@ def test_steps_are_counted_with_accumulation_and_without_the_last_part_of_a_batc
     assert count_steps(config, 7, plan) == 2
     with pytest.raises(SpecError, match="batch_size"):
         count_steps(config, 1, plan)
+    with pytest.raises(SpecError, match="found 1 images for 2 processes"):
+        require_validation(1, replace(plan, nodes=2))
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ def test_a_good_spec_has_no_problem(tmp_path: Path) -> None:
     [
         ("dataset.max_depth=null", "dataset.max_depth"),
         ("dataset.min_depth=20", "dataset.min_depth"),
+        ("results_dir=", "results_dir"),
         ("dataset.dataset_name=StereoDataset", "dataset.dataset_name"),
         ("model.mono_backbone.use_bn=true", "model.mono_backbone.use_bn"),
         ("dataset.train_dataset.augmentation.crop_size=[100,100]", "dataset.train_dataset.augmentation.crop_size"),
