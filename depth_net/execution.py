@@ -250,7 +250,9 @@ def _fail(request: Request, status: Sequence[StatusWriter], error: BaseException
 def _stop(request: Request, status: Sequence[StatusWriter], error: BaseException) -> int:
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    text = "stopped by a signal" + ("; the newest checkpoint can be resumed" if request.action == "train" else "")
+    folder = status[-1].path.parent if status and status[-1].path else None
+    resumable = request.action == "train" and folder is not None and any(folder.glob("*_latest.pth"))
+    text = "stopped by a signal" + ("; the newest checkpoint can be resumed" if resumable else "")
     logger.error("%s %s", request.action, text)
     _write_failure(request, status, error, f"{request.action} {text}", {})
     return _exit_status(error, _INTERRUPTED[type(error).__name__])

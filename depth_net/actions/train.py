@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 import warnings
 from dataclasses import dataclass
@@ -248,7 +249,15 @@ def _fit(run: _Run, resume: Path | None) -> None:
         warnings.filterwarnings("ignore", module=r"lightning\..*")
         warnings.filterwarnings("ignore", module=r"torch\..*")
         trainer = build_trainer(run)
-        trainer.fit(run.task, datamodule=run.data, ckpt_path=resume, weights_only=True if resume else None)
+        on_interrupt = signal.getsignal(signal.SIGINT)
+        try:
+            trainer.fit(run.task, datamodule=run.data, ckpt_path=resume, weights_only=True if resume else None)
+        except SystemExit as end:
+            # Lightning's answer to Ctrl-C, which it then ignores; how the command ends is not its business.
+            if not isinstance(end.__context__, KeyboardInterrupt):
+                raise
+            signal.signal(signal.SIGINT, on_interrupt)
+            raise end.__context__ from end
 
 
 def build_trainer(run: _Run) -> Trainer:

@@ -9,12 +9,17 @@ import pytest
 import torch
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
+from depth_net.execution import Request, execute
+from depth_net.task import DepthTask
 from depth_net.training.graceful_stop import AGREE_EVERY, GracefulStop, is_between_steps
+from tests.depth_net.specs import read_status, write_spec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from lightning.pytorch import LightningModule
+    from torch import Tensor
 
 MODULE = cast("LightningModule", cast("Any", None))
 
@@ -89,3 +94,23 @@ def test_gradients_of_a_part_of_a_step_are_never_cut_off() -> None:
     with pytest.raises(SIGTERMException):
         stop.on_train_batch_end(trainer, MODULE, None, None, 2)
     assert [is_between_steps(trainer, batch) for batch in range(5)] == [False, False, True, False, True]
+
+
+def test_ctrl_c_leaves_a_checkpoint_and_ends_as_an_interrupt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(self: DepthTask, batch: Any, batch_idx: int) -> Tensor:  # noqa: ANN401 - Lightning's signature
+        if self.trainer.global_step == 1:
+            os.kill(os.getpid(), signal.SIGINT)
+        return original(self, batch, batch_idx)
+
+    original, handler = DepthTask.training_step, signal.getsignal(signal.SIGINT)
+    monkeypatch.setattr(DepthTask, "training_step", interrupted)
+
+    assert execute(Request(action="train", spec=write_spec(tmp_path))) == 130
+
+    last = read_status(tmp_path / "results" / "train")[-1]
+    assert (last["code"], last["message"]) == (
+        "interrupted",
+        "train stopped by a signal; the newest checkpoint can be resumed",
+    )
+    assert (tmp_path / "results" / "train" / "dn_model_latest.pth").exists()
+    assert signal.getsignal(signal.SIGINT) is handler
