@@ -13,8 +13,9 @@ from rich.table import Table
 
 from automl.cli.render import console, format_assignment, trial_line
 from automl.errors import counted
+from automl.study.directory import StudyDirectory
 from automl.study.duration import format_duration
-from automl.study.goals import unmet
+from automl.study.incumbent import Incumbent
 from automl.track.base import Tracker
 
 if TYPE_CHECKING:
@@ -35,13 +36,15 @@ class ProgressTracker(Tracker):
         self._live: Live | None = None
         self._plan: StudyPlan | None = None
         self._running: dict[int, _Running] = {}
-        self._incumbent: float | None = None
+        self._incumbent: Incumbent | None = None
         self._ended = 0
         self._started_s = time.monotonic()
 
     def study_started(self, plan: StudyPlan, directory: Path) -> None:
         """Show what runs and where."""
         self._plan = plan
+        earlier = [result for result in StudyDirectory(directory).read_results() if result.state.is_final]
+        self._incumbent, self._ended = Incumbent(plan, earlier), len(earlier)
         trials = f"{counted(plan.budget.trials, 'trial')}, {plan.resources.jobs} at once"
         what = trials if plan.space.parameters else "one training"
         self._console.print(
@@ -70,18 +73,11 @@ class ProgressTracker(Tracker):
         """Print the line of a trial."""
         self._running.pop(result.number, None)
         self._ended += 1
-        if self._plan is None:
+        if self._plan is None or self._incumbent is None:
             return
-        objective = self._plan.objective
-        is_search = result.replicate_of is None
-        competes = is_search and result.state.has_value and not unmet(self._plan.constraints, result.values)
-        value = result.values.get(objective.metric) if competes else None
-        is_best = value is not None and (
-            self._incumbent is None or objective.direction.is_better(value, self._incumbent)
-        )
-        if is_best:
-            self._incumbent = value
-        line = trial_line(result, metric=objective.metric, max_epochs=self._plan.max_epochs, is_best=is_best)
+        is_best = self._incumbent.learn(result) is not None
+        metric = self._plan.objective.metric
+        line = trial_line(result, metric=metric, max_epochs=self._plan.max_epochs, is_best=is_best)
         self._console.print(line, no_wrap=True, overflow="ignore", crop=False)
 
     def study_ended(self, result: StudyResult) -> None:
@@ -103,7 +99,8 @@ class ProgressTracker(Tracker):
             elapsed = format_duration(time.monotonic() - running.started_s)
             table.add_row(f"trial {number:3d}", "running", f"epoch {epochs}", value, elapsed, running.assignment)
         total = self._plan.budget.trials if self._plan else 0
-        best = f"best {self._incumbent:.4f}" if self._incumbent is not None else "no value yet"
+        leading = self._incumbent.value if self._incumbent is not None else None
+        best = f"best {leading:.4f}" if leading is not None else "no value yet"
         table.add_row(
             f"{self._ended}/{total} trials", best, "", "", format_duration(time.monotonic() - self._started_s)
         )

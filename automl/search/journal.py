@@ -244,7 +244,7 @@ def _unreadable(file: Path, line: int) -> ConfigurationError:
                 where=f"{file}: line {line}",
                 found="a line that is not a JSON object, with readable lines after it",
                 expected="one JSON object per line",
-                fix="restore the file from a copy, or start the study under another name",
+                fix="restore the file from a copy; or delete it, and a resume takes up the results of the trials",
             )
         ],
         subject="the journal",

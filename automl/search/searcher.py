@@ -188,7 +188,8 @@ class JournalSearcher(Searcher):
                 if len(self._history.observations) == result.number:
                     draw = Draw(assignment=result.assignment, origin=_RESTORED)
                     self._add(draw, replicate_of=result.replicate_of, seed=result.seed)
-                for epoch, value in result.curve:
+                # What an open trial measured last may be measured again.
+                for epoch, value in result.curve if result.state.is_final else ():
                     self.observe(result.number, epoch, value)
                 self.tell(result)
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from automl.errors import LaunchError, Problem
 from automl.study.directory import StudyDirectory
-from automl.study.goals import unmet
+from automl.study.incumbent import Incumbent
 from automl.track.base import Tracker
 from automl.track.entries import (
     STUDY_RUN,
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from automl.study.goals import Constraint
     from automl.study.model import Objective, StudyPlan
     from automl.study.result import StudyResult
     from automl.study.trial import Measurement, Proposal, TrialResult
@@ -72,14 +71,14 @@ class MlflowTracker(Tracker):
         self._epochs: dict[int, int] = {}
         self._held: dict[int, list[Entry]] = {}
         self._objective: Objective | None = None
-        self._constraints: tuple[Constraint, ...] = ()
-        self._incumbent: float | None = None
+        self._incumbent: Incumbent | None = None
         self._has_warned = False
         self._has_begun = False
 
     def study_started(self, plan: StudyPlan, directory: Path) -> None:
         """Open the study's run and start the writer; after a resume, learn what was recorded before."""
-        self._objective, self._constraints = plan.objective, plan.constraints
+        self._objective = plan.objective
+        self._incumbent = Incumbent(plan, StudyDirectory(directory).read_results())
         self._seen.update(_recorded(self._spool))
         facts = {f"version.{name}": version for name, version in collect_versions(plan).items()}
         facts |= {f"data.{name}": words for name, words in collect_data(plan).items()}
@@ -110,7 +109,9 @@ class MlflowTracker(Tracker):
         time_ms = _now_ms()
         self._append(self._held.pop(result.number, []))
         entries = trial_end_entries(result, metric, self._kept_files(result), time_ms)
-        self._append([*entries, *self._new_incumbent(result, metric, time_ms)], is_durable=True)
+        best = self._incumbent.learn(result) if self._incumbent is not None else None
+        news = [] if best is None else [incumbent_entry(best, result.number, time_ms)]
+        self._append([*entries, *news], is_durable=True)
 
     def study_ended(self, result: StudyResult) -> None:
         """Record the end of the study."""
@@ -223,17 +224,6 @@ class MlflowTracker(Tracker):
         is_new = not points <= self._seen
         self._seen |= points
         return is_new
-
-    def _new_incumbent(self, result: TrialResult, metric: str, time_ms: int) -> list[Entry]:
-        is_search = result.replicate_of is None
-        competes = is_search and result.state.has_value and not unmet(self._constraints, result.values)
-        if self._objective is None or not competes or metric not in result.values:
-            return []
-        value = result.values[metric]
-        if self._incumbent is not None and not self._objective.direction.is_better(value, self._incumbent):
-            return []
-        self._incumbent = value
-        return [incumbent_entry(value, result.number, time_ms)]
 
     def _kept_files(self, result: TrialResult) -> list[str]:
         folder = StudyDirectory(self._root).trial(result.number, result.attempt)

@@ -327,3 +327,20 @@ class SearcherContract:
         searcher.pause(replace(ended(0, TrialState.INTERRUPTED, {"accuracy": 0.5}), curve=((0, 0.5),)))
 
         assert [o.number for o in searcher.history.pending] == [0]
+
+    def test_what_the_journal_has_lost_is_taken_up_from_results_that_of_an_open_trial_too(self, tmp_path: Path) -> None:
+        lost = self.open(tmp_path / "lost")
+        play(lost, 2, states=(TrialState.COMPLETED,))
+        running = lost.ask()
+        assert running is not None
+        states = (TrialState.COMPLETED, TrialState.COMPLETED, TrialState.RUNNING)
+        results = [
+            replace(ended(o.number, state), assignment=o.assignment)
+            for o, state in zip(lost.history.observations, states, strict=True)
+        ]
+
+        searcher = self.open(tmp_path / "new")
+        searcher.restore(results)
+
+        assert list(searcher.ended()) == [0, 1]
+        assert [(p.number, p.assignment) for p in searcher.open_proposals()] == [(2, running.assignment)]

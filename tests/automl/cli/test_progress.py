@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from automl.cli.progress import ProgressTracker
+from automl.study.directory import StudyDirectory
 from automl.study.result import StudyResult
 from automl.study.trial import Measurement, Proposal
 from tests.automl.cli.study_folder import TRIALS
@@ -31,3 +32,15 @@ def test_a_pipe_gets_one_line_per_trial_and_nothing_on_stdout(capsys: pytest.Cap
     assert captured.out == ""
     assert [line.split()[2] for line in lines] == ["completed", "diverged", "completed", "failed"]
     assert ["(best)" in line for line in lines] == [True, False, True, False]
+
+
+def test_after_a_resume_the_best_of_before_still_leads(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for trial in TRIALS[:3]:
+        StudyDirectory(tmp_path).write_result(trial)
+    tracker = ProgressTracker()
+
+    tracker.study_started(make_plan(), tmp_path)
+    tracker.trial_ended(TRIALS[0])
+    tracker.trial_ended(TRIALS[2])
+
+    assert "(best)" not in capsys.readouterr().err

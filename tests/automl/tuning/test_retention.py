@@ -114,6 +114,22 @@ def test_a_trial_that_misses_a_constraint_does_not_keep_its_checkpoint_from_the_
     assert winners(trials, [objective], parse_constraints(["memory_gib <= 40"])) == {2}
 
 
+def test_the_whole_pareto_front_keeps_its_checkpoints() -> None:
+    objectives = [
+        Objective(metric="val/d1", direction=Direction.MAXIMIZE),
+        Objective(metric="size", direction=Direction.MINIMIZE),
+    ]
+    measured = [(0.5, 1.0), (0.9, 3.0), (0.8, 4.0)]
+    trials = [
+        TrialResult(
+            number=n, state=TrialState.COMPLETED, assignment={}, directory="", values={"val/d1": d1, "size": size}
+        )
+        for n, (d1, size) in enumerate(measured)
+    ]
+
+    assert winners(trials, objectives) == {0, 1}
+
+
 def test_there_are_never_more_checkpoints_than_slots_and_two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KEEPS_ONE", "1")  # what a running trial keeps is its trainer's affair
 

@@ -1,0 +1,61 @@
+"""The commands of benchmarks/orchestration/README.md run as they are written; their bounds are for a busy machine."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from benchmarks.orchestration.gaps import gaps_s
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def event(name: str, second: float) -> dict[str, str]:
+    return {"event": name, "time": f"2026-11-23T12:00:{second:06.3f}+00:00"}
+
+
+def test_a_gap_is_counted_from_an_end_to_the_next_start_and_to_its_first_line() -> None:
+    events = [
+        event("trial_started", 0.0),
+        event("measured", 1.0),
+        event("trial_ended", 2.0),
+        event("trial_started", 2.25),
+        event("measured", 2.5),
+        event("measured", 9.0),
+        event("trial_ended", 10.0),
+    ]
+
+    assert gaps_s(events) == ([0.25], [0.5])
+
+
+def run(*arguments: str) -> str:
+    done = subprocess.run([sys.executable, "-m", *arguments], capture_output=True, text=True, check=False, timeout=280)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_a_trial_costs_little_a_diverged_one_dies_at_once_and_its_slot_is_used_again() -> None:
+    table = run("benchmarks.orchestration.overhead", "--trials", "16", "--kills", "4", "--only", "automl")
+
+    cells = [cell.strip() for cell in table.splitlines()[-1].split("|")[1:-1]]
+    per_trial_s, dead_s, child_dead_s, reused_s = (float(cell.split()[0]) for cell in cells[1:5])
+    assert per_trial_s < 0.7
+    assert max(dead_s, child_dead_s) < 2.0
+    assert reused_s < 3.0
+    assert cells[5] == "0"
+
+
+@pytest.mark.slow
+def test_the_chaos_table_tells_of_each_fault_what_became_of_its_trial(tmp_path: Path) -> None:
+    file = tmp_path / "chaos.json"
+
+    table = run("benchmarks.orchestration.chaos", "--only", "fork", "--faults", "2", "--json", str(file))
+
+    assert "| NaN at epoch 3 | DIVERGED | ok" in table
+    assert json.loads(file.read_text(encoding="utf-8"))["good"] is True
