@@ -54,6 +54,24 @@ def test_a_journal_that_lost_its_end_takes_up_the_results_again(finished: Path, 
     assert not list((root / "study/trials").glob("*.2"))
 
 
+def test_a_damaged_journal_that_is_deleted_as_its_error_says_is_made_anew_from_the_results(
+    finished: Path, tmp_path: Path
+) -> None:
+    root = copied(finished, tmp_path)
+    journal, before = root / "study/journal.log", results(root)
+    lines = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b"".join([*lines[:3], lines[3][:20] + b"\n", *lines[4:]]))
+    refused = run(root)
+    journal.unlink()
+
+    done = run(root)
+
+    assert (refused.returncode, done.returncode) == (2, 0), (refused.stderr, done.stderr)
+    assert "or delete it" in refused.stderr
+    assert results(root) == before
+    assert not list((root / "study/trials").glob("*.2"))
+
+
 @pytest.mark.parametrize("name", ["trials/0001/result.json", "reports.jsonl"])
 def test_a_file_cut_in_its_middle_is_named_and_nothing_is_changed(finished: Path, tmp_path: Path, name: str) -> None:
     root = copied(finished, tmp_path)
