@@ -14,6 +14,7 @@ expected and what to do. Only `automl.cli.app` prints an error or ends the proce
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -44,6 +45,7 @@ class AutomlError(Exception):
     Args:
         headline: One sentence, without a final full stop.
         problems: What is wrong, all of it.
+        is_told: Where a document was asked for, one that tells of it is on stdout already.
     """
 
     exit_status: ClassVar[int] = 1
@@ -52,6 +54,12 @@ class AutomlError(Exception):
         super().__init__(headline)
         self.headline = headline
         self.problems = tuple(problems)
+        self.is_told = False
+
+    def document(self) -> dict[str, object]:
+        """Return the JSON form: what ``--json`` prints in place of a result."""
+        problems = [dataclasses.asdict(problem) for problem in self.problems]
+        return {"error": self.headline, "exit_status": self.exit_status, "problems": problems}
 
     def __str__(self) -> str:
         lines = [self.headline]

@@ -44,7 +44,11 @@ def _make(name: str) -> click.Command:
         root = study_dir.expanduser().absolute()
         result = _run(root, action, options)
         _show(root, result, as_json=as_json)
-        _raise_for(root, result)
+        try:
+            _raise_for(root, result)
+        except AutomlError as error:
+            error.is_told = True
+            raise
         return 0
 
     return command

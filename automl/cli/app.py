@@ -6,11 +6,12 @@ Commands are loaded when they are called, so `automl --help` imports none of the
 from __future__ import annotations
 
 import importlib
+import json
 import sys
 
 import click
 
-from automl.errors import AutomlError, ConfigurationError
+from automl.errors import AutomlError, ConfigurationError, InterruptedStudyError
 
 COMMANDS = {
     "run": "Search hyperparameters, or train once with --policy off.",
@@ -78,12 +79,16 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def run_command_line(arguments: list[str]) -> int:
-    """Run one command and return its exit status; errors are printed to stderr in the house's form."""
+    """Run one command and return its exit status.
+
+    Errors are printed to stderr in the house's form; where ``--json`` asks for a document, they are it.
+    """
+    is_json = "--json" in arguments
     try:
         outcome = cli.main(args=arguments, prog_name="automl", standalone_mode=False)
     except AutomlError as error:
         _print_error(str(error))
-        return error.exit_status
+        return _end(error, is_json=is_json)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
         return 0
@@ -91,15 +96,22 @@ def run_command_line(arguments: list[str]) -> int:
         context = error.ctx if isinstance(error, click.UsageError) else None
         hint = f"\n\nSee '{context.command_path} --help'." if context else ""
         _print_error(error.format_message() + hint)
-        return ConfigurationError.exit_status
+        return _end(ConfigurationError(error.format_message()), is_json=is_json)
     except (click.Abort, KeyboardInterrupt):
         _print_error("interrupted; nothing is lost that was written")
-        return 130
+        return _end(InterruptedStudyError("interrupted; nothing is lost that was written"), is_json=is_json)
     except BrokenPipeError:
         # The reader of a pipe (`| head`) has seen enough; Python would complain again at exit.
         sys.stderr.close()
         return 0
     return outcome if isinstance(outcome, int) else 0
+
+
+def _end(error: AutomlError, *, is_json: bool) -> int:
+    """Print the document of an error, unless the command has printed one that tells of it; return the exit status."""
+    if is_json and not error.is_told:
+        click.echo(json.dumps(error.document(), indent=2))
+    return error.exit_status
 
 
 def _print_error(text: str) -> None:

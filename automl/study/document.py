@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 EVALUATIONS_FILE = "evaluations.json"
 """What the starting checkpoint and the best one scored, evaluated by themselves."""
 
+_PLAN_PARTS = {"name": str, "skill": dict, "objective": dict, "budget": dict, "space": dict, "spec": dict}
+"""What every plan has, by which one is told from another program's file."""
+
 
 def read_plan(directory: StudyDirectory) -> dict[str, Any]:
     """Read `plan.json`.
@@ -30,20 +33,21 @@ def read_plan(directory: StudyDirectory) -> dict[str, Any]:
         ConfigurationError: the folder is no study directory, or its plan cannot be read.
     """
     try:
-        document: dict[str, Any] = json.loads(directory.plan_file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ConfigurationError.from_problems(
-            [
-                Problem(
-                    where=str(directory.root),
-                    found=f"no readable plan.json ({error})",
-                    expected="a study directory, as `automl run` makes one",
-                    fix="name the folder of one study, e.g. results/depth_net_mono-demo",
-                )
-            ],
-            subject="the command line",
-        ) from error
+        document = json.loads(directory.plan_file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise _no_study(directory.root, f"no readable plan.json ({error.strerror or error})") from error
+    except ValueError as error:
+        raise _no_study(directory.root, f"no readable plan.json ({error})") from error
+    if not isinstance(document, dict) or any(not isinstance(document.get(k), t) for k, t in _PLAN_PARTS.items()):
+        raise _no_study(directory.root, "a plan.json that automl has not written")
     return document
+
+
+def _no_study(root: Path, found: str) -> ConfigurationError:
+    expected = "a study directory, as `automl run` makes one"
+    fix = "name the folder of one study, e.g. results/depth_net_mono-demo"
+    problem = Problem(where=str(root), found=found, expected=expected, fix=fix)
+    return ConfigurationError.from_problems([problem], subject="the command line")
 
 
 def read_study(root: Path) -> tuple[dict[str, Any], StudyResult]:
@@ -97,10 +101,12 @@ def read_evaluations(root: Path) -> dict[str, dict[str, Any]]:
     ``value``, ``deltas`` (``trial``, ``baseline`` -> reference, difference, is_better) and ``is_reproduced``.
     """
     try:
-        document: dict[str, dict[str, Any]] = json.loads((root / EVALUATIONS_FILE).read_text(encoding="utf-8"))
+        document: object = json.loads((root / EVALUATIONS_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return document
+    if not isinstance(document, dict):
+        return {}
+    return {role: found for role, found in document.items() if isinstance(found, dict)}
 
 
 def _best_document(best: TrialResult | None) -> dict[str, Any] | None:

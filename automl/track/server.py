@@ -146,7 +146,7 @@ def _check_record_exists(uri: str) -> None:
             where=str(file),
             found="no such file",
             expected="the record of at least one study",
-            fix="run a study first, or name its results folder with --results",
+            fix="run a study first, or name its results folder: automl ui RESULTS",
         )
         raise LaunchError("there is no MLflow record to show", [problem])
 

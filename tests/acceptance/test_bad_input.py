@@ -38,7 +38,7 @@ def test_bad_input_ends_with_2_and_writes_no_study(tmp_path: Path, arguments: li
     assert done.err.startswith("error: ")
     assert said in done.err
     assert "fix" in done.err
-    assert done.out == ""
+    assert f"error: {done.document['error']}" in done.err
     assert studies(tmp_path) == []
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
 
 import pytest
 
-from automl.cli.app import COMMANDS, run_command_line
+from automl.cli.app import COMMANDS, cli, run_command_line
 
 
 def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
@@ -61,3 +62,41 @@ def test_help_answers_in_well_under_a_second() -> None:
 
     # Measured 0.25 s on an idle core; the best of five allows for a busy machine.
     assert min(times) < 1.0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        (["status", "nowhere", "--json"], 2),
+        (["space", "--skill", "nowhere", "--json"], 2),
+        (["run", "--skill", "toy", "--policy", "sometimes", "--json"], 2),
+        (["evaluate", "nowhere", "--json"], 2),
+        (["list", "nowhere", "--json"], 2),
+        (["plan", "--skill", "toy", "--set", "train.optim.lr=fast", "--set", "nonsense", "--json"], 2),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_where_a_document_is_asked_for_an_error_is_one(
+    arguments: list[str], status: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_command_line(arguments) == status
+
+    shown = capsys.readouterr()
+    document = json.loads(shown.out)
+    assert document["exit_status"] == status
+    assert f"error: {document['error']}" in shown.err
+    assert all(problem.keys() == {"where", "found", "expected", "fix"} for problem in document["problems"])
+
+
+def test_an_interrupt_ends_with_130_and_a_document_where_one_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(**_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "main", interrupt)
+
+    assert run_command_line(["run", "--json"]) == 130
+    assert json.loads(capsys.readouterr().out)["exit_status"] == 130
+    assert run_command_line(["run"]) == 130
+    assert capsys.readouterr().out == ""

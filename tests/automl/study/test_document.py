@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from automl.errors import ConfigurationError
-from automl.study.document import study_document
+from automl.study.document import read_evaluations, study_document
 from tests.automl.cli.study_folder import TRIALS, write_study
 
 if TYPE_CHECKING:
@@ -37,3 +37,19 @@ def test_a_plan_that_is_not_json_is_a_configuration_error(tmp_path: Path) -> Non
 
     with pytest.raises(ConfigurationError, match=r"plan\.json"):
         study_document(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["[]", "3", "{}", '{"name": "other", "skill": "not ours"}'])
+def test_a_plan_of_another_program_is_no_study(tmp_path: Path, text: str) -> None:
+    (tmp_path / "plan.json").write_text(text, encoding="utf-8")
+
+    with pytest.raises(ConfigurationError, match=r"a plan\.json that automl has not written"):
+        study_document(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["[1]", '{"baseline": 3}', "{"])
+def test_evaluations_that_are_none_are_left_out(tmp_path: Path, text: str) -> None:
+    root = write_study(tmp_path / "example", TRIALS)
+    (root / "evaluations.json").write_text(text, encoding="utf-8")
+
+    assert read_evaluations(root) == {}
