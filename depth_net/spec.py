@@ -79,4 +79,7 @@ def _load(kind: type[Any], path: Path, overrides: Iterable[str], problems: list[
     tree = read_tree(path)
     apply_overrides(tree, overrides, problems)
     tree = resolve_references(tree, to_tree(kind()), problems)
-    return build(kind, tree, problems)
+    told, found = {problem.where for problem in problems}, list[SpecProblem]()
+    config = build(kind, tree, found)
+    problems += [problem for problem in found if problem.where not in told]
+    return config

@@ -43,6 +43,13 @@ def test_templates_of_the_public_skill_are_accepted_unchanged(action: str) -> No
     assert config.results_dir is None
 
 
+def test_a_reference_that_cannot_be_followed_is_one_problem(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match=r"1 problem in the spec") as caught:
+        load_spec(write_spec(tmp_path), ["train.seed=${eval:1+1}"])
+
+    assert "functions are not offered" in str(caught.value)
+
+
 def test_a_convert_spec_has_its_keys_at_the_root(tmp_path: Path) -> None:
     spec = tmp_path / "convert.yaml"
     spec.write_text(yaml.safe_dump({"results_dir": "r", "data_root": "d", "split_ratio": "0.8"}), encoding="utf-8")
