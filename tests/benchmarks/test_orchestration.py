@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from benchmarks.orchestration.gaps import gaps_s
+from benchmarks.orchestration.on_gpus import FirstSteps
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,6 +33,20 @@ def test_a_gap_is_counted_from_an_end_to_the_next_start_and_to_its_first_line() 
     ]
 
     assert gaps_s(events) == ([0.25], [0.5])
+
+
+def test_the_first_step_of_a_trial_is_its_first_epoch_before_that_was_told(tmp_path: Path) -> None:
+    status = tmp_path / "gap" / "study" / "trials" / "0003" / "train" / "status.json"
+    status.parent.mkdir(parents=True)
+
+    with FirstSteps(tmp_path / "gap") as first_steps:
+        told = time.time()
+        status.write_text('{"status": "RUNNING"}\n{"time_per_epoch": "0:01:40.5", "epoch": 0}\n', encoding="utf-8")
+        while not first_steps.at:
+            time.sleep(0.001)
+
+    assert first_steps.at.keys() == {3}
+    assert told - 100.5 <= first_steps.at[3] <= time.time() - 100.5
 
 
 def run(*arguments: str) -> str:

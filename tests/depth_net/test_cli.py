@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
+import torch
 import yaml
 
-from depth_net.cli import main
+from depth_net.cli import main, preload
 from tests.depth_net.specs import write_spec
 
 if TYPE_CHECKING:
@@ -113,3 +115,13 @@ def test_default_specs_are_written_once(tmp_path: Path, form: str) -> None:
 
     tree = yaml.safe_load((tmp_path / "specs" / "train.yaml").read_text(encoding="utf-8"))
     assert tree["train"]["optim"]["lr_scheduler"] == "MultiStepLR"
+
+
+def test_preloading_leaves_no_thread_and_no_file_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    threads, running = torch.get_num_threads(), threading.active_count()
+
+    preload()
+
+    assert (torch.get_num_threads(), threading.active_count()) == (threads, running)
+    assert not list(tmp_path.iterdir())
