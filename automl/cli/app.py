@@ -5,9 +5,14 @@ Commands are loaded when they are called, so `automl --help` imports none of the
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import io
 import json
+import os
 import sys
+from pathlib import Path
+from typing import TextIO
 
 import click
 
@@ -75,7 +80,17 @@ def cli() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and end the process with its exit status."""
+    sys.stdout, sys.stderr = _usable(sys.stdout), _usable(sys.stderr)
     sys.exit(run_command_line(sys.argv[1:] if arguments is None else arguments))
+
+
+def _usable(stream: TextIO | None) -> TextIO:
+    """Return a stream that takes every text: escaped where its encoding lacks it, unseen where it is closed."""
+    if stream is None:
+        return Path(os.devnull).open("w", encoding="utf-8")
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="backslashreplace")
+    return stream
 
 
 def run_command_line(arguments: list[str]) -> int:
@@ -86,25 +101,39 @@ def run_command_line(arguments: list[str]) -> int:
     is_json = "--json" in arguments
     try:
         outcome = cli.main(args=arguments, prog_name="automl", standalone_mode=False)
+        status = outcome if isinstance(outcome, int) else 0
     except AutomlError as error:
         _print_error(str(error))
-        return _end(error, is_json=is_json)
+        status = _end(error, is_json=is_json)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
-        return 0
+        status = 0
     except click.ClickException as error:
         context = error.ctx if isinstance(error, click.UsageError) else None
         hint = f"\n\nSee '{context.command_path} --help'." if context else ""
         _print_error(error.format_message() + hint)
-        return _end(ConfigurationError(error.format_message()), is_json=is_json)
+        status = _end(ConfigurationError(error.format_message()), is_json=is_json)
     except (click.Abort, KeyboardInterrupt):
-        _print_error("interrupted; nothing is lost that was written")
-        return _end(InterruptedStudyError("interrupted; nothing is lost that was written"), is_json=is_json)
+        words = "interrupted; nothing is lost that was written"
+        _print_error(words)
+        status = _end(InterruptedStudyError(words), is_json=is_json)
     except BrokenPipeError:
         # The reader of a pipe (`| head`) has seen enough; Python would complain again at exit.
         sys.stderr.close()
-        return 0
-    return outcome if isinstance(outcome, int) else 0
+        status = 0
+    except OSError as error:
+        # The world's fault, not ours: a full disk behind stdout, a working directory that is gone, a file not ours.
+        _print_error(_cause(error))
+        _drop_output()
+        status = AutomlError.exit_status
+    return status
+
+
+def _cause(error: OSError) -> str:
+    if error.filename is None:
+        is_here_gone = isinstance(error, FileNotFoundError)
+        return "the working directory is gone" if is_here_gone else error.strerror or str(error)
+    return f"{error.strerror}: {error.filename}"
 
 
 def _end(error: AutomlError, *, is_json: bool) -> int:
@@ -112,6 +141,15 @@ def _end(error: AutomlError, *, is_json: bool) -> int:
     if is_json and not error.is_told:
         click.echo(json.dumps(error.document(), indent=2))
     return error.exit_status
+
+
+def _drop_output() -> None:
+    """Keep Python from writing at exit what could not be written."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        with contextlib.suppress(OSError):
+            sys.stdout.close()
 
 
 def _print_error(text: str) -> None:

@@ -178,8 +178,23 @@ def shown_and_told(notify: str | None) -> tuple[Tracker, ...]:
 
 
 def results_root(given: Path | None) -> Path:
-    """Return the results folder, absolute: the option, AUTOML_RESULTS, or `results/` here."""
-    return (given or Path(os.environ.get("AUTOML_RESULTS") or "results")).expanduser().absolute()
+    """Return the results folder, absolute: the option, AUTOML_RESULTS, or `results/` here.
+
+    Raises:
+        ConfigurationError: its path is no UTF-8, which neither JSON files nor MLflow can hold.
+    """
+    root = (given or Path(os.environ.get("AUTOML_RESULTS") or "results")).expanduser().absolute()
+    try:
+        str(root).encode()
+    except UnicodeEncodeError as error:
+        problem = Problem(
+            where="--results",
+            found=repr(str(root)),
+            expected="a path in UTF-8",
+            fix="choose another folder, or a locale of UTF-8",
+        )
+        raise ConfigurationError.from_problems([problem], subject="the command line") from error
+    return root
 
 
 def unreadable_results(root: Path, error: OSError) -> ConfigurationError:

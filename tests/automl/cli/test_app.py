@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from automl.cli.app import COMMANDS, cli, run_command_line
+from tests.automl.cli.study_folder import write_study
 
 
 def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
@@ -100,3 +104,40 @@ def test_an_interrupt_ends_with_130_and_a_document_where_one_is_asked_for(
     assert json.loads(capsys.readouterr().out)["exit_status"] == 130
     assert run_command_line(["run"]) == 130
     assert capsys.readouterr().out == ""
+
+
+def test_text_that_a_terminal_cannot_show_is_escaped(tmp_path: Path) -> None:
+    study = write_study(tmp_path / "größe")
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+
+    command = [sys.executable, "-m", "automl.cli.app", "status", str(study)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    assert "gr\\xf6\\xdfe" in done.stdout
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+def test_a_full_disk_behind_stdout_is_one_line() -> None:
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        command = [sys.executable, "-m", "automl.cli.app", "space", "--skill", "toy"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+
+    assert (done.returncode, done.stderr) == (1, "error: No space left on device\n")
+
+
+def test_a_working_directory_that_is_gone_is_one_line(tmp_path: Path) -> None:
+    script = f'cd {shlex.quote(str(tmp_path))} && rmdir {shlex.quote(str(tmp_path))} && exec "$@"'
+    command = ["sh", "-c", script, "sh", sys.executable, "-P", "-m", "automl.cli.app", "list", "--studies"]
+
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stderr) == (1, "error: the working directory is gone\n")
+
+
+def test_a_closed_stdout_is_no_error() -> None:
+    command = ["sh", "-c", 'exec "$@" >&-', "sh", sys.executable, "-m", "automl.cli.app", "space", "--skill", "toy"]
+
+    done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
+
+    assert (done.returncode, done.stderr) == (0, "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -99,3 +100,8 @@ def test_several_objectives_constraints_and_a_command_are_taken_from_the_command
     assert (request.objectives, request.constraints) == (goals["objectives"], goals["constraints"])
     assert (request.evaluate_with, request.replicates) == ("measure {spec}", 3)
     assert (request.patience_trials, request.min_improvement) == (5, 0.1)
+
+
+def test_a_results_folder_that_no_json_file_can_name_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="UTF-8"):
+        results_root(Path(os.fsdecode(b"results\xff")))
