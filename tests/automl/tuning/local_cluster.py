@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import shutil
 import signal
 import socket
@@ -15,6 +14,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from automl.tuning import ray_session
 from tests.contracts.engines import hiding
 
 if TYPE_CHECKING:
@@ -33,7 +33,8 @@ def local_cluster(folder: Path, *, cpus: Sequence[int], hidden: Path | None = No
         hidden: A folder that the last node sees empty, as one that is not shared (as root).
     """
     token = folder / "token"
-    token.write_text(secrets.token_hex(32), encoding="ascii")
+    # Ray reads its token once per process: with another one no later test could start a Ray of its own.
+    token.write_text(ray_session._TOKEN, encoding="ascii")  # noqa: SLF001 # see above
     token.chmod(0o600)
     # Ray's sockets need a short path.
     scratch = Path(tempfile.mkdtemp(prefix="ray-"))
