@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from depth_net.config.checks import absent_weights
+from depth_net.config.checks import absent_weights, spec_notices
 from depth_net.config.tree import to_tree, to_yaml
 from depth_net.errors import DataError, DepthNetError, DivergenceError, SpecError, TerminatedError, WeightsError
 from depth_net.model.family import ModelType
@@ -183,6 +183,9 @@ def _execute(request: Request, status: list[StatusWriter]) -> None:
         _write_experiment(directory, config)
     writer.started(f"Starting {product} {mode}.")
     _require_weights(request.action, config)
+    for notice in spec_notices(config, request.action):
+        logger.warning("%s", notice)
+        writer.warning(notice, code="notice")
     _check_data(request.action, config, writer)
     import_action(request.action).run(config, writer)
     writer.running(f"{mode.capitalize()} finished successfully.")

@@ -16,7 +16,6 @@ from rich.console import Console
 
 from depth_net.checkpoint import CheckpointWriter, DirectCheckpointIO, find_resume_checkpoint, require_resumable
 from depth_net.config import Precision
-from depth_net.config.checks import spec_notices
 from depth_net.data.loaders import limit_threads
 from depth_net.errors import SpecError
 from depth_net.gpu_driver import wake
@@ -65,7 +64,7 @@ def run(config: ExperimentConfig, status: StatusWriter) -> None:
     directory = config.results_directory("train")
     plan = plan_devices(config.train)
     resume = find_resume_checkpoint(directory, config.train)
-    tell((*spec_notices(config, "train"), *plan.notices), status)
+    tell(plan.notices, status)
     prepare_process(config.train, plan)
     data = _start_loading(config, plan, seed=seed_everything(config.train.seed))
     steps = count_steps(config, len(data.train_set), plan) * config.train.num_epochs

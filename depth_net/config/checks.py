@@ -52,6 +52,12 @@ def spec_problems(config: ExperimentConfig, action: str) -> list[SpecProblem]:
 
 def spec_notices(config: ExperimentConfig, action: str) -> list[str]:
     """Return sentences on keys that ``action`` corrects or does not read although they are set."""
+    if action in ("evaluate", "inference"):
+        section = getattr(config, action)
+        asked = section.num_gpus * section.num_nodes
+        return [f"{action} runs on one device, not on {asked}; gpu_ids chooses it"] if asked > 1 else []
+    if action == "export" and config.export.dynamic_hw:
+        return ["export.dynamic_hw is ignored: height and width of the input are fixed"]
     if action != "train":
         return []
     notices = []

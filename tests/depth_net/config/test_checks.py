@@ -76,6 +76,21 @@ def test_corrections_are_told_as_notices(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("action", "word", "told"),
+    [
+        ("evaluate", "evaluate.num_gpus=4", "evaluate runs on one device, not on 4"),
+        ("inference", "inference.num_nodes=2", "inference runs on one device, not on 2"),
+        ("export", "export.dynamic_hw=true", "height and width of the input are fixed"),
+    ],
+)
+def test_what_an_action_does_not_do_is_told(tmp_path: Path, action: str, word: str, told: str) -> None:
+    spec = write_spec(tmp_path)
+
+    assert spec_notices(load_spec(spec), action) == []
+    assert told in spec_notices(load_spec(spec, [word]), action)[0]
+
+
+@pytest.mark.parametrize(
     ("action", "where"),
     [
         ("train", "train.pretrained_model_path"),
