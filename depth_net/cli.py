@@ -12,7 +12,9 @@ import logging
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TextIO
+
+from typing_extensions import override
 
 from depth_net.errors import DepthNetError
 from depth_net.execution import Request, execute, import_action, reports
@@ -30,6 +32,18 @@ ACTIONS: Final = {
     "quantize": "store the weights in 8 bits",
     "convert": "write annotation files for a folder of images",
 }
+
+
+class StandardOutput(logging.StreamHandler[TextIO]):
+    """Writes to what standard output is at the time: a progress bar puts a proxy there that keeps lines apart."""
+
+    def __init__(self) -> None:
+        super().__init__(sys.stdout)
+
+    @override
+    def emit(self, record: logging.LogRecord) -> None:
+        self.stream = sys.stdout
+        super().emit(record)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -147,7 +161,7 @@ def _configure_logging() -> None:
         level=level if level in logging.getLevelNamesMapping() else "INFO",
         format="%(asctime)s %(levelname)-7s %(message)s",
         datefmt="%H:%M:%S",
-        stream=sys.stdout,
+        handlers=[StandardOutput()],
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import time
 from typing import TYPE_CHECKING, Any, Final
 
@@ -68,6 +69,7 @@ class ProgressBar(Callback):
             TextColumn("loss {task.fields[loss]:.4f}  lr {task.fields[rate]:.1e}  {task.fields[speed]:.1f} images/s"),
             TimeRemainingColumn(),
             console=console,
+            redirect_stdout=sys.stdout.isatty(),
             auto_refresh=False,
             transient=True,
         )

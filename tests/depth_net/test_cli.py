@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import contextlib
+import io
+import logging
 import subprocess
 import sys
 import threading
@@ -9,7 +12,7 @@ import pytest
 import torch
 import yaml
 
-from depth_net.cli import main, preload
+from depth_net.cli import StandardOutput, main, preload
 from tests.depth_net.specs import write_spec
 
 if TYPE_CHECKING:
@@ -40,6 +43,15 @@ def test_the_last_line_of_a_failed_run_says_so(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stdout.splitlines()[-1].endswith("Execution status: FAIL")
     assert "did you mean train.optim.lr?" in done.stdout
+
+
+def test_log_lines_go_to_what_standard_output_is_at_the_time() -> None:
+    handler = StandardOutput()
+
+    with contextlib.redirect_stdout(io.StringIO()) as now:
+        handler.emit(logging.LogRecord("depth_net", logging.INFO, "x.py", 1, "epoch 1", (), None))
+
+    assert now.getvalue() == "epoch 1\n"
 
 
 @pytest.mark.parametrize("words", [["train"], ["train", "-e", "none.yaml"]])
