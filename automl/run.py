@@ -157,7 +157,6 @@ def run_in(
         searcher = make_searcher(plan, directory.journal_file)
     mlflow = MlflowTracker(uri, plan.name, directory.root / "spool")
     recorders = (*_file_trackers(directory), mlflow)
-    trackers = (*recorders, *extra_trackers)
     location = StudyLocation(
         directory=directory.root,
         tracking_uri=uri,
@@ -167,9 +166,12 @@ def run_in(
     test = with_prepared_paths(request, place.results).data.get(TEST)
     evaluator = local_evaluator(directory.root, plan.skill, test, location.session)
     try:
-        evaluator.baseline()
-        result = execute_study(plan, location, searcher=searcher, rule=stopping_rule(plan), trackers=trackers)
-        _conclude(result, plan, evaluator, mlflow)
+        with mlflow.given_up_if_interrupted():
+            evaluator.baseline()
+            result = execute_study(
+                plan, location, searcher=searcher, rule=stopping_rule(plan), trackers=(*recorders, *extra_trackers)
+            )
+            _conclude(result, plan, evaluator, mlflow)
     finally:
         evaluator.launcher.close()
         searcher.close()

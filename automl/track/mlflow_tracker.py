@@ -50,6 +50,8 @@ _KEPT_FILES = ("spec.yaml", "spec.json", "spec.toml", "status.json", "train.log"
 _MAX_PANELS = 32
 _MAX_FILE_BYTES = 64 * 1024 * 1024
 _PATIENCE_S = 15.0
+_GIVE_UP_GRACE_S = 30.0
+"""A writer that is given up may be in the middle of a request or of making a store."""
 
 
 class MlflowTracker(Tracker):
@@ -73,6 +75,7 @@ class MlflowTracker(Tracker):
         self._objective: Objective | None = None
         self._incumbent: Incumbent | None = None
         self._has_warned = False
+        self._is_given_up = False
         self._has_begun = False
 
     def study_started(self, plan: StudyPlan, directory: Path) -> None:
@@ -180,8 +183,26 @@ class MlflowTracker(Tracker):
         """How much of the spool the server does not have."""
         return self._spool.pending_bytes(self._uri)
 
+    @contextlib.contextmanager
+    def given_up_if_interrupted(self) -> Iterator[None]:
+        """On Ctrl-C end the writer without sending what is left; a resume or `automl sync` does.
+
+        While trials run a signal is no KeyboardInterrupt. At any other time nobody wants to wait for MLflow's start.
+        """
+        try:
+            yield
+        except KeyboardInterrupt:
+            if self._writer is not None:
+                _finish(self._writer, 0.0, grace_s=_GIVE_UP_GRACE_S)
+                self._writer = None
+            self._is_given_up = True
+            raise
+
     def close(self, timeout_s: float = 30.0) -> None:
         """Let the writer send what is left and end it. A server that is down is given up after two attempts."""
+        if self._is_given_up:
+            self._spool.close()
+            return
         if self._writer is None and self.unsent_bytes:
             self._start_writer()
         if self._writer is not None:
@@ -300,9 +321,9 @@ def _study_name(root: Path) -> str:
         return root.name
 
 
-def _finish(writer: subprocess.Popen[bytes], timeout_s: float) -> None:
+def _finish(writer: subprocess.Popen[bytes], timeout_s: float, *, grace_s: float = 1.0) -> None:
     try:
-        writer.communicate(f"finish {timeout_s}\n".encode(), timeout=timeout_s + 1)
+        writer.communicate(f"finish {timeout_s}\n".encode(), timeout=timeout_s + grace_s)
     except subprocess.TimeoutExpired:
         writer.kill()
         writer.communicate()

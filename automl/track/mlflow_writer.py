@@ -68,7 +68,6 @@ class _Orders:
     def is_finishing(self) -> bool:
         return self._finish.is_set()
 
-    @property
     def is_late(self) -> bool:
         return self.is_finishing and time.monotonic() > self._deadline
 
@@ -142,13 +141,15 @@ def main(arguments: list[str]) -> int:
     os.nice(_NICENESS)
     orders = _Orders()
     orders.await_begin(float(arguments[2]) if len(arguments) > 2 else 0.0)  # noqa: PLR2004 # the third, if it is there
+    if orders.is_late():
+        return UNSENT_STATUS  # given up before it began
     from automl.track.mlflow_sender import Sender, UnreachableError  # noqa: PLC0415 # 3 s, after stdin is watched
 
     collect_rarely()
     failures = 0
     with only_writer(spool, wait_s=60):
         sender = Sender(spool, tracking_uri, experiment)
-        while not orders.is_late:
+        while not orders.is_late():
             try:
                 if sender.send_pending():
                     failures = 0

@@ -16,6 +16,7 @@ import secrets
 import shutil
 import signal
 import tempfile
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,17 +78,37 @@ def ray_session(resources: Resources, address: str | None) -> Iterator[Path]:
 
             # Tune takes as long as Ray's start, which waits for other processes; it needs all of Ray imported.
             importing = import_ahead("ray.tune")
-            _start(resources, address, folder)
             try:
+                with uninterrupted(importing):
+                    _start(resources, address, folder)
                 nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call] # Ray's
                 check_fit(resources, [node["Resources"] for node in nodes if node["Alive"]])
-                importing.join()  # two threads inside Ray's circular imports would meet half a module
                 with _shared_workers() if address is None else contextlib.nullcontext():
                     yield folder
             finally:
                 ray.shutdown()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def uninterrupted(importing: threading.Thread) -> Iterator[None]:
+    """Let Ray's start and an import in another thread end before a Ctrl-C counts.
+
+    A process that ends in the midst of either crashes in Ray's own code (status 139), and two threads inside Ray's
+    circular imports would meet half a module.
+    """
+    interrupts: list[int] = []
+    is_main = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGINT, lambda number, _: interrupts.append(number)) if is_main else None
+    try:
+        yield
+    finally:
+        importing.join()
+        if is_main:
+            signal.signal(signal.SIGINT, before)
+    if interrupts:
+        raise KeyboardInterrupt
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -258,3 +259,17 @@ def test_what_is_measured_before_the_first_epoch_comes_after_it(tmp_path: Path) 
 
     metrics = [entry.data["values"] for entry in spool.read(0)[0] if entry.kind is EntryKind.METRICS]
     assert [next(iter(values)) for values in metrics[:3]] == ["val/d1", "system/memory_gib", "system/memory_gib"]
+
+
+def test_an_interrupt_before_the_first_trial_does_not_wait_for_mlflow(tmp_path: Path) -> None:
+    tracker = MlflowTracker(f"sqlite:///{tmp_path / 'm.db'}", "demo", tmp_path / FOLDER)
+    tracker.study_started(make_plan(tmp_path), tmp_path)
+    began_s = time.monotonic()
+
+    with pytest.raises(KeyboardInterrupt), tracker.given_up_if_interrupted():
+        raise KeyboardInterrupt
+    tracker.close()
+
+    assert time.monotonic() - began_s < 5
+    assert not (tmp_path / "m.db").exists()
+    assert Spool(tmp_path / FOLDER).pending_bytes(f"sqlite:///{tmp_path / 'm.db'}") > 0

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,7 +13,7 @@ import ray
 
 from automl.errors import LaunchError
 from automl.study.model import Resources
-from automl.tuning.ray_session import check_fit, ray_session, raylet_is_alive, remove_leftovers
+from automl.tuning.ray_session import check_fit, ray_session, raylet_is_alive, remove_leftovers, uninterrupted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,3 +94,25 @@ TOO_LATE = Exception("the node was too slow")
 
 def _raise(error: Exception) -> None:
     raise error
+
+
+def test_an_interrupt_counts_when_the_start_and_the_import_are_over() -> None:
+    over: list[str] = []
+
+    def import_slowly() -> None:
+        time.sleep(0.2)
+        over.append("import")
+
+    def start() -> None:
+        with uninterrupted(importing):
+            signal.raise_signal(signal.SIGINT)
+            over.append("start")
+
+    importing = threading.Thread(target=import_slowly)
+    importing.start()
+
+    with pytest.raises(KeyboardInterrupt):
+        start()
+
+    assert over == ["start", "import"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
