@@ -22,6 +22,7 @@ from automl.space.selection import Selection, read_selection
 from automl.space.user_ranges import check_user_range
 from automl.spec.math_cond import parse_math_cond
 from automl.spec.model import iterate_leaves
+from automl.spec.schema_nodes import kind_of_value
 from automl.spec.train_schema import LeafKind, SchemaLeaf
 
 _SEARCHED = {LeafKind.FLOAT, LeafKind.INT, LeafKind.BOOL, LeafKind.CATEGORICAL}
@@ -29,7 +30,7 @@ _SEARCHED = {LeafKind.FLOAT, LeafKind.INT, LeafKind.BOOL, LeafKind.CATEGORICAL}
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from automl.skill.model import JsonValue, Skill
+    from automl.skill.model import Skill
     from automl.spec.model import Spec
     from automl.spec.train_schema import TrainSchema
 
@@ -216,7 +217,7 @@ class _Builder:
     def _leaf(self, path: str) -> SchemaLeaf:
         """Return the schema's leaf, or one made from the spec's value for elements of lists and unlisted keys."""
         known = self._q.schema.leaves.get(path)
-        leaf = known if known is not None else SchemaLeaf(path=path, kind=_kind_of(self._q.spec.get(path)))
+        leaf = known if known is not None else SchemaLeaf(path=path, kind=kind_of_value(self._q.spec.get(path)))
         extra = [text for pattern, text in self._q.notes.math_cond.items() if matches(path, (pattern,))]
         leaf = replace(leaf, parents=tuple(self._parent(path, parent) for parent in leaf.parents))
         if not extra:
@@ -276,17 +277,3 @@ class _Builder:
             fix="remove it from --search, or change the spec",
         )
         self._problems.append(problem)
-
-
-def _kind_of(value: JsonValue) -> LeafKind:
-    match value:
-        case bool():
-            return LeafKind.BOOL
-        case int():
-            return LeafKind.INT
-        case float():
-            return LeafKind.FLOAT
-        case str():
-            return LeafKind.TEXT
-        case _:
-            return LeafKind.OTHER

@@ -195,7 +195,7 @@ class NodeReader:
                 path, f"the type {declared!r}", ", ".join(sorted(_KINDS)), "its value is kept, it is not searched"
             )
             return LeafKind.OTHER
-        return _kind_of_default(node.get("default"))
+        return kind_of_value(node.get("default"))
 
     def _choices(
         self, node: dict[str, JsonValue], path: str
@@ -267,8 +267,9 @@ def _declared_type(node: dict[str, JsonValue]) -> str:
     return declared.strip().lower() if isinstance(declared, str) else ""
 
 
-def _kind_of_default(default: JsonValue) -> LeafKind:
-    match default:
+def kind_of_value(value: JsonValue) -> LeafKind:
+    """Return what a leaf holds by a value of it, where its schema does not say."""
+    match value:
         case bool():
             return LeafKind.BOOL
         case int():
