@@ -69,9 +69,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def preload() -> None:
-    """Import everything that training needs and use it once, for a process that will be forked."""
-    import_action("check")
-    import_action("train").rehearse()
+    """Import everything that training needs, for a process that will be forked."""
+    for action in ("check", "train"):
+        import_action(action)
 
 
 def _run(arguments: argparse.Namespace) -> int:

@@ -119,7 +119,7 @@ def import_action(action: str) -> ModuleType:
     when the process ends: a quarter of the processor time of a short command (6.5 s with it, 4.9 s without). Whatever
     else exists at the first import of an action is kept as well.
     """
-    _keep_numpy_to_one_thread()
+    _settle_threads()
     name = f"depth_net.actions.{action}"
     if name in sys.modules:
         return sys.modules[name]
@@ -133,13 +133,16 @@ def import_action(action: str) -> ModuleType:
             gc.enable()
 
 
-def _keep_numpy_to_one_thread() -> None:
-    """Keep NumPy from starting threads for matrix products when it is imported; there are no large ones here.
+def _settle_threads() -> None:
+    """Decide what libraries read once, when they are imported: which threads they start, and how those wait.
 
-    A process with threads cannot fork its loading processes, and starting them otherwise imports PyTorch anew (8 to
-    11 s on a GPU host).
+    NumPy starts none: there are no large matrix products of it here, and a process with threads cannot fork its loading
+    processes; starting them otherwise imports PyTorch anew (8 to 11 s on a GPU host). Threads of PyTorch sleep while
+    they wait for each other. By default they spin, which makes training ten times slower where other programs share the
+    processor (2 cores, load 4.5: 1.7 images/s spinning, 16 sleeping).
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 @contextmanager
@@ -205,7 +208,7 @@ def _check_data(action: str, config: ExperimentConfig, writer: StatusWriter) -> 
     splits = _CHECKED.get(action)
     if splits is None:
         return
-    _keep_numpy_to_one_thread()
+    _settle_threads()
     from depth_net.actions.check import require_usable_data  # noqa: PLC0415 - imports OpenCV
 
     for finding in require_usable_data(config, splits=splits):

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 os.environ.setdefault("RAY_AUTH_MODE", "token")
 # Likewise: a local Ray listens on loopback only.
 os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+# Tests run side by side: threads that spin while they wait for each other would take the processor from other tests.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # A skill that names an image runs in Docker where an engine answers: tests choose theirs, never the machine's own.
 os.environ["DOCKER_HOST"] = "unix:///nonexistent/automl-tests.sock"
 

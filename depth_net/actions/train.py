@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import sys
 import warnings
@@ -89,26 +90,6 @@ def run(config: ExperimentConfig, status: StatusWriter) -> None:
     if resume is not None and not task.kpi:
         _tell_idle(resume, config, status)
     status.running("Training loop complete.")
-
-
-def rehearse() -> None:
-    """Build a tiny model and a trainer, so that a process forked later finds done what libraries do at their first use.
-
-    On the processor with one thread: nothing may be left that a fork loses.
-    """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about devices and checkpoints that a rehearsal does not need
-        DepthAnything(encoder="vit_tiny", model_type=ModelType.METRIC, max_depth_m=1.0)
-        Trainer(
-            accelerator="cpu",
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-        )
-    torch.set_num_threads(threads)
 
 
 def _start_loading(config: ExperimentConfig, plan: DevicePlan, *, seed: int) -> DepthData:
@@ -226,6 +207,8 @@ def prepare_process(train: TrainConfig, plan: DevicePlan) -> None:
         torch.backends.cudnn.allow_tf32 = train.allow_tf32
         torch.backends.cudnn.benchmark = train.cudnn.benchmark
         torch.backends.cudnn.deterministic = train.cudnn.deterministic
+        if train.cudnn.deterministic:
+            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     pass_nodes_on(plan)
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     logging.getLogger("lightning.fabric").setLevel(logging.ERROR)

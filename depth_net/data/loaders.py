@@ -11,10 +11,12 @@ import logging
 import multiprocessing
 import os
 import shutil
+import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
@@ -267,6 +269,17 @@ def _start_worker(_worker: int) -> None:
     """One thread per loading process, because the processes already use all cores, and a process group of its own.
 
     A signal to the group of the training process asks that one to stop in order, for which it needs its batches.
+    PyTorch ends a loading process whose parent is gone; the parent of one from a fork server is that server, which
+    lives as long as its children.
     """
     cv2.setNumThreads(0)
     os.setpgid(0, 0)
+    training = multiprocessing.parent_process()
+    if training is not None:
+        threading.Thread(target=_end_after, args=(training.sentinel,), daemon=True).start()
+
+
+def _end_after(sentinel: int) -> None:
+    """End this process when the one behind the sentinel has ended, however it did."""
+    wait([sentinel])
+    os._exit(1)

@@ -22,9 +22,9 @@ from depth_net.model.encoders import PATCH
 from depth_net.model.hiding import hidden
 from depth_net.model.resize import Resize, enlarge
 
-# transformers imports torchao for its own quantisers (two CPU-seconds and five warnings in every log) and scipy for
-# losses of detectors (half a second).
-with hidden("torchao"), hidden("scipy"):
+# transformers imports torchao for its own quantisers (two CPU-seconds and five warnings in every log), scipy for losses
+# of detectors (half a second) and scikit-learn, which needs scipy, for text.
+with hidden("torchao"), hidden("sklearn"), hidden("scipy"):
     from transformers.models.depth_anything.configuration_depth_anything import DepthAnythingConfig
     from transformers.models.depth_anything.modeling_depth_anything import (
         DepthAnythingDepthEstimationHead,

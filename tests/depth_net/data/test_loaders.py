@@ -5,9 +5,15 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
+import signal
+import subprocess
+import sys
 import threading
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 import torch
 
@@ -24,8 +30,6 @@ from depth_net.model.family import ModelType
 from tests.depth_net.data.builders import MEAN, STD, write_depth_mm, write_nyu, write_picture
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from torch.utils.data import DataLoader
 
     from depth_net.data.loaders import Batch
@@ -210,3 +214,32 @@ def test_a_process_with_another_thread_is_not_forked() -> None:
     finally:
         ends.set()
         thread.join()
+
+
+KILLED = """
+import multiprocessing, os, pathlib, signal, sys
+sys.path[:0] = [{root!r}]
+from depth_net.data import loaders
+from tests.depth_net.data.test_loaders import _dataset, _loader
+if __name__ == "__main__":
+    loaders.can_fork = lambda: False
+    batches = iter(_loader(_dataset(pathlib.Path({file!r}), "train"), workers=1))
+    next(batches)
+    print(*(process.pid for process in multiprocessing.active_children()), flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_loading_processes_of_a_fork_server_end_with_the_training_process(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    root = str(Path(__file__).parents[3])
+    program.write_text(KILLED.format(root=root, file=str(write_nyu(tmp_path, 70))), encoding="utf-8")
+
+    done = subprocess.run([sys.executable, program], capture_output=True, text=True, check=False, timeout=120)
+
+    (pid,) = map(int, done.stdout.split())
+    assert done.returncode == -signal.SIGKILL
+    deadline = time.monotonic() + 20
+    while psutil.pid_exists(pid):
+        assert time.monotonic() < deadline, f"the loading process {pid} outlived the training process"
+        time.sleep(0.02)

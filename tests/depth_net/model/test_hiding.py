@@ -37,3 +37,21 @@ def test_the_network_is_imported_without_torchao_and_quantising_still_finds_it()
     child = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
 
     assert child.stdout.strip() == "Int8WeightOnlyConfig", child.stderr
+
+
+def test_the_network_does_not_import_what_would_need_a_hidden_package() -> None:
+    pytest.importorskip("sklearn", reason="scikit-learn, which needs SciPy, is not installed")
+    program = """
+import importlib.util, sys
+def find(name, found=importlib.util.find_spec):
+    if name == "sklearn":
+        looked.append(sys.modules.get(name, "not hidden"))
+    return found(name)
+looked = []
+importlib.util.find_spec = find
+import depth_net.model.network
+assert looked and not any(looked), looked
+"""
+    child = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+
+    assert child.returncode == 0, child.stderr
