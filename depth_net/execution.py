@@ -137,12 +137,14 @@ def _settle_threads() -> None:
     """Decide what libraries read once, when they are imported: which threads they start, and how those wait.
 
     NumPy starts none: there are no large matrix products of it here, and a process with threads cannot fork its loading
-    processes; starting them otherwise imports PyTorch anew (8 to 11 s on a GPU host). Threads of PyTorch sleep while
-    they wait for each other. By default they spin, which makes training ten times slower where other programs share the
-    processor (2 cores, load 4.5: 1.7 images/s spinning, 16 sleeping).
+    processes; starting them otherwise imports PyTorch anew (8 to 11 s on a GPU host). PyTorch's threads spin while they
+    wait for each other, which is right on a machine of their own, but on a busy one they take the processor from the
+    thread that all wait for. There they sleep (tiny model, 2 threads on 2 cores: idle 46 images/s spinning and 26
+    sleeping, at a load of 4.5 1.7 and 16).
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if os.getloadavg()[0] >= (os.cpu_count() or 1):
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 @contextmanager

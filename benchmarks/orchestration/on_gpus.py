@@ -35,7 +35,7 @@ from automl.launch.warm import WarmLauncher
 from automl.study.machine import query_gpus_now
 from benchmarks.node.logical import offer_logical_gpus
 from benchmarks.node.measure import json_lines, seconds
-from benchmarks.node.node import SHORT, SMOKE, Bench, Scale, Shape, make_data
+from benchmarks.node.node import SHORT, SMOKE, Bench, MeasurementError, Scale, Shape, make_data
 from benchmarks.orchestration import gpu_holder
 
 if TYPE_CHECKING:
@@ -77,10 +77,12 @@ def main() -> int:
         if "k" in options.parts:
             kills(bench, 4 if options.smoke else options.kills)
         os.environ["CUDA_VISIBLE_DEVICES"] = "0"
-        if "g" in options.parts:
-            gap(bench)
-        if "p" in options.parts:
-            packing(bench)
+        for part, measure in (("g", gap), ("p", packing)):
+            if part in options.parts:
+                try:
+                    measure(bench)
+                except MeasurementError as error:
+                    bench.note(f"({part})", f"failed: {error}", "", holds=False)
     print(bench.table())
     return 0 if all(row["holds"] for row in bench.rows) else 1
 

@@ -218,3 +218,17 @@ sys.exit(status or ("a fork server was started" if _forkserver._forkserver_pid e
 
     assert done.returncode == 0, done.stderr
     assert "1 loading processes" not in done.stderr
+
+
+@pytest.mark.parametrize(("load", "policy"), [(0.1, None), (1000.0, "PASSIVE")])
+def test_threads_sleep_while_they_wait_on_a_busy_machine_only(
+    load: float, policy: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "3")
+    monkeypatch.setattr(os, "getloadavg", lambda: (load, 0.0, 0.0))
+
+    execution.import_action("check")
+
+    assert os.environ.get("OMP_WAIT_POLICY") == policy
+    assert os.environ["OPENBLAS_NUM_THREADS"] == "3"
