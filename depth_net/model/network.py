@@ -25,6 +25,7 @@ from depth_net.model.resize import Resize, enlarge
 # transformers imports torchao for its own quantisers (two CPU-seconds and five warnings in every log), scipy for losses
 # of detectors (half a second) and scikit-learn, which needs scipy, for text.
 with hidden("torchao"), hidden("sklearn"), hidden("scipy"):
+    from transformers.initialization import no_init_weights
     from transformers.models.depth_anything.configuration_depth_anything import DepthAnythingConfig
     from transformers.models.depth_anything.modeling_depth_anything import (
         DepthAnythingDepthEstimationHead,
@@ -53,7 +54,7 @@ def build_network(shape: EncoderShape, *, resize: Resize) -> DepthAnythingForDep
     """
     config = configure(shape)
     device = torch.get_default_device()
-    with torch.device("meta"):  # transformers would draw all weights in a way that is not ours
+    with torch.device("meta"), no_init_weights():  # transformers would draw all weights in a way that is not ours
         network: Any = DepthAnythingForDepthEstimation(config)
         network.backbone.embeddings = PublishedEmbeddings(network.backbone.config)
         network.neck = ProjectingNeck(config, resize=resize)
