@@ -18,10 +18,10 @@ def test_the_template_on_disk_is_the_published_spec(action: str) -> None:
     assert yaml.safe_load(text) == published_spec(action), "run `make schemas`"
 
 
-def test_the_training_template_trains_once_its_files_are_named() -> None:
+def test_the_training_template_trains_once_its_files_and_a_results_folder_are_named() -> None:
     words = [f"dataset.{split}_dataset.data_sources[0].data_file=list.txt" for split in ("train", "val")]
 
-    config = load_spec(TEMPLATES / "spec_template_train.yaml", words, action="train")
+    config = load_spec(TEMPLATES / "spec_template_train.yaml", [*words, "results_dir=r"], action="train")
 
     assert config.model.encoder.value == "vits"
     assert (config.dataset.min_depth, config.dataset.max_depth) == (0.001, 10.0)
