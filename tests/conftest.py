@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 os.environ.setdefault("RAY_AUTH_MODE", "token")
 # Likewise: a local Ray listens on loopback only.
 os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+# A shell starts what it puts in the background deaf to Ctrl-C, and so would be all that is tested there.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 # Tests run side by side: threads that spin while they wait for each other would take the processor from other tests.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # A skill that names an image runs in Docker where an engine answers: tests choose theirs, never the machine's own.
