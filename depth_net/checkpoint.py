@@ -21,7 +21,7 @@ from typing_extensions import override
 from depth_net.config import IntervalUnit, ResumeMode
 from depth_net.errors import DivergenceError, SpecError, WeightsError
 from depth_net.model.checkpoint_file import read_pickled
-from depth_net.model.weights import apply_weights, load_weights
+from depth_net.model.weights import fit_weights, load_weights
 from depth_net.training.graceful_stop import is_between_steps
 
 if TYPE_CHECKING:
@@ -78,14 +78,13 @@ def require_resumable(path: Path, model: DepthAnything) -> None:
 
     Args:
         path: From `find_resume_checkpoint`.
-        model: The model of the run; it is given the weights.
+        model: The model of the run; Lightning gives it the weights.
 
     Raises:
         WeightsError: the file is damaged, holds no training run, another model, or the optimiser of another trainer.
     """
     try:
-        weights = load_weights(path)
-        apply_weights(model, weights)
+        fit_weights(model, load_weights(path))
         content = read_pickled(path)
     except WeightsError as error:
         raise WeightsError(f"the checkpoint to resume from: {error}\n  {_OTHERWISE}") from error

@@ -23,7 +23,7 @@ from depth_net.config.tree import to_tree, to_yaml
 from depth_net.errors import DataError, DepthNetError, DivergenceError, SpecError, TerminatedError, WeightsError
 from depth_net.model.family import ModelType
 from depth_net.spec import load_convert_spec, load_spec, read_results_folder
-from depth_net.status import StatusWriter, ends_with_failure
+from depth_net.status import StatusWriter, ends_with_failure, warn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -189,8 +189,7 @@ def _execute(request: Request, status: list[StatusWriter]) -> None:
     writer.started(f"Starting {product} {mode}.")
     _require_weights(request.action, config)
     for notice in spec_notices(config, request.action):
-        logger.warning("%s", notice)
-        writer.warning(notice, code="notice")
+        warn(writer, notice, code="notice")
     _check_data(request.action, config, writer)
     import_action(request.action).run(config, writer)
     writer.running(f"{mode.capitalize()} finished successfully.")
@@ -210,13 +209,9 @@ def _check_data(action: str, config: ExperimentConfig, writer: StatusWriter) -> 
     splits = _CHECKED.get(action)
     if splits is None:
         return
-    _settle_threads()
-    from depth_net.actions.check import require_usable_data  # noqa: PLC0415 - imports OpenCV
-
-    for finding in require_usable_data(config, splits=splits):
+    for finding in import_action("check").require_usable_data(config, splits=splits):
         text = f"{finding.where}: found {finding.found}, expected {finding.expected}; {finding.fix}"
-        logger.warning("%s", text)
-        writer.warning(text, code="data")
+        warn(writer, text, code="data")
 
 
 def _convert(request: Request, status: list[StatusWriter]) -> None:

@@ -11,6 +11,7 @@ FAILURE); an action writes only what happens in between.
 from __future__ import annotations
 
 import json
+import logging
 import math
 from datetime import datetime
 from enum import StrEnum
@@ -19,6 +20,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+logger = logging.getLogger(__name__)
 
 
 class Status(StrEnum):
@@ -123,6 +126,12 @@ class StatusWriter:
         }
         with self._path.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(line, allow_nan=False) + "\n")
+
+
+def warn(status: StatusWriter, message: str, *, code: str, data: Mapping[str, object] | None = None) -> None:
+    """Warn in the log and in the status file; see `StatusWriter.warning`."""
+    logger.warning("%s", message)
+    status.warning(message, code=code, data=data)
 
 
 def ends_with_failure(path: Path | None) -> bool:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import subprocess
-import threading
 from collections import defaultdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
+
+from benchmarks.node.watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,21 +17,12 @@ _EVERY_S = 0.5
 _TRIAL = re.compile(r"trials/(\d{4})")
 
 
-class DeviceWatch:
+class DeviceWatch(Watch):
     """Samples GPU processes in the background; each is assigned to the trial whose directory it works in."""
 
     def __init__(self) -> None:
+        super().__init__(_EVERY_S)
         self._seen: dict[str, set[str]] = defaultdict(set)
-        self._ends = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ends.set()
-        self._thread.join()
 
     @property
     def are_disjoint(self) -> bool:
@@ -50,10 +42,6 @@ class DeviceWatch:
             trial = _trial_of(pid)
             if trial is not None:
                 self._seen[trial].add(device)
-
-    def _watch(self) -> None:
-        while not self._ends.wait(_EVERY_S):
-            self.look()
 
 
 def gpu_processes() -> list[tuple[str, str]]:

@@ -89,7 +89,7 @@ def _moments(events_file: Path) -> list[tuple[float, int]]:
     """
     moments, running = [], set()
     for event in json_lines(events_file):
-        at = dt.datetime.fromisoformat(event["time"]).timestamp()
+        at = moment_s(event)
         if event["event"] == "trial_started" and event["trial"] not in running:
             running.add(event["trial"])
             moments.append((at, 1))
@@ -102,6 +102,11 @@ def _moments(events_file: Path) -> list[tuple[float, int]]:
 def json_lines(file: Path) -> list[dict[str, Any]]:
     """Return the objects of a file of JSON lines."""
     return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines() if line.startswith("{")]
+
+
+def moment_s(event: dict[str, Any]) -> float:
+    """Return the time of an event of a study in seconds since 1970."""
+    return dt.datetime.fromisoformat(event["time"]).timestamp()
 
 
 def seconds(text: str) -> float:

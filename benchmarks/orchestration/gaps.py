@@ -8,12 +8,12 @@ For each trial but the first: from the end of the one before until it is started
 
 from __future__ import annotations
 
-import json
 import statistics
 import sys
-from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+from benchmarks.node.measure import json_lines, moment_s
 
 
 def gaps_s(events: list[dict[str, Any]]) -> tuple[list[float], list[float]]:
@@ -22,7 +22,7 @@ def gaps_s(events: list[dict[str, Any]]) -> tuple[list[float], list[float]]:
     heard: list[float] = []
     ended_s, is_heard = None, True
     for event in events:
-        now_s = datetime.fromisoformat(event["time"]).timestamp()
+        now_s = moment_s(event)
         match event["event"]:
             case "trial_ended":
                 ended_s = now_s
@@ -37,8 +37,8 @@ def gaps_s(events: list[dict[str, Any]]) -> tuple[list[float], list[float]]:
 
 def main() -> None:
     """Print median and worst."""
-    lines = (Path(sys.argv[1]) / "events.jsonl").read_text(encoding="utf-8").splitlines()
-    for name, found in zip(("next trial started", "its first line"), gaps_s([*map(json.loads, lines)]), strict=True):
+    events = json_lines(Path(sys.argv[1]) / "events.jsonl")
+    for name, found in zip(("next trial started", "its first line"), gaps_s(events), strict=True):
         print(f"end of a trial -> {name}: median {statistics.median(found):.2f} s, worst {max(found):.2f} s")
 
 

@@ -14,19 +14,15 @@ steps without a GPU and judges nothing that depends on speed.
 from __future__ import annotations
 
 import argparse
-import datetime as dt
 import os
 import re
 import secrets
 import statistics
 import sys
 import tempfile
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
 
 from automl.launch.base import LaunchRequest
 from automl.launch.environment import trial_environment
@@ -34,12 +30,11 @@ from automl.launch.leftovers import find_leftovers
 from automl.launch.warm import WarmLauncher
 from automl.study.machine import query_gpus_now
 from benchmarks.node.logical import offer_logical_gpus
-from benchmarks.node.measure import json_lines, seconds
+from benchmarks.node.measure import json_lines, moment_s, seconds
 from benchmarks.node.node import SHORT, SMOKE, Bench, MeasurementError, Scale, Shape, make_data
+from benchmarks.node.watch import Watch
 from benchmarks.orchestration import gpu_holder
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+from benchmarks.orchestration.gaps import gaps_s
 
 GAP_CEILING_S, DEAD_CEILING_S, FREED_CEILING_S, PACKING_FLOOR = 0.5, 0.5, 1.5, 2.0
 SMALL = Scale(encoder="vits", crop=126, repeats=2, epochs=4, short_epochs=4, batch=8)
@@ -91,16 +86,20 @@ def gap(bench: Bench) -> None:
     """Time what lies between the end of one trial and the first step of the next."""
     with FirstSteps(bench.folder / "gap") as first_steps:
         result = bench.study("gap", Shape(jobs=1, gpus=1, trials=5), extra=_equal_trials(2), data=SHORT)
-    stages = list(stages_between(Path(result["study_dir"]) / "events.jsonl", first_steps.at))
-    for name in stages[0]:
-        each = [stage[name] for stage in stages]
+    events = json_lines(Path(result["study_dir"]) / "events.jsonl")
+    ends = {event["trial"]: moment_s(event) for event in events if event["event"] == "trial_ended"}
+    stages = {
+        "next process started": gaps_s(events)[0],
+        "its first training step": [first_steps.at[number] - ends[number - 1] for number in sorted(ends)[1:]],
+    }
+    for name, each in stages.items():
         shown = f"median {statistics.median(each):.2f} s, worst {max(each):.2f} s"
         is_last = name == "its first training step"
         holds = not is_last or statistics.median(each) <= GAP_CEILING_S
         bench.note(f"(g) end of a trial -> {name}", shown, f"<= {GAP_CEILING_S} s" if is_last else "", holds=holds)
 
 
-class FirstSteps:
+class FirstSteps(Watch):
     """Notes when each trial under a folder takes its first training step.
 
     A trial tells at the end of its first epoch how long that took. The study itself would see the line at its next
@@ -111,41 +110,17 @@ class FirstSteps:
     """
 
     def __init__(self, folder: Path) -> None:
+        super().__init__(_WATCH_S)
         self.at: dict[int, float] = {}
         self._folder = folder
-        self._end = threading.Event()
-        self._thread = threading.Thread(target=self._watch)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._end.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        while not self._end.wait(_WATCH_S):
-            for status in self._folder.glob("**/trials/*/train/status.json"):
-                number = int(status.parts[-3])
-                told = None if number in self.at else _EPOCH_TIME.search(status.read_text(encoding="utf-8"))
-                if told is not None:
-                    self.at[number] = time.time() - seconds(told[1])
-
-
-def stages_between(events: Path, first_steps: Mapping[int, float]) -> Iterator[dict[str, float]]:
-    """For each trial but the first: seconds after the end of the one before it."""
-    trials: dict[int, dict[str, float]] = {}
-    for line in json_lines(events):
-        moments = trials.setdefault(line.get("trial", -1), {})
-        moments.setdefault(line["event"], dt.datetime.fromisoformat(line["time"]).timestamp())
-    trials.pop(-1, None)
-    for before, after in pairwise(sorted(trials)):
-        end = trials[before]["trial_ended"]
-        yield {
-            "next process started": trials[after]["trial_started"] - end,
-            "its first training step": first_steps[after] - end,
-        }
+    def look(self) -> None:
+        """Note the trials whose first epoch has been told since."""
+        for status in self._folder.glob("**/trials/*/train/status.json"):
+            number = int(status.parts[-3])
+            told = None if number in self.at else _EPOCH_TIME.search(status.read_text(encoding="utf-8"))
+            if told is not None:
+                self.at[number] = time.time() - seconds(told[1])
 
 
 def kills(bench: Bench, count: int) -> None:
@@ -231,11 +206,7 @@ def packing(bench: Bench) -> None:
 
 def _window_s(events: Path) -> float:
     """From the first start to the last end."""
-    times = [
-        dt.datetime.fromisoformat(line["time"]).timestamp()
-        for line in json_lines(events)
-        if line["event"] in {"trial_started", "trial_ended"}
-    ]
+    times = [moment_s(line) for line in json_lines(events) if line["event"] in {"trial_started", "trial_ended"}]
     return max(times) - min(times)
 
 

@@ -24,6 +24,7 @@ from depth_net.model.depth_anything import DepthAnything
 from depth_net.model.family import ModelType
 from depth_net.model.resize import Resize
 from depth_net.model.weights import apply_weights, load_weights
+from depth_net.status import warn
 from depth_net.task import DepthTask
 from depth_net.training.datasets import DepthData
 from depth_net.training.devices import (
@@ -105,8 +106,7 @@ def _start_loading(config: ExperimentConfig, plan: DevicePlan, *, seed: int) -> 
 def tell(notices: Iterable[str], status: StatusWriter) -> None:
     """Write notices to log and status file."""
     for notice in notices:
-        logger.warning(notice)
-        status.warning(notice, code="notice")
+        warn(status, notice, code="notice")
 
 
 def _go_on_from(resume: Path, model: DepthAnything, status: StatusWriter) -> None:
@@ -117,8 +117,7 @@ def _go_on_from(resume: Path, model: DepthAnything, status: StatusWriter) -> Non
 
 def _tell_idle(resume: Path, config: ExperimentConfig, status: StatusWriter) -> None:
     text = f"nothing was left to train: {resume.name} has all {config.train.num_epochs} epochs; raise num_epochs"
-    logger.warning(text)
-    status.warning(text, code="nothing_to_train")
+    warn(status, text, code="nothing_to_train")
 
 
 def build_model(config: ExperimentConfig, *, on_gpu: bool = False) -> DepthAnything:
@@ -154,8 +153,7 @@ def start_from_weights(model: DepthAnything, config: ExperimentConfig, status: S
     backbone, whole = config.model.mono_backbone.pretrained_path, config.train.pretrained_model_path
     if not (backbone or whole):
         text = "the model starts from random weights: no pretrained path is set"
-        logger.warning(text)
-        status.warning(text, code="notice", data={"init": "random"})
+        warn(status, text, code="notice", data={"init": "random"})
     for path, is_backbone in ((backbone, True), (whole, False)):
         if path:
             weights = load_weights(Path(path).expanduser())

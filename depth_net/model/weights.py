@@ -110,11 +110,16 @@ def load_weights(path: Path) -> LoadedWeights:
 
 
 def apply_weights(model: DepthAnything, weights: LoadedWeights, *, is_starting_point: bool = False) -> None:
-    """Copy weights into a model, all of them or none.
+    """Copy weights into a model, all of them or none; see `fit_weights`, which decides whether they fit."""
+    model.load_state_dict(fit_weights(model, weights, is_starting_point=is_starting_point), strict=False)
+
+
+def fit_weights(model: DepthAnything, weights: LoadedWeights, *, is_starting_point: bool = False) -> dict[str, Tensor]:
+    """Return weights under the names of a model that they fit; nothing is copied.
 
     Args:
-        model: The model; changed in place.
-        weights: What to copy.
+        model: The model.
+        weights: What it shall get.
         is_starting_point: Whether training goes on from here. Then the head may come from the other family or be
             missing (it keeps its initial weights), and the depth range may change.
 
@@ -130,7 +135,7 @@ def apply_weights(model: DepthAnything, weights: LoadedWeights, *, is_starting_p
         problems += _problems_of_tensors(model.state_dict(), state, needs_head=weights.has_head)
     if problems:
         raise WeightsError("\n".join((f"{weights.path}: the weights do not fit the model", *problems)))
-    model.load_state_dict(dict(state), strict=False)
+    return dict(state)
 
 
 def metadata_of(model: DepthAnything, *, min_depth_m: float | None) -> dict[str, object]:

@@ -14,6 +14,7 @@ from typing_extensions import override
 
 from depth_net.errors import DivergenceError
 from depth_net.panels import PanelRow, choose_rows, write_panel
+from depth_net.status import warn
 from depth_net.task import PredictionObserver
 from depth_net.training.baseline import is_constant
 
@@ -62,8 +63,7 @@ class StatusReporter(Callback):
                 f"the model predicts a constant for every image (val/d1 {kpi['val/d1']:.3f}, a constant scores "
                 f"{kpi['val/d1_constant']:.3f}); lower train.optim.lr or set train.optim.warmup_fraction"
             )
-            logger.warning(text)
-            self._status.warning(text, code="collapsed")
+            warn(self._status, text, code="collapsed")
 
     @override
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from depth_net import execution
+from depth_net.actions import check
 from depth_net.errors import DataError, DivergenceError, SpecError, TerminatedError
 from depth_net.execution import Request, code_of, execute, reports
 from tests.depth_net.specs import read_status, write_spec
@@ -31,7 +32,8 @@ def pretend(monkeypatch: pytest.MonkeyPatch, error: BaseException | None = None)
         if error is not None:
             raise error
 
-    monkeypatch.setattr(execution, "import_action", lambda _: SimpleNamespace(run=run))
+    pretended = SimpleNamespace(run=run)
+    monkeypatch.setattr(execution, "import_action", lambda action: check if action == "check" else pretended)
 
 
 def test_an_action_is_framed_by_its_first_and_last_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,7 +127,8 @@ def test_sigterm_before_the_first_step_ends_the_action_in_order(
         del config, status
         os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr(execution, "import_action", lambda _: SimpleNamespace(run=run))
+    pretended = SimpleNamespace(run=run)
+    monkeypatch.setattr(execution, "import_action", lambda action: check if action == "check" else pretended)
     before = signal.getsignal(signal.SIGTERM)
 
     assert (
