@@ -110,7 +110,7 @@ def _demo_data(directory: Path) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    from depth_net.config.checks import absent_weights  # noqa: PLC0415 - only for this command
+    from depth_net.config.checks import absent_weights, spec_notices  # noqa: PLC0415 - only for this command
     from depth_net.spec import load_spec  # noqa: PLC0415 - as above
 
     if not arguments.experiment_spec_file:
@@ -120,7 +120,8 @@ def _check(arguments: argparse.Namespace) -> int:
 
     report = inspect_data(config, devices=config.train.num_gpus * config.train.num_nodes)
     absent = [f"error: {problem}" for problem in absent_weights(config, "check")]
-    for line in (*report.sources, *report.findings, *absent):
+    notices = [f"notice: {notice}" for notice in spec_notices(config, "check")]
+    for line in (*report.sources, *notices, *report.findings, *absent):
         print(line)  # noqa: T201 - the command's output
     found, errors = (len(some) + len(absent) for some in (report.findings, report.errors))
     print(f"{found} findings, {errors} of them errors")  # noqa: T201 - the command's output

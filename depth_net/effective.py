@@ -1,7 +1,8 @@
 """Which parameters this trainer reads, and under which circumstances they act.
 
 The reference flags 45 parameters for a search and reads two of them always and three under some schedulers; a search
-over the rest wastes its budget. Here the declaration of each key says whether it acts, and this module asks them.
+over the rest wastes its budget. Here the declaration of each key says whether it acts, and this module asks them: for
+a search, and for the notice about keys of a spec that do nothing.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ _SPLITS: Final = {
 _TRAINING_ONLY: Final = "dataset.train_dataset.augmentation."
 _SIZE: Final = ("crop_size", "input_mean", "input_std")
 _METRIC_ONLY: Final = ("dataset.min_depth", "dataset.max_depth")
+_OFF: Final[tuple[object, ...]] = (None, "", False, 0, (), {})
+"""Values that ask for nothing."""
 
 
 def effective_params(
@@ -64,6 +67,22 @@ def declared_leaves(action: str) -> Iterator[tuple[str, Setting]]:
             yield path, declared
 
 
+def idle_keys(config: ExperimentConfig, action: str) -> Mapping[str, tuple[str, ...]]:
+    """Return the keys that a spec sets and that change nothing in ``action``, by the reason.
+
+    A key counts as set where its value is neither the default nor one that asks for nothing, such as 0 or false. Keys
+    of other actions and of splits that the action does not read are left out: one spec often serves several actions.
+    """
+    found: dict[str, list[str]] = {}
+    for (path, declared, value), (_, _, default) in zip(_values(config), _values(ExperimentConfig()), strict=True):
+        if value == default or value in _OFF or not _belongs(path, action):
+            continue
+        reason = declared.inert or _reason_to_idle(path, declared, config)
+        if reason:
+            found.setdefault(reason, []).append(path)
+    return {reason: tuple(paths) for reason, paths in found.items()}
+
+
 def types_by_path() -> Mapping[str, Any]:
     """Return the type of every key by its dotted path."""
     return dict(_types(ExperimentConfig, ""))
@@ -76,6 +95,32 @@ def _idle_under(scheduler: Scheduler) -> set[str]:
     if scheduler is Scheduler.ONE_CYCLE:
         idle.add("train.optim.warmup_fraction")
     return idle
+
+
+def _belongs(path: str, action: str) -> bool:
+    """Tell whether a path lies in a part of the spec that ``action`` looks at."""
+    section, *rest = path.split(".")
+    if section in ACTION_SECTIONS:
+        return section == action
+    is_split = section == "dataset" and rest[0].endswith("_dataset") and rest[0] != "quant_calibration_dataset"
+    return not is_split or rest[0] in _SPLITS[action]
+
+
+def _reason_to_idle(path: str, declared: Setting, config: ExperimentConfig) -> str:
+    """Say why a key that is read changes nothing under the other values of the spec; empty if it does."""
+    split, _, name = path.rpartition(".augmentation.")
+    if split and name not in _SIZE:
+        if split != "dataset.train_dataset":
+            return "only training images are changed at random"
+        enabled = config.dataset.train_dataset.augmentation.enabled
+        return "" if enabled or name == "enabled" else f"{_TRAINING_ONLY}enabled is false"
+    scheduler = config.train.optim.lr_scheduler
+    if path == "train.optim.warmup_fraction" and scheduler is Scheduler.ONE_CYCLE:
+        return "OneCycleLR has a warm-up of its own"
+    schedulers = declared.search.scheduler if declared.search else ()
+    if path == "train.optim.lr_steps":
+        schedulers = (Scheduler.MULTI_STEP.value,)
+    return f"only {' and '.join(schedulers)} reads it" if schedulers and scheduler.value not in schedulers else ""
 
 
 def _is_read(path: str, action: str) -> bool:
@@ -101,6 +146,15 @@ def _leaves(kind: type[Any], prefix: str = "") -> Iterator[tuple[str, Setting]]:
             yield from _leaves(hint, f"{path}.")
         else:
             yield path, declaration(field)
+
+
+def _values(group: Any, prefix: str = "") -> Iterator[tuple[str, Setting, Any]]:  # noqa: ANN401 - a group of the spec
+    for field in dataclasses.fields(group):
+        value, path = getattr(group, field.name), f"{prefix}{field.name}"
+        if dataclasses.is_dataclass(value):
+            yield from _values(value, f"{path}.")
+        else:
+            yield path, declaration(field), value
 
 
 def _types(kind: type[Any], prefix: str) -> Iterator[tuple[str, Any]]:

@@ -81,6 +81,8 @@ class ConvertSettings:
         ]
         if missing or not config.results_dir or not config.data_root:
             raise SpecError(f"convert: {' and '.join(missing)}: found nothing, expected a folder")
+        if config.nocc_mask_dir_name:
+            logger.warning("nocc_mask_dir_name: set without effect; the reference never reads it either")
         return cls(
             results_dir=Path(config.results_dir).expanduser(),
             data_root=Path(config.data_root).expanduser(),

@@ -66,6 +66,7 @@ def run(config: ExperimentConfig, status: StatusWriter) -> None:
         _images(config),
         batch_size=None if settings.batch_size <= 0 else settings.batch_size,
         opset=settings.opset_version,
+        verbose=settings.verbose,
         metadata={
             **metadata_of(model, min_depth_m=config.dataset.min_depth),
             "input_mean": list(augmentation.input_mean),

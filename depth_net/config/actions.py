@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
-from depth_net.config.choices import EngineType, ExportFormat, QuantizeBackend, QuantizeMode
+from depth_net.config.choices import ExportFormat, QuantizeBackend, QuantizeMode
 from depth_net.config.fields import section, setting
 
 _SPLIT_DECIDES: Final = "size and batch come from the split's own section"
+_EXPORTS_ON_CPU: Final = "the export runs on the processor, with a GPU and without; the file is the same"
 _DEPLOY: Final = "read by the deploy container"
 
 
@@ -53,17 +54,17 @@ class ExportConfig:
     """Section ``export``."""
 
     results_dir: str | None = setting(None, "Folder of this action; default <results_dir>/export.")
-    gpu_id: int = setting(0, "Index of the GPU.", minimum=0)
+    gpu_id: int = setting(0, "Index of the GPU.", minimum=0, inert=_EXPORTS_ON_CPU)
     checkpoint: str | None = setting(None, "Checkpoint to export; required by this action.")
     onnx_file: str | None = setting(None, "File to write; default model.onnx in the results folder.")
     overwrite: bool = setting(False, "Replace an existing file.")
-    on_cpu: bool = setting(False, "Export without a GPU; the file is the same.")
+    on_cpu: bool = setting(False, "Export without a GPU.", inert=_EXPORTS_ON_CPU)
     input_channel: int = setting(3, "Channels.", minimum=3, maximum=3)
     input_width: int = setting(518, "Width of the input; a multiple of 14.", minimum=14)
     input_height: int = setting(518, "Height of the input; a multiple of 14.", minimum=14)
     opset_version: int = setting(17, "ONNX operator set.", minimum=16)
     batch_size: int = setting(-1, "Fixed batch size; -1 leaves it open.", minimum=-1)
-    verbose: bool = setting(False, "Log the exporter's own messages.")
+    verbose: bool = setting(False, "Show the exporter's own messages and the graph it writes.")
     format: ExportFormat = setting(ExportFormat.ONNX, "File format.")
     valid_iters: int = setting(22, "Refinements.", inert="read by stereo models only")
     dynamic_hw: bool = setting(False, "Open height and width.", inert="height and width are fixed, as in the reference")
@@ -85,14 +86,14 @@ class QuantizeConfig:
     backend_kwargs: Mapping[str, Any] = setting(
         MappingProxyType({}), "Extra arguments.", inert="torchao takes none here"
     )
-    device: str = setting("cuda", "Device to quantise on; a missing GPU means the processor.")
+    device: str = setting("cuda", "Device.", inert="weights are quantised on the processor; the file is the same")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TensorrtConfig:
     """Section ``gen_trt_engine.tensorrt``."""
 
-    data_type: EngineType = setting(EngineType.FP32, "Arithmetic.", inert=_DEPLOY)
+    data_type: str = setting("FP32", "Arithmetic.", inert=_DEPLOY)
     workspace_size: int = setting(1024, "Workspace.", inert=_DEPLOY)
     min_batch_size: int = setting(1, "Smallest batch.", inert=_DEPLOY)
     opt_batch_size: int = setting(1, "Usual batch.", inert=_DEPLOY)

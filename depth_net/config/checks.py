@@ -9,8 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from depth_net.config.choices import DatasetFamily, IntervalUnit, Precision, Scheduler
+from depth_net.config.choices import DatasetFamily, IntervalUnit, Precision
 from depth_net.config.problems import SpecProblem
+from depth_net.effective import idle_keys
 from depth_net.model.family import ModelType
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from depth_net.config.dataset import SplitConfig
     from depth_net.config.experiment import ExperimentConfig
+    from depth_net.config.train import TrainConfig
 
 PATCH: Final = 14
 """Side of a patch of the encoder, in pixels."""
@@ -52,16 +54,19 @@ def spec_problems(config: ExperimentConfig, action: str) -> list[SpecProblem]:
 
 def spec_notices(config: ExperimentConfig, action: str) -> list[str]:
     """Return sentences on keys that ``action`` corrects or does not read although they are set."""
+    action = "train" if action == "check" else action
+    notices = [
+        f"{', '.join(paths)}: set without effect; {reason}" for reason, paths in idle_keys(config, action).items()
+    ]
     if action in ("evaluate", "inference"):
         section = getattr(config, action)
         asked = section.num_gpus * section.num_nodes
-        return [f"{action} runs on one device, not on {asked}; gpu_ids chooses it"] if asked > 1 else []
-    if action == "export" and config.export.dynamic_hw:
-        return ["export.dynamic_hw is ignored: height and width of the input are fixed"]
-    if action != "train":
-        return []
+        notices += [f"{action} runs on one device, not on {asked}; gpu_ids chooses it"] if asked > 1 else []
+    return [*notices, *_training_notices(config.train)] if action == "train" else notices
+
+
+def _training_notices(train: TrainConfig) -> list[str]:
     notices = []
-    train, optim = config.train, config.train.optim
     if train.checkpoint_interval > train.num_epochs and train.checkpoint_interval_unit is IntervalUnit.EPOCH:
         notices.append(
             f"train.checkpoint_interval {train.checkpoint_interval} is lowered to the {train.num_epochs} epochs"
@@ -74,8 +79,6 @@ def spec_notices(config: ExperimentConfig, action: str) -> list[str]:
         notices.append(
             "train.precision fp16 often ends in a loss that is not finite; bf16 has its speed, fp32 its range"
         )
-    if optim.warmup_fraction and optim.lr_scheduler is Scheduler.ONE_CYCLE:
-        notices.append("train.optim.warmup_fraction is ignored: OneCycleLR has a warm-up of its own")
     return notices
 
 
@@ -107,8 +110,9 @@ def _family_problems(config: ExperimentConfig, action: str) -> Iterator[SpecProb
 
 
 def _model_problems(config: ExperimentConfig) -> Iterator[SpecProblem]:
-    for key in ("use_bn", "use_clstoken"):
-        if getattr(config.model.mono_backbone, key):
+    backbone = config.model.mono_backbone
+    for key, value in {"use_bn": backbone.use_bn, "use_clstoken": backbone.use_clstoken}.items():
+        if value:
             yield SpecProblem(
                 where=f"model.mono_backbone.{key}",
                 found="true",

@@ -128,11 +128,3 @@ class QuantizeMode(StrEnum):
     """Ways to quantise."""
 
     WEIGHT_ONLY = "weight_only_ptq"
-
-
-class EngineType(StrEnum):
-    """Arithmetic of a TensorRT engine."""
-
-    FP32 = "FP32"
-    FP16 = "FP16"
-    BF16 = "BF16"

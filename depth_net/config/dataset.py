@@ -48,7 +48,11 @@ class AugmentationConfig:
     color_aug_saturation: tuple[float, ...] = setting((0.0, 1.4), "Smallest and largest factor of saturation.")
     color_aug_hue_range: tuple[float, ...] = setting((-5 / 180, 5 / 180), "Smallest and largest shift of hue, turns.")
     spatial_aug_prob: float = setting(
-        1.0, "Probability of a random scale.", inert="max_scale alone decides; 0 switches the random scale off"
+        1.0,
+        "Probability of a random scale.",
+        minimum=0.0,
+        maximum=1.0,
+        search=Search(low=0.0, high=1.0, requires=_ENABLED),
     )
     min_scale: float = setting(-0.2, "Smallest magnification, as a power of two; never below the crop.")
     max_scale: float = setting(0.4, "Largest magnification, as a power of two; 0 switches it off.")

@@ -24,7 +24,7 @@ class WandbConfig:
     project: str = setting("TAO Toolkit", "Project.", inert=_TRACKER)
     entity: str | None = setting(None, "Entity.", inert=_TRACKER)
     group: str | None = setting(None, "Group.", inert=_TRACKER)
-    tags: tuple[str, ...] = setting((), "Tags.", inert=_TRACKER)
+    tags: tuple[str, ...] = setting(("tao-toolkit",), "Tags.", inert=_TRACKER)
     reinit: bool = setting(False, "Start anew.", inert=_TRACKER)
     sync_tensorboard: bool = setting(False, "TensorBoard.", inert=_TRACKER)
     save_code: bool = setting(False, "Save code.", inert=_TRACKER)

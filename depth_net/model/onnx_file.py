@@ -35,7 +35,7 @@ TOLERANCE = 1e-4
 """Largest accepted difference between the file and the model, as a share of the largest output."""
 
 
-def export_onnx(
+def export_onnx(  # noqa: PLR0913 - one keyword per setting of the export
     model: DepthAnything,
     path: Path,
     images: Tensor,
@@ -43,6 +43,7 @@ def export_onnx(
     batch_size: int | None,
     opset: int,
     metadata: Mapping[str, object],
+    verbose: bool = False,
 ) -> dict[str, float]:
     """Write a model to an ONNX file and check the file against it, on random input and on images.
 
@@ -53,6 +54,7 @@ def export_onnx(
         batch_size: Fixed batch size, or None to leave it open.
         opset: ONNX operator set.
         metadata: Stored in the file; values that are not text as JSON.
+        verbose: Show the exporter's warnings and the graph that it writes.
 
     Returns:
         The largest absolute differences between file and model, in metres or disparity: ``max_abs_difference`` of all
@@ -67,7 +69,7 @@ def export_onnx(
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".export_") as folder:
         draft = Path(folder) / path.name
-        _write(model, draft, size=size, batch_size=batch_size, opset=opset)
+        _write(model, draft, size=size, batch_size=batch_size, opset=opset, verbose=verbose)
         on_random = compare(model, draft, _random_batches(size, (1, 3) if batch_size is None else (batch_size,)))
         differences = {"max_abs_difference": on_random}
         if len(images):
@@ -125,7 +127,9 @@ def _batches_of(images: Tensor, count: int) -> tuple[Tensor, ...]:
     return tuple(torch.split(torch.cat([images, padding]), count))
 
 
-def _write(model: DepthAnything, path: Path, *, size: tuple[int, int], batch_size: int | None, opset: int) -> None:
+def _write(
+    model: DepthAnything, path: Path, *, size: tuple[int, int], batch_size: int | None, opset: int, verbose: bool
+) -> None:
     import onnx  # noqa: PLC0415  # only export needs it
 
     images = torch.zeros(batch_size or 1, 3, *size)
@@ -133,7 +137,7 @@ def _write(model: DepthAnything, path: Path, *, size: tuple[int, int], batch_siz
     with warnings.catch_warnings():
         # Tracing warns about every size that becomes a constant, which is what a fixed input size means, and that this
         # exporter is the older one. The newer one cannot write operator set 17 and took 19 s for the tiny model (1 s).
-        warnings.simplefilter("ignore")
+        warnings.simplefilter("default" if verbose else "ignore")
         torch.onnx.export(
             model,
             (images,),
@@ -143,6 +147,7 @@ def _write(model: DepthAnything, path: Path, *, size: tuple[int, int], batch_siz
             input_names=[INPUT],
             output_names=[OUTPUT],
             dynamic_axes=open_axes,
+            verbose=verbose,
         )
     _fix_shape(path, [batch_size or BATCH, *size])
     onnx.checker.check_model(path)

@@ -74,6 +74,14 @@ def test_check_tells_what_it_saw_and_what_is_wrong(tmp_path: Path, capsys: pytes
     assert "batch_size" in capsys.readouterr().out
 
 
+def test_check_names_keys_without_effect(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "-e", str(write_spec(tmp_path)), "model.corr_radius=9"]) == 0
+
+    told = capsys.readouterr().out
+    assert "notice: model.corr_radius: set without effect; read by stereo models only" in told
+    assert "0 findings" in told
+
+
 def test_check_tells_a_wrong_spec(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert main(["check", "-e", str(write_spec(tmp_path)), "train.lr=1"]) == 1
     assert "did you mean train.optim.lr?" in caplog.text

@@ -1,8 +1,102 @@
 from __future__ import annotations
 
-from depth_net.config import Scheduler
-from depth_net.effective import declared_leaves, effective_params
+import dataclasses
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import pytest
+
+from depth_net.config import ConvertConfig, ExperimentConfig, Scheduler
+from depth_net.config.coercion import hints, is_group
+from depth_net.config.fields import declaration
+from depth_net.effective import declared_leaves, effective_params, idle_keys
 from depth_net.model.family import ModelType
+from depth_net.spec import load_spec
+from tests.depth_net.keys_in_source import groups_of, keys_read
+from tests.depth_net.specs import write_spec
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+AUGMENTATION = "dataset.train_dataset.augmentation"
+
+
+def has_one_value(kind: type, field: dataclasses.Field[object]) -> bool:
+    """Tell whether a key accepts nothing but its default, so that there is nothing to read."""
+    hint, declared = hints(kind)[field.name], declaration(field)
+    is_word = isinstance(hint, type) and issubclass(hint, StrEnum)
+    return (is_word and len(hint) == 1) or (declared.minimum is not None and declared.minimum == declared.maximum)
+
+
+@pytest.mark.parametrize("root", [ExperimentConfig, ConvertConfig])
+def test_every_key_is_read_somewhere_or_says_why_it_is_not(root: type) -> None:
+    read = keys_read()
+
+    silent = [
+        f"{kind.__name__}.{field.name}"
+        for kind in groups_of(root)
+        for field in dataclasses.fields(kind)
+        if not is_group(hints(kind)[field.name]) and (kind.__name__, field.name) not in read
+        if declaration(field).inert is None and not has_one_value(kind, field)
+    ]
+
+    assert silent == []
+
+
+@pytest.mark.parametrize("action", ["train", "evaluate", "inference", "export", "quantize"])
+def test_every_key_without_effect_is_named_when_it_is_set(tmp_path: Path, action: str) -> None:
+    config = load_spec(write_spec(tmp_path))
+    changed, inert = {}, set()
+    for name in ("wandb", action):
+        section = getattr(config, name)
+        keys = {field.name: "changed" for field in dataclasses.fields(section) if declaration(field).inert}
+        changed[name] = dataclasses.replace(section, **keys)
+        inert |= {f"{name}.{key}" for key in keys}
+
+    told = idle_keys(dataclasses.replace(config, **changed), action)
+
+    assert inert
+    assert {path for paths in told.values() for path in paths} == inert
+
+
+@pytest.mark.parametrize(
+    ("words", "path", "reason"),
+    [
+        (["train.optim.momentum=0.5"], "train.optim.momentum", "AdamW has none; its betas are 0.9 and 0.999"),
+        (["train.optim.lr_step_size=5"], "train.optim.lr_step_size", "only StepLR reads it"),
+        (["train.optim.lr_steps=[5]"], "train.optim.lr_steps", "only MultiStepLR reads it"),
+        (
+            ["train.optim.warmup_fraction=0.1", "train.optim.lr_scheduler=OneCycleLR"],
+            "train.optim.warmup_fraction",
+            "OneCycleLR has a warm-up of its own",
+        ),
+        ([f"{AUGMENTATION}.h_flip_prob=0.2"], f"{AUGMENTATION}.h_flip_prob", f"{AUGMENTATION}.enabled is false"),
+        (
+            ["dataset.val_dataset.augmentation.enabled=true"],
+            "dataset.val_dataset.augmentation.enabled",
+            "only training images are changed at random",
+        ),
+    ],
+)
+def test_a_key_that_does_nothing_in_this_spec_is_named_with_the_reason(
+    tmp_path: Path, words: list[str], path: str, reason: str
+) -> None:
+    assert idle_keys(load_spec(write_spec(tmp_path), words), "train") == {reason: (path,)}
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "train.optim.lr=0.1",
+        "wandb.enable=false",
+        f"{AUGMENTATION}.h_flip_prob=0",
+        f"{AUGMENTATION}.enabled=true",
+        "evaluate.batch_size=3",
+        "dataset.test_dataset.augmentation.h_flip_prob=0.3",
+    ],
+)
+def test_a_key_that_acts_or_asks_for_nothing_or_serves_another_action_is_not_named(tmp_path: Path, word: str) -> None:
+    assert idle_keys(load_spec(write_spec(tmp_path), [word]), "train") == {}
 
 
 def test_only_the_scheduler_that_reads_a_key_makes_it_effective() -> None:

@@ -43,6 +43,11 @@ def test_templates_of_the_public_skill_are_accepted_unchanged(action: str) -> No
     assert config.results_dir is None
 
 
+@pytest.mark.skipif(not BANK.is_dir(), reason="AUTOML_SKILL_BANK names no folder with public skills")
+def test_the_template_of_the_deploy_container_is_accepted_too() -> None:
+    assert load_spec(BANK / "spec_template_deploy.yaml").gen_trt_engine.tensorrt.data_type == "fp32"
+
+
 def test_a_reference_that_cannot_be_followed_is_one_problem(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match=r"1 problem in the spec") as caught:
         load_spec(write_spec(tmp_path), ["train.seed=${eval:1+1}"])

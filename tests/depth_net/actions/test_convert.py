@@ -232,6 +232,14 @@ def test_relative_paths_survive_a_move_of_the_whole_set(tmp_path: Path) -> None:
     assert len(read_annotations(tmp_path / "there/test.txt")) == 12
 
 
+def test_a_key_that_nobody_reads_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    config = ConvertConfig(results_dir=str(tmp_path), data_root=str(tmp_path), nocc_mask_dir_name="masks")
+
+    ConvertSettings.from_config(config)
+
+    assert "nocc_mask_dir_name: set without effect" in caplog.text
+
+
 def test_settings_come_from_a_spec_that_names_both_folders(tmp_path: Path) -> None:
     config = ConvertConfig(results_dir=str(tmp_path / "out"), data_root=str(tmp_path / "in"), split_ratio=0.5, seed=3)
 

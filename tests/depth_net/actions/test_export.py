@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from typing import TYPE_CHECKING
 
 import onnx
@@ -96,3 +97,14 @@ def test_a_quantised_checkpoint_is_not_exported(tmp_path: Path) -> None:
 
     with pytest.raises(SpecError, match="found quantised weights"):
         export.run(config, open_status(tmp_path))
+
+
+@pytest.mark.parametrize("verbose", [True, False])
+def test_the_exporter_shows_its_warnings_and_the_graph_if_verbose_asks_for_it(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], *, verbose: bool
+) -> None:
+    with warnings.catch_warnings(record=True) as warned:
+        export.run(load_trained(tmp_path, "export", *SIZE, f"export.verbose={verbose}"), open_status(tmp_path))
+
+    assert any(warning.category.__name__ == "TracerWarning" for warning in warned) == verbose
+    assert ("onnx::Conv" in capfd.readouterr().out) == verbose

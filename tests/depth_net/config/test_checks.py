@@ -71,7 +71,7 @@ def test_corrections_are_told_as_notices(tmp_path: Path) -> None:
 
     assert "checkpoint_interval 9 is lowered to the 2 epochs" in text
     assert "validation_interval 9 is lowered to the 2 epochs" in text
-    assert "warmup_fraction is ignored" in text
+    assert "warmup_fraction: set without effect; OneCycleLR" in text
     assert "fp16 often ends" in text
 
 
@@ -80,7 +80,7 @@ def test_corrections_are_told_as_notices(tmp_path: Path) -> None:
     [
         ("evaluate", "evaluate.num_gpus=4", "evaluate runs on one device, not on 4"),
         ("inference", "inference.num_nodes=2", "inference runs on one device, not on 2"),
-        ("export", "export.dynamic_hw=true", "height and width of the input are fixed"),
+        ("export", "export.dynamic_hw=true", "export.dynamic_hw: set without effect; height and width are fixed"),
     ],
 )
 def test_what_an_action_does_not_do_is_told(tmp_path: Path, action: str, word: str, told: str) -> None:

@@ -1,0 +1,113 @@
+"""Which keys of the spec the trainer's source reads: found by following variables, so code for GPUs counts."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+import depth_net
+from depth_net.config import ConvertConfig, ExperimentConfig
+from depth_net.config.coercion import hints, is_group
+
+Kinds: TypeAlias = frozenset[type[Any]]
+
+_WHOLE: Final = ("config", "_config")
+"""Names that hold the whole spec wherever nothing else is said."""
+_SPLIT_CHOOSERS: Final = ("split_of", "_section")
+"""Functions that return the section of one split."""
+
+
+def keys_read() -> frozenset[tuple[str, str]]:
+    """Return (class, key) of every key that is taken from a part of the spec anywhere in `depth_net`."""
+    found: set[tuple[str, str]] = set()
+    for file in Path(depth_net.__file__).parent.rglob("*.py"):
+        tree, reader = ast.parse(file.read_text(encoding="utf-8")), _Reader()
+        reader.visit(tree)
+        reader.visit(tree)  # a name may be used above the line that says what it holds
+        found |= reader.read
+    return frozenset(found)
+
+
+def groups_of(kind: type[Any]) -> frozenset[type[Any]]:
+    """Return a dataclass of the spec and all that lie below it."""
+    return frozenset({kind}).union(*(groups_of(part) for hint in hints(kind).values() for part in _parts(hint)))
+
+
+def _parts(hint: Any) -> list[type[Any]]:  # noqa: ANN401 - a type
+    """Return the groups of keys that a value of this type is or holds."""
+    return [part for part in (hint, *getattr(hint, "__args__", ())) if is_group(part)]
+
+
+_KINDS: Final = {kind.__name__: kind for root in (ExperimentConfig, ConvertConfig) for kind in groups_of(root)}
+
+
+@dataclass
+class _Reader(ast.NodeVisitor):
+    """Follows one file."""
+
+    read: set[tuple[str, str]] = field(default_factory=set)
+    holds: dict[str, Kinds] = field(default_factory=dict)
+
+    def visit_Attribute(self, node: ast.Attribute) -> None:
+        self.read |= {(kind.__name__, node.attr) for kind in self._kinds(node.value)}
+        self.generic_visit(node)
+
+    def visit_arg(self, node: ast.arg) -> None:
+        self._believe(node.arg, node.annotation)
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
+        self._believe(ast.unparse(node.target), node.annotation)
+        self.generic_visit(node)
+
+    def visit_Assign(self, node: ast.Assign) -> None:
+        for target in node.targets:
+            self._hold(target, node.value)
+        self.generic_visit(node)
+
+    def visit_comprehension(self, node: ast.comprehension) -> None:
+        self._hold(node.target, node.iter)
+        self.generic_visit(node)
+
+    def visit_For(self, node: ast.For) -> None:
+        match node:
+            case ast.For(target=ast.Tuple(elts=[_, item]), iter=ast.Call(func=ast.Name(id="enumerate"), args=[items])):
+                self._hold(item, items)
+            case _:
+                self._hold(node.target, node.iter)
+        self.generic_visit(node)
+
+    def _kinds(self, node: ast.AST) -> Kinds:
+        """Return the groups of keys that an expression may be."""
+        held = self.holds.get(ast.unparse(node)) if isinstance(node, ast.Name | ast.Attribute) else None
+        return held or self._kinds_by_form(node)
+
+    def _kinds_by_form(self, node: ast.AST) -> Kinds:
+        match node:
+            case ast.Name(id=name) | ast.Attribute(attr=name) if name in _WHOLE:
+                return frozenset({ExperimentConfig})
+            case ast.Attribute(value=inner, attr=name):
+                return frozenset(part for kind in self._kinds(inner) for part in _parts(hints(kind).get(name)))
+            case ast.Call(func=ast.Name(id="getattr"), args=[inner, *_]):  # any of the groups
+                of = (hint for kind in self._kinds(inner) for hint in hints(kind).values())
+                return frozenset(part for hint in of for part in _parts(hint))
+            case ast.Call(func=ast.Name(id=name)) if name in _SPLIT_CHOOSERS:
+                return frozenset({_KINDS["SplitConfig"]})
+            case ast.Subscript(value=inner):
+                return self._kinds(inner)
+            case _:
+                return frozenset()
+
+    def _hold(self, target: ast.AST, value: ast.AST) -> None:
+        if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
+            for one, its in zip(target.elts, value.elts, strict=False):
+                self._hold(one, its)
+        if kinds := self._kinds(value):
+            name = ast.unparse(target)
+            self.holds[name] = self.holds.get(name, frozenset()) | kinds
+
+    def _believe(self, name: str, annotation: ast.AST | None) -> None:
+        words = [] if annotation is None else [part.id for part in ast.walk(annotation) if isinstance(part, ast.Name)]
+        if kinds := frozenset(_KINDS[word] for word in words if word in _KINDS):
+            self.holds[name] = self.holds.get(name, frozenset()) | kinds
