@@ -10,6 +10,7 @@ from automl.run import make_plan, run_in
 from automl.study.directory import StudyDirectory
 from automl.study.document import read_plan
 from automl.study.launching import launch_from_document
+from automl.study.outcome import read_end
 from automl.study.place import RunPlace
 from automl.study.plan import plan_document
 from automl.study.request import request_from_document
@@ -67,6 +68,9 @@ def resume_study(
     ended = sum(result.replicate_of is None for result in final)
     if ended >= plan.budget.trials and not missing_replicates(plan, final, ()):
         raise NothingToRunError(f"all {ended} trials of {root} have ended; --trials N adds some")
+    end = read_end(directory)
+    if trials is None and end is not None and end.is_over and end.reason and not end.may_go_on:
+        raise NothingToRunError(f"{root} has ended: {end.reason}; a new automl run begins with its best trials")
     return run_in(directory, request, plan, place, extra_trackers=extra_trackers)
 
 

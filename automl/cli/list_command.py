@@ -64,8 +64,7 @@ def _list_studies(results: Path, *, as_json: bool) -> None:
     for row in found:
         states = ", ".join(f"{count} {state}" for state, count in row.states.items())
         best = "" if row.best is None else f"best {row.metric} {row.best:.4f}"
-        click.echo(
-            f"{row.state:<11}  {row.name:<{width}}  {row.trials:>4}/{row.planned:<4}  {best:<24}  {states}".rstrip()
-        )
+        counts = f"{row.trials:>4}/{row.planned:<4}  {best:<24}  {states}"
+        click.echo("; ".join(filter(None, (f"{row.state:<11}  {row.name:<{width}}  {counts}".rstrip(), row.reason))))
     if not found:
         click.echo(f"no study under {results}")

@@ -73,7 +73,11 @@ _SKILL_OPTIONS = (
     click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, nothing else there."),
 )
 _TIME = click.option(
-    "--time", "time_s", type=Duration(), metavar="DURATION", help="Start no trial after this time, e.g. 2h."
+    "--time",
+    "time_s",
+    type=Duration(),
+    metavar="DURATION",
+    help="End after this time, e.g. 2h: running trials stop, what they reached counts.",
 )
 # In a job of a cluster `--time` is that of the job.
 _STUDY_TIME = click.option(

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import click
 
+from automl.study.directory import StudyDirectory
 from automl.study.document import read_study, study_document
+from automl.study.outcome import read_outcome, settled
 
 
 @click.command("status", help="Show where a study stands. Reads files only: works while it runs and after a crash.")
@@ -27,6 +29,8 @@ def command(study_dir: Path, *, watch: bool, as_json: bool) -> None:
         click.echo(json.dumps(study_document(root), indent=2))
         return
     plan, result = read_study(root)
+    outcome = read_outcome(StudyDirectory(root), has_best=result.best is not None)
+    result = settled(result, outcome)
     from automl.cli import render  # noqa: PLC0415 - rich, only when something is shown
 
     console = render.console()
@@ -35,6 +39,7 @@ def command(study_dir: Path, *, watch: bool, as_json: bool) -> None:
     best = result.best
     rows: list[tuple[str, object]] = [
         ("study", f"{plan['name']}  {root}"),
+        ("state", outcome),
         ("trials", f"{len(result.trials)} of {plan['budget']['trials']}: {counts}"),
     ]
     if best is not None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from automl.cli import render
+from automl.study.directory import StudyDirectory
 from automl.study.document import read_evaluations
 from automl.study.model import Direction
+from automl.study.outcome import read_end
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -94,6 +96,9 @@ def _against(reference: float | None, value: float, direction: Direction) -> str
 
 def _place_rows(directory: Path, plan: dict[str, Any]) -> list[tuple[str, object]]:
     rows: list[tuple[str, object]] = [("study", directory)]
+    end = read_end(StudyDirectory(directory))
+    if end is not None and end.reason:
+        rows.append(("ended because", end.reason))
     best_spec = directory / "best_spec.yaml"
     if best_spec.exists():
         rows.append(("spec of the best", best_spec))

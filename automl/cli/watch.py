@@ -19,6 +19,7 @@ from automl.measurements.growing_file import GrowingFile
 from automl.study.directory import StudyDirectory
 from automl.study.document import read_study
 from automl.study.duration import format_duration
+from automl.study.outcome import read_outcome
 from automl.study.owner import running_process
 from automl.study.standing import Standing
 from automl.study.trial import TrialState
@@ -76,9 +77,10 @@ class Watched:
         if process is not None:
             what = "ended, the best is being handed over" if self.standing.is_over else "running"
             return f"{what} (process {process})"
-        if self.standing.is_over:
-            return "ended"
-        return f"not running; automl resume {self._root} goes on" if self.standing.started else "not started"
+        if not self.standing.started:
+            return "not started"
+        outcome = read_outcome(self._directory, has_best=self.result.best is not None)
+        return str(outcome) if self.standing.is_over else f"{outcome}; automl resume {self._root} goes on"
 
 
 def watch(root: Path, console: Console | None = None) -> None:

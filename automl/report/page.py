@@ -233,6 +233,8 @@ def _what_it_was(facts: StudyFacts) -> str:
         "route": f"{plan['route']}: {'; '.join(plan['reasons'])}",
         "directory": str(facts.root),
     }
+    if facts.end is not None and facts.end.reason:
+        rows["ended because" if facts.end.is_over else "cut off because"] = facts.end.reason
     if facts.result.best is not None:
         rows["best checkpoint"] = facts.result.best.checkpoint or "none was found"
     return "<dl>" + "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in rows.items()) + "</dl>"

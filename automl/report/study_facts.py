@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 from automl.report.focus import window
 from automl.study.directory import StudyDirectory
 from automl.study.document import read_evaluations, read_study
+from automl.study.outcome import read_end
 from automl.track.file_tracker import read_events
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from automl.study.outcome import End
     from automl.study.result import StudyResult
     from automl.study.trial import TrialResult
 
@@ -77,6 +79,7 @@ class StudyFacts:
         intervals: When what ran, in order of starts.
         jobs: Trials that could run at once.
         evaluations: `evaluations.json`: role -> what baseline and champion scored, evaluated by themselves.
+        end: How its last run ended; None while it runs, or if it was killed.
     """
 
     root: Path
@@ -86,6 +89,7 @@ class StudyFacts:
     intervals: tuple[Interval, ...]
     jobs: int
     evaluations: Mapping[str, Mapping[str, Any]]
+    end: End | None = None
 
     @property
     def metric(self) -> str:
@@ -139,6 +143,7 @@ def read_facts(root: Path) -> StudyFacts:
         intervals=_intervals(events),
         jobs=int(plan["resources"]["jobs"]),
         evaluations=read_evaluations(root),
+        end=read_end(StudyDirectory(root)),
     )
 
 

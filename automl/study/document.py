@@ -12,6 +12,7 @@ from automl.errors import ConfigurationError, Problem
 from automl.study.directory import StudyDirectory
 from automl.study.goals import parse_constraints
 from automl.study.model import Direction, Objective
+from automl.study.outcome import read_outcome, settled
 from automl.study.result import StudyResult
 
 if TYPE_CHECKING:
@@ -79,8 +80,12 @@ def study_document(root: Path) -> dict[str, Any]:
         ConfigurationError: the folder is no study directory.
     """
     plan, result = read_study(root)
+    outcome = read_outcome(StudyDirectory(root), has_best=result.best is not None)
+    result = settled(result, outcome)
     return {
         "study_dir": str(root),
+        "state": outcome.state,
+        "end_reason": outcome.reason,
         "route": plan["route"],
         "reasons": plan["reasons"],
         "objective": plan["objective"],

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from automl.errors import ConfigurationError
 from automl.study.directory import StudyDirectory
 from automl.study.document import read_study
-from automl.study.owner import running_process
+from automl.study.outcome import read_outcome, settled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,8 +22,9 @@ class StudyRow:
 
     Attributes:
         name: Name of its directory.
-        state: ``running``, ``interrupted`` (a resume goes on), ``completed``, ``failed`` (no usable value) or
-            ``unreadable``.
+        state: ``running``, ``interrupted`` (a resume goes on), ``completed``, ``failed`` (no usable value, or ended by
+            errors) or ``unreadable``.
+        reason: Why it has ended, in words; empty while it runs.
         trials: Trials that have ended.
         planned: Trials that were planned.
         states: State -> number of trials.
@@ -35,6 +36,7 @@ class StudyRow:
     name: str
     state: str
     path: Path
+    reason: str = ""
     trials: int = 0
     planned: int = 0
     states: dict[str, int]
@@ -68,11 +70,13 @@ def _row(root: Path) -> StudyRow:
         return StudyRow(name=root.name, state="unreadable", path=root, states={})
     ended = [trial for trial in result.trials if trial.state.is_final]
     best, metric = result.best, result.objective.metric
-    states = dict(_counted(trial.state.value.lower() for trial in result.trials))
+    outcome = read_outcome(StudyDirectory(root), has_best=best is not None)
+    states = dict(_counted(trial.state.value.lower() for trial in settled(result, outcome).trials))
     return StudyRow(
         name=root.name,
-        state=_state(root, is_complete=_is_complete(root), has_best=best is not None),
+        state=outcome.state,
         path=root,
+        reason=outcome.reason,
         trials=len(ended),
         planned=plan["budget"]["trials"],
         states=states,
@@ -83,25 +87,3 @@ def _row(root: Path) -> StudyRow:
 
 def _counted(states: Iterator[str]) -> list[tuple[str, int]]:
     return sorted(Counter(states).items())
-
-
-def _state(root: Path, *, is_complete: bool, has_best: bool) -> str:
-    if running_process(StudyDirectory(root)) is not None:
-        return "running"
-    if not is_complete:
-        return "interrupted"
-    return "completed" if has_best else "failed"
-
-
-def _is_complete(root: Path) -> bool:
-    """Tell whether the last thing that happened was the end of the study."""
-    file = StudyDirectory(root).events_file
-    if not file.is_file():
-        return False
-    with file.open("rb") as stream:
-        stream.seek(max(0, file.stat().st_size - _TAIL_BYTES))
-        lines = stream.read().splitlines()
-    return bool(lines) and lines[-1].startswith(b'{"event": "study_ended"')
-
-
-_TAIL_BYTES = 4096

@@ -26,6 +26,8 @@ class StudyResult:
         failure: Why the study was ended by errors, with the log's last lines; None if it was not.
         further: The objectives after the leading one.
         constraints: What the best trial and the Pareto front must keep.
+        end_reason: Why no further trial was started, in words.
+        may_go_on: A resume goes on without being asked for more: the user or errors have ended the study.
     """
 
     objective: Objective
@@ -33,6 +35,8 @@ class StudyResult:
     failure: str | None = None
     further: tuple[Objective, ...] = ()
     constraints: tuple[Constraint, ...] = ()
+    end_reason: str = ""
+    may_go_on: bool = False
 
     @property
     def objectives(self) -> tuple[Objective, ...]:

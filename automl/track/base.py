@@ -39,5 +39,8 @@ class Tracker(ABC):
     def study_ended(self, result: StudyResult) -> None:
         """Learn that the study is over."""
 
+    def study_suspended(self, reason: str) -> None:
+        """Learn that the study was cut off and why; a resume goes on with it."""
+
     def close(self) -> None:
         """Send what is queued, as far as possible, and release threads."""

@@ -59,6 +59,7 @@ def study_entries(plan: StudyPlan, directory: Path, surroundings: Mapping[str, s
     facts = {
         "automl.kind": "study",
         "automl.state": "RUNNING",
+        "automl.end_reason": "",
         "automl.study": plan.name,
         "automl.directory": str(directory),
         "automl.route": plan.route,
@@ -199,6 +200,7 @@ def study_end_entries(result: StudyResult, time_ms: int) -> list[Entry]:
     if result.further:
         facts["automl.pareto"] = ", ".join(str(trial.number) for trial in result.pareto)
     facts["automl.state"] = TrialState.INTERRUPTED if unfinished else TrialState.COMPLETED if best else "FAILED"
+    facts["automl.end_reason"] = result.end_reason
     entries = _verdicts(result)
     if best is not None:
         facts |= {
@@ -217,6 +219,15 @@ def study_end_entries(result: StudyResult, time_ms: int) -> list[Entry]:
     status = "KILLED" if unfinished else "FINISHED" if best else "FAILED"
     entries.append(Entry(EntryKind.END, STUDY_RUN, {"status": status, "end_ms": time_ms}))
     return entries
+
+
+def study_suspension_entries(reason: str, time_ms: int) -> list[Entry]:
+    """Return the entries of a study that was cut off: its run is no running one until a resume takes it up."""
+    facts = {"automl.state": TrialState.INTERRUPTED, "automl.end_reason": reason}
+    return [
+        Entry(EntryKind.TAGS, STUDY_RUN, {"values": tags(facts)}),
+        Entry(EntryKind.END, STUDY_RUN, {"status": _STATUS[TrialState.INTERRUPTED], "end_ms": time_ms}),
+    ]
 
 
 def _verdicts(result: StudyResult) -> list[Entry]:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from automl.study.directory import result_document
+from automl.study.outcome import ENDED, SUSPENDED
 from automl.track.base import Tracker
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_LONGEST_REASON = 2000
 _IN_RESULT_FILE = ("log_tail", "curve", "assignment")
 
 
@@ -92,11 +94,19 @@ class FileTracker(Tracker):
         """Write ``study_ended`` and flush it to the disk."""
         best = result.best
         self._write(
-            "study_ended",
+            ENDED,
             trials=len(result.trials),
             best_trial=best.number if best else None,
             best_value=best.values[result.objective.metric] if best else None,
+            reason=result.end_reason[:_LONGEST_REASON],
+            is_failure=result.failure is not None,
+            may_go_on=result.may_go_on,
         )
+        self._flush()
+
+    def study_suspended(self, reason: str) -> None:
+        """Write ``study_suspended`` and flush it to the disk."""
+        self._write(SUSPENDED, reason=reason[:_LONGEST_REASON])
         self._flush()
 
     def close(self) -> None:

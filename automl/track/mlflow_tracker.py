@@ -27,6 +27,7 @@ from automl.track.entries import (
     measurement_entries,
     study_end_entries,
     study_entries,
+    study_suspension_entries,
     trial_end_entries,
     trial_start_entries,
 )
@@ -119,6 +120,10 @@ class MlflowTracker(Tracker):
     def study_ended(self, result: StudyResult) -> None:
         """Record the end of the study."""
         self._append(study_end_entries(result, _now_ms()), is_durable=True)
+
+    def study_suspended(self, reason: str) -> None:
+        """Record that the study was cut off."""
+        self._append(study_suspension_entries(reason, _now_ms()), is_durable=True)
 
     def register_model(self, request: ModelVersionRequest) -> None:
         """Register the study's best checkpoint as a new version of its model, with the alias ``champion``."""

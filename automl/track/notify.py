@@ -43,7 +43,6 @@ class NotifyTracker(Tracker):
     def __init__(self, target: str) -> None:
         self._target = target
         self._directory: Path | None = None
-        self._outcome = "interrupted"
 
     def study_started(self, plan: StudyPlan, directory: Path) -> None:
         """Learn which study it is."""
@@ -60,14 +59,14 @@ class NotifyTracker(Tracker):
         """Do nothing."""
 
     def study_ended(self, result: StudyResult) -> None:
-        """Learn that it came to its end."""
-        self._outcome = "completed" if result.best is not None else "failed"
+        """Do nothing."""
 
     def close(self) -> None:
         """Send the summary: the fields of ``automl status --json`` and ``outcome``."""
         if self._directory is None:
             return
-        notify(self._target, {"outcome": self._outcome, **study_document(self._directory)})
+        document = study_document(self._directory)
+        notify(self._target, {"outcome": document["state"], **document})
         self._directory = None
 
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from automl.study.trial import TrialResult, TrialState
 from automl.tuning.attempts import CONTINUE
+from automl.tuning.stop_request import request_stop
+from automl.tuning.verdict import INTERRUPTED
 
 if TYPE_CHECKING:
     from automl.study.trial import Proposal
     from automl.tuning.attempts import Change, Start
     from automl.tuning.reports import Ending
     from automl.tuning.trial_task import TrialTask
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -35,6 +40,21 @@ class Running:
     losses: int
     stop_reason: str = ""
     ending: Ending | None = None
+
+    def stop(self, reason: str, *, last_epoch: int | None = None) -> None:
+        """Ask its runner for its end, unless it is being ended already; where that cannot be written, say so.
+
+        Args:
+            reason: For its result.
+            last_epoch: See `request_stop`; given for what the stopping rule has decided.
+        """
+        if self.stop_reason.startswith(INTERRUPTED) or (self.ending is not None and last_epoch is None):
+            return
+        self.stop_reason = reason
+        try:
+            request_stop(self.task.directory, reason, last_epoch=last_epoch)
+        except OSError as error:
+            logger.warning("trial %d could not be asked to stop: %s", self.task.number, error)
 
 
 @dataclass(slots=True)

@@ -49,6 +49,10 @@ class Audience(Tracker):
         """Hand it on."""
         self._tell(lambda tracker: tracker.study_ended(result))
 
+    def study_suspended(self, reason: str) -> None:
+        """Hand it on."""
+        self._tell(lambda tracker: tracker.study_suspended(reason))
+
     def _tell(self, call: Callable[[Tracker], None]) -> None:
         for tracker in self._trackers:
             try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from automl.errors import counted
 from automl.study.goals import unmet
 from automl.study.model import Direction
 from automl.study.trial import FailureKind, TrialState
@@ -74,6 +75,21 @@ def goal_end(plan: StudyPlan, finished: Sequence[TrialResult]) -> str | None:
     return reached or patience_end(plan.budget, plan.objective, finished, plan.constraints)
 
 
+def end_so_far(plan: StudyPlan, finished: Sequence[TrialResult], best: float | None) -> str | None:
+    """Return why the search is over by what an earlier run has measured, or None.
+
+    Args:
+        plan: The study.
+        finished: Final results in the order in which they ended.
+        best: The best value of the leading objective that any trial of the search has reported; None without one.
+    """
+    if best is not None and not plan.constraints and (reached := target_end(plan.budget, plan.objective, best)):
+        return reached
+    searched = [result for result in finished if result.replicate_of is None]
+    ends = (goal_end(plan, searched[: count + 1]) for count in range(len(searched)))
+    return next((end for end in ends if end is not None), None)
+
+
 def patience_end(
     budget: Budget, objective: Objective, finished: Sequence[TrialResult], constraints: Sequence[Constraint] = ()
 ) -> str | None:
@@ -98,7 +114,7 @@ def patience_end(
             without += 1
     if without < budget.patience_trials:
         return None
-    return f"{without} finished trials brought no improvement of {objective.metric}"
+    return f"{counted(without, 'finished trial')} brought no improvement of {objective.metric}"
 
 
 def error_end(finished: Sequence[TrialResult]) -> str | None:

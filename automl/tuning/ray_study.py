@@ -17,7 +17,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from automl.errors import InterruptedStudyError, LaunchError
+from automl.errors import AutomlError, InterruptedStudyError, LaunchError
 from automl.launch.command import build_command
 from automl.launch.leftovers import end_leftovers
 from automl.launch.warm import WarmLauncher
@@ -84,6 +84,7 @@ def execute_study(
     log = location.directory / "warm_server.log"
     location.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     with (
+        _suspended_by_errors(loop),
         _warm_server(session, program, log, is_wanted=kind is LauncherKind.WARM),
         ThreadPoolExecutor(max_workers=1, thread_name_prefix="open study") as pool,
     ):
@@ -104,6 +105,19 @@ def execute_study(
             f"ended after {done} of {plan.budget.trials} trials: {loop.shortage} (automl resume {location.directory})"
         )
     return result
+
+
+@contextlib.contextmanager
+def _suspended_by_errors(loop: StudyLoop) -> Iterator[None]:
+    """Let the study's files say what has cut it off."""
+    try:
+        yield
+    except AutomlError as error:
+        loop.suspend(error.headline)
+        raise
+    except KeyboardInterrupt:
+        loop.suspend("Ctrl-C before its first trial")
+        raise
 
 
 def _run(  # noqa: PLR0913 # one call site; the names of the launcher's parts

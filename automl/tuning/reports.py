@@ -45,10 +45,24 @@ class ReportJournal:
     def __init__(self, file: Path) -> None:
         self._file = file
         self._judged: set[tuple[int, int]] = set()
+        self.best: float | None = None
+        """The highest value that was judged, in this run or in an earlier one; None before the first."""
 
-    def knows(self, trial: int, epoch: int) -> bool:
-        """Tell whether a value of this epoch of a trial has been judged, in this run or in an earlier one."""
-        return (trial, epoch) in self._judged
+    def judge(self, rule: StoppingRule, report: Report) -> Ending | None:
+        """Let the rule judge a value and write down what it says; return the end that follows, if one does.
+
+        What was judged before, in this run or in an earlier one, is passed over: its verdict is known already.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        if (report.trial, report.epoch) in self._judged:
+            return None
+        verdict = rule.judge(report)
+        self.append(report, verdict)
+        if verdict.decision is Decision.CONTINUE:
+            return None
+        return Ending(decision=verdict.decision, reason=verdict.reason, epoch=report.epoch)
 
     def replay(self, rule: StoppingRule) -> dict[int, Ending]:
         """Judge everything again. A line cut off by a crash is removed.
@@ -77,7 +91,7 @@ class ReportJournal:
                 ended.pop(trial, None)
                 continue
             rule.judge(Report(trial=trial, epoch=document["epoch"], value=document["value"]))
-            self._judged.add((trial, document["epoch"]))
+            self._note(trial, document["epoch"], document["value"])
             if decision is not Decision.CONTINUE and trial not in ended:
                 ended[trial] = Ending(decision=decision, reason=document["reason"], epoch=document["epoch"])
         return ended
@@ -93,7 +107,7 @@ class ReportJournal:
 
     def append(self, report: Report, verdict: Verdict) -> None:
         """Write one judged report to the disk."""
-        self._judged.add((report.trial, report.epoch))
+        self._note(report.trial, report.epoch, report.value)
         self._append(
             {
                 "trial": report.trial,
@@ -107,6 +121,10 @@ class ReportJournal:
     def append_promotion(self, trial: int) -> None:
         """Write to the disk that a paused trial goes on."""
         self._append({"trial": trial, "decision": Decision.PROMOTE.value})
+
+    def _note(self, trial: int, epoch: int, value: float) -> None:
+        self._judged.add((trial, epoch))
+        self.best = value if self.best is None else max(self.best, value)
 
     def _append(self, document: dict[str, Any]) -> None:
         descriptor = os.open(self._file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)

@@ -7,6 +7,7 @@ harmless: first the result's file, then the searcher's journal, then the tracker
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 import time
 from collections import deque
@@ -17,11 +18,12 @@ from automl.stopping.base import Decision, Report
 from automl.study.directory import StudyDirectory
 from automl.study.failure_summary import summarize_errors
 from automl.study.model import Direction
+from automl.study.outcome import read_end
 from automl.study.trial import FailureKind, TrialResult
 from automl.tuning.attempt_states import Paused, Running, Waiting, as_running
 from automl.tuning.attempts import goes_on_after, write_start
 from automl.tuning.audience import Audience
-from automl.tuning.budget import Spent, budget_end, error_end, goal_end, target_end
+from automl.tuning.budget import Spent, budget_end, end_so_far, error_end, goal_end, target_end
 from automl.tuning.disk import largest_checkpoint, short_of_room
 from automl.tuning.gpu_sharing import sharing_of
 from automl.tuning.improvement_watch import ImprovementWatch
@@ -30,7 +32,7 @@ from automl.tuning.recovery import asked_to_stop, conclude, lost_result, recorde
 from automl.tuning.reports import Ending, ReportJournal
 from automl.tuning.retention import Retention
 from automl.tuning.retries import change_after
-from automl.tuning.stop_request import forget_stop_request, read_stop_request, request_stop
+from automl.tuning.stop_request import forget_stop_request, read_stop_request
 from automl.tuning.supply import Standing, Supply
 from automl.tuning.trial_runner import recalled_curve
 from automl.tuning.trial_tasks import build_task
@@ -48,6 +50,8 @@ if TYPE_CHECKING:
     from automl.tuning.trial_task import TrialTask
 
 logger = logging.getLogger(__name__)
+
+_CUT_OFF = "Ctrl-C or SIGTERM"
 
 
 class StudyLoop:
@@ -87,6 +91,8 @@ class StudyLoop:
         self._sharing = sharing_of(plan, location)
         self._retention = Retention(plan, self._directory)
         self._improvement = ImprovementWatch(plan, searcher)
+        self._sign = 1.0 if plan.objective.direction is Direction.MAXIMIZE else -1.0
+        self._may_go_on = False
         self.end_reason: str | None = None
         """Why no further trial is started; None while trials are started."""
         self.is_interrupted = False
@@ -102,6 +108,7 @@ class StudyLoop:
         """
         self._directory.trials.mkdir(parents=True, exist_ok=True, mode=0o700)
         forget_stop_request(self._directory.root)
+        end = read_end(self._directory)
         endings = self._reports.replay(self._rule)
         results = self._directory.read_results()
         self._searcher.restore(results)
@@ -118,6 +125,11 @@ class StudyLoop:
             self._rule.copied()
         for proposal in proposals:
             self._take_up(proposal, endings.get(proposal.number))
+        if end is None or not end.is_over:  # it may have been killed between the reason to end and the end
+            best = None if self._reports.best is None else self._sign * self._reports.best
+            self._end_search_for(end_so_far(self._plan, self._standing.finished, best))
+        if self._standing.finished:
+            self._check_time()
 
     def _take_up(self, proposal: Proposal, ending: Ending | None) -> None:
         """Let an open trial of an earlier run wait, or end it where that had been decided."""
@@ -165,7 +177,7 @@ class StudyLoop:
             task.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             write_start(task.directory, start, self._directory.root)
             self._standing.running[number] = Running(waiting.proposal, task, start, time.monotonic(), waiting.losses)
-            self._write(as_running(task))
+            self._directory.write_result(as_running(task))
         self._audience.trial_started(waiting.proposal, task.directory, start.attempt)
         return task
 
@@ -196,11 +208,7 @@ class StudyLoop:
     def is_over(self) -> bool:
         """Tell whether nothing runs and nothing will be started any more."""
         with self._lock:
-            if self._standing.running:
-                return False
-            if self.end_reason is not None:
-                return True
-            return self._supply.is_exhausted
+            return not self._standing.running and (self.end_reason is not None or self._supply.is_exhausted)
 
     def measured(self, number: int, measurement: Measurement) -> None:
         """Learn one measurement of a running trial and stop the trial if the rule or the budget says so.
@@ -226,24 +234,16 @@ class StudyLoop:
                 running.ending = ending
                 is_pause = ending.decision is Decision.PAUSE
                 words = f"{PAUSED}: {ending.reason}" if is_pause else ending.reason
-                self._stop(number, words, last_epoch=ending.epoch)
-            if self.is_interrupted and goes_on_after(self._plan, measurement.epoch):
-                self._stop(number, f"{INTERRUPTED} by the user")
+                running.stop(words, last_epoch=ending.epoch)
+            if running is not None and self.is_interrupted and goes_on_after(self._plan, measurement.epoch):
+                running.stop(f"{INTERRUPTED} by the user")
             # With constraints a value counts once it is known that its trial keeps them.
             if is_judged and not self._plan.constraints:
                 self._end_search_for(target_end(self._plan.budget, self._plan.objective, value))
 
     def _judge(self, number: int, epoch: int, value: float) -> Ending | None:
         """Return the decision to end a trial, if a value that was not judged before leads to it."""
-        if self._reports.knows(number, epoch):
-            return None
-        sign = 1.0 if self._plan.objective.direction is Direction.MAXIMIZE else -1.0
-        report = Report(trial=number, epoch=epoch, value=sign * value)
-        verdict = self._rule.judge(report)
-        self._reports.append(report, verdict)
-        if verdict.decision is Decision.CONTINUE:
-            return None
-        return Ending(decision=verdict.decision, reason=verdict.reason, epoch=epoch)
+        return self._reports.judge(self._rule, Report(trial=number, epoch=epoch, value=self._sign * value))
 
     def ended(self, result: TrialResult) -> None:
         """Learn how an attempt ended; some are followed by another one (see `automl.tuning.retries`).
@@ -269,12 +269,12 @@ class StudyLoop:
             self._pause(Paused(running.proposal, running.ending, result))
         else:
             self._standing.interrupted[result.number] = result
-            self._write(result)
+            self._directory.write_result(result)
 
     def _pause(self, paused: Paused) -> None:
         self._standing.paused[paused.result.number] = paused
         self._retention.thin(paused.result)
-        self._write(paused.result)
+        self._directory.write_result(paused.result)
         self._searcher.pause(paused.result)
 
     def lost(self, number: int, reason: str) -> None:
@@ -294,12 +294,14 @@ class StudyLoop:
         if self._sharing is not None:
             self._sharing.sample()
         with self._lock:
-            now_s = time.monotonic()
-            used_s = self._standing.used_s(now_s)
-            gpu_s = used_s * self._plan.resources.gpus_per_trial
-            elapsed_s = self._earlier_s + now_s - self._started_s
-            self._end_for(budget_end(self._plan.budget, Spent(elapsed_s=elapsed_s, gpu_s=gpu_s)))
-            self._end_for(read_stop_request(self._directory.root))
+            self._check_time()
+            self._end_for(read_stop_request(self._directory.root), may_go_on=True)
+
+    def _check_time(self) -> None:
+        now_s = time.monotonic()
+        gpu_s = self._standing.used_s(now_s) * self._plan.resources.gpus_per_trial
+        elapsed_s = self._earlier_s + now_s - self._started_s
+        self._end_for(budget_end(self._plan.budget, Spent(elapsed_s=elapsed_s, gpu_s=gpu_s)))
 
     def interrupt(self) -> None:
         """First: start no more trials, end each with the checkpoint of its epoch. Second: end all. A resume goes on."""
@@ -308,7 +310,7 @@ class StudyLoop:
                 self._stop_all(f"{INTERRUPTED} by the user")
                 return
             self.is_interrupted = True
-            self.end_reason = self.end_reason or "interrupted"
+            self.end_reason = self.end_reason or _CUT_OFF
         logger.warning("interrupted: trials end with the checkpoint of their epoch; once more ends them at once")
 
     def close(self) -> StudyResult:
@@ -316,10 +318,17 @@ class StudyLoop:
         with self._lock:
             if not self._goes_on:
                 self._give_up_paused()
-            result = self._standing.study_result(self._plan, self._failure)
-        if not self._goes_on:
+            result = self._standing.study_result(self._plan, self._failure, self.end_reason)
+            result = replace(result, may_go_on=self._may_go_on)
+        if self._goes_on:
+            self.suspend(self.shortage or _CUT_OFF)
+        else:
             self._audience.study_ended(result)
         return result
+
+    def suspend(self, reason: str) -> None:
+        """Tell the trackers that the study is cut off, and why; a resume goes on with it."""
+        self._audience.study_suspended(reason)
 
     @property
     def _goes_on(self) -> bool:
@@ -335,6 +344,13 @@ class StudyLoop:
             self._finish(replace(result, values={**paused.result.values, **result.values}))
             self._audience.trial_ended(result)
 
+    def _give_up_waiting(self, reason: str) -> None:
+        """End the trials that wait for another attempt; what they measured counts. Replicates outlive the search."""
+        for waiting in list(self._standing.waiting):
+            if self.end_reason is not None or waiting.proposal.replicate_of is None:
+                self._standing.waiting.remove(waiting)
+                self._conclude(waiting.proposal, Ending(decision=Decision.STOP, reason=reason, epoch=sys.maxsize - 1))
+
     def _retry(self, running: Running, result: TrialResult) -> bool:
         change = change_after(result, running.start, running.losses, self._plan)
         if change is None or (self.end_reason is not None and not self._goes_on):
@@ -346,7 +362,7 @@ class StudyLoop:
         return True
 
     def _finish(self, result: TrialResult) -> None:
-        self._write(result)
+        self._directory.write_result(result)
         self._searcher.tell(result)
         self._rule.finished(result.number)
         self._standing.finished.append(result)
@@ -355,14 +371,11 @@ class StudyLoop:
             self._end_search_for(goal_end(self._plan, self._standing.finished) or self._improvement.after_end())
         if (cause := error_end(self._failed_here)) is not None and self.end_reason is None:
             self._failure = summarize_errors(cause, result, self._directory.root)
-            self._end_for(cause)
+            self._end_for(cause, may_go_on=True)
         size = largest_checkpoint(self._directory.root / result.directory, self._plan.skill.network_arch)
         self._largest_bytes = max(size, self._largest_bytes)
         starts = [running.start.checkpoint for running in self._standing.running.values()]
         self._retention.sweep(self._standing.finished, [path for path in starts if path is not None])
-
-    def _write(self, result: TrialResult) -> None:
-        self._directory.write_result(result)
 
     def _end_search_for(self, reason: str | None) -> None:
         """End the search; replicates, where there are any, follow."""
@@ -372,26 +385,16 @@ class StudyLoop:
             logger.info("the search is over: %s", reason)
             self._standing.search_end = reason
             self._stop_all(reason)
+            self._give_up_waiting(reason)
 
-    def _end_for(self, reason: str | None) -> None:
+    def _end_for(self, reason: str | None, *, may_go_on: bool = False) -> None:
         if reason is None or self.end_reason is not None:
             return
         logger.info("no further trial is started: %s", reason)
-        self.end_reason = reason
+        self.end_reason, self._may_go_on = reason, may_go_on
         self._stop_all(reason)
+        self._give_up_waiting(reason)
 
     def _stop_all(self, reason: str) -> None:
-        for number in self._standing.running:
-            self._stop(number, reason)
-
-    def _stop(self, number: int, reason: str, *, last_epoch: int | None = None) -> None:
-        running = self._standing.running.get(number)
-        if running is None or running.stop_reason.startswith(INTERRUPTED):
-            return
-        if running.ending is not None and last_epoch is None:
-            return  # it is being ended already, for a reason of its own
-        running.stop_reason = reason
-        try:
-            request_stop(running.task.directory, reason, last_epoch=last_epoch)
-        except OSError as error:
-            logger.warning("trial %d could not be asked to stop: %s", number, error)
+        for running in self._standing.running.values():
+            running.stop(reason)

@@ -46,14 +46,22 @@ class Standing:
         """What is known of the trials of which nothing runs."""
         return [*self.finished, *self.interrupted.values(), *(paused.result for paused in self.paused.values())]
 
-    def study_result(self, plan: StudyPlan, failure: str | None) -> StudyResult:
-        """Return the trials of which nothing runs as the study's result; ``failure`` is why errors have ended it."""
+    def study_result(self, plan: StudyPlan, failure: str | None, end_reason: str | None) -> StudyResult:
+        """Return the trials of which nothing runs as the study's result.
+
+        Args:
+            plan: The study.
+            failure: Why errors have ended it.
+            end_reason: Why no further trial was started; None where none was left.
+        """
+        all_ended = f"all trials have ended ({len(self.results)})"
         return StudyResult(
             objective=plan.objective,
             trials=tuple(sorted(self.results, key=lambda result: result.number)),
             failure=failure,
             further=plan.objectives[1:],
             constraints=plan.constraints,
+            end_reason=end_reason or self.search_end or all_ended,
         )
 
     def used_s(self, now_s: float) -> float:

@@ -58,6 +58,25 @@ def test_a_study_whose_trials_have_ended_has_nothing_to_run(study: Path) -> None
         resume_study(study)
 
 
+@pytest.mark.parametrize(("may_go_on", "is_refused"), [(False, True), (True, False)])
+def test_a_study_that_ended_for_a_reason_of_its_own_is_not_resumed(
+    study: Path, monkeypatch: pytest.MonkeyPatch, *, may_go_on: bool, is_refused: bool
+) -> None:
+    event = {"event": "study_ended", "reason": "the target is reached", "may_go_on": may_go_on}
+    (study / "events.jsonl").write_text(json.dumps(event) + "\n", encoding="utf-8")
+    resumed: list[Path] = []
+    monkeypatch.setattr("automl.resuming.run_in", lambda directory, *_, **__: resumed.append(directory.root))
+
+    if is_refused:
+        with pytest.raises(NothingToRunError, match="the target is reached"):
+            resume_study(study)
+        resume_study(study, trials=2)  # who asks for more gets more
+    else:
+        resume_study(study)
+
+    assert resumed == [study]
+
+
 def test_a_folder_that_is_no_study_cannot_be_resumed(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"plan\.json"):
         resume_study(tmp_path)

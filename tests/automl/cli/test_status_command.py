@@ -21,7 +21,9 @@ def test_json_has_the_promised_fields(tmp_path: Path, capsys: pytest.CaptureFixt
 
     document = json.loads(capsys.readouterr().out)
     assert status == 0
-    assert document.keys() == {"study_dir", "route", "reasons", "objective", "best", "trials", "mlflow", "evaluations"}
+    promised = {"study_dir", "route", "reasons", "objective", "best", "trials", "mlflow", "evaluations"}
+    assert document.keys() == promised | {"state", "end_reason"}
+    assert (document["state"], document["end_reason"]) == ("interrupted", "it ended before its first trial")
     assert document["best"] == {
         "trial": 2,
         "values": {"val/d1": 0.7, "val/d1_constant": 0.3},

@@ -19,10 +19,12 @@ def test_the_summary_compares_the_best_with_trial_0_and_with_a_constant(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     root = write_study(tmp_path / "example")
+    (root / "events.jsonl").write_text('{"event": "study_ended", "reason": "the target is reached"}\n')
 
     print_summary(root, *read_study(root))
 
     shown = capsys.readouterr().out
+    assert "the target is reached" in shown
     assert "trial 2, val/d1 0.7000 at epoch 4" in shown
     assert "0.6000 -> 0.7000, 0.1000 better" in shown
     assert "0.3000 -> 0.7000, 0.4000 better" in shown

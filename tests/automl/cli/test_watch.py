@@ -66,7 +66,7 @@ def test_eighty_columns_show_trials_slots_incumbent_and_estimate(root: Path, mon
 def test_after_a_crash_it_says_that_nobody_runs_it(root: Path) -> None:
     text = shown(Watched(root))
 
-    assert "example, not running; automl resume" in text
+    assert "example, interrupted: its process was killed; automl resume" in " ".join(text.split())
     assert "lost" in text
 
 
@@ -83,7 +83,7 @@ def test_watching_ends_with_the_study(root: Path, capsys: pytest.CaptureFixture[
     tracker.close()
 
     assert run_command_line(["status", str(root), "--watch"]) == 0
-    assert ", ended" in capsys.readouterr().out
+    assert "example, completed" in capsys.readouterr().out
 
 
 def test_on_a_terminal_it_is_shown_in_place(root: Path) -> None:

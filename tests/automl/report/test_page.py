@@ -136,6 +136,15 @@ def test_the_predictions_are_those_of_the_best_epoch(tmp_path: Path) -> None:
     assert re.findall(r"<figcaption>(.*?)</figcaption>", text) == ["epoch_001_step_00012"]
 
 
+def test_the_page_says_why_the_study_has_ended(tmp_path: Path) -> None:
+    root = write_study(tmp_path / "study").root
+    end = {"event": "study_ended", "time": "2026-01-01T00:00:00+00:00", "reason": "the target is reached"}
+    with (root / "events.jsonl").open("a") as stream:
+        stream.write(json.dumps(end) + "\n")
+
+    assert "<dt>ended because</dt><dd>the target is reached</dd>" in text_of(root)
+
+
 def test_others_may_read_the_report(tmp_path: Path) -> None:
     assert write_report(write_study(tmp_path / "demo").root).stat().st_mode & 0o777 == 0o644
 

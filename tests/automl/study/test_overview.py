@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from automl.study.directory import StudyDirectory
 from automl.study.overview import list_studies, study_directories
 from automl.study.result import StudyResult
+from automl.study.trial import TrialState
 from automl.track.file_tracker import FileTracker
 from tests.automl.cli.study_folder import TRIALS, write_study
 from tests.automl.track.synthetic import OBJECTIVE
@@ -42,11 +44,20 @@ def test_a_study_has_its_state_and_its_best_value(tmp_path: Path) -> None:
     }
     assert (rows["good"].best, rows["good"].trials, rows["good"].states["completed"]) == (0.7, 4, 2)
     assert rows["bad"].best is None
+    assert rows["open"].reason == "it ended before its first trial"
+
+
+def test_a_trial_of_a_killed_study_does_not_run(tmp_path: Path) -> None:
+    write_study(tmp_path / "one", (replace(TRIALS[0], state=TrialState.RUNNING),))
+
+    (row,) = list_studies(tmp_path)
+
+    assert row.states == {"interrupted": 1}
 
 
 def test_a_study_that_a_process_runs_is_running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_study(tmp_path / "one")
-    monkeypatch.setattr("automl.study.overview.running_process", lambda _: 5)
+    monkeypatch.setattr("automl.study.outcome.running_process", lambda _: 5)
 
     assert [row.state for row in list_studies(tmp_path)] == ["running"]
 

@@ -17,6 +17,7 @@ from automl.track.entries import (
     measurement_entries,
     study_end_entries,
     study_entries,
+    study_suspension_entries,
     tags,
     trial_end_entries,
     trial_start_entries,
@@ -60,6 +61,13 @@ def test_panels_go_into_their_own_folder() -> None:
 
     folders = [entry.data["folder"] for entry in entries if entry.kind is EntryKind.ARTIFACT]
     assert folders == ["panels", ""]
+
+
+def test_a_study_that_is_cut_off_is_no_running_one_and_says_why() -> None:
+    told, end = study_suspension_entries("Ctrl-C or SIGTERM", 5)
+
+    assert told.data["values"] == {"automl.state": "INTERRUPTED", "automl.end_reason": "Ctrl-C or SIGTERM"}
+    assert (end.kind, end.run, end.data) == (EntryKind.END, STUDY_RUN, {"status": "KILLED", "end_ms": 5})
 
 
 def test_a_trial_without_a_value_has_no_best_metric() -> None:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from automl.study.directory import StudyDirectory
 from automl.study.result import StudyResult
+from automl.track.file_tracker import FileTracker
 from automl.track.notify import NotifyTracker, notify
 from tests.automl.cli.study_folder import TRIALS, write_study
 from tests.automl.track.synthetic import OBJECTIVE, make_plan
@@ -104,17 +106,19 @@ def test_a_command_that_fails_is_a_warning_without_its_secret(
 def test_the_outcome_is_told_once(
     tmp_path: Path, hook: Hook, ended: tuple[TrialResult, ...] | None, outcome: str
 ) -> None:
-    root = write_study(tmp_path / "example")
-    tracker = NotifyTracker(hook.address)
+    root = write_study(tmp_path / "example", ended or TRIALS)
+    tracker, files = NotifyTracker(hook.address), FileTracker(StudyDirectory(root))
     tracker.study_started(make_plan(root, "example"), root)
+    files.study_started(make_plan(root, "example"), root)
     if ended is not None:
-        tracker.study_ended(StudyResult(objective=OBJECTIVE, trials=ended))
+        files.study_ended(StudyResult(objective=OBJECTIVE, trials=ended, end_reason="enough"))
+    files.close()
 
     tracker.close()
     tracker.close()
 
     (document,) = (json.loads(content) for content in hook.posted)
-    assert (document["outcome"], document["best"]["trial"]) == (outcome, 2)
+    assert (document["outcome"], document["end_reason"] == "enough") == (outcome, ended is not None)
 
 
 def test_a_study_that_never_started_notifies_nobody(hook: Hook) -> None:

@@ -167,6 +167,9 @@ class ListTracker(Tracker):
     def study_ended(self, result: StudyResult) -> None:
         self.events.append(f"study ended with {len(result.trials)} trials")
 
+    def study_suspended(self, reason: str) -> None:
+        self.events.append(f"study suspended: {reason}")
+
 
 def toy_skill(root: Path, command: str | None = None) -> Skill:
     """Write the toy trainer and return its skill."""
