@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from automl.study.model import StudyPlan
 
 
-def plan_with(root: Path, trials: int = 4, **budget: float) -> StudyPlan:
+def plan_with(root: Path, budget: dict[str, float], trials: int = 4) -> StudyPlan:
     return toy_plan(root / "skill", trials=trials, budget=Budget(trials=trials, **budget))  # type: ignore[arg-type]
 
 
 def test_a_study_says_that_all_its_trials_have_ended(tmp_path: Path) -> None:
-    study = Study(tmp_path, plan_with(tmp_path, trials=2))
+    study = Study(tmp_path, plan_with(tmp_path, {}, trials=2))
     for _ in range(2):
         study.end(study.next())
 
@@ -43,7 +43,7 @@ def test_a_study_says_that_all_its_trials_have_ended(tmp_path: Path) -> None:
     ],
 )
 def test_each_budget_that_ends_a_study_is_its_reason(tmp_path: Path, budget: dict[str, float], reason: str) -> None:
-    plan = plan_with(tmp_path, **budget)
+    plan = plan_with(tmp_path, budget)
     study = Study(tmp_path, replace(plan, resources=replace(plan.resources, gpus_per_trial=1.0)))
     while not study.loop.is_over:
         task = study.next()
@@ -86,7 +86,7 @@ def test_an_interrupted_study_is_suspended_with_its_reason(tmp_path: Path) -> No
 def test_a_driver_that_died_after_the_reason_to_end_is_not_followed_by_further_trials(
     tmp_path: Path, budget: dict[str, float]
 ) -> None:
-    plan = plan_with(tmp_path, **budget)
+    plan = plan_with(tmp_path, budget)
     first = Study(tmp_path, plan)
     first.end(first.next(), values={"val/d1": 0.8})
     other = first.next()
