@@ -127,11 +127,13 @@ class GaussianProcessSampler(Sampler):
         finite = ~lesson.diverged
         features = self._encoder.features(self._encoder.snap(self._encoder.points(lesson.assignments)))[finite]
         trainings = []
-        for missed in lesson.violations[finite].T[: len(self._limits)]:
+        for measured in lesson.violations[finite].T[: len(self._limits)]:
+            known = ~np.isnan(measured)
+            known = known if known.any() else ~known  # none: an even chance everywhere
+            missed = np.nan_to_num(measured[known])
             size = float(np.sqrt(np.mean(missed**2))) or 1.0
-            trainings.append(
-                (features, np.clip(-missed / size, -_LARGEST_MARGIN, _LARGEST_MARGIN), lesson.noise[finite])
-            )
+            margin = np.clip(-missed / size, -_LARGEST_MARGIN, _LARGEST_MARGIN)
+            trainings.append((features[known], margin, lesson.noise[finite][known]))
         return trainings
 
     def _weights(self, number: int) -> np.ndarray | None:

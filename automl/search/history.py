@@ -26,7 +26,8 @@ class Observation:
         origin: Where the assignment came from.
         state: RUNNING while it is open; COMPLETED, STOPPED, DIVERGED or FAILED afterwards.
         values: One per objective, larger is better, finite; empty unless the state has a value.
-        violations: By how much each constraint is missed, at most 0 where it is kept; empty where ``values`` is.
+        violations: By how much each constraint is missed, at most 0 where it is kept, None where a paused trial was not
+            measured for it yet; empty where ``values`` is.
         curve: (epoch, leading objective), larger is better, in order of epochs.
         replicate_of: Number of the trial that it repeats; None for a trial of the search.
         seed: The trainer's seed of a replicate.
@@ -40,7 +41,7 @@ class Observation:
     origin: str
     state: TrialState
     values: tuple[float, ...] = ()
-    violations: tuple[float, ...] = ()
+    violations: tuple[float | None, ...] = ()
     curve: tuple[tuple[int, float], ...] = ()
     finished_as: int | None = None
     replicate_of: int | None = None

@@ -54,7 +54,8 @@ class TrialEnd:
     Attributes:
         state: A final state.
         values: One finite value per objective as measured; empty when the trial has none.
-        violations: One finite number per constraint, at most 0 where it is kept; empty when the trial has no value.
+        violations: One finite number per constraint, at most 0 where it is kept, None where it was not measured; empty
+            when the trial has no value.
         reason: Why it ended so.
         finished_as: Place of the end among the ends and pauses of the study.
     """
@@ -63,7 +64,7 @@ class TrialEnd:
     values: tuple[float, ...]
     reason: str
     finished_as: int
-    violations: tuple[float, ...] = ()
+    violations: tuple[float | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,7 +205,7 @@ def _end_of(record: Mapping[str, Any]) -> TrialEnd:
         values=tuple(float(value) for value in record["values"]),
         reason=str(record["reason"]),
         finished_as=int(record["order"]),
-        violations=tuple(float(value) for value in record.get("violations", ())),
+        violations=tuple(None if value is None else float(value) for value in record.get("violations", ())),
     )
 
 

@@ -6,6 +6,8 @@
 - A diverged one counts as no better than the worst finite value, and is marked.
 - A failed one is left out: it says nothing about the assignment.
 - A running one is a point without a value.
+- A constraint that a paused trial was not measured for (`--evaluate-with` runs after the training) is unknown: the
+  trial's value counts, and what is learnt about that constraint comes from the others.
 """
 
 from __future__ import annotations
@@ -39,8 +41,8 @@ class Lesson:
         noise: Factor on the noise of each, shape (n,).
         diverged: Which of them diverged, shape (n,).
         pending: Assignments of the trials that run.
-        violations: By how much each constraint is missed, at most 0 where it is kept, shape (n, constraints); 0 for
-            diverged trials, of which nothing is known.
+        violations: By how much each constraint is missed, at most 0 where it is kept, NaN where it is unknown yet
+            (paused trials), shape (n, constraints); 0 for diverged trials, of which nothing is known.
     """
 
     assignments: tuple[Mapping[str, Scalar], ...]
@@ -52,8 +54,9 @@ class Lesson:
 
     @property
     def feasible(self) -> np.ndarray:
-        """Which of them keep every constraint, shape (n,)."""
-        return np.asarray((self.violations <= 0).all(axis=1))
+        """Which of them keep every constraint, shape (n,); where none is known to, those that may."""
+        kept = np.asarray((self.violations <= 0).all(axis=1))
+        return kept if kept.any() else ~np.asarray((self.violations > 0).any(axis=1))
 
     @property
     def fitness(self) -> np.ndarray:
@@ -69,9 +72,9 @@ def total_violations(violations: np.ndarray) -> np.ndarray:
     """Return by how much trials miss their constraints, in units of the largest miss of each; shape (n,).
 
     Args:
-        violations: Shape (n, constraints), at most 0 where a constraint is kept.
+        violations: Shape (n, constraints), at most 0 where a constraint is kept, NaN where nobody knows: no miss.
     """
-    missed = np.maximum(violations, 0.0)
+    missed = np.fmax(violations, 0.0)
     largest = missed.max(axis=0, initial=0.0)
     return np.asarray((missed / np.where(largest > 0, largest, 1.0)).sum(axis=1))
 

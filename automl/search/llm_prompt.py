@@ -57,8 +57,10 @@ def _entry(plan: StudyPlan, observation: Observation) -> dict[str, Any]:
         measured = zip(names, signs, observation.values, strict=True)
         entry["values"] = {name: sign * value for name, sign, value in measured}
     if observation.violations:
-        missed = zip(plan.constraints, observation.violations, strict=True)
-        entry["missed"] = [str(constraint) for constraint, by in missed if by > 0]
+        missed = list(zip(plan.constraints, observation.violations, strict=True))
+        entry["missed"] = [str(constraint) for constraint, by in missed if by is not None and by > 0]
+        unknown = [str(constraint) for constraint, by in missed if by is None]
+        entry |= {"not_measured_yet": unknown} if unknown else {}
     if observation.curve:
         every = -(-len(observation.curve) // _CURVE_POINTS)
         entry["curve"] = [[epoch, signs[0] * value] for epoch, value in observation.curve[::every]]

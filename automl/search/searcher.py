@@ -154,14 +154,16 @@ class JournalSearcher(Searcher):
             self._history = self._history.with_trial(self._ended(trial, end))
 
     def pause(self, result: TrialResult) -> None:
-        """Journal what a paused trial counts as; without a value of every objective and constraint, nothing.
+        """Journal what a paused trial counts as; without a value of every objective, nothing.
+
+        Whether it keeps a constraint that is measured after the training is unknown as long as it is paused.
 
         Raises:
             ValueError: no trial has the number.
         """
         with self._lock:
             trial = self._known(result.number)
-            end = self._end_of(replace(result, state=TrialState.STOPPED))
+            end = self._end_of(replace(result, state=TrialState.STOPPED), is_paused=True)
             epoch = result.curve[-1][0] if result.curve else None
             if not trial.is_open or not end.values or epoch is None or epoch == trial.paused_at:
                 return
@@ -198,16 +200,21 @@ class JournalSearcher(Searcher):
             raise ValueError(f"trial {number} was never proposed")
         return self._history.observations[number]
 
-    def _end_of(self, result: TrialResult) -> TrialEnd:
-        """Return what to journal: a result without every objective and constraint, finite, teaches nothing."""
+    def _end_of(self, result: TrialResult, *, is_paused: bool = False) -> TrialEnd:
+        """Return what to journal: a result without every objective and constraint, finite, teaches nothing.
+
+        A paused one need not have the constraints.
+        """
         order = self._history.next_place
         if not result.state.has_value:
             return TrialEnd(state=result.state, values=(), reason=result.reason, finished_as=order)
         measured = {metric: value for metric, value in result.values.items() if math.isfinite(value)}
-        absent = [metric for metric in self._plan.wanted_metrics if metric not in measured]
+        objectives = [objective.metric for objective in self._plan.objectives]
+        wanted = objectives if is_paused else self._plan.wanted_metrics
+        absent = [metric for metric in wanted if metric not in measured]
         if not absent:
-            values = tuple(result.values[o.metric] for o in self._plan.objectives)
-            violations = tuple(c.violation(result.values) or 0.0 for c in self._plan.constraints)
+            values = tuple(result.values[metric] for metric in objectives)
+            violations = tuple(c.violation(result.values) for c in self._plan.constraints)
             end = TrialEnd(state=result.state, values=values, reason=result.reason, finished_as=order)
             return replace(end, violations=violations)
         reason = f"{result.reason}; no value of {', '.join(absent)}".lstrip("; ")

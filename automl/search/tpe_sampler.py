@@ -92,7 +92,7 @@ class TpeSampler(Sampler):
             state=OptunaState.COMPLETE,
             params=values,
             distributions=distributions,
-            constraints={str(i): missed for i, missed in enumerate(observation.violations)},
+            constraints={str(i): by for i, by in enumerate(observation.violations) if by is not None},
             values=worst if observation.state is TrialState.DIVERGED else list(observation.values),
         )
 

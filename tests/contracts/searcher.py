@@ -328,6 +328,29 @@ class SearcherContract:
 
         assert [o.number for o in searcher.history.pending] == [0]
 
+    def test_a_paused_trial_teaches_its_objective_while_a_constraint_is_unknown(
+        self, tmp_path: Path
+    ) -> None:
+        plan = replace(plan_of(self.sampler), constraints=parse_constraints(["latency_ms <= 8"]))
+        searcher = make_searcher(plan, tmp_path / "journal.log")
+        for _ in range(12):  # beyond every sampler's opening
+            proposal = searcher.ask()
+            assert proposal is not None
+            if proposal.number == 3:
+                searcher.tell(ended(3, values={"accuracy": 0.6, "latency_ms": 9.5}))
+            else:
+                pause(searcher, proposal, epoch=0, value=0.1 * (proposal.number % 5))
+        before = searcher.history
+        searcher.close()
+
+        history = make_searcher(plan, tmp_path / "journal.log").history
+
+        assert history == before
+        assert not history.pending
+        assert [o.violations for o in history.finished if o.number in {2, 3}] == [(None,), (1.5,)]
+        assert not learn(history).feasible[3]
+        assert learn(history).feasible[4]
+
     def test_what_the_journal_has_lost_is_taken_up_from_results_that_of_an_open_trial_too(self, tmp_path: Path) -> None:
         lost = self.open(tmp_path / "lost")
         play(lost, 2, states=(TrialState.COMPLETED,))

@@ -86,9 +86,26 @@ def test_it_looks_for_the_best_point_that_keeps_a_constraint() -> None:
         )
         history = history.with_trial(observation)
 
-    kept = [o for o in history.observations if o.violations[0] <= 0]
+    kept = [o for o in history.observations if (o.violations[0] or 0.0) <= 0]
     assert max(o.values[0] for o in kept) > -0.1
     assert sum(o.origin == "gp" for o in kept) >= sum(o.origin == "gp" for o in history.observations) / 2
+
+
+def test_points_of_which_nobody_knows_whether_they_keep_a_constraint_teach_the_objective_alone() -> None:
+    history, _ = play(sampler(), bowl, 14)
+    constrained = GaussianProcessSampler(PLANE, 1, SobolSampler(PLANE, 1), constraints=1)
+    unknown = [replace(o, violations=(None,)) for o in history.observations]
+    all_unknown = constrained.propose(History(observations=tuple(unknown)), 14)
+    forbidden = [
+        replace(o, violations=(number(o.assignment, "x"),) if o.number % 2 else (None,)) for o in history.observations
+    ]
+
+    half_known = constrained.propose(History(observations=tuple(forbidden)), 14)
+
+    assert all_unknown is not None
+    assert half_known is not None
+    assert bowl(all_unknown.assignment)[0] > -0.05
+    assert number(half_known.assignment, "x") < 0.1 < number(all_unknown.assignment, "x")
 
 
 def test_while_nothing_keeps_a_constraint_it_looks_for_where_something_may() -> None:
