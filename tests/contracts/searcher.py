@@ -328,9 +328,7 @@ class SearcherContract:
 
         assert [o.number for o in searcher.history.pending] == [0]
 
-    def test_a_paused_trial_teaches_its_objective_while_a_constraint_is_unknown(
-        self, tmp_path: Path
-    ) -> None:
+    def test_a_paused_trial_teaches_its_objective_while_a_constraint_is_unknown(self, tmp_path: Path) -> None:
         plan = replace(plan_of(self.sampler), constraints=parse_constraints(["latency_ms <= 8"]))
         searcher = make_searcher(plan, tmp_path / "journal.log")
         for _ in range(12):  # beyond every sampler's opening
