@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final
 from depth_net.config.checks import absent_weights, spec_notices
 from depth_net.config.tree import to_tree, to_yaml
 from depth_net.errors import DataError, DepthNetError, DivergenceError, SpecError, TerminatedError, WeightsError
+from depth_net.gpu_driver import wake
 from depth_net.model.family import ModelType
 from depth_net.spec import load_convert_spec, load_spec, read_results_folder
 from depth_net.status import StatusWriter, ends_with_failure, warn
@@ -136,11 +137,10 @@ def import_action(action: str) -> ModuleType:
 def _settle_threads() -> None:
     """Decide what libraries read once, when they are imported: which threads they start, and how those wait.
 
-    NumPy starts none: there are no large matrix products of it here, and a process with threads cannot fork its loading
-    processes; starting them otherwise imports PyTorch anew (8 to 11 s on a GPU host). PyTorch's threads spin while they
-    wait for each other, which is right on a machine of their own, but on a busy one they take the processor from the
-    thread that all wait for. There they sleep (tiny model, 2 threads on 2 cores: idle 46 images/s spinning and 26
-    sleeping, at a load of 4.5 1.7 and 16).
+    NumPy starts none: there are no large matrix products of it here. PyTorch's threads spin while they wait for each
+    other, which is right on a machine of their own, but on a busy one they take the processor from the thread that all
+    wait for. There they sleep (tiny model, 2 threads on 2 cores: idle 46 images/s spinning and 26 sleeping, at a load
+    of 4.5 1.7 and 16).
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     if os.getloadavg()[0] >= (os.cpu_count() or 1):
@@ -181,6 +181,8 @@ def _execute(request: Request, status: list[StatusWriter]) -> None:
         _convert(request, status)
         return
     config = load_spec(request.spec, request.overrides, action=request.action)
+    if request.action == "train":
+        wake()
     directory = config.results_directory(request.action)
     writer = _open(directory, status)
     product, mode = _MODE[request.action]

@@ -20,7 +20,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from depth_net.data.dataset import build_dataset
-from depth_net.data.loaders import build_loader
+from depth_net.data.loaders import build_loader, one_thread, start_processes
+from depth_net.gpu_driver import count_by_management_library
 from depth_net.model.native_size import restore_native_size
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ def write_results(folder: Path, values: Mapping[str, object]) -> None:
 
 def choose_device(gpu_ids: tuple[int, ...]) -> torch.device:
     """The first GPU of the list, or the processor where there is none."""
+    count_by_management_library()
     if not torch.cuda.is_available():
         return torch.device("cpu")
     index = gpu_ids[0] if gpu_ids else 0
@@ -101,15 +103,18 @@ def load_split(config: ExperimentConfig, split: Split, max_depth_m: float | None
         normalize_depth=config.dataset.normalize_depth,
         seed=0,
     )
-    return build_loader(
-        dataset,
-        batch_size=part.batch_size,
-        workers=part.workers,
-        shuffle=False,
-        drop_last=False,
-        pin_memory=part.pin_memory and torch.cuda.is_available(),
-        seed=0,
-    )
+    with one_thread():
+        loader = build_loader(
+            dataset,
+            batch_size=part.batch_size,
+            workers=part.workers,
+            shuffle=False,
+            drop_last=False,
+            pin_memory=part.pin_memory and torch.cuda.is_available(),
+            seed=0,
+        )
+        start_processes(loader)  # before the model starts the GPU
+    return loader
 
 
 def predict_images(model: DepthAnything, loader: DataLoader[Batch], device: torch.device) -> Iterator[PredictedImage]:

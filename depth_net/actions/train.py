@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import signal
 import sys
 import warnings
@@ -17,9 +16,9 @@ from rich.console import Console
 
 from depth_net.checkpoint import CheckpointWriter, DirectCheckpointIO, find_resume_checkpoint, require_resumable
 from depth_net.config import Precision
-from depth_net.data.loaders import limit_threads
+from depth_net.data.loaders import one_thread, use_threads
 from depth_net.errors import SpecError
-from depth_net.gpu_driver import wake
+from depth_net.gpu_driver import open_context
 from depth_net.model.depth_anything import DepthAnything
 from depth_net.model.family import ModelType
 from depth_net.model.resize import Resize
@@ -63,6 +62,8 @@ def run(config: ExperimentConfig, status: StatusWriter) -> None:
         WeightsError: starting weights are missing or do not fit.
         DivergenceError: the loss is not finite.
     """
+    if torch.version.cuda is not None:
+        open_context()
     directory = config.results_directory("train")
     plan = plan_devices(config.train)
     resume = find_resume_checkpoint(directory, config.train)
@@ -71,7 +72,6 @@ def run(config: ExperimentConfig, status: StatusWriter) -> None:
     data = _start_loading(config, plan, seed=seed_everything(config.train.seed))
     steps = count_steps(config, len(data.train_set), plan) * config.train.num_epochs
     require_validation(len(data.val_set), plan)
-    wake()
     with plan.model_device:
         model = build_model(config, on_gpu=plan.on_gpu)
     if resume is None:
@@ -94,11 +94,10 @@ def run(config: ExperimentConfig, status: StatusWriter) -> None:
 
 
 def _start_loading(config: ExperimentConfig, plan: DevicePlan, *, seed: int) -> DepthData:
-    """Read the data and start its loading processes, with one thread: a process that has several cannot be forked."""
     threads = count_threads(config.train, plan, torch.get_num_threads())
-    use_threads(1)
-    data = DepthData(config, seed=seed, on_gpu=plan.on_gpu)
-    data.start_loading(plan.world_size)
+    with one_thread():
+        data = DepthData(config, seed=seed, on_gpu=plan.on_gpu)
+        data.start_loading(plan.world_size)
     use_threads(threads)
     return data
 
@@ -192,12 +191,6 @@ def require_validation(images: int, plan: DevicePlan) -> None:
         )
 
 
-def use_threads(count: int) -> None:
-    """Let PyTorch and OpenCV use so many threads in this process."""
-    torch.set_num_threads(count)
-    limit_threads(count)
-
-
 def prepare_process(train: TrainConfig, plan: DevicePlan) -> None:
     """Set what PyTorch keeps per process: TF32, deterministic algorithms."""
     if plan.on_gpu:
@@ -205,8 +198,6 @@ def prepare_process(train: TrainConfig, plan: DevicePlan) -> None:
         torch.backends.cudnn.allow_tf32 = train.allow_tf32
         torch.backends.cudnn.benchmark = train.cudnn.benchmark
         torch.backends.cudnn.deterministic = train.cudnn.deterministic
-        if train.cudnn.deterministic:
-            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     pass_nodes_on(plan)
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     logging.getLogger("lightning.fabric").setLevel(logging.ERROR)

@@ -11,7 +11,9 @@ import logging
 import multiprocessing
 import os
 import shutil
+import sys
 import threading
+import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -22,10 +24,12 @@ from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 import cv2
 import torch
+from torch.distributed import is_initialized
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from depth_net.data.dataset import DepthDataset, Sample, SampleKey
+from depth_net.gpu_driver import is_driver, settle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -39,7 +43,6 @@ _TINY_SET = 64
 """Up to here, starting loading processes (seconds, where they have to import torch) costs more than it saves."""
 _PREFETCHED_BATCHES = 2
 _OWN_GROUP = "depth_net.data.own_group"
-_OWN_THREADS = Path("/proc/self/task")
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - where PyTorch passes batches between processes; nothing is written here
 
 
@@ -237,28 +240,46 @@ def collate(samples: Sequence[Sample], *, stack_targets: bool) -> Batch:
 def start_processes(loader: DataLoader[Batch]) -> None:
     """Start the loading processes of a loader at once; they wait until the loader is iterated."""
     if loader.num_workers and isinstance(loader.sampler, EpochSampler):
-        with loader.sampler.closed():
+        with loader.sampler.closed(), warnings.catch_warnings():
+            # Of Python 3.12, about threads of any kind; `can_fork` looks at each.
+            warnings.filterwarnings("ignore", message=".*multi-threaded", category=DeprecationWarning)
             iter(loader)
 
 
-def limit_threads(count: int) -> None:
-    """Let OpenCV use as many threads as PyTorch; by itself it takes every core, whatever else runs on the machine."""
+def use_threads(count: int) -> None:
+    """Let PyTorch and OpenCV use so many threads; by itself OpenCV takes every core, whatever else the machine does."""
+    torch.set_num_threads(count)
     cv2.setNumThreads(count)
 
 
-def can_fork() -> bool:
-    """Whether loading processes can be forked from this process: it has one thread and has not touched a GPU.
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let PyTorch and OpenCV use a single thread meanwhile, so that loading processes can be forked."""
+    before = torch.get_num_threads(), cv2.getNumThreads()
+    use_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before[0])
+        cv2.setNumThreads(before[1])
 
-    Forking takes 20 ms. With other threads, or after CUDA has started, a fork can hang; then a fork server is started,
-    which takes the seconds of importing PyTorch anew.
+
+def can_fork() -> bool:
+    """Whether loading processes can be forked from this process, which takes 20 ms each.
+
+    Not with other threads of Python, whose locks they would inherit; not with threads of OpenCV, for which they would
+    wait; not once PyTorch has started CUDA or a group of processes (NCCL and Gloo do not survive a fork). Then a fork
+    server is started, which takes the seconds of importing PyTorch anew. A driver that has been started does no harm:
+    loading processes never call it.
     """
-    if not _OWN_THREADS.is_dir():
-        return False
-    return len(list(_OWN_THREADS.iterdir())) == 1 and not torch.cuda.is_initialized()  # type: ignore[no-untyped-call]  # torch annotates in part
+    is_alone = all(thread is threading.current_thread() or is_driver(thread) for thread in threading.enumerate())
+    has_started = torch.cuda.is_initialized() or is_initialized()  # type: ignore[no-untyped-call]  # torch annotates in part
+    return sys.platform == "linux" and is_alone and cv2.getNumThreads() <= 1 and not has_started
 
 
 def _start_method() -> BaseContext:
     if can_fork():
+        settle()
         return multiprocessing.get_context("fork")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([_OWN_GROUP, __name__])

@@ -15,7 +15,7 @@ from torch import nn
 
 from depth_net.config import CompileMode, Precision, Strategy
 from depth_net.errors import SpecError
-from depth_net.gpu_driver import leave_asleep
+from depth_net.gpu_driver import count_by_management_library
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,7 +71,7 @@ def plan_devices(train: TrainConfig, environment: Mapping[str, str] = os.environ
         SpecError: more GPUs are asked for than this process can see.
     """
     nodes = count_nodes(train, environment)
-    leave_asleep()
+    count_by_management_library()
     if not torch.cuda.is_available():
         notices = []
         if train.precision not in (None, Precision.FP32):

@@ -2,11 +2,15 @@ from __future__ import annotations
 
 import ctypes
 import os
-from typing import Any
+import threading
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from depth_net.gpu_driver import leave_asleep, wake
+from depth_net.gpu_driver import count_by_management_library, is_driver, open_context, settle, wake
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class StubDriver:
@@ -30,12 +34,17 @@ def _restored_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, "before")
 
 
-def woken(driver: StubDriver, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def calls_of(step: Callable[[], None], driver: StubDriver, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(ctypes, "CDLL", lambda _name: driver)
-    thread = wake()
-    assert thread is not None
-    thread.join(10.0)
+    step()
+    settle()
     return driver.calls
+
+
+def test_waking_starts_the_driver_and_opens_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+
+    assert calls_of(wake, StubDriver(), monkeypatch) == ["cuInit"]
 
 
 @pytest.mark.parametrize(
@@ -50,16 +59,36 @@ def test_a_context_is_opened_on_the_only_device_and_never_on_a_guess(
     if visible is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
 
-    calls = woken(StubDriver(), monkeypatch)
+    calls = calls_of(open_context, StubDriver(), monkeypatch)
 
-    assert calls[0] == "cuInit"
-    assert ("cuDevicePrimaryCtxRetain" in calls) is is_opened
+    assert calls == (["cuInit", "cuDeviceGet", "cuDevicePrimaryCtxRetain"] if is_opened else [])
 
 
 def test_a_driver_that_does_not_start_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
 
-    assert woken(StubDriver(status=100), monkeypatch) == ["cuInit"]
+    assert calls_of(open_context, StubDriver(status=100), monkeypatch) == ["cuInit"]
+
+
+def test_settling_waits_for_a_driver_that_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    goes_on = threading.Event()
+
+    class SlowDriver(StubDriver):
+        def cuInit(self, _flags: int) -> int:  # noqa: N802 - the driver's name
+            goes_on.wait(10.0)
+            self.calls.append("started")
+            return 0
+
+    driver = SlowDriver()
+    monkeypatch.setattr(ctypes, "CDLL", lambda _name: driver)
+    wake()
+    assert any(map(is_driver, threading.enumerate()))
+    threading.Timer(0.1, goes_on.set).start()
+
+    settle()
+
+    assert driver.calls == ["started"]
+    assert not any(map(is_driver, threading.enumerate()))
 
 
 def test_without_a_driver_nothing_is_started_or_set(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,14 +98,16 @@ def test_without_a_driver_nothing_is_started_or_set(monkeypatch: pytest.MonkeyPa
     monkeypatch.delenv("CUDA_MODULE_LOADING")
     monkeypatch.setattr(ctypes, "CDLL", missing)
 
-    assert wake() is None
+    wake()
+
+    assert not any(map(is_driver, threading.enumerate()))
     assert "CUDA_MODULE_LOADING" not in os.environ
 
 
 def test_devices_are_counted_without_the_driver_unless_the_user_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
-    leave_asleep()
+    count_by_management_library()
     assert os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] == "before"
 
     monkeypatch.delenv("PYTORCH_NVML_BASED_CUDA_CHECK")
-    leave_asleep()
+    count_by_management_library()
     assert os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] == "1"

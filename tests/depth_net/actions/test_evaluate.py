@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import cv2
@@ -11,6 +13,7 @@ from depth_net.actions import evaluate
 from depth_net.errors import DataError
 from depth_net.model.family import ModelType
 from tests.depth_net.actions.trained import load_trained, open_status
+from tests.depth_net.data.builders import write_nyu
 from tests.depth_net.specs import read_status
 
 if TYPE_CHECKING:
@@ -44,3 +47,22 @@ def test_a_split_without_a_valid_pixel_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(DataError, match="found no valid ground-truth pixel in 3 images"):
         evaluate.run(config, open_status(tmp_path))
+
+
+def test_loading_processes_are_forked_before_the_model_runs(tmp_path: Path) -> None:
+    load_trained(tmp_path, "evaluate")
+    data = [{"dataset_name": "NYUDV2", "data_file": str(write_nyu(tmp_path / "test", 66))}]
+    overrides = ["dataset.test_dataset.workers=1", f"dataset.test_dataset.data_sources={json.dumps(data)}"]
+    checkpoint = f"evaluate.checkpoint={tmp_path / 'checkpoint.pth'}"
+    command = f"""
+import sys
+from multiprocessing.forkserver import _forkserver
+from depth_net.cli import main
+status = main(["evaluate", "-e", {str(tmp_path / "spec.yaml")!r}, *{[checkpoint, *overrides]!r}])
+sys.exit(status or ("a fork server was started" if _forkserver._forkserver_pid else 0))
+"""
+
+    done = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=False, timeout=300)
+
+    assert done.returncode == 0, done.stderr
+    assert "loading processes instead of" not in done.stdout + done.stderr

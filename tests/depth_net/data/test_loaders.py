@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import cv2
 import psutil
 import pytest
 import torch
@@ -24,7 +25,9 @@ from depth_net.data.loaders import (
     build_loader,
     can_fork,
     choose_worker_count,
+    one_thread,
     start_processes,
+    use_threads,
 )
 from depth_net.model.family import ModelType
 from tests.depth_net.data.builders import MEAN, STD, write_depth_mm, write_nyu, write_picture
@@ -205,15 +208,46 @@ def test_processes_that_were_started_ahead_load_the_same_batches(tmp_path: Path)
     assert process.is_alive()
 
 
-def test_a_process_with_another_thread_is_not_forked() -> None:
-    ends = threading.Event()
-    thread = threading.Thread(target=ends.wait)
-    thread.start()
-    try:
+@pytest.fixture
+def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads of the test runner are not counted."""
+    monkeypatch.setattr(threading, "enumerate", lambda: [threading.current_thread()])
+
+
+@pytest.mark.parametrize(("name", "can"), [("gpu-driver", True), ("another", False)])
+def test_a_process_with_another_thread_than_the_drivers_is_not_forked(
+    name: str,
+    can: bool,  # noqa: FBT001 - a parameter of the test
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    thread = threading.Thread(name=name)
+    monkeypatch.setattr(threading, "enumerate", lambda: [threading.current_thread(), thread])
+
+    with one_thread():
+        assert can_fork() is can
+
+
+@pytest.mark.usefixtures("_alone")
+def test_a_process_with_threads_of_opencv_or_a_started_gpu_is_not_forked(monkeypatch: pytest.MonkeyPatch) -> None:
+    with one_thread():
+        assert can_fork()
+        cv2.setNumThreads(2)
         assert not can_fork()
+    with one_thread():
+        monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+        assert not can_fork()
+
+
+def test_a_single_thread_is_used_for_a_while_only() -> None:
+    before = torch.get_num_threads(), cv2.getNumThreads()
+    try:
+        use_threads(2)
+        with one_thread():
+            assert (torch.get_num_threads(), cv2.getNumThreads()) == (1, 1)
+        assert (torch.get_num_threads(), cv2.getNumThreads()) == (2, 2)
     finally:
-        ends.set()
-        thread.join()
+        torch.set_num_threads(before[0])
+        cv2.setNumThreads(before[1])
 
 
 KILLED = """
