@@ -87,10 +87,11 @@ def prepare_image(kind: LauncherKind, name: str) -> Image:
 
 def look_at(engine: Engine, name: str, *, was_pulled: bool = False) -> Image | None:
     """Return what the engine knows of an image; None if it is not on the machine."""
-    done = call_client(engine.program, "image", "inspect", "--format", "{{json .}}", name, limit_s=_LOOK_LIMIT_S)
+    done = call_client(engine.program, "image", "inspect", name, limit_s=_LOOK_LIMIT_S)
     if done.returncode != 0:
         return None
-    facts: dict[str, Any] = json.loads(done.stdout.splitlines()[0])
+    # Without a format: what `{{json .}}` prints differs between Docker and Podman 4.
+    facts: dict[str, Any] = json.loads(done.stdout)[0]
     environment: list[str] = (facts.get("Config") or {}).get("Env") or []
     digests = facts.get("RepoDigests") or [facts.get("Id", "")]
     return Image(

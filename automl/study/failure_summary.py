@@ -64,8 +64,11 @@ def summarize_errors(cause: str, last: TrialResult, root: Path) -> str:
 
 
 def _cause(trial: TrialResult, constraints: Sequence[Constraint]) -> str:
-    missed = [str(constraint) for constraint in constraints if unmet([constraint], trial.values)]
+    missed = [constraint for constraint in constraints if unmet([constraint], trial.values)]
+    unknown = [str(constraint) for constraint in missed if constraint.violation(trial.values) is None]
+    if trial.state.has_value and trial.values and unknown:
+        return f"what the constraint {' and '.join(unknown)} limits was not measured: {trial.reason}"
     if trial.state.has_value and trial.values and missed:
-        return f"the constraint {' and '.join(missed)} is not kept"
+        return f"the constraint {' and '.join(map(str, missed))} is not kept"
     kind = trial.failure.value if trial.failure else trial.state.value.lower()
     return f"{kind}: {trial.reason}" if trial.reason else kind

@@ -84,7 +84,7 @@ def by_hand(plan: StudyPlan, study: Path, *, gpus: tuple[str, ...]) -> ByHand:
     lines = [
         f"# Trial 0 of {plan.name} as `automl run` would start it; it writes below {request.directory} only.",
         *_afterwards(plan.launch.kind, request),
-        f"mkdir -p {shlex.join(str(folder) for folder in folders)}",
+        f"umask 077; mkdir -p {shlex.join(str(folder) for folder in folders)}",
         f"cat > {shlex.quote(str(spec_file(task)))} <<'{_END}'",
         spec.rstrip("\n"),
         _END,

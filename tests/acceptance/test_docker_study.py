@@ -107,6 +107,24 @@ def test_a_study_in_docker_survives_nan_kills_and_its_drivers_death(tmp_path: Pa
     print(f"\ncontainers gone {left_s:.1f} s after kill -9 of the driver; states {states}")  # noqa: T201 # measured
 
 
+@pytest.mark.slow
+def test_a_study_runs_in_containers_of_podman(
+    tmp_path: Path, podman_variables: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in podman_variables.items():
+        monkeypatch.setenv(name, value)
+    container = (IMAGE, f"{PYTHON} {TRAINER}")
+    skill = build_scripted_skill(tmp_path / "skill", faults=[], script={}, container=container)
+    options = ["--launcher", "podman", "--network", "none", "--trials", "2", "--yes", "--json"]
+
+    done = automl("run", "--skill", str(skill), *options, results=tmp_path)
+
+    assert done.status == 0, done.err
+    assert [trial["state"] for trial in done.document["trials"]] == ["COMPLETED", "COMPLETED"]
+    left = subprocess.run(["podman", "ps", "--all", "--quiet"], capture_output=True, text=True, check=True)  # noqa: S607 # the one under test
+    assert not left.stdout.split()
+
+
 def test_the_plan_names_launcher_image_and_reason(tmp_path: Path, skill: Path) -> None:
     shown = automl("plan", "--skill", str(skill), "--trials", "2", results=tmp_path).out
 

@@ -47,7 +47,7 @@ def test_show_commands_prints_a_script_and_nothing_else(tmp_path: Path, capsys: 
 def test_launcher_image_and_network_are_options(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    install_engine(tmp_path / "bin", monkeypatch, rest='echo \'{"Id": "sha256:1", "Size": 1}\'')
+    install_engine(tmp_path / "bin", monkeypatch, rest='echo \'[{"Id": "sha256:1", "Size": 1}]\'')
     words = ["--launcher", "docker", "--image", "mine:1", "--network", "none"]
 
     status = run_command_line(["plan", "toy/quick", "--results", str(tmp_path), "--json", "--show-commands", *words])

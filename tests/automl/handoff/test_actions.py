@@ -136,7 +136,7 @@ DOCKER = LaunchPlan(
 def test_an_action_runs_in_the_image_and_by_the_launcher_of_the_trials(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    install_engine(tmp_path / "bin", monkeypatch, rest='echo \'{"Id": "sha256:1", "Size": 1}\'')
+    install_engine(tmp_path / "bin", monkeypatch, rest='echo \'[{"Id": "sha256:1", "Size": 1}]\'')
     root = write_depth_study(tmp_path / "demo", launch=DOCKER.document()).root
     launcher = ScriptedLauncher(lambda _: MEASURES)
 

@@ -23,7 +23,7 @@ def engine_with(
     folder: Path, monkeypatch: pytest.MonkeyPatch, *, pull: str, facts: dict[str, object] | None = None
 ) -> None:
     """An engine that has the image once it has been pulled."""
-    answer = json.dumps(facts or FACTS)
+    answer = json.dumps([facts or FACTS], indent=4)
     look = f"if [ -e {folder}/pulled ]; then echo '{answer}'; else echo 'No such image' >&2; exit 1; fi"
     install_engine(folder, monkeypatch, rest=f'case "$1" in image) {look};; pull) {pull};; esac')
 
@@ -94,3 +94,14 @@ def test_a_real_engine_tells_size_and_processor_of_an_image(docker_host: str, mo
     assert image.digest.startswith("sha256:")
     with pytest.raises(LaunchError, match="no-such/image"):
         prepare_image(LauncherKind.DOCKER, "localhost:1/no-such/image:1")
+
+
+def test_a_real_podman_tells_size_and_processor_of_an_image(
+    podman_variables: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in podman_variables.items():
+        monkeypatch.setenv(name, value)
+
+    image = prepare_image(LauncherKind.PODMAN, IMAGE)
+
+    assert image.size_bytes > 1_000_000

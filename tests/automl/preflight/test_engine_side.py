@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from automl.study.model import StudyPlan
 
-HAS_IMAGE = """[ "$1" != image ] || { echo '{"Id": "1", "Architecture": "amd64"}'; exit; }"""
+HAS_IMAGE = """[ "$1" != image ] || { echo '[{"Id": "1", "Architecture": "amd64"}]'; exit; }"""
 SEES_NOTHING = "echo 'bind source path does not exist' >&2; exit 125"
 
 

@@ -106,7 +106,7 @@ DOCKER = LaunchPlan(kind=LauncherKind.DOCKER, image="tao:6", image_source="the s
 def test_engine_and_image_are_rows_and_a_missing_image_is_no_failure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    look = f'if [ -e {tmp_path}/here ]; then echo \'{{"Id": "sha256:1", "Size": 12000000000}}\'; else exit 1; fi'
+    look = f'if [ -e {tmp_path}/here ]; then echo \'[{{"Id": "sha256:1", "Size": 12000000000}}]\'; else exit 1; fi'
     install_engine(tmp_path / "bin", monkeypatch, rest=look)
 
     engine, missing = launch_findings(DOCKER)

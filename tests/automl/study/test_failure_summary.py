@@ -60,3 +60,13 @@ def test_trials_that_miss_a_constraint_are_told_by_the_constraint() -> None:
     text = summarize_failure(trained, ROOT, parse_constraints(["m <= 40"]))
 
     assert text.startswith("all 2 trials ended without a usable value; 2 of them: the constraint m <= 40 is not kept")
+
+
+def test_a_constraint_that_was_never_measured_is_told_with_the_reason() -> None:
+    trained = TrialResult(
+        number=0, state=TrialState.COMPLETED, assignment={}, directory="", values={"d1": 0.5}, reason="no bash here"
+    )
+
+    text = summarize_failure([trained], ROOT, parse_constraints(["ms <= 4"]))
+
+    assert "what the constraint ms <= 4 limits was not measured: no bash here" in text

@@ -18,7 +18,7 @@ DOCKER = LaunchPlan(kind=LauncherKind.DOCKER, image="tao:6")
 
 
 def test_a_node_loses_what_earlier_runs_have_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    image, removed = '{"Id": "sha256:1", "Size": 1}', tmp_path / "removed"
+    image, removed = '[{"Id": "sha256:1", "Size": 1}]', tmp_path / "removed"
     rest = f"case $1 in image) echo '{image}';; ps) echo one two;; rm) echo $@ >> {removed};; esac"
     install_engine(tmp_path / "bin", monkeypatch, rest=rest)
 
