@@ -37,7 +37,7 @@ from benchmarks.orchestration import gpu_holder
 from benchmarks.orchestration.gaps import gaps_s
 
 GAP_CEILING_S, DEAD_CEILING_S, FREED_CEILING_S, PACKING_FLOOR = 0.5, 0.5, 1.5, 2.0
-SMALL = Scale(encoder="vits", crop=126, repeats=2, epochs=4, short_epochs=4, batch=8)
+SMALL = Scale(encoder="vits", crop=126, repeats=2, epochs=2, short_epochs=2, batch=8)
 PACKED = 8
 HELD_GIB = 8.0
 _SLACK_GIB = 0.05
