@@ -56,6 +56,7 @@ def local_cluster(folder: Path, *, cpus: Sequence[int], hidden: Path | None = No
             nodes.append(_start(folder, place, count, more, hidden if place == len(cpus) - 1 else None))
             if place == 0:
                 _await(address, nodes[0])
+        _await_nodes(address, len(cpus))
         yield address
     finally:
         for node in nodes:
@@ -93,6 +94,13 @@ def _await(address: str, head: subprocess.Popen[bytes]) -> None:
             socket.create_connection((host, int(port)), timeout=1).close()
             return
         time.sleep(0.2)
+
+
+def _await_nodes(address: str, count: int) -> None:
+    """Wait until a study finds them all. By a process of its own: Ray reads a cluster's token once in each."""
+    words = [sys.executable, "-m", "automl.cli.app", "cluster", "wait", "--ray-address", address]
+    if count > 1:
+        subprocess.run([*words, "--nodes", str(count)], check=True, capture_output=True, timeout=_START_S)
 
 
 def _free_port() -> int:
