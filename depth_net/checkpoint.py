@@ -38,7 +38,7 @@ LATEST: Final = "dn_model_latest.pth"
 BEST: Final = "dn_model_best.pth"
 SUFFIXES: Final = (".pth", ".tlt")
 _RUN_KEYS: Final = ("pytorch-lightning_version", "state_dict", "loops", "optimizer_states", "lr_schedulers")
-_OTHERWISE: Final = "set train.resume=never to start anew"
+_ANEW: Final = "to start anew, remove train.resume_training_checkpoint_path and set train.resume=never"
 _NAME: Final = re.compile(r"^model_epoch_(\d+)_step_(\d+)\.pth$")
 
 
@@ -64,7 +64,7 @@ def find_resume_checkpoint(directory: Path, train: TrainConfig) -> Path | None:
         if path.suffix not in SUFFIXES or not path.is_file():
             raise SpecError(
                 f"train.resume_training_checkpoint_path: found {path}, expected an existing file that ends in "
-                f"{' or '.join(SUFFIXES)}; remove the key to start anew"
+                f"{' or '.join(SUFFIXES)}; {_ANEW}; train.pretrained_model_path starts from the weights of any checkpoint"
             )
         return path
     if train.resume is ResumeMode.NEVER:
@@ -87,20 +87,20 @@ def require_resumable(path: Path, model: DepthAnything) -> None:
         fit_weights(model, load_weights(path))
         content = read_pickled(path)
     except WeightsError as error:
-        raise WeightsError(f"the checkpoint to resume from: {error}\n  {_OTHERWISE}") from error
+        raise WeightsError(f"the checkpoint to resume from: {error}\n  {_ANEW}") from error
     absent = [key for key in _RUN_KEYS if key not in content]
     if absent:
         raise WeightsError(
             f"{path}: found weights without a training run ({', '.join(absent)}); expected a checkpoint that "
-            f"`depth_net train` has written; fix: name it under train.pretrained_model_path, and {_OTHERWISE}"
+            f"`depth_net train` has written; fix: start from its weights by train.pretrained_model_path; {_ANEW}"
         )
     sizes = [len(list(part)) for part in (model.encoder_parameters(), model.head_parameters())]
     found = [len(group["params"]) for state in content["optimizer_states"] for group in state["param_groups"]]
     if found != sizes:
         raise WeightsError(
             f"{path}: found an optimiser over groups of {found} parameters; expected {sizes}, as `depth_net train` "
-            "writes them (the container joins and counts them in another way); fix: name the file under "
-            f"train.pretrained_model_path, and {_OTHERWISE}"
+            "writes them (the container joins and counts them in another way); fix: start from its weights by "
+            f"train.pretrained_model_path; {_ANEW}"
         )
 
 

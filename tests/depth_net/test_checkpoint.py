@@ -116,5 +116,5 @@ def test_a_checkpoint_that_cannot_be_resumed_is_told_before_the_first_step(
     lines = read_status(folder)
     assert (lines[-1]["status"], lines[-1]["code"]) == ("FAILURE", "weights")
     assert told in lines[-1]["message"]
-    assert "set train.resume=never to start anew" in lines[-1]["message"]
+    assert "and set train.resume=never" in lines[-1]["message"]
     assert not any(line["message"] == "Starting Training Loop." for line in lines)

@@ -11,12 +11,11 @@ import pytest
 import torch
 
 from depth_net.actions import train as train_action
-from depth_net.actions.train import build_model, count_steps, count_threads, require_validation, start_from_weights
+from depth_net.actions.train import count_steps, count_threads, require_validation
 from depth_net.config import Precision, TrainConfig
 from depth_net.errors import SpecError
 from depth_net.execution import Request, execute
 from depth_net.spec import load_spec
-from depth_net.status import StatusWriter
 from depth_net.task import DepthTask
 from depth_net.training.devices import DevicePlan, plan_devices
 from tests.depth_net.data.builders import write_depth_mm
@@ -342,25 +341,6 @@ def test_a_batch_larger_than_the_data_is_told_with_both_numbers(tmp_path: Path) 
     assert "6" in last["message"]
 
 
-def test_weights_that_are_missing_are_told_before_any_step(tmp_path: Path) -> None:
-    assert run(write_spec(tmp_path), f"train.pretrained_model_path={tmp_path / 'none.pth'}") == 1
-
-    lines = read_status(tmp_path / "results" / "train")
-    assert [line["status"] for line in lines] == ["STARTED", "FAILURE"]
-    assert (lines[-1]["code"], "none.pth" in lines[-1]["message"]) == ("weights", True)
-
-
-def test_a_run_starts_from_the_weights_of_another(every_step: Path, tmp_path: Path) -> None:
-    latest = every_step.parent / "results" / "train" / "dn_model_latest.pth"
-    config = load_spec(every_step, [f"train.pretrained_model_path={latest}", f"results_dir={tmp_path}"])
-
-    model = build_model(config)
-    start_from_weights(model, config, StatusWriter(None))
-
-    saved = read_checkpoint(latest)["state_dict"]["model.pretrained.cls_token"]
-    assert torch.equal(model.state_dict()["pretrained.cls_token"], saved)
-
-
 def test_steps_are_counted_with_accumulation_and_without_the_last_part_of_a_batch(tmp_path: Path) -> None:
     config = load_spec(write_spec(tmp_path), ["train.accumulate_grad_batches=2"])
     plan = plan_devices(config.train, {})
@@ -383,18 +363,3 @@ def test_processes_of_one_run_share_the_processor(asked: int, gpus: int, offered
 
 def test_the_module_can_be_loaded_by_its_action_name() -> None:
     assert callable(train_action.run)
-
-
-def test_a_backbone_path_gives_the_encoder_and_leaves_the_head_new(every_step: Path, tmp_path: Path) -> None:
-    latest = every_step.parent / "results" / "train" / "dn_model_latest.pth"
-    overrides = [f"model.mono_backbone.pretrained_path={latest}", f"results_dir={tmp_path}"]
-
-    config = load_spec(every_step, overrides)
-    model = build_model(config)
-    start_from_weights(model, config, StatusWriter(None))
-
-    built = model.state_dict()
-    saved = read_checkpoint(latest)["state_dict"]
-    head = "metric_depth_head.scratch.output_conv1.weight"
-    assert torch.equal(built["pretrained.cls_token"], saved["model.pretrained.cls_token"])
-    assert not torch.equal(built[head], saved[f"model.{head}"])
