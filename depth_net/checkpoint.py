@@ -23,6 +23,7 @@ from depth_net.errors import DivergenceError, SpecError, WeightsError
 from depth_net.model.checkpoint_file import read_pickled
 from depth_net.model.weights import fit_weights, load_weights
 from depth_net.training.graceful_stop import is_between_steps
+from depth_net.whole_file import whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -64,7 +65,7 @@ def find_resume_checkpoint(directory: Path, train: TrainConfig) -> Path | None:
         if path.suffix not in SUFFIXES or not path.is_file():
             raise SpecError(
                 f"train.resume_training_checkpoint_path: found {path}, expected an existing file that ends in "
-                f"{' or '.join(SUFFIXES)}; {_ANEW}; train.pretrained_model_path starts from the weights of any checkpoint"
+                f"{' or '.join(SUFFIXES)}; {_ANEW}; from the weights of any checkpoint, use train.pretrained_model_path"
             )
         return path
     if train.resume is ResumeMode.NEVER:
@@ -201,10 +202,15 @@ class CheckpointWriter(Checkpoint):
     def _save(self, trainer: Trainer, epoch: int) -> None:
         name = checkpoint_name(epoch, trainer.global_step)
         unfinished = self._directory / f".{name}.part"
-        trainer.save_checkpoint(unfinished)
+        try:
+            trainer.save_checkpoint(unfinished)
+            if trainer.is_global_zero:
+                unfinished.replace(self._directory / name)
+        finally:
+            if trainer.is_global_zero:
+                unfinished.unlink(missing_ok=True)
         self._saved_step = trainer.global_step
         if trainer.is_global_zero:
-            unfinished.replace(self._directory / name)
             link(self._directory / LATEST, name)
             self._prune(name)
         trainer.strategy.barrier("checkpoint")
@@ -235,7 +241,6 @@ class DirectCheckpointIO(TorchCheckpointIO):
 
 def link(place: Path, name: str) -> None:
     """Make ``place`` a relative link to the file ``name`` beside it, replacing an older link at once."""
-    fresh = place.with_name(f".{place.name}.part")
-    fresh.unlink(missing_ok=True)
-    fresh.symlink_to(name)
-    fresh.replace(place)
+    with whole(place) as fresh:
+        fresh.unlink(missing_ok=True)
+        fresh.symlink_to(name)

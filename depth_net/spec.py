@@ -66,13 +66,16 @@ def read_results_folder(path: Path, overrides: Iterable[str], action: str) -> Pa
     tree = read_tree(path)
     apply_overrides(tree, overrides, [])
     group = tree.get(action)
-    own = group.get("results_dir") if isinstance(group, dict) else None
-    root = tree.get("results_dir")
-    if isinstance(own, str) and own and "${" not in own:
-        return Path(own).expanduser()
-    if isinstance(root, str) and root and "${" not in root:
-        return Path(root).expanduser() if action == "convert" else Path(root).expanduser() / action
-    return None
+    own = _as_folder(group.get("results_dir")) if isinstance(group, dict) else None
+    root = _as_folder(tree.get("results_dir"))
+    if own is not None or root is None:
+        return own
+    return root if action == "convert" else root / action
+
+
+def _as_folder(value: object) -> Path | None:
+    is_plain = isinstance(value, str | int | float) and "${" not in str(value)
+    return Path(str(value)).expanduser() if is_plain and value not in ("", "???") else None
 
 
 def _load(kind: type[Any], path: Path, overrides: Iterable[str], problems: list[SpecProblem]) -> Any:  # noqa: ANN401 - kind

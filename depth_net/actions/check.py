@@ -226,7 +226,7 @@ def _size_findings(rows: Sequence[Row], facts: SampleFacts, where: str) -> Itera
     compared = pick_rows(rows, _COMPARED_SIZES)
     mismatches = () if facts.unreadable else size_mismatches(compared)
     if mismatches:
-        found = f"{len(mismatches)} of {len(compared)} lines with different sizes: {'; '.join(mismatches[:_SHOWN])}"
+        found = f"{len(mismatches)} of {len(compared)} lines whose files do not fit: {'; '.join(mismatches[:_SHOWN])}"
         yield _error(f"{where}.data_file", found, "image and ground truth of equal size", "repair or remove the lines")
 
 

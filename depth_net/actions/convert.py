@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from depth_net.data.annotations import IMAGE_SUFFIXES, quote_column
 from depth_net.errors import DataError, SpecError
+from depth_net.whole_file import whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -248,9 +249,8 @@ def _format_row(columns: Sequence[Path], settings: ConvertSettings) -> str:
 
 
 def _write(file: Path, lines: Iterable[str]) -> None:
-    temporary = file.with_name(f".{file.name}.{os.getpid()}")
-    temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8", errors="surrogateescape")
-    temporary.replace(file)
+    with whole(file) as unfinished:
+        unfinished.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8", errors="surrogateescape")
 
 
 def _dotted(extension: str) -> str:

@@ -24,6 +24,7 @@ from depth_net.data.annotations import read_annotations
 from depth_net.data.motorcycle import write_motorcycle
 from depth_net.data.rooms import write_scene
 from depth_net.errors import DataError
+from depth_net.whole_file import whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -195,9 +196,8 @@ def _move_into_place(temporary: Path, directory: Path, settings: DemoSettings) -
 
 
 def _mark(directory: Path, settings: DemoSettings, *, finished: bool) -> None:
-    unfinished_name = directory / f".{_MARKER}"
-    unfinished_name.write_text(json.dumps(_describe(settings, finished=finished), indent=2) + "\n", encoding="utf-8")
-    unfinished_name.replace(directory / _MARKER)
+    with whole(directory / _MARKER) as unfinished:
+        unfinished.write_text(json.dumps(_describe(settings, finished=finished), indent=2) + "\n", encoding="utf-8")
 
 
 def _describe(settings: DemoSettings, *, finished: bool) -> dict[str, object]:

@@ -23,6 +23,7 @@ from depth_net.data.dataset import build_dataset
 from depth_net.data.loaders import build_loader, one_thread, start_processes
 from depth_net.gpu_driver import count_by_management_library
 from depth_net.model.native_size import restore_native_size
+from depth_net.whole_file import whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sized
@@ -61,11 +62,9 @@ class PredictedImage:
 
 def write_results(folder: Path, values: Mapping[str, object]) -> None:
     """Write ``results.json`` of an action as strict JSON; a value that is not finite becomes null."""
-    folder.mkdir(parents=True, exist_ok=True)
     lost = {name: None for name, value in values.items() if isinstance(value, float) and not math.isfinite(value)}
-    temporary = folder / f".{RESULTS_FILE}.part"
-    temporary.write_text(json.dumps({**values, **lost}, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    temporary.replace(folder / RESULTS_FILE)
+    with whole(folder / RESULTS_FILE) as unfinished:
+        unfinished.write_text(json.dumps({**values, **lost}, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def choose_device(gpu_ids: tuple[int, ...]) -> torch.device:

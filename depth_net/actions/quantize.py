@@ -11,6 +11,7 @@ from depth_net.errors import SpecError
 from depth_net.model.quantized import choose_layers, is_quantized_tensor, quantize_layers, read_rules
 from depth_net.model.restored import restore_model
 from depth_net.model.weights import METADATA_KEY, metadata_of
+from depth_net.whole_file import whole
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,8 +54,6 @@ def _bytes_of(model: torch.nn.Module) -> int:
 
 
 def _save(model: DepthAnything, path: Path, min_depth_m: float | None, *, quantized: dict[str, str]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     notes = {**metadata_of(model, min_depth_m=min_depth_m), "quantized": quantized}
-    temporary = path.with_suffix(".partial")
-    torch.save({"state_dict": model.state_dict(), METADATA_KEY: notes}, temporary)
-    temporary.replace(path)
+    with whole(path) as unfinished:
+        torch.save({"state_dict": model.state_dict(), METADATA_KEY: notes}, unfinished)

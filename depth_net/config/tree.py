@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +43,8 @@ def _mapping_without_duplicates(loader: _Loader, node: yaml.MappingNode) -> dict
     seen: set[object] = set()
     for key_node, _ in node.value:
         key = loader.construct_object(key_node, deep=True)
+        if not isinstance(key, Hashable):
+            raise yaml.constructor.ConstructorError(None, None, "a key is no single value", key_node.start_mark)
         if key in seen:
             raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} is given twice", key_node.start_mark)
         seen.add(key)
@@ -57,20 +59,21 @@ def read_tree(path: Path) -> Tree:
     """Return the mapping that the YAML file ``path`` holds; an empty file is an empty mapping.
 
     Raises:
-        SpecError: the file does not exist, is not text, is not YAML, or holds something else than a mapping.
+        SpecError: the file does not exist, is not YAML (in UTF-8 or UTF-16), or holds something else than a mapping.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-        tree = yaml.load(text, Loader=_Loader)  # noqa: S506 - derives from SafeLoader
-    except (OSError, UnicodeDecodeError) as error:
+        tree = _unshared(yaml.load(path.read_bytes(), Loader=_Loader))  # noqa: S506 - derives from SafeLoader
+    except OSError as error:
         raise SpecError(f"the spec {path} cannot be read: {error}") from error
     except yaml.YAMLError as error:
         raise SpecError(f"the spec {path} is not valid YAML: {error}") from error
+    except RecursionError as error:
+        raise SpecError(f"the spec {path} is nested without end; expected groups of keys a few levels deep") from error
     if tree is None:
         return {}
     if not isinstance(tree, dict):
         raise SpecError(f"the spec {path} holds a {type(tree).__name__} where a mapping of keys is expected")
-    return {str(key): _unshared(value) for key, value in tree.items()}
+    return {str(key): value for key, value in tree.items()}
 
 
 def _unshared(node: Any) -> Any:  # noqa: ANN401 - a node of a YAML tree

@@ -26,6 +26,7 @@ IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg"})
 _COLUMN = re.compile(r"""\s*(?:"([^"]*)"|'([^']*)'|(\#.*)|(\S+))""")
 _SPECIAL = re.compile(r"""["'#]""")
 _SHOWN_LINES = 5
+_SHOWN_LETTERS = 300
 _TRIED_WORDS = 12
 _COLUMNS_WITH_RIGHT_IMAGE = 3
 
@@ -132,7 +133,7 @@ def _parse_row(columns: Sequence[str], *, line: int, folder: Path) -> Row | str:
     depth_name = columns[-1] if len(columns) < _COLUMNS_WITH_RIGHT_IMAGE else columns[2]
     image = _find_file(columns[0], folder)
     if image is None:
-        return f"image not found: {columns[0]}"
+        return f"image not found: {_shortened(columns[0])}"
     if image.suffix.lower() not in IMAGE_SUFFIXES:
         return (
             f"unsupported image type {image.suffix or 'without extension'}: {columns[0]} (expected .png, .jpg or .jpeg)"
@@ -141,16 +142,20 @@ def _parse_row(columns: Sequence[str], *, line: int, folder: Path) -> Row | str:
         return Row(image=image, depth=None, line=line)
     depth = _find_file(depth_name, folder)
     if depth is None:
-        return f"ground truth not found: {depth_name}"
+        return f"ground truth not found: {_shortened(depth_name)}"
     return Row(image=image, depth=depth, line=line)
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= _SHOWN_LETTERS else f"{name[:_SHOWN_LETTERS]}... ({len(name)} letters)"
 
 
 def _find_file(name: str, folder: Path) -> Path | None:
     path = type(folder)(name)
-    if path.is_file():
-        return path
-    beside_annotations = folder / path
-    return beside_annotations if beside_annotations.is_file() else None
+    try:
+        return next((place for place in (path, folder / path) if place.is_file()), None)
+    except OSError:  # too long, or below a folder that may not be entered
+        return None
 
 
 def _unquoted_space_hint(line: str, folder: Path) -> str:

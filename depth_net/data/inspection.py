@@ -90,10 +90,13 @@ def inspect_rows(rows: Sequence[Row], entry: DatasetClass, limits: DepthRange) -
 
 
 def size_mismatches(rows: Sequence[Row]) -> tuple[str, ...]:
-    """Return one sentence per row whose image and ground truth differ in size, as far as their first bytes tell."""
+    """Return one sentence per row whose image and ground truth differ in size, or are empty, as first bytes tell."""
     mismatches = []
     for row in rows:
-        if row.depth is None:
+        empty = [path for path in (row.image, row.depth) if path is not None and not path.stat().st_size]
+        if empty:
+            mismatches.append(f"line {row.line}: {empty[0]} is empty")
+        if empty or row.depth is None:
             continue
         image, depth = picture_size(row.image), picture_size(row.depth)
         if image is not None and depth is not None and image != depth:

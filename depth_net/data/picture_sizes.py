@@ -7,6 +7,7 @@ None; the readers then say what is wrong.
 from __future__ import annotations
 
 import struct
+from tokenize import TokenError
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
 import numpy as np
@@ -34,7 +35,7 @@ def picture_size(path: Path) -> Size | None:
     try:
         with path.open("rb") as file:
             return _size_of(file)
-    except (OSError, ValueError, struct.error):
+    except (OSError, ValueError, TypeError, TokenError, struct.error):
         return None
 
 

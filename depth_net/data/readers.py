@@ -7,6 +7,7 @@ depth_net.data.families. OpenCV is used only here and in depth_net.data.transfor
 from __future__ import annotations
 
 import re
+from tokenize import TokenError
 from typing import TYPE_CHECKING, TypeAlias
 
 import cv2
@@ -23,7 +24,9 @@ ImageArray: TypeAlias = npt.NDArray[np.uint8]
 DepthArray: TypeAlias = npt.NDArray[np.float32]
 """Depth or disparity, shape (H, W)."""
 
-_PFM_HEADER = re.compile(rb"^(PF|Pf)\s+(\d+)\s+(\d+)\s+([-+]?[0-9.]+(?:[eE][-+]?\d+)?)\s", re.DOTALL)
+_PFM_HEADER = re.compile(
+    rb"^(PF|Pf)\s+(\d{1,9})\s+(\d{1,9})\s+([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s", re.DOTALL
+)
 _CRESTEREO_SCALE = 32.0
 _FSD_BASE = 255.0
 _MILLIMETRES_PER_METRE = 1000.0
@@ -113,11 +116,12 @@ def read_npy_depth(path: Path) -> DepthArray:
         DataError: not a numeric array of such a shape.
     """
     try:
-        values = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        with path.open("rb") as file:  # np.load would open archives and pickles too, whatever the name
+            values = np.lib.format.read_array(file, allow_pickle=False)
+    except (OSError, ValueError, TypeError, MemoryError, TokenError) as error:
         raise _unreadable(path, expected="a numeric .npy array") from error
-    plane: npt.NDArray[np.generic] = np.squeeze(np.asarray(values))
-    if plane.ndim != 2 or not np.issubdtype(plane.dtype, np.number):  # noqa: PLR2004 - rows and columns
+    plane: npt.NDArray[np.generic] = np.squeeze(values)
+    if plane.ndim != 2 or plane.dtype.kind not in "biuf":  # noqa: PLR2004 - rows and columns
         raise _unreadable(path, expected=f"one plane of numbers, found shape {values.shape} of {values.dtype}")
     return plane.astype(np.float32)
 

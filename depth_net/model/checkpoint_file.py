@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import struct
 import warnings
 import zipfile
 from dataclasses import dataclass, field
@@ -28,6 +29,12 @@ if TYPE_CHECKING:
 
 METADATA_KEY = "depth_net"
 """Under this key our own checkpoints say which model they hold; see `depth_net.model.weights.metadata_of`."""
+
+_DAMAGE = (
+    *(RuntimeError, EOFError, ValueError, OSError, LookupError, TypeError, AttributeError, AssertionError),
+    *(ArithmeticError, MemoryError, struct.error, zipfile.BadZipFile),
+)
+"""What reading a damaged file raises, by trial: random bytes put into files of each kind."""
 
 PICKLED = frozenset({".pth", ".pt", ".ckpt", ".tlt", ".bin"})
 
@@ -88,8 +95,8 @@ def read_pickled(path: Path) -> Mapping[str, Any]:
     Raises:
         WeightsError: the file is damaged, no mapping, or asks for other classes.
     """
-    is_zip = zipfile.is_zipfile(path)
     try:
+        is_zip = zipfile.is_zipfile(path)
         if is_zip:
             admit_quantized_classes(torch.serialization.get_unsafe_globals_in_checkpoint(path))
         with warnings.catch_warnings():
@@ -97,7 +104,7 @@ def read_pickled(path: Path) -> Mapping[str, Any]:
             content = torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip)
     except pickle.UnpicklingError as error:
         raise WeightsError(_unsafe_text(path)) from error
-    except (RuntimeError, EOFError, ValueError, OSError) as error:
+    except _DAMAGE as error:
         raise WeightsError(
             f"{path}: found a file of {path.stat().st_size:,} bytes that PyTorch cannot read ({_first_line(error)}); "
             "expected a checkpoint; fix: fetch or save it again"
@@ -122,12 +129,13 @@ def _unwrap(path: Path, content: Mapping[str, Any]) -> Opened:
     return Opened(container=Container.FLAT, state=_tensors(path, content), metadata=metadata)
 
 
-def _tensors(path: Path, state: Mapping[str, Any]) -> Mapping[str, Tensor]:
-    tensors = {name: value for name, value in state.items() if isinstance(value, Tensor)}
+def _tensors(path: Path, state: object) -> Mapping[str, Tensor]:
+    pairs = state.items() if isinstance(state, dict) else ()
+    tensors = {name: value for name, value in pairs if isinstance(name, str) and isinstance(value, Tensor)}
     if not tensors:
+        keys = ", ".join(str(name) for name, _ in [*pairs][:5]) or "none"
         raise WeightsError(
-            f"{path}: found no tensors (keys: {', '.join(map(str, list(state)[:5])) or 'none'}); expected weights; "
-            "fix: name a checkpoint of this model"
+            f"{path}: found no tensors (keys: {keys}); expected weights; fix: name a checkpoint of this model"
         )
     return _strip(tensors)
 
@@ -160,8 +168,17 @@ def _open_folder(path: Path) -> Opened:
     state: dict[str, Tensor] = {}
     for shard in shards:
         state |= _read_safetensors(shard) if shard.suffix == ".safetensors" else read_pickled(shard)
-    metadata = json.loads(configuration.read_text(encoding="utf-8"))
-    return Opened(container=Container.FOLDER, state=_strip(state), metadata=metadata)
+    return Opened(container=Container.FOLDER, state=_strip(state), metadata=_read_configuration(configuration))
+
+
+def _read_configuration(path: Path) -> Mapping[str, Any]:
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise WeightsError(f"{path}: found no JSON ({_first_line(error)}); fix: fetch or save it again") from error
+    if not isinstance(content, dict):
+        raise WeightsError(f"{path}: found a {type(content).__name__}; expected the configuration of a model")
+    return content
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
@@ -177,7 +194,10 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 
 
 def _unsafe_text(path: Path) -> str:
-    asked = torch.serialization.get_unsafe_globals_in_checkpoint(path) if zipfile.is_zipfile(path) else []
+    try:
+        asked = torch.serialization.get_unsafe_globals_in_checkpoint(path) if zipfile.is_zipfile(path) else []
+    except (pickle.UnpicklingError, *_DAMAGE):
+        asked = []
     if not asked:
         return (
             f"{path}: found a damaged file, or one that is no checkpoint; expected weights; fix: fetch or save it again"

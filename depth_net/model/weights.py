@@ -194,7 +194,8 @@ def _recognise_family(prefixes: set[str], container: Container, metadata: Mappin
             is_metric = metadata.get("depth_estimation_type") == "metric"
             return ModelType.METRIC if is_metric else ModelType.RELATIVE
         case Container.FLAT | Container.WRAPPED | Container.SAFETENSORS:
-            return ModelType(metadata["model_type"]) if "model_type" in metadata else None
+            named = [family for family in ModelType if family.value == metadata.get("model_type")]
+            return named[0] if named else None
 
 
 def _problems_of_identity(model: DepthAnything, weights: LoadedWeights, *, is_starting_point: bool) -> list[str]:
@@ -231,6 +232,7 @@ def _problems_of_tensors(wanted: Mapping[str, Tensor], state: Mapping[str, Tenso
         "missing": sorted(needed - set(state) - _OPTIONAL),
         "unknown to the model": sorted(set(state) - set(wanted)),
         "of another shape": shapes,
+        "no real numbers": [name for name in sorted(state) if not state[name].is_floating_point()],
         "not finite": [name for name in sorted(state) if not bool(torch.isfinite(state[name]).all())],
     }
     return [

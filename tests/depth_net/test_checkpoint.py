@@ -118,3 +118,14 @@ def test_a_checkpoint_that_cannot_be_resumed_is_told_before_the_first_step(
     assert told in lines[-1]["message"]
     assert "and set train.resume=never" in lines[-1]["message"]
     assert not any(line["message"] == "Starting Training Loop." for line in lines)
+
+
+def test_a_checkpoint_that_cannot_be_written_leaves_no_part_of_it(tmp_path: Path) -> None:
+    spec = write_spec(tmp_path)
+    in_the_way = tmp_path / "results" / "train" / "model_epoch_000_step_00003.pth"
+    in_the_way.mkdir(parents=True)
+
+    assert execute(Request(action="train", spec=spec)) == 1
+
+    assert read_status(in_the_way.parent)[-1]["status"] == "FAILURE"
+    assert not list(in_the_way.parent.glob(".*"))

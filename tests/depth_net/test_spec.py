@@ -69,7 +69,9 @@ def test_even_a_wrong_spec_tells_its_results_folder(tmp_path: Path) -> None:
 
     assert read_results_folder(spec, ["trian=3"], "train") == tmp_path / "results" / "train"
     assert read_results_folder(spec, ["train.results_dir=own"], "train") == Path("own")
+    assert read_results_folder(spec, ["results_dir=7"], "train") == Path("7") / "train"
     assert read_results_folder(spec, ["results_dir="], "train") is None
+    assert read_results_folder(spec, ["results_dir={a: 1}"], "train") is None
 
 
 def test_a_wrong_spec_is_told_without_importing_torch(tmp_path: Path) -> None:

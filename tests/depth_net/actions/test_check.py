@@ -174,7 +174,7 @@ def test_a_size_mismatch_between_the_sampled_rows_is_found_too(splits: tuple[Pat
 
     finding = _only(check_data(_config(_split(train, "NYUDV2"), _split(splits[1], "NYUDV2")), samples=3))
 
-    assert finding.found.startswith("1 of 40 lines with different sizes: line 2: ")
+    assert finding.found.startswith("1 of 40 lines whose files do not fit: line 2: ")
     assert finding.severity is Severity.ERROR
 
 

@@ -37,7 +37,18 @@ def test_an_empty_file_is_an_empty_spec(tmp_path: Path) -> None:
     assert read_tree(written(tmp_path, "")) == {}
 
 
-@pytest.mark.parametrize(("text", "said"), [("a: [", "not valid YAML"), ("- 1", "a mapping"), ("a: 1\na: 2", "twice")])
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a: [", "not valid YAML"),
+        ("- 1", "a mapping"),
+        ("a: 1\na: 2", "twice"),
+        ("? [1, 2]\n: 3", "a key is no single value"),
+        ("a: " + "[" * 3000 + "]" * 3000, "nested without end"),
+        ("a: &a [*a]", "recursive"),
+        ("a: \x00", "not valid YAML"),
+    ],
+)
 def test_a_file_that_is_no_spec_is_refused(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(SpecError, match=said):
         read_tree(written(tmp_path, text))
@@ -97,3 +108,10 @@ def test_a_spec_survives_being_written_and_read() -> None:
     tree = to_tree(ExperimentConfig())
 
     assert yaml.safe_load(to_yaml(tree)) == tree
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_what_windows_editors_write_is_read(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "spec.yaml").write_bytes("a: grün\r\nb: 2\r\n".encode(encoding))
+
+    assert read_tree(tmp_path / "spec.yaml") == {"a": "grün", "b": 2}

@@ -138,3 +138,12 @@ def test_an_absent_file_and_an_empty_file_are_different_errors(tmp_path: Path) -
         read_annotations(tmp_path / "absent.txt")
     with pytest.raises(DataError, match="holds no sample"):
         read_annotations(_write(tmp_path, "# nothing yet\n\n"))
+
+
+def test_a_name_that_no_file_can_have_is_told_with_its_line(tmp_path: Path) -> None:
+    with pytest.raises(DataError) as caught:
+        read_annotations(_write(tmp_path, "x" * 100_000))
+
+    assert "line 1: image not found: xxx" in str(caught.value)
+    assert "... (100000 letters)" in str(caught.value)
+    assert len(str(caught.value)) < 1000

@@ -9,7 +9,7 @@ import pytest
 
 from depth_net.data.annotations import read_annotations
 from depth_net.data.families import DepthRange, find_dataset_class
-from depth_net.data.inspection import SampleFacts, inspect_rows, pick_rows
+from depth_net.data.inspection import SampleFacts, inspect_rows, pick_rows, size_mismatches
 from tests.depth_net.data.builders import write_depth_mm, write_nyu
 
 if TYPE_CHECKING:
@@ -68,3 +68,10 @@ def test_files_that_cannot_be_used_are_listed_and_the_rest_is_counted(tmp_path: 
     assert [text.split(":")[0] for text in facts.unreadable] == ["line 2", "line 3"]
     assert "is 48x64 (height x width), its ground truth" in facts.unreadable[0]
     assert facts.empty == 1
+
+
+def test_files_that_are_empty_are_named_with_their_line(tmp_path: Path) -> None:
+    rows = read_annotations(write_nyu(tmp_path, 3))
+    rows[1].image.write_bytes(b"")
+
+    assert size_mismatches(rows) == (f"line 2: {rows[1].image} is empty",)

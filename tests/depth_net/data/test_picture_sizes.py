@@ -42,7 +42,16 @@ def test_float_maps_and_arrays_have_theirs(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"\xff\xd8", b"\xff\xd8\xff\xe1\x00\x10Exif", b"\x89PNG\r\n\x1a\n", b"Pf\n", b"text"]
+    "content",
+    [
+        b"",
+        b"\xff\xd8",
+        b"\xff\xd8\xff\xe1\x00\x10Exif",
+        b"\x89PNG\r\n\x1a\n",
+        b"Pf\n",
+        b"text",
+        b"\x93NUMPY\x01\x00\x02\x00(\n",
+    ],
 )
 def test_what_is_not_understood_has_no_size(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "odd").write_bytes(content)

@@ -118,7 +118,24 @@ def test_numpy_files_that_are_no_plane_of_numbers_are_refused(tmp_path: Path) ->
     np.save(tmp_path / "cube.npy", np.ones((2, 3, 4)))
     (tmp_path / "text.npy").write_text("hello", encoding="utf-8")
 
-    with pytest.raises(DataError, match="one plane of numbers"):
-        readers.read_npy_depth(tmp_path / "cube.npy")
-    with pytest.raises(DataError, match=r"numeric \.npy array"):
-        readers.read_npy_depth(tmp_path / "text.npy")
+    np.save(tmp_path / "complex.npy", np.ones((2, 3), dtype=np.complex64))
+    np.save(tmp_path / "objects.npy", np.array([[{}]]), allow_pickle=True)
+    np.savez(tmp_path / "archive", np.ones((2, 3)))
+    (tmp_path / "archive.npz").rename(tmp_path / "archive.npy")
+    np.save(tmp_path / "header.npy", np.ones((2, 3)))
+    (tmp_path / "header.npy").write_bytes((tmp_path / "header.npy").read_bytes().replace(b"}", b"("))
+
+    for name in ("cube", "complex"):
+        with pytest.raises(DataError, match="one plane of numbers"):
+            readers.read_npy_depth(tmp_path / f"{name}.npy")
+    for name in ("text", "objects", "archive", "header"):
+        with pytest.raises(DataError, match=r"numeric \.npy array"):
+            readers.read_npy_depth(tmp_path / f"{name}.npy")
+
+
+@pytest.mark.parametrize("scale", [b"1.2.3", b".", b"-", b"abc", b""])
+def test_a_float_map_whose_scale_is_no_number_is_refused(tmp_path: Path, scale: bytes) -> None:
+    (tmp_path / "odd.pfm").write_bytes(b"Pf\n2 1\n" + scale + b"\n" + bytes(8))
+
+    with pytest.raises(DataError, match="expected a PFM file"):
+        readers.read_pfm(tmp_path / "odd.pfm")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pickle
+import random
 import re
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -119,3 +120,52 @@ def test_a_missing_file_an_empty_folder_and_a_file_without_tensors_are_told_apar
     for path, text in cases.items():
         with pytest.raises(WeightsError, match=re.escape(text)):
             open_weights(path)
+
+
+@pytest.mark.parametrize("kind", ["zip", "old", "safetensors"])
+def test_whatever_damages_a_file_the_answer_is_one_sentence(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / ("weights.safetensors" if kind == "safetensors" else "weights.pth")
+    if kind == "safetensors":
+        save_file(STATE, path)
+    else:
+        torch.save(STATE, path, _use_new_zipfile_serialization=kind == "zip")
+    whole, chance = path.read_bytes(), random.Random(3)  # noqa: S311 - damage, no secret
+    refused = 0
+    for _ in range(200):
+        damaged = bytearray(whole)
+        for _ in range(chance.randrange(1, 6)):
+            damaged[chance.randrange(len(damaged))] = chance.randrange(256)
+        path.write_bytes(damaged[: chance.randrange(len(damaged)) if chance.random() < 0.2 else None])
+
+        try:
+            open_weights(path)
+        except WeightsError:
+            refused += 1
+
+    assert refused > 20
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {1: torch.zeros(2), ("a",): torch.zeros(2)},
+        {"pytorch-lightning_version": "2.6.6", "state_dict": [1]},
+        {"pytorch-lightning_version": "2.6.6"},
+    ],
+)
+def test_a_mapping_without_named_tensors_is_no_checkpoint(tmp_path: Path, content: dict[object, object]) -> None:
+    torch.save(content, tmp_path / "odd.pth")
+
+    with pytest.raises(WeightsError, match="found no tensors"):
+        open_weights(tmp_path / "odd.pth")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [("{", "found no JSON"), ("[]", "found a list"), ("null", "found a NoneType")]
+)
+def test_a_folder_with_a_damaged_configuration_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    save_file(STATE, tmp_path / "model.safetensors")
+    (tmp_path / "config.json").write_text(text, encoding="utf-8")
+
+    with pytest.raises(WeightsError, match=said):
+        open_weights(tmp_path)

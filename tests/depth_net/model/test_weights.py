@@ -187,3 +187,20 @@ def test_a_file_without_the_mask_token_is_complete(tmp_path: Path) -> None:
     torch.save(state, tmp_path / "no_mask.pth")
 
     apply_weights(make_model(seed=1), load_weights(tmp_path / "no_mask.pth"))
+
+
+def test_weights_that_are_no_real_numbers_are_named(tmp_path: Path) -> None:
+    state = {name: tensor.to(torch.complex64) for name, tensor in make_model().state_dict().items()}
+    torch.save(state, tmp_path / "complex.pth")
+
+    with pytest.raises(WeightsError, match=f"{len(state)} no real numbers: "):
+        apply_weights(make_model(seed=1), load_weights(tmp_path / "complex.pth"))
+
+
+def test_notes_that_name_no_family_say_nothing(tmp_path: Path) -> None:
+    notes = {"model_type": "QuantumDepth", "max_depth": "x"}
+    torch.save({"state_dict": make_model(RELATIVE).state_dict(), METADATA_KEY: notes}, tmp_path / "odd.pth")
+
+    weights = load_weights(tmp_path / "odd.pth")
+
+    assert (weights.family, weights.max_depth_m) == (None, None)
