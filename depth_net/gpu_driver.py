@@ -21,11 +21,6 @@ _THREAD: Final = "gpu-driver"
 _ONLY_DEVICE: Final = 0  # the first of those that CUDA_VISIBLE_DEVICES lets this process see
 
 
-def count_by_management_library() -> None:
-    """Let PyTorch count devices without waiting for the driver."""
-    os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
-
-
 def wake() -> None:
     """Start the driver in the background; no device is used yet."""
     _in_background(_initialize)

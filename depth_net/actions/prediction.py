@@ -21,7 +21,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from depth_net.data.dataset import build_dataset
 from depth_net.data.loaders import build_loader, one_thread, start_processes
-from depth_net.gpu_driver import count_by_management_library
 from depth_net.model.native_size import restore_native_size
 from depth_net.whole_file import whole
 
@@ -69,7 +68,6 @@ def write_results(folder: Path, values: Mapping[str, object]) -> None:
 
 def choose_device(gpu_ids: tuple[int, ...]) -> torch.device:
     """The first GPU of the list, or the processor where there is none."""
-    count_by_management_library()
     if not torch.cuda.is_available():
         return torch.device("cpu")
     index = gpu_ids[0] if gpu_ids else 0

@@ -188,7 +188,7 @@ def choose_worker_count(dataset: DepthDataset, *, asked: int, batch_size: int = 
     """
     if asked <= 0:
         return 0
-    ranks_here = min(world_size, max(1, torch.cuda.device_count()))
+    ranks_here = min(world_size, max(1, torch.cuda.device_count())) if world_size > 1 else 1
     if len(dataset) <= _TINY_SET:
         processes, reason = 0, f"{len(dataset)} samples are few"
     elif dataset.fits_cache:

@@ -15,7 +15,6 @@ from torch import nn
 
 from depth_net.config import CompileMode, Precision, Strategy
 from depth_net.errors import SpecError
-from depth_net.gpu_driver import count_by_management_library
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,7 +70,6 @@ def plan_devices(train: TrainConfig, environment: Mapping[str, str] = os.environ
         SpecError: more GPUs are asked for than this process can see.
     """
     nodes = count_nodes(train, environment)
-    count_by_management_library()
     if not torch.cuda.is_available():
         notices = []
         if train.precision not in (None, Precision.FP32):
@@ -95,6 +93,8 @@ def settle_precision(plan: DevicePlan) -> DevicePlan:
 def choose_gpus(train: TrainConfig) -> tuple[int, ...]:
     """Return GPU indices: ``gpu_ids`` if they are ``num_gpus`` many, else the first of the larger number.
 
+    To be called where there is a GPU.
+
     Raises:
         SpecError: more or other GPUs than this process can see.
     """
@@ -102,7 +102,8 @@ def choose_gpus(train: TrainConfig) -> tuple[int, ...]:
     chosen = train.gpu_ids if len(train.gpu_ids) == train.num_gpus else tuple(range(count))
     if len(set(chosen)) < len(chosen):
         raise SpecError(f"train.gpu_ids: found {list(chosen)}, expected each GPU once; remove the repetition")
-    visible = torch.cuda.device_count()
+    # Counting takes 10 to 20 ms, and there is at least one.
+    visible = torch.cuda.device_count() if max(chosen) else 1
     if max(chosen) >= visible:
         raise SpecError(
             f"train.num_gpus and train.gpu_ids: found GPUs {', '.join(map(str, chosen))}, expected indices below "

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from depth_net.gpu_driver import count_by_management_library, is_driver, open_context, settle, wake
+from depth_net.gpu_driver import is_driver, open_context, settle, wake
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,8 +30,7 @@ class StubDriver:
 
 @pytest.fixture(autouse=True)
 def _restored_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("CUDA_MODULE_LOADING", "PYTORCH_NVML_BASED_CUDA_CHECK"):
-        monkeypatch.setenv(name, "before")
+    monkeypatch.setenv("CUDA_MODULE_LOADING", "before")
 
 
 def calls_of(step: Callable[[], None], driver: StubDriver, monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -102,12 +101,3 @@ def test_without_a_driver_nothing_is_started_or_set(monkeypatch: pytest.MonkeyPa
 
     assert not any(map(is_driver, threading.enumerate()))
     assert "CUDA_MODULE_LOADING" not in os.environ
-
-
-def test_devices_are_counted_without_the_driver_unless_the_user_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
-    count_by_management_library()
-    assert os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] == "before"
-
-    monkeypatch.delenv("PYTORCH_NVML_BASED_CUDA_CHECK")
-    count_by_management_library()
-    assert os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] == "1"
