@@ -11,7 +11,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Any, Final
 
 from depth_net.config import ExperimentConfig
-from depth_net.config.choices import Scheduler
+from depth_net.config.choices import ExportFormat, Scheduler
 from depth_net.config.coercion import hints, is_group
 from depth_net.config.fields import Setting, declaration
 
@@ -31,6 +31,7 @@ _SPLITS: Final = {
 _TRAINING_ONLY: Final = "dataset.train_dataset.augmentation."
 _SIZE: Final = ("crop_size", "input_mean", "input_std")
 _METRIC_ONLY: Final = ("dataset.min_depth", "dataset.max_depth")
+_ONNX_ONLY: Final = tuple(f"export.{key}" for key in ("onnx_file", "opset_version", "batch_size", "verbose"))
 _OFF: Final[tuple[object, ...]] = (None, "", False, 0, (), {})
 """Values that ask for nothing."""
 
@@ -114,6 +115,8 @@ def _reason_to_idle(path: str, declared: Setting, config: ExperimentConfig) -> s
             return "only training images are changed at random"
         enabled = config.dataset.train_dataset.augmentation.enabled
         return "" if enabled or name == "enabled" else f"{_TRAINING_ONLY}enabled is false"
+    if path in _ONNX_ONLY and config.export.format is not ExportFormat.ONNX:
+        return "export.format is not onnx"
     scheduler = config.train.optim.lr_scheduler
     if path == "train.optim.warmup_fraction" and scheduler is Scheduler.ONE_CYCLE:
         return "OneCycleLR has a warm-up of its own"

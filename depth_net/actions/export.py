@@ -1,18 +1,20 @@
-"""`depth_net export`: write a checkpoint as an ONNX file that was compared with it."""
+"""`depth_net export`: write a checkpoint as an ONNX file that was compared with it, or as others publish weights."""
 
 from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import torch
 
+from depth_net.config.choices import ExportFormat
 from depth_net.data.dataset import read_sources
 from depth_net.data.readers import read_image
 from depth_net.data.transforms import normalize_image, resize_image
 from depth_net.errors import SpecError
 from depth_net.model.onnx_file import export_onnx, require_exportable
+from depth_net.model.published_files import write_published_file, write_transformers_folder
 from depth_net.model.quantized import is_quantized_tensor
 from depth_net.model.restored import restore_model
 from depth_net.model.weights import metadata_of
@@ -21,11 +23,16 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from depth_net.config import ExperimentConfig
+    from depth_net.model.depth_anything import DepthAnything
     from depth_net.status import StatusWriter
 
 logger = logging.getLogger(__name__)
 
-DEFAULT_NAME = "model.onnx"
+_NAMES: Final = {
+    ExportFormat.ONNX: "model.onnx",
+    ExportFormat.PTH: "model.pth",
+    ExportFormat.TRANSFORMERS: "transformers",
+}
 COMPARED_IMAGES = 8
 """How many images of ``dataset.infer_dataset`` go through the file and the checkpoint."""
 
@@ -34,6 +41,7 @@ def run(config: ExperimentConfig, status: StatusWriter) -> None:
     """Export `export.checkpoint` to `export.onnx_file`. Runs on the processor; the file is the same.
 
     The file is compared with the checkpoint on random input and, where ``dataset.infer_dataset`` names any, on images.
+    The other formats, which hold the weights alone, go to the results folder.
 
     Raises:
         DataError: an image of ``dataset.infer_dataset`` cannot be read.
@@ -43,14 +51,9 @@ def run(config: ExperimentConfig, status: StatusWriter) -> None:
     """
     settings = config.export
     target = _target(config)
-    require_exportable((settings.input_height, settings.input_width), settings.opset_version)
-    if target.is_dir():
-        raise SpecError(f"export.onnx_file: found a folder, {target}; expected the name of a file; fix: add one")
-    if target.exists() and not settings.overwrite:
-        raise SpecError(
-            f"export.onnx_file: found an existing file, {target}; expected a new one; fix: set export.overwrite=true "
-            "or choose another name"
-        )
+    if settings.format is ExportFormat.ONNX:
+        require_exportable((settings.input_height, settings.input_width), settings.opset_version)
+    _require_free(target, config)
     checkpoint = str(settings.checkpoint)
     status.running(f"Loading checkpoint: {checkpoint}")
     model = restore_model(config, checkpoint)
@@ -59,25 +62,52 @@ def run(config: ExperimentConfig, status: StatusWriter) -> None:
             f"export.checkpoint: found quantised weights in {checkpoint}; expected a checkpoint as trained; fix: "
             "export that one and quantise when building the engine"
         )
-    augmentation = config.dataset.infer_dataset.augmentation
-    differences = export_onnx(
-        model,
-        target,
-        _images(config),
-        batch_size=None if settings.batch_size <= 0 else settings.batch_size,
-        opset=settings.opset_version,
-        verbose=settings.verbose,
-        metadata={
-            **metadata_of(model, min_depth_m=config.dataset.min_depth),
-            "input_mean": list(augmentation.input_mean),
-            "input_std": list(augmentation.input_std),
-            "input_channels": "RGB",
-            "checkpoint": Path(checkpoint).name,
-        },
-    )
-    told = "  ".join(f"{name} {value:.2e}" for name, value in differences.items())
-    logger.info("%s: opset %d, %s", target, settings.opset_version, told)
-    status.running(f"Exported to {target}", kpi=differences)
+    differences = _write(model, target, config)
+    told = "".join(f", {name} {value:.2e}" for name, value in differences.items())
+    logger.info("%s: %s%s", target, settings.format, told)
+    status.running(f"Exported to {target}", kpi=differences or None)
+
+
+def _require_free(target: Path, config: ExperimentConfig) -> None:
+    is_folder = config.export.format is ExportFormat.TRANSFORMERS
+    where = "export.onnx_file" if config.export.format is ExportFormat.ONNX else "export.results_dir"
+    if target.exists() and target.is_dir() != is_folder:
+        found, expected = ("a file", "a folder") if is_folder else ("a folder", "the name of a file")
+        raise SpecError(f"{where}: found {found}, {target}; expected {expected}; fix: choose another name")
+    if target.exists() and not config.export.overwrite:
+        raise SpecError(
+            f"{where}: found an existing {'folder' if is_folder else 'file'}, {target}; expected a new one; "
+            "fix: set export.overwrite=true or choose another name"
+        )
+
+
+def _write(model: DepthAnything, target: Path, config: ExperimentConfig) -> dict[str, float]:
+    """Write the file or folder; return how much an ONNX file differs from the model."""
+    settings, augmentation = config.export, config.dataset.infer_dataset.augmentation
+    mean, std = augmentation.input_mean, augmentation.input_std
+    match settings.format:
+        case ExportFormat.PTH:
+            write_published_file(model, target)
+        case ExportFormat.TRANSFORMERS:
+            size = (settings.input_height, settings.input_width)
+            write_transformers_folder(model, target, size=size, mean=mean, std=std)
+        case ExportFormat.ONNX:
+            return export_onnx(
+                model,
+                target,
+                _images(config),
+                batch_size=None if settings.batch_size <= 0 else settings.batch_size,
+                opset=settings.opset_version,
+                verbose=settings.verbose,
+                metadata={
+                    **metadata_of(model, min_depth_m=config.dataset.min_depth),
+                    "input_mean": list(mean),
+                    "input_std": list(std),
+                    "input_channels": "RGB",
+                    "checkpoint": Path(str(settings.checkpoint)).name,
+                },
+            )
+    return {}
 
 
 def _images(config: ExperimentConfig) -> Tensor:
@@ -93,6 +123,7 @@ def _images(config: ExperimentConfig) -> Tensor:
 
 
 def _target(config: ExperimentConfig) -> Path:
-    if config.export.onnx_file:
-        return Path(config.export.onnx_file).expanduser()
-    return config.results_directory("export") / DEFAULT_NAME
+    settings = config.export
+    if settings.onnx_file and settings.format is ExportFormat.ONNX:
+        return Path(settings.onnx_file).expanduser()
+    return config.results_directory("export") / _NAMES[settings.format]

@@ -56,8 +56,8 @@ class ExportConfig:
     results_dir: str | None = setting(None, "Folder of this action; default <results_dir>/export.")
     gpu_id: int = setting(0, "Index of the GPU.", minimum=0, inert=_EXPORTS_ON_CPU)
     checkpoint: str | None = setting(None, "Checkpoint to export; required by this action.")
-    onnx_file: str | None = setting(None, "File to write; default model.onnx in the results folder.")
-    overwrite: bool = setting(False, "Replace an existing file.")
+    onnx_file: str | None = setting(None, "ONNX file to write; default model.onnx in the results folder.")
+    overwrite: bool = setting(False, "Replace what exists.")
     on_cpu: bool = setting(False, "Export without a GPU.", inert=_EXPORTS_ON_CPU)
     input_channel: int = setting(3, "Channels.", minimum=3, maximum=3)
     input_width: int = setting(518, "Width of the input; a multiple of 14.", minimum=14)
@@ -65,7 +65,9 @@ class ExportConfig:
     opset_version: int = setting(17, "ONNX operator set.", minimum=16)
     batch_size: int = setting(-1, "Fixed batch size; -1 leaves it open.", minimum=-1)
     verbose: bool = setting(False, "Show the exporter's own messages and the graph it writes.")
-    format: ExportFormat = setting(ExportFormat.ONNX, "File format.")
+    format: ExportFormat = setting(
+        ExportFormat.ONNX, "onnx; or the weights alone, as a published file (pth) or as a folder (transformers)."
+    )
     valid_iters: int = setting(22, "Refinements.", inert="read by stereo models only")
     dynamic_hw: bool = setting(False, "Open height and width.", inert="height and width are fixed, as in the reference")
 

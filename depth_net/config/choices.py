@@ -116,6 +116,10 @@ class ExportFormat(StrEnum):
     """Formats of an exported model."""
 
     ONNX = "onnx"
+    PTH = "pth"
+    """The file that Depth Anything V2 is published as."""
+    TRANSFORMERS = "transformers"
+    """A folder that transformers loads."""
 
 
 class QuantizeBackend(StrEnum):

@@ -86,7 +86,8 @@ def _unshared(node: Any) -> Any:  # noqa: ANN401 - a node of a YAML tree
 def apply_overrides(tree: Tree, overrides: Iterable[str], problems: list[SpecProblem]) -> None:
     """Apply ``a.b=value``, ``+a.b=value`` and ``~a.b`` (back to the default) to ``tree``, in order.
 
-    A list is indexed as ``data_sources[0]`` or ``data_sources.0``; the value is read as YAML.
+    A list is indexed as ``data_sources[0]`` or ``data_sources.0``; the value is read as YAML, with pairs such as
+    ``{a:1,b:2}`` also as Hydra writes them.
     """
     for override in overrides:
         match = _OVERRIDE.match(override)
@@ -114,9 +115,23 @@ def _parse(text: str | None) -> object:
     if text is None:
         return None
     try:
-        return yaml.load(text, Loader=_Loader)  # noqa: S506 - derives from SafeLoader
+        return _split_pairs(yaml.load(text, Loader=_Loader))  # noqa: S506 - derives from SafeLoader
     except yaml.YAMLError:
         return text
+
+
+def _split_pairs(value: object) -> object:
+    """Read ``{a:1,b:c}`` as Hydra does; to YAML ``a:1`` is one word, a key without a value."""
+    if isinstance(value, list):
+        return [_split_pairs(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    pairs: dict[object, object] = {}
+    for key, item in value.items():
+        name, colon, text = str(key).partition(":")
+        is_pair = colon and item is None
+        pairs[name if is_pair else key] = _parse(text) if is_pair else _split_pairs(item)
+    return pairs
 
 
 def _put(tree: Tree, steps: list[str], value: object, *, remove: bool) -> str | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import onnx
 import pytest
 
-from depth_net.actions import export, quantize
+from depth_net.actions import evaluate, export, quantize
 from depth_net.errors import DataError, SpecError
 from depth_net.model.family import ModelType
 from tests.depth_net.actions.trained import load_trained, open_status
@@ -108,3 +108,20 @@ def test_the_exporter_shows_its_warnings_and_the_graph_if_verbose_asks_for_it(
 
     assert any(warning.category.__name__ == "TracerWarning" for warning in warned) == verbose
     assert ("onnx::Conv" in capfd.readouterr().out) == verbose
+
+
+@pytest.mark.parametrize(("form", "name"), [("pth", "model.pth"), ("transformers", "transformers")])
+def test_weights_are_exported_as_others_publish_them(tmp_path: Path, form: str, name: str) -> None:
+    words = (f"export.format={form}", *SIZE)
+    export.run(load_trained(tmp_path, "export", *words), open_status(tmp_path))
+    exported = tmp_path / "results" / "export" / name
+
+    evaluate.run(load_trained(tmp_path, "evaluate"), open_status(tmp_path / "own"))
+    evaluate.run(
+        load_trained(tmp_path, "evaluate", f"evaluate.checkpoint={exported}"), open_status(tmp_path / "exported")
+    )
+
+    assert read_status(tmp_path / "own")[-1]["kpi"] == read_status(tmp_path / "exported")[-1]["kpi"]
+    with pytest.raises(SpecError, match=r"export\.results_dir: found an existing"):
+        export.run(load_trained(tmp_path, "export", *words), open_status(tmp_path))
+    export.run(load_trained(tmp_path, "export", *words, "export.overwrite=true"), open_status(tmp_path))

@@ -115,3 +115,18 @@ def test_what_windows_editors_write_is_read(tmp_path: Path, encoding: str) -> No
     (tmp_path / "spec.yaml").write_bytes("a: grün\r\nb: 2\r\n".encode(encoding))
 
     assert read_tree(tmp_path / "spec.yaml") == {"a": "grün", "b": 2}
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("[{dataset_name:NYUDV2,data_file:/a/b.txt}]", [{"dataset_name": "NYUDV2", "data_file": "/a/b.txt"}]),
+        ("{a:1,b:[2,3],c:{d:4}}", {"a": 1, "b": [2, 3], "c": {"d": 4}}),
+        ("{a: 0, b: '', c: null, d: [], e: false}", {"a": 0, "b": "", "c": None, "d": [], "e": False}),
+        ("C:/a", "C:/a"),
+    ],
+)
+def test_pairs_may_be_written_as_hydra_writes_them(text: str, value: object) -> None:
+    tree, _ = overridden({}, f"key={text}")
+
+    assert tree == {"key": value}
