@@ -29,7 +29,7 @@ from automl.preflight.cluster import filling_cluster
 from automl.preflight.doctor import require_ready, require_seen_by_engine, require_sound_data
 from automl.preflight.inputs import check_inputs, prepare_data, with_prepared_paths
 from automl.smoke import smoke_test
-from automl.study.directory import StudyDirectory, write_json
+from automl.study.directory import StudyDirectory, only_for_user, write_json
 from automl.study.failure_summary import summarize_failure
 from automl.study.machine import detect_machine
 from automl.study.model import StudyLocation
@@ -128,6 +128,7 @@ def run_plan(
     return run_in(directory, request, plan, place, extra_trackers=extra_trackers)
 
 
+@only_for_user()
 def run_in(
     directory: StudyDirectory,
     request: StudyRequest,

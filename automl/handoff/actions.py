@@ -29,7 +29,7 @@ from automl.skill.load import load_skill
 from automl.spec.inputs import missing_inputs
 from automl.spec.model import Spec
 from automl.spec.write import write_spec
-from automl.study.directory import StudyDirectory, write_json
+from automl.study.directory import StudyDirectory, only_for_user, write_json
 from automl.study.document import read_plan
 from automl.study.launching import LauncherKind, launch_from_document
 from automl.tuning.failures import classify, read_tail
@@ -112,6 +112,7 @@ class ActionResult:
     directory: str = ""
 
 
+@only_for_user()
 def run_action(root: Path, action: str, launcher: Launcher, options: ActionOptions | None = None) -> ActionResult:
     """Run an action on the champion, or on the trial and epoch that the options name.
 

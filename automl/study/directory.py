@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -24,7 +25,7 @@ from automl.errors import ConfigurationError, Problem
 from automl.study.trial import FailureKind, TrialResult, TrialState
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,16 @@ class StudyDirectory:
         """Read the results of all trials, in order of their numbers; half-made directories are passed over."""
         files = sorted(self.trials.glob("[0-9]*/result.json"))
         return tuple(sorted((read_result(file) for file in files), key=lambda result: result.number))
+
+
+@contextlib.contextmanager
+def only_for_user() -> Iterator[None]:
+    """Let what this process and those that it starts write meanwhile be readable by their user alone."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 def result_document(result: TrialResult) -> dict[str, Any]:
