@@ -7,9 +7,10 @@ it ends. Whole assignments are kept beside Optuna's parameters, because trial 0 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,7 @@ from automl.search.locks import AppendLock, OwnerLock
 from automl.study.trial import TrialState
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from optuna.distributions import BaseDistribution
@@ -38,7 +39,9 @@ _ASSIGNMENT = "automl:assignment"
 _ORIGIN = "automl:origin"
 _END = "automl:end"
 _PAUSED = "automl:paused"
+_CHECK = "automl:check"
 _REPLICATE = "automl:replicate"
+_BEGUN = (_ASSIGNMENT, _ORIGIN, _REPLICATE)
 _OPTUNA_STATES = {
     TrialState.COMPLETED: OptunaState.COMPLETE,
     TrialState.STOPPED: OptunaState.PRUNED,
@@ -99,7 +102,8 @@ class Journal:
         objectives: At least one.
 
     Raises:
-        ConfigurationError: another living process owns the journal, or a line in its middle cannot be read.
+        ConfigurationError: another living process owns the journal, or a line in its middle cannot be read, is missing
+            or has been changed.
     """
 
     def __init__(self, file: Path, name: str, objectives: Sequence[Objective]) -> None:
@@ -108,10 +112,12 @@ class Journal:
         try:
             repair_tail(file)
             optuna.logging.set_verbosity(optuna.logging.WARNING)
-            self._storage = JournalStorage(JournalFileBackend(str(file), lock_obj=AppendLock(file)))
-            self._study = self._open_study(name, objectives)
-            self._ids = {trial.number: trial._trial_id for trial in self._frozen()}  # noqa: SLF001 - storages want it
-            self._close_half_ended()
+            with _replayed(file):
+                self._storage = JournalStorage(JournalFileBackend(str(file), lock_obj=AppendLock(file)))
+                self._study = self._open_study(name, objectives)
+                self._ids = {trial.number: trial._trial_id for trial in self._frozen()}  # noqa: SLF001 - storages want it
+                self._close_half_ended()
+                self.trials()
         except BaseException:
             self._owner.release()
             raise
@@ -142,6 +148,7 @@ class Journal:
         attributes: dict[str, Any] = {_ASSIGNMENT: dict(proposal.assignment), _ORIGIN: proposal.origin}
         if proposal.replicate_of is not None:
             attributes[_REPLICATE] = [proposal.replicate_of, proposal.seed]
+        attributes[_CHECK] = _check_of([proposal.number, attributes])
         template = optuna.trial.create_trial(
             state=OptunaState.RUNNING,
             params=dict(params),
@@ -181,7 +188,28 @@ class Journal:
         self._owner.release()
 
 
+@contextmanager
+def _replayed(file: Path) -> Iterator[None]:
+    """Turn what a damaged journal does to its replay into an error that names it."""
+    try:
+        yield
+    except (ValueError, TypeError, LookupError, AttributeError, AssertionError) as error:
+        raise _unreadable(file, f"lines that do not belong together ({type(error).__name__}: {error})") from error
+
+
+def _check_of(content: object) -> str:
+    """Return what tells whether a line was changed, or has become another trial's because one before it is missing."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _checked(content: object, check: str | None, what: str) -> None:
+    if check is not None and check != _check_of(content):  # None: of an earlier version
+        raise ValueError(f"{what} is not what was written")
+
+
 def _trial_of(frozen: FrozenTrial) -> JournalTrial:
+    begun = {name: frozen.user_attrs[name] for name in _BEGUN if name in frozen.user_attrs}
+    _checked([frozen.number, begun], frozen.user_attrs.get(_CHECK), f"trial {frozen.number}")
     end, paused = frozen.user_attrs.get(_END), frozen.user_attrs.get(_PAUSED)
     return JournalTrial(
         number=frozen.number,
@@ -196,10 +224,13 @@ def _trial_of(frozen: FrozenTrial) -> JournalTrial:
 
 def _record_of(end: TrialEnd) -> dict[str, Any]:
     record = {"state": end.state.value, "values": end.values, "reason": end.reason, "order": end.finished_as}
-    return record | ({"violations": end.violations} if end.violations else {})
+    content: dict[str, Any] = record | ({"violations": end.violations} if end.violations else {})
+    return {**content, "check": _check_of(content)}
 
 
 def _end_of(record: Mapping[str, Any]) -> TrialEnd:
+    content = {name: value for name, value in record.items() if name not in {"check", "epoch"}}
+    _checked(content, record.get("check"), "an end")
     return TrialEnd(
         state=TrialState(record["state"]),
         values=tuple(float(value) for value in record["values"]),
@@ -224,7 +255,8 @@ def repair_tail(file: Path) -> int:
         end -= len(lines.pop())
     for number, line in enumerate(lines, start=1):
         if not _is_json(line):
-            raise _unreadable(file, number)
+            found = "a line that is not a JSON object, with readable lines after it"
+            raise _unreadable(f"{file}: line {number}", found)
     if end < len(content):
         with file.open("r+b") as stream:
             stream.truncate(end)
@@ -238,13 +270,13 @@ def _is_json(line: bytes) -> bool:
     return False
 
 
-def _unreadable(file: Path, line: int) -> ConfigurationError:
+def _unreadable(where: Path | str, found: str) -> ConfigurationError:
     return ConfigurationError.from_problems(
         [
             Problem(
-                where=f"{file}: line {line}",
-                found="a line that is not a JSON object, with readable lines after it",
-                expected="one JSON object per line",
+                where=str(where),
+                found=found,
+                expected="one JSON object per line, all of them as they were written",
                 fix="restore the file from a copy; or delete it, and a resume takes up the results of the trials",
             )
         ],

@@ -77,6 +77,7 @@ class MlflowTracker(Tracker):
         self._incumbent: Incumbent | None = None
         self._has_warned = False
         self._is_given_up = False
+        self._is_suspended = False
         self._has_begun = False
 
     def study_started(self, plan: StudyPlan, directory: Path) -> None:
@@ -123,6 +124,7 @@ class MlflowTracker(Tracker):
 
     def study_suspended(self, reason: str) -> None:
         """Record that the study was cut off."""
+        self._is_suspended = True
         self._append(study_suspension_entries(reason, _now_ms()), is_durable=True)
 
     def register_model(self, request: ModelVersionRequest) -> None:
@@ -210,6 +212,8 @@ class MlflowTracker(Tracker):
             return
         if self._writer is None and self.unsent_bytes:
             self._start_writer()
+        if self._is_suspended and self.unsent_bytes:
+            logger.warning("sending the record to MLflow; Ctrl-C leaves the rest to `automl sync`, or to a resume")
         if self._writer is not None:
             _finish(self._writer, timeout_s)
             self._writer = None

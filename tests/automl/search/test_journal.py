@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -71,6 +72,35 @@ def test_a_damaged_line_in_the_middle_is_an_error_that_changes_nothing(tmp_path:
         make_searcher(plan_of("random"), file)
 
     assert file.read_bytes() == content
+
+
+def test_a_journal_that_was_cut_anywhere_is_refused_or_read_as_it_was(tmp_path: Path) -> None:
+    file = tmp_path / "journal.log"
+    searcher = make_searcher(plan_of("random"), file)
+    play(searcher, 8)
+    whole = {o.number: o for o in searcher.history.observations}
+    searcher.close()
+    content, generator = file.read_bytes(), random.Random(5)  # noqa: S311 # places, no secret
+    lines = content.splitlines(keepends=True)
+    refused, read = 0, 0
+    for cut in range(80):
+        begin, length = generator.randrange(len(content) - 400), generator.choice([1, 3, 40, 400])
+        line = generator.randrange(1, len(lines) - 1)
+        damaged = content[:begin] + content[begin + length :] if cut % 2 else b"".join(lines[:line] + lines[line + 1 :])
+        file.write_bytes(damaged)
+
+        try:
+            reopened = make_searcher(plan_of("random"), file)
+        except ConfigurationError as error:
+            refused += str(file) in str(error) and file.read_bytes() == damaged
+            continue
+        found, read = reopened.history.observations, read + 1
+        reopened.close()
+        # What is missing at the end, or of an end, is taken up from the results of the trials.
+        assert all(o.assignment == whole[o.number].assignment for o in found)
+        assert all(o.values == whole[o.number].values for o in found if not o.is_open)
+    assert refused + read == 80
+    assert min(refused, read) > 20
 
 
 def test_a_second_owner_is_refused_and_named(tmp_path: Path) -> None:
