@@ -2,8 +2,8 @@
 
 The keys are those of the container; what differs is silent damage turned into an error or a warning: an existing file
 is refused or replaced, never appended to; the shuffle has a seed; ground truth that does not exist is not listed;
-extensions are compared and replaced at the end of a name only; patterns are looked for below ``data_root`` only. Paths
-with spaces are written in quotes.
+extensions are compared and replaced at the end of a name only; patterns are looked for below ``data_root``, and in its
+own path only where no file below has them. Paths with spaces are written in quotes.
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ def find_images(settings: ConvertSettings) -> tuple[list[Path], list[str]]:
             f"data_root: found {settings.data_root}, which is no folder; set it to the folder that holds the images"
         )
         raise DataError(message)
-    matching = [path for path in _walk(settings.data_root) if _matches_patterns(path, settings)]
+    matching = _matching(_walk(settings.data_root), settings)
     wanted = _dotted(settings.image_extension)
     suffixes = {wanted} if wanted else IMAGE_SUFFIXES
     images = [path for path in matching if path.suffix.lower() in suffixes]
@@ -182,9 +182,16 @@ def _below_root(path: Path, settings: ConvertSettings) -> str:
     return "/" + path.relative_to(settings.data_root).as_posix()
 
 
-def _matches_patterns(path: Path, settings: ConvertSettings) -> bool:
-    below = _below_root(path, settings)
-    return all(pattern in below for pattern in settings.image_dir_pattern)
+def _root(settings: ConvertSettings) -> str:
+    return f"{settings.data_root.absolute().as_posix()}/"
+
+
+def _matching(paths: Sequence[Path], settings: ConvertSettings) -> list[Path]:
+    """Return the paths with all patterns; one that no file below the root has may stand in the root's own path."""
+    for pattern in settings.image_dir_pattern:
+        having = [path for path in paths if pattern in _below_root(path, settings)]
+        paths = having or [path for path in paths if pattern in _root(settings)]
+    return list(paths)
 
 
 def _columns_of(image: Path, settings: ConvertSettings) -> tuple[Path, ...]:
@@ -200,10 +207,13 @@ def _columns_of(image: Path, settings: ConvertSettings) -> tuple[Path, ...]:
 
 
 def _partner(image: Path, patterns: Sequence[str], suffix: str, settings: ConvertSettings) -> Path:
-    below = _below_root(image, settings)
+    root, below = settings.data_root, _below_root(image, settings)
     for old, new in zip(settings.image_dir_pattern, patterns, strict=True):
-        below = below.replace(old, new)
-    path = settings.data_root / below.removeprefix("/")
+        if old in _below_root(image, settings):
+            below = below.replace(old, new)
+        else:
+            root = Path(f"{root.absolute().as_posix()}/".replace(old, new))
+    path = root / below.removeprefix("/")
     partner = path.with_suffix(suffix) if suffix else path
     if partner == image:
         message = (

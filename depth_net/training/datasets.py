@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+import torch
 from lightning.pytorch import LightningDataModule
 
 from depth_net.data.augmentation import AugmentationSettings
@@ -105,11 +106,13 @@ class DepthData(LightningDataModule):
             world_size: Processes of the run.
         """
         if world_size == 1 and can_fork():
-            # The training split comes last: pinning its batches starts the GPU.
-            self._val = self._val_loader(pins=False)
-            start_processes(self._val)
-            self._train = self._train_loader()
-            start_processes(self._train)
+            # Starting them draws a number; the weights that are drawn next must not depend on how many there are.
+            with torch.random.fork_rng(devices=()):
+                # The training split comes last: pinning its batches starts the GPU.
+                self._val = self._val_loader(pins=False)
+                start_processes(self._val)
+                self._train = self._train_loader()
+                start_processes(self._train)
 
     def train_dataloader(self) -> ResumableLoader:
         """Return the loader of the training split, shuffled anew in each epoch."""

@@ -119,6 +119,28 @@ def test_folders_that_carry_the_extension_or_the_pattern_of_the_root_do_not_conf
     assert row.depth == root / "jpg/a/sync_depth_1.png"
 
 
+@pytest.mark.parametrize("pattern", ["images", "/images/"])
+def test_a_pattern_may_stand_in_the_path_of_the_root_as_in_the_reference(tmp_path: Path, pattern: str) -> None:
+    for name in ("images/one/a.jpg", "images/b.jpg", "truth/one/a.png", "truth/b.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+
+    report = convert(
+        ConvertSettings(
+            results_dir=tmp_path / "lists",
+            data_root=tmp_path / "images",
+            image_dir_pattern=(pattern,),
+            depth_dir_pattern=(pattern.replace("images", "truth"),),
+        )
+    )
+
+    rows = read_annotations(report.files[0][0])
+    pairs = {(str(row.image), str(row.depth)) for row in rows}
+    assert pairs == {
+        (str(tmp_path / f"images/{name}.jpg"), str(tmp_path / f"truth/{name}.png")) for name in ("one/a", "b")
+    }
+
+
 def test_several_patterns_are_replaced_one_by_one(tmp_path: Path) -> None:
     root = tmp_path / "set"
     _touch(root / "image/left", "1.png")

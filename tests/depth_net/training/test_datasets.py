@@ -3,9 +3,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+import torch
 
 from depth_net.errors import SpecError
 from depth_net.spec import load_spec
+from depth_net.training import datasets
 from depth_net.training.datasets import DepthData, augmentation_of, dataset_of
 from tests.depth_net.specs import write_spec
 
@@ -47,3 +49,18 @@ def test_a_reader_of_the_other_family_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(SpecError, match="NYUDV2Relative"):
         dataset_of(config, "test", seed=1)
+
+
+def test_loading_processes_do_not_change_the_weights_that_are_drawn_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[object] = []
+    monkeypatch.setattr(datasets, "can_fork", lambda: True)
+    monkeypatch.setattr(datasets, "start_processes", lambda loader: started.append((loader, torch.rand(1))))
+    data = DepthData(load_spec(write_spec(tmp_path)), seed=1, on_gpu=False)
+    before = torch.get_rng_state()
+
+    data.start_loading(1)
+
+    assert len(started) == 2
+    assert torch.equal(torch.get_rng_state(), before)
