@@ -14,6 +14,7 @@ from depth_net.config.coercion import build
 from depth_net.config.problems import SpecProblem, spec_error
 from depth_net.config.references import resolve_references
 from depth_net.config.tree import apply_overrides, read_tree, to_tree
+from depth_net.effective import ACTION_SECTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,7 +26,9 @@ def load_spec(path: Path | str, overrides: Iterable[str] = (), *, action: str | 
     Args:
         path: YAML file.
         overrides: ``key=value`` words; later ones win.
-        action: Also check what this action needs, e.g. that its checkpoint is named; None checks each key alone.
+        action: Also check what this action needs, e.g. that its checkpoint is named, and leave the values of other
+            actions' sections alone: a spec of the reference may ask ``quantize`` for what only the container has, and
+            be good for ``train``. None checks each key alone.
 
     Raises:
         SpecError: the file cannot be read, or it has problems; the text lists all of them.
@@ -33,11 +36,19 @@ def load_spec(path: Path | str, overrides: Iterable[str] = (), *, action: str | 
     problems: list[SpecProblem] = []
     config: ExperimentConfig = _load(ExperimentConfig, Path(path), overrides, problems)
     if action is not None:
+        problems = [problem for problem in problems if not _concerns_another(problem, action)]
         told = {problem.where for problem in problems}
         problems += [problem for problem in spec_problems(config, action) if problem.where not in told]
     if problems:
         raise spec_error(problems, str(path))
     return config
+
+
+def _concerns_another(problem: SpecProblem, action: str) -> bool:
+    """Tell whether a problem is a value, of the right type, in the section of an action that will not run."""
+    section, reader = problem.where.partition(".")[0], "train" if action == "check" else action
+    is_value = problem.expected.startswith(("one of ", "a number "))
+    return is_value and section in ACTION_SECTIONS and section != reader
 
 
 def load_convert_spec(path: Path | str, overrides: Iterable[str] = ()) -> ConvertConfig:

@@ -48,6 +48,35 @@ def test_the_template_of_the_deploy_container_is_accepted_too() -> None:
     assert load_spec(BANK / "spec_template_deploy.yaml").gen_trt_engine.tensorrt.data_type == "fp32"
 
 
+@pytest.mark.parametrize(
+    ("word", "action"),
+    [
+        ("quantize.backend=modelopt.pytorch", "quantize"),
+        ("export.format=xdl", "export"),
+        ("export.input_channel=1", "export"),
+        ("train.optim.optimizer=SGD", "train"),
+        ("train.optim.optimizer=SGD", "check"),
+    ],
+)
+def test_what_this_trainer_lacks_is_refused_where_it_is_asked_for_alone(tmp_path: Path, word: str, action: str) -> None:
+    spec, others = (
+        write_spec(tmp_path),
+        {"train", "evaluate", "export"} - {action, "train" if action == "check" else ""},
+    )
+    words = [word, "evaluate.checkpoint=m.pth", "export.checkpoint=m.pth", "quantize.model_path=m.pth"]
+
+    for other in others:
+        load_spec(spec, words, action=other)
+    with pytest.raises(SpecError, match="1 problem in the spec"):
+        load_spec(spec, words, action=action)
+
+
+@pytest.mark.parametrize("word", ["quantize.mod=x", "quantize.skip_names={a: 1}", "evaluate.num_gpus=many"])
+def test_a_wrong_key_or_type_is_refused_in_every_section(tmp_path: Path, word: str) -> None:
+    with pytest.raises(SpecError, match="1 problem in the spec"):
+        load_spec(write_spec(tmp_path), [word], action="train")
+
+
 def test_a_reference_that_cannot_be_followed_is_one_problem(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match=r"1 problem in the spec") as caught:
         load_spec(write_spec(tmp_path), ["train.seed=${eval:1+1}"])
