@@ -179,15 +179,16 @@ def _shared_workers() -> Iterator[None]:
         class_cache.DEFAULT_ENV_VARS, class_cache.ENV_VARS_TO_PROPAGATE = before
 
 
-def raylet_is_alive() -> bool:
-    """Tell whether the local node process, if there is one, still runs."""
+def ray_is_alive() -> bool:
+    """Tell whether the local Ray's two servers, if there are any, still run; without one the other is of no use."""
     import ray  # noqa: PLC0415
 
     worker: Any = ray._private.worker  # noqa: SLF001 # there is no public way to see the process
     if worker._global_node is None:  # noqa: SLF001
         return True
     processes: dict[str, list[Any]] = worker._global_node.all_processes  # noqa: SLF001
-    return all(info.process.poll() is None for info in processes.get("raylet", ()))
+    servers = [info.process for name in ("raylet", "gcs_server") for info in processes.get(name, ())]
+    return all(server.poll() is None for server in servers)
 
 
 def _start(resources: Resources, address: str | None, folder: Path) -> None:
@@ -287,7 +288,7 @@ def _local_settings(folder: Path) -> dict[str, str]:
         # A machine that is very busy needs more than the 30 s that Ray gives its first server.
         "RAY_gcs_server_port_wait_time_s": "60",
         # It also misses heartbeats; after five Ray would give up its only node and all trials on it.
-        # A node process that has really died is seen by `raylet_is_alive`.
+        # A node process that has really died is seen by `ray_is_alive`.
         "RAY_health_check_failure_threshold": "100",
     }
 

@@ -23,7 +23,7 @@ from automl.launch.leftovers import end_leftovers
 from automl.launch.warm import WarmLauncher
 from automl.study.launching import LauncherKind
 from automl.tuning.ray_nodes import ready_node, ready_nodes
-from automl.tuning.ray_session import ray_session, raylet_is_alive, remove_leftovers
+from automl.tuning.ray_session import ray_is_alive, ray_session, remove_leftovers
 from automl.tuning.recovery import recorded
 from automl.tuning.study_loop import StudyLoop
 from automl.tuning.trial_tasks import study_tag
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _WATCH_INTERVAL_S = 0.5
+_LOST = "a server process of Ray was killed"
 
 
 def execute_study(
@@ -169,7 +170,7 @@ def _fit(tuner: Any, watch: _Watch) -> None:  # noqa: ANN401 # Ray's
     except (LaunchError, SystemError, RuntimeError, OSError, ray.exceptions.RayError) as error:
         if not watch.has_lost_ray:
             raise
-        raise LaunchError("Ray's node process was killed; the study can be resumed") from error
+        raise LaunchError(f"{_LOST}; the study can be resumed") from error
 
 
 class _Watch:
@@ -191,8 +192,9 @@ class _Watch:
     def _watch(self) -> None:
         while not self._is_over.wait(_WATCH_INTERVAL_S):
             self._loop.check_budget()
-            if not raylet_is_alive():
+            if not ray_is_alive():
                 self.has_lost_ray = True
+                self._loop.suspend(_LOST)  # without its global server Ray ends this process after a minute, unasked
                 # Tune would wait for a node that never answers; the handler in the main thread raises.
                 signal.raise_signal(signal.SIGTERM)
                 return
@@ -222,7 +224,7 @@ def _signals(loop: StudyLoop, watch: _Watch) -> Iterator[None]:
     def handle(number: int, frame: FrameType | None) -> None:
         del frame
         if watch.has_lost_ray:
-            raise LaunchError("Ray's node process was killed")
+            raise LaunchError(_LOST)
         loop.interrupt()
         if number == signal.SIGTERM:
             loop.interrupt()

@@ -315,24 +315,23 @@ class StudyLoop:
 
     def close(self) -> StudyResult:
         """Return the trials and tell the trackers that the study is over, unless a resume is to go on with it."""
+        is_cut_off = self.is_interrupted or self.shortage is not None
         with self._lock:
-            if not self._goes_on:
+            if not is_cut_off:
                 self._give_up_paused()
             result = self._standing.study_result(self._plan, self._failure, self.end_reason)
             result = replace(result, may_go_on=self._may_go_on)
-        if self._goes_on:
+        if is_cut_off:
             self.suspend(self.shortage or _CUT_OFF)
         else:
             self._audience.study_ended(result)
         return result
 
     def suspend(self, reason: str) -> None:
-        """Tell the trackers that the study is cut off, and why; a resume goes on with it."""
+        """End what runs and tell the trackers that the study is cut off, and why; a resume goes on with it."""
+        with self._lock:
+            self._stop_all(f"{INTERRUPTED}: {reason}")
         self._audience.study_suspended(reason)
-
-    @property
-    def _goes_on(self) -> bool:
-        return self.is_interrupted or self.shortage is not None
 
     def _give_up_paused(self) -> None:
         """End the trials that were never promoted; their best values count."""
@@ -353,7 +352,8 @@ class StudyLoop:
 
     def _retry(self, running: Running, result: TrialResult) -> bool:
         change = change_after(result, running.start, running.losses, self._plan)
-        if change is None or (self.end_reason is not None and not self._goes_on):
+        has_ended = self.end_reason is not None and not (self.is_interrupted or self.shortage)
+        if change is None or has_ended:
             return False  # where a resume goes on, it has the next attempt
         losses = running.losses + (result.failure is FailureKind.INFRASTRUCTURE)
         words = change.remark or f"it is started again ({result.reason})"

@@ -165,6 +165,17 @@ def test_a_killed_worker_costs_an_attempt_and_not_the_trial(tmp_path: Path) -> N
 
 
 @pytest.mark.slow
+def test_no_trial_outlives_the_global_server_of_ray(tmp_path: Path) -> None:
+    plan = toy_plan(tmp_path / "skill", trials=2)
+    with driver(tmp_path, "hang", "hang") as process:
+        wait_for_status(tmp_path, 1)
+        (server,) = descendants_named(process.pid, "gcs/gcs_server")
+        os.kill(server, 9)
+        wait_until_gone(study_tag(plan, tmp_path / "study"), limit_s=5.0)
+        process.kill()  # it would wait for Ray for a minute
+
+
+@pytest.mark.slow
 def test_a_killed_node_process_ends_trials_at_once_and_the_study_with_an_error(tmp_path: Path) -> None:
     plan = toy_plan(tmp_path / "skill", trials=2)
     with driver(tmp_path, "hang", "hang") as process:

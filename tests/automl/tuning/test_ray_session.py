@@ -13,7 +13,7 @@ import ray
 
 from automl.errors import LaunchError
 from automl.study.model import Resources
-from automl.tuning.ray_session import check_fit, ray_session, raylet_is_alive, remove_leftovers, uninterrupted
+from automl.tuning.ray_session import check_fit, ray_is_alive, ray_session, remove_leftovers, uninterrupted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,7 +66,7 @@ def test_what_a_killed_driver_has_left_is_ended_and_removed(tmp_path: Path, monk
 
 
 def test_without_a_local_ray_nothing_can_be_lost() -> None:
-    assert raylet_is_alive()
+    assert ray_is_alive()
 
 
 def test_a_ray_that_starts_too_late_is_started_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
