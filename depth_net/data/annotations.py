@@ -9,7 +9,9 @@ annotation file. Reading images is not done here; see depth_net.data.readers.
 from __future__ import annotations
 
 import codecs
+import os
 import re
+import stat
 from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING
@@ -151,11 +153,17 @@ def _shortened(name: str) -> str:
 
 
 def _find_file(name: str, folder: Path) -> Path | None:
-    path = type(folder)(name)
+    if _is_file(name):
+        return type(folder)(name)
+    beside_annotations = folder / name
+    return beside_annotations if _is_file(beside_annotations) else None
+
+
+def _is_file(path: str | Path) -> bool:
     try:
-        return next((place for place in (path, folder / path) if place.is_file()), None)
-    except OSError:  # too long, or below a folder that may not be entered
-        return None
+        return stat.S_ISREG(os.stat(path).st_mode)  # noqa: PTH116 - making a path takes longer than asking the disk
+    except (OSError, ValueError):  # not there, too long, below a folder that may not be entered, no name of a file
+        return False
 
 
 def _unquoted_space_hint(line: str, folder: Path) -> str:
