@@ -117,7 +117,7 @@ def _suspended_by_errors(loop: StudyLoop) -> Iterator[None]:
         loop.suspend(error.headline)
         raise
     except KeyboardInterrupt:
-        loop.suspend("Ctrl-C before its first trial")
+        loop.suspend("Ctrl-C")
         raise
 
 

@@ -37,11 +37,11 @@ def driver(root: Path, *modes: str) -> subprocess.Popen[str]:
     )
 
 
-def wait_for_status(root: Path, number: int, limit_s: float = 90.0) -> None:
-    """Wait until a trial has reported."""
+def wait_for_status(root: Path, number: int, limit_s: float = 90.0, *, epochs: int = 0) -> None:
+    """Wait until a trial has reported, so many epochs at least."""
     file = root / "study" / "trials" / f"{number:04d}" / "status.json"
     deadline_s = time.monotonic() + limit_s
-    while not file.exists():
+    while not file.exists() or file.read_text(encoding="utf-8").count("\n") < epochs:
         assert time.monotonic() < deadline_s
         time.sleep(0.05)
 
@@ -139,7 +139,9 @@ def command_line(pid: int) -> str:
 @pytest.mark.slow
 def test_the_second_interrupt_ends_the_study_with_its_status(tmp_path: Path) -> None:
     with driver(tmp_path, "hang", "hang", "good") as process:
-        wait_for_status(tmp_path, 1)
+        for number in range(2):  # what they report after the first interrupt would end them
+            wait_for_status(tmp_path, number, epochs=2)
+        time.sleep(0.5)
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to everything that has not left the session
         time.sleep(1.0)
         still_runs = process.poll() is None
