@@ -1,4 +1,4 @@
-"""The process that forks a guard, and under it a trial, for every connection.
+"""The process that forks a guard, and under it a trial, for every connection; one guard is forked ahead and waits.
 
 Two kinds run: a bare one for any command (starts in 60 ms), and a warm one that has imported a trainer's libraries and
 forks trials that need no start-up (see `automl.launch.entry`). The server is forked twice, so it is nobody's child: Ray
@@ -20,9 +20,9 @@ import socket
 import struct
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from automl.launch.guard import Guard, Request, WakePipe, become_subreaper, descendants, redirect, send_signal
+from automl.launch.guard import TAKEN, Guard, Request, WakePipe, become_subreaper, descendants, redirect, send_signal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 HOLD = b"H"
 JOB = b"J"
 _LINGER_S = 1.0
+_SPARE_AFTER_S = 0.3
+"""How long after a job the next guard is forked: the trial that has just begun needs the processor more."""
 _FIRST_CLIENT_LIMIT_S = 60.0
 _TICK_MS = 500
 _SWEEP_TICK_MS = 20
@@ -56,6 +58,22 @@ def execute(request: Request) -> Callable[[], None]:
     os.execvpe(request["command"][0], request["command"], request["environment"])  # noqa: S606 # the point
 
 
+class _Spare(NamedTuple):
+    """A guard that waits for a connection."""
+
+    pid: int
+    channel: socket.socket
+
+
+def _takes(guard: _Spare, connection: socket.socket) -> bool:
+    """Give a connection to a guard; tell whether it has it, or has been killed while it waited."""
+    try:
+        socket.send_fds(guard.channel, [JOB], [connection.fileno()])
+        return guard.channel.recv(1) == TAKEN
+    except OSError:
+        return False
+
+
 class Server:
     """Accepts connections and forks guards.
 
@@ -69,6 +87,8 @@ class Server:
         self._prepare = prepare
         self._connections: dict[int, socket.socket] = {}
         self._guards: set[int] = set()
+        self._spare: _Spare | None = None
+        self._spare_at_s = time.monotonic()
         self._has_strays = False
         self._ends_at_s = time.monotonic() + _FIRST_CLIENT_LIMIT_S
         self._life_read, self._life_write = os.pipe()
@@ -92,6 +112,8 @@ class Server:
                 self._end_strays()
             if self._connections or self._guards:
                 self._ends_at_s = time.monotonic() + _LINGER_S
+            if self._spare is None and time.monotonic() >= self._spare_at_s:
+                self._spare = self._fork_guard()
 
     def _accept(self) -> None:
         connection, _ = self._listener.accept()
@@ -110,24 +132,38 @@ class Server:
         if kind == HOLD:
             return
         self._poller.unregister(connection)
-        del self._connections[connection.fileno()]
         if kind == JOB:
-            self._fork_guard(connection)
+            self._hand_over(connection)
+        del self._connections[connection.fileno()]
         connection.close()
 
-    def _fork_guard(self, connection: socket.socket) -> None:
+    def _hand_over(self, connection: socket.socket) -> None:
+        """Give a job to the guard that waits, or to a new one."""
+        guard, self._spare = self._spare, None
+        if guard is not None and not _takes(guard, connection):
+            guard.channel.close()
+            guard = None
+        if guard is None:
+            guard = self._fork_guard()
+            socket.send_fds(guard.channel, [JOB], [connection.fileno()])
+        guard.channel.close()
+        self._guards.add(guard.pid)
+        self._spare_at_s = time.monotonic() + _SPARE_AFTER_S
+
+    def _fork_guard(self) -> _Spare:
+        ours, theirs = socket.socketpair()
         pid = os.fork()
         if pid != 0:
-            self._guards.add(pid)
-            return
+            theirs.close()
+            return _Spare(pid, ours)
         os.setsid()
         become_subreaper()
         self._wake.close()
         self._listener.close()
         os.close(self._life_write)
-        for other in self._connections.values():
+        for other in (ours, *self._connections.values(), *([self._spare.channel] if self._spare else [])):
             other.close()
-        Guard(connection, self._prepare, self._life_read).run()
+        Guard(theirs, self._prepare, self._life_read).run()
         os._exit(0)
 
     def _reap(self) -> None:
@@ -138,13 +174,17 @@ class Server:
                 return
             if pid == 0:
                 return
+            if self._spare is not None and pid == self._spare.pid:
+                self._spare.channel.close()
+                self._spare, self._spare_at_s = None, time.monotonic() + _SPARE_AFTER_S
             if pid in self._guards:
                 self._guards.discard(pid)
                 self._has_strays = self._has_strays or status != 0
 
     def _end_strays(self) -> None:
         """End what a killed guard has left: whatever is below this process and below none of its guards."""
-        strays = descendants(os.getpid(), spare=self._guards)
+        spared = self._guards | ({self._spare.pid} if self._spare else set())
+        strays = descendants(os.getpid(), spare=spared)
         self._has_strays = bool(strays)
         for stray in strays:
             send_signal(stray, signal.SIGKILL)

@@ -11,7 +11,6 @@ import logging
 import os
 import re
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from automl.errors import LaunchError
@@ -25,6 +24,7 @@ from automl.launch.local import LocalLauncher
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from automl.launch.base import LaunchRequest
 
@@ -56,11 +56,11 @@ class WarmLauncher(Launcher):
             # Asking for devices through NVML leaves CUDA untouched: a process that has initialised it cannot be forked.
             extra={"PYTORCH_NVML_BASED_CUDA_CHECK": "1"},
         )
-        self._program = Path(program).name
+        self._program = find_servable(program)
         self._server: ForkServer | None = None
-        if is_servable(program):
+        if self._program is not None:
             self._server = ForkServer(
-                session, command=_SERVER_COMMAND, environment=self._environment, log=log, entry=self._program
+                session, command=_SERVER_COMMAND, environment=self._environment, log=log, entry=self._program.name
             )
 
     def start(self) -> None:
@@ -93,7 +93,7 @@ class WarmLauncher(Launcher):
 
     def _suits(self, request: LaunchRequest) -> bool:
         """Tell whether a fork of the server is what a fresh start of the request would be."""
-        if Path(request.command[0]).name != self._program or not is_servable(request.command[0]):
+        if _find(request.command[0]) != self._program:
             return False
         mine, asked = (
             {name: value for name, value in environment.items() if _READ_AT_START.fullmatch(name)}
@@ -108,10 +108,14 @@ class WarmLauncher(Launcher):
             self._server = None
 
 
-def is_servable(program: str) -> bool:
-    """Tell whether a command's first word is a console script of this environment."""
+def find_servable(program: str) -> Path | None:
+    """Return the file of a command's first word if it is a console script of this environment."""
+    file = _find(program)
+    return file if file is not None and is_own_script(file) and find_entry(file.name) is not None else None
+
+
+def _find(program: str) -> Path | None:
     try:
-        file = find_program(program)
+        return find_program(program)
     except LaunchError:
-        return False
-    return is_own_script(file) and find_entry(file.name) is not None
+        return None

@@ -159,7 +159,7 @@ def start_from_weights(model: DepthAnything, config: ExperimentConfig, status: S
             apply_weights(model, weights.without_head() if is_backbone else weights, is_starting_point=True)
             logger.info("starting from the %sweights in %s", "encoder's " if is_backbone else "", path)
             if not is_backbone and not weights.has_head:
-                logger.warning("%s holds an encoder alone: the head starts from random weights", path)
+                warn(status, f"{path} holds an encoder alone: the head starts from random weights", code="notice")
 
 
 def count_steps(config: ExperimentConfig, images: int, plan: DevicePlan) -> int:

@@ -23,11 +23,17 @@ def server(tag: str, session: str | None = None) -> ForkServer:
     return ForkServer(session or secrets.token_hex(8), command=COMMAND, environment={"AUTOML_TRIAL": tag})
 
 
+def servers(tag: str) -> int:
+    """Count servers: below each, a guard and its child wait for a job."""
+    found = find_leftovers(tag)
+    return sum(process.parent not in {other.pid for other in found} for process in found)
+
+
 def test_a_server_ends_when_nobody_holds_it() -> None:
     tag = unique_tag()
     client = server(tag)
     client.start()
-    assert len(find_leftovers(tag)) == 1
+    assert servers(tag) == 1
 
     client.close()
 
@@ -41,10 +47,10 @@ def test_a_second_client_joins_the_server_that_runs() -> None:
     for client in clients:
         client.start()
 
-    assert len(find_leftovers(tag)) == 1
+    assert servers(tag) == 1
     clients[0].close()
     time.sleep(1.5)
-    assert len(find_leftovers(tag)) == 1
+    assert servers(tag) == 1
     clients[1].close()
     wait_until_gone(tag, limit_s=5.0)
 

@@ -3,17 +3,22 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import signal
 import socket
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from automl.launch.fork_server import ForkServer
+from automl.launch.guard import Process, descendants, read_process, send_signal
+from automl.launch.leftovers import find_leftovers
 from automl.launch.server import Server, execute, peer_user
 from tests.contracts.launcher import unique_tag, wait_until_gone
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -45,6 +50,82 @@ def test_a_connection_that_asks_for_nothing_is_closed_and_the_server_goes_on(tmp
 
     client.close()
     wait_until_gone(tag, limit_s=5.0)
+
+
+class Waiting:
+    """A server, and the guard and the child that wait for its next job."""
+
+    def __init__(self, tmp_path: Path) -> None:
+        self.tag = unique_tag()
+        self.directory = tmp_path
+        command = (sys.executable, "-m", "automl.launch.server")
+        self.client = ForkServer(secrets.token_hex(8), command=command, environment={"AUTOML_TRIAL": self.tag})
+        self.client.start()
+        found = find_leftovers(self.tag)
+        (self.server,) = (process for process in found if process.parent not in {other.pid for other in found})
+
+    def pair(self) -> tuple[Process, Process]:
+        """Wait until both are there."""
+        deadline = time.monotonic() + 10.0
+        while True:
+            below = descendants(self.server.pid)
+            if len(below) == 2:
+                guard, child = sorted(below, key=lambda process: process.parent != self.server.pid)
+                return guard, child
+            assert time.monotonic() < deadline, below
+            time.sleep(0.01)
+
+    def run(self, *command: str) -> list[dict[str, int]]:
+        """Run a job and return the answers."""
+        log = str(self.directory / "log")
+        request = {"command": command, "directory": str(self.directory), "environment": {}, "log": log}
+        with self.client.connect() as job:
+            job.sendall(json.dumps(request).encode() + b"\n")
+            job.settimeout(10.0)
+            with job.makefile("r", encoding="utf-8") as answers:
+                return [json.loads(line) for line in answers]
+
+
+def wait_for_end(*processes: Process) -> None:
+    deadline = time.monotonic() + 5.0
+    while any(read_process(process.pid) is not None for process in processes):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def waiting(tmp_path: Path) -> Iterator[Waiting]:
+    server = Waiting(tmp_path)
+    yield server
+    server.client.close()
+    wait_until_gone(server.tag, limit_s=5.0)
+
+
+def test_the_child_that_waits_becomes_the_next_job_and_another_one_waits_then(waiting: Waiting) -> None:
+    guard, child = waiting.pair()
+
+    assert waiting.run("true") == [{"started": child.pid}, {"exit": 0}]
+
+    assert guard.pid not in {process.pid for process in waiting.pair()}
+    assert waiting.run("false")[-1] == {"exit": 1}
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_job_runs_though_what_waited_for_it_was_killed(waiting: Waiting, which: int) -> None:
+    pair = waiting.pair()
+    send_signal(pair[which], signal.SIGKILL)
+    wait_for_end(*pair)
+
+    assert [waiting.run("true")[-1] for _ in range(2)] == [{"exit": 0}] * 2
+    assert waiting.run("true")[0]["started"] > 0
+
+
+def test_what_waits_ends_with_a_server_that_is_killed(waiting: Waiting) -> None:
+    pair = waiting.pair()
+
+    send_signal(waiting.server, signal.SIGKILL)
+
+    wait_for_end(*pair)
 
 
 def test_a_second_server_of_the_same_name_leaves_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

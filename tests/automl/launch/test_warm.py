@@ -14,7 +14,7 @@ from automl.launch.base import LaunchRequest
 from automl.launch.environment import trial_environment
 from automl.launch.leftovers import find_leftovers
 from automl.launch.local import LocalLauncher
-from automl.launch.warm import WarmLauncher, is_servable
+from automl.launch.warm import WarmLauncher, find_servable
 from tests.contracts.launcher import Behaviour, ProcessLauncherContract, server_of, unique_tag, wait_for
 
 if TYPE_CHECKING:
@@ -234,17 +234,17 @@ def test_a_program_that_cannot_be_preloaded_starts_cold(
 
 
 def test_only_console_scripts_of_this_environment_are_servable() -> None:
-    assert is_servable("automl")
-    assert not is_servable("bash")
-    assert not is_servable("no-such-program")
+    assert find_servable("automl")
+    assert not find_servable("bash")
+    assert not find_servable("no-such-program")
 
 
 def test_a_script_elsewhere_is_servable_only_if_this_interpreter_runs_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scripts = install_program(tmp_path, monkeypatch)
-    assert is_servable("toy-trainer")
+    assert find_servable("toy-trainer")
 
     (scripts / "toy-trainer").write_text("#!/usr/bin/env python3\n", encoding="utf-8")
 
-    assert not is_servable("toy-trainer")
+    assert not find_servable("toy-trainer")
