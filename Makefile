@@ -65,4 +65,6 @@ $(INSTALLED): pyproject.toml constraints.txt
 
 $(TOOLS): $(INSTALLED)
 	$(INSTALL) '.[depth,dev]'
+	@# Where Python may not keep what it compiles, each of the tests' many processes would compile all it imports.
+	@test -z "$$PYTHONDONTWRITEBYTECODE" || $(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
 	@touch $@
