@@ -25,6 +25,7 @@ from depth_net.gpu_driver import wake
 from depth_net.model.family import ModelType
 from depth_net.spec import load_convert_spec, load_spec, read_results_folder
 from depth_net.status import StatusWriter, ends_with_failure, warn
+from depth_net.whole_file import whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -238,10 +239,8 @@ def _open(directory: Path, status: list[StatusWriter]) -> StatusWriter:
 
 
 def _write_experiment(directory: Path, config: ExperimentConfig) -> None:
-    place = directory / EXPERIMENT_FILE
-    fresh = place.with_name(f".{EXPERIMENT_FILE}.part")
-    fresh.write_text(to_yaml(to_tree(config)), encoding="utf-8")
-    fresh.replace(place)
+    with whole(directory / EXPERIMENT_FILE) as unfinished:
+        unfinished.write_text(to_yaml(to_tree(config)), encoding="utf-8")
 
 
 def _fail(request: Request, status: Sequence[StatusWriter], error: BaseException, text: str) -> int:

@@ -47,8 +47,7 @@ def load_spec(path: Path | str, overrides: Iterable[str] = (), *, action: str | 
 def _concerns_another(problem: SpecProblem, action: str) -> bool:
     """Tell whether a problem is a value, of the right type, in the section of an action that will not run."""
     section, reader = problem.where.partition(".")[0], "train" if action == "check" else action
-    is_value = problem.expected.startswith(("one of ", "a number "))
-    return is_value and section in ACTION_SECTIONS and section != reader
+    return problem.is_value and section in ACTION_SECTIONS and section != reader
 
 
 def load_convert_spec(path: Path | str, overrides: Iterable[str] = ()) -> ConvertConfig:

@@ -240,6 +240,7 @@ class Guard:
             self._hand_over(request)
         except BrokenPipeError:  # the child has been killed while it waited
             os.waitpid(self._child.pid, 0)
+            os.close(self._child.report)
             self._child = self._fork_child()
             self._hand_over(request)
         with os.fdopen(self._child.report, "rb") as report:

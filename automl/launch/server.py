@@ -161,7 +161,7 @@ class Server:
         self._wake.close()
         self._listener.close()
         os.close(self._life_write)
-        for other in (ours, *self._connections.values(), *([self._spare.channel] if self._spare else [])):
+        for other in (ours, *self._connections.values()):
             other.close()
         Guard(theirs, self._prepare, self._life_read).run()
         os._exit(0)

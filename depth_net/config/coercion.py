@@ -31,6 +31,10 @@ class _MismatchError(Exception):
     """A value is not of the expected type; the text says which type is."""
 
 
+class _ChoiceError(_MismatchError):
+    """A word is none of those to choose from; the text names them."""
+
+
 def build(kind: type[Any], tree: Mapping[str, object], problems: list[SpecProblem]) -> Any:  # noqa: ANN401 - an instance of kind
     """Return an instance of the dataclass ``kind`` filled from ``tree``, appending what is wrong to ``problems``.
 
@@ -95,7 +99,7 @@ class _Builder:
         try:
             value = self._value(hint, raw, path)
         except _MismatchError as mismatch:
-            self._problem(path, raw, str(mismatch), _fix(hint, raw))
+            self._problem(path, raw, str(mismatch), _fix(hint, raw), is_value=isinstance(mismatch, _ChoiceError))
             return dataclasses.MISSING
         self._check_limits(value, path, declared)
         return value
@@ -131,7 +135,8 @@ class _Builder:
             if isinstance(number, bool) or not isinstance(number, int | float):
                 continue
             if not _within(number, declared):
-                self._problem(path, number, f"a number {_limits(declared)}", "use a number in this range")
+                expected = f"a number {_limits(declared)}"
+                self._problem(path, number, expected, "use a number in this range", is_value=True)
 
     def _unknown(self, path: str) -> None:
         if path.startswith(_TOLERATED_PREFIXES):
@@ -142,8 +147,9 @@ class _Builder:
         )
         self.problems.append(SpecProblem(where=path, found="an unknown key", expected="a key of the spec", fix=fix))
 
-    def _problem(self, path: str, raw: object, expected: str, fix: str) -> None:
-        self.problems.append(SpecProblem(where=path, found=f"{raw!r}", expected=expected, fix=fix))
+    def _problem(self, path: str, raw: object, expected: str, fix: str, *, is_value: bool = False) -> None:
+        problem = SpecProblem(where=path, found=f"{raw!r}", expected=expected, fix=fix, is_value=is_value)
+        self.problems.append(problem)
 
 
 def _scalar(hint: Any, raw: object) -> object:  # noqa: ANN401 - a type
@@ -162,7 +168,7 @@ def _member(kind: type[StrEnum], raw: object) -> StrEnum:
     for member in kind:
         if word == member.value:
             return member
-    raise _MismatchError(f"one of {', '.join(member.value for member in kind)}")
+    raise _ChoiceError(f"one of {', '.join(member.value for member in kind)}")
 
 
 def _mapping(raw: object) -> Mapping[str, Any]:

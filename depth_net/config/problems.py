@@ -32,12 +32,14 @@ class SpecProblem:
         found: What is there.
         expected: What would be accepted.
         fix: The one thing to do.
+        is_value: The key is known and its value of the right type, but not among those accepted.
     """
 
     where: str
     found: str
     expected: str
     fix: str
+    is_value: bool = False
 
     def __str__(self) -> str:
         return f"{self.where}\n  found     {self.found}\n  expected  {self.expected}\n  fix       {self.fix}"
