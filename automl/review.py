@@ -10,23 +10,23 @@ from typing import TYPE_CHECKING, Any
 from automl.errors import LaunchError
 from automl.launch.choice import ready_launch
 from automl.launch.images import find_image
-from automl.policy import Route
+from automl.machine import detect_machine
 from automl.preflight.estimate import estimate_time
 from automl.preflight.inputs import describe_data
-from automl.study.launching import LauncherKind
-from automl.study.machine import detect_machine
-from automl.study.place import next_study_directory
+from automl.request.location import next_study_directory
+from automl.request.policy import Route
+from automl.study.launch_plan import LauncherKind
 from automl.study.plan import TEMPLATE, plan_document
 from automl.study.trial import Proposal
-from automl.tuning.by_hand import by_hand
+from automl.trial.reproduce import by_hand
 
 if TYPE_CHECKING:
-    from automl.study.launching import LaunchPlan
-    from automl.study.machine import Machine
+    from automl.machine import Machine
+    from automl.request.location import RunPlace
+    from automl.request.study_request import StudyRequest
+    from automl.study.launch_plan import LaunchPlan
     from automl.study.model import StudyPlan
-    from automl.study.place import RunPlace
-    from automl.study.request import StudyRequest
-    from automl.tuning.by_hand import ByHand
+    from automl.trial.reproduce import ByHand
 
 _FIRST_TRIALS = 5
 
@@ -85,7 +85,7 @@ def first_proposals(plan: StudyPlan) -> tuple[Proposal, ...]:
     """Return what the searcher would propose first, before any result is known."""
     if plan.route is Route.TRAIN_ONCE:
         return (Proposal(number=0, assignment=plan.first_trials[0], origin=TEMPLATE),)
-    from automl.search.factory import asks_language_model, make_searcher  # noqa: PLC0415 - optuna only for a plan
+    from automl.samplers.factory import asks_language_model, make_searcher  # noqa: PLC0415 - optuna only for a plan
 
     # A dry run asks no language model: only what is known without it is shown.
     wanted = (

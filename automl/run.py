@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING
 
 from automl.errors import ConfigurationError, StudyFailedError
 from automl.launch.choice import choose_launch, ready_launch, wish_of
-from automl.opening import (
+from automl.machine import detect_machine
+from automl.preflight.cluster import filling_cluster
+from automl.preflight.doctor import require_ready, require_seen_by_engine, require_sound_data
+from automl.preflight.inputs import check_inputs, prepare_data, with_prepared_paths
+from automl.request.location import RunPlace, chosen_study_directory, new_study_directory
+from automl.request.policy import decide
+from automl.resolve import (
     TEST,
     TRAIN,
     check_names,
@@ -24,16 +30,10 @@ from automl.opening import (
     stopping_rule,
     with_words,
 )
-from automl.policy import decide
-from automl.preflight.cluster import filling_cluster
-from automl.preflight.doctor import require_ready, require_seen_by_engine, require_sound_data
-from automl.preflight.inputs import check_inputs, prepare_data, with_prepared_paths
 from automl.smoke import smoke_test
-from automl.study.directory import StudyDirectory, only_for_user, write_json
+from automl.storage.study_directory import StudyDirectory, only_for_user, write_json
 from automl.study.failure_summary import summarize_failure
-from automl.study.machine import detect_machine
 from automl.study.model import StudyLocation
-from automl.study.place import RunPlace, chosen_study_directory, new_study_directory
 from automl.study.plan import StudyParts, plan_document, plan_study
 from automl.warm_start import with_earlier_points
 
@@ -42,11 +42,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from automl.handoff.evaluation import Evaluator
+    from automl.request.study_request import StudyRequest
     from automl.study.model import StudyPlan
-    from automl.study.request import StudyRequest
     from automl.study.result import StudyResult
-    from automl.track.base import Tracker
-    from automl.track.mlflow_tracker import MlflowTracker
+    from automl.tracking.base import Tracker
+    from automl.tracking.mlflow.tracker import MlflowTracker
 
 
 def make_plan(request: StudyRequest, place: RunPlace) -> StudyPlan:
@@ -144,12 +144,12 @@ def run_in(
         StudyFailedError: no trial has a usable value, or three in a row failed for the same reason.
         InterruptedStudyError: a signal ended the study.
     """
+    from automl.executor.ray.study import execute_study  # noqa: PLC0415 - ray
+    from automl.executor.recovery import recorded  # noqa: PLC0415 - opened when a study starts
     from automl.handoff.evaluation import local_evaluator  # noqa: PLC0415 - opened when a study starts
-    from automl.search.factory import make_searcher  # noqa: PLC0415 - optuna
-    from automl.track.mlflow_tracker import MlflowTracker  # noqa: PLC0415 - opened when a study starts
-    from automl.track.uri import default_tracking_uri, without_password  # noqa: PLC0415 - opened when a study starts
-    from automl.tuning.ray_study import execute_study  # noqa: PLC0415 - ray
-    from automl.tuning.recovery import recorded  # noqa: PLC0415 - opened when a study starts
+    from automl.samplers.factory import make_searcher  # noqa: PLC0415 - optuna
+    from automl.tracking.mlflow.tracker import MlflowTracker  # noqa: PLC0415 - opened when a study starts
+    from automl.tracking.mlflow.uri import default_tracking_uri, without_password  # noqa: PLC0415 - opened when a study starts
 
     uri = place.tracking_uri or default_tracking_uri(place.results)
     record = {"tracking_uri": without_password(uri), "experiment": plan.name, "run_id": None}
@@ -189,12 +189,12 @@ def run_in(
 def _open_doors() -> None:
     """Import what every study needs before Ray: half a second in which the trainer can look at its data."""
     import automl.handoff.evaluation  # noqa: PLC0415 - opened when a study starts
-    import automl.search.journal  # noqa: F401, PLC0415 - optuna
+    import automl.storage.optuna_journal  # noqa: F401, PLC0415 - optuna
 
 
 def _file_trackers(directory: StudyDirectory) -> tuple[Tracker, ...]:
-    from automl.track.file_tracker import FileTracker  # noqa: PLC0415 - opened when a study starts
-    from automl.track.tensorboard import TensorboardTracker  # noqa: PLC0415 - opened when a study starts
+    from automl.tracking.file_tracker import FileTracker  # noqa: PLC0415 - opened when a study starts
+    from automl.tracking.tensorboard import TensorboardTracker  # noqa: PLC0415 - opened when a study starts
 
     return FileTracker(directory), TensorboardTracker()
 
@@ -205,7 +205,7 @@ def _conclude(result: StudyResult, plan: StudyPlan, evaluator: Evaluator, tracke
     Raises:
         StudyFailedError: no trial has a usable value, or too many failed.
     """
-    from automl.handoff.after_study import hand_over  # noqa: PLC0415 - heavy doors are opened when a study starts
+    from automl.handoff.hand_over import hand_over  # noqa: PLC0415 - heavy doors are opened when a study starts
 
     if result.best is None:
         evaluator.record(tracker)

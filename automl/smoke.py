@@ -15,19 +15,19 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from automl.errors import ConfigurationError, Problem, StudyFailedError
-from automl.opening import stopping_rule
-from automl.policy import Route
+from automl.request.policy import Route
+from automl.resolve import stopping_rule
 from automl.space.parameters import SearchSpace
-from automl.study.directory import StudyDirectory
+from automl.storage.study_directory import StudyDirectory
 from automl.study.failure_summary import summarize_failure
 from automl.study.model import Budget, StudyLocation
 from automl.study.plan import epoch_key
 from automl.study.trial import FailureKind, TrialState
 
 if TYPE_CHECKING:
+    from automl.request.location import RunPlace
     from automl.skill.model import JsonValue
     from automl.study.model import StudyPlan
-    from automl.study.place import RunPlace
     from automl.study.trial import TrialResult
 
 logger = logging.getLogger(__name__)
@@ -77,8 +77,8 @@ def smoke_test(plan: StudyPlan, place: RunPlace) -> TrialResult:
         LaunchError: Ray does not start.
         InterruptedStudyError: a signal ended it.
     """
-    from automl.search.factory import make_searcher  # noqa: PLC0415 - optuna
-    from automl.tuning.ray_study import execute_study  # noqa: PLC0415 - ray
+    from automl.executor.ray.study import execute_study  # noqa: PLC0415 - ray
+    from automl.samplers.factory import make_searcher  # noqa: PLC0415 - optuna
 
     short = smoke_plan(plan)
     place.results.mkdir(parents=True, exist_ok=True, mode=0o700)

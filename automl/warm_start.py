@@ -10,8 +10,8 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from automl.errors import LaunchError
-from automl.policy import Route
-from automl.study.earlier import (
+from automl.request.policy import Route
+from automl.storage.earlier_studies import (
     MOST_POINTS,
     chosen_points,
     found_points,
@@ -20,13 +20,13 @@ from automl.study.earlier import (
     read_studies,
     takes_earlier_points,
 )
-from automl.track.earlier_runs import is_server, recorded_points
+from automl.tracking.mlflow.earlier_runs import is_server, recorded_points
 
 if TYPE_CHECKING:
-    from automl.study.earlier import EarlierPoint
+    from automl.request.location import RunPlace
+    from automl.request.study_request import StudyRequest
+    from automl.storage.earlier_studies import EarlierPoint
     from automl.study.model import StudyPlan
-    from automl.study.place import RunPlace
-    from automl.study.request import StudyRequest
 
 
 def with_earlier_points(request: StudyRequest, plan: StudyPlan, place: RunPlace) -> StudyPlan:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from automl.cli.options import data_option, set_option, split_pairs
+from automl.duration import format_duration
 from automl.errors import AutomlError, ConfigurationError, Problem
-from automl.study.duration import format_duration
 
 if TYPE_CHECKING:
     from automl.handoff.actions import ActionResult

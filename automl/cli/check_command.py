@@ -37,9 +37,9 @@ def command(*, as_json: bool, **options: Any) -> int:  # noqa: ANN401 - click ha
 
 def find_problems(options: dict[str, Any]) -> tuple[list[Problem], list[Problem]]:
     """Return every problem and every warning of a study, its skill and its spec."""
-    from automl.opening import check_skill_and_spec  # noqa: PLC0415 - opened when the command is called
+    from automl.request.location import RunPlace  # noqa: PLC0415 - opened when the command is called
+    from automl.resolve import check_skill_and_spec  # noqa: PLC0415 - opened when the command is called
     from automl.run import make_plan  # noqa: PLC0415 - opened when the command is called
-    from automl.study.place import RunPlace  # noqa: PLC0415 - opened when the command is called
 
     try:
         request = build_request(options)

@@ -62,7 +62,7 @@ class Walltime(click.ParamType[str]):
 def slurm(context: click.Context, /, *, submit: bool, output: Path | None, as_json: bool, **options: Any) -> None:  # noqa: ANN401 - click hands over what was declared
     """Write the script, and submit it where asked."""
     from automl.cluster.slurm import SlurmOptions, slurm_script  # noqa: PLC0415 - opened when the command is called
-    from automl.study.directory import write_text  # noqa: PLC0415 - opened when the command is called
+    from automl.storage.study_directory import write_text  # noqa: PLC0415 - opened when the command is called
 
     container: Path | None = options["container"]
     asked = SlurmOptions(
@@ -138,7 +138,7 @@ def kubernetes(
     """Write the manifests."""
     from automl.cluster import kubernetes as kube  # noqa: PLC0415 - opened when the command is called
     from automl.cluster.crd import check_manifests, read_crds  # noqa: PLC0415 - opened when the command is called
-    from automl.study.directory import write_text  # noqa: PLC0415 - opened when the command is called
+    from automl.storage.study_directory import write_text  # noqa: PLC0415 - opened when the command is called
 
     results = Path(options["results"] or f"{options['mount']}/results")
     study = None if options["is_cluster_only"] else _study_text(options)
@@ -198,7 +198,7 @@ def _study_text(options: dict[str, Any]) -> str | None:
 @click.option("--nodes", type=click.IntRange(min=1), required=True, metavar="N", help="How many.")
 def wait(ray_address: str, nodes: int) -> None:
     """Wait."""
-    from automl.tuning.ray_cluster import wait_for_nodes  # noqa: PLC0415 - ray
+    from automl.executor.ray.cluster import wait_for_nodes  # noqa: PLC0415 - ray
 
     wait_for_nodes(ray_address, nodes)
 
@@ -228,10 +228,10 @@ def _study_job(
     from automl.cli.run_command import command as run  # noqa: PLC0415 - opened when the command is called
     from automl.cluster.job import StudyJob, trials_at_once  # noqa: PLC0415 - opened when the command is called
     from automl.cluster.run_words import run_words  # noqa: PLC0415 - opened when the command is called
-    from automl.opening import heed_words  # noqa: PLC0415 - opened when the command is called
     from automl.preflight.data import data_files  # noqa: PLC0415 - opened when the command is called
+    from automl.request.location import RunPlace  # noqa: PLC0415 - opened when the command is called
+    from automl.resolve import heed_words  # noqa: PLC0415 - opened when the command is called
     from automl.run import make_plan  # noqa: PLC0415 - opened when the command is called
-    from automl.study.place import RunPlace  # noqa: PLC0415 - opened when the command is called
 
     options = context.params
     request = build_request(options)

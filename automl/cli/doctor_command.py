@@ -10,7 +10,7 @@ import click
 
 from automl.cli.options import build_request, results_root, study_options
 from automl.errors import ConfigurationError, counted
-from automl.study.place import RunPlace
+from automl.request.location import RunPlace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

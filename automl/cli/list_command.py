@@ -50,7 +50,7 @@ def command(root: Path | None, *, studies: bool, as_json: bool) -> None:
 
 
 def _list_studies(results: Path, *, as_json: bool) -> None:
-    from automl.study.overview import list_studies  # noqa: PLC0415 - opened when called
+    from automl.storage.overview import list_studies  # noqa: PLC0415 - opened when called
 
     try:
         found = list_studies(results)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, BinaryIO
 import click
 
 from automl.errors import ConfigurationError, Problem
-from automl.study.directory import StudyDirectory
-from automl.study.document import read_study
-from automl.study.owner import running_process
+from automl.storage.documents import read_study
+from automl.storage.owner import running_process
+from automl.storage.study_directory import StudyDirectory
 
 if TYPE_CHECKING:
     from automl.study.trial import TrialResult
@@ -27,7 +27,7 @@ _CHUNK_BYTES = 1 << 20
 @click.option("-f", "--follow", is_flag=True, help="Go on with what is added, until the trial ends.")
 def command(study_dir: Path, trial: int, *, follow: bool) -> None:
     """Print the log, byte by byte as the trial wrote it."""
-    from automl.tuning.trial_runner import LOG_NAME  # noqa: PLC0415 - opened when the command is called
+    from automl.trial.runner import LOG_NAME  # noqa: PLC0415 - opened when the command is called
 
     root = study_dir.expanduser().absolute()
     result = _trial(root, trial)

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from automl.duration import parse_duration_s
 from automl.errors import ConfigurationError, Problem
-from automl.study.duration import parse_duration_s
-from automl.study.launching import LAUNCHER_NAMES
-from automl.study.request import DEFAULT_STUDY, StudyRequest, load_study_request
+from automl.request.study_request import DEFAULT_STUDY, StudyRequest, load_study_request
+from automl.study.launch_plan import LAUNCHER_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from automl.skill.model import JsonValue
-    from automl.track.base import Tracker
+    from automl.tracking.base import Tracker
 
 Command = TypeVar("Command", bound="Callable[..., Any]")
 
@@ -176,7 +176,7 @@ def job_options(command: Command) -> Command:
 def shown_and_told(notify: str | None) -> tuple[Tracker, ...]:
     """Return what shows a study on this terminal, and what tells others when it is over."""
     from automl.cli.progress import ProgressTracker  # noqa: PLC0415 - rich, only when something is shown
-    from automl.track.notify import NotifyTracker  # noqa: PLC0415 - opened when a study starts
+    from automl.tracking.notify import NotifyTracker  # noqa: PLC0415 - opened when a study starts
 
     return (ProgressTracker(), *([NotifyTracker(notify)] if notify else []))
 

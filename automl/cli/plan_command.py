@@ -9,9 +9,9 @@ from typing import Any
 import click
 
 from automl.cli.options import build_request, results_root, study_options
+from automl.duration import format_duration
 from automl.errors import counted
-from automl.study.duration import format_duration
-from automl.study.place import RunPlace
+from automl.request.location import RunPlace
 
 
 @click.command("plan", help="Show what `run` would do, down to the first trials, and run nothing.")

@@ -12,11 +12,11 @@ from rich.live import Live
 from rich.table import Table
 
 from automl.cli.render import console, format_assignment, trial_line
+from automl.duration import format_duration
 from automl.errors import counted
-from automl.study.directory import StudyDirectory
-from automl.study.duration import format_duration
+from automl.storage.study_directory import StudyDirectory
 from automl.study.incumbent import Incumbent
-from automl.track.base import Tracker
+from automl.tracking.base import Tracker
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from automl.study.duration import format_duration
+from automl.duration import format_duration
 from automl.study.trial import TrialState
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from automl.cli.options import notify_option, shown_and_told
-from automl.study.document import read_study, study_document
+from automl.storage.documents import read_study, study_document
 
 
 @click.command("resume", help="Go on with an interrupted study; ended trials are kept.")
@@ -20,7 +20,7 @@ from automl.study.document import read_study, study_document
 def command(study_dir: Path, *, trials: int | None, ray_address: str | None, notify: str | None, as_json: bool) -> None:
     """Resume and show what came out."""
     from automl.cli.summary import print_summary  # noqa: PLC0415 - rich, only when something is shown
-    from automl.resuming import resume_study  # noqa: PLC0415 - the heavy part starts here
+    from automl.resume import resume_study  # noqa: PLC0415 - the heavy part starts here
 
     root = study_dir.expanduser().absolute()
     resume_study(root, trials=trials, ray_address=ray_address, extra_trackers=shown_and_told(notify))

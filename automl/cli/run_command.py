@@ -10,9 +10,9 @@ from typing import Any
 import click
 
 from automl.cli.options import build_request, notify_option, results_root, shown_and_told, study_options
-from automl.study.document import read_study, study_document
-from automl.study.duration import format_duration
-from automl.study.place import RunPlace
+from automl.duration import format_duration
+from automl.request.location import RunPlace
+from automl.storage.documents import read_study, study_document
 
 # Above this estimate a person at a terminal is asked before anything is spent.
 _CONFIRM_ABOVE_S = 3600

@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 
 from automl.errors import NothingToRunError
-from automl.study.directory import StudyDirectory
-from automl.study.document import read_study
-from automl.study.owner import running_process
+from automl.storage.documents import read_study
+from automl.storage.owner import running_process
+from automl.storage.study_directory import StudyDirectory
 from automl.study.trial import TrialState
 
 _REASON = "stopped by the user"
@@ -20,7 +20,7 @@ _REASON = "stopped by the user"
 @click.option("--trial", "number", type=click.IntRange(min=0), metavar="N", help="Only this trial; the study goes on.")
 def command(study_dir: Path, number: int | None) -> None:
     """Ask for the end; whoever runs the study sees it within a second."""
-    from automl.tuning.stop_request import request_stop  # noqa: PLC0415 - opened when the command is called
+    from automl.trial.stop_request import request_stop  # noqa: PLC0415 - opened when the command is called
 
     root = study_dir.expanduser().absolute()
     _, result = read_study(root)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from automl.cli import render
-from automl.study.directory import StudyDirectory
-from automl.study.document import read_evaluations
+from automl.storage.documents import read_evaluations
+from automl.storage.final_status import read_end
+from automl.storage.study_directory import StudyDirectory
 from automl.study.model import Direction
-from automl.study.outcome import read_end
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from automl.study.directory import StudyDirectory
-from automl.study.document import read_plan
+from automl.storage.documents import read_plan
+from automl.storage.study_directory import StudyDirectory
 
 
 @click.command("sync", help="Send the record of a study to MLflow, as far as it is not there yet.")
@@ -15,7 +15,7 @@ from automl.study.document import read_plan
 @click.option("--tracking-uri", metavar="URI", help="Another server; it gets the whole record.")
 def command(study_dir: Path, tracking_uri: str | None) -> None:
     """Send and say where to."""
-    from automl.track.mlflow_tracker import sync  # noqa: PLC0415 - opened when the command is called
+    from automl.tracking.mlflow.tracker import sync  # noqa: PLC0415 - opened when the command is called
 
     root = study_dir.expanduser().absolute()
     record = read_plan(StudyDirectory(root))["mlflow"]

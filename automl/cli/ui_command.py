@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from automl.cli.options import results_root
-from automl.study.directory import StudyDirectory
-from automl.study.document import read_plan
+from automl.storage.documents import read_plan
+from automl.storage.study_directory import StudyDirectory
 
 
 @click.command(
@@ -22,8 +22,8 @@ from automl.study.document import read_plan
 @click.option("--no-browser", is_flag=True, help="Only say where it is.")
 def command(place: Path | None, *, port: int, no_browser: bool) -> None:
     """Serve until interrupted."""
-    from automl.track.server import comparison_url, open_when_up, serve, server_url  # noqa: PLC0415 - only here
-    from automl.track.uri import default_tracking_uri, sqlite_file  # noqa: PLC0415 - only here
+    from automl.tracking.mlflow.server import comparison_url, open_when_up, serve, server_url  # noqa: PLC0415 - only here
+    from automl.tracking.mlflow.uri import default_tracking_uri, sqlite_file  # noqa: PLC0415 - only here
 
     root = results_root(place)
     study = root if StudyDirectory(root).plan_file.is_file() else _latest(root)
@@ -45,7 +45,7 @@ def command(place: Path | None, *, port: int, no_browser: bool) -> None:
 
 
 def _latest(results: Path) -> Path | None:
-    from automl.study.overview import study_directories  # noqa: PLC0415 - opened when called
+    from automl.storage.overview import study_directories  # noqa: PLC0415 - opened when called
 
     try:
         found = study_directories(results)

@@ -15,13 +15,13 @@ from rich.table import Table
 from rich.text import Text
 
 from automl.cli.render import STYLES, format_assignment, key_values
-from automl.measurements.growing_file import GrowingFile
-from automl.study.directory import StudyDirectory
-from automl.study.document import read_study
-from automl.study.duration import format_duration
-from automl.study.outcome import read_outcome
-from automl.study.owner import running_process
-from automl.study.standing import Standing
+from automl.duration import format_duration
+from automl.readers.growing_file import GrowingFile
+from automl.storage.documents import read_study
+from automl.storage.final_status import read_outcome
+from automl.storage.live_status import Standing
+from automl.storage.owner import running_process
+from automl.storage.study_directory import StudyDirectory
 from automl.study.trial import TrialState
 
 if TYPE_CHECKING:

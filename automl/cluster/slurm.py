@@ -89,7 +89,7 @@ def slurm_walltime(text: str) -> str:
     Raises:
         ValueError: it is neither, or too short to stop in.
     """
-    from automl.study.duration import parse_duration_s  # noqa: PLC0415 - only where the text is none of Slurm's
+    from automl.duration import parse_duration_s  # noqa: PLC0415 - only where the text is none of Slurm's
 
     if _WALLTIME.fullmatch(text.strip()):
         return text.strip()

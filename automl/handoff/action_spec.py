@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from automl.handoff.carry import carried_values, check_overrides_fit
+from automl.handoff.inherit import carried_values, check_overrides_fit
+from automl.machine import detect_machine
 from automl.skill.model import ConfigFormat
 from automl.spec.build import build_spec
 from automl.spec.complete import ActionRun, complete_spec
 from automl.spec.overrides import flatten
 from automl.spec.write import write_spec
-from automl.study.machine import detect_machine
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

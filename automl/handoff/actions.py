@@ -23,16 +23,16 @@ from automl.launch.command import build_command
 from automl.launch.environment import trial_environment
 from automl.launch.mounts import readable_paths
 from automl.launch.warm import WarmLauncher
-from automl.measurements.follow import follow
-from automl.measurements.status_file import StatusReader
+from automl.readers.follow import follow
+from automl.readers.status_file import StatusReader
 from automl.skill.load import load_skill
 from automl.spec.inputs import missing_inputs
 from automl.spec.model import Spec
 from automl.spec.write import write_spec
-from automl.study.directory import StudyDirectory, only_for_user, write_json
-from automl.study.document import read_plan
-from automl.study.launching import LauncherKind, launch_from_document
-from automl.tuning.failures import classify, read_tail
+from automl.storage.documents import read_plan
+from automl.storage.study_directory import StudyDirectory, only_for_user, write_json
+from automl.study.launch_plan import LauncherKind, launch_from_document
+from automl.trial.failures import classify, read_tail
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from automl.launch.base import Job, Launcher
     from automl.skill.model import Skill, SkillAction
-    from automl.study.launching import LaunchPlan
+    from automl.study.launch_plan import LaunchPlan
 
 RESULT_FILE = "result.json"
 

@@ -21,11 +21,11 @@ from automl.errors import ConfigurationError, Problem, StudyFailedError
 from automl.skill.model import ConfigFormat
 from automl.spec.model import Spec
 from automl.spec.write import write_spec
-from automl.study.directory import write_json
-from automl.study.document import read_study
+from automl.storage.documents import read_study
+from automl.storage.study_directory import write_json
 from automl.study.model import Direction
-from automl.track.model_version import ModelVersionRequest
-from automl.tuning.checkpoints import sha256_of
+from automl.tracking.mlflow.model_version import ModelVersionRequest
+from automl.trial.checkpoints import sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from automl.errors import ConfigurationError, Problem, StudyFailedError
 from automl.handoff.champion import BEST_FILE, crown_champion, read_champion
-from automl.study.directory import StudyDirectory
-from automl.tuning.checkpoints import checkpoint_of_epoch
+from automl.storage.study_directory import StudyDirectory
+from automl.trial.checkpoints import checkpoint_of_epoch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

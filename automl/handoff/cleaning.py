@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 
 from automl.errors import ConfigurationError
 from automl.handoff.champion import BEST_FILE, BEST_FOLDER
-from automl.study.directory import StudyDirectory
-from automl.study.document import read_study
-from automl.study.overview import StudyRow, list_studies
-from automl.study.owner import running_process
-from automl.tuning.checkpoints import all_checkpoints, size_of
+from automl.storage.documents import read_study
+from automl.storage.overview import StudyRow, list_studies
+from automl.storage.owner import running_process
+from automl.storage.study_directory import StudyDirectory
+from automl.trial.checkpoints import all_checkpoints, size_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 from automl.errors import AutomlError
 from automl.handoff.action_spec import options_here
 from automl.handoff.actions import RESULT_FILE, ActionStatus, action_launcher, run_action
-from automl.handoff.carry import has_test_data
 from automl.handoff.champion import read_champion
+from automl.handoff.inherit import has_test_data
 from automl.handoff.starting_point import starting_point
-from automl.measurements.names import find_metric
+from automl.readers.names import find_metric
 from automl.spec.model import Spec
-from automl.study.directory import write_json
-from automl.study.document import EVALUATIONS_FILE, read_evaluations, read_study
-from automl.tuning.checkpoints import sha256_of
+from automl.storage.documents import EVALUATIONS_FILE, read_evaluations, read_study
+from automl.storage.study_directory import write_json
+from automl.trial.checkpoints import sha256_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from automl.handoff.action_spec import ActionOptions
     from automl.launch.base import Launcher
     from automl.skill.model import Skill
-    from automl.track.mlflow_tracker import MlflowTracker
+    from automl.tracking.mlflow.tracker import MlflowTracker
 
 ACTION = "evaluate"
 TEST = "test"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from automl.handoff.actions import ActionStatus, result_document, run_action
-from automl.study.directory import StudyDirectory
-from automl.study.document import read_plan
-from automl.track.mlflow_tracker import MlflowTracker
+from automl.storage.documents import read_plan
+from automl.storage.study_directory import StudyDirectory
+from automl.tracking.mlflow.tracker import MlflowTracker
 
 if TYPE_CHECKING:
     from pathlib import Path

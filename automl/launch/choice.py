@@ -27,15 +27,15 @@ from automl.launch.containers import end_containers
 from automl.launch.engine import find_engine
 from automl.launch.images import prepare_image
 from automl.launch.local import LocalLauncher
-from automl.study.launching import AUTO, LauncherKind, LaunchPlan
+from automl.study.launch_plan import AUTO, LauncherKind, LaunchPlan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from automl.launch.base import Launcher
     from automl.launch.images import Image
+    from automl.request.study_request import StudyRequest
     from automl.skill.model import JsonValue, Skill
-    from automl.study.request import StudyRequest
 
 CREDENTIALS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "NGC_API_KEY", "NGC_KEY", "NGC_CLI_API_KEY", "WANDB_API_KEY")
 OVERRIDE = "--image"

@@ -30,11 +30,11 @@ from automl.launch.leftovers import has_tag
 if TYPE_CHECKING:
     from automl.launch.base import LaunchRequest
     from automl.launch.engine import Engine
-    from automl.study.launching import LauncherKind
+    from automl.study.launch_plan import LauncherKind
 
 logger = logging.getLogger(__name__)
 
-_BOOT = "import sys; sys.path.append(sys.argv.pop(1)); from automl.launch.keeper import main; main()"
+_BOOT = "import sys; sys.path.append(sys.argv.pop(1)); from automl.launch.container_supervisor import main; main()"
 _PACKAGE_ROOT = Path(__file__).parents[2]
 _START_LIMIT_S = 60.0
 

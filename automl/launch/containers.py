@@ -9,7 +9,7 @@ from automl.launch.engine import STUDY_LABEL, call_client, find_engine, removal
 
 if TYPE_CHECKING:
     from automl.launch.engine import Engine
-    from automl.study.launching import LauncherKind
+    from automl.study.launch_plan import LauncherKind
 
 logger = logging.getLogger(__name__)
 

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from automl.errors import LaunchError, Problem
 from automl.launch.environment import handed_on
 from automl.launch.gpu_ids import to_uuids
-from automl.study.launching import LauncherKind
+from automl.study.launch_plan import LauncherKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -25,8 +25,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from automl.launch.command import find_program
-from automl.launch.guard import Request, redirect
 from automl.launch.leftovers import TAG_VARIABLE
+from automl.launch.supervisor import Request, redirect
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from automl.study.machine import query_gpus
+from automl.machine import query_gpus
 
 _IDENTITIES = ("GPU-", "MIG-")
 

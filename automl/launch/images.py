@@ -13,7 +13,7 @@ from typing import Any
 from automl.errors import LaunchError, Problem
 from automl.launch.apptainer import find_apptainer, image_file
 from automl.launch.engine import Engine, call_client, find_engine
-from automl.study.launching import LauncherKind
+from automl.study.launch_plan import LauncherKind
 
 logger = logging.getLogger(__name__)
 

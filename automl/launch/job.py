@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from automl.errors import LaunchError
 from automl.launch.base import Job
-from automl.launch.lease import Lease
+from automl.launch.control_socket import Lease
 from automl.launch.leftovers import end_leftovers
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ _KILL_LIMIT_S = 20.0
 
 
 class GuardedJob(Job):
-    """A process tree under a guard (see `automl.launch.guard`).
+    """A process tree under a guard (see `automl.launch.supervisor`).
 
     Args:
         connection: Connected to the guard, which waits for the request.

@@ -11,7 +11,7 @@ import signal
 import time
 from pathlib import Path
 
-from automl.launch.guard import Process, read_processes, send_signal
+from automl.launch.supervisor import Process, read_processes, send_signal
 
 TAG_VARIABLE = "AUTOML_TRIAL"
 """Environment variable of every trial: ``STUDY/NUMBER/ATTEMPT``."""

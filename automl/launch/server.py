@@ -8,7 +8,7 @@ somebody holds it or a trial runs, and never touches a GPU.
 If a guard is killed, the server, a subreaper too, inherits what the guard watched and ends it. If the server is killed,
 its guards see it by a pipe and end their trials.
 
-A client's first byte says what its connection is: `H` holds the server, `J` is a job (see `automl.launch.guard`).
+A client's first byte says what its connection is: `H` holds the server, `J` is a job (see `automl.launch.supervisor`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,16 @@ import sys
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from automl.launch.guard import TAKEN, Guard, Request, WakePipe, become_subreaper, descendants, redirect, send_signal
+from automl.launch.supervisor import (
+    TAKEN,
+    Guard,
+    Request,
+    WakePipe,
+    become_subreaper,
+    descendants,
+    redirect,
+    send_signal,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -21,9 +21,9 @@ from automl.preflight.software import ray_address_findings
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from automl.executor.ray.cluster import NoAnswer
+    from automl.request.study_request import StudyRequest
     from automl.study.model import Resources, StudyPlan
-    from automl.study.request import StudyRequest
-    from automl.tuning.ray_cluster import NoAnswer
 
 DOCTOR_LIMIT_S = 7.0
 RUN_LIMIT_S = 60.0
@@ -95,7 +95,7 @@ def filling_cluster(plan: StudyPlan, request: StudyRequest, address: str) -> Stu
     is_decided = request.jobs is not None and request.gpus_per_trial is not None
     if is_decided or not is_place or ray_address_findings(address):
         return plan
-    from automl.tuning.ray_cluster import nodes_of  # noqa: PLC0415 - ray, only where a cluster is named
+    from automl.executor.ray.cluster import nodes_of  # noqa: PLC0415 - ray, only where a cluster is named
 
     try:
         nodes = nodes_of(address)
@@ -105,7 +105,7 @@ def filling_cluster(plan: StudyPlan, request: StudyRequest, address: str) -> Stu
 
 
 def _ask(address: str, questions: Questions, limit_s: float) -> dict[str, Sight | NoAnswer]:
-    from automl.tuning.ray_cluster import ask_nodes  # noqa: PLC0415 - ray, only where a cluster is named
+    from automl.executor.ray.cluster import ask_nodes  # noqa: PLC0415 - ray, only where a cluster is named
 
     folder = nearest_folder(Path(questions.results))
     marker = folder / f".automl-seen-{secrets.token_hex(6)}"

@@ -15,9 +15,9 @@ from automl.spec.inputs import missing_inputs
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from automl.request.study_request import StudyRequest
     from automl.skill.model import JsonValue
     from automl.study.model import StudyPlan
-    from automl.study.request import StudyRequest
 
 _BATCH_ALIASES = ("batch_size", "train_batch_size")
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from automl.errors import ConfigurationError
 from automl.launch.command import build_command
+from automl.machine import detect_machine
 from automl.preflight.annotations import check_annotations
 from automl.preflight.cluster import DOCTOR_LIMIT_S, RUN_LIMIT_S, cluster_findings
 from automl.preflight.data import annotation_files, data_files, data_findings, numbers, sample_findings
@@ -27,15 +28,14 @@ from automl.preflight.sight import Questions, look
 from automl.preflight.software import credential_findings, launch_findings, tracking_finding, version_finding
 from automl.preflight.trainer_check import check_depth_data
 from automl.preflight.weights import check_weights, named_weights
-from automl.study.launching import LauncherKind
-from automl.study.machine import detect_machine
+from automl.study.launch_plan import LauncherKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from automl.request.location import RunPlace
+    from automl.request.study_request import StudyRequest
     from automl.study.model import StudyPlan
-    from automl.study.place import RunPlace
-    from automl.study.request import StudyRequest
 
 logger = logging.getLogger(__name__)
 

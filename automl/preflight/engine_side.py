@@ -6,12 +6,12 @@ import os
 from typing import TYPE_CHECKING
 
 from automl.errors import LaunchError
-from automl.launch.engine_sight import unseen_paths
+from automl.launch.engine_probe import unseen_paths
 from automl.launch.images import find_image
 from automl.launch.mounts import readable_paths
 from automl.preflight.findings import Finding, bad
 from automl.preflight.sight import nearest_folder
-from automl.study.launching import LauncherKind
+from automl.study.launch_plan import LauncherKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

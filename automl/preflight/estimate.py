@@ -9,11 +9,11 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from automl.duration import format_duration
 from automl.errors import ConfigurationError
 from automl.preflight.findings import Finding, doubt, good
 from automl.preflight.weights import named_weights
-from automl.study.document import read_study
-from automl.study.duration import format_duration
+from automl.storage.documents import read_study
 from automl.study.replicates import replicate_seeds
 
 if TYPE_CHECKING:

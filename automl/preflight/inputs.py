@@ -18,9 +18,9 @@ from automl.errors import ConfigurationError, LaunchError
 from automl.spec.inputs import missing_inputs
 
 if TYPE_CHECKING:
+    from automl.request.study_request import StudyRequest
     from automl.skill.model import Skill
     from automl.spec.model import Spec
-    from automl.study.request import StudyRequest
 
 logger = logging.getLogger(__name__)
 

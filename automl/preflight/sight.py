@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING
 
 from automl.errors import LaunchError
 from automl.launch.command import find_program
-from automl.study.machine import detect_machine
+from automl.machine import detect_machine
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from automl.study.machine import Machine
+    from automl.machine import Machine
 
 _DISTRIBUTIONS = ("automl-vision", "ray", "optuna", "mlflow", "torch")
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 # looked at, never written

@@ -15,13 +15,13 @@ from automl.errors import LaunchError
 from automl.launch.choice import check_engine
 from automl.launch.images import find_image
 from automl.preflight.findings import Finding, bad, doubt, good
-from automl.study.launching import LauncherKind
+from automl.study.launch_plan import LauncherKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from automl.skill.model import Skill
-    from automl.study.launching import LaunchPlan
+    from automl.study.launch_plan import LaunchPlan
 
 _CONNECT_S = 1.0
 _PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306}

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+from automl.duration import format_duration
 from automl.report.advice import advise
 from automl.report.figures import (
     importance_bars,
@@ -30,8 +31,7 @@ from automl.report.pareto_figure import pareto_figure, pareto_table
 from automl.report.study_facts import StudyFacts, read_facts
 from automl.report.tables import escape, failures, leaderboard, replicates, summary
 from automl.report.timeline import lay_out, timeline_figure
-from automl.study.directory import write_text
-from automl.study.duration import format_duration
+from automl.storage.study_directory import write_text
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,16 +7,16 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from automl.report.focus import window
-from automl.study.directory import StudyDirectory
-from automl.study.document import read_evaluations, read_study
-from automl.study.outcome import read_end
-from automl.track.file_tracker import read_events
+from automl.storage.documents import read_evaluations, read_study
+from automl.storage.final_status import read_end
+from automl.storage.study_directory import StudyDirectory
+from automl.tracking.file_tracker import read_events
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from automl.study.outcome import End
+    from automl.storage.final_status import End
     from automl.study.result import StudyResult
     from automl.study.trial import TrialResult
 

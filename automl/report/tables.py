@@ -7,7 +7,7 @@ import re
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from automl.study.duration import format_duration
+from automl.duration import format_duration
 from automl.study.trial import TrialState
 
 if TYPE_CHECKING:

@@ -11,13 +11,13 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from automl.study.launching import LaunchPlan
+from automl.study.launch_plan import LaunchPlan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from automl.policy import Route
+    from automl.request.policy import Route
     from automl.skill.model import JsonValue, Skill
     from automl.space.parameters import SearchSpace
     from automl.space.values import Scalar

@@ -13,19 +13,19 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from automl.errors import ConfigurationError, Problem, counted
-from automl.policy import Route
+from automl.request.policy import Route
 from automl.space.parameters import LeftOut, SearchSpace
-from automl.study.launching import LaunchPlan
+from automl.study.launch_plan import LaunchPlan
 from automl.study.model import Budget, Objective, Resources, StudyPlan
 from automl.study.replicates import replicate_seeds, seed_key
 
 if TYPE_CHECKING:
-    from automl.policy import PolicyDecision
+    from automl.machine import Machine
+    from automl.request.policy import PolicyDecision
+    from automl.request.study_request import StudyRequest
     from automl.skill.model import Skill
     from automl.spec.model import Spec
     from automl.study.goals import Constraint
-    from automl.study.machine import Machine
-    from automl.study.request import StudyRequest
 
 DEFAULT_TRIALS = 20
 DEFAULT_SEED = 20260

@@ -26,11 +26,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from automl.launch.guard import descendants
 from automl.launch.leftovers import find_leftovers
-from automl.study.directory import StudyDirectory
+from automl.launch.supervisor import descendants
+from automl.storage.study_directory import StudyDirectory
 from automl.study.trial import TrialState
-from automl.tuning.trial_tasks import study_tag
+from automl.trial.tasks import study_tag
 from benchmarks.orchestration.chaos_driver import FAULTS, chaos_plan
 
 if TYPE_CHECKING:

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from automl.errors import AutomlError
-from automl.policy import Route
-from automl.search.factory import make_searcher
+from automl.request.policy import Route
+from automl.samplers.factory import make_searcher
+from automl.schedulers.factory import make_rule
 from automl.skill.load import load_skill
 from automl.space.parameters import Parameter, ParameterType, SearchSpace
 from automl.spec.build import build_spec
-from automl.stopping.factory import make_rule
-from automl.study.directory import StudyDirectory
+from automl.storage.study_directory import StudyDirectory
 from automl.study.model import Budget, Direction, Objective, Resources, StudyLocation, StudyPlan
 from tests.acceptance.scripted_skill import build_scripted_skill
 
@@ -97,7 +97,7 @@ def chaos_plan(root: Path, faults: int) -> StudyPlan:
 
 def main() -> int:
     """Run or resume the study; return the exit status of what ended it."""
-    from automl.tuning.ray_study import execute_study  # noqa: PLC0415 - opens Ray
+    from automl.executor.ray.study import execute_study  # noqa: PLC0415 - opens Ray
 
     root, faults = Path(sys.argv[1]), int(sys.argv[2])
     plan = chaos_plan(root, faults)

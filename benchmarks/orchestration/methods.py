@@ -18,15 +18,15 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from automl.policy import Route
-from automl.search.base import Searcher
+from automl.executor.ray.session import ray_session
+from automl.request.policy import Route
+from automl.samplers.base import Searcher
+from automl.schedulers.factory import make_rule
 from automl.skill.model import ConfigFormat, FileSlot, Skill, SkillAction, SlotKind
 from automl.space.parameters import SearchSpace
 from automl.spec.model import Spec
-from automl.stopping.factory import make_rule
 from automl.study.model import Budget, Direction, Objective, Resources, StudyLocation, StudyPlan
 from automl.study.trial import Proposal, TrialResult
-from automl.tuning.ray_session import ray_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -168,7 +168,7 @@ class ListSearcher(Searcher):
 
 def run_ours(tasks: Sequence[Task], jobs: int) -> None:
     """`execute_study` with the local launcher; the tasks' folders are the trials'."""
-    from automl.tuning.ray_study import execute_study  # noqa: PLC0415 - opens Ray
+    from automl.executor.ray.study import execute_study  # noqa: PLC0415 - opens Ray
 
     study = tasks[0].folder.parent.parent
     behaviours = study / "behaviours.json"

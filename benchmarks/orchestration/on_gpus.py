@@ -28,7 +28,7 @@ from automl.launch.base import LaunchRequest
 from automl.launch.environment import trial_environment
 from automl.launch.leftovers import find_leftovers
 from automl.launch.warm import WarmLauncher
-from automl.study.machine import query_gpus_now
+from automl.machine import query_gpus_now
 from benchmarks.node.logical import offer_logical_gpus
 from benchmarks.node.measure import json_lines, moment_s, seconds
 from benchmarks.node.node import SHORT, SMOKE, Bench, MeasurementError, Scale, Shape, make_data

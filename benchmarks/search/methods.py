@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import optuna
 from optuna.trial import TrialState as OptunaState
 
-from automl.search.auto_sampler import Opening
-from automl.search.distributions import distribution_of
-from automl.search.factory import make_searcher
-from automl.search.journal import Journal
-from automl.search.searcher import JournalSearcher
-from automl.search.starting_points import starting_points
+from automl.samplers.auto import Opening
+from automl.samplers.distributions import distribution_of
+from automl.samplers.factory import make_searcher
+from automl.samplers.searcher import JournalSearcher
+from automl.samplers.starting_points import starting_points
+from automl.storage.optuna_journal import Journal
 from automl.study.model import Direction, Objective
 from automl.study.trial import TrialResult, TrialState
 from benchmarks.search.method import Method

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from automl.search.distributions import distribution_of
+from automl.samplers.distributions import distribution_of
 from benchmarks.search.method import Method
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from automl.search.gp_sampler import GaussianProcessSampler
+from automl.samplers.gaussian_process.sampler import GaussianProcessSampler
 
 if TYPE_CHECKING:
     import numpy as np

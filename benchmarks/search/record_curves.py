@@ -21,7 +21,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
 
-from automl.stopping.divergence import check
+from automl.schedulers.divergence import check
 from automl.study.trial import Measurement
 
 FILE = Path(__file__).parent / "curves.json"

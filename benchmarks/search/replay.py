@@ -61,7 +61,7 @@ def _regrets(task: Task, method: Any, seed: int, workers: int) -> list[float]:  
 
 def opening_of(task: Task, seed: int) -> list[dict[str, Any]]:
     """Return the first assignments that our default sampler tries on a task."""
-    from automl.search.auto_sampler import opening_length  # noqa: PLC0415
+    from automl.samplers.auto import opening_length  # noqa: PLC0415
 
     method = make_method("ours:auto", task.space, seed, [])
     try:

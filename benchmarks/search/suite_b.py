@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from automl.schedulers.base import Decision, Report
+from automl.schedulers.factory import make_rule
 from automl.space.parameters import Parameter, ParameterType, SearchSpace
-from automl.stopping.base import Decision, Report
-from automl.stopping.factory import make_rule
 from benchmarks.search.intervals import interval
 from benchmarks.search.methods import make_method
 

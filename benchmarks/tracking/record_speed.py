@@ -14,14 +14,14 @@ import time
 from pathlib import Path
 
 from automl.study.trial import Measurement, Proposal
-from automl.track.mlflow_tracker import MlflowTracker
-from automl.track.mlflow_writer import collect_rarely, send_all
-from automl.track.spool import FOLDER, Spool
-from automl.track.uri import default_tracking_uri
+from automl.tracking.mlflow.outbox import FOLDER, Spool
+from automl.tracking.mlflow.tracker import MlflowTracker
+from automl.tracking.mlflow.uri import default_tracking_uri
+from automl.tracking.mlflow.writer import collect_rarely, send_all
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tests.automl.track.synthetic import make_plan
+from tests.automl.tracking.synthetic import make_plan
 
 TRIALS, EPOCHS, METRICS = 20, 100, 5
 COUNT = TRIALS * EPOCHS * METRICS
@@ -66,7 +66,7 @@ def main() -> None:
 def measure_sending(spool: Spool, runs_end: int, uri: str) -> None:
     """Send the starts of the runs, then the metrics, then some metrics one by one; print what each took."""
     started = time.perf_counter()
-    from automl.track.mlflow_sender import Sender  # noqa: PLC0415 # what the writer process pays, not the study
+    from automl.tracking.mlflow.uploader import Sender  # noqa: PLC0415 # what the writer process pays, not the study
 
     print(f"import   {time.perf_counter() - started:.1f} s (in the writer process)")
     queue = spool.queue_file.read_bytes()

@@ -14,24 +14,24 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from automl.executor.loop import StudyLoop
 from automl.launch.warm import WarmLauncher
-from automl.opening import stopping_rule
+from automl.request.location import RunPlace
+from automl.request.study_request import StudyRequest
+from automl.resolve import stopping_rule
 from automl.run import make_plan
-from automl.search.factory import SAMPLERS, make_searcher
-from automl.stopping.factory import RULES
-from automl.study.directory import StudyDirectory, write_json
-from automl.study.document import read_study
+from automl.samplers.factory import SAMPLERS, make_searcher
+from automl.schedulers.factory import RULES
+from automl.storage.documents import read_study
+from automl.storage.study_directory import StudyDirectory, write_json
 from automl.study.model import StudyLocation
-from automl.study.place import RunPlace
 from automl.study.plan import plan_document
-from automl.study.request import StudyRequest
-from automl.track.file_tracker import FileTracker
-from automl.tuning.stop_request import read_stop_request
-from automl.tuning.study_loop import StudyLoop
-from automl.tuning.trial_runner import run_trial
+from automl.tracking.file_tracker import FileTracker
+from automl.trial.runner import run_trial
+from automl.trial.stop_request import read_stop_request
 from tests.acceptance.command_line import automl_in_turn
-from tests.automl.search.fake_endpoint import FakeEndpoint
-from tests.automl.tuning.local_cluster import local_cluster
+from tests.automl.executor.ray.local_cluster import local_cluster
+from tests.automl.samplers.fake_endpoint import FakeEndpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.acceptance.command_line import automl
-from tests.automl.search.fake_endpoint import KEY, FakeEndpoint
+from tests.automl.samplers.fake_endpoint import KEY, FakeEndpoint
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from tests.acceptance.command_line import automl
-from tests.automl.tuning.local_cluster import local_cluster
+from tests.automl.executor.ray.local_cluster import local_cluster
 
 if TYPE_CHECKING:
     from pathlib import Path

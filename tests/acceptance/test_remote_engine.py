@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from automl.tuning.ray_gang import free_port
+from automl.executor.ray.multi_node import free_port
 from tests.acceptance.command_line import automl
 from tests.acceptance.scripted_skill import build_scripted_skill
 from tests.contracts.engines import IMAGE, PYTHON, TRAINER, docker_engine

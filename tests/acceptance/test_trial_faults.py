@@ -11,8 +11,8 @@ import pytest
 from automl.launch.local import LocalLauncher
 from automl.study.model import Direction
 from automl.study.trial import FailureKind, TrialResult, TrialState
-from automl.tuning.continuation import find_continuation
-from automl.tuning.trial_runner import INTERRUPTED, TrialTask, run_trial
+from automl.trial.continuation import find_continuation
+from automl.trial.runner import INTERRUPTED, TrialTask, run_trial
 from tests.acceptance.scripted_skill import scripted_command, scripted_spec
 
 if TYPE_CHECKING:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from automl.request.location import RunPlace
+from automl.request.study_request import StudyRequest
 from automl.review import describe_machine, first_proposals, review_plan
 from automl.run import make_plan
-from automl.study.place import RunPlace
-from automl.study.request import StudyRequest
 from tests.automl.study.examples import CPU_MACHINE, GPU_MACHINE
 
 if TYPE_CHECKING:

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from automl.errors import ConfigurationError, LaunchError
-from automl.policy import Route
 from automl.preflight import doctor
 from automl.preflight.findings import bad
+from automl.request.location import RunPlace
+from automl.request.policy import Route
+from automl.request.study_request import Prepare, StudyRequest
 from automl.run import make_plan, run_plan
-from automl.study.place import RunPlace
-from automl.study.request import Prepare, StudyRequest
 
 REQUEST = StudyRequest(skill="toy", name="example", trials=3)
 PLACE = RunPlace(results=Path("/nowhere/results"))

@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from automl.policy import Route
+from automl.request.location import RunPlace
+from automl.request.policy import Route
+from automl.request.study_request import StudyRequest
 from automl.run import make_plan
 from automl.smoke import has_dry_run, smoke_plan
 from automl.spec.model import Spec
-from automl.study.place import RunPlace
-from automl.study.request import StudyRequest
 from tests.automl.study.examples import make_plan as example_plan
 
 PLACE = RunPlace(results=Path("/nowhere"))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from automl.measurements.status_file import StatusReader
+from automl.readers.status_file import StatusReader
 from automl.resources import packaged
 from automl.toy_trainer import DEFAULTS, Network, load_checkpoint, main, read_spec, surface, validate
 

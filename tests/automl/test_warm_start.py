@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from automl.errors import ConfigurationError
+from automl.request.location import RunPlace
+from automl.request.study_request import StudyRequest
 from automl.run import make_plan
-from automl.study.directory import StudyDirectory, write_json
-from automl.study.earlier import EarlierPoint
-from automl.study.place import RunPlace
+from automl.storage.earlier_studies import EarlierPoint
+from automl.storage.study_directory import StudyDirectory, write_json
 from automl.study.plan import plan_document
-from automl.study.request import StudyRequest
 from automl.study.trial import TrialResult, TrialState
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def test_the_plans_of_the_results_folder_are_read_once_also_where_a_server_is_as
         read.append(directory.root)
         return {}
 
-    monkeypatch.setattr("automl.study.earlier.read_plan", note)
+    monkeypatch.setattr("automl.storage.earlier_studies.read_plan", note)
     for name in ("one", "two"):
         write_json(StudyDirectory(tmp_path / name).plan_file, {})
 

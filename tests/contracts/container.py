@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING
 from automl.launch.container import ContainerLauncher
 from automl.launch.containers import end_containers
 from automl.launch.engine import HOME, Caller, container_name, study_of
-from automl.launch.guard import read_process
 from automl.launch.leftovers import find_leftovers
-from automl.measurements.resources import process_tree
+from automl.launch.supervisor import read_process
 from automl.study.trial import FailureKind
-from automl.tuning.failures import classify, read_tail
+from automl.trial.failures import classify, read_tail
+from automl.trial.resource_usage import process_tree
 from tests.contracts.engines import IMAGE, PYTHON
 from tests.contracts.launcher import TREE, Behaviour, ProgramLauncherContract, unique_tag, wait_for, wait_until_gone
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import pytest
 
     from automl.launch.base import Job, LaunchRequest
-    from automl.study.launching import LauncherKind
+    from automl.study.launch_plan import LauncherKind
 
 _OWNER = Path(__file__).with_name("container_owner.py")
 OWNER_LOST_LIMIT_S = 5.0

@@ -11,8 +11,8 @@ import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
-from automl.search.factory import make_searcher
-from automl.search.learning import learn
+from automl.samplers.factory import make_searcher
+from automl.samplers.gaussian_process.training_data import learn
 from automl.study.goals import parse_constraints
 from automl.study.trial import TrialState
 from tests.contracts.studies import ACCURACY, EMPTY, MIXED, NESTED, SIZE, SMALL, ended, plan_of, score
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from automl.search.searcher import JournalSearcher
+    from automl.samplers.searcher import JournalSearcher
     from automl.space.parameters import SearchSpace
     from automl.study.trial import Proposal
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 
-from automl.stopping.base import Decision, Report
-from automl.stopping.factory import make_rule
+from automl.schedulers.base import Decision, Report
+from automl.schedulers.factory import make_rule
 from automl.study.model import Direction
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from automl.stopping.base import StoppingRule, Verdict
+    from automl.schedulers.base import StoppingRule, Verdict
 
 EPOCHS = 27
 

@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from automl.policy import Route
+from automl.request.policy import Route
 from automl.skill.model import Skill, SkillAction
 from automl.space.conditions import Condition, Relation, RelationKind
 from automl.space.parameters import Parameter, ParameterType, SearchSpace

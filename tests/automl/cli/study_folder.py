@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from automl.study.directory import StudyDirectory, write_json
+from automl.storage.study_directory import StudyDirectory, write_json
 from automl.study.plan import plan_document
 from automl.study.trial import FailureKind, TrialResult, TrialState
 from tests.automl.study.examples import make_plan

@@ -22,7 +22,7 @@ def launcher(monkeypatch: pytest.MonkeyPatch) -> ScriptedLauncher:
     """Every action ends well and reports one value; MLflow is not started."""
     made = ScriptedLauncher(lambda _: Script(writes=(ScriptedWrite(text=KPI, file="evaluate/status.json"),)))
     monkeypatch.setattr("automl.launch.choice.LocalLauncher", lambda: made)
-    monkeypatch.setattr("automl.track.mlflow_tracker.MlflowTracker.close", lambda *_, **__: None)
+    monkeypatch.setattr("automl.tracking.mlflow.tracker.MlflowTracker.close", lambda *_, **__: None)
     return made
 
 

@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from automl.cli.app import run_command_line
-from automl.study.directory import StudyDirectory
+from automl.storage.study_directory import StudyDirectory
 from automl.study.trial import TrialState
 from tests.automl.cli.study_folder import TRIALS, write_study
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from automl.cli.progress import ProgressTracker
-from automl.study.directory import StudyDirectory
+from automl.storage.study_directory import StudyDirectory
 from automl.study.result import StudyResult
 from automl.study.trial import Measurement, Proposal
 from tests.automl.cli.study_folder import TRIALS

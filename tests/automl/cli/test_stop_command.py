@@ -9,7 +9,7 @@ import pytest
 
 from automl.cli.app import run_command_line
 from automl.study.trial import TrialState
-from automl.tuning.stop_request import read_stop_request
+from automl.trial.stop_request import read_stop_request
 from tests.automl.cli.study_folder import TRIALS, write_study
 
 if TYPE_CHECKING:

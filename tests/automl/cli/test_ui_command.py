@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from automl.cli.app import run_command_line
-from automl.study.directory import write_json
-from automl.track import server
-from automl.track.spool import SendState, Spool
+from automl.storage.study_directory import write_json
+from automl.tracking.mlflow import server
+from automl.tracking.mlflow.outbox import SendState, Spool
 from tests.automl.cli.study_folder import write_study
 
 if TYPE_CHECKING:

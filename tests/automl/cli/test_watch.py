@@ -11,11 +11,11 @@ from rich.console import Console
 
 from automl.cli.app import run_command_line
 from automl.cli.watch import Watched, view, watch
-from automl.study.directory import StudyDirectory
+from automl.storage.study_directory import StudyDirectory
 from automl.study.result import StudyResult
-from automl.track.file_tracker import FileTracker
+from automl.tracking.file_tracker import FileTracker
 from tests.automl.cli.study_folder import TRIALS, write_study
-from tests.automl.track.synthetic import OBJECTIVE, make_plan
+from tests.automl.tracking.synthetic import OBJECTIVE, make_plan
 
 if TYPE_CHECKING:
     from pathlib import Path

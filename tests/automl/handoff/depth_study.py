@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from automl.resources import builtin_skill
 from automl.spec.model import Spec
-from automl.study.directory import StudyDirectory, write_json, write_text
+from automl.storage.study_directory import StudyDirectory, write_json, write_text
 from automl.study.trial import TrialResult, TrialState
-from tests.automl.track.written_study import plan_of
+from tests.automl.tracking.written_study import plan_of
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,7 +16,7 @@ from automl.launch.container import ContainerLauncher
 from automl.launch.scripted import Script, ScriptedLauncher, ScriptedWrite
 from automl.resources import builtin_skill
 from automl.skill.load import load_skill
-from automl.study.launching import LauncherKind, LaunchPlan
+from automl.study.launch_plan import LauncherKind, LaunchPlan
 from tests.automl.handoff.depth_study import CHECKPOINTS, write_depth_study
 from tests.automl.launch.fake_engine import install_engine
 

@@ -12,8 +12,8 @@ import yaml
 
 from automl.errors import ConfigurationError, StudyFailedError
 from automl.handoff.champion import crown_champion, model_version, read_champion
-from tests.automl.track.synthetic import RESULTS
-from tests.automl.track.written_study import plan_of, write_study
+from tests.automl.tracking.synthetic import RESULTS
+from tests.automl.tracking.written_study import plan_of, write_study
 
 if TYPE_CHECKING:
     from pathlib import Path

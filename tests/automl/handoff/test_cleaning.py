@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from automl.handoff.champion import crown_champion
 from automl.handoff.cleaning import delete, take_inventory
-from automl.study.directory import StudyDirectory
+from automl.storage.study_directory import StudyDirectory
 from automl.study.result import StudyResult
 from automl.study.trial import TrialState
-from automl.track.file_tracker import FileTracker
+from automl.tracking.file_tracker import FileTracker
 from tests.automl.handoff.depth_study import CHECKPOINTS, write_depth_study
-from tests.automl.track.synthetic import OBJECTIVE
+from tests.automl.tracking.synthetic import OBJECTIVE
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,10 +15,10 @@ from automl.handoff.evaluation import Evaluator, local_evaluator
 from automl.launch.scripted import Script, ScriptedLauncher, ScriptedWrite
 from automl.resources import builtin_skill
 from automl.skill.load import load_skill
-from automl.study.document import read_evaluations
-from automl.track.entries import STUDY_RUN
-from automl.track.mlflow_tracker import MlflowTracker
-from automl.track.spool import FOLDER, EntryKind, Spool
+from automl.storage.documents import read_evaluations
+from automl.tracking.mlflow.entries import STUDY_RUN
+from automl.tracking.mlflow.outbox import FOLDER, EntryKind, Spool
+from automl.tracking.mlflow.tracker import MlflowTracker
 from tests.automl.handoff.depth_study import SPEC, write_depth_study
 
 if TYPE_CHECKING:

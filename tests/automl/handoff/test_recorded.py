@@ -8,7 +8,7 @@ from automl.handoff.action_spec import ActionOptions
 from automl.handoff.actions import ActionStatus
 from automl.handoff.recorded import run_recorded
 from automl.launch.scripted import Script, ScriptedLauncher, ScriptedWrite
-from automl.track.spool import EntryKind, Spool
+from automl.tracking.mlflow.outbox import EntryKind, Spool
 from tests.automl.handoff.depth_study import write_depth_study
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def study(folder: Path, **changes: Any) -> Path:  # noqa: ANN401 # fields of pla
 
 def test_an_action_is_queued_as_a_run_beside_the_trials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = study(tmp_path)
-    monkeypatch.setattr("automl.track.mlflow_tracker.start_writer", _refuse)
+    monkeypatch.setattr("automl.tracking.mlflow.tracker.start_writer", _refuse)
     launcher = ScriptedLauncher(lambda _: Script(writes=(ScriptedWrite(text=KPI, file="evaluate/status.json"),)))
 
     result = run_recorded(root, "evaluate", launcher, ActionOptions())
@@ -41,7 +41,7 @@ def test_an_action_is_queued_as_a_run_beside_the_trials(tmp_path: Path, monkeypa
 
 def test_an_action_that_was_not_started_is_not_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = study(tmp_path)
-    monkeypatch.setattr("automl.track.mlflow_tracker.start_writer", _refuse)
+    monkeypatch.setattr("automl.tracking.mlflow.tracker.start_writer", _refuse)
 
     result = run_recorded(root, "prune", ScriptedLauncher(lambda _: Script()), ActionOptions())
 

@@ -12,7 +12,7 @@ from automl.errors import LaunchError
 from automl.launch.apptainer import ApptainerLauncher, exec_arguments, image_file
 from automl.launch.leftovers import find_leftovers
 from automl.study.trial import FailureKind
-from automl.tuning.failures import classify, read_tail
+from automl.trial.failures import classify, read_tail
 from tests.automl.launch.fake_engine import install_gpus, install_program
 from tests.automl.launch.test_engine import CALLER, ENVIRONMENT, HOME, REQUEST, TRIAL
 from tests.contracts.launcher import ProgramLauncherContract, unique_tag, wait_for

@@ -12,7 +12,7 @@ from automl.launch.choice import LaunchWish, choose_launch, find_command, make_l
 from automl.launch.container import ContainerLauncher
 from automl.launch.local import LocalLauncher
 from automl.skill.model import Skill, SkillAction
-from automl.study.launching import LauncherKind
+from automl.study.launch_plan import LauncherKind
 from tests.automl.launch.fake_engine import install_engine, install_program, install_silent_engine
 
 PLAIN = Skill(

@@ -8,7 +8,7 @@ import pytest
 
 from automl.launch.container import ContainerLauncher
 from automl.launch.engine import find_caller, find_engine, run_arguments
-from automl.study.launching import LauncherKind
+from automl.study.launch_plan import LauncherKind
 from tests.automl.launch.fake_engine import install_gpus
 from tests.contracts.container import ContainerLauncherContract
 from tests.contracts.launcher import unique_tag

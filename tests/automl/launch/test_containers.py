@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from automl.launch.containers import end_containers, find_containers, remove_container
 from automl.launch.engine import STUDY_LABEL, find_engine
-from automl.study.launching import LauncherKind
+from automl.study.launch_plan import LauncherKind
 from tests.contracts.engines import IMAGE, PYTHON
 
 if TYPE_CHECKING:

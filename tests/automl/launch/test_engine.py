@@ -9,7 +9,7 @@ from automl.errors import LaunchError
 from automl.launch.base import LaunchRequest
 from automl.launch.engine import Caller, Engine, container_name, find_engine, mounts, run_arguments
 from automl.launch.environment import trial_environment
-from automl.study.launching import LauncherKind
+from automl.study.launch_plan import LauncherKind
 from tests.automl.launch.fake_engine import install_engine, install_gpus, install_silent_engine
 
 CALLER = Caller(uid=1000, gid=1001, groups=(27, 998), name="ada")

@@ -7,9 +7,9 @@ import pytest
 
 from automl.errors import LaunchError
 from automl.launch.images import find_image, prepare_image
-from automl.study.launching import LauncherKind
+from automl.study.launch_plan import LauncherKind
 from automl.study.trial import FailureKind
-from automl.tuning.failures import classify_launch
+from automl.trial.failures import classify_launch
 from tests.automl.launch.fake_engine import install_engine, install_program
 from tests.contracts.engines import IMAGE
 

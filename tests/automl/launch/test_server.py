@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from automl.launch.fork_server import ForkServer
-from automl.launch.guard import Process, descendants, read_process, send_signal
 from automl.launch.leftovers import find_leftovers
 from automl.launch.server import Server, execute, peer_user
+from automl.launch.supervisor import Process, descendants, read_process, send_signal
 from tests.contracts.launcher import unique_tag, wait_until_gone
 
 if TYPE_CHECKING:

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from automl.errors import LaunchError
+from automl.executor.ray import cluster as ray_cluster
+from automl.executor.ray.cluster import NoAnswer
+from automl.machine import Machine
 from automl.preflight.cluster import cluster_findings, filling_cluster, fit_to_nodes
 from automl.preflight.findings import Level
 from automl.preflight.machine import Demand
 from automl.preflight.sight import Questions, Sight
-from automl.study.machine import Machine
+from automl.request.study_request import StudyRequest
 from automl.study.model import Resources
-from automl.study.request import StudyRequest
-from automl.tuning import ray_cluster
-from automl.tuning.ray_cluster import NoAnswer
 from tests.automl.study.examples import make_plan
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ import pytest
 
 from automl.preflight.data import annotation_files, data_files, data_findings, sample_findings
 from automl.preflight.findings import Level
+from automl.request.study_request import StudyRequest
 from automl.skill.model import FileSlot, SlotKind
 from automl.spec.model import Spec
-from automl.study.request import StudyRequest
 from tests.automl.study.examples import make_plan
 
 if TYPE_CHECKING:

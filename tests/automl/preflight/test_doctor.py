@@ -14,9 +14,9 @@ from automl.errors import ConfigurationError
 from automl.launch import engine
 from automl.preflight.doctor import examine, require_ready
 from automl.preflight.findings import Level
+from automl.request.location import RunPlace
+from automl.request.study_request import StudyRequest
 from automl.run import make_plan
-from automl.study.place import RunPlace
-from automl.study.request import StudyRequest
 from tests.automl.launch.fake_engine import install_program
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from automl.preflight.engine_side import engine_sight_findings
 from automl.preflight.findings import Level
-from automl.study.launching import LauncherKind, LaunchPlan
+from automl.study.launch_plan import LauncherKind, LaunchPlan
 from tests.automl.launch.fake_engine import install_engine, install_silent_engine
 from tests.automl.study.examples import make_plan
 

@@ -15,7 +15,7 @@ from automl.preflight.inputs import (
     prepare_data,
     with_prepared_paths,
 )
-from automl.study.request import Prepare, StudyRequest
+from automl.request.study_request import Prepare, StudyRequest
 
 if TYPE_CHECKING:
     from pathlib import Path

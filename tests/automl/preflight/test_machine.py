@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from automl.machine import Gpu, Machine
 from automl.preflight.findings import Finding, Level
 from automl.preflight.machine import Demand, judge_machine, place_finding, size
 from automl.preflight.sight import Sight
-from automl.study.machine import Gpu, Machine
 
 GIB = 2**30
 GPUS = tuple(

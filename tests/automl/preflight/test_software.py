@@ -19,7 +19,7 @@ from automl.preflight.software import (
     unreachable,
     version_finding,
 )
-from automl.study.launching import LauncherKind, LaunchPlan
+from automl.study.launch_plan import LauncherKind, LaunchPlan
 from tests.automl.launch.fake_engine import install_engine, install_silent_engine
 from tests.automl.study.examples import SKILL
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from automl.report.advice import advise
 from automl.report.study_facts import read_facts
-from tests.automl.track.synthetic import RESULTS
-from tests.automl.track.written_study import write_study
+from tests.automl.tracking.synthetic import RESULTS
+from tests.automl.tracking.written_study import write_study
 
 if TYPE_CHECKING:
     from pathlib import Path

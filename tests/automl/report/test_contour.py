@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from automl.report.contour import FEWEST_TRIALS, contour_trace
 from automl.report.study_facts import StudyFacts, read_facts
 from automl.study.trial import TrialResult, TrialState
-from tests.automl.track.written_study import write_study
+from tests.automl.tracking.written_study import write_study
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,7 +17,7 @@ from automl.report.figures import (
 )
 from automl.report.importance import Importances
 from automl.report.study_facts import StudyFacts, read_facts
-from tests.automl.track.written_study import write_study
+from tests.automl.tracking.written_study import write_study
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from automl.report.importance import importances
 from automl.report.study_facts import read_facts
 from automl.study.trial import TrialResult, TrialState
-from tests.automl.track.written_study import write_study
+from tests.automl.tracking.written_study import write_study
 
 if TYPE_CHECKING:
     from pathlib import Path

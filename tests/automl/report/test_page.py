@@ -14,8 +14,8 @@ import pytest
 from automl.errors import ConfigurationError
 from automl.report.page import write_report
 from automl.study.trial import TrialResult, TrialState
-from tests.automl.track.synthetic import RESULTS
-from tests.automl.track.written_study import write_study
+from tests.automl.tracking.synthetic import RESULTS
+from tests.automl.tracking.written_study import write_study
 
 if TYPE_CHECKING:
     from pathlib import Path

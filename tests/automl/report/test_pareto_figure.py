@@ -11,7 +11,7 @@ from automl.report.pareto_figure import pareto_figure, pareto_table
 from automl.report.study_facts import StudyFacts, read_facts
 from automl.report.tables import leaderboard
 from automl.study.trial import TrialResult, TrialState
-from tests.automl.track.written_study import write_study
+from tests.automl.tracking.written_study import write_study
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from automl.report.study_facts import SearchedParameter, read_facts
-from tests.automl.track.written_study import write_study
+from tests.automl.tracking.written_study import write_study
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from automl.report.study_facts import read_facts
 from automl.report.tables import escape, failures, leaderboard, replicates, summary, table
-from automl.study.directory import write_json
+from automl.storage.study_directory import write_json
 from automl.study.trial import TrialState
-from tests.automl.track.synthetic import RESULTS
-from tests.automl.track.written_study import write_study
+from tests.automl.tracking.synthetic import RESULTS
+from tests.automl.tracking.written_study import write_study
 
 if TYPE_CHECKING:
     from pathlib import Path

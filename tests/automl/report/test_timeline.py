@@ -9,7 +9,7 @@ import pytest
 
 from automl.report.study_facts import Interval, read_facts
 from automl.report.timeline import lay_out, timeline_figure
-from tests.automl.track.written_study import write_study
+from tests.automl.tracking.written_study import write_study
 
 if TYPE_CHECKING:
     from pathlib import Path

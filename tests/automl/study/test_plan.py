@@ -8,10 +8,10 @@ import json
 import pytest
 
 from automl.errors import ConfigurationError
+from automl.machine import Machine
+from automl.request.study_request import StudyRequest
 from automl.space.parameters import Parameter, ParameterType, SearchSpace
-from automl.study.machine import Machine
 from automl.study.plan import DEFAULT_TRIALS, plan_document
-from automl.study.request import StudyRequest
 from tests.automl.study.examples import CPU_MACHINE, GPU_MACHINE, ONCE, SPEC, make_plan
 
 REQUEST = StudyRequest(skill="toy", name="example")

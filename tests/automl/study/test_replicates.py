@@ -7,10 +7,10 @@ import dataclasses
 import pytest
 
 from automl.errors import ConfigurationError
+from automl.request.study_request import StudyRequest
 from automl.spec.model import Spec
 from automl.study.model import Direction, Objective
 from automl.study.replicates import replicate_seeds, replicated, seed_key
-from automl.study.request import StudyRequest
 from automl.study.trial import TrialResult, TrialState
 from tests.automl.study.examples import SKILL, SPEC, make_plan
 

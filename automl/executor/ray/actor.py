@@ -1,0 +1,184 @@
+"""The worker's side of a study: a Ray actor that runs one trial after the other and hands on what they report.
+
+An actor that raises is lost, and a new one costs 20 s on a busy machine; so everything that happens to a trial is
+returned as its result. The actor dies with its node process, and its trials die with it (see
+`automl.launch.supervisor`).
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import copyreg
+import logging
+import os
+import pickle
+import queue
+import time
+import traceback
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import ray
+from ray import tune
+
+from automl.executor.ray.multi_node import GangLauncher, GangShape
+from automl.launch.choice import make_launcher
+from automl.launch.recording import RecordingLauncher
+from automl.launch.supervisor import die_with_parent
+from automl.launch.warm import WarmLauncher
+from automl.study.launch_plan import LauncherKind
+from automl.study.trial import FailureKind, Measurement, TrialResult, TrialState
+from automl.trial.resource_usage import PEAK, ResourceWatch
+from automl.trial.runner import run_trial
+from automl.trial.stop_request import read_stop_request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from automl.launch.base import Launcher
+    from automl.trial.task import TrialTask
+
+logger = logging.getLogger(__name__)
+
+TASK = "task"
+LAUNCHER = "launcher"
+MEASUREMENTS = "measurements"
+RESULT = "result"
+
+
+def _view_of(mapping: dict[str, Any]) -> MappingProxyType[str, Any]:
+    return MappingProxyType(mapping)
+
+
+# Measurements and results hold read-only views of mappings, which the standard library does not know how to pickle.
+copyreg.pickle(MappingProxyType, lambda view: (_view_of, (dict(view),)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LauncherChoice:
+    """Which launcher an actor makes.
+
+    Attributes:
+        kind: How trials are started.
+        session: Name under which the launchers of one machine share the warm server.
+        program: First word of the trials' command.
+        log: Takes the warm server's output.
+        gang: For trials over several nodes.
+    """
+
+    kind: LauncherKind
+    session: str
+    program: str
+    log: str
+    gang: GangShape | None = None
+
+    def make(self) -> Launcher:
+        """Return a new launcher."""
+        is_warm = self.kind is LauncherKind.WARM
+        launcher = WarmLauncher(self.session, self.program, log=Path(self.log)) if is_warm else make_launcher(self.kind)
+        return launcher if self.gang is None else GangLauncher(launcher, self.gang, self.kind)
+
+
+class TrialActor(tune.Trainable):
+    """Runs trials; `step` returns what was reported since the last step, the last one the result."""
+
+    def setup(self, config: dict[str, Any]) -> None:
+        """Make the launcher, once for all trials of this actor."""
+        die_with_parent(os.getppid())
+        choice: LauncherChoice = pickle.loads(config[LAUNCHER])  # noqa: S301 # from our own driver
+        self._launcher = RecordingLauncher(choice.make())
+        self._pool = concurrent.futures.ThreadPoolExecutor(max_workers=1, thread_name_prefix="trial")
+        self._future: concurrent.futures.Future[TrialResult] | None = None
+        self._inbox: queue.SimpleQueue[Measurement | None] = queue.SimpleQueue()
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Take over another trial without a new process."""
+        del new_config
+        self._future = None
+        return True
+
+    def step(self) -> dict[str, Any]:
+        """Wait for the next measurement or for the end."""
+        if self._future is None:
+            self._begin()
+        received = [self._inbox.get()]
+        while not self._inbox.empty():
+            received.append(self._inbox.get())
+        measurements = [measurement for measurement in received if measurement is not None]
+        answer: dict[str, Any] = {MEASUREMENTS: pickle.dumps(measurements), "done": False}
+        if received[-1] is None:
+            answer[RESULT] = pickle.dumps(self._finish())
+            answer["done"] = True
+        return answer
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        """Save nothing: checkpoints are the trainer's, and the study directory is the truth."""
+
+    def cleanup(self) -> None:
+        """End what still runs; called when the actor is given up."""
+        self._launcher.kill_all()
+        self._launcher.close()
+        self._pool.shutdown(wait=False)
+
+    def _begin(self) -> None:
+        task: TrialTask = pickle.loads(self.config[TASK])  # noqa: S301 # from our own driver
+        # Those that share a GPU got theirs from the driver, which knows how much memory they need.
+        self.task = replace(task, gpus=task.gpus or tuple(str(gpu) for gpu in ray.get_gpu_ids()))
+        self._started_s = time.monotonic()
+        self._launcher.forget()
+        self._inbox = queue.SimpleQueue()
+        self._future = self._pool.submit(
+            run_trial,
+            self.task,
+            self._launcher,
+            report=self._inbox.put,
+            stop_requested=lambda: read_stop_request(self.task.directory),
+        )
+        inbox, watch = self._inbox, self._watch_resources()
+
+        def end(_: object) -> None:
+            watch.stop()
+            if watch.peak_gib is not None:
+                inbox.put(Measurement(values={PEAK: watch.peak_gib}, unix_time_s=time.time()))
+            inbox.put(None)
+
+        self._future.add_done_callback(end)
+
+    def _watch_resources(self) -> ResourceWatch:
+        """Sample what the trial takes; of a container only the GPUs can be seen from outside."""
+        launcher, is_inside = self._launcher, self.task.image is not None
+        root_pid: Callable[[], int | None] = lambda: None if is_inside else launcher.first_pid  # noqa: E731 # one value
+        self._watch = ResourceWatch(root_pid=root_pid, gpus=self.task.gpus, report=self._inbox.put)
+        self._watch.start()
+        return self._watch
+
+    def _finish(self) -> TrialResult:
+        future = self._future
+        assert future is not None  # noqa: S101 # step began it
+        error = future.exception()
+        if error is not None:
+            return self._broken(error)
+        result, peak_gib = future.result(), self._watch.peak_gib
+        if peak_gib is None or PEAK not in self.task.wanted or PEAK in result.values or not result.values:
+            return result
+        return replace(result, values={**result.values, PEAK: peak_gib})
+
+    def _broken(self, error: BaseException) -> TrialResult:
+        """Return the result of a trial that could not be run at all."""
+        self._launcher.kill_all()
+        lines = traceback.format_exception(error)
+        return TrialResult(
+            number=self.task.number,
+            state=TrialState.FAILED,
+            failure=FailureKind.INFRASTRUCTURE,
+            assignment=dict(self.task.assignment),
+            directory=self.task.directory.relative_to(self.task.study_directory).as_posix(),
+            reason=f"{type(error).__name__}: {error}",
+            elapsed_s=self.task.earlier_s + time.monotonic() - self._started_s,
+            attempt=self.task.attempt,
+            replicate_of=self.task.replicate_of,
+            seed=self.task.seed,
+            log_tail=tuple("".join(lines).splitlines()[-20:]),
+        )

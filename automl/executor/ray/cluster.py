@@ -1,0 +1,172 @@
+"""Ask the nodes of a Ray cluster something, and wait for them.
+
+Which nodes there are is one request to the head, answered in a fraction of a second, and so is a token that does not
+fit; joining the cluster takes seconds, and Ray then tries a wrong token for 20 to 40 s. So whoever joins asks first.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from automl.errors import LaunchError
+from automl.executor.ray.session import joined, quiet_ray
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Question = TypeVar("Question")
+Answer = TypeVar("Answer")
+
+_LEAST_LIMIT_S = 2.0
+_HEAD_LIMIT_S = 5.0
+_POLL_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class NoAnswer:
+    """Why a node has not answered.
+
+    Attributes:
+        reason: In words.
+        is_late: It may still answer; nothing is known to be wrong with it.
+    """
+
+    reason: str
+    is_late: bool = False
+
+
+def ask_nodes(
+    address: str,
+    function: Callable[[Question], Answer],
+    question: Question,
+    *,
+    most: int = 64,
+    limit_s: float = 10.0,
+) -> dict[str, Answer | NoAnswer]:
+    """Call a function on every node, all at once.
+
+    Of a larger cluster one of each kind is among the nodes that are asked; those with the same resources are of a kind.
+
+    Args:
+        address: Of the cluster.
+        function: Importable where the nodes run; so is what it returns.
+        question: Its argument.
+        most: Ask no more nodes than that.
+        limit_s: For joining the cluster and for the answers together; a node has at least 2 s.
+
+    Raises:
+        LaunchError: the cluster does not answer, or wants another token.
+    """
+    ends_s = time.monotonic() + limit_s
+    nodes_of(address)
+    with joined(address):
+        import ray  # noqa: PLC0415 # after the session has set its environment
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # noqa: PLC0415
+
+        task: Any = ray.remote(_call)
+        asked = {}
+        for node in _varied()[:most]:
+            strategy = NodeAffinitySchedulingStrategy(node_id=node["NodeID"], soft=False)
+            asked[_name(node)] = task.options(num_cpus=0, scheduling_strategy=strategy).remote(function, question)
+        left_s = max(_LEAST_LIMIT_S, ends_s - time.monotonic())
+        ray.wait(list(asked.values()), num_returns=len(asked), timeout=left_s)
+        return {name: _answer(future, left_s) for name, future in asked.items()}
+
+
+def nodes_of(address: str) -> list[dict[str, float]]:
+    """Return what each living node of a cluster offers, by Ray's names; the head is asked, the cluster not joined.
+
+    Raises:
+        LaunchError: the head does not answer, or wants another token.
+    """
+    with quiet_ray():
+        import grpc  # type: ignore[import-untyped] # noqa: PLC0415 # Ray's own requirement
+        import ray  # noqa: PLC0415 # reads the environment when it is imported
+        from ray._private.authentication import authentication_utils  # noqa: PLC0415
+        from ray._private.gcs_utils import create_gcs_channel  # noqa: PLC0415
+        from ray._private.services import canonicalize_bootstrap_address_or_die  # noqa: PLC0415
+        from ray.core.generated import gcs_pb2, gcs_service_pb2, gcs_service_pb2_grpc  # noqa: PLC0415
+
+        types, service, stubs = (cast("Any", module) for module in (gcs_pb2, gcs_service_pb2, gcs_service_pb2_grpc))
+        alive = types.GcsNodeInfo.ALIVE
+        try:
+            head = canonicalize_bootstrap_address_or_die("auto") if address == "auto" else address
+            with create_gcs_channel(head) as channel:
+                question = service.GetAllNodeInfoRequest(state_filter=alive)
+                answer = stubs.NodeInfoGcsServiceStub(channel).GetAllNodeInfo(question, timeout=_HEAD_LIMIT_S)
+        except grpc.RpcError as error:
+            is_sent = authentication_utils.is_token_auth_enabled()
+            raise LaunchError(_refusal(address, error.code().name, error.details(), is_sent=is_sent)) from error
+        except ray.exceptions.AuthenticationError as error:
+            raise LaunchError(_refusal(address, "UNAUTHENTICATED", "", is_sent=False)) from error
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            raise LaunchError(f"the Ray cluster at {address} does not answer: {error}") from error
+    return [dict(node.resources_total) for node in answer.node_info_list if node.state == alive]
+
+
+def wait_for_nodes(address: str, count: int, *, limit_s: float = 300.0) -> None:
+    """Return once a cluster has so many nodes.
+
+    Raises:
+        LaunchError: it does not answer, or has not so many in time.
+    """
+    ends_s = time.monotonic() + limit_s
+    with joined(address):
+        while (alive := len(_alive())) < count:
+            if time.monotonic() > ends_s:
+                raise LaunchError(f"{alive} of {count} nodes have joined the Ray cluster at {address} in {limit_s:g} s")
+            time.sleep(_POLL_S)
+
+
+def _refusal(address: str, code: str, details: str, *, is_sent: bool) -> str:
+    """Say why a head does not answer: a gRPC status, and whether this process has a token to send."""
+    if code == "UNAUTHENTICATED":
+        how = "the token that it was given is not the cluster's" if is_sent else "it wants a token and was given none"
+        return f"the Ray cluster at {address} refuses to answer: {how}"
+    return f"the Ray cluster at {address} does not answer: {details or code}"
+
+
+def _call(function: Callable[[Question], Answer], question: Question) -> Answer:
+    """Run on a node; Ray takes no built-in function for a task."""
+    return function(question)
+
+
+def _alive() -> list[dict[str, Any]]:
+    import ray  # noqa: PLC0415 # after the session has set its environment
+
+    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call] # Ray's
+    return [node for node in nodes if node["Alive"]]
+
+
+def _varied() -> list[dict[str, Any]]:
+    """Return the living nodes, one of each kind first: memory differs a little among equal nodes and does not count."""
+    first: dict[tuple[object, ...], dict[str, Any]] = {}
+    others = []
+    for node in _alive():
+        offers = node["Resources"]
+        kind = tuple(sorted((name, amount) for name, amount in offers.items() if _tells_kinds_apart(name)))
+        if first.setdefault(kind, node) is not node:
+            others.append(node)
+    return [*first.values(), *others]
+
+
+def _tells_kinds_apart(resource: str) -> bool:
+    return not resource.startswith("node:") and resource not in {"memory", "object_store_memory"}
+
+
+def _name(node: dict[str, Any]) -> str:
+    return f"{node['NodeManagerHostname']} ({node['NodeManagerAddress']}:{node['NodeManagerPort']})"
+
+
+def _answer(future: Any, waited_s: float) -> Any:  # noqa: ANN401 # Ray's
+    import ray  # noqa: PLC0415 # after the session has set its environment
+
+    try:
+        return ray.get(future, timeout=0)
+    except ray.exceptions.GetTimeoutError:
+        return NoAnswer(f"no answer within {waited_s:.0f} s", is_late=True)
+    except ray.exceptions.RayError as error:
+        last = next((line for line in reversed(str(error).splitlines()) if line.strip()), type(error).__name__)
+        return NoAnswer(last)

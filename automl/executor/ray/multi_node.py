@@ -1,0 +1,229 @@
+"""A trial over several nodes: one process tree per node, started together, watched together, ended together.
+
+The trial's actor lies in the first bundle of its placement group and starts rank 0; a runner in each further bundle
+starts the others. Every rank finds `WORLD_SIZE` (nodes), `NODE_RANK`, `MASTER_ADDR`, `MASTER_PORT` (free when it was
+chosen) and `NUM_GPU_PER_NODE` in its environment. The gang has ended well when every rank has; the first rank that
+fails, or a node that is lost, ends it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import ray
+from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
+
+from automl.errors import LaunchError
+from automl.launch.base import Job, Launcher
+from automl.launch.choice import make_launcher
+from automl.launch.supervisor import die_with_parent
+from automl.study.launch_plan import LauncherKind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from automl.launch.base import LaunchRequest
+
+logger = logging.getLogger(__name__)
+
+START_LIMIT_S = 120.0
+STRAGGLER_LIMIT_S = 60.0
+"""How long the other ranks may take to end once rank 0 has ended well."""
+_ANSWER_LIMIT_S = 20.0
+_POLL_S = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GangShape:
+    """What each node of a trial gives.
+
+    Attributes:
+        nodes: At least 2.
+        cpus: CPUs of one node's bundle.
+        gpus: GPUs of one node's bundle.
+    """
+
+    nodes: int
+    cpus: float
+    gpus: float
+
+
+class NodeRunner:
+    """Runs one rank on its node; an actor, so it dies with its node and its job with it."""
+
+    def __init__(self, kind: LauncherKind = LauncherKind.LOCAL) -> None:
+        die_with_parent(os.getppid())
+        self._launcher = make_launcher(kind)
+        self._job: Job | None = None
+
+    def start(self, request: LaunchRequest) -> None:
+        """Start the rank on the devices of this node."""
+        gpus = tuple(str(gpu) for gpu in ray.get_gpu_ids())
+        environment = {**request.environment, "CUDA_VISIBLE_DEVICES": ",".join(gpus)}
+        self._job = self._launcher.launch(replace(request, environment=environment, gpus=gpus))
+
+    def wait(self) -> int:
+        """Return the exit status once the rank has ended."""
+        job = self._job
+        assert job is not None  # noqa: S101 # the gang starts before it waits
+        while (status := job.wait(1.0)) is None:
+            pass
+        return status
+
+    def kill(self, grace_s: float) -> None:
+        """End the rank's whole process tree."""
+        if self._job is not None:
+            self._job.kill(grace_s=grace_s)
+
+
+class GangJob(Job):
+    """All ranks of a trial as one job.
+
+    Args:
+        head: Rank 0.
+        runners: Actors of the other ranks, started.
+    """
+
+    def __init__(self, head: Job, runners: Sequence[Any]) -> None:
+        self._head = head
+        self._runners = tuple(runners)
+        self._waiting = {runner.wait.remote(): rank for rank, runner in enumerate(self._runners, start=1)}
+        self._status: int | None = None
+        self._head_ended_s: float | None = None
+        self.was_lost = False
+        """A node of the gang was lost."""
+
+    def poll(self) -> int | None:
+        """Return 0 once every rank has ended well, or the first other status; the gang is dead then."""
+        if self._status is None:
+            self._status = self._look()
+            if self._status is not None:
+                self._end(0.0)
+        return self._status
+
+    def kill(self, *, grace_s: float) -> None:
+        """End every rank; returns when no process of any of them lives, as far as their nodes still answer."""
+        if self._status is None:
+            self._end(grace_s)
+            self._status = self._head.poll() or -int(signal.SIGTERM)
+
+    def _look(self) -> int | None:
+        status = self._head.poll()
+        if status is not None and status != 0:
+            return status
+        ended, _ = (
+            ray.wait(list(self._waiting), num_returns=len(self._waiting), timeout=0) if self._waiting else ([], [])
+        )
+        for future in ended:
+            rank = self._waiting.pop(future)
+            try:
+                other = int(ray.get(future))
+            except ray.exceptions.RayError as error:
+                logger.warning("rank %d of a trial was lost: %s", rank, type(error).__name__)
+                self.was_lost = True
+                return -int(signal.SIGKILL)
+            if other != 0:
+                return other
+        if status is None or not self._waiting:
+            return status
+        self._head_ended_s = self._head_ended_s or time.monotonic()
+        return None if time.monotonic() < self._head_ended_s + STRAGGLER_LIMIT_S else -int(signal.SIGKILL)
+
+    def _end(self, grace_s: float) -> None:
+        killing = [runner.kill.remote(grace_s) for runner in self._runners]
+        self._head.kill(grace_s=grace_s)
+        ray.wait(killing, num_returns=len(killing), timeout=grace_s + _ANSWER_LIMIT_S)
+
+
+class GangLauncher(Launcher):
+    """Starts a trial on every node of the actor's placement group.
+
+    Args:
+        launcher: Starts rank 0.
+        shape: What the bundles are.
+        kind: How the other ranks are started; never warm.
+    """
+
+    def __init__(self, launcher: Launcher, shape: GangShape, kind: LauncherKind = LauncherKind.LOCAL) -> None:
+        self._launcher = launcher
+        self._kind = kind
+        self._shape = shape
+        self._runners: list[Any] = []
+
+    def launch(self, request: LaunchRequest) -> Job:
+        """Start all ranks, or rank 0 alone where the request is for a single process tree.
+
+        Raises:
+            LaunchError: a rank could not be started; the others are ended.
+        """
+        if request.is_single:
+            return self._launcher.launch(request)
+        if not self._runners:
+            self._runners = self._place_runners()
+        address: str = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call] # Ray's
+        ranks = rank_requests(request, self._shape, address=address, port=free_port())
+        head = self._launcher.launch(ranks[0])
+        try:
+            starting = [runner.start.remote(rank) for runner, rank in zip(self._runners, ranks[1:], strict=True)]
+            ray.get(starting, timeout=START_LIMIT_S)
+        except (ray.exceptions.RayError, LaunchError) as error:
+            head.kill(grace_s=0.0)
+            self._release()
+            raise LaunchError(f"a rank of {request.command[0]} could not be started: {error}") from error
+        return GangJob(head, self._runners)
+
+    def close(self) -> None:
+        """Give the runners up."""
+        self._release()
+        self._launcher.close()
+
+    def _release(self) -> None:
+        for runner in self._runners:
+            ray.kill(runner)
+        self._runners = []
+
+    def _place_runners(self) -> list[Any]:
+        group: Any = ray.util.get_current_placement_group()
+        actor: Any = ray.remote(NodeRunner)
+        return [
+            actor.options(
+                num_cpus=self._shape.cpus,
+                num_gpus=self._shape.gpus,
+                max_concurrency=4,  # a kill must be heard while `wait` waits
+                scheduling_strategy=PlacementGroupSchedulingStrategy(
+                    placement_group=group, placement_group_bundle_index=bundle
+                ),
+            ).remote(self._kind)
+            for bundle in range(1, self._shape.nodes)
+        ]
+
+
+def rank_requests(request: LaunchRequest, shape: GangShape, *, address: str, port: int) -> list[LaunchRequest]:
+    """Return the request of every rank, rank 0 first; ranks above 0 log beside the trial's log."""
+    shared = {
+        "WORLD_SIZE": str(shape.nodes),
+        "NUM_GPU_PER_NODE": str(max(1, round(shape.gpus))),
+        "MASTER_ADDR": address,
+        "MASTER_PORT": str(port),
+    }
+    requests = []
+    for rank in range(shape.nodes):
+        log = request.log if rank == 0 else request.log.with_name(f"{request.log.stem}.node{rank}{request.log.suffix}")
+        environment = {**request.environment, **shared, "NODE_RANK": str(rank)}
+        # A rank's tag names its container too.
+        tag = request.tag if rank == 0 else f"{request.tag}/node{rank}"
+        requests.append(replace(request, environment=environment, log=log, tag=tag))
+    return requests
+
+
+def free_port() -> int:
+    """Return a TCP port that nobody listens on at this moment."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.bind(("", 0))
+        return int(probe.getsockname()[1])

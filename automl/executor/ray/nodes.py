@@ -1,0 +1,72 @@
+"""Make every node of a cluster ready for containers before a GPU of it is reserved.
+
+On each node once: containers that an earlier run of the study has left are removed, and the image is pulled if it is
+missing. A node that cannot run the study is named before the first trial.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from automl.errors import LaunchError
+from automl.launch.choice import end_left_containers, ready_launch
+
+if TYPE_CHECKING:
+    from automl.study.launch_plan import LaunchPlan
+
+logger = logging.getLogger(__name__)
+
+
+def ready_node(launch: LaunchPlan, study: str) -> int:
+    """Make this machine ready; return how many left-over containers it had.
+
+    Args:
+        launch: How trials are started.
+        study: The study's tag.
+
+    Raises:
+        LaunchError: trials cannot be started here.
+    """
+    ready_launch(launch)
+    count = end_left_containers(launch.kind, study)
+    if count:
+        logger.warning("%d containers of an earlier run were still there and have been removed", count)
+    return count
+
+
+def ready_nodes(launch: LaunchPlan, study: str) -> None:
+    """Make every node of the cluster that this driver is connected to ready, all at once.
+
+    Raises:
+        LaunchError: trials cannot be started on a node; names the node and why, for all of them.
+    """
+    if not launch.kind.uses_image:
+        return
+    import ray  # noqa: PLC0415 # after the session has set its environment
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # noqa: PLC0415
+
+    task: Any = ray.remote(_answer)
+    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call] # Ray's
+    asked = {
+        node["NodeManagerHostname"]: task.options(
+            num_cpus=0, scheduling_strategy=NodeAffinitySchedulingStrategy(node_id=node["NodeID"], soft=False)
+        ).remote(launch.document(), study)
+        for node in nodes
+        if node["Alive"]
+    }
+    failed = {name: answer for name, future in asked.items() if (answer := ray.get(future))}
+    if failed:
+        listed = "; ".join(f"{name}: {answer}" for name, answer in failed.items())
+        raise LaunchError(f"trials cannot be started on {len(failed)} of {len(asked)} nodes: {listed}")
+
+
+def _answer(launch: dict[str, Any], study: str) -> str:
+    """Run on a node: return what keeps it from running trials; empty when it is ready."""
+    from automl.study.launch_plan import launch_from_document  # noqa: PLC0415 # runs in a worker of Ray
+
+    try:
+        ready_node(launch_from_document(launch), study)
+    except LaunchError as error:
+        return " ".join(str(error).split())
+    return ""

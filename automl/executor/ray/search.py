@@ -1,0 +1,76 @@
+"""Ray Tune's search algorithm: asks our loop for tasks and tells it what came of them.
+
+Ray copies and pickles search algorithms; what is copied here is a key, behind which the one loop of this process
+stands. No value ever reaches Ray's own bookkeeping, so none that is not finite can upset it.
+"""
+
+from __future__ import annotations
+
+import pickle
+from typing import TYPE_CHECKING, Any
+
+from ray.tune.search import Searcher as TuneSearcher
+
+from automl.executor.ray.actor import LAUNCHER, MEASUREMENTS, RESULT, TASK
+
+if TYPE_CHECKING:
+    from automl.executor.loop import StudyLoop
+    from automl.executor.ray.actor import LauncherChoice
+    from automl.study.trial import Measurement
+
+_LOOPS: dict[str, StudyLoop] = {}
+
+
+class LoopSearch(TuneSearcher):
+    """Connects Ray Tune with a `StudyLoop`.
+
+    Args:
+        key: Names the loop within this process.
+        loop: The loop.
+        launcher: What the actors launch with.
+    """
+
+    def __init__(self, key: str, loop: StudyLoop, launcher: LauncherChoice) -> None:
+        super().__init__(metric=None, mode=None)
+        _LOOPS[key] = loop
+        self._key = key
+        self._launcher = pickle.dumps(launcher)
+        self._numbers: dict[str, int] = {}
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override] # Ray omits FINISHED
+        """Return the next attempt, None while there is none, or FINISHED."""
+        loop = _LOOPS[self._key]
+        task = loop.next_task()
+        if task is None:
+            return TuneSearcher.FINISHED if loop.is_over else None
+        self._numbers[trial_id] = task.number
+        return {TASK: pickle.dumps(task), LAUNCHER: self._launcher}
+
+    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+        """Hand on what a running trial reported."""
+        loop = _LOOPS[self._key]
+        measurements: list[Measurement] = pickle.loads(result[MEASUREMENTS])  # noqa: S301 # from our own actors
+        for measurement in measurements:
+            loop.measured(self._numbers[trial_id], measurement)
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:  # noqa: FBT001, FBT002 # Ray's signature
+        """Hand on how a trial ended, or that its actor is gone."""
+        number = self._numbers.pop(trial_id)
+        loop = _LOOPS[self._key]
+        if error or result is None or RESULT not in result:
+            loop.lost(number, "its Ray worker or node was lost")
+            return
+        self._numbers[trial_id] = number
+        self.on_trial_result(trial_id, result)
+        del self._numbers[trial_id]
+        loop.ended(pickle.loads(result[RESULT]))  # noqa: S301 # from our own actors
+
+    def save(self, checkpoint_path: str) -> None:
+        """Save nothing: the study directory is the truth."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Restore nothing."""
+
+    def forget(self) -> None:
+        """Let go of the loop."""
+        _LOOPS.pop(self._key, None)

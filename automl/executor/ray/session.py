@@ -1,0 +1,327 @@
+"""One quiet Ray: a local one of our own, bound to loopback with its own token, or a cluster that is there already.
+
+Ray is told nearly everything through environment variables that it reads when it is imported or started; they are set
+for the session and taken back afterwards. A local Ray lives in a folder of its own, below one that is its user's alone
+(Ray opens its own to all), whose name holds the driver's process id: what a killed driver has left is found by it and
+removed at the next start.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+import os
+import secrets
+import shutil
+import signal
+import tempfile
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from automl.errors import LaunchError, Problem
+from automl.executor.ray.slim_start import slim_start
+from automl.launch.supervisor import read_processes, send_signal
+from automl.samplers.importing import import_ahead
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from automl.study.model import Resources
+
+logger = logging.getLogger(__name__)
+
+_START_ATTEMPTS = 3
+_OBJECT_STORE_BYTES = 100_000_000  # measurements and results are all that passes through it
+_QUIET = {
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
+    # Ray's own snapshots are not the truth; the study directory is.
+    "TUNE_GLOBAL_CHECKPOINT_S": "1000000",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_DISABLE_IMPORT_WARNING": "1",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_DEDUP_LOGS": "0",
+    # Ray would kill its workers, and our trials with them, when other programs fill the memory. The kernel takes the
+    # trainer that needs it (see automl.launch.supervisor), and its trial fails for that reason.
+    "RAY_memory_monitor_refresh_ms": "0",
+    "OMP_NUM_THREADS": "1",
+}
+# Ray reads its token once per process; a second session of this process has to use the same.
+_TOKEN = secrets.token_hex(32)
+_LOGGERS = ("ray", "ray.tune", "ray.train", "ray.data")
+
+
+@contextlib.contextmanager
+def ray_session(resources: Resources, address: str | None) -> Iterator[Path]:
+    """Start a local Ray, or join a cluster, and leave it at the end.
+
+    Args:
+        resources: What the study's trials need; a local Ray offers at least so many CPUs.
+        address: Of the cluster; None for a local Ray.
+
+    Yields:
+        A folder for Ray's own files, removed at the end.
+
+    Raises:
+        LaunchError: Ray does not start, the cluster does not answer, or a trial fits nowhere.
+    """
+    folder = _new_folder()
+    settings = _QUIET | (_local_settings(folder) if address is None else {})
+    try:
+        with _environment(settings):
+            import ray  # noqa: PLC0415 # reads the environment when it is imported
+
+            # Tune takes as long as Ray's start, which waits for other processes; it needs all of Ray imported.
+            importing = import_ahead("ray.tune")
+            try:
+                with uninterrupted(importing):
+                    _start(resources, address, folder)
+                nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call] # Ray's
+                check_fit(resources, [node["Resources"] for node in nodes if node["Alive"]])
+                with _shared_workers() if address is None else contextlib.nullcontext():
+                    yield folder
+            finally:
+                ray.shutdown()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def uninterrupted(importing: threading.Thread) -> Iterator[None]:
+    """Let Ray's start and an import in another thread end before a Ctrl-C counts.
+
+    A process that ends in the midst of either crashes in Ray's own code (status 139), and two threads inside Ray's
+    circular imports would meet half a module.
+    """
+    interrupts: list[int] = []
+    is_main = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGINT, lambda number, _: interrupts.append(number)) if is_main else None
+    try:
+        yield
+    finally:
+        importing.join()
+        if is_main:
+            signal.signal(signal.SIGINT, before)
+    if interrupts:
+        raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def joined(address: str) -> Iterator[None]:
+    """Join a cluster to ask it something, and leave it.
+
+    Raises:
+        LaunchError: the cluster does not answer.
+    """
+    with quiet_ray():
+        late = _init({"address": address}, address)
+        if late is not None:
+            raise LaunchError(f"the Ray cluster at {address} does not answer: {late}") from late
+        import ray  # noqa: PLC0415 # reads the environment when it is imported
+
+        try:
+            yield
+        finally:
+            ray.shutdown()
+
+
+@contextlib.contextmanager
+def quiet_ray() -> Iterator[None]:
+    """Keep Ray from talking, wherever it is imported; its settings are those that it reads at its import."""
+    with _environment(_QUIET):
+        for name in _LOGGERS:
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+        yield
+
+
+def remove_leftovers() -> int:
+    """End the Ray processes of drivers that were killed, and remove their folders; return how many processes."""
+    ended = 0
+    for folder in _root().glob("ray-*-*"):
+        owner = folder.name.split("-")[1]
+        if not owner.isdigit() or Path(f"/proc/{owner}").exists():
+            continue
+        ended += _end_processes_of(folder)
+        shutil.rmtree(folder, ignore_errors=True)
+    return ended
+
+
+def _end_processes_of(folder: Path) -> int:
+    ended = 0
+    for process in read_processes().values():
+        if process.pid != os.getpid() and str(folder).encode() in _command_line(process.pid):
+            send_signal(process, signal.SIGKILL)
+            ended += 1
+    return ended
+
+
+@contextlib.contextmanager
+def _shared_workers() -> Iterator[None]:
+    """Let Tune's actors use the workers that Ray has started already.
+
+    Tune asks for workers with variables of its own (one that forbids PyTorch Lightning to fork inside the worker, and
+    what it hands on from here), so that the prestarted ones are thrown away and new ones are waited for, 4 s on two
+    cores. They say nothing to us: trainers are no part of a worker, and a local worker inherits this environment. Nor
+    is there an agent that could give a worker another one (see `automl.executor.ray.slim_start`).
+    """
+    from ray.tune.execution import class_cache  # noqa: PLC0415
+
+    before = class_cache.DEFAULT_ENV_VARS, class_cache.ENV_VARS_TO_PROPAGATE
+    class_cache.DEFAULT_ENV_VARS, class_cache.ENV_VARS_TO_PROPAGATE = {}, set()
+    try:
+        yield
+    finally:
+        class_cache.DEFAULT_ENV_VARS, class_cache.ENV_VARS_TO_PROPAGATE = before
+
+
+def ray_is_alive() -> bool:
+    """Tell whether the local Ray's two servers, if there are any, still run; without one the other is of no use."""
+    import ray  # noqa: PLC0415
+
+    worker: Any = ray._private.worker  # noqa: SLF001 # there is no public way to see the process
+    if worker._global_node is None:  # noqa: SLF001
+        return True
+    processes: dict[str, list[Any]] = worker._global_node.all_processes  # noqa: SLF001
+    servers = [info.process for name in ("raylet", "gcs_server") for info in processes.get(name, ())]
+    return all(server.poll() is None for server in servers)
+
+
+def _start(resources: Resources, address: str | None, folder: Path) -> None:
+    import ray  # noqa: PLC0415
+
+    for name in _LOGGERS:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    options: dict[str, Any] = {"address": address}
+    if address is None:
+        slots = max(os.cpu_count() or 1, math.ceil(resources.jobs * resources.cpus_per_trial))
+        options = {
+            "address": "local",
+            "num_cpus": slots,
+            "include_dashboard": False,
+            "object_store_memory": _OBJECT_STORE_BYTES,
+            "_temp_dir": str(folder),
+        }
+    for attempt in range(_START_ATTEMPTS - 1):
+        with slim_start() if address is None and attempt == 0 else contextlib.nullcontext():
+            late = _init(options, address)
+        if late is None:
+            return
+        logger.warning("Ray did not start in time (%s); it is started again", late)
+        ray.shutdown()
+        _end_processes_of(folder)
+    late = _init(options, address)
+    if late is not None:
+        raise LaunchError(f"Ray could not be started in {_START_ATTEMPTS} attempts: {late}") from late
+
+
+def _init(options: Mapping[str, Any], address: str | None) -> Exception | None:
+    """Start or join Ray; return what it says if its node process was too slow, for which it allows 30 s, fixed."""
+    import ray  # noqa: PLC0415
+
+    try:
+        ray.init(**options, log_to_driver=False, logging_level=logging.CRITICAL, configure_logging=False)
+    except (ConnectionError, RuntimeError, ValueError, OSError, TimeoutError, ray.exceptions.RayError) as error:
+        if str(error).startswith("Timed out"):
+            return error
+        raise LaunchError(f"Ray could not be started at {address or 'this machine'}: {error}") from error
+    except Exception as error:
+        if type(error) is not Exception:  # the class that Ray raises then is the bare one
+            raise
+        return error
+    return None
+
+
+def check_fit(resources: Resources, nodes: Sequence[Mapping[str, float]]) -> None:
+    """Refuse a study none of whose trials can ever be placed; Ray would wait without a word.
+
+    Args:
+        resources: What the trials need.
+        nodes: What each living node offers, by Ray's names.
+
+    Raises:
+        LaunchError: one node's share of a trial is more than any node has, or there are too few nodes.
+    """
+    problems = []
+    for kind, amount in (("GPU", resources.gpus_per_trial), ("CPU", resources.cpus_per_trial)):
+        most = max((node.get(kind, 0.0) for node in nodes), default=0.0)
+        if amount > most:
+            fix = "lower --gpus-per-trial" if kind == "GPU" else "lower cpus_per_trial of the study"
+            problems.append(
+                Problem(
+                    where=f"resources: {kind}s per trial",
+                    found=f"{amount:g}",
+                    expected=f"at most {most:g}, which is all that a node has",
+                    fix=fix,
+                )
+            )
+    if resources.nodes_per_trial > len(nodes):
+        problems.append(
+            Problem(
+                where="resources: nodes per trial",
+                found=str(resources.nodes_per_trial),
+                expected=f"at most {len(nodes)}, which is all there is",
+                fix="lower nodes_per_trial of the study, or name a larger cluster with --ray-address",
+            )
+        )
+    if problems:
+        raise LaunchError("no trial of the study can be placed", problems)
+
+
+def _local_settings(folder: Path) -> dict[str, str]:
+    token = folder / "token"
+    descriptor = os.open(token, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as stream:
+        stream.write(_TOKEN)
+    return {
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN_PATH": str(token),
+        # Despite its name this makes Ray listen on 127.0.0.1 only, on Linux too; a node address alone does not.
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+        "RAY_TMPDIR": str(folder),
+        # Workers that wait for Tune to be imported count as idle after a second, and others would be started for them.
+        "RAY_kill_idle_workers_interval_ms": "0",
+        # A machine that is very busy needs more than the 30 s that Ray gives its first server.
+        "RAY_gcs_server_port_wait_time_s": "60",
+        # It also misses heartbeats; after five Ray would give up its only node and all trials on it.
+        # A node process that has really died is seen by `ray_is_alive`.
+        "RAY_health_check_failure_threshold": "100",
+    }
+
+
+def _root() -> Path:
+    # Ray puts sockets into the folder, and a socket's path may have 107 characters.
+    root = Path(tempfile.gettempdir()) / f"automl-{os.getuid()}"
+    root.mkdir(mode=0o700, exist_ok=True)
+    if root.stat().st_uid != os.getuid():
+        raise LaunchError(f"{root} belongs to another user; set TMPDIR to a folder of your own")
+    return root
+
+
+def _new_folder() -> Path:
+    return Path(tempfile.mkdtemp(prefix=f"ray-{os.getpid()}-", dir=_root()))
+
+
+@contextlib.contextmanager
+def _environment(settings: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in settings}
+    os.environ.update(settings)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _command_line(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""

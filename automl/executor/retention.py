@@ -1,0 +1,175 @@
+"""Delete the checkpoints that cannot win any more, once their writer is dead.
+
+A trial's checkpoints are hundreds of megabytes an epoch, and only one epoch of one trial is handed over. What stays:
+the checkpoint of the incumbent's best epoch, those of trials that others start from, and every file of a trial that may
+still run; of a paused trial the checkpoint it goes on from and its best one. Status files, logs and specs always stay.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from automl.study.result import StudyResult
+from automl.trial.attempts import measured_by, read_start
+from automl.trial.checkpoints import all_checkpoints, checkpoint_of_epoch, size_of
+from automl.trial.continuation import find_continuation
+from automl.trial.stop_request import read_last_epoch
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+    from pathlib import Path
+
+    from automl.storage.study_directory import StudyDirectory
+    from automl.study.goals import Constraint
+    from automl.study.model import Objective, StudyPlan
+    from automl.study.trial import TrialResult
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retired:
+    """What was deleted.
+
+    Attributes:
+        files: Checkpoints, relative to the study directory.
+        freed_bytes: Their size.
+    """
+
+    files: tuple[str, ...]
+    freed_bytes: int
+
+
+class Retention:
+    """Deletes, after every end of a trial, what can no longer win.
+
+    Args:
+        plan: The study; with its option ``keep_checkpoints: all`` nothing is deleted.
+        directory: The study directory.
+    """
+
+    def __init__(self, plan: StudyPlan, directory: StudyDirectory) -> None:
+        self._plan = plan
+        self._directory = directory
+        self._swept: set[int] = set()
+
+    def sweep(self, finished: Sequence[TrialResult], needed: Collection[Path]) -> None:
+        """Delete what cannot win.
+
+        Args:
+            finished: All trials that have ended.
+            needed: Checkpoints that running trials started from.
+        """
+        if self._plan.options.get("keep_checkpoints") == "all":
+            return
+        kept = winners(finished, self._plan.objectives, self._plan.constraints, top=max(1, self._plan.replicates))
+        unswept = [result for result in finished if result.number not in self._swept]
+        retired = retire_checkpoints(self._directory, unswept, self._plan.skill.network_arch, kept=kept, needed=needed)
+        self._swept = {result.number for result in finished} - kept
+        if retired.files:
+            logger.debug("deleted %d checkpoints, %d bytes", len(retired.files), retired.freed_bytes)
+
+    def thin(self, paused: TrialResult) -> None:
+        """Delete of a paused trial, whose writer is dead, all but the checkpoint that it goes on from and its best one.
+
+        Args:
+            paused: Its result so far.
+
+        Raises:
+            ConfigurationError: the start of one of its attempts cannot be read.
+        """
+        chain = measured_by(self._directory, paused.number)
+        arch = self._plan.skill.network_arch
+        goes_on = find_continuation(chain, arch, until=read_last_epoch(chain[-1])) if chain else None
+        if goes_on is None or paused.best_epoch is None or self._plan.options.get("keep_checkpoints") == "all":
+            return
+        folders = _attempts(self._directory, paused.number)
+        begun_from = read_start(folders[0], self._directory.root).checkpoint
+        best = [checkpoint_of_epoch(folder, arch, paused.best_epoch) for folder in chain]
+        kept = {goes_on.checkpoint, begun_from, *best}
+        for folder in folders:
+            for path in all_checkpoints(folder, arch):
+                if path not in kept:
+                    _delete(path)
+            _delete_dangling_links(folder)
+
+
+def retire_checkpoints(
+    directory: StudyDirectory,
+    finished: Sequence[TrialResult],
+    network_arch: str,
+    *,
+    kept: Collection[int],
+    needed: Collection[Path] = (),
+) -> Retired:
+    """Delete every checkpoint of the finished trials except the best one of each trial that is kept.
+
+    Links called "latest" that lead to a deleted file are deleted with it. A file that cannot be deleted is left.
+
+    Args:
+        directory: The study directory.
+        finished: Trials whose processes are dead; others are not touched.
+        network_arch: Key of the table of checkpoint names.
+        kept: Numbers of the trials that keep their best checkpoint: the incumbent, the Pareto front.
+        needed: Checkpoints that running trials started from.
+    """
+    files: list[str] = []
+    freed_bytes = 0
+    for result in finished:
+        best = directory.root / result.checkpoint if result.number in kept and result.checkpoint else None
+        for folder in _attempts(directory, result.number):
+            for path in all_checkpoints(folder, network_arch):
+                # A kept trial whose best checkpoint is not known keeps everything: better too much than the wrong one.
+                if path == best or path in needed or (result.number in kept and best is None):
+                    continue
+                size = size_of(path)
+                if _delete(path):
+                    files.append(str(path.relative_to(directory.root)))
+                    freed_bytes += size
+            _delete_dangling_links(folder)
+    return Retired(files=tuple(files), freed_bytes=freed_bytes)
+
+
+def winners(
+    finished: Sequence[TrialResult],
+    objectives: Sequence[Objective],
+    constraints: Sequence[Constraint] = (),
+    *,
+    top: int = 1,
+) -> set[int]:
+    """Return the trials that may still be handed over: the best one, or with several objectives the Pareto front.
+
+    While no trial has a value of every objective, each that has the leading one may still be on the front. Of trials
+    that will be replicated, the ``top`` ones, any may win.
+    """
+    leading, *further = objectives
+    result = StudyResult(
+        objective=leading, trials=tuple(finished), further=tuple(further), constraints=tuple(constraints)
+    )
+    return {trial.number for trial in (*result.ranked()[:top], *(result.pareto or result.ranked()))}
+
+
+def _attempts(directory: StudyDirectory, number: int) -> list[Path]:
+    first = directory.trial(number)
+    return [folder for folder in (first, *sorted(first.parent.glob(f"{first.name}.*"))) if folder.is_dir()]
+
+
+def _delete(path: Path) -> bool:
+    try:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    except OSError as error:
+        logger.warning("the checkpoint %s could not be deleted: %s", path, error)
+        return False
+    return True
+
+
+def _delete_dangling_links(folder: Path) -> None:
+    for link in folder.rglob("*latest*"):
+        if link.is_symlink() and not link.exists():
+            _delete(link)

@@ -1,0 +1,127 @@
+"""Attach reported metrics to the epoch they belong to, and drop the repetitions.
+
+A trainer of the public kind writes three lines an epoch: the validation metrics without an epoch, a progress line with
+the epoch that repeats the metrics last written, and the training loss, again without an epoch. Lines that follow carry
+the metrics last written once more. So metrics without an epoch are held until the next line tells it (or, for trainers
+that never tell, for `HOLD_S` seconds), training metrics belong to the epoch just told, and repetitions carry nothing.
+A value that is not finite is never held: it is handed on at once, with the epoch that must be meant.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from automl.readers.names import key_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from automl.study.trial import Measurement
+
+HOLD_S = 1.0
+
+_FRESH = re.compile(r"metrics? generated", re.IGNORECASE)
+_REPEATING = re.compile(r"loop in progress", re.IGNORECASE)
+_RESUMED = re.compile(r"resum\w*\b.*?epoch[_=](\d+)", re.IGNORECASE)
+
+
+@dataclass(slots=True)
+class EpochBook:
+    """What is known about the epochs of one status file.
+
+    Attributes:
+        epoch: The epoch told or derived last; None before the first.
+    """
+
+    epoch: int | None = None
+    _last: tuple[Mapping[str, float], Mapping[str, str]] = field(default_factory=lambda: ({}, {}))
+    _last_epoch: int | None = None
+    _held: Measurement | None = None
+    _held_since_s: float = 0.0
+    # Training metrics already given to the current epoch: the same name again, without an epoch, is the next epoch.
+    _given: set[str] = field(default_factory=set)
+
+    def add(self, line: Measurement, now_s: float) -> list[Measurement]:
+        """Learn one line; return what is now known with its epoch, in order.
+
+        Args:
+            line: As parsed; its epoch is None where the line has none.
+            now_s: Monotonic time.
+        """
+        if (resumed := _RESUMED.search(line.message)) and self.epoch is None:
+            self.epoch = int(resumed[1])
+        is_fresh = self._is_fresh(line)
+        if line.values or line.nonfinite:
+            self._last = (line.values, line.nonfinite)
+        if line.epoch is not None:
+            return self._told(line, is_fresh=is_fresh)
+        if not is_fresh:
+            return [replace(line, epoch=self.epoch, values={}, nonfinite={})]
+        if _is_training(line) and (self.epoch is not None or self._held is not None):
+            return [*self.release(), self._following(line)]
+        return self._hold(line, now_s)
+
+    def release(self, *, held_before_s: float | None = None) -> list[Measurement]:
+        """Return held metrics with the epoch that must be meant: the one after the last.
+
+        Args:
+            held_before_s: Only what is held since before this monotonic time; None for whatever is held.
+        """
+        if self._held is None or (held_before_s is not None and self._held_since_s > held_before_s):
+            return []
+        self.epoch = 0 if self.epoch is None else self.epoch + 1
+        self._last_epoch = self.epoch
+        self._given = set()
+        held, self._held = replace(self._held, epoch=self.epoch), None
+        return [held]
+
+    def _is_fresh(self, line: Measurement) -> bool:
+        if not line.values and not line.nonfinite:
+            return False
+        if (line.values, line.nonfinite) != self._last or _FRESH.search(line.message):
+            return True
+        if _REPEATING.search(line.message) or self._held is not None:
+            return False
+        return line.epoch is not None and line.epoch != self._last_epoch
+
+    def _told(self, line: Measurement, *, is_fresh: bool) -> list[Measurement]:
+        if line.epoch != self.epoch:
+            self._given = set()
+        self.epoch = line.epoch
+        if is_fresh:
+            self._last_epoch = line.epoch
+            self._given |= set(line.values)
+        else:
+            line = replace(line, values={}, nonfinite={})
+        held, self._held = self._held, None
+        if held is None:
+            return [line]
+        self._last_epoch = line.epoch
+        values, nonfinite = {**held.values, **line.values}, {**held.nonfinite, **line.nonfinite}
+        return [replace(line, values=values, nonfinite=nonfinite)]
+
+    def _following(self, line: Measurement) -> Measurement:
+        if self._given & set(line.values):
+            self.epoch = 0 if self.epoch is None else self.epoch + 1
+            self._given = set()
+        self._given |= set(line.values)
+        self._last_epoch = self.epoch
+        return replace(line, epoch=self.epoch)
+
+    def _hold(self, line: Measurement, now_s: float) -> list[Measurement]:
+        ready: list[Measurement] = []
+        if self._held is not None:
+            if set(self._held.values) & set(line.values):
+                ready = self.release()
+            else:
+                values, nonfinite = {**self._held.values, **line.values}, {**self._held.nonfinite, **line.nonfinite}
+                line = replace(line, values=values, nonfinite=nonfinite)
+        self._held, self._held_since_s = line, now_s
+        return ready + (self.release() if line.nonfinite else [])
+
+
+def _is_training(line: Measurement) -> bool:
+    names = [key_of(name) for name in (*line.values, *line.nonfinite)]
+    return bool(names) and all(name.startswith("train") for name in names)

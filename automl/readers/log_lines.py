@@ -1,0 +1,123 @@
+"""Take metrics from the log of a trainer that writes no status file.
+
+A metric counts where its name, or an alias of it, stands alone and is followed by ``=`` or ``:`` and a number. A log
+repeats itself, so a value counts once, for the epoch the log named last. Logs are a fallback: what a status file says
+about a metric is better. The one thing a log often knows first is that a training loss is not finite.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from automl.readers.growing_file import GrowingFile
+from automl.readers.names import aliases
+from automl.readers.status_file import number_of
+from automl.study.trial import Measurement
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_NUMBER = r"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?|(?:nan|inf(?:inity)?)(?:\.0)?)"
+# Numbers are looked for first and the names before them second: names have many spellings, most lines no such name.
+_VALUE = re.compile(rf"[\"']?\s*[=:]\s*[\"']?(?:tensor\()?({_NUMBER})(?!\w)", re.IGNORECASE)
+_EPOCH = re.compile(r"\bepoch\b[\s:=#\[(]{0,3}(\d{1,6})(?:\s*/\s*(\d{1,6}))?", re.IGNORECASE)
+# Behind one of these words a name is another metric: "best val_acc" is an older epoch's, "Validation loss" is no loss.
+_OTHER_METRIC = ("best ", "validation ", "val ", "eval ", "test ", "training ", "train ")
+_PART_OF_A_NAME = frozenset("/.-_")
+_MOST_BYTES_BEHIND = 16 * 1024 * 1024
+_LONGEST_LINE = 10_000
+_LONGEST_NAME = 120
+
+
+def metrics_in(line: str, names: tuple[str, ...]) -> dict[str, float | str]:
+    """Return metric name -> last number on the line that stands behind that name or the most trusted alias of it.
+
+    Returns:
+        Finite numbers as floats; ``nan``, ``inf`` or ``-inf`` as text.
+    """
+    every, spellings = _spellings(names)
+    ranks: dict[str, int] = {}
+    found: dict[str, float | str] = {}
+    for match in _VALUE.finditer(line):
+        head = line[max(0, match.start() - _LONGEST_NAME) : match.start()].lower()
+        if not head.endswith(every):
+            continue
+        number = number_of(match[1].lower().removesuffix(".0"))
+        for spelling, name, rank in spellings:
+            if number is not None and rank <= ranks.get(name, rank) and _ends_with_name(head, spelling):
+                found[name], ranks[name] = number, rank
+    return found
+
+
+@dataclass(slots=True)
+class LogReader:
+    """Reads metrics from a growing log.
+
+    Attributes:
+        path: The log.
+        names: The metrics to look for.
+    """
+
+    path: Path
+    names: tuple[str, ...]
+    _file: GrowingFile = field(init=False)
+    _epoch: int | None = None
+    _first_epoch: int | None = None
+    _last: dict[str, float | str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._file = GrowingFile(self.path, furthest_behind_bytes=_MOST_BYTES_BEHIND)
+
+    def read(self) -> list[Measurement]:
+        """Return what the log said since the last call."""
+        return [found for line in self._file.read() if (found := self._learn(line)) is not None]
+
+    def finish(self) -> list[Measurement]:
+        """Return everything that is left; call it when the writer is dead."""
+        return [found for line in self._file.finish() if (found := self._learn(line)) is not None]
+
+    def _learn(self, line: str) -> Measurement | None:
+        line = line[-_LONGEST_LINE:]
+        self._note_epoch(line)
+        if "=" not in line and ":" not in line:
+            return None
+        told = metrics_in(line, self.names)
+        fresh = {name: number for name, number in told.items() if self._last.get(name) != number}
+        if not fresh:
+            return None
+        self._last.update(fresh)
+        return Measurement(
+            epoch=self._epoch,
+            values={name: number for name, number in fresh.items() if isinstance(number, float)},
+            nonfinite={name: number for name, number in fresh.items() if isinstance(number, str)},
+            unix_time_s=time.time(),
+        )
+
+    def _note_epoch(self, line: str) -> None:
+        if (match := _EPOCH.search(line)) is None:
+            return
+        number = int(match[1])
+        if self._first_epoch is None:
+            self._first_epoch = number
+        # "Epoch 1/10" as the first one counts from 1; "Epoch 0:" and a resumed "Epoch 5:" count from 0.
+        self._epoch = number - 1 if self._first_epoch == 1 and number > 0 else number
+
+
+@functools.cache
+def _spellings(names: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[tuple[str, str, int], ...]]:
+    """Return every spelling in lower case, and (spelling, name, rank) of each; rank 0 is the most trusted."""
+    ranked = [(alias.lower(), name, rank) for name in names for rank, alias in enumerate(aliases(name))]
+    return tuple(spelling for spelling, _, _ in ranked), tuple(ranked)
+
+
+def _ends_with_name(head: str, spelling: str) -> bool:
+    if not head.endswith(spelling):
+        return False
+    before = head[: -len(spelling)]
+    if before and (before[-1].isalnum() or before[-1] in _PART_OF_A_NAME):
+        return False
+    return not before.endswith(_OTHER_METRIC)

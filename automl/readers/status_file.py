@@ -1,0 +1,216 @@
+"""Read status files: JSON lines in which a trainer tells its progress and its metrics.
+
+Tolerant towards writers: bare ``NaN`` and ``Infinity``, numbers as text, ``null`` with the names of what was not finite
+beside it, half-written and spliced lines. What cannot be a measurement is passed over. A boolean is never a metric.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from automl.readers.epochs import HOLD_S, EpochBook
+from automl.readers.growing_file import GrowingFile
+from automl.study.trial import Measurement
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from automl.skill.model import JsonValue
+
+_EPOCH_KEYS = ("epoch", "cur_epoch", "current_epoch")
+_STEP_KEYS = ("step", "global_step", "iteration", "iter")
+_MARKS = frozenset({"status", "kpi", "epoch", "date", "message"})
+# Keys of a status line that are numbers and no metrics; read only where a line has no `kpi`.
+_NOT_METRICS = frozenset(
+    {*_EPOCH_KEYS, *_STEP_KEYS, "max_epoch", "max_epochs", "max_step", "num_epochs", "time_per_epoch", "time_per_step"}
+    | {"time_per_iter", "eta", "cur_iter", "max_iter", "date", "time", "timestamp", "status", "verbosity", "message"}
+    | {"categorical", "graphical", "kpi", "kpi_nonfinite", "code", "pid", "rank", "seed"}
+)
+_LONGEST_MESSAGE = 4000
+_DEEPEST_FOLDER = 4
+_LOOK_AGAIN_S = 1.0
+
+
+def parse_line(text: str) -> Measurement | None:
+    """Read one line of a status file.
+
+    Returns:
+        What the line tells, with the epoch only where the line itself has one; None where it is not a JSON object.
+        A failure line that carries a machine-readable ``code`` has it in front of its message: ``data: no such file``.
+    """
+    document = _decoded(text)
+    if document is None:
+        return None
+    values, nonfinite = _metrics(document)
+    max_epoch = _integer(document.get("max_epoch"))
+    message, code = document.get("message"), document.get("code")
+    words = message if isinstance(message, str) else ""
+    is_failure = str(document.get("status", "")).upper() == "FAILURE"
+    return Measurement(
+        epoch=_first_integer(document, _EPOCH_KEYS),
+        step=_first_integer(document, _STEP_KEYS),
+        values=values,
+        nonfinite=nonfinite,
+        max_epochs=max_epoch + 1 if max_epoch is not None else _integer(document.get("max_epochs")),
+        message=(f"{code}: {words}" if is_failure and isinstance(code, str) else words)[:_LONGEST_MESSAGE],
+        is_failure=is_failure,
+        unix_time_s=time.time(),
+    )
+
+
+def number_of(value: JsonValue) -> float | str | None:
+    """Return a finite number, ``nan``/``inf``/``-inf`` for one that is not finite, or None for what is no number.
+
+    Numbers written as text count; booleans do not.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = float(value)
+    except ValueError:
+        return None
+    except OverflowError:
+        return "inf" if isinstance(value, int) and value > 0 else "-inf"
+    return number if math.isfinite(number) else str(number)
+
+
+@dataclass(slots=True)
+class StatusReader:
+    """Reads every status file below a directory while it grows.
+
+    Attributes:
+        directory: The trial directory; status files may lie up to four folders below it.
+        name: File name of a status file.
+        last: The last line that was read, of any file.
+    """
+
+    directory: Path
+    name: str = "status.json"
+    last: Measurement | None = None
+    _files: dict[Path, tuple[GrowingFile, EpochBook]] = field(default_factory=dict)
+    _next_look_s: float = 0.0
+
+    @property
+    def has_files(self) -> bool:
+        """A status file was found."""
+        return bool(self._files)
+
+    def read(self) -> list[Measurement]:
+        """Return what was reported since the last call, each with its epoch."""
+        now_s = time.monotonic()
+        if not self._files or now_s >= self._next_look_s:
+            self._look_for_files()
+            self._next_look_s = now_s + _LOOK_AGAIN_S
+        found: list[Measurement] = []
+        for file, book in self._files.values():
+            found += self._learn(file.read(), book, now_s)
+            found += book.release(held_before_s=now_s - HOLD_S)
+        return found
+
+    def finish(self) -> list[Measurement]:
+        """Return everything that is left; call it when the writer is dead."""
+        self._look_for_files()
+        found: list[Measurement] = []
+        for file, book in self._files.values():
+            found += self._learn(file.finish(), book, time.monotonic())
+            found += book.release()
+        return found
+
+    def _learn(self, lines: list[str], book: EpochBook, now_s: float) -> list[Measurement]:
+        found: list[Measurement] = []
+        for text in lines:
+            if (line := parse_line(text)) is not None:
+                self.last = line
+                found += book.add(line, now_s)
+        return found
+
+    def _look_for_files(self) -> None:
+        for file in sorted(_files_named(self.directory, self.name)):
+            if file not in self._files:
+                self._files[file] = (GrowingFile(file), EpochBook())
+
+
+def _files_named(directory: Path, name: str) -> Iterator[Path]:
+    # os.walk passes over folders that vanish or cannot be read, and follows no links.
+    base = len(directory.parts)
+    for folder, folders, files in os.walk(directory):
+        here = Path(folder)
+        if len(here.parts) - base >= _DEEPEST_FOLDER:
+            folders.clear()
+        if name in files:
+            yield here / name
+
+
+def _decoded(text: str) -> dict[str, JsonValue] | None:
+    document = _loaded(text)
+    if isinstance(document, dict):
+        return document
+    # A writer that was killed leaves half a line, and its successor appends to it: the second object is still whole.
+    for start in [match.start() for match in re.finditer(r'\{"', text)][1:20]:
+        document = _loaded(text[start:])
+        if isinstance(document, dict) and _MARKS & document.keys():
+            return document
+    return None
+
+
+def _loaded(text: str) -> JsonValue:
+    try:
+        document: JsonValue = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return document
+
+
+def _metrics(document: dict[str, JsonValue]) -> tuple[dict[str, float], dict[str, str]]:
+    values: dict[str, float] = {}
+    nonfinite: dict[str, str] = {}
+    for name, value in _candidates(document):
+        match number_of(value):
+            case float(number):
+                values[name] = number
+            case str(word):
+                nonfinite[name] = word
+            case None:
+                pass
+    match document.get("kpi_nonfinite"):
+        case list(names):
+            nonfinite.update({str(name): nonfinite.get(str(name), "nan") for name in names})
+        case dict(words):
+            nonfinite.update({name: str(word) for name, word in words.items()})
+        case _:
+            pass
+    return {name: value for name, value in values.items() if name not in nonfinite}, nonfinite
+
+
+def _candidates(document: dict[str, JsonValue]) -> Iterator[tuple[str, JsonValue]]:
+    kpi = document.get("kpi")
+    if isinstance(kpi, dict):
+        yield from _flattened(kpi)
+    elif "kpi" not in document:
+        # Outside `kpi`, text that looks like a number is more often an identifier.
+        told = ((name, value) for name, value in document.items() if name not in _NOT_METRICS)
+        yield from ((name, value) for name, value in told if not isinstance(value, str))
+
+
+def _flattened(metrics: dict[str, JsonValue], prefix: str = "") -> Iterator[tuple[str, JsonValue]]:
+    for name, value in metrics.items():
+        if isinstance(value, dict):
+            yield from _flattened(value, f"{prefix}{name}/")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _first_integer(document: dict[str, JsonValue], keys: tuple[str, ...]) -> int | None:
+    return next((number for key in keys if (number := _integer(document.get(key))) is not None), None)
+
+
+def _integer(value: JsonValue) -> int | None:
+    number = number_of(value)
+    return int(number) if isinstance(number, float) and number.is_integer() and number >= 0 else None

@@ -1,0 +1,1 @@
+"""What a user asks for: study file, options, text and policy."""

@@ -1,0 +1,312 @@
+"""What a user asks for: a study file, command line options, or both; options win.
+
+Nothing is looked up or decided here: the skill is a reference, ranges are text. `automl.study.plan` turns a request
+into a plan once skill, spec and space are known.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from automl.duration import parse_duration_s
+from automl.errors import ConfigurationError, Problem
+from automl.request.policy import parse_policy
+from automl.resources import builtin_studies, packaged
+from automl.skill.documents import read_document
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from automl.request.policy import Policy
+    from automl.skill.model import JsonValue
+
+DEFAULT_STUDY = "depth_net_mono/demo"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepare:
+    """How to make the data when they are missing.
+
+    Attributes:
+        command: Program and arguments; ``{prepared}`` stands for the folder.
+        directory: Name of the folder under ``<results>/data/``.
+    """
+
+    command: tuple[str, ...]
+    directory: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyRequest:
+    """What a user asks for. None means: not said.
+
+    Attributes:
+        name: Name of the study.
+        skill: Name of a built-in skill or path of a skill folder.
+        spec: A spec file in place of the skill's template.
+        policy: ``on`` or ``off``.
+        request_text: Free words of the user: policy, budget, resources and metric are read from them.
+        fallback: Train once where ``on`` cannot be done, instead of an error.
+        data: Split -> path.
+        prepare: How to make missing data.
+        overrides: Dotted path -> value.
+        search: Requests that widen or narrow the space.
+        metric: The objective's metric.
+        direction: ``maximize`` or ``minimize``.
+        objectives: ``NAME[:direction]``, the leading one first, in place of metric and direction.
+        constraints: Limits of metrics, such as ``memory_gib <= 40``.
+        evaluate_with: Command that measures more of a trained trial.
+        replicates: How many of the best trials are trained again with other seeds.
+        trials: Number of trials.
+        time_s: Time limit.
+        gpu_hours: Limit of GPU hours.
+        target: Value of the objective that is good enough.
+        patience_trials: Trials without improvement after which to end.
+        min_improvement: Expected improvement below which to end.
+        jobs: Trials at once.
+        gpus_per_trial: GPUs of a trial.
+        cpus_per_trial: CPUs of a trial.
+        nodes_per_trial: Nodes of a trial.
+        launcher: How trials are started; see `automl.launch.choice`.
+        image: Container image in place of the skill's.
+        network: Network of containers.
+        container: ``shm_size``, ``memory``, ``mounts``, ``environment``: further settings of containers.
+        sampler: Name of the sampler.
+        scheduler: Name of the stopping rule.
+        seed: Seed of the sampler.
+        warm_start: Studies whose best trials are tried first; empty for none, None for those that are found.
+        options: Further settings.
+        source: The study file, if any.
+        explicit: Names of the fields that the command line has set; they win over the request's words.
+    """
+
+    skill: str
+    name: str
+    spec: str | None = None
+    policy: Policy | None = None
+    request_text: str | None = None
+    fallback: bool = False
+    data: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    prepare: Prepare | None = None
+    overrides: Mapping[str, JsonValue] = field(default_factory=lambda: MappingProxyType({}))
+    search: tuple[str, ...] = ()
+    metric: str | None = None
+    direction: str | None = None
+    objectives: tuple[str, ...] = ()
+    constraints: tuple[str, ...] = ()
+    evaluate_with: str | None = None
+    replicates: int | None = None
+    trials: int | None = None
+    time_s: float | None = None
+    gpu_hours: float | None = None
+    target: float | None = None
+    patience_trials: int | None = None
+    min_improvement: float | None = None
+    jobs: int | None = None
+    gpus_per_trial: float | None = None
+    cpus_per_trial: float | None = None
+    nodes_per_trial: int | None = None
+    launcher: str | None = None
+    image: str | None = None
+    network: str | None = None
+    container: Mapping[str, JsonValue] = field(default_factory=lambda: MappingProxyType({}))
+    sampler: str | None = None
+    scheduler: str | None = None
+    seed: int | None = None
+    warm_start: tuple[str, ...] | None = None
+    options: Mapping[str, JsonValue] = field(default_factory=lambda: MappingProxyType({}))
+    source: Path | None = None
+    explicit: tuple[str, ...] = ()
+
+    def document(self) -> dict[str, Any]:
+        """Return the JSON form, for `plan.json`; `request_from_document` is its inverse."""
+        document = dataclasses.asdict(
+            dataclasses.replace(
+                self,
+                data=dict(self.data),
+                overrides=dict(self.overrides),
+                options=dict(self.options),
+                container=dict(self.container),
+            )
+        )
+        document["source"] = str(self.source) if self.source else None
+        return document
+
+
+def request_from_document(document: Mapping[str, Any]) -> StudyRequest:
+    """Build the request that `StudyRequest.document` wrote."""
+    prepare = document["prepare"]
+    return StudyRequest(
+        **{
+            **document,
+            "prepare": Prepare(command=tuple(prepare["command"]), directory=prepare["directory"]) if prepare else None,
+            "search": tuple(document["search"]),
+            "objectives": tuple(document.get("objectives", ())),
+            "constraints": tuple(document.get("constraints", ())),
+            "warm_start": _texts_or_none(document.get("warm_start")),
+            "source": Path(document["source"]) if document["source"] else None,
+            "explicit": tuple(document.get("explicit", ())),
+        }
+    )
+
+
+def load_study_request(reference: str) -> StudyRequest:
+    """Read a study file.
+
+    Args:
+        reference: Path of a study file, or the name of a ready one (``depth_net_mono/demo``).
+
+    Raises:
+        ConfigurationError: there is no such study, or the file has problems: all of them.
+    """
+    file = _find_study(reference)
+    document = read_document(file)
+    if not isinstance(document, dict):
+        raise ConfigurationError.from_problems(
+            [
+                Problem(
+                    where=str(file), found="no mapping", expected="a mapping with at least `skill`", fix="see studies/"
+                )
+            ],
+            subject="the study",
+        )
+    problems = list(_schema_problems(file, document))
+    time_s = None
+    budget: Any = document.get("budget") or {}
+    if not problems and "time" in budget:
+        try:
+            time_s = parse_duration_s(budget["time"])
+        except ValueError as error:
+            problems.append(
+                Problem(
+                    where=f"{file}: budget.time", found=str(error), expected="a duration", fix="write 20min or 1h30min"
+                )
+            )
+    if problems:
+        raise ConfigurationError.from_problems(problems, subject="the study")
+    return _request(file, document, time_s)
+
+
+def _request(file: Path, document: dict[str, Any], time_s: float | None) -> StudyRequest:
+    budget, resources = document.get("budget", {}), document.get("resources", {})
+    objective, prepare = document.get("objective", {}), document.get("prepare")
+    policy, options = document.get("policy"), dict(document.get("options", {}))
+    return StudyRequest(
+        name=document.get("name", default_name(file)),
+        skill=_relative_to(file, document["skill"], must_exist=True),
+        spec=_relative_to(file, document["spec"]) if "spec" in document else None,
+        policy=parse_policy(policy) if policy is not None else None,
+        data={split: _relative_to(file, path) for split, path in document.get("data", {}).items()},
+        prepare=Prepare(command=tuple(prepare["command"]), directory=prepare["directory"]) if prepare else None,
+        overrides=document.get("set", {}),
+        search=tuple(document.get("search", ())),
+        metric=objective.get("metric"),
+        direction=objective.get("direction"),
+        objectives=tuple(_objective_text(said) for said in document.get("objectives", ())),
+        constraints=tuple(document.get("constraints", ())),
+        evaluate_with=document.get("evaluate_with"),
+        replicates=document.get("replicates"),
+        trials=budget.get("trials"),
+        time_s=time_s,
+        gpu_hours=budget.get("gpu_hours"),
+        target=budget.get("target"),
+        patience_trials=budget.get("patience_trials"),
+        min_improvement=budget.get("min_improvement"),
+        jobs=resources.get("jobs"),
+        gpus_per_trial=resources.get("gpus_per_trial"),
+        cpus_per_trial=resources.get("cpus_per_trial"),
+        nodes_per_trial=resources.get("nodes_per_trial"),
+        launcher=resources.get("launcher", options.pop("launcher", None)),
+        image=resources.get("image", options.pop("image", None)),
+        network=resources.get("network", options.pop("network", None)),
+        container=resources.get("container", {}),
+        sampler=document.get("sampler"),
+        scheduler=document.get("scheduler"),
+        seed=document.get("seed"),
+        warm_start=_warm_start(file, document.get("warm_start")),
+        options=options,
+        source=file,
+    )
+
+
+def _objective_text(said: str | dict[str, str]) -> str:
+    """Return ``NAME[:direction]`` of an entry of `objectives`, which may be a mapping."""
+    return said if isinstance(said, str) else ":".join(filter(None, (said["metric"], said.get("direction"))))
+
+
+def _warm_start(file: Path, said: list[str] | bool | None) -> tuple[str, ...] | None:  # noqa: FBT001 - YAML's own types
+    """Read `warm_start`: names or paths of studies, false for none; true is the default."""
+    if isinstance(said, list):
+        return tuple(_relative_to(file, text, must_exist=True) for text in said)
+    return () if said is False else None
+
+
+def _texts_or_none(said: list[str] | None) -> tuple[str, ...] | None:
+    return None if said is None else tuple(said)
+
+
+def default_name(file: Path) -> str:
+    """Return the name of a study without one: its folder and its file name, ``depth_net_mono-demo``."""
+    return f"{file.parent.name}-{file.stem}" if file.parent.name else file.stem
+
+
+def _find_study(reference: str) -> Path:
+    direct = Path(reference)
+    if direct.is_file():
+        return direct.resolve()
+    ready = builtin_studies()
+    if reference in ready:
+        return ready[reference].resolve()
+    close = difflib.get_close_matches(reference, list(ready), n=1, cutoff=0.5)
+    raise ConfigurationError.from_problems(
+        [
+            Problem(
+                where="STUDY",
+                found=f"{reference}, which is neither a file nor a ready study",
+                expected=f"a study file, or one of: {', '.join(sorted(ready))}",
+                fix=f"did you mean {close[0]}?" if close else "check the path",
+            )
+        ],
+        subject="the command line",
+    )
+
+
+def _relative_to(file: Path, text: str, *, must_exist: bool = False) -> str:
+    """Resolve a path against the study file's folder; placeholders, and names without a file there, stay."""
+    if "{prepared}" in text or Path(text).is_absolute():
+        return text
+    candidate = (file.parent / text).resolve()
+    return text if must_exist and not candidate.exists() else str(candidate)
+
+
+def _schema_problems(file: Path, document: dict[str, JsonValue]) -> Iterator[Problem]:
+    from jsonschema import Draft202012Validator  # noqa: PLC0415 - 0.3 s that `automl --help` need not pay
+
+    schema = json.loads((packaged("schemas") / "study.schema.json").read_text(encoding="utf-8"))
+    for error in sorted(
+        Draft202012Validator(schema).iter_errors(document), key=lambda e: list(map(str, e.absolute_path))
+    ):
+        place = ".".join(map(str, error.absolute_path))
+        if error.validator == "additionalProperties" and isinstance(error.instance, dict):
+            known = list(error.schema.get("properties", {}))
+            for key in sorted(set(map(str, error.instance)) - set(known)):
+                close = difflib.get_close_matches(key, known, n=1)
+                yield Problem(
+                    where=f"{file}: {f'{place}.{key}' if place else key}",
+                    found="an unknown key",
+                    expected=f"one of: {', '.join(known)}",
+                    fix=f"did you mean {close[0]}?" if close else "remove it",
+                )
+            continue
+        yield Problem(
+            where=f"{file}: {place or '(root)'}",
+            found=json.dumps(error.instance, default=str)[:80],
+            expected=error.message[:160],
+            fix=f"see `{place or 'skill'}` in schemas/study.schema.json",
+        )

@@ -1,0 +1,93 @@
+"""Go on with a study that was interrupted: the same plan, or a refusal that shows the difference."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from automl.errors import NothingToRunError, Problem, ResumeMismatchError
+from automl.executor.replication import missing_replicates
+from automl.request.location import RunPlace
+from automl.request.study_request import request_from_document
+from automl.run import make_plan, run_in
+from automl.storage.documents import read_plan
+from automl.storage.final_status import read_end
+from automl.storage.study_directory import StudyDirectory
+from automl.study.launch_plan import launch_from_document
+from automl.study.plan import plan_document
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from automl.tracking.base import Tracker
+
+_COMPARED = (
+    *("route", "objective", "objectives", "constraints", "evaluate_with"),
+    *("sampler", "scheduler", "seed", "max_epochs", "options", "spec", "space"),
+)
+
+
+def resume_study(
+    root: Path, *, trials: int | None = None, ray_address: str | None = None, extra_trackers: Sequence[Tracker] = ()
+) -> Path:
+    """Go on with a study: ended trials are kept, open ones run again, the rest follows.
+
+    Args:
+        root: The study directory.
+        trials: A new number of trials; None keeps the old one.
+        ray_address: A Ray cluster; None for this machine.
+        extra_trackers: Further trackers, e.g. progress.
+
+    Raises:
+        ConfigurationError: the folder is no study directory, or the skill cannot be read any more.
+        ResumeMismatchError: skill, template, schema or settings have changed since; names what.
+        NothingToRunError: every trial has ended.
+    """
+    directory = StudyDirectory(root)
+    document = read_plan(directory)
+    request = request_from_document(document["request"])
+    if trials is not None:
+        request = dataclasses.replace(request, trials=trials, explicit=(*request.explicit, "trials"))
+    uri = document["mlflow"]["tracking_uri"]
+    place = RunPlace(results=root.parent, tracking_uri=uri, ray_address=ray_address)
+    # It goes on with the points it began with, not with those of studies that have ended since; and with its launcher,
+    # whatever would be chosen today.
+    launcher = launch_from_document(document.get("launch")).kind if "launch" in document else request.launcher
+    plan = make_plan(dataclasses.replace(request, warm_start=(), launcher=launcher), place)
+    plan = dataclasses.replace(
+        plan,
+        name=document["name"],
+        reasons=tuple(document["reasons"]),
+        first_trials=tuple(document["first_trials"]),
+        first_origins=tuple(document.get("first_origins", ())),
+    )
+    if plan.fingerprint != document["fingerprint"]:
+        raise ResumeMismatchError(f"{root} was made by another plan", _differences(document, plan_document(plan), root))
+    final = [result for result in directory.read_results() if result.state.is_final]
+    ended = sum(result.replicate_of is None for result in final)
+    if ended >= plan.budget.trials and not missing_replicates(plan, final, ()):
+        raise NothingToRunError(f"all {ended} trials of {root} have ended; --trials N adds some")
+    end = read_end(directory)
+    if trials is None and end is not None and end.is_over and end.reason and not end.may_go_on:
+        raise NothingToRunError(f"{root} has ended: {end.reason}; a new automl run begins with its best trials")
+    return run_in(directory, request, plan, place, extra_trackers=extra_trackers)
+
+
+def _differences(before: dict[str, Any], now: dict[str, Any], root: Path) -> list[Problem]:
+    pairs = [(key, before.get(key), now[key]) for key in _COMPARED if before.get(key) != now[key]]
+    was, would_be = ((one.get("launch") or {}).get("image") for one in (before, now))
+    pairs += [("image", was, would_be)] if was != would_be else []
+    old, new = before["skill"]["fingerprints"], now["skill"]["fingerprints"]
+    pairs += [
+        (f"skill file {name}", old.get(name), new.get(name)) for name in {*old, *new} if old.get(name) != new.get(name)
+    ]
+    return [
+        Problem(
+            where=f"{root / 'plan.json'}: {name}",
+            found=f"now {str(current)[:120]}",
+            expected=f"as planned, {str(planned)[:120]}",
+            fix="undo the change, or start a new study with automl run",
+        )
+        for name, planned, current in pairs
+    ]

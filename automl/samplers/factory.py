@@ -1,0 +1,168 @@
+"""Samplers by name, and the searcher of a study.
+
+Names can be listed without importing any library; what a sampler needs is imported when it is made.
+"""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING
+
+from automl.errors import ConfigurationError, Problem
+from automl.samplers.llm.chat import check_endpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from automl.samplers.sampler import Sampler
+    from automl.samplers.searcher import JournalSearcher
+    from automl.study.model import StudyPlan
+
+SAMPLERS: tuple[str, ...] = ("auto", "gp", "tpe", "cmaes", "nsga2", "qmc", "random", "grid", "llm")
+"""Names of the samplers, the default first."""
+LLM_STARTS = "llm_starts"
+"""The option that samplers read: how many of the first trials a language model proposes."""
+
+
+def check_sampler(name: str, options: Mapping[str, object] | None = None) -> tuple[Problem, ...]:
+    """Return what is wrong with a sampler's name, its options, or what it needs from the environment.
+
+    Args:
+        name: The sampler's name.
+        options: Options of the study; ``llm_starts`` is read.
+    """
+    if name not in SAMPLERS:
+        close = difflib.get_close_matches(name, SAMPLERS, n=1)
+        suggestion = f"did you mean {close[0]}?" if close else f"use {SAMPLERS[0]}, the default"
+        return (Problem(where="sampler", found=name, expected=f"one of {', '.join(SAMPLERS)}", fix=suggestion),)
+    starts = (options or {}).get(LLM_STARTS, 0)
+    if not isinstance(starts, int) or isinstance(starts, bool) or starts < 0:
+        expected = "a number of trials that a language model proposes, at least 0"
+        return (Problem(where="options.llm_starts", found=repr(starts), expected=expected, fix="correct it"),)
+    return check_endpoint() if name == "llm" or starts else ()
+
+
+def asks_language_model(plan: StudyPlan) -> bool:
+    """Tell whether a language model proposes trials of a study: asking it costs time and money."""
+    return plan.sampler == "llm" or bool(plan.options.get(LLM_STARTS))
+
+
+def make_searcher(plan: StudyPlan, journal_file: Path) -> JournalSearcher:
+    """Return the searcher of a study; an existing journal is reopened, so this is also how a study is resumed.
+
+    Args:
+        plan: The study.
+        journal_file: Its journal; created if it does not exist.
+
+    Raises:
+        ConfigurationError: the sampler is unknown, another living process owns the journal, or it is damaged.
+    """
+    from automl.samplers.searcher import JournalSearcher  # noqa: PLC0415 - imports optuna
+    from automl.samplers.starting_points import starting_points  # noqa: PLC0415 - see above
+    from automl.storage.optuna_journal import Journal  # noqa: PLC0415 - imports optuna
+
+    problems = check_sampler(plan.sampler, plan.options)
+    if problems:
+        raise ConfigurationError.from_problems(problems, subject="the study")
+    journal = Journal(journal_file, plan.name, plan.objectives)
+    try:
+        starts = starting_points(plan)
+        return JournalSearcher(plan, journal, make_sampler(plan, given=len(starts)), starts)
+    except BaseException:
+        journal.close()
+        raise
+
+
+def make_sampler(plan: StudyPlan, *, given: int) -> Sampler:
+    """Return the sampler of a plan, whose name is known.
+
+    Args:
+        plan: The study.
+        given: How many trials are proposed before the sampler is asked for the first time.
+    """
+    builders: dict[str, Callable[[StudyPlan, int], Sampler]] = {
+        "auto": _auto,
+        "gp": lambda plan, _: _gp(plan),
+        "tpe": lambda plan, _: _tpe(plan),
+        "cmaes": _cmaes,
+        "nsga2": _nsga2,
+        "qmc": _qmc,
+        "random": _random,
+        "grid": _grid,
+        "llm": _llm,
+    }
+    return builders[plan.sampler](plan, given)
+
+
+def _auto(plan: StudyPlan, given: int) -> Sampler:
+    from automl.samplers.auto import AutoSampler, Opening, opening_length  # noqa: PLC0415 - imports numpy
+
+    opening: Sampler = Opening(plan.space, plan.seed)
+    starts = plan.options.get(LLM_STARTS, 0)
+    if isinstance(starts, int) and starts:
+        from automl.samplers.llm.sampler import LlmOpening  # noqa: PLC0415 - only where it is asked for
+
+        opening = LlmOpening(_llm(plan, given), starts, opening)
+        given += starts
+    return AutoSampler(opening, max(opening_length(plan.space), given), _gp(plan), _tpe(plan))
+
+
+def _llm(plan: StudyPlan, given: int) -> Sampler:
+    from automl.samplers.llm.sampler import LlmSampler  # noqa: PLC0415 - only where it is asked for
+
+    del given
+    return LlmSampler(plan)
+
+
+def _gp(plan: StudyPlan) -> Sampler:
+    from automl.samplers.auto import Opening  # noqa: PLC0415 - imports numpy
+    from automl.samplers.gaussian_process.sampler import GaussianProcessSampler  # noqa: PLC0415 - imports numpy
+
+    opening = Opening(plan.space, plan.seed, near=0)
+    return GaussianProcessSampler(
+        plan.space, plan.seed, opening, objectives=len(plan.objectives), constraints=len(plan.constraints)
+    )
+
+
+def _tpe(plan: StudyPlan) -> Sampler:
+    from automl.samplers.quasi_random import SobolSampler  # noqa: PLC0415 - imports numpy
+    from automl.samplers.tpe import TpeSampler  # noqa: PLC0415 - imports optuna
+
+    return TpeSampler(plan.space, plan.seed, SobolSampler(plan.space, plan.seed))
+
+
+def _cmaes(plan: StudyPlan, given: int) -> Sampler:
+    from automl.samplers.cmaes import CmaEsSampler  # noqa: PLC0415 - imports numpy
+
+    del given
+    return CmaEsSampler(plan.space, plan.seed)
+
+
+def _nsga2(plan: StudyPlan, given: int) -> Sampler:
+    from automl.samplers.nsga2 import Nsga2Sampler  # noqa: PLC0415 - imports numpy
+    from automl.samplers.quasi_random import SobolSampler  # noqa: PLC0415 - imports numpy
+
+    del given
+    return Nsga2Sampler(plan.space, plan.seed, SobolSampler(plan.space, plan.seed))
+
+
+def _qmc(plan: StudyPlan, given: int) -> Sampler:
+    from automl.samplers.quasi_random import SobolSampler  # noqa: PLC0415 - imports numpy
+
+    del given
+    return SobolSampler(plan.space, plan.seed)
+
+
+def _random(plan: StudyPlan, given: int) -> Sampler:
+    from automl.samplers.quasi_random import RandomSampler  # noqa: PLC0415 - imports numpy
+
+    del given
+    return RandomSampler(plan.space, plan.seed)
+
+
+def _grid(plan: StudyPlan, given: int) -> Sampler:
+    from automl.samplers.grid import GridSampler  # noqa: PLC0415 - imports numpy
+
+    del given
+    return GridSampler(plan.space, plan.seed)

@@ -1,0 +1,1 @@
+"""The Gaussian-process sampler: regression, acquisition function, and fitting in the background."""

@@ -1,0 +1,163 @@
+"""From a history to numbers that a model can learn: what each outcome teaches.
+
+- A completed trial counts with its value.
+- A stopped one counts with its value completed by what its peers gained from the same epoch on, never above the best
+  completed value, and with more noise. So does a paused one, until it ends: it is not waited for.
+- A diverged one counts as no better than the worst finite value, and is marked.
+- A failed one is left out: it says nothing about the assignment.
+- A running one is a point without a value.
+- A constraint that a paused trial was not measured for (`--evaluate-with` runs after the training) is unknown: the
+  trial's value counts, and what is learnt about that constraint comes from the others.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from automl.samplers.history import is_usable
+from automl.samplers.pareto import scalarised
+from automl.study.trial import TrialState
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from automl.samplers.history import History, Observation
+    from automl.space.values import Scalar
+
+# A value guessed from an early epoch scatters more than a measured one.
+_STOPPED_NOISE = 4.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lesson:
+    """What a model learns from a history.
+
+    Attributes:
+        assignments: Of the trials with a value, in the order in which they ended.
+        values: Their values, larger is better, finite, shape (n,).
+        noise: Factor on the noise of each, shape (n,).
+        diverged: Which of them diverged, shape (n,).
+        pending: Assignments of the trials that run.
+        violations: By how much each constraint is missed, at most 0 where it is kept, NaN where it is unknown yet
+            (paused trials), shape (n, constraints); 0 for diverged trials, of which nothing is known.
+    """
+
+    assignments: tuple[Mapping[str, Scalar], ...]
+    values: np.ndarray
+    noise: np.ndarray
+    diverged: np.ndarray
+    pending: tuple[Mapping[str, Scalar], ...]
+    violations: np.ndarray
+
+    @property
+    def feasible(self) -> np.ndarray:
+        """Which of them keep every constraint, shape (n,); where none is known to, those that may."""
+        kept = np.asarray((self.violations <= 0).all(axis=1))
+        return kept if kept.any() else ~np.asarray((self.violations > 0).any(axis=1))
+
+    @property
+    def fitness(self) -> np.ndarray:
+        """Values for comparisons alone: a trial that misses a constraint is below all others, by how much it does."""
+        missed = total_violations(self.violations)
+        if not missed.any():
+            return self.values
+        lowest = float(self.values.min())
+        return np.where(missed > 0, lowest - (float(np.ptp(self.values)) or 1.0) * (0.01 + missed), self.values)
+
+
+def total_violations(violations: np.ndarray) -> np.ndarray:
+    """Return by how much trials miss their constraints, in units of the largest miss of each; shape (n,).
+
+    Args:
+        violations: Shape (n, constraints), at most 0 where a constraint is kept, NaN where nobody knows: no miss.
+    """
+    missed = np.fmax(violations, 0.0)
+    largest = missed.max(axis=0, initial=0.0)
+    return np.asarray((missed / np.where(largest > 0, largest, 1.0)).sum(axis=1))
+
+
+def learn(history: History, weights: np.ndarray | None = None) -> Lesson:
+    """Return what the history teaches.
+
+    Args:
+        history: The trials so far.
+        weights: One per objective, sum 1: the values of a trial become one number. None for the leading objective.
+    """
+    taught = [o for o in history.finished if is_usable(o) or o.state is TrialState.DIVERGED]
+    values = _leading(taught) if weights is None or len(weights) == 1 else _combined(taught, weights)
+    finite = [v for v in values if v is not None]
+    limits = max((len(o.violations) for o in taught), default=0)
+    worst = min(finite, default=0.0)
+    return Lesson(
+        assignments=tuple(o.assignment for o in taught),
+        values=np.array([worst if v is None else v for v in values], dtype=float),
+        noise=np.array([_STOPPED_NOISE if o.state is TrialState.STOPPED else 1.0 for o in taught]),
+        diverged=np.array([o.state is TrialState.DIVERGED for o in taught], dtype=bool),
+        pending=tuple(o.assignment for o in history.pending),
+        violations=np.array([o.violations or (0.0,) * limits for o in taught], dtype=float).reshape(
+            len(taught), limits
+        ),
+    )
+
+
+def _leading(taught: Sequence[Observation]) -> list[float | None]:
+    completed = [o for o in taught if o.state is TrialState.COMPLETED]
+    return [_value_of(o, completed) for o in taught]
+
+
+def _combined(taught: Sequence[Observation], weights: np.ndarray) -> list[float | None]:
+    measured = [o.values for o in taught if o.state is not TrialState.DIVERGED]
+    numbers = iter(scalarised(np.array(measured), weights).tolist() if measured else ())
+    return [None if o.state is TrialState.DIVERGED else next(numbers) for o in taught]
+
+
+def _value_of(observation: Observation, completed: Sequence[Observation]) -> float | None:
+    if observation.state is TrialState.DIVERGED:
+        return None
+    value = observation.values[0]
+    end = observation.paused_at
+    curve = [point for point in observation.curve if end is None or point[0] <= end]
+    if observation.state is TrialState.COMPLETED or not curve or not completed:
+        return value
+    epoch, last = curve[-1]
+    gains = [peer.values[0] - at for peer in completed for e, at in peer.curve if e == epoch]
+    if not gains:
+        return value
+    ceiling = max(peer.values[0] for peer in completed)
+    return float(max(value, min(last + float(np.median(gains)), ceiling)))
+
+
+def scores(values: np.ndarray, diverged: np.ndarray) -> np.ndarray:
+    """Return values of mean 0 and variance about 1 whose bad tail is shortened, shape (n,).
+
+    A few terrible values must not flatten the differences between good ones: below the median, distances from it are
+    compressed logarithmically on the scale of the upper half. Diverged trials end below every finite value.
+    """
+    return _shaped(values, diverged)[0]
+
+
+def score_unit(values: np.ndarray, diverged: np.ndarray) -> float:
+    """Return what a difference of 1 between two good scores means in units of the values; 0 without differences."""
+    finite = values[~diverged]
+    return _shaped(values, diverged)[1] if len(finite) and float(np.ptp(finite)) > 0 else 0.0
+
+
+def _shaped(values: np.ndarray, diverged: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return the scores and the unit of those in the upper half."""
+    finite = values[~diverged]
+    if len(finite) == 0:
+        return np.zeros_like(values), 0.0
+    median = float(np.median(finite))
+    upper = finite[finite >= median] - median
+    scale = float(np.sqrt(np.mean(upper**2))) if len(finite) > 1 else 0.0
+    if scale <= 0.0:
+        scale = float(np.std(finite)) or 1.0
+    distance = (values - median) / scale
+    shaped = np.where(distance < 0, -np.log1p(-np.minimum(distance, 0.0)), distance)
+    if diverged.any():
+        shaped[diverged] = shaped[~diverged].min() - 0.5
+    deviation = float(np.std(shaped)) or 1.0
+    return np.asarray((shaped - shaped.mean()) / deviation), scale * deviation

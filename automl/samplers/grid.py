@@ -1,0 +1,60 @@
+"""Grid search: every combination of a few values per parameter, in an order that covers the space early.
+
+The grid is never held in memory: its points are numbered, and the numbers are visited with a stride that shares no
+divisor with their count, near the golden section of it.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from automl.samplers.sampler import Draw, Sampler, generator_for
+from automl.samplers.unseen import axis_values
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from automl.samplers.history import History
+    from automl.space.parameters import SearchSpace
+    from automl.space.values import Scalar
+
+_PURPOSE = 303
+_GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
+
+
+class GridSampler(Sampler):
+    """Tries each point of the grid once.
+
+    Args:
+        space: What is searched.
+        seed: Decides where the visit begins.
+        resolution: Values of a range that has more than that.
+    """
+
+    def __init__(self, space: SearchSpace, seed: int, *, resolution: int = 5) -> None:
+        self._space = space
+        self._axes = tuple(axis_values(space, i, resolution) for i in range(len(space.parameters)))
+        self._size = math.prod(len(axis) for axis in self._axes)
+        self._first = int(generator_for(seed, 0, _PURPOSE).integers(self._size))
+
+    def propose(self, history: History, number: int) -> Draw | None:
+        """Return the first grid point that has not been tried, or None after the last."""
+        del number
+        tried = [dict(o.assignment) for o in history.observations]
+        point = next((p for p in self._points() if p not in tried), None)
+        return None if point is None else Draw(assignment=point, origin="grid")
+
+    def _points(self) -> Iterator[dict[str, Scalar]]:
+        stride = max(round(self._size * _GOLDEN), 1)
+        while math.gcd(stride, self._size) != 1:
+            stride += 1
+        for visit in range(self._size):
+            yield self._point((self._first + visit * stride) % self._size)
+
+    def _point(self, index: int) -> dict[str, Scalar]:
+        values: dict[str, Scalar] = {}
+        for path, axis in zip(self._space.paths, self._axes, strict=True):
+            index, position = divmod(index, len(axis))
+            values[path] = axis[position]
+        return self._space.repair(values)

@@ -1,0 +1,1 @@
+"""The sampler that asks a language model, and the door to its endpoint."""

@@ -1,0 +1,75 @@
+"""Samplers that learn nothing: independent random draws and a scrambled Sobol sequence."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from automl.samplers.sampler import Draw, Sampler, generator_for
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from automl.samplers.history import History
+    from automl.space.parameters import SearchSpace
+
+SOBOL_PURPOSE = 101
+
+
+class RandomSampler(Sampler):
+    """Draws each parameter independently, on the scale of its range and with the weights of its choices.
+
+    Args:
+        space: What is searched.
+        seed: Seed of the study.
+    """
+
+    def __init__(self, space: SearchSpace, seed: int) -> None:
+        self._space = space
+        self._seed = seed
+
+    def propose(self, history: History, number: int) -> Draw:
+        """Return a random assignment; the history is not read."""
+        del history
+        positions = generator_for(self._seed, number).random(len(self._space.parameters))
+        return Draw(assignment=self._space.from_unit(by_path(self._space, positions)), origin="random")
+
+
+class SobolSampler(Sampler):
+    """Point ``number`` of a scrambled Sobol sequence: evenly spread whatever the number of trials.
+
+    Args:
+        space: What is searched.
+        seed: Seed of the scrambling.
+    """
+
+    def __init__(self, space: SearchSpace, seed: int) -> None:
+        self._space = space
+        self._seed = seed
+
+    def propose(self, history: History, number: int) -> Draw:
+        """Return the next point of the sequence; the history is not read."""
+        del history
+        point = sobol_points(len(self._space.parameters), number + 1, self._seed)[number]
+        return Draw(assignment=self._space.from_unit(by_path(self._space, point)), origin="sobol")
+
+
+def sobol_points(dimensions: int, count: int, seed: int) -> np.ndarray:
+    """Return the first ``count`` points of a scrambled Sobol sequence, shape (count, dimensions), in [0, 1).
+
+    Raises:
+        ValueError: more than 21201 dimensions.
+    """
+    from scipy.stats import qmc  # noqa: PLC0415 - scipy.stats takes 0.5 s to import; only samplers that run need it
+
+    if dimensions == 0:
+        return np.empty((count, 0))
+    engine = qmc.Sobol(dimensions, scramble=True, rng=generator_for(seed, 0, SOBOL_PURPOSE))
+    exponent = max(count - 1, 1).bit_length()
+    return np.asarray(engine.random_base2(exponent)[:count])
+
+
+def by_path(space: SearchSpace, positions: Sequence[float] | np.ndarray) -> dict[str, float]:
+    """Name the positions of a point: parameter path -> position."""
+    return {path: float(position) for path, position in zip(space.paths, positions, strict=True)}

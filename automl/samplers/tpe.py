@@ -1,0 +1,113 @@
+"""Optuna's tree-structured Parzen estimator: multivariate, grouped for conditional spaces, with constant liar.
+
+The estimator is rebuilt for every proposal from the history in memory, so it depends on nothing else. Conditional
+parameters are asked for only where they act.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING
+
+import optuna
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.exceptions import ExperimentalWarning
+from optuna.trial import TrialState as OptunaState
+
+from automl.samplers.distributions import distribution_of, representable
+from automl.samplers.history import is_usable
+from automl.samplers.sampler import Draw, Sampler, generator_for
+from automl.study.trial import TrialState
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial, Trial
+
+    from automl.samplers.history import History, Observation
+    from automl.space.parameters import Parameter, SearchSpace
+    from automl.space.values import Scalar
+
+
+class TpeSampler(Sampler):
+    """Proposes where good trials are dense and bad ones rare.
+
+    Args:
+        space: What is searched.
+        seed: Seed of the study.
+        opening: Proposes the first trials.
+        opening_trials: Trials with a value before the estimator takes over.
+    """
+
+    def __init__(self, space: SearchSpace, seed: int, opening: Sampler, *, opening_trials: int = 6) -> None:
+        self._space = space
+        self._seed = seed
+        self._opening = opening
+        self._opening_trials = opening_trials
+        self._is_conditional = any(p.condition is not None for p in space.parameters)
+
+    def propose(self, history: History, number: int) -> Draw | None:
+        """Return the next assignment."""
+        if sum(is_usable(o) for o in history.finished) < self._opening_trials or not self._space.parameters:
+            return self._opening.propose(history, number)
+        study = optuna.create_study(
+            storage=optuna.storages.InMemoryStorage(),
+            sampler=self._estimator(number),
+            directions=["maximize"] * self._objectives(history),
+            study_name="history",
+        )
+        study.add_trials(self._frozen(history))
+        trial = study.ask()
+        values: dict[str, Scalar] = {}
+        for parameter in self._space.parameters:
+            if self._space.is_active(parameter.path, values):
+                values[parameter.path] = _suggest(trial, parameter)
+        return Draw(assignment=self._space.repair(values), origin="tpe")
+
+    def _estimator(self, number: int) -> optuna.samplers.TPESampler:
+        seed = int(generator_for(self._seed, number).integers(2**31))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            return optuna.samplers.TPESampler(
+                n_startup_trials=1,
+                multivariate=True,
+                group=self._is_conditional,
+                constant_liar=True,
+                seed=seed,
+            )
+
+    @staticmethod
+    def _objectives(history: History) -> int:
+        return max((len(o.values) for o in history.observations), default=1) or 1
+
+    def _frozen(self, history: History) -> list[FrozenTrial]:
+        usable = [o for o in history.observations if is_usable(o)]
+        worst = [min(o.values[k] for o in usable) for k in range(self._objectives(history))]
+        frozen = [self._frozen_trial(o, worst) for o in history.observations if o.state is not TrialState.FAILED]
+        return [trial for trial in frozen if trial.params]
+
+    def _frozen_trial(self, observation: Observation, worst: list[float]) -> FrozenTrial:
+        values, distributions = representable(self._space, self._space.repair(observation.assignment))
+        if observation.finished_as is None:
+            return optuna.trial.create_trial(state=OptunaState.RUNNING, params=values, distributions=distributions)
+        return optuna.trial.create_trial(
+            state=OptunaState.COMPLETE,
+            params=values,
+            distributions=distributions,
+            constraints={str(i): by for i, by in enumerate(observation.violations) if by is not None},
+            values=worst if observation.state is TrialState.DIVERGED else list(observation.values),
+        )
+
+
+def _suggest(trial: Trial, parameter: Parameter) -> Scalar:
+    distribution = distribution_of(parameter)
+    if isinstance(distribution, CategoricalDistribution):
+        return trial.suggest_categorical(parameter.path, distribution.choices)
+    if isinstance(distribution, IntDistribution):
+        value: int | float = trial.suggest_int(
+            parameter.path, distribution.low, distribution.high, log=distribution.log, step=distribution.step
+        )
+    else:
+        assert isinstance(distribution, FloatDistribution)  # noqa: S101 - distribution_of makes these three
+        value = trial.suggest_float(
+            parameter.path, distribution.low, distribution.high, log=distribution.log, step=distribution.step
+        )
+    return parameter.nearest(value)

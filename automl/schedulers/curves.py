@@ -1,0 +1,93 @@
+"""What a stopping rule remembers: the reports of each trial, and the verdicts it gave."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections import defaultdict
+
+from automl.schedulers.base import GO_ON, Decision, Report, StoppingRule, Verdict
+
+
+class CurveRule(StoppingRule):
+    """Keeps curves and first verdicts, so that repeating a report repeats its verdict.
+
+    A trial's *best so far* at an epoch is its best value up to it: the best checkpoint is what a trial is worth.
+    A stopped trial stays stopped, whatever it still reports, and a paused one paused until it is promoted.
+    """
+
+    def __init__(self) -> None:
+        self._best: dict[int, dict[int, float]] = defaultdict(dict)
+        self._verdicts: dict[tuple[int, int], Verdict] = {}
+        self._stopped: dict[int, Verdict] = {}
+        self._shown_sign = 1.0
+
+    def show_as(self, sign: float) -> None:
+        """Set the factor on values in reasons: -1 for a minimised metric, whose reports are negated."""
+        self._shown_sign = sign
+
+    def shown(self, value: float) -> str:
+        """Return a value as it was measured, with four digits."""
+        return f"{self._shown_sign * value:.4g}"
+
+    def judge(self, report: Report) -> Verdict:
+        """Learn one report and decide; the same (trial, epoch) gets the first verdict again."""
+        key = (report.trial, report.epoch)
+        if key in self._verdicts:
+            return self._verdicts[key]
+        ended = self._stopped.get(report.trial)
+        if ended is not None and ended.decision is Decision.PAUSE:
+            return ended  # not remembered: what comes after the decision is done again when the trial goes on
+        if ended is not None:
+            verdict = ended
+        else:
+            previous = max(self._best[report.trial].values(), default=report.value)
+            self._best[report.trial][report.epoch] = max(previous, report.value)
+            verdict = self._decide(report)
+        self._verdicts[key] = verdict
+        if verdict.decision in {Decision.STOP, Decision.PAUSE}:
+            self._stopped[report.trial] = verdict
+        return verdict
+
+    def promote(self, trial: int) -> None:
+        """Learn that a paused trial goes on: the verdict that paused it is no longer repeated."""
+        self._stopped.pop(trial, None)
+        for key, verdict in self._verdicts.items():
+            if key[0] == trial and verdict.decision is Decision.PAUSE:
+                self._verdicts[key] = GO_ON
+
+    @abstractmethod
+    def _decide(self, report: Report) -> Verdict:
+        """Decide about a report that is already in the curves."""
+
+    def finished(self, trial: int) -> None:
+        """Learn that a trial will report no more; its curve goes on counting."""
+
+    def best_at(self, trial: int, epoch: int) -> float | None:
+        """Return a trial's best value up to an epoch, or None if it has not come that far."""
+        curve = self._best[trial]
+        if not curve or max(curve) < epoch:
+            return None
+        return max((value for at, value in curve.items() if at <= epoch), default=None)
+
+    def top_of(self, trial: int) -> tuple[float, int]:
+        """Return the best value of a trial that has reported, and the first epoch that reached it."""
+        curve = self._best[trial]
+        top = max(curve.values())
+        return top, min(epoch for epoch, value in curve.items() if value == top)
+
+    def best_of_others(self, trial: int) -> float | None:
+        """Return the best value of any other trial, or None if none has reported."""
+        return max((max(c.values()) for other, c in self._best.items() if other != trial and c), default=None)
+
+    def peers_at(self, trial: int, epoch: int) -> list[float]:
+        """Return the best values up to an epoch of the other trials that have come that far."""
+        found = [self.best_at(other, epoch) for other in tuple(self._best) if other != trial]
+        return [value for value in found if value is not None]
+
+
+class NoRule(CurveRule):
+    """Stops nothing."""
+
+    def _decide(self, report: Report) -> Verdict:
+        del report
+        return GO_ON

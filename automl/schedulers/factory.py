@@ -1,0 +1,171 @@
+"""Stopping rules by name."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from automl.errors import ConfigurationError, Problem
+from automl.schedulers.asha import AshaRule, HyperbandRule, PausingAshaRule
+from automl.schedulers.auto import AutoRule
+from automl.schedulers.curves import NoRule
+from automl.schedulers.population import PopulationRule
+from automl.schedulers.rungs import grace_epochs, rung_epochs
+from automl.schedulers.simple import IEpochRule, MedianRule, PatienceRule
+from automl.study.model import Direction
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from automl.schedulers.base import StoppingRule
+    from automl.schedulers.curves import CurveRule
+
+OPTIONS: tuple[str, ...] = ("grace_epochs", "warmup_epochs", "eta", "patience_epochs", "keep_trials", "interval_epochs")
+"""Options that a rule reads; all are numbers."""
+
+# Of a population, the part that gives way to copies of as many of its best members.
+_GIVES_WAY = 0.25
+# Rungs of a study whose number of epochs is unknown end here.
+_MANY_EPOCHS = 100_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Settings:
+    """What the rules are built from; every number is valid."""
+
+    grace: int
+    rungs: tuple[int, ...]
+    eta: float
+    keep: int
+    patience: int
+    can_pause: bool
+    interval: int
+    trials: int
+    max_epochs: int | None
+
+
+def _asha(settings: _Settings) -> CurveRule:
+    if settings.can_pause:
+        return PausingAshaRule(settings.rungs, settings.eta)
+    return AshaRule(settings.rungs, settings.eta)
+
+
+def _auto(settings: _Settings) -> CurveRule:
+    return AutoRule(MedianRule(settings.grace), settings.patience, settings.grace)
+
+
+_BUILDERS: dict[str, Callable[[_Settings], CurveRule]] = {
+    "auto": _auto,
+    "none": lambda _: NoRule(),
+    "asha": _asha,
+    "hyperband": lambda s: HyperbandRule(s.rungs, s.eta),
+    "median": lambda s: MedianRule(s.grace),
+    "i_epoch": lambda s: IEpochRule(s.grace, s.keep),
+    "patience": lambda s: PatienceRule(s.patience, s.grace),
+    "pbt": lambda s: PopulationRule(
+        interval=s.interval, share=_GIVES_WAY, trials=s.trials, grace=s.grace, max_epochs=s.max_epochs
+    ),
+}
+RULES: tuple[str, ...] = tuple(_BUILDERS)
+"""Names of the stopping rules, the default first."""
+
+
+_CANNOT_COPY = Problem(
+    where="scheduler",
+    found="pbt, and a trainer that cannot be told a checkpoint to go on from",
+    expected="a skill with the word resume_model in spec_params of its train action",
+    fix="choose another scheduler, e.g. auto",
+)
+
+
+def make_rule(
+    name: str,
+    *,
+    max_epochs: int | None,
+    trials: int,
+    options: Mapping[str, object] | None = None,
+    direction: Direction = Direction.MAXIMIZE,
+    can_pause: bool = False,
+) -> StoppingRule:
+    """Return a stopping rule.
+
+    Args:
+        name: One of `RULES`.
+        max_epochs: Epochs of a full trial, where known.
+        trials: Trials of the study.
+        options: Study options by name; `OPTIONS` are read, others are left to their owners. ``grace_epochs``: epochs
+            that every trial gets; ``warmup_epochs``: grace is never shorter; ``eta``: the inverse of the share that
+            goes on; ``patience_epochs``; ``keep_trials``: how many trials i_epoch continues; ``interval_epochs``:
+            how often pbt compares.
+        direction: Of the objective, so that reasons show its values as they were measured.
+        can_pause: The trainer goes on from its checkpoints, so ``asha`` may pause trials and promote them later.
+
+    Raises:
+        ConfigurationError: the rule is unknown or an option cannot be used; all problems at once.
+    """
+    chosen = dict(options or {})
+    problems = [*check_rule(name), *_check_options(chosen, max_epochs)]
+    if name == "pbt" and not can_pause:
+        problems.append(_CANNOT_COPY)
+    if problems:
+        raise ConfigurationError.from_problems(problems, subject="the stopping rule")
+    eta = _number(chosen, "eta", 3.0)
+    wanted = int(_number(chosen, "grace_epochs", 0)) or None
+    grace = grace_epochs(max_epochs, wanted=wanted, warmup=int(_number(chosen, "warmup_epochs", 0)))
+    settings = _Settings(
+        grace=grace,
+        rungs=rung_epochs(grace, eta, max_epochs or _MANY_EPOCHS),
+        eta=eta,
+        keep=int(_number(chosen, "keep_trials", math.ceil(trials / eta**2))),
+        patience=int(_number(chosen, "patience_epochs", max(5, math.ceil((max_epochs or 0) / 5)))),
+        can_pause=can_pause,
+        interval=int(_number(chosen, "interval_epochs", max(1, math.ceil((max_epochs or 0) / 10)))),
+        trials=trials,
+        max_epochs=max_epochs,
+    )
+    rule = _BUILDERS[name](settings)
+    rule.show_as(-1.0 if direction is Direction.MINIMIZE else 1.0)
+    return rule
+
+
+def check_rule(name: str) -> tuple[Problem, ...]:
+    """Return what is wrong with a rule's name; empty when it is known."""
+    if name in RULES:
+        return ()
+    close = difflib.get_close_matches(name, RULES, n=1)
+    suggestion = f"did you mean {close[0]}?" if close else f"use {RULES[0]}, the default"
+    return (Problem(where="scheduler", found=name, expected=f"one of {', '.join(RULES)}", fix=suggestion),)
+
+
+def _check_options(options: Mapping[str, object], max_epochs: int | None) -> list[Problem]:
+    problems = []
+    for name in OPTIONS:
+        value = options.get(name)
+        lowest = 0 if name == "warmup_epochs" else 1
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if value is None or (is_number and float(value) >= lowest and (name != "eta" or float(value) > 1)):  # type: ignore[arg-type] # is_number
+            continue
+        expected = "a number above 1" if name == "eta" else f"a number of at least {lowest}"
+        problems.append(
+            Problem(
+                where=f"options.{name}", found=repr(value), expected=expected, fix=f"correct {name} or leave it out"
+            )
+        )
+    grace = options.get("grace_epochs")
+    if max_epochs is not None and isinstance(grace, int | float) and grace > max_epochs:
+        problems.append(
+            Problem(
+                where="options.grace_epochs",
+                found=str(grace),
+                expected=f"at most max_epochs, which is {max_epochs}",
+                fix="lower grace_epochs or raise max_epochs",
+            )
+        )
+    return problems
+
+
+def _number(options: Mapping[str, object], name: str, default: float) -> float:
+    value = options.get(name)
+    return float(value) if isinstance(value, int | float) else float(default)

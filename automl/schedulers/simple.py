@@ -1,0 +1,87 @@
+"""Rules without rungs: the median rule, i-epoch, and patience with oneself."""
+
+from __future__ import annotations
+
+from automl.schedulers.asha import MIN_PEERS
+from automl.schedulers.base import GO_ON, Decision, Report, Verdict
+from automl.schedulers.curves import CurveRule
+from automl.schedulers.rungs import median, rank
+
+
+class MedianRule(CurveRule):
+    """Stops a trial whose best so far is worse than the median of its peers' at the same epoch.
+
+    Args:
+        grace: Epochs that every trial gets.
+        min_peers: Other trials that must have come as far before anything is stopped.
+
+    Source: the median stopping rule of Golovin et al. 2017 (Vizier), with the best value in place of the mean.
+    """
+
+    def __init__(self, grace: int, min_peers: int = MIN_PEERS) -> None:
+        super().__init__()
+        self._grace = grace
+        self._min_peers = min_peers
+
+    def _decide(self, report: Report) -> Verdict:
+        peers = self.peers_at(report.trial, report.epoch)
+        if report.epoch + 1 < self._grace or len(peers) < self._min_peers:
+            return GO_ON
+        value, middle = self.best_at(report.trial, report.epoch), median(peers)
+        if value is None or value >= middle:
+            return GO_ON
+        reason = (
+            f"epoch {report.epoch + 1}: {self.shown(value)} is worse than the median of its peers, {self.shown(middle)}"
+        )
+        return Verdict(decision=Decision.STOP, reason=reason)
+
+
+class IEpochRule(CurveRule):
+    """Trains every trial for a few epochs and goes on with those that are among the best K seen so far.
+
+    Args:
+        probe_epochs: Epochs that every trial gets.
+        keep: K, at least 1.
+
+    Source: Bohdal et al. 2023 and Egele et al. 2023 (arXiv:2307.15422), in a form that needs no pause.
+    """
+
+    def __init__(self, probe_epochs: int, keep: int) -> None:
+        super().__init__()
+        self._probe_epochs = probe_epochs
+        self._keep = keep
+        self._probed: dict[int, float] = {}
+
+    def _decide(self, report: Report) -> Verdict:
+        if report.epoch + 1 < self._probe_epochs or report.trial in self._probed:
+            return GO_ON
+        value = self.best_at(report.trial, report.epoch)
+        assert value is not None  # noqa: S101 - the report itself is in the curve
+        place = rank(value, tuple(self._probed.values())) + 1
+        self._probed[report.trial] = value
+        if place <= self._keep:
+            return GO_ON
+        reason = f"epoch {self._probe_epochs}: {self.shown(value)} is number {place}; the best {self._keep} go on"
+        return Verdict(decision=Decision.STOP, reason=reason)
+
+
+class PatienceRule(CurveRule):
+    """Stops a trial that has not improved on itself for some epochs.
+
+    Args:
+        patience: Epochs without improvement, at least 1.
+        grace: Epochs that every trial gets.
+    """
+
+    def __init__(self, patience: int, grace: int) -> None:
+        super().__init__()
+        self._patience = patience
+        self._grace = grace
+
+    def _decide(self, report: Report) -> Verdict:
+        top, reached = self.top_of(report.trial)
+        waited = report.epoch - reached
+        if report.epoch + 1 < self._grace or waited < self._patience:
+            return GO_ON
+        reason = f"epoch {report.epoch + 1}: no improvement on {self.shown(top)} for {waited} epochs"
+        return Verdict(decision=Decision.STOP, reason=reason)

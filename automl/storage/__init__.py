@@ -1,0 +1,1 @@
+"""The files of a study: paths, documents, locks, the event log and the Optuna journal."""

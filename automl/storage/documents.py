@@ -1,0 +1,185 @@
+"""The JSON form of a study as it stands: what `automl run --json`, `automl status --json` and `compare` print.
+
+It is read from the study directory alone, so the end of a run and a later look at it cannot differ.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from automl.errors import ConfigurationError, Problem
+from automl.storage.final_status import read_outcome, settled
+from automl.storage.study_directory import StudyDirectory
+from automl.study.goals import parse_constraints
+from automl.study.model import Direction, Objective
+from automl.study.result import StudyResult
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from automl.study.trial import TrialResult
+
+EVALUATIONS_FILE = "evaluations.json"
+"""What the starting checkpoint and the best one scored, evaluated by themselves."""
+
+_PLAN_PARTS = {"name": str, "skill": dict, "objective": dict, "budget": dict, "space": dict, "spec": dict}
+"""What every plan has, by which one is told from another program's file."""
+
+
+def read_plan(directory: StudyDirectory) -> dict[str, Any]:
+    """Read `plan.json`.
+
+    Raises:
+        ConfigurationError: the folder is no study directory, or its plan cannot be read.
+    """
+    try:
+        document = json.loads(directory.plan_file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise _no_study(directory.root, f"no readable plan.json ({error.strerror or error})") from error
+    except ValueError as error:
+        raise _no_study(directory.root, f"no readable plan.json ({error})") from error
+    if not isinstance(document, dict) or any(not isinstance(document.get(k), t) for k, t in _PLAN_PARTS.items()):
+        raise _no_study(directory.root, "a plan.json that automl has not written")
+    return document
+
+
+def _no_study(root: Path, found: str) -> ConfigurationError:
+    expected = "a study directory, as `automl run` makes one"
+    fix = "name the folder of one study, e.g. results/depth_net_mono-demo"
+    problem = Problem(where=str(root), found=found, expected=expected, fix=fix)
+    return ConfigurationError.from_problems([problem], subject="the command line")
+
+
+def read_study(root: Path) -> tuple[dict[str, Any], StudyResult]:
+    """Read the plan and the results of a study directory.
+
+    Raises:
+        ConfigurationError: the folder is no study directory.
+    """
+    directory = StudyDirectory(root)
+    plan = read_plan(directory)
+    leading, *further = plan.get("objectives") or [plan["objective"]]
+    result = StudyResult(
+        objective=_objective(leading, plan.get("objective_source", "")),
+        trials=directory.read_results(),
+        further=tuple(_objective(entry) for entry in further),
+        constraints=parse_constraints(plan.get("constraints", ())),
+    )
+    return plan, result
+
+
+def _objective(entry: dict[str, str], source: str = "") -> Objective:
+    return Objective(metric=entry["metric"], direction=Direction(entry["direction"]), source=source)
+
+
+def study_document(root: Path) -> dict[str, Any]:
+    """Return the JSON form of a study.
+
+    Raises:
+        ConfigurationError: the folder is no study directory.
+    """
+    plan, result = read_study(root)
+    outcome = read_outcome(StudyDirectory(root), has_best=result.best is not None)
+    result = settled(result, outcome)
+    return {
+        "study_dir": str(root),
+        "state": outcome.state,
+        "end_reason": outcome.reason,
+        "route": plan["route"],
+        "reasons": plan["reasons"],
+        "objective": plan["objective"],
+        "best": _best_document(result.best),
+        **_goals_document(plan, result),
+        **_replicates_document(plan, result),
+        "trials": [_trial_document(trial) | _feasibility(result, trial) for trial in result.trials],
+        "mlflow": plan["mlflow"] | _record(root),
+        "evaluations": read_evaluations(root),
+    }
+
+
+def read_evaluations(root: Path) -> dict[str, dict[str, Any]]:
+    """Read `evaluations.json`: role -> evaluation; empty if there is none.
+
+    Roles are ``baseline``, ``champion`` and, on the user's test data, ``baseline_test`` and ``champion_test``.
+    An evaluation has ``status`` (measured, unavailable, failed), ``reason``, ``metric``, ``direction``, ``data``,
+    ``value``, ``deltas`` (``trial``, ``baseline`` -> reference, difference, is_better) and ``is_reproduced``.
+    """
+    try:
+        document: object = json.loads((root / EVALUATIONS_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    if not isinstance(document, dict):
+        return {}
+    return {role: found for role, found in document.items() if isinstance(found, dict)}
+
+
+def _best_document(best: TrialResult | None) -> dict[str, Any] | None:
+    if best is None:
+        return None
+    return {
+        "trial": best.number,
+        "values": dict(best.values),
+        "epoch": best.best_epoch,
+        "checkpoint": best.checkpoint,
+        "sha256": best.sha256,
+    }
+
+
+def _trial_document(trial: TrialResult) -> dict[str, Any]:
+    return {
+        "number": trial.number,
+        "state": trial.state.value,
+        "reason": trial.reason,
+        "assignment": dict(trial.assignment),
+        **({} if trial.replicate_of is None else {"replicate_of": trial.replicate_of, "seed": trial.seed}),
+        "values": dict(trial.values),
+        "best_epoch": trial.best_epoch,
+        "elapsed_s": round(trial.elapsed_s, 3),
+        "directory": trial.directory,
+        **({"gpus": list(trial.gpus)} if trial.gpus else {}),
+    }
+
+
+def _goals_document(plan: dict[str, Any], result: StudyResult) -> dict[str, Any]:
+    """Return what only a study with several objectives or with constraints has."""
+    if not (result.further or result.constraints):
+        return {}
+    front = [_best_document(trial) for trial in result.pareto]
+    return {"objectives": plan["objectives"], "constraints": plan["constraints"], "pareto": front}
+
+
+def _replicates_document(plan: dict[str, Any], result: StudyResult) -> dict[str, Any]:
+    """Return what only a study with replicates has: each replicated trial, the best mean first."""
+    if not plan.get("replicates"):
+        return {}
+    metric = result.objective.metric
+    return {
+        "replicates": [
+            {
+                "trial": r.trial.number,
+                "selected_at": r.trial.values[metric],
+                "values": list(r.values),
+                "mean": r.mean,
+                "gap": r.gap,
+            }
+            for r in result.replicated
+        ]
+    }
+
+
+def _feasibility(result: StudyResult, trial: TrialResult) -> dict[str, Any]:
+    """Return whether a trial with a value keeps the constraints; nothing where there are none."""
+    if not result.constraints or not trial.state.has_value:
+        return {}
+    unmet = result.unmet(trial)
+    return {"feasible": not unmet, "unmet": list(unmet)}
+
+
+def _record(root: Path) -> dict[str, Any]:
+    """Return what the record says of itself; the run id is known only once the record was reached."""
+    try:
+        record: dict[str, Any] = json.loads((root / "record.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return {key: record[key] for key in ("tracking_uri", "experiment", "run_id") if key in record}

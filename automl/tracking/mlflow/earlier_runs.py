@@ -1,0 +1,134 @@
+"""Known-good points of earlier studies that an MLflow server has recorded.
+
+A question of two requests does not pay for the five seconds that importing MLflow takes, so it is asked over the REST
+interface. A server that is down or slow costs seconds and a sentence in the plan, never a study.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from automl.errors import LaunchError
+from automl.storage.earlier_studies import EarlierPoint
+from automl.tracking.mlflow.names import encode_name
+from automl.tracking.mlflow.uri import without_password
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from automl.space.parameters import Parameter
+    from automl.space.values import Scalar
+    from automl.study.model import StudyPlan
+
+_TIMEOUT_S = (3.0, 10.0)
+_MOST_EXPERIMENTS = 200
+_MOST_STUDIES = 50
+
+
+def is_server(tracking_uri: str | None) -> bool:
+    """Tell whether a tracking URI names a server."""
+    return tracking_uri is not None and tracking_uri.startswith(("http://", "https://"))
+
+
+def recorded_points(plan: StudyPlan, tracking_uri: str) -> tuple[EarlierPoint, ...]:
+    """Return the best trial of each comparable study on a server, the newest study first.
+
+    Comparable are studies of the same skill that searched the same parameters for the same objective and whose best
+    trial is not their template. A study with the same fingerprint is repeated: its own first points come back.
+
+    Args:
+        plan: The study that begins.
+        tracking_uri: Of the server.
+
+    Raises:
+        LaunchError: the server does not answer as MLflow does.
+    """
+    found = [_tags_of(run) for run in _search(plan, tracking_uri)]
+    repeated = [tags for tags in found if tags.get("automl.fingerprint") == plan.fingerprint]
+    if repeated:
+        return _first_points(repeated[-1])
+    points = [_point(plan, tags) for tags in found if _is_comparable(plan, tags)]
+    return tuple(point for point in points if point is not None)
+
+
+def _search(plan: StudyPlan, tracking_uri: str) -> list[dict[str, Any]]:
+    import requests  # noqa: PLC0415 - only where a server is asked
+
+    with requests.Session() as session:
+        if token := os.environ.get("MLFLOW_TRACKING_TOKEN"):
+            session.headers["Authorization"] = f"Bearer {token}"
+        elif user := os.environ.get("MLFLOW_TRACKING_USERNAME"):
+            session.auth = (user, os.environ.get("MLFLOW_TRACKING_PASSWORD", ""))
+
+        def ask(what: str, question: dict[str, Any]) -> dict[str, Any]:
+            url = f"{tracking_uri.rstrip('/')}/api/2.0/mlflow/{what}/search"
+            answer = session.post(url, json=question, timeout=_TIMEOUT_S)
+            answer.raise_for_status()
+            document: dict[str, Any] = answer.json()
+            return document
+
+        try:
+            experiments = ask("experiments", {"max_results": _MOST_EXPERIMENTS}).get("experiments", [])
+            if not experiments:
+                return []
+            question = {
+                "experiment_ids": [experiment["experiment_id"] for experiment in experiments],
+                "filter": f"tags.`automl.kind` = 'study' and tags.`automl.skill` = '{plan.skill.name}'",
+                "max_results": _MOST_STUDIES,
+                "order_by": ["attributes.start_time DESC"],
+            }
+            runs: list[dict[str, Any]] = ask("runs", question).get("runs", [])
+        except (requests.RequestException, ValueError, LookupError, TypeError, AttributeError) as error:
+            address = without_password(tracking_uri)
+            raise LaunchError(f"{address} was not asked for earlier studies: {type(error).__name__}") from None
+    return runs
+
+
+def _tags_of(run: Mapping[str, Any]) -> dict[str, str]:
+    return {tag["key"]: tag["value"] for tag in run.get("data", {}).get("tags", ())}
+
+
+def _is_comparable(plan: StudyPlan, tags: Mapping[str, str]) -> bool:
+    wanted = {
+        "automl.network_arch": plan.skill.network_arch,
+        "automl.metric": plan.objective.metric,
+        "automl.direction": plan.objective.direction.value,
+        "automl.state": "COMPLETED",
+    }
+    same_space = set(tags.get("automl.space", "").split(", ")) == set(plan.space.paths)
+    return same_space and tags.get("automl.best_trial") != "0" and all(tags.get(k) == v for k, v in wanted.items())
+
+
+def _point(plan: StudyPlan, tags: Mapping[str, str]) -> EarlierPoint | None:
+    assignment = {}
+    for parameter in plan.space.parameters:
+        text = tags.get(encode_name(f"automl.best.{parameter.path}"))
+        if text is not None:
+            with suppress(ValueError):
+                assignment[parameter.path] = _value(parameter, text)
+    if not assignment:
+        return None
+    seen = f"trial {tags.get('automl.best_trial')} ({plan.objective.metric} {tags.get('automl.best_value')})"
+    origin = f"earlier study {tags.get('automl.study')} on the tracking server, {seen}"
+    return EarlierPoint(assignment=assignment, origin=origin)
+
+
+def _first_points(tags: Mapping[str, str]) -> tuple[EarlierPoint, ...]:
+    with suppress(ValueError, TypeError, KeyError):
+        entries: Sequence[Mapping[str, Any]] = json.loads(tags.get("automl.first_points", "[]"))
+        return tuple(EarlierPoint(assignment=entry["assignment"], origin=entry["origin"]) for entry in entries)
+    return ()
+
+
+def _value(parameter: Parameter, text: str) -> Scalar:
+    """Read a value that was written as text.
+
+    Raises:
+        ValueError: it is no number.
+    """
+    if parameter.choices:
+        return next((choice for choice in parameter.choices if str(choice) == text), text)
+    return int(float(text)) if parameter.is_integer else float(text)

@@ -1,0 +1,166 @@
+"""Start the MLflow web interface of a results root, on this machine only."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import webbrowser
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlencode
+
+from automl.errors import LaunchError, Problem
+from automl.tracking.mlflow.outbox import Spool
+from automl.tracking.mlflow.uri import ARTIFACTS, default_tracking_uri, sqlite_file
+from automl.tracking.mlflow.writer import QUIET_ENVIRONMENT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LOG_NAME = "mlflow-server.log"
+"""What the server prints, in the results root."""
+
+_HOST = "127.0.0.1"
+_STOP_LIMIT_S = 10.0
+_UP_POLL_S = 0.2
+_MAX_COMPARED = 100
+"""MLflow's comparison becomes unreadable and its address too long beyond that."""
+# Nine processes for jobs of language models, which nobody here asks for; they would outlive the server.
+_NO_JOBS = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+
+
+def server_url(port: int) -> str:
+    """Return the address of the server that `serve` starts."""
+    return f"http://{_HOST}:{port}"
+
+
+def comparison_url(server: str, spool: Path, tracking_uri: str) -> str:
+    """Return the address of MLflow's comparison of a study's trials.
+
+    Args:
+        server: Address of the MLflow server.
+        spool: The study's spool.
+        tracking_uri: The store that the server shows.
+
+    Returns:
+        The runs of the experiment if no trial was sent there yet, the start page if the study is unknown there.
+    """
+    state = Spool(spool).load_state(tracking_uri)
+    runs = [run_id for key, run_id in state.run_ids.items() if key.isdigit()][:_MAX_COMPARED]
+    page = server.rstrip("/") + "/"
+    if state.experiment_id is None:
+        return page
+    if not runs:
+        return f"{page}#/experiments/{state.experiment_id}/runs"
+    query = urlencode({"runs": json.dumps(runs), "experiments": json.dumps([state.experiment_id])}, quote_via=quote)
+    return f"{page}#/compare-runs?{query}"
+
+
+def open_when_up(port: int, url: str, *, limit_s: float = 60.0) -> threading.Thread:
+    """Open a page in the user's browser as soon as a server listens on a port of this machine; returns at once."""
+
+    def wait_and_open() -> None:
+        deadline_s = time.monotonic() + limit_s
+        while time.monotonic() < deadline_s:
+            with contextlib.suppress(OSError), socket.create_connection((_HOST, port), timeout=1.0):
+                webbrowser.open(url)
+                return
+            time.sleep(_UP_POLL_S)
+
+    thread = threading.Thread(target=wait_and_open, name="open browser", daemon=True)
+    thread.start()
+    return thread
+
+
+def serve(results_root: Path, port: int, *, tracking_uri: str | None = None) -> None:
+    """Run the MLflow server until it ends or is interrupted. Prints nothing: its log is `mlflow-server.log`.
+
+    Args:
+        results_root: Folder of the studies; its ``mlflow.db`` is shown.
+        port: TCP port on loopback.
+        tracking_uri: Another store to show.
+
+    Raises:
+        LaunchError: there is no record yet, the port is taken, or the server ended with an error.
+    """
+    uri = tracking_uri or default_tracking_uri(results_root)
+    _check_record_exists(uri)
+    _check_port(port)
+    log = results_root / LOG_NAME
+    status = _run_until_interrupted(_command(uri, results_root, port), log)
+    if status != 0:
+        problem = Problem(
+            where=str(log),
+            found=f"status {status}",
+            expected="a server that runs until it is interrupted",
+            fix="read the end of this log",
+        )
+        raise LaunchError("the MLflow server ended by itself", [problem])
+
+
+def _command(uri: str, results_root: Path, port: int) -> list[str]:
+    artifacts = (results_root.absolute() / ARTIFACTS).as_uri()
+    options = ["--backend-store-uri", uri, "--default-artifact-root", artifacts, "--host", _HOST, "--port", str(port)]
+    # One worker: four, the default, take 700 MB and serve one person no faster.
+    return [sys.executable, "-m", "mlflow", "server", *options, "--workers", "1"]
+
+
+def _run_until_interrupted(command: list[str], log: Path) -> int:
+    environment = {**os.environ, **QUIET_ENVIRONMENT, **_NO_JOBS}
+    with (
+        log.open("ab") as stream,
+        subprocess.Popen(  # noqa: S603 # our own command, no shell
+            command, env=environment, stdout=stream, stderr=stream, start_new_session=True
+        ) as server,
+    ):
+        previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
+        try:
+            return server.wait()
+        except KeyboardInterrupt:
+            return 0
+        finally:
+            signal.signal(signal.SIGTERM, previous)
+            # The whole session: a server that is asked to end leaves some of its own helpers running.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(server.pid, signal.SIGTERM)
+            _wait_or_kill(server)
+
+
+def _wait_or_kill(server: subprocess.Popen[bytes]) -> None:
+    try:
+        server.wait(_STOP_LIMIT_S)
+    except subprocess.TimeoutExpired:
+        os.killpg(server.pid, signal.SIGKILL)
+
+
+def _check_record_exists(uri: str) -> None:
+    file = sqlite_file(uri)
+    if file is not None and not file.is_file():
+        problem = Problem(
+            where=str(file),
+            found="no such file",
+            expected="the record of at least one study",
+            fix="run a study first, or name its results folder: automl ui RESULTS",
+        )
+        raise LaunchError("there is no MLflow record to show", [problem])
+
+
+def _check_port(port: int) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((_HOST, port))
+        except (OSError, OverflowError) as error:
+            problem = Problem(
+                where="--port",
+                found=f"{port}: {error.strerror if isinstance(error, OSError) else error}",
+                expected="a free port from 1024 to 65535",
+                fix=f"stop what listens on {_HOST}:{port}, or give another --port",
+            )
+            raise LaunchError(f"the MLflow server cannot listen on port {port}", [problem]) from error

@@ -1,0 +1,117 @@
+"""Tell somebody that a study is over: a command gets its summary as JSON on standard input, an address by HTTP POST.
+
+The address may hold a secret: it is neither written nor logged, and only its host is ever shown. A notification that
+fails is a warning.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import logging
+import os
+import shlex
+import subprocess
+import urllib.error
+import urllib.request
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from automl.storage.documents import study_document
+from automl.tracking.base import Tracker
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from automl.study.model import StudyPlan
+    from automl.study.result import StudyResult
+    from automl.study.trial import Measurement, Proposal, TrialResult
+
+logger = logging.getLogger(__name__)
+
+_COMMAND_LIMIT_S = 60.0
+_POST_LIMIT_S = 10.0
+
+
+class NotifyTracker(Tracker):
+    """Notifies once, when the study is closed; nobody if it never started.
+
+    Args:
+        target: An ``http://`` or ``https://`` address, or a command line.
+    """
+
+    def __init__(self, target: str) -> None:
+        self._target = target
+        self._directory: Path | None = None
+
+    def study_started(self, plan: StudyPlan, directory: Path) -> None:
+        """Learn which study it is."""
+        del plan
+        self._directory = directory
+
+    def trial_started(self, proposal: Proposal, directory: Path, attempt: int) -> None:
+        """Do nothing."""
+
+    def measured(self, number: int, measurement: Measurement) -> None:
+        """Do nothing."""
+
+    def trial_ended(self, result: TrialResult) -> None:
+        """Do nothing."""
+
+    def study_ended(self, result: StudyResult) -> None:
+        """Do nothing."""
+
+    def close(self) -> None:
+        """Send the summary: the fields of ``automl status --json`` and ``outcome``."""
+        if self._directory is None:
+            return
+        document = study_document(self._directory)
+        notify(self._target, {"outcome": document["state"], **document})
+        self._directory = None
+
+
+def notify(target: str, document: dict[str, Any]) -> bool:
+    """Send a document to a command or an address; a failure is logged and returns False."""
+    content = json.dumps(document).encode()
+    if target.startswith(("http://", "https://")):
+        name, problem = f"POST to {_host(target)}", _post(target, content)
+    else:
+        name, problem = "the command", _run(target, content)
+    if problem:
+        logger.warning("nobody was notified: %s: %s", name, problem)
+    return not problem
+
+
+def _host(address: str) -> str:
+    try:
+        return urlsplit(address).hostname or "no host"
+    except ValueError:
+        return "an address that cannot be read"
+
+
+def _post(address: str, content: bytes) -> str:
+    headers = {"Content-Type": "application/json", "User-Agent": "automl"}
+    try:
+        request = urllib.request.Request(address, data=content, headers=headers)  # noqa: S310 # the caller checked it
+        with urllib.request.urlopen(request, timeout=_POST_LIMIT_S):  # noqa: S310 # the same
+            return ""
+    except urllib.error.HTTPError as error:
+        return f"status {error.code}"
+    except urllib.error.URLError as error:
+        return f"no answer ({type(error.reason).__name__})"
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        return f"no answer ({type(error).__name__})"
+
+
+def _run(command: str, content: bytes) -> str:
+    try:
+        done = subprocess.run(  # noqa: S603 # the user's own command, no shell
+            shlex.split(command), input=content, stdout=subprocess.DEVNULL, timeout=_COMMAND_LIMIT_S, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return f"it did not end within {_COMMAND_LIMIT_S:g} s"
+    except OSError as error:
+        return f"it cannot be started: {os.strerror(error.errno or 0)}"
+    except ValueError as error:
+        return f"it cannot be read: {error}"
+    return f"it ended with status {done.returncode}" if done.returncode else ""

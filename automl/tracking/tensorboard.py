@@ -1,0 +1,167 @@
+"""TensorBoard's event files in the folder of every trial: ``tensorboard --logdir STUDY/trials`` works, also live.
+
+Scalars only. The format is a sequence of records: length, masked CRC-32C of it, protocol buffer, masked CRC-32C of it;
+see ``tensorflow/core/lib/io/record_writer.h`` and ``tensorflow/core/util/event.proto``. It is written here, because the
+library for it imports torch where that is installed: 2.4 s of processor time in the process that runs the study.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import struct
+import time
+from typing import TYPE_CHECKING
+
+from automl.tracking.base import Tracker
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from automl.study.model import StudyPlan
+    from automl.study.result import StudyResult
+    from automl.study.trial import Measurement, Proposal, TrialResult
+
+logger = logging.getLogger(__name__)
+
+_POLYNOMIAL = 0x82F63B78
+_MASK_DELTA = 0xA282EAD8
+_WORD = 0xFFFFFFFF
+_VERSION = b"brain.Event:2"
+_VARINT_BITS = 7
+_MORE = 0x80
+
+
+def _table() -> tuple[int, ...]:
+    values = []
+    for byte in range(256):
+        crc = byte
+        for _ in range(8):
+            crc = (crc >> 1) ^ (_POLYNOMIAL if crc & 1 else 0)
+        values.append(crc)
+    return tuple(values)
+
+
+_CRC = _table()
+
+
+class TensorboardTracker(Tracker):
+    """Writes the measurements of each trial to an event file in its folder; the epoch is the step."""
+
+    def __init__(self) -> None:
+        self._files: dict[int, int] = {}
+        self._steps: dict[int, int] = {}
+        self._has_warned = False
+
+    def study_started(self, plan: StudyPlan, directory: Path) -> None:
+        """Do nothing: a study has no event file of its own."""
+
+    def trial_started(self, proposal: Proposal, directory: Path, attempt: int) -> None:
+        """Begin the file of an attempt."""
+        del attempt
+        self._close(proposal.number)
+        name = f"events.out.tfevents.{int(time.time())}.{socket.gethostname()}.automl"
+        try:
+            self._files[proposal.number] = os.open(directory / name, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        except OSError as error:
+            self._warn(error)
+            return
+        self._write(proposal.number, [encode_event(time.time(), version=_VERSION)])
+
+    def measured(self, number: int, measurement: Measurement) -> None:
+        """Add the finite values of a measurement."""
+        if number not in self._files:
+            return
+        if measurement.epoch is not None:
+            self._steps[number] = measurement.epoch
+        time_s = measurement.unix_time_s or time.time()
+        if measurement.values:
+            self._write(number, [encode_event(time_s, step=self._steps.get(number, 0), values=measurement.values)])
+
+    def trial_ended(self, result: TrialResult) -> None:
+        """End the file."""
+        self._close(result.number)
+
+    def study_ended(self, result: StudyResult) -> None:
+        """Do nothing."""
+
+    def close(self) -> None:
+        """End every file."""
+        for number in tuple(self._files):
+            self._close(number)
+
+    def _write(self, number: int, events: list[bytes]) -> None:
+        try:
+            os.write(self._files[number], b"".join(record(event) for event in events))
+        except OSError as error:
+            self._warn(error)
+
+    def _close(self, number: int) -> None:
+        handle = self._files.pop(number, None)
+        self._steps.pop(number, None)
+        if handle is not None:
+            os.close(handle)
+
+    def _warn(self, error: OSError) -> None:
+        if not self._has_warned:
+            logger.warning("TensorBoard's event files cannot be written: %s", error)
+        self._has_warned = True
+
+
+def encode_event(
+    time_s: float, *, step: int = 0, values: Mapping[str, float] | None = None, version: bytes = b""
+) -> bytes:
+    """Return an ``Event``: wall time, and either the version of the format or a step with scalars.
+
+    Args:
+        time_s: Unix time.
+        step: Not negative.
+        values: Name -> finite number; kept with 32 bits.
+        version: Of the first event of a file.
+    """
+    event = b"\x09" + struct.pack("<d", time_s)
+    if step:
+        event += b"\x10" + _varint(step)
+    if version:
+        event += _field(b"\x1a", version)
+    if values:
+        summary = b"".join(
+            _field(b"\x0a", _field(b"\x0a", name.encode()) + b"\x15" + struct.pack("<f", value))
+            for name, value in values.items()
+            if abs(value) < _LARGEST
+        )
+        event += _field(b"\x2a", summary)
+    return event
+
+
+def record(content: bytes) -> bytes:
+    """Return a record of an event file."""
+    length = struct.pack("<Q", len(content))
+    return length + _checksum(length) + content + _checksum(content)
+
+
+def _checksum(content: bytes) -> bytes:
+    crc = _WORD
+    for byte in content:
+        crc = _CRC[(crc ^ byte) & 0xFF] ^ (crc >> 8)
+    crc ^= _WORD
+    return struct.pack("<I", ((crc >> 15 | crc << 17) + _MASK_DELTA) & _WORD)
+
+
+def _field(tag: bytes, content: bytes) -> bytes:
+    return tag + _varint(len(content)) + content
+
+
+def _varint(value: int) -> bytes:
+    encoded = bytearray()
+    while value >= _MORE:
+        encoded.append(value & (_MORE - 1) | _MORE)
+        value >>= _VARINT_BITS
+    encoded.append(value)
+    return bytes(encoded)
+
+
+_LARGEST = 3.4e38
+"""Beyond it a number has no 32 bits."""

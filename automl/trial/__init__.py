@@ -1,0 +1,1 @@
+"""One trial, from its task to its result; knows neither Ray nor the study."""

@@ -1,0 +1,82 @@
+"""The checkpoint of a trial's best epoch: wait for it when the trial is stopped, find and hash it when it has ended."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from automl.trial.checkpoints import checkpoint_of_epoch, list_checkpoints, sha256_of, size_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from automl.launch.base import Job
+    from automl.trial.history import TrialCourse
+    from automl.trial.task import TrialTask
+
+# Trainers validate, report, then save: a stop that comes with the report would lose the file it asks for.
+WAIT_LIMIT_S = 3.0
+_POLL_S = 0.05
+HASHED_AT_ONCE_BYTES = 512 * 1024 * 1024
+"""Larger checkpoints are hashed when they are handed over: a trial must not hold its GPU for that."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BestCheckpoint:
+    """The checkpoint of the best epoch.
+
+    Attributes:
+        path: Relative to the study directory; None where the epoch left none.
+        sha256: None where there is no checkpoint, or a large one.
+    """
+
+    path: str | None = None
+    sha256: str | None = None
+
+
+def await_checkpoint(
+    job: Job, directory: Path, network_arch: str, course: TrialCourse, *, goes_on: bool = False
+) -> None:
+    """Give a healthy trial a moment to finish the checkpoint of its latest epoch, if that is its best or it goes on.
+
+    A trainer that has not saved an earlier epoch by now does not save every epoch: it is not waited for.
+
+    Args:
+        job: The trial's.
+        directory: Of the attempt.
+        network_arch: Key of the table of checkpoint names.
+        course: What was measured.
+        goes_on: The trial will be continued from its latest checkpoint.
+    """
+    last = course.last_epoch
+    if last is None or (last != course.best_epoch and not goes_on):
+        return
+    if course.epochs > 1 and not list_checkpoints(directory, network_arch):
+        return
+    deadline_s = time.monotonic() + WAIT_LIMIT_S
+    while time.monotonic() < deadline_s and job.poll() is None:
+        if checkpoint_of_epoch(directory, network_arch, last) is not None:
+            return
+        time.sleep(_POLL_S)
+
+
+def find_best(task: TrialTask, course: TrialCourse) -> BestCheckpoint:
+    """Return the checkpoint of the best epoch, with its hash unless it is large."""
+    if course.best_epoch is None:
+        return BestCheckpoint()
+    is_earlier = course.best_epoch < task.first_epoch
+    # An attempt that went on from the middle of an epoch has finished that epoch itself.
+    folders = (task.directory, *(reversed(task.earlier) if is_earlier else ()))
+    candidates = (checkpoint_of_epoch(folder, task.network_arch, course.best_epoch) for folder in folders)
+    found = next((path for path in candidates if path is not None), None)
+    if found is None:
+        return BestCheckpoint()
+    digest = sha256_of(found) if size_of(found) <= HASHED_AT_ONCE_BYTES else None
+    return BestCheckpoint(path=relative_to_study(found, task), sha256=digest)
+
+
+def relative_to_study(path: Path, task: TrialTask) -> str:
+    """Return a path as results record it: relative to the study directory where it lies below it."""
+    inside = path.is_relative_to(task.study_directory)
+    return str(path.relative_to(task.study_directory)) if inside else str(path)

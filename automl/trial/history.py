@@ -1,0 +1,141 @@
+"""What a running trial has measured so far, and whether it has diverged. Pure: no files, no processes, no clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from automl.readers.names import find_name
+from automl.schedulers.divergence import check
+from automl.study.model import Direction
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from automl.study.trial import Measurement
+
+# The rule compares with the largest loss so far; a trainer that reports every step would make it quadratic.
+_LONGEST_HISTORY = 500
+_DIVERGED_CODE = "diverged: "
+
+
+@dataclass(slots=True, kw_only=True)
+class TrialCourse:
+    """The measurements of one attempt of a trial, by epoch.
+
+    Attributes:
+        objective: Name of the leading objective.
+        direction: Of the leading objective.
+        watched: Training losses whose first non-finite value is the end.
+        explosion: An exploding training loss is the end too.
+        max_epochs: Epochs of a full run, where known.
+        names: Every metric that was reported, as the trainer spells it.
+        failure_message: The trainer's last failure line; empty if the last line is no failure.
+    """
+
+    objective: str
+    direction: Direction
+    watched: tuple[str, ...]
+    explosion: bool
+    max_epochs: int | None
+    names: set[str] = field(default_factory=set)
+    failure_message: str = ""
+    _by_epoch: dict[int, dict[str, float]] = field(default_factory=dict)
+    _curve: dict[int, float] = field(default_factory=dict)
+    _losses: list[Measurement] = field(default_factory=list)
+    _last_epoch: int | None = None
+
+    def named(self, measurement: Measurement) -> Measurement:
+        """Return the measurement with the objective under the name it was asked for, where it has it under another."""
+        values, nonfinite = dict(measurement.values), dict(measurement.nonfinite)
+        if (alias := find_name(values, self.objective)) is not None:
+            values.setdefault(self.objective, values[alias])
+        elif (alias := find_name(nonfinite, self.objective)) is not None:
+            nonfinite.setdefault(self.objective, nonfinite[alias])
+        return replace(measurement, values=values, nonfinite=nonfinite)
+
+    def learn(self, measurement: Measurement) -> str | None:
+        """Learn one measurement, already `named`; return why the trial has diverged, or None while it is healthy."""
+        if measurement.message or measurement.values:
+            self.failure_message = measurement.message if measurement.is_failure else ""
+        self.max_epochs = measurement.max_epochs or self.max_epochs
+        self.names |= set(measurement.values) | set(measurement.nonfinite)
+        if measurement.epoch is not None:
+            self._last_epoch = max(measurement.epoch, self._last_epoch or 0)
+        if (reason := self._divergence(measurement)) is not None:
+            return reason
+        self._keep(measurement)
+        return None
+
+    def recall(self, measurements: Iterable[Measurement]) -> None:
+        """Take up what earlier attempts of the trial measured; they were healthy as far as they are continued."""
+        for measurement in measurements:
+            self._keep(self.named(measurement))
+
+    def cut_after(self, epoch: int) -> None:
+        """Forget the epochs after one: they were measured after the decision to stop there."""
+        self._by_epoch = {at: values for at, values in self._by_epoch.items() if at <= epoch}
+        self._curve = {at: value for at, value in self._curve.items() if at <= epoch}
+        self._last_epoch = min(self._last_epoch, epoch) if self._last_epoch is not None else None
+
+    @property
+    def curve(self) -> tuple[tuple[int, float], ...]:
+        """(epoch, objective), in order of epochs."""
+        return tuple(sorted(self._curve.items()))
+
+    @property
+    def epochs(self) -> int:
+        """Epochs that reported something."""
+        return len(self._by_epoch)
+
+    @property
+    def last_epoch(self) -> int | None:
+        """The latest epoch that was reported."""
+        return self._last_epoch
+
+    @property
+    def best_epoch(self) -> int | None:
+        """The epoch of the best objective, the earliest of equals; None without an objective."""
+        if not self._curve:
+            return None
+        sign = -1.0 if self.direction is Direction.MAXIMIZE else 1.0
+        return min(self._curve, key=lambda epoch: (sign * self._curve[epoch], epoch))
+
+    @property
+    def has_all_epochs(self) -> bool:
+        """The objective of the last epoch of a full run was measured."""
+        return self.max_epochs is not None and self.max_epochs - 1 in self._curve
+
+    def values_at(self, epoch: int) -> dict[str, float]:
+        """Return every metric of an epoch, the objective under the name it was asked for."""
+        return {**self._by_epoch.get(epoch, {}), self.objective: self._curve[epoch]}
+
+    def _keep(self, measurement: Measurement) -> None:
+        if not measurement.values:
+            return
+        epoch = measurement.epoch
+        if epoch is None:
+            # Written once, at the end: it stands for the last epoch, and says nothing new where there is a curve.
+            epoch = self._last_epoch if self._last_epoch is not None else max((self.max_epochs or 1) - 1, 0)
+            if self._curve and self.objective in measurement.values:
+                return
+        self._by_epoch.setdefault(epoch, {}).update(measurement.values)
+        if (value := measurement.values.get(self.objective)) is not None:
+            self._curve[epoch] = value
+
+    def _divergence(self, measurement: Measurement) -> str | None:
+        if measurement.is_failure and measurement.message.startswith(_DIVERGED_CODE):
+            # The trainer knows it, and would take seconds to clear up: there is nothing to wait for.
+            return measurement.message.removeprefix(_DIVERGED_CODE)
+        reported = (*measurement.values, *measurement.nonfinite)
+        found = tuple(name for watched in self.watched if (name := find_name(reported, watched)) is not None)
+        reason = check(
+            measurement,
+            objective=self.objective,
+            watched=found,
+            history=self._losses,
+            explosion=self.explosion,
+        )
+        if any(name in measurement.values for name in found) and len(self._losses) < _LONGEST_HISTORY:
+            self._losses.append(measurement)
+        return reason

@@ -1,0 +1,162 @@
+"""Measure more of a trained trial with the user's own command (`--evaluate-with`): parameters, latency, a test score.
+
+The command runs in the trial's slot once the training has ended, with the devices of the trial. Its metrics are a JSON
+object: the file ``{metrics}`` if it writes one, otherwise its last line that is a JSON object. A command that fails
+changes nothing but the reason: the trial then has no such metric.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from automl.errors import LaunchError
+from automl.launch.base import LaunchRequest
+from automl.launch.command import fill_command
+from automl.launch.environment import trial_environment
+from automl.launch.mounts import readable_paths
+from automl.study.trial import Measurement
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from automl.launch.base import Job, Launcher
+    from automl.study.trial import TrialResult
+    from automl.trial.task import TrialTask
+
+LOG_NAME = "evaluate_with.log"
+METRICS_NAME = "evaluate_with.json"
+_POLL_S = 0.2
+_TAIL_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """What the command reported.
+
+    Attributes:
+        values: Metric -> finite number.
+        problem: Why there are none, or which are missing; empty where all is well.
+    """
+
+    values: Mapping[str, float] = field(default_factory=dict)
+    problem: str = ""
+
+
+def measure_more(
+    task: TrialTask,
+    launcher: Launcher,
+    result: TrialResult,
+    *,
+    report: Callable[[Measurement], None],
+    must_end: Callable[[], bool],
+) -> TrialResult:
+    """Run the task's command on a trial that has a value; return its result with what was measured.
+
+    Args:
+        task: Names the command; without one the result comes back as it is.
+        launcher: Starts and ends the process tree.
+        result: How the training ended. Metrics that it has already are kept as the trainer reported them.
+        report: Called once with the new metrics, at the best epoch.
+        must_end: Asked at every poll; true ends the command.
+    """
+    if task.evaluate_with is None or not (result.state.has_value and result.values):
+        return result
+    measured = _run(task, launcher, result, must_end)
+    values = {name: value for name, value in measured.values.items() if name not in result.values}
+    if values:
+        report(Measurement(epoch=result.best_epoch, values=values))
+    reason = "; ".join(filter(None, (result.reason, measured.problem)))
+    return replace(result, values={**result.values, **values}, reason=reason)
+
+
+def _run(task: TrialTask, launcher: Launcher, result: TrialResult, must_end: Callable[[], bool]) -> Measured:
+    if result.checkpoint is None and "{checkpoint}" in (task.evaluate_with or ""):
+        return Measured(problem="evaluate-with was not run: the best epoch left no checkpoint")
+    try:
+        job = launcher.launch(_request(task, result))
+    except (LaunchError, OSError) as error:
+        return Measured(problem=f"evaluate-with could not be started: {error}")
+    try:
+        problem = _wait(job, task.evaluate_limit_s, must_end)
+    finally:
+        job.kill(grace_s=0.0)
+    return Measured(problem=problem) if problem else _read(task.directory)
+
+
+def _request(task: TrialTask, result: TrialResult) -> LaunchRequest:
+    metrics = task.directory / METRICS_NAME
+    metrics.unlink(missing_ok=True)
+    places = {
+        "{checkpoint}": str(task.study_directory / result.checkpoint) if result.checkpoint else "",
+        "{spec}": str(task.directory / f"spec.{task.config_format.value}"),
+        "{trial_dir}": str(task.directory),
+        "{metrics}": str(metrics),
+    }
+    command = fill_command(task.evaluate_with or "", places)
+    named = {f"EVALUATE_{token.strip('{}').upper()}": place for token, place in places.items()}
+    return LaunchRequest(
+        command=command,
+        directory=task.directory,
+        environment=trial_environment(os.environ, tag=task.tag, gpus=task.gpus, threads=task.threads, extra=named),
+        log=task.directory / LOG_NAME,
+        tag=task.tag,
+        gpus=task.gpus,
+        image=task.image,
+        # In a container it sees what the training saw, and what the command itself names.
+        read_only=tuple(
+            {*task.read_only, *readable_paths({"words": [*command, *named.values()]}, own=task.directory)}
+            if task.image
+            else ()
+        ),
+        writable=(task.directory,),
+        options=task.options,
+        credentials=task.credentials,
+        is_single=True,
+    )
+
+
+def _wait(job: Job, limit_s: float, must_end: Callable[[], bool]) -> str:
+    """Wait for the end; return what is wrong, or an empty text."""
+    deadline_s = time.monotonic() + limit_s
+    while (status := job.poll()) is None:
+        if must_end():
+            return "evaluate-with was ended with the study"
+        if time.monotonic() > deadline_s:
+            return f"evaluate-with ran longer than its limit of {limit_s:g} s"
+        job.wait(_POLL_S)
+    return f"evaluate-with failed with exit status {status}; see {LOG_NAME}" if status else ""
+
+
+def _read(directory: Path) -> Measured:
+    document = _last_object(directory)
+    if document is None:
+        return Measured(problem=f"evaluate-with reported no metrics: no line of {LOG_NAME} is a JSON object")
+    numbers = {n: float(v) for n, v in document.items() if isinstance(v, int | float) and not isinstance(v, bool)}
+    values = {name: value for name, value in numbers.items() if math.isfinite(value)}
+    unusable = [str(name) for name in document if name not in values]
+    problem = f"evaluate-with: {', '.join(unusable)} is not a finite number" if unusable else ""
+    return Measured(values=values, problem=problem)
+
+
+def _last_object(directory: Path) -> dict[str, object] | None:
+    metrics = directory / METRICS_NAME
+    if metrics.is_file():
+        return _as_object(metrics.read_text(encoding="utf-8", errors="replace"))
+    with (directory / LOG_NAME).open("rb") as stream:
+        stream.seek(max(0, stream.seek(0, os.SEEK_END) - _TAIL_BYTES))
+        lines = stream.read().decode("utf-8", errors="replace").splitlines()
+    return next((found for line in reversed(lines) if (found := _as_object(line)) is not None), None)
+
+
+def _as_object(text: str) -> dict[str, object] | None:
+    with suppress(ValueError):
+        document = json.loads(text)
+        return document if isinstance(document, dict) else None
+    return None

@@ -1,0 +1,122 @@
+"""Trial 0 as a shell script for people: the very command that a study would start, with everything it needs.
+
+The script makes the trial's folder and its spec and then runs the command; nothing is written until somebody runs it.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from automl.launch.apptainer import exec_arguments, find_apptainer
+from automl.launch.engine import container_name, credentials_of, find_caller, find_engine, home_folders, run_arguments
+from automl.spec.model import Spec
+from automl.spec.write import render_spec
+from automl.storage.study_directory import StudyDirectory
+from automl.study.launch_plan import LauncherKind
+from automl.study.plan import TEMPLATE
+from automl.study.trial import Proposal
+from automl.trial.attempts import Start
+from automl.trial.runner import launch_request, spec_file
+from automl.trial.tasks import build_task
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from automl.launch.base import LaunchRequest
+    from automl.study.model import StudyPlan
+
+_END = "END_OF_SPEC"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ByHand:
+    """What starts trial 0.
+
+    Attributes:
+        directory: The trial's folder.
+        spec_file: Where the command reads its spec.
+        spec: The spec's text.
+        command: The argument list.
+        script: A shell script that makes folder and spec and runs the command.
+    """
+
+    directory: Path
+    spec_file: Path
+    spec: str
+    command: tuple[str, ...]
+    script: str
+
+    def document(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {
+            "directory": str(self.directory),
+            "spec_file": str(self.spec_file),
+            "spec": self.spec,
+            "command": list(self.command),
+            "shell": shlex.join(self.command),
+            "script": self.script,
+        }
+
+
+def by_hand(plan: StudyPlan, study: Path, *, gpus: tuple[str, ...]) -> ByHand:
+    """Return what starts trial 0 of a study.
+
+    Args:
+        plan: The study.
+        study: Its directory, which need not exist.
+        gpus: The devices of the trial; a study takes those that are free.
+
+    Raises:
+        LaunchError: the engine that is asked for does not answer, or the command cannot be built.
+        ConfigurationError: the spec cannot be written in the format that the skill wants.
+    """
+    proposal = Proposal(number=0, assignment=plan.first_trials[0], origin=TEMPLATE)
+    task = replace(build_task(plan, StudyDirectory(study), proposal, Start()), gpus=gpus)
+    request = launch_request(task)
+    spec = render_spec(Spec(values=task.spec), task.config_format)
+    command = _command(plan.launch.kind, request)
+    folders = [request.directory]
+    if plan.launch.kind.uses_image:
+        folders += home_folders(request).values()
+    lines = [
+        f"# Trial 0 of {plan.name} as `automl run` would start it; it writes below {request.directory} only.",
+        *_afterwards(plan.launch.kind, request),
+        f"umask 077; mkdir -p {shlex.join(str(folder) for folder in folders)}",
+        f"cat > {shlex.quote(str(spec_file(task)))} <<'{_END}'",
+        spec.rstrip("\n"),
+        _END,
+        f"cd {shlex.quote(str(request.directory))} &&",
+        shlex.join(command),
+    ]
+    return ByHand(
+        directory=request.directory,
+        spec_file=spec_file(task),
+        spec=spec,
+        command=command,
+        script="\n".join(lines) + "\n",
+    )
+
+
+def _command(kind: LauncherKind, request: LaunchRequest) -> tuple[str, ...]:
+    match kind:
+        case LauncherKind.DOCKER | LauncherKind.PODMAN:
+            return (kind.value, "run", *run_arguments(request, find_engine(kind), find_caller()))
+        case LauncherKind.APPTAINER:
+            return (find_apptainer(), *exec_arguments(request, find_caller()))
+        case LauncherKind.WARM | LauncherKind.LOCAL | LauncherKind.NONE:
+            changed = {name: value for name, value in request.environment.items() if os.environ.get(name) != value}
+            removed = [word for name in sorted(set(os.environ) - set(request.environment)) for word in ("-u", name)]
+            return ("env", *removed, *(f"{name}={value}" for name, value in changed.items()), *request.command)
+
+
+def _afterwards(kind: LauncherKind, request: LaunchRequest) -> list[str]:
+    names = credentials_of(request)
+    lines = [f"# It takes the values of {', '.join(names)} from your environment."] if names else []
+    if kind in {LauncherKind.DOCKER, LauncherKind.PODMAN}:
+        lines.append(f"# Afterwards: {kind.value} rm {container_name(request.tag)}")
+    if kind is LauncherKind.APPTAINER:
+        lines += [f'export APPTAINERENV_{name}="${name}"' for name in names]
+    return lines

@@ -1,0 +1,215 @@
+"""Kill -9 of whatever runs a study under Ray: no trial outlives it, and the study goes on or can be resumed."""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from automl.executor.ray.study import execute_study
+from automl.launch.leftovers import find_leftovers
+from automl.launch.supervisor import descendants, read_process
+from automl.storage.study_directory import StudyDirectory
+from automl.study.trial import TrialState
+from automl.trial.attempts import next_start
+from automl.trial.tasks import study_tag
+from tests.automl.executor.toy_study import ListSearcher, ThresholdRule, toy_location, toy_plan
+
+DRIVER = Path(__file__).parent / "ray_driver.py"
+
+
+def driver(root: Path, *modes: str) -> subprocess.Popen[str]:
+    """Start a process that runs a study of these modes with two slots."""
+    return subprocess.Popen(
+        [sys.executable, DRIVER, str(root), *modes],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def wait_for_status(root: Path, number: int, limit_s: float = 90.0, *, epochs: int = 0) -> None:
+    """Wait until a trial has reported, so many epochs at least."""
+    file = root / "study" / "trials" / f"{number:04d}" / "status.json"
+    deadline_s = time.monotonic() + limit_s
+    while not file.exists() or file.read_text(encoding="utf-8").count("\n") < epochs:
+        assert time.monotonic() < deadline_s
+        time.sleep(0.05)
+
+
+def wait_until_gone(tag: str, limit_s: float) -> None:
+    deadline_s = time.monotonic() + limit_s
+    while find_leftovers(tag):
+        assert time.monotonic() < deadline_s
+        time.sleep(0.05)
+
+
+def test_a_killed_study_leaves_no_process_and_is_resumed_with_its_open_trials(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    plan = toy_plan(tmp_path / "skill", trials=3)
+    tag = study_tag(plan, tmp_path / "study")
+    with driver(tmp_path, "good", "deaf_hang", "deaf_hang") as process:
+        wait_for_status(tmp_path, 2)
+        process.kill()
+        wait_until_gone(tag, limit_s=5.0)
+    searcher = ListSearcher([{"mode": "good", "quality": 0.5}] * 3, open_numbers=(0, 1, 2))
+
+    with caplog.at_level(logging.WARNING):
+        result = execute_study(plan, toy_location(tmp_path), searcher=searcher, rule=ThresholdRule())
+
+    assert [entry.state for entry in result.trials] == [TrialState.COMPLETED] * 3
+    assert [entry.attempt for entry in result.trials] == [1, 2, 2]
+    assert [entry.directory for entry in result.trials] == ["trials/0000", "trials/0001.2", "trials/0002.2"]
+
+
+@pytest.mark.slow
+def test_whatever_is_killed_at_whatever_instant_no_trial_outlives_it_by_5_s(tmp_path: Path) -> None:
+    plan = toy_plan(tmp_path / "skill", trials=40)
+    tag, chance = study_tag(plan, tmp_path / "study"), random.Random(6)  # noqa: S311 # instants
+    names = {"worker": "ray::", "node process": "raylet/raylet"}
+    lived_s = []
+    process = driver(tmp_path, *["deaf_hang"] * 40)
+    for victim in ["driver", "worker", "fork server", "node process"] * 2:
+        while not find_leftovers(tag):
+            assert process.poll() is None
+            time.sleep(0.02)
+        time.sleep(chance.uniform(0.0, 1.0))
+        living = {(p.pid, p.start) for p in find_leftovers(tag)}
+        match victim:
+            case "driver":
+                victims = [process.pid]
+            case "fork server":
+                victims = fork_servers_of(living)
+            case _:
+                victims = descendants_named(process.pid, names[victim])
+        for pid in victims:
+            os.kill(pid, signal.SIGKILL)
+        began_s = time.monotonic()
+        while living & {(p.pid, p.start) for p in find_leftovers(tag)}:
+            assert time.monotonic() < began_s + 5.0, victim
+            time.sleep(0.02)
+        lived_s.append((victim, round(time.monotonic() - began_s, 2), len(victims), len(living)))
+        if victim in {"driver", "node process"}:
+            leave(process)
+            process = driver(tmp_path, *["deaf_hang"] * 40)
+    process.kill()
+    leave(process)
+    wait_until_gone(tag, limit_s=5.0)
+    print(lived_s)  # noqa: T201 # shown when the test is run with -s
+
+
+def leave(process: subprocess.Popen[str]) -> None:
+    """Wait for a driver's end, but not for what still has its output open."""
+    process.wait(60)
+    assert process.stdout is not None
+    process.stdout.close()
+
+
+def fork_servers_of(living: set[tuple[int, int]]) -> list[int]:
+    """Return the servers that the trials' guards were forked from."""
+    return list({uppermost(pid) for pid, _ in living})
+
+
+def uppermost(pid: int) -> int:
+    """Return the uppermost process above one that runs the servers' program; guards run it too, trials do not."""
+    found = pid
+    while (process := read_process(pid)) is not None and process.parent > 1:
+        found = pid if "automl.launch.server" in command_line(pid) else found
+        pid = process.parent
+    return pid if "automl.launch.server" in command_line(pid) else found
+
+
+def command_line(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+@pytest.mark.slow
+def test_the_second_interrupt_ends_the_study_with_its_status(tmp_path: Path) -> None:
+    with driver(tmp_path, "hang", "hang", "good") as process:
+        for number in range(2):  # what they report after the first interrupt would end them
+            wait_for_status(tmp_path, number, epochs=2)
+        time.sleep(0.5)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to everything that has not left the session
+        time.sleep(1.0)
+        still_runs = process.poll() is None
+        os.killpg(process.pid, signal.SIGINT)
+        output, _ = process.communicate(timeout=60)
+
+    states = [result.state for result in StudyDirectory(tmp_path / "study").read_results()]
+    assert still_runs
+    assert process.returncode == 130, output
+    assert states == [TrialState.INTERRUPTED] * 2
+
+
+@pytest.mark.slow
+def test_a_killed_worker_costs_an_attempt_and_not_the_trial(tmp_path: Path) -> None:
+    with driver(tmp_path, "hang_first") as process:
+        wait_for_status(tmp_path, 0)
+        worker = next(pid for pid in descendants_named(process.pid, "ray::ResourceTrainable"))
+        os.kill(worker, 9)
+        process.communicate(timeout=120)
+
+    (result,) = StudyDirectory(tmp_path / "study").read_results()
+    assert (result.state, result.attempt) == (TrialState.COMPLETED, 2)
+
+
+@pytest.mark.slow
+def test_no_trial_outlives_the_global_server_of_ray(tmp_path: Path) -> None:
+    plan = toy_plan(tmp_path / "skill", trials=2)
+    with driver(tmp_path, "hang", "hang") as process:
+        wait_for_status(tmp_path, 1)
+        (server,) = descendants_named(process.pid, "gcs/gcs_server")
+        os.kill(server, 9)
+        wait_until_gone(study_tag(plan, tmp_path / "study"), limit_s=5.0)
+        process.kill()  # it would wait for Ray for a minute
+
+
+@pytest.mark.slow
+def test_a_killed_node_process_ends_trials_at_once_and_the_study_with_an_error(tmp_path: Path) -> None:
+    plan = toy_plan(tmp_path / "skill", trials=2)
+    with driver(tmp_path, "hang", "hang") as process:
+        wait_for_status(tmp_path, 1)
+        raylet = next(pid for pid in descendants_named(process.pid, "raylet/raylet"))
+        os.kill(raylet, 9)
+        wait_until_gone(study_tag(plan, tmp_path / "study"), limit_s=5.0)
+        output, _ = process.communicate(timeout=60)
+
+    assert process.returncode == 4, output
+
+
+def descendants_named(pid: int, text: str) -> list[int]:
+    """Return the processes below one whose command line begins with, or whose program is, the text."""
+    lines = {
+        process.pid: Path(f"/proc/{process.pid}/cmdline").read_bytes().split(b"\0")[0] for process in descendants(pid)
+    }
+    return [found for found, line in lines.items() if text.encode() in line]
+
+
+@pytest.mark.slow
+def test_the_first_interrupt_ends_running_trials_with_a_checkpoint_and_a_resume_goes_on_from_it(tmp_path: Path) -> None:
+    plan = replace(toy_plan(tmp_path / "skill", trials=3), max_epochs=40)
+    with driver(tmp_path, *["slow"] * 3) as process:
+        wait_for_status(tmp_path, 1)
+        os.killpg(process.pid, signal.SIGINT)
+        output, _ = process.communicate(timeout=60)
+
+    interrupted = StudyDirectory(tmp_path / "study").read_results()
+    assert process.returncode == 130, output
+    assert "once more ends them at once" in output
+    assert [result.state for result in interrupted] == [TrialState.INTERRUPTED] * 2
+    begins = [next_start(plan, StudyDirectory(tmp_path / "study"), result.number) for result in interrupted]
+    assert [start.first_epoch for start in begins] == [len(result.curve) for result in interrupted]
+    assert all(start.checkpoint is not None for start in begins)

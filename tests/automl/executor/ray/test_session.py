@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+import ray
+
+from automl.errors import LaunchError
+from automl.executor.ray.session import check_fit, ray_is_alive, ray_session, remove_leftovers, uninterrupted
+from automl.study.model import Resources
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_a_trial_that_fits_nowhere_is_refused_with_both_numbers() -> None:
+    with pytest.raises(LaunchError) as caught:
+        check_fit(Resources(jobs=1, gpus_per_trial=2.0, cpus_per_trial=4.0), [{"CPU": 2.0, "GPU": 1.0}])
+
+    found = {problem.where: (problem.found, problem.expected) for problem in caught.value.problems}
+    assert found["resources: GPUs per trial"] == ("2", "at most 1, which is all that a node has")
+    assert found["resources: CPUs per trial"] == ("4", "at most 2, which is all that a node has")
+
+
+def test_a_fraction_of_a_device_fits_where_there_is_one() -> None:
+    check_fit(Resources(jobs=4, gpus_per_trial=0.25), [{"CPU": 4.0, "GPU": 1.0}])
+
+
+def test_a_trial_over_nodes_needs_so_many_nodes() -> None:
+    node = {"CPU": 9.0, "GPU": 2.0}
+    resources = Resources(jobs=1, gpus_per_trial=2.0, nodes_per_trial=2)
+
+    check_fit(resources, [node, node])
+    with pytest.raises(LaunchError, match="nodes per trial"):
+        check_fit(resources, [node])
+
+
+def test_devices_of_different_nodes_do_not_add_up_for_one_trial() -> None:
+    node = {"CPU": 9.0, "GPU": 1.0}
+
+    with pytest.raises(LaunchError, match="GPUs per trial"):
+        check_fit(Resources(jobs=1, gpus_per_trial=2.0), [node, node])
+
+
+def test_what_a_killed_driver_has_left_is_ended_and_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with subprocess.Popen([sys.executable, "-c", "pass"]) as dead:
+        pass
+    remove_leftovers()
+    (root,) = tmp_path.iterdir()
+    old, own = root / f"ray-{dead.pid}-abc", root / "ray-1-abc"
+    for folder in (old, own):
+        folder.mkdir()
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)", str(old / "session")]) as process:
+        assert remove_leftovers() == 1
+
+    assert process.returncode == -9
+    assert not old.exists()
+    assert own.exists()
+
+
+def test_without_a_local_ray_nothing_can_be_lost() -> None:
+    assert ray_is_alive()
+
+
+def test_a_ray_that_starts_too_late_is_started_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    server_too_late = RuntimeError("Timed out waiting for file gcs_server_port")
+    starts = iter([TOO_LATE, server_too_late, KeyError("the third start got so far")])
+    monkeypatch.setattr(ray, "init", lambda **_: _raise(next(starts)))
+
+    with pytest.raises(KeyError), ray_session(Resources(jobs=1), None):
+        pass
+
+
+def test_a_ray_that_never_starts_ends_the_study_with_its_own_words(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(ray, "init", lambda **_: _raise(TOO_LATE))
+
+    with pytest.raises(LaunchError, match="3 attempts: the node was too slow"), ray_session(Resources(jobs=1), None):
+        pass
+
+
+TOO_LATE = Exception("the node was too slow")
+
+
+def _raise(error: Exception) -> None:
+    raise error
+
+
+def test_an_interrupt_counts_when_the_start_and_the_import_are_over() -> None:
+    over: list[str] = []
+
+    def import_slowly() -> None:
+        time.sleep(0.2)
+        over.append("import")
+
+    def start() -> None:
+        with uninterrupted(importing):
+            signal.raise_signal(signal.SIGINT)
+            over.append("start")
+
+    importing = threading.Thread(target=import_slowly)
+    importing.start()
+
+    with pytest.raises(KeyboardInterrupt):
+        start()
+
+    assert over == ["start", "import"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -1,0 +1,263 @@
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import stat
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import psutil
+import pytest
+
+from automl.errors import LaunchError
+from automl.executor.ray import study as ray_study
+from automl.executor.ray.study import execute_study
+from automl.launch.leftovers import find_leftovers
+from automl.launch.warm import WarmLauncher
+from automl.storage.study_directory import StudyDirectory
+from automl.study.trial import FailureKind, TrialState
+from automl.trial.tasks import study_tag
+from tests.automl.executor.toy_study import ListSearcher, ListTracker, ThresholdRule, toy_location, toy_plan
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from automl.study.result import StudyResult
+    from automl.study.trial import Proposal, TrialResult
+
+MODES = ("good", "nan", "fail", "hang", "deaf", "good")
+RAY_MEMORY_LIMIT = "RAY_memory_usage_threshold"
+SECRET = "nvapi-not-for-anybody"  # noqa: S105 # made up
+
+
+class SocketTracker(ListTracker):
+    """Remembers, too, where the processes of the study listen, what their command lines show, and when trials change.
+
+    The servers that fork trials, and the trials below them, are nobody's children.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.listening: set[str] = set()
+        self.command_lines: set[str] = set()
+        self.fork_servers = 0
+        self.token_modes: set[int] = set()
+        self.started_s: list[float] = []
+        self.ended_s: list[float] = []
+
+    def trial_started(self, proposal: Proposal, directory: Path, attempt: int) -> None:
+        super().trial_started(proposal, directory, attempt)
+        self.started_s.append(time.monotonic())
+
+    def trial_ended(self, result: TrialResult) -> None:
+        self.ended_s.append(time.monotonic())
+        super().trial_ended(result)
+        token = Path(os.environ["RAY_AUTH_TOKEN_PATH"])
+        self.token_modes |= {stat.S_IMODE(path.stat().st_mode) for path in (token, token.parent.parent)}
+        this = psutil.Process()
+        servers = [
+            p for p in psutil.process_iter(["cmdline"]) if "automl.launch.server" in " ".join(p.info["cmdline"] or ())
+        ]
+        for process in [this, *this.children(recursive=True), *servers]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                for below in [process, *process.children(recursive=True)]:
+                    self.look_at(below)
+
+    def look_at(self, process: psutil.Process) -> None:
+        sockets = process.net_connections("inet")
+        self.listening |= {
+            s.laddr.ip for s in sockets if s.status == psutil.CONN_LISTEN or (s.type == socket.SOCK_DGRAM and s.laddr)
+        }
+        line = " ".join(process.cmdline())
+        self.command_lines.add(line)
+        self.fork_servers += "automl.launch.server" in line
+
+
+class Finished(NamedTuple):
+    """A study that has run, and what its partners saw."""
+
+    result: StudyResult
+    searcher: ListSearcher
+    tracker: SocketTracker
+    root: Path
+    output: str
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """Run one study of six trials, each of which ends in another way."""
+    root = tmp_path_factory.mktemp("ray")
+    qualities = (0.3, 0.4, 0.5, 0.1, 0.7, 0.8)
+    searcher = ListSearcher([{"mode": mode, "quality": q} for mode, q in zip(MODES, qualities, strict=True)])
+    tracker = SocketTracker()
+    capture = root / "output"
+    # A machine that others have filled: Ray's own guard of the memory would end healthy trials there.
+    os.environ[RAY_MEMORY_LIMIT] = "0.02"
+    os.environ["NGC_API_KEY"] = SECRET
+    with capture.open("w", encoding="utf-8") as stream:
+        saved = os.dup(1), os.dup(2)
+        os.dup2(stream.fileno(), 1)
+        os.dup2(stream.fileno(), 2)
+        try:
+            result = execute_study(
+                toy_plan(root / "skill", trials=len(MODES)),
+                toy_location(root),
+                searcher=searcher,
+                rule=ThresholdRule(threshold=0.2),
+                trackers=[tracker],
+            )
+        finally:
+            del os.environ[RAY_MEMORY_LIMIT], os.environ["NGC_API_KEY"]
+            for descriptor, before in enumerate(saved, start=1):
+                os.dup2(before, descriptor)
+                os.close(before)
+    return Finished(result, searcher, tracker, root, capture.read_text(encoding="utf-8"))
+
+
+def trial(finished: Finished, number: int) -> TrialResult:
+    return finished.result.trials[number]
+
+
+def test_every_trial_ends_in_its_own_way(finished: Finished) -> None:
+    states = [result.state for result in finished.result.trials]
+
+    assert states == [
+        TrialState.COMPLETED,
+        TrialState.DIVERGED,
+        TrialState.FAILED,
+        TrialState.STOPPED,
+        TrialState.DIVERGED,
+        TrialState.COMPLETED,
+    ]
+    assert trial(finished, 2).failure is FailureKind.TRAINER
+    assert "nothing works" in trial(finished, 2).reason
+    assert "0.11 is below 0.2" in trial(finished, 3).reason
+
+
+def test_the_best_trial_is_found_with_its_checkpoint(finished: Finished) -> None:
+    best = finished.result.best
+
+    assert best is not None
+    assert best.number == 5
+    assert best.checkpoint == "trials/0005/model_epoch_002.pth"
+
+
+def test_results_lie_in_the_study_directory(finished: Finished) -> None:
+    assert StudyDirectory(finished.root / "study").read_results() == finished.result.trials
+
+
+def test_the_searcher_learns_every_value_and_every_end(finished: Finished) -> None:
+    assert [result.number for result in sorted(finished.searcher.told, key=lambda r: r.number)] == list(range(6))
+    assert {entry for entry in finished.searcher.observed if entry[0] == 0} == {(0, 0, 0.3), (0, 1, 0.31), (0, 2, 0.32)}
+
+
+def test_trackers_hear_a_start_and_an_end_of_everything(finished: Finished) -> None:
+    events = finished.tracker.events
+
+    assert events[0] == "study started"
+    assert events[-1] == "study ended with 6 trials"
+    assert events.index("trial 4 started, attempt 1") < events.index("trial 4 DIVERGED")
+
+
+def test_no_process_of_a_trial_is_left(finished: Finished) -> None:
+    plan = toy_plan(finished.root / "skill", trials=1)
+
+    assert not find_leftovers(study_tag(plan, finished.root / "study"))
+
+
+def test_everything_that_a_study_starts_listens_on_loopback_only(finished: Finished) -> None:
+    assert finished.tracker.fork_servers > 0
+    assert finished.tracker.listening
+    assert {address.removeprefix("::ffff:") for address in finished.tracker.listening} == {"127.0.0.1"}
+
+
+def test_ray_runs_none_of_the_helpers_that_a_study_does_not_need(finished: Finished) -> None:
+    names = ("dashboard", "monitor.py", "runtime_env")
+
+    assert any("raylet" in line for line in finished.tracker.command_lines)
+    programs = [" ".join(line.split()[:4]) for line in finished.tracker.command_lines]
+    assert [program for program in programs if any(name in program for name in names)] == []
+
+
+def test_a_secret_of_the_environment_is_in_no_file_and_no_command_line(finished: Finished) -> None:
+    texts = {file: file.read_bytes() for file in (finished.root / "study").rglob("*") if file.is_file()}
+
+    assert len(texts) > 20
+    assert not [file for file, text in texts.items() if SECRET.encode() in text]
+    assert finished.tracker.command_lines
+    assert not [line for line in finished.tracker.command_lines if SECRET in line]
+
+
+def test_the_directories_of_a_study_are_its_users_alone(finished: Finished) -> None:
+    folders = [finished.root / "study", finished.root / "study/trials", *(finished.root / "study/trials").iterdir()]
+
+    assert {stat.S_IMODE(folder.stat().st_mode) for folder in folders} == {0o700}
+
+
+def test_rays_token_and_the_folder_around_it_are_its_users_alone(finished: Finished) -> None:
+    # Ray opens its own folder to all; the one around it is closed.
+    assert finished.tracker.token_modes == {0o600, 0o700}
+
+
+def test_a_slot_is_used_again_at_once_whatever_ended_the_trial_before(finished: Finished) -> None:
+    started, ended = finished.tracker.started_s, finished.tracker.ended_s
+
+    waits = [begin - max(end for end in ended if end <= begin) for begin in started[2:]]
+
+    # Cold, a trial's process waits for 20 s of imports on a busy machine; the figures are in benchmarks/orchestration.
+    assert len(waits) == 4
+    assert max(waits) < 5.0
+
+
+def test_ray_prints_nothing(finished: Finished) -> None:
+    assert finished.output == ""
+
+
+def test_a_study_that_cannot_be_opened_is_an_error_and_nothing_is_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ray_study, "ray_session", lambda *_: contextlib.nullcontext(tmp_path))
+    (tmp_path / "study").mkdir()
+    (tmp_path / "study" / "trials").write_text("a file where a folder should be", encoding="utf-8")
+    searcher = ListSearcher([{"mode": "good", "quality": 0.5}])
+
+    with pytest.raises(LaunchError, match="cannot be written"):
+        execute_study(
+            toy_plan(tmp_path / "skill", trials=1),
+            toy_location(tmp_path),
+            searcher=searcher,
+            rule=ThresholdRule(),
+            launcher="local",
+        )
+
+    assert searcher.asked == 0
+
+
+def test_ray_starts_and_the_study_is_opened_at_the_same_time_once_the_trainer_is_being_preloaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meeting, began = threading.Barrier(2, timeout=30), []
+
+    @contextlib.contextmanager
+    def session(*_: object) -> Iterator[Path]:
+        meeting.wait()
+        yield tmp_path
+
+    searcher = ListSearcher([])
+    monkeypatch.setattr(searcher, "restore", lambda _: meeting.wait())
+    monkeypatch.setattr(ray_study, "ray_session", session)
+    monkeypatch.setattr(ray_study, "_run", lambda *_, **__: None)
+    monkeypatch.setattr(WarmLauncher, "start", lambda _: began.append(meeting.n_waiting))
+
+    execute_study(
+        toy_plan(tmp_path / "skill", trials=0),
+        toy_location(tmp_path),
+        searcher=searcher,
+        rule=ThresholdRule(),
+        launcher="warm",
+    )
+
+    assert began == [0]

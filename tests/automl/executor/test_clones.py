@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from automl.executor.clones import copy_of, propose_copy, start_of_copy
+from automl.schedulers.base import Copy
+from automl.space.parameters import SearchSpace
+from automl.storage.study_directory import StudyDirectory
+from automl.study.trial import Proposal
+from automl.trial.attempts import Start
+from tests.automl.executor.toy_study import ListSearcher, toy_plan
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+COPY = Copy(parent=2, epoch=1)
+
+
+def train(root: Path, number: int, *epochs: int) -> Path:
+    folder = root / "trials" / f"{number:04d}"
+    folder.mkdir(parents=True)
+    for epoch in epochs:
+        (folder / f"model_epoch_{epoch:03d}.pth").write_text(f"weights {epoch}", encoding="utf-8")
+        with (folder / "status.json").open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps({"epoch": epoch, "kpi": {"val/d1": 0.1}}) + "\n")
+    return folder
+
+
+def test_a_copy_keeps_its_parents_checkpoint_though_the_parent_deletes_it(tmp_path: Path) -> None:
+    folder = train(tmp_path, 2, 0, 1, 2)
+
+    start = start_of_copy(toy_plan(tmp_path / "skill", trials=1), StudyDirectory(tmp_path), 5, COPY)
+    (folder / "model_epoch_001.pth").unlink()
+
+    assert start.checkpoint is not None
+    assert start.checkpoint.read_text(encoding="utf-8") == "weights 1"
+    assert (start.first_epoch, start.parent, start.earlier) == (2, 2, ())
+
+
+def test_a_start_that_a_crash_cut_off_is_made_again(tmp_path: Path) -> None:
+    folder = train(tmp_path, 2, 0)
+    plan = toy_plan(tmp_path / "skill", trials=1)
+    start_of_copy(plan, StudyDirectory(tmp_path), 5, COPY)
+    (folder / "model_epoch_000.pth").unlink()
+    (folder / "model_epoch_000.pth").write_text("weights again", encoding="utf-8")
+
+    start = start_of_copy(plan, StudyDirectory(tmp_path), 5, COPY)
+
+    assert start.checkpoint is not None
+    assert start.checkpoint.read_text(encoding="utf-8") == "weights again"
+
+
+def test_a_copy_of_a_trial_without_a_checkpoint_starts_from_nothing(tmp_path: Path) -> None:
+    train(tmp_path, 2)
+
+    start = start_of_copy(toy_plan(tmp_path / "skill", trials=1), StudyDirectory(tmp_path), 5, COPY)
+
+    assert start == Start(parent=2)
+
+
+def test_the_origin_of_a_copy_names_its_parent(tmp_path: Path) -> None:
+    plan = replace(toy_plan(tmp_path / "skill", trials=1), space=SearchSpace(parameters=(), fixed={}))
+
+    proposal = propose_copy(plan, ListSearcher([]), COPY, {})
+
+    assert copy_of(proposal) == COPY
+    assert copy_of(Proposal(number=0, assignment={}, origin="template")) is None

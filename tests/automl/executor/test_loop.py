@@ -1,0 +1,358 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from automl.schedulers.base import Decision, Verdict
+from automl.study.model import Budget, Direction, Objective
+from automl.study.trial import FailureKind, Measurement, TrialState
+from automl.trial.retries import MAX_ATTEMPTS
+from automl.trial.stop_request import read_stop_request, request_stop
+from tests.automl.executor.loop_study import Study
+from tests.automl.executor.toy_study import toy_plan
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+
+def test_a_study_ends_after_its_number_of_trials(tmp_path: Path) -> None:
+    study = Study(tmp_path)
+
+    for _ in range(4):
+        assert not study.loop.is_over
+        study.end(study.next())
+
+    assert study.loop.next_task() is None
+    assert study.loop.is_over
+    assert [result.number for result in study.loop.close().trials] == [0, 1, 2, 3]
+    assert study.tracker.events[-1] == "study ended with 4 trials"
+
+
+def test_an_exhausted_searcher_ends_the_study(tmp_path: Path) -> None:
+    study = Study(tmp_path, toy_plan(tmp_path / "skill", trials=99))
+    for _ in range(9):
+        study.end(study.next())
+
+    assert study.loop.next_task() is None
+    assert study.loop.end_reason == "the search space is exhausted"
+
+
+def test_a_searcher_that_thinks_holds_up_nobody(tmp_path: Path) -> None:
+    study = Study(tmp_path)
+    running = study.next()
+    study.searcher.is_thinking = True
+
+    assert study.loop.next_task() is None
+    study.report(running, 0, 0.5)
+    study.end(running)
+    assert study.loop.next_task() is None
+    assert (study.loop.is_over, study.loop.end_reason) == (False, None)  # nothing runs, and the space is not exhausted
+
+    study.searcher.is_thinking = False
+    assert study.next().number == 1
+    study.searcher.is_thinking = True
+    request_stop(study.directory.root, "enough")
+    study.loop.check_budget()
+    assert study.loop.end_reason == "enough"
+
+
+def test_a_result_is_on_the_disk_before_the_searcher_learns_it(tmp_path: Path) -> None:
+    study = Study(tmp_path)
+    seen: list[bool] = []
+    study.searcher.tell = lambda result: seen.append(study.directory.result_file(result.number).exists())  # type: ignore[method-assign] # observes the order
+
+    study.end(study.next())
+
+    assert seen == [True]
+
+
+def test_a_value_that_the_rule_rejects_stops_the_trial_with_the_reason(tmp_path: Path) -> None:
+    study = Study(tmp_path)
+    study.rule.threshold = 0.2
+    task = study.next()
+
+    study.report(task, 0, 0.1)
+    before = read_stop_request(task.directory)
+    study.report(task, 1, 0.1)
+
+    assert before is None
+    assert read_stop_request(task.directory) == "0.1 is below 0.2"
+
+
+def test_the_rule_sees_larger_as_better_also_when_the_metric_is_minimised(tmp_path: Path) -> None:
+    plan = replace(
+        toy_plan(tmp_path / "skill", trials=1), objectives=(Objective(metric="val/d1", direction=Direction.MINIMIZE),)
+    )
+    study = Study(tmp_path, plan)
+
+    study.report(study.next(), 0, 0.3)
+
+    assert study.rule.judged[0].value == -0.3
+    assert study.searcher.observed == [(0, 0, 0.3)]
+
+
+def test_a_measurement_without_the_objective_or_without_an_epoch_is_recorded_and_not_judged(tmp_path: Path) -> None:
+    study = Study(tmp_path)
+    task = study.next()
+
+    study.loop.measured(task.number, Measurement(epoch=0, values={"train_loss": 1.0}))
+    study.loop.measured(task.number, Measurement(values={"val/d1": 1.0}))
+
+    assert not study.rule.judged
+    assert len(study.tracker.events) == 4
+
+
+def test_a_lost_trial_is_tried_again_in_a_fresh_directory_at_most_three_times(tmp_path: Path) -> None:
+    study = Study(tmp_path)
+
+    directories = []
+    for _ in range(MAX_ATTEMPTS):
+        task = study.next()
+        assert task.number == 0
+        directories.append(task.directory.name)
+        study.loop.lost(0, "node lost")
+
+    assert directories == ["0000", "0000.2", "0000.3"]
+    assert study.searcher.told[0].failure is FailureKind.INFRASTRUCTURE
+    assert study.next().number == 1
+
+
+def test_a_failure_of_the_infrastructure_is_retried_and_one_of_the_trainer_is_not(tmp_path: Path) -> None:
+    study = Study(tmp_path)
+
+    study.end(study.next(), TrialState.FAILED, failure=FailureKind.INFRASTRUCTURE)
+    again = study.next()
+    study.end(again, TrialState.FAILED, failure=FailureKind.TRAINER)
+
+    assert (again.number, again.attempt) == (0, 2)
+    assert study.next().number == 1
+
+
+def test_three_identical_trainer_errors_stop_the_study(tmp_path: Path) -> None:
+    study = Study(tmp_path)
+    tasks = [study.next() for _ in range(4)]
+
+    for task in tasks[:3]:
+        study.end(task, TrialState.FAILED, failure=FailureKind.TRAINER, reason="no such option")
+
+    assert "no such option" in (study.loop.end_reason or "")
+    assert "no such option" in (read_stop_request(tasks[3].directory) or "")
+
+
+def test_the_time_budget_stops_what_runs_and_starts_no_more(tmp_path: Path) -> None:
+    study = Study(tmp_path, toy_plan(tmp_path / "skill", trials=4, budget=Budget(trials=4, time_s=0.0)))
+    task = study.next()
+
+    study.loop.check_budget()
+
+    assert study.loop.next_task() is None
+    assert read_stop_request(task.directory) == "the time budget of 0 s is used up"
+    assert not study.loop.is_over
+    study.end(task, TrialState.STOPPED)
+    assert study.loop.is_over
+
+
+def test_a_user_can_end_the_study_and_a_resume_forgets_it(tmp_path: Path) -> None:
+    study = Study(tmp_path, toy_plan(tmp_path / "skill", trials=4))
+    task = study.next()
+    request_stop(task.study_directory, "stopped by the user")
+
+    study.loop.check_budget()
+
+    assert study.loop.end_reason == "stopped by the user"
+    assert read_stop_request(task.directory) == "stopped by the user"
+    study.loop.open()
+    assert read_stop_request(task.study_directory) is None
+
+
+def test_a_reached_target_ends_the_study(tmp_path: Path) -> None:
+    study = Study(tmp_path, toy_plan(tmp_path / "skill", trials=4, budget=Budget(trials=4, target=0.9)))
+    task = study.next()
+
+    study.report(task, 0, 0.95)
+
+    assert read_stop_request(task.directory) == "the target 0.9 of val/d1 is reached"
+    assert study.loop.next_task() is None
+
+
+def test_the_first_interrupt_lets_trials_save_their_epoch_and_the_second_ends_them(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    study = Study(tmp_path)
+    task, last, silent = study.next(), study.next(), study.next()
+
+    study.loop.interrupt()
+    assert study.loop.next_task() is None
+    assert "once more ends them at once" in caplog.text
+    assert read_stop_request(task.directory) is None
+    study.report(task, 0, 0.5)
+    study.report(last, 2, 0.5)  # of three: it has nothing left to do
+    assert read_stop_request(task.directory) == "interrupted by the user"
+    assert read_stop_request(last.directory) is None
+    assert read_stop_request(silent.directory) is None
+    study.loop.interrupt()
+
+    assert read_stop_request(silent.directory) == "interrupted by the user"
+
+
+def test_an_interrupted_trial_is_open_for_a_resume_and_the_study_has_not_ended(tmp_path: Path) -> None:
+    study = Study(tmp_path)
+    task = study.next()
+    study.loop.interrupt()
+
+    study.end(task, TrialState.INTERRUPTED)
+
+    result = study.loop.close()
+    assert [trial.state for trial in result.trials] == [TrialState.INTERRUPTED]
+    assert not study.searcher.told
+    assert not any(event.startswith("study ended") for event in study.tracker.events)
+
+
+def test_a_resume_runs_open_trials_first_and_keeps_finished_ones(tmp_path: Path) -> None:
+    first = Study(tmp_path)
+    for state in (TrialState.COMPLETED, TrialState.DIVERGED):
+        first.end(first.next(), state)
+    first.next()
+
+    second = Study(tmp_path, open_numbers=(2,))
+
+    task = second.next()
+    assert (task.number, task.attempt) == (2, 2)
+    second.end(task)
+    assert second.next().number == 3
+    assert second.loop.next_task() is None
+
+
+def test_a_resume_knows_in_which_order_trials_ended(tmp_path: Path) -> None:
+    plan = toy_plan(tmp_path / "skill", trials=9, jobs=3, budget=Budget(trials=9, patience_trials=2))
+    first = Study(tmp_path, plan)
+    tasks = [first.next() for _ in range(3)]
+    for number, value in ((2, 0.6), (1, 0.5)):
+        first.end(tasks[number], values={"val/d1": value})
+
+    second = Study(tmp_path, plan, open_numbers=(0,), ended=(2, 1))
+    second.end(second.next(), values={"val/d1": 0.4})
+
+    # In the order of their numbers the best one would have been the last but one.
+    assert second.loop.end_reason is not None
+
+
+def test_a_result_that_the_searcher_had_not_learnt_is_told_and_not_run_again(tmp_path: Path) -> None:
+    first = Study(tmp_path)
+    first.end(first.next())
+
+    second = Study(tmp_path, open_numbers=(0,))
+
+    assert [result.number for result in second.searcher.told] == [0]
+    assert second.next().number == 1
+
+
+def test_the_rule_is_where_it_was_after_a_resume(tmp_path: Path) -> None:
+    first = Study(tmp_path)
+    tasks = [first.next(), first.next()]
+    first.report(tasks[1], 0, 0.7)
+    first.report(tasks[0], 0, 0.6)
+    first.end(tasks[1])
+
+    second = Study(tmp_path, open_numbers=(0,))
+
+    assert second.rule.judged == first.rule.judged
+    assert second.rule.ended == [1]
+
+
+def test_a_tracker_that_fails_does_not_end_the_study(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    study = Study(tmp_path)
+
+    def fail(*_: object) -> None:
+        raise OSError("the server is down")
+
+    study.tracker.trial_ended = fail  # type: ignore[method-assign, assignment] # a broken tracker
+    study.end(study.next())
+
+    assert study.searcher.told
+    assert "the server is down" in caplog.text
+
+
+def test_a_trial_that_was_to_be_stopped_when_the_study_died_is_concluded_and_not_run_again(tmp_path: Path) -> None:
+    first = Study(tmp_path)
+    first.rule.threshold = 0.2
+    task = first.next()
+    for epoch, value in enumerate((0.15, 0.1, 0.9)):
+        with (task.directory / "status.json").open("a", encoding="utf-8") as stream:
+            stream.write(f'{{"epoch": {epoch}, "kpi": {{"val/d1": {value}}}}}\n')
+        first.report(task, epoch, value)
+
+    second = Study(tmp_path, open_numbers=(0,))
+
+    assert [(r.number, r.state, dict(r.values)) for r in second.searcher.told] == [
+        (0, TrialState.STOPPED, {"val/d1": 0.15})
+    ]
+    assert first.searcher.observed == [(0, 0, 0.15), (0, 1, 0.1)]
+    assert second.next().number == 1
+
+
+def test_a_lost_trial_that_was_to_be_stopped_is_concluded(tmp_path: Path) -> None:
+    study = Study(tmp_path)
+    study.rule.threshold = 0.2
+    task = study.next()
+    (task.directory / "status.json").write_text('{"epoch": 1, "kpi": {"val/d1": 0.1}}\n', encoding="utf-8")
+    study.report(task, 1, 0.1)
+
+    study.loop.lost(0, "node lost")
+
+    assert [(r.state, r.best_epoch) for r in study.searcher.told] == [(TrialState.STOPPED, 1)]
+
+
+def test_three_errors_in_a_row_that_differ_in_numbers_only_end_the_study_with_one_summary(tmp_path: Path) -> None:
+    study = Study(tmp_path)
+    for number in range(3):
+        reason = f"KeyError: sample {number} of /data/{number}.png"
+        study.end(
+            study.next(), TrialState.FAILED, failure=FailureKind.TRAINER, reason=reason, log_tail=("the last line",)
+        )
+
+    failure = study.loop.close().failure
+
+    assert failure is not None
+    assert "KeyError: sample 0" in failure
+    assert "the last line" in failure
+
+
+def test_what_a_dead_study_never_heard_is_judged_before_the_trial_goes_on(tmp_path: Path) -> None:
+    first = Study(tmp_path)
+    task = first.next()
+    for epoch, value in enumerate((0.3, 0.1, 0.2)):
+        with (task.directory / "status.json").open("a", encoding="utf-8") as stream:
+            stream.write(f'{{"epoch": {epoch}, "kpi": {{"val/d1": {value}}}}}\n')
+        (task.directory / f"model_epoch_{epoch:03d}.pth").write_bytes(b"weights")
+    first.report(task, 0, 0.3)
+
+    second = Study(tmp_path, open_numbers=(0,))
+    second.rule.threshold = 0.15
+
+    assert second.loop.next_task() is None
+    assert [(r.state, r.curve) for r in second.searcher.told] == [(TrialState.STOPPED, ((0, 0.3), (1, 0.1)))]
+    assert [(r.epoch, r.value) for r in second.rule.judged] == [(0, 0.3), (1, 0.1)]
+    assert second.next().number == 1
+
+
+def test_a_paused_trial_teaches_the_searcher_and_keeps_what_only_its_worker_had_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = Study(tmp_path, toy_plan(tmp_path / "skill", trials=1))
+    task = study.next()
+    pause = Verdict(decision=Decision.PAUSE, reason="rung 1")
+    monkeypatch.setattr(study.rule, "judge", lambda _: pause)
+    study.report(task, 0, 0.3)
+    written: list[bool] = []
+    monkeypatch.setattr(
+        study.searcher, "pause", lambda result: written.append(study.directory.result_file(result.number).exists())
+    )
+
+    study.end(task, TrialState.INTERRUPTED, values={"val/d1": 0.3, "memory_gib": 7.0}, reason="paused: rung 1")
+    (ended,) = study.loop.close().trials
+
+    assert written == [True]
+    assert (ended.state, ended.reason, ended.values["memory_gib"]) == (TrialState.STOPPED, "rung 1", 7.0)

@@ -1,0 +1,121 @@
+"""Which replicates are still to run, and a whole study with them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from automl.executor.replication import missing_replicates
+from automl.study.goals import parse_constraints
+from automl.study.model import Budget
+from automl.study.trial import TrialResult, TrialState
+from automl.trial.stop_request import read_stop_request
+from tests.automl.executor.loop_study import Study
+from tests.automl.executor.toy_study import toy_plan
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from automl.trial.task import TrialTask
+
+
+def trial(number: int, value: float, of: int | None = None, seed: int | None = None) -> TrialResult:
+    return TrialResult(
+        number=number,
+        state=TrialState.COMPLETED,
+        assignment={},
+        directory="",
+        values={"val/d1": value},
+        replicate_of=of,
+        seed=seed,
+    )
+
+
+def test_what_ended_or_runs_is_not_missing_and_what_misses_a_constraint_is_not_wanted(tmp_path: Path) -> None:
+    plan = replace(toy_plan(tmp_path, trials=3), replicates=2)
+    finished = [trial(0, 0.9), trial(1, 0.5), trial(2, 0.7), trial(3, 0.1, of=0, seed=1)]
+
+    assert missing_replicates(plan, finished, [(2, 1)]) == ((0, 2), (2, 2))
+    limited = replace(plan, constraints=parse_constraints(["val/d1 <= 0.8"]))
+    assert missing_replicates(limited, finished, ()) == ((2, 1), (1, 1), (2, 2), (1, 2))
+    assert missing_replicates(replace(plan, replicates=0), finished, ()) == ()
+
+
+def replicating(root: Path, *, trials: int = 3, replicates: int = 2, **budget: float) -> Study:
+    plan = toy_plan(root / "skill", trials=trials)
+    plan = replace(plan, replicates=replicates, seed_key="quality", budget=Budget(trials=trials, **budget))  # type: ignore[arg-type] # limits of a budget
+    return Study(root, plan)
+
+
+def play(study: Study, values: list[float]) -> list[TrialTask]:
+    """Run trials one after the other, each with the next value, until the study is over."""
+    tasks = []
+    for value in values:
+        task = study.next()
+        study.end(task, values={"val/d1": value}, replicate_of=task.replicate_of, seed=task.seed)
+        tasks.append(task)
+    assert study.loop.is_over
+    return tasks
+
+
+def test_the_best_trials_are_run_again_with_other_seeds_and_the_best_mean_wins(tmp_path: Path) -> None:
+    study = replicating(tmp_path)
+
+    tasks = play(study, [0.5, 0.9, 0.8, 0.4, 0.7, 0.6, 0.7])
+
+    assert [(t.replicate_of, t.seed) for t in tasks[3:]] == [(1, 1), (2, 1), (1, 2), (2, 2)]
+    assert [t.spec["quality"] for t in tasks[3:]] == [1, 1, 2, 2]
+    assert tasks[3].assignment == tasks[1].assignment
+    result = study.loop.close()
+    assert result.best is not None
+    assert result.best.number == 2
+    assert [(r.trial.number, round(r.mean, 6), round(r.gap, 6)) for r in result.replicated] == [
+        (2, 0.7, 0.1),
+        (1, 0.5, 0.4),
+    ]
+
+
+def test_replicates_start_when_the_last_trial_of_the_search_has_ended_and_none_is_stopped(tmp_path: Path) -> None:
+    study = replicating(tmp_path, trials=2, replicates=1)
+    first, second = study.next(), study.next()
+    study.end(first)
+    assert study.loop.next_task() is None
+    assert not study.loop.is_over
+
+    study.end(second)
+    again, third = study.next(), study.next()
+    study.rule.threshold = 9.0
+    study.report(again, 2, 0.1)
+
+    assert study.loop.next_task() is None
+    assert (again.replicate_of, third.replicate_of) == (0, 0)
+    assert read_stop_request(again.directory) is None
+    assert study.searcher.observed == [(2, 2, 0.1)]
+
+
+def test_replicates_follow_a_search_that_reached_its_target_but_not_one_without_time(tmp_path: Path) -> None:
+    reached = replicating(tmp_path / "a", replicates=1, target=0.6)
+    first = reached.next()
+    reached.report(first, 0, 0.7)
+    reached.end(first, TrialState.STOPPED, values={"val/d1": 0.7})
+    assert reached.next().replicate_of == 0
+
+    late = replicating(tmp_path / "b", replicates=1, time_s=1e-9)
+    first = late.next()
+    late.loop.check_budget()
+    late.end(first)
+    assert late.loop.next_task() is None
+    assert late.loop.is_over
+
+
+def test_a_resumed_study_runs_the_replicates_that_are_missing(tmp_path: Path) -> None:
+    study = replicating(tmp_path, trials=1, replicates=1)
+    study.end(study.next())
+    task = study.next()
+    study.end(task, replicate_of=task.replicate_of, seed=task.seed)
+
+    resumed = replicating(tmp_path, trials=1, replicates=1)
+    resumed.searcher.asked = 2
+    again = resumed.next()
+
+    assert (again.number, again.replicate_of, again.seed) == (2, 0, 2)

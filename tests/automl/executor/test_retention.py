@@ -1,0 +1,179 @@
+"""Retention: what cannot win is deleted, what may still be needed never."""
+
+from __future__ import annotations
+
+import collections
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from automl.executor.retention import retire_checkpoints, winners
+from automl.storage.study_directory import StudyDirectory
+from automl.study.goals import parse_constraints
+from automl.study.model import Direction, Objective
+from automl.study.trial import TrialResult, TrialState
+
+ARCH = "depth_net_mono"
+DRIVER = Path(__file__).parent / "plain_driver.py"
+SLOTS, EPOCHS = 2, 4
+
+
+def trained(study: StudyDirectory, number: int, *, best: int | None = 1, attempt: int = 1) -> TrialResult:
+    folder = study.trial(number, attempt) / "train"
+    folder.mkdir(parents=True)
+    for epoch in range(3):
+        (folder / f"model_epoch_{epoch:03d}_step_{epoch:05d}.pth").write_text("weights", encoding="utf-8")
+    (folder / "dn_model_latest.pth").symlink_to("model_epoch_002_step_00002.pth")
+    (folder / "status.json").write_text("{}", encoding="utf-8")
+    checkpoint = f"trials/{number:04d}/train/model_epoch_{best:03d}_step_{best:05d}.pth" if best is not None else None
+    return TrialResult(
+        number=number,
+        state=TrialState.COMPLETED,
+        assignment={},
+        directory=f"trials/{number:04d}",
+        checkpoint=checkpoint,
+        attempt=attempt,
+    )
+
+
+def left(study: StudyDirectory) -> list[str]:
+    return sorted(str(path.relative_to(study.trials)) for path in study.trials.rglob("*.pth"))
+
+
+def test_only_the_best_epoch_of_the_incumbent_stays(tmp_path: Path) -> None:
+    study = StudyDirectory(tmp_path)
+    results = [trained(study, number) for number in range(3)]
+
+    retired = retire_checkpoints(study, results, ARCH, kept={1})
+
+    assert left(study) == ["0001/train/model_epoch_001_step_00001.pth"]
+    assert len(retired.files) == 8
+    assert retired.freed_bytes == 8 * len("weights")
+
+
+def test_trials_that_may_still_run_are_not_touched(tmp_path: Path) -> None:
+    study = StudyDirectory(tmp_path)
+    ended = trained(study, 0)
+    trained(study, 1)
+
+    retire_checkpoints(study, [ended], ARCH, kept=set())
+
+    assert len(left(study)) == 4
+
+
+def test_all_attempts_of_a_trial_are_cleared(tmp_path: Path) -> None:
+    study = StudyDirectory(tmp_path)
+    trained(study, 0)
+
+    retire_checkpoints(study, [trained(study, 0, attempt=2)], ARCH, kept=set())
+
+    assert left(study) == []
+
+
+def test_a_kept_trial_whose_best_checkpoint_is_unknown_keeps_everything(tmp_path: Path) -> None:
+    study = StudyDirectory(tmp_path)
+
+    retired = retire_checkpoints(study, [trained(study, 0, best=None)], ARCH, kept={0})
+
+    assert retired.files == ()
+
+
+def test_status_files_stay(tmp_path: Path) -> None:
+    study = StudyDirectory(tmp_path)
+
+    retire_checkpoints(study, [trained(study, 0)], ARCH, kept=set())
+
+    assert (study.trial(0) / "train/status.json").is_file()
+
+
+def test_a_file_that_cannot_be_deleted_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    study = StudyDirectory(tmp_path)
+    result = trained(study, 0)
+
+    def refuse(self: Path) -> None:
+        raise PermissionError(str(self))
+
+    monkeypatch.setattr("pathlib.Path.unlink", refuse)
+
+    assert retire_checkpoints(study, [result], ARCH, kept=set()).files == ()
+
+
+def test_a_trial_that_misses_a_constraint_does_not_keep_its_checkpoint_from_the_one_that_can_win() -> None:
+    objective = Objective(metric="val/d1", direction=Direction.MAXIMIZE)
+    trials = [
+        TrialResult(
+            number=n, state=TrialState.COMPLETED, assignment={}, directory="", values={"val/d1": d1, "memory_gib": gib}
+        )
+        for n, (d1, gib) in enumerate([(0.5, 30.0), (0.9, 50.0), (0.7, 40.0)])
+    ]
+
+    assert winners(trials, [objective], parse_constraints(["memory_gib <= 40"])) == {2}
+
+
+def test_the_whole_pareto_front_keeps_its_checkpoints() -> None:
+    objectives = [
+        Objective(metric="val/d1", direction=Direction.MAXIMIZE),
+        Objective(metric="size", direction=Direction.MINIMIZE),
+    ]
+    measured = [(0.5, 1.0), (0.9, 3.0), (0.8, 4.0)]
+    trials = [
+        TrialResult(
+            number=n, state=TrialState.COMPLETED, assignment={}, directory="", values={"val/d1": d1, "size": size}
+        )
+        for n, (d1, size) in enumerate(measured)
+    ]
+
+    assert winners(trials, objectives) == {0, 1}
+
+
+def test_there_are_never_more_checkpoints_than_slots_and_two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEEPS_ONE", "1")  # what a running trial keeps is its trainer's affair
+
+    samples = watched(tmp_path, "none", trials=8)
+
+    assert max(sum(counts.values()) for counts, _ in samples) in {SLOTS + 1, SLOTS + 2}
+    assert sum(1 for _ in tmp_path.rglob("model_epoch_*.pth")) == 1
+
+
+@pytest.mark.slow
+def test_copies_have_no_more_checkpoints_than_slots_and_two_beside_what_their_trainers_keep(tmp_path: Path) -> None:
+    samples = watched(tmp_path, "pbt", trials=7)
+
+    assert max(len(counts) for counts, _ in samples) <= SLOTS + 2
+    assert max(sum(counts.values()) for counts, _ in samples) <= SLOTS * EPOCHS + 2
+    assert sum(1 for _ in tmp_path.rglob("model_epoch_*.pth")) == 1
+
+
+def test_a_paused_trial_keeps_what_it_goes_on_from_and_its_best_epoch(tmp_path: Path) -> None:
+    samples = watched(tmp_path, "asha", trials=8)
+
+    kept = [counts[number] for counts, paused in samples for number in paused]
+    assert kept
+    assert set(kept) == {1}  # this trainer gets better with every epoch
+    assert max(len(counts.keys() - paused) for counts, paused in samples) <= SLOTS + 2
+    assert sum(1 for _ in tmp_path.rglob("model_epoch_*.pth")) == 1
+
+
+def watched(root: Path, rule: str, *, trials: int) -> list[tuple[collections.Counter[str], set[str]]]:
+    """Run a study and look, again and again, how many checkpoints each trial has and which trials are paused."""
+    samples = []
+    command = [sys.executable, str(DRIVER), str(root), "qmc", rule, str(SLOTS), str(trials)]
+    with subprocess.Popen(command) as study:
+        while study.poll() is None:
+            before = paused_trials(root)
+            files = [*root.glob("study/trials/*/**/model_epoch_*.pth")]
+            counts = collections.Counter(file.relative_to(root / "study/trials").parts[0][:4] for file in files)
+            samples.append((counts, before & paused_trials(root)))
+            time.sleep(0.005)
+    assert study.returncode == 0
+    return samples
+
+
+def paused_trials(root: Path) -> set[str]:
+    texts = {file.parent.name: file.read_text(encoding="utf-8") for file in root.glob("study/trials/*/result.json")}
+    results = {name: json.loads(text) for name, text in texts.items()}
+    return {name for name, result in results.items() if result["reason"].startswith("paused")}

@@ -1,0 +1,227 @@
+"""A study of toy trials for tests: a trainer without libraries whose behaviour is the value of one parameter."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from automl.request.policy import Route
+from automl.samplers.base import Searcher
+from automl.schedulers.base import GO_ON, Decision, Report, StoppingRule, Verdict
+from automl.skill.model import ConfigFormat, FileSlot, Skill, SkillAction, SlotKind
+from automl.space.parameters import Parameter, ParameterType, SearchSpace
+from automl.spec.model import Spec
+from automl.study.model import Budget, Direction, Objective, Resources, StudyLocation, StudyPlan
+from automl.study.trial import Measurement, Proposal, TrialResult
+from automl.tracking.base import Tracker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from automl.space.values import Scalar
+    from automl.study.result import StudyResult
+
+TRAINER = '''\
+"""Reports three epochs; `mode` says what goes wrong."""
+import json, os, pathlib, signal, subprocess, sys, time
+
+spec = json.load(open(sys.argv[1]))
+out, mode, quality = pathlib.Path(spec["results_dir"]), spec["mode"], float(spec["quality"])
+def report(epoch, **kpi):
+    with open(out / "status.json", "a") as stream:
+        stream.write(json.dumps({"epoch": epoch, "max_epoch": 3, "status": "RUNNING", "kpi": kpi}) + "\\n")
+rank = os.environ.get("NODE_RANK")
+if rank is not None:
+    names = ("WORLD_SIZE", "NODE_RANK", "MASTER_ADDR", "MASTER_PORT", "NUM_GPU_PER_NODE")
+    (out / f"rank{rank}.json").write_text(json.dumps({name: os.environ[name] for name in names}))
+    if rank != "0":
+        time.sleep(300 if mode == "hang_first" and out.name == "0000" else 0.3)
+        sys.exit("rank 1 fails" if mode == "fail_rank" else 0)
+    if mode == "fail_rank":
+        time.sleep(300)
+if mode == "fail":
+    sys.exit("RuntimeError: nothing works")
+if mode == "hang_first" and out.name == "0000":
+    mode = "hang"
+if mode in ("deaf", "deaf_hang"):
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"], start_new_session=True)
+resume = spec.get("resume")
+begin = int(pathlib.Path(resume).stem[-3:]) + 1 if resume else 0
+epochs, epoch_s = (40, 0.5) if mode == "slow" else (int(spec.get("epochs", 3)), float(spec.get("epoch_s", 0.05)))
+for epoch in range(begin, epochs):
+    time.sleep(epoch_s)
+    loss = float("nan") if mode in ("nan", "deaf") and epoch == 1 else 1.0 / (epoch + 1)
+    report(epoch, train_loss=loss, **{"val/d1": quality + 0.01 * epoch})
+    if mode in ("nan", "deaf", "hang", "deaf_hang") and epoch == 1:
+        time.sleep(300)
+    if spec.get("keeps_one"):
+        (out / f"model_epoch_{epoch - 1:03d}.pth").unlink(missing_ok=True)
+    (out / f"model_epoch_{epoch:03d}.pth").write_bytes(b"weights")
+'''
+
+
+class ListSearcher(Searcher):
+    """Proposes assignments from a list and remembers what it is told."""
+
+    def __init__(self, assignments: Sequence[Mapping[str, Scalar]], open_numbers: Sequence[int] = ()) -> None:
+        self.assignments = list(assignments)
+        self.asked = max((number + 1 for number in open_numbers), default=0)
+        self.open = {number: self._proposal(number) for number in open_numbers}
+        self.observed: list[tuple[int, int, float]] = []
+        self.told: list[TrialResult] = []
+        self.paused: list[TrialResult] = []
+        self.is_thinking = False
+        self.ended_before: tuple[int, ...] = ()
+
+    def is_ready(self) -> bool:
+        return not self.is_thinking
+
+    def ask(self) -> Proposal | None:
+        if self.asked >= len(self.assignments):
+            return None
+        proposal = self._proposal(self.asked)
+        self.asked += 1
+        self.open[proposal.number] = proposal
+        return proposal
+
+    def repeat(self, number: int, seed: int) -> Proposal:
+        self.assignments.insert(self.asked, self.assignments[number])
+        proposal = replace(self._proposal(self.asked), replicate_of=number, seed=seed)
+        self.asked += 1
+        self.open[proposal.number] = proposal
+        return proposal
+
+    def ended(self) -> tuple[int, ...]:
+        return self.ended_before
+
+    def observe(self, number: int, epoch: int, value: float) -> None:
+        self.observed.append((number, epoch, value))
+
+    def tell(self, result: TrialResult) -> None:
+        self.told.append(result)
+        self.open.pop(result.number, None)
+
+    def pause(self, result: TrialResult) -> None:
+        self.paused.append(result)
+
+    def adopt(self, propose: Callable[[int], Mapping[str, Scalar]], origin: str) -> Proposal:
+        proposal = Proposal(number=self.asked, assignment=propose(self.asked), origin=origin)
+        self.asked += 1
+        self.open[proposal.number] = proposal
+        return proposal
+
+    def restore(self, results: Sequence[TrialResult]) -> None:
+        for result in results:
+            if result.number in self.open and result.state.is_final:
+                self.tell(result)
+
+    def open_proposals(self) -> Sequence[Proposal]:
+        return list(self.open.values())
+
+    def _proposal(self, number: int) -> Proposal:
+        return Proposal(number=number, assignment=self.assignments[number], origin="list")
+
+
+@dataclass
+class ThresholdRule(StoppingRule):
+    """Stops what is below a threshold after the first epoch."""
+
+    threshold: float = float("-inf")
+    judged: list[Report] = field(default_factory=list)
+    ended: list[int] = field(default_factory=list)
+
+    def judge(self, report: Report) -> Verdict:
+        self.judged.append(report)
+        if report.value < self.threshold and report.epoch >= 1:
+            return Verdict(decision=Decision.STOP, reason=f"{report.value:g} is below {self.threshold:g}")
+        return GO_ON
+
+    def finished(self, trial: int) -> None:
+        self.ended.append(trial)
+
+
+@dataclass
+class ListTracker(Tracker):
+    """Remembers the names of events."""
+
+    events: list[str] = field(default_factory=list)
+
+    def study_started(self, plan: StudyPlan, directory: Path) -> None:
+        del plan, directory
+        self.events.append("study started")
+
+    def trial_started(self, proposal: Proposal, directory: Path, attempt: int) -> None:
+        del directory
+        self.events.append(f"trial {proposal.number} started, attempt {attempt}")
+
+    def measured(self, number: int, measurement: Measurement) -> None:
+        self.events.append(f"trial {number} measured epoch {measurement.epoch}")
+
+    def trial_ended(self, result: TrialResult) -> None:
+        self.events.append(f"trial {result.number} {result.state.value}")
+
+    def study_ended(self, result: StudyResult) -> None:
+        self.events.append(f"study ended with {len(result.trials)} trials")
+
+    def study_suspended(self, reason: str) -> None:
+        self.events.append(f"study suspended: {reason}")
+
+
+def toy_skill(root: Path, command: str | None = None) -> Skill:
+    """Write the toy trainer and return its skill."""
+    root.mkdir(parents=True, exist_ok=True)
+    trainer = root / "trainer.py"
+    trainer.write_text(TRAINER, encoding="utf-8")
+    action = SkillAction(
+        name="train",
+        command=command or f"{sys.executable} -S -E {trainer} {{config_path}}",
+        config_format=ConfigFormat.JSON,
+        outputs=(FileSlot(key="results_dir", kind=SlotKind.FOLDER),),
+        spec_params=MappingProxyType({"resume": "resume_model"}),
+    )
+    return Skill(
+        name="toy",
+        root=root,
+        network_arch="toy",
+        automl_enabled=True,
+        actions=MappingProxyType({"train": action}),
+        templates=MappingProxyType({}),
+        schemas=MappingProxyType({}),
+    )
+
+
+def toy_plan(root: Path, *, trials: int, jobs: int = 2, budget: Budget | None = None, **values: Scalar) -> StudyPlan:
+    """Return a plan over `mode` and `quality`; ``values`` are laid over the spec."""
+    space = SearchSpace(
+        parameters=(
+            Parameter(path="mode", type=ParameterType.CATEGORICAL, choices=("good", "nan", "fail", "hang", "deaf")),
+            Parameter(path="quality", type=ParameterType.FLOAT, low=0.0, high=1.0),
+        ),
+        fixed=MappingProxyType({}),
+    )
+    return StudyPlan(
+        name="toy",
+        route=Route.TUNE,
+        reasons=(),
+        skill=toy_skill(root),
+        action="train",
+        spec=Spec(values={"mode": "good", "quality": 0.5, **values}),
+        space=space,
+        objectives=(Objective(metric="val/d1", direction=Direction.MAXIMIZE),),
+        budget=budget or Budget(trials=trials),
+        resources=Resources(jobs=jobs, cpus_per_trial=0.5),
+        sampler="list",
+        scheduler="threshold",
+        seed=0,
+        max_epochs=3,
+        first_trials=(),
+    )
+
+
+def toy_location(root: Path) -> StudyLocation:
+    """Return the location of a study under a folder."""
+    return StudyLocation(directory=root / "study", tracking_uri="")

@@ -1,0 +1,85 @@
+"""The keeper beside what the conformance suite of containers sees of it: an engine that misbehaves."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from automl.errors import LaunchError
+from automl.launch.container import ContainerJob, ContainerLauncher
+from automl.study.launch_plan import LauncherKind
+from automl.trial.failures import classify, read_tail
+from tests.automl.launch.fake_engine import install_engine
+from tests.automl.launch.test_engine import REQUEST
+from tests.contracts.launcher import unique_tag, wait_for
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RUNNING = '{"Running": true, "StartedAt": "2026", "ExitCode": 0}'
+NEVER = '{"Running": false, "StartedAt": "0001-01-01T00:00:00Z", "ExitCode": 128, "Error": "no such device: GPU-1"}'
+
+
+def launch(folder: Path, monkeypatch: pytest.MonkeyPatch, rest: str) -> ContainerJob:
+    install_engine(folder / "bin", monkeypatch, rest=f'echo "$1" >> {folder}/calls\ncase "$1" in {rest} esac')
+    request = dataclasses.replace(
+        REQUEST, directory=folder, log=folder / "log", tag=unique_tag(), gpus=(), writable=(folder,), read_only=()
+    )
+    return ContainerLauncher(LauncherKind.DOCKER).launch(request)
+
+
+def test_what_the_engine_says_of_a_container_it_cannot_create_is_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(LaunchError, match="bind source path does not exist"):
+        launch(tmp_path, monkeypatch, "create) echo 'bind source path does not exist: /data' >&2; exit 1;;")
+
+
+def test_what_the_engine_says_of_a_container_that_never_started_is_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(LaunchError, match="no such device: GPU-1"):
+        launch(tmp_path, monkeypatch, f"start) exit 128;; inspect) echo '{NEVER}';;")
+
+    assert "rm" in (tmp_path / "calls").read_text(encoding="utf-8").split()
+
+
+def test_an_engine_that_is_gone_is_a_loss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = f"if [ -e {tmp_path}/gone ]; then echo 'Cannot connect to the Docker daemon' >&2; exit 1; fi"
+    rest = f"start) while [ ! -e {tmp_path}/gone ]; do sleep 0.02; done;; inspect) {gone}; echo '{RUNNING}';;"
+    job = launch(tmp_path, monkeypatch, rest)
+
+    (tmp_path / "gone").touch()
+
+    assert wait_for(job) == -9
+    assert job.was_lost
+    assert "the engine is gone: Cannot connect" in classify(-9, read_tail(tmp_path / "log"), was_lost=True).cause
+
+
+def test_a_container_that_never_starts_goes_with_its_owner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    waiting = NEVER.replace("no such device: GPU-1", "")
+    rest = f"start) sleep 60;; inspect) echo '{waiting}'; touch {tmp_path}/asked;;"
+    monkeypatch.setattr("automl.launch.job.START_LIMIT_S", 0.5)
+
+    with pytest.raises(LaunchError, match="did not answer"):
+        launch(tmp_path, monkeypatch, rest)
+
+    deadline_s = time.monotonic() + 20.0
+    while "rm" not in (tmp_path / "calls").read_text(encoding="utf-8").split() and time.monotonic() < deadline_s:
+        time.sleep(0.05)
+    assert "rm" in (tmp_path / "calls").read_text(encoding="utf-8").split()
+
+
+@pytest.mark.slow
+def test_a_container_that_does_not_die_is_removed_by_force(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rest = f"start) sleep 60;; inspect) echo '{RUNNING}';;"
+    job = launch(tmp_path, monkeypatch, rest)
+
+    started_s = time.monotonic()
+    job.kill(grace_s=0.0)
+
+    assert time.monotonic() - started_s < 15.0
+    assert (tmp_path / "calls").read_text(encoding="utf-8").split()[-1] == "rm"

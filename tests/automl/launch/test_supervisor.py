@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+
+from automl.launch.supervisor import Process, descendants, read_process, read_processes, send_signal
+
+SLEEP = "import time; time.sleep(300)"
+CHILD = f"subprocess.Popen([sys.executable, '-S', '-c', {SLEEP!r}])"
+CHAIN = f"import subprocess, sys; {CHILD}; print('x', flush=True); {SLEEP}"
+
+
+def test_a_process_is_read_with_its_parent() -> None:
+    process = read_process(os.getpid())
+
+    assert process is not None
+    assert process.parent == os.getppid()
+    assert read_processes()[os.getpid()] == process
+
+
+def test_a_process_that_does_not_exist_is_none() -> None:
+    assert read_process(2**30) is None
+
+
+def test_descendants_are_found_to_any_depth_and_spared_ones_left_out() -> None:
+    with subprocess.Popen([sys.executable, "-S", "-c", CHAIN], stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+
+        below = {process.pid for process in descendants(os.getpid())}
+        spared = {process.pid for process in descendants(os.getpid(), spare=[child.pid])}
+        grandchildren = descendants(child.pid)
+
+        for process in grandchildren:
+            send_signal(process, signal.SIGKILL)
+        child.kill()
+
+    assert child.pid in below
+    assert len(grandchildren) == 1
+    assert grandchildren[0].pid in below
+    assert not spared & {child.pid, grandchildren[0].pid}
+
+
+def test_a_process_that_took_over_an_id_is_never_signalled() -> None:
+    with subprocess.Popen([sys.executable, "-S", "-c", SLEEP]) as child:
+        now = read_process(child.pid)
+        assert now is not None
+
+        send_signal(Process(child.pid, now.parent, now.start - 1), signal.SIGKILL)
+        survived = child.poll() is None
+        send_signal(now, signal.SIGKILL)
+
+    assert survived
+    assert child.returncode == -signal.SIGKILL

@@ -1,0 +1,179 @@
+"""Status files: tolerant towards every writer, and never a number that is none."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from automl.readers.status_file import StatusReader, number_of, parse_line
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from automl.study.trial import Measurement
+
+
+def parsed(text: str) -> Measurement:
+    found = parse_line(text)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    ("value", "finite", "nonfinite"),
+    [
+        ("0.5", 0.5, None),
+        ("-1e-3", -0.001, None),
+        ('"0.25"', 0.25, None),
+        ('" 3e-2 "', 0.03, None),
+        ("7", 7.0, None),
+        ("NaN", None, "nan"),
+        ("-Infinity", None, "-inf"),
+        ("Infinity", None, "inf"),
+        ('"nan"', None, "nan"),
+        ('"-inf"', None, "-inf"),
+        ("1e999", None, "inf"),
+        ("true", None, None),
+        ("null", None, None),
+        ('"cuda"', None, None),
+        ("[0.5]", None, None),
+    ],
+)
+def test_a_metric_is_a_finite_number_or_a_word_for_what_it_is_not(
+    value: str, finite: float | None, nonfinite: str | None
+) -> None:
+    found = parsed(f'{{"status": "RUNNING", "kpi": {{"m": {value}}}}}')
+
+    assert found.values == ({} if finite is None else {"m": finite})
+    assert found.nonfinite == ({} if nonfinite is None else {"m": nonfinite})
+
+
+@pytest.mark.parametrize("names", ['["val/loss"]', '{"val/loss": "nan"}'])
+def test_null_with_its_name_among_the_nonfinite_ones_is_not_finite(names: str) -> None:
+    found = parsed(f'{{"kpi": {{"val/loss": null, "val/d1": 0.5}}, "kpi_nonfinite": {names}}}')
+
+    assert found.values == {"val/d1": 0.5}
+    assert found.nonfinite == {"val/loss": "nan"}
+
+
+@pytest.mark.parametrize("text", ["", "garbage", "[1, 2]", "3", '{"half": ', "{" * 5000, "null", '"text"'])
+def test_a_line_that_is_no_object_is_no_measurement(text: str) -> None:
+    assert parse_line(text) is None
+
+
+def test_the_progress_line_tells_epoch_step_and_the_number_of_epochs() -> None:
+    found = parsed('{"epoch": 2, "step": 30, "max_epoch": 7, "time_per_epoch": 1.5, "status": "RUNNING"}')
+
+    assert (found.epoch, found.step, found.max_epochs) == (2, 30, 8)
+    assert found.values == {}
+
+
+def test_an_epoch_may_be_text_or_a_whole_float() -> None:
+    assert parsed('{"epoch": "3", "kpi": {}}').epoch == 3
+    assert parsed('{"epoch": 3.0, "kpi": {}}').epoch == 3
+    assert parsed('{"epoch": 3.5, "kpi": {}}').epoch is None
+
+
+def test_a_failure_line_carries_its_code_in_front_of_its_words() -> None:
+    found = parsed('{"status": "FAILURE", "code": "data", "message": "no rows"}')
+
+    assert found.is_failure
+    assert found.message == "data: no rows"
+
+
+def test_a_warning_keeps_its_words() -> None:
+    assert parsed('{"status": "RUNNING", "code": "slow", "message": "slow loader"}').message == "slow loader"
+
+
+def test_metrics_beside_the_usual_keys_count_where_there_is_no_kpi() -> None:
+    found = parsed('{"epoch": 1, "val_acc": 0.5, "eta": 12.0, "run": "17", "done": true}')
+
+    assert found.values == {"val_acc": 0.5}
+
+
+def test_nested_metrics_are_joined_with_a_slash() -> None:
+    assert parsed('{"kpi": {"val": {"d1": 0.5, "map": {"50": 0.1}}}}').values == {"val/d1": 0.5, "val/map/50": 0.1}
+
+
+def test_the_line_of_a_successor_is_found_behind_half_a_line() -> None:
+    found = parsed('{"epoch": 0, "kpi": {"d1": 0.9{"epoch": 1, "status": "RUNNING", "kpi": {"d1": 0.5}}')
+
+    assert (found.epoch, found.values) == (1, {"d1": 0.5})
+
+
+def test_the_inside_of_half_a_line_is_no_measurement() -> None:
+    assert parse_line('{"epoch": 0, "kpi": {"d1": 0.9}') is None
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(JSON)
+def test_no_json_line_makes_the_reader_fail_or_hand_on_a_number_that_is_not_finite(document: object) -> None:
+    found = parse_line(json.dumps({"status": "RUNNING", "kpi": document}))
+
+    assert found is not None
+    assert all(math.isfinite(value) for value in found.values.values())
+    assert not found.values.keys() & found.nonfinite.keys()
+
+
+def test_a_number_too_large_for_a_float_is_infinite() -> None:
+    assert number_of(10**400) == "inf"
+    assert number_of(-(10**400)) == "-inf"
+
+
+def write(file: Path, *documents: dict[str, object], end: str = "\n") -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("a", encoding="utf-8") as stream:
+        stream.write("\n".join(json.dumps(document) for document in documents) + end)
+
+
+def told(measurements: list[Measurement]) -> list[tuple[int | None, dict[str, float]]]:
+    return [(m.epoch, dict(m.values)) for m in measurements if m.values]
+
+
+def test_a_growing_file_is_read_line_by_line(tmp_path: Path) -> None:
+    reader = StatusReader(tmp_path)
+    file = tmp_path / "train" / "status.json"
+
+    assert reader.read() == []
+    write(file, {"epoch": 0, "kpi": {"d1": 0.1}}, {"epoch": 1, "kpi": {"d1": 0.2}})
+    assert told(reader.read()) == [(0, {"d1": 0.1}), (1, {"d1": 0.2})]
+    write(file, {"epoch": 2, "kpi": {"d1": 0.3}}, end="")
+    assert told(reader.read()) == []
+    assert told(reader.finish()) == [(2, {"d1": 0.3})]
+
+
+def test_several_files_have_each_their_own_epochs(tmp_path: Path) -> None:
+    write(tmp_path / "a/status.json", {"message": "Eval metrics generated.", "kpi": {"d1": 0.1}}, {"epoch": 5})
+    write(tmp_path / "b/status.json", {"message": "Eval metrics generated.", "kpi": {"d1": 0.2}}, {"epoch": 0})
+
+    assert sorted(told(StatusReader(tmp_path).finish())) == [(0, {"d1": 0.2}), (5, {"d1": 0.1})]
+
+
+def test_folders_far_below_are_not_searched(tmp_path: Path) -> None:
+    write(tmp_path / "1/2/3/4/status.json", {"epoch": 0, "kpi": {"d1": 0.1}})
+    write(tmp_path / "1/2/3/4/5/6/status.json", {"epoch": 0, "kpi": {"d1": 0.2}})
+
+    assert told(StatusReader(tmp_path).finish()) == [(0, {"d1": 0.1})]
+
+
+def test_the_last_line_is_remembered(tmp_path: Path) -> None:
+    write(tmp_path / "status.json", {"status": "RUNNING", "message": "a"}, {"status": "FAILURE", "message": "b"})
+    reader = StatusReader(tmp_path)
+
+    reader.finish()
+
+    assert reader.last is not None
+    assert (reader.last.is_failure, reader.last.message) == (True, "b")
+    assert reader.has_files

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from automl.samplers.gaussian_process.training_data import learn, scores
+from automl.samplers.history import History, Observation
+from automl.study.trial import TrialState
+
+
+def observation(
+    number: int, state: TrialState, value: float | None = None, curve: tuple[tuple[int, float], ...] = ()
+) -> Observation:
+    return Observation(
+        number=number,
+        assignment={"x": number},
+        origin="",
+        state=state,
+        values=() if value is None else (value,),
+        curve=curve,
+        finished_as=None if state is TrialState.RUNNING else number,
+    )
+
+
+def test_each_outcome_teaches_what_it_should() -> None:
+    history = History(
+        observations=(
+            observation(0, TrialState.COMPLETED, 0.6, ((0, 0.2), (1, 0.6))),
+            observation(1, TrialState.COMPLETED, 0.4, ((0, 0.1), (1, 0.4))),
+            observation(2, TrialState.STOPPED, 0.05, ((0, 0.05),)),
+            observation(3, TrialState.DIVERGED),
+            observation(4, TrialState.FAILED),
+            observation(5, TrialState.RUNNING),
+        )
+    )
+
+    lesson = learn(history)
+
+    assert [a["x"] for a in lesson.assignments] == [0, 1, 2, 3]
+    np.testing.assert_allclose(lesson.values, [0.6, 0.4, 0.05 + 0.35, 0.4])
+    assert lesson.noise.tolist() == [1.0, 1.0, 4.0, 1.0]
+    assert lesson.diverged.tolist() == [False, False, False, True]
+    assert [a["x"] for a in lesson.pending] == [5]
+
+
+def test_a_stopped_trial_is_never_completed_above_the_best_completed_one() -> None:
+    history = History(
+        observations=(
+            observation(0, TrialState.COMPLETED, 0.6, ((0, 0.1), (1, 0.6))),
+            observation(1, TrialState.STOPPED, 0.5, ((0, 0.5),)),
+        )
+    )
+
+    assert learn(history).values.tolist() == [0.6, 0.6]
+
+
+def test_several_objectives_become_one_number_per_trial() -> None:
+    history = History(
+        observations=tuple(
+            Observation(number=i, assignment={}, origin="", state=TrialState.COMPLETED, values=values, finished_as=i)
+            for i, values in enumerate([(1.0, 0.0), (0.0, 1.0), (0.0, 0.0)])
+        )
+    )
+
+    first, second, dominated = learn(history, np.array([0.7, 0.3])).values
+
+    assert first > second > dominated
+
+
+@given(st.lists(st.floats(-1e12, 1e12), min_size=1, max_size=40), st.integers(0, 5))
+def test_scores_are_finite_keep_the_order_and_put_diverged_trials_last(values: list[float], diverged: int) -> None:
+    worst = min(values)
+    numbers = np.array(values + [worst] * diverged)
+    flags = np.array([False] * len(values) + [True] * diverged)
+
+    scored = scores(numbers, flags)
+
+    assert np.isfinite(scored).all()
+    order = np.argsort(values, kind="stable")
+    assert (np.diff(scored[: len(values)][order]) >= -1e-9).all()
+    if diverged:
+        assert scored[flags].max() <= scored[~flags].min()
+
+
+def test_a_terrible_value_does_not_flatten_the_good_ones() -> None:
+    good = [0.90, 0.91, 0.92, 0.93]
+
+    with_outlier = scores(np.array([*good, -1e6]), np.zeros(5, dtype=bool))
+
+    assert with_outlier[3] - with_outlier[0] > 0.1

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from automl.samplers.auto import Opening, opening_length
+from automl.samplers.factory import make_sampler
+from automl.space.parameters import Parameter, ParameterType, SearchSpace
+from tests.automl.samplers.playing import PLANE, bowl, number, play
+from tests.contracts.studies import MIXED, plan_of
+
+
+def test_the_opening_is_near_the_template_then_spread_then_a_model() -> None:
+    history, _ = play(make_sampler(plan_of("auto", PLANE), given=1), bowl, 8)
+
+    assert [o.origin for o in history.observations] == ["prior"] * 2 + ["sobol"] * 2 + ["gp"] * 4
+
+
+def test_draws_near_the_template_are_near_it() -> None:
+    draws = [Opening(PLANE, seed, near=1).propose(play(Opening(PLANE, seed), bowl, 0)[0], 0) for seed in range(40)]
+
+    distances = [abs(number(d.assignment, "x") + 0.5) for d in draws]
+    assert 0.2 < np.mean(distances) < 0.6
+
+
+@pytest.mark.parametrize(("count", "expected"), [(1, 4), (5, 4), (9, 6), (40, 8)])
+def test_the_opening_grows_with_the_space(count: int, expected: int) -> None:
+    parameters = tuple(
+        Parameter(path=f"p{i}", type=ParameterType.FLOAT, low=0, high=1, default=0.5) for i in range(count)
+    )
+
+    assert opening_length(SearchSpace(parameters=parameters, fixed={})) == expected
+
+
+def test_many_given_points_replace_the_opening() -> None:
+    history, _ = play(make_sampler(plan_of("auto", PLANE), given=1), bowl, 6)
+    sampler = make_sampler(plan_of("auto", PLANE), given=6)
+
+    draw = sampler.propose(history, 6)
+
+    assert draw is not None
+    assert draw.origin == "gp"
+
+
+def test_beyond_300_trials_parzen_estimators_take_over() -> None:
+    sampler = make_sampler(plan_of("auto", MIXED), given=1)
+    history, _ = play(make_sampler(plan_of("random", PLANE), given=1), bowl, 12)
+
+    late = make_sampler(plan_of("auto", PLANE), given=1).propose(history, 300)
+
+    assert late is not None
+    assert late.origin == "tpe"
+    assert sampler is not None

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from automl.samplers.history import History
+from automl.samplers.quasi_random import RandomSampler, SobolSampler
+from automl.samplers.tpe import TpeSampler
+from automl.study.trial import TrialState
+from tests.automl.samplers.playing import PLANE, bowl, number, play
+from tests.contracts.studies import MIXED, score
+
+
+def sampler(seed: int = 1) -> TpeSampler:
+    return TpeSampler(PLANE, seed, SobolSampler(PLANE, seed))
+
+
+def test_it_is_better_than_random_draws_on_a_bowl() -> None:
+    found = [play(sampler(seed), bowl, 30)[1][-1] for seed in range(3)]
+    drawn = [play(RandomSampler(PLANE, seed), bowl, 30)[1][-1] for seed in range(3)]
+
+    assert np.mean(found) > np.mean(drawn)
+
+
+def test_conditional_parameters_are_asked_for_only_where_they_act() -> None:
+    history, _ = play(TpeSampler(MIXED, 3, SobolSampler(MIXED, 3)), lambda a: (score(a),), 14)
+
+    assert {o.origin for o in history.observations[6:]} == {"tpe"}
+    assert all(MIXED.violations(o.assignment) == () for o in history.observations)
+    assert {"momentum" in o.assignment for o in history.observations} == {True, False}
+
+
+def test_a_diverged_trial_is_learnt_as_the_worst() -> None:
+    history, _ = play(RandomSampler(PLANE, 2), bowl, 20)
+    bad = [
+        replace(o, state=TrialState.DIVERGED, values=()) if number(o.assignment, "x") > 0 else o
+        for o in history.observations
+    ]
+
+    draws = [sampler(seed).propose(History(observations=tuple(bad)), 20) for seed in range(10)]
+
+    assert sum(number(d.assignment, "x") > 0 for d in draws if d is not None) <= 4

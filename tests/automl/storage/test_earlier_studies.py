@@ -1,0 +1,178 @@
+"""Which earlier studies give starting points, how many, and that a repetition begins as the original did."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from automl.errors import ConfigurationError
+from automl.request.study_request import StudyRequest
+from automl.space.parameters import Parameter, ParameterType, SearchSpace
+from automl.storage.earlier_studies import chosen_points, found_points, named_points, read_studies, takes_earlier_points
+from automl.storage.study_directory import StudyDirectory, write_json
+from automl.study.plan import plan_document
+from automl.study.trial import TrialResult, TrialState
+from tests.automl.study.examples import ONCE, make_plan
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+REQUEST = StudyRequest(skill="toy", name="example", seed=1)
+PLAN = make_plan(dataclasses.replace(REQUEST, seed=2))
+
+
+def write(
+    root: Path,
+    values: dict[float, float | None],
+    request: StudyRequest = REQUEST,
+    age_s: float = 0.0,
+    changes: Mapping[str, object] = MappingProxyType({}),
+) -> Path:
+    """Write a study: learning rate -> value, trial 0 first; None for a trial that runs."""
+    directory = StudyDirectory(root)
+    for number, (rate, value) in enumerate(values.items()):
+        directory.write_result(
+            TrialResult(
+                number=number,
+                state=TrialState.COMPLETED if value is not None else TrialState.RUNNING,
+                assignment={"train.lr": rate},
+                values={"val/d1": value} if value is not None else {},
+                directory=f"trials/{number:04d}",
+            )
+        )
+    document = {**plan_document(make_plan(request)), "request": request.document(), "mlflow": {}, **changes}
+    write_json(directory.plan_file, document)
+    seconds = 1_000_000_000 - age_s
+    os.utime(directory.plan_file, (seconds, seconds))
+    return root
+
+
+def rates(results: Path, data: dict[str, str] | None = None) -> list[object]:
+    return [
+        p.assignment["train.lr"] for p in chosen_points(PLAN, found_points(PLAN, data or {}, read_studies(results)))
+    ]
+
+
+def test_the_best_trials_that_beat_their_template_are_taken_and_said_where_from(tmp_path: Path) -> None:
+    write(tmp_path / "before", {0.01: 0.5, 0.02: 0.7, 0.03: 0.6, 0.04: 0.4, 0.05: 0.65})
+
+    points = chosen_points(PLAN, found_points(PLAN, {}, read_studies(tmp_path)))
+
+    assert [p.assignment["train.lr"] for p in points] == [0.02, 0.05]
+    assert points[0].origin == "earlier study before, trial 1 (val/d1 0.7)"
+
+
+def test_the_best_of_each_study_comes_before_the_second_best_of_one(tmp_path: Path) -> None:
+    write(tmp_path / "new", {0.01: 0.5, 0.02: 0.7, 0.03: 0.6})
+    write(tmp_path / "old", {0.01: 0.5, 0.04: 0.9}, age_s=60)
+
+    assert rates(tmp_path) == [0.02, 0.04]
+
+
+def test_studies_on_the_same_data_come_first(tmp_path: Path) -> None:
+    write(tmp_path / "new", {0.01: 0.5, 0.02: 0.7})
+    same = dataclasses.replace(REQUEST, data={"train": "/data/a"})
+    write(tmp_path / "old", {0.01: 0.5, 0.04: 0.9}, request=same, age_s=60)
+
+    assert rates(tmp_path, {"train": "/data/a"}) == [0.04, 0.02]
+
+
+def test_points_are_moved_into_the_space_and_the_template_is_not_repeated(tmp_path: Path) -> None:
+    write(tmp_path / "before", {0.5: 0.1, 7.0: 0.9, 0.01: 0.8, 9.0: 0.7})
+
+    assert rates(tmp_path) == [1.0]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"objective": {"metric": "val/d1", "direction": "minimize"}},
+        {"objective": {"metric": "other", "direction": "maximize"}},
+        {"skill": {"name": "other", "network_arch": "toy", "fingerprints": {}}},
+        {"space": {"parameters": [{"path": "train.lr"}, {"path": "train.momentum"}]}},
+    ],
+)
+def test_other_objectives_skills_and_parameters_do_not_count(tmp_path: Path, changes: dict[str, Any]) -> None:
+    write(tmp_path / "before", {0.01: 0.5, 0.02: 0.7}, changes=changes)
+
+    assert rates(tmp_path) == []
+
+
+def test_a_study_that_still_runs_does_not_count(tmp_path: Path) -> None:
+    write(tmp_path / "before", {0.01: 0.5, 0.02: 0.7, 0.03: None})
+
+    assert rates(tmp_path) == []
+
+
+def test_what_is_no_study_is_passed_over(tmp_path: Path) -> None:
+    for name, text in {"a": "{", "b": "[]", "c": '{"skill": 1}'}.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "plan.json").write_text(text, encoding="utf-8")
+
+    assert rates(tmp_path) == []
+    assert found_points(PLAN, {}, read_studies(tmp_path / "nowhere")) == ()
+
+
+def test_a_repetition_begins_with_what_the_original_began_with(tmp_path: Path) -> None:
+    repeated = dataclasses.replace(REQUEST, seed=2)
+    write(tmp_path / "b-original", {0.01: 0.5, 0.02: 0.7}, request=repeated)
+    write(tmp_path / "a-later", {0.01: 0.5, 0.04: 0.9})
+    assert rates(tmp_path) == []
+
+    start = {"first_trials": [{"train.lr": 0.01}, {"train.lr": 0.3}], "first_origins": ["template", "from there"]}
+    write(tmp_path / "b-original", {0.01: 0.5, 0.02: 0.7}, request=repeated, changes=start)
+    assert rates(tmp_path) == [0.3]
+
+
+def test_a_study_that_was_told_where_to_begin_is_not_repeated(tmp_path: Path) -> None:
+    write(tmp_path / "told", {0.01: 0.5, 0.02: 0.7}, request=dataclasses.replace(REQUEST, seed=2, warm_start=()))
+
+    assert rates(tmp_path) == [0.02]
+
+
+def test_there_are_never_more_points_than_trials_after_the_first(tmp_path: Path) -> None:
+    write(tmp_path / "before", {0.01: 0.5, 0.02: 0.7, 0.03: 0.6})
+    plan = make_plan(dataclasses.replace(REQUEST, trials=2, seed=2))
+
+    assert len(chosen_points(plan, found_points(plan, {}, read_studies(tmp_path)))) == 1
+
+
+def test_named_studies_need_not_be_of_the_same_skill_and_share_what_they_can(tmp_path: Path) -> None:
+    write(tmp_path / "other", {0.01: 0.9, 0.02: 0.7}, changes={"skill": {"name": "other"}})
+    wide = SearchSpace(
+        parameters=(
+            *PLAN.space.parameters,
+            Parameter(path="train.momentum", type=ParameterType.FLOAT, low=0.0, high=1.0, default=0.9),
+        ),
+        fixed={},
+    )
+
+    points = chosen_points(PLAN, named_points(PLAN, ["other"], tmp_path))
+    widened = dataclasses.replace(PLAN, space=wide)
+
+    assert [p.assignment for p in points] == [{"train.lr": 0.02}]
+    assert chosen_points(widened, named_points(widened, [str(tmp_path / "other")], tmp_path))[0].assignment == {
+        "train.lr": 0.01,
+        "train.momentum": 0.9,
+    }
+
+
+def test_every_named_study_that_cannot_be_used_is_told_at_once(tmp_path: Path) -> None:
+    write(tmp_path / "running", {0.01: None})
+
+    with pytest.raises(ConfigurationError) as caught:
+        named_points(PLAN, ["nowhere", "running"], tmp_path)
+
+    assert [p.where for p in caught.value.problems] == ["--warm-start nowhere", "--warm-start running"]
+    assert "no trial with a value" in caught.value.problems[1].found
+
+
+def test_only_the_default_sampler_looks_by_itself() -> None:
+    assert takes_earlier_points(PLAN)
+    assert not takes_earlier_points(make_plan(dataclasses.replace(REQUEST, sampler="random")))
+    assert not takes_earlier_points(make_plan(decision=ONCE))

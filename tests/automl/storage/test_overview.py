@@ -1,0 +1,84 @@
+"""The studies of a results folder in one look."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from automl.storage.overview import list_studies, study_directories
+from automl.storage.study_directory import StudyDirectory
+from automl.study.result import StudyResult
+from automl.study.trial import TrialState
+from automl.tracking.file_tracker import FileTracker
+from tests.automl.cli.study_folder import TRIALS, write_study
+from tests.automl.tracking.synthetic import OBJECTIVE
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from automl.study.trial import TrialResult
+
+
+def write_ended(root: Path, trials: tuple[TrialResult, ...]) -> Path:
+    write_study(root, trials)
+    tracker = FileTracker(StudyDirectory(root))
+    tracker.study_ended(StudyResult(objective=OBJECTIVE, trials=trials))
+    tracker.close()
+    return root
+
+
+def test_a_study_has_its_state_and_its_best_value(tmp_path: Path) -> None:
+    write_ended(tmp_path / "good", TRIALS)
+    write_ended(tmp_path / "bad", TRIALS[1:2])
+    write_study(tmp_path / "open", TRIALS[:1])
+
+    rows = {row.name: row for row in list_studies(tmp_path)}
+
+    assert {name: row.state for name, row in rows.items()} == {
+        "good": "completed",
+        "bad": "failed",
+        "open": "interrupted",
+    }
+    assert (rows["good"].best, rows["good"].trials, rows["good"].states["completed"]) == (0.7, 4, 2)
+    assert rows["bad"].best is None
+    assert rows["open"].reason == "it ended before its first trial"
+
+
+def test_a_trial_of_a_killed_study_does_not_run(tmp_path: Path) -> None:
+    write_study(tmp_path / "one", (replace(TRIALS[0], state=TrialState.RUNNING),))
+
+    (row,) = list_studies(tmp_path)
+
+    assert row.states == {"interrupted": 1}
+
+
+def test_a_study_that_a_process_runs_is_running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_study(tmp_path / "one")
+    monkeypatch.setattr("automl.storage.final_status.running_process", lambda _: 5)
+
+    assert [row.state for row in list_studies(tmp_path)] == ["running"]
+
+
+def test_the_latest_study_is_the_last_and_other_folders_are_none(tmp_path: Path) -> None:
+    for age, name in enumerate(("b", "a")):
+        write_study(tmp_path / name)
+        os.utime(tmp_path / name / "plan.json", (1000 + age, 1000 + age))
+    (tmp_path / "data").mkdir()
+
+    assert [root.name for root in study_directories(tmp_path)] == ["b", "a"]
+
+
+def test_a_plan_that_cannot_be_read_does_not_hide_the_other_studies(tmp_path: Path) -> None:
+    write_study(tmp_path / "good")
+    (tmp_path / "torn").mkdir()
+    (tmp_path / "torn/plan.json").write_text('{"name"', encoding="utf-8")
+
+    assert {row.name: row.state for row in list_studies(tmp_path)} == {"good": "interrupted", "torn": "unreadable"}
+
+
+def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="absent"):
+        list_studies(tmp_path / "absent")

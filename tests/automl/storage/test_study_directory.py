@@ -1,0 +1,70 @@
+"""The files of a study directory: round trips, and never half a file."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from automl.storage.study_directory import StudyDirectory, read_result, write_json
+from automl.study.trial import FailureKind, TrialResult, TrialState
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RESULT = TrialResult(
+    number=7,
+    state=TrialState.FAILED,
+    failure=FailureKind.OUT_OF_MEMORY,
+    reason="out of GPU memory",
+    assignment={"train.optim.lr": 1e-4, "train.optim.lr_scheduler": "LambdaLR", "flag": True},
+    values={"val/d1": 0.5},
+    best_epoch=2,
+    epochs=3,
+    curve=((0, 0.1), (2, 0.5)),
+    elapsed_s=12.5,
+    directory="trials/0007",
+    checkpoint="trials/0007/train/model.pth",
+    sha256="ab",
+    attempt=2,
+    exit_status=1,
+    log_tail=("a", "b"),
+    gpus=("0", "GPU-5ae3"),
+)
+
+
+def test_a_result_comes_back_as_it_was_written(tmp_path: Path) -> None:
+    directory = StudyDirectory(tmp_path)
+
+    directory.write_result(RESULT)
+
+    assert read_result(directory.result_file(7)) == RESULT
+    assert directory.read_results() == (RESULT,)
+
+
+def test_attempts_have_directories_of_their_own_and_one_result(tmp_path: Path) -> None:
+    directory = StudyDirectory(tmp_path)
+
+    assert directory.trial(7) == tmp_path / "trials" / "0007"
+    assert directory.trial(7, 2) == tmp_path / "trials" / "0007.2"
+    assert directory.result_file(7).parent == directory.trial(7)
+
+
+def test_a_number_that_is_not_finite_is_refused_and_the_old_file_stays(tmp_path: Path) -> None:
+    file = tmp_path / "a.json"
+    write_json(file, {"x": 1})
+
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(file, {"x": float("nan")})
+
+    assert json.loads(file.read_text(encoding="utf-8")) == {"x": 1}
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_directories_of_trials_without_a_result_are_passed_over(tmp_path: Path) -> None:
+    directory = StudyDirectory(tmp_path)
+    directory.trial(3).mkdir(parents=True)
+    directory.write_result(RESULT)
+
+    assert [result.number for result in directory.read_results()] == [7]

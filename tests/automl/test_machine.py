@@ -1,0 +1,66 @@
+"""What this machine offers, with a fake driver tool."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from automl.machine import detect_machine
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TOOL = """#!/bin/sh
+echo "0, GPU-aaaa, NVIDIA H200, 143771"
+echo "1, GPU-bbbb, NVIDIA H200, 143771"
+"""
+
+
+@pytest.fixture
+def two_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text(TOOL, encoding="utf-8")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+
+
+@pytest.mark.usefixtures("two_gpus")
+def test_gpus_are_read_with_identity_and_memory() -> None:
+    gpus = detect_machine().gpus
+
+    assert [(gpu.index, gpu.uuid, gpu.name) for gpu in gpus] == [
+        (0, "GPU-aaaa", "NVIDIA H200"),
+        (1, "GPU-bbbb", "NVIDIA H200"),
+    ]
+    assert gpus[0].memory_gib == pytest.approx(140.4, abs=0.1)
+
+
+@pytest.mark.usefixtures("two_gpus")
+@pytest.mark.parametrize(
+    ("visible", "expected"),
+    [("1", ["GPU-bbbb"]), ("GPU-aaaa", ["GPU-aaaa"]), ("", []), ("1,0", ["GPU-bbbb", "GPU-aaaa"])],
+)
+def test_only_visible_gpus_count(visible: str, expected: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+
+    assert [gpu.uuid for gpu in detect_machine().gpus] == expected
+
+
+def test_a_machine_without_the_driver_has_no_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    machine = detect_machine()
+
+    assert machine.gpus == ()
+    assert machine.cpus >= 1
+
+
+def test_a_driver_that_fails_offers_no_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text("#!/bin/sh\nexit 9\n", encoding="utf-8")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+
+    assert detect_machine().gpus == ()

@@ -1,0 +1,195 @@
+"""From a request to a search space."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from automl.errors import ConfigurationError
+from automl.request.study_request import StudyRequest, load_study_request
+from automl.resolve import (
+    check_names,
+    choose_goals,
+    choose_objective,
+    choose_objectives,
+    heed_words,
+    open_skill,
+    skill_facts,
+)
+from tests.automl.study.examples import SKILL, make_plan
+
+REQUEST = StudyRequest(skill="toy", name="example")
+
+
+def test_the_toy_skill_opens_with_a_space_and_the_spec_of_trial_0() -> None:
+    opened = open_skill(REQUEST)
+
+    assert "train.optim.lr" in opened.space.paths
+    assert opened.space["train.optim.lr"].default == opened.spec.get("train.optim.lr")
+
+
+def test_what_the_user_sets_leaves_the_space() -> None:
+    opened = open_skill(dataclasses.replace(REQUEST, overrides={"train.optim.lr": 0.5}))
+
+    assert "train.optim.lr" not in opened.space.paths
+    assert opened.spec.get("train.optim.lr") == 0.5
+
+
+def test_nothing_is_searched_when_the_policy_is_off() -> None:
+    assert open_skill(dataclasses.replace(REQUEST, policy="off")).space.parameters == ()
+
+
+def test_an_empty_space_tells_the_policy_what_was_left_out() -> None:
+    pinned = {path: open_skill(REQUEST).spec.get(path) for path in open_skill(REQUEST).space.paths}
+
+    facts = skill_facts(open_skill(dataclasses.replace(REQUEST, overrides=pinned)))
+
+    assert facts.space_is_empty
+    assert facts.left_out
+
+
+def test_test_data_that_only_the_evaluation_reads_is_no_input_of_the_training() -> None:
+    request = StudyRequest(skill="depth_net_mono", name="example", data={"train": "/a.txt", "test": "/t.txt"})
+
+    spec = open_skill(request).spec
+
+    assert spec.get("dataset.train_dataset.data_sources[0].data_file") == "/a.txt"
+    assert not spec.has("dataset.test_dataset.data_sources[0].data_file")
+
+
+def test_test_data_that_no_action_reads_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="test"):
+        open_skill(dataclasses.replace(REQUEST, data={"test": "/t.txt"}))
+
+
+def test_a_metric_of_unknown_direction_is_never_guessed() -> None:
+    with pytest.raises(ConfigurationError, match="direction"):
+        choose_objective(dataclasses.replace(REQUEST, metric="val/unheard_of"), SKILL)
+
+
+def test_sampler_rule_and_options_are_checked_together() -> None:
+    plan = dataclasses.replace(make_plan(), sampler="tpee", scheduler="ashaa", options={"grace_epoch": 3})
+
+    with pytest.raises(ConfigurationError) as caught:
+        check_names(plan)
+
+    assert len(caught.value.problems) == 3
+
+
+def test_words_win_over_the_study_file_and_every_reading_is_told() -> None:
+    request = load_study_request("toy/quick")
+    request = dataclasses.replace(request, request_text="five trials, no more than 30 minutes, 2 at a time, on mars")
+
+    heard, lines = heed_words(request)
+
+    assert (heard.trials, heard.time_s, heard.jobs) == (5, 1800.0, 2)
+    assert lines == (
+        'the request says "2 at a time": 2 at once',
+        'the request says "five trials": 5 trials',
+        'the request says "no more than 30 minutes": a time limit of 30 min 00 s',
+        'not understood in the request: "mars"',
+    )
+
+
+def test_an_option_wins_over_the_words_and_that_is_said() -> None:
+    request = dataclasses.replace(
+        load_study_request("toy/quick"), request_text="twenty trials", trials=3, explicit=("trials",)
+    )
+
+    heard, lines = heed_words(request)
+
+    assert heard.trials == 3
+    assert lines == ('the request says "twenty trials"; --trials 3 wins',)
+
+
+def test_all_gpus_of_the_request_are_shared_or_given_to_the_one_training() -> None:
+    def share(text: str) -> tuple[int | None, float | None]:
+        heard, _ = heed_words(dataclasses.replace(REQUEST, request_text=text))
+        return heard.jobs, heard.gpus_per_trial
+
+    assert share("4 GPUs") == (4, 1.0)
+    assert share("4 GPUs, two at a time") == (2, 2.0)
+    assert share("4 GPUs, 2 GPUs per trial") == (2, 2.0)
+    assert share("plain training on 4 GPUs") == (1, 4.0)
+
+
+def test_words_against_a_search_win_over_the_policy_of_the_study_file_but_not_over_the_option() -> None:
+    request = dataclasses.replace(load_study_request("toy/quick"), request_text="don't search, just train")
+
+    assert request.policy == "on"
+    assert heed_words(request)[0].policy is None
+    assert heed_words(dataclasses.replace(request, explicit=("policy",)))[0].policy == "on"
+
+
+def test_a_metric_in_words_brings_its_own_direction() -> None:
+    request = StudyRequest(
+        skill="depth_net_mono",
+        name="x",
+        request_text="lowest abs rel",
+        metric="val/d1",
+        direction="maximize",
+        source=Path("study.yaml"),
+    )
+
+    heard, _ = heed_words(request)
+
+    assert (heard.metric, heard.direction) == ("val/abs_rel", None)
+
+
+def test_several_objectives_win_over_a_metric_in_words() -> None:
+    request = StudyRequest(
+        skill="depth_net_mono", name="x", request_text="best d1", objectives=("val/abs_rel:minimize", "train_loss")
+    )
+
+    heard, lines = heed_words(request)
+
+    assert (heard.metric, heard.objectives) == (None, request.objectives)
+    assert lines == ('the request says "best d1"; --metric val/abs_rel wins',)
+
+
+def test_a_limit_for_each_trial_becomes_an_option_of_the_study() -> None:
+    heard, _ = heed_words(dataclasses.replace(REQUEST, request_text="10 minutes per trial"))
+
+    assert heard.options["trial_time_limit_s"] == 600.0
+
+
+def test_without_words_nothing_changes() -> None:
+    assert heed_words(REQUEST) == (REQUEST, ())
+
+
+def test_several_objectives_each_have_a_direction_and_the_first_leads() -> None:
+    request = dataclasses.replace(REQUEST, objectives=("val/d1:maximize", "latency_ms:min"))
+
+    leading, further = choose_objectives(request, SKILL)
+
+    assert (leading.metric, leading.direction) == ("val/d1", "maximize")
+    assert (further.metric, further.direction) == ("latency_ms", "minimize")
+
+
+def test_every_objective_that_cannot_be_used_is_told_at_once() -> None:
+    request = dataclasses.replace(REQUEST, objectives=("val/d1:max", "unheard_of", "val/d1:min"))
+
+    with pytest.raises(ConfigurationError) as caught:
+        choose_objectives(request, SKILL)
+
+    assert [p.where for p in caught.value.problems] == ["--objective unheard_of", "--objective val/d1:min"]
+
+
+def test_problems_of_objectives_and_constraints_are_told_together() -> None:
+    request = dataclasses.replace(REQUEST, objectives=("unheard_of",), constraints=("memory_gib",))
+
+    with pytest.raises(ConfigurationError) as caught:
+        choose_goals(request, SKILL)
+
+    assert [p.where for p in caught.value.problems] == ["--objective unheard_of", "--constraint"]
+    assert caught.value.problems[0].expected == "unheard_of:maximize or unheard_of:minimize"
+
+
+def test_a_metric_of_a_study_file_gives_way_to_objectives_and_one_of_the_command_line_does_not() -> None:
+    request = dataclasses.replace(REQUEST, objectives=("val/d1:max",), metric="val/r2")
+
+    assert [objective.metric for objective in choose_objectives(request, SKILL)] == ["val/d1"]
+    with pytest.raises(ConfigurationError, match="--metric beside it"):
+        choose_objectives(dataclasses.replace(request, explicit=("metric",)), SKILL)

@@ -1,0 +1,119 @@
+"""Refusals of a resume; real resumes are in tests/acceptance."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from automl.errors import ConfigurationError, NothingToRunError, ResumeMismatchError
+from automl.request.location import RunPlace
+from automl.request.study_request import StudyRequest
+from automl.resume import resume_study
+from automl.run import make_plan
+from automl.storage.study_directory import StudyDirectory, write_json
+from automl.study.launch_plan import LauncherKind
+from automl.study.plan import plan_document
+from automl.study.trial import TrialResult, TrialState
+from tests.automl.launch.fake_engine import install_engine, install_silent_engine
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from automl.study.model import StudyPlan
+
+REQUEST = StudyRequest(skill="toy", name="example", trials=1)
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    plan = make_plan(REQUEST, RunPlace(results=tmp_path))
+    root = tmp_path / "example"
+    record = {"tracking_uri": "sqlite:///x.db", "experiment": "example", "run_id": None}
+    document = {**plan_document(plan), "request": REQUEST.document(), "mlflow": record}
+    write_json(root / "plan.json", document)
+    return root
+
+
+def test_a_changed_plan_is_refused_and_the_difference_is_shown(study: Path) -> None:
+    document = json.loads((study / "plan.json").read_text(encoding="utf-8"))
+    document["spec"]["train"]["num_epochs"] = 99
+    document["fingerprint"] = "of another spec"
+    write_json(study / "plan.json", document)
+
+    with pytest.raises(ResumeMismatchError) as caught:
+        resume_study(study)
+
+    assert caught.value.exit_status == 6
+    assert any("spec" in problem.where for problem in caught.value.problems)
+
+
+def test_a_study_whose_trials_have_ended_has_nothing_to_run(study: Path) -> None:
+    done = TrialResult(number=0, state=TrialState.COMPLETED, assignment={}, directory="trials/0000")
+    StudyDirectory(study).write_result(done)
+
+    with pytest.raises(NothingToRunError, match="--trials"):
+        resume_study(study)
+
+
+@pytest.mark.parametrize(("may_go_on", "is_refused"), [(False, True), (True, False)])
+def test_a_study_that_ended_for_a_reason_of_its_own_is_not_resumed(
+    study: Path, monkeypatch: pytest.MonkeyPatch, *, may_go_on: bool, is_refused: bool
+) -> None:
+    event = {"event": "study_ended", "reason": "the target is reached", "may_go_on": may_go_on}
+    (study / "events.jsonl").write_text(json.dumps(event) + "\n", encoding="utf-8")
+    resumed: list[Path] = []
+    monkeypatch.setattr("automl.resume.run_in", lambda directory, *_, **__: resumed.append(directory.root))
+
+    if is_refused:
+        with pytest.raises(NothingToRunError, match="the target is reached"):
+            resume_study(study)
+        resume_study(study, trials=2)  # who asks for more gets more
+    else:
+        resume_study(study)
+
+    assert resumed == [study]
+
+
+def test_a_folder_that_is_no_study_cannot_be_resumed(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"plan\.json"):
+        resume_study(tmp_path)
+
+
+def test_a_resumed_study_goes_on_with_the_points_it_began_with(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    document = json.loads((study / "plan.json").read_text(encoding="utf-8"))
+    document["first_trials"].append({"train.lr": 0.3})
+    document["first_origins"].append("earlier study x, trial 3 (val/r2 0.9)")
+    write_json(study / "plan.json", document)
+    plans: list[StudyPlan] = []
+    monkeypatch.setattr("automl.resume.run_in", lambda *given, **_: plans.append(given[2]))
+
+    resume_study(study, trials=2)
+
+    assert [list(plan.first_trials) for plan in plans] == [document["first_trials"]]
+    assert plans[0].first_origins == tuple(document["first_origins"])
+
+
+def test_a_resumed_study_keeps_its_launcher_and_refuses_another_image(
+    study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install_engine(tmp_path / "bin", monkeypatch)
+    request = dataclasses.replace(REQUEST, image="mine:1")
+    plan = make_plan(request, RunPlace(results=tmp_path))
+    document = json.loads((study / "plan.json").read_text(encoding="utf-8"))
+    document |= {**plan_document(plan), "request": request.document()}
+    write_json(study / "plan.json", document)
+    seen: list[StudyPlan] = []
+    monkeypatch.setattr("automl.resume.run_in", lambda *words, **_: seen.append(words[2]))
+
+    install_silent_engine(tmp_path / "bin", monkeypatch)
+    resume_study(study)
+
+    assert (seen[0].launch.kind, seen[0].launch.image) == (LauncherKind.DOCKER, "mine:1")
+    other = dataclasses.replace(request, image="mine:2")
+    write_json(study / "plan.json", {**document, "request": other.document()})
+    with pytest.raises(ResumeMismatchError) as caught:
+        resume_study(study)
+    assert [problem.where.rpartition(" ")[2] for problem in caught.value.problems] == ["image"]

@@ -1,0 +1,275 @@
+"""What MLflow knows after a study, asked through MLflow's own client."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from automl.errors import LaunchError
+from automl.storage.study_directory import StudyDirectory
+from automl.study.trial import Measurement
+from automl.tracking.mlflow.entries import study_entries
+from automl.tracking.mlflow.model_version import ModelVersionRequest
+from automl.tracking.mlflow.outbox import FOLDER, EntryKind, Spool
+from automl.tracking.mlflow.tracker import MlflowTracker, sync
+from automl.tracking.mlflow.uri import default_tracking_uri
+from automl.tracking.mlflow.writer import send_all
+from tests.automl.tracking.synthetic import RESULTS, make_plan, tell, tell_curve
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+pytestmark = pytest.mark.filterwarnings("default")  # MLflow's own imports warn
+
+SECRET = "nvapi-not-for-mlflow"  # noqa: S105 # made up
+MODEL = ModelVersionRequest(
+    name="demo",
+    files={"checkpoint.pth": "trials/0004.2/train/model_epoch_001.pth", "spec.yaml": "trials/0004.2/spec.yaml"},
+    tags={"automl.sha256": "ab" * 32, "automl.trial": "4", "automl.epoch": "1", "automl.value": "0.7"},
+    network_arch="depth_net_mono",
+)
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A study in MLflow, and the client to ask."""
+
+    directory: StudyDirectory
+    uri: str
+    client: MlflowClient
+    described: dict[str, str | None]
+
+    @property
+    def spool(self) -> Spool:
+        return Spool(self.directory.root / FOLDER)
+
+    def runs(self) -> dict[str, Run]:
+        experiment = self.client.get_experiment_by_name("demo")
+        assert experiment is not None
+        found = self.client.search_runs([experiment.experiment_id])
+        return {run.data.tags["automl.key"].partition("/")[2]: run for run in found}
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
+    root = tmp_path_factory.mktemp("results")
+    directory = StudyDirectory(root / "demo")
+    uri = default_tracking_uri(root)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NGC_API_KEY", SECRET)
+        tracker = MlflowTracker(uri, "demo", directory.root / FOLDER)
+        tell(tracker, directory)
+        tracker.register_model(MODEL)
+        tracker.close(timeout_s=120)
+    described = tracker.describe()
+    from mlflow import MlflowClient  # noqa: PLC0415 # heavy, and only this module asks
+
+    return Recorded(directory, uri, MlflowClient(tracking_uri=uri), described)
+
+
+def test_a_study_is_one_parent_run_with_a_child_for_each_trial(recorded: Recorded) -> None:
+    runs = recorded.runs()
+
+    assert sorted(runs) == ["0000", "0001", "0002", "0003", "0004", "study"]
+    parent = runs.pop("study").info.run_id
+    assert {run.data.tags["mlflow.parentRunId"] for run in runs.values()} == {parent}
+    assert recorded.described == {"tracking_uri": recorded.uri, "experiment": "demo", "run_id": parent}
+
+
+def test_states_are_mlflow_states_plus_our_own_and_the_reason(recorded: Recorded) -> None:
+    runs = recorded.runs()
+
+    assert {key: (run.info.status, run.data.tags["automl.state"]) for key, run in runs.items()} == {
+        "study": ("FINISHED", "COMPLETED"),
+        "0000": ("FINISHED", "COMPLETED"),
+        "0001": ("KILLED", "STOPPED"),
+        "0002": ("FAILED", "DIVERGED"),
+        "0003": ("FAILED", "FAILED"),
+        "0004": ("FINISHED", "COMPLETED"),
+    }
+    assert runs["0001"].data.tags["automl.reason"].startswith("rung 1")
+    assert runs["0003"].data.tags["automl.failure"] == "out_of_memory"
+
+
+def test_parameters_are_the_searched_values_under_names_that_mlflow_accepts(recorded: Recorded) -> None:
+    assert recorded.runs()["0004"].data.params == {"train.optim.lr": "0.005", "model.sizes:open:1:close:": "32"}
+
+
+def test_metrics_have_the_epoch_as_step_and_the_time_of_the_measurement(recorded: Recorded) -> None:
+    history = recorded.client.get_metric_history(recorded.runs()["0000"].info.run_id, "val/d1")
+
+    assert [(point.step, point.value, point.timestamp) for point in history] == [
+        (0, 0.3, 1_700_000_000_000),
+        (1, 0.4, 1_700_000_001_000),
+        (2, 0.5, 1_700_000_002_000),
+    ]
+
+
+def test_a_non_finite_value_is_a_tag_and_never_a_metric(recorded: Recorded) -> None:
+    run = recorded.runs()["0002"]
+
+    assert run.data.tags["automl.nonfinite.train_loss"] == "nan at 1"
+    assert [p.step for p in recorded.client.get_metric_history(run.info.run_id, "train_loss")] == [0]
+
+
+def test_a_second_attempt_goes_on_in_the_same_run_without_repeating_its_metrics(recorded: Recorded) -> None:
+    run = recorded.runs()["0004"]
+
+    assert run.data.tags["automl.attempt"] == "2"
+    assert run.data.tags["automl.attempt.1"].startswith("INTERRUPTED")
+    assert run.data.tags["automl.attempt.2"] == "COMPLETED"
+    history = recorded.client.get_metric_history(run.info.run_id, "val/d1")
+    assert [point.value for point in history] == [0.6, 0.7, 0.65]
+
+
+def test_spec_log_and_panels_of_a_trial_are_artifacts(recorded: Recorded) -> None:
+    run_id = recorded.runs()["0004"].info.run_id
+
+    names = {item.path for item in recorded.client.list_artifacts(run_id)}
+    panels = {item.path for item in recorded.client.list_artifacts(run_id, "panels")}
+    assert names == {"spec.yaml", "train.log", "panels"}
+    assert panels == {"panels/image_0.png"}
+
+
+def test_the_study_run_tells_route_fingerprints_versions_and_the_best_trial(recorded: Recorded) -> None:
+    run = recorded.runs()["study"]
+
+    tags = run.data.tags
+    assert tags["automl.route"] == "tune"
+    assert tags["automl.reasons"] == "the skill is AutoML-enabled"
+    assert tags["automl.sha256.skill_info.yaml"] == "ab" * 32
+    assert tags["automl.best_trial"] == "4"
+    assert tags["automl.version.mlflow"].startswith("3.")
+    assert run.data.metrics["best/val/d1"] == 0.7
+    assert [p.value for p in recorded.client.get_metric_history(run.info.run_id, "automl.best")] == [0.5, 0.7]
+
+
+def test_the_best_checkpoint_is_the_champion_of_the_studys_model(recorded: Recorded) -> None:
+    version = recorded.client.get_model_version_by_alias("demo", "champion")
+
+    assert version.version in {1, "1"}
+    assert {key: version.tags[key] for key in MODEL.tags} == dict(MODEL.tags)
+    assert version.run_id == recorded.described["run_id"]
+    found = recorded.client.list_artifacts(str(version.run_id), "champion/abababababab/data/weights")
+    assert {item.path.rpartition("/")[2] for item in found} >= {"checkpoint.pth", "spec.yaml"}
+
+
+def test_only_its_owner_may_read_the_record(recorded: Recorded) -> None:
+    results = recorded.directory.root.parent
+    names = ("mlflow.db", "mlflow.db.lock", "mlflow-artifacts")
+
+    assert {(results / name).stat().st_mode & 0o077 for name in names} == {0}
+
+
+def test_a_secret_of_the_environment_is_nowhere_in_the_record(recorded: Recorded) -> None:
+    files = [file for file in recorded.directory.root.parent.rglob("*") if file.is_file()]
+
+    assert len(files) > 20
+    assert not [file for file in files if SECRET.encode() in file.read_bytes()]
+
+
+def test_sending_everything_again_changes_nothing(recorded: Recorded) -> None:
+    before = {key: run.to_dictionary() for key, run in recorded.runs().items()}
+    for file in recorded.spool.root.glob("sent-*.json"):
+        file.unlink()
+
+    sync(recorded.spool.root, recorded.uri, timeout_s=120)
+
+    after = {key: run.to_dictionary() for key, run in recorded.runs().items()}
+    assert after == before
+    assert len(recorded.client.search_model_versions("name = 'demo'")) == 1
+
+
+def test_a_resumed_study_reuses_its_runs_and_leaves_out_what_it_reads_again(recorded: Recorded) -> None:
+    tracker = MlflowTracker(recorded.uri, "demo", recorded.spool.root)
+    tracker.study_started(make_plan(recorded.directory.root), recorded.directory.root)
+    tell_curve(tracker, RESULTS[0])
+    tracker.measured(0, Measurement(epoch=3, values={"val/d1": 0.45}, unix_time_s=1_700_000_003.0))
+
+    tracker.trial_ended(RESULTS[0])
+    tracker.close(timeout_s=120)
+
+    runs = recorded.runs()
+    assert len(runs) == len(RESULTS) + 1
+    history = recorded.client.get_metric_history(runs["0000"].info.run_id, "val/d1")
+    assert [point.value for point in history] == [0.3, 0.4, 0.5, 0.45]
+
+
+def test_mlflow_refuses_nothing_of_what_a_study_records(recorded: Recorded) -> None:
+    assert not (recorded.spool.root / "rejected.jsonl").exists()
+
+
+def test_a_server_that_is_down_loses_nothing_and_delays_nothing(tmp_path: Path, recorded: Recorded) -> None:
+    directory = StudyDirectory(tmp_path / "down")
+    shutil.copytree(recorded.directory.root, directory.root, ignore=shutil.ignore_patterns(FOLDER))
+    tracker = MlflowTracker("http://127.0.0.1:9", "down", directory.root / FOLDER)
+    tell(tracker, directory, RESULTS[:2])
+
+    tracker.close(timeout_s=60)
+
+    assert tracker.describe()["run_id"] is None
+    assert tracker.unsent_bytes > 0
+    from automl.tracking.mlflow.uploader import Sender  # noqa: PLC0415 # heavy, and imported by the fixture already
+
+    send_all(Sender(Spool(directory.root / FOLDER), recorded.uri, "down"))
+    experiment = recorded.client.get_experiment_by_name("down")
+    assert experiment is not None
+    assert len(recorded.client.search_runs([experiment.experiment_id])) == 3
+
+
+@pytest.mark.slow
+def test_sending_to_a_server_that_is_down_says_so_and_what_to_do(tmp_path: Path) -> None:
+    Spool(tmp_path).append(study_entries(make_plan(tmp_path), tmp_path, {}, 0))
+
+    with pytest.raises(LaunchError, match="could not be sent") as caught:
+        sync(tmp_path, "http://127.0.0.1:9", timeout_s=60)
+
+    assert "nothing is lost" in caught.value.problems[0].fix
+
+
+def test_a_study_without_a_spool_cannot_be_sent(tmp_path: Path) -> None:
+    with pytest.raises(LaunchError, match="nothing to send"):
+        sync(tmp_path, "sqlite:///unused.db")
+
+
+def test_a_disk_that_cannot_be_written_does_not_stop_the_study(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way", encoding="utf-8")
+    tracker = MlflowTracker("sqlite:///unused.db", "demo", tmp_path / "file" / FOLDER)
+
+    tell(tracker, StudyDirectory(tmp_path / "demo"), RESULTS[:1])
+    tracker.close(timeout_s=1)
+
+    assert (tmp_path / "file").is_file()
+
+
+def test_what_is_measured_before_the_first_epoch_comes_after_it(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / FOLDER)
+    tracker = MlflowTracker("http://127.0.0.1:9", "demo", spool.root)
+    tracker.measured(0, Measurement(values={"system/memory_gib": 1.0}, unix_time_s=1.0))
+    tracker.measured(0, Measurement(epoch=0, values={"val/d1": 0.5}, unix_time_s=2.0))
+    tracker.measured(1, Measurement(values={"system/memory_gib": 2.0}, unix_time_s=3.0))
+    tracker.trial_ended(RESULTS[1])
+
+    metrics = [entry.data["values"] for entry in spool.read(0)[0] if entry.kind is EntryKind.METRICS]
+    assert [next(iter(values)) for values in metrics[:3]] == ["val/d1", "system/memory_gib", "system/memory_gib"]
+
+
+def test_an_interrupt_before_the_first_trial_does_not_wait_for_mlflow(tmp_path: Path) -> None:
+    tracker = MlflowTracker(f"sqlite:///{tmp_path / 'm.db'}", "demo", tmp_path / FOLDER)
+    tracker.study_started(make_plan(tmp_path), tmp_path)
+    began_s = time.monotonic()
+
+    with pytest.raises(KeyboardInterrupt), tracker.given_up_if_interrupted():
+        raise KeyboardInterrupt
+    tracker.close()
+
+    assert time.monotonic() - began_s < 5
+    assert not (tmp_path / "m.db").exists()
+    assert Spool(tmp_path / FOLDER).pending_bytes(f"sqlite:///{tmp_path / 'm.db'}") > 0

@@ -1,0 +1,31 @@
+"""Tracking URIs, read without MLflow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from automl.tracking.mlflow.uri import artifact_root, default_tracking_uri, sqlite_file, without_password
+
+
+def test_the_default_record_is_a_sqlite_file_in_the_results_root(tmp_path: Path) -> None:
+    uri = default_tracking_uri(tmp_path)
+
+    assert uri == f"sqlite:///{tmp_path}/mlflow.db"
+    assert sqlite_file(uri) == tmp_path / "mlflow.db"
+
+
+def test_artifacts_of_a_sqlite_record_lie_beside_it(tmp_path: Path) -> None:
+    root = artifact_root(default_tracking_uri(tmp_path), "depth net/demo")
+
+    assert root == (tmp_path / "mlflow-artifacts" / "depth_net_demo").as_uri()
+
+
+def test_a_server_decides_itself_where_artifacts_go() -> None:
+    assert artifact_root("http://server:5000", "demo") is None
+    assert sqlite_file("http://server:5000") is None
+
+
+def test_a_password_is_never_shown() -> None:
+    assert without_password("postgresql://ann:secret@db:5432/mlflow") == "postgresql://db:5432/mlflow"
+    assert without_password("sqlite:////tmp/mlflow.db") == "sqlite:////tmp/mlflow.db"
+    assert Path("/tmp/mlflow.db") == sqlite_file("sqlite:////tmp/mlflow.db")  # noqa: S108 # never opened

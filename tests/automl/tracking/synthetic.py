@@ -1,0 +1,159 @@
+"""A small study told to trackers: completed, stopped, diverged, failed and resumed trials, without any trainer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from automl.request.policy import Route
+from automl.skill.model import Skill
+from automl.space.parameters import Parameter, ParameterType, SearchSpace
+from automl.spec.model import Spec
+from automl.storage.study_directory import write_json
+from automl.study.model import Budget, Direction, Objective, Resources, StudyPlan
+from automl.study.result import StudyResult
+from automl.study.trial import FailureKind, Measurement, Proposal, TrialResult, TrialState
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from automl.storage.study_directory import StudyDirectory
+    from automl.tracking.base import Tracker
+
+OBJECTIVE = Objective(metric="val/d1", direction=Direction.MAXIMIZE)
+
+RESULTS = (
+    TrialResult(
+        number=0,
+        state=TrialState.COMPLETED,
+        assignment={"train.optim.lr": 1e-3, "model.sizes[1]": 16},
+        directory="trials/0000",
+        values={"val/d1": 0.5, "val/i2t_R@1": 0.25, "val/d1_constant": 0.3},
+        best_epoch=2,
+        epochs=3,
+        curve=((0, 0.3), (1, 0.4), (2, 0.5)),
+        elapsed_s=12.0,
+        checkpoint="trials/0000/train/model_epoch_002.pth",
+    ),
+    TrialResult(
+        number=1,
+        state=TrialState.STOPPED,
+        reason="rung 1: 0.2 is below the best third, 0.3",
+        assignment={"train.optim.lr": 1e-5, "model.sizes[1]": 8},
+        directory="trials/0001",
+        values={"val/d1": 0.2},
+        best_epoch=0,
+        epochs=1,
+        curve=((0, 0.2),),
+        elapsed_s=4.0,
+    ),
+    TrialResult(
+        number=2,
+        state=TrialState.DIVERGED,
+        reason="train_loss is nan at epoch 1",
+        assignment={"train.optim.lr": 1.0, "model.sizes[1]": 16},
+        directory="trials/0002",
+        epochs=1,
+        curve=((0, 0.1),),
+        elapsed_s=5.0,
+    ),
+    TrialResult(
+        number=3,
+        state=TrialState.FAILED,
+        failure=FailureKind.OUT_OF_MEMORY,
+        reason="out of GPU memory",
+        assignment={"train.optim.lr": 1e-2, "model.sizes[1]": 64},
+        directory="trials/0003",
+        elapsed_s=1.0,
+        exit_status=1,
+        log_tail=("RuntimeError: CUDA out of memory",),
+    ),
+    TrialResult(
+        number=4,
+        state=TrialState.COMPLETED,
+        assignment={"train.optim.lr": 5e-3, "model.sizes[1]": 32},
+        directory="trials/0004.2",
+        values={"val/d1": 0.7},
+        best_epoch=1,
+        epochs=3,
+        curve=((0, 0.6), (1, 0.7), (2, 0.65)),
+        elapsed_s=13.0,
+        attempt=2,
+        checkpoint="trials/0004.2/train/model_epoch_001.pth",
+    ),
+)
+
+
+def make_plan(root: Path, name: str = "demo") -> StudyPlan:
+    skill = Skill(
+        name="depth_net_mono",
+        root=root,
+        network_arch="depth_net_mono",
+        automl_enabled=True,
+        actions={},
+        templates={},
+        schemas={},
+        fingerprints={"skill_info.yaml": "ab" * 32},
+    )
+    space = SearchSpace(
+        fixed={},
+        parameters=(
+            Parameter(path="train.optim.lr", type=ParameterType.FLOAT, low=1e-6, high=1.0, log=True, default=1e-3),
+            Parameter(path="model.sizes[1]", type=ParameterType.INT, low=8, high=64, default=16),
+        ),
+    )
+    return StudyPlan(
+        name=name,
+        route=Route.TUNE,
+        reasons=("the skill is AutoML-enabled",),
+        skill=skill,
+        action="train",
+        spec=Spec(values={"train": {"num_epochs": 3, "optim": {"lr": 1e-3}}, "model": {"sizes": [8, 16]}}),
+        space=space,
+        objectives=(OBJECTIVE,),
+        budget=Budget(trials=len(RESULTS)),
+        resources=Resources(jobs=2),
+        sampler="gp",
+        scheduler="asha",
+        seed=7,
+        max_epochs=3,
+        first_trials=({},),
+        fingerprint="f" * 64,
+    )
+
+
+def write_trial_files(directory: StudyDirectory, result: TrialResult) -> None:
+    folder = directory.trial(result.number, result.attempt)
+    (folder / "panels").mkdir(parents=True, exist_ok=True)
+    (folder / "spec.yaml").write_text(f"train: {{optim: {{lr: {result.assignment['train.optim.lr']}}}}}\n")
+    (folder / "train.log").write_text(f"log of trial {result.number}\n")
+    (folder / "panels" / "image_0.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    if result.checkpoint is not None:
+        file = directory.root / result.checkpoint
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(f"weights of trial {result.number}".encode())
+
+
+def tell(tracker: Tracker, directory: StudyDirectory, results: tuple[TrialResult, ...] = RESULTS) -> None:
+    """Tell a tracker the whole study; trial 4 is interrupted once and tried again."""
+    write_json(directory.plan_file, {"name": directory.root.name})
+    tracker.study_started(make_plan(directory.root, directory.root.name), directory.root)
+    for result in results:
+        write_trial_files(directory, result)
+        proposal = Proposal(number=result.number, assignment=result.assignment, origin="sobol")
+        for attempt in range(1, result.attempt + 1):
+            tracker.trial_started(proposal, directory.trial(result.number, attempt), attempt)
+            tell_curve(tracker, result)
+            if attempt < result.attempt:
+                tracker.trial_ended(replace(result, state=TrialState.INTERRUPTED, attempt=attempt, values={}))
+        tracker.trial_ended(result)
+        directory.write_result(result)
+    tracker.study_ended(StudyResult(objective=OBJECTIVE, trials=results))
+
+
+def tell_curve(tracker: Tracker, result: TrialResult) -> None:
+    for epoch, value in result.curve:
+        values = {"val/d1": value, "train_loss": 1 / (1 + epoch), "val/i2t_R@1": value / 2}
+        tracker.measured(result.number, Measurement(epoch=epoch, values=values, unix_time_s=1_700_000_000.0 + epoch))
+    if result.state is TrialState.DIVERGED:
+        tracker.measured(result.number, Measurement(epoch=1, nonfinite={"train_loss": "nan"}))

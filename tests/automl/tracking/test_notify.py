@@ -1,0 +1,127 @@
+"""A study that is over notifies by a command or an address; what fails is a warning, and secrets stay unsaid."""
+
+from __future__ import annotations
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import TYPE_CHECKING
+
+import pytest
+
+from automl.storage.study_directory import StudyDirectory
+from automl.study.result import StudyResult
+from automl.tracking.file_tracker import FileTracker
+from automl.tracking.notify import NotifyTracker, notify
+from tests.automl.cli.study_folder import TRIALS, write_study
+from tests.automl.tracking.synthetic import OBJECTIVE, make_plan
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from automl.study.trial import TrialResult
+
+
+class Hook(HTTPServer):
+    """A server on loopback that keeps what is posted to it."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.posted: list[bytes] = []
+        self.status = 200
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/hooks/s3cret"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Hook
+
+    def do_POST(self) -> None:
+        self.server.posted.append(self.rfile.read(int(self.headers["Content-Length"])))
+        self.send_response(self.server.status)
+        self.end_headers()
+
+    def log_request(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def hook() -> Iterator[Hook]:
+    with Hook() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def test_an_address_gets_the_summary_as_json(hook: Hook) -> None:
+    assert notify(hook.address, {"outcome": "completed", "best": None})
+
+    assert json.loads(hook.posted[0]) == {"outcome": "completed", "best": None}
+
+
+def test_an_address_that_refuses_is_a_warning_without_its_secret(hook: Hook, caplog: pytest.LogCaptureFixture) -> None:
+    hook.status = 500
+
+    assert not notify(hook.address, {})
+
+    assert "POST to 127.0.0.1: status 500" in caplog.text
+    assert "s3cret" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "address", ["http://127.0.0.1:9/s3cret", "http://[::1/s3cret", "https://user:s3cret@127.0.0.1:9/"]
+)
+def test_an_address_that_nobody_answers_is_a_warning_without_its_secret(
+    address: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert not notify(address, {})
+    assert "nobody was notified" in caplog.text
+    assert "s3cret" not in caplog.text
+
+
+def test_a_command_gets_the_summary_on_its_standard_input(tmp_path: Path) -> None:
+    assert notify(f"sh -c 'cat > {tmp_path}/got.json'", {"outcome": "failed"})
+
+    assert json.loads((tmp_path / "got.json").read_text(encoding="utf-8")) == {"outcome": "failed"}
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [("false --token s3cret", "ended with status 1"), ("/nowhere/s3cret", "cannot be started"), ("'s3cret", "read")],
+)
+def test_a_command_that_fails_is_a_warning_without_its_secret(
+    command: str, told: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert not notify(command, {})
+    assert told in caplog.text
+    assert "s3cret" not in caplog.text
+
+
+@pytest.mark.parametrize(("ended", "outcome"), [(TRIALS, "completed"), (TRIALS[1:2], "failed"), (None, "interrupted")])
+def test_the_outcome_is_told_once(
+    tmp_path: Path, hook: Hook, ended: tuple[TrialResult, ...] | None, outcome: str
+) -> None:
+    root = write_study(tmp_path / "example", ended or TRIALS)
+    tracker, files = NotifyTracker(hook.address), FileTracker(StudyDirectory(root))
+    tracker.study_started(make_plan(root, "example"), root)
+    files.study_started(make_plan(root, "example"), root)
+    if ended is not None:
+        files.study_ended(StudyResult(objective=OBJECTIVE, trials=ended, end_reason="enough"))
+    files.close()
+
+    tracker.close()
+    tracker.close()
+
+    (document,) = (json.loads(content) for content in hook.posted)
+    assert (document["outcome"], document["end_reason"] == "enough") == (outcome, ended is not None)
+
+
+def test_a_study_that_never_started_notifies_nobody(hook: Hook) -> None:
+    NotifyTracker(hook.address).close()
+
+    assert not hook.posted

@@ -1,0 +1,68 @@
+"""TensorBoard reads the trial folders with its own reader."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from automl.storage.study_directory import StudyDirectory
+from automl.study.trial import Measurement, Proposal
+from automl.tracking.tensorboard import TensorboardTracker, encode_event, record
+from tests.automl.tracking.synthetic import tell
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+accumulator = pytest.importorskip(
+    "tensorboard.backend.event_processing.event_accumulator", reason="TensorBoard is not installed"
+)
+pytestmark = pytest.mark.filterwarnings("default")  # TensorBoard's own imports warn
+
+
+def scalars(folder: Path, name: str) -> list[tuple[int, object]]:
+    reader = accumulator.EventAccumulator(str(folder))
+    reader.Reload()
+    return [(event.step, pytest.approx(event.value)) for event in reader.Scalars(name)]
+
+
+def test_every_attempt_has_its_curve_with_the_epoch_as_step(tmp_path: Path) -> None:
+    directory = StudyDirectory(tmp_path / "demo")
+    for number, attempt in ((0, 1), (1, 1), (2, 1), (3, 1), (4, 1), (4, 2)):
+        directory.trial(number, attempt).mkdir(parents=True)
+    tracker = TensorboardTracker()
+    tell(tracker, directory)
+    tracker.close()
+
+    assert scalars(directory.trial(0), "val/d1") == [(0, 0.3), (1, 0.4), (2, 0.5)]
+    assert scalars(directory.trial(4, 2), "val/d1") == [(0, 0.6), (1, 0.7), (2, 0.65)]
+    assert scalars(directory.trial(0), "val/i2t_R@1") == [(0, 0.15), (1, 0.2), (2, 0.25)]
+    assert scalars(directory.trial(2), "train_loss") == [(0, 1.0)]
+
+
+def test_a_running_trial_can_be_read_while_it_runs(tmp_path: Path) -> None:
+    tracker = TensorboardTracker()
+    tracker.trial_started(Proposal(number=3, assignment={}, origin="sobol"), tmp_path, 1)
+    tracker.measured(3, Measurement(epoch=200, values={"loss": 0.5, "huge": 1e300}, unix_time_s=5.0))
+
+    assert scalars(tmp_path, "loss") == [(200, 0.5)]
+    tracker.close()
+
+
+def test_a_folder_that_cannot_be_written_is_one_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    tracker = TensorboardTracker()
+    for number in range(2):
+        tracker.trial_started(Proposal(number=number, assignment={}, origin="sobol"), tmp_path / "absent", 1)
+        tracker.measured(number, Measurement(epoch=0, values={"loss": 0.5}))
+
+    assert caplog.text.count("cannot be written") == 1
+
+
+def test_telling_ten_thousand_metrics_takes_about_a_second_at_most() -> None:
+    values = {f"val/metric_{index}": float(index) for index in range(5)}
+    started_s = time.process_time()
+    for step in range(2000):
+        record(encode_event(1.7e9, step=step, values=values))
+
+    assert time.process_time() - started_s < 2.0

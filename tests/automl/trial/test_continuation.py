@@ -1,0 +1,65 @@
+"""Continuing: from the last whole checkpoint, with what was measured before it and nothing after it."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from typing import TYPE_CHECKING
+
+from automl.trial.continuation import earlier_measurements, find_continuation
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ARCH = "depth_net_mono"
+
+
+def attempt(folder: Path, *epochs: int, torn: int | None = None) -> Path:
+    folder.mkdir(parents=True)
+    for epoch in epochs:
+        file = folder / f"model_epoch_{epoch:03d}_step_{epoch:05d}.pth"
+        with zipfile.ZipFile(file, "w") as archive:
+            archive.writestr("weights", "w" * 100)
+        if epoch == torn:
+            file.write_bytes(file.read_bytes()[:-20])
+        with (folder / "status.json").open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps({"epoch": epoch, "kpi": {"val/d1": epoch / 10}}) + "\n")
+    return folder
+
+
+def test_a_trial_goes_on_after_its_last_whole_checkpoint(tmp_path: Path) -> None:
+    first = attempt(tmp_path / "0000", 0, 1, 2, torn=2)
+
+    found = find_continuation([first], ARCH)
+
+    assert found is not None
+    assert found.first_epoch == 2
+    assert found.checkpoint.name == "model_epoch_001_step_00001.pth"
+
+
+def test_the_attempt_that_came_furthest_is_continued(tmp_path: Path) -> None:
+    first, second = attempt(tmp_path / "0000", 0, 1, 2), attempt(tmp_path / "0000.2", 0, 1)
+
+    found = find_continuation([first, second], ARCH)
+
+    assert found is not None
+    assert found.checkpoint.is_relative_to(first)
+
+
+def test_of_two_equal_checkpoints_the_newer_attempts_is_continued(tmp_path: Path) -> None:
+    first, second = attempt(tmp_path / "0000", 0, 1), attempt(tmp_path / "0000.2", 1)
+
+    found = find_continuation([first, second], ARCH)
+
+    assert found is not None
+    assert found.checkpoint.is_relative_to(second)
+
+
+def test_without_a_checkpoint_there_is_nothing_to_continue(tmp_path: Path) -> None:
+    assert find_continuation([attempt(tmp_path / "0000", 0, torn=0), tmp_path / "missing"], ARCH) is None
+
+
+def test_epochs_after_the_checkpoint_do_not_count(tmp_path: Path) -> None:
+    first = attempt(tmp_path / "0000", 0, 1, 2)
+
+    assert [m.epoch for m in earlier_measurements([first], 2)] == [0, 1]

@@ -1,0 +1,150 @@
+"""Failures: each kind is told from the others, and the cause is the sentence a person needs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from automl.study.trial import FailureKind
+from automl.trial.failures import classify, divergence_words, read_tail, signature
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TRACEBACK = ("Traceback (most recent call last):", '  File "train.py", line 3, in <module>', "    main()")
+
+
+@pytest.mark.parametrize(
+    ("line", "kind"),
+    [
+        ("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB.", FailureKind.OUT_OF_MEMORY),
+        ("RuntimeError: [enforce fail] DefaultCPUAllocator: can't allocate memory", FailureKind.OUT_OF_MEMORY),
+        ("MemoryError", FailureKind.OUT_OF_MEMORY),
+        ("[rank1]: RuntimeError: CUDA error: CUBLAS_STATUS_ALLOC_FAILED", FailureKind.OUT_OF_MEMORY),
+        ("FileNotFoundError: [Errno 2] No such file or directory: 'train.txt'", FailureKind.DATA),
+        ("PIL.UnidentifiedImageError: cannot identify image file 'a.png'", FailureKind.DATA),
+        ("ValueError: num_samples should be a positive integer value, but got num_samples=0", FailureKind.DATA),
+        ("omegaconf.errors.ConfigKeyError: Key 'lrr' not in 'OptimConfig'", FailureKind.SPEC),
+        ("RuntimeError: Error(s) in loading state_dict for Model: size mismatch for head", FailureKind.SPEC),
+        ("trainer: error: unrecognized arguments: --foo", FailureKind.SPEC),
+        ("docker: Unable to find image 'x:1' locally", FailureKind.IMAGE),
+        ("huggingface_hub.errors.GatedRepoError: 401 Client Error", FailureKind.CREDENTIAL),
+        ("OSError: [Errno 28] No space left on device", FailureKind.INFRASTRUCTURE),
+        ("torch.distributed.DistNetworkError: Address already in use", FailureKind.INFRASTRUCTURE),
+        ("ncclSystemError: System call failed", FailureKind.INFRASTRUCTURE),
+        ("KeyError: 'd1'", FailureKind.TRAINER),
+        ("AttributeError: 'NoneType' object has no attribute 'shape'", FailureKind.TRAINER),
+    ],
+)
+def test_the_last_exception_names_the_kind(line: str, kind: FailureKind) -> None:
+    failure = classify(1, (*TRACEBACK, line))
+
+    assert failure.kind is kind
+    assert failure.cause in line
+
+
+@pytest.mark.parametrize(
+    ("message", "kind"),
+    [
+        ("data: annotation file train.txt is missing", FailureKind.DATA),
+        ("spec: unknown key model.enkoder", FailureKind.SPEC),
+        ("weights: the file is a ViT-L, the spec says vits", FailureKind.SPEC),
+        ("trainer: CUDA out of memory", FailureKind.OUT_OF_MEMORY),
+        ("trainer: something broke", FailureKind.TRAINER),
+        ("infrastructure: File system error: [Errno 2] No such file: 'a.png'", FailureKind.DATA),
+        ("infrastructure: File system error: [Errno 28] No space left on device", FailureKind.INFRASTRUCTURE),
+        ("interrupted: SIGTERM", FailureKind.INFRASTRUCTURE),
+        ("Configuration error: Key 'x' is not in struct", FailureKind.SPEC),
+        ("File system error: [Errno 2] No such file", FailureKind.DATA),
+    ],
+)
+def test_the_trainers_own_failure_line_is_believed_first(message: str, kind: FailureKind) -> None:
+    assert classify(1, (*TRACEBACK, "RuntimeError: later"), message).kind is kind
+
+
+def test_a_code_is_not_part_of_the_cause() -> None:
+    assert classify(1, (), "data: no rows").cause == "no rows"
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "words"),
+    [
+        (-9, FailureKind.OUT_OF_MEMORY, "SIGKILL"),
+        (137, FailureKind.OUT_OF_MEMORY, "SIGKILL"),
+        (-7, FailureKind.INFRASTRUCTURE, "shared memory"),
+        (-11, FailureKind.TRAINER, "SIGSEGV"),
+        (125, FailureKind.INFRASTRUCTURE, "container engine"),
+        (127, FailureKind.IMAGE, "not found"),
+        (3, FailureKind.TRAINER, "status 3: bye"),
+        (-99, FailureKind.TRAINER, "signal 99"),
+    ],
+)
+def test_without_an_exception_the_exit_status_speaks(status: int, kind: FailureKind, words: str) -> None:
+    failure = classify(status, ("hello", "bye"))
+
+    assert failure.kind is kind
+    assert words in failure.cause
+
+
+def test_a_lost_watchdog_is_an_infrastructure_failure_whatever_the_log_says() -> None:
+    assert classify(-9, ("KeyError: 'x'",), was_lost=True).kind is FailureKind.INFRASTRUCTURE
+
+
+def test_a_warning_about_a_missing_file_is_no_root_cause() -> None:
+    tail = ("warning: No such file or directory: cache.bin", *TRACEBACK, "KeyError: 'd1'")
+
+    assert classify(1, tail).kind is FailureKind.TRAINER
+
+
+def test_memory_errors_count_wherever_they_stand_in_the_log() -> None:
+    tail = ("CUDA out of memory. Tried to allocate 1 GiB", "shutting down workers", "bye")
+
+    assert classify(1, tail).kind is FailureKind.OUT_OF_MEMORY
+
+
+def test_a_cause_is_one_short_line() -> None:
+    cause = classify(1, ("ValueError: " + "x" * 5000,)).cause
+
+    assert len(cause) <= 300
+    assert "\n" not in cause
+
+
+@pytest.mark.parametrize(
+    ("message", "tail", "expected"),
+    [
+        ("diverged: train_loss is nan at step 12", (), True),
+        ("", ("ValueError: training loss is nan",), True),
+        ("", ("FloatingPointError: loss became inf",), True),
+        ("", ("KeyError: 'loss'",), False),
+        ("data: no rows", ("loss was finite",), False),
+        ("", ("UserWarning: loss finite",), False),
+    ],
+)
+def test_giving_up_over_a_loss_is_told_from_other_failures(
+    message: str, tail: tuple[str, ...], *, expected: bool
+) -> None:
+    assert (divergence_words(message, tail) is not None) is expected
+
+
+def test_two_causes_that_differ_in_numbers_and_paths_have_one_signature() -> None:
+    first = signature("KeyError at 0x7f12 in /data/a/1.png after 3.5 s")
+    second = signature("KeyError at 0x7e99 in /data/b/22.png after 12 s")
+
+    assert first == second
+    assert signature("KeyError: 'a'") != signature("KeyError: 'b'")
+
+
+def test_the_tail_of_a_log_holds_the_last_state_of_a_progress_bar(tmp_path: Path) -> None:
+    log = tmp_path / "train.log"
+    log.write_bytes(b"start\n" + b"10%\r50%\r100%\n" + b"\xff\xfe end")
+
+    assert read_tail(log)[:2] == ("start", "100%")
+    assert read_tail(tmp_path / "missing.log") == ()
+
+
+def test_the_tail_of_a_huge_log_is_short(tmp_path: Path) -> None:
+    log = tmp_path / "train.log"
+    log.write_text("line\n" * 1_000_000, encoding="utf-8")
+
+    assert len(read_tail(log, lines=5)) == 5

@@ -1,0 +1,73 @@
+"""Verdicts: the table, row by row."""
+
+from __future__ import annotations
+
+import pytest
+
+from automl.study.model import Direction
+from automl.study.trial import FailureKind, Measurement, TrialState
+from automl.trial.history import TrialCourse
+from automl.trial.outcome import INTERRUPTED, judge, stopped
+
+
+def course(*measurements: Measurement, max_epochs: int | None = 2) -> TrialCourse:
+    trial = TrialCourse(
+        objective="val/d1",
+        direction=Direction.MAXIMIZE,
+        watched=("train_loss",),
+        explosion=True,
+        max_epochs=max_epochs,
+    )
+    for measurement in measurements:
+        trial.learn(measurement)
+    return trial
+
+
+FIRST = Measurement(epoch=0, values={"val/d1": 0.5})
+LAST = Measurement(epoch=1, values={"val/d1": 0.6})
+COMPLAINT = Measurement(message="data: no rows", is_failure=True)
+
+
+@pytest.mark.parametrize(
+    ("measurements", "status", "tail", "state", "failure"),
+    [
+        ((FIRST, LAST), 0, (), TrialState.COMPLETED, None),
+        ((FIRST,), 0, (), TrialState.COMPLETED, None),
+        ((), 0, (), TrialState.FAILED, FailureKind.METRIC_MISSING),
+        ((FIRST, COMPLAINT), 0, (), TrialState.FAILED, FailureKind.DATA),
+        ((FIRST, LAST, COMPLAINT), 0, (), TrialState.COMPLETED, None),
+        ((FIRST, LAST), 1, ("KeyError: 'x'",), TrialState.FAILED, FailureKind.TRAINER),
+        ((FIRST,), 1, ("ValueError: loss is nan",), TrialState.DIVERGED, None),
+        ((), -9, (), TrialState.FAILED, FailureKind.OUT_OF_MEMORY),
+    ],
+)
+def test_a_trial_that_ended_by_itself(
+    measurements: tuple[Measurement, ...],
+    status: int,
+    tail: tuple[str, ...],
+    state: TrialState,
+    failure: FailureKind | None,
+) -> None:
+    verdict = judge(course(*measurements), status, tail)
+
+    assert (verdict.state, verdict.failure) == (state, failure)
+
+
+def test_a_short_run_says_after_which_epoch_it_ended() -> None:
+    assert "epoch 1 of 2" in judge(course(FIRST), 0, ()).reason
+    assert judge(course(FIRST, LAST), 0, ()).reason == ""
+    assert judge(course(FIRST, max_epochs=None), 0, ()).reason == ""
+
+
+def test_a_missing_metric_is_answered_with_what_was_reported() -> None:
+    assert "any other metric" in judge(course(), 0, ()).reason
+    assert "train_loss" in judge(course(Measurement(epoch=0, values={"train_loss": 1.0})), 0, ()).reason
+
+
+def test_a_lost_watchdog_is_no_fault_of_the_trainer() -> None:
+    assert judge(course(), -9, (), was_lost=True).failure is FailureKind.INFRASTRUCTURE
+
+
+def test_an_interruption_is_told_from_a_stop_by_its_first_word() -> None:
+    assert stopped(f"{INTERRUPTED} by SIGINT").state is TrialState.INTERRUPTED
+    assert stopped("rung 2").state is TrialState.STOPPED
