@@ -14,7 +14,7 @@ from automl.request.text import fits_gpus, read_request
 from automl.request.trial_options import check_options
 from automl.samplers.factory import LLM_STARTS, check_sampler
 from automl.schedulers.factory import OPTIONS as RULE_OPTIONS
-from automl.schedulers.factory import make_rule
+from automl.schedulers.factory import make_scheduler
 from automl.skill.load import load_skill
 from automl.skill.registry import known_metrics, objective_for
 from automl.space.build import SpaceRequest, build_space
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from automl.request.study_request import StudyRequest
-    from automl.schedulers.base import StoppingRule
+    from automl.schedulers.base import Scheduler
     from automl.skill.model import Skill
     from automl.spec.model import Spec
     from automl.spec.train_schema import TrainSchema
@@ -54,7 +54,7 @@ _OPTIONS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Opened:
+class ResolvedInputs:
     """What a request and a skill say.
 
     Attributes:
@@ -74,7 +74,7 @@ class Opened:
     has_user_spec: bool = False
 
 
-def heed_words(request: StudyRequest) -> tuple[StudyRequest, tuple[str, ...]]:
+def apply_request_text(request: StudyRequest) -> tuple[StudyRequest, tuple[str, ...]]:
     """Let the words of a request count: over the study file, under explicit options.
 
     Returns:
@@ -141,7 +141,7 @@ def with_words(error: ConfigurationError, heard: tuple[str, ...]) -> Configurati
     return ConfigurationError(error.headline, tuple(problems))
 
 
-def open_skill(request: StudyRequest) -> Opened:
+def open_skill(request: StudyRequest) -> ResolvedInputs:
     """Walk the line up to the search space.
 
     Raises:
@@ -164,7 +164,7 @@ def open_skill(request: StudyRequest) -> Opened:
         )
         space = build_space(skill, schema, spec, wishes)
         candidates = () if space.parameters else suggest_candidates(skill, schema, spec)
-    return Opened(
+    return ResolvedInputs(
         skill=skill,
         spec=spec,
         space=space,
@@ -180,7 +180,7 @@ def _training_data(skill: Skill, data: Mapping[str, str]) -> dict[str, str]:
     return {split: path for split, path in data.items() if split != TEST or not is_later}
 
 
-def skill_facts(opened: Opened) -> SkillFacts:
+def skill_facts(opened: ResolvedInputs) -> SkillFacts:
     """Return what the policy needs to know."""
     skill, left_out = opened.skill, opened.space.left_out
     return SkillFacts(
@@ -261,13 +261,13 @@ def choose_objective(request: StudyRequest, skill: Skill) -> Objective:
     return Objective(metric=choice.metric, direction=Direction(choice.direction), source=source)
 
 
-def stopping_rule(plan: StudyPlan) -> StoppingRule:
+def chosen_scheduler(plan: StudyPlan) -> Scheduler:
     """Return the plan's stopping rule.
 
     Raises:
         ConfigurationError: it is unknown, or an option cannot be used.
     """
-    return make_rule(
+    return make_scheduler(
         plan.scheduler,
         max_epochs=plan.max_epochs,
         trials=plan.budget.trials,
@@ -285,7 +285,7 @@ def check_names(plan: StudyPlan) -> None:
     """
     problems = (*check_sampler(plan.sampler, plan.options), *check_options(plan.options, (*RULE_OPTIONS, LLM_STARTS)))
     try:
-        stopping_rule(plan)
+        chosen_scheduler(plan)
     except ConfigurationError as error:
         problems += error.problems
     if problems:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from automl.errors import NothingToRunError, Problem, ResumeMismatchError
 from automl.executor.replication import missing_replicates
-from automl.request.location import RunPlace
+from automl.request.location import RunLocation
 from automl.request.study_request import request_from_document
 from automl.run import make_plan, run_in
 from automl.storage.documents import read_plan
@@ -50,7 +50,7 @@ def resume_study(
     if trials is not None:
         request = dataclasses.replace(request, trials=trials, explicit=(*request.explicit, "trials"))
     uri = document["mlflow"]["tracking_uri"]
-    place = RunPlace(results=root.parent, tracking_uri=uri, ray_address=ray_address)
+    place = RunLocation(results=root.parent, tracking_uri=uri, ray_address=ray_address)
     # It goes on with the points it began with, not with those of studies that have ended since; and with its launcher,
     # whatever would be chosen today.
     launcher = launch_from_document(document.get("launch")).kind if "launch" in document else request.launcher

@@ -18,20 +18,20 @@ from automl.request.policy import Route
 from automl.study.launch_plan import LauncherKind
 from automl.study.plan import TEMPLATE, plan_document
 from automl.study.trial import Proposal
-from automl.trial.reproduce import by_hand
+from automl.trial.reproduce import reproduce_command
 
 if TYPE_CHECKING:
     from automl.machine import Machine
-    from automl.request.location import RunPlace
+    from automl.request.location import RunLocation
     from automl.request.study_request import StudyRequest
     from automl.study.launch_plan import LaunchPlan
     from automl.study.model import StudyPlan
-    from automl.trial.reproduce import ByHand
+    from automl.trial.reproduce import ReproduceCommand
 
 _FIRST_TRIALS = 5
 
 
-def review_plan(request: StudyRequest, plan: StudyPlan, place: RunPlace) -> dict[str, Any]:
+def review_plan(request: StudyRequest, plan: StudyPlan, place: RunLocation) -> dict[str, Any]:
     """Return the JSON form of the plan with the exact first assignments, the data and the expected time."""
     first = first_proposals(plan)
     return {
@@ -46,7 +46,7 @@ def review_plan(request: StudyRequest, plan: StudyPlan, place: RunPlace) -> dict
     }
 
 
-def trial_by_hand(plan: StudyPlan, place: RunPlace) -> ByHand:
+def trial_by_hand(plan: StudyPlan, place: RunLocation) -> ReproduceCommand:
     """Return what starts trial 0 of the study that `run` would make now; nothing is written.
 
     Raises:
@@ -57,7 +57,7 @@ def trial_by_hand(plan: StudyPlan, place: RunPlace) -> ByHand:
         ready_launch(plan.launch)
     gpus = () if place.ray_address else detect_machine().gpus[: math.ceil(plan.resources.gpus_per_trial)]
     indices = tuple(str(gpu.index) for gpu in gpus)
-    return by_hand(plan, next_study_directory(place.results, plan.name), gpus=indices)
+    return reproduce_command(plan, next_study_directory(place.results, plan.name), gpus=indices)
 
 
 def image_presence(launch: LaunchPlan) -> str:

@@ -12,22 +12,22 @@ import secrets
 from typing import TYPE_CHECKING
 
 from automl.errors import ConfigurationError, StudyFailedError
-from automl.launch.choice import choose_launch, ready_launch, wish_of
+from automl.launch.choice import choose_launch, preference_of, ready_launch
 from automl.machine import detect_machine
 from automl.preflight.cluster import filling_cluster
 from automl.preflight.doctor import require_ready, require_seen_by_engine, require_sound_data
 from automl.preflight.inputs import check_inputs, prepare_data, with_prepared_paths
-from automl.request.location import RunPlace, chosen_study_directory, new_study_directory
+from automl.request.location import RunLocation, chosen_study_directory, new_study_directory
 from automl.request.policy import decide
 from automl.resolve import (
     TEST,
     TRAIN,
+    apply_request_text,
     check_names,
     choose_goals,
-    heed_words,
+    chosen_scheduler,
     open_skill,
     skill_facts,
-    stopping_rule,
     with_words,
 )
 from automl.smoke import smoke_test
@@ -49,13 +49,13 @@ if TYPE_CHECKING:
     from automl.tracking.mlflow.tracker import MlflowTracker
 
 
-def make_plan(request: StudyRequest, place: RunPlace) -> StudyPlan:
+def make_plan(request: StudyRequest, place: RunLocation) -> StudyPlan:
     """Walk the line up to the plan; nothing is written, nothing is started.
 
     Raises:
         ConfigurationError: skill, study, spec, space or resources cannot be used; with every problem.
     """
-    request, heard = heed_words(with_prepared_paths(request, place.results))
+    request, heard = apply_request_text(with_prepared_paths(request, place.results))
     opened = open_skill(request)
     decision = decide(
         requested=request.policy,
@@ -72,7 +72,7 @@ def make_plan(request: StudyRequest, place: RunPlace) -> StudyPlan:
         objective=leading,
         further=tuple(further),
         constraints=constraints,
-        launch=choose_launch(wish_of(request), opened.skill, TRAIN),
+        launch=choose_launch(preference_of(request), opened.skill, TRAIN),
     )
     try:
         plan = plan_study(request, parts, None if place.ray_address else detect_machine())
@@ -87,7 +87,7 @@ def make_plan(request: StudyRequest, place: RunPlace) -> StudyPlan:
 def run_plan(
     request: StudyRequest,
     plan: StudyPlan,
-    place: RunPlace,
+    place: RunLocation,
     *,
     is_checked: bool = True,
     is_smoked: bool = False,
@@ -133,7 +133,7 @@ def run_in(
     directory: StudyDirectory,
     request: StudyRequest,
     plan: StudyPlan,
-    place: RunPlace,
+    place: RunLocation,
     *,
     extra_trackers: Sequence[Tracker] = (),
 ) -> Path:
@@ -170,7 +170,7 @@ def run_in(
         with mlflow.given_up_if_interrupted():
             evaluator.baseline()
             result = execute_study(
-                plan, location, searcher=searcher, rule=stopping_rule(plan), trackers=(*recorders, *extra_trackers)
+                plan, location, searcher=searcher, rule=chosen_scheduler(plan), trackers=(*recorders, *extra_trackers)
             )
             _conclude(result, plan, evaluator, mlflow)
     finally:

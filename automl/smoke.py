@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from automl.errors import ConfigurationError, Problem, StudyFailedError
 from automl.request.policy import Route
-from automl.resolve import stopping_rule
+from automl.resolve import chosen_scheduler
 from automl.space.parameters import SearchSpace
 from automl.storage.study_directory import StudyDirectory
 from automl.study.failure_summary import summarize_failure
@@ -25,7 +25,7 @@ from automl.study.plan import epoch_key
 from automl.study.trial import FailureKind, TrialState
 
 if TYPE_CHECKING:
-    from automl.request.location import RunPlace
+    from automl.request.location import RunLocation
     from automl.skill.model import JsonValue
     from automl.study.model import StudyPlan
     from automl.study.trial import TrialResult
@@ -68,7 +68,7 @@ def has_dry_run(plan: StudyPlan) -> bool:
     return plan.spec.has(_DRY_RUN_KEY)
 
 
-def smoke_test(plan: StudyPlan, place: RunPlace) -> TrialResult:
+def smoke_test(plan: StudyPlan, place: RunLocation) -> TrialResult:
     """Train the least of trial 0; its folder stays only where it fails.
 
     Raises:
@@ -86,7 +86,7 @@ def smoke_test(plan: StudyPlan, place: RunPlace) -> TrialResult:
     location = StudyLocation(directory=folder, tracking_uri="", ray_address=place.ray_address)
     searcher = make_searcher(short, StudyDirectory(folder).journal_file)
     try:
-        (trial,) = execute_study(short, location, searcher=searcher, rule=stopping_rule(short)).trials
+        (trial,) = execute_study(short, location, searcher=searcher, rule=chosen_scheduler(short)).trials
     finally:
         searcher.close()
     _judge(trial, folder, is_dry=has_dry_run(plan))

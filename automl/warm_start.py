@@ -23,13 +23,13 @@ from automl.storage.earlier_studies import (
 from automl.tracking.mlflow.earlier_runs import is_server, recorded_points
 
 if TYPE_CHECKING:
-    from automl.request.location import RunPlace
+    from automl.request.location import RunLocation
     from automl.request.study_request import StudyRequest
     from automl.storage.earlier_studies import EarlierPoint
     from automl.study.model import StudyPlan
 
 
-def with_earlier_points(request: StudyRequest, plan: StudyPlan, place: RunPlace) -> StudyPlan:
+def with_earlier_points(request: StudyRequest, plan: StudyPlan, place: RunLocation) -> StudyPlan:
     """Return the plan with known-good points of earlier studies after its template, and with the reason for them.
 
     Raises:
@@ -49,7 +49,7 @@ def with_earlier_points(request: StudyRequest, plan: StudyPlan, place: RunPlace)
 
 
 def _earlier_points(
-    request: StudyRequest, plan: StudyPlan, place: RunPlace
+    request: StudyRequest, plan: StudyPlan, place: RunLocation
 ) -> tuple[tuple[EarlierPoint, ...], tuple[str, ...]]:
     """Return points of earlier studies, and why a tracking server could not be asked for some."""
     if request.warm_start is not None:

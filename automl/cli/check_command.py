@@ -37,7 +37,7 @@ def command(*, as_json: bool, **options: Any) -> int:  # noqa: ANN401 - click ha
 
 def find_problems(options: dict[str, Any]) -> tuple[list[Problem], list[Problem]]:
     """Return every problem and every warning of a study, its skill and its spec."""
-    from automl.request.location import RunPlace  # noqa: PLC0415 - opened when the command is called
+    from automl.request.location import RunLocation  # noqa: PLC0415 - opened when the command is called
     from automl.resolve import check_skill_and_spec  # noqa: PLC0415 - opened when the command is called
     from automl.run import make_plan  # noqa: PLC0415 - opened when the command is called
 
@@ -47,7 +47,7 @@ def find_problems(options: dict[str, Any]) -> tuple[list[Problem], list[Problem]
         return list(error.problems), []
     problems, warnings = check_skill_and_spec(request)
     try:
-        make_plan(request, RunPlace(results=results_root(options["results"]), ray_address=options["ray_address"]))
+        make_plan(request, RunLocation(results=results_root(options["results"]), ray_address=options["ray_address"]))
     except ConfigurationError as error:
         problems += [problem for problem in error.problems if problem not in problems]
     return problems, warnings

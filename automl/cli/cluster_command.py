@@ -229,14 +229,14 @@ def _study_job(
     from automl.cluster.job import StudyJob, trials_at_once  # noqa: PLC0415 - opened when the command is called
     from automl.cluster.run_words import run_words  # noqa: PLC0415 - opened when the command is called
     from automl.preflight.data import data_files  # noqa: PLC0415 - opened when the command is called
-    from automl.request.location import RunPlace  # noqa: PLC0415 - opened when the command is called
-    from automl.resolve import heed_words  # noqa: PLC0415 - opened when the command is called
+    from automl.request.location import RunLocation  # noqa: PLC0415 - opened when the command is called
+    from automl.resolve import apply_request_text  # noqa: PLC0415 - opened when the command is called
     from automl.run import make_plan  # noqa: PLC0415 - opened when the command is called
 
     options = context.params
     request = build_request(options)
-    plan = make_plan(request, RunPlace(results=results, ray_address="of the job"))
-    heard, _ = heed_words(request)
+    plan = make_plan(request, RunLocation(results=results, ray_address="of the job"))
+    heard, _ = apply_request_text(request)
     each = heard.gpus_per_trial
     each = (plan.resources.gpus_per_trial if gpus_per_node else 0.0) if each is None else each
     fitting = trials_at_once(nodes=nodes, gpus_per_node=gpus_per_node, cpus_per_node=cpus_per_node, gpus_per_trial=each)

@@ -10,7 +10,7 @@ import click
 
 from automl.cli.options import build_request, results_root, study_options
 from automl.errors import ConfigurationError, counted
-from automl.request.location import RunPlace
+from automl.request.location import RunLocation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,7 +43,7 @@ def diagnose(options: dict[str, Any]) -> Sequence[Finding]:
     from automl.preflight.inputs import with_prepared_paths  # noqa: PLC0415 - opened when the command is called
     from automl.run import make_plan  # noqa: PLC0415 - opened when the command is called
 
-    place = RunPlace(
+    place = RunLocation(
         results=results_root(options["results"]),
         tracking_uri=options["tracking_uri"],
         ray_address=options["ray_address"],

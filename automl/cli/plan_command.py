@@ -11,7 +11,7 @@ import click
 from automl.cli.options import build_request, results_root, study_options
 from automl.duration import format_duration
 from automl.errors import counted
-from automl.request.location import RunPlace
+from automl.request.location import RunLocation
 
 
 @click.command("plan", help="Show what `run` would do, down to the first trials, and run nothing.")
@@ -27,7 +27,7 @@ def command(*, as_json: bool, show_commands: bool, **options: Any) -> None:  # n
     from automl.run import make_plan  # noqa: PLC0415 - opened when the command is called
 
     request = build_request(options)
-    place = RunPlace(
+    place = RunLocation(
         results=results_root(options["results"]),
         tracking_uri=options["tracking_uri"],
         ray_address=options["ray_address"],

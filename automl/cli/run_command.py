@@ -11,7 +11,7 @@ import click
 
 from automl.cli.options import build_request, notify_option, results_root, shown_and_told, study_options
 from automl.duration import format_duration
-from automl.request.location import RunPlace
+from automl.request.location import RunLocation
 from automl.storage.documents import read_study, study_document
 
 # Above this estimate a person at a terminal is asked before anything is spent.
@@ -44,7 +44,7 @@ def command(
     from automl.run import make_plan, run_plan  # noqa: PLC0415 - the heavy part starts here
 
     request = build_request(options)
-    place = RunPlace(
+    place = RunLocation(
         results=results_root(options["results"]),
         tracking_uri=options["tracking_uri"],
         ray_address=options["ray_address"],

@@ -12,7 +12,7 @@ from automl.trial.outcome import INTERRUPTED
 from automl.trial.stop_request import request_stop
 
 if TYPE_CHECKING:
-    from automl.executor.reports import Ending
+    from automl.executor.reports import StopDecision
     from automl.study.trial import Proposal
     from automl.trial.attempts import Change, Start
     from automl.trial.task import TrialTask
@@ -39,7 +39,7 @@ class Running:
     since_s: float
     losses: int
     stop_reason: str = ""
-    ending: Ending | None = None
+    ending: StopDecision | None = None
 
     def stop(self, reason: str, *, last_epoch: int | None = None) -> None:
         """Ask its runner for its end, unless it is being ended already; where that cannot be written, say so.
@@ -62,7 +62,7 @@ class Paused:
     """A trial that the rule may promote."""
 
     proposal: Proposal
-    ending: Ending
+    ending: StopDecision
     result: TrialResult
 
 

@@ -13,7 +13,7 @@ IN_A_ROW = 3
 """So many estimates in a row have to be small: one may be small by chance."""
 
 
-class ImprovementWatch:
+class ImprovementRule:
     """Asks the searcher's model after each end of a trial what is left to gain.
 
     Args:

@@ -18,9 +18,9 @@ from automl.executor.attempt_states import Paused, Running, Waiting, as_running
 from automl.executor.budget import Spent, budget_end, end_so_far, error_end, goal_end, target_end
 from automl.executor.clones import copy_of, start_of, was_copied
 from automl.executor.gpu_sharing import sharing_of
-from automl.executor.improvement_watch import ImprovementWatch
+from automl.executor.improvement_watch import ImprovementRule
 from automl.executor.recovery import asked_to_stop, conclude, lost_result, recorded
-from automl.executor.reports import Ending, ReportJournal
+from automl.executor.reports import ReportJournal, StopDecision
 from automl.executor.retention import Retention
 from automl.executor.supply import Standing, Supply
 from automl.schedulers.base import Decision, Report
@@ -29,7 +29,7 @@ from automl.storage.study_directory import StudyDirectory
 from automl.study.failure_summary import summarize_errors
 from automl.study.model import Direction
 from automl.study.trial import FailureKind, TrialResult
-from automl.tracking.group import Audience
+from automl.tracking.group import TrackerGroup
 from automl.trial.attempts import goes_on_after, write_start
 from automl.trial.disk import largest_checkpoint, short_of_room
 from automl.trial.outcome import INTERRUPTED, PAUSED
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from automl.samplers.base import Searcher
-    from automl.schedulers.base import StoppingRule
+    from automl.schedulers.base import Scheduler
     from automl.study.model import StudyLocation, StudyPlan
     from automl.study.result import StudyResult
     from automl.study.trial import Measurement, Proposal
@@ -71,14 +71,14 @@ class StudyLoop:
         location: StudyLocation,
         *,
         searcher: Searcher,
-        rule: StoppingRule,
+        rule: Scheduler,
         trackers: Sequence[Tracker],
     ) -> None:
         self._plan = plan
         self._directory = StudyDirectory(location.directory)
         self._searcher = searcher
         self._rule = rule
-        self._audience = Audience(trackers)
+        self._audience = TrackerGroup(trackers)
         self._reports = ReportJournal(location.directory / "reports.jsonl")
         self._standing = Standing(waiting=deque())
         self._supply = Supply(plan, self._standing, searcher=searcher, rule=rule, reports=self._reports)
@@ -90,7 +90,7 @@ class StudyLoop:
         self._largest_bytes = 0
         self._sharing = sharing_of(plan, location)
         self._retention = Retention(plan, self._directory)
-        self._improvement = ImprovementWatch(plan, searcher)
+        self._improvement = ImprovementRule(plan, searcher)
         self._sign = 1.0 if plan.objective.direction is Direction.MAXIMIZE else -1.0
         self._may_go_on = False
         self.end_reason: str | None = None
@@ -131,7 +131,7 @@ class StudyLoop:
         if self._standing.finished:
             self._check_time()
 
-    def _take_up(self, proposal: Proposal, ending: Ending | None) -> None:
+    def _take_up(self, proposal: Proposal, ending: StopDecision | None) -> None:
         """Let an open trial of an earlier run wait, or end it where that had been decided."""
         ending = ending or asked_to_stop(self._directory, proposal.number)
         if ending is None:
@@ -139,7 +139,7 @@ class StudyLoop:
             return
         self._conclude(proposal, ending)
 
-    def _conclude(self, proposal: Proposal, ending: Ending) -> None:
+    def _conclude(self, proposal: Proposal, ending: StopDecision) -> None:
         """End a trial of which nothing runs."""
         result = conclude(self._plan, self._directory, proposal, ending)
         if ending.decision is Decision.PAUSE:
@@ -181,7 +181,7 @@ class StudyLoop:
         self._audience.trial_started(waiting.proposal, task.directory, start.attempt)
         return task
 
-    def _catch_up(self, proposal: Proposal, task: TrialTask) -> Ending | None:
+    def _catch_up(self, proposal: Proposal, task: TrialTask) -> StopDecision | None:
         """Judge what earlier attempts have measured and nobody has heard; return the end that follows, if one does."""
         if proposal.replicate_of is not None or not task.earlier:
             return None
@@ -241,7 +241,7 @@ class StudyLoop:
             if is_judged and not self._plan.constraints:
                 self._end_search_for(target_end(self._plan.budget, self._plan.objective, value))
 
-    def _judge(self, number: int, epoch: int, value: float) -> Ending | None:
+    def _judge(self, number: int, epoch: int, value: float) -> StopDecision | None:
         """Return the decision to end a trial, if a value that was not judged before leads to it."""
         return self._reports.judge(self._rule, Report(trial=number, epoch=epoch, value=self._sign * value))
 
@@ -348,7 +348,9 @@ class StudyLoop:
         for waiting in list(self._standing.waiting):
             if self.end_reason is not None or waiting.proposal.replicate_of is None:
                 self._standing.waiting.remove(waiting)
-                self._conclude(waiting.proposal, Ending(decision=Decision.STOP, reason=reason, epoch=sys.maxsize - 1))
+                self._conclude(
+                    waiting.proposal, StopDecision(decision=Decision.STOP, reason=reason, epoch=sys.maxsize - 1)
+                )
 
     def _retry(self, running: Running, result: TrialResult) -> bool:
         change = change_after(result, running.start, running.losses, self._plan)

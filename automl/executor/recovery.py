@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from automl.errors import LaunchError
-from automl.executor.reports import Ending
+from automl.executor.reports import StopDecision
 from automl.schedulers.base import Decision
 from automl.study.trial import FailureKind, TrialResult, TrialState
 from automl.trial.attempts import measured_by, next_attempt, read_start, seconds_of_attempts
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from automl.trial.task import TrialTask
 
 
-def asked_to_stop(directory: StudyDirectory, number: int) -> Ending | None:
+def asked_to_stop(directory: StudyDirectory, number: int) -> StopDecision | None:
     """Return the request to stop that the last attempt of a trial got and may not have answered; None without one."""
     attempt = next_attempt(directory, number) - 1
     if attempt == 0:
@@ -38,10 +38,12 @@ def asked_to_stop(directory: StudyDirectory, number: int) -> Ending | None:
     reason, last_epoch = read_stop_request(folder), read_last_epoch(folder)
     if reason is None or reason.startswith((INTERRUPTED, PAUSED)):
         return None  # what the rule paused it has also journaled, and may have promoted since
-    return Ending(decision=Decision.STOP, reason=reason, epoch=sys.maxsize - 1 if last_epoch is None else last_epoch)
+    return StopDecision(
+        decision=Decision.STOP, reason=reason, epoch=sys.maxsize - 1 if last_epoch is None else last_epoch
+    )
 
 
-def conclude(plan: StudyPlan, directory: StudyDirectory, proposal: Proposal, ending: Ending) -> TrialResult:
+def conclude(plan: StudyPlan, directory: StudyDirectory, proposal: Proposal, ending: StopDecision) -> TrialResult:
     """Return the result of a trial whose end was decided when its runner was lost, from what it has measured.
 
     Raises:

@@ -17,11 +17,11 @@ from automl.storage.study_directory import torn_file
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from automl.schedulers.base import StoppingRule, Verdict
+    from automl.schedulers.base import Scheduler, Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ending:
+class StopDecision:
     """A decision to stop or to pause a trial.
 
     Attributes:
@@ -48,7 +48,7 @@ class ReportJournal:
         self.best: float | None = None
         """The highest value that was judged, in this run or in an earlier one; None before the first."""
 
-    def judge(self, rule: StoppingRule, report: Report) -> Ending | None:
+    def judge(self, rule: Scheduler, report: Report) -> StopDecision | None:
         """Let the rule judge a value and write down what it says; return the end that follows, if one does.
 
         What was judged before, in this run or in an earlier one, is passed over: its verdict is known already.
@@ -62,9 +62,9 @@ class ReportJournal:
         self.append(report, verdict)
         if verdict.decision is Decision.CONTINUE:
             return None
-        return Ending(decision=verdict.decision, reason=verdict.reason, epoch=report.epoch)
+        return StopDecision(decision=verdict.decision, reason=verdict.reason, epoch=report.epoch)
 
-    def replay(self, rule: StoppingRule) -> dict[int, Ending]:
+    def replay(self, rule: Scheduler) -> dict[int, StopDecision]:
         """Judge everything again. A line cut off by a crash is removed.
 
         Returns:
@@ -82,7 +82,7 @@ class ReportJournal:
         documents = [self._read(line, number) for number, line in enumerate(whole.splitlines(), start=1)]
         if whole != text:
             os.truncate(self._file, len(whole))
-        ended: dict[int, Ending] = {}
+        ended: dict[int, StopDecision] = {}
         for document in documents:
             trial = int(document["trial"])
             decision = Decision(document["decision"])
@@ -93,7 +93,7 @@ class ReportJournal:
             rule.judge(Report(trial=trial, epoch=document["epoch"], value=document["value"]))
             self._note(trial, document["epoch"], document["value"])
             if decision is not Decision.CONTINUE and trial not in ended:
-                ended[trial] = Ending(decision=decision, reason=document["reason"], epoch=document["epoch"])
+                ended[trial] = StopDecision(decision=decision, reason=document["reason"], epoch=document["epoch"])
         return ended
 
     def _read(self, line: bytes, number: int) -> dict[str, Any]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from automl.executor.reports import ReportJournal
     from automl.samplers.base import Searcher
-    from automl.schedulers.base import StoppingRule
+    from automl.schedulers.base import Scheduler
     from automl.study.model import StudyPlan
     from automl.study.trial import Proposal, TrialResult
 
@@ -87,7 +87,7 @@ class Supply:
     """
 
     def __init__(
-        self, plan: StudyPlan, standing: Standing, *, searcher: Searcher, rule: StoppingRule, reports: ReportJournal
+        self, plan: StudyPlan, standing: Standing, *, searcher: Searcher, rule: Scheduler, reports: ReportJournal
     ) -> None:
         self._plan = plan
         self._standing = standing

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from automl.handoff.inherit import carried_values, check_overrides_fit
+from automl.handoff.inherit import check_overrides_fit, inherited_values
 from automl.machine import detect_machine
 from automl.skill.model import ConfigFormat
 from automl.spec.build import build_spec
@@ -75,7 +75,7 @@ def action_spec(
     bare = build_spec(skill, action)
     # The user's data and overrides are checked against, and laid over, a template that knows the training.
     template = directory / "carried.yaml"
-    carried = bare.with_values(carried_values(training, bare, skill, action), origin="training")
+    carried = bare.with_values(inherited_values(training, bare, skill, action), origin="training")
     write_spec(carried, ConfigFormat.YAML, template)
     spec = build_spec(skill, action, data=options.data, overrides=options.overrides, template=template)
     # The devices come from the environment; the GPU key of a skill belongs to its training.

@@ -67,7 +67,7 @@ class Champion:
     source: str
 
 
-def crown_champion(root: Path) -> Champion:
+def select_best(root: Path) -> Champion:
     """Verify, keep and describe the best checkpoint of a study. Doing it twice changes nothing.
 
     Args:
@@ -102,7 +102,7 @@ def crown_champion(root: Path) -> Champion:
 
 
 def read_champion(root: Path) -> Champion:
-    """Read what `crown_champion` found, and check that the kept file is still the same.
+    """Read what `select_best` found, and check that the kept file is still the same.
 
     Raises:
         ConfigurationError: there is no champion yet, or its checkpoint is gone or has changed.

@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from automl.errors import StudyFailedError
-from automl.handoff.champion import BEST_FILE, BEST_SPEC, crown_champion, model_version
+from automl.handoff.champion import BEST_FILE, BEST_SPEC, model_version, select_best
 from automl.report.page import REPORT_FILE, write_report
 from automl.storage.documents import EVALUATIONS_FILE, read_evaluations, read_plan
 from automl.storage.study_directory import StudyDirectory
@@ -48,7 +48,7 @@ def hand_over(root: Path, tracker: MlflowTracker, evaluator: Evaluator) -> Champ
 
 def _crowned(root: Path, tracker: MlflowTracker, evaluator: Evaluator) -> Champion | None:
     try:
-        champion = crown_champion(root)
+        champion = select_best(root)
     except StudyFailedError as error:
         logger.warning("no checkpoint is handed over: %s", error)
         return None

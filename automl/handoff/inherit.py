@@ -43,7 +43,7 @@ _RENAMED: Mapping[tuple[str, str], Mapping[str, tuple[str, int | None]]] = Mappi
 """(network_arch, action) -> key of the action -> (key of the training, place in its list): other names, same thing."""
 
 
-def carried_values(training: Spec, action: Spec, skill: Skill, name: str) -> dict[str, JsonValue]:
+def inherited_values(training: Spec, action: Spec, skill: Skill, name: str) -> dict[str, JsonValue]:
     """Return parameter path -> value that the action's spec takes over from the training.
 
     Args:

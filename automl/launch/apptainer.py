@@ -30,7 +30,7 @@ from automl.launch.local import LocalLauncher
 if TYPE_CHECKING:
     from automl.launch.base import LaunchRequest
     from automl.launch.engine import Caller
-    from automl.launch.job import GuardedJob
+    from automl.launch.job import SupervisedJob
 
 _PROGRAMS = ("apptainer", "singularity")
 
@@ -90,7 +90,7 @@ class ApptainerLauncher(Launcher):
         self._local = LocalLauncher()
         self._caller = find_caller()
 
-    def launch(self, request: LaunchRequest) -> GuardedJob:
+    def launch(self, request: LaunchRequest) -> SupervisedJob:
         """Start the container.
 
         Raises:

@@ -44,7 +44,7 @@ _SHELLS = {"bash", "sh", "zsh", "dash"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LaunchWish:
+class LaunchPreference:
     """What the user says about it.
 
     Attributes:
@@ -64,10 +64,10 @@ class LaunchWish:
     nodes_per_trial: int = 1
 
 
-def wish_of(request: StudyRequest) -> LaunchWish:
+def preference_of(request: StudyRequest) -> LaunchPreference:
     """Return what a request says about how trials are started."""
     said = {"network": request.network, **{name: request.container.get(name) for name in ("shm_size", "memory")}}
-    return LaunchWish(
+    return LaunchPreference(
         launcher=request.launcher,
         image=request.image,
         options={name: str(value) for name, value in said.items() if value is not None},
@@ -77,7 +77,7 @@ def wish_of(request: StudyRequest) -> LaunchWish:
     )
 
 
-def choose_launch(wish: LaunchWish, skill: Skill, action: str) -> LaunchPlan:
+def choose_launch(wish: LaunchPreference, skill: Skill, action: str) -> LaunchPlan:
     """Decide how an action of a skill is started.
 
     Raises:

@@ -24,7 +24,7 @@ from automl.launch.engine import (
     removal,
     run_arguments,
 )
-from automl.launch.job import GuardedJob
+from automl.launch.job import SupervisedJob
 from automl.launch.leftovers import has_tag
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class ContainerLauncher(Launcher):
         return ContainerJob(_start_keeper(request.log), request, document, self._engine)
 
 
-class ContainerJob(GuardedJob):
+class ContainerJob(SupervisedJob):
     """A container under a keeper.
 
     Args:

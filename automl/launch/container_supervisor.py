@@ -24,7 +24,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from automl.launch.control_socket import Lease
+from automl.launch.control_socket import ControlSocket
 from automl.launch.supervisor import die_with_parent
 
 OOM_WORDS = "ContainerError: out of memory: the container was ended for using more than it may (OOMKilled)"
@@ -44,7 +44,7 @@ _INIT_ERRORS = ("[FATAL tini", "ERROR (catatonit")
 """What the first processes that Docker and Podman bring say when they cannot start the program."""
 
 
-class Keeper:
+class ContainerSupervisor:
     """Keeps one container.
 
     Args:
@@ -53,7 +53,7 @@ class Keeper:
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
-        self._lease = Lease(connection)
+        self._lease = ControlSocket(connection)
         self._program = self._name = ""
         self._environment: dict[str, str] = {}
         self._log = Path(os.devnull)
@@ -291,7 +291,7 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         # Only the lease counts. A handler, unlike SIG_IGN, is not inherited by the clients.
         signal.signal(number, lambda *_: None)
-    Keeper(connection).run()
+    ContainerSupervisor(connection).run()
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _CHUNK_BYTES = 65536
 
 
-class Lease:
+class ControlSocket:
     """One end of the socket.
 
     Args:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from automl.errors import LaunchError
 from automl.launch.base import Job
-from automl.launch.control_socket import Lease
+from automl.launch.control_socket import ControlSocket
 from automl.launch.leftovers import end_leftovers
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ START_LIMIT_S = 240.0
 _KILL_LIMIT_S = 20.0
 
 
-class GuardedJob(Job):
+class SupervisedJob(Job):
     """A process tree under a guard (see `automl.launch.supervisor`).
 
     Args:
@@ -40,7 +40,7 @@ class GuardedJob(Job):
     def __init__(self, connection: socket.socket, request: LaunchRequest) -> None:
         self._connection = connection
         self._tag = request.tag
-        self._lease = Lease(connection)
+        self._lease = ControlSocket(connection)
         self._status: int | None = None
         self._lock = threading.Lock()
         self.was_lost = False

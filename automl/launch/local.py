@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from automl.launch.base import Launcher
 from automl.launch.fork_server import ForkServer
-from automl.launch.job import GuardedJob
+from automl.launch.job import SupervisedJob
 
 if TYPE_CHECKING:
     from automl.launch.base import LaunchRequest
@@ -31,13 +31,13 @@ class LocalLauncher(Launcher):
             environment={name: os.environ[name] for name in _SERVER_VARIABLES if name in os.environ},
         )
 
-    def launch(self, request: LaunchRequest) -> GuardedJob:
+    def launch(self, request: LaunchRequest) -> SupervisedJob:
         """Start the command under a new guard.
 
         Raises:
             LaunchError: the program, the directory or the log cannot be opened.
         """
-        return GuardedJob(self._server.connect(), request)
+        return SupervisedJob(self._server.connect(), request)
 
     def close(self) -> None:
         """Let the server of the guards end once no job needs it."""

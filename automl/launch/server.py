@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from automl.launch.supervisor import (
     TAKEN,
-    Guard,
     Request,
+    Supervisor,
     WakePipe,
     become_subreaper,
     descendants,
@@ -88,7 +88,7 @@ class Server:
 
     Args:
         listener: Bound and listening.
-        prepare: How the forked child becomes the trial (see `Guard`).
+        prepare: How the forked child becomes the trial (see `Supervisor`).
     """
 
     def __init__(self, listener: socket.socket, prepare: Callable[[Request], Callable[[], None]]) -> None:
@@ -172,7 +172,7 @@ class Server:
         os.close(self._life_write)
         for other in (ours, *self._connections.values()):
             other.close()
-        Guard(theirs, self._prepare, self._life_read).run()
+        Supervisor(theirs, self._prepare, self._life_read).run()
         os._exit(0)
 
     def _reap(self) -> None:

@@ -8,8 +8,8 @@ wait for a request, so that no fork of a process with all libraries lies between
 machine).
 
 The protocol is one JSON object per line. Owner: the request (`command`, `directory`, `environment`, `log`), later
-`{"kill": grace_s}`. Guard: `{"started": pid}` or `{"error": text}`, then `{"exit": status}` after the last process has
-died. Standard library only, so that a server without preloaded libraries starts in 60 ms.
+`{"kill": grace_s}`. Supervisor: `{"started": pid}` or `{"error": text}`, then `{"exit": status}` after the last process
+has died. Standard library only, so that a server without preloaded libraries starts in 60 ms.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
-from automl.launch.control_socket import Lease
+from automl.launch.control_socket import ControlSocket
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -169,7 +169,7 @@ class _Child(NamedTuple):
     report: int
 
 
-class Guard:
+class Supervisor:
     """Runs one trial and ends it.
 
     Args:
@@ -194,7 +194,7 @@ class Guard:
         if connection is None:
             return
         self._connection = connection
-        self._lease = Lease(connection)
+        self._lease = ControlSocket(connection)
         request = self._lease.receive()
         if request is None or not self._start(request):
             return

@@ -19,7 +19,7 @@ from automl.launch.command import find_program, is_own_script
 from automl.launch.entry import TAG_LENGTH, find_entry
 from automl.launch.environment import trial_environment
 from automl.launch.fork_server import ForkServer
-from automl.launch.job import GuardedJob
+from automl.launch.job import SupervisedJob
 from automl.launch.local import LocalLauncher
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class WarmLauncher(Launcher):
             except LaunchError as error:
                 self._give_up(error)
 
-    def launch(self, request: LaunchRequest) -> GuardedJob:
+    def launch(self, request: LaunchRequest) -> SupervisedJob:
         """Fork the trial from the server, or start it cold.
 
         Raises:
@@ -80,7 +80,7 @@ class WarmLauncher(Launcher):
         server = self._server
         if server is not None and self._suits(request):
             try:
-                return GuardedJob(server.connect(), request)
+                return SupervisedJob(server.connect(), request)
             except LaunchError as error:
                 self._give_up(error)
         return self._local.launch(request)

@@ -33,7 +33,7 @@ from automl.study.launch_plan import LauncherKind
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from automl.request.location import RunPlace
+    from automl.request.location import RunLocation
     from automl.request.study_request import StudyRequest
     from automl.study.model import StudyPlan
 
@@ -44,7 +44,7 @@ _SAMPLED_LINES_QUICKLY = 100
 
 
 def examine(
-    request: StudyRequest, plan: StudyPlan | None, place: RunPlace, *, is_quick: bool = False
+    request: StudyRequest, plan: StudyPlan | None, place: RunLocation, *, is_quick: bool = False
 ) -> tuple[Finding, ...]:
     """Return every row about a run.
 
@@ -70,7 +70,7 @@ def examine(
 
 
 def _examine_place(
-    request: StudyRequest, plan: StudyPlan | None, place: RunPlace, data: Mapping[str, str], *, is_quick: bool
+    request: StudyRequest, plan: StudyPlan | None, place: RunLocation, data: Mapping[str, str], *, is_quick: bool
 ) -> tuple[list[Finding], Mapping[str, str]]:
     """Return the rows of the machine or cluster, and the versions here."""
     # A container brings its program.
@@ -93,7 +93,7 @@ def _examine_place(
     return found, sight.versions
 
 
-def require_ready(request: StudyRequest, plan: StudyPlan, place: RunPlace) -> None:
+def require_ready(request: StudyRequest, plan: StudyPlan, place: RunLocation) -> None:
     """Stop a run that cannot succeed; what is merely doubtful is logged.
 
     Raises:
@@ -118,7 +118,7 @@ def require_sound_data(plan: StudyPlan, *, meanwhile: Callable[[], object]) -> N
         _require(looking.result())
 
 
-def require_seen_by_engine(plan: StudyPlan, place: RunPlace) -> None:
+def require_seen_by_engine(plan: StudyPlan, place: RunLocation) -> None:
     """Stop a run whose container engine, once it has the image, does not see the study's paths.
 
     Raises:
@@ -137,7 +137,7 @@ def _require(findings: Sequence[Finding]) -> None:
 
 
 def _study_findings(
-    request: StudyRequest, plan: StudyPlan, place: RunPlace, data: Mapping[str, str], *, is_quick: bool
+    request: StudyRequest, plan: StudyPlan, place: RunLocation, data: Mapping[str, str], *, is_quick: bool
 ) -> Iterator[Finding]:
     yield from data_findings(plan, data, pending=_pending(request, place.results))
     yield from sample_findings(plan, data)

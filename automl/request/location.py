@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunPlace:
+class RunLocation:
     """Where studies go and what they report to.
 
     Attributes:

@@ -108,7 +108,7 @@ class Phrase:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wording:
+class ParsedRequest:
     """What a request says.
 
     Attributes:
@@ -122,7 +122,7 @@ class Wording:
     not_understood: tuple[str, ...] = ()
 
 
-def read_request(text: str, *, metrics: Mapping[str, str], known_words: frozenset[str] = frozenset()) -> Wording:
+def read_request(text: str, *, metrics: Mapping[str, str], known_words: frozenset[str] = frozenset()) -> ParsedRequest:
     """Read a request.
 
     Args:
@@ -200,10 +200,10 @@ class _Reader:
             self._wishes["metric"] = name
             self._phrases["metric"] = Phrase(words, f"{metrics[name]} {name}")
 
-    def result(self, known_words: frozenset[str]) -> Wording:
+    def result(self, known_words: frozenset[str]) -> ParsedRequest:
         """Return everything, with what is left over."""
         left = tuple(dict.fromkeys([*self._refused, *self._rest(known_words)]))
-        return Wording(wishes=self._wishes, phrases=self._phrases, not_understood=left)
+        return ParsedRequest(wishes=self._wishes, phrases=self._phrases, not_understood=left)
 
     def _rest(self, known_words: frozenset[str]) -> Iterator[str]:
         for clause in re.split(r"\x00+|[,;:!?()]|\.(?:\s|$)|\b(?:and|but|then)\b", self._left):

@@ -13,7 +13,7 @@ import numpy as np
 from automl.samplers.encoding import Encoder
 from automl.samplers.importing import import_ahead
 from automl.samplers.quasi_random import sobol_points
-from automl.samplers.sampler import Draw, Sampler, generator_for
+from automl.samplers.sampler import Candidate, Sampler, generator_for
 
 if TYPE_CHECKING:
     from automl.samplers.history import History
@@ -26,7 +26,7 @@ _LIBRARIES = ("scipy.stats", "scipy.optimize", "scipy.linalg", "scipy.special")
 _IMPORT_DELAY_S = 1.0
 
 
-class Opening(Sampler):
+class InitialDesign(Sampler):
     """The first trials after the given ones: near the template, then spread over the space.
 
     Args:
@@ -40,21 +40,21 @@ class Opening(Sampler):
         self._seed = seed
         self._near = near
 
-    def propose(self, history: History, number: int) -> Draw:
+    def propose(self, history: History, number: int) -> Candidate:
         """Return a draw near the template for the first few trials, a Sobol point afterwards."""
         own = sum(o.origin in {"prior", "sobol"} for o in history.observations)
         if own < self._near:
             step = generator_for(self._seed, number).normal(0.0, _SPREAD_OF_PRIOR, self._encoder.dimensions)
             point = self._encoder.snap((self._encoder.default_point + step)[None, :])[0]
-            return Draw(assignment=self._encoder.assignment(point), origin="prior")
+            return Candidate(assignment=self._encoder.assignment(point), origin="prior")
         index = own - self._near
         points = sobol_points(self._encoder.dimensions, index + 1, self._seed)
         point = self._encoder.snap(np.array(points[index : index + 1]))[0]
-        return Draw(assignment=self._encoder.assignment(point), origin="sobol")
+        return Candidate(assignment=self._encoder.assignment(point), origin="sobol")
 
 
 class AutoSampler(Sampler):
-    """Opening, then a Gaussian process, then Parzen estimators.
+    """InitialDesign, then a Gaussian process, then Parzen estimators.
 
     Args:
         opening: Proposes the first trials.
@@ -69,7 +69,7 @@ class AutoSampler(Sampler):
         self._model = model
         self._late_model = late_model
 
-    def propose(self, history: History, number: int) -> Draw | None:
+    def propose(self, history: History, number: int) -> Candidate | None:
         """Return the next assignment."""
         if number < self._opening_trials:
             return self._opening.propose(history, number)
@@ -88,6 +88,6 @@ class AutoSampler(Sampler):
             self._model.prepare(history)
 
 
-def opening_length(space: SearchSpace) -> int:
+def initial_design_length(space: SearchSpace) -> int:
     """Return how many trials come before the model, the template included: half the parameters plus 2, from 4 to 8."""
     return min(max(len(space.parameters) // 2 + 2, 4), 8)

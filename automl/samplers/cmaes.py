@@ -14,7 +14,7 @@ import numpy as np
 
 from automl.samplers.encoding import Encoder
 from automl.samplers.gaussian_process.training_data import learn
-from automl.samplers.sampler import Draw, Sampler, generator_for
+from automl.samplers.sampler import Candidate, Sampler, generator_for
 
 if TYPE_CHECKING:
     from automl.samplers.history import History
@@ -36,7 +36,7 @@ class CmaEsSampler(Sampler):
         self._encoder = Encoder(space)
         self._seed = seed
 
-    def propose(self, history: History, number: int) -> Draw:
+    def propose(self, history: History, number: int) -> Candidate:
         """Return a draw from the current distribution."""
         lesson = learn(history)
         points, fitness = self._encoder.points(lesson.assignments), lesson.fitness
@@ -49,7 +49,7 @@ class CmaEsSampler(Sampler):
             state = strategy.step(state, points[chosen][order])
         noise = generator_for(self._seed, number).normal(size=self._encoder.dimensions)
         point = state.mean + state.step * (state.root @ noise)
-        return Draw(assignment=self._encoder.assignment(self._encoder.snap(point[None, :])[0]), origin="cmaes")
+        return Candidate(assignment=self._encoder.assignment(self._encoder.snap(point[None, :])[0]), origin="cmaes")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

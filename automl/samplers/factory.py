@@ -96,16 +96,16 @@ def make_sampler(plan: StudyPlan, *, given: int) -> Sampler:
 
 
 def _auto(plan: StudyPlan, given: int) -> Sampler:
-    from automl.samplers.auto import AutoSampler, Opening, opening_length  # noqa: PLC0415 - imports numpy
+    from automl.samplers.auto import AutoSampler, InitialDesign, initial_design_length  # noqa: PLC0415 - imports numpy
 
-    opening: Sampler = Opening(plan.space, plan.seed)
+    opening: Sampler = InitialDesign(plan.space, plan.seed)
     starts = plan.options.get(LLM_STARTS, 0)
     if isinstance(starts, int) and starts:
-        from automl.samplers.llm.sampler import LlmOpening  # noqa: PLC0415 - only where it is asked for
+        from automl.samplers.llm.sampler import LlmInitialDesign  # noqa: PLC0415 - only where it is asked for
 
-        opening = LlmOpening(_llm(plan, given), starts, opening)
+        opening = LlmInitialDesign(_llm(plan, given), starts, opening)
         given += starts
-    return AutoSampler(opening, max(opening_length(plan.space), given), _gp(plan), _tpe(plan))
+    return AutoSampler(opening, max(initial_design_length(plan.space), given), _gp(plan), _tpe(plan))
 
 
 def _llm(plan: StudyPlan, given: int) -> Sampler:
@@ -116,10 +116,10 @@ def _llm(plan: StudyPlan, given: int) -> Sampler:
 
 
 def _gp(plan: StudyPlan) -> Sampler:
-    from automl.samplers.auto import Opening  # noqa: PLC0415 - imports numpy
+    from automl.samplers.auto import InitialDesign  # noqa: PLC0415 - imports numpy
     from automl.samplers.gaussian_process.sampler import GaussianProcessSampler  # noqa: PLC0415 - imports numpy
 
-    opening = Opening(plan.space, plan.seed, near=0)
+    opening = InitialDesign(plan.space, plan.seed, near=0)
     return GaussianProcessSampler(
         plan.space, plan.seed, opening, objectives=len(plan.objectives), constraints=len(plan.constraints)
     )

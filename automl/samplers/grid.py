@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from automl.samplers.sampler import Draw, Sampler, generator_for
+from automl.samplers.sampler import Candidate, Sampler, generator_for
 from automl.samplers.unseen import axis_values
 
 if TYPE_CHECKING:
@@ -38,12 +38,12 @@ class GridSampler(Sampler):
         self._size = math.prod(len(axis) for axis in self._axes)
         self._first = int(generator_for(seed, 0, _PURPOSE).integers(self._size))
 
-    def propose(self, history: History, number: int) -> Draw | None:
+    def propose(self, history: History, number: int) -> Candidate | None:
         """Return the first grid point that has not been tried, or None after the last."""
         del number
         tried = [dict(o.assignment) for o in history.observations]
         point = next((p for p in self._points() if p not in tried), None)
-        return None if point is None else Draw(assignment=point, origin="grid")
+        return None if point is None else Candidate(assignment=point, origin="grid")
 
     def _points(self) -> Iterator[dict[str, Scalar]]:
         stride = max(round(self._size * _GOLDEN), 1)

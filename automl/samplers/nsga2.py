@@ -10,7 +10,7 @@ from automl.samplers.encoding import Encoder
 from automl.samplers.gaussian_process.training_data import total_violations
 from automl.samplers.history import is_usable
 from automl.samplers.pareto import crowding, fronts
-from automl.samplers.sampler import Draw, Sampler, generator_for
+from automl.samplers.sampler import Candidate, Sampler, generator_for
 
 if TYPE_CHECKING:
     from automl.samplers.history import History
@@ -36,7 +36,7 @@ class Nsga2Sampler(Sampler):
         self._opening = opening
         self._opening_trials = opening_trials
 
-    def propose(self, history: History, number: int) -> Draw | None:
+    def propose(self, history: History, number: int) -> Candidate | None:
         """Return a child of two good trials."""
         usable = [o for o in history.observations if is_usable(o)]
         if len(usable) < self._opening_trials:
@@ -49,7 +49,7 @@ class Nsga2Sampler(Sampler):
         # Survivors are in order of fitness, so the smaller of two random places wins a tournament.
         first, second = (int(generator.integers(len(points), size=2).min()) for _ in range(2))
         child = self._mutated(self._crossed(points[first], points[second], generator), generator)
-        return Draw(assignment=self._encoder.assignment(self._encoder.snap(child[None, :])[0]), origin="nsga2")
+        return Candidate(assignment=self._encoder.assignment(self._encoder.snap(child[None, :])[0]), origin="nsga2")
 
     def _crossed(self, first: np.ndarray, second: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         """Return a child by simulated binary crossover; options without an order come from either parent."""

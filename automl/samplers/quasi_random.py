@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from automl.samplers.sampler import Draw, Sampler, generator_for
+from automl.samplers.sampler import Candidate, Sampler, generator_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,11 +29,11 @@ class RandomSampler(Sampler):
         self._space = space
         self._seed = seed
 
-    def propose(self, history: History, number: int) -> Draw:
+    def propose(self, history: History, number: int) -> Candidate:
         """Return a random assignment; the history is not read."""
         del history
         positions = generator_for(self._seed, number).random(len(self._space.parameters))
-        return Draw(assignment=self._space.from_unit(by_path(self._space, positions)), origin="random")
+        return Candidate(assignment=self._space.from_unit(by_path(self._space, positions)), origin="random")
 
 
 class SobolSampler(Sampler):
@@ -48,11 +48,11 @@ class SobolSampler(Sampler):
         self._space = space
         self._seed = seed
 
-    def propose(self, history: History, number: int) -> Draw:
+    def propose(self, history: History, number: int) -> Candidate:
         """Return the next point of the sequence; the history is not read."""
         del history
         point = sobol_points(len(self._space.parameters), number + 1, self._seed)[number]
-        return Draw(assignment=self._space.from_unit(by_path(self._space, point)), origin="sobol")
+        return Candidate(assignment=self._space.from_unit(by_path(self._space, point)), origin="sobol")
 
 
 def sobol_points(dimensions: int, count: int, seed: int) -> np.ndarray:

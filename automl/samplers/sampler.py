@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Draw:
+class Candidate:
     """What a sampler proposes.
 
     Attributes:
@@ -37,7 +37,7 @@ class Sampler(ABC):
     """Proposes one assignment at a time."""
 
     @abstractmethod
-    def propose(self, history: History, number: int) -> Draw | None:
+    def propose(self, history: History, number: int) -> Candidate | None:
         """Return the assignment of trial ``number``, or None when there is nothing left to try."""
 
     def is_ready(self, history: History, number: int) -> bool:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from automl.samplers.base import Searcher
 from automl.samplers.distributions import representable
 from automl.samplers.history import History, Observation
-from automl.samplers.sampler import Draw
+from automl.samplers.sampler import Candidate
 from automl.samplers.unseen import unseen_assignment
 from automl.storage.optuna_journal import TrialEnd
 from automl.study.model import Direction
@@ -43,7 +43,7 @@ class JournalSearcher(Searcher):
         starts: The first proposals with their origins; trial 0 first.
     """
 
-    def __init__(self, plan: StudyPlan, journal: Journal, sampler: Sampler, starts: Sequence[Draw]) -> None:
+    def __init__(self, plan: StudyPlan, journal: Journal, sampler: Sampler, starts: Sequence[Candidate]) -> None:
         self._plan = plan
         self._journal = journal
         self._sampler = sampler
@@ -87,10 +87,10 @@ class JournalSearcher(Searcher):
             ValueError: no trial has the number.
         """
         with self._lock:
-            draw = Draw(assignment=self._known(number).assignment, origin=f"trial {number} with seed {seed}")
+            draw = Candidate(assignment=self._known(number).assignment, origin=f"trial {number} with seed {seed}")
             return self._add(draw, replicate_of=number, seed=seed)
 
-    def _add(self, draw: Draw, *, replicate_of: int | None = None, seed: int | None = None) -> Proposal:
+    def _add(self, draw: Candidate, *, replicate_of: int | None = None, seed: int | None = None) -> Proposal:
         proposal = Proposal(
             number=len(self._history.observations),
             assignment=dict(draw.assignment),
@@ -111,7 +111,7 @@ class JournalSearcher(Searcher):
         self._seen.add(_key(proposal.assignment))
         return proposal
 
-    def _draw(self, number: int) -> Draw | None:
+    def _draw(self, number: int) -> Candidate | None:
         if number < len(self._starts):
             return self._starts[number]
         draw = self._sampler.propose(self._history, number) if self._plan.space.parameters else None
@@ -120,7 +120,7 @@ class JournalSearcher(Searcher):
         other = unseen_assignment(
             self._plan.space, draw.assignment, lambda a: _key(a) in self._seen, seed=self._plan.seed, number=number
         )
-        return None if other is None else Draw(assignment=other, origin=draw.origin)
+        return None if other is None else Candidate(assignment=other, origin=draw.origin)
 
     def observe(self, number: int, epoch: int, value: float) -> None:
         """Journal one intermediate value of the leading objective, as measured.
@@ -174,7 +174,7 @@ class JournalSearcher(Searcher):
         """Return, journaled as running, a proposal that the study itself makes."""
         with self._lock:
             number = len(self._history.observations)
-            proposal = self._add(Draw(assignment=propose(number), origin=origin))
+            proposal = self._add(Candidate(assignment=propose(number), origin=origin))
             self._prepare()
             return proposal
 
@@ -188,7 +188,7 @@ class JournalSearcher(Searcher):
                 while len(self._history.observations) < result.number and self.ask() is not None:
                     pass
                 if len(self._history.observations) == result.number:
-                    draw = Draw(assignment=result.assignment, origin=_RESTORED)
+                    draw = Candidate(assignment=result.assignment, origin=_RESTORED)
                     self._add(draw, replicate_of=result.replicate_of, seed=result.seed)
                 # What an open trial measured last may be measured again.
                 for epoch, value in result.curve if result.state.is_final else ():

@@ -5,13 +5,13 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
-from automl.samplers.sampler import Draw
+from automl.samplers.sampler import Candidate
 
 if TYPE_CHECKING:
     from automl.study.model import StudyPlan
 
 
-def starting_points(plan: StudyPlan) -> tuple[Draw, ...]:
+def starting_points(plan: StudyPlan) -> tuple[Candidate, ...]:
     """Return the first proposals, without repetitions.
 
     Trial 0 is the template untouched, even where it lies outside the searched range: it is what the skill would train
@@ -21,11 +21,11 @@ def starting_points(plan: StudyPlan) -> tuple[Draw, ...]:
         plan: The study; where it has no ``first_trials``, the space's defaults are trial 0.
     """
     given = plan.first_trials or (plan.space.default_assignment(),)
-    draws = [Draw(assignment=dict(given[0]), origin="template")]
+    draws = [Candidate(assignment=dict(given[0]), origin="template")]
     for point, origin in itertools.zip_longest(given[1:], plan.first_origins[1:], fillvalue=None):
         if point is not None:
-            draws.append(Draw(assignment=plan.space.repair(point), origin=origin or "given"))
-    kept: list[Draw] = []
+            draws.append(Candidate(assignment=plan.space.repair(point), origin=origin or "given"))
+    kept: list[Candidate] = []
     for draw in draws:
         if all(draw.assignment != other.assignment for other in kept):
             kept.append(draw)

@@ -16,7 +16,7 @@ from optuna.trial import TrialState as OptunaState
 
 from automl.samplers.distributions import distribution_of, representable
 from automl.samplers.history import is_usable
-from automl.samplers.sampler import Draw, Sampler, generator_for
+from automl.samplers.sampler import Candidate, Sampler, generator_for
 from automl.study.trial import TrialState
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class TpeSampler(Sampler):
         self._opening_trials = opening_trials
         self._is_conditional = any(p.condition is not None for p in space.parameters)
 
-    def propose(self, history: History, number: int) -> Draw | None:
+    def propose(self, history: History, number: int) -> Candidate | None:
         """Return the next assignment."""
         if sum(is_usable(o) for o in history.finished) < self._opening_trials or not self._space.parameters:
             return self._opening.propose(history, number)
@@ -60,7 +60,7 @@ class TpeSampler(Sampler):
         for parameter in self._space.parameters:
             if self._space.is_active(parameter.path, values):
                 values[parameter.path] = _suggest(trial, parameter)
-        return Draw(assignment=self._space.repair(values), origin="tpe")
+        return Candidate(assignment=self._space.repair(values), origin="tpe")
 
     def _estimator(self, number: int) -> optuna.samplers.TPESampler:
         seed = int(generator_for(self._seed, number).integers(2**31))

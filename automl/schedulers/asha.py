@@ -15,7 +15,7 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING
 
 from automl.schedulers.base import GO_ON, Decision, Report, Verdict
-from automl.schedulers.curves import CurveRule
+from automl.schedulers.curves import CurveScheduler
 from automl.schedulers.rungs import is_in_best_share, last_of_best_share
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ MIN_PEERS = 3
 """Other trials that must have reached a rung before it stops anything."""
 
 
-class RungRule(CurveRule):
+class RungScheduler(CurveScheduler):
     """Compares a trial with others when it reaches a rung.
 
     Args:
@@ -58,7 +58,7 @@ class RungRule(CurveRule):
         """Decide about a trial whose value at a rung is recorded, given the values that were there before."""
 
 
-class AshaRule(RungRule):
+class AshaScheduler(RungScheduler):
     """Stops a trial that is not in the best share of a rung when it arrives there.
 
     Args:
@@ -82,7 +82,7 @@ class AshaRule(RungRule):
         return f"rung {rung}: {self.shown(value)} is not among the best 1/{self._eta:g}, which ends at {needed}"
 
 
-class PausingAshaRule(RungRule):
+class PausingAshaScheduler(RungScheduler):
     """Pauses a trial at each rung until it is in the best share of those that reached it.
 
     Args:
@@ -136,7 +136,7 @@ class PausingAshaRule(RungRule):
         return Verdict(decision=Decision.PAUSE, reason=f"rung {rung}: {words}")
 
 
-class HyperbandRule(CurveRule):
+class HyperbandScheduler(CurveScheduler):
     """Several ASHA brackets with longer and longer grace; a trial's number decides its bracket.
 
     Args:
@@ -146,7 +146,7 @@ class HyperbandRule(CurveRule):
 
     def __init__(self, rungs: tuple[int, ...], eta: float = 3.0) -> None:
         super().__init__()
-        self._brackets = tuple(AshaRule(rungs[k:], eta) for k in range(len(rungs) + 1))
+        self._brackets = tuple(AshaScheduler(rungs[k:], eta) for k in range(len(rungs) + 1))
         # As many trials per bracket as Hyperband's: the most aggressive bracket gets the largest part.
         shares = [max(1, round(eta ** (len(rungs) - k) / (len(rungs) - k + 1))) for k in range(len(rungs) + 1)]
         self._shares = tuple(shares)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from automl.schedulers.base import GO_ON, Decision, Report, Verdict
-from automl.schedulers.curves import CurveRule
+from automl.schedulers.curves import CurveScheduler
 
 if TYPE_CHECKING:
-    from automl.schedulers.simple import MedianRule
+    from automl.schedulers.simple import MedianScheduler
 
 
-class AutoRule(CurveRule):
+class AutoScheduler(CurveScheduler):
     """The median rule, and patience with trials that are behind the best one.
 
     The best trial so far is never stopped for standing still: with a decaying learning rate its last epochs are its
@@ -23,7 +23,7 @@ class AutoRule(CurveRule):
         grace: Epochs that every trial gets.
     """
 
-    def __init__(self, median: MedianRule, patience: int, grace: int) -> None:
+    def __init__(self, median: MedianScheduler, patience: int, grace: int) -> None:
         super().__init__()
         self._median = median
         self._patience = patience

@@ -70,7 +70,7 @@ class Copy:
 GO_ON = Verdict(decision=Decision.CONTINUE)
 
 
-class StoppingRule(ABC):
+class Scheduler(ABC):
     """Judges the reports of a study, in the order in which they arrive."""
 
     @abstractmethod

@@ -5,10 +5,10 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections import defaultdict
 
-from automl.schedulers.base import GO_ON, Decision, Report, StoppingRule, Verdict
+from automl.schedulers.base import GO_ON, Decision, Report, Scheduler, Verdict
 
 
-class CurveRule(StoppingRule):
+class CurveScheduler(Scheduler):
     """Keeps curves and first verdicts, so that repeating a report repeats its verdict.
 
     A trial's *best so far* at an epoch is its best value up to it: the best checkpoint is what a trial is worth.
@@ -85,7 +85,7 @@ class CurveRule(StoppingRule):
         return [value for value in found if value is not None]
 
 
-class NoRule(CurveRule):
+class NoScheduler(CurveScheduler):
     """Stops nothing."""
 
     def _decide(self, report: Report) -> Verdict:

@@ -8,19 +8,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from automl.errors import ConfigurationError, Problem
-from automl.schedulers.asha import AshaRule, HyperbandRule, PausingAshaRule
-from automl.schedulers.auto import AutoRule
-from automl.schedulers.curves import NoRule
-from automl.schedulers.population import PopulationRule
+from automl.schedulers.asha import AshaScheduler, HyperbandScheduler, PausingAshaScheduler
+from automl.schedulers.auto import AutoScheduler
+from automl.schedulers.curves import NoScheduler
+from automl.schedulers.population import PopulationScheduler
 from automl.schedulers.rungs import grace_epochs, rung_epochs
-from automl.schedulers.simple import IEpochRule, MedianRule, PatienceRule
+from automl.schedulers.simple import IEpochScheduler, MedianScheduler, PatienceScheduler
 from automl.study.model import Direction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from automl.schedulers.base import StoppingRule
-    from automl.schedulers.curves import CurveRule
+    from automl.schedulers.base import Scheduler
+    from automl.schedulers.curves import CurveScheduler
 
 OPTIONS: tuple[str, ...] = ("grace_epochs", "warmup_epochs", "eta", "patience_epochs", "keep_trials", "interval_epochs")
 """Options that a rule reads; all are numbers."""
@@ -46,25 +46,25 @@ class _Settings:
     max_epochs: int | None
 
 
-def _asha(settings: _Settings) -> CurveRule:
+def _asha(settings: _Settings) -> CurveScheduler:
     if settings.can_pause:
-        return PausingAshaRule(settings.rungs, settings.eta)
-    return AshaRule(settings.rungs, settings.eta)
+        return PausingAshaScheduler(settings.rungs, settings.eta)
+    return AshaScheduler(settings.rungs, settings.eta)
 
 
-def _auto(settings: _Settings) -> CurveRule:
-    return AutoRule(MedianRule(settings.grace), settings.patience, settings.grace)
+def _auto(settings: _Settings) -> CurveScheduler:
+    return AutoScheduler(MedianScheduler(settings.grace), settings.patience, settings.grace)
 
 
-_BUILDERS: dict[str, Callable[[_Settings], CurveRule]] = {
+_BUILDERS: dict[str, Callable[[_Settings], CurveScheduler]] = {
     "auto": _auto,
-    "none": lambda _: NoRule(),
+    "none": lambda _: NoScheduler(),
     "asha": _asha,
-    "hyperband": lambda s: HyperbandRule(s.rungs, s.eta),
-    "median": lambda s: MedianRule(s.grace),
-    "i_epoch": lambda s: IEpochRule(s.grace, s.keep),
-    "patience": lambda s: PatienceRule(s.patience, s.grace),
-    "pbt": lambda s: PopulationRule(
+    "hyperband": lambda s: HyperbandScheduler(s.rungs, s.eta),
+    "median": lambda s: MedianScheduler(s.grace),
+    "i_epoch": lambda s: IEpochScheduler(s.grace, s.keep),
+    "patience": lambda s: PatienceScheduler(s.patience, s.grace),
+    "pbt": lambda s: PopulationScheduler(
         interval=s.interval, share=_GIVES_WAY, trials=s.trials, grace=s.grace, max_epochs=s.max_epochs
     ),
 }
@@ -80,7 +80,7 @@ _CANNOT_COPY = Problem(
 )
 
 
-def make_rule(
+def make_scheduler(
     name: str,
     *,
     max_epochs: int | None,
@@ -88,7 +88,7 @@ def make_rule(
     options: Mapping[str, object] | None = None,
     direction: Direction = Direction.MAXIMIZE,
     can_pause: bool = False,
-) -> StoppingRule:
+) -> Scheduler:
     """Return a stopping rule.
 
     Args:
@@ -106,7 +106,7 @@ def make_rule(
         ConfigurationError: the rule is unknown or an option cannot be used; all problems at once.
     """
     chosen = dict(options or {})
-    problems = [*check_rule(name), *_check_options(chosen, max_epochs)]
+    problems = [*check_scheduler(name), *_check_options(chosen, max_epochs)]
     if name == "pbt" and not can_pause:
         problems.append(_CANNOT_COPY)
     if problems:
@@ -130,7 +130,7 @@ def make_rule(
     return rule
 
 
-def check_rule(name: str) -> tuple[Problem, ...]:
+def check_scheduler(name: str) -> tuple[Problem, ...]:
     """Return what is wrong with a rule's name; empty when it is known."""
     if name in RULES:
         return ()

@@ -10,10 +10,10 @@ from __future__ import annotations
 import random
 
 from automl.schedulers.base import GO_ON, Copy, Decision, Report, Verdict
-from automl.schedulers.curves import CurveRule
+from automl.schedulers.curves import CurveScheduler
 
 
-class PopulationRule(CurveRule):
+class PopulationScheduler(CurveScheduler):
     """Stops the worst members of a population and asks for copies of the best ones.
 
     Args:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from automl.schedulers.asha import MIN_PEERS
 from automl.schedulers.base import GO_ON, Decision, Report, Verdict
-from automl.schedulers.curves import CurveRule
+from automl.schedulers.curves import CurveScheduler
 from automl.schedulers.rungs import median, rank
 
 
-class MedianRule(CurveRule):
+class MedianScheduler(CurveScheduler):
     """Stops a trial whose best so far is worse than the median of its peers' at the same epoch.
 
     Args:
@@ -36,7 +36,7 @@ class MedianRule(CurveRule):
         return Verdict(decision=Decision.STOP, reason=reason)
 
 
-class IEpochRule(CurveRule):
+class IEpochScheduler(CurveScheduler):
     """Trains every trial for a few epochs and goes on with those that are among the best K seen so far.
 
     Args:
@@ -65,7 +65,7 @@ class IEpochRule(CurveRule):
         return Verdict(decision=Decision.STOP, reason=reason)
 
 
-class PatienceRule(CurveRule):
+class PatienceScheduler(CurveScheduler):
     """Stops a trial that has not improved on itself for some epochs.
 
     Args:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-class Audience(Tracker):
+class TrackerGroup(Tracker):
     """Hands every event on to several trackers.
 
     Args:

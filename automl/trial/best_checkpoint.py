@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from automl.launch.base import Job
-    from automl.trial.history import TrialCourse
+    from automl.trial.history import TrialHistory
     from automl.trial.task import TrialTask
 
 # Trainers validate, report, then save: a stop that comes with the report would lose the file it asks for.
@@ -36,7 +36,7 @@ class BestCheckpoint:
 
 
 def await_checkpoint(
-    job: Job, directory: Path, network_arch: str, course: TrialCourse, *, goes_on: bool = False
+    job: Job, directory: Path, network_arch: str, course: TrialHistory, *, goes_on: bool = False
 ) -> None:
     """Give a healthy trial a moment to finish the checkpoint of its latest epoch, if that is its best or it goes on.
 
@@ -61,7 +61,7 @@ def await_checkpoint(
         time.sleep(_POLL_S)
 
 
-def find_best(task: TrialTask, course: TrialCourse) -> BestCheckpoint:
+def find_best(task: TrialTask, course: TrialHistory) -> BestCheckpoint:
     """Return the checkpoint of the best epoch, with its hash unless it is large."""
     if course.best_epoch is None:
         return BestCheckpoint()

@@ -20,7 +20,7 @@ _DIVERGED_CODE = "diverged: "
 
 
 @dataclass(slots=True, kw_only=True)
-class TrialCourse:
+class TrialHistory:
     """The measurements of one attempt of a trial, by epoch.
 
     Attributes:

@@ -24,7 +24,7 @@ from automl.trial.failures import Failure, classify, divergence_words
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from automl.trial.history import TrialCourse
+    from automl.trial.history import TrialHistory
 
 INTERRUPTED = "interrupted"
 """A stop reason that begins with this word makes the trial INTERRUPTED (a resume continues it) instead of STOPPED."""
@@ -58,7 +58,7 @@ def stopped(reason: str) -> Verdict:
     return Verdict(state=state, reason=reason)
 
 
-def judge(course: TrialCourse, exit_status: int, log_tail: Sequence[str], *, was_lost: bool = False) -> Verdict:
+def judge(course: TrialHistory, exit_status: int, log_tail: Sequence[str], *, was_lost: bool = False) -> Verdict:
     """Judge a trial that ended by itself and was healthy as far as it was measured.
 
     Args:
@@ -83,7 +83,7 @@ def judge(course: TrialCourse, exit_status: int, log_tail: Sequence[str], *, was
     )
 
 
-def _missing(course: TrialCourse) -> str:
+def _missing(course: TrialHistory) -> str:
     if not course.names:
         return f"the trainer ended without reporting {course.objective} or any other metric"
     near = suggest(course.objective, course.names)

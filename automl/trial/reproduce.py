@@ -32,7 +32,7 @@ _END = "END_OF_SPEC"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ByHand:
+class ReproduceCommand:
     """What starts trial 0.
 
     Attributes:
@@ -61,7 +61,7 @@ class ByHand:
         }
 
 
-def by_hand(plan: StudyPlan, study: Path, *, gpus: tuple[str, ...]) -> ByHand:
+def reproduce_command(plan: StudyPlan, study: Path, *, gpus: tuple[str, ...]) -> ReproduceCommand:
     """Return what starts trial 0 of a study.
 
     Args:
@@ -91,7 +91,7 @@ def by_hand(plan: StudyPlan, study: Path, *, gpus: tuple[str, ...]) -> ByHand:
         f"cd {shlex.quote(str(request.directory))} &&",
         shlex.join(command),
     ]
-    return ByHand(
+    return ReproduceCommand(
         directory=request.directory,
         spec_file=spec_file(task),
         spec=spec,

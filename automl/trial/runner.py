@@ -28,11 +28,11 @@ from automl.trial.best_checkpoint import BestCheckpoint, await_checkpoint, find_
 from automl.trial.continuation import earlier_measurements
 from automl.trial.disk import is_full
 from automl.trial.failures import Failure, classify_launch, read_tail
-from automl.trial.history import TrialCourse
+from automl.trial.history import TrialHistory
 from automl.trial.log_fallback import LogFallback
 from automl.trial.measuring_command import measure_more
 from automl.trial.outcome import INTERRUPTED, PAUSED, Verdict, failed, judge, stopped
-from automl.trial.stall_timeout import SilenceLimit
+from automl.trial.stall_timeout import StallTimeout
 from automl.trial.stop_request import read_last_epoch
 from automl.trial.task import TrialTask
 
@@ -120,8 +120,8 @@ def recalled_curve(task: TrialTask) -> tuple[tuple[int, float], ...]:
     return _recalled(task).curve
 
 
-def _recalled(task: TrialTask) -> TrialCourse:
-    course = TrialCourse(
+def _recalled(task: TrialTask) -> TrialHistory:
+    course = TrialHistory(
         objective=task.objective_metric,
         direction=task.direction,
         watched=task.watched,
@@ -137,19 +137,19 @@ class _RunningTrial:
     """One launched trial and everything that may end it."""
 
     task: TrialTask
-    course: TrialCourse
+    course: TrialHistory
     job: Job
     report: Callable[[Measurement], None]
     stop_requested: Callable[[], str | None]
     started_s: float
     exit_status: int | None = None
     _verdict: Verdict | None = None
-    _silence: SilenceLimit = field(init=False)
+    _silence: StallTimeout = field(init=False)
     _sources: list[Source] = field(init=False)
 
     def __post_init__(self) -> None:
         self._sources = self._make_sources()
-        self._silence = SilenceLimit(limit_s=self.task.silence_limit_s, log=self.task.directory / LOG_NAME)
+        self._silence = StallTimeout(limit_s=self.task.silence_limit_s, log=self.task.directory / LOG_NAME)
 
     def watch(self) -> Verdict:
         """Follow the trial to its end and judge it."""
@@ -258,7 +258,7 @@ def _timed_out(cause: str) -> Verdict:
 
 
 def _result(
-    task: TrialTask, course: TrialCourse, verdict: Verdict, *, started_s: float, exit_status: int | None = None
+    task: TrialTask, course: TrialHistory, verdict: Verdict, *, started_s: float, exit_status: int | None = None
 ) -> TrialResult:
     competes = verdict.state.has_value and course.best_epoch is not None
     # What a paused trial has measured so far teaches the sampler; it competes once it has ended.

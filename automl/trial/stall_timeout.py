@@ -17,7 +17,7 @@ _LOOK_EVERY_S = 1.0
 
 
 @dataclass(slots=True)
-class SilenceLimit:
+class StallTimeout:
     """How long a trial may be silent.
 
     A sign of life is a measurement or a growing log. Once three gaps between measurements are known, the limit shrinks

@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from automl.errors import AutomlError
 from automl.request.policy import Route
 from automl.samplers.factory import make_searcher
-from automl.schedulers.factory import make_rule
+from automl.schedulers.factory import make_scheduler
 from automl.skill.load import load_skill
 from automl.space.parameters import Parameter, ParameterType, SearchSpace
 from automl.spec.build import build_spec
@@ -104,7 +104,7 @@ def main() -> int:
     plan = replace(plan, first_origins=("chaos",) * len(plan.first_trials))
     searcher = make_searcher(plan, StudyDirectory(root / "study").journal_file)
     location = StudyLocation(directory=root / "study", tracking_uri="")
-    rule = make_rule("none", max_epochs=_EPOCHS, trials=faults)
+    rule = make_scheduler("none", max_epochs=_EPOCHS, trials=faults)
     try:
         execute_study(plan, location, searcher=searcher, rule=rule, launcher="local")
     except AutomlError as error:

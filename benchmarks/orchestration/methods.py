@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from automl.executor.ray.session import ray_session
 from automl.request.policy import Route
 from automl.samplers.base import Searcher
-from automl.schedulers.factory import make_rule
+from automl.schedulers.factory import make_scheduler
 from automl.skill.model import ConfigFormat, FileSlot, Skill, SkillAction, SlotKind
 from automl.space.parameters import SearchSpace
 from automl.spec.model import Spec
@@ -178,7 +178,7 @@ def run_ours(tasks: Sequence[Task], jobs: int) -> None:
         our_plan(command, study, len(tasks), jobs),
         StudyLocation(directory=study, tracking_uri=""),
         searcher=ListSearcher(tasks),
-        rule=make_rule("none", max_epochs=1, trials=len(tasks)),
+        rule=make_scheduler("none", max_epochs=1, trials=len(tasks)),
         launcher="local",
     )
 

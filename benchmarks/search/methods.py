@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import optuna
 from optuna.trial import TrialState as OptunaState
 
-from automl.samplers.auto import Opening
+from automl.samplers.auto import InitialDesign
 from automl.samplers.distributions import distribution_of
 from automl.samplers.factory import make_searcher
 from automl.samplers.searcher import JournalSearcher
@@ -56,7 +56,7 @@ class Ours(Method):
         )
         file = Path(self._folder.name) / "journal.log"
         if sampler == "penalised":
-            alternative = PenalisedSampler(space, seed, Opening(space, seed, near=0))
+            alternative = PenalisedSampler(space, seed, InitialDesign(space, seed, near=0))
             self._searcher = JournalSearcher(plan, Journal(file, "b", objectives), alternative, starting_points(plan))
         else:
             self._searcher = make_searcher(plan, file)

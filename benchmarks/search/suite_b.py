@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from automl.schedulers.base import Decision, Report
-from automl.schedulers.factory import make_rule
+from automl.schedulers.factory import make_scheduler
 from automl.space.parameters import Parameter, ParameterType, SearchSpace
 from benchmarks.search.intervals import interval
 from benchmarks.search.methods import make_method
@@ -89,7 +89,7 @@ def run(task: str, pair: tuple[str, str], seed: int) -> dict[str, Any]:
     sampler, rule_name = pair
     best = max(max(row["accuracy"], default=0.0) for row in _recorded()["tables"][task])
     method = make_method(sampler, space(), seed, [])
-    rule = make_rule(rule_name, max_epochs=_recorded()["epochs"], trials=30)
+    rule = make_scheduler(rule_name, max_epochs=_recorded()["epochs"], trials=30)
     budget = budget_of(pair)
     regrets: list[float] = []
     diverged: list[bool] = []

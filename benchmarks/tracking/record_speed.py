@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from automl.study.trial import Measurement, Proposal
-from automl.tracking.mlflow.outbox import FOLDER, Spool
+from automl.tracking.mlflow.outbox import FOLDER, Outbox
 from automl.tracking.mlflow.tracker import MlflowTracker
 from automl.tracking.mlflow.uri import default_tracking_uri
 from automl.tracking.mlflow.writer import collect_rarely, send_all
@@ -53,25 +53,25 @@ def main() -> None:
         # A writer that cannot reach anything: the study must not notice.
         tracker = MlflowTracker("http://127.0.0.1:9", "bench", root / FOLDER)
         tell_runs(tracker, root)
-        runs_end = Spool(root / FOLDER).read(0)[1]
+        runs_end = Outbox(root / FOLDER).read(0)[1]
         started = time.perf_counter()
         taken = sorted(tell_metrics(tracker))
         told = time.perf_counter() - started
         tracker.close(timeout_s=0)
         print(f"told     {COUNT} metrics in {told:.3f} s ({COUNT / told:,.0f} metrics/s)")
         print(f"         median {taken[len(taken) // 2] * 1e6:.0f} us, worst {taken[-1] * 1e3:.2f} ms per measurement")
-        measure_sending(Spool(root / FOLDER), runs_end, default_tracking_uri(Path(folder)))
+        measure_sending(Outbox(root / FOLDER), runs_end, default_tracking_uri(Path(folder)))
 
 
-def measure_sending(spool: Spool, runs_end: int, uri: str) -> None:
+def measure_sending(spool: Outbox, runs_end: int, uri: str) -> None:
     """Send the starts of the runs, then the metrics, then some metrics one by one; print what each took."""
     started = time.perf_counter()
-    from automl.tracking.mlflow.uploader import Sender  # noqa: PLC0415 # what the writer process pays, not the study
+    from automl.tracking.mlflow.uploader import Uploader  # noqa: PLC0415 # what the writer process pays, not the study
 
     print(f"import   {time.perf_counter() - started:.1f} s (in the writer process)")
     queue = spool.queue_file.read_bytes()
     spool.queue_file.write_bytes(queue[:runs_end])
-    sender = Sender(spool, uri, "bench")
+    sender = Uploader(spool, uri, "bench")
     client = sender._connect()  # noqa: SLF001 # the tables are made outside of what is timed
     collect_rarely()  # as the writer process does
     started = time.perf_counter()

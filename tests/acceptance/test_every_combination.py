@@ -16,9 +16,9 @@ import pytest
 
 from automl.executor.loop import StudyLoop
 from automl.launch.warm import WarmLauncher
-from automl.request.location import RunPlace
+from automl.request.location import RunLocation
 from automl.request.study_request import StudyRequest
-from automl.resolve import stopping_rule
+from automl.resolve import chosen_scheduler
 from automl.run import make_plan
 from automl.samplers.factory import SAMPLERS, make_searcher
 from automl.schedulers.factory import RULES
@@ -77,7 +77,7 @@ def run_here(plan: StudyPlan, root: Path, launcher: Launcher) -> None:
     searcher = make_searcher(plan, directory.journal_file)
     tracker = FileTracker(directory)
     location = StudyLocation(directory=root, tracking_uri="unused")
-    loop = StudyLoop(plan, location, searcher=searcher, rule=stopping_rule(plan), trackers=[tracker])
+    loop = StudyLoop(plan, location, searcher=searcher, rule=chosen_scheduler(plan), trackers=[tracker])
     loop.open()
     while not loop.is_over:
         task = loop.next_task()
@@ -111,7 +111,7 @@ def test_every_sampler_works_with_every_rule(sampler: str, rule: str, launcher: 
         scheduler=rule,
         overrides={"train.num_epochs": 2, "dataset.train_samples": 40, "dataset.val_samples": 40},
     )
-    plan = make_plan(request, RunPlace(results=tmp_path))
+    plan = make_plan(request, RunLocation(results=tmp_path))
 
     run_here(plan, tmp_path / "grid", launcher)
 

@@ -10,11 +10,11 @@ import pytest
 from automl.errors import ConfigurationError
 from automl.request.study_request import StudyRequest, load_study_request
 from automl.resolve import (
+    apply_request_text,
     check_names,
     choose_goals,
     choose_objective,
     choose_objectives,
-    heed_words,
     open_skill,
     skill_facts,
 )
@@ -82,7 +82,7 @@ def test_words_win_over_the_study_file_and_every_reading_is_told() -> None:
     request = load_study_request("toy/quick")
     request = dataclasses.replace(request, request_text="five trials, no more than 30 minutes, 2 at a time, on mars")
 
-    heard, lines = heed_words(request)
+    heard, lines = apply_request_text(request)
 
     assert (heard.trials, heard.time_s, heard.jobs) == (5, 1800.0, 2)
     assert lines == (
@@ -98,7 +98,7 @@ def test_an_option_wins_over_the_words_and_that_is_said() -> None:
         load_study_request("toy/quick"), request_text="twenty trials", trials=3, explicit=("trials",)
     )
 
-    heard, lines = heed_words(request)
+    heard, lines = apply_request_text(request)
 
     assert heard.trials == 3
     assert lines == ('the request says "twenty trials"; --trials 3 wins',)
@@ -106,7 +106,7 @@ def test_an_option_wins_over_the_words_and_that_is_said() -> None:
 
 def test_all_gpus_of_the_request_are_shared_or_given_to_the_one_training() -> None:
     def share(text: str) -> tuple[int | None, float | None]:
-        heard, _ = heed_words(dataclasses.replace(REQUEST, request_text=text))
+        heard, _ = apply_request_text(dataclasses.replace(REQUEST, request_text=text))
         return heard.jobs, heard.gpus_per_trial
 
     assert share("4 GPUs") == (4, 1.0)
@@ -119,8 +119,8 @@ def test_words_against_a_search_win_over_the_policy_of_the_study_file_but_not_ov
     request = dataclasses.replace(load_study_request("toy/quick"), request_text="don't search, just train")
 
     assert request.policy == "on"
-    assert heed_words(request)[0].policy is None
-    assert heed_words(dataclasses.replace(request, explicit=("policy",)))[0].policy == "on"
+    assert apply_request_text(request)[0].policy is None
+    assert apply_request_text(dataclasses.replace(request, explicit=("policy",)))[0].policy == "on"
 
 
 def test_a_metric_in_words_brings_its_own_direction() -> None:
@@ -133,7 +133,7 @@ def test_a_metric_in_words_brings_its_own_direction() -> None:
         source=Path("study.yaml"),
     )
 
-    heard, _ = heed_words(request)
+    heard, _ = apply_request_text(request)
 
     assert (heard.metric, heard.direction) == ("val/abs_rel", None)
 
@@ -143,20 +143,20 @@ def test_several_objectives_win_over_a_metric_in_words() -> None:
         skill="depth_net_mono", name="x", request_text="best d1", objectives=("val/abs_rel:minimize", "train_loss")
     )
 
-    heard, lines = heed_words(request)
+    heard, lines = apply_request_text(request)
 
     assert (heard.metric, heard.objectives) == (None, request.objectives)
     assert lines == ('the request says "best d1"; --metric val/abs_rel wins',)
 
 
 def test_a_limit_for_each_trial_becomes_an_option_of_the_study() -> None:
-    heard, _ = heed_words(dataclasses.replace(REQUEST, request_text="10 minutes per trial"))
+    heard, _ = apply_request_text(dataclasses.replace(REQUEST, request_text="10 minutes per trial"))
 
     assert heard.options["trial_time_limit_s"] == 600.0
 
 
 def test_without_words_nothing_changes() -> None:
-    assert heed_words(REQUEST) == (REQUEST, ())
+    assert apply_request_text(REQUEST) == (REQUEST, ())
 
 
 def test_several_objectives_each_have_a_direction_and_the_first_leads() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from automl.errors import ConfigurationError, NothingToRunError, ResumeMismatchError
-from automl.request.location import RunPlace
+from automl.request.location import RunLocation
 from automl.request.study_request import StudyRequest
 from automl.resume import resume_study
 from automl.run import make_plan
@@ -29,7 +29,7 @@ REQUEST = StudyRequest(skill="toy", name="example", trials=1)
 
 @pytest.fixture
 def study(tmp_path: Path) -> Path:
-    plan = make_plan(REQUEST, RunPlace(results=tmp_path))
+    plan = make_plan(REQUEST, RunLocation(results=tmp_path))
     root = tmp_path / "example"
     record = {"tracking_uri": "sqlite:///x.db", "experiment": "example", "run_id": None}
     document = {**plan_document(plan), "request": REQUEST.document(), "mlflow": record}
@@ -101,7 +101,7 @@ def test_a_resumed_study_keeps_its_launcher_and_refuses_another_image(
 ) -> None:
     install_engine(tmp_path / "bin", monkeypatch)
     request = dataclasses.replace(REQUEST, image="mine:1")
-    plan = make_plan(request, RunPlace(results=tmp_path))
+    plan = make_plan(request, RunLocation(results=tmp_path))
     document = json.loads((study / "plan.json").read_text(encoding="utf-8"))
     document |= {**plan_document(plan), "request": request.document()}
     write_json(study / "plan.json", document)

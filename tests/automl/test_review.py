@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from automl.request.location import RunPlace
+from automl.request.location import RunLocation
 from automl.request.study_request import StudyRequest
 from automl.review import describe_machine, first_proposals, review_plan
 from automl.run import make_plan
@@ -17,7 +17,7 @@ REQUEST = StudyRequest(skill="toy", name="example", trials=4)
 
 
 def test_the_first_trials_are_exact_and_repeatable(tmp_path: Path) -> None:
-    plan = make_plan(REQUEST, RunPlace(results=tmp_path))
+    plan = make_plan(REQUEST, RunLocation(results=tmp_path))
 
     first, again = first_proposals(plan), first_proposals(plan)
 
@@ -27,7 +27,7 @@ def test_the_first_trials_are_exact_and_repeatable(tmp_path: Path) -> None:
 
 
 def test_the_review_has_the_promised_fields(tmp_path: Path) -> None:
-    place = RunPlace(results=tmp_path)
+    place = RunLocation(results=tmp_path)
 
     document = review_plan(REQUEST, make_plan(REQUEST, place), place)
 

@@ -10,13 +10,13 @@ import pytest
 from automl.errors import ConfigurationError, LaunchError
 from automl.preflight import doctor
 from automl.preflight.findings import bad
-from automl.request.location import RunPlace
+from automl.request.location import RunLocation
 from automl.request.policy import Route
 from automl.request.study_request import Prepare, StudyRequest
 from automl.run import make_plan, run_plan
 
 REQUEST = StudyRequest(skill="toy", name="example", trials=3)
-PLACE = RunPlace(results=Path("/nowhere/results"))
+PLACE = RunLocation(results=Path("/nowhere/results"))
 
 
 def test_both_policies_plan_the_same_spec() -> None:
@@ -35,7 +35,7 @@ def test_a_phrase_of_the_request_trains_once_and_is_quoted() -> None:
 
 
 def test_a_cluster_is_planned_without_a_look_at_this_machine() -> None:
-    place = RunPlace(results=PLACE.results, ray_address="10.0.0.1:6379")
+    place = RunLocation(results=PLACE.results, ray_address="10.0.0.1:6379")
 
     plan = make_plan(dataclasses.replace(REQUEST, gpus_per_trial=8, jobs=2), place)
 
@@ -52,14 +52,14 @@ def test_gpus_that_are_not_there_are_told_with_the_words_that_asked_for_them() -
 
 
 def test_planning_writes_nothing(tmp_path: Path) -> None:
-    make_plan(REQUEST, RunPlace(results=tmp_path / "results"))
+    make_plan(REQUEST, RunLocation(results=tmp_path / "results"))
 
     assert list(tmp_path.iterdir()) == []
 
 
 def test_data_that_cannot_be_prepared_leave_no_study_behind(tmp_path: Path) -> None:
     request = dataclasses.replace(REQUEST, prepare=Prepare(command=("false",), directory="x"))
-    place = RunPlace(results=tmp_path)
+    place = RunLocation(results=tmp_path)
 
     with pytest.raises(LaunchError):
         run_plan(request, make_plan(request, place), place)
@@ -72,7 +72,7 @@ def test_the_trainers_own_look_at_the_data_can_be_left_out(tmp_path: Path, monke
     monkeypatch.setattr(doctor, "check_depth_data", lambda _: [row])
     # The next thing that can go wrong, so that nothing has to be trained here.
     monkeypatch.setattr("automl.run.smoke_test", lambda *_: (_ for _ in ()).throw(LaunchError("came so far")))
-    place = RunPlace(results=tmp_path)
+    place = RunLocation(results=tmp_path)
     plan = make_plan(REQUEST, place)
 
     with pytest.raises(ConfigurationError, match="millimetres"):
@@ -85,7 +85,7 @@ def test_the_trainers_own_look_at_the_data_can_be_left_out(tmp_path: Path, monke
 def test_a_results_folder_that_cannot_be_written_is_found_before_anything_starts(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()
-    place = RunPlace(results=file / "results")
+    place = RunLocation(results=file / "results")
 
     with pytest.raises(ConfigurationError, match="--results"):
         run_plan(REQUEST, make_plan(REQUEST, place), place)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from automl.request.location import RunPlace
+from automl.request.location import RunLocation
 from automl.request.policy import Route
 from automl.request.study_request import StudyRequest
 from automl.run import make_plan
@@ -13,7 +13,7 @@ from automl.smoke import has_dry_run, smoke_plan
 from automl.spec.model import Spec
 from tests.automl.study.examples import make_plan as example_plan
 
-PLACE = RunPlace(results=Path("/nowhere"))
+PLACE = RunLocation(results=Path("/nowhere"))
 
 
 def test_the_shortest_training_has_one_epoch_one_trial_and_the_values_of_trial_0() -> None:

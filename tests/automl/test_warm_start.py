@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from automl.errors import ConfigurationError
-from automl.request.location import RunPlace
+from automl.request.location import RunLocation
 from automl.request.study_request import StudyRequest
 from automl.run import make_plan
 from automl.storage.earlier_studies import EarlierPoint
@@ -27,7 +27,7 @@ REQUEST = StudyRequest(skill="toy", name="example", trials=3)
 def write_earlier(results: Path, name: str = "earlier", seed: int = 1) -> dict[str, Scalar]:
     """Write an ended study of the toy skill and return its best assignment."""
     request = dataclasses.replace(REQUEST, seed=seed, warm_start=None)
-    plan = make_plan(request, RunPlace(results=results / "none"))
+    plan = make_plan(request, RunLocation(results=results / "none"))
     directory = StudyDirectory(results / name)
     good = plan.space.from_unit(dict.fromkeys(plan.space.paths, 0.4))
     for number, (assignment, value) in enumerate(((plan.first_trials[0], 0.1), (good, 0.9))):
@@ -48,7 +48,7 @@ def write_earlier(results: Path, name: str = "earlier", seed: int = 1) -> dict[s
 def test_the_default_sampler_begins_with_good_points_of_earlier_studies_and_says_so(tmp_path: Path) -> None:
     good = write_earlier(tmp_path)
 
-    plan = make_plan(REQUEST, RunPlace(results=tmp_path))
+    plan = make_plan(REQUEST, RunLocation(results=tmp_path))
 
     assert plan.first_trials[1:] == (good,)
     assert plan.first_origins == ("template", "earlier study earlier, trial 1 (val/r2 0.9)")
@@ -68,7 +68,7 @@ def test_the_plans_of_the_results_folder_are_read_once_also_where_a_server_is_as
     for name in ("one", "two"):
         write_json(StudyDirectory(tmp_path / name).plan_file, {})
 
-    make_plan(REQUEST, RunPlace(results=tmp_path, tracking_uri="http://127.0.0.1:9"))
+    make_plan(REQUEST, RunLocation(results=tmp_path, tracking_uri="http://127.0.0.1:9"))
 
     assert sorted(read) == [tmp_path / "one", tmp_path / "two"]
 
@@ -79,7 +79,7 @@ def test_nothing_is_taken_over_when_switched_off_or_when_the_study_is_a_repetiti
 ) -> None:
     write_earlier(tmp_path)
 
-    plan = make_plan(dataclasses.replace(REQUEST, **change), RunPlace(results=tmp_path))  # type: ignore[arg-type] # field names and values of the table above
+    plan = make_plan(dataclasses.replace(REQUEST, **change), RunLocation(results=tmp_path))  # type: ignore[arg-type] # field names and values of the table above
 
     assert len(plan.first_trials) == 1
 
@@ -88,13 +88,13 @@ def test_any_sampler_begins_with_the_studies_that_the_user_names(tmp_path: Path)
     good = write_earlier(tmp_path)
     request = dataclasses.replace(REQUEST, sampler="random", warm_start=("earlier",))
 
-    assert make_plan(request, RunPlace(results=tmp_path)).first_trials[1:] == (good,)
+    assert make_plan(request, RunLocation(results=tmp_path)).first_trials[1:] == (good,)
     with pytest.raises(ConfigurationError, match="--warm-start nowhere"):
-        make_plan(dataclasses.replace(request, warm_start=("nowhere",)), RunPlace(results=tmp_path))
+        make_plan(dataclasses.replace(request, warm_start=("nowhere",)), RunLocation(results=tmp_path))
 
 
 def test_a_tracking_server_that_is_down_is_told_in_the_plan_and_stops_nothing(tmp_path: Path) -> None:
-    plan = make_plan(REQUEST, RunPlace(results=tmp_path, tracking_uri="http://127.0.0.1:9"))
+    plan = make_plan(REQUEST, RunLocation(results=tmp_path, tracking_uri="http://127.0.0.1:9"))
 
     assert len(plan.first_trials) == 1
     assert plan.reasons[-1] == "http://127.0.0.1:9 was not asked for earlier studies: ConnectionError"
@@ -105,7 +105,7 @@ def test_a_tracking_server_is_asked_only_where_the_results_folder_has_nothing(
 ) -> None:
     point = EarlierPoint(assignment={"train.optim.lr": 0.02}, origin="from there")
     monkeypatch.setattr("automl.warm_start.recorded_points", lambda *_: (point,))
-    place = RunPlace(results=tmp_path, tracking_uri="http://127.0.0.1:9")
+    place = RunLocation(results=tmp_path, tracking_uri="http://127.0.0.1:9")
 
     assert make_plan(REQUEST, place).first_origins == ("template", "from there")
     write_earlier(tmp_path)

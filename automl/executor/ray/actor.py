@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import ray
 from ray import tune
 
-from automl.executor.ray.multi_node import GangLauncher, GangShape
+from automl.executor.ray.multi_node import MultiNodeLauncher, MultiNodeShape
 from automl.launch.choice import make_launcher
 from automl.launch.recording import RecordingLauncher
 from automl.launch.supervisor import die_with_parent
@@ -72,13 +72,13 @@ class LauncherChoice:
     session: str
     program: str
     log: str
-    gang: GangShape | None = None
+    gang: MultiNodeShape | None = None
 
     def make(self) -> Launcher:
         """Return a new launcher."""
         is_warm = self.kind is LauncherKind.WARM
         launcher = WarmLauncher(self.session, self.program, log=Path(self.log)) if is_warm else make_launcher(self.kind)
-        return launcher if self.gang is None else GangLauncher(launcher, self.gang, self.kind)
+        return launcher if self.gang is None else MultiNodeLauncher(launcher, self.gang, self.kind)
 
 
 class TrialActor(tune.Trainable):

@@ -40,7 +40,7 @@ _POLL_S = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GangShape:
+class MultiNodeShape:
     """What each node of a trial gives.
 
     Attributes:
@@ -82,7 +82,7 @@ class NodeRunner:
             self._job.kill(grace_s=grace_s)
 
 
-class GangJob(Job):
+class MultiNodeJob(Job):
     """All ranks of a trial as one job.
 
     Args:
@@ -141,7 +141,7 @@ class GangJob(Job):
         ray.wait(killing, num_returns=len(killing), timeout=grace_s + _ANSWER_LIMIT_S)
 
 
-class GangLauncher(Launcher):
+class MultiNodeLauncher(Launcher):
     """Starts a trial on every node of the actor's placement group.
 
     Args:
@@ -150,7 +150,7 @@ class GangLauncher(Launcher):
         kind: How the other ranks are started; never warm.
     """
 
-    def __init__(self, launcher: Launcher, shape: GangShape, kind: LauncherKind = LauncherKind.LOCAL) -> None:
+    def __init__(self, launcher: Launcher, shape: MultiNodeShape, kind: LauncherKind = LauncherKind.LOCAL) -> None:
         self._launcher = launcher
         self._kind = kind
         self._shape = shape
@@ -176,7 +176,7 @@ class GangLauncher(Launcher):
             head.kill(grace_s=0.0)
             self._release()
             raise LaunchError(f"a rank of {request.command[0]} could not be started: {error}") from error
-        return GangJob(head, self._runners)
+        return MultiNodeJob(head, self._runners)
 
     def close(self) -> None:
         """Give the runners up."""
@@ -204,7 +204,7 @@ class GangLauncher(Launcher):
         ]
 
 
-def rank_requests(request: LaunchRequest, shape: GangShape, *, address: str, port: int) -> list[LaunchRequest]:
+def rank_requests(request: LaunchRequest, shape: MultiNodeShape, *, address: str, port: int) -> list[LaunchRequest]:
     """Return the request of every rank, rank 0 first; ranks above 0 log beside the trial's log."""
     shared = {
         "WORLD_SIZE": str(shape.nodes),

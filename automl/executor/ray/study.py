@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from automl.samplers.base import Searcher
-    from automl.schedulers.base import StoppingRule
+    from automl.schedulers.base import Scheduler
     from automl.study.model import StudyLocation, StudyPlan
     from automl.study.result import StudyResult
     from automl.tracking.base import Tracker
@@ -50,7 +50,7 @@ def execute_study(
     location: StudyLocation,
     *,
     searcher: Searcher,
-    rule: StoppingRule,
+    rule: Scheduler,
     trackers: Sequence[Tracker] = (),
     launcher: str | None = None,
 ) -> StudyResult:
@@ -127,11 +127,13 @@ def _run(  # noqa: PLR0913 # one call site; the names of the launcher's parts
     from ray import tune  # noqa: PLC0415 # after the session has set its environment
 
     from automl.executor.ray.actor import LauncherChoice, TrialActor  # noqa: PLC0415
-    from automl.executor.ray.multi_node import GangShape  # noqa: PLC0415
+    from automl.executor.ray.multi_node import MultiNodeShape  # noqa: PLC0415
     from automl.executor.ray.search import LoopSearch  # noqa: PLC0415
 
     resources = plan.resources
-    shape = GangShape(nodes=resources.nodes_per_trial, cpus=resources.cpus_per_trial, gpus=resources.gpus_per_trial)
+    shape = MultiNodeShape(
+        nodes=resources.nodes_per_trial, cpus=resources.cpus_per_trial, gpus=resources.gpus_per_trial
+    )
     is_gang = shape.nodes > 1
     choice = LauncherChoice(kind=kind, session=session, program=program, log=str(log), gang=shape if is_gang else None)
     search = LoopSearch(session, loop, choice)

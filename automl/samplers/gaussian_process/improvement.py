@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from automl.samplers.auto import opening_length
+from automl.samplers.auto import initial_design_length
 from automl.samplers.encoding import Encoder
 from automl.samplers.gaussian_process.acquisition import log_expected_improvement, nearby_candidates, spread_candidates
 from automl.samplers.gaussian_process.regression import Posterior, Prior, fit_kernel
@@ -40,7 +40,7 @@ def expected_improvement(space: SearchSpace, seed: int, history: History) -> flo
     lesson = learn(history)
     finite = int((~lesson.diverged).sum())
     unit = score_unit(lesson.values, lesson.diverged)
-    if not space.parameters or finite < opening_length(space) + _AFTER_OPENING or unit == 0.0:
+    if not space.parameters or finite < initial_design_length(space) + _AFTER_OPENING or unit == 0.0:
         return None
     encoder = Encoder(space)
     generator = generator_for(seed, len(history.observations), _PURPOSE)

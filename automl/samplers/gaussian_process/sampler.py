@@ -21,13 +21,13 @@ from automl.samplers.gaussian_process.background import AheadKernels, Latest
 from automl.samplers.gaussian_process.regression import Posterior, Prior
 from automl.samplers.gaussian_process.training_data import learn, scores
 from automl.samplers.history import History
-from automl.samplers.sampler import Draw, Sampler, generator_for
+from automl.samplers.sampler import Candidate, Sampler, generator_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from automl.samplers.gaussian_process.regression import Kernel
-    from automl.samplers.gaussian_process.training_data import Lesson
+    from automl.samplers.gaussian_process.training_data import TrainingData
     from automl.space.parameters import SearchSpace
     from automl.space.values import Scalar
 
@@ -45,7 +45,7 @@ _REFINEMENTS = (0.1, 0.05, 0.02)
 
 
 @dataclass(frozen=True, slots=True)
-class Promise:
+class AcquisitionFunction:
     """What a point promises.
 
     Attributes:
@@ -96,7 +96,7 @@ class GaussianProcessSampler(Sampler):
         self._ahead = Latest(self._fit)
         self._limits = tuple(AheadKernels(self._encoder.groups, prior) for _ in range(constraints))
 
-    def propose(self, history: History, number: int) -> Draw | None:
+    def propose(self, history: History, number: int) -> Candidate | None:
         """Return the most promising assignment; the opening's while fewer than two values are known."""
         weights = self._weights(number)
         lesson = learn(history, weights)
@@ -107,7 +107,7 @@ class GaussianProcessSampler(Sampler):
         kernel = self._kernels.fitted(*self._training(earlier))
         limits = [k.fitted(*training) for k, training in zip(self._limits, self._margins(earlier), strict=True)]
         promise = self._conditioned(lesson, kernel, limits)
-        return Draw(assignment=self._most_promising(lesson, number, promise), origin="gp")
+        return Candidate(assignment=self._most_promising(lesson, number, promise), origin="gp")
 
     def prepare(self, history: History) -> None:
         """Fit, in the background, the kernel of the proposal that follows the next end of a trial."""
@@ -120,7 +120,7 @@ class GaussianProcessSampler(Sampler):
             for kernels, training in zip(self._limits, self._margins(lesson), strict=True):
                 kernels.fitted(*training)
 
-    def _margins(self, lesson: Lesson) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    def _margins(self, lesson: TrainingData) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """Return what each constraint's process learns: by how much it is kept, in units of its usual size."""
         if not self._limits:
             return []
@@ -141,11 +141,11 @@ class GaussianProcessSampler(Sampler):
             return None
         return generator_for(self._seed, number, _WEIGHTS_PURPOSE).dirichlet(np.ones(self._objectives))
 
-    def _training(self, lesson: Lesson) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _training(self, lesson: TrainingData) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         points = self._encoder.snap(self._encoder.points(lesson.assignments))
         return self._encoder.features(points), scores(lesson.values, lesson.diverged), lesson.noise
 
-    def _most_promising(self, lesson: Lesson, number: int, promise: Promise) -> dict[str, Scalar]:
+    def _most_promising(self, lesson: TrainingData, number: int, promise: AcquisitionFunction) -> dict[str, Scalar]:
         generator = generator_for(self._seed, number)
         points = self._encoder.snap(self._encoder.points(lesson.assignments))
         order = np.argsort(lesson.fitness if self._limits else lesson.values)[::-1]
@@ -164,7 +164,7 @@ class GaussianProcessSampler(Sampler):
             gains = promise.of(self._encoder.features(candidates))
         return self._first_new(lesson, candidates[np.argsort(gains)[::-1]])
 
-    def _conditioned(self, lesson: Lesson, kernel: Kernel, limits: Sequence[Kernel]) -> Promise:
+    def _conditioned(self, lesson: TrainingData, kernel: Kernel, limits: Sequence[Kernel]) -> AcquisitionFunction:
         features, values, noise = self._training(lesson)
         finite, feasible = ~lesson.diverged, lesson.feasible
         groups = self._encoder.groups
@@ -184,13 +184,13 @@ class GaussianProcessSampler(Sampler):
             values = np.concatenate([values, expected])
             noise = np.concatenate([noise, np.ones(len(expected))])
             model = Posterior(features, values, noise, kernel, groups)
-        return Promise(model, best, tuple(chances))
+        return AcquisitionFunction(model, best, tuple(chances))
 
     def _separates(self, finite: np.ndarray) -> bool:
         """Tell whether diverged trials are a constraint: some are there, and two finite ones to learn values from."""
         return not finite.all() and int(finite.sum()) >= _TWO
 
-    def _first_new(self, lesson: Lesson, ranked: np.ndarray) -> dict[str, Scalar]:
+    def _first_new(self, lesson: TrainingData, ranked: np.ndarray) -> dict[str, Scalar]:
         seen = [dict(a) for a in (*lesson.assignments, *lesson.pending)]
         for point in ranked[:50]:
             assignment = self._encoder.assignment(point)
@@ -199,7 +199,7 @@ class GaussianProcessSampler(Sampler):
         return self._encoder.assignment(ranked[0])
 
 
-def _has_shape(lesson: Lesson) -> bool:
+def _has_shape(lesson: TrainingData) -> bool:
     """Tell whether there is anything to fit: two different values."""
     return len(lesson.values) >= _TWO and float(np.ptp(scores(lesson.values, lesson.diverged))) > 0.0
 

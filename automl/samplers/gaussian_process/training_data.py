@@ -32,7 +32,7 @@ _STOPPED_NOISE = 4.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lesson:
+class TrainingData:
     """What a model learns from a history.
 
     Attributes:
@@ -79,7 +79,7 @@ def total_violations(violations: np.ndarray) -> np.ndarray:
     return np.asarray((missed / np.where(largest > 0, largest, 1.0)).sum(axis=1))
 
 
-def learn(history: History, weights: np.ndarray | None = None) -> Lesson:
+def learn(history: History, weights: np.ndarray | None = None) -> TrainingData:
     """Return what the history teaches.
 
     Args:
@@ -91,7 +91,7 @@ def learn(history: History, weights: np.ndarray | None = None) -> Lesson:
     finite = [v for v in values if v is not None]
     limits = max((len(o.violations) for o in taught), default=0)
     worst = min(finite, default=0.0)
-    return Lesson(
+    return TrainingData(
         assignments=tuple(o.assignment for o in taught),
         values=np.array([worst if v is None else v for v in values], dtype=float),
         noise=np.array([_STOPPED_NOISE if o.state is TrialState.STOPPED else 1.0 for o in taught]),

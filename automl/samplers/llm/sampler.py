@@ -15,7 +15,7 @@ from automl.errors import LaunchError, Problem
 from automl.samplers.gaussian_process.background import Background
 from automl.samplers.llm.chat import address_of, ask_model, check_endpoint, hidden, read_endpoint
 from automl.samplers.llm.prompt import describe, history_entries
-from automl.samplers.sampler import Draw, Sampler
+from automl.samplers.sampler import Candidate, Sampler
 from automl.samplers.unseen import every_assignment
 from automl.space.parameters import ParameterType
 
@@ -58,7 +58,7 @@ class LlmSampler(Sampler):
         self._plan = plan
         self._endpoint: Endpoint = endpoint
         self._description = describe(plan)
-        self._begun: Background[Draw | None] | None = None
+        self._begun: Background[Candidate | None] | None = None
 
     def is_ready(self, history: History, number: int) -> bool:
         """Tell whether the model has answered; ask it in the background where it was not asked yet."""
@@ -66,7 +66,7 @@ class LlmSampler(Sampler):
             self._begun = Background(lambda: self._asked(history, number))
         return self._begun.is_done
 
-    def propose(self, history: History, number: int) -> Draw | None:
+    def propose(self, history: History, number: int) -> Candidate | None:
         """Return the model's assignment, or None once every assignment has been tried.
 
         Raises:
@@ -80,7 +80,7 @@ class LlmSampler(Sampler):
                 return draw
         return self._asked(history, number)
 
-    def _asked(self, history: History, number: int) -> Draw | None:
+    def _asked(self, history: History, number: int) -> Candidate | None:
         tried = [dict(o.assignment) for o in history.observations]
         if self._is_exhausted(tried):
             return None
@@ -94,7 +94,7 @@ class LlmSampler(Sampler):
             text = ask_model(self._endpoint, messages)
             judged = judge(text, self._plan.space, tried)
             if not judged.problems:
-                return Draw(assignment=judged.assignment, origin=ORIGIN)
+                return Candidate(assignment=judged.assignment, origin=ORIGIN)
             correction = "That cannot be tried: " + "; ".join(judged.problems) + ". Answer again, with one JSON object."
             messages += [{"role": "assistant", "content": text}, {"role": "user", "content": correction}]
         raise self._unusable(number, judged)
@@ -116,7 +116,7 @@ class LlmSampler(Sampler):
         return LaunchError(headline, [problem])
 
 
-class LlmOpening(Sampler):
+class LlmInitialDesign(Sampler):
     """Lets a language model propose the first trials, and another sampler the rest of the start.
 
     Args:
@@ -130,7 +130,7 @@ class LlmOpening(Sampler):
         self._count = count
         self._opening = opening
 
-    def propose(self, history: History, number: int) -> Draw | None:
+    def propose(self, history: History, number: int) -> Candidate | None:
         """Return the next assignment of the start."""
         return self._next(history).propose(history, number)
 

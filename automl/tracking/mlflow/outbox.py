@@ -67,7 +67,7 @@ class Entry:
 
 
 @dataclass(slots=True)
-class SendState:
+class UploadState:
     """How far the queue was sent to one tracking URI.
 
     Attributes:
@@ -85,7 +85,7 @@ class SendState:
     problem: str = ""
 
 
-class Spool:
+class Outbox:
     """The spool folder of one study.
 
     Args:
@@ -174,12 +174,12 @@ class Spool:
         size = self.queue_file.stat().st_size if self.queue_file.is_file() else 0
         return max(0, size - self.load_state(tracking_uri).offset)
 
-    def load_state(self, tracking_uri: str) -> SendState:
+    def load_state(self, tracking_uri: str) -> UploadState:
         """Read how far the queue was sent; the beginning if it never was."""
         file = self._state_file(tracking_uri)
-        return SendState(**json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else SendState()
+        return UploadState(**json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else UploadState()
 
-    def save_state(self, tracking_uri: str, state: SendState) -> None:
+    def save_state(self, tracking_uri: str, state: UploadState) -> None:
         """Write how far the queue was sent, at once or not at all.
 
         Raises:

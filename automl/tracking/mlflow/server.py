@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
 from automl.errors import LaunchError, Problem
-from automl.tracking.mlflow.outbox import Spool
+from automl.tracking.mlflow.outbox import Outbox
 from automl.tracking.mlflow.uri import ARTIFACTS, default_tracking_uri, sqlite_file
 from automl.tracking.mlflow.writer import QUIET_ENVIRONMENT
 
@@ -51,7 +51,7 @@ def comparison_url(server: str, spool: Path, tracking_uri: str) -> str:
     Returns:
         The runs of the experiment if no trial was sent there yet, the start page if the study is unknown there.
     """
-    state = Spool(spool).load_state(tracking_uri)
+    state = Outbox(spool).load_state(tracking_uri)
     runs = [run_id for key, run_id in state.run_ids.items() if key.isdigit()][:_MAX_COMPARED]
     page = server.rstrip("/") + "/"
     if state.experiment_id is None:

@@ -31,7 +31,7 @@ from automl.tracking.mlflow.entries import (
     trial_end_entries,
     trial_start_entries,
 )
-from automl.tracking.mlflow.outbox import Entry, EntryKind, Spool
+from automl.tracking.mlflow.outbox import Entry, EntryKind, Outbox
 from automl.tracking.mlflow.uri import without_password
 from automl.tracking.mlflow.writer import QUIET_ENVIRONMENT, URI_VARIABLE
 from automl.tracking.versions import collect_data, collect_versions
@@ -67,7 +67,7 @@ class MlflowTracker(Tracker):
     def __init__(self, tracking_uri: str, experiment: str, spool: Path) -> None:
         self._uri = tracking_uri
         self._experiment = experiment
-        self._spool = Spool(spool)
+        self._spool = Outbox(spool)
         self._root = spool.parent
         self._writer: subprocess.Popen[bytes] | None = None
         self._seen: set[tuple[str, str, int, float]] = set()
@@ -267,7 +267,7 @@ class MlflowTracker(Tracker):
 
 
 def start_writer(
-    spool: Spool, tracking_uri: str, experiment: str, *, patience_s: float = 0.0
+    spool: Outbox, tracking_uri: str, experiment: str, *, patience_s: float = 0.0
 ) -> subprocess.Popen[bytes]:
     """Start the writer process of a spool.
 
@@ -301,7 +301,7 @@ def sync(spool: Path, tracking_uri: str, *, experiment: str | None = None, timeo
     Raises:
         LaunchError: there is no spool, or the server did not take everything.
     """
-    queue = Spool(spool)
+    queue = Outbox(spool)
     if not queue.queue_file.is_file():
         raise LaunchError(
             "there is nothing to send",
@@ -338,7 +338,7 @@ def _finish(writer: subprocess.Popen[bytes], timeout_s: float, *, grace_s: float
         writer.communicate()
 
 
-def _recorded(spool: Spool) -> Iterator[tuple[str, str, int, float]]:
+def _recorded(spool: Outbox) -> Iterator[tuple[str, str, int, float]]:
     offset, entries = 0, [Entry(EntryKind.TAGS, "", {})]
     while entries:
         entries, offset = spool.read(offset)

@@ -27,7 +27,7 @@ from automl.tracking.mlflow.uri import ARTIFACTS, artifact_root, sqlite_file
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from automl.tracking.mlflow.outbox import Spool
+    from automl.tracking.mlflow.outbox import Outbox
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ class _Batch:
         return len(self.metrics) >= _MAX_METRICS or len(self.parameters) + len(self.tags) >= _MAX_TAGS_AND_PARAMETERS
 
 
-class Sender:
+class Uploader:
     """One connection to one MLflow server for one study.
 
     Args:
@@ -78,7 +78,7 @@ class Sender:
         experiment: Name of the experiment; made if missing.
     """
 
-    def __init__(self, spool: Spool, tracking_uri: str, experiment: str) -> None:
+    def __init__(self, spool: Outbox, tracking_uri: str, experiment: str) -> None:
         self._spool = spool
         self._uri = tracking_uri
         self._experiment = experiment

@@ -23,12 +23,12 @@ from fcntl import LOCK_EX, LOCK_NB, flock
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from automl.tracking.mlflow.outbox import Spool
+from automl.tracking.mlflow.outbox import Outbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from automl.tracking.mlflow.uploader import Sender
+    from automl.tracking.mlflow.uploader import Uploader
 
 logger = logging.getLogger(__name__)
 
@@ -95,7 +95,7 @@ class _Orders:
 
 
 @contextmanager
-def only_writer(spool: Spool, *, wait_s: float) -> Iterator[None]:
+def only_writer(spool: Outbox, *, wait_s: float) -> Iterator[None]:
     """Hold the spool's lock, so that two processes never send the same entries at once.
 
     Raises:
@@ -115,7 +115,7 @@ def only_writer(spool: Spool, *, wait_s: float) -> Iterator[None]:
         yield
 
 
-def send_all(sender: Sender) -> None:
+def send_all(sender: Uploader) -> None:
     """Send everything that the spool holds now.
 
     Raises:
@@ -136,19 +136,19 @@ def collect_rarely() -> None:
 
 def main(arguments: list[str]) -> int:
     """Follow the spool until the parent says finish."""
-    spool, experiment = Spool(Path(arguments[0])), arguments[1]
+    spool, experiment = Outbox(Path(arguments[0])), arguments[1]
     tracking_uri = os.environ.pop(URI_VARIABLE)
     os.nice(_NICENESS)
     orders = _Orders()
     orders.await_begin(float(arguments[2]) if len(arguments) > 2 else 0.0)  # noqa: PLR2004 # the third, if it is there
     if orders.is_late():
         return UNSENT_STATUS  # given up before it began
-    from automl.tracking.mlflow.uploader import Sender, UnreachableError  # noqa: PLC0415 # 3 s, after stdin is watched
+    from automl.tracking.mlflow.uploader import UnreachableError, Uploader  # noqa: PLC0415 # 3 s, after stdin is watched
 
     collect_rarely()
     failures = 0
     with only_writer(spool, wait_s=60):
-        sender = Sender(spool, tracking_uri, experiment)
+        sender = Uploader(spool, tracking_uri, experiment)
         while not orders.is_late():
             try:
                 if sender.send_pending():

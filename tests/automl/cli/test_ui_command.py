@@ -10,7 +10,7 @@ import pytest
 from automl.cli.app import run_command_line
 from automl.storage.study_directory import write_json
 from automl.tracking.mlflow import server
-from automl.tracking.mlflow.outbox import SendState, Spool
+from automl.tracking.mlflow.outbox import Outbox, UploadState
 from tests.automl.cli.study_folder import write_study
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ def write_recorded(root: Path, uri: str) -> Path:
     write_study(root)
     plan = json.loads((root / "plan.json").read_text(encoding="utf-8"))
     write_json(root / "plan.json", {**plan, "mlflow": {**plan["mlflow"], "tracking_uri": uri}})
-    state = SendState(run_ids={"study": "sss", "0000": "aaa", "0001": "bbb"}, experiment_id="3")
-    Spool(root / "spool").save_state(uri, state)
+    state = UploadState(run_ids={"study": "sss", "0000": "aaa", "0001": "bbb"}, experiment_id="3")
+    Outbox(root / "spool").save_state(uri, state)
     return root
 
 

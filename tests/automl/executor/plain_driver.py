@@ -23,7 +23,7 @@ from automl.executor.loop import StudyLoop
 from automl.executor.recovery import recorded
 from automl.launch.leftovers import end_leftovers
 from automl.launch.local import LocalLauncher
-from automl.resolve import stopping_rule
+from automl.resolve import chosen_scheduler
 from automl.samplers.factory import make_searcher
 from automl.space.parameters import Parameter, ParameterType, SearchSpace
 from automl.storage.study_directory import StudyDirectory
@@ -91,7 +91,7 @@ def main() -> int:
     try:
         with recorded(location.directory):
             searcher = make_searcher(plan, StudyDirectory(location.directory).journal_file)
-            loop = StudyLoop(plan, location, searcher=searcher, rule=stopping_rule(plan), trackers=())
+            loop = StudyLoop(plan, location, searcher=searcher, rule=chosen_scheduler(plan), trackers=())
             loop.open()
         if limits:
             resource.setrlimit(resource.RLIMIT_FSIZE, (int(limits[0]), resource.RLIM_INFINITY))

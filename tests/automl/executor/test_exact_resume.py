@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from automl.resolve import stopping_rule
+from automl.resolve import chosen_scheduler
 from automl.schedulers.base import Decision, Report
 from automl.storage.study_directory import StudyDirectory
 from tests.automl.executor.plain_driver import plan_of
@@ -110,7 +110,7 @@ def test_every_decision_of_a_killed_study_follows_from_the_reports_before_it(tmp
     kill_at_random(tmp_path, 2, 11, *settings)
     finish(tmp_path, *settings)
 
-    rule = stopping_rule(plan_of(tmp_path, rule="asha", slots=2, trials=8))
+    rule = chosen_scheduler(plan_of(tmp_path, rule="asha", slots=2, trials=8))
     found = decisions(tmp_path)
     for line in found:
         if line["decision"] == Decision.PROMOTE:

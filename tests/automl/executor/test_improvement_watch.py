@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from automl.executor.improvement_watch import ImprovementWatch
+from automl.executor.improvement_watch import ImprovementRule
 from automl.study.model import Budget
 from tests.automl.executor.toy_study import ListSearcher, toy_plan
 
@@ -26,7 +26,7 @@ class Estimating(ListSearcher):
 
 def test_three_small_estimates_in_a_row_end_the_search(tmp_path: Path) -> None:
     plan = replace(toy_plan(tmp_path, trials=9), budget=Budget(trials=9, min_improvement=0.01))
-    watch = ImprovementWatch(plan, Estimating(None, 0.005, 0.004, 0.02, 0.009, 0.008, 0.001))
+    watch = ImprovementRule(plan, Estimating(None, 0.005, 0.004, 0.02, 0.009, 0.008, 0.001))
 
     verdicts = [watch.after_end() for _ in range(7)]
 
@@ -38,5 +38,5 @@ def test_three_small_estimates_in_a_row_end_the_search(tmp_path: Path) -> None:
 def test_nothing_is_estimated_unless_it_is_asked_for(tmp_path: Path) -> None:
     searcher = Estimating(0.0, 0.0, 0.0)
 
-    assert ImprovementWatch(toy_plan(tmp_path, trials=9), searcher).after_end() is None
+    assert ImprovementRule(toy_plan(tmp_path, trials=9), searcher).after_end() is None
     assert len(searcher.estimates) == 3

@@ -8,7 +8,7 @@ import pytest
 
 from automl.errors import LaunchError
 from automl.executor.recovery import asked_to_stop, conclude, recorded
-from automl.executor.reports import Ending
+from automl.executor.reports import StopDecision
 from automl.schedulers.base import Decision
 from automl.storage.study_directory import StudyDirectory
 from automl.study.trial import Proposal, TrialState
@@ -33,7 +33,7 @@ def test_a_request_to_stop_that_nobody_answered_is_found_with_its_last_epoch(tmp
     assert asked_to_stop(directory, 4) is None
 
     request_stop(folder, "rung 3", last_epoch=2)
-    assert asked_to_stop(directory, 4) == Ending(decision=Decision.STOP, reason="rung 3", epoch=2)
+    assert asked_to_stop(directory, 4) == StopDecision(decision=Decision.STOP, reason="rung 3", epoch=2)
     request_stop(folder, "on request")
     ending = asked_to_stop(directory, 4)
     assert ending is not None
@@ -56,7 +56,7 @@ def test_a_concluded_trial_has_the_values_up_to_the_decision(tmp_path: Path, dec
     plan = toy_plan(tmp_path / "skill", trials=9)
 
     result = conclude(
-        plan, StudyDirectory(tmp_path), proposal, Ending(decision=decision, reason="rung 2: too low", epoch=1)
+        plan, StudyDirectory(tmp_path), proposal, StopDecision(decision=decision, reason="rung 2: too low", epoch=1)
     )
 
     assert (result.state, result.curve) == (TrialState(state), ((0, 0.3), (1, 0.2)))

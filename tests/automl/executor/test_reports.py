@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from automl.errors import ConfigurationError
-from automl.executor.reports import Ending, ReportJournal
+from automl.executor.reports import ReportJournal, StopDecision
 from automl.schedulers.base import GO_ON, Decision, Report, Verdict
 from tests.automl.executor.toy_study import ThresholdRule
 
@@ -59,8 +59,8 @@ def test_the_last_decision_of_a_trial_tells_how_it_was_to_end(tmp_path: Path) ->
     endings = journal.replay(ThresholdRule())
 
     assert endings == {
-        0: Ending(decision=Decision.PAUSE, reason="late", epoch=0),
-        1: Ending(decision=Decision.STOP, reason="late", epoch=1),
+        0: StopDecision(decision=Decision.PAUSE, reason="late", epoch=0),
+        1: StopDecision(decision=Decision.STOP, reason="late", epoch=1),
     }
 
 

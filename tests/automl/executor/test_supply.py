@@ -5,9 +5,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from automl.executor.attempt_states import Paused, Waiting
-from automl.executor.reports import Ending, ReportJournal
+from automl.executor.reports import ReportJournal, StopDecision
 from automl.executor.supply import Standing, Supply
-from automl.schedulers.asha import PausingAshaRule
+from automl.schedulers.asha import PausingAshaScheduler
 from automl.schedulers.base import Copy, Decision, Report
 from automl.study.trial import Proposal, TrialResult, TrialState
 from tests.automl.executor.toy_study import ListSearcher, ThresholdRule, toy_plan
@@ -15,7 +15,7 @@ from tests.automl.executor.toy_study import ListSearcher, ThresholdRule, toy_pla
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from automl.schedulers.base import StoppingRule
+    from automl.schedulers.base import Scheduler
 
 ASSIGNMENTS = [{"quality": 0.1 * number} for number in range(4)]
 
@@ -40,11 +40,11 @@ def ended(number: int) -> TrialResult:
 
 def paused(number: int) -> Paused:
     proposal = Proposal(number=number, assignment=ASSIGNMENTS[number], origin="list")
-    ending = Ending(decision=Decision.PAUSE, reason="rung 1", epoch=0)
+    ending = StopDecision(decision=Decision.PAUSE, reason="rung 1", epoch=0)
     return Paused(proposal, ending, replace(ended(number), state=TrialState.INTERRUPTED))
 
 
-def supply(root: Path, standing: Standing, rule: StoppingRule, trials: int = 4) -> Supply:
+def supply(root: Path, standing: Standing, rule: Scheduler, trials: int = 4) -> Supply:
     searcher = ListSearcher(ASSIGNMENTS)
     searcher.asked = len(standing.finished) + len(standing.paused)
     reports = ReportJournal(root / "reports.jsonl")
@@ -66,7 +66,7 @@ def test_who_waits_comes_before_who_is_new(tmp_path: Path) -> None:
 
 
 def test_a_promotion_is_journaled_and_comes_before_new_trials(tmp_path: Path) -> None:
-    rule = PausingAshaRule((1,), eta=3.0)
+    rule = PausingAshaScheduler((1,), eta=3.0)
     for number in range(3):
         rule.judge(Report(trial=number, epoch=0, value=-float(number)))
     standing = Standing(waiting=deque(), paused={number: paused(number) for number in range(3)})

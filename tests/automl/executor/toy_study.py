@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from automl.request.policy import Route
 from automl.samplers.base import Searcher
-from automl.schedulers.base import GO_ON, Decision, Report, StoppingRule, Verdict
+from automl.schedulers.base import GO_ON, Decision, Report, Scheduler, Verdict
 from automl.skill.model import ConfigFormat, FileSlot, Skill, SkillAction, SlotKind
 from automl.space.parameters import Parameter, ParameterType, SearchSpace
 from automl.spec.model import Spec
@@ -127,7 +127,7 @@ class ListSearcher(Searcher):
 
 
 @dataclass
-class ThresholdRule(StoppingRule):
+class ThresholdRule(Scheduler):
     """Stops what is below a threshold after the first epoch."""
 
     threshold: float = float("-inf")

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from automl.errors import ConfigurationError, StudyFailedError
-from automl.handoff.champion import crown_champion, model_version, read_champion
+from automl.handoff.champion import model_version, read_champion, select_best
 from tests.automl.tracking.synthetic import RESULTS
 from tests.automl.tracking.written_study import plan_of, write_study
 
@@ -24,7 +24,7 @@ DIGEST = hashlib.sha256(b"weights of trial 4").hexdigest()
 def test_the_best_trials_checkpoint_is_kept_under_a_second_name(tmp_path: Path) -> None:
     root = write_study(tmp_path / "demo").root
 
-    champion = crown_champion(root)
+    champion = select_best(root)
 
     assert (champion.trial, champion.epoch, champion.value) == (4, 1, 0.7)
     assert champion.checkpoint == "best/model_epoch_001.pth"
@@ -34,18 +34,18 @@ def test_the_best_trials_checkpoint_is_kept_under_a_second_name(tmp_path: Path) 
 
 def test_pruning_the_trial_does_not_lose_the_champion(tmp_path: Path) -> None:
     root = write_study(tmp_path / "demo").root
-    champion = crown_champion(root)
+    champion = select_best(root)
 
     (root / champion.source).unlink()
 
-    assert crown_champion(root) == champion
+    assert select_best(root) == champion
     assert read_champion(root) == champion
 
 
 def test_the_best_spec_is_the_merged_spec_with_the_winners_values(tmp_path: Path) -> None:
     root = write_study(tmp_path / "demo").root
 
-    crown_champion(root)
+    select_best(root)
 
     spec = yaml.safe_load((root / "best_spec.yaml").read_text(encoding="utf-8"))
     assert spec == {"train": {"num_epochs": 3, "optim": {"lr": 0.005}}, "model": {"sizes": [8, 32]}}
@@ -54,7 +54,7 @@ def test_the_best_spec_is_the_merged_spec_with_the_winners_values(tmp_path: Path
 def test_the_description_names_metric_direction_epoch_and_hash(tmp_path: Path) -> None:
     root = write_study(tmp_path / "demo").root
 
-    crown_champion(root)
+    select_best(root)
 
     described = json.loads((root / "best.json").read_text(encoding="utf-8"))
     assert described["metric_name"] == "val/d1"
@@ -64,11 +64,11 @@ def test_the_description_names_metric_direction_epoch_and_hash(tmp_path: Path) -
 
 def test_a_new_champion_replaces_the_old_one(tmp_path: Path) -> None:
     directory = write_study(tmp_path / "demo")
-    crown_champion(directory.root)
+    select_best(directory.root)
     better = replace(RESULTS[0], values={"val/d1": 0.9})
     directory.write_result(better)
 
-    champion = crown_champion(directory.root)
+    champion = select_best(directory.root)
 
     assert champion.trial == 0
     assert [file.name for file in (directory.root / "best").iterdir()] == ["model_epoch_002.pth"]
@@ -81,7 +81,7 @@ def test_a_folder_can_be_a_champion(tmp_path: Path) -> None:
     (folder / "weights.safetensors").write_bytes(b"abc")
     directory.write_result(replace(RESULTS[4], checkpoint="trials/0004.2/epoch_1"))
 
-    champion = crown_champion(directory.root)
+    champion = select_best(directory.root)
 
     assert (directory.root / champion.checkpoint / "weights.safetensors").read_bytes() == b"abc"
     assert read_champion(directory.root) == champion
@@ -92,7 +92,7 @@ def test_a_checkpoint_that_changed_since_its_trial_ended_is_not_handed_over(tmp_
     directory.write_result(replace(RESULTS[4], sha256="0" * 64))
 
     with pytest.raises(StudyFailedError) as caught:
-        crown_champion(directory.root)
+        select_best(directory.root)
 
     assert caught.value.problems[0].found == f"SHA-256 {DIGEST}"
     assert not (directory.root / "best.json").exists()
@@ -103,7 +103,7 @@ def test_a_best_trial_without_a_checkpoint_says_how_to_get_one(tmp_path: Path) -
     directory.write_result(replace(RESULTS[4], checkpoint=None))
 
     with pytest.raises(StudyFailedError) as caught:
-        crown_champion(directory.root)
+        select_best(directory.root)
 
     assert "checkpoint_interval" in caught.value.problems[0].fix
 
@@ -112,12 +112,12 @@ def test_a_study_without_a_value_has_no_champion(tmp_path: Path) -> None:
     root = write_study(tmp_path / "demo", RESULTS[2:4]).root
 
     with pytest.raises(StudyFailedError, match="no champion"):
-        crown_champion(root)
+        select_best(root)
 
 
 def test_a_kept_file_that_was_changed_is_noticed(tmp_path: Path) -> None:
     root = write_study(tmp_path / "demo").root
-    champion = crown_champion(root)
+    champion = select_best(root)
     kept = root / champion.checkpoint
     kept.unlink()
     kept.write_bytes(b"something else")
@@ -137,7 +137,7 @@ def test_a_study_that_has_not_ended_has_no_champion_to_read(tmp_path: Path) -> N
 
 def test_the_registered_version_tells_where_it_comes_from(tmp_path: Path) -> None:
     root = write_study(tmp_path / "demo").root
-    champion = crown_champion(root)
+    champion = select_best(root)
 
     request = model_version(champion, plan_of(root), {"champion": {"value": 0.69}, "baseline": {"value": None}})
 

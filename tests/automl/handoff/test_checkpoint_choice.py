@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from automl.errors import ConfigurationError
-from automl.handoff.champion import crown_champion
+from automl.handoff.champion import select_best
 from automl.handoff.checkpoint_choice import choose_checkpoint
 from tests.automl.handoff.depth_study import CHECKPOINTS, write_depth_study
 
@@ -34,7 +34,7 @@ def test_a_trial_means_its_best_epoch(tmp_path: Path) -> None:
 
 def test_an_epoch_alone_means_the_champions_trial(tmp_path: Path) -> None:
     root = write_depth_study(tmp_path / "demo").root
-    crown_champion(root)
+    select_best(root)
 
     chosen = choose_checkpoint(root, ARCH, trial=None, epoch=0)
 

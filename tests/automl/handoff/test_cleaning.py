@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from automl.handoff.champion import crown_champion
+from automl.handoff.champion import select_best
 from automl.handoff.cleaning import delete, take_inventory
 from automl.storage.study_directory import StudyDirectory
 from automl.study.result import StudyResult
@@ -29,7 +29,7 @@ def write_ended(root: Path) -> Path:
     (root / "trials/0001/train").mkdir()
     (root / "trials/0001/train" / CHECKPOINTS[0]).write_bytes(b"x" * 1000)
     (root / "trials/0001/train/depth_net_model_latest.pth").symlink_to(CHECKPOINTS[0])
-    crown_champion(root)
+    select_best(root)
     end(root)
     return root
 

@@ -10,14 +10,14 @@ import pytest
 from automl.errors import ConfigurationError
 from automl.handoff.action_spec import ActionOptions
 from automl.handoff.actions import ActionStatus
-from automl.handoff.champion import crown_champion
+from automl.handoff.champion import select_best
 from automl.handoff.evaluation import Evaluator, local_evaluator
 from automl.launch.scripted import Script, ScriptedLauncher, ScriptedWrite
 from automl.resources import builtin_skill
 from automl.skill.load import load_skill
 from automl.storage.documents import read_evaluations
 from automl.tracking.mlflow.entries import STUDY_RUN
-from automl.tracking.mlflow.outbox import FOLDER, EntryKind, Spool
+from automl.tracking.mlflow.outbox import FOLDER, EntryKind, Outbox
 from automl.tracking.mlflow.tracker import MlflowTracker
 from tests.automl.handoff.depth_study import SPEC, write_depth_study
 
@@ -56,7 +56,7 @@ def with_start(folder: Path, checkpoint: str) -> Path:
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     directory = write_depth_study(tmp_path / "demo")
-    crown_champion(directory.root)
+    select_best(directory.root)
     return directory.root
 
 
@@ -143,7 +143,7 @@ def test_a_starting_checkpoint_is_the_baseline_of_the_best(tmp_path: Path) -> No
     start = tmp_path / "start.pth"
     start.write_bytes(b"weights")
     root = with_start(tmp_path, str(start))
-    crown_champion(root)
+    select_best(root)
     evaluating = evaluator(root, reporting("val/d1", 0.3, 0.5))
 
     evaluating.baseline()
@@ -172,7 +172,7 @@ def test_the_runs_of_both_lie_under_trials_so_that_the_studys_children_are_its_t
     start = tmp_path / "start.pth"
     start.write_bytes(b"weights")
     root = with_start(tmp_path, str(start))
-    crown_champion(root)
+    select_best(root)
     evaluating = evaluator(root, reporting("val/d1", 0.3, 0.5))
     evaluating.baseline()
     evaluating.champion()
@@ -181,7 +181,7 @@ def test_the_runs_of_both_lie_under_trials_so_that_the_studys_children_are_its_t
     evaluating.record(tracker)
     evaluating.record(tracker)
 
-    entries, _ = Spool(root / FOLDER).read(0)
+    entries, _ = Outbox(root / FOLDER).read(0)
     runs = {entry.run: entry.data["parent"] for entry in entries if entry.kind is EntryKind.RUN}
     assert runs == {"evaluate-1": "0000", "evaluate-2": "0000"}
     of_study = [entry.data["values"] for entry in entries if entry.run == STUDY_RUN and entry.kind is EntryKind.METRICS]
@@ -190,7 +190,7 @@ def test_the_runs_of_both_lie_under_trials_so_that_the_studys_children_are_its_t
 
 def test_a_skill_without_the_action_says_so_for_both(tmp_path: Path) -> None:
     root = write_depth_study(tmp_path / "demo").root
-    crown_champion(root)
+    select_best(root)
     complete = evaluator(root, reporting("val/d1", 0.5))
     skill = dataclasses.replace(complete.skill, actions={"train": complete.skill.actions["train"]})
 

@@ -11,7 +11,7 @@ from automl.handoff.hand_over import hand_over
 from automl.launch.scripted import Script, ScriptedLauncher, ScriptedWrite
 from automl.resources import builtin_skill
 from automl.skill.load import load_skill
-from automl.tracking.mlflow.outbox import FOLDER, EntryKind, Spool
+from automl.tracking.mlflow.outbox import FOLDER, EntryKind, Outbox
 from automl.tracking.mlflow.tracker import MlflowTracker
 from tests.automl.tracking.synthetic import RESULTS
 from tests.automl.tracking.written_study import write_study
@@ -40,7 +40,7 @@ def test_the_champion_is_queued_for_registration_with_its_spec_and_report(tmp_pa
     champion = hand_over(root, tracker, reporting(root))
 
     assert champion is not None
-    entries, _ = Spool(root / FOLDER).read(0)
+    entries, _ = Outbox(root / FOLDER).read(0)
     assert [entry.data["name"] for entry in entries if entry.kind is EntryKind.MODEL] == ["demo"]
     kept = [entry.data["path"] for entry in entries if entry.kind is EntryKind.ARTIFACT]
     assert kept == ["best_spec.yaml", "best.json", "evaluations.json", "report.html"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from automl.errors import ConfigurationError
-from automl.handoff.inherit import carried_values, check_overrides_fit
+from automl.handoff.inherit import check_overrides_fit, inherited_values
 from automl.resources import builtin_skill
 from automl.skill.load import load_skill
 from automl.spec.build import build_spec
@@ -27,7 +27,7 @@ def skill() -> Skill:
 
 
 def carried(action: str) -> dict[str, object]:
-    return dict(carried_values(TRAINING, build_spec(skill(), action), skill(), action))
+    return dict(inherited_values(TRAINING, build_spec(skill(), action), skill(), action))
 
 
 def test_model_and_depth_range_are_those_of_the_training() -> None:

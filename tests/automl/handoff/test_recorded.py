@@ -8,7 +8,7 @@ from automl.handoff.action_spec import ActionOptions
 from automl.handoff.actions import ActionStatus
 from automl.handoff.recorded import run_recorded
 from automl.launch.scripted import Script, ScriptedLauncher, ScriptedWrite
-from automl.tracking.mlflow.outbox import EntryKind, Spool
+from automl.tracking.mlflow.outbox import EntryKind, Outbox
 from tests.automl.handoff.depth_study import write_depth_study
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def test_an_action_is_queued_as_a_run_beside_the_trials(tmp_path: Path, monkeypa
     result = run_recorded(root, "evaluate", launcher, ActionOptions())
 
     assert result.status is ActionStatus.MEASURED
-    entries, _ = Spool(root / "spool").read(0)
+    entries, _ = Outbox(root / "spool").read(0)
     assert {entry.run for entry in entries} == {"evaluate-1"}
     (metrics,) = [entry.data["values"] for entry in entries if entry.kind is EntryKind.METRICS]
     assert metrics == {"val/d1": 0.5}

@@ -8,7 +8,14 @@ import pytest
 
 from automl.errors import ConfigurationError, LaunchError
 from automl.launch.apptainer import ApptainerLauncher
-from automl.launch.choice import LaunchWish, choose_launch, find_command, make_launcher, ready_launch, resolve_image
+from automl.launch.choice import (
+    LaunchPreference,
+    choose_launch,
+    find_command,
+    make_launcher,
+    ready_launch,
+    resolve_image,
+)
 from automl.launch.container import ContainerLauncher
 from automl.launch.local import LocalLauncher
 from automl.skill.model import Skill, SkillAction
@@ -40,7 +47,7 @@ def test_a_skill_without_an_image_runs_here_though_docker_answers(
 ) -> None:
     install_engine(programs, monkeypatch)
 
-    launch = choose_launch(LaunchWish(), PLAIN, "train")
+    launch = choose_launch(LaunchPreference(), PLAIN, "train")
 
     assert (launch.kind, launch.image, launch.reason) == (LauncherKind.WARM, None, "the skill names no image")
 
@@ -50,7 +57,7 @@ def test_a_skill_with_an_image_runs_in_docker_where_an_engine_answers(
 ) -> None:
     install_engine(programs, monkeypatch)
 
-    launch = choose_launch(LaunchWish(launcher="auto", options={"network": "none"}), WITH_IMAGE, "train")
+    launch = choose_launch(LaunchPreference(launcher="auto", options={"network": "none"}), WITH_IMAGE, "train")
 
     assert (launch.kind, launch.image) == (LauncherKind.DOCKER, "nvcr.io/tao:6")
     assert launch.reason == "the skill names an image, and a docker engine answers (27.1)"
@@ -62,7 +69,7 @@ def test_without_an_engine_a_trainer_that_is_installed_here_runs_here(
 ) -> None:
     install_silent_engine(programs, monkeypatch)
 
-    launch = choose_launch(LaunchWish(), INSTALLED, "train")
+    launch = choose_launch(LaunchPreference(), INSTALLED, "train")
 
     assert (launch.kind, launch.image) == (LauncherKind.WARM, None)
     assert "no docker engine answers" in launch.reason
@@ -74,7 +81,7 @@ def test_where_nothing_can_run_the_skill_both_ways_out_are_named(
 ) -> None:
     install_silent_engine(programs, monkeypatch)
 
-    launch = choose_launch(LaunchWish(), WITH_IMAGE, "train")
+    launch = choose_launch(LaunchPreference(), WITH_IMAGE, "train")
 
     assert launch.kind is LauncherKind.NONE
     with pytest.raises(LaunchError) as caught:
@@ -86,8 +93,8 @@ def test_where_nothing_can_run_the_skill_both_ways_out_are_named(
 def test_what_is_asked_for_wins(programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     install_engine(programs, monkeypatch)
 
-    local = choose_launch(LaunchWish(launcher="local"), WITH_IMAGE, "train")
-    podman = choose_launch(LaunchWish(launcher="podman", image="mine:1"), WITH_IMAGE, "train")
+    local = choose_launch(LaunchPreference(launcher="local"), WITH_IMAGE, "train")
+    podman = choose_launch(LaunchPreference(launcher="podman", image="mine:1"), WITH_IMAGE, "train")
 
     assert (local.kind, local.image) == (LauncherKind.LOCAL, None)
     assert (podman.kind, podman.image, podman.image_source) == (LauncherKind.PODMAN, "mine:1", "--image")
@@ -95,7 +102,7 @@ def test_what_is_asked_for_wins(programs: Path, monkeypatch: pytest.MonkeyPatch)
 
 def test_a_container_without_an_image_is_refused() -> None:
     with pytest.raises(ConfigurationError) as caught:
-        choose_launch(LaunchWish(launcher="docker"), PLAIN, "train")
+        choose_launch(LaunchPreference(launcher="docker"), PLAIN, "train")
 
     assert "--image" in caught.value.problems[0].fix
 
@@ -111,7 +118,7 @@ def test_the_users_image_wins_over_the_actions_over_the_skills() -> None:
 
 
 def test_trials_over_several_nodes_get_the_hosts_network_unless_told_otherwise() -> None:
-    wish = LaunchWish(launcher="docker", nodes_per_trial=2)
+    wish = LaunchPreference(launcher="docker", nodes_per_trial=2)
 
     assert choose_launch(wish, WITH_IMAGE, "train").options == {"network": "host"}
     other = dataclasses.replace(wish, options=MappingProxyType({"network": "ib0"}))
@@ -121,7 +128,7 @@ def test_trials_over_several_nodes_get_the_hosts_network_unless_told_otherwise()
 def test_credentials_of_the_skill_and_the_user_are_handed_on_by_name() -> None:
     skill = dataclasses.replace(WITH_IMAGE, required_credentials=("MY_KEY",))
 
-    names = choose_launch(LaunchWish(launcher="docker", credentials=("EXTRA",)), skill, "train").credentials
+    names = choose_launch(LaunchPreference(launcher="docker", credentials=("EXTRA",)), skill, "train").credentials
 
     assert {"MY_KEY", "HF_TOKEN", "EXTRA"} <= set(names)
 

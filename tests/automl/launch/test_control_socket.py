@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from automl.launch.control_socket import Lease
+from automl.launch.control_socket import ControlSocket
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +24,7 @@ def pair() -> Iterator[Pair]:
 
 
 def test_messages_arrive_whole_and_in_order_however_they_are_cut(pair: Pair) -> None:
-    lease = Lease(pair[1])
+    lease = ControlSocket(pair[1])
     pair[0].sendall(b'{"started"')
     pair[0].sendall(b': 7}\n{"exit": 0}\n')
 
@@ -35,7 +35,7 @@ def test_messages_arrive_whole_and_in_order_however_they_are_cut(pair: Pair) -> 
 
 
 def test_the_end_of_the_other_side_is_told(pair: Pair) -> None:
-    lease = Lease(pair[1])
+    lease = ControlSocket(pair[1])
     pair[0].close()
 
     assert lease.receive() is None
@@ -46,7 +46,7 @@ def test_the_end_of_the_other_side_is_told(pair: Pair) -> None:
 
 
 def test_orders_are_taken_together_and_half_an_order_waits_for_its_rest(pair: Pair) -> None:
-    owner, lease = Lease(pair[0]), Lease(pair[1])
+    owner, lease = ControlSocket(pair[0]), ControlSocket(pair[1])
     owner.send({"kill": 2.0})
     owner.send({"kill": 0})
     pair[0].sendall(b'{"kill"')

@@ -10,14 +10,14 @@ import pytest
 
 from automl.errors import LaunchError
 from automl.launch.base import LaunchRequest
-from automl.launch.job import GuardedJob
+from automl.launch.job import SupervisedJob
 from tests.contracts.launcher import unique_tag, wait_for
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-def start(directory: Path, *answers: dict[str, object]) -> tuple[GuardedJob, socket.socket]:
+def start(directory: Path, *answers: dict[str, object]) -> tuple[SupervisedJob, socket.socket]:
     """Start a job whose guard is played by the test: it reads the request and gives the answers."""
     ours, theirs = socket.socketpair()
 
@@ -35,7 +35,7 @@ def start(directory: Path, *answers: dict[str, object]) -> tuple[GuardedJob, soc
         command=("train",), directory=directory, environment={}, log=directory / "log", tag=unique_tag()
     )
     try:
-        return GuardedJob(ours, request), theirs
+        return SupervisedJob(ours, request), theirs
     except LaunchError:
         theirs.close()
         raise

@@ -14,7 +14,7 @@ from automl.errors import ConfigurationError
 from automl.launch import engine
 from automl.preflight.doctor import examine, require_ready
 from automl.preflight.findings import Level
-from automl.request.location import RunPlace
+from automl.request.location import RunLocation
 from automl.request.study_request import StudyRequest
 from automl.run import make_plan
 from tests.automl.launch.fake_engine import install_program
@@ -26,7 +26,7 @@ REQUEST = StudyRequest(skill="toy", name="example", trials=2)
 
 
 def test_every_promised_check_has_a_row(tmp_path: Path) -> None:
-    place = RunPlace(results=tmp_path, tracking_uri=f"sqlite:///{tmp_path}/m.db")
+    place = RunLocation(results=tmp_path, tracking_uri=f"sqlite:///{tmp_path}/m.db")
 
     rows = examine(REQUEST, make_plan(REQUEST, place), place)
 
@@ -38,14 +38,14 @@ def test_every_promised_check_has_a_row(tmp_path: Path) -> None:
 
 
 def test_a_machine_is_looked_at_even_where_no_plan_could_be_made(tmp_path: Path) -> None:
-    rows = examine(REQUEST, None, RunPlace(results=tmp_path))
+    rows = examine(REQUEST, None, RunLocation(results=tmp_path))
 
     assert {"place", "gpus", "disk", "versions"} <= {row.check for row in rows}
 
 
 def test_what_fails_stops_a_run_with_every_reason(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    place = RunPlace(results=tmp_path / "file" / "results")
+    place = RunLocation(results=tmp_path / "file" / "results")
     request = dataclasses.replace(REQUEST, overrides={"train.resume_training_checkpoint_path": "/no/such.pth"})
 
     with pytest.raises(ConfigurationError) as caught:
@@ -60,7 +60,7 @@ def test_what_is_doubtful_is_shown_and_stops_nothing(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SLURM_JOB_END_TIME", "1000000000")
-    place = RunPlace(results=tmp_path)
+    place = RunLocation(results=tmp_path)
     request = dataclasses.replace(REQUEST, time_s=60.0)
 
     with caplog.at_level(logging.WARNING):
@@ -72,7 +72,7 @@ def test_what_is_doubtful_is_shown_and_stops_nothing(
 def test_an_engine_that_hangs_is_asked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     install_program(tmp_path / "bin", monkeypatch, "docker", f"echo x >> {tmp_path}/asked; exec sleep 30")
     monkeypatch.setattr(engine, "_ANSWER_LIMIT_S", 0.3)
-    request, place = dataclasses.replace(REQUEST, launcher="docker", image="x"), RunPlace(results=tmp_path)
+    request, place = dataclasses.replace(REQUEST, launcher="docker", image="x"), RunLocation(results=tmp_path)
 
     rows = {row.check: row for row in examine(request, make_plan(request, place), place)}
 

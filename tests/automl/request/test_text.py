@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from automl.request.text import Wording, fits_gpus, read_request
+from automl.request.text import ParsedRequest, fits_gpus, read_request
 from automl.skill.registry import known_metrics
 
 METRICS = known_metrics("depth_net_mono").directions
 
 
-def read(text: str) -> Wording:
+def read(text: str) -> ParsedRequest:
     return read_request(text, metrics=METRICS, known_words=frozenset({"depth", "net", "mono"}))
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from automl.samplers.auto import Opening, opening_length
+from automl.samplers.auto import InitialDesign, initial_design_length
 from automl.samplers.factory import make_sampler
 from automl.space.parameters import Parameter, ParameterType, SearchSpace
 from tests.automl.samplers.playing import PLANE, bowl, number, play
@@ -17,7 +17,10 @@ def test_the_opening_is_near_the_template_then_spread_then_a_model() -> None:
 
 
 def test_draws_near_the_template_are_near_it() -> None:
-    draws = [Opening(PLANE, seed, near=1).propose(play(Opening(PLANE, seed), bowl, 0)[0], 0) for seed in range(40)]
+    draws = [
+        InitialDesign(PLANE, seed, near=1).propose(play(InitialDesign(PLANE, seed), bowl, 0)[0], 0)
+        for seed in range(40)
+    ]
 
     distances = [abs(number(d.assignment, "x") + 0.5) for d in draws]
     assert 0.2 < np.mean(distances) < 0.6
@@ -29,7 +32,7 @@ def test_the_opening_grows_with_the_space(count: int, expected: int) -> None:
         Parameter(path=f"p{i}", type=ParameterType.FLOAT, low=0, high=1, default=0.5) for i in range(count)
     )
 
-    assert opening_length(SearchSpace(parameters=parameters, fixed={})) == expected
+    assert initial_design_length(SearchSpace(parameters=parameters, fixed={})) == expected
 
 
 def test_many_given_points_replace_the_opening() -> None:

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-from automl.schedulers.asha import AshaRule, HyperbandRule, PausingAshaRule
+from automl.schedulers.asha import AshaScheduler, HyperbandScheduler, PausingAshaScheduler
 from automl.schedulers.base import Decision, Report
 
 
 def test_nothing_is_stopped_before_four_trials_reached_a_rung() -> None:
-    rule = AshaRule((1, 3), 3.0)
+    rule = AshaScheduler((1, 3), 3.0)
 
     decisions = [rule.judge(Report(trial=i, epoch=0, value=-float(i))).decision for i in range(4)]
 
@@ -13,7 +13,7 @@ def test_nothing_is_stopped_before_four_trials_reached_a_rung() -> None:
 
 
 def test_the_reason_names_rung_value_and_threshold() -> None:
-    rule = AshaRule((2,), 3.0)
+    rule = AshaScheduler((2,), 3.0)
     for trial, value in enumerate((0.5, 0.4, 0.3)):
         rule.judge(Report(trial=trial, epoch=1, value=value))
 
@@ -23,7 +23,7 @@ def test_the_reason_names_rung_value_and_threshold() -> None:
 
 
 def test_a_trial_is_compared_by_its_best_epoch_so_far() -> None:
-    rule = AshaRule((2,), 3.0)
+    rule = AshaScheduler((2,), 3.0)
     for trial, value in enumerate((0.5, 0.4, 0.3)):
         rule.judge(Report(trial=trial, epoch=1, value=value))
 
@@ -33,7 +33,7 @@ def test_a_trial_is_compared_by_its_best_epoch_so_far() -> None:
 
 
 def test_a_trial_that_skips_reports_is_judged_at_the_rungs_it_passed() -> None:
-    rule = AshaRule((1, 3), 3.0)
+    rule = AshaScheduler((1, 3), 3.0)
     for trial, value in enumerate((0.5, 0.4, 0.3)):
         rule.judge(Report(trial=trial, epoch=4, value=value))
 
@@ -41,7 +41,7 @@ def test_a_trial_that_skips_reports_is_judged_at_the_rungs_it_passed() -> None:
 
 
 def test_hyperband_gives_most_trials_to_the_bracket_that_stops_earliest() -> None:
-    rule = HyperbandRule((1, 3, 9), 3.0)
+    rule = HyperbandScheduler((1, 3, 9), 3.0)
 
     brackets = [rule.bracket_of(trial) for trial in range(40)]
 
@@ -50,7 +50,7 @@ def test_hyperband_gives_most_trials_to_the_bracket_that_stops_earliest() -> Non
 
 
 def test_a_paused_trial_goes_on_once_enough_worse_ones_have_come() -> None:
-    rule = PausingAshaRule((1, 3), eta=3.0)
+    rule = PausingAshaScheduler((1, 3), eta=3.0)
     verdicts = [rule.judge(Report(trial=trial, epoch=0, value=value)) for trial, value in enumerate((0.5, 0.4, 0.3))]
     assert [v.decision for v in verdicts] == [Decision.PAUSE] * 3
     assert rule.next_promotion([1, 2]) is None
@@ -66,7 +66,7 @@ def test_a_paused_trial_goes_on_once_enough_worse_ones_have_come() -> None:
 
 
 def test_a_trial_among_the_best_share_is_not_paused() -> None:
-    rule = PausingAshaRule((1,), eta=2.0)
+    rule = PausingAshaScheduler((1,), eta=2.0)
     values = (0.1, 0.2, 0.3, 0.05)
 
     verdicts = [rule.judge(Report(trial=trial, epoch=0, value=value)) for trial, value in enumerate(values)]
@@ -75,7 +75,7 @@ def test_a_trial_among_the_best_share_is_not_paused() -> None:
 
 
 def test_at_the_end_of_a_small_study_the_best_trial_is_trained_to_the_end() -> None:
-    rule = PausingAshaRule((1, 3), eta=3.0)
+    rule = PausingAshaScheduler((1, 3), eta=3.0)
     for trial, value in enumerate((0.4, 0.5)):
         rule.judge(Report(trial=trial, epoch=0, value=value))
 

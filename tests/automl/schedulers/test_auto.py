@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-from automl.schedulers.auto import AutoRule
+from automl.schedulers.auto import AutoScheduler
 from automl.schedulers.base import Decision, Report
-from automl.schedulers.simple import MedianRule
+from automl.schedulers.simple import MedianScheduler
 
 
-def rule() -> AutoRule:
-    return AutoRule(MedianRule(grace=1), patience=2, grace=1)
+def rule() -> AutoScheduler:
+    return AutoScheduler(MedianScheduler(grace=1), patience=2, grace=1)
 
 
 def test_a_trial_that_stands_still_behind_the_best_is_stopped() -> None:

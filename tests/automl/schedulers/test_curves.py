@@ -1,15 +1,15 @@
 from __future__ import annotations
 
 from automl.schedulers.base import GO_ON, Report
-from automl.schedulers.curves import NoRule
+from automl.schedulers.curves import NoScheduler
 
 
 def test_no_rule_stops_nothing() -> None:
-    assert NoRule().judge(Report(trial=0, epoch=50, value=-1e9)) is GO_ON
+    assert NoScheduler().judge(Report(trial=0, epoch=50, value=-1e9)) is GO_ON
 
 
 def test_a_trial_has_no_best_value_at_an_epoch_it_has_not_reached() -> None:
-    rule = NoRule()
+    rule = NoScheduler()
     rule.judge(Report(trial=0, epoch=0, value=0.7))
     rule.judge(Report(trial=0, epoch=2, value=0.5))
 

@@ -5,36 +5,36 @@ from typing import ClassVar
 import pytest
 
 from automl.errors import ConfigurationError
-from automl.schedulers.factory import RULES, check_rule, make_rule
-from tests.contracts.stopping_rule import StoppingRuleContract
+from automl.schedulers.factory import RULES, check_scheduler, make_scheduler
+from tests.contracts.scheduler import SchedulerContract
 
 
-class TestAuto(StoppingRuleContract):
+class TestAuto(SchedulerContract):
     rule: ClassVar[str] = "auto"
 
 
-class TestNone(StoppingRuleContract):
+class TestNone(SchedulerContract):
     rule: ClassVar[str] = "none"
     stops: ClassVar[bool] = False
 
 
-class TestAsha(StoppingRuleContract):
+class TestAsha(SchedulerContract):
     rule: ClassVar[str] = "asha"
 
 
-class TestHyperband(StoppingRuleContract):
+class TestHyperband(SchedulerContract):
     rule: ClassVar[str] = "hyperband"
 
 
-class TestMedian(StoppingRuleContract):
+class TestMedian(SchedulerContract):
     rule: ClassVar[str] = "median"
 
 
-class TestIEpoch(StoppingRuleContract):
+class TestIEpoch(SchedulerContract):
     rule: ClassVar[str] = "i_epoch"
 
 
-class TestPatience(StoppingRuleContract):
+class TestPatience(SchedulerContract):
     rule: ClassVar[str] = "patience"
     # The suite's curves improve nearly always; with one epoch of patience their noise is enough.
     options = {"patience_epochs": 1}  # noqa: RUF012 - a constant of the suite
@@ -43,34 +43,36 @@ class TestPatience(StoppingRuleContract):
         """Patience looks at one trial only: it does stop the best one once it has stood still."""
 
 
-class TestPausingAsha(StoppingRuleContract):
+class TestPausingAsha(SchedulerContract):
     rule = "asha"
     stops = False
     can_pause = True
 
 
-class TestPopulation(StoppingRuleContract):
+class TestPopulation(SchedulerContract):
     rule = "pbt"
     can_pause = True
 
 
 def test_every_rule_has_a_suite() -> None:
-    suites = {suite.rule for suite in StoppingRuleContract.__subclasses__()}
+    suites = {suite.rule for suite in SchedulerContract.__subclasses__()}
 
     assert suites == set(RULES)
 
 
 def test_an_unknown_rule_is_an_error_with_a_suggestion() -> None:
-    (problem,) = check_rule("hyberband")
+    (problem,) = check_scheduler("hyberband")
 
     assert problem.fix == "did you mean hyperband?"
     with pytest.raises(ConfigurationError, match="1 problem in the stopping rule"):
-        make_rule("hyberband", max_epochs=10, trials=5)
+        make_scheduler("hyberband", max_epochs=10, trials=5)
 
 
 def test_all_wrong_options_are_named_at_once() -> None:
     with pytest.raises(ConfigurationError) as caught:
-        make_rule("asha", max_epochs=10, trials=5, options={"grace_epochs": 20, "eta": 1, "patience_epochs": "two"})
+        make_scheduler(
+            "asha", max_epochs=10, trials=5, options={"grace_epochs": 20, "eta": 1, "patience_epochs": "two"}
+        )
 
     assert [p.where for p in caught.value.problems] == [
         "options.eta",
@@ -81,9 +83,9 @@ def test_all_wrong_options_are_named_at_once() -> None:
 
 
 def test_options_of_others_are_left_alone() -> None:
-    make_rule("median", max_epochs=10, trials=5, options={"jobs": "two"})
+    make_scheduler("median", max_epochs=10, trials=5, options={"jobs": "two"})
 
 
 def test_a_population_needs_a_trainer_that_goes_on_from_a_checkpoint() -> None:
     with pytest.raises(ConfigurationError, match="resume_model"):
-        make_rule("pbt", max_epochs=10, trials=5)
+        make_scheduler("pbt", max_epochs=10, trials=5)

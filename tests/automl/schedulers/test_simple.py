@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 from automl.schedulers.base import Decision, Report
-from automl.schedulers.simple import IEpochRule, MedianRule, PatienceRule
+from automl.schedulers.simple import IEpochScheduler, MedianScheduler, PatienceScheduler
 
 
 def test_the_median_rule_compares_best_values_at_the_same_epoch() -> None:
-    rule = MedianRule(grace=1)
+    rule = MedianScheduler(grace=1)
     for trial, value in enumerate((0.2, 0.4, 0.6)):
         rule.judge(Report(trial=trial, epoch=0, value=value))
         rule.judge(Report(trial=trial, epoch=1, value=value + 0.3))
@@ -16,7 +16,7 @@ def test_the_median_rule_compares_best_values_at_the_same_epoch() -> None:
 
 
 def test_i_epoch_goes_on_with_the_best_seen_so_far() -> None:
-    rule = IEpochRule(probe_epochs=1, keep=2)
+    rule = IEpochScheduler(probe_epochs=1, keep=2)
 
     decisions = [rule.judge(Report(trial=i, epoch=0, value=v)).decision for i, v in enumerate((0.5, 0.4, 0.1, 0.6))]
 
@@ -24,7 +24,7 @@ def test_i_epoch_goes_on_with_the_best_seen_so_far() -> None:
 
 
 def test_patience_waits_from_the_best_epoch_on() -> None:
-    rule = PatienceRule(patience=2, grace=1)
+    rule = PatienceScheduler(patience=2, grace=1)
 
     decisions = [rule.judge(Report(trial=0, epoch=e, value=v)).decision for e, v in enumerate((0.1, 0.3, 0.2, 0.3))]
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from automl.study.trial import Measurement, Proposal, TrialResult, TrialState
-from automl.tracking.group import Audience
+from automl.tracking.group import TrackerGroup
 from tests.automl.executor.toy_study import ListTracker
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def test_one_who_fails_misses_the_event_and_the_others_hear_it(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     deaf, awake = DeafTracker(), ListTracker()
-    audience = Audience([deaf, awake])
+    audience = TrackerGroup([deaf, awake])
 
     audience.trial_started(Proposal(number=1, assignment={}, origin="list"), tmp_path, 1)
     audience.measured(1, Measurement(epoch=0))

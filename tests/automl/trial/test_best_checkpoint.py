@@ -13,14 +13,14 @@ from automl.study.model import Direction
 from automl.study.trial import Measurement
 from automl.trial import best_checkpoint
 from automl.trial.best_checkpoint import await_checkpoint, find_best, relative_to_study
-from automl.trial.history import TrialCourse
+from automl.trial.history import TrialHistory
 from automl.trial.task import TrialTask
 
 ARCH = "depth_net_mono"
 
 
-def course(*values: float) -> TrialCourse:
-    trial = TrialCourse(
+def course(*values: float) -> TrialHistory:
+    trial = TrialHistory(
         objective="val/d1", direction=Direction.MAXIMIZE, watched=("train_loss",), explosion=True, max_epochs=9
     )
     for epoch, value in enumerate(values):

@@ -8,11 +8,11 @@ import pytest
 
 from automl.study.model import Direction
 from automl.study.trial import Measurement
-from automl.trial.history import TrialCourse
+from automl.trial.history import TrialHistory
 
 
-def course(direction: Direction = Direction.MAXIMIZE, *, explosion: bool = True) -> TrialCourse:
-    return TrialCourse(
+def course(direction: Direction = Direction.MAXIMIZE, *, explosion: bool = True) -> TrialHistory:
+    return TrialHistory(
         objective="val/d1", direction=direction, watched=("train_loss",), explosion=explosion, max_epochs=3
     )
 

@@ -6,12 +6,12 @@ import pytest
 
 from automl.study.model import Direction
 from automl.study.trial import FailureKind, Measurement, TrialState
-from automl.trial.history import TrialCourse
+from automl.trial.history import TrialHistory
 from automl.trial.outcome import INTERRUPTED, judge, stopped
 
 
-def course(*measurements: Measurement, max_epochs: int | None = 2) -> TrialCourse:
-    trial = TrialCourse(
+def course(*measurements: Measurement, max_epochs: int | None = 2) -> TrialHistory:
+    trial = TrialHistory(
         objective="val/d1",
         direction=Direction.MAXIMIZE,
         watched=("train_loss",),

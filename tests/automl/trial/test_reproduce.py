@@ -5,7 +5,7 @@ import os
 import subprocess
 from typing import TYPE_CHECKING
 
-from automl.request.location import RunPlace
+from automl.request.location import RunLocation
 from automl.request.study_request import StudyRequest
 from automl.review import trial_by_hand
 from automl.run import make_plan
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from automl.trial.reproduce import ByHand
+    from automl.trial.reproduce import ReproduceCommand
 
 
-def by_hand(folder: Path, results: Path, **fields: str | float) -> ByHand:
+def reproduce_command(folder: Path, results: Path, **fields: str | float) -> ReproduceCommand:
     request = StudyRequest(skill=str(folder), name="by hand's", **fields)  # type: ignore[arg-type] # fields by name
-    place = RunPlace(results=results)
+    place = RunLocation(results=results)
     return trial_by_hand(make_plan(request, place), place)
 
 
@@ -46,7 +46,7 @@ def read_values(folder: Path) -> list[float]:
 
 def test_showing_writes_nothing_and_the_script_runs_trial_0(tmp_path: Path) -> None:
     results = tmp_path / "results of ada's"
-    shown = by_hand(build_scripted_skill(tmp_path / "skill", script={"values": [0.1, 0.2, 0.3]}), results)
+    shown = reproduce_command(build_scripted_skill(tmp_path / "skill", script={"values": [0.1, 0.2, 0.3]}), results)
     assert not results.exists()
 
     run_script(shown.script, WORLD_SIZE="7")
@@ -63,7 +63,7 @@ def test_the_docker_command_runs_trial_0_by_hand(
         tmp_path / "skill", script={"values": [0.1, 0.2, 0.3]}, container=(IMAGE, f"{PYTHON} {TRAINER}")
     )
 
-    shown = by_hand(skill, tmp_path / "results", launcher="docker", network="none")
+    shown = reproduce_command(skill, tmp_path / "results", launcher="docker", network="none")
     run_script(shown.script)
 
     assert shown.command[:3] == ("docker", "run", "--name")
@@ -79,7 +79,7 @@ def test_the_shell_hands_the_gpus_on_in_the_quotation_marks_that_docker_wants(
     install_engine(tmp_path / "programs", monkeypatch, rest=f'printf "%s\\n" "$@" > {tmp_path}/words')
     skill = build_scripted_skill(tmp_path / "skill", container=("tao:6", f"{PYTHON} {TRAINER}"))
 
-    shown = by_hand(skill, tmp_path / "results", launcher="docker", gpus_per_trial=2)
+    shown = reproduce_command(skill, tmp_path / "results", launcher="docker", gpus_per_trial=2)
     run_script(shown.script)
 
     words = (tmp_path / "words").read_text(encoding="utf-8").splitlines()

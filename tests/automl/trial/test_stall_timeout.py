@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from automl.trial import stall_timeout as silence
-from automl.trial.stall_timeout import SilenceLimit
+from automl.trial.stall_timeout import StallTimeout
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,8 +28,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return ticking
 
 
-def limit(log: Path, clock: Clock, limit_s: float | None) -> SilenceLimit:
-    return SilenceLimit(limit_s=limit_s, log=log, _heard_s=clock.now_s, _measured_s=clock.now_s)
+def limit(log: Path, clock: Clock, limit_s: float | None) -> StallTimeout:
+    return StallTimeout(limit_s=limit_s, log=log, _heard_s=clock.now_s, _measured_s=clock.now_s)
 
 
 def test_without_a_limit_no_silence_is_too_long(tmp_path: Path, clock: Clock) -> None:

@@ -13,7 +13,7 @@ import pytest
 import ray
 
 from automl.executor.ray import multi_node as ray_gang
-from automl.executor.ray.multi_node import GangJob, GangShape, free_port, rank_requests
+from automl.executor.ray.multi_node import MultiNodeJob, MultiNodeShape, free_port, rank_requests
 from automl.launch.base import LaunchRequest
 from automl.launch.engine import container_name, home_of, study_of
 from automl.launch.leftovers import find_leftovers
@@ -25,7 +25,7 @@ from automl.trial.tasks import study_tag
 from tests.automl.executor.toy_study import toy_plan
 
 DRIVER = Path(__file__).parent / "multi_node_driver.py"
-SHAPE = GangShape(nodes=3, cpus=1.0, gpus=2.0)
+SHAPE = MultiNodeShape(nodes=3, cpus=1.0, gpus=2.0)
 
 
 def request_in(directory: Path) -> LaunchRequest:
@@ -43,7 +43,7 @@ def test_every_rank_finds_the_rendezvous_and_has_its_own_log(tmp_path: Path) -> 
 
 
 def test_every_rank_has_a_container_and_a_home_of_its_own(tmp_path: Path) -> None:
-    ranks = rank_requests(request_in(tmp_path), GangShape(nodes=3, cpus=1, gpus=1), address="10.0.0.1", port=29501)
+    ranks = rank_requests(request_in(tmp_path), MultiNodeShape(nodes=3, cpus=1, gpus=1), address="10.0.0.1", port=29501)
 
     assert len({container_name(rank.tag) for rank in ranks}) == 3
     assert len({home_of(rank) for rank in ranks}) == 3
@@ -95,9 +95,9 @@ def _without_ray(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ray, "get", get)
 
 
-def gang(directory: Path, head: Script, *others: Any) -> GangJob:  # noqa: ANN401 # statuses, errors or None
+def gang(directory: Path, head: Script, *others: Any) -> MultiNodeJob:  # noqa: ANN401 # statuses, errors or None
     job = ScriptedLauncher(lambda _: head).launch(request_in(directory))
-    return GangJob(job, [FakeRunner(other) for other in others])
+    return MultiNodeJob(job, [FakeRunner(other) for other in others])
 
 
 def test_a_gang_has_ended_well_when_every_rank_has(tmp_path: Path) -> None:

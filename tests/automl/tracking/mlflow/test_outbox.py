@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from automl.tracking.mlflow.outbox import Entry, EntryKind, Spool
+from automl.tracking.mlflow.outbox import Entry, EntryKind, Outbox
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,7 +19,7 @@ def entry(number: int) -> Entry:
 
 
 def test_entries_come_back_in_order_and_from_an_offset(tmp_path: Path) -> None:
-    spool = Spool(tmp_path)
+    spool = Outbox(tmp_path)
     spool.append([entry(0), entry(1)])
     spool.append([entry(2)], is_durable=True)
 
@@ -32,7 +32,7 @@ def test_entries_come_back_in_order_and_from_an_offset(tmp_path: Path) -> None:
 
 
 def test_a_line_that_is_still_being_written_is_not_read(tmp_path: Path) -> None:
-    spool = Spool(tmp_path)
+    spool = Outbox(tmp_path)
     spool.append([entry(0)])
     with spool.queue_file.open("a", encoding="utf-8") as stream:
         stream.write('{"kind": "tags", "run"')
@@ -44,22 +44,22 @@ def test_a_line_that_is_still_being_written_is_not_read(tmp_path: Path) -> None:
 
 
 def test_a_torn_line_of_a_killed_process_is_cut_before_the_next_entry(tmp_path: Path) -> None:
-    Spool(tmp_path).append([entry(0)])
-    with Spool(tmp_path).queue_file.open("a", encoding="utf-8") as stream:
+    Outbox(tmp_path).append([entry(0)])
+    with Outbox(tmp_path).queue_file.open("a", encoding="utf-8") as stream:
         stream.write('{"kind": "ta')
 
-    Spool(tmp_path).append([entry(1)])
+    Outbox(tmp_path).append([entry(1)])
 
-    assert Spool(tmp_path).read(0)[0] == [entry(0), entry(1)]
+    assert Outbox(tmp_path).read(0)[0] == [entry(0), entry(1)]
 
 
 def test_a_number_that_is_not_finite_never_enters_the_queue(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="JSON"):
-        Spool(tmp_path).append([Entry(EntryKind.METRICS, "0000", {"values": {"loss": float("nan")}})])
+        Outbox(tmp_path).append([Entry(EntryKind.METRICS, "0000", {"values": {"loss": float("nan")}})])
 
 
 def test_each_server_has_its_own_place_in_the_queue(tmp_path: Path) -> None:
-    spool = Spool(tmp_path)
+    spool = Outbox(tmp_path)
     spool.append([entry(0)])
     state = spool.load_state(URI)
     state.offset = spool.read(0)[1]
@@ -73,7 +73,7 @@ def test_each_server_has_its_own_place_in_the_queue(tmp_path: Path) -> None:
 
 
 def test_the_password_of_a_tracking_uri_is_not_written_to_disk(tmp_path: Path) -> None:
-    spool = Spool(tmp_path)
+    spool = Outbox(tmp_path)
     spool.append([entry(0)])
 
     spool.save_state(URI, spool.load_state(URI))
@@ -83,4 +83,4 @@ def test_the_password_of_a_tracking_uri_is_not_written_to_disk(tmp_path: Path) -
 
 
 def test_the_study_id_stays_the_same_after_a_restart(tmp_path: Path) -> None:
-    assert Spool(tmp_path).study_id == Spool(tmp_path).study_id
+    assert Outbox(tmp_path).study_id == Outbox(tmp_path).study_id

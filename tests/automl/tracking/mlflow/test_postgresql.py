@@ -17,7 +17,7 @@ from urllib.request import urlopen
 import pytest
 
 from automl.storage.study_directory import StudyDirectory
-from automl.tracking.mlflow.outbox import FOLDER, Spool
+from automl.tracking.mlflow.outbox import FOLDER, Outbox
 from automl.tracking.mlflow.tracker import MlflowTracker, sync
 from automl.tracking.mlflow.writer import QUIET_ENVIRONMENT
 from tests.automl.tracking.mlflow.test_tracker import MODEL
@@ -140,7 +140,7 @@ def test_a_server_that_comes_up_late_and_goes_away_loses_nothing_and_doubles_not
     port = free_port()
     uri = f"http://127.0.0.1:{port}"
     directory = StudyDirectory(tmp_path / "demo")
-    spool = Spool(directory.root / FOLDER)
+    spool = Outbox(directory.root / FOLDER)
     tracker = MlflowTracker(uri, "demo", spool.root)
     started = time.monotonic()
     tell(tracker, directory)
@@ -165,7 +165,7 @@ def test_a_server_that_comes_up_late_and_goes_away_loses_nothing_and_doubles_not
     assert not (spool.root / "rejected.jsonl").exists()
 
 
-def tell_while_away(spool: Spool, uri: str) -> None:
+def tell_while_away(spool: Outbox, uri: str) -> None:
     tracker = MlflowTracker(uri, "demo", spool.root)
     tracker.attach("study", "plan.json")
     tracker.close(timeout_s=20)

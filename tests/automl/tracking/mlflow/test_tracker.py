@@ -14,7 +14,7 @@ from automl.storage.study_directory import StudyDirectory
 from automl.study.trial import Measurement
 from automl.tracking.mlflow.entries import study_entries
 from automl.tracking.mlflow.model_version import ModelVersionRequest
-from automl.tracking.mlflow.outbox import FOLDER, EntryKind, Spool
+from automl.tracking.mlflow.outbox import FOLDER, EntryKind, Outbox
 from automl.tracking.mlflow.tracker import MlflowTracker, sync
 from automl.tracking.mlflow.uri import default_tracking_uri
 from automl.tracking.mlflow.writer import send_all
@@ -47,8 +47,8 @@ class Recorded:
     described: dict[str, str | None]
 
     @property
-    def spool(self) -> Spool:
-        return Spool(self.directory.root / FOLDER)
+    def spool(self) -> Outbox:
+        return Outbox(self.directory.root / FOLDER)
 
     def runs(self) -> dict[str, Run]:
         experiment = self.client.get_experiment_by_name("demo")
@@ -216,9 +216,9 @@ def test_a_server_that_is_down_loses_nothing_and_delays_nothing(tmp_path: Path, 
 
     assert tracker.describe()["run_id"] is None
     assert tracker.unsent_bytes > 0
-    from automl.tracking.mlflow.uploader import Sender  # noqa: PLC0415 # heavy, and imported by the fixture already
+    from automl.tracking.mlflow.uploader import Uploader  # noqa: PLC0415 # heavy, and imported by the fixture already
 
-    send_all(Sender(Spool(directory.root / FOLDER), recorded.uri, "down"))
+    send_all(Uploader(Outbox(directory.root / FOLDER), recorded.uri, "down"))
     experiment = recorded.client.get_experiment_by_name("down")
     assert experiment is not None
     assert len(recorded.client.search_runs([experiment.experiment_id])) == 3
@@ -226,7 +226,7 @@ def test_a_server_that_is_down_loses_nothing_and_delays_nothing(tmp_path: Path, 
 
 @pytest.mark.slow
 def test_sending_to_a_server_that_is_down_says_so_and_what_to_do(tmp_path: Path) -> None:
-    Spool(tmp_path).append(study_entries(make_plan(tmp_path), tmp_path, {}, 0))
+    Outbox(tmp_path).append(study_entries(make_plan(tmp_path), tmp_path, {}, 0))
 
     with pytest.raises(LaunchError, match="could not be sent") as caught:
         sync(tmp_path, "http://127.0.0.1:9", timeout_s=60)
@@ -250,7 +250,7 @@ def test_a_disk_that_cannot_be_written_does_not_stop_the_study(tmp_path: Path) -
 
 
 def test_what_is_measured_before_the_first_epoch_comes_after_it(tmp_path: Path) -> None:
-    spool = Spool(tmp_path / FOLDER)
+    spool = Outbox(tmp_path / FOLDER)
     tracker = MlflowTracker("http://127.0.0.1:9", "demo", spool.root)
     tracker.measured(0, Measurement(values={"system/memory_gib": 1.0}, unix_time_s=1.0))
     tracker.measured(0, Measurement(epoch=0, values={"val/d1": 0.5}, unix_time_s=2.0))
@@ -272,4 +272,4 @@ def test_an_interrupt_before_the_first_trial_does_not_wait_for_mlflow(tmp_path: 
 
     assert time.monotonic() - began_s < 5
     assert not (tmp_path / "m.db").exists()
-    assert Spool(tmp_path / FOLDER).pending_bytes(f"sqlite:///{tmp_path / 'm.db'}") > 0
+    assert Outbox(tmp_path / FOLDER).pending_bytes(f"sqlite:///{tmp_path / 'm.db'}") > 0

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from automl.tracking.mlflow.outbox import Entry, EntryKind, Spool
+from automl.tracking.mlflow.outbox import Entry, EntryKind, Outbox
 from automl.tracking.mlflow.uri import default_tracking_uri
 from automl.tracking.mlflow.writer import send_all
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from automl.tracking.mlflow.uploader import Sender
+    from automl.tracking.mlflow.uploader import Uploader
 
 pytestmark = pytest.mark.filterwarnings("default")  # MLflow's own imports warn
 
@@ -32,14 +32,14 @@ def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
     return default_tracking_uri(tmp_path_factory.mktemp("results"))
 
 
-def sender(spool: Spool, uri: str) -> Sender:
-    from automl.tracking.mlflow.uploader import Sender  # noqa: PLC0415 # heavy
+def sender(spool: Outbox, uri: str) -> Uploader:
+    from automl.tracking.mlflow.uploader import Uploader  # noqa: PLC0415 # heavy
 
-    return Sender(spool, uri, "demo")
+    return Uploader(spool, uri, "demo")
 
 
 def test_one_refused_entry_does_not_hold_up_the_others(tmp_path: Path, uri: str) -> None:
-    spool = Spool(tmp_path / "spool")
+    spool = Outbox(tmp_path / "spool")
     bad = Entry(EntryKind.PARAMETERS, "study", {"values": {"refused@name": "1"}})
     spool.append([run("study"), metrics("study", 0, loss=1.0), bad, metrics("study", 1, loss=0.5)])
 
@@ -53,7 +53,7 @@ def test_one_refused_entry_does_not_hold_up_the_others(tmp_path: Path, uri: str)
 
 
 def test_a_crash_between_making_a_run_and_noting_it_makes_no_second_run(tmp_path: Path, uri: str) -> None:
-    spool = Spool(tmp_path / "spool")
+    spool = Outbox(tmp_path / "spool")
     spool.append([run("study"), run("0000", "study")])
     first = sender(spool, uri)
     send_all(first)
@@ -67,7 +67,7 @@ def test_a_crash_between_making_a_run_and_noting_it_makes_no_second_run(tmp_path
 
 
 def test_more_metrics_than_one_request_may_hold_are_all_sent_once(tmp_path: Path, uri: str) -> None:
-    spool = Spool(tmp_path / "spool")
+    spool = Outbox(tmp_path / "spool")
     spool.append([run("study"), *(metrics("study", step, a=step, b=-step) for step in range(1200))])
 
     one = sender(spool, uri)
@@ -80,7 +80,7 @@ def test_more_metrics_than_one_request_may_hold_are_all_sent_once(tmp_path: Path
 
 def test_a_long_log_is_kept_by_its_end(tmp_path: Path, uri: str) -> None:
     (tmp_path / "train.log").write_text("first line\n" + "x" * 99 + "\n" + "y\n" * 50_000 + "last line\n")
-    spool = Spool(tmp_path / "spool")
+    spool = Outbox(tmp_path / "spool")
     spool.append([run("study"), Entry(EntryKind.ARTIFACT, "study", {"path": "train.log", "folder": ""})])
 
     one = sender(spool, uri)
@@ -95,7 +95,7 @@ def test_a_long_log_is_kept_by_its_end(tmp_path: Path, uri: str) -> None:
 
 
 def test_a_file_that_is_gone_is_set_aside(tmp_path: Path, uri: str) -> None:
-    spool = Spool(tmp_path / "spool")
+    spool = Outbox(tmp_path / "spool")
     spool.append([run("study"), Entry(EntryKind.ARTIFACT, "study", {"path": "gone.yaml", "folder": ""})])
 
     send_all(sender(spool, uri))

@@ -11,34 +11,34 @@ from pathlib import Path
 
 import pytest
 
-from automl.tracking.mlflow.outbox import Entry, EntryKind, Spool
+from automl.tracking.mlflow.outbox import Entry, EntryKind, Outbox
 from automl.tracking.mlflow.tracker import start_writer
 from automl.tracking.mlflow.writer import only_writer
 
 
 def test_two_writers_never_send_the_same_spool(tmp_path: Path) -> None:
     with (
-        only_writer(Spool(tmp_path), wait_s=0),
+        only_writer(Outbox(tmp_path), wait_s=0),
         pytest.raises(TimeoutError, match="another process"),
-        only_writer(Spool(tmp_path), wait_s=0.2),
+        only_writer(Outbox(tmp_path), wait_s=0.2),
     ):
         pass
 
 
 def test_the_next_writer_may_send_when_the_first_has_ended(tmp_path: Path) -> None:
-    with only_writer(Spool(tmp_path), wait_s=0):
+    with only_writer(Outbox(tmp_path), wait_s=0):
         pass
 
-    with only_writer(Spool(tmp_path), wait_s=0):
+    with only_writer(Outbox(tmp_path), wait_s=0):
         assert (tmp_path / "writer.lock").is_file()
 
 
 def test_a_killed_study_leaves_no_writer_behind(tmp_path: Path) -> None:
-    Spool(tmp_path).append([Entry(EntryKind.TAGS, "study", {"values": {}})])
+    Outbox(tmp_path).append([Entry(EntryKind.TAGS, "study", {"values": {}})])
     program = (
         "import time; from pathlib import Path; from automl.tracking.mlflow.tracker import start_writer;"
-        "from automl.tracking.mlflow.outbox import Spool;"
-        f"w = start_writer(Spool(Path({str(tmp_path)!r})), 'http://127.0.0.1:9', 'demo');"
+        "from automl.tracking.mlflow.outbox import Outbox;"
+        f"w = start_writer(Outbox(Path({str(tmp_path)!r})), 'http://127.0.0.1:9', 'demo');"
         "print(w.pid, flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as study:
@@ -56,8 +56,8 @@ def test_a_killed_study_leaves_no_writer_behind(tmp_path: Path) -> None:
 
 
 def test_a_writer_with_patience_imports_mlflow_only_when_it_is_told_to_begin(tmp_path: Path) -> None:
-    Spool(tmp_path).append([Entry(EntryKind.TAGS, "study", {"values": {}})])
-    writer = start_writer(Spool(tmp_path), f"sqlite:///{tmp_path / 'm.db'}", "demo", patience_s=60.0)
+    Outbox(tmp_path).append([Entry(EntryKind.TAGS, "study", {"values": {}})])
+    writer = start_writer(Outbox(tmp_path), f"sqlite:///{tmp_path / 'm.db'}", "demo", patience_s=60.0)
     assert writer.stdin is not None
     maps = Path(f"/proc/{writer.pid}/maps")
     time.sleep(2)

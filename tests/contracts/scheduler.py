@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, ClassVar
 import pytest
 
 from automl.schedulers.base import Decision, Report
-from automl.schedulers.factory import make_rule
+from automl.schedulers.factory import make_scheduler
 from automl.study.model import Direction
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from automl.schedulers.base import StoppingRule, Verdict
+    from automl.schedulers.base import Scheduler, Verdict
 
 EPOCHS = 27
 
@@ -40,7 +40,7 @@ def reports_of(trials: int, seed: int = 0, workers: int = 3) -> list[Report]:
     return made
 
 
-class StoppingRuleContract:
+class SchedulerContract:
     """The abstract suite."""
 
     rule: ClassVar[str]
@@ -48,11 +48,11 @@ class StoppingRuleContract:
     options: ClassVar[Mapping[str, object]] = {}
     can_pause: ClassVar[bool] = False
 
-    def make(self, trials: int = 24, **options: object) -> StoppingRule:
+    def make(self, trials: int = 24, **options: object) -> Scheduler:
         chosen = {**self.options, **options}
-        return make_rule(self.rule, max_epochs=EPOCHS, trials=trials, options=chosen, can_pause=self.can_pause)
+        return make_scheduler(self.rule, max_epochs=EPOCHS, trials=trials, options=chosen, can_pause=self.can_pause)
 
-    def verdicts(self, rule: StoppingRule, reports: list[Report]) -> list[Verdict]:
+    def verdicts(self, rule: Scheduler, reports: list[Report]) -> list[Verdict]:
         return [rule.judge(report) for report in reports]
 
     def test_a_replay_of_the_same_reports_gives_the_same_verdicts(self) -> None:
@@ -118,7 +118,7 @@ class StoppingRuleContract:
         assert {v.decision for v in late} <= {Decision.STOP}
 
     def test_values_in_reasons_are_shown_as_they_were_measured(self) -> None:
-        rule = make_rule(
+        rule = make_scheduler(
             self.rule,
             max_epochs=EPOCHS,
             trials=24,
@@ -134,7 +134,9 @@ class StoppingRuleContract:
 
     @pytest.mark.parametrize("max_epochs", [None, 1, 2])
     def test_short_and_endless_trainings_are_judged_too(self, max_epochs: int | None) -> None:
-        rule = make_rule(self.rule, max_epochs=max_epochs, trials=3, options=self.options, can_pause=self.can_pause)
+        rule = make_scheduler(
+            self.rule, max_epochs=max_epochs, trials=3, options=self.options, can_pause=self.can_pause
+        )
 
         verdict = rule.judge(Report(trial=0, epoch=0, value=0.5))
 
