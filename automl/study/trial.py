@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from types import MappingProxyType
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from automl.space.values import Scalar
+from automl.space.values import Scalar
+from automl.study.ends import StopCause
 
 
 class TrialState(StrEnum):
@@ -88,8 +85,8 @@ class Measurement:
 
     epoch: int | None = None
     step: int | None = None
-    values: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
-    nonfinite: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    values: Mapping[str, float] = field(default_factory=dict)
+    nonfinite: Mapping[str, str] = field(default_factory=dict)
     max_epochs: int | None = None
     message: str = ""
     is_failure: bool = False
@@ -122,6 +119,7 @@ class TrialResult:
         seed: The trainer's seed of a replicate.
         changes: Parameter path -> value that the attempt used in place of the planned one, because memory ran out.
         gpus: Devices it was given, as CUDA_VISIBLE_DEVICES entries; empty for none, or for several nodes.
+        cause: Why it was stopped; None for a trial that ended by itself, diverged or failed.
     """
 
     number: int
@@ -130,7 +128,7 @@ class TrialResult:
     directory: str
     reason: str = ""
     failure: FailureKind | None = None
-    values: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    values: Mapping[str, float] = field(default_factory=dict)
     best_epoch: int | None = None
     epochs: int = 0
     curve: tuple[tuple[int, float], ...] = ()
@@ -143,5 +141,6 @@ class TrialResult:
     parent: int | None = None
     replicate_of: int | None = None
     seed: int | None = None
-    changes: Mapping[str, Scalar] = field(default_factory=lambda: MappingProxyType({}))
+    changes: Mapping[str, Scalar] = field(default_factory=dict)
     gpus: tuple[str, ...] = ()
+    cause: StopCause | None = None

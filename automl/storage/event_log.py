@@ -1,0 +1,171 @@
+"""`events.jsonl`: the one durable record of what happened in a study, one strict JSON line per event.
+
+Every line has ``event``, ``time`` (UTC, ISO 8601), the fields of the event and ``check``, a CRC-32 of the rest; lines
+of the version before have none. Everything else that tells of a study's course (status, MLflow, TensorBoard, the Optuna
+journal) is a projection of this file. Events that a decision rests on are flushed to the disk before `append` returns;
+measurements are not, which a killed process survives and a power failure may not.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import threading
+import zlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from typing import TYPE_CHECKING, Any, get_args
+
+from automl.storage.study_directory import torn_file
+from automl.study.events import Event, Measured, TrialEnded
+from automl.study.trial import TrialResult
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from pydantic import TypeAdapter
+
+_CLASSES: dict[str, type[Any]] = {event.kind: event for event in get_args(Event)}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the log.
+
+    Attributes:
+        event: What happened.
+        time: When it was written, UTC.
+        end: Offset behind the line, in bytes: where a follower goes on.
+    """
+
+    event: Event
+    time: datetime
+    end: int
+
+
+class EventLog:
+    """Appends events to the log of a study.
+
+    Args:
+        file: ``events.jsonl``; made, with its folder, by the first event. A line that a crash tore is cut off then.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._handle: int | None = None
+        self._lock = threading.Lock()
+
+    def append(self, event: Event) -> Entry:
+        """Write one event; all but measurements are on the disk when this returns.
+
+        Raises:
+            OSError: it cannot be written.
+            ValueError: the event holds a number that is not finite.
+        """
+        time = datetime.now(UTC)
+        line = encode(event, time)
+        with self._lock:
+            if self._handle is None:
+                self._handle = _open(self._file)
+            os.write(self._handle, line)
+            if not isinstance(event, Measured):
+                os.fsync(self._handle)
+            return Entry(event, time, os.fstat(self._handle).st_size)
+
+    def close(self) -> None:
+        """Close the file; a later event opens it again."""
+        with self._lock:
+            if self._handle is not None:
+                os.close(self._handle)
+                self._handle = None
+
+
+def read_log(file: Path, position: int = 0, *, is_strict: bool = False) -> Iterator[Entry]:
+    """Yield the whole lines of a log from an offset on, oldest first; none if the file does not exist.
+
+    A last line that is still being written, and events of kinds that this version does not know, are passed over.
+
+    Args:
+        file: ``events.jsonl``.
+        position: Offset of the first line, such as `Entry.end`.
+        is_strict: Refuse lines that cannot be read, instead of passing over them: for whoever acts on the log.
+
+    Raises:
+        ConfigurationError: a line cannot be read, or its check says that it was changed.
+    """
+    try:
+        stream = file.open("rb")
+    except FileNotFoundError:
+        return
+    with stream:
+        stream.seek(position)
+        for number, line in enumerate(stream, start=1):
+            if not line.endswith(b"\n"):
+                return
+            position += len(line)
+            try:
+                found = decode(line)
+            except (ValueError, TypeError, KeyError) as error:
+                if is_strict and line.strip():
+                    raise torn_file(file, f"line {number}: {error}", "one event per line") from error
+                continue
+            if found is not None:
+                yield Entry(*found, position)
+
+
+def encode(event: Event, time: datetime) -> bytes:
+    """Return the line of an event.
+
+    Raises:
+        ValueError: it holds a number that is not finite.
+    """
+    fields = _adapter(event.kind).dump_python(event, mode="json")
+    if isinstance(event, TrialEnded):
+        fields = fields["result"]
+        fields = {"trial": fields.pop("number"), **fields}
+    document = {"event": event.kind, "time": time.isoformat(timespec="milliseconds"), **fields}
+    text = json.dumps(document, allow_nan=False)
+    return f'{text[:-1]}, "check": "{zlib.crc32(text.encode()):08x}"}}\n'.encode()
+
+
+def decode(line: bytes) -> tuple[Event, datetime] | None:
+    """Return the event of a line and its time; None for a kind that this version does not know.
+
+    Raises:
+        ValueError: the line is no event, or was changed.
+        KeyError: the line is no event.
+        TypeError: the line is no event.
+    """
+    document: dict[str, Any] = json.loads(line)
+    check = document.pop("check", None)
+    if check is not None and check != f"{zlib.crc32(json.dumps(document).encode()):08x}":
+        raise ValueError("the line is not what was written")
+    kind, time = document.pop("event"), datetime.fromisoformat(document.pop("time"))
+    event_type = _CLASSES.get(kind)
+    if event_type is None:
+        return None
+    if event_type is TrialEnded:
+        known = {field.name for field in dataclasses.fields(TrialResult)}
+        result = {name: value for name, value in document.items() if name in known}
+        document = {"result": {**result, "number": document["trial"], "assignment": document.get("assignment", {})}}
+    return _adapter(kind).validate_python(document), time
+
+
+@cache
+def _adapter(kind: str) -> TypeAdapter[Any]:
+    from pydantic import TypeAdapter  # noqa: PLC0415 - 0.2 s, only where events are read or written
+
+    return TypeAdapter(_CLASSES[kind])
+
+
+def _open(file: Path) -> int:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+    size = os.fstat(handle).st_size
+    tail = os.pread(handle, 1 << 20, max(0, size - (1 << 20)))
+    if tail and not tail.endswith(b"\n"):
+        os.ftruncate(handle, size - len(tail) + tail.rfind(b"\n") + 1)
+    return handle

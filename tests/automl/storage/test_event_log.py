@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from automl.errors import ConfigurationError
+from automl.storage.event_log import EventLog, decode, encode, read_log
+from automl.study.ends import EndKind, EndReason, StopCause, StopKind
+from automl.study.events import (
+    ActionEnded,
+    EndDecided,
+    Evaluated,
+    Event,
+    FileAttached,
+    ImprovementEstimated,
+    Measured,
+    ModelRegistered,
+    StopDecided,
+    StudyEnded,
+    StudyStarted,
+    StudySuspended,
+    TrialEnded,
+    TrialPromoted,
+    TrialProposed,
+    TrialRetried,
+    TrialStarted,
+)
+from automl.study.trial import FailureKind, TrialResult, TrialState
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from automl.space.values import Scalar
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC)
+ASSIGNMENT: dict[str, Scalar] = {"lr": 1e-4, "batch": 4, "norm": True, "name": "adam", "none": None}
+END = EndReason(kind=EndKind.TARGET, amount=0.9, metric="val/d1")
+CAUSE = StopCause(kind=StopKind.PAUSE, detail="rung 3", end=None, last_epoch=2)
+RESULT = TrialResult(
+    number=3,
+    state=TrialState.FAILED,
+    failure=FailureKind.OUT_OF_MEMORY,
+    assignment=ASSIGNMENT,
+    directory="trials/0003",
+    values={"val/d1": 0.5},
+    curve=((0, 0.25), (1, 0.5)),
+    log_tail=("a", "b"),
+    changes={"batch": 2},
+    gpus=("0",),
+    cause=CAUSE,
+)
+EVENTS: tuple[Event, ...] = (
+    StudyStarted(
+        study="demo",
+        directory="/results/demo",
+        route="tune",
+        fingerprint="f" * 64,
+        metric="val/d1",
+        direction="maximize",
+        trials=4,
+        jobs=2,
+        max_epochs=None,
+        process=7,
+        log_version=2,
+    ),
+    TrialProposed(trial=3, assignment=ASSIGNMENT, origin={"kind": "template"}, replicate_of=1, seed=5),
+    TrialStarted(
+        trial=3, attempt=2, origin="template", assignment=ASSIGNMENT, directory="/d", start={"attempt": 2}, gpus=("1",)
+    ),
+    Measured(trial=3, epoch=0, step=None, max_epochs=8, values={"val/d1": 0.1 + 0.2}, nonfinite={"loss": "nan"}),
+    StopDecided(trial=3, cause=CAUSE),
+    TrialRetried(trial=3, change={"is_alone": True}, failure="out_of_memory", reason="memory ran out"),
+    TrialPromoted(trial=3),
+    TrialEnded(RESULT),
+    ImprovementEstimated(value=None),
+    EndDecided(end=END, is_search=True),
+    StudyEnded(trials=4, best_trial=1, best_value=0.5, reason=str(END), end=END),
+    StudySuspended(reason="Ctrl-C or SIGTERM", end=EndReason(kind=EndKind.SIGNAL)),
+    ActionEnded(key="evaluate-1", result={"values": {"val/d1": 0.5}}),
+    Evaluated(evaluations={"baseline": {"value": None}}),
+    ModelRegistered(request={"name": "demo"}),
+    FileAttached(run="study", path="report.html"),
+)
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: str(event.kind))
+def test_every_event_survives_a_round_trip(event: Event) -> None:
+    assert decode(encode(event, NOW)) == (event, NOW)
+
+
+def test_every_line_is_strict_json_with_its_kind_and_time() -> None:
+    document = json.loads(encode(TrialEnded(RESULT), NOW))
+
+    assert (document["event"], document["time"]) == ("trial_ended", "2026-01-02T03:04:05.678+00:00")
+    assert (document["trial"], document["state"], document["curve"]) == (3, "FAILED", [[0, 0.25], [1, 0.5]])
+    assert "number" not in document
+
+
+def test_a_number_that_is_not_finite_is_refused() -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        encode(TrialEnded(replace(RESULT, values={"val/d1": float("nan")})), NOW)
+
+
+def test_a_log_is_read_from_any_position_its_follower_has_kept(tmp_path: Path) -> None:
+    log = EventLog(tmp_path / "study" / "events.jsonl")
+    for event in EVENTS:
+        log.append(event)
+
+    entries = list(read_log(tmp_path / "study" / "events.jsonl"))
+
+    assert tuple(entry.event for entry in entries) == EVENTS
+    for count, entry in enumerate(entries, start=1):
+        assert tuple(e.event for e in read_log(tmp_path / "study" / "events.jsonl", entry.end)) == EVENTS[count:]
+
+
+def test_a_line_that_a_crash_tore_is_passed_over_and_cut_off_by_the_next_event(tmp_path: Path) -> None:
+    file = tmp_path / "events.jsonl"
+    file.write_bytes(encode(EVENTS[0], NOW) + encode(EVENTS[1], NOW)[:-20])
+
+    assert [entry.event for entry in read_log(file, is_strict=True)] == [EVENTS[0]]
+    EventLog(file).append(EVENTS[6])
+
+    assert [entry.event for entry in read_log(file, is_strict=True)] == [EVENTS[0], EVENTS[6]]
+
+
+@pytest.mark.parametrize("damage", [b"\x00", b"7", b"}"])
+def test_a_line_that_was_changed_is_refused_by_whoever_acts_on_the_log_and_passed_over_by_others(
+    tmp_path: Path, damage: bytes
+) -> None:
+    file = tmp_path / "events.jsonl"
+    lines = [encode(event, NOW) for event in EVENTS[:3]]
+    lines[1] = lines[1].replace(b"3", damage, 1)
+    file.write_bytes(b"".join(lines))
+
+    assert [entry.event for entry in read_log(file)] == [EVENTS[0], EVENTS[2]]
+    with pytest.raises(ConfigurationError, match=r"events\.jsonl"):
+        list(read_log(file, is_strict=True))
+
+
+def test_lines_of_the_version_before_are_read(tmp_path: Path) -> None:
+    file = tmp_path / "events.jsonl"
+    file.write_text(
+        '{"event": "measured", "time": "2026-01-02T03:04:05.678+00:00", "trial": 0, "epoch": 1, "step": null,'
+        ' "max_epochs": null, "values": {"val/d1": 0.5}, "nonfinite": {}}\n'
+        '{"event": "later", "time": "2026-01-02T03:04:05.678+00:00"}\n'
+        '{"event": "trial_ended", "time": "2026-01-02T03:04:05.678+00:00", "trial": 0, "state": "STOPPED",'
+        ' "reason": "rung 3", "failure": null, "values": {"val/d1": 0.5}, "directory": "trials/0000"}\n',
+        encoding="utf-8",
+    )
+
+    measured, ended = (entry.event for entry in read_log(file, is_strict=True))
+
+    assert isinstance(measured, Measured)
+    assert measured.values == {"val/d1": 0.5}
+    assert isinstance(ended, TrialEnded)
+    assert (ended.result.number, ended.result.state) == (0, TrialState.STOPPED)
