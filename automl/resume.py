@@ -12,7 +12,8 @@ from automl.request.study_request import request_from_document
 from automl.run import make_plan, run_in
 from automl.storage.documents import read_plan
 from automl.storage.final_status import read_end
-from automl.storage.study_directory import StudyDirectory
+from automl.storage.paths import StudyPaths
+from automl.storage.study_directory import read_results
 from automl.study.launch_plan import launch_from_document
 from automl.study.plan import plan_document
 
@@ -44,7 +45,7 @@ def resume_study(
         ResumeMismatchError: skill, template, schema or settings have changed since; names what.
         NothingToRunError: every trial has ended.
     """
-    directory = StudyDirectory(root)
+    directory = StudyPaths(root)
     document = read_plan(directory)
     request = request_from_document(document["request"])
     if trials is not None:
@@ -64,7 +65,7 @@ def resume_study(
     )
     if plan.fingerprint != document["fingerprint"]:
         raise ResumeMismatchError(f"{root} was made by another plan", _differences(document, plan_document(plan), root))
-    final = [result for result in directory.read_results() if result.state.is_final]
+    final = [result for result in read_results(directory) if result.state.is_final]
     ended = sum(result.replicate_of is None for result in final)
     if ended >= plan.budget.trials and not missing_replicates(plan, final, ()):
         raise NothingToRunError(f"all {ended} trials of {root} have ended; --trials N adds some")

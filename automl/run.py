@@ -31,7 +31,8 @@ from automl.resolve import (
     with_words,
 )
 from automl.smoke import smoke_test
-from automl.storage.study_directory import StudyDirectory, only_for_user, write_json
+from automl.storage.paths import StudyPaths
+from automl.storage.study_directory import only_for_user, write_json
 from automl.study.failure_summary import summarize_failure
 from automl.study.model import StudyLocation
 from automl.study.plan import StudyParts, plan_document, plan_study
@@ -124,13 +125,13 @@ def run_plan(
     if is_smoked:
         smoke_test(plan, place)
     chosen = chosen_study_directory(place.directory) if place.directory else None
-    directory = StudyDirectory(chosen or new_study_directory(place.results, plan.name))
+    directory = StudyPaths(chosen or new_study_directory(place.results, plan.name))
     return run_in(directory, request, plan, place, extra_trackers=extra_trackers)
 
 
 @only_for_user()
 def run_in(
-    directory: StudyDirectory,
+    directory: StudyPaths,
     request: StudyRequest,
     plan: StudyPlan,
     place: RunLocation,
@@ -192,7 +193,7 @@ def _open_doors() -> None:
     import automl.storage.optuna_journal  # noqa: F401, PLC0415 - optuna
 
 
-def _file_trackers(directory: StudyDirectory) -> tuple[Tracker, ...]:
+def _file_trackers(directory: StudyPaths) -> tuple[Tracker, ...]:
     from automl.tracking.file_tracker import FileTracker  # noqa: PLC0415 - opened when a study starts
     from automl.tracking.tensorboard import TensorboardTracker  # noqa: PLC0415 - opened when a study starts
 

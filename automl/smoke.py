@@ -18,7 +18,7 @@ from automl.errors import ConfigurationError, Problem, StudyFailedError
 from automl.request.policy import Route
 from automl.resolve import chosen_scheduler
 from automl.space.parameters import SearchSpace
-from automl.storage.study_directory import StudyDirectory
+from automl.storage.paths import StudyPaths
 from automl.study.failure_summary import summarize_failure
 from automl.study.model import Budget, StudyLocation
 from automl.study.plan import epoch_key
@@ -84,7 +84,7 @@ def smoke_test(plan: StudyPlan, place: RunLocation) -> TrialResult:
     place.results.mkdir(parents=True, exist_ok=True, mode=0o700)
     folder = Path(tempfile.mkdtemp(prefix=f"{short.name}-", dir=place.results))
     location = StudyLocation(directory=folder, tracking_uri="", ray_address=place.ray_address)
-    searcher = make_searcher(short, StudyDirectory(folder).journal_file)
+    searcher = make_searcher(short, StudyPaths(folder).journal_file)
     try:
         (trial,) = execute_study(short, location, searcher=searcher, rule=chosen_scheduler(short)).trials
     finally:

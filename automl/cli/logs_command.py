@@ -12,7 +12,7 @@ import click
 from automl.errors import ConfigurationError, Problem
 from automl.storage.documents import read_study
 from automl.storage.owner import running_process
-from automl.storage.study_directory import StudyDirectory
+from automl.storage.paths import StudyPaths
 
 if TYPE_CHECKING:
     from automl.study.trial import TrialResult
@@ -31,13 +31,13 @@ def command(study_dir: Path, trial: int, *, follow: bool) -> None:
 
     root = study_dir.expanduser().absolute()
     result = _trial(root, trial)
-    log = StudyDirectory(root).trial(trial, result.attempt) / LOG_NAME
+    log = StudyPaths(root).attempt(trial, result.attempt).root / LOG_NAME
     if not follow and not log.is_file():
         raise _unknown(str(log), "no log", "a trial that was started", "choose another trial")
     offset = _print_from(log, 0)
     while follow:
         # Asked before reading: what was written before the end is then printed.
-        is_running = _trial(root, trial) == result and running_process(StudyDirectory(root)) is not None
+        is_running = _trial(root, trial) == result and running_process(StudyPaths(root)) is not None
         offset = _print_from(log, offset)
         if result.state.is_final or not is_running:
             return

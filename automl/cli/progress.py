@@ -14,7 +14,8 @@ from rich.table import Table
 from automl.cli.render import console, format_assignment, trial_line
 from automl.duration import format_duration
 from automl.errors import counted
-from automl.storage.study_directory import StudyDirectory
+from automl.storage.paths import StudyPaths
+from automl.storage.study_directory import read_results
 from automl.study.incumbent import Incumbent
 from automl.tracking.base import Tracker
 
@@ -43,7 +44,7 @@ class ProgressTracker(Tracker):
     def study_started(self, plan: StudyPlan, directory: Path) -> None:
         """Show what runs and where."""
         self._plan = plan
-        earlier = [result for result in StudyDirectory(directory).read_results() if result.state.is_final]
+        earlier = [result for result in read_results(StudyPaths(directory)) if result.state.is_final]
         self._incumbent, self._ended = Incumbent(plan, earlier), len(earlier)
         trials = f"{counted(plan.budget.trials, 'trial')}, {plan.resources.jobs} at once"
         what = trials if plan.space.parameters else "one training"

@@ -10,7 +10,7 @@ import click
 
 from automl.storage.documents import read_study, study_document
 from automl.storage.final_status import read_outcome, settled
-from automl.storage.study_directory import StudyDirectory
+from automl.storage.paths import StudyPaths
 
 
 @click.command("status", help="Show where a study stands. Reads files only: works while it runs and after a crash.")
@@ -29,7 +29,7 @@ def command(study_dir: Path, *, watch: bool, as_json: bool) -> None:
         click.echo(json.dumps(study_document(root), indent=2))
         return
     plan, result = read_study(root)
-    outcome = read_outcome(StudyDirectory(root), has_best=result.best is not None)
+    outcome = read_outcome(StudyPaths(root), has_best=result.best is not None)
     result = settled(result, outcome)
     from automl.cli import render  # noqa: PLC0415 - rich, only when something is shown
 

@@ -9,7 +9,7 @@ import click
 from automl.errors import NothingToRunError
 from automl.storage.documents import read_study
 from automl.storage.owner import running_process
-from automl.storage.study_directory import StudyDirectory
+from automl.storage.paths import StudyPaths
 from automl.study.trial import TrialState
 
 _REASON = "stopped by the user"
@@ -24,7 +24,7 @@ def command(study_dir: Path, number: int | None) -> None:
 
     root = study_dir.expanduser().absolute()
     _, result = read_study(root)
-    process = running_process(StudyDirectory(root))
+    process = running_process(StudyPaths(root))
     if process is None:
         raise NothingToRunError(f"no process runs {root}")
     if number is None:
@@ -34,5 +34,5 @@ def command(study_dir: Path, number: int | None) -> None:
     trial = next((t for t in result.trials if t.number == number and t.state is TrialState.RUNNING), None)
     if trial is None:
         raise NothingToRunError(f"no trial {number} of {root} is running")
-    request_stop(StudyDirectory(root).trial(number, trial.attempt), _REASON)
+    request_stop(StudyPaths(root).attempt(number, trial.attempt).root, _REASON)
     click.echo(f"trial {number} is asked to stop")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from automl.cli import render
 from automl.storage.documents import read_evaluations
 from automl.storage.final_status import read_end
-from automl.storage.study_directory import StudyDirectory
+from automl.storage.paths import StudyPaths
 from automl.study.model import Direction
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def _against(reference: float | None, value: float, direction: Direction) -> str
 
 def _place_rows(directory: Path, plan: dict[str, Any]) -> list[tuple[str, object]]:
     rows: list[tuple[str, object]] = [("study", directory)]
-    end = read_end(StudyDirectory(directory))
+    end = read_end(StudyPaths(directory))
     if end is not None and end.reason:
         rows.append(("ended because", end.reason))
     best_spec = directory / "best_spec.yaml"

@@ -21,7 +21,7 @@ from automl.storage.documents import read_study
 from automl.storage.final_status import read_outcome
 from automl.storage.live_status import Standing
 from automl.storage.owner import running_process
-from automl.storage.study_directory import StudyDirectory
+from automl.storage.paths import StudyPaths
 from automl.study.trial import TrialState
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Watched:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._directory = StudyDirectory(root)
+        self._directory = StudyPaths(root)
         self._events = GrowingFile(self._directory.events_file)
         self.standing = Standing()
         self.plan, self.result = read_study(root)
@@ -111,7 +111,7 @@ def stream_events(root: Path) -> None:
         ConfigurationError: the folder is no study directory.
     """
     read_study(root)
-    directory = StudyDirectory(root)
+    directory = StudyPaths(root)
     events = GrowingFile(directory.events_file)
     while True:
         is_running = running_process(directory) is not None

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from automl.samplers.base import Searcher
     from automl.space.values import Scalar
-    from automl.storage.study_directory import StudyDirectory
+    from automl.storage.paths import StudyPaths
     from automl.study.model import StudyPlan
     from automl.study.trial import Proposal, TrialResult
     from automl.trial.attempts import Change
@@ -50,7 +50,7 @@ def was_copied(result: TrialResult) -> bool:
     return result.parent is not None
 
 
-def start_of(plan: StudyPlan, directory: StudyDirectory, proposal: Proposal, change: Change) -> Start:
+def start_of(plan: StudyPlan, directory: StudyPaths, proposal: Proposal, change: Change) -> Start:
     """Return how the next attempt of a trial starts, be it a copy's first one.
 
     Raises:
@@ -58,12 +58,12 @@ def start_of(plan: StudyPlan, directory: StudyDirectory, proposal: Proposal, cha
         ConfigurationError: the start of an attempt cannot be read.
     """
     number, copy = proposal.number, copy_of(proposal)
-    if copy is not None and not (directory.trial(number) / START_FILE).exists():
+    if copy is not None and not (directory.attempt(number).root / START_FILE).exists():
         return start_of_copy(plan, directory, number, copy)
     return next_start(plan, directory, number, change)
 
 
-def start_of_copy(plan: StudyPlan, directory: StudyDirectory, number: int, copy: Copy) -> Start:
+def start_of_copy(plan: StudyPlan, directory: StudyPaths, number: int, copy: Copy) -> Start:
     """Return the start of a copy's first attempt, with the parent's checkpoint under the copy's directory.
 
     Where the parent's trainer has deleted that of the epoch meant, it is the newest one. A parent that has left none
@@ -77,7 +77,7 @@ def start_of_copy(plan: StudyPlan, directory: StudyDirectory, number: int, copy:
     found = find_continuation(folders, plan.skill.network_arch, until=copy.epoch)
     if found is None or (plan.max_epochs is not None and found.first_epoch >= plan.max_epochs):
         return Start(parent=copy.parent)
-    place = directory.trial(number) / PARENT_FOLDER / found.checkpoint.name
+    place = directory.attempt(number).root / PARENT_FOLDER / found.checkpoint.name
     shutil.rmtree(place.parent, ignore_errors=True)
     place.parent.mkdir(parents=True, mode=0o700)
     _copy(found.checkpoint, place)

@@ -25,7 +25,8 @@ from automl.executor.retention import Retention
 from automl.executor.supply import Standing, Supply
 from automl.schedulers.base import Decision, Report
 from automl.storage.final_status import read_end
-from automl.storage.study_directory import StudyDirectory
+from automl.storage.paths import StudyPaths
+from automl.storage.study_directory import read_results, write_result
 from automl.study.failure_summary import summarize_errors
 from automl.study.model import Direction
 from automl.study.trial import FailureKind, TrialResult
@@ -75,7 +76,7 @@ class StudyLoop:
         trackers: Sequence[Tracker],
     ) -> None:
         self._plan = plan
-        self._directory = StudyDirectory(location.directory)
+        self._directory = StudyPaths(location.directory)
         self._searcher = searcher
         self._rule = rule
         self._audience = TrackerGroup(trackers)
@@ -110,7 +111,7 @@ class StudyLoop:
         forget_stop_request(self._directory.root)
         end = read_end(self._directory)
         endings = self._reports.replay(self._rule)
-        results = self._directory.read_results()
+        results = read_results(self._directory)
         self._searcher.restore(results)
         final = {result.number: result for result in results if result.state.is_final}
         ended = [number for number in self._searcher.ended() if number in final]  # patience counts in this order
@@ -177,7 +178,7 @@ class StudyLoop:
             task.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             write_start(task.directory, start, self._directory.root)
             self._standing.running[number] = Running(waiting.proposal, task, start, time.monotonic(), waiting.losses)
-            self._directory.write_result(as_running(task))
+            write_result(self._directory, as_running(task))
         self._audience.trial_started(waiting.proposal, task.directory, start.attempt)
         return task
 
@@ -269,12 +270,12 @@ class StudyLoop:
             self._pause(Paused(running.proposal, running.ending, result))
         else:
             self._standing.interrupted[result.number] = result
-            self._directory.write_result(result)
+            write_result(self._directory, result)
 
     def _pause(self, paused: Paused) -> None:
         self._standing.paused[paused.result.number] = paused
         self._retention.thin(paused.result)
-        self._directory.write_result(paused.result)
+        write_result(self._directory, paused.result)
         self._searcher.pause(paused.result)
 
     def lost(self, number: int, reason: str) -> None:
@@ -364,7 +365,7 @@ class StudyLoop:
         return True
 
     def _finish(self, result: TrialResult) -> None:
-        self._directory.write_result(result)
+        write_result(self._directory, result)
         self._searcher.tell(result)
         self._rule.finished(result.number)
         self._standing.finished.append(result)

@@ -23,18 +23,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from automl.storage.study_directory import StudyDirectory
+    from automl.storage.paths import StudyPaths
     from automl.study.model import StudyPlan
     from automl.study.trial import Proposal
     from automl.trial.task import TrialTask
 
 
-def asked_to_stop(directory: StudyDirectory, number: int) -> StopDecision | None:
+def asked_to_stop(directory: StudyPaths, number: int) -> StopDecision | None:
     """Return the request to stop that the last attempt of a trial got and may not have answered; None without one."""
     attempt = next_attempt(directory, number) - 1
     if attempt == 0:
         return None
-    folder = directory.trial(number, attempt)
+    folder = directory.attempt(number, attempt).root
     reason, last_epoch = read_stop_request(folder), read_last_epoch(folder)
     if reason is None or reason.startswith((INTERRUPTED, PAUSED)):
         return None  # what the rule paused it has also journaled, and may have promoted since
@@ -43,14 +43,14 @@ def asked_to_stop(directory: StudyDirectory, number: int) -> StopDecision | None
     )
 
 
-def conclude(plan: StudyPlan, directory: StudyDirectory, proposal: Proposal, ending: StopDecision) -> TrialResult:
+def conclude(plan: StudyPlan, directory: StudyPaths, proposal: Proposal, ending: StopDecision) -> TrialResult:
     """Return the result of a trial whose end was decided when its runner was lost, from what it has measured.
 
     Raises:
         ConfigurationError: the start of one of its attempts cannot be read.
     """
     attempt = max(1, next_attempt(directory, proposal.number) - 1)
-    start = replace(read_start(directory.trial(proposal.number, attempt), directory.root), attempt=attempt)
+    start = replace(read_start(directory.attempt(proposal.number, attempt).root, directory.root), attempt=attempt)
     task = build_task(plan, directory, proposal, start)
     earlier = measured_by(directory, proposal.number)
     is_pause = ending.decision is Decision.PAUSE

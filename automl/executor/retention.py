@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from pathlib import Path
 
-    from automl.storage.study_directory import StudyDirectory
+    from automl.storage.paths import StudyPaths
     from automl.study.goals import Constraint
     from automl.study.model import Objective, StudyPlan
     from automl.study.trial import TrialResult
@@ -51,7 +51,7 @@ class Retention:
         directory: The study directory.
     """
 
-    def __init__(self, plan: StudyPlan, directory: StudyDirectory) -> None:
+    def __init__(self, plan: StudyPlan, directory: StudyPaths) -> None:
         self._plan = plan
         self._directory = directory
         self._swept: set[int] = set()
@@ -98,7 +98,7 @@ class Retention:
 
 
 def retire_checkpoints(
-    directory: StudyDirectory,
+    directory: StudyPaths,
     finished: Sequence[TrialResult],
     network_arch: str,
     *,
@@ -152,8 +152,8 @@ def winners(
     return {trial.number for trial in (*result.ranked()[:top], *(result.pareto or result.ranked()))}
 
 
-def _attempts(directory: StudyDirectory, number: int) -> list[Path]:
-    first = directory.trial(number)
+def _attempts(directory: StudyPaths, number: int) -> list[Path]:
+    first = directory.attempt(number).root
     return [folder for folder in (first, *sorted(first.parent.glob(f"{first.name}.*"))) if folder.is_dir()]
 
 

@@ -30,7 +30,8 @@ from automl.spec.inputs import missing_inputs
 from automl.spec.model import Spec
 from automl.spec.write import write_spec
 from automl.storage.documents import read_plan
-from automl.storage.study_directory import StudyDirectory, only_for_user, write_json
+from automl.storage.paths import StudyPaths
+from automl.storage.study_directory import only_for_user, write_json
 from automl.study.launch_plan import LauncherKind, launch_from_document
 from automl.trial.failures import classify, read_tail
 
@@ -131,7 +132,7 @@ def run_action(root: Path, action: str, launcher: Launcher, options: ActionOptio
             unavailable.
     """
     options = options or ActionOptions()
-    plan = read_plan(StudyDirectory(root))
+    plan = read_plan(StudyPaths(root))
     skill = load_skill(plan["skill"]["root"])
     key = _next_key(root, action)
     if action not in skill.actions:
@@ -171,7 +172,7 @@ def action_launcher(root: Path, *, action: str = "", session: str | None = None)
     Raises:
         ConfigurationError: the folder is no study directory.
     """
-    plan = read_plan(StudyDirectory(root))
+    plan = read_plan(StudyPaths(root))
     kind = launch_from_document(plan.get("launch")).kind
     if session is None or kind is not LauncherKind.WARM:
         return make_launcher(kind)

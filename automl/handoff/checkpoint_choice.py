@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from automl.errors import ConfigurationError, Problem, StudyFailedError
 from automl.handoff.champion import BEST_FILE, read_champion, select_best
-from automl.storage.study_directory import StudyDirectory
+from automl.storage.paths import StudyPaths
+from automl.storage.study_directory import read_results
 from automl.trial.checkpoints import checkpoint_of_epoch
 
 if TYPE_CHECKING:
@@ -48,8 +49,8 @@ def choose_checkpoint(root: Path, network_arch: str, *, trial: int | None, epoch
     """
     if trial is None and epoch is None:
         return _champion(root)
-    directory = StudyDirectory(root)
-    results = {result.number: result for result in directory.read_results()}
+    directory = StudyPaths(root)
+    results = {result.number: result for result in read_results(directory)}
     number = trial if trial is not None else read_champion(root).trial
     result = results.get(number)
     if result is None:

@@ -17,7 +17,7 @@ from automl.handoff.champion import BEST_FILE, BEST_FOLDER
 from automl.storage.documents import read_study
 from automl.storage.overview import StudyRow, list_studies
 from automl.storage.owner import running_process
-from automl.storage.study_directory import StudyDirectory
+from automl.storage.paths import StudyPaths
 from automl.trial.checkpoints import all_checkpoints, size_of
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def take_inventory(results: Path) -> Inventory:
 def delete(deletable: Deletable) -> bool:
     """Delete one thing, unless its study is run by a process by now; tell whether it is gone."""
     study = next((parent for parent in (deletable.path, *deletable.path.parents) if _is_study(parent)), None)
-    if study is not None and running_process(StudyDirectory(study)) is not None:
+    if study is not None and running_process(StudyPaths(study)) is not None:
         return False
     try:
         if deletable.path.is_dir():

@@ -9,7 +9,7 @@ from automl.errors import StudyFailedError
 from automl.handoff.champion import BEST_FILE, BEST_SPEC, model_version, select_best
 from automl.report.page import REPORT_FILE, write_report
 from automl.storage.documents import EVALUATIONS_FILE, read_evaluations, read_plan
-from automl.storage.study_directory import StudyDirectory
+from automl.storage.paths import StudyPaths
 from automl.tracking.mlflow.entries import STUDY_RUN
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def _crowned(root: Path, tracker: MlflowTracker, evaluator: Evaluator) -> Champi
         return None
     evaluator.champion()
     evaluator.record(tracker)
-    tracker.register_model(model_version(champion, read_plan(StudyDirectory(root)), read_evaluations(root)))
+    tracker.register_model(model_version(champion, read_plan(StudyPaths(root)), read_evaluations(root)))
     for name in (BEST_SPEC, BEST_FILE, EVALUATIONS_FILE):
         tracker.attach(STUDY_RUN, name)
     return champion

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from automl.handoff.actions import ActionStatus, result_document, run_action
 from automl.storage.documents import read_plan
-from automl.storage.study_directory import StudyDirectory
+from automl.storage.paths import StudyPaths
 from automl.tracking.mlflow.tracker import MlflowTracker
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def run_recorded(root: Path, action: str, launcher: Launcher, options: ActionOpt
     Raises:
         ConfigurationError: see `automl.handoff.actions.run_action`.
     """
-    record = read_plan(StudyDirectory(root))["mlflow"]
+    record = read_plan(StudyPaths(root))["mlflow"]
     result = run_action(root, action, launcher, options)
     if result.status is not ActionStatus.UNAVAILABLE:
         tracker = MlflowTracker(record["tracking_uri"], record["experiment"], root / "spool")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from automl.report.focus import window
 from automl.storage.documents import read_evaluations, read_study
 from automl.storage.final_status import read_end
-from automl.storage.study_directory import StudyDirectory
+from automl.storage.paths import StudyPaths
 from automl.tracking.file_tracker import read_events
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def read_facts(root: Path) -> StudyFacts:
         )
         for item in listed
     )
-    events = list(read_events(StudyDirectory(root).events_file))
+    events = list(read_events(StudyPaths(root).events_file))
     return StudyFacts(
         root=root,
         plan=plan,
@@ -143,7 +143,7 @@ def read_facts(root: Path) -> StudyFacts:
         intervals=_intervals(events),
         jobs=int(plan["resources"]["jobs"]),
         evaluations=read_evaluations(root),
-        end=read_end(StudyDirectory(root)),
+        end=read_end(StudyPaths(root)),
     )
 
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from automl.errors import ConfigurationError, Problem
 from automl.storage.final_status import read_outcome, settled
-from automl.storage.study_directory import StudyDirectory
+from automl.storage.paths import StudyPaths
+from automl.storage.study_directory import read_results
 from automl.study.goals import parse_constraints
 from automl.study.model import Direction, Objective
 from automl.study.result import StudyResult
@@ -27,7 +28,7 @@ _PLAN_PARTS = {"name": str, "skill": dict, "objective": dict, "budget": dict, "s
 """What every plan has, by which one is told from another program's file."""
 
 
-def read_plan(directory: StudyDirectory) -> dict[str, Any]:
+def read_plan(directory: StudyPaths) -> dict[str, Any]:
     """Read `plan.json`.
 
     Raises:
@@ -57,12 +58,12 @@ def read_study(root: Path) -> tuple[dict[str, Any], StudyResult]:
     Raises:
         ConfigurationError: the folder is no study directory.
     """
-    directory = StudyDirectory(root)
+    directory = StudyPaths(root)
     plan = read_plan(directory)
     leading, *further = plan.get("objectives") or [plan["objective"]]
     result = StudyResult(
         objective=_objective(leading, plan.get("objective_source", "")),
-        trials=directory.read_results(),
+        trials=read_results(directory),
         further=tuple(_objective(entry) for entry in further),
         constraints=parse_constraints(plan.get("constraints", ())),
     )
@@ -80,7 +81,7 @@ def study_document(root: Path) -> dict[str, Any]:
         ConfigurationError: the folder is no study directory.
     """
     plan, result = read_study(root)
-    outcome = read_outcome(StudyDirectory(root), has_best=result.best is not None)
+    outcome = read_outcome(StudyPaths(root), has_best=result.best is not None)
     result = settled(result, outcome)
     return {
         "study_dir": str(root),

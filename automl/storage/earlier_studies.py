@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from automl.errors import ConfigurationError, Problem
 from automl.request.policy import Route
 from automl.storage.documents import read_plan, read_study
-from automl.storage.study_directory import StudyDirectory
+from automl.storage.paths import StudyPaths
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -140,7 +140,7 @@ def takes_earlier_points(plan: StudyPlan) -> bool:
 def _plan_of(file: Path) -> dict[str, Any] | None:
     known = {"fingerprint", "skill", "objective", "space", "first_trials", "first_origins", "request", "max_epochs"}
     try:
-        document: Any = read_plan(StudyDirectory(file.parent))
+        document: Any = read_plan(StudyPaths(file.parent))
     except ConfigurationError:
         return None  # a study being written
     # The document is whatever JSON another program wrote under that name.
@@ -173,7 +173,7 @@ def _distance(document: Mapping[str, Any], plan: StudyPlan, data: Mapping[str, s
         document["request"].get("data") != dict(data),
         document["skill"]["fingerprints"] != dict(plan.skill.fingerprints),
         document["max_epochs"] != plan.max_epochs,
-        -StudyDirectory(root).plan_file.stat().st_mtime_ns,
+        -StudyPaths(root).plan_file.stat().st_mtime_ns,
         root.name,
     )
 

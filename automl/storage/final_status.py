@@ -12,7 +12,7 @@ from automl.study.trial import TrialState
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from automl.storage.study_directory import StudyDirectory
+    from automl.storage.paths import StudyPaths
     from automl.study.result import StudyResult
 
 ENDED, SUSPENDED = "study_ended", "study_suspended"
@@ -56,7 +56,7 @@ class Outcome:
         return f"{self.state}: {self.reason}" if self.reason else self.state
 
 
-def read_end(directory: StudyDirectory) -> End | None:
+def read_end(directory: StudyPaths) -> End | None:
     """Return how the last run of a study ended; None if it runs, or was killed before it could say so."""
     document = _last_event(directory.events_file)
     if document is None or document["event"] not in {ENDED, SUSPENDED}:
@@ -69,7 +69,7 @@ def read_end(directory: StudyDirectory) -> End | None:
     )
 
 
-def read_outcome(directory: StudyDirectory, *, has_best: bool) -> Outcome:
+def read_outcome(directory: StudyPaths, *, has_best: bool) -> Outcome:
     """Return what became of a study. Not to be asked by the process that runs it (see `running_process`).
 
     Args:

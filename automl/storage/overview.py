@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from automl.errors import ConfigurationError
 from automl.storage.documents import read_study
 from automl.storage.final_status import read_outcome, settled
-from automl.storage.study_directory import StudyDirectory
+from automl.storage.paths import StudyPaths
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,7 +70,7 @@ def _row(root: Path) -> StudyRow:
         return StudyRow(name=root.name, state="unreadable", path=root, states={})
     ended = [trial for trial in result.trials if trial.state.is_final]
     best, metric = result.best, result.objective.metric
-    outcome = read_outcome(StudyDirectory(root), has_best=best is not None)
+    outcome = read_outcome(StudyPaths(root), has_best=best is not None)
     states = dict(_counted(trial.state.value.lower() for trial in settled(result, outcome).trials))
     return StudyRow(
         name=root.name,

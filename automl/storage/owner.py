@@ -8,13 +8,13 @@ import struct
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from automl.storage.study_directory import StudyDirectory
+    from automl.storage.paths import StudyPaths
 
 # struct flock of Linux on 64 bits: type, whence, start, length, process.
 _FLOCK = "hhqqi"
 
 
-def running_process(directory: StudyDirectory) -> int | None:
+def running_process(directory: StudyPaths) -> int | None:
     """Return the process that runs a study; None if no living process does, whatever its files say.
 
     The kernel gives the lock back when its process ends, however it ends. Nothing is locked by asking. It must not be

@@ -1,13 +1,4 @@
-"""The files of a study directory: where each lies, and reading and writing them without ever leaving half a file.
-
-```
-<results>/<study>/
-  plan.json       the StudyPlan, canonical, with fingerprint
-  journal.log     every trial, assignment, intermediate value and state (written by the searcher)
-  events.jsonl    what happened, one line per event
-  trials/0007/    spec, train.log, the trainer's own files, result.json; a second attempt lies in trials/0007.2/
-```
-"""
+"""Reading and writing the documents of a study directory without ever leaving half a file."""
 
 from __future__ import annotations
 
@@ -16,7 +7,6 @@ import dataclasses
 import json
 import os
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -27,54 +17,17 @@ from automl.study.trial import FailureKind, TrialResult, TrialState
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from automl.storage.paths import StudyPaths
 
-@dataclass(frozen=True, slots=True)
-class StudyDirectory:
-    """Paths inside a study directory.
 
-    Attributes:
-        root: The directory, absolute.
-    """
+def write_result(paths: StudyPaths, result: TrialResult) -> None:
+    """Write a trial's result, replacing an earlier one at once or not at all."""
+    write_json(paths.result_file(result.number), result_document(result))
 
-    root: Path
 
-    @property
-    def plan_file(self) -> Path:
-        """The plan, as JSON."""
-        return self.root / "plan.json"
-
-    @property
-    def journal_file(self) -> Path:
-        """The searcher's journal."""
-        return self.root / "journal.log"
-
-    @property
-    def events_file(self) -> Path:
-        """One JSON line per event."""
-        return self.root / "events.jsonl"
-
-    @property
-    def trials(self) -> Path:
-        """The folder of the trial directories."""
-        return self.root / "trials"
-
-    def trial(self, number: int, attempt: int = 1) -> Path:
-        """Return the directory of an attempt of a trial; it need not exist."""
-        name = f"{number:04d}" if attempt == 1 else f"{number:04d}.{attempt}"
-        return self.trials / name
-
-    def result_file(self, number: int) -> Path:
-        """Return the file of a trial's result; one for all attempts."""
-        return self.trial(number) / "result.json"
-
-    def write_result(self, result: TrialResult) -> None:
-        """Write a trial's result, replacing an earlier one at once or not at all."""
-        write_json(self.result_file(result.number), result_document(result))
-
-    def read_results(self) -> tuple[TrialResult, ...]:
-        """Read the results of all trials, in order of their numbers; half-made directories are passed over."""
-        files = sorted(self.trials.glob("[0-9]*/result.json"))
-        return tuple(sorted((read_result(file) for file in files), key=lambda result: result.number))
+def read_results(paths: StudyPaths) -> tuple[TrialResult, ...]:
+    """Read the results of all trials, in order of their numbers; unfinished directories are left out."""
+    return tuple(sorted(map(read_result, paths.result_files()), key=lambda result: result.number))
 
 
 @contextlib.contextmanager

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from automl.storage.study_directory import StudyDirectory
+    from automl.storage.paths import StudyPaths
     from automl.study.model import StudyPlan
     from automl.study.result import StudyResult
     from automl.study.trial import Measurement, Proposal, TrialResult
@@ -38,7 +38,7 @@ class FileTracker(Tracker):
         directory: The study directory; made when the first event is written.
     """
 
-    def __init__(self, directory: StudyDirectory) -> None:
+    def __init__(self, directory: StudyPaths) -> None:
         self._directory = directory
         self._handle: int | None = None
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from automl.space.values import Scalar
-    from automl.storage.study_directory import StudyDirectory
+    from automl.storage.paths import StudyPaths
     from automl.study.model import StudyPlan
 
 START_FILE = "attempt.json"
@@ -83,15 +83,15 @@ def goes_on_after(plan: StudyPlan, epoch: int) -> bool:
     return has_more and takes_checkpoint(plan.skill.actions[plan.action])
 
 
-def next_attempt(directory: StudyDirectory, number: int) -> int:
+def next_attempt(directory: StudyPaths, number: int) -> int:
     """Return a trial's first attempt without a directory: a trainer resumes from whatever it finds in an old one."""
     attempt = 1
-    while directory.trial(number, attempt).exists():
+    while directory.attempt(number, attempt).root.exists():
         attempt += 1
     return attempt
 
 
-def next_start(plan: StudyPlan, directory: StudyDirectory, number: int, change: Change = CONTINUE) -> Start:
+def next_start(plan: StudyPlan, directory: StudyPaths, number: int, change: Change = CONTINUE) -> Start:
     """Return how the next attempt of a trial starts.
 
     It goes on from the last whole checkpoint of the attempts that continue each other, where the trainer can; else it
@@ -101,7 +101,7 @@ def next_start(plan: StudyPlan, directory: StudyDirectory, number: int, change: 
         ConfigurationError: the start of an earlier attempt cannot be read.
     """
     attempt = next_attempt(directory, number)
-    folders = [directory.trial(number, earlier) for earlier in range(1, attempt)]
+    folders = [directory.attempt(number, earlier).root for earlier in range(1, attempt)]
     starts = [read_start(folder, directory.root) for folder in folders]
     if not starts:
         return Start(attempt=attempt)
@@ -125,18 +125,18 @@ def next_start(plan: StudyPlan, directory: StudyDirectory, number: int, change: 
     return replace(begin, checkpoint=found.checkpoint, first_epoch=found.first_epoch, earlier=earlier)
 
 
-def measured_by(directory: StudyDirectory, number: int) -> tuple[Path, ...]:
+def measured_by(directory: StudyPaths, number: int) -> tuple[Path, ...]:
     """Return the directories that hold what a trial has measured so far, the oldest first.
 
     Raises:
         ConfigurationError: the start of an attempt cannot be read.
     """
-    folders = [directory.trial(number, attempt) for attempt in range(1, next_attempt(directory, number))]
+    folders = [directory.attempt(number, attempt).root for attempt in range(1, next_attempt(directory, number))]
     starts = [read_start(folder, directory.root) for folder in folders]
     return (*starts[0].earlier, *_chain(folders, starts)) if starts else ()
 
 
-def seconds_of_attempts(directory: StudyDirectory, number: int) -> float:
+def seconds_of_attempts(directory: StudyPaths, number: int) -> float:
     """Return how long the attempts of a trial have run, as its result says where the last one has one.
 
     Else that one ran from its start to the last thing that it wrote: whatever ended it, a killed driver too, the files
@@ -149,7 +149,7 @@ def seconds_of_attempts(directory: StudyDirectory, number: int) -> float:
     if last == 0:
         return 0.0
     measured_s = _seconds_of_result(directory.result_file(number), last)
-    folder = directory.trial(number, last)
+    folder = directory.attempt(number, last).root
     return read_start(folder, directory.root).earlier_s + _seconds_of(folder) if measured_s is None else measured_s
 
 

@@ -14,7 +14,7 @@ from automl.launch.apptainer import exec_arguments, find_apptainer
 from automl.launch.engine import container_name, credentials_of, find_caller, find_engine, home_folders, run_arguments
 from automl.spec.model import Spec
 from automl.spec.write import render_spec
-from automl.storage.study_directory import StudyDirectory
+from automl.storage.paths import StudyPaths
 from automl.study.launch_plan import LauncherKind
 from automl.study.plan import TEMPLATE
 from automl.study.trial import Proposal
@@ -74,7 +74,7 @@ def reproduce_command(plan: StudyPlan, study: Path, *, gpus: tuple[str, ...]) ->
         ConfigurationError: the spec cannot be written in the format that the skill wants.
     """
     proposal = Proposal(number=0, assignment=plan.first_trials[0], origin=TEMPLATE)
-    task = replace(build_task(plan, StudyDirectory(study), proposal, Start()), gpus=gpus)
+    task = replace(build_task(plan, StudyPaths(study), proposal, Start()), gpus=gpus)
     request = launch_request(task)
     spec = render_spec(Spec(values=task.spec), task.config_format)
     command = _command(plan.launch.kind, request)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from automl.skill.model import JsonValue
-    from automl.storage.study_directory import StudyDirectory
+    from automl.storage.paths import StudyPaths
     from automl.study.model import StudyPlan
     from automl.study.trial import Proposal
     from automl.trial.attempts import Start
@@ -36,14 +36,14 @@ def study_tag(plan: StudyPlan, directory: Path) -> str:
     return f"{name}-{digest}"
 
 
-def build_task(plan: StudyPlan, directory: StudyDirectory, proposal: Proposal, start: Start) -> TrialTask:
+def build_task(plan: StudyPlan, directory: StudyPaths, proposal: Proposal, start: Start) -> TrialTask:
     """Return everything that one attempt of a trial needs.
 
     Raises:
         ConfigurationError: a key of the skill leads through a value of the spec.
     """
     action = plan.skill.actions[plan.action]
-    folder = directory.trial(proposal.number, start.attempt)
+    folder = directory.attempt(proposal.number, start.attempt).root
     values = {**proposal.assignment, **start.changes}
     run = ActionRun(results_dir=folder, assignment=values, resume_checkpoint=start.checkpoint)
     spec = complete_spec(plan.spec, plan.skill, plan.action, run)

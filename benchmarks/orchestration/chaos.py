@@ -28,7 +28,8 @@ from typing import TYPE_CHECKING, Any
 
 from automl.launch.leftovers import find_leftovers
 from automl.launch.supervisor import descendants
-from automl.storage.study_directory import StudyDirectory
+from automl.storage.paths import StudyPaths
+from automl.storage.study_directory import read_results
 from automl.study.trial import TrialState
 from automl.trial.tasks import study_tag
 from benchmarks.orchestration.chaos_driver import FAULTS, chaos_plan
@@ -213,7 +214,7 @@ def run(kind: str, faults: int) -> Kill:
 
 def rows_of(kind: str, root: Path, faults: int) -> list[Row]:
     """Return what became of each trial of a study."""
-    results = {result.number: result for result in StudyDirectory(root / "study").read_results()}
+    results = {result.number: result for result in read_results(StudyPaths(root / "study"))}
     rows = []
     for number, (fault, expected) in enumerate(list(FAULTS.items())[:faults]):
         result = results.get(number)

@@ -23,7 +23,7 @@ from automl.schedulers.factory import make_scheduler
 from automl.skill.load import load_skill
 from automl.space.parameters import Parameter, ParameterType, SearchSpace
 from automl.spec.build import build_spec
-from automl.storage.study_directory import StudyDirectory
+from automl.storage.paths import StudyPaths
 from automl.study.model import Budget, Direction, Objective, Resources, StudyLocation, StudyPlan
 from tests.acceptance.scripted_skill import build_scripted_skill
 
@@ -102,7 +102,7 @@ def main() -> int:
     root, faults = Path(sys.argv[1]), int(sys.argv[2])
     plan = chaos_plan(root, faults)
     plan = replace(plan, first_origins=("chaos",) * len(plan.first_trials))
-    searcher = make_searcher(plan, StudyDirectory(root / "study").journal_file)
+    searcher = make_searcher(plan, StudyPaths(root / "study").journal_file)
     location = StudyLocation(directory=root / "study", tracking_uri="")
     rule = make_scheduler("none", max_epochs=_EPOCHS, trials=faults)
     try:

@@ -23,7 +23,8 @@ from automl.run import make_plan
 from automl.samplers.factory import SAMPLERS, make_searcher
 from automl.schedulers.factory import RULES
 from automl.storage.documents import read_study
-from automl.storage.study_directory import StudyDirectory, write_json
+from automl.storage.paths import StudyPaths
+from automl.storage.study_directory import write_json
 from automl.study.model import StudyLocation
 from automl.study.plan import plan_document
 from automl.tracking.file_tracker import FileTracker
@@ -72,7 +73,7 @@ def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def run_here(plan: StudyPlan, root: Path, launcher: Launcher) -> None:
     """Run a study one trial after the other in this process, as Ray's actors would."""
-    directory = StudyDirectory(root)
+    directory = StudyPaths(root)
     write_json(directory.plan_file, plan_document(plan))
     searcher = make_searcher(plan, directory.journal_file)
     tracker = FileTracker(directory)

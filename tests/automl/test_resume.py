@@ -13,7 +13,8 @@ from automl.request.location import RunLocation
 from automl.request.study_request import StudyRequest
 from automl.resume import resume_study
 from automl.run import make_plan
-from automl.storage.study_directory import StudyDirectory, write_json
+from automl.storage.paths import StudyPaths
+from automl.storage.study_directory import write_json, write_result
 from automl.study.launch_plan import LauncherKind
 from automl.study.plan import plan_document
 from automl.study.trial import TrialResult, TrialState
@@ -52,7 +53,7 @@ def test_a_changed_plan_is_refused_and_the_difference_is_shown(study: Path) -> N
 
 def test_a_study_whose_trials_have_ended_has_nothing_to_run(study: Path) -> None:
     done = TrialResult(number=0, state=TrialState.COMPLETED, assignment={}, directory="trials/0000")
-    StudyDirectory(study).write_result(done)
+    write_result(StudyPaths(study), done)
 
     with pytest.raises(NothingToRunError, match="--trials"):
         resume_study(study)

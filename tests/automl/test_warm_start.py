@@ -12,7 +12,8 @@ from automl.request.location import RunLocation
 from automl.request.study_request import StudyRequest
 from automl.run import make_plan
 from automl.storage.earlier_studies import EarlierPoint
-from automl.storage.study_directory import StudyDirectory, write_json
+from automl.storage.paths import StudyPaths
+from automl.storage.study_directory import write_json, write_result
 from automl.study.plan import plan_document
 from automl.study.trial import TrialResult, TrialState
 
@@ -28,17 +29,18 @@ def write_earlier(results: Path, name: str = "earlier", seed: int = 1) -> dict[s
     """Write an ended study of the toy skill and return its best assignment."""
     request = dataclasses.replace(REQUEST, seed=seed, warm_start=None)
     plan = make_plan(request, RunLocation(results=results / "none"))
-    directory = StudyDirectory(results / name)
+    directory = StudyPaths(results / name)
     good = plan.space.from_unit(dict.fromkeys(plan.space.paths, 0.4))
     for number, (assignment, value) in enumerate(((plan.first_trials[0], 0.1), (good, 0.9))):
-        directory.write_result(
+        write_result(
+            directory,
             TrialResult(
                 number=number,
                 state=TrialState.COMPLETED,
                 assignment=assignment,
                 values={plan.objective.metric: value},
                 directory=f"trials/{number:04d}",
-            )
+            ),
         )
     record = {"tracking_uri": "sqlite:///x.db", "experiment": name, "run_id": None}
     write_json(directory.plan_file, {**plan_document(plan), "request": request.document(), "mlflow": record})
@@ -60,13 +62,13 @@ def test_the_plans_of_the_results_folder_are_read_once_also_where_a_server_is_as
 ) -> None:
     read: list[Path] = []
 
-    def note(directory: StudyDirectory) -> dict[str, object]:
+    def note(directory: StudyPaths) -> dict[str, object]:
         read.append(directory.root)
         return {}
 
     monkeypatch.setattr("automl.storage.earlier_studies.read_plan", note)
     for name in ("one", "two"):
-        write_json(StudyDirectory(tmp_path / name).plan_file, {})
+        write_json(StudyPaths(tmp_path / name).plan_file, {})
 
     make_plan(REQUEST, RunLocation(results=tmp_path, tracking_uri="http://127.0.0.1:9"))
 

@@ -16,7 +16,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from automl.errors import LaunchError, Problem
-from automl.storage.study_directory import StudyDirectory
+from automl.storage.paths import StudyPaths
+from automl.storage.study_directory import read_results
 from automl.study.incumbent import Incumbent
 from automl.tracking.base import Tracker
 from automl.tracking.mlflow.entries import (
@@ -83,7 +84,7 @@ class MlflowTracker(Tracker):
     def study_started(self, plan: StudyPlan, directory: Path) -> None:
         """Open the study's run and start the writer; after a resume, learn what was recorded before."""
         self._objective = plan.objective
-        self._incumbent = Incumbent(plan, StudyDirectory(directory).read_results())
+        self._incumbent = Incumbent(plan, read_results(StudyPaths(directory)))
         self._seen.update(_recorded(self._spool))
         facts = {f"version.{name}": version for name, version in collect_versions(plan).items()}
         facts |= {f"data.{name}": words for name, words in collect_data(plan).items()}
@@ -256,7 +257,7 @@ class MlflowTracker(Tracker):
         return is_new
 
     def _kept_files(self, result: TrialResult) -> list[str]:
-        folder = StudyDirectory(self._root).trial(result.number, result.attempt)
+        folder = StudyPaths(self._root).attempt(result.number, result.attempt).root
         files = [folder / name for name in _KEPT_FILES]
         files += sorted(folder.glob("**/status.json"))[:1]
         files += sorted(folder.glob("**/panels/*.png"))[-_MAX_PANELS:]
@@ -325,7 +326,7 @@ def sync(spool: Path, tracking_uri: str, *, experiment: str | None = None, timeo
 
 def _study_name(root: Path) -> str:
     try:
-        return str(json.loads(StudyDirectory(root).plan_file.read_text(encoding="utf-8"))["name"])
+        return str(json.loads(StudyPaths(root).plan_file.read_text(encoding="utf-8"))["name"])
     except (OSError, ValueError, KeyError):
         return root.name
 

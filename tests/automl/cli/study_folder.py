@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from automl.storage.study_directory import StudyDirectory, write_json
+from automl.storage.paths import StudyPaths
+from automl.storage.study_directory import write_json, write_result
 from automl.study.plan import plan_document
 from automl.study.trial import FailureKind, TrialResult, TrialState
 from tests.automl.study.examples import make_plan
@@ -58,9 +59,9 @@ TRIALS = (
 
 
 def write_study(root: Path, trials: tuple[TrialResult, ...] = TRIALS) -> Path:
-    directory = StudyDirectory(root)
+    directory = StudyPaths(root)
     for trial in trials:
-        directory.write_result(trial)
+        write_result(directory, trial)
     mlflow = {"tracking_uri": "sqlite:///x/mlflow.db", "experiment": "example", "run_id": None}
     write_json(directory.plan_file, {**plan_document(make_plan()), "mlflow": mlflow})
     write_json(root / "record.json", {**mlflow, "run_id": "abc"})

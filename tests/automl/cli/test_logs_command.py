@@ -8,7 +8,8 @@ import time
 from typing import TYPE_CHECKING
 
 from automl.cli.app import run_command_line
-from automl.storage.study_directory import StudyDirectory
+from automl.storage.paths import StudyPaths
+from automl.storage.study_directory import write_result
 from automl.study.trial import TrialState
 from tests.automl.cli.study_folder import TRIALS, write_study
 
@@ -49,7 +50,7 @@ def test_what_is_written_later_follows_until_the_trial_ends(
     def go_on() -> None:
         time.sleep(0.5)
         write_log(root, "second\n")
-        StudyDirectory(root).write_result(dataclasses.replace(RUNNING, state=TrialState.COMPLETED))
+        write_result(StudyPaths(root), dataclasses.replace(RUNNING, state=TrialState.COMPLETED))
 
     writer = threading.Thread(target=go_on)
     writer.start()

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from automl.cli.progress import ProgressTracker
-from automl.storage.study_directory import StudyDirectory
+from automl.storage.paths import StudyPaths
+from automl.storage.study_directory import write_result
 from automl.study.result import StudyResult
 from automl.study.trial import Measurement, Proposal
 from tests.automl.cli.study_folder import TRIALS
@@ -36,7 +37,7 @@ def test_a_pipe_gets_one_line_per_trial_and_nothing_on_stdout(capsys: pytest.Cap
 
 def test_after_a_resume_the_best_of_before_still_leads(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for trial in TRIALS[:3]:
-        StudyDirectory(tmp_path).write_result(trial)
+        write_result(StudyPaths(tmp_path), trial)
     tracker = ProgressTracker()
 
     tracker.study_started(make_plan(), tmp_path)

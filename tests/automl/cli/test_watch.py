@@ -11,7 +11,7 @@ from rich.console import Console
 
 from automl.cli.app import run_command_line
 from automl.cli.watch import Watched, view, watch
-from automl.storage.study_directory import StudyDirectory
+from automl.storage.paths import StudyPaths
 from automl.study.result import StudyResult
 from automl.tracking.file_tracker import FileTracker
 from tests.automl.cli.study_folder import TRIALS, write_study
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def root(tmp_path: Path) -> Path:
     """A study whose events and results tell of ended trials, trial 5 still running."""
     root = write_study(tmp_path / "example")
-    directory = StudyDirectory(root)
+    directory = StudyPaths(root)
     tracker = FileTracker(directory)
     tracker.study_started(make_plan(root, "example"), root)
     for trial in TRIALS:
@@ -78,7 +78,7 @@ def test_a_low_terminal_shows_the_latest_trials_only(root: Path) -> None:
 
 
 def test_watching_ends_with_the_study(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    tracker = FileTracker(StudyDirectory(root))
+    tracker = FileTracker(StudyPaths(root))
     tracker.study_ended(StudyResult(objective=OBJECTIVE, trials=()))
     tracker.close()
 
@@ -100,7 +100,7 @@ def test_for_machines_the_events_are_streamed(root: Path, capsys: pytest.Capture
 
     lines = capsys.readouterr().out.splitlines()
     assert [json.loads(line)["event"] for line in lines[:2]] == ["study_started", "trial_ended"]
-    assert lines == StudyDirectory(root).events_file.read_text(encoding="utf-8").splitlines()
+    assert lines == StudyPaths(root).events_file.read_text(encoding="utf-8").splitlines()
 
 
 def test_a_folder_that_is_no_study_is_bad_input(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from automl.executor.loop import StudyLoop
-from automl.storage.study_directory import StudyDirectory
+from automl.storage.paths import StudyPaths
 from automl.study.trial import Measurement, TrialResult, TrialState
 from tests.automl.executor.toy_study import ListSearcher, ListTracker, ThresholdRule, toy_location, toy_plan
 
@@ -32,7 +32,7 @@ class Study:
         self.searcher.ended_before = ended
         self.rule = ThresholdRule()
         self.tracker = ListTracker()
-        self.directory = StudyDirectory(root / "study")
+        self.directory = StudyPaths(root / "study")
         self.loop = StudyLoop(
             plan or toy_plan(root / "skill", trials=4),
             toy_location(root),

@@ -26,7 +26,7 @@ from automl.launch.local import LocalLauncher
 from automl.resolve import chosen_scheduler
 from automl.samplers.factory import make_searcher
 from automl.space.parameters import Parameter, ParameterType, SearchSpace
-from automl.storage.study_directory import StudyDirectory
+from automl.storage.paths import StudyPaths
 from automl.trial.runner import run_trial
 from automl.trial.stop_request import read_stop_request
 from automl.trial.tasks import study_tag
@@ -90,7 +90,7 @@ def main() -> int:
     errors: list[BaseException] = []
     try:
         with recorded(location.directory):
-            searcher = make_searcher(plan, StudyDirectory(location.directory).journal_file)
+            searcher = make_searcher(plan, StudyPaths(location.directory).journal_file)
             loop = StudyLoop(plan, location, searcher=searcher, rule=chosen_scheduler(plan), trackers=())
             loop.open()
         if limits:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from automl.executor.clones import copy_of, propose_copy, start_of_copy
 from automl.schedulers.base import Copy
 from automl.space.parameters import SearchSpace
-from automl.storage.study_directory import StudyDirectory
+from automl.storage.paths import StudyPaths
 from automl.study.trial import Proposal
 from automl.trial.attempts import Start
 from tests.automl.executor.toy_study import ListSearcher, toy_plan
@@ -32,7 +32,7 @@ def train(root: Path, number: int, *epochs: int) -> Path:
 def test_a_copy_keeps_its_parents_checkpoint_though_the_parent_deletes_it(tmp_path: Path) -> None:
     folder = train(tmp_path, 2, 0, 1, 2)
 
-    start = start_of_copy(toy_plan(tmp_path / "skill", trials=1), StudyDirectory(tmp_path), 5, COPY)
+    start = start_of_copy(toy_plan(tmp_path / "skill", trials=1), StudyPaths(tmp_path), 5, COPY)
     (folder / "model_epoch_001.pth").unlink()
 
     assert start.checkpoint is not None
@@ -43,11 +43,11 @@ def test_a_copy_keeps_its_parents_checkpoint_though_the_parent_deletes_it(tmp_pa
 def test_a_start_that_a_crash_cut_off_is_made_again(tmp_path: Path) -> None:
     folder = train(tmp_path, 2, 0)
     plan = toy_plan(tmp_path / "skill", trials=1)
-    start_of_copy(plan, StudyDirectory(tmp_path), 5, COPY)
+    start_of_copy(plan, StudyPaths(tmp_path), 5, COPY)
     (folder / "model_epoch_000.pth").unlink()
     (folder / "model_epoch_000.pth").write_text("weights again", encoding="utf-8")
 
-    start = start_of_copy(plan, StudyDirectory(tmp_path), 5, COPY)
+    start = start_of_copy(plan, StudyPaths(tmp_path), 5, COPY)
 
     assert start.checkpoint is not None
     assert start.checkpoint.read_text(encoding="utf-8") == "weights again"
@@ -56,7 +56,7 @@ def test_a_start_that_a_crash_cut_off_is_made_again(tmp_path: Path) -> None:
 def test_a_copy_of_a_trial_without_a_checkpoint_starts_from_nothing(tmp_path: Path) -> None:
     train(tmp_path, 2)
 
-    start = start_of_copy(toy_plan(tmp_path / "skill", trials=1), StudyDirectory(tmp_path), 5, COPY)
+    start = start_of_copy(toy_plan(tmp_path / "skill", trials=1), StudyPaths(tmp_path), 5, COPY)
 
     assert start == Start(parent=2)
 

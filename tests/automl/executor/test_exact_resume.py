@@ -13,7 +13,8 @@ import pytest
 
 from automl.resolve import chosen_scheduler
 from automl.schedulers.base import Decision, Report
-from automl.storage.study_directory import StudyDirectory
+from automl.storage.paths import StudyPaths
+from automl.storage.study_directory import read_results
 from tests.automl.executor.plain_driver import plan_of
 
 DRIVER = Path(__file__).parent / "plain_driver.py"
@@ -69,7 +70,7 @@ def table(root: Path) -> list[dict[str, Any]]:
             "best_epoch": result.best_epoch,
             "curve": result.curve,
         }
-        for result in StudyDirectory(root / "study").read_results()
+        for result in read_results(StudyPaths(root / "study"))
     ]
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from automl.storage.optuna_journal import Journal
-from automl.storage.study_directory import StudyDirectory
+from automl.storage.paths import StudyPaths
+from automl.storage.study_directory import read_results
 from automl.study.model import Direction, Objective
 from automl.study.trial import TrialResult, TrialState
 
@@ -19,7 +20,7 @@ DRIVER = Path(__file__).parent / "plain_driver.py"
 def run(root: Path, rule: str, slots: int, trials: int) -> tuple[TrialResult, ...]:
     command = [sys.executable, str(DRIVER), str(root), "qmc", rule, str(slots), str(trials)]
     subprocess.run(command, check=True, timeout=200)
-    return StudyDirectory(root / "study").read_results()
+    return read_results(StudyPaths(root / "study"))
 
 
 def start_of(root: Path, folder: str) -> dict[str, Any]:

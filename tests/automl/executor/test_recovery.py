@@ -10,7 +10,7 @@ from automl.errors import LaunchError
 from automl.executor.recovery import asked_to_stop, conclude, recorded
 from automl.executor.reports import StopDecision
 from automl.schedulers.base import Decision
-from automl.storage.study_directory import StudyDirectory
+from automl.storage.paths import StudyPaths
 from automl.study.trial import Proposal, TrialState
 from automl.trial.stop_request import request_stop
 from tests.automl.executor.toy_study import toy_plan
@@ -27,7 +27,7 @@ def attempt(root: Path, *lines: str) -> Path:
 
 
 def test_a_request_to_stop_that_nobody_answered_is_found_with_its_last_epoch(tmp_path: Path) -> None:
-    directory = StudyDirectory(tmp_path)
+    directory = StudyPaths(tmp_path)
     assert asked_to_stop(directory, 4) is None
     folder = attempt(tmp_path)
     assert asked_to_stop(directory, 4) is None
@@ -44,7 +44,7 @@ def test_a_request_to_stop_that_nobody_answered_is_found_with_its_last_epoch(tmp
 def test_a_trial_that_goes_on_later_was_not_asked_to_stop(tmp_path: Path, reason: str) -> None:
     request_stop(attempt(tmp_path), reason)
 
-    assert asked_to_stop(StudyDirectory(tmp_path), 4) is None
+    assert asked_to_stop(StudyPaths(tmp_path), 4) is None
 
 
 @pytest.mark.parametrize(("decision", "state"), [(Decision.STOP, TrialState.STOPPED), (Decision.PAUSE, "INTERRUPTED")])
@@ -56,7 +56,7 @@ def test_a_concluded_trial_has_the_values_up_to_the_decision(tmp_path: Path, dec
     plan = toy_plan(tmp_path / "skill", trials=9)
 
     result = conclude(
-        plan, StudyDirectory(tmp_path), proposal, StopDecision(decision=decision, reason="rung 2: too low", epoch=1)
+        plan, StudyPaths(tmp_path), proposal, StopDecision(decision=decision, reason="rung 2: too low", epoch=1)
     )
 
     assert (result.state, result.curve) == (TrialState(state), ((0, 0.3), (1, 0.2)))

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from automl.executor.retention import retire_checkpoints, winners
-from automl.storage.study_directory import StudyDirectory
+from automl.storage.paths import StudyPaths
 from automl.study.goals import parse_constraints
 from automl.study.model import Direction, Objective
 from automl.study.trial import TrialResult, TrialState
@@ -22,8 +22,8 @@ DRIVER = Path(__file__).parent / "plain_driver.py"
 SLOTS, EPOCHS = 2, 4
 
 
-def trained(study: StudyDirectory, number: int, *, best: int | None = 1, attempt: int = 1) -> TrialResult:
-    folder = study.trial(number, attempt) / "train"
+def trained(study: StudyPaths, number: int, *, best: int | None = 1, attempt: int = 1) -> TrialResult:
+    folder = study.attempt(number, attempt).root / "train"
     folder.mkdir(parents=True)
     for epoch in range(3):
         (folder / f"model_epoch_{epoch:03d}_step_{epoch:05d}.pth").write_text("weights", encoding="utf-8")
@@ -40,12 +40,12 @@ def trained(study: StudyDirectory, number: int, *, best: int | None = 1, attempt
     )
 
 
-def left(study: StudyDirectory) -> list[str]:
+def left(study: StudyPaths) -> list[str]:
     return sorted(str(path.relative_to(study.trials)) for path in study.trials.rglob("*.pth"))
 
 
 def test_only_the_best_epoch_of_the_incumbent_stays(tmp_path: Path) -> None:
-    study = StudyDirectory(tmp_path)
+    study = StudyPaths(tmp_path)
     results = [trained(study, number) for number in range(3)]
 
     retired = retire_checkpoints(study, results, ARCH, kept={1})
@@ -56,7 +56,7 @@ def test_only_the_best_epoch_of_the_incumbent_stays(tmp_path: Path) -> None:
 
 
 def test_trials_that_may_still_run_are_not_touched(tmp_path: Path) -> None:
-    study = StudyDirectory(tmp_path)
+    study = StudyPaths(tmp_path)
     ended = trained(study, 0)
     trained(study, 1)
 
@@ -66,7 +66,7 @@ def test_trials_that_may_still_run_are_not_touched(tmp_path: Path) -> None:
 
 
 def test_all_attempts_of_a_trial_are_cleared(tmp_path: Path) -> None:
-    study = StudyDirectory(tmp_path)
+    study = StudyPaths(tmp_path)
     trained(study, 0)
 
     retire_checkpoints(study, [trained(study, 0, attempt=2)], ARCH, kept=set())
@@ -75,7 +75,7 @@ def test_all_attempts_of_a_trial_are_cleared(tmp_path: Path) -> None:
 
 
 def test_a_kept_trial_whose_best_checkpoint_is_unknown_keeps_everything(tmp_path: Path) -> None:
-    study = StudyDirectory(tmp_path)
+    study = StudyPaths(tmp_path)
 
     retired = retire_checkpoints(study, [trained(study, 0, best=None)], ARCH, kept={0})
 
@@ -83,15 +83,15 @@ def test_a_kept_trial_whose_best_checkpoint_is_unknown_keeps_everything(tmp_path
 
 
 def test_status_files_stay(tmp_path: Path) -> None:
-    study = StudyDirectory(tmp_path)
+    study = StudyPaths(tmp_path)
 
     retire_checkpoints(study, [trained(study, 0)], ARCH, kept=set())
 
-    assert (study.trial(0) / "train/status.json").is_file()
+    assert (study.attempt(0).root / "train/status.json").is_file()
 
 
 def test_a_file_that_cannot_be_deleted_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    study = StudyDirectory(tmp_path)
+    study = StudyPaths(tmp_path)
     result = trained(study, 0)
 
     def refuse(self: Path) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from automl.storage.study_directory import read_results
 from automl.study.model import Budget
 from automl.study.trial import FailureKind, TrialState
 from automl.trial.stop_request import request_stop
@@ -122,4 +123,4 @@ def test_a_trial_that_waits_for_another_attempt_is_ended_with_its_study(tmp_path
         (0, TrialState.STOPPED),
         (1, TrialState.STOPPED),
     ]
-    assert study.directory.read_results()[0].state is TrialState.STOPPED
+    assert read_results(study.directory)[0].state is TrialState.STOPPED

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from automl.storage.study_directory import StudyDirectory
+from automl.storage.paths import StudyPaths
+from automl.storage.study_directory import read_results
 from automl.study.trial import TrialState
 
 DRIVER = Path(__file__).parent / "plain_driver.py"
@@ -37,7 +38,7 @@ def copied(finished: Path, root: Path) -> Path:
 
 
 def results(root: Path) -> list[object]:
-    return [(r.number, r.state, dict(r.values), r.curve) for r in StudyDirectory(root / "study").read_results()]
+    return [(r.number, r.state, dict(r.values), r.curve) for r in read_results(StudyPaths(root / "study"))]
 
 
 def test_a_journal_that_lost_its_end_takes_up_the_results_again(finished: Path, tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from automl.resources import builtin_skill
 from automl.spec.model import Spec
-from automl.storage.study_directory import StudyDirectory, write_json, write_text
+from automl.storage.paths import StudyPaths
+from automl.storage.study_directory import write_json, write_result, write_text
 from automl.study.trial import TrialResult, TrialState
 from tests.automl.tracking.written_study import plan_of
 
@@ -34,8 +35,8 @@ def write_depth_study(
     skill: str = "depth_net_mono",
     training: dict[str, JsonValue] = SPEC,
     **changes: Any,  # noqa: ANN401 # fields of plan.json
-) -> StudyDirectory:
-    directory = StudyDirectory(root)
+) -> StudyPaths:
+    directory = StudyPaths(root)
     images = root / "val.txt"
     write_text(images, "a.png a.exr\n")
     spec = Spec(values=training).with_values(
@@ -48,7 +49,8 @@ def write_depth_study(
     folder.mkdir(parents=True)
     for name in CHECKPOINTS:
         (folder / name).write_bytes(name.encode())
-    directory.write_result(
+    write_result(
+        directory,
         TrialResult(
             number=0,
             state=TrialState.COMPLETED,
@@ -59,6 +61,6 @@ def write_depth_study(
             epochs=2,
             curve=((0, 0.4), (1, 0.5)),
             checkpoint=f"trials/0000/train/{CHECKPOINTS[1]}",
-        )
+        ),
     )
     return directory

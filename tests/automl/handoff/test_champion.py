@@ -12,6 +12,7 @@ import yaml
 
 from automl.errors import ConfigurationError, StudyFailedError
 from automl.handoff.champion import model_version, read_champion, select_best
+from automl.storage.study_directory import write_result
 from tests.automl.tracking.synthetic import RESULTS
 from tests.automl.tracking.written_study import plan_of, write_study
 
@@ -66,7 +67,7 @@ def test_a_new_champion_replaces_the_old_one(tmp_path: Path) -> None:
     directory = write_study(tmp_path / "demo")
     select_best(directory.root)
     better = replace(RESULTS[0], values={"val/d1": 0.9})
-    directory.write_result(better)
+    write_result(directory, better)
 
     champion = select_best(directory.root)
 
@@ -79,7 +80,7 @@ def test_a_folder_can_be_a_champion(tmp_path: Path) -> None:
     folder = directory.root / "trials/0004.2/epoch_1"
     folder.mkdir()
     (folder / "weights.safetensors").write_bytes(b"abc")
-    directory.write_result(replace(RESULTS[4], checkpoint="trials/0004.2/epoch_1"))
+    write_result(directory, replace(RESULTS[4], checkpoint="trials/0004.2/epoch_1"))
 
     champion = select_best(directory.root)
 
@@ -89,7 +90,7 @@ def test_a_folder_can_be_a_champion(tmp_path: Path) -> None:
 
 def test_a_checkpoint_that_changed_since_its_trial_ended_is_not_handed_over(tmp_path: Path) -> None:
     directory = write_study(tmp_path / "demo")
-    directory.write_result(replace(RESULTS[4], sha256="0" * 64))
+    write_result(directory, replace(RESULTS[4], sha256="0" * 64))
 
     with pytest.raises(StudyFailedError) as caught:
         select_best(directory.root)
@@ -100,7 +101,7 @@ def test_a_checkpoint_that_changed_since_its_trial_ended_is_not_handed_over(tmp_
 
 def test_a_best_trial_without_a_checkpoint_says_how_to_get_one(tmp_path: Path) -> None:
     directory = write_study(tmp_path / "demo")
-    directory.write_result(replace(RESULTS[4], checkpoint=None))
+    write_result(directory, replace(RESULTS[4], checkpoint=None))
 
     with pytest.raises(StudyFailedError) as caught:
         select_best(directory.root)

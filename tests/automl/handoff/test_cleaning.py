@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from automl.handoff.champion import select_best
 from automl.handoff.cleaning import delete, take_inventory
-from automl.storage.study_directory import StudyDirectory
+from automl.storage.paths import StudyPaths
+from automl.storage.study_directory import read_results, write_result
 from automl.study.result import StudyResult
 from automl.study.trial import TrialState
 from automl.tracking.file_tracker import FileTracker
@@ -23,9 +24,9 @@ if TYPE_CHECKING:
 def write_ended(root: Path) -> Path:
     """Write an ended study: of trial 0 the second checkpoint is the best, trial 1 lost."""
     directory = write_depth_study(root)
-    (winner,) = directory.read_results()
+    (winner,) = read_results(directory)
     loser = dataclasses.replace(winner, number=1, directory="trials/0001", values={"val/d1": 0.1}, checkpoint=None)
-    directory.write_result(loser)
+    write_result(directory, loser)
     (root / "trials/0001/train").mkdir()
     (root / "trials/0001/train" / CHECKPOINTS[0]).write_bytes(b"x" * 1000)
     (root / "trials/0001/train/depth_net_model_latest.pth").symlink_to(CHECKPOINTS[0])
@@ -35,8 +36,8 @@ def write_ended(root: Path) -> Path:
 
 
 def end(root: Path) -> None:
-    tracker = FileTracker(StudyDirectory(root))
-    tracker.study_ended(StudyResult(objective=OBJECTIVE, trials=StudyDirectory(root).read_results()))
+    tracker = FileTracker(StudyPaths(root))
+    tracker.study_ended(StudyResult(objective=OBJECTIVE, trials=read_results(StudyPaths(root))))
     tracker.close()
 
 
@@ -83,8 +84,8 @@ def test_a_running_study_is_left_alone_even_if_it_starts_in_between(
 
 def test_a_study_that_can_be_resumed_is_left_alone(tmp_path: Path) -> None:
     directory = write_depth_study(tmp_path / "demo")
-    (only,) = directory.read_results()
-    directory.write_result(dataclasses.replace(only, state=TrialState.INTERRUPTED))
+    (only,) = read_results(directory)
+    write_result(directory, dataclasses.replace(only, state=TrialState.INTERRUPTED))
 
     inventory = take_inventory(tmp_path)
 

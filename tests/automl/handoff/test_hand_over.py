@@ -11,6 +11,7 @@ from automl.handoff.hand_over import hand_over
 from automl.launch.scripted import Script, ScriptedLauncher, ScriptedWrite
 from automl.resources import builtin_skill
 from automl.skill.load import load_skill
+from automl.storage.study_directory import write_result
 from automl.tracking.mlflow.outbox import FOLDER, EntryKind, Outbox
 from automl.tracking.mlflow.tracker import MlflowTracker
 from tests.automl.tracking.synthetic import RESULTS
@@ -51,7 +52,7 @@ def test_a_trainer_without_checkpoints_keeps_its_study_and_gets_a_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     directory = write_study(tmp_path / "demo")
-    directory.write_result(replace(RESULTS[4], checkpoint=None))
+    write_result(directory, replace(RESULTS[4], checkpoint=None))
     tracker = MlflowTracker("sqlite:///unused.db", "demo", directory.root / FOLDER)
 
     champion = hand_over(directory.root, tracker, reporting(directory.root))

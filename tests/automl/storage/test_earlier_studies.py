@@ -13,7 +13,8 @@ from automl.errors import ConfigurationError
 from automl.request.study_request import StudyRequest
 from automl.space.parameters import Parameter, ParameterType, SearchSpace
 from automl.storage.earlier_studies import chosen_points, found_points, named_points, read_studies, takes_earlier_points
-from automl.storage.study_directory import StudyDirectory, write_json
+from automl.storage.paths import StudyPaths
+from automl.storage.study_directory import write_json, write_result
 from automl.study.plan import plan_document
 from automl.study.trial import TrialResult, TrialState
 from tests.automl.study.examples import ONCE, make_plan
@@ -34,16 +35,17 @@ def write(
     changes: Mapping[str, object] = MappingProxyType({}),
 ) -> Path:
     """Write a study: learning rate -> value, trial 0 first; None for a trial that runs."""
-    directory = StudyDirectory(root)
+    directory = StudyPaths(root)
     for number, (rate, value) in enumerate(values.items()):
-        directory.write_result(
+        write_result(
+            directory,
             TrialResult(
                 number=number,
                 state=TrialState.COMPLETED if value is not None else TrialState.RUNNING,
                 assignment={"train.lr": rate},
                 values={"val/d1": value} if value is not None else {},
                 directory=f"trials/{number:04d}",
-            )
+            ),
         )
     document = {**plan_document(make_plan(request)), "request": request.document(), "mlflow": {}, **changes}
     write_json(directory.plan_file, document)

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from automl.storage.final_status import read_end, read_outcome
-from automl.storage.study_directory import StudyDirectory
+from automl.storage.paths import StudyPaths
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-def with_events(root: Path, *events: dict[str, object]) -> StudyDirectory:
+def with_events(root: Path, *events: dict[str, object]) -> StudyPaths:
     (root / "events.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events), encoding="utf-8")
-    return StudyDirectory(root)
+    return StudyPaths(root)
 
 
 STARTED: dict[str, object] = {"event": "study_started"}
@@ -52,4 +52,4 @@ def test_a_study_that_was_killed_is_interrupted_whatever_its_last_line(tmp_path:
 
 
 def test_a_study_without_events_has_ended_before_its_first_trial(tmp_path: Path) -> None:
-    assert str(read_outcome(StudyDirectory(tmp_path), has_best=False)) == "interrupted: it ended before its first trial"
+    assert str(read_outcome(StudyPaths(tmp_path), has_best=False)) == "interrupted: it ended before its first trial"

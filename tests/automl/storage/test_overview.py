@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from automl.storage.overview import list_studies, study_directories
-from automl.storage.study_directory import StudyDirectory
+from automl.storage.paths import StudyPaths
 from automl.study.result import StudyResult
 from automl.study.trial import TrialState
 from automl.tracking.file_tracker import FileTracker
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def write_ended(root: Path, trials: tuple[TrialResult, ...]) -> Path:
     write_study(root, trials)
-    tracker = FileTracker(StudyDirectory(root))
+    tracker = FileTracker(StudyPaths(root))
     tracker.study_ended(StudyResult(objective=OBJECTIVE, trials=trials))
     tracker.close()
     return root

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from automl.storage.owner import running_process
-from automl.storage.study_directory import StudyDirectory
+from automl.storage.paths import StudyPaths
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +23,7 @@ sys.stdin.read()
 
 
 def test_a_living_owner_is_found_and_a_dead_one_is_not(tmp_path: Path) -> None:
-    directory = StudyDirectory(tmp_path)
+    directory = StudyPaths(tmp_path)
     command = [sys.executable, "-c", OWNER, str(directory.journal_file)]
 
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as owner:
@@ -38,4 +38,4 @@ def test_a_living_owner_is_found_and_a_dead_one_is_not(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_a_journal_is_run_by_nobody(tmp_path: Path) -> None:
-    assert running_process(StudyDirectory(tmp_path)) is None
+    assert running_process(StudyPaths(tmp_path)) is None

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from automl.storage.study_directory import StudyDirectory, read_result, write_json
+from automl.storage.paths import StudyPaths
+from automl.storage.study_directory import read_result, read_results, write_json, write_result
 from automl.study.trial import FailureKind, TrialResult, TrialState
 
 if TYPE_CHECKING:
@@ -35,20 +36,12 @@ RESULT = TrialResult(
 
 
 def test_a_result_comes_back_as_it_was_written(tmp_path: Path) -> None:
-    directory = StudyDirectory(tmp_path)
+    directory = StudyPaths(tmp_path)
 
-    directory.write_result(RESULT)
+    write_result(directory, RESULT)
 
     assert read_result(directory.result_file(7)) == RESULT
-    assert directory.read_results() == (RESULT,)
-
-
-def test_attempts_have_directories_of_their_own_and_one_result(tmp_path: Path) -> None:
-    directory = StudyDirectory(tmp_path)
-
-    assert directory.trial(7) == tmp_path / "trials" / "0007"
-    assert directory.trial(7, 2) == tmp_path / "trials" / "0007.2"
-    assert directory.result_file(7).parent == directory.trial(7)
+    assert read_results(directory) == (RESULT,)
 
 
 def test_a_number_that_is_not_finite_is_refused_and_the_old_file_stays(tmp_path: Path) -> None:
@@ -63,8 +56,8 @@ def test_a_number_that_is_not_finite_is_refused_and_the_old_file_stays(tmp_path:
 
 
 def test_directories_of_trials_without_a_result_are_passed_over(tmp_path: Path) -> None:
-    directory = StudyDirectory(tmp_path)
-    directory.trial(3).mkdir(parents=True)
-    directory.write_result(RESULT)
+    directory = StudyPaths(tmp_path)
+    directory.attempt(3).root.mkdir(parents=True)
+    write_result(directory, RESULT)
 
-    assert [result.number for result in directory.read_results()] == [7]
+    assert [result.number for result in read_results(directory)] == [7]

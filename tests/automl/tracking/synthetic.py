@@ -9,7 +9,7 @@ from automl.request.policy import Route
 from automl.skill.model import Skill
 from automl.space.parameters import Parameter, ParameterType, SearchSpace
 from automl.spec.model import Spec
-from automl.storage.study_directory import write_json
+from automl.storage.study_directory import write_json, write_result
 from automl.study.model import Budget, Direction, Objective, Resources, StudyPlan
 from automl.study.result import StudyResult
 from automl.study.trial import FailureKind, Measurement, Proposal, TrialResult, TrialState
@@ -17,7 +17,7 @@ from automl.study.trial import FailureKind, Measurement, Proposal, TrialResult, 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from automl.storage.study_directory import StudyDirectory
+    from automl.storage.paths import StudyPaths
     from automl.tracking.base import Tracker
 
 OBJECTIVE = Objective(metric="val/d1", direction=Direction.MAXIMIZE)
@@ -122,8 +122,8 @@ def make_plan(root: Path, name: str = "demo") -> StudyPlan:
     )
 
 
-def write_trial_files(directory: StudyDirectory, result: TrialResult) -> None:
-    folder = directory.trial(result.number, result.attempt)
+def write_trial_files(directory: StudyPaths, result: TrialResult) -> None:
+    folder = directory.attempt(result.number, result.attempt).root
     (folder / "panels").mkdir(parents=True, exist_ok=True)
     (folder / "spec.yaml").write_text(f"train: {{optim: {{lr: {result.assignment['train.optim.lr']}}}}}\n")
     (folder / "train.log").write_text(f"log of trial {result.number}\n")
@@ -134,7 +134,7 @@ def write_trial_files(directory: StudyDirectory, result: TrialResult) -> None:
         file.write_bytes(f"weights of trial {result.number}".encode())
 
 
-def tell(tracker: Tracker, directory: StudyDirectory, results: tuple[TrialResult, ...] = RESULTS) -> None:
+def tell(tracker: Tracker, directory: StudyPaths, results: tuple[TrialResult, ...] = RESULTS) -> None:
     """Tell a tracker the whole study; trial 4 is interrupted once and tried again."""
     write_json(directory.plan_file, {"name": directory.root.name})
     tracker.study_started(make_plan(directory.root, directory.root.name), directory.root)
@@ -142,12 +142,12 @@ def tell(tracker: Tracker, directory: StudyDirectory, results: tuple[TrialResult
         write_trial_files(directory, result)
         proposal = Proposal(number=result.number, assignment=result.assignment, origin="sobol")
         for attempt in range(1, result.attempt + 1):
-            tracker.trial_started(proposal, directory.trial(result.number, attempt), attempt)
+            tracker.trial_started(proposal, directory.attempt(result.number, attempt).root, attempt)
             tell_curve(tracker, result)
             if attempt < result.attempt:
                 tracker.trial_ended(replace(result, state=TrialState.INTERRUPTED, attempt=attempt, values={}))
         tracker.trial_ended(result)
-        directory.write_result(result)
+        write_result(directory, result)
     tracker.study_ended(StudyResult(objective=OBJECTIVE, trials=results))
 
 

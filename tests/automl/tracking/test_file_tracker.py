@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from automl.storage.study_directory import StudyDirectory
+from automl.storage.paths import StudyPaths
 from automl.tracking.file_tracker import FileTracker, read_events
 from tests.automl.tracking.synthetic import RESULTS, tell
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def directory(tmp_path: Path) -> StudyDirectory:
-    return StudyDirectory(tmp_path / "demo")
+def directory(tmp_path: Path) -> StudyPaths:
+    return StudyPaths(tmp_path / "demo")
 
 
-def test_every_event_of_a_study_is_one_line_with_its_time(directory: StudyDirectory) -> None:
+def test_every_event_of_a_study_is_one_line_with_its_time(directory: StudyPaths) -> None:
     tracker = FileTracker(directory)
 
     tell(tracker, directory)
@@ -36,7 +36,7 @@ def test_every_event_of_a_study_is_one_line_with_its_time(directory: StudyDirect
     assert all(datetime.fromisoformat(event["time"]).tzinfo is not None for event in events)
 
 
-def test_a_diverged_trial_shows_its_non_finite_value_as_text(directory: StudyDirectory) -> None:
+def test_a_diverged_trial_shows_its_non_finite_value_as_text(directory: StudyPaths) -> None:
     tracker = FileTracker(directory)
 
     tell(tracker, directory)
@@ -47,7 +47,7 @@ def test_a_diverged_trial_shows_its_non_finite_value_as_text(directory: StudyDir
     assert any(event.get("nonfinite") == {"train_loss": "nan"} for event in found)
 
 
-def test_the_end_of_a_study_names_its_best_trial(directory: StudyDirectory) -> None:
+def test_the_end_of_a_study_names_its_best_trial(directory: StudyPaths) -> None:
     tracker = FileTracker(directory)
 
     tell(tracker, directory)
@@ -57,7 +57,7 @@ def test_the_end_of_a_study_names_its_best_trial(directory: StudyDirectory) -> N
     assert (last["best_trial"], last["best_value"]) == (4, 0.7)
 
 
-def test_a_torn_line_neither_hides_nor_joins_its_neighbours(directory: StudyDirectory) -> None:
+def test_a_torn_line_neither_hides_nor_joins_its_neighbours(directory: StudyPaths) -> None:
     directory.root.mkdir()
     directory.events_file.write_text('{"event": "study_started", "ti', encoding="utf-8")
     tracker = FileTracker(directory)
@@ -70,8 +70,8 @@ def test_a_torn_line_neither_hides_nor_joins_its_neighbours(directory: StudyDire
 
 def test_a_disk_that_cannot_be_written_does_not_stop_the_study(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way", encoding="utf-8")
-    tracker = FileTracker(StudyDirectory(tmp_path / "file"))
-    directory = StudyDirectory(tmp_path / "demo")
+    tracker = FileTracker(StudyPaths(tmp_path / "file"))
+    directory = StudyPaths(tmp_path / "demo")
 
     tell(tracker, directory, RESULTS[:1])
     tracker.close()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from automl.storage.study_directory import StudyDirectory
+from automl.storage.paths import StudyPaths
 from automl.study.result import StudyResult
 from automl.tracking.file_tracker import FileTracker
 from automl.tracking.notify import NotifyTracker, notify
@@ -107,7 +107,7 @@ def test_the_outcome_is_told_once(
     tmp_path: Path, hook: Hook, ended: tuple[TrialResult, ...] | None, outcome: str
 ) -> None:
     root = write_study(tmp_path / "example", ended or TRIALS)
-    tracker, files = NotifyTracker(hook.address), FileTracker(StudyDirectory(root))
+    tracker, files = NotifyTracker(hook.address), FileTracker(StudyPaths(root))
     tracker.study_started(make_plan(root, "example"), root)
     files.study_started(make_plan(root, "example"), root)
     if ended is not None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from automl.storage.study_directory import StudyDirectory
+from automl.storage.paths import StudyPaths
 from automl.study.trial import Measurement, Proposal
 from automl.tracking.tensorboard import TensorboardTracker, encode_event, record
 from tests.automl.tracking.synthetic import tell
@@ -28,17 +28,17 @@ def scalars(folder: Path, name: str) -> list[tuple[int, object]]:
 
 
 def test_every_attempt_has_its_curve_with_the_epoch_as_step(tmp_path: Path) -> None:
-    directory = StudyDirectory(tmp_path / "demo")
+    directory = StudyPaths(tmp_path / "demo")
     for number, attempt in ((0, 1), (1, 1), (2, 1), (3, 1), (4, 1), (4, 2)):
-        directory.trial(number, attempt).mkdir(parents=True)
+        directory.attempt(number, attempt).root.mkdir(parents=True)
     tracker = TensorboardTracker()
     tell(tracker, directory)
     tracker.close()
 
-    assert scalars(directory.trial(0), "val/d1") == [(0, 0.3), (1, 0.4), (2, 0.5)]
-    assert scalars(directory.trial(4, 2), "val/d1") == [(0, 0.6), (1, 0.7), (2, 0.65)]
-    assert scalars(directory.trial(0), "val/i2t_R@1") == [(0, 0.15), (1, 0.2), (2, 0.25)]
-    assert scalars(directory.trial(2), "train_loss") == [(0, 1.0)]
+    assert scalars(directory.attempt(0).root, "val/d1") == [(0, 0.3), (1, 0.4), (2, 0.5)]
+    assert scalars(directory.attempt(4, 2).root, "val/d1") == [(0, 0.6), (1, 0.7), (2, 0.65)]
+    assert scalars(directory.attempt(0).root, "val/i2t_R@1") == [(0, 0.15), (1, 0.2), (2, 0.25)]
+    assert scalars(directory.attempt(2).root, "train_loss") == [(0, 1.0)]
 
 
 def test_a_running_trial_can_be_read_while_it_runs(tmp_path: Path) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from automl.storage.study_directory import StudyDirectory, write_json
+from automl.storage.paths import StudyPaths
+from automl.storage.study_directory import write_json
 from automl.tracking.file_tracker import FileTracker
 from tests.automl.tracking.synthetic import OBJECTIVE, RESULTS, make_plan, tell
 
@@ -48,8 +49,8 @@ def plan_of(root: Path, **changes: Any) -> dict[str, Any]:  # noqa: ANN401 # fie
     }
 
 
-def write_study(root: Path, results: tuple[TrialResult, ...] = RESULTS, **changes: Any) -> StudyDirectory:  # noqa: ANN401 # fields of plan.json
-    directory = StudyDirectory(root)
+def write_study(root: Path, results: tuple[TrialResult, ...] = RESULTS, **changes: Any) -> StudyPaths:  # noqa: ANN401 # fields of plan.json
+    directory = StudyPaths(root)
     tracker = FileTracker(directory)
     tell(tracker, directory, results)
     tracker.close()

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from automl.errors import ConfigurationError
-from automl.storage.study_directory import StudyDirectory
+from automl.storage.paths import StudyPaths
+from automl.storage.study_directory import write_result
 from automl.study.trial import TrialResult, TrialState
 from automl.trial.attempts import START_FILE, Change, Start, measured_by, next_start, read_start, write_start
 from automl.trial.stop_request import request_stop
@@ -22,9 +23,9 @@ if TYPE_CHECKING:
 
 def begin(root: Path, plan: StudyPlan, *epochs: int, change: Change | None = None) -> Start:
     """Start the next attempt of trial 3 as the study would; it measures and saves these epochs."""
-    directory = StudyDirectory(root)
+    directory = StudyPaths(root)
     start = next_start(plan, directory, 3, change or Change())
-    folder = directory.trial(3, start.attempt)
+    folder = directory.attempt(3, start.attempt).root
     folder.mkdir(parents=True)
     write_start(folder, start, root)
     for epoch in epochs:
@@ -47,7 +48,7 @@ def test_an_attempt_goes_on_from_the_last_checkpoint_of_all_that_continue_each_o
 def test_the_seconds_of_earlier_attempts_count_whatever_ended_them(tmp_path: Path) -> None:
     plan = toy_plan(tmp_path / "skill", trials=1)
     for seconds in (30, 12):
-        folder = StudyDirectory(tmp_path).trial(3, begin(tmp_path, plan, 0).attempt)
+        folder = StudyPaths(tmp_path).attempt(3, begin(tmp_path, plan, 0).attempt).root
         (folder / "result.json").write_text("{}", encoding="utf-8")  # the study's, written when it likes
         began_s = (folder / START_FILE).stat().st_mtime
         for name in ("status.json", "model_epoch_000.pth"):
@@ -57,16 +58,16 @@ def test_the_seconds_of_earlier_attempts_count_whatever_ended_them(tmp_path: Pat
     third = begin(tmp_path, plan)
 
     assert third.earlier_s == pytest.approx(42, abs=0.01)
-    assert read_start(StudyDirectory(tmp_path).trial(3, 3), tmp_path).earlier_s == pytest.approx(42, abs=0.01)
+    assert read_start(StudyPaths(tmp_path).attempt(3, 3).root, tmp_path).earlier_s == pytest.approx(42, abs=0.01)
 
 
 def test_a_clock_that_is_set_changes_nothing_where_the_attempt_has_a_result(tmp_path: Path) -> None:
     plan = toy_plan(tmp_path / "skill", trials=1)
-    folder = StudyDirectory(tmp_path).trial(3, begin(tmp_path, plan, 0).attempt)
+    folder = StudyPaths(tmp_path).attempt(3, begin(tmp_path, plan, 0).attempt).root
     began_s = (folder / START_FILE).stat().st_mtime
     os.utime(folder / "status.json", (began_s, began_s + 86400))
     paused = TrialResult(number=3, state=TrialState.INTERRUPTED, assignment={}, directory="trials/0003", elapsed_s=42.0)
-    StudyDirectory(tmp_path).write_result(paused)
+    write_result(StudyPaths(tmp_path), paused)
 
     assert begin(tmp_path, plan).earlier_s == 42.0
 
@@ -89,7 +90,7 @@ def test_after_a_start_from_nothing_older_attempts_are_forgotten(tmp_path: Path)
     start = begin(tmp_path, plan)
 
     assert start.first_epoch == 1
-    assert measured_by(StudyDirectory(tmp_path), 3)[0] == tmp_path / "trials/0003.2"
+    assert measured_by(StudyPaths(tmp_path), 3)[0] == tmp_path / "trials/0003.2"
 
 
 def test_what_was_changed_for_memory_stays_changed_in_later_attempts(tmp_path: Path) -> None:
@@ -124,4 +125,4 @@ def test_a_start_is_read_as_it_was_written_and_a_torn_one_is_an_error(tmp_path: 
     (folder / START_FILE).write_bytes((folder / START_FILE).read_bytes()[:20])
 
     with pytest.raises(ConfigurationError, match=START_FILE):
-        next_start(plan, StudyDirectory(tmp_path), 3)
+        next_start(plan, StudyPaths(tmp_path), 3)

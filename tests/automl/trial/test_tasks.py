@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from automl.skill.load import load_skill
 from automl.spec.build import build_spec
 from automl.spec.model import Spec
-from automl.storage.study_directory import StudyDirectory
+from automl.storage.paths import StudyPaths
 from automl.study.model import Resources
 from automl.study.trial import Proposal
 from automl.trial.attempts import Start, next_attempt
@@ -23,7 +23,7 @@ PROPOSAL = Proposal(number=7, assignment={"mode": "nan"}, origin="list")
 
 
 def test_the_spec_of_a_trial_is_the_plans_with_its_values_and_its_folder(tmp_path: Path) -> None:
-    task = build_task(toy_plan(tmp_path / "skill", trials=9), StudyDirectory(tmp_path), PROPOSAL, Start(attempt=2))
+    task = build_task(toy_plan(tmp_path / "skill", trials=9), StudyPaths(tmp_path), PROPOSAL, Start(attempt=2))
 
     assert task.spec == {"mode": "nan", "quality": 0.5, "results_dir": str(tmp_path / "trials/0007.2")}
     assert task.directory == tmp_path / "trials/0007.2"
@@ -40,7 +40,7 @@ def test_the_device_keys_of_the_spec_count_from_zero(tmp_path: Path) -> None:
         resources=Resources(jobs=1, gpus_per_trial=2.0, nodes_per_trial=3),
     )
 
-    task = build_task(plan, StudyDirectory(tmp_path), PROPOSAL, Start())
+    task = build_task(plan, StudyPaths(tmp_path), PROPOSAL, Start())
 
     assert task.spec["train"] == {"num_gpus": 2, "gpu_ids": [0, 1], "num_nodes": 3}
 
@@ -53,23 +53,23 @@ def test_a_fraction_of_a_device_is_one_visible_device(tmp_path: Path) -> None:
         resources=Resources(jobs=4, gpus_per_trial=0.25),
     )
 
-    assert build_task(plan, StudyDirectory(tmp_path), PROPOSAL, Start()).spec["num_gpus"] == 1
+    assert build_task(plan, StudyPaths(tmp_path), PROPOSAL, Start()).spec["num_gpus"] == 1
 
 
 def test_limits_are_taken_from_the_options(tmp_path: Path) -> None:
     plan = replace(toy_plan(tmp_path / "skill", trials=1), options={"silence_limit_s": 30, "explosion": False})
 
-    task = build_task(plan, StudyDirectory(tmp_path), PROPOSAL, Start())
+    task = build_task(plan, StudyPaths(tmp_path), PROPOSAL, Start())
 
     assert (task.silence_limit_s, task.time_limit_s, task.explosion) == (30.0, None, False)
 
 
 def test_an_attempt_never_takes_the_directory_of_an_earlier_one(tmp_path: Path) -> None:
-    directory = StudyDirectory(tmp_path)
+    directory = StudyPaths(tmp_path)
     assert next_attempt(directory, 3) == 1
 
-    directory.trial(3).mkdir(parents=True)
-    directory.trial(3, 2).mkdir()
+    directory.attempt(3).root.mkdir(parents=True)
+    directory.attempt(3, 2).root.mkdir()
 
     assert next_attempt(directory, 3) == 3
 
@@ -90,9 +90,9 @@ def test_a_continued_attempt_of_the_depth_trainer_is_told_its_checkpoint_and_no_
     checkpoint = tmp_path / "trials/0007/train/model_epoch_001_step_00020.pth"
     proposal = Proposal(number=7, assignment={"train.optim.lr": 0.001}, origin="list")
 
-    begun = build_task(plan, StudyDirectory(tmp_path), proposal, Start()).spec["train"]
+    begun = build_task(plan, StudyPaths(tmp_path), proposal, Start()).spec["train"]
     start = Start(attempt=2, checkpoint=checkpoint, first_epoch=2)
-    continued = build_task(plan, StudyDirectory(tmp_path), proposal, start).spec["train"]
+    continued = build_task(plan, StudyPaths(tmp_path), proposal, start).spec["train"]
 
     assert isinstance(begun, dict)
     assert isinstance(continued, dict)
@@ -110,6 +110,6 @@ def test_loading_processes_are_divided_among_trials_and_the_users_number_stays(t
         resources=Resources(jobs=2, gpus_per_trial=2.0, cpus_per_trial=7.0),
     )
 
-    spec = build_task(plan, StudyDirectory(tmp_path), PROPOSAL, Start()).spec
+    spec = build_task(plan, StudyPaths(tmp_path), PROPOSAL, Start()).spec
 
     assert spec["dataset"] == {"train": {"workers": 3}, "val": {"workers": 1}, "num_workers": 8}

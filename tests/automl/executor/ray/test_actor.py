@@ -10,7 +10,7 @@ from automl.executor.ray import actor as ray_actor
 from automl.executor.ray.actor import LAUNCHER, MEASUREMENTS, RESULT, TASK, LauncherChoice, TrialActor
 from automl.launch.local import LocalLauncher
 from automl.launch.warm import WarmLauncher
-from automl.storage.study_directory import StudyDirectory
+from automl.storage.paths import StudyPaths
 from automl.study.launch_plan import LauncherKind
 from automl.study.trial import FailureKind, Measurement, Proposal, TrialResult, TrialState
 from automl.trial.attempts import Start
@@ -39,7 +39,7 @@ def run(actor: TrialActor, root: Path, number: int, mode: str) -> tuple[list[Mea
     """Run one trial as Ray would; return what was measured and how it ended."""
     plan = toy_plan(root / "skill", trials=1)
     proposal = Proposal(number=number, assignment={"mode": mode}, origin="test")
-    actor.config = {TASK: pickle.dumps(build_task(plan, StudyDirectory(root), proposal, Start()))}
+    actor.config = {TASK: pickle.dumps(build_task(plan, StudyPaths(root), proposal, Start()))}
     actor.reset_config(actor.config)
     measured: list[Measurement] = []
     while True:

@@ -17,7 +17,8 @@ import pytest
 from automl.executor.ray.study import execute_study
 from automl.launch.leftovers import find_leftovers
 from automl.launch.supervisor import descendants, read_process
-from automl.storage.study_directory import StudyDirectory
+from automl.storage.paths import StudyPaths
+from automl.storage.study_directory import read_results
 from automl.study.trial import TrialState
 from automl.trial.attempts import next_start
 from automl.trial.tasks import study_tag
@@ -148,7 +149,7 @@ def test_the_second_interrupt_ends_the_study_with_its_status(tmp_path: Path) -> 
         os.killpg(process.pid, signal.SIGINT)
         output, _ = process.communicate(timeout=60)
 
-    states = [result.state for result in StudyDirectory(tmp_path / "study").read_results()]
+    states = [result.state for result in read_results(StudyPaths(tmp_path / "study"))]
     assert still_runs
     assert process.returncode == 130, output
     assert states == [TrialState.INTERRUPTED] * 2
@@ -162,7 +163,7 @@ def test_a_killed_worker_costs_an_attempt_and_not_the_trial(tmp_path: Path) -> N
         os.kill(worker, 9)
         process.communicate(timeout=120)
 
-    (result,) = StudyDirectory(tmp_path / "study").read_results()
+    (result,) = read_results(StudyPaths(tmp_path / "study"))
     assert (result.state, result.attempt) == (TrialState.COMPLETED, 2)
 
 
@@ -206,10 +207,10 @@ def test_the_first_interrupt_ends_running_trials_with_a_checkpoint_and_a_resume_
         os.killpg(process.pid, signal.SIGINT)
         output, _ = process.communicate(timeout=60)
 
-    interrupted = StudyDirectory(tmp_path / "study").read_results()
+    interrupted = read_results(StudyPaths(tmp_path / "study"))
     assert process.returncode == 130, output
     assert "once more ends them at once" in output
     assert [result.state for result in interrupted] == [TrialState.INTERRUPTED] * 2
-    begins = [next_start(plan, StudyDirectory(tmp_path / "study"), result.number) for result in interrupted]
+    begins = [next_start(plan, StudyPaths(tmp_path / "study"), result.number) for result in interrupted]
     assert [start.first_epoch for start in begins] == [len(result.curve) for result in interrupted]
     assert all(start.checkpoint is not None for start in begins)

@@ -18,7 +18,8 @@ from automl.launch.base import LaunchRequest
 from automl.launch.engine import container_name, home_of, study_of
 from automl.launch.leftovers import find_leftovers
 from automl.launch.scripted import Script, ScriptedLauncher
-from automl.storage.study_directory import StudyDirectory
+from automl.storage.paths import StudyPaths
+from automl.storage.study_directory import read_results
 from automl.study.launch_plan import LauncherKind
 from automl.study.trial import TrialState
 from automl.trial.tasks import study_tag
@@ -135,7 +136,7 @@ def test_a_trial_runs_on_two_nodes_and_fails_as_a_whole(tmp_path: Path) -> None:
 
     subprocess.run(command, env=environment, check=True, timeout=280)
 
-    results = StudyDirectory(tmp_path / "study").read_results()
+    results = read_results(StudyPaths(tmp_path / "study"))
     assert [result.state for result in results] == [TrialState.COMPLETED, TrialState.FAILED, TrialState.COMPLETED]
     ranks = [json.loads((tmp_path / f"study/trials/0000/rank{n}.json").read_text(encoding="utf-8")) for n in (0, 1)]
     assert [rank["NODE_RANK"] for rank in ranks] == ["0", "1"]
@@ -151,7 +152,7 @@ def test_a_lost_node_ends_the_whole_gang_and_the_trial_is_tried_again(
 
     subprocess.run([sys.executable, str(DRIVER), str(tmp_path), "hang_first"], env=environment, check=True, timeout=280)
 
-    (result,) = StudyDirectory(tmp_path / "study").read_results()
+    (result,) = read_results(StudyPaths(tmp_path / "study"))
     assert (result.state, result.attempt) == (TrialState.COMPLETED, 2)
     assert (tmp_path / "study/trials/0000.2/rank1.json").exists()
     assert not find_leftovers(study_tag(toy_plan(tmp_path / "skill", trials=1), tmp_path / "study"))

@@ -17,7 +17,8 @@ from automl.executor.ray import study as ray_study
 from automl.executor.ray.study import execute_study
 from automl.launch.leftovers import find_leftovers
 from automl.launch.warm import WarmLauncher
-from automl.storage.study_directory import StudyDirectory
+from automl.storage.paths import StudyPaths
+from automl.storage.study_directory import read_results
 from automl.study.trial import FailureKind, TrialState
 from automl.trial.tasks import study_tag
 from tests.automl.executor.toy_study import ListSearcher, ListTracker, ThresholdRule, toy_location, toy_plan
@@ -146,7 +147,7 @@ def test_the_best_trial_is_found_with_its_checkpoint(finished: Finished) -> None
 
 
 def test_results_lie_in_the_study_directory(finished: Finished) -> None:
-    assert StudyDirectory(finished.root / "study").read_results() == finished.result.trials
+    assert read_results(StudyPaths(finished.root / "study")) == finished.result.trials
 
 
 def test_the_searcher_learns_every_value_and_every_end(finished: Finished) -> None:

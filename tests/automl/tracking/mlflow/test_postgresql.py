@@ -16,7 +16,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from automl.storage.study_directory import StudyDirectory
+from automl.storage.paths import StudyPaths
 from automl.tracking.mlflow.outbox import FOLDER, Outbox
 from automl.tracking.mlflow.tracker import MlflowTracker, sync
 from automl.tracking.mlflow.writer import QUIET_ENVIRONMENT
@@ -139,7 +139,7 @@ def test_a_server_that_comes_up_late_and_goes_away_loses_nothing_and_doubles_not
 ) -> None:
     port = free_port()
     uri = f"http://127.0.0.1:{port}"
-    directory = StudyDirectory(tmp_path / "demo")
+    directory = StudyPaths(tmp_path / "demo")
     spool = Outbox(directory.root / FOLDER)
     tracker = MlflowTracker(uri, "demo", spool.root)
     started = time.monotonic()

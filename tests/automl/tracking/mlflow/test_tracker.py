@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from automl.errors import LaunchError
-from automl.storage.study_directory import StudyDirectory
+from automl.storage.paths import StudyPaths
 from automl.study.trial import Measurement
 from automl.tracking.mlflow.entries import study_entries
 from automl.tracking.mlflow.model_version import ModelVersionRequest
@@ -41,7 +41,7 @@ MODEL = ModelVersionRequest(
 class Recorded:
     """A study in MLflow, and the client to ask."""
 
-    directory: StudyDirectory
+    directory: StudyPaths
     uri: str
     client: MlflowClient
     described: dict[str, str | None]
@@ -60,7 +60,7 @@ class Recorded:
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
     root = tmp_path_factory.mktemp("results")
-    directory = StudyDirectory(root / "demo")
+    directory = StudyPaths(root / "demo")
     uri = default_tracking_uri(root)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NGC_API_KEY", SECRET)
@@ -207,7 +207,7 @@ def test_mlflow_refuses_nothing_of_what_a_study_records(recorded: Recorded) -> N
 
 
 def test_a_server_that_is_down_loses_nothing_and_delays_nothing(tmp_path: Path, recorded: Recorded) -> None:
-    directory = StudyDirectory(tmp_path / "down")
+    directory = StudyPaths(tmp_path / "down")
     shutil.copytree(recorded.directory.root, directory.root, ignore=shutil.ignore_patterns(FOLDER))
     tracker = MlflowTracker("http://127.0.0.1:9", "down", directory.root / FOLDER)
     tell(tracker, directory, RESULTS[:2])
@@ -243,7 +243,7 @@ def test_a_disk_that_cannot_be_written_does_not_stop_the_study(tmp_path: Path) -
     (tmp_path / "file").write_text("in the way", encoding="utf-8")
     tracker = MlflowTracker("sqlite:///unused.db", "demo", tmp_path / "file" / FOLDER)
 
-    tell(tracker, StudyDirectory(tmp_path / "demo"), RESULTS[:1])
+    tell(tracker, StudyPaths(tmp_path / "demo"), RESULTS[:1])
     tracker.close(timeout_s=1)
 
     assert (tmp_path / "file").is_file()
