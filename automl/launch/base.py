@@ -1,6 +1,6 @@
 """The launcher's contract: start one command as a process tree that can be watched, killed whole and never orphaned.
 
-Implementations (`local`, `docker`, `scripted`, ...) pass the abstract suite in `tests/contracts/`.
+Implementations (`local`, `container`, `apptainer`) pass the abstract suite in `tests/contracts/`.
 """
 
 from __future__ import annotations

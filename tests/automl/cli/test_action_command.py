@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from automl.cli.app import run_command_line
-from automl.launch.scripted import Script, ScriptedLauncher, ScriptedWrite
 from tests.automl.handoff.depth_study import CHECKPOINTS, write_depth_study
+from tests.scripted_launcher import Script, ScriptedLauncher, ScriptedWrite
 
 if TYPE_CHECKING:
     from pathlib import Path

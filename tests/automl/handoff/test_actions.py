@@ -13,12 +13,12 @@ from automl.errors import ConfigurationError
 from automl.handoff.action_spec import ActionOptions
 from automl.handoff.actions import ActionStatus, action_launch, action_launcher, result_document, run_action
 from automl.launch.container import ContainerLauncher
-from automl.launch.scripted import Script, ScriptedLauncher, ScriptedWrite
 from automl.resources import builtin_skill
 from automl.skill.load import load_skill
 from automl.study.launch_plan import LauncherKind, LaunchPlan
 from tests.automl.handoff.depth_study import CHECKPOINTS, write_depth_study
 from tests.automl.launch.fake_engine import install_engine
+from tests.scripted_launcher import Script, ScriptedLauncher, ScriptedWrite
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,7 +12,6 @@ from automl.handoff.action_spec import ActionOptions
 from automl.handoff.actions import ActionStatus
 from automl.handoff.champion import select_best
 from automl.handoff.evaluation import Evaluator, local_evaluator
-from automl.launch.scripted import Script, ScriptedLauncher, ScriptedWrite
 from automl.resources import builtin_skill
 from automl.skill.load import load_skill
 from automl.storage.documents import read_evaluations
@@ -20,6 +19,7 @@ from automl.tracking.mlflow.entries import STUDY_RUN
 from automl.tracking.mlflow.outbox import FOLDER, EntryKind, Outbox
 from automl.tracking.mlflow.tracker import MlflowTracker
 from tests.automl.handoff.depth_study import SPEC, write_depth_study
+from tests.scripted_launcher import Script, ScriptedLauncher, ScriptedWrite
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from automl.handoff.action_spec import ActionOptions
 from automl.handoff.evaluation import Evaluator
 from automl.handoff.hand_over import hand_over
-from automl.launch.scripted import Script, ScriptedLauncher, ScriptedWrite
 from automl.resources import builtin_skill
 from automl.skill.load import load_skill
 from automl.storage.study_directory import write_result
@@ -16,6 +15,7 @@ from automl.tracking.mlflow.outbox import FOLDER, EntryKind, Outbox
 from automl.tracking.mlflow.tracker import MlflowTracker
 from tests.automl.tracking.synthetic import RESULTS
 from tests.automl.tracking.written_study import write_study
+from tests.scripted_launcher import Script, ScriptedLauncher, ScriptedWrite
 
 if TYPE_CHECKING:
     from pathlib import Path

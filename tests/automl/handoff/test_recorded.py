@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from automl.handoff.action_spec import ActionOptions
 from automl.handoff.actions import ActionStatus
 from automl.handoff.recorded import run_recorded
-from automl.launch.scripted import Script, ScriptedLauncher, ScriptedWrite
 from automl.tracking.mlflow.outbox import EntryKind, Outbox
 from tests.automl.handoff.depth_study import write_depth_study
+from tests.scripted_launcher import Script, ScriptedLauncher, ScriptedWrite
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from automl.launch.base import LaunchRequest
 from automl.launch.recording import RecordingLauncher
-from automl.launch.scripted import Script, ScriptedLauncher
+from tests.scripted_launcher import Script, ScriptedLauncher
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from automl.launch.local import LocalLauncher
-from automl.launch.scripted import Script, ScriptedLauncher, ScriptedWrite
 from automl.study.model import Direction
 from automl.study.trial import TrialResult, TrialState
 from automl.trial.measuring_command import measure_more
 from automl.trial.task import TrialTask
+from tests.scripted_launcher import Script, ScriptedLauncher, ScriptedWrite
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from automl.launch.scripted import Script, ScriptedLauncher, ScriptedWrite
 from automl.skill.model import ConfigFormat
 from automl.study.model import Direction
 from automl.study.trial import FailureKind, TrialState
 from automl.trial.runner import INTERRUPTED, TrialTask, run_trial
+from tests.scripted_launcher import Script, ScriptedLauncher, ScriptedWrite
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,13 +17,13 @@ from automl.executor.ray.multi_node import MultiNodeJob, MultiNodeShape, free_po
 from automl.launch.base import LaunchRequest
 from automl.launch.engine import container_name, home_of, study_of
 from automl.launch.leftovers import find_leftovers
-from automl.launch.scripted import Script, ScriptedLauncher
 from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import read_results
 from automl.study.launch_plan import LauncherKind
 from automl.study.trial import TrialState
 from automl.trial.tasks import study_tag
 from tests.automl.executor.toy_study import toy_plan
+from tests.scripted_launcher import Script, ScriptedLauncher
 
 DRIVER = Path(__file__).parent / "multi_node_driver.py"
 SHAPE = MultiNodeShape(nodes=3, cpus=1.0, gpus=2.0)

@@ -3,8 +3,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from automl.launch.base import LaunchRequest
-from automl.launch.scripted import Script, ScriptedLauncher, ScriptedWrite
 from tests.contracts.launcher import Behaviour, LauncherContract, wait_for
+from tests.scripted_launcher import Script, ScriptedLauncher, ScriptedWrite
 
 if TYPE_CHECKING:
     from pathlib import Path
