@@ -50,7 +50,15 @@ class LaunchRequest:
 
 
 class Job(ABC):
-    """A started process tree."""
+    """A started process tree.
+
+    Attributes:
+        pid: The first process of the tree; None where it cannot be seen from this process.
+        was_lost: The supervisor or the node of the job was lost, so the tree was ended from outside.
+    """
+
+    pid: int | None = None
+    was_lost: bool = False
 
     @abstractmethod
     def poll(self) -> int | None:

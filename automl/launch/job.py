@@ -43,10 +43,7 @@ class SupervisedJob(Job):
         self._lease = ControlSocket(connection)
         self._status: int | None = None
         self._lock = threading.Lock()
-        self.was_lost = False
-        """The guard or its server died, so the trial was ended from outside."""
         self.pid = self._start(request)
-        """The first process of the tree; None where it cannot be seen from here."""
 
     def describe(self, request: LaunchRequest) -> dict[str, Any]:
         """Return what the guard is sent."""

@@ -34,7 +34,7 @@ class RecordingLauncher(Launcher):
     @property
     def first_pid(self) -> int | None:
         """The first process of the job started last; None if there is none, or if it cannot be seen from here."""
-        return getattr(self._jobs[-1], "pid", None) if self._jobs else None
+        return self._jobs[-1].pid if self._jobs else None
 
     def forget(self) -> None:
         """Forget the jobs so far; they have ended."""

@@ -161,9 +161,7 @@ class _RunningTrial:
             return self._verdict
         self.exit_status = self.job.poll()
         tail = read_tail(self.task.directory / LOG_NAME)
-        # Launchers that watch over their jobs from another process say when that process was lost.
-        was_lost = bool(getattr(self.job, "was_lost", False))
-        verdict = judge(self.course, self.exit_status or 0, tail, was_lost=was_lost)
+        verdict = judge(self.course, self.exit_status or 0, tail, was_lost=self.job.was_lost)
         is_unexplained = verdict.failure is FailureKind.TRAINER and is_full(self.task.directory)
         return failed(_NO_ROOM) if is_unexplained else verdict
 

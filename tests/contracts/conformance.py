@@ -15,7 +15,10 @@ from xml.etree import ElementTree as ET
 ROOT = Path(__file__).parents[2]
 DOCUMENT = ROOT / "docs/launchers.md"
 BEGIN, END = "<!-- conformance: begin -->", "<!-- conformance: end -->"
-FILES = ("test_local", "test_warm", "test_container", "test_apptainer", "test_scripted")
+FILES = (
+    *(f"tests/automl/launch/test_{name}.py" for name in ("local", "warm", "container", "apptainer")),
+    "tests/test_scripted_launcher.py",
+)
 _CLASS = re.compile(r"Test(\w+)Launcher$")
 _COLUMNS = ("local", "warm", "docker", "podman", "apptainer", "scripted")
 _MARKS = {"passed": "yes", "failed": "**no**", "skipped": "not run"}
@@ -59,7 +62,6 @@ def main() -> int:
     """Run the suites and rewrite the table; return pytest's exit status."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
-        files = [f"tests/automl/launch/{name}.py" for name in FILES]
         command = [
             sys.executable,
             "-m",
@@ -68,7 +70,7 @@ def main() -> int:
             "-k",
             "Launcher and not hundreds",
             f"--junitxml={report}",
-            *files,
+            *FILES,
         ]
         status = subprocess.run(command, cwd=ROOT, check=False).returncode
         DOCUMENT.write_text(with_table(DOCUMENT.read_text(encoding="utf-8"), table(outcomes(report))), encoding="utf-8")

@@ -85,7 +85,8 @@ class ContainerLauncherContract(ProgramLauncherContract):
         tag = unique_tag()
         job = self.start_hanging(tmp_path, tag)
 
-        tree = process_tree(getattr(job, "pid"))  # noqa: B009 # of guarded jobs
+        assert job.pid is not None
+        tree = process_tree(job.pid)
         job.kill(grace_s=0.0)
 
         assert len(tree) >= 1
@@ -196,7 +197,7 @@ class ContainerLauncherContract(ProgramLauncherContract):
 
         assert wait_for(job) == -signal.SIGKILL
 
-        failure = classify(-signal.SIGKILL, read_tail(tmp_path / "log"), was_lost=getattr(job, "was_lost"))  # noqa: B009 # of guarded jobs
+        failure = classify(-signal.SIGKILL, read_tail(tmp_path / "log"), was_lost=job.was_lost)
         assert failure.kind is FailureKind.OUT_OF_MEMORY
 
     def test_a_container_killed_from_outside_is_a_loss_of_infrastructure(self, tmp_path: Path) -> None:
@@ -218,7 +219,7 @@ class ContainerLauncherContract(ProgramLauncherContract):
         self.assert_lost(job, tmp_path, "")
 
     def assert_lost(self, job: Job, directory: Path, words: str) -> None:
-        failure = classify(-signal.SIGKILL, read_tail(directory / "log"), was_lost=getattr(job, "was_lost"))  # noqa: B009 # of guarded jobs
+        failure = classify(-signal.SIGKILL, read_tail(directory / "log"), was_lost=job.was_lost)
         assert failure.kind is FailureKind.INFRASTRUCTURE
         assert words in failure.cause
 

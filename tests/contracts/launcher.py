@@ -327,7 +327,8 @@ def unique_tag() -> str:
 
 def guard_of(job: Job) -> int:
     """Return the process id of a job's guard."""
-    process = read_process(getattr(job, "pid"))  # noqa: B009 # only jobs with processes have one
+    assert job.pid is not None
+    process = read_process(job.pid)
     assert process is not None
     return process.parent
 

@@ -96,8 +96,6 @@ class MultiNodeJob(Job):
         self._waiting = {runner.wait.remote(): rank for rank, runner in enumerate(self._runners, start=1)}
         self._status: int | None = None
         self._head_ended_s: float | None = None
-        self.was_lost = False
-        """A node of the gang was lost."""
 
     def poll(self) -> int | None:
         """Return 0 once every rank has ended well, or the first other status; the gang is dead then."""

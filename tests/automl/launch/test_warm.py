@@ -164,7 +164,7 @@ class TestWarmLauncher(ProcessLauncherContract):
         tag = unique_tag()
         job = self.launcher.launch(self.request(Behaviour.HANGS.value, tmp_path, tag))
 
-        assert [process.pid for process in find_leftovers(tag)] == [getattr(job, "pid")]  # noqa: B009 # see guard_of
+        assert [process.pid for process in find_leftovers(tag)] == [job.pid]
         job.kill(grace_s=0.0)
 
     def test_launchers_of_one_session_share_the_server(self, tmp_path: Path) -> None:
