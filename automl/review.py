@@ -15,6 +15,7 @@ from automl.preflight.estimate import estimate_time
 from automl.preflight.inputs import describe_data
 from automl.request.location import next_study_directory
 from automl.request.policy import Route
+from automl.storage.paths import StudyPaths
 from automl.study.launch_plan import LauncherKind
 from automl.study.plan import TEMPLATE, plan_document
 from automl.study.trial import Proposal
@@ -94,7 +95,7 @@ def first_proposals(plan: StudyPlan) -> tuple[Proposal, ...]:
         else min(plan.budget.trials, max(_FIRST_TRIALS, plan.resources.jobs))
     )
     with tempfile.TemporaryDirectory() as folder:
-        searcher = make_searcher(plan, Path(folder) / "journal.log")
+        searcher = make_searcher(plan, StudyPaths(Path(folder)).journal_file)
         try:
             proposals = [searcher.ask() for _ in range(wanted)]
         finally:

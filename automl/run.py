@@ -12,6 +12,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 from automl.errors import ConfigurationError, StudyFailedError
+from automl.executor.failure_summary import summarize_failure
 from automl.launch.choice import choose_launch, preference_of, ready_launch
 from automl.machine import detect_machine
 from automl.preflight.cluster import filling_cluster
@@ -33,7 +34,6 @@ from automl.resolve import (
 from automl.smoke import smoke_test
 from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import only_for_user, write_json
-from automl.study.failure_summary import summarize_failure
 from automl.study.model import StudyLocation
 from automl.study.plan import StudyParts, plan_document, plan_study
 from automl.warm_start import with_earlier_points
@@ -157,7 +157,7 @@ def run_in(
     with recorded(directory.root):
         write_json(directory.plan_file, {**plan_document(plan), "request": request.document(), "mlflow": record})
         searcher = make_searcher(plan, directory.journal_file)
-    mlflow = MlflowTracker(uri, plan.name, directory.root / "spool")
+    mlflow = MlflowTracker(uri, plan.name, directory.outbox)
     recorders = (*_file_trackers(directory), mlflow)
     location = StudyLocation(
         directory=directory.root,
@@ -180,7 +180,7 @@ def run_in(
         for tracker in recorders:
             tracker.close()
         with recorded(directory.root):
-            write_json(directory.root / "record.json", mlflow.describe())
+            write_json(directory.record_file, mlflow.describe())
         # After the record: they may tell others where it is.
         for tracker in extra_trackers:
             tracker.close()

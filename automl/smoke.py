@@ -15,11 +15,11 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from automl.errors import ConfigurationError, Problem, StudyFailedError
+from automl.executor.failure_summary import summarize_failure
 from automl.request.policy import Route
 from automl.resolve import chosen_scheduler
 from automl.space.parameters import SearchSpace
-from automl.storage.paths import StudyPaths
-from automl.study.failure_summary import summarize_failure
+from automl.storage.paths import AttemptPaths, StudyPaths
 from automl.study.model import Budget, StudyLocation
 from automl.study.plan import epoch_key
 from automl.study.trial import FailureKind, TrialState
@@ -102,7 +102,7 @@ def _judge(trial: TrialResult, folder: Path, *, is_dry: bool) -> None:
         return
     cause = f"{trial.state.value.lower()}: {trial.reason}"
     if trial.failure in _USERS_MISTAKE:
-        log = folder / trial.directory / "train.log"
+        log = AttemptPaths(folder / trial.directory).log_file
         problem = Problem(where="--smoke", found=cause, expected="one step of trial 0 that trains", fix=f"read {log}")
         raise ConfigurationError.from_problems([problem], subject="this run")
     raise StudyFailedError(

@@ -27,11 +27,9 @@ _CHUNK_BYTES = 1 << 20
 @click.option("-f", "--follow", is_flag=True, help="Go on with what is added, until the trial ends.")
 def command(study_dir: Path, trial: int, *, follow: bool) -> None:
     """Print the log, byte by byte as the trial wrote it."""
-    from automl.trial.runner import LOG_NAME  # noqa: PLC0415 - opened when the command is called
-
     root = study_dir.expanduser().absolute()
     result = _trial(root, trial)
-    log = StudyPaths(root).attempt(trial, result.attempt).root / LOG_NAME
+    log = StudyPaths(root).attempt(trial, result.attempt).log_file
     if not follow and not log.is_file():
         raise _unknown(str(log), "no log", "a trial that was started", "choose another trial")
     offset = _print_from(log, 0)

@@ -99,7 +99,7 @@ def _place_rows(directory: Path, plan: dict[str, Any]) -> list[tuple[str, object
     end = read_end(StudyPaths(directory))
     if end is not None and end.reason:
         rows.append(("ended because", end.reason))
-    best_spec = directory / "best_spec.yaml"
+    best_spec = StudyPaths(directory).best_spec
     if best_spec.exists():
         rows.append(("spec of the best", best_spec))
     rows.append(("mlflow", plan["mlflow"]["tracking_uri"]))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from automl.samplers.explore import explore
 from automl.schedulers.base import Copy
-from automl.trial.attempts import START_FILE, Start, measured_by, next_start
+from automl.trial.attempts import Start, measured_by, next_start
 from automl.trial.continuation import find_continuation
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from automl.study.trial import Proposal, TrialResult
     from automl.trial.attempts import Change
 
-PARENT_FOLDER = "parent"
 _ORIGIN = re.compile(r"copy of trial (\d+) after epoch (\d+)")
 
 
@@ -58,7 +57,7 @@ def start_of(plan: StudyPlan, directory: StudyPaths, proposal: Proposal, change:
         ConfigurationError: the start of an attempt cannot be read.
     """
     number, copy = proposal.number, copy_of(proposal)
-    if copy is not None and not (directory.attempt(number).root / START_FILE).exists():
+    if copy is not None and not directory.attempt(number).start_file.exists():
         return start_of_copy(plan, directory, number, copy)
     return next_start(plan, directory, number, change)
 
@@ -77,7 +76,7 @@ def start_of_copy(plan: StudyPlan, directory: StudyPaths, number: int, copy: Cop
     found = find_continuation(folders, plan.skill.network_arch, until=copy.epoch)
     if found is None or (plan.max_epochs is not None and found.first_epoch >= plan.max_epochs):
         return Start(parent=copy.parent)
-    place = directory.attempt(number).root / PARENT_FOLDER / found.checkpoint.name
+    place = directory.attempt(number).parent_checkpoints / found.checkpoint.name
     shutil.rmtree(place.parent, ignore_errors=True)
     place.parent.mkdir(parents=True, mode=0o700)
     _copy(found.checkpoint, place)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from automl.executor.attempt_states import Paused, Running, Waiting, as_running
 from automl.executor.budget import Spent, budget_end, end_so_far, error_end, goal_end, target_end
 from automl.executor.clones import copy_of, start_of, was_copied
+from automl.executor.failure_summary import summarize_errors
 from automl.executor.gpu_sharing import sharing_of
 from automl.executor.improvement_watch import ImprovementRule
 from automl.executor.recovery import asked_to_stop, conclude, lost_result, recorded
@@ -27,7 +28,6 @@ from automl.schedulers.base import Decision, Report
 from automl.storage.final_status import read_end
 from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import read_results, write_result
-from automl.study.failure_summary import summarize_errors
 from automl.study.model import Direction
 from automl.study.trial import FailureKind, TrialResult
 from automl.tracking.group import TrackerGroup
@@ -80,7 +80,7 @@ class StudyLoop:
         self._searcher = searcher
         self._rule = rule
         self._audience = TrackerGroup(trackers)
-        self._reports = ReportJournal(location.directory / "reports.jsonl")
+        self._reports = ReportJournal(self._directory.reports_file)
         self._standing = Standing(waiting=deque())
         self._supply = Supply(plan, self._standing, searcher=searcher, rule=rule, reports=self._reports)
         self._lock = threading.RLock()

@@ -86,7 +86,7 @@ class Retention:
         goes_on = find_continuation(chain, arch, until=read_last_epoch(chain[-1])) if chain else None
         if goes_on is None or paused.best_epoch is None or self._plan.options.get("keep_checkpoints") == "all":
             return
-        folders = _attempts(self._directory, paused.number)
+        folders = [attempt.root for attempt in self._directory.attempts(paused.number)]
         begun_from = read_start(folders[0], self._directory.root).checkpoint
         best = [checkpoint_of_epoch(folder, arch, paused.best_epoch) for folder in chain]
         kept = {goes_on.checkpoint, begun_from, *best}
@@ -120,7 +120,7 @@ def retire_checkpoints(
     freed_bytes = 0
     for result in finished:
         best = directory.root / result.checkpoint if result.number in kept and result.checkpoint else None
-        for folder in _attempts(directory, result.number):
+        for folder in (attempt.root for attempt in directory.attempts(result.number)):
             for path in all_checkpoints(folder, network_arch):
                 # A kept trial whose best checkpoint is not known keeps everything: better too much than the wrong one.
                 if path == best or path in needed or (result.number in kept and best is None):
@@ -150,11 +150,6 @@ def winners(
         objective=leading, trials=tuple(finished), further=tuple(further), constraints=tuple(constraints)
     )
     return {trial.number for trial in (*result.ranked()[:top], *(result.pareto or result.ranked()))}
-
-
-def _attempts(directory: StudyPaths, number: int) -> list[Path]:
-    first = directory.attempt(number).root
-    return [folder for folder in (first, *sorted(first.parent.glob(f"{first.name}.*"))) if folder.is_dir()]
 
 
 def _delete(path: Path) -> bool:

@@ -13,6 +13,7 @@ from automl.spec.build import build_spec
 from automl.spec.complete import ActionRun, complete_spec
 from automl.spec.overrides import flatten
 from automl.spec.write import write_spec
+from automl.storage.paths import ActionPaths
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,7 +65,7 @@ def action_spec(
         skill: The skill.
         action: One of its actions.
         chosen: The checkpoint and the values of its trial.
-        directory: The action's own directory; ``carried.yaml`` in it shows what was taken over from the training.
+        directory: The action's own directory; a file in it shows what was taken over from the training.
         options: What the user chose.
 
     Raises:
@@ -74,7 +75,7 @@ def action_spec(
     check_overrides_fit(training, flatten(options.overrides), skill, action)
     bare = build_spec(skill, action)
     # The user's data and overrides are checked against, and laid over, a template that knows the training.
-    template = directory / "carried.yaml"
+    template = ActionPaths(directory).inherited_spec
     carried = bare.with_values(inherited_values(training, bare, skill, action), origin="training")
     write_spec(carried, ConfigFormat.YAML, template)
     spec = build_spec(skill, action, data=options.data, overrides=options.overrides, template=template)

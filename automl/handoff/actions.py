@@ -11,6 +11,7 @@ import os
 import time
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from itertools import count
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -30,20 +31,18 @@ from automl.spec.inputs import missing_inputs
 from automl.spec.model import Spec
 from automl.spec.write import write_spec
 from automl.storage.documents import read_plan
-from automl.storage.paths import StudyPaths
+from automl.storage.paths import ActionPaths, StudyPaths
 from automl.storage.study_directory import only_for_user, write_json
 from automl.study.launch_plan import LauncherKind, launch_from_document
 from automl.trial.failures import classify, read_tail
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from automl.launch.base import Job, Launcher
     from automl.skill.model import Skill, SkillAction
     from automl.study.launch_plan import LaunchPlan
-
-RESULT_FILE = "result.json"
 
 _POLL_S = 0.1
 _GRACE_S = 5.0
@@ -74,12 +73,12 @@ class _Prepared:
     options: ActionOptions
 
     @property
-    def directory(self) -> Path:
-        return self.root / "actions" / self.key
+    def paths(self) -> ActionPaths:
+        return StudyPaths(self.root).action(self.key)
 
     @property
-    def log(self) -> Path:
-        return self.directory / f"{self.action.name}.log"
+    def directory(self) -> Path:
+        return self.paths.root
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +141,7 @@ def run_action(root: Path, action: str, launcher: Launcher, options: ActionOptio
         chosen = _choose(root, skill.network_arch, options)
     except ConfigurationError as error:
         return _unavailable(key, action, _words(error))
-    spec = action_spec(Spec(values=plan["spec"]), skill, action, chosen, root / "actions" / key, options)
+    spec = action_spec(Spec(values=plan["spec"]), skill, action, chosen, StudyPaths(root).action(key).root, options)
     missing = missing_inputs(skill, action, spec)
     if missing:
         return _unavailable(key, action, "; ".join(f"{problem.where}: found {problem.found}" for problem in missing))
@@ -157,7 +156,7 @@ def run_action(root: Path, action: str, launcher: Launcher, options: ActionOptio
         options=options,
     )
     result = _run(prepared, launcher)
-    write_json(prepared.directory / RESULT_FILE, result_document(result))
+    write_json(prepared.paths.result_file, result_document(result))
     return result
 
 
@@ -180,7 +179,7 @@ def action_launcher(root: Path, *, action: str = "", session: str | None = None)
     if declared is None:
         return make_launcher(kind)
     program = build_command(declared.command, root)[0]
-    launcher = WarmLauncher(session, program, log=root / "warm_server.log", inherited=dict(os.environ))
+    launcher = WarmLauncher(session, program, log=StudyPaths(root).warm_server_log, inherited=dict(os.environ))
     launcher.start()
     return launcher
 
@@ -217,7 +216,7 @@ def _run(prepared: _Prepared, launcher: Launcher) -> ActionResult:
         epoch=prepared.chosen.epoch,
         checkpoint=_relative(prepared.chosen.path, root),
         values=values,
-        files=tuple(str(file.relative_to(root)) for file in _products(prepared.directory, prepared.log)),
+        files=tuple(str(file.relative_to(root)) for file in prepared.paths.products()),
         elapsed_s=time.monotonic() - started_s,
         directory=str(prepared.directory.relative_to(root)),
     )
@@ -240,20 +239,20 @@ def _follow(job: Job, prepared: _Prepared) -> tuple[ActionStatus, str, dict[str,
         return ActionStatus.FAILED, f"it was ended after its limit of {limit_s:g} s", values
     exit_status = job.poll() or 0
     if exit_status:
-        return ActionStatus.FAILED, classify(exit_status, read_tail(prepared.log), message).cause, values
+        return ActionStatus.FAILED, classify(exit_status, read_tail(prepared.paths.log_file), message).cause, values
     return (ActionStatus.MEASURED if values else ActionStatus.DONE), "", values
 
 
 def _request(prepared: _Prepared) -> LaunchRequest:
     action, directory, options = prepared.action, prepared.directory, prepared.options
-    config = directory / f"spec.{action.config_format.value}"
+    config = prepared.paths.spec_file(action.config_format)
     write_spec(prepared.spec, action.config_format, config)
     tag = f"{prepared.root.name}/{prepared.key}"
     return LaunchRequest(
         command=build_command(action.command, config),
         directory=directory,
         environment=trial_environment(os.environ, tag=tag, gpus=options.gpus, threads=options.threads),
-        log=prepared.log,
+        log=prepared.paths.log_file,
         tag=tag,
         gpus=options.gpus,
         image=prepared.launch.image,
@@ -264,16 +263,9 @@ def _request(prepared: _Prepared) -> LaunchRequest:
     )
 
 
-def _products(directory: Path, log: Path) -> Iterator[Path]:
-    for file in sorted(directory.rglob("*")):
-        is_ours = file == log or file.name in {"status.json", "experiment.yaml", "carried.yaml", RESULT_FILE}
-        if file.is_file() and not is_ours and file.parent / file.stem != directory / "spec":
-            yield file
-
-
 def _next_key(root: Path, action: str) -> str:
-    taken = {folder.name for folder in (root / "actions").glob(f"{action}-*")}
-    return next(f"{action}-{number}" for number in range(1, len(taken) + 2) if f"{action}-{number}" not in taken)
+    keys = (f"{action}-{number}" for number in count(1))
+    return next(key for key in keys if not StudyPaths(root).action(key).root.exists())
 
 
 def _choose(root: Path, network_arch: str, options: ActionOptions) -> ChosenCheckpoint:

@@ -22,6 +22,7 @@ from automl.skill.model import ConfigFormat
 from automl.spec.model import Spec
 from automl.spec.write import write_spec
 from automl.storage.documents import read_study
+from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import write_json
 from automl.study.model import Direction
 from automl.tracking.mlflow.model_version import ModelVersionRequest
@@ -32,10 +33,6 @@ if TYPE_CHECKING:
 
     from automl.space.values import Scalar
     from automl.study.trial import TrialResult
-
-BEST_FOLDER = "best"
-BEST_SPEC = "best_spec.yaml"
-BEST_FILE = "best.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,8 +93,8 @@ def select_best(root: Path) -> Champion:
         source=str(best.checkpoint),
     )
     spec = Spec(values=plan["spec"]).with_values({**best.assignment, **best.changes}, origin=f"trial {best.number}")
-    write_spec(spec, ConfigFormat.YAML, root / BEST_SPEC)
-    write_json(root / BEST_FILE, _document(champion))
+    write_spec(spec, ConfigFormat.YAML, StudyPaths(root).best_spec)
+    write_json(StudyPaths(root).best_file, _document(champion))
     return champion
 
 
@@ -107,7 +104,7 @@ def read_champion(root: Path) -> Champion:
     Raises:
         ConfigurationError: there is no champion yet, or its checkpoint is gone or has changed.
     """
-    file = root / BEST_FILE
+    file = StudyPaths(root).best_file
     try:
         document: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         champion = Champion(
@@ -160,11 +157,12 @@ def model_version(
     }
     tags = {name: str(value) for name, value in facts.items()}
     tags |= {f"automl.parameter.{path}": str(value) for path, value in champion.assignment.items()}
-    suffix = Path(champion.checkpoint).suffix
+    suffix, paths = Path(champion.checkpoint).suffix, StudyPaths(Path())
+    files = {"spec.yaml": str(paths.best_spec), "best.json": str(paths.best_file)}
     values = {role: found["value"] for role, found in evaluations.items() if found["value"] is not None}
     return ModelVersionRequest(
         name=plan["name"],
-        files={f"checkpoint{suffix}": champion.checkpoint, "spec.yaml": BEST_SPEC, "best.json": BEST_FILE},
+        files={f"checkpoint{suffix}": champion.checkpoint, **files},
         tags=tags,
         network_arch=plan["skill"]["network_arch"],
         metadata={"metric": champion.metric_name, "sha256": champion.sha256},
@@ -192,7 +190,7 @@ def _verified(root: Path, best: TrialResult) -> tuple[Path, str]:
         )
         raise StudyFailedError("the best trial left no checkpoint of its best epoch", [problem])
     source = root / best.checkpoint
-    if not source.exists() and (kept := root / BEST_FOLDER / source.name).exists():
+    if not source.exists() and (kept := StudyPaths(root).best / source.name).exists():
         source = kept  # pruned after an earlier hand-over
     digest = sha256_of(source) if source.exists() else None
     if digest is None or (best.sha256 is not None and digest != best.sha256):
@@ -208,7 +206,7 @@ def _verified(root: Path, best: TrialResult) -> tuple[Path, str]:
 
 def _keep(root: Path, source: Path, digest: str) -> Path:
     """Give the checkpoint a second name in the folder of the champion, and drop what an earlier champion left."""
-    folder = root / BEST_FOLDER
+    folder = StudyPaths(root).best
     folder.mkdir(exist_ok=True)
     kept = folder / source.name
     if source != kept and not (kept.exists() and sha256_of(kept) == digest):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from automl.errors import ConfigurationError, Problem, StudyFailedError
-from automl.handoff.champion import BEST_FILE, read_champion, select_best
+from automl.handoff.champion import read_champion, select_best
 from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import read_results
 from automl.trial.checkpoints import checkpoint_of_epoch
@@ -69,7 +69,7 @@ def choose_checkpoint(root: Path, network_arch: str, *, trial: int | None, epoch
 
 def _champion(root: Path) -> ChosenCheckpoint:
     try:
-        champion = read_champion(root) if (root / BEST_FILE).is_file() else select_best(root)
+        champion = read_champion(root) if StudyPaths(root).best_file.is_file() else select_best(root)
     except StudyFailedError as error:
         raise _error(str(root), error.headline, "a study with a best checkpoint", "run the study again") from error
     return ChosenCheckpoint(

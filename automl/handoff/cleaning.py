@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from automl.errors import ConfigurationError
-from automl.handoff.champion import BEST_FILE, BEST_FOLDER
 from automl.storage.documents import read_study
 from automl.storage.overview import StudyRow, list_studies
 from automl.storage.owner import running_process
@@ -108,7 +107,7 @@ def _of_study(row: StudyRow) -> Iterator[Deletable]:
         return
     plan, _ = read_study(row.path)
     kept = _kept(row.path)
-    for path in all_checkpoints(row.path / "trials", plan["skill"]["network_arch"]):
+    for path in all_checkpoints(StudyPaths(row.path).trials, plan["skill"]["network_arch"]):
         if path.resolve() not in kept and not path.is_symlink():
             yield Deletable(path=path, size=_freed_by(path), why="a checkpoint that was not handed over")
     for pattern in _UNFINISHED:
@@ -122,12 +121,12 @@ def _kept(root: Path) -> set[Path]:
     winners = [*result.ranked()[:1], *result.pareto]
     names = [trial.checkpoint for trial in winners if trial.checkpoint is not None]
     try:
-        champion = json.loads((root / BEST_FILE).read_text(encoding="utf-8"))
+        champion = json.loads(StudyPaths(root).best_file.read_text(encoding="utf-8"))
         names += [champion["checkpoint"], champion["source"]]
     except (OSError, ValueError, KeyError):
         pass  # no champion was crowned
     kept = {(root / name).resolve() for name in names}
-    return kept | {path.resolve() for path in (root / BEST_FOLDER).glob("*")}
+    return kept | {path.resolve() for path in StudyPaths(root).best.glob("*")}
 
 
 def _freed_by(path: Path) -> int:

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from automl.errors import AutomlError
 from automl.handoff.action_spec import options_here
-from automl.handoff.actions import RESULT_FILE, ActionStatus, action_launcher, run_action
+from automl.handoff.actions import ActionStatus, action_launcher, run_action
 from automl.handoff.champion import read_champion
 from automl.handoff.inherit import has_test_data
 from automl.handoff.starting_point import starting_point
 from automl.readers.names import find_metric
 from automl.spec.model import Spec
-from automl.storage.documents import EVALUATIONS_FILE, read_evaluations, read_study
+from automl.storage.documents import read_evaluations, read_study
+from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import write_json
 from automl.trial.checkpoints import sha256_of
 
@@ -104,7 +105,7 @@ class Evaluator:
         evaluations = read_evaluations(self.root)
         for evaluation in evaluations.values():
             if evaluation["action"]:
-                file = self.root / "actions" / evaluation["action"] / RESULT_FILE
+                file = StudyPaths(self.root).action(evaluation["action"]).result_file
                 tracker.action_ended(evaluation["action"], json.loads(file.read_text(encoding="utf-8")))
         tracker.evaluated(evaluations)
 
@@ -154,7 +155,7 @@ class Evaluator:
         }
 
     def _write(self, role: str, document: dict[str, Any]) -> None:
-        write_json(self.root / EVALUATIONS_FILE, {**read_evaluations(self.root), role: document})
+        write_json(StudyPaths(self.root).evaluations_file, {**read_evaluations(self.root), role: document})
 
 
 def _deltas(document: dict[str, Any], in_study: float | None, others: dict[str, Any], role: str) -> dict[str, Any]:

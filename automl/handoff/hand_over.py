@@ -6,9 +6,9 @@ import logging
 from typing import TYPE_CHECKING
 
 from automl.errors import StudyFailedError
-from automl.handoff.champion import BEST_FILE, BEST_SPEC, model_version, select_best
-from automl.report.page import REPORT_FILE, write_report
-from automl.storage.documents import EVALUATIONS_FILE, read_evaluations, read_plan
+from automl.handoff.champion import model_version, select_best
+from automl.report.page import write_report
+from automl.storage.documents import read_evaluations, read_plan
 from automl.storage.paths import StudyPaths
 from automl.tracking.mlflow.entries import STUDY_RUN
 
@@ -42,7 +42,7 @@ def hand_over(root: Path, tracker: MlflowTracker, evaluator: Evaluator) -> Champ
     except OSError as error:
         logger.warning("the report could not be written: %s", error)
     else:
-        tracker.attach(STUDY_RUN, REPORT_FILE)
+        tracker.attach(STUDY_RUN, StudyPaths(root).report_file.name)
     return champion
 
 
@@ -52,9 +52,10 @@ def _crowned(root: Path, tracker: MlflowTracker, evaluator: Evaluator) -> Champi
     except StudyFailedError as error:
         logger.warning("no checkpoint is handed over: %s", error)
         return None
+    paths = StudyPaths(root)
     evaluator.champion()
     evaluator.record(tracker)
-    tracker.register_model(model_version(champion, read_plan(StudyPaths(root)), read_evaluations(root)))
-    for name in (BEST_SPEC, BEST_FILE, EVALUATIONS_FILE):
-        tracker.attach(STUDY_RUN, name)
+    tracker.register_model(model_version(champion, read_plan(paths), read_evaluations(root)))
+    for file in (paths.best_spec, paths.best_file, paths.evaluations_file):
+        tracker.attach(STUDY_RUN, file.name)
     return champion

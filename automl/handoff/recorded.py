@@ -32,7 +32,7 @@ def run_recorded(root: Path, action: str, launcher: Launcher, options: ActionOpt
     record = read_plan(StudyPaths(root))["mlflow"]
     result = run_action(root, action, launcher, options)
     if result.status is not ActionStatus.UNAVAILABLE:
-        tracker = MlflowTracker(record["tracking_uri"], record["experiment"], root / "spool")
+        tracker = MlflowTracker(record["tracking_uri"], record["experiment"], StudyPaths(root).outbox)
         try:
             tracker.action_ended(result.key, result_document(result))
         finally:

@@ -14,6 +14,7 @@ from automl.errors import ConfigurationError
 from automl.preflight.findings import Finding, doubt, good
 from automl.preflight.weights import named_weights
 from automl.storage.documents import read_study
+from automl.storage.paths import find_studies
 from automl.study.replicates import replicate_seeds
 
 if TYPE_CHECKING:
@@ -85,14 +86,14 @@ def time_finding(plan: StudyPlan, results: Path) -> Finding:
 
 
 def _earlier_trials(plan: StudyPlan, results: Path) -> Iterator[tuple[TrialResult, Path]]:
-    for file in sorted(results.glob("*/plan.json")):
+    for paths in find_studies(results):
         try:
-            document, result = read_study(file.parent)
+            document, result = read_study(paths.root)
         except (ConfigurationError, OSError, ValueError, KeyError, TypeError):
             continue  # another program's folder, or a study being written
         same_skill = document["skill"]["fingerprints"] == dict(plan.skill.fingerprints)
         if same_skill and document["max_epochs"] == plan.max_epochs:
-            yield from ((trial, file.parent) for trial in result.trials if trial.state.value == "COMPLETED")
+            yield from ((trial, paths.root) for trial in result.trials if trial.state.value == "COMPLETED")
 
 
 def _size(root: Path, name: str | None) -> int | None:

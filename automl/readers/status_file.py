@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from automl.readers.epochs import HOLD_S, EpochBook
 from automl.readers.growing_file import GrowingFile
+from automl.storage.paths import STATUS_FILE
 from automl.study.trial import Measurement
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ class StatusReader:
     """
 
     directory: Path
-    name: str = "status.json"
+    name: str = STATUS_FILE
     last: Measurement | None = None
     _files: dict[Path, tuple[GrowingFile, EpochBook]] = field(default_factory=dict)
     _next_look_s: float = 0.0

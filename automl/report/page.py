@@ -31,16 +31,15 @@ from automl.report.pareto_figure import pareto_figure, pareto_table
 from automl.report.study_facts import StudyFacts, read_facts
 from automl.report.tables import escape, failures, leaderboard, replicates, summary
 from automl.report.timeline import lay_out, timeline_figure
+from automl.storage.paths import AttemptPaths, StudyPaths
 from automl.storage.study_directory import write_text
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-REPORT_FILE = "report.html"
 
 _MAX_PANELS = 8
 _MAX_PANEL_BYTES = 1_500_000
-_PANEL_PATTERNS = ("panels/*.png", "*/panels/*.png")
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #1a202c; background: #edf2f7; margin: 0; }
@@ -106,7 +105,7 @@ def write_report(root: Path, *, output: Path | None = None) -> Path:
         ConfigurationError: the folder is no study directory.
         OSError: the file cannot be written.
     """
-    file = output or root / REPORT_FILE
+    file = output or StudyPaths(root).report_file
     write_text(file, render(read_facts(root)))
     # Others may read it: a report is made to be handed round.
     file.chmod(0o644)
@@ -213,7 +212,7 @@ def _add_panels(page: _Page, facts: StudyFacts) -> None:
 
 def _panels_of_best(folder: Path, epoch: int | None) -> list[Path]:
     """Return the pictures of the best epoch; of trainers that do not name epochs, the latest ones."""
-    images = sorted(file for pattern in _PANEL_PATTERNS for file in folder.glob(pattern))
+    images = AttemptPaths(folder).panels()
     named = [(re.search(r"epoch[_=-]?(\d+)", image.stem), image) for image in images]
     of_epoch = [image for match, image in named if match is not None and int(match[1]) == epoch]
     return (of_epoch or images)[-_MAX_PANELS:]

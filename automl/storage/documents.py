@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
     from automl.study.trial import TrialResult
 
-EVALUATIONS_FILE = "evaluations.json"
-"""What the starting checkpoint and the best one scored, evaluated by themselves."""
-
 _PLAN_PARTS = {"name": str, "skill": dict, "objective": dict, "budget": dict, "space": dict, "spec": dict}
 """What every plan has, by which one is told from another program's file."""
 
@@ -107,7 +104,7 @@ def read_evaluations(root: Path) -> dict[str, dict[str, Any]]:
     ``value``, ``deltas`` (``trial``, ``baseline`` -> reference, difference, is_better) and ``is_reproduced``.
     """
     try:
-        document: object = json.loads((root / EVALUATIONS_FILE).read_text(encoding="utf-8"))
+        document: object = json.loads(StudyPaths(root).evaluations_file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     if not isinstance(document, dict):
@@ -180,7 +177,7 @@ def _feasibility(result: StudyResult, trial: TrialResult) -> dict[str, Any]:
 def _record(root: Path) -> dict[str, Any]:
     """Return what the record says of itself; the run id is known only once the record was reached."""
     try:
-        record: dict[str, Any] = json.loads((root / "record.json").read_text(encoding="utf-8"))
+        record: dict[str, Any] = json.loads(StudyPaths(root).record_file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return {key: record[key] for key in ("tracking_uri", "experiment", "run_id") if key in record}

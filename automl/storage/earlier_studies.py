@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from automl.errors import ConfigurationError, Problem
 from automl.request.policy import Route
 from automl.storage.documents import read_plan, read_study
-from automl.storage.paths import StudyPaths
+from automl.storage.paths import StudyPaths, find_studies
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -83,8 +83,8 @@ def read_studies(results: Path) -> tuple[EarlierStudy, ...]:
     Args:
         results: The results folder; it need not exist.
     """
-    files = results.glob("*/plan.json")
-    return tuple((file.parent, document) for file in files if (document := _plan_of(file)) is not None)
+    studies = find_studies(results)
+    return tuple((paths.root, document) for paths in studies if (document := _plan_of(paths)) is not None)
 
 
 def found_points(plan: StudyPlan, data: Mapping[str, str], studies: Sequence[EarlierStudy]) -> tuple[EarlierPoint, ...]:
@@ -137,10 +137,10 @@ def takes_earlier_points(plan: StudyPlan) -> bool:
     return plan.route is Route.TUNE and plan.sampler == "auto"
 
 
-def _plan_of(file: Path) -> dict[str, Any] | None:
+def _plan_of(paths: StudyPaths) -> dict[str, Any] | None:
     known = {"fingerprint", "skill", "objective", "space", "first_trials", "first_origins", "request", "max_epochs"}
     try:
-        document: Any = read_plan(StudyPaths(file.parent))
+        document: Any = read_plan(paths)
     except ConfigurationError:
         return None  # a study being written
     # The document is whatever JSON another program wrote under that name.

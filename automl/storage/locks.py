@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from optuna.storages.journal import JournalFileOpenLock
 
 from automl.errors import ConfigurationError, Problem
+from automl.storage.paths import append_file, owner_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +31,7 @@ class AppendLock(JournalFileOpenLock):
 
     def __init__(self, file: Path) -> None:
         super().__init__(str(file), grace_period=None)
-        self._file = file.with_name(f"{file.name}.append")
+        self._file = append_file(file)
         self._handle: int | None = None
 
     def acquire(self) -> bool:
@@ -58,7 +59,7 @@ class OwnerLock:
     """
 
     def __init__(self, file: Path) -> None:
-        self._file = file.resolve().with_name(f"{file.name}.owner")
+        self._file = owner_file(file.resolve())
         if self._file in _owned_here:
             raise _already_owned(file, os.getpid())
         handle = os.open(self._file, os.O_RDWR | os.O_CREAT, 0o644)

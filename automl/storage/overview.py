@@ -59,7 +59,7 @@ def study_directories(results: Path) -> list[Path]:
     Raises:
         OSError: the folder cannot be read.
     """
-    plans = [entry / "plan.json" for entry in results.iterdir() if (entry / "plan.json").is_file()]
+    plans = [paths.plan_file for entry in results.iterdir() if (paths := StudyPaths(entry)).plan_file.is_file()]
     return [plan.parent for plan in sorted(plans, key=lambda plan: (plan.stat().st_mtime, plan))]
 
 

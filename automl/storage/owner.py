@@ -20,9 +20,8 @@ def running_process(directory: StudyPaths) -> int | None:
     The kernel gives the lock back when its process ends, however it ends. Nothing is locked by asking. It must not be
     asked by the process that runs the study: closing the file would give its own lock back.
     """
-    file = directory.journal_file.with_name(f"{directory.journal_file.name}.owner")
     try:
-        handle = os.open(file, os.O_RDWR)
+        handle = os.open(directory.owner_file, os.O_RDWR)
     except OSError:
         return None
     try:

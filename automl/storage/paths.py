@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 STATUS_FILE = "status.json"
 """The trainer's status file, in its own folder or in one below it."""
 
+PANELS = "panels"
+"""The folder of the pictures of predictions, in the trainer's own folder."""
+
 _PLAN = "plan.json"
 _RESULT = "result.json"
 _TENSORBOARD = "events.out.tfevents"
@@ -77,7 +80,7 @@ class _RunPaths:
 
     def panels(self) -> list[Path]:
         """Return the pictures of predictions that the trainer has written, in order of their names."""
-        return sorted(self.root.rglob("panels/*.png"))
+        return sorted(self.root.rglob(f"{PANELS}/*.png"))
 
 
 @dataclass(frozen=True, slots=True)

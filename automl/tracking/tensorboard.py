@@ -14,6 +14,7 @@ import struct
 import time
 from typing import TYPE_CHECKING
 
+from automl.storage.paths import AttemptPaths
 from automl.tracking.base import Tracker
 
 if TYPE_CHECKING:
@@ -62,9 +63,9 @@ class TensorboardTracker(Tracker):
         """Begin the file of an attempt."""
         del attempt
         self._close(proposal.number)
-        name = f"events.out.tfevents.{int(time.time())}.{socket.gethostname()}.automl"
+        file = AttemptPaths(directory).tensorboard_file(f"{int(time.time())}.{socket.gethostname()}.automl")
         try:
-            self._files[proposal.number] = os.open(directory / name, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+            self._files[proposal.number] = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         except OSError as error:
             self._warn(error)
             return

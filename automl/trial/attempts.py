@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from automl.spec.special import takes_checkpoint
+from automl.storage.paths import AttemptPaths
 from automl.storage.study_directory import torn_file, write_json
 from automl.trial.continuation import find_continuation
 from automl.trial.stop_request import read_last_epoch
@@ -23,11 +24,6 @@ if TYPE_CHECKING:
     from automl.space.values import Scalar
     from automl.storage.paths import StudyPaths
     from automl.study.model import StudyPlan
-
-START_FILE = "attempt.json"
-# Written into the directory of an attempt by others than the trainer, also after its end.
-_OF_THE_STUDY = frozenset({"result.json"})
-_EVENTS = "events.out.tfevents"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,9 +160,8 @@ def _seconds_of_result(file: Path, attempt: int) -> float | None:
 
 def _seconds_of(folder: Path) -> float:
     try:
-        began_s = (folder / START_FILE).stat().st_mtime
-        written = [file for file in folder.rglob("*") if file.name not in _OF_THE_STUDY and file.is_file()]
-        return max([0.0, *(file.stat().st_mtime - began_s for file in written if not file.name.startswith(_EVENTS))])
+        began_s = AttemptPaths(folder).start_file.stat().st_mtime
+        return max([0.0, *(file.stat().st_mtime - began_s for file in AttemptPaths(folder).trainer_files())])
     except OSError:
         return 0.0
 
@@ -188,7 +183,7 @@ def write_start(folder: Path, start: Start, root: Path) -> None:
         "remark": start.remark,
         "earlier_s": round(start.earlier_s, 3),
     }
-    write_json(folder / START_FILE, document)
+    write_json(AttemptPaths(folder).start_file, document)
 
 
 def read_start(folder: Path, root: Path) -> Start:
@@ -197,7 +192,7 @@ def read_start(folder: Path, root: Path) -> Start:
     Raises:
         ConfigurationError: the file is there and cannot be read.
     """
-    file = folder / START_FILE
+    file = AttemptPaths(folder).start_file
     try:
         document: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         checkpoint = document.pop("checkpoint")

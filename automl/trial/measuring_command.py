@@ -24,14 +24,12 @@ from automl.study.trial import Measurement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
     from automl.launch.base import Job, Launcher
+    from automl.storage.paths import AttemptPaths
     from automl.study.trial import TrialResult
     from automl.trial.task import TrialTask
 
-LOG_NAME = "evaluate_with.log"
-METRICS_NAME = "evaluate_with.json"
 _POLL_S = 0.2
 _TAIL_BYTES = 64 * 1024
 
@@ -84,18 +82,18 @@ def _run(task: TrialTask, launcher: Launcher, result: TrialResult, must_end: Cal
     except (LaunchError, OSError) as error:
         return Measured(problem=f"evaluate-with could not be started: {error}")
     try:
-        problem = _wait(job, task.evaluate_limit_s, must_end)
+        problem = _wait(job, task, must_end)
     finally:
         job.kill(grace_s=0.0)
-    return Measured(problem=problem) if problem else _read(task.directory)
+    return Measured(problem=problem) if problem else _read(task.files)
 
 
 def _request(task: TrialTask, result: TrialResult) -> LaunchRequest:
-    metrics = task.directory / METRICS_NAME
+    metrics = task.files.measuring_metrics
     metrics.unlink(missing_ok=True)
     places = {
         "{checkpoint}": str(task.study_directory / result.checkpoint) if result.checkpoint else "",
-        "{spec}": str(task.directory / f"spec.{task.config_format.value}"),
+        "{spec}": str(task.spec_file),
         "{trial_dir}": str(task.directory),
         "{metrics}": str(metrics),
     }
@@ -105,7 +103,7 @@ def _request(task: TrialTask, result: TrialResult) -> LaunchRequest:
         command=command,
         directory=task.directory,
         environment=trial_environment(os.environ, tag=task.tag, gpus=task.gpus, threads=task.threads, extra=named),
-        log=task.directory / LOG_NAME,
+        log=task.files.measuring_log,
         tag=task.tag,
         gpus=task.gpus,
         image=task.image,
@@ -122,22 +120,22 @@ def _request(task: TrialTask, result: TrialResult) -> LaunchRequest:
     )
 
 
-def _wait(job: Job, limit_s: float, must_end: Callable[[], bool]) -> str:
+def _wait(job: Job, task: TrialTask, must_end: Callable[[], bool]) -> str:
     """Wait for the end; return what is wrong, or an empty text."""
-    deadline_s = time.monotonic() + limit_s
+    deadline_s = time.monotonic() + task.evaluate_limit_s
     while (status := job.poll()) is None:
         if must_end():
             return "evaluate-with was ended with the study"
         if time.monotonic() > deadline_s:
-            return f"evaluate-with ran longer than its limit of {limit_s:g} s"
+            return f"evaluate-with ran longer than its limit of {task.evaluate_limit_s:g} s"
         job.wait(_POLL_S)
-    return f"evaluate-with failed with exit status {status}; see {LOG_NAME}" if status else ""
+    return f"evaluate-with failed with exit status {status}; see {task.files.measuring_log.name}" if status else ""
 
 
-def _read(directory: Path) -> Measured:
-    document = _last_object(directory)
+def _read(files: AttemptPaths) -> Measured:
+    document, log = _last_object(files), files.measuring_log.name
     if document is None:
-        return Measured(problem=f"evaluate-with reported no metrics: no line of {LOG_NAME} is a JSON object")
+        return Measured(problem=f"evaluate-with reported no metrics: no line of {log} is a JSON object")
     numbers = {n: float(v) for n, v in document.items() if isinstance(v, int | float) and not isinstance(v, bool)}
     values = {name: value for name, value in numbers.items() if math.isfinite(value)}
     unusable = [str(name) for name in document if name not in values]
@@ -145,11 +143,11 @@ def _read(directory: Path) -> Measured:
     return Measured(values=values, problem=problem)
 
 
-def _last_object(directory: Path) -> dict[str, object] | None:
-    metrics = directory / METRICS_NAME
+def _last_object(files: AttemptPaths) -> dict[str, object] | None:
+    metrics = files.measuring_metrics
     if metrics.is_file():
         return _as_object(metrics.read_text(encoding="utf-8", errors="replace"))
-    with (directory / LOG_NAME).open("rb") as stream:
+    with files.measuring_log.open("rb") as stream:
         stream.seek(max(0, stream.seek(0, os.SEEK_END) - _TAIL_BYTES))
         lines = stream.read().decode("utf-8", errors="replace").splitlines()
     return next((found for line in reversed(lines) if (found := _as_object(line)) is not None), None)

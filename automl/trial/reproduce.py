@@ -19,7 +19,7 @@ from automl.study.launch_plan import LauncherKind
 from automl.study.plan import TEMPLATE
 from automl.study.trial import Proposal
 from automl.trial.attempts import Start
-from automl.trial.runner import launch_request, spec_file
+from automl.trial.runner import launch_request
 from automl.trial.tasks import build_task
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def reproduce_command(plan: StudyPlan, study: Path, *, gpus: tuple[str, ...]) ->
         f"# Trial 0 of {plan.name} as `automl run` would start it; it writes below {request.directory} only.",
         *_afterwards(plan.launch.kind, request),
         f"umask 077; mkdir -p {shlex.join(str(folder) for folder in folders)}",
-        f"cat > {shlex.quote(str(spec_file(task)))} <<'{_END}'",
+        f"cat > {shlex.quote(str(task.spec_file))} <<'{_END}'",
         spec.rstrip("\n"),
         _END,
         f"cd {shlex.quote(str(request.directory))} &&",
@@ -93,7 +93,7 @@ def reproduce_command(plan: StudyPlan, study: Path, *, gpus: tuple[str, ...]) ->
     ]
     return ReproduceCommand(
         directory=request.directory,
-        spec_file=spec_file(task),
+        spec_file=task.spec_file,
         spec=spec,
         command=command,
         script="\n".join(lines) + "\n",

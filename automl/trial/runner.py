@@ -38,17 +38,15 @@ from automl.trial.task import TrialTask
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
     from automl.launch.base import Job, Launcher
     from automl.readers.follow import Source
     from automl.study.trial import Measurement
 
-__all__ = ["INTERRUPTED", "LOG_NAME", "TrialTask", "run_trial"]
+__all__ = ["INTERRUPTED", "TrialTask", "run_trial"]
 
 logger = logging.getLogger(__name__)
 
-LOG_NAME = "train.log"
 POLL_S = 0.1
 # A diverged trial has nothing worth saving: no grace, so that its slot is free at once.
 _NO_GRACE_S = 0.0
@@ -149,7 +147,7 @@ class _RunningTrial:
 
     def __post_init__(self) -> None:
         self._sources = self._make_sources()
-        self._silence = StallTimeout(limit_s=self.task.silence_limit_s, log=self.task.directory / LOG_NAME)
+        self._silence = StallTimeout(limit_s=self.task.silence_limit_s, log=self.task.files.log_file)
 
     def watch(self) -> Verdict:
         """Follow the trial to its end and judge it."""
@@ -160,7 +158,7 @@ class _RunningTrial:
             self._end(self._verdict)
             return self._verdict
         self.exit_status = self.job.poll()
-        tail = read_tail(self.task.directory / LOG_NAME)
+        tail = read_tail(self.task.files.log_file)
         verdict = judge(self.course, self.exit_status or 0, tail, was_lost=self.job.was_lost)
         is_unexplained = verdict.failure is FailureKind.TRAINER and is_full(self.task.directory)
         return failed(_NO_ROOM) if is_unexplained else verdict
@@ -207,7 +205,7 @@ class _RunningTrial:
         if self.task.metric_file is not None:
             sources.append(MetricFileReader(self.task.directory, self.task.metric_file))
         log = LogFallback(
-            self.task.directory / LOG_NAME,
+            self.task.files.log_file,
             self.task.objective_metric,
             # In a log, "loss" may be any loss.
             tuple(name for name in self.task.watched if name.startswith("train")),
@@ -219,13 +217,8 @@ class _RunningTrial:
 
 def _prepare(task: TrialTask) -> LaunchRequest:
     task.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    write_spec(Spec(values=task.spec), task.config_format, spec_file(task))
+    write_spec(Spec(values=task.spec), task.config_format, task.spec_file)
     return launch_request(task)
-
-
-def spec_file(task: TrialTask) -> Path:
-    """Return where an attempt's spec lies."""
-    return task.directory / f"spec.{task.config_format.value}"
 
 
 def launch_request(task: TrialTask) -> LaunchRequest:
@@ -235,12 +228,12 @@ def launch_request(task: TrialTask) -> LaunchRequest:
         LaunchError: the command cannot be built.
     """
     return LaunchRequest(
-        command=build_command(task.command, spec_file(task)),
+        command=build_command(task.command, task.spec_file),
         directory=task.directory,
         environment=trial_environment(
             os.environ, tag=task.tag, gpus=task.gpus, threads=task.threads, extra=task.environment
         ),
-        log=task.directory / LOG_NAME,
+        log=task.files.log_file,
         tag=task.tag,
         gpus=task.gpus,
         image=task.image,
@@ -285,7 +278,7 @@ def _result(
         sha256=best.sha256,
         attempt=task.attempt,
         exit_status=exit_status,
-        log_tail=read_tail(_log_of(task)) if has_failed else (),
+        log_tail=read_tail(task.files.log_file) if has_failed else (),
         parent=task.parent,
         replicate_of=task.replicate_of,
         seed=task.seed,
@@ -298,7 +291,3 @@ def _with_wanted(task: TrialTask, values: Mapping[str, float]) -> dict[str, floa
     """Return metrics with those that the study looks at under the names it gives them, where they have others."""
     found = {name: values[alias] for name in task.wanted if (alias := find_name(values, name)) is not None}
     return {**values, **found}
-
-
-def _log_of(task: TrialTask) -> Path:
-    return task.directory / LOG_NAME

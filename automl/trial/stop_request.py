@@ -10,12 +10,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from automl.storage.paths import AttemptPaths, StudyPaths
 from automl.storage.study_directory import write_text
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-STOP_FILE = "stop"
 _LAST_EPOCH = re.compile(r"last epoch (\d+)")
 
 
@@ -33,12 +33,12 @@ def request_stop(attempt_directory: Path, reason: str, *, last_epoch: int | None
         OSError: the file cannot be written.
     """
     ending = "" if last_epoch is None else f"last epoch {last_epoch}\n"
-    write_text(attempt_directory / STOP_FILE, f"{' '.join(reason.split())}\n{ending}")
+    write_text(AttemptPaths(attempt_directory).stop_file, f"{' '.join(reason.split())}\n{ending}")
 
 
 def forget_stop_request(study_directory: Path) -> None:
     """Forget that an earlier run of a study was asked to end."""
-    (study_directory / STOP_FILE).unlink(missing_ok=True)
+    StudyPaths(study_directory).stop_file.unlink(missing_ok=True)
 
 
 def read_stop_request(attempt_directory: Path) -> str | None:
@@ -57,6 +57,6 @@ def read_last_epoch(attempt_directory: Path) -> int | None:
 
 def _read(attempt_directory: Path) -> list[str] | None:
     try:
-        return (attempt_directory / STOP_FILE).read_text(encoding="utf-8").splitlines()
+        return AttemptPaths(attempt_directory).stop_file.read_text(encoding="utf-8").splitlines()
     except OSError:
         return None

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from automl.skill.model import ConfigFormat
+from automl.storage.paths import AttemptPaths
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -101,3 +102,13 @@ class TrialTask:
     evaluate_with: str | None = None
     evaluate_limit_s: float = 600.0
     grace_s: float = 2.0
+
+    @property
+    def files(self) -> AttemptPaths:
+        """The files of this attempt."""
+        return AttemptPaths(self.directory)
+
+    @property
+    def spec_file(self) -> Path:
+        """Where the trainer reads its spec."""
+        return self.files.spec_file(self.config_format)

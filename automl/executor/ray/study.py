@@ -25,6 +25,7 @@ from automl.executor.recovery import recorded
 from automl.launch.command import build_command
 from automl.launch.leftovers import end_leftovers
 from automl.launch.warm import WarmLauncher
+from automl.storage.paths import StudyPaths
 from automl.study.launch_plan import LauncherKind
 from automl.trial.tasks import study_tag
 
@@ -82,7 +83,7 @@ def execute_study(
     loop = StudyLoop(plan, location, searcher=searcher, rule=rule, trackers=trackers)
     session = location.session or secrets.token_hex(16)
     program = build_command(plan.skill.actions[plan.action].command, location.directory)[0]
-    log = location.directory / "warm_server.log"
+    log = StudyPaths(location.directory).warm_server_log
     location.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     with (
         _suspended_by_errors(loop),

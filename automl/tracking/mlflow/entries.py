@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from automl.storage.paths import PANELS, StudyPaths
 from automl.study.trial import TrialState
 from automl.tracking.mlflow.names import MAX_NAME_LENGTH, encode_name
 from automl.tracking.mlflow.outbox import Entry, EntryKind
@@ -82,7 +83,7 @@ def study_entries(plan: StudyPlan, directory: Path, surroundings: Mapping[str, s
     run = {"name": plan.name, "parent": None, "start_ms": time_ms, "tags": tags(facts)}
     return [
         Entry(EntryKind.RUN, STUDY_RUN, run),
-        Entry(EntryKind.ARTIFACT, STUDY_RUN, {"path": "plan.json", "folder": ""}),
+        Entry(EntryKind.ARTIFACT, STUDY_RUN, {"path": StudyPaths(directory).plan_file.name, "folder": ""}),
     ]
 
 
@@ -178,7 +179,7 @@ def trial_end_entries(result: TrialResult, metric: str, artifacts: Iterable[str]
     step = result.best_epoch or 0
     entries.append(Entry(EntryKind.METRICS, key, {"values": summary, "step": step, "time_ms": time_ms}))
     for path in artifacts:
-        folder = "panels" if "/panels/" in path else ""
+        folder = PANELS if f"/{PANELS}/" in path else ""
         entries.append(Entry(EntryKind.ARTIFACT, key, {"path": path, "folder": folder}))
     entries.append(Entry(EntryKind.END, key, {"status": _STATUS.get(result.state, "RUNNING"), "end_ms": time_ms}))
     return entries

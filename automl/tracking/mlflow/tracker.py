@@ -16,6 +16,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from automl.errors import LaunchError, Problem
+from automl.skill.model import ConfigFormat
 from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import read_results
 from automl.study.incumbent import Incumbent
@@ -48,7 +49,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_KEPT_FILES = ("spec.yaml", "spec.json", "spec.toml", "status.json", "train.log")
 _MAX_PANELS = 32
 _MAX_FILE_BYTES = 64 * 1024 * 1024
 _PATIENCE_S = 15.0
@@ -149,7 +149,7 @@ class MlflowTracker(Tracker):
         """
         if self._spool.has_run(key):
             return
-        log = f"{result['directory']}/{result['action']}.log"
+        log = self._relative(StudyPaths(self._root).action(key).log_file)
         small = [path for path in result["files"] if _is_small(self._root / path)]
         files = [path for path in (log, *small[:_MAX_PANELS]) if (self._root / path).is_file()]
         self._append(action_entries(key, result, files, _now_ms()), is_durable=True)
@@ -257,10 +257,10 @@ class MlflowTracker(Tracker):
         return is_new
 
     def _kept_files(self, result: TrialResult) -> list[str]:
-        folder = StudyPaths(self._root).attempt(result.number, result.attempt).root
-        files = [folder / name for name in _KEPT_FILES]
-        files += sorted(folder.glob("**/status.json"))[:1]
-        files += sorted(folder.glob("**/panels/*.png"))[-_MAX_PANELS:]
+        attempt = StudyPaths(self._root).attempt(result.number, result.attempt)
+        files = [attempt.spec_file(config_format) for config_format in ConfigFormat]
+        files += [attempt.status_file, attempt.log_file, *sorted(attempt.status_files())[:1]]
+        files += attempt.panels()[-_MAX_PANELS:]
         return [self._relative(file) for file in dict.fromkeys(files) if file.is_file()]
 
     def _relative(self, path: Path) -> str:

@@ -74,8 +74,8 @@ def test_a_running_study_is_left_alone_even_if_it_starts_in_between(
 ) -> None:
     write_ended(tmp_path / "demo")
     found = take_inventory(tmp_path).deletable
-    for module in ("outcome", "owner"):
-        monkeypatch.setattr(f"automl.study.{module}.running_process", lambda _: 5)
+    for module in ("final_status", "owner"):
+        monkeypatch.setattr(f"automl.storage.{module}.running_process", lambda _: 5)
     monkeypatch.setattr("automl.handoff.cleaning.running_process", lambda _: 5)
 
     assert take_inventory(tmp_path).left_alone == {"demo": "it is running"}

@@ -11,7 +11,7 @@ from automl.errors import ConfigurationError
 from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import write_result
 from automl.study.trial import TrialResult, TrialState
-from automl.trial.attempts import START_FILE, Change, Start, measured_by, next_start, read_start, write_start
+from automl.trial.attempts import Change, Start, measured_by, next_start, read_start, write_start
 from automl.trial.stop_request import request_stop
 from tests.automl.executor.toy_study import toy_plan
 
@@ -50,7 +50,7 @@ def test_the_seconds_of_earlier_attempts_count_whatever_ended_them(tmp_path: Pat
     for seconds in (30, 12):
         folder = StudyPaths(tmp_path).attempt(3, begin(tmp_path, plan, 0).attempt).root
         (folder / "result.json").write_text("{}", encoding="utf-8")  # the study's, written when it likes
-        began_s = (folder / START_FILE).stat().st_mtime
+        began_s = (folder / "attempt.json").stat().st_mtime
         for name in ("status.json", "model_epoch_000.pth"):
             os.utime(folder / name, (began_s, began_s + seconds))
         os.utime(folder / "result.json", (began_s, began_s + 1000))
@@ -64,7 +64,7 @@ def test_the_seconds_of_earlier_attempts_count_whatever_ended_them(tmp_path: Pat
 def test_a_clock_that_is_set_changes_nothing_where_the_attempt_has_a_result(tmp_path: Path) -> None:
     plan = toy_plan(tmp_path / "skill", trials=1)
     folder = StudyPaths(tmp_path).attempt(3, begin(tmp_path, plan, 0).attempt).root
-    began_s = (folder / START_FILE).stat().st_mtime
+    began_s = (folder / "attempt.json").stat().st_mtime
     os.utime(folder / "status.json", (began_s, began_s + 86400))
     paused = TrialResult(number=3, state=TrialState.INTERRUPTED, assignment={}, directory="trials/0003", elapsed_s=42.0)
     write_result(StudyPaths(tmp_path), paused)
@@ -122,7 +122,7 @@ def test_a_start_is_read_as_it_was_written_and_a_torn_one_is_an_error(tmp_path: 
     folder = tmp_path / "trials/0003.2"
     assert read_start(folder, tmp_path) == start
 
-    (folder / START_FILE).write_bytes((folder / START_FILE).read_bytes()[:20])
+    (folder / "attempt.json").write_bytes((folder / "attempt.json").read_bytes()[:20])
 
-    with pytest.raises(ConfigurationError, match=START_FILE):
+    with pytest.raises(ConfigurationError, match=r"attempt\.json"):
         next_start(plan, StudyPaths(tmp_path), 3)

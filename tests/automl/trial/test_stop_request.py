@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from automl.trial.stop_request import STOP_FILE, read_stop_request, request_stop
+from automl.trial.stop_request import read_stop_request, request_stop
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,6 +20,6 @@ def test_nothing_is_read_where_nothing_was_asked(tmp_path: Path) -> None:
 
 
 def test_an_empty_file_made_by_hand_stops_too(tmp_path: Path) -> None:
-    (tmp_path / STOP_FILE).touch()
+    (tmp_path / "stop").touch()
 
     assert read_stop_request(tmp_path) == "stopped on request"

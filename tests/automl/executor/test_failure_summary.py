@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from automl.study.failure_summary import summarize_failure
+from automl.executor.failure_summary import summarize_failure
 from automl.study.goals import parse_constraints
 from automl.study.trial import FailureKind, TrialResult, TrialState
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from automl.storage.paths import AttemptPaths, StudyPaths
 from automl.study.goals import unmet
 from automl.study.trial import TrialState
 
@@ -27,7 +28,7 @@ def summarize_failure(trials: Sequence[TrialResult], root: Path, constraints: Se
         constraints: What a usable trial must keep.
     """
     if not trials:
-        return f"no trial was started; see {root / 'events.jsonl'}"
+        return f"no trial was started; see {StudyPaths(root).events_file}"
     causes = Counter(_cause(trial, constraints) for trial in trials)
     cause, count = causes.most_common(1)[0]
     example = next(trial for trial in trials if _cause(trial, constraints) == cause)
@@ -42,7 +43,7 @@ def summarize_failure(trials: Sequence[TrialResult], root: Path, constraints: Se
             f"the last lines of trial {example.number}",
             *(f"  {t}" for t in example.log_tail[-_SHOWN_LINES:]),
         ]
-    lines += ["", f"read {root / example.directory / 'train.log'}"]
+    lines += ["", f"read {AttemptPaths(root / example.directory).log_file}"]
     if all(trial.state is TrialState.DIVERGED for trial in trials):
         lines.append("every trial diverged: lower the learning rates with --search, or check the data")
     return "\n".join(lines)
@@ -60,7 +61,9 @@ def summarize_errors(cause: str, last: TrialResult, root: Path) -> str:
     if last.log_tail:
         shown = last.log_tail[-_SHOWN_LINES:]
         lines += ["", f"the last lines of trial {last.number}", *(f"  {text}" for text in shown)]
-    return "\n".join([*lines, "", f"read {root / last.directory / 'train.log'}, then go on with automl resume {root}"])
+    return "\n".join(
+        [*lines, "", f"read {AttemptPaths(root / last.directory).log_file}, then go on with automl resume {root}"]
+    )
 
 
 def _cause(trial: TrialResult, constraints: Sequence[Constraint]) -> str:
