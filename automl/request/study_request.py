@@ -14,11 +14,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from automl.config_files import read_document
 from automl.duration import parse_duration_s
 from automl.errors import ConfigurationError, Problem
 from automl.request.policy import parse_policy
 from automl.resources import builtin_studies, packaged
-from automl.skill.documents import read_document
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

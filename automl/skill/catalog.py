@@ -10,8 +10,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from automl.config_files import read_document
 from automl.errors import ConfigurationError, Problem
-from automl.skill.documents import read_document
 from automl.skill.layout import is_skill
 from automl.skill.load import load_skill
 

@@ -10,10 +10,10 @@ import hashlib
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from automl.config_files import read_document
 from automl.errors import ConfigurationError, Problem
 from automl.resources import builtin_skill, builtin_skills
 from automl.skill.actions import read_actions, read_image
-from automl.skill.documents import read_document
 from automl.skill.fields import Fields, Findings, is_parameter_path, kind_of
 from automl.skill.layout import SkillFiles, find_files
 from automl.skill.model import JsonValue, Skill

@@ -9,7 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
+
+from automl.config_files import JsonValue
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,8 +19,7 @@ if TYPE_CHECKING:
 
     from automl.errors import Problem
 
-JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
-"""What YAML, JSON and TOML files hold. Mappings have text keys; numbers may be NaN or infinite."""
+__all__ = ["ConfigFormat", "FileSlot", "JsonValue", "Skill", "SkillAction", "SlotKind"]
 
 
 class ConfigFormat(StrEnum):

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from automl.config_files import read_document
 from automl.errors import ConfigurationError, Problem
-from automl.skill.documents import read_document
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,7 +13,7 @@ from fnmatch import translate
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from automl.skill.documents import read_document
+from automl.config_files import read_document
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

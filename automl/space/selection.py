@@ -11,8 +11,8 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from automl.config_files import parse_scalar
 from automl.errors import Problem
-from automl.skill.documents import parse_scalar
 from automl.space.architectures import matches
 from automl.space.ranges import UserRange
 from automl.spec.overrides import closest

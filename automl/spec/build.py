@@ -10,8 +10,8 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from automl.config_files import read_document
 from automl.errors import ConfigurationError, Problem
-from automl.skill.documents import read_document
 from automl.skill.fields import kind_of
 from automl.spec.data import map_data
 from automl.spec.layers import lay_over

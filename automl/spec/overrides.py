@@ -11,8 +11,8 @@ import difflib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from automl.config_files import parse_scalar
 from automl.errors import ConfigurationError, Problem
-from automl.skill.documents import parse_scalar
 from automl.skill.fields import is_parameter_path
 
 if TYPE_CHECKING:

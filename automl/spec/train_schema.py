@@ -12,8 +12,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from automl.config_files import read_document
 from automl.errors import ConfigurationError, Problem
-from automl.skill.documents import read_document
 from automl.skill.fields import kind_of
 from automl.spec.schema_nodes import LeafKind, NodeReader, SchemaLeaf
 

@@ -16,8 +16,8 @@ from typing import Any
 
 import yaml
 
+from automl.config_files import FLOAT_PATTERN, read_document
 from automl.errors import ConfigurationError, Problem
-from automl.skill.documents import FLOAT_PATTERN, read_document
 from automl.skill.fields import kind_of
 from automl.skill.model import ConfigFormat, JsonValue
 from automl.spec.model import Spec, iterate_leaves

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from automl.config_files import read_document
 from automl.resources import builtin_skills, packaged
-from automl.skill.documents import read_document
 from tests.automl.skill.packages import BAD, BANK, EVERY_FEATURE, needs_bank
 
 if TYPE_CHECKING:

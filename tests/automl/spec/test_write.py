@@ -11,8 +11,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from automl.config_files import parse_json, parse_toml, parse_yaml
 from automl.errors import ConfigurationError
-from automl.skill.documents import parse_json, parse_toml, parse_yaml
 from automl.skill.model import ConfigFormat, JsonValue
 from automl.spec.model import Spec
 from automl.spec.write import read_spec, render_spec, write_spec

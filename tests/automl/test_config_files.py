@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from automl import config_files
+from automl.config_files import parse_json, parse_scalar, parse_toml, parse_yaml, read_document
 from automl.errors import ConfigurationError
-from automl.skill import documents
-from automl.skill.documents import parse_json, parse_scalar, parse_toml, parse_yaml, read_document
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -195,7 +195,7 @@ def test_a_byte_order_mark_is_no_content(tmp_path: Path) -> None:
 
 
 def test_what_is_no_regular_readable_utf8_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(documents, "MAX_BYTES", 100)
+    monkeypatch.setattr(config_files, "MAX_BYTES", 100)
     (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
     (tmp_path / "large.yaml").write_text("a" * 200, encoding="utf-8")
     os.mkfifo(tmp_path / "pipe.yaml")

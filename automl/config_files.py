@@ -14,7 +14,7 @@ import math
 import re
 import stat
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import yaml
 
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from automl.skill.model import JsonValue
+JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
+"""What YAML, JSON and TOML files hold. Mappings have text keys; numbers may be NaN or infinite."""
 
 # The largest public schema has 108 kB, 1,900 values and 9 levels: room for thirty times as much, and no bomb.
 MAX_BYTES = 8 * 1024 * 1024
