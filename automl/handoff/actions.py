@@ -22,8 +22,8 @@ from automl.launch.base import LaunchRequest
 from automl.launch.choice import OVERRIDE, make_launcher, ready_launch
 from automl.launch.command import build_command
 from automl.launch.environment import trial_environment
+from automl.launch.local import WarmLauncher
 from automl.launch.mounts import readable_paths
-from automl.launch.warm import WarmLauncher
 from automl.readers.follow import follow
 from automl.readers.status_file import StatusReader
 from automl.skill.load import load_skill

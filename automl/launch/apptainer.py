@@ -15,21 +15,21 @@ from typing import TYPE_CHECKING
 
 from automl.errors import LaunchError, Problem
 from automl.launch.base import Launcher
-from automl.launch.engine import (
+from automl.launch.container import (
     client_environment,
     credentials_of,
     find_caller,
     home_folders,
     home_of,
     own_environment,
+    to_uuids,
 )
-from automl.launch.gpu_ids import to_uuids
-from automl.launch.leftovers import TAG_VARIABLE
 from automl.launch.local import LocalLauncher
+from automl.launch.processes import TAG_VARIABLE
 
 if TYPE_CHECKING:
     from automl.launch.base import LaunchRequest
-    from automl.launch.engine import Caller
+    from automl.launch.container import Caller
     from automl.launch.job import SupervisedJob
 
 _PROGRAMS = ("apptainer", "singularity")

@@ -23,8 +23,7 @@ from automl.errors import ConfigurationError, LaunchError, Problem
 from automl.launch.apptainer import ApptainerLauncher, find_apptainer
 from automl.launch.command import build_command, find_program
 from automl.launch.container import ContainerLauncher
-from automl.launch.containers import end_containers
-from automl.launch.engine import find_engine
+from automl.launch.engine import end_containers, find_engine
 from automl.launch.images import prepare_image
 from automl.launch.local import LocalLauncher
 from automl.study.launch_plan import AUTO, LauncherKind, LaunchPlan
@@ -135,7 +134,7 @@ def ready_launch(launch: LaunchPlan) -> Image | None:
 
 
 def make_launcher(kind: LauncherKind) -> Launcher:
-    """Return a new launcher; for a warm one, which needs a session, see `automl.launch.warm`."""
+    """Return a new launcher; for a warm one, which needs a session, see `automl.launch.local`."""
     match kind:
         case LauncherKind.DOCKER | LauncherKind.PODMAN:
             return ContainerLauncher(kind)

@@ -1,42 +1,173 @@
-"""Start trials in containers of a docker or podman engine, each under its own keeper."""
+"""Start trials in containers of a docker or podman engine, each under its own keeper.
+
+The command line of a trial is an argument list without a shell. What must hold for every engine: exactly the GPUs of
+the trial, the user and groups of the caller, a home and caches below the trial's folder, inputs read-only and the
+trial's folder writable at their own paths, credentials by name only, a name and labels by which the container is found
+again. `automl.launch.apptainer` has the engine without a daemon.
+"""
 
 from __future__ import annotations
 
 import logging
 import os
+import pwd
+import re
 import socket
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from automl.errors import LaunchError
 from automl.launch.base import Launcher
-from automl.launch.containers import remove_container
-from automl.launch.engine import (
-    client_environment,
-    container_name,
-    credentials_of,
-    find_caller,
-    find_engine,
-    home_folders,
-    home_of,
-    removal,
-    run_arguments,
-)
+from automl.launch.engine import STUDY_LABEL, bind_mount, find_engine, removal, remove_container
+from automl.launch.environment import handed_on
 from automl.launch.job import SupervisedJob
-from automl.launch.leftovers import has_tag
+from automl.launch.processes import has_tag
+from automl.machine import query_gpus
+from automl.study.launch_plan import LauncherKind
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from automl.launch.base import LaunchRequest
     from automl.launch.engine import Engine
-    from automl.study.launch_plan import LauncherKind
 
 logger = logging.getLogger(__name__)
 
+HOME = ".home"
+"""Folder below a trial's that holds its home and caches; removed when the container is gone."""
+_CACHES = {
+    "XDG_CACHE_HOME": ".cache",
+    "XDG_CONFIG_HOME": ".config",
+    "XDG_DATA_HOME": ".local/share",
+    "XDG_STATE_HOME": ".local/state",
+    "HF_HOME": ".cache/huggingface",
+    "TORCH_HOME": ".cache/torch",
+    "TRITON_CACHE_DIR": ".cache/triton",
+    "TORCHINDUCTOR_CACHE_DIR": ".cache/torchinductor",
+    "MPLCONFIGDIR": ".cache/matplotlib",
+}
+DEFAULT_SHM = "16g"
+_TAG_PARTS = 3  # study, trial, attempt; a rank of a trial over several nodes has one more
+_CLIENTS = re.compile(
+    r"PATH|HOME|USER|LOGNAME|TMPDIR|LANG|LC_ALL|XDG_.*|DOCKER_.*|CONTAINERS?_.*|SSH_.*|.*_PROXY|.*_proxy"
+)
+_IDENTITIES = ("GPU-", "MIG-")
 _BOOT = "import sys; sys.path.append(sys.argv.pop(1)); from automl.launch.container_supervisor import main; main()"
 _PACKAGE_ROOT = Path(__file__).parents[2]
 _START_LIMIT_S = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Who starts the containers.
+
+    Attributes:
+        uid: User id.
+        gid: Primary group id.
+        groups: Supplementary group ids, the primary one left out.
+        name: For USER and LOGNAME: libraries fail for users that the image does not know.
+    """
+
+    uid: int
+    gid: int
+    groups: tuple[int, ...]
+    name: str
+
+
+def find_caller() -> Caller:
+    """Return who runs this process."""
+    uid, gid = os.getuid(), os.getgid()
+    try:
+        name = pwd.getpwuid(uid).pw_name
+    except KeyError:
+        name = f"user{uid}"
+    return Caller(uid=uid, gid=gid, groups=tuple(group for group in os.getgroups() if group != gid), name=name)
+
+
+def container_name(tag: str) -> str:
+    """Return the name of a trial's container: ``automl-demo-8f3a1c2d-0007-1``."""
+    return "automl-" + re.sub(r"[^A-Za-z0-9_.-]+", "-", tag)
+
+
+def study_of(tag: str) -> str:
+    """Return the study's part of a tag: the value of the label by which a study's containers are found."""
+    return tag.split("/", 1)[0]
+
+
+def run_arguments(request: LaunchRequest, engine: Engine, caller: Caller) -> tuple[str, ...]:
+    """Return everything behind ``docker run`` (or ``docker create``) for one trial.
+
+    Args:
+        request: The trial; has an image.
+        engine: Runs it.
+        caller: Owns the results.
+    """
+    assert request.image is not None  # noqa: S101 # the launcher has refused it before
+    return (
+        *("--name", container_name(request.tag)),
+        *_labels(request.tag),
+        *(("--init",) if engine.has_init else ()),
+        # Images are pulled before a GPU is reserved, never by a trial.
+        *("--pull", "never"),
+        *_user(engine, caller),
+        *_machine_options(request.options),
+        *_gpus(request.gpus, engine.kind),
+        *("--workdir", str(request.directory)),
+        *(word for mount in mounts(request) for word in ("--mount", mount)),
+        *_environment(request, caller),
+        request.image,
+        *request.command,
+    )
+
+
+def home_of(request: LaunchRequest) -> Path:
+    """Return a container's home; of a trial over several nodes each rank has one, and removes only its own."""
+    return request.directory / "-".join((HOME, *request.tag.split("/")[_TAG_PARTS:]))
+
+
+def home_folders(request: LaunchRequest) -> dict[str, Path]:
+    """Return the variables that lead to a container's own home and caches; the folders are made by the launcher."""
+    home = home_of(request)
+    return {"HOME": home, **{name: home / below for name, below in _CACHES.items()}}
+
+
+def own_environment(request: LaunchRequest, caller: Caller) -> dict[str, str]:
+    """Return the variables that a container gets by value; nothing of the caller's machine is among them."""
+    folders = {name: str(path) for name, path in home_folders(request).items()}
+    return {**handed_on(request.environment), "USER": caller.name, "LOGNAME": caller.name, **folders}
+
+
+def credentials_of(request: LaunchRequest) -> tuple[str, ...]:
+    """Return the names of the credentials that are there to be handed on."""
+    return tuple(name for name in request.credentials if name in request.environment)
+
+
+def mounts(request: LaunchRequest) -> Iterator[str]:
+    """Yield the mounts: what is written, and what is read, at their own paths."""
+    for path in request.read_only:
+        yield bind_mount(path, is_written=False)
+    for path in request.writable:
+        yield bind_mount(path, is_written=True)
+
+
+def client_environment(environment: Mapping[str, str], credentials: tuple[str, ...]) -> dict[str, str]:
+    """Return the environment of the engine's client: where the engine is, and the values of the credentials."""
+    ours = {name: value for name, value in os.environ.items() if _CLIENTS.fullmatch(name)}
+    return ours | {name: environment[name] for name in credentials}
+
+
+def to_uuids(gpus: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the UUIDs of devices named as Ray names them: by index on the host, or by UUID already.
+
+    An index that `nvidia-smi` does not list stays an index: the engine may be on another machine.
+    """
+    if all(gpu.startswith(_IDENTITIES) for gpu in gpus):
+        return gpus
+    known = {str(gpu.index): gpu.uuid for gpu in query_gpus()}
+    return tuple(known.get(gpu, gpu) for gpu in gpus)
 
 
 class ContainerLauncher(Launcher):
@@ -109,6 +240,60 @@ class ContainerJob(SupervisedJob):
     def _lose(self) -> None:
         remove_container(self._engine, self._document["name"])
         super()._lose()
+
+
+def _labels(tag: str) -> Iterator[str]:
+    study, *rest = tag.split("/")
+    labels = {STUDY_LABEL: study, "automl.tag": tag}
+    labels |= dict(zip(("automl.trial", "automl.attempt"), rest, strict=False))
+    for name, value in labels.items():
+        yield from ("--label", f"{name}={value}")
+
+
+def _user(engine: Engine, caller: Caller) -> Iterator[str]:
+    if engine.is_rootless and engine.kind is LauncherKind.DOCKER:
+        return  # root inside is the caller outside; any other user would own the results instead
+    if engine.is_remapped:
+        yield from ("--userns", "host")
+    if engine.is_rootless:
+        yield from ("--userns", "keep-id")
+    yield from ("--user", f"{caller.uid}:{caller.gid}")
+    if engine.is_rootless:
+        yield from ("--group-add", "keep-groups")
+        return
+    for group in caller.groups:
+        yield from ("--group-add", str(group))
+
+
+def _machine_options(options: Mapping[str, str]) -> Iterator[str]:
+    if "network" in options:
+        yield from ("--network", options["network"])
+    shm = options.get("shm_size", DEFAULT_SHM)
+    yield from ("--ipc=host",) if shm == "host" else (f"--shm-size={shm}",)
+    if "memory" in options:
+        yield from ("--memory", options["memory"], "--memory-swap", options["memory"])
+
+
+def _gpus(gpus: tuple[str, ...], kind: LauncherKind) -> Iterator[str]:
+    if not gpus:
+        # An engine whose default runtime is NVIDIA's would else show the image every GPU.
+        yield from ("--env", "NVIDIA_VISIBLE_DEVICES=void")
+        return
+    uuids = to_uuids(gpus)
+    if kind is LauncherKind.PODMAN:
+        for uuid in uuids:
+            yield from ("--device", f"nvidia.com/gpu={uuid}")
+        return
+    devices = f"device={','.join(uuids)}"
+    # The value is a line of CSV: a list of devices is one field only in quotation marks.
+    yield from ("--gpus", f'"{devices}"' if len(uuids) > 1 else devices)
+
+
+def _environment(request: LaunchRequest, caller: Caller) -> Iterator[str]:
+    for name, value in own_environment(request, caller).items():
+        yield from ("--env", f"{name}={value}")
+    for name in credentials_of(request):
+        yield from ("--env", name)
 
 
 def _start_keeper(log: Path) -> socket.socket:

@@ -4,7 +4,7 @@ A container is nobody's child, so it outlives whoever asked for it. Its keeper h
 in the process that wants the trial. Whatever ends that process, the kernel closes the socket, and the keeper kills and
 removes the container. The log is written by an attached client while the container runs; how it ended is read by
 `inspect` before it is removed. If the keeper itself is killed, its owner removes the container; if both are, the next
-start of the study does, by the label (see `automl.launch.containers`).
+start of the study does, by the label (see `automl.launch.engine`).
 
 It speaks the protocol of `automl.launch.supervisor`. Standard library only, so that it starts in 60 ms.
 """
@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from automl.launch.control_socket import ControlSocket
-from automl.launch.supervisor import die_with_parent
+from automl.launch.processes import die_with_parent
 
 OOM_WORDS = "ContainerError: out of memory: the container was ended for using more than it may (OOMKilled)"
 _CLIENT_LIMIT_S = 120.0

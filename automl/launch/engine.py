@@ -1,9 +1,7 @@
-"""Container engines: is one there, and what does its command line look like for one trial.
+"""Docker and Podman: whether an engine answers, which containers and paths it has.
 
-Pure argument lists, no shell. What must hold for every engine: exactly the GPUs of the trial, the user and groups of
-the caller, a home and caches below the trial's folder, inputs read-only and the trial's folder writable at their own
-paths, credentials by name only, a name and labels by which the container is found again. `automl.launch.apptainer` has
-the engine without a daemon.
+Paths of a container are those of the engine's machine, which may be another one (`DOCKER_HOST`, a Docker context), or
+this process may run in a container that was given the engine's socket.
 """
 
 from __future__ import annotations
@@ -11,63 +9,29 @@ from __future__ import annotations
 import csv
 import io
 import json
+import logging
 import os
-import pwd
-import re
+import secrets
 import shutil
 import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from automl.errors import LaunchError, Problem
-from automl.launch.environment import handed_on
-from automl.launch.gpu_ids import to_uuids
 from automl.study.launch_plan import LauncherKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from automl.launch.base import LaunchRequest
+logger = logging.getLogger(__name__)
 
 STUDY_LABEL = "automl.study"
-HOME = ".home"
-"""Folder below a trial's that holds its home and caches; removed when the container is gone."""
-_CACHES = {
-    "XDG_CACHE_HOME": ".cache",
-    "XDG_CONFIG_HOME": ".config",
-    "XDG_DATA_HOME": ".local/share",
-    "XDG_STATE_HOME": ".local/state",
-    "HF_HOME": ".cache/huggingface",
-    "TORCH_HOME": ".cache/torch",
-    "TRITON_CACHE_DIR": ".cache/triton",
-    "TORCHINDUCTOR_CACHE_DIR": ".cache/torchinductor",
-    "MPLCONFIGDIR": ".cache/matplotlib",
-}
-DEFAULT_SHM = "16g"
-_TAG_PARTS = 3  # study, trial, attempt; a rank of a trial over several nodes has one more
-_CLIENTS = re.compile(
-    r"PATH|HOME|USER|LOGNAME|TMPDIR|LANG|LC_ALL|XDG_.*|DOCKER_.*|CONTAINERS?_.*|SSH_.*|.*_PROXY|.*_proxy"
-)
+_ABSENT = ("does not exist", "no such file or directory")
+_CLIENT_LIMIT_S = 60.0
+_CREATE_LIMIT_S = 30.0
 # A healthy engine answers in 0.1 s; one behind ssh in a few seconds. The doctor has 10 s for everything.
 _ANSWER_LIMIT_S = 8.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Caller:
-    """Who starts the containers.
-
-    Attributes:
-        uid: User id.
-        gid: Primary group id.
-        groups: Supplementary group ids, the primary one left out.
-        name: For USER and LOGNAME: libraries fail for users that the image does not know.
-    """
-
-    uid: int
-    gid: int
-    groups: tuple[int, ...]
-    name: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,52 +94,6 @@ def find_engine(kind: LauncherKind) -> Engine:
     return engine
 
 
-def find_caller() -> Caller:
-    """Return who runs this process."""
-    uid, gid = os.getuid(), os.getgid()
-    try:
-        name = pwd.getpwuid(uid).pw_name
-    except KeyError:
-        name = f"user{uid}"
-    return Caller(uid=uid, gid=gid, groups=tuple(group for group in os.getgroups() if group != gid), name=name)
-
-
-def container_name(tag: str) -> str:
-    """Return the name of a trial's container: ``automl-demo-8f3a1c2d-0007-1``."""
-    return "automl-" + re.sub(r"[^A-Za-z0-9_.-]+", "-", tag)
-
-
-def study_of(tag: str) -> str:
-    """Return the study's part of a tag: the value of the label by which a study's containers are found."""
-    return tag.split("/", 1)[0]
-
-
-def run_arguments(request: LaunchRequest, engine: Engine, caller: Caller) -> tuple[str, ...]:
-    """Return everything behind ``docker run`` (or ``docker create``) for one trial.
-
-    Args:
-        request: The trial; has an image.
-        engine: Runs it.
-        caller: Owns the results.
-    """
-    assert request.image is not None  # noqa: S101 # the launcher has refused it before
-    return (
-        *("--name", container_name(request.tag)),
-        *_labels(request.tag),
-        *(("--init",) if engine.has_init else ()),
-        # Images are pulled before a GPU is reserved, never by a trial.
-        *("--pull", "never"),
-        *_user(engine, caller),
-        *_machine_options(request.options),
-        *_gpus(request.gpus, engine.kind),
-        *("--workdir", str(request.directory)),
-        *(word for mount in mounts(request) for word in ("--mount", mount)),
-        *_environment(request, caller),
-        request.image,
-        *request.command,
-    )
-
-
 def call_client(program: str, *arguments: str, limit_s: float | None) -> subprocess.CompletedProcess[str]:
     """Run an engine's client; one that cannot be started or does not end in time has status 1 and says why.
 
@@ -204,99 +122,97 @@ def removal(kind: LauncherKind, container: str) -> tuple[str, ...]:
     return ("rm", "--force", *patience, "--volumes", container)
 
 
-def home_of(request: LaunchRequest) -> Path:
-    """Return a container's home; of a trial over several nodes each rank has one, and removes only its own."""
-    return request.directory / "-".join((HOME, *request.tag.split("/")[_TAG_PARTS:]))
-
-
-def home_folders(request: LaunchRequest) -> dict[str, Path]:
-    """Return the variables that lead to a container's own home and caches; the folders are made by the launcher."""
-    home = home_of(request)
-    return {"HOME": home, **{name: home / below for name, below in _CACHES.items()}}
-
-
-def own_environment(request: LaunchRequest, caller: Caller) -> dict[str, str]:
-    """Return the variables that a container gets by value; nothing of the caller's machine is among them."""
-    folders = {name: str(path) for name, path in home_folders(request).items()}
-    return {**handed_on(request.environment), "USER": caller.name, "LOGNAME": caller.name, **folders}
-
-
-def credentials_of(request: LaunchRequest) -> tuple[str, ...]:
-    """Return the names of the credentials that are there to be handed on."""
-    return tuple(name for name in request.credentials if name in request.environment)
-
-
-def mounts(request: LaunchRequest) -> Iterator[str]:
-    """Yield the mounts: what is written, and what is read, at their own paths."""
-    for path in request.read_only:
-        yield bind_mount(path, is_written=False)
-    for path in request.writable:
-        yield bind_mount(path, is_written=True)
-
-
 def bind_mount(path: Path, *, is_written: bool) -> str:
     """Return the value of `--mount` that shows a path of the engine's machine at its own place."""
     return _csv("type=bind", f"source={path}", f"target={path}", *(() if is_written else ("readonly",)))
 
 
-def client_environment(environment: Mapping[str, str], credentials: tuple[str, ...]) -> dict[str, str]:
-    """Return the environment of the engine's client: where the engine is, and the values of the credentials."""
-    ours = {name: value for name, value in os.environ.items() if _CLIENTS.fullmatch(name)}
-    return ours | {name: environment[name] for name in credentials}
+def find_containers(engine: Engine, study: str) -> tuple[str, ...]:
+    """Return the ids of a study's containers, running or not.
+
+    Args:
+        engine: Where to look.
+        study: The study's tag, the first part of its trials' tags.
+    """
+    answer = _ask(engine, "ps", "--all", "--quiet", "--no-trunc", "--filter", f"label={STUDY_LABEL}={study}")
+    return tuple(answer.split())
 
 
-def _labels(tag: str) -> Iterator[str]:
-    study, *rest = tag.split("/")
-    labels = {STUDY_LABEL: study, "automl.tag": tag}
-    labels |= dict(zip(("automl.trial", "automl.attempt"), rest, strict=False))
-    for name, value in labels.items():
-        yield from ("--label", f"{name}={value}")
+def end_containers(kind: LauncherKind, study: str) -> int:
+    """Kill and remove every container of a study; return how many there were.
+
+    Raises:
+        LaunchError: the engine does not answer.
+    """
+    engine = find_engine(kind)
+    found = find_containers(engine, study)
+    for container in found:
+        remove_container(engine, container)
+    return len(found)
 
 
-def _user(engine: Engine, caller: Caller) -> Iterator[str]:
-    if engine.is_rootless and engine.kind is LauncherKind.DOCKER:
-        return  # root inside is the caller outside; any other user would own the results instead
-    if engine.is_remapped:
-        yield from ("--userns", "host")
-    if engine.is_rootless:
-        yield from ("--userns", "keep-id")
-    yield from ("--user", f"{caller.uid}:{caller.gid}")
-    if engine.is_rootless:
-        yield from ("--group-add", "keep-groups")
-        return
-    for group in caller.groups:
-        yield from ("--group-add", str(group))
+def remove_container(engine: Engine, container: str) -> None:
+    """Kill and remove one container, by name or id; one that is gone is no error."""
+    _ask(engine, *removal(engine.kind, container))
 
 
-def _machine_options(options: Mapping[str, str]) -> Iterator[str]:
-    if "network" in options:
-        yield from ("--network", options["network"])
-    shm = options.get("shm_size", DEFAULT_SHM)
-    yield from ("--ipc=host",) if shm == "host" else (f"--shm-size={shm}",)
-    if "memory" in options:
-        yield from ("--memory", options["memory"], "--memory-swap", options["memory"])
+def unseen_paths(kind: LauncherKind, image: str, paths: Iterable[Path], folder: Path | None = None) -> tuple[Path, ...]:
+    """Return the paths that the engine's machine does not have, and the folder if it is another one there.
+
+    Args:
+        kind: Docker or podman.
+        image: One that the engine has.
+        paths: Files and folders that are here.
+        folder: One that can be written here; a file is put into it for a moment, which tells it from a namesake.
+
+    Raises:
+        LaunchError: the engine does not answer.
+    """
+    engine = find_engine(kind)
+    marker = None if folder is None else folder / f".automl-seen-{secrets.token_hex(6)}"
+    asked = list(paths)
+    try:
+        if marker is not None:
+            marker.touch(mode=0o600)
+            asked.append(marker)
+        unseen = (
+            () if _sees(engine, image, asked) else tuple(path for path in asked if not _sees(engine, image, [path]))
+        )
+    finally:
+        if marker is not None:
+            marker.unlink(missing_ok=True)
+    return tuple(folder if path == marker and folder is not None else path for path in unseen)
 
 
-def _gpus(gpus: tuple[str, ...], kind: LauncherKind) -> Iterator[str]:
-    if not gpus:
-        # An engine whose default runtime is NVIDIA's would else show the image every GPU.
-        yield from ("--env", "NVIDIA_VISIBLE_DEVICES=void")
-        return
-    uuids = to_uuids(gpus)
-    if kind is LauncherKind.PODMAN:
-        for uuid in uuids:
-            yield from ("--device", f"nvidia.com/gpu={uuid}")
-        return
-    devices = f"device={','.join(uuids)}"
-    # The value is a line of CSV: a list of devices is one field only in quotation marks.
-    yield from ("--gpus", f'"{devices}"' if len(uuids) > 1 else devices)
+def _ask(engine: Engine, *arguments: str) -> str:
+    done = call_client(engine.program, *arguments, limit_s=_CLIENT_LIMIT_S)
+    if done.returncode != 0 and "no such container" not in done.stderr.lower():
+        logger.warning("%s %s: %s", engine.kind, arguments[0], done.stderr.strip())
+    return done.stdout
 
 
-def _environment(request: LaunchRequest, caller: Caller) -> Iterator[str]:
-    for name, value in own_environment(request, caller).items():
-        yield from ("--env", f"{name}={value}")
-    for name in credentials_of(request):
-        yield from ("--env", name)
+def _sees(engine: Engine, image: str, paths: Sequence[Path]) -> bool:
+    """Tell whether a container with these mounts can be created; what else keeps it from that is told elsewhere."""
+    name = f"automl-sight-{secrets.token_hex(6)}"
+    mounts = [word for path in paths for word in ("--mount", bind_mount(path, is_written=False))]
+    done = call_client(
+        engine.program,
+        "create",
+        "--name",
+        name,
+        "--network",
+        "none",
+        "--pull",
+        "never",
+        *mounts,
+        image,
+        "true",
+        limit_s=_CREATE_LIMIT_S,
+    )
+    if done.returncode == 0:
+        call_client(engine.program, *removal(engine.kind, name), limit_s=_CREATE_LIMIT_S)
+        return True
+    return not any(words in done.stderr.lower() for words in _ABSENT)
 
 
 def _csv(*fields: str) -> str:

@@ -25,7 +25,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from automl.launch.command import find_program
-from automl.launch.leftovers import TAG_VARIABLE
+from automl.launch.processes import TAG_VARIABLE
 from automl.launch.supervisor import Request, redirect
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from automl.launch.command import search_path
-from automl.launch.leftovers import TAG_VARIABLE
+from automl.launch.processes import TAG_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -1,121 +1,219 @@
-"""The client of a fork server: finds or starts it, holds it, and opens a connection per job."""
+"""The process that forks a guard, and under it a trial, for every connection; one guard is forked ahead and waits.
+
+Two kinds run: a bare one for any command (starts in 60 ms), and a warm one that has imported a trainer's libraries and
+forks trials that need no start-up (see `automl.launch.entry`). The server is forked twice, so it is nobody's child: Ray
+kills the direct children of its workers. It listens on an abstract socket, answers its own user only, lives while
+somebody holds it or a trial runs, and never touches a GPU.
+
+If a guard is killed, the server, a subreaper too, inherits what the guard watched and ends it. If the server is killed,
+its guards see it by a pipe and end their trials.
+
+A client's first byte says what its connection is: `H` holds the server, `J` is a job (see `automl.launch.supervisor`).
+"""
 
 from __future__ import annotations
 
-import logging
 import os
+import select
+import signal
 import socket
-import subprocess
-import threading
-from typing import TYPE_CHECKING
+import struct
+import sys
+import time
+from typing import TYPE_CHECKING, NamedTuple
 
-from automl.errors import LaunchError
-from automl.launch.server import HOLD, JOB, peer_user
+from automl.launch.processes import become_subreaper, descendants, send_signal
+from automl.launch.supervisor import TAKEN, Request, Supervisor, WakePipe, redirect
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Callable
 
-logger = logging.getLogger(__name__)
+HOLD = b"H"
+JOB = b"J"
+_LINGER_S = 1.0
+_SPARE_AFTER_S = 0.3
+"""How long after a job the next guard is forked: the trial that has just begun needs the processor more."""
+_FIRST_CLIENT_LIMIT_S = 60.0
+_TICK_MS = 500
+_SWEEP_TICK_MS = 20
+_CREDENTIALS = struct.Struct("3i")
+_DEFAULTED_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE)
 
-_START_LIMIT_S = 60.0
+
+def peer_user(connection: socket.socket) -> int:
+    """Return the user id of the process at the other end of a Unix socket."""
+    raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    _, user, _ = _CREDENTIALS.unpack(raw)
+    return int(user)
 
 
-class ForkServer:
-    """A server shared by every process that names the same session.
+def execute(request: Request) -> Callable[[], None]:
+    """Become the command of the request; returns never.
+
+    Raises:
+        OSError: the directory, the log or the program cannot be opened.
+    """
+    redirect(request)
+    for number in _DEFAULTED_SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
+    os.execvpe(request["command"][0], request["command"], request["environment"])  # noqa: S606 # the point
+
+
+class _Spare(NamedTuple):
+    """A guard that waits for a connection."""
+
+    pid: int
+    channel: socket.socket
+
+
+def _takes(guard: _Spare, connection: socket.socket) -> bool:
+    """Give a connection to a guard; tell whether it has it, or has been killed while it waited."""
+    try:
+        socket.send_fds(guard.channel, [JOB], [connection.fileno()])
+        return guard.channel.recv(1) == TAKEN
+    except OSError:
+        return False
+
+
+class Server:
+    """Accepts connections and forks guards.
 
     Args:
-        session: Unguessable name; part of the abstract socket's name.
-        command: Starts the server; the socket's name is appended, then ``entry`` if there is one.
-        environment: The server's whole environment.
-        log: Takes the server's output; None for none.
-        entry: Console script to be warm for.
+        listener: Bound and listening.
+        prepare: How the forked child becomes the trial (see `Supervisor`).
     """
 
-    def __init__(
-        self,
-        session: str,
-        *,
-        command: Sequence[str],
-        environment: Mapping[str, str],
-        log: Path | None = None,
-        entry: str | None = None,
-    ) -> None:
-        self._name = f"automl-{os.getuid()}-{session}"
-        self._command = (*command, self._name, *([entry] if entry is not None else []))
-        self._environment = environment
-        self._log = log
-        self._hold: socket.socket | None = None
-        self._lock = threading.Lock()
+    def __init__(self, listener: socket.socket, prepare: Callable[[Request], Callable[[], None]]) -> None:
+        self._listener = listener
+        self._prepare = prepare
+        self._connections: dict[int, socket.socket] = {}
+        self._guards: set[int] = set()
+        self._spare: _Spare | None = None
+        self._spare_at_s = time.monotonic()
+        self._has_strays = False
+        self._ends_at_s = time.monotonic() + _FIRST_CLIENT_LIMIT_S
+        self._life_read, self._life_write = os.pipe()
+        self._wake = WakePipe()
+        self._poller = select.poll()
+        for descriptor in (listener.fileno(), self._wake.fileno()):
+            self._poller.register(descriptor, select.POLLIN)
 
-    def start(self) -> None:
-        """Hold the server, starting it if it does not run. It may still be preloading when this returns.
+    def serve(self) -> None:
+        """Serve until nobody needs the server. Returns in the server only, never in a guard or a trial."""
+        while time.monotonic() < self._ends_at_s:
+            for descriptor, _ in self._poller.poll(_SWEEP_TICK_MS if self._has_strays else _TICK_MS):
+                if descriptor == self._listener.fileno():
+                    self._accept()
+                elif descriptor == self._wake.fileno():
+                    self._wake.drain()
+                else:
+                    self._read(self._connections[descriptor])
+            self._reap()
+            if self._has_strays:
+                self._end_strays()
+            if self._connections or self._guards:
+                self._ends_at_s = time.monotonic() + _LINGER_S
+            if self._spare is None and time.monotonic() >= self._spare_at_s:
+                self._spare = self._fork_guard()
 
-        Raises:
-            LaunchError: it cannot be started.
-        """
-        with self._lock:
-            if self._hold is not None:
-                return
-            self._hold = self._try_connect(HOLD)
-            if self._hold is None:
-                self._spawn()
-                self._hold = self._try_connect(HOLD)
-            if self._hold is None:
-                raise LaunchError(f"the fork server {self._command[0]} ended at once; see {self._log or 'its log'}")
+    def _accept(self) -> None:
+        connection, _ = self._listener.accept()
+        if peer_user(connection) != os.getuid():
+            connection.close()
+            return
+        self._connections[connection.fileno()] = connection
+        self._poller.register(connection, select.POLLIN)
 
-    def connect(self) -> socket.socket:
-        """Open the connection of one job.
-
-        Raises:
-            LaunchError: the server cannot be started.
-        """
-        self.start()
-        connection = self._try_connect(JOB)
-        if connection is None:  # it was killed since; a new one is started
-            self.close()
-            self.start()
-            connection = self._try_connect(JOB)
-        if connection is None:
-            raise LaunchError("the fork server does not answer")
-        return connection
-
-    def close(self) -> None:
-        """Let go of the server; it ends when nobody else holds it and no job runs."""
-        with self._lock:
-            if self._hold is not None:
-                self._hold.close()
-                self._hold = None
-
-    def _try_connect(self, kind: bytes) -> socket.socket | None:
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    def _read(self, connection: socket.socket) -> None:
+        """Read what a connection is for, or learn that its owner is gone."""
         try:
-            connection.connect(f"\0{self._name}")
-            if peer_user(connection) == os.getuid():
-                connection.sendall(kind)
-                return connection
-            logger.warning("the socket %s belongs to another user; it is not used", self._name)
-        except OSError as error:
-            logger.debug("no fork server at %s: %s", self._name, error)
+            kind = connection.recv(1)
+        except OSError:
+            kind = b""
+        if kind == HOLD:
+            return
+        self._poller.unregister(connection)
+        if kind == JOB:
+            self._hand_over(connection)
+        del self._connections[connection.fileno()]
         connection.close()
-        return None
 
-    def _spawn(self) -> None:
-        # The started process binds the socket, forks and leaves: once this returns, the server can be connected to.
-        output = os.open(self._log or os.devnull, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        try:
-            subprocess.run(  # noqa: S603 # our own module, by this very interpreter
-                self._command,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                env=dict(self._environment),
-                cwd="/",
-                start_new_session=True,
-                check=True,
-                timeout=_START_LIMIT_S,
-            )
-        except (OSError, subprocess.SubprocessError) as error:
-            raise LaunchError(f"the fork server could not be started: {error}") from error
-        finally:
-            os.close(output)
+    def _hand_over(self, connection: socket.socket) -> None:
+        """Give a job to the guard that waits, or to a new one."""
+        guard, self._spare = self._spare, None
+        if guard is not None and not _takes(guard, connection):
+            guard.channel.close()
+            guard = None
+        if guard is None:
+            guard = self._fork_guard()
+            socket.send_fds(guard.channel, [JOB], [connection.fileno()])
+        guard.channel.close()
+        self._guards.add(guard.pid)
+        self._spare_at_s = time.monotonic() + _SPARE_AFTER_S
+
+    def _fork_guard(self) -> _Spare:
+        ours, theirs = socket.socketpair()
+        pid = os.fork()
+        if pid != 0:
+            theirs.close()
+            return _Spare(pid, ours)
+        os.setsid()
+        become_subreaper()
+        self._wake.close()
+        self._listener.close()
+        os.close(self._life_write)
+        for other in (ours, *self._connections.values()):
+            other.close()
+        Supervisor(theirs, self._prepare, self._life_read).run()
+        os._exit(0)
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            if self._spare is not None and pid == self._spare.pid:
+                self._spare.channel.close()
+                self._spare, self._spare_at_s = None, time.monotonic() + _SPARE_AFTER_S
+            if pid in self._guards:
+                self._guards.discard(pid)
+                self._has_strays = self._has_strays or status != 0
+
+    def _end_strays(self) -> None:
+        """End what a killed guard has left: whatever is below this process and below none of its guards."""
+        spared = self._guards | ({self._spare.pid} if self._spare else set())
+        strays = descendants(os.getpid(), spare=spared)
+        self._has_strays = bool(strays)
+        for stray in strays:
+            send_signal(stray, signal.SIGKILL)
+
+
+def main() -> None:
+    """Serve on the abstract socket named by the first argument, warm for the console script named by the second."""
+    name, *entries = sys.argv[1:]
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        listener.bind(f"\0{name}")
+    except OSError:
+        listener.close()
+        return  # another client was faster; its server serves all
+    listener.listen(64)
+    if os.fork():
+        os._exit(0)
+    os.setsid()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    become_subreaper()
+    prepare = execute
+    if entries:
+        from automl.launch.entry import WarmEntry  # noqa: PLC0415 # the bare server starts without it
+
+        prepare = WarmEntry(entries[0]).prepare
+    Server(listener, prepare).serve()
+
+
+if __name__ == "__main__":
+    main()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from automl.errors import LaunchError
 from automl.launch.base import Job
 from automl.launch.control_socket import ControlSocket
-from automl.launch.leftovers import end_leftovers
+from automl.launch.processes import end_leftovers
 
 if TYPE_CHECKING:
     import socket

@@ -1,31 +1,155 @@
-"""Start trials on this machine, each under its own guard. Works for every command; nothing is preloaded."""
+"""Start trials on this machine, each under its own guard, forked by a server: a bare one, or one that is warm.
+
+The warm server has imported the trainer already. Only a console script of this environment can be served by it, and
+only if what its interpreter and libraries read at their start (`PYTHON*`, `LD_*`, `HF_*`, ...) is the same for server
+and trial. Any other request, and every request after the server could not be started, starts cold: slower, never
+different.
+"""
 
 from __future__ import annotations
 
+import logging
 import os
+import re
 import secrets
+import socket
+import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from automl.errors import LaunchError
 from automl.launch.base import Launcher
-from automl.launch.fork_server import ForkServer
+from automl.launch.command import find_program, is_own_script
+from automl.launch.entry import TAG_LENGTH, find_entry
+from automl.launch.environment import trial_environment
+from automl.launch.fork_server import HOLD, JOB, peer_user
 from automl.launch.job import SupervisedJob
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from automl.launch.base import LaunchRequest
 
+logger = logging.getLogger(__name__)
+
+_START_LIMIT_S = 60.0
 # -I and -S leave out site-packages, and with it 50 ms; the package itself is put last, behind the standard library.
-_BOOT = "import sys; sys.path.append(sys.argv.pop(1)); from automl.launch.server import main; main()"
+_BOOT = "import sys; sys.path.append(sys.argv.pop(1)); from automl.launch.fork_server import main; main()"
 _PACKAGE_ROOT = Path(__file__).parents[2]
 _SERVER_VARIABLES = ("LD_LIBRARY_PATH", "LANG", "LC_ALL", "LC_CTYPE")
+_READ_AT_START = re.compile(
+    r"(?!PYTORCH_NVML)(PYTHON|LD_|HF_|TRANSFORMERS_|TORCH|PYTORCH_|LIGHTNING_|PL_|KMP_|MALLOC_|LC_|LANG).*"
+)
+_SERVER_COMMAND = (sys.executable, "-P", "-m", "automl.launch.fork_server")
+
+
+class ForkServerClient:
+    """A server shared by every process that names the same session.
+
+    Args:
+        session: Unguessable name; part of the abstract socket's name.
+        command: Starts the server; the socket's name is appended, then ``entry`` if there is one.
+        environment: The server's whole environment.
+        log: Takes the server's output; None for none.
+        entry: Console script to be warm for.
+    """
+
+    def __init__(
+        self,
+        session: str,
+        *,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        log: Path | None = None,
+        entry: str | None = None,
+    ) -> None:
+        self._name = f"automl-{os.getuid()}-{session}"
+        self._command = (*command, self._name, *([entry] if entry is not None else []))
+        self._environment = environment
+        self._log = log
+        self._hold: socket.socket | None = None
+        self._lock = threading.Lock()
+
+    def start(self) -> None:
+        """Hold the server, starting it if it does not run. It may still be preloading when this returns.
+
+        Raises:
+            LaunchError: it cannot be started.
+        """
+        with self._lock:
+            if self._hold is not None:
+                return
+            self._hold = self._try_connect(HOLD)
+            if self._hold is None:
+                self._spawn()
+                self._hold = self._try_connect(HOLD)
+            if self._hold is None:
+                raise LaunchError(f"the fork server {self._command[0]} ended at once; see {self._log or 'its log'}")
+
+    def connect(self) -> socket.socket:
+        """Open the connection of one job.
+
+        Raises:
+            LaunchError: the server cannot be started.
+        """
+        self.start()
+        connection = self._try_connect(JOB)
+        if connection is None:  # it was killed since; a new one is started
+            self.close()
+            self.start()
+            connection = self._try_connect(JOB)
+        if connection is None:
+            raise LaunchError("the fork server does not answer")
+        return connection
+
+    def close(self) -> None:
+        """Let go of the server; it ends when nobody else holds it and no job runs."""
+        with self._lock:
+            if self._hold is not None:
+                self._hold.close()
+                self._hold = None
+
+    def _try_connect(self, kind: bytes) -> socket.socket | None:
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            connection.connect(f"\0{self._name}")
+            if peer_user(connection) == os.getuid():
+                connection.sendall(kind)
+                return connection
+            logger.warning("the socket %s belongs to another user; it is not used", self._name)
+        except OSError as error:
+            logger.debug("no fork server at %s: %s", self._name, error)
+        connection.close()
+        return None
+
+    def _spawn(self) -> None:
+        # The started process binds the socket, forks and leaves: once this returns, the server can be connected to.
+        output = os.open(self._log or os.devnull, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        try:
+            subprocess.run(  # noqa: S603 # our own module, by this very interpreter
+                self._command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env=dict(self._environment),
+                cwd="/",
+                start_new_session=True,
+                check=True,
+                timeout=_START_LIMIT_S,
+            )
+        except (OSError, subprocess.SubprocessError) as error:
+            raise LaunchError(f"the fork server could not be started: {error}") from error
+        finally:
+            os.close(output)
 
 
 class LocalLauncher(Launcher):
     """Starts each command in a fresh process tree of its own session."""
 
     def __init__(self) -> None:
-        self._server = ForkServer(
+        self._server = ForkServerClient(
             secrets.token_hex(16),
             command=(sys.executable, "-I", "-S", "-c", _BOOT, str(_PACKAGE_ROOT)),
             environment={name: os.environ[name] for name in _SERVER_VARIABLES if name in os.environ},
@@ -42,3 +166,88 @@ class LocalLauncher(Launcher):
     def close(self) -> None:
         """Let the server of the guards end once no job needs it."""
         self._server.close()
+
+
+class WarmLauncher(Launcher):
+    """Forks trials from one preloaded server per session, machine and environment.
+
+    Args:
+        session: Unguessable name; launchers of one machine that share it share the server.
+        program: First word of the trials' command, e.g. ``depth_net``.
+        log: Takes the server's own output.
+        inherited: What the trials' environments are made from; ``os.environ`` by default.
+    """
+
+    def __init__(
+        self, session: str, program: str, *, log: Path | None = None, inherited: Mapping[str, str] | None = None
+    ) -> None:
+        self._local = LocalLauncher()
+        self._environment = trial_environment(
+            os.environ if inherited is None else inherited,
+            tag="-" * TAG_LENGTH,
+            # Asking for devices through NVML leaves CUDA untouched: a process that has initialised it cannot be forked.
+            extra={"PYTORCH_NVML_BASED_CUDA_CHECK": "1"},
+        )
+        self._program = find_servable(program)
+        self._server: ForkServerClient | None = None
+        if self._program is not None:
+            self._server = ForkServerClient(
+                session, command=_SERVER_COMMAND, environment=self._environment, log=log, entry=self._program.name
+            )
+
+    def start(self) -> None:
+        """Begin to preload, without waiting for it."""
+        if self._server is not None:
+            try:
+                self._server.start()
+            except LaunchError as error:
+                self._give_up(error)
+
+    def launch(self, request: LaunchRequest) -> SupervisedJob:
+        """Fork the trial from the server, or start it cold.
+
+        Raises:
+            LaunchError: the command could not be started.
+        """
+        server = self._server
+        if server is not None and self._suits(request):
+            try:
+                return SupervisedJob(server.connect(), request)
+            except LaunchError as error:
+                self._give_up(error)
+        return self._local.launch(request)
+
+    def close(self) -> None:
+        """Let the servers end once nobody needs them."""
+        self._local.close()
+        if self._server is not None:
+            self._server.close()
+
+    def _suits(self, request: LaunchRequest) -> bool:
+        """Tell whether a fork of the server is what a fresh start of the request would be."""
+        if _find(request.command[0]) != self._program:
+            return False
+        mine, asked = (
+            {name: value for name, value in environment.items() if _READ_AT_START.fullmatch(name)}
+            for environment in (self._environment, request.environment)
+        )
+        return mine == asked
+
+    def _give_up(self, error: LaunchError) -> None:
+        logger.warning("trials start cold from now on: %s", error)
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+
+
+def find_servable(program: str) -> Path | None:
+    """Return the file of a command's first word if it is a console script of this environment."""
+    file = _find(program)
+    return file if file is not None and is_own_script(file) and find_entry(file.name) is not None else None
+
+
+def _find(program: str) -> Path | None:
+    try:
+        return find_program(program)
+    except LaunchError:
+        return None

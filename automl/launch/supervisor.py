@@ -3,9 +3,9 @@
 A guard holds a lease, the other end of a socket in the process that wants the trial. Whatever ends that process, the
 kernel closes the socket, and the guard ends the tree. It is a subreaper, so no descendant can leave the tree by
 starting a new session or by outliving its parent; the tree is gone when the guard has no child left. Guards are forked
-by `automl.launch.server`, ahead of the trial if there is time: a guard and the child that will become the trial then
-wait for a request, so that no fork of a process with all libraries lies between two trials (20 ms each, more on a busy
-machine).
+by `automl.launch.fork_server`, ahead of the trial if there is time: a guard and the child that will become the trial
+then wait for a request, so that no fork of a process with all libraries lies between two trials (20 ms each, more on a
+busy machine).
 
 The protocol is one JSON object per line. Owner: the request (`command`, `directory`, `environment`, `log`), later
 `{"kill": grace_s}`. Supervisor: `{"started": pid}` or `{"error": text}`, then `{"exit": status}` after the last process
@@ -15,7 +15,6 @@ has died. Standard library only, so that a server without preloaded libraries st
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import json
 import os
 import select
@@ -26,9 +25,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from automl.launch.control_socket import ControlSocket
+from automl.launch.processes import descendants, die_with_parent, send_signal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
 Request = dict[str, Any]
 
@@ -39,81 +39,6 @@ TAKEN = b"T"
 LINGER_S = 0.2
 """How long what the trainer left behind may take to leave by itself once the trainer has ended."""
 _OOM_SCORE = "500"  # the kernel's out-of-memory killer takes the trainer before Ray or the driver
-_PR_SET_PDEATHSIG = 1
-_PR_SET_CHILD_SUBREAPER = 36
-_START_TIME_FIELD = 19  # of /proc/PID/stat, counted after the closing bracket of the name
-
-_libc = ctypes.CDLL(None, use_errno=True)
-
-
-class Process(NamedTuple):
-    """A line of the process table; `start` (clock ticks since boot) tells a process from a later one of the same id."""
-
-    pid: int
-    parent: int
-    start: int
-
-
-def become_subreaper() -> None:
-    """Make orphaned descendants children of this process instead of the machine's first process."""
-    _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-
-
-def die_with_parent(parent: int) -> None:
-    """Have the kernel kill this process when its parent dies; exit at once if it is dead already."""
-    _libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
-    if os.getppid() != parent:
-        os._exit(1)
-
-
-def read_process(pid: int) -> Process | None:
-    """Read one line of the process table; None if there is no such process any more."""
-    try:
-        text = Path(f"/proc/{pid}/stat").read_bytes()
-    except OSError:
-        return None
-    fields = text[text.rindex(b")") + 2 :].split()
-    return Process(pid, int(fields[1]), int(fields[_START_TIME_FIELD]))
-
-
-def read_processes() -> dict[int, Process]:
-    """Read the process table once."""
-    entries = (read_process(int(name)) for name in os.listdir("/proc") if name.isdigit())  # noqa: PTH208 # names only
-    return {process.pid: process for process in entries if process is not None}
-
-
-def descendants(root: int, *, spare: Iterable[int] = ()) -> list[Process]:
-    """Return the processes below ``root`` by one reading of the table; ``spare`` and what lies below it are left out.
-
-    One reading, because two readings of a changing table can join a healthy process to a tree it is not part of.
-    """
-    children: dict[int, list[Process]] = {}
-    for process in read_processes().values():
-        children.setdefault(process.parent, []).append(process)
-    spared = set(spare)
-    found: list[Process] = []
-    pending = [root]
-    while pending:
-        below = [child for child in children.get(pending.pop(), ()) if child.pid not in spared]
-        found += below
-        pending += [child.pid for child in below]
-    return found
-
-
-def send_signal(process: Process, number: signal.Signals) -> None:
-    """Signal a process that was read from the table, never another one that took over its id."""
-    try:
-        handle = os.pidfd_open(process.pid)
-    except OSError:
-        return
-    try:
-        now = read_process(process.pid)
-        if now is not None and now.start == process.start:
-            signal.pidfd_send_signal(handle, number)
-    except OSError:
-        return
-    finally:
-        os.close(handle)
 
 
 def redirect(request: Request) -> None:

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from automl.errors import LaunchError
-from automl.launch.engine_probe import unseen_paths
+from automl.launch.engine import unseen_paths
 from automl.launch.images import find_image
 from automl.launch.mounts import readable_paths
 from automl.preflight.findings import Finding, bad

@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from automl.launch.apptainer import exec_arguments, find_apptainer
-from automl.launch.engine import container_name, credentials_of, find_caller, find_engine, home_folders, run_arguments
+from automl.launch.container import container_name, credentials_of, find_caller, home_folders, run_arguments
+from automl.launch.engine import find_engine
 from automl.spec.model import Spec
 from automl.spec.write import render_spec
 from automl.storage.paths import StudyPaths

@@ -26,8 +26,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from automl.launch.leftovers import find_leftovers
-from automl.launch.supervisor import descendants
+from automl.launch.processes import descendants, find_leftovers
 from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import read_results
 from automl.study.trial import TrialState
@@ -123,7 +122,7 @@ def servers() -> list[int]:
                 is_own = entry.stat().st_uid == os.getuid()
             except OSError:
                 continue
-            if b"automl.launch.server" in line and is_own:
+            if b"automl.launch.fork_server" in line and is_own:
                 found.append(int(entry.name))
     return found
 

@@ -26,8 +26,8 @@ from pathlib import Path
 
 from automl.launch.base import LaunchRequest
 from automl.launch.environment import trial_environment
-from automl.launch.leftovers import find_leftovers
-from automl.launch.warm import WarmLauncher
+from automl.launch.local import WarmLauncher
+from automl.launch.processes import find_leftovers
 from automl.machine import query_gpus_now
 from benchmarks.node.logical import offer_logical_gpus
 from benchmarks.node.measure import json_lines, moment_s, seconds

@@ -22,7 +22,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from automl.launch.supervisor import read_processes, send_signal
+from automl.launch.processes import read_processes, send_signal
 from benchmarks.orchestration.methods import METHODS, TRAINER, Task
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from automl.executor.loop import StudyLoop
-from automl.launch.warm import WarmLauncher
+from automl.launch.local import WarmLauncher
 from automl.request.location import RunLocation
 from automl.request.study_request import StudyRequest
 from automl.resolve import chosen_scheduler

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 DOCUMENT = ROOT / "docs/launchers.md"
 BEGIN, END = "<!-- conformance: begin -->", "<!-- conformance: end -->"
 FILES = (
-    *(f"tests/automl/launch/test_{name}.py" for name in ("local", "warm", "container", "apptainer")),
+    *(f"tests/automl/launch/test_{name}.py" for name in ("local", "container", "apptainer")),
     "tests/test_scripted_launcher.py",
 )
 _CLASS = re.compile(r"Test(\w+)Launcher$")

@@ -14,11 +14,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from automl.launch.container import ContainerLauncher
-from automl.launch.containers import end_containers
-from automl.launch.engine import HOME, Caller, container_name, study_of
-from automl.launch.leftovers import find_leftovers
-from automl.launch.supervisor import read_process
+from automl.launch.container import HOME, Caller, ContainerLauncher, container_name, study_of
+from automl.launch.engine import end_containers
+from automl.launch.processes import find_leftovers, read_process
 from automl.study.trial import FailureKind
 from automl.trial.failures import classify, read_tail
 from automl.trial.resource_usage import process_tree

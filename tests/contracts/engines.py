@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from automl.launch.supervisor import die_with_parent
+from automl.launch.processes import die_with_parent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -20,8 +20,7 @@ import pytest
 from automl.errors import LaunchError
 from automl.launch.base import LaunchRequest
 from automl.launch.environment import trial_environment
-from automl.launch.leftovers import find_leftovers
-from automl.launch.supervisor import read_process
+from automl.launch.processes import find_leftovers, read_process
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -24,10 +24,10 @@ import ray
 from ray import tune
 
 from automl.executor.ray.multi_node import MultiNodeLauncher, MultiNodeShape
+from automl.launch.base import Launcher
 from automl.launch.choice import make_launcher
-from automl.launch.recording import RecordingLauncher
-from automl.launch.supervisor import die_with_parent
-from automl.launch.warm import WarmLauncher
+from automl.launch.local import WarmLauncher
+from automl.launch.processes import die_with_parent
 from automl.study.launch_plan import LauncherKind
 from automl.study.trial import FailureKind, Measurement, TrialResult, TrialState
 from automl.trial.resource_usage import PEAK, ResourceWatch
@@ -37,7 +37,7 @@ from automl.trial.stop_request import read_stop_request
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from automl.launch.base import Launcher
+    from automl.launch.base import Job, LaunchRequest
     from automl.trial.task import TrialTask
 
 logger = logging.getLogger(__name__)
@@ -79,6 +79,46 @@ class LauncherChoice:
         is_warm = self.kind is LauncherKind.WARM
         launcher = WarmLauncher(self.session, self.program, log=Path(self.log)) if is_warm else make_launcher(self.kind)
         return launcher if self.gang is None else MultiNodeLauncher(launcher, self.gang, self.kind)
+
+
+class RecordingLauncher(Launcher):
+    """Hands everything on and keeps the jobs.
+
+    Args:
+        launcher: Does the work.
+    """
+
+    def __init__(self, launcher: Launcher) -> None:
+        self._launcher = launcher
+        self._jobs: list[Job] = []
+
+    def launch(self, request: LaunchRequest) -> Job:
+        """Start a job.
+
+        Raises:
+            LaunchError: the command could not be started.
+        """
+        job = self._launcher.launch(request)
+        self._jobs.append(job)
+        return job
+
+    @property
+    def first_pid(self) -> int | None:
+        """The first process of the job started last; None if there is none, or if it cannot be seen from here."""
+        return self._jobs[-1].pid if self._jobs else None
+
+    def forget(self) -> None:
+        """Forget the jobs so far; they have ended."""
+        self._jobs.clear()
+
+    def kill_all(self) -> None:
+        """End every job that is remembered."""
+        for job in self._jobs:
+            job.kill(grace_s=0.0)
+
+    def close(self) -> None:
+        """Close the launcher behind."""
+        self._launcher.close()
 
 
 class TrialActor(tune.Trainable):

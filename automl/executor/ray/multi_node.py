@@ -22,7 +22,7 @@ from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 from automl.errors import LaunchError
 from automl.launch.base import Job, Launcher
 from automl.launch.choice import make_launcher
-from automl.launch.supervisor import die_with_parent
+from automl.launch.processes import die_with_parent
 from automl.study.launch_plan import LauncherKind
 
 if TYPE_CHECKING:

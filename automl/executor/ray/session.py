@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from automl.errors import LaunchError, Problem
 from automl.executor.ray.slim_start import slim_start
-from automl.launch.supervisor import read_processes, send_signal
+from automl.launch.processes import read_processes, send_signal
 from automl.samplers.importing import import_ahead
 
 if TYPE_CHECKING:

@@ -23,8 +23,8 @@ from automl.executor.ray.nodes import ready_node, ready_nodes
 from automl.executor.ray.session import ray_is_alive, ray_session, remove_leftovers
 from automl.executor.recovery import recorded
 from automl.launch.command import build_command
-from automl.launch.leftovers import end_leftovers
-from automl.launch.warm import WarmLauncher
+from automl.launch.local import WarmLauncher
+from automl.launch.processes import end_leftovers
 from automl.storage.paths import StudyPaths
 from automl.study.launch_plan import LauncherKind
 from automl.trial.tasks import study_tag

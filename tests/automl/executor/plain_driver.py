@@ -21,8 +21,8 @@ sys.path.insert(0, str(Path(__file__).parents[3]))
 from automl.errors import AutomlError, LaunchError
 from automl.executor.loop import StudyLoop
 from automl.executor.recovery import recorded
-from automl.launch.leftovers import end_leftovers
 from automl.launch.local import LocalLauncher
+from automl.launch.processes import end_leftovers
 from automl.resolve import chosen_scheduler
 from automl.samplers.factory import make_searcher
 from automl.space.parameters import Parameter, ParameterType, SearchSpace

@@ -10,7 +10,7 @@ import pytest
 
 from automl.errors import LaunchError
 from automl.launch.apptainer import ApptainerLauncher, exec_arguments, image_file
-from automl.launch.leftovers import find_leftovers
+from automl.launch.processes import find_leftovers
 from automl.study.trial import FailureKind
 from automl.trial.failures import classify, read_tail
 from tests.automl.launch.fake_engine import install_gpus, install_program

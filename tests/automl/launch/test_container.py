@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from automl.launch.container import ContainerLauncher
-from automl.launch.engine import find_caller, find_engine, run_arguments
+from automl.launch.container import ContainerLauncher, find_caller, run_arguments
+from automl.launch.engine import find_engine
 from automl.study.launch_plan import LauncherKind
 from tests.automl.launch.fake_engine import install_gpus
 from tests.contracts.container import ContainerLauncherContract

@@ -3,8 +3,7 @@ from __future__ import annotations
 import subprocess
 from typing import TYPE_CHECKING
 
-from automl.launch.containers import end_containers, find_containers, remove_container
-from automl.launch.engine import STUDY_LABEL, find_engine
+from automl.launch.engine import STUDY_LABEL, end_containers, find_containers, find_engine, remove_container
 from automl.study.launch_plan import LauncherKind
 from tests.contracts.engines import IMAGE, PYTHON
 

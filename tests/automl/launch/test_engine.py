@@ -7,7 +7,8 @@ import pytest
 
 from automl.errors import LaunchError
 from automl.launch.base import LaunchRequest
-from automl.launch.engine import Caller, Engine, container_name, find_engine, mounts, run_arguments
+from automl.launch.container import Caller, container_name, mounts, run_arguments, to_uuids
+from automl.launch.engine import Engine, find_engine
 from automl.launch.environment import trial_environment
 from automl.study.launch_plan import LauncherKind
 from tests.automl.launch.fake_engine import install_engine, install_gpus, install_silent_engine
@@ -188,3 +189,20 @@ def test_a_missing_client_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
     with pytest.raises(LaunchError, match="no `podman` on PATH"):
         find_engine(LauncherKind.PODMAN)
+
+
+def test_indices_become_the_uuids_of_the_same_devices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install_gpus(tmp_path, monkeypatch, 4)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
+
+    assert to_uuids(("3", "0")) == ("GPU-aaa3", "GPU-aaa0")
+
+
+def test_uuids_and_instances_stay_what_they_are() -> None:
+    assert to_uuids(("GPU-1", "MIG-2")) == ("GPU-1", "MIG-2")
+
+
+def test_an_index_that_is_not_listed_here_stays_an_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install_gpus(tmp_path, monkeypatch, 1)
+
+    assert to_uuids(("0", "5")) == ("GPU-aaa0", "5")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from automl.launch.engine_probe import unseen_paths
+from automl.launch.engine import unseen_paths
 from automl.study.launch_plan import LauncherKind
 from tests.automl.launch.fake_engine import install_engine
 from tests.contracts.engines import IMAGE

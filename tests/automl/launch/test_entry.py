@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from automl.launch.entry import WarmEntry, find_entry
-from tests.automl.launch.test_warm import PROGRAM, install_program
+from tests.automl.launch.test_local import PROGRAM, install_program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

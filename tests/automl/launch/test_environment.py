@@ -4,7 +4,7 @@ import pytest
 
 from automl.launch.command import bin_directory
 from automl.launch.environment import THREAD_VARIABLES, trial_environment
-from automl.launch.leftovers import TAG_VARIABLE
+from automl.launch.processes import TAG_VARIABLE
 
 
 @pytest.mark.parametrize(

@@ -1,21 +1,31 @@
 from __future__ import annotations
 
 import pickle
+import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import ray
 
 from automl.executor.ray import actor as ray_actor
-from automl.executor.ray.actor import LAUNCHER, MEASUREMENTS, RESULT, TASK, LauncherChoice, TrialActor
-from automl.launch.local import LocalLauncher
-from automl.launch.warm import WarmLauncher
+from automl.executor.ray.actor import (
+    LAUNCHER,
+    MEASUREMENTS,
+    RESULT,
+    TASK,
+    LauncherChoice,
+    RecordingLauncher,
+    TrialActor,
+)
+from automl.launch.base import LaunchRequest
+from automl.launch.local import LocalLauncher, WarmLauncher
 from automl.storage.paths import StudyPaths
 from automl.study.launch_plan import LauncherKind
 from automl.study.trial import FailureKind, Measurement, Proposal, TrialResult, TrialState
 from automl.trial.attempts import Start
 from automl.trial.tasks import build_task
 from tests.automl.executor.toy_study import toy_plan
+from tests.scripted_launcher import Script, ScriptedLauncher
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,3 +96,26 @@ def test_the_launcher_is_the_one_that_was_chosen() -> None:
 
     assert isinstance(CHOICE.make(), LocalLauncher)
     assert isinstance(warm.make(), WarmLauncher)
+
+
+def request_in(directory: Path) -> LaunchRequest:
+    return LaunchRequest(command=("x",), directory=directory, environment={}, log=directory / "log", tag="r/0/1")
+
+
+def test_every_remembered_job_is_ended(tmp_path: Path) -> None:
+    launcher = RecordingLauncher(ScriptedLauncher(lambda _: Script(exit_status=None)))
+    jobs = [launcher.launch(request_in(tmp_path)) for _ in range(2)]
+
+    launcher.kill_all()
+
+    assert [job.poll() for job in jobs] == [-signal.SIGTERM] * 2
+
+
+def test_a_forgotten_job_is_left_alone(tmp_path: Path) -> None:
+    launcher = RecordingLauncher(ScriptedLauncher(lambda _: Script(exit_status=None)))
+    job = launcher.launch(request_in(tmp_path))
+
+    launcher.forget()
+    launcher.kill_all()
+
+    assert job.poll() is None

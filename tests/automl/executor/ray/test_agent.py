@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from automl.executor.ray import agent as ray_agent
-from automl.launch.supervisor import read_process
+from automl.launch.processes import read_process
 
 if TYPE_CHECKING:
     from collections.abc import Callable

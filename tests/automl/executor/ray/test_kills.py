@@ -15,8 +15,7 @@ from pathlib import Path
 import pytest
 
 from automl.executor.ray.study import execute_study
-from automl.launch.leftovers import find_leftovers
-from automl.launch.supervisor import descendants, read_process
+from automl.launch.processes import descendants, find_leftovers, read_process
 from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import read_results
 from automl.study.trial import TrialState
@@ -125,9 +124,9 @@ def uppermost(pid: int) -> int:
     """Return the uppermost process above one that runs the servers' program; guards run it too, trials do not."""
     found = pid
     while (process := read_process(pid)) is not None and process.parent > 1:
-        found = pid if "automl.launch.server" in command_line(pid) else found
+        found = pid if "automl.launch.fork_server" in command_line(pid) else found
         pid = process.parent
-    return pid if "automl.launch.server" in command_line(pid) else found
+    return pid if "automl.launch.fork_server" in command_line(pid) else found
 
 
 def command_line(pid: int) -> str:

@@ -15,8 +15,8 @@ import ray
 from automl.executor.ray import multi_node as ray_gang
 from automl.executor.ray.multi_node import MultiNodeJob, MultiNodeShape, free_port, rank_requests
 from automl.launch.base import LaunchRequest
-from automl.launch.engine import container_name, home_of, study_of
-from automl.launch.leftovers import find_leftovers
+from automl.launch.container import container_name, home_of, study_of
+from automl.launch.processes import find_leftovers
 from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import read_results
 from automl.study.launch_plan import LauncherKind

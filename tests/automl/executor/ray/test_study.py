@@ -15,8 +15,8 @@ import pytest
 from automl.errors import LaunchError
 from automl.executor.ray import study as ray_study
 from automl.executor.ray.study import execute_study
-from automl.launch.leftovers import find_leftovers
-from automl.launch.warm import WarmLauncher
+from automl.launch.local import WarmLauncher
+from automl.launch.processes import find_leftovers
 from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import read_results
 from automl.study.trial import FailureKind, TrialState
@@ -60,7 +60,9 @@ class SocketTracker(ListTracker):
         self.token_modes |= {stat.S_IMODE(path.stat().st_mode) for path in (token, token.parent.parent)}
         this = psutil.Process()
         servers = [
-            p for p in psutil.process_iter(["cmdline"]) if "automl.launch.server" in " ".join(p.info["cmdline"] or ())
+            p
+            for p in psutil.process_iter(["cmdline"])
+            if "automl.launch.fork_server" in " ".join(p.info["cmdline"] or ())
         ]
         for process in [this, *this.children(recursive=True), *servers]:
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -74,7 +76,7 @@ class SocketTracker(ListTracker):
         }
         line = " ".join(process.cmdline())
         self.command_lines.add(line)
-        self.fork_servers += "automl.launch.server" in line
+        self.fork_servers += "automl.launch.fork_server" in line
 
 
 class Finished(NamedTuple):
