@@ -1,4 +1,4 @@
-"""Which launcher passes which test of the suites in `tests.contracts`, as a table in docs/launchers.md.
+"""Which launcher passes which test of the suites in `tests.contracts`, as a table in docs/how-to/containers.md.
 
 ``python -m tests.contracts.conformance`` runs the suites, less the longest test (hundreds of kills), and rewrites it.
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 ROOT = Path(__file__).parents[2]
-DOCUMENT = ROOT / "docs/launchers.md"
+DOCUMENT = ROOT / "docs/how-to/containers.md"
 BEGIN, END = "<!-- conformance: begin -->", "<!-- conformance: end -->"
 FILES = (
     *(f"tests/automl/launch/test_{name}.py" for name in ("local", "container", "apptainer")),

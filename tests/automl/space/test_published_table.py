@@ -1,8 +1,8 @@
-"""The table in docs/search_space.md is what its generator writes."""
+"""The table in benchmarks/search_space/README.md is what its generator writes."""
 
 from __future__ import annotations
 
-from benchmarks.search_space_table import BEGIN, DOCUMENT, END, render_bank
+from benchmarks.search_space.table import BEGIN, DOCUMENT, END, render_bank
 from tests.automl.skill.packages import BANK, needs_bank
 
 

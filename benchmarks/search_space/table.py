@@ -1,6 +1,6 @@
-"""Write the table of docs/search_space.md: every package of a bank, its flags before and its space after, and why.
+"""Write the table of README.md: every package of a bank, its flags before and its space after, and why.
 
-``python benchmarks/search_space_table.py BANK`` rewrites what stands between the two markers of the document. BANK is a
+``python -m benchmarks.search_space.table BANK`` rewrites what stands between the two markers of the document. BANK is a
 folder of skill packages in the public layout.
 """
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from automl.space.parameters import Parameter, SearchSpace
     from automl.spec.train_schema import TrainSchema
 
-DOCUMENT = Path(__file__).resolve().parents[1] / "docs/search_space.md"
+DOCUMENT = Path(__file__).with_name("README.md")
 BEGIN, END = "<!-- table: begin -->", "<!-- table: end -->"
 
 

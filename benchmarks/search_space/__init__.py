@@ -1,0 +1,1 @@
+"""What the search space makes of public skills, as a table."""
