@@ -6,11 +6,12 @@ PYTHON ?= $(shell for p in python3.12 python3.11 python3; do \
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 TOOLS := $(VENV)/.installed-tools
+SITE := $(VENV)/.installed-docs
 # --no-compile: Python compiles what is used when it is first used; compiling everything costs a minute here.
 INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-compile -c constraints.txt -e
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-containers test-slurm test-kubernetes engines chaos check format schemas clean
+.PHONY: help demo test test-all test-containers test-slurm test-kubernetes engines chaos check format schemas docs clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 17
@@ -55,6 +56,10 @@ format: $(TOOLS)  ## rewrite the code in the house style
 schemas: $(INSTALLED)  ## write schemas/depth_net_mono/ anew from the trainer's own config
 	$(BIN)/python -m depth_net.schema schemas/depth_net_mono --templates templates/depth_net_mono
 
+docs: $(SITE)  ## build the documentation site into build/site; every link is checked
+	$(BIN)/python -m tests.docs.site build/docs
+	NO_COLOR=1 $(BIN)/zensical build --strict --clean
+
 clean:  ## delete the environment and the caches, never results
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
@@ -68,4 +73,8 @@ $(TOOLS): $(INSTALLED)
 	$(INSTALL) '.[depth,dev]'
 	@# Where Python may not keep what it compiles, each of the tests' many processes would compile all it imports.
 	@test -z "$$PYTHONDONTWRITEBYTECODE" || $(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
+	@touch $@
+
+$(SITE): $(INSTALLED)
+	$(INSTALL) '.[depth,docs]'
 	@touch $@

@@ -18,6 +18,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from benchmarks.markdown import wrap
 from benchmarks.search import suite_a, suite_b, suite_c, suite_d, tables
 from benchmarks.search.plots import draw_epochs, draw_regret
 
@@ -117,7 +118,7 @@ def _readme() -> str:
         parts += ["## Suite A: only the six tables that were not used in development", suite_a.table_of(held)]
     parts += [(HERE / "not_kept.md").read_text(encoding="utf-8").strip()]
     parts += _other_suites()
-    return "\n\n".join(parts) + "\n"
+    return wrap("\n\n".join(parts) + "\n")
 
 
 def _other_suites() -> list[str]:

@@ -15,6 +15,7 @@ from automl.skill.load import load_skill
 from automl.space.build import build_space
 from automl.spec.build import build_spec
 from automl.spec.train_schema import read_train_schema
+from benchmarks.markdown import wrap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,7 +51,7 @@ def render_bank(root: Path) -> str:
         gone = ", ".join(f"{count} {short}" for short, count in counts.items())
         lines.append(f"| {skill.name} | {skill.network_arch} | {marked} | {len(space.parameters)} | {gone or '-'} |")
         details += _details(skill, schema, space)
-    return "\n".join([*lines, *details])
+    return wrap("\n".join([*lines, *details]))
 
 
 def _details(skill: Skill, schema: TrainSchema, space: SearchSpace) -> Iterator[str]:

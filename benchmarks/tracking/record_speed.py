@@ -3,7 +3,7 @@
 Question: does telling 10,000 metrics of 20 trials slow a study (limit: 1 % of its wall time), and do they reach a
 sqlite file at 5,000 metrics/s? Also: what does a direct call of MLflow's client per metric cost, for comparison?
 
-Run: ``python benchmarks/tracking/record_speed.py``. Results of 2026 are in docs/explanation/record.md.
+Run: ``python benchmarks/tracking/record_speed.py``. Results are in README.md beside it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which launcher passes which test of the suites in `tests.contracts`, as a table in docs/how-to/containers.md.
+"""Which launcher passes which test of the suites in `tests.contracts`, as a table in docs/reference/launchers.md.
 
 ``python -m tests.contracts.conformance`` runs the suites, less the longest test (hundreds of kills), and rewrites it.
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 ROOT = Path(__file__).parents[2]
-DOCUMENT = ROOT / "docs/how-to/containers.md"
+DOCUMENT = ROOT / "docs/reference/launchers.md"
 BEGIN, END = "<!-- conformance: begin -->", "<!-- conformance: end -->"
 FILES = (
     *(f"tests/automl/launch/test_{name}.py" for name in ("local", "container", "apptainer")),

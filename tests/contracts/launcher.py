@@ -1,5 +1,5 @@
 """What every launcher must do: `LauncherContract`; with programs `ProgramLauncherContract`; under a guard in this
-environment `ProcessLauncherContract`. Containers: `tests.contracts.container`. docs/how-to/containers.md says who passes what.
+environment `ProcessLauncherContract`. Containers: `tests.contracts.container`. Results: docs/reference/launchers.md.
 
 Subclass one and say how a behaviour is asked for.
 """
