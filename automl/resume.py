@@ -10,10 +10,10 @@ from automl.executor.replication import missing_replicates
 from automl.request.location import RunLocation
 from automl.request.study_request import request_from_document
 from automl.run import make_plan, run_in
-from automl.storage.documents import read_plan
 from automl.storage.final_status import read_end
 from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import read_results
+from automl.storage.study_document import read_plan
 from automl.study.launch_plan import launch_from_document
 from automl.study.plan import plan_document
 

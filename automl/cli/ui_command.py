@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from automl.cli.options import results_root
-from automl.storage.documents import read_plan
 from automl.storage.paths import StudyPaths
+from automl.storage.study_document import read_plan
 
 
 @click.command(

@@ -17,11 +17,11 @@ from rich.text import Text
 from automl.cli.render import STYLES, format_assignment, key_values
 from automl.duration import format_duration
 from automl.readers.growing_file import GrowingFile
-from automl.storage.documents import read_study
 from automl.storage.final_status import read_outcome
 from automl.storage.live_status import Standing
 from automl.storage.owner import running_process
 from automl.storage.paths import StudyPaths
+from automl.storage.study_document import read_study
 from automl.study.trial import TrialState
 
 if TYPE_CHECKING:

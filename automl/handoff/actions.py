@@ -30,9 +30,9 @@ from automl.skill.load import load_skill
 from automl.spec.inputs import missing_inputs
 from automl.spec.model import Spec
 from automl.spec.write import write_spec
-from automl.storage.documents import read_plan
 from automl.storage.paths import ActionPaths, StudyPaths
 from automl.storage.study_directory import only_for_user, write_json
+from automl.storage.study_document import read_plan
 from automl.study.launch_plan import LauncherKind, launch_from_document
 from automl.trial.failures import classify, read_tail
 

@@ -21,9 +21,9 @@ from automl.errors import ConfigurationError, Problem, StudyFailedError
 from automl.skill.model import ConfigFormat
 from automl.spec.model import Spec
 from automl.spec.write import write_spec
-from automl.storage.documents import read_study
 from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import write_json
+from automl.storage.study_document import read_study
 from automl.study.model import Direction
 from automl.tracking.mlflow.model_version import ModelVersionRequest
 from automl.trial.checkpoints import sha256_of

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from automl.errors import ConfigurationError
-from automl.storage.documents import read_study
 from automl.storage.overview import StudyRow, list_studies
 from automl.storage.owner import running_process
 from automl.storage.paths import StudyPaths
+from automl.storage.study_document import read_study
 from automl.trial.checkpoints import all_checkpoints, size_of
 
 if TYPE_CHECKING:

@@ -19,9 +19,9 @@ from automl.handoff.inherit import has_test_data
 from automl.handoff.starting_point import starting_point
 from automl.readers.names import find_metric
 from automl.spec.model import Spec
-from automl.storage.documents import read_evaluations, read_study
 from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import write_json
+from automl.storage.study_document import read_evaluations, read_study
 from automl.trial.checkpoints import sha256_of
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from automl.errors import StudyFailedError
 from automl.handoff.champion import model_version, select_best
 from automl.report.page import write_report
-from automl.storage.documents import read_evaluations, read_plan
 from automl.storage.paths import StudyPaths
+from automl.storage.study_document import read_evaluations, read_plan
 from automl.tracking.mlflow.entries import STUDY_RUN
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from automl.handoff.actions import ActionStatus, result_document, run_action
-from automl.storage.documents import read_plan
 from automl.storage.paths import StudyPaths
+from automl.storage.study_document import read_plan
 from automl.tracking.mlflow.tracker import MlflowTracker
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from automl.duration import format_duration
 from automl.errors import ConfigurationError
 from automl.preflight.findings import Finding, doubt, good
 from automl.preflight.weights import named_weights
-from automl.storage.documents import read_study
 from automl.storage.paths import find_studies
+from automl.storage.study_document import read_study
 from automl.study.replicates import replicate_seeds
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ import urllib.request
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from automl.storage.documents import study_document
+from automl.storage.study_document import study_document
 from automl.tracking.base import Tracker
 
 if TYPE_CHECKING:

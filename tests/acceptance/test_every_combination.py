@@ -22,9 +22,9 @@ from automl.resolve import chosen_scheduler
 from automl.run import make_plan
 from automl.samplers.factory import SAMPLERS, make_searcher
 from automl.schedulers.factory import RULES
-from automl.storage.documents import read_study
 from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import write_json
+from automl.storage.study_document import read_study
 from automl.study.model import StudyLocation
 from automl.study.plan import plan_document
 from automl.tracking.file_tracker import FileTracker

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from automl.cli.summary import print_summary
-from automl.storage.documents import read_study
 from automl.storage.study_directory import write_json
+from automl.storage.study_document import read_study
 from tests.automl.cli.study_folder import write_study
 
 if TYPE_CHECKING:
