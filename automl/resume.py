@@ -12,8 +12,7 @@ from automl.request.study_request import request_from_document
 from automl.run import make_plan, run_in
 from automl.storage.final_status import read_end
 from automl.storage.paths import StudyPaths
-from automl.storage.study_directory import read_results
-from automl.storage.study_document import read_plan
+from automl.storage.study_directory import read_plan, read_results
 from automl.study.launch_plan import launch_from_document
 from automl.study.plan import plan_document
 

@@ -32,8 +32,8 @@ from automl.resolve import (
     with_words,
 )
 from automl.smoke import smoke_test
+from automl.storage.documents import only_for_user, write_document
 from automl.storage.paths import StudyPaths
-from automl.storage.study_directory import only_for_user, write_json
 from automl.study.model import StudyLocation
 from automl.study.plan import StudyParts, plan_document, plan_study
 from automl.warm_start import with_earlier_points
@@ -155,7 +155,7 @@ def run_in(
     uri = place.tracking_uri or default_tracking_uri(place.results)
     record = {"tracking_uri": without_password(uri), "experiment": plan.name, "run_id": None}
     with recorded(directory.root):
-        write_json(directory.plan_file, {**plan_document(plan), "request": request.document(), "mlflow": record})
+        write_document(directory.plan_file, {**plan_document(plan), "request": request.document(), "mlflow": record})
         searcher = make_searcher(plan, directory.journal_file)
     mlflow = MlflowTracker(uri, plan.name, directory.outbox)
     recorders = (*_file_trackers(directory), mlflow)
@@ -180,7 +180,7 @@ def run_in(
         for tracker in recorders:
             tracker.close()
         with recorded(directory.root):
-            write_json(directory.record_file, mlflow.describe())
+            write_document(directory.record_file, mlflow.describe())
         # After the record: they may tell others where it is.
         for tracker in extra_trackers:
             tracker.close()

@@ -77,10 +77,10 @@ def _run(root: Path, action: str, options: dict[str, Any]) -> ActionResult:
 
 
 def _show(root: Path, result: ActionResult, *, as_json: bool) -> None:
-    from automl.handoff.actions import result_document  # noqa: PLC0415 - opened when the command is called
+    from automl.storage.documents import to_json  # noqa: PLC0415 - opened when the command is called
 
     if as_json:
-        click.echo(json.dumps(result_document(result), indent=2))
+        click.echo(json.dumps(to_json(result), indent=2))
         return
     if result.trial is None:
         return

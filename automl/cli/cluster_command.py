@@ -62,7 +62,7 @@ class Walltime(click.ParamType[str]):
 def slurm(context: click.Context, /, *, submit: bool, output: Path | None, as_json: bool, **options: Any) -> None:  # noqa: ANN401 - click hands over what was declared
     """Write the script, and submit it where asked."""
     from automl.cluster.slurm import SlurmOptions, slurm_script  # noqa: PLC0415 - opened when the command is called
-    from automl.storage.study_directory import write_text  # noqa: PLC0415 - opened when the command is called
+    from automl.storage.documents import write_text  # noqa: PLC0415 - opened when the command is called
 
     container: Path | None = options["container"]
     asked = SlurmOptions(
@@ -138,7 +138,7 @@ def kubernetes(
     """Write the manifests."""
     from automl.cluster import kubernetes as kube  # noqa: PLC0415 - opened when the command is called
     from automl.cluster.crd import check_manifests, read_crds  # noqa: PLC0415 - opened when the command is called
-    from automl.storage.study_directory import write_text  # noqa: PLC0415 - opened when the command is called
+    from automl.storage.documents import write_text  # noqa: PLC0415 - opened when the command is called
 
     results = Path(options["results"] or f"{options['mount']}/results")
     study = None if options["is_cluster_only"] else _study_text(options)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from automl.storage.study_document import read_study
+from automl.storage.study_directory import read_study
 
 if TYPE_CHECKING:
     from automl.study.result import StudyResult

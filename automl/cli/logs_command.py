@@ -12,7 +12,7 @@ import click
 from automl.errors import ConfigurationError, Problem
 from automl.storage.owner import running_process
 from automl.storage.paths import StudyPaths
-from automl.storage.study_document import read_study
+from automl.storage.study_directory import read_study
 
 if TYPE_CHECKING:
     from automl.study.trial import TrialResult

@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from automl.cli.options import notify_option, shown_and_told
-from automl.storage.study_document import read_study, study_document
+from automl.storage.study_directory import read_study
+from automl.storage.study_document import study_document
 
 
 @click.command("resume", help="Go on with an interrupted study; ended trials are kept.")

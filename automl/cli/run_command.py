@@ -12,7 +12,8 @@ import click
 from automl.cli.options import build_request, notify_option, results_root, shown_and_told, study_options
 from automl.duration import format_duration
 from automl.request.location import RunLocation
-from automl.storage.study_document import read_study, study_document
+from automl.storage.study_directory import read_study
+from automl.storage.study_document import study_document
 
 # Above this estimate a person at a terminal is asked before anything is spent.
 _CONFIRM_ABOVE_S = 3600

@@ -10,7 +10,8 @@ import click
 
 from automl.storage.final_status import read_outcome, settled
 from automl.storage.paths import StudyPaths
-from automl.storage.study_document import read_study, study_document
+from automl.storage.study_directory import read_study
+from automl.storage.study_document import study_document
 
 
 @click.command("status", help="Show where a study stands. Reads files only: works while it runs and after a crash.")

@@ -9,7 +9,7 @@ import click
 from automl.errors import NothingToRunError
 from automl.storage.owner import running_process
 from automl.storage.paths import StudyPaths
-from automl.storage.study_document import read_study
+from automl.storage.study_directory import read_study
 from automl.study.trial import TrialState
 
 _REASON = "stopped by the user"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from automl.cli import render
 from automl.storage.final_status import read_end
 from automl.storage.paths import StudyPaths
-from automl.storage.study_document import read_evaluations
+from automl.storage.study_directory import read_evaluations
 from automl.study.model import Direction
 
 if TYPE_CHECKING:

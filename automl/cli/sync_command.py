@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from automl.storage.paths import StudyPaths
-from automl.storage.study_document import read_plan
+from automl.storage.study_directory import read_plan
 
 
 @click.command("sync", help="Send the record of a study to MLflow, as far as it is not there yet.")

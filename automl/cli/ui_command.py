@@ -9,7 +9,7 @@ import click
 
 from automl.cli.options import results_root
 from automl.storage.paths import StudyPaths
-from automl.storage.study_document import read_plan
+from automl.storage.study_directory import read_plan
 
 
 @click.command(

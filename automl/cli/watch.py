@@ -21,7 +21,7 @@ from automl.storage.final_status import read_outcome
 from automl.storage.live_status import Standing
 from automl.storage.owner import running_process
 from automl.storage.paths import StudyPaths
-from automl.storage.study_document import read_study
+from automl.storage.study_directory import read_study
 from automl.study.trial import TrialState
 
 if TYPE_CHECKING:

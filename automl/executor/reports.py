@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from automl.schedulers.base import Decision, Report
-from automl.storage.study_directory import torn_file
+from automl.storage.documents import torn_file
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import count
@@ -30,14 +31,13 @@ from automl.skill.load import load_skill
 from automl.spec.inputs import missing_inputs
 from automl.spec.model import Spec
 from automl.spec.write import write_spec
+from automl.storage.documents import only_for_user, write_document
 from automl.storage.paths import ActionPaths, StudyPaths
-from automl.storage.study_directory import only_for_user, write_json
-from automl.storage.study_document import read_plan
+from automl.storage.study_directory import read_plan
 from automl.study.launch_plan import LauncherKind, launch_from_document
 from automl.trial.failures import classify, read_tail
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from automl.launch.base import Job, Launcher
@@ -156,7 +156,7 @@ def run_action(root: Path, action: str, launcher: Launcher, options: ActionOptio
         options=options,
     )
     result = _run(prepared, launcher)
-    write_json(prepared.paths.result_file, result_document(result))
+    write_document(prepared.paths.result_file, result)
     return result
 
 
@@ -189,12 +189,6 @@ def action_launch(plan: Mapping[str, Any], action: SkillAction, skill: Skill) ->
     launch = launch_from_document(plan.get("launch"))
     trained_in = launch.image if launch.image_source == OVERRIDE else skill.image
     return replace(launch, image=(action.image or trained_in) if launch.kind.uses_image else None)
-
-
-def result_document(result: ActionResult) -> dict[str, Any]:
-    """Return the JSON form of a result."""
-    document = {name: getattr(result, name) for name in ActionResult.__dataclass_fields__}
-    return document | {"values": dict(result.values), "files": list(result.files), "status": result.status.value}
 
 
 def _run(prepared: _Prepared, launcher: Launcher) -> ActionResult:

@@ -9,29 +9,26 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from automl.errors import ConfigurationError, Problem, StudyFailedError
 from automl.skill.model import ConfigFormat
+from automl.space.values import Scalar
 from automl.spec.model import Spec
 from automl.spec.write import write_spec
+from automl.storage.documents import read_document, write_document
 from automl.storage.paths import StudyPaths
-from automl.storage.study_directory import write_json
-from automl.storage.study_document import read_study
+from automl.storage.study_directory import read_study
 from automl.study.model import Direction
 from automl.tracking.mlflow.model_version import ModelVersionRequest
 from automl.trial.checkpoints import sha256_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from automl.space.values import Scalar
     from automl.study.trial import TrialResult
 
 
@@ -94,7 +91,7 @@ def select_best(root: Path) -> Champion:
     )
     spec = Spec(values=plan["spec"]).with_values({**best.assignment, **best.changes}, origin=f"trial {best.number}")
     write_spec(spec, ConfigFormat.YAML, StudyPaths(root).best_spec)
-    write_json(StudyPaths(root).best_file, _document(champion))
+    write_document(StudyPaths(root).best_file, champion)
     return champion
 
 
@@ -106,20 +103,12 @@ def read_champion(root: Path) -> Champion:
     """
     file = StudyPaths(root).best_file
     try:
-        document: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        champion = Champion(
-            **{
-                **document,
-                "direction": Direction(document["direction"]),
-                "values": MappingProxyType(document["values"]),
-                "assignment": MappingProxyType(document["assignment"]),
-            }
-        )
-    except (OSError, ValueError, TypeError, KeyError) as error:
+        champion = read_document(file, Champion)
+    except FileNotFoundError as error:
         problem = Problem(
             where=str(file),
-            found=f"no readable description of a champion ({error})",
-            expected="what the end of a study writes",
+            found="no such file",
+            expected="the provenance of the best checkpoint, which the end of a study writes",
             fix="let the study finish, or resume it",
         )
         raise ConfigurationError.from_problems([problem], subject="the study directory") from error
@@ -168,14 +157,6 @@ def model_version(
         metadata={"metric": champion.metric_name, "sha256": champion.sha256},
         later_tags={f"automl.evaluated.{role}": str(value) for role, value in values.items()},
     )
-
-
-def _document(champion: Champion) -> dict[str, Any]:
-    return {
-        name: dict(value) if name in {"values", "assignment"} else value
-        for name in Champion.__dataclass_fields__
-        for value in [getattr(champion, name)]
-    }
 
 
 def _verified(root: Path, best: TrialResult) -> tuple[Path, str]:

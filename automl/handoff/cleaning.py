@@ -7,16 +7,17 @@ front, champions, specs, logs, status files and the record stay. The registry's 
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from automl.errors import ConfigurationError
+from automl.handoff.champion import Champion
+from automl.storage.documents import read_document
 from automl.storage.overview import StudyRow, list_studies
 from automl.storage.owner import running_process
 from automl.storage.paths import StudyPaths
-from automl.storage.study_document import read_study
+from automl.storage.study_directory import read_study
 from automl.trial.checkpoints import all_checkpoints, size_of
 
 if TYPE_CHECKING:
@@ -121,10 +122,10 @@ def _kept(root: Path) -> set[Path]:
     winners = [*result.ranked()[:1], *result.pareto]
     names = [trial.checkpoint for trial in winners if trial.checkpoint is not None]
     try:
-        champion = json.loads(StudyPaths(root).best_file.read_text(encoding="utf-8"))
-        names += [champion["checkpoint"], champion["source"]]
-    except (OSError, ValueError, KeyError):
-        pass  # no champion was crowned
+        champion = read_document(StudyPaths(root).best_file, Champion)
+        names += [champion.checkpoint, champion.source]
+    except (OSError, ConfigurationError):
+        pass  # there is no champion
     kept = {(root / name).resolve() for name in names}
     return kept | {path.resolve() for path in StudyPaths(root).best.glob("*")}
 

@@ -19,9 +19,9 @@ from automl.handoff.inherit import has_test_data
 from automl.handoff.starting_point import starting_point
 from automl.readers.names import find_metric
 from automl.spec.model import Spec
+from automl.storage.documents import write_document
 from automl.storage.paths import StudyPaths
-from automl.storage.study_directory import write_json
-from automl.storage.study_document import read_evaluations, read_study
+from automl.storage.study_directory import read_evaluations, read_study
 from automl.trial.checkpoints import sha256_of
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ class Evaluator:
         }
 
     def _write(self, role: str, document: dict[str, Any]) -> None:
-        write_json(StudyPaths(self.root).evaluations_file, {**read_evaluations(self.root), role: document})
+        write_document(StudyPaths(self.root).evaluations_file, {**read_evaluations(self.root), role: document})
 
 
 def _deltas(document: dict[str, Any], in_study: float | None, others: dict[str, Any], role: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from automl.errors import StudyFailedError
 from automl.handoff.champion import model_version, select_best
 from automl.report.page import write_report
 from automl.storage.paths import StudyPaths
-from automl.storage.study_document import read_evaluations, read_plan
+from automl.storage.study_directory import read_evaluations, read_plan
 from automl.tracking.mlflow.entries import STUDY_RUN
 
 if TYPE_CHECKING:

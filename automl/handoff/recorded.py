@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from automl.handoff.actions import ActionStatus, result_document, run_action
+from automl.handoff.actions import ActionStatus, run_action
+from automl.storage.documents import to_json
 from automl.storage.paths import StudyPaths
-from automl.storage.study_document import read_plan
+from automl.storage.study_directory import read_plan
 from automl.tracking.mlflow.tracker import MlflowTracker
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def run_recorded(root: Path, action: str, launcher: Launcher, options: ActionOpt
     if result.status is not ActionStatus.UNAVAILABLE:
         tracker = MlflowTracker(record["tracking_uri"], record["experiment"], StudyPaths(root).outbox)
         try:
-            tracker.action_ended(result.key, result_document(result))
+            tracker.action_ended(result.key, to_json(result))
         finally:
             tracker.close()
     return result

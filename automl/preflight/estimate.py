@@ -14,7 +14,7 @@ from automl.errors import ConfigurationError
 from automl.preflight.findings import Finding, doubt, good
 from automl.preflight.weights import named_weights
 from automl.storage.paths import find_studies
-from automl.storage.study_document import read_study
+from automl.storage.study_directory import read_study
 from automl.study.replicates import replicate_seeds
 
 if TYPE_CHECKING:

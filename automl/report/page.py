@@ -31,8 +31,8 @@ from automl.report.pareto_figure import pareto_figure, pareto_table
 from automl.report.study_facts import StudyFacts, read_facts
 from automl.report.tables import escape, failures, leaderboard, replicates, summary
 from automl.report.timeline import lay_out, timeline_figure
+from automl.storage.documents import write_text
 from automl.storage.paths import AttemptPaths, StudyPaths
-from automl.storage.study_directory import write_text
 
 if TYPE_CHECKING:
     from pathlib import Path

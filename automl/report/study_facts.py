@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from automl.report.focus import window
 from automl.storage.final_status import read_end
 from automl.storage.paths import StudyPaths
-from automl.storage.study_document import read_evaluations, read_study
+from automl.storage.study_directory import read_evaluations, read_study
 from automl.tracking.file_tracker import read_events
 
 if TYPE_CHECKING:

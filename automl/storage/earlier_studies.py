@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from automl.errors import ConfigurationError, Problem
 from automl.request.policy import Route
 from automl.storage.paths import StudyPaths, find_studies
-from automl.storage.study_document import read_plan, read_study
+from automl.storage.study_directory import read_plan, read_study
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -15,18 +15,15 @@ import threading
 import zlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
 from typing import TYPE_CHECKING, Any, get_args
 
-from automl.storage.study_directory import torn_file
+from automl.storage.documents import from_json, to_json, torn_file
 from automl.study.events import Event, Measured, TrialEnded
 from automl.study.trial import TrialResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    from pydantic import TypeAdapter
 
 _CLASSES: dict[str, type[Any]] = {event.kind: event for event in get_args(Event)}
 
@@ -122,7 +119,7 @@ def encode(event: Event, time: datetime) -> bytes:
     Raises:
         ValueError: it holds a number that is not finite.
     """
-    fields = _adapter(event.kind).dump_python(event, mode="json")
+    fields = to_json(event)
     if isinstance(event, TrialEnded):
         fields = fields["result"]
         fields = {"trial": fields.pop("number"), **fields}
@@ -151,14 +148,7 @@ def decode(line: bytes) -> tuple[Event, datetime] | None:
         known = {field.name for field in dataclasses.fields(TrialResult)}
         result = {name: value for name, value in document.items() if name in known}
         document = {"result": {**result, "number": document["trial"], "assignment": document.get("assignment", {})}}
-    return _adapter(kind).validate_python(document), time
-
-
-@cache
-def _adapter(kind: str) -> TypeAdapter[Any]:
-    from pydantic import TypeAdapter  # noqa: PLC0415 - 0.2 s, only where events are read or written
-
-    return TypeAdapter(_CLASSES[kind])
+    return from_json(document, event_type), time
 
 
 def _open(file: Path) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from automl.errors import ConfigurationError
 from automl.storage.final_status import read_outcome, settled
 from automl.storage.paths import StudyPaths
-from automl.storage.study_document import read_study
+from automl.storage.study_directory import read_study
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

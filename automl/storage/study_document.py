@@ -8,67 +8,15 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from automl.errors import ConfigurationError, Problem
 from automl.storage.final_status import read_outcome, settled
 from automl.storage.paths import StudyPaths
-from automl.storage.study_directory import read_results
-from automl.study.goals import parse_constraints
-from automl.study.model import Direction, Objective
-from automl.study.result import StudyResult
+from automl.storage.study_directory import read_evaluations, read_study
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from automl.study.result import StudyResult
     from automl.study.trial import TrialResult
-
-_PLAN_PARTS = {"name": str, "skill": dict, "objective": dict, "budget": dict, "space": dict, "spec": dict}
-"""What every plan has, by which one is told from another program's file."""
-
-
-def read_plan(directory: StudyPaths) -> dict[str, Any]:
-    """Read `plan.json`.
-
-    Raises:
-        ConfigurationError: the folder is no study directory, or its plan cannot be read.
-    """
-    try:
-        document = json.loads(directory.plan_file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise _no_study(directory.root, f"no readable plan.json ({error.strerror or error})") from error
-    except ValueError as error:
-        raise _no_study(directory.root, f"no readable plan.json ({error})") from error
-    if not isinstance(document, dict) or any(not isinstance(document.get(k), t) for k, t in _PLAN_PARTS.items()):
-        raise _no_study(directory.root, "a plan.json that automl has not written")
-    return document
-
-
-def _no_study(root: Path, found: str) -> ConfigurationError:
-    expected = "a study directory, as `automl run` makes one"
-    fix = "name the folder of one study, e.g. results/depth_net_mono-demo"
-    problem = Problem(where=str(root), found=found, expected=expected, fix=fix)
-    return ConfigurationError.from_problems([problem], subject="the command line")
-
-
-def read_study(root: Path) -> tuple[dict[str, Any], StudyResult]:
-    """Read the plan and the results of a study directory.
-
-    Raises:
-        ConfigurationError: the folder is no study directory.
-    """
-    directory = StudyPaths(root)
-    plan = read_plan(directory)
-    leading, *further = plan.get("objectives") or [plan["objective"]]
-    result = StudyResult(
-        objective=_objective(leading, plan.get("objective_source", "")),
-        trials=read_results(directory),
-        further=tuple(_objective(entry) for entry in further),
-        constraints=parse_constraints(plan.get("constraints", ())),
-    )
-    return plan, result
-
-
-def _objective(entry: dict[str, str], source: str = "") -> Objective:
-    return Objective(metric=entry["metric"], direction=Direction(entry["direction"]), source=source)
 
 
 def study_document(root: Path) -> dict[str, Any]:
@@ -94,22 +42,6 @@ def study_document(root: Path) -> dict[str, Any]:
         "mlflow": plan["mlflow"] | _record(root),
         "evaluations": read_evaluations(root),
     }
-
-
-def read_evaluations(root: Path) -> dict[str, dict[str, Any]]:
-    """Read `evaluations.json`: role -> evaluation; empty if there is none.
-
-    Roles are ``baseline``, ``champion`` and, on the user's test data, ``baseline_test`` and ``champion_test``.
-    An evaluation has ``status`` (measured, unavailable, failed), ``reason``, ``metric``, ``direction``, ``data``,
-    ``value``, ``deltas`` (``trial``, ``baseline`` -> reference, difference, is_better) and ``is_reproduced``.
-    """
-    try:
-        document: object = json.loads(StudyPaths(root).evaluations_file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    if not isinstance(document, dict):
-        return {}
-    return {role: found for role, found in document.items() if isinstance(found, dict)}
 
 
 def _best_document(best: TrialResult | None) -> dict[str, Any] | None:

@@ -12,8 +12,8 @@ import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from automl.storage.documents import to_json
 from automl.storage.final_status import ENDED, SUSPENDED
-from automl.storage.study_directory import result_document
 from automl.tracking.base import Tracker
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class FileTracker(Tracker):
 
     def trial_ended(self, result: TrialResult) -> None:
         """Write ``trial_ended`` and flush it to the disk."""
-        document = result_document(result)
+        document = to_json(result)
         document["trial"] = document.pop("number")
         for field in _IN_RESULT_FILE:
             del document[field]

@@ -7,21 +7,22 @@ chain of attempts: which one continues which, and what was changed when memory r
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from automl.space.values import Scalar
 from automl.spec.special import takes_checkpoint
+from automl.storage.documents import read_document, write_document
 from automl.storage.paths import AttemptPaths
-from automl.storage.study_directory import torn_file, write_json
 from automl.trial.continuation import find_continuation
 from automl.trial.stop_request import read_last_epoch
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Sequence
 
-    from automl.space.values import Scalar
     from automl.storage.paths import StudyPaths
     from automl.study.model import StudyPlan
 
@@ -172,18 +173,7 @@ def write_start(folder: Path, start: Start, root: Path) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    document: dict[str, Any] = {
-        "attempt": start.attempt,
-        "checkpoint": _relative(start.checkpoint, root) if start.checkpoint is not None else None,
-        "first_epoch": start.first_epoch,
-        "earlier": [_relative(path, root) for path in start.earlier],
-        "parent": start.parent,
-        "changes": dict(start.changes),
-        "is_alone": start.is_alone,
-        "remark": start.remark,
-        "earlier_s": round(start.earlier_s, 3),
-    }
-    write_json(AttemptPaths(folder).start_file, document)
+    write_document(AttemptPaths(folder).start_file, _with_paths(start, lambda path: _relative(path, root)))
 
 
 def read_start(folder: Path, root: Path) -> Start:
@@ -192,22 +182,11 @@ def read_start(folder: Path, root: Path) -> Start:
     Raises:
         ConfigurationError: the file is there and cannot be read.
     """
-    file = AttemptPaths(folder).start_file
     try:
-        document: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        checkpoint = document.pop("checkpoint")
-        return Start(
-            **{
-                **document,
-                "checkpoint": root / checkpoint if checkpoint is not None else None,
-                "earlier": tuple(root / path for path in document["earlier"]),
-                "changes": MappingProxyType(document["changes"]),
-            }
-        )
+        start = read_document(AttemptPaths(folder).start_file, Start)
     except FileNotFoundError:
         return Start()
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise torn_file(file, error, "the start of an attempt") from error
+    return _with_paths(start, lambda path: root / path)
 
 
 def _chain(folders: Sequence[Path], starts: Sequence[Start]) -> list[Path]:
@@ -217,5 +196,10 @@ def _chain(folders: Sequence[Path], starts: Sequence[Start]) -> list[Path]:
     return list(folders[begins[-1] :])
 
 
-def _relative(path: Path, root: Path) -> str:
-    return str(path.relative_to(root) if path.is_relative_to(root) else path)
+def _with_paths(start: Start, change: Callable[[Path], Path]) -> Start:
+    checkpoint = None if start.checkpoint is None else change(start.checkpoint)
+    return replace(start, checkpoint=checkpoint, earlier=tuple(map(change, start.earlier)))
+
+
+def _relative(path: Path, root: Path) -> Path:
+    return path.relative_to(root) if path.is_relative_to(root) else path

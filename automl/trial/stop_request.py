@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from automl.storage.documents import write_text
 from automl.storage.paths import AttemptPaths, StudyPaths
-from automl.storage.study_directory import write_text
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -22,9 +22,9 @@ from automl.resolve import chosen_scheduler
 from automl.run import make_plan
 from automl.samplers.factory import SAMPLERS, make_searcher
 from automl.schedulers.factory import RULES
+from automl.storage.documents import write_document
 from automl.storage.paths import StudyPaths
-from automl.storage.study_directory import write_json
-from automl.storage.study_document import read_study
+from automl.storage.study_directory import read_study
 from automl.study.model import StudyLocation
 from automl.study.plan import plan_document
 from automl.tracking.file_tracker import FileTracker
@@ -74,7 +74,7 @@ def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def run_here(plan: StudyPlan, root: Path, launcher: Launcher) -> None:
     """Run a study one trial after the other in this process, as Ray's actors would."""
     directory = StudyPaths(root)
-    write_json(directory.plan_file, plan_document(plan))
+    write_document(directory.plan_file, plan_document(plan))
     searcher = make_searcher(plan, directory.journal_file)
     tracker = FileTracker(directory)
     location = StudyLocation(directory=root, tracking_uri="unused")

@@ -13,8 +13,9 @@ from automl.request.location import RunLocation
 from automl.request.study_request import StudyRequest
 from automl.resume import resume_study
 from automl.run import make_plan
+from automl.storage.documents import write_document
 from automl.storage.paths import StudyPaths
-from automl.storage.study_directory import write_json, write_result
+from automl.storage.study_directory import write_result
 from automl.study.launch_plan import LauncherKind
 from automl.study.plan import plan_document
 from automl.study.trial import TrialResult, TrialState
@@ -34,7 +35,7 @@ def study(tmp_path: Path) -> Path:
     root = tmp_path / "example"
     record = {"tracking_uri": "sqlite:///x.db", "experiment": "example", "run_id": None}
     document = {**plan_document(plan), "request": REQUEST.document(), "mlflow": record}
-    write_json(root / "plan.json", document)
+    write_document(root / "plan.json", document)
     return root
 
 
@@ -42,7 +43,7 @@ def test_a_changed_plan_is_refused_and_the_difference_is_shown(study: Path) -> N
     document = json.loads((study / "plan.json").read_text(encoding="utf-8"))
     document["spec"]["train"]["num_epochs"] = 99
     document["fingerprint"] = "of another spec"
-    write_json(study / "plan.json", document)
+    write_document(study / "plan.json", document)
 
     with pytest.raises(ResumeMismatchError) as caught:
         resume_study(study)
@@ -87,7 +88,7 @@ def test_a_resumed_study_goes_on_with_the_points_it_began_with(study: Path, monk
     document = json.loads((study / "plan.json").read_text(encoding="utf-8"))
     document["first_trials"].append({"train.lr": 0.3})
     document["first_origins"].append("earlier study x, trial 3 (val/r2 0.9)")
-    write_json(study / "plan.json", document)
+    write_document(study / "plan.json", document)
     plans: list[StudyPlan] = []
     monkeypatch.setattr("automl.resume.run_in", lambda *given, **_: plans.append(given[2]))
 
@@ -105,7 +106,7 @@ def test_a_resumed_study_keeps_its_launcher_and_refuses_another_image(
     plan = make_plan(request, RunLocation(results=tmp_path))
     document = json.loads((study / "plan.json").read_text(encoding="utf-8"))
     document |= {**plan_document(plan), "request": request.document()}
-    write_json(study / "plan.json", document)
+    write_document(study / "plan.json", document)
     seen: list[StudyPlan] = []
     monkeypatch.setattr("automl.resume.run_in", lambda *words, **_: seen.append(words[2]))
 
@@ -114,7 +115,7 @@ def test_a_resumed_study_keeps_its_launcher_and_refuses_another_image(
 
     assert (seen[0].launch.kind, seen[0].launch.image) == (LauncherKind.DOCKER, "mine:1")
     other = dataclasses.replace(request, image="mine:2")
-    write_json(study / "plan.json", {**document, "request": other.document()})
+    write_document(study / "plan.json", {**document, "request": other.document()})
     with pytest.raises(ResumeMismatchError) as caught:
         resume_study(study)
     assert [problem.where.rpartition(" ")[2] for problem in caught.value.problems] == ["image"]

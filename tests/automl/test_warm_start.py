@@ -11,9 +11,10 @@ from automl.errors import ConfigurationError
 from automl.request.location import RunLocation
 from automl.request.study_request import StudyRequest
 from automl.run import make_plan
+from automl.storage.documents import write_document
 from automl.storage.earlier_studies import EarlierPoint
 from automl.storage.paths import StudyPaths
-from automl.storage.study_directory import write_json, write_result
+from automl.storage.study_directory import write_result
 from automl.study.plan import plan_document
 from automl.study.trial import TrialResult, TrialState
 
@@ -43,7 +44,7 @@ def write_earlier(results: Path, name: str = "earlier", seed: int = 1) -> dict[s
             ),
         )
     record = {"tracking_uri": "sqlite:///x.db", "experiment": name, "run_id": None}
-    write_json(directory.plan_file, {**plan_document(plan), "request": request.document(), "mlflow": record})
+    write_document(directory.plan_file, {**plan_document(plan), "request": request.document(), "mlflow": record})
     return good
 
 
@@ -68,7 +69,7 @@ def test_the_plans_of_the_results_folder_are_read_once_also_where_a_server_is_as
 
     monkeypatch.setattr("automl.storage.earlier_studies.read_plan", note)
     for name in ("one", "two"):
-        write_json(StudyPaths(tmp_path / name).plan_file, {})
+        write_document(StudyPaths(tmp_path / name).plan_file, {})
 
     make_plan(REQUEST, RunLocation(results=tmp_path, tracking_uri="http://127.0.0.1:9"))
 

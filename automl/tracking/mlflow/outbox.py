@@ -18,11 +18,11 @@ import hashlib
 import json
 import os
 import uuid
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from automl.storage.study_directory import write_json, write_text
+from automl.storage.documents import write_document, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -185,7 +185,7 @@ class Outbox:
         Raises:
             OSError: the folder cannot be written.
         """
-        write_json(self._state_file(tracking_uri), asdict(state))
+        write_document(self._state_file(tracking_uri), state)
 
     def reject(self, entry: Entry, reason: str) -> None:
         """Note an entry that the server refused for good."""

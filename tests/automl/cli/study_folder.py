@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from automl.storage.documents import write_document
 from automl.storage.paths import StudyPaths
-from automl.storage.study_directory import write_json, write_result
+from automl.storage.study_directory import write_result
 from automl.study.plan import plan_document
 from automl.study.trial import FailureKind, TrialResult, TrialState
 from tests.automl.study.examples import make_plan
@@ -63,6 +64,6 @@ def write_study(root: Path, trials: tuple[TrialResult, ...] = TRIALS) -> Path:
     for trial in trials:
         write_result(directory, trial)
     mlflow = {"tracking_uri": "sqlite:///x/mlflow.db", "experiment": "example", "run_id": None}
-    write_json(directory.plan_file, {**plan_document(make_plan()), "mlflow": mlflow})
-    write_json(root / "record.json", {**mlflow, "run_id": "abc"})
+    write_document(directory.plan_file, {**plan_document(make_plan()), "mlflow": mlflow})
+    write_document(root / "record.json", {**mlflow, "run_id": "abc"})
     return root

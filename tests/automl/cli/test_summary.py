@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from automl.cli.summary import print_summary
-from automl.storage.study_directory import write_json
-from automl.storage.study_document import read_study
+from automl.storage.documents import write_document
+from automl.storage.study_directory import read_study
 from tests.automl.cli.study_folder import write_study
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def test_the_summary_tells_what_was_evaluated_again(tmp_path: Path, capsys: pyte
         "baseline_test": {**common, "value": None, "status": "unavailable", "reason": "no action"},
         "champion_test": {**common, "value": None, "status": "failed", "reason": "out of memory"},
     }
-    write_json(root / "evaluations.json", evaluations)
+    write_document(root / "evaluations.json", evaluations)
 
     print_summary(root, *read_study(root))
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from automl.cli.app import run_command_line
-from automl.storage.study_directory import write_json
+from automl.storage.documents import write_document
 from automl.tracking.mlflow import server
 from automl.tracking.mlflow.outbox import Outbox, UploadState
 from tests.automl.cli.study_folder import write_study
@@ -30,7 +30,7 @@ def write_recorded(root: Path, uri: str) -> Path:
     """Write a study whose trials 0 and 1 MLflow has as aaa and bbb, in experiment 3."""
     write_study(root)
     plan = json.loads((root / "plan.json").read_text(encoding="utf-8"))
-    write_json(root / "plan.json", {**plan, "mlflow": {**plan["mlflow"], "tracking_uri": uri}})
+    write_document(root / "plan.json", {**plan, "mlflow": {**plan["mlflow"], "tracking_uri": uri}})
     state = UploadState(run_ids={"study": "sss", "0000": "aaa", "0001": "bbb"}, experiment_id="3")
     Outbox(root / "spool").save_state(uri, state)
     return root

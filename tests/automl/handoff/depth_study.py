@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from automl.resources import builtin_skill
 from automl.spec.model import Spec
+from automl.storage.documents import write_document, write_text
 from automl.storage.paths import StudyPaths
-from automl.storage.study_directory import write_json, write_result, write_text
+from automl.storage.study_directory import write_result
 from automl.study.trial import TrialResult, TrialState
 from tests.automl.tracking.written_study import plan_of
 
@@ -44,7 +45,7 @@ def write_depth_study(
     )
     plan = plan_of(root, spec=spec.values, **changes)
     plan["skill"] = {**plan["skill"], "name": skill, "root": str(builtin_skill(skill))}
-    write_json(directory.plan_file, plan)
+    write_document(directory.plan_file, plan)
     folder = root / "trials/0000/train"
     folder.mkdir(parents=True)
     for name in CHECKPOINTS:

@@ -11,10 +11,11 @@ import yaml
 
 from automl.errors import ConfigurationError
 from automl.handoff.action_spec import ActionOptions
-from automl.handoff.actions import ActionStatus, action_launch, action_launcher, result_document, run_action
+from automl.handoff.actions import ActionStatus, action_launch, action_launcher, run_action
 from automl.launch.container import ContainerLauncher
 from automl.resources import builtin_skill
 from automl.skill.load import load_skill
+from automl.storage.documents import to_json
 from automl.study.launch_plan import LauncherKind, LaunchPlan
 from tests.automl.handoff.depth_study import CHECKPOINTS, write_depth_study
 from tests.automl.launch.fake_engine import install_engine
@@ -51,7 +52,7 @@ def test_the_result_is_written_beside_what_the_action_wrote(tmp_path: Path) -> N
     assert result.status is ActionStatus.DONE
     assert result.files == ("actions/export-1/depth_net_mono.onnx",)
     written = json.loads((root / "actions/export-1/result.json").read_text(encoding="utf-8"))
-    assert written == json.loads(json.dumps(result_document(result)))
+    assert written == to_json(result)
 
 
 def test_every_run_of_an_action_has_its_own_directory(tmp_path: Path) -> None:

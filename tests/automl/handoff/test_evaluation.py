@@ -14,7 +14,7 @@ from automl.handoff.champion import select_best
 from automl.handoff.evaluation import Evaluator, local_evaluator
 from automl.resources import builtin_skill
 from automl.skill.load import load_skill
-from automl.storage.study_document import read_evaluations
+from automl.storage.study_directory import read_evaluations
 from automl.tracking.mlflow.entries import STUDY_RUN
 from automl.tracking.mlflow.outbox import FOLDER, EntryKind, Outbox
 from automl.tracking.mlflow.tracker import MlflowTracker

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from automl.report.study_facts import read_facts
 from automl.report.tables import escape, failures, leaderboard, replicates, summary, table
-from automl.storage.study_directory import write_json
+from automl.storage.documents import write_document
 from automl.study.trial import TrialState
 from tests.automl.tracking.synthetic import RESULTS
 from tests.automl.tracking.written_study import write_study
@@ -45,7 +45,7 @@ def test_the_summary_tells_what_baseline_and_champion_scored_by_themselves(tmp_p
         "champion": {**common, "value": 0.71, "is_reproduced": False, "deltas": {**again, **better}},
         "champion_test": {**common, "value": None, "status": "failed", "reason": "no data"},
     }
-    write_json(root / "evaluations.json", evaluations)
+    write_document(root / "evaluations.json", evaluations)
 
     text = summary(read_facts(root))
 

@@ -12,9 +12,10 @@ import pytest
 from automl.errors import ConfigurationError
 from automl.request.study_request import StudyRequest
 from automl.space.parameters import Parameter, ParameterType, SearchSpace
+from automl.storage.documents import write_document
 from automl.storage.earlier_studies import chosen_points, found_points, named_points, read_studies, takes_earlier_points
 from automl.storage.paths import StudyPaths
-from automl.storage.study_directory import write_json, write_result
+from automl.storage.study_directory import write_result
 from automl.study.plan import plan_document
 from automl.study.trial import TrialResult, TrialState
 from tests.automl.study.examples import ONCE, make_plan
@@ -48,7 +49,7 @@ def write(
             ),
         )
     document = {**plan_document(make_plan(request)), "request": request.document(), "mlflow": {}, **changes}
-    write_json(directory.plan_file, document)
+    write_document(directory.plan_file, document)
     seconds = 1_000_000_000 - age_s
     os.utime(directory.plan_file, (seconds, seconds))
     return root

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
-import pytest
-
 from automl.storage.paths import StudyPaths
-from automl.storage.study_directory import read_result, read_results, write_json, write_result
+from automl.storage.study_directory import read_results, write_result
 from automl.study.trial import FailureKind, TrialResult, TrialState
 
 if TYPE_CHECKING:
@@ -40,19 +37,7 @@ def test_a_result_comes_back_as_it_was_written(tmp_path: Path) -> None:
 
     write_result(directory, RESULT)
 
-    assert read_result(directory.result_file(7)) == RESULT
     assert read_results(directory) == (RESULT,)
-
-
-def test_a_number_that_is_not_finite_is_refused_and_the_old_file_stays(tmp_path: Path) -> None:
-    file = tmp_path / "a.json"
-    write_json(file, {"x": 1})
-
-    with pytest.raises(ValueError, match="not JSON compliant"):
-        write_json(file, {"x": float("nan")})
-
-    assert json.loads(file.read_text(encoding="utf-8")) == {"x": 1}
-    assert list(tmp_path.iterdir()) == [file]
 
 
 def test_directories_of_trials_without_a_result_are_passed_over(tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from automl.errors import ConfigurationError
-from automl.storage.study_document import read_evaluations, study_document
+from automl.storage.study_directory import read_evaluations
+from automl.storage.study_document import study_document
 from tests.automl.cli.study_folder import TRIALS, write_study
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from automl.request.policy import Route
 from automl.skill.model import Skill
 from automl.space.parameters import Parameter, ParameterType, SearchSpace
 from automl.spec.model import Spec
-from automl.storage.study_directory import write_json, write_result
+from automl.storage.documents import write_document
+from automl.storage.study_directory import write_result
 from automl.study.model import Budget, Direction, Objective, Resources, StudyPlan
 from automl.study.result import StudyResult
 from automl.study.trial import FailureKind, Measurement, Proposal, TrialResult, TrialState
@@ -136,7 +137,7 @@ def write_trial_files(directory: StudyPaths, result: TrialResult) -> None:
 
 def tell(tracker: Tracker, directory: StudyPaths, results: tuple[TrialResult, ...] = RESULTS) -> None:
     """Tell a tracker the whole study; trial 4 is interrupted once and tried again."""
-    write_json(directory.plan_file, {"name": directory.root.name})
+    write_document(directory.plan_file, {"name": directory.root.name})
     tracker.study_started(make_plan(directory.root, directory.root.name), directory.root)
     for result in results:
         write_trial_files(directory, result)

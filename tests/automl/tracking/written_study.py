@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from automl.storage.documents import write_document
 from automl.storage.paths import StudyPaths
-from automl.storage.study_directory import write_json
 from automl.tracking.file_tracker import FileTracker
 from tests.automl.tracking.synthetic import OBJECTIVE, RESULTS, make_plan, tell
 
@@ -54,5 +54,5 @@ def write_study(root: Path, results: tuple[TrialResult, ...] = RESULTS, **change
     tracker = FileTracker(directory)
     tell(tracker, directory, results)
     tracker.close()
-    write_json(directory.plan_file, plan_of(root, **changes))
+    write_document(directory.plan_file, plan_of(root, **changes))
     return directory

@@ -1,0 +1,126 @@
+"""Read and write documents of a study directory: one way for all of them, and never half a file.
+
+A document is a frozen dataclass, or a mapping of them; its JSON form has the names of its fields. Unknown keys are
+ignored and missing ones get their defaults, so files of other versions can be read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from automl.errors import ConfigurationError, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pydantic import TypeAdapter
+
+T = TypeVar("T")
+
+
+def to_json(value: object, kind: Any = None) -> Any:  # noqa: ANN401 # a type expression, and JSON
+    """Return the JSON form of a document.
+
+    Args:
+        value: A dataclass, or a mapping of dataclasses.
+        kind: Its type, where ``type(value)`` does not say it all: ``dict[str, Evaluation]``.
+    """
+    return _adapter(kind or type(value)).dump_python(value, mode="json", fallback=dict, warnings=False)
+
+
+def from_json(document: object, kind: type[T]) -> T:
+    """Return the document that has a JSON form.
+
+    Raises:
+        ValueError: the JSON does not fit; with every problem.
+    """
+    value: T = _adapter(kind).validate_python(document)
+    return value
+
+
+def write_document(file: Path, value: object, kind: Any = None) -> None:  # noqa: ANN401 # a type expression
+    """Write a document as strict JSON under a temporary name, flush it to disk, then rename it into place.
+
+    Raises:
+        OSError: the folder cannot be made or written.
+        ValueError: the document holds a number that is not finite.
+    """
+    write_text(file, json.dumps(to_json(value, kind), indent=1, allow_nan=False) + "\n")
+
+
+def read_document(file: Path, kind: type[T]) -> T:
+    """Read a document.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ConfigurationError: the file cannot be read, or does not fit: a torn file is never passed over.
+    """
+    try:
+        value: T = _adapter(kind).validate_json(file.read_bytes())
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError) as error:
+        raise torn_file(file, first_line(error), f"a {getattr(kind, '__name__', kind)}") from error
+    return value
+
+
+def first_line(error: Exception) -> str:
+    """Return what is wrong with a document, in one line."""
+    problems = error.errors(include_url=False) if hasattr(error, "errors") else []
+    found = [f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}".removeprefix(": ") for problem in problems]
+    return "; ".join(found) or str(error)
+
+
+def torn_file(file: Path, error: object, expected: str) -> ConfigurationError:
+    """Return the error about a file of a study that is there and cannot be read."""
+    problem = Problem(
+        where=str(file),
+        found=f"a file that cannot be read ({error})",
+        expected=f"{expected}, as automl wrote it",
+        fix="restore it from a copy; or delete it, and a resume computes its content again",
+    )
+    return ConfigurationError.from_problems([problem], subject="the study directory")
+
+
+def write_text(file: Path, text: str) -> None:
+    """Write a text file under a temporary name, flush it to disk, then rename it into place."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        Path(temporary).replace(file)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+@contextlib.contextmanager
+def only_for_user() -> Iterator[None]:
+    """Make what this process and its children write meanwhile readable by their user alone."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+def _adapter(kind: Any) -> TypeAdapter[Any]:  # noqa: ANN401 # a type expression, which mypy does not see as hashable
+    return _new_adapter(kind)
+
+
+@cache
+def _new_adapter(kind: Any) -> TypeAdapter[Any]:  # noqa: ANN401 # a type expression
+    from pydantic import TypeAdapter  # noqa: PLC0415 - 0.3 s, only where documents are read or written
+
+    # Dataclasses keep numbers that are not finite and have their own configuration; elsewhere they would become null.
+    return TypeAdapter(kind, config=None if dataclasses.is_dataclass(kind) else {"ser_json_inf_nan": "constants"})

@@ -1,0 +1,129 @@
+"""Documents: round trips, damaged files, and never half a file."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+import pytest
+
+from automl.errors import ConfigurationError
+from automl.handoff.actions import ActionResult, ActionStatus
+from automl.handoff.champion import Champion
+from automl.storage.documents import from_json, read_document, to_json, write_document
+from automl.study.model import Direction
+from automl.study.trial import FailureKind, TrialResult, TrialState
+from automl.trial.attempts import Start
+
+RESULT = TrialResult(
+    number=7,
+    state=TrialState.FAILED,
+    failure=FailureKind.OUT_OF_MEMORY,
+    reason="out of GPU memory",
+    assignment={"train.optim.lr": 1e-4, "train.optim.lr_scheduler": "LambdaLR", "flag": True, "depth": 3},
+    values={"val/d1": 0.5},
+    best_epoch=2,
+    epochs=3,
+    curve=((0, 0.1), (2, 0.5)),
+    elapsed_s=12.5,
+    directory="trials/0007",
+    checkpoint="trials/0007/train/model.pth",
+    sha256="ab",
+    attempt=2,
+    exit_status=1,
+    log_tail=("a", "b"),
+    gpus=("0", "GPU-5ae3"),
+)
+START = Start(
+    attempt=3,
+    checkpoint=Path("trials/0007.2/epoch_1.pth"),
+    first_epoch=2,
+    earlier=(Path("trials/0007"), Path("trials/0007.2")),
+    parent=4,
+    changes={"train.batch_size": 8},
+    is_alone=True,
+    remark="batch_size 16 -> 8",
+    earlier_s=12.25,
+)
+CHAMPION = Champion(
+    trial=4,
+    epoch=None,
+    metric_name="val/d1",
+    direction=Direction.MAXIMIZE,
+    value=0.5,
+    values=MappingProxyType({"val/d1": 0.5}),
+    assignment={"train.optim.lr": 1e-4},
+    checkpoint="best/model.pth",
+    sha256="ab",
+    source="trials/0004/model.pth",
+)
+ACTION = ActionResult(
+    key="evaluate-1",
+    action="evaluate",
+    status=ActionStatus.MEASURED,
+    trial=4,
+    epoch=1,
+    checkpoint="best/model.pth",
+    values={"d1": 0.5},
+    files=("actions/evaluate-1/depth.png",),
+    elapsed_s=2.5,
+    directory="actions/evaluate-1",
+)
+
+
+@pytest.mark.parametrize("document", [RESULT, START, CHAMPION, ACTION], ids=lambda document: type(document).__name__)
+def test_a_document_comes_back_as_it_was_written(document: object, tmp_path: Path) -> None:
+    file = tmp_path / "folder" / "document.json"
+
+    write_document(file, document)
+
+    assert read_document(file, type(document)) == document
+    assert from_json(to_json(document), type(document)) == document
+
+
+def test_a_mapping_of_documents_comes_back_as_it_was_written(tmp_path: Path) -> None:
+    file = tmp_path / "document.json"
+
+    write_document(file, {"a": START}, dict[str, Start])
+
+    assert read_document(file, dict[str, Start]) == {"a": START}
+
+
+def test_a_number_that_is_not_finite_is_refused_and_the_old_file_stays(tmp_path: Path) -> None:
+    file = tmp_path / "a.json"
+    write_document(file, {"x": 1})
+
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_document(file, {"x": float("nan")})
+
+    assert json.loads(file.read_text(encoding="utf-8")) == {"x": 1}
+    assert list(tmp_path.iterdir()) == [file]
+
+
+@pytest.mark.parametrize("text", ["", '{"number": 1', "[]", '{"number": "x"}', '{"state": "SLEEPING"}'])
+def test_a_damaged_document_is_named_and_not_passed_over(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "result.json"
+    file.write_text(text, encoding="utf-8")
+
+    with pytest.raises(ConfigurationError, match=r"result\.json") as caught:
+        read_document(file, TrialResult)
+
+    (problem,) = caught.value.problems
+    assert problem.found.startswith("a file that cannot be read (")
+    assert "\n" not in problem.found
+
+
+def test_a_document_that_is_not_there_is_told_from_a_damaged_one(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        read_document(tmp_path / "result.json", TrialResult)
+
+
+def test_unknown_keys_are_ignored_and_missing_ones_get_their_defaults() -> None:
+    @dataclass(frozen=True)
+    class Document:
+        a: int
+        b: int = 2
+
+    assert from_json({"a": 1, "from": "another version"}, Document) == Document(a=1)
