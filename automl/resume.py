@@ -13,6 +13,7 @@ from automl.run import make_plan, run_in
 from automl.storage.final_status import read_end
 from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import read_plan, read_results
+from automl.study.causes import origins_from
 from automl.study.launch_plan import launch_from_document
 from automl.study.plan import plan_document
 
@@ -60,7 +61,7 @@ def resume_study(
         name=document["name"],
         reasons=tuple(document["reasons"]),
         first_trials=tuple(document["first_trials"]),
-        first_origins=tuple(document.get("first_origins", ())),
+        first_origins=origins_from(document),
     )
     if plan.fingerprint != document["fingerprint"]:
         raise ResumeMismatchError(f"{root} was made by another plan", _differences(document, plan_document(plan), root))

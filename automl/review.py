@@ -16,8 +16,9 @@ from automl.preflight.inputs import describe_data
 from automl.request.location import next_study_directory
 from automl.request.policy import Route
 from automl.storage.paths import StudyPaths
+from automl.study.causes import Origin, OriginKind, origins_document
 from automl.study.launch_plan import LauncherKind
-from automl.study.plan import TEMPLATE, plan_document
+from automl.study.plan import plan_document
 from automl.study.trial import Proposal
 from automl.trial.reproduce import reproduce_command
 
@@ -42,7 +43,7 @@ def review_plan(request: StudyRequest, plan: StudyPlan, place: RunLocation) -> d
         "study_dir": str(next_study_directory(place.results, plan.name)),
         "data": describe_data(request, place.results),
         "first_trials": [dict(proposal.assignment) for proposal in first],
-        "first_origins": [proposal.origin for proposal in first],
+        **origins_document(proposal.origin for proposal in first),
         "estimate": estimate_time(plan, place.results),
     }
 
@@ -85,7 +86,7 @@ def describe_machine(machine: Machine | None, ray_address: str | None) -> str:
 def first_proposals(plan: StudyPlan) -> tuple[Proposal, ...]:
     """Return what the searcher would propose first, before any result is known."""
     if plan.route is Route.TRAIN_ONCE:
-        return (Proposal(number=0, assignment=plan.first_trials[0], origin=TEMPLATE),)
+        return (Proposal(number=0, assignment=plan.first_trials[0], origin=Origin(OriginKind.TEMPLATE)),)
     from automl.samplers.factory import asks_language_model, make_searcher  # noqa: PLC0415 - optuna only for a plan
 
     # A dry run asks no language model: only what is known without it is shown.

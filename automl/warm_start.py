@@ -39,7 +39,8 @@ def with_earlier_points(request: StudyRequest, plan: StudyPlan, place: RunLocati
     chosen = chosen_points(plan, points, most=max(MOST_POINTS, len(request.warm_start or ())))
     if not chosen:
         return dataclasses.replace(plan, reasons=(*plan.reasons, *notes))
-    reason = f"after the template it tries {' and '.join(point.origin for point in chosen)} (--no-warm-start: neither)"
+    origins = " and ".join(str(point.origin) for point in chosen)
+    reason = f"after the template it tries {origins} (--no-warm-start: neither)"
     return dataclasses.replace(
         plan,
         first_trials=(*plan.first_trials, *(point.assignment for point in chosen)),

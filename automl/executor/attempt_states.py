@@ -76,4 +76,5 @@ def as_running(task: TrialTask) -> TrialResult:
         attempt=task.attempt,
         replicate_of=task.replicate_of,
         seed=task.seed,
+        origin=task.origin,
     )

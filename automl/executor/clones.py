@@ -7,12 +7,12 @@ The parent goes on training and its trainer may delete the checkpoint, so the co
 from __future__ import annotations
 
 import os
-import re
 import shutil
 from typing import TYPE_CHECKING
 
 from automl.samplers.explore import explore
 from automl.schedulers.base import Copy
+from automl.study.causes import Origin, OriginKind
 from automl.trial.attempts import Start, measured_by, next_start
 from automl.trial.continuation import find_continuation
 
@@ -27,21 +27,21 @@ if TYPE_CHECKING:
     from automl.study.trial import Proposal, TrialResult
     from automl.trial.attempts import Change
 
-_ORIGIN = re.compile(r"copy of trial (\d+) after epoch (\d+)")
-
 
 def propose_copy(plan: StudyPlan, searcher: Searcher, copy: Copy, assignment: Mapping[str, Scalar]) -> Proposal:
     """Return a new proposal that explores around its parent's assignment; its origin names parent and epoch."""
     return searcher.adopt(
         lambda number: explore(plan.space, assignment, seed=plan.seed, number=number),
-        origin=f"copy of trial {copy.parent} after epoch {copy.epoch + 1}",
+        origin=Origin(OriginKind.CLONE, parent=copy.parent, epoch=copy.epoch),
     )
 
 
 def copy_of(proposal: Proposal) -> Copy | None:
     """Return what a proposal copies; None for one that begins by itself."""
-    match = _ORIGIN.fullmatch(proposal.origin)
-    return Copy(parent=int(match[1]), epoch=int(match[2]) - 1) if match is not None else None
+    origin = proposal.origin
+    if origin.kind is not OriginKind.CLONE or origin.parent is None or origin.epoch is None:
+        return None
+    return Copy(parent=origin.parent, epoch=origin.epoch)
 
 
 def was_copied(result: TrialResult) -> bool:

@@ -81,6 +81,7 @@ def lost_result(task: TrialTask, reason: str, *, stop_reason: str, since_s: floa
         parent=task.parent,
         replicate_of=task.replicate_of,
         seed=task.seed,
+        origin=task.origin,
         changes=dict(task.changes),
         gpus=task.gpus,
     )

@@ -14,11 +14,13 @@ from automl.samplers.encoding import Encoder
 from automl.samplers.importing import import_ahead
 from automl.samplers.quasi_random import sobol_points
 from automl.samplers.sampler import Candidate, Sampler, generator_for
+from automl.study.causes import Origin, OriginKind
 
 if TYPE_CHECKING:
     from automl.samplers.history import History
     from automl.space.parameters import SearchSpace
 
+_OWN = {OriginKind.PRIOR, OriginKind.SOBOL}
 _NEAR_TEMPLATE = 2
 _SPREAD_OF_PRIOR = 0.25
 _GP_LIMIT = 300
@@ -42,15 +44,15 @@ class InitialDesign(Sampler):
 
     def propose(self, history: History, number: int) -> Candidate:
         """Return a draw near the template for the first few trials, a Sobol point afterwards."""
-        own = sum(o.origin in {"prior", "sobol"} for o in history.observations)
+        own = sum(o.origin.kind in _OWN for o in history.observations)
         if own < self._near:
             step = generator_for(self._seed, number).normal(0.0, _SPREAD_OF_PRIOR, self._encoder.dimensions)
             point = self._encoder.snap((self._encoder.default_point + step)[None, :])[0]
-            return Candidate(assignment=self._encoder.assignment(point), origin="prior")
+            return Candidate(assignment=self._encoder.assignment(point), origin=Origin(OriginKind.PRIOR))
         index = own - self._near
         points = sobol_points(self._encoder.dimensions, index + 1, self._seed)
         point = self._encoder.snap(np.array(points[index : index + 1]))[0]
-        return Candidate(assignment=self._encoder.assignment(point), origin="sobol")
+        return Candidate(assignment=self._encoder.assignment(point), origin=Origin(OriginKind.SOBOL))
 
 
 class AutoSampler(Sampler):

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from automl.space.values import Scalar
+    from automl.study.causes import Origin
     from automl.study.trial import Proposal, TrialResult
 
 
@@ -57,7 +58,7 @@ class Searcher(ABC):
         """
 
     @abstractmethod
-    def adopt(self, propose: Callable[[int], Mapping[str, Scalar]], origin: str) -> Proposal:
+    def adopt(self, propose: Callable[[int], Mapping[str, Scalar]], origin: Origin) -> Proposal:
         """Return, journaled as running, a proposal that the study itself makes.
 
         Args:

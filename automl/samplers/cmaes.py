@@ -15,6 +15,7 @@ import numpy as np
 from automl.samplers.encoding import Encoder
 from automl.samplers.gaussian_process.training_data import learn
 from automl.samplers.sampler import Candidate, Sampler, generator_for
+from automl.study.causes import Origin, OriginKind
 
 if TYPE_CHECKING:
     from automl.samplers.history import History
@@ -49,7 +50,9 @@ class CmaEsSampler(Sampler):
             state = strategy.step(state, points[chosen][order])
         noise = generator_for(self._seed, number).normal(size=self._encoder.dimensions)
         point = state.mean + state.step * (state.root @ noise)
-        return Candidate(assignment=self._encoder.assignment(self._encoder.snap(point[None, :])[0]), origin="cmaes")
+        return Candidate(
+            assignment=self._encoder.assignment(self._encoder.snap(point[None, :])[0]), origin=Origin(OriginKind.CMAES)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

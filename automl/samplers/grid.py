@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from automl.samplers.sampler import Candidate, Sampler, generator_for
 from automl.samplers.unseen import axis_values
+from automl.study.causes import Origin, OriginKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +44,7 @@ class GridSampler(Sampler):
         del number
         tried = [dict(o.assignment) for o in history.observations]
         point = next((p for p in self._points() if p not in tried), None)
-        return None if point is None else Candidate(assignment=point, origin="grid")
+        return None if point is None else Candidate(assignment=point, origin=Origin(OriginKind.GRID))
 
     def _points(self) -> Iterator[dict[str, Scalar]]:
         stride = max(round(self._size * _GOLDEN), 1)

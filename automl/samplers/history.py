@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from automl.space.values import Scalar
+    from automl.study.causes import Origin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +39,7 @@ class Observation:
 
     number: int
     assignment: Mapping[str, Scalar]
-    origin: str
+    origin: Origin
     state: TrialState
     values: tuple[float, ...] = ()
     violations: tuple[float | None, ...] = ()

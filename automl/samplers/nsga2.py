@@ -11,6 +11,7 @@ from automl.samplers.gaussian_process.training_data import total_violations
 from automl.samplers.history import is_usable
 from automl.samplers.pareto import crowding, fronts
 from automl.samplers.sampler import Candidate, Sampler, generator_for
+from automl.study.causes import Origin, OriginKind
 
 if TYPE_CHECKING:
     from automl.samplers.history import History
@@ -49,7 +50,9 @@ class Nsga2Sampler(Sampler):
         # Survivors are in order of fitness, so the smaller of two random places wins a tournament.
         first, second = (int(generator.integers(len(points), size=2).min()) for _ in range(2))
         child = self._mutated(self._crossed(points[first], points[second], generator), generator)
-        return Candidate(assignment=self._encoder.assignment(self._encoder.snap(child[None, :])[0]), origin="nsga2")
+        return Candidate(
+            assignment=self._encoder.assignment(self._encoder.snap(child[None, :])[0]), origin=Origin(OriginKind.NSGA2)
+        )
 
     def _crossed(self, first: np.ndarray, second: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         """Return a child by simulated binary crossover; options without an order come from either parent."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from automl.samplers.sampler import Candidate, Sampler, generator_for
+from automl.study.causes import Origin, OriginKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +34,9 @@ class RandomSampler(Sampler):
         """Return a random assignment; the history is not read."""
         del history
         positions = generator_for(self._seed, number).random(len(self._space.parameters))
-        return Candidate(assignment=self._space.from_unit(by_path(self._space, positions)), origin="random")
+        return Candidate(
+            assignment=self._space.from_unit(by_path(self._space, positions)), origin=Origin(OriginKind.RANDOM)
+        )
 
 
 class SobolSampler(Sampler):
@@ -52,7 +55,7 @@ class SobolSampler(Sampler):
         """Return the next point of the sequence; the history is not read."""
         del history
         point = sobol_points(len(self._space.parameters), number + 1, self._seed)[number]
-        return Candidate(assignment=self._space.from_unit(by_path(self._space, point)), origin="sobol")
+        return Candidate(assignment=self._space.from_unit(by_path(self._space, point)), origin=Origin(OriginKind.SOBOL))
 
 
 def sobol_points(dimensions: int, count: int, seed: int) -> np.ndarray:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from automl.samplers.history import History
     from automl.space.values import Scalar
+    from automl.study.causes import Origin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,11 +27,11 @@ class Candidate:
 
     Attributes:
         assignment: Valid in the space.
-        origin: Which part of the sampler made it: ``sobol``, ``gp``, ``tpe``, ...
+        origin: Which part of the sampler made it.
     """
 
     assignment: Mapping[str, Scalar]
-    origin: str
+    origin: Origin
 
 
 class Sampler(ABC):

@@ -17,6 +17,7 @@ from automl.samplers.history import History, Observation
 from automl.samplers.sampler import Candidate
 from automl.samplers.unseen import unseen_assignment
 from automl.storage.optuna_journal import TrialEnd
+from automl.study.causes import Origin, OriginKind
 from automl.study.model import Direction
 from automl.study.trial import Proposal, TrialState
 
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
     from automl.storage.optuna_journal import Journal, JournalTrial
     from automl.study.model import StudyPlan
     from automl.study.trial import TrialResult
-
-
-_RESTORED = "restored"
 
 
 class JournalSearcher(Searcher):
@@ -87,7 +85,8 @@ class JournalSearcher(Searcher):
             ValueError: no trial has the number.
         """
         with self._lock:
-            draw = Candidate(assignment=self._known(number).assignment, origin=f"trial {number} with seed {seed}")
+            origin = Origin(OriginKind.REPLICATE, parent=number, seed=seed)
+            draw = Candidate(assignment=self._known(number).assignment, origin=origin)
             return self._add(draw, replicate_of=number, seed=seed)
 
     def _add(self, draw: Candidate, *, replicate_of: int | None = None, seed: int | None = None) -> Proposal:
@@ -170,7 +169,7 @@ class JournalSearcher(Searcher):
             self._journal.pause_trial(result.number, end, epoch)
             self._history = self._history.with_trial(self._ended(trial, end, paused_at=epoch))
 
-    def adopt(self, propose: Callable[[int], Mapping[str, Scalar]], origin: str) -> Proposal:
+    def adopt(self, propose: Callable[[int], Mapping[str, Scalar]], origin: Origin) -> Proposal:
         """Return, journaled as running, a proposal that the study itself makes."""
         with self._lock:
             number = len(self._history.observations)
@@ -188,7 +187,8 @@ class JournalSearcher(Searcher):
                 while len(self._history.observations) < result.number and self.ask() is not None:
                     pass
                 if len(self._history.observations) == result.number:
-                    draw = Candidate(assignment=result.assignment, origin=_RESTORED)
+                    origin = result.origin or Origin(OriginKind.RESTORED)
+                    draw = Candidate(assignment=result.assignment, origin=origin)
                     self._add(draw, replicate_of=result.replicate_of, seed=result.seed)
                 # What an open trial measured last may be measured again.
                 for epoch, value in result.curve if result.state.is_final else ():

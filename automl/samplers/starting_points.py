@@ -6,6 +6,7 @@ import itertools
 from typing import TYPE_CHECKING
 
 from automl.samplers.sampler import Candidate
+from automl.study.causes import Origin, OriginKind
 
 if TYPE_CHECKING:
     from automl.study.model import StudyPlan
@@ -21,10 +22,10 @@ def starting_points(plan: StudyPlan) -> tuple[Candidate, ...]:
         plan: The study; where it has no ``first_trials``, the space's defaults are trial 0.
     """
     given = plan.first_trials or (plan.space.default_assignment(),)
-    draws = [Candidate(assignment=dict(given[0]), origin="template")]
+    draws = [Candidate(assignment=dict(given[0]), origin=Origin(OriginKind.TEMPLATE))]
     for point, origin in itertools.zip_longest(given[1:], plan.first_origins[1:], fillvalue=None):
         if point is not None:
-            draws.append(Candidate(assignment=plan.space.repair(point), origin=origin or "given"))
+            draws.append(Candidate(assignment=plan.space.repair(point), origin=origin or Origin(OriginKind.GIVEN)))
     kept: list[Candidate] = []
     for draw in draws:
         if all(draw.assignment != other.assignment for other in kept):

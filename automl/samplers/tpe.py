@@ -17,6 +17,7 @@ from optuna.trial import TrialState as OptunaState
 from automl.samplers.distributions import distribution_of, representable
 from automl.samplers.history import is_usable
 from automl.samplers.sampler import Candidate, Sampler, generator_for
+from automl.study.causes import Origin, OriginKind
 from automl.study.trial import TrialState
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class TpeSampler(Sampler):
         for parameter in self._space.parameters:
             if self._space.is_active(parameter.path, values):
                 values[parameter.path] = _suggest(trial, parameter)
-        return Candidate(assignment=self._space.repair(values), origin="tpe")
+        return Candidate(assignment=self._space.repair(values), origin=Origin(OriginKind.TPE))
 
     def _estimator(self, number: int) -> optuna.samplers.TPESampler:
         seed = int(generator_for(self._seed, number).integers(2**31))

@@ -16,6 +16,7 @@ from automl.errors import ConfigurationError, Problem
 from automl.request.policy import Route
 from automl.storage.paths import StudyPaths, find_studies
 from automl.storage.study_directory import read_plan, read_study
+from automl.study.causes import Origin, OriginKind, origins_from
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -38,11 +39,11 @@ class EarlierPoint:
 
     Attributes:
         assignment: As it was run there.
-        origin: Study, trial and value, in words.
+        origin: Study, trial and value.
     """
 
     assignment: Mapping[str, Scalar]
-    origin: str
+    origin: Origin
 
 
 def named_points(plan: StudyPlan, names: Sequence[str], results: Path) -> tuple[EarlierPoint, ...]:
@@ -101,7 +102,7 @@ def found_points(plan: StudyPlan, data: Mapping[str, str], studies: Sequence[Ear
     repeated = [document for _, document in sorted(studies, key=lambda s: s[0].name) if _is_repeated(document, plan)]
     if repeated:
         first = repeated[0]
-        pairs = zip(first["first_trials"][1:], first["first_origins"][1:], strict=True)
+        pairs = zip(first["first_trials"][1:], origins_from(first)[1:], strict=True)
         return tuple(EarlierPoint(assignment=assignment, origin=origin) for assignment, origin in pairs)
     comparable = [(root, document) for root, document in studies if _is_comparable(document, plan)]
     comparable.sort(key=lambda study: _distance(study[1], plan, data, study[0]))
@@ -187,8 +188,9 @@ def _better_than_template(result: StudyResult) -> list[TrialResult]:
 
 def _point(root: Path, result: StudyResult, trial: TrialResult) -> EarlierPoint:
     metric = result.objective.metric
-    words = f"earlier study {root.name}, trial {trial.number} ({metric} {trial.values[metric]:.4g})"
-    return EarlierPoint(assignment=trial.assignment, origin=words)
+    detail = f"{metric} {trial.values[metric]:.4g}"
+    origin = Origin(OriginKind.EARLIER_STUDY, parent=trial.number, study=root.name, detail=detail)
+    return EarlierPoint(assignment=trial.assignment, origin=origin)
 
 
 def _in_turns(ranked: Iterable[Sequence[EarlierPoint]]) -> Iterator[EarlierPoint]:

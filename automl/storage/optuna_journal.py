@@ -22,6 +22,7 @@ from optuna.trial import TrialState as OptunaState
 
 from automl.errors import ConfigurationError, Problem
 from automl.storage.locks import AppendLock, OwnerLock
+from automl.study.causes import origin_from
 from automl.study.trial import TrialState
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
     from automl.space.values import Scalar
+    from automl.study.causes import Origin
     from automl.study.model import Objective
     from automl.study.trial import Proposal
 
@@ -86,7 +88,7 @@ class JournalTrial:
 
     number: int
     assignment: Mapping[str, Scalar]
-    origin: str
+    origin: Origin
     intermediate: Mapping[int, float]
     end: TrialEnd | None
     replicate: tuple[int, int] | None = None
@@ -116,8 +118,8 @@ class Journal:
                 self._storage = JournalStorage(JournalFileBackend(str(file), lock_obj=AppendLock(file)))
                 self._study = self._open_study(name, objectives)
                 self._ids = {trial.number: trial._trial_id for trial in self._frozen()}  # noqa: SLF001 - storages want it
+                self.trials()  # a damaged file is refused before anything is appended
                 self._close_half_ended()
-                self.trials()
         except BaseException:
             self._owner.release()
             raise
@@ -145,7 +147,7 @@ class Journal:
         self, proposal: Proposal, params: Mapping[str, Scalar], distributions: Mapping[str, BaseDistribution]
     ) -> None:
         """Append a running trial, whole, in one line."""
-        attributes: dict[str, Any] = {_ASSIGNMENT: dict(proposal.assignment), _ORIGIN: proposal.origin}
+        attributes: dict[str, Any] = {_ASSIGNMENT: dict(proposal.assignment), _ORIGIN: proposal.origin.document()}
         if proposal.replicate_of is not None:
             attributes[_REPLICATE] = [proposal.replicate_of, proposal.seed]
         attributes[_CHECK] = _check_of([proposal.number, attributes])
@@ -214,7 +216,7 @@ def _trial_of(frozen: FrozenTrial) -> JournalTrial:
     return JournalTrial(
         number=frozen.number,
         assignment=frozen.user_attrs[_ASSIGNMENT],
-        origin=frozen.user_attrs[_ORIGIN],
+        origin=origin_from(frozen.user_attrs[_ORIGIN]),
         intermediate=dict(frozen.intermediate_values),
         end=None if end is None else _end_of(end),
         paused=None if paused is None else (_end_of(paused), int(paused["epoch"])),

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from automl.space.parameters import SearchSpace
     from automl.space.values import Scalar
     from automl.spec.model import Spec
+    from automl.study.causes import Origin
     from automl.study.goals import Constraint
 
 
@@ -112,7 +113,7 @@ class StudyPlan:
         seed: Seed of the sampler and of nothing else (the trainer's seed is in the spec).
         max_epochs: Epochs of a full trial, where the spec says.
         first_trials: Assignments known before the start; trial 0 first.
-        first_origins: Where each of them comes from, in words; may be shorter.
+        first_origins: Where each of them comes from; may be shorter.
         constraints: What the best trial must keep.
         evaluate_with: Command that measures more of a trained trial, with its placeholders; None for none.
         replicates: So many of the best trials are trained again with other seeds, and the best mean wins; 0 for none.
@@ -137,7 +138,7 @@ class StudyPlan:
     seed: int
     max_epochs: int | None
     first_trials: tuple[Mapping[str, Scalar], ...]
-    first_origins: tuple[str, ...] = ()
+    first_origins: tuple[Origin, ...] = ()
     constraints: tuple[Constraint, ...] = ()
     evaluate_with: str | None = None
     replicates: int = 0

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from automl.errors import ConfigurationError, Problem, counted
 from automl.request.policy import Route
 from automl.space.parameters import LeftOut, SearchSpace
+from automl.study.causes import Origin, OriginKind, origins_document
 from automl.study.launch_plan import LaunchPlan
 from automl.study.model import Budget, Objective, Resources, StudyPlan
 from automl.study.replicates import replicate_seeds, seed_key
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 
 DEFAULT_TRIALS = 20
 DEFAULT_SEED = 20260
-TEMPLATE = "template"
-"""Origin of trial 0."""
 _EPOCH_KEYS = ("train.num_epochs", "train.epochs", "train.epoch", "num_epochs")
 
 
@@ -101,7 +100,7 @@ def plan_study(request: StudyRequest, parts: StudyParts, machine: Machine | None
         seed=request.seed if request.seed is not None else DEFAULT_SEED,
         max_epochs=_max_epochs(skill, spec),
         first_trials=(searched.default_assignment(),),
-        first_origins=(TEMPLATE,),
+        first_origins=(Origin(OriginKind.TEMPLATE),),
         options=request.options,
         launch=parts.launch,
     )
@@ -206,7 +205,7 @@ def plan_document(plan: StudyPlan) -> dict[str, Any]:
         "resources": dataclasses.asdict(plan.resources),
         "space": space_document(plan.space, plan.skill),
         "first_trials": [dict(assignment) for assignment in plan.first_trials],
-        "first_origins": list(plan.first_origins),
+        **origins_document(plan.first_origins),
         "spec": plan.spec.values,
         "fingerprint": plan.fingerprint,
     }

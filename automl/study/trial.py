@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from automl.space.values import Scalar
+from automl.study.causes import Origin
 from automl.study.ends import StopCause
 
 
@@ -56,14 +57,14 @@ class Proposal:
     Attributes:
         number: The trial's number; proposals are numbered from 0 without gaps.
         assignment: Valid in the space, inactive parameters absent.
-        origin: Where it comes from: ``template``, ``earlier study``, ``prior``, ``sobol``, ``gp``, ``tpe``, ...
+        origin: Where it comes from.
         replicate_of: Number of the trial that it repeats with another seed; None for a trial of the search.
         seed: The trainer's seed of a replicate.
     """
 
     number: int
     assignment: Mapping[str, Scalar]
-    origin: str
+    origin: Origin
     replicate_of: int | None = None
     seed: int | None = None
 
@@ -120,6 +121,7 @@ class TrialResult:
         changes: Parameter path -> value that the attempt used in place of the planned one, because memory ran out.
         gpus: Devices it was given, as CUDA_VISIBLE_DEVICES entries; empty for none, or for several nodes.
         cause: Why it was stopped; None for a trial that ended by itself, diverged or failed.
+        origin: Where its assignment comes from; None in the result of an earlier version.
     """
 
     number: int
@@ -144,3 +146,4 @@ class TrialResult:
     changes: Mapping[str, Scalar] = field(default_factory=dict)
     gpus: tuple[str, ...] = ()
     cause: StopCause | None = None
+    origin: Origin | None = None

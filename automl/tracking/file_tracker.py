@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _LONGEST_REASON = 2000
-_IN_RESULT_FILE = ("log_tail", "curve", "assignment")
+_IN_RESULT_FILE = ("log_tail", "curve", "assignment", "origin")
 
 
 class FileTracker(Tracker):
@@ -64,7 +64,8 @@ class FileTracker(Tracker):
             "trial_started",
             trial=proposal.number,
             attempt=attempt,
-            origin=proposal.origin,
+            origin=str(proposal.origin),
+            **{f"origin_{name}": value for name, value in proposal.origin.document().items()},
             assignment=dict(proposal.assignment),
             directory=str(directory),
         )

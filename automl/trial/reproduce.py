@@ -16,8 +16,8 @@ from automl.launch.engine import find_engine
 from automl.spec.model import Spec
 from automl.spec.write import render_spec
 from automl.storage.paths import StudyPaths
+from automl.study.causes import Origin, OriginKind
 from automl.study.launch_plan import LauncherKind
-from automl.study.plan import TEMPLATE
 from automl.study.trial import Proposal
 from automl.trial.attempts import Start
 from automl.trial.runner import launch_request
@@ -74,7 +74,7 @@ def reproduce_command(plan: StudyPlan, study: Path, *, gpus: tuple[str, ...]) ->
         LaunchError: the engine that is asked for does not answer, or the command cannot be built.
         ConfigurationError: the spec cannot be written in the format that the skill wants.
     """
-    proposal = Proposal(number=0, assignment=plan.first_trials[0], origin=TEMPLATE)
+    proposal = Proposal(number=0, assignment=plan.first_trials[0], origin=Origin(OriginKind.TEMPLATE))
     task = replace(build_task(plan, StudyPaths(study), proposal, Start()), gpus=gpus)
     request = launch_request(task)
     spec = render_spec(Spec(values=task.spec), task.config_format)

@@ -282,6 +282,7 @@ def _result(
         parent=task.parent,
         replicate_of=task.replicate_of,
         seed=task.seed,
+        origin=task.origin,
         changes=dict(task.changes),
         gpus=task.gpus,
     )

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from automl.skill.model import JsonValue
     from automl.space.values import Scalar
+    from automl.study.causes import Origin
     from automl.study.model import Direction
 
 
@@ -59,6 +60,7 @@ class TrialTask:
         options: Launcher options, handed on in the request.
         replicate_of: Number of the trial that it repeats with another seed; None for a trial of the search.
         seed: The trainer's seed of a replicate; already part of ``spec``.
+        origin: Where the assignment comes from.
         wanted: Names of the other metrics that the study looks at, as it spells them.
         evaluate_with: Command that measures more once the training has ended; None for none.
         evaluate_limit_s: It is ended after so many seconds.
@@ -98,6 +100,7 @@ class TrialTask:
     options: Mapping[str, str] = field(default_factory=dict)
     replicate_of: int | None = None
     seed: int | None = None
+    origin: Origin | None = None
     wanted: tuple[str, ...] = ()
     evaluate_with: str | None = None
     evaluate_limit_s: float = 600.0

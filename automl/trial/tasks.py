@@ -78,6 +78,7 @@ def build_task(plan: StudyPlan, directory: StudyPaths, proposal: Proposal, start
         time_limit_s=_seconds(plan.options, "trial_time_limit_s"),
         replicate_of=proposal.replicate_of,
         seed=proposal.seed,
+        origin=proposal.origin,
         wanted=tuple(metric for metric in plan.wanted_metrics if metric != plan.objective.metric),
         evaluate_with=plan.evaluate_with,
         evaluate_limit_s=_seconds(plan.options, "evaluate_limit_s") or EVALUATE_LIMIT_S,

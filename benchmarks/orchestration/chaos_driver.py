@@ -14,6 +14,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from automl.study.causes import Origin, OriginKind
+
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from automl.errors import AutomlError
@@ -101,7 +103,7 @@ def main() -> int:
 
     root, faults = Path(sys.argv[1]), int(sys.argv[2])
     plan = chaos_plan(root, faults)
-    plan = replace(plan, first_origins=("chaos",) * len(plan.first_trials))
+    plan = replace(plan, first_origins=(Origin(OriginKind.GIVEN, detail="chaos"),) * len(plan.first_trials))
     searcher = make_searcher(plan, StudyPaths(root / "study").journal_file)
     location = StudyLocation(directory=root / "study", tracking_uri="")
     rule = make_scheduler("none", max_epochs=_EPOCHS, trials=faults)

@@ -25,6 +25,7 @@ from automl.schedulers.factory import make_scheduler
 from automl.skill.model import ConfigFormat, FileSlot, Skill, SkillAction, SlotKind
 from automl.space.parameters import SearchSpace
 from automl.spec.model import Spec
+from automl.study.causes import Origin, OriginKind
 from automl.study.model import Budget, Direction, Objective, Resources, StudyLocation, StudyPlan
 from automl.study.trial import Proposal, TrialResult
 
@@ -138,16 +139,20 @@ class ListSearcher(Searcher):
     def ask(self) -> Proposal | None:
         """Return the next task's number."""
         self._asked += 1
-        return Proposal(number=self._asked - 1, assignment={"task": self._asked - 1}, origin="list")
+        return Proposal(number=self._asked - 1, assignment={"task": self._asked - 1}, origin=Origin(OriginKind.GIVEN))
 
     def repeat(self, number: int, seed: int) -> Proposal:
         """Return the same task again."""
         self._asked += 1
         return Proposal(
-            number=self._asked - 1, assignment={"task": number}, origin="list", replicate_of=number, seed=seed
+            number=self._asked - 1,
+            assignment={"task": number},
+            origin=Origin(OriginKind.GIVEN),
+            replicate_of=number,
+            seed=seed,
         )
 
-    def adopt(self, propose: Callable[[int], Mapping[str, Scalar]], origin: str) -> Proposal:
+    def adopt(self, propose: Callable[[int], Mapping[str, Scalar]], origin: Origin) -> Proposal:
         """Return what the study proposes itself."""
         self._asked += 1
         return Proposal(number=self._asked - 1, assignment=propose(self._asked - 1), origin=origin)

@@ -13,6 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from automl.study.causes import Origin, OriginKind
 from automl.study.trial import Measurement, Proposal
 from automl.tracking.mlflow.outbox import FOLDER, Outbox
 from automl.tracking.mlflow.tracker import MlflowTracker
@@ -31,7 +32,7 @@ def tell_runs(tracker: MlflowTracker, root: Path) -> None:
     """Tell the start of a study and of 20 trials."""
     tracker.study_started(make_plan(root), root)
     for number in range(TRIALS):
-        tracker.trial_started(Proposal(number=number, assignment={"lr": 0.1}, origin="sobol"), root, 1)
+        tracker.trial_started(Proposal(number=number, assignment={"lr": 0.1}, origin=Origin(OriginKind.SOBOL)), root, 1)
 
 
 def tell_metrics(tracker: MlflowTracker) -> list[float]:

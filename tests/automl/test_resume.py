@@ -84,10 +84,19 @@ def test_a_folder_that_is_no_study_cannot_be_resumed(tmp_path: Path) -> None:
         resume_study(tmp_path)
 
 
-def test_a_resumed_study_goes_on_with_the_points_it_began_with(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("is_old", [False, True])
+def test_a_resumed_study_goes_on_with_the_points_it_began_with(
+    study: Path, monkeypatch: pytest.MonkeyPatch, *, is_old: bool
+) -> None:
     document = json.loads((study / "plan.json").read_text(encoding="utf-8"))
     document["first_trials"].append({"train.lr": 0.3})
     document["first_origins"].append("earlier study x, trial 3 (val/r2 0.9)")
+    if is_old:
+        del document["first_origin_data"]
+    else:
+        document["first_origin_data"].append(
+            {"kind": "earlier_study", "study": "x", "parent": 3, "detail": "val/r2 0.9"}
+        )
     write_document(study / "plan.json", document)
     plans: list[StudyPlan] = []
     monkeypatch.setattr("automl.resume.run_in", lambda *given, **_: plans.append(given[2]))
@@ -95,7 +104,8 @@ def test_a_resumed_study_goes_on_with_the_points_it_began_with(study: Path, monk
     resume_study(study, trials=2)
 
     assert [list(plan.first_trials) for plan in plans] == [document["first_trials"]]
-    assert plans[0].first_origins == tuple(document["first_origins"])
+    assert tuple(map(str, plans[0].first_origins)) == tuple(document["first_origins"])
+    assert plans[0].first_origins[1].parent == 3
 
 
 def test_a_resumed_study_keeps_its_launcher_and_refuses_another_image(

@@ -22,7 +22,7 @@ def test_the_first_trials_are_exact_and_repeatable(tmp_path: Path) -> None:
     first, again = first_proposals(plan), first_proposals(plan)
 
     assert first == again
-    assert (first[0].assignment, first[0].origin) == (plan.first_trials[0], "template")
+    assert (first[0].assignment, str(first[0].origin)) == (plan.first_trials[0], "template")
     assert len(first) == 4
 
 

@@ -15,6 +15,7 @@ from automl.storage.documents import write_document
 from automl.storage.earlier_studies import EarlierPoint
 from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import write_result
+from automl.study.causes import Origin, OriginKind
 from automl.study.plan import plan_document
 from automl.study.trial import TrialResult, TrialState
 
@@ -54,7 +55,7 @@ def test_the_default_sampler_begins_with_good_points_of_earlier_studies_and_says
     plan = make_plan(REQUEST, RunLocation(results=tmp_path))
 
     assert plan.first_trials[1:] == (good,)
-    assert plan.first_origins == ("template", "earlier study earlier, trial 1 (val/r2 0.9)")
+    assert tuple(map(str, plan.first_origins)) == ("template", "earlier study earlier, trial 1 (val/r2 0.9)")
     assert "--no-warm-start" in plan.reasons[-1]
 
 
@@ -106,10 +107,10 @@ def test_a_tracking_server_that_is_down_is_told_in_the_plan_and_stops_nothing(tm
 def test_a_tracking_server_is_asked_only_where_the_results_folder_has_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    point = EarlierPoint(assignment={"train.optim.lr": 0.02}, origin="from there")
+    point = EarlierPoint(assignment={"train.optim.lr": 0.02}, origin=Origin(OriginKind.GIVEN))
     monkeypatch.setattr("automl.warm_start.recorded_points", lambda *_: (point,))
     place = RunLocation(results=tmp_path, tracking_uri="http://127.0.0.1:9")
 
-    assert make_plan(REQUEST, place).first_origins == ("template", "from there")
+    assert make_plan(REQUEST, place).first_origins == (Origin(OriginKind.TEMPLATE), point.origin)
     write_earlier(tmp_path)
-    assert make_plan(REQUEST, place).first_origins[1].startswith("earlier study earlier")
+    assert make_plan(REQUEST, place).first_origins[1].study == "earlier"

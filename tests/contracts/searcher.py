@@ -13,6 +13,7 @@ from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
 from automl.samplers.factory import make_searcher
 from automl.samplers.gaussian_process.training_data import learn
+from automl.study.causes import OriginKind
 from automl.study.goals import parse_constraints
 from automl.study.trial import TrialState
 from tests.contracts.studies import ACCURACY, EMPTY, MIXED, NESTED, SIZE, SMALL, ended, plan_of, score
@@ -21,9 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from automl.samplers.history import Observation
     from automl.samplers.searcher import JournalSearcher
     from automl.space.parameters import SearchSpace
-    from automl.study.trial import Proposal
+    from automl.study.trial import Proposal, TrialResult
 
 ENDS = (TrialState.COMPLETED, TrialState.DIVERGED, TrialState.STOPPED, TrialState.FAILED, TrialState.COMPLETED)
 
@@ -67,7 +69,7 @@ class SearcherContract:
         first = self.open(tmp_path).ask()
 
         assert first is not None
-        assert (first.number, first.origin) == (0, "template")
+        assert (first.number, first.origin.kind) == (0, OriginKind.TEMPLATE)
         assert first.assignment == MIXED.default_assignment()
         assert first.assignment["lr"] == 3.0
 
@@ -365,3 +367,28 @@ class SearcherContract:
 
         assert list(searcher.ended()) == [0, 1]
         assert [(p.number, p.assignment) for p in searcher.open_proposals()] == [(2, running.assignment)]
+
+    def test_a_study_restored_from_its_results_proposes_what_one_with_its_journal_does(self, tmp_path: Path) -> None:
+        whole = play(self.open(tmp_path / "whole"), 12)
+
+        parts: list[Proposal] = []
+        results: list[TrialResult] = []
+        for run in range(4):
+            searcher = self.open(tmp_path / f"run{run}")
+            searcher.restore(results)
+            parts += play(searcher, 3)
+            results = [result_of(o) for o in searcher.history.observations]
+            searcher.close()
+
+        assert parts == whole
+
+
+def result_of(observation: Observation) -> TrialResult:
+    """Return the result that a study directory keeps of a trial of the toy study, whose objective is maximised."""
+    values = {"accuracy": observation.values[0]} if observation.values else {}
+    return replace(
+        ended(observation.number, observation.state, values),
+        assignment=observation.assignment,
+        origin=observation.origin,
+        curve=observation.curve,
+    )

@@ -22,6 +22,7 @@ from automl.samplers.gaussian_process.regression import Posterior, Prior
 from automl.samplers.gaussian_process.training_data import learn, scores
 from automl.samplers.history import History
 from automl.samplers.sampler import Candidate, Sampler, generator_for
+from automl.study.causes import Origin, OriginKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -107,7 +108,7 @@ class GaussianProcessSampler(Sampler):
         kernel = self._kernels.fitted(*self._training(earlier))
         limits = [k.fitted(*training) for k, training in zip(self._limits, self._margins(earlier), strict=True)]
         promise = self._conditioned(lesson, kernel, limits)
-        return Candidate(assignment=self._most_promising(lesson, number, promise), origin="gp")
+        return Candidate(assignment=self._most_promising(lesson, number, promise), origin=Origin(OriginKind.GP))
 
     def prepare(self, history: History) -> None:
         """Fit, in the background, the kernel of the proposal that follows the next end of a trial."""

@@ -18,6 +18,7 @@ from automl.samplers.llm.prompt import describe, history_entries
 from automl.samplers.sampler import Candidate, Sampler
 from automl.samplers.unseen import every_assignment
 from automl.space.parameters import ParameterType
+from automl.study.causes import Origin, OriginKind
 
 if TYPE_CHECKING:
     from automl.samplers.history import History
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from automl.space.values import Scalar
     from automl.study.model import StudyPlan
 
-ORIGIN = "llm"
 _ANSWERS = 4
 # Spaces up to this size are known to the last assignment.
 _ENUMERABLE = 2000
@@ -94,7 +94,7 @@ class LlmSampler(Sampler):
             text = ask_model(self._endpoint, messages)
             judged = judge(text, self._plan.space, tried)
             if not judged.problems:
-                return Candidate(assignment=judged.assignment, origin=ORIGIN)
+                return Candidate(assignment=judged.assignment, origin=Origin(OriginKind.LLM))
             correction = "That cannot be tried: " + "; ".join(judged.problems) + ". Answer again, with one JSON object."
             messages += [{"role": "assistant", "content": text}, {"role": "user", "content": correction}]
         raise self._unusable(number, judged)
@@ -139,7 +139,7 @@ class LlmInitialDesign(Sampler):
         return self._next(history).is_ready(history, number)
 
     def _next(self, history: History) -> Sampler:
-        asked = sum(o.origin == ORIGIN for o in history.observations)
+        asked = sum(o.origin.kind is OriginKind.LLM for o in history.observations)
         return self._model if asked < self._count else self._opening
 
 

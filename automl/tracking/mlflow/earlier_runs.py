@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from automl.errors import LaunchError
 from automl.storage.earlier_studies import EarlierPoint
+from automl.study.causes import Origin, OriginKind, origin_from
 from automl.tracking.mlflow.names import encode_name
 from automl.tracking.mlflow.uri import without_password
 
@@ -111,15 +112,23 @@ def _point(plan: StudyPlan, tags: Mapping[str, str]) -> EarlierPoint | None:
                 assignment[parameter.path] = _value(parameter, text)
     if not assignment:
         return None
-    seen = f"trial {tags.get('automl.best_trial')} ({plan.objective.metric} {tags.get('automl.best_value')})"
-    origin = f"earlier study {tags.get('automl.study')} on the tracking server, {seen}"
+    best = tags.get("automl.best_trial", "")
+    origin = Origin(
+        OriginKind.TRACKED_STUDY,
+        parent=int(best) if best.isdecimal() else None,
+        study=tags.get("automl.study"),
+        detail=f"{plan.objective.metric} {tags.get('automl.best_value')}",
+    )
     return EarlierPoint(assignment=assignment, origin=origin)
 
 
 def _first_points(tags: Mapping[str, str]) -> tuple[EarlierPoint, ...]:
     with suppress(ValueError, TypeError, KeyError):
         entries: Sequence[Mapping[str, Any]] = json.loads(tags.get("automl.first_points", "[]"))
-        return tuple(EarlierPoint(assignment=entry["assignment"], origin=entry["origin"]) for entry in entries)
+        return tuple(
+            EarlierPoint(assignment=entry["assignment"], origin=origin_from(entry.get("origin_data", entry["origin"])))
+            for entry in entries
+        )
     return ()
 
 

@@ -90,7 +90,11 @@ def study_entries(plan: StudyPlan, directory: Path, surroundings: Mapping[str, s
 def _first_points(plan: StudyPlan) -> dict[str, object]:
     """Return the points of earlier studies that a study begins with: a repetition begins with the same."""
     pairs = zip(plan.first_trials[1:], plan.first_origins[1:], strict=False)
-    text = json.dumps([{"assignment": dict(assignment), "origin": origin} for assignment, origin in pairs])
+    points = [
+        {"assignment": dict(assignment), "origin": str(origin), "origin_data": origin.document()}
+        for assignment, origin in pairs
+    ]
+    text = json.dumps(points)
     return {"automl.first_points": text} if len(plan.first_trials) > 1 and len(text) <= MAX_TAG_LENGTH else {}
 
 

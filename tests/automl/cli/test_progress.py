@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from automl.cli.progress import ProgressTracker
 from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import write_result
+from automl.study.causes import Origin, OriginKind
 from automl.study.result import StudyResult
 from automl.study.trial import Measurement, Proposal
 from tests.automl.cli.study_folder import TRIALS
@@ -22,7 +23,7 @@ def test_a_pipe_gets_one_line_per_trial_and_nothing_on_stdout(capsys: pytest.Cap
 
     tracker.study_started(make_plan(), Path("results/example"))
     for trial in TRIALS:
-        proposal = Proposal(number=trial.number, assignment=trial.assignment, origin="test")
+        proposal = Proposal(number=trial.number, assignment=trial.assignment, origin=Origin(OriginKind.GIVEN))
         tracker.trial_started(proposal, Path(trial.directory), 1)
         tracker.measured(trial.number, Measurement(epoch=0, values={"val/d1": 0.1}))
         tracker.trial_ended(trial)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from automl.executor.attempt_states import as_running
 from automl.storage.paths import StudyPaths
+from automl.study.causes import Origin, OriginKind
 from automl.study.trial import Proposal, TrialState
 from automl.trial.attempts import Start
 from automl.trial.tasks import build_task
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 def test_a_running_replicate_is_shown_with_its_place_and_its_seed(tmp_path: Path) -> None:
     plan = toy_plan(tmp_path / "skill", trials=9)
-    proposal = Proposal(number=7, assignment={"mode": "nan"}, origin="list", replicate_of=2, seed=5)
+    proposal = Proposal(number=7, assignment={"mode": "nan"}, origin=Origin(OriginKind.GIVEN), replicate_of=2, seed=5)
 
     shown = as_running(build_task(plan, StudyPaths(tmp_path), proposal, Start(attempt=2)))
 

@@ -8,6 +8,7 @@ from automl.executor.clones import copy_of, propose_copy, start_of_copy
 from automl.schedulers.base import Copy
 from automl.space.parameters import SearchSpace
 from automl.storage.paths import StudyPaths
+from automl.study.causes import Origin, OriginKind
 from automl.study.trial import Proposal
 from automl.trial.attempts import Start
 from tests.automl.executor.toy_study import ListSearcher, toy_plan
@@ -67,4 +68,4 @@ def test_the_origin_of_a_copy_names_its_parent(tmp_path: Path) -> None:
     proposal = propose_copy(plan, ListSearcher([]), COPY, {})
 
     assert copy_of(proposal) == COPY
-    assert copy_of(Proposal(number=0, assignment={}, origin="template")) is None
+    assert copy_of(Proposal(number=0, assignment={}, origin=Origin(OriginKind.TEMPLATE))) is None

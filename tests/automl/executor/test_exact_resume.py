@@ -101,6 +101,17 @@ def test_a_study_killed_25_times_ends_as_one_that_was_not(tmp_path: Path, case: 
     compare(tmp_path, 25, case, trials=32)
 
 
+def test_a_study_that_loses_its_journal_proposes_what_one_that_was_not_touched_does(tmp_path: Path) -> None:
+    settings = ("auto", "none", 1, 7)  # trials near the template, quasi-random ones, then the model's
+    finish(tmp_path / "untouched", *settings)
+
+    assert kill_at_random(tmp_path / "killed", 2, 3, *settings) == 2
+    (tmp_path / "killed/study/journal.log").unlink()
+    finish(tmp_path / "killed", *settings)
+
+    assert table(tmp_path / "killed") == table(tmp_path / "untouched")
+
+
 def decisions(root: Path) -> list[dict[str, Any]]:
     text = (root / "study/reports.jsonl").read_text(encoding="utf-8")
     return [json.loads(line) for line in text.splitlines()]

@@ -11,6 +11,7 @@ from typing import Any
 from automl.storage.optuna_journal import Journal
 from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import read_results
+from automl.study.causes import OriginKind
 from automl.study.model import Direction, Objective
 from automl.study.trial import TrialResult, TrialState
 
@@ -68,4 +69,4 @@ def test_copies_of_the_best_take_the_places_of_the_worst(tmp_path: Path) -> None
     objective = Objective(metric="val/d1", direction=Direction.MAXIMIZE)
     journal = Journal(tmp_path / "study/journal.log", "toy", [objective])
     origins = {trial.number: trial.origin for trial in journal.trials()}
-    assert all(origins[copy.number].startswith(f"copy of trial {copy.parent} after epoch") for copy in copies)
+    assert all((origins[c.number].kind, origins[c.number].parent) == (OriginKind.CLONE, c.parent) for c in copies)

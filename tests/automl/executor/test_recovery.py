@@ -11,6 +11,7 @@ from automl.executor.recovery import asked_to_stop, conclude, recorded
 from automl.executor.reports import StopDecision
 from automl.schedulers.base import Decision
 from automl.storage.paths import StudyPaths
+from automl.study.causes import Origin, OriginKind
 from automl.study.trial import Proposal, TrialState
 from automl.trial.stop_request import request_stop
 from tests.automl.executor.toy_study import toy_plan
@@ -52,7 +53,7 @@ def test_a_concluded_trial_has_the_values_up_to_the_decision(tmp_path: Path, dec
     lines = [f'{{"epoch": {epoch}, "kpi": {{"val/d1": {value}}}}}' for epoch, value in enumerate((0.3, 0.2, 0.9))]
     folder = attempt(tmp_path, *lines)
     (folder / "model_epoch_000.pth").write_bytes(b"weights")
-    proposal = Proposal(number=4, assignment={"quality": 0.5}, origin="list")
+    proposal = Proposal(number=4, assignment={"quality": 0.5}, origin=Origin(OriginKind.GIVEN))
     plan = toy_plan(tmp_path / "skill", trials=9)
 
     result = conclude(

@@ -9,6 +9,7 @@ from automl.executor.reports import ReportJournal, StopDecision
 from automl.executor.supply import Standing, Supply
 from automl.schedulers.asha import PausingAshaScheduler
 from automl.schedulers.base import Copy, Decision, Report
+from automl.study.causes import Origin, OriginKind
 from automl.study.trial import Proposal, TrialResult, TrialState
 from tests.automl.executor.toy_study import ListSearcher, ThresholdRule, toy_plan
 
@@ -39,7 +40,7 @@ def ended(number: int) -> TrialResult:
 
 
 def paused(number: int) -> Paused:
-    proposal = Proposal(number=number, assignment=ASSIGNMENTS[number], origin="list")
+    proposal = Proposal(number=number, assignment=ASSIGNMENTS[number], origin=Origin(OriginKind.GIVEN))
     ending = StopDecision(decision=Decision.PAUSE, reason="rung 1", epoch=0)
     return Paused(proposal, ending, replace(ended(number), state=TrialState.INTERRUPTED))
 
@@ -59,7 +60,7 @@ def numbers(source: Supply) -> list[int]:
 
 
 def test_who_waits_comes_before_who_is_new(tmp_path: Path) -> None:
-    again = Waiting(Proposal(number=0, assignment=ASSIGNMENTS[0], origin="list"), losses=1)
+    again = Waiting(Proposal(number=0, assignment=ASSIGNMENTS[0], origin=Origin(OriginKind.GIVEN)), losses=1)
     source = supply(tmp_path, Standing(waiting=deque([again]), finished=[ended(0)]), ThresholdRule())
 
     assert numbers(source)[:2] == [0, 1]
@@ -85,7 +86,7 @@ def test_a_copy_comes_before_what_the_searcher_proposes_and_names_its_parent(tmp
     waiting = source.next(lambda: None)
 
     assert waiting is not None
-    assert waiting.proposal.origin == "copy of trial 0 after epoch 2"
+    assert waiting.proposal.origin == Origin(OriginKind.CLONE, parent=0, epoch=1)
 
 
 def test_nothing_is_left_when_all_trials_of_the_budget_are_known(tmp_path: Path) -> None:

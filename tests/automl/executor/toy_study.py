@@ -13,6 +13,7 @@ from automl.schedulers.base import GO_ON, Decision, Report, Scheduler, Verdict
 from automl.skill.model import ConfigFormat, FileSlot, Skill, SkillAction, SlotKind
 from automl.space.parameters import Parameter, ParameterType, SearchSpace
 from automl.spec.model import Spec
+from automl.study.causes import Origin, OriginKind
 from automl.study.model import Budget, Direction, Objective, Resources, StudyLocation, StudyPlan
 from automl.study.trial import Measurement, Proposal, TrialResult
 from automl.tracking.base import Tracker
@@ -108,7 +109,7 @@ class ListSearcher(Searcher):
     def pause(self, result: TrialResult) -> None:
         self.paused.append(result)
 
-    def adopt(self, propose: Callable[[int], Mapping[str, Scalar]], origin: str) -> Proposal:
+    def adopt(self, propose: Callable[[int], Mapping[str, Scalar]], origin: Origin) -> Proposal:
         proposal = Proposal(number=self.asked, assignment=propose(self.asked), origin=origin)
         self.asked += 1
         self.open[proposal.number] = proposal
@@ -123,7 +124,7 @@ class ListSearcher(Searcher):
         return list(self.open.values())
 
     def _proposal(self, number: int) -> Proposal:
-        return Proposal(number=number, assignment=self.assignments[number], origin="list")
+        return Proposal(number=number, assignment=self.assignments[number], origin=Origin(OriginKind.GIVEN))
 
 
 @dataclass

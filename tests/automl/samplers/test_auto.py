@@ -6,6 +6,7 @@ import pytest
 from automl.samplers.auto import InitialDesign, initial_design_length
 from automl.samplers.factory import make_sampler
 from automl.space.parameters import Parameter, ParameterType, SearchSpace
+from automl.study.causes import OriginKind
 from tests.automl.samplers.playing import PLANE, bowl, number, play
 from tests.contracts.studies import MIXED, plan_of
 
@@ -13,7 +14,9 @@ from tests.contracts.studies import MIXED, plan_of
 def test_the_opening_is_near_the_template_then_spread_then_a_model() -> None:
     history, _ = play(make_sampler(plan_of("auto", PLANE), given=1), bowl, 8)
 
-    assert [o.origin for o in history.observations] == ["prior"] * 2 + ["sobol"] * 2 + ["gp"] * 4
+    assert [o.origin.kind for o in history.observations] == [OriginKind.PRIOR] * 2 + [OriginKind.SOBOL] * 2 + [
+        OriginKind.GP
+    ] * 4
 
 
 def test_draws_near_the_template_are_near_it() -> None:
@@ -42,7 +45,7 @@ def test_many_given_points_replace_the_opening() -> None:
     draw = sampler.propose(history, 6)
 
     assert draw is not None
-    assert draw.origin == "gp"
+    assert draw.origin.kind is OriginKind.GP
 
 
 def test_beyond_300_trials_parzen_estimators_take_over() -> None:
@@ -52,5 +55,5 @@ def test_beyond_300_trials_parzen_estimators_take_over() -> None:
     late = make_sampler(plan_of("auto", PLANE), given=1).propose(history, 300)
 
     assert late is not None
-    assert late.origin == "tpe"
+    assert late.origin.kind is OriginKind.TPE
     assert sampler is not None

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 from automl.samplers.history import History, Observation, is_usable
+from automl.study.causes import Origin, OriginKind
 from automl.study.trial import TrialState
 
 
 def running(number: int) -> Observation:
-    return Observation(number=number, assignment={}, origin="random", state=TrialState.RUNNING)
+    return Observation(number=number, assignment={}, origin=Origin(OriginKind.RANDOM), state=TrialState.RUNNING)
 
 
 def test_a_repeated_epoch_changes_nothing_and_a_late_one_is_put_in_order() -> None:
@@ -15,8 +16,15 @@ def test_a_repeated_epoch_changes_nothing_and_a_late_one_is_put_in_order() -> No
 
 
 def test_finished_trials_come_in_the_order_in_which_they_ended() -> None:
-    late = Observation(number=0, assignment={}, origin="", state=TrialState.FAILED, finished_as=1)
-    early = Observation(number=1, assignment={}, origin="", state=TrialState.COMPLETED, values=(0.1,), finished_as=0)
+    late = Observation(number=0, assignment={}, origin=Origin(OriginKind.GIVEN), state=TrialState.FAILED, finished_as=1)
+    early = Observation(
+        number=1,
+        assignment={},
+        origin=Origin(OriginKind.GIVEN),
+        state=TrialState.COMPLETED,
+        values=(0.1,),
+        finished_as=0,
+    )
     history = History(observations=(late, early, running(2)))
 
     assert [o.number for o in history.finished] == [1, 0]

@@ -7,6 +7,7 @@ import numpy as np
 from automl.samplers.history import History
 from automl.samplers.quasi_random import RandomSampler, SobolSampler
 from automl.samplers.tpe import TpeSampler
+from automl.study.causes import OriginKind
 from automl.study.trial import TrialState
 from tests.automl.samplers.playing import PLANE, bowl, number, play
 from tests.contracts.studies import MIXED, score
@@ -26,7 +27,7 @@ def test_it_is_better_than_random_draws_on_a_bowl() -> None:
 def test_conditional_parameters_are_asked_for_only_where_they_act() -> None:
     history, _ = play(TpeSampler(MIXED, 3, SobolSampler(MIXED, 3)), lambda a: (score(a),), 14)
 
-    assert {o.origin for o in history.observations[6:]} == {"tpe"}
+    assert {o.origin.kind for o in history.observations[6:]} == {OriginKind.TPE}
     assert all(MIXED.violations(o.assignment) == () for o in history.observations)
     assert {"momentum" in o.assignment for o in history.observations} == {True, False}
 

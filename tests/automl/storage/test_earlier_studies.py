@@ -16,6 +16,7 @@ from automl.storage.documents import write_document
 from automl.storage.earlier_studies import chosen_points, found_points, named_points, read_studies, takes_earlier_points
 from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import write_result
+from automl.study.causes import Origin, OriginKind, origins_document
 from automl.study.plan import plan_document
 from automl.study.trial import TrialResult, TrialState
 from tests.automl.study.examples import ONCE, make_plan
@@ -67,7 +68,7 @@ def test_the_best_trials_that_beat_their_template_are_taken_and_said_where_from(
     points = chosen_points(PLAN, found_points(PLAN, {}, read_studies(tmp_path)))
 
     assert [p.assignment["train.lr"] for p in points] == [0.02, 0.05]
-    assert points[0].origin == "earlier study before, trial 1 (val/d1 0.7)"
+    assert str(points[0].origin) == "earlier study before, trial 1 (val/d1 0.7)"
 
 
 def test_the_best_of_each_study_comes_before_the_second_best_of_one(tmp_path: Path) -> None:
@@ -127,7 +128,8 @@ def test_a_repetition_begins_with_what_the_original_began_with(tmp_path: Path) -
     write(tmp_path / "a-later", {0.01: 0.5, 0.04: 0.9})
     assert rates(tmp_path) == []
 
-    start = {"first_trials": [{"train.lr": 0.01}, {"train.lr": 0.3}], "first_origins": ["template", "from there"]}
+    origins = origins_document([Origin(OriginKind.TEMPLATE), Origin(OriginKind.GIVEN)])
+    start = {"first_trials": [{"train.lr": 0.01}, {"train.lr": 0.3}], **origins}
     write(tmp_path / "b-original", {0.01: 0.5, 0.02: 0.7}, request=repeated, changes=start)
     assert rates(tmp_path) == [0.3]
 

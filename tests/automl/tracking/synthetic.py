@@ -11,6 +11,7 @@ from automl.space.parameters import Parameter, ParameterType, SearchSpace
 from automl.spec.model import Spec
 from automl.storage.documents import write_document
 from automl.storage.study_directory import write_result
+from automl.study.causes import Origin, OriginKind
 from automl.study.model import Budget, Direction, Objective, Resources, StudyPlan
 from automl.study.result import StudyResult
 from automl.study.trial import FailureKind, Measurement, Proposal, TrialResult, TrialState
@@ -141,7 +142,7 @@ def tell(tracker: Tracker, directory: StudyPaths, results: tuple[TrialResult, ..
     tracker.study_started(make_plan(directory.root, directory.root.name), directory.root)
     for result in results:
         write_trial_files(directory, result)
-        proposal = Proposal(number=result.number, assignment=result.assignment, origin="sobol")
+        proposal = Proposal(number=result.number, assignment=result.assignment, origin=Origin(OriginKind.SOBOL))
         for attempt in range(1, result.attempt + 1):
             tracker.trial_started(proposal, directory.attempt(result.number, attempt).root, attempt)
             tell_curve(tracker, result)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from automl.study.causes import Origin, OriginKind
 from automl.study.trial import Measurement, Proposal, TrialResult, TrialState
 from automl.tracking.group import TrackerGroup
 from tests.automl.executor.toy_study import ListTracker
@@ -23,7 +24,7 @@ def test_one_who_fails_misses_the_event_and_the_others_hear_it(
     deaf, awake = DeafTracker(), ListTracker()
     audience = TrackerGroup([deaf, awake])
 
-    audience.trial_started(Proposal(number=1, assignment={}, origin="list"), tmp_path, 1)
+    audience.trial_started(Proposal(number=1, assignment={}, origin=Origin(OriginKind.GIVEN)), tmp_path, 1)
     audience.measured(1, Measurement(epoch=0))
     audience.trial_ended(TrialResult(number=1, state=TrialState.STOPPED, assignment={}, directory="trials/0001"))
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from automl.storage.paths import StudyPaths
+from automl.study.causes import Origin, OriginKind
 from automl.study.trial import Measurement, Proposal
 from automl.tracking.tensorboard import TensorboardTracker, encode_event, record
 from tests.automl.tracking.synthetic import tell
@@ -43,7 +44,7 @@ def test_every_attempt_has_its_curve_with_the_epoch_as_step(tmp_path: Path) -> N
 
 def test_a_running_trial_can_be_read_while_it_runs(tmp_path: Path) -> None:
     tracker = TensorboardTracker()
-    tracker.trial_started(Proposal(number=3, assignment={}, origin="sobol"), tmp_path, 1)
+    tracker.trial_started(Proposal(number=3, assignment={}, origin=Origin(OriginKind.SOBOL)), tmp_path, 1)
     tracker.measured(3, Measurement(epoch=200, values={"loss": 0.5, "huge": 1e300}, unix_time_s=5.0))
 
     assert scalars(tmp_path, "loss") == [(200, 0.5)]
@@ -53,7 +54,9 @@ def test_a_running_trial_can_be_read_while_it_runs(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_written_is_one_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     tracker = TensorboardTracker()
     for number in range(2):
-        tracker.trial_started(Proposal(number=number, assignment={}, origin="sobol"), tmp_path / "absent", 1)
+        tracker.trial_started(
+            Proposal(number=number, assignment={}, origin=Origin(OriginKind.SOBOL)), tmp_path / "absent", 1
+        )
         tracker.measured(number, Measurement(epoch=0, values={"loss": 0.5}))
 
     assert caplog.text.count("cannot be written") == 1

@@ -8,6 +8,7 @@ from automl.skill.load import load_skill
 from automl.spec.build import build_spec
 from automl.spec.model import Spec
 from automl.storage.paths import StudyPaths
+from automl.study.causes import Origin, OriginKind
 from automl.study.model import Resources
 from automl.study.trial import Proposal
 from automl.trial.attempts import Start, next_attempt
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from automl.skill.model import JsonValue
 
-PROPOSAL = Proposal(number=7, assignment={"mode": "nan"}, origin="list")
+PROPOSAL = Proposal(number=7, assignment={"mode": "nan"}, origin=Origin(OriginKind.GIVEN))
 
 
 def test_the_spec_of_a_trial_is_the_plans_with_its_values_and_its_folder(tmp_path: Path) -> None:
@@ -88,7 +89,7 @@ def test_a_continued_attempt_of_the_depth_trainer_is_told_its_checkpoint_and_no_
     spec = build_spec(skill, "train", overrides={"train.pretrained_model_path": "/weights/start.pth"})
     plan = replace(toy_plan(tmp_path / "skill", trials=1), skill=skill, spec=spec)
     checkpoint = tmp_path / "trials/0007/train/model_epoch_001_step_00020.pth"
-    proposal = Proposal(number=7, assignment={"train.optim.lr": 0.001}, origin="list")
+    proposal = Proposal(number=7, assignment={"train.optim.lr": 0.001}, origin=Origin(OriginKind.GIVEN))
 
     begun = build_task(plan, StudyPaths(tmp_path), proposal, Start()).spec["train"]
     start = Start(attempt=2, checkpoint=checkpoint, first_epoch=2)

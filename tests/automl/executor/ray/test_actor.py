@@ -20,6 +20,7 @@ from automl.executor.ray.actor import (
 from automl.launch.base import LaunchRequest
 from automl.launch.local import LocalLauncher, WarmLauncher
 from automl.storage.paths import StudyPaths
+from automl.study.causes import Origin, OriginKind
 from automl.study.launch_plan import LauncherKind
 from automl.study.trial import FailureKind, Measurement, Proposal, TrialResult, TrialState
 from automl.trial.attempts import Start
@@ -48,7 +49,7 @@ def actor(monkeypatch: pytest.MonkeyPatch) -> Iterator[TrialActor]:
 def run(actor: TrialActor, root: Path, number: int, mode: str) -> tuple[list[Measurement], TrialResult]:
     """Run one trial as Ray would; return what was measured and how it ended."""
     plan = toy_plan(root / "skill", trials=1)
-    proposal = Proposal(number=number, assignment={"mode": mode}, origin="test")
+    proposal = Proposal(number=number, assignment={"mode": mode}, origin=Origin(OriginKind.GIVEN))
     actor.config = {TASK: pickle.dumps(build_task(plan, StudyPaths(root), proposal, Start()))}
     actor.reset_config(actor.config)
     measured: list[Measurement] = []

@@ -8,6 +8,7 @@ import numpy as np
 from automl.samplers.gaussian_process.background import AheadKernels, Latest
 from automl.samplers.gaussian_process.regression import Prior
 from automl.samplers.history import History, Observation
+from automl.study.causes import Origin, OriginKind
 from automl.study.trial import TrialState
 
 FEATURES = np.random.default_rng(0).random((20, 2))
@@ -47,7 +48,7 @@ def test_what_runs_ahead_runs_on_the_latest_history_and_skips_those_that_wait() 
         if len(history.observations) == 3:
             is_done.set()
 
-    trial = Observation(number=0, assignment={}, origin="", state=TrialState.RUNNING)
+    trial = Observation(number=0, assignment={}, origin=Origin(OriginKind.GIVEN), state=TrialState.RUNNING)
     ahead = Latest(learn)
     start = time.perf_counter()
     for count in range(4):

@@ -8,6 +8,7 @@ import pytest
 from automl.samplers.gaussian_process.sampler import GaussianProcessSampler
 from automl.samplers.history import History, Observation
 from automl.samplers.quasi_random import RandomSampler, SobolSampler
+from automl.study.causes import OriginKind
 from automl.study.trial import TrialState
 from tests.automl.samplers.playing import PLANE, bowl, number, play
 
@@ -44,7 +45,7 @@ def test_it_stays_away_from_where_trials_diverged() -> None:
     draw = sampler().propose(history, 10)
 
     assert draw is not None
-    assert draw.origin == "gp"
+    assert draw.origin.kind is OriginKind.GP
     assert number(draw.assignment, "x") < 0.3
 
 
@@ -56,7 +57,7 @@ def test_it_keeps_opening_while_no_trial_has_a_value(state: TrialState) -> None:
     draw = sampler().propose(bad, 6)
 
     assert draw is not None
-    assert draw.origin == "sobol"
+    assert draw.origin.kind is OriginKind.SOBOL
 
 
 def test_two_objectives_spread_over_the_front() -> None:
@@ -88,7 +89,10 @@ def test_it_looks_for_the_best_point_that_keeps_a_constraint() -> None:
 
     kept = [o for o in history.observations if (o.violations[0] or 0.0) <= 0]
     assert max(o.values[0] for o in kept) > -0.1
-    assert sum(o.origin == "gp" for o in kept) >= sum(o.origin == "gp" for o in history.observations) / 2
+    assert (
+        sum(o.origin.kind is OriginKind.GP for o in kept)
+        >= sum(o.origin.kind is OriginKind.GP for o in history.observations) / 2
+    )
 
 
 def test_points_of_which_nobody_knows_whether_they_keep_a_constraint_teach_the_objective_alone() -> None:

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from automl.samplers.gaussian_process.training_data import learn, scores
 from automl.samplers.history import History, Observation
+from automl.study.causes import Origin, OriginKind
 from automl.study.trial import TrialState
 
 
@@ -15,7 +16,7 @@ def observation(
     return Observation(
         number=number,
         assignment={"x": number},
-        origin="",
+        origin=Origin(OriginKind.GIVEN),
         state=state,
         values=() if value is None else (value,),
         curve=curve,
@@ -58,7 +59,14 @@ def test_a_stopped_trial_is_never_completed_above_the_best_completed_one() -> No
 def test_several_objectives_become_one_number_per_trial() -> None:
     history = History(
         observations=tuple(
-            Observation(number=i, assignment={}, origin="", state=TrialState.COMPLETED, values=values, finished_as=i)
+            Observation(
+                number=i,
+                assignment={},
+                origin=Origin(OriginKind.GIVEN),
+                state=TrialState.COMPLETED,
+                values=values,
+                finished_as=i,
+            )
             for i, values in enumerate([(1.0, 0.0), (0.0, 1.0), (0.0, 0.0)])
         )
     )

@@ -8,6 +8,7 @@ import pytest
 
 from automl.samplers.history import History, Observation
 from automl.samplers.llm.prompt import describe, history_entries
+from automl.study.causes import Origin, OriginKind
 from automl.study.goals import parse_constraints
 from automl.study.trial import TrialState
 from tests.contracts.studies import ACCURACY, ERROR, plan_of
@@ -18,7 +19,7 @@ def test_values_that_are_minimised_are_turned_back_and_missed_constraints_are_na
     observation = Observation(
         number=0,
         assignment={"lr": 0.1},
-        origin="template",
+        origin=Origin(OriginKind.TEMPLATE),
         state=TrialState.COMPLETED,
         values=(-0.2, 0.9),
         violations=(1.5,),

@@ -13,9 +13,10 @@ import pytest
 from automl.errors import ConfigurationError, LaunchError
 from automl.samplers.factory import check_sampler, make_searcher
 from automl.samplers.llm.sampler import judge
+from automl.study.causes import OriginKind
 from automl.study.trial import TrialState
 from tests.automl.samplers.fake_endpoint import KEY, FakeEndpoint, draw_unseen
-from tests.contracts.searcher import play
+from tests.contracts.searcher import play, result_of
 from tests.contracts.studies import MIXED, plan_of
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def test_the_model_is_told_what_is_wrong_and_may_answer_again(fake: FakeEndpoint
     proposal = searcher.ask()
 
     assert proposal is not None
-    assert (proposal.assignment, proposal.origin) == (GOOD, "llm")
+    assert (proposal.assignment, proposal.origin.kind) == (GOOD, OriginKind.LLM)
     told = [m["content"] for m in fake.requests[-1][1]["messages"] if m["role"] == "user"][1:]
     assert "no JSON object" in told[0]
     assert "lr cannot be 7.0" in told[1]
@@ -161,9 +162,26 @@ def test_the_default_sampler_can_begin_with_the_models_proposals(fake: FakeEndpo
     fake.answer = lambda prompt: draw_unseen(MIXED, prompt, 1)
     plan = replace(plan_of("auto"), options={"llm_starts": 2})
 
-    origins = [p.origin for p in play(make_searcher(plan, tmp_path / "journal.log"), 5, (TrialState.COMPLETED,))]
+    origins = [str(p.origin) for p in play(make_searcher(plan, tmp_path / "journal.log"), 5, (TrialState.COMPLETED,))]
 
     assert origins == ["template", "llm", "llm", "prior", "prior"]
+
+
+def test_a_resumed_study_asks_the_model_for_no_more_first_trials_than_an_uninterrupted_one(
+    fake: FakeEndpoint, tmp_path: Path
+) -> None:
+    fake.answer = lambda prompt: draw_unseen(MIXED, prompt, 1)
+    plan = replace(plan_of("auto"), options={"llm_starts": 2})
+    whole = play(make_searcher(plan, tmp_path / "whole.log"), 8, (TrialState.COMPLETED,))
+
+    searcher = make_searcher(plan, tmp_path / "parts.log")
+    parts = play(searcher, 4, (TrialState.COMPLETED,))
+    results = [result_of(o) for o in searcher.history.observations]
+    restored = make_searcher(plan, tmp_path / "restored.log")
+    restored.restore(results)
+    parts += play(restored, 4, (TrialState.COMPLETED,))
+
+    assert parts == whole
 
 
 def test_without_an_endpoint_the_study_is_refused_before_it_starts(

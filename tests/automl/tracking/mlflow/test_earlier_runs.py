@@ -12,6 +12,7 @@ import pytest
 
 from automl.errors import LaunchError
 from automl.request.study_request import StudyRequest
+from automl.study.causes import Origin, OriginKind
 from automl.tracking.mlflow.earlier_runs import is_server, recorded_points
 from automl.tracking.mlflow.entries import study_end_entries, study_entries
 from automl.tracking.mlflow.outbox import EntryKind
@@ -80,7 +81,7 @@ def tags_of(plan: StudyPlan, best: float, number: int = 1) -> dict[str, str]:
 
 def ask(server: Server) -> list[tuple[object, str]]:
     url: str = server.url  # type: ignore[attr-defined] # see the fixture
-    return [(point.assignment["train.lr"], point.origin) for point in recorded_points(PLAN, url)]
+    return [(point.assignment["train.lr"], str(point.origin)) for point in recorded_points(PLAN, url)]
 
 
 def test_the_best_trial_of_each_comparable_study_comes_back_with_its_origin(
@@ -97,9 +98,8 @@ def test_the_best_trial_of_each_comparable_study_comes_back_with_its_origin(
 
 
 def test_a_repetition_begins_with_what_the_first_one_began_with(server: Server) -> None:
-    began = dataclasses.replace(
-        PLAN, first_trials=(*PLAN.first_trials, {"train.lr": 0.3}), first_origins=("template", "from there")
-    )
+    given = (Origin(OriginKind.TEMPLATE), Origin(OriginKind.GIVEN, detail="from there"))
+    began = dataclasses.replace(PLAN, first_trials=(*PLAN.first_trials, {"train.lr": 0.3}), first_origins=given)
     server.runs = [tags_of(BEFORE, 0.02), tags_of(PLAN, 0.04), tags_of(began, 0.05)]
 
     assert ask(server) == [(0.3, "from there")]

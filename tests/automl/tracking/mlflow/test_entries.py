@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from automl.study.causes import Origin, OriginKind
 from automl.study.goals import parse_constraints
 from automl.study.model import Direction, Objective
 from automl.study.result import StudyResult
@@ -38,7 +39,7 @@ def test_the_study_run_lists_what_was_searched_and_with_what() -> None:
 
 
 def test_a_trial_without_an_assignment_has_no_parameters() -> None:
-    proposal = Proposal(number=0, assignment={}, origin="template")
+    proposal = Proposal(number=0, assignment={}, origin=Origin(OriginKind.TEMPLATE))
 
     assert [entry.kind for entry in trial_start_entries(proposal, "trials/0000", 1, 0)] == [EntryKind.RUN]
 

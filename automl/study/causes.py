@@ -1,0 +1,127 @@
+"""Why something happened in a study, as data; the sentence about it is made here and nowhere else."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+
+class OriginKind(StrEnum):
+    """What proposed an assignment."""
+
+    TEMPLATE = "template"
+    """The skill's own values."""
+    EARLIER_STUDY = "earlier_study"
+    """A good trial of an earlier study in a results folder."""
+    TRACKED_STUDY = "tracked_study"
+    """A good trial of an earlier study on the tracking server."""
+    GIVEN = "given"
+    """Given with the plan."""
+    PRIOR = "prior"
+    """Near the template."""
+    SOBOL = "sobol"
+    RANDOM = "random"
+    GRID = "grid"
+    GP = "gp"
+    TPE = "tpe"
+    CMAES = "cmaes"
+    NSGA2 = "nsga2"
+    LLM = "llm"
+    CLONE = "clone"
+    """Near the assignment of another trial, whose checkpoint it starts from."""
+    REPLICATE = "replicate"
+    """Another trial again, with another seed of the trainer."""
+    RESTORED = "restored"
+    """Unknown: read from the result of a trial that an earlier version has written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where an assignment comes from.
+
+    Attributes:
+        kind: What proposed it.
+        parent: Number of the trial it is based on, in this study or in the earlier one; None where there is none.
+        epoch: Zero-based epoch of the parent's checkpoint, of a clone.
+        seed: The trainer's seed, of a replicate.
+        study: Name of the earlier study.
+        detail: Text shown with it: what the earlier study measured, or the name that the plan gives the point.
+    """
+
+    kind: OriginKind
+    parent: int | None = None
+    epoch: int | None = None
+    seed: int | None = None
+    study: str | None = None
+    detail: str = ""
+
+    def __str__(self) -> str:
+        """Return the sentence that is shown."""
+        match self.kind:
+            case OriginKind.CLONE:
+                return f"clone of trial {self.parent} after epoch {(self.epoch or 0) + 1}"
+            case OriginKind.REPLICATE:
+                return f"trial {self.parent} with seed {self.seed}"
+            case OriginKind.EARLIER_STUDY:
+                return f"earlier study {self.study}, trial {self.parent} ({self.detail})"
+            case OriginKind.TRACKED_STUDY:
+                return f"earlier study {self.study} on the tracking server, trial {self.parent} ({self.detail})"
+            case OriginKind.GIVEN:
+                return self.detail or self.kind.value
+            case _:
+                return self.kind.value
+
+    def document(self) -> dict[str, Any]:
+        """Return the JSON form: ``kind``, and what else is known."""
+        return {name: value for name, value in asdict(self).items() if value not in {None, ""}}
+
+
+def origin_from(document: Mapping[str, Any] | str) -> Origin:
+    """Read the JSON form of an origin, or the text that earlier versions wrote in its place.
+
+    Raises:
+        ValueError: the kind is unknown.
+        TypeError: a field is unknown.
+        KeyError: there is no kind.
+    """
+    if isinstance(document, str):
+        return _origin_from_text(document)
+    return Origin(**{**document, "kind": OriginKind(document["kind"])})
+
+
+def origins_document(origins: Iterable[Origin]) -> dict[str, list[Any]]:
+    """Return the fields of a plan's document that hold the origins of its first trials: as text and as data."""
+    known = tuple(origins)
+    return {"first_origins": [str(o) for o in known], "first_origin_data": [o.document() for o in known]}
+
+
+def origins_from(document: Mapping[str, Any]) -> tuple[Origin, ...]:
+    """Read the origins of the first trials from a plan's document, of whichever version."""
+    return tuple(origin_from(o) for o in document.get("first_origin_data", document.get("first_origins", ())))
+
+
+_OLD_TEXTS = {
+    OriginKind.CLONE: re.compile(r"copy of trial (?P<parent>\d+) after epoch (?P<epoch>\d+)"),
+    OriginKind.REPLICATE: re.compile(r"trial (?P<parent>\d+) with seed (?P<seed>-?\d+)"),
+    OriginKind.TRACKED_STUDY: re.compile(
+        r"earlier study (?P<study>.+) on the tracking server, trial (?P<parent>\d+) \((?P<detail>.*)\)"
+    ),
+    OriginKind.EARLIER_STUDY: re.compile(r"earlier study (?P<study>.+), trial (?P<parent>\d+) \((?P<detail>.*)\)"),
+}
+
+
+def _origin_from_text(text: str) -> Origin:
+    for kind, pattern in _OLD_TEXTS.items():
+        if (match := pattern.fullmatch(text)) is not None:
+            found: dict[str, Any] = match.groupdict()
+            found |= {name: int(found[name]) for name in ("parent", "epoch", "seed") if name in found}
+            if "epoch" in found:
+                found["epoch"] -= 1  # the text counts from 1
+            return Origin(kind, **found)
+    named = {kind.value: kind for kind in OriginKind if kind not in _OLD_TEXTS}
+    return Origin(named[text]) if text in named else Origin(OriginKind.GIVEN, detail=text)
