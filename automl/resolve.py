@@ -105,9 +105,9 @@ def apply_request_text(request: StudyRequest) -> tuple[StudyRequest, tuple[str, 
 
 def _said(request: StudyRequest, name: str) -> Any:  # noqa: ANN401 - the fields differ in type
     """Return the value of a field that an option has set; without a study file every value counts as an option's."""
-    if name == "metric" and request.objectives:
-        return request.objectives[0].partition(":")[0]  # several objectives are no matter of one word
-    value = getattr(request, name, None)
+    if name == "metric" and request.objective.objectives:
+        return request.objective.objectives[0].partition(":")[0]  # several objectives are no matter of one word
+    value = request.setting(name)
     is_explicit = name in request.explicit or request.source is None
     return value if is_explicit else None
 
@@ -118,7 +118,7 @@ def _with_wishes(request: StudyRequest, wishes: dict[str, Any]) -> StudyRequest:
     if "metric" in changes and "direction" not in request.explicit:
         changes["direction"] = None  # the study file's belongs to its own metric
     if limit_s is not None:
-        changes["options"] = {**request.options, "trial_time_limit_s": limit_s}
+        changes["options"] = {**request.tuning.options, "trial_time_limit_s": limit_s}
     if find_off_phrase(request.request_text) is not None and request.source and "policy" not in request.explicit:
         changes["policy"] = None  # words count more than the study file
     if gpus is not None:
@@ -126,7 +126,7 @@ def _with_wishes(request: StudyRequest, wishes: dict[str, Any]) -> StudyRequest:
         each = changes.get("gpus_per_trial") or _said(request, "gpus_per_trial")
         is_once = find_off_phrase(request.request_text) is not None or request.policy == "off"
         changes["jobs"], changes["gpus_per_trial"] = fits_gpus(gpus, jobs=1 if is_once else jobs, gpus_per_trial=each)
-    return dataclasses.replace(request, **changes)
+    return request.with_settings(**changes)
 
 
 def with_words(error: ConfigurationError, heard: tuple[str, ...]) -> ConfigurationError:
@@ -149,18 +149,20 @@ def open_skill(request: StudyRequest) -> ResolvedInputs:
     """
     skill = load_skill(request.skill)
     schema, status = _open_schema(skill)
-    template = Path(request.spec) if request.spec else None
-    data = _training_data(skill, request.data)
-    spec = build_spec(skill, TRAIN, data=data, overrides=request.overrides, schema=schema, template=template)
+    template = Path(request.inputs.spec) if request.inputs.spec else None
+    data = _training_data(skill, request.inputs.data)
+    spec = build_spec(skill, TRAIN, data=data, overrides=request.inputs.overrides, schema=schema, template=template)
     space = SearchSpace(parameters=(), fixed={})
     candidates: tuple[str, ...] = ()
     if schema is not None and request.policy != "off":
         wishes = SpaceRequest(
-            search=request.search,
-            pinned=frozenset(expand_shorthands(skill, spec, flatten(request.overrides))),
-            sample_count=count_samples(Path(request.data["train"])) if "train" in request.data else None,
-            devices=max(1, int(request.gpus_per_trial or 1)),
-            metric=split_objective(request.objectives[0])[0] if request.objectives else request.metric,
+            search=request.tuning.search,
+            pinned=frozenset(expand_shorthands(skill, spec, flatten(request.inputs.overrides))),
+            sample_count=count_samples(Path(request.inputs.data["train"])) if "train" in request.inputs.data else None,
+            devices=max(1, int(request.resources.gpus_per_trial or 1)),
+            metric=split_objective(request.objective.objectives[0])[0]
+            if request.objective.objectives
+            else request.objective.metric,
         )
         space = build_space(skill, schema, spec, wishes)
         candidates = () if space.parameters else suggest_candidates(skill, schema, spec)
@@ -208,7 +210,7 @@ def choose_goals(request: StudyRequest, skill: Skill) -> tuple[tuple[Objective, 
     except ConfigurationError as error:
         problems += error.problems
     try:
-        constraints = parse_constraints(request.constraints)
+        constraints = parse_constraints(request.objective.constraints)
     except ConfigurationError as error:
         problems += error.problems
     if problems:
@@ -222,11 +224,11 @@ def choose_objectives(request: StudyRequest, skill: Skill) -> tuple[Objective, .
     Raises:
         ConfigurationError: no metric is known, or no direction for one; or one is named twice.
     """
-    if not request.objectives:
+    if not request.objective.objectives:
         return (choose_objective(request, skill),)
     found: list[Objective] = []
     problems: list[Problem] = []
-    for text in request.objectives:
+    for text in request.objective.objectives:
         metric, direction = split_objective(text)
         if any(objective.metric == metric for objective in found):
             problems.append(_objective_problem(text, "an objective that was named before", "name it once"))
@@ -239,7 +241,9 @@ def choose_objectives(request: StudyRequest, skill: Skill) -> tuple[Objective, .
         source = choice.source.replace("--metric", "--objective").replace(", --direction", "")
         found.append(Objective(metric=metric, direction=Direction(choice.direction), source=source))
     if "metric" in request.explicit:
-        problems.append(_objective_problem(request.objectives[0], "--metric beside it", "name each with --objective"))
+        problems.append(
+            _objective_problem(request.objective.objectives[0], "--metric beside it", "name each with --objective")
+        )
     if problems:
         raise ConfigurationError.from_problems(problems, subject="the objectives")
     return tuple(found)
@@ -255,8 +259,8 @@ def choose_objective(request: StudyRequest, skill: Skill) -> Objective:
     Raises:
         ConfigurationError: no metric is known, or no direction for it.
     """
-    choice = objective_for(skill, metric=request.metric, direction=request.direction)
-    in_file = request.source is not None and request.metric is not None
+    choice = objective_for(skill, metric=request.objective.metric, direction=request.objective.direction)
+    in_file = request.source is not None and request.objective.metric is not None
     source = f"{choice.source.replace('--metric, --direction', 'the study file')}" if in_file else choice.source
     return Objective(metric=choice.metric, direction=Direction(choice.direction), source=source)
 
@@ -314,9 +318,9 @@ def check_skill_and_spec(request: StudyRequest) -> tuple[list[Problem], list[Pro
     schema, _ = _open_schema(skill)
     try:
         template = build_spec(skill, TRAIN, schema=schema)
-        path = Path(request.spec) if request.spec else None
-        spec = build_spec(skill, TRAIN, overrides=request.overrides, schema=schema, template=path)
+        path = Path(request.inputs.spec) if request.inputs.spec else None
+        spec = build_spec(skill, TRAIN, overrides=request.inputs.overrides, schema=schema, template=path)
     except ConfigurationError as error:
         return [*problems, *error.problems], warnings
-    compared = check_spec(spec, template, schema, where=request.spec or "spec")
+    compared = check_spec(spec, template, schema, where=request.inputs.spec or "spec")
     return [*problems, *compared.problems], [*warnings, *compared.warnings]

@@ -49,13 +49,13 @@ def resume_study(
     document = read_plan(directory)
     request = request_from_document(document["request"])
     if trials is not None:
-        request = dataclasses.replace(request, trials=trials, explicit=(*request.explicit, "trials"))
+        request = request.with_settings(trials=trials, explicit=(*request.explicit, "trials"))
     uri = document["mlflow"]["tracking_uri"]
     place = RunLocation(results=root.parent, tracking_uri=uri, ray_address=ray_address)
     # It goes on with the points it began with, not with those of studies that have ended since; and with its launcher,
     # whatever would be chosen today.
-    launcher = launch_from_document(document.get("launch")).kind if "launch" in document else request.launcher
-    plan = make_plan(dataclasses.replace(request, warm_start=(), launcher=launcher), place)
+    launcher = launch_from_document(document.get("launch")).kind if "launch" in document else request.launch.launcher
+    plan = make_plan(request.with_settings(warm_start=(), launcher=launcher), place)
     plan = dataclasses.replace(
         plan,
         name=document["name"],

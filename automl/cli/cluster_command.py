@@ -187,9 +187,13 @@ def _study_text(options: dict[str, Any]) -> str | None:
         return None
     if file.is_relative_to(options["mount"]):
         return None
-    document = {**yaml.safe_load(file.read_text(encoding="utf-8")), "name": request.name, "data": dict(request.data)}
+    document = {
+        **yaml.safe_load(file.read_text(encoding="utf-8")),
+        "name": request.name,
+        "data": dict(request.inputs.data),
+    }
     # Paths were relative to the file; they are absolute now, and the manifests refuse what is not on the volume.
-    document |= {"skill": request.skill} | ({"spec": request.spec} if request.spec else {})
+    document |= {"skill": request.skill} | ({"spec": request.inputs.spec} if request.inputs.spec else {})
     return yaml.safe_dump({key: value for key, value in document.items() if value != {}}, sort_keys=False)
 
 
@@ -237,7 +241,7 @@ def _study_job(
     request = build_request(options)
     plan = make_plan(request, RunLocation(results=results, ray_address="of the job"))
     heard, _ = apply_request_text(request)
-    each = heard.gpus_per_trial
+    each = heard.resources.gpus_per_trial
     each = (plan.resources.gpus_per_trial if gpus_per_node else 0.0) if each is None else each
     fitting = trials_at_once(nodes=nodes, gpus_per_node=gpus_per_node, cpus_per_node=cpus_per_node, gpus_per_trial=each)
     names = {param.name: max(param.opts, key=len) for param in run.params if isinstance(param, click.Option)}
@@ -256,7 +260,7 @@ def _study_job(
         results=results,
         run_words=run_words(study or options["study"], given, replaced=replaced),
         gpus_per_trial=each,
-        jobs=heard.jobs or fitting,
+        jobs=heard.resources.jobs or fitting,
         read_only=tuple(dict.fromkeys(path for path in read if not path.is_relative_to(results))),
         credentials=plan.skill.required_credentials,
     )

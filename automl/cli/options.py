@@ -12,7 +12,7 @@ import click
 
 from automl.duration import parse_duration_s
 from automl.errors import ConfigurationError, Problem
-from automl.request.study_request import DEFAULT_STUDY, StudyRequest, load_study_request
+from automl.request.study_request import DEFAULT_STUDY, SETTINGS, StudyRequest, load_study_request
 from automl.study.launch_plan import LAUNCHER_NAMES
 
 if TYPE_CHECKING:
@@ -47,6 +47,11 @@ class FiniteFloat(click.FloatRange):
             self.fail(f"{value} is not a finite number", param, ctx)
         return number
 
+
+# Settings that an option sets as it is; the others are read or added to those of the study file.
+_PLAIN_SETTINGS = SETTINGS - {
+    *("skill", "data", "search", "policy", "fallback", "warm_start", "objectives", "constraints"),
+}
 
 data_option = click.option("--data", multiple=True, metavar="SPLIT=PATH", help="Where a split's data are. Repeatable.")
 set_option = click.option(
@@ -222,29 +227,18 @@ def build_request(options: dict[str, Any]) -> StudyRequest:
         raise ConfigurationError.from_problems(problems, subject="the command line")
     if options.get("spec"):
         options = {**options, "spec": str(Path(options["spec"]).expanduser().absolute())}
-    said = {field.name for field in dataclasses.fields(StudyRequest)} - {
-        "skill",
-        "data",
-        "search",
-        "policy",
-        "fallback",
-        "warm_start",
-        "objectives",
-        "constraints",
-    }
-    changes = {name: value for name, value in options.items() if name in said and value is not None}
+    changes = {name: value for name, value in options.items() if name in _PLAIN_SETTINGS and value is not None}
     changes |= {name: tuple(options[name]) for name in ("objectives", "constraints") if options.get(name)}
     if options.get("warm_start") or options.get("no_warm_start"):
         changes["warm_start"] = tuple(options.get("warm_start", ()))
     if options.get("policy") is not None:
         changes["policy"] = "off" if options["policy"] == "off" else "on"
-    return dataclasses.replace(
-        request,
+    return request.with_settings(
         **changes,
-        data={**request.data, **data},
-        overrides={**request.overrides, **settings},
-        search=(*request.search, *options["search"]),
-        options={**request.options, **named},
+        data={**request.inputs.data, **data},
+        overrides={**request.inputs.overrides, **settings},
+        search=(*request.tuning.search, *options["search"]),
+        options={**request.tuning.options, **named},
         fallback=options.get("fallback") is not None,
         explicit=tuple(sorted(changes)),
     )
@@ -261,7 +255,7 @@ def _named_request(study: str | None, skill: str | None) -> StudyRequest:
     if study is None and skill is not None:
         return StudyRequest(skill=skill, name=Path(skill).name)
     request = load_study_request(study or DEFAULT_STUDY)
-    return request if skill is None else dataclasses.replace(request, skill=skill)
+    return request if skill is None else request.with_settings(skill=skill)
 
 
 def split_pairs(

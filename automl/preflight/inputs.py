@@ -5,7 +5,6 @@ Nothing is read beyond counting the lines of annotation files.
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import os
 import shutil
@@ -30,7 +29,7 @@ _COUNTED_BYTES = 256 * 1024 * 1024
 
 def prepared_folder(request: StudyRequest, results: Path) -> Path | None:
     """Return the folder that the study's `prepare` makes, whether it exists or not; None where there is none."""
-    return results / "data" / request.prepare.directory if request.prepare else None
+    return results / "data" / request.inputs.prepare.directory if request.inputs.prepare else None
 
 
 def with_prepared_paths(request: StudyRequest, results: Path) -> StudyRequest:
@@ -38,8 +37,8 @@ def with_prepared_paths(request: StudyRequest, results: Path) -> StudyRequest:
     folder = prepared_folder(request, results)
     if folder is None:
         return request
-    data = {split: path.replace("{prepared}", str(folder)) for split, path in request.data.items()}
-    return dataclasses.replace(request, data=data)
+    data = {split: path.replace("{prepared}", str(folder)) for split, path in request.inputs.data.items()}
+    return request.with_settings(data=data)
 
 
 def prepare_data(request: StudyRequest, results: Path) -> None:
@@ -49,9 +48,9 @@ def prepare_data(request: StudyRequest, results: Path) -> None:
         LaunchError: the command cannot be started, fails, or does not make the folder.
     """
     folder = prepared_folder(request, results)
-    if folder is None or request.prepare is None or folder.exists():
+    if folder is None or request.inputs.prepare is None or folder.exists():
         return
-    command = [word.replace("{prepared}", str(folder)) for word in request.prepare.command]
+    command = [word.replace("{prepared}", str(folder)) for word in request.inputs.prepare.command]
     # Console scripts of this environment are found even when it is not activated.
     search_path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     program = shutil.which(command[0], path=search_path)
@@ -95,7 +94,7 @@ def describe_data(request: StudyRequest, results: Path) -> list[dict[str, Any]]:
     """Return split, path and number of samples of each split, for the launch review."""
     folder = prepared_folder(request, results)
     rows = []
-    for split, path in with_prepared_paths(request, results).data.items():
+    for split, path in with_prepared_paths(request, results).inputs.data.items():
         count = count_samples(Path(path))
         will_be_made = folder is not None and not folder.exists() and path.startswith(str(folder))
         words = (

@@ -6,12 +6,10 @@ into a plan once skill, spec and space are known.
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
 import json
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from automl.config_files import read_document
@@ -43,117 +41,196 @@ class Prepare:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StudyRequest:
-    """What a user asks for. None means: not said.
+class InputSettings:
+    """Spec and data of the training.
 
     Attributes:
-        name: Name of the study.
-        skill: Name of a built-in skill or path of a skill folder.
         spec: A spec file in place of the skill's template.
-        policy: ``on`` or ``off``.
-        request_text: Free words of the user: policy, budget, resources and metric are read from them.
-        fallback: Train once where ``on`` cannot be done, instead of an error.
+        overrides: Dotted path -> value.
         data: Split -> path.
         prepare: How to make missing data.
-        overrides: Dotted path -> value.
-        search: Requests that widen or narrow the space.
+    """
+
+    spec: str | None = None
+    overrides: Mapping[str, JsonValue] = field(default_factory=dict)
+    data: Mapping[str, str] = field(default_factory=dict)
+    prepare: Prepare | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectiveSettings:
+    """What is optimised, and what the best trial must keep.
+
+    Attributes:
         metric: The objective's metric.
         direction: ``maximize`` or ``minimize``.
-        objectives: ``NAME[:direction]``, the leading one first, in place of metric and direction.
+        objectives: ``NAME[:direction]``, the primary one first, in place of metric and direction.
         constraints: Limits of metrics, such as ``memory_gib <= 40``.
         evaluate_with: Command that measures more of a trained trial.
+    """
+
+    metric: str | None = None
+    direction: str | None = None
+    objectives: tuple[str, ...] = ()
+    constraints: tuple[str, ...] = ()
+    evaluate_with: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TuningSettings:
+    """How is searched.
+
+    Attributes:
+        search: Requests that widen or narrow the space.
+        sampler: Name of the sampler.
+        scheduler: Name of the scheduler.
+        seed: Seed of the sampler.
+        warm_start: Studies whose best trials are tried first; empty for none, None for those that are found.
         replicates: How many of the best trials are trained again with other seeds.
+        options: Further settings of sampler, scheduler and trials.
+    """
+
+    search: tuple[str, ...] = ()
+    sampler: str | None = None
+    scheduler: str | None = None
+    seed: int | None = None
+    warm_start: tuple[str, ...] | None = None
+    replicates: int | None = None
+    options: Mapping[str, JsonValue] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetSettings:
+    """When the study ends.
+
+    Attributes:
         trials: Number of trials.
         time_s: Time limit.
         gpu_hours: Limit of GPU hours.
         target: Value of the objective that is good enough.
         patience_trials: Trials without improvement after which to end.
         min_improvement: Expected improvement below which to end.
-        jobs: Trials at once.
-        gpus_per_trial: GPUs of a trial.
-        cpus_per_trial: CPUs of a trial.
-        nodes_per_trial: Nodes of a trial.
-        launcher: How trials are started; see `automl.launch.choice`.
-        image: Container image in place of the skill's.
-        network: Network of containers.
-        container: ``shm_size``, ``memory``, ``mounts``, ``environment``: further settings of containers.
-        sampler: Name of the sampler.
-        scheduler: Name of the stopping rule.
-        seed: Seed of the sampler.
-        warm_start: Studies whose best trials are tried first; empty for none, None for those that are found.
-        options: Further settings.
-        source: The study file, if any.
-        explicit: Names of the fields that the command line has set; they win over the request's words.
     """
 
-    skill: str
-    name: str
-    spec: str | None = None
-    policy: Policy | None = None
-    request_text: str | None = None
-    fallback: bool = False
-    data: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    prepare: Prepare | None = None
-    overrides: Mapping[str, JsonValue] = field(default_factory=lambda: MappingProxyType({}))
-    search: tuple[str, ...] = ()
-    metric: str | None = None
-    direction: str | None = None
-    objectives: tuple[str, ...] = ()
-    constraints: tuple[str, ...] = ()
-    evaluate_with: str | None = None
-    replicates: int | None = None
     trials: int | None = None
     time_s: float | None = None
     gpu_hours: float | None = None
     target: float | None = None
     patience_trials: int | None = None
     min_improvement: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResourceSettings:
+    """What each trial gets.
+
+    Attributes:
+        jobs: Trials at once.
+        gpus_per_trial: GPUs of a trial.
+        cpus_per_trial: CPUs of a trial.
+        nodes_per_trial: Nodes of a trial.
+    """
+
     jobs: int | None = None
     gpus_per_trial: float | None = None
     cpus_per_trial: float | None = None
     nodes_per_trial: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaunchSettings:
+    """How trials are started; see `automl.launch.choice`.
+
+    Attributes:
+        launcher: Name of the launcher.
+        image: Container image in place of the skill's.
+        network: Network of containers.
+        container: ``shm_size``, ``memory``, ``mounts``, ``environment``: further settings of containers.
+    """
+
     launcher: str | None = None
     image: str | None = None
     network: str | None = None
-    container: Mapping[str, JsonValue] = field(default_factory=lambda: MappingProxyType({}))
-    sampler: str | None = None
-    scheduler: str | None = None
-    seed: int | None = None
-    warm_start: tuple[str, ...] | None = None
-    options: Mapping[str, JsonValue] = field(default_factory=lambda: MappingProxyType({}))
+    container: Mapping[str, JsonValue] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyRequest:
+    """What a user asks for. None means: not given.
+
+    Attributes:
+        name: Name of the study.
+        skill: Name of a built-in skill or path of a skill folder.
+        policy: ``on`` or ``off``.
+        request_text: Free text of the user: policy, budget, resources and metric are read from it.
+        fallback: Train once where ``on`` cannot be done, instead of an error.
+        inputs: Spec and data.
+        objective: What is optimised.
+        tuning: How is searched.
+        budget: When the study ends.
+        resources: What each trial gets.
+        launch: How trials are started.
+        source: The study file, if any.
+        explicit: Names of the settings that the command line has set; they win over the request's text.
+    """
+
+    skill: str
+    name: str
+    policy: Policy | None = None
+    request_text: str | None = None
+    fallback: bool = False
+    inputs: InputSettings = field(default_factory=InputSettings)
+    objective: ObjectiveSettings = field(default_factory=ObjectiveSettings)
+    tuning: TuningSettings = field(default_factory=TuningSettings)
+    budget: BudgetSettings = field(default_factory=BudgetSettings)
+    resources: ResourceSettings = field(default_factory=ResourceSettings)
+    launch: LaunchSettings = field(default_factory=LaunchSettings)
     source: Path | None = None
     explicit: tuple[str, ...] = ()
 
+    def with_settings(self, **settings: Any) -> StudyRequest:  # noqa: ANN401 - the settings differ in type
+        """Return the request with other values of its settings, named as in its document: ``trials=3``."""
+        parts: dict[str, Any] = {}
+        own: dict[str, Any] = {}
+        for name, value in settings.items():
+            if (part := _PART_OF.get(name)) is None:
+                own[name] = value
+            else:
+                parts[part] = replace(parts.get(part, getattr(self, part)), **{name: value})
+        return replace(self, **parts, **own)
+
+    def setting(self, name: str) -> Any:  # noqa: ANN401 - the settings differ in type
+        """Return the value of a setting; None for a name that is none."""
+        return getattr(getattr(self, _PART_OF[name]) if name in _PART_OF else self, name, None)
+
     def document(self) -> dict[str, Any]:
-        """Return the JSON form, for `plan.json`; `request_from_document` is its inverse."""
-        document = dataclasses.asdict(
-            dataclasses.replace(
-                self,
-                data=dict(self.data),
-                overrides=dict(self.overrides),
-                options=dict(self.options),
-                container=dict(self.container),
-            )
-        )
-        document["source"] = str(self.source) if self.source else None
-        return document
+        """Return the JSON form, for `plan.json`: all settings beside each other. `request_from_document` inverts it."""
+        document = asdict(self)
+        for part in _PARTS:
+            document |= document.pop(part)
+        return document | {"source": str(self.source) if self.source else None}
+
+
+_PARTS = {
+    "inputs": InputSettings,
+    "objective": ObjectiveSettings,
+    "budget": BudgetSettings,
+    "resources": ResourceSettings,
+    "launch": LaunchSettings,
+    "tuning": TuningSettings,
+}
+_PART_OF = {setting.name: part for part, kind in _PARTS.items() for setting in fields(kind)}
+SETTINGS = frozenset({setting.name for setting in fields(StudyRequest)} - _PARTS.keys() | _PART_OF.keys())
+"""The names of all settings, as `StudyRequest.with_settings` takes them."""
 
 
 def request_from_document(document: Mapping[str, Any]) -> StudyRequest:
     """Build the request that `StudyRequest.document` wrote."""
+    settings = {name: tuple(value) if isinstance(value, list) else value for name, value in document.items()}
     prepare = document["prepare"]
-    return StudyRequest(
-        **{
-            **document,
-            "prepare": Prepare(command=tuple(prepare["command"]), directory=prepare["directory"]) if prepare else None,
-            "search": tuple(document["search"]),
-            "objectives": tuple(document.get("objectives", ())),
-            "constraints": tuple(document.get("constraints", ())),
-            "warm_start": _texts_or_none(document.get("warm_start")),
-            "source": Path(document["source"]) if document["source"] else None,
-            "explicit": tuple(document.get("explicit", ())),
-        }
-    )
+    settings["prepare"] = Prepare(**{**prepare, "command": tuple(prepare["command"])}) if prepare else None
+    settings["source"] = Path(document["source"]) if document["source"] else None
+    return StudyRequest(skill=document["skill"], name=document["name"]).with_settings(**settings)
 
 
 def load_study_request(reference: str) -> StudyRequest:
@@ -194,44 +271,28 @@ def load_study_request(reference: str) -> StudyRequest:
 
 
 def _request(file: Path, document: dict[str, Any], time_s: float | None) -> StudyRequest:
-    budget, resources = document.get("budget", {}), document.get("resources", {})
-    objective, prepare = document.get("objective", {}), document.get("prepare")
-    policy, options = document.get("policy"), dict(document.get("options", {}))
-    return StudyRequest(
-        name=document.get("name", default_name(file)),
-        skill=_relative_to(file, document["skill"], must_exist=True),
-        spec=_relative_to(file, document["spec"]) if "spec" in document else None,
-        policy=parse_policy(policy) if policy is not None else None,
-        data={split: _relative_to(file, path) for split, path in document.get("data", {}).items()},
-        prepare=Prepare(command=tuple(prepare["command"]), directory=prepare["directory"]) if prepare else None,
-        overrides=document.get("set", {}),
-        search=tuple(document.get("search", ())),
-        metric=objective.get("metric"),
-        direction=objective.get("direction"),
-        objectives=tuple(_objective_text(said) for said in document.get("objectives", ())),
-        constraints=tuple(document.get("constraints", ())),
-        evaluate_with=document.get("evaluate_with"),
-        replicates=document.get("replicates"),
-        trials=budget.get("trials"),
-        time_s=time_s,
-        gpu_hours=budget.get("gpu_hours"),
-        target=budget.get("target"),
-        patience_trials=budget.get("patience_trials"),
-        min_improvement=budget.get("min_improvement"),
-        jobs=resources.get("jobs"),
-        gpus_per_trial=resources.get("gpus_per_trial"),
-        cpus_per_trial=resources.get("cpus_per_trial"),
-        nodes_per_trial=resources.get("nodes_per_trial"),
-        launcher=resources.get("launcher", options.pop("launcher", None)),
-        image=resources.get("image", options.pop("image", None)),
-        network=resources.get("network", options.pop("network", None)),
-        container=resources.get("container", {}),
-        sampler=document.get("sampler"),
-        scheduler=document.get("scheduler"),
-        seed=document.get("seed"),
-        warm_start=_warm_start(file, document.get("warm_start")),
-        options=options,
-        source=file,
+    prepare, options = document.get("prepare"), dict(document.get("options", {}))
+    # The keys of these mappings are called as the settings are; `launcher`, `image` and `network` were options once.
+    older = {name: options.pop(name) for name in ("launcher", "image", "network") if name in options}
+    named = {**document.get("objective", {}), **document.get("budget", {}), **older, **document.get("resources", {})}
+    settings = {name: value for name, value in {**document, **named}.items() if name in SETTINGS}
+    return StudyRequest(skill="", name=default_name(file)).with_settings(
+        **settings
+        | {
+            "skill": _relative_to(file, document["skill"], must_exist=True),
+            "spec": _relative_to(file, document["spec"]) if "spec" in document else None,
+            "policy": parse_policy(document.get("policy")),
+            "data": {split: _relative_to(file, path) for split, path in document.get("data", {}).items()},
+            "prepare": Prepare(command=tuple(prepare["command"]), directory=prepare["directory"]) if prepare else None,
+            "overrides": document.get("set", {}),
+            "search": tuple(document.get("search", ())),
+            "objectives": tuple(_objective_text(entry) for entry in document.get("objectives", ())),
+            "constraints": tuple(document.get("constraints", ())),
+            "time_s": time_s,
+            "warm_start": _warm_start(file, document.get("warm_start")),
+            "options": options,
+            "source": file,
+        }
     )
 
 
@@ -245,10 +306,6 @@ def _warm_start(file: Path, said: list[str] | bool | None) -> tuple[str, ...] | 
     if isinstance(said, list):
         return tuple(_relative_to(file, text, must_exist=True) for text in said)
     return () if said is False else None
-
-
-def _texts_or_none(said: list[str] | None) -> tuple[str, ...] | None:
-    return None if said is None else tuple(said)
 
 
 def default_name(file: Path) -> str:

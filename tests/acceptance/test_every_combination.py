@@ -102,10 +102,7 @@ def run_here(plan: StudyPlan, root: Path, launcher: Launcher) -> None:
 @pytest.mark.usefixtures("endpoint")
 @pytest.mark.parametrize(("sampler", "rule"), COMBINATIONS)
 def test_every_sampler_works_with_every_rule(sampler: str, rule: str, launcher: Launcher, tmp_path: Path) -> None:
-    request = StudyRequest(
-        skill="toy",
-        name="grid",
-        policy="on",
+    request = StudyRequest(skill="toy", name="grid", policy="on").with_settings(
         trials=TRIALS,
         jobs=1,
         sampler=sampler,

@@ -31,27 +31,29 @@ def test_the_toy_skill_opens_with_a_space_and_the_spec_of_trial_0() -> None:
 
 
 def test_what_the_user_sets_leaves_the_space() -> None:
-    opened = open_skill(dataclasses.replace(REQUEST, overrides={"train.optim.lr": 0.5}))
+    opened = open_skill(REQUEST.with_settings(overrides={"train.optim.lr": 0.5}))
 
     assert "train.optim.lr" not in opened.space.paths
     assert opened.spec.get("train.optim.lr") == 0.5
 
 
 def test_nothing_is_searched_when_the_policy_is_off() -> None:
-    assert open_skill(dataclasses.replace(REQUEST, policy="off")).space.parameters == ()
+    assert open_skill(REQUEST.with_settings(policy="off")).space.parameters == ()
 
 
 def test_an_empty_space_tells_the_policy_what_was_left_out() -> None:
     pinned = {path: open_skill(REQUEST).spec.get(path) for path in open_skill(REQUEST).space.paths}
 
-    facts = skill_facts(open_skill(dataclasses.replace(REQUEST, overrides=pinned)))
+    facts = skill_facts(open_skill(REQUEST.with_settings(overrides=pinned)))
 
     assert facts.space_is_empty
     assert facts.left_out
 
 
 def test_test_data_that_only_the_evaluation_reads_is_no_input_of_the_training() -> None:
-    request = StudyRequest(skill="depth_net_mono", name="example", data={"train": "/a.txt", "test": "/t.txt"})
+    request = StudyRequest(skill="depth_net_mono", name="example").with_settings(
+        data={"train": "/a.txt", "test": "/t.txt"}
+    )
 
     spec = open_skill(request).spec
 
@@ -61,12 +63,12 @@ def test_test_data_that_only_the_evaluation_reads_is_no_input_of_the_training() 
 
 def test_test_data_that_no_action_reads_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="test"):
-        open_skill(dataclasses.replace(REQUEST, data={"test": "/t.txt"}))
+        open_skill(REQUEST.with_settings(data={"test": "/t.txt"}))
 
 
 def test_a_metric_of_unknown_direction_is_never_guessed() -> None:
     with pytest.raises(ConfigurationError, match="direction"):
-        choose_objective(dataclasses.replace(REQUEST, metric="val/unheard_of"), SKILL)
+        choose_objective(REQUEST.with_settings(metric="val/unheard_of"), SKILL)
 
 
 def test_sampler_rule_and_options_are_checked_together() -> None:
@@ -80,11 +82,11 @@ def test_sampler_rule_and_options_are_checked_together() -> None:
 
 def test_words_win_over_the_study_file_and_every_reading_is_told() -> None:
     request = load_study_request("toy/quick")
-    request = dataclasses.replace(request, request_text="five trials, no more than 30 minutes, 2 at a time, on mars")
+    request = request.with_settings(request_text="five trials, no more than 30 minutes, 2 at a time, on mars")
 
     heard, lines = apply_request_text(request)
 
-    assert (heard.trials, heard.time_s, heard.jobs) == (5, 1800.0, 2)
+    assert (heard.budget.trials, heard.budget.time_s, heard.resources.jobs) == (5, 1800.0, 2)
     assert lines == (
         'the request says "2 at a time": 2 at once',
         'the request says "five trials": 5 trials',
@@ -94,20 +96,20 @@ def test_words_win_over_the_study_file_and_every_reading_is_told() -> None:
 
 
 def test_an_option_wins_over_the_words_and_that_is_said() -> None:
-    request = dataclasses.replace(
-        load_study_request("toy/quick"), request_text="twenty trials", trials=3, explicit=("trials",)
+    request = load_study_request("toy/quick").with_settings(
+        request_text="twenty trials", trials=3, explicit=("trials",)
     )
 
     heard, lines = apply_request_text(request)
 
-    assert heard.trials == 3
+    assert heard.budget.trials == 3
     assert lines == ('the request says "twenty trials"; --trials 3 wins',)
 
 
 def test_all_gpus_of_the_request_are_shared_or_given_to_the_one_training() -> None:
     def share(text: str) -> tuple[int | None, float | None]:
-        heard, _ = apply_request_text(dataclasses.replace(REQUEST, request_text=text))
-        return heard.jobs, heard.gpus_per_trial
+        heard, _ = apply_request_text(REQUEST.with_settings(request_text=text))
+        return heard.resources.jobs, heard.resources.gpus_per_trial
 
     assert share("4 GPUs") == (4, 1.0)
     assert share("4 GPUs, two at a time") == (2, 2.0)
@@ -116,43 +118,38 @@ def test_all_gpus_of_the_request_are_shared_or_given_to_the_one_training() -> No
 
 
 def test_words_against_a_search_win_over_the_policy_of_the_study_file_but_not_over_the_option() -> None:
-    request = dataclasses.replace(load_study_request("toy/quick"), request_text="don't search, just train")
+    request = load_study_request("toy/quick").with_settings(request_text="don't search, just train")
 
     assert request.policy == "on"
     assert apply_request_text(request)[0].policy is None
-    assert apply_request_text(dataclasses.replace(request, explicit=("policy",)))[0].policy == "on"
+    assert apply_request_text(request.with_settings(explicit=("policy",)))[0].policy == "on"
 
 
 def test_a_metric_in_words_brings_its_own_direction() -> None:
     request = StudyRequest(
-        skill="depth_net_mono",
-        name="x",
-        request_text="lowest abs rel",
-        metric="val/d1",
-        direction="maximize",
-        source=Path("study.yaml"),
-    )
+        skill="depth_net_mono", name="x", request_text="lowest abs rel", source=Path("study.yaml")
+    ).with_settings(metric="val/d1", direction="maximize")
 
     heard, _ = apply_request_text(request)
 
-    assert (heard.metric, heard.direction) == ("val/abs_rel", None)
+    assert (heard.objective.metric, heard.objective.direction) == ("val/abs_rel", None)
 
 
 def test_several_objectives_win_over_a_metric_in_words() -> None:
-    request = StudyRequest(
-        skill="depth_net_mono", name="x", request_text="best d1", objectives=("val/abs_rel:minimize", "train_loss")
+    request = StudyRequest(skill="depth_net_mono", name="x", request_text="best d1").with_settings(
+        objectives=("val/abs_rel:minimize", "train_loss")
     )
 
     heard, lines = apply_request_text(request)
 
-    assert (heard.metric, heard.objectives) == (None, request.objectives)
+    assert (heard.objective.metric, heard.objective.objectives) == (None, request.objective.objectives)
     assert lines == ('the request says "best d1"; --metric val/abs_rel wins',)
 
 
 def test_a_limit_for_each_trial_becomes_an_option_of_the_study() -> None:
-    heard, _ = apply_request_text(dataclasses.replace(REQUEST, request_text="10 minutes per trial"))
+    heard, _ = apply_request_text(REQUEST.with_settings(request_text="10 minutes per trial"))
 
-    assert heard.options["trial_time_limit_s"] == 600.0
+    assert heard.tuning.options["trial_time_limit_s"] == 600.0
 
 
 def test_without_words_nothing_changes() -> None:
@@ -160,7 +157,7 @@ def test_without_words_nothing_changes() -> None:
 
 
 def test_several_objectives_each_have_a_direction_and_the_first_leads() -> None:
-    request = dataclasses.replace(REQUEST, objectives=("val/d1:maximize", "latency_ms:min"))
+    request = REQUEST.with_settings(objectives=("val/d1:maximize", "latency_ms:min"))
 
     leading, further = choose_objectives(request, SKILL)
 
@@ -169,7 +166,7 @@ def test_several_objectives_each_have_a_direction_and_the_first_leads() -> None:
 
 
 def test_every_objective_that_cannot_be_used_is_told_at_once() -> None:
-    request = dataclasses.replace(REQUEST, objectives=("val/d1:max", "unheard_of", "val/d1:min"))
+    request = REQUEST.with_settings(objectives=("val/d1:max", "unheard_of", "val/d1:min"))
 
     with pytest.raises(ConfigurationError) as caught:
         choose_objectives(request, SKILL)
@@ -178,7 +175,7 @@ def test_every_objective_that_cannot_be_used_is_told_at_once() -> None:
 
 
 def test_problems_of_objectives_and_constraints_are_told_together() -> None:
-    request = dataclasses.replace(REQUEST, objectives=("unheard_of",), constraints=("memory_gib",))
+    request = REQUEST.with_settings(objectives=("unheard_of",), constraints=("memory_gib",))
 
     with pytest.raises(ConfigurationError) as caught:
         choose_goals(request, SKILL)
@@ -188,8 +185,8 @@ def test_problems_of_objectives_and_constraints_are_told_together() -> None:
 
 
 def test_a_metric_of_a_study_file_gives_way_to_objectives_and_one_of_the_command_line_does_not() -> None:
-    request = dataclasses.replace(REQUEST, objectives=("val/d1:max",), metric="val/r2")
+    request = REQUEST.with_settings(objectives=("val/d1:max",), metric="val/r2")
 
     assert [objective.metric for objective in choose_objectives(request, SKILL)] == ["val/d1"]
     with pytest.raises(ConfigurationError, match="--metric beside it"):
-        choose_objectives(dataclasses.replace(request, explicit=("metric",)), SKILL)
+        choose_objectives(request.with_settings(explicit=("metric",)), SKILL)

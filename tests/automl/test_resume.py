@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from typing import TYPE_CHECKING
 
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 
     from automl.study.model import StudyPlan
 
-REQUEST = StudyRequest(skill="toy", name="example", trials=1)
+REQUEST = StudyRequest(skill="toy", name="example").with_settings(trials=1)
 
 
 @pytest.fixture
@@ -112,7 +111,7 @@ def test_a_resumed_study_keeps_its_launcher_and_refuses_another_image(
     study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     install_engine(tmp_path / "bin", monkeypatch)
-    request = dataclasses.replace(REQUEST, image="mine:1")
+    request = REQUEST.with_settings(image="mine:1")
     plan = make_plan(request, RunLocation(results=tmp_path))
     document = json.loads((study / "plan.json").read_text(encoding="utf-8"))
     document |= {**plan_document(plan), "request": request.document()}
@@ -124,7 +123,7 @@ def test_a_resumed_study_keeps_its_launcher_and_refuses_another_image(
     resume_study(study)
 
     assert (seen[0].launch.kind, seen[0].launch.image) == (LauncherKind.DOCKER, "mine:1")
-    other = dataclasses.replace(request, image="mine:2")
+    other = request.with_settings(image="mine:2")
     write_document(study / "plan.json", {**document, "request": other.document()})
     with pytest.raises(ResumeMismatchError) as caught:
         resume_study(study)

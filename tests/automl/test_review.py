@@ -13,7 +13,7 @@ from tests.automl.study.examples import CPU_MACHINE, GPU_MACHINE
 if TYPE_CHECKING:
     from pathlib import Path
 
-REQUEST = StudyRequest(skill="toy", name="example", trials=4)
+REQUEST = StudyRequest(skill="toy", name="example").with_settings(trials=4)
 
 
 def test_the_first_trials_are_exact_and_repeatable(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 import pytest
@@ -15,20 +14,20 @@ from automl.request.policy import Route
 from automl.request.study_request import Prepare, StudyRequest
 from automl.run import make_plan, run_plan
 
-REQUEST = StudyRequest(skill="toy", name="example", trials=3)
+REQUEST = StudyRequest(skill="toy", name="example").with_settings(trials=3)
 PLACE = RunLocation(results=Path("/nowhere/results"))
 
 
 def test_both_policies_plan_the_same_spec() -> None:
-    tuned = make_plan(dataclasses.replace(REQUEST, policy="on"), PLACE)
-    once = make_plan(dataclasses.replace(REQUEST, policy="off"), PLACE)
+    tuned = make_plan(REQUEST.with_settings(policy="on"), PLACE)
+    once = make_plan(REQUEST.with_settings(policy="off"), PLACE)
 
     assert (tuned.route, once.route) == (Route.TUNE, Route.TRAIN_ONCE)
     assert tuned.spec.values == once.spec.values
 
 
 def test_a_phrase_of_the_request_trains_once_and_is_quoted() -> None:
-    plan = make_plan(dataclasses.replace(REQUEST, request_text="please, plain training only"), PLACE)
+    plan = make_plan(REQUEST.with_settings(request_text="please, plain training only"), PLACE)
 
     assert plan.route is Route.TRAIN_ONCE
     assert "plain training" in plan.reasons[0]
@@ -37,13 +36,13 @@ def test_a_phrase_of_the_request_trains_once_and_is_quoted() -> None:
 def test_a_cluster_is_planned_without_a_look_at_this_machine() -> None:
     place = RunLocation(results=PLACE.results, ray_address="10.0.0.1:6379")
 
-    plan = make_plan(dataclasses.replace(REQUEST, gpus_per_trial=8, jobs=2), place)
+    plan = make_plan(REQUEST.with_settings(gpus_per_trial=8, jobs=2), place)
 
     assert plan.resources.gpus_per_trial == 8
 
 
 def test_gpus_that_are_not_there_are_told_with_the_words_that_asked_for_them() -> None:
-    request = dataclasses.replace(REQUEST, request_text="640 GPUs for 3 hours")
+    request = REQUEST.with_settings(request_text="640 GPUs for 3 hours")
 
     with pytest.raises(ConfigurationError, match="640 GPUs in all") as caught:
         make_plan(request, PLACE)
@@ -58,7 +57,7 @@ def test_planning_writes_nothing(tmp_path: Path) -> None:
 
 
 def test_data_that_cannot_be_prepared_leave_no_study_behind(tmp_path: Path) -> None:
-    request = dataclasses.replace(REQUEST, prepare=Prepare(command=("false",), directory="x"))
+    request = REQUEST.with_settings(prepare=Prepare(command=("false",), directory="x"))
     place = RunLocation(results=tmp_path)
 
     with pytest.raises(LaunchError):

@@ -17,7 +17,7 @@ PLACE = RunLocation(results=Path("/nowhere"))
 
 
 def test_the_shortest_training_has_one_epoch_one_trial_and_the_values_of_trial_0() -> None:
-    plan = make_plan(StudyRequest(skill="toy", name="example", trials=9, jobs=2), PLACE)
+    plan = make_plan(StudyRequest(skill="toy", name="example").with_settings(trials=9, jobs=2), PLACE)
 
     short = smoke_plan(plan)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,12 +23,12 @@ if TYPE_CHECKING:
 
     from automl.space.values import Scalar
 
-REQUEST = StudyRequest(skill="toy", name="example", trials=3)
+REQUEST = StudyRequest(skill="toy", name="example").with_settings(trials=3)
 
 
 def write_earlier(results: Path, name: str = "earlier", seed: int = 1) -> dict[str, Scalar]:
     """Write an ended study of the toy skill and return its best assignment."""
-    request = dataclasses.replace(REQUEST, seed=seed, warm_start=None)
+    request = REQUEST.with_settings(seed=seed, warm_start=None)
     plan = make_plan(request, RunLocation(results=results / "none"))
     directory = StudyPaths(results / name)
     good = plan.space.from_unit(dict.fromkeys(plan.space.paths, 0.4))
@@ -83,18 +82,18 @@ def test_nothing_is_taken_over_when_switched_off_or_when_the_study_is_a_repetiti
 ) -> None:
     write_earlier(tmp_path)
 
-    plan = make_plan(dataclasses.replace(REQUEST, **change), RunLocation(results=tmp_path))  # type: ignore[arg-type] # field names and values of the table above
+    plan = make_plan(REQUEST.with_settings(**change), RunLocation(results=tmp_path))
 
     assert len(plan.first_trials) == 1
 
 
 def test_any_sampler_begins_with_the_studies_that_the_user_names(tmp_path: Path) -> None:
     good = write_earlier(tmp_path)
-    request = dataclasses.replace(REQUEST, sampler="random", warm_start=("earlier",))
+    request = REQUEST.with_settings(sampler="random", warm_start=("earlier",))
 
     assert make_plan(request, RunLocation(results=tmp_path)).first_trials[1:] == (good,)
     with pytest.raises(ConfigurationError, match="--warm-start nowhere"):
-        make_plan(dataclasses.replace(request, warm_start=("nowhere",)), RunLocation(results=tmp_path))
+        make_plan(request.with_settings(warm_start=("nowhere",)), RunLocation(results=tmp_path))
 
 
 def test_a_tracking_server_that_is_down_is_told_in_the_plan_and_stops_nothing(tmp_path: Path) -> None:

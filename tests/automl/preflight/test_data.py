@@ -31,7 +31,7 @@ def plan_reading(file: str, *, batch: int = 4, gpus: float = 0.0) -> StudyPlan:
 
 
 def test_splits_go_by_their_names_and_other_files_by_their_keys(tmp_path: Path) -> None:
-    request = StudyRequest(skill="toy", name="x", data={"val": "/data/val.txt"})
+    request = StudyRequest(skill="toy", name="x").with_settings(data={"val": "/data/val.txt"})
     plan = plan_reading(str(tmp_path / "train.txt"))
 
     assert data_files(request, plan) == {

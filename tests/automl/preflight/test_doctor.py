@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import subprocess
 import sys
@@ -22,7 +21,7 @@ from tests.automl.launch.fake_engine import install_program
 if TYPE_CHECKING:
     from pathlib import Path
 
-REQUEST = StudyRequest(skill="toy", name="example", trials=2)
+REQUEST = StudyRequest(skill="toy", name="example").with_settings(trials=2)
 
 
 def test_every_promised_check_has_a_row(tmp_path: Path) -> None:
@@ -46,7 +45,7 @@ def test_a_machine_is_looked_at_even_where_no_plan_could_be_made(tmp_path: Path)
 def test_what_fails_stops_a_run_with_every_reason(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     place = RunLocation(results=tmp_path / "file" / "results")
-    request = dataclasses.replace(REQUEST, overrides={"train.resume_training_checkpoint_path": "/no/such.pth"})
+    request = REQUEST.with_settings(overrides={"train.resume_training_checkpoint_path": "/no/such.pth"})
 
     with pytest.raises(ConfigurationError) as caught:
         require_ready(request, make_plan(request, place), place)
@@ -61,7 +60,7 @@ def test_what_is_doubtful_is_shown_and_stops_nothing(
 ) -> None:
     monkeypatch.setenv("SLURM_JOB_END_TIME", "1000000000")
     place = RunLocation(results=tmp_path)
-    request = dataclasses.replace(REQUEST, time_s=60.0)
+    request = REQUEST.with_settings(time_s=60.0)
 
     with caplog.at_level(logging.WARNING):
         require_ready(request, make_plan(request, place), place)
@@ -72,7 +71,7 @@ def test_what_is_doubtful_is_shown_and_stops_nothing(
 def test_an_engine_that_hangs_is_asked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     install_program(tmp_path / "bin", monkeypatch, "docker", f"echo x >> {tmp_path}/asked; exec sleep 30")
     monkeypatch.setattr(engine, "_ANSWER_LIMIT_S", 0.3)
-    request, place = dataclasses.replace(REQUEST, launcher="docker", image="x"), RunLocation(results=tmp_path)
+    request, place = REQUEST.with_settings(launcher="docker", image="x"), RunLocation(results=tmp_path)
 
     rows = {row.check: row for row in examine(request, make_plan(request, place), place)}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 from typing import TYPE_CHECKING
 
@@ -21,11 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MAKE_FOLDER = (sys.executable, "-c", "import pathlib, sys; pathlib.Path(sys.argv[1]).mkdir()", "{prepared}")
-REQUEST = StudyRequest(
-    skill="toy",
-    name="example",
-    data={"train": "{prepared}/train.txt"},
-    prepare=Prepare(command=MAKE_FOLDER, directory="set_one"),
+REQUEST = StudyRequest(skill="toy", name="example").with_settings(
+    data={"train": "{prepared}/train.txt"}, prepare=Prepare(command=MAKE_FOLDER, directory="set_one")
 )
 
 
@@ -43,7 +39,7 @@ def test_missing_data_are_made_once(tmp_path: Path) -> None:
 def test_paths_point_into_the_prepared_folder(tmp_path: Path) -> None:
     request = with_prepared_paths(REQUEST, tmp_path)
 
-    assert request.data["train"] == str(tmp_path / "data" / "set_one" / "train.txt")
+    assert request.inputs.data["train"] == str(tmp_path / "data" / "set_one" / "train.txt")
 
 
 @pytest.mark.parametrize(
@@ -55,7 +51,7 @@ def test_paths_point_into_the_prepared_folder(tmp_path: Path) -> None:
     ],
 )
 def test_data_that_cannot_be_made_are_a_launch_error(tmp_path: Path, command: tuple[str, ...], said: str) -> None:
-    request = dataclasses.replace(REQUEST, prepare=Prepare(command=command, directory="x"))
+    request = REQUEST.with_settings(prepare=Prepare(command=command, directory="x"))
 
     with pytest.raises(LaunchError, match=said):
         prepare_data(request, tmp_path)

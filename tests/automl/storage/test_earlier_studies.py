@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-REQUEST = StudyRequest(skill="toy", name="example", seed=1)
-PLAN = make_plan(dataclasses.replace(REQUEST, seed=2))
+REQUEST = StudyRequest(skill="toy", name="example").with_settings(seed=1)
+PLAN = make_plan(REQUEST.with_settings(seed=2))
 
 
 def write(
@@ -80,7 +80,7 @@ def test_the_best_of_each_study_comes_before_the_second_best_of_one(tmp_path: Pa
 
 def test_studies_on_the_same_data_come_first(tmp_path: Path) -> None:
     write(tmp_path / "new", {0.01: 0.5, 0.02: 0.7})
-    same = dataclasses.replace(REQUEST, data={"train": "/data/a"})
+    same = REQUEST.with_settings(data={"train": "/data/a"})
     write(tmp_path / "old", {0.01: 0.5, 0.04: 0.9}, request=same, age_s=60)
 
     assert rates(tmp_path, {"train": "/data/a"}) == [0.04, 0.02]
@@ -123,7 +123,7 @@ def test_what_is_no_study_is_passed_over(tmp_path: Path) -> None:
 
 
 def test_a_repetition_begins_with_what_the_original_began_with(tmp_path: Path) -> None:
-    repeated = dataclasses.replace(REQUEST, seed=2)
+    repeated = REQUEST.with_settings(seed=2)
     write(tmp_path / "b-original", {0.01: 0.5, 0.02: 0.7}, request=repeated)
     write(tmp_path / "a-later", {0.01: 0.5, 0.04: 0.9})
     assert rates(tmp_path) == []
@@ -135,14 +135,14 @@ def test_a_repetition_begins_with_what_the_original_began_with(tmp_path: Path) -
 
 
 def test_a_study_that_was_told_where_to_begin_is_not_repeated(tmp_path: Path) -> None:
-    write(tmp_path / "told", {0.01: 0.5, 0.02: 0.7}, request=dataclasses.replace(REQUEST, seed=2, warm_start=()))
+    write(tmp_path / "told", {0.01: 0.5, 0.02: 0.7}, request=REQUEST.with_settings(seed=2, warm_start=()))
 
     assert rates(tmp_path) == [0.02]
 
 
 def test_there_are_never_more_points_than_trials_after_the_first(tmp_path: Path) -> None:
     write(tmp_path / "before", {0.01: 0.5, 0.02: 0.7, 0.03: 0.6})
-    plan = make_plan(dataclasses.replace(REQUEST, trials=2, seed=2))
+    plan = make_plan(REQUEST.with_settings(trials=2, seed=2))
 
     assert len(chosen_points(plan, found_points(plan, {}, read_studies(tmp_path)))) == 1
 
@@ -179,5 +179,5 @@ def test_every_named_study_that_cannot_be_used_is_told_at_once(tmp_path: Path) -
 
 def test_only_the_default_sampler_looks_by_itself() -> None:
     assert takes_earlier_points(PLAN)
-    assert not takes_earlier_points(make_plan(dataclasses.replace(REQUEST, sampler="random")))
+    assert not takes_earlier_points(make_plan(REQUEST.with_settings(sampler="random")))
     assert not takes_earlier_points(make_plan(decision=ONCE))

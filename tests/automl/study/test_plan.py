@@ -22,7 +22,7 @@ def test_trial_0_is_the_spec_as_it_is() -> None:
 
 
 def test_training_once_is_one_trial_without_a_space_and_without_a_stopping_rule() -> None:
-    plan = make_plan(dataclasses.replace(REQUEST, trials=9, scheduler="asha"), decision=ONCE)
+    plan = make_plan(REQUEST.with_settings(trials=9, scheduler="asha"), decision=ONCE)
 
     assert plan.budget.trials == 1
     assert plan.space.parameters == ()
@@ -57,25 +57,25 @@ def test_with_gpus_each_runs_a_trial_and_the_cores_are_shared() -> None:
 
 
 def test_several_trials_can_share_a_gpu() -> None:
-    resources = make_plan(dataclasses.replace(REQUEST, gpus_per_trial=0.5), machine=GPU_MACHINE).resources
+    resources = make_plan(REQUEST.with_settings(gpus_per_trial=0.5), machine=GPU_MACHINE).resources
 
     assert resources.jobs == 8
 
 
 def test_more_jobs_than_cores_share_the_cores() -> None:
-    resources = make_plan(dataclasses.replace(REQUEST, jobs=8), machine=CPU_MACHINE).resources
+    resources = make_plan(REQUEST.with_settings(jobs=8), machine=CPU_MACHINE).resources
 
     assert resources.jobs == 8
     assert resources.jobs * resources.cpus_per_trial <= CPU_MACHINE.cpus
 
 
 def test_there_are_never_more_jobs_than_trials() -> None:
-    assert make_plan(dataclasses.replace(REQUEST, trials=1)).resources.jobs == 1
+    assert make_plan(REQUEST.with_settings(trials=1)).resources.jobs == 1
 
 
 def test_a_gpu_that_is_not_there_is_an_error_that_names_what_is() -> None:
     with pytest.raises(ConfigurationError) as caught:
-        make_plan(dataclasses.replace(REQUEST, gpus_per_trial=1))
+        make_plan(REQUEST.with_settings(gpus_per_trial=1))
 
     (problem,) = caught.value.problems
     assert problem.where == "--gpus-per-trial"
@@ -91,14 +91,14 @@ def test_the_epochs_of_a_full_trial_come_from_the_spec() -> None:
     "change", [{"sampler": "random"}, {"seed": 7}, {"scheduler": "asha"}, {"options": {"grace_epochs": 2}}]
 )
 def test_the_fingerprint_changes_with_what_is_computed(change: dict[str, object]) -> None:
-    changed = dataclasses.replace(REQUEST, **change)  # type: ignore[arg-type]  # field names and values of the table above
+    changed = REQUEST.with_settings(**change)
 
     assert make_plan(changed).fingerprint != make_plan(REQUEST).fingerprint
 
 
 @pytest.mark.parametrize("change", [{"trials": 99}, {"time_s": 5.0}, {"jobs": 1}, {"name": "other"}])
 def test_the_fingerprint_allows_another_budget_in_a_resume(change: dict[str, object]) -> None:
-    changed = dataclasses.replace(REQUEST, **change)  # type: ignore[arg-type]  # field names and values of the table above
+    changed = REQUEST.with_settings(**change)
 
     assert make_plan(changed).fingerprint == make_plan(REQUEST).fingerprint
 
@@ -125,7 +125,7 @@ def test_the_plan_is_strict_json_with_the_promised_fields() -> None:
 
 
 def test_a_cluster_gets_what_is_asked_for_without_a_look_at_this_machine() -> None:
-    resources = make_plan(dataclasses.replace(REQUEST, gpus_per_trial=8, jobs=4), machine=None).resources
+    resources = make_plan(REQUEST.with_settings(gpus_per_trial=8, jobs=4), machine=None).resources
 
     assert (resources.jobs, resources.gpus_per_trial) == (4, 8)
 

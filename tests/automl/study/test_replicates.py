@@ -15,7 +15,7 @@ from automl.study.trial import TrialResult, TrialState
 from tests.automl.study.examples import SKILL, SPEC, make_plan
 
 SEEDED = Spec(values={"train": {"seed": 40, "num_epochs": 5, "lr": 0.01}})
-REQUEST = StudyRequest(skill="toy", name="example", replicates=2)
+REQUEST = StudyRequest(skill="toy", name="example").with_settings(replicates=2)
 
 
 def trial(number: int, value: float | None, of: int | None = None) -> TrialResult:
@@ -64,6 +64,6 @@ def test_replicates_that_cannot_differ_are_refused_before_anything_runs(
     spec: Spec, options: dict[str, int], where: str
 ) -> None:
     with pytest.raises(ConfigurationError) as caught:
-        make_plan(dataclasses.replace(REQUEST, options=options), spec=spec)
+        make_plan(REQUEST.with_settings(options=options), spec=spec)
 
     assert caught.value.problems[0].where == where

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def reproduce_command(folder: Path, results: Path, **fields: str | float) -> ReproduceCommand:
-    request = StudyRequest(skill=str(folder), name="by hand's", **fields)  # type: ignore[arg-type] # fields by name
+    request = StudyRequest(skill=str(folder), name="by hand's").with_settings(**fields)
     place = RunLocation(results=results)
     return trial_by_hand(make_plan(request, place), place)
 

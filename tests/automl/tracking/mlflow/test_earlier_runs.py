@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from automl.study.model import StudyPlan
 
-PLAN = make_plan(StudyRequest(skill="toy", name="new", seed=2))
-BEFORE = make_plan(StudyRequest(skill="toy", name="before", seed=1))
+PLAN = make_plan(StudyRequest(skill="toy", name="new").with_settings(seed=2))
+BEFORE = make_plan(StudyRequest(skill="toy", name="before").with_settings(seed=1))
 
 
 class Server:
