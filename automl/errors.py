@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
@@ -97,10 +98,46 @@ class NothingToRunError(AutomlError):
     exit_status = 3
 
 
+class LaunchFailure(StrEnum):
+    """What kept a process from being started; decides what becomes of a trial (see `automl.trial.failures`)."""
+
+    COMMAND = "command"
+    """The skill's command template cannot be turned into an argument list."""
+    PROGRAM = "program"
+    """The program does not exist or cannot be executed."""
+    IMAGE = "image"
+    """The container image does not exist or cannot run on this machine."""
+    CREDENTIAL = "credential"
+    """A registry wants credentials that are not there."""
+    ENGINE = "engine"
+    """The container engine refused; the error's `output` is what it printed."""
+    INFRASTRUCTURE = "infrastructure"
+    """A folder, a supervisor, a node or the network."""
+
+
 class LaunchError(AutomlError):
-    """A process that the study needs could not be started."""
+    """A process that the study needs could not be started.
+
+    Args:
+        headline: One sentence, without a final full stop.
+        problems: What is wrong, all of it.
+        failure: What kept it from being started.
+        output: What another program, e.g. a container engine, printed about it.
+    """
 
     exit_status = 4
+
+    def __init__(
+        self,
+        headline: str,
+        problems: Iterable[Problem] = (),
+        *,
+        failure: LaunchFailure = LaunchFailure.INFRASTRUCTURE,
+        output: str = "",
+    ) -> None:
+        super().__init__(headline, problems)
+        self.failure = failure
+        self.output = output
 
 
 class StudyFailedError(AutomlError):

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from automl.errors import LaunchError
+from automl.errors import LaunchError, LaunchFailure
 from automl.launch.base import Job, Launcher
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Script:
         writes: In order of their times.
         exit_status: Returned once everything is written and ``ends_at_s`` has passed; None for a job that hangs.
         ends_at_s: Seconds after the launch.
-        start_error: The launch fails with this reason.
+        start_error: The launch fails for this reason, as one whose program does not exist.
     """
 
     writes: tuple[ScriptedWrite, ...] = ()
@@ -114,5 +114,7 @@ class ScriptedLauncher(Launcher):
         self.requests.append(request)
         script = self.choose(request)
         if script.start_error is not None:
-            raise LaunchError(f"could not start {request.command[0]}: {script.start_error}")
+            raise LaunchError(
+                f"could not start {request.command[0]}: {script.start_error}", failure=LaunchFailure.PROGRAM
+            )
         return ScriptedJob(request, script)

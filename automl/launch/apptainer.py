@@ -1,4 +1,4 @@
-"""Start trials in Apptainer containers: ordinary processes of the caller, so each runs under a guard like a local one.
+"""Start trials in Apptainer containers: ordinary processes of the caller, each under a supervisor like a local one.
 
 The image is a ``.sif`` or ``.sqsh`` file, an unpacked folder, or the name of a registry image that was pulled into a
 file beforehand (see `automl.launch.images`).
@@ -13,7 +13,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from automl.errors import LaunchError, Problem
+from automl.errors import LaunchError, LaunchFailure, Problem
 from automl.launch.base import Launcher
 from automl.launch.container import (
     client_environment,
@@ -39,7 +39,7 @@ def find_apptainer() -> str:
     """Return the program's absolute path.
 
     Raises:
-        LaunchError: it is not installed; says what to do.
+        LaunchError: it is not installed; with the fix.
     """
     for name in _PROGRAMS:
         program = shutil.which(name)
@@ -55,7 +55,7 @@ def find_apptainer() -> str:
 
 
 def image_file(image: str) -> Path:
-    """Return the file that an image is run from; for a registry image the place where it is kept once pulled."""
+    """Return the file that an image is run from; for a registry image the file that it is pulled into."""
     if Path(image).exists() or image.endswith((".sif", ".sqsh", ".img")):
         return Path(image).absolute()
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "automl/images"
@@ -63,28 +63,28 @@ def image_file(image: str) -> Path:
 
 
 def exec_arguments(request: LaunchRequest, caller: Caller) -> tuple[str, ...]:
-    """Return everything behind ``apptainer`` for one trial."""
-    assert request.image is not None  # noqa: S101 # the launcher has refused it before
-    words = ["exec", "--containall", "--cleanenv", "--no-home", "--writable-tmpfs"]
+    """Return the arguments of ``apptainer`` for one trial."""
+    assert request.image is not None  # noqa: S101 # the launcher has checked it
+    arguments = ["exec", "--containall", "--cleanenv", "--no-home", "--writable-tmpfs"]
     if request.options.get("network") == "none":
-        words += ["--net", "--network", "none"]
+        arguments += ["--net", "--network", "none"]
     if request.gpus:
-        words.append("--nv")
+        arguments.append("--nv")
     for path in (*request.read_only, *request.writable):
         access = () if path in request.writable else (",ro",)
-        words += ["--mount", "".join((f"type=bind,source={_field(path)},destination={_field(path)}", *access))]
-    words += ["--home", str(home_of(request)), "--pwd", str(request.directory)]
+        arguments += ["--mount", "".join((f"type=bind,source={_field(path)},destination={_field(path)}", *access))]
+    arguments += ["--home", str(home_of(request)), "--pwd", str(request.directory)]
     own = own_environment(request, caller)
-    del own["HOME"]  # apptainer sets it from --home and refuses any other way
+    del own["HOME"]  # apptainer sets it from --home and refuses it in --env
     if request.gpus:
         own["CUDA_VISIBLE_DEVICES"] = ",".join(to_uuids(request.gpus))
     for name, value in own.items():
-        words += ["--env", f"{name}={value}"]
-    return (*words, str(image_file(request.image)), *request.command)
+        arguments += ["--env", f"{name}={value}"]
+    return (*arguments, str(image_file(request.image)), *request.command)
 
 
 class ApptainerLauncher(Launcher):
-    """Starts each command in a container under a guard of this machine."""
+    """Starts each command in a container under a supervisor of this machine."""
 
     def __init__(self) -> None:
         self._local = LocalLauncher()
@@ -97,20 +97,23 @@ class ApptainerLauncher(Launcher):
             LaunchError: there is no image or no apptainer, or it cannot be started.
         """
         if request.image is None:
-            raise LaunchError(f"could not start {request.command[0]}: no image is named for --launcher apptainer")
+            raise LaunchError(
+                f"could not start {request.command[0]}: no image is named for --launcher apptainer",
+                failure=LaunchFailure.IMAGE,
+            )
         program = find_apptainer()
         for folder in home_folders(request).values():
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         credentials = credentials_of(request)
         environment = client_environment(request.environment, ())
-        # Apptainer hands on what bears its prefix: the values of credentials never stand in an argument list.
+        # Apptainer passes on variables with its prefix, so no credential appears in an argument list.
         environment |= {f"APPTAINERENV_{name}": request.environment[name] for name in credentials}
         environment[TAG_VARIABLE] = request.tag
         command = (program, *exec_arguments(request, self._caller))
         return self._local.launch(dataclasses.replace(request, command=command, environment=environment))
 
     def close(self) -> None:
-        """Let the server of the guards end once no job needs it."""
+        """Let the server of the supervisors end once no job needs it."""
         self._local.close()
 
 

@@ -1,4 +1,4 @@
-"""The launcher's contract: start one command as a process tree that can be watched, killed whole and never orphaned.
+"""The launcher's contract: start one command as a process tree that can be followed and killed whole, and dies with us.
 
 Implementations (`local`, `container`, `apptainer`) pass the abstract suite in `tests/contracts/`.
 """
@@ -25,7 +25,7 @@ class LaunchRequest:
         directory: Working directory; exists.
         environment: The whole environment of the process.
         log: File that takes stdout and stderr, appended.
-        tag: Identifies study, trial and attempt, e.g. ``demo-8f3a/0007/1``; leftovers are found by it.
+        tag: Identifies study, trial and attempt, e.g. ``demo-8f3a/0007/1``; leftover processes are found by it.
         gpus: Devices the tree may use, as CUDA_VISIBLE_DEVICES entries; empty for none.
         image: Container image, for launchers that use one.
         read_only: Host paths the command reads.
@@ -67,7 +67,7 @@ class Job(ABC):
     def wait(self, limit_s: float) -> int | None:
         """Return the exit status as soon as the job has ended, or None after ``limit_s`` seconds.
 
-        Without a better way to know, the whole limit is slept.
+        This default sleeps for the whole limit.
         """
         time.sleep(limit_s)
         return self.poll()
@@ -76,7 +76,7 @@ class Job(ABC):
     def kill(self, *, grace_s: float) -> None:
         """End the whole tree: SIGTERM, after ``grace_s`` seconds SIGKILL. Returns when no process of it lives.
 
-        A job that has ended already, or is killed twice, is no error.
+        A job that has ended already, or is killed twice, is not an error.
         """
 
 
@@ -92,4 +92,4 @@ class Launcher(ABC):
         """
 
     def close(self) -> None:
-        """End whatever the launcher keeps running for later jobs. Jobs are not touched."""
+        """End what the launcher keeps running for later jobs; jobs that run are not affected."""

@@ -1,11 +1,11 @@
-"""Choose how trials are started, and make the launcher that was chosen.
+"""Choose how trials are started, and make the chosen launcher.
 
 | asked for | image | engine, command | launcher |
 |---|---|---|---|
 | nothing, or auto | none named | - | warm |
 | nothing, or auto | named by the skill or --image | a docker engine answers | docker |
 | nothing, or auto | named | no docker engine; the command is installed here | warm |
-| nothing, or auto | named | no docker engine; the command is not here, or cannot be told | none: the run is refused |
+| nothing, or auto | named | no docker engine; the command is not here or hidden in a script | none: refused |
 | warm, local | any | - | as asked |
 | docker, podman, apptainer | named | - | as asked; the run is refused where it does not answer |
 | docker, podman, apptainer | none named | - | refused |
@@ -38,16 +38,16 @@ if TYPE_CHECKING:
 
 CREDENTIALS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "NGC_API_KEY", "NGC_KEY", "NGC_CLI_API_KEY", "WANDB_API_KEY")
 OVERRIDE = "--image"
-"""Where an image is named that the user gives in place of the skill's."""
+"""The option that names an image in place of the skill's."""
 _SHELLS = {"bash", "sh", "zsh", "dash"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaunchPreference:
-    """What the user says about it.
+    """What the user asks for.
 
     Attributes:
-        launcher: A launcher's name or auto; None for nothing said.
+        launcher: A launcher's name or auto; None if the user names none.
         image: Image in place of the skill's.
         options: ``network``, ``shm_size``, ``memory``.
         credentials: Further names of variables that a container gets.
@@ -64,7 +64,7 @@ class LaunchPreference:
 
 
 def preference_of(request: StudyRequest) -> LaunchPreference:
-    """Return what a request says about how trials are started."""
+    """Return what a request asks for."""
     settings, container = request.launch, request.launch.container
     options = {"network": settings.network, **{name: container.get(name) for name in ("shm_size", "memory")}}
     return LaunchPreference(
@@ -77,24 +77,24 @@ def preference_of(request: StudyRequest) -> LaunchPreference:
     )
 
 
-def choose_launch(wish: LaunchPreference, skill: Skill, action: str) -> LaunchPlan:
+def choose_launch(preference: LaunchPreference, skill: Skill, action: str) -> LaunchPlan:
     """Decide how an action of a skill is started.
 
     Raises:
         ConfigurationError: a container is asked for and no image is named.
     """
-    image, source = resolve_image(skill, action, wish.image)
-    asked = wish.launcher if wish.launcher not in {None, AUTO} else None
+    image, source = resolve_image(skill, action, preference.image)
+    asked = preference.launcher if preference.launcher not in {None, AUTO} else None
     if asked is not None:
         kind, reason = LauncherKind(asked), f"asked for: {asked}"
     else:
         kind, reason = _by_default(image, source, skill.actions[action].command)
     if kind.uses_image and image is None:
         raise ConfigurationError.from_problems([_no_image(kind, skill)], subject="the launcher")
-    options = dict(wish.options)
-    if wish.nodes_per_trial > 1 and kind.uses_image:
+    options = dict(preference.options)
+    if preference.nodes_per_trial > 1 and kind.uses_image:
         options.setdefault("network", "host")
-    names = dict.fromkeys((*skill.required_credentials, *CREDENTIALS, *wish.credentials))
+    names = dict.fromkeys((*skill.required_credentials, *CREDENTIALS, *preference.credentials))
     return LaunchPlan(
         kind=kind,
         reason=reason,
@@ -102,12 +102,12 @@ def choose_launch(wish: LaunchPreference, skill: Skill, action: str) -> LaunchPl
         image_source=source,
         options=MappingProxyType(options if kind.uses_image else {}),
         credentials=tuple(names) if kind.uses_image else (),
-        mounts=wish.mounts if kind.uses_image else (),
+        mounts=preference.mounts if kind.uses_image else (),
     )
 
 
 def resolve_image(skill: Skill, action: str, override: str | None) -> tuple[str | None, str]:
-    """Return the image of an action and where it is named: the user, the action (its backend first), the skill."""
+    """Return the image of an action and where it is named: by the user, the action or the skill."""
     if override is not None:
         return override, OVERRIDE
     if skill.actions[action].image is not None:
@@ -116,10 +116,10 @@ def resolve_image(skill: Skill, action: str, override: str | None) -> tuple[str 
 
 
 def ready_launch(launch: LaunchPlan) -> Image | None:
-    """Make sure that the chosen launcher can start trials on this machine; pull the image if it is missing.
+    """Check that the chosen launcher can start trials on this machine; pull the image if it is missing.
 
     Raises:
-        LaunchError: it cannot; says what to do.
+        LaunchError: it cannot; with the fix.
     """
     if launch.kind is LauncherKind.NONE:
         problem = Problem(
@@ -135,7 +135,7 @@ def ready_launch(launch: LaunchPlan) -> Image | None:
 
 
 def make_launcher(kind: LauncherKind) -> Launcher:
-    """Return a new launcher; for a warm one, which needs a session, see `automl.launch.local`."""
+    """Return a new launcher; a warm one needs a session and is made by its caller."""
     match kind:
         case LauncherKind.DOCKER | LauncherKind.PODMAN:
             return ContainerLauncher(kind)
@@ -146,7 +146,7 @@ def make_launcher(kind: LauncherKind) -> Launcher:
 
 
 def end_left_containers(kind: LauncherKind, study: str) -> int:
-    """Remove the containers that an earlier run of a study has left on this machine; return how many."""
+    """Remove the containers that an earlier run of a study left on this machine; return how many."""
     return end_containers(kind, study) if kind in {LauncherKind.DOCKER, LauncherKind.PODMAN} else 0
 
 
@@ -171,23 +171,23 @@ def _by_default(image: str | None, source: str, command: str) -> tuple[LauncherK
     program, is_here = find_command(command)
     if is_here:
         return LauncherKind.WARM, f"no docker engine answers ({missing}); {program} is installed here"
-    known = "is not installed here" if is_here is False else "hides its program in a script"
-    return LauncherKind.NONE, f"no docker engine answers ({missing}), and the command {program} {known}"
+    state = "is not installed here" if is_here is False else "hides its program in a script"
+    return LauncherKind.NONE, f"no docker engine answers ({missing}), and the command {program} {state}"
 
 
 def find_command(template: str) -> tuple[str, bool | None]:
     """Return a command's program and whether it is installed here; None where a shell script hides it."""
-    words = build_command(template, Path("spec"))
-    program = Path(words[0]).name
+    arguments = build_command(template, Path("spec"))
+    program = Path(arguments[0]).name
     if program in _SHELLS:
         return program, None
     try:
-        find_program(words[0])
+        find_program(arguments[0])
     except LaunchError:
         return program, False
-    if program.startswith("python") and words[1:2] == ("-m",) and len(words) > 2:  # noqa: PLR2004 # `python -m MODULE`
-        module = words[2].split(".", 1)[0]
-        return f"{program} -m {words[2]}", importlib.util.find_spec(module) is not None
+    if program.startswith("python") and arguments[1:2] == ("-m",) and len(arguments) > 2:  # noqa: PLR2004 # `python -m MODULE`
+        module = arguments[2].split(".", 1)[0]
+        return f"{program} -m {arguments[2]}", importlib.util.find_spec(module) is not None
     return program, True
 
 

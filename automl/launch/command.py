@@ -1,7 +1,7 @@
-"""Turn a skill's command template into an argument list, with the path of the spec at its one place.
+"""Turn a skill's command template into an argument list that has the path of the spec in place of its token.
 
-Nothing but the token `{config_path}` is ever replaced. A plain command becomes an argument list without a shell. A
-template with shell syntax runs as a `bash -c` script in which the path is quoted for the place where the token stands.
+Only the token `{config_path}` is replaced. A plain command becomes an argument list without a shell. A template with
+shell syntax runs as a `bash -c` script in which the path is quoted for the place where the token stands.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from automl.errors import LaunchError
+from automl.errors import LaunchError, LaunchFailure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,7 +36,9 @@ def build_command(template: str, config_path: Path) -> tuple[str, ...]:
         LaunchError: the token is missing or occurs more than once, or a quotation is not closed.
     """
     if template.count(CONFIG_TOKEN) != 1:
-        raise LaunchError(f"the command {template!r} must contain {CONFIG_TOKEN} exactly once")
+        raise LaunchError(
+            f"the command {template!r} must contain {CONFIG_TOKEN} exactly once", failure=LaunchFailure.COMMAND
+        )
     return fill_command(template, {CONFIG_TOKEN: str(config_path)})
 
 
@@ -57,12 +59,14 @@ def fill_command(template: str, places: Mapping[str, str]) -> tuple[str, ...]:
             script += _quoted(places[piece], _open_quote(script)) if piece in places else piece
         return ("bash", "-c", script)
     try:
-        words = shlex.split(template)
+        arguments = shlex.split(template)
     except ValueError as error:
-        raise LaunchError(f"the command {template!r} cannot be split into words: {error}") from error
+        raise LaunchError(
+            f"the command {template!r} cannot be split into arguments: {error}", failure=LaunchFailure.COMMAND
+        ) from error
     for token, place in places.items():
-        words = [word.replace(token, place) for word in words]
-    return tuple(words)
+        arguments = [argument.replace(token, place) for argument in arguments]
+    return tuple(arguments)
 
 
 def bin_directory() -> Path:
@@ -78,19 +82,21 @@ def search_path(environment: Mapping[str, str]) -> str:
 
 
 def find_program(name: str) -> Path:
-    """Return the file that a command's first word starts.
+    """Return the file of the program that a command names first.
 
     Raises:
         LaunchError: there is no such program in this environment or on PATH.
     """
     found = shutil.which(name, path=search_path(os.environ))
     if found is None:
-        raise LaunchError(f"the program {name!r} was found neither in {bin_directory()} nor on PATH")
+        raise LaunchError(
+            f"the program {name!r} was found neither in {bin_directory()} nor on PATH", failure=LaunchFailure.PROGRAM
+        )
     return Path(found)
 
 
 def is_own_script(file: Path) -> bool:
-    """Tell whether a program is run by the interpreter that runs us.
+    """Return whether a program is run by this interpreter.
 
     Scripts of an environment lie beside its interpreter; those of ``pip install --user`` or ``--target`` elsewhere, and
     name it in their first line.

@@ -1,9 +1,9 @@
-"""Start trials in containers of a docker or podman engine, each under its own keeper.
+"""Start trials in containers of a docker or podman engine, each under its own container supervisor.
 
-The command line of a trial is an argument list without a shell. What must hold for every engine: exactly the GPUs of
-the trial, the user and groups of the caller, a home and caches below the trial's folder, inputs read-only and the
-trial's folder writable at their own paths, credentials by name only, a name and labels by which the container is found
-again. `automl.launch.apptainer` has the engine without a daemon.
+The command line of a trial is an argument list without a shell. For every engine it gives the container exactly the
+trial's GPUs, the caller's user and groups, a home and caches below the trial's folder, inputs read-only and the trial's
+folder writable at their own paths, credentials by name only, and a name and labels by which it is found again.
+Apptainer, which needs no daemon, has a module of its own.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from automl.errors import LaunchError
+from automl.errors import LaunchError, LaunchFailure
 from automl.launch.base import Launcher
 from automl.launch.engine import STUDY_LABEL, bind_mount, find_engine, removal, remove_container
-from automl.launch.environment import handed_on
+from automl.launch.environment import passed_on
 from automl.launch.job import SupervisedJob
 from automl.launch.processes import has_tag
 from automl.machine import query_gpus
@@ -92,20 +92,15 @@ def container_name(tag: str) -> str:
     return "automl-" + re.sub(r"[^A-Za-z0-9_.-]+", "-", tag)
 
 
-def study_of(tag: str) -> str:
-    """Return the study's part of a tag: the value of the label by which a study's containers are found."""
-    return tag.split("/", 1)[0]
-
-
 def run_arguments(request: LaunchRequest, engine: Engine, caller: Caller) -> tuple[str, ...]:
-    """Return everything behind ``docker run`` (or ``docker create``) for one trial.
+    """Return the arguments of ``docker run`` (or ``docker create``) for one trial.
 
     Args:
         request: The trial; has an image.
         engine: Runs it.
         caller: Owns the results.
     """
-    assert request.image is not None  # noqa: S101 # the launcher has refused it before
+    assert request.image is not None  # noqa: S101 # the launcher has checked it
     return (
         *("--name", container_name(request.tag)),
         *_labels(request.tag),
@@ -124,29 +119,29 @@ def run_arguments(request: LaunchRequest, engine: Engine, caller: Caller) -> tup
 
 
 def home_of(request: LaunchRequest) -> Path:
-    """Return a container's home; of a trial over several nodes each rank has one, and removes only its own."""
+    """Return a container's home; each rank of a trial over several nodes has its own."""
     return request.directory / "-".join((HOME, *request.tag.split("/")[_TAG_PARTS:]))
 
 
 def home_folders(request: LaunchRequest) -> dict[str, Path]:
-    """Return the variables that lead to a container's own home and caches; the folders are made by the launcher."""
+    """Return the variables that name a container's home and caches; the launcher creates the folders."""
     home = home_of(request)
     return {"HOME": home, **{name: home / below for name, below in _CACHES.items()}}
 
 
 def own_environment(request: LaunchRequest, caller: Caller) -> dict[str, str]:
-    """Return the variables that a container gets by value; nothing of the caller's machine is among them."""
+    """Return the variables that a container gets by value; none describes the caller's machine."""
     folders = {name: str(path) for name, path in home_folders(request).items()}
-    return {**handed_on(request.environment), "USER": caller.name, "LOGNAME": caller.name, **folders}
+    return {**passed_on(request.environment), "USER": caller.name, "LOGNAME": caller.name, **folders}
 
 
 def credentials_of(request: LaunchRequest) -> tuple[str, ...]:
-    """Return the names of the credentials that are there to be handed on."""
+    """Return the names of the credentials that the request's environment has."""
     return tuple(name for name in request.credentials if name in request.environment)
 
 
 def mounts(request: LaunchRequest) -> Iterator[str]:
-    """Yield the mounts: what is written, and what is read, at their own paths."""
+    """Yield the values of `--mount`: every path at its own place."""
     for path in request.read_only:
         yield bind_mount(path, is_written=False)
     for path in request.writable:
@@ -171,7 +166,7 @@ def to_uuids(gpus: tuple[str, ...]) -> tuple[str, ...]:
 
 
 class ContainerLauncher(Launcher):
-    """Starts each command in a container of its own.
+    """Starts each command in its own container.
 
     Args:
         kind: Docker or podman.
@@ -183,13 +178,16 @@ class ContainerLauncher(Launcher):
         self._caller = find_caller()
 
     def launch(self, request: LaunchRequest) -> ContainerJob:
-        """Create and start the container under a new keeper.
+        """Create and start the container under a new supervisor.
 
         Raises:
             LaunchError: there is no image or no engine, or the engine cannot start the container.
         """
         if request.image is None:
-            raise LaunchError(f"could not start {request.command[0]}: no image is named for --launcher {self._kind}")
+            raise LaunchError(
+                f"could not start {request.command[0]}: no image is named for --launcher {self._kind}",
+                failure=LaunchFailure.IMAGE,
+            )
         if self._engine is None:
             self._engine = find_engine(self._kind)
         for folder in home_folders(request).values():
@@ -201,19 +199,19 @@ class ContainerLauncher(Launcher):
             "create": run_arguments(request, self._engine, self._caller),
             "environment": client_environment(request.environment, credentials_of(request)),
             "log": str(request.log),
-            "is_killed_for_memory": "memory" in request.options and not self._engine.tells_memory,
+            "is_killed_for_memory": "memory" in request.options and not self._engine.reports_memory,
             "scratch": [str(home_of(request))],
         }
-        return ContainerJob(_start_keeper(request.log), request, document, self._engine)
+        return ContainerJob(_start_supervisor(request.log), request, document, self._engine)
 
 
 class ContainerJob(SupervisedJob):
-    """A container under a keeper.
+    """A container under a supervisor.
 
     Args:
-        connection: Connected to the keeper, which waits for the request.
+        connection: Connected to the supervisor, which waits for the document.
         request: What the job is.
-        document: The request in the keeper's words.
+        document: What the supervisor is sent (see `automl.launch.container_supervisor`).
         engine: Runs it.
 
     Raises:
@@ -223,22 +221,17 @@ class ContainerJob(SupervisedJob):
     def __init__(
         self, connection: socket.socket, request: LaunchRequest, document: dict[str, Any], engine: Engine
     ) -> None:
-        self._document = document
         self._engine = engine
-        super().__init__(connection, request)
+        self._name: str = document["name"]
+        super().__init__(connection, request, document)
 
-    def describe(self, request: LaunchRequest) -> dict[str, Any]:
-        """Return what the keeper is sent."""
-        del request
-        return self._document
-
-    def first_process(self, message: dict[str, Any]) -> int | None:
-        """Return the container's first process; None where the engine is on another machine, or belongs to others."""
-        pid = int(message["root"])
+    def _first_process(self, started: dict[str, Any]) -> int | None:
+        """Return the container's first process; None where it is on another machine or belongs to another user."""
+        pid = int(started["root"])
         return pid if pid and has_tag(pid, self._tag) else None
 
     def _lose(self) -> None:
-        remove_container(self._engine, self._document["name"])
+        remove_container(self._engine, self._name)
         super()._lose()
 
 
@@ -296,8 +289,8 @@ def _environment(request: LaunchRequest, caller: Caller) -> Iterator[str]:
         yield from ("--env", name)
 
 
-def _start_keeper(log: Path) -> socket.socket:
-    """Start a keeper, whose own troubles go to the trial's log, and return the lease."""
+def _start_supervisor(log: Path) -> socket.socket:
+    """Start a container supervisor, whose own errors go to the trial's log; return the owner's end of its socket."""
     ours, theirs = socket.socketpair()
     output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
@@ -314,7 +307,7 @@ def _start_keeper(log: Path) -> socket.socket:
         )
     except (OSError, subprocess.SubprocessError) as error:
         ours.close()
-        raise LaunchError(f"the keeper of a container could not be started: {error}") from error
+        raise LaunchError(f"the supervisor of a container could not be started: {error}") from error
     finally:
         os.close(output)
         theirs.close()

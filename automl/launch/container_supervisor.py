@@ -1,12 +1,12 @@
-"""The watchdog of one container: creates it, reports its end, and removes it when told or when left alone.
+"""The supervisor of one container: creates it, reports its end, and removes it on request or when its owner is gone.
 
-A container is nobody's child, so it outlives whoever asked for it. Its keeper holds a lease, the other end of a socket
-in the process that wants the trial. Whatever ends that process, the kernel closes the socket, and the keeper kills and
-removes the container. The log is written by an attached client while the container runs; how it ended is read by
-`inspect` before it is removed. If the keeper itself is killed, its owner removes the container; if both are, the next
-start of the study does, by the label (see `automl.launch.engine`).
+A container is a child of its engine and outlives the process that asked for it. Its supervisor holds one end of a
+control socket, the owner the other. Whatever ends the owner, the kernel closes the socket, and the supervisor kills and
+removes the container. An attached client writes the log while the container runs; `inspect` says how it ended before it
+is removed. If the supervisor is killed, the owner removes the container; if both are, the next start of the study does,
+by the label (see `automl.launch.engine`).
 
-It speaks the protocol of `automl.launch.supervisor`. Standard library only, so that it starts in 60 ms.
+The protocol is that of `automl.launch.supervisor`. Standard library only, so that it starts in 60 ms.
 """
 
 from __future__ import annotations
@@ -27,33 +27,33 @@ from typing import Any
 from automl.launch.control_socket import ControlSocket
 from automl.launch.processes import die_with_parent
 
-OOM_WORDS = "ContainerError: out of memory: the container was ended for using more than it may (OOMKilled)"
+_OUT_OF_MEMORY = "ContainerError: out of memory: the container was ended for using more than it may (OOMKilled)"
 _CLIENT_LIMIT_S = 120.0
 _DEATH_LIMIT_S = 5.0
-"""How long a killed container may take to be seen dead before it is removed by force."""
+"""How long a killed container may take to end before it is removed by force."""
 _ENGINE_LIMIT_S = 60.0
-"""How long the keeper, its trial reported, goes on trying to remove a container whose engine does not answer."""
+"""How long the supervisor retries to remove a container whose engine does not answer, after it has reported the end."""
 _START_PAUSE_S = 0.3
-_LOOK_PAUSE_S = 0.02
+_INSPECT_PAUSE_S = 0.02
 _SETTLE_LIMIT_S = 2.0
 _NEVER = "0001-01-01"
 _SIGNAL_BASE = 128
 _NOT_FOUND = 127
 _TAIL_BYTES = 4096
 _INIT_ERRORS = ("[FATAL tini", "ERROR (catatonit")
-"""What the first processes that Docker and Podman bring say when they cannot start the program."""
+"""What the first processes of Docker and Podman print when they cannot start the program."""
 
 
 class ContainerSupervisor:
-    """Keeps one container.
+    """Runs one container and removes it.
 
     Args:
-        connection: The lease; the request comes through it.
+        connection: The control socket; the request arrives on it.
     """
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
-        self._lease = ControlSocket(connection)
+        self._control = ControlSocket(connection)
         self._program = self._name = ""
         self._environment: dict[str, str] = {}
         self._log = Path(os.devnull)
@@ -66,7 +66,7 @@ class ContainerSupervisor:
 
     def run(self) -> None:
         """Serve the connection until the container is gone."""
-        request = self._lease.receive()
+        request = self._control.receive()
         if request is None:
             return
         self._program, self._name = request["program"], request["name"]
@@ -75,22 +75,22 @@ class ContainerSupervisor:
         self._environment, self._log = request["environment"], Path(request["log"])
         end: dict[str, object]
         try:
-            end = self._keep(request["create"])
+            end = self._run_container(request["create"])
         except OSError as error:
-            end = {"error": f"{error}"}
+            end = {"error": f"{error}", "failure": "infrastructure"}
         is_gone = self._remove()
         for folder in request["scratch"]:
             shutil.rmtree(folder, ignore_errors=True)
-        self._lease.report(end)
+        self._control.report(end)
         deadline_s = time.monotonic() + _ENGINE_LIMIT_S
         while not is_gone and time.monotonic() < deadline_s:
             time.sleep(0.5)
             is_gone = self._remove()
 
-    def _keep(self, create: list[str]) -> dict[str, object]:
+    def _run_container(self, create: list[str]) -> dict[str, object]:
         error = self._create(create)
         if error:
-            return {"error": error}
+            return {"error": error, "failure": "engine"}
         size = self._log.stat().st_size if self._log.exists() else 0
         with subprocess.Popen(  # noqa: S603 # the engine's client with an argument list
             [self._program, "start", "--attach", self._name],
@@ -99,24 +99,24 @@ class ContainerSupervisor:
             stderr=log,
             env=self._environment,
             start_new_session=True,
-            preexec_fn=_follow_parent(),  # noqa: PLW1509 # the keeper has one thread
+            preexec_fn=_follow_parent(),  # noqa: PLW1509 # this process has one thread
         ) as client:
             os.close(log)
             try:
                 state = self._await_start(client)
                 if client.poll() is not None and (error := self._start_error(state, client.returncode, size)):
-                    return {"error": error}
-                self._lease.report({"started": client.pid, "root": int(state.get("Pid") or 0)})
+                    return {"error": error, "failure": "engine"}
+                self._control.report({"started": client.pid, "root": int(state.get("Pid") or 0)})
                 self._watch(client)
                 return self._end()
             finally:
                 client.kill()
 
     def _create(self, create: list[str]) -> str:
-        """Create the container; return what keeps it from being created."""
+        """Create the container; return the reason if that fails."""
         done = self._call("create", *create)
         if "already in use" in done.stderr:
-            # Left by an earlier start of this very trial, e.g. by hand.
+            # An earlier start of this trial, e.g. by hand, has left it.
             self._call(*self._removal)
             done = self._call("create", *create)
         if done.returncode == 0:
@@ -124,17 +124,17 @@ class ContainerSupervisor:
         return " ".join(done.stderr.split()) or f"the engine's client ended with status {done.returncode}"
 
     def _await_start(self, client: subprocess.Popen[bytes]) -> dict[str, Any]:
-        """Wait until the container runs, or will not, or is not wanted any more; return its state."""
+        """Wait until the container runs, has failed to, or is to be killed; return its state."""
         while True:
             state = self._inspect()
             if client.poll() is not None:
                 return self._inspect()
             if not state.get("StartedAt", _NEVER).startswith(_NEVER):
-                # The first process, the engine's own, may fail at once to start the program.
+                # The first process is the engine's own and may fail to start the program.
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     client.wait(_START_PAUSE_S)
                 return state if client.poll() is None else self._inspect()
-            if select.select([self._connection], [], [], _LOOK_PAUSE_S)[0]:
+            if select.select([self._connection], [], [], _INSPECT_PAUSE_S)[0]:
                 self._receive_orders()
                 return state
 
@@ -146,7 +146,7 @@ class ContainerSupervisor:
         return last if status and last.startswith(_INIT_ERRORS) else ""
 
     def _last_line(self, size: int) -> str:
-        """Return the last line of what the log has had since it had ``size`` bytes."""
+        """Return the last line of the log behind its first ``size`` bytes."""
         try:
             with self._log.open("rb") as stream:
                 end = stream.seek(0, os.SEEK_END)
@@ -157,7 +157,7 @@ class ContainerSupervisor:
         return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
     def _watch(self, client: subprocess.Popen[bytes]) -> None:
-        """Wait until the client has ended, and kill the container when it is told to."""
+        """Wait until the client has ended, and kill the container when it is time."""
         if client.poll() is not None:
             return
         handle = os.pidfd_open(client.pid)
@@ -175,12 +175,12 @@ class ContainerSupervisor:
             os.close(handle)
 
     def _has_killed(self) -> bool:
-        """Kill the container when the time has come; return True once it has had time enough to be seen dead."""
+        """Kill the container when it is time; return True if its end has not been seen within `_DEATH_LIMIT_S`."""
         now_s = time.monotonic()
         if self._give_up_at_s is not None:
             return now_s >= self._give_up_at_s
         if self._kill_at_s is not None and now_s >= self._kill_at_s:
-            # One call that kills and removes: there is nothing to learn from how it ends.
+            # One call that kills and removes: how it ends does not matter.
             if not self._remove():
                 self._kill("KILL")
             self._give_up_at_s = time.monotonic() + _DEATH_LIMIT_S
@@ -188,7 +188,7 @@ class ContainerSupervisor:
 
     def _receive_orders(self) -> bool:
         """Read orders; return False when the owner is gone."""
-        kills = self._lease.receive_kills()
+        kills = self._control.receive_kills()
         for grace_s in [0.0] if kills is None else kills:
             self._order_kill(grace_s)
         return kills is not None
@@ -201,11 +201,11 @@ class ContainerSupervisor:
             self._kill("TERM")
 
     def _kill(self, name: str) -> None:
-        # Without waiting for the answer: the end of the container is seen by its attached client.
+        # The result does not matter: the attached client shows the end of the container.
         self._call("kill", "--signal", name, self._name)
 
     def _end(self) -> dict[str, object]:
-        """Say how the container ended; the log gets a line where its own words would mislead."""
+        """Return how the container ended; the log gets a line where the trainer's last one would mislead."""
         killed = _SIGNAL_BASE + int(signal.SIGKILL)
         if self._is_gone:
             return {"exit": _SIGNAL_BASE - killed, "lost": False}
@@ -224,7 +224,7 @@ class ContainerSupervisor:
         if self._was_killed:
             lost, is_oom = "", False
         if is_oom or lost:
-            self._note(OOM_WORDS if is_oom else f"automl: {lost}")
+            self._note(_OUT_OF_MEMORY if is_oom else f"automl: {lost}")
         is_signal = _SIGNAL_BASE < status < _SIGNAL_BASE + signal.NSIG
         return {"exit": _SIGNAL_BASE - status if is_signal else status, "lost": bool(lost)}
 
@@ -246,9 +246,9 @@ class ContainerSupervisor:
         """Return the container's state; with the key `Problem` alone when there is none."""
         done = self._call("inspect", "--type", "container", "--format", "{{json .State}}", self._name)
         if done.returncode != 0:
-            words = " ".join(done.stderr.split())
-            gone = "no such" in words.lower()
-            return {"Problem": "the container was removed from outside" if gone else f"the engine is gone: {words}"}
+            reason = " ".join(done.stderr.split())
+            is_gone = "no such" in reason.lower()
+            return {"Problem": "the container was removed from outside" if is_gone else f"the engine is gone: {reason}"}
         state: dict[str, Any] = json.loads(done.stdout)
         return state
 
@@ -269,27 +269,27 @@ class ContainerSupervisor:
     def _open_log(self) -> int:
         return os.open(self._log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 
-    def _note(self, words: str) -> None:
+    def _note(self, line: str) -> None:
         with contextlib.suppress(OSError), self._log.open("a", encoding="utf-8") as log:
-            log.write(f"{words}\n")
+            log.write(f"{line}\n")
 
 
-def _follow_parent() -> Any:  # noqa: ANN401 # what subprocess wants: a callable of no arguments
+def _follow_parent() -> Any:  # noqa: ANN401 # subprocess calls it without arguments
     parent = os.getpid()
     return lambda: die_with_parent(parent)
 
 
 def main() -> None:
-    """Keep the container asked for on the socket whose descriptor is the first argument.
+    """Run the container that is requested on the socket whose descriptor is the first argument.
 
-    Forked, so that the keeper is nobody's child: Ray kills the direct children of its workers.
+    Daemonised by a fork, because Ray kills the direct children of its workers.
     """
     connection = socket.socket(fileno=int(sys.argv[1]))
     if os.fork():
         os._exit(0)
     os.setsid()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        # Only the lease counts. A handler, unlike SIG_IGN, is not inherited by the clients.
+        # Only the control socket ends it. A handler, unlike SIG_IGN, is not inherited by the clients.
         signal.signal(number, lambda *_: None)
     ContainerSupervisor(connection).run()
 

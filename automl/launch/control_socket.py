@@ -1,7 +1,7 @@
-"""A lease on a trial: a socket whose one end wants the trial and whose other end watches over it.
+"""The control socket of a trial: one end belongs to the owner that started it, the other to its supervisor.
 
-Whatever ends the process of one end, the kernel closes the socket, and the other end knows. What passes is one JSON
-object per line (see `automl.launch.supervisor`). Standard library only: watchdogs start in 60 ms.
+Whatever ends the process at one end, the kernel closes the socket, and the other end sees it. Messages are one JSON
+object per line (see `automl.launch.supervisor`). Standard library only, so that supervisors start in 60 ms.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class ControlSocket:
     """One end of the socket.
 
     Args:
-        connection: Connected; closed by its owner.
+        connection: Connected; closed by the caller.
     """
 
     def __init__(self, connection: socket.socket) -> None:
@@ -29,24 +29,24 @@ class ControlSocket:
 
     @property
     def has_message(self) -> bool:
-        """Whether a whole message has been read already and waits here, where `select` does not see it."""
+        """Whether a whole message has been received already, which `select` would not show."""
         return b"\n" in self._pending
 
     def send(self, message: dict[str, Any]) -> None:
         """Send a message.
 
         Raises:
-            OSError: the other end is gone.
+            OSError: the other end is closed.
         """
         self._connection.sendall(json.dumps(message).encode() + b"\n")
 
     def report(self, message: dict[str, Any]) -> None:
-        """Send a message that nobody may be left to read."""
+        """Send a message to an owner that may have ended."""
         with contextlib.suppress(OSError):
             self.send(message)
 
     def receive(self) -> dict[str, Any] | None:
-        """Wait for a message; return None when the other end is gone.
+        """Wait for a message; return None when the other end is closed.
 
         Raises:
             OSError: the connection broke or timed out.
@@ -61,7 +61,7 @@ class ControlSocket:
         return message
 
     def receive_kills(self) -> list[float] | None:
-        """Read what is there, once: the grace in seconds of each order to kill; None when the owner is gone."""
+        """Read once what has arrived: the grace in seconds of each order to kill; None when the owner is gone."""
         try:
             chunk = self._connection.recv(_CHUNK_BYTES)
         except OSError:

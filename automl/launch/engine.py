@@ -1,7 +1,7 @@
-"""Docker and Podman: whether an engine answers, which containers and paths it has.
+"""Docker and Podman engines: whether one answers, and which containers and paths it has.
 
-Paths of a container are those of the engine's machine, which may be another one (`DOCKER_HOST`, a Docker context), or
-this process may run in a container that was given the engine's socket.
+The paths of a container are those of the engine's machine. That may be another one (`DOCKER_HOST`, a Docker context),
+or this process may itself run in a container that has the engine's socket.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ class Engine:
         machine: Architecture of the engine's machine, e.g. ``x86_64``.
         is_rootless: The engine runs as the caller, whose containers' root it maps to the caller.
         is_remapped: The engine maps the users of containers to other ones (``userns-remap``).
-        tells_memory: It says of a container that it was killed for its use of memory; else one that has a limit and is
-            killed is taken to have exceeded it.
-        has_init: There is a first process that hands on signals and collects orphans.
+        reports_memory: It reports that a container was killed for its use of memory; without, a container that has a
+            limit and is killed counts as having exceeded it.
+        has_init: It provides a first process that forwards signals and collects orphans.
     """
 
     kind: LauncherKind
@@ -56,15 +56,15 @@ class Engine:
     machine: str = ""
     is_rootless: bool = False
     is_remapped: bool = False
-    tells_memory: bool = True
+    reports_memory: bool = True
     has_init: bool = True
 
 
 def find_engine(kind: LauncherKind) -> Engine:
-    """Ask an engine who it is; a command line client without an engine behind it does not count.
+    """Ask an engine for its version; a command line client without an engine does not count.
 
     Raises:
-        LaunchError: there is no client, or no engine answers it; says what to do.
+        LaunchError: there is no client, or no engine answers it; with the fix.
     """
     program = shutil.which(kind.value)
     if program is None:
@@ -83,24 +83,24 @@ def find_engine(kind: LauncherKind) -> Engine:
         raise _unavailable(kind, f"no answer: {error}", "start the engine") from error
     engine = _read_docker(program, answer) if kind is LauncherKind.DOCKER else _read_podman(program, answer)
     if done.returncode != 0 or not engine.version:
-        words = done.stderr.strip().splitlines()
+        lines = done.stderr.strip().splitlines()
         raise _unavailable(
             kind,
-            words[-1] if words else "no engine behind the client",
+            lines[-1] if lines else "no engine behind the client",
             "start the engine, join its group, or point DOCKER_HOST at it"
             if kind is LauncherKind.DOCKER
-            else "run `podman info` and mend what it says",
+            else "run `podman info` and fix what it reports",
         )
     return engine
 
 
 def call_client(program: str, *arguments: str, limit_s: float | None) -> subprocess.CompletedProcess[str]:
-    """Run an engine's client; one that cannot be started or does not end in time has status 1 and says why.
+    """Run an engine's client; one that cannot be started or does not end in time has status 1 and the reason on stderr.
 
     Args:
         program: The client.
-        arguments: Its words.
-        limit_s: Seconds it may take; None for as long as it likes.
+        arguments: Its arguments.
+        limit_s: Seconds it may take; None for no limit.
     """
     try:
         return subprocess.run(  # noqa: S603 # the engine's client with an argument list
@@ -116,14 +116,14 @@ def call_client(program: str, *arguments: str, limit_s: float | None) -> subproc
 
 
 def removal(kind: LauncherKind, container: str) -> tuple[str, ...]:
-    """Return the client's arguments that kill and remove a container at once, by name or id."""
+    """Return the client's arguments that kill and remove a container, by name or id."""
     # Podman would give it 10 s to end by itself.
-    patience = ("--time", "0") if kind is LauncherKind.PODMAN else ()
-    return ("rm", "--force", *patience, "--volumes", container)
+    timeout = ("--time", "0") if kind is LauncherKind.PODMAN else ()
+    return ("rm", "--force", *timeout, "--volumes", container)
 
 
 def bind_mount(path: Path, *, is_written: bool) -> str:
-    """Return the value of `--mount` that shows a path of the engine's machine at its own place."""
+    """Return the value of `--mount` that mounts a path of the engine's machine at its own place."""
     return _csv("type=bind", f"source={path}", f"target={path}", *(() if is_written else ("readonly",)))
 
 
@@ -152,18 +152,20 @@ def end_containers(kind: LauncherKind, study: str) -> int:
 
 
 def remove_container(engine: Engine, container: str) -> None:
-    """Kill and remove one container, by name or id; one that is gone is no error."""
+    """Kill and remove one container, by name or id; a missing one is no error."""
     _ask(engine, *removal(engine.kind, container))
 
 
 def unseen_paths(kind: LauncherKind, image: str, paths: Iterable[Path], folder: Path | None = None) -> tuple[Path, ...]:
     """Return the paths that the engine's machine does not have, and the folder if it is another one there.
 
+    No container is started: an engine checks mounts when it creates one.
+
     Args:
         kind: Docker or podman.
         image: One that the engine has.
         paths: Files and folders that are here.
-        folder: One that can be written here; a file is put into it for a moment, which tells it from a namesake.
+        folder: Writable here; a temporary file in it distinguishes it from another folder of the same name.
 
     Raises:
         LaunchError: the engine does not answer.
@@ -192,8 +194,8 @@ def _ask(engine: Engine, *arguments: str) -> str:
 
 
 def _sees(engine: Engine, image: str, paths: Sequence[Path]) -> bool:
-    """Tell whether a container with these mounts can be created; what else keeps it from that is told elsewhere."""
-    name = f"automl-sight-{secrets.token_hex(6)}"
+    """Return whether a container with these mounts can be created; other problems count as yes."""
+    name = f"automl-probe-{secrets.token_hex(6)}"
     mounts = [word for path in paths for word in ("--mount", bind_mount(path, is_written=False))]
     done = call_client(
         engine.program,
@@ -212,7 +214,7 @@ def _sees(engine: Engine, image: str, paths: Sequence[Path]) -> bool:
     if done.returncode == 0:
         call_client(engine.program, *removal(engine.kind, name), limit_s=_CREATE_LIMIT_S)
         return True
-    return not any(words in done.stderr.lower() for words in _ABSENT)
+    return not any(text in done.stderr.lower() for text in _ABSENT)
 
 
 def _csv(*fields: str) -> str:
@@ -242,7 +244,7 @@ def _read_podman(program: str, answer: Mapping[str, Any]) -> Engine:
         version=str((answer.get("version") or {}).get("Version") or ""),
         machine=str(host.get("arch") or ""),
         is_rootless=bool((host.get("security") or {}).get("rootless")),
-        tells_memory=str(host.get("cgroupVersion") or "") != "v1",
+        reports_memory=str(host.get("cgroupVersion") or "") != "v1",
         has_init=init is not None,
     )
 

@@ -1,4 +1,4 @@
-"""The environment of a trial: what this process has, less what would confuse a trainer, plus what the trial is given.
+"""The environment of a trial: that of this process, without what would mislead a trainer, plus the trial's own.
 
 A trainer that sees a stale `WORLD_SIZE` or `RANK` waits for ranks that never come; Ray's own variables would make a
 trainer that uses Ray join our cluster.
@@ -30,8 +30,8 @@ _STALE = re.compile(
     r"|CUDA_VISIBLE_DEVICES|NVIDIA_VISIBLE_DEVICES|OMP_.*|MKL_.*|OPENBLAS_.*|PYTHONUNBUFFERED|PYTHONHASHSEED"
 )
 # Of the caller's machine: a container has its own devices.
-_NOT_HANDED_ON = re.compile(r"CUDA_VISIBLE_DEVICES|NVIDIA_VISIBLE_DEVICES")
-_HANDED_ON = re.compile(
+_NOT_PASSED_ON = re.compile(r"CUDA_VISIBLE_DEVICES|NVIDIA_VISIBLE_DEVICES")
+_PASSED_ON = re.compile(
     r"TOKENIZERS_PARALLELISM|CUDA_DEVICE_ORDER|NCCL_.*|EVALUATE_.*|HF_HUB_OFFLINE|TRANSFORMERS_OFFLINE"
 )
 
@@ -48,7 +48,7 @@ def trial_environment(
 
     Args:
         inherited: Usually ``os.environ``.
-        tag: Identifies study, trial and attempt; leftovers are found by it.
+        tag: Identifies study, trial and attempt; leftover processes are found by it.
         gpus: The trial's devices; empty hides every GPU.
         threads: CPU threads of the trainer, at least 1.
         extra: Laid over everything else, e.g. the rendezvous of a trial over several nodes.
@@ -68,15 +68,15 @@ def trial_environment(
     return environment | dict(extra or {})
 
 
-def handed_on(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return what of a trial's environment a container gets by value: what was made for the trial.
+def passed_on(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the part of a trial's environment that a container gets by value: what was set for the trial.
 
-    Whatever `trial_environment` takes out of the inherited environment and is there all the same was put there for the
-    trial. Search paths and everything else that speaks of the caller's machine stay behind.
+    A variable that `trial_environment` removes from the inherited environment and that is present all the same was set
+    for the trial. Search paths and everything else that describes the caller's machine are left out.
     """
     return {
         name: value
         for name, value in environment.items()
-        if (name in THREAD_VARIABLES or _STALE.fullmatch(name) or _HANDED_ON.fullmatch(name))
-        and not _NOT_HANDED_ON.fullmatch(name)
+        if (name in THREAD_VARIABLES or _STALE.fullmatch(name) or _PASSED_ON.fullmatch(name))
+        and not _NOT_PASSED_ON.fullmatch(name)
     }

@@ -1,14 +1,15 @@
-"""The process that forks a guard, and under it a trial, for every connection; one guard is forked ahead and waits.
+"""The process that forks a supervisor, and under it a trial, for every connection; one supervisor is forked ahead.
 
-Two kinds run: a bare one for any command (starts in 60 ms), and a warm one that has imported a trainer's libraries and
-forks trials that need no start-up (see `automl.launch.entry`). The server is forked twice, so it is nobody's child: Ray
-kills the direct children of its workers. It listens on an abstract socket, answers its own user only, lives while
-somebody holds it or a trial runs, and never touches a GPU.
+Two kinds run: a bare server for any command (starts in 60 ms), and a warm one that has imported a trainer's libraries
+and forks trials that need no start-up (see `automl.launch.entry`). The server is daemonised by a double fork, because
+Ray kills the direct children of its workers. It listens on an abstract socket, answers its own user only, lives while
+a client holds it or a trial runs, and never touches a GPU.
 
-If a guard is killed, the server, a subreaper too, inherits what the guard watched and ends it. If the server is killed,
-its guards see it by a pipe and end their trials.
+If a supervisor is killed, the server, a subreaper too, inherits its processes and ends them. If the server is killed,
+its supervisors see it by a pipe and end their trials.
 
-A client's first byte says what its connection is: `H` holds the server, `J` is a job (see `automl.launch.supervisor`).
+A client's first byte says what its connection is for: `H` holds the server, `J` is a job (see
+`automl.launch.supervisor`).
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from automl.launch.processes import become_subreaper, descendants, send_signal
-from automl.launch.supervisor import TAKEN, Request, Supervisor, WakePipe, redirect
+from automl.launch.supervisor import TAKEN, Request, Supervisor, WakePipe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +33,7 @@ HOLD = b"H"
 JOB = b"J"
 _LINGER_S = 1.0
 _SPARE_AFTER_S = 0.3
-"""How long after a job the next guard is forked: the trial that has just begun needs the processor more."""
+"""How long after a job the next supervisor is forked: the trial that has just begun needs the processor more."""
 _FIRST_CLIENT_LIMIT_S = 60.0
 _TICK_MS = 500
 _SWEEP_TICK_MS = 20
@@ -48,35 +49,33 @@ def peer_user(connection: socket.socket) -> int:
 
 
 def execute(request: Request) -> Callable[[], None]:
-    """Become the command of the request; returns never.
+    """Become the command of the request; never returns.
 
     Raises:
-        OSError: the directory, the log or the program cannot be opened.
+        OSError: the program cannot be executed.
     """
-    redirect(request)
     for number in _DEFAULTED_SIGNALS:
         signal.signal(number, signal.SIG_DFL)
     os.execvpe(request["command"][0], request["command"], request["environment"])  # noqa: S606 # the point
 
 
 class _Spare(NamedTuple):
-    """A guard that waits for a connection."""
+    """A supervisor that waits for a connection."""
 
     pid: int
     channel: socket.socket
 
-
-def _takes(guard: _Spare, connection: socket.socket) -> bool:
-    """Give a connection to a guard; tell whether it has it, or has been killed while it waited."""
-    try:
-        socket.send_fds(guard.channel, [JOB], [connection.fileno()])
-        return guard.channel.recv(1) == TAKEN
-    except OSError:
-        return False
+    def takes(self, connection: socket.socket) -> bool:
+        """Pass a connection to it; return False if it was killed while it waited."""
+        try:
+            socket.send_fds(self.channel, [JOB], [connection.fileno()])
+            return self.channel.recv(1) == TAKEN
+        except OSError:
+            return False
 
 
 class Server:
-    """Accepts connections and forks guards.
+    """Accepts connections and forks supervisors.
 
     Args:
         listener: Bound and listening.
@@ -87,7 +86,7 @@ class Server:
         self._listener = listener
         self._prepare = prepare
         self._connections: dict[int, socket.socket] = {}
-        self._guards: set[int] = set()
+        self._supervisors: set[int] = set()
         self._spare: _Spare | None = None
         self._spare_at_s = time.monotonic()
         self._has_strays = False
@@ -99,7 +98,7 @@ class Server:
             self._poller.register(descriptor, select.POLLIN)
 
     def serve(self) -> None:
-        """Serve until nobody needs the server. Returns in the server only, never in a guard or a trial."""
+        """Serve until no client and no job is left. Returns in the server only, never in a supervisor or a trial."""
         while time.monotonic() < self._ends_at_s:
             for descriptor, _ in self._poller.poll(_SWEEP_TICK_MS if self._has_strays else _TICK_MS):
                 if descriptor == self._listener.fileno():
@@ -111,10 +110,10 @@ class Server:
             self._reap()
             if self._has_strays:
                 self._end_strays()
-            if self._connections or self._guards:
+            if self._connections or self._supervisors:
                 self._ends_at_s = time.monotonic() + _LINGER_S
             if self._spare is None and time.monotonic() >= self._spare_at_s:
-                self._spare = self._fork_guard()
+                self._spare = self._fork_supervisor()
 
     def _accept(self) -> None:
         connection, _ = self._listener.accept()
@@ -125,7 +124,7 @@ class Server:
         self._poller.register(connection, select.POLLIN)
 
     def _read(self, connection: socket.socket) -> None:
-        """Read what a connection is for, or learn that its owner is gone."""
+        """Read what a connection is for, or that its owner is gone."""
         try:
             kind = connection.recv(1)
         except OSError:
@@ -139,19 +138,19 @@ class Server:
         connection.close()
 
     def _hand_over(self, connection: socket.socket) -> None:
-        """Give a job to the guard that waits, or to a new one."""
-        guard, self._spare = self._spare, None
-        if guard is not None and not _takes(guard, connection):
-            guard.channel.close()
-            guard = None
-        if guard is None:
-            guard = self._fork_guard()
-            socket.send_fds(guard.channel, [JOB], [connection.fileno()])
-        guard.channel.close()
-        self._guards.add(guard.pid)
+        """Give a job to the supervisor that waits, or to a new one."""
+        supervisor, self._spare = self._spare, None
+        if supervisor is not None and not supervisor.takes(connection):
+            supervisor.channel.close()
+            supervisor = None
+        if supervisor is None:
+            supervisor = self._fork_supervisor()
+            socket.send_fds(supervisor.channel, [JOB], [connection.fileno()])
+        supervisor.channel.close()
+        self._supervisors.add(supervisor.pid)
         self._spare_at_s = time.monotonic() + _SPARE_AFTER_S
 
-    def _fork_guard(self) -> _Spare:
+    def _fork_supervisor(self) -> _Spare:
         ours, theirs = socket.socketpair()
         pid = os.fork()
         if pid != 0:
@@ -178,13 +177,13 @@ class Server:
             if self._spare is not None and pid == self._spare.pid:
                 self._spare.channel.close()
                 self._spare, self._spare_at_s = None, time.monotonic() + _SPARE_AFTER_S
-            if pid in self._guards:
-                self._guards.discard(pid)
+            if pid in self._supervisors:
+                self._supervisors.discard(pid)
                 self._has_strays = self._has_strays or status != 0
 
     def _end_strays(self) -> None:
-        """End what a killed guard has left: whatever is below this process and below none of its guards."""
-        spared = self._guards | ({self._spare.pid} if self._spare else set())
+        """End what a killed supervisor has left: what is below this process and below none of its supervisors."""
+        spared = self._supervisors | ({self._spare.pid} if self._spare else set())
         strays = descendants(os.getpid(), spare=spared)
         self._has_strays = bool(strays)
         for stray in strays:
@@ -199,7 +198,7 @@ def main() -> None:
         listener.bind(f"\0{name}")
     except OSError:
         listener.close()
-        return  # another client was faster; its server serves all
+        return  # another client was faster; its server serves both
     listener.listen(64)
     if os.fork():
         os._exit(0)

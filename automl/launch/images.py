@@ -1,4 +1,4 @@
-"""Have an image on this machine before a GPU is reserved: looked at, and pulled once where it is missing."""
+"""Find an image on this machine, or pull it, before a GPU is reserved."""
 
 from __future__ import annotations
 
@@ -10,20 +10,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from automl.errors import LaunchError, Problem
+from automl.errors import LaunchError, LaunchFailure, Problem
 from automl.launch.apptainer import find_apptainer, image_file
 from automl.launch.engine import Engine, call_client, find_engine
 from automl.study.launch_plan import LauncherKind
 
 logger = logging.getLogger(__name__)
 
-_LOOK_LIMIT_S = 60.0
+_INSPECT_LIMIT_S = 60.0
 _CREDENTIAL = re.compile(
     r"denied|unauthorized|authentication required|no basic auth|forbidden|401|403|login", re.IGNORECASE
 )
 _NETWORK = re.compile(
     r"dial tcp|no such host|timeout|connection refused|network is unreachable|TLS|proxy|i/o|EOF", re.IGNORECASE
 )
+_IMAGE = LaunchFailure.IMAGE
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
@@ -35,9 +36,9 @@ class Image:
         name: As it was asked for.
         digest: Content address, or the file for apptainer.
         size_bytes: On disk.
-        architecture: E.g. ``amd64``; empty where it is not told.
-        cuda: Version of CUDA inside; empty where it is not told.
-        was_pulled: It was missing and has been fetched.
+        architecture: E.g. ``amd64``; empty where it is unknown.
+        cuda: Version of CUDA inside; empty where it is unknown.
+        was_pulled: It was missing and has been pulled.
     """
 
     name: str
@@ -55,7 +56,7 @@ def find_image(kind: LauncherKind, name: str) -> Image | None:
         LaunchError: there is no engine.
     """
     if kind is not LauncherKind.APPTAINER:
-        return look_at(find_engine(kind), name)
+        return inspect_image(find_engine(kind), name)
     find_apptainer()
     file = image_file(name)
     return _file_image(name, file) if file.exists() else None
@@ -65,29 +66,28 @@ def prepare_image(kind: LauncherKind, name: str) -> Image:
     """Return the image, pulled if it is missing.
 
     Raises:
-        LaunchError: there is no engine, or the image cannot be had or cannot run here; says of which kind and what to
-            do.
+        LaunchError: there is no engine, or the image cannot be pulled or cannot run here; with the kind and the fix.
     """
     if kind is LauncherKind.APPTAINER:
         return _prepare_file(name)
     engine = find_engine(kind)
-    image = look_at(engine, name)
+    image = inspect_image(engine, name)
     if image is None:
         logger.warning("pulling the image %s; this is done once on each machine", name)
         _pull(engine, name)
-        image = look_at(engine, name, was_pulled=True)
+        image = inspect_image(engine, name, was_pulled=True)
     if image is None:
-        raise _failed(name, "image", "the engine pulled it and does not have it", "look at the engine's disk")
+        raise _failed(name, _IMAGE, "the engine pulled it and does not have it", "check the engine's disk")
     wanted = _MACHINES.get(engine.machine, engine.machine)
     if image.architecture and wanted and image.architecture != wanted:
         found = f"an image for {image.architecture}"
-        raise _failed(name, "image", found, f"choose one for {wanted} with --image, or another machine")
+        raise _failed(name, _IMAGE, found, f"choose one for {wanted} with --image, or another machine")
     return image
 
 
-def look_at(engine: Engine, name: str, *, was_pulled: bool = False) -> Image | None:
-    """Return what the engine knows of an image; None if it is not on the machine."""
-    done = call_client(engine.program, "image", "inspect", name, limit_s=_LOOK_LIMIT_S)
+def inspect_image(engine: Engine, name: str, *, was_pulled: bool = False) -> Image | None:
+    """Return what the engine reports of an image; None if it is not on the machine."""
+    done = call_client(engine.program, "image", "inspect", name, limit_s=_INSPECT_LIMIT_S)
     if done.returncode != 0:
         return None
     # Without a format: what `{{json .}}` prints differs between Docker and Podman 4.
@@ -109,7 +109,7 @@ def _prepare_file(name: str) -> Image:
     file = image_file(name)
     was_there = file.exists()
     if not was_there and str(file) == str(Path(name).absolute()):
-        raise _failed(name, "image", "no such file", "check the path given to --image")
+        raise _failed(name, _IMAGE, "no such file", "check the path given to --image")
     if not was_there:
         logger.warning("building %s from %s; this is done once on each machine", file, name)
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -134,14 +134,17 @@ def _pull(engine: Engine, name: str) -> None:
         raise _explained(name, done.stderr, f"{engine.kind.value} login {_registry(name)}".strip())
 
 
-def _explained(name: str, words: str, login: str) -> LaunchError:
-    last = " ".join(words.split())[-300:] or "the client said nothing"
+def _explained(name: str, output: str, login: str) -> LaunchError:
+    """Return the error for what the engine's client or apptainer printed."""
+    last = " ".join(output.split())[-300:] or "the client printed nothing"
     if _CREDENTIAL.search(last):
-        return _failed(name, "credential", last, f"run `{login}` as this user, or check the name with --image")
+        return _failed(
+            name, LaunchFailure.CREDENTIAL, last, f"run `{login}` as this user, or check the name with --image"
+        )
     if _NETWORK.search(last):
-        fix = "bring the image here (`docker save` there, `docker load` here), or mend the network or proxy"
-        return _failed(name, "infrastructure", last, fix)
-    return _failed(name, "image", last, "check name and tag, or name another image with --image")
+        fix = "bring the image here (`docker save` there, `docker load` here), or fix the network or proxy"
+        return _failed(name, LaunchFailure.INFRASTRUCTURE, last, fix)
+    return _failed(name, _IMAGE, last, "check name and tag, or name another image with --image")
 
 
 def _registry(name: str) -> str:
@@ -149,7 +152,7 @@ def _registry(name: str) -> str:
     return first if "/" in name and ("." in first or ":" in first or first == "localhost") else ""
 
 
-def _failed(name: str, kind: str, found: str, fix: str) -> LaunchError:
-    expected = "an image that is on this machine, or that its registry gives to this user"
-    problem = Problem(where=f"image {name} ({kind})", found=found, expected=expected, fix=fix)
-    return LaunchError(f"the image {name} cannot be used: {found}", [problem])
+def _failed(name: str, failure: LaunchFailure, found: str, fix: str) -> LaunchError:
+    expected = "an image on this machine, or one that its registry gives to this user"
+    problem = Problem(where=f"image {name} ({failure})", found=found, expected=expected, fix=fix)
+    return LaunchError(f"the image {name} cannot be used: {found}", [problem], failure=failure)

@@ -1,4 +1,4 @@
-"""The owner's side of a guarded trial: a job whose lease is an open socket to its guard."""
+"""The owner's side of a supervised trial: a job that is controlled through the socket to its supervisor."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from automl.errors import LaunchError
+from automl.errors import LaunchError, LaunchFailure
 from automl.launch.base import Job
 from automl.launch.control_socket import ControlSocket
-from automl.launch.processes import end_leftovers
+from automl.launch.processes import descendants, end_leftovers, read_process, send_signal
 
 if TYPE_CHECKING:
     import socket
@@ -27,49 +27,45 @@ _KILL_LIMIT_S = 20.0
 
 
 class SupervisedJob(Job):
-    """A process tree under a guard (see `automl.launch.supervisor`).
+    """A process tree under a supervisor (see `automl.launch.supervisor`).
 
     Args:
-        connection: Connected to the guard, which waits for the request.
-        request: What it shall start.
+        connection: Connected to the supervisor, which waits for the document.
+        request: What is started.
+        document: What the supervisor is sent; by default what `automl.launch.supervisor` reads.
 
     Raises:
-        LaunchError: the command could not be started, or the guard died.
+        LaunchError: the command could not be started, or the supervisor died.
     """
 
-    def __init__(self, connection: socket.socket, request: LaunchRequest) -> None:
+    def __init__(
+        self, connection: socket.socket, request: LaunchRequest, document: dict[str, Any] | None = None
+    ) -> None:
         self._connection = connection
+        self._program = request.command[0]
         self._tag = request.tag
-        self._lease = ControlSocket(connection)
+        self._control = ControlSocket(connection)
         self._status: int | None = None
         self._lock = threading.Lock()
-        self.pid = self._start(request)
+        self.pid = self._start(document or _document(request))
+        self._first = None if self.pid is None else read_process(self.pid)
 
-    def describe(self, request: LaunchRequest) -> dict[str, Any]:
-        """Return what the guard is sent."""
-        return {
-            "command": request.command,
-            "directory": str(request.directory),
-            "environment": dict(request.environment),
-            "log": str(request.log),
-        }
-
-    def first_process(self, message: dict[str, Any]) -> int | None:
-        """Return the first process of the tree, as the guard's first message names it."""
-        return int(message["started"])
-
-    def _start(self, request: LaunchRequest) -> int | None:
+    def _start(self, document: dict[str, Any]) -> int | None:
         self._connection.settimeout(START_LIMIT_S)
         try:
-            self._lease.send(self.describe(request))
-            message = self._lease.receive() or {}
+            self._control.send(document)
+            message = self._control.receive() or {"error": "its supervisor ended"}
         except (OSError, TimeoutError) as error:
+            message = {"error": f"its supervisor did not answer ({error})"}
+        if "error" in message:
             self._connection.close()
-            raise LaunchError(f"could not start {request.command[0]}: its guard did not answer ({error})") from error
-        if "started" not in message:
-            self._connection.close()
-            raise LaunchError(f"could not start {request.command[0]}: {message.get('error', 'its guard died')}")
-        return self.first_process(message)
+            reason, failure = message["error"], LaunchFailure(message.get("failure", LaunchFailure.INFRASTRUCTURE))
+            raise LaunchError(f"could not start {self._program}: {reason}", failure=failure, output=reason)
+        return self._first_process(message)
+
+    def _first_process(self, started: dict[str, Any]) -> int | None:
+        """Return the first process of the tree, as the supervisor's first message names it."""
+        return int(started["started"])
 
     def poll(self) -> int | None:
         """Return the exit status (negative for a signal), or None while it runs. Never blocks."""
@@ -77,12 +73,12 @@ class SupervisedJob(Job):
             return self._wait(0.0)
 
     def wait(self, limit_s: float) -> int | None:
-        """Return the exit status as soon as the guard sends it, or None after ``limit_s`` seconds."""
+        """Return the exit status as soon as the supervisor sends it, or None after ``limit_s`` seconds."""
         try:
             # Without the lock: another thread may kill meanwhile, and closes the connection.
             select.select([self._connection], [], [], limit_s)
         except (OSError, ValueError):
-            logger.debug("the connection to the guard of %s was closed while waiting", self._tag)
+            logger.debug("the control socket of %s was closed while waiting", self._tag)
         return self.poll()
 
     def kill(self, *, grace_s: float) -> None:
@@ -91,22 +87,22 @@ class SupervisedJob(Job):
             if self._status is not None:
                 return
             try:
-                self._lease.send({"kill": grace_s})
+                self._control.send({"kill": grace_s})
             except OSError:
-                logger.debug("the guard of %s is gone", self._tag)
+                logger.debug("the supervisor of %s is gone", self._tag)
             if self._wait(grace_s + _KILL_LIMIT_S) is None:
-                logger.warning("the guard of %s does not answer; its processes are ended one by one", self._tag)
+                logger.warning("the supervisor of %s does not answer; its processes are ended one by one", self._tag)
                 self._lose()
 
     def _wait(self, limit_s: float) -> int | None:
-        """Return the exit status once the guard has sent it, or None after ``limit_s`` seconds."""
+        """Return the exit status once the supervisor has sent it, or None after ``limit_s`` seconds."""
         deadline_s = time.monotonic() + limit_s
         while self._status is None:
             remaining_s = max(0.0, deadline_s - time.monotonic())
-            if not self._lease.has_message and not select.select([self._connection], [], [], remaining_s)[0]:
+            if not self._control.has_message and not select.select([self._connection], [], [], remaining_s)[0]:
                 return None
             try:
-                message = self._lease.receive() or {}
+                message = self._control.receive() or {}
             except OSError:
                 message = {}
             if "exit" in message:
@@ -118,7 +114,20 @@ class SupervisedJob(Job):
         return self._status
 
     def _lose(self) -> None:
+        """End what a supervisor that died or hangs has left."""
         self.was_lost = True
         self._connection.close()
+        if self._first is not None and self._first == read_process(self._first.pid):
+            for process in (*descendants(self._first.pid), self._first):
+                send_signal(process, signal.SIGKILL)
         end_leftovers(self._tag)
         self._status = -int(signal.SIGKILL)
+
+
+def _document(request: LaunchRequest) -> dict[str, Any]:
+    return {
+        "command": request.command,
+        "directory": str(request.directory),
+        "environment": dict(request.environment),
+        "log": str(request.log),
+    }

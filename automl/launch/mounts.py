@@ -1,7 +1,7 @@
-"""Which host paths a trial reads: those its spec names, and those that the annotation files it names name.
+"""Which host paths a trial reads: those in its spec, and those in the annotation files that the spec names.
 
-A container sees nothing that is not mounted, and an annotation file usually lists images that lie elsewhere. Paths that
-belong to every image, such as those below /usr, are the image's own and never mounted over.
+A container sees only what is mounted, and an annotation file usually lists images that lie elsewhere. Paths that every
+image has, such as those below /usr, are never mounted.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
 _LISTS = {".txt", ".csv", ".json", ".jsonl", ".yaml", ".yml", ".lst", ".tsv"}
 _SAMPLED_BYTES = 256 * 1024
 _SAMPLED_PATHS = 500
-# In quotation marks a path may hold anything; elsewhere it ends where a column does.
+# A quoted path may contain anything; an unquoted one ends at the end of its column.
 _ABSOLUTE = re.compile(r"\"(/[^\"\n]+)\"|(/[^\s,;\"'\[\]{}|]+)")
-_OF_THE_IMAGE = ("/usr", "/etc", "/proc", "/sys", "/dev", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/boot")
-_NEVER_WHOLE = {Path(name) for name in ("/", "/tmp", "/var", "/home", "/root", "/opt", "/run", "/srv", "/workspace")}  # noqa: S108 # never used, only refused
+_IMAGE_PATHS = ("/usr", "/etc", "/proc", "/sys", "/dev", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/boot")
+_NEVER_WHOLE = {Path(name) for name in ("/", "/tmp", "/var", "/home", "/root", "/opt", "/run", "/srv", "/workspace")}  # noqa: S108 # only compared
 
 
 def readable_paths(spec: Mapping[str, JsonValue], further: Iterable[str] = (), *, own: Path) -> tuple[Path, ...]:
     """Return the host paths that a trial has to read, none of them inside another, sorted.
 
     Args:
-        spec: The complete spec; every text in it that is an absolute path which exists here counts.
-        further: Paths that the user names in addition.
-        own: The trial's folder; what lies in it is mounted anyway.
+        spec: The complete spec; every string in it that is an absolute path and exists here counts.
+        further: Additional paths that the user names.
+        own: The trial's folder, which is mounted anyway.
     """
     named = {Path(text) for text in _texts(dict(spec)) if text.startswith("/") and _is_there(Path(text))}
     wanted = {Path(path).expanduser().absolute() for path in further}
@@ -40,7 +40,7 @@ def readable_paths(spec: Mapping[str, JsonValue], further: Iterable[str] = (), *
             wanted |= {path.parent, *_folders_listed(path)} if path.parent not in _NEVER_WHOLE else {path}
         else:
             wanted.add(path)
-    kept = {path for path in wanted if not _is_images(path) and not path.is_relative_to(own)}
+    kept = {path for path in wanted if not _belongs_to_image(path) and not path.is_relative_to(own)}
     return tuple(sorted(path for path in kept if not any(parent in kept for parent in path.parents)))
 
 
@@ -56,7 +56,7 @@ def _texts(value: JsonValue) -> Iterator[str]:
 
 
 def _folders_listed(file: Path) -> set[Path]:
-    """Return the folders of the paths that the beginning of a list names."""
+    """Return the folders of the paths in the first part of a list."""
     with file.open("rb") as stream:
         text = stream.read(_SAMPLED_BYTES).decode("utf-8", "replace")
     found: set[Path] = set()
@@ -65,7 +65,7 @@ def _folders_listed(file: Path) -> set[Path]:
             break
         path = Path(match[1] or match[2])
         if path.parent not in found and _is_there(path):
-            # A link is followed inside the container too, and must lead somewhere.
+            # A link is followed inside the container too, so its target must be mounted.
             found |= {path.parent, path.resolve().parent}
     return found
 
@@ -77,5 +77,5 @@ def _is_there(path: Path) -> bool:
         return False
 
 
-def _is_images(path: Path) -> bool:
-    return path in _NEVER_WHOLE or any(path.is_relative_to(root) for root in _OF_THE_IMAGE)
+def _belongs_to_image(path: Path) -> bool:
+    return path in _NEVER_WHOLE or any(path.is_relative_to(root) for root in _IMAGE_PATHS)

@@ -1,7 +1,8 @@
-"""The process table: read it, signal a process of it, and find the processes of a trial by their tag.
+"""The process table: read it, signal a process in it, and find the processes of a trial by their tag.
 
-A guard ends its tree by itself; the tag is for the case that guard and owner were killed together. Every process of a
-trial inherits `TAG_VARIABLE`, and the kernel shows a process's environment to its user. Standard library only.
+A supervisor ends its process tree by itself. The tag is for the case that the supervisor and its owner were killed
+together: every process of a trial inherits `TAG_VARIABLE`, and the kernel shows a process's environment to its user.
+Standard library only, so that supervisors start fast.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Process(NamedTuple):
-    """A line of the process table; `start` (clock ticks since boot) tells a process from a later one of the same id."""
+    """A line of the process table; `start` (clock ticks since boot) separates it from a later one of the same id."""
 
     pid: int
     parent: int
@@ -48,7 +49,7 @@ def die_with_parent(parent: int) -> None:
 
 
 def read_process(pid: int) -> Process | None:
-    """Read one line of the process table; None if there is no such process any more."""
+    """Read one line of the process table; None if there is no such process."""
     try:
         text = Path(f"/proc/{pid}/stat").read_bytes()
     except OSError:
@@ -64,9 +65,9 @@ def read_processes() -> dict[int, Process]:
 
 
 def descendants(root: int, *, spare: Iterable[int] = ()) -> list[Process]:
-    """Return the processes below ``root`` by one reading of the table; ``spare`` and what lies below it are left out.
+    """Return the processes below ``root``, except those of ``spare`` and what is below them.
 
-    One reading, because two readings of a changing table can join a healthy process to a tree it is not part of.
+    The table is read once: two readings of a changing table can join a healthy process to a tree it is not part of.
     """
     children: dict[int, list[Process]] = {}
     for process in read_processes().values():
@@ -107,29 +108,28 @@ def find_leftovers(tag: str) -> list[Process]:
 
 
 def end_leftovers(tag: str) -> int:
-    """Kill every process that carries the tag; return how many there were. Gives up after 5 s.
+    """Kill every process that has the tag; return how many there were. Gives up after 5 s.
 
     Args:
         tag: A trial's tag or a study's prefix of it. Never empty.
     """
-    seen: set[tuple[int, int]] = set()
+    seen: set[Process] = set()
     deadline_s = time.monotonic() + _LIMIT_S
     pause_s = 0.01
     while (processes := find_leftovers(tag)) and time.monotonic() < deadline_s:
         for process in processes:
-            seen.add((process.pid, process.start))
+            seen.add(process)
             send_signal(process, signal.SIGKILL)
         time.sleep(pause_s)
         pause_s = min(2 * pause_s, 0.2)
-    return len(seen)
+    return len({(process.pid, process.start) for process in seen})
 
 
 def has_tag(pid: int, tag: str) -> bool:
-    """Tell whether a process carries the tag or one below it, as far as this user may see."""
+    """Return whether a process has the tag or one below it, as far as this user may see."""
     try:
         variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
     except OSError:
         return False
-    prefix = f"{TAG_VARIABLE}=".encode()
-    tags = [variable[len(prefix) :].decode("utf-8", "replace") for variable in variables if variable.startswith(prefix)]
-    return any(found == tag or found.startswith(f"{tag}/") for found in tags)
+    wanted = f"{TAG_VARIABLE}={tag}".encode()
+    return any(variable == wanted or variable.startswith(wanted + b"/") for variable in variables)

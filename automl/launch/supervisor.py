@@ -1,20 +1,22 @@
-"""The watchdog of one trial: starts it, reports its end, and kills its whole process tree when told or when left alone.
+"""The supervisor of one trial: starts it, reports its end, and kills its whole process tree on request or when alone.
 
-A guard holds a lease, the other end of a socket in the process that wants the trial. Whatever ends that process, the
-kernel closes the socket, and the guard ends the tree. It is a subreaper, so no descendant can leave the tree by
-starting a new session or by outliving its parent; the tree is gone when the guard has no child left. Guards are forked
-by `automl.launch.fork_server`, ahead of the trial if there is time: a guard and the child that will become the trial
-then wait for a request, so that no fork of a process with all libraries lies between two trials (20 ms each, more on a
-busy machine).
+A supervisor holds one end of a control socket; the owner of the trial holds the other. Whatever ends the owner, the
+kernel closes the socket, and the supervisor ends the tree. It is a subreaper, so no descendant can leave the tree by
+starting a new session or by outliving its parent; the tree is gone when the supervisor has no child left. Supervisors
+are forked by `automl.launch.fork_server`, ahead of the trial if there is time: a supervisor and the child that will
+become the trial then wait for a request, so that no fork of a process with all libraries lies between two trials (20 ms
+each, more on a busy machine).
 
 The protocol is one JSON object per line. Owner: the request (`command`, `directory`, `environment`, `log`), later
-`{"kill": grace_s}`. Supervisor: `{"started": pid}` or `{"error": text}`, then `{"exit": status}` after the last process
-has died. Standard library only, so that a server without preloaded libraries starts in 60 ms.
+`{"kill": grace_s}`. Supervisor: `{"started": pid}` or `{"error": text, "failure": LaunchFailure}`, then
+`{"exit": status}` after the last process has died. Standard library only, so that a server without preloaded libraries
+starts in 60 ms.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import select
@@ -35,10 +37,12 @@ Request = dict[str, Any]
 ABANDONED_GRACE_S = 0.5
 """Between SIGTERM and SIGKILL when the owner is gone."""
 TAKEN = b"T"
-"""What a guard answers when it has got a connection."""
+"""What a supervisor answers when it has received a connection."""
 LINGER_S = 0.2
-"""How long what the trainer left behind may take to leave by itself once the trainer has ended."""
+"""How long processes that the trainer left behind may take to end by themselves once the trainer has ended."""
 _OOM_SCORE = "500"  # the kernel's out-of-memory killer takes the trainer before Ray or the driver
+_PROGRAM_ERRORS = {errno.ENOENT, errno.EACCES, errno.EPERM, errno.ENOEXEC, errno.ENOTDIR, errno.EISDIR, errno.ELOOP}
+"""Errors of exec that are about the program; the others are about the machine."""
 
 
 def redirect(request: Request) -> None:
@@ -79,7 +83,7 @@ class WakePipe:
             return
 
     def close(self) -> None:
-        """Undo everything, in a forked child that goes its own way."""
+        """Undo everything, in a forked child."""
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         os.close(self._read)
@@ -98,9 +102,9 @@ class Supervisor:
     """Runs one trial and ends it.
 
     Args:
-        channel: Brings the connection of the owner, the lease; its other end is the server's.
+        channel: Brings the connection to the owner; its other end is the server's.
         prepare: Called in the forked child. Becomes the trial's program, or returns what the child then runs.
-        life: Descriptor that turns readable when the second owner, the server, dies.
+        life: Descriptor that turns readable when the server dies.
     """
 
     def __init__(self, channel: socket.socket, prepare: Callable[[Request], Callable[[], None]], life: int) -> None:
@@ -114,13 +118,13 @@ class Supervisor:
         self._child = self._fork_child()
 
     def run(self) -> None:
-        """Wait for a connection and serve it until the tree is gone. Returns in the guard only, never in the trial."""
+        """Wait for a connection and serve it until the tree is gone. Returns in the supervisor, never in the trial."""
         connection = self._wait_for_connection()
         if connection is None:
             return
         self._connection = connection
-        self._lease = ControlSocket(connection)
-        request = self._lease.receive()
+        self._control = ControlSocket(connection)
+        request = self._control.receive()
         if request is None or not self._start(request):
             return
         for descriptor in (self._connection.fileno(), self._wake.fileno(), self._life):
@@ -134,7 +138,7 @@ class Supervisor:
                     self._kill_all()
                     timeout_s = pause_s = min(2 * pause_s, 0.1)
             self._wait(timeout_s)
-        self._lease.report({"exit": self._status if self._status is not None else -int(signal.SIGKILL)})
+        self._control.report({"exit": self._status if self._status is not None else -int(signal.SIGKILL)})
 
     def _wait_for_connection(self) -> socket.socket | None:
         """Wait; None if the server or the child ends first. The child then dies with its parent."""
@@ -145,12 +149,15 @@ class Supervisor:
         if self._channel.fileno() not in ready:
             return None
         _, received, _, _ = socket.recv_fds(self._channel, 1, 1)
-        with self._channel, contextlib.suppress(OSError):  # the server may not want to know
+        with (
+            self._channel,
+            contextlib.suppress(OSError),
+        ):  # a server that has just forked this does not listen
             self._channel.send(TAKEN)
         return socket.socket(fileno=received[0]) if received else None
 
     def _wait(self, timeout_s: float | None) -> None:
-        """Wait for a death or an order and act on it."""
+        """Wait for the end of a process or an order, and act on it."""
         for descriptor, _ in self._poller.poll(None if timeout_s is None else max(1.0, 1000 * timeout_s)):
             if descriptor == self._wake.fileno():
                 self._wake.drain()
@@ -163,7 +170,7 @@ class Supervisor:
     def _start(self, request: Request) -> bool:
         try:
             self._hand_over(request)
-        except BrokenPipeError:  # the child has been killed while it waited
+        except BrokenPipeError:  # the child was killed while it waited
             os.waitpid(self._child.pid, 0)
             os.close(self._child.report)
             self._child = self._fork_child()
@@ -172,9 +179,9 @@ class Supervisor:
             error = report.read()
         if error:
             os.waitpid(self._child.pid, 0)
-            self._lease.report({"error": error.decode("utf-8", "replace")})
+            self._control.report(json.loads(error))
             return False
-        self._lease.report({"started": self._child.pid})
+        self._control.report({"started": self._child.pid})
         return True
 
     def _hand_over(self, request: Request) -> None:
@@ -182,21 +189,21 @@ class Supervisor:
             pipe.write(json.dumps(request).encode())
 
     def _fork_child(self) -> _Child:
-        guard = os.getpid()
+        supervisor = os.getpid()
         request_read, request_write = os.pipe()
         report_read, report_write = os.pipe()
         pid = os.fork()
         if pid == 0:
             os.close(request_write)
             os.close(report_read)
-            self._run_child(guard, request_read, report_write)
+            self._run_child(supervisor, request_read, report_write)
         os.close(request_read)
         os.close(report_write)
         return _Child(pid, request_write, report_read)
 
-    def _run_child(self, guard: int, request_read: int, report: int) -> NoReturn:
+    def _run_child(self, supervisor: int, request_read: int, report: int) -> NoReturn:
         os.setsid()
-        die_with_parent(guard)
+        die_with_parent(supervisor)
         self._wake.close()
         self._channel.close()
         os.close(self._life)
@@ -207,17 +214,21 @@ class Supervisor:
         request: Request = json.loads(text)
         try:
             Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE, encoding="ascii")
+            redirect(request)
+        except OSError as error:
+            _give_up(report, f"{error.strerror}: {error.filename}", "infrastructure")
+        try:
             run = self._prepare(request)
         except OSError as error:
-            os.write(report, f"{error.strerror}: {request['command'][0]} in {request['directory']}".encode())
-            os._exit(127)
+            what = "program" if error.errno in _PROGRAM_ERRORS else "infrastructure"
+            _give_up(report, f"{error.strerror}: {request['command'][0]} in {request['directory']}", what)
         os.close(report)
         run()
         raise SystemExit(0)
 
     def _receive_orders(self) -> bool:
         """Read orders; return False when the owner is gone."""
-        kills = self._lease.receive_kills()
+        kills = self._control.receive_kills()
         for grace_s in [ABANDONED_GRACE_S] if kills is None else kills:
             self._end(grace_s)
         return kills is not None
@@ -246,3 +257,9 @@ class Supervisor:
     def _kill_all(self) -> None:
         for process in descendants(os.getpid()):
             send_signal(process, signal.SIGKILL)
+
+
+def _give_up(report: int, error: str, failure: str) -> NoReturn:
+    """End a child that cannot become the trial."""
+    os.write(report, json.dumps({"error": error, "failure": failure}).encode())
+    os._exit(127)

@@ -11,11 +11,14 @@ import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from automl.errors import LaunchFailure
 from automl.study.trial import FailureKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
+
+    from automl.errors import LaunchError
 
 TAIL_LINES = 40
 _TAIL_BYTES = 64 * 1024
@@ -46,6 +49,14 @@ _CODES = {
     "interrupted": FailureKind.INFRASTRUCTURE,
 }
 """Machine-readable codes at the start of our own trainers' failure lines."""
+_LAUNCH_KINDS = {
+    LaunchFailure.COMMAND: FailureKind.SPEC,
+    LaunchFailure.PROGRAM: FailureKind.IMAGE,
+    LaunchFailure.IMAGE: FailureKind.IMAGE,
+    LaunchFailure.CREDENTIAL: FailureKind.CREDENTIAL,
+    LaunchFailure.ENGINE: FailureKind.INFRASTRUCTURE,
+    LaunchFailure.INFRASTRUCTURE: FailureKind.INFRASTRUCTURE,
+}
 _GENERAL = {FailureKind.TRAINER, FailureKind.INFRASTRUCTURE}
 
 _MEMORY = (
@@ -149,15 +160,14 @@ def classify(
     return _without_pattern(exit_status, lines, failure_message or exception)
 
 
-def classify_launch(reason: str) -> Failure:
-    """Say why a trainer could not even be started, from the launcher's words."""
-    kind = _by_rule(reason)
-    if re.search(r"exactly once|split into words", reason):
-        kind = FailureKind.SPEC
-    elif kind in {None, FailureKind.DATA} and re.search(r"found neither|No such file|not executable", reason):
-        # What is missing here is the program, not the data.
-        kind = FailureKind.IMAGE
-    return Failure(kind=kind or FailureKind.INFRASTRUCTURE, cause=_shortened(reason))
+def classify_launch(error: LaunchError) -> Failure:
+    """Say why a trainer could not even be started; of an engine's refusal, its own output decides."""
+    kind = _LAUNCH_KINDS[error.failure]
+    if error.failure is LaunchFailure.ENGINE:
+        refusal = _by_rule(error.output) or kind
+        # What the engine does not find is the program in the image, not the data.
+        kind = FailureKind.IMAGE if refusal is FailureKind.DATA else refusal
+    return Failure(kind=kind, cause=_shortened(error.headline))
 
 
 def divergence_words(failure_message: str, log_tail: Sequence[str]) -> str | None:

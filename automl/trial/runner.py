@@ -81,7 +81,7 @@ def run_trial(
     try:
         job = launcher.launch(_prepare(task))
     except LaunchError as error:
-        return _result(task, course, failed(classify_launch(error.headline)), started_s=started_s)
+        return _result(task, course, failed(classify_launch(error)), started_s=started_s)
     except ConfigurationError as error:
         verdict = failed(Failure(kind=FailureKind.SPEC, cause=" ".join(str(error).split())))
         return _result(task, course, verdict, started_s=started_s)

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from automl.launch.container import HOME, Caller, ContainerLauncher, container_name, study_of
+from automl.launch.container import HOME, Caller, ContainerLauncher, container_name
 from automl.launch.engine import end_containers
 from automl.launch.processes import find_leftovers, read_process
 from automl.study.trial import FailureKind
@@ -97,7 +97,7 @@ class ContainerLauncherContract(ProgramLauncherContract):
 
         labels = self.ask("inspect", "--format", "{{json .Config.Labels}}", container_name(tag))
 
-        for label in (study_of(tag), '"automl.trial":"0000"', '"automl.attempt":"1"', f'"automl.tag":"{tag}"'):
+        for label in (tag.split("/")[0], '"automl.trial":"0000"', '"automl.attempt":"1"', f'"automl.tag":"{tag}"'):
             assert label in labels
         job.kill(grace_s=0.0)
         assert not self.containers(tag)
@@ -221,12 +221,12 @@ class ContainerLauncherContract(ProgramLauncherContract):
         assert failure.kind is FailureKind.INFRASTRUCTURE
         assert words in failure.cause
 
-    def test_the_container_goes_when_its_keeper_is_killed(self, tmp_path: Path) -> None:
+    def test_the_container_goes_when_its_supervisor_is_killed(self, tmp_path: Path) -> None:
         tag = unique_tag()
         job = self.start_hanging(tmp_path, tag)
         [client] = self.clients(tag)
 
-        os.kill(keeper_of(client), signal.SIGKILL)
+        os.kill(supervisor_of(client), signal.SIGKILL)
 
         assert wait_for(job) == -signal.SIGKILL
         assert not self.containers(tag)
@@ -240,16 +240,16 @@ class ContainerLauncherContract(ProgramLauncherContract):
         self.wait_until_removed(tag, OWNER_LOST_LIMIT_S)
         wait_until_gone(tag, limit_s=1.0)
 
-    def test_what_owner_and_keeper_leave_behind_is_found_by_its_label(self, tmp_path: Path) -> None:
+    def test_what_owner_and_supervisor_leave_behind_is_found_by_its_label(self, tmp_path: Path) -> None:
         tag = unique_tag()
         with self.owner(tag, tmp_path) as owner:
-            keeper = keeper_of(self.clients(tag)[0])
+            supervisor = supervisor_of(self.clients(tag)[0])
             os.kill(owner.pid, signal.SIGSTOP)
-            os.kill(keeper, signal.SIGKILL)
+            os.kill(supervisor, signal.SIGKILL)
             os.kill(owner.pid, signal.SIGKILL)
         assert self.containers(tag)
 
-        assert end_containers(self.kind, study_of(tag)) == 1
+        assert end_containers(self.kind, tag.split("/")[0]) == 1
 
         assert not self.containers(tag)
         assert not find_leftovers(tag)
@@ -264,7 +264,7 @@ class ContainerLauncherContract(ProgramLauncherContract):
         return owner
 
 
-def keeper_of(client: int) -> int:
+def supervisor_of(client: int) -> int:
     """Return the process that has started an attached client."""
     process = read_process(client)
     assert process is not None

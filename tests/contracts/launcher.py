@@ -1,7 +1,8 @@
-"""What every launcher must do: `LauncherContract`; with programs `ProgramLauncherContract`; under a guard in this
-environment `ProcessLauncherContract`. Containers: `tests.contracts.container`. Results: docs/reference/launchers.md.
+"""What every launcher must do.
 
-Subclass one and say how a behaviour is asked for.
+`LauncherContract` holds for all, `ProgramLauncherContract` for those that start programs, `ProcessLauncherContract` for
+those whose programs run under a supervisor in this environment; `tests.contracts.container` has the one for containers.
+Subclass one and implement its abstract methods. docs/reference/launchers.md shows which launcher passes what.
 """
 
 from __future__ import annotations
@@ -20,12 +21,14 @@ import pytest
 from automl.errors import LaunchError
 from automl.launch.base import LaunchRequest
 from automl.launch.environment import trial_environment
-from automl.launch.processes import find_leftovers, read_process
+from automl.launch.processes import descendants, find_leftovers, read_process
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from automl.launch.base import Job, Launcher
+    from automl.launch.processes import Process
 
 TREE = """
 import os, signal, subprocess, sys, time
@@ -71,6 +74,20 @@ def wait_until_gone(tag: str, limit_s: float) -> float:
         time.sleep(0.02)
     assert not left
     return time.monotonic() - started_s
+
+
+def wait_for_end(processes: Iterable[Process], limit_s: float) -> None:
+    """Wait until none of the processes lives."""
+    deadline_s = time.monotonic() + limit_s
+    while living := [process for process in processes if is_alive(process)]:
+        assert time.monotonic() < deadline_s, living
+        time.sleep(0.02)
+
+
+def is_alive(process: Process) -> bool:
+    """Return whether a process that was read from the table still runs."""
+    now = read_process(process.pid)
+    return now is not None and now.start == process.start
 
 
 class LauncherContract(ABC):
@@ -157,12 +174,19 @@ class ProgramLauncherContract(LauncherContract):
         request = self.request("", directory, unique_tag())
         return self.launcher.launch(dataclasses.replace(request, command=("no-such-program",)))
 
+    def tree_of(self, job: Job, tag: str) -> list[Process]:
+        """Return the processes of a job."""
+        del job
+        return find_leftovers(tag)
+
     def start_tree(self, directory: Path, tag: str) -> Job:
         """Start `TREE` and wait until it has all of its processes."""
         log = directory / "log"
         job = self.launcher.launch(self.request(TREE, directory, tag))
         while (
-            not log.exists() or "grown" not in log.read_text(encoding="utf-8") or len(find_leftovers(tag)) < TREE_SIZE
+            not log.exists()
+            or "grown" not in log.read_text(encoding="utf-8")
+            or len(self.tree_of(job, tag)) < TREE_SIZE
         ):
             assert job.poll() is None
             time.sleep(0.02)
@@ -225,12 +249,14 @@ class ProgramLauncherContract(LauncherContract):
     def test_the_whole_tree_is_killed_though_it_ignores_sigterm(self, tmp_path: Path) -> None:
         tag = unique_tag()
         job = self.start_tree(tmp_path, tag)
+        tree = self.tree_of(job, tag)
 
         started_s = time.monotonic()
         job.kill(grace_s=0.1)
 
         assert time.monotonic() - started_s < 2.0
         assert job.poll() == -signal.SIGKILL
+        assert not [process for process in tree if is_alive(process)]
         assert not find_leftovers(tag)
 
     def test_what_a_finished_program_leaves_behind_is_ended(self, tmp_path: Path) -> None:
@@ -257,7 +283,12 @@ class ProgramLauncherContract(LauncherContract):
 
 
 class ProcessLauncherContract(ProgramLauncherContract):
-    """What holds for launchers whose programs run under a guard, in this environment."""
+    """What holds for launchers whose programs run under a supervisor, in this environment."""
+
+    def tree_of(self, job: Job, tag: str) -> list[Process]:
+        """Return the processes of a job; a supervisor is a subreaper, so all of them are below it."""
+        del tag
+        return descendants(supervisor_of(job))
 
     def test_a_job_leads_a_session_of_its_own(self, tmp_path: Path) -> None:
         code = "import os; print(os.getsid(0) == os.getpid() == os.getpgid(0))"
@@ -266,23 +297,39 @@ class ProcessLauncherContract(ProgramLauncherContract):
 
         assert (tmp_path / "log").read_text(encoding="utf-8").strip() == "True"
 
-    def test_a_tree_does_not_outlive_its_guard(self, tmp_path: Path) -> None:
+    def test_a_tree_does_not_outlive_its_supervisor(self, tmp_path: Path) -> None:
         tag = unique_tag()
         job = self.start_tree(tmp_path, tag)
+        tree = self.tree_of(job, tag)
 
-        os.kill(guard_of(job), signal.SIGKILL)
+        os.kill(supervisor_of(job), signal.SIGKILL)
 
-        wait_until_gone(tag, limit_s=5.0)
+        wait_for_end(tree, limit_s=5.0)
         assert wait_for(job) == -signal.SIGKILL
 
     def test_a_tree_does_not_outlive_the_server(self, tmp_path: Path) -> None:
         tag = unique_tag()
         job = self.start_tree(tmp_path, tag)
+        tree = self.tree_of(job, tag)
 
         os.kill(server_of(job), signal.SIGKILL)
 
-        wait_until_gone(tag, limit_s=5.0)
+        wait_for_end(tree, limit_s=5.0)
         assert wait_for(job) == -signal.SIGKILL
+
+    def test_a_tree_is_killed_though_its_supervisor_hangs(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("automl.launch.job._KILL_LIMIT_S", 0.2)
+        job = self.start(Behaviour.HANGS, tmp_path)
+        tree, supervisor = self.tree_of(job, ""), supervisor_of(job)
+        os.kill(supervisor, signal.SIGSTOP)
+
+        job.kill(grace_s=0.0)
+
+        assert (job.poll(), job.was_lost) == (-signal.SIGKILL, True)
+        os.kill(supervisor, signal.SIGKILL)  # a stopped one does not collect its children
+        wait_for_end(tree, limit_s=5.0)
 
     def test_jobs_start_again_after_the_server_was_killed(self, tmp_path: Path) -> None:
         job = self.start(Behaviour.HANGS, tmp_path)
@@ -299,7 +346,7 @@ class ProcessLauncherContract(ProgramLauncherContract):
         self.kill_neighbours(tmp_path, rounds=300)
 
     def kill_neighbours(self, directory: Path, rounds: int) -> None:
-        """Run healthy jobs that fork all the time while others are killed beside them, half of them guard first."""
+        """Run healthy jobs that fork all the time while others are killed, half of them by their supervisor."""
         healthy = (
             "import os\nfor _ in range(40):\n    pid = os.fork() or os._exit(0)\n    os.waitpid(pid, 0)\nos._exit(7)"
         )
@@ -310,7 +357,7 @@ class ProcessLauncherContract(ProgramLauncherContract):
             victim = self.launcher.launch(self.request(Behaviour.HANGS.value, directory, f"{tag}/victim"))
             time.sleep(chance.uniform(0.0, 0.03))
             if chance.random() < 0.5:
-                os.kill(guard_of(victim), signal.SIGKILL)
+                os.kill(supervisor_of(victim), signal.SIGKILL)
             victim.kill(grace_s=0.0)
             assert [wait_for(job) for job in jobs] == [7, 7]
         assert not find_leftovers(tag)
@@ -324,8 +371,8 @@ def unique_tag() -> str:
     return f"contract-{os.getpid()}-{next(_COUNTER)}/0000/1"
 
 
-def guard_of(job: Job) -> int:
-    """Return the process id of a job's guard."""
+def supervisor_of(job: Job) -> int:
+    """Return the process id of a job's supervisor."""
     assert job.pid is not None
     process = read_process(job.pid)
     assert process is not None
@@ -333,7 +380,7 @@ def guard_of(job: Job) -> int:
 
 
 def server_of(job: Job) -> int:
-    """Return the process id of the server that forked a job's guard."""
-    guard = read_process(guard_of(job))
-    assert guard is not None
-    return guard.parent
+    """Return the process id of the server that forked a job's supervisor."""
+    supervisor = read_process(supervisor_of(job))
+    assert supervisor is not None
+    return supervisor.parent

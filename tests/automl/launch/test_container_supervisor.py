@@ -1,4 +1,4 @@
-"""The keeper beside what the conformance suite of containers sees of it: an engine that misbehaves."""
+"""The container supervisor where an engine misbehaves; the rest is in the conformance suite of containers."""
 
 from __future__ import annotations
 

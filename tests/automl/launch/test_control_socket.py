@@ -24,33 +24,33 @@ def pair() -> Iterator[Pair]:
 
 
 def test_messages_arrive_whole_and_in_order_however_they_are_cut(pair: Pair) -> None:
-    lease = ControlSocket(pair[1])
+    control = ControlSocket(pair[1])
     pair[0].sendall(b'{"started"')
     pair[0].sendall(b': 7}\n{"exit": 0}\n')
 
-    assert lease.receive() == {"started": 7}
-    assert lease.has_message
-    assert lease.receive() == {"exit": 0}
-    assert not lease.has_message
+    assert control.receive() == {"started": 7}
+    assert control.has_message
+    assert control.receive() == {"exit": 0}
+    assert not control.has_message
 
 
 def test_the_end_of_the_other_side_is_told(pair: Pair) -> None:
-    lease = ControlSocket(pair[1])
+    control = ControlSocket(pair[1])
     pair[0].close()
 
-    assert lease.receive() is None
-    assert lease.receive_kills() is None
-    lease.report({"exit": 0})
+    assert control.receive() is None
+    assert control.receive_kills() is None
+    control.report({"exit": 0})
     with pytest.raises(OSError, match="Broken pipe"):
-        lease.send({"exit": 0})
+        control.send({"exit": 0})
 
 
 def test_orders_are_taken_together_and_half_an_order_waits_for_its_rest(pair: Pair) -> None:
-    owner, lease = ControlSocket(pair[0]), ControlSocket(pair[1])
+    owner, control = ControlSocket(pair[0]), ControlSocket(pair[1])
     owner.send({"kill": 2.0})
     owner.send({"kill": 0})
     pair[0].sendall(b'{"kill"')
 
-    assert lease.receive_kills() == [2.0, 0.0]
+    assert control.receive_kills() == [2.0, 0.0]
     pair[0].sendall(b": 1}\n")
-    assert lease.receive_kills() == [1.0]
+    assert control.receive_kills() == [1.0]

@@ -36,7 +36,7 @@ def test_what_is_not_there_is_named_and_no_container_and_no_file_is_left(tmp_pat
     assert unseen_paths(kind, IMAGE, [data, missing], tmp_path) == (missing,)
 
     assert list(tmp_path.iterdir()) == [data]
-    left = [kind.value, "ps", "--all", "--quiet", "--filter", "name=automl-sight-"]
+    left = [kind.value, "ps", "--all", "--quiet", "--filter", "name=automl-probe-"]
     assert subprocess.run(left, capture_output=True, text=True, check=True).stdout == ""
 
 

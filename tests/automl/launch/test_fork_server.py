@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from automl.errors import LaunchError
-from automl.launch.fork_server import Server, execute, peer_user
+from automl.launch.fork_server import Server, peer_user
 from automl.launch.local import ForkServerClient
-from automl.launch.processes import Process, descendants, find_leftovers, read_process, send_signal
-from tests.contracts.launcher import unique_tag, wait_until_gone
+from automl.launch.processes import Process, descendants, find_leftovers, send_signal
+from automl.launch.supervisor import redirect
+from tests.contracts.launcher import unique_tag, wait_for_end, wait_until_gone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,12 +30,12 @@ def server(tag: str, session: str | None = None) -> ForkServerClient:
 
 
 def servers(tag: str) -> int:
-    """Count servers: below each, a guard and its child wait for a job."""
+    """Count servers: below each, a supervisor and its child wait for a job."""
     found = find_leftovers(tag)
     return sum(process.parent not in {other.pid for other in found} for process in found)
 
 
-def test_a_server_ends_when_nobody_holds_it() -> None:
+def test_a_server_ends_when_no_client_holds_it() -> None:
     tag = unique_tag()
     client = server(tag)
     client.start()
@@ -107,7 +108,7 @@ def test_a_connection_that_asks_for_nothing_is_closed_and_the_server_goes_on(tmp
 
 
 class Waiting:
-    """A server, and the guard and the child that wait for its next job."""
+    """A server, and the supervisor and the child that wait for its next job."""
 
     def __init__(self, tmp_path: Path) -> None:
         self.tag = unique_tag()
@@ -124,8 +125,8 @@ class Waiting:
         while True:
             below = descendants(self.server.pid)
             if len(below) == 2:
-                guard, child = sorted(below, key=lambda process: process.parent != self.server.pid)
-                return guard, child
+                supervisor, child = sorted(below, key=lambda process: process.parent != self.server.pid)
+                return supervisor, child
             assert time.monotonic() < deadline, below
             time.sleep(0.01)
 
@@ -140,13 +141,6 @@ class Waiting:
                 return [json.loads(line) for line in answers]
 
 
-def wait_for_end(*processes: Process) -> None:
-    deadline = time.monotonic() + 5.0
-    while any(read_process(process.pid) is not None for process in processes):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 @pytest.fixture
 def waiting(tmp_path: Path) -> Iterator[Waiting]:
     server = Waiting(tmp_path)
@@ -156,11 +150,11 @@ def waiting(tmp_path: Path) -> Iterator[Waiting]:
 
 
 def test_the_child_that_waits_becomes_the_next_job_and_another_one_waits_then(waiting: Waiting) -> None:
-    guard, child = waiting.pair()
+    supervisor, child = waiting.pair()
 
     assert waiting.run("true") == [{"started": child.pid}, {"exit": 0}]
 
-    assert guard.pid not in {process.pid for process in waiting.pair()}
+    assert supervisor.pid not in {process.pid for process in waiting.pair()}
     assert waiting.run("false")[-1] == {"exit": 1}
 
 
@@ -168,7 +162,7 @@ def test_the_child_that_waits_becomes_the_next_job_and_another_one_waits_then(wa
 def test_a_job_runs_though_what_waited_for_it_was_killed(waiting: Waiting, which: int) -> None:
     pair = waiting.pair()
     send_signal(pair[which], signal.SIGKILL)
-    wait_for_end(*pair)
+    wait_for_end(pair, limit_s=5.0)
 
     assert [waiting.run("true")[-1] for _ in range(2)] == [{"exit": 0}] * 2
     assert waiting.run("true")[0]["started"] > 0
@@ -179,7 +173,7 @@ def test_what_waits_ends_with_a_server_that_is_killed(waiting: Waiting) -> None:
 
     send_signal(waiting.server, signal.SIGKILL)
 
-    wait_for_end(*pair)
+    wait_for_end(pair, limit_s=5.0)
 
 
 def test_a_second_server_of_the_same_name_leaves_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,6 +192,6 @@ def test_a_log_that_cannot_be_opened_is_an_error_before_the_program_starts(tmp_p
     directory = os.getcwd()  # noqa: PTH109 # restored below
     try:
         with pytest.raises(OSError, match="missing"):
-            execute({"command": ["true"], "directory": str(tmp_path), "environment": {}, "log": "missing/log"})
+            redirect({"directory": str(tmp_path), "log": "missing/log"})
     finally:
         os.chdir(directory)

@@ -64,7 +64,7 @@ def test_an_image_that_cannot_be_had_is_explained_by_kind(
     assert problem.where == f"image nvcr.io/tao:9 ({kind})"
     assert fix in problem.fix
     if "pull access denied" not in words:  # by itself this may be either
-        assert classify_launch(caught.value.headline).kind is FailureKind(kind)
+        assert classify_launch(caught.value).kind is FailureKind(kind)
 
 
 def test_an_image_for_other_processors_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def start(directory: Path, *answers: dict[str, object]) -> tuple[SupervisedJob, socket.socket]:
-    """Start a job whose guard is played by the test: it reads the request and gives the answers."""
+    """Start a job whose supervisor is played by the test: it reads the request and gives the answers."""
     ours, theirs = socket.socketpair()
 
     def play() -> None:
@@ -44,26 +44,26 @@ def start(directory: Path, *answers: dict[str, object]) -> tuple[SupervisedJob, 
 
 
 def test_the_end_may_arrive_together_with_the_start(tmp_path: Path) -> None:
-    job, guard = start(tmp_path, {"started": 7}, {"exit": 5})
+    job, supervisor = start(tmp_path, {"started": 7}, {"exit": 5})
 
     assert (job.pid, job.poll()) == (7, 5)
-    guard.close()
+    supervisor.close()
 
 
-def test_a_guard_that_dies_before_the_start_is_a_launch_error(tmp_path: Path) -> None:
-    with pytest.raises(LaunchError, match="could not start train: its guard died"):
+def test_a_supervisor_that_dies_before_the_start_is_a_launch_error(tmp_path: Path) -> None:
+    with pytest.raises(LaunchError, match="could not start train: its supervisor ended"):
         start(tmp_path)
 
 
-def test_the_guards_reason_is_in_the_launch_error(tmp_path: Path) -> None:
+def test_the_supervisors_reason_is_in_the_launch_error(tmp_path: Path) -> None:
     with pytest.raises(LaunchError, match="could not start train: No such file"):
         start(tmp_path, {"error": "No such file"})
 
 
-def test_a_guard_that_dies_later_makes_the_job_lost(tmp_path: Path) -> None:
-    job, guard = start(tmp_path, {"started": 7})
+def test_a_supervisor_that_dies_later_makes_the_job_lost(tmp_path: Path) -> None:
+    job, supervisor = start(tmp_path, {"started": 7})
 
-    guard.close()
+    supervisor.close()
 
     assert wait_for(job, 5.0) == -signal.SIGKILL
     assert job.was_lost

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from automl.errors import LaunchError, LaunchFailure
 from automl.study.trial import FailureKind
-from automl.trial.failures import classify, divergence_words, read_tail, signature
+from automl.trial.failures import Failure, classify, classify_launch, divergence_words, read_tail, signature
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -148,3 +149,25 @@ def test_the_tail_of_a_huge_log_is_short(tmp_path: Path) -> None:
     log.write_text("line\n" * 1_000_000, encoding="utf-8")
 
     assert len(read_tail(log, lines=5)) == 5
+
+
+@pytest.mark.parametrize(
+    ("failure", "output", "kind"),
+    [
+        (LaunchFailure.COMMAND, "", FailureKind.SPEC),
+        (LaunchFailure.PROGRAM, "", FailureKind.IMAGE),
+        (LaunchFailure.IMAGE, "", FailureKind.IMAGE),
+        (LaunchFailure.CREDENTIAL, "", FailureKind.CREDENTIAL),
+        (LaunchFailure.INFRASTRUCTURE, "No such file or directory: /data", FailureKind.INFRASTRUCTURE),
+        (LaunchFailure.ENGINE, "no such device: GPU-1", FailureKind.INFRASTRUCTURE),
+        (LaunchFailure.ENGINE, 'exec: "train": executable file not found in $PATH', FailureKind.IMAGE),
+        (LaunchFailure.ENGINE, "[FATAL tini (7)] exec train failed: No such file or directory", FailureKind.IMAGE),
+        (LaunchFailure.ENGINE, "write /var/lib/docker: No space left on device", FailureKind.INFRASTRUCTURE),
+    ],
+)
+def test_why_a_launch_failed_is_data_and_only_an_engines_output_is_searched(
+    failure: LaunchFailure, output: str, kind: FailureKind
+) -> None:
+    failed = classify_launch(LaunchError("could not start train: CUDA out of memory", failure=failure, output=output))
+
+    assert failed == Failure(kind=kind, cause="could not start train: CUDA out of memory")
