@@ -3,13 +3,12 @@
 A console script of this environment is found by its metadata. Its module is imported, and if the module has a function
 `preload`, that is called to import what the program would import later. Neither may touch a GPU or start a thread. A
 forked child is what a fresh interpreter would be: own arguments, environment, working directory, log, `__main__`,
-signal handlers and random state.
+signal handlers and random state. Only /proc/PID/environ shows the server's environment.
 """
 
 from __future__ import annotations
 
 import atexit
-import ctypes
 import gc
 import importlib
 import io
@@ -25,17 +24,13 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from automl.launch.command import find_program
-from automl.launch.processes import TAG_VARIABLE
-from automl.launch.supervisor import Request, redirect
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from importlib.metadata import EntryPoint
     from types import TracebackType
 
-TAG_LENGTH = 200
-"""Bytes reserved for the tag in the memory of the server's own environment."""
-_ENVIRONMENT_START = 47  # of /proc/PID/stat, counted after the closing bracket of the name; the next one is its end
+    from automl.launch.supervisor import Request
 
 
 def find_entry(name: str) -> EntryPoint | None:
@@ -70,25 +65,18 @@ class WarmEntry:
         if started:
             message = f"preloading {entry.module} has started {len(started)} threads"
             raise RuntimeError(message)
-        self._tag_address = _find_tag()
-        # What is imported lives for ever; without this the first collection in each child would copy all of its pages.
+        # Imported modules are never freed; without this the first collection in each child would copy all their pages.
         gc.collect()
         gc.freeze()
 
     def prepare(self, request: Request) -> Callable[[], None]:
-        """Turn this forked child into the trial; return what runs the program.
-
-        Raises:
-            OSError: the directory or the log cannot be opened.
-        """
-        redirect(request)
+        """Turn this forked child into the trial; return what runs the program."""
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         os.environ.clear()
         os.environ.update(request["environment"])
         time.tzset()
-        self._write_tag(request["environment"].get(TAG_VARIABLE, ""))
         sys.argv = [str(self._program), *request["command"][1:]]
         sys.path.insert(0, str(self._program.parent))
         sys.modules["__main__"] = _main_module(self._program)
@@ -105,21 +93,6 @@ class WarmEntry:
         except SystemExit as end:
             status = end.code
         _leave(status)
-
-    def _write_tag(self, tag: str) -> None:
-        """Show the tag in /proc/PID/environ, where forked processes else show what the server was started with."""
-        if self._tag_address:
-            ctypes.memmove(self._tag_address, tag.encode()[:TAG_LENGTH].ljust(TAG_LENGTH, b"\0"), TAG_LENGTH)
-
-
-def _find_tag() -> int:
-    """Return the address of the tag's value in the environment block of this process; 0 if it is not there."""
-    text = Path("/proc/self/stat").read_bytes()
-    fields = text[text.rindex(b")") + 2 :].split()
-    start, end = int(fields[_ENVIRONMENT_START]), int(fields[_ENVIRONMENT_START + 1])
-    prefix = f"{TAG_VARIABLE}=".encode()
-    offset = ctypes.string_at(start, end - start).find(prefix + b"-" * TAG_LENGTH)
-    return start + offset + len(prefix) if offset >= 0 else 0
 
 
 def _main_module(program: Path) -> ModuleType:
@@ -142,7 +115,7 @@ def _refresh_libraries() -> None:
 
 
 def _leave(status: object) -> None:
-    """End the process as the interpreter would, but leave the heap to the kernel: taking it down costs 0.5 s of CPU."""
+    """End the process as the interpreter would, but leave the heap to the kernel: freeing it takes 0.5 s of CPU."""
     if status is not None and not isinstance(status, int):
         sys.stderr.write(f"{status}\n")
         status = 1
@@ -154,7 +127,7 @@ def _leave(status: object) -> None:
 
 
 def _show_exception(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Print an uncaught exception without the frames of server and guard."""
+    """Print an uncaught exception without the frames of server and supervisor."""
     own = trace
     while trace is not None:
         if Path(trace.tb_frame.f_code.co_filename).parent == Path(__file__).parent:

@@ -1,9 +1,9 @@
-"""Start trials on this machine, each under its own guard, forked by a server: a bare one, or one that is warm.
+"""Start trials on this machine, each under its own supervisor, forked by a bare server or by a warm one.
 
-The warm server has imported the trainer already. Only a console script of this environment can be served by it, and
+A warm server has imported the trainer already. Only a console script of this environment can be forked from it, and
 only if what its interpreter and libraries read at their start (`PYTHON*`, `LD_*`, `HF_*`, ...) is the same for server
-and trial. Any other request, and every request after the server could not be started, starts cold: slower, never
-different.
+and trial. Any other request, and every request after the warm server could not be started, is started by the bare
+server: slower, with the same result.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 from automl.errors import LaunchError
 from automl.launch.base import Launcher
 from automl.launch.command import find_program, is_own_script
-from automl.launch.entry import TAG_LENGTH, find_entry
+from automl.launch.entry import find_entry
 from automl.launch.environment import trial_environment
 from automl.launch.fork_server import HOLD, JOB, peer_user
 from automl.launch.job import SupervisedJob
@@ -42,11 +42,11 @@ _SERVER_VARIABLES = ("LD_LIBRARY_PATH", "LANG", "LC_ALL", "LC_CTYPE")
 _READ_AT_START = re.compile(
     r"(?!PYTORCH_NVML)(PYTHON|LD_|HF_|TRANSFORMERS_|TORCH|PYTORCH_|LIGHTNING_|PL_|KMP_|MALLOC_|LC_|LANG).*"
 )
-_SERVER_COMMAND = (sys.executable, "-P", "-m", "automl.launch.fork_server")
+_WARM_SERVER_COMMAND = (sys.executable, "-P", "-m", "automl.launch.fork_server")
 
 
 class ForkServerClient:
-    """A server shared by every process that names the same session.
+    """Starts, holds and connects to the server that every process of a session shares.
 
     Args:
         session: Unguessable name; part of the abstract socket's name.
@@ -105,7 +105,7 @@ class ForkServerClient:
         return connection
 
     def close(self) -> None:
-        """Let go of the server; it ends when nobody else holds it and no job runs."""
+        """Let go of the server; it ends when no other client holds it and no job runs."""
         with self._lock:
             if self._hold is not None:
                 self._hold.close()
@@ -156,7 +156,7 @@ class LocalLauncher(Launcher):
         )
 
     def launch(self, request: LaunchRequest) -> SupervisedJob:
-        """Start the command under a new guard.
+        """Start the command under a new supervisor.
 
         Raises:
             LaunchError: the program, the directory or the log cannot be opened.
@@ -164,11 +164,11 @@ class LocalLauncher(Launcher):
         return SupervisedJob(self._server.connect(), request)
 
     def close(self) -> None:
-        """Let the server of the guards end once no job needs it."""
+        """Let the server end once no job needs it."""
         self._server.close()
 
 
-class WarmLauncher(Launcher):
+class WarmLauncher(LocalLauncher):
     """Forks trials from one preloaded server per session, machine and environment.
 
     Args:
@@ -181,50 +181,53 @@ class WarmLauncher(Launcher):
     def __init__(
         self, session: str, program: str, *, log: Path | None = None, inherited: Mapping[str, str] | None = None
     ) -> None:
-        self._local = LocalLauncher()
+        super().__init__()
         self._environment = trial_environment(
             os.environ if inherited is None else inherited,
-            tag="-" * TAG_LENGTH,
+            tag=f"{session}-server",
             # Asking for devices through NVML leaves CUDA untouched: a process that has initialised it cannot be forked.
             extra={"PYTORCH_NVML_BASED_CUDA_CHECK": "1"},
         )
         self._program = find_servable(program)
-        self._server: ForkServerClient | None = None
+        self._warm: ForkServerClient | None = None
         if self._program is not None:
-            self._server = ForkServerClient(
-                session, command=_SERVER_COMMAND, environment=self._environment, log=log, entry=self._program.name
+            self._warm = ForkServerClient(
+                session,
+                command=_WARM_SERVER_COMMAND,
+                environment=self._environment,
+                log=log,
+                entry=self._program.name,
             )
 
     def start(self) -> None:
         """Begin to preload, without waiting for it."""
-        if self._server is not None:
+        if self._warm is not None:
             try:
-                self._server.start()
+                self._warm.start()
             except LaunchError as error:
                 self._give_up(error)
 
     def launch(self, request: LaunchRequest) -> SupervisedJob:
-        """Fork the trial from the server, or start it cold.
+        """Fork the trial from the warm server, or start it cold.
 
         Raises:
             LaunchError: the command could not be started.
         """
-        server = self._server
-        if server is not None and self._suits(request):
+        if self._warm is not None and self._suits(request):
             try:
-                return SupervisedJob(server.connect(), request)
+                return SupervisedJob(self._warm.connect(), request)
             except LaunchError as error:
                 self._give_up(error)
-        return self._local.launch(request)
+        return super().launch(request)
 
     def close(self) -> None:
-        """Let the servers end once nobody needs them."""
-        self._local.close()
-        if self._server is not None:
-            self._server.close()
+        """Let the servers end once no job needs them."""
+        super().close()
+        if self._warm is not None:
+            self._warm.close()
 
     def _suits(self, request: LaunchRequest) -> bool:
-        """Tell whether a fork of the server is what a fresh start of the request would be."""
+        """Return whether a fork of the server equals a fresh start of the request."""
         if _find(request.command[0]) != self._program:
             return False
         mine, asked = (
@@ -235,9 +238,9 @@ class WarmLauncher(Launcher):
 
     def _give_up(self, error: LaunchError) -> None:
         logger.warning("trials start cold from now on: %s", error)
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        if self._warm is not None:
+            self._warm.close()
+            self._warm = None
 
 
 def find_servable(program: str) -> Path | None:

@@ -16,7 +16,6 @@ import pytest
 from automl.launch.base import LaunchRequest
 from automl.launch.environment import trial_environment
 from automl.launch.local import LocalLauncher, WarmLauncher, find_servable
-from automl.launch.processes import find_leftovers
 from tests.contracts.launcher import (
     TREE,
     Behaviour,
@@ -198,13 +197,6 @@ class TestWarmLauncher(ProcessLauncherContract):
 
         assert status == 1
         assert (tmp_path / "log").read_text(encoding="utf-8").splitlines() == ["a reason", "thread", "at exit"]
-
-    def test_a_forked_job_can_be_found_by_its_tag(self, tmp_path: Path) -> None:
-        tag = unique_tag()
-        job = self.launcher.launch(self.request(Behaviour.HANGS.value, tmp_path, tag))
-
-        assert [process.pid for process in find_leftovers(tag)] == [job.pid]
-        job.kill(grace_s=0.0)
 
     def test_launchers_of_one_session_share_the_server(self, tmp_path: Path) -> None:
         session = secrets.token_hex(8)
