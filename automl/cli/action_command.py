@@ -100,7 +100,7 @@ def _show(root: Path, result: ActionResult, *, as_json: bool) -> None:
 
 def _raise_for(root: Path, result: ActionResult) -> None:
     """Turn an action that did not end well into the exit status of the command."""
-    from automl.handoff.actions import ActionStatus  # noqa: PLC0415 - opened when the command is called
+    from automl.study.evaluation import ActionStatus  # noqa: PLC0415 - opened when the command is called
 
     if result.status is ActionStatus.UNAVAILABLE:
         problem = Problem(

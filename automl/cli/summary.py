@@ -8,6 +8,7 @@ from automl.cli import render
 from automl.storage.final_status import read_end
 from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import read_evaluations
+from automl.study.evaluation import ActionStatus, Evaluation
 from automl.study.model import Direction
 
 if TYPE_CHECKING:
@@ -56,24 +57,22 @@ def _best_rows(result: StudyResult, directory: Path) -> list[tuple[str, object]]
     return rows
 
 
-def _evaluation_rows(
-    evaluations: Mapping[str, Mapping[str, Any]], direction: Direction
-) -> Iterator[tuple[str, object]]:
+def _evaluation_rows(evaluations: Mapping[str, Evaluation], direction: Direction) -> Iterator[tuple[str, object]]:
     """Yield what was evaluated by itself; what could not be, only where it failed."""
     for role, found in evaluations.items():
         name = {"champion": "evaluated again", "champion_test": "on the test data"}.get(role, role.replace("_", ", "))
-        value = found["value"]
+        value = found.value
         if value is None:
-            if found["status"] == "failed":
-                yield name, f"failed: {found['reason']}"
+            if found.status is ActionStatus.FAILED:
+                yield name, f"failed: {found.reason}"
             continue
         told = [f"{value:.4f}"]
-        if found["is_reproduced"] is not None:
-            told.append("reproduced" if found["is_reproduced"] else "not what the trial reported")
+        if found.is_reproduced is not None:
+            told.append("reproduced" if found.is_reproduced else "not what the trial reported")
         yield name, ", ".join(told)
-        if "baseline" in found["deltas"]:
+        if "baseline" in found.deltas:
             where = " on the test data" if role.endswith("_test") else ""
-            yield f"against the baseline{where}", _against(found["deltas"]["baseline"]["reference"], value, direction)
+            yield f"against the baseline{where}", _against(found.deltas["baseline"].reference, value, direction)
 
 
 def _replicate_rows(result: StudyResult) -> list[tuple[str, object]]:

@@ -11,7 +11,6 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from itertools import count
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -34,6 +33,7 @@ from automl.spec.write import write_spec
 from automl.storage.documents import only_for_user, write_document
 from automl.storage.paths import ActionPaths, StudyPaths
 from automl.storage.study_directory import read_plan
+from automl.study.evaluation import ActionStatus
 from automl.study.launch_plan import LauncherKind, launch_from_document
 from automl.trial.failures import classify, read_tail
 
@@ -42,22 +42,10 @@ if TYPE_CHECKING:
 
     from automl.launch.base import Job, Launcher
     from automl.skill.model import Skill, SkillAction
-    from automl.study.launch_plan import LaunchPlan
+from automl.study.launch_plan import LaunchPlan
 
 _POLL_S = 0.1
 _GRACE_S = 5.0
-
-
-class ActionStatus(StrEnum):
-    """How an action ended."""
-
-    MEASURED = "measured"
-    """It ended well and reported values."""
-    DONE = "done"
-    """It ended well; its product is its files."""
-    UNAVAILABLE = "unavailable"
-    """It was not started; the reason says what is missing."""
-    FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

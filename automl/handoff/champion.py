@@ -24,6 +24,7 @@ from automl.spec.write import write_spec
 from automl.storage.documents import read_document, write_document
 from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import read_study
+from automl.study.evaluation import Evaluation
 from automl.study.model import Direction
 from automl.tracking.mlflow.model_version import ModelVersionRequest
 from automl.trial.checkpoints import sha256_of
@@ -125,7 +126,7 @@ def read_champion(root: Path) -> Champion:
 
 
 def model_version(
-    champion: Champion, plan: Mapping[str, Any], evaluations: Mapping[str, Mapping[str, Any]]
+    champion: Champion, plan: Mapping[str, Any], evaluations: Mapping[str, Evaluation]
 ) -> ModelVersionRequest:
     """Return what is registered for a champion.
 
@@ -148,7 +149,7 @@ def model_version(
     tags |= {f"automl.parameter.{path}": str(value) for path, value in champion.assignment.items()}
     suffix, paths = Path(champion.checkpoint).suffix, StudyPaths(Path())
     files = {"spec.yaml": str(paths.best_spec), "best.json": str(paths.best_file)}
-    values = {role: found["value"] for role, found in evaluations.items() if found["value"] is not None}
+    values = {role: found.value for role, found in evaluations.items() if found.value is not None}
     return ModelVersionRequest(
         name=plan["name"],
         files={f"checkpoint{suffix}": champion.checkpoint, **files},

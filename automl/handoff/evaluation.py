@@ -6,25 +6,25 @@ Each on the validation data, and on the test data where the user gives some. Wha
 
 from __future__ import annotations
 
-import dataclasses
-import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from automl.errors import AutomlError
 from automl.handoff.action_spec import options_here
-from automl.handoff.actions import ActionStatus, action_launcher, run_action
+from automl.handoff.actions import ActionResult, action_launcher, run_action
 from automl.handoff.champion import read_champion
 from automl.handoff.inherit import has_test_data
 from automl.handoff.starting_point import starting_point
 from automl.readers.names import find_metric
 from automl.spec.model import Spec
-from automl.storage.documents import write_document
+from automl.storage.documents import read_document, to_json, write_document
 from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import read_evaluations, read_study
+from automl.study.evaluation import ActionStatus, Delta, Evaluation
 from automl.trial.checkpoints import sha256_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from automl.handoff.action_spec import ActionOptions
@@ -83,7 +83,7 @@ class Evaluator:
             self._write(BASELINE, self._not_run(start.reason if ACTION in self.skill.actions else missing))
             return
         limit_s = self.options.time_limit_s or _BASELINE_LIMIT_S
-        options = dataclasses.replace(self.options, checkpoint=start.checkpoint, time_limit_s=limit_s)
+        options = replace(self.options, checkpoint=start.checkpoint, time_limit_s=limit_s)
         self._measure(BASELINE, options, sha256_of(start.checkpoint))
 
     def champion(self) -> None:
@@ -97,83 +97,76 @@ class Evaluator:
         champion = read_champion(self.root)
         _, result = read_study(self.root)
         longest_s = max(_SHORTEST_LIMIT_S, *(trial.elapsed_s for trial in result.trials))
-        options = dataclasses.replace(self.options, time_limit_s=self.options.time_limit_s or longest_s)
+        options = replace(self.options, time_limit_s=self.options.time_limit_s or longest_s)
         self._measure(CHAMPION, options, champion.sha256, in_study=champion.value)
 
     def record(self, tracker: MlflowTracker) -> None:
         """Tell MLflow what was evaluated, the baseline too: a run for each, and the values at the study's run."""
         evaluations = read_evaluations(self.root)
         for evaluation in evaluations.values():
-            if evaluation["action"]:
-                file = StudyPaths(self.root).action(evaluation["action"]).result_file
-                tracker.action_ended(evaluation["action"], json.loads(file.read_text(encoding="utf-8")))
+            if evaluation.action:
+                result = read_document(StudyPaths(self.root).action(evaluation.action).result_file, ActionResult)
+                tracker.action_ended(evaluation.action, to_json(result))
         tracker.evaluated(evaluations)
 
     def _measure(self, role: str, options: ActionOptions, sha256: str | None, *, in_study: float | None = None) -> None:
         earlier = read_evaluations(self.root)
         for name, test in ((role, None), *([(f"{role}_{TEST}", self.test)] if self.test else [])):
             known = earlier.get(name)
-            if known and known["status"] == ActionStatus.MEASURED and known["sha256"] == sha256:
-                continue  # a study that goes on with the same checkpoint
-            chosen = options if test is None else dataclasses.replace(options, data={TEST: test})
-            document = self._run(chosen)
-            document |= {"data": test or document["data"], "sha256": sha256}
-            reference = in_study if document["data"] == "validation" else None
-            self._write(name, document | _deltas(document, reference, read_evaluations(self.root), name))
+            if known and known.status is ActionStatus.MEASURED and known.sha256 == sha256:
+                continue  # a study that continues with the same checkpoint
+            chosen = options if test is None else replace(options, data={TEST: test})
+            found = self._run(chosen)
+            found = replace(found, data=test or found.data, sha256=sha256)
+            reference = in_study if found.data == "validation" else None
+            self._write(name, _compared(found, reference, read_evaluations(self.root), name))
 
-    def _run(self, options: ActionOptions) -> dict[str, Any]:
+    def _run(self, options: ActionOptions) -> Evaluation:
         try:
             result = run_action(self.root, ACTION, self.launcher, options)
         except (AutomlError, OSError, ValueError) as error:
             return self._not_run(" ".join(str(error).split()), ActionStatus.FAILED)
-        document = self._not_run(result.reason, result.status)
-        value = find_metric(result.values, document["metric"])
+        found = self._not_run(result.reason, result.status)
+        value = find_metric(result.values, found.metric)
         if value is None and result.status in {ActionStatus.MEASURED, ActionStatus.DONE}:
-            document |= {
-                "status": ActionStatus.UNAVAILABLE,
-                "reason": f"the evaluation does not report {document['metric']}",
-            }
+            reason = f"the evaluation does not report {found.metric}"
+            found = replace(found, status=ActionStatus.UNAVAILABLE, reason=reason)
         # What was not started has no directory, and no run in the record.
-        key = result.key if result.directory else None
-        taken = {"checkpoint": result.checkpoint, "action": key, "elapsed_s": round(result.elapsed_s, 3)}
-        return document | taken | {"value": value}
+        key, elapsed_s = result.key if result.directory else None, round(result.elapsed_s, 3)
+        return replace(found, value=value, checkpoint=result.checkpoint, action=key, elapsed_s=elapsed_s)
 
-    def _not_run(self, reason: str, status: ActionStatus = ActionStatus.UNAVAILABLE) -> dict[str, Any]:
-        plan, _ = read_study(self.root)
-        return {
-            "status": status,
-            "reason": reason,
-            "metric": plan["objective"]["metric"],
-            "direction": plan["objective"]["direction"],
+    def _not_run(self, reason: str, status: ActionStatus = ActionStatus.UNAVAILABLE) -> Evaluation:
+        plan, result = read_study(self.root)
+        return Evaluation(
+            status=status,
+            reason=reason,
+            metric=result.objective.metric,
+            direction=result.objective.direction,
             # A spec that names test data of its own is evaluated on them.
-            "data": "test data of the spec" if has_test_data(Spec(values=plan["spec"])) else "validation",
-            "value": None,
-            "checkpoint": None,
-            "sha256": None,
-            "action": None,
-            "elapsed_s": 0.0,
-        }
+            data="test data of the spec" if has_test_data(Spec(values=plan["spec"])) else "validation",
+        )
 
-    def _write(self, role: str, document: dict[str, Any]) -> None:
-        write_document(StudyPaths(self.root).evaluations_file, {**read_evaluations(self.root), role: document})
+    def _write(self, role: str, found: Evaluation) -> None:
+        evaluations = {**read_evaluations(self.root), role: found}
+        write_document(StudyPaths(self.root).evaluations_file, evaluations, dict[str, Evaluation])
 
 
-def _deltas(document: dict[str, Any], in_study: float | None, others: dict[str, Any], role: str) -> dict[str, Any]:
-    """Return the differences from the trial's own value and from the baseline on the same data."""
-    value = document["value"]
-    baseline = others.get(role.replace(CHAMPION, BASELINE), {}).get("value") if role.startswith(CHAMPION) else None
-    references = {"trial": in_study, "baseline": baseline}
+def _compared(found: Evaluation, in_study: float | None, others: Mapping[str, Evaluation], role: str) -> Evaluation:
+    """Return an evaluation with its differences from the trial's own value and from the baseline on the same data."""
+    value = found.value
+    if value is None:
+        return found
+    baseline = others.get(role.replace(CHAMPION, BASELINE)) if role.startswith(CHAMPION) else None
+    references = {"trial": in_study, "baseline": baseline.value if baseline else None}
     deltas = {
-        name: {"reference": reference, "difference": value - reference, "is_better": _is_better(document, reference)}
+        name: Delta(
+            reference=reference, difference=value - reference, is_better=found.direction.is_better(value, reference)
+        )
         for name, reference in references.items()
-        if reference is not None and value is not None
+        if reference is not None
     }
-    reproduced = None if in_study is None or value is None else _agrees(value - in_study, in_study)
-    return {"deltas": deltas, "is_reproduced": reproduced}
-
-
-def _is_better(document: dict[str, Any], reference: float) -> bool:
-    return bool(document["value"] > reference if document["direction"] == "maximize" else document["value"] < reference)
+    reproduced = None if in_study is None else _agrees(value - in_study, in_study)
+    return replace(found, deltas=deltas, is_reproduced=reproduced)
 
 
 def _agrees(difference: float, reference: float) -> bool:

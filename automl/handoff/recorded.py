@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from automl.handoff.actions import ActionStatus, run_action
+from automl.handoff.actions import run_action
 from automl.storage.documents import to_json
 from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import read_plan
+from automl.study.evaluation import ActionStatus
 from automl.tracking.mlflow.tracker import MlflowTracker
 
 if TYPE_CHECKING:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from automl.storage.final_status import End
+    from automl.study.evaluation import Evaluation
     from automl.study.result import StudyResult
     from automl.study.trial import TrialResult
 
@@ -88,7 +89,7 @@ class StudyFacts:
     parameters: tuple[SearchedParameter, ...]
     intervals: tuple[Interval, ...]
     jobs: int
-    evaluations: Mapping[str, Mapping[str, Any]]
+    evaluations: Mapping[str, Evaluation]
     end: End | None = None
 
     @property

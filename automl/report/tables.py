@@ -69,7 +69,7 @@ def summary(facts: StudyFacts) -> str:
         rows.append(["trial 0: the template's own values", None, _state_of_first(facts)])
     if facts.constant is not None:
         rows.append(["a constant prediction", facts.constant, _compared(facts, value, facts.constant)])
-    rows += [[_ROLES.get(role, role), found["value"], _told(facts, role)] for role, found in facts.evaluations.items()]
+    rows += [[_ROLES.get(role, role), found.value, _told(facts, role)] for role, found in facts.evaluations.items()]
     return table(["", facts.metric, "the best trial is"], rows, best_row=0)
 
 
@@ -169,16 +169,16 @@ def _compared(facts: StudyFacts, value: float, other: float) -> str:
 def _told(facts: StudyFacts, role: str) -> str:
     """Return what an evaluation says of the best trial: compared with a baseline, or measured again."""
     found, best = facts.evaluations[role], facts.result.best
-    if found["value"] is None:
-        return f"{found['status']}: {found['reason']}"
+    if found.value is None:
+        return f"{found.status}: {found.reason}"
     if role == "baseline" and best is not None:
-        return _compared(facts, best.values[facts.metric], found["value"])
-    told = {True: ["reproduced"], False: ["not reproduced"]}.get(found["is_reproduced"], [])
-    for against, delta in found["deltas"].items():
-        if found["is_reproduced"] is not True or against != "trial":
-            word = "better" if delta["is_better"] else "worse" if delta["difference"] else "not better"
-            told.append(f"{word} than the {against} by {abs(delta['difference']):.4g}")
-    data = "" if found["data"] == "validation" else f"on {found['data']}"
+        return _compared(facts, best.values[facts.metric], found.value)
+    told = [] if found.is_reproduced is None else ["reproduced" if found.is_reproduced else "not reproduced"]
+    for against, delta in found.deltas.items():
+        if found.is_reproduced is not True or against != "trial":
+            word = "better" if delta.is_better else "worse" if delta.difference else "not better"
+            told.append(f"{word} than the {against} by {abs(delta.difference):.4g}")
+    data = "" if found.data == "validation" else f"on {found.data}"
     return ", ".join([*told, *([data] if data else [])])
 
 

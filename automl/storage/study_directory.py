@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from automl.errors import ConfigurationError, Problem
 from automl.storage.documents import read_document, write_document
 from automl.storage.paths import StudyPaths
+from automl.study.evaluation import Evaluation, RecordLocation
 from automl.study.goals import parse_constraints
 from automl.study.model import Direction, Objective
 from automl.study.result import StudyResult
@@ -81,17 +82,17 @@ def read_results(paths: StudyPaths) -> tuple[TrialResult, ...]:
     return tuple(sorted(results, key=lambda result: result.number))
 
 
-def read_evaluations(root: Path) -> dict[str, dict[str, Any]]:
-    """Read `evaluations.json`: role -> evaluation; empty if there is none.
-
-    Roles are ``baseline``, ``champion`` and, on the user's test data, ``baseline_test`` and ``champion_test``.
-    An evaluation has ``status`` (measured, unavailable, failed), ``reason``, ``metric``, ``direction``, ``data``,
-    ``value``, ``deltas`` (``trial``, ``baseline`` -> reference, difference, is_better) and ``is_reproduced``.
-    """
+def read_evaluations(root: Path) -> dict[str, Evaluation]:
+    """Read `evaluations.json`: role -> evaluation; empty if there is none that can be read."""
     try:
-        document: object = json.loads(StudyPaths(root).evaluations_file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return read_document(StudyPaths(root).evaluations_file, dict[str, Evaluation])
+    except (OSError, ConfigurationError):
         return {}
-    if not isinstance(document, dict):
-        return {}
-    return {role: found for role, found in document.items() if isinstance(found, dict)}
+
+
+def read_record(root: Path) -> RecordLocation | None:
+    """Read `record.json`: where MLflow has the study; None before the study was recorded."""
+    try:
+        return read_document(StudyPaths(root).record_file, RecordLocation)
+    except (OSError, ConfigurationError):
+        return None

@@ -5,12 +5,13 @@ It is read from the study directory alone, so the end of a run and a later look 
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
+from automl.storage.documents import to_json
 from automl.storage.final_status import read_outcome, settled
 from automl.storage.paths import StudyPaths
-from automl.storage.study_directory import read_evaluations, read_study
+from automl.storage.study_directory import read_evaluations, read_record, read_study
+from automl.study.evaluation import Evaluation
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +28,7 @@ def study_document(root: Path) -> dict[str, Any]:
     """
     plan, result = read_study(root)
     outcome = read_outcome(StudyPaths(root), has_best=result.best is not None)
-    result = settled(result, outcome)
+    result, record = settled(result, outcome), read_record(root)
     return {
         "study_dir": str(root),
         "state": outcome.state,
@@ -39,8 +40,8 @@ def study_document(root: Path) -> dict[str, Any]:
         **_goals_document(plan, result),
         **_replicates_document(plan, result),
         "trials": [_trial_document(trial) | _feasibility(result, trial) for trial in result.trials],
-        "mlflow": plan["mlflow"] | _record(root),
-        "evaluations": read_evaluations(root),
+        "mlflow": plan["mlflow"] | (to_json(record) if record else {}),
+        "evaluations": to_json(read_evaluations(root), dict[str, Evaluation]),
     }
 
 
@@ -104,12 +105,3 @@ def _feasibility(result: StudyResult, trial: TrialResult) -> dict[str, Any]:
         return {}
     unmet = result.unmet(trial)
     return {"feasible": not unmet, "unmet": list(unmet)}
-
-
-def _record(root: Path) -> dict[str, Any]:
-    """Return what the record says of itself; the run id is known only once the record was reached."""
-    try:
-        record: dict[str, Any] = json.loads(StudyPaths(root).record_file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return {key: record[key] for key in ("tracking_uri", "experiment", "run_id") if key in record}

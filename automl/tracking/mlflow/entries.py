@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
+    from automl.study.evaluation import Evaluation
     from automl.study.model import StudyPlan
     from automl.study.result import StudyResult
     from automl.study.trial import Measurement, Proposal, TrialResult
@@ -280,16 +281,16 @@ def action_entries(key: str, result: Mapping[str, Any], artifacts: Iterable[str]
     return [*entries, Entry(EntryKind.END, key, {"status": status, "end_ms": time_ms})]
 
 
-def evaluation_entries(evaluations: Mapping[str, Mapping[str, Any]], time_ms: int) -> list[Entry]:
+def evaluation_entries(evaluations: Mapping[str, Evaluation], time_ms: int) -> list[Entry]:
     """Return the entries of what baseline and champion scored, by role: metrics and tags of the study.
 
     Args:
         evaluations: `evaluations.json`.
         time_ms: Now, in Unix milliseconds.
     """
-    found = {role: evaluation["value"] for role, evaluation in evaluations.items() if evaluation["value"] is not None}
+    found = {role: evaluation.value for role, evaluation in evaluations.items() if evaluation.value is not None}
     words = {
-        f"automl.evaluation.{role}": f"{evaluation['status']}: {evaluation['reason'] or evaluation['value']}"
+        f"automl.evaluation.{role}": f"{evaluation.status}: {evaluation.reason or evaluation.value}"
         for role, evaluation in evaluations.items()
     }
     entries = [Entry(EntryKind.TAGS, STUDY_RUN, {"values": tags(words)})] if words else []

@@ -19,6 +19,7 @@ from automl.errors import LaunchError, Problem
 from automl.skill.model import ConfigFormat
 from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import read_results
+from automl.study.evaluation import Evaluation, RecordLocation
 from automl.study.incumbent import Incumbent
 from automl.tracking.base import Tracker
 from automl.tracking.mlflow.entries import (
@@ -154,7 +155,7 @@ class MlflowTracker(Tracker):
         files = [path for path in (log, *small[:_MAX_PANELS]) if (self._root / path).is_file()]
         self._append(action_entries(key, result, files, _now_ms()), is_durable=True)
 
-    def evaluated(self, evaluations: Mapping[str, Mapping[str, Any]]) -> None:
+    def evaluated(self, evaluations: Mapping[str, Evaluation]) -> None:
         """Record what baseline and champion scored, as metrics and tags of the study.
 
         Args:
@@ -173,8 +174,8 @@ class MlflowTracker(Tracker):
         """
         self._append([Entry(EntryKind.ARTIFACT, run, {"path": path, "folder": folder})])
 
-    def describe(self, *, timeout_s: float = 0.0) -> dict[str, str | None]:
-        """Return ``tracking_uri``, ``experiment`` and ``run_id`` of the study.
+    def describe(self, *, timeout_s: float = 0.0) -> RecordLocation:
+        """Return where MLflow has the study.
 
         Args:
             timeout_s: How long to wait for the writer to have made the run; ``run_id`` is None if it has not by then.
@@ -184,7 +185,7 @@ class MlflowTracker(Tracker):
             if time.monotonic() >= deadline or self._writer is None or self._writer.poll() is not None:
                 break
             time.sleep(0.05)
-        return {"tracking_uri": without_password(self._uri), "experiment": self._experiment, "run_id": run_id}
+        return RecordLocation(tracking_uri=without_password(self._uri), experiment=self._experiment, run_id=run_id)
 
     @property
     def unsent_bytes(self) -> int:

@@ -11,11 +11,12 @@ import yaml
 
 from automl.errors import ConfigurationError
 from automl.handoff.action_spec import ActionOptions
-from automl.handoff.actions import ActionStatus, action_launch, action_launcher, run_action
+from automl.handoff.actions import action_launch, action_launcher, run_action
 from automl.launch.container import ContainerLauncher
 from automl.resources import builtin_skill
 from automl.skill.load import load_skill
 from automl.storage.documents import to_json
+from automl.study.evaluation import ActionStatus
 from automl.study.launch_plan import LauncherKind, LaunchPlan
 from tests.automl.handoff.depth_study import CHECKPOINTS, write_depth_study
 from tests.automl.launch.fake_engine import install_engine

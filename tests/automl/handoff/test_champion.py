@@ -13,6 +13,7 @@ import yaml
 from automl.errors import ConfigurationError, StudyFailedError
 from automl.handoff.champion import model_version, read_champion, select_best
 from automl.storage.study_directory import write_result
+from automl.study.evaluation import ActionStatus, Evaluation
 from tests.automl.tracking.synthetic import RESULTS
 from tests.automl.tracking.written_study import plan_of, write_study
 
@@ -140,7 +141,14 @@ def test_the_registered_version_tells_where_it_comes_from(tmp_path: Path) -> Non
     root = write_study(tmp_path / "demo").root
     champion = select_best(root)
 
-    request = model_version(champion, plan_of(root), {"champion": {"value": 0.69}, "baseline": {"value": None}})
+    request = model_version(
+        champion,
+        plan_of(root),
+        {
+            "champion": Evaluation(status=ActionStatus.MEASURED, value=0.69),
+            "baseline": Evaluation(status=ActionStatus.MEASURED, value=None),
+        },
+    )
 
     assert request.name == "demo"
     assert request.files["checkpoint.pth"] == champion.checkpoint

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from automl.errors import ConfigurationError
 from automl.handoff.action_spec import ActionOptions
-from automl.handoff.actions import ActionStatus
 from automl.handoff.champion import select_best
 from automl.handoff.evaluation import Evaluator, local_evaluator
 from automl.resources import builtin_skill
 from automl.skill.load import load_skill
 from automl.storage.study_directory import read_evaluations
+from automl.study.evaluation import ActionStatus, Delta, Evaluation
 from automl.tracking.mlflow.entries import STUDY_RUN
 from automl.tracking.mlflow.outbox import FOLDER, EntryKind, Outbox
 from automl.tracking.mlflow.tracker import MlflowTracker
@@ -60,7 +60,7 @@ def root(tmp_path: Path) -> Path:
     return directory.root
 
 
-def champion(root: Path, launcher: ScriptedLauncher, *, test: str | None = None) -> dict[str, dict[str, Any]]:
+def champion(root: Path, launcher: ScriptedLauncher, *, test: str | None = None) -> dict[str, Evaluation]:
     evaluator(root, launcher, test=test).champion()
     return read_evaluations(root)
 
@@ -68,13 +68,13 @@ def champion(root: Path, launcher: ScriptedLauncher, *, test: str | None = None)
 def test_a_value_that_comes_out_again_is_reproduced(root: Path) -> None:
     found = champion(root, reporting("val/d1", 0.5001))["champion"]
 
-    assert (found["status"], found["is_reproduced"], found["data"]) == ("measured", True, "validation")
-    assert found["deltas"]["trial"]["difference"] == pytest.approx(0.0001)
-    assert found["deltas"]["trial"]["is_better"] is True
+    assert (found.status, found.is_reproduced, found.data) == ("measured", True, "validation")
+    assert found.deltas["trial"].difference == pytest.approx(0.0001)
+    assert found.deltas["trial"].is_better is True
 
 
 def test_another_value_on_the_same_data_is_not_reproduced(root: Path) -> None:
-    assert champion(root, reporting("val/d1", 0.4))["champion"]["is_reproduced"] is False
+    assert champion(root, reporting("val/d1", 0.4))["champion"].is_reproduced is False
 
 
 def test_test_data_is_evaluated_too_and_not_compared_with_the_trial(root: Path) -> None:
@@ -85,8 +85,8 @@ def test_test_data_is_evaluated_too_and_not_compared_with_the_trial(root: Path) 
     found = champion(root, launcher, test=str(test))
 
     assert len(launcher.requests) == 2
-    assert (found["champion"]["value"], found["champion_test"]["value"]) == (0.5, 0.45)
-    assert (found["champion_test"]["data"], found["champion_test"]["is_reproduced"]) == (str(test), None)
+    assert (found["champion"].value, found["champion_test"].value) == (0.5, 0.45)
+    assert (found["champion_test"].data, found["champion_test"].is_reproduced) == (str(test), None)
     assert str(test) in (root / "actions/evaluate-2/spec.yaml").read_text(encoding="utf-8")
 
 
@@ -102,8 +102,8 @@ def test_a_champion_that_is_the_same_after_a_resume_is_not_evaluated_again(root:
 def test_an_evaluation_without_the_objective_is_unavailable(root: Path) -> None:
     found = champion(root, reporting("val/other", 0.4))["champion"]
 
-    assert found["status"] == ActionStatus.UNAVAILABLE
-    assert "val/d1" in found["reason"]
+    assert found.status == ActionStatus.UNAVAILABLE
+    assert "val/d1" in found.reason
 
 
 def test_a_failing_evaluation_says_why_and_loses_nothing(root: Path) -> None:
@@ -111,8 +111,8 @@ def test_a_failing_evaluation_says_why_and_loses_nothing(root: Path) -> None:
 
     found = champion(root, ScriptedLauncher(lambda _: script))["champion"]
 
-    assert (found["status"], found["value"]) == ("failed", None)
-    assert "out of" in found["reason"]
+    assert (found.status, found.value) == ("failed", None)
+    assert "out of" in found.reason
     assert (root / "best.json").is_file()
 
 
@@ -122,7 +122,7 @@ def test_a_skill_that_vanished_is_a_failed_evaluation_and_no_error(root: Path, m
 
     monkeypatch.setattr("automl.handoff.evaluation.run_action", refuse)
 
-    assert champion(root, reporting("val/d1", 0.5))["champion"]["reason"] == "the skill is gone"
+    assert champion(root, reporting("val/d1", 0.5))["champion"].reason == "the skill is gone"
 
 
 def test_an_evaluation_that_hangs_is_ended(root: Path) -> None:
@@ -131,7 +131,7 @@ def test_an_evaluation_that_hangs_is_ended(root: Path) -> None:
 
     limited.champion()
 
-    assert read_evaluations(root)["champion"]["reason"] == "it was ended after its limit of 0.2 s"
+    assert read_evaluations(root)["champion"].reason == "it was ended after its limit of 0.2 s"
 
 
 def test_a_study_without_a_champion_is_refused(tmp_path: Path) -> None:
@@ -150,8 +150,8 @@ def test_a_starting_checkpoint_is_the_baseline_of_the_best(tmp_path: Path) -> No
     evaluating.champion()
 
     found = read_evaluations(root)
-    assert (found["baseline"]["value"], found["baseline"]["checkpoint"]) == (0.3, str(start))
-    assert found["champion"]["deltas"]["baseline"] == {"reference": 0.3, "difference": 0.2, "is_better": True}
+    assert (found["baseline"].value, found["baseline"].checkpoint) == (0.3, str(start))
+    assert found["champion"].deltas["baseline"] == Delta(reference=0.3, difference=0.2, is_better=True)
 
 
 @pytest.mark.parametrize(("start", "reason"), [("", "names no checkpoint"), ("/nowhere/a.pth", "which is not there")])
@@ -164,8 +164,8 @@ def test_without_a_starting_checkpoint_there_is_no_baseline_and_a_reason(
     evaluator(root, launcher).baseline()
 
     assert not launcher.requests
-    assert read_evaluations(root)["baseline"]["status"] == "unavailable"
-    assert reason in read_evaluations(root)["baseline"]["reason"]
+    assert read_evaluations(root)["baseline"].status == "unavailable"
+    assert reason in read_evaluations(root)["baseline"].reason
 
 
 def test_the_runs_of_both_lie_under_trials_so_that_the_studys_children_are_its_trials(tmp_path: Path) -> None:
@@ -196,7 +196,7 @@ def test_a_skill_without_the_action_says_so_for_both(tmp_path: Path) -> None:
 
     dataclasses.replace(complete, skill=skill).baseline()
 
-    assert read_evaluations(root)["baseline"]["reason"] == "the skill depth_net_mono has no action evaluate"
+    assert read_evaluations(root)["baseline"].reason == "the skill depth_net_mono has no action evaluate"
 
 
 def test_the_local_evaluator_can_be_closed_unused(tmp_path: Path) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from automl.handoff.action_spec import ActionOptions
-from automl.handoff.actions import ActionStatus
 from automl.handoff.recorded import run_recorded
+from automl.study.evaluation import ActionStatus
 from automl.tracking.mlflow.outbox import EntryKind, Outbox
 from tests.automl.handoff.depth_study import write_depth_study
 from tests.scripted_launcher import Script, ScriptedLauncher, ScriptedWrite

@@ -10,9 +10,10 @@ from types import MappingProxyType
 import pytest
 
 from automl.errors import ConfigurationError
-from automl.handoff.actions import ActionResult, ActionStatus
+from automl.handoff.actions import ActionResult
 from automl.handoff.champion import Champion
 from automl.storage.documents import from_json, read_document, to_json, write_document
+from automl.study.evaluation import ActionStatus, Delta, Evaluation, RecordLocation
 from automl.study.model import Direction
 from automl.study.trial import FailureKind, TrialResult, TrialState
 from automl.trial.attempts import Start
@@ -73,7 +74,25 @@ ACTION = ActionResult(
 )
 
 
-@pytest.mark.parametrize("document", [RESULT, START, CHAMPION, ACTION], ids=lambda document: type(document).__name__)
+EVALUATION = Evaluation(
+    status=ActionStatus.MEASURED,
+    metric="val/d1",
+    direction=Direction.MINIMIZE,
+    data="/data/test.txt",
+    value=0.5,
+    checkpoint="best/model.pth",
+    sha256="ab",
+    action="evaluate-1",
+    elapsed_s=1.5,
+    deltas={"trial": Delta(reference=0.25, difference=0.25, is_better=False)},
+    is_reproduced=False,
+)
+RECORD = RecordLocation(tracking_uri="http://mlflow.example", experiment="demo", run_id="abc")
+
+
+@pytest.mark.parametrize(
+    "document", [RESULT, START, CHAMPION, ACTION, EVALUATION, RECORD], ids=lambda document: type(document).__name__
+)
 def test_a_document_comes_back_as_it_was_written(document: object, tmp_path: Path) -> None:
     file = tmp_path / "folder" / "document.json"
 
@@ -86,9 +105,9 @@ def test_a_document_comes_back_as_it_was_written(document: object, tmp_path: Pat
 def test_a_mapping_of_documents_comes_back_as_it_was_written(tmp_path: Path) -> None:
     file = tmp_path / "document.json"
 
-    write_document(file, {"a": START}, dict[str, Start])
+    write_document(file, {"champion": EVALUATION}, dict[str, Evaluation])
 
-    assert read_document(file, dict[str, Start]) == {"a": START}
+    assert read_document(file, dict[str, Evaluation]) == {"champion": EVALUATION}
 
 
 def test_a_number_that_is_not_finite_is_refused_and_the_old_file_stays(tmp_path: Path) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from automl.study.causes import Origin, OriginKind
+from automl.study.evaluation import ActionStatus, Evaluation
 from automl.study.goals import parse_constraints
 from automl.study.model import Direction, Objective
 from automl.study.result import StudyResult
@@ -140,9 +140,9 @@ def test_the_front_and_the_missed_constraints_are_tags() -> None:
 
 
 def test_evaluations_are_metrics_and_words_of_the_study() -> None:
-    evaluations: dict[str, dict[str, Any]] = {
-        "baseline": {"status": "unavailable", "reason": "no start", "value": None},
-        "champion": {"status": "measured", "reason": "", "value": 0.7},
+    evaluations = {
+        "baseline": Evaluation(status=ActionStatus.UNAVAILABLE, reason="no start"),
+        "champion": Evaluation(status=ActionStatus.MEASURED, value=0.7),
     }
 
     told, metrics = evaluation_entries(evaluations, 5)

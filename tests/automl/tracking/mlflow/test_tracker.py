@@ -11,6 +11,7 @@ import pytest
 
 from automl.errors import LaunchError
 from automl.storage.paths import StudyPaths
+from automl.study.evaluation import RecordLocation
 from automl.study.trial import Measurement
 from automl.tracking.mlflow.entries import study_entries
 from automl.tracking.mlflow.model_version import ModelVersionRequest
@@ -44,7 +45,7 @@ class Recorded:
     directory: StudyPaths
     uri: str
     client: MlflowClient
-    described: dict[str, str | None]
+    described: RecordLocation
 
     @property
     def spool(self) -> Outbox:
@@ -80,7 +81,7 @@ def test_a_study_is_one_parent_run_with_a_child_for_each_trial(recorded: Recorde
     assert sorted(runs) == ["0000", "0001", "0002", "0003", "0004", "study"]
     parent = runs.pop("study").info.run_id
     assert {run.data.tags["mlflow.parentRunId"] for run in runs.values()} == {parent}
-    assert recorded.described == {"tracking_uri": recorded.uri, "experiment": "demo", "run_id": parent}
+    assert recorded.described == RecordLocation(tracking_uri=recorded.uri, experiment="demo", run_id=parent)
 
 
 def test_states_are_mlflow_states_plus_our_own_and_the_reason(recorded: Recorded) -> None:
@@ -156,7 +157,7 @@ def test_the_best_checkpoint_is_the_champion_of_the_studys_model(recorded: Recor
 
     assert version.version in {1, "1"}
     assert {key: version.tags[key] for key in MODEL.tags} == dict(MODEL.tags)
-    assert version.run_id == recorded.described["run_id"]
+    assert version.run_id == recorded.described.run_id
     found = recorded.client.list_artifacts(str(version.run_id), "champion/abababababab/data/weights")
     assert {item.path.rpartition("/")[2] for item in found} >= {"checkpoint.pth", "spec.yaml"}
 
@@ -214,7 +215,7 @@ def test_a_server_that_is_down_loses_nothing_and_delays_nothing(tmp_path: Path, 
 
     tracker.close(timeout_s=60)
 
-    assert tracker.describe()["run_id"] is None
+    assert tracker.describe().run_id is None
     assert tracker.unsent_bytes > 0
     from automl.tracking.mlflow.uploader import Uploader  # noqa: PLC0415 # heavy, and imported by the fixture already
 
