@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from automl.request.study_request import StudyRequest
     from automl.study.model import StudyPlan
     from automl.study.result import StudyResult
-    from automl.tracking.base import Tracker
+    from automl.tracking.base import Tracker, TrackerGroup
     from automl.tracking.mlflow.tracker import MlflowTracker
 
 
@@ -158,7 +158,7 @@ def run_in(
         write_document(directory.plan_file, {**plan_document(plan), "request": request.document(), "mlflow": record})
         searcher = make_searcher(plan, directory.journal_file)
     mlflow = MlflowTracker(uri, plan.name, directory.outbox)
-    recorders = (*_file_trackers(directory), mlflow)
+    recorders = _recorders(mlflow)
     location = StudyLocation(
         directory=directory.root,
         tracking_uri=uri,
@@ -171,14 +171,13 @@ def run_in(
         with mlflow.given_up_if_interrupted():
             evaluator.baseline()
             result = execute_study(
-                plan, location, searcher=searcher, rule=chosen_scheduler(plan), trackers=(*recorders, *extra_trackers)
+                plan, location, searcher=searcher, rule=chosen_scheduler(plan), trackers=(recorders, *extra_trackers)
             )
             _conclude(result, plan, evaluator, mlflow)
     finally:
         evaluator.launcher.close()
         searcher.close()
-        for tracker in recorders:
-            tracker.close()
+        recorders.close()
         with recorded(directory.root):
             write_document(directory.record_file, mlflow.describe())
         # After the record: they may tell others where it is.
@@ -193,11 +192,11 @@ def _open_doors() -> None:
     import automl.storage.optuna_journal  # noqa: F401, PLC0415 - optuna
 
 
-def _file_trackers(directory: StudyPaths) -> tuple[Tracker, ...]:
-    from automl.tracking.file_tracker import FileTracker  # noqa: PLC0415 - opened when a study starts
+def _recorders(mlflow: MlflowTracker) -> TrackerGroup:
+    from automl.tracking.base import TrackerGroup  # noqa: PLC0415 - opened when a study starts
     from automl.tracking.tensorboard import TensorboardTracker  # noqa: PLC0415 - opened when a study starts
 
-    return FileTracker(directory), TensorboardTracker()
+    return TrackerGroup((TensorboardTracker(), mlflow))
 
 
 def _conclude(result: StudyResult, plan: StudyPlan, evaluator: Evaluator, tracker: MlflowTracker) -> None:

@@ -30,7 +30,7 @@ from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import read_results, write_result
 from automl.study.model import Direction
 from automl.study.trial import FailureKind, TrialResult
-from automl.tracking.group import TrackerGroup
+from automl.tracking.file_tracker import FileTracker
 from automl.trial.attempts import goes_on_after, write_start
 from automl.trial.disk import largest_checkpoint, short_of_room
 from automl.trial.outcome import INTERRUPTED, PAUSED
@@ -63,7 +63,7 @@ class StudyLoop:
         location: Where it lives.
         searcher: Proposes; its open proposals are run first.
         rule: Stops trials early.
-        trackers: Learn everything.
+        trackers: Get every entry of the event log.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class StudyLoop:
         self._directory = StudyPaths(location.directory)
         self._searcher = searcher
         self._rule = rule
-        self._audience = TrackerGroup(trackers)
+        self._audience = FileTracker(self._directory, trackers)
         self._reports = ReportJournal(self._directory.reports_file)
         self._standing = Standing(waiting=deque())
         self._supply = Supply(plan, self._standing, searcher=searcher, rule=rule, reports=self._reports)

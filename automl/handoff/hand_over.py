@@ -10,7 +10,7 @@ from automl.handoff.champion import model_version, select_best
 from automl.report.page import write_report
 from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import read_evaluations, read_plan
-from automl.tracking.mlflow.entries import STUDY_RUN
+from automl.tracking.mlflow.projection import STUDY_RUN
 
 if TYPE_CHECKING:
     from pathlib import Path

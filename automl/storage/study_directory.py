@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from automl.errors import ConfigurationError, Problem
@@ -15,6 +16,7 @@ from automl.study.result import StudyResult
 from automl.study.trial import TrialResult
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 _PLAN_PARTS = {"name": str, "skill": dict, "objective": dict, "budget": dict, "space": dict, "spec": dict}
@@ -53,14 +55,18 @@ def read_study(root: Path) -> tuple[dict[str, Any], StudyResult]:
     """
     directory = StudyPaths(root)
     plan = read_plan(directory)
+    return plan, replace(study_of_plan(plan), trials=read_results(directory))
+
+
+def study_of_plan(plan: Mapping[str, Any]) -> StudyResult:
+    """Return the study of a `plan.json`, without trials."""
     leading, *further = plan.get("objectives") or [plan["objective"]]
-    result = StudyResult(
+    return StudyResult(
         objective=_objective(leading, plan.get("objective_source", "")),
-        trials=read_results(directory),
+        trials=(),
         further=tuple(_objective(entry) for entry in further),
         constraints=parse_constraints(plan.get("constraints", ())),
     )
-    return plan, result
 
 
 def _objective(entry: dict[str, str], source: str = "") -> Objective:

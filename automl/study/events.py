@@ -12,6 +12,7 @@ from typing import Any, ClassVar, TypeAlias
 
 from automl.space.values import Scalar
 from automl.study.ends import EndReason, StopCause
+from automl.study.evaluation import Evaluation
 from automl.study.trial import TrialResult
 
 
@@ -31,6 +32,7 @@ class StudyStarted:
         max_epochs: Epochs of a full trial, where known.
         process: Process id of the driver.
         log_version: 2 since the log alone is enough to resume a study; 1 before.
+        environment: What it runs with: ``version.<package>``, ``data.<input>`` -> text.
     """
 
     kind: ClassVar[str] = "study_started"
@@ -45,6 +47,7 @@ class StudyStarted:
     max_epochs: int | None
     process: int
     log_version: int = 1
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -258,7 +261,7 @@ class Evaluated:
     """
 
     kind: ClassVar[str] = "evaluated"
-    evaluations: Mapping[str, Mapping[str, Any]]
+    evaluations: Mapping[str, Evaluation]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

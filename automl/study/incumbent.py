@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING
 from automl.study.goals import unmet
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from automl.study.model import StudyPlan
+    from automl.study.result import StudyResult
     from automl.study.trial import TrialResult
 
 
@@ -17,15 +15,14 @@ class Incumbent:
     """The best value of the leading objective so far.
 
     Args:
-        plan: The study.
-        earlier: Trials that an earlier run of the study has ended.
+        study: Objective, constraints and the trials that have ended before.
     """
 
-    def __init__(self, plan: StudyPlan, earlier: Iterable[TrialResult] = ()) -> None:
-        self._objective = plan.objective
-        self._constraints = plan.constraints
+    def __init__(self, study: StudyResult) -> None:
+        self._objective = study.objective
+        self._constraints = study.constraints
         self.value: float | None = None
-        for result in earlier:
+        for result in study.trials:
             self.learn(result)
 
     def learn(self, result: TrialResult) -> float | None:

@@ -1,46 +1,51 @@
-"""The tracker's contract: what happens in a study, told as it happens.
-
-Trackers never raise for what is outside (a server that is down) and never make a trial wait: they queue and re-send.
-"""
+"""The contract of a tracker: a projection of a study's event log, given every entry after it was appended."""
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from pathlib import Path
+from automl.errors import AutomlError
 
-    from automl.study.model import StudyPlan
-    from automl.study.result import StudyResult
-    from automl.study.trial import Measurement, Proposal, TrialResult
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from automl.storage.event_log import Entry
+
+logger = logging.getLogger(__name__)
 
 
 class Tracker(ABC):
-    """Records a study."""
+    """Records or shows a study. It never makes a trial wait; errors of what is outside are logged."""
 
     @abstractmethod
-    def study_started(self, plan: StudyPlan, directory: Path) -> None:
-        """Learn what will run and where; again after a resume."""
-
-    @abstractmethod
-    def trial_started(self, proposal: Proposal, directory: Path, attempt: int) -> None:
-        """Learn that an attempt of a trial starts."""
-
-    @abstractmethod
-    def measured(self, number: int, measurement: Measurement) -> None:
-        """Learn one measurement of a trial."""
-
-    @abstractmethod
-    def trial_ended(self, result: TrialResult) -> None:
-        """Learn how a trial ended."""
-
-    @abstractmethod
-    def study_ended(self, result: StudyResult) -> None:
-        """Learn that the study is over."""
-
-    def study_suspended(self, reason: str) -> None:
-        """Learn that the study was cut off and why; a resume goes on with it."""
+    def record(self, entry: Entry) -> None:
+        """Take one entry of the event log over; entries come in the order of the log, those of a resume included."""
 
     def close(self) -> None:
-        """Send what is queued, as far as possible, and release threads."""
+        """Finish what is begun, as far as possible, and release files, threads and processes."""
+
+
+class TrackerGroup(Tracker):
+    """Gives every entry to several trackers; one that raises loses the entry, and the others still get it.
+
+    Args:
+        trackers: They get an entry in this order.
+    """
+
+    def __init__(self, trackers: Sequence[Tracker]) -> None:
+        self._trackers = tuple(trackers)
+
+    def record(self, entry: Entry) -> None:
+        """Give it to each."""
+        for tracker in self._trackers:
+            try:
+                tracker.record(entry)
+            except (AutomlError, OSError, ValueError, TypeError, KeyError, RuntimeError):
+                logger.exception("%s lost the event %s; the study continues", type(tracker).__name__, entry.event.kind)
+
+    def close(self) -> None:
+        """Close each."""
+        for tracker in self._trackers:
+            tracker.close()

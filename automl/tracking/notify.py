@@ -1,7 +1,7 @@
-"""Tell somebody that a study is over: a command gets its summary as JSON on standard input, an address by HTTP POST.
+"""Notify when a study is over: a command gets its summary as JSON on standard input, an address by HTTP POST.
 
-The address may hold a secret: it is neither written nor logged, and only its host is ever shown. A notification that
-fails is a warning.
+The address may hold a secret: it is not written or logged, and only its host is shown. A notification that fails is a
+warning.
 """
 
 from __future__ import annotations
@@ -14,18 +14,16 @@ import shlex
 import subprocess
 import urllib.error
 import urllib.request
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from automl.storage.study_document import study_document
+from automl.study.events import StudyStarted
 from automl.tracking.base import Tracker
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from automl.study.model import StudyPlan
-    from automl.study.result import StudyResult
-    from automl.study.trial import Measurement, Proposal, TrialResult
+    from automl.storage.event_log import Entry
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +32,7 @@ _POST_LIMIT_S = 10.0
 
 
 class NotifyTracker(Tracker):
-    """Notifies once, when the study is closed; nobody if it never started.
+    """Notifies once, when it is closed, if the study has started.
 
     Args:
         target: An ``http://`` or ``https://`` address, or a command line.
@@ -44,22 +42,10 @@ class NotifyTracker(Tracker):
         self._target = target
         self._directory: Path | None = None
 
-    def study_started(self, plan: StudyPlan, directory: Path) -> None:
-        """Learn which study it is."""
-        del plan
-        self._directory = directory
-
-    def trial_started(self, proposal: Proposal, directory: Path, attempt: int) -> None:
-        """Do nothing."""
-
-    def measured(self, number: int, measurement: Measurement) -> None:
-        """Do nothing."""
-
-    def trial_ended(self, result: TrialResult) -> None:
-        """Do nothing."""
-
-    def study_ended(self, result: StudyResult) -> None:
-        """Do nothing."""
+    def record(self, entry: Entry) -> None:
+        """Note which study has started."""
+        if isinstance(entry.event, StudyStarted):
+            self._directory = Path(entry.event.directory)
 
     def close(self) -> None:
         """Send the summary: the fields of ``automl status --json`` and ``outcome``."""
@@ -78,7 +64,7 @@ def notify(target: str, document: dict[str, Any]) -> bool:
     else:
         name, problem = "the command", _run(target, content)
     if problem:
-        logger.warning("nobody was notified: %s: %s", name, problem)
+        logger.warning("notification failed: %s: %s", name, problem)
     return not problem
 
 

@@ -12,18 +12,17 @@ import os
 import socket
 import struct
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from automl.storage.paths import AttemptPaths
+from automl.study.events import Measured, TrialEnded, TrialStarted
 from automl.tracking.base import Tracker
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
-    from automl.study.model import StudyPlan
-    from automl.study.result import StudyResult
-    from automl.study.trial import Measurement, Proposal, TrialResult
+    from automl.storage.event_log import Entry
 
 logger = logging.getLogger(__name__)
 
@@ -56,46 +55,43 @@ class TensorboardTracker(Tracker):
         self._steps: dict[int, int] = {}
         self._has_warned = False
 
-    def study_started(self, plan: StudyPlan, directory: Path) -> None:
-        """Do nothing: a study has no event file of its own."""
-
-    def trial_started(self, proposal: Proposal, directory: Path, attempt: int) -> None:
-        """Begin the file of an attempt."""
-        del attempt
-        self._close(proposal.number)
-        file = AttemptPaths(directory).tensorboard_file(f"{int(time.time())}.{socket.gethostname()}.automl")
-        try:
-            self._files[proposal.number] = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-        except OSError as error:
-            self._warn(error)
-            return
-        self._write(proposal.number, [encode_event(time.time(), version=_VERSION)])
-
-    def measured(self, number: int, measurement: Measurement) -> None:
-        """Add the finite values of a measurement."""
-        if number not in self._files:
-            return
-        if measurement.epoch is not None:
-            self._steps[number] = measurement.epoch
-        time_s = measurement.unix_time_s or time.time()
-        if measurement.values:
-            self._write(number, [encode_event(time_s, step=self._steps.get(number, 0), values=measurement.values)])
-
-    def trial_ended(self, result: TrialResult) -> None:
-        """End the file."""
-        self._close(result.number)
-
-    def study_ended(self, result: StudyResult) -> None:
-        """Do nothing."""
+    def record(self, entry: Entry) -> None:
+        """Begin the file of an attempt, add the values of a measurement or end the file."""
+        match entry.event:
+            case TrialStarted(trial=number, directory=directory):
+                self._begin(number, Path(directory))
+            case Measured() if entry.event.trial in self._files:
+                self._add(entry.event, entry.event.unix_time_s or entry.time.timestamp())
+            case TrialEnded(result=result):
+                self._close(result.number)
+            case _:
+                pass
 
     def close(self) -> None:
         """End every file."""
         for number in tuple(self._files):
             self._close(number)
 
-    def _write(self, number: int, events: list[bytes]) -> None:
+    def _begin(self, number: int, directory: Path) -> None:
+        self._close(number)
+        file = AttemptPaths(directory).tensorboard_file(f"{int(time.time())}.{socket.gethostname()}.automl")
         try:
-            os.write(self._files[number], b"".join(record(event) for event in events))
+            self._files[number] = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        except OSError as error:
+            self._warn(error)
+            return
+        self._write(number, encode_event(time.time(), version=_VERSION))
+
+    def _add(self, event: Measured, time_s: float) -> None:
+        if event.epoch is not None:
+            self._steps[event.trial] = event.epoch
+        if event.values:
+            step = self._steps.get(event.trial, 0)
+            self._write(event.trial, encode_event(time_s, step=step, values=event.values))
+
+    def _write(self, number: int, event: bytes) -> None:
+        try:
+            os.write(self._files[number], record(event))
         except OSError as error:
             self._warn(error)
 

@@ -18,6 +18,12 @@ _HASHED_BYTES = 256 * 1024 * 1024
 _PACKAGES = ("automl-vision", "ray", "optuna", "mlflow", "torch", "lightning", "transformers")
 
 
+def collect_environment(plan: StudyPlan) -> dict[str, str]:
+    """Return ``version.<name>`` and ``data.<input>`` -> text: what a study runs with."""
+    versions = {f"version.{name}": text for name, text in collect_versions(plan).items()}
+    return versions | {f"data.{name}": text for name, text in collect_data(plan).items()}
+
+
 def collect_versions(plan: StudyPlan) -> dict[str, str]:
     """Return name -> version of what runs the study; what is not installed is left out.
 

@@ -13,8 +13,11 @@ import tempfile
 import time
 from pathlib import Path
 
+from automl.storage.documents import write_document
+from automl.storage.paths import StudyPaths
 from automl.study.causes import Origin, OriginKind
 from automl.study.trial import Measurement, Proposal
+from automl.tracking.file_tracker import FileTracker
 from automl.tracking.mlflow.outbox import FOLDER, Outbox
 from automl.tracking.mlflow.tracker import MlflowTracker
 from automl.tracking.mlflow.uri import default_tracking_uri
@@ -22,27 +25,28 @@ from automl.tracking.mlflow.writer import collect_rarely, send_all
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tests.automl.tracking.synthetic import make_plan
+from tests.automl.tracking.synthetic import make_plan, plan_of
 
 TRIALS, EPOCHS, METRICS = 20, 100, 5
 COUNT = TRIALS * EPOCHS * METRICS
 
 
-def tell_runs(tracker: MlflowTracker, root: Path) -> None:
-    """Tell the start of a study and of 20 trials."""
-    tracker.study_started(make_plan(root), root)
+def tell_runs(files: FileTracker, root: Path) -> None:
+    """Append the start of a study and of 20 trials."""
+    write_document(StudyPaths(root).plan_file, plan_of(root))
+    files.study_started(make_plan(root), root)
     for number in range(TRIALS):
-        tracker.trial_started(Proposal(number=number, assignment={"lr": 0.1}, origin=Origin(OriginKind.SOBOL)), root, 1)
+        files.trial_started(Proposal(number=number, assignment={"lr": 0.1}, origin=Origin(OriginKind.SOBOL)), root, 1)
 
 
-def tell_metrics(tracker: MlflowTracker) -> list[float]:
-    """Tell 100 epochs of 5 metrics of 20 trials; return the seconds that each measurement took."""
+def tell_metrics(files: FileTracker) -> list[float]:
+    """Append 100 epochs of 5 metrics of 20 trials; return the seconds that each measurement took."""
     taken = []
     for number in range(TRIALS):
         for epoch in range(EPOCHS):
             values = {f"val/metric_{index}": float(number * epoch + index) for index in range(METRICS)}
             started = time.perf_counter()
-            tracker.measured(number, Measurement(epoch=epoch, values=values))
+            files.measured(number, Measurement(epoch=epoch, values=values))
             taken.append(time.perf_counter() - started)
     return taken
 
@@ -53,10 +57,11 @@ def main() -> None:
         root = Path(folder) / "bench"
         # A writer that cannot reach anything: the study must not notice.
         tracker = MlflowTracker("http://127.0.0.1:9", "bench", root / FOLDER)
-        tell_runs(tracker, root)
+        files = FileTracker(StudyPaths(root), [tracker])
+        tell_runs(files, root)
         runs_end = Outbox(root / FOLDER).read(0)[1]
         started = time.perf_counter()
-        taken = sorted(tell_metrics(tracker))
+        taken = sorted(tell_metrics(files))
         told = time.perf_counter() - started
         tracker.close(timeout_s=0)
         print(f"told     {COUNT} metrics in {told:.3f} s ({COUNT / told:,.0f} metrics/s)")

@@ -27,7 +27,6 @@ from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import read_study
 from automl.study.model import StudyLocation
 from automl.study.plan import plan_document
-from automl.tracking.file_tracker import FileTracker
 from automl.trial.runner import run_trial
 from automl.trial.stop_request import read_stop_request
 from tests.acceptance.command_line import automl_in_turn
@@ -76,9 +75,8 @@ def run_here(plan: StudyPlan, root: Path, launcher: Launcher) -> None:
     directory = StudyPaths(root)
     write_document(directory.plan_file, plan_document(plan))
     searcher = make_searcher(plan, directory.journal_file)
-    tracker = FileTracker(directory)
     location = StudyLocation(directory=root, tracking_uri="unused")
-    loop = StudyLoop(plan, location, searcher=searcher, rule=chosen_scheduler(plan), trackers=[tracker])
+    loop = StudyLoop(plan, location, searcher=searcher, rule=chosen_scheduler(plan), trackers=[])
     loop.open()
     while not loop.is_over:
         task = loop.next_task()
@@ -96,7 +94,6 @@ def run_here(plan: StudyPlan, root: Path, launcher: Launcher) -> None:
     assert loop.is_over
     loop.close()
     searcher.close()
-    tracker.close()
 
 
 @pytest.mark.usefixtures("endpoint")

@@ -19,10 +19,10 @@ import json
 import os
 import uuid
 from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from automl.storage.documents import write_document, write_text
+from automl.tracking.mlflow.projection import Upload, UploadKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,40 +30,6 @@ if TYPE_CHECKING:
 
 FOLDER = "mlflow-spool"
 """Name of the spool inside a study directory."""
-
-
-class EntryKind(StrEnum):
-    """What an entry asks for."""
-
-    RUN = "run"
-    """Make or re-open a run: ``name``, ``parent`` (key or None), ``start_ms``, ``tags``."""
-    PARAMETERS = "parameters"
-    """``values``: name -> text."""
-    TAGS = "tags"
-    """``values``: name -> text."""
-    METRICS = "metrics"
-    """``values``: name -> finite number, ``step``, ``time_ms``."""
-    ARTIFACT = "artifact"
-    """``path`` (relative to the study directory, or absolute), ``folder`` inside the run's artifacts."""
-    MODEL = "model"
-    """A model version; the fields of `automl.tracking.mlflow.model_version.ModelVersionRequest`."""
-    END = "end"
-    """``status`` (FINISHED, KILLED, FAILED), ``end_ms``."""
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One line of the queue.
-
-    Attributes:
-        kind: What it asks for.
-        run: Key of the run inside the study: ``study``, ``0007``, ``evaluate-1``.
-        data: See `EntryKind`; JSON values, finite numbers.
-    """
-
-    kind: EntryKind
-    run: str
-    data: dict[str, Any]
 
 
 @dataclass(slots=True)
@@ -118,7 +84,7 @@ class Outbox:
             write_text(file, uuid.uuid4().hex)
         return file.read_text(encoding="utf-8").strip()
 
-    def append(self, entries: Iterable[Entry], *, is_durable: bool = False) -> None:
+    def append(self, entries: Iterable[Upload], *, is_durable: bool = False) -> None:
         """Add entries to the queue in one write.
 
         Args:
@@ -141,7 +107,7 @@ class Outbox:
         if is_durable:
             os.fsync(self._handle)
 
-    def read(self, offset: int, *, limit: int = 5000) -> tuple[list[Entry], int]:
+    def read(self, offset: int, *, limit: int = 5000) -> tuple[list[Upload], int]:
         """Read whole entries from an offset.
 
         Returns:
@@ -149,23 +115,23 @@ class Outbox:
         """
         if not self.queue_file.is_file():
             return [], offset
-        entries: list[Entry] = []
+        entries: list[Upload] = []
         with self.queue_file.open("rb") as stream:
             stream.seek(offset)
             for line in stream:
                 if len(entries) == limit or not line.endswith(b"\n"):
                     break
                 document = json.loads(line)
-                entries.append(Entry(EntryKind(document["kind"]), document["run"], document["data"]))
+                entries.append(Upload(UploadKind(document["kind"]), document["run"], document["data"]))
                 offset += len(line)
         return entries, offset
 
     def has_run(self, key: str) -> bool:
         """Tell whether the queue holds the start of a run."""
-        offset, entries = 0, [Entry(EntryKind.TAGS, "", {})]
+        offset, entries = 0, [Upload(UploadKind.TAGS, "", {})]
         while entries:
             entries, offset = self.read(offset)
-            if any(entry.kind is EntryKind.RUN and entry.run == key for entry in entries):
+            if any(entry.kind is UploadKind.RUN and entry.run == key for entry in entries):
                 return True
         return False
 
@@ -187,7 +153,7 @@ class Outbox:
         """
         write_document(self._state_file(tracking_uri), state)
 
-    def reject(self, entry: Entry, reason: str) -> None:
+    def reject(self, entry: Upload, reason: str) -> None:
         """Note an entry that the server refused for good."""
         line = json.dumps({"kind": entry.kind, "run": entry.run, "data": entry.data, "reason": reason})
         with (self.root / "rejected.jsonl").open("a", encoding="utf-8") as stream:

@@ -13,45 +13,40 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from automl.errors import LaunchError, Problem
-from automl.skill.model import ConfigFormat
+from automl.storage.event_log import Entry, read_log
 from automl.storage.paths import StudyPaths
-from automl.storage.study_directory import read_results
+from automl.storage.study_directory import read_plan
 from automl.study.evaluation import Evaluation, RecordLocation
-from automl.study.incumbent import Incumbent
-from automl.tracking.base import Tracker
-from automl.tracking.mlflow.entries import (
-    STUDY_RUN,
-    action_entries,
-    evaluation_entries,
-    incumbent_entry,
-    measurement_entries,
-    study_end_entries,
-    study_entries,
-    study_suspension_entries,
-    trial_end_entries,
-    trial_start_entries,
+from automl.study.events import (
+    ActionEnded,
+    Evaluated,
+    FileAttached,
+    Measured,
+    ModelRegistered,
+    StudyStarted,
+    StudySuspended,
 )
-from automl.tracking.mlflow.outbox import Entry, EntryKind, Outbox
+from automl.tracking.base import Tracker
+from automl.tracking.mlflow.files import expanded
+from automl.tracking.mlflow.model_version import ModelVersionRequest
+from automl.tracking.mlflow.outbox import Outbox
+from automl.tracking.mlflow.projection import STUDY_RUN, Projection
 from automl.tracking.mlflow.uri import without_password
 from automl.tracking.mlflow.writer import QUIET_ENVIRONMENT, URI_VARIABLE
-from automl.tracking.versions import collect_data, collect_versions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator
     from pathlib import Path
 
-    from automl.study.model import Objective, StudyPlan
-    from automl.study.result import StudyResult
-    from automl.study.trial import Measurement, Proposal, TrialResult
-    from automl.tracking.mlflow.model_version import ModelVersionRequest
+    from automl.study.events import Event
 
 logger = logging.getLogger(__name__)
 
-_MAX_PANELS = 32
-_MAX_FILE_BYTES = 64 * 1024 * 1024
 _PATIENCE_S = 15.0
 _GIVE_UP_GRACE_S = 30.0
 """A writer that is given up may be in the middle of a request or of making a store."""
@@ -72,88 +67,45 @@ class MlflowTracker(Tracker):
         self._spool = Outbox(spool)
         self._root = spool.parent
         self._writer: subprocess.Popen[bytes] | None = None
-        self._seen: set[tuple[str, str, int, float]] = set()
-        self._epochs: dict[int, int] = {}
-        self._held: dict[int, list[Entry]] = {}
-        self._objective: Objective | None = None
-        self._incumbent: Incumbent | None = None
+        self._projection: Projection | None = None
         self._has_warned = False
         self._is_given_up = False
         self._is_suspended = False
         self._has_begun = False
 
-    def study_started(self, plan: StudyPlan, directory: Path) -> None:
-        """Open the study's run and start the writer; after a resume, learn what was recorded before."""
-        self._objective = plan.objective
-        self._incumbent = Incumbent(plan, read_results(StudyPaths(directory)))
-        self._seen.update(_recorded(self._spool))
-        facts = {f"version.{name}": version for name, version in collect_versions(plan).items()}
-        facts |= {f"data.{name}": words for name, words in collect_data(plan).items()}
-        self._append(study_entries(plan, directory, facts, _now_ms()), is_durable=True)
-        self._start_writer(patience_s=_PATIENCE_S)
-
-    def trial_started(self, proposal: Proposal, directory: Path, attempt: int) -> None:
-        """Open the trial's run, or the same one again for a further attempt."""
-        self._append(trial_start_entries(proposal, self._relative(directory), attempt, _now_ms()))
-
-    def measured(self, number: int, measurement: Measurement) -> None:
-        """Record a measurement; one that was recorded already (a status file read again) is left out."""
-        if measurement.epoch is not None:
-            self._epochs[number] = measurement.epoch
-        self._let_begin()
-        step = self._epochs.get(number, 0)
-        time_ms = int(measurement.unix_time_s * 1000) or _now_ms()
-        entries = [entry for entry in measurement_entries(number, measurement, step, time_ms) if self._is_new(entry)]
-        if number not in self._epochs and all(entry.kind is EntryKind.METRICS for entry in entries):
-            # MLflow's comparison opens on the metric that a run got first: that shall not be its memory.
-            self._held.setdefault(number, []).extend(entries)
-            return
-        self._append([*entries, *self._held.pop(number, [])])
-
-    def trial_ended(self, result: TrialResult) -> None:
-        """Record how the trial ended, its files, and the study's new best value if it is one."""
-        metric = self._objective.metric if self._objective else ""
-        time_ms = _now_ms()
-        self._append(self._held.pop(result.number, []))
-        entries = trial_end_entries(result, metric, self._kept_files(result), time_ms)
-        best = self._incumbent.learn(result) if self._incumbent is not None else None
-        news = [] if best is None else [incumbent_entry(best, result.number, time_ms)]
-        self._append([*entries, *news], is_durable=True)
-
-    def study_ended(self, result: StudyResult) -> None:
-        """Record the end of the study."""
-        self._append(study_end_entries(result, _now_ms()), is_durable=True)
-
-    def study_suspended(self, reason: str) -> None:
-        """Record that the study was cut off."""
-        self._is_suspended = True
-        self._append(study_suspension_entries(reason, _now_ms()), is_durable=True)
+    def record(self, entry: Entry) -> None:
+        """Queue what an entry adds; the start of the study starts the writer."""
+        match entry.event:
+            case StudyStarted():
+                self._projection = Projection(read_plan(StudyPaths(self._root)))
+                for earlier in read_log(StudyPaths(self._root).events_file):
+                    if earlier.end < entry.end:
+                        self._projection.uploads(earlier)
+                self._queue(entry)
+                self._start_writer(patience_s=_PATIENCE_S)
+                return
+            case StudySuspended():
+                self._is_suspended = True
+            case Measured():
+                self._let_begin()
+            case _:
+                pass
+        self._queue(entry)
 
     def register_model(self, request: ModelVersionRequest) -> None:
         """Register the study's best checkpoint as a new version of its model, with the alias ``champion``."""
-        data: dict[str, Any] = {
-            "name": request.name,
-            "files": dict(request.files),
-            "tags": dict(request.tags),
-            "network_arch": request.network_arch,
-            "metadata": dict(request.metadata),
-            "later_tags": dict(request.later_tags),
-        }
-        self._append([Entry(EntryKind.MODEL, STUDY_RUN, data)], is_durable=True)
+        fields = {name: getattr(request, name) for name in ModelVersionRequest.__dataclass_fields__}
+        self._tell(ModelRegistered(request={k: dict(v) if isinstance(v, Mapping) else v for k, v in fields.items()}))
 
     def action_ended(self, key: str, result: Mapping[str, Any]) -> None:
-        """Record an action on a checkpoint, with its log and the small files that it wrote; once, however often told.
+        """Record an action on a checkpoint, with its log and the small files that it has made; once.
 
         Args:
             key: The action's key: ``evaluate-1``.
             result: Its ``result.json``.
         """
-        if self._spool.has_run(key):
-            return
-        log = self._relative(StudyPaths(self._root).action(key).log_file)
-        small = [path for path in result["files"] if _is_small(self._root / path)]
-        files = [path for path in (log, *small[:_MAX_PANELS]) if (self._root / path).is_file()]
-        self._append(action_entries(key, result, files, _now_ms()), is_durable=True)
+        if not self._spool.has_run(key):
+            self._tell(ActionEnded(key=key, result=result))
 
     def evaluated(self, evaluations: Mapping[str, Evaluation]) -> None:
         """Record what baseline and champion scored, as metrics and tags of the study.
@@ -161,8 +113,7 @@ class MlflowTracker(Tracker):
         Args:
             evaluations: `evaluations.json`: role -> evaluation.
         """
-        entries = evaluation_entries(evaluations, _now_ms())
-        self._append([entry for entry in entries if self._is_new(entry)], is_durable=True)
+        self._tell(Evaluated(evaluations=evaluations))
 
     def attach(self, run: str, path: str, *, folder: str = "") -> None:
         """Keep a file as an artifact of a run.
@@ -172,7 +123,7 @@ class MlflowTracker(Tracker):
             path: Relative to the study directory, or absolute.
             folder: Folder inside the run's artifacts.
         """
-        self._append([Entry(EntryKind.ARTIFACT, run, {"path": path, "folder": folder})])
+        self._tell(FileAttached(run=run, path=path, folder=folder))
 
     def describe(self, *, timeout_s: float = 0.0) -> RecordLocation:
         """Return where MLflow has the study.
@@ -224,9 +175,15 @@ class MlflowTracker(Tracker):
             problem = self._spool.load_state(self._uri).problem or f"see {self._spool.log_file}"
             logger.warning("MLflow does not have all of the record yet (%s); `automl sync` sends the rest", problem)
 
-    def _append(self, entries: Iterable[Entry], *, is_durable: bool = False) -> None:
+    def _tell(self, event: Event) -> None:
+        self._queue(Entry(event, datetime.now(UTC), 0))
+
+    def _queue(self, entry: Entry) -> None:
+        if self._projection is None:
+            self._projection = Projection(read_plan(StudyPaths(self._root)))
+        uploads = [found for upload in self._projection.uploads(entry) for found in expanded(upload, self._root)]
         try:
-            self._spool.append(entries, is_durable=is_durable)
+            self._spool.append(uploads, is_durable=not isinstance(entry.event, Measured))
         except OSError as error:
             if not self._has_warned:
                 logger.warning("the record for MLflow cannot be written to %s: %s", self._spool.root, error)
@@ -248,24 +205,6 @@ class MlflowTracker(Tracker):
         with contextlib.suppress(OSError):  # it has died, and `close` starts another one
             self._writer.stdin.write(b"begin\n")
             self._writer.stdin.flush()
-
-    def _is_new(self, entry: Entry) -> bool:
-        if entry.kind is not EntryKind.METRICS:
-            return True
-        points = set(_points(entry))
-        is_new = not points <= self._seen
-        self._seen |= points
-        return is_new
-
-    def _kept_files(self, result: TrialResult) -> list[str]:
-        attempt = StudyPaths(self._root).attempt(result.number, result.attempt)
-        files = [attempt.spec_file(config_format) for config_format in ConfigFormat]
-        files += [attempt.status_file, attempt.log_file, *sorted(attempt.status_files())[:1]]
-        files += attempt.panels()[-_MAX_PANELS:]
-        return [self._relative(file) for file in dict.fromkeys(files) if file.is_file()]
-
-    def _relative(self, path: Path) -> str:
-        return str(path.relative_to(self._root)) if path.is_relative_to(self._root) else str(path)
 
 
 def start_writer(
@@ -338,25 +277,3 @@ def _finish(writer: subprocess.Popen[bytes], timeout_s: float, *, grace_s: float
     except subprocess.TimeoutExpired:
         writer.kill()
         writer.communicate()
-
-
-def _recorded(spool: Outbox) -> Iterator[tuple[str, str, int, float]]:
-    offset, entries = 0, [Entry(EntryKind.TAGS, "", {})]
-    while entries:
-        entries, offset = spool.read(offset)
-        for entry in entries:
-            if entry.kind is EntryKind.METRICS:
-                yield from _points(entry)
-
-
-def _points(entry: Entry) -> Iterator[tuple[str, str, int, float]]:
-    for name, value in entry.data["values"].items():
-        yield entry.run, name, entry.data["step"], value
-
-
-def _is_small(file: Path) -> bool:
-    return file.is_file() and file.stat().st_size <= _MAX_FILE_BYTES
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

@@ -19,8 +19,7 @@ from mlflow.entities import Metric, Param, RunStatus, RunTag, ViewType
 from mlflow.exceptions import ERROR_CODE_TO_HTTP_STATUS, MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
 
-from automl.tracking.mlflow.entries import LOG_TAIL_BYTES
-from automl.tracking.mlflow.outbox import Entry, EntryKind
+from automl.tracking.mlflow.projection import Upload, UploadKind
 from automl.tracking.mlflow.registry import register
 from automl.tracking.mlflow.uri import ARTIFACTS, artifact_root, sqlite_file
 
@@ -36,6 +35,9 @@ KEY_TAG = "automl.key"
 
 # Without it the web interface opens on its pages for language models.
 _EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
+LOG_TAIL_BYTES = 64 * 1024
+"""How much of the end of a log is kept as an artifact."""
+
 _MAX_METRICS = 900
 _MAX_TAGS_AND_PARAMETERS = 90
 _TRANSIENT_STATUS = frozenset({401, 403, 408, 409, 429})
@@ -50,16 +52,16 @@ class _Batch:
     metrics: list[Metric] = field(default_factory=list)
     parameters: list[Param] = field(default_factory=list)
     tags: dict[str, str] = field(default_factory=dict)
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[Upload] = field(default_factory=list)
 
-    def add(self, entry: Entry) -> None:
+    def add(self, entry: Upload) -> None:
         values = entry.data["values"]
         self.entries.append(entry)
         match entry.kind:
-            case EntryKind.METRICS:
+            case UploadKind.METRICS:
                 step, time_ms = entry.data["step"], entry.data["time_ms"]
                 self.metrics += [Metric(name, float(value), time_ms, step) for name, value in values.items()]
-            case EntryKind.PARAMETERS:
+            case UploadKind.PARAMETERS:
                 self.parameters += [Param(name, value) for name, value in values.items()]
             case _:
                 self.tags.update(values)
@@ -123,10 +125,10 @@ class Uploader:
             self._client = client
         return self._client
 
-    def _send(self, entries: Sequence[Entry]) -> None:
+    def _send(self, entries: Sequence[Upload]) -> None:
         batches: dict[str, _Batch] = {}
         for entry in entries:
-            if entry.kind in {EntryKind.METRICS, EntryKind.PARAMETERS, EntryKind.TAGS}:
+            if entry.kind in {UploadKind.METRICS, UploadKind.PARAMETERS, UploadKind.TAGS}:
                 batch = batches.setdefault(entry.run, _Batch())
                 batch.add(entry)
                 if batch.is_full:
@@ -156,7 +158,7 @@ class Uploader:
                 alone.add(entry)
                 self._log(run, alone)
 
-    def _guarded(self, entry: Entry) -> None:
+    def _guarded(self, entry: Upload) -> None:
         try:
             self._apply(entry)
         except MlflowException as error:
@@ -164,21 +166,21 @@ class Uploader:
                 raise
             self._reject(entry, error)
 
-    def _apply(self, entry: Entry) -> None:
+    def _apply(self, entry: Upload) -> None:
         client = self._connect()
         match entry.kind:
-            case EntryKind.RUN:
+            case UploadKind.RUN:
                 self._open_run(entry)
-            case EntryKind.ARTIFACT:
+            case UploadKind.ARTIFACT:
                 self._log_artifact(entry)
-            case EntryKind.MODEL:
+            case UploadKind.MODEL:
                 register(client, self._run_id(entry.run), entry.data, self._spool.root.parent, self._study_id)
-            case EntryKind.END:
+            case UploadKind.END:
                 client.set_terminated(self._run_id(entry.run), entry.data["status"], entry.data["end_ms"])
             case _:
                 raise AssertionError(entry.kind)
 
-    def _open_run(self, entry: Entry) -> None:
+    def _open_run(self, entry: Upload) -> None:
         client = self._connect()
         run_id = self.state.run_ids.get(entry.run) or self._find_run(entry.run)
         tags = {**entry.data["tags"], KEY_TAG: f"{self._study_id}/{entry.run}", MLFLOW_RUN_NAME: entry.data["name"]}
@@ -210,7 +212,7 @@ class Uploader:
             raise MlflowException.invalid_parameter_value(f"the spool has no start of the run {run}")
         return run_id
 
-    def _log_artifact(self, entry: Entry) -> None:
+    def _log_artifact(self, entry: Upload) -> None:
         file = self._spool.root.parent / entry.data["path"]
         if not file.is_file():
             self._spool.reject(entry, "the file is gone")
@@ -221,7 +223,7 @@ class Uploader:
         else:
             client.log_artifact(run_id, str(file), folder)
 
-    def _reject(self, entry: Entry, error: MlflowException) -> None:
+    def _reject(self, entry: Upload, error: MlflowException) -> None:
         logger.warning("refused for good: %s of run %s: %s", entry.kind, entry.run, error)
         self._spool.reject(entry, str(error))
 

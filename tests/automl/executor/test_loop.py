@@ -268,7 +268,7 @@ def test_a_tracker_that_fails_does_not_end_the_study(tmp_path: Path, caplog: pyt
     def fail(*_: object) -> None:
         raise OSError("the server is down")
 
-    study.tracker.trial_ended = fail  # type: ignore[method-assign, assignment] # a broken tracker
+    study.tracker.record = fail  # type: ignore[method-assign, assignment] # a broken tracker
     study.end(study.next())
 
     assert study.searcher.told

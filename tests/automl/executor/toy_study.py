@@ -14,8 +14,9 @@ from automl.skill.model import ConfigFormat, FileSlot, Skill, SkillAction, SlotK
 from automl.space.parameters import Parameter, ParameterType, SearchSpace
 from automl.spec.model import Spec
 from automl.study.causes import Origin, OriginKind
+from automl.study.events import Measured, StudyEnded, StudyStarted, StudySuspended, TrialEnded, TrialStarted
 from automl.study.model import Budget, Direction, Objective, Resources, StudyLocation, StudyPlan
-from automl.study.trial import Measurement, Proposal, TrialResult
+from automl.study.trial import Proposal, TrialResult
 from automl.tracking.base import Tracker
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from automl.space.values import Scalar
-    from automl.study.result import StudyResult
+    from automl.storage.event_log import Entry
 
 TRAINER = '''\
 """Reports three epochs; `mode` says what goes wrong."""
@@ -151,25 +152,22 @@ class ListTracker(Tracker):
 
     events: list[str] = field(default_factory=list)
 
-    def study_started(self, plan: StudyPlan, directory: Path) -> None:
-        del plan, directory
-        self.events.append("study started")
-
-    def trial_started(self, proposal: Proposal, directory: Path, attempt: int) -> None:
-        del directory
-        self.events.append(f"trial {proposal.number} started, attempt {attempt}")
-
-    def measured(self, number: int, measurement: Measurement) -> None:
-        self.events.append(f"trial {number} measured epoch {measurement.epoch}")
-
-    def trial_ended(self, result: TrialResult) -> None:
-        self.events.append(f"trial {result.number} {result.state.value}")
-
-    def study_ended(self, result: StudyResult) -> None:
-        self.events.append(f"study ended with {len(result.trials)} trials")
-
-    def study_suspended(self, reason: str) -> None:
-        self.events.append(f"study suspended: {reason}")
+    def record(self, entry: Entry) -> None:
+        match entry.event:
+            case StudyStarted():
+                self.events.append("study started")
+            case TrialStarted(trial=number, attempt=attempt):
+                self.events.append(f"trial {number} started, attempt {attempt}")
+            case Measured(trial=number, epoch=epoch):
+                self.events.append(f"trial {number} measured epoch {epoch}")
+            case TrialEnded(result=result):
+                self.events.append(f"trial {result.number} {result.state.value}")
+            case StudyEnded(trials=trials):
+                self.events.append(f"study ended with {trials} trials")
+            case StudySuspended(reason=reason):
+                self.events.append(f"study suspended: {reason}")
+            case _:
+                pass
 
 
 def toy_skill(root: Path, command: str | None = None) -> Skill:

@@ -10,7 +10,7 @@ from automl.storage.documents import write_document, write_text
 from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import write_result
 from automl.study.trial import TrialResult, TrialState
-from tests.automl.tracking.written_study import plan_of
+from tests.automl.tracking.synthetic import plan_of
 
 if TYPE_CHECKING:
     from pathlib import Path

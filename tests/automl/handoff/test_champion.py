@@ -14,8 +14,8 @@ from automl.errors import ConfigurationError, StudyFailedError
 from automl.handoff.champion import model_version, read_champion, select_best
 from automl.storage.study_directory import write_result
 from automl.study.evaluation import ActionStatus, Evaluation
-from tests.automl.tracking.synthetic import RESULTS
-from tests.automl.tracking.written_study import plan_of, write_study
+from tests.automl.tracking.synthetic import RESULTS, plan_of
+from tests.automl.tracking.written_study import write_study
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,8 +15,8 @@ from automl.resources import builtin_skill
 from automl.skill.load import load_skill
 from automl.storage.study_directory import read_evaluations
 from automl.study.evaluation import ActionStatus, Delta, Evaluation
-from automl.tracking.mlflow.entries import STUDY_RUN
-from automl.tracking.mlflow.outbox import FOLDER, EntryKind, Outbox
+from automl.tracking.mlflow.outbox import FOLDER, Outbox
+from automl.tracking.mlflow.projection import STUDY_RUN, UploadKind
 from automl.tracking.mlflow.tracker import MlflowTracker
 from tests.automl.handoff.depth_study import SPEC, write_depth_study
 from tests.scripted_launcher import Script, ScriptedLauncher, ScriptedWrite
@@ -182,9 +182,11 @@ def test_the_runs_of_both_lie_under_trials_so_that_the_studys_children_are_its_t
     evaluating.record(tracker)
 
     entries, _ = Outbox(root / FOLDER).read(0)
-    runs = {entry.run: entry.data["parent"] for entry in entries if entry.kind is EntryKind.RUN}
+    runs = {entry.run: entry.data["parent"] for entry in entries if entry.kind is UploadKind.RUN}
     assert runs == {"evaluate-1": "0000", "evaluate-2": "0000"}
-    of_study = [entry.data["values"] for entry in entries if entry.run == STUDY_RUN and entry.kind is EntryKind.METRICS]
+    of_study = [
+        entry.data["values"] for entry in entries if entry.run == STUDY_RUN and entry.kind is UploadKind.METRICS
+    ]
     assert of_study == [{"automl.evaluated.baseline": 0.3, "automl.evaluated.champion": 0.5}]
 
 

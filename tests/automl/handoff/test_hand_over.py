@@ -11,7 +11,8 @@ from automl.handoff.hand_over import hand_over
 from automl.resources import builtin_skill
 from automl.skill.load import load_skill
 from automl.storage.study_directory import write_result
-from automl.tracking.mlflow.outbox import FOLDER, EntryKind, Outbox
+from automl.tracking.mlflow.outbox import FOLDER, Outbox
+from automl.tracking.mlflow.projection import UploadKind
 from automl.tracking.mlflow.tracker import MlflowTracker
 from tests.automl.tracking.synthetic import RESULTS
 from tests.automl.tracking.written_study import write_study
@@ -42,8 +43,8 @@ def test_the_champion_is_queued_for_registration_with_its_spec_and_report(tmp_pa
 
     assert champion is not None
     entries, _ = Outbox(root / FOLDER).read(0)
-    assert [entry.data["name"] for entry in entries if entry.kind is EntryKind.MODEL] == ["demo"]
-    kept = [entry.data["path"] for entry in entries if entry.kind is EntryKind.ARTIFACT]
+    assert [entry.data["name"] for entry in entries if entry.kind is UploadKind.MODEL] == ["demo"]
+    kept = [entry.data["path"] for entry in entries if entry.kind is UploadKind.ARTIFACT]
     assert kept == ["best_spec.yaml", "best.json", "evaluations.json", "report.html"]
     assert all((root / name).is_file() for name in kept)
 

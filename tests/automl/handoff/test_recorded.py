@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from automl.handoff.action_spec import ActionOptions
 from automl.handoff.recorded import run_recorded
 from automl.study.evaluation import ActionStatus
-from automl.tracking.mlflow.outbox import EntryKind, Outbox
+from automl.tracking.mlflow.outbox import Outbox
+from automl.tracking.mlflow.projection import UploadKind
 from tests.automl.handoff.depth_study import write_depth_study
 from tests.scripted_launcher import Script, ScriptedLauncher, ScriptedWrite
 
@@ -35,7 +36,7 @@ def test_an_action_is_queued_as_a_run_beside_the_trials(tmp_path: Path, monkeypa
     assert result.status is ActionStatus.MEASURED
     entries, _ = Outbox(root / "spool").read(0)
     assert {entry.run for entry in entries} == {"evaluate-1"}
-    (metrics,) = [entry.data["values"] for entry in entries if entry.kind is EntryKind.METRICS]
+    (metrics,) = [entry.data["values"] for entry in entries if entry.kind is UploadKind.METRICS]
     assert metrics == {"val/d1": 0.5}
 
 

@@ -10,6 +10,7 @@ import pytest
 from automl.errors import ConfigurationError
 from automl.storage.event_log import EventLog, decode, encode, read_log
 from automl.study.ends import EndKind, EndReason, StopCause, StopKind
+from automl.study.evaluation import ActionStatus, Evaluation
 from automl.study.events import (
     ActionEnded,
     EndDecided,
@@ -81,7 +82,7 @@ EVENTS: tuple[Event, ...] = (
     StudyEnded(trials=4, best_trial=1, best_value=0.5, reason=str(END), end=END),
     StudySuspended(reason="Ctrl-C or SIGTERM", end=EndReason(kind=EndKind.SIGNAL)),
     ActionEnded(key="evaluate-1", result={"values": {"val/d1": 0.5}}),
-    Evaluated(evaluations={"baseline": {"value": None}}),
+    Evaluated(evaluations={"baseline": Evaluation(status=ActionStatus.UNAVAILABLE, reason="no start")}),
     ModelRegistered(request={"name": "demo"}),
     FileAttached(run="study", path="report.html"),
 )

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 from automl.study.goals import parse_constraints
 from automl.study.incumbent import Incumbent
+from automl.study.result import StudyResult
 from automl.study.trial import TrialResult, TrialState
-from tests.automl.study.examples import make_plan
+from tests.automl.study.examples import OBJECTIVE
 
 
 def ended(number: int, value: float, **values: float) -> TrialResult:
@@ -14,7 +15,7 @@ def ended(number: int, value: float, **values: float) -> TrialResult:
 
 
 def test_only_a_better_value_leads_and_earlier_runs_count() -> None:
-    incumbent = Incumbent(make_plan(), [ended(0, 0.5), ended(1, 0.7)])
+    incumbent = Incumbent(StudyResult(objective=OBJECTIVE, trials=(ended(0, 0.5), ended(1, 0.7))))
 
     found = [incumbent.learn(ended(number, value)) for number, value in enumerate((0.6, 0.7, 0.8), start=2)]
 
@@ -23,7 +24,9 @@ def test_only_a_better_value_leads_and_earlier_runs_count() -> None:
 
 
 def test_replicates_failures_and_who_misses_a_constraint_do_not_lead() -> None:
-    incumbent = Incumbent(replace(make_plan(), constraints=parse_constraints(["memory_gib <= 40"])))
+    incumbent = Incumbent(
+        StudyResult(objective=OBJECTIVE, trials=(), constraints=parse_constraints(["memory_gib <= 40"]))
+    )
     too_large = ended(0, 0.9, memory_gib=50.0)
     replicate = replace(ended(1, 0.9, memory_gib=1.0), replicate_of=0, seed=3)
     failed = replace(ended(2, 0.9, memory_gib=1.0), state=TrialState.FAILED)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from automl.request.policy import Route
 from automl.skill.model import Skill
@@ -15,6 +15,7 @@ from automl.study.causes import Origin, OriginKind
 from automl.study.model import Budget, Direction, Objective, Resources, StudyPlan
 from automl.study.result import StudyResult
 from automl.study.trial import FailureKind, Measurement, Proposal, TrialResult, TrialState
+from automl.tracking.file_tracker import FileTracker
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -136,26 +137,67 @@ def write_trial_files(directory: StudyPaths, result: TrialResult) -> None:
         file.write_bytes(f"weights of trial {result.number}".encode())
 
 
-def tell(tracker: Tracker, directory: StudyPaths, results: tuple[TrialResult, ...] = RESULTS) -> None:
-    """Tell a tracker the whole study; trial 4 is interrupted once and tried again."""
-    write_document(directory.plan_file, {"name": directory.root.name})
-    tracker.study_started(make_plan(directory.root, directory.root.name), directory.root)
+def plan_of(root: Path, **changes: Any) -> dict[str, Any]:  # noqa: ANN401 # fields of plan.json
+    plan = make_plan(root, root.name)
+    parameters = [
+        {
+            "path": p.path,
+            "type": p.type.value,
+            "low": p.low,
+            "high": p.high,
+            "log": p.log,
+            "choices": list(p.choices) or None,
+            "default": p.default,
+        }
+        for p in plan.space.parameters
+    ]
+    return {
+        "name": plan.name,
+        "route": plan.route.value,
+        "reasons": list(plan.reasons),
+        "skill": {
+            "name": "depth_net_mono",
+            "network_arch": "depth_net_mono",
+            "root": str(root),
+            "fingerprints": dict(plan.skill.fingerprints),
+        },
+        "objective": {"metric": OBJECTIVE.metric, "direction": OBJECTIVE.direction.value},
+        "sampler": plan.sampler,
+        "scheduler": plan.scheduler,
+        "seed": plan.seed,
+        "max_epochs": plan.max_epochs,
+        "budget": {"trials": plan.budget.trials},
+        "resources": {"jobs": plan.resources.jobs},
+        "space": {"parameters": parameters},
+        "spec": plan.spec.values,
+        "fingerprint": plan.fingerprint,
+        "mlflow": {"tracking_uri": "sqlite:///unused.db", "experiment": plan.name, "run_id": None},
+        **changes,
+    }
+
+
+def tell(directory: StudyPaths, *trackers: Tracker, results: tuple[TrialResult, ...] = RESULTS) -> None:
+    """Write the log of a whole study and give it to trackers; trial 4 is interrupted once and tried again."""
+    write_document(directory.plan_file, plan_of(directory.root))
+    files = FileTracker(directory, trackers)
+    files.study_started(make_plan(directory.root, directory.root.name), directory.root)
     for result in results:
         write_trial_files(directory, result)
         proposal = Proposal(number=result.number, assignment=result.assignment, origin=Origin(OriginKind.SOBOL))
         for attempt in range(1, result.attempt + 1):
-            tracker.trial_started(proposal, directory.attempt(result.number, attempt).root, attempt)
-            tell_curve(tracker, result)
+            files.trial_started(proposal, directory.attempt(result.number, attempt).root, attempt)
+            tell_curve(files, result)
             if attempt < result.attempt:
-                tracker.trial_ended(replace(result, state=TrialState.INTERRUPTED, attempt=attempt, values={}))
-        tracker.trial_ended(result)
+                files.trial_ended(replace(result, state=TrialState.INTERRUPTED, attempt=attempt, values={}))
+        files.trial_ended(result)
         write_result(directory, result)
-    tracker.study_ended(StudyResult(objective=OBJECTIVE, trials=results))
+    files.study_ended(StudyResult(objective=OBJECTIVE, trials=results))
+    files.close()
 
 
-def tell_curve(tracker: Tracker, result: TrialResult) -> None:
+def tell_curve(files: FileTracker, result: TrialResult) -> None:
     for epoch, value in result.curve:
         values = {"val/d1": value, "train_loss": 1 / (1 + epoch), "val/i2t_R@1": value / 2}
-        tracker.measured(result.number, Measurement(epoch=epoch, values=values, unix_time_s=1_700_000_000.0 + epoch))
+        files.measured(result.number, Measurement(epoch=epoch, values=values, unix_time_s=1_700_000_000.0 + epoch))
     if result.state is TrialState.DIVERGED:
-        tracker.measured(result.number, Measurement(epoch=1, nonfinite={"train_loss": "nan"}))
+        files.measured(result.number, Measurement(epoch=1, nonfinite={"train_loss": "nan"}))

@@ -22,10 +22,7 @@ def directory(tmp_path: Path) -> StudyPaths:
 
 
 def test_every_event_of_a_study_is_one_line_with_its_time(directory: StudyPaths) -> None:
-    tracker = FileTracker(directory)
-
-    tell(tracker, directory)
-    tracker.close()
+    tell(directory)
 
     events = list(read_events(directory.events_file))
     names = [event["event"] for event in events]
@@ -37,10 +34,7 @@ def test_every_event_of_a_study_is_one_line_with_its_time(directory: StudyPaths)
 
 
 def test_a_diverged_trial_shows_its_non_finite_value_as_text(directory: StudyPaths) -> None:
-    tracker = FileTracker(directory)
-
-    tell(tracker, directory)
-    tracker.close()
+    tell(directory)
 
     lines = directory.events_file.read_text(encoding="utf-8").splitlines()
     found = [json.loads(line, parse_constant=pytest.fail) for line in lines]
@@ -48,10 +42,7 @@ def test_a_diverged_trial_shows_its_non_finite_value_as_text(directory: StudyPat
 
 
 def test_the_end_of_a_study_names_its_best_trial(directory: StudyPaths) -> None:
-    tracker = FileTracker(directory)
-
-    tell(tracker, directory)
-    tracker.close()
+    tell(directory)
 
     *_, last = read_events(directory.events_file)
     assert (last["best_trial"], last["best_value"]) == (4, 0.7)
@@ -60,21 +51,15 @@ def test_the_end_of_a_study_names_its_best_trial(directory: StudyPaths) -> None:
 def test_a_torn_line_neither_hides_nor_joins_its_neighbours(directory: StudyPaths) -> None:
     directory.root.mkdir()
     directory.events_file.write_text('{"event": "study_started", "ti', encoding="utf-8")
-    tracker = FileTracker(directory)
-
-    tell(tracker, directory, RESULTS[:1])
-    tracker.close()
+    tell(directory, results=RESULTS[:1])
 
     assert next(event["event"] for event in read_events(directory.events_file)) == "study_started"
 
 
 def test_a_disk_that_cannot_be_written_does_not_stop_the_study(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way", encoding="utf-8")
-    tracker = FileTracker(StudyPaths(tmp_path / "file"))
-    directory = StudyPaths(tmp_path / "demo")
 
-    tell(tracker, directory, RESULTS[:1])
-    tracker.close()
+    FileTracker(StudyPaths(tmp_path / "file")).trial_ended(RESULTS[0])
 
     assert (tmp_path / "file").read_text(encoding="utf-8") == "in the way"
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
+from automl.storage.event_log import Entry
 from automl.storage.paths import StudyPaths
-from automl.study.causes import Origin, OriginKind
-from automl.study.trial import Measurement, Proposal
+from automl.study.events import Measured, TrialStarted
 from automl.tracking.tensorboard import TensorboardTracker, encode_event, record
 from tests.automl.tracking.synthetic import tell
 
@@ -28,12 +29,25 @@ def scalars(folder: Path, name: str) -> list[tuple[int, object]]:
     return [(event.step, pytest.approx(event.value)) for event in reader.Scalars(name)]
 
 
+def started(number: int, directory: Path) -> Entry:
+    event = TrialStarted(trial=number, attempt=1, origin="sobol", assignment={}, directory=str(directory))
+    return Entry(event, datetime.now(UTC), 0)
+
+
+def measured(number: int, epoch: int, **values: float) -> Entry:
+    return Entry(
+        Measured(trial=number, epoch=epoch, step=None, max_epochs=None, values=values, unix_time_s=5.0),
+        datetime.now(UTC),
+        0,
+    )
+
+
 def test_every_attempt_has_its_curve_with_the_epoch_as_step(tmp_path: Path) -> None:
     directory = StudyPaths(tmp_path / "demo")
     for number, attempt in ((0, 1), (1, 1), (2, 1), (3, 1), (4, 1), (4, 2)):
         directory.attempt(number, attempt).root.mkdir(parents=True)
     tracker = TensorboardTracker()
-    tell(tracker, directory)
+    tell(directory, tracker)
     tracker.close()
 
     assert scalars(directory.attempt(0).root, "val/d1") == [(0, 0.3), (1, 0.4), (2, 0.5)]
@@ -44,8 +58,8 @@ def test_every_attempt_has_its_curve_with_the_epoch_as_step(tmp_path: Path) -> N
 
 def test_a_running_trial_can_be_read_while_it_runs(tmp_path: Path) -> None:
     tracker = TensorboardTracker()
-    tracker.trial_started(Proposal(number=3, assignment={}, origin=Origin(OriginKind.SOBOL)), tmp_path, 1)
-    tracker.measured(3, Measurement(epoch=200, values={"loss": 0.5, "huge": 1e300}, unix_time_s=5.0))
+    tracker.record(started(3, tmp_path))
+    tracker.record(measured(3, 200, loss=0.5, huge=1e300))
 
     assert scalars(tmp_path, "loss") == [(200, 0.5)]
     tracker.close()
@@ -54,10 +68,8 @@ def test_a_running_trial_can_be_read_while_it_runs(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_written_is_one_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     tracker = TensorboardTracker()
     for number in range(2):
-        tracker.trial_started(
-            Proposal(number=number, assignment={}, origin=Origin(OriginKind.SOBOL)), tmp_path / "absent", 1
-        )
-        tracker.measured(number, Measurement(epoch=0, values={"loss": 0.5}))
+        tracker.record(started(number, tmp_path / "absent"))
+        tracker.record(measured(number, 0, loss=0.5))
 
     assert caplog.text.count("cannot be written") == 1
 

@@ -19,6 +19,7 @@ from automl.launch.local import WarmLauncher
 from automl.launch.processes import find_leftovers
 from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import read_results
+from automl.study.events import TrialEnded, TrialStarted
 from automl.study.trial import FailureKind, TrialState
 from automl.trial.tasks import study_tag
 from tests.automl.executor.toy_study import ListSearcher, ListTracker, ThresholdRule, toy_location, toy_plan
@@ -26,8 +27,9 @@ from tests.automl.executor.toy_study import ListSearcher, ListTracker, Threshold
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from automl.storage.event_log import Entry
     from automl.study.result import StudyResult
-    from automl.study.trial import Proposal, TrialResult
+    from automl.study.trial import TrialResult
 
 MODES = ("good", "nan", "fail", "hang", "deaf", "good")
 RAY_MEMORY_LIMIT = "RAY_memory_usage_threshold"
@@ -49,13 +51,15 @@ class SocketTracker(ListTracker):
         self.started_s: list[float] = []
         self.ended_s: list[float] = []
 
-    def trial_started(self, proposal: Proposal, directory: Path, attempt: int) -> None:
-        super().trial_started(proposal, directory, attempt)
-        self.started_s.append(time.monotonic())
+    def record(self, entry: Entry) -> None:
+        super().record(entry)
+        if isinstance(entry.event, TrialStarted):
+            self.started_s.append(time.monotonic())
+        elif isinstance(entry.event, TrialEnded):
+            self.ended_s.append(time.monotonic())
+            self._look()
 
-    def trial_ended(self, result: TrialResult) -> None:
-        self.ended_s.append(time.monotonic())
-        super().trial_ended(result)
+    def _look(self) -> None:
         token = Path(os.environ["RAY_AUTH_TOKEN_PATH"])
         self.token_modes |= {stat.S_IMODE(path.stat().st_mode) for path in (token, token.parent.parent)}
         this = psutil.Process()

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import tempfile
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from automl.errors import LaunchError
 from automl.request.study_request import StudyRequest
+from automl.storage.event_log import read_log
+from automl.storage.paths import StudyPaths
 from automl.study.causes import Origin, OriginKind
+from automl.study.plan import plan_document
+from automl.tracking.file_tracker import FileTracker
 from automl.tracking.mlflow.earlier_runs import is_server, recorded_points
-from automl.tracking.mlflow.entries import study_end_entries, study_entries
-from automl.tracking.mlflow.outbox import EntryKind
+from automl.tracking.mlflow.projection import STUDY_RUN, Projection, UploadKind
 from tests.automl.study.examples import OBJECTIVE, make_plan
 from tests.automl.study.test_result import study, trial
 
@@ -70,12 +75,20 @@ def server() -> Iterator[Server]:
 def tags_of(plan: StudyPlan, best: float, number: int = 1) -> dict[str, str]:
     """Return the tags that our own tracker writes for a study whose best trial has a learning rate."""
     trials = (trial(0, 0.1), dataclasses.replace(trial(number, 0.7), assignment={"train.lr": best}))
-    end = study_end_entries(study(OBJECTIVE.direction, *trials), 0)
-    start = study_entries(plan, plan.skill.root, {}, 0)
-    written: dict[str, str] = dict(start[0].data["tags"])
-    for entry in end:
-        if entry.kind is EntryKind.TAGS and entry.run == "study":
-            written |= entry.data["values"]
+    projection, written = Projection(plan_document(plan)), dict[str, str]()
+    with tempfile.TemporaryDirectory() as folder:
+        files = FileTracker(StudyPaths(Path(folder)))
+        files.study_started(plan, Path(folder))
+        for ended in trials:
+            files.trial_ended(ended)
+        files.study_ended(study(OBJECTIVE.direction, *trials))
+        files.close()
+        uploads = [
+            upload for entry in read_log(StudyPaths(Path(folder)).events_file) for upload in projection.uploads(entry)
+        ]
+    for upload in uploads:
+        if upload.run == STUDY_RUN and upload.kind in {UploadKind.RUN, UploadKind.TAGS}:
+            written |= upload.data["tags" if upload.kind is UploadKind.RUN else "values"]
     return written
 
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from automl.tracking.mlflow.outbox import Entry, EntryKind, Outbox
+from automl.tracking.mlflow.outbox import Outbox
+from automl.tracking.mlflow.projection import Upload, UploadKind
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
 URI = "http://user:secret@server:5000"
 
 
-def entry(number: int) -> Entry:
-    return Entry(EntryKind.TAGS, f"{number:04d}", {"values": {"automl.state": "RUNNING"}})
+def entry(number: int) -> Upload:
+    return Upload(UploadKind.TAGS, f"{number:04d}", {"values": {"automl.state": "RUNNING"}})
 
 
 def test_entries_come_back_in_order_and_from_an_offset(tmp_path: Path) -> None:
@@ -55,7 +56,7 @@ def test_a_torn_line_of_a_killed_process_is_cut_before_the_next_entry(tmp_path: 
 
 def test_a_number_that_is_not_finite_never_enters_the_queue(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="JSON"):
-        Outbox(tmp_path).append([Entry(EntryKind.METRICS, "0000", {"values": {"loss": float("nan")}})])
+        Outbox(tmp_path).append([Upload(UploadKind.METRICS, "0000", {"values": {"loss": float("nan")}})])
 
 
 def test_each_server_has_its_own_place_in_the_queue(tmp_path: Path) -> None:

@@ -143,7 +143,7 @@ def test_a_server_that_comes_up_late_and_goes_away_loses_nothing_and_doubles_not
     spool = Outbox(directory.root / FOLDER)
     tracker = MlflowTracker(uri, "demo", spool.root)
     started = time.monotonic()
-    tell(tracker, directory)
+    tell(directory, tracker)
     told_s = time.monotonic() - started
     assert told_s < 5, "a study waits for nobody"
     assert tracker.unsent_bytes > 0

@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from automl.errors import LaunchError
+from automl.storage.documents import write_document
 from automl.storage.paths import StudyPaths
 from automl.study.evaluation import RecordLocation
 from automl.study.trial import Measurement
-from automl.tracking.mlflow.entries import study_entries
+from automl.tracking.file_tracker import FileTracker
 from automl.tracking.mlflow.model_version import ModelVersionRequest
-from automl.tracking.mlflow.outbox import FOLDER, EntryKind, Outbox
+from automl.tracking.mlflow.outbox import FOLDER, Outbox
+from automl.tracking.mlflow.projection import Upload, UploadKind
 from automl.tracking.mlflow.tracker import MlflowTracker, sync
 from automl.tracking.mlflow.uri import default_tracking_uri
 from automl.tracking.mlflow.writer import send_all
-from tests.automl.tracking.synthetic import RESULTS, make_plan, tell, tell_curve
+from tests.automl.tracking.synthetic import RESULTS, make_plan, plan_of, tell, tell_curve
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,7 +68,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NGC_API_KEY", SECRET)
         tracker = MlflowTracker(uri, "demo", directory.root / FOLDER)
-        tell(tracker, directory)
+        tell(directory, tracker)
         tracker.register_model(MODEL)
         tracker.close(timeout_s=120)
     described = tracker.describe()
@@ -190,11 +192,12 @@ def test_sending_everything_again_changes_nothing(recorded: Recorded) -> None:
 
 def test_a_resumed_study_reuses_its_runs_and_leaves_out_what_it_reads_again(recorded: Recorded) -> None:
     tracker = MlflowTracker(recorded.uri, "demo", recorded.spool.root)
-    tracker.study_started(make_plan(recorded.directory.root), recorded.directory.root)
-    tell_curve(tracker, RESULTS[0])
-    tracker.measured(0, Measurement(epoch=3, values={"val/d1": 0.45}, unix_time_s=1_700_000_003.0))
+    files = FileTracker(recorded.directory, [tracker])
+    files.study_started(make_plan(recorded.directory.root, "demo"), recorded.directory.root)
+    tell_curve(files, RESULTS[0])
+    files.measured(0, Measurement(epoch=3, values={"val/d1": 0.45}, unix_time_s=1_700_000_003.0))
 
-    tracker.trial_ended(RESULTS[0])
+    files.trial_ended(RESULTS[0])
     tracker.close(timeout_s=120)
 
     runs = recorded.runs()
@@ -211,7 +214,7 @@ def test_a_server_that_is_down_loses_nothing_and_delays_nothing(tmp_path: Path, 
     directory = StudyPaths(tmp_path / "down")
     shutil.copytree(recorded.directory.root, directory.root, ignore=shutil.ignore_patterns(FOLDER))
     tracker = MlflowTracker("http://127.0.0.1:9", "down", directory.root / FOLDER)
-    tell(tracker, directory, RESULTS[:2])
+    tell(directory, tracker, results=RESULTS[:2])
 
     tracker.close(timeout_s=60)
 
@@ -227,7 +230,7 @@ def test_a_server_that_is_down_loses_nothing_and_delays_nothing(tmp_path: Path, 
 
 @pytest.mark.slow
 def test_sending_to_a_server_that_is_down_says_so_and_what_to_do(tmp_path: Path) -> None:
-    Outbox(tmp_path).append(study_entries(make_plan(tmp_path), tmp_path, {}, 0))
+    Outbox(tmp_path).append([Upload(UploadKind.END, "study", {"status": "FINISHED", "end_ms": 0})])
 
     with pytest.raises(LaunchError, match="could not be sent") as caught:
         sync(tmp_path, "http://127.0.0.1:9", timeout_s=60)
@@ -244,27 +247,16 @@ def test_a_disk_that_cannot_be_written_does_not_stop_the_study(tmp_path: Path) -
     (tmp_path / "file").write_text("in the way", encoding="utf-8")
     tracker = MlflowTracker("sqlite:///unused.db", "demo", tmp_path / "file" / FOLDER)
 
-    tell(tracker, StudyPaths(tmp_path / "demo"), RESULTS[:1])
+    tell(StudyPaths(tmp_path / "demo"), tracker, results=RESULTS[:1])
     tracker.close(timeout_s=1)
 
     assert (tmp_path / "file").is_file()
 
 
-def test_what_is_measured_before_the_first_epoch_comes_after_it(tmp_path: Path) -> None:
-    spool = Outbox(tmp_path / FOLDER)
-    tracker = MlflowTracker("http://127.0.0.1:9", "demo", spool.root)
-    tracker.measured(0, Measurement(values={"system/memory_gib": 1.0}, unix_time_s=1.0))
-    tracker.measured(0, Measurement(epoch=0, values={"val/d1": 0.5}, unix_time_s=2.0))
-    tracker.measured(1, Measurement(values={"system/memory_gib": 2.0}, unix_time_s=3.0))
-    tracker.trial_ended(RESULTS[1])
-
-    metrics = [entry.data["values"] for entry in spool.read(0)[0] if entry.kind is EntryKind.METRICS]
-    assert [next(iter(values)) for values in metrics[:3]] == ["val/d1", "system/memory_gib", "system/memory_gib"]
-
-
 def test_an_interrupt_before_the_first_trial_does_not_wait_for_mlflow(tmp_path: Path) -> None:
     tracker = MlflowTracker(f"sqlite:///{tmp_path / 'm.db'}", "demo", tmp_path / FOLDER)
-    tracker.study_started(make_plan(tmp_path), tmp_path)
+    write_document(StudyPaths(tmp_path).plan_file, plan_of(tmp_path))
+    FileTracker(StudyPaths(tmp_path), [tracker]).study_started(make_plan(tmp_path), tmp_path)
     began_s = time.monotonic()
 
     with pytest.raises(KeyboardInterrupt), tracker.given_up_if_interrupted():

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from automl.tracking.mlflow.outbox import Entry, EntryKind, Outbox
+from automl.tracking.mlflow.outbox import Outbox
+from automl.tracking.mlflow.projection import Upload, UploadKind
 from automl.tracking.mlflow.uri import default_tracking_uri
 from automl.tracking.mlflow.writer import send_all
 
@@ -19,12 +20,12 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.filterwarnings("default")  # MLflow's own imports warn
 
 
-def run(key: str, parent: str | None = None) -> Entry:
-    return Entry(EntryKind.RUN, key, {"name": key, "parent": parent, "start_ms": 1000, "tags": {"automl.kind": "t"}})
+def run(key: str, parent: str | None = None) -> Upload:
+    return Upload(UploadKind.RUN, key, {"name": key, "parent": parent, "start_ms": 1000, "tags": {"automl.kind": "t"}})
 
 
-def metrics(key: str, step: int, **values: float) -> Entry:
-    return Entry(EntryKind.METRICS, key, {"values": values, "step": step, "time_ms": 2000 + step})
+def metrics(key: str, step: int, **values: float) -> Upload:
+    return Upload(UploadKind.METRICS, key, {"values": values, "step": step, "time_ms": 2000 + step})
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +41,7 @@ def sender(spool: Outbox, uri: str) -> Uploader:
 
 def test_one_refused_entry_does_not_hold_up_the_others(tmp_path: Path, uri: str) -> None:
     spool = Outbox(tmp_path / "spool")
-    bad = Entry(EntryKind.PARAMETERS, "study", {"values": {"refused@name": "1"}})
+    bad = Upload(UploadKind.PARAMETERS, "study", {"values": {"refused@name": "1"}})
     spool.append([run("study"), metrics("study", 0, loss=1.0), bad, metrics("study", 1, loss=0.5)])
 
     one = sender(spool, uri)
@@ -81,7 +82,7 @@ def test_more_metrics_than_one_request_may_hold_are_all_sent_once(tmp_path: Path
 def test_a_long_log_is_kept_by_its_end(tmp_path: Path, uri: str) -> None:
     (tmp_path / "train.log").write_text("first line\n" + "x" * 99 + "\n" + "y\n" * 50_000 + "last line\n")
     spool = Outbox(tmp_path / "spool")
-    spool.append([run("study"), Entry(EntryKind.ARTIFACT, "study", {"path": "train.log", "folder": ""})])
+    spool.append([run("study"), Upload(UploadKind.ARTIFACT, "study", {"path": "train.log", "folder": ""})])
 
     one = sender(spool, uri)
     send_all(one)
@@ -96,7 +97,7 @@ def test_a_long_log_is_kept_by_its_end(tmp_path: Path, uri: str) -> None:
 
 def test_a_file_that_is_gone_is_set_aside(tmp_path: Path, uri: str) -> None:
     spool = Outbox(tmp_path / "spool")
-    spool.append([run("study"), Entry(EntryKind.ARTIFACT, "study", {"path": "gone.yaml", "folder": ""})])
+    spool.append([run("study"), Upload(UploadKind.ARTIFACT, "study", {"path": "gone.yaml", "folder": ""})])
 
     send_all(sender(spool, uri))
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from automl.tracking.mlflow.outbox import Entry, EntryKind, Outbox
+from automl.tracking.mlflow.outbox import Outbox
+from automl.tracking.mlflow.projection import Upload, UploadKind
 from automl.tracking.mlflow.tracker import start_writer
 from automl.tracking.mlflow.writer import only_writer
 
@@ -34,7 +35,7 @@ def test_the_next_writer_may_send_when_the_first_has_ended(tmp_path: Path) -> No
 
 
 def test_a_killed_study_leaves_no_writer_behind(tmp_path: Path) -> None:
-    Outbox(tmp_path).append([Entry(EntryKind.TAGS, "study", {"values": {}})])
+    Outbox(tmp_path).append([Upload(UploadKind.TAGS, "study", {"values": {}})])
     program = (
         "import time; from pathlib import Path; from automl.tracking.mlflow.tracker import start_writer;"
         "from automl.tracking.mlflow.outbox import Outbox;"
@@ -56,7 +57,7 @@ def test_a_killed_study_leaves_no_writer_behind(tmp_path: Path) -> None:
 
 
 def test_a_writer_with_patience_imports_mlflow_only_when_it_is_told_to_begin(tmp_path: Path) -> None:
-    Outbox(tmp_path).append([Entry(EntryKind.TAGS, "study", {"values": {}})])
+    Outbox(tmp_path).append([Upload(UploadKind.TAGS, "study", {"values": {}})])
     writer = start_writer(Outbox(tmp_path), f"sqlite:///{tmp_path / 'm.db'}", "demo", patience_s=60.0)
     assert writer.stdin is not None
     maps = Path(f"/proc/{writer.pid}/maps")

@@ -1,0 +1,394 @@
+"""Event log -> what MLflow is to have: runs, parameters, metrics, tags, files. Pure: no MLflow, no files.
+
+One parent run per study, one child per trial; attempts are tags. Parameters are the searched values, everything else
+that describes a trial is a tag. A number that is not finite becomes a tag and never a metric.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Any
+
+from automl.storage.paths import StudyPaths
+from automl.storage.study_directory import study_of_plan
+from automl.study.causes import origins_from
+from automl.study.events import (
+    ActionEnded,
+    Evaluated,
+    FileAttached,
+    Measured,
+    ModelRegistered,
+    StudyEnded,
+    StudyStarted,
+    StudySuspended,
+    TrialEnded,
+    TrialProposed,
+    TrialStarted,
+)
+from automl.study.incumbent import Incumbent
+from automl.study.trial import TrialState
+from automl.tracking.mlflow.names import MAX_NAME_LENGTH, encode_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from automl.space.values import Scalar
+    from automl.storage.event_log import Entry
+    from automl.study.evaluation import Evaluation
+    from automl.study.events import Event
+    from automl.study.result import StudyResult
+    from automl.study.trial import TrialResult
+
+STUDY_RUN = "study"
+"""Key of the parent run."""
+
+MAX_PARAMETER_LENGTH = 6000
+"""Longest value of a parameter (``mlflow.utils.validation.MAX_PARAM_VAL_LENGTH``)."""
+
+MAX_TAG_LENGTH = 8000
+"""Longest value of a tag (``mlflow.utils.validation.MAX_TAG_VAL_LENGTH``)."""
+
+_STATUS = {
+    TrialState.COMPLETED: "FINISHED",
+    TrialState.STOPPED: "KILLED",
+    TrialState.INTERRUPTED: "KILLED",
+    TrialState.DIVERGED: "FAILED",
+    TrialState.FAILED: "FAILED",
+}
+_OF_ACTION = ("action", "status", "reason", "trial", "epoch", "checkpoint", "directory")
+
+
+class UploadKind(StrEnum):
+    """What an upload does."""
+
+    RUN = "run"
+    """Make or re-open a run: ``name``, ``parent`` (key or None), ``start_ms``, ``tags``."""
+    PARAMETERS = "parameters"
+    """``values``: name -> text."""
+    TAGS = "tags"
+    """``values``: name -> text."""
+    METRICS = "metrics"
+    """``values``: name -> finite number, ``step``, ``time_ms``."""
+    END = "end"
+    """``status`` (FINISHED, KILLED, FAILED), ``end_ms``."""
+    ARTIFACT = "artifact"
+    """``path`` (relative to the study directory, or absolute), ``folder`` inside the run's artifacts."""
+    TRIAL_FILES = "trial_files"
+    """The small files of an attempt: ``trial``, ``attempt``."""
+    ACTION_FILES = "action_files"
+    """The log of an action and the small files that it has made: ``files``, relative to the study directory."""
+    MODEL = "model"
+    """A model version; the fields of `automl.tracking.mlflow.model_version.ModelVersionRequest`."""
+
+    @property
+    def is_file(self) -> bool:
+        """Tell whether files are copied, which may fail where the store of artifacts does and the server does not."""
+        return self in {UploadKind.ARTIFACT, UploadKind.TRIAL_FILES, UploadKind.ACTION_FILES, UploadKind.MODEL}
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """One thing that MLflow is to have.
+
+    Attributes:
+        kind: What it is.
+        run: Key of the run inside the study: ``study``, ``0007``, ``evaluate-1``.
+        data: See `UploadKind`; JSON values, finite numbers.
+    """
+
+    kind: UploadKind
+    run: str
+    data: dict[str, Any]
+
+
+def trial_run(number: int) -> str:
+    """Return the key of a trial's run."""
+    return f"{number:04d}"
+
+
+class Projection:
+    """Turns events into uploads; what it has seen is its state.
+
+    Args:
+        plan: The study's ``plan.json``.
+    """
+
+    def __init__(self, plan: Mapping[str, Any]) -> None:
+        self._plan = plan
+        self._study = study_of_plan(plan)
+        self._incumbent = Incumbent(self._study)
+        self._directory = PurePath()
+        self._replicates: dict[int, TrialProposed] = {}
+        self._assignments: dict[int, Mapping[str, Scalar]] = {}
+        self._results: dict[int, TrialResult] = {}
+        self._epochs: dict[int, int] = {}
+        self._held: dict[int, list[Upload]] = {}
+        self._actions: set[str] = set()
+        self._points: set[tuple[str, str, int, float]] = set()
+
+    def uploads(self, entry: Entry) -> list[Upload]:
+        """Return what an entry of the log adds; entries have to come in order.
+
+        Points that MLflow has already are left out: a trainer's status file is read again after a resume.
+        """
+        time_ms = int(entry.time.timestamp() * 1000)
+        return [upload for upload in self._of_event(entry.event, time_ms) if self._is_new(upload)]
+
+    def _of_event(self, event: Event, time_ms: int) -> list[Upload]:  # noqa: C901, PLR0911 # one case per event
+        match event:
+            case StudyStarted():
+                return self._study_started(event, time_ms)
+            case TrialProposed():
+                self._replicates[event.trial] = event
+            case TrialStarted():
+                return self._trial_started(event, time_ms)
+            case Measured():
+                return self._measured(event, time_ms)
+            case TrialEnded():
+                return self._trial_ended(event.result, time_ms)
+            case StudyEnded():
+                trials = tuple(result for _, result in sorted(self._results.items()))
+                return list(_study_end(replace(self._study, trials=trials), event.reason, time_ms))
+            case StudySuspended():
+                facts = {"automl.state": TrialState.INTERRUPTED, "automl.end_reason": event.reason}
+                return [_tags(STUDY_RUN, facts), _end(STUDY_RUN, "KILLED", time_ms)]
+            case ActionEnded() if event.key not in self._actions:
+                self._actions.add(event.key)
+                return list(_action(event.key, event.result, time_ms))
+            case Evaluated():
+                return list(_evaluations(event.evaluations, time_ms))
+            case ModelRegistered():
+                return [Upload(UploadKind.MODEL, STUDY_RUN, dict(event.request))]
+            case FileAttached():
+                return [_artifact(event.run, event.path, event.folder)]
+            case _:
+                pass
+        return []
+
+    def _study_started(self, event: StudyStarted, time_ms: int) -> list[Upload]:
+        self._directory = PurePath(event.directory)
+        plan, skill = self._plan, self._plan["skill"]
+        facts = {
+            "automl.kind": "study",
+            "automl.state": "RUNNING",
+            "automl.end_reason": "",
+            "automl.study": event.study,
+            "automl.directory": event.directory,
+            "automl.route": event.route,
+            "automl.reasons": "; ".join(plan["reasons"]),
+            "automl.skill": skill["name"],
+            "automl.network_arch": skill["network_arch"],
+            "automl.metric": event.metric,
+            "automl.direction": event.direction,
+            **_goals(plan),
+            **_first_points(plan),
+            **{f"automl.{name}": plan[name] for name in ("sampler", "scheduler", "seed")},
+            "automl.trials": event.trials,
+            "automl.fingerprint": event.fingerprint,
+            "automl.space": ", ".join(parameter["path"] for parameter in plan["space"]["parameters"]),
+            **{f"automl.sha256.{name}": digest for name, digest in skill.get("fingerprints", {}).items()},
+            **{f"automl.{name}": text for name, text in event.environment.items()},
+        }
+        return [
+            _run(STUDY_RUN, event.study, None, time_ms, facts),
+            _artifact(STUDY_RUN, StudyPaths(Path(event.directory)).plan_file.name),
+        ]
+
+    def _trial_started(self, event: TrialStarted, time_ms: int) -> list[Upload]:
+        key, directory = trial_run(event.trial), PurePath(event.directory)
+        self._assignments[event.trial] = event.assignment
+        is_inside = directory.is_relative_to(self._directory)
+        facts = {
+            "automl.kind": "trial",
+            "automl.state": "RUNNING",
+            "automl.trial": event.trial,
+            "automl.attempt": event.attempt,
+            "automl.origin": event.origin,
+            "automl.directory": directory.relative_to(self._directory) if is_inside else directory,
+        }
+        proposed = self._replicates.get(event.trial)
+        if proposed is not None and proposed.replicate_of is not None:
+            facts |= {"automl.replicate_of": proposed.replicate_of, "automl.trainer_seed": proposed.seed}
+        values = {_name(path): str(value)[:MAX_PARAMETER_LENGTH] for path, value in event.assignment.items()}
+        parameters = [Upload(UploadKind.PARAMETERS, key, {"values": values})] if values else []
+        return [_run(key, f"trial {event.trial}", STUDY_RUN, time_ms, facts), *parameters]
+
+    def _measured(self, event: Measured, time_ms: int) -> list[Upload]:
+        key = trial_run(event.trial)
+        if event.epoch is not None:
+            self._epochs[event.trial] = event.epoch
+        step = self._epochs.get(event.trial, 0)
+        found = [_metrics(key, event.values, step, int(event.unix_time_s * 1000) or time_ms)] if event.values else []
+        if event.nonfinite:
+            facts = {f"automl.nonfinite.{name}": f"{kind} at {step}" for name, kind in event.nonfinite.items()}
+            found.append(_tags(key, facts))
+        elif event.trial not in self._epochs:
+            # MLflow's comparison opens on the metric that a run got first, which is not to be its use of memory.
+            self._held.setdefault(event.trial, []).extend(found)
+            return []
+        return [*found, *self._held.pop(event.trial, [])]
+
+    def _trial_ended(self, result: TrialResult, time_ms: int) -> list[Upload]:
+        key = trial_run(result.number)
+        # Logs of the version before have the assignment at the start of the trial alone.
+        result = replace(result, assignment=result.assignment or self._assignments.get(result.number, {}))
+        self._results[result.number] = result
+        summary = {"automl.elapsed_s": result.elapsed_s, "automl.epochs": float(result.epochs)}
+        metric = self._study.objective.metric
+        if result.state.has_value and metric in result.values:
+            summary["automl.best"] = result.values[metric]
+        uploads = [
+            *self._held.pop(result.number, []),
+            _tags(key, _end_facts(result)),
+            _metrics(key, summary, result.best_epoch or 0, time_ms),
+            Upload(UploadKind.TRIAL_FILES, key, {"trial": result.number, "attempt": result.attempt}),
+            _end(key, _STATUS.get(result.state, "RUNNING"), time_ms),
+        ]
+        if (best := self._incumbent.learn(result)) is not None:
+            uploads.append(_metrics(STUDY_RUN, {"automl.best": best}, result.number, time_ms))
+        return uploads
+
+    def _is_new(self, upload: Upload) -> bool:
+        if upload.kind is not UploadKind.METRICS:
+            return True
+        step = upload.data["step"]
+        points = {(upload.run, name, step, value) for name, value in upload.data["values"].items()}
+        is_new = not points <= self._points
+        self._points |= points
+        return is_new
+
+
+def _end_facts(result: TrialResult) -> dict[str, object]:
+    optional = {
+        "automl.failure": result.failure,
+        "automl.best_epoch": result.best_epoch,
+        "automl.checkpoint": result.checkpoint,
+        "automl.sha256": result.sha256,
+        "automl.exit_status": result.exit_status,
+        "automl.parent_trial": result.parent,
+    }
+    return {
+        "automl.state": result.state,
+        "automl.reason": result.reason,
+        "automl.attempt": result.attempt,
+        f"automl.attempt.{result.attempt}": f"{result.state}: {result.reason}".removesuffix(": "),
+        **{name: "" if value is None else value for name, value in optional.items()},
+    }
+
+
+def _first_points(plan: Mapping[str, Any]) -> dict[str, object]:
+    """Return the points of earlier studies that a study begins with: a repetition begins with the same."""
+    known = zip(plan.get("first_trials", ())[1:], origins_from(plan)[1:], strict=False)
+    points = [{"assignment": a, "origin": str(origin), "origin_data": origin.document()} for a, origin in known]
+    text = json.dumps(points)
+    return {"automl.first_points": text} if points and len(text) <= MAX_TAG_LENGTH else {}
+
+
+def _goals(plan: Mapping[str, Any]) -> dict[str, object]:
+    """Return what describes several objectives, constraints and their command; nothing for a plain study."""
+    facts: dict[str, object] = {}
+    if len(plan.get("objectives", ())) > 1:
+        facts["automl.objectives"] = ", ".join(f"{o['metric']}:{o['direction']}" for o in plan["objectives"])
+    if plan.get("constraints"):
+        facts["automl.constraints"] = "; ".join(plan["constraints"])
+    if plan.get("evaluate_with"):
+        facts["automl.evaluate_with"] = plan["evaluate_with"]
+    return facts
+
+
+def _study_end(result: StudyResult, reason: str, time_ms: int) -> Iterator[Upload]:
+    """Yield the end of a study: counts by state, the best trial, the front, missed constraints, the final status."""
+    states = [trial.state for trial in result.trials]
+    best = result.best
+    unfinished = any(not state.is_final for state in states)
+    facts: dict[str, object] = {f"automl.trials.{state.lower()}": states.count(state) for state in sorted(set(states))}
+    facts |= {f"automl.replicates.{r.trial.number}": f"mean {r.mean} of {len(r.values)}" for r in result.replicated}
+    if result.further:
+        facts["automl.pareto"] = ", ".join(str(trial.number) for trial in result.pareto)
+    facts["automl.state"] = TrialState.INTERRUPTED if unfinished else TrialState.COMPLETED if best else "FAILED"
+    facts["automl.end_reason"] = reason
+    yield from _trial_goals(result)
+    if best is not None:
+        facts |= {
+            "automl.best_trial": best.number,
+            "automl.best_epoch": best.best_epoch,
+            "automl.best_value": best.values[result.objective.metric],
+            **{f"automl.best.{path}": value for path, value in best.assignment.items()},
+        }
+        measured = {f"best/{name}": value for name, value in best.values.items()}
+        for r in result.replicated[:1]:
+            measured |= {"automl.replicates_mean": r.mean, "automl.selection_gap": r.gap}
+        yield _metrics(STUDY_RUN, measured, best.number, time_ms)
+    yield _tags(STUDY_RUN, facts)
+    yield _end(STUDY_RUN, "KILLED" if unfinished else "FINISHED" if best else "FAILED", time_ms)
+
+
+def _trial_goals(result: StudyResult) -> Iterator[Upload]:
+    """Yield tags of trials: on the Pareto front of several objectives, or missing a constraint."""
+    front = {trial.number for trial in result.pareto} if result.further else set()
+    for trial in result.trials:
+        missed = result.unmet(trial) if trial.state.has_value else ()
+        facts = {"automl.pareto": "true"} if trial.number in front else {}
+        facts |= {"automl.unmet": "; ".join(missed)} if missed else {}
+        if facts:
+            yield _tags(trial_run(trial.number), facts)
+
+
+def _action(key: str, result: Mapping[str, Any], time_ms: int) -> Iterator[Upload]:
+    """Yield the run of an action on a checkpoint.
+
+    It lies under the run of the trial whose checkpoint it used, the starting checkpoint's under trial 0: the children
+    of the study's run are its trials and nothing else.
+    """
+    facts = {f"automl.{name}": "" if result[name] is None else result[name] for name in _OF_ACTION}
+    name = f"{result['action']} of " + ("the start" if result["trial"] is None else f"trial {result['trial']}")
+    start_ms = time_ms - int(result["elapsed_s"] * 1000)
+    yield _run(key, name, trial_run(result["trial"] or 0), start_ms, {"automl.kind": "action", **facts})
+    if result["values"]:
+        yield _metrics(key, result["values"], result["epoch"] or 0, time_ms)
+    yield Upload(UploadKind.ACTION_FILES, key, {"files": list(result["files"])})
+    yield _end(key, "FAILED" if result["status"] in {"failed", "unavailable"} else "FINISHED", time_ms)
+
+
+def _evaluations(evaluations: Mapping[str, Evaluation], time_ms: int) -> Iterator[Upload]:
+    """Yield what the starting checkpoint and the best one scored, by role: metrics and tags of the study."""
+    facts, values = {}, {}
+    for role, found in evaluations.items():
+        facts[f"automl.evaluation.{role}"] = f"{found.status}: {found.reason or found.value}"
+        if found.value is not None:
+            values[f"automl.evaluated.{role}"] = found.value
+    if facts:
+        yield _tags(STUDY_RUN, facts)
+    if values:
+        yield _metrics(STUDY_RUN, values, 0, time_ms)
+
+
+def _run(key: str, name: str, parent: str | None, start_ms: int, facts: Mapping[str, object]) -> Upload:
+    data = {"name": name, "parent": parent, "start_ms": start_ms, "tags": _tags(key, facts).data["values"]}
+    return Upload(UploadKind.RUN, key, data)
+
+
+def _tags(key: str, facts: Mapping[str, object]) -> Upload:
+    """Return tags that MLflow accepts: encoded names, values cut to the longest that it takes."""
+    values = {_name(name): str(value)[:MAX_TAG_LENGTH] for name, value in facts.items()}
+    return Upload(UploadKind.TAGS, key, {"values": values})
+
+
+def _metrics(key: str, values: Mapping[str, float], step: int, time_ms: int) -> Upload:
+    named = {_name(name): value for name, value in values.items()}
+    return Upload(UploadKind.METRICS, key, {"values": named, "step": step, "time_ms": time_ms})
+
+
+def _end(key: str, status: str, end_ms: int) -> Upload:
+    return Upload(UploadKind.END, key, {"status": status, "end_ms": end_ms})
+
+
+def _artifact(key: str, path: str, folder: str = "") -> Upload:
+    return Upload(UploadKind.ARTIFACT, key, {"path": path, "folder": folder})
+
+
+def _name(name: str) -> str:
+    return encode_name(name)[:MAX_NAME_LENGTH]

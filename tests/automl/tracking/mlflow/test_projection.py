@@ -1,0 +1,249 @@
+"""Uploads fit into MLflow whatever a study contains."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from automl.storage.event_log import Entry
+from automl.study.evaluation import ActionStatus, Evaluation
+from automl.study.events import (
+    ActionEnded,
+    Evaluated,
+    Event,
+    FileAttached,
+    Measured,
+    ModelRegistered,
+    StudyEnded,
+    StudyStarted,
+    StudySuspended,
+    TrialEnded,
+    TrialProposed,
+    TrialStarted,
+)
+from automl.study.trial import TrialResult, TrialState
+from automl.tracking.mlflow.names import MAX_NAME_LENGTH
+from automl.tracking.mlflow.projection import MAX_TAG_LENGTH, STUDY_RUN, Projection, Upload, UploadKind
+from tests.automl.tracking.synthetic import OBJECTIVE, RESULTS, plan_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ROOT = Path("/results/demo")
+TIME_MS = 1_767_323_045_678
+ENDED = StudyEnded(trials=5, best_trial=4, best_value=0.7, reason="all trials have ended (5)")
+SYSTEM = {"system/memory_gib": 1.0}
+
+
+@pytest.fixture
+def projection() -> Projection:
+    return Projection(plan_of(ROOT))
+
+
+def project(projection: Projection, *events: Event) -> list[Upload]:
+    time = datetime.fromtimestamp(TIME_MS / 1000, UTC)
+    return [upload for event in events for upload in projection.uploads(Entry(event, time, 0))]
+
+
+def started(**changes: Any) -> StudyStarted:  # noqa: ANN401 # fields of the event
+    fields: dict[str, Any] = {
+        "study": "demo",
+        "directory": str(ROOT),
+        "route": "tune",
+        "fingerprint": "f" * 64,
+        "metric": OBJECTIVE.metric,
+        "direction": "maximize",
+        "trials": 5,
+        "jobs": 2,
+        "max_epochs": 3,
+        "process": 7,
+    }
+    return StudyStarted(**fields | changes)
+
+
+def trial_started(number: int, attempt: int = 1, **assignment: float) -> TrialStarted:
+    directory = str(ROOT / f"trials/{number:04d}")
+    return TrialStarted(trial=number, attempt=attempt, origin="sobol", assignment=assignment, directory=directory)
+
+
+def measured(number: int, epoch: int | None, values: Mapping[str, float], **nonfinite: str) -> Measured:
+    return Measured(trial=number, epoch=epoch, step=None, max_epochs=3, values=values, nonfinite=nonfinite)
+
+
+def values_of(uploads: list[Upload], kind: UploadKind) -> list[dict[str, Any]]:
+    return [upload.data["values"] for upload in uploads if upload.kind is kind]
+
+
+def test_the_study_run_has_what_was_searched_and_with_what(projection: Projection) -> None:
+    run, artifact = project(
+        projection, started(environment={"version.ray": "2.60", "data.train": "sha256:ab t.txt"}, fingerprint="ff")
+    )
+
+    tags = run.data["tags"]
+    assert (run.run, run.data["name"], run.data["start_ms"]) == (STUDY_RUN, "demo", TIME_MS)
+    assert tags["automl.space"] == "train.optim.lr, model.sizes[1]"
+    assert (tags["automl.sampler"], tags["automl.seed"], tags["automl.fingerprint"]) == ("gp", "7", "ff")
+    assert tags["automl.version.ray"] == "2.60"
+    assert tags["automl.data.train"] == "sha256:ab t.txt"
+    assert artifact.data["path"] == "plan.json"
+
+
+def test_a_trial_without_an_assignment_has_no_parameters(projection: Projection) -> None:
+    uploads = project(projection, started(), trial_started(0))
+
+    assert [upload.kind for upload in uploads if upload.run == "0000"] == [UploadKind.RUN]
+    assert uploads[-1].data["tags"]["automl.directory"] == "trials/0000"
+
+
+def test_a_replicate_names_its_trial_and_its_seed(projection: Projection) -> None:
+    proposed = TrialProposed(trial=3, assignment={}, origin={"kind": "replicate"}, replicate_of=1, seed=5)
+
+    *_, run = project(projection, started(), proposed, trial_started(3))
+
+    assert (run.data["tags"]["automl.replicate_of"], run.data["tags"]["automl.trainer_seed"]) == ("1", "5")
+
+
+def test_finite_and_other_values_of_one_measurement_are_kept_apart(projection: Projection) -> None:
+    metrics, found = project(projection, measured(3, 2, {"val/R@1": 0.5}, **{"val/loss": "inf"}))
+
+    assert metrics.data == {"values": {"val/R:at:1": 0.5}, "step": 2, "time_ms": TIME_MS}
+    assert found.data["values"] == {"automl.nonfinite.val/loss": "inf at 2"}
+
+
+def test_a_measurement_without_values_is_nothing(projection: Projection) -> None:
+    assert project(projection, measured(3, 2, {})) == []
+
+
+def test_a_point_that_a_resume_reads_again_is_left_out(projection: Projection) -> None:
+    uploads = project(projection, *[measured(3, 2, {"val/d1": 0.5})] * 2, measured(3, 2, {"val/d1": 0.6}))
+
+    assert values_of(uploads, UploadKind.METRICS) == [{"val/d1": 0.5}, {"val/d1": 0.6}]
+
+
+def test_what_is_measured_before_the_first_epoch_comes_after_it(projection: Projection) -> None:
+    uploads = project(
+        projection,
+        measured(0, None, SYSTEM),
+        measured(0, 0, {"val/d1": 0.5}),
+        measured(1, None, SYSTEM),
+        TrialEnded(RESULTS[1]),
+    )
+
+    names = [next(iter(values)) for values in values_of(uploads, UploadKind.METRICS)]
+    assert names[:3] == ["val/d1", "system/memory_gib", "system/memory_gib"]
+
+
+def test_a_study_that_is_cut_off_is_not_running_and_says_why(projection: Projection) -> None:
+    tags, end = project(projection, StudySuspended(reason="Ctrl-C or SIGTERM"))
+
+    assert tags.data["values"] == {"automl.state": "INTERRUPTED", "automl.end_reason": "Ctrl-C or SIGTERM"}
+    assert end == Upload(UploadKind.END, STUDY_RUN, {"status": "KILLED", "end_ms": TIME_MS})
+
+
+def test_a_trial_without_a_value_has_no_best_metric(projection: Projection) -> None:
+    uploads = project(projection, TrialEnded(RESULTS[2]))
+
+    assert [list(values) for values in values_of(uploads, UploadKind.METRICS)] == [
+        ["automl.elapsed_s", "automl.epochs"]
+    ]
+
+
+def test_the_best_value_so_far_is_a_metric_of_the_study(projection: Projection) -> None:
+    uploads = project(projection, *map(TrialEnded, RESULTS))
+
+    best = [upload.data for upload in uploads if upload.run == STUDY_RUN]
+    assert [(data["values"], data["step"]) for data in best] == [({"automl.best": 0.5}, 0), ({"automl.best": 0.7}, 4)]
+
+
+@pytest.mark.parametrize(
+    ("status", "trials"),
+    [
+        ("KILLED", (RESULTS[0], replace(RESULTS[1], state=TrialState.INTERRUPTED))),
+        ("FAILED", (RESULTS[2],)),
+        ("FINISHED", RESULTS),
+    ],
+)
+def test_an_interrupted_study_is_killed_and_can_be_told_from_a_failed_one(
+    projection: Projection, status: str, trials: tuple[TrialResult, ...]
+) -> None:
+    *_, end = project(projection, *map(TrialEnded, trials), ENDED)
+
+    assert end.data["status"] == status
+
+
+def test_an_assignment_that_the_end_of_a_trial_lacks_is_that_of_its_start(projection: Projection) -> None:
+    ended = replace(RESULTS[0], assignment={})
+
+    uploads = project(projection, trial_started(0, lr=0.25), TrialEnded(ended), ENDED)
+
+    assert values_of(uploads, UploadKind.TAGS)[-1]["automl.best.lr"] == "0.25"
+
+
+def test_an_action_is_a_run_of_its_own_below_its_trial(projection: Projection) -> None:
+    result = {
+        "action": "evaluate",
+        "status": "measured",
+        "reason": "",
+        "trial": 4,
+        "epoch": 1,
+        "checkpoint": "best/c.pth",
+        "directory": "actions/evaluate-1",
+        "values": {"val/d1": 0.7},
+        "files": [],
+        "elapsed_s": 2.0,
+    }
+
+    run, metrics, files, end = project(projection, *[ActionEnded(key="evaluate-1", result=result)] * 2)
+
+    assert (run.run, run.data["parent"], run.data["start_ms"]) == ("evaluate-1", "0004", TIME_MS - 2000)
+    assert metrics.data["values"] == {"val/d1": 0.7}
+    assert files.kind is UploadKind.ACTION_FILES
+    assert end.data["status"] == "FINISHED"
+
+
+def test_names_and_values_are_cut_to_what_mlflow_takes(projection: Projection) -> None:
+    run, _ = project(projection, started(environment={"x" * 300: "y" * 9000}))
+
+    name, value = list(run.data["tags"].items())[-1]
+    assert (len(name), len(value)) == (MAX_NAME_LENGTH, MAX_TAG_LENGTH)
+
+
+def test_the_front_and_the_missed_constraints_are_tags() -> None:
+    objectives = [{"metric": OBJECTIVE.metric, "direction": "maximize"}, {"metric": "size", "direction": "minimize"}]
+    projection = Projection(plan_of(ROOT, objectives=objectives, constraints=["size >= 1"]))
+    trials = [
+        replace(RESULTS[0], number=n, values={OBJECTIVE.metric: 0.5, "size": float(n)}, assignment={}) for n in range(3)
+    ]
+    project(projection, started(), *map(TrialEnded, trials))
+
+    tags = {u.run: u.data["values"] for u in project(projection, ENDED) if u.kind is UploadKind.TAGS}
+
+    assert tags["0001"] == {"automl.pareto": "true"}
+    assert tags["0000"] == {"automl.unmet": "size is 0, not size >= 1"}
+    assert tags[STUDY_RUN]["automl.pareto"] == "1"
+
+
+def test_evaluations_are_metrics_and_tags_of_the_study(projection: Projection) -> None:
+    evaluations = {
+        "baseline": Evaluation(status=ActionStatus.UNAVAILABLE, reason="no start"),
+        "champion": Evaluation(status=ActionStatus.MEASURED, value=0.7),
+    }
+
+    tags, metrics = project(projection, Evaluated(evaluations=evaluations))
+
+    assert tags.data["values"]["automl.evaluation.baseline"] == "unavailable: no start"
+    assert (metrics.run, metrics.data["values"]) == (STUDY_RUN, {"automl.evaluated.champion": 0.7})
+    assert project(projection, Evaluated(evaluations={})) == []
+
+
+def test_a_model_and_a_file_are_uploads_of_their_own(projection: Projection) -> None:
+    model, file = project(
+        projection, ModelRegistered(request={"name": "demo"}), FileAttached(run="0003", path="a.png", folder="panels")
+    )
+
+    assert model == Upload(UploadKind.MODEL, STUDY_RUN, {"name": "demo"})
+    assert file == Upload(UploadKind.ARTIFACT, "0003", {"path": "a.png", "folder": "panels"})
