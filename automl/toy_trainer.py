@@ -1,8 +1,8 @@
-"""A tiny real trainer: a neural network fits a wavy surface by stochastic gradient descent, in plain Python.
+"""A tiny trainer: a neural network fits a wavy surface by stochastic gradient descent, in plain Python.
 
-It proves an installation in seconds without torch, and behaves like the big trainers towards files: the same command
-line, status lines, checkpoint names, resuming by itself, a failure line when its loss is not finite. A learning rate
-that is too large really diverges. It shares no code with the orchestrator and is started as a program of its own.
+It tests an installation in seconds without torch. Its command line, status lines, checkpoint names, automatic resume
+and failure line for a loss that is not finite are those of the large trainers, and a learning rate that is too large
+makes it diverge. It shares no code with the orchestrator and is started as a program of its own.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _INNER_SCALE = 2.5
 
 
 class ToyError(Exception):
-    """The trainer gives up.
+    """Training or evaluation cannot continue.
 
     Args:
         code: Machine-readable: ``spec``, ``data``, ``weights`` or ``diverged``.
@@ -64,13 +64,13 @@ class ToyError(Exception):
 
 @dataclass(slots=True)
 class StatusFile:
-    """Appends status lines; the metrics last written are repeated on every later line, as the big trainers do."""
+    """Appends status lines; each repeats the metrics written last, as the large trainers do."""
 
     path: Path
     kpi: dict[str, float]
 
     def write(self, status: str, message: str, kpi: dict[str, float] | None = None, **data: object) -> None:
-        """Append one line; metrics that are not finite are null, with their names beside them."""
+        """Append one line; metrics that are not finite are null, and listed in `kpi_nonfinite`."""
         self.kpi = self.kpi if kpi is None else kpi
         lost = {name: str(value) for name, value in self.kpi.items() if not math.isfinite(value)}
         now = datetime.now().astimezone()
@@ -198,7 +198,7 @@ def validate(network: Network, points: list[tuple[float, float, float]]) -> dict
 
 
 def train(spec: dict[str, Any], status: StatusFile) -> None:
-    """Train as the spec says, from the newest checkpoint of the results folder if there is one.
+    """Train by the spec, from the newest checkpoint of the results folder if there is one.
 
     Raises:
         ToyError: a checkpoint does not fit, or the training loss is not finite.
@@ -246,7 +246,7 @@ def load_checkpoint(file: Path) -> tuple[Network, int, int]:
     """Return the network of a checkpoint, its zero-based epoch and the steps behind it.
 
     Raises:
-        ToyError: the file is missing or torn.
+        ToyError: the file is missing or incomplete.
     """
     try:
         with zipfile.ZipFile(file) as archive:

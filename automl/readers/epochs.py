@@ -1,10 +1,10 @@
-"""Attach reported metrics to the epoch they belong to, and drop the repetitions.
+"""Assign reported metrics to their epoch, and drop repetitions.
 
-A trainer of the public kind writes three lines an epoch: the validation metrics without an epoch, a progress line with
-the epoch that repeats the metrics last written, and the training loss, again without an epoch. Lines that follow carry
-the metrics last written once more. So metrics without an epoch are held until the next line tells it (or, for trainers
-that never tell, for `HOLD_S` seconds), training metrics belong to the epoch just told, and repetitions carry nothing.
-A value that is not finite is never held: it is handed on at once, with the epoch that must be meant.
+Many trainers write three lines an epoch: the validation metrics without an epoch, a progress line with the epoch that
+repeats the metrics of the line before, and the training loss, again without an epoch. Later lines repeat the metrics
+once more. So metrics without an epoch are held until the next line names it (or for `HOLD_S` seconds, for trainers that
+never do), training metrics belong to the epoch named last, and repetitions are dropped. A value that is not finite is
+never held: it is returned at once, with the epoch that follows from the lines before.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ _RESUMED = re.compile(r"resum\w*\b.*?epoch[_=](\d+)", re.IGNORECASE)
 
 @dataclass(slots=True)
 class EpochBook:
-    """What is known about the epochs of one status file.
+    """The epochs of one status file.
 
     Attributes:
-        epoch: The epoch told or derived last; None before the first.
+        epoch: The epoch named or derived last; None before the first.
     """
 
     epoch: int | None = None
@@ -40,14 +40,14 @@ class EpochBook:
     _last_epoch: int | None = None
     _held: Measurement | None = None
     _held_since_s: float = 0.0
-    # Training metrics already given to the current epoch: the same name again, without an epoch, is the next epoch.
+    # Training metrics of the current epoch: the same name again, without an epoch, belongs to the next one.
     _given: set[str] = field(default_factory=set)
 
     def add(self, line: Measurement, now_s: float) -> list[Measurement]:
-        """Learn one line; return what is now known with its epoch, in order.
+        """Add one line; return the measurements whose epoch is known now, in order.
 
         Args:
-            line: As parsed; its epoch is None where the line has none.
+            line: As parsed; its epoch is None where the line names none.
             now_s: Monotonic time.
         """
         if (resumed := _RESUMED.search(line.message)) and self.epoch is None:
@@ -56,7 +56,7 @@ class EpochBook:
         if line.values or line.nonfinite:
             self._last = (line.values, line.nonfinite)
         if line.epoch is not None:
-            return self._told(line, is_fresh=is_fresh)
+            return self._with_epoch(line, is_fresh=is_fresh)
         if not is_fresh:
             return [replace(line, epoch=self.epoch, values={}, nonfinite={})]
         if _is_training(line) and (self.epoch is not None or self._held is not None):
@@ -64,10 +64,10 @@ class EpochBook:
         return self._hold(line, now_s)
 
     def release(self, *, held_before_s: float | None = None) -> list[Measurement]:
-        """Return held metrics with the epoch that must be meant: the one after the last.
+        """Return held metrics with the epoch after the last one.
 
         Args:
-            held_before_s: Only what is held since before this monotonic time; None for whatever is held.
+            held_before_s: Only what has been held since before this monotonic time; None for everything.
         """
         if self._held is None or (held_before_s is not None and self._held_since_s > held_before_s):
             return []
@@ -86,7 +86,7 @@ class EpochBook:
             return False
         return line.epoch is not None and line.epoch != self._last_epoch
 
-    def _told(self, line: Measurement, *, is_fresh: bool) -> list[Measurement]:
+    def _with_epoch(self, line: Measurement, *, is_fresh: bool) -> list[Measurement]:
         if line.epoch != self.epoch:
             self._given = set()
         self.epoch = line.epoch

@@ -1,4 +1,4 @@
-"""Follow a running job: hand on every measurement as it appears, until the job has ended and everything is read."""
+"""Follow a running job: yield every measurement as it appears, until the job has ended and everything is read."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Followed(Protocol):
-    """What is followed: a job of any launcher."""
+    """A job of any launcher."""
 
     def poll(self) -> int | None:
         """Return the exit status, or None while it runs; never blocks."""
@@ -23,14 +23,14 @@ class Followed(Protocol):
 
 
 class Source(Protocol):
-    """Something that tells measurements as it grows: a status file, a log, a metric file."""
+    """A growing file with measurements: a status file, a log, a metric file."""
 
     def read(self) -> list[Measurement]:
         """Return what is new; never blocks."""
         ...
 
     def finish(self) -> list[Measurement]:
-        """Return everything that is left, once the writer is dead."""
+        """Return everything that is left, once the writer has ended."""
         ...
 
 
@@ -40,17 +40,17 @@ def follow(
     """Yield the measurements of a job until it ends, then what is left in the sources.
 
     Args:
-        job: The job; never killed here.
+        job: The job; it is not killed here.
         sources: What to read, at every poll, in this order.
         poll_s: Seconds between two polls. Polling is used because file notifications do not cross network file systems.
-        until: Asked at every poll; when it is true the iteration ends at once and the rest is left unread.
+        until: Called at every poll; true ends the iteration at once, with the rest unread.
     """
     while not until():
-        # Asked before reading: what was written before the end is then read by this pass or by the last one.
+        # Polled before reading, so that everything written before the end is read by this pass.
         has_ended = job.poll() is not None
         for source in sources:
             yield from source.finish() if has_ended else source.read()
         if has_ended:
             return
-        # Not a sleep: the end of a job frees its slot at once.
+        # Not a sleep, so that the end of a job frees its slot at once.
         job.wait(poll_s)

@@ -1,7 +1,7 @@
 """Read the lines of a file that another process is still writing.
 
-Only whole lines are handed on; a half-written last line waits for its end. A file that is replaced or cut short is read
-again from its start. What the lines mean is not known here.
+Only whole lines are returned; a half-written last line waits for its end. A file that is replaced or truncated is read
+again from its start.
 """
 
 from __future__ import annotations
@@ -15,32 +15,32 @@ if TYPE_CHECKING:
 
 _CHUNK_BYTES = 4 * 1024 * 1024
 _LONGEST_LINE_BYTES = 8 * 1024 * 1024
-_WITNESS_BYTES = 64
+_FINGERPRINT_BYTES = 64
 # Progress bars return to the start of the line instead of ending it; JSON text never holds a bare return.
 _LINE_END = re.compile(rb"[\r\n]+")
 
 
 @dataclass(slots=True)
 class GrowingFile:
-    """The lines of one growing file, each handed on once.
+    """The lines of one growing file, each returned once.
 
     Attributes:
         path: The file; it need not exist yet.
-        furthest_behind_bytes: When more than this is unread, the oldest part is passed over; None reads everything.
+        furthest_behind_bytes: When more than this is unread, the oldest part is skipped; None reads everything.
     """
 
     path: Path
     furthest_behind_bytes: int | None = None
     _offset: int = 0
     _unfinished: bytes = b""
-    # The bytes before the offset: a file that was cut and has grown past the offset again is not the same file.
-    _witness: bytes = b""
+    # The bytes before the offset: they differ in a file that was truncated and has grown past the offset again.
+    _fingerprint: bytes = b""
     _seen: tuple[int, int, int] = field(default=(-1, 0, 0))
 
     def read(self) -> list[str]:
-        """Return the lines that were completed since the last call, empty ones left out.
+        """Return the lines that were completed since the last call, without empty ones.
 
-        A file that does not exist, or cannot be read at the moment, has no lines. One call reads at most 4 MiB.
+        A file that does not exist or cannot be read has no lines. One call reads at most 4 MiB.
         """
         try:
             status = self.path.stat()
@@ -49,14 +49,14 @@ class GrowingFile:
                 return []
             with self.path.open("rb") as stream:
                 if not self._is_continued(stream, status.st_ino, status.st_size):
-                    self._offset, self._witness, self._unfinished = 0, b"", b""
+                    self._offset, self._fingerprint, self._unfinished = 0, b"", b""
                 self._seen = mark
                 return self._complete(self._next_bytes(stream, status.st_size))
         except OSError:
             return []
 
     def finish(self) -> list[str]:
-        """Return all that is left, the last line included even when nothing ended it."""
+        """Return all that is left, with the last line even if it has no end."""
         lines: list[str] = []
         before = -1
         while before != self._offset:
@@ -69,8 +69,8 @@ class GrowingFile:
     def _is_continued(self, stream: BinaryIO, inode: int, size: int) -> bool:
         if inode != self._seen[0] or size < self._offset:
             return False
-        stream.seek(self._offset - len(self._witness))
-        return stream.read(len(self._witness)) == self._witness
+        stream.seek(self._offset - len(self._fingerprint))
+        return stream.read(len(self._fingerprint)) == self._fingerprint
 
     def _next_bytes(self, stream: BinaryIO, size: int) -> bytes:
         limit = self.furthest_behind_bytes
@@ -80,7 +80,7 @@ class GrowingFile:
         fresh = stream.read(_CHUNK_BYTES)
         self._offset += len(fresh)
         if fresh:
-            self._witness = fresh[-_WITNESS_BYTES:]
+            self._fingerprint = fresh[-_FINGERPRINT_BYTES:]
         return fresh
 
     def _complete(self, fresh: bytes) -> list[str]:

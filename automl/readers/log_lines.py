@@ -1,8 +1,8 @@
-"""Take metrics from the log of a trainer that writes no status file.
+"""Read metrics from the log of a trainer that writes no status file.
 
-A metric counts where its name, or an alias of it, stands alone and is followed by ``=`` or ``:`` and a number. A log
-repeats itself, so a value counts once, for the epoch the log named last. Logs are a fallback: what a status file says
-about a metric is better. The one thing a log often knows first is that a training loss is not finite.
+A metric counts where its name, or an alias of it, is a whole word followed by ``=`` or ``:`` and a number. Logs repeat
+values, so each counts once, for the epoch that the log named last. Logs are a fallback: a status file is more reliable.
+Only a training loss that is not finite often appears in the log first.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?|(?:nan|inf(?:inity)?)(?:\.0)?)"
-# Numbers are looked for first and the names before them second: names have many spellings, most lines no such name.
+# Numbers are searched first, then the names before them: names have many spellings, and most lines have none.
 _VALUE = re.compile(rf"[\"']?\s*[=:]\s*[\"']?(?:tensor\()?({_NUMBER})(?!\w)", re.IGNORECASE)
 _EPOCH = re.compile(r"\bepoch\b[\s:=#\[(]{0,3}(\d{1,6})(?:\s*/\s*(\d{1,6}))?", re.IGNORECASE)
-# Behind one of these words a name is another metric: "best val_acc" is an older epoch's, "Validation loss" is no loss.
+# After one of these words a name is another metric: "best val_acc" is of an older epoch, "Validation loss" is no loss.
 _OTHER_METRIC = ("best ", "validation ", "val ", "eval ", "test ", "training ", "train ")
 _PART_OF_A_NAME = frozenset("/.-_")
 _MOST_BYTES_BEHIND = 16 * 1024 * 1024
@@ -34,7 +34,7 @@ _LONGEST_NAME = 120
 
 
 def metrics_in(line: str, names: tuple[str, ...]) -> dict[str, float | str]:
-    """Return metric name -> last number on the line that stands behind that name or the most trusted alias of it.
+    """Return metric name -> last number on the line after that name or its most trusted alias.
 
     Returns:
         Finite numbers as floats; ``nan``, ``inf`` or ``-inf`` as text.
@@ -73,20 +73,20 @@ class LogReader:
         self._file = GrowingFile(self.path, furthest_behind_bytes=_MOST_BYTES_BEHIND)
 
     def read(self) -> list[Measurement]:
-        """Return what the log said since the last call."""
-        return [found for line in self._file.read() if (found := self._learn(line)) is not None]
+        """Return what is new in the log since the last call."""
+        return [measurement for line in self._file.read() if (measurement := self._parse(line)) is not None]
 
     def finish(self) -> list[Measurement]:
-        """Return everything that is left; call it when the writer is dead."""
-        return [found for line in self._file.finish() if (found := self._learn(line)) is not None]
+        """Return everything that is left; call it when the writer has ended."""
+        return [measurement for line in self._file.finish() if (measurement := self._parse(line)) is not None]
 
-    def _learn(self, line: str) -> Measurement | None:
+    def _parse(self, line: str) -> Measurement | None:
         line = line[-_LONGEST_LINE:]
         self._note_epoch(line)
         if "=" not in line and ":" not in line:
             return None
-        told = metrics_in(line, self.names)
-        fresh = {name: number for name, number in told.items() if self._last.get(name) != number}
+        found = metrics_in(line, self.names)
+        fresh = {name: number for name, number in found.items() if self._last.get(name) != number}
         if not fresh:
             return None
         self._last.update(fresh)

@@ -1,7 +1,7 @@
-"""Read metrics from a JSON file that a trainer writes at its end, or rewrites now and then.
+"""Read metrics from a JSON file that a trainer writes at its end or rewrites from time to time.
 
-Three shapes are understood: one object of metrics (nested ones are joined with ``/``), a list of such objects with
-their epochs, and an object of lists with one number an epoch.
+Three forms are read: one object of metrics (nested names are joined with ``/``), a list of such objects with their
+epochs, and an object of lists with one number per epoch.
 """
 
 from __future__ import annotations
@@ -32,25 +32,25 @@ def read_metrics(text: str) -> list[Measurement]:
 
 @dataclass(slots=True)
 class MetricFileReader:
-    """Reads a metric file whenever it has changed and is whole.
+    """Reads a metric file whenever it has changed and is complete.
 
     Attributes:
         directory: The trial directory.
-        name: The file, relative to the directory; it need not exist yet. Once the writer is dead, a file of that name
-            in a folder below counts too.
+        name: The file, relative to the directory; it need not exist yet. Once the writer has ended, a file of that
+            name in a folder below counts too.
     """
 
     directory: Path
     name: str
     _seen: tuple[int, int] = field(default=(-1, -1))
-    _told: list[tuple[int | None, dict[str, float], dict[str, str]]] = field(default_factory=list)
+    _returned: list[tuple[int | None, dict[str, float], dict[str, str]]] = field(default_factory=list)
 
     def read(self) -> list[Measurement]:
         """Return what is new in the file."""
         return self._read(self.directory / self.name)
 
     def finish(self) -> list[Measurement]:
-        """Return what is new in the file; call it when the writer is dead."""
+        """Return what is new in the file; call it when the writer has ended."""
         direct = self.directory / self.name
         if direct.is_file():
             return self._read(direct)
@@ -66,8 +66,8 @@ class MetricFileReader:
         except OSError:
             return []
         self._seen = (status.st_size, status.st_mtime_ns)
-        fresh = [m for m in found if (m.epoch, dict(m.values), dict(m.nonfinite)) not in self._told]
-        self._told += [(m.epoch, dict(m.values), dict(m.nonfinite)) for m in fresh]
+        fresh = [m for m in found if (m.epoch, dict(m.values), dict(m.nonfinite)) not in self._returned]
+        self._returned += [(m.epoch, dict(m.values), dict(m.nonfinite)) for m in fresh]
         return fresh
 
 

@@ -1,8 +1,8 @@
-"""Metric names: which names a trainer may use for the metric that was asked for.
+"""Metric names: under which names a trainer may report a requested metric.
 
 The same number is called ``val/d1`` in a status file, ``val_d1`` in a log, ``train_loss_epoch`` by a training loop and
-``Validation mAP50`` on a console. Two names are the same metric only by the rules below; nothing is guessed from a
-part of a name: ``loss`` is neither ``val_loss`` nor ``loss_scale``.
+``Validation mAP50`` on a console. Two names are the same metric only by the rules below; a part of a name never
+matches: ``loss`` is neither ``val_loss`` nor ``loss_scale``.
 """
 
 from __future__ import annotations
@@ -17,22 +17,21 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _SPLITS = {"val": "validation", "validation": "val", "train": "training", "training": "train"}
-# Where both are reported, the mean over the epoch is the metric; the last step is only better than nothing.
+# Where both are reported, the mean over the epoch is the metric; the last step is used only without it.
 _SUFFIXES = ("_epoch", "_step")
 
 SYNONYMS: dict[str, tuple[str, ...]] = {
     "val_mAP": ("img_bbox_NuScenes/mAP", "mAP"),  # sparse4d logs the name of its data set, or none
     "val/avg_loss": ("Validation loss",),  # cosmos-reason prints its validation, and writes no status file
 }
-"""Names that no rule derives: metric asked for -> what trainers call it instead. To support another one, add a row."""
+"""Names that no rule derives: requested metric -> what trainers call it. To support another one, add a row."""
 
 
 def aliases(name: str) -> tuple[str, ...]:
-    """Return the names under which a metric may be reported, the most trusted first; the name itself leads.
+    """Return the names under which a metric may be reported, the most trusted first.
 
-    In this order: the name; ``/`` for ``_`` behind the split and back; with ``_epoch``; the long and the short name of
-    the split (``val_x``, ``Validation x``); with ``_step``; what the table of synonyms says. Comparison ignores case
-    and the kind of separator.
+    In this order: the name; ``/`` for ``_`` after the split and back; with ``_epoch``; the long and the short name of
+    the split (``val_x``, ``Validation x``); with ``_step``; `SYNONYMS`. Comparison ignores case and separators.
     """
     stem, suffix = _without_suffix(name)
     spellings = _spellings(stem)
@@ -40,7 +39,7 @@ def aliases(name: str) -> tuple[str, ...]:
     ordered += [spelling + suffix for spelling in spellings]
     ordered += [spelling + "_epoch" for spelling in spellings]
     if suffix != "_step":
-        # A name without suffix may stand for either; a name that says epoch is not satisfied by a single step.
+        # A name without suffix matches both; a name with _epoch does not match a single step.
         ordered += spellings
     if suffix != "_epoch":
         ordered += [spelling + "_step" for spelling in spellings]
@@ -48,13 +47,13 @@ def aliases(name: str) -> tuple[str, ...]:
 
 
 def find_metric(values: Mapping[str, T], name: str) -> T | None:
-    """Return the value of a metric under its name or the most trusted alias of it; None if it is not there."""
+    """Return the value of a metric under its name or its most trusted alias; None if it is absent."""
     found = find_name(values, name)
     return None if found is None else values[found]
 
 
 def find_name(names: Iterable[str], name: str) -> str | None:
-    """Return the reported name that stands for the metric asked for; None if none does."""
+    """Return the reported name of a requested metric; None if it is absent."""
     reported = list(names)
     if name in reported:
         return name
@@ -68,12 +67,12 @@ def find_name(names: Iterable[str], name: str) -> str | None:
 
 
 def key_of(name: str) -> str:
-    """Return the form in which two spellings of one name are equal: lower case, single ``_`` between the words."""
+    """Return the normal form of a name: lower case, single ``_`` between the words."""
     return re.sub(r"[\s/_]+", "_", name.strip().lower()).strip("_")
 
 
 def suggest(name: str, reported: Iterable[str]) -> str | None:
-    """Return the reported name that looks most like a name that was not found, if any is close."""
+    """Return the reported name that is most similar to a name that was not found, if any is close."""
     by_key = {key_of(candidate): candidate for candidate in reported}
     close = difflib.get_close_matches(key_of(name), list(by_key), n=1, cutoff=0.6)
     return by_key[close[0]] if close else None

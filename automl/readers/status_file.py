@@ -1,7 +1,7 @@
-"""Read status files: JSON lines in which a trainer tells its progress and its metrics.
+"""Read status files: JSON lines in which a trainer reports its progress and its metrics.
 
-Tolerant towards writers: bare ``NaN`` and ``Infinity``, numbers as text, ``null`` with the names of what was not finite
-beside it, half-written and spliced lines. What cannot be a measurement is passed over. A boolean is never a metric.
+Accepted from writers: bare ``NaN`` and ``Infinity``, numbers as text, ``null`` with the names of values that were not
+finite, half-written and spliced lines. Lines that cannot be a measurement are skipped. A boolean is never a metric.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 _EPOCH_KEYS = ("epoch", "cur_epoch", "current_epoch")
 _STEP_KEYS = ("step", "global_step", "iteration", "iter")
-_MARKS = frozenset({"status", "kpi", "epoch", "date", "message"})
-# Keys of a status line that are numbers and no metrics; read only where a line has no `kpi`.
+_STATUS_KEYS = frozenset({"status", "kpi", "epoch", "date", "message"})
+# Keys of a status line that are no metrics, for lines without `kpi`.
 _NOT_METRICS = frozenset(
     {*_EPOCH_KEYS, *_STEP_KEYS, "max_epoch", "max_epochs", "max_step", "num_epochs", "time_per_epoch", "time_per_step"}
     | {"time_per_iter", "eta", "cur_iter", "max_iter", "date", "time", "timestamp", "status", "verbosity", "message"}
@@ -36,15 +36,15 @@ _NOT_METRICS = frozenset(
 )
 _LONGEST_MESSAGE = 4000
 _DEEPEST_FOLDER = 4
-_LOOK_AGAIN_S = 1.0
+_SEARCH_INTERVAL_S = 1.0
 
 
 def parse_line(text: str) -> Measurement | None:
     """Read one line of a status file.
 
     Returns:
-        What the line tells, with the epoch only where the line itself has one; None where it is not a JSON object.
-        A failure line that carries a machine-readable ``code`` has it in front of its message: ``data: no such file``.
+        The measurement, with an epoch only where the line names one; None where it is not a JSON object. A failure line
+        with a machine-readable ``code`` has it in front of its message: ``data: no such file``.
     """
     document = _decoded(text)
     if document is None:
@@ -52,7 +52,7 @@ def parse_line(text: str) -> Measurement | None:
     values, nonfinite = _metrics(document)
     max_epoch = _integer(document.get("max_epoch"))
     message, code = document.get("message"), document.get("code")
-    words = message if isinstance(message, str) else ""
+    text = message if isinstance(message, str) else ""
     is_failure = str(document.get("status", "")).upper() == "FAILURE"
     return Measurement(
         epoch=_first_integer(document, _EPOCH_KEYS),
@@ -60,14 +60,14 @@ def parse_line(text: str) -> Measurement | None:
         values=values,
         nonfinite=nonfinite,
         max_epochs=max_epoch + 1 if max_epoch is not None else _integer(document.get("max_epochs")),
-        message=(f"{code}: {words}" if is_failure and isinstance(code, str) else words)[:_LONGEST_MESSAGE],
+        message=(f"{code}: {text}" if is_failure and isinstance(code, str) else text)[:_LONGEST_MESSAGE],
         is_failure=is_failure,
         unix_time_s=time.time(),
     )
 
 
 def number_of(value: JsonValue) -> float | str | None:
-    """Return a finite number, ``nan``/``inf``/``-inf`` for one that is not finite, or None for what is no number.
+    """Return a finite number, ``nan``/``inf``/``-inf`` for one that is not finite, or None if it is no number.
 
     Numbers written as text count; booleans do not.
     """
@@ -89,42 +89,42 @@ class StatusReader:
     Attributes:
         directory: The trial directory; status files may lie up to four folders below it.
         name: File name of a status file.
-        last: The last line that was read, of any file.
+        last: The last line read from any file.
     """
 
     directory: Path
     name: str = STATUS_FILE
     last: Measurement | None = None
     _files: dict[Path, tuple[GrowingFile, EpochBook]] = field(default_factory=dict)
-    _next_look_s: float = 0.0
+    _next_search_s: float = 0.0
 
     @property
     def has_files(self) -> bool:
-        """A status file was found."""
+        """Whether a status file was found."""
         return bool(self._files)
 
     def read(self) -> list[Measurement]:
         """Return what was reported since the last call, each with its epoch."""
         now_s = time.monotonic()
-        if not self._files or now_s >= self._next_look_s:
-            self._look_for_files()
-            self._next_look_s = now_s + _LOOK_AGAIN_S
+        if not self._files or now_s >= self._next_search_s:
+            self._search_files()
+            self._next_search_s = now_s + _SEARCH_INTERVAL_S
         found: list[Measurement] = []
         for file, book in self._files.values():
-            found += self._learn(file.read(), book, now_s)
+            found += self._parse(file.read(), book, now_s)
             found += book.release(held_before_s=now_s - HOLD_S)
         return found
 
     def finish(self) -> list[Measurement]:
-        """Return everything that is left; call it when the writer is dead."""
-        self._look_for_files()
+        """Return everything that is left; call it when the writer has ended."""
+        self._search_files()
         found: list[Measurement] = []
         for file, book in self._files.values():
-            found += self._learn(file.finish(), book, time.monotonic())
+            found += self._parse(file.finish(), book, time.monotonic())
             found += book.release()
         return found
 
-    def _learn(self, lines: list[str], book: EpochBook, now_s: float) -> list[Measurement]:
+    def _parse(self, lines: list[str], book: EpochBook, now_s: float) -> list[Measurement]:
         found: list[Measurement] = []
         for text in lines:
             if (line := parse_line(text)) is not None:
@@ -132,14 +132,14 @@ class StatusReader:
                 found += book.add(line, now_s)
         return found
 
-    def _look_for_files(self) -> None:
+    def _search_files(self) -> None:
         for file in sorted(_files_named(self.directory, self.name)):
             if file not in self._files:
                 self._files[file] = (GrowingFile(file), EpochBook())
 
 
 def _files_named(directory: Path, name: str) -> Iterator[Path]:
-    # os.walk passes over folders that vanish or cannot be read, and follows no links.
+    # os.walk skips folders that vanish or cannot be read, and follows no links.
     base = len(directory.parts)
     for folder, folders, files in os.walk(directory):
         here = Path(folder)
@@ -153,10 +153,10 @@ def _decoded(text: str) -> dict[str, JsonValue] | None:
     document = _loaded(text)
     if isinstance(document, dict):
         return document
-    # A writer that was killed leaves half a line, and its successor appends to it: the second object is still whole.
+    # A killed writer leaves half a line, and its successor appends to it: the second object is complete.
     for start in [match.start() for match in re.finditer(r'\{"', text)][1:20]:
         document = _loaded(text[start:])
-        if isinstance(document, dict) and _MARKS & document.keys():
+        if isinstance(document, dict) and _STATUS_KEYS & document.keys():
             return document
     return None
 
@@ -196,8 +196,8 @@ def _candidates(document: dict[str, JsonValue]) -> Iterator[tuple[str, JsonValue
         yield from _flattened(kpi)
     elif "kpi" not in document:
         # Outside `kpi`, text that looks like a number is more often an identifier.
-        told = ((name, value) for name, value in document.items() if name not in _NOT_METRICS)
-        yield from ((name, value) for name, value in told if not isinstance(value, str))
+        plain = ((name, value) for name, value in document.items() if name not in _NOT_METRICS)
+        yield from ((name, value) for name, value in plain if not isinstance(value, str))
 
 
 def _flattened(metrics: dict[str, JsonValue], prefix: str = "") -> Iterator[tuple[str, JsonValue]]:

@@ -1,7 +1,7 @@
-"""Say why a trainer failed: the kind of failure, which decides about a retry, and the root cause in one sentence.
+"""Classify failures: the kind of failure, which decides about a retry, and its cause in one sentence.
 
-Three witnesses, the best first: the trainer's own failure line, the last exception in its log, the rest of the log's
-end. The patterns are data, tried in order; the first that matches names the kind. To teach a new message, add a line.
+Evidence, in order of reliability: the trainer's own failure line, the last exception in its log, the last lines of its
+log. The patterns are data, tried in order; the first that matches names the kind. For a new message, add a pattern.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Failure:
 
     Attributes:
         kind: Decides whether the trial is tried again.
-        cause: One sentence for a person, in the trainer's own words where it has some.
+        cause: One sentence for a person; the trainer's own message where there is one.
     """
 
     kind: FailureKind
@@ -49,7 +49,7 @@ _CODES = {
     "interrupted": FailureKind.INFRASTRUCTURE,
 }
 """Machine-readable codes at the start of our own trainers' failure lines."""
-_LAUNCH_KINDS = {
+_AFTER_LAUNCH = {
     LaunchFailure.COMMAND: FailureKind.SPEC,
     LaunchFailure.PROGRAM: FailureKind.IMAGE,
     LaunchFailure.IMAGE: FailureKind.IMAGE,
@@ -93,7 +93,7 @@ _DATA = (
     r"|DataLoader worker .* exited unexpectedly"
 )
 
-# Order matters: a message about memory inside a data loader is about memory.
+# The order matters: a message about memory inside a data loader is about memory.
 _RULES = (
     (FailureKind.OUT_OF_MEMORY, re.compile(_MEMORY, re.IGNORECASE)),
     (FailureKind.IMAGE, re.compile(_IMAGE, re.IGNORECASE)),
@@ -102,7 +102,7 @@ _RULES = (
     (FailureKind.SPEC, re.compile(_SPEC)),
     (FailureKind.DATA, re.compile(_DATA)),
 )
-# In the middle of a log these words are no proof: a missing file may be a warning, a ValidationError was handled.
+# The other patterns prove nothing in the middle of a log: a missing file may be a warning, an error was handled.
 _PROOF_ANYWHERE = {FailureKind.OUT_OF_MEMORY, FailureKind.IMAGE, FailureKind.CREDENTIAL, FailureKind.INFRASTRUCTURE}
 
 _RANK = re.compile(r"^(?:\[(?:rank)?\d+\]:?|\(\w+ pid=\d+\))\s*")
@@ -136,24 +136,24 @@ _SIGNALS = {
 def classify(
     exit_status: int, log_tail: Sequence[str], failure_message: str = "", *, was_lost: bool = False
 ) -> Failure:
-    """Say why a trainer failed.
+    """Return why a trainer failed.
 
     Args:
         exit_status: Of the trainer; negative for a signal.
         log_tail: The last lines of its log.
         failure_message: Its own last failure line; empty when it wrote none.
-        was_lost: Its guard or its node died, so it was ended from outside.
+        was_lost: Its supervisor or its node died, so it was ended from outside.
     """
     if was_lost:
-        # Launchers write what they know of a loss into the log.
+        # Launchers write the reason of a loss into the log.
         known = (line.removeprefix(LOSS_PREFIX) for line in reversed(log_tail) if line.startswith(LOSS_PREFIX))
-        cause = next(known, "the process that watches over the trial was lost")
+        cause = next(known, "the supervisor of the trial was lost")
         return Failure(kind=FailureKind.INFRASTRUCTURE, cause=_shortened(cause))
     lines = [_RANK.sub("", line).strip() for line in log_tail]
     exception = last_exception(lines)
-    for witness in (failure_message, exception):
-        if witness and (kind := _kind_of(witness)) is not None:
-            return Failure(kind=kind, cause=_shortened(_without_code(witness)))
+    for message in (failure_message, exception):
+        if message and (kind := _kind_of(message)) is not None:
+            return Failure(kind=kind, cause=_shortened(_without_code(message)))
     for line in reversed(lines):
         if (kind := _kind_of(line)) in _PROOF_ANYWHERE and kind is not None:
             return Failure(kind=kind, cause=_shortened(line))
@@ -161,8 +161,8 @@ def classify(
 
 
 def classify_launch(error: LaunchError) -> Failure:
-    """Say why a trainer could not even be started; of an engine's refusal, its own output decides."""
-    kind = _LAUNCH_KINDS[error.failure]
+    """Return why a trainer could not be started; where a container engine refused, its output decides."""
+    kind = _AFTER_LAUNCH[error.failure]
     if error.failure is LaunchFailure.ENGINE:
         refusal = _by_rule(error.output) or kind
         # What the engine does not find is the program in the image, not the data.
@@ -170,12 +170,12 @@ def classify_launch(error: LaunchError) -> Failure:
     return Failure(kind=kind, cause=_shortened(error.headline))
 
 
-def divergence_words(failure_message: str, log_tail: Sequence[str]) -> str | None:
-    """Return the trainer's own words if it gave up because a loss was not finite, else None."""
+def divergence_message(failure_message: str, log_tail: Sequence[str]) -> str | None:
+    """Return the trainer's message if it stopped because a loss was not finite, else None."""
     lines = [_RANK.sub("", line).strip() for line in log_tail]
-    for words in (failure_message, last_exception(lines)):
-        if words and _DIVERGED.search(words) is not None:
-            return _shortened(words.removeprefix("diverged: "))
+    for message in (failure_message, last_exception(lines)):
+        if message and _DIVERGED.search(message) is not None:
+            return _shortened(message.removeprefix("diverged: "))
     return None
 
 
@@ -186,7 +186,7 @@ def last_exception(lines: Iterable[str]) -> str:
 
 
 def signature(cause: str) -> str:
-    """Return a cause without what differs from trial to trial: numbers, addresses, paths, quoted values."""
+    """Return a cause without what differs between trials: numbers, addresses, paths."""
     text = re.sub(r"0x[0-9a-fA-F]+|(?:/[\w.\-+=]+)+", "*", cause)
     return re.sub(r"\d+(?:\.\d+)?(?:[eE][-+]?\d+)?", "#", text)
 
@@ -204,29 +204,29 @@ def read_tail(log: Path, *, lines: int = TAIL_LINES) -> tuple[str, ...]:
     return tuple([line for line in resolved if line][-lines:])
 
 
-def _kind_of(words: str) -> FailureKind | None:
-    code, separator, _ = words.partition(":")
+def _kind_of(message: str) -> FailureKind | None:
+    code, separator, _ = message.partition(":")
     if separator and code in _CODES:
-        # A general code says less than the words behind it: "trainer: CUDA out of memory".
+        # A general code is less precise than the message behind it: "trainer: CUDA out of memory".
         known = _CODES[code]
-        return (_by_rule(_without_code(words)) or known) if known in _GENERAL else known
-    return _by_rule(words)
+        return (_by_rule(_without_code(message)) or known) if known in _GENERAL else known
+    return _by_rule(message)
 
 
-def _by_rule(words: str) -> FailureKind | None:
-    return next((kind for kind, pattern in _RULES if pattern.search(words)), None)
+def _by_rule(message: str) -> FailureKind | None:
+    return next((kind for kind, pattern in _RULES if pattern.search(message)), None)
 
 
-def _without_code(words: str) -> str:
-    code, separator, rest = words.partition(": ")
-    return rest if separator and code in _CODES else words
+def _without_code(message: str) -> str:
+    code, separator, rest = message.partition(": ")
+    return rest if separator and code in _CODES else message
 
 
-def _without_pattern(exit_status: int, lines: list[str], witness: str) -> Failure:
+def _without_pattern(exit_status: int, lines: list[str], message: str) -> Failure:
     if exit_status > 128:  # noqa: PLR2004 # a shell reports a signal as 128 + its number
         exit_status = 128 - exit_status
-    if witness:
-        return Failure(kind=FailureKind.TRAINER, cause=_shortened(_without_code(witness)))
+    if message:
+        return Failure(kind=FailureKind.TRAINER, cause=_shortened(_without_code(message)))
     if exit_status in _FIXED_STATUSES:
         return _FIXED_STATUSES[exit_status]
     last = f": {lines[-1]}" if lines else ""
@@ -242,5 +242,5 @@ def _without_pattern(exit_status: int, lines: list[str], witness: str) -> Failur
 
 
 def _shortened(text: str) -> str:
-    words = " ".join(text.split())
-    return words if len(words) <= _LONGEST_CAUSE else words[: _LONGEST_CAUSE - 3] + "..."
+    line = " ".join(text.split())
+    return line if len(line) <= _LONGEST_CAUSE else line[: _LONGEST_CAUSE - 3] + "..."

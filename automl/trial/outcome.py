@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from automl.readers.names import suggest
 from automl.study.trial import FailureKind, TrialState
-from automl.trial.failures import Failure, classify, divergence_words
+from automl.trial.failures import Failure, classify, divergence_message
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,7 +69,7 @@ def judge(course: TrialHistory, exit_status: int, log_tail: Sequence[str], *, wa
     """
     has_complained = bool(course.failure_message) and not course.has_all_epochs
     if exit_status != 0 or has_complained:
-        words = divergence_words(course.failure_message, log_tail)
+        words = divergence_message(course.failure_message, log_tail)
         if words is not None and not was_lost:
             return Verdict(state=TrialState.DIVERGED, reason=words)
         return failed(classify(exit_status, log_tail, course.failure_message, was_lost=was_lost))

@@ -68,7 +68,7 @@ def wait_for(job: Job, limit_s: float = 30.0) -> int | None:
 
 
 def wait_until_gone(tag: str, limit_s: float) -> float:
-    """Wait until no process carries the tag; return how long that took in seconds."""
+    """Wait until no process has the tag; return how long that took in seconds."""
     started_s = time.monotonic()
     while (left := find_leftovers(tag)) and time.monotonic() < started_s + limit_s:
         time.sleep(0.02)

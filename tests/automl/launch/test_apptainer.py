@@ -115,7 +115,7 @@ def test_credentials_reach_it_through_the_environment_and_the_tree_is_killed(
     assert not find_leftovers(tag)
 
 
-def test_a_machine_without_apptainer_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_machine_without_apptainer_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", os.defpath)
     launcher = ApptainerLauncher()
 

@@ -117,11 +117,11 @@ def test_the_users_image_wins_over_the_actions_over_the_skills() -> None:
     assert resolve_image(PLAIN, "train", None) == (None, "")
 
 
-def test_trials_over_several_nodes_get_the_hosts_network_unless_told_otherwise() -> None:
-    wish = LaunchPreference(launcher="docker", nodes_per_trial=2)
+def test_trials_over_several_nodes_get_the_hosts_network_unless_another_is_named() -> None:
+    preference = LaunchPreference(launcher="docker", nodes_per_trial=2)
 
-    assert choose_launch(wish, WITH_IMAGE, "train").options == {"network": "host"}
-    other = dataclasses.replace(wish, options=MappingProxyType({"network": "ib0"}))
+    assert choose_launch(preference, WITH_IMAGE, "train").options == {"network": "host"}
+    other = dataclasses.replace(preference, options=MappingProxyType({"network": "ib0"}))
     assert choose_launch(other, WITH_IMAGE, "train").options == {"network": "ib0"}
 
 

@@ -34,7 +34,7 @@ def test_messages_arrive_whole_and_in_order_however_they_are_cut(pair: Pair) -> 
     assert not control.has_message
 
 
-def test_the_end_of_the_other_side_is_told(pair: Pair) -> None:
+def test_the_end_of_the_other_side_is_seen(pair: Pair) -> None:
     control = ControlSocket(pair[1])
     pair[0].close()
 

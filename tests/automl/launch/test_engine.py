@@ -105,7 +105,7 @@ def test_a_rootless_docker_maps_no_user() -> None:
     assert "--group-add" not in words
 
 
-def test_an_engine_that_remaps_users_is_told_not_to() -> None:
+def test_an_engine_that_remaps_users_is_asked_not_to() -> None:
     engine = Engine(kind=LauncherKind.DOCKER, program="docker", version="27", is_remapped=True)
 
     words = run_arguments(REQUEST, engine, CALLER)

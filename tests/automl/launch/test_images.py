@@ -85,7 +85,7 @@ def test_apptainer_pulls_into_a_file_once(tmp_path: Path, monkeypatch: pytest.Mo
     assert file.read_text(encoding="utf-8") == "docker://nvcr.io/tao:6\n"
 
 
-def test_a_real_engine_tells_size_and_processor_of_an_image(docker_host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_real_engine_reports_size_and_platform_of_an_image(docker_host: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", docker_host)
 
     image = prepare_image(LauncherKind.DOCKER, IMAGE)
@@ -96,7 +96,7 @@ def test_a_real_engine_tells_size_and_processor_of_an_image(docker_host: str, mo
         prepare_image(LauncherKind.DOCKER, "localhost:1/no-such/image:1")
 
 
-def test_a_real_podman_tells_size_and_processor_of_an_image(
+def test_a_real_podman_reports_size_and_platform_of_an_image(
     podman_variables: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in podman_variables.items():

@@ -13,7 +13,7 @@ from automl.study.trial import Measurement
 VALIDATED, TRAINED, PROGRESS = "Eval metrics generated.", "Train metrics generated.", "Training loop in progress"
 
 
-def told(message: str = "", epoch: int | None = None, **values: Any) -> Measurement:  # noqa: ANN401 # metric values
+def reported(message: str = "", epoch: int | None = None, **values: Any) -> Measurement:  # noqa: ANN401 # metric values
     nonfinite = {name: value for name, value in values.items() if isinstance(value, str)}
     finite = {name: value for name, value in values.items() if not isinstance(value, str)}
     return Measurement(epoch=epoch, values=finite, nonfinite=nonfinite, message=message)
@@ -28,26 +28,31 @@ def attached(*lines: Measurement, book: EpochBook | None = None) -> list[tuple[i
 def test_validation_metrics_belong_to_the_epoch_line_that_follows_and_the_training_loss_to_the_one_before() -> None:
     lines = []
     for epoch in range(3):
-        lines += [told(VALIDATED, d1=0.1 * epoch), told(PROGRESS, epoch, d1=0.1 * epoch)]
-        lines += [told(TRAINED, train_loss=1.0 - 0.1 * epoch)]
+        lines += [reported(VALIDATED, d1=0.1 * epoch), reported(PROGRESS, epoch, d1=0.1 * epoch)]
+        lines += [reported(TRAINED, train_loss=1.0 - 0.1 * epoch)]
 
     expected = [entry for e in range(3) for entry in [(e, {"d1": 0.1 * e}), (e, {"train_loss": 1.0 - 0.1 * e})]]
     assert attached(*lines) == expected
 
 
 def test_a_repeated_metric_counts_once() -> None:
-    lines = [told(VALIDATED, d1=0.5), told(PROGRESS, 0, d1=0.5), told("something", d1=0.5), told("else", d1=0.5)]
+    lines = [
+        reported(VALIDATED, d1=0.5),
+        reported(PROGRESS, 0, d1=0.5),
+        reported("something", d1=0.5),
+        reported("else", d1=0.5),
+    ]
 
     assert attached(*lines) == [(0, {"d1": 0.5})]
 
 
 def test_an_epoch_without_validation_repeats_nothing_from_the_epoch_before() -> None:
     lines = [
-        told(VALIDATED, d1=0.5),
-        told(PROGRESS, 0, d1=0.5),
-        told(TRAINED, train_loss=0.3),
-        told(PROGRESS, 1, train_loss=0.3),
-        told(TRAINED, train_loss=0.2),
+        reported(VALIDATED, d1=0.5),
+        reported(PROGRESS, 0, d1=0.5),
+        reported(TRAINED, train_loss=0.3),
+        reported(PROGRESS, 1, train_loss=0.3),
+        reported(TRAINED, train_loss=0.2),
     ]
 
     assert attached(*lines) == [(0, {"d1": 0.5}), (0, {"train_loss": 0.3}), (1, {"train_loss": 0.2})]
@@ -55,30 +60,30 @@ def test_an_epoch_without_validation_repeats_nothing_from_the_epoch_before() -> 
 
 def test_the_same_value_measured_again_counts_for_its_own_epoch() -> None:
     lines = [
-        told(VALIDATED, d1=0.5),
-        told(PROGRESS, 0, d1=0.5),
-        told(VALIDATED, d1=0.5),
-        told(PROGRESS, 1, d1=0.5),
+        reported(VALIDATED, d1=0.5),
+        reported(PROGRESS, 0, d1=0.5),
+        reported(VALIDATED, d1=0.5),
+        reported(PROGRESS, 1, d1=0.5),
     ]
 
     assert attached(*lines) == [(0, {"d1": 0.5}), (1, {"d1": 0.5})]
 
 
 def test_a_trainer_of_one_line_an_epoch_may_report_the_same_value_twice() -> None:
-    assert attached(told("", 0, acc=0.5), told("", 1, acc=0.5)) == [(0, {"acc": 0.5}), (1, {"acc": 0.5})]
+    assert attached(reported("", 0, acc=0.5), reported("", 1, acc=0.5)) == [(0, {"acc": 0.5}), (1, {"acc": 0.5})]
 
 
 def test_an_epoch_on_the_metrics_own_line_is_believed() -> None:
-    lines = [told(VALIDATED, 4, d1=0.5), told(PROGRESS, 4, d1=0.5), told(TRAINED, 4, train_loss=0.3)]
+    lines = [reported(VALIDATED, 4, d1=0.5), reported(PROGRESS, 4, d1=0.5), reported(TRAINED, 4, train_loss=0.3)]
 
     assert attached(*lines) == [(4, {"d1": 0.5}), (4, {"train_loss": 0.3})]
 
 
 def test_a_value_that_is_not_finite_is_handed_on_at_once_with_the_epoch_that_must_be_meant() -> None:
     book = EpochBook()
-    book.add(told(PROGRESS, 3), 0.0)
+    book.add(reported(PROGRESS, 3), 0.0)
 
-    found = book.add(told(VALIDATED, d1="nan"), 0.0)
+    found = book.add(reported(VALIDATED, d1="nan"), 0.0)
 
     assert [(m.epoch, dict(m.nonfinite)) for m in found] == [(4, {"d1": "nan"})]
 
@@ -86,37 +91,37 @@ def test_a_value_that_is_not_finite_is_handed_on_at_once_with_the_epoch_that_mus
 def test_held_metrics_are_released_after_a_while_for_trainers_that_never_tell_an_epoch() -> None:
     book = EpochBook()
 
-    assert book.add(told("", acc=0.5), 10.0) == []
+    assert book.add(reported("", acc=0.5), 10.0) == []
     assert book.release(held_before_s=10.5 - HOLD_S) == []
     released = book.release(held_before_s=11.5 - HOLD_S)
     assert [(m.epoch, dict(m.values)) for m in released] == [(0, {"acc": 0.5})]
 
 
 def test_without_any_epoch_each_new_value_is_an_epoch() -> None:
-    lines = [told("", acc=0.5), told("", train_loss=0.3), told("", acc=0.6), told("", train_loss=0.2)]
+    lines = [reported("", acc=0.5), reported("", train_loss=0.3), reported("", acc=0.6), reported("", train_loss=0.2)]
 
     expected = [(0, {"acc": 0.5}), (0, {"train_loss": 0.3}), (1, {"acc": 0.6}), (1, {"train_loss": 0.2})]
     assert attached(*lines) == expected
 
 
 def test_two_validation_lines_of_one_epoch_are_one_measurement() -> None:
-    lines = [told(VALIDATED, d1=0.5), told(VALIDATED, d2=0.6), told(PROGRESS, 0, d2=0.6)]
+    lines = [reported(VALIDATED, d1=0.5), reported(VALIDATED, d2=0.6), reported(PROGRESS, 0, d2=0.6)]
 
     assert attached(*lines) == [(0, {"d1": 0.5, "d2": 0.6})]
 
 
 def test_a_resumed_trainer_goes_on_counting_where_its_checkpoint_ends() -> None:
     book = EpochBook()
-    book.add(told("Resuming training from checkpoint: /r/model_epoch_004_step_00050.pth"), 0.0)
+    book.add(reported("Resuming training from checkpoint: /r/model_epoch_004_step_00050.pth"), 0.0)
 
-    assert attached(told(VALIDATED, d1=0.5), book=book) == [(5, {"d1": 0.5})]
+    assert attached(reported(VALIDATED, d1=0.5), book=book) == [(5, {"d1": 0.5})]
 
 
 def test_a_message_without_metrics_is_handed_on_with_the_epoch_it_falls_into() -> None:
     book = EpochBook()
-    book.add(told(PROGRESS, 2), 0.0)
+    book.add(reported(PROGRESS, 2), 0.0)
 
-    assert [m.epoch for m in book.add(told("Saving"), 0.0)] == [2]
+    assert [m.epoch for m in book.add(reported("Saving"), 0.0)] == [2]
 
 
 VALUES = st.sampled_from([0.25, 0.5, 0.75])
@@ -142,18 +147,18 @@ def test_whatever_a_public_trainer_measures_every_value_finds_its_epoch_exactly_
     expected: list[tuple[int, dict[str, float]]] = []
     sticky: dict[str, Any] = {}
     if first:
-        lines.append(told(f"Resuming training from checkpoint: model_epoch_{first - 1:03d}_step_00010.pth"))
+        lines.append(reported(f"Resuming training from checkpoint: model_epoch_{first - 1:03d}_step_00010.pth"))
     for epoch, (d1, loss) in enumerate(rows, start=first):
         if (epoch + 1) % interval == 0:
             sticky = {"d1": d1}
-            lines.append(told(VALIDATED, **sticky))
+            lines.append(reported(VALIDATED, **sticky))
             expected.append((epoch, {"d1": d1}))
-        lines.append(told(PROGRESS, epoch, **sticky))
+        lines.append(reported(PROGRESS, epoch, **sticky))
         if has_training_line:
             sticky = {"train_loss": loss}
-            lines.append(told(TRAINED, **sticky))
+            lines.append(reported(TRAINED, **sticky))
             expected.append((epoch, {"train_loss": loss}))
         if chatter:
-            lines.append(told("Saving a checkpoint", **sticky))
+            lines.append(reported("Saving a checkpoint", **sticky))
 
     assert attached(*lines) == expected

@@ -25,7 +25,7 @@ class CountedJob:
 
 @dataclass
 class Counter:
-    """Tells how often it was read."""
+    """Counts how often it was read."""
 
     reads: int = 0
     finishes: int = field(default=0)
@@ -53,7 +53,7 @@ def test_all_sources_are_read_in_their_order() -> None:
     assert [m.epoch for m in follow(CountedJob(2), first, second, poll_s=0.0)] == [1, 11, -1, -1]
 
 
-def test_following_ends_when_it_is_told_and_leaves_the_rest_unread() -> None:
+def test_following_ends_when_it_is_asked_to_and_leaves_the_rest_unread() -> None:
     source = Counter()
 
     list(follow(CountedJob(100), source, poll_s=0.0, until=lambda: source.reads >= 3))

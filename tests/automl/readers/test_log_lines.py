@@ -80,7 +80,7 @@ def test_a_value_that_a_progress_bar_repeats_counts_once(tmp_path: Path) -> None
     assert read(tmp_path, text, "val/d1") == [(0, {"val/d1": 0.1})]
 
 
-def test_a_value_that_is_not_finite_is_told_as_a_word(tmp_path: Path) -> None:
+def test_a_value_that_is_not_finite_is_reported_as_text(tmp_path: Path) -> None:
     (tmp_path / "log").write_text("Epoch 0: train_loss=nan\n", encoding="utf-8")
 
     (found,) = LogReader(tmp_path / "log", ("train_loss",)).finish()

@@ -29,11 +29,11 @@ def test_each_shape_is_understood(text: str, expected: list[tuple[int | None, di
     assert [(m.epoch, dict(m.values)) for m in read_metrics(text)] == expected
 
 
-def test_a_value_that_is_not_finite_is_told_as_a_word() -> None:
+def test_a_value_that_is_not_finite_is_reported_as_text() -> None:
     assert [dict(m.nonfinite) for m in read_metrics('{"val_loss": NaN}')] == [{"val_loss": "nan"}]
 
 
-def test_a_file_is_read_when_it_has_changed_and_tells_only_what_is_new(tmp_path: Path) -> None:
+def test_a_file_is_read_when_it_has_changed_and_only_new_values_are_returned(tmp_path: Path) -> None:
     reader = MetricFileReader(tmp_path, "metrics.json")
     file = tmp_path / "metrics.json"
 

@@ -66,7 +66,7 @@ def test_a_line_that_is_no_object_is_no_measurement(text: str) -> None:
     assert parse_line(text) is None
 
 
-def test_the_progress_line_tells_epoch_step_and_the_number_of_epochs() -> None:
+def test_the_progress_line_has_epoch_step_and_the_number_of_epochs() -> None:
     found = parsed('{"epoch": 2, "step": 30, "max_epoch": 7, "time_per_epoch": 1.5, "status": "RUNNING"}')
 
     assert (found.epoch, found.step, found.max_epochs) == (2, 30, 8)
@@ -79,7 +79,7 @@ def test_an_epoch_may_be_text_or_a_whole_float() -> None:
     assert parsed('{"epoch": 3.5, "kpi": {}}').epoch is None
 
 
-def test_a_failure_line_carries_its_code_in_front_of_its_words() -> None:
+def test_a_failure_line_has_its_code_in_front_of_its_message() -> None:
     found = parsed('{"status": "FAILURE", "code": "data", "message": "no rows"}')
 
     assert found.is_failure
@@ -138,7 +138,7 @@ def write(file: Path, *documents: dict[str, object], end: str = "\n") -> None:
         stream.write("\n".join(json.dumps(document) for document in documents) + end)
 
 
-def told(measurements: list[Measurement]) -> list[tuple[int | None, dict[str, float]]]:
+def reported(measurements: list[Measurement]) -> list[tuple[int | None, dict[str, float]]]:
     return [(m.epoch, dict(m.values)) for m in measurements if m.values]
 
 
@@ -148,24 +148,24 @@ def test_a_growing_file_is_read_line_by_line(tmp_path: Path) -> None:
 
     assert reader.read() == []
     write(file, {"epoch": 0, "kpi": {"d1": 0.1}}, {"epoch": 1, "kpi": {"d1": 0.2}})
-    assert told(reader.read()) == [(0, {"d1": 0.1}), (1, {"d1": 0.2})]
+    assert reported(reader.read()) == [(0, {"d1": 0.1}), (1, {"d1": 0.2})]
     write(file, {"epoch": 2, "kpi": {"d1": 0.3}}, end="")
-    assert told(reader.read()) == []
-    assert told(reader.finish()) == [(2, {"d1": 0.3})]
+    assert reported(reader.read()) == []
+    assert reported(reader.finish()) == [(2, {"d1": 0.3})]
 
 
 def test_several_files_have_each_their_own_epochs(tmp_path: Path) -> None:
     write(tmp_path / "a/status.json", {"message": "Eval metrics generated.", "kpi": {"d1": 0.1}}, {"epoch": 5})
     write(tmp_path / "b/status.json", {"message": "Eval metrics generated.", "kpi": {"d1": 0.2}}, {"epoch": 0})
 
-    assert sorted(told(StatusReader(tmp_path).finish())) == [(0, {"d1": 0.2}), (5, {"d1": 0.1})]
+    assert sorted(reported(StatusReader(tmp_path).finish())) == [(0, {"d1": 0.2}), (5, {"d1": 0.1})]
 
 
 def test_folders_far_below_are_not_searched(tmp_path: Path) -> None:
     write(tmp_path / "1/2/3/4/status.json", {"epoch": 0, "kpi": {"d1": 0.1}})
     write(tmp_path / "1/2/3/4/5/6/status.json", {"epoch": 0, "kpi": {"d1": 0.2}})
 
-    assert told(StatusReader(tmp_path).finish()) == [(0, {"d1": 0.1})]
+    assert reported(StatusReader(tmp_path).finish()) == [(0, {"d1": 0.1})]
 
 
 def test_the_last_line_is_remembered(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from automl.errors import LaunchError, LaunchFailure
 from automl.study.trial import FailureKind
-from automl.trial.failures import Failure, classify, classify_launch, divergence_words, read_tail, signature
+from automl.trial.failures import Failure, classify, classify_launch, divergence_message, read_tail, signature
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -125,7 +125,7 @@ def test_a_cause_is_one_short_line() -> None:
 def test_giving_up_over_a_loss_is_told_from_other_failures(
     message: str, tail: tuple[str, ...], *, expected: bool
 ) -> None:
-    assert (divergence_words(message, tail) is not None) is expected
+    assert (divergence_message(message, tail) is not None) is expected
 
 
 def test_two_causes_that_differ_in_numbers_and_paths_have_one_signature() -> None:
