@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from automl.errors import StudyFailedError
 from automl.handoff.champion import model_version, select_best
-from automl.report.page import write_report
 from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import read_evaluations, read_plan
 from automl.tracking.mlflow.projection import STUDY_RUN
@@ -36,6 +35,8 @@ def hand_over(root: Path, tracker: MlflowTracker, evaluator: Evaluator) -> Champ
     Raises:
         ConfigurationError: the folder is no study directory.
     """
+    from automl.report.page import write_report  # noqa: PLC0415 - plotly and pandas, at the end only
+
     champion = _crowned(root, tracker, evaluator)
     try:
         write_report(root)

@@ -1,4 +1,4 @@
-"""Write the report: one HTML file that needs no network, below 5 MB, legible at 1280 px.
+"""The report of a study: one HTML file that needs no network, below 5 MB, legible at 1280 px.
 
 The plotting library lies in the page once, compressed (2 MB instead of 4.8 MB); the browser unpacks it itself.
 """
@@ -7,88 +7,47 @@ from __future__ import annotations
 
 import base64
 import gzip
-import json
-import math
 import re
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
 from automl.duration import format_duration
+from automl.errors import counted
+from automl.report import figures, tables
 from automl.report.advice import advise
-from automl.report.figures import (
-    importance_bars,
-    learning_curves,
-    objective_history,
-    pair,
-    parallel_coordinates,
-    slices,
-)
-from automl.report.focus import outside
-from automl.report.importance import MIN_TRIALS, importances
-from automl.report.pareto_figure import pareto_figure, pareto_table
-from automl.report.study_facts import StudyFacts, read_facts
-from automl.report.tables import escape, failures, leaderboard, replicates, summary
-from automl.report.timeline import lay_out, timeline_figure
+from automl.report.study_facts import read_facts
 from automl.storage.documents import write_text
 from automl.storage.paths import AttemptPaths, StudyPaths
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from automl.report.study_facts import StudyFacts
+    from automl.report.tables import Table
 
 _MAX_PANELS = 8
 _MAX_PANEL_BYTES = 1_500_000
-
-_STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; color: #1a202c; background: #edf2f7; margin: 0; }
-main { max-width: 1200px; margin: 0 auto; padding: 24px 20px 60px; }
-h1 { font-size: 26px; margin: 0 0 4px; } h2 { font-size: 19px; margin: 0 0 12px; }
-section { background: white; border: 1px solid #e2e8f0; border-radius: 6px; padding: 18px 22px; margin-top: 18px; }
-table { border-collapse: collapse; font-size: 14px; } th, td { padding: 4px 14px 4px 0; text-align: left;
-  border-bottom: 1px solid #e2e8f0; white-space: nowrap; } th { color: #4a5568; font-weight: 600; }
-td.number { text-align: right; font-variant-numeric: tabular-nums; padding-right: 22px; }
-tr.best td { font-weight: 700; color: #276749; } .wide { overflow-x: auto; } td:nth-child(2) { white-space: normal; }
-.note, dl { color: #4a5568; font-size: 14px; } dl { display: grid; grid-template-columns: max-content 1fr;
-  gap: 2px 18px; margin: 10px 0 0; } dt { font-weight: 600; } dd { margin: 0; overflow-wrap: anywhere; }
-.panels { display: grid; grid-template-columns: repeat(auto-fit, minmax(320px, 1fr)); gap: 12px; }
-.panels img { width: 100%; max-width: 760px; image-rendering: pixelated; border: 1px solid #e2e8f0; }
-figure { margin: 0; }
-figcaption { font-size: 13px; color: #4a5568; } pre { background: #f7fafc; padding: 10px; overflow-x: auto;
-  font-size: 12px; } li { margin: 4px 0; }
-"""
-
-_SCRIPT = """
-(async () => {
-  const packed = document.getElementById("plotly").textContent;
-  const bytes = Uint8Array.from(atob(packed), c => c.charCodeAt(0));
-  const unpacked = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-  const script = document.createElement("script");
-  script.textContent = await new Response(unpacked).text();
-  document.head.appendChild(script);
-  const figures = JSON.parse(document.getElementById("figures").textContent);
-  const options = {displaylogo: false, responsive: true, modeBarButtonsToRemove: ["lasso2d", "select2d"]};
-  await Promise.all(Object.entries(figures).map(([id, f]) => Plotly.newPlot(id, f.data, f.layout, options)));
-  document.body.dataset.ready = "yes";
-})();
-"""
+_POOR_FIT = 0.5
 
 
-@dataclass(slots=True)
-class _Page:
-    """Sections and figures in the order in which they are added."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Section:
+    """A section of the page; `page.html.jinja` shows what is not empty, in this order."""
 
-    sections: list[str]
-    figures: dict[str, dict[str, Any]]
-
-    def add(self, title: str, body: str = "", figure: dict[str, Any] | None = None) -> None:
-        plot = ""
-        if figure is not None:
-            identity = f"figure-{len(self.figures)}"
-            self.figures[identity] = figure
-            plot = f'<div id="{identity}" style="height:{figure["layout"]["height"]}px"></div>'
-        self.sections.append(f"<section><h2>{escape(title)}</h2>{plot}{body}</section>")
+    title: str
+    figure: Any = None
+    note: str = ""
+    table: Table | None = None
+    items: Sequence[str] = ()
+    facts: Mapping[str, object] = field(default_factory=dict)
+    logs: Mapping[str, str] = field(default_factory=dict)
+    images: Sequence[tuple[str, str]] = ()
 
 
 def write_report(root: Path, *, output: Path | None = None) -> Path:
@@ -114,100 +73,107 @@ def write_report(root: Path, *, output: Path | None = None) -> Path:
 
 def render(facts: StudyFacts) -> str:
     """Return the page."""
-    page = _Page([], {})
-    page.add("Result", summary(facts) + _what_it_was(facts))
-    if facts.competing:
-        page.add("Objective history", _what_is_cut_off(facts), objective_history(facts))
-    if facts.result.further:
-        _add_front(page, facts)
-    if facts.result.replicated:
-        note = (
-            "The value that won the search is the best of many noisy ones; the mean of its replicates was not selected."
-        )
-        page.add("With other seeds", f"<p class='note'>{note}</p>" + replicates(facts))
-    page.add("What to try next", "<ul>" + "".join(f"<li>{escape(text)}</li>" for text in advise(facts)) + "</ul>")
-    page.add("Leaderboard", leaderboard(facts))
+    sections = tuple(_sections(facts))
+    plots = [f'"figure-{i}":{section.figure.to_json()}' for i, section in enumerate(sections) if section.figure]
+    library = files("plotly").joinpath("package_data/plotly.min.js").read_bytes()
+    environment = Environment(
+        loader=PackageLoader("automl.report", ""), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    return environment.get_template("page.html.jinja").render(
+        name=facts.plan["name"],
+        written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        sections=sections,
+        figures=f"{{{','.join(plots)}}}",
+        library=base64.b64encode(gzip.compress(library, 6, mtime=0)).decode(),
+    )
+
+
+def _sections(facts: StudyFacts) -> Iterator[_Section]:
+    summary = tables.summary(facts)
+    note = "" if summary else "No trial has a usable value."
+    yield _Section(title="Result", note=note, table=summary, facts=_overview(facts))
+    yield from _objectives(facts)
+    yield _Section(title="What to try next", items=advise(facts))
+    board, note = tables.leaderboard(facts)
+    yield _Section(title="Leaderboard", note=note, table=board)
     if any(trial.curve for trial in facts.result.trials):
-        page.add("Learning curves", figure=learning_curves(facts))
-    if facts.parameters and facts.competing:
-        _add_parameters(page, facts)
-    _add_timeline(page, facts)
-    page.add("Failures by cause", failures(facts))
-    _add_panels(page, facts)
-    return _html(facts, page)
+        yield _Section(title="Learning curves", figure=figures.learning_curves(facts))
+    if facts.parameters and not facts.competing.empty:
+        yield from _parameters(facts)
+    if not facts.attempts.empty:
+        yield _timeline(facts)
+    causes, logs = tables.failures(facts)
+    note = "" if causes else "No trial failed or diverged."
+    yield _Section(title="Failures by cause", note=note, table=causes, logs=logs)
+    images = _panels(facts)
+    if images:
+        yield _Section(title=f"Predictions of trial {facts.best}", images=images)
 
 
-def _add_front(page: _Page, facts: StudyFacts) -> None:
-    count = len(facts.result.pareto)
-    note = f"<p class='note'>{count} trials that no other one beats in every objective.</p>" if count != 1 else ""
-    page.add("Pareto front", note + pareto_table(facts))
-    for other in facts.result.further:
-        page.add(f"{facts.metric} against {other.metric}", figure=pareto_figure(facts, other))
+def _objectives(facts: StudyFacts) -> Iterator[_Section]:
+    if not facts.competing.empty:
+        values = facts.competing[facts.metric]
+        count = int((facts.clipped(values) != values).sum())
+        note = f"Left out of view, for their hopelessly bad values: {counted(count, 'trial')}." if count else ""
+        yield _Section(title="Objective history", note=note, figure=figures.objective_history(facts))
+    if facts.result.further:
+        note = f"{counted(len(facts.result.pareto), 'trial')} that no other trial beats in every objective."
+        yield _Section(title="Pareto front", note=note, table=tables.pareto_table(facts))
+        for other in facts.result.further:
+            yield _Section(title=f"{facts.metric} against {other.metric}", figure=figures.pareto_front(facts, other))
+    if facts.result.replicated:
+        note = "The best value of a search is the best of many noisy ones; the mean of its replicates was not selected."
+        yield _Section(title="With other seeds", note=note, table=tables.replicates(facts))
 
 
-def _add_parameters(page: _Page, facts: StudyFacts) -> None:
-    page.add("Parallel coordinates", figure=parallel_coordinates(facts))
-    found = importances(facts)
-    if found.shares:
-        fit = (
-            ""
-            if found.fit is None
-            else f" The model predicts {max(0.0, found.fit):.0%} of the variance of unseen trials"
-        )
-        warning = ", so read the order with care." if (found.fit or 0) < 0.5 else "."  # noqa: PLR2004 # half
-        note = f"<p class='note'>From {found.trials} trials with a value.{fit}{warning}</p>"
-        page.add("Importances", note, importance_bars(facts, found))
-    else:
-        text = f"{found.trials} trials with different values are too few; {MIN_TRIALS} are needed."
-        page.add("Importances", f"<p class='note'>{text}</p>")
-    page.add("Slices", "<p class='note'>Later trials are darker; the star is the best one.</p>", slices(facts))
-    order = [path for path, _ in found.shares] or [p.path for p in facts.parameters]
-    if len(order) > 1:
-        first, second = (next(p for p in facts.parameters if p.path == path) for path in order[:2])
-        figure = pair(facts, first, second)
+def _parameters(facts: StudyFacts) -> Iterator[_Section]:
+    yield _Section(title="Parallel coordinates", figure=figures.parallel_coordinates(facts))
+    count = len(facts.competing)
+    shares, fit = figures.importances(facts)
+    if shares:
         note = (
-            "<p class='note'>Contours are a smooth surface fitted through the trials; only the dots were measured.</p>"
+            f"From {count} trials with a value. The model predicts {max(0.0, fit):.0%} of the variance of unseen "
+            f"trials{', so read the order with care' if fit < _POOR_FIT else ''}."
         )
-        has_contours = figure["data"][0]["type"] == "contour"
-        page.add(f"{first.label} against {second.label}", note if has_contours else "", figure)
+        yield _Section(title="Importances", note=note, figure=figures.importance_bars(facts, shares))
+    else:
+        note = f"{count} trials with different values are too few; {figures.MIN_TRIALS} are needed."
+        yield _Section(title="Importances", note=note)
+    note = "Later trials are darker; the star is the best one."
+    yield _Section(title="Slices", note=note, figure=figures.slices(facts))
+    by_path = {parameter.path: parameter for parameter in facts.parameters}
+    order = [by_path[path] for path in shares or by_path]
+    if len(order) > 1:
+        figure = figures.pair(facts, *order[:2])
+        note = "Contours are interpolated between the trials; only the dots were measured."
+        has_contours = figure.data[0].type == "contour"
+        title = f"{order[0].label} against {order[1].label}"
+        yield _Section(title=title, note=note if has_contours else "", figure=figure)
 
 
-def _what_is_cut_off(facts: StudyFacts) -> str:
-    count = outside([trial.values[facts.metric] for trial in facts.competing], facts.window)
-    if not count:
-        return ""
-    subject = "1 value is" if count == 1 else f"{count} values are"
-    return f"<p class='note'>{subject} so bad that the plots leave {'it' if count == 1 else 'them'} out of view.</p>"
+def _timeline(facts: StudyFacts) -> _Section:
+    attempts, jobs = facts.attempts, int(facts.plan["resources"]["jobs"])
+    slots = figures.slots_of(attempts, jobs)
+    count = max(jobs, 1 + max(slots))
+    elapsed_s = (attempts["end"].max() - attempts["start"].min()).total_seconds()
+    busy_s = (attempts["end"] - attempts["start"]).sum().total_seconds()
+    busy = busy_s / (elapsed_s * count) if elapsed_s else 1.0
+    note = f"{count} slots, {format_duration(elapsed_s)}, busy {busy:.0%} of the time, idle {1 - busy:.0%}."
+    return _Section(title="Timeline of slots", note=note, figure=figures.timeline(attempts, slots))
 
 
-def _add_timeline(page: _Page, facts: StudyFacts) -> None:
-    timeline = lay_out(facts.intervals, facts.jobs)
-    if timeline is not None:
-        text = (
-            f"{len(timeline.slots)} slots, {format_duration(timeline.elapsed_s)}, busy {timeline.busy_fraction:.0%} of "
-            f"the time, idle {1 - timeline.busy_fraction:.0%}."
-        )
-        page.add("Timeline of slots", f"<p class='note'>{text}</p>", timeline_figure(facts, timeline))
-
-
-def _add_panels(page: _Page, facts: StudyFacts) -> None:
+def _panels(facts: StudyFacts) -> list[tuple[str, str]]:
+    """Return name and PNG in base64 of the pictures of the best trial, as many as keep the page small."""
     best = facts.result.best
-    if best is None:
-        return
-    images = _panels_of_best(facts.root / best.directory, best.best_epoch)
-    shown, size = [], 0
-    for image in images:
+    shown: list[tuple[str, str]] = []
+    size = 0
+    for image in _panels_of_best(facts.root / best.directory, best.best_epoch) if best is not None else ():
         content = image.read_bytes()
         size += len(content)
         if size > _MAX_PANEL_BYTES:
             break
-        source = base64.b64encode(content).decode()
-        name = escape(image.stem)
-        shown.append(
-            f'<figure><img alt="{name}" src="data:image/png;base64,{source}"><figcaption>{name}</figcaption></figure>'
-        )
-    if shown:
-        page.add(f"Predictions of trial {best.number}", f"<div class='panels'>{''.join(shown)}</div>")
+        shown.append((image.stem, base64.b64encode(content).decode()))
+    return shown
 
 
 def _panels_of_best(folder: Path, epoch: int | None) -> list[Path]:
@@ -218,61 +184,20 @@ def _panels_of_best(folder: Path, epoch: int | None) -> list[Path]:
     return (of_epoch or images)[-_MAX_PANELS:]
 
 
-def _what_it_was(facts: StudyFacts) -> str:
+def _overview(facts: StudyFacts) -> dict[str, object]:
     plan, trials = facts.plan, facts.result.trials
-    states = ", ".join(
-        f"{sum(t.state is state for t in trials)} {state.lower()}" for state in dict.fromkeys(t.state for t in trials)
-    )
-    rows = {
+    states = ", ".join(f"{n} {state.lower()}" for state, n in Counter(trial.state for trial in trials).items())
+    rows: dict[str, object] = {
         "objective": f"{facts.result.objective.direction.value} {facts.metric}",
         "trials": f"{len(trials)} of {plan['budget']['trials']}: {states}",
-        "time in trials": format_duration(sum(t.elapsed_s for t in trials)),
+        "time in trials": format_duration(sum(trial.elapsed_s for trial in trials)),
         "sampler, scheduler": f"{plan['sampler']}, {plan['scheduler']}, seed {plan['seed']}",
         "skill": f"{plan['skill']['name']} ({plan['skill']['network_arch']})",
         "route": f"{plan['route']}: {'; '.join(plan['reasons'])}",
-        "directory": str(facts.root),
+        "directory": facts.root,
     }
     if facts.end is not None and facts.end.reason:
-        rows["ended because" if facts.end.is_over else "cut off because"] = facts.end.reason
+        rows["ended because" if facts.end.is_over else "interrupted because"] = facts.end.reason
     if facts.result.best is not None:
         rows["best checkpoint"] = facts.result.best.checkpoint or "none was found"
-    return "<dl>" + "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in rows.items()) + "</dl>"
-
-
-def _html(facts: StudyFacts, page: _Page) -> str:
-    name = escape(facts.plan["name"])
-    made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    # A "<" inside a script element may end it; JSON can say it otherwise.
-    figures = json.dumps(_strict(page.figures), allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
-    return "\n".join(
-        [
-            f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{name}</title>',
-            '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            f"<style>{_STYLE}</style></head><body><main>",
-            f"<h1>Study {name}</h1><div class='note'>Written {made} by automl</div>",
-            *page.sections,
-            "</main>",
-            f'<script type="text/plain" id="plotly">{_packed_library()}</script>',
-            f'<script type="application/json" id="figures">{figures}</script>',
-            f"<script>{_SCRIPT}</script></body></html>",
-            "",
-        ]
-    )
-
-
-def _packed_library() -> str:
-    library = files("plotly").joinpath("package_data/plotly.min.js").read_bytes()
-    return base64.b64encode(gzip.compress(library, 6, mtime=0)).decode()
-
-
-def _strict(value: Any) -> Any:  # noqa: ANN401 # JSON in, JSON out
-    """Replace numbers that strict JSON cannot hold by null."""
-    match value:
-        case dict():
-            return {key: _strict(item) for key, item in value.items()}
-        case list() | tuple():
-            return [_strict(item) for item in value]
-        case float() if not math.isfinite(value):
-            return None
-        case _:
-            return value
+    return rows

@@ -1,4 +1,4 @@
-"""What a report is made from: plan, results and events of a study directory, read once and checked by nobody else."""
+"""What a report shows: plan, results and events of a study directory, and one data frame of its trials."""
 
 from __future__ import annotations
 
@@ -6,20 +6,29 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from automl.report.focus import window
+import numpy as np
+import pandas as pd
+
 from automl.storage.final_status import read_end
 from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import read_evaluations, read_study
+from automl.study.model import Direction
 from automl.tracking.file_tracker import read_events
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from automl.storage.final_status import End
     from automl.study.evaluation import Evaluation
+    from automl.study.model import Objective
     from automl.study.result import StudyResult
     from automl.study.trial import TrialResult
+
+TRIAL, STATE, TEXT, COMPETES = "trial number", "trial state", "trial text", "trial competes"
+"""Columns of the data frame; no parameter path and no metric has a space in its name."""
+_FENCE = 3.0
+_FEW = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +41,7 @@ class SearchedParameter:
         low: Lower end; None for choices.
         high: Upper end; None for choices.
         is_log: Whether its scale is logarithmic.
-        choices: Its options; empty for a range.
+        choices: Its options, as text; empty for a range.
         is_integer: Whether a range holds whole numbers only.
     """
 
@@ -41,31 +50,18 @@ class SearchedParameter:
     low: float | None
     high: float | None
     is_log: bool
-    choices: tuple[object, ...]
+    choices: tuple[str, ...]
     is_integer: bool = False
 
-    def number(self, value: object) -> float | None:
-        """Return a value as a number: itself, or the index of a choice; None for what is neither."""
-        if self.choices:
-            return float(self.choices.index(value)) if value in self.choices else None
-        return float(value) if isinstance(value, int | float) else None
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The ends of a range."""
+        return float(self.low or 0.0), float(self.high or 0.0)
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Interval:
-    """When one attempt of a trial ran.
-
-    Attributes:
-        trial: Its number.
-        start: When it was started.
-        end: When it ended; the time of the last event for one that still runs.
-        state: How it ended, or RUNNING.
-    """
-
-    trial: int
-    start: datetime
-    end: datetime
-    state: str
+    def position(self, values: pd.Series) -> pd.Series:
+        """Return where values lie between the ends of a range, on its scale; 0 to 1 for values inside it."""
+        low, high = np.log(self.ends) if self.is_log else self.ends
+        return ((np.log(values) if self.is_log else values) - low) / ((high - low) or 1.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,9 +73,11 @@ class StudyFacts:
         plan: `plan.json`.
         result: The trials.
         parameters: What was searched, in the order of the space.
-        intervals: When what ran, in order of starts.
-        jobs: Trials that could run at once.
-        evaluations: `evaluations.json`: role -> what baseline and champion scored, evaluated by themselves.
+        frame: A row per trial: number, state, text for a person, whether it competes, the objectives where its state
+            gives it a value, and the parameters by their paths; a choice as text, NaN for an inactive parameter.
+        attempts: A row per attempt, in order of starts: trial, state, start and end. An attempt without an end is
+            RUNNING until the last event.
+        evaluations: `evaluations.json`: role -> what baseline and best checkpoint scored on their own.
         end: How its last run ended; None while it runs, or if it was killed.
     """
 
@@ -87,31 +85,55 @@ class StudyFacts:
     plan: Mapping[str, Any]
     result: StudyResult
     parameters: tuple[SearchedParameter, ...]
-    intervals: tuple[Interval, ...]
-    jobs: int
+    frame: pd.DataFrame
+    attempts: pd.DataFrame
     evaluations: Mapping[str, Evaluation]
     end: End | None = None
 
     @property
     def metric(self) -> str:
-        """The leading objective."""
+        """The primary objective."""
         return self.result.objective.metric
 
     @property
-    def competing(self) -> tuple[TrialResult, ...]:
-        """The trials that have a value, in order of their numbers."""
-        return tuple(sorted(self.result.ranked(), key=lambda trial: trial.number))
+    def is_maximized(self) -> bool:
+        """Whether more of the primary objective is better."""
+        return self.result.objective.direction is Direction.MAXIMIZE
 
     @property
-    def window(self) -> tuple[float, float]:
-        """The part of the trials' values that plots show; there must be a trial with a value."""
-        return window([trial.values[self.metric] for trial in self.competing], self.result.objective.direction)
+    def best(self) -> int | None:
+        """The number of the best trial."""
+        return None if self.result.best is None else self.result.best.number
+
+    @property
+    def competing(self) -> pd.DataFrame:
+        """The rows of the trials that have a value and meet every constraint, in order of their numbers."""
+        return self.frame[self.frame[COMPETES]]
 
     @property
     def constant(self) -> float | None:
         """What a constant prediction scores, which the trainer reports as ``val/d1_constant`` beside ``val/d1``."""
         best = self.result.best
         return None if best is None else best.values.get(f"{self.metric}_constant")
+
+    def fence(self, values: pd.Series) -> float | None:
+        """Return the worst value that plots show; None if all are shown.
+
+        One trial at -12 makes a plot of values between 0.8 and 0.9 a straight line. The limit is Tukey's outer fence
+        (three times the interquartile range beyond the quartile), on the bad side only.
+        """
+        first, third = values.quantile([0.25, 0.75])
+        reach = _FENCE * (third - first)
+        if len(values) < _FEW or not reach:
+            return None
+        limit = float(first - reach if self.is_maximized else third + reach)
+        is_beyond = values < limit if self.is_maximized else values > limit
+        return limit if is_beyond.any() else None
+
+    def clipped(self, values: pd.Series) -> pd.Series:
+        """Return the values, those beyond the fence moved to it."""
+        limit = self.fence(values)
+        return values.clip(lower=limit) if self.is_maximized else values.clip(upper=limit)
 
 
 def read_facts(root: Path) -> StudyFacts:
@@ -122,30 +144,61 @@ def read_facts(root: Path) -> StudyFacts:
     """
     plan, result = read_study(root)
     listed = plan["space"]["parameters"]
-    paths = [item["path"] for item in listed]
     parameters = tuple(
         SearchedParameter(
             path=item["path"],
-            label=_label(item["path"], paths),
+            label=_label(item["path"], [other["path"] for other in listed]),
             low=item["low"],
             high=item["high"],
             is_log=bool(item["log"]),
-            choices=tuple(item["choices"] or ()),
+            choices=tuple(map(str, item["choices"] or ())),
             is_integer=item["type"] == "int",
         )
         for item in listed
     )
-    events = list(read_events(StudyPaths(root).events_file))
     return StudyFacts(
         root=root,
         plan=plan,
         result=result,
         parameters=parameters,
-        intervals=_intervals(events),
-        jobs=int(plan["resources"]["jobs"]),
+        frame=_frame(result, parameters),
+        attempts=_attempts(read_events(StudyPaths(root).events_file)),
         evaluations=read_evaluations(root),
         end=read_end(StudyPaths(root)),
     )
+
+
+def title_of(objective: Objective) -> str:
+    """Return the metric and which way is better."""
+    return f"{objective.metric} ({'more' if objective.direction is Direction.MAXIMIZE else 'less'} is better)"
+
+
+def _frame(result: StudyResult, parameters: tuple[SearchedParameter, ...]) -> pd.DataFrame:
+    metrics = [objective.metric for objective in result.objectives]
+    competing = {trial.number for trial in result.ranked()}
+    rows = [
+        {
+            TRIAL: trial.number,
+            STATE: trial.state.lower(),
+            TEXT: f"trial {trial.number} {trial.state.lower()}{': ' if trial.reason else ''}{trial.reason}",
+            COMPETES: trial.number in competing,
+            **({metric: trial.values.get(metric) for metric in metrics} if trial.state.has_value else {}),
+            **dict(_assigned(trial, parameters)),
+        }
+        for trial in result.trials
+    ]
+    columns = [TRIAL, STATE, TEXT, COMPETES, *metrics, *(parameter.path for parameter in parameters)]
+    types = dict.fromkeys([*metrics, *(p.path for p in parameters if not p.choices)], float) | {COMPETES: bool}
+    return pd.DataFrame(rows, columns=columns).astype(types)
+
+
+def _assigned(trial: TrialResult, parameters: tuple[SearchedParameter, ...]) -> Iterator[tuple[str, object]]:
+    for parameter in parameters:
+        value = trial.assignment.get(parameter.path)
+        if parameter.choices and parameter.path in trial.assignment:
+            yield parameter.path, str(value)
+        elif not parameter.choices and isinstance(value, int | float):
+            yield parameter.path, value
 
 
 def _label(path: str, paths: list[str]) -> str:
@@ -157,17 +210,16 @@ def _label(path: str, paths: list[str]) -> str:
     return path
 
 
-def _intervals(events: list[dict[str, Any]]) -> tuple[Interval, ...]:
-    intervals: list[Interval] = []
+def _attempts(events: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    ended: list[dict[str, object]] = []
     running: dict[int, datetime] = {}
-    now = datetime.fromisoformat(events[-1]["time"]) if events else None
+    time = None
     for event in events:
         time = datetime.fromisoformat(event["time"])
         if event["event"] == "trial_started":
             running[event["trial"]] = time
         elif event["event"] == "trial_ended" and event["trial"] in running:
             start = running.pop(event["trial"])
-            intervals.append(Interval(trial=event["trial"], start=start, end=time, state=event["state"]))
-    if now is not None:
-        intervals += [Interval(trial=t, start=start, end=now, state="RUNNING") for t, start in running.items()]
-    return tuple(sorted(intervals, key=lambda interval: interval.start))
+            ended.append({"trial": event["trial"], "state": event["state"].lower(), "start": start, "end": time})
+    ended += [{"trial": trial, "state": "running", "start": start, "end": time} for trial, start in running.items()]
+    return pd.DataFrame(ended, columns=["trial", "state", "start", "end"]).sort_values("start", ignore_index=True)

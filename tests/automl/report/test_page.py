@@ -124,6 +124,35 @@ def test_a_hundred_trials_of_a_wide_space_stay_below_five_megabytes(tmp_path: Pa
     assert "70 more trials are not shown" in text
 
 
+def test_cells_are_escaped_and_numbers_have_four_digits(tmp_path: Path) -> None:
+    failed = replace(RESULTS[3], reason="<b>no</b>", assignment={"train.optim.lr": 0.123456, "model.sizes[1]": 7})
+
+    text = text_of(write_study(tmp_path / "demo", (RESULTS[0], *RESULTS[1:3], failed)).root)
+
+    assert "<td>&lt;b&gt;no&lt;/b&gt;</td>" in text
+    assert '<td class="number">0.1235</td><td class="number">7</td>' in text
+    assert '<td class="number">-</td>' in text
+
+
+def test_the_page_shows_the_front_only_with_several_objectives(tmp_path: Path) -> None:
+    objectives = [{"metric": "val/d1", "direction": "maximize"}, {"metric": "latency_ms", "direction": "minimize"}]
+    trials = tuple(replace(t, values={**t.values, "latency_ms": 9.0}) for t in RESULTS[:2])
+
+    several = titles(text_of(write_study(tmp_path / "several", trials, objectives=objectives).root))
+
+    assert several[1:4] == ["Objective history", "Pareto front", "val/d1 against latency_ms"]
+    assert "Pareto front" not in titles(text_of(write_study(tmp_path / "one").root))
+
+
+def test_a_slot_that_never_ran_anything_counts_as_idle(tmp_path: Path) -> None:
+    root = write_study(tmp_path / "demo", RESULTS[:1]).root
+    times = {"trial_started": "2026-01-01T00:00:00+00:00", "trial_ended": "2026-01-01T00:00:10+00:00"}
+    events = [{"event": name, "trial": 0, "state": "COMPLETED", "time": time} for name, time in times.items()]
+    (root / "events.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events), encoding="utf-8")
+
+    assert "2 slots, 10.0 s, busy 50% of the time, idle 50%." in text_of(root)
+
+
 def test_the_predictions_are_those_of_the_best_epoch(tmp_path: Path) -> None:
     directory = write_study(tmp_path / "demo")
     folder = directory.root / RESULTS[4].directory / "train/panels"

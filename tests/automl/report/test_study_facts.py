@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from automl.report.study_facts import SearchedParameter, read_facts
+import pandas as pd
+import pytest
+
+from automl.report.study_facts import STATE, TRIAL, read_facts
+from tests.automl.tracking.synthetic import RESULTS
 from tests.automl.tracking.written_study import write_study
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+GOOD = [0.80, 0.82, 0.84, 0.86, 0.88, 0.90]
 
-def test_every_attempt_is_an_interval_with_its_end_state(tmp_path: Path) -> None:
-    facts = read_facts(write_study(tmp_path / "demo").root)
 
-    assert [(i.trial, i.state) for i in facts.intervals if i.trial >= 3] == [
-        (3, "FAILED"),
-        (4, "INTERRUPTED"),
-        (4, "COMPLETED"),
+def test_every_attempt_is_a_row_with_its_end_state(tmp_path: Path) -> None:
+    attempts = read_facts(write_study(tmp_path / "demo").root).attempts
+
+    late = attempts[attempts["trial"] >= 3]
+    assert list(zip(late["trial"], late["state"], strict=True)) == [
+        (3, "failed"),
+        (4, "interrupted"),
+        (4, "completed"),
     ]
 
 
@@ -28,15 +36,24 @@ def test_a_trial_that_never_ended_is_running(tmp_path: Path) -> None:
     with directory.events_file.open("a", encoding="utf-8") as stream:
         stream.write('{"event": "trial_started", "trial": 4, "time": "2030-01-01T00:00:00+00:00"}\n')
 
-    facts = read_facts(directory.root)
+    attempts = read_facts(directory.root).attempts
 
-    assert facts.intervals[-1].state == "RUNNING"
+    assert attempts["state"].iloc[-1] == "running"
 
 
 def test_only_trials_with_a_value_compete(tmp_path: Path) -> None:
     facts = read_facts(write_study(tmp_path / "demo").root)
 
-    assert [trial.number for trial in facts.competing] == [0, 1, 4]
+    assert list(facts.competing[TRIAL]) == [0, 1, 4]
+    assert list(facts.frame.loc[facts.frame["val/d1"].isna(), STATE]) == ["diverged", "failed"]
+
+
+def test_a_value_that_a_diverged_trial_reported_is_not_in_the_frame(tmp_path: Path) -> None:
+    reported = replace(RESULTS[2], values={"val/d1": 0.9})
+
+    facts = read_facts(write_study(tmp_path / "demo", (RESULTS[0], RESULTS[1], reported)).root)
+
+    assert facts.frame["val/d1"].isna().tolist() == [False, False, True]
 
 
 def test_a_label_is_the_shortest_end_that_is_unique(tmp_path: Path) -> None:
@@ -48,8 +65,31 @@ def test_a_label_is_the_shortest_end_that_is_unique(tmp_path: Path) -> None:
     assert [p.label for p in facts.parameters] == ["optim.lr", "head.lr", "epochs"]
 
 
-def test_a_choice_is_the_number_of_its_place(tmp_path: Path) -> None:
-    choice = SearchedParameter(path="a", label="a", low=None, high=None, is_log=False, choices=("x", "y"))
+def test_a_hopeless_value_is_beyond_the_fence(tmp_path: Path) -> None:
+    facts = read_facts(write_study(tmp_path / "demo").root)
+    values = pd.Series([*GOOD, -12.0])
 
-    assert (choice.number("y"), choice.number("z")) == (1.0, None)
-    assert tmp_path.is_dir()
+    limit = facts.fence(values)
+
+    assert limit is not None
+    assert 0 < limit < 0.8
+    assert facts.clipped(values).iloc[-1] == limit
+
+
+@pytest.mark.parametrize(
+    ("direction", "values"),
+    [
+        ("maximize", [*GOOD, 12.0]),
+        ("minimize", [*GOOD, -12.0]),
+        ("minimize", GOOD),
+        ("minimize", [1.0, 100.0]),
+        ("maximize", [0.5] * 6),
+    ],
+)
+def test_good_ordinary_and_few_values_are_all_shown(tmp_path: Path, direction: str, values: list[float]) -> None:
+    objective = {"metric": "val/d1", "direction": direction}
+
+    facts = read_facts(write_study(tmp_path / "demo", objective=objective).root)
+
+    assert facts.fence(pd.Series(values)) is None
+    assert list(facts.clipped(pd.Series(values))) == values
