@@ -20,10 +20,6 @@ CODE = [*sorted((ROOT / "automl").rglob("*.py")), *sorted((ROOT / "depth_net").r
 FORBIDDEN_NAMES = {"util", "utils", "helper", "helpers", "common", "misc", "manager", "handler", "core"}
 
 
-UNLISTED = {"benchmarks/search/not_kept.md"}
-"""A part of another page."""
-
-
 def tracked_files() -> list[Path]:
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S607
     return [ROOT / name for name in listed.stdout.splitlines() if (ROOT / name).exists()]
@@ -91,7 +87,7 @@ def test_every_page_of_the_site_is_in_its_navigation() -> None:
 
     pages = {str(target) for target in collected().values() if target.suffix == ".md"}
 
-    assert set(named_in(configured)) == pages - UNLISTED
+    assert set(named_in(configured)) == pages
 
 
 def test_no_tracked_file_names_a_machine_path() -> None:

@@ -100,7 +100,7 @@ def _command_section(name: str, command: click.Command, known: Mapping[str, str]
     shared = [option for option in options if option not in own]
     if own:
         yield from ("", "| option | meaning |", "|---|---|")
-        yield from (f"| `{_cell(option)}` | {_cell(meaning)} |" for option, meaning in own.items())
+        yield from (f"| `{option}` | {_cell(meaning)} |" for option, meaning in own.items())
     if shared:
         listed = ", ".join(f"`{option.split()[0].rstrip(',')}`" for option in shared)
         yield from ("", f"It also takes these options of [`automl run`](#automl-run): {listed}.")
@@ -142,8 +142,8 @@ def _rows(root: Schema, schema: Schema, prefix: str, opened: tuple[str, ...]) ->
         path = f"{prefix}{name}"
         reference = value.get("$ref", "")
         resolved = _resolved(root, value)
-        needed = "required. " if name in schema.get("required", ()) else ""
-        yield path, _cell(_kind(root, value)), _cell(needed + _meaning(resolved))
+        needed = ["required"] if name in schema.get("required", ()) else []
+        yield path, _cell(_kind(root, value)), _cell(". ".join(filter(None, [*needed, _meaning(resolved)])))
         if reference in opened:
             continue
         inner = (*opened, reference) if reference else opened
@@ -216,14 +216,16 @@ def depth_net_page() -> str:
         for path, leaf in _leaves(schema["properties"], ""):
             keys.setdefault(path, leaf)
             actions.setdefault(path, []).append(action)
-    lines = ["# depth_net spec", "", "Every key of a spec of [depth_net](../how-to/depth_net.md), by section."]
+    lines = ["# depth_net spec", "", "Every key of a spec of [depth_net](../how-to/depth_net.md), by block."]
     lines += ["`depth_net default_specs results_dir=specs` writes the specs with these defaults.", ""]
-    sections: dict[str, list[str]] = {}
+    blocks: dict[str, list[str]] = {}
     for path in keys:
-        sections.setdefault(path.split(".")[0] if "." in path else "top level", []).append(path)
-    for section, paths in sections.items():
-        lines += [f"## {section}", "", "| key | default | values | meaning | actions |", "|---|---|---|---|---|"]
-        lines += [_spec_row(path, keys[path], actions[path]) for path in paths]
+        blocks.setdefault(path.rpartition(".")[0], []).append(path)
+    for block, paths in blocks.items():
+        common = max((actions[path] for path in paths), key=[actions[path] for path in paths].count)
+        lines += [f"## {block or 'top level'}", "", f"Read by: {', '.join(common)}.", ""]
+        lines += ["| key | default | values | meaning |", "|---|---|---|---|"]
+        lines += [_spec_row(path, keys[path], [] if actions[path] == common else actions[path]) for path in paths]
         lines.append("")
     return "\n".join(lines)
 
@@ -236,15 +238,14 @@ def _leaves(properties: Schema, prefix: str) -> Iterator[tuple[str, Schema]]:
             yield f"{prefix}{name}", value
 
 
-def _spec_row(path: str, leaf: Schema, actions: list[str]) -> str:
-    bounds = [leaf.get("minimum"), leaf.get("maximum")]
+def _spec_row(path: str, leaf: Schema, other_actions: list[str]) -> str:
     values = ", ".join(f"`{option}`" for option in leaf.get("enum", ()))
     if not values:
-        low, high = ("" if bound is None else str(bound) for bound in bounds)
+        low, high = ("" if bound is None else str(bound) for bound in (leaf.get("minimum"), leaf.get("maximum")))
         values = leaf["type"] + (f" {low} .. {high}" if low or high else "")
+    meaning = leaf["description"] + (f" Read by: {', '.join(other_actions)}." if other_actions else "")
     default = json.dumps(leaf.get("default"))
-    named = "all" if len(actions) == len(SPEC_ACTIONS) else ", ".join(actions)
-    return f"| `{path}` | {_cell(f'`{default}`')} | {_cell(values)} | {_cell(leaf['description'])} | {named} |"
+    return f"| `{path.rpartition('.')[2]}` | `{default}` | {_cell(values)} | {_cell(meaning)} |"
 
 
 def exit_statuses_page() -> str:
@@ -328,13 +329,14 @@ def study_directory_page() -> str:
 
 def _path_rows(paths: object) -> Iterator[str]:
     root = Path("<study>")
-    for name, found in inspect.getmembers(type(paths), lambda member: isinstance(member, property)):
-        path = getattr(paths, name)
-        yield f"| `{path.relative_to(root)}` | {_cell(_code(inspect.getdoc(found) or ''))} |"
+    members = inspect.getmembers(type(paths), lambda member: isinstance(member, property))
+    documented = {getattr(paths, name).relative_to(root): inspect.getdoc(found) or "" for name, found in members}
+    for path, text in sorted(documented.items()):
+        yield f"| `{path}` | {_cell(_code(text))} |"
 
 
 def _code(text: str) -> str:
-    return text.replace("``", "`").replace("`automl.", "`")
+    return re.sub(r"\bNone\b", "null", text.replace("``", "`").replace("`automl.", "`"))
 
 
 def _first_line(documented: type) -> str:
@@ -346,6 +348,7 @@ def _anchor(heading: str) -> str:
 
 
 def _cell(text: str) -> str:
-    """Return a text as the cell of a table: in one line, bars escaped, placeholders in angle brackets kept."""
-    text = " ".join(text.split()).replace("|", "\\|")
-    return re.sub(r"<(?=[a-z/])", "&lt;", text)
+    """Return a text as the cell of a table: in one line, bars outside of code escaped, `<name>` kept."""
+    parts = " ".join(text.split()).split("`")
+    parts[::2] = [part.replace("|", "\\|").replace("<", "&lt;") for part in parts[::2]]
+    return "`".join(parts)

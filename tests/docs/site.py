@@ -16,6 +16,8 @@ from pathlib import Path
 
 from tests.docs.reference import ROOT, generated_pages
 
+PARTS = frozenset({"not_kept.md"})
+"""What a generated page includes."""
 TOP = ("ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md")
 _LINK = re.compile(r"(?P<image>!?)\[(?P<text>[^\]]*)\]\((?P<target>[^)#\s]+)(?P<anchor>#[^)\s]*)?\)")
 
@@ -27,7 +29,7 @@ def collected() -> dict[Path, Path]:
         if path.is_file():
             pages[path.relative_to(ROOT)] = path.relative_to(ROOT / "docs")
     for path in sorted((ROOT / "benchmarks").rglob("*")):
-        if path.suffix in {".md", ".png"}:
+        if path.suffix in {".md", ".png"} and path.name not in PARTS:
             pages[path.relative_to(ROOT)] = path.relative_to(ROOT)
     return pages | {Path(name): Path("project") / name for name in TOP}
 

@@ -6,6 +6,7 @@ All pages start in a folder with the study `results/first`, which the first tuto
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import shutil
 import subprocess
@@ -92,6 +93,22 @@ def test_the_slow_commands_of_a_page_run(page: Path, first_folder: Path, tmp_pat
 
 def test_the_first_tutorial_makes_the_study_of_the_other_pages(first_folder: Path) -> None:
     assert (first_folder / "results/first/best.json").is_file()
+
+
+def test_the_fields_of_the_result_document_are_on_their_page(first_folder: Path) -> None:
+    shown = subprocess.run(
+        [Path(sys.executable).with_name("automl"), "status", "results/first", "--json"],
+        cwd=first_folder,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    page = (ROOT / "docs/reference/documents.md").read_text(encoding="utf-8")
+
+    document = json.loads(shown.stdout)
+
+    fields = [*document, *document["best"], *document["trials"][0], *document["mlflow"]]
+    assert {field for field in fields if f"`{field}`" not in page} == set()
 
 
 def test_a_block_that_is_not_run_says_what_it_needs() -> None:
