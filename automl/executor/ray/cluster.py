@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from automl.errors import LaunchError
+from automl.executor.ray.private_names import request_nodes, sends_token
 from automl.executor.ray.session import joined, quiet_ray
 
 if TYPE_CHECKING:
@@ -84,26 +85,15 @@ def nodes_of(address: str) -> list[dict[str, float]]:
     with quiet_ray():
         import grpc  # type: ignore[import-untyped] # noqa: PLC0415 # Ray's own requirement
         import ray  # noqa: PLC0415 # reads the environment when it is imported
-        from ray._private.authentication import authentication_utils  # noqa: PLC0415
-        from ray._private.gcs_utils import create_gcs_channel  # noqa: PLC0415
-        from ray._private.services import canonicalize_bootstrap_address_or_die  # noqa: PLC0415
-        from ray.core.generated import gcs_pb2, gcs_service_pb2, gcs_service_pb2_grpc  # noqa: PLC0415
 
-        types, service, stubs = (cast("Any", module) for module in (gcs_pb2, gcs_service_pb2, gcs_service_pb2_grpc))
-        alive = types.GcsNodeInfo.ALIVE
         try:
-            head = canonicalize_bootstrap_address_or_die("auto") if address == "auto" else address
-            with create_gcs_channel(head) as channel:
-                question = service.GetAllNodeInfoRequest(state_filter=alive)
-                answer = stubs.NodeInfoGcsServiceStub(channel).GetAllNodeInfo(question, timeout=_HEAD_LIMIT_S)
+            return request_nodes(address, _HEAD_LIMIT_S)
         except grpc.RpcError as error:
-            is_sent = authentication_utils.is_token_auth_enabled()
-            raise LaunchError(_refusal(address, error.code().name, error.details(), is_sent=is_sent)) from error
+            raise LaunchError(_refusal(address, error.code().name, error.details(), is_sent=sends_token())) from error
         except ray.exceptions.AuthenticationError as error:
             raise LaunchError(_refusal(address, "UNAUTHENTICATED", "", is_sent=False)) from error
         except (ConnectionError, RuntimeError, ValueError) as error:
             raise LaunchError(f"the Ray cluster at {address} does not answer: {error}") from error
-    return [dict(node.resources_total) for node in answer.node_info_list if node.state == alive]
 
 
 def wait_for_nodes(address: str, count: int, *, limit_s: float = 300.0) -> None:

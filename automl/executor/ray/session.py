@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from automl.errors import LaunchError, Problem
-from automl.executor.ray.slim_start import slim_start
+from automl.executor.ray.private_names import shared_workers, slim_start
 from automl.launch.processes import read_processes, send_signal
 from automl.samplers.importing import import_ahead
 
@@ -83,7 +83,7 @@ def ray_session(resources: Resources, address: str | None) -> Iterator[Path]:
                     _start(resources, address, folder)
                 nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call] # Ray's
                 check_fit(resources, [node["Resources"] for node in nodes if node["Alive"]])
-                with _shared_workers() if address is None else contextlib.nullcontext():
+                with shared_workers() if address is None else contextlib.nullcontext():
                     yield folder
             finally:
                 ray.shutdown()
@@ -158,37 +158,6 @@ def _end_processes_of(folder: Path) -> int:
             send_signal(process, signal.SIGKILL)
             ended += 1
     return ended
-
-
-@contextlib.contextmanager
-def _shared_workers() -> Iterator[None]:
-    """Let Tune's actors use the workers that Ray has started already.
-
-    Tune asks for workers with variables of its own (one that forbids PyTorch Lightning to fork inside the worker, and
-    what it hands on from here), so that the prestarted ones are thrown away and new ones are waited for, 4 s on two
-    cores. They say nothing to us: trainers are no part of a worker, and a local worker inherits this environment. Nor
-    is there an agent that could give a worker another one (see `automl.executor.ray.slim_start`).
-    """
-    from ray.tune.execution import class_cache  # noqa: PLC0415
-
-    before = class_cache.DEFAULT_ENV_VARS, class_cache.ENV_VARS_TO_PROPAGATE
-    class_cache.DEFAULT_ENV_VARS, class_cache.ENV_VARS_TO_PROPAGATE = {}, set()
-    try:
-        yield
-    finally:
-        class_cache.DEFAULT_ENV_VARS, class_cache.ENV_VARS_TO_PROPAGATE = before
-
-
-def ray_is_alive() -> bool:
-    """Tell whether the local Ray's two servers, if there are any, still run; without one the other is of no use."""
-    import ray  # noqa: PLC0415
-
-    worker: Any = ray._private.worker  # noqa: SLF001 # there is no public way to see the process
-    if worker._global_node is None:  # noqa: SLF001
-        return True
-    processes: dict[str, list[Any]] = worker._global_node.all_processes  # noqa: SLF001
-    servers = [info.process for name in ("raylet", "gcs_server") for info in processes.get(name, ())]
-    return all(server.poll() is None for server in servers)
 
 
 def _start(resources: Resources, address: str | None, folder: Path) -> None:

@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 from automl.errors import AutomlError, InterruptedStudyError, LaunchError
 from automl.executor.loop import StudyLoop
 from automl.executor.ray.nodes import ready_node, ready_nodes
-from automl.executor.ray.session import ray_is_alive, ray_session, remove_leftovers
+from automl.executor.ray.private_names import ray_is_alive
+from automl.executor.ray.session import ray_session, remove_leftovers
 from automl.executor.recovery import recorded
 from automl.launch.command import build_command
 from automl.launch.local import WarmLauncher

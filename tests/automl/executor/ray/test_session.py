@@ -12,7 +12,8 @@ import pytest
 import ray
 
 from automl.errors import LaunchError
-from automl.executor.ray.session import check_fit, ray_is_alive, ray_session, remove_leftovers, uninterrupted
+from automl.executor.ray.private_names import ray_is_alive
+from automl.executor.ray.session import check_fit, ray_session, remove_leftovers, uninterrupted
 from automl.study.model import Resources
 
 if TYPE_CHECKING:

@@ -1,0 +1,192 @@
+"""Everything of Ray that is not its public API: this module alone uses it, and a test checks every name.
+
+Ray has no public way to start without its helper processes, to reuse its first workers for Tune, to see whether its
+servers run, or to ask a cluster for its nodes without joining it. `NAMES` lists what is used for that. A Ray without
+the names for a slim start starts as it does by itself: slower, with the same result.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import logging
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from automl.executor.ray import agent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+logger = logging.getLogger(__name__)
+
+_RAYLET = "raylet"
+# The flag of the node process -> the ports that it then waits for, by the names of Ray's constants.
+_AGENTS = {
+    "--dashboard_agent_command": (
+        "METRICS_AGENT_PORT_NAME",
+        "METRICS_EXPORT_PORT_NAME",
+        "DASHBOARD_AGENT_LISTEN_PORT_NAME",
+    ),
+    "--runtime_env_agent_command": ("RUNTIME_ENV_AGENT_PORT_NAME",),
+}
+_HELPERS = ("start_monitor", "start_log_monitor", "start_api_server")
+"""Methods of Ray's node that start an autoscaler's monitor, a reader of logs and a server for the dashboard."""
+
+
+@dataclass(frozen=True, slots=True)
+class PrivateName:
+    """A name that Ray may change at any time.
+
+    Attributes:
+        module: Where it is.
+        name: Dotted below the module.
+        is_for_start: Used by `slim_start`.
+    """
+
+    module: str
+    name: str
+    is_for_start: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.module}.{self.name}"
+
+    def exists(self) -> bool:
+        """Return whether this Ray has it."""
+        try:
+            found: Any = importlib.import_module(self.module)
+            for part in self.name.split("."):
+                found = getattr(found, part)
+        except (ImportError, AttributeError):
+            return False
+        return True
+
+
+NAMES = (
+    *(PrivateName("ray._private.node", f"Node.{helper}", is_for_start=True) for helper in _HELPERS),
+    PrivateName("ray._private.services", "start_ray_process", is_for_start=True),
+    PrivateName("ray._private.utils", "get_dashboard_dependency_error", is_for_start=True),
+    *(PrivateName("ray._raylet", port, is_for_start=True) for ports in _AGENTS.values() for port in ports),
+    PrivateName("ray.tune.execution.class_cache", "DEFAULT_ENV_VARS"),
+    PrivateName("ray.tune.execution.class_cache", "ENV_VARS_TO_PROPAGATE"),
+    PrivateName("ray._private.worker", "_global_node"),
+    PrivateName("ray._private.node", "Node.dead_processes"),
+    PrivateName("ray._private.authentication.authentication_utils", "is_token_auth_enabled"),
+    PrivateName("ray._private.gcs_utils", "create_gcs_channel"),
+    PrivateName("ray._private.services", "canonicalize_bootstrap_address_or_die"),
+    PrivateName("ray.core.generated.gcs_pb2", "GcsNodeInfo.ALIVE"),
+    PrivateName("ray.core.generated.gcs_service_pb2", "GetAllNodeInfoRequest"),
+    PrivateName("ray.core.generated.gcs_service_pb2_grpc", "NodeInfoGcsServiceStub"),
+)
+
+
+@contextlib.contextmanager
+def slim_start() -> Iterator[None]:
+    """Start without helper processes what is started inside.
+
+    The three helpers and two agents (metrics, packages) take 5 s of a processor at every start, a third of the time to
+    the first trial on two cores, and each of them listens.
+    """
+    missing = [str(name) for name in NAMES if name.is_for_start and not name.exists()]
+    if missing:
+        logger.info("Ray is started with all its helper processes: this version has no %s", ", ".join(missing))
+        yield
+        return
+    from ray._private import node, services, utils  # noqa: PLC0415 # reads the environment when it is imported
+
+    start_process: Any = services.start_ray_process
+
+    def start(command: Sequence[str], process_type: str, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401 # Ray's
+        changed = without_agents(command) if process_type == _RAYLET else command
+        return start_process(changed, process_type, *arguments, **options)
+
+    changes: list[tuple[Any, str, Any]] = [(node.Node, helper, _without_helper) for helper in _HELPERS]
+    changes += [(services, "start_ray_process", start)]
+    # Ray would import half a second of libraries to find out whether the dashboard's agent may use them.
+    changes += [(utils, "get_dashboard_dependency_error", lambda: None)]
+    with _replaced(changes):
+        yield
+
+
+@contextlib.contextmanager
+def shared_workers() -> Iterator[None]:
+    """Let Tune's actors use the workers that Ray has started already.
+
+    Tune requests workers with additional variables (one that forbids PyTorch Lightning to fork inside the worker, and
+    some of this environment), so Ray would discard the prestarted workers and start new ones, 4 s on two cores.
+    The variables have no effect here: trainers do not run in a worker, and a local worker inherits this environment.
+    After `slim_start` there is also no agent that could set them.
+    """
+    from ray.tune.execution import class_cache  # noqa: PLC0415 # reads the environment when it is imported
+
+    with _replaced([(class_cache, "DEFAULT_ENV_VARS", {}), (class_cache, "ENV_VARS_TO_PROPAGATE", set())]):
+        yield
+
+
+def without_agents(command: Sequence[str]) -> list[str]:
+    """Return the node process's command with `automl.executor.ray.agent` in place of Ray's two agents."""
+    from ray import _raylet  # noqa: PLC0415 # reads the environment when it is imported
+
+    flags = dict(argument.partition("=")[::2] for argument in command)
+    program = [sys.executable, "-I", "-S", agent.__file__, flags["--session_dir"], flags["--node_id"]]
+    return [
+        f"{flag}={subprocess.list2cmdline([*program, *(getattr(_raylet, port) for port in _AGENTS[flag])])}"
+        if (flag := argument.partition("=")[0]) in _AGENTS
+        else argument
+        for argument in command
+    ]
+
+
+def ray_is_alive() -> bool:
+    """Return whether both servers of a local Ray run, if there is one; one is of no use without the other."""
+    from ray._private import worker  # noqa: PLC0415 # reads the environment when it is imported
+
+    local_node: Any = worker._global_node  # noqa: SLF001 # there is no public way to see the processes
+    dead = local_node.dead_processes() if local_node is not None else ()
+    return not any(process_type in {_RAYLET, "gcs_server"} for process_type, _ in dead)
+
+
+def request_nodes(address: str, limit_s: float) -> list[dict[str, float]]:
+    """Return the resources of each living node of a cluster; its head is asked, the cluster not joined.
+
+    Raises:
+        grpc.RpcError: the head does not answer, or refuses the token.
+        ray.exceptions.AuthenticationError: it wants a token and this process has none.
+        ConnectionError, RuntimeError, ValueError: the address is not that of a cluster.
+    """
+    from ray._private.gcs_utils import create_gcs_channel  # noqa: PLC0415 # reads the environment when imported
+    from ray._private.services import canonicalize_bootstrap_address_or_die  # noqa: PLC0415
+    from ray.core.generated import gcs_pb2, gcs_service_pb2, gcs_service_pb2_grpc  # noqa: PLC0415
+
+    types, service, stubs = (cast("Any", module) for module in (gcs_pb2, gcs_service_pb2, gcs_service_pb2_grpc))
+    alive = types.GcsNodeInfo.ALIVE
+    head = canonicalize_bootstrap_address_or_die("auto") if address == "auto" else address
+    with create_gcs_channel(head) as channel:
+        request = service.GetAllNodeInfoRequest(state_filter=alive)
+        answer = stubs.NodeInfoGcsServiceStub(channel).GetAllNodeInfo(request, timeout=limit_s)
+    return [dict(node.resources_total) for node in answer.node_info_list if node.state == alive]
+
+
+def sends_token() -> bool:
+    """Return whether this process has a token to send to a cluster."""
+    from ray._private.authentication import authentication_utils  # noqa: PLC0415
+
+    return bool(authentication_utils.is_token_auth_enabled())
+
+
+@contextlib.contextmanager
+def _replaced(changes: Sequence[tuple[Any, str, Any]]) -> Iterator[None]:
+    before = [(place, name, getattr(place, name)) for place, name, _ in changes]
+    try:
+        for place, name, value in changes:
+            setattr(place, name, value)
+        yield
+    finally:
+        for place, name, value in before:
+            setattr(place, name, value)
+
+
+def _without_helper(self: Any, **_: object) -> None:  # noqa: ANN401 # Ray's node
+    self._webui_url = None  # what Ray sets where there is no dashboard
