@@ -1,8 +1,7 @@
-"""The worker's side of a study: a Ray actor that runs one trial after the other and hands on what they report.
+"""The worker's side of a study: a Ray actor that runs one trial after the other and returns what they report.
 
-An actor that raises is lost, and a new one costs 20 s on a busy machine; so everything that happens to a trial is
-returned as its result. The actor dies with its node process, and its trials die with it (see
-`automl.launch.supervisor`).
+An actor that raises is lost, and a new one takes 20 s on a busy machine; so whatever happens to a trial is returned as
+its result. The actor dies with its node process, and its trials die with it (see `automl.launch.supervisor`).
 """
 
 from __future__ import annotations
@@ -52,7 +51,7 @@ def _view_of(mapping: dict[str, Any]) -> MappingProxyType[str, Any]:
     return MappingProxyType(mapping)
 
 
-# Measurements and results hold read-only views of mappings, which the standard library does not know how to pickle.
+# Measurements and results hold read-only views of mappings, which the standard library cannot pickle.
 copyreg.pickle(MappingProxyType, lambda view: (_view_of, (dict(view),)))
 
 
@@ -65,20 +64,20 @@ class LauncherChoice:
         session: Name under which the launchers of one machine share the warm server.
         program: First word of the trials' command.
         log: Takes the warm server's output.
-        gang: For trials over several nodes.
+        shape: Of a trial over several nodes; None for one node.
     """
 
     kind: LauncherKind
     session: str
     program: str
     log: str
-    gang: MultiNodeShape | None = None
+    shape: MultiNodeShape | None = None
 
     def make(self) -> Launcher:
         """Return a new launcher."""
         is_warm = self.kind is LauncherKind.WARM
         launcher = WarmLauncher(self.session, self.program, log=Path(self.log)) if is_warm else make_launcher(self.kind)
-        return launcher if self.gang is None else MultiNodeLauncher(launcher, self.gang, self.kind)
+        return launcher if self.shape is None else MultiNodeLauncher(launcher, self.shape, self.kind)
 
 
 class RecordingLauncher(Launcher):
@@ -122,7 +121,7 @@ class RecordingLauncher(Launcher):
 
 
 class TrialActor(tune.Trainable):
-    """Runs trials; `step` returns what was reported since the last step, the last one the result."""
+    """Runs trials; `step` returns what was reported since the last step, the last step also the result."""
 
     def setup(self, config: dict[str, Any]) -> None:
         """Make the launcher, once for all trials of this actor."""
@@ -134,7 +133,7 @@ class TrialActor(tune.Trainable):
         self._inbox: queue.SimpleQueue[Measurement | None] = queue.SimpleQueue()
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Take over another trial without a new process."""
+        """Take the next trial in this process."""
         del new_config
         self._future = None
         return True
@@ -154,17 +153,17 @@ class TrialActor(tune.Trainable):
         return answer
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
-        """Save nothing: checkpoints are the trainer's, and the study directory is the truth."""
+        """Save nothing: checkpoints are the trainer's, and the study directory is the record."""
 
     def cleanup(self) -> None:
-        """End what still runs; called when the actor is given up."""
+        """End what still runs; called when the actor is ended."""
         self._launcher.kill_all()
         self._launcher.close()
         self._pool.shutdown(wait=False)
 
     def _begin(self) -> None:
         task: TrialTask = pickle.loads(self.config[TASK])  # noqa: S301 # from our own driver
-        # Those that share a GPU got theirs from the driver, which knows how much memory they need.
+        # Trials that share a GPU got theirs from the driver, which knows how much memory they need.
         self.task = replace(task, gpus=task.gpus or tuple(str(gpu) for gpu in ray.get_gpu_ids()))
         self._started_s = time.monotonic()
         self._launcher.forget()
@@ -187,7 +186,7 @@ class TrialActor(tune.Trainable):
         self._future.add_done_callback(end)
 
     def _watch_resources(self) -> ResourceWatch:
-        """Sample what the trial takes; of a container only the GPUs can be seen from outside."""
+        """Sample the resources of the trial; of a container only the GPUs can be seen from outside."""
         launcher, is_inside = self._launcher, self.task.image is not None
         root_pid: Callable[[], int | None] = lambda: None if is_inside else launcher.first_pid  # noqa: E731 # one value
         self._watch = ResourceWatch(root_pid=root_pid, gpus=self.task.gpus, report=self._inbox.put)
@@ -206,7 +205,7 @@ class TrialActor(tune.Trainable):
         return replace(result, values={**result.values, PEAK: peak_gib})
 
     def _broken(self, error: BaseException) -> TrialResult:
-        """Return the result of a trial that could not be run at all."""
+        """Return the result of a trial that could not be run."""
         self._launcher.kill_all()
         lines = traceback.format_exception(error)
         return TrialResult(

@@ -1,10 +1,10 @@
-"""Stands in for the two agents that Ray's node process insists on, in a local Ray that needs neither.
+"""Replaces the two agents that Ray's node process requires, in a local Ray that needs neither.
 
 The real ones serve a dashboard and install packages, and take 2 s of a processor each to start. The node process waits
-for their ports, in one file each, and ends if one of them ends; so this writes the files and lives as long as its
-parent. Run by path, without the packages of the environment: standard library only.
+for their ports, in one file each, and ends if an agent ends; so this writes the files and runs as long as its parent.
+Started by path, without the packages of the environment: standard library only.
 
-    python -I -S ray_agent.py FOLDER SUFFIX NAME...     writes -1, "not in use", to FOLDER/NAME_SUFFIX
+    python -I -S agent.py FOLDER SUFFIX NAME...     writes -1, "not in use", to FOLDER/NAME_SUFFIX
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Ask the nodes of a Ray cluster something, and wait for them.
+"""Call a function on the nodes of a Ray cluster, list the nodes, and wait for them.
 
-Which nodes there are is one request to the head, answered in a fraction of a second, and so is a token that does not
-fit; joining the cluster takes seconds, and Ray then tries a wrong token for 20 to 40 s. So whoever joins asks first.
+The list of nodes is one request to the head that takes a fraction of a second and also shows a wrong token. Joining the
+cluster takes seconds, and with a wrong token Ray retries for 20 to 40 s. So the list is requested before joining.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ class NoAnswer:
     """Why a node has not answered.
 
     Attributes:
-        reason: In words.
-        is_late: It may still answer; nothing is known to be wrong with it.
+        reason: One sentence.
+        is_late: It may still answer; no error is known.
     """
 
     reason: str
@@ -48,17 +48,17 @@ def ask_nodes(
 ) -> dict[str, Answer | NoAnswer]:
     """Call a function on every node, all at once.
 
-    Of a larger cluster one of each kind is among the nodes that are asked; those with the same resources are of a kind.
+    In a larger cluster, at least one node of each set of resources is called.
 
     Args:
         address: Of the cluster.
         function: Importable where the nodes run; so is what it returns.
         question: Its argument.
-        most: Ask no more nodes than that.
+        most: Call at most so many nodes.
         limit_s: For joining the cluster and for the answers together; a node has at least 2 s.
 
     Raises:
-        LaunchError: the cluster does not answer, or wants another token.
+        LaunchError: the cluster does not answer or refuses the token.
     """
     ends_s = time.monotonic() + limit_s
     nodes_of(address)
@@ -77,10 +77,10 @@ def ask_nodes(
 
 
 def nodes_of(address: str) -> list[dict[str, float]]:
-    """Return what each living node of a cluster offers, by Ray's names; the head is asked, the cluster not joined.
+    """Return the resources of each living node of a cluster, by Ray's names; the cluster is not joined.
 
     Raises:
-        LaunchError: the head does not answer, or wants another token.
+        LaunchError: the head does not answer or refuses the token.
     """
     with quiet_ray():
         import grpc  # type: ignore[import-untyped] # noqa: PLC0415 # Ray's own requirement
@@ -97,10 +97,10 @@ def nodes_of(address: str) -> list[dict[str, float]]:
 
 
 def wait_for_nodes(address: str, count: int, *, limit_s: float = 300.0) -> None:
-    """Return once a cluster has so many nodes.
+    """Wait until a cluster has so many nodes.
 
     Raises:
-        LaunchError: it does not answer, or has not so many in time.
+        LaunchError: it does not answer, or has fewer at the end of the limit.
     """
     ends_s = time.monotonic() + limit_s
     with joined(address):
@@ -111,15 +111,15 @@ def wait_for_nodes(address: str, count: int, *, limit_s: float = 300.0) -> None:
 
 
 def _refusal(address: str, code: str, details: str, *, is_sent: bool) -> str:
-    """Say why a head does not answer: a gRPC status, and whether this process has a token to send."""
+    """Return why a head does not answer, from a gRPC status and whether this process sends a token."""
     if code == "UNAUTHENTICATED":
-        how = "the token that it was given is not the cluster's" if is_sent else "it wants a token and was given none"
+        how = "the token that it was given is not the cluster's" if is_sent else "it needs a token and was given none"
         return f"the Ray cluster at {address} refuses to answer: {how}"
     return f"the Ray cluster at {address} does not answer: {details or code}"
 
 
 def _call(function: Callable[[Question], Answer], question: Question) -> Answer:
-    """Run on a node; Ray takes no built-in function for a task."""
+    """Run on a node; Ray accepts no built-in function as a task."""
     return function(question)
 
 
@@ -131,18 +131,18 @@ def _alive() -> list[dict[str, Any]]:
 
 
 def _varied() -> list[dict[str, Any]]:
-    """Return the living nodes, one of each kind first: memory differs a little among equal nodes and does not count."""
+    """Return the living nodes, one of each kind first; memory varies among equal nodes and is ignored."""
     first: dict[tuple[object, ...], dict[str, Any]] = {}
     others = []
     for node in _alive():
         offers = node["Resources"]
-        kind = tuple(sorted((name, amount) for name, amount in offers.items() if _tells_kinds_apart(name)))
+        kind = tuple(sorted((name, amount) for name, amount in offers.items() if _defines_kind(name)))
         if first.setdefault(kind, node) is not node:
             others.append(node)
     return [*first.values(), *others]
 
 
-def _tells_kinds_apart(resource: str) -> bool:
+def _defines_kind(resource: str) -> bool:
     return not resource.startswith("node:") and resource not in {"memory", "object_store_memory"}
 
 

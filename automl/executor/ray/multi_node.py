@@ -1,9 +1,9 @@
-"""A trial over several nodes: one process tree per node, started together, watched together, ended together.
+"""A trial over several nodes: one process tree per node, started together, followed together, ended together.
 
-The trial's actor lies in the first bundle of its placement group and starts rank 0; a runner in each further bundle
-starts the others. Every rank finds `WORLD_SIZE` (nodes), `NODE_RANK`, `MASTER_ADDR`, `MASTER_PORT` (free when it was
-chosen) and `NUM_GPU_PER_NODE` in its environment. The gang has ended well when every rank has; the first rank that
-fails, or a node that is lost, ends it.
+The trial's actor is in the first bundle of its placement group and starts rank 0; a runner in each further bundle
+starts another rank. Every rank has `WORLD_SIZE` (nodes), `NODE_RANK`, `MASTER_ADDR`, `MASTER_PORT` (free when it was
+chosen) and `NUM_GPU_PER_NODE` in its environment. The job has succeeded when every rank has; the first rank that fails,
+or a lost node, ends it.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ logger = logging.getLogger(__name__)
 
 START_LIMIT_S = 120.0
 STRAGGLER_LIMIT_S = 60.0
-"""How long the other ranks may take to end once rank 0 has ended well."""
+"""How long the other ranks may take to end once rank 0 has succeeded."""
 _ANSWER_LIMIT_S = 20.0
 _POLL_S = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MultiNodeShape:
-    """What each node of a trial gives.
+    """What a trial takes of each node.
 
     Attributes:
         nodes: At least 2.
@@ -71,7 +71,7 @@ class NodeRunner:
     def wait(self) -> int:
         """Return the exit status once the rank has ended."""
         job = self._job
-        assert job is not None  # noqa: S101 # the gang starts before it waits
+        assert job is not None  # noqa: S101 # started before
         while (status := job.wait(1.0)) is None:
             pass
         return status
@@ -98,20 +98,20 @@ class MultiNodeJob(Job):
         self._head_ended_s: float | None = None
 
     def poll(self) -> int | None:
-        """Return 0 once every rank has ended well, or the first other status; the gang is dead then."""
+        """Return 0 once every rank has succeeded, or the first other status; all ranks have ended then."""
         if self._status is None:
-            self._status = self._look()
+            self._status = self._poll_ranks()
             if self._status is not None:
                 self._end(0.0)
         return self._status
 
     def kill(self, *, grace_s: float) -> None:
-        """End every rank; returns when no process of any of them lives, as far as their nodes still answer."""
+        """End every rank; returns when no process of them lives, on all nodes that still answer."""
         if self._status is None:
             self._end(grace_s)
             self._status = self._head.poll() or -int(signal.SIGTERM)
 
-    def _look(self) -> int | None:
+    def _poll_ranks(self) -> int | None:
         status = self._head.poll()
         if status is not None and status != 0:
             return status
@@ -177,7 +177,7 @@ class MultiNodeLauncher(Launcher):
         return MultiNodeJob(head, self._runners)
 
     def close(self) -> None:
-        """Give the runners up."""
+        """End the runners."""
         self._release()
         self._launcher.close()
 
@@ -193,7 +193,7 @@ class MultiNodeLauncher(Launcher):
             actor.options(
                 num_cpus=self._shape.cpus,
                 num_gpus=self._shape.gpus,
-                max_concurrency=4,  # a kill must be heard while `wait` waits
+                max_concurrency=4,  # `kill` is called while `wait` runs
                 scheduling_strategy=PlacementGroupSchedulingStrategy(
                     placement_group=group, placement_group_bundle_index=bundle
                 ),
@@ -221,7 +221,7 @@ def rank_requests(request: LaunchRequest, shape: MultiNodeShape, *, address: str
 
 
 def free_port() -> int:
-    """Return a TCP port that nobody listens on at this moment."""
+    """Return a TCP port that is free at this moment."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.bind(("", 0))
         return int(probe.getsockname()[1])

@@ -1,7 +1,7 @@
-"""Make every node of a cluster ready for containers before a GPU of it is reserved.
+"""Prepare the nodes of a cluster for containers before a GPU is reserved.
 
-On each node once: containers that an earlier run of the study has left are removed, and the image is pulled if it is
-missing. A node that cannot run the study is named before the first trial.
+On each node, once: remove the containers that an earlier run of the study left, and pull the image if it is missing. A
+node that cannot run the study is an error before the first trial.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 
 def ready_node(launch: LaunchPlan, study: str) -> int:
-    """Make this machine ready; return how many left-over containers it had.
+    """Prepare this machine; return how many containers of an earlier run it had.
 
     Args:
         launch: How trials are started.
@@ -31,15 +31,15 @@ def ready_node(launch: LaunchPlan, study: str) -> int:
     ready_launch(launch)
     count = end_left_containers(launch.kind, study)
     if count:
-        logger.warning("%d containers of an earlier run were still there and have been removed", count)
+        logger.warning("%d containers of an earlier run have been removed", count)
     return count
 
 
 def ready_nodes(launch: LaunchPlan, study: str) -> None:
-    """Make every node of the cluster that this driver is connected to ready, all at once.
+    """Prepare every node of the cluster that this driver is connected to, all at once.
 
     Raises:
-        LaunchError: trials cannot be started on a node; names the node and why, for all of them.
+        LaunchError: trials cannot be started on some nodes; with the reason for each.
     """
     if not launch.kind.uses_image:
         return
@@ -62,7 +62,7 @@ def ready_nodes(launch: LaunchPlan, study: str) -> None:
 
 
 def _answer(launch: dict[str, Any], study: str) -> str:
-    """Run on a node: return what keeps it from running trials; empty when it is ready."""
+    """Run on a node: return why it cannot run trials; empty when it can."""
     from automl.study.launch_plan import launch_from_document  # noqa: PLC0415 # runs in a worker of Ray
 
     try:

@@ -1,9 +1,9 @@
-"""One quiet Ray: a local one of our own, bound to loopback with its own token, or a cluster that is there already.
+"""A Ray session: a local Ray that is bound to loopback and has its own token, or an existing cluster.
 
-Ray is told nearly everything through environment variables that it reads when it is imported or started; they are set
-for the session and taken back afterwards. A local Ray lives in a folder of its own, below one that is its user's alone
-(Ray opens its own to all), whose name holds the driver's process id: what a killed driver has left is found by it and
-removed at the next start.
+Ray is configured mostly by environment variables that it reads when it is imported or started; they are set for the
+session and restored afterwards. A local Ray has its own folder, below one that only its user may open (Ray's default is
+open to all). The folder's name has the driver's process id: by it the next start finds and removes what a killed driver
+has left.
 """
 
 from __future__ import annotations
@@ -39,29 +39,29 @@ _QUIET = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
-    # Ray's own snapshots are not the truth; the study directory is.
+    # Ray's own snapshots are not used; the study directory is the record.
     "TUNE_GLOBAL_CHECKPOINT_S": "1000000",
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DISABLE_IMPORT_WARNING": "1",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_DEDUP_LOGS": "0",
-    # Ray would kill its workers, and our trials with them, when other programs fill the memory. The kernel takes the
-    # trainer that needs it (see automl.launch.supervisor), and its trial fails for that reason.
+    # Ray would kill its workers, and the trials with them, when other programs fill the memory. Without it the kernel
+    # kills the trainer that needs the memory (see automl.launch.supervisor), and its trial fails for that reason.
     "RAY_memory_monitor_refresh_ms": "0",
     "OMP_NUM_THREADS": "1",
 }
-# Ray reads its token once per process; a second session of this process has to use the same.
+# Ray reads its token once per process, so a second session of this process uses the same.
 _TOKEN = secrets.token_hex(32)
 _LOGGERS = ("ray", "ray.tune", "ray.train", "ray.data")
 
 
 @contextlib.contextmanager
 def ray_session(resources: Resources, address: str | None) -> Iterator[Path]:
-    """Start a local Ray, or join a cluster, and leave it at the end.
+    """Start a local Ray or join a cluster, and leave it at the end.
 
     Args:
-        resources: What the study's trials need; a local Ray offers at least so many CPUs.
+        resources: What the study's trials need; a local Ray offers at least as many CPUs.
         address: Of the cluster; None for a local Ray.
 
     Yields:
@@ -93,10 +93,10 @@ def ray_session(resources: Resources, address: str | None) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def uninterrupted(importing: threading.Thread) -> Iterator[None]:
-    """Let Ray's start and an import in another thread end before a Ctrl-C counts.
+    """Defer a Ctrl-C until Ray's start and an import in another thread are over.
 
-    A process that ends in the midst of either crashes in Ray's own code (status 139), and two threads inside Ray's
-    circular imports would meet half a module.
+    A process that ends during either crashes in Ray's own code (status 139), and two threads inside Ray's circular
+    imports would see a partial module.
     """
     interrupts: list[int] = []
     is_main = threading.current_thread() is threading.main_thread()
@@ -113,7 +113,7 @@ def uninterrupted(importing: threading.Thread) -> Iterator[None]:
 
 @contextlib.contextmanager
 def joined(address: str) -> Iterator[None]:
-    """Join a cluster to ask it something, and leave it.
+    """Join a cluster for some calls, and leave it.
 
     Raises:
         LaunchError: the cluster does not answer.
@@ -132,7 +132,7 @@ def joined(address: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def quiet_ray() -> Iterator[None]:
-    """Keep Ray from talking, wherever it is imported; its settings are those that it reads at its import."""
+    """Keep Ray from printing, wherever it is imported; it reads some of its settings at its import."""
     with _environment(_QUIET):
         for name in _LOGGERS:
             logging.getLogger(name).setLevel(logging.CRITICAL)
@@ -140,7 +140,7 @@ def quiet_ray() -> Iterator[None]:
 
 
 def remove_leftovers() -> int:
-    """End the Ray processes of drivers that were killed, and remove their folders; return how many processes."""
+    """End the Ray processes of killed drivers and remove their folders; return how many processes there were."""
     ended = 0
     for folder in _root().glob("ray-*-*"):
         owner = folder.name.split("-")[1]
@@ -189,7 +189,7 @@ def _start(resources: Resources, address: str | None, folder: Path) -> None:
 
 
 def _init(options: Mapping[str, Any], address: str | None) -> Exception | None:
-    """Start or join Ray; return what it says if its node process was too slow, for which it allows 30 s, fixed."""
+    """Start or join Ray; return its error if its node process was too slow (it allows a fixed 30 s)."""
     import ray  # noqa: PLC0415
 
     try:
@@ -199,21 +199,21 @@ def _init(options: Mapping[str, Any], address: str | None) -> Exception | None:
             return error
         raise LaunchError(f"Ray could not be started at {address or 'this machine'}: {error}") from error
     except Exception as error:
-        if type(error) is not Exception:  # the class that Ray raises then is the bare one
+        if type(error) is not Exception:  # Ray raises the base class then
             raise
         return error
     return None
 
 
 def check_fit(resources: Resources, nodes: Sequence[Mapping[str, float]]) -> None:
-    """Refuse a study none of whose trials can ever be placed; Ray would wait without a word.
+    """Refuse a study whose trials fit on no node; Ray would wait for ever without a message.
 
     Args:
         resources: What the trials need.
-        nodes: What each living node offers, by Ray's names.
+        nodes: Resources of each living node, by Ray's names.
 
     Raises:
-        LaunchError: one node's share of a trial is more than any node has, or there are too few nodes.
+        LaunchError: a trial needs more than any node has, or there are too few nodes.
     """
     problems = []
     for kind, amount in (("GPU", resources.gpus_per_trial), ("CPU", resources.cpus_per_trial)):
@@ -224,7 +224,7 @@ def check_fit(resources: Resources, nodes: Sequence[Mapping[str, float]]) -> Non
                 Problem(
                     where=f"resources: {kind}s per trial",
                     found=f"{amount:g}",
-                    expected=f"at most {most:g}, which is all that a node has",
+                    expected=f"at most {most:g}, the most that a node has",
                     fix=fix,
                 )
             )
@@ -233,7 +233,7 @@ def check_fit(resources: Resources, nodes: Sequence[Mapping[str, float]]) -> Non
             Problem(
                 where="resources: nodes per trial",
                 found=str(resources.nodes_per_trial),
-                expected=f"at most {len(nodes)}, which is all there is",
+                expected=f"at most {len(nodes)}, the number of nodes",
                 fix="lower nodes_per_trial of the study, or name a larger cluster with --ray-address",
             )
         )
@@ -249,15 +249,15 @@ def _local_settings(folder: Path) -> dict[str, str]:
     return {
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN_PATH": str(token),
-        # Despite its name this makes Ray listen on 127.0.0.1 only, on Linux too; a node address alone does not.
+        # This makes Ray listen on 127.0.0.1 only, on Linux too; a node address alone does not.
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
         "RAY_TMPDIR": str(folder),
-        # Workers that wait for Tune to be imported count as idle after a second, and others would be started for them.
+        # Workers that wait for the import of Tune count as idle after a second, and would be replaced.
         "RAY_kill_idle_workers_interval_ms": "0",
         # A machine that is very busy needs more than the 30 s that Ray gives its first server.
         "RAY_gcs_server_port_wait_time_s": "60",
         # It also misses heartbeats; after five Ray would give up its only node and all trials on it.
-        # A node process that has really died is seen by `ray_is_alive`.
+        # `ray_is_alive` sees a node process that has died.
         "RAY_health_check_failure_threshold": "100",
     }
 

@@ -136,11 +136,13 @@ def _run(  # noqa: PLR0913 # one call site; the names of the launcher's parts
     shape = MultiNodeShape(
         nodes=resources.nodes_per_trial, cpus=resources.cpus_per_trial, gpus=resources.gpus_per_trial
     )
-    is_gang = shape.nodes > 1
-    choice = LauncherChoice(kind=kind, session=session, program=program, log=str(log), gang=shape if is_gang else None)
+    is_multi_node = shape.nodes > 1
+    choice = LauncherChoice(
+        kind=kind, session=session, program=program, log=str(log), shape=shape if is_multi_node else None
+    )
     search = LoopSearch(session, loop, choice)
     placement = tune.PlacementGroupFactory(
-        [{"CPU": shape.cpus, "GPU": shape.gpus}] * shape.nodes, strategy="STRICT_SPREAD" if is_gang else "PACK"
+        [{"CPU": shape.cpus, "GPU": shape.gpus}] * shape.nodes, strategy="STRICT_SPREAD" if is_multi_node else "PACK"
     )
     tuner = tune.Tuner(
         tune.with_resources(TrialActor, placement),

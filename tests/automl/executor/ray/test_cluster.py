@@ -43,12 +43,12 @@ def test_a_question_that_fails_there_gives_its_reason(address: str) -> None:
     assert all(isinstance(answer, NoAnswer) and not answer.is_late for answer in answers.values())
 
 
-def test_what_the_nodes_offer_is_told(address: str) -> None:
+def test_what_the_nodes_offer_is_returned(address: str) -> None:
     assert sorted(node["CPU"] for node in nodes_of(address)) == [1.0, 2.0]
 
 
 @pytest.mark.parametrize(("setting", "said"), [("RAY_AUTH_TOKEN_PATH", "not the cluster's"), (None, "was given none")])
-def test_a_token_that_does_not_fit_is_told_in_seconds_not_when_ray_gives_up(
+def test_a_token_that_is_wrong_is_an_error_in_seconds_not_when_ray_gives_up(
     address: str, tmp_path: Path, setting: str | None, said: str
 ) -> None:
     # Ray reads its token once in a process, so another process has to ask.

@@ -116,12 +116,12 @@ def leave(process: subprocess.Popen[str]) -> None:
 
 
 def fork_servers_of(living: set[tuple[int, int]]) -> list[int]:
-    """Return the servers that the trials' guards were forked from."""
+    """Return the servers that the trials' supervisors were forked from."""
     return list({uppermost(pid) for pid, _ in living})
 
 
 def uppermost(pid: int) -> int:
-    """Return the uppermost process above one that runs the servers' program; guards run it too, trials do not."""
+    """Return the uppermost process above one that runs the servers' program; supervisors run it too, trials do not."""
     found = pid
     while (process := read_process(pid)) is not None and process.parent > 1:
         found = pid if "automl.launch.fork_server" in command_line(pid) else found

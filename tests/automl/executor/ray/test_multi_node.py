@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import ray
 
-from automl.executor.ray import multi_node as ray_gang
+from automl.executor.ray import multi_node
 from automl.executor.ray.multi_node import MultiNodeJob, MultiNodeShape, free_port, rank_requests
 from automl.launch.base import LaunchRequest
 from automl.launch.container import container_name, home_of
@@ -52,11 +52,11 @@ def test_every_rank_has_a_container_and_a_home_of_its_own(tmp_path: Path) -> Non
 
 
 def test_the_other_ranks_are_started_as_the_first_one_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ray_gang, "die_with_parent", lambda _: None)
+    monkeypatch.setattr(multi_node, "die_with_parent", lambda _: None)
     made: list[LauncherKind] = []
-    monkeypatch.setattr(ray_gang, "make_launcher", made.append)
+    monkeypatch.setattr(multi_node, "make_launcher", made.append)
 
-    ray_gang.NodeRunner(LauncherKind.DOCKER)
+    multi_node.NodeRunner(LauncherKind.DOCKER)
 
     assert made == [LauncherKind.DOCKER]
 
@@ -96,31 +96,31 @@ def _without_ray(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ray, "get", get)
 
 
-def gang(directory: Path, head: Script, *others: Any) -> MultiNodeJob:  # noqa: ANN401 # statuses, errors or None
+def multi_node_job(directory: Path, head: Script, *others: Any) -> MultiNodeJob:  # noqa: ANN401 # statuses, errors or None
     job = ScriptedLauncher(lambda _: head).launch(request_in(directory))
     return MultiNodeJob(job, [FakeRunner(other) for other in others])
 
 
-def test_a_gang_has_ended_well_when_every_rank_has(tmp_path: Path) -> None:
-    assert gang(tmp_path, Script(exit_status=0), 0, 0).poll() == 0
-    assert gang(tmp_path, Script(exit_status=0), 0, None).poll() is None
-    assert gang(tmp_path, Script(exit_status=None), 0, 0).poll() is None
+def test_a_job_has_succeeded_when_every_rank_has(tmp_path: Path) -> None:
+    assert multi_node_job(tmp_path, Script(exit_status=0), 0, 0).poll() == 0
+    assert multi_node_job(tmp_path, Script(exit_status=0), 0, None).poll() is None
+    assert multi_node_job(tmp_path, Script(exit_status=None), 0, 0).poll() is None
 
 
-def test_the_first_rank_that_fails_ends_the_gang_with_its_status(tmp_path: Path) -> None:
-    assert gang(tmp_path, Script(exit_status=None), None, 7).poll() == 7
-    assert gang(tmp_path, Script(exit_status=5), None, None).poll() == 5
+def test_the_first_rank_that_fails_ends_the_job_with_its_status(tmp_path: Path) -> None:
+    assert multi_node_job(tmp_path, Script(exit_status=None), None, 7).poll() == 7
+    assert multi_node_job(tmp_path, Script(exit_status=5), None, None).poll() == 5
 
 
-def test_a_lost_node_makes_the_gang_lost(tmp_path: Path) -> None:
-    job = gang(tmp_path, Script(exit_status=None), None, ray.exceptions.RayActorError())
+def test_a_lost_node_makes_the_job_lost(tmp_path: Path) -> None:
+    job = multi_node_job(tmp_path, Script(exit_status=None), None, ray.exceptions.RayActorError())
 
     assert job.poll() == -signal.SIGKILL
     assert job.was_lost
 
 
-def test_a_killed_gang_keeps_its_status(tmp_path: Path) -> None:
-    job = gang(tmp_path, Script(exit_status=None), None)
+def test_a_killed_job_keeps_its_status(tmp_path: Path) -> None:
+    job = multi_node_job(tmp_path, Script(exit_status=None), None)
 
     job.kill(grace_s=0.0)
 
@@ -145,7 +145,7 @@ def test_a_trial_runs_on_two_nodes_and_fails_as_a_whole(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_lost_node_ends_the_whole_gang_and_the_trial_is_tried_again(
+def test_a_lost_node_ends_the_whole_job_and_the_trial_is_tried_again(
     tmp_path: Path,
 ) -> None:
     environment = {**os.environ, "RAY_AUTH_TOKEN": secrets.token_hex(32)}

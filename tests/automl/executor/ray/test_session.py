@@ -25,8 +25,8 @@ def test_a_trial_that_fits_nowhere_is_refused_with_both_numbers() -> None:
         check_fit(Resources(jobs=1, gpus_per_trial=2.0, cpus_per_trial=4.0), [{"CPU": 2.0, "GPU": 1.0}])
 
     found = {problem.where: (problem.found, problem.expected) for problem in caught.value.problems}
-    assert found["resources: GPUs per trial"] == ("2", "at most 1, which is all that a node has")
-    assert found["resources: CPUs per trial"] == ("4", "at most 2, which is all that a node has")
+    assert found["resources: GPUs per trial"] == ("2", "at most 1, the most that a node has")
+    assert found["resources: CPUs per trial"] == ("4", "at most 2, the most that a node has")
 
 
 def test_a_fraction_of_a_device_fits_where_there_is_one() -> None:

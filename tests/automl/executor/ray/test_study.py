@@ -39,7 +39,7 @@ SECRET = "nvapi-not-for-anybody"  # noqa: S105 # made up
 class SocketTracker(ListTracker):
     """Remembers, too, where the processes of the study listen, what their command lines show, and when trials change.
 
-    The servers that fork trials, and the trials below them, are nobody's children.
+    The servers that fork trials, and the trials below them, are children of no process here.
     """
 
     def __init__(self) -> None:
@@ -101,7 +101,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     searcher = ListSearcher([{"mode": mode, "quality": q} for mode, q in zip(MODES, qualities, strict=True)])
     tracker = SocketTracker()
     capture = root / "output"
-    # A machine that others have filled: Ray's own guard of the memory would end healthy trials there.
+    # A machine that others have filled: Ray's own memory monitor would end healthy trials there.
     os.environ[RAY_MEMORY_LIMIT] = "0.02"
     os.environ["NGC_API_KEY"] = SECRET
     with capture.open("w", encoding="utf-8") as stream:
