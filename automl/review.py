@@ -15,6 +15,7 @@ from automl.preflight.estimate import estimate_time
 from automl.preflight.inputs import describe_data
 from automl.request.location import next_study_directory
 from automl.request.policy import Route
+from automl.spec.inputs import pending_downloads
 from automl.storage.paths import StudyPaths
 from automl.study.causes import Origin, OriginKind, origins_document
 from automl.study.launch_plan import LauncherKind
@@ -42,6 +43,10 @@ def review_plan(request: StudyRequest, plan: StudyPlan, place: RunLocation) -> d
         "machine": describe_machine(None if place.ray_address else detect_machine(), place.ray_address),
         "study_dir": str(next_study_directory(place.results, plan.name)),
         "data": describe_data(request, place.results),
+        "missing_weights": [
+            {"parameter": problem.where, "found": problem.found, "fix": problem.fix}
+            for problem in pending_downloads(plan.skill, plan.action, plan.spec)
+        ],
         "first_trials": [dict(proposal.assignment) for proposal in first],
         **origins_document(proposal.origin for proposal in first),
         "estimate": estimate_time(plan, place.results),

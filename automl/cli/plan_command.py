@@ -78,6 +78,10 @@ def _print(document: dict[str, Any]) -> None:
                 ),
                 ("resources", f"{resources['jobs']} at once, each {_share(resources)}"),
                 *(("data", f"{data['split']}: {data['path']} ({data['samples']})") for data in document["data"]),
+                *(
+                    ("missing weights", f"{weights['parameter']}: {weights['found']}; {weights['fix']}")
+                    for weights in document["missing_weights"]
+                ),
                 ("time", f"{format_duration(seconds) if seconds else 'unknown'} ({estimate['basis']})"),
                 ("results", document["study_dir"]),
                 ("fingerprint", document["fingerprint"][:16]),

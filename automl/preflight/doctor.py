@@ -21,13 +21,14 @@ from automl.preflight.cluster import DOCTOR_LIMIT_S, RUN_LIMIT_S, cluster_findin
 from automl.preflight.data import annotation_files, data_files, data_findings, numbers, sample_findings
 from automl.preflight.engine_side import engine_sight_findings
 from automl.preflight.estimate import estimate_disk, time_finding
-from automl.preflight.findings import Finding, Level, failures
+from automl.preflight.findings import Finding, Level, failures, from_problem
 from automl.preflight.inputs import prepared_folder
 from automl.preflight.machine import Demand, judge_machine, place_finding
 from automl.preflight.sight import Questions, look
 from automl.preflight.software import credential_findings, launch_findings, tracking_finding, version_finding
 from automl.preflight.trainer_check import check_depth_data
 from automl.preflight.weights import check_weights, named_weights
+from automl.spec.inputs import pending_downloads
 from automl.study.launch_plan import LauncherKind
 
 if TYPE_CHECKING:
@@ -143,6 +144,8 @@ def _study_findings(
     yield from sample_findings(plan, data)
     for path, value in named_weights(plan.spec.values):
         yield check_weights(path, value)
+    for problem in pending_downloads(plan.skill, plan.action, plan.spec):
+        yield from_problem(problem, check=f"weights {problem.where}", level=Level.WARN)
     yield from credential_findings(plan.skill)
     driver = next((gpu.driver for gpu in detect_machine().gpus if gpu.driver), "")
     asked = tuple(launch_findings(plan.launch, driver=driver, is_quick=is_quick))

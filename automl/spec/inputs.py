@@ -29,23 +29,32 @@ def missing_inputs(skill: Skill, action: str, spec: Spec) -> tuple[Problem, ...]
         if not values and not slot.is_optional:
             found.append(_empty(skill.actions[action], slot))
         elif values and (is_users or not slot.is_optional):
-            found += [_absent(slot, value) for value in values if not _is_there(slot, value)]
+            is_pattern = slot.kind is SlotKind.LOCAL_GLOB
+            found += [_absent(slot, value) for value in values if not _is_there(value, is_pattern=is_pattern)]
     return tuple(found)
 
 
 def pending_downloads(skill: Skill, action: str, spec: Spec) -> tuple[Problem, ...]:
-    """Return a problem for each download that the skill asks for and that is not at its destination."""
+    """Return a problem for each file that the skill wants to be downloaded and that is not at its destination.
+
+    A value of the user, or one of the template that is there, takes the place of the file.
+    """
     found = []
     for path, rule in skill.actions[action].spec_params.items():
         if word_kind(rule) is not WordKind.DOWNLOAD or not isinstance(rule, dict):
             continue
-        destination = str(rule["destination_path"])
-        is_filled = spec.has(path) and bool(_filled(spec.get(path)))
-        if not is_filled and not Path(destination).is_file():
-            fix = f"download {rule['link']} to {destination}, or set {path}"
+        link, destination = rule["link"], str(rule["destination_path"])
+        values = _filled(spec.get(path)) if spec.has(path) else []
+        is_users = spec.origins.get(path) in {"override", "data"}
+        is_given = bool(values) and (is_users or all(_is_there(value) for value in values))
+        if not is_given and not Path(destination).is_file():
+            effect = f"nor at {values[0]}" if values else "training starts without it"
             found.append(
                 Problem(
-                    where=path, found="no file at its destination", expected=f"the weights at {destination}", fix=fix
+                    where=path,
+                    found=f"no file at {destination}, {effect}",
+                    expected="the weights that the skill names",
+                    fix=f"download {link} to {destination}, or set {path} to a file of your own",
                 )
             )
     return tuple(found)
@@ -56,15 +65,13 @@ def _filled(value: JsonValue) -> list[str]:
     return [str(item) for item in values if item not in _BLANK and not isinstance(item, dict | list | bool)]
 
 
-def _is_there(slot: FileSlot, value: str) -> bool:
+def _is_there(value: str, *, is_pattern: bool = False) -> bool:
     # Addresses, model ids of a hub and interpolations are resolved by the trainer, not here.
     if "://" in value or "${" in value:
         return True
     try:
         path = Path(value)
-        if slot.kind is SlotKind.LOCAL_GLOB:
-            return any(path.parent.glob(path.name))
-        return path.exists()
+        return any(path.parent.glob(path.name)) if is_pattern else path.exists()
     except (OSError, ValueError):
         return False
 

@@ -11,6 +11,7 @@ import yaml
 
 from automl.cli.app import run_command_line
 from tests.acceptance.scripted_skill import build_scripted_skill
+from tests.automl.skill.packages import skill_with_download
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,6 +71,20 @@ def test_the_demo_is_sound_on_a_machine_where_its_data_are_not_made_yet(
 
     assert (status, failed(document)) == (0, {})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_weights_that_must_be_downloaded_first_are_a_warning_with_their_place(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root, metric = skill_with_download(tmp_path), ("--metric", "val/loss", "--direction", "minimize")
+
+    _, document = doctor(
+        capsys, "--skill", str(root), "--policy", "off", *metric, "--results", str(tmp_path / "results")
+    )
+
+    (row,) = [row for row in document["rows"] if row["check"] == "weights model.weights"]
+    assert (row["level"], row["found"]) == ("warn", f"no file at {tmp_path}/weights.pth, training starts without it")
+    assert f"https://example.org/weights.pth to {tmp_path}/weights.pth" in row["fix"]
 
 
 def test_broken_1_results_where_nothing_can_be_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from automl.cli.app import run_command_line
 from tests.automl.launch.fake_engine import install_engine
+from tests.automl.skill.packages import skill_with_download
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,3 +68,21 @@ def test_a_container_without_an_image_is_bad_input(tmp_path: Path, capsys: pytes
 
     assert status == 2
     assert "--image" in capsys.readouterr().err
+
+
+def test_weights_that_must_be_downloaded_first_are_named_with_their_place(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    metric = ("--metric", "val/loss", "--direction", "minimize")
+    asked = ["plan", "--skill", str(skill_with_download(tmp_path)), *metric, "--results", str(tmp_path / "results")]
+
+    status = run_command_line(asked)
+    shown = " ".join(capsys.readouterr().out.split())
+    run_command_line([*asked, "--json"])
+    (missing,) = json.loads(capsys.readouterr().out)["missing_weights"]
+
+    assert status == 0
+    assert "missing weights model.weights: no file at" in shown
+    assert missing["parameter"] == "model.weights"
+    assert str(tmp_path / "weights.pth") in missing["fix"]
+    assert "https://example.org/weights.pth" in missing["fix"]

@@ -63,3 +63,11 @@ def block(**properties: object) -> dict[str, Any]:
 def leaf(kind: str, default: object, **keywords: object) -> dict[str, Any]:
     """Return a flagged leaf node."""
     return {"type": kind, "default": default, "automl_enabled": True, **keywords}
+
+
+def skill_with_download(folder: Path) -> Path:
+    """Write a skill whose training starts from weights that are downloaded to ``folder/weights.pth`` first."""
+    rule = {"link": "https://example.org/weights.pth", "destination_path": str(folder / "weights.pth")}
+    info = {"spec_params": {"train": {"model.weights": rule}}}
+    template = {"model": {"weights": ""}, "train": {"lr": 0.01}}
+    return write_skill(folder / "skill", info=info, template=template)

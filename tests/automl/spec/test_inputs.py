@@ -9,7 +9,7 @@ import pytest
 from automl.skill.load import load_skill
 from automl.spec.build import build_spec
 from automl.spec.inputs import missing_inputs, pending_downloads
-from tests.automl.skill.packages import EVERY_FEATURE, write_skill
+from tests.automl.skill.packages import write_skill
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,15 +64,36 @@ def test_an_optional_input_matters_only_if_the_user_set_it(tmp_path: Path) -> No
     assert problems(tmp_path / "c", "/my/typo", optional=True, user=True)
 
 
-def test_a_download_that_is_not_there_is_named_with_its_address() -> None:
-    skill = load_skill(EVERY_FEATURE)
+def downloads(folder: Path, **spec: str) -> tuple[Problem, ...]:
+    """Return what is missing of a skill that wants weights at ``folder/weights.pth``."""
+    rule = {"link": "https://example.org/weights.pth", "destination_path": str(folder / "weights.pth")}
+    template = {"model": {"weights": spec.pop("template", "")}}
+    root = write_skill(folder / "skill", info={"spec_params": {"train": {"model.weights": rule}}}, template=template)
+    skill = load_skill(root)
+    return pending_downloads(skill, "train", build_spec(skill, "train", overrides=spec))
 
-    found = pending_downloads(skill, "train", build_spec(skill, "train"))
 
-    assert "https://example.org/weights.pth" in found[0].fix
+def test_a_download_that_is_not_there_is_named_with_its_address_and_place(tmp_path: Path) -> None:
+    (found,) = downloads(tmp_path)
+
+    assert found.where == "model.weights"
+    assert found.found == f"no file at {tmp_path}/weights.pth, training starts without it"
+    assert found.fix.startswith(f"download https://example.org/weights.pth to {tmp_path}/weights.pth")
 
 
-def test_a_download_that_the_user_replaced_is_not_asked_for() -> None:
-    skill = load_skill(EVERY_FEATURE)
+def test_a_file_of_the_template_that_is_not_there_does_not_replace_a_download(tmp_path: Path) -> None:
+    (found,) = downloads(tmp_path, template="/container/path.pth")
 
-    assert not pending_downloads(skill, "train", build_spec(skill, "train", overrides={"model.download": "/my.pth"}))
+    assert found.found == f"no file at {tmp_path}/weights.pth, nor at /container/path.pth"
+
+
+def test_a_download_that_is_there_or_replaced_is_not_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "own.pth").touch()
+    assert not downloads(tmp_path, template=str(tmp_path / "own.pth"))
+    assert not downloads(tmp_path, template="hub://weights")
+    assert not downloads(tmp_path, **{"model.weights": "/of/the/user.pth"})
+    assert downloads(tmp_path)
+
+    (tmp_path / "weights.pth").touch()
+
+    assert not downloads(tmp_path)
