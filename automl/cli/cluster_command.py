@@ -116,14 +116,6 @@ def slurm(context: click.Context, /, *, submit: bool, output: Path | None, as_js
 @click.option("--secret", "secrets", multiple=True, metavar="NAME", help="A Secret for the environment. Repeatable.")
 @click.option("--namespace", metavar="NAME", help="Namespace [that of kubectl].")
 @click.option("--cluster-only", "is_cluster_only", is_flag=True, help="A standing RayCluster, no job.")
-@click.option(
-    "--crd",
-    "crds",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    multiple=True,
-    metavar="FILE",
-    help="Check them against the cluster's own CRDs (kubectl get crd ... -o yaml). Repeatable.",
-)
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Manifests; - for stdout.")
 @click.pass_context
 def kubernetes(
@@ -132,12 +124,10 @@ def kubernetes(
     *,
     output: Path | None,
     as_json: bool,
-    crds: tuple[Path, ...],
     **options: Any,  # noqa: ANN401 - click hands over what was declared
 ) -> None:
     """Write the manifests."""
     from automl.cluster import kubernetes as kube  # noqa: PLC0415 - opened when the command is called
-    from automl.cluster.crd import check_manifests, read_crds  # noqa: PLC0415 - opened when the command is called
     from automl.storage.documents import write_text  # noqa: PLC0415 - opened when the command is called
 
     results = Path(options["results"] or f"{options['mount']}/results")
@@ -159,7 +149,6 @@ def kubernetes(
         **{name: options[name] for name in names},
     )
     documents = kube.manifests(job, asked, study=study)
-    checked = check_manifests(documents, read_crds(crds)) if crds else []
     text = kube.as_yaml(documents)
     if str(output) == "-":
         click.echo(text, nl=False)
@@ -168,12 +157,10 @@ def kubernetes(
     write_text(file, text)
     if as_json:
         kinds = [f"{document['kind']}/{document['metadata']['name']}" for document in documents]
-        told = {"file": str(file.absolute()), "objects": kinds, "checked": checked, "run": list(job.run_words)}
+        told = {"file": str(file.absolute()), "objects": kinds, "run": list(job.run_words)}
         click.echo(json.dumps(told, indent=2))
         return
     click.echo(f"{file}  {asked.nodes} x {asked.gpus_per_node} GPUs, up to {job.jobs} trials at once")
-    if checked:
-        click.echo(f"fits the CRD of {', '.join(checked)}")
     click.echo(f"apply it with: kubectl apply -f {file}")
 
 

@@ -9,7 +9,6 @@ import pytest
 import yaml
 
 from automl.cli.app import run_command_line
-from tests.automl.cluster.kuberay_schema import JOB, crd
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -132,20 +131,3 @@ def test_data_of_this_machine_make_no_manifest(tmp_path: Path, capsys: pytest.Ca
     assert status == 2
     assert "which no pod sees" in capsys.readouterr().err
     assert not file.exists()
-
-
-def test_manifests_that_a_cluster_would_cut_short_are_not_written(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    fits, older, file = tmp_path / "crd.yaml", tmp_path / "older.yaml", tmp_path / "job.yaml"
-    fits.write_text(yaml.safe_dump(crd("RayJob", JOB)), encoding="utf-8")
-    older.write_text(fits.read_text(encoding="utf-8").replace("authOptions:", "auth:"), encoding="utf-8")
-    asked = ["cluster", "kubernetes", "toy/quick", "--container", "x/automl:1", "-o", str(file), "--crd"]
-
-    refused = run_command_line([*asked, str(older)])
-    told = capsys.readouterr().err
-    is_written = file.exists()
-
-    assert (refused, is_written, "spec.rayClusterSpec.authOptions" in told) == (2, False, True)
-    assert run_command_line([*asked, str(fits)]) == 0
-    assert "fits the CRD of RayJob ray.io/v1" in capsys.readouterr().out
