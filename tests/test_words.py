@@ -35,7 +35,15 @@ def test_a_private_word_is_found_in_text_and_identifiers(words: WordList, line: 
 
 @pytest.mark.parametrize(
     "line",
-    ["carry out the actions", "study.tell(trial, 0.1)", "the ask/tell interface", "a long-standing cluster", "release"],
+    [
+        "carry out the actions",
+        "study.tell(trial, 0.1)",
+        "the ask/tell interface",
+        "a long-standing cluster",
+        "release",
+        "KINDS = 1",
+        "Draw a line",
+    ],
 )
 def test_plain_english_and_names_of_libraries_pass(words: WordList, line: str) -> None:
     assert not list(words.in_line("some.md", 1, line))

@@ -105,9 +105,9 @@ def _pattern(words: Iterable[str], names: Iterable[str]) -> re.Pattern[str]:
     spelled = "|".join(re.sub("[- ]", "[-_ ]?", word) for word in sorted(words, key=len, reverse=True))
     parts = "|".join(re.escape(word.capitalize()) for word in sorted(words, key=len, reverse=True))
     cased = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
-    ending = r"(?:e?s|ed|ing|er|ers)?(?![a-z])"
+    ending = r"(?:e?s|ed|ing|er|ers)?(?![a-z])(?!(?<=[A-Z])[A-Z])"
     return re.compile(
-        rf"(?<![A-Za-z])(?P<name>{cased})(?![a-z])"
+        rf"(?<![A-Za-z])(?P<name>{cased})(?! ?[a-z])"
         rf"|(?<![A-Za-z])(?P<word>(?i:{spelled})){ending}"
         rf"|(?<=[a-z])(?P<part>{parts}){ending}"
     )

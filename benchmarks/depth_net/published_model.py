@@ -1,6 +1,6 @@
 """Depth Anything V2 written a second time, from its description, as plainly as possible.
 
-The yardstick for `depth_net.model`: the tests compare predictions with it, the benchmarks compare speed and memory. It
+The reference for `depth_net.model`: the tests compare predictions with it, the benchmarks compare speed and memory. It
 shares no code with the package. Attention is a softmax over an explicit score matrix, every stage enlarges before it
 projects, and all layers follow autocast, as in the published code. Parameter names are the published ones.
 """

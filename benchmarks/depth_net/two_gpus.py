@@ -132,8 +132,8 @@ def ddp(session: Session) -> None:
     for name, everyone in (("sigterm one", False), ("sigterm all", True)):
         stopped = train(session, "stopped", stop_at=10, stop_everyone=everyone)
         last, saved = stopped.lines()[-1], stopped.checkpoint()["global_step"]
-        told = (last["status"], last.get("code")) == ("FAILURE", "interrupted")
-        session.note(name, f"exit {stopped.statuses}, last line {last['status']}", told and _are(stopped, 143))
+        is_reported = (last["status"], last.get("code")) == ("FAILURE", "interrupted")
+        session.note(name, f"exit {stopped.statuses}, last line {last['status']}", is_reported and _are(stopped, 143))
         rest = [path.name for path in stopped.folder.glob(".*")]
         inside = saved % (STEPS // EPOCHS) != 0
         session.note(name, f"checkpoint of step {saved}, inside an epoch, nothing half-written", inside and not rest)
@@ -244,7 +244,7 @@ def _wait_for(log: Path, text: str, process: subprocess.Popen[bytes]) -> None:
 
 
 def _compare_with_one_device(session: Session, part: str, run: Ended, allowed: float) -> None:
-    """Score the newest checkpoint on one device; it has to get what the run has told of its last validation."""
+    """Score the newest checkpoint on one device; it has to get what the run has reported of its last validation."""
     out = session.options.out / f"{run.folder.parent.name}_evaluate"
     words = [f"evaluate.checkpoint={run.folder / 'dn_model_latest.pth'}", f"evaluate.results_dir={out}"]
     command = [_program(), "evaluate", "-e", str(session.options.out / "spec.yaml"), *words]

@@ -6,7 +6,7 @@
 (d) A study of 4N short trials, some of which diverge: slots idle under 3 % of the time, nothing left after the end.
 
 Everything goes through the `automl` command line. `--smoke` runs the same steps with a tiny model on logical GPUs and
-judges only what does not depend on speed. One GPU can show (d) alone.
+checks only what does not depend on speed. One GPU can show (d) alone.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class Bench:
     out: Path
     name: str = "node"
     command: str = "benchmarks/node/run.sh"
-    judges_speed: bool = True
+    checks_speed: bool = True
     images: int = 0
     alone: float = 0.0
     rows: list[dict[str, Any]] = field(default_factory=list)
@@ -130,7 +130,7 @@ class Bench:
         return sum(images_per_s(folder, self.images) for folder in folders)
 
     def note(self, what: str, value: str, wanted: str, *, holds: bool | None) -> None:
-        """Add one line of the table; ``holds`` is None for what is not judged."""
+        """Add one line of the table; ``holds`` is None for what is not checked."""
         self.rows.append({"what": what, "measured": value, "wanted": wanted, "holds": holds})
         print(f"# {what}: {value}", file=sys.stderr, flush=True)
         # After every line: a run that is cut off keeps what it has measured.
@@ -146,13 +146,13 @@ class Bench:
 
     @property
     def holds(self) -> bool:
-        """Whether something was judged and all of it holds."""
-        judged = [row["holds"] for row in self.rows if row["holds"] is not None]
-        return bool(judged) and all(judged)
+        """Whether something was checked and all of it holds."""
+        checked = [row["holds"] for row in self.rows if row["holds"] is not None]
+        return bool(checked) and all(checked)
 
     def if_fast(self, *, holds: bool) -> bool | None:
         """Return the judgement of something that depends on speed: none on logical GPUs."""
-        return holds if self.judges_speed else None
+        return holds if self.checks_speed else None
 
     def table(self) -> str:
         """Return the lines so far, aligned."""
@@ -203,7 +203,7 @@ def main(words: Sequence[str] = sys.argv[1:]) -> int:
             folder=Path(folder),
             out=options.out,
             command=shlex.join(["benchmarks/node/run.sh", *words]),
-            judges_speed=not options.smoke,
+            checks_speed=not options.smoke,
         )
         bench.images = make_data(bench)
         measure(bench, options.parts)

@@ -6,7 +6,7 @@ One study for each thing that is killed: its trials are the scripted trainer of 
 of the trainer's faults, two slots. Once the first trials report, the driver, a Ray worker, Ray's node process or the
 server that forks trials is killed with SIGKILL; in one more study the driver is killed four times, at random instants
 of its start or its work. It is measured how long any trial's process of that study lives on;
-then the study is resumed if it did not go on by itself, and each trial must end in the state that its fault deserves,
+then the study is resumed if it did not go on by itself, and each trial must end in the state that its fault calls for,
 with no process left.
 """
 
@@ -53,7 +53,7 @@ class Row:
     Attributes:
         killed: What was killed.
         fault: What the trainer did.
-        expected: The state it deserves.
+        expected: The expected state.
         state: The state it got, with the kind of failure.
         attempts: Attempts that it took.
         is_right: They agree.
@@ -113,7 +113,7 @@ def below(pid: int, text: str) -> list[int]:
 
 
 def servers() -> list[int]:
-    """Return the fork servers of this user; nobody's children."""
+    """Return the fork servers of this user, whose parent has ended."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and int(entry.name) != os.getpid():
@@ -230,7 +230,7 @@ def rows_of(kind: str, root: Path, faults: int) -> list[Row]:
 
 def table(kills: list[Kill]) -> str:
     """Return the results as Markdown: a row per fault, a column per thing that was killed."""
-    lines = [f"| trainer | deserves | {' | '.join(kill.killed for kill in kills)} |"]
+    lines = [f"| trainer | expected end | {' | '.join(kill.killed for kill in kills)} |"]
     lines.append("|---|---|" + "---|" * len(kills))
     for index, row in enumerate(kills[0].rows):
         cells = [_cell(kill.rows[index]) for kill in kills]

@@ -8,7 +8,7 @@
 (p) Small trials four on one GPU against one after the other: trials per hour.
 
 What a whole node does (trials side by side, several GPUs per trial) is in `benchmarks/node`. `--smoke` takes the same
-steps without a GPU and judges nothing that depends on speed.
+steps without a GPU and checks nothing that depends on speed.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def main() -> int:
             out=options.out,
             name="on_gpus",
             command="python -m benchmarks.orchestration.on_gpus",
-            judges_speed=not options.smoke,
+            checks_speed=not options.smoke,
         )
         if {"g", "p"} & set(options.parts):
             bench.images = make_data(bench)
@@ -102,7 +102,7 @@ def gap(bench: Bench) -> None:
 class FirstSteps(Watch):
     """Notes when each trial under a folder takes its first training step.
 
-    A trial tells at the end of its first epoch how long that took. The study itself would see the line at its next
+    A trial reports at the end of its first epoch how long that took. The study itself would see the line at its next
     poll, up to a tenth of a second later.
 
     Attributes:
@@ -115,19 +115,19 @@ class FirstSteps(Watch):
         self._folder = folder
 
     def look(self) -> None:
-        """Note the trials whose first epoch has been told since."""
+        """Note the trials whose first epoch has been reported since."""
         for status in self._folder.glob("**/trials/*/train/status.json"):
             number = int(status.parts[-3])
-            told = None if number in self.at else _EPOCH_TIME.search(status.read_text(encoding="utf-8"))
-            if told is not None:
-                self.at[number] = time.time() - seconds(told[1])
+            found = None if number in self.at else _EPOCH_TIME.search(status.read_text(encoding="utf-8"))
+            if found is not None:
+                self.at[number] = time.time() - seconds(found[1])
 
 
 def kills(bench: Bench, count: int) -> None:
     """Kill what holds GPU memory, on every GPU at once."""
     gpu_holder.install(bench.folder / "holder")
     empty = {str(gpu.index): gpu.used_gib for gpu in query_gpus_now()}
-    devices = list(empty) if bench.judges_speed else ["0"]
+    devices = list(empty) if bench.checks_speed else ["0"]
     session = secrets.token_hex(8)
     launcher = WarmLauncher(session, gpu_holder.NAME, log=bench.folder / "holder.log")
     launcher.start()
@@ -162,7 +162,7 @@ def _holder(bench: Bench, tag: str, device: str) -> LaunchRequest:
     folder = bench.folder / "holders" / tag
     folder.mkdir(parents=True)
     return LaunchRequest(
-        command=(gpu_holder.NAME, str(folder / "holds"), str(HELD_GIB if bench.judges_speed else 0.01)),
+        command=(gpu_holder.NAME, str(folder / "holds"), str(HELD_GIB if bench.checks_speed else 0.01)),
         directory=folder,
         environment=trial_environment(os.environ, tag=tag, extra={"CUDA_VISIBLE_DEVICES": device}),
         log=folder / "log",

@@ -7,7 +7,7 @@ from typing import Any
 
 
 class Method(ABC):
-    """Asks for assignments and is told values; larger is better."""
+    """Asks for assignments and observes values; larger is better."""
 
     @abstractmethod
     def ask(self) -> tuple[Any, dict[str, Any]]:

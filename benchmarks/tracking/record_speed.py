@@ -62,36 +62,36 @@ def main() -> None:
         runs_end = Outbox(root / FOLDER).read(0)[1]
         started = time.perf_counter()
         taken = sorted(tell_metrics(files))
-        told = time.perf_counter() - started
+        handed_over_s = time.perf_counter() - started
         tracker.close(timeout_s=0)
-        print(f"told     {COUNT} metrics in {told:.3f} s ({COUNT / told:,.0f} metrics/s)")
+        print(f"handed   {COUNT} metrics in {handed_over_s:.3f} s ({COUNT / handed_over_s:,.0f} metrics/s)")
         print(f"         median {taken[len(taken) // 2] * 1e6:.0f} us, worst {taken[-1] * 1e3:.2f} ms per measurement")
         measure_sending(Outbox(root / FOLDER), runs_end, default_tracking_uri(Path(folder)))
 
 
-def measure_sending(spool: Outbox, runs_end: int, uri: str) -> None:
+def measure_sending(outbox: Outbox, runs_end: int, uri: str) -> None:
     """Send the starts of the runs, then the metrics, then some metrics one by one; print what each took."""
     started = time.perf_counter()
     from automl.tracking.mlflow.uploader import Uploader  # noqa: PLC0415 # what the writer process pays, not the study
 
     print(f"import   {time.perf_counter() - started:.1f} s (in the writer process)")
-    queue = spool.queue_file.read_bytes()
-    spool.queue_file.write_bytes(queue[:runs_end])
-    sender = Uploader(spool, uri, "bench")
-    client = sender._connect()  # noqa: SLF001 # the tables are made outside of what is timed
+    queue = outbox.queue_file.read_bytes()
+    outbox.queue_file.write_bytes(queue[:runs_end])
+    uploader = Uploader(outbox, uri, "bench")
+    client = uploader._connect()  # noqa: SLF001 # the tables are made outside of what is timed
     collect_rarely()  # as the writer process does
     started = time.perf_counter()
-    send_all(sender)
+    send_all(uploader)
     print(f"sent     {TRIALS + 1} runs in {time.perf_counter() - started:.2f} s")
-    spool.queue_file.write_bytes(queue)
+    outbox.queue_file.write_bytes(queue)
     started, started_cpu = time.perf_counter(), time.process_time()
-    send_all(sender)
+    send_all(uploader)
     sent, cpu = time.perf_counter() - started, time.process_time() - started_cpu
     print(f"sent     {COUNT} metrics in {sent:.2f} s ({COUNT / sent:,.0f} metrics/s)")
     print(f"         {cpu:.2f} s of processor time ({COUNT / cpu:,.0f} metrics/s on an idle core)")
     started = time.perf_counter()
     for step in range(200):
-        client.log_metric(sender.state.run_ids["study"], "one_by_one", step, step=step)
+        client.log_metric(uploader.state.run_ids["study"], "one_by_one", step, step=step)
     print(f"one call per metric: {200 / (time.perf_counter() - started):,.0f} metrics/s")
 
 

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 FIRST = ROOT / "docs/tutorial/first_study.md"
-pytestmark = pytest.mark.acceptance
+# A busy machine takes minutes for what an idle one does in seconds.
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(1200)]
 
 
 def run_blocks(page: Path, chosen: Iterable[Block], folder: Path) -> None:
@@ -46,7 +47,7 @@ def run_blocks(page: Path, chosen: Iterable[Block], folder: Path) -> None:
             capture_output=True,
             text=True,
             check=False,
-            timeout=280,
+            timeout=600,
         )
         assert done.returncode == 0, f"{page.relative_to(ROOT)}:{block.line}\n{done.stdout}\n{done.stderr}"
         exported += "".join(f"{line}\n" for line in block.text.splitlines() if line.startswith("export "))
@@ -58,11 +59,14 @@ def first_folder_fixture(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shared = tmp_path_factory.getbasetemp()
     shared = shared.parent if "PYTEST_XDIST_WORKER" in os.environ else shared
     folder = shared / "first"
+    is_whole = shared / "first.whole"
     with (shared / "first.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not folder.exists():
             folder.mkdir()
             run_blocks(FIRST, [block for block in blocks(FIRST) if block.is_file or block.is_fast], folder)
+            is_whole.touch()
+    assert is_whole.exists(), f"{FIRST.relative_to(ROOT)} failed, see the first error"
     return folder
 
 
@@ -88,7 +92,8 @@ def test_the_slow_commands_of_a_page_run(page: Path, first_folder: Path, tmp_pat
     folder = tmp_path / "user"
     shutil.copytree(first_folder, folder, symlinks=True)
 
-    run_blocks(page, [block for block in blocks(page) if block.is_file or block.is_fast or block.is_slow], folder)
+    # The first tutorial was run already up to its slow blocks.
+    run_blocks(page, [b for b in blocks(page) if b.is_slow or (page != FIRST and (b.is_file or b.is_fast))], folder)
 
 
 def test_the_first_tutorial_makes_the_study_of_the_other_pages(first_folder: Path) -> None:

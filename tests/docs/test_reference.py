@@ -101,3 +101,14 @@ def test_every_exit_status_is_listed_once() -> None:
     statuses = re.findall(r"^\| (\d+) \|", exit_statuses_page(), flags=re.MULTILINE)
 
     assert statuses == ["0", "1", "2", "3", "4", "5", "6", "130"]
+
+
+def test_the_table_of_launchers_has_the_names_of_tests() -> None:
+    text = (REFERENCE / "launchers.md").read_text(encoding="utf-8")
+    table = text.partition("<!-- conformance: begin -->")[2].partition("<!-- conformance: end -->")[0]
+    suites = "\n".join(file.read_text(encoding="utf-8") for file in (ROOT / "tests/contracts").glob("*.py"))
+
+    rows = re.findall(r"^\| ([a-z][^|]*) \|", table, flags=re.MULTILINE)
+
+    assert len(rows) > 20
+    assert [row for row in rows if f"def test_{row.replace(' ', '_')}(" not in suites] == []
