@@ -1,4 +1,4 @@
-"""Read YAML, JSON and TOML written by strangers: safely, with limits, and with the scalars that trainers see.
+"""Read YAML, JSON and TOML from untrusted files: safely, with limits, and with the scalars that trainers see.
 
 YAML is read as the trainers' own reader (OmegaConf) does it: ``1e-5`` is a float, ``on`` and ``off`` are booleans,
 dates are text, a key that occurs twice is an error. Only plain data comes out: tags, objects and cycles are refused,
@@ -8,6 +8,7 @@ aliases count as often as they are used. JSON may hold bare ``Infinity`` and ``N
 
 from __future__ import annotations
 
+import difflib
 import functools
 import json
 import math
@@ -19,21 +20,23 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import yaml
 
 from automl.errors import ConfigurationError, Problem
+from automl.resources import packaged
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterator
     from pathlib import Path
 
 JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
 """What YAML, JSON and TOML files hold. Mappings have text keys; numbers may be NaN or infinite."""
 
-# The largest public schema has 108 kB, 1,900 values and 9 levels: room for thirty times as much, and no bomb.
+# The largest public schema has 108 kB, 1,900 values and 9 levels; thirty times as much is still read quickly.
 MAX_BYTES = 8 * 1024 * 1024
 MAX_VALUES = 200_000
 MAX_DEPTH = 64
 
 _BaseLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _PREFIX = "tag:yaml.org,2002:"
+_PLAIN_TAGS = {_PREFIX + kind for kind in ("null", "bool", "int", "float", "str", "seq", "map")}
 FLOAT_PATTERN = re.compile(
     r"""^(?:[-+]?[0-9][0-9_]*\.[0-9_]*(?:[eE][-+]?[0-9]+)?
     |[-+]?[0-9][0-9_]*[eE][-+]?[0-9]+
@@ -45,9 +48,26 @@ FLOAT_PATTERN = re.compile(
 
 
 class _Loader(_BaseLoader):  # type: ignore[misc] # the C loader exists only where libyaml does
-    """The safe loader with YAML 1.2 floats and without dates."""
+    """The safe loader with YAML 1.2 floats, without dates and further tags, and with each key once and as written."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[str, Any]:  # noqa: ANN401, ARG002, FBT001, FBT002 # PyYAML's signature
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise yaml.constructor.ConstructorError(None, None, "a key that is not text", key.start_mark)
+            if key.value in seen and key.tag != _PREFIX + "merge":
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key.value!r} a second time", key.start_mark
+                )
+            seen.add(key.value)
+        self.flatten_mapping(node)
+        # Deep: what is merged into a mapping has to be checked itself before it is merged.
+        return {key.value: self.construct_object(value, deep=True) for key, value in node.value}
 
 
+_Loader.yaml_constructors = {
+    tag: construct for tag, construct in _BaseLoader.yaml_constructors.items() if tag is None or tag in _PLAIN_TAGS
+}
 _Loader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in found if tag not in {_PREFIX + "float", _PREFIX + "timestamp"}]
     for first, found in _BaseLoader.yaml_implicit_resolvers.items()
@@ -75,12 +95,12 @@ def read_text(file: Path) -> str:
     """Read a regular file of at most `MAX_BYTES` as UTF-8.
 
     Raises:
-        ConfigurationError: it is not there, not a regular file, too large or not UTF-8.
+        ConfigurationError: it does not exist, is not a regular file, is too large or not UTF-8.
     """
     where = str(file)
     try:
         status = file.stat()
-        # Reading a pipe or a device could wait for ever.
+        # Reading a pipe or a device could block for ever.
         data = file.read_bytes() if stat.S_ISREG(status.st_mode) and status.st_size <= MAX_BYTES else None
     except (OSError, ValueError) as error:
         raise _refusal(where, str(error), "a readable file", "check the path and its permissions") from error
@@ -105,15 +125,15 @@ def parse_yaml(text: str, *, where: str) -> JsonValue:
         ConfigurationError: it is not valid YAML, holds tags or cycles, repeats a key, or is too large or too deep.
     """
     _check_size(text, where)
-    # The C scanner does not expect surrogates or NUL, and raises its own kind of error for them.
     try:
         _check_depth(text, where)
-        node = yaml.compose(text, Loader=_Loader)
+        value = yaml.load(text, Loader=_Loader)  # noqa: S506 # a safe loader with fewer tags
     except yaml.YAMLError as error:
-        raise _refusal(where, _yaml_message(error), "valid YAML", "mend the syntax at that line") from error
-    except (UnicodeError, ValueError, RecursionError) as error:
-        raise _refusal(where, f"text that is not YAML ({error})", "valid YAML", "mend the file") from error
-    return None if node is None else _Builder(where).build(node)
+        raise _refusal(where, _yaml_message(error), "valid YAML", "fix the syntax at that line") from error
+    # The C scanner raises its own errors for surrogates and NUL, PyYAML's converters theirs for !!int x and !!bool x.
+    except (ValueError, KeyError, IndexError, RecursionError) as error:
+        raise _refusal(where, f"text that is not YAML ({error})", "valid YAML", "fix the file") from error
+    return _plain(value, where)
 
 
 def parse_json(text: str, *, where: str) -> JsonValue:
@@ -123,16 +143,14 @@ def parse_json(text: str, *, where: str) -> JsonValue:
         ConfigurationError: it is not valid JSON, repeats a key, or is too large or too deep.
     """
     _check_size(text, where)
-    pairs_hook = functools.partial(_unique_pairs, where)
     try:
-        value: JsonValue = json.loads(text, object_pairs_hook=pairs_hook, parse_int=_parse_int)
+        value = json.loads(text, object_pairs_hook=functools.partial(_unique_pairs, where))
     except json.JSONDecodeError as error:
         found = f"{error.msg} in line {error.lineno}, column {error.colno}"
-        raise _refusal(where, found, "valid JSON", "mend the syntax at that line") from error
+        raise _refusal(where, found, "valid JSON", "fix the syntax at that line") from error
     except (ValueError, RecursionError) as error:
-        raise _refusal(where, f"text that is not usable JSON ({error})", "valid JSON", "mend the file") from error
-    _check_value(value, where)
-    return value
+        raise _refusal(where, f"text that is not usable JSON ({error})", "valid JSON", "fix the file") from error
+    return _plain(value, where)
 
 
 def parse_toml(text: str, *, where: str) -> JsonValue:
@@ -145,11 +163,9 @@ def parse_toml(text: str, *, where: str) -> JsonValue:
 
     _check_size(text, where)
     try:
-        parsed: dict[str, Any] = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, ValueError, RecursionError) as error:
-        raise _refusal(where, str(error), "valid TOML", "mend the syntax at that line") from error
-    _check_value(parsed, where)
-    return _without_dates(parsed)
+        return _plain(tomllib.loads(text), where)
+    except (ValueError, RecursionError) as error:
+        raise _refusal(where, str(error), "valid TOML", "fix the syntax at that line") from error
 
 
 def parse_scalar(text: str) -> JsonValue:
@@ -169,74 +185,68 @@ def parse_scalar(text: str) -> JsonValue:
     return value if is_data and not stripped.startswith("#") else text
 
 
-class _Builder:
-    """Turn composed nodes into plain data, counting every value that aliases repeat."""
+def schema_problems(document: JsonValue, schema: str, *, where: str) -> list[Problem]:
+    """Compare a document with one of our JSON Schemas and return every problem.
 
-    def __init__(self, where: str) -> None:
-        self._where = where
-        self._values = 0
-        self._scalars: Any = yaml.constructor.SafeConstructor()
+    Args:
+        document: What was read.
+        schema: Name of the schema, e.g. ``architecture`` for `schemas/architecture.schema.json`.
+        where: Named in problems: the file.
+    """
+    from jsonschema import Draft202012Validator  # noqa: PLC0415 # 0.3 s that `automl --help` need not pay
 
-    def build(self, node: Any, depth: int = 0) -> JsonValue:  # noqa: ANN401 # PyYAML's nodes have no useful types
-        self._values += 1
-        if self._values > MAX_VALUES:
-            raise _refusal(
-                self._where, f"more than {MAX_VALUES} values (aliases counted)", "plain data", "remove aliases"
+    rules: Any = read_document(packaged("schemas") / f"{schema}.schema.json")
+    validator = Draft202012Validator(rules, format_checker=Draft202012Validator.FORMAT_CHECKER)
+    errors = sorted(validator.iter_errors(document), key=lambda error: list(map(str, error.absolute_path)))
+    return [problem for error in errors for problem in _of_schema(error, schema, where)]
+
+
+def _of_schema(error: Any, schema: str, where: str) -> Iterator[Problem]:  # noqa: ANN401 # jsonschema's error
+    place = error.json_path.removeprefix("$").removeprefix(".")
+    if error.validator == "additionalProperties" and error.validator_value is False:
+        known = list(error.schema.get("properties", {}))
+        for key in sorted(set(error.instance) - set(known)):
+            close = difflib.get_close_matches(key, known, n=1)
+            yield Problem(
+                where=f"{where}: {f'{place}.{key}' if place else key}",
+                found="an unknown key",
+                expected=f"one of: {', '.join(known)}",
+                fix=f"did you mean {close[0]}?" if close else "remove it",
             )
+        return
+    yield Problem(
+        where=f"{where}: {place or '(root)'}",
+        found=json.dumps(error.instance, default=str)[:80],
+        expected=error.message[:160],
+        fix=f"see `{place or 'properties'}` in schemas/{schema}.schema.json",
+    )
+
+
+def _plain(value: object, where: str) -> JsonValue:
+    """Return a copy without shared parts, in which each value counts as often as aliases use it."""
+    count = 0
+
+    def copied(node: object, depth: int) -> JsonValue:
+        nonlocal count
+        count += 1
+        if count > MAX_VALUES:
+            raise _refusal(where, f"more than {MAX_VALUES} values (aliases counted)", "plain data", "remove aliases")
         if depth > MAX_DEPTH:
-            raise _refusal(self._where, f"more than {MAX_DEPTH} levels, or a cycle", "plain data", "flatten the file")
-        match node.tag.removeprefix(_PREFIX), node:
-            case "map", yaml.MappingNode():
-                return self._mapping(node, depth)
-            case "seq", yaml.SequenceNode():
-                return [self.build(item, depth + 1) for item in node.value]
-            case "null" | "bool" | "int" | "float" | "str" as kind, yaml.ScalarNode():
-                return self._scalar(kind, node)
+            raise _refusal(where, f"more than {MAX_DEPTH} levels, or a cycle", "plain data", "flatten the file")
+        match node:
+            case dict():
+                return {key: copied(child, depth + 1) for key, child in node.items()}
+            case list():
+                return [copied(child, depth + 1) for child in node]
+            case None | bool() | float() | str():
+                return node
+            case int():
+                # Infinite beyond floats, as 1e999 is: no trainer could compute with it.
+                return node if abs(node) <= sys.float_info.max else math.inf if node > 0 else -math.inf
             case _:
-                found = f"the tag {node.tag.replace(_PREFIX, '!!')} in line {node.start_mark.line + 1}"
-                raise _refusal(self._where, found, "plain data without tags", "write the value itself")
+                return str(node)
 
-    def _mapping(self, node: Any, depth: int) -> dict[str, JsonValue]:  # noqa: ANN401 # see build
-        merged: dict[str, JsonValue] = {}
-        own: dict[str, JsonValue] = {}
-        for key, value in node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                found = f"a key that is not text in line {key.start_mark.line + 1}"
-                raise _refusal(self._where, found, "keys that are text", "write the key as one word")
-            if key.tag == _PREFIX + "merge":
-                for layer in reversed(self._layers(value, depth)):
-                    merged.update(layer)
-            elif key.value in own:
-                found = f"the key {key.value!r} a second time in line {key.start_mark.line + 1}"
-                raise _refusal(self._where, found, "each key once", "remove one of the two")
-            else:
-                own[key.value] = self.build(value, depth + 1)
-        return {**merged, **own}
-
-    def _layers(self, node: Any, depth: int) -> list[dict[str, JsonValue]]:  # noqa: ANN401 # see build
-        built = self.build(node, depth + 1)
-        layers = built if isinstance(built, list) else [built]
-        if not all(isinstance(layer, dict) for layer in layers):
-            found = f"<< with something that is not a mapping in line {node.start_mark.line + 1}"
-            raise _refusal(self._where, found, "a mapping, or a list of mappings", "merge only mappings")
-        return [layer for layer in layers if isinstance(layer, dict)]
-
-    def _scalar(self, kind: str, node: Any) -> JsonValue:  # noqa: ANN401 # see build
-        try:
-            match kind:
-                case "null":
-                    return None
-                case "bool":
-                    return bool(self._scalars.construct_yaml_bool(node))
-                case "int":
-                    return _whole(int(self._scalars.construct_yaml_int(node)))
-                case "float":
-                    return float(self._scalars.construct_yaml_float(node))
-                case _:
-                    return str(node.value)
-        except (ValueError, KeyError, IndexError) as error:
-            found = f"{node.value[:40]!r} in line {node.start_mark.line + 1}"
-            raise _refusal(self._where, found, f"a value of type {kind}", "mend the value or its tag") from error
+    return copied(value, 0)
 
 
 def _check_size(text: str, where: str) -> None:
@@ -256,64 +266,19 @@ def _check_depth(text: str, where: str) -> None:
             depth -= 1
 
 
-def _check_value(value: object, where: str) -> None:
-    level: list[object] = [value]
-    count, depth = 0, -1
-    while level:
-        count, depth = count + len(level), depth + 1
-        if count > MAX_VALUES or depth > MAX_DEPTH:
-            found = f"more than {MAX_VALUES} values or {MAX_DEPTH} levels"
-            raise _refusal(where, found, "plain data", "make the file smaller")
-        level = [child for node in level for child in _children(node)]
-
-
-def _children(node: object) -> Iterable[object]:
-    match node:
-        case dict():
-            return node.values()
-        case list():
-            return node
-        case _:
-            return ()
-
-
 def _unique_pairs(where: str, pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
-    mapping = dict(pairs)
-    if len(mapping) < len(pairs):
-        seen: set[str] = set()
-        repeated = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value] # add returns None
-        raise _refusal(where, f"the key {repeated!r} twice in one object", "each key once", "remove one of the two")
+    mapping: dict[str, JsonValue] = {}
+    for key, value in pairs:
+        if key in mapping:
+            raise _refusal(where, f"the key {key!r} twice in one object", "each key once", "remove one of the two")
+        mapping[key] = value
     return mapping
-
-
-def _whole(value: int) -> int | float:
-    """Return a whole number, infinite where it is beyond floats, as 1e999 is: no trainer could compute with it."""
-    if abs(value) <= sys.float_info.max:
-        return value
-    return math.inf if value > 0 else -math.inf
-
-
-def _parse_int(text: str) -> int | float:
-    return _whole(int(text))
-
-
-def _without_dates(value: Any) -> JsonValue:  # noqa: ANN401 # tomllib yields dates and times besides JSON values
-    match value:
-        case dict():
-            return {key: _without_dates(child) for key, child in value.items()}
-        case list():
-            return [_without_dates(child) for child in value]
-        case bool() | float() | str():
-            return value
-        case int():
-            return _whole(value)
-        case _:
-            return str(value)
 
 
 def _yaml_message(error: yaml.YAMLError) -> str:
     mark = getattr(error, "problem_mark", None)
     problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+    problem = problem.replace("found unconstructable recursive node", "a cycle")
     return f"{problem} in line {mark.line + 1}, column {mark.column + 1}" if mark is not None else str(problem)
 
 

@@ -81,7 +81,7 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
         ("a: !!binary aGk=", "tag"),
         ("a: 1\nb: 2\na: 3", "'a' a second time in line 3"),
         ("? [1, 2]\n: 3", "key that is not text"),
-        ("<<: 3", "<<"),
+        ("<<: 3", "for merging"),
         ("a: [1, 2", "line"),
         ("a: \x07", "not allowed"),
         ("a: 1\n---\nb: 2", "document"),
