@@ -65,8 +65,13 @@ class _Loader(_BaseLoader):  # type: ignore[misc] # the C loader exists only whe
         return {key.value: self.construct_object(value, deep=True) for key, value in node.value}
 
 
+def _refuse_tag(_loader: object, node: Any) -> None:  # noqa: ANN401 # PyYAML's nodes have no useful types
+    raise yaml.constructor.ConstructorError(None, None, f"the tag {node.tag.replace(_PREFIX, '!!')}", node.start_mark)
+
+
 _Loader.yaml_constructors = {
-    tag: construct for tag, construct in _BaseLoader.yaml_constructors.items() if tag is None or tag in _PLAIN_TAGS
+    None: _refuse_tag,
+    **{tag: construct for tag, construct in _BaseLoader.yaml_constructors.items() if tag in _PLAIN_TAGS},
 }
 _Loader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in found if tag not in {_PREFIX + "float", _PREFIX + "timestamp"}]
@@ -128,6 +133,9 @@ def parse_yaml(text: str, *, where: str) -> JsonValue:
     try:
         _check_depth(text, where)
         value = yaml.load(text, Loader=_Loader)  # noqa: S506 # a safe loader with fewer tags
+    except yaml.constructor.ConstructorError as error:
+        expected = "plain data: keys that are text and occur once, no tags, no cycles"
+        raise _refusal(where, _yaml_message(error), expected, "write the value itself, under one key") from error
     except yaml.YAMLError as error:
         raise _refusal(where, _yaml_message(error), "valid YAML", "fix the syntax at that line") from error
     # The C scanner raises its own errors for surrogates and NUL, PyYAML's converters theirs for !!int x and !!bool x.

@@ -16,7 +16,7 @@ from automl.samplers.factory import LLM_STARTS, check_sampler
 from automl.schedulers.factory import OPTIONS as RULE_OPTIONS
 from automl.schedulers.factory import make_scheduler
 from automl.skill.load import load_skill
-from automl.skill.registry import known_metrics, objective_for
+from automl.skill.objective import objective_for
 from automl.space.build import SpaceRequest, build_space
 from automl.space.candidates import suggest_candidates
 from automl.space.parameters import SearchSpace
@@ -87,7 +87,7 @@ def apply_request_text(request: StudyRequest) -> tuple[StudyRequest, tuple[str, 
         return request, ()
     skill = load_skill(request.skill)
     known = frozenset(f"{skill.name} {skill.network_arch}".lower().replace("-", "_").replace("_", " ").split())
-    metrics = known_metrics(skill.network_arch).directions
+    metrics = skill.architecture.metrics.directions
     wording = read_request(request.request_text, metrics=metrics, known_words=known)
     changes: dict[str, Any] = {}
     lines: list[str] = []

@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_DRY_RUN_KEY = "train.is_dry_run"
-_INTERVAL_KEYS = ("train.checkpoint_interval", "train.validation_interval")
 _KEPT_OPTIONS = ("silence_limit_s", "trial_time_limit_s")
 _USERS_MISTAKE = (FailureKind.DATA, FailureKind.SPEC, FailureKind.IMAGE, FailureKind.CREDENTIAL)
 
@@ -43,8 +41,10 @@ def smoke_plan(plan: StudyPlan) -> StudyPlan:
     values: dict[str, JsonValue] = dict(plan.first_trials[0]) if plan.first_trials else {}
     key = epoch_key(plan.skill, plan.spec)
     values |= {} if key is None else {key: 1}
-    values |= {path: 1 for path in _INTERVAL_KEYS if plan.spec.has(path)}
-    values |= {_DRY_RUN_KEY: True} if has_dry_run(plan) else {}
+    keys = plan.skill.keys
+    values |= {path: 1 for path in (*keys.checkpoint_interval, *keys.validation_interval) if plan.spec.has(path)}
+    dry_run = plan.spec.first_of(keys.dry_run)
+    values |= {} if dry_run is None else {dry_run: True}
     return dataclasses.replace(
         plan,
         name=f"{plan.name}-smoke",
@@ -65,7 +65,7 @@ def smoke_plan(plan: StudyPlan) -> StudyPlan:
 
 def has_dry_run(plan: StudyPlan) -> bool:
     """Tell whether the spec has a key that makes the trainer stop after one step."""
-    return plan.spec.has(_DRY_RUN_KEY)
+    return plan.spec.first_of(plan.skill.keys.dry_run) is not None
 
 
 def smoke_test(plan: StudyPlan, place: RunLocation) -> TrialResult:

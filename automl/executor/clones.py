@@ -73,7 +73,7 @@ def start_of_copy(plan: StudyPlan, directory: StudyPaths, number: int, copy: Cop
         ConfigurationError: the start of an attempt cannot be read.
     """
     folders = measured_by(directory, copy.parent)
-    found = find_continuation(folders, plan.skill.network_arch, until=copy.epoch)
+    found = find_continuation(folders, plan.skill.architecture.checkpoints, until=copy.epoch)
     if found is None or (plan.max_epochs is not None and found.first_epoch >= plan.max_epochs):
         return Start(parent=copy.parent)
     place = directory.attempt(number).parent_checkpoints / found.checkpoint.name

@@ -375,7 +375,7 @@ class StudyLoop:
         if (cause := error_end(self._failed_here)) is not None and self.end_reason is None:
             self._failure = summarize_errors(cause, result, self._directory.root)
             self._end_for(cause, may_go_on=True)
-        size = largest_checkpoint(self._directory.root / result.directory, self._plan.skill.network_arch)
+        size = largest_checkpoint(self._directory.root / result.directory, self._plan.skill.architecture.checkpoints)
         self._largest_bytes = max(size, self._largest_bytes)
         starts = [running.start.checkpoint for running in self._standing.running.values()]
         self._retention.sweep(self._standing.finished, [path for path in starts if path is not None])

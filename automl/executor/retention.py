@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from pathlib import Path
 
+    from automl.architectures.model import CheckpointNaming
     from automl.storage.paths import StudyPaths
     from automl.study.goals import Constraint
     from automl.study.model import Objective, StudyPlan
@@ -67,7 +68,9 @@ class Retention:
             return
         kept = winners(finished, self._plan.objectives, self._plan.constraints, top=max(1, self._plan.replicates))
         unswept = [result for result in finished if result.number not in self._swept]
-        retired = retire_checkpoints(self._directory, unswept, self._plan.skill.network_arch, kept=kept, needed=needed)
+        retired = retire_checkpoints(
+            self._directory, unswept, self._plan.skill.architecture.checkpoints, kept=kept, needed=needed
+        )
         self._swept = {result.number for result in finished} - kept
         if retired.files:
             logger.debug("deleted %d checkpoints, %d bytes", len(retired.files), retired.freed_bytes)
@@ -82,16 +85,16 @@ class Retention:
             ConfigurationError: the start of one of its attempts cannot be read.
         """
         chain = measured_by(self._directory, paused.number)
-        arch = self._plan.skill.network_arch
-        goes_on = find_continuation(chain, arch, until=read_last_epoch(chain[-1])) if chain else None
+        naming = self._plan.skill.architecture.checkpoints
+        goes_on = find_continuation(chain, naming, until=read_last_epoch(chain[-1])) if chain else None
         if goes_on is None or paused.best_epoch is None or self._plan.options.get("keep_checkpoints") == "all":
             return
         folders = [attempt.root for attempt in self._directory.attempts(paused.number)]
         begun_from = read_start(folders[0], self._directory.root).checkpoint
-        best = [checkpoint_of_epoch(folder, arch, paused.best_epoch) for folder in chain]
+        best = [checkpoint_of_epoch(folder, naming, paused.best_epoch) for folder in chain]
         kept = {goes_on.checkpoint, begun_from, *best}
         for folder in folders:
-            for path in all_checkpoints(folder, arch):
+            for path in all_checkpoints(folder, naming):
                 if path not in kept:
                     _delete(path)
             _delete_dangling_links(folder)
@@ -100,7 +103,7 @@ class Retention:
 def retire_checkpoints(
     directory: StudyPaths,
     finished: Sequence[TrialResult],
-    network_arch: str,
+    naming: CheckpointNaming,
     *,
     kept: Collection[int],
     needed: Collection[Path] = (),
@@ -112,7 +115,7 @@ def retire_checkpoints(
     Args:
         directory: The study directory.
         finished: Trials whose processes are dead; others are not touched.
-        network_arch: Key of the table of checkpoint names.
+        naming: How the trainer names its checkpoints.
         kept: Numbers of the trials that keep their best checkpoint: the incumbent, the Pareto front.
         needed: Checkpoints that running trials started from.
     """
@@ -121,7 +124,7 @@ def retire_checkpoints(
     for result in finished:
         best = directory.root / result.checkpoint if result.number in kept and result.checkpoint else None
         for folder in (attempt.root for attempt in directory.attempts(result.number)):
-            for path in all_checkpoints(folder, network_arch):
+            for path in all_checkpoints(folder, naming):
                 # A kept trial whose best checkpoint is not known keeps everything: better too much than the wrong one.
                 if path == best or path in needed or (result.number in kept and best is None):
                     continue

@@ -40,6 +40,7 @@ from automl.trial.failures import classify, read_tail
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from automl.architectures.model import CheckpointNaming
     from automl.launch.base import Job, Launcher
     from automl.skill.model import Skill, SkillAction
 from automl.study.launch_plan import LaunchPlan
@@ -126,7 +127,7 @@ def run_action(root: Path, action: str, launcher: Launcher, options: ActionOptio
         listed = ", ".join(skill.actions)
         return _unavailable(key, action, f"the skill {skill.name} has no action {action}; it has {listed}")
     try:
-        chosen = _choose(root, skill.network_arch, options)
+        chosen = _choose(root, skill.architecture.checkpoints, options)
     except ConfigurationError as error:
         return _unavailable(key, action, _words(error))
     spec = action_spec(Spec(values=plan["spec"]), skill, action, chosen, StudyPaths(root).action(key).root, options)
@@ -250,10 +251,10 @@ def _next_key(root: Path, action: str) -> str:
     return next(key for key in keys if not StudyPaths(root).action(key).root.exists())
 
 
-def _choose(root: Path, network_arch: str, options: ActionOptions) -> ChosenCheckpoint:
+def _choose(root: Path, naming: CheckpointNaming, options: ActionOptions) -> ChosenCheckpoint:
     if options.checkpoint is not None:
         return ChosenCheckpoint(path=options.checkpoint, trial=None, epoch=None, assignment={})
-    return choose_checkpoint(root, network_arch, trial=options.trial, epoch=options.epoch)
+    return choose_checkpoint(root, naming, trial=options.trial, epoch=options.epoch)
 
 
 def _relative(path: Path, root: Path) -> str:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from automl.errors import ConfigurationError, Problem, StudyFailedError
+from automl.skill.load import recorded_architecture
 from automl.skill.model import ConfigFormat
 from automl.space.values import Scalar
 from automl.spec.model import Spec
@@ -154,7 +155,7 @@ def model_version(
         name=plan["name"],
         files={f"checkpoint{suffix}": champion.checkpoint, **files},
         tags=tags,
-        network_arch=plan["skill"]["network_arch"],
+        loader=recorded_architecture(plan["skill"]).model_loader,
         metadata={"metric": champion.metric_name, "sha256": champion.sha256},
         later_tags={f"automl.evaluated.{role}": str(value) for role, value in values.items()},
     )

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from automl.architectures.model import CheckpointNaming
     from automl.space.values import Scalar
 
 
@@ -35,12 +36,14 @@ class ChosenCheckpoint:
     assignment: Mapping[str, Scalar]
 
 
-def choose_checkpoint(root: Path, network_arch: str, *, trial: int | None, epoch: int | None) -> ChosenCheckpoint:
+def choose_checkpoint(
+    root: Path, naming: CheckpointNaming, *, trial: int | None, epoch: int | None
+) -> ChosenCheckpoint:
     """Find a checkpoint.
 
     Args:
         root: The study directory.
-        network_arch: Key of the table of checkpoint names.
+        naming: How the trainer names its checkpoints.
         trial: A trial's number; None for the champion.
         epoch: Zero-based epoch; None for the best one.
 
@@ -60,7 +63,7 @@ def choose_checkpoint(root: Path, network_arch: str, *, trial: int | None, epoch
     if epoch is None and result.checkpoint is not None and (root / result.checkpoint).exists():
         path: Path | None = root / result.checkpoint
     else:
-        path = checkpoint_of_epoch(root / result.directory, network_arch, wanted) if wanted is not None else None
+        path = checkpoint_of_epoch(root / result.directory, naming, wanted) if wanted is not None else None
     if path is None:
         where = f"{root / result.directory}, epoch {wanted}"
         raise _error(where, "no checkpoint", "a file of that epoch", "choose another epoch; pruned files are gone")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from automl.errors import ConfigurationError
 from automl.handoff.champion import Champion
+from automl.skill.load import recorded_architecture
 from automl.storage.documents import read_document
 from automl.storage.overview import StudyRow, list_studies
 from automl.storage.owner import running_process
@@ -108,7 +109,8 @@ def _of_study(row: StudyRow) -> Iterator[Deletable]:
         return
     plan, _ = read_study(row.path)
     kept = _kept(row.path)
-    for path in all_checkpoints(StudyPaths(row.path).trials, plan["skill"]["network_arch"]):
+    naming = recorded_architecture(plan["skill"]).checkpoints
+    for path in all_checkpoints(StudyPaths(row.path).trials, naming):
         if path.resolve() not in kept and not path.is_symlink():
             yield Deletable(path=path, size=_freed_by(path), why="a checkpoint that was not handed over")
     for pattern in _UNFINISHED:

@@ -8,9 +8,9 @@ which the checkpoint was found to be good. An override that would change the mod
 from __future__ import annotations
 
 import re
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from automl.architectures.model import matches
 from automl.errors import ConfigurationError, Problem
 from automl.spec.model import iterate_leaves
 
@@ -21,26 +21,6 @@ if TYPE_CHECKING:
     from automl.spec.model import Spec
 
 _SPLITS = re.compile(r"(?P<section>.*\b)(?:test|infer|eval|inference)_dataset\.(?P<key>.+)")
-_OWN_OF_SPLIT = re.compile(r"\b(?:batch_size|workers|pin_memory|cache_mb|shuffle)$")
-_BOUND = re.compile(
-    r"^model\.|\b(?:min_depth|max_depth|normalize_depth|input_mean|input_std|crop_size|input_height|input_width)$"
-)
-
-_VALIDATION = "dataset.val_dataset"
-_EXPORT: Mapping[str, tuple[str, int | None]] = MappingProxyType(
-    {
-        "export.input_height": (f"{_VALIDATION}.augmentation.crop_size", 0),
-        "export.input_width": (f"{_VALIDATION}.augmentation.crop_size", -1),
-        # The images on which the file is compared with the checkpoint, and what its metadata says of its input.
-        "dataset.infer_dataset.data_sources": (f"{_VALIDATION}.data_sources", None),
-        "dataset.infer_dataset.augmentation.input_mean": (f"{_VALIDATION}.augmentation.input_mean", None),
-        "dataset.infer_dataset.augmentation.input_std": (f"{_VALIDATION}.augmentation.input_std", None),
-    }
-)
-_RENAMED: Mapping[tuple[str, str], Mapping[str, tuple[str, int | None]]] = MappingProxyType(
-    {("depth_net_mono", "export"): _EXPORT}
-)
-"""(network_arch, action) -> key of the action -> (key of the training, place in its list): other names, same thing."""
 
 
 def inherited_values(training: Spec, action: Spec, skill: Skill, name: str) -> dict[str, JsonValue]:
@@ -52,14 +32,14 @@ def inherited_values(training: Spec, action: Spec, skill: Skill, name: str) -> d
         skill: The skill.
         name: The action.
     """
-    sections = {*skill.actions, "results_dir"}
+    sections, per_split = {*skill.actions, "results_dir"}, skill.architecture.actions.per_split
     values: dict[str, JsonValue] = {}
     for path, own in iterate_leaves(action.values):
         if path.partition(".")[0] in sections:
             continue
         if training.has(path) and not _is_blank(training.get(path)):
             values[path] = training.get(path)
-        elif (source := _in_validation(path)) and training.has(source) and not _OWN_OF_SPLIT.search(path):
+        elif (source := _in_validation(path)) and training.has(source) and not matches(path, per_split):
             values[path] = training.get(source)
         elif training.has(path):
             values[path] = own
@@ -88,7 +68,7 @@ def check_overrides_fit(training: Spec, overrides: Mapping[str, JsonValue], skil
             fix="leave it out; a checkpoint has one shape and one normalisation",
         )
         for path, value in overrides.items()
-        if _BOUND.search(path)
+        if matches(path, skill.architecture.actions.trained_with)
         for trained in _trained_with(training, path, renamed)
         if trained != value
     ]
@@ -116,12 +96,12 @@ def _in_validation(path: str) -> str | None:
 
 
 def _renamed(training: Spec, skill: Skill, name: str) -> Iterator[tuple[str, JsonValue]]:
-    for path, (source, place) in _RENAMED.get((skill.network_arch.replace("-", "_"), name), {}).items():
-        value = training.get(source) if training.has(source) else None
-        if place is None and not _is_blank(value):
+    for path, source in skill.architecture.actions.inherited.get(name, {}).items():
+        value = training.get(source.path) if training.has(source.path) else None
+        if source.item is None and not _is_blank(value):
             yield path, value
-        elif place is not None and isinstance(value, list) and value:
-            yield path, value[place]
+        elif source.item is not None and isinstance(value, list) and value:
+            yield path, value[source.item]
 
 
 def _is_blank(value: JsonValue) -> bool:

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 # AdamW keeps two moments beside each weight.
 _STATES_PER_WEIGHT = 3
-_INTERVAL_KEYS = ("train.checkpoint_interval", "checkpoint_interval")
 # What reports, logs and the record of a trial take beside its checkpoints.
 _REST_BYTES = 20 * 1024 * 1024
 
@@ -62,7 +61,8 @@ def estimate_disk(plan: StudyPlan, results: Path) -> int | None:
         sizes = [max(weights) * _STATES_PER_WEIGHT] if any(weights) else []
     if not sizes:
         return None
-    interval = next((_whole(plan.spec.get(key)) for key in _INTERVAL_KEYS if plan.spec.has(key)), 1)
+    key = plan.spec.first_of(plan.skill.keys.checkpoint_interval)
+    interval = (plan.spec.count(key) if key is not None else None) or 1
     kept = math.ceil((plan.max_epochs or 1) / interval)
     return round(statistics.median(sizes) * (plan.resources.jobs * kept + 2)) + plan.budget.trials * _REST_BYTES
 
@@ -106,7 +106,3 @@ def _size(root: Path, name: str | None) -> int | None:
         return path.stat().st_size or None
     except OSError:
         return None
-
-
-def _whole(value: object) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 1

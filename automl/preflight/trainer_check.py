@@ -31,8 +31,8 @@ _SUMMARY = re.compile(r"\d+ findings, \d+ of them errors")
 def check_depth_data(plan: StudyPlan) -> list[Finding]:
     """Return what `depth_net check` says of the plan's spec; nothing for other trainers, or one that is not here."""
     action = plan.skill.actions[plan.action]
-    command = build_command(action.command, Path("spec"))
-    if not plan.skill.network_arch.startswith("depth_net") or Path(command[0]).name != "depth_net":
+    command, check = build_command(action.command, Path("spec")), plan.skill.architecture.data_check
+    if check is None or Path(command[0]).name != build_command(check, Path("spec"))[0]:
         return []
     try:
         program = find_program(command[0])
@@ -44,7 +44,7 @@ def check_depth_data(plan: StudyPlan) -> list[Finding]:
         write_spec(plan.spec.with_values(outputs, origin="output"), action.config_format, file)
         try:
             done = subprocess.run(  # noqa: S603 - the trainer's own program, with our spec
-                [str(program), "check", "-e", str(file)],
+                [str(program), *build_command(check, file)[1:]],
                 capture_output=True,
                 text=True,
                 stdin=subprocess.DEVNULL,

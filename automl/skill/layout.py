@@ -1,7 +1,7 @@
 """Where the files of a skill lie: the known layouts as one table, and the rule that nothing outside is followed.
 
-- The public layout keeps ``references/skill_info.yaml``, ``references/spec_template_<action>.yaml`` and
-  ``schemas/<action>.schema.json`` in the skill's folder.
+- The public layout keeps ``references/skill_info.yaml``, ``references/spec_template_<action>.yaml``, optionally
+  ``references/automl.yaml``, and ``schemas/<action>.schema.json`` in the skill's folder.
 - The layout of the built-in skills keeps ``skill_info.yaml`` and templates in ``templates/<name>`` and schemas in
   ``schemas/<name>`` two folders up.
 - A flat folder has everything at its root; schemas may lie in ``schemas``.
@@ -28,16 +28,20 @@ class Layout:
         info: The file that marks a skill.
         template: Spec template of ``{action}``.
         schemas: Folders that may hold ``<action>.schema.json``; ``{name}`` is the name of the skill's folder.
+        architecture: What the skill itself says of its architecture, over our file.
     """
 
     info: str
     template: str
     schemas: tuple[str, ...]
+    architecture: str
 
 
 LAYOUTS = (
-    Layout("references/skill_info.yaml", "references/spec_template_{action}.yaml", ("schemas",)),
-    Layout("skill_info.yaml", "spec_template_{action}.yaml", ("schemas", "../../schemas/{name}", ".")),
+    Layout(
+        "references/skill_info.yaml", "references/spec_template_{action}.yaml", ("schemas",), "references/automl.yaml"
+    ),
+    Layout("skill_info.yaml", "spec_template_{action}.yaml", ("schemas", "../../schemas/{name}", "."), "automl.yaml"),
 )
 
 
@@ -57,6 +61,11 @@ class SkillFiles:
     def info(self) -> Path:
         """The skill's description."""
         return self.root / self.layout.info
+
+    @property
+    def architecture(self) -> Path | None:
+        """The skill's own architecture file, or None."""
+        return self.inside(self.root / self.layout.architecture)
 
     def template(self, action: str, declared: str | None) -> Path | None:
         """Return the spec template of an action, or None.

@@ -7,9 +7,11 @@ action, and is kept as a warning: a broken export must not stop a search.
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from automl.architectures.load import load_architecture
 from automl.config_files import read_document
 from automl.errors import ConfigurationError, Problem
 from automl.resources import builtin_skill, builtin_skills
@@ -20,7 +22,8 @@ from automl.skill.model import JsonValue, Skill
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
+
+    from automl.architectures.model import Architecture
 
 
 def load_skill(reference: str | Path) -> Skill:
@@ -44,9 +47,19 @@ def load_skill(reference: str | Path) -> Skill:
     return skill
 
 
-def _folder(reference: str | Path) -> Path:
-    from pathlib import Path  # noqa: PLC0415 # the only use at run time
+def recorded_architecture(skill: Mapping[str, Any]) -> Architecture:
+    """Return the architecture of a skill that a plan names; its own file counts as long as it can be read.
 
+    Args:
+        skill: ``skill`` of `plan.json`.
+    """
+    try:
+        return load_architecture(skill["network_arch"], find_files(Path(skill["root"])).architecture)
+    except ConfigurationError:
+        return load_architecture(skill["network_arch"])
+
+
+def _folder(reference: str | Path) -> Path:
     path = Path(reference)
     try:
         is_there = path.exists()
@@ -64,10 +77,11 @@ def _read_skill(fields: Fields, files: SkillFiles) -> Skill:
     actions = read_actions(fields)
     templates = _templates(fields, files, tuple(actions))
     schemas = {action: file for action in actions if (file := files.schema(action)) is not None}
+    network_arch = fields.text("network_arch", is_required=True) or ""
     return Skill(
         name=fields.text("name") or files.root.name,
         root=files.root,
-        network_arch=fields.text("network_arch", is_required=True) or "",
+        network_arch=network_arch,
         automl_enabled=fields.flag("automl_enabled"),
         actions=MappingProxyType(actions),
         templates=MappingProxyType(templates),
@@ -80,8 +94,17 @@ def _read_skill(fields: Fields, files: SkillFiles) -> Skill:
         shorthand_keys=MappingProxyType(_shorthands(fields.mapping("spec_shorthand_keys"))),
         required_credentials=fields.texts("required_credentials"),
         fingerprints=MappingProxyType(_fingerprints(files, fields.findings, templates, schemas)),
+        architecture=_architecture(network_arch, files, fields.findings),
         warnings=tuple(fields.findings.warnings),
     )
+
+
+def _architecture(network_arch: str, files: SkillFiles, findings: Findings) -> Architecture:
+    try:
+        return load_architecture(network_arch, files.architecture)
+    except ConfigurationError as error:
+        findings.problems += error.problems
+        return load_architecture(network_arch)
 
 
 def _templates(fields: Fields, files: SkillFiles, actions: tuple[str, ...]) -> dict[str, Path]:
@@ -127,7 +150,8 @@ def _shorthands(fields: Fields) -> dict[str, str]:
 
 
 def _fingerprints(files: SkillFiles, findings: Findings, *read: Mapping[str, Path]) -> dict[str, str]:
-    every = {files.info, *(file for group in read for file in group.values())}
+    own = () if files.architecture is None else (files.architecture,)
+    every = {files.info, *own, *(file for group in read for file in group.values())}
     digests = {}
     for file in sorted(every):
         name = file.relative_to(files.root).as_posix() if file.is_relative_to(files.root) else f"schemas/{file.name}"

@@ -6,17 +6,19 @@ A skill is a folder with `skill_info.yaml`, a train schema and spec templates. `
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from automl.architectures.load import load_architecture
 from automl.config_files import JsonValue
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from automl.architectures.model import Architecture, SpecKeys
     from automl.errors import Problem
 
 __all__ = ["ConfigFormat", "FileSlot", "JsonValue", "Skill", "SkillAction", "SlotKind"]
@@ -92,7 +94,7 @@ class Skill:
     Attributes:
         name: The skill's name; the folder's name where the file gives none.
         root: The skill folder, absolute.
-        network_arch: Architecture id; key of the registries of metrics, conditions and checkpoint names.
+        network_arch: Architecture id: the name of its file in `automl.architectures`.
         automl_enabled: The skill's own flag. Missing means False.
         image: Container image for actions that name none; None for skills that run in this environment.
         data_format: Name of the data set family, where given.
@@ -104,6 +106,7 @@ class Skill:
         key_defaults: Parameter path -> value, applied under the user's overrides.
         shorthand_keys: Alias -> parameter path.
         required_credentials: Names of environment variables that must be present.
+        architecture: What is known of the architecture; without the skill's files, what holds for every one.
         fingerprints: File name -> SHA-256 of every file that was read.
         warnings: What could not be used and does not stop the skill from running.
     """
@@ -122,5 +125,20 @@ class Skill:
     key_defaults: Mapping[str, JsonValue] = field(default_factory=lambda: MappingProxyType({}))
     shorthand_keys: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     required_credentials: tuple[str, ...] = ()
+    architecture: Architecture = field(default_factory=lambda: load_architecture("any"))
     fingerprints: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     warnings: tuple[Problem, ...] = ()
+
+    @property
+    def keys(self) -> SpecKeys:
+        """Parameter paths with a known meaning; the skill's own short names come first."""
+        known = self.architecture.keys
+        return replace(
+            known,
+            epochs=(*self._named("num_epochs"), *known.epochs),
+            seed=(*self._named("seed"), *known.seed),
+            batch_size=(*self._named("train_batch_size", "batch_size"), *known.batch_size),
+        )
+
+    def _named(self, *short_names: str) -> tuple[str, ...]:
+        return tuple(self.shorthand_keys[name] for name in short_names if name in self.shorthand_keys)

@@ -11,9 +11,9 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from automl.architectures.model import matches
 from automl.errors import ConfigurationError, Problem
-from automl.skill.registry import known_metrics
-from automl.space.architectures import matches, notes_for
+from automl.skill.objective import usual_metric
 from automl.space.parameters import LeftOut, Parameter, SearchSpace
 from automl.space.ranges import RangeError, UserRange, is_batch_size, make_parameter
 from automl.space.relations import Binder, relations_of
@@ -62,7 +62,7 @@ def build_space(
     """Build the space.
 
     Args:
-        skill: The skill; its architecture selects rows of the table.
+        skill: The skill.
         schema: The action's schema.
         spec: The merged spec, whose values are trial 0.
         request: What the run says; None for nothing.
@@ -77,25 +77,16 @@ def build_space(
 
 def run_lengths(skill: Skill, spec: Spec, request: SpaceRequest) -> dict[str, int]:
     """Return how long a run of the spec is: ``epoch``, and ``step`` where the number of samples is known."""
-    epochs = _number_at(spec, skill.shorthand_keys.get("num_epochs", "train.num_epochs"))
+    epochs, batch = (
+        next((number for key in keys if (number := spec.count(key)) is not None), None)
+        for keys in (skill.keys.epochs, skill.keys.batch_size)
+    )
     if epochs is None:
         return {}
-    keys = [skill.shorthand_keys.get(alias) for alias in ("train_batch_size", "batch_size")]
-    batch = next((number for key in keys if key is not None and (number := _number_at(spec, key)) is not None), None)
     if batch is None or not request.sample_count:
         return {"epoch": epochs}
     steps = epochs * math.ceil(request.sample_count / (batch * max(request.devices, 1)))
     return {"epoch": epochs, "step": steps}
-
-
-def _usual_metric(skill: Skill, action: str) -> str:
-    own = skill.actions[action].metric if action in skill.actions else None
-    return own or known_metrics(skill.network_arch).default or ""
-
-
-def _number_at(spec: Spec, path: str) -> int | None:
-    value = spec.get(path) if spec.has(path) else None
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
 
 
 class _Builder:
@@ -106,10 +97,10 @@ class _Builder:
             action=action,
             schema=schema,
             spec=spec,
-            notes=notes_for(skill.network_arch),
+            rules=skill.architecture.parameters,
             pinned=request.pinned,
             effective=effective,
-            metric=request.metric or _usual_metric(skill, action),
+            metric=request.metric or usual_metric(skill) or "",
             lengths=run_lengths(skill, spec, request),
         )
         self._request = request
@@ -218,7 +209,7 @@ class _Builder:
         """Return the schema's leaf, or one made from the spec's value for elements of lists and unlisted keys."""
         known = self._q.schema.leaves.get(path)
         leaf = known if known is not None else SchemaLeaf(path=path, kind=kind_of_value(self._q.spec.get(path)))
-        extra = [text for pattern, text in self._q.notes.math_cond.items() if matches(path, (pattern,))]
+        extra = [text for pattern, text in self._q.rules.math_cond.items() if matches(path, (pattern,))]
         leaf = replace(leaf, parents=tuple(self._parent(path, parent) for parent in leaf.parents))
         if not extra:
             return leaf

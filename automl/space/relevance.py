@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from automl.space.architectures import ArchitectureNotes, matches
+from automl.architectures.model import ConditionRule, ParameterRules, matches
 from automl.space.conditions import Condition
 from automl.spec.special import WordKind, word_kind
 
@@ -22,19 +22,7 @@ if TYPE_CHECKING:
     from automl.spec.model import Spec
     from automl.spec.train_schema import TrainSchema
 
-# Blocks that belong to one action. A skill's own action names are not used: a block may share its name with an action.
-_SECTIONS = (
-    "evaluate",
-    "inference",
-    "export",
-    "gen_trt_engine",
-    "quantize",
-    "prune",
-    "distill",
-    "convert",
-    "dataset_convert",
-)
-_JUDGING = _SECTIONS[:4]
+_JUDGING = ("evaluate", "inference", "export", "gen_trt_engine")
 _SWITCHES = ("enable", "enabled")
 
 
@@ -47,7 +35,7 @@ class Questions:
         action: The action that is run.
         schema: Its schema.
         spec: The merged spec.
-        notes: What is known about the architecture.
+        rules: What the architecture's file says of parameters.
         pinned: Paths that the user set.
         effective: Paths that the trainer reads; None where it does not say.
         metric: What runs are judged by; empty where unknown.
@@ -58,7 +46,7 @@ class Questions:
     action: str
     schema: TrainSchema
     spec: Spec
-    notes: ArchitectureNotes
+    rules: ParameterRules
     pinned: Collection[str]
     effective: Collection[str] | None
     metric: str = ""
@@ -82,27 +70,27 @@ def reason_of_taste(path: str, q: Questions) -> str:
     """Return why a parameter should not be searched unless it is asked for by name; empty if it should."""
     section = path.partition(".")[0]
     is_judging = q.action in _JUDGING or q.action.endswith("_hpo")
-    weights = _full_weights(q) if matches(path, q.notes.shape) else None
+    weights = _full_weights(q) if matches(path, q.rules.shape) else None
     answers = (
         (path in q.schema.disabled, "listed in automl_disabled_parameters"),
-        (section in _SECTIONS and section != q.action, f"belongs to the action {section}"),
+        (section in q.rules.action_blocks and section != q.action, f"belongs to the action {section}"),
         (section == "train" and q.action in _JUDGING, "belongs to the action train"),
         (
-            not is_judging and matches(path, q.notes.yard_stick),
+            not is_judging and matches(path, q.rules.evaluation_only),
             "part of how a run is judged: searching it moves the yard-stick",
         ),
         (
-            not is_judging and "loss" in q.metric.lower() and matches(path, q.notes.loss_terms),
+            not is_judging and "loss" in q.metric.lower() and matches(path, q.rules.loss_terms),
             f"a term of the loss, and runs are judged by {q.metric}: searching it moves the yard-stick",
         ),
-        (matches(path, q.notes.throughput), "throughput only: it changes the speed, not the model"),
+        (matches(path, q.rules.throughput), "throughput only: it changes the speed, not the model"),
         (q.effective is not None and path not in q.effective, "the trainer does not read it"),
         (
-            q.effective is None and matches(path, q.notes.no_effect),
+            q.effective is None and matches(path, q.rules.unread),
             f"the trainer of {q.skill.network_arch} does not read it",
         ),
         (
-            bool(q.notes.only) and not is_judging and not matches(path, q.notes.only),
+            bool(q.rules.advised) and not is_judging and not matches(path, q.rules.advised),
             "the skill's own text advises against searching it",
         ),
         (weights is not None, f"fixed by the pretrained weights in {weights}"),
@@ -150,7 +138,7 @@ def activity(path: str, q: Questions, searched: Collection[str]) -> tuple[Condit
 
 def _unreached(path: str, q: Questions, searched: Collection[str]) -> str:
     """Return why a parameter never acts in a run as short as this one; empty if it may."""
-    for rule in q.notes.milestones:
+    for rule in q.rules.milestones:
         length = q.lengths.get(rule.unit)
         if length is None or rule.parent in searched or not matches(path, (rule.path,)) or not q.spec.has(rule.first):
             continue
@@ -166,13 +154,20 @@ def _parents(path: str, q: Questions, searched: Collection[str]) -> list[tuple[s
     """Return what decides whether a parameter acts: (parent, values under which it does)."""
     found: list[tuple[str, tuple[Scalar, ...]]] = [(switch, (True,)) for switch in _switches(path, q, searched)]
     decided: set[str] = set()
-    for rule in q.notes.conditions:
-        parent = rule.parent_of(path, q.spec) if matches(path, (rule.path,)) else None
+    for rule in q.rules.conditions:
+        parent = _parent_of(rule, path, q.spec) if matches(path, (rule.path,)) else None
         # The rules of the architecture come first and replace those of all architectures about the same parent.
         if parent is not None and parent not in decided:
             decided.add(parent)
             found.append((parent, tuple(value for value in _values_of(parent, q) if rule.admits(value))))
     return found
+
+
+def _parent_of(rule: ConditionRule, path: str, spec: Spec) -> str | None:
+    """Return the path of the parent that decides for a parameter, or None if the spec has none."""
+    block = path.rpartition(".")[0]
+    candidates = (f"{block}{parent}" if parent.startswith(".") else parent for parent in rule.parents)
+    return spec.first_of(candidate for candidate in candidates if candidate != path)
 
 
 def _switches(path: str, q: Questions, searched: Collection[str]) -> list[str]:

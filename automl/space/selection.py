@@ -11,9 +11,9 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from automl.architectures.model import matches
 from automl.config_files import parse_scalar
 from automl.errors import Problem
-from automl.space.architectures import matches
 from automl.space.ranges import UserRange
 from automl.spec.overrides import closest
 

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from automl.skill.model import JsonValue
 
@@ -87,6 +87,15 @@ class Spec:
         except KeyError:
             return False
         return True
+
+    def first_of(self, paths: Iterable[str]) -> str | None:
+        """Return the first of some paths at which a value lies; None if there is none."""
+        return next((path for path in paths if self.has(path)), None)
+
+    def count(self, path: str) -> int | None:
+        """Return the positive whole number at a path; None if anything else lies there."""
+        value = self.get(path) if self.has(path) else None
+        return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
 
     def with_values(self, assignments: Mapping[str, JsonValue], *, origin: str) -> Spec:
         """Return a copy in which each path has its value; missing levels are created.

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 DEFAULT_TRIALS = 20
 DEFAULT_SEED = 20260
-_EPOCH_KEYS = ("train.num_epochs", "train.epochs", "train.epoch", "num_epochs")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,15 +246,9 @@ def _without_parameters(space: SearchSpace) -> SearchSpace:
 
 def epoch_key(skill: Skill, spec: Spec) -> str | None:
     """Return the parameter path of the number of epochs; None where the spec has none."""
-    for path in (skill.shorthand_keys.get("num_epochs"), *_EPOCH_KEYS):
-        if path and spec.has(path):
-            value = spec.get(path)
-            if isinstance(value, int) and not isinstance(value, bool) and value > 0:
-                return path
-    return None
+    return next((path for path in skill.keys.epochs if spec.count(path) is not None), None)
 
 
 def _max_epochs(skill: Skill, spec: Spec) -> int | None:
     key = epoch_key(skill, spec)
-    value = spec.get(key) if key is not None else None
-    return value if isinstance(value, int) else None
+    return spec.count(key) if key is not None else None

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 SEEDS = 2
 """Replicates of one trial, unless the option ``replicate_seeds`` says otherwise."""
 
-_SEED_KEYS = ("train.seed", "seed", "train.random_seed", "random_seed")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replicated:
@@ -72,15 +70,15 @@ def seed_key(skill: Skill, spec: Spec) -> str:
     Raises:
         ConfigurationError: the skill has none, so replicates would all be the same training.
     """
-    for path in (skill.shorthand_keys.get("seed"), *_SEED_KEYS):
-        if path and spec.has(path):
-            return path
+    path = spec.first_of(skill.keys.seed)
+    if path is not None:
+        return path
     raise ConfigurationError.from_problems(
         [
             Problem(
                 where="--replicates",
                 found=f"no seed in the spec of {skill.name}",
-                expected=f"one of {', '.join(_SEED_KEYS)}, or a shorthand `seed` in skill_info.yaml",
+                expected=f"one of {', '.join(skill.architecture.keys.seed)}, or a shorthand `seed` in skill_info.yaml",
                 fix="give the spec a seed with --set, or leave --replicates out",
             )
         ],

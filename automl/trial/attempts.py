@@ -115,7 +115,7 @@ def next_start(plan: StudyPlan, directory: StudyPaths, number: int, change: Chan
         return begin
     chain = _chain(folders, starts)
     # What a paused trial did after the decision to pause it did not count, and is done again.
-    found = find_continuation(chain, plan.skill.network_arch, until=read_last_epoch(chain[-1]))
+    found = find_continuation(chain, plan.skill.architecture.checkpoints, until=read_last_epoch(chain[-1]))
     if found is None:
         return begin
     earlier = (*first.earlier, *found.directories)

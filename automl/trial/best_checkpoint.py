@@ -11,6 +11,7 @@ from automl.trial.checkpoints import checkpoint_of_epoch, list_checkpoints, sha2
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from automl.architectures.model import CheckpointNaming
     from automl.launch.base import Job
     from automl.trial.history import TrialHistory
     from automl.trial.task import TrialTask
@@ -36,7 +37,7 @@ class BestCheckpoint:
 
 
 def await_checkpoint(
-    job: Job, directory: Path, network_arch: str, course: TrialHistory, *, goes_on: bool = False
+    job: Job, directory: Path, naming: CheckpointNaming, course: TrialHistory, *, goes_on: bool = False
 ) -> None:
     """Give a healthy trial a moment to finish the checkpoint of its latest epoch, if that is its best or it goes on.
 
@@ -45,18 +46,18 @@ def await_checkpoint(
     Args:
         job: The trial's.
         directory: Of the attempt.
-        network_arch: Key of the table of checkpoint names.
+        naming: How the trainer names its checkpoints.
         course: What was measured.
         goes_on: The trial will be continued from its latest checkpoint.
     """
     last = course.last_epoch
     if last is None or (last != course.best_epoch and not goes_on):
         return
-    if course.epochs > 1 and not list_checkpoints(directory, network_arch):
+    if course.epochs > 1 and not list_checkpoints(directory, naming):
         return
     deadline_s = time.monotonic() + WAIT_LIMIT_S
     while time.monotonic() < deadline_s and job.poll() is None:
-        if checkpoint_of_epoch(directory, network_arch, last) is not None:
+        if checkpoint_of_epoch(directory, naming, last) is not None:
             return
         time.sleep(_POLL_S)
 
@@ -68,7 +69,7 @@ def find_best(task: TrialTask, course: TrialHistory) -> BestCheckpoint:
     is_earlier = course.best_epoch < task.first_epoch
     # An attempt that went on from the middle of an epoch has finished that epoch itself.
     folders = (task.directory, *(reversed(task.earlier) if is_earlier else ()))
-    candidates = (checkpoint_of_epoch(folder, task.network_arch, course.best_epoch) for folder in folders)
+    candidates = (checkpoint_of_epoch(folder, task.naming, course.best_epoch) for folder in folders)
     found = next((path for path in candidates if path is not None), None)
     if found is None:
         return BestCheckpoint()

@@ -1,8 +1,8 @@
-"""Find the file a trainer saved at an epoch, and tell a whole file from a torn one.
+"""Find the file that a trainer saved at an epoch, and recognise files that are incomplete.
 
-Trainers differ in names, not in manners: nearly all put the epoch into the name of the file and keep a link or a copy
-called "latest". The table says which names a `network_arch` uses; to support another trainer, add a row. "Latest" files
-are never a checkpoint of an epoch: they change under the reader.
+Checkpoint naming differs per trainer (`checkpoints` in the file of an architecture), but nearly all put the epoch into
+the name and keep a link or a copy called "latest". A "latest" file is never the checkpoint of an epoch: it changes
+while it is read.
 """
 
 from __future__ import annotations
@@ -18,25 +18,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from automl.architectures.model import CheckpointNaming
+
 _DEEPEST_FOLDER = 5
-_SUFFIXES = r"(?:pth|pt|ckpt|tlt|safetensors)"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckpointNaming:
-    """How a trainer names its checkpoints.
-
-    Attributes:
-        epoch_names: Regular expressions over the whole name, with a group ``epoch`` and, if it is there, ``step``.
-        first_epoch: Number of the first epoch in the names, 0 or 1.
-        best_names: Names of files the trainer keeps for its own best epoch, whatever that is.
-        is_folder: A checkpoint is a folder.
-    """
-
-    epoch_names: tuple[str, ...]
-    first_epoch: int = 0
-    best_names: tuple[str, ...] = ()
-    is_folder: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,42 +38,11 @@ class Checkpoint:
     step: int | None = None
 
 
-_LIGHTNING = CheckpointNaming(
-    epoch_names=(
-        rf"model_epoch_(?P<epoch>\d+)_step_(?P<step>\d+)\.{_SUFFIXES}",
-        rf"model_epoch_(?P<epoch>\d+)\.{_SUFFIXES}",
-        rf"epoch=(?P<epoch>\d+)-step=(?P<step>\d+)\.{_SUFFIXES}",
-    ),
-    best_names=(rf"(?:.*_)?best(?:_.*)?\.{_SUFFIXES}",),
-)
-
-NAMINGS: dict[str, CheckpointNaming] = {
-    "bevfusion": CheckpointNaming(epoch_names=(r"epoch_(?P<epoch>\d+)\.pth",), first_epoch=1),
-    "pointpillars": CheckpointNaming(epoch_names=(r"checkpoint_epoch_(?P<epoch>\d+)\.(?:pth|tlt)",), first_epoch=1),
-    "cosmos-embed": CheckpointNaming(epoch_names=(r"iter_(?P<epoch>\d+)\.pt",)),
-    "cosmos-reason": CheckpointNaming(epoch_names=(r"epoch_(?P<epoch>\d+)",), first_epoch=1, is_folder=True),
-    "nv_tesseract_ad_diffusion": CheckpointNaming(
-        epoch_names=(), best_names=(r"best_finetuned_model\.pth", r"best_model\.pth", r"final_finetuned_model\.pth")
-    ),
-    "nv_tesseract_forecasting": CheckpointNaming(epoch_names=(), best_names=(r"best_model\.pt",)),
-    "ocdnet": CheckpointNaming(epoch_names=_LIGHTNING.epoch_names, best_names=(r"model_best\.pth",)),
-    "ocrnet": CheckpointNaming(epoch_names=_LIGHTNING.epoch_names, best_names=(r"best_accuracy\.pth",)),
-}
-"""Names by `network_arch`; every other trainer uses ``model_epoch_EEE_step_SSSSS.pth``, counted from 0."""
-
-
-def naming_of(network_arch: str) -> CheckpointNaming:
-    """Return how the trainer of an architecture names its checkpoints; hyphens and underscores are the same."""
-    wanted = network_arch.replace("-", "_")
-    return next((naming for arch, naming in NAMINGS.items() if arch.replace("-", "_") == wanted), _LIGHTNING)
-
-
-def list_checkpoints(directory: Path, network_arch: str) -> tuple[Checkpoint, ...]:
+def list_checkpoints(directory: Path, naming: CheckpointNaming) -> tuple[Checkpoint, ...]:
     """Return the checkpoints of epochs below a directory: by epoch, then by step; links and torn files are left out.
 
     Of two names for one file (a link and its target) only the file itself is listed.
     """
-    naming = naming_of(network_arch)
     patterns = [re.compile(name) for name in naming.epoch_names]
     found: list[Checkpoint] = []
     for path in _candidates(directory, is_folder=naming.is_folder):
@@ -101,31 +54,30 @@ def list_checkpoints(directory: Path, network_arch: str) -> tuple[Checkpoint, ..
     return tuple(sorted(found, key=lambda c: (c.epoch or 0, c.step or 0, str(c.path))))
 
 
-def all_checkpoints(directory: Path, network_arch: str) -> tuple[Path, ...]:
+def all_checkpoints(directory: Path, naming: CheckpointNaming) -> tuple[Path, ...]:
     """Return all files or folders below a directory with the name of a checkpoint, torn and "best" ones too."""
-    naming = naming_of(network_arch)
     numbered = _named(directory, naming.epoch_names, is_folder=naming.is_folder)
     best = _named(directory, naming.best_names, is_folder=False)
     return tuple(dict.fromkeys([*numbered, *best]))
 
 
-def checkpoint_of_epoch(directory: Path, network_arch: str, epoch: int) -> Path | None:
+def checkpoint_of_epoch(directory: Path, naming: CheckpointNaming, epoch: int) -> Path | None:
     """Return the file or folder saved after an epoch, never a "latest" one; None where there is none.
 
     Of several of one epoch the one with the most steps is meant: it is the epoch's end. A trainer that keeps no file of
     any epoch and one it calls its best is taken at its word.
     """
-    numbered = list_checkpoints(directory, network_arch)
+    numbered = list_checkpoints(directory, naming)
     of_epoch = [c for c in numbered if c.epoch == epoch]
     if of_epoch:
         return of_epoch[-1].path
-    return None if numbered else best_file(directory, network_arch)
+    return None if numbered else best_file(directory, naming)
 
 
-def best_file(directory: Path, network_arch: str) -> Path | None:
+def best_file(directory: Path, naming: CheckpointNaming) -> Path | None:
     """Return the file that the trainer itself calls its best one, in the order of the table; None if it keeps none."""
     files = sorted(_candidates(directory, is_folder=False))
-    for name in naming_of(network_arch).best_names:
+    for name in naming.best_names:
         for path in files:
             if re.fullmatch(name, path.name) and is_whole(path):
                 return path

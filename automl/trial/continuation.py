@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from automl.architectures.model import CheckpointNaming
     from automl.study.trial import Measurement
 
 
@@ -36,7 +37,7 @@ class Continuation:
 
 
 def find_continuation(
-    directories: Sequence[Path], network_arch: str, *, until: int | None = None
+    directories: Sequence[Path], naming: CheckpointNaming, *, until: int | None = None
 ) -> Continuation | None:
     """Return how to continue a trial, or None where no attempt left a whole checkpoint with an epoch.
 
@@ -46,12 +47,12 @@ def find_continuation(
 
     Args:
         directories: The directories of the earlier attempts, the oldest first.
-        network_arch: Key of the table of checkpoint names.
+        naming: How the trainer names its checkpoints.
         until: Zero-based epoch after which checkpoints are used only if there is no earlier one; None for no limit.
     """
     measured = sorted({m.epoch for m in _measurements(directories) if m.epoch is not None})
     furthest = measured[-1] + max([1, *(b - a for a, b in pairwise(measured))]) if measured else -1
-    found = [c for directory in directories for c in list_checkpoints(directory, network_arch)]
+    found = [c for directory in directories for c in list_checkpoints(directory, naming)]
     usable = [
         (c.epoch, c.step or 0, at, c) for at, c in enumerate(found) if c.epoch is not None and c.epoch <= furthest
     ]

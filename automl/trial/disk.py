@@ -14,6 +14,7 @@ from automl.spec.model import iterate_leaves
 from automl.trial.checkpoints import all_checkpoints, size_of
 
 if TYPE_CHECKING:
+    from automl.architectures.model import CheckpointNaming
     from automl.study.model import StudyPlan
 
 LEAST_FREE_BYTES = 100 * 2**20
@@ -47,10 +48,10 @@ def is_full(folder: Path) -> bool:
     return free is not None and free < _FULL_BYTES
 
 
-def largest_checkpoint(folder: Path, network_arch: str) -> int:
+def largest_checkpoint(folder: Path, naming: CheckpointNaming) -> int:
     """Return the bytes of the largest checkpoint below a folder; 0 if there is none."""
     sizes = []
-    for path in all_checkpoints(folder, network_arch):
+    for path in all_checkpoints(folder, naming):
         try:
             sizes.append(size_of(path))
         except OSError:

@@ -10,7 +10,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from automl.study.trial import FailureKind, TrialState
@@ -26,21 +25,6 @@ if TYPE_CHECKING:
 
 MAX_ATTEMPTS = 3
 """Attempts of one trial that the infrastructure may cost."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BatchKeys:
-    """Where a trainer takes the size of a batch and the number of batches of one optimiser step from."""
-
-    batch: str
-    accumulate: str
-
-
-BATCH_KEYS: dict[str, BatchKeys] = {
-    "depth_net_mono": BatchKeys(batch="dataset.train_dataset.batch_size", accumulate="train.accumulate_grad_batches"),
-    "depth_net_stereo": BatchKeys(batch="dataset.train_dataset.batch_size", accumulate="train.accumulate_grad_batches"),
-}
-"""By `network_arch`: half the batch with twice the accumulation is the same optimiser step there, in less memory."""
 
 
 def change_after(result: TrialResult, start: Start, losses: int, plan: StudyPlan) -> Change | None:
@@ -67,13 +51,14 @@ def change_after(result: TrialResult, start: Start, losses: int, plan: StudyPlan
 def _with_more_memory(start: Start, plan: StudyPlan, assignment: Mapping[str, Scalar]) -> Change | None:
     if start.changes or start.is_alone:
         return None
-    keys = BATCH_KEYS.get(plan.skill.network_arch)
-    if keys is not None and plan.spec.has(keys.batch) and plan.spec.has(keys.accumulate):
+    keys = plan.skill.architecture.keys
+    batch_key, accumulate_key = plan.spec.first_of(keys.batch_size), plan.spec.first_of(keys.accumulate)
+    if batch_key is not None and accumulate_key is not None:
         spec = plan.spec.with_values(dict(assignment), origin="trial")
-        batch, accumulate = spec.get(keys.batch), spec.get(keys.accumulate)
+        batch, accumulate = spec.get(batch_key), spec.get(accumulate_key)
         if isinstance(batch, int) and isinstance(accumulate, int) and batch > 1 and batch % 2 == 0:
             return Change(
-                changes={keys.batch: batch // 2, keys.accumulate: 2 * accumulate},
+                changes={batch_key: batch // 2, accumulate_key: 2 * accumulate},
                 remark=f"memory ran out: batches of {batch // 2} instead of {batch}, {2 * accumulate} to a step",
             )
     return Change(is_alone=True, is_afresh=True, remark="memory ran out: tried again with no other trial beside it")

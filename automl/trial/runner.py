@@ -185,7 +185,7 @@ class _RunningTrial:
         is_healthy = verdict.state in {TrialState.STOPPED, TrialState.INTERRUPTED}
         if is_healthy:
             goes_on = verdict.state is TrialState.INTERRUPTED
-            await_checkpoint(self.job, self.task.directory, self.task.network_arch, self.course, goes_on=goes_on)
+            await_checkpoint(self.job, self.task.directory, self.task.naming, self.course, goes_on=goes_on)
         self.job.kill(grace_s=self.task.grace_s if is_healthy else _NO_GRACE_S)
         if is_healthy:
             self._read_the_rest()

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from automl.architectures.model import CheckpointNaming
     from automl.skill.model import JsonValue
     from automl.space.values import Scalar
     from automl.study.causes import Origin
@@ -36,7 +37,7 @@ class TrialTask:
         objective_metric: Name of the leading objective.
         direction: Of the leading objective.
         tag: Identifies study, trial and attempt, e.g. ``demo-8f3a/0007/1``.
-        network_arch: Key of the table of checkpoint names.
+        naming: How the trainer names its checkpoints.
         attempt: One-based.
         config_format: Format of the spec file.
         watched: Training losses whose first non-finite value ends the trial.
@@ -76,7 +77,7 @@ class TrialTask:
     objective_metric: str
     direction: Direction
     tag: str
-    network_arch: str
+    naming: CheckpointNaming
     attempt: int = 1
     config_format: ConfigFormat = ConfigFormat.YAML
     watched: tuple[str, ...] = ("train_loss", "training_loss", "loss")

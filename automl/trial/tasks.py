@@ -66,7 +66,7 @@ def build_task(plan: StudyPlan, directory: StudyPaths, proposal: Proposal, start
         objective_metric=plan.objective.metric,
         direction=plan.objective.direction,
         tag=f"{study_tag(plan, directory.root)}/{proposal.number:04d}/{start.attempt}",
-        network_arch=plan.skill.network_arch,
+        naming=plan.skill.architecture.checkpoints,
         max_epochs=plan.max_epochs,
         threads=plan.resources.threads_per_trial,
         metric_file=action.metric_file,

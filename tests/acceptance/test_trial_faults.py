@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from automl.architectures.load import load_architecture
 from automl.launch.local import LocalLauncher
 from automl.study.model import Direction
 from automl.study.trial import FailureKind, TrialResult, TrialState
@@ -52,7 +53,7 @@ def play(
         "objective_metric": "val/d1",
         "direction": Direction.MAXIMIZE,
         "tag": f"faults-{study.name}/0000/1",
-        "network_arch": "scripted",
+        "naming": load_architecture("scripted").checkpoints,
         "max_epochs": 3,
     }
     launcher = LocalLauncher()
@@ -207,7 +208,7 @@ def test_a_trial_that_was_cut_off_goes_on_from_its_last_checkpoint_with_its_earl
         stop_requested=lambda: INTERRUPTED if any(m.epoch == 1 and "train_loss" in m.values for m in seen) else None,
     )
     first = tmp_path / "trials/0000"
-    found = find_continuation([first], "scripted")
+    found = find_continuation([first], load_architecture("scripted").checkpoints)
     assert found is not None
 
     second = tmp_path / "trials/0000.2"

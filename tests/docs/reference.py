@@ -40,6 +40,7 @@ def generated_pages() -> dict[str, Callable[[], str]]:
         "reference/commands.md": commands_page,
         "reference/study_file.md": lambda: schema_page("study.schema.json", "Study file", STUDY_FILE),
         "reference/skill_info.md": lambda: schema_page("skill_info.schema.json", "skill_info.yaml", SKILL_INFO),
+        "reference/architectures.md": lambda: schema_page("architecture.schema.json", "Architectures", ARCHITECTURES),
         "reference/train_schema.md": lambda: schema_page("train_schema.schema.json", "Train schema", TRAIN_SCHEMA),
         "reference/depth_net_spec.md": depth_net_page,
         "reference/events.md": events_page,
@@ -54,6 +55,25 @@ A study file is YAML. `automl check FILE` reports every problem of a file at onc
 SKILL_INFO = """
 A model skill is a folder with this file, a train schema and a spec template.
 [Your own trainer](../tutorial/your_own_trainer.md) builds one step by step.
+"""
+ARCHITECTURES = """
+Our files: [automl/architectures](../../automl/architectures). A new architecture is a new file, not new code. What is
+known only to one skill goes into `references/automl.yaml` of that skill (`automl.yaml` where `skill_info.yaml` lies at
+its root), for example:
+
+```yaml
+extends: detr
+metrics:
+  default: val_mAP50
+parameters:
+  evaluation_only: ["*.keep_best_of"]
+  conditions:
+    - {path: train.optim.warmup_steps, parents: [train.optim.lr_scheduler], any_of: [warmup*]}
+checkpoints:
+  epoch_names: ['weights_(?P<epoch>\\d+)\\.pth']
+```
+
+`automl check` reports every problem of the file at once, and `automl space` shows what it changes.
 """
 TRAIN_SCHEMA = """
 `schemas/<action>.schema.json` of a skill describes the keys of a spec: types, defaults, ranges, and what may be
@@ -149,6 +169,8 @@ def _rows(root: Schema, schema: Schema, prefix: str, opened: tuple[str, ...]) ->
         inner = (*opened, reference) if reference else opened
         for part in _alternatives(root, resolved):
             yield from _rows(root, part, f"{path}.", inner)
+            if isinstance(part.get("items"), dict):
+                yield from _rows(root, part["items"], f"{path}[].", inner)
 
 
 def _children(root: Schema, schema: Schema) -> Iterator[tuple[str, Schema]]:

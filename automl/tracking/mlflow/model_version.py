@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 CHAMPION = "champion"
 """Alias of the version to use."""
 
-LOADERS = MappingProxyType({"depth_net_mono": "depth_net.serving"})
-"""network_arch -> importable module with MLflow's ``_load_pyfunc(path)``."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelVersionRequest:
@@ -29,7 +26,7 @@ class ModelVersionRequest:
         name: Registered model: the study's name.
         files: Name inside the model folder -> file, relative to the study directory or absolute.
         tags: Of the version: epoch, trial, sha256, metric value, ...
-        network_arch: Decides the loader.
+        loader: Importable module with MLflow's ``_load_pyfunc(path)``; None where the files are recorded as they are.
         metadata: Of the model.
         later_tags: Of the version too, but no part of its identity: a value that is measured again replaces them.
     """
@@ -37,6 +34,6 @@ class ModelVersionRequest:
     name: str
     files: Mapping[str, str]
     tags: Mapping[str, str]
-    network_arch: str = ""
+    loader: str | None = None
     metadata: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     later_tags: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))

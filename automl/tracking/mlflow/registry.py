@@ -14,7 +14,8 @@ from mlflow.models import ModelSignature
 from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, ErrorCode
 from mlflow.types import Schema, TensorSpec
 
-from automl.tracking.mlflow.model_version import CHAMPION, LOADERS
+from automl.architectures.load import load_architecture
+from automl.tracking.mlflow.model_version import CHAMPION
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -70,7 +71,8 @@ def _log_model(client: MlflowClient, run_id: str, request: dict[str, Any], root:
     if missing:
         raise MlflowException.invalid_parameter_value(f"gone before it could be registered: {', '.join(missing)}")
     folder = f"champion/{request['tags'].get('automl.sha256', '')[:12] or 'model'}"
-    loader = LOADERS.get(request["network_arch"])
+    # Entries of earlier versions name the architecture instead.
+    loader = request["loader"] if "loader" in request else load_architecture(request["network_arch"]).model_loader
     if loader is not None:
         _log_pyfunc_description(client, run_id, folder, loader, request)
         folder_of_files = f"{folder}/data/{_WEIGHTS}"

@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from automl.architectures.load import load_architecture
 from automl.executor.retention import retire_checkpoints, winners
 from automl.storage.paths import StudyPaths
 from automl.study.goals import parse_constraints
 from automl.study.model import Direction, Objective
 from automl.study.trial import TrialResult, TrialState
 
-ARCH = "depth_net_mono"
+NAMING = load_architecture("depth_net_mono").checkpoints
 DRIVER = Path(__file__).parent / "plain_driver.py"
 SLOTS, EPOCHS = 2, 4
 
@@ -48,7 +49,7 @@ def test_only_the_best_epoch_of_the_incumbent_stays(tmp_path: Path) -> None:
     study = StudyPaths(tmp_path)
     results = [trained(study, number) for number in range(3)]
 
-    retired = retire_checkpoints(study, results, ARCH, kept={1})
+    retired = retire_checkpoints(study, results, NAMING, kept={1})
 
     assert left(study) == ["0001/train/model_epoch_001_step_00001.pth"]
     assert len(retired.files) == 8
@@ -60,7 +61,7 @@ def test_trials_that_may_still_run_are_not_touched(tmp_path: Path) -> None:
     ended = trained(study, 0)
     trained(study, 1)
 
-    retire_checkpoints(study, [ended], ARCH, kept=set())
+    retire_checkpoints(study, [ended], NAMING, kept=set())
 
     assert len(left(study)) == 4
 
@@ -69,7 +70,7 @@ def test_all_attempts_of_a_trial_are_cleared(tmp_path: Path) -> None:
     study = StudyPaths(tmp_path)
     trained(study, 0)
 
-    retire_checkpoints(study, [trained(study, 0, attempt=2)], ARCH, kept=set())
+    retire_checkpoints(study, [trained(study, 0, attempt=2)], NAMING, kept=set())
 
     assert left(study) == []
 
@@ -77,7 +78,7 @@ def test_all_attempts_of_a_trial_are_cleared(tmp_path: Path) -> None:
 def test_a_kept_trial_whose_best_checkpoint_is_unknown_keeps_everything(tmp_path: Path) -> None:
     study = StudyPaths(tmp_path)
 
-    retired = retire_checkpoints(study, [trained(study, 0, best=None)], ARCH, kept={0})
+    retired = retire_checkpoints(study, [trained(study, 0, best=None)], NAMING, kept={0})
 
     assert retired.files == ()
 
@@ -85,7 +86,7 @@ def test_a_kept_trial_whose_best_checkpoint_is_unknown_keeps_everything(tmp_path
 def test_status_files_stay(tmp_path: Path) -> None:
     study = StudyPaths(tmp_path)
 
-    retire_checkpoints(study, [trained(study, 0)], ARCH, kept=set())
+    retire_checkpoints(study, [trained(study, 0)], NAMING, kept=set())
 
     assert (study.attempt(0).root / "train/status.json").is_file()
 
@@ -99,7 +100,7 @@ def test_a_file_that_cannot_be_deleted_is_left(tmp_path: Path, monkeypatch: pyte
 
     monkeypatch.setattr("pathlib.Path.unlink", refuse)
 
-    assert retire_checkpoints(study, [result], ARCH, kept=set()).files == ()
+    assert retire_checkpoints(study, [result], NAMING, kept=set()).files == ()
 
 
 def test_a_trial_that_misses_a_constraint_does_not_keep_its_checkpoint_from_the_one_that_can_win() -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from automl.architectures.load import load_architecture
 from automl.errors import ConfigurationError
 from automl.handoff.champion import select_best
 from automl.handoff.checkpoint_choice import choose_checkpoint
@@ -14,13 +15,13 @@ from tests.automl.handoff.depth_study import CHECKPOINTS, write_depth_study
 if TYPE_CHECKING:
     from pathlib import Path
 
-ARCH = "depth_net_mono"
+NAMING = load_architecture("depth_net_mono").checkpoints
 
 
 def test_without_a_choice_it_is_the_champion(tmp_path: Path) -> None:
     root = write_depth_study(tmp_path / "demo").root
 
-    chosen = choose_checkpoint(root, ARCH, trial=None, epoch=None)
+    chosen = choose_checkpoint(root, NAMING, trial=None, epoch=None)
 
     assert chosen.path == root / "best" / CHECKPOINTS[1]
     assert (chosen.trial, chosen.epoch, dict(chosen.assignment)) == (0, 1, {"train.optim.lr": 0.01})
@@ -29,14 +30,14 @@ def test_without_a_choice_it_is_the_champion(tmp_path: Path) -> None:
 def test_a_trial_means_its_best_epoch(tmp_path: Path) -> None:
     root = write_depth_study(tmp_path / "demo").root
 
-    assert choose_checkpoint(root, ARCH, trial=0, epoch=None).path.name == CHECKPOINTS[1]
+    assert choose_checkpoint(root, NAMING, trial=0, epoch=None).path.name == CHECKPOINTS[1]
 
 
 def test_an_epoch_alone_means_the_champions_trial(tmp_path: Path) -> None:
     root = write_depth_study(tmp_path / "demo").root
     select_best(root)
 
-    chosen = choose_checkpoint(root, ARCH, trial=None, epoch=0)
+    chosen = choose_checkpoint(root, NAMING, trial=None, epoch=0)
 
     assert (chosen.path.name, chosen.epoch) == (CHECKPOINTS[0], 0)
 
@@ -45,7 +46,7 @@ def test_an_unknown_trial_is_refused_with_those_there_are(tmp_path: Path) -> Non
     root = write_depth_study(tmp_path / "demo").root
 
     with pytest.raises(ConfigurationError) as caught:
-        choose_checkpoint(root, ARCH, trial=7, epoch=None)
+        choose_checkpoint(root, NAMING, trial=7, epoch=None)
 
     assert (caught.value.problems[0].where, caught.value.problems[0].expected) == ("--trial 7", "0")
 
@@ -54,7 +55,7 @@ def test_an_epoch_without_a_checkpoint_is_refused(tmp_path: Path) -> None:
     root = write_depth_study(tmp_path / "demo").root
 
     with pytest.raises(ConfigurationError, match="epoch 5"):
-        choose_checkpoint(root, ARCH, trial=0, epoch=5)
+        choose_checkpoint(root, NAMING, trial=0, epoch=5)
 
 
 def test_a_study_without_results_has_no_checkpoint(tmp_path: Path) -> None:
@@ -62,4 +63,4 @@ def test_a_study_without_results_has_no_checkpoint(tmp_path: Path) -> None:
     directory.result_file(0).unlink()
 
     with pytest.raises(ConfigurationError, match="no champion"):
-        choose_checkpoint(directory.root, ARCH, trial=None, epoch=None)
+        choose_checkpoint(directory.root, NAMING, trial=None, epoch=None)

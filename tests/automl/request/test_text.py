@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from automl.architectures.load import load_architecture
 from automl.request.text import ParsedRequest, fits_gpus, read_request
-from automl.skill.registry import known_metrics
 
-METRICS = known_metrics("depth_net_mono").directions
+METRICS = load_architecture("depth_net_mono").metrics.directions
 
 
 def read(text: str) -> ParsedRequest:
@@ -154,7 +154,7 @@ def test_every_reading_quotes_the_words_and_says_what_they_mean() -> None:
 
 
 def test_the_same_word_means_another_direction_for_another_skill() -> None:
-    stereo = known_metrics("depth_net_stereo").directions
+    stereo = load_architecture("depth_net_stereo").metrics.directions
 
     assert read_request("best d1", metrics=stereo).phrases["metric"].meaning == "minimize val/d1"
 

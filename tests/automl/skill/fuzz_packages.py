@@ -26,7 +26,7 @@ from automl.errors import ConfigurationError
 from automl.skill.catalog import list_skills
 from automl.skill.load import load_skill
 from automl.skill.model import ConfigFormat, Skill
-from automl.skill.registry import objective_for
+from automl.skill.objective import objective_for
 from automl.space.build import SpaceRequest, build_space
 from automl.spec.build import build_spec
 from automl.spec.complete import ActionRun, complete_spec
@@ -140,7 +140,7 @@ def walk(generator: random.Random, skill: Skill, action: str, spec: Spec, schema
     """Go on from a spec to assignments and files."""
     missing_inputs(skill, action, spec)
     pending_downloads(skill, action, spec)
-    attempt(lambda: objective_for(skill, action=action))
+    attempt(lambda: objective_for(skill))
     assignment: dict[str, Any] = {}
     if schema is not None:
         search = generator.choice([(), (), (generator.choice(SEARCHES),), tuple(generator.sample(SEARCHES, 2))])

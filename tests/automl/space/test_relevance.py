@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from automl.architectures.load import load_architecture
+from automl.architectures.model import ConditionRule, ParameterRules
 from automl.skill.load import load_skill
-from automl.space.architectures import notes_for
 from automl.space.relevance import Questions, activity, effective_parameters, reason_of_fact, reason_of_taste
 from automl.spec.build import build_spec
+from automl.spec.model import Spec
 from automl.spec.train_schema import read_train_schema
 from tests.automl.skill.packages import EVERY_FEATURE
 
@@ -19,13 +21,13 @@ if TYPE_CHECKING:
 
 
 def questions(arch: str = "any", action: str = "train", **overrides: JsonValue) -> Questions:
-    skill = replace(load_skill(EVERY_FEATURE), network_arch=arch)
+    skill = replace(load_skill(EVERY_FEATURE), network_arch=arch, architecture=load_architecture(arch))
     return Questions(
         skill=skill,
         action=action,
         schema=read_train_schema(skill.schemas["train"]),
         spec=build_spec(skill, "train", overrides=overrides),
-        notes=notes_for(arch),
+        rules=skill.architecture.parameters,
         pinned=("train.optim.lr",),
         effective=None,
     )
@@ -137,3 +139,12 @@ def test_a_searched_scheduler_makes_a_condition_on_its_values() -> None:
 
     assert condition is not None
     assert condition.any_of == ("StepLR",)
+
+
+def test_the_first_parent_that_the_spec_has_decides() -> None:
+    rule = ConditionRule(path="*.momentum", parents=(".type", ".optim", "task"), any_of=("SGD*",))
+    spec = Spec(values={"train": {"optim": "sgd_nesterov", "momentum": 0.9}, "other": {"momentum": 0.9}, "task": "x"})
+    q = replace(questions(), spec=spec, rules=ParameterRules(conditions=(rule,)))
+
+    assert activity("train.momentum", q, ()) == (None, "")
+    assert activity("other.momentum", q, ())[1].startswith("inactive: task is x")

@@ -44,3 +44,11 @@ def test_a_path_that_does_not_fit_is_refused(path: str) -> None:
 
 def test_leaves_are_values_lists_and_empty_mappings() -> None:
     assert dict(iterate_leaves({"a": {"b": 1, "c": {}}, "d": [1]})) == {"a.b": 1, "a.c": {}, "d": [1]}
+
+
+def test_the_first_known_path_and_a_count_are_found() -> None:
+    spec = Spec(values={"a": {"epochs": 3, "flag": True, "none": 0}})
+
+    assert spec.first_of(["b", "a.epochs", "a"]) == "a.epochs"
+    assert spec.first_of(["b"]) is None
+    assert [spec.count(path) for path in ("a.epochs", "a.flag", "a.none", "b")] == [3, None, None, None]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from automl.architectures.load import load_architecture
 from automl.launch.base import Job
 from automl.study.model import Direction
 from automl.study.trial import Measurement
@@ -16,7 +17,7 @@ from automl.trial.best_checkpoint import await_checkpoint, find_best, relative_t
 from automl.trial.history import TrialHistory
 from automl.trial.task import TrialTask
 
-ARCH = "depth_net_mono"
+NAMING = load_architecture("depth_net_mono").checkpoints
 
 
 def course(*values: float) -> TrialHistory:
@@ -43,7 +44,7 @@ def task(study: Path) -> TrialTask:
         objective_metric="val/d1",
         direction=Direction.MAXIMIZE,
         tag="t/0000/1",
-        network_arch=ARCH,
+        naming=NAMING,
     )
 
 
@@ -68,7 +69,7 @@ class SavingJob(Job):
 def test_the_checkpoint_of_the_latest_epoch_is_waited_for(tmp_path: Path) -> None:
     job = SavingJob(file_of(tmp_path, 0))
 
-    await_checkpoint(job, tmp_path, ARCH, course(0.5))
+    await_checkpoint(job, tmp_path, NAMING, course(0.5))
 
     assert file_of(tmp_path, 0).exists()
 
@@ -77,7 +78,7 @@ def test_the_checkpoint_of_the_latest_epoch_is_waited_for(tmp_path: Path) -> Non
 def test_nothing_is_waited_for_where_no_file_can_come(tmp_path: Path, values: tuple[float, ...]) -> None:
     job = SavingJob(None)
 
-    await_checkpoint(job, tmp_path, ARCH, course(*values))
+    await_checkpoint(job, tmp_path, NAMING, course(*values))
 
     assert job.polls == 0
 
@@ -85,17 +86,17 @@ def test_nothing_is_waited_for_where_no_file_can_come(tmp_path: Path, values: tu
 def test_a_trainer_that_saves_no_epoch_is_not_waited_for(tmp_path: Path) -> None:
     job = SavingJob(None)
 
-    await_checkpoint(job, tmp_path, ARCH, course(0.1, 0.2))
+    await_checkpoint(job, tmp_path, NAMING, course(0.1, 0.2))
 
     assert job.polls == 0
 
 
 def test_the_wait_ends_with_the_job_or_at_its_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    await_checkpoint(SavingJob(None, ends=True), tmp_path, ARCH, course(0.1))
+    await_checkpoint(SavingJob(None, ends=True), tmp_path, NAMING, course(0.1))
     monkeypatch.setattr(best_checkpoint, "WAIT_LIMIT_S", 0.1)
     started_s = time.monotonic()
 
-    await_checkpoint(SavingJob(None), tmp_path, ARCH, course(0.1))
+    await_checkpoint(SavingJob(None), tmp_path, NAMING, course(0.1))
 
     assert time.monotonic() - started_s < 1.0
 

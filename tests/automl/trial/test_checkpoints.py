@@ -8,10 +8,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from automl.architectures.load import load_architecture
 from automl.trial.checkpoints import best_file, checkpoint_of_epoch, is_whole, list_checkpoints, sha256_of
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from automl.architectures.model import CheckpointNaming
+
+
+def naming_of(network_arch: str) -> CheckpointNaming:
+    return load_architecture(network_arch).checkpoints
 
 
 def write(folder: Path, *names: str) -> None:
@@ -40,13 +47,13 @@ def test_an_epoch_leads_to_its_exact_file(
 ) -> None:
     write(tmp_path, expected, *others)
 
-    assert checkpoint_of_epoch(tmp_path, network_arch, epoch) == tmp_path / expected
+    assert checkpoint_of_epoch(tmp_path, naming_of(network_arch), epoch) == tmp_path / expected
 
 
 def test_a_checkpoint_can_be_a_folder(tmp_path: Path) -> None:
     write(tmp_path, "safetensors/epoch_2/model.safetensors", "safetensors/epoch_1/model.safetensors")
 
-    assert checkpoint_of_epoch(tmp_path, "cosmos-reason", 1) == tmp_path / "safetensors/epoch_2"
+    assert checkpoint_of_epoch(tmp_path, naming_of("cosmos-reason"), 1) == tmp_path / "safetensors/epoch_2"
 
 
 def test_a_latest_link_or_copy_is_never_the_checkpoint_of_an_epoch(tmp_path: Path) -> None:
@@ -54,14 +61,16 @@ def test_a_latest_link_or_copy_is_never_the_checkpoint_of_an_epoch(tmp_path: Pat
     (tmp_path / "dn_model_latest.pth").symlink_to("model_epoch_000_step_00003.pth")
     (tmp_path / "model_epoch_002_step_00009.pth").symlink_to("model_epoch_000_step_00003.pth")
 
-    assert [c.path.name for c in list_checkpoints(tmp_path, "depth_net_mono")] == ["model_epoch_000_step_00003.pth"]
-    assert checkpoint_of_epoch(tmp_path, "depth_net_mono", 2) is None
+    assert [c.path.name for c in list_checkpoints(tmp_path, naming_of("depth_net_mono"))] == [
+        "model_epoch_000_step_00003.pth"
+    ]
+    assert checkpoint_of_epoch(tmp_path, naming_of("depth_net_mono"), 2) is None
 
 
 def test_the_last_step_of_an_epoch_is_its_end(tmp_path: Path) -> None:
     write(tmp_path, "model_epoch_000_step_00003.pth", "model_epoch_000_step_00010.pth")
 
-    assert checkpoint_of_epoch(tmp_path, "depth_net_mono", 0) == tmp_path / "model_epoch_000_step_00010.pth"
+    assert checkpoint_of_epoch(tmp_path, naming_of("depth_net_mono"), 0) == tmp_path / "model_epoch_000_step_00010.pth"
 
 
 def test_a_torn_checkpoint_is_not_listed(tmp_path: Path) -> None:
@@ -70,7 +79,7 @@ def test_a_torn_checkpoint_is_not_listed(tmp_path: Path) -> None:
     (tmp_path / "model_epoch_001_step_00006.pth").write_bytes(whole[: len(whole) // 2])
     (tmp_path / "model_epoch_002_step_00009.pth").touch()
 
-    assert [c.epoch for c in list_checkpoints(tmp_path, "depth_net_mono")] == [0]
+    assert [c.epoch for c in list_checkpoints(tmp_path, naming_of("depth_net_mono"))] == [0]
 
 
 def test_a_torn_safetensors_file_is_not_whole(tmp_path: Path) -> None:
@@ -85,16 +94,16 @@ def test_a_torn_safetensors_file_is_not_whole(tmp_path: Path) -> None:
 def test_the_best_file_of_a_trainer_is_found_by_its_table(tmp_path: Path) -> None:
     write(tmp_path, "train/model_best.pth", "train/model_epoch_001_step_00006.pth")
 
-    assert best_file(tmp_path, "ocdnet") == tmp_path / "train/model_best.pth"
-    assert best_file(tmp_path, "pointpillars") is None
+    assert best_file(tmp_path, naming_of("ocdnet")) == tmp_path / "train/model_best.pth"
+    assert best_file(tmp_path, naming_of("pointpillars")) is None
 
 
 def test_a_best_file_stands_for_an_epoch_only_where_no_epoch_has_its_own(tmp_path: Path) -> None:
     write(tmp_path, "best_model.pth")
-    assert checkpoint_of_epoch(tmp_path, "unknown", 3) == tmp_path / "best_model.pth"
+    assert checkpoint_of_epoch(tmp_path, naming_of("unknown"), 3) == tmp_path / "best_model.pth"
 
     write(tmp_path, "model_epoch_001_step_00006.pth")
-    assert checkpoint_of_epoch(tmp_path, "unknown", 3) is None
+    assert checkpoint_of_epoch(tmp_path, naming_of("unknown"), 3) is None
 
 
 def test_the_hash_is_that_of_the_file(tmp_path: Path) -> None:

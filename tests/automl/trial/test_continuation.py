@@ -6,12 +6,13 @@ import json
 import zipfile
 from typing import TYPE_CHECKING
 
+from automl.architectures.load import load_architecture
 from automl.trial.continuation import earlier_measurements, find_continuation
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-ARCH = "depth_net_mono"
+NAMING = load_architecture("depth_net_mono").checkpoints
 
 
 def attempt(folder: Path, *epochs: int, torn: int | None = None) -> Path:
@@ -30,7 +31,7 @@ def attempt(folder: Path, *epochs: int, torn: int | None = None) -> Path:
 def test_a_trial_goes_on_after_its_last_whole_checkpoint(tmp_path: Path) -> None:
     first = attempt(tmp_path / "0000", 0, 1, 2, torn=2)
 
-    found = find_continuation([first], ARCH)
+    found = find_continuation([first], NAMING)
 
     assert found is not None
     assert found.first_epoch == 2
@@ -40,7 +41,7 @@ def test_a_trial_goes_on_after_its_last_whole_checkpoint(tmp_path: Path) -> None
 def test_the_attempt_that_came_furthest_is_continued(tmp_path: Path) -> None:
     first, second = attempt(tmp_path / "0000", 0, 1, 2), attempt(tmp_path / "0000.2", 0, 1)
 
-    found = find_continuation([first, second], ARCH)
+    found = find_continuation([first, second], NAMING)
 
     assert found is not None
     assert found.checkpoint.is_relative_to(first)
@@ -49,14 +50,14 @@ def test_the_attempt_that_came_furthest_is_continued(tmp_path: Path) -> None:
 def test_of_two_equal_checkpoints_the_newer_attempts_is_continued(tmp_path: Path) -> None:
     first, second = attempt(tmp_path / "0000", 0, 1), attempt(tmp_path / "0000.2", 1)
 
-    found = find_continuation([first, second], ARCH)
+    found = find_continuation([first, second], NAMING)
 
     assert found is not None
     assert found.checkpoint.is_relative_to(second)
 
 
 def test_without_a_checkpoint_there_is_nothing_to_continue(tmp_path: Path) -> None:
-    assert find_continuation([attempt(tmp_path / "0000", 0, torn=0), tmp_path / "missing"], ARCH) is None
+    assert find_continuation([attempt(tmp_path / "0000", 0, torn=0), tmp_path / "missing"], NAMING) is None
 
 
 def test_epochs_after_the_checkpoint_do_not_count(tmp_path: Path) -> None:

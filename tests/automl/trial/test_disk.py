@@ -4,6 +4,7 @@ import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from automl.architectures.load import load_architecture
 from automl.spec.model import Spec
 from automl.trial.disk import LEAST_FREE_BYTES, free_bytes, guessed_bytes, largest_checkpoint, short_of_room
 from tests.automl.executor.toy_study import toy_plan
@@ -55,8 +56,8 @@ def test_the_largest_checkpoint_is_found(tmp_path: Path) -> None:
     for epoch, size in enumerate((3, 9, 4)):
         (tmp_path / f"model_epoch_{epoch:03d}.pth").write_bytes(b"w" * size)
 
-    assert largest_checkpoint(tmp_path, "toy") == 9
-    assert largest_checkpoint(tmp_path / "missing", "toy") == 0
+    assert largest_checkpoint(tmp_path, load_architecture("toy").checkpoints) == 9
+    assert largest_checkpoint(tmp_path / "missing", load_architecture("toy").checkpoints) == 0
 
 
 def test_a_real_disk_has_room(tmp_path: Path) -> None:

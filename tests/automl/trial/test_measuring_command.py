@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from automl.architectures.load import load_architecture
 from automl.launch.local import LocalLauncher
 from automl.study.model import Direction
 from automl.study.trial import TrialResult, TrialState
@@ -43,7 +44,7 @@ def measure(
         objective_metric="val/d1",
         direction=Direction.MAXIMIZE,
         tag="measuring/0007/1",
-        network_arch="toy",
+        naming=load_architecture("toy").checkpoints,
         evaluate_with=command,
         evaluate_limit_s=limit_s,
         image="tao:6" if container else None,

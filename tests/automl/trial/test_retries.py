@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from automl.architectures.load import load_architecture
 from automl.spec.model import Spec
 from automl.study.trial import FailureKind, TrialResult, TrialState
 from automl.trial.attempts import CONTINUE, Start
@@ -29,7 +30,9 @@ def depth_plan(root: Path, batch: int) -> StudyPlan:
         "dataset": {"train_dataset": {"batch_size": batch}},
         "train": {"accumulate_grad_batches": 3},
     }
-    return replace(plan, skill=replace(plan.skill, network_arch="depth_net_mono"), spec=Spec(values=values))
+    return replace(
+        plan, skill=replace(plan.skill, architecture=load_architecture("depth_net_mono")), spec=Spec(values=values)
+    )
 
 
 def test_what_the_infrastructure_cost_is_tried_three_times_in_all(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from automl.architectures.load import load_architecture
 from automl.skill.model import ConfigFormat
 from automl.study.model import Direction
 from automl.study.trial import FailureKind, TrialState
@@ -34,7 +35,7 @@ def task_in(study: Path, **changes: object) -> TrialTask:
         "objective_metric": "val/d1",
         "direction": Direction.MAXIMIZE,
         "tag": "demo/0007/1",
-        "network_arch": "depth_net_mono",
+        "naming": load_architecture("depth_net_mono").checkpoints,
         "max_epochs": 3,
     }
     return TrialTask(**{**fields, **changes})  # type: ignore[arg-type] # a test changes fields by name

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from pathlib import Path
 
+from automl.architectures.load import load_architecture
 from automl.study.model import Direction
 from automl.trial.task import TrialTask
 
@@ -20,7 +21,7 @@ def test_a_task_with_its_defaults_can_be_sent_to_another_process() -> None:
         objective_metric="val/d1",
         direction=Direction.MAXIMIZE,
         tag="t/0000/1",
-        network_arch="toy",
+        naming=load_architecture("toy").checkpoints,
     )
 
     assert pickle.loads(pickle.dumps(task)) == task  # noqa: S301 # our own bytes

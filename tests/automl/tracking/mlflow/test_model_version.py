@@ -6,12 +6,15 @@ import importlib
 
 import pytest
 
-from automl.tracking.mlflow.model_version import CHAMPION, LOADERS, ModelVersionRequest
+from automl.architectures.load import known_architectures, load_architecture
+from automl.tracking.mlflow.model_version import CHAMPION, ModelVersionRequest
 
 
-@pytest.mark.parametrize("module", sorted(set(LOADERS.values())))
-def test_a_loader_can_be_imported_and_has_the_function_that_mlflow_calls(module: str) -> None:
-    assert callable(vars(importlib.import_module(module))["_load_pyfunc"])
+@pytest.mark.parametrize("name", [name for name in known_architectures() if load_architecture(name).model_loader])
+def test_a_loader_can_be_imported_and_has_the_function_that_mlflow_calls(name: str) -> None:
+    module = importlib.import_module(str(load_architecture(name).model_loader))
+
+    assert callable(vars(module)["_load_pyfunc"])
 
 
 def test_a_request_needs_no_metadata() -> None:

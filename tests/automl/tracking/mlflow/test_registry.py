@@ -70,7 +70,7 @@ def test_registering_the_same_champion_again_makes_no_second_version(
     register(client, run_id, request, root, "study-id")
     assert len(client.search_model_versions("name = 'depth_demo'")) == 1
 
-    other = {**request, "tags": {**request["tags"], "automl.sha256": "ef" * 32}, "network_arch": "unknown"}
+    other = {**request, "tags": {**request["tags"], "automl.sha256": "ef" * 32}, "loader": None}
     register(client, run_id, other, root, "study-id")
     assert len(client.search_model_versions("name = 'depth_demo'")) == 2
     newest = client.get_model_version_by_alias("depth_demo", "champion")

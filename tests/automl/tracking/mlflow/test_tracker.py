@@ -36,7 +36,7 @@ MODEL = ModelVersionRequest(
     name="demo",
     files={"checkpoint.pth": "trials/0004.2/train/model_epoch_001.pth", "spec.yaml": "trials/0004.2/spec.yaml"},
     tags={"automl.sha256": "ab" * 32, "automl.trial": "4", "automl.epoch": "1", "automl.value": "0.7"},
-    network_arch="depth_net_mono",
+    loader="depth_net.serving",
 )
 
 

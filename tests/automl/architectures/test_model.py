@@ -1,0 +1,39 @@
+"""Patterns, values of parents and names of metrics."""
+
+from __future__ import annotations
+
+import pytest
+
+from automl.architectures.load import load_architecture
+from automl.architectures.model import ConditionRule, matches, same_metric
+
+
+def test_brackets_in_patterns_are_indices() -> None:
+    assert matches("train.cls_weight[1]", ["train.cls_weight[1]"])
+    assert not matches("train.cls_weight1", ["train.cls_weight[1]"])
+    assert matches("train.betas[0]", ["*.betas*"])
+
+
+@pytest.mark.parametrize(
+    "path", ["dataset.val_dataset.x", "dataset.test.batch_size", "a.eval_margin", "validation.batch"]
+)
+def test_what_evaluates_a_run_is_recognised(path: str) -> None:
+    assert matches(path, load_architecture("any").parameters.evaluation_only)
+
+
+@pytest.mark.parametrize("path", ["train.schedulers.lr.val_base", "dataset.train.x", "model.value_dim", "train.latest"])
+def test_what_only_sounds_like_evaluation_is_not(path: str) -> None:
+    assert not matches(path, load_architecture("any").parameters.evaluation_only)
+
+
+def test_a_rule_admits_values_by_patterns_in_which_capitals_do_not_count() -> None:
+    rule = ConditionRule(path="*", parents=(".type",), any_of=("SGD*",))
+
+    assert rule.admits("sgd_nesterov")
+    assert not rule.admits("AdamW")
+    assert ConditionRule(path="*", parents=(), none_of=("cosine*",)).admits("step")
+
+
+def test_two_names_of_one_metric_are_the_same() -> None:
+    assert same_metric("val Precision at Rank 1", "val_precision/at rank_1")
+    assert not same_metric("val_mAP", "val_mAP50")
