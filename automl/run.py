@@ -33,6 +33,7 @@ from automl.resolve import (
 )
 from automl.smoke import smoke_test
 from automl.storage.documents import only_for_user, write_document
+from automl.storage.event_log import EventLog
 from automl.storage.paths import StudyPaths
 from automl.study.model import StudyLocation
 from automl.study.plan import StudyParts, plan_document, plan_study
@@ -157,7 +158,7 @@ def run_in(
     with recorded(directory.root):
         write_document(directory.plan_file, {**plan_document(plan), "request": request.document(), "mlflow": record})
         searcher = make_searcher(plan, directory.journal_file)
-    mlflow = MlflowTracker(uri, plan.name, directory.outbox)
+    mlflow = MlflowTracker(uri, plan.name, directory)
     recorders = _recorders(mlflow)
     location = StudyLocation(
         directory=directory.root,
@@ -173,7 +174,7 @@ def run_in(
             result = execute_study(
                 plan, location, searcher=searcher, rule=chosen_scheduler(plan), trackers=(recorders, *extra_trackers)
             )
-            _conclude(result, plan, evaluator, mlflow)
+            _conclude(result, plan, evaluator)
     finally:
         evaluator.launcher.close()
         searcher.close()
@@ -199,7 +200,7 @@ def _recorders(mlflow: MlflowTracker) -> TrackerGroup:
     return TrackerGroup((TensorboardTracker(), mlflow))
 
 
-def _conclude(result: StudyResult, plan: StudyPlan, evaluator: Evaluator, tracker: MlflowTracker) -> None:
+def _conclude(result: StudyResult, plan: StudyPlan, evaluator: Evaluator) -> None:
     """Hand the best checkpoint over.
 
     Raises:
@@ -207,10 +208,11 @@ def _conclude(result: StudyResult, plan: StudyPlan, evaluator: Evaluator, tracke
     """
     from automl.handoff.hand_over import hand_over  # noqa: PLC0415 - heavy doors are opened when a study starts
 
+    log = EventLog(StudyPaths(evaluator.root).events_file)
     if result.best is None:
-        evaluator.record(tracker)
+        evaluator.record(log)
         summary = summarize_failure(result.trials, evaluator.root, plan.constraints)
         raise StudyFailedError(result.failure or summary)
-    hand_over(evaluator.root, tracker, evaluator)
+    hand_over(evaluator.root, log, evaluator)
     if result.failure is not None:
         raise StudyFailedError(result.failure)

@@ -20,5 +20,5 @@ def command(study_dir: Path, tracking_uri: str | None) -> None:
     root = study_dir.expanduser().absolute()
     record = read_plan(StudyPaths(root))["mlflow"]
     uri = tracking_uri or record["tracking_uri"]
-    sync(StudyPaths(root).outbox, uri, experiment=record["experiment"])
+    sync(StudyPaths(root), uri, record["experiment"])
     click.echo(f"{uri} has the whole record of {root}")

@@ -31,7 +31,7 @@ def command(place: Path | None, *, port: int, no_browser: bool) -> None:
     uri = default_tracking_uri(results) if study is None else read_plan(StudyPaths(study))["mlflow"]["tracking_uri"]
     is_file = sqlite_file(uri) is not None
     server = server_url(port) if is_file else uri
-    url = server if study is None else comparison_url(server, StudyPaths(study).outbox, uri)
+    url = server if study is None else comparison_url(server, StudyPaths(study), uri)
     click.echo(f"MLflow for {results}: {server}{' (Ctrl-C ends it)' if is_file else ''}", err=True)
     if study is not None:
         click.echo(f"comparison of {study.name}: {url}", err=True)

@@ -18,9 +18,11 @@ from automl.handoff.starting_point import starting_point
 from automl.readers.names import find_metric
 from automl.spec.model import Spec
 from automl.storage.documents import read_document, to_json, write_document
+from automl.storage.event_log import read_log
 from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import read_evaluations, read_study
 from automl.study.evaluation import ActionStatus, Delta, Evaluation
+from automl.study.events import ActionEnded, Evaluated
 from automl.trial.checkpoints import sha256_of
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from automl.handoff.action_spec import ActionOptions
     from automl.launch.base import Launcher
     from automl.skill.model import Skill
-    from automl.tracking.mlflow.tracker import MlflowTracker
+    from automl.storage.event_log import EventLog
 
 ACTION = "evaluate"
 TEST = "test"
@@ -100,14 +102,18 @@ class Evaluator:
         options = replace(self.options, time_limit_s=self.options.time_limit_s or longest_s)
         self._measure(CHAMPION, options, champion.sha256, in_study=champion.value)
 
-    def record(self, tracker: MlflowTracker) -> None:
-        """Tell MLflow what was evaluated, the baseline too: a run for each, and the values at the study's run."""
+    def record(self, log: EventLog) -> None:
+        """Append what was evaluated to the event log, the baseline too, as far as it is not there already."""
+        paths = StudyPaths(self.root)
+        known = [entry.event for entry in read_log(paths.events_file)]
+        keys = {event.key for event in known if isinstance(event, ActionEnded)}
         evaluations = read_evaluations(self.root)
         for evaluation in evaluations.values():
-            if evaluation.action:
-                result = read_document(StudyPaths(self.root).action(evaluation.action).result_file, ActionResult)
-                tracker.action_ended(evaluation.action, to_json(result))
-        tracker.evaluated(evaluations)
+            if evaluation.action and evaluation.action not in keys:
+                result = read_document(paths.action(evaluation.action).result_file, ActionResult)
+                log.append(ActionEnded(key=evaluation.action, result=to_json(result)))
+        if Evaluated(evaluations=evaluations) not in known:
+            log.append(Evaluated(evaluations=evaluations))
 
     def _measure(self, role: str, options: ActionOptions, sha256: str | None, *, in_study: float | None = None) -> None:
         earlier = read_evaluations(self.root)

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 from automl.errors import StudyFailedError
 from automl.handoff.champion import model_version, select_best
+from automl.storage.documents import to_json
 from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import read_evaluations, read_plan
+from automl.study.events import FileAttached, ModelRegistered
 from automl.tracking.mlflow.projection import STUDY_RUN
 
 if TYPE_CHECKING:
@@ -16,17 +18,17 @@ if TYPE_CHECKING:
 
     from automl.handoff.champion import Champion
     from automl.handoff.evaluation import Evaluator
-    from automl.tracking.mlflow.tracker import MlflowTracker
+    from automl.storage.event_log import EventLog
 
 logger = logging.getLogger(__name__)
 
 
-def hand_over(root: Path, tracker: MlflowTracker, evaluator: Evaluator) -> Champion | None:
+def hand_over(root: Path, log: EventLog, evaluator: Evaluator) -> Champion | None:
     """Keep, evaluate and register the best checkpoint of a study that has ended, and write its report.
 
     Args:
         root: The study directory.
-        tracker: The study's MLflow record, still open.
+        log: The study's event log.
         evaluator: Evaluates the champion.
 
     Returns:
@@ -37,17 +39,17 @@ def hand_over(root: Path, tracker: MlflowTracker, evaluator: Evaluator) -> Champ
     """
     from automl.report.page import write_report  # noqa: PLC0415 - plotly and pandas, at the end only
 
-    champion = _crowned(root, tracker, evaluator)
+    champion = _kept(root, log, evaluator)
     try:
         write_report(root)
     except OSError as error:
         logger.warning("the report could not be written: %s", error)
     else:
-        tracker.attach(STUDY_RUN, StudyPaths(root).report_file.name)
+        log.append(FileAttached(run=STUDY_RUN, path=StudyPaths(root).report_file.name))
     return champion
 
 
-def _crowned(root: Path, tracker: MlflowTracker, evaluator: Evaluator) -> Champion | None:
+def _kept(root: Path, log: EventLog, evaluator: Evaluator) -> Champion | None:
     try:
         champion = select_best(root)
     except StudyFailedError as error:
@@ -55,8 +57,9 @@ def _crowned(root: Path, tracker: MlflowTracker, evaluator: Evaluator) -> Champi
         return None
     paths = StudyPaths(root)
     evaluator.champion()
-    evaluator.record(tracker)
-    tracker.register_model(model_version(champion, read_plan(paths), read_evaluations(root)))
+    evaluator.record(log)
+    request = model_version(champion, read_plan(paths), read_evaluations(root))
+    log.append(ModelRegistered(request=to_json(request)))
     for file in (paths.best_spec, paths.best_file, paths.evaluations_file):
-        tracker.attach(STUDY_RUN, file.name)
+        log.append(FileAttached(run=STUDY_RUN, path=file.name))
     return champion

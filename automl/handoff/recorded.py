@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 from automl.handoff.actions import run_action
 from automl.storage.documents import to_json
+from automl.storage.event_log import EventLog
 from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import read_plan
 from automl.study.evaluation import ActionStatus
+from automl.study.events import ActionEnded
 from automl.tracking.mlflow.tracker import MlflowTracker
 
 if TYPE_CHECKING:
@@ -34,9 +36,9 @@ def run_recorded(root: Path, action: str, launcher: Launcher, options: ActionOpt
     record = read_plan(StudyPaths(root))["mlflow"]
     result = run_action(root, action, launcher, options)
     if result.status is not ActionStatus.UNAVAILABLE:
-        tracker = MlflowTracker(record["tracking_uri"], record["experiment"], StudyPaths(root).outbox)
-        try:
-            tracker.action_ended(result.key, to_json(result))
-        finally:
-            tracker.close()
+        paths = StudyPaths(root)
+        log = EventLog(paths.events_file)
+        log.append(ActionEnded(key=result.key, result=to_json(result)))
+        log.close()
+        MlflowTracker(record["tracking_uri"], record["experiment"], paths).close()
     return result

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 ENDED, SUSPENDED = "study_ended", "study_suspended"
 """Events: a study came to its end; it was cut off, and a resume goes on with it."""
 
-_TAIL_BYTES = 65536
+_TAIL_BYTES = 1 << 20
+_AFTER_THE_END = frozenset({"action_ended", "evaluated", "model_registered", "file_attached"})
 _KILLED = "its process was killed"
 
 
@@ -105,7 +106,8 @@ def _last_event(file: Path) -> dict[str, Any] | None:
         with file.open("rb") as stream:
             stream.seek(max(0, file.stat().st_size - _TAIL_BYTES))
             lines = stream.read().splitlines()
-        document: object = json.loads(lines[-1]) if lines else None
-    except (OSError, ValueError):
+        documents = (json.loads(line) for line in reversed(lines) if line)
+        document: object = next((found for found in documents if found.get("event") not in _AFTER_THE_END), None)
+    except (OSError, ValueError, AttributeError):
         return None
     return document if isinstance(document, dict) and "event" in document else None

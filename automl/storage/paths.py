@@ -8,7 +8,7 @@
   journal.log          Optuna's journal; journal.log.owner is locked by the process that runs the study
   stop                 asks for the end of the study
   trials/0007/         one attempt: spec, log, the trainer's files, result.json; a second attempt lies in trials/0007.2/
-  spool/               what MLflow is sent
+  tracking/mlflow/     how far each MLflow server has the study
   warm_server.log      what the server that forks trainers has printed
   best/ best_spec.yaml best.json    the best checkpoint, the spec that made it, its provenance
   evaluations.json     what the starting checkpoint and the best one scored
@@ -193,8 +193,13 @@ class StudyPaths:
         return self.root / "stop"
 
     @property
+    def mlflow(self) -> Path:
+        """The folder of how far each MLflow server has the study."""
+        return self.root / "tracking" / "mlflow"
+
+    @property
     def outbox(self) -> Path:
-        """The folder of what MLflow is sent."""
+        """The folder in which the version before kept what MLflow was to be sent."""
         return self.root / "spool"
 
     @property

@@ -66,7 +66,7 @@ def test_only_its_user_may_look_into_any_folder_of_a_study(tuned: Done) -> None:
     folders = [study, *(path for path in study.rglob("*") if path.is_dir() and not path.is_symlink())]
 
     assert {folder.stat().st_mode & 0o777 for folder in folders} == {0o700}
-    assert {"train", "best", "spool", "evaluate-1"} <= {folder.name for folder in folders}
+    assert {"train", "best", "mlflow", "evaluate-1"} <= {folder.name for folder in folders}
 
 
 def test_status_equals_the_end_of_run(tuned: Done, results: Path) -> None:

@@ -5,40 +5,39 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from automl.skill.model import ConfigFormat
-from automl.storage.paths import PANELS, StudyPaths
+from automl.storage.paths import PANELS
 from automl.tracking.mlflow.projection import Upload, UploadKind
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from automl.storage.paths import AttemptPaths
+    from automl.storage.paths import AttemptPaths, StudyPaths
 
 _MAX_PANELS = 32
 _MAX_FILE_BYTES = 64 * 1024 * 1024
 
 
-def expanded(upload: Upload, root: Path) -> list[Upload]:
+def expanded(upload: Upload, study: StudyPaths) -> list[Upload]:
     """Return an upload as it is, and one artifact for each file in place of the files of an attempt or an action.
 
     Args:
         upload: Any upload.
-        root: The study directory.
+        study: The study's study.
     """
-    paths = StudyPaths(root)
     match upload.kind:
         case UploadKind.TRIAL_FILES:
-            files = _of_attempt(paths.attempt(upload.data["trial"], upload.data["attempt"]))
+            files = _of_attempt(study.attempt(upload.data["trial"], upload.data["attempt"]))
         case UploadKind.ACTION_FILES:
-            products = (root / name for name in upload.data["files"])
+            products = (study.root / name for name in upload.data["files"])
             small = [file for file in products if file.is_file() and file.stat().st_size <= _MAX_FILE_BYTES]
-            files = [paths.action(upload.run).log_file, *small[:_MAX_PANELS]]
+            files = [study.action(upload.run).log_file, *small[:_MAX_PANELS]]
         case _:
             return [upload]
     return [
         Upload(
             UploadKind.ARTIFACT,
             upload.run,
-            {"path": paths.relative(file), "folder": PANELS if file.parent.name == PANELS else ""},
+            {"path": study.relative(file), "folder": PANELS if file.parent.name == PANELS else ""},
         )
         for file in files
         if file.is_file()

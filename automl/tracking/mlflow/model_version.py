@@ -7,12 +7,9 @@ alone. Otherwise it is the plain folder.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 CHAMPION = "champion"
 """Alias of the version to use."""

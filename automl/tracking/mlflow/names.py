@@ -1,9 +1,9 @@
-"""Names as MLflow accepts them, and back.
+"""Names as MLflow accepts them.
 
 MLflow refuses names with characters outside letters, digits and ``_ - . space : /`` and names that are not a normal
 relative path. Skills use both: ``val/i2t_R@1``, ``[bbox] val_mAP@50``, ``train.classify.cls_weight[1]``. Each refused
-character becomes a word between colons (``val/i2t_R:at:1``), a colon itself becomes ``:colon:``, and `decode_name`
-undoes it. MLflow's list of characters: ``mlflow.utils.validation``, version 3.17.
+character becomes a word between colons (``val/i2t_R:at:1``), a colon itself becomes ``:colon:``. MLflow's list of
+characters: ``mlflow.utils.validation``, version 3.17.
 """
 
 from __future__ import annotations
@@ -25,9 +25,7 @@ _WORDS = {
     "/": "slash",
     ".": "dot",
 }
-_CHARACTERS = {word: character for character, word in _WORDS.items()}
 _REFUSED = re.compile(r"[^/\w.\- ]", re.ASCII)
-_ESCAPE = re.compile(r":([a-z]+|x[0-9a-f]+):")
 
 
 def encode_name(name: str) -> str:
@@ -46,14 +44,5 @@ def encode_name(name: str) -> str:
     return encoded.replace("/", _escape("/")).replace(".", _escape("."))
 
 
-def decode_name(name: str) -> str:
-    """Return the name that `encode_name` was given."""
-    return _ESCAPE.sub(lambda match: _unescape(match[1]), name)
-
-
 def _escape(character: str) -> str:
     return f":{_WORDS.get(character, f'x{ord(character):x}')}:"
-
-
-def _unescape(word: str) -> str:
-    return _CHARACTERS[word] if word in _CHARACTERS else chr(int(word[1:], 16))

@@ -134,7 +134,7 @@ class Projection:
 
         Points that MLflow has already are left out: a trainer's status file is read again after a resume.
         """
-        time_ms = int(entry.time.timestamp() * 1000)
+        time_ms = round(entry.time.timestamp() * 1000)
         return [upload for upload in self._of_event(entry.event, time_ms) if self._is_new(upload)]
 
     def _of_event(self, event: Event, time_ms: int) -> list[Upload]:  # noqa: C901, PLR0911 # one case per event

@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
 from automl.errors import LaunchError, Problem
-from automl.tracking.mlflow.outbox import Outbox
+from automl.tracking.mlflow.folder import MlflowFolder
 from automl.tracking.mlflow.uri import ARTIFACTS, default_tracking_uri, sqlite_file
 from automl.tracking.mlflow.writer import QUIET_ENVIRONMENT
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from automl.storage.paths import StudyPaths
 
 LOG_NAME = "mlflow-server.log"
 """What the server prints, in the results root."""
@@ -40,18 +42,18 @@ def server_url(port: int) -> str:
     return f"http://{_HOST}:{port}"
 
 
-def comparison_url(server: str, spool: Path, tracking_uri: str) -> str:
+def comparison_url(server: str, study: StudyPaths, tracking_uri: str) -> str:
     """Return the address of MLflow's comparison of a study's trials.
 
     Args:
         server: Address of the MLflow server.
-        spool: The study's spool.
+        study: The study's paths.
         tracking_uri: The store that the server shows.
 
     Returns:
         The runs of the experiment if no trial was sent there yet, the start page if the study is unknown there.
     """
-    state = Outbox(spool).load_state(tracking_uri)
+    state = MlflowFolder(study).load_state(tracking_uri)
     runs = [run_id for key, run_id in state.run_ids.items() if key.isdigit()][:_MAX_COMPARED]
     page = server.rstrip("/") + "/"
     if state.experiment_id is None:

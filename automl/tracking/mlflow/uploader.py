@@ -1,13 +1,15 @@
-"""Send entries of the spool to an MLflow server so that sending twice changes nothing.
+"""Follow a study's event log and send what it adds to an MLflow server, so that sending twice changes nothing.
 
 A run is looked up by its own tag before it is made; metrics carry the time at which they were measured, and MLflow
 keeps one row per (run, key, step, time, value); parameters and tags are overwritten with themselves; a model version is
-looked up by its tags. Importing this module imports MLflow (3 to 5 s): only the writer process does.
+looked up by its tags. Files are sent after everything else: one that cannot be stored is tried again later and holds
+nothing back. Importing this module imports MLflow (3 to 5 s): only the writer process does.
 """
 
 from __future__ import annotations
 
 import logging
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fcntl import LOCK_EX, flock
@@ -19,14 +21,17 @@ from mlflow.entities import Metric, Param, RunStatus, RunTag, ViewType
 from mlflow.exceptions import ERROR_CODE_TO_HTTP_STATUS, MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
 
-from automl.tracking.mlflow.projection import Upload, UploadKind
+from automl.storage.event_log import read_log
+from automl.storage.study_directory import read_plan
+from automl.tracking.mlflow.files import expanded
+from automl.tracking.mlflow.projection import Projection, Upload, UploadKind
 from automl.tracking.mlflow.registry import register
 from automl.tracking.mlflow.uri import ARTIFACTS, artifact_root, sqlite_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from automl.tracking.mlflow.outbox import Outbox
+    from automl.tracking.mlflow.folder import MlflowFolder
 
 logger = logging.getLogger(__name__)
 
@@ -38,28 +43,32 @@ _EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 LOG_TAIL_BYTES = 64 * 1024
 """How much of the end of a log is kept as an artifact."""
 
+_MAX_PART = 5000
+_SAVE_INTERVAL_S = 1.0
 _MAX_METRICS = 900
 _MAX_TAGS_AND_PARAMETERS = 90
 _TRANSIENT_STATUS = frozenset({401, 403, 408, 409, 429})
 
 
 class UnreachableError(Exception):
-    """The server did not answer, or not now; the same entries can be sent later."""
+    """The server did not answer, or not now; the same can be sent later."""
 
 
 @dataclass(slots=True)
-class _Batch:
+class _RunBatch:
+    """What one request sends to a run."""
+
     metrics: list[Metric] = field(default_factory=list)
     parameters: list[Param] = field(default_factory=list)
     tags: dict[str, str] = field(default_factory=dict)
-    entries: list[Upload] = field(default_factory=list)
+    uploads: list[Upload] = field(default_factory=list)
 
-    def add(self, entry: Upload) -> None:
-        values = entry.data["values"]
-        self.entries.append(entry)
-        match entry.kind:
+    def add(self, upload: Upload) -> None:
+        values = upload.data["values"]
+        self.uploads.append(upload)
+        match upload.kind:
             case UploadKind.METRICS:
-                step, time_ms = entry.data["step"], entry.data["time_ms"]
+                step, time_ms = upload.data["step"], upload.data["time_ms"]
                 self.metrics += [Metric(name, float(value), time_ms, step) for name, value in values.items()]
             case UploadKind.PARAMETERS:
                 self.parameters += [Param(name, value) for name, value in values.items()]
@@ -71,50 +80,102 @@ class _Batch:
         return len(self.metrics) >= _MAX_METRICS or len(self.parameters) + len(self.tags) >= _MAX_TAGS_AND_PARAMETERS
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A part of the log that is read and not sent yet, and the positions behind it."""
+
+    uploads: list[Upload]
+    queue_position: int
+    position: int
+
+
 class Uploader:
     """One connection to one MLflow server for one study.
 
     Args:
-        spool: Where entries come from and where run ids are kept.
+        folder: How far the server has the study.
         tracking_uri: The server.
         experiment: Name of the experiment; made if missing.
+
+    Raises:
+        ConfigurationError: the study's plan or the position cannot be read.
     """
 
-    def __init__(self, spool: Outbox, tracking_uri: str, experiment: str) -> None:
-        self._spool = spool
+    def __init__(self, folder: MlflowFolder, tracking_uri: str, experiment: str) -> None:
+        self._folder = folder
         self._uri = tracking_uri
         self._experiment = experiment
-        self._study_id = spool.study_id
+        self._study_id = folder.study_id
         self._client: MlflowClient | None = None
         self._experiment_id = ""
-        self.state = spool.load_state(tracking_uri)
+        self._part: _Part | None = None
+        self._saved_s = 0.0
+        self.state = folder.load_state(tracking_uri)
+        self._projection = Projection(read_plan(folder.study))
+        for entry in read_log(folder.study.events_file):
+            if entry.end > self.state.position:
+                break
+            self._projection.uploads(entry)  # the server has it; the projection has to know it
 
     def send_pending(self) -> bool:
-        """Send what the queue holds, at most 5000 entries, and note how far it got.
+        """Send the next part of the log, or the next file where there is none, and note how far the server has it.
 
         Returns:
-            True if anything was sent.
+            True if there was anything to send.
 
         Raises:
-            UnreachableError: the server did not answer; nothing is lost, call again.
+            UnreachableError: the server did not take it; nothing is lost, call again.
         """
-        entries, offset = self._spool.read(self.state.offset)
-        if not entries:
-            return False
+        self._part = self._part or self._next_part()
+        if self._part is None:
+            return self._send_next_file()
         try:
             with _transient_as_unreachable():
                 self._connect()
-                self._send(entries)
+                self._send([upload for upload in self._part.uploads if not upload.kind.is_file])
         except UnreachableError as error:
-            self._note(is_reachable=False, problem=str(error))
+            self._save(str(error))
             raise
-        self.state.offset = offset
-        self._note(is_reachable=True, problem="")
+        files = [upload for upload in self._part.uploads if upload.kind.is_file]
+        self.state.files += [found for upload in files for found in expanded(upload, self._folder.study)]
+        self.state.position, self.state.queue_position = self._part.position, self._part.queue_position
+        self._part = None
+        self._save()
         return True
 
-    def _note(self, *, is_reachable: bool, problem: str) -> None:
-        self.state.is_reachable, self.state.problem = is_reachable, problem
-        self._spool.save_state(self._uri, self.state)
+    def _next_part(self) -> _Part | None:
+        position = self.state.position
+        uploads, queue_position = self._folder.read_queue(self.state.queue_position, limit=_MAX_PART)
+        if not uploads:
+            for entry in read_log(self._folder.study.events_file, position):
+                uploads += self._projection.uploads(entry)
+                position = entry.end
+                if len(uploads) >= _MAX_PART:
+                    break
+        is_new = (position, queue_position) != (self.state.position, self.state.queue_position)
+        return _Part(uploads, queue_position, position) if is_new else None
+
+    def _send_next_file(self) -> bool:
+        """Send a file. One that fails becomes the last of those to send."""
+        files = self.state.files
+        if not files:
+            return False
+        try:
+            self._store(files[0])
+        except Exception as error:  # stores of artifacts raise the errors of their own libraries
+            if not isinstance(error, MlflowException) or _is_transient(error):
+                files.append(files.pop(0))
+                self._save(f"{type(error).__name__}: {error}")
+                raise UnreachableError(self.state.problem) from error
+            self._reject(files[0], error)
+        del files[0]
+        if not files or time.monotonic() - self._saved_s > _SAVE_INTERVAL_S:
+            self._save()
+        return True
+
+    def _save(self, problem: str = "") -> None:
+        self.state.problem, self._saved_s = problem, time.monotonic()
+        self._folder.save_state(self._uri, self.state)
 
     def _connect(self) -> MlflowClient:
         if self._client is None:
@@ -125,22 +186,27 @@ class Uploader:
             self._client = client
         return self._client
 
-    def _send(self, entries: Sequence[Upload]) -> None:
-        batches: dict[str, _Batch] = {}
-        for entry in entries:
-            if entry.kind in {UploadKind.METRICS, UploadKind.PARAMETERS, UploadKind.TAGS}:
-                batch = batches.setdefault(entry.run, _Batch())
-                batch.add(entry)
+    def _send(self, uploads: Sequence[Upload]) -> None:
+        batches: dict[str, _RunBatch] = {}
+        for upload in uploads:
+            if upload.kind in {UploadKind.METRICS, UploadKind.PARAMETERS, UploadKind.TAGS}:
+                batch = batches.setdefault(upload.run, _RunBatch())
+                batch.add(upload)
                 if batch.is_full:
-                    self._log(entry.run, batches.pop(entry.run))
-            else:
-                if entry.run in batches:
-                    self._log(entry.run, batches.pop(entry.run))
-                self._guarded(entry)
+                    self._log(upload.run, batches.pop(upload.run))
+                continue
+            if upload.run in batches:
+                self._log(upload.run, batches.pop(upload.run))
+            try:
+                self._open_run(upload) if upload.kind is UploadKind.RUN else self._end_run(upload)
+            except MlflowException as error:
+                if _is_transient(error):
+                    raise
+                self._reject(upload, error)
         for run, batch in batches.items():
             self._log(run, batch)
 
-    def _log(self, run: str, batch: _Batch) -> None:
+    def _log(self, run: str, batch: _RunBatch) -> None:
         client = self._connect()
         tags = [RunTag(name, value) for name, value in batch.tags.items()]
         try:
@@ -150,52 +216,33 @@ class Uploader:
         except MlflowException as error:
             if _is_transient(error):
                 raise
-            if len(batch.entries) == 1:
-                self._reject(batch.entries[0], error)
+            if len(batch.uploads) == 1:
+                self._reject(batch.uploads[0], error)
                 return
-            for entry in batch.entries:
-                alone = _Batch()
-                alone.add(entry)
+            for upload in batch.uploads:
+                alone = _RunBatch()
+                alone.add(upload)
                 self._log(run, alone)
 
-    def _guarded(self, entry: Upload) -> None:
-        try:
-            self._apply(entry)
-        except MlflowException as error:
-            if _is_transient(error):
-                raise
-            self._reject(entry, error)
+    def _end_run(self, upload: Upload) -> None:
+        self._connect().set_terminated(self._run_id(upload.run), upload.data["status"], upload.data["end_ms"])
 
-    def _apply(self, entry: Upload) -> None:
+    def _open_run(self, upload: Upload) -> None:
         client = self._connect()
-        match entry.kind:
-            case UploadKind.RUN:
-                self._open_run(entry)
-            case UploadKind.ARTIFACT:
-                self._log_artifact(entry)
-            case UploadKind.MODEL:
-                register(client, self._run_id(entry.run), entry.data, self._spool.root.parent, self._study_id)
-            case UploadKind.END:
-                client.set_terminated(self._run_id(entry.run), entry.data["status"], entry.data["end_ms"])
-            case _:
-                raise AssertionError(entry.kind)
-
-    def _open_run(self, entry: Upload) -> None:
-        client = self._connect()
-        run_id = self.state.run_ids.get(entry.run) or self._find_run(entry.run)
-        tags = {**entry.data["tags"], KEY_TAG: f"{self._study_id}/{entry.run}", MLFLOW_RUN_NAME: entry.data["name"]}
-        if entry.data["parent"] is not None:
-            tags[MLFLOW_PARENT_RUN_ID] = self._run_id(entry.data["parent"])
+        run_id = self.state.run_ids.get(upload.run) or self._find_run(upload.run)
+        tags = {**upload.data["tags"], KEY_TAG: f"{self._study_id}/{upload.run}", MLFLOW_RUN_NAME: upload.data["name"]}
+        if upload.data["parent"] is not None:
+            tags[MLFLOW_PARENT_RUN_ID] = self._run_id(upload.data["parent"])
         if run_id is None:
             run = client.create_run(
-                self._experiment_id, start_time=entry.data["start_ms"], tags=tags, run_name=entry.data["name"]
+                self._experiment_id, start_time=upload.data["start_ms"], tags=tags, run_name=upload.data["name"]
             )
             run_id = run.info.run_id
         else:
             client.update_run(run_id, status=RunStatus.to_string(RunStatus.RUNNING))
             client.log_batch(run_id, tags=[RunTag(name, value) for name, value in tags.items()], synchronous=True)
-        self.state.run_ids[entry.run] = run_id
-        self._spool.save_state(self._uri, self.state)
+        self.state.run_ids[upload.run] = run_id
+        self._save()
 
     def _find_run(self, run: str) -> str | None:
         found = self._connect().search_runs(
@@ -209,23 +256,25 @@ class Uploader:
     def _run_id(self, run: str) -> str:
         run_id = self.state.run_ids.get(run)
         if run_id is None:
-            raise MlflowException.invalid_parameter_value(f"the spool has no start of the run {run}")
+            raise MlflowException.invalid_parameter_value(f"the log has no start of the run {run}")
         return run_id
 
-    def _log_artifact(self, entry: Upload) -> None:
-        file = self._spool.root.parent / entry.data["path"]
-        if not file.is_file():
-            self._spool.reject(entry, "the file is gone")
+    def _store(self, upload: Upload) -> None:
+        client, run_id, root = self._connect(), self._run_id(upload.run), self._folder.study.root
+        if upload.kind is UploadKind.MODEL:
+            register(client, run_id, upload.data, root, self._study_id)
             return
-        client, run_id, folder = self._connect(), self._run_id(entry.run), entry.data["folder"] or None
+        file, folder = root / upload.data["path"], upload.data["folder"] or None
+        if not file.is_file():
+            raise MlflowException.invalid_parameter_value("the file is gone")
         if file.suffix == ".log" and file.stat().st_size > LOG_TAIL_BYTES:
             client.log_text(run_id, _tail(file), f"{folder}/{file.name}" if folder else file.name)
         else:
             client.log_artifact(run_id, str(file), folder)
 
-    def _reject(self, entry: Upload, error: MlflowException) -> None:
-        logger.warning("refused for good: %s of run %s: %s", entry.kind, entry.run, error)
-        self._spool.reject(entry, str(error))
+    def _reject(self, upload: Upload, error: MlflowException) -> None:
+        logger.warning("refused for good: %s of run %s: %s", upload.kind, upload.run, error)
+        self._folder.reject(upload, str(error))
 
 
 def _experiment_id(client: MlflowClient, name: str, tracking_uri: str) -> str:

@@ -1,13 +1,13 @@
-"""The writer process: sends a study's spool to MLflow while the study runs, and a function that does so once.
+"""The writer process: follows a study's event log and sends it to MLflow while the study runs.
 
-A process of its own, because importing MLflow holds the interpreter for seconds and its first touch of a store prints
-and migrates. It has a low priority, so it never takes a core from a trial. The parent talks to it through its standard
-input: a line ``finish SECONDS`` means "send what is left, then end"; end of file without it means that the parent died,
-and the writer ends at once (the spool is on disk, and the next start sends it). A writer that was told to wait touches
-nothing heavy before a line ``begin`` or until its patience is over: the first trial shall start before it.
+A process of its own, because importing MLflow holds the interpreter for seconds and its first contact with a store
+prints and migrates. It has a low priority, so it does not take a core from a trial. The parent controls it through its
+standard input: ``finish SECONDS`` means to send what is left, then end; end of file without it means that the parent
+died, and the writer ends at once (the next start goes on at the saved position). With DELAY_S it imports MLflow only
+after a line ``begin`` or after so many seconds: the first trial starts before it.
 
-Run as ``python -m automl.tracking.mlflow.writer SPOOL EXPERIMENT [PATIENCE_S]``; the tracking URI comes in the
-environment, because it may hold a password and command lines are public.
+Run as ``python -m automl.tracking.mlflow.writer STUDY EXPERIMENT DELAY_S``; the tracking URI comes in the environment,
+because it may hold a password and command lines are public.
 """
 
 from __future__ import annotations
@@ -23,12 +23,11 @@ from fcntl import LOCK_EX, LOCK_NB, flock
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from automl.tracking.mlflow.outbox import Outbox
+from automl.storage.paths import StudyPaths
+from automl.tracking.mlflow.folder import MlflowFolder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from automl.tracking.mlflow.uploader import Uploader
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +35,7 @@ URI_VARIABLE = "AUTOML_WRITER_TRACKING_URI"
 """Environment variable with the tracking URI."""
 
 UNSENT_STATUS = 3
-"""Exit status when entries are left in the spool."""
+"""Exit status when something is left to send."""
 
 QUIET_ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -48,16 +47,16 @@ QUIET_ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
 }
-"""What MLflow reads so that it neither phones home nor waits for minutes; retrying is done here."""
+"""What MLflow reads, so that it sends no telemetry and does not wait for minutes; retrying is done here."""
 
 _POLL_S = 0.1
-_RETRY_S = (0.5, 1.0, 2.0, 5.0)
+_RETRY_S = (0.5, 1.0, 2.0, 5.0, 15.0)
 _NICENESS = 5
 _COLLECT_AFTER = 100_000
 
 
 class _Orders:
-    """What the parent wants, read from standard input by a thread."""
+    """The orders of the parent, read from standard input by a thread."""
 
     def __init__(self) -> None:
         self._begin, self._finish = threading.Event(), threading.Event()
@@ -71,94 +70,83 @@ class _Orders:
     def is_late(self) -> bool:
         return self.is_finishing and time.monotonic() > self._deadline
 
-    def await_begin(self, patience_s: float) -> None:
-        """Sleep until the parent says begin or finish, at most so long."""
-        self._begin.wait(patience_s)
+    def await_begin(self, delay_s: float) -> None:
+        """Sleep until the order to begin or to finish, at most so long."""
+        self._begin.wait(delay_s)
 
     def wait(self, seconds: float) -> None:
-        """Sleep, or less when the parent says finish."""
+        """Sleep, or less after the order to finish."""
         if not self._finish.wait(seconds):
             return
         time.sleep(min(seconds, _POLL_S))
 
     def _listen(self) -> None:
         for line in sys.stdin:
-            word, _, seconds = line.strip().partition(" ")
-            if word == "finish":
+            order, _, seconds = line.strip().partition(" ")
+            if order == "finish":
                 self._deadline = time.monotonic() + float(seconds)
                 self._finish.set()
                 self._begin.set()
                 return
-            if word == "begin":
+            if order == "begin":
                 self._begin.set()
-        os._exit(UNSENT_STATUS)  # the parent died: no orphan may stay, not even inside a slow request
+        os._exit(UNSENT_STATUS)  # the parent died: the process ends even inside a slow request
 
 
 @contextmanager
-def only_writer(spool: Outbox, *, wait_s: float) -> Iterator[None]:
-    """Hold the spool's lock, so that two processes never send the same entries at once.
+def only_writer(folder: MlflowFolder, *, wait_s: float) -> Iterator[None]:
+    """Hold the lock of a study, so that two processes never send it at once.
 
     Raises:
         TimeoutError: another process held it for ``wait_s`` seconds.
     """
-    spool.root.mkdir(parents=True, exist_ok=True)
+    folder.root.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + wait_s
-    with (spool.root / "writer.lock").open("w", encoding="utf-8") as stream:
+    with folder.lock_file.open("w", encoding="utf-8") as stream:
         while True:
             try:
                 flock(stream, LOCK_EX | LOCK_NB)
                 break
             except BlockingIOError as error:
                 if time.monotonic() > deadline:
-                    raise TimeoutError(f"another process is sending {spool.root}") from error
+                    raise TimeoutError(f"another process is sending {folder.study.root}") from error
                 time.sleep(_POLL_S)
         yield
 
 
-def send_all(sender: Uploader) -> None:
-    """Send everything that the spool holds now.
-
-    Raises:
-        UnreachableError: the server did not answer.
-    """
-    while sender.send_pending():
-        pass
-
-
 def collect_rarely() -> None:
-    """Let the garbage collector look rarely: what is imported stays, and a batch's thousand objects die with it.
-
-    At the usual pace looking for cycles costs 12 % of the time of sending.
-    """
+    """Let the garbage collector run rarely: at its usual thresholds it takes 12 % of the time of sending."""
     gc.freeze()
     gc.set_threshold(_COLLECT_AFTER, 50, 50)
 
 
 def main(arguments: list[str]) -> int:
-    """Follow the spool until the parent says finish."""
-    spool, experiment = Outbox(Path(arguments[0])), arguments[1]
+    """Follow the log until the order to finish."""
+    study, experiment, delay_s = arguments
     tracking_uri = os.environ.pop(URI_VARIABLE)
     os.nice(_NICENESS)
     orders = _Orders()
-    orders.await_begin(float(arguments[2]) if len(arguments) > 2 else 0.0)  # noqa: PLR2004 # the third, if it is there
+    orders.await_begin(float(delay_s))
     if orders.is_late():
         return UNSENT_STATUS  # given up before it began
     from automl.tracking.mlflow.uploader import UnreachableError, Uploader  # noqa: PLC0415 # 3 s, after stdin is watched
 
     collect_rarely()
     failures = 0
-    with only_writer(spool, wait_s=60):
-        sender = Uploader(spool, tracking_uri, experiment)
+    folder = MlflowFolder(StudyPaths(Path(study)))
+    with only_writer(folder, wait_s=60):
+        uploader = Uploader(folder, tracking_uri, experiment)
         while not orders.is_late():
+            is_last = orders.is_finishing  # what is in the log now is all that is to be sent
             try:
-                if sender.send_pending():
+                if uploader.send_pending():
                     failures = 0
-                elif orders.is_finishing:
+                elif is_last:
                     return 0
                 else:
                     orders.wait(_POLL_S)
             except UnreachableError as error:
-                logger.warning("not reachable: %s", error)
+                logger.warning("not sent: %s", error)
                 if orders.is_finishing and failures:
                     return UNSENT_STATUS
                 orders.wait(_RETRY_S[min(failures, len(_RETRY_S) - 1)])

@@ -9,8 +9,9 @@ import pytest
 
 from automl.cli.app import run_command_line
 from automl.storage.documents import write_document
+from automl.storage.paths import StudyPaths
 from automl.tracking.mlflow import server
-from automl.tracking.mlflow.outbox import Outbox, UploadState
+from automl.tracking.mlflow.folder import MlflowFolder, UploadState
 from tests.automl.cli.study_folder import write_study
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def write_recorded(root: Path, uri: str) -> Path:
     plan = json.loads((root / "plan.json").read_text(encoding="utf-8"))
     write_document(root / "plan.json", {**plan, "mlflow": {**plan["mlflow"], "tracking_uri": uri}})
     state = UploadState(run_ids={"study": "sss", "0000": "aaa", "0001": "bbb"}, experiment_id="3")
-    Outbox(root / "spool").save_state(uri, state)
+    MlflowFolder(StudyPaths(root)).save_state(uri, state)
     return root
 
 

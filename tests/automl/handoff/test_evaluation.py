@@ -13,11 +13,11 @@ from automl.handoff.champion import select_best
 from automl.handoff.evaluation import Evaluator, local_evaluator
 from automl.resources import builtin_skill
 from automl.skill.load import load_skill
-from automl.storage.study_directory import read_evaluations
+from automl.storage.event_log import EventLog, read_log
+from automl.storage.paths import StudyPaths
+from automl.storage.study_directory import read_evaluations, read_plan
 from automl.study.evaluation import ActionStatus, Delta, Evaluation
-from automl.tracking.mlflow.outbox import FOLDER, Outbox
-from automl.tracking.mlflow.projection import STUDY_RUN, UploadKind
-from automl.tracking.mlflow.tracker import MlflowTracker
+from automl.tracking.mlflow.projection import STUDY_RUN, Projection, UploadKind
 from tests.automl.handoff.depth_study import SPEC, write_depth_study
 from tests.scripted_launcher import Script, ScriptedLauncher, ScriptedWrite
 
@@ -177,17 +177,19 @@ def test_the_runs_of_both_lie_under_trials_so_that_the_studys_children_are_its_t
     evaluating.baseline()
     evaluating.champion()
 
-    tracker = MlflowTracker("sqlite:///unused.db", "demo", root / FOLDER)
-    evaluating.record(tracker)
-    evaluating.record(tracker)
+    log = StudyPaths(root).events_file
+    evaluating.record(EventLog(log))
+    evaluating.record(EventLog(log))
 
-    entries, _ = Outbox(root / FOLDER).read(0)
-    runs = {entry.run: entry.data["parent"] for entry in entries if entry.kind is UploadKind.RUN}
+    assert len(list(read_log(log))) == 3
+    projection = Projection(read_plan(StudyPaths(root)))
+    uploads = [upload for entry in read_log(log) for upload in projection.uploads(entry)]
+    runs = {upload.run: upload.data["parent"] for upload in uploads if upload.kind is UploadKind.RUN}
     assert runs == {"evaluate-1": "0000", "evaluate-2": "0000"}
-    of_study = [
-        entry.data["values"] for entry in entries if entry.run == STUDY_RUN and entry.kind is UploadKind.METRICS
+    metrics = [upload for upload in uploads if upload.run == STUDY_RUN and upload.kind is UploadKind.METRICS]
+    assert [upload.data["values"] for upload in metrics] == [
+        {"automl.evaluated.baseline": 0.3, "automl.evaluated.champion": 0.5}
     ]
-    assert of_study == [{"automl.evaluated.baseline": 0.3, "automl.evaluated.champion": 0.5}]
 
 
 def test_a_skill_without_the_action_says_so_for_both(tmp_path: Path) -> None:

@@ -10,10 +10,9 @@ from automl.handoff.evaluation import Evaluator
 from automl.handoff.hand_over import hand_over
 from automl.resources import builtin_skill
 from automl.skill.load import load_skill
+from automl.storage.event_log import EventLog, read_log
 from automl.storage.study_directory import write_result
-from automl.tracking.mlflow.outbox import FOLDER, Outbox
-from automl.tracking.mlflow.projection import UploadKind
-from automl.tracking.mlflow.tracker import MlflowTracker
+from automl.study.events import FileAttached, ModelRegistered
 from tests.automl.tracking.synthetic import RESULTS
 from tests.automl.tracking.written_study import write_study
 from tests.scripted_launcher import Script, ScriptedLauncher, ScriptedWrite
@@ -35,16 +34,16 @@ def reporting(root: Path) -> Evaluator:
     )
 
 
-def test_the_champion_is_queued_for_registration_with_its_spec_and_report(tmp_path: Path) -> None:
-    root = write_study(tmp_path / "demo").root
-    tracker = MlflowTracker("sqlite:///unused.db", "demo", root / FOLDER)
+def test_the_best_checkpoint_its_spec_and_the_report_are_events_of_the_study(tmp_path: Path) -> None:
+    directory = write_study(tmp_path / "demo")
+    root = directory.root
 
-    champion = hand_over(root, tracker, reporting(root))
+    champion = hand_over(root, EventLog(directory.events_file), reporting(root))
 
     assert champion is not None
-    entries, _ = Outbox(root / FOLDER).read(0)
-    assert [entry.data["name"] for entry in entries if entry.kind is UploadKind.MODEL] == ["demo"]
-    kept = [entry.data["path"] for entry in entries if entry.kind is UploadKind.ARTIFACT]
+    events = [entry.event for entry in read_log(directory.events_file)]
+    assert [event.request["name"] for event in events if isinstance(event, ModelRegistered)] == ["demo"]
+    kept = [event.path for event in events if isinstance(event, FileAttached)]
     assert kept == ["best_spec.yaml", "best.json", "evaluations.json", "report.html"]
     assert all((root / name).is_file() for name in kept)
 
@@ -54,9 +53,8 @@ def test_a_trainer_without_checkpoints_keeps_its_study_and_gets_a_warning(
 ) -> None:
     directory = write_study(tmp_path / "demo")
     write_result(directory, replace(RESULTS[4], checkpoint=None))
-    tracker = MlflowTracker("sqlite:///unused.db", "demo", directory.root / FOLDER)
 
-    champion = hand_over(directory.root, tracker, reporting(directory.root))
+    champion = hand_over(directory.root, EventLog(directory.events_file), reporting(directory.root))
 
     assert champion is None
     assert "left no checkpoint" in caplog.text

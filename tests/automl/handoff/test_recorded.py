@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from automl.handoff.action_spec import ActionOptions
 from automl.handoff.recorded import run_recorded
+from automl.storage.event_log import read_log
+from automl.storage.paths import StudyPaths
 from automl.study.evaluation import ActionStatus
-from automl.tracking.mlflow.outbox import Outbox
-from automl.tracking.mlflow.projection import UploadKind
+from automl.study.events import ActionEnded
 from tests.automl.handoff.depth_study import write_depth_study
 from tests.scripted_launcher import Script, ScriptedLauncher, ScriptedWrite
 
@@ -26,7 +27,7 @@ def study(folder: Path, **changes: Any) -> Path:  # noqa: ANN401 # fields of pla
     return write_depth_study(folder / "demo", **{"mlflow": NOWHERE, **changes}).root
 
 
-def test_an_action_is_queued_as_a_run_beside_the_trials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_action_is_an_event_of_the_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = study(tmp_path)
     monkeypatch.setattr("automl.tracking.mlflow.tracker.start_writer", _refuse)
     launcher = ScriptedLauncher(lambda _: Script(writes=(ScriptedWrite(text=KPI, file="evaluate/status.json"),)))
@@ -34,10 +35,9 @@ def test_an_action_is_queued_as_a_run_beside_the_trials(tmp_path: Path, monkeypa
     result = run_recorded(root, "evaluate", launcher, ActionOptions())
 
     assert result.status is ActionStatus.MEASURED
-    entries, _ = Outbox(root / "spool").read(0)
-    assert {entry.run for entry in entries} == {"evaluate-1"}
-    (metrics,) = [entry.data["values"] for entry in entries if entry.kind is UploadKind.METRICS]
-    assert metrics == {"val/d1": 0.5}
+    (event,) = [entry.event for entry in read_log(StudyPaths(root).events_file)]
+    assert isinstance(event, ActionEnded)
+    assert (event.key, event.result["values"]) == ("evaluate-1", {"val/d1": 0.5})
 
 
 def test_an_action_that_was_not_started_is_not_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -47,7 +47,7 @@ def test_an_action_that_was_not_started_is_not_recorded(tmp_path: Path, monkeypa
     result = run_recorded(root, "prune", ScriptedLauncher(lambda _: Script()), ActionOptions())
 
     assert result.status is ActionStatus.UNAVAILABLE
-    assert not (root / "spool/queue.jsonl").exists()
+    assert not StudyPaths(root).events_file.exists()
 
 
 def _refuse(*_: object, **__: object) -> None:

@@ -16,10 +16,13 @@ from urllib.request import urlopen
 
 import pytest
 
+from automl.storage.documents import to_json
 from automl.storage.paths import StudyPaths
-from automl.tracking.mlflow.outbox import FOLDER, Outbox
+from automl.study.events import FileAttached, ModelRegistered
+from automl.tracking.mlflow.folder import MlflowFolder
 from automl.tracking.mlflow.tracker import MlflowTracker, sync
 from automl.tracking.mlflow.writer import QUIET_ENVIRONMENT
+from tests.automl.tracking.mlflow.events import append
 from tests.automl.tracking.mlflow.test_tracker import MODEL
 from tests.automl.tracking.synthetic import tell
 
@@ -140,36 +143,36 @@ def test_a_server_that_comes_up_late_and_goes_away_loses_nothing_and_doubles_not
     port = free_port()
     uri = f"http://127.0.0.1:{port}"
     directory = StudyPaths(tmp_path / "demo")
-    spool = Outbox(directory.root / FOLDER)
-    tracker = MlflowTracker(uri, "demo", spool.root)
+    folder = MlflowFolder(directory)
+    tracker = MlflowTracker(uri, "demo", directory)
     started = time.monotonic()
     tell(directory, tracker)
     told_s = time.monotonic() - started
     assert told_s < 5, "a study waits for nobody"
-    assert tracker.unsent_bytes > 0
+    assert tracker.unsent
 
     with mlflow_server(database, port, tmp_path):
-        tracker.register_model(MODEL)
+        append(directory, ModelRegistered(request=to_json(MODEL)))
         tracker.close(timeout_s=LIMIT_S)
         first = runs_of(uri)
-    assert spool.pending_bytes(uri) == 0
+    assert folder.is_complete(uri)
 
-    tell_while_away(spool, uri)
+    tell_while_away(directory, uri)
     with mlflow_server(database, port, tmp_path):
-        sync(spool.root, uri, experiment="demo")
-        assert spool.pending_bytes(uri) == 0
-        for state in spool.root.glob("sent-*.json"):
+        sync(directory, uri, "demo")
+        assert folder.is_complete(uri)
+        for state in directory.mlflow.glob("sent-*.json"):
             state.unlink()
-        sync(spool.root, uri, experiment="demo")
+        sync(directory, uri, "demo")
         check(uri, first)
-    assert not (spool.root / "rejected.jsonl").exists()
+    assert not (directory.mlflow / "rejected.jsonl").exists()
 
 
-def tell_while_away(spool: Outbox, uri: str) -> None:
-    tracker = MlflowTracker(uri, "demo", spool.root)
-    tracker.attach("study", "plan.json")
+def tell_while_away(study: StudyPaths, uri: str) -> None:
+    tracker = MlflowTracker(uri, "demo", study)
+    append(study, FileAttached(run="study", path="plan.json"))
     tracker.close(timeout_s=20)
-    assert tracker.unsent_bytes > 0
+    assert tracker.unsent
 
 
 def check(uri: str, first: dict[str, Run]) -> None:

@@ -15,7 +15,8 @@ from urllib.request import urlopen
 import pytest
 
 from automl.errors import LaunchError
-from automl.tracking.mlflow.outbox import Outbox, UploadState
+from automl.storage.paths import StudyPaths
+from automl.tracking.mlflow.folder import MlflowFolder, UploadState
 from automl.tracking.mlflow.server import comparison_url, open_when_up, serve, server_url
 
 if TYPE_CHECKING:
@@ -46,16 +47,17 @@ def test_a_results_folder_without_a_record_is_named(tmp_path: Path) -> None:
 
 
 def test_the_comparison_shows_the_trials_of_one_study(tmp_path: Path) -> None:
-    spool, uri = Outbox(tmp_path), "sqlite:///mlflow.db"
+    study, uri = StudyPaths(tmp_path), "sqlite:///mlflow.db"
+    folder = MlflowFolder(study)
     server = server_url(5000)
-    assert comparison_url(server, tmp_path, uri) == "http://127.0.0.1:5000/"
+    assert comparison_url(server, study, uri) == "http://127.0.0.1:5000/"
 
-    spool.save_state(uri, UploadState(run_ids={"study": "aaa"}, experiment_id="3"))
-    assert comparison_url(server, tmp_path, uri) == "http://127.0.0.1:5000/#/experiments/3/runs"
+    folder.save_state(uri, UploadState(run_ids={"study": "aaa"}, experiment_id="3"))
+    assert comparison_url(server, study, uri) == "http://127.0.0.1:5000/#/experiments/3/runs"
 
-    spool.save_state(uri, UploadState(run_ids={"study": "aaa", "0000": "bbb", "0001": "ccc"}, experiment_id="3"))
+    folder.save_state(uri, UploadState(run_ids={"study": "aaa", "0000": "bbb", "0001": "ccc"}, experiment_id="3"))
 
-    url = comparison_url(server, tmp_path, uri)
+    url = comparison_url(server, study, uri)
     assert unquote(url) == 'http://127.0.0.1:5000/#/compare-runs?runs=["bbb", "ccc"]&experiments=["3"]'
 
 

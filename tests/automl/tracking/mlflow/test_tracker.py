@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -10,17 +9,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from automl.errors import LaunchError
-from automl.storage.documents import write_document
+from automl.storage.documents import to_json, write_document
 from automl.storage.paths import StudyPaths
 from automl.study.evaluation import RecordLocation
+from automl.study.events import ModelRegistered
 from automl.study.trial import Measurement
 from automl.tracking.file_tracker import FileTracker
 from automl.tracking.mlflow.model_version import ModelVersionRequest
-from automl.tracking.mlflow.outbox import FOLDER, Outbox
-from automl.tracking.mlflow.projection import Upload, UploadKind
 from automl.tracking.mlflow.tracker import MlflowTracker, sync
 from automl.tracking.mlflow.uri import default_tracking_uri
-from automl.tracking.mlflow.writer import send_all
+from tests.automl.tracking.mlflow.events import append, study_started
 from tests.automl.tracking.synthetic import RESULTS, make_plan, plan_of, tell, tell_curve
 
 if TYPE_CHECKING:
@@ -49,10 +47,6 @@ class Recorded:
     client: MlflowClient
     described: RecordLocation
 
-    @property
-    def spool(self) -> Outbox:
-        return Outbox(self.directory.root / FOLDER)
-
     def runs(self) -> dict[str, Run]:
         experiment = self.client.get_experiment_by_name("demo")
         assert experiment is not None
@@ -67,9 +61,9 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
     uri = default_tracking_uri(root)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NGC_API_KEY", SECRET)
-        tracker = MlflowTracker(uri, "demo", directory.root / FOLDER)
+        tracker = MlflowTracker(uri, "demo", directory)
         tell(directory, tracker)
-        tracker.register_model(MODEL)
+        append(directory, ModelRegistered(request=to_json(MODEL)))
         tracker.close(timeout_s=120)
     described = tracker.describe()
     from mlflow import MlflowClient  # noqa: PLC0415 # heavy, and only this module asks
@@ -180,10 +174,10 @@ def test_a_secret_of_the_environment_is_nowhere_in_the_record(recorded: Recorded
 
 def test_sending_everything_again_changes_nothing(recorded: Recorded) -> None:
     before = {key: run.to_dictionary() for key, run in recorded.runs().items()}
-    for file in recorded.spool.root.glob("sent-*.json"):
+    for file in recorded.directory.mlflow.glob("sent-*.json"):
         file.unlink()
 
-    sync(recorded.spool.root, recorded.uri, timeout_s=120)
+    sync(recorded.directory, recorded.uri, "demo", timeout_s=120)
 
     after = {key: run.to_dictionary() for key, run in recorded.runs().items()}
     assert after == before
@@ -191,7 +185,7 @@ def test_sending_everything_again_changes_nothing(recorded: Recorded) -> None:
 
 
 def test_a_resumed_study_reuses_its_runs_and_leaves_out_what_it_reads_again(recorded: Recorded) -> None:
-    tracker = MlflowTracker(recorded.uri, "demo", recorded.spool.root)
+    tracker = MlflowTracker(recorded.uri, "demo", recorded.directory)
     files = FileTracker(recorded.directory, [tracker])
     files.study_started(make_plan(recorded.directory.root, "demo"), recorded.directory.root)
     tell_curve(files, RESULTS[0])
@@ -207,22 +201,19 @@ def test_a_resumed_study_reuses_its_runs_and_leaves_out_what_it_reads_again(reco
 
 
 def test_mlflow_refuses_nothing_of_what_a_study_records(recorded: Recorded) -> None:
-    assert not (recorded.spool.root / "rejected.jsonl").exists()
+    assert not (recorded.directory.mlflow / "rejected.jsonl").exists()
 
 
 def test_a_server_that_is_down_loses_nothing_and_delays_nothing(tmp_path: Path, recorded: Recorded) -> None:
     directory = StudyPaths(tmp_path / "down")
-    shutil.copytree(recorded.directory.root, directory.root, ignore=shutil.ignore_patterns(FOLDER))
-    tracker = MlflowTracker("http://127.0.0.1:9", "down", directory.root / FOLDER)
+    tracker = MlflowTracker("http://127.0.0.1:9", "down", directory)
     tell(directory, tracker, results=RESULTS[:2])
 
     tracker.close(timeout_s=60)
 
     assert tracker.describe().run_id is None
-    assert tracker.unsent_bytes > 0
-    from automl.tracking.mlflow.uploader import Uploader  # noqa: PLC0415 # heavy, and imported by the fixture already
-
-    send_all(Uploader(Outbox(directory.root / FOLDER), recorded.uri, "down"))
+    assert tracker.unsent
+    sync(directory, recorded.uri, "down", timeout_s=120)
     experiment = recorded.client.get_experiment_by_name("down")
     assert experiment is not None
     assert len(recorded.client.search_runs([experiment.experiment_id])) == 3
@@ -230,31 +221,33 @@ def test_a_server_that_is_down_loses_nothing_and_delays_nothing(tmp_path: Path, 
 
 @pytest.mark.slow
 def test_sending_to_a_server_that_is_down_says_so_and_what_to_do(tmp_path: Path) -> None:
-    Outbox(tmp_path).append([Upload(UploadKind.END, "study", {"status": "FINISHED", "end_ms": 0})])
+    study = append(StudyPaths(tmp_path), study_started())
 
     with pytest.raises(LaunchError, match="could not be sent") as caught:
-        sync(tmp_path, "http://127.0.0.1:9", timeout_s=60)
+        sync(study, "http://127.0.0.1:9", "demo", timeout_s=60)
 
     assert "nothing is lost" in caught.value.problems[0].fix
 
 
-def test_a_study_without_a_spool_cannot_be_sent(tmp_path: Path) -> None:
+def test_a_study_that_has_not_begun_cannot_be_sent(tmp_path: Path) -> None:
     with pytest.raises(LaunchError, match="nothing to send"):
-        sync(tmp_path, "sqlite:///unused.db")
+        sync(StudyPaths(tmp_path), "sqlite:///unused.db", "demo")
 
 
 def test_a_disk_that_cannot_be_written_does_not_stop_the_study(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("in the way", encoding="utf-8")
-    tracker = MlflowTracker("sqlite:///unused.db", "demo", tmp_path / "file" / FOLDER)
+    study = StudyPaths(tmp_path / "demo")
+    study.root.mkdir()
+    study.mlflow.parent.write_text("in the way", encoding="utf-8")
+    tracker = MlflowTracker("sqlite:///unused.db", "demo", study)
 
-    tell(StudyPaths(tmp_path / "demo"), tracker, results=RESULTS[:1])
+    tell(study, tracker, results=RESULTS[:1])
     tracker.close(timeout_s=1)
 
-    assert (tmp_path / "file").is_file()
+    assert study.mlflow.parent.is_file()
 
 
 def test_an_interrupt_before_the_first_trial_does_not_wait_for_mlflow(tmp_path: Path) -> None:
-    tracker = MlflowTracker(f"sqlite:///{tmp_path / 'm.db'}", "demo", tmp_path / FOLDER)
+    tracker = MlflowTracker(f"sqlite:///{tmp_path / 'm.db'}", "demo", StudyPaths(tmp_path))
     write_document(StudyPaths(tmp_path).plan_file, plan_of(tmp_path))
     FileTracker(StudyPaths(tmp_path), [tracker]).study_started(make_plan(tmp_path), tmp_path)
     began_s = time.monotonic()
@@ -265,4 +258,4 @@ def test_an_interrupt_before_the_first_trial_does_not_wait_for_mlflow(tmp_path: 
 
     assert time.monotonic() - began_s < 5
     assert not (tmp_path / "m.db").exists()
-    assert Outbox(tmp_path / FOLDER).pending_bytes(f"sqlite:///{tmp_path / 'm.db'}") > 0
+    assert tracker.unsent

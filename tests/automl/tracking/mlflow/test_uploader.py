@@ -1,31 +1,24 @@
-"""What a server refuses for good is set aside; everything else gets through."""
+"""What a server refuses for good is set aside, what it does not take now is sent later; the rest gets through."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from automl.tracking.mlflow.outbox import Outbox
-from automl.tracking.mlflow.projection import Upload, UploadKind
+from automl.storage.paths import StudyPaths
+from automl.study.events import FileAttached
+from automl.tracking.mlflow.folder import MlflowFolder
 from automl.tracking.mlflow.uri import default_tracking_uri
-from automl.tracking.mlflow.writer import send_all
+from tests.automl.tracking.mlflow.events import append, measured, study_started, trial_started
+from tests.automl.tracking.synthetic import RESULTS, tell
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from automl.tracking.mlflow.uploader import Uploader
 
 pytestmark = pytest.mark.filterwarnings("default")  # MLflow's own imports warn
-
-
-def run(key: str, parent: str | None = None) -> Upload:
-    return Upload(UploadKind.RUN, key, {"name": key, "parent": parent, "start_ms": 1000, "tags": {"automl.kind": "t"}})
-
-
-def metrics(key: str, step: int, **values: float) -> Upload:
-    return Upload(UploadKind.METRICS, key, {"values": values, "step": step, "time_ms": 2000 + step})
 
 
 @pytest.fixture(scope="module")
@@ -33,72 +26,127 @@ def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
     return default_tracking_uri(tmp_path_factory.mktemp("results"))
 
 
-def sender(spool: Outbox, uri: str) -> Uploader:
+@pytest.fixture
+def study(tmp_path: Path) -> StudyPaths:
+    return append(StudyPaths(tmp_path / "demo"), study_started(), trial_started(0, lr=0.1))
+
+
+def uploader(study: StudyPaths, uri: str) -> Uploader:
     from automl.tracking.mlflow.uploader import Uploader  # noqa: PLC0415 # heavy
 
-    return Uploader(spool, uri, "demo")
+    return Uploader(MlflowFolder(study), uri, "demo")
 
 
-def test_one_refused_entry_does_not_hold_up_the_others(tmp_path: Path, uri: str) -> None:
-    spool = Outbox(tmp_path / "spool")
-    bad = Upload(UploadKind.PARAMETERS, "study", {"values": {"refused@name": "1"}})
-    spool.append([run("study"), metrics("study", 0, loss=1.0), bad, metrics("study", 1, loss=0.5)])
-
-    one = sender(spool, uri)
-    send_all(one)
-
-    rejected = [json.loads(line) for line in (spool.root / "rejected.jsonl").read_text(encoding="utf-8").splitlines()]
-    assert [(entry["kind"], "refused@name" in entry["reason"]) for entry in rejected] == [("parameters", True)]
-    history = one._connect().get_metric_history(one.state.run_ids["study"], "loss")  # noqa: SLF001 # its client
-    assert [point.value for point in history] == [1.0, 0.5]
+def send_all(study: StudyPaths, uri: str) -> Uploader:
+    one = uploader(study, uri)
+    while one.send_pending():
+        pass
+    return one
 
 
-def test_a_crash_between_making_a_run_and_noting_it_makes_no_second_run(tmp_path: Path, uri: str) -> None:
-    spool = Outbox(tmp_path / "spool")
-    spool.append([run("study"), run("0000", "study")])
-    first = sender(spool, uri)
-    send_all(first)
-    for file in spool.root.glob("sent-*.json"):
+def history(one: Uploader, run: str, name: str) -> list[float]:
+    client = one._connect()  # noqa: SLF001 # its client
+    return [point.value for point in client.get_metric_history(one.state.run_ids[run], name)]
+
+
+def rejected(study: StudyPaths) -> list[dict[str, str]]:
+    text = (study.mlflow / "rejected.jsonl").read_text(encoding="utf-8")
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_one_refused_upload_does_not_hold_up_the_others(study: StudyPaths, uri: str) -> None:
+    other_value = trial_started(0, attempt=2, lr=0.2)  # MLflow keeps the first value of a parameter
+    append(study, measured(0, 0, {"loss": 1.0}), other_value, measured(0, 1, {"loss": 0.5}))
+
+    one = send_all(study, uri)
+
+    assert [upload["kind"] for upload in rejected(study)] == ["parameters"]
+    assert history(one, "0000", "loss") == [1.0, 0.5]
+    assert one.state.files == []
+
+
+def test_a_crash_between_making_a_run_and_noting_it_makes_no_second_run(study: StudyPaths, uri: str) -> None:
+    first = send_all(study, uri)
+    for file in study.mlflow.glob("sent-*.json"):
         file.unlink()
 
-    second = sender(spool, uri)
-    send_all(second)
+    second = send_all(study, uri)
 
-    assert second.state.run_ids == first.state.run_ids
+    assert second.state == first.state
 
 
-def test_more_metrics_than_one_request_may_hold_are_all_sent_once(tmp_path: Path, uri: str) -> None:
-    spool = Outbox(tmp_path / "spool")
-    spool.append([run("study"), *(metrics("study", step, a=step, b=-step) for step in range(1200))])
+def test_more_metrics_than_one_request_may_hold_are_all_sent_once(study: StudyPaths, uri: str) -> None:
+    append(study, *(measured(0, step, {"a": step, "b": -step}) for step in range(1200)))
 
-    one = sender(spool, uri)
-    send_all(one)
+    one = send_all(study, uri)
+
+    assert len(history(one, "0000", "a")) == 1200
+    assert len(history(one, "0000", "b")) == 1200
+
+
+def test_a_writer_that_is_killed_between_two_parts_loses_nothing_and_doubles_nothing(
+    tmp_path: Path, uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("automl.tracking.mlflow.uploader._MAX_PART", 2)
+    study = StudyPaths(tmp_path / "demo")
+    tell(study, results=RESULTS[:2])
+
+    parts = 0
+    while uploader(study, uri).send_pending():  # a new process for each part, which knows only what is on the disk
+        parts += 1
+
+    one = uploader(study, uri)
+    assert parts > 10
+    assert MlflowFolder(study).is_complete(uri)
+    assert history(one, "0000", "val/d1") == [0.3, 0.4, 0.5]
+    assert history(one, "study", "automl.best") == [0.5]
+    assert not (study.mlflow / "rejected.jsonl").exists()
+
+
+def test_a_file_that_cannot_be_stored_holds_nothing_back_and_is_sent_later(tmp_path: Path) -> None:
+    from automl.tracking.mlflow.uploader import UnreachableError  # noqa: PLC0415 # heavy
+
+    study = StudyPaths(tmp_path / "demo")
+    append(study, study_started(), trial_started(0), FileAttached(run="0000", path="a.txt"), measured(0, 0, {"a": 1.0}))
+    (study.root / "a.txt").write_text("text", encoding="utf-8")
+    uri, artifacts = default_tracking_uri(tmp_path), tmp_path / "mlflow-artifacts"
+    one = uploader(study, uri)
+    one.send_pending()
+    artifacts.rename(tmp_path / "away")
+    artifacts.write_text("in the way", encoding="utf-8")
+
+    for _ in range(3):
+        with pytest.raises(UnreachableError):
+            one.send_pending()
+    append(study, measured(0, 1, {"a": 2.0}))
+    assert one.send_pending()
+    assert history(one, "0000", "a") == [1.0, 2.0]
+    assert not MlflowFolder(study).is_complete(uri)
+
+    artifacts.unlink()
+    (tmp_path / "away").rename(artifacts)
+    send_all(study, uri)
+    assert MlflowFolder(study).is_complete(uri)
+    assert list(artifacts.rglob("a.txt"))
+
+
+def test_a_long_log_is_kept_by_its_end(study: StudyPaths, uri: str) -> None:
+    log = study.root / "train.log"
+    log.write_text("first line\n" + "x" * 99 + "\n" + "y\n" * 50_000 + "last line\n")
+    append(study, FileAttached(run="0000", path="train.log"))
+
+    one = send_all(study, uri)
 
     client = one._connect()  # noqa: SLF001 # its client
-    assert len(client.get_metric_history(one.state.run_ids["study"], "a")) == 1200
-    assert len(client.get_metric_history(one.state.run_ids["study"], "b")) == 1200
-
-
-def test_a_long_log_is_kept_by_its_end(tmp_path: Path, uri: str) -> None:
-    (tmp_path / "train.log").write_text("first line\n" + "x" * 99 + "\n" + "y\n" * 50_000 + "last line\n")
-    spool = Outbox(tmp_path / "spool")
-    spool.append([run("study"), Upload(UploadKind.ARTIFACT, "study", {"path": "train.log", "folder": ""})])
-
-    one = sender(spool, uri)
-    send_all(one)
-
-    folder = one._connect().download_artifacts(one.state.run_ids["study"], "train.log")  # noqa: SLF001 # its client
-    with open(folder, encoding="utf-8") as stream:  # noqa: PTH123 # MLflow gives text
-        text = stream.read()
+    text = Path(client.download_artifacts(one.state.run_ids["0000"], "train.log")).read_text(encoding="utf-8")
     assert text.startswith("[... the last 64 KiB ...]\n")
     assert text.endswith("last line\n")
     assert "first line" not in text
 
 
-def test_a_file_that_is_gone_is_set_aside(tmp_path: Path, uri: str) -> None:
-    spool = Outbox(tmp_path / "spool")
-    spool.append([run("study"), Upload(UploadKind.ARTIFACT, "study", {"path": "gone.yaml", "folder": ""})])
+def test_a_file_that_is_gone_is_set_aside(study: StudyPaths, uri: str) -> None:
+    append(study, FileAttached(run="0000", path="gone.yaml"))
 
-    send_all(sender(spool, uri))
+    send_all(study, uri)
 
-    assert "the file is gone" in (spool.root / "rejected.jsonl").read_text(encoding="utf-8")
+    assert any("the file is gone" in upload["reason"] for upload in rejected(study))

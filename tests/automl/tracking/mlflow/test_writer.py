@@ -1,4 +1,4 @@
-"""The writer ends when it should: told to, or with its parent."""
+"""The writer ends when it should: by order, or with its parent."""
 
 from __future__ import annotations
 
@@ -11,35 +11,36 @@ from pathlib import Path
 
 import pytest
 
-from automl.tracking.mlflow.outbox import Outbox
-from automl.tracking.mlflow.projection import Upload, UploadKind
+from automl.storage.paths import StudyPaths
+from automl.tracking.mlflow.folder import MlflowFolder
 from automl.tracking.mlflow.tracker import start_writer
 from automl.tracking.mlflow.writer import only_writer
+from tests.automl.tracking.mlflow.events import append, study_started
 
 
-def test_two_writers_never_send_the_same_spool(tmp_path: Path) -> None:
+def test_two_writers_never_send_the_same_study(tmp_path: Path) -> None:
     with (
-        only_writer(Outbox(tmp_path), wait_s=0),
+        only_writer(MlflowFolder(StudyPaths(tmp_path)), wait_s=0),
         pytest.raises(TimeoutError, match="another process"),
-        only_writer(Outbox(tmp_path), wait_s=0.2),
+        only_writer(MlflowFolder(StudyPaths(tmp_path)), wait_s=0.2),
     ):
         pass
 
 
 def test_the_next_writer_may_send_when_the_first_has_ended(tmp_path: Path) -> None:
-    with only_writer(Outbox(tmp_path), wait_s=0):
+    with only_writer(MlflowFolder(StudyPaths(tmp_path)), wait_s=0):
         pass
 
-    with only_writer(Outbox(tmp_path), wait_s=0):
-        assert (tmp_path / "writer.lock").is_file()
+    with only_writer(MlflowFolder(StudyPaths(tmp_path)), wait_s=0):
+        assert MlflowFolder(StudyPaths(tmp_path)).lock_file.is_file()
 
 
 def test_a_killed_study_leaves_no_writer_behind(tmp_path: Path) -> None:
-    Outbox(tmp_path).append([Upload(UploadKind.TAGS, "study", {"values": {}})])
+    append(StudyPaths(tmp_path), study_started())
     program = (
         "import time; from pathlib import Path; from automl.tracking.mlflow.tracker import start_writer;"
-        "from automl.tracking.mlflow.outbox import Outbox;"
-        f"w = start_writer(Outbox(Path({str(tmp_path)!r})), 'http://127.0.0.1:9', 'demo');"
+        "from automl.storage.paths import StudyPaths; from automl.tracking.mlflow.folder import MlflowFolder;"
+        f"w = start_writer(MlflowFolder(StudyPaths(Path({str(tmp_path)!r}))), 'http://127.0.0.1:9', 'demo');"
         "print(w.pid, flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as study:
@@ -56,9 +57,9 @@ def test_a_killed_study_leaves_no_writer_behind(tmp_path: Path) -> None:
     assert not _lives(writer)
 
 
-def test_a_writer_with_patience_imports_mlflow_only_when_it_is_told_to_begin(tmp_path: Path) -> None:
-    Outbox(tmp_path).append([Upload(UploadKind.TAGS, "study", {"values": {}})])
-    writer = start_writer(Outbox(tmp_path), f"sqlite:///{tmp_path / 'm.db'}", "demo", patience_s=60.0)
+def test_a_writer_with_a_delay_imports_mlflow_only_after_the_order_to_begin(tmp_path: Path) -> None:
+    study = append(StudyPaths(tmp_path), study_started())
+    writer = start_writer(MlflowFolder(study), f"sqlite:///{tmp_path / 'm.db'}", "demo", delay_s=60.0)
     assert writer.stdin is not None
     maps = Path(f"/proc/{writer.pid}/maps")
     time.sleep(2)
