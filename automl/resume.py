@@ -6,13 +6,13 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from automl.errors import NothingToRunError, Problem, ResumeMismatchError
-from automl.executor.replication import missing_replicates
+from automl.executor.decide import missing_replicates
 from automl.request.location import RunLocation
 from automl.request.study_request import request_from_document
 from automl.run import make_plan, run_in
 from automl.storage.final_status import read_end
 from automl.storage.paths import StudyPaths
-from automl.storage.study_directory import read_plan, read_results
+from automl.storage.study_directory import read_plan, read_state
 from automl.study.causes import origins_from
 from automl.study.launch_plan import launch_from_document
 from automl.study.plan import plan_document
@@ -65,9 +65,9 @@ def resume_study(
     )
     if plan.fingerprint != document["fingerprint"]:
         raise ResumeMismatchError(f"{root} was made by another plan", _differences(document, plan_document(plan), root))
-    final = [result for result in read_results(directory) if result.state.is_final]
-    ended = sum(result.replicate_of is None for result in final)
-    if ended >= plan.budget.trials and not missing_replicates(plan, final, ()):
+    state = read_state(directory)
+    ended = sum(result.replicate_of is None for result in state.finished)
+    if ended >= plan.budget.trials and not missing_replicates(plan, state):
         raise NothingToRunError(f"all {ended} trials of {root} have ended; --trials N adds some")
     end = read_end(directory)
     if trials is None and end is not None and end.is_over and end.reason and not end.may_go_on:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from automl.errors import LaunchError
@@ -16,7 +14,6 @@ from automl.preflight.inputs import describe_data
 from automl.request.location import next_study_directory
 from automl.request.policy import Route
 from automl.spec.inputs import pending_downloads
-from automl.storage.paths import StudyPaths
 from automl.study.causes import Origin, OriginKind, origins_document
 from automl.study.launch_plan import LauncherKind
 from automl.study.plan import plan_document
@@ -100,10 +97,6 @@ def first_proposals(plan: StudyPlan) -> tuple[Proposal, ...]:
         if asks_language_model(plan)
         else min(plan.budget.trials, max(_FIRST_TRIALS, plan.resources.jobs))
     )
-    with tempfile.TemporaryDirectory() as folder:
-        searcher = make_searcher(plan, StudyPaths(Path(folder)).journal_file)
-        try:
-            proposals = [searcher.ask() for _ in range(wanted)]
-        finally:
-            searcher.close()
+    searcher = make_searcher(plan)
+    proposals = [searcher.ask() for _ in range(wanted)]
     return tuple(proposal for proposal in proposals if proposal is not None)

@@ -146,10 +146,28 @@ def run_in(
         StudyFailedError: no trial has a usable value, or three in a row failed for the same reason.
         InterruptedStudyError: a signal ended the study.
     """
+    from automl.executor.loop import recorded  # noqa: PLC0415 - opened when a study starts
+    from automl.storage.locks import OwnerLock  # noqa: PLC0415 - optuna
+
+    with recorded(directory.root):
+        lock = OwnerLock(directory.journal_file)
+    with lock:
+        return _run_locked(directory, request, plan, place, extra_trackers=extra_trackers)
+
+
+def _run_locked(
+    directory: StudyPaths,
+    request: StudyRequest,
+    plan: StudyPlan,
+    place: RunLocation,
+    *,
+    extra_trackers: Sequence[Tracker] = (),
+) -> Path:
+    from automl.executor.loop import recorded  # noqa: PLC0415 - opened when a study starts
     from automl.executor.ray.study import execute_study  # noqa: PLC0415 - ray
-    from automl.executor.recovery import recorded  # noqa: PLC0415 - opened when a study starts
     from automl.handoff.evaluation import local_evaluator  # noqa: PLC0415 - opened when a study starts
-    from automl.samplers.factory import make_searcher  # noqa: PLC0415 - optuna
+    from automl.samplers.factory import make_searcher  # noqa: PLC0415 - numpy
+    from automl.samplers.optuna_journal import OptunaJournal  # noqa: PLC0415 - optuna
     from automl.tracking.mlflow.tracker import MlflowTracker  # noqa: PLC0415 - opened when a study starts
     from automl.tracking.mlflow.uri import default_tracking_uri, without_password  # noqa: PLC0415 - opened when a study starts
 
@@ -157,7 +175,6 @@ def run_in(
     record = {"tracking_uri": without_password(uri), "experiment": plan.name, "run_id": None}
     with recorded(directory.root):
         write_document(directory.plan_file, {**plan_document(plan), "request": request.document(), "mlflow": record})
-        searcher = make_searcher(plan, directory.journal_file)
     mlflow = MlflowTracker(uri, plan.name, directory)
     recorders = _recorders(mlflow)
     location = StudyLocation(
@@ -172,12 +189,16 @@ def run_in(
         with mlflow.given_up_if_interrupted():
             evaluator.baseline()
             result = execute_study(
-                plan, location, searcher=searcher, rule=chosen_scheduler(plan), trackers=(recorders, *extra_trackers)
+                plan,
+                location,
+                searcher=make_searcher(plan),
+                scheduler=chosen_scheduler(plan),
+                trackers=(recorders, *extra_trackers),
+                journal=OptunaJournal(directory.journal_file, plan),
             )
             _conclude(result, plan, evaluator)
     finally:
         evaluator.launcher.close()
-        searcher.close()
         recorders.close()
         with recorded(directory.root):
             write_document(directory.record_file, mlflow.describe())
@@ -190,7 +211,7 @@ def run_in(
 def _open_doors() -> None:
     """Import what every study needs before Ray: half a second in which the trainer can look at its data."""
     import automl.handoff.evaluation  # noqa: PLC0415 - opened when a study starts
-    import automl.storage.optuna_journal  # noqa: F401, PLC0415 - optuna
+    import automl.samplers.optuna_journal  # noqa: F401, PLC0415 - optuna
 
 
 def _recorders(mlflow: MlflowTracker) -> TrackerGroup:

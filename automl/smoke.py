@@ -19,7 +19,7 @@ from automl.executor.failure_summary import summarize_failure
 from automl.request.policy import Route
 from automl.resolve import chosen_scheduler
 from automl.space.parameters import SearchSpace
-from automl.storage.paths import AttemptPaths, StudyPaths
+from automl.storage.paths import AttemptPaths
 from automl.study.model import Budget, StudyLocation
 from automl.study.plan import epoch_key
 from automl.study.trial import FailureKind, TrialState
@@ -78,17 +78,13 @@ def smoke_test(plan: StudyPlan, place: RunLocation) -> TrialResult:
         InterruptedStudyError: a signal ended it.
     """
     from automl.executor.ray.study import execute_study  # noqa: PLC0415 - ray
-    from automl.samplers.factory import make_searcher  # noqa: PLC0415 - optuna
+    from automl.samplers.factory import make_searcher  # noqa: PLC0415 - numpy
 
     short = smoke_plan(plan)
     place.results.mkdir(parents=True, exist_ok=True, mode=0o700)
     folder = Path(tempfile.mkdtemp(prefix=f"{short.name}-", dir=place.results))
     location = StudyLocation(directory=folder, tracking_uri="", ray_address=place.ray_address)
-    searcher = make_searcher(short, StudyPaths(folder).journal_file)
-    try:
-        (trial,) = execute_study(short, location, searcher=searcher, rule=chosen_scheduler(short)).trials
-    finally:
-        searcher.close()
+    (trial,) = execute_study(short, location, searcher=make_searcher(short), scheduler=chosen_scheduler(short)).trials
     _judge(trial, folder, is_dry=has_dry_run(plan))
     shutil.rmtree(folder, ignore_errors=True)
     return trial

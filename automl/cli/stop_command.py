@@ -10,9 +10,10 @@ from automl.errors import NothingToRunError
 from automl.storage.owner import running_process
 from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import read_study
+from automl.study.ends import StopCause, StopKind
 from automl.study.trial import TrialState
 
-_REASON = "stopped by the user"
+_CAUSE = StopCause(kind=StopKind.USER, detail="stopped by the user")
 
 
 @click.command("stop", help="End a study: its running trials stop, what they reached counts, the best is handed over.")
@@ -28,11 +29,11 @@ def command(study_dir: Path, number: int | None) -> None:
     if process is None:
         raise NothingToRunError(f"no process runs {root}")
     if number is None:
-        request_stop(root, _REASON)
+        request_stop(root, _CAUSE)
         click.echo(f"the study (process {process}) is asked to end; automl resume goes on with it later")
         return
     trial = next((t for t in result.trials if t.number == number and t.state is TrialState.RUNNING), None)
     if trial is None:
         raise NothingToRunError(f"no trial {number} of {root} is running")
-    request_stop(StudyPaths(root).attempt(number, trial.attempt).root, _REASON)
+    request_stop(StudyPaths(root).attempt(number, trial.attempt).root, _CAUSE)
     click.echo(f"trial {number} is asked to stop")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections import Counter
@@ -18,16 +17,17 @@ from automl.cli.render import STYLES, format_assignment, key_values
 from automl.duration import format_duration
 from automl.readers.growing_file import GrowingFile
 from automl.storage.final_status import read_outcome
-from automl.storage.live_status import Standing
+from automl.storage.live_status import LiveStatus, estimate
 from automl.storage.owner import running_process
 from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import read_study
+from automl.study.events import StudyEnded
+from automl.study.state import Phase
 from automl.study.trial import TrialState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-    from typing import Any
 
     from rich.console import RenderableType
 
@@ -38,8 +38,8 @@ _ROWS_OF_HEAD = 8
 _FEWEST_ROWS = 5
 
 
-class Watched:
-    """A study directory, read again and again.
+class Watched(LiveStatus):
+    """A study that is shown again and again.
 
     Args:
         root: The study directory.
@@ -51,36 +51,28 @@ class Watched:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._directory = StudyPaths(root)
-        self._events = GrowingFile(self._directory.events_file)
-        self.standing = Standing()
-        self.plan, self.result = read_study(root)
-        self.refresh()
-
-    def refresh(self) -> list[str]:
-        """Read what is new; return the new lines of the events."""
-        lines = self._events.read()
-        events = [event for line in lines if (event := _event(line)) is not None]
-        for event in events:
-            self.standing.learn(event)
-        if any(event["event"] != "measured" for event in events):
-            self.plan, self.result = read_study(self._root)
-        return lines
+        super().__init__(self._directory)
 
     @property
     def is_running(self) -> bool:
         """Tell whether a living process runs the study."""
         return running_process(self._directory) is not None
 
-    def state(self) -> str:
-        """Return what the study does, in words."""
+    @property
+    def is_over(self) -> bool:
+        """The study came to its end; the best may still be handed over."""
+        return isinstance(self.state.last, StudyEnded)
+
+    def summary(self) -> str:
+        """Return what the study does, as text."""
         process = running_process(self._directory)
         if process is not None:
-            what = "ended, the best is being handed over" if self.standing.is_over else "running"
+            what = "ended, the best is being handed over" if self.is_over else "running"
             return f"{what} (process {process})"
-        if not self.standing.started:
+        if self.state.started is None:
             return "not started"
         outcome = read_outcome(self._directory, has_best=self.result.best is not None)
-        return str(outcome) if self.standing.is_over else f"{outcome}; automl resume {self._root} goes on"
+        return str(outcome) if self.is_over else f"{outcome}; automl resume {self._root} continues it"
 
 
 def watch(root: Path, console: Console | None = None) -> None:
@@ -146,21 +138,21 @@ def _print_changes(watched: Watched, console: Console) -> None:
 
 
 def _head(watched: Watched) -> Iterator[tuple[str, object]]:
-    result, standing, plan = watched.result, watched.standing, watched.plan
+    result, state, plan = watched.result, watched.state, watched.plan
     states = Counter(trial.state.value.lower() for trial in result.trials)
     counts = ", ".join(f"{count} {state}" for state, count in sorted(states.items())) or "none yet"
     ended = [trial for trial in result.trials if trial.state.is_final]
     planned = plan["budget"]["trials"]
-    yield "study", f"{plan['name']}, {watched.state()}"
+    yield "study", f"{plan['name']}, {watched.summary()}"
     yield "trials", f"{len(ended)} of {planned} ended: {counts}"
     yield "best", _best(result)
-    if watched.is_running and standing.started is not None and not standing.is_over:
+    if watched.is_running and state.started is not None and state.started_at is not None and not watched.is_over:
         now = datetime.now(UTC)
-        busy = f"{len(standing.running)} of {standing.slots} busy"
-        yield "slots", f"{busy}, since {format_duration((now - standing.started).total_seconds())}"
-        estimate = standing.estimate(ended, planned, plan["budget"]["time_s"], now)
-        when = "unknown" if estimate.seconds is None else f"about {format_duration(estimate.seconds)}"
-        yield "ETA", f"{when} ({estimate.basis})"
+        busy = f"{len(state.in_phase(Phase.RUNNING))} of {state.started.jobs} busy"
+        yield "slots", f"{busy}, since {format_duration((now - state.started_at).total_seconds())}"
+        found = estimate(state, planned, plan["budget"]["time_s"], now)
+        when = "unknown" if found.seconds is None else f"about {format_duration(found.seconds)}"
+        yield "ETA", f"{when} ({found.basis})"
 
 
 def _best(result: StudyResult) -> str:
@@ -180,25 +172,20 @@ def _trials(watched: Watched, rows: int) -> Table:
         table.add_column(name, justify="left" if name == "state" else "right", no_wrap=True)
     table.add_column("values, or reason", no_wrap=True, overflow="ellipsis", ratio=1)
     now = datetime.now(UTC)
-    for trial in watched.standing.running.values():
-        epochs = f"{trial.epochs}/{trial.max_epochs}" if trial.max_epochs else str(trial.epochs)
-        elapsed = format_duration((now - trial.since).total_seconds())
-        value = "-" if trial.value is None else f"{trial.value:.4f}"
+    running = watched.state.in_phase(Phase.RUNNING)
+    for trial in running:
+        max_epochs = trial.max_epochs or (watched.state.started.max_epochs if watched.state.started else None)
+        epochs = f"{trial.epochs}/{max_epochs}" if max_epochs else str(trial.epochs)
+        elapsed = format_duration((now - (trial.since or now)).total_seconds())
+        last = trial.last_value(metric)
+        value = "-" if last is None else f"{last:.4f}"
         state = Text("running" if watched.is_running else "lost", style=STYLES[TrialState.RUNNING])
-        table.add_row(str(trial.number), state, epochs, value, elapsed, format_assignment(trial.assignment))
+        table.add_row(str(trial.number), state, epochs, value, elapsed, format_assignment(trial.proposal.assignment))
     ended = sorted((t for t in result.trials if t.state is not TrialState.RUNNING), key=lambda t: -t.number)
-    for done in ended[: max(0, rows - len(watched.standing.running))]:
+    for done in ended[: max(0, rows - len(running))]:
         mark = "*" if result.best is not None and done.number == result.best.number else ""
         value = f"{done.values[metric]:.4f}{mark}" if metric in done.values else "-"
         state = Text(done.state.value.lower(), style=STYLES.get(done.state, ""))
         words = format_assignment(done.assignment) if done.state is TrialState.COMPLETED else done.reason
         table.add_row(str(done.number), state, str(done.epochs), value, format_duration(done.elapsed_s), words)
     return table
-
-
-def _event(line: str) -> dict[str, Any] | None:
-    try:
-        document = json.loads(line)
-    except ValueError:
-        return None
-    return document if isinstance(document, dict) and "event" in document else None

@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from automl.errors import counted
+from automl.study.ends import EndKind, EndReason
 from automl.study.goals import unmet
 from automl.study.model import Direction
+from automl.study.state import ESTIMATES
 from automl.study.trial import FailureKind, TrialState
 from automl.trial.failures import signature
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
-    from automl.study.goals import Constraint
     from automl.study.model import Budget, Objective, StudyPlan
     from automl.study.trial import TrialResult
 
@@ -45,83 +45,73 @@ class Spent:
     gpu_s: float
 
 
-def budget_end(budget: Budget, spent: Spent) -> str | None:
+def spent_end(budget: Budget, spent: Spent) -> EndReason | None:
     """Return why time or GPUs are used up, or None while they are not."""
     if budget.time_s is not None and spent.elapsed_s >= budget.time_s:
-        return f"the time budget of {budget.time_s:g} s is used up"
+        return EndReason(kind=EndKind.TIME, amount=budget.time_s)
     if budget.gpu_hours is not None and spent.gpu_s >= budget.gpu_hours * _SECONDS_PER_HOUR:
-        return f"the budget of {budget.gpu_hours:g} GPU hours is used up"
+        return EndReason(kind=EndKind.GPU_HOURS, amount=budget.gpu_hours)
     return None
 
 
-def target_end(budget: Budget, objective: Objective, value: float) -> str | None:
-    """Return why the study can end with this value, or None."""
+def target_end(budget: Budget, objective: Objective, value: float) -> EndReason | None:
+    """Return why the search can end with this value, or None."""
     if budget.target is None or objective.direction.is_better(budget.target, value):
         return None
-    return f"the target {budget.target:g} of {objective.metric} is reached"
+    return EndReason(kind=EndKind.TARGET, amount=budget.target, metric=objective.metric)
 
 
-def goal_end(plan: StudyPlan, finished: Sequence[TrialResult]) -> str | None:
-    """Return why the last trial to end ends the study, or None: the target is reached, or patience is at its end.
-
-    Args:
-        plan: The study.
-        finished: Final results in the order in which they ended, at least one.
-    """
-    last, reached = finished[-1], None
-    value = last.values.get(plan.objective.metric) if last.state.has_value else None
-    if value is not None and not unmet(plan.constraints, last.values):
-        reached = target_end(plan.budget, plan.objective, value)
-    return reached or patience_end(plan.budget, plan.objective, finished, plan.constraints)
+def finished_target_end(plan: StudyPlan, result: TrialResult) -> EndReason | None:
+    """Return why the search can end with a trial that has ended, or None; constraints count."""
+    value = result.values.get(plan.objective.metric) if result.state.has_value else None
+    if value is None or unmet(plan.constraints, result.values):
+        return None
+    return target_end(plan.budget, plan.objective, value)
 
 
-def end_so_far(plan: StudyPlan, finished: Sequence[TrialResult], best: float | None) -> str | None:
-    """Return why the search is over by what an earlier run has measured, or None.
-
-    Args:
-        plan: The study.
-        finished: Final results in the order in which they ended.
-        best: The best value of the leading objective that any trial of the search has reported; None without one.
-    """
-    if best is not None and not plan.constraints and (reached := target_end(plan.budget, plan.objective, best)):
-        return reached
-    searched = [result for result in finished if result.replicate_of is None]
-    ends = (goal_end(plan, searched[: count + 1]) for count in range(len(searched)))
-    return next((end for end in ends if end is not None), None)
-
-
-def patience_end(
-    budget: Budget, objective: Objective, finished: Sequence[TrialResult], constraints: Sequence[Constraint] = ()
-) -> str | None:
+def patience_end(plan: StudyPlan, searched: Sequence[TrialResult]) -> EndReason | None:
     """Return why waiting longer is pointless, or None.
 
     Args:
-        budget: Names the patience.
-        objective: The leading objective.
-        finished: Final results in the order in which they ended.
-        constraints: A trial that does not keep them is no improvement.
+        plan: Its budget names the patience. A trial that misses a constraint is no improvement.
+        searched: Final results of the search, in the order in which the trials ended.
     """
-    if budget.patience_trials is None:
+    objective, patience = plan.objective, plan.budget.patience_trials
+    if patience is None:
         return None
     best = float("-inf") if objective.direction is Direction.MAXIMIZE else float("inf")
     without = 0
-    for result in finished:
-        competes = result.state.has_value and not unmet(constraints, result.values)
+    for result in searched:
+        competes = result.state.has_value and not unmet(plan.constraints, result.values)
         value = result.values.get(objective.metric) if competes else None
         if value is not None and objective.direction.is_better(value, best):
             best, without = value, 0
         else:
             without += 1
-    if without < budget.patience_trials:
+    if without < patience:
         return None
-    return f"{counted(without, 'finished trial')} brought no improvement of {objective.metric}"
+    return EndReason(kind=EndKind.PATIENCE, amount=without, metric=objective.metric)
 
 
-def error_end(finished: Sequence[TrialResult]) -> str | None:
+def improvement_end(plan: StudyPlan, estimates: Collection[float | None]) -> EndReason | None:
+    """Return why hardly anything is left to gain, or None.
+
+    Args:
+        plan: Its budget names the improvement that is worth a trial.
+        estimates: What the best further trial was expected to gain, after each of the last ends.
+    """
+    worth = plan.budget.min_improvement
+    known = [estimate for estimate in estimates if estimate is not None]
+    if worth is None or len(known) < ESTIMATES or max(known) >= worth:
+        return None
+    return EndReason(kind=EndKind.IMPROVEMENT, amount=max(known), bound=worth, metric=plan.objective.metric)
+
+
+def error_end(finished: Sequence[TrialResult]) -> EndReason | None:
     """Return the root cause if the last trials all failed for the same one, or None."""
     last = finished[-IDENTICAL_ERRORS:]
     causes = {(result.failure, signature(result.reason)) for result in last}
     is_same = len(last) == IDENTICAL_ERRORS and len(causes) == 1
     if not is_same or last[0].state is not TrialState.FAILED or last[0].failure not in _CAUSED_BY_STUDY:
         return None
-    return f"{IDENTICAL_ERRORS} trials in a row failed for the same reason: {last[0].reason}"
+    return EndReason(kind=EndKind.IDENTICAL_ERRORS, amount=IDENTICAL_ERRORS, detail=last[0].reason)

@@ -1,6 +1,6 @@
 """Trials that begin with the checkpoint of another trial: which one, and a file of their own of it.
 
-The parent goes on training and its trainer may delete the checkpoint, so the copy gets a name of its own for the file
+The parent goes on training and its trainer may delete the checkpoint, so the clone gets a name of its own for the file
 (a hard link where the file system has them) below its first attempt.
 """
 
@@ -11,7 +11,6 @@ import shutil
 from typing import TYPE_CHECKING
 
 from automl.samplers.explore import explore
-from automl.schedulers.base import Copy
 from automl.study.causes import Origin, OriginKind
 from automl.trial.attempts import Start, measured_by, next_start
 from automl.trial.continuation import find_continuation
@@ -20,15 +19,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from automl.samplers.base import Searcher
+    from automl.samplers.searcher import Searcher
+    from automl.schedulers.base import Copy
     from automl.space.values import Scalar
     from automl.storage.paths import StudyPaths
     from automl.study.model import StudyPlan
-    from automl.study.trial import Proposal, TrialResult
-    from automl.trial.attempts import Change
+    from automl.study.state import StudyState, TrialRecord
+    from automl.study.trial import Proposal
 
 
-def propose_copy(plan: StudyPlan, searcher: Searcher, copy: Copy, assignment: Mapping[str, Scalar]) -> Proposal:
+def propose_clone(plan: StudyPlan, searcher: Searcher, copy: Copy, assignment: Mapping[str, Scalar]) -> Proposal:
     """Return a new proposal that explores around its parent's assignment; its origin names parent and epoch."""
     return searcher.adopt(
         lambda number: explore(plan.space, assignment, seed=plan.seed, number=number),
@@ -36,58 +36,43 @@ def propose_copy(plan: StudyPlan, searcher: Searcher, copy: Copy, assignment: Ma
     )
 
 
-def copy_of(proposal: Proposal) -> Copy | None:
-    """Return what a proposal copies; None for one that begins by itself."""
-    origin = proposal.origin
-    if origin.kind is not OriginKind.CLONE or origin.parent is None or origin.epoch is None:
-        return None
-    return Copy(parent=origin.parent, epoch=origin.epoch)
-
-
-def was_copied(result: TrialResult) -> bool:
-    """Tell whether a result is that of a copy."""
-    return result.parent is not None
-
-
-def start_of(plan: StudyPlan, directory: StudyPaths, proposal: Proposal, change: Change) -> Start:
-    """Return how the next attempt of a trial starts, be it a copy's first one.
+def start_of(plan: StudyPlan, paths: StudyPaths, state: StudyState, trial: TrialRecord) -> Start:
+    """Return how the next attempt of a trial starts, be it a clone's first one.
 
     Raises:
-        OSError: the checkpoint of a copy cannot be linked or copied.
-        ConfigurationError: the start of an attempt cannot be read.
+        OSError: the checkpoint of a clone cannot be linked or copied.
     """
-    number, copy = proposal.number, copy_of(proposal)
-    if copy is not None and not directory.attempt(number).start_file.exists():
-        return start_of_copy(plan, directory, number, copy)
-    return next_start(plan, directory, number, change)
+    origin = trial.proposal.origin
+    if origin.kind is OriginKind.CLONE and origin.parent is not None and origin.epoch is not None and not trial.starts:
+        parent = state.trials[origin.parent]
+        return start_of_clone(plan, paths, trial.number, parent, epoch=origin.epoch)
+    return next_start(plan, paths, trial)
 
 
-def start_of_copy(plan: StudyPlan, directory: StudyPaths, number: int, copy: Copy) -> Start:
-    """Return the start of a copy's first attempt, with the parent's checkpoint under the copy's directory.
+def start_of_clone(plan: StudyPlan, paths: StudyPaths, number: int, parent: TrialRecord, *, epoch: int) -> Start:
+    """Return the start of a clone's first attempt, with the parent's checkpoint under the clone's directory.
 
-    Where the parent's trainer has deleted that of the epoch meant, it is the newest one. A parent that has left none
-    with anything left to train is a parent in name only: the copy then starts from nothing.
+    Where the parent's trainer has deleted that of the epoch meant, it is the newest one. If no usable checkpoint
+    remains, or none with anything left to train, the clone starts from scratch but keeps its parent's number.
 
     Raises:
         OSError: the checkpoint cannot be linked or copied.
-        ConfigurationError: the start of an attempt cannot be read.
     """
-    folders = measured_by(directory, copy.parent)
-    found = find_continuation(folders, plan.skill.architecture.checkpoints, until=copy.epoch)
+    found = find_continuation(measured_by(paths, parent), plan.skill.architecture.checkpoints, until=epoch)
     if found is None or (plan.max_epochs is not None and found.first_epoch >= plan.max_epochs):
-        return Start(parent=copy.parent)
-    place = directory.attempt(number).parent_checkpoints / found.checkpoint.name
-    shutil.rmtree(place.parent, ignore_errors=True)
-    place.parent.mkdir(parents=True, mode=0o700)
-    _copy(found.checkpoint, place)
-    return Start(checkpoint=place, first_epoch=found.first_epoch, parent=copy.parent)
+        return Start(parent=parent.number)
+    own = paths.attempt(number).parent_checkpoints / found.checkpoint.name
+    shutil.rmtree(own.parent, ignore_errors=True)
+    own.parent.mkdir(parents=True, mode=0o700)
+    _copy(found.checkpoint, own)
+    return Start(checkpoint=own, first_epoch=found.first_epoch, parent=parent.number)
 
 
-def _copy(source: Path, place: Path) -> None:
+def _copy(source: Path, target: Path) -> None:
     if source.is_dir():
-        shutil.copytree(source, place)
+        shutil.copytree(source, target)
         return
     try:
-        os.link(source, place)
+        os.link(source, target)
     except OSError:
-        shutil.copy2(source, place)
+        shutil.copy2(source, target)

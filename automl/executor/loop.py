@@ -1,153 +1,248 @@
-"""The driver's side of a study, without Ray: what runs next, what is learnt, who is stopped and when it is over.
+"""The driver of a study, without Ray: appends events, folds them, and carries out what follows.
 
-Ray asks for tasks and delivers what came of them. The order in which an end is written makes a crash at any point
-harmless: first the result's file, then the searcher's journal, then the trackers.
+Ray asks for tasks and delivers what came of them. The log is the study: each decision is an event that is on the disk
+before it is carried out, and `automl.executor.decide` says what follows from the state. So a crash at any point is
+harmless, and a resume is a fold over the log followed by the same decisions.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
-import sys
+import os
 import threading
 import time
-from collections import deque
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
-from automl.executor.attempt_states import Paused, Running, Waiting, as_running
-from automl.executor.budget import Spent, budget_end, end_so_far, error_end, goal_end, target_end
-from automl.executor.clones import copy_of, start_of, was_copied
+from automl.errors import LaunchError
+from automl.executor.budget import Spent, spent_end
+from automl.executor.clones import propose_clone, start_of
+from automl.executor.decide import (
+    Ask,
+    Begin,
+    Clone,
+    Conclude,
+    Repeat,
+    give_up_paused,
+    is_exhausted,
+    next_start,
+    next_step,
+)
 from automl.executor.failure_summary import summarize_errors
 from automl.executor.gpu_sharing import sharing_of
-from automl.executor.improvement_watch import ImprovementRule
-from automl.executor.recovery import asked_to_stop, conclude, lost_result, recorded
-from automl.executor.reports import ReportJournal, StopDecision
 from automl.executor.retention import Retention
-from automl.executor.supply import Standing, Supply
-from automl.schedulers.base import Decision, Report
-from automl.storage.final_status import read_end
+from automl.executor.search_state import SearchState
+from automl.storage.event_log import EventLog, damaged_log, read_log
+from automl.storage.legacy import upgrade_log
 from automl.storage.paths import StudyPaths
-from automl.storage.study_directory import read_results, write_result
-from automl.study.model import Direction
-from automl.study.trial import FailureKind, TrialResult
-from automl.tracking.file_tracker import FileTracker
-from automl.trial.attempts import goes_on_after, write_start
+from automl.storage.study_directory import write_result
+from automl.study.ends import EndKind, EndReason, StopCause, StopKind
+from automl.study.events import (
+    EndDecided,
+    Event,
+    ImprovementEstimated,
+    Measured,
+    StopDecided,
+    StudyEnded,
+    StudyStarted,
+    StudySuspended,
+    TrialEnded,
+    TrialPromoted,
+    TrialProposed,
+    TrialRetried,
+    TrialStarted,
+)
+from automl.study.result import StudyResult
+from automl.study.state import Phase, StudyState, apply
+from automl.study.trial import FailureKind, Measurement
+from automl.tracking.base import TrackerGroup
+from automl.tracking.versions import collect_environment
+from automl.trial.attempts import Start, may_continue_after, measured_by, write_start
+from automl.trial.continuation import earlier_measurements
 from automl.trial.disk import largest_checkpoint, short_of_room
-from automl.trial.outcome import INTERRUPTED, PAUSED
+from automl.trial.failures import Failure
+from automl.trial.history import TrialHistory
+from automl.trial.outcome import TrialOutcome, failed, stopped
+from automl.trial.result import build_result
 from automl.trial.retries import change_after
-from automl.trial.runner import recalled_curve
-from automl.trial.stop_request import forget_stop_request, read_stop_request
+from automl.trial.stop_request import forget_stop_request, read_stop_request, request_stop
 from automl.trial.tasks import build_task
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
+    from pathlib import Path
 
-    from automl.samplers.base import Searcher
+    from automl.samplers.optuna_journal import OptunaJournal
+    from automl.samplers.searcher import Searcher
     from automl.schedulers.base import Scheduler
     from automl.study.model import StudyLocation, StudyPlan
-    from automl.study.result import StudyResult
-    from automl.study.trial import Measurement, Proposal
+    from automl.study.state import TrialRecord
+    from automl.study.trial import Proposal, TrialResult
     from automl.tracking.base import Tracker
     from automl.trial.task import TrialTask
 
 logger = logging.getLogger(__name__)
 
-_CUT_OFF = "Ctrl-C or SIGTERM"
+LOG_VERSION = 2
+_SIGNAL = EndReason(kind=EndKind.SIGNAL)
 
 
 class StudyLoop:
-    """Decides; every method may be called from any thread.
+    """Every method may be called from any thread.
 
     Args:
         plan: The study.
         location: Where it lives.
-        searcher: Proposes; its open proposals are run first.
-        rule: Stops trials early.
-        trackers: Get every entry of the event log.
+        searcher: Proposes trials.
+        scheduler: Stops trials early.
+        trackers: Projections of the event log.
+        journal: The Optuna journal; None for none.
     """
 
-    def __init__(
+    def __init__(  # one call site; its parts by name
         self,
         plan: StudyPlan,
         location: StudyLocation,
         *,
         searcher: Searcher,
-        rule: Scheduler,
+        scheduler: Scheduler,
         trackers: Sequence[Tracker],
+        journal: OptunaJournal | None = None,
     ) -> None:
         self._plan = plan
-        self._directory = StudyPaths(location.directory)
-        self._searcher = searcher
-        self._rule = rule
-        self._audience = FileTracker(self._directory, trackers)
-        self._reports = ReportJournal(self._directory.reports_file)
-        self._standing = Standing(waiting=deque())
-        self._supply = Supply(plan, self._standing, searcher=searcher, rule=rule, reports=self._reports)
-        self._lock = threading.RLock()
-        self._failed_here: list[TrialResult] = []
-        self._started_s = time.monotonic()
-        self._earlier_s = 0.0
-        self._failure: str | None = None
-        self._largest_bytes = 0
+        self._paths = StudyPaths(location.directory)
+        self._log = EventLog(self._paths.events_file)
+        self._state = StudyState()
+        self._search = SearchState(plan, searcher, scheduler)
+        self._trackers = TrackerGroup(trackers)
+        self._journal = journal
         self._sharing = sharing_of(plan, location)
-        self._retention = Retention(plan, self._directory)
-        self._improvement = ImprovementRule(plan, searcher)
-        self._sign = 1.0 if plan.objective.direction is Direction.MAXIMIZE else -1.0
-        self._may_go_on = False
-        self.end_reason: str | None = None
+        self._retention = Retention(plan, self._paths)
+        self._lock = threading.RLock()
+        # Trials that run in this process's workers, with the monotonic time of their start.
+        self._running: dict[int, float] = {}
+        self._started_s = time.monotonic()
+        self._largest_bytes = 0
+
+    @property
+    def end(self) -> EndReason | None:
         """Why no further trial is started; None while trials are started."""
-        self.is_interrupted = False
-        self.shortage: str | None = None
-        """Why no room is left for a further trial; a resume goes on once there is."""
+        return self._state.end
+
+    @property
+    def is_interrupted(self) -> bool:
+        """A signal has ended the study; a resume continues it."""
+        return self._state.end is not None and self._state.end.kind is EndKind.SIGNAL
+
+    @property
+    def is_over(self) -> bool:
+        """Tell whether nothing runs and nothing will be started any more."""
+        with self._lock:
+            is_done = self._state.end is not None or is_exhausted(self._plan, self._state, self._search)
+            return not self._running and is_done
 
     def open(self) -> None:
-        """Make the directory, take up what an earlier run has left, and tell the trackers that the study starts.
+        """Make the directory, fold what earlier runs recorded, and do what they left undone.
 
         Raises:
             OSError: the directory cannot be made or read.
             ConfigurationError: a file of the directory cannot be read.
         """
-        self._directory.trials.mkdir(parents=True, exist_ok=True, mode=0o700)
-        forget_stop_request(self._directory.root)
-        end = read_end(self._directory)
-        endings = self._reports.replay(self._rule)
-        results = read_results(self._directory)
-        self._searcher.restore(results)
-        final = {result.number: result for result in results if result.state.is_final}
-        ended = [number for number in self._searcher.ended() if number in final]  # patience counts in this order
-        self._standing.finished = [final[number] for number in dict.fromkeys([*ended, *final])]
-        # Nobody knows how long an earlier run took that was killed; its slots were busy about so long.
-        self._earlier_s = sum(result.elapsed_s for result in self._standing.finished) / self._plan.resources.jobs
-        self._audience.study_started(self._plan, self._directory.root)
-        for number in final:
-            self._rule.finished(number)
-        proposals = self._searcher.open_proposals()
-        for _ in range(sum(map(was_copied, final.values())) + sum(copy_of(p) is not None for p in proposals)):
-            self._rule.copied()
-        for proposal in proposals:
-            self._take_up(proposal, endings.get(proposal.number))
-        if end is None or not end.is_over:  # it may have been killed between the reason to end and the end
-            best = None if self._reports.best is None else self._sign * self._reports.best
-            self._end_search_for(end_so_far(self._plan, self._standing.finished, best))
-        if self._standing.finished:
-            self._check_time()
+        self._paths.trials.mkdir(parents=True, exist_ok=True, mode=0o700)
+        forget_stop_request(self._paths.root)
+        upgrade_log(self._paths)
+        with self._lock:
+            for entry in read_log(self._paths.events_file, is_strict=True):
+                try:
+                    self._fold(entry.event, entry.time)
+                except ValueError as error:
+                    raise damaged_log(self._paths.events_file, error) from error
+            self._append(self._start_event())
+            self._record_requests()
+            self._complete_documents()
+            self._settle()
+            if self._state.ended:
+                self._check_time()
+            self._search.searcher.prepare()
 
-    def _take_up(self, proposal: Proposal, ending: StopDecision | None) -> None:
-        """Let an open trial of an earlier run wait, or end it where that had been decided."""
-        ending = ending or asked_to_stop(self._directory, proposal.number)
-        if ending is None:
-            self._standing.waiting.append(Waiting(proposal))
-            return
-        self._conclude(proposal, ending)
+    def _complete_documents(self) -> None:
+        """Write what a driver did not that died after it had recorded the end or the pause of a trial."""
+        for trial in self._state.in_phase(Phase.PAUSED, Phase.ENDED):
+            if trial.result is not None and not self._paths.result_file(trial.number).exists():
+                write_result(self._paths, trial.result)
+            if trial.phase is Phase.PAUSED:
+                self._retention.thin(trial)
 
-    def _conclude(self, proposal: Proposal, ending: StopDecision) -> None:
-        """End a trial of which nothing runs."""
-        result = conclude(self._plan, self._directory, proposal, ending)
-        if ending.decision is Decision.PAUSE:
-            self._pause(Paused(proposal, ending, result))
+    def _record_requests(self) -> None:
+        """Record stops that a user asked for and the run before did not see."""
+        for trial in self._state.in_phase(Phase.WAITING):
+            cause = read_stop_request(self._attempt_directory(trial)) if trial.starts else None
+            if cause is not None and cause.kind is StopKind.USER:
+                self._append(StopDecided(trial=trial.number, cause=cause))
+
+    def _start_event(self) -> StudyStarted:
+        plan = self._plan
+        return StudyStarted(
+            study=plan.name,
+            directory=str(self._paths.root),
+            route=plan.route,
+            fingerprint=plan.fingerprint,
+            metric=plan.objective.metric,
+            direction=plan.objective.direction,
+            trials=plan.budget.trials,
+            jobs=plan.resources.jobs,
+            max_epochs=plan.max_epochs,
+            process=os.getpid(),
+            log_version=LOG_VERSION,
+            environment=collect_environment(plan),
+        )
+
+    # Appending and folding.
+
+    def _append(self, event: Event) -> None:
+        entry = self._log.append(event)
+        self._fold(event, entry.time)
+        self._trackers.record(entry)
+
+    def _fold(self, event: Event, time: datetime) -> None:
+        apply(self._state, event, time)
+        self._search.apply(event, self._state)
+        if self._journal is not None and (number := _trial_of(event)) is not None:
+            self._journal.update(self._search.searcher.history.observations[number])
+
+    def _settle(self) -> None:
+        """Do all that follows from the state, whatever slots are free."""
+        while (step := next_step(self._plan, self._state, self._search)) is not None:
+            if isinstance(step, Conclude):
+                self._conclude(step)
+                continue
+            self._append(step)
+            match step:
+                case StopDecided():
+                    self._request_stop(step.trial, step.cause)
+                case EndDecided():
+                    logger.info(
+                        "%s: %s", "the search is over" if step.is_search else "no further trial starts", step.end
+                    )
+                case _:
+                    pass
+
+    def _request_stop(self, number: int, cause: StopCause) -> None:
+        if number not in self._running:
             return
-        self._finish(result)
-        self._audience.trial_ended(result)
+        try:
+            request_stop(self._attempt_directory(self._state.trials[number]), cause)
+        except OSError as error:
+            logger.warning("trial %d could not be asked to stop: %s", number, error)
+
+    def _stop(self, trial: TrialRecord, cause: StopCause) -> None:
+        if trial.cause is None:
+            self._append(StopDecided(trial=trial.number, cause=cause))
+            self._request_stop(trial.number, cause)
+
+    # Starting attempts.
 
     def next_task(self) -> TrialTask | None:
         """Return the next attempt to run, or None when there is none now (see `is_over`).
@@ -156,248 +251,358 @@ class StudyLoop:
             LaunchError: the study directory cannot be written.
             ConfigurationError: a file of the directory cannot be read.
         """
-        with self._lock, recorded(self._directory.root):
-            waiting = self._next_waiting()
-            if waiting is None:
+        with self._lock, recorded(self._paths.root):
+            self._settle()
+            if self._state.end is not None or self._is_alone():
                 return None
-            number = waiting.proposal.number
-            start = start_of(self._plan, self._directory, waiting.proposal, waiting.change)
-            if start.is_alone and self._standing.running:
-                self._standing.waiting.appendleft(waiting)
+            if (shortage := short_of_room(self._plan, self._paths.root, self._largest_bytes)) is not None:
+                logger.warning("no further trial is started: %s", shortage)
+                self._append(EndDecided(end=EndReason(kind=EndKind.DISK, detail=shortage)))
                 return None
-            task = build_task(self._plan, self._directory, waiting.proposal, start)
-            if (ending := self._catch_up(waiting.proposal, task)) is not None:
-                self._conclude(waiting.proposal, ending)
-                return None
-            if self._sharing is not None:
-                device = self._sharing.place(number)
-                if device is None:
-                    self._standing.waiting.appendleft(waiting)
-                    return None
-                task = replace(task, gpus=(device,))
-            task.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-            write_start(task.directory, start, self._directory.root)
-            self._standing.running[number] = Running(waiting.proposal, task, start, time.monotonic(), waiting.losses)
-            write_result(self._directory, as_running(task))
-        self._audience.trial_started(waiting.proposal, task.directory, start.attempt)
-        return task
+            number = self._next_waiting()
+            return None if number is None else self._begin(self._state.trials[number])
 
-    def _catch_up(self, proposal: Proposal, task: TrialTask) -> StopDecision | None:
-        """Judge what earlier attempts have measured and nobody has heard; return the end that follows, if one does."""
-        if proposal.replicate_of is not None or not task.earlier:
-            return None
-        for epoch, value in recalled_curve(task):
-            self._searcher.observe(proposal.number, epoch, value)
-            if (ending := self._judge(proposal.number, epoch, value)) is not None:
-                return ending
+    def _is_alone(self) -> bool:
+        return any(self._state.trials[number].starts[-1].get("is_alone") for number in self._running)
+
+    def _next_waiting(self) -> int | None:
+        """Return the trial of which an attempt is to start now, proposed if need be; None when there is none."""
+        while (start := next_start(self._plan, self._state, self._search)) is not None:
+            match start:
+                case Begin():
+                    return start.trial
+                case TrialPromoted():
+                    self._append(start)
+                case Conclude():
+                    self._conclude(start)
+                case Clone() | Repeat() | Ask():
+                    if not self._propose(start):
+                        return None
         return None
 
-    def _next_waiting(self) -> Waiting | None:
-        if self.end_reason is not None or any(running.start.is_alone for running in self._standing.running.values()):
-            return None
-        if (shortage := short_of_room(self._plan, self._directory.root, self._largest_bytes)) is not None:
-            logger.warning("no further trial is started: %s", shortage)
-            self.end_reason = self.shortage = shortage  # what runs goes on to its end
-            return None
-        waiting = self._supply.next(self._give_up_paused)
-        may_follow = self._supply.is_thinking or self._standing.running
-        if waiting is None and not may_follow and not self._supply.is_exhausted:
-            self._end_search_for("the search space is exhausted")
-        return waiting
+    def _propose(self, start: Clone | Repeat | Ask) -> bool:
+        """Propose a trial; return whether there is one."""
+        proposal = self._proposal(start)
+        if proposal is None:
+            return False
+        self._append(
+            TrialProposed(
+                trial=proposal.number,
+                assignment=proposal.assignment,
+                origin=proposal.origin,
+                replicate_of=proposal.replicate_of,
+                seed=proposal.seed,
+            )
+        )
+        return True
 
-    @property
-    def is_over(self) -> bool:
-        """Tell whether nothing runs and nothing will be started any more."""
-        with self._lock:
-            return not self._standing.running and (self.end_reason is not None or self._supply.is_exhausted)
+    def _proposal(self, start: Clone | Repeat | Ask) -> Proposal | None:
+        searcher = self._search.searcher
+        match start:
+            case Clone():
+                parent = self._state.trials[start.copy.parent].proposal
+                return propose_clone(self._plan, searcher, start.copy, parent.assignment)
+            case Repeat():
+                return searcher.repeat(start.trial, start.seed)
+            case Ask():
+                is_ready = searcher.is_ready()
+                proposal = searcher.ask() if is_ready else None
+                if proposal is None and is_ready and not self._running:
+                    self._append(self._end_event(EndReason(kind=EndKind.SPACE_EXHAUSTED)))
+                return proposal
+
+    def _end_event(self, end: EndReason) -> EndDecided:
+        return EndDecided(end=end, is_search=bool(self._plan.replicates))
+
+    def _begin(self, trial: TrialRecord) -> TrialTask | None:
+        """Start the next attempt of a trial; None where it has to wait, or ends without one."""
+        start = start_of(self._plan, self._paths, self._state, trial)
+        if start.is_alone and self._running:
+            return None
+        self._record_unread(trial, start)
+        self._settle()
+        if trial.phase is not Phase.WAITING or self._state.end is not None:
+            return None
+        task = build_task(self._plan, self._paths, trial.proposal, start)
+        if self._sharing is not None:
+            device = self._sharing.place(trial.number)
+            if device is None:
+                return None
+            task = replace(task, gpus=(device,))
+        task.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        write_start(self._paths, trial.number, start)
+        self._append(
+            TrialStarted(
+                trial=trial.number,
+                attempt=start.attempt,
+                origin=str(trial.proposal.origin),
+                assignment=trial.proposal.assignment,
+                directory=str(task.directory),
+                start=start.document(self._paths),
+                gpus=task.gpus,
+            )
+        )
+        self._running[trial.number] = time.monotonic()
+        return task
+
+    def _record_unread(self, trial: TrialRecord, start: Start) -> None:
+        """Record what earlier attempts measured and no driver read: their drivers died first."""
+        metric = self._plan.objective.metric
+        for measurement in map(
+            self._empty_history(trial).named, earlier_measurements(start.earlier, start.first_epoch)
+        ):
+            is_known = measurement.epoch is None or trial.has_measured(measurement.epoch, metric)
+            if metric in measurement.values and not is_known and trial.phase is Phase.WAITING:
+                self._append(_measured(trial.number, measurement))
+                self._settle()
+
+    # What comes back.
 
     def measured(self, number: int, measurement: Measurement) -> None:
-        """Learn one measurement of a running trial and stop the trial if the rule or the budget says so.
+        """Record one measurement of a running trial; the trial or the study may end by it.
 
         Raises:
             LaunchError: the study directory cannot be written.
         """
-        self._audience.measured(number, measurement)
-        value = measurement.values.get(self._plan.objective.metric)
-        if measurement.epoch is None or value is None:
-            return
-        if self._sharing is not None:
-            self._sharing.finished_epoch()
-        with self._lock, recorded(self._directory.root):
-            running = self._standing.running.get(number)
-            if running is not None and running.ending is not None and measurement.epoch > running.ending.epoch:
-                return  # decided already; what comes in while it is being ended would be left to chance
-            self._searcher.observe(number, measurement.epoch, value)
-            # A replicate is trained to its end, and compared by its mean.
-            is_judged = running is None or running.proposal.replicate_of is None
-            ending = self._judge(number, measurement.epoch, value) if is_judged else None
-            if ending is not None and running is not None and running.ending is None:
-                running.ending = ending
-                is_pause = ending.decision is Decision.PAUSE
-                words = f"{PAUSED}: {ending.reason}" if is_pause else ending.reason
-                running.stop(words, last_epoch=ending.epoch)
-            if running is not None and self.is_interrupted and goes_on_after(self._plan, measurement.epoch):
-                running.stop(f"{INTERRUPTED} by the user")
-            # With constraints a value counts once it is known that its trial keeps them.
-            if is_judged and not self._plan.constraints:
-                self._end_search_for(target_end(self._plan.budget, self._plan.objective, value))
-
-    def _judge(self, number: int, epoch: int, value: float) -> StopDecision | None:
-        """Return the decision to end a trial, if a value that was not judged before leads to it."""
-        return self._reports.judge(self._rule, Report(trial=number, epoch=epoch, value=self._sign * value))
+        with self._lock, recorded(self._paths.root):
+            self._append(_measured(number, measurement))
+            if measurement.epoch is None or self._plan.objective.metric not in measurement.values:
+                return
+            if self._sharing is not None:
+                self._sharing.finished_epoch()
+            self._settle()
+            if self.is_interrupted and may_continue_after(self._plan, measurement.epoch):
+                self._stop(self._state.trials[number], StopCause(kind=StopKind.INTERRUPTED, end=_SIGNAL))
 
     def ended(self, result: TrialResult) -> None:
-        """Learn how an attempt ended; some are followed by another one (see `automl.trial.retries`).
+        """Record how an attempt ended; some are followed by another one (see `automl.trial.retries`).
 
         Raises:
             LaunchError: the study directory cannot be written.
         """
-        with self._lock, recorded(self._directory.root):
-            running = self._standing.running.pop(result.number, None)
+        with self._lock, recorded(self._paths.root):
+            if self._running.pop(result.number, None) is None:
+                return
             if self._sharing is not None:
                 self._sharing.release(result.number)
-            if running is None or self._retry(running, result):
-                return
-            if result.state.is_final:
-                self._finish(result)
-            else:
-                self._suspend(running, result)
-        self._audience.trial_ended(result)
+            self._record_end(result)
+            self._settle()
 
-    def _suspend(self, running: Running, result: TrialResult) -> None:
-        """Keep a trial that may go on: now, if the rule promotes it, or in a resume."""
-        if running.ending is not None and running.ending.decision is Decision.PAUSE:
-            self._pause(Paused(running.proposal, running.ending, result))
-        else:
-            self._standing.interrupted[result.number] = result
-            write_result(self._directory, result)
+    def _record_end(self, result: TrialResult) -> None:
+        trial = self._state.trials[result.number]
+        has_ended = self._state.end is not None and not self._state.end.is_cut_off
+        change = None if has_ended else change_after(result, self._last_start(trial), trial.losses, self._plan)
+        if change is None:
+            self._end_trial(result)
+            return
+        reason = change.remark or f"it is started again ({result.reason})"
+        logger.warning("trial %d has failed, %s: %s", result.number, result.failure, reason)
+        self._append(
+            TrialRetried(
+                trial=result.number,
+                change=asdict(change),
+                failure=str(result.failure),
+                reason=result.reason,
+                elapsed_s=result.elapsed_s,
+            )
+        )
 
-    def _pause(self, paused: Paused) -> None:
-        self._standing.paused[paused.result.number] = paused
-        self._retention.thin(paused.result)
-        write_result(self._directory, paused.result)
-        self._searcher.pause(paused.result)
+    def _end_trial(self, result: TrialResult) -> None:
+        self._append(TrialEnded(result))
+        trial = self._state.trials[result.number]
+        if trial.phase is Phase.PAUSED:
+            self._retention.thin(trial)
+        write_result(self._paths, result)
+        if trial.phase is not Phase.ENDED:
+            return
+        if self._plan.budget.min_improvement is not None and not trial.is_replicate:
+            self._append(ImprovementEstimated(value=self._search.searcher.expected_improvement()))
+        size = largest_checkpoint(self._paths.root / result.directory, self._plan.skill.architecture.checkpoints)
+        self._largest_bytes = max(size, self._largest_bytes)
+        starts = [self._last_start(self._state.trials[number]).checkpoint for number in self._running]
+        self._retention.sweep(self._state.finished, [path for path in starts if path is not None])
 
     def lost(self, number: int, reason: str) -> None:
-        """Learn that whatever ran a trial is gone."""
+        """Record that whatever ran a trial is gone.
+
+        Raises:
+            LaunchError: the study directory cannot be written.
+        """
         with self._lock:
-            running = self._standing.running.get(number)
-            if running is None:
+            if number not in self._running:
                 return
-            if running.ending is not None:
-                result = conclude(self._plan, self._directory, running.proposal, running.ending)
+            trial = self._state.trials[number]
+            if trial.cause is None:
+                outcome = failed(Failure(kind=FailureKind.INFRASTRUCTURE, cause=reason))
             else:
-                result = lost_result(running.task, reason, stop_reason=running.stop_reason, since_s=running.since_s)
-        self.ended(result)
+                outcome = stopped(trial.cause)
+            self.ended(self._result_of(trial, outcome))
+
+    def _conclude(self, step: Conclude) -> None:
+        """End a trial of which nothing runs."""
+        trial = self._state.trials[step.trial]
+        result = self._result_of(trial, stopped(step.cause))
+        if trial.result is not None and trial.phase is Phase.PAUSED:
+            # Not all that was measured while it ran is in its events: memory, metrics of a command.
+            result = replace(result, values={**trial.result.values, **result.values})
+        if trial.cause is None and step.cause.may_continue:
+            self._append(StopDecided(trial=trial.number, cause=step.cause))
+        self._end_trial(result)
+
+    def _result_of(self, trial: TrialRecord, outcome: TrialOutcome) -> TrialResult:
+        """Return the result of a trial of which no worker tells how it ended, from its events."""
+        start = self._last_start(trial)
+        task = build_task(self._plan, self._paths, trial.proposal, start)
+        last_epoch = None if outcome.cause is None else outcome.cause.last_epoch
+        history = self._empty_history(trial)
+        history.recall(trial.measured)
+        if last_epoch is not None:
+            history.cut_after(last_epoch)
+        folders = measured_by(self._paths, trial)
+        first_epoch = (history.last_epoch or 0) + 1  # its best checkpoint may lie in any of its attempts
+        task = replace(task, earlier=folders, first_epoch=first_epoch, gpus=trial.gpus)
+        return build_result(task, history, outcome, elapsed_s=self._elapsed_s(trial))
+
+    def _empty_history(self, trial: TrialRecord) -> TrialHistory:
+        return TrialHistory.of(build_task(self._plan, self._paths, trial.proposal, self._last_start(trial)))
+
+    # The end.
 
     def check_budget(self) -> None:
-        """Stop the study when its time or GPUs are used up or the user asks for it; to be called every second or so."""
+        """End the study when its time or GPUs are used up or the user asks for it; to be called every second or so."""
         if self._sharing is not None:
             self._sharing.sample()
         with self._lock:
             self._check_time()
-            self._end_for(read_stop_request(self._directory.root), may_go_on=True)
+            asked = read_stop_request(self._paths.root)
+            if asked is not None:
+                self._end_for(EndReason(kind=EndKind.USER, detail=asked.detail))
 
     def _check_time(self) -> None:
         now_s = time.monotonic()
-        gpu_s = self._standing.used_s(now_s) * self._plan.resources.gpus_per_trial
-        elapsed_s = self._earlier_s + now_s - self._started_s
-        self._end_for(budget_end(self._plan.budget, Spent(elapsed_s=elapsed_s, gpu_s=gpu_s)))
+        ended_s = sum(trial.elapsed_s for trial in self._state.trials if trial.number not in self._running)
+        running_s = sum(self._elapsed_s(self._state.trials[number]) for number in self._running)
+        # Wall time of earlier runs is unknown where they were killed; their slots were busy about so long.
+        ended = (self._state.trials[n] for n in self._state.ended[: self._state.ended_before])
+        earlier_s = sum(trial.elapsed_s for trial in ended) / self._plan.resources.jobs
+        gpu_s = (ended_s + running_s) * self._plan.resources.gpus_per_trial
+        spent = Spent(elapsed_s=earlier_s + now_s - self._started_s, gpu_s=gpu_s)
+        if (end := spent_end(self._plan.budget, spent)) is not None:
+            self._end_for(end)
+
+    def _end_for(self, end: EndReason) -> None:
+        if self._state.end is None:
+            self._append(EndDecided(end=end))
+            logger.info("no further trial is started: %s", end)
+            self._settle()
 
     def interrupt(self) -> None:
         """First: start no more trials, end each with the checkpoint of its epoch. Second: end all. A resume goes on."""
         with self._lock:
             if self.is_interrupted:
-                self._stop_all(f"{INTERRUPTED} by the user")
+                self._interrupt_all(_SIGNAL)
                 return
-            self.is_interrupted = True
-            self.end_reason = self.end_reason or _CUT_OFF
+            self._append(EndDecided(end=_SIGNAL))
         logger.warning("interrupted: trials end with the checkpoint of their epoch; once more ends them at once")
 
+    def suspend(self, end: EndReason) -> None:
+        """End what runs and record that the study is cut off; a resume continues it."""
+        with self._lock:
+            self._interrupt_all(end)
+            self._append(StudySuspended(reason=str(end), end=end))
+
+    def _interrupt_all(self, end: EndReason) -> None:
+        for number in list(self._running):
+            self._stop(self._state.trials[number], StopCause(kind=StopKind.INTERRUPTED, end=end))
+
     def close(self) -> StudyResult:
-        """Return the trials and tell the trackers that the study is over, unless a resume is to go on with it."""
-        is_cut_off = self.is_interrupted or self.shortage is not None
+        """Return the trials and record that the study is over, unless a resume is to continue it."""
         with self._lock:
-            if not is_cut_off:
-                self._give_up_paused()
-            result = self._standing.study_result(self._plan, self._failure, self.end_reason)
-            result = replace(result, may_go_on=self._may_go_on)
-        if is_cut_off:
-            self.suspend(self.shortage or _CUT_OFF)
-        else:
-            self._audience.study_ended(result)
-        return result
-
-    def suspend(self, reason: str) -> None:
-        """End what runs and tell the trackers that the study is cut off, and why; a resume goes on with it."""
-        with self._lock:
-            self._stop_all(f"{INTERRUPTED}: {reason}")
-        self._audience.study_suspended(reason)
-
-    def _give_up_paused(self) -> None:
-        """End the trials that were never promoted; their best values count."""
-        for number in sorted(self._standing.paused):
-            paused = self._standing.paused.pop(number)
-            ending = replace(paused.ending, decision=Decision.STOP)
-            result = conclude(self._plan, self._directory, paused.proposal, ending)
-            # Not all that was measured while it ran is in its files.
-            self._finish(replace(result, values={**paused.result.values, **result.values}))
-            self._audience.trial_ended(result)
-
-    def _give_up_waiting(self, reason: str) -> None:
-        """End the trials that wait for another attempt; what they measured counts. Replicates outlive the search."""
-        for waiting in list(self._standing.waiting):
-            if self.end_reason is not None or waiting.proposal.replicate_of is None:
-                self._standing.waiting.remove(waiting)
-                self._conclude(
-                    waiting.proposal, StopDecision(decision=Decision.STOP, reason=reason, epoch=sys.maxsize - 1)
+            end = self._state.end
+            if end is not None and end.is_cut_off:
+                self.suspend(end)
+                return self._result(end)
+            while (step := give_up_paused(self._state)) is not None:
+                self._conclude(step)
+            end = end or self._state.search_end or EndReason(kind=EndKind.ALL_ENDED, amount=len(self._state.results))
+            result = self._result(end)
+            best = result.best
+            self._append(
+                StudyEnded(
+                    trials=len(result.trials),
+                    best_trial=best.number if best else None,
+                    best_value=best.values[result.objective.metric] if best else None,
+                    reason=str(end),
+                    is_failure=result.failure is not None,
+                    may_go_on=end.may_continue,
+                    end=end,
                 )
+            )
+            self._log.close()
+            return result
 
-    def _retry(self, running: Running, result: TrialResult) -> bool:
-        change = change_after(result, running.start, running.losses, self._plan)
-        has_ended = self.end_reason is not None and not (self.is_interrupted or self.shortage)
-        if change is None or has_ended:
-            return False  # where a resume goes on, it has the next attempt
-        losses = running.losses + (result.failure is FailureKind.INFRASTRUCTURE)
-        words = change.remark or f"it is started again ({result.reason})"
-        logger.warning("trial %d has failed, %s: %s", result.number, result.failure, words)
-        self._standing.waiting.appendleft(Waiting(running.proposal, losses, change))
-        return True
+    def _result(self, end: EndReason) -> StudyResult:
+        is_failure = end.kind is EndKind.IDENTICAL_ERRORS
+        trials = [trial.result for trial in self._state.trials if trial.result is not None]
+        failure = summarize_errors(str(end), self._state.finished[-1], self._paths.root) if is_failure else None
+        return StudyResult(
+            objective=self._plan.objective,
+            trials=tuple(trials),
+            failure=failure,
+            further=self._plan.objectives[1:],
+            constraints=self._plan.constraints,
+            end_reason=str(end),
+            may_go_on=end.may_continue,
+        )
 
-    def _finish(self, result: TrialResult) -> None:
-        write_result(self._directory, result)
-        self._searcher.tell(result)
-        self._rule.finished(result.number)
-        self._standing.finished.append(result)
-        self._failed_here.append(result)
-        if result.replicate_of is None:
-            self._end_search_for(goal_end(self._plan, self._standing.finished) or self._improvement.after_end())
-        if (cause := error_end(self._failed_here)) is not None and self.end_reason is None:
-            self._failure = summarize_errors(cause, result, self._directory.root)
-            self._end_for(cause, may_go_on=True)
-        size = largest_checkpoint(self._directory.root / result.directory, self._plan.skill.architecture.checkpoints)
-        self._largest_bytes = max(size, self._largest_bytes)
-        starts = [running.start.checkpoint for running in self._standing.running.values()]
-        self._retention.sweep(self._standing.finished, [path for path in starts if path is not None])
+    # Small facts.
 
-    def _end_search_for(self, reason: str | None) -> None:
-        """End the search; replicates, where there are any, follow."""
-        if not self._plan.replicates:
-            self._end_for(reason)
-        elif reason is not None and self._standing.search_end is None:
-            logger.info("the search is over: %s", reason)
-            self._standing.search_end = reason
-            self._stop_all(reason)
-            self._give_up_waiting(reason)
+    def _last_start(self, trial: TrialRecord) -> Start:
+        return Start.of_document(trial.starts[-1], self._paths.root) if trial.starts else Start()
 
-    def _end_for(self, reason: str | None, *, may_go_on: bool = False) -> None:
-        if reason is None or self.end_reason is not None:
-            return
-        logger.info("no further trial is started: %s", reason)
-        self.end_reason, self._may_go_on = reason, may_go_on
-        self._stop_all(reason)
-        self._give_up_waiting(reason)
+    def _attempt_directory(self, trial: TrialRecord) -> Path:
+        return self._paths.attempt(trial.number, trial.attempt).root
 
-    def _stop_all(self, reason: str) -> None:
-        for running in self._standing.running.values():
-            running.stop(reason)
+    def _elapsed_s(self, trial: TrialRecord) -> float:
+        since_s = self._running.get(trial.number)
+        return trial.elapsed_s if since_s is None else trial.starts[-1]["earlier_s"] + time.monotonic() - since_s
+
+
+def _measured(number: int, measurement: Measurement) -> Measured:
+    return Measured(
+        trial=number,
+        epoch=measurement.epoch,
+        step=measurement.step,
+        max_epochs=measurement.max_epochs,
+        values=dict(measurement.values),
+        nonfinite=dict(measurement.nonfinite),
+        unix_time_s=measurement.unix_time_s,
+    )
+
+
+def _trial_of(event: Event) -> int | None:
+    """Return the trial that an event changes in the eyes of a sampler; None where it changes none."""
+    match event:
+        case TrialProposed() | Measured():
+            return event.trial
+        case TrialEnded():
+            return event.result.number
+        case _:
+            return None
+
+
+@contextlib.contextmanager
+def recorded(root: Path) -> Iterator[None]:
+    """Turn a failing write into an error that says where and what to do.
+
+    Raises:
+        LaunchError: something in the study directory cannot be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        cause = os.strerror(error.errno) if error.errno else str(error)
+        raise LaunchError(
+            f"the study directory {root} cannot be written ({cause}); what it holds is kept: make room or make it"
+            f" writable, then continue with: automl resume {root}"
+        ) from error

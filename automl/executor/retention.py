@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from automl.study.result import StudyResult
-from automl.trial.attempts import measured_by, read_start
+from automl.trial.attempts import measured_by, starts_of
 from automl.trial.checkpoints import all_checkpoints, checkpoint_of_epoch, size_of
 from automl.trial.continuation import find_continuation
-from automl.trial.stop_request import read_last_epoch
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from automl.storage.paths import StudyPaths
     from automl.study.goals import Constraint
     from automl.study.model import Objective, StudyPlan
+    from automl.study.state import TrialRecord
     from automl.study.trial import TrialResult
 
 logger = logging.getLogger(__name__)
@@ -49,12 +49,12 @@ class Retention:
 
     Args:
         plan: The study; with its option ``keep_checkpoints: all`` nothing is deleted.
-        directory: The study directory.
+        paths: Of the study.
     """
 
-    def __init__(self, plan: StudyPlan, directory: StudyPaths) -> None:
+    def __init__(self, plan: StudyPlan, paths: StudyPaths) -> None:
         self._plan = plan
-        self._directory = directory
+        self._paths = paths
         self._swept: set[int] = set()
 
     def sweep(self, finished: Sequence[TrialResult], needed: Collection[Path]) -> None:
@@ -69,39 +69,32 @@ class Retention:
         kept = winners(finished, self._plan.objectives, self._plan.constraints, top=max(1, self._plan.replicates))
         unswept = [result for result in finished if result.number not in self._swept]
         retired = retire_checkpoints(
-            self._directory, unswept, self._plan.skill.architecture.checkpoints, kept=kept, needed=needed
+            self._paths, unswept, self._plan.skill.architecture.checkpoints, kept=kept, needed=needed
         )
         self._swept = {result.number for result in finished} - kept
         if retired.files:
             logger.debug("deleted %d checkpoints, %d bytes", len(retired.files), retired.freed_bytes)
 
-    def thin(self, paused: TrialResult) -> None:
-        """Delete of a paused trial, whose writer is dead, all but the checkpoint that it goes on from and its best one.
-
-        Args:
-            paused: Its result so far.
-
-        Raises:
-            ConfigurationError: the start of one of its attempts cannot be read.
-        """
-        chain = measured_by(self._directory, paused.number)
-        naming = self._plan.skill.architecture.checkpoints
-        goes_on = find_continuation(chain, naming, until=read_last_epoch(chain[-1])) if chain else None
-        if goes_on is None or paused.best_epoch is None or self._plan.options.get("keep_checkpoints") == "all":
+    def thin(self, paused: TrialRecord) -> None:
+        """Delete of a paused trial, whose writer is dead, all but the checkpoint it continues from and its best one."""
+        result, naming = paused.result, self._plan.skill.architecture.checkpoints
+        chain = measured_by(self._paths, paused)
+        continued = find_continuation(chain, naming, until=paused.paused_at)
+        keeps_all = self._plan.options.get("keep_checkpoints") == "all"
+        if continued is None or keeps_all or result is None or result.best_epoch is None:
             return
-        folders = [attempt.root for attempt in self._directory.attempts(paused.number)]
-        begun_from = read_start(folders[0], self._directory.root).checkpoint
-        best = [checkpoint_of_epoch(folder, naming, paused.best_epoch) for folder in chain]
-        kept = {goes_on.checkpoint, begun_from, *best}
-        for folder in folders:
-            for path in all_checkpoints(folder, naming):
+        begun_from = starts_of(self._paths, paused)[0].checkpoint
+        best = [checkpoint_of_epoch(folder, naming, result.best_epoch) for folder in chain]
+        kept = {continued.checkpoint, begun_from, *best}
+        for attempt in self._paths.attempts(paused.number):
+            for path in all_checkpoints(attempt.root, naming):
                 if path not in kept:
                     _delete(path)
-            _delete_dangling_links(folder)
+            _delete_dangling_links(attempt.root)
 
 
 def retire_checkpoints(
-    directory: StudyPaths,
+    paths: StudyPaths,
     finished: Sequence[TrialResult],
     naming: CheckpointNaming,
     *,
@@ -113,7 +106,7 @@ def retire_checkpoints(
     Links called "latest" that lead to a deleted file are deleted with it. A file that cannot be deleted is left.
 
     Args:
-        directory: The study directory.
+        paths: Of the study.
         finished: Trials whose processes are dead; others are not touched.
         naming: How the trainer names its checkpoints.
         kept: Numbers of the trials that keep their best checkpoint: the incumbent, the Pareto front.
@@ -122,15 +115,15 @@ def retire_checkpoints(
     files: list[str] = []
     freed_bytes = 0
     for result in finished:
-        best = directory.root / result.checkpoint if result.number in kept and result.checkpoint else None
-        for folder in (attempt.root for attempt in directory.attempts(result.number)):
+        best = paths.root / result.checkpoint if result.number in kept and result.checkpoint else None
+        for folder in (attempt.root for attempt in paths.attempts(result.number)):
             for path in all_checkpoints(folder, naming):
                 # A kept trial whose best checkpoint is not known keeps everything: better too much than the wrong one.
                 if path == best or path in needed or (result.number in kept and best is None):
                     continue
                 size = size_of(path)
                 if _delete(path):
-                    files.append(str(path.relative_to(directory.root)))
+                    files.append(str(path.relative_to(paths.root)))
                     freed_bytes += size
             _delete_dangling_links(folder)
     return Retired(files=tuple(files), freed_bytes=freed_bytes)

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from automl.storage.event_log import read_log
 from automl.storage.final_status import read_end
 from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import read_evaluations, read_study
+from automl.study.events import TrialEnded, TrialStarted
 from automl.study.model import Direction
-from automl.tracking.file_tracker import read_events
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from datetime import datetime
     from pathlib import Path
 
+    from automl.storage.event_log import Entry
     from automl.storage.final_status import End
     from automl.study.evaluation import Evaluation
     from automl.study.model import Objective
@@ -162,7 +164,7 @@ def read_facts(root: Path) -> StudyFacts:
         result=result,
         parameters=parameters,
         frame=_frame(result, parameters),
-        attempts=_attempts(read_events(StudyPaths(root).events_file)),
+        attempts=_attempts(read_log(StudyPaths(root).events_file)),
         evaluations=read_evaluations(root),
         end=read_end(StudyPaths(root)),
     )
@@ -210,16 +212,20 @@ def _label(path: str, paths: list[str]) -> str:
     return path
 
 
-def _attempts(events: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+def _attempts(entries: Iterable[Entry]) -> pd.DataFrame:
     ended: list[dict[str, object]] = []
     running: dict[int, datetime] = {}
     time = None
-    for event in events:
-        time = datetime.fromisoformat(event["time"])
-        if event["event"] == "trial_started":
-            running[event["trial"]] = time
-        elif event["event"] == "trial_ended" and event["trial"] in running:
-            start = running.pop(event["trial"])
-            ended.append({"trial": event["trial"], "state": event["state"].lower(), "start": start, "end": time})
+    for entry in entries:
+        time = entry.time
+        match entry.event:
+            case TrialStarted() as event:
+                running[event.trial] = time
+            case TrialEnded() as event if event.result.number in running:
+                start = running.pop(event.result.number)
+                state = event.result.state.lower()
+                ended.append({"trial": event.result.number, "state": state, "start": start, "end": time})
+            case _:
+                pass
     ended += [{"trial": trial, "state": "running", "start": start, "end": time} for trial, start in running.items()]
     return pd.DataFrame(ended, columns=["trial", "state", "start", "end"]).sort_values("start", ignore_index=True)

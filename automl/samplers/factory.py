@@ -13,10 +13,9 @@ from automl.samplers.llm.chat import check_endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
     from automl.samplers.sampler import Sampler
-    from automl.samplers.searcher import JournalSearcher
+    from automl.samplers.searcher import Searcher
     from automl.study.model import StudyPlan
 
 SAMPLERS: tuple[str, ...] = ("auto", "gp", "tpe", "cmaes", "nsga2", "qmc", "random", "grid", "llm")
@@ -48,30 +47,20 @@ def asks_language_model(plan: StudyPlan) -> bool:
     return plan.sampler == "llm" or bool(plan.options.get(LLM_STARTS))
 
 
-def make_searcher(plan: StudyPlan, journal_file: Path) -> JournalSearcher:
-    """Return the searcher of a study; an existing journal is reopened, so this is also how a study is resumed.
-
-    Args:
-        plan: The study.
-        journal_file: Its journal; created if it does not exist.
+def make_searcher(plan: StudyPlan) -> Searcher:
+    """Return the searcher of a study, with an empty history: the study's events fill it.
 
     Raises:
-        ConfigurationError: the sampler is unknown, another living process owns the journal, or it is damaged.
+        ConfigurationError: the sampler is unknown.
     """
-    from automl.samplers.searcher import JournalSearcher  # noqa: PLC0415 - imports optuna
+    from automl.samplers.searcher import Searcher  # noqa: PLC0415 - imports numpy
     from automl.samplers.starting_points import starting_points  # noqa: PLC0415 - see above
-    from automl.storage.optuna_journal import Journal  # noqa: PLC0415 - imports optuna
 
     problems = check_sampler(plan.sampler, plan.options)
     if problems:
         raise ConfigurationError.from_problems(problems, subject="the study")
-    journal = Journal(journal_file, plan.name, plan.objectives)
-    try:
-        starts = starting_points(plan)
-        return JournalSearcher(plan, journal, make_sampler(plan, given=len(starts)), starts)
-    except BaseException:
-        journal.close()
-        raise
+    starts = starting_points(plan)
+    return Searcher(plan, make_sampler(plan, given=len(starts)), starts)
 
 
 def make_sampler(plan: StudyPlan, *, given: int) -> Sampler:

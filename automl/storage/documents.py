@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_COMPUTED = "restore it from a copy; or delete it, and a resume computes its content again"
+
 
 def to_json(value: object, kind: Any = None) -> Any:  # noqa: ANN401 # a type expression, and JSON
     """Return the JSON form of a document.
@@ -78,13 +80,13 @@ def first_line(error: Exception) -> str:
     return "; ".join(found) or str(error)
 
 
-def torn_file(file: Path, error: object, expected: str) -> ConfigurationError:
+def torn_file(file: Path, error: object, expected: str, fix: str = _COMPUTED) -> ConfigurationError:
     """Return the error about a file of a study that is there and cannot be read."""
     problem = Problem(
         where=str(file),
         found=f"a file that cannot be read ({error})",
         expected=f"{expected}, as automl wrote it",
-        fix="restore it from a copy; or delete it, and a resume computes its content again",
+        fix=fix,
     )
     return ConfigurationError.from_problems([problem], subject="the study directory")
 

@@ -17,14 +17,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, get_args
 
-from automl.storage.documents import from_json, to_json, torn_file
-from automl.study.events import Event, Measured, TrialEnded
+from automl.storage.documents import first_line, from_json, to_json, torn_file
+from automl.study.events import ActionEnded, Evaluated, Event, FileAttached, Measured, ModelRegistered, TrialEnded
 from automl.study.trial import TrialResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from automl.errors import ConfigurationError
+
+
+_TAIL_BYTES = 1 << 20
 _CLASSES: dict[str, type[Any]] = {event.kind: event for event in get_args(Event)}
 
 
@@ -107,10 +111,37 @@ def read_log(file: Path, position: int = 0, *, is_strict: bool = False) -> Itera
                 found = decode(line)
             except (ValueError, TypeError, KeyError) as error:
                 if is_strict and line.strip():
-                    raise torn_file(file, f"line {number}: {error}", "one event per line") from error
+                    raise damaged_log(file, f"line {number}: {first_line(error)}") from error
                 continue
             if found is not None:
                 yield Entry(*found, position)
+
+
+def damaged_log(file: Path, error: object) -> ConfigurationError:
+    """Return the error about a log in which a line is missing or was changed: nothing else holds what it held."""
+    return torn_file(file, error, "one event per line, in the order in which they happened", "restore it from a copy")
+
+
+def last_entry(file: Path) -> Entry | None:
+    """Return the last event of a study's course; None if there is none, or if its line cannot be read.
+
+    What is done with its checkpoints afterwards (evaluated, exported, attached) is passed over.
+    """
+    try:
+        size = file.stat().st_size
+        with file.open("rb") as stream:
+            stream.seek(max(0, size - _TAIL_BYTES))
+            tail = stream.read()
+    except OSError:
+        return None
+    for line in reversed(tail[: tail.rfind(b"\n") + 1].splitlines()):
+        try:
+            found = decode(line)
+        except (ValueError, TypeError, KeyError):
+            return None
+        if found is not None and not isinstance(found[0], ActionEnded | Evaluated | ModelRegistered | FileAttached):
+            return Entry(*found, size)
+    return None
 
 
 def encode(event: Event, time: datetime) -> bytes:
@@ -155,7 +186,7 @@ def _open(file: Path) -> int:
     file.parent.mkdir(parents=True, exist_ok=True)
     handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
     size = os.fstat(handle).st_size
-    tail = os.pread(handle, 1 << 20, max(0, size - (1 << 20)))
+    tail = os.pread(handle, _TAIL_BYTES, max(0, size - _TAIL_BYTES))
     if tail and not tail.endswith(b"\n"):
         os.ftruncate(handle, size - len(tail) + tail.rfind(b"\n") + 1)
     return handle

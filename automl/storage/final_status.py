@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from automl.storage.event_log import last_entry
 from automl.storage.owner import running_process
+from automl.study.events import StudyEnded, StudySuspended
 from automl.study.trial import TrialState
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from automl.storage.paths import StudyPaths
     from automl.study.result import StudyResult
 
-ENDED, SUSPENDED = "study_ended", "study_suspended"
-"""Events: a study came to its end; it was cut off, and a resume goes on with it."""
-
-_TAIL_BYTES = 1 << 20
-_AFTER_THE_END = frozenset({"action_ended", "evaluated", "model_registered", "file_attached"})
 _KILLED = "its process was killed"
 
 
@@ -59,15 +53,14 @@ class Outcome:
 
 def read_end(directory: StudyPaths) -> End | None:
     """Return how the last run of a study ended; None if it runs, or was killed before it could say so."""
-    document = _last_event(directory.events_file)
-    if document is None or document["event"] not in {ENDED, SUSPENDED}:
-        return None
-    return End(
-        is_over=document["event"] == ENDED,
-        reason=document.get("reason", ""),
-        is_failure=document.get("is_failure", False),
-        may_go_on=document.get("may_go_on", False),
-    )
+    last = last_entry(directory.events_file)
+    match None if last is None else last.event:
+        case StudyEnded() as event:
+            return End(is_over=True, reason=event.reason, is_failure=event.is_failure, may_go_on=event.may_go_on)
+        case StudySuspended() as event:
+            return End(is_over=False, reason=event.reason)
+        case _:
+            return None
 
 
 def read_outcome(directory: StudyPaths, *, has_best: bool) -> Outcome:
@@ -99,15 +92,3 @@ def settled(result: StudyResult, outcome: Outcome) -> StudyResult:
         for trial in result.trials
     ]
     return replace(result, trials=tuple(trials))
-
-
-def _last_event(file: Path) -> dict[str, Any] | None:
-    try:
-        with file.open("rb") as stream:
-            stream.seek(max(0, file.stat().st_size - _TAIL_BYTES))
-            lines = stream.read().splitlines()
-        documents = (json.loads(line) for line in reversed(lines) if line)
-        document: object = next((found for found in documents if found.get("event") not in _AFTER_THE_END), None)
-    except (OSError, ValueError, AttributeError):
-        return None
-    return document if isinstance(document, dict) and "event" in document else None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from optuna.storages.journal import JournalFileOpenLock
 
@@ -49,13 +49,13 @@ class AppendLock(JournalFileOpenLock):
 
 
 class OwnerLock:
-    """Makes this process the only owner of a journal until `release` or its end.
+    """Makes this process the only one that runs a study, until `release`, the end of a ``with`` block or its own end.
 
     Args:
-        file: The journal.
+        file: The study's Optuna journal, beside which the lock lies.
 
     Raises:
-        ConfigurationError: another living process, or another searcher of this process, owns the journal.
+        ConfigurationError: another living process, or another study of this process, has the lock.
     """
 
     def __init__(self, file: Path) -> None:
@@ -74,8 +74,14 @@ class OwnerLock:
         _owned_here.add(self._file)
         self._handle: int | None = handle
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
     def release(self) -> None:
-        """Give the journal up; doing so twice changes nothing."""
+        """Give the lock up; doing so twice changes nothing."""
         if self._handle is not None:
             os.close(self._handle)
             self._handle = None
@@ -92,5 +98,5 @@ def _already_owned(file: Path, owner: int | str) -> ConfigurationError:
                 fix="wait for it, end it with `automl stop`, or start a study under another name",
             )
         ],
-        subject="the journal",
+        subject="the study directory",
     )

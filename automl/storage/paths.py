@@ -4,7 +4,6 @@
 <results>/<study>/
   plan.json            the request and the plan
   events.jsonl         the event log
-  reports.jsonl        what the scheduler was told, and what it decided
   journal.log          Optuna's journal; journal.log.owner is locked by the process that runs the study
   stop                 asks for the end of the study
   trials/0007/         one attempt: spec, log, the trainer's files, result.json; a second attempt lies in trials/0007.2/
@@ -173,8 +172,13 @@ class StudyPaths:
         return self.root / "events.jsonl"
 
     @property
+    def old_events_file(self) -> Path:
+        """The event log that version 0.1 wrote, of a study that was resumed since."""
+        return self.root / "events-0.1.jsonl"
+
+    @property
     def reports_file(self) -> Path:
-        """What the scheduler was told: one JSON line per value."""
+        """What the scheduler of version 0.1 decided: one JSON line per value."""
         return self.root / "reports.jsonl"
 
     @property

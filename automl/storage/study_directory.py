@@ -8,16 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 from automl.errors import ConfigurationError, Problem
 from automl.storage.documents import read_document, write_document
+from automl.storage.event_log import damaged_log, read_log
+from automl.storage.legacy import is_legacy, upgraded
 from automl.storage.paths import StudyPaths
 from automl.study.evaluation import Evaluation, RecordLocation
 from automl.study.goals import parse_constraints
 from automl.study.model import Direction, Objective
 from automl.study.result import StudyResult
-from automl.study.trial import TrialResult
+from automl.study.state import StudyState, apply
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from automl.study.trial import TrialResult
 
 _PLAN_PARTS = {"name": str, "skill": dict, "objective": dict, "budget": dict, "space": dict, "spec": dict}
 """What every plan has, by which one is told from another program's file."""
@@ -78,14 +82,33 @@ def write_result(paths: StudyPaths, result: TrialResult) -> None:
     write_document(paths.result_file(result.number), result)
 
 
-def read_results(paths: StudyPaths) -> tuple[TrialResult, ...]:
-    """Read the results of all trials, in order of their numbers; directories without one are left out.
+def read_state(paths: StudyPaths) -> StudyState:
+    """Fold the event log of a study; a study without one has not begun.
 
     Raises:
-        ConfigurationError: a result is there and cannot be read.
+        ConfigurationError: a line of the log cannot be read or was changed.
     """
-    results = (read_document(file, TrialResult) for file in paths.result_files())
-    return tuple(sorted(results, key=lambda result: result.number))
+    state = StudyState()
+    events = (
+        upgraded(paths)
+        if is_legacy(paths)
+        else ((entry.event, entry.time) for entry in read_log(paths.events_file, is_strict=True))
+    )
+    for event, time in events:
+        try:
+            apply(state, event, time)
+        except ValueError as error:
+            raise damaged_log(paths.events_file, error) from error
+    return state
+
+
+def read_results(paths: StudyPaths) -> tuple[TrialResult, ...]:
+    """Return what is known of the trials that were started, in order of their numbers.
+
+    Raises:
+        ConfigurationError: a line of the log cannot be read or was changed.
+    """
+    return read_state(paths).results
 
 
 def read_evaluations(root: Path) -> dict[str, Evaluation]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeAlias
 
 from automl.space.values import Scalar
+from automl.study.causes import Origin
 from automl.study.ends import EndReason, StopCause
 from automl.study.evaluation import Evaluation
 from automl.study.trial import TrialResult
@@ -65,7 +66,7 @@ class TrialProposed:
     kind: ClassVar[str] = "trial_proposed"
     trial: int
     assignment: Mapping[str, Scalar]
-    origin: Mapping[str, Any]
+    origin: Origin
     replicate_of: int | None = None
     seed: int | None = None
 
@@ -141,6 +142,7 @@ class TrialRetried:
         change: What the next attempt does differently; see `automl.trial.attempts.Change`.
         failure: Why the last attempt failed: a failure kind.
         reason: The same, as a sentence.
+        elapsed_s: Seconds that the trial's attempts took.
     """
 
     kind: ClassVar[str] = "trial_retried"
@@ -148,6 +150,7 @@ class TrialRetried:
     change: Mapping[str, Any]
     failure: str
     reason: str
+    elapsed_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

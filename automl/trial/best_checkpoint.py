@@ -37,9 +37,9 @@ class BestCheckpoint:
 
 
 def await_checkpoint(
-    job: Job, directory: Path, naming: CheckpointNaming, course: TrialHistory, *, goes_on: bool = False
+    job: Job, directory: Path, naming: CheckpointNaming, history: TrialHistory, *, continues: bool = False
 ) -> None:
-    """Give a healthy trial a moment to finish the checkpoint of its latest epoch, if that is its best or it goes on.
+    """Give a healthy trial time to finish the checkpoint of its latest epoch, if that is its best or continued from.
 
     A trainer that has not saved an earlier epoch by now does not save every epoch: it is not waited for.
 
@@ -47,13 +47,13 @@ def await_checkpoint(
         job: The trial's.
         directory: Of the attempt.
         naming: How the trainer names its checkpoints.
-        course: What was measured.
-        goes_on: The trial will be continued from its latest checkpoint.
+        history: What was measured.
+        continues: The trial will be continued from its latest checkpoint.
     """
-    last = course.last_epoch
-    if last is None or (last != course.best_epoch and not goes_on):
+    last = history.last_epoch
+    if last is None or (last != history.best_epoch and not continues):
         return
-    if course.epochs > 1 and not list_checkpoints(directory, naming):
+    if history.epochs > 1 and not list_checkpoints(directory, naming):
         return
     deadline_s = time.monotonic() + WAIT_LIMIT_S
     while time.monotonic() < deadline_s and job.poll() is None:
@@ -62,14 +62,14 @@ def await_checkpoint(
         time.sleep(_POLL_S)
 
 
-def find_best(task: TrialTask, course: TrialHistory) -> BestCheckpoint:
+def find_best(task: TrialTask, history: TrialHistory) -> BestCheckpoint:
     """Return the checkpoint of the best epoch, with its hash unless it is large."""
-    if course.best_epoch is None:
+    if history.best_epoch is None:
         return BestCheckpoint()
-    is_earlier = course.best_epoch < task.first_epoch
+    is_earlier = history.best_epoch < task.first_epoch
     # An attempt that went on from the middle of an epoch has finished that epoch itself.
     folders = (task.directory, *(reversed(task.earlier) if is_earlier else ()))
-    candidates = (checkpoint_of_epoch(folder, task.naming, course.best_epoch) for folder in folders)
+    candidates = (checkpoint_of_epoch(folder, task.naming, history.best_epoch) for folder in folders)
     found = next((path for path in candidates if path is not None), None)
     if found is None:
         return BestCheckpoint()

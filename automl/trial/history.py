@@ -1,4 +1,8 @@
-"""What a running trial has measured so far, and whether it has diverged. Pure: no files, no processes, no clock."""
+"""What a running trial has measured so far, and whether it has diverged. Pure: no files, no processes, no clock.
+
+Divergence: only the training loss and the objective are watched. A validation loss may be NaN while training is healthy
+(relative depth data), and a trainer's exit status proves nothing: it is 0 with NaN losses.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +10,21 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from automl.readers.names import find_name
-from automl.schedulers.divergence import check
 from automl.study.model import Direction
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from automl.study.trial import Measurement
+    from automl.trial.task import TrialTask
+
+TRAINING_LOSSES: tuple[str, ...] = ("train_loss", "train/loss", "training_loss", "train_loss_epoch", "loss")
+"""Names under which trainers report their training loss; ``val_loss`` and ``val/loss`` are none of them."""
+
+# A loss that grows to a thousand times the largest one of its first epochs does not come back.
+EXPLOSION_FACTOR = 1e3
+# Any loss of this size is an explosion, also in the first report.
+ABSURD_LOSS = 1e12
 
 # The rule compares with the largest loss so far; a trainer that reports every step would make it quadratic.
 _LONGEST_HISTORY = 500
@@ -45,6 +57,17 @@ class TrialHistory:
     _losses: list[Measurement] = field(default_factory=list)
     _last_epoch: int | None = None
 
+    @classmethod
+    def of(cls, task: TrialTask) -> TrialHistory:
+        """Return the empty history of an attempt."""
+        return cls(
+            objective=task.objective_metric,
+            direction=task.direction,
+            watched=task.watched,
+            explosion=task.explosion,
+            max_epochs=task.max_epochs,
+        )
+
     def named(self, measurement: Measurement) -> Measurement:
         """Return the measurement with the objective under the name it was asked for, where it has it under another."""
         values, nonfinite = dict(measurement.values), dict(measurement.nonfinite)
@@ -54,8 +77,8 @@ class TrialHistory:
             nonfinite.setdefault(self.objective, nonfinite[alias])
         return replace(measurement, values=values, nonfinite=nonfinite)
 
-    def learn(self, measurement: Measurement) -> str | None:
-        """Learn one measurement, already `named`; return why the trial has diverged, or None while it is healthy."""
+    def observe(self, measurement: Measurement) -> str | None:
+        """Take one measurement over, already `named`; return why the trial has diverged, None while it is healthy."""
         if measurement.message or measurement.values:
             self.failure_message = measurement.message if measurement.is_failure else ""
         self.max_epochs = measurement.max_epochs or self.max_epochs
@@ -68,7 +91,7 @@ class TrialHistory:
         return None
 
     def recall(self, measurements: Iterable[Measurement]) -> None:
-        """Take up what earlier attempts of the trial measured; they were healthy as far as they are continued."""
+        """Take over what earlier attempts of the trial measured; they were healthy as far as they are continued."""
         for measurement in measurements:
             self._keep(self.named(measurement))
 
@@ -115,7 +138,7 @@ class TrialHistory:
             return
         epoch = measurement.epoch
         if epoch is None:
-            # Written once, at the end: it stands for the last epoch, and says nothing new where there is a curve.
+            # Written once, at the end: it belongs to the last epoch, and adds nothing where there is a curve.
             epoch = self._last_epoch if self._last_epoch is not None else max((self.max_epochs or 1) - 1, 0)
             if self._curve and self.objective in measurement.values:
                 return
@@ -125,11 +148,11 @@ class TrialHistory:
 
     def _divergence(self, measurement: Measurement) -> str | None:
         if measurement.is_failure and measurement.message.startswith(_DIVERGED_CODE):
-            # The trainer knows it, and would take seconds to clear up: there is nothing to wait for.
+            # The trainer reports it itself, and would take seconds to clean up: there is nothing to wait for.
             return measurement.message.removeprefix(_DIVERGED_CODE)
         reported = (*measurement.values, *measurement.nonfinite)
         found = tuple(name for watched in self.watched if (name := find_name(reported, watched)) is not None)
-        reason = check(
+        reason = divergence_of(
             measurement,
             objective=self.objective,
             watched=found,
@@ -139,3 +162,38 @@ class TrialHistory:
         if any(name in measurement.values for name in found) and len(self._losses) < _LONGEST_HISTORY:
             self._losses.append(measurement)
         return reason
+
+
+def divergence_of(
+    measurement: Measurement,
+    *,
+    objective: str,
+    watched: Sequence[str] = TRAINING_LOSSES,
+    history: Sequence[Measurement] = (),
+    explosion: bool = True,
+) -> str | None:
+    """Return why the training has diverged, or None while it has not.
+
+    Args:
+        measurement: The newest report.
+        objective: Name of the leading objective.
+        watched: Names of the training loss.
+        history: The trial's earlier reports, in their order.
+        explosion: Also judge a finite training loss by its growth.
+    """
+    when = "before the first epoch" if measurement.epoch is None else f"in epoch {measurement.epoch + 1}"
+    for name in dict.fromkeys((*watched, objective)):
+        if name in measurement.nonfinite:
+            return f"{name} is {measurement.nonfinite[name]} {when}"
+    if not explosion:
+        return None
+    for name in watched:
+        value = measurement.values.get(name)
+        if value is None or name == objective:
+            continue
+        earlier = [abs(m.values[name]) for m in history if name in m.values and m is not measurement]
+        if abs(value) >= ABSURD_LOSS:
+            return f"{name} is {value:.3g} {when}"
+        if earlier and value > EXPLOSION_FACTOR * max(*earlier, 1e-3):
+            return f"{name} grew from at most {max(earlier):.3g} to {value:.3g} {when}"
+    return None

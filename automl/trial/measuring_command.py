@@ -21,6 +21,7 @@ from automl.launch.command import fill_command
 from automl.launch.environment import trial_environment
 from automl.launch.mounts import readable_paths
 from automl.study.trial import Measurement
+from automl.trial.result import with_wanted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -71,7 +72,7 @@ def measure_more(
     if values:
         report(Measurement(epoch=result.best_epoch, values=values))
     reason = "; ".join(filter(None, (result.reason, measured.problem)))
-    return replace(result, values={**result.values, **values}, reason=reason)
+    return replace(result, values=with_wanted(task, {**result.values, **values}), reason=reason)
 
 
 def _run(task: TrialTask, launcher: Launcher, result: TrialResult, must_end: Callable[[], bool]) -> Measured:

@@ -1,14 +1,14 @@
-"""Judge how a trial ended. Pure rules over what was measured; the exit status alone proves nothing.
+"""How a trial ended: pure rules over what was measured; the exit status alone proves nothing.
 
-| ended by | measured | verdict |
+| ended by | measured | outcome |
 |---|---|---|
-| us, a stop request | anything finite | STOPPED, or INTERRUPTED when it may go on later |
+| us, a stop request | anything finite | STOPPED, or INTERRUPTED when it may continue later |
 | us, a divergence | - | DIVERGED |
-| us, a time or silence limit | - | FAILED (timeout) |
+| us, a time limit or stall timeout | - | FAILED (timeout) |
 | itself, status 0 | a finite objective | COMPLETED |
 | itself, status 0 | a finite objective, last line a failure before the last epoch | FAILED |
 | itself, status 0 | no objective | FAILED (metric_missing) |
-| itself, other status | its own words say the loss was not finite | DIVERGED |
+| itself, other status | its message or log says the loss was not finite | DIVERGED |
 | itself, other status | anything else | FAILED, with a kind |
 """
 
@@ -24,68 +24,68 @@ from automl.trial.failures import Failure, classify, divergence_message
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from automl.study.ends import StopCause
     from automl.trial.history import TrialHistory
-
-INTERRUPTED = "interrupted"
-"""A stop reason that begins with this word makes the trial INTERRUPTED (a resume continues it) instead of STOPPED."""
-PAUSED = "paused"
-"""A stop reason that begins with this word makes it INTERRUPTED too: the study itself may continue it later."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class TrialOutcome:
     """How a trial ended.
 
     Attributes:
         state: Never PENDING or RUNNING.
-        reason: In words.
+        reason: As a sentence.
         failure: For FAILED only.
+        cause: Why it was stopped; None where it ended by itself, diverged or failed.
     """
 
     state: TrialState
     reason: str = ""
     failure: FailureKind | None = None
+    cause: StopCause | None = None
 
 
-def failed(failure: Failure) -> Verdict:
-    """Return the verdict on a failure."""
-    return Verdict(state=TrialState.FAILED, reason=failure.cause, failure=failure.kind)
+def failed(failure: Failure) -> TrialOutcome:
+    """Return the outcome of a trial that failed."""
+    return TrialOutcome(state=TrialState.FAILED, reason=failure.cause, failure=failure.kind)
 
 
-def stopped(reason: str) -> Verdict:
-    """Return the verdict on a trial that was asked to stop."""
-    state = TrialState.INTERRUPTED if reason.startswith((INTERRUPTED, PAUSED)) else TrialState.STOPPED
-    return Verdict(state=state, reason=reason)
+def stopped(cause: StopCause) -> TrialOutcome:
+    """Return the outcome of a trial that was asked to stop."""
+    state = TrialState.INTERRUPTED if cause.may_continue else TrialState.STOPPED
+    return TrialOutcome(state=state, reason=str(cause), cause=cause)
 
 
-def judge(course: TrialHistory, exit_status: int, log_tail: Sequence[str], *, was_lost: bool = False) -> Verdict:
-    """Judge a trial that ended by itself and was healthy as far as it was measured.
+def outcome_of(
+    history: TrialHistory, exit_status: int, log_tail: Sequence[str], *, was_lost: bool = False
+) -> TrialOutcome:
+    """Return the outcome of a trial that ended by itself and was healthy as far as it was measured.
 
     Args:
-        course: Everything it measured.
+        history: Everything it measured.
         exit_status: Of the trainer.
         log_tail: The last lines of its log.
-        was_lost: Its guard or its node died.
+        was_lost: Its supervisor or its node died.
     """
-    has_complained = bool(course.failure_message) and not course.has_all_epochs
+    has_complained = bool(history.failure_message) and not history.has_all_epochs
     if exit_status != 0 or has_complained:
-        words = divergence_message(course.failure_message, log_tail)
-        if words is not None and not was_lost:
-            return Verdict(state=TrialState.DIVERGED, reason=words)
-        return failed(classify(exit_status, log_tail, course.failure_message, was_lost=was_lost))
-    if not course.curve:
-        return Verdict(state=TrialState.FAILED, reason=_missing(course), failure=FailureKind.METRIC_MISSING)
-    done, planned = course.curve[-1][0] + 1, course.max_epochs
+        divergence = divergence_message(history.failure_message, log_tail)
+        if divergence is not None and not was_lost:
+            return TrialOutcome(state=TrialState.DIVERGED, reason=divergence)
+        return failed(classify(exit_status, log_tail, history.failure_message, was_lost=was_lost))
+    if not history.curve:
+        return TrialOutcome(state=TrialState.FAILED, reason=_missing(history), failure=FailureKind.METRIC_MISSING)
+    done, planned = history.curve[-1][0] + 1, history.max_epochs
     is_short = planned is not None and done < planned
-    return Verdict(
+    return TrialOutcome(
         state=TrialState.COMPLETED,
         reason=f"the trainer ended by itself after epoch {done} of {planned}" if is_short else "",
     )
 
 
-def _missing(course: TrialHistory) -> str:
-    if not course.names:
-        return f"the trainer ended without reporting {course.objective} or any other metric"
-    near = suggest(course.objective, course.names)
+def _missing(history: TrialHistory) -> str:
+    if not history.names:
+        return f"the trainer ended without reporting {history.objective} or any other metric"
+    near = suggest(history.objective, history.names)
     hint = f"; did you mean {near}?" if near is not None else ""
-    return f"the trainer never reported {course.objective}; it reported {', '.join(sorted(course.names))}{hint}"
+    return f"the trainer never reported {history.objective}; it reported {', '.join(sorted(history.names))}{hint}"

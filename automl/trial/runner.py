@@ -1,8 +1,8 @@
-"""Run one attempt of a trial: write its spec, launch it, follow what it reports, end it when it must end, judge it.
+"""Run one attempt of a trial: write its spec, launch it, follow what it reports, end it when it must end.
 
-Knows neither Ray nor the study. Whatever the trainer does becomes a result; nothing it does is raised. A first training
-loss or objective that is not finite ends the whole process tree at once; a healthy trial that is asked to stop may
-first finish the checkpoint of its best epoch.
+Knows neither Ray nor the study. Whatever the trainer does becomes a result; nothing it does is raised. The first
+training loss or objective that is not finite ends the whole process tree at once; a healthy trial that is asked to stop
+may first finish the checkpoint of its best epoch.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from automl.errors import ConfigurationError, LaunchError
@@ -19,31 +19,30 @@ from automl.launch.command import build_command
 from automl.launch.environment import trial_environment
 from automl.readers.follow import follow
 from automl.readers.metric_file import MetricFileReader
-from automl.readers.names import find_name
 from automl.readers.status_file import StatusReader
 from automl.spec.model import Spec
 from automl.spec.write import write_spec
-from automl.study.trial import FailureKind, TrialResult, TrialState
-from automl.trial.best_checkpoint import BestCheckpoint, await_checkpoint, find_best, relative_to_study
+from automl.study.ends import StopKind
+from automl.study.trial import FailureKind, TrialState
+from automl.trial.best_checkpoint import await_checkpoint
 from automl.trial.continuation import earlier_measurements
 from automl.trial.disk import is_full
 from automl.trial.failures import Failure, classify_launch, read_tail
 from automl.trial.history import TrialHistory
 from automl.trial.log_fallback import LogFallback
 from automl.trial.measuring_command import measure_more
-from automl.trial.outcome import INTERRUPTED, PAUSED, Verdict, failed, judge, stopped
+from automl.trial.outcome import TrialOutcome, failed, outcome_of, stopped
+from automl.trial.result import build_result
 from automl.trial.stall_timeout import StallTimeout
-from automl.trial.stop_request import read_last_epoch
-from automl.trial.task import TrialTask
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from automl.launch.base import Job, Launcher
     from automl.readers.follow import Source
-    from automl.study.trial import Measurement
-
-__all__ = ["INTERRUPTED", "TrialTask", "run_trial"]
+    from automl.study.ends import StopCause
+    from automl.study.trial import Measurement, TrialResult
+    from automl.trial.task import TrialTask
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +57,7 @@ def run_trial(
     launcher: Launcher,
     *,
     report: Callable[[Measurement], None],
-    stop_requested: Callable[[], str | None],
+    stop_requested: Callable[[], StopCause | None],
 ) -> TrialResult:
     """Run one attempt of a trial to its end.
 
@@ -67,8 +66,7 @@ def run_trial(
         launcher: Starts and ends the process tree.
         report: Called with every measurement, at once, from this thread; the objective has the name that the task asks
             for. Values may be empty: a measurement then tells progress or a message.
-        stop_requested: Asked at every poll and after every report; a text ends the trial and is its reason. A text that
-            begins with `INTERRUPTED` makes the trial one that a resume continues.
+        stop_requested: Asked at every poll and after every report; a cause ends the trial.
 
     Returns:
         How the attempt ended; never PENDING or RUNNING. It can be pickled.
@@ -77,57 +75,33 @@ def run_trial(
         Exception: whatever ``report`` and ``stop_requested`` raise; the process tree is ended before.
     """
     started_s = time.monotonic()
-    course = _recalled(task)
+    history = TrialHistory.of(task)
+    history.recall(earlier_measurements(task.earlier, task.first_epoch))
+    exit_status: int | None = None
     try:
         job = launcher.launch(_prepare(task))
     except LaunchError as error:
-        return _result(task, course, failed(classify_launch(error)), started_s=started_s)
+        outcome = failed(classify_launch(error))
     except ConfigurationError as error:
-        verdict = failed(Failure(kind=FailureKind.SPEC, cause=" ".join(str(error).split())))
-        return _result(task, course, verdict, started_s=started_s)
+        outcome = failed(Failure(kind=FailureKind.SPEC, cause=" ".join(str(error).split())))
     except OSError as error:
         cause = f"the trial directory could not be prepared: {error}"
-        verdict = failed(Failure(kind=FailureKind.INFRASTRUCTURE, cause=cause))
-        return _result(task, course, verdict, started_s=started_s)
-    running = _RunningTrial(task, course, job, report, stop_requested, started_s)
-    try:
-        verdict = running.watch()
-    finally:
-        job.kill(grace_s=_NO_GRACE_S)
-    result = _result(task, course, verdict, started_s=started_s, exit_status=running.exit_status)
-    # A trial that was asked to stop is still asked to: only an interruption of the study ends its measuring.
-    result = measure_more(
-        task, launcher, result, report=report, must_end=lambda: (stop_requested() or "").startswith(INTERRUPTED)
-    )
-    return replace(result, values=_with_wanted(task, result.values))
+        outcome = failed(Failure(kind=FailureKind.INFRASTRUCTURE, cause=cause))
+    else:
+        running = _RunningTrial(task, history, job, report, stop_requested, started_s)
+        try:
+            outcome = running.watch()
+        finally:
+            job.kill(grace_s=_NO_GRACE_S)
+        exit_status = running.exit_status
+    elapsed_s = task.earlier_s + time.monotonic() - started_s
+    result = build_result(task, history, outcome, elapsed_s=elapsed_s, exit_status=exit_status)
+    return measure_more(task, launcher, result, report=report, must_end=lambda: _is_interrupted(stop_requested()))
 
 
-def conclude_trial(task: TrialTask, reason: str) -> TrialResult:
-    """Return the result of a trial that was to be stopped when whoever ran it was lost: nothing is run any more.
-
-    Args:
-        task: Its last attempt; ``earlier`` holds the directories of all attempts, ``first_epoch`` the epoch after the
-            last one that counts.
-        reason: Why it was to be stopped.
-    """
-    return _result(task, _recalled(task), stopped(reason), started_s=time.monotonic())
-
-
-def recalled_curve(task: TrialTask) -> tuple[tuple[int, float], ...]:
-    """Return (epoch, objective) of what the earlier attempts have measured before the task's first epoch."""
-    return _recalled(task).curve
-
-
-def _recalled(task: TrialTask) -> TrialHistory:
-    course = TrialHistory(
-        objective=task.objective_metric,
-        direction=task.direction,
-        watched=task.watched,
-        explosion=task.explosion,
-        max_epochs=task.max_epochs,
-    )
-    course.recall(earlier_measurements(task.earlier, task.first_epoch))
-    return course
+def _is_interrupted(cause: StopCause | None) -> bool:
+    """Tell whether the study is interrupted: only that ends the measuring of a trial that was asked to stop."""
+    return cause is not None and cause.kind is StopKind.INTERRUPTED
 
 
 @dataclass(slots=True)
@@ -135,69 +109,72 @@ class _RunningTrial:
     """One launched trial and everything that may end it."""
 
     task: TrialTask
-    course: TrialHistory
+    history: TrialHistory
     job: Job
     report: Callable[[Measurement], None]
-    stop_requested: Callable[[], str | None]
+    stop_requested: Callable[[], StopCause | None]
     started_s: float
     exit_status: int | None = None
-    _verdict: Verdict | None = None
-    _silence: StallTimeout = field(init=False)
+    _outcome: TrialOutcome | None = None
+    _stall: StallTimeout = field(init=False)
     _sources: list[Source] = field(init=False)
 
     def __post_init__(self) -> None:
         self._sources = self._make_sources()
-        self._silence = StallTimeout(limit_s=self.task.silence_limit_s, log=self.task.files.log_file)
+        self._stall = StallTimeout(limit_s=self.task.silence_limit_s, log=self.task.files.log_file)
 
-    def watch(self) -> Verdict:
-        """Follow the trial to its end and judge it."""
+    def watch(self) -> TrialOutcome:
+        """Follow the trial to its end and return how it ended."""
         for measurement in follow(self.job, *self._sources, poll_s=POLL_S, until=self._must_end):
-            if self._learn(self.course.named(measurement)):
+            if self._observe(self.history.named(measurement)):
                 break
-        if self._verdict is not None:
-            self._end(self._verdict)
-            return self._verdict
+        if self._outcome is not None:
+            self._end(self._outcome)
+            return self._outcome
         self.exit_status = self.job.poll()
         tail = read_tail(self.task.files.log_file)
-        verdict = judge(self.course, self.exit_status or 0, tail, was_lost=self.job.was_lost)
-        is_unexplained = verdict.failure is FailureKind.TRAINER and is_full(self.task.directory)
-        return failed(_NO_ROOM) if is_unexplained else verdict
+        outcome = outcome_of(self.history, self.exit_status or 0, tail, was_lost=self.job.was_lost)
+        is_unexplained = outcome.failure is FailureKind.TRAINER and is_full(self.task.directory)
+        return failed(_NO_ROOM) if is_unexplained else outcome
 
-    def _learn(self, measurement: Measurement) -> bool:
-        reason = self.course.learn(measurement)
-        self._silence.heard()
+    def _observe(self, measurement: Measurement) -> bool:
+        """Take one measurement over; return whether it ends the trial: a loss that is not finite does, at once."""
+        divergence = self.history.observe(measurement)
+        self._stall.reset()
         self.report(measurement)
-        if reason is not None:
-            self._verdict = Verdict(state=TrialState.DIVERGED, reason=reason)
-        return reason is not None or self._must_end()
+        if divergence is not None:
+            self._outcome = TrialOutcome(state=TrialState.DIVERGED, reason=divergence)
+        return divergence is not None or self._must_end()
 
     def _must_end(self) -> bool:
-        if self._verdict is None and (reason := self.stop_requested()) is not None:
-            self._verdict = stopped(reason)
+        if self._outcome is None and (cause := self.stop_requested()) is not None:
+            self._outcome = stopped(cause)
         elapsed_s, limit_s = self.task.earlier_s + time.monotonic() - self.started_s, self.task.time_limit_s
-        if self._verdict is None and limit_s is not None and elapsed_s > limit_s:
-            self._verdict = _timed_out(f"ran longer than its limit of {limit_s:g} s")
-        if self._verdict is None and (silent_s := self._silence.exceeded()) is not None:
-            self._verdict = _timed_out(f"wrote nothing for {silent_s:.0f} s")
-        return self._verdict is not None
+        if self._outcome is None and limit_s is not None and elapsed_s > limit_s:
+            self._outcome = _timed_out(f"ran longer than its limit of {limit_s:g} s")
+        if self._outcome is None and (silent_s := self._stall.exceeded()) is not None:
+            self._outcome = _timed_out(f"wrote nothing for {silent_s:.0f} s")
+        return self._outcome is not None
 
-    def _end(self, verdict: Verdict) -> None:
-        is_healthy = verdict.state in {TrialState.STOPPED, TrialState.INTERRUPTED}
+    def _end(self, outcome: TrialOutcome) -> None:
+        is_healthy = outcome.state in {TrialState.STOPPED, TrialState.INTERRUPTED}
         if is_healthy:
-            goes_on = verdict.state is TrialState.INTERRUPTED
-            await_checkpoint(self.job, self.task.directory, self.task.naming, self.course, goes_on=goes_on)
+            continues = outcome.state is TrialState.INTERRUPTED
+            await_checkpoint(self.job, self.task.directory, self.task.naming, self.history, continues=continues)
         self.job.kill(grace_s=self.task.grace_s if is_healthy else _NO_GRACE_S)
         if is_healthy:
-            self._read_the_rest()
-        logger.debug("trial %d ended: %s", self.task.number, verdict.reason)
+            self._read_rest(outcome.cause)
+        logger.debug("trial %d ended: %s", self.task.number, outcome.reason)
 
-    def _read_the_rest(self) -> None:
-        """Take up what else the epochs that count have measured: a trainer writes several lines for each."""
+    def _read_rest(self, cause: StopCause | None) -> None:
+        """Read what else was measured in the epochs that count: a trainer writes several lines for each."""
+        last_epoch = None if cause is None else cause.last_epoch
         for source in self._sources:
-            for measurement in map(self.course.named, source.finish()):
-                self.course.learn(measurement)
-        if (last_epoch := read_last_epoch(self.task.directory)) is not None:
-            self.course.cut_after(last_epoch)
+            for measurement in map(self.history.named, source.finish()):
+                self.history.observe(measurement)
+                self.report(measurement)
+        if last_epoch is not None:
+            self.history.cut_after(last_epoch)
 
     def _make_sources(self) -> list[Source]:
         status = StatusReader(self.task.directory)
@@ -210,7 +187,7 @@ class _RunningTrial:
             # In a log, "loss" may be any loss.
             tuple(name for name in self.task.watched if name.startswith("train")),
             has_status=lambda: status.has_files,
-            has_objective=lambda: bool(self.course.curve),
+            has_objective=lambda: bool(self.history.curve),
         )
         return [*sources, log]
 
@@ -244,51 +221,5 @@ def launch_request(task: TrialTask) -> LaunchRequest:
     )
 
 
-def _timed_out(cause: str) -> Verdict:
+def _timed_out(cause: str) -> TrialOutcome:
     return failed(Failure(kind=FailureKind.TIMEOUT, cause=cause))
-
-
-def _result(
-    task: TrialTask, course: TrialHistory, verdict: Verdict, *, started_s: float, exit_status: int | None = None
-) -> TrialResult:
-    competes = verdict.state.has_value and course.best_epoch is not None
-    # What a paused trial has measured so far teaches the sampler; it competes once it has ended.
-    is_measured = competes or (verdict.reason.startswith(PAUSED) and course.best_epoch is not None)
-    best = find_best(task, course) if competes else BestCheckpoint()
-    reason = verdict.reason
-    if competes and best.path is None:
-        missing = f"epoch {course.best_epoch}, its best, left no checkpoint"
-        reason = f"{reason}; {missing}" if reason else missing
-    if task.remark:
-        reason = f"{reason}; {task.remark}" if reason else task.remark
-    has_failed = verdict.state is TrialState.FAILED
-    return TrialResult(
-        number=task.number,
-        state=verdict.state,
-        reason=reason,
-        failure=verdict.failure,
-        assignment=dict(task.assignment),
-        values=course.values_at(course.best_epoch) if is_measured and course.best_epoch is not None else {},
-        best_epoch=course.best_epoch if is_measured else None,
-        epochs=course.epochs,
-        curve=course.curve,
-        elapsed_s=task.earlier_s + time.monotonic() - started_s,
-        directory=relative_to_study(task.directory, task),
-        checkpoint=best.path,
-        sha256=best.sha256,
-        attempt=task.attempt,
-        exit_status=exit_status,
-        log_tail=read_tail(task.files.log_file) if has_failed else (),
-        parent=task.parent,
-        replicate_of=task.replicate_of,
-        seed=task.seed,
-        origin=task.origin,
-        changes=dict(task.changes),
-        gpus=task.gpus,
-    )
-
-
-def _with_wanted(task: TrialTask, values: Mapping[str, float]) -> dict[str, float]:
-    """Return metrics with those that the study looks at under the names it gives them, where they have others."""
-    found = {name: values[alias] for name in task.wanted if (alias := find_name(values, name)) is not None}
-    return {**values, **found}

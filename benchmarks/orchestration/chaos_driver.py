@@ -25,7 +25,6 @@ from automl.schedulers.factory import make_scheduler
 from automl.skill.load import load_skill
 from automl.space.parameters import Parameter, ParameterType, SearchSpace
 from automl.spec.build import build_spec
-from automl.storage.paths import StudyPaths
 from automl.study.model import Budget, Direction, Objective, Resources, StudyLocation, StudyPlan
 from tests.acceptance.scripted_skill import build_scripted_skill
 
@@ -104,11 +103,10 @@ def main() -> int:
     root, faults = Path(sys.argv[1]), int(sys.argv[2])
     plan = chaos_plan(root, faults)
     plan = replace(plan, first_origins=(Origin(OriginKind.GIVEN, detail="chaos"),) * len(plan.first_trials))
-    searcher = make_searcher(plan, StudyPaths(root / "study").journal_file)
     location = StudyLocation(directory=root / "study", tracking_uri="")
-    rule = make_scheduler("none", max_epochs=_EPOCHS, trials=faults)
+    scheduler = make_scheduler("none", max_epochs=_EPOCHS, trials=faults)
     try:
-        execute_study(plan, location, searcher=searcher, rule=rule, launcher="local")
+        execute_study(plan, location, searcher=make_searcher(plan), scheduler=scheduler, launcher="local")
     except AutomlError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_status

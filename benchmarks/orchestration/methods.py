@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from automl.executor.ray.session import ray_session
 from automl.request.policy import Route
-from automl.samplers.base import Searcher
+from automl.samplers.searcher import Searcher
 from automl.schedulers.factory import make_scheduler
 from automl.skill.model import ConfigFormat, FileSlot, Skill, SkillAction, SlotKind
 from automl.space.parameters import SearchSpace
@@ -30,9 +30,8 @@ from automl.study.model import Budget, Direction, Objective, Resources, StudyLoc
 from automl.study.trial import Proposal, TrialResult
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
-    from automl.space.values import Scalar
 
 TRAINER = Path(__file__).parent / "trainer.py"
 POLL_S = 0.1
@@ -132,43 +131,29 @@ def _run_ray(trainable: Any, tasks: Sequence[Task], jobs: int, *, reuse: bool) -
 class ListSearcher(Searcher):
     """Proposes the tasks in their order."""
 
-    def __init__(self, tasks: Sequence[Task]) -> None:
-        self._tasks = tasks
+    def __init__(self) -> None:
         self._asked = 0
+
+    def is_ready(self) -> bool:
+        """Tell that it always is."""
+        return True
+
+    def prepare(self) -> None:
+        """Prepare nothing."""
 
     def ask(self) -> Proposal | None:
         """Return the next task's number."""
         self._asked += 1
         return Proposal(number=self._asked - 1, assignment={"task": self._asked - 1}, origin=Origin(OriginKind.GIVEN))
 
-    def repeat(self, number: int, seed: int) -> Proposal:
-        """Return the same task again."""
-        self._asked += 1
-        return Proposal(
-            number=self._asked - 1,
-            assignment={"task": number},
-            origin=Origin(OriginKind.GIVEN),
-            replicate_of=number,
-            seed=seed,
-        )
-
-    def adopt(self, propose: Callable[[int], Mapping[str, Scalar]], origin: Origin) -> Proposal:
-        """Return what the study proposes itself."""
-        self._asked += 1
-        return Proposal(number=self._asked - 1, assignment=propose(self._asked - 1), origin=origin)
-
-    def restore(self, results: Sequence[TrialResult]) -> None:
-        """Take up nothing: every study is new."""
+    def proposed(self, proposal: Proposal) -> None:
+        """Observe nothing."""
 
     def observe(self, number: int, epoch: int, value: float) -> None:
-        """Learn nothing."""
+        """Observe nothing."""
 
     def tell(self, result: TrialResult) -> None:
-        """Learn nothing."""
-
-    def open_proposals(self) -> Sequence[Proposal]:
-        """Return nothing: every study is new."""
-        return ()
+        """Observe nothing."""
 
 
 def run_ours(tasks: Sequence[Task], jobs: int) -> None:
@@ -182,8 +167,8 @@ def run_ours(tasks: Sequence[Task], jobs: int) -> None:
     execute_study(
         our_plan(command, study, len(tasks), jobs),
         StudyLocation(directory=study, tracking_uri=""),
-        searcher=ListSearcher(tasks),
-        rule=make_scheduler("none", max_epochs=1, trials=len(tasks)),
+        searcher=ListSearcher(),
+        scheduler=make_scheduler("none", max_epochs=1, trials=len(tasks)),
         launcher="local",
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -13,9 +12,8 @@ from optuna.trial import TrialState as OptunaState
 from automl.samplers.auto import InitialDesign
 from automl.samplers.distributions import distribution_of
 from automl.samplers.factory import make_searcher
-from automl.samplers.searcher import JournalSearcher
+from automl.samplers.searcher import Searcher
 from automl.samplers.starting_points import starting_points
-from automl.storage.optuna_journal import Journal
 from automl.study.model import Direction, Objective
 from automl.study.trial import TrialResult, TrialState
 from benchmarks.search.method import Method
@@ -30,7 +28,7 @@ MEMORY = Path("/dev/shm")  # noqa: S108 - journals of thousands of short studies
 
 
 class Ours(Method):
-    """One of our samplers, with its journal and everything.
+    """One of our samplers, with its searcher.
 
     Args:
         sampler: Its name.
@@ -40,7 +38,6 @@ class Ours(Method):
     """
 
     def __init__(self, sampler: str, space: SearchSpace, seed: int, starts: list[dict[str, Any]]) -> None:
-        self._folder = tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None)
         objectives = (Objective(metric="value", direction=Direction.MAXIMIZE),)
         plan: Any = SimpleNamespace(
             name="benchmark",
@@ -54,12 +51,11 @@ class Ours(Method):
             options={},
             wanted_metrics=("value",),
         )
-        file = Path(self._folder.name) / "journal.log"
         if sampler == "penalised":
             alternative = PenalisedSampler(space, seed, InitialDesign(space, seed, near=0))
-            self._searcher = JournalSearcher(plan, Journal(file, "b", objectives), alternative, starting_points(plan))
+            self._searcher = Searcher(plan, alternative, starting_points(plan))
         else:
-            self._searcher = make_searcher(plan, file)
+            self._searcher = make_searcher(plan)
 
     def ask(self) -> tuple[Any, dict[str, Any]]:
         """Return the next proposal."""

@@ -21,8 +21,8 @@ from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
 
-from automl.schedulers.divergence import check
 from automl.study.trial import Measurement
+from automl.trial.history import divergence_of as check
 
 FILE = Path(__file__).parent / "curves.json"
 EPOCHS = 27

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from automl.launch.base import Launcher
+    from automl.study.ends import StopCause
     from automl.study.model import StudyPlan
     from automl.study.trial import Measurement
 
@@ -74,9 +75,8 @@ def run_here(plan: StudyPlan, root: Path, launcher: Launcher) -> None:
     """Run a study one trial after the other in this process, as Ray's actors would."""
     directory = StudyPaths(root)
     write_document(directory.plan_file, plan_document(plan))
-    searcher = make_searcher(plan, directory.journal_file)
     location = StudyLocation(directory=root, tracking_uri="unused")
-    loop = StudyLoop(plan, location, searcher=searcher, rule=chosen_scheduler(plan), trackers=[])
+    loop = StudyLoop(plan, location, searcher=make_searcher(plan), scheduler=chosen_scheduler(plan), trackers=[])
     loop.open()
     while not loop.is_over:
         task = loop.next_task()
@@ -87,13 +87,12 @@ def run_here(plan: StudyPlan, root: Path, launcher: Launcher) -> None:
         def report(measurement: Measurement, number: int = task.number) -> None:
             loop.measured(number, measurement)
 
-        def stop_requested(folder: Path = task.directory) -> str | None:
+        def stop_requested(folder: Path = task.directory) -> StopCause | None:
             return read_stop_request(folder)
 
         loop.ended(run_trial(task, launcher, report=report, stop_requested=stop_requested))
     assert loop.is_over
     loop.close()
-    searcher.close()
 
 
 @pytest.mark.usefixtures("endpoint")

@@ -10,10 +10,12 @@ import pytest
 
 from automl.architectures.load import load_architecture
 from automl.launch.local import LocalLauncher
+from automl.study.ends import StopCause, StopKind
 from automl.study.model import Direction
 from automl.study.trial import FailureKind, TrialResult, TrialState
 from automl.trial.continuation import find_continuation
-from automl.trial.runner import INTERRUPTED, TrialTask, run_trial
+from automl.trial.runner import run_trial
+from automl.trial.task import TrialTask
 from tests.acceptance.scripted_skill import scripted_command, scripted_spec
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ pytestmark = pytest.mark.acceptance
 Fault = dict[str, Any]
 
 
-def never() -> str | None:
+def never() -> StopCause | None:
     return None
 
 
@@ -38,7 +40,7 @@ def play(
     study: Path,
     *faults: Fault,
     report: Callable[[Measurement], None] = ignore,
-    stop_requested: Callable[[], str | None] = never,
+    stop_requested: Callable[[], StopCause | None] = never,
     script: dict[str, Any] | None = None,
     **changes: Any,  # noqa: ANN401 # fields of the task, by name
 ) -> TrialResult:
@@ -131,7 +133,9 @@ def test_a_stopped_trial_leaves_no_process_though_it_ignores_signals_and_hides_i
         {"kind": "grandchildren"},
         {"kind": "hang", "epoch": 2},
         report=seen.append,
-        stop_requested=lambda: "rung 1" if any(m.epoch == 1 for m in seen) else None,
+        stop_requested=lambda: (
+            StopCause(kind=StopKind.SCHEDULER, detail="rung 1") if any(m.epoch == 1 for m in seen) else None
+        ),
         grace_s=0.2,
     )
 
@@ -205,7 +209,11 @@ def test_a_trial_that_was_cut_off_goes_on_from_its_last_checkpoint_with_its_earl
         {"kind": "hang", "epoch": 2},
         script=values,
         report=seen.append,
-        stop_requested=lambda: INTERRUPTED if any(m.epoch == 1 and "train_loss" in m.values for m in seen) else None,
+        stop_requested=lambda: (
+            StopCause(kind=StopKind.INTERRUPTED)
+            if any(m.epoch == 1 and "train_loss" in m.values for m in seen)
+            else None
+        ),
     )
     first = tmp_path / "trials/0000"
     found = find_continuation([first], load_architecture("scripted").checkpoints)

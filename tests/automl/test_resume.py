@@ -13,12 +13,14 @@ from automl.request.study_request import StudyRequest
 from automl.resume import resume_study
 from automl.run import make_plan
 from automl.storage.documents import write_document
+from automl.storage.event_log import EventLog
 from automl.storage.paths import StudyPaths
-from automl.storage.study_directory import write_result
+from automl.study.events import StudyEnded
 from automl.study.launch_plan import LauncherKind
 from automl.study.plan import plan_document
 from automl.study.trial import TrialResult, TrialState
 from tests.automl.launch.fake_engine import install_engine, install_silent_engine
+from tests.automl.storage.recorded import write_result
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,8 +65,8 @@ def test_a_study_whose_trials_have_ended_has_nothing_to_run(study: Path) -> None
 def test_a_study_that_ended_for_a_reason_of_its_own_is_not_resumed(
     study: Path, monkeypatch: pytest.MonkeyPatch, *, may_go_on: bool, is_refused: bool
 ) -> None:
-    event = {"event": "study_ended", "reason": "the target is reached", "may_go_on": may_go_on}
-    (study / "events.jsonl").write_text(json.dumps(event) + "\n", encoding="utf-8")
+    ended = StudyEnded(trials=1, best_trial=None, best_value=None, reason="the target is reached", may_go_on=may_go_on)
+    EventLog(StudyPaths(study).events_file).append(ended)
     resumed: list[Path] = []
     monkeypatch.setattr("automl.resume.run_in", lambda directory, *_, **__: resumed.append(directory.root))
 

@@ -13,10 +13,10 @@ from automl.run import make_plan
 from automl.storage.documents import write_document
 from automl.storage.earlier_studies import EarlierPoint
 from automl.storage.paths import StudyPaths
-from automl.storage.study_directory import write_result
 from automl.study.causes import Origin, OriginKind
 from automl.study.plan import plan_document
 from automl.study.trial import TrialResult, TrialState
+from tests.automl.storage.recorded import write_result
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,31 +6,27 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
-import optuna
 import pytest
-from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
-from automl.samplers.factory import make_searcher
 from automl.samplers.gaussian_process.training_data import learn
 from automl.study.causes import OriginKind
 from automl.study.goals import parse_constraints
 from automl.study.trial import TrialState
+from tests.contracts.recorded_searcher import RecordedSearcher
 from tests.contracts.studies import ACCURACY, EMPTY, MIXED, NESTED, SIZE, SMALL, ended, plan_of, score
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from automl.samplers.history import Observation
-    from automl.samplers.searcher import JournalSearcher
+    from automl.samplers.searcher import Searcher
     from automl.space.parameters import SearchSpace
-    from automl.study.trial import Proposal, TrialResult
+    from automl.study.trial import Proposal
 
 ENDS = (TrialState.COMPLETED, TrialState.DIVERGED, TrialState.STOPPED, TrialState.FAILED, TrialState.COMPLETED)
 
 
-def finish(searcher: JournalSearcher, proposal: Proposal, state: TrialState = TrialState.COMPLETED) -> None:
+def finish(searcher: Searcher, proposal: Proposal, state: TrialState = TrialState.COMPLETED) -> None:
     """Report one intermediate value and how the trial ended."""
     value = score(proposal.assignment) if "lr" in proposal.assignment else 0.1 * proposal.number
     if state.has_value:
@@ -38,14 +34,14 @@ def finish(searcher: JournalSearcher, proposal: Proposal, state: TrialState = Tr
     searcher.tell(ended(proposal.number, state, {"accuracy": value} if state.has_value else {}))
 
 
-def pause(searcher: JournalSearcher, proposal: Proposal, epoch: int, value: float) -> None:
+def pause(searcher: Searcher, proposal: Proposal, epoch: int, value: float) -> None:
     """Report a value of an epoch and that the trial was paused there."""
     searcher.observe(proposal.number, epoch, value)
     result = ended(proposal.number, TrialState.INTERRUPTED, {"accuracy": value})
     searcher.pause(replace(result, curve=((epoch, value),)))
 
 
-def play(searcher: JournalSearcher, count: int, states: Sequence[TrialState] = ENDS) -> list[Proposal]:
+def play(searcher: Searcher, count: int, states: Sequence[TrialState] = ENDS) -> list[Proposal]:
     """Run a number of trials one after the other; return their proposals."""
     proposals = []
     for _ in range(count):
@@ -62,8 +58,8 @@ class SearcherContract:
     sampler: ClassVar[str]
     is_seeded: ClassVar[bool] = True
 
-    def open(self, folder: Path, space: SearchSpace = MIXED, seed: int = 7) -> JournalSearcher:
-        return make_searcher(plan_of(self.sampler, space, seed=seed), folder / "journal.log")
+    def open(self, folder: Path, space: SearchSpace = MIXED, seed: int = 7) -> RecordedSearcher:
+        return RecordedSearcher(plan_of(self.sampler, space, seed=seed), folder / "record")
 
     def test_trial_0_is_the_template_untouched_even_outside_its_range(self, tmp_path: Path) -> None:
         first = self.open(tmp_path).ask()
@@ -91,22 +87,20 @@ class SearcherContract:
 
         assert [p.assignment for p in first] != [p.assignment for p in second]
 
-    def test_a_reopened_journal_goes_on_as_if_it_had_not_been_closed(self, tmp_path: Path) -> None:
+    def test_a_searcher_that_observes_the_same_again_goes_on_as_if_it_had_not_been_closed(self, tmp_path: Path) -> None:
         whole = play(self.open(tmp_path / "whole"), 10)
 
         parts = []
         for _ in range(5):
             searcher = self.open(tmp_path / "parts")
             parts += play(searcher, 2)
-            searcher.close()
 
         assert parts == whole
 
-    def test_a_reopened_journal_gives_back_open_proposals(self, tmp_path: Path) -> None:
+    def test_open_proposals_outlive_the_searcher(self, tmp_path: Path) -> None:
         searcher = self.open(tmp_path)
         play(searcher, 3)
         waiting = [searcher.ask(), searcher.ask()]
-        searcher.close()
 
         reopened = self.open(tmp_path)
 
@@ -121,7 +115,6 @@ class SearcherContract:
         searcher = self.open(tmp_path)
         play(searcher, 6)
         before = searcher.history
-        searcher.close()
 
         assert self.open(tmp_path).history == before
 
@@ -157,13 +150,13 @@ class SearcherContract:
         searcher.observe(0, 0, 0.1)
         searcher.observe(0, 0, 0.9)
         searcher.tell(ended(0))
-        before, size = searcher.history, (tmp_path / "journal.log").stat().st_size
+        before, size = searcher.history, (tmp_path / "record").stat().st_size
 
         searcher.tell(ended(0, TrialState.FAILED))
         searcher.observe(0, 1, 0.3)
 
         assert searcher.history == before
-        assert (tmp_path / "journal.log").stat().st_size == size
+        assert (tmp_path / "record").stat().st_size == size
         assert before.observations[0].curve == ((0, 0.1),)
 
     def test_a_trial_that_was_never_proposed_is_refused(self, tmp_path: Path) -> None:
@@ -183,7 +176,6 @@ class SearcherContract:
         proposals = [searcher.ask() for _ in range(3)]
         for number in (2, 0):
             finish(searcher, proposals[number] or pytest.fail("no proposal"))
-        searcher.close()
 
         assert list(self.open(tmp_path).ended()) == [2, 0]
 
@@ -210,28 +202,11 @@ class SearcherContract:
         assert first.assignment == {}
         assert second is None
 
-    def test_no_trial_is_left_running_for_dashboards(self, tmp_path: Path) -> None:
-        searcher = self.open(tmp_path)
-        play(searcher, 10)
-        searcher.close()
-        file = str(tmp_path / "journal.log")
-
-        study = optuna.load_study(
-            study_name="toy", storage=JournalStorage(JournalFileBackend(file, JournalFileOpenLock(file)))
-        )
-
-        states = [trial.state.name for trial in study.trials]
-        assert states == ["COMPLETE", "FAIL", "PRUNED", "FAIL", "COMPLETE"] * 2
-        assert study.trials[4].params == {
-            k: v for k, v in searcher.history.observations[4].assignment.items() if k in study.trials[4].params
-        }
-        assert all(math.isfinite(v) for t in study.trials for v in t.intermediate_values.values())
-
     def test_constraints_and_further_objectives_are_kept_and_survive_a_reopening(self, tmp_path: Path) -> None:
         plan = replace(
             plan_of(self.sampler, objectives=(ACCURACY, SIZE)), constraints=parse_constraints(["memory <= 8"])
         )
-        searcher = make_searcher(plan, tmp_path / "journal.log")
+        searcher = RecordedSearcher(plan, tmp_path / "record")
 
         for number in range(12):
             proposal = searcher.ask()
@@ -241,18 +216,16 @@ class SearcherContract:
             # One trial in five lacks the memory: it is neither good nor pending.
             searcher.tell(ended(number, values=values if number % 5 != 4 else {"accuracy": 0.99, "size": 1.0}))
         before = searcher.history
-        searcher.close()
 
         assert [o.state for o in before.observations].count(TrialState.FAILED) == 2
         assert {v for o in before.observations for v in o.violations} <= {-4.0, 0.0, 8.0}
-        assert make_searcher(plan, tmp_path / "journal.log").history == before
+        assert RecordedSearcher(plan, tmp_path / "record").history == before
 
     def test_a_replicate_repeats_a_trial_and_survives_a_reopening(self, tmp_path: Path) -> None:
         searcher = self.open(tmp_path)
         play(searcher, 3)
 
         repeated = searcher.repeat(1, seed=99)
-        searcher.close()
 
         assert repeated.assignment == searcher.history.observations[1].assignment
         assert (repeated.number, repeated.replicate_of, repeated.seed) == (3, 1, 99)
@@ -307,7 +280,6 @@ class SearcherContract:
         pause(searcher, paused, epoch=1, value=0.9)  # said again after a crash: nothing new
         pause(searcher, other, epoch=1, value=0.4)
         before = searcher.history
-        searcher.close()
 
         reopened = self.open(tmp_path)
         assert reopened.history == before
@@ -323,7 +295,7 @@ class SearcherContract:
 
     def test_a_paused_trial_that_lacks_an_objective_stays_pending(self, tmp_path: Path) -> None:
         plan = plan_of(self.sampler, objectives=(ACCURACY, SIZE))
-        searcher = make_searcher(plan, tmp_path / "journal.log")
+        searcher = RecordedSearcher(plan, tmp_path / "record")
         searcher.ask()
 
         searcher.pause(replace(ended(0, TrialState.INTERRUPTED, {"accuracy": 0.5}), curve=((0, 0.5),)))
@@ -332,7 +304,7 @@ class SearcherContract:
 
     def test_a_paused_trial_teaches_its_objective_while_a_constraint_is_unknown(self, tmp_path: Path) -> None:
         plan = replace(plan_of(self.sampler), constraints=parse_constraints(["latency_ms <= 8"]))
-        searcher = make_searcher(plan, tmp_path / "journal.log")
+        searcher = RecordedSearcher(plan, tmp_path / "record")
         for _ in range(12):  # beyond every sampler's opening
             proposal = searcher.ask()
             assert proposal is not None
@@ -341,54 +313,11 @@ class SearcherContract:
             else:
                 pause(searcher, proposal, epoch=0, value=0.1 * (proposal.number % 5))
         before = searcher.history
-        searcher.close()
 
-        history = make_searcher(plan, tmp_path / "journal.log").history
+        history = RecordedSearcher(plan, tmp_path / "record").history
 
         assert history == before
         assert not history.pending
         assert [o.violations for o in history.finished if o.number in {2, 3}] == [(None,), (1.5,)]
         assert not learn(history).feasible[3]
         assert learn(history).feasible[4]
-
-    def test_what_the_journal_has_lost_is_taken_up_from_results_that_of_an_open_trial_too(self, tmp_path: Path) -> None:
-        lost = self.open(tmp_path / "lost")
-        play(lost, 2, states=(TrialState.COMPLETED,))
-        running = lost.ask()
-        assert running is not None
-        states = (TrialState.COMPLETED, TrialState.COMPLETED, TrialState.RUNNING)
-        results = [
-            replace(ended(o.number, state), assignment=o.assignment)
-            for o, state in zip(lost.history.observations, states, strict=True)
-        ]
-
-        searcher = self.open(tmp_path / "new")
-        searcher.restore(results)
-
-        assert list(searcher.ended()) == [0, 1]
-        assert [(p.number, p.assignment) for p in searcher.open_proposals()] == [(2, running.assignment)]
-
-    def test_a_study_restored_from_its_results_proposes_what_one_with_its_journal_does(self, tmp_path: Path) -> None:
-        whole = play(self.open(tmp_path / "whole"), 12)
-
-        parts: list[Proposal] = []
-        results: list[TrialResult] = []
-        for run in range(4):
-            searcher = self.open(tmp_path / f"run{run}")
-            searcher.restore(results)
-            parts += play(searcher, 3)
-            results = [result_of(o) for o in searcher.history.observations]
-            searcher.close()
-
-        assert parts == whole
-
-
-def result_of(observation: Observation) -> TrialResult:
-    """Return the result that a study directory keeps of a trial of the toy study, whose objective is maximised."""
-    values = {"accuracy": observation.values[0]} if observation.values else {}
-    return replace(
-        ended(observation.number, observation.state, values),
-        assignment=observation.assignment,
-        origin=observation.origin,
-        curve=observation.curve,
-    )

@@ -28,8 +28,12 @@ from automl.launch.choice import make_launcher
 from automl.launch.local import WarmLauncher
 from automl.launch.processes import die_with_parent
 from automl.study.launch_plan import LauncherKind
-from automl.study.trial import FailureKind, Measurement, TrialResult, TrialState
+from automl.study.trial import FailureKind, Measurement, TrialResult
+from automl.trial.failures import Failure
+from automl.trial.history import TrialHistory
+from automl.trial.outcome import failed
 from automl.trial.resource_usage import PEAK, ResourceWatch
+from automl.trial.result import build_result
 from automl.trial.runner import run_trial
 from automl.trial.stop_request import read_stop_request
 
@@ -45,6 +49,7 @@ TASK = "task"
 LAUNCHER = "launcher"
 MEASUREMENTS = "measurements"
 RESULT = "result"
+_TRACEBACK_LINES = 20
 
 
 def _view_of(mapping: dict[str, Any]) -> MappingProxyType[str, Any]:
@@ -207,17 +212,8 @@ class TrialActor(tune.Trainable):
     def _broken(self, error: BaseException) -> TrialResult:
         """Return the result of a trial that could not be run."""
         self._launcher.kill_all()
-        lines = traceback.format_exception(error)
-        return TrialResult(
-            number=self.task.number,
-            state=TrialState.FAILED,
-            failure=FailureKind.INFRASTRUCTURE,
-            assignment=dict(self.task.assignment),
-            directory=self.task.directory.relative_to(self.task.study_directory).as_posix(),
-            reason=f"{type(error).__name__}: {error}",
-            elapsed_s=self.task.earlier_s + time.monotonic() - self._started_s,
-            attempt=self.task.attempt,
-            replicate_of=self.task.replicate_of,
-            seed=self.task.seed,
-            log_tail=tuple("".join(lines).splitlines()[-20:]),
-        )
+        cause = Failure(kind=FailureKind.INFRASTRUCTURE, cause=f"{type(error).__name__}: {error}")
+        elapsed_s = self.task.earlier_s + time.monotonic() - self._started_s
+        result = build_result(self.task, TrialHistory.of(self.task), failed(cause), elapsed_s=elapsed_s)
+        lines = "".join(traceback.format_exception(error)).splitlines()
+        return replace(result, log_tail=tuple(lines[-_TRACEBACK_LINES:]))

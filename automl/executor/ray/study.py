@@ -18,15 +18,15 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from automl.errors import AutomlError, InterruptedStudyError, LaunchError
-from automl.executor.loop import StudyLoop
+from automl.executor.loop import StudyLoop, recorded
 from automl.executor.ray.nodes import ready_node, ready_nodes
 from automl.executor.ray.private_names import ray_is_alive
 from automl.executor.ray.session import ray_session, remove_leftovers
-from automl.executor.recovery import recorded
 from automl.launch.command import build_command
 from automl.launch.local import WarmLauncher
 from automl.launch.processes import end_leftovers
 from automl.storage.paths import StudyPaths
+from automl.study.ends import EndKind, EndReason
 from automl.study.launch_plan import LauncherKind
 from automl.trial.tasks import study_tag
 
@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import FrameType
 
-    from automl.samplers.base import Searcher
+    from automl.samplers.optuna_journal import OptunaJournal
+    from automl.samplers.searcher import Searcher
     from automl.schedulers.base import Scheduler
     from automl.study.model import StudyLocation, StudyPlan
     from automl.study.result import StudyResult
@@ -44,16 +45,17 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _WATCH_INTERVAL_S = 0.5
-_LOST = "a server process of Ray was killed"
+_LOST = EndReason(kind=EndKind.RAY_LOST)
 
 
-def execute_study(
+def execute_study(  # noqa: PLR0913 # two call sites; the parts of a study by name
     plan: StudyPlan,
     location: StudyLocation,
     *,
     searcher: Searcher,
-    rule: Scheduler,
+    scheduler: Scheduler,
     trackers: Sequence[Tracker] = (),
+    journal: OptunaJournal | None = None,
     launcher: str | None = None,
 ) -> StudyResult:
     """Run, or resume, a study to its end.
@@ -61,9 +63,10 @@ def execute_study(
     Args:
         plan: What to do.
         location: Where; trials that were open when an earlier run ended are run first.
-        searcher: Proposes assignments.
-        rule: Stops trials early.
-        trackers: Learn what happens.
+        searcher: Proposes trials.
+        scheduler: Stops trials early.
+        trackers: Projections of the event log.
+        journal: The Optuna journal; None for none.
         launcher: In place of the plan's; warm falls back to local for commands it cannot serve.
 
     Returns:
@@ -81,7 +84,7 @@ def execute_study(
     tag = study_tag(plan, location.directory)
     if location.ray_address is None:
         ready_node(launch, tag)
-    loop = StudyLoop(plan, location, searcher=searcher, rule=rule, trackers=trackers)
+    loop = StudyLoop(plan, location, searcher=searcher, scheduler=scheduler, trackers=trackers, journal=journal)
     session = location.session or secrets.token_hex(16)
     program = build_command(plan.skill.actions[plan.action].command, location.directory)[0]
     log = StudyPaths(location.directory).warm_server_log
@@ -99,27 +102,24 @@ def execute_study(
                 ready_nodes(launch, tag)
             _run(plan, loop, folder, session=session, program=program, log=log, kind=kind)
     result = loop.close()
+    done = f"{sum(trial.state.is_final for trial in result.trials)} of {plan.budget.trials} trials"
     if loop.is_interrupted:
-        done = sum(trial.state.is_final for trial in result.trials)
-        raise InterruptedStudyError(f"interrupted after {done} of {plan.budget.trials} trials; resume continues it")
-    if loop.shortage is not None:
-        done = sum(trial.state.is_final for trial in result.trials)
-        raise LaunchError(
-            f"ended after {done} of {plan.budget.trials} trials: {loop.shortage} (automl resume {location.directory})"
-        )
+        raise InterruptedStudyError(f"interrupted after {done}; resume continues it")
+    if loop.end is not None and loop.end.is_cut_off:
+        raise LaunchError(f"ended after {done}: {loop.end} (automl resume {location.directory})")
     return result
 
 
 @contextlib.contextmanager
 def _suspended_by_errors(loop: StudyLoop) -> Iterator[None]:
-    """Let the study's files say what has cut it off."""
+    """Record in the event log what cut the study off."""
     try:
         yield
     except AutomlError as error:
-        loop.suspend(error.headline)
+        loop.suspend(EndReason(kind=EndKind.ERROR, detail=error.headline))
         raise
     except KeyboardInterrupt:
-        loop.suspend("Ctrl-C")
+        loop.suspend(EndReason(kind=EndKind.SIGNAL))
         raise
 
 
@@ -230,7 +230,7 @@ def _signals(loop: StudyLoop, watch: _Watch) -> Iterator[None]:
     def handle(number: int, frame: FrameType | None) -> None:
         del frame
         if watch.has_lost_ray:
-            raise LaunchError(_LOST)
+            raise LaunchError(str(_LOST))
         loop.interrupt()
         if number == signal.SIGTERM:
             loop.interrupt()

@@ -38,7 +38,7 @@ def test_the_studies_of_a_results_folder_are_listed(tmp_path: Path, capsys: pyte
     shown = capsys.readouterr().out
     assert shown.startswith("interrupted  example     4/20")
     assert "best val/d1 0.7000" in shown
-    assert "it ended before its first trial" in shown
+    assert "its process was killed" in shown
     assert run_command_line(["list", "--studies", str(tmp_path), "--json"]) == 0
     (row,) = json.loads(capsys.readouterr().out)["studies"]
     assert (row["name"], row["best"], row["path"]) == ("example", 0.7, str(tmp_path / "example"))

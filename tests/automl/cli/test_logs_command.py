@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from automl.cli.app import run_command_line
 from automl.storage.paths import StudyPaths
-from automl.storage.study_directory import write_result
 from automl.study.trial import TrialState
 from tests.automl.cli.study_folder import TRIALS, write_study
+from tests.automl.storage.recorded import write_result
 
 if TYPE_CHECKING:
     from pathlib import Path

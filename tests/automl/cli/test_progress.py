@@ -9,9 +9,9 @@ from automl.storage.paths import StudyPaths
 from automl.study.causes import Origin, OriginKind
 from automl.study.result import StudyResult
 from automl.study.trial import Measurement, Proposal
-from automl.tracking.file_tracker import FileTracker
 from tests.automl.cli.study_folder import TRIALS, write_study
 from tests.automl.study.examples import OBJECTIVE, make_plan
+from tests.automl.tracking.file_tracker import FileTracker
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -23,7 +23,7 @@ def test_json_has_the_promised_fields(tmp_path: Path, capsys: pytest.CaptureFixt
     assert status == 0
     promised = {"study_dir", "route", "reasons", "objective", "best", "trials", "mlflow", "evaluations"}
     assert document.keys() == promised | {"state", "end_reason"}
-    assert (document["state"], document["end_reason"]) == ("interrupted", "it ended before its first trial")
+    assert (document["state"], document["end_reason"]) == ("interrupted", "its process was killed")
     assert document["best"] == {
         "trial": 2,
         "values": {"val/d1": 0.7, "val/d1_constant": 0.3},

@@ -29,7 +29,7 @@ def test_only_the_named_trial_is_asked(root: Path, capsys: pytest.CaptureFixture
 
     assert status == 0
     assert capsys.readouterr().out == "trial 7 is asked to stop\n"
-    assert read_stop_request(root / "trials" / "0007") == "stopped by the user"
+    assert str(read_stop_request(root / "trials" / "0007")) == "stopped by the user"
     assert read_stop_request(root) is None
 
 
@@ -37,7 +37,7 @@ def test_without_a_trial_the_study_is_asked(root: Path, capsys: pytest.CaptureFi
     assert run_command_line(["stop", str(root)]) == 0
 
     assert "process 4711" in capsys.readouterr().out
-    assert read_stop_request(root) == "stopped by the user"
+    assert str(read_stop_request(root)) == "stopped by the user"
     assert read_stop_request(root / "trials" / "0007") is None
 
 

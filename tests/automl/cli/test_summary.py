@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from automl.cli.summary import print_summary
 from automl.storage.documents import write_document
+from automl.storage.event_log import EventLog
+from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import read_study
+from automl.study.events import StudyEnded
 from tests.automl.cli.study_folder import write_study
 
 if TYPE_CHECKING:
@@ -19,7 +22,8 @@ def test_the_summary_compares_the_best_with_trial_0_and_with_a_constant(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     root = write_study(tmp_path / "example")
-    (root / "events.jsonl").write_text('{"event": "study_ended", "reason": "the target is reached"}\n')
+    ended = StudyEnded(trials=4, best_trial=2, best_value=0.7, reason="the target is reached")
+    EventLog(StudyPaths(root).events_file).append(ended)
 
     print_summary(root, *read_study(root))
 

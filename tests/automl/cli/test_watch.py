@@ -12,9 +12,11 @@ from rich.console import Console
 from automl.cli.app import run_command_line
 from automl.cli.watch import Watched, view, watch
 from automl.storage.paths import StudyPaths
+from automl.study.causes import Origin, OriginKind
 from automl.study.result import StudyResult
-from automl.tracking.file_tracker import FileTracker
-from tests.automl.cli.study_folder import TRIALS, write_study
+from automl.study.trial import Measurement, Proposal
+from tests.automl.cli.study_folder import write_study
+from tests.automl.tracking.file_tracker import FileTracker
 from tests.automl.tracking.synthetic import OBJECTIVE, make_plan
 
 if TYPE_CHECKING:
@@ -25,17 +27,11 @@ if TYPE_CHECKING:
 def root(tmp_path: Path) -> Path:
     """A study whose events and results tell of ended trials, trial 5 still running."""
     root = write_study(tmp_path / "example")
-    directory = StudyPaths(root)
-    tracker = FileTracker(directory)
+    tracker = FileTracker(StudyPaths(root))
     tracker.study_started(make_plan(root, "example"), root)
-    for trial in TRIALS:
-        tracker.trial_ended(trial)
-    with directory.events_file.open("a", encoding="utf-8") as stream:
-        for event in (
-            {"event": "trial_started", "trial": 5, "attempt": 1, "assignment": {"train.lr": 0.5}},
-            {"event": "measured", "trial": 5, "epoch": 1, "max_epochs": 5, "values": {"val/d1": 0.65}},
-        ):
-            stream.write(json.dumps({**event, "time": "2026-01-01T00:00:00+00:00"}) + "\n")
+    origin = Origin(OriginKind.SOBOL)
+    tracker.trial_started(Proposal(number=5, assignment={"train.lr": 0.5}, origin=origin), root / "trials/0005", 1)
+    tracker.measured(5, Measurement(epoch=1, max_epochs=5, values={"val/d1": 0.65}))
     tracker.close()
     return root
 
@@ -99,7 +95,7 @@ def test_for_machines_the_events_are_streamed(root: Path, capsys: pytest.Capture
     assert run_command_line(["status", str(root), "--watch", "--json"]) == 0
 
     lines = capsys.readouterr().out.splitlines()
-    assert [json.loads(line)["event"] for line in lines[:2]] == ["study_started", "trial_ended"]
+    assert [json.loads(line)["event"] for line in lines[:2]] == ["study_started", "trial_proposed"]
     assert lines == StudyPaths(root).events_file.read_text(encoding="utf-8").splitlines()
 
 

@@ -20,24 +20,16 @@ if TYPE_CHECKING:
 class Study:
     """A loop with its partners."""
 
-    def __init__(
-        self,
-        root: Path,
-        plan: StudyPlan | None = None,
-        *,
-        open_numbers: tuple[int, ...] = (),
-        ended: tuple[int, ...] = (),
-    ) -> None:
-        self.searcher = ListSearcher([{"quality": 0.1 * n} for n in range(9)], open_numbers)
-        self.searcher.ended_before = ended
-        self.rule = ThresholdRule()
+    def __init__(self, root: Path, plan: StudyPlan | None = None, *, threshold: float = float("-inf")) -> None:
+        self.searcher = ListSearcher([{"quality": 0.1 * n} for n in range(9)])
+        self.rule = ThresholdRule(threshold)
         self.tracker = ListTracker()
         self.directory = StudyPaths(root / "study")
         self.loop = StudyLoop(
             plan or toy_plan(root / "skill", trials=4),
             toy_location(root),
             searcher=self.searcher,
-            rule=self.rule,
+            scheduler=self.rule,
             trackers=[self.tracker],
         )
         self.loop.open()

@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING
 sys.path.insert(0, str(Path(__file__).parents[3]))
 
 from automl.errors import AutomlError, LaunchError
-from automl.executor.loop import StudyLoop
-from automl.executor.recovery import recorded
+from automl.executor.loop import StudyLoop, recorded
 from automl.launch.local import LocalLauncher
 from automl.launch.processes import end_leftovers
 from automl.resolve import chosen_scheduler
 from automl.samplers.factory import make_searcher
+from automl.samplers.optuna_journal import OptunaJournal
 from automl.space.parameters import Parameter, ParameterType, SearchSpace
 from automl.storage.paths import StudyPaths
 from automl.trial.runner import run_trial
@@ -90,8 +90,14 @@ def main() -> int:
     errors: list[BaseException] = []
     try:
         with recorded(location.directory):
-            searcher = make_searcher(plan, StudyPaths(location.directory).journal_file)
-            loop = StudyLoop(plan, location, searcher=searcher, rule=chosen_scheduler(plan), trackers=())
+            loop = StudyLoop(
+                plan,
+                location,
+                searcher=make_searcher(plan),
+                scheduler=chosen_scheduler(plan),
+                trackers=(),
+                journal=OptunaJournal(StudyPaths(location.directory).journal_file, plan),
+            )
             loop.open()
         if limits:
             resource.setrlimit(resource.RLIMIT_FSIZE, (int(limits[0]), resource.RLIM_INFINITY))
@@ -103,8 +109,8 @@ def main() -> int:
         if errors:
             raise errors[0]
         loop.close()
-        if loop.shortage is not None:
-            raise LaunchError(loop.shortage)
+        if loop.end is not None and loop.end.is_cut_off:
+            raise LaunchError(str(loop.end))
     except AutomlError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_status

@@ -4,20 +4,22 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from automl.executor.clones import copy_of, propose_copy, start_of_copy
+from automl.executor.clones import propose_clone, start_of_clone
 from automl.schedulers.base import Copy
 from automl.space.parameters import SearchSpace
 from automl.storage.paths import StudyPaths
 from automl.study.causes import Origin, OriginKind
+from automl.study.state import TrialRecord
 from automl.study.trial import Proposal
 from automl.trial.attempts import Start
-from tests.automl.executor.toy_study import ListSearcher, toy_plan
+from tests.automl.executor.toy_study import LISTED, ListSearcher, toy_plan
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
 COPY = Copy(parent=2, epoch=1)
+PARENT = TrialRecord(Proposal(number=2, assignment={}, origin=LISTED), starts=[{"attempt": 1}])
 
 
 def train(root: Path, number: int, *epochs: int) -> Path:
@@ -30,10 +32,10 @@ def train(root: Path, number: int, *epochs: int) -> Path:
     return folder
 
 
-def test_a_copy_keeps_its_parents_checkpoint_though_the_parent_deletes_it(tmp_path: Path) -> None:
+def test_a_clone_keeps_its_parents_checkpoint_though_the_parent_deletes_it(tmp_path: Path) -> None:
     folder = train(tmp_path, 2, 0, 1, 2)
 
-    start = start_of_copy(toy_plan(tmp_path / "skill", trials=1), StudyPaths(tmp_path), 5, COPY)
+    start = start_of_clone(toy_plan(tmp_path / "skill", trials=1), StudyPaths(tmp_path), 5, PARENT, epoch=1)
     (folder / "model_epoch_001.pth").unlink()
 
     assert start.checkpoint is not None
@@ -44,28 +46,27 @@ def test_a_copy_keeps_its_parents_checkpoint_though_the_parent_deletes_it(tmp_pa
 def test_a_start_that_a_crash_cut_off_is_made_again(tmp_path: Path) -> None:
     folder = train(tmp_path, 2, 0)
     plan = toy_plan(tmp_path / "skill", trials=1)
-    start_of_copy(plan, StudyPaths(tmp_path), 5, COPY)
+    start_of_clone(plan, StudyPaths(tmp_path), 5, PARENT, epoch=1)
     (folder / "model_epoch_000.pth").unlink()
     (folder / "model_epoch_000.pth").write_text("weights again", encoding="utf-8")
 
-    start = start_of_copy(plan, StudyPaths(tmp_path), 5, COPY)
+    start = start_of_clone(plan, StudyPaths(tmp_path), 5, PARENT, epoch=1)
 
     assert start.checkpoint is not None
     assert start.checkpoint.read_text(encoding="utf-8") == "weights again"
 
 
-def test_a_copy_of_a_trial_without_a_checkpoint_starts_from_nothing(tmp_path: Path) -> None:
+def test_a_clone_of_a_trial_without_a_checkpoint_starts_from_nothing(tmp_path: Path) -> None:
     train(tmp_path, 2)
 
-    start = start_of_copy(toy_plan(tmp_path / "skill", trials=1), StudyPaths(tmp_path), 5, COPY)
+    start = start_of_clone(toy_plan(tmp_path / "skill", trials=1), StudyPaths(tmp_path), 5, PARENT, epoch=1)
 
     assert start == Start(parent=2)
 
 
-def test_the_origin_of_a_copy_names_its_parent(tmp_path: Path) -> None:
+def test_the_origin_of_a_clone_names_its_parent(tmp_path: Path) -> None:
     plan = replace(toy_plan(tmp_path / "skill", trials=1), space=SearchSpace(parameters=(), fixed={}))
 
-    proposal = propose_copy(plan, ListSearcher([]), COPY, {})
+    proposal = propose_clone(plan, ListSearcher([]), COPY, {})
 
-    assert copy_of(proposal) == COPY
-    assert copy_of(Proposal(number=0, assignment={}, origin=Origin(OriginKind.TEMPLATE))) is None
+    assert proposal.origin == Origin(OriginKind.CLONE, parent=2, epoch=1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 import subprocess
 import sys
@@ -12,9 +11,12 @@ from typing import Any
 import pytest
 
 from automl.resolve import chosen_scheduler
-from automl.schedulers.base import Decision, Report
+from automl.schedulers.base import Decision, Report, Verdict
+from automl.storage.event_log import read_log
 from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import read_results
+from automl.study.ends import StopKind
+from automl.study.events import Measured, StopDecided, TrialPromoted, TrialStarted
 from tests.automl.executor.plain_driver import plan_of
 
 DRIVER = Path(__file__).parent / "plain_driver.py"
@@ -101,33 +103,30 @@ def test_a_study_killed_25_times_ends_as_one_that_was_not(tmp_path: Path, case: 
     compare(tmp_path, 25, case, trials=32)
 
 
-def test_a_study_that_loses_its_journal_proposes_what_one_that_was_not_touched_does(tmp_path: Path) -> None:
-    settings = ("auto", "none", 1, 7)  # trials near the template, quasi-random ones, then the model's
-    finish(tmp_path / "untouched", *settings)
-
-    assert kill_at_random(tmp_path / "killed", 2, 3, *settings) == 2
-    (tmp_path / "killed/study/journal.log").unlink()
-    finish(tmp_path / "killed", *settings)
-
-    assert table(tmp_path / "killed") == table(tmp_path / "untouched")
-
-
-def decisions(root: Path) -> list[dict[str, Any]]:
-    text = (root / "study/reports.jsonl").read_text(encoding="utf-8")
-    return [json.loads(line) for line in text.splitlines()]
-
-
-def test_every_decision_of_a_killed_study_follows_from_the_reports_before_it(tmp_path: Path) -> None:
+def test_every_decision_of_a_killed_study_follows_from_the_values_before_it(tmp_path: Path) -> None:
     settings = ("random", "asha", 2, 8)
     kill_at_random(tmp_path, 2, 11, *settings)
     finish(tmp_path, *settings)
 
     rule = chosen_scheduler(plan_of(tmp_path, rule="asha", slots=2, trials=8))
-    found = decisions(tmp_path)
-    for line in found:
-        if line["decision"] == Decision.PROMOTE:
-            rule.promote(line["trial"])
-            continue
-        verdict = rule.judge(Report(trial=line["trial"], epoch=line["epoch"], value=line["value"]))
-        assert (verdict.decision.value, verdict.reason) == (line["decision"], line["reason"])
-    assert {line["decision"] for line in found} > {Decision.CONTINUE}
+    verdicts: dict[int, Verdict] = {}
+    judged: set[tuple[int, int]] = set()
+    decided = 0
+    for event in (entry.event for entry in read_log(StudyPaths(tmp_path / "study").events_file)):
+        match event:
+            case TrialPromoted():
+                rule.promote(event.trial)
+            case Measured() if event.epoch is not None and (event.trial, event.epoch) not in judged:
+                if event.trial in verdicts and verdicts[event.trial].decision is not Decision.CONTINUE:
+                    continue
+                judged.add((event.trial, event.epoch))
+                report = Report(trial=event.trial, epoch=event.epoch, value=event.values["val/d1"])
+                verdicts[event.trial] = rule.judge(report)
+            case StopDecided() if event.cause.kind in {StopKind.PAUSE, StopKind.SCHEDULER}:
+                assert event.cause.detail == verdicts[event.trial].reason
+                decided += 1
+            case TrialStarted():
+                verdicts.pop(event.trial, None)
+            case _:
+                pass
+    assert decided

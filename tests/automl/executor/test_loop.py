@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from automl.schedulers.base import Decision, Verdict
+from automl.study.ends import StopCause, StopKind
 from automl.study.model import Budget, Direction, Objective
 from automl.study.trial import FailureKind, Measurement, TrialState
 from automl.trial.retries import MAX_ATTEMPTS
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pytest
+
+    from automl.storage.event_log import Entry
 
 
 def test_a_study_ends_after_its_number_of_trials(tmp_path: Path) -> None:
@@ -36,7 +39,7 @@ def test_an_exhausted_searcher_ends_the_study(tmp_path: Path) -> None:
         study.end(study.next())
 
     assert study.loop.next_task() is None
-    assert study.loop.end_reason == "the search space is exhausted"
+    assert str(study.loop.end) == "the search space is exhausted"
 
 
 def test_a_searcher_that_thinks_holds_up_nobody(tmp_path: Path) -> None:
@@ -48,24 +51,24 @@ def test_a_searcher_that_thinks_holds_up_nobody(tmp_path: Path) -> None:
     study.report(running, 0, 0.5)
     study.end(running)
     assert study.loop.next_task() is None
-    assert (study.loop.is_over, study.loop.end_reason) == (False, None)  # nothing runs, and the space is not exhausted
+    assert (study.loop.is_over, study.loop.end) == (False, None)  # nothing runs, and the space is not exhausted
 
     study.searcher.is_thinking = False
     assert study.next().number == 1
     study.searcher.is_thinking = True
-    request_stop(study.directory.root, "enough")
+    request_stop(study.directory.root, StopCause(kind=StopKind.USER, detail="enough"))
     study.loop.check_budget()
-    assert study.loop.end_reason == "enough"
+    assert str(study.loop.end) == "enough"
 
 
-def test_a_result_is_on_the_disk_before_the_searcher_learns_it(tmp_path: Path) -> None:
+def test_the_end_of_a_trial_is_on_the_disk_before_the_searcher_observes_it(tmp_path: Path) -> None:
     study = Study(tmp_path)
-    seen: list[bool] = []
-    study.searcher.tell = lambda result: seen.append(study.directory.result_file(result.number).exists())  # type: ignore[method-assign] # observes the order
+    seen: list[str] = []
+    study.searcher.tell = lambda _: seen.append(study.directory.events_file.read_text(encoding="utf-8"))  # type: ignore[method-assign, assignment] # observes the order
 
     study.end(study.next())
 
-    assert seen == [True]
+    assert '"trial_ended"' in seen[0].splitlines()[-1]
 
 
 def test_a_value_that_the_rule_rejects_stops_the_trial_with_the_reason(tmp_path: Path) -> None:
@@ -78,7 +81,7 @@ def test_a_value_that_the_rule_rejects_stops_the_trial_with_the_reason(tmp_path:
     study.report(task, 1, 0.1)
 
     assert before is None
-    assert read_stop_request(task.directory) == "0.1 is below 0.2"
+    assert str(read_stop_request(task.directory)) == "0.1 is below 0.2"
 
 
 def test_the_rule_sees_larger_as_better_also_when_the_metric_is_minimised(tmp_path: Path) -> None:
@@ -137,8 +140,8 @@ def test_three_identical_trainer_errors_stop_the_study(tmp_path: Path) -> None:
     for task in tasks[:3]:
         study.end(task, TrialState.FAILED, failure=FailureKind.TRAINER, reason="no such option")
 
-    assert "no such option" in (study.loop.end_reason or "")
-    assert "no such option" in (read_stop_request(tasks[3].directory) or "")
+    assert "no such option" in str(study.loop.end)
+    assert "no such option" in str(read_stop_request(tasks[3].directory))
 
 
 def test_the_time_budget_stops_what_runs_and_starts_no_more(tmp_path: Path) -> None:
@@ -148,7 +151,7 @@ def test_the_time_budget_stops_what_runs_and_starts_no_more(tmp_path: Path) -> N
     study.loop.check_budget()
 
     assert study.loop.next_task() is None
-    assert read_stop_request(task.directory) == "the time budget of 0 s is used up"
+    assert str(read_stop_request(task.directory)) == "the time budget of 0 s is used up"
     assert not study.loop.is_over
     study.end(task, TrialState.STOPPED)
     assert study.loop.is_over
@@ -157,13 +160,13 @@ def test_the_time_budget_stops_what_runs_and_starts_no_more(tmp_path: Path) -> N
 def test_a_user_can_end_the_study_and_a_resume_forgets_it(tmp_path: Path) -> None:
     study = Study(tmp_path, toy_plan(tmp_path / "skill", trials=4))
     task = study.next()
-    request_stop(task.study_directory, "stopped by the user")
+    request_stop(task.study_directory, StopCause(kind=StopKind.USER, detail="stopped by the user"))
 
     study.loop.check_budget()
 
-    assert study.loop.end_reason == "stopped by the user"
-    assert read_stop_request(task.directory) == "stopped by the user"
-    study.loop.open()
+    assert str(study.loop.end) == "stopped by the user"
+    assert str(read_stop_request(task.directory)) == "stopped by the user"
+    Study(tmp_path, toy_plan(tmp_path / "skill", trials=4))
     assert read_stop_request(task.study_directory) is None
 
 
@@ -173,7 +176,7 @@ def test_a_reached_target_ends_the_study(tmp_path: Path) -> None:
 
     study.report(task, 0, 0.95)
 
-    assert read_stop_request(task.directory) == "the target 0.9 of val/d1 is reached"
+    assert str(read_stop_request(task.directory)) == "the target 0.9 of val/d1 is reached"
     assert study.loop.next_task() is None
 
 
@@ -189,12 +192,12 @@ def test_the_first_interrupt_lets_trials_save_their_epoch_and_the_second_ends_th
     assert read_stop_request(task.directory) is None
     study.report(task, 0, 0.5)
     study.report(last, 2, 0.5)  # of three: it has nothing left to do
-    assert read_stop_request(task.directory) == "interrupted by the user"
+    assert str(read_stop_request(task.directory)) == "interrupted by the user"
     assert read_stop_request(last.directory) is None
     assert read_stop_request(silent.directory) is None
     study.loop.interrupt()
 
-    assert read_stop_request(silent.directory) == "interrupted by the user"
+    assert str(read_stop_request(silent.directory)) == "interrupted by the user"
 
 
 def test_an_interrupted_trial_is_open_for_a_resume_and_the_study_has_not_ended(tmp_path: Path) -> None:
@@ -216,7 +219,7 @@ def test_a_resume_runs_open_trials_first_and_keeps_finished_ones(tmp_path: Path)
         first.end(first.next(), state)
     first.next()
 
-    second = Study(tmp_path, open_numbers=(2,))
+    second = Study(tmp_path)
 
     task = second.next()
     assert (task.number, task.attempt) == (2, 2)
@@ -232,18 +235,18 @@ def test_a_resume_knows_in_which_order_trials_ended(tmp_path: Path) -> None:
     for number, value in ((2, 0.6), (1, 0.5)):
         first.end(tasks[number], values={"val/d1": value})
 
-    second = Study(tmp_path, plan, open_numbers=(0,), ended=(2, 1))
+    second = Study(tmp_path, plan)
     second.end(second.next(), values={"val/d1": 0.4})
 
     # In the order of their numbers the best one would have been the last but one.
-    assert second.loop.end_reason is not None
+    assert second.loop.end is not None
 
 
 def test_a_result_that_the_searcher_had_not_learnt_is_told_and_not_run_again(tmp_path: Path) -> None:
     first = Study(tmp_path)
     first.end(first.next())
 
-    second = Study(tmp_path, open_numbers=(0,))
+    second = Study(tmp_path)
 
     assert [result.number for result in second.searcher.told] == [0]
     assert second.next().number == 1
@@ -256,7 +259,7 @@ def test_the_rule_is_where_it_was_after_a_resume(tmp_path: Path) -> None:
     first.report(tasks[0], 0, 0.6)
     first.end(tasks[1])
 
-    second = Study(tmp_path, open_numbers=(0,))
+    second = Study(tmp_path)
 
     assert second.rule.judged == first.rule.judged
     assert second.rule.ended == [1]
@@ -265,10 +268,10 @@ def test_the_rule_is_where_it_was_after_a_resume(tmp_path: Path) -> None:
 def test_a_tracker_that_fails_does_not_end_the_study(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     study = Study(tmp_path)
 
-    def fail(*_: object) -> None:
-        raise OSError("the server is down")
+    def fail(entry: Entry) -> None:
+        raise OSError(f"the server is down, {entry.event.kind} is lost")
 
-    study.tracker.record = fail  # type: ignore[method-assign, assignment] # a broken tracker
+    study.tracker.record = fail  # type: ignore[method-assign] # a broken tracker
     study.end(study.next())
 
     assert study.searcher.told
@@ -284,7 +287,7 @@ def test_a_trial_that_was_to_be_stopped_when_the_study_died_is_concluded_and_not
             stream.write(f'{{"epoch": {epoch}, "kpi": {{"val/d1": {value}}}}}\n')
         first.report(task, epoch, value)
 
-    second = Study(tmp_path, open_numbers=(0,))
+    second = Study(tmp_path)
 
     assert [(r.number, r.state, dict(r.values)) for r in second.searcher.told] == [
         (0, TrialState.STOPPED, {"val/d1": 0.15})
@@ -329,7 +332,7 @@ def test_what_a_dead_study_never_heard_is_judged_before_the_trial_goes_on(tmp_pa
         (task.directory / f"model_epoch_{epoch:03d}.pth").write_bytes(b"weights")
     first.report(task, 0, 0.3)
 
-    second = Study(tmp_path, open_numbers=(0,))
+    second = Study(tmp_path)
     second.rule.threshold = 0.15
 
     assert second.loop.next_task() is None
@@ -346,13 +349,14 @@ def test_a_paused_trial_teaches_the_searcher_and_keeps_what_only_its_worker_had_
     pause = Verdict(decision=Decision.PAUSE, reason="rung 1")
     monkeypatch.setattr(study.rule, "judge", lambda _: pause)
     study.report(task, 0, 0.3)
-    written: list[bool] = []
+    (task.directory / "model_epoch_000.pth").write_bytes(b"weights")
+    written: list[str] = []
     monkeypatch.setattr(
-        study.searcher, "pause", lambda result: written.append(study.directory.result_file(result.number).exists())
+        study.searcher, "pause", lambda _: written.append(study.directory.events_file.read_text(encoding="utf-8"))
     )
 
     study.end(task, TrialState.INTERRUPTED, values={"val/d1": 0.3, "memory_gib": 7.0}, reason="paused: rung 1")
     (ended,) = study.loop.close().trials
 
-    assert written == [True]
+    assert '"trial_ended"' in written[0].splitlines()[-1]
     assert (ended.state, ended.reason, ended.values["memory_gib"]) == (TrialState.STOPPED, "rung 1", 7.0)

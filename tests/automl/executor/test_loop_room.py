@@ -12,6 +12,7 @@ from automl.errors import LaunchError
 from automl.executor import loop
 from automl.executor.gpu_sharing import GpuSharing
 from automl.machine import Gpu
+from automl.study.ends import EndKind
 from automl.study.model import Resources
 from automl.study.trial import FailureKind, TrialState
 from automl.trial import disk
@@ -94,7 +95,8 @@ def test_what_fails_on_a_full_disk_is_left_for_the_resume_and_the_study_has_not_
 
     study.loop.close()
     assert study.loop.is_over
-    assert study.loop.shortage is not None
+    assert study.loop.end is not None
+    assert study.loop.end.kind is EndKind.DISK
     assert study.searcher.told == []
     assert not any(event.startswith("study ended") for event in study.tracker.events)
 

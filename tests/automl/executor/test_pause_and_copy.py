@@ -8,11 +8,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from automl.storage.optuna_journal import Journal
+from automl.storage.event_log import read_log
 from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import read_results
 from automl.study.causes import OriginKind
-from automl.study.model import Direction, Objective
+from automl.study.ends import StopKind
+from automl.study.events import StopDecided, TrialEnded, TrialProposed
 from automl.study.trial import TrialResult, TrialState
 
 DRIVER = Path(__file__).parent / "plain_driver.py"
@@ -44,14 +45,12 @@ def test_asha_pauses_all_and_the_best_go_on_from_their_very_checkpoints(tmp_path
         assert start["first_epoch"] in {1, 2}
         assert start["checkpoint"].endswith(f"model_epoch_{start['first_epoch'] - 1:03d}.pth")
     assert all("rung" in result.reason for result in stopped)
-    lines = (tmp_path / "study/journal.log").read_text(encoding="utf-8").splitlines()
-    taught = [line for line in lines if "automl:paused" in line]
-    assert len(taught) == paused_count(tmp_path) >= len(stopped)  # each pause teaches the sampler at once
-
-
-def paused_count(root: Path) -> int:
-    text = (root / "study/reports.jsonl").read_text(encoding="utf-8")
-    return sum(json.loads(line)["decision"] == "pause" for line in text.splitlines())
+    events = [entry.event for entry in read_log(StudyPaths(tmp_path / "study").events_file)]
+    pauses = [e for e in events if isinstance(e, StopDecided) and e.cause.kind is StopKind.PAUSE]
+    ends = [e.result for e in events if isinstance(e, TrialEnded) and not e.result.state.is_final]
+    assert [pause.trial for pause in pauses] == [result.number for result in ends]
+    assert len(pauses) >= len(stopped)
+    assert all(result.values for result in ends)  # each pause has a value that the sampler observes
 
 
 def test_copies_of_the_best_take_the_places_of_the_worst(tmp_path: Path) -> None:
@@ -66,7 +65,7 @@ def test_copies_of_the_best_take_the_places_of_the_worst(tmp_path: Path) -> None
         assert 0.0 <= float(copy.assignment["quality"] or 0.0) <= 1.0
         parent = results[copy.parent or 0]
         assert parent.assignment != copy.assignment
-    objective = Objective(metric="val/d1", direction=Direction.MAXIMIZE)
-    journal = Journal(tmp_path / "study/journal.log", "toy", [objective])
-    origins = {trial.number: trial.origin for trial in journal.trials()}
-    assert all((origins[c.number].kind, origins[c.number].parent) == (OriginKind.CLONE, c.parent) for c in copies)
+    events = [entry.event for entry in read_log(StudyPaths(tmp_path / "study").events_file)]
+    origins = {event.trial: event.origin for event in events if isinstance(event, TrialProposed)}
+    assert {origins[copy.number].kind for copy in copies} == {OriginKind.CLONE}
+    assert [origins[copy.number].parent for copy in copies] == [copy.parent for copy in copies]

@@ -1,14 +1,12 @@
-"""Which replicates are still to run, and a whole study with them."""
+"""A study with replicates."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from automl.executor.replication import missing_replicates
-from automl.study.goals import parse_constraints
 from automl.study.model import Budget
-from automl.study.trial import TrialResult, TrialState
+from automl.study.trial import TrialState
 from automl.trial.stop_request import read_stop_request
 from tests.automl.executor.loop_study import Study
 from tests.automl.executor.toy_study import toy_plan
@@ -17,28 +15,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from automl.trial.task import TrialTask
-
-
-def trial(number: int, value: float, of: int | None = None, seed: int | None = None) -> TrialResult:
-    return TrialResult(
-        number=number,
-        state=TrialState.COMPLETED,
-        assignment={},
-        directory="",
-        values={"val/d1": value},
-        replicate_of=of,
-        seed=seed,
-    )
-
-
-def test_what_ended_or_runs_is_not_missing_and_what_misses_a_constraint_is_not_wanted(tmp_path: Path) -> None:
-    plan = replace(toy_plan(tmp_path, trials=3), replicates=2)
-    finished = [trial(0, 0.9), trial(1, 0.5), trial(2, 0.7), trial(3, 0.1, of=0, seed=1)]
-
-    assert missing_replicates(plan, finished, [(2, 1)]) == ((0, 2), (2, 2))
-    limited = replace(plan, constraints=parse_constraints(["val/d1 <= 0.8"]))
-    assert missing_replicates(limited, finished, ()) == ((2, 1), (1, 1), (2, 2), (1, 2))
-    assert missing_replicates(replace(plan, replicates=0), finished, ()) == ()
 
 
 def replicating(root: Path, *, trials: int = 3, replicates: int = 2, **budget: float) -> Study:
@@ -115,7 +91,6 @@ def test_a_resumed_study_runs_the_replicates_that_are_missing(tmp_path: Path) ->
     study.end(task, replicate_of=task.replicate_of, seed=task.seed)
 
     resumed = replicating(tmp_path, trials=1, replicates=1)
-    resumed.searcher.asked = 2
     again = resumed.next()
 
     assert (again.number, again.replicate_of, again.seed) == (2, 0, 2)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections
-import json
 import subprocess
 import sys
 import time
@@ -14,8 +13,10 @@ import pytest
 from automl.architectures.load import load_architecture
 from automl.executor.retention import retire_checkpoints, winners
 from automl.storage.paths import StudyPaths
+from automl.storage.study_directory import read_state
 from automl.study.goals import parse_constraints
 from automl.study.model import Direction, Objective
+from automl.study.state import Phase
 from automl.study.trial import TrialResult, TrialState
 
 NAMING = load_architecture("depth_net_mono").checkpoints
@@ -165,16 +166,14 @@ def watched(root: Path, rule: str, *, trials: int) -> list[tuple[collections.Cou
     command = [sys.executable, str(DRIVER), str(root), "qmc", rule, str(SLOTS), str(trials)]
     with subprocess.Popen(command) as study:
         while study.poll() is None:
-            before = paused_trials(root)
+            before = paused_trials(root) if rule == "asha" else set()
             files = [*root.glob("study/trials/*/**/model_epoch_*.pth")]
             counts = collections.Counter(file.relative_to(root / "study/trials").parts[0][:4] for file in files)
-            samples.append((counts, before & paused_trials(root)))
+            samples.append((counts, before & paused_trials(root) if before else before))
             time.sleep(0.005)
     assert study.returncode == 0
     return samples
 
 
 def paused_trials(root: Path) -> set[str]:
-    texts = {file.parent.name: file.read_text(encoding="utf-8") for file in root.glob("study/trials/*/result.json")}
-    results = {name: json.loads(text) for name, text in texts.items()}
-    return {name for name, result in results.items() if result["reason"].startswith("paused")}
+    return {f"{trial.number:04d}" for trial in read_state(StudyPaths(root / "study")).in_phase(Phase.PAUSED)}

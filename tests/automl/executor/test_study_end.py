@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from automl.storage.study_directory import read_results
+from automl.study.ends import StopCause, StopKind
 from automl.study.model import Budget
 from automl.study.trial import FailureKind, TrialState
 from automl.trial.stop_request import request_stop
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from automl.study.model import StudyPlan
+
+
+STOPPED = StopCause(kind=StopKind.USER, detail="stopped by the user")
 
 
 def plan_with(root: Path, budget: dict[str, float], trials: int = 4) -> StudyPlan:
@@ -57,7 +61,7 @@ def test_each_budget_that_ends_a_study_is_its_reason(tmp_path: Path, budget: dic
 def test_a_user_and_errors_end_a_study_that_a_resume_goes_on_with(tmp_path: Path) -> None:
     stopped = Study(tmp_path / "a")
     task = stopped.next()
-    request_stop(stopped.directory.root, "stopped by the user")
+    request_stop(stopped.directory.root, STOPPED)
     stopped.loop.check_budget()
     stopped.end(task, TrialState.STOPPED)
     failed = Study(tmp_path / "b")
@@ -99,11 +103,11 @@ def test_a_driver_that_died_after_the_reason_to_end_is_not_followed_by_further_t
     (last.directory / "stop").unlink()  # killed before it asked for the other trials' end
 
     open_numbers = (1, 2) if "target" in budget else (2,)
-    second = Study(tmp_path, plan, open_numbers=open_numbers, ended=(0, 1))
+    second = Study(tmp_path, plan)
 
     assert second.loop.next_task() is None
     assert second.loop.is_over
-    assert second.loop.end_reason == first.loop.end_reason
+    assert second.loop.end == first.loop.end
     assert [trial.state for trial in second.loop.close().trials if trial.number in open_numbers] == [
         TrialState.STOPPED for _ in open_numbers
     ]
@@ -113,7 +117,7 @@ def test_a_trial_that_waits_for_another_attempt_is_ended_with_its_study(tmp_path
     study = Study(tmp_path)
     lost, other = study.next(), study.next()
     study.end(lost, TrialState.FAILED, failure=FailureKind.INFRASTRUCTURE, reason="its node was lost")
-    request_stop(study.directory.root, "stopped by the user")
+    request_stop(study.directory.root, STOPPED)
 
     study.loop.check_budget()
     study.end(other, TrialState.STOPPED)

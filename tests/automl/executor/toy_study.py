@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from automl.request.policy import Route
-from automl.samplers.base import Searcher
+from automl.samplers.searcher import Searcher
 from automl.schedulers.base import GO_ON, Decision, Report, Scheduler, Verdict
 from automl.skill.model import ConfigFormat, FileSlot, Skill, SkillAction, SlotKind
 from automl.space.parameters import Parameter, ParameterType, SearchSpace
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from automl.space.values import Scalar
     from automl.storage.event_log import Entry
+
+LISTED = Origin(OriginKind.GIVEN, detail="list")
 
 TRAINER = '''\
 """Reports three epochs; `mode` says what goes wrong."""
@@ -67,65 +69,46 @@ for epoch in range(begin, epochs):
 
 
 class ListSearcher(Searcher):
-    """Proposes assignments from a list and remembers what it is told."""
+    """Proposes assignments from a list and remembers what it observes."""
 
-    def __init__(self, assignments: Sequence[Mapping[str, Scalar]], open_numbers: Sequence[int] = ()) -> None:
+    def __init__(self, assignments: Sequence[Mapping[str, Scalar]]) -> None:
         self.assignments = list(assignments)
-        self.asked = max((number + 1 for number in open_numbers), default=0)
-        self.open = {number: self._proposal(number) for number in open_numbers}
+        self.asked = 0
         self.observed: list[tuple[int, int, float]] = []
         self.told: list[TrialResult] = []
         self.paused: list[TrialResult] = []
         self.is_thinking = False
-        self.ended_before: tuple[int, ...] = ()
 
     def is_ready(self) -> bool:
         return not self.is_thinking
 
+    def prepare(self) -> None:
+        pass
+
     def ask(self) -> Proposal | None:
-        if self.asked >= len(self.assignments):
-            return None
-        proposal = self._proposal(self.asked)
-        self.asked += 1
-        self.open[proposal.number] = proposal
-        return proposal
+        return self._proposal() if self.asked < len(self.assignments) else None
 
     def repeat(self, number: int, seed: int) -> Proposal:
         self.assignments.insert(self.asked, self.assignments[number])
-        proposal = replace(self._proposal(self.asked), replicate_of=number, seed=seed)
-        self.asked += 1
-        self.open[proposal.number] = proposal
-        return proposal
+        return replace(self._proposal(), replicate_of=number, seed=seed)
 
-    def ended(self) -> tuple[int, ...]:
-        return self.ended_before
+    def proposed(self, proposal: Proposal) -> None:
+        self.asked = max(self.asked, proposal.number + 1)
 
     def observe(self, number: int, epoch: int, value: float) -> None:
         self.observed.append((number, epoch, value))
 
     def tell(self, result: TrialResult) -> None:
         self.told.append(result)
-        self.open.pop(result.number, None)
 
     def pause(self, result: TrialResult) -> None:
         self.paused.append(result)
 
     def adopt(self, propose: Callable[[int], Mapping[str, Scalar]], origin: Origin) -> Proposal:
-        proposal = Proposal(number=self.asked, assignment=propose(self.asked), origin=origin)
-        self.asked += 1
-        self.open[proposal.number] = proposal
-        return proposal
+        return Proposal(number=self.asked, assignment=propose(self.asked), origin=origin)
 
-    def restore(self, results: Sequence[TrialResult]) -> None:
-        for result in results:
-            if result.number in self.open and result.state.is_final:
-                self.tell(result)
-
-    def open_proposals(self) -> Sequence[Proposal]:
-        return list(self.open.values())
-
-    def _proposal(self, number: int) -> Proposal:
-        return Proposal(number=number, assignment=self.assignments[number], origin=Origin(OriginKind.GIVEN))
+    def _proposal(self) -> Proposal:
+        return Proposal(number=self.asked, assignment=self.assignments[self.asked], origin=LISTED)
 
 
 @dataclass
@@ -156,16 +139,16 @@ class ListTracker(Tracker):
         match entry.event:
             case StudyStarted():
                 self.events.append("study started")
-            case TrialStarted(trial=number, attempt=attempt):
-                self.events.append(f"trial {number} started, attempt {attempt}")
-            case Measured(trial=number, epoch=epoch):
-                self.events.append(f"trial {number} measured epoch {epoch}")
-            case TrialEnded(result=result):
-                self.events.append(f"trial {result.number} {result.state.value}")
-            case StudyEnded(trials=trials):
-                self.events.append(f"study ended with {trials} trials")
-            case StudySuspended(reason=reason):
-                self.events.append(f"study suspended: {reason}")
+            case TrialStarted() as event:
+                self.events.append(f"trial {event.trial} started, attempt {event.attempt}")
+            case Measured() as event:
+                self.events.append(f"trial {event.trial} measured epoch {event.epoch}")
+            case TrialEnded() as event:
+                self.events.append(f"trial {event.result.number} {event.result.state.value}")
+            case StudyEnded() as event:
+                self.events.append(f"study ended with {event.trials} trials")
+            case StudySuspended() as event:
+                self.events.append(f"study suspended: {event.reason}")
             case _:
                 pass
 

@@ -8,8 +8,8 @@ from automl.resources import builtin_skill
 from automl.spec.model import Spec
 from automl.storage.documents import write_document, write_text
 from automl.storage.paths import StudyPaths
-from automl.storage.study_directory import write_result
 from automl.study.trial import TrialResult, TrialState
+from tests.automl.storage.recorded import write_result
 from tests.automl.tracking.synthetic import plan_of
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ import yaml
 
 from automl.errors import ConfigurationError, StudyFailedError
 from automl.handoff.champion import model_version, read_champion, select_best
-from automl.storage.study_directory import write_result
 from automl.study.evaluation import ActionStatus, Evaluation
+from tests.automl.storage.recorded import write_result
 from tests.automl.tracking.synthetic import RESULTS, plan_of
 from tests.automl.tracking.written_study import write_study
 

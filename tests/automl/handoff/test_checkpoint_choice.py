@@ -60,7 +60,7 @@ def test_an_epoch_without_a_checkpoint_is_refused(tmp_path: Path) -> None:
 
 def test_a_study_without_results_has_no_checkpoint(tmp_path: Path) -> None:
     directory = write_depth_study(tmp_path / "demo")
-    directory.result_file(0).unlink()
+    directory.events_file.unlink()
 
     with pytest.raises(ConfigurationError, match="no champion"):
         choose_checkpoint(directory.root, NAMING, trial=None, epoch=None)

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 from automl.handoff.champion import select_best
 from automl.handoff.cleaning import delete, take_inventory
 from automl.storage.paths import StudyPaths
-from automl.storage.study_directory import read_results, write_result
+from automl.storage.study_directory import read_results
 from automl.study.result import StudyResult
 from automl.study.trial import TrialState
-from automl.tracking.file_tracker import FileTracker
 from tests.automl.handoff.depth_study import CHECKPOINTS, write_depth_study
+from tests.automl.storage.recorded import write_result
+from tests.automl.tracking.file_tracker import FileTracker
 from tests.automl.tracking.synthetic import OBJECTIVE
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def test_unfinished_files_and_studies_without_a_trial_may_go(tmp_path: Path) -> 
     (root / "actions/export-1").mkdir(parents=True)
     (root / "actions/export-1/model.partial").write_bytes(b"half")
     empty = write_depth_study(tmp_path / "empty").root
-    (empty / "trials/0000/result.json").unlink()
+    (empty / "events.jsonl").unlink()
 
     found = {str(item.path.relative_to(tmp_path)): item.why for item in take_inventory(tmp_path).deletable}
 

@@ -11,8 +11,8 @@ from automl.handoff.hand_over import hand_over
 from automl.resources import builtin_skill
 from automl.skill.load import load_skill
 from automl.storage.event_log import EventLog, read_log
-from automl.storage.study_directory import write_result
 from automl.study.events import FileAttached, ModelRegistered
+from tests.automl.storage.recorded import write_result
 from tests.automl.tracking.synthetic import RESULTS
 from tests.automl.tracking.written_study import write_study
 from tests.scripted_launcher import Script, ScriptedLauncher, ScriptedWrite

@@ -7,12 +7,16 @@ import gzip
 import json
 import re
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from automl.errors import ConfigurationError
 from automl.report.page import write_report
+from automl.storage.event_log import EventLog, encode, read_log
+from automl.storage.paths import StudyPaths
+from automl.study.events import StudyEnded, TrialEnded, TrialProposed, TrialStarted
 from automl.study.trial import TrialResult, TrialState
 from tests.automl.tracking.synthetic import RESULTS
 from tests.automl.tracking.written_study import write_study
@@ -146,9 +150,12 @@ def test_the_page_shows_the_front_only_with_several_objectives(tmp_path: Path) -
 
 def test_a_slot_that_never_ran_anything_counts_as_idle(tmp_path: Path) -> None:
     root = write_study(tmp_path / "demo", RESULTS[:1]).root
-    times = {"trial_started": "2026-01-01T00:00:00+00:00", "trial_ended": "2026-01-01T00:00:10+00:00"}
-    events = [{"event": name, "trial": 0, "state": "COMPLETED", "time": time} for name, time in times.items()]
-    (root / "events.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events), encoding="utf-8")
+    file, start = StudyPaths(root).events_file, datetime(2026, 1, 1, tzinfo=UTC)
+    kinds = (TrialProposed, TrialStarted, TrialEnded)
+    events = [entry.event for entry in read_log(file) if isinstance(entry.event, kinds)]
+    seconds = {TrialProposed: 0, TrialStarted: 0, TrialEnded: 10}
+    lines = [encode(event, start + timedelta(seconds=seconds[type(event)])) for event in events]
+    file.write_bytes(b"".join(lines))
 
     assert "2 slots, 10.0 s, busy 50% of the time, idle 50%." in text_of(root)
 
@@ -167,9 +174,8 @@ def test_the_predictions_are_those_of_the_best_epoch(tmp_path: Path) -> None:
 
 def test_the_page_says_why_the_study_has_ended(tmp_path: Path) -> None:
     root = write_study(tmp_path / "study").root
-    end = {"event": "study_ended", "time": "2026-01-01T00:00:00+00:00", "reason": "the target is reached"}
-    with (root / "events.jsonl").open("a") as stream:
-        stream.write(json.dumps(end) + "\n")
+    end = StudyEnded(trials=5, best_trial=0, best_value=0.5, reason="the target is reached")
+    EventLog(StudyPaths(root).events_file).append(end)
 
     assert "<dt>ended because</dt><dd>the target is reached</dd>" in text_of(root)
 

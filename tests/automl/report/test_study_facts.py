@@ -9,6 +9,8 @@ import pandas as pd
 import pytest
 
 from automl.report.study_facts import STATE, TRIAL, read_facts
+from automl.storage.event_log import EventLog
+from automl.study.events import TrialStarted
 from tests.automl.tracking.synthetic import RESULTS
 from tests.automl.tracking.written_study import write_study
 
@@ -31,10 +33,10 @@ def test_every_attempt_is_a_row_with_its_end_state(tmp_path: Path) -> None:
 
 def test_a_trial_that_never_ended_is_running(tmp_path: Path) -> None:
     directory = write_study(tmp_path / "demo")
-    kept = [line for line in directory.events_file.read_text(encoding="utf-8").splitlines() if '"trial": 4' not in line]
-    directory.events_file.write_text("\n".join(kept) + "\n", encoding="utf-8")
-    with directory.events_file.open("a", encoding="utf-8") as stream:
-        stream.write('{"event": "trial_started", "trial": 4, "time": "2030-01-01T00:00:00+00:00"}\n')
+    started = TrialStarted(
+        trial=4, attempt=3, origin="sobol", assignment={}, directory=str(directory.attempt(4, 3).root)
+    )
+    EventLog(directory.events_file).append(started)
 
     attempts = read_facts(directory.root).attempts
 

@@ -34,7 +34,7 @@ def test_an_unknown_sampler_is_an_error_with_a_suggestion(tmp_path: Path) -> Non
 
     assert problem.fix == "did you mean cmaes?"
     with pytest.raises(ConfigurationError, match="1 problem in the study"):
-        make_searcher(plan_of("cma-es"), tmp_path / "journal.log")
+        make_searcher(plan_of("cma-es"))
     assert not (tmp_path / "journal.log").exists()
 
 

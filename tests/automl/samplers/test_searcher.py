@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from automl.samplers.searcher import JournalSearcher
     from automl.space.parameters import SearchSpace
+    from tests.contracts.recorded_searcher import RecordedSearcher
 
 
 class TestAuto(SearcherContract):
@@ -54,7 +54,7 @@ class TestLlm(SearcherContract):
             self.model.answer = lambda prompt: draw_unseen(MIXED, prompt, 7)
             yield
 
-    def open(self, folder: Path, space: SearchSpace = MIXED, seed: int = 7) -> JournalSearcher:
+    def open(self, folder: Path, space: SearchSpace = MIXED, seed: int = 7) -> RecordedSearcher:
         self.model.answer = lambda prompt: draw_unseen(space, prompt, seed)
         return super().open(folder, space, seed)
 

@@ -15,10 +15,10 @@ from automl.space.parameters import Parameter, ParameterType, SearchSpace
 from automl.storage.documents import write_document
 from automl.storage.earlier_studies import chosen_points, found_points, named_points, read_studies, takes_earlier_points
 from automl.storage.paths import StudyPaths
-from automl.storage.study_directory import write_result
 from automl.study.causes import Origin, OriginKind, origins_document
 from automl.study.plan import plan_document
 from automl.study.trial import TrialResult, TrialState
+from tests.automl.storage.recorded import write_result
 from tests.automl.study.examples import ONCE, make_plan
 
 if TYPE_CHECKING:

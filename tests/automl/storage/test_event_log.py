@@ -9,6 +9,7 @@ import pytest
 
 from automl.errors import ConfigurationError
 from automl.storage.event_log import EventLog, decode, encode, read_log
+from automl.study.causes import Origin, OriginKind
 from automl.study.ends import EndKind, EndReason, StopCause, StopKind
 from automl.study.evaluation import ActionStatus, Evaluation
 from automl.study.events import (
@@ -68,7 +69,7 @@ EVENTS: tuple[Event, ...] = (
         process=7,
         log_version=2,
     ),
-    TrialProposed(trial=3, assignment=ASSIGNMENT, origin={"kind": "template"}, replicate_of=1, seed=5),
+    TrialProposed(trial=3, assignment=ASSIGNMENT, origin=Origin(OriginKind.TEMPLATE), replicate_of=1, seed=5),
     TrialStarted(
         trial=3, attempt=2, origin="template", assignment=ASSIGNMENT, directory="/d", start={"attempt": 2}, gpus=("1",)
     ),

@@ -15,11 +15,26 @@ if TYPE_CHECKING:
 
 
 def with_events(root: Path, *events: dict[str, object]) -> StudyPaths:
-    (root / "events.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events), encoding="utf-8")
+    common = {"time": TIME, "trials": 4, "best_trial": None, "best_value": None}
+    lines = "".join(json.dumps({**common, **event}) + "\n" for event in events)
+    (root / "events.jsonl").write_text(lines, encoding="utf-8")
     return StudyPaths(root)
 
 
-STARTED: dict[str, object] = {"event": "study_started"}
+TIME = "2026-01-02T03:04:05+00:00"
+STARTED: dict[str, object] = {
+    "event": "study_started",
+    "study": "demo",
+    "directory": "/demo",
+    "route": "tune",
+    "fingerprint": "",
+    "metric": "val/d1",
+    "direction": "maximize",
+    "trials": 4,
+    "jobs": 1,
+    "max_epochs": None,
+    "process": 1,
+}
 
 
 @pytest.mark.parametrize(

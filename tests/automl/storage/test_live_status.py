@@ -1,76 +1,92 @@
-"""Where a study stands, from its events."""
+"""Where a running study stands, and when it may be over."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 
-from automl.storage.live_status import Standing
+from automl.storage.live_status import estimate
+from automl.study.causes import Origin, OriginKind
+from automl.study.events import Event, Measured, StudyStarted, TrialEnded, TrialProposed, TrialStarted
+from automl.study.state import Phase, StudyState, apply
 from automl.study.trial import TrialResult, TrialState
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def event(kind: str, second: float = 0.0, **fields: Any) -> dict[str, Any]:  # noqa: ANN401 # fields of an event
-    return {"event": kind, "time": (START + timedelta(seconds=second)).isoformat(), **fields}
+def study_started(jobs: int = 2) -> StudyStarted:
+    return StudyStarted(
+        study="demo",
+        directory="/demo",
+        route="tune",
+        fingerprint="",
+        metric="val/d1",
+        direction="maximize",
+        trials=6,
+        jobs=jobs,
+        max_epochs=8,
+        process=1,
+        log_version=2,
+    )
 
 
-def standing(*events: dict[str, Any]) -> Standing:
-    found = Standing()
-    found.learn(event("study_started", metric="val/d1", jobs=2, max_epochs=8))
-    for one in events:
-        found.learn(one)
-    return found
+def state_after(*timed: tuple[float, Event]) -> StudyState:
+    state = StudyState()
+    for second, event in ((0.0, study_started()), *timed):
+        apply(state, event, START + timedelta(seconds=second))
+    return state
 
 
-def started(number: int, second: float = 0.0) -> dict[str, Any]:
-    return event("trial_started", second, trial=number, attempt=1, assignment={"lr": 0.1})
+def started(number: int, second: float = 0.0) -> list[tuple[float, Event]]:
+    proposed = TrialProposed(trial=number, assignment={}, origin=Origin(OriginKind.SOBOL))
+    start = TrialStarted(trial=number, attempt=1, origin="sobol", assignment={}, directory=f"/demo/trials/{number:04d}")
+    return [(second, proposed), (second, start)]
 
 
-def ended(number: int, elapsed_s: float) -> TrialResult:
-    return TrialResult(number=number, state=TrialState.COMPLETED, assignment={}, directory="", elapsed_s=elapsed_s)
+def ended(number: int, elapsed_s: float) -> tuple[float, Event]:
+    result = TrialResult(number=number, state=TrialState.COMPLETED, assignment={}, directory="", elapsed_s=elapsed_s)
+    return elapsed_s, TrialEnded(result)
 
 
-def measured(number: int, epoch: int | None, values: dict[str, float]) -> dict[str, Any]:
-    return event("measured", trial=number, epoch=epoch, max_epochs=None, values=values)
+def measured(epoch: int, values: dict[str, float]) -> tuple[float, Event]:
+    return 1.0, Measured(trial=0, epoch=epoch, step=None, max_epochs=8, values=values)
 
 
 def test_a_running_trial_has_its_epochs_and_its_last_value() -> None:
-    found = standing(started(3), measured(3, 0, {"val/d1": 0.4}), measured(3, 1, {"train_loss": 2.0}))
+    (trial,) = state_after(*started(0), measured(0, {"val/d1": 0.4}), measured(1, {"train_loss": 2.0})).trials
 
-    trial = found.running[3]
-    assert (trial.epochs, trial.max_epochs, trial.value) == (2, 8, 0.4)
+    assert (trial.epochs, trial.max_epochs, trial.last_value("val/d1")) == (2, 8, 0.4)
 
 
 def test_a_trial_that_ended_leaves_its_slot() -> None:
-    assert not standing(started(3), event("trial_ended", trial=3)).running
+    assert state_after(*started(0), ended(0, 1.0)).in_phase(Phase.RUNNING) == []
 
 
 def test_a_resume_forgets_the_slots_of_the_run_before() -> None:
-    found = standing(started(3), event("study_ended"), event("study_started", 9, metric="m", jobs=1, max_epochs=None))
+    state = state_after(*started(0), (9.0, study_started(jobs=1)))
 
-    assert (found.running, found.slots, found.is_over) == ({}, 1, False)
+    assert state.in_phase(Phase.RUNNING) == []
+    assert state.started is not None
+    assert state.started.jobs == 1
 
 
 def test_the_estimate_is_the_work_left_over_the_slots() -> None:
-    found = standing(started(2, second=10.0))
+    state = state_after(*started(0), *started(1), ended(0, 20.0), ended(1, 40.0), *started(2, 50.0))
 
-    estimate = found.estimate([ended(0, 20.0), ended(1, 40.0)], 6, None, START + timedelta(seconds=20))
+    found = estimate(state, 6, None, START + timedelta(seconds=60))
 
-    # 4 trials of 30 s are left, 10 s of the running one are done, on 2 slots.
-    assert estimate.seconds == pytest.approx((4 * 30 - 10) / 2)
-    assert estimate.basis == "4 to go, 30.0 s each so far, 2 slots"
+    assert found.seconds == pytest.approx((4 * 30.0 - 10.0) / 2)
+    assert found.basis == "4 to go, 30.0 s each so far, 2 slots"
 
 
 def test_a_time_limit_that_comes_first_is_the_estimate() -> None:
-    estimate = standing().estimate([ended(0, 100.0)], 50, 120.0, START + timedelta(seconds=90))
+    state = state_after(*started(0), ended(0, 20.0))
 
-    assert (estimate.seconds, estimate.basis) == (30.0, "time limit 2 min 00 s")
+    found = estimate(state, 600, 100.0, START + timedelta(seconds=60))
+
+    assert (found.seconds, found.basis.split()[:2]) == (40.0, ["time", "limit"])
 
 
-def test_before_the_first_end_nothing_is_estimated() -> None:
-    estimate = standing(started(0)).estimate([], 5, None, START)
-
-    assert (estimate.seconds, estimate.basis) == (None, "no trial has ended yet")
+def test_nothing_is_estimated_before_a_trial_has_ended() -> None:
+    assert estimate(state_after(*started(0)), 6, None, START).seconds is None

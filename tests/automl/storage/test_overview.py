@@ -12,8 +12,8 @@ from automl.storage.overview import list_studies, study_directories
 from automl.storage.paths import StudyPaths
 from automl.study.result import StudyResult
 from automl.study.trial import TrialState
-from automl.tracking.file_tracker import FileTracker
 from tests.automl.cli.study_folder import TRIALS, write_study
+from tests.automl.tracking.file_tracker import FileTracker
 from tests.automl.tracking.synthetic import OBJECTIVE
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def test_a_study_has_its_state_and_its_best_value(tmp_path: Path) -> None:
     }
     assert (rows["good"].best, rows["good"].trials, rows["good"].states["completed"]) == (0.7, 4, 2)
     assert rows["bad"].best is None
-    assert rows["open"].reason == "it ended before its first trial"
+    assert rows["open"].reason == "its process was killed"
 
 
 def test_a_trial_of_a_killed_study_does_not_run(tmp_path: Path) -> None:

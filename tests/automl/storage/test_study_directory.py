@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from automl.storage.paths import StudyPaths
-from automl.storage.study_directory import read_results, write_result
+from automl.storage.study_directory import read_results
 from automl.study.trial import FailureKind, TrialResult, TrialState
+from tests.automl.storage.recorded import write_result
 
 if TYPE_CHECKING:
     from pathlib import Path

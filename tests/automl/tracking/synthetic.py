@@ -15,7 +15,7 @@ from automl.study.causes import Origin, OriginKind
 from automl.study.model import Budget, Direction, Objective, Resources, StudyPlan
 from automl.study.result import StudyResult
 from automl.study.trial import FailureKind, Measurement, Proposal, TrialResult, TrialState
-from automl.tracking.file_tracker import FileTracker
+from tests.automl.tracking.file_tracker import FileTracker
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,9 +11,9 @@ import pytest
 
 from automl.storage.paths import StudyPaths
 from automl.study.result import StudyResult
-from automl.tracking.file_tracker import FileTracker
 from automl.tracking.notify import NotifyTracker, notify
 from tests.automl.cli.study_folder import TRIALS, write_study
+from tests.automl.tracking.file_tracker import FileTracker
 from tests.automl.tracking.synthetic import OBJECTIVE, make_plan
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ def course(*values: float) -> TrialHistory:
         objective="val/d1", direction=Direction.MAXIMIZE, watched=("train_loss",), explosion=True, max_epochs=9
     )
     for epoch, value in enumerate(values):
-        trial.learn(Measurement(epoch=epoch, values={"val/d1": value}))
+        trial.observe(Measurement(epoch=epoch, values={"val/d1": value}))
     return trial
 
 

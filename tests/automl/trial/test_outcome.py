@@ -1,13 +1,14 @@
-"""Verdicts: the table, row by row."""
+"""Outcomes: the table, row by row."""
 
 from __future__ import annotations
 
 import pytest
 
+from automl.study.ends import StopCause, StopKind
 from automl.study.model import Direction
 from automl.study.trial import FailureKind, Measurement, TrialState
 from automl.trial.history import TrialHistory
-from automl.trial.outcome import INTERRUPTED, judge, stopped
+from automl.trial.outcome import outcome_of, stopped
 
 
 def course(*measurements: Measurement, max_epochs: int | None = 2) -> TrialHistory:
@@ -19,7 +20,7 @@ def course(*measurements: Measurement, max_epochs: int | None = 2) -> TrialHisto
         max_epochs=max_epochs,
     )
     for measurement in measurements:
-        trial.learn(measurement)
+        trial.observe(measurement)
     return trial
 
 
@@ -48,26 +49,26 @@ def test_a_trial_that_ended_by_itself(
     state: TrialState,
     failure: FailureKind | None,
 ) -> None:
-    verdict = judge(course(*measurements), status, tail)
+    verdict = outcome_of(course(*measurements), status, tail)
 
     assert (verdict.state, verdict.failure) == (state, failure)
 
 
 def test_a_short_run_says_after_which_epoch_it_ended() -> None:
-    assert "epoch 1 of 2" in judge(course(FIRST), 0, ()).reason
-    assert judge(course(FIRST, LAST), 0, ()).reason == ""
-    assert judge(course(FIRST, max_epochs=None), 0, ()).reason == ""
+    assert "epoch 1 of 2" in outcome_of(course(FIRST), 0, ()).reason
+    assert outcome_of(course(FIRST, LAST), 0, ()).reason == ""
+    assert outcome_of(course(FIRST, max_epochs=None), 0, ()).reason == ""
 
 
 def test_a_missing_metric_is_answered_with_what_was_reported() -> None:
-    assert "any other metric" in judge(course(), 0, ()).reason
-    assert "train_loss" in judge(course(Measurement(epoch=0, values={"train_loss": 1.0})), 0, ()).reason
+    assert "any other metric" in outcome_of(course(), 0, ()).reason
+    assert "train_loss" in outcome_of(course(Measurement(epoch=0, values={"train_loss": 1.0})), 0, ()).reason
 
 
 def test_a_lost_watchdog_is_no_fault_of_the_trainer() -> None:
-    assert judge(course(), -9, (), was_lost=True).failure is FailureKind.INFRASTRUCTURE
+    assert outcome_of(course(), -9, (), was_lost=True).failure is FailureKind.INFRASTRUCTURE
 
 
-def test_an_interruption_is_told_from_a_stop_by_its_first_word() -> None:
-    assert stopped(f"{INTERRUPTED} by SIGINT").state is TrialState.INTERRUPTED
-    assert stopped("rung 2").state is TrialState.STOPPED
+def test_an_interruption_leaves_a_trial_that_a_resume_continues() -> None:
+    assert stopped(StopCause(kind=StopKind.INTERRUPTED)).state is TrialState.INTERRUPTED
+    assert stopped(StopCause(kind=StopKind.SCHEDULER, detail="rung 2")).state is TrialState.STOPPED

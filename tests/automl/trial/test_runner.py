@@ -13,15 +13,17 @@ import pytest
 
 from automl.architectures.load import load_architecture
 from automl.skill.model import ConfigFormat
+from automl.study.ends import StopCause, StopKind
 from automl.study.model import Direction
 from automl.study.trial import FailureKind, TrialState
-from automl.trial.runner import INTERRUPTED, TrialTask, run_trial
+from automl.trial.runner import run_trial
+from automl.trial.task import TrialTask
 from tests.scripted_launcher import Script, ScriptedLauncher, ScriptedWrite
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from automl.study.trial import Measurement, TrialResult
+from automl.study.trial import Measurement, TrialResult
 
 
 def task_in(study: Path, **changes: object) -> TrialTask:
@@ -248,11 +250,14 @@ def test_a_directory_that_cannot_be_made_is_an_infrastructure_failure(tmp_path: 
 
 
 @pytest.mark.parametrize(
-    ("reason", "state"),
-    [("rung 1: 0.5 is below the best third", TrialState.STOPPED), (f"{INTERRUPTED} by SIGINT", TrialState.INTERRUPTED)],
+    ("cause", "state"),
+    [
+        (StopCause(kind=StopKind.SCHEDULER, detail="rung 1: 0.5 is below the best third"), TrialState.STOPPED),
+        (StopCause(kind=StopKind.INTERRUPTED), TrialState.INTERRUPTED),
+    ],
 )
 def test_a_request_to_stop_is_obeyed_after_the_report_that_caused_it(
-    tmp_path: Path, reason: str, state: TrialState
+    tmp_path: Path, cause: StopCause, state: TrialState
 ) -> None:
     task = task_in(tmp_path)
     save_checkpoints(task, 0, 1)
@@ -263,11 +268,12 @@ def test_a_request_to_stop_is_obeyed_after_the_report_that_caused_it(
         task,
         ScriptedLauncher(lambda _: script),
         report=seen.append,
-        stop_requested=lambda: reason if any(m.values.get("val/d1") == 0.6 for m in seen) else None,
+        stop_requested=lambda: cause if any(m.values.get("val/d1") == 0.6 for m in seen) else None,
     )
 
     assert result.state is state
-    assert result.reason.startswith(reason)
+    assert result.reason.startswith(str(cause))
+    assert result.cause == cause
     assert result.curve == ((0, 0.5), (1, 0.6))
     assert not any(m.values.get("val/d1") == 0.9 for m in seen)
 
@@ -282,7 +288,7 @@ def test_a_stopped_trial_may_finish_the_checkpoint_of_its_best_epoch(tmp_path: P
         task,
         ScriptedLauncher(lambda _: script),
         report=seen.append,
-        stop_requested=lambda: "budget" if seen else None,
+        stop_requested=lambda: StopCause(kind=StopKind.USER) if seen else None,
     )
 
     assert result.checkpoint == "trials/0007/train/model_epoch_000_step_00001.pth"

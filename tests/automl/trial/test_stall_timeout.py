@@ -29,7 +29,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 def limit(log: Path, clock: Clock, limit_s: float | None) -> StallTimeout:
-    return StallTimeout(limit_s=limit_s, log=log, _heard_s=clock.now_s, _measured_s=clock.now_s)
+    return StallTimeout(limit_s=limit_s, log=log, _active_s=clock.now_s, _measured_s=clock.now_s)
 
 
 def test_without_a_limit_no_silence_is_too_long(tmp_path: Path, clock: Clock) -> None:
@@ -64,7 +64,7 @@ def test_the_limit_shrinks_to_ten_times_the_longest_gap(tmp_path: Path, clock: C
     quiet = limit(tmp_path / "log", clock, 6000.0)
     for gap_s in (5.0, 8.0, 6.0):
         clock.now_s += gap_s
-        quiet.heard()
+        quiet.reset()
 
     clock.now_s += 79.0
     assert quiet.exceeded() is None
@@ -76,7 +76,7 @@ def test_a_fast_trainer_still_has_half_a_minute(tmp_path: Path, clock: Clock) ->
     quiet = limit(tmp_path / "log", clock, 6000.0)
     for _ in itertools.repeat(None, 5):
         clock.now_s += 0.1
-        quiet.heard()
+        quiet.reset()
 
     clock.now_s += 29.0
     assert quiet.exceeded() is None

@@ -2,16 +2,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
+from automl.study.ends import EndKind, EndReason, StopCause, StopKind
 from automl.trial.stop_request import read_stop_request, request_stop
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+CAUSES = (
+    StopCause(kind=StopKind.SCHEDULER, detail="rung 3: too low", last_epoch=2),
+    StopCause(kind=StopKind.STUDY, end=EndReason(kind=EndKind.TARGET, amount=0.9, metric="val/d1")),
+)
 
-def test_what_was_asked_is_what_is_read(tmp_path: Path) -> None:
-    request_stop(tmp_path, "rung 3: too low")
 
-    assert read_stop_request(tmp_path) == "rung 3: too low"
+@pytest.mark.parametrize("cause", CAUSES)
+def test_the_cause_that_was_asked_for_is_the_cause_that_is_read(tmp_path: Path, cause: StopCause) -> None:
+    request_stop(tmp_path, cause)
+
+    assert read_stop_request(tmp_path) == cause
 
 
 def test_nothing_is_read_where_nothing_was_asked(tmp_path: Path) -> None:
@@ -19,7 +28,11 @@ def test_nothing_is_read_where_nothing_was_asked(tmp_path: Path) -> None:
     assert read_stop_request(tmp_path / "missing") is None
 
 
-def test_an_empty_file_made_by_hand_stops_too(tmp_path: Path) -> None:
-    (tmp_path / "stop").touch()
+@pytest.mark.parametrize(("text", "reason"), [("", "stopped on request"), ("too slow\n", "too slow"), ("[1", "[1")])
+def test_a_file_made_by_hand_is_a_users_request(tmp_path: Path, text: str, reason: str) -> None:
+    (tmp_path / "stop").write_text(text, encoding="utf-8")
 
-    assert read_stop_request(tmp_path) == "stopped on request"
+    cause = read_stop_request(tmp_path)
+
+    assert cause is not None
+    assert (cause.kind, str(cause)) == (StopKind.USER, reason)

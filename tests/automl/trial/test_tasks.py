@@ -11,7 +11,7 @@ from automl.storage.paths import StudyPaths
 from automl.study.causes import Origin, OriginKind
 from automl.study.model import Resources
 from automl.study.trial import Proposal
-from automl.trial.attempts import Start, next_attempt
+from automl.trial.attempts import Start
 from automl.trial.tasks import build_task, study_tag
 from tests.automl.executor.toy_study import toy_plan
 
@@ -63,16 +63,6 @@ def test_limits_are_taken_from_the_options(tmp_path: Path) -> None:
     task = build_task(plan, StudyPaths(tmp_path), PROPOSAL, Start())
 
     assert (task.silence_limit_s, task.time_limit_s, task.explosion) == (30.0, None, False)
-
-
-def test_an_attempt_never_takes_the_directory_of_an_earlier_one(tmp_path: Path) -> None:
-    directory = StudyPaths(tmp_path)
-    assert next_attempt(directory, 3) == 1
-
-    directory.attempt(3).root.mkdir(parents=True)
-    directory.attempt(3, 2).root.mkdir()
-
-    assert next_attempt(directory, 3) == 3
 
 
 def test_the_tag_of_a_study_depends_on_its_directory_and_has_no_slash(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ def main() -> int:
     searcher = ListSearcher([{"mode": mode, "quality": 0.5} for mode in modes])
     plan = replace(toy_plan(root / "skill", trials=len(modes)), max_epochs=40 if "slow" in modes else 3)
     try:
-        execute_study(plan, toy_location(root), searcher=searcher, rule=ThresholdRule())
+        execute_study(plan, toy_location(root), searcher=searcher, scheduler=ThresholdRule())
     except AutomlError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_status

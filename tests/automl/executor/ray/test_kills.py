@@ -17,7 +17,7 @@ import pytest
 from automl.executor.ray.study import execute_study
 from automl.launch.processes import descendants, find_leftovers, read_process
 from automl.storage.paths import StudyPaths
-from automl.storage.study_directory import read_results
+from automl.storage.study_directory import read_results, read_state
 from automl.study.trial import TrialState
 from automl.trial.attempts import next_start
 from automl.trial.tasks import study_tag
@@ -62,10 +62,10 @@ def test_a_killed_study_leaves_no_process_and_is_resumed_with_its_open_trials(
         wait_for_status(tmp_path, 2)
         process.kill()
         wait_until_gone(tag, limit_s=5.0)
-    searcher = ListSearcher([{"mode": "good", "quality": 0.5}] * 3, open_numbers=(0, 1, 2))
+    searcher = ListSearcher([{"mode": "good", "quality": 0.5}] * 3)
 
     with caplog.at_level(logging.WARNING):
-        result = execute_study(plan, toy_location(tmp_path), searcher=searcher, rule=ThresholdRule())
+        result = execute_study(plan, toy_location(tmp_path), searcher=searcher, scheduler=ThresholdRule())
 
     assert [entry.state for entry in result.trials] == [TrialState.COMPLETED] * 3
     assert [entry.attempt for entry in result.trials] == [1, 2, 2]
@@ -210,6 +210,8 @@ def test_the_first_interrupt_ends_running_trials_with_a_checkpoint_and_a_resume_
     assert process.returncode == 130, output
     assert "once more ends them at once" in output
     assert [result.state for result in interrupted] == [TrialState.INTERRUPTED] * 2
-    begins = [next_start(plan, StudyPaths(tmp_path / "study"), result.number) for result in interrupted]
+    study = StudyPaths(tmp_path / "study")
+    trials = read_state(study).trials
+    begins = [next_start(plan, study, trials[result.number]) for result in interrupted]
     assert [start.first_epoch for start in begins] == [len(result.curve) for result in interrupted]
     assert all(start.checkpoint is not None for start in begins)

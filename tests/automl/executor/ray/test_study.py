@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from automl.storage.event_log import Entry
     from automl.study.result import StudyResult
-    from automl.study.trial import TrialResult
+from automl.study.trial import TrialResult
 
 MODES = ("good", "nan", "fail", "hang", "deaf", "good")
 RAY_MEMORY_LIMIT = "RAY_memory_usage_threshold"
@@ -57,9 +57,9 @@ class SocketTracker(ListTracker):
             self.started_s.append(time.monotonic())
         elif isinstance(entry.event, TrialEnded):
             self.ended_s.append(time.monotonic())
-            self._look()
+            self.look_around()
 
-    def _look(self) -> None:
+    def look_around(self) -> None:
         token = Path(os.environ["RAY_AUTH_TOKEN_PATH"])
         self.token_modes |= {stat.S_IMODE(path.stat().st_mode) for path in (token, token.parent.parent)}
         this = psutil.Process()
@@ -113,7 +113,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
                 toy_plan(root / "skill", trials=len(MODES)),
                 toy_location(root),
                 searcher=searcher,
-                rule=ThresholdRule(threshold=0.2),
+                scheduler=ThresholdRule(threshold=0.2),
                 trackers=[tracker],
             )
         finally:
@@ -236,7 +236,7 @@ def test_a_study_that_cannot_be_opened_is_an_error_and_nothing_is_run(
             toy_plan(tmp_path / "skill", trials=1),
             toy_location(tmp_path),
             searcher=searcher,
-            rule=ThresholdRule(),
+            scheduler=ThresholdRule(),
             launcher="local",
         )
 
@@ -263,7 +263,7 @@ def test_ray_starts_and_the_study_is_opened_at_the_same_time_once_the_trainer_is
         toy_plan(tmp_path / "skill", trials=0),
         toy_location(tmp_path),
         searcher=searcher,
-        rule=ThresholdRule(),
+        scheduler=ThresholdRule(),
         launcher="warm",
     )
 

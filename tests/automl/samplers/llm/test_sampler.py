@@ -16,7 +16,8 @@ from automl.samplers.llm.sampler import judge
 from automl.study.causes import OriginKind
 from automl.study.trial import TrialState
 from tests.automl.samplers.fake_endpoint import KEY, FakeEndpoint, draw_unseen
-from tests.contracts.searcher import play, result_of
+from tests.contracts.recorded_searcher import RecordedSearcher
+from tests.contracts.searcher import play
 from tests.contracts.studies import MIXED, plan_of
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def test_the_model_sees_the_space_the_notes_and_every_outcome(fake: FakeEndpoint
     plan = replace(plan, skill=replace(plan.skill, root=tmp_path))
     fake.answer = lambda prompt: draw_unseen(MIXED, prompt, 1)
 
-    play(make_searcher(plan, tmp_path / "journal.log"), 4, (TrialState.COMPLETED, TrialState.DIVERGED))
+    play(RecordedSearcher(plan, tmp_path / "record"), 4, (TrialState.COMPLETED, TrialState.DIVERGED))
 
     last = prompts(fake)[-1]
     assert last["notes"] == "Small learning rates work best."
@@ -72,7 +73,7 @@ def test_nobody_waits_for_the_model_who_asks_whether_it_is_ready(fake: FakeEndpo
         return GOOD
 
     fake.answer = answer
-    searcher = make_searcher(plan_of("llm"), tmp_path / "journal.log")
+    searcher = RecordedSearcher(plan_of("llm"), tmp_path / "record")
     assert searcher.is_ready()  # the template
     template = searcher.ask()
     assert template is not None
@@ -92,7 +93,7 @@ def test_nobody_waits_for_the_model_who_asks_whether_it_is_ready(fake: FakeEndpo
 
 
 def test_an_error_in_the_background_is_raised_where_the_proposal_is_taken(fake: FakeEndpoint, tmp_path: Path) -> None:
-    searcher = make_searcher(replace(plan_of("auto"), options={"llm_starts": 1}), tmp_path / "journal.log")
+    searcher = RecordedSearcher(replace(plan_of("auto"), options={"llm_starts": 1}), tmp_path / "record")
     searcher.ask()
     fake.answer = lambda _: "nothing"
 
@@ -109,7 +110,7 @@ def test_the_model_is_told_what_is_wrong_and_may_answer_again(fake: FakeEndpoint
         GOOD,
     ]
     fake.answer = lambda _: answers.pop(0)
-    searcher = make_searcher(plan_of("llm"), tmp_path / "journal.log")
+    searcher = RecordedSearcher(plan_of("llm"), tmp_path / "record")
     searcher.ask()
 
     proposal = searcher.ask()
@@ -127,7 +128,7 @@ def test_answers_that_stay_wrong_end_the_study_and_nothing_is_drawn(
     fake: FakeEndpoint, tmp_path: Path, wrong: dict[str, Any] | str
 ) -> None:
     fake.answer = lambda _: wrong
-    searcher = make_searcher(plan_of("llm"), tmp_path / "journal.log")
+    searcher = RecordedSearcher(plan_of("llm"), tmp_path / "record")
     searcher.ask()
 
     with pytest.raises(LaunchError, match="4 answers that cannot be tried; nothing was drawn"):
@@ -135,12 +136,12 @@ def test_answers_that_stay_wrong_end_the_study_and_nothing_is_drawn(
 
     assert len(fake.requests) == 4
     assert len(searcher.history.observations) == 1
-    assert KEY not in (tmp_path / "journal.log").read_text(encoding="utf-8")
+    assert KEY.encode() not in (tmp_path / "record").read_bytes()
 
 
 def test_an_assignment_that_was_tried_is_not_taken_and_not_replaced(fake: FakeEndpoint, tmp_path: Path) -> None:
     fake.answer = lambda _: GOOD
-    searcher = make_searcher(plan_of("llm"), tmp_path / "journal.log")
+    searcher = RecordedSearcher(plan_of("llm"), tmp_path / "record")
     searcher.ask()
     searcher.ask()
 
@@ -162,7 +163,7 @@ def test_the_default_sampler_can_begin_with_the_models_proposals(fake: FakeEndpo
     fake.answer = lambda prompt: draw_unseen(MIXED, prompt, 1)
     plan = replace(plan_of("auto"), options={"llm_starts": 2})
 
-    origins = [str(p.origin) for p in play(make_searcher(plan, tmp_path / "journal.log"), 5, (TrialState.COMPLETED,))]
+    origins = [str(p.origin) for p in play(RecordedSearcher(plan, tmp_path / "record"), 5, (TrialState.COMPLETED,))]
 
     assert origins == ["template", "llm", "llm", "prior", "prior"]
 
@@ -172,27 +173,21 @@ def test_a_resumed_study_asks_the_model_for_no_more_first_trials_than_an_uninter
 ) -> None:
     fake.answer = lambda prompt: draw_unseen(MIXED, prompt, 1)
     plan = replace(plan_of("auto"), options={"llm_starts": 2})
-    whole = play(make_searcher(plan, tmp_path / "whole.log"), 8, (TrialState.COMPLETED,))
+    whole = play(RecordedSearcher(plan, tmp_path / "whole.log"), 8, (TrialState.COMPLETED,))
 
-    searcher = make_searcher(plan, tmp_path / "parts.log")
-    parts = play(searcher, 4, (TrialState.COMPLETED,))
-    results = [result_of(o) for o in searcher.history.observations]
-    restored = make_searcher(plan, tmp_path / "restored.log")
-    restored.restore(results)
-    parts += play(restored, 4, (TrialState.COMPLETED,))
+    parts = play(RecordedSearcher(plan, tmp_path / "parts.log"), 4, (TrialState.COMPLETED,))
+    parts += play(RecordedSearcher(plan, tmp_path / "parts.log"), 4, (TrialState.COMPLETED,))
 
     assert parts == whole
 
 
-def test_without_an_endpoint_the_study_is_refused_before_it_starts(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_without_an_endpoint_the_study_is_refused_before_it_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     for prefix in ("AUTOML_LLM", "OPENAI"):
         for name in ("BASE_URL", "MODEL", "API_KEY"):
             monkeypatch.delenv(f"{prefix}_{name}", raising=False)
 
     with pytest.raises(ConfigurationError, match="AUTOML_LLM_BASE_URL"):
-        make_searcher(plan_of("llm"), tmp_path / "journal.log")
+        make_searcher(plan_of("llm"))
     assert [p.where for p in check_sampler("auto", {"llm_starts": 1})] == ["AUTOML_LLM_BASE_URL", "AUTOML_LLM_MODEL"]
     assert [p.where for p in check_sampler("auto", {"llm_starts": -1})] == ["options.llm_starts"]
     assert check_sampler("auto", {"llm_starts": 0}) == ()

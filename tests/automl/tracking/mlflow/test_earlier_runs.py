@@ -18,11 +18,11 @@ from automl.storage.event_log import read_log
 from automl.storage.paths import StudyPaths
 from automl.study.causes import Origin, OriginKind
 from automl.study.plan import plan_document
-from automl.tracking.file_tracker import FileTracker
 from automl.tracking.mlflow.earlier_runs import is_server, recorded_points
 from automl.tracking.mlflow.projection import STUDY_RUN, Projection, UploadKind
 from tests.automl.study.examples import OBJECTIVE, make_plan
 from tests.automl.study.test_result import study, trial
+from tests.automl.tracking.file_tracker import FileTracker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

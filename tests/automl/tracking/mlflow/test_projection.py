@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from automl.storage.event_log import Entry
+from automl.study.causes import Origin, OriginKind
 from automl.study.evaluation import ActionStatus, Evaluation
 from automl.study.events import (
     ActionEnded,
@@ -69,7 +70,9 @@ def test_a_trial_without_an_assignment_has_no_parameters(projection: Projection)
 
 
 def test_a_replicate_names_its_trial_and_its_seed(projection: Projection) -> None:
-    proposed = TrialProposed(trial=3, assignment={}, origin={"kind": "replicate"}, replicate_of=1, seed=5)
+    proposed = TrialProposed(
+        trial=3, assignment={}, origin=Origin(OriginKind.REPLICATE, parent=1, seed=5), replicate_of=1, seed=5
+    )
 
     *_, run = project(projection, study_started(), proposed, trial_started(3))
 

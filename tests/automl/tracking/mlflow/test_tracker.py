@@ -14,10 +14,10 @@ from automl.storage.paths import StudyPaths
 from automl.study.evaluation import RecordLocation
 from automl.study.events import ModelRegistered
 from automl.study.trial import Measurement
-from automl.tracking.file_tracker import FileTracker
 from automl.tracking.mlflow.model_version import ModelVersionRequest
 from automl.tracking.mlflow.tracker import MlflowTracker, sync
 from automl.tracking.mlflow.uri import default_tracking_uri
+from tests.automl.tracking.file_tracker import FileTracker
 from tests.automl.tracking.mlflow.events import append, study_started
 from tests.automl.tracking.synthetic import RESULTS, make_plan, plan_of, tell, tell_curve
 

@@ -1,19 +1,27 @@
-"""Appends what the loop reports to the event log and gives each entry to the trackers; goes when the loop does so."""
+"""Writes the event log of a study from plain calls, and gives each entry to trackers."""
 
 from __future__ import annotations
 
-import json
 import logging
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from automl.storage.event_log import EventLog
-from automl.study.events import Measured, StudyEnded, StudyStarted, StudySuspended, TrialEnded, TrialStarted
+from automl.storage.study_directory import read_state
+from automl.study.events import (
+    Measured,
+    StudyEnded,
+    StudyStarted,
+    StudySuspended,
+    TrialEnded,
+    TrialProposed,
+    TrialStarted,
+)
 from automl.tracking.base import TrackerGroup
 from automl.tracking.versions import collect_environment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from automl.storage.paths import StudyPaths
@@ -40,6 +48,7 @@ class FileTracker:
         self._file = directory.events_file
         self._log = EventLog(self._file)
         self._trackers = TrackerGroup(trackers)
+        self._proposed = len(read_state(directory).trials)
 
     def study_started(self, plan: StudyPlan, directory: Path) -> None:
         """Append ``study_started``."""
@@ -55,12 +64,25 @@ class FileTracker:
                 jobs=plan.resources.jobs,
                 max_epochs=plan.max_epochs,
                 process=os.getpid(),
+                log_version=2,
                 environment=collect_environment(plan),
             )
         )
 
     def trial_started(self, proposal: Proposal, directory: Path, attempt: int) -> None:
-        """Append ``trial_started``."""
+        """Append ``trial_started``, and the proposal where it is the first attempt."""
+        while self._proposed <= proposal.number:
+            is_this = self._proposed == proposal.number
+            self.append(
+                TrialProposed(
+                    trial=self._proposed,
+                    assignment=dict(proposal.assignment) if is_this else {},
+                    origin=proposal.origin,
+                    replicate_of=proposal.replicate_of if is_this else None,
+                    seed=proposal.seed if is_this else None,
+                )
+            )
+            self._proposed += 1
         self.append(
             TrialStarted(
                 trial=proposal.number,
@@ -119,20 +141,3 @@ class FileTracker:
     def close(self) -> None:
         """Close the log."""
         self._log.close()
-
-
-def read_events(file: Path) -> Iterator[dict[str, Any]]:
-    """Yield the events of an `events.jsonl`, oldest first; none if it does not exist.
-
-    A last line that is still being written, and lines torn by a power failure, are passed over.
-    """
-    if not file.is_file():
-        return
-    with file.open(encoding="utf-8", errors="replace") as stream:
-        for line in stream:
-            try:
-                document = json.loads(line)
-            except json.JSONDecodeError:
-                continue
-            if isinstance(document, dict) and "event" in document:
-                yield document

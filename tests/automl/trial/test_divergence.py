@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from automl.schedulers.divergence import check
 from automl.study.trial import Measurement
+from automl.trial.history import divergence_of as check
 
 
 def losses(*values: float) -> list[Measurement]:

@@ -1,0 +1,120 @@
+"""What scheduler and sampler make of a study's events: the second fold over the log, beside `automl.study.state`.
+
+Both are functions of the events in their order, and arrival order is part of it when several trials run at once. So the
+fold of a recorded log gives the decisions that the run before took; an epoch that is measured again changes nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from automl.executor.budget import error_end, finished_target_end, improvement_end, patience_end, target_end
+from automl.schedulers.base import Decision, Report
+from automl.study.causes import OriginKind
+from automl.study.ends import EndReason, StopCause, StopKind
+from automl.study.events import ImprovementEstimated, Measured, StudyStarted, TrialEnded, TrialPromoted, TrialProposed
+from automl.study.model import Direction
+from automl.study.state import comes_after_stop
+
+if TYPE_CHECKING:
+    from automl.samplers.searcher import Searcher
+    from automl.schedulers.base import Scheduler
+    from automl.study.events import Event
+    from automl.study.model import StudyPlan
+    from automl.study.state import StudyState, TrialRecord
+
+
+class SearchState:
+    """Feeds scheduler and searcher, and keeps what follows from them.
+
+    Args:
+        plan: The study.
+        searcher: Proposes.
+        scheduler: Judges values.
+
+    Attributes:
+        verdicts: Trial -> the scheduler's decision to stop or pause it, not yet carried out.
+        goal: Why the search is over by what was measured; None while it is not.
+        errors: The root cause if the last trials of this run all failed for the same one.
+    """
+
+    def __init__(self, plan: StudyPlan, searcher: Searcher, scheduler: Scheduler) -> None:
+        self.searcher = searcher
+        self.scheduler = scheduler
+        self.verdicts: dict[int, StopCause] = {}
+        self.goal: EndReason | None = None
+        self.errors: EndReason | None = None
+        self._plan = plan
+        self._sign = 1.0 if plan.objective.direction is Direction.MAXIMIZE else -1.0
+        self._judged: set[tuple[int, int]] = set()
+
+    def apply(self, event: Event, state: StudyState) -> None:
+        """Take one event over.
+
+        Args:
+            event: What happened.
+            state: Where the study stands after it.
+        """
+        match event:
+            case StudyStarted():
+                self._start(state)
+            case TrialProposed():
+                trial = state.trials[event.trial]
+                self.searcher.proposed(trial.proposal)
+                if trial.proposal.origin.kind is OriginKind.CLONE:
+                    self.scheduler.copied()
+            case Measured():
+                self._measure(event, state)
+            case TrialPromoted():
+                self.scheduler.promote(event.trial)
+            case TrialEnded():
+                self._end_trial(state.trials[event.result.number], state)
+            case ImprovementEstimated():
+                self.goal = self.goal or improvement_end(self._plan, state.estimates)
+            case _:
+                pass
+
+    def _start(self, state: StudyState) -> None:
+        """Begin a run: errors count anew, and what ended the search of a study that was over does not end it again."""
+        self.errors = None
+        if state.was_over:
+            self.goal = None
+
+    def _measure(self, event: Measured, state: StudyState) -> None:
+        value = event.values.get(self._plan.objective.metric)
+        if event.epoch is None or value is None or not math.isfinite(value):
+            return
+        trial = state.trials[event.trial]
+        if comes_after_stop(state, event):
+            return
+        self.searcher.observe(event.trial, event.epoch, value)
+        key = (event.trial, event.epoch)
+        # A replicate is trained to its end, and compared by its mean.
+        if trial.is_replicate or key in self._judged:
+            return
+        self._judged.add(key)
+        verdict = self.scheduler.judge(Report(trial=event.trial, epoch=event.epoch, value=self._sign * value))
+        if verdict.decision is not Decision.CONTINUE and trial.cause is None:
+            kind = StopKind.PAUSE if verdict.decision is Decision.PAUSE else StopKind.SCHEDULER
+            cause = StopCause(kind=kind, detail=verdict.reason, last_epoch=event.epoch)
+            self.verdicts.setdefault(event.trial, cause)
+        # With constraints a value counts once it is known that its trial keeps them.
+        if not self._plan.constraints:
+            self.goal = self.goal or target_end(self._plan.budget, self._plan.objective, value)
+
+    def _end_trial(self, trial: TrialRecord, state: StudyState) -> None:
+        self.verdicts.pop(trial.number, None)
+        result = trial.result
+        assert result is not None  # noqa: S101 - its end brought it
+        if not result.state.is_final:
+            if trial.paused_at is not None:
+                self.searcher.pause(result)
+            return
+        self.searcher.tell(result)
+        self.scheduler.finished(trial.number)
+        finished = state.finished
+        self.errors = self.errors or error_end(finished[state.ended_before :])
+        if not trial.is_replicate:
+            searched = [one for one in finished if one.replicate_of is None]
+            self.goal = self.goal or finished_target_end(self._plan, result) or patience_end(self._plan, searched)

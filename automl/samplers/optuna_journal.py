@@ -1,0 +1,101 @@
+"""`journal.log`: the study as an Optuna journal, for optuna-dashboard and whoever loads it with Optuna.
+
+A projection of the event log: only `automl.storage.legacy` reads it, and it is made anew at every start of the study.
+Whole assignments are kept beside Optuna's parameters, because trial 0 may lie outside the searched range.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import optuna
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.study import StudyDirection
+from optuna.trial import TrialState as OptunaState
+
+from automl.samplers.distributions import representable
+from automl.storage.locks import AppendLock
+from automl.study.model import Direction
+from automl.study.trial import TrialState
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from automl.samplers.history import Observation
+    from automl.study.model import StudyPlan
+
+logger = logging.getLogger(__name__)
+
+_ASSIGNMENT, _ORIGIN, _REPLICATE = "automl:assignment", "automl:origin", "automl:replicate"
+_STATES = {
+    TrialState.COMPLETED: OptunaState.COMPLETE,
+    TrialState.STOPPED: OptunaState.PRUNED,
+    TrialState.DIVERGED: OptunaState.FAIL,
+    TrialState.FAILED: OptunaState.FAIL,
+}
+
+
+class OptunaJournal:
+    """Writes what is new in a history to a journal. A journal that cannot be written is given up with a warning.
+
+    Args:
+        file: ``journal.log``; replaced.
+        plan: The study.
+    """
+
+    def __init__(self, file: Path, plan: StudyPlan) -> None:
+        self._file = file
+        self._plan = plan
+        self._signs = tuple(1.0 if o.direction is Direction.MAXIMIZE else -1.0 for o in plan.objectives)
+        self._ids: dict[int, int] = {}
+        self._written: dict[int, Observation] = {}
+        self._storage: JournalStorage | None = None
+        self._study = 0
+        self._is_given_up = False
+
+    def update(self, trial: Observation) -> None:
+        """Write what the journal lacks of a trial; trials come in order of their numbers."""
+        if self._is_given_up or self._written.get(trial.number) is trial:
+            return
+        try:
+            self._write(self._storage or self._open(), trial)
+            self._written[trial.number] = trial
+        except OSError as error:
+            self._is_given_up = True
+            logger.warning("the Optuna journal %s cannot be written (%s); the study continues", self._file, error)
+
+    def _open(self) -> JournalStorage:
+        self._file.unlink(missing_ok=True)
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        storage = JournalStorage(JournalFileBackend(str(self._file), lock_obj=AppendLock(self._file)))
+        directions = [StudyDirection[o.direction.name] for o in self._plan.objectives]
+        self._study = int(storage.create_new_study(directions, self._plan.name))
+        storage.set_study_system_attr(self._study, "study:metric_names", [o.metric for o in self._plan.objectives])
+        self._storage = storage
+        return storage
+
+    def _write(self, storage: JournalStorage, trial: Observation) -> None:
+        before = self._written.get(trial.number)
+        if before is None:
+            self._ids[trial.number] = storage.create_new_trial(self._study, template_trial=self._template(trial))
+        known = dict(before.curve) if before is not None else {}
+        for epoch, value in trial.curve:
+            if epoch not in known:
+                storage.set_trial_intermediate_value(self._ids[trial.number], epoch, self._signs[0] * value)
+        if not trial.is_open and (before is None or before.is_open):
+            values = [sign * value for sign, value in zip(self._signs, trial.values, strict=False)]
+            storage.set_trial_state_values(self._ids[trial.number], _STATES[trial.state], values or None)
+
+    def _template(self, trial: Observation) -> optuna.trial.FrozenTrial:
+        parameters, distributions = representable(self._plan.space, trial.assignment)
+        attributes: dict[str, Any] = {_ASSIGNMENT: dict(trial.assignment), _ORIGIN: str(trial.origin)}
+        if trial.replicate_of is not None:
+            attributes[_REPLICATE] = [trial.replicate_of, trial.seed]
+        return optuna.trial.create_trial(
+            state=OptunaState.RUNNING,
+            params=dict(parameters),
+            distributions=dict(distributions),
+            user_attrs=attributes,
+        )

@@ -1,0 +1,331 @@
+"""Where a study stands: a fold over its events. A live run, a resume, `status` and the hand-over read this one value.
+
+`apply` is a pure rule: no files, no clock, no plan. It changes the state it is given, which belongs to one fold; the
+same events give an equal state. What follows from a state is decided in `automl.executor.decide`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from automl.study.ends import EndReason, StopCause, StopKind
+from automl.study.events import (
+    EndDecided,
+    Event,
+    ImprovementEstimated,
+    Measured,
+    StopDecided,
+    StudyEnded,
+    StudyStarted,
+    StudySuspended,
+    TrialEnded,
+    TrialPromoted,
+    TrialProposed,
+    TrialRetried,
+    TrialStarted,
+)
+from automl.study.trial import FailureKind, Measurement, Proposal, TrialResult, TrialState
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+ESTIMATES = 3
+"""So many estimates of the improvement are kept: one may be small by chance."""
+
+
+class Phase(StrEnum):
+    """Where a trial is between its proposal and its end."""
+
+    WAITING = "waiting"
+    """An attempt is to be started."""
+    RUNNING = "running"
+    PAUSED = "paused"
+    INTERRUPTED = "interrupted"
+    """A resume continues it."""
+    LOST = "lost"
+    """Its driver died while it was being stopped: its end is decided and not recorded."""
+    ENDED = "ended"
+
+
+@dataclass(slots=True)
+class TrialRecord:
+    """What the events say of one trial.
+
+    Attributes:
+        proposal: Its number, assignment and origin.
+        phase: Where it is.
+        starts: The starts of its attempts, oldest first, as in ``attempt.json``.
+        directory: Of the last attempt, as it was then.
+        since: When the last attempt started; None before.
+        seen: When something of the trial was written last.
+        measured: What the trial measured in each epoch that counts; emptied when it ends.
+        max_epochs: Epochs that the trainer intends to run, where given.
+        cause: Why it is being stopped, or was paused; None while it goes on.
+        change: What the next attempt does differently; empty for nothing.
+        paused_at: Zero-based epoch after which it was paused, until its next attempt starts.
+        spent_s: Seconds that the attempts took that ended.
+        losses: Attempts that the infrastructure cost.
+        gpus: Devices of the last attempt, where the driver chose them.
+        result: How the last attempt ended; None before.
+    """
+
+    proposal: Proposal
+    phase: Phase = Phase.WAITING
+    starts: list[dict[str, Any]] = field(default_factory=list)
+    directory: str = ""
+    since: datetime | None = None
+    seen: datetime | None = None
+    measured: list[Measurement] = field(default_factory=list)
+    max_epochs: int | None = None
+    cause: StopCause | None = None
+    change: dict[str, Any] = field(default_factory=dict)
+    paused_at: int | None = None
+    spent_s: float = 0.0
+    losses: int = 0
+    gpus: tuple[str, ...] = ()
+    result: TrialResult | None = None
+
+    @property
+    def number(self) -> int:
+        """The trial's number."""
+        return self.proposal.number
+
+    @property
+    def is_replicate(self) -> bool:
+        """It repeats another trial."""
+        return self.proposal.replicate_of is not None
+
+    @property
+    def attempt(self) -> int:
+        """Number of the last attempt; 0 before the first."""
+        return self.starts[-1]["attempt"] if self.starts else 0
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds that its attempts took; of an attempt that was lost, until something of it was written last."""
+        if self.phase not in {Phase.RUNNING, Phase.LOST} or self.since is None or self.seen is None:
+            return self.spent_s
+        return float(self.starts[-1]["earlier_s"]) + max(0.0, (self.seen - self.since).total_seconds())
+
+    @property
+    def epochs(self) -> int:
+        """Epochs that the trial has finished."""
+        return 1 + max((m.epoch for m in self.measured if m.epoch is not None), default=-1)
+
+    def has_measured(self, epoch: int, metric: str) -> bool:
+        """Tell whether a metric of an epoch is known."""
+        return any(m.epoch == epoch and metric in m.values for m in self.measured)
+
+    def last_value(self, metric: str) -> float | None:
+        """Return what was measured of a metric last."""
+        return next((m.values[metric] for m in reversed(self.measured) if metric in m.values), None)
+
+
+@dataclass(slots=True)
+class StudyState:
+    """What the events of a study say so far.
+
+    Attributes:
+        started: The event of the last start or resume; None before the first.
+        started_at: When that was.
+        runs: How often the study was started or resumed.
+        was_over: The run before the last start had come to its end.
+        trials: In order of their numbers.
+        waiting: Trials of which an attempt is to be started, the next one first.
+        ended: Trials that ended, in that order.
+        ended_before: How many of them ended in earlier runs.
+        estimates: Expected improvements, the last ones.
+        search_end: Why the search is over, although replicates may follow.
+        end: Why no further trial is started; None while trials are started.
+        last: How the last run ended; None while it runs, or if it was killed.
+    """
+
+    started: StudyStarted | None = None
+    started_at: datetime | None = None
+    runs: int = 0
+    was_over: bool = False
+    trials: list[TrialRecord] = field(default_factory=list)
+    waiting: deque[int] = field(default_factory=deque)
+    ended: list[int] = field(default_factory=list)
+    ended_before: int = 0
+    estimates: deque[float | None] = field(default_factory=lambda: deque(maxlen=ESTIMATES))
+    search_end: EndReason | None = None
+    end: EndReason | None = None
+    last: StudyEnded | StudySuspended | None = None
+
+    def in_phase(self, *phases: Phase) -> list[TrialRecord]:
+        """Return the trials in one of some phases, in order of their numbers."""
+        return [trial for trial in self.trials if trial.phase in phases]
+
+    @property
+    def finished(self) -> list[TrialResult]:
+        """Final results, in the order in which the trials ended."""
+        return [result for number in self.ended if (result := self.trials[number].result) is not None]
+
+    @property
+    def results(self) -> tuple[TrialResult, ...]:
+        """What is known of the trials that were started, in order of their numbers; RUNNING for those that run."""
+        found = (_running(trial) if trial.phase is Phase.RUNNING else trial.result for trial in self.trials)
+        return tuple(result for result in found if result is not None)
+
+
+def apply(state: StudyState, event: Event, time: datetime) -> None:  # noqa: C901, PLR0912 # one case per event
+    """Take one event over.
+
+    Args:
+        state: Changed in place.
+        event: What happened.
+        time: When.
+
+    Raises:
+        ValueError: the event speaks of a trial that was never proposed, or proposes one out of turn.
+    """
+    match event:
+        case StudyStarted():
+            _start(state, event, time)
+        case TrialProposed():
+            _propose(state, event)
+        case TrialStarted():
+            _start_trial(state, event, time)
+        case Measured():
+            _measure(_known(state, event.trial), event, time)
+        case StopDecided():
+            _known(state, event.trial).cause = event.cause
+        case TrialRetried():
+            _retry(state, event)
+        case TrialPromoted():
+            _queue_first(state, _known(state, event.trial))
+        case TrialEnded():
+            _end_trial(state, event, time)
+        case ImprovementEstimated():
+            state.estimates.append(event.value)
+        case EndDecided():
+            if event.is_search:
+                state.search_end = state.search_end or event.end
+            else:
+                state.end = state.end or event.end
+        case StudyEnded() | StudySuspended():
+            state.last = event
+        case _:
+            pass
+
+
+def _known(state: StudyState, number: int) -> TrialRecord:
+    if not 0 <= number < len(state.trials):
+        raise ValueError(f"trial {number} was never proposed")
+    return state.trials[number]
+
+
+def _start(state: StudyState, event: StudyStarted, time: datetime) -> None:
+    """Begin a run: what ran in the run before has lost its process."""
+    state.started, state.started_at, state.runs = event, time, state.runs + 1
+    state.was_over = isinstance(state.last, StudyEnded)
+    state.search_end = state.end = state.last = None
+    state.ended_before = len(state.ended)
+    open_before = [trial for trial in state.trials if trial.phase in {Phase.RUNNING, Phase.INTERRUPTED}]
+    for trial in open_before:
+        is_decided = trial.cause is not None and trial.cause.kind is not StopKind.INTERRUPTED
+        if is_decided and trial.phase is Phase.RUNNING:
+            trial.phase = Phase.LOST
+        else:
+            trial.spent_s, trial.phase, trial.cause = trial.elapsed_s, Phase.WAITING, None
+    waiting = {*state.waiting, *(trial.number for trial in open_before if trial.phase is Phase.WAITING)}
+    state.waiting = deque(sorted(waiting))
+
+
+def _propose(state: StudyState, event: TrialProposed) -> None:
+    if event.trial != len(state.trials):
+        raise ValueError(f"trial {event.trial} follows trial {len(state.trials) - 1}")
+    state.trials.append(
+        TrialRecord(
+            Proposal(
+                number=event.trial,
+                assignment=event.assignment,
+                origin=event.origin,
+                replicate_of=event.replicate_of,
+                seed=event.seed,
+            )
+        )
+    )
+    state.waiting.append(event.trial)
+
+
+def _start_trial(state: StudyState, event: TrialStarted, time: datetime) -> None:
+    trial = _known(state, event.trial)
+    start = {"attempt": event.attempt, "first_epoch": 0, "earlier_s": 0.0, **event.start}
+    trial.starts.append(start)
+    trial.phase, trial.cause, trial.change, trial.paused_at = Phase.RUNNING, None, {}, None
+    trial.since = trial.seen = time
+    trial.directory, trial.gpus = event.directory, event.gpus
+    # What earlier attempts measured counts as far as this one continues them.
+    trial.measured = [m for m in trial.measured if m.epoch is not None and m.epoch < start["first_epoch"]]
+    if event.trial in state.waiting:
+        state.waiting.remove(event.trial)
+
+
+def _measure(trial: TrialRecord, event: Measured, time: datetime) -> None:
+    if trial.phase is Phase.ENDED or _comes_after_stop(trial, event):
+        return
+    trial.seen = time
+    trial.max_epochs = event.max_epochs or trial.max_epochs
+    if event.values:
+        trial.measured.append(
+            Measurement(
+                epoch=event.epoch, values=event.values, max_epochs=event.max_epochs, unix_time_s=event.unix_time_s
+            )
+        )
+
+
+def _comes_after_stop(trial: TrialRecord, event: Measured) -> bool:
+    last = trial.cause.last_epoch if trial.cause is not None else None
+    return last is not None and event.epoch is not None and event.epoch > last
+
+
+def comes_after_stop(state: StudyState, event: Measured) -> bool:
+    """Tell whether a value was measured after the decision that ends its trial: it would be left to chance."""
+    return _comes_after_stop(_known(state, event.trial), event)
+
+
+def _retry(state: StudyState, event: TrialRetried) -> None:
+    trial = _known(state, event.trial)
+    trial.change, trial.spent_s = dict(event.change), event.elapsed_s
+    trial.losses += event.failure == FailureKind.INFRASTRUCTURE
+    _queue_first(state, trial)
+
+
+def _queue_first(state: StudyState, trial: TrialRecord) -> None:
+    trial.phase, trial.cause = Phase.WAITING, None
+    if trial.number not in state.waiting:
+        state.waiting.appendleft(trial.number)
+
+
+def _end_trial(state: StudyState, event: TrialEnded, time: datetime) -> None:
+    trial = _known(state, event.result.number)
+    trial.result, trial.seen, trial.spent_s = event.result, time, event.result.elapsed_s
+    if trial.number in state.waiting:
+        state.waiting.remove(trial.number)
+    if event.result.state.is_final:
+        if trial.phase is not Phase.ENDED:
+            state.ended.append(trial.number)
+        trial.phase, trial.cause, trial.measured = Phase.ENDED, None, []
+    else:
+        is_paused = trial.cause is not None and trial.cause.kind is StopKind.PAUSE
+        trial.phase = Phase.PAUSED if is_paused else Phase.INTERRUPTED
+        trial.paused_at = trial.cause.last_epoch if is_paused and trial.cause is not None else None
+
+
+def _running(trial: TrialRecord) -> TrialResult:
+    return TrialResult(
+        number=trial.number,
+        state=TrialState.RUNNING,
+        assignment=trial.proposal.assignment,
+        directory="/".join(trial.directory.split("/")[-2:]),  # "trials/0007", wherever the study lies now
+        attempt=trial.attempt,
+        replicate_of=trial.proposal.replicate_of,
+        seed=trial.proposal.seed,
+        origin=trial.proposal.origin,
+        gpus=trial.gpus,
+    )

@@ -1,0 +1,68 @@
+"""Results of trials as a study records them: in its event log, and as documents."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from automl.storage import study_directory
+from automl.storage.event_log import EventLog
+from automl.storage.study_directory import read_state
+from automl.study.causes import Origin, OriginKind
+from automl.study.events import StudyStarted, TrialEnded, TrialProposed, TrialStarted
+from automl.study.state import Phase
+from automl.study.trial import TrialState
+
+if TYPE_CHECKING:
+    from automl.storage.paths import StudyPaths
+    from automl.study.trial import TrialResult
+
+
+def write_result(paths: StudyPaths, result: TrialResult) -> None:
+    """Record a trial that ended, or runs, with all that comes before it."""
+    log, state = EventLog(paths.events_file), read_state(paths)
+    if state.started is None:
+        log.append(_STARTED)
+    for number in range(len(state.trials), result.number + 1):
+        assignment = result.assignment if number == result.number else {}
+        origin = result.origin or Origin(OriginKind.TEMPLATE)
+        log.append(
+            TrialProposed(
+                trial=number,
+                assignment=assignment,
+                origin=origin,
+                replicate_of=result.replicate_of,
+                seed=result.seed,
+            )
+        )
+    known = dict(enumerate(state.trials)).get(result.number)
+    if known is None or known.phase is not Phase.RUNNING:
+        directory = paths.attempt(result.number, result.attempt).root
+        log.append(
+            TrialStarted(
+                trial=result.number,
+                attempt=result.attempt,
+                origin=str(result.origin or ""),
+                assignment=result.assignment,
+                directory=str(directory),
+                gpus=result.gpus,
+            )
+        )
+    if result.state is not TrialState.RUNNING:
+        log.append(TrialEnded(result))
+        study_directory.write_result(paths, result)
+    log.close()
+
+
+_STARTED = StudyStarted(
+    study="demo",
+    directory="/results/demo",
+    route="tune",
+    fingerprint="",
+    metric="val/d1",
+    direction="maximize",
+    trials=16,
+    jobs=2,
+    max_epochs=None,
+    process=1,
+    log_version=2,
+)
