@@ -10,12 +10,11 @@ from automl.executor.decide import missing_replicates
 from automl.request.location import RunLocation
 from automl.request.study_request import request_from_document
 from automl.run import make_plan, run_in
+from automl.storage.documents import to_json
 from automl.storage.final_status import read_end
 from automl.storage.paths import StudyPaths
-from automl.storage.study_directory import read_plan, read_state
-from automl.study.causes import origins_from
-from automl.study.launch_plan import launch_from_document
-from automl.study.plan import plan_document
+from automl.storage.plan_document import plan_document, read_plan
+from automl.storage.study_directory import read_state
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,25 +45,26 @@ def resume_study(
         NothingToRunError: every trial has ended.
     """
     directory = StudyPaths(root)
-    document = read_plan(directory)
-    request = request_from_document(document["request"])
+    stored = read_plan(directory)
+    request = request_from_document(stored.request)
     if trials is not None:
         request = request.with_settings(trials=trials, explicit=(*request.explicit, "trials"))
-    uri = document["mlflow"]["tracking_uri"]
+    uri = stored.mlflow.tracking_uri
     place = RunLocation(results=root.parent, tracking_uri=uri, ray_address=ray_address)
     # It goes on with the points it began with, not with those of studies that have ended since; and with its launcher,
     # whatever would be chosen today.
-    launcher = launch_from_document(document.get("launch")).kind if "launch" in document else request.launch.launcher
+    launcher = stored.launch.launcher.value if stored.launch else request.launch.launcher
     plan = make_plan(request.with_settings(warm_start=(), launcher=launcher), place)
     plan = dataclasses.replace(
         plan,
-        name=document["name"],
-        reasons=tuple(document["reasons"]),
-        first_trials=tuple(document["first_trials"]),
-        first_origins=origins_from(document),
+        name=stored.name,
+        reasons=stored.reasons,
+        first_trials=stored.first_trials,
+        first_origins=stored.origins,
     )
-    if plan.fingerprint != document["fingerprint"]:
-        raise ResumeMismatchError(f"{root} was made by another plan", _differences(document, plan_document(plan), root))
+    if plan.fingerprint != stored.fingerprint:
+        differences = _differences(to_json(stored), plan_document(plan), directory)
+        raise ResumeMismatchError(f"{root} was made by another plan", differences)
     state = read_state(directory)
     ended = sum(result.replicate_of is None for result in state.finished)
     if ended >= plan.budget.trials and not missing_replicates(plan, state):
@@ -75,9 +75,9 @@ def resume_study(
     return run_in(directory, request, plan, place, extra_trackers=extra_trackers)
 
 
-def _differences(before: dict[str, Any], now: dict[str, Any], root: Path) -> list[Problem]:
-    pairs = [(key, before.get(key), now[key]) for key in _COMPARED if before.get(key) != now[key]]
-    was, would_be = ((one.get("launch") or {}).get("image") for one in (before, now))
+def _differences(before: dict[str, Any], now: dict[str, Any], paths: StudyPaths) -> list[Problem]:
+    pairs = [(key, before[key], now[key]) for key in _COMPARED if before[key] != now[key]]
+    was, would_be = ((one["launch"] or {}).get("image") for one in (before, now))
     pairs += [("image", was, would_be)] if was != would_be else []
     old, new = before["skill"]["fingerprints"], now["skill"]["fingerprints"]
     pairs += [
@@ -85,7 +85,7 @@ def _differences(before: dict[str, Any], now: dict[str, Any], root: Path) -> lis
     ]
     return [
         Problem(
-            where=f"{root / 'plan.json'}: {name}",
+            where=f"{paths.plan_file}: {name}",
             found=f"now {str(current)[:120]}",
             expected=f"as planned, {str(planned)[:120]}",
             fix="undo the change, or start a new study with automl run",

@@ -14,9 +14,9 @@ from automl.preflight.inputs import describe_data
 from automl.request.location import next_study_directory
 from automl.request.policy import Route
 from automl.spec.inputs import pending_downloads
+from automl.storage.plan_document import plan_document
 from automl.study.causes import Origin, OriginKind, origins_document
 from automl.study.launch_plan import LauncherKind
-from automl.study.plan import plan_document
 from automl.study.trial import Proposal
 from automl.trial.reproduce import reproduce_command
 
@@ -33,10 +33,10 @@ _FIRST_TRIALS = 5
 
 def review_plan(request: StudyRequest, plan: StudyPlan, place: RunLocation) -> dict[str, Any]:
     """Return the JSON form of the plan with the exact first assignments, the data and the expected time."""
-    first = first_proposals(plan)
+    first, document = first_proposals(plan), plan_document(plan)
     return {
-        **plan_document(plan),
-        "launch": {**plan.launch.document(), "image_presence": image_presence(plan.launch)},
+        **document,
+        "launch": {**document["launch"], "image_presence": image_presence(plan.launch)},
         "machine": describe_machine(None if place.ray_address else detect_machine(), place.ray_address),
         "study_dir": str(next_study_directory(place.results, plan.name)),
         "data": describe_data(request, place.results),
@@ -57,7 +57,7 @@ def trial_by_hand(plan: StudyPlan, place: RunLocation) -> ReproduceCommand:
         LaunchError: nothing here can run the skill, or the engine that is asked for does not answer.
         ConfigurationError: the spec cannot be written in the format that the skill wants.
     """
-    if plan.launch.kind is LauncherKind.NONE:
+    if plan.launch.launcher is LauncherKind.NONE:
         ready_launch(plan.launch)
     gpus = () if place.ray_address else detect_machine().gpus[: math.ceil(plan.resources.gpus_per_trial)]
     indices = tuple(str(gpu.index) for gpu in gpus)
@@ -66,10 +66,10 @@ def trial_by_hand(plan: StudyPlan, place: RunLocation) -> ReproduceCommand:
 
 def image_presence(launch: LaunchPlan) -> str:
     """Return whether the image is on this machine, in words; empty where there is none to look for."""
-    if launch.image is None or not launch.kind.uses_image:
+    if launch.image is None or not launch.launcher.uses_image:
         return ""
     try:
-        image = find_image(launch.kind, launch.image)
+        image = find_image(launch.launcher, launch.image)
     except LaunchError as error:
         return error.headline
     if image is None:

@@ -35,8 +35,10 @@ from automl.smoke import smoke_test
 from automl.storage.documents import only_for_user, write_document
 from automl.storage.event_log import EventLog
 from automl.storage.paths import StudyPaths
+from automl.storage.plan_document import write_plan
+from automl.study.evaluation import RecordLocation
 from automl.study.model import StudyLocation
-from automl.study.plan import StudyParts, plan_document, plan_study
+from automl.study.plan import StudyParts, plan_study
 from automl.warm_start import with_earlier_points
 
 if TYPE_CHECKING:
@@ -172,9 +174,9 @@ def _run_locked(
     from automl.tracking.mlflow.uri import default_tracking_uri, without_password  # noqa: PLC0415 - opened when a study starts
 
     uri = place.tracking_uri or default_tracking_uri(place.results)
-    record = {"tracking_uri": without_password(uri), "experiment": plan.name, "run_id": None}
+    record = RecordLocation(tracking_uri=without_password(uri), experiment=plan.name)
     with recorded(directory.root):
-        write_document(directory.plan_file, {**plan_document(plan), "request": request.document(), "mlflow": record})
+        write_plan(directory, plan, request, record)
     mlflow = MlflowTracker(uri, plan.name, directory)
     recorders = _recorders(mlflow)
     location = StudyLocation(

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from automl.cli.options import build_request, skill_options
-from automl.study.plan import space_document
+from automl.space.document import space_document
 
 
 @click.command("space", help="Show which parameters of a study or skill are searched, which are not, and why.")

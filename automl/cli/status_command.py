@@ -39,9 +39,9 @@ def command(study_dir: Path, *, watch: bool, as_json: bool) -> None:
     counts = ", ".join(f"{count} {state}" for state, count in sorted(states.items())) or "none yet"
     best = result.best
     rows: list[tuple[str, object]] = [
-        ("study", f"{plan['name']}  {root}"),
+        ("study", f"{plan.name}  {root}"),
         ("state", outcome),
-        ("trials", f"{len(result.trials)} of {plan['budget']['trials']}: {counts}"),
+        ("trials", f"{len(result.trials)} of {plan.budget.trials}: {counts}"),
     ]
     if best is not None:
         value = best.values[result.objective.metric]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from automl.cli import render
 from automl.storage.final_status import read_end
@@ -15,12 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from automl.storage.plan_document import StoredPlan
     from automl.study.result import StudyResult
 
 _SHOWN = 10
 
 
-def print_summary(directory: Path, plan: dict[str, Any], result: StudyResult) -> None:
+def print_summary(directory: Path, plan: StoredPlan, result: StudyResult) -> None:
     """Print what came out of a study."""
     console = render.console()
     console.print()
@@ -93,7 +94,7 @@ def _against(reference: float | None, value: float, direction: Direction) -> str
     return f"{reference:.4f} -> {value:.4f}, {abs(gain):.4f} {'better' if gain >= 0 else 'worse'}"
 
 
-def _place_rows(directory: Path, plan: dict[str, Any]) -> list[tuple[str, object]]:
+def _place_rows(directory: Path, plan: StoredPlan) -> list[tuple[str, object]]:
     rows: list[tuple[str, object]] = [("study", directory)]
     end = read_end(StudyPaths(directory))
     if end is not None and end.reason:
@@ -101,6 +102,6 @@ def _place_rows(directory: Path, plan: dict[str, Any]) -> list[tuple[str, object
     best_spec = StudyPaths(directory).best_spec
     if best_spec.exists():
         rows.append(("spec of the best", best_spec))
-    rows.append(("mlflow", plan["mlflow"]["tracking_uri"]))
+    rows.append(("mlflow", plan.mlflow.tracking_uri))
     rows.append(("compare in a browser", f"automl ui {directory.parent}"))
     return rows

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from automl.storage.paths import StudyPaths
-from automl.storage.study_directory import read_plan
+from automl.storage.plan_document import read_plan
 
 
 @click.command("sync", help="Send the record of a study to MLflow, as far as it is not there yet.")
@@ -18,7 +18,7 @@ def command(study_dir: Path, tracking_uri: str | None) -> None:
     from automl.tracking.mlflow.tracker import sync  # noqa: PLC0415 - opened when the command is called
 
     root = study_dir.expanduser().absolute()
-    record = read_plan(StudyPaths(root))["mlflow"]
-    uri = tracking_uri or record["tracking_uri"]
-    sync(StudyPaths(root), uri, record["experiment"])
+    record = read_plan(StudyPaths(root)).mlflow
+    uri = tracking_uri or record.tracking_uri
+    sync(StudyPaths(root), uri, record.experiment)
     click.echo(f"{uri} has the whole record of {root}")

@@ -9,7 +9,7 @@ import click
 
 from automl.cli.options import results_root
 from automl.storage.paths import StudyPaths
-from automl.storage.study_directory import read_plan
+from automl.storage.plan_document import read_plan
 
 
 @click.command(
@@ -28,7 +28,7 @@ def command(place: Path | None, *, port: int, no_browser: bool) -> None:
     root = results_root(place)
     study = root if StudyPaths(root).plan_file.is_file() else _latest(root)
     results = root if study != root or study is None else root.parent
-    uri = default_tracking_uri(results) if study is None else read_plan(StudyPaths(study))["mlflow"]["tracking_uri"]
+    uri = default_tracking_uri(results) if study is None else read_plan(StudyPaths(study)).mlflow.tracking_uri
     is_file = sqlite_file(uri) is not None
     server = server_url(port) if is_file else uri
     url = server if study is None else comparison_url(server, StudyPaths(study), uri)

@@ -142,15 +142,15 @@ def _head(watched: Watched) -> Iterator[tuple[str, object]]:
     states = Counter(trial.state.value.lower() for trial in result.trials)
     counts = ", ".join(f"{count} {state}" for state, count in sorted(states.items())) or "none yet"
     ended = [trial for trial in result.trials if trial.state.is_final]
-    planned = plan["budget"]["trials"]
-    yield "study", f"{plan['name']}, {watched.summary()}"
+    planned = plan.budget.trials
+    yield "study", f"{plan.name}, {watched.summary()}"
     yield "trials", f"{len(ended)} of {planned} ended: {counts}"
     yield "best", _best(result)
     if watched.is_running and state.started is not None and state.started_at is not None and not watched.is_over:
         now = datetime.now(UTC)
         busy = f"{len(state.in_phase(Phase.RUNNING))} of {state.started.jobs} busy"
         yield "slots", f"{busy}, since {format_duration((now - state.started_at).total_seconds())}"
-        found = estimate(state, planned, plan["budget"]["time_s"], now)
+        found = estimate(state, planned, plan.budget.time_s, now)
         when = "unknown" if found.seconds is None else f"about {format_duration(found.seconds)}"
         yield "ETA", f"{when} ({found.basis})"
 

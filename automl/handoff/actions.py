@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import count
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from automl.errors import ConfigurationError, LaunchError
 from automl.handoff.action_spec import ActionOptions, action_spec
@@ -32,9 +32,9 @@ from automl.spec.model import Spec
 from automl.spec.write import write_spec
 from automl.storage.documents import only_for_user, write_document
 from automl.storage.paths import ActionPaths, StudyPaths
-from automl.storage.study_directory import read_plan
+from automl.storage.plan_document import read_plan
 from automl.study.evaluation import ActionStatus
-from automl.study.launch_plan import LauncherKind, launch_from_document
+from automl.study.launch_plan import LauncherKind, LaunchPlan
 from automl.trial.failures import classify, read_tail
 
 if TYPE_CHECKING:
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from automl.architectures.model import CheckpointNaming
     from automl.launch.base import Job, Launcher
     from automl.skill.model import Skill, SkillAction
-from automl.study.launch_plan import LaunchPlan
 
 _POLL_S = 0.1
 _GRACE_S = 5.0
@@ -121,7 +120,7 @@ def run_action(root: Path, action: str, launcher: Launcher, options: ActionOptio
     """
     options = options or ActionOptions()
     plan = read_plan(StudyPaths(root))
-    skill = load_skill(plan["skill"]["root"])
+    skill = load_skill(plan.skill.root)
     key = _next_key(root, action)
     if action not in skill.actions:
         listed = ", ".join(skill.actions)
@@ -130,7 +129,7 @@ def run_action(root: Path, action: str, launcher: Launcher, options: ActionOptio
         chosen = _choose(root, skill.architecture.checkpoints, options)
     except ConfigurationError as error:
         return _unavailable(key, action, _words(error))
-    spec = action_spec(Spec(values=plan["spec"]), skill, action, chosen, StudyPaths(root).action(key).root, options)
+    spec = action_spec(Spec(values=plan.spec), skill, action, chosen, StudyPaths(root).action(key).root, options)
     missing = missing_inputs(skill, action, spec)
     if missing:
         return _unavailable(key, action, "; ".join(f"{problem.where}: found {problem.found}" for problem in missing))
@@ -139,7 +138,7 @@ def run_action(root: Path, action: str, launcher: Launcher, options: ActionOptio
         root=root,
         key=key,
         action=declared,
-        launch=action_launch(plan, declared, skill),
+        launch=action_launch(plan.launched, declared, skill),
         spec=spec,
         chosen=chosen,
         options=options,
@@ -161,10 +160,10 @@ def action_launcher(root: Path, *, action: str = "", session: str | None = None)
         ConfigurationError: the folder is no study directory.
     """
     plan = read_plan(StudyPaths(root))
-    kind = launch_from_document(plan.get("launch")).kind
+    kind = plan.launched.launcher
     if session is None or kind is not LauncherKind.WARM:
         return make_launcher(kind)
-    declared = load_skill(plan["skill"]["root"]).actions.get(action)
+    declared = load_skill(plan.skill.root).actions.get(action)
     if declared is None:
         return make_launcher(kind)
     program = build_command(declared.command, root)[0]
@@ -173,11 +172,10 @@ def action_launcher(root: Path, *, action: str = "", session: str | None = None)
     return launcher
 
 
-def action_launch(plan: Mapping[str, Any], action: SkillAction, skill: Skill) -> LaunchPlan:
+def action_launch(launch: LaunchPlan, action: SkillAction, skill: Skill) -> LaunchPlan:
     """Return how an action of a study is started: as its trials, but in the action's own image where it names one."""
-    launch = launch_from_document(plan.get("launch"))
     trained_in = launch.image if launch.image_source == OVERRIDE else skill.image
-    return replace(launch, image=(action.image or trained_in) if launch.kind.uses_image else None)
+    return replace(launch, image=(action.image or trained_in) if launch.launcher.uses_image else None)
 
 
 def _run(prepared: _Prepared, launcher: Launcher) -> ActionResult:

@@ -14,7 +14,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from automl.errors import ConfigurationError, Problem, StudyFailedError
 from automl.skill.load import recorded_architecture
@@ -24,6 +24,7 @@ from automl.spec.model import Spec
 from automl.spec.write import write_spec
 from automl.storage.documents import read_document, write_document
 from automl.storage.paths import StudyPaths
+from automl.storage.plan_document import StoredPlan
 from automl.storage.study_directory import read_study
 from automl.study.evaluation import Evaluation
 from automl.study.model import Direction
@@ -91,7 +92,7 @@ def select_best(root: Path) -> Champion:
         sha256=digest,
         source=str(best.checkpoint),
     )
-    spec = Spec(values=plan["spec"]).with_values({**best.assignment, **best.changes}, origin=f"trial {best.number}")
+    spec = Spec(values=plan.spec).with_values({**best.assignment, **best.changes}, origin=f"trial {best.number}")
     write_spec(spec, ConfigFormat.YAML, StudyPaths(root).best_spec)
     write_document(StudyPaths(root).best_file, champion)
     return champion
@@ -126,9 +127,7 @@ def read_champion(root: Path) -> Champion:
     return champion
 
 
-def model_version(
-    champion: Champion, plan: Mapping[str, Any], evaluations: Mapping[str, Evaluation]
-) -> ModelVersionRequest:
+def model_version(champion: Champion, plan: StoredPlan, evaluations: Mapping[str, Evaluation]) -> ModelVersionRequest:
     """Return what is registered for a champion.
 
     Args:
@@ -143,8 +142,8 @@ def model_version(
         "automl.direction": champion.direction,
         "automl.value": champion.value,
         "automl.sha256": champion.sha256,
-        "automl.fingerprint": plan["fingerprint"],
-        "automl.skill": plan["skill"]["name"],
+        "automl.fingerprint": plan.fingerprint,
+        "automl.skill": plan.skill.name,
     }
     tags = {name: str(value) for name, value in facts.items()}
     tags |= {f"automl.parameter.{path}": str(value) for path, value in champion.assignment.items()}
@@ -152,10 +151,10 @@ def model_version(
     files = {"spec.yaml": str(paths.best_spec), "best.json": str(paths.best_file)}
     values = {role: found.value for role, found in evaluations.items() if found.value is not None}
     return ModelVersionRequest(
-        name=plan["name"],
+        name=plan.name,
         files={f"checkpoint{suffix}": champion.checkpoint, **files},
         tags=tags,
-        loader=recorded_architecture(plan["skill"]).model_loader,
+        loader=recorded_architecture(plan.skill.network_arch, plan.skill.root).model_loader,
         metadata={"metric": champion.metric_name, "sha256": champion.sha256},
         later_tags={f"automl.evaluated.{role}": str(value) for role, value in values.items()},
     )

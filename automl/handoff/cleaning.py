@@ -109,7 +109,7 @@ def _of_study(row: StudyRow) -> Iterator[Deletable]:
         return
     plan, _ = read_study(row.path)
     kept = _kept(row.path)
-    naming = recorded_architecture(plan["skill"]).checkpoints
+    naming = recorded_architecture(plan.skill.network_arch, plan.skill.root).checkpoints
     for path in all_checkpoints(StudyPaths(row.path).trials, naming):
         if path.resolve() not in kept and not path.is_symlink():
             yield Deletable(path=path, size=_freed_by(path), why="a checkpoint that was not handed over")

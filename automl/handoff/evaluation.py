@@ -79,7 +79,7 @@ class Evaluator:
     def baseline(self) -> None:
         """Evaluate the checkpoint that the training starts from, where there is one."""
         plan, _ = read_study(self.root)
-        start = starting_point(self.skill, Spec(values=plan["spec"]))
+        start = starting_point(self.skill, Spec(values=plan.spec))
         if ACTION not in self.skill.actions or start.checkpoint is None:
             missing = f"the skill {self.skill.name} has no action {ACTION}"
             self._write(BASELINE, self._not_run(start.reason if ACTION in self.skill.actions else missing))
@@ -149,7 +149,7 @@ class Evaluator:
             metric=result.objective.metric,
             direction=result.objective.direction,
             # A spec that names test data of its own is evaluated on them.
-            data="test data of the spec" if has_test_data(Spec(values=plan["spec"])) else "validation",
+            data="test data of the spec" if has_test_data(Spec(values=plan.spec)) else "validation",
         )
 
     def _write(self, role: str, found: Evaluation) -> None:

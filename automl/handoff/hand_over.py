@@ -9,7 +9,8 @@ from automl.errors import StudyFailedError
 from automl.handoff.champion import model_version, select_best
 from automl.storage.documents import to_json
 from automl.storage.paths import StudyPaths
-from automl.storage.study_directory import read_evaluations, read_plan
+from automl.storage.plan_document import read_plan
+from automl.storage.study_directory import read_evaluations
 from automl.study.events import FileAttached, ModelRegistered
 from automl.tracking.mlflow.projection import STUDY_RUN
 

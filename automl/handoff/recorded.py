@@ -8,7 +8,7 @@ from automl.handoff.actions import run_action
 from automl.storage.documents import to_json
 from automl.storage.event_log import EventLog
 from automl.storage.paths import StudyPaths
-from automl.storage.study_directory import read_plan
+from automl.storage.plan_document import read_plan
 from automl.study.evaluation import ActionStatus
 from automl.study.events import ActionEnded
 from automl.tracking.mlflow.tracker import MlflowTracker
@@ -33,12 +33,12 @@ def run_recorded(root: Path, action: str, launcher: Launcher, options: ActionOpt
     Raises:
         ConfigurationError: see `automl.handoff.actions.run_action`.
     """
-    record = read_plan(StudyPaths(root))["mlflow"]
+    record = read_plan(StudyPaths(root)).mlflow
     result = run_action(root, action, launcher, options)
     if result.status is not ActionStatus.UNAVAILABLE:
         paths = StudyPaths(root)
         log = EventLog(paths.events_file)
         log.append(ActionEnded(key=result.key, result=to_json(result)))
         log.close()
-        MlflowTracker(record["tracking_uri"], record["experiment"], paths).close()
+        MlflowTracker(record.tracking_uri, record.experiment, paths).close()
     return result

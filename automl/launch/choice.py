@@ -96,11 +96,11 @@ def choose_launch(preference: LaunchPreference, skill: Skill, action: str) -> La
         options.setdefault("network", "host")
     names = dict.fromkeys((*skill.required_credentials, *CREDENTIALS, *preference.credentials))
     return LaunchPlan(
-        kind=kind,
+        launcher=kind,
         reason=reason,
         image=image if kind.uses_image or kind is LauncherKind.NONE else None,
         image_source=source,
-        options=MappingProxyType(options if kind.uses_image else {}),
+        options=options if kind.uses_image else {},
         credentials=tuple(names) if kind.uses_image else (),
         mounts=preference.mounts if kind.uses_image else (),
     )
@@ -121,7 +121,7 @@ def ready_launch(launch: LaunchPlan) -> Image | None:
     Raises:
         LaunchError: it cannot; with the fix.
     """
-    if launch.kind is LauncherKind.NONE:
+    if launch.launcher is LauncherKind.NONE:
         problem = Problem(
             where="--launcher",
             found=launch.reason,
@@ -129,9 +129,9 @@ def ready_launch(launch: LaunchPlan) -> Image | None:
             fix="start docker (or --launcher podman, apptainer); or install the trainer here and use --launcher local",
         )
         raise LaunchError("nothing here can run the skill", [problem])
-    if launch.image is None or not launch.kind.uses_image:
+    if launch.image is None or not launch.launcher.uses_image:
         return None
-    return prepare_image(launch.kind, launch.image)
+    return prepare_image(launch.launcher, launch.image)
 
 
 def make_launcher(kind: LauncherKind) -> Launcher:

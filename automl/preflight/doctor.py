@@ -75,7 +75,7 @@ def _examine_place(
 ) -> tuple[list[Finding], Mapping[str, str]]:
     """Return the rows of the machine or cluster, and the versions here."""
     # A container brings its program.
-    is_here = plan is not None and plan.launch.kind in {LauncherKind.WARM, LauncherKind.LOCAL}
+    is_here = plan is not None and plan.launch.launcher in {LauncherKind.WARM, LauncherKind.LOCAL}
     program = build_command(plan.skill.actions[plan.action].command, Path("spec"))[0] if plan and is_here else None
     weights = () if plan is None else (value for _, value in named_weights(plan.spec.values) if value.startswith("/"))
     paths = tuple(dict.fromkeys((*data.values(), *weights)))
@@ -185,7 +185,7 @@ def _demand(plan: StudyPlan | None, results: Path, program: str | None) -> Deman
         loader_workers=max((count for count in workers if isinstance(count, int)), default=None),
         disk_bytes=estimate_disk(plan, results),
         program=program,
-        is_image_chosen=plan.launch.kind.uses_image,
+        is_image_chosen=plan.launch.launcher.uses_image,
         needs_cuda=not _is_our_own(program),
     )
 

@@ -28,18 +28,18 @@ def engine_sight_findings(plan: StudyPlan, results: Path) -> Iterator[Finding]:
         results: The results folder.
     """
     launch = plan.launch
-    if launch.kind not in {LauncherKind.DOCKER, LauncherKind.PODMAN} or launch.image is None:
+    if launch.launcher not in {LauncherKind.DOCKER, LauncherKind.PODMAN} or launch.image is None:
         return
     folder = nearest_folder(results)
     paths = readable_paths(plan.spec.values, launch.mounts, own=results / plan.name)
     try:
         # Without the image nothing can be asked; a run has it by then.
-        if find_image(launch.kind, launch.image) is None:
+        if find_image(launch.launcher, launch.image) is None:
             return
-        unseen = unseen_paths(launch.kind, launch.image, paths, folder if os.access(folder, os.W_OK) else None)
+        unseen = unseen_paths(launch.launcher, launch.image, paths, folder if os.access(folder, os.W_OK) else None)
     except LaunchError:
         return  # a row of its own says that the engine does not answer
-    engine = os.environ.get("DOCKER_HOST") or f"the {launch.kind.value} engine"
+    engine = os.environ.get("DOCKER_HOST") or f"the {launch.launcher.value} engine"
     for path in unseen:
         what = "results" if path == folder else "path"
         yield bad(

@@ -89,10 +89,10 @@ def _earlier_trials(plan: StudyPlan, results: Path) -> Iterator[tuple[TrialResul
     for paths in find_studies(results):
         try:
             document, result = read_study(paths.root)
-        except (ConfigurationError, OSError, ValueError, KeyError, TypeError):
+        except (ConfigurationError, OSError):
             continue  # another program's folder, or a study being written
-        same_skill = document["skill"]["fingerprints"] == dict(plan.skill.fingerprints)
-        if same_skill and document["max_epochs"] == plan.max_epochs:
+        same_skill = document.skill.fingerprints == dict(plan.skill.fingerprints)
+        if same_skill and document.max_epochs == plan.max_epochs:
             yield from ((trial, paths.root) for trial in result.trials if trial.state.value == "COMPLETED")
 
 

@@ -56,19 +56,19 @@ def launch_findings(launch: LaunchPlan, *, driver: str = "", is_quick: bool = Fa
         driver: Version of this machine's GPU driver; empty where there is none.
         is_quick: Ask no engine; a run makes its image ready right afterwards.
     """
-    if launch.kind is LauncherKind.NONE:
+    if launch.launcher is LauncherKind.NONE:
         fix = "start docker, or choose --launcher podman or apptainer; or install the trainer here: --launcher local"
         yield bad("launcher", launch.reason, expected="something that can run the skill", fix=fix)
-    if is_quick or not launch.kind.uses_image or launch.image is None:
+    if is_quick or not launch.launcher.uses_image or launch.image is None:
         return
     try:
-        version = check_engine(launch.kind)
-        image = find_image(launch.kind, launch.image)
+        version = check_engine(launch.launcher)
+        image = find_image(launch.launcher, launch.image)
     except LaunchError as error:
         problem = error.problems[0]
         yield bad("engine", problem.found, expected=problem.expected, fix=problem.fix)
         return
-    yield good("engine", f"{launch.kind.value} {version}")
+    yield good("engine", f"{launch.launcher.value} {version}")
     if image is None:
         yield doubt("image", f"{launch.image} is not here", fix="nothing to do: it is pulled before the first trial")
     else:

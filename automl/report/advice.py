@@ -48,7 +48,7 @@ def _edges(facts: StudyFacts) -> Iterator[str]:
 
 
 def _short_trials(facts: StudyFacts) -> Iterator[str]:
-    best, epochs = facts.result.best, facts.plan.get("max_epochs")
+    best, epochs = facts.result.best, facts.plan.max_epochs
     if best is not None and epochs and best.best_epoch == epochs - 1 > 0:
         yield (
             f"The best trial was best in its last epoch ({epochs} of {epochs}): it was still improving. "

@@ -80,7 +80,7 @@ def render(facts: StudyFacts) -> str:
         loader=PackageLoader("automl.report", ""), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     return environment.get_template("page.html.jinja").render(
-        name=facts.plan["name"],
+        name=facts.plan.name,
         written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         sections=sections,
         figures=f"{{{','.join(plots)}}}",
@@ -152,7 +152,7 @@ def _parameters(facts: StudyFacts) -> Iterator[_Section]:
 
 
 def _timeline(facts: StudyFacts) -> _Section:
-    attempts, jobs = facts.attempts, int(facts.plan["resources"]["jobs"])
+    attempts, jobs = facts.attempts, facts.plan.resources.jobs
     slots = figures.slots_of(attempts, jobs)
     count = max(jobs, 1 + max(slots))
     elapsed_s = (attempts["end"].max() - attempts["start"].min()).total_seconds()
@@ -189,11 +189,11 @@ def _overview(facts: StudyFacts) -> dict[str, object]:
     states = ", ".join(f"{n} {state.lower()}" for state, n in Counter(trial.state for trial in trials).items())
     rows: dict[str, object] = {
         "objective": f"{facts.result.objective.direction.value} {facts.metric}",
-        "trials": f"{len(trials)} of {plan['budget']['trials']}: {states}",
+        "trials": f"{len(trials)} of {plan.budget.trials}: {states}",
         "time in trials": format_duration(sum(trial.elapsed_s for trial in trials)),
-        "sampler, scheduler": f"{plan['sampler']}, {plan['scheduler']}, seed {plan['seed']}",
-        "skill": f"{plan['skill']['name']} ({plan['skill']['network_arch']})",
-        "route": f"{plan['route']}: {'; '.join(plan['reasons'])}",
+        "sampler, scheduler": f"{plan.sampler}, {plan.scheduler}, seed {plan.seed}",
+        "skill": f"{plan.skill.name} ({plan.skill.network_arch})",
+        "route": f"{plan.route}: {'; '.join(plan.reasons)}",
         "directory": facts.root,
     }
     if facts.end is not None and facts.end.reason:

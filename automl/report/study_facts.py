@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from automl.space.parameters import ParameterType
 from automl.storage.event_log import read_log
 from automl.storage.final_status import read_end
 from automl.storage.paths import StudyPaths
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from automl.storage.event_log import Entry
     from automl.storage.final_status import End
+    from automl.storage.plan_document import StoredPlan
     from automl.study.evaluation import Evaluation
     from automl.study.model import Objective
     from automl.study.result import StudyResult
@@ -84,7 +86,7 @@ class StudyFacts:
     """
 
     root: Path
-    plan: Mapping[str, Any]
+    plan: StoredPlan
     result: StudyResult
     parameters: tuple[SearchedParameter, ...]
     frame: pd.DataFrame
@@ -145,16 +147,16 @@ def read_facts(root: Path) -> StudyFacts:
         ConfigurationError: the folder is no study directory.
     """
     plan, result = read_study(root)
-    listed = plan["space"]["parameters"]
+    listed = plan.space.parameters
     parameters = tuple(
         SearchedParameter(
-            path=item["path"],
-            label=_label(item["path"], [other["path"] for other in listed]),
-            low=item["low"],
-            high=item["high"],
-            is_log=bool(item["log"]),
-            choices=tuple(map(str, item["choices"] or ())),
-            is_integer=item["type"] == "int",
+            path=item.path,
+            label=_label(item.path, [other.path for other in listed]),
+            low=item.low,
+            high=item.high,
+            is_log=item.log,
+            choices=tuple(map(str, item.choices or ())),
+            is_integer=item.type is ParameterType.INT,
         )
         for item in listed
     )

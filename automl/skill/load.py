@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from automl.architectures.load import load_architecture
 from automl.config_files import read_document
@@ -47,16 +47,17 @@ def load_skill(reference: str | Path) -> Skill:
     return skill
 
 
-def recorded_architecture(skill: Mapping[str, Any]) -> Architecture:
+def recorded_architecture(network_arch: str, root: str | Path) -> Architecture:
     """Return the architecture of a skill that a plan names; its own file counts as long as it can be read.
 
     Args:
-        skill: ``skill`` of `plan.json`.
+        network_arch: Name of the architecture.
+        root: Folder of the skill.
     """
     try:
-        return load_architecture(skill["network_arch"], find_files(Path(skill["root"])).architecture)
+        return load_architecture(network_arch, find_files(Path(root)).architecture)
     except ConfigurationError:
-        return load_architecture(skill["network_arch"])
+        return load_architecture(network_arch)
 
 
 def _folder(reference: str | Path) -> Path:

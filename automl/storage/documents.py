@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_SHOWN_PROBLEMS = 3
 _COMPUTED = "restore it from a copy; or delete it, and a resume computes its content again"
 
 
@@ -77,7 +78,8 @@ def first_line(error: Exception) -> str:
     """Return what is wrong with a document, in one line."""
     problems = error.errors(include_url=False) if hasattr(error, "errors") else []
     found = [f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}".removeprefix(": ") for problem in problems]
-    return "; ".join(found) or str(error)
+    more = [f"and {len(found) - _SHOWN_PROBLEMS} more"] if len(found) > _SHOWN_PROBLEMS else []
+    return "; ".join([*found[:_SHOWN_PROBLEMS], *more]) or str(error)
 
 
 def torn_file(file: Path, error: object, expected: str, fix: str = _COMPUTED) -> ConfigurationError:

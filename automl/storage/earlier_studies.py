@@ -10,13 +10,14 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from automl.errors import ConfigurationError, Problem
 from automl.request.policy import Route
 from automl.storage.paths import StudyPaths, find_studies
-from automl.storage.study_directory import read_plan, read_study
-from automl.study.causes import Origin, OriginKind, origins_from
+from automl.storage.plan_document import StoredPlan, read_plan
+from automl.storage.study_directory import read_study
+from automl.study.causes import Origin, OriginKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from automl.study.result import StudyResult
     from automl.study.trial import TrialResult
 
-EarlierStudy = tuple[Path, dict[str, Any]]
+EarlierStudy: TypeAlias = "tuple[Path, StoredPlan]"
 """Directory of a study and its `plan.json`."""
 
 MOST_POINTS = 2
@@ -66,9 +67,6 @@ def named_points(plan: StudyPlan, names: Sequence[str], results: Path) -> tuple[
         except ConfigurationError:
             problems.append(_problem(name, f"no study with a readable plan.json in {root}"))
             continue
-        except (ValueError, KeyError, TypeError) as error:
-            problems.append(_problem(name, f"a study that cannot be read: {error!r}"))
-            continue
         trials = [t for t in result.ranked() if set(t.assignment) & set(plan.space.paths)]
         if not trials:
             problems.append(_problem(name, "no trial with a value of a parameter that is searched here"))
@@ -102,7 +100,7 @@ def found_points(plan: StudyPlan, data: Mapping[str, str], studies: Sequence[Ear
     repeated = [document for _, document in sorted(studies, key=lambda s: s[0].name) if _is_repeated(document, plan)]
     if repeated:
         first = repeated[0]
-        pairs = zip(first["first_trials"][1:], origins_from(first)[1:], strict=True)
+        pairs = zip(first.first_trials[1:], first.origins[1:], strict=True)
         return tuple(EarlierPoint(assignment=assignment, origin=origin) for assignment, origin in pairs)
     comparable = [(root, document) for root, document in studies if _is_comparable(document, plan)]
     comparable.sort(key=lambda study: _distance(study[1], plan, data, study[0]))
@@ -138,42 +136,39 @@ def takes_earlier_points(plan: StudyPlan) -> bool:
     return plan.route is Route.TUNE and plan.sampler == "auto"
 
 
-def _plan_of(paths: StudyPaths) -> dict[str, Any] | None:
-    known = {"fingerprint", "skill", "objective", "space", "first_trials", "first_origins", "request", "max_epochs"}
+def _plan_of(paths: StudyPaths) -> StoredPlan | None:
     try:
-        document: Any = read_plan(paths)
+        return read_plan(paths)
     except ConfigurationError:
-        return None  # a study being written
-    # The document is whatever JSON another program wrote under that name.
-    return document if isinstance(document, dict) and known <= document.keys() else None
+        return None  # a study that is being written, or a file of another program
 
 
 def _ended_study(root: Path) -> StudyResult | None:
     try:
         _, result = read_study(root)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (ConfigurationError, OSError):
         return None
     return result if result.trials and all(trial.state.is_final for trial in result.trials) else None
 
 
-def _is_repeated(document: Mapping[str, Any], plan: StudyPlan) -> bool:
-    return document["fingerprint"] == plan.fingerprint and document["request"].get("warm_start") is None
+def _is_repeated(document: StoredPlan, plan: StudyPlan) -> bool:
+    return document.fingerprint == plan.fingerprint and document.request.get("warm_start") is None
 
 
-def _is_comparable(document: Mapping[str, Any], plan: StudyPlan) -> bool:
-    skill, objective = document["skill"], plan.objective
+def _is_comparable(document: StoredPlan, plan: StudyPlan) -> bool:
+    skill, objective = document.skill, plan.objective
     return (
-        (skill["name"], skill["network_arch"]) == (plan.skill.name, plan.skill.network_arch)
-        and document["objective"] == {"metric": objective.metric, "direction": objective.direction.value}
-        and {parameter["path"] for parameter in document["space"]["parameters"]} == set(plan.space.paths)
+        (skill.name, skill.network_arch) == (plan.skill.name, plan.skill.network_arch)
+        and (document.objective.metric, document.objective.direction) == (objective.metric, objective.direction)
+        and {parameter.path for parameter in document.space.parameters} == set(plan.space.paths)
     )
 
 
-def _distance(document: Mapping[str, Any], plan: StudyPlan, data: Mapping[str, str], root: Path) -> tuple[Any, ...]:
+def _distance(document: StoredPlan, plan: StudyPlan, data: Mapping[str, str], root: Path) -> tuple[Any, ...]:
     return (
-        document["request"].get("data") != dict(data),
-        document["skill"]["fingerprints"] != dict(plan.skill.fingerprints),
-        document["max_epochs"] != plan.max_epochs,
+        document.request.get("data") != dict(data),
+        document.skill.fingerprints != dict(plan.skill.fingerprints),
+        document.max_epochs != plan.max_epochs,
         -StudyPaths(root).plan_file.stat().st_mtime_ns,
         root.name,
     )

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from automl.duration import format_duration
 from automl.storage.event_log import read_log
 from automl.storage.legacy import is_legacy
-from automl.storage.study_directory import read_plan, read_state, study_of_plan
+from automl.storage.plan_document import read_plan
+from automl.storage.study_directory import read_state, study_of_plan
 from automl.study.state import Phase, StudyState, apply
 
 if TYPE_CHECKING:

@@ -66,7 +66,7 @@ def study_directories(results: Path) -> list[Path]:
 def _row(root: Path) -> StudyRow:
     try:
         plan, result = read_study(root)
-    except (ConfigurationError, ValueError, KeyError, TypeError):
+    except ConfigurationError:
         return StudyRow(name=root.name, state="unreadable", path=root, states={})
     ended = [trial for trial in result.trials if trial.state.is_final]
     best, metric = result.best, result.objective.metric
@@ -78,7 +78,7 @@ def _row(root: Path) -> StudyRow:
         path=root,
         reason=outcome.reason,
         trials=len(ended),
-        planned=plan["budget"]["trials"],
+        planned=plan.budget.trials,
         states=states,
         metric=metric,
         best=best.values[metric] if best is not None else None,

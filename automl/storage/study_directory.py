@@ -1,80 +1,45 @@
-"""What a study directory holds, read as values: its plan, its results and its evaluations."""
+"""What a study directory holds, read as values: its results, its evaluations and its record, beside the plan."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from automl.errors import ConfigurationError, Problem
+from automl.errors import ConfigurationError
 from automl.storage.documents import read_document, write_document
 from automl.storage.event_log import damaged_log, read_log
 from automl.storage.legacy import is_legacy, upgraded
 from automl.storage.paths import StudyPaths
+from automl.storage.plan_document import read_plan
 from automl.study.evaluation import Evaluation, RecordLocation
 from automl.study.goals import parse_constraints
-from automl.study.model import Direction, Objective
 from automl.study.result import StudyResult
 from automl.study.state import StudyState, apply
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
+    from automl.storage.plan_document import PlanDocument, StoredPlan
     from automl.study.trial import TrialResult
 
-_PLAN_PARTS = {"name": str, "skill": dict, "objective": dict, "budget": dict, "space": dict, "spec": dict}
-"""What every plan has, by which one is told from another program's file."""
 
-
-def read_plan(directory: StudyPaths) -> dict[str, Any]:
-    """Read `plan.json`.
-
-    Raises:
-        ConfigurationError: the folder is no study directory, or its plan cannot be read.
-    """
-    try:
-        document = json.loads(directory.plan_file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise _no_study(directory.root, f"no readable plan.json ({error.strerror or error})") from error
-    except ValueError as error:
-        raise _no_study(directory.root, f"no readable plan.json ({error})") from error
-    if not isinstance(document, dict) or any(not isinstance(document.get(k), t) for k, t in _PLAN_PARTS.items()):
-        raise _no_study(directory.root, "a plan.json that automl has not written")
-    return document
-
-
-def _no_study(root: Path, found: str) -> ConfigurationError:
-    expected = "a study directory, as `automl run` makes one"
-    fix = "name the folder of one study, e.g. results/depth_net_mono-demo"
-    problem = Problem(where=str(root), found=found, expected=expected, fix=fix)
-    return ConfigurationError.from_problems([problem], subject="the command line")
-
-
-def read_study(root: Path) -> tuple[dict[str, Any], StudyResult]:
+def read_study(root: Path) -> tuple[StoredPlan, StudyResult]:
     """Read the plan and the results of a study directory.
 
     Raises:
-        ConfigurationError: the folder is no study directory.
+        ConfigurationError: the folder is no study directory, or a result cannot be read.
     """
-    directory = StudyPaths(root)
-    plan = read_plan(directory)
-    return plan, replace(study_of_plan(plan), trials=read_results(directory))
+    paths = StudyPaths(root)
+    plan = read_plan(paths)
+    return plan, replace(study_of_plan(plan), trials=read_results(paths))
 
 
-def study_of_plan(plan: Mapping[str, Any]) -> StudyResult:
-    """Return the study of a `plan.json`, without trials."""
-    leading, *further = plan.get("objectives") or [plan["objective"]]
+def study_of_plan(plan: PlanDocument) -> StudyResult:
+    """Return the study of a plan, without trials."""
+    primary, *further = plan.all_objectives
     return StudyResult(
-        objective=_objective(leading, plan.get("objective_source", "")),
-        trials=(),
-        further=tuple(_objective(entry) for entry in further),
-        constraints=parse_constraints(plan.get("constraints", ())),
+        objective=primary, trials=(), further=tuple(further), constraints=parse_constraints(plan.constraints)
     )
-
-
-def _objective(entry: dict[str, str], source: str = "") -> Objective:
-    return Objective(metric=entry["metric"], direction=Direction(entry["direction"]), source=source)
 
 
 def write_result(paths: StudyPaths, result: TrialResult) -> None:

@@ -16,6 +16,7 @@ from automl.study.evaluation import Evaluation
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from automl.storage.plan_document import StoredPlan
     from automl.study.result import StudyResult
     from automl.study.trial import TrialResult
 
@@ -33,14 +34,14 @@ def study_document(root: Path) -> dict[str, Any]:
         "study_dir": str(root),
         "state": outcome.state,
         "end_reason": outcome.reason,
-        "route": plan["route"],
-        "reasons": plan["reasons"],
-        "objective": plan["objective"],
+        "route": plan.route.value,
+        "reasons": list(plan.reasons),
+        "objective": to_json(plan.objective),
         "best": _best_document(result.best),
         **_goals_document(plan, result),
         **_replicates_document(plan, result),
         "trials": [_trial_document(trial) | _feasibility(result, trial) for trial in result.trials],
-        "mlflow": plan["mlflow"] | (to_json(record) if record else {}),
+        "mlflow": to_json(record or plan.mlflow),
         "evaluations": to_json(read_evaluations(root), dict[str, Evaluation]),
     }
 
@@ -72,17 +73,21 @@ def _trial_document(trial: TrialResult) -> dict[str, Any]:
     }
 
 
-def _goals_document(plan: dict[str, Any], result: StudyResult) -> dict[str, Any]:
+def _goals_document(plan: StoredPlan, result: StudyResult) -> dict[str, Any]:
     """Return what only a study with several objectives or with constraints has."""
     if not (result.further or result.constraints):
         return {}
     front = [_best_document(trial) for trial in result.pareto]
-    return {"objectives": plan["objectives"], "constraints": plan["constraints"], "pareto": front}
+    return {
+        "objectives": [to_json(objective) for objective in plan.objectives],
+        "constraints": list(plan.constraints),
+        "pareto": front,
+    }
 
 
-def _replicates_document(plan: dict[str, Any], result: StudyResult) -> dict[str, Any]:
+def _replicates_document(plan: StoredPlan, result: StudyResult) -> dict[str, Any]:
     """Return what only a study with replicates has: each replicated trial, the best mean first."""
-    if not plan.get("replicates"):
+    if not plan.replicates:
         return {}
     metric = result.objective.metric
     return {

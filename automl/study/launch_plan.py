@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 
 class LauncherKind(StrEnum):
@@ -39,7 +35,7 @@ class LaunchPlan:
     """How trials are started.
 
     Attributes:
-        kind: The launcher.
+        launcher: The launcher.
         reason: Why this one.
         image: The container image; None where trials run in this environment.
         image_source: Where the image is named, e.g. ``--image``; empty where none is named.
@@ -48,37 +44,10 @@ class LaunchPlan:
         mounts: Further host paths that a container reads.
     """
 
-    kind: LauncherKind = LauncherKind.WARM
+    launcher: LauncherKind = LauncherKind.WARM
     reason: str = "trials run in this environment"
     image: str | None = None
     image_source: str = ""
-    options: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    options: Mapping[str, str] = field(default_factory=dict)
     credentials: tuple[str, ...] = ()
     mounts: tuple[str, ...] = ()
-
-    def document(self) -> dict[str, Any]:
-        """Return the JSON form; `launch_from_document` is its inverse."""
-        return {
-            "launcher": self.kind.value,
-            "reason": self.reason,
-            "image": self.image,
-            "image_source": self.image_source,
-            "options": dict(self.options),
-            "credentials": list(self.credentials),
-            "mounts": list(self.mounts),
-        }
-
-
-def launch_from_document(document: Mapping[str, Any] | None) -> LaunchPlan:
-    """Build the plan that `LaunchPlan.document` wrote; the default one for studies from before there were launchers."""
-    if document is None:
-        return LaunchPlan()
-    return LaunchPlan(
-        kind=LauncherKind(document["launcher"]),
-        reason=document["reason"],
-        image=document["image"],
-        image_source=document["image_source"],
-        options=MappingProxyType(dict(document["options"])),
-        credentials=tuple(document["credentials"]),
-        mounts=tuple(document["mounts"]),
-    )

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from automl.errors import ConfigurationError, Problem, counted
 from automl.request.policy import Route
+from automl.space.document import space_document
 from automl.space.parameters import LeftOut, SearchSpace
-from automl.study.causes import Origin, OriginKind, origins_document
+from automl.study.causes import Origin, OriginKind
 from automl.study.launch_plan import LaunchPlan
 from automl.study.model import Budget, Objective, Resources, StudyPlan
 from automl.study.replicates import replicate_seeds, seed_key
@@ -157,79 +158,27 @@ def _fitting_jobs(settings: ResourceSettings, *, gpus: int | None, cpus: int | N
 
 def fingerprint(plan: StudyPlan) -> str:
     """Return a SHA-256 over everything that changes what is computed; budget and resources may differ in a resume."""
-    document = plan_document(plan)
-    kept = ("route", "objective", "sampler", "scheduler", "seed", "spec", "max_epochs", "options")
-    parts: dict[str, Any] = {key: document[key] for key in kept}
-    parts["space"] = document["space"]["parameters"]
-    parts["skill"] = document["skill"]["fingerprints"]
+    objectives = [{"metric": o.metric, "direction": o.direction} for o in plan.objectives]
+    parts: dict[str, Any] = {
+        "route": plan.route,
+        "objective": objectives[0],
+        "sampler": plan.sampler,
+        "scheduler": plan.scheduler,
+        "seed": plan.seed,
+        "spec": plan.spec.values,
+        "max_epochs": plan.max_epochs,
+        "options": dict(plan.options),
+        "space": space_document(plan.space, plan.skill)["parameters"],
+        "skill": dict(plan.skill.fingerprints),
+    }
     # Only where they are used: a study without them keeps the fingerprint it always had.
-    goals = ("objectives", "constraints", "evaluate_with")
     if len(plan.objectives) > 1 or plan.constraints or plan.evaluate_with:
-        parts |= {key: document[key] for key in goals}
+        constraints = [str(constraint) for constraint in plan.constraints]
+        parts |= {"objectives": objectives, "constraints": constraints, "evaluate_with": plan.evaluate_with}
     if plan.launch.image is not None:
         parts["image"] = plan.launch.image
     canonical = json.dumps(parts, sort_keys=True, separators=(",", ":"), default=str)
     return hashlib.sha256(canonical.encode()).hexdigest()
-
-
-def plan_document(plan: StudyPlan) -> dict[str, Any]:
-    """Return the JSON form of a plan; the fields of `automl plan --json` and of `plan.json`."""
-    return {
-        "name": plan.name,
-        "route": plan.route.value,
-        "reasons": list(plan.reasons),
-        "skill": {
-            "name": plan.skill.name,
-            "network_arch": plan.skill.network_arch,
-            "root": str(plan.skill.root),
-            "image": plan.skill.image,
-            "command": plan.skill.actions[plan.action].command,
-            "fingerprints": dict(plan.skill.fingerprints),
-        },
-        "objective": {"metric": plan.objective.metric, "direction": plan.objective.direction.value},
-        "objective_source": plan.objective.source,
-        "objectives": [{"metric": o.metric, "direction": o.direction.value} for o in plan.objectives],
-        "constraints": [str(constraint) for constraint in plan.constraints],
-        "evaluate_with": plan.evaluate_with,
-        "replicates": plan.replicates,
-        "sampler": plan.sampler,
-        "scheduler": plan.scheduler,
-        "seed": plan.seed,
-        "max_epochs": plan.max_epochs,
-        "options": dict(plan.options),
-        "launch": plan.launch.document(),
-        "budget": dataclasses.asdict(plan.budget),
-        "resources": dataclasses.asdict(plan.resources),
-        "space": space_document(plan.space, plan.skill),
-        "first_trials": [dict(assignment) for assignment in plan.first_trials],
-        **origins_document(plan.first_origins),
-        "spec": plan.spec.values,
-        "fingerprint": plan.fingerprint,
-    }
-
-
-def space_document(space: SearchSpace, skill: Skill) -> dict[str, Any]:
-    """Return the JSON form of a space; the fields of `automl space --json`."""
-    return {
-        "skill": skill.name,
-        "network_arch": skill.network_arch,
-        "parameters": [
-            {
-                "path": p.path,
-                "type": p.type.value,
-                "low": p.low,
-                "high": p.high,
-                "log": p.log,
-                "step": p.step,
-                "choices": list(p.choices) or None,
-                "default": p.default,
-                "condition": str(p.condition) if p.condition else None,
-                "reason": p.reason,
-            }
-            for p in space.parameters
-        ],
-        "left_out": [{"path": item.path, "reason": item.reason} for item in space.left_out],
-    }
 
 
 def _fewer(space: SearchSpace, trials: int) -> tuple[str, ...]:

@@ -78,13 +78,13 @@ def reproduce_command(plan: StudyPlan, study: Path, *, gpus: tuple[str, ...]) ->
     task = replace(build_task(plan, StudyPaths(study), proposal, Start()), gpus=gpus)
     request = launch_request(task)
     spec = render_spec(Spec(values=task.spec), task.config_format)
-    command = _command(plan.launch.kind, request)
+    command = _command(plan.launch.launcher, request)
     folders = [request.directory]
-    if plan.launch.kind.uses_image:
+    if plan.launch.launcher.uses_image:
         folders += home_folders(request).values()
     lines = [
         f"# Trial 0 of {plan.name} as `automl run` would start it; it writes below {request.directory} only.",
-        *_afterwards(plan.launch.kind, request),
+        *_afterwards(plan.launch.launcher, request),
         f"umask 077; mkdir -p {shlex.join(str(folder) for folder in folders)}",
         f"cat > {shlex.quote(str(task.spec_file))} <<'{_END}'",
         spec.rstrip("\n"),

@@ -71,7 +71,7 @@ def build_task(plan: StudyPlan, directory: StudyPaths, proposal: Proposal, start
         threads=plan.resources.threads_per_trial,
         metric_file=action.metric_file,
         image=launch.image,
-        read_only=readable_paths(spec.values, launch.mounts, own=folder) if launch.kind.uses_image else (),
+        read_only=readable_paths(spec.values, launch.mounts, own=folder) if launch.launcher.uses_image else (),
         credentials=launch.credentials,
         options=dict(launch.options),
         silence_limit_s=_seconds(plan.options, "silence_limit_s"),

@@ -22,11 +22,11 @@ from automl.resolve import chosen_scheduler
 from automl.run import make_plan
 from automl.samplers.factory import SAMPLERS, make_searcher
 from automl.schedulers.factory import RULES
-from automl.storage.documents import write_document
 from automl.storage.paths import StudyPaths
+from automl.storage.plan_document import write_plan
 from automl.storage.study_directory import read_study
+from automl.study.evaluation import RecordLocation
 from automl.study.model import StudyLocation
-from automl.study.plan import plan_document
 from automl.trial.runner import run_trial
 from automl.trial.stop_request import read_stop_request
 from tests.acceptance.command_line import automl_in_turn
@@ -74,7 +74,8 @@ def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def run_here(plan: StudyPlan, root: Path, launcher: Launcher) -> None:
     """Run a study one trial after the other in this process, as Ray's actors would."""
     directory = StudyPaths(root)
-    write_document(directory.plan_file, plan_document(plan))
+    record = RecordLocation(tracking_uri="unused", experiment=plan.name)
+    write_plan(directory, plan, StudyRequest(skill="toy", name=plan.name), record)
     location = StudyLocation(directory=root, tracking_uri="unused")
     loop = StudyLoop(plan, location, searcher=make_searcher(plan), scheduler=chosen_scheduler(plan), trackers=[])
     loop.open()

@@ -15,9 +15,10 @@ from automl.run import make_plan
 from automl.storage.documents import write_document
 from automl.storage.event_log import EventLog
 from automl.storage.paths import StudyPaths
+from automl.storage.plan_document import plan_document, write_plan
+from automl.study.evaluation import RecordLocation
 from automl.study.events import StudyEnded
 from automl.study.launch_plan import LauncherKind
-from automl.study.plan import plan_document
 from automl.study.trial import TrialResult, TrialState
 from tests.automl.launch.fake_engine import install_engine, install_silent_engine
 from tests.automl.storage.recorded import write_result
@@ -34,9 +35,7 @@ REQUEST = StudyRequest(skill="toy", name="example").with_settings(trials=1)
 def study(tmp_path: Path) -> Path:
     plan = make_plan(REQUEST, RunLocation(results=tmp_path))
     root = tmp_path / "example"
-    record = {"tracking_uri": "sqlite:///x.db", "experiment": "example", "run_id": None}
-    document = {**plan_document(plan), "request": REQUEST.document(), "mlflow": record}
-    write_document(root / "plan.json", document)
+    write_plan(StudyPaths(root), plan, REQUEST, RecordLocation(tracking_uri="sqlite:///x.db", experiment="example"))
     return root
 
 
@@ -124,7 +123,7 @@ def test_a_resumed_study_keeps_its_launcher_and_refuses_another_image(
     install_silent_engine(tmp_path / "bin", monkeypatch)
     resume_study(study)
 
-    assert (seen[0].launch.kind, seen[0].launch.image) == (LauncherKind.DOCKER, "mine:1")
+    assert (seen[0].launch.launcher, seen[0].launch.image) == (LauncherKind.DOCKER, "mine:1")
     other = request.with_settings(image="mine:2")
     write_document(study / "plan.json", {**document, "request": other.document()})
     with pytest.raises(ResumeMismatchError) as caught:

@@ -13,8 +13,9 @@ from automl.run import make_plan
 from automl.storage.documents import write_document
 from automl.storage.earlier_studies import EarlierPoint
 from automl.storage.paths import StudyPaths
+from automl.storage.plan_document import StoredPlan, write_plan
 from automl.study.causes import Origin, OriginKind
-from automl.study.plan import plan_document
+from automl.study.evaluation import RecordLocation
 from automl.study.trial import TrialResult, TrialState
 from tests.automl.storage.recorded import write_result
 
@@ -43,8 +44,7 @@ def write_earlier(results: Path, name: str = "earlier", seed: int = 1) -> dict[s
                 directory=f"trials/{number:04d}",
             ),
         )
-    record = {"tracking_uri": "sqlite:///x.db", "experiment": name, "run_id": None}
-    write_document(directory.plan_file, {**plan_document(plan), "request": request.document(), "mlflow": record})
+    write_plan(directory, plan, request, RecordLocation(tracking_uri="sqlite:///x.db", experiment=name))
     return good
 
 
@@ -63,9 +63,9 @@ def test_the_plans_of_the_results_folder_are_read_once_also_where_a_server_is_as
 ) -> None:
     read: list[Path] = []
 
-    def note(directory: StudyPaths) -> dict[str, object]:
+    def note(directory: StudyPaths) -> StoredPlan:
         read.append(directory.root)
-        return {}
+        raise ConfigurationError("no plan")
 
     monkeypatch.setattr("automl.storage.earlier_studies.read_plan", note)
     for name in ("one", "two"):

@@ -29,7 +29,7 @@ def ready_node(launch: LaunchPlan, study: str) -> int:
         LaunchError: trials cannot be started here.
     """
     ready_launch(launch)
-    count = end_left_containers(launch.kind, study)
+    count = end_left_containers(launch.launcher, study)
     if count:
         logger.warning("%d containers of an earlier run have been removed", count)
     return count
@@ -41,7 +41,7 @@ def ready_nodes(launch: LaunchPlan, study: str) -> None:
     Raises:
         LaunchError: trials cannot be started on some nodes; with the reason for each.
     """
-    if not launch.kind.uses_image:
+    if not launch.launcher.uses_image:
         return
     import ray  # noqa: PLC0415 # after the session has set its environment
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # noqa: PLC0415
@@ -51,7 +51,7 @@ def ready_nodes(launch: LaunchPlan, study: str) -> None:
     asked = {
         node["NodeManagerHostname"]: task.options(
             num_cpus=0, scheduling_strategy=NodeAffinitySchedulingStrategy(node_id=node["NodeID"], soft=False)
-        ).remote(launch.document(), study)
+        ).remote(launch, study)
         for node in nodes
         if node["Alive"]
     }
@@ -61,12 +61,10 @@ def ready_nodes(launch: LaunchPlan, study: str) -> None:
         raise LaunchError(f"trials cannot be started on {len(failed)} of {len(asked)} nodes: {listed}")
 
 
-def _answer(launch: dict[str, Any], study: str) -> str:
+def _answer(launch: LaunchPlan, study: str) -> str:
     """Run on a node: return why it cannot run trials; empty when it can."""
-    from automl.study.launch_plan import launch_from_document  # noqa: PLC0415 # runs in a worker of Ray
-
     try:
-        ready_node(launch_from_document(launch), study)
+        ready_node(launch, study)
     except LaunchError as error:
         return " ".join(str(error).split())
     return ""

@@ -79,8 +79,8 @@ def execute_study(  # noqa: PLR0913 # two call sites; the parts of a study by na
     for count in (remove_leftovers(), end_leftovers(study_tag(plan, location.directory))):
         if count:
             logger.warning("%d processes of an earlier run were still alive and have been ended", count)
-    kind = plan.launch.kind if launcher is None else LauncherKind(launcher)
-    launch = dataclasses.replace(plan.launch, kind=kind)
+    kind = plan.launch.launcher if launcher is None else LauncherKind(launcher)
+    launch = dataclasses.replace(plan.launch, launcher=kind)
     tag = study_tag(plan, location.directory)
     if location.ray_address is None:
         ready_node(launch, tag)

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import study_of_plan
-from automl.study.causes import origins_from
 from automl.study.events import (
     ActionEnded,
     Evaluated,
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
 
     from automl.space.values import Scalar
     from automl.storage.event_log import Entry
+    from automl.storage.plan_document import PlanDocument
     from automl.study.evaluation import Evaluation
     from automl.study.events import Event
     from automl.study.result import StudyResult
@@ -116,7 +116,7 @@ class Projection:
         plan: The study's ``plan.json``.
     """
 
-    def __init__(self, plan: Mapping[str, Any]) -> None:
+    def __init__(self, plan: PlanDocument) -> None:
         self._plan = plan
         self._study = study_of_plan(plan)
         self._incumbent = Incumbent(self._study)
@@ -170,7 +170,7 @@ class Projection:
 
     def _study_started(self, event: StudyStarted, time_ms: int) -> list[Upload]:
         self._directory = PurePath(event.directory)
-        plan, skill = self._plan, self._plan["skill"]
+        plan, skill = self._plan, self._plan.skill
         facts = {
             "automl.kind": "study",
             "automl.state": "RUNNING",
@@ -178,18 +178,20 @@ class Projection:
             "automl.study": event.study,
             "automl.directory": event.directory,
             "automl.route": event.route,
-            "automl.reasons": "; ".join(plan["reasons"]),
-            "automl.skill": skill["name"],
-            "automl.network_arch": skill["network_arch"],
+            "automl.reasons": "; ".join(plan.reasons),
+            "automl.skill": skill.name,
+            "automl.network_arch": skill.network_arch,
             "automl.metric": event.metric,
             "automl.direction": event.direction,
-            **_goals(plan),
+            **_objectives(plan),
             **_first_points(plan),
-            **{f"automl.{name}": plan[name] for name in ("sampler", "scheduler", "seed")},
+            "automl.sampler": plan.sampler,
+            "automl.scheduler": plan.scheduler,
+            "automl.seed": plan.seed,
             "automl.trials": event.trials,
             "automl.fingerprint": event.fingerprint,
-            "automl.space": ", ".join(parameter["path"] for parameter in plan["space"]["parameters"]),
-            **{f"automl.sha256.{name}": digest for name, digest in skill.get("fingerprints", {}).items()},
+            "automl.space": ", ".join(parameter.path for parameter in plan.space.parameters),
+            **{f"automl.sha256.{name}": digest for name, digest in skill.fingerprints.items()},
             **{f"automl.{name}": text for name, text in event.environment.items()},
         }
         return [
@@ -279,23 +281,23 @@ def _end_facts(result: TrialResult) -> dict[str, object]:
     }
 
 
-def _first_points(plan: Mapping[str, Any]) -> dict[str, object]:
+def _first_points(plan: PlanDocument) -> dict[str, object]:
     """Return the points of earlier studies that a study begins with: a repetition begins with the same."""
-    known = zip(plan.get("first_trials", ())[1:], origins_from(plan)[1:], strict=False)
-    points = [{"assignment": a, "origin": str(origin), "origin_data": origin.document()} for a, origin in known]
+    known = zip(plan.first_trials[1:], plan.origins[1:], strict=False)
+    points = [{"assignment": dict(a), "origin": str(origin), "origin_data": origin.document()} for a, origin in known]
     text = json.dumps(points)
     return {"automl.first_points": text} if points and len(text) <= MAX_TAG_LENGTH else {}
 
 
-def _goals(plan: Mapping[str, Any]) -> dict[str, object]:
+def _objectives(plan: PlanDocument) -> dict[str, object]:
     """Return what describes several objectives, constraints and their command; nothing for a plain study."""
     facts: dict[str, object] = {}
-    if len(plan.get("objectives", ())) > 1:
-        facts["automl.objectives"] = ", ".join(f"{o['metric']}:{o['direction']}" for o in plan["objectives"])
-    if plan.get("constraints"):
-        facts["automl.constraints"] = "; ".join(plan["constraints"])
-    if plan.get("evaluate_with"):
-        facts["automl.evaluate_with"] = plan["evaluate_with"]
+    if len(plan.objectives) > 1:
+        facts["automl.objectives"] = ", ".join(f"{o.metric}:{o.direction}" for o in plan.objectives)
+    if plan.constraints:
+        facts["automl.constraints"] = "; ".join(plan.constraints)
+    if plan.evaluate_with:
+        facts["automl.evaluate_with"] = plan.evaluate_with
     return facts
 
 

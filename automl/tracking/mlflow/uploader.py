@@ -22,7 +22,7 @@ from mlflow.exceptions import ERROR_CODE_TO_HTTP_STATUS, MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
 
 from automl.storage.event_log import read_log
-from automl.storage.study_directory import read_plan
+from automl.storage.plan_document import read_plan
 from automl.tracking.mlflow.files import expanded
 from automl.tracking.mlflow.projection import Projection, Upload, UploadKind
 from automl.tracking.mlflow.registry import register

@@ -154,9 +154,8 @@ def test_a_link_out_of_the_skill_is_not_followed(tmp_path: Path) -> None:
 
 def test_a_recorded_skill_has_its_own_file_as_long_as_that_can_be_read(tmp_path: Path) -> None:
     folder = skill_with(tmp_path / "skill", {"model_loader": "my.serving"}, "dino")
-    recorded = {"network_arch": "dino", "root": str(folder)}
 
-    assert recorded_architecture(recorded).model_loader == "my.serving"
+    assert recorded_architecture("dino", folder).model_loader == "my.serving"
     (folder / "references/automl.yaml").write_text("[", encoding="utf-8")
-    assert recorded_architecture(recorded) == load_architecture("dino")
-    assert recorded_architecture({**recorded, "root": str(tmp_path / "gone")}) == load_architecture("dino")
+    assert recorded_architecture("dino", folder) == load_architecture("dino")
+    assert recorded_architecture("dino", tmp_path / "gone") == load_architecture("dino")

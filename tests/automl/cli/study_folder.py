@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from automl.storage.documents import write_document
 from automl.storage.paths import StudyPaths
-from automl.study.plan import plan_document
+from automl.storage.plan_document import plan_document
 from automl.study.trial import FailureKind, TrialResult, TrialState
 from tests.automl.storage.recorded import write_result
 from tests.automl.study.examples import make_plan

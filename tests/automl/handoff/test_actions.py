@@ -126,7 +126,7 @@ def test_options_that_do_not_fit_are_an_error_of_the_user(tmp_path: Path) -> Non
 
 
 DOCKER = LaunchPlan(
-    kind=LauncherKind.DOCKER,
+    launcher=LauncherKind.DOCKER,
     reason="asked for",
     image="tao:6",
     image_source="--image",
@@ -139,7 +139,7 @@ def test_an_action_runs_in_the_image_and_by_the_launcher_of_the_trials(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     install_engine(tmp_path / "bin", monkeypatch, rest='echo \'[{"Id": "sha256:1", "Size": 1}]\'')
-    root = write_depth_study(tmp_path / "demo", launch=DOCKER.document()).root
+    root = write_depth_study(tmp_path / "demo", launch=to_json(DOCKER)).root
     launcher = ScriptedLauncher(lambda _: MEASURES)
 
     run_action(root, "evaluate", launcher)
@@ -155,7 +155,7 @@ def test_an_action_whose_image_cannot_be_had_has_failed_and_says_why(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     install_engine(tmp_path / "bin", monkeypatch, rest="echo 'unauthorized: authentication required' >&2; exit 1")
-    root = write_depth_study(tmp_path / "demo", launch=DOCKER.document()).root
+    root = write_depth_study(tmp_path / "demo", launch=to_json(DOCKER)).root
 
     result = run_action(root, "evaluate", ScriptedLauncher(lambda _: MEASURES))
 
@@ -166,12 +166,11 @@ def test_an_action_whose_image_cannot_be_had_has_failed_and_says_why(
 def test_the_image_of_an_action_of_its_own_wins_over_the_one_the_training_was_given() -> None:
     skill = load_skill(str(builtin_skill("depth_net_mono")))
     own = dataclasses.replace(skill.actions["export"], image="deploy:6")
-    plan = {"launch": DOCKER.document()}
 
-    assert action_launch(plan, own, skill).image == "deploy:6"
-    assert action_launch(plan, skill.actions["export"], skill).image == "tao:6"
-    in_skill = {"launch": {**DOCKER.document(), "image_source": "the skill"}}
+    assert action_launch(DOCKER, own, skill).image == "deploy:6"
+    assert action_launch(DOCKER, skill.actions["export"], skill).image == "tao:6"
+    in_skill = dataclasses.replace(DOCKER, image_source="the skill")
     assert (
         action_launch(in_skill, skill.actions["export"], dataclasses.replace(skill, image="skill:6")).image == "skill:6"
     )
-    assert action_launch({}, own, skill).image is None
+    assert action_launch(LaunchPlan(), own, skill).image is None

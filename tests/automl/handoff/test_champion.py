@@ -12,9 +12,11 @@ import yaml
 
 from automl.errors import ConfigurationError, StudyFailedError
 from automl.handoff.champion import model_version, read_champion, select_best
+from automl.storage.paths import StudyPaths
+from automl.storage.plan_document import read_plan
 from automl.study.evaluation import ActionStatus, Evaluation
 from tests.automl.storage.recorded import write_result
-from tests.automl.tracking.synthetic import RESULTS, plan_of
+from tests.automl.tracking.synthetic import RESULTS
 from tests.automl.tracking.written_study import write_study
 
 if TYPE_CHECKING:
@@ -143,7 +145,7 @@ def test_the_registered_version_tells_where_it_comes_from(tmp_path: Path) -> Non
 
     request = model_version(
         champion,
-        plan_of(root),
+        read_plan(StudyPaths(root)),
         {
             "champion": Evaluation(status=ActionStatus.MEASURED, value=0.69),
             "baseline": Evaluation(status=ActionStatus.MEASURED, value=None),

@@ -15,7 +15,8 @@ from automl.resources import builtin_skill
 from automl.skill.load import load_skill
 from automl.storage.event_log import EventLog, read_log
 from automl.storage.paths import StudyPaths
-from automl.storage.study_directory import read_evaluations, read_plan
+from automl.storage.plan_document import read_plan
+from automl.storage.study_directory import read_evaluations
 from automl.study.evaluation import ActionStatus, Delta, Evaluation
 from automl.tracking.mlflow.projection import STUDY_RUN, Projection, UploadKind
 from tests.automl.handoff.depth_study import SPEC, write_depth_study

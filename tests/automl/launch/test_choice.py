@@ -49,7 +49,7 @@ def test_a_skill_without_an_image_runs_here_though_docker_answers(
 
     launch = choose_launch(LaunchPreference(), PLAIN, "train")
 
-    assert (launch.kind, launch.image, launch.reason) == (LauncherKind.WARM, None, "the skill names no image")
+    assert (launch.launcher, launch.image, launch.reason) == (LauncherKind.WARM, None, "the skill names no image")
 
 
 def test_a_skill_with_an_image_runs_in_docker_where_an_engine_answers(
@@ -59,7 +59,7 @@ def test_a_skill_with_an_image_runs_in_docker_where_an_engine_answers(
 
     launch = choose_launch(LaunchPreference(launcher="auto", options={"network": "none"}), WITH_IMAGE, "train")
 
-    assert (launch.kind, launch.image) == (LauncherKind.DOCKER, "nvcr.io/tao:6")
+    assert (launch.launcher, launch.image) == (LauncherKind.DOCKER, "nvcr.io/tao:6")
     assert launch.reason == "the skill names an image, and a docker engine answers (27.1)"
     assert launch.options == {"network": "none"}
 
@@ -71,7 +71,7 @@ def test_without_an_engine_a_trainer_that_is_installed_here_runs_here(
 
     launch = choose_launch(LaunchPreference(), INSTALLED, "train")
 
-    assert (launch.kind, launch.image) == (LauncherKind.WARM, None)
+    assert (launch.launcher, launch.image) == (LauncherKind.WARM, None)
     assert "no docker engine answers" in launch.reason
     assert "automl-toy-trainer is installed here" in launch.reason
 
@@ -83,7 +83,7 @@ def test_where_nothing_can_run_the_skill_both_ways_out_are_named(
 
     launch = choose_launch(LaunchPreference(), WITH_IMAGE, "train")
 
-    assert launch.kind is LauncherKind.NONE
+    assert launch.launcher is LauncherKind.NONE
     with pytest.raises(LaunchError) as caught:
         ready_launch(launch)
     assert "start docker" in caught.value.problems[0].fix
@@ -96,8 +96,8 @@ def test_what_is_asked_for_wins(programs: Path, monkeypatch: pytest.MonkeyPatch)
     local = choose_launch(LaunchPreference(launcher="local"), WITH_IMAGE, "train")
     podman = choose_launch(LaunchPreference(launcher="podman", image="mine:1"), WITH_IMAGE, "train")
 
-    assert (local.kind, local.image) == (LauncherKind.LOCAL, None)
-    assert (podman.kind, podman.image, podman.image_source) == (LauncherKind.PODMAN, "mine:1", "--image")
+    assert (local.launcher, local.image) == (LauncherKind.LOCAL, None)
+    assert (podman.launcher, podman.image, podman.image_source) == (LauncherKind.PODMAN, "mine:1", "--image")
 
 
 def test_a_container_without_an_image_is_refused() -> None:

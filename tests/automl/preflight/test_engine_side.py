@@ -23,7 +23,7 @@ SEES_NOTHING = "echo 'bind source path does not exist' >&2; exit 125"
 
 
 def in_docker(plan: StudyPlan, *mounts: Path) -> StudyPlan:
-    launch = LaunchPlan(kind=LauncherKind.DOCKER, reason="", image="x", mounts=tuple(map(str, mounts)))
+    launch = LaunchPlan(launcher=LauncherKind.DOCKER, reason="", image="x", mounts=tuple(map(str, mounts)))
     return dataclasses.replace(plan, launch=launch)
 
 

@@ -100,7 +100,7 @@ def test_a_port_that_listens_is_reached() -> None:
         assert unreachable("127.0.0.1", server.getsockname()[1]) is None
 
 
-DOCKER = LaunchPlan(kind=LauncherKind.DOCKER, image="tao:6", image_source="the skill")
+DOCKER = LaunchPlan(launcher=LauncherKind.DOCKER, image="tao:6", image_source="the skill")
 
 
 def test_engine_and_image_are_rows_and_a_missing_image_is_no_failure(
@@ -130,7 +130,9 @@ def test_an_engine_that_does_not_answer_fails_and_is_not_asked_when_time_is_shor
 
 
 def test_a_skill_that_nothing_can_run_fails() -> None:
-    [finding] = launch_findings(LaunchPlan(kind=LauncherKind.NONE, reason="no docker engine answers"), is_quick=True)
+    [finding] = launch_findings(
+        LaunchPlan(launcher=LauncherKind.NONE, reason="no docker engine answers"), is_quick=True
+    )
 
     assert (finding.level, finding.check) == (Level.FAIL, "launcher")
     assert "--launcher local" in finding.fix
@@ -146,7 +148,7 @@ def test_the_driver_is_held_against_the_cuda_of_the_image(
     image = Image(name="x", digest="sha256:0", size_bytes=1, cuda=cuda)
     monkeypatch.setattr(software, "check_engine", lambda _: "27.0")
     monkeypatch.setattr(software, "find_image", lambda *_: image)
-    launch = LaunchPlan(kind=LauncherKind.DOCKER, image="x")
+    launch = LaunchPlan(launcher=LauncherKind.DOCKER, image="x")
 
     rows = {row.check: row for row in software.launch_findings(launch, driver=driver)}
 

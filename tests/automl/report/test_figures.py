@@ -30,7 +30,7 @@ SPACE = [
     {"path": "width", "type": "int", "low": 1, "high": 10, "log": False, "choices": None},
     {
         "path": "rule",
-        "type": "str",
+        "type": "categorical",
         "low": None,
         "high": None,
         "log": False,

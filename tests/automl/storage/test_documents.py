@@ -12,11 +12,14 @@ import pytest
 from automl.errors import ConfigurationError
 from automl.handoff.actions import ActionResult
 from automl.handoff.champion import Champion
+from automl.request.study_request import StudyRequest
 from automl.storage.documents import from_json, read_document, to_json, write_document
+from automl.storage.plan_document import StoredPlan, describe_plan
 from automl.study.evaluation import ActionStatus, Delta, Evaluation, RecordLocation
 from automl.study.model import Direction
 from automl.study.trial import FailureKind, TrialResult, TrialState
 from automl.trial.attempts import Start
+from tests.automl.study.examples import make_plan
 
 RESULT = TrialResult(
     number=7,
@@ -88,10 +91,14 @@ EVALUATION = Evaluation(
     is_reproduced=False,
 )
 RECORD = RecordLocation(tracking_uri="http://mlflow.example", experiment="demo", run_id="abc")
+REQUEST = StudyRequest(skill="toy", name="example").with_settings(trials=3, options={"grace_epochs": 2})
+PLAN = StoredPlan(**describe_plan(make_plan(REQUEST)), request=to_json(REQUEST.document()), mlflow=RECORD)
 
 
 @pytest.mark.parametrize(
-    "document", [RESULT, START, CHAMPION, ACTION, EVALUATION, RECORD], ids=lambda document: type(document).__name__
+    "document",
+    [RESULT, START, CHAMPION, ACTION, EVALUATION, RECORD, PLAN],
+    ids=lambda document: type(document).__name__,
 )
 def test_a_document_comes_back_as_it_was_written(document: object, tmp_path: Path) -> None:
     file = tmp_path / "folder" / "document.json"

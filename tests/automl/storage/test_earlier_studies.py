@@ -15,8 +15,8 @@ from automl.space.parameters import Parameter, ParameterType, SearchSpace
 from automl.storage.documents import write_document
 from automl.storage.earlier_studies import chosen_points, found_points, named_points, read_studies, takes_earlier_points
 from automl.storage.paths import StudyPaths
+from automl.storage.plan_document import plan_document
 from automl.study.causes import Origin, OriginKind, origins_document
-from automl.study.plan import plan_document
 from automl.study.trial import TrialResult, TrialState
 from tests.automl.storage.recorded import write_result
 from tests.automl.study.examples import ONCE, make_plan
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+MLFLOW = {"tracking_uri": "unused", "experiment": "example"}
 REQUEST = StudyRequest(skill="toy", name="example").with_settings(seed=1)
 PLAN = make_plan(REQUEST.with_settings(seed=2))
 
@@ -49,7 +50,7 @@ def write(
                 directory=f"trials/{number:04d}",
             ),
         )
-    document = {**plan_document(make_plan(request)), "request": request.document(), "mlflow": {}, **changes}
+    document = {**plan_document(make_plan(request)), "request": request.document(), "mlflow": MLFLOW, **changes}
     write_document(directory.plan_file, document)
     seconds = 1_000_000_000 - age_s
     os.utime(directory.plan_file, (seconds, seconds))
@@ -148,7 +149,11 @@ def test_there_are_never_more_points_than_trials_after_the_first(tmp_path: Path)
 
 
 def test_named_studies_need_not_be_of_the_same_skill_and_share_what_they_can(tmp_path: Path) -> None:
-    write(tmp_path / "other", {0.01: 0.9, 0.02: 0.7}, changes={"skill": {"name": "other"}})
+    write(
+        tmp_path / "other",
+        {0.01: 0.9, 0.02: 0.7},
+        changes={"skill": {"name": "other", "network_arch": "other", "root": "/other"}},
+    )
     wide = SearchSpace(
         parameters=(
             *PLAN.space.parameters,

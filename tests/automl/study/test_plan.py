@@ -11,7 +11,8 @@ from automl.errors import ConfigurationError
 from automl.machine import Machine
 from automl.request.study_request import StudyRequest
 from automl.space.parameters import Parameter, ParameterType, SearchSpace
-from automl.study.plan import DEFAULT_TRIALS, plan_document
+from automl.storage.plan_document import plan_document
+from automl.study.plan import DEFAULT_TRIALS
 from tests.automl.study.examples import CPU_MACHINE, GPU_MACHINE, ONCE, SPEC, make_plan
 
 REQUEST = StudyRequest(skill="toy", name="example")

@@ -14,7 +14,7 @@ from tests.automl.launch.fake_engine import install_engine, install_silent_engin
 if TYPE_CHECKING:
     from pathlib import Path
 
-DOCKER = LaunchPlan(kind=LauncherKind.DOCKER, image="tao:6")
+DOCKER = LaunchPlan(launcher=LauncherKind.DOCKER, image="tao:6")
 
 
 def test_a_node_loses_what_earlier_runs_have_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

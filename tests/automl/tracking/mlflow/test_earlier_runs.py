@@ -16,8 +16,8 @@ from automl.errors import LaunchError
 from automl.request.study_request import StudyRequest
 from automl.storage.event_log import read_log
 from automl.storage.paths import StudyPaths
+from automl.storage.plan_document import PlanDocument, describe_plan
 from automl.study.causes import Origin, OriginKind
-from automl.study.plan import plan_document
 from automl.tracking.mlflow.earlier_runs import is_server, recorded_points
 from automl.tracking.mlflow.projection import STUDY_RUN, Projection, UploadKind
 from tests.automl.study.examples import OBJECTIVE, make_plan
@@ -75,7 +75,7 @@ def server() -> Iterator[Server]:
 def tags_of(plan: StudyPlan, best: float, number: int = 1) -> dict[str, str]:
     """Return the tags that our own tracker writes for a study whose best trial has a learning rate."""
     trials = (trial(0, 0.1), dataclasses.replace(trial(number, 0.7), assignment={"train.lr": best}))
-    projection, written = Projection(plan_document(plan)), dict[str, str]()
+    projection, written = Projection(PlanDocument(**describe_plan(plan))), dict[str, str]()
     with tempfile.TemporaryDirectory() as folder:
         files = FileTracker(StudyPaths(Path(folder)))
         files.study_started(plan, Path(folder))

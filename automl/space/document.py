@@ -1,0 +1,67 @@
+"""The JSON form of a search space: the fields of `automl space --json` and of ``space`` in `plan.json`."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from automl.space.parameters import LeftOut, ParameterType
+from automl.space.values import Scalar
+
+if TYPE_CHECKING:
+    from automl.skill.model import Skill
+    from automl.space.parameters import SearchSpace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedParameter:
+    """A searched parameter; see `automl.space.parameters.Parameter`."""
+
+    path: str
+    type: ParameterType
+    low: int | float | None = None
+    high: int | float | None = None
+    log: bool = False
+    step: int | float | None = None
+    choices: tuple[Scalar, ...] | None = None
+    default: Any = None
+    condition: str | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedSpace:
+    """The space of a plan, for a skill."""
+
+    skill: str = ""
+    network_arch: str = ""
+    parameters: tuple[PlannedParameter, ...]
+    left_out: tuple[LeftOut, ...] = ()
+
+
+def describe_space(space: SearchSpace, skill: Skill) -> PlannedSpace:
+    """Return the document of a space."""
+    parameters = (
+        PlannedParameter(
+            path=p.path,
+            type=p.type,
+            low=p.low,
+            high=p.high,
+            log=p.log,
+            step=p.step,
+            choices=p.choices or None,
+            default=p.default,
+            condition=str(p.condition) if p.condition else None,
+            reason=p.reason,
+        )
+        for p in space.parameters
+    )
+    return PlannedSpace(
+        skill=skill.name, network_arch=skill.network_arch, parameters=tuple(parameters), left_out=space.left_out
+    )
+
+
+def space_document(space: SearchSpace, skill: Skill) -> dict[str, Any]:
+    """Return the JSON form of a space."""
+    return dataclasses.asdict(describe_space(space, skill))

@@ -1,0 +1,162 @@
+"""The JSON form of a plan, `plan.json`: what readers of a study directory know of the study without its skill."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from automl.errors import ConfigurationError, Problem
+from automl.request.policy import Route
+from automl.space.document import PlannedSpace, describe_space
+from automl.space.values import Scalar
+from automl.storage.documents import read_document, to_json, write_document
+from automl.study.causes import Origin, origins_document, origins_from
+from automl.study.evaluation import RecordLocation
+from automl.study.launch_plan import LaunchPlan
+from automl.study.model import Budget, Direction, Objective, Resources
+
+if TYPE_CHECKING:
+    from automl.request.study_request import StudyRequest
+    from automl.storage.paths import StudyPaths
+    from automl.study.model import StudyPlan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedSkill:
+    """The skill of a plan; ``fingerprints`` are SHA-256 of its files, by their names."""
+
+    name: str
+    network_arch: str
+    root: str
+    image: str | None = None
+    command: str = ""
+    fingerprints: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedObjective:
+    """An objective of a plan."""
+
+    metric: str
+    direction: Direction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanDocument:
+    """A plan as JSON; the attributes are those of `automl.study.model.StudyPlan`."""
+
+    name: str
+    route: Route
+    reasons: tuple[str, ...]
+    skill: PlannedSkill
+    objective: PlannedObjective
+    objective_source: str = ""
+    objectives: tuple[PlannedObjective, ...] = ()
+    constraints: tuple[str, ...] = ()
+    evaluate_with: str | None = None
+    replicates: int = 0
+    sampler: str
+    scheduler: str
+    seed: int
+    max_epochs: int | None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    launch: LaunchPlan | None = None
+    budget: Budget
+    resources: Resources
+    space: PlannedSpace
+    first_trials: tuple[Mapping[str, Scalar], ...] = ()
+    first_origins: tuple[str, ...] = ()
+    first_origin_data: tuple[Mapping[str, Any], ...] | None = None
+    spec: dict[str, Any]
+    fingerprint: str
+
+    @property
+    def all_objectives(self) -> tuple[Objective, ...]:
+        """The objectives, the primary one first."""
+        first, *others = self.objectives or (self.objective,)
+        primary = Objective(metric=first.metric, direction=first.direction, source=self.objective_source)
+        return (primary, *(Objective(metric=other.metric, direction=other.direction) for other in others))
+
+    @property
+    def launched(self) -> LaunchPlan:
+        """How trials are started; the default where the plan is from before there were launchers."""
+        return self.launch or LaunchPlan()
+
+    @property
+    def origins(self) -> tuple[Origin, ...]:
+        """Where the first trials come from."""
+        data = self.first_origin_data
+        return origins_from({"first_origins": self.first_origins} if data is None else {"first_origin_data": data})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredPlan(PlanDocument):
+    """`plan.json`.
+
+    Attributes:
+        request: What was asked for; see `StudyRequest.document`.
+        mlflow: Where the study is recorded.
+    """
+
+    request: Mapping[str, Any] = field(default_factory=dict)
+    mlflow: RecordLocation
+
+
+def describe_plan(plan: StudyPlan) -> dict[str, Any]:
+    """Return the fields of a plan's document."""
+    skill, objectives = plan.skill, [PlannedObjective(metric=o.metric, direction=o.direction) for o in plan.objectives]
+    described = {
+        "skill": PlannedSkill(
+            name=skill.name,
+            network_arch=skill.network_arch,
+            root=str(skill.root),
+            image=skill.image,
+            command=skill.actions[plan.action].command,
+            fingerprints=skill.fingerprints,
+        ),
+        "objective": objectives[0],
+        "objective_source": plan.objective.source,
+        "objectives": tuple(objectives),
+        "constraints": tuple(map(str, plan.constraints)),
+        "space": describe_space(plan.space, skill),
+        **{name: tuple(values) for name, values in origins_document(plan.first_origins).items()},
+        "spec": plan.spec.values,
+    }
+    names = {document_field.name for document_field in dataclasses.fields(PlanDocument)} - described.keys()
+    return {**described, **{name: getattr(plan, name) for name in names}}
+
+
+def plan_document(plan: StudyPlan) -> dict[str, Any]:
+    """Return the JSON form of a plan; the fields of `automl plan --json` and of `plan.json`."""
+    document: dict[str, Any] = to_json(PlanDocument(**describe_plan(plan)))
+    return document
+
+
+def write_plan(paths: StudyPaths, plan: StudyPlan, request: StudyRequest, record: RecordLocation) -> None:
+    """Write `plan.json`."""
+    stored = StoredPlan(**describe_plan(plan), request=request.document(), mlflow=record)
+    write_document(paths.plan_file, stored)
+
+
+def read_plan(paths: StudyPaths) -> StoredPlan:
+    """Read `plan.json`.
+
+    Raises:
+        ConfigurationError: the folder is no study directory, or its plan cannot be read.
+    """
+    try:
+        return read_document(paths.plan_file, StoredPlan)
+    except FileNotFoundError as error:
+        found = f"no readable {paths.plan_file.name} ({error.strerror})"
+    except ConfigurationError as error:
+        name = paths.plan_file.name
+        found = f"no readable {name}: a {name} that automl has not written, or {error.problems[0].found}"
+    problem = Problem(
+        where=str(paths.root),
+        found=found,
+        expected="a study directory, as `automl run` makes one",
+        fix="name the folder of one study, e.g. results/depth_net_mono-demo",
+    )
+    raise ConfigurationError.from_problems([problem], subject="the command line")
