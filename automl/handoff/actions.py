@@ -220,7 +220,9 @@ def _follow(job: Job, prepared: _Prepared) -> tuple[ActionStatus, str, dict[str,
         return ActionStatus.FAILED, f"it was ended after its limit of {limit_s:g} s", values
     exit_status = job.poll() or 0
     if exit_status:
-        return ActionStatus.FAILED, classify(exit_status, read_tail(prepared.paths.log_file), message).cause, values
+        tail = read_tail(prepared.paths.log_file)
+        failure = classify(exit_status, tail, message, external_end=job.external_end)
+        return ActionStatus.FAILED, failure.cause, values
     return (ActionStatus.MEASURED if values else ActionStatus.DONE), "", values
 
 

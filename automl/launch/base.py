@@ -49,16 +49,35 @@ class LaunchRequest:
     credentials: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExternalEnd:
+    """What else has ended a job.
+
+    Attributes:
+        reason: One sentence.
+        is_out_of_memory: A container engine has ended it for its use of memory; else its supervisor, its container or
+            its node was lost.
+    """
+
+    reason: str
+    is_out_of_memory: bool = False
+
+
 class Job(ABC):
     """A started process tree.
 
     Attributes:
         pid: The first process of the tree; None where it cannot be seen from this process.
-        was_lost: The supervisor or the node of the job was lost, so the tree was ended from outside.
+        external_end: Set at the end, if something else than the program or `kill` has ended it.
     """
 
     pid: int | None = None
-    was_lost: bool = False
+    external_end: ExternalEnd | None = None
+
+    @property
+    def was_lost(self) -> bool:
+        """Whether the supervisor, the container or the node of the job was lost."""
+        return self.external_end is not None and not self.external_end.is_out_of_memory
 
     @abstractmethod
     def poll(self) -> int | None:

@@ -6,7 +6,8 @@ removes the container. An attached client writes the log while the container run
 is removed. If the supervisor is killed, the owner removes the container; if both are, the next start of the study does,
 by the label (see `automl.launch.engine`).
 
-The protocol is that of `automl.launch.supervisor`. Standard library only, so that it starts in 60 ms.
+The protocol is that of `automl.launch.supervisor`; the last message also has what else ended the container, if
+something did (`ExternalEnd`). Standard library only, so that it starts in 60 ms.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from typing import Any
 from automl.launch.control_socket import ControlSocket
 from automl.launch.processes import die_with_parent
 
-_OUT_OF_MEMORY = "ContainerError: out of memory: the container was ended for using more than it may (OOMKilled)"
+_OUT_OF_MEMORY = "the engine ended the container for using more memory than its limit"
 _CLIENT_LIMIT_S = 120.0
 _DEATH_LIMIT_S = 5.0
 """How long a killed container may take to end before it is removed by force."""
@@ -208,7 +209,7 @@ class ContainerSupervisor:
         """Return how the container ended; the log gets a line where the trainer's last one would mislead."""
         killed = _SIGNAL_BASE + int(signal.SIGKILL)
         if self._is_gone:
-            return {"exit": _SIGNAL_BASE - killed, "lost": False}
+            return {"exit": _SIGNAL_BASE - killed}
         state = self._final_state()
         lost = str(state.get("Problem", ""))
         if state.get("Running"):
@@ -223,10 +224,13 @@ class ContainerSupervisor:
             lost = "the container was killed from outside, and not for its use of memory"
         if self._was_killed:
             lost, is_oom = "", False
-        if is_oom or lost:
-            self._note(_OUT_OF_MEMORY if is_oom else f"automl: {lost}")
         is_signal = _SIGNAL_BASE < status < _SIGNAL_BASE + signal.NSIG
-        return {"exit": _SIGNAL_BASE - status if is_signal else status, "lost": bool(lost)}
+        exit_status = _SIGNAL_BASE - status if is_signal else status
+        if not (is_oom or lost):
+            return {"exit": exit_status}
+        reason = _OUT_OF_MEMORY if is_oom else lost
+        self._note(f"automl: {reason}")
+        return {"exit": exit_status, "external_end": {"reason": reason, "is_out_of_memory": is_oom}}
 
     def _final_state(self) -> dict[str, Any]:
         """Return the state of a container whose client has ended; the engine may need a moment to write it down."""

@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from automl.errors import LaunchError, LaunchFailure
-from automl.launch.base import Job
+from automl.launch.base import ExternalEnd, Job
 from automl.launch.control_socket import ControlSocket
 from automl.launch.processes import descendants, end_leftovers, read_process, send_signal
 
@@ -107,7 +107,7 @@ class SupervisedJob(Job):
                 message = {}
             if "exit" in message:
                 self._status = int(message["exit"])
-                self.was_lost = bool(message.get("lost", False))
+                self.external_end = ExternalEnd(**message["external_end"]) if "external_end" in message else None
                 self._connection.close()
             else:
                 self._lose()
@@ -115,7 +115,7 @@ class SupervisedJob(Job):
 
     def _lose(self) -> None:
         """End what a supervisor that died or hangs has left."""
-        self.was_lost = True
+        self.external_end = ExternalEnd(reason="the supervisor of the trial was lost")
         self._connection.close()
         if self._first is not None and self._first == read_process(self._first.pid):
             for process in (*descendants(self._first.pid), self._first):

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from automl.errors import LaunchError
+    from automl.launch.base import ExternalEnd
 
 TAIL_LINES = 40
 _TAIL_BYTES = 64 * 1024
 _LONGEST_CAUSE = 300
-LOSS_PREFIX = "automl: "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +134,11 @@ _SIGNALS = {
 
 
 def classify(
-    exit_status: int, log_tail: Sequence[str], failure_message: str = "", *, was_lost: bool = False
+    exit_status: int,
+    log_tail: Sequence[str],
+    failure_message: str = "",
+    *,
+    external_end: ExternalEnd | None = None,
 ) -> Failure:
     """Return why a trainer failed.
 
@@ -142,13 +146,11 @@ def classify(
         exit_status: Of the trainer; negative for a signal.
         log_tail: The last lines of its log.
         failure_message: Its own last failure line; empty when it wrote none.
-        was_lost: Its supervisor or its node died, so it was ended from outside.
+        external_end: What else has ended it (see `automl.launch.base.Job`).
     """
-    if was_lost:
-        # Launchers write the reason of a loss into the log.
-        known = (line.removeprefix(LOSS_PREFIX) for line in reversed(log_tail) if line.startswith(LOSS_PREFIX))
-        cause = next(known, "the supervisor of the trial was lost")
-        return Failure(kind=FailureKind.INFRASTRUCTURE, cause=_shortened(cause))
+    if external_end is not None:
+        seen = FailureKind.OUT_OF_MEMORY if external_end.is_out_of_memory else FailureKind.INFRASTRUCTURE
+        return Failure(kind=seen, cause=_shortened(external_end.reason))
     lines = [_RANK.sub("", line).strip() for line in log_tail]
     exception = last_exception(lines)
     for message in (failure_message, exception):

@@ -24,6 +24,7 @@ from automl.trial.failures import Failure, classify, divergence_message
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from automl.launch.base import ExternalEnd
     from automl.study.ends import StopCause
     from automl.trial.history import TrialHistory
 
@@ -57,7 +58,7 @@ def stopped(cause: StopCause) -> TrialOutcome:
 
 
 def outcome_of(
-    history: TrialHistory, exit_status: int, log_tail: Sequence[str], *, was_lost: bool = False
+    history: TrialHistory, exit_status: int, log_tail: Sequence[str], *, external_end: ExternalEnd | None = None
 ) -> TrialOutcome:
     """Return the outcome of a trial that ended by itself and was healthy as far as it was measured.
 
@@ -65,14 +66,14 @@ def outcome_of(
         history: Everything it measured.
         exit_status: Of the trainer.
         log_tail: The last lines of its log.
-        was_lost: Its supervisor or its node died.
+        external_end: What else has ended it (see `automl.launch.base.Job`).
     """
     has_complained = bool(history.failure_message) and not history.has_all_epochs
     if exit_status != 0 or has_complained:
         divergence = divergence_message(history.failure_message, log_tail)
-        if divergence is not None and not was_lost:
+        if divergence is not None and external_end is None:
             return TrialOutcome(state=TrialState.DIVERGED, reason=divergence)
-        return failed(classify(exit_status, log_tail, history.failure_message, was_lost=was_lost))
+        return failed(classify(exit_status, log_tail, history.failure_message, external_end=external_end))
     if not history.curve:
         return TrialOutcome(state=TrialState.FAILED, reason=_missing(history), failure=FailureKind.METRIC_MISSING)
     done, planned = history.curve[-1][0] + 1, history.max_epochs

@@ -133,7 +133,7 @@ class _RunningTrial:
             return self._outcome
         self.exit_status = self.job.poll()
         tail = read_tail(self.task.files.log_file)
-        outcome = outcome_of(self.history, self.exit_status or 0, tail, was_lost=self.job.was_lost)
+        outcome = outcome_of(self.history, self.exit_status or 0, tail, external_end=self.job.external_end)
         is_unexplained = outcome.failure is FailureKind.TRAINER and is_full(self.task.directory)
         return failed(_NO_ROOM) if is_unexplained else outcome
 

@@ -17,8 +17,6 @@ from typing import TYPE_CHECKING
 from automl.launch.container import HOME, Caller, ContainerLauncher, container_name
 from automl.launch.engine import end_containers
 from automl.launch.processes import find_leftovers, read_process
-from automl.study.trial import FailureKind
-from automl.trial.failures import classify, read_tail
 from automl.trial.resource_usage import process_tree
 from tests.contracts.engines import IMAGE, PYTHON
 from tests.contracts.launcher import TREE, Behaviour, ProgramLauncherContract, unique_tag, wait_for, wait_until_gone
@@ -195,8 +193,10 @@ class ContainerLauncherContract(ProgramLauncherContract):
 
         assert wait_for(job) == -signal.SIGKILL
 
-        failure = classify(-signal.SIGKILL, read_tail(tmp_path / "log"), was_lost=job.was_lost)
-        assert failure.kind is FailureKind.OUT_OF_MEMORY
+        assert job.external_end is not None
+        assert job.external_end.is_out_of_memory
+        assert not job.was_lost
+        assert job.external_end.reason in (tmp_path / "log").read_text(encoding="utf-8")
 
     def test_a_container_killed_from_outside_is_a_loss_of_infrastructure(self, tmp_path: Path) -> None:
         tag = unique_tag()
@@ -217,9 +217,10 @@ class ContainerLauncherContract(ProgramLauncherContract):
         self.assert_lost(job, tmp_path, "")
 
     def assert_lost(self, job: Job, directory: Path, words: str) -> None:
-        failure = classify(-signal.SIGKILL, read_tail(directory / "log"), was_lost=job.was_lost)
-        assert failure.kind is FailureKind.INFRASTRUCTURE
-        assert words in failure.cause
+        assert job.was_lost
+        assert job.external_end is not None
+        assert words in job.external_end.reason
+        assert job.external_end.reason in (directory / "log").read_text(encoding="utf-8")
 
     def test_the_container_goes_when_its_supervisor_is_killed(self, tmp_path: Path) -> None:
         tag = unique_tag()

@@ -20,7 +20,7 @@ import ray
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from automl.errors import LaunchError
-from automl.launch.base import Job, Launcher
+from automl.launch.base import ExternalEnd, Job, Launcher
 from automl.launch.choice import make_launcher
 from automl.launch.processes import die_with_parent
 from automl.study.launch_plan import LauncherKind
@@ -123,8 +123,8 @@ class MultiNodeJob(Job):
             try:
                 other = int(ray.get(future))
             except ray.exceptions.RayError as error:
-                logger.warning("rank %d of a trial was lost: %s", rank, type(error).__name__)
-                self.was_lost = True
+                self.external_end = ExternalEnd(reason=f"rank {rank} was lost: {type(error).__name__}")
+                logger.warning(self.external_end.reason)
                 return -int(signal.SIGKILL)
             if other != 0:
                 return other

@@ -11,7 +11,6 @@ import pytest
 from automl.errors import LaunchError
 from automl.launch.container import ContainerJob, ContainerLauncher
 from automl.study.launch_plan import LauncherKind
-from automl.trial.failures import classify, read_tail
 from tests.automl.launch.fake_engine import install_engine
 from tests.automl.launch.test_engine import REQUEST
 from tests.contracts.launcher import unique_tag, wait_for
@@ -56,7 +55,9 @@ def test_an_engine_that_is_gone_is_a_loss(tmp_path: Path, monkeypatch: pytest.Mo
 
     assert wait_for(job) == -9
     assert job.was_lost
-    assert "the engine is gone: Cannot connect" in classify(-9, read_tail(tmp_path / "log"), was_lost=True).cause
+    assert job.external_end is not None
+    assert "the engine is gone: Cannot connect" in job.external_end.reason
+    assert "the engine is gone: Cannot connect" in (tmp_path / "log").read_text(encoding="utf-8")
 
 
 def test_a_container_that_never_starts_goes_with_its_owner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from automl.errors import LaunchError, LaunchFailure
+from automl.launch.base import ExternalEnd
 from automl.study.trial import FailureKind
 from automl.trial.failures import Failure, classify, classify_launch, divergence_message, read_tail, signature
 
@@ -88,8 +89,18 @@ def test_without_an_exception_the_exit_status_speaks(status: int, kind: FailureK
     assert words in failure.cause
 
 
-def test_a_lost_watchdog_is_an_infrastructure_failure_whatever_the_log_says() -> None:
-    assert classify(-9, ("KeyError: 'x'",), was_lost=True).kind is FailureKind.INFRASTRUCTURE
+def test_a_lost_node_is_an_infrastructure_failure_whatever_the_log_says() -> None:
+    lost = ExternalEnd(reason="its node was lost")
+
+    failure = classify(-9, ("KeyError: 'x'",), external_end=lost)
+
+    assert failure == Failure(kind=FailureKind.INFRASTRUCTURE, cause="its node was lost")
+
+
+def test_a_container_that_its_engine_ended_for_its_memory_is_out_of_memory() -> None:
+    ended = ExternalEnd(reason="more memory than its limit", is_out_of_memory=True)
+
+    assert classify(-9, (), external_end=ended).kind is FailureKind.OUT_OF_MEMORY
 
 
 def test_a_warning_about_a_missing_file_is_no_root_cause() -> None:

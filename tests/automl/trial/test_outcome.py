@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from automl.launch.base import ExternalEnd
 from automl.study.ends import StopCause, StopKind
 from automl.study.model import Direction
 from automl.study.trial import FailureKind, Measurement, TrialState
@@ -65,8 +66,10 @@ def test_a_missing_metric_is_answered_with_what_was_reported() -> None:
     assert "train_loss" in outcome_of(course(Measurement(epoch=0, values={"train_loss": 1.0})), 0, ()).reason
 
 
-def test_a_lost_watchdog_is_no_fault_of_the_trainer() -> None:
-    assert outcome_of(course(), -9, (), was_lost=True).failure is FailureKind.INFRASTRUCTURE
+def test_a_lost_node_is_no_fault_of_the_trainer() -> None:
+    lost = ExternalEnd(reason="its node was lost")
+
+    assert outcome_of(course(), -9, (), external_end=lost).failure is FailureKind.INFRASTRUCTURE
 
 
 def test_an_interruption_leaves_a_trial_that_a_resume_continues() -> None:
