@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from automl.errors import ConfigurationError, Problem, StudyFailedError
-from automl.handoff.champion import read_champion, select_best
+from automl.handoff.best import read_champion, select_best
 from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import read_results
 from automl.trial.checkpoints import checkpoint_of_epoch

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from automl.errors import ConfigurationError
-from automl.handoff.champion import Champion
+from automl.handoff.best import Champion
 from automl.skill.load import recorded_architecture
 from automl.storage.documents import read_document
 from automl.storage.overview import StudyRow, list_studies

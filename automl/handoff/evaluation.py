@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from automl.errors import AutomlError
 from automl.handoff.action_spec import options_here
 from automl.handoff.actions import ActionResult, action_launcher, run_action
-from automl.handoff.champion import read_champion
+from automl.handoff.best import read_champion
 from automl.handoff.inherit import has_test_data
 from automl.handoff.starting_point import starting_point
 from automl.readers.names import find_metric

@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from automl.errors import StudyFailedError
-from automl.handoff.champion import model_version, select_best
+from automl.handoff.best import model_version, select_best
 from automl.storage.documents import to_json
 from automl.storage.paths import StudyPaths
 from automl.storage.plan_document import read_plan
@@ -17,7 +17,7 @@ from automl.tracking.mlflow.projection import STUDY_RUN
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from automl.handoff.champion import Champion
+    from automl.handoff.best import Champion
     from automl.handoff.evaluation import Evaluator
     from automl.storage.event_log import EventLog
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from automl.handoff.champion import select_best
+from automl.handoff.best import select_best
 from automl.handoff.cleaning import delete, take_inventory
 from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import read_results

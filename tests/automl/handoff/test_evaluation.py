@@ -9,7 +9,7 @@ import pytest
 
 from automl.errors import ConfigurationError
 from automl.handoff.action_spec import ActionOptions
-from automl.handoff.champion import select_best
+from automl.handoff.best import select_best
 from automl.handoff.evaluation import Evaluator, local_evaluator
 from automl.resources import builtin_skill
 from automl.skill.load import load_skill

@@ -11,7 +11,7 @@ import pytest
 
 from automl.errors import ConfigurationError
 from automl.handoff.actions import ActionResult
-from automl.handoff.champion import Champion
+from automl.handoff.best import Champion
 from automl.request.study_request import StudyRequest
 from automl.storage.documents import from_json, read_document, to_json, write_document
 from automl.storage.plan_document import StoredPlan, describe_plan

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from automl.errors import ConfigurationError, StudyFailedError
-from automl.handoff.champion import model_version, read_champion, select_best
+from automl.handoff.best import model_version, read_champion, select_best
 from automl.storage.paths import StudyPaths
 from automl.storage.plan_document import read_plan
 from automl.study.evaluation import ActionStatus, Evaluation
