@@ -29,7 +29,7 @@ class ActionOptions:
     """What a user may choose.
 
     Attributes:
-        trial: A trial's number; None for the champion.
+        trial: A trial's number; None for the best checkpoint of the study.
         epoch: Zero-based epoch of the trial; None for its best one.
         data: Split -> path, e.g. ``test`` for evaluate.
         overrides: Parameter path -> value.
@@ -74,10 +74,10 @@ def action_spec(
     training = merged.with_values(dict(chosen.assignment), origin="trial")
     check_overrides_fit(training, flatten(options.overrides), skill, action)
     bare = build_spec(skill, action)
-    # The user's data and overrides are checked against, and laid over, a template that knows the training.
+    # The user's data and overrides are checked against, and laid over, a template with the values of the training.
     template = ActionPaths(directory).inherited_spec
-    carried = bare.with_values(inherited_values(training, bare, skill, action), origin="training")
-    write_spec(carried, ConfigFormat.YAML, template)
+    inherited = bare.with_values(inherited_values(training, bare, skill, action), origin="training")
+    write_spec(inherited, ConfigFormat.YAML, template)
     spec = build_spec(skill, action, data=options.data, overrides=options.overrides, template=template)
     # The devices come from the environment; the GPU key of a skill belongs to its training.
     run = ActionRun(results_dir=directory, parent_checkpoint=chosen.path)

@@ -1,7 +1,7 @@
 """Run an action of the skill on a checkpoint of a study: evaluate, inference, export, quantize.
 
 The action gets the exact file, the shape and normalisation of its training, and a directory of its own:
-`<study>/actions/<action>-<n>/`. Whatever it does becomes a result; nothing it does is raised, and no study is lost.
+`<study>/actions/<action>-<n>/`. A failure is a result, and is not raised.
 """
 
 from __future__ import annotations
@@ -30,11 +30,14 @@ from automl.skill.load import load_skill
 from automl.spec.inputs import missing_inputs
 from automl.spec.model import Spec
 from automl.spec.write import write_spec
-from automl.storage.documents import only_for_user, write_document
+from automl.storage.documents import only_for_user, to_json, write_document
+from automl.storage.event_log import EventLog
 from automl.storage.paths import ActionPaths, StudyPaths
 from automl.storage.plan_document import read_plan
 from automl.study.evaluation import ActionStatus
+from automl.study.events import ActionEnded
 from automl.study.launch_plan import LauncherKind, LaunchPlan
+from automl.tracking.mlflow.tracker import MlflowTracker
 from automl.trial.failures import classify, read_tail
 
 if TYPE_CHECKING:
@@ -77,7 +80,7 @@ class ActionResult:
         key: ``evaluate-1``: name of its directory and key of its run in the record.
         action: The action.
         status: See `ActionStatus`.
-        reason: For unavailable and failed, in words.
+        reason: For unavailable and failed.
         trial: The trial whose checkpoint was used; None if none was found, or for a file from outside the study.
         epoch: Its epoch.
         checkpoint: Relative to the study directory; absolute for a file from outside.
@@ -100,9 +103,32 @@ class ActionResult:
     directory: str = ""
 
 
+def run_recorded(root: Path, action: str, launcher: Launcher, options: ActionOptions) -> ActionResult:
+    """Run an action, append its end to the event log and send it to MLflow; a server that is down costs a warning only.
+
+    Args:
+        root: The study directory.
+        action: Name of the action in the skill.
+        launcher: Starts it.
+        options: What the user chose.
+
+    Raises:
+        ConfigurationError: see `run_action`.
+    """
+    study = StudyPaths(root)
+    record = read_plan(study).mlflow
+    result = run_action(root, action, launcher, options)
+    if result.status is not ActionStatus.UNAVAILABLE:
+        log = EventLog(study.events_file)
+        log.append(ActionEnded(key=result.key, result=to_json(result)))
+        log.close()
+        MlflowTracker(record.tracking_uri, record.experiment, study).close()
+    return result
+
+
 @only_for_user()
 def run_action(root: Path, action: str, launcher: Launcher, options: ActionOptions | None = None) -> ActionResult:
-    """Run an action on the champion, or on the trial and epoch that the options name.
+    """Run an action on the best checkpoint, or on the trial and epoch that the options name.
 
     Args:
         root: The study directory.
@@ -128,7 +154,7 @@ def run_action(root: Path, action: str, launcher: Launcher, options: ActionOptio
     try:
         chosen = _choose(root, skill.architecture.checkpoints, options)
     except ConfigurationError as error:
-        return _unavailable(key, action, _words(error))
+        return _unavailable(key, action, _found(error))
     spec = action_spec(Spec(values=plan.spec), skill, action, chosen, StudyPaths(root).action(key).root, options)
     missing = missing_inputs(skill, action, spec)
     if missing:
@@ -195,7 +221,7 @@ def _run(prepared: _Prepared, launcher: Launcher) -> ActionResult:
         reason=reason,
         trial=prepared.chosen.trial,
         epoch=prepared.chosen.epoch,
-        checkpoint=_relative(prepared.chosen.path, root),
+        checkpoint=StudyPaths(root).relative(prepared.chosen.path),
         values=values,
         files=tuple(str(file.relative_to(root)) for file in prepared.paths.products()),
         elapsed_s=time.monotonic() - started_s,
@@ -257,13 +283,9 @@ def _choose(root: Path, naming: CheckpointNaming, options: ActionOptions) -> Cho
     return choose_checkpoint(root, naming, trial=options.trial, epoch=options.epoch)
 
 
-def _relative(path: Path, root: Path) -> str:
-    return str(path.relative_to(root) if path.is_relative_to(root) else path)
-
-
 def _unavailable(key: str, action: str, reason: str) -> ActionResult:
     return ActionResult(key=key, action=action, status=ActionStatus.UNAVAILABLE, reason=reason)
 
 
-def _words(error: ConfigurationError) -> str:
+def _found(error: ConfigurationError) -> str:
     return f"{error.problems[0].where}: {error.problems[0].found}" if error.problems else error.headline

@@ -1,8 +1,8 @@
-"""The champion: the checkpoint of the best epoch of the best trial, verified and kept where pruning cannot reach it.
+"""The best checkpoint of a study: of the best epoch of the best trial, verified, and kept where no pruning deletes it.
 
 ```
 <study>/best/<checkpoint>   the same file as in the trial, under a second name (a hard link where the disk allows)
-<study>/best_spec.yaml      the merged spec with the winner's values: trains the winner again with --policy off
+<study>/best_spec.yaml      the merged spec with the best trial's values: trains it again with --policy off
 <study>/best.json           metric, direction, value, epoch, checkpoint, SHA-256, assignment
 ```
 """
@@ -36,13 +36,13 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Champion:
+class StudyBest:
     """The best checkpoint of a study.
 
     Attributes:
         trial: Number of the trial.
         epoch: Zero-based epoch.
-        metric_name: The leading objective.
+        metric_name: The primary objective.
         direction: Whether more or less of it is better.
         value: Its value at that epoch.
         values: Every metric at that epoch.
@@ -64,7 +64,7 @@ class Champion:
     source: str
 
 
-def select_best(root: Path) -> Champion:
+def select_best(root: Path) -> StudyBest:
     """Verify, keep and describe the best checkpoint of a study. Doing it twice changes nothing.
 
     Args:
@@ -75,38 +75,38 @@ def select_best(root: Path) -> Champion:
         StudyFailedError: no trial has a usable value, the best one left no checkpoint, or its file has changed since.
     """
     plan, result = read_study(root)
-    best = result.best
-    if best is None:
-        raise StudyFailedError("no trial of the study has a usable value, so there is no champion")
-    source, digest = _verified(root, best)
+    trial = result.best
+    if trial is None:
+        raise StudyFailedError("no trial of the study has a usable value, so there is no best checkpoint")
+    source, digest = _verified(root, trial)
     kept = _keep(root, source, digest)
-    champion = Champion(
-        trial=best.number,
-        epoch=best.best_epoch,
+    best = StudyBest(
+        trial=trial.number,
+        epoch=trial.best_epoch,
         metric_name=result.objective.metric,
         direction=result.objective.direction,
-        value=best.values[result.objective.metric],
-        values=best.values,
-        assignment=best.assignment,
+        value=trial.values[result.objective.metric],
+        values=trial.values,
+        assignment=trial.assignment,
         checkpoint=str(kept.relative_to(root)),
         sha256=digest,
-        source=str(best.checkpoint),
+        source=str(trial.checkpoint),
     )
-    spec = Spec(values=plan.spec).with_values({**best.assignment, **best.changes}, origin=f"trial {best.number}")
+    spec = Spec(values=plan.spec).with_values({**trial.assignment, **trial.changes}, origin=f"trial {trial.number}")
     write_spec(spec, ConfigFormat.YAML, StudyPaths(root).best_spec)
-    write_document(StudyPaths(root).best_file, champion)
-    return champion
+    write_document(StudyPaths(root).best_file, best)
+    return best
 
 
-def read_champion(root: Path) -> Champion:
+def read_best(root: Path) -> StudyBest:
     """Read what `select_best` found, and check that the kept file is still the same.
 
     Raises:
-        ConfigurationError: there is no champion yet, or its checkpoint is gone or has changed.
+        ConfigurationError: there is none yet, or it is gone or has changed.
     """
     file = StudyPaths(root).best_file
     try:
-        champion = read_document(file, Champion)
+        best = read_document(file, StudyBest)
     except FileNotFoundError as error:
         problem = Problem(
             where=str(file),
@@ -115,47 +115,47 @@ def read_champion(root: Path) -> Champion:
             fix="let the study finish, or resume it",
         )
         raise ConfigurationError.from_problems([problem], subject="the study directory") from error
-    kept = root / champion.checkpoint
-    if not kept.exists() or sha256_of(kept) != champion.sha256:
+    kept = root / best.checkpoint
+    if not kept.exists() or sha256_of(kept) != best.sha256:
         problem = Problem(
             where=str(kept),
             found="other content" if kept.exists() else "no such file",
-            expected=f"SHA-256 {champion.sha256}",
-            fix=f"restore it, or delete {file} and crown anew from {champion.source}",
+            expected=f"SHA-256 {best.sha256}",
+            fix=f"restore it, or delete {file} and the best is selected again from {best.source}",
         )
-        raise ConfigurationError.from_problems([problem], subject="the champion")
-    return champion
+        raise ConfigurationError.from_problems([problem], subject="the best checkpoint")
+    return best
 
 
-def model_version(champion: Champion, plan: StoredPlan, evaluations: Mapping[str, Evaluation]) -> ModelVersionRequest:
-    """Return what is registered for a champion.
+def model_version(best: StudyBest, plan: StoredPlan, evaluations: Mapping[str, Evaluation]) -> ModelVersionRequest:
+    """Return what is registered for the best checkpoint.
 
     Args:
-        champion: The champion.
+        best: The best checkpoint.
         plan: The study's `plan.json`.
-        evaluations: `evaluations.json`: role -> evaluation; values of the champion become tags.
+        evaluations: `evaluations.json`: role -> evaluation; their values become tags.
     """
     facts = {
-        "automl.trial": champion.trial,
-        "automl.epoch": champion.epoch,
-        "automl.metric": champion.metric_name,
-        "automl.direction": champion.direction,
-        "automl.value": champion.value,
-        "automl.sha256": champion.sha256,
+        "automl.trial": best.trial,
+        "automl.epoch": best.epoch,
+        "automl.metric": best.metric_name,
+        "automl.direction": best.direction,
+        "automl.value": best.value,
+        "automl.sha256": best.sha256,
         "automl.fingerprint": plan.fingerprint,
         "automl.skill": plan.skill.name,
     }
     tags = {name: str(value) for name, value in facts.items()}
-    tags |= {f"automl.parameter.{path}": str(value) for path, value in champion.assignment.items()}
-    suffix, paths = Path(champion.checkpoint).suffix, StudyPaths(Path())
+    tags |= {f"automl.parameter.{path}": str(value) for path, value in best.assignment.items()}
+    suffix, paths = Path(best.checkpoint).suffix, StudyPaths(Path())
     files = {"spec.yaml": str(paths.best_spec), "best.json": str(paths.best_file)}
     values = {role: found.value for role, found in evaluations.items() if found.value is not None}
     return ModelVersionRequest(
         name=plan.name,
-        files={f"checkpoint{suffix}": champion.checkpoint, **files},
+        files={f"checkpoint{suffix}": best.checkpoint, **files},
         tags=tags,
         loader=recorded_architecture(plan.skill.network_arch, plan.skill.root).model_loader,
-        metadata={"metric": champion.metric_name, "sha256": champion.sha256},
+        metadata={"metric": best.metric_name, "sha256": best.sha256},
         later_tags={f"automl.evaluated.{role}": str(value) for role, value in values.items()},
     )
 
@@ -187,7 +187,7 @@ def _verified(root: Path, best: TrialResult) -> tuple[Path, str]:
 
 
 def _keep(root: Path, source: Path, digest: str) -> Path:
-    """Give the checkpoint a second name in the folder of the champion, and drop what an earlier champion left."""
+    """Give the checkpoint a second name in its folder, and delete an earlier best checkpoint there."""
     folder = StudyPaths(root).best
     folder.mkdir(exist_ok=True)
     kept = folder / source.name

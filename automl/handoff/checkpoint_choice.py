@@ -1,4 +1,4 @@
-"""Which checkpoint an action works on: the champion, or the one of a trial and an epoch."""
+"""Which checkpoint an action works on: the best of the study, or the one of a trial and an epoch."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from automl.errors import ConfigurationError, Problem, StudyFailedError
-from automl.handoff.best import read_champion, select_best
+from automl.handoff.best import read_best, select_best
 from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import read_results
 from automl.trial.checkpoints import checkpoint_of_epoch
@@ -44,17 +44,17 @@ def choose_checkpoint(
     Args:
         root: The study directory.
         naming: How the trainer names its checkpoints.
-        trial: A trial's number; None for the champion.
+        trial: A trial's number; None for the best checkpoint of the study.
         epoch: Zero-based epoch; None for the best one.
 
     Raises:
         ConfigurationError: there is no such trial, or it has no such checkpoint (any more).
     """
     if trial is None and epoch is None:
-        return _champion(root)
+        return _best_of_study(root)
     directory = StudyPaths(root)
     results = {result.number: result for result in read_results(directory)}
-    number = trial if trial is not None else read_champion(root).trial
+    number = trial if trial is not None else read_best(root).trial
     result = results.get(number)
     if result is None:
         listed = ", ".join(str(known) for known in sorted(results)) or "no trial"
@@ -70,16 +70,16 @@ def choose_checkpoint(
     return ChosenCheckpoint(path=path, trial=number, epoch=wanted, assignment=result.assignment)
 
 
-def _champion(root: Path) -> ChosenCheckpoint:
+def _best_of_study(root: Path) -> ChosenCheckpoint:
     try:
-        champion = read_champion(root) if StudyPaths(root).best_file.is_file() else select_best(root)
+        best = read_best(root) if StudyPaths(root).best_file.is_file() else select_best(root)
     except StudyFailedError as error:
         raise _error(str(root), error.headline, "a study with a best checkpoint", "run the study again") from error
     return ChosenCheckpoint(
-        path=root / champion.checkpoint,
-        trial=champion.trial,
-        epoch=champion.epoch,
-        assignment=champion.assignment,
+        path=root / best.checkpoint,
+        trial=best.trial,
+        epoch=best.epoch,
+        assignment=best.assignment,
     )
 
 

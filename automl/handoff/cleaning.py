@@ -1,8 +1,8 @@
-"""What a results folder holds that nobody needs any more, and deleting it.
+"""Find and delete what is not needed any more in a results folder.
 
-Only ended studies are looked into: one that a process runs, or that a resume could go on with, is left alone whole. Of
-those, checkpoints that were not handed over and files that were never finished may go; best checkpoints, the Pareto
-front, champions, specs, logs, status files and the record stay. The registry's copies are MLflow's, and not touched.
+Only studies that have ended are searched, not one that a process runs or that a resume could continue. Checkpoints that
+were not handed over and files that were never finished may be deleted; best checkpoints, the Pareto front, specs, logs,
+status files and the record stay. MLflow's copies in its registry are not touched.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from automl.errors import ConfigurationError
-from automl.handoff.best import Champion
+from automl.handoff.best import StudyBest
 from automl.skill.load import recorded_architecture
 from automl.storage.documents import read_document
 from automl.storage.overview import StudyRow, list_studies
@@ -35,7 +35,7 @@ class Deletable:
     Attributes:
         path: File or folder.
         size: Bytes on disk that it takes.
-        why: Why nobody needs it.
+        why: Why it is not needed.
     """
 
     path: Path
@@ -45,7 +45,7 @@ class Deletable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inventory:
-    """What may be deleted, and which studies were left alone.
+    """What may be deleted, and which studies were not searched.
 
     Attributes:
         deletable: In order of studies.
@@ -57,7 +57,7 @@ class Inventory:
 
 
 def take_inventory(results: Path) -> Inventory:
-    """Look through the studies of a results folder; nothing is changed.
+    """Search the studies of a results folder; nothing is changed.
 
     Raises:
         OSError: the folder cannot be read.
@@ -74,7 +74,7 @@ def take_inventory(results: Path) -> Inventory:
 
 
 def delete(deletable: Deletable) -> bool:
-    """Delete one thing, unless its study is run by a process by now; tell whether it is gone."""
+    """Delete one thing, unless a process runs its study by now; return whether it is deleted."""
     study = next((parent for parent in (deletable.path, *deletable.path.parents) if _is_study(parent)), None)
     if study is not None and running_process(StudyPaths(study)) is not None:
         return False
@@ -98,7 +98,7 @@ def _reason_to_leave(row: StudyRow) -> str:
         case "unreadable":
             return "its plan cannot be read"
         case "interrupted" if row.states:
-            return "a resume could go on with it"
+            return "a resume can continue it"
         case _:
             return ""
 
@@ -119,15 +119,15 @@ def _of_study(row: StudyRow) -> Iterator[Deletable]:
 
 
 def _kept(root: Path) -> set[Path]:
-    """Return the checkpoints that stay: of the best trial, of the Pareto front, of the champion."""
+    """Return the checkpoints that stay: of the best trial, of the Pareto front, of the hand-over."""
     _, result = read_study(root)
     winners = [*result.ranked()[:1], *result.pareto]
     names = [trial.checkpoint for trial in winners if trial.checkpoint is not None]
     try:
-        champion = read_document(StudyPaths(root).best_file, Champion)
-        names += [champion.checkpoint, champion.source]
+        best = read_document(StudyPaths(root).best_file, StudyBest)
+        names += [best.checkpoint, best.source]
     except (OSError, ConfigurationError):
-        pass  # there is no champion
+        pass  # nothing was handed over
     kept = {(root / name).resolve() for name in names}
     return kept | {path.resolve() for path in StudyPaths(root).best.glob("*")}
 

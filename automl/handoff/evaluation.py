@@ -1,22 +1,23 @@
 """Evaluate by the skill's own action: the starting checkpoint before the first trial, the best one after the study.
 
-Each on the validation data, and on the test data where the user gives some. What came out is written to
-`evaluations.json`: role -> status, value, and the differences that say better or worse. Nothing here loses a study.
+Each on the validation data, and on the test data where the user gives some. `evaluations.json` has the results: role
+-> status, value, and the differences from references. A failure is a result, and is not raised.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from automl.errors import AutomlError
 from automl.handoff.action_spec import options_here
 from automl.handoff.actions import ActionResult, action_launcher, run_action
-from automl.handoff.best import read_champion
+from automl.handoff.best import read_best
 from automl.handoff.inherit import has_test_data
-from automl.handoff.starting_point import starting_point
 from automl.readers.names import find_metric
 from automl.spec.model import Spec
+from automl.spec.special import PRETRAINED_KINDS, word_kind
 from automl.storage.documents import read_document, to_json, write_document
 from automl.storage.event_log import read_log
 from automl.storage.paths import StudyPaths
@@ -27,7 +28,6 @@ from automl.trial.checkpoints import sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from automl.handoff.action_spec import ActionOptions
     from automl.launch.base import Launcher
@@ -79,28 +79,28 @@ class Evaluator:
     def baseline(self) -> None:
         """Evaluate the checkpoint that the training starts from, where there is one."""
         plan, _ = read_study(self.root)
-        start = starting_point(self.skill, Spec(values=plan.spec))
-        if ACTION not in self.skill.actions or start.checkpoint is None:
+        checkpoint, reason = starting_checkpoint(self.skill, Spec(values=plan.spec))
+        if ACTION not in self.skill.actions or checkpoint is None:
             missing = f"the skill {self.skill.name} has no action {ACTION}"
-            self._write(BASELINE, self._not_run(start.reason if ACTION in self.skill.actions else missing))
+            self._write(BASELINE, self._not_run(reason if ACTION in self.skill.actions else missing))
             return
         limit_s = self.options.time_limit_s or _BASELINE_LIMIT_S
-        options = replace(self.options, checkpoint=start.checkpoint, time_limit_s=limit_s)
-        self._measure(BASELINE, options, sha256_of(start.checkpoint))
+        options = replace(self.options, checkpoint=checkpoint, time_limit_s=limit_s)
+        self._measure(BASELINE, options, sha256_of(checkpoint))
 
-    def champion(self) -> None:
-        """Evaluate the champion; on the validation data of the study its value must come out again.
+    def best(self) -> None:
+        """Evaluate the best checkpoint; on the validation data of the study its value has to be reproduced.
 
         It may take as long as the longest trial.
 
         Raises:
-            ConfigurationError: the study has no champion.
+            ConfigurationError: the study has no best checkpoint.
         """
-        champion = read_champion(self.root)
+        best = read_best(self.root)
         _, result = read_study(self.root)
         longest_s = max(_SHORTEST_LIMIT_S, *(trial.elapsed_s for trial in result.trials))
         options = replace(self.options, time_limit_s=self.options.time_limit_s or longest_s)
-        self._measure(CHAMPION, options, champion.sha256, in_study=champion.value)
+        self._measure(CHAMPION, options, best.sha256, in_study=best.value)
 
     def record(self, log: EventLog) -> None:
         """Append what was evaluated to the event log, the baseline too, as far as it is not there already."""
@@ -177,3 +177,26 @@ def _compared(found: Evaluation, in_study: float | None, others: Mapping[str, Ev
 
 def _agrees(difference: float, reference: float) -> bool:
     return abs(difference) <= _TOLERANCE * max(abs(reference), _TOLERANCE)
+
+
+def starting_checkpoint(skill: Skill, spec: Spec, action: str = "train") -> tuple[Path | None, str]:
+    """Find the checkpoint that the first trial starts from.
+
+    Keys of the skill's special values for pretrained weights count, except those of a backbone alone: without its head
+    a model cannot be evaluated.
+
+    Returns:
+        A whole model, and an empty text; or None, and why there is none.
+    """
+    special = skill.actions[action].spec_params
+    keys = [path for path, value in special.items() if word_kind(value) in PRETRAINED_KINDS]
+    named = {path: str(spec.get(path)) for path in keys if spec.has(path) and spec.get(path)}
+    whole = next(((path, value) for path, value in named.items() if "backbone" not in path), None)
+    if whole is not None:
+        path, value = whole
+        is_there = Path(value).exists()
+        return (Path(value).absolute(), "") if is_there else (None, f"{path} is {value}, which is not there")
+    if named:
+        return None, f"{next(iter(named))} holds a backbone, and no whole model"
+    listed = f" ({', '.join(keys)})" if keys else ""
+    return None, f"the training names no checkpoint to start from{listed}"

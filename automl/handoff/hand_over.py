@@ -1,4 +1,7 @@
-"""When a study has ended: crown, evaluate and register the champion, write the report. Nothing here loses a study."""
+"""When a study has ended: select, evaluate and register the best checkpoint, write the report.
+
+Failures are logged, not raised.
+"""
 
 from __future__ import annotations
 
@@ -17,20 +20,20 @@ from automl.tracking.mlflow.projection import STUDY_RUN
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from automl.handoff.best import Champion
+    from automl.handoff.best import StudyBest
     from automl.handoff.evaluation import Evaluator
     from automl.storage.event_log import EventLog
 
 logger = logging.getLogger(__name__)
 
 
-def hand_over(root: Path, log: EventLog, evaluator: Evaluator) -> Champion | None:
+def hand_over(root: Path, log: EventLog, evaluator: Evaluator) -> StudyBest | None:
     """Keep, evaluate and register the best checkpoint of a study that has ended, and write its report.
 
     Args:
         root: The study directory.
         log: The study's event log.
-        evaluator: Evaluates the champion.
+        evaluator: Evaluates the best checkpoint.
 
     Returns:
         The champion; None, with a warning, if the best trial left no checkpoint that can be trusted.
@@ -40,27 +43,27 @@ def hand_over(root: Path, log: EventLog, evaluator: Evaluator) -> Champion | Non
     """
     from automl.report.page import write_report  # noqa: PLC0415 - plotly and pandas, at the end only
 
-    champion = _kept(root, log, evaluator)
+    best = _register_best(root, log, evaluator)
     try:
         write_report(root)
     except OSError as error:
         logger.warning("the report could not be written: %s", error)
     else:
         log.append(FileAttached(run=STUDY_RUN, path=StudyPaths(root).report_file.name))
-    return champion
+    return best
 
 
-def _kept(root: Path, log: EventLog, evaluator: Evaluator) -> Champion | None:
+def _register_best(root: Path, log: EventLog, evaluator: Evaluator) -> StudyBest | None:
     try:
-        champion = select_best(root)
+        best = select_best(root)
     except StudyFailedError as error:
         logger.warning("no checkpoint is handed over: %s", error)
         return None
     paths = StudyPaths(root)
-    evaluator.champion()
+    evaluator.best()
     evaluator.record(log)
-    request = model_version(champion, read_plan(paths), read_evaluations(root))
+    request = model_version(best, read_plan(paths), read_evaluations(root))
     log.append(ModelRegistered(request=to_json(request)))
     for file in (paths.best_spec, paths.best_file, paths.evaluations_file):
         log.append(FileAttached(run=STUDY_RUN, path=file.name))
-    return champion
+    return best

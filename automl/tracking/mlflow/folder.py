@@ -8,7 +8,7 @@
   writer.log         what the writer process and MLflow printed
 ```
 The log is never shortened: a second server gets it from its beginning. The version before kept a queue of uploads
-beside the log, in the folder ``spool``. For its studies the queue is sent to its end, then the log from where that
+beside the log (`StudyPaths.outbox`). For its studies the queue is sent to its end, then the log from where that
 version stopped writing it.
 """
 

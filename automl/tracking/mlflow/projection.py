@@ -312,7 +312,7 @@ def _study_end(result: StudyResult, reason: str, time_ms: int) -> Iterator[Uploa
         facts["automl.pareto"] = ", ".join(str(trial.number) for trial in result.pareto)
     facts["automl.state"] = TrialState.INTERRUPTED if unfinished else TrialState.COMPLETED if best else "FAILED"
     facts["automl.end_reason"] = reason
-    yield from _trial_goals(result)
+    yield from _front_and_constraints(result)
     if best is not None:
         facts |= {
             "automl.best_trial": best.number,
@@ -328,7 +328,7 @@ def _study_end(result: StudyResult, reason: str, time_ms: int) -> Iterator[Uploa
     yield _end(STUDY_RUN, "KILLED" if unfinished else "FINISHED" if best else "FAILED", time_ms)
 
 
-def _trial_goals(result: StudyResult) -> Iterator[Upload]:
+def _front_and_constraints(result: StudyResult) -> Iterator[Upload]:
     """Yield tags of trials: on the Pareto front of several objectives, or missing a constraint."""
     front = {trial.number for trial in result.pareto} if result.further else set()
     for trial in result.trials:

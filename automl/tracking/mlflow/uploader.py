@@ -1,6 +1,6 @@
 """Follow a study's event log and send what it adds to an MLflow server, so that sending twice changes nothing.
 
-A run is looked up by its own tag before it is made; metrics carry the time at which they were measured, and MLflow
+A run is looked up by its own tag before it is made; a metric has the time at which it was measured, and MLflow
 keeps one row per (run, key, step, time, value); parameters and tags are overwritten with themselves; a model version is
 looked up by its tags. Files are sent after everything else: one that cannot be stored is tried again later and holds
 nothing back. Importing this module imports MLflow (3 to 5 s): only the writer process does.

@@ -3,7 +3,7 @@
 A process of its own, because importing MLflow holds the interpreter for seconds and its first contact with a store
 prints and migrates. It has a low priority, so it does not take a core from a trial. The parent controls it through its
 standard input: ``finish SECONDS`` means to send what is left, then end; end of file without it means that the parent
-died, and the writer ends at once (the next start goes on at the saved position). With DELAY_S it imports MLflow only
+died, and the writer ends at once (the next start continues at the saved position). With DELAY_S it imports MLflow only
 after a line ``begin`` or after so many seconds: the first trial starts before it.
 
 Run as ``python -m automl.tracking.mlflow.writer STUDY EXPERIMENT DELAY_S``; the tracking URI comes in the environment,

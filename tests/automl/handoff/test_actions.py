@@ -1,4 +1,4 @@
-"""Actions after a study: launched with the exact checkpoint, their end told, nothing raised, nothing lost."""
+"""Actions after a study: launched with the exact checkpoint, how they end is a result, nothing is raised."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The champion is the best epoch's file of the best trial, verified, kept and described."""
+"""The best checkpoint is the best epoch's file of the best trial, verified, kept and described."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from automl.errors import ConfigurationError, StudyFailedError
-from automl.handoff.best import model_version, read_champion, select_best
+from automl.handoff.best import model_version, read_best, select_best
 from automl.storage.paths import StudyPaths
 from automl.storage.plan_document import read_plan
 from automl.study.evaluation import ActionStatus, Evaluation
@@ -28,22 +28,22 @@ DIGEST = hashlib.sha256(b"weights of trial 4").hexdigest()
 def test_the_best_trials_checkpoint_is_kept_under_a_second_name(tmp_path: Path) -> None:
     root = write_study(tmp_path / "demo").root
 
-    champion = select_best(root)
+    best = select_best(root)
 
-    assert (champion.trial, champion.epoch, champion.value) == (4, 1, 0.7)
-    assert champion.checkpoint == "best/model_epoch_001.pth"
-    assert champion.sha256 == DIGEST
-    assert (root / champion.checkpoint).samefile(root / champion.source)
+    assert (best.trial, best.epoch, best.value) == (4, 1, 0.7)
+    assert best.checkpoint == "best/model_epoch_001.pth"
+    assert best.sha256 == DIGEST
+    assert (root / best.checkpoint).samefile(root / best.source)
 
 
 def test_pruning_the_trial_does_not_lose_the_champion(tmp_path: Path) -> None:
     root = write_study(tmp_path / "demo").root
-    champion = select_best(root)
+    best = select_best(root)
 
-    (root / champion.source).unlink()
+    (root / best.source).unlink()
 
-    assert select_best(root) == champion
-    assert read_champion(root) == champion
+    assert select_best(root) == best
+    assert read_best(root) == best
 
 
 def test_the_best_spec_is_the_merged_spec_with_the_winners_values(tmp_path: Path) -> None:
@@ -72,9 +72,9 @@ def test_a_new_champion_replaces_the_old_one(tmp_path: Path) -> None:
     better = replace(RESULTS[0], values={"val/d1": 0.9})
     write_result(directory, better)
 
-    champion = select_best(directory.root)
+    best = select_best(directory.root)
 
-    assert champion.trial == 0
+    assert best.trial == 0
     assert [file.name for file in (directory.root / "best").iterdir()] == ["model_epoch_002.pth"]
 
 
@@ -85,10 +85,10 @@ def test_a_folder_can_be_a_champion(tmp_path: Path) -> None:
     (folder / "weights.safetensors").write_bytes(b"abc")
     write_result(directory, replace(RESULTS[4], checkpoint="trials/0004.2/epoch_1"))
 
-    champion = select_best(directory.root)
+    best = select_best(directory.root)
 
-    assert (directory.root / champion.checkpoint / "weights.safetensors").read_bytes() == b"abc"
-    assert read_champion(directory.root) == champion
+    assert (directory.root / best.checkpoint / "weights.safetensors").read_bytes() == b"abc"
+    assert read_best(directory.root) == best
 
 
 def test_a_checkpoint_that_changed_since_its_trial_ended_is_not_handed_over(tmp_path: Path) -> None:
@@ -115,19 +115,19 @@ def test_a_best_trial_without_a_checkpoint_says_how_to_get_one(tmp_path: Path) -
 def test_a_study_without_a_value_has_no_champion(tmp_path: Path) -> None:
     root = write_study(tmp_path / "demo", RESULTS[2:4]).root
 
-    with pytest.raises(StudyFailedError, match="no champion"):
+    with pytest.raises(StudyFailedError, match="no best checkpoint"):
         select_best(root)
 
 
 def test_a_kept_file_that_was_changed_is_noticed(tmp_path: Path) -> None:
     root = write_study(tmp_path / "demo").root
-    champion = select_best(root)
-    kept = root / champion.checkpoint
+    best = select_best(root)
+    kept = root / best.checkpoint
     kept.unlink()
     kept.write_bytes(b"something else")
 
     with pytest.raises(ConfigurationError) as caught:
-        read_champion(root)
+        read_best(root)
 
     assert caught.value.problems[0].expected == f"SHA-256 {DIGEST}"
 
@@ -136,15 +136,15 @@ def test_a_study_that_has_not_ended_has_no_champion_to_read(tmp_path: Path) -> N
     root = write_study(tmp_path / "demo").root
 
     with pytest.raises(ConfigurationError, match=r"best\.json"):
-        read_champion(root)
+        read_best(root)
 
 
-def test_the_registered_version_tells_where_it_comes_from(tmp_path: Path) -> None:
+def test_the_registered_version_names_where_it_comes_from(tmp_path: Path) -> None:
     root = write_study(tmp_path / "demo").root
-    champion = select_best(root)
+    best = select_best(root)
 
     request = model_version(
-        champion,
+        best,
         read_plan(StudyPaths(root)),
         {
             "champion": Evaluation(status=ActionStatus.MEASURED, value=0.69),
@@ -153,7 +153,7 @@ def test_the_registered_version_tells_where_it_comes_from(tmp_path: Path) -> Non
     )
 
     assert request.name == "demo"
-    assert request.files["checkpoint.pth"] == champion.checkpoint
+    assert request.files["checkpoint.pth"] == best.checkpoint
     assert request.tags["automl.sha256"] == DIGEST
     assert request.tags["automl.parameter.train.optim.lr"] == "0.005"
     assert request.later_tags == {"automl.evaluated.champion": "0.69"}

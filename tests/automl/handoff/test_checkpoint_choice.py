@@ -1,4 +1,4 @@
-"""An action works on the champion, or on exactly the checkpoint that was named."""
+"""An action works on the best of the study, or on exactly the checkpoint that was named."""
 
 from __future__ import annotations
 
@@ -62,5 +62,5 @@ def test_a_study_without_results_has_no_checkpoint(tmp_path: Path) -> None:
     directory = write_depth_study(tmp_path / "demo")
     directory.events_file.unlink()
 
-    with pytest.raises(ConfigurationError, match="no champion"):
+    with pytest.raises(ConfigurationError, match="no best checkpoint"):
         choose_checkpoint(directory.root, NAMING, trial=None, epoch=None)

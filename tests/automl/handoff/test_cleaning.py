@@ -1,4 +1,4 @@
-"""Only what nobody needs may be deleted: never a best checkpoint, a champion, or anything of a running study."""
+"""Only what is not needed may be deleted: never a best checkpoint, or anything of a running study."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_a_study_that_can_be_resumed_is_left_alone(tmp_path: Path) -> None:
     inventory = take_inventory(tmp_path)
 
     assert inventory.deletable == ()
-    assert inventory.left_alone == {"demo": "a resume could go on with it"}
+    assert inventory.left_alone == {"demo": "a resume can continue it"}
 
 
 def test_unfinished_files_and_studies_without_a_trial_may_go(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Baseline and champion are evaluated by themselves; whatever comes of it, the study is kept."""
+"""The starting checkpoint and the best one are evaluated by themselves; whatever comes of it, the study is kept."""
 
 from __future__ import annotations
 
@@ -61,13 +61,13 @@ def root(tmp_path: Path) -> Path:
     return directory.root
 
 
-def champion(root: Path, launcher: ScriptedLauncher, *, test: str | None = None) -> dict[str, Evaluation]:
-    evaluator(root, launcher, test=test).champion()
+def evaluated(root: Path, launcher: ScriptedLauncher, *, test: str | None = None) -> dict[str, Evaluation]:
+    evaluator(root, launcher, test=test).best()
     return read_evaluations(root)
 
 
 def test_a_value_that_comes_out_again_is_reproduced(root: Path) -> None:
-    found = champion(root, reporting("val/d1", 0.5001))["champion"]
+    found = evaluated(root, reporting("val/d1", 0.5001))["champion"]
 
     assert (found.status, found.is_reproduced, found.data) == ("measured", True, "validation")
     assert found.deltas["trial"].difference == pytest.approx(0.0001)
@@ -75,7 +75,7 @@ def test_a_value_that_comes_out_again_is_reproduced(root: Path) -> None:
 
 
 def test_another_value_on_the_same_data_is_not_reproduced(root: Path) -> None:
-    assert champion(root, reporting("val/d1", 0.4))["champion"].is_reproduced is False
+    assert evaluated(root, reporting("val/d1", 0.4))["champion"].is_reproduced is False
 
 
 def test_test_data_is_evaluated_too_and_not_compared_with_the_trial(root: Path) -> None:
@@ -83,7 +83,7 @@ def test_test_data_is_evaluated_too_and_not_compared_with_the_trial(root: Path) 
     test.write_text("a.png a.exr\n", encoding="utf-8")
     launcher = reporting("val/d1", 0.5, 0.45)
 
-    found = champion(root, launcher, test=str(test))
+    found = evaluated(root, launcher, test=str(test))
 
     assert len(launcher.requests) == 2
     assert (found["champion"].value, found["champion_test"].value) == (0.5, 0.45)
@@ -92,16 +92,16 @@ def test_test_data_is_evaluated_too_and_not_compared_with_the_trial(root: Path) 
 
 
 def test_a_champion_that_is_the_same_after_a_resume_is_not_evaluated_again(root: Path) -> None:
-    champion(root, reporting("val/d1", 0.5))
+    evaluated(root, reporting("val/d1", 0.5))
     launcher = reporting("val/d1", 0.5)
 
-    champion(root, launcher)
+    evaluated(root, launcher)
 
     assert not launcher.requests
 
 
 def test_an_evaluation_without_the_objective_is_unavailable(root: Path) -> None:
-    found = champion(root, reporting("val/other", 0.4))["champion"]
+    found = evaluated(root, reporting("val/other", 0.4))["champion"]
 
     assert found.status == ActionStatus.UNAVAILABLE
     assert "val/d1" in found.reason
@@ -110,7 +110,7 @@ def test_an_evaluation_without_the_objective_is_unavailable(root: Path) -> None:
 def test_a_failing_evaluation_says_why_and_loses_nothing(root: Path) -> None:
     script = Script(writes=(ScriptedWrite(text="CUDA out of memory\n"),), exit_status=1)
 
-    found = champion(root, ScriptedLauncher(lambda _: script))["champion"]
+    found = evaluated(root, ScriptedLauncher(lambda _: script))["champion"]
 
     assert (found.status, found.value) == ("failed", None)
     assert "out of" in found.reason
@@ -123,21 +123,21 @@ def test_a_skill_that_vanished_is_a_failed_evaluation_and_no_error(root: Path, m
 
     monkeypatch.setattr("automl.handoff.evaluation.run_action", refuse)
 
-    assert champion(root, reporting("val/d1", 0.5))["champion"].reason == "the skill is gone"
+    assert evaluated(root, reporting("val/d1", 0.5))["champion"].reason == "the skill is gone"
 
 
 def test_an_evaluation_that_hangs_is_ended(root: Path) -> None:
     hangs = evaluator(root, ScriptedLauncher(lambda _: Script(exit_status=None)))
     limited = dataclasses.replace(hangs, options=ActionOptions(time_limit_s=0.2))
 
-    limited.champion()
+    limited.best()
 
     assert read_evaluations(root)["champion"].reason == "it was ended after its limit of 0.2 s"
 
 
 def test_a_study_without_a_champion_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError):
-        evaluator(tmp_path, reporting("val/d1", 0.5)).champion()
+        evaluator(tmp_path, reporting("val/d1", 0.5)).best()
 
 
 def test_a_starting_checkpoint_is_the_baseline_of_the_best(tmp_path: Path) -> None:
@@ -148,7 +148,7 @@ def test_a_starting_checkpoint_is_the_baseline_of_the_best(tmp_path: Path) -> No
     evaluating = evaluator(root, reporting("val/d1", 0.3, 0.5))
 
     evaluating.baseline()
-    evaluating.champion()
+    evaluating.best()
 
     found = read_evaluations(root)
     assert (found["baseline"].value, found["baseline"].checkpoint) == (0.3, str(start))
@@ -176,7 +176,7 @@ def test_the_runs_of_both_lie_under_trials_so_that_the_studys_children_are_its_t
     select_best(root)
     evaluating = evaluator(root, reporting("val/d1", 0.3, 0.5))
     evaluating.baseline()
-    evaluating.champion()
+    evaluating.best()
 
     log = StudyPaths(root).events_file
     evaluating.record(EventLog(log))

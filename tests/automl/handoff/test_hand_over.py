@@ -1,4 +1,4 @@
-"""After a study: champion, registration, report; and what a trainer without checkpoints gets."""
+"""After a study: best checkpoint, registration, report; and what a trainer without checkpoints gets."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ def test_the_best_checkpoint_its_spec_and_the_report_are_events_of_the_study(tmp
     directory = write_study(tmp_path / "demo")
     root = directory.root
 
-    champion = hand_over(root, EventLog(directory.events_file), reporting(root))
+    best = hand_over(root, EventLog(directory.events_file), reporting(root))
 
-    assert champion is not None
+    assert best is not None
     events = [entry.event for entry in read_log(directory.events_file)]
     assert [event.request["name"] for event in events if isinstance(event, ModelRegistered)] == ["demo"]
     kept = [event.path for event in events if isinstance(event, FileAttached)]
@@ -54,8 +54,8 @@ def test_a_trainer_without_checkpoints_keeps_its_study_and_gets_a_warning(
     directory = write_study(tmp_path / "demo")
     write_result(directory, replace(RESULTS[4], checkpoint=None))
 
-    champion = hand_over(directory.root, EventLog(directory.events_file), reporting(directory.root))
+    best = hand_over(directory.root, EventLog(directory.events_file), reporting(directory.root))
 
-    assert champion is None
+    assert best is None
     assert "left no checkpoint" in caplog.text
     assert (directory.root / "report.html").is_file()

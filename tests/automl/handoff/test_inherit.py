@@ -26,19 +26,19 @@ def skill() -> Skill:
     return load_skill(folder)
 
 
-def carried(action: str) -> dict[str, object]:
+def inherited(action: str) -> dict[str, object]:
     return dict(inherited_values(TRAINING, build_spec(skill(), action), skill(), action))
 
 
 def test_model_and_depth_range_are_those_of_the_training() -> None:
-    values = carried("evaluate")
+    values = inherited("evaluate")
 
     assert values["model.encoder"] == "vit_tiny"
     assert (values["dataset.min_depth"], values["dataset.max_depth"]) == (0.1, 5.0)
 
 
 def test_a_test_split_without_its_own_values_gets_those_of_the_validation_split() -> None:
-    values = carried("evaluate")
+    values = inherited("evaluate")
 
     assert values["dataset.test_dataset.data_sources"] == VALIDATION["data_sources"]
     assert values["dataset.test_dataset.augmentation.crop_size"] == [70, 98]
@@ -46,21 +46,21 @@ def test_a_test_split_without_its_own_values_gets_those_of_the_validation_split(
 
 
 def test_batch_size_and_workers_stay_the_actions_own() -> None:
-    assert not [path for path in carried("inference") if path.endswith(("batch_size", "workers"))]
+    assert not [path for path in inherited("inference") if path.endswith(("batch_size", "workers"))]
 
 
 def test_an_export_has_the_size_of_the_validation_images() -> None:
-    values = carried("export")
+    values = inherited("export")
 
     assert (values["export.input_height"], values["export.input_width"]) == (70, 98)
 
 
-def test_sections_of_actions_are_never_carried() -> None:
-    assert not [path for path in carried("export") if path.startswith("export.") and "input_" not in path]
+def test_sections_of_actions_are_never_inherited() -> None:
+    assert not [path for path in inherited("export") if path.startswith("export.") and "input_" not in path]
 
 
 def test_an_export_is_compared_on_the_validation_images_with_their_normalisation() -> None:
-    values = carried("export")
+    values = inherited("export")
 
     assert values["dataset.infer_dataset.data_sources"] == VALIDATION["data_sources"]
     assert values["dataset.infer_dataset.augmentation.input_mean"] == [0.5, 0.5, 0.5]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from automl.handoff.starting_point import starting_point
+from automl.handoff.evaluation import starting_checkpoint
 from automl.resources import builtin_skill
 from automl.skill.load import load_skill
 from automl.spec.model import Spec
@@ -28,9 +28,9 @@ def test_a_whole_model_is_a_starting_checkpoint(tmp_path: Path, skill: Skill) ->
     file = tmp_path / "start.pth"
     file.touch()
 
-    start = starting_point(skill, Spec(values={"train": {"pretrained_model_path": str(file)}}))
+    found = starting_checkpoint(skill, Spec(values={"train": {"pretrained_model_path": str(file)}}))
 
-    assert start.checkpoint == file
+    assert found == (file, "")
 
 
 def test_a_backbone_alone_is_none(tmp_path: Path, skill: Skill) -> None:
@@ -38,14 +38,16 @@ def test_a_backbone_alone_is_none(tmp_path: Path, skill: Skill) -> None:
     file.touch()
     spec = Spec(values={"model": {"mono_backbone": {"pretrained_path": str(file)}}})
 
-    start = starting_point(skill, spec)
+    checkpoint, reason = starting_checkpoint(skill, spec)
 
-    assert start.checkpoint is None
-    assert "names no checkpoint" in start.reason
+    assert checkpoint is None
+    assert "names no checkpoint" in reason
 
 
 def test_a_file_that_is_not_there_is_none_and_is_named(skill: Skill) -> None:
-    start = starting_point(skill, Spec(values={"train": {"pretrained_model_path": "/nowhere/start.pth"}}))
+    checkpoint, reason = starting_checkpoint(
+        skill, Spec(values={"train": {"pretrained_model_path": "/nowhere/start.pth"}})
+    )
 
-    assert start.checkpoint is None
-    assert "/nowhere/start.pth" in start.reason
+    assert checkpoint is None
+    assert "/nowhere/start.pth" in reason

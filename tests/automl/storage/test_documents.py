@@ -11,7 +11,7 @@ import pytest
 
 from automl.errors import ConfigurationError
 from automl.handoff.actions import ActionResult
-from automl.handoff.best import Champion
+from automl.handoff.best import StudyBest
 from automl.request.study_request import StudyRequest
 from automl.storage.documents import from_json, read_document, to_json, write_document
 from automl.storage.plan_document import StoredPlan, describe_plan
@@ -51,7 +51,7 @@ START = Start(
     remark="batch_size 16 -> 8",
     earlier_s=12.25,
 )
-CHAMPION = Champion(
+CHAMPION = StudyBest(
     trial=4,
     epoch=None,
     metric_name="val/d1",

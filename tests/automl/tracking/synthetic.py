@@ -1,4 +1,4 @@
-"""A small study told to trackers: completed, stopped, diverged, failed and resumed trials, without any trainer."""
+"""A small study as events: completed, stopped, diverged, failed and resumed trials, without any trainer."""
 
 from __future__ import annotations
 

@@ -91,19 +91,19 @@ def test_a_command_gets_the_summary_on_its_standard_input(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("command", "told"),
+    ("command", "warning"),
     [("false --token s3cret", "ended with status 1"), ("/nowhere/s3cret", "cannot be started"), ("'s3cret", "read")],
 )
 def test_a_command_that_fails_is_a_warning_without_its_secret(
-    command: str, told: str, caplog: pytest.LogCaptureFixture
+    command: str, warning: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert not notify(command, {})
-    assert told in caplog.text
+    assert warning in caplog.text
     assert "s3cret" not in caplog.text
 
 
 @pytest.mark.parametrize(("ended", "outcome"), [(TRIALS, "completed"), (TRIALS[1:2], "failed"), (None, "interrupted")])
-def test_the_outcome_is_told_once(
+def test_the_outcome_is_sent_once(
     tmp_path: Path, hook: Hook, ended: tuple[TrialResult, ...] | None, outcome: str
 ) -> None:
     root = write_study(tmp_path / "example", ended or TRIALS)

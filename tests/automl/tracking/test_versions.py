@@ -1,4 +1,4 @@
-"""What a study ran with is told, and what is not there is left out."""
+"""What a study ran with is recorded, and what is not there is left out."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_python_and_the_packages_are_told(tmp_path: Path) -> None:
+def test_python_and_the_packages_are_recorded(tmp_path: Path) -> None:
     versions = collect_versions(make_plan(tmp_path))
 
     assert versions["python"] == platform.python_version()

@@ -1,4 +1,4 @@
-"""What a tracking server tells of earlier studies, and what is said when it does not answer."""
+"""What a tracking server has of earlier studies, and the error when it does not answer."""
 
 from __future__ import annotations
 

@@ -112,7 +112,7 @@ def test_a_study_of_the_version_before_goes_on_in_its_runs_and_doubles_nothing(b
 
     uri = default_tracking_uri(before.root.parent)
     sync(before, uri, "demo", timeout_s=120)
-    client, key = MlflowClient(tracking_uri=uri), (BEFORE / "spool/study_id").read_text(encoding="utf-8")
+    client, key = MlflowClient(tracking_uri=uri), (StudyPaths(BEFORE).outbox / "study_id").read_text(encoding="utf-8")
     first = everything(client)
     assert set(first) == {f"{key}/{run}" for run in ("study", "0000", "0001", "0002", "evaluate-1")}
     assert [value for _, value, _ in first[f"{key}/0002"]["points"]["val/d1"]] == [0.6, 0.7, 0.65]

@@ -141,7 +141,7 @@ def test_the_best_value_so_far_is_a_metric_of_the_study(projection: Projection) 
         ("FINISHED", RESULTS),
     ],
 )
-def test_an_interrupted_study_is_killed_and_can_be_told_from_a_failed_one(
+def test_an_interrupted_study_is_killed_and_differs_from_a_failed_one(
     projection: Projection, status: str, trials: tuple[TrialResult, ...]
 ) -> None:
     *_, end = project(projection, *map(TrialEnded, trials), ENDED)

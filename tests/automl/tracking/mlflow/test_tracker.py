@@ -135,7 +135,7 @@ def test_spec_log_and_panels_of_a_trial_are_artifacts(recorded: Recorded) -> Non
     assert panels == {"panels/image_0.png"}
 
 
-def test_the_study_run_tells_route_fingerprints_versions_and_the_best_trial(recorded: Recorded) -> None:
+def test_the_study_run_has_route_fingerprints_versions_and_the_best_trial(recorded: Recorded) -> None:
     run = recorded.runs()["study"]
 
     tags = run.data.tags
