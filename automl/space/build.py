@@ -1,7 +1,7 @@
 """Build the search space of a skill: which parameters, in which ranges, and why every other one is left out.
 
 The curated list of the schema is the space, else its flags; ``--search`` narrows or widens it. Each candidate then has
-to survive the questions of `automl.space.relevance`, get a range from `automl.space.ranges` and be bound to its parents
+to survive the questions of `automl.space.reasons`, get a range from `automl.space.ranges` and be bound to its parents
 by `automl.space.relations`. The result is pure data.
 """
 
@@ -16,8 +16,8 @@ from automl.errors import ConfigurationError, Problem
 from automl.skill.objective import usual_metric
 from automl.space.parameters import LeftOut, Parameter, SearchSpace
 from automl.space.ranges import RangeError, UserRange, is_batch_size, make_parameter
+from automl.space.reasons import Questions, activity, effective_parameters, reason_of_fact, reason_of_taste
 from automl.space.relations import Binder, relations_of
-from automl.space.relevance import Questions, activity, effective_parameters, reason_of_fact, reason_of_taste
 from automl.space.selection import Selection, read_selection
 from automl.space.user_ranges import check_user_range
 from automl.spec.math_cond import parse_math_cond

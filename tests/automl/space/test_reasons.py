@@ -10,7 +10,7 @@ import pytest
 from automl.architectures.load import load_architecture
 from automl.architectures.model import ConditionRule, ParameterRules
 from automl.skill.load import load_skill
-from automl.space.relevance import Questions, activity, effective_parameters, reason_of_fact, reason_of_taste
+from automl.space.reasons import Questions, activity, effective_parameters, reason_of_fact, reason_of_taste
 from automl.spec.build import build_spec
 from automl.spec.model import Spec
 from automl.spec.train_schema import read_train_schema
