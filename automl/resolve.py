@@ -17,8 +17,7 @@ from automl.schedulers.factory import OPTIONS as RULE_OPTIONS
 from automl.schedulers.factory import make_scheduler
 from automl.skill.load import load_skill
 from automl.skill.objective import objective_for
-from automl.space.build import SpaceRequest, build_space
-from automl.space.candidates import suggest_candidates
+from automl.space.build import SpaceRequest, build_space, suggest_candidates
 from automl.space.parameters import SearchSpace
 from automl.spec.build import build_spec, expand_shorthands
 from automl.spec.data import has_place

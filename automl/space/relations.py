@@ -8,7 +8,7 @@ dependencies is left out.
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from automl.space.conditions import Relation, RelationKind
@@ -45,96 +45,120 @@ def relations_of(path: str, condition: MathCondition | None, parents: Collection
     return found
 
 
-class Binder:
-    """Cuts ranges until every relation can be satisfied by every assignment of the parents.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bound:
+    """Parameters whose relations every assignment of the parents can satisfy.
+
+    Attributes:
+        parameters: Path -> parameter, every parent before its children.
+        relations: What binds them.
+        fixed: Values of the spec that conditions and relations refer to.
+        left_out: What has no value left, or depends on itself.
+    """
+
+    parameters: Mapping[str, Parameter]
+    relations: tuple[Relation, ...]
+    fixed: Mapping[str, Scalar]
+    left_out: tuple[LeftOut, ...]
+
+
+def bind(parameters: Mapping[str, Parameter], relations: Collection[Relation], spec: Spec) -> Bound:
+    """Cut ranges until every relation can be satisfied by every assignment of the parents.
 
     Args:
         parameters: Path -> parameter, before cutting.
         relations: What binds them.
         spec: Values of the parents outside the space.
     """
+    return _Binder(parameters, relations, spec).bind()
 
+
+class _Binder:
     def __init__(self, parameters: Mapping[str, Parameter], relations: Collection[Relation], spec: Spec) -> None:
-        self.parameters = dict(parameters)
-        self.relations = [relation for relation in relations if relation.path in self.parameters]
-        self.fixed: dict[str, Scalar] = {}
-        self.left_out: list[LeftOut] = []
+        self._parameters = dict(parameters)
+        self._relations = [relation for relation in relations if relation.path in self._parameters]
+        self._fixed: dict[str, Scalar] = {}
+        self._left_out: list[LeftOut] = []
         self._spec = spec
 
-    def bind(self) -> None:
-        """Cut ranges; what has no value left, or stands on a circle, goes to ``left_out``."""
+    def bind(self) -> Bound:
         self._remember_fixed()
-        for path in self.parameters_in_order()[::-1]:
-            for relation in [r for r in self.relations if r.path == path]:
-                if path in self.parameters and relation.parent is not None:
+        for path in self._in_order()[::-1]:
+            for relation in [r for r in self._relations if r.path == path]:
+                if path in self._parameters and relation.parent is not None:
                     self._cut(relation, relation.parent)
-        self.relations = [relation for relation in self.relations if relation.path in self.parameters]
+        return Bound(
+            parameters={path: self._parameters[path] for path in self._in_order()},
+            relations=tuple(relation for relation in self._relations if relation.path in self._parameters),
+            fixed=self._fixed,
+            left_out=tuple(self._left_out),
+        )
 
-    def parameters_in_order(self) -> list[str]:
+    def _in_order(self) -> list[str]:
         """Return the paths with every parent before its children; those on a circle are left out."""
         ordered: list[str] = []
-        waiting = list(self.parameters)
+        waiting = list(self._parameters)
         while waiting:
             ready = [path for path in waiting if not any(parent in waiting for parent in self._parents(path))]
             if not ready:
                 for path in waiting:
-                    self.drop(path, f"its dependencies run in a circle: {', '.join(self._parents(path))}")
+                    self._drop(path, f"its dependencies run in a circle: {', '.join(self._parents(path))}")
                 break
             ordered += ready
             waiting = [path for path in waiting if path not in ready]
         return ordered
 
-    def drop(self, path: str, reason: str) -> None:
+    def _drop(self, path: str, reason: str) -> None:
         """Leave a parameter out, with everything that binds it."""
-        del self.parameters[path]
-        self.left_out.append(LeftOut(path=path, reason=reason))
-        self.relations = [relation for relation in self.relations if relation.path != path]
+        del self._parameters[path]
+        self._left_out.append(LeftOut(path=path, reason=reason))
+        self._relations = [relation for relation in self._relations if relation.path != path]
         if self._spec.has(path):
-            self.fixed[path] = self._value(path)
+            self._fixed[path] = self._value(path)
 
     def _parents(self, path: str) -> list[str]:
-        bound = [relation.parent for relation in self.relations if relation.path == path and relation.parent]
-        condition = self.parameters[path].condition
+        bound = [relation.parent for relation in self._relations if relation.path == path and relation.parent]
+        condition = self._parameters[path].condition
         return [*bound, *(condition.parents if condition is not None else ())]
 
     def _remember_fixed(self) -> None:
-        for path in list(self.parameters):
+        for path in list(self._parameters):
             for parent in self._parents(path):
-                if parent not in self.parameters and self._spec.has(parent):
-                    self.fixed[parent] = self._value(parent)
+                if parent not in self._parameters and self._spec.has(parent):
+                    self._fixed[parent] = self._value(parent)
 
     def _value(self, path: str) -> Scalar:
         value = self._spec.get(path)
         return None if isinstance(value, dict | list) else value
 
     def _cut(self, relation: Relation, parent: str) -> None:
-        if parent in self.parameters:
+        if parent in self._parameters:
             self._cut_parent(relation, parent)
             return
-        number = relation.other_side(self.fixed)
+        number = relation.other_side(self._fixed)
         if relation.kind is RelationKind.DERIVED_QUOTIENT:
-            self.drop(relation.path, f"not free: {relation}, and {parent} is not searched")
+            self._drop(relation.path, f"not free: {relation}, and {parent} is not searched")
         elif number is not None:
             self._cut_child(relation, number)
         elif not self._spec.has(parent):
-            child = self.parameters[relation.path]
+            child = self._parameters[relation.path]
             note = f"; {relation} is not kept: {parent} has no value"
-            self.parameters[relation.path] = replace(child, reason=child.reason + note)
+            self._parameters[relation.path] = replace(child, reason=child.reason + note)
 
     def _cut_child(self, relation: Relation, number: float) -> None:
-        child = self.parameters[relation.path]
+        child = self._parameters[relation.path]
         cut = _within(child, *_limits(relation.kind, number, child))
         if cut is None:
-            self.drop(relation.path, f"no value satisfies {relation}, which is {number:g}")
+            self._drop(relation.path, f"no value satisfies {relation}, which is {number:g}")
         else:
             note = f"; {relation}, which is {number:g}"
-            self.parameters[relation.path] = replace(cut, reason=child.reason + note)
+            self._parameters[relation.path] = replace(cut, reason=child.reason + note)
 
     def _cut_parent(self, relation: Relation, path: str) -> None:
-        child, parent = self.parameters[relation.path], self.parameters[path]
+        child, parent = self._parameters[relation.path], self._parameters[path]
         ends = _ends(child)
         if ends is None or _ends(parent) is None:
-            self.drop(relation.path, f"{relation} compares things that are not numbers")
+            self._drop(relation.path, f"{relation} compares things that are not numbers")
             return
         low, high = ends
         gap = 0.0 if child.choices else _strict_gap(child)
@@ -150,9 +174,9 @@ class Binder:
         is_strict_option = bool(child.choices) and relation.kind in {RelationKind.GREATER, RelationKind.LESS}
         cut = _within(parent, *limits, is_open=is_strict_option)
         if cut is None:
-            self.drop(relation.path, f"no value satisfies {relation} in the range of {path}")
+            self._drop(relation.path, f"no value satisfies {relation} in the range of {path}")
         else:
-            self.parameters[path] = cut
+            self._parameters[path] = cut
 
 
 def _strict_gap(parameter: Parameter) -> float:

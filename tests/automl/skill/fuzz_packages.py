@@ -145,7 +145,7 @@ def walk(generator: random.Random, skill: Skill, action: str, spec: Spec, schema
     if schema is not None:
         search = generator.choice([(), (), (generator.choice(SEARCHES),), tuple(generator.sample(SEARCHES, 2))])
         request = SpaceRequest(search=search, sample_count=generator.choice([None, 0, 1, 100]), devices=2)
-        space = attempt(lambda: build_space(skill, schema, spec, request, action=action))
+        space = attempt(lambda: build_space(skill, schema, spec, request))
         if space is not None:
             assignment = sample(generator, space)
     run = ActionRun(results_dir=Path("/results"), gpus=2, assignment=assignment, pretrained=Path("/w.pth"))

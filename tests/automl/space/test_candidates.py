@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from automl.skill.load import load_skill
-from automl.space.candidates import suggest_candidates
+from automl.space.build import suggest_candidates
 from automl.spec.build import build_spec
 from automl.spec.train_schema import read_train_schema
 from tests.automl.skill.packages import BAD, BANK, EVERY_FEATURE, needs_bank

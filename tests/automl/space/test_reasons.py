@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from automl.architectures.load import load_architecture
-from automl.architectures.model import ConditionRule, ParameterRules
+from automl.architectures.model import Architecture, ConditionRule, ParameterRules
 from automl.skill.load import load_skill
-from automl.space.reasons import Questions, activity, effective_parameters, reason_of_fact, reason_of_taste
+from automl.space.reasons import RULES, Facts, RuleKind, activity, effective_parameters, left_out_by
 from automl.spec.build import build_spec
 from automl.spec.model import Spec
 from automl.spec.train_schema import read_train_schema
@@ -20,17 +20,20 @@ if TYPE_CHECKING:
     from automl.skill.model import JsonValue
 
 
-def questions(arch: str = "any", action: str = "train", **overrides: JsonValue) -> Questions:
+def facts_of(arch: str = "any", **overrides: JsonValue) -> Facts:
     skill = replace(load_skill(EVERY_FEATURE), network_arch=arch, architecture=load_architecture(arch))
-    return Questions(
-        skill=skill,
-        action=action,
-        schema=read_train_schema(skill.schemas["train"]),
-        spec=build_spec(skill, "train", overrides=overrides),
-        rules=skill.architecture.parameters,
-        pinned=("train.optim.lr",),
-        effective=None,
-    )
+    schema = read_train_schema(skill.schemas["train"])
+    spec = build_spec(skill, "train", overrides=overrides)
+    return Facts(skill=skill, schema=schema, spec=spec, wanted=(), pinned=("train.optim.lr",))
+
+
+def by_fact(path: str, facts: Facts) -> str:
+    return left_out_by(path, facts, is_named=True)
+
+
+def by_judgement(path: str, facts: Facts) -> str:
+    asked = replace(facts, wanted=(path,))
+    return next(filter(None, (r.sentence(path, asked) for r in RULES if r.kind is RuleKind.JUDGEMENT)), "")
 
 
 @pytest.mark.parametrize(
@@ -44,8 +47,8 @@ def questions(arch: str = "any", action: str = "train", **overrides: JsonValue) 
     ],
 )
 def test_facts_hold_even_for_what_is_asked_for(path: str, said: str) -> None:
-    assert said in reason_of_fact(path, questions())
-    assert bool(said) == bool(reason_of_fact(path, questions()))
+    assert said in by_fact(path, facts_of())
+    assert bool(said) == bool(by_fact(path, facts_of()))
 
 
 @pytest.mark.parametrize(
@@ -60,48 +63,43 @@ def test_facts_hold_even_for_what_is_asked_for(path: str, said: str) -> None:
         ("train.optim.weight_decay", ""),
     ],
 )
-def test_taste_decides_about_the_rest(path: str, said: str) -> None:
-    assert said in reason_of_taste(path, questions())
-    assert bool(said) == bool(reason_of_taste(path, questions()))
+def test_judgement_decides_about_the_rest(path: str, said: str) -> None:
+    assert said in by_judgement(path, facts_of())
+    assert bool(said) == bool(by_judgement(path, facts_of()))
 
 
 def test_a_disabled_path_is_that_path_and_never_a_prefix() -> None:
-    q = questions()
+    facts = facts_of()
 
-    assert "train.optim" in q.schema.disabled
-    assert not reason_of_taste("train.optim.lr", q)
+    assert "train.optim" in facts.schema.disabled
+    assert not by_judgement("train.optim.lr", facts)
 
 
 def test_a_block_named_like_an_action_of_the_skill_is_not_lost() -> None:
-    assert not reason_of_taste("dataset.augmentation.flip.prob", questions())
-    assert not reason_of_taste("model.fusion", questions())
-
-
-def test_when_evaluation_is_searched_training_is_not() -> None:
-    assert "train" in reason_of_taste("train.optim.lr", questions(action="evaluate"))
-    assert not reason_of_taste("evaluate.threshold", questions(action="evaluate"))
+    assert not by_judgement("dataset.augmentation.flip.prob", facts_of())
+    assert not by_judgement("model.fusion", facts_of())
 
 
 def test_pretrained_weights_of_the_whole_model_fix_its_shape() -> None:
-    assert not reason_of_taste("model.hidden_dim", questions())
-    warm = questions(**{"train.pretrained_model_path": "/w.pth"})
-    assert "pretrained" in reason_of_taste("model.hidden_dim", warm)
-    assert not reason_of_taste("model.margin", warm)
+    assert not by_judgement("model.hidden_dim", facts_of())
+    warm = facts_of(**{"train.pretrained_model_path": "/w.pth"})
+    assert "pretrained" in by_judgement("model.hidden_dim", warm)
+    assert not by_judgement("model.margin", warm)
 
 
 def test_terms_of_a_loss_are_not_searched_where_runs_are_judged_by_a_loss() -> None:
-    q = questions()
+    facts = facts_of()
 
-    assert "judged by val_loss" in reason_of_taste("model.cls_loss_coef", replace(q, metric="val_loss"))
-    assert not reason_of_taste("model.cls_loss_coef", replace(q, metric="val_mAP50"))
+    assert "judged by val_loss" in by_judgement("model.cls_loss_coef", replace(facts, metric="val_loss"))
+    assert not by_judgement("model.cls_loss_coef", replace(facts, metric="val_mAP50"))
 
 
 def test_what_the_container_does_not_read_is_in_the_table_and_what_ours_reads_it_says_itself() -> None:
-    q = questions("depth_net_mono")
+    facts = facts_of("depth_net_mono")
 
-    assert "does not read it" in reason_of_taste("train.optim.momentum", q)
-    assert not reason_of_taste("train.optim.momentum", replace(q, effective={"train.optim.momentum"}))
-    assert "does not read it" in reason_of_taste("model.margin", replace(q, effective={"train.optim.momentum"}))
+    assert "does not read it" in by_judgement("train.optim.momentum", facts)
+    assert not by_judgement("train.optim.momentum", replace(facts, effective={"train.optim.momentum"}))
+    assert "does not read it" in by_judgement("model.margin", replace(facts, effective={"train.optim.momentum"}))
 
 
 def test_a_skill_without_an_image_flags_what_its_own_trainer_reads() -> None:
@@ -115,27 +113,27 @@ def test_a_skill_without_an_image_flags_what_its_own_trainer_reads() -> None:
 
 
 def test_a_switched_off_block_has_no_active_parameters() -> None:
-    assert "blur.enabled is False" in activity("dataset.augmentation.blur.prob", questions(), ())[1]
-    assert activity("dataset.augmentation.flip.prob", questions(), ()) == (None, "")
+    assert "blur.enabled is False" in activity("dataset.augmentation.blur.prob", facts_of(), ())[1]
+    assert activity("dataset.augmentation.flip.prob", facts_of(), ()) == (None, "")
 
 
 def test_a_searched_switch_makes_a_condition() -> None:
-    condition, inactive = activity("dataset.augmentation.flip.prob", questions(), ["dataset.augmentation.flip.enable"])
+    condition, inactive = activity("dataset.augmentation.flip.prob", facts_of(), ["dataset.augmentation.flip.enable"])
 
     assert not inactive
     assert str(condition) == "dataset.augmentation.flip.enable in {True}"
 
 
 def test_parameters_of_another_scheduler_or_optimiser_do_not_act() -> None:
-    q = questions(**{"train.optim.optimizer": "AdamW"})
+    facts = facts_of(**{"train.optim.optimizer": "AdamW"})
 
-    assert "train.optim.lr_scheduler is MultiStep, it acts under" in activity("train.optim.lr_step_size", q, ())[1]
-    assert "train.optim.optimizer is AdamW" in activity("train.optim.momentum", q, ())[1]
-    assert activity("train.optim.lr_decay", q, ()) == (None, "")
+    assert "train.optim.lr_scheduler is MultiStep, it acts under" in activity("train.optim.lr_step_size", facts, ())[1]
+    assert "train.optim.optimizer is AdamW" in activity("train.optim.momentum", facts, ())[1]
+    assert activity("train.optim.lr_decay", facts, ()) == (None, "")
 
 
 def test_a_searched_scheduler_makes_a_condition_on_its_values() -> None:
-    condition, _ = activity("train.optim.lr_step_size", questions(), ["train.optim.lr_scheduler"])
+    condition, _ = activity("train.optim.lr_step_size", facts_of(), ["train.optim.lr_scheduler"])
 
     assert condition is not None
     assert condition.any_of == ("StepLR",)
@@ -144,7 +142,21 @@ def test_a_searched_scheduler_makes_a_condition_on_its_values() -> None:
 def test_the_first_parent_that_the_spec_has_decides() -> None:
     rule = ConditionRule(path="*.momentum", parents=(".type", ".optim", "task"), any_of=("SGD*",))
     spec = Spec(values={"train": {"optim": "sgd_nesterov", "momentum": 0.9}, "other": {"momentum": 0.9}, "task": "x"})
-    q = replace(questions(), spec=spec, rules=ParameterRules(conditions=(rule,)))
+    facts = facts_of()
+    architecture = Architecture(parameters=ParameterRules(conditions=(rule,)))
+    facts = replace(facts, spec=spec, skill=replace(facts.skill, architecture=architecture))
 
-    assert activity("train.momentum", q, ()) == (None, "")
-    assert activity("other.momentum", q, ())[1].startswith("inactive: task is x")
+    assert activity("train.momentum", facts, ()) == (None, "")
+    assert activity("other.momentum", facts, ())[1].startswith("inactive: task is x")
+
+
+def test_what_nobody_asks_for_is_left_out_first() -> None:
+    facts = facts_of()
+
+    assert left_out_by("train.optim.lr", facts, is_named=False) == "not in the curated list automl_default_parameters"
+    assert left_out_by("model.heads", replace(facts, is_narrowed=True), is_named=False) == "not asked for by --search"
+    assert left_out_by("model.heads", replace(facts, pinned=()), is_named=True) == ""
+
+
+def test_every_rule_has_a_name_of_its_own() -> None:
+    assert len({rule.name for rule in RULES}) == len(RULES)

@@ -8,7 +8,7 @@ import pytest
 
 from automl.space.conditions import Condition, Relation, RelationKind
 from automl.space.parameters import Parameter, ParameterType
-from automl.space.relations import Binder, relations_of
+from automl.space.relations import Bound, bind, relations_of
 from automl.spec.math_cond import parse_math_cond
 from automl.spec.model import Spec
 
@@ -24,10 +24,8 @@ def powers(path: str) -> Parameter:
     return Parameter(path=path, type=ParameterType.INT, choices=(1, 2, 4, 8, 16))
 
 
-def bind(parameters: list[Parameter], relations: list[Relation], **fixed: JsonValue) -> Binder:
-    binder = Binder({p.path: p for p in parameters}, relations, Spec(values=fixed))
-    binder.bind()
-    return binder
+def bound(parameters: list[Parameter], relations: list[Relation], **fixed: JsonValue) -> Bound:
+    return bind({p.path: p for p in parameters}, relations, Spec(values=fixed))
 
 
 def test_the_notation_becomes_relations() -> None:
@@ -53,10 +51,10 @@ def test_the_notation_becomes_relations() -> None:
     ],
 )
 def test_a_parent_outside_the_space_cuts_its_child(kind: RelationKind, bounds: tuple[int, int]) -> None:
-    binder = bind([number("c", 0, 20)], [Relation(path="c", kind=kind, parent="p")], p=7)
+    found = bound([number("c", 0, 20)], [Relation(path="c", kind=kind, parent="p")], p=7)
 
-    assert list(binder.parameters["c"].bounds) == list(bounds)
-    assert binder.fixed == {"p": 7}
+    assert list(found.parameters["c"].bounds) == list(bounds)
+    assert found.fixed == {"p": 7}
 
 
 @pytest.mark.parametrize(
@@ -73,40 +71,40 @@ def test_a_parent_inside_the_space_loses_what_its_child_cannot_follow(
 ) -> None:
     relation = Relation(path="c", kind=kind, parent="p")
 
-    binder = bind([number("c", 10, 20), number("p", 0, 50)], [relation])
+    found = bound([number("c", 10, 20), number("p", 0, 50)], [relation])
 
-    assert list(binder.parameters["p"].bounds) == list(bounds)
-    assert binder.parameters_in_order() == ["p", "c"]
+    assert list(found.parameters["p"].bounds) == list(bounds)
+    assert list(found.parameters) == ["p", "c"]
 
 
 def test_options_are_cut_like_ranges() -> None:
     greater = Relation(path="c", kind=RelationKind.GREATER, parent="p")
 
-    assert bind([powers("c")], [greater], p=4).parameters["c"].choices == (8, 16)
-    assert bind([powers("c"), number("p", 0, 50)], [greater]).parameters["p"].bounds[1] <= 16
-    assert bind([powers("c"), powers("p")], [greater]).parameters["p"].choices == (1, 2, 4, 8)
+    assert bound([powers("c")], [greater], p=4).parameters["c"].choices == (8, 16)
+    assert bound([powers("c"), number("p", 0, 50)], [greater]).parameters["p"].bounds[1] <= 16
+    assert bound([powers("c"), powers("p")], [greater]).parameters["p"].choices == (1, 2, 4, 8)
 
 
 def test_a_grid_is_cut_at_its_own_points() -> None:
     grid = Parameter(path="c", type=ParameterType.INT, low=8, high=64, step=8)
 
-    cut = bind([grid], [Relation(path="c", kind=RelationKind.GREATER, parent="p")], p=20).parameters["c"]
+    cut = bound([grid], [Relation(path="c", kind=RelationKind.GREATER, parent="p")], p=20).parameters["c"]
 
     assert list(cut.bounds) == [24, 64]
 
 
 def test_a_child_without_any_value_is_left_out_with_the_reason() -> None:
-    binder = bind([number("c", 0, 20)], [Relation(path="c", kind=RelationKind.GREATER, parent="p")], p=99)
+    found = bound([number("c", 0, 20)], [Relation(path="c", kind=RelationKind.GREATER, parent="p")], p=99)
 
-    assert not binder.parameters
-    assert binder.left_out[0].reason == "no value satisfies c > p, which is 99"
+    assert not found.parameters
+    assert found.left_out[0].reason == "no value satisfies c > p, which is 99"
 
 
 def test_a_value_derived_from_a_fixed_one_is_not_free() -> None:
     relation = Relation(path="c", kind=RelationKind.DERIVED_QUOTIENT, parent="p", constant=4)
 
-    assert "not free" in bind([number("c", 0, 20)], [relation], p=40).left_out[0].reason
-    assert bind([number("c", 2, 20), number("p", 0, 500)], [relation]).parameters["p"].bounds == (8, 83)
+    assert "not free" in bound([number("c", 0, 20)], [relation], p=40).left_out[0].reason
+    assert bound([number("c", 2, 20), number("p", 0, 500)], [relation]).parameters["p"].bounds == (8, 83)
 
 
 def test_parameters_in_a_circle_are_left_out() -> None:
@@ -115,27 +113,27 @@ def test_parameters_in_a_circle_are_left_out() -> None:
         Relation(path="b", kind=RelationKind.GREATER, parent="a"),
     ]
 
-    binder = bind([number("a", 0, 9), number("b", 0, 9), number("c", 0, 9)], circle)
+    found = bound([number("a", 0, 9), number("b", 0, 9), number("c", 0, 9)], circle)
 
-    assert list(binder.parameters) == ["c"]
-    assert "circle" in binder.left_out[0].reason
+    assert list(found.parameters) == ["c"]
+    assert "circle" in found.left_out[0].reason
 
 
 @pytest.mark.parametrize("parent", ["text", None, True, [3]])
 def test_a_parent_without_a_number_constrains_nothing(parent: JsonValue) -> None:
-    binder = bind([number("c", 0, 20)], [Relation(path="c", kind=RelationKind.GREATER, parent="p")], p=parent)
+    found = bound([number("c", 0, 20)], [Relation(path="c", kind=RelationKind.GREATER, parent="p")], p=parent)
 
-    assert binder.parameters["c"].bounds == (0, 20)
+    assert found.parameters["c"].bounds == (0, 20)
 
 
 def test_a_relation_to_a_value_that_nothing_has_is_said_not_to_be_kept() -> None:
-    binder = bind([number("c", 0, 20)], [Relation(path="c", kind=RelationKind.GREATER, parent="gone")])
+    found = bound([number("c", 0, 20)], [Relation(path="c", kind=RelationKind.GREATER, parent="gone")])
 
-    assert binder.parameters["c"].reason.endswith("c > gone is not kept: gone has no value")
+    assert found.parameters["c"].reason.endswith("c > gone is not kept: gone has no value")
 
 
 def test_the_parent_of_a_condition_comes_first_too() -> None:
     acting = Parameter(path="a", type=ParameterType.INT, low=0, high=9, condition=Condition(path="z", any_of=(True,)))
     switch = Parameter(path="z", type=ParameterType.BOOL, choices=(False, True))
 
-    assert bind([acting, switch], []).parameters_in_order() == ["z", "a"]
+    assert list(bound([acting, switch], []).parameters) == ["z", "a"]

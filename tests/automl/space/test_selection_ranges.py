@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from automl.space.ranges import UserRange
-from automl.space.user_ranges import check_user_range
+from automl.space.selection import check_user_range
 from automl.spec.math_cond import parse_math_cond
 from automl.spec.schema_nodes import LeafKind, SchemaLeaf
 
