@@ -36,7 +36,7 @@ def read_actions(fields: Fields) -> dict[str, SkillAction]:
         else:
             fields.findings.warnings += attempt.problems
     if blocks.values and not actions and not fields.findings.problems:
-        fields.findings.reject(blocks.path, "no usable action", "one action or more", "mend what the warnings name")
+        fields.findings.reject(blocks.path, "no usable action", "one action or more", "correct what the warnings name")
     return actions
 
 
@@ -102,7 +102,7 @@ def _slots(block: Fields) -> tuple[FileSlot, ...]:
         is_known = isinstance(kind, str) and kind in set(SlotKind)
         if not is_parameter_path(key) or not is_known:
             expected = f"a parameter path with type {', '.join(SlotKind)}"
-            block.findings.leave_out(block.at(key), kind_of(value), expected, "mend the entry")
+            block.findings.leave_out(block.at(key), kind_of(value), expected, "correct the entry")
         elif isinstance(described, dict):
             is_optional = as_flag(described.get("optional")) is True
             slots.append(FileSlot(key=key, kind=SlotKind(str(kind)), is_optional=is_optional))
@@ -142,5 +142,5 @@ def _rules(block: Fields, action: str) -> MappingProxyType[str, JsonValue]:
     rules = block.mapping(action)
     for key in rules.values:
         if not is_parameter_path(key):
-            rules.findings.leave_out(rules.at(key), repr(key), "a parameter path", "mend the path")
+            rules.findings.leave_out(rules.at(key), repr(key), "a parameter path", "correct the path")
     return MappingProxyType({key: value for key, value in rules.values.items() if is_parameter_path(key)})

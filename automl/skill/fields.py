@@ -1,4 +1,4 @@
-"""Take typed fields out of a mapping that a stranger wrote, and collect every problem on the way.
+"""Read typed fields from an untrusted mapping, and collect every problem.
 
 A `Fields` never raises: what is missing or of a wrong type is recorded with its dotted path, and the reader goes on.
 Which problem stops a skill and which is only a warning is decided by the caller.
@@ -132,5 +132,5 @@ def as_flag(value: JsonValue) -> bool | None:
 
 
 def is_parameter_path(text: str) -> bool:
-    """Tell whether a text is a dotted path with list indices, such as ``train.optim.lr`` or ``model.sizes[0]``."""
+    """Return whether a text is a dotted path with list indices, such as ``train.optim.lr`` or ``model.sizes[0]``."""
     return _PATH.fullmatch(text) is not None

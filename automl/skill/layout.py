@@ -115,7 +115,7 @@ def find_files(folder: Path) -> SkillFiles:
 
 
 def is_skill(folder: Path) -> bool:
-    """Tell whether a folder looks like a skill."""
+    """Return whether a folder looks like a skill."""
     return any((folder / layout.info).is_file() for layout in LAYOUTS)
 
 

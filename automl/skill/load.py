@@ -128,7 +128,9 @@ def _templates(fields: Fields, files: SkillFiles, actions: tuple[str, ...]) -> d
 def _path(fields: Fields, key: str) -> str | None:
     value = fields.text(key)
     if value is not None and not is_parameter_path(value):
-        fields.findings.reject(fields.at(key), repr(value), "a parameter path such as train.num_gpus", "mend the path")
+        fields.findings.reject(
+            fields.at(key), repr(value), "a parameter path such as train.num_gpus", "correct the path"
+        )
         return None
     return value
 
@@ -136,7 +138,7 @@ def _path(fields: Fields, key: str) -> str | None:
 def _by_path(fields: Fields) -> dict[str, JsonValue]:
     for key in fields.values:
         if not is_parameter_path(key):
-            fields.findings.leave_out(fields.at(key), repr(key), "a parameter path", "mend the path")
+            fields.findings.leave_out(fields.at(key), repr(key), "a parameter path", "correct the path")
     return {key: value for key, value in fields.values.items() if is_parameter_path(key)}
 
 
@@ -146,7 +148,7 @@ def _shorthands(fields: Fields) -> dict[str, str]:
         if isinstance(value, str) and is_parameter_path(value):
             found[alias] = value
         else:
-            fields.findings.leave_out(fields.at(alias), kind_of(value), "a parameter path", "mend the path")
+            fields.findings.leave_out(fields.at(alias), kind_of(value), "a parameter path", "correct the path")
     return found
 
 

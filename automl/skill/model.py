@@ -25,7 +25,7 @@ __all__ = ["ConfigFormat", "FileSlot", "JsonValue", "Skill", "SkillAction", "Slo
 
 
 class ConfigFormat(StrEnum):
-    """The format in which an action wants its spec file."""
+    """The format of an action's spec file."""
 
     YAML = "yaml"
     JSON = "json"

@@ -46,7 +46,7 @@ class SpaceRequest:
         sample_count: Training samples, where known; caps batch sizes.
         devices: Devices that share a batch, each with its own batch size.
         effective: Paths that the trainer reads, where the caller knows better than schema and table.
-        metric: What runs are judged by; None for the skill's usual metric.
+        metric: What runs are evaluated by; None for the skill's usual metric.
     """
 
     search: Sequence[str] = ()
@@ -192,7 +192,7 @@ class _Builder:
             return made
         only = made.choices[0] if made.choices else made.from_unit(0.0)
         if asked is not None:
-            # min == max pins: also trial 0 has the value that the user wants.
+            # low == high pins the value, for trial 0 too.
             return replace(made, default=only, reason=f"pinned to {only!r} by the user")
         if only == made.default:
             self._leave_out(made.path, f"its schema leaves one value, {only!r}")

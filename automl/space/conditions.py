@@ -35,7 +35,7 @@ class Condition:
     also: tuple[Condition, ...] = ()
 
     def holds(self, values: Mapping[str, Scalar]) -> bool:
-        """Tell whether the parameter acts; an unknown parent means that it does not."""
+        """Return whether the parameter acts; an unknown parent means that it does not."""
         is_met = self.path in values and any(is_same(values[self.path], value) for value in self.any_of)
         return is_met and all(condition.holds(values) for condition in self.also)
 
@@ -87,7 +87,7 @@ class Relation:
     constant: float = 0.0
 
     def holds(self, value: Scalar, values: Mapping[str, Scalar]) -> bool:
-        """Tell whether ``value`` satisfies the relation; a parent without a number constrains nothing."""
+        """Return whether ``value`` satisfies the relation; a parent without a number constrains nothing."""
         other = self.other_side(values)
         if other is None or isinstance(value, bool) or not isinstance(value, int | float):
             return True

@@ -152,7 +152,7 @@ class Parameter:
         return round(number) if self.is_integer else float(number)
 
     def contains(self, value: Scalar) -> bool:
-        """Tell whether the parameter can take the value."""
+        """Return whether the parameter can take the value."""
         if self.choices:
             return any(is_same(choice, value) for choice in self.choices)
         if isinstance(value, bool) or not isinstance(value, int | float):
@@ -270,7 +270,7 @@ class SearchSpace:
         return values
 
     def is_active(self, path: str, values: Assignment) -> bool:
-        """Tell whether a parameter acts, given the values of the others."""
+        """Return whether a parameter acts, given the values of the others."""
         return self._acts(self[path], values)
 
     def from_unit(self, positions: Mapping[str, float]) -> dict[str, Scalar]:
@@ -300,7 +300,7 @@ class SearchSpace:
         return values
 
     def violations(self, assignment: Assignment) -> tuple[str, ...]:
-        """Say everything that makes an assignment invalid; empty when it is valid."""
+        """Return everything that makes an assignment invalid; empty when it is valid."""
         searched = set(self.paths)
         found = [f"{path} is not searched" for path in assignment if path not in searched]
         known = dict(self.fixed)
@@ -317,10 +317,6 @@ class SearchSpace:
         acting = [relation for relation in self.relations if relation.path in searched and relation.path in known]
         found += [str(relation) for relation in acting if not relation.holds(known[relation.path], known)]
         return tuple(found)
-
-    def is_derived(self, path: str) -> bool:
-        """Tell whether a parameter is not free: its value follows from its parent's."""
-        return any(r.path == path and r.kind is RelationKind.DERIVED_QUOTIENT for r in self.relations)
 
     def _acts(self, parameter: Parameter, values: Assignment) -> bool:
         return parameter.condition is None or parameter.condition.holds({**self.fixed, **values})

@@ -77,12 +77,12 @@ class _Interval:
 
 
 def is_rate(path: str) -> bool:
-    """Tell whether a parameter's name means a rate, which acts by its order of magnitude."""
+    """Return whether a parameter's name means a rate, which acts by its order of magnitude."""
     return _RATE.search(path.rpartition(".")[2].lower()) is not None
 
 
 def is_batch_size(path: str) -> bool:
-    """Tell whether a parameter is a batch size."""
+    """Return whether a parameter is a batch size."""
     return _BATCH.search(path.rpartition(".")[2].lower()) is not None
 
 
@@ -169,7 +169,7 @@ def _from_choices(leaf: SchemaLeaf, options: tuple[Scalar, ...], default: Scalar
 
 
 def _is_sane(option: Scalar) -> bool:
-    """Tell whether an option is not corrupted: text with line breaks or blanks around it is."""
+    """Return whether an option is not corrupted: text with line breaks or blanks around it is."""
     return not isinstance(option, str) or option == option.strip()
 
 
@@ -286,6 +286,8 @@ def _around(leaf: SchemaLeaf, low: float | None, high: float | None, number: flo
     ends = sorted((centre / factor, centre * factor))
     derived_low = ends[0] if low is None else max(ends[0], low)
     derived_high = ends[1] if high is None else min(ends[1], high)
+    if not (math.isfinite(derived_low) and math.isfinite(derived_high)):
+        raise RangeError(f"no finite range lies around its value {centre:g}; give one, path=low..high")
     if leaf.kind is LeafKind.INT:
         # At least one step on each side, where the schema allows it.
         derived_low = min(math.floor(derived_low), centre - 1) if low is None else max(low, math.floor(derived_low))

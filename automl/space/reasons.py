@@ -137,13 +137,15 @@ def _of_another_action(path: str, facts: Facts) -> str:
 
 
 def _evaluation_only(path: str, facts: Facts) -> str:
-    sentence = "part of how a run is judged: searching it moves the yard-stick"
+    sentence = "evaluation only: searching it would change how runs are compared"
     return sentence if matches(path, facts.rules.evaluation_only) else ""
 
 
 def _term_of_the_loss(path: str, facts: Facts) -> str:
     is_term = "loss" in facts.metric.lower() and matches(path, facts.rules.loss_terms)
-    sentence = f"a term of the loss, and runs are judged by {facts.metric}: searching it moves the yard-stick"
+    sentence = (
+        f"a term of the loss, and runs are evaluated by {facts.metric}: searching it would change how runs are compared"
+    )
     return sentence if is_term else ""
 
 

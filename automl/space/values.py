@@ -9,5 +9,5 @@ Scalar: TypeAlias = "bool | int | float | str | None"
 
 
 def is_same(first: Scalar, second: Scalar) -> bool:
-    """Tell whether two values are the same in a spec: True and 1 are equal in Python and are not the same there."""
+    """Return whether two values are the same in a spec: True and 1 are equal in Python and are not the same there."""
     return first == second and isinstance(first, bool) == isinstance(second, bool)

@@ -14,8 +14,7 @@ from automl.config_files import read_document
 from automl.errors import ConfigurationError, Problem
 from automl.skill.fields import kind_of
 from automl.spec.data import map_data
-from automl.spec.layers import lay_over
-from automl.spec.model import Spec, iterate_leaves
+from automl.spec.model import Spec, iterate_leaves, lay_over
 from automl.spec.overrides import OverrideCheck, check_paths, flatten
 from automl.spec.special import WordKind, word_kind
 from automl.spec.validate import expected_kind, has_fitting_type
@@ -131,7 +130,7 @@ def _base(skill: Skill, action: str, schema: TrainSchema | None, template: Path 
     else:
         document = read_document(file)
         if not isinstance(document, dict):
-            raise _error(str(file), kind_of(document), "a mapping", "mend the template or give --spec")
+            raise _error(str(file), kind_of(document), "a mapping", "correct the template or give --spec")
         values, origin = document, "template" if template is None else "--spec"
     origins = {path: origin for path, _ in iterate_leaves(values)}
     return Spec(values=values, origins=MappingProxyType(origins))

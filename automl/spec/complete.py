@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from automl.spec.layers import lay_over
+from automl.spec.model import lay_over
 from automl.spec.special import PRETRAINED_KINDS, WordKind, created_name, word_kind
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
 """Map data that a user names by split onto the keys of a spec.
 
 A skill may describe its keys in the ``data_sources`` language: from which source a key comes and which file of it.
-Where it does not, the inputs whose own names carry the split are filled. A key given by its full path is taken as it
+Where it does not, the inputs are filled whose names contain the split. A key given by its full path is taken as it
 is.
 """
 
@@ -64,7 +64,7 @@ def map_data(skill: Skill, action: SkillAction, spec: Spec, data: Mapping[str, s
 
 
 def has_place(skill: Skill, action: str, split: str) -> bool:
-    """Tell whether an action of a skill has an input for a split."""
+    """Return whether an action of a skill has an input for a split."""
     declared = skill.actions.get(action)
     if declared is None:
         return False

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from automl.errors import ConfigurationError, Problem
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
@@ -81,7 +83,7 @@ class Spec:
         return node
 
     def has(self, path: str) -> bool:
-        """Tell whether a value, None included, lies at the path."""
+        """Return whether a value, None included, lies at the path."""
         try:
             self.get(path)
         except KeyError:
@@ -115,6 +117,39 @@ class Spec:
             else:
                 origins[path] = origin
         return Spec(values=values, origins=MappingProxyType(origins))
+
+
+def lay_over(spec: Spec, values: Mapping[str, JsonValue], origin: str) -> Spec:
+    """Return the spec with every value at its path.
+
+    Args:
+        spec: What lies below.
+        values: Parameter path -> value.
+        origin: Name of the layer, for the spec's record of origins and for problems.
+
+    Raises:
+        ConfigurationError: a path leads through a value that is neither a mapping nor a list; with every such path.
+    """
+    try:
+        return spec.with_values(values, origin=origin)
+    except ValueError:
+        problems = [problem for path, value in values.items() if (problem := _path_problem(spec, path, value, origin))]
+        if not problems:
+            # Each path fits by itself and two of them contradict each other.
+            problems = [_layer_problem(origin, ", ".join(values), "paths that contradict each other")]
+        raise ConfigurationError.from_problems(problems, subject="the spec") from None
+
+
+def _path_problem(spec: Spec, path: str, value: JsonValue, origin: str) -> Problem | None:
+    try:
+        spec.with_values({path: value}, origin=origin)
+    except ValueError as error:
+        return _layer_problem(origin, path, str(error))
+    return None
+
+
+def _layer_problem(origin: str, path: str, found: str) -> Problem:
+    return Problem(where=f"{origin}: {path}", found=found, expected="a path that fits the spec", fix="correct the path")
 
 
 def iterate_leaves(values: dict[str, JsonValue], prefix: str = "") -> Iterator[tuple[str, JsonValue]]:

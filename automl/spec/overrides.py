@@ -16,7 +16,7 @@ from automl.errors import ConfigurationError, Problem
 from automl.skill.fields import is_parameter_path
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Mapping
 
     from automl.skill.model import JsonValue
 
@@ -52,27 +52,6 @@ def parse_override(text: str) -> tuple[str, JsonValue]:
     return path, parse_scalar(value)
 
 
-def parse_overrides(texts: Sequence[str]) -> dict[str, JsonValue]:
-    """Parse several overrides; a later one wins over an earlier one of the same path.
-
-    Raises:
-        ConfigurationError: with the problems of all of them.
-    """
-    parsed: dict[str, JsonValue] = {}
-    problems: list[Problem] = []
-    for text in texts:
-        try:
-            path, value = parse_override(text)
-        except ConfigurationError as error:
-            problems += error.problems
-        else:
-            parsed.pop(path, None)
-            parsed[path] = value
-    if problems:
-        raise ConfigurationError.from_problems(problems, subject="the overrides")
-    return parsed
-
-
 def flatten(overrides: Mapping[str, JsonValue], prefix: str = "") -> dict[str, JsonValue]:
     """Bring nested, dotted and mixed overrides to one level: parameter path -> value. Lists are values.
 
@@ -84,7 +63,7 @@ def flatten(overrides: Mapping[str, JsonValue], prefix: str = "") -> dict[str, J
         path = f"{prefix}.{key}" if prefix else key
         if not is_parameter_path(path):
             problem = Problem(
-                where=path, found=repr(key), expected="a parameter path such as train.optim.lr", fix="mend the key"
+                where=path, found=repr(key), expected="a parameter path such as train.optim.lr", fix="correct the key"
             )
             raise ConfigurationError.from_problems([problem], subject="the overrides")
         if isinstance(value, dict) and value:

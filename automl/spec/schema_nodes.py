@@ -1,4 +1,4 @@
-"""Read the nodes of a train schema one by one, and survive every one of them.
+"""Read the nodes of a train schema one by one; no node raises an error.
 
 Types, bounds and options come in many spellings: ``int`` and ``integer``, bounds that are infinite, lists or text,
 options with repeats. Each is brought to one form here, or named in a warning.
@@ -115,7 +115,7 @@ class NodeReader:
         self.disabled.update(self.texts(node.get("automl_disabled_parameters"), f"{path}.automl_disabled_parameters"))
         properties = node.get("properties")
         if properties is not None and not isinstance(properties, dict):
-            self.warn(path or "(root)", f"properties: {kind_of(properties)}", "a mapping of nodes", "mend the block")
+            self.warn(path or "(root)", f"properties: {kind_of(properties)}", "a mapping of nodes", "correct the block")
             return
         for name, child in (properties or {}).items():
             child_path = f"{path}.{name}" if path else name
@@ -125,7 +125,7 @@ class NodeReader:
                 # The public schemas keep a second list of disabled paths among the properties.
                 self.disabled.update(self.texts(child, child_path))
             elif name not in _NOT_NODES:
-                self.warn(child_path, kind_of(child), "a node with a type", "mend or remove the property")
+                self.warn(child_path, kind_of(child), "a node with a type", "correct or remove the property")
 
     def defaults(self, document: dict[str, JsonValue]) -> dict[str, JsonValue]:
         """Return the nested defaults of the whole schema: its root ``default``, then each leaf's own where missing."""
@@ -165,7 +165,7 @@ class NodeReader:
         is_enabled = as_flag(node.get("automl_enabled"))
         if problem or is_enabled is None:
             found = problem or f"automl_enabled: {kind_of(node.get('automl_enabled'))}"
-            self.warn(path, found, "a node that can be understood", "it is not searched; mend the node")
+            self.warn(path, found, "a node that can be understood", "it is not searched; correct the node")
         description = node.get("description")
         return SchemaLeaf(
             path=path,
@@ -219,7 +219,7 @@ class NodeReader:
         usable = [number for number in numbers if number is not None and 0 <= number < math.inf]
         if len(usable) != len(choices) or len(numbers) != len(choices) or sum(usable) <= 0:
             expected = "one weight >= 0 for each option, not all 0"
-            self.warn(path, f"option_weights: {weights!r}", expected, "all options count the same; mend the weights")
+            self.warn(path, f"option_weights: {weights!r}", expected, "all options count the same; correct the weights")
             return tuple(choices), ()
         return tuple(choices), tuple(usable)
 
@@ -243,7 +243,7 @@ class NodeReader:
             return None
         number = _number(value)
         if value is not None and (number is None or math.isnan(number)):
-            self.warn(path, f"{key}: {kind_of(value)}", "a number", "the bound counts as missing; mend it")
+            self.warn(path, f"{key}: {kind_of(value)}", "a number", "the bound counts as missing; correct it")
         return number if number is not None and math.isfinite(number) else None
 
     def _parents(self, node: dict[str, JsonValue], path: str) -> tuple[str, ...]:
@@ -252,7 +252,7 @@ class NodeReader:
         parents = [parent.strip() for parent in listed if parent.strip()]
         for parent in parents:
             if not is_parameter_path(parent):
-                self.warn(path, f"depends_on: {parent!r}", "a parameter path", "mend the path")
+                self.warn(path, f"depends_on: {parent!r}", "a parameter path", "correct the path")
         return tuple(parent for parent in parents if is_parameter_path(parent))
 
 

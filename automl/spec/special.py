@@ -58,7 +58,7 @@ def word_kind(value: JsonValue) -> WordKind:
 
 
 def takes_checkpoint(action: SkillAction) -> bool:
-    """Tell whether an action's program can be told a checkpoint of an earlier run to go on from."""
+    """Return whether an action's program can continue from a checkpoint of an earlier run."""
     return any(word_kind(value) is WordKind.RESUME for value in action.spec_params.values())
 
 

@@ -99,7 +99,7 @@ def parse_train_schema(document: dict[str, JsonValue], *, source: str) -> TrainS
     for path, leaf in reader.leaves.items():
         for parent in leaf.parents:
             if parent not in reader.leaves and f"{path.rpartition('.')[0]}.{parent}" not in reader.leaves:
-                fix = "mend the path; where the spec has no such value either, the condition is not kept"
+                fix = "correct the path; where the spec has no such value either, the condition is not kept"
                 reader.warn(path, f"depends_on: {parent}", "a parameter of this schema", fix)
     return TrainSchema(
         source=source,

@@ -112,7 +112,7 @@ def _is_unset(value: JsonValue) -> bool:
 
 
 def has_fitting_type(leaf: SchemaLeaf, value: JsonValue) -> bool:
-    """Tell whether a value has the type that the schema wants; what is unset or computed by the trainer fits all."""
+    """Return whether a value has the type of the schema; what is unset or computed by the trainer fits every type."""
     fitting = _FITTING.get(leaf.kind)
     if _is_unset(value) or fitting is None:
         return True
@@ -120,7 +120,7 @@ def has_fitting_type(leaf: SchemaLeaf, value: JsonValue) -> bool:
 
 
 def expected_kind(leaf: SchemaLeaf) -> str:
-    """Return what the schema wants, in words."""
+    """Return the type of the schema, in words."""
     return _WORDS.get(leaf.kind, f"a {leaf.kind.value}")
 
 

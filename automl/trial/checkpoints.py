@@ -64,8 +64,8 @@ def all_checkpoints(directory: Path, naming: CheckpointNaming) -> tuple[Path, ..
 def checkpoint_of_epoch(directory: Path, naming: CheckpointNaming, epoch: int) -> Path | None:
     """Return the file or folder saved after an epoch, never a "latest" one; None where there is none.
 
-    Of several of one epoch the one with the most steps is meant: it is the epoch's end. A trainer that keeps no file of
-    any epoch and one it calls its best is taken at its word.
+    Of several files of one epoch the one with the most steps counts: it is the epoch's end. Where a trainer keeps no
+    file of any epoch, the one that it names its best counts.
     """
     numbered = list_checkpoints(directory, naming)
     of_epoch = [c for c in numbered if c.epoch == epoch]
@@ -75,7 +75,7 @@ def checkpoint_of_epoch(directory: Path, naming: CheckpointNaming, epoch: int) -
 
 
 def best_file(directory: Path, naming: CheckpointNaming) -> Path | None:
-    """Return the file that the trainer itself calls its best one, in the order of the table; None if it keeps none."""
+    """Return the file that the trainer itself names its best, in the order of ``best_names``; None if there is none."""
     files = sorted(_candidates(directory, is_folder=False))
     for name in naming.best_names:
         for path in files:
@@ -85,10 +85,10 @@ def best_file(directory: Path, naming: CheckpointNaming) -> Path | None:
 
 
 def is_whole(path: Path) -> bool:
-    """Tell whether a checkpoint was written to its end, as far as its kind can tell.
+    """Return whether a checkpoint was written to its end, as far as its format shows it.
 
-    Zip archives (what torch writes) end with their directory and safetensors say their length, so a torn file shows.
-    Other files count as whole when they are not empty, folders when something lies in them.
+    Zip archives (what torch writes) end with their directory and safetensors files state their length, so a partial
+    file is recognised. Other files count as whole when they are not empty, folders when they contain something.
     """
     try:
         if path.is_dir():

@@ -87,7 +87,7 @@ def test_what_cannot_be_used_is_named_and_does_not_stop_training() -> None:
         "not_yaml",
     ],
 )
-def test_a_bad_package_is_refused_with_what_was_found_and_how_to_mend_it(name: str) -> None:
+def test_a_bad_package_is_refused_with_what_was_found_and_how_to_fix_it(name: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         load_skill(BAD / name)
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-YARD_STICK = re.compile(r"\.(val|test|infer|validation|eval)(_dataset|_data_sources)?(\.|\[)|\.(test|eval)_\w+$")
+EVALUATION_ONLY = re.compile(r"\.(val|test|infer|validation|eval)(_dataset|_data_sources)?(\.|\[)|\.(test|eval)_\w+$")
 OTHER_ACTIONS = ("evaluate.", "inference.", "export.", "gen_trt_engine.", "quantize.", "prune.", "distill.", "convert.")
 
 
@@ -52,8 +52,8 @@ def complaints(
         node = leaves[path]
         found += _own(path, value, node)
         found += _bound(path, value, node, {"spec": spec, "assignment": assignment})
-        if YARD_STICK.search(path) or path.startswith(OTHER_ACTIONS):
-            found.append(f"{path} is judged by or belongs to something else")
+        if EVALUATION_ONLY.search(path) or path.startswith(OTHER_ACTIONS):
+            found.append(f"{path} is evaluation only or belongs to something else")
         if re.search(r"workers$", path):
             found.append(f"{path} only changes the speed")
         if look_up(spec, path) is _MISSING:

@@ -228,3 +228,9 @@ def test_a_range_of_the_user_may_be_logarithmic_for_any_number() -> None:
     parameter = make_parameter(leaf_of("model.x", "int", 4), 4, asked=UserRange(low=2, high=8, log=True))
 
     assert (parameter.bounds, parameter.log) == ((2, 8), True)
+
+
+@pytest.mark.parametrize("kind", ["int", "float"])
+def test_a_value_near_the_largest_float_has_no_range_around_it(kind: str) -> None:
+    with pytest.raises(ValueError, match="finite"):
+        made("model.margin", kind, 10**308 if kind == "int" else 1e308)

@@ -56,8 +56,8 @@ def test_facts_hold_even_for_what_is_asked_for(path: str, said: str) -> None:
     [
         ("model.tied", "automl_disabled_parameters"),
         ("evaluate.threshold", "belongs to the action evaluate"),
-        ("dataset.val_dataset.crop_prob", "yard-stick"),
-        ("dataset.augmentation.test_size_px", "yard-stick"),
+        ("dataset.val_dataset.crop_prob", "evaluation only"),
+        ("dataset.augmentation.test_size_px", "evaluation only"),
         ("dataset.workers", "throughput"),
         ("train.optim.lr", ""),
         ("train.optim.weight_decay", ""),
@@ -87,10 +87,10 @@ def test_pretrained_weights_of_the_whole_model_fix_its_shape() -> None:
     assert not by_judgement("model.margin", warm)
 
 
-def test_terms_of_a_loss_are_not_searched_where_runs_are_judged_by_a_loss() -> None:
+def test_terms_of_a_loss_are_not_searched_where_runs_are_evaluated_by_a_loss() -> None:
     facts = facts_of()
 
-    assert "judged by val_loss" in by_judgement("model.cls_loss_coef", replace(facts, metric="val_loss"))
+    assert "evaluated by val_loss" in by_judgement("model.cls_loss_coef", replace(facts, metric="val_loss"))
     assert not by_judgement("model.cls_loss_coef", replace(facts, metric="val_mAP50"))
 
 

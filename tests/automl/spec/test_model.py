@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from automl.spec.model import ParameterPath, Spec, deep_merge, iterate_leaves
+from automl.errors import ConfigurationError
+from automl.spec.model import ParameterPath, Spec, deep_merge, iterate_leaves, lay_over
+
+SPEC = Spec(values={"a": {"b": 1}, "items": [1]})
 
 
 @pytest.mark.parametrize("text", ["", "a..b", ".a", "a.", "a[x]", "a b.[", "a[01]"])
@@ -52,3 +55,23 @@ def test_the_first_known_path_and_a_count_are_found() -> None:
     assert spec.first_of(["b", "a.epochs", "a"]) == "a.epochs"
     assert spec.first_of(["b"]) is None
     assert [spec.count(path) for path in ("a.epochs", "a.flag", "a.none", "b")] == [3, None, None, None]
+
+
+def test_values_are_laid_over_and_levels_created() -> None:
+    laid = lay_over(SPEC, {"a.b": 2, "c.d[0]": 3, "items[1]": 4}, "layer")
+
+    assert laid.values == {"a": {"b": 2}, "items": [1, 4], "c": {"d": [3]}}
+    assert laid.origins["a.b"] == "layer"
+    assert SPEC.values == {"a": {"b": 1}, "items": [1]}
+
+
+def test_every_path_that_does_not_fit_is_named() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        lay_over(SPEC, {"a.b.c": 2, "items[7]": 3, "new": 1}, "layer")
+
+    assert [problem.where for problem in caught.value.problems] == ["layer: a.b.c", "layer: items[7]"]
+
+
+def test_paths_that_contradict_each_other_are_named_together() -> None:
+    with pytest.raises(ConfigurationError, match="contradict"):
+        lay_over(SPEC, {"x": 1, "x.y": 2}, "layer")

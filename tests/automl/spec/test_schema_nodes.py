@@ -159,7 +159,7 @@ def test_a_keyword_that_cannot_be_used_never_stops_the_reader(node: dict[str, An
     ("default", "kind"),
     [(True, LeafKind.BOOL), (1.5, LeafKind.FLOAT), ("a", LeafKind.TEXT), (None, LeafKind.OTHER), ({}, LeafKind.OTHER)],
 )
-def test_without_a_type_the_default_tells_the_kind(default: object, kind: LeafKind) -> None:
+def test_without_a_type_the_default_shows_the_kind(default: object, kind: LeafKind) -> None:
     assert read({"default": default})[0].kind is kind
 
 
