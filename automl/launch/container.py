@@ -13,23 +13,21 @@ import os
 import pwd
 import re
 import socket
-import subprocess
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from automl.errors import LaunchError, LaunchFailure
 from automl.launch.base import Launcher
 from automl.launch.engine import STUDY_LABEL, bind_mount, find_engine, removal, remove_container
 from automl.launch.environment import passed_on
-from automl.launch.job import SupervisedJob
+from automl.launch.job import SupervisedJob, standard_library_command, start_daemon
 from automl.launch.processes import has_tag
 from automl.machine import query_gpus
 from automl.study.launch_plan import LauncherKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from automl.launch.base import LaunchRequest
     from automl.launch.engine import Engine
@@ -55,9 +53,6 @@ _CLIENTS = re.compile(
     r"PATH|HOME|USER|LOGNAME|TMPDIR|LANG|LC_ALL|XDG_.*|DOCKER_.*|CONTAINERS?_.*|SSH_.*|.*_PROXY|.*_proxy"
 )
 _IDENTITIES = ("GPU-", "MIG-")
-_BOOT = "import sys; sys.path.append(sys.argv.pop(1)); from automl.launch.container_supervisor import main; main()"
-_PACKAGE_ROOT = Path(__file__).parents[2]
-_START_LIMIT_S = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -292,23 +287,13 @@ def _environment(request: LaunchRequest, caller: Caller) -> Iterator[str]:
 def _start_supervisor(log: Path) -> socket.socket:
     """Start a container supervisor, whose own errors go to the trial's log; return the owner's end of its socket."""
     ours, theirs = socket.socketpair()
-    output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    environment = {name: os.environ[name] for name in ("LD_LIBRARY_PATH", "LANG") if name in os.environ}
+    command = (*standard_library_command("automl.launch.container_supervisor"), str(theirs.fileno()))
     try:
-        subprocess.run(  # noqa: S603 # our own module, by this very interpreter
-            [sys.executable, "-I", "-S", "-c", _BOOT, str(_PACKAGE_ROOT), str(theirs.fileno())],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=output,
-            pass_fds=(theirs.fileno(),),
-            env={name: os.environ[name] for name in ("LD_LIBRARY_PATH", "LANG") if name in os.environ},
-            cwd="/",
-            check=True,
-            timeout=_START_LIMIT_S,
-        )
-    except (OSError, subprocess.SubprocessError) as error:
+        start_daemon(command, environment, log, pass_fds=(theirs.fileno(),))
+    except LaunchError:
         ours.close()
-        raise LaunchError(f"the supervisor of a container could not be started: {error}") from error
+        raise
     finally:
-        os.close(output)
         theirs.close()
     return ours

@@ -23,10 +23,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from automl.launch.control_socket import ControlSocket
 from automl.launch.processes import die_with_parent
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _OUT_OF_MEMORY = "the engine ended the container for using more memory than its limit"
 _CLIENT_LIMIT_S = 120.0
@@ -43,6 +46,31 @@ _NOT_FOUND = 127
 _TAIL_BYTES = 4096
 _INIT_ERRORS = ("[FATAL tini", "ERROR (catatonit")
 """What the first processes of Docker and Podman print when they cannot start the program."""
+
+
+def call_client(
+    program: str, *arguments: str, limit_s: float | None, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run an engine's client; one that cannot be started or does not end in time has status 1 and the reason on stderr.
+
+    Args:
+        program: The client.
+        arguments: Its arguments.
+        limit_s: Seconds it may take; None for no limit.
+        environment: The client's whole environment; by default that of this process.
+    """
+    try:
+        return subprocess.run(  # noqa: S603 # the engine's client with an argument list
+            [program, *arguments],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            env=environment,
+            timeout=limit_s,
+            check=False,
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        return subprocess.CompletedProcess(arguments, 1, "", str(error))
 
 
 class ContainerSupervisor:
@@ -257,18 +285,7 @@ class ContainerSupervisor:
         return state
 
     def _call(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        try:
-            return subprocess.run(  # noqa: S603 # the engine's client with an argument list
-                [self._program, *arguments],
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                env=self._environment,
-                timeout=_CLIENT_LIMIT_S,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            return subprocess.CompletedProcess(arguments, 1, "", f"no answer within {_CLIENT_LIMIT_S:g} s")
+        return call_client(self._program, *arguments, limit_s=_CLIENT_LIMIT_S, environment=self._environment)
 
     def _open_log(self) -> int:
         return os.open(self._log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)

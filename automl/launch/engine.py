@@ -13,11 +13,11 @@ import logging
 import os
 import secrets
 import shutil
-import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from automl.errors import LaunchError, Problem
+from automl.launch.container_supervisor import call_client
 from automl.study.launch_plan import LauncherKind
 
 if TYPE_CHECKING:
@@ -69,18 +69,11 @@ def find_engine(kind: LauncherKind) -> Engine:
     program = shutil.which(kind.value)
     if program is None:
         raise _unavailable(kind, f"no `{kind.value}` on PATH", f"install {kind.value}")
+    done = call_client(program, "info", "--format", "{{json .}}", limit_s=_ANSWER_LIMIT_S)
     try:
-        done = subprocess.run(  # noqa: S603 # a fixed question to the engine's own client
-            [program, "info", "--format", "{{json .}}"],
-            capture_output=True,
-            text=True,
-            timeout=_ANSWER_LIMIT_S,
-            stdin=subprocess.DEVNULL,
-            check=False,
-        )
         answer = json.loads(done.stdout or "{}")
-    except (OSError, ValueError, subprocess.SubprocessError) as error:
-        raise _unavailable(kind, f"no answer: {error}", "start the engine") from error
+    except ValueError as error:
+        raise _unavailable(kind, f"an answer that is not JSON: {error}", "start the engine") from error
     engine = _read_docker(program, answer) if kind is LauncherKind.DOCKER else _read_podman(program, answer)
     if done.returncode != 0 or not engine.version:
         lines = done.stderr.strip().splitlines()
@@ -92,27 +85,6 @@ def find_engine(kind: LauncherKind) -> Engine:
             else "run `podman info` and fix what it reports",
         )
     return engine
-
-
-def call_client(program: str, *arguments: str, limit_s: float | None) -> subprocess.CompletedProcess[str]:
-    """Run an engine's client; one that cannot be started or does not end in time has status 1 and the reason on stderr.
-
-    Args:
-        program: The client.
-        arguments: Its arguments.
-        limit_s: Seconds it may take; None for no limit.
-    """
-    try:
-        return subprocess.run(  # noqa: S603 # the engine's client with an argument list
-            [program, *arguments],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=limit_s,
-            check=False,
-        )
-    except (OSError, subprocess.SubprocessError) as error:
-        return subprocess.CompletedProcess(arguments, 1, "", str(error))
 
 
 def removal(kind: LauncherKind, container: str) -> tuple[str, ...]:

@@ -12,7 +12,8 @@ from typing import Any
 
 from automl.errors import LaunchError, LaunchFailure, Problem
 from automl.launch.apptainer import find_apptainer, image_file
-from automl.launch.engine import Engine, call_client, find_engine
+from automl.launch.container_supervisor import call_client
+from automl.launch.engine import Engine, find_engine
 from automl.study.launch_plan import LauncherKind
 
 logger = logging.getLogger(__name__)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
 import select
 import signal
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from automl.errors import LaunchError, LaunchFailure
@@ -16,6 +20,7 @@ from automl.launch.processes import descendants, end_leftovers, read_process, se
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Mapping, Sequence
 
     from automl.launch.base import LaunchRequest
 
@@ -24,6 +29,44 @@ logger = logging.getLogger(__name__)
 START_LIMIT_S = 240.0
 """A warm server preloads in 7 s on an idle machine and needed 61 s on a very busy one; beyond this it hangs."""
 _KILL_LIMIT_S = 20.0
+_DAEMON_LIMIT_S = 60.0
+
+
+def standard_library_command(module: str) -> tuple[str, ...]:
+    """Return the command that runs ``main`` of one of our modules without the packages of this environment.
+
+    -I and -S leave out site-packages, and with it 50 ms; our own package is put behind the standard library.
+    """
+    code = f"import sys; sys.path.append(sys.argv.pop(1)); from {module} import main; main()"
+    return (sys.executable, "-I", "-S", "-c", code, str(Path(__file__).parents[2]))
+
+
+def start_daemon(
+    command: Sequence[str], environment: Mapping[str, str], log: Path | None, *, pass_fds: Sequence[int] = ()
+) -> None:
+    """Start a program that daemonises itself; returns when the started process has ended.
+
+    Raises:
+        LaunchError: it cannot be started, or fails.
+    """
+    output = os.open(log or os.devnull, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        subprocess.run(  # noqa: S603 # our own module, by this very interpreter
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            pass_fds=pass_fds,
+            env=dict(environment),
+            cwd="/",
+            start_new_session=True,
+            check=True,
+            timeout=_DAEMON_LIMIT_S,
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        raise LaunchError(f"the supervisor of trials could not be started: {error}; see {log or 'its log'}") from error
+    finally:
+        os.close(output)
 
 
 class SupervisedJob(Job):

@@ -13,10 +13,8 @@ import os
 import re
 import secrets
 import socket
-import subprocess
 import sys
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from automl.errors import LaunchError
@@ -25,19 +23,16 @@ from automl.launch.command import find_program, is_own_script
 from automl.launch.entry import find_entry
 from automl.launch.environment import trial_environment
 from automl.launch.fork_server import HOLD, JOB, peer_user
-from automl.launch.job import SupervisedJob
+from automl.launch.job import SupervisedJob, standard_library_command, start_daemon
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from automl.launch.base import LaunchRequest
 
 logger = logging.getLogger(__name__)
 
-_START_LIMIT_S = 60.0
-# -I and -S leave out site-packages, and with it 50 ms; the package itself is put last, behind the standard library.
-_BOOT = "import sys; sys.path.append(sys.argv.pop(1)); from automl.launch.fork_server import main; main()"
-_PACKAGE_ROOT = Path(__file__).parents[2]
 _SERVER_VARIABLES = ("LD_LIBRARY_PATH", "LANG", "LC_ALL", "LC_CTYPE")
 _READ_AT_START = re.compile(
     r"(?!PYTORCH_NVML)(PYTHON|LD_|HF_|TRANSFORMERS_|TORCH|PYTORCH_|LIGHTNING_|PL_|KMP_|MALLOC_|LC_|LANG).*"
@@ -83,7 +78,8 @@ class ForkServerClient:
                 return
             self._hold = self._try_connect(HOLD)
             if self._hold is None:
-                self._spawn()
+                # The started process binds the socket before it forks: then the server can be connected to.
+                start_daemon(self._command, self._environment, self._log)
                 self._hold = self._try_connect(HOLD)
             if self._hold is None:
                 raise LaunchError(f"the fork server {self._command[0]} ended at once; see {self._log or 'its log'}")
@@ -124,26 +120,6 @@ class ForkServerClient:
         connection.close()
         return None
 
-    def _spawn(self) -> None:
-        # The started process binds the socket, forks and leaves: once this returns, the server can be connected to.
-        output = os.open(self._log or os.devnull, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        try:
-            subprocess.run(  # noqa: S603 # our own module, by this very interpreter
-                self._command,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                env=dict(self._environment),
-                cwd="/",
-                start_new_session=True,
-                check=True,
-                timeout=_START_LIMIT_S,
-            )
-        except (OSError, subprocess.SubprocessError) as error:
-            raise LaunchError(f"the fork server could not be started: {error}") from error
-        finally:
-            os.close(output)
-
 
 class LocalLauncher(Launcher):
     """Starts each command in a fresh process tree of its own session."""
@@ -151,7 +127,7 @@ class LocalLauncher(Launcher):
     def __init__(self) -> None:
         self._server = ForkServerClient(
             secrets.token_hex(16),
-            command=(sys.executable, "-I", "-S", "-c", _BOOT, str(_PACKAGE_ROOT)),
+            command=standard_library_command("automl.launch.fork_server"),
             environment={name: os.environ[name] for name in _SERVER_VARIABLES if name in os.environ},
         )
 
