@@ -87,7 +87,7 @@ def slurm(context: click.Context, /, *, submit: bool, output: Path | None, as_js
     if as_json:
         click.echo(
             json.dumps(
-                {"script": str(file.absolute()), "job_id": number, "run": list(job.run_words), "jobs": job.jobs},
+                {"script": str(file.absolute()), "job_id": number, "run": list(job.run_arguments), "jobs": job.jobs},
                 indent=2,
             )
         )
@@ -157,7 +157,7 @@ def kubernetes(
     write_text(file, text)
     if as_json:
         kinds = [f"{document['kind']}/{document['metadata']['name']}" for document in documents]
-        told = {"file": str(file.absolute()), "objects": kinds, "run": list(job.run_words)}
+        told = {"file": str(file.absolute()), "objects": kinds, "run": list(job.run_arguments)}
         click.echo(json.dumps(told, indent=2))
         return
     click.echo(f"{file}  {asked.nodes} x {asked.gpus_per_node} GPUs, up to {job.jobs} trials at once")
@@ -218,7 +218,7 @@ def _study_job(
     """
     from automl.cli.run_command import command as run  # noqa: PLC0415 - opened when the command is called
     from automl.cluster.job import StudyJob, trials_at_once  # noqa: PLC0415 - opened when the command is called
-    from automl.cluster.run_words import run_words  # noqa: PLC0415 - opened when the command is called
+    from automl.cluster.run_arguments import run_arguments  # noqa: PLC0415 - opened when the command is called
     from automl.preflight.data import data_files  # noqa: PLC0415 - opened when the command is called
     from automl.request.location import RunLocation  # noqa: PLC0415 - opened when the command is called
     from automl.resolve import apply_request_text  # noqa: PLC0415 - opened when the command is called
@@ -245,7 +245,7 @@ def _study_job(
     return StudyJob(
         name=plan.name,
         results=results,
-        run_words=run_words(study or options["study"], given, replaced=replaced),
+        run_arguments=run_arguments(study or options["study"], given, replaced=replaced),
         gpus_per_trial=each,
         jobs=heard.resources.jobs or fitting,
         read_only=tuple(dict.fromkeys(path for path in read if not path.is_relative_to(results))),

@@ -21,7 +21,7 @@ class StudyJob:
     Attributes:
         name: The study's name.
         results: The results folder, absolute, on storage that every node sees.
-        run_words: The words after `automl run`; see `automl.cluster.run_words`.
+        run_arguments: The words after `automl run`; see `automl.cluster.run_arguments`.
         gpus_per_trial: GPUs of one trial; 0 for the CPU.
         jobs: Trials at once, at most; the run itself fills the cluster that it finds.
         read_only: Files and folders that trials read, absolute.
@@ -30,7 +30,7 @@ class StudyJob:
 
     name: str
     results: Path
-    run_words: tuple[str, ...]
+    run_arguments: tuple[str, ...]
     gpus_per_trial: float = 0.0
     jobs: int = 1
     read_only: tuple[Path, ...] = ()

@@ -161,7 +161,7 @@ def _claim(options: KubernetesOptions) -> dict[str, Any]:
 
 def _config_map(job: StudyJob, options: KubernetesOptions, study: str | None) -> dict[str, Any]:
     script = _START.format(
-        run=" ".join(shlex.quote(word) for word in job.run_words),
+        run=" ".join(shlex.quote(word) for word in job.run_arguments),
         study=shlex.quote(f"{job.results}/{options.name}"),
         nodes=options.nodes + 1,
     )

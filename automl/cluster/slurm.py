@@ -132,7 +132,7 @@ def _settings(job: StudyJob, options: SlurmOptions) -> Iterator[str]:
     yield ""
     yield _array("automl", ("automl",) if in_container else (str(here), "-m", "automl.cli.app"))
     yield _array("ray", ("ray",) if in_container else (str(here.with_name("ray")),))
-    yield _array("run", job.run_words)
+    yield _array("run", job.run_arguments)
     yield f"results={shlex.quote(str(job.results))}"
     yield f"name={shlex.quote(job.name)}"
     yield f"gpus={options.gpus_per_node}"

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from automl.errors import LaunchError
 from automl.preflight.findings import Finding, Level, bad, doubt, good
-from automl.preflight.machine import Demand, judge_machine
-from automl.preflight.sight import Questions, Sight, look, nearest_folder
+from automl.preflight.machine import Demand, check_machine
+from automl.preflight.probe import ProbeRequest, ProbeResult, nearest_folder, probe_machine
 from automl.preflight.software import ray_address_findings
 
 if TYPE_CHECKING:
@@ -33,13 +33,13 @@ _SHOULD_AGREE = ("automl-vision",)
 
 
 def cluster_findings(
-    address: str, questions: Questions, demand: Demand, here: Mapping[str, str], *, limit_s: float = DOCTOR_LIMIT_S
+    address: str, request: ProbeRequest, demand: Demand, here: Mapping[str, str], *, limit_s: float = DOCTOR_LIMIT_S
 ) -> list[Finding]:
     """Return what is wrong with the nodes of a cluster, and one good row for all nodes that look the same.
 
     Args:
         address: Of the cluster.
-        questions: What trials need; the marker is added here.
+        request: What trials need; the marker is added here.
         demand: What is asked of each node.
         here: Versions of this machine, with which those of the nodes must agree.
         limit_s: For joining the cluster and for the answers of its nodes together.
@@ -48,12 +48,12 @@ def cluster_findings(
     if found:
         return found
     try:
-        answers = _ask(address, questions, limit_s)
+        answers = _ask(address, request, limit_s)
     except LaunchError as error:
         fix = "correct --ray-address; a cluster with a token wants RAY_AUTH_MODE=token and RAY_AUTH_TOKEN_PATH here"
         return [bad("cluster", error.headline, expected="a Ray cluster that answers", fix=fix)]
     for name, answer in answers.items():
-        found += _judge(name, answer, demand, here)
+        found += _node_findings(name, answer, demand, here)
     return _without_repeats(found)
 
 
@@ -104,24 +104,24 @@ def filling_cluster(plan: StudyPlan, settings: ResourceSettings, address: str) -
     return dataclasses.replace(plan, resources=fit_to_nodes(plan.resources, settings, nodes, trials=plan.budget.trials))
 
 
-def _ask(address: str, questions: Questions, limit_s: float) -> dict[str, Sight | NoAnswer]:
+def _ask(address: str, request: ProbeRequest, limit_s: float) -> dict[str, ProbeResult | NoAnswer]:
     from automl.executor.ray.cluster import ask_nodes  # noqa: PLC0415 - ray, only where a cluster is named
 
-    folder = nearest_folder(Path(questions.results))
+    folder = nearest_folder(Path(request.results))
     marker = folder / f".automl-seen-{secrets.token_hex(6)}"
     try:
         marker.touch(mode=0o600)
     except OSError:
         # A row of this machine says that nothing can be written.
-        return ask_nodes(address, look, questions, limit_s=limit_s)
+        return ask_nodes(address, probe_machine, request, limit_s=limit_s)
     try:
-        return ask_nodes(address, look, dataclasses.replace(questions, marker=str(marker)), limit_s=limit_s)
+        return ask_nodes(address, probe_machine, dataclasses.replace(request, marker=str(marker)), limit_s=limit_s)
     finally:
         marker.unlink(missing_ok=True)
 
 
-def _judge(name: str, answer: Sight | NoAnswer, demand: Demand, here: Mapping[str, str]) -> list[Finding]:
-    if not isinstance(answer, Sight):
+def _node_findings(name: str, answer: ProbeResult | NoAnswer, demand: Demand, here: Mapping[str, str]) -> list[Finding]:
+    if not isinstance(answer, ProbeResult):
         level = doubt if answer.is_late else bad
         fix = "ask again when it is less busy" if answer.is_late else "install the same automl there"
         row = level("node", answer.reason, expected="an answer", fix=f"{fix}, or look into the node's log")
@@ -129,7 +129,7 @@ def _judge(name: str, answer: Sight | NoAnswer, demand: Demand, here: Mapping[st
     # How many trials come to a node is Ray's decision, and whether it has GPUs what it was told.
     gpus = demand.gpus_per_trial if demand.needs_cuda else 0.0
     asked = dataclasses.replace(demand, jobs=1, gpus_per_trial=gpus)
-    rows = [*judge_machine(answer, asked), *_unseen(answer), *_versions(answer, here)]
+    rows = [*check_machine(answer, asked), *_unseen(answer), *_versions(answer, here)]
     wrong = [dataclasses.replace(row, where=name) for row in rows if row.level is not Level.OK]
     told = "; ".join(row.found for row in rows if row.check in {"gpus", "disk"} and row.level is Level.OK)
     return wrong or [dataclasses.replace(good("node", f"{answer.machine.cpus} CPUs; {told}"), where=name)]
@@ -150,15 +150,15 @@ def _shared(together: list[Finding]) -> Finding:
     return dataclasses.replace(first, where=f"{first.where}{more}")
 
 
-def _unseen(sight: Sight) -> Iterator[Finding]:
-    if sight.sees_marker is False:
+def _unseen(probe: ProbeResult) -> Iterator[Finding]:
+    if probe.has_marker is False:
         yield bad(
             "results",
-            f"{sight.results} is another folder there than here",
+            f"{probe.results} is another folder there than here",
             expected="storage that every node sees at the same path",
             fix="choose a shared folder with --results or AUTOML_RESULTS",
         )
-    for path, reason in sight.unseen.items():
+    for path, reason in probe.unreadable.items():
         yield bad(
             "path",
             f"{path}: {reason}",
@@ -167,9 +167,9 @@ def _unseen(sight: Sight) -> Iterator[Finding]:
         )
 
 
-def _versions(sight: Sight, here: Mapping[str, str]) -> Iterator[Finding]:
+def _versions(probe: ProbeResult, here: Mapping[str, str]) -> Iterator[Finding]:
     for name in (*_MUST_AGREE, *_SHOULD_AGREE):
-        there = sight.versions.get(name, "missing")
+        there = probe.versions.get(name, "missing")
         if there == here.get(name, "missing"):
             continue
         level = bad if name in _MUST_AGREE else doubt

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from automl.preflight.annotations import SUFFIXES
 from automl.preflight.findings import Finding, bad, doubt, from_problem, good
 from automl.preflight.inputs import count_samples
-from automl.preflight.sight import hindrance
+from automl.preflight.probe import unreadable_reason
 from automl.spec.inputs import missing_inputs
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def data_findings(plan: StudyPlan, data: Mapping[str, str], *, pending: Path | N
         pending: The folder of data that are made before the first trial, if they are not there yet.
     """
     for name, path in data.items():
-        reason = hindrance(Path(path))
+        reason = unreadable_reason(Path(path))
         if pending is not None and Path(path).is_relative_to(pending):
             yield good(name, f"{path}: made before the first trial")
         elif reason is None:
@@ -57,7 +57,7 @@ def data_findings(plan: StudyPlan, data: Mapping[str, str], *, pending: Path | N
 def annotation_files(data: Mapping[str, str]) -> Iterator[str]:
     """Yield the annotation files among the data that can be read, each once."""
     for path in dict.fromkeys(data.values()):
-        if Path(path).suffix.lower() in SUFFIXES and Path(path).is_file() and hindrance(Path(path)) is None:
+        if Path(path).suffix.lower() in SUFFIXES and Path(path).is_file() and unreadable_reason(Path(path)) is None:
             yield path
 
 

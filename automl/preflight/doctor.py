@@ -19,12 +19,12 @@ from automl.machine import detect_machine
 from automl.preflight.annotations import check_annotations
 from automl.preflight.cluster import DOCTOR_LIMIT_S, RUN_LIMIT_S, cluster_findings
 from automl.preflight.data import annotation_files, data_files, data_findings, numbers, sample_findings
-from automl.preflight.engine_side import engine_sight_findings
+from automl.preflight.engine import engine_path_findings
 from automl.preflight.estimate import estimate_disk, time_finding
 from automl.preflight.findings import Finding, Level, failures, from_problem
 from automl.preflight.inputs import prepared_folder
-from automl.preflight.machine import Demand, judge_machine, place_finding
-from automl.preflight.sight import Questions, look
+from automl.preflight.machine import Demand, check_machine, location_finding
+from automl.preflight.probe import ProbeRequest, probe_machine
 from automl.preflight.software import credential_findings, launch_findings, tracking_finding, version_finding
 from automl.preflight.trainer_check import check_depth_data
 from automl.preflight.weights import check_weights, named_weights
@@ -79,19 +79,19 @@ def _examine_place(
     program = build_command(plan.skill.actions[plan.action].command, Path("spec"))[0] if plan and is_here else None
     weights = () if plan is None else (value for _, value in named_weights(plan.spec.values) if value.startswith("/"))
     paths = tuple(dict.fromkeys((*data.values(), *weights)))
-    questions = Questions(results=str(place.results), paths=paths, program=program)
+    wanted = ProbeRequest(results=str(place.results), paths=paths, program=program)
     demand = _demand(plan, place.results, program)
     if place.ray_address is None:
-        sight = look(questions)
-        found = [place_finding(sight, place.results), *judge_machine(sight, demand)]
+        probe = probe_machine(wanted)
+        found = [location_finding(probe, place.results), *check_machine(probe, demand)]
     else:
         # Here only the driver runs: it writes results and reads what the study names.
-        sight = look(dataclasses.replace(questions, program=None))
-        found = [place_finding(sight, place.results), *judge_machine(sight, Demand(disk_bytes=demand.disk_bytes))]
-        asked = _without_pending(questions, _pending(request, place.results))
+        probe = probe_machine(dataclasses.replace(wanted, program=None))
+        found = [location_finding(probe, place.results), *check_machine(probe, Demand(disk_bytes=demand.disk_bytes))]
+        asked = _without_pending(wanted, _pending(request, place.results))
         limit_s = RUN_LIMIT_S if is_quick else DOCTOR_LIMIT_S
-        found += cluster_findings(place.ray_address, asked, demand, sight.versions, limit_s=limit_s)
-    return found, sight.versions
+        found += cluster_findings(place.ray_address, asked, demand, probe.versions, limit_s=limit_s)
+    return found, probe.versions
 
 
 def require_ready(request: StudyRequest, plan: StudyPlan, place: RunLocation) -> None:
@@ -125,7 +125,7 @@ def require_seen_by_engine(plan: StudyPlan, place: RunLocation) -> None:
     Raises:
         ConfigurationError: every such path.
     """
-    _require(tuple(engine_sight_findings(plan, place.results)))
+    _require(tuple(engine_path_findings(plan, place.results)))
 
 
 def _require(findings: Sequence[Finding]) -> None:
@@ -152,7 +152,7 @@ def _study_findings(
     yield from asked
     # An engine that has not answered once is not asked again.
     if not is_quick and place.ray_address is None and not failures(asked):
-        yield from engine_sight_findings(plan, place.results)
+        yield from engine_path_findings(plan, place.results)
     yield time_finding(plan, place.results)
     if place.tracking_uri is not None:
         yield tracking_finding(place.tracking_uri)
@@ -169,10 +169,10 @@ def _pending(request: StudyRequest, results: Path) -> Path | None:
     return folder if folder is not None and not folder.exists() else None
 
 
-def _without_pending(questions: Questions, pending: Path | None) -> Questions:
-    """Return the questions without the paths of data that are not made yet."""
-    there = tuple(path for path in questions.paths if pending is None or not Path(path).is_relative_to(pending))
-    return dataclasses.replace(questions, paths=there)
+def _without_pending(wanted: ProbeRequest, pending: Path | None) -> ProbeRequest:
+    """Return the request without the paths of data that are not made yet."""
+    there = tuple(path for path in wanted.paths if pending is None or not Path(path).is_relative_to(pending))
+    return dataclasses.replace(wanted, paths=there)
 
 
 def _demand(plan: StudyPlan | None, results: Path, program: str | None) -> Demand:

@@ -1,4 +1,4 @@
-"""Judge what a machine shows against what a study asks of it. Pure; the looking is done in `automl.preflight.sight`."""
+"""Judge what a machine shows against what a study asks of it. Pure; the looking is done in `automl.preflight.probe`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from automl.preflight.sight import Sight
+    from automl.preflight.probe import ProbeResult
 
 _GIB = 1024**3
 _MIB = 1024**2
@@ -53,30 +53,30 @@ class Demand:
     needs_cuda: bool = True
 
 
-def judge_machine(sight: Sight, demand: Demand, *, where: str = "") -> list[Finding]:
+def check_machine(probe: ProbeResult, demand: Demand, *, where: str = "") -> list[Finding]:
     """Return one finding per property of a machine.
 
     Args:
-        sight: What it shows.
+        probe: What it shows.
         demand: What is asked of it.
         where: The node's name; empty for this machine.
     """
     found = [
-        *_gpus(sight, demand),
-        *_disk(sight, demand),
-        _inodes(sight),
-        _shared_memory(sight, demand),
-        _open_files(sight, demand),
-        _processes(sight),
-        *_program(sight, demand),
+        *_gpus(probe, demand),
+        *_disk(probe, demand),
+        _inodes(probe),
+        _shared_memory(probe, demand),
+        _open_files(probe, demand),
+        _processes(probe),
+        *_program(probe, demand),
     ]
     return [dataclasses.replace(finding, where=where) for finding in found]
 
 
-def place_finding(sight: Sight, results: Path) -> Finding:
+def location_finding(probe: ProbeResult, results: Path) -> Finding:
     """Return the row that says where trials will run and where their files go."""
-    memory = f", {size(sight.memory_bytes)} of memory free" if sight.memory_bytes else ""
-    return good("place", f"{sight.host}: {sight.machine.cpus} CPUs{memory}; results in {results}")
+    memory = f", {size(probe.memory_bytes)} of memory free" if probe.memory_bytes else ""
+    return good("place", f"{probe.host}: {probe.machine.cpus} CPUs{memory}; results in {results}")
 
 
 def size(count: float) -> str:
@@ -87,8 +87,8 @@ def size(count: float) -> str:
     return f"{count / 1024:.0f} KiB"
 
 
-def _gpus(sight: Sight, demand: Demand) -> Iterator[Finding]:
-    gpus = sight.machine.gpus
+def _gpus(probe: ProbeResult, demand: Demand) -> Iterator[Finding]:
+    gpus = probe.machine.gpus
     if demand.gpus_per_trial > len(gpus):
         yield bad(
             "gpus",
@@ -97,7 +97,7 @@ def _gpus(sight: Sight, demand: Demand) -> Iterator[Finding]:
             fix="lower --gpus-per-trial, or name another machine with --ray-address",
         )
         return
-    if not gpus and sight.has_silent_gpus:
+    if not gpus and probe.has_silent_gpus:
         yield doubt(
             "gpus",
             "NVIDIA devices whose driver does not answer: trials would train on the CPU",
@@ -105,7 +105,7 @@ def _gpus(sight: Sight, demand: Demand) -> Iterator[Finding]:
         )
         return
     if not gpus:
-        yield good("gpus", f"none: trials train on {sight.machine.cpus} CPUs")
+        yield good("gpus", f"none: trials train on {probe.machine.cpus} CPUs")
         return
     names = ", ".join(sorted({f"{gpu.name} ({gpu.memory_gib:.0f} GiB)" for gpu in gpus}))
     driver = next((gpu.driver for gpu in gpus if gpu.driver), "unknown")
@@ -118,25 +118,25 @@ def _gpus(sight: Sight, demand: Demand) -> Iterator[Finding]:
             f"others use GPU {listed}",
             fix="choose free ones with CUDA_VISIBLE_DEVICES, or wait",
         )
-    torch = sight.versions.get("torch", "")
+    torch = probe.versions.get("torch", "")
     if torch.endswith("+cpu") and demand.gpus_per_trial and demand.needs_cuda and not demand.is_image_chosen:
         found, fix = f"{torch}, built without CUDA", "install torch for CUDA in this place"
-        if sight.has_declared_gpus:
+        if probe.has_declared_gpus:
             yield doubt("torch", f"{found}; the GPUs are declared only, so trials compute on the CPU", fix=fix)
         else:
             yield bad("torch", found, expected="a CUDA build", fix=fix)
 
 
-def _disk(sight: Sight, demand: Demand) -> Iterator[Finding]:
-    if not sight.may_write:
+def _disk(probe: ProbeResult, demand: Demand) -> Iterator[Finding]:
+    if not probe.may_write:
         yield bad(
             "--results",
-            f"{sight.results}, where nothing can be written",
+            f"{probe.results}, where nothing can be written",
             expected="a folder that this user may write",
             fix="choose another one with --results or AUTOML_RESULTS",
         )
         return
-    free, needed = sight.free_bytes, demand.disk_bytes
+    free, needed = probe.free_bytes, demand.disk_bytes
     words = f"{size(free)} free" + (f", the study may write {size(needed)}" if needed else "")
     fix = "free some space, choose another folder with --results, or run fewer trials"
     if free < max(_LEAST_DISK, needed or 0):
@@ -147,8 +147,8 @@ def _disk(sight: Sight, demand: Demand) -> Iterator[Finding]:
         yield good("disk", words)
 
 
-def _inodes(sight: Sight) -> Finding:
-    free = sight.free_inodes
+def _inodes(probe: ProbeResult) -> Finding:
+    free = probe.free_inodes
     if free is None:
         return good("inodes", "not counted by this file system")
     fix = "delete files there, or choose another folder with --results"
@@ -157,8 +157,8 @@ def _inodes(sight: Sight) -> Finding:
     return doubt("inodes", f"{free} free", fix=fix) if free < _SCARCE_INODES else good("inodes", f"{free} free")
 
 
-def _shared_memory(sight: Sight, demand: Demand) -> Finding:
-    free, workers = sight.shm_bytes, demand.loader_workers
+def _shared_memory(probe: ProbeResult, demand: Demand) -> Finding:
+    free, workers = probe.shm_bytes, demand.loader_workers
     words = "no /dev/shm" if free is None else f"{size(free)} free in /dev/shm"
     fix = "give the container or job more (docker run --shm-size 16g, or --ipc=host), or set the loaders' workers to 0"
     if workers == 0:
@@ -171,8 +171,8 @@ def _shared_memory(sight: Sight, demand: Demand) -> Finding:
     return good("shared memory", words)
 
 
-def _open_files(sight: Sight, demand: Demand) -> Finding:
-    soft, hard = sight.open_files
+def _open_files(probe: ProbeResult, demand: Demand) -> Finding:
+    soft, hard = probe.open_files
     words, fix = f"{soft} file descriptors (hard limit {hard})", "ulimit -n 65536 before the start"
     if soft < _LEAST_FILES:
         return bad("open files", words, expected=f"at least {_LEAST_FILES}", fix=fix)
@@ -180,21 +180,21 @@ def _open_files(sight: Sight, demand: Demand) -> Finding:
     return doubt("open files", words, expected=f"{wanted}", fix=fix) if soft < wanted else good("open files", words)
 
 
-def _processes(sight: Sight) -> Finding:
-    limit = sight.processes
+def _processes(probe: ProbeResult) -> Finding:
+    limit = probe.processes
     if limit is not None and limit < _LEAST_PROCESSES:
         fix = "raise it (ulimit -u, or pids.max of the container): Ray and data loaders start many"
         return doubt("processes", f"at most {limit}", expected=f"{_LEAST_PROCESSES}", fix=fix)
-    if not sight.has_loopback:
+    if not probe.has_loopback:
         fix = "bring the loopback interface up; Ray, and MLflow's server, need it"
         return bad("ports", "no port of 127.0.0.1 can be bound", fix=fix)
     return good("ports", f"free ones on 127.0.0.1; {'no limit' if limit is None else limit} processes")
 
 
-def _program(sight: Sight, demand: Demand) -> Iterator[Finding]:
+def _program(probe: ProbeResult, demand: Demand) -> Iterator[Finding]:
     if demand.program is None:
         return
-    if sight.program is None:
+    if probe.program is None:
         yield bad(
             "program",
             f"no {demand.program} in this environment or on PATH",
@@ -202,4 +202,4 @@ def _program(sight: Sight, demand: Demand) -> Iterator[Finding]:
             fix="install it here, or let a container bring it",
         )
     else:
-        yield good("program", sight.program)
+        yield good("program", probe.program)

@@ -17,7 +17,7 @@ from automl.cluster.kubernetes import KubernetesOptions, as_yaml, kubernetes_nam
 from automl.errors import ConfigurationError
 
 HOSTILE = "$(touch /tmp/owned); 'x' \"y\" `id` \\"
-JOB = StudyJob(name="demo", results=Path("/shared/results"), run_words=("toy/quick", "--request", HOSTILE))
+JOB = StudyJob(name="demo", results=Path("/shared/results"), run_arguments=("toy/quick", "--request", HOSTILE))
 _CRD = os.environ.get("AUTOML_KUBERAY_CRD")
 OPTIONS = KubernetesOptions(
     name="demo",
@@ -126,7 +126,7 @@ def test_the_job_starts_the_study_with_the_words_as_they_are(tmp_path: Path) -> 
     waiting, running = run_start(tmp_path, is_started=False)
 
     assert waiting == ["cluster", "wait", "--ray-address", "auto", "--nodes", "3"]
-    assert running[:4] == ["run", *JOB.run_words]
+    assert running[:4] == ["run", *JOB.run_arguments]
     assert running[4:] == ["--study-dir", f"{tmp_path}/results/demo", "--ray-address", "auto", "--yes"]
 
 

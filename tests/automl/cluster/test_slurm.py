@@ -16,7 +16,7 @@ from automl.cluster.slurm import SlurmOptions, slurm_script, slurm_walltime
 from automl.errors import ConfigurationError
 
 HOSTILE = "$(touch /tmp/owned); 'x' \"y\" `id` \\ \n#SBATCH --uid=0"
-JOB = StudyJob(name="demo", results=Path("/shared/results"), run_words=("toy/quick", "--request", HOSTILE))
+JOB = StudyJob(name="demo", results=Path("/shared/results"), run_arguments=("toy/quick", "--request", HOSTILE))
 
 
 def directives(script: str) -> list[str]:
@@ -54,7 +54,7 @@ def test_words_of_a_study_reach_the_program_as_they_are_and_the_shell_not_at_all
         check=True,
     )
 
-    assert tuple(done.stdout.split("\0")[:-1]) == JOB.run_words
+    assert tuple(done.stdout.split("\0")[:-1]) == JOB.run_arguments
     assert HOSTILE not in script.split("# From here on")[1]
     assert not any("uid" in line for line in directives(script))
 

@@ -15,7 +15,7 @@ from automl.machine import Machine
 from automl.preflight.cluster import cluster_findings, filling_cluster, fit_to_nodes
 from automl.preflight.findings import Level
 from automl.preflight.machine import Demand
-from automl.preflight.sight import Questions, Sight
+from automl.preflight.probe import ProbeRequest, ProbeResult
 from automl.request.study_request import StudyRequest
 from automl.study.model import Resources
 from tests.automl.study.examples import make_plan
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 VERSIONS = {"python": "3.11.7", "ray": "2.60.0", "automl-vision": "0.1.0"}
-NODE = Sight(
+NODE = ProbeResult(
     host="node1",
     machine=Machine(cpus=8),
     free_bytes=2**40,
     shm_bytes=2**36,
     open_files=(65536, 65536),
-    sees_marker=True,
+    has_marker=True,
     program="/usr/bin/train",
     versions=VERSIONS,
 )
@@ -51,7 +51,7 @@ def rows(
     monkeypatch: pytest.MonkeyPatch, address: str, folder: Path, answers: dict[str, Any]
 ) -> dict[tuple[str, str], Level]:
     monkeypatch.setattr(ray_cluster, "ask_nodes", lambda *_, **__: answers)
-    found = cluster_findings(address, Questions(results=str(folder)), Demand(program="train"), VERSIONS)
+    found = cluster_findings(address, ProbeRequest(results=str(folder)), Demand(program="train"), VERSIONS)
     assert list(folder.iterdir()) == []
     return {(row.where, row.check): row.level for row in found}
 
@@ -63,7 +63,7 @@ def test_a_sound_node_is_one_row(monkeypatch: pytest.MonkeyPatch, address: str, 
 def test_nodes_that_look_the_same_are_one_row_for_good_and_for_bad(
     monkeypatch: pytest.MonkeyPatch, address: str, tmp_path: Path
 ) -> None:
-    blind = dataclasses.replace(NODE, sees_marker=False)
+    blind = dataclasses.replace(NODE, has_marker=False)
     fuller = dataclasses.replace(NODE, free_bytes=2**39)
 
     found = rows(monkeypatch, address, tmp_path, {"a": NODE, "b": fuller, "c": NODE, "d": blind, "e": blind})
@@ -75,7 +75,7 @@ def test_what_a_node_does_not_see_is_found_and_named(
     monkeypatch: pytest.MonkeyPatch, address: str, tmp_path: Path
 ) -> None:
     blind = dataclasses.replace(
-        NODE, sees_marker=False, unseen={"/data/train.txt": "No such file or directory"}, program=None
+        NODE, has_marker=False, unreadable={"/data/train.txt": "No such file or directory"}, program=None
     )
 
     answers = {"node1": NODE, "node2": blind, "node3": NoAnswer("ModuleNotFoundError: automl")}
@@ -99,7 +99,7 @@ def test_gpus_that_a_node_only_declares_are_enough_for_a_trainer_that_does_not_c
     demand = Demand(program="train", gpus_per_trial=1, needs_cuda=needs_cuda)
     assert not NODE.machine.gpus
 
-    (row,) = cluster_findings(address, Questions(results=str(tmp_path)), demand, VERSIONS)
+    (row,) = cluster_findings(address, ProbeRequest(results=str(tmp_path)), demand, VERSIONS)
 
     assert row.level is level
 
@@ -129,7 +129,7 @@ def test_a_cluster_that_does_not_answer_fails_with_the_way_to_its_token(
 
     monkeypatch.setattr(ray_cluster, "ask_nodes", refuse)
 
-    (row,) = cluster_findings(address, Questions(results=str(tmp_path)), Demand(), VERSIONS)
+    (row,) = cluster_findings(address, ProbeRequest(results=str(tmp_path)), Demand(), VERSIONS)
 
     assert row.level is Level.FAIL
     assert "RAY_AUTH_TOKEN_PATH" in row.fix

@@ -10,14 +10,14 @@ import pytest
 
 from automl.machine import Gpu, Machine
 from automl.preflight.findings import Finding, Level
-from automl.preflight.machine import Demand, judge_machine, place_finding, size
-from automl.preflight.sight import Sight
+from automl.preflight.machine import Demand, check_machine, location_finding, size
+from automl.preflight.probe import ProbeResult
 
 GIB = 2**30
 GPUS = tuple(
     Gpu(index=i, uuid=f"GPU-{i}", name="NVIDIA H200", memory_gib=140.4, used_gib=0.5, driver="570.1") for i in range(2)
 )
-HEALTHY = Sight(
+HEALTHY = ProbeResult(
     host="node1",
     machine=Machine(cpus=32, gpus=GPUS),
     memory_bytes=200 * GIB,
@@ -30,13 +30,13 @@ HEALTHY = Sight(
 DEMAND = Demand(jobs=2, gpus_per_trial=1, loader_workers=4, program="depth_net")
 
 
-def row(check: str, demand: Demand = DEMAND, **changes: Any) -> Finding:  # noqa: ANN401 - fields of a Sight
-    found = judge_machine(dataclasses.replace(HEALTHY, **changes), demand)
+def row(check: str, demand: Demand = DEMAND, **changes: Any) -> Finding:  # noqa: ANN401 - fields of a ProbeResult
+    found = check_machine(dataclasses.replace(HEALTHY, **changes), demand)
     return next(finding for finding in found if finding.check == check)
 
 
 def test_a_healthy_machine_has_only_good_rows() -> None:
-    found = judge_machine(HEALTHY, DEMAND)
+    found = check_machine(HEALTHY, DEMAND)
 
     assert {finding.level for finding in found} == {Level.OK}
     assert row("gpus").found == "2 x NVIDIA H200 (140 GiB), driver 570.1"
@@ -100,11 +100,11 @@ def test_loaders_without_workers_need_no_shared_memory() -> None:
 
 
 def test_rows_of_a_node_name_it() -> None:
-    assert {finding.where for finding in judge_machine(HEALTHY, DEMAND, where="node7")} == {"node7"}
+    assert {finding.where for finding in check_machine(HEALTHY, DEMAND, where="node7")} == {"node7"}
 
 
 def test_the_place_names_host_and_results() -> None:
-    assert place_finding(HEALTHY, Path("/r")).found == "node1: 32 CPUs, 200.0 GiB of memory free; results in /r"
+    assert location_finding(HEALTHY, Path("/r")).found == "node1: 32 CPUs, 200.0 GiB of memory free; results in /r"
 
 
 def test_sizes_are_written_for_people() -> None:
@@ -112,7 +112,7 @@ def test_sizes_are_written_for_people() -> None:
 
 
 def test_a_trainer_that_does_not_compute_on_gpus_needs_no_cuda() -> None:
-    found = judge_machine(
+    found = check_machine(
         dataclasses.replace(HEALTHY, versions={"torch": "2.13.0+cpu"}), dataclasses.replace(DEMAND, needs_cuda=False)
     )
 

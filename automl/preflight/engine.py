@@ -10,7 +10,7 @@ from automl.launch.engine import unseen_paths
 from automl.launch.images import find_image
 from automl.launch.mounts import readable_paths
 from automl.preflight.findings import Finding, bad
-from automl.preflight.sight import nearest_folder
+from automl.preflight.probe import nearest_folder
 from automl.study.launch_plan import LauncherKind
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from automl.study.model import StudyPlan
 
 
-def engine_sight_findings(plan: StudyPlan, results: Path) -> Iterator[Finding]:
+def engine_path_findings(plan: StudyPlan, results: Path) -> Iterator[Finding]:
     """Say which paths of a study the engine's machine does not have; it may be another one than this.
 
     Args:
@@ -36,11 +36,11 @@ def engine_sight_findings(plan: StudyPlan, results: Path) -> Iterator[Finding]:
         # Without the image nothing can be asked; a run has it by then.
         if find_image(launch.launcher, launch.image) is None:
             return
-        unseen = unseen_paths(launch.launcher, launch.image, paths, folder if os.access(folder, os.W_OK) else None)
+        unreadable = unseen_paths(launch.launcher, launch.image, paths, folder if os.access(folder, os.W_OK) else None)
     except LaunchError:
         return  # a row of its own says that the engine does not answer
     engine = os.environ.get("DOCKER_HOST") or f"the {launch.launcher.value} engine"
-    for path in unseen:
+    for path in unreadable:
         what = "results" if path == folder else "path"
         yield bad(
             what,

@@ -31,7 +31,7 @@ _KIB = 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Questions:
+class ProbeRequest:
     """What to look for.
 
     Attributes:
@@ -48,7 +48,7 @@ class Questions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sight:
+class ProbeResult:
     """What one machine shows.
 
     Attributes:
@@ -61,12 +61,12 @@ class Sight:
         free_bytes: Free space where the results go.
         free_inodes: Free inodes there; None where the file system does not count them.
         may_write: The results folder can be written, or made.
-        sees_marker: The marker is there; None where there was none to look for.
+        has_marker: The marker is there; None where there was none to look for.
         shm_bytes: Free space in /dev/shm; None where there is none.
         open_files: Soft and hard limit of file descriptors.
         processes: Limit of processes of this user; None for no limit.
         has_loopback: A port of 127.0.0.1 can be bound.
-        unseen: Of the paths asked for: what keeps each from being read.
+        unreadable: Of the paths asked for: what keeps each from being read.
         program: Where the command's program lies; None where it was not found.
         versions: Of Python and of our libraries, for those that are installed.
     """
@@ -80,27 +80,27 @@ class Sight:
     free_bytes: int = 0
     free_inodes: int | None = None
     may_write: bool = True
-    sees_marker: bool | None = None
+    has_marker: bool | None = None
     shm_bytes: int | None = None
     open_files: tuple[int, int] = (0, 0)
     processes: int | None = None
     has_loopback: bool = True
-    unseen: Mapping[str, str] = field(default_factory=dict)
+    unreadable: Mapping[str, str] = field(default_factory=dict)
     program: str | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
 
 
-def look(questions: Questions) -> Sight:
+def probe_machine(request: ProbeRequest) -> ProbeResult:
     """Look at the machine this runs on."""
-    folder = nearest_folder(Path(questions.results))
+    folder = nearest_folder(Path(request.results))
     volume = os.statvfs(folder)
     machine = detect_machine()
     # Hidden by the user is not silent.
     is_hidden = bool(machine.gpus) or "CUDA_VISIBLE_DEVICES" in os.environ
-    unseen = {path: words for path in questions.paths if (words := hindrance(Path(path))) is not None}
-    return Sight(
+    unreadable = {path: words for path in request.paths if (words := unreadable_reason(Path(path))) is not None}
+    return ProbeResult(
         host=socket.gethostname(),
-        results=questions.results,
+        results=request.results,
         machine=machine,
         has_silent_gpus=not is_hidden and any(Path("/dev").glob("nvidia[0-9]*")),
         has_declared_gpus='"GPU"' in os.environ.get("RAY_OVERRIDE_RESOURCES", ""),
@@ -108,13 +108,13 @@ def look(questions: Questions) -> Sight:
         free_bytes=volume.f_bavail * volume.f_frsize,
         free_inodes=volume.f_favail if volume.f_files else None,
         may_write=folder.is_dir() and os.access(folder, os.W_OK | os.X_OK),
-        sees_marker=None if questions.marker is None else Path(questions.marker).is_file(),
+        has_marker=None if request.marker is None else Path(request.marker).is_file(),
         shm_bytes=_free_shared_memory(),
         open_files=resource.getrlimit(resource.RLIMIT_NOFILE),
         processes=_process_limit(),
         has_loopback=_can_bind(),
-        unseen=unseen,
-        program=_find(questions.program),
+        unreadable=unreadable,
+        program=_find(request.program),
         versions=installed_versions(),
     )
 
@@ -124,7 +124,7 @@ def nearest_folder(path: Path) -> Path:
     return next((parent for parent in (path, *path.parents) if parent.exists()), Path("/"))
 
 
-def hindrance(path: Path) -> str | None:
+def unreadable_reason(path: Path) -> str | None:
     """Return what keeps a file or folder from being read; None if it can be."""
     try:
         if path.is_dir():

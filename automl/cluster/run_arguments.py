@@ -12,7 +12,7 @@ _PATHS = {"--spec", "--results"}
 _PATHS_IF_THERE = {"--skill", "--warm-start"}
 
 
-def run_words(
+def run_arguments(
     study: str | None, given: Mapping[str, Any], *, replaced: Mapping[str, str | None] | None = None
 ) -> tuple[str, ...]:
     """Return the words after `automl run`.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from automl.preflight.engine_side import engine_sight_findings
+from automl.preflight.engine import engine_path_findings
 from automl.preflight.findings import Level
 from automl.study.launch_plan import LauncherKind, LaunchPlan
 from tests.automl.launch.fake_engine import install_engine, install_silent_engine
@@ -35,7 +35,7 @@ def test_results_and_data_that_only_this_machine_has_are_named_with_the_engine(
     data = tmp_path / "data"
     data.mkdir()
 
-    rows = list(engine_sight_findings(in_docker(make_plan(), data), tmp_path / "new" / "results"))
+    rows = list(engine_path_findings(in_docker(make_plan(), data), tmp_path / "new" / "results"))
 
     assert [(row.check, row.level) for row in rows] == [("path", Level.FAIL), ("results", Level.FAIL)]
     assert rows[0].found == f"{data} is not on the machine of tcp://10.0.0.1:2375"
@@ -43,8 +43,8 @@ def test_results_and_data_that_only_this_machine_has_are_named_with_the_engine(
 
 
 def test_nothing_is_asked_without_an_image_or_an_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert not list(engine_sight_findings(make_plan(), tmp_path))
+    assert not list(engine_path_findings(make_plan(), tmp_path))
     install_engine(tmp_path / "bin", monkeypatch, rest=f"[ $1 != image ] || exit 1\n{SEES_NOTHING}")
-    assert not list(engine_sight_findings(in_docker(make_plan()), tmp_path))
+    assert not list(engine_path_findings(in_docker(make_plan()), tmp_path))
     install_silent_engine(tmp_path / "silent", monkeypatch)
-    assert not list(engine_sight_findings(in_docker(make_plan()), tmp_path))
+    assert not list(engine_path_findings(in_docker(make_plan()), tmp_path))
