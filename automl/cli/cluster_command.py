@@ -157,15 +157,15 @@ def kubernetes(
     write_text(file, text)
     if as_json:
         kinds = [f"{document['kind']}/{document['metadata']['name']}" for document in documents]
-        told = {"file": str(file.absolute()), "objects": kinds, "run": list(job.run_arguments)}
-        click.echo(json.dumps(told, indent=2))
+        document = {"file": str(file.absolute()), "objects": kinds, "run": list(job.run_arguments)}
+        click.echo(json.dumps(document, indent=2))
         return
     click.echo(f"{file}  {asked.nodes} x {asked.gpus_per_node} GPUs, up to {job.jobs} trials at once")
     click.echo(f"apply it with: kubectl apply -f {file}")
 
 
 def _study_text(options: dict[str, Any]) -> str | None:
-    """Return the study file for the ConfigMap, with its name in it; None where pods know the study without it."""
+    """Return the study file for the ConfigMap, with its name in it; None where the study is in every pod."""
     import yaml  # noqa: PLC0415 - opened when the command is called
 
     request = build_request(options)
@@ -179,7 +179,7 @@ def _study_text(options: dict[str, Any]) -> str | None:
         "name": request.name,
         "data": dict(request.inputs.data),
     }
-    # Paths were relative to the file; they are absolute now, and the manifests refuse what is not on the volume.
+    # The request has absolute paths; the manifests refuse a path that is not on the volume.
     document |= {"skill": request.skill} | ({"spec": request.inputs.spec} if request.inputs.spec else {})
     return yaml.safe_dump({key: value for key, value in document.items() if value != {}}, sort_keys=False)
 
@@ -203,22 +203,21 @@ def _study_job(
     cpus_per_node: int | None,
     study: str | None = None,
 ) -> StudyJob:
-    """Plan the study for the cluster and return it as a job; what cannot be planned is no job.
+    """Plan the study for the cluster and return it as a job.
 
     Args:
         context: Of the command, with the options of a run.
-        results: The results folder, as the nodes see it.
+        results: The results folder, as the nodes have it.
         nodes: Nodes that run trials.
         gpus_per_node: GPUs of each.
         cpus_per_node: CPUs of each, where known.
-        study: What the job calls the study file; None for the name that was given.
+        study: Path of the study file in the job; None for the given name.
 
     Raises:
         ConfigurationError: the study cannot be run there.
     """
     from automl.cli.run_command import command as run  # noqa: PLC0415 - opened when the command is called
-    from automl.cluster.job import StudyJob, trials_at_once  # noqa: PLC0415 - opened when the command is called
-    from automl.cluster.run_arguments import run_arguments  # noqa: PLC0415 - opened when the command is called
+    from automl.cluster.job import StudyJob, run_arguments, trials_at_once  # noqa: PLC0415 - opened when the command is called
     from automl.preflight.data import data_files  # noqa: PLC0415 - opened when the command is called
     from automl.request.location import RunLocation  # noqa: PLC0415 - opened when the command is called
     from automl.resolve import apply_request_text  # noqa: PLC0415 - opened when the command is called
@@ -227,17 +226,13 @@ def _study_job(
     options = context.params
     request = build_request(options)
     plan = make_plan(request, RunLocation(results=results, ray_address="of the job"))
-    heard, _ = apply_request_text(request)
-    each = heard.resources.gpus_per_trial
+    resources = apply_request_text(request)[0].resources
+    each = resources.gpus_per_trial
     each = (plan.resources.gpus_per_trial if gpus_per_node else 0.0) if each is None else each
     fitting = trials_at_once(nodes=nodes, gpus_per_node=gpus_per_node, cpus_per_node=cpus_per_node, gpus_per_trial=each)
     names = {param.name: max(param.opts, key=len) for param in run.params if isinstance(param, click.Option)}
     given = {names[name]: value for name, value in options.items() if name in names}
-    replaced = {
-        "--results": str(results),
-        "--ray-address": None,
-        "--json": None,
-    }
+    replaced = {"--results": str(results), "--ray-address": None, "--json": None}
     read = [Path(path) for path in data_files(request, plan).values() if not path.startswith("{")]
     read = [path if path.is_dir() else path.parent for path in read]
     # The package's own skills are wherever automl is.
@@ -246,22 +241,20 @@ def _study_job(
         name=plan.name,
         results=results,
         run_arguments=run_arguments(study or options["study"], given, replaced=replaced),
-        gpus_per_trial=each,
-        jobs=heard.resources.jobs or fitting,
+        jobs=resources.jobs or fitting,
         read_only=tuple(dict.fromkeys(path for path in read if not path.is_relative_to(results))),
-        credentials=plan.skill.required_credentials,
     )
 
 
 def _submit(file: Path, job: StudyJob) -> str:
-    """Hand a script to sbatch and return the job's number.
+    """Submit a script with sbatch and return the job's number.
 
     Raises:
-        LaunchError: there is no sbatch, it refuses, or it does not say which job it made.
+        LaunchError: there is no sbatch, it refuses the script, or it prints no number.
     """
     program = shutil.which("sbatch")
     if program is None:
-        raise LaunchError(f"there is no sbatch here; {file} is written, submit it where Slurm is")
+        raise LaunchError(f"sbatch is not installed here; {file} is written, submit it on a machine with Slurm")
     job.results.mkdir(parents=True, exist_ok=True)
     try:
         done = subprocess.run(  # noqa: S603 - a fixed command, with our own file
@@ -279,4 +272,4 @@ def _submit(file: Path, job: StudyJob) -> str:
 
 def _unsure(job: StudyJob) -> str:
     name = f"automl-{job.name}"
-    return f"sbatch did not say which job it made; look with `squeue --name {name}` before submitting again"
+    return f"sbatch did not print the number of a job; check `squeue --name {name}` before submitting again"

@@ -1,16 +1,22 @@
-"""What a study needs of a cluster: name, words of its run, GPUs, folders that every node must see."""
+"""A study as a job of a cluster: its name, the arguments of its run, GPUs, and the folders that every node must have.
+
+The arguments repeat an `automl run` elsewhere: paths are absolute, each value is one argument, no shell is involved.
+"""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from automl.errors import ConfigurationError, Problem
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Mapping
 
+_PATHS = {"--spec", "--results"}
+_PATHS_IF_THERE = {"--skill", "--warm-start"}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
@@ -20,21 +26,17 @@ class StudyJob:
 
     Attributes:
         name: The study's name.
-        results: The results folder, absolute, on storage that every node sees.
-        run_arguments: The words after `automl run`; see `automl.cluster.run_arguments`.
-        gpus_per_trial: GPUs of one trial; 0 for the CPU.
-        jobs: Trials at once, at most; the run itself fills the cluster that it finds.
+        results: The results folder, absolute, on storage that every node has.
+        run_arguments: The arguments of `automl run`, from `run_arguments`.
+        jobs: Trials at once, at most; the run itself fills the cluster.
         read_only: Files and folders that trials read, absolute.
-        credentials: Names of the environment variables that the skill asks for.
     """
 
     name: str
     results: Path
     run_arguments: tuple[str, ...]
-    gpus_per_trial: float = 0.0
     jobs: int = 1
     read_only: tuple[Path, ...] = ()
-    credentials: tuple[str, ...] = ()
 
 
 def trials_at_once(*, nodes: int, gpus_per_node: int, cpus_per_node: int | None, gpus_per_trial: float) -> int:
@@ -55,6 +57,11 @@ def trials_at_once(*, nodes: int, gpus_per_node: int, cpus_per_node: int | None,
     return max(1, nodes * on_one)
 
 
+def unfit(where: str, found: str, expected: str) -> Problem:
+    """Return the problem of an option whose value does not fit."""
+    return Problem(where=where, found=repr(found), expected=expected, fix="choose another one")
+
+
 def plain_name(name: str) -> str:
     """Return a study's name if it can be part of a job's name and of a path without quoting.
 
@@ -70,3 +77,44 @@ def plain_name(name: str) -> str:
         )
         raise ConfigurationError.from_problems([problem], subject="the job")
     return name
+
+
+def run_arguments(
+    study: str | None, given: Mapping[str, Any], *, replaced: Mapping[str, str | None] | None = None
+) -> tuple[str, ...]:
+    """Return the arguments of `automl run`.
+
+    Args:
+        study: The study argument, if any: a file, or the name of a ready study.
+        given: Option -> value of the command line; a tuple for repeated options, True for flags.
+        replaced: Options that the job sets itself; None leaves one out.
+    """
+    arguments: list[str] = []
+    if study is not None:
+        arguments.append(_absolute_if_there(study))
+    for option, value in {**given, **(replaced or {})}.items():
+        if value is None or value is False or value == ():
+            continue
+        if value is True:
+            arguments.append(option)
+            continue
+        for item in value if isinstance(value, tuple) else (value,):
+            arguments += [option, _as_text(option, item)]
+    return tuple(arguments)
+
+
+def _as_text(option: str, value: object) -> str:
+    text = f"{value:g}" if isinstance(value, float) else str(value)
+    if option in _PATHS:
+        return str(Path(text).expanduser().absolute())
+    if option in _PATHS_IF_THERE:
+        return _absolute_if_there(text)
+    if option == "--data":
+        split, _, path = text.partition("=")
+        return f"{split}={Path(path).expanduser().absolute()}"
+    return text
+
+
+def _absolute_if_there(text: str) -> str:
+    path = Path(text).expanduser()
+    return str(path.absolute()) if path.exists() else text

@@ -1,8 +1,8 @@
-"""Manifests for KubeRay: a study as a RayJob, or a standing RayCluster, with what they need beside them.
+"""Manifests for KubeRay: a study as a RayJob, or a standing RayCluster, with the objects that they need.
 
-The job's entry point is one fixed command. What comes from a study stands in a ConfigMap: the study file, and a start
-script in which every word of the run is quoted. Results lie on a volume that outlives the job; the script resumes what
-it finds there, so a restarted job goes on. Secrets are named, never written.
+The job's entry point is one fixed command. The parts of a study are in a ConfigMap: the study file, and a start script
+in which every argument of the run is quoted. Results are on a volume that outlives the job; the script resumes a study
+that is there, so a restarted job goes on. Secrets are named, never written.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from automl.cluster.job import unfit
 from automl.errors import ConfigurationError, Problem
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ exit "$status"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KubernetesOptions:
-    """What is asked of Kubernetes.
+    """What the job asks of Kubernetes.
 
     Attributes:
         name: Name of the job; part of the names of everything made for it.
@@ -59,7 +60,7 @@ class KubernetesOptions:
         memory_per_node: Memory of each, e.g. ``64Gi``.
         shm: Size of /dev/shm of each, part of its memory.
         claim: PersistentVolumeClaim that every pod mounts.
-        claim_size: Size of a claim to make; None where it is there already.
+        claim_size: Size of a claim to make; None where it exists already.
         storage_class: Of the claim to make.
         mount: Where the claim is mounted.
         secrets: Secrets whose keys become environment variables.
@@ -91,11 +92,11 @@ def manifests(job: StudyJob, options: KubernetesOptions, *, study: str | None = 
 
     Args:
         job: The study; its results folder is below ``options.mount``.
-        options: What is asked for.
+        options: What the job asks for.
         study: Text of the study file, where it is not on the volume.
 
     Raises:
-        ConfigurationError: a value cannot stand where it has to; with every problem.
+        ConfigurationError: a value does not fit its field; with every problem.
     """
     problems = list(_problems(job, options))
     if problems:
@@ -120,7 +121,7 @@ def manifests(job: StudyJob, options: KubernetesOptions, *, study: str | None = 
 
 
 def as_yaml(documents: list[dict[str, Any]]) -> str:
-    """Return manifests as text; scripts and files in them as blocks that people can read."""
+    """Return manifests as text; scripts and files in them as readable blocks."""
     import yaml  # noqa: PLC0415 - opened when a job is written
 
     class Dumper(yaml.SafeDumper):
@@ -135,14 +136,14 @@ def as_yaml(documents: list[dict[str, Any]]) -> str:
 
 
 def kubernetes_name(text: str) -> str:
-    """Return a study's name as Kubernetes wants names: lower case, digits and dashes, at most 52 characters."""
+    """Return a study's name in the form of Kubernetes: lower case, digits and dashes, at most 52 characters."""
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:52].strip("-")
 
 
 def _metadata(options: KubernetesOptions, suffix: str = "") -> dict[str, Any]:
-    place = {"namespace": options.namespace} if options.namespace else {}
+    namespace = {"namespace": options.namespace} if options.namespace else {}
     labels = {"app.kubernetes.io/managed-by": "automl", "app.kubernetes.io/instance": options.name}
-    return {"name": f"{options.name}{suffix}", **place, "labels": labels}
+    return {"name": f"{options.name}{suffix}", **namespace, "labels": labels}
 
 
 def _claim(options: KubernetesOptions) -> dict[str, Any]:
@@ -161,7 +162,7 @@ def _claim(options: KubernetesOptions) -> dict[str, Any]:
 
 def _config_map(job: StudyJob, options: KubernetesOptions, study: str | None) -> dict[str, Any]:
     script = _START.format(
-        run=" ".join(shlex.quote(word) for word in job.run_arguments),
+        run=" ".join(shlex.quote(argument) for argument in job.run_arguments),
         study=shlex.quote(f"{job.results}/{options.name}"),
         nodes=options.nodes + 1,
     )
@@ -228,24 +229,20 @@ def _problems(job: StudyJob, options: KubernetesOptions) -> Iterator[Problem]:
     labels |= {"--storage-class": options.storage_class}
     for option, label in [*labels.items(), *(("--secret", secret) for secret in options.secrets)]:
         if label is not None and _LABEL.fullmatch(label) is None:
-            yield _unfit(option, label, "lower-case letters, digits and dashes, at most 52")
+            yield unfit(option, label, "lower-case letters, digits and dashes, at most 52")
     sizes = {"--memory-per-node": options.memory_per_node, "--shm": options.shm, "--volume-size": options.claim_size}
     for option, amount in sizes.items():
         if amount is not None and _QUANTITY.fullmatch(amount) is None:
-            yield _unfit(option, amount, "a size such as 64Gi")
+            yield unfit(option, amount, "a size such as 64Gi")
     if _IMAGE.fullmatch(options.image) is None:
-        yield _unfit("--container", options.image, "the name of an image")
+        yield unfit("--container", options.image, "the name of an image")
     if _MOUNT.fullmatch(options.mount) is None or options.mount.startswith(("/dev", "/etc", "/proc")):
-        yield _unfit("--mount-path", options.mount, "a plain path such as /shared")
+        yield unfit("--mount-path", options.mount, "a plain path such as /shared")
     outside = [path for path in (job.results, *job.read_only) if not path.is_relative_to(options.mount)]
     for path in outside:
         yield Problem(
             where="the volume",
-            found=f"{path}, which no pod sees",
+            found=f"{path}, which is in no pod",
             expected=f"a path below {options.mount}, where the volume is mounted",
             fix="copy it to the volume and name it by its path there, or change --mount-path",
         )
-
-
-def _unfit(where: str, found: str, expected: str) -> Problem:
-    return Problem(where=where, found=repr(found), expected=expected, fix="choose another one")

@@ -1,7 +1,7 @@
 """One sbatch script for a study: a Ray cluster inside the allocation, the study in it, and a requeue when time is up.
 
-The script is a head that is written here and a body that is the same for every study (`slurm_body.sh`). What comes from
-a study stands in the head alone: in `#SBATCH` lines only after a strict check, in the settings only quoted.
+The script is a head that is written here and a body that is the same for every study (`slurm_body.sh`). The parts of a
+study are in the head alone: in `#SBATCH` lines after a strict check, in the settings quoted.
 """
 
 from __future__ import annotations
@@ -14,16 +14,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from automl.cluster.job import plain_name
-from automl.errors import ConfigurationError, Problem
+from automl.cluster.job import plain_name, unfit
+from automl.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from automl.cluster.job import StudyJob
+    from automl.errors import Problem
 
 NOTICE_S = 120
-"""How long before its end a job is told; a checkpoint has to be written in it."""
+"""How long before its end a job gets a signal; the trials write a checkpoint in this time."""
 _SHORTEST_S = 300
 
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.,:+@-]*")
@@ -41,13 +42,13 @@ _HEADER = """\
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlurmOptions:
-    """What is asked of Slurm.
+    """What the job asks of Slurm.
 
     Attributes:
         nodes: Number of nodes.
         gpus_per_node: GPUs of each.
         cpus_per_node: CPUs of each; None for whole nodes.
-        walltime: Of each start of the job, as Slurm writes it; None for the partition's default.
+        walltime: Of each start of the job, in Slurm's form; None for the partition's default.
         partition: Partition.
         account: Account.
         qos: Quality of service.
@@ -70,7 +71,7 @@ def slurm_script(job: StudyJob, options: SlurmOptions) -> str:
     """Return the sbatch script of a study.
 
     Raises:
-        ConfigurationError: a value cannot stand in an ``#SBATCH`` line or a mount; with every problem.
+        ConfigurationError: a value does not fit an ``#SBATCH`` line or a mount; with every problem.
     """
     problems = list(_problems(job, options))
     if problems:
@@ -82,14 +83,14 @@ def slurm_script(job: StudyJob, options: SlurmOptions) -> str:
 
 
 def slurm_walltime(text: str) -> str:
-    """Return a walltime as Slurm writes it: its own forms as they are, durations such as 90min or 4h as ``H:MM:SS``.
+    """Return a walltime in Slurm's form: its own forms unchanged, durations such as 90min or 4h as ``H:MM:SS``.
 
-    A bare number is minutes, as Slurm has it.
+    A bare number is minutes, as in Slurm.
 
     Raises:
-        ValueError: it is neither, or too short to stop in.
+        ValueError: it is neither, or too short for a clean stop.
     """
-    from automl.duration import parse_duration_s  # noqa: PLC0415 - only where the text is none of Slurm's
+    from automl.duration import parse_duration_s  # noqa: PLC0415 - only for a duration
 
     if _WALLTIME.fullmatch(text.strip()):
         return text.strip()
@@ -155,31 +156,27 @@ def _apptainer(job: StudyJob, container: Path | None) -> Iterator[str]:
         yield str(container)
 
 
-def _array(name: str, words: Iterable[str]) -> str:
-    return f"{name}=({' '.join(shlex.quote(word) for word in words)})"
+def _array(name: str, arguments: Iterable[str]) -> str:
+    return f"{name}=({' '.join(map(shlex.quote, arguments))})"
 
 
 def _problems(job: StudyJob, options: SlurmOptions) -> Iterator[Problem]:
     for name in ("partition", "account", "qos"):
         value = getattr(options, name)
         if value is not None and _PLAIN.fullmatch(value) is None:
-            yield _unfit(f"--{name}", value, "letters, digits and _.,:+@-")
+            yield unfit(f"--{name}", value, "letters, digits and _.,:+@-")
     for line in options.extra:
         if _FREE.fullmatch(line) is None:
-            yield _unfit("--sbatch", line, "NAME or NAME=VALUE without dashes before it, spaces and quotes")
+            yield unfit("--sbatch", line, "NAME or NAME=VALUE without dashes before it, spaces and quotes")
     if _PLAIN_PATH.fullmatch(str(job.results)) is None:
-        yield _unfit("--results", str(job.results), "a path without spaces, quotes and %")
+        yield unfit("--results", str(job.results), "a path without spaces, quotes and %")
     if options.container is not None:
         yield from _container_problems(job, options.container)
 
 
 def _container_problems(job: StudyJob, container: Path) -> Iterator[Problem]:
     if container.suffix not in {".sqsh", ".sif"}:
-        yield _unfit("--container", str(container), "a .sqsh image (pyxis) or a .sif image (Apptainer)")
+        yield unfit("--container", str(container), "a .sqsh image (pyxis) or a .sif image (Apptainer)")
     for path in (container, *job.read_only):
         if _MOUNTABLE.fullmatch(str(path)) is None:
-            yield _unfit("--container", str(path), "paths without spaces, colons and commas")
-
-
-def _unfit(where: str, found: str, expected: str) -> Problem:
-    return Problem(where=where, found=repr(found), expected=expected, fix="choose another one")
+            yield unfit("--container", str(path), "paths without spaces, colons and commas")

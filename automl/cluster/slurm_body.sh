@@ -70,7 +70,7 @@ again() {
   exit 1
 }
 trap 'say "the time is nearly up: stopping, then requeue"; requeue=yes; stop' USR1
-trap 'say "told to end: stopping"; stop; [ -n "$driver" ] || exit 143' TERM
+trap 'say "asked to end: stopping"; stop; [ -n "$driver" ] || exit 143' TERM
 
 od -An -N32 -tx1 /dev/urandom | tr -d ' \n' > "$work/token"
 port=$(free_port)

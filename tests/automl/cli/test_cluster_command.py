@@ -129,5 +129,5 @@ def test_data_of_this_machine_make_no_manifest(tmp_path: Path, capsys: pytest.Ca
     )
 
     assert status == 2
-    assert "which no pod sees" in capsys.readouterr().err
+    assert "which is in no pod" in capsys.readouterr().err
     assert not file.exists()

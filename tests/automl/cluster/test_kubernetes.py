@@ -155,7 +155,7 @@ def test_the_study_file_travels_with_the_job() -> None:
         ({"secrets": ("x=y",)}, "--secret"),
         ({"shm": "lots"}, "--shm"),
         ({"mount": "/etc"}, "--mount-path"),
-        ({"mount": "/data"}, "which no pod sees"),
+        ({"mount": "/data"}, "which is in no pod"),
     ],
 )
 def test_values_that_cannot_be_used_are_refused(changes: dict[str, Any], said: str) -> None:
@@ -166,7 +166,7 @@ def test_values_that_cannot_be_used_are_refused(changes: dict[str, Any], said: s
 def test_data_that_are_not_on_the_volume_are_refused() -> None:
     job = dataclasses.replace(JOB, read_only=(Path("/home/me/data"),))
 
-    with pytest.raises(ConfigurationError, match="/home/me/data, which no pod sees"):
+    with pytest.raises(ConfigurationError, match="/home/me/data, which is in no pod"):
         manifests(job, OPTIONS)
 
 
