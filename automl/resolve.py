@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from automl.errors import ConfigurationError, Problem
-from automl.preflight.inputs import count_samples
+from automl.preflight.annotations import count_samples
 from automl.request.policy import SkillFacts, find_off_phrase
 from automl.request.text import fits_gpus, read_request
 from automl.request.trial_options import check_options

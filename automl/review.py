@@ -9,7 +9,7 @@ from automl.errors import LaunchError
 from automl.launch.choice import ready_launch
 from automl.launch.images import find_image
 from automl.machine import detect_machine
-from automl.preflight.estimate import estimate_time
+from automl.preflight.estimate import earlier_trials, estimate_time
 from automl.preflight.inputs import describe_data
 from automl.request.location import next_study_directory
 from automl.request.policy import Route
@@ -46,7 +46,7 @@ def review_plan(request: StudyRequest, plan: StudyPlan, place: RunLocation) -> d
         ],
         "first_trials": [dict(proposal.assignment) for proposal in first],
         **origins_document(proposal.origin for proposal in first),
-        "estimate": estimate_time(plan, place.results),
+        "estimate": estimate_time(plan, earlier_trials(plan, place.results)),
     }
 
 

@@ -41,7 +41,7 @@ def command(
     **options: Any,  # noqa: ANN401 - click hands over what was declared
 ) -> int:
     """Plan, confirm, run, and show what came out."""
-    from automl.preflight.estimate import estimate_time  # noqa: PLC0415 - opened when the command is called
+    from automl.preflight.estimate import earlier_trials, estimate_time  # noqa: PLC0415 - opened when the command is called
     from automl.run import make_plan, run_plan  # noqa: PLC0415 - the heavy part starts here
 
     request = build_request(options)
@@ -53,7 +53,7 @@ def command(
     )
     plan = make_plan(request, place)
     if not yes and not as_json and sys.stdin.isatty() and sys.stderr.isatty():
-        confirm_long_run(estimate_time(plan, place.results)["seconds"])
+        confirm_long_run(estimate_time(plan, earlier_trials(plan, place.results))["seconds"])
     trackers = shown_and_told(notify)
     directory = run_plan(request, plan, place, is_checked=not no_check, is_smoked=smoke, extra_trackers=trackers)
     if as_json:

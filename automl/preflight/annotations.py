@@ -1,8 +1,8 @@
-"""Sample an annotation file: which of its first and of its evenly spread lines cannot be used, with their numbers.
+"""Check a sample of the lines of an annotation file, and count its samples.
 
-What the columns mean is the trainer's business. JSON that is none and files that are not there stop a run; another
-number of columns than the other lines have, or bytes that are no UTF-8, may be meant so. A relative path that is not
-found may be looked up in a folder that only the trainer knows, so it stops a run only where others are found.
+Only the trainer knows what the columns mean. Broken JSON and absent files stop a run. Another number of columns than
+the other lines have, or bytes that are not UTF-8, may be intended. A trainer may resolve a relative path in a folder of
+its own, so an absent one stops a run only where other paths of the file are found.
 """
 
 from __future__ import annotations
@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 SUFFIXES = frozenset({".txt", ".csv", ".tsv", ".lst", ".json", ".jsonl"})
 _SHOWN = 3
 _SHOWN_CHARACTERS = 200
-# Reading takes about 0.1 s for this many bytes; what lies behind them is not sampled.
+_COUNTED = frozenset({".txt", ".csv"})
+# A million lines are counted in about 0.1 s; larger files take too long.
+_COUNTED_BYTES = 256 * 1024 * 1024
+# Reading takes about 0.1 s for this many bytes; lines behind them are not sampled.
 _READ_BYTES = 64 * 1024 * 1024
 _PATH = re.compile(
     r"[^\s:]+\.(?:png|jpe?g|bmp|tiff?|webp|exr|pfm|npy|npz|pt|pth|bin|txt|json|xml|mp4|ply|pcd|h5)", re.IGNORECASE
@@ -40,11 +43,11 @@ class BadLine:
 
 
 def check_annotations(file: Path, *, sampled: int) -> Finding:
-    """Return what a sample of an annotation file shows.
+    """Check a sample of the lines of an annotation file.
 
     Args:
         file: A text, CSV, TSV, JSON or JSON-lines file that can be read.
-        sampled: How many lines to look at, spread over the file, its first ones included.
+        sampled: How many lines to check: the first ones, and others spread over the file.
     """
     check = f"annotations {file.name}"
     fix = f"correct these lines of {file}"
@@ -64,11 +67,22 @@ def check_annotations(file: Path, *, sampled: int) -> Finding:
     else:
         broken, is_certain = _bad_rows(chosen, file)
     if not broken:
-        return good(check, f"{len(lines)} samples, {len(chosen)} looked at")
-    words = "; ".join(f"line {line.number}: {line.reason}" for line in broken[:_SHOWN])
+        return good(check, f"{len(lines)} samples, {len(chosen)} checked")
+    listed = "; ".join(f"line {line.number}: {line.reason}" for line in broken[:_SHOWN])
     more = f"; and {len(broken) - _SHOWN} more" if len(broken) > _SHOWN else ""
     level = bad if is_certain else doubt
-    return level(check, f"{len(broken)} of {len(chosen)} lines looked at cannot be used: {words}{more}", fix=fix)
+    return level(check, f"{len(broken)} of {len(chosen)} checked lines cannot be used: {listed}{more}", fix=fix)
+
+
+def count_samples(file: Path) -> int | None:
+    """Return the number of samples that an annotation file lists; None where it is unknown."""
+    try:
+        if not file.is_file() or file.suffix.lower() not in _COUNTED or file.stat().st_size > _COUNTED_BYTES:
+            return None
+        with file.open("rb") as lines:
+            return sum(map(_is_sample, lines))
+    except OSError:
+        return None
 
 
 def _is_sample(line: bytes) -> bool:
@@ -78,11 +92,11 @@ def _is_sample(line: bytes) -> bool:
 
 def _check_document(check: str, raw: bytes, file: Path) -> Finding:
     if len(raw) == _READ_BYTES:
-        return good(check, "a JSON file too large to look at")
+        return good(check, "a JSON file too large to check")
     try:
         document = json.loads(raw)
     except (ValueError, RecursionError) as error:
-        return bad(check, f"not JSON: {error}", expected="one JSON document", fix=f"mend {file}")
+        return bad(check, f"not JSON: {error}", expected="one JSON document", fix=f"correct {file}")
     count = len(document) if isinstance(document, list | dict) else 1
     return good(check, f"JSON, {count} {'entries' if isinstance(document, list) else 'keys'}")
 
@@ -96,7 +110,7 @@ def _bad_records(lines: Sequence[tuple[int, bytes]]) -> Iterator[BadLine]:
 
 
 def _bad_rows(lines: Sequence[tuple[int, bytes]], file: Path) -> tuple[list[BadLine], bool]:
-    """Return the bad lines, and whether they are bad whatever the trainer does."""
+    """Return the bad lines, and whether every trainer must fail on them."""
     separator = {".csv": ",", ".tsv": "\t"}.get(file.suffix.lower())
     rows: list[tuple[int, list[str]]] = []
     broken: list[BadLine] = []
@@ -124,7 +138,7 @@ def _columns(line: str, separator: str | None) -> list[str]:
 
 
 def _absent(columns: Sequence[str], folder: Path) -> str | None:
-    """Return the first column that names a file which is not there."""
+    """Return the first column that names a file which does not exist."""
     for column in columns:
         if _PATH.fullmatch(column) and "://" not in column and not _is_there(column, folder):
             return column

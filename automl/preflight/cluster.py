@@ -1,7 +1,7 @@
-"""The same checks on the compute side: what each kind of node of a Ray cluster shows, and what it cannot see.
+"""Check the nodes of a Ray cluster as this machine is checked, and that they read the same files.
 
-Every node is asked, up to 64. Whether the results folder is shared is not guessed from mounts: a file is put into it
-here, and the nodes say whether they see it.
+Every node is probed, up to 64. To know whether the results folder is shared, a marker file is put into it here, and
+each node reports whether it is there.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 DOCTOR_LIMIT_S = 7.0
 RUN_LIMIT_S = 60.0
-"""A run can wait for a busy node; whoever asked the doctor waits for the whole table."""
+"""A run can wait for a busy node; the doctor shows its table when every node has answered."""
 _MUST_AGREE = ("python", "ray")
 _SHOULD_AGREE = ("automl-vision",)
 
@@ -35,14 +35,14 @@ _SHOULD_AGREE = ("automl-vision",)
 def cluster_findings(
     address: str, request: ProbeRequest, demand: Demand, here: Mapping[str, str], *, limit_s: float = DOCTOR_LIMIT_S
 ) -> list[Finding]:
-    """Return what is wrong with the nodes of a cluster, and one good row for all nodes that look the same.
+    """Return what is wrong with the nodes of a cluster, and one good row for all nodes that are alike.
 
     Args:
         address: Of the cluster.
         request: What trials need; the marker is added here.
-        demand: What is asked of each node.
+        demand: What trials need of each node.
         here: Versions of this machine, with which those of the nodes must agree.
-        limit_s: For joining the cluster and for the answers of its nodes together.
+        limit_s: For joining the cluster and probing its nodes together.
     """
     found = ray_address_findings(address)
     if found:
@@ -50,7 +50,7 @@ def cluster_findings(
     try:
         answers = _ask(address, request, limit_s)
     except LaunchError as error:
-        fix = "correct --ray-address; a cluster with a token wants RAY_AUTH_MODE=token and RAY_AUTH_TOKEN_PATH here"
+        fix = "correct --ray-address; a cluster with a token needs RAY_AUTH_MODE=token and RAY_AUTH_TOKEN_PATH here"
         return [bad("cluster", error.headline, expected="a Ray cluster that answers", fix=fix)]
     for name, answer in answers.items():
         found += _node_findings(name, answer, demand, here)
@@ -60,12 +60,12 @@ def cluster_findings(
 def fit_to_nodes(
     resources: Resources, settings: ResourceSettings, nodes: Sequence[Mapping[str, float]], *, trials: int
 ) -> Resources:
-    """Return the resources of a study whose trials fill a cluster, as far as the request leaves them open.
+    """Return resources with which the trials of a study fill a cluster; what the request sets stays.
 
     Args:
-        resources: Planned without knowledge of the cluster.
+        resources: Planned without the cluster.
         settings: What the user asks for stays.
-        nodes: What each node offers, by Ray's names.
+        nodes: What each node offers, by the names of Ray.
         trials: No more than these run at once.
     """
     gpus, cpus = [node.get("GPU", 0.0) for node in nodes], [node.get("CPU", 0.0) for node in nodes]
@@ -90,10 +90,10 @@ def fit_to_nodes(
 
 
 def filling_cluster(plan: StudyPlan, settings: ResourceSettings, address: str) -> StudyPlan:
-    """Return a plan whose trials fill the cluster; as it is where the request decides, or no cluster answers."""
-    is_place = address == "auto" or address.rpartition(":")[2].isdigit()
+    """Return a plan whose trials fill the cluster; unchanged where the request decides, or no cluster answers."""
+    is_cluster = address == "auto" or address.rpartition(":")[2].isdigit()
     is_decided = settings.jobs is not None and settings.gpus_per_trial is not None
-    if is_decided or not is_place or ray_address_findings(address):
+    if is_decided or not is_cluster or ray_address_findings(address):
         return plan
     from automl.executor.ray.cluster import nodes_of  # noqa: PLC0415 - ray, only where a cluster is named
 
@@ -126,21 +126,21 @@ def _node_findings(name: str, answer: ProbeResult | NoAnswer, demand: Demand, he
         fix = "ask again when it is less busy" if answer.is_late else "install the same automl there"
         row = level("node", answer.reason, expected="an answer", fix=f"{fix}, or look into the node's log")
         return [dataclasses.replace(row, where=name)]
-    # How many trials come to a node is Ray's decision, and whether it has GPUs what it was told.
+    # Ray decides how many trials a node gets, and counts the GPUs that it was started with.
     gpus = demand.gpus_per_trial if demand.needs_cuda else 0.0
     asked = dataclasses.replace(demand, jobs=1, gpus_per_trial=gpus)
     rows = [*check_machine(answer, asked), *_unseen(answer), *_versions(answer, here)]
     wrong = [dataclasses.replace(row, where=name) for row in rows if row.level is not Level.OK]
-    told = "; ".join(row.found for row in rows if row.check in {"gpus", "disk"} and row.level is Level.OK)
-    return wrong or [dataclasses.replace(good("node", f"{answer.machine.cpus} CPUs; {told}"), where=name)]
+    parts = "; ".join(row.found for row in rows if row.check in {"gpus", "disk"} and row.level is Level.OK)
+    return wrong or [dataclasses.replace(good("node", f"{answer.machine.cpus} CPUs; {parts}"), where=name)]
 
 
 def _without_repeats(rows: list[Finding]) -> list[Finding]:
-    """Return rows in which what several nodes have in common stands once, with the first of them and how many more."""
+    """Merge equal rows of several nodes into one that names the first node and counts the others."""
     alike: dict[tuple[str, ...], list[Finding]] = {}
     for row in rows:
-        said = row.found.rpartition("; ")[0] if row.level is Level.OK else row.found  # free disk space differs
-        alike.setdefault((row.check, row.level, said, row.fix), []).append(row)
+        found = row.found.rpartition("; ")[0] if row.level is Level.OK else row.found  # free disk space differs
+        alike.setdefault((row.check, row.level, found, row.fix), []).append(row)
     return [_shared(together) for together in alike.values()]
 
 
@@ -155,7 +155,7 @@ def _unseen(probe: ProbeResult) -> Iterator[Finding]:
         yield bad(
             "results",
             f"{probe.results} is another folder there than here",
-            expected="storage that every node sees at the same path",
+            expected="storage that every node has at the same path",
             fix="choose a shared folder with --results or AUTOML_RESULTS",
         )
     for path, reason in probe.unreadable.items():

@@ -1,4 +1,4 @@
-"""The data of a study as trials will read them: what is named, what can be read, how many samples a step takes."""
+"""Check the data of a study: which files trials read, which of them can be read, how many samples a step takes."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from automl.preflight.annotations import SUFFIXES
+from automl.preflight.annotations import SUFFIXES, count_samples
 from automl.preflight.findings import Finding, bad, doubt, from_problem, good
-from automl.preflight.inputs import count_samples
-from automl.preflight.probe import unreadable_reason
 from automl.spec.inputs import missing_inputs
+from automl.spec.model import iterate_leaves
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -33,32 +32,35 @@ def data_files(request: StudyRequest, plan: StudyPlan) -> dict[str, str]:
     return found
 
 
-def data_findings(plan: StudyPlan, data: Mapping[str, str], *, pending: Path | None) -> Iterator[Finding]:
-    """Say which of the data can be read, and which required inputs are missing.
+def data_findings(
+    plan: StudyPlan, data: Mapping[str, str], *, unreadable: Mapping[str, str], pending: Path | None
+) -> Iterator[Finding]:
+    """Return rows about data that cannot be read, and required inputs that are missing.
 
     Args:
         plan: The study.
         data: As `data_files` gives them.
-        pending: The folder of data that are made before the first trial, if they are not there yet.
+        unreadable: Path -> why it cannot be read.
+        pending: The folder of data that the run makes before its first trial.
     """
     for name, path in data.items():
-        reason = unreadable_reason(Path(path))
         if pending is not None and Path(path).is_relative_to(pending):
             yield good(name, f"{path}: made before the first trial")
-        elif reason is None:
+        elif path not in unreadable:
             yield good(name, path)
         elif name.startswith("data "):
-            yield bad(name, f"{path}: {reason}", expected="a file or folder that can be read", fix="check the path")
+            found = f"{path}: {unreadable[path]}"
+            yield bad(name, found, expected="a file or folder that can be read", fix="check the path")
     for problem in missing_inputs(plan.skill, plan.action, plan.spec):
         if pending is None or str(pending) not in problem.found:
             yield from_problem(problem)
 
 
-def annotation_files(data: Mapping[str, str]) -> Iterator[str]:
+def annotation_files(data: Mapping[str, str], *, unreadable: Mapping[str, str]) -> Iterator[Path]:
     """Yield the annotation files among the data that can be read, each once."""
     for path in dict.fromkeys(data.values()):
-        if Path(path).suffix.lower() in SUFFIXES and Path(path).is_file() and unreadable_reason(Path(path)) is None:
-            yield path
+        if Path(path).suffix.lower() in SUFFIXES and Path(path).is_file() and path not in unreadable:
+            yield Path(path)
 
 
 def sample_findings(plan: StudyPlan, data: Mapping[str, str]) -> Iterator[Finding]:
@@ -69,20 +71,20 @@ def sample_findings(plan: StudyPlan, data: Mapping[str, str]) -> Iterator[Findin
     if samples is None or batch is None:
         return
     devices = max(1, math.ceil(plan.resources.gpus_per_trial)) * plan.resources.nodes_per_trial
-    words = f"{samples} samples, {batch} x {devices} device{'s' if devices > 1 else ''} a step"
+    found = f"{samples} samples, {batch} x {devices} device{'s' if devices > 1 else ''} a step"
     fix = "lower the batch size with --set, use fewer devices, or add samples"
     if samples < devices:
-        yield bad("samples", words, expected="at least one sample for each device", fix=fix)
+        yield bad("samples", found, expected="at least one sample for each device", fix=fix)
     elif samples < batch * devices:
-        yield doubt("samples", f"{words}: no step is full, and trainers that drop the last batch do nothing", fix=fix)
+        yield doubt("samples", f"{found}: no step is full, and trainers that drop the last batch do nothing", fix=fix)
     else:
-        yield good("samples", f"{words}: {samples // (batch * devices)} steps an epoch")
+        yield good("samples", f"{found}: {samples // (batch * devices)} steps an epoch")
 
 
 def _batch(plan: StudyPlan) -> int | None:
     paths = [plan.skill.shorthand_keys[alias] for alias in _BATCH_ALIASES if alias in plan.skill.shorthand_keys]
-    paths += [path for path in numbers(plan.spec.values, "batch_size") if "train" in path]
     values = [plan.spec.get(path) for path in paths if plan.spec.has(path)]
+    values += [value for path, value in numbers(plan.spec.values, "batch_size") if "train" in path]
     return next((v for v in values if isinstance(v, int) and not isinstance(v, bool) and v > 0), None)
 
 
@@ -98,11 +100,8 @@ def _texts(value: JsonValue, path: str = "") -> Iterator[tuple[str, str]]:
             yield from _texts(child, f"{path}[{index}]")
 
 
-def numbers(values: Mapping[str, JsonValue], name: str, prefix: str = "") -> Iterator[str]:
-    """Yield the parameter paths whose last part is ``name`` and that hold a whole number."""
-    for key, value in values.items():
-        path = f"{prefix}.{key}" if prefix else key
-        if isinstance(value, dict):
-            yield from numbers(value, name, path)
-        elif key == name and isinstance(value, int) and not isinstance(value, bool):
-            yield path
+def numbers(values: dict[str, JsonValue], name: str) -> Iterator[tuple[str, int]]:
+    """Yield (parameter path, number) of the parameters whose last part is ``name`` and that hold a whole number."""
+    for path, value in iterate_leaves(values):
+        if path.rpartition(".")[2] == name and isinstance(value, int) and not isinstance(value, bool):
+            yield path, value

@@ -1,8 +1,8 @@
-"""Everything that can be known about a run before it costs anything, as one table.
+"""Check everything that can be known about a run before it starts, as one table.
 
-`examine` is what `automl doctor` shows. `require_ready` is the first step of `automl run`: the same checks less the
-slow ones (a child process of the trainer, a container engine that is asked), so it adds a fraction of a second. The
-trainer's own look at the data follows in `require_sound_data`, beside work that has to be done anyway.
+`examine` makes the table of `automl doctor`. `require_ready` is the first step of `automl run`: the same checks without
+the slow ones (a child process of the trainer, the container engine), so it adds a fraction of a second. The trainer's
+check of its data follows in `require_sound_data`, while other work is done.
 """
 
 from __future__ import annotations
@@ -10,22 +10,22 @@ from __future__ import annotations
 import dataclasses
 import logging
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from automl.errors import ConfigurationError
 from automl.launch.command import build_command
-from automl.machine import detect_machine
 from automl.preflight.annotations import check_annotations
 from automl.preflight.cluster import DOCTOR_LIMIT_S, RUN_LIMIT_S, cluster_findings
 from automl.preflight.data import annotation_files, data_files, data_findings, numbers, sample_findings
-from automl.preflight.engine import engine_path_findings
-from automl.preflight.estimate import estimate_disk, time_finding
+from automl.preflight.engine import engine_path_findings, launch_findings
+from automl.preflight.estimate import earlier_trials, estimate_disk, time_finding
 from automl.preflight.findings import Finding, Level, failures, from_problem
-from automl.preflight.inputs import prepared_folder
+from automl.preflight.inputs import pending_folder
 from automl.preflight.machine import Demand, check_machine, location_finding
 from automl.preflight.probe import ProbeRequest, probe_machine
-from automl.preflight.software import credential_findings, launch_findings, tracking_finding, version_finding
+from automl.preflight.software import credential_findings, tracking_finding, version_finding
 from automl.preflight.trainer_check import check_depth_data
 from automl.preflight.weights import check_weights, named_weights
 from automl.spec.inputs import pending_downloads
@@ -34,6 +34,8 @@ from automl.study.launch_plan import LauncherKind
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from automl.preflight.estimate import EarlierTrial
+    from automl.preflight.probe import ProbeResult
     from automl.request.location import RunLocation
     from automl.request.study_request import StudyRequest
     from automl.study.model import StudyPlan
@@ -44,88 +46,114 @@ _SAMPLED_LINES = 1000
 _SAMPLED_LINES_QUICKLY = 100
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Run:
+    """A run that is checked.
+
+    Attributes:
+        plan: Its plan.
+        location: Where it would be.
+        data: Name -> path of what trials read.
+        pending: The folder of data that the run makes before its first trial; None where there is nothing to make.
+        earlier: Completed trials of earlier studies of the same skill.
+        is_quick: Leave out what takes longer than a fraction of a second.
+    """
+
+    plan: StudyPlan
+    location: RunLocation
+    data: Mapping[str, str]
+    pending: Path | None
+    earlier: Sequence[EarlierTrial]
+    is_quick: bool
+
+    @property
+    def program(self) -> str | None:
+        """The first word of the trials' command; None where it is part of a container image."""
+        is_here = self.plan.launch.launcher in {LauncherKind.WARM, LauncherKind.LOCAL}
+        return build_command(self.plan.skill.actions[self.plan.action].command, Path("spec"))[0] if is_here else None
+
+    @property
+    def has_data(self) -> bool:
+        """Whether there are data to check yet."""
+        return self.pending is None or any(Path(file).exists() for file in self.data.values())
+
+
 def examine(
-    request: StudyRequest, plan: StudyPlan | None, place: RunLocation, *, is_quick: bool = False
+    request: StudyRequest, plan: StudyPlan | None, location: RunLocation, *, is_quick: bool = False
 ) -> tuple[Finding, ...]:
     """Return every row about a run.
 
     Args:
         request: With the paths of prepared data filled in.
-        plan: None where no plan could be made; only the machine is looked at then.
-        place: Where the run would go.
+        plan: None where no plan could be made; then only the machine is checked.
+        location: Where the run would be.
         is_quick: Leave out what takes longer than a fraction of a second.
     """
-    data = {} if plan is None else data_files(request, plan)
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="look at data") as pool:
-        looking = None
-        if plan is not None and not is_quick and not _are_made_later(request, data, place.results):
-            looking = pool.submit(check_depth_data, plan)
-        found, versions = _examine_place(request, plan, place, data, is_quick=is_quick)
-        if plan is not None:
-            found += _study_findings(request, plan, place, data, is_quick=is_quick)
-            lines = _SAMPLED_LINES_QUICKLY if is_quick else _SAMPLED_LINES
-            found += [check_annotations(Path(file), sampled=lines) for file in annotation_files(data)]
-        found += [] if looking is None else looking.result()
-    found.append(version_finding(versions))
-    return tuple(found)
+    if plan is None:
+        wanted = ProbeRequest(results=str(location.results))
+        probe, found = _machine_findings(location, wanted, Demand(), is_quick=is_quick)
+        return (*found, version_finding(probe.versions))
+    run = _Run(
+        plan=plan,
+        location=location,
+        data=data_files(request, plan),
+        pending=pending_folder(request, location.results),
+        earlier=earlier_trials(plan, location.results),
+        is_quick=is_quick,
+    )
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="check data") as pool:
+        checked = pool.submit(check_depth_data, plan) if run.has_data and not is_quick else None
+        probe, found = _machine_findings(location, _probe_request(run), _demand(run), is_quick=is_quick)
+        found += [*_study_findings(run, probe), *([] if checked is None else checked.result())]
+    return (*found, version_finding(probe.versions))
 
 
-def _examine_place(
-    request: StudyRequest, plan: StudyPlan | None, place: RunLocation, data: Mapping[str, str], *, is_quick: bool
-) -> tuple[list[Finding], Mapping[str, str]]:
-    """Return the rows of the machine or cluster, and the versions here."""
-    # A container brings its program.
-    is_here = plan is not None and plan.launch.launcher in {LauncherKind.WARM, LauncherKind.LOCAL}
-    program = build_command(plan.skill.actions[plan.action].command, Path("spec"))[0] if plan and is_here else None
-    weights = () if plan is None else (value for _, value in named_weights(plan.spec.values) if value.startswith("/"))
-    paths = tuple(dict.fromkeys((*data.values(), *weights)))
-    wanted = ProbeRequest(results=str(place.results), paths=paths, program=program)
-    demand = _demand(plan, place.results, program)
-    if place.ray_address is None:
+def _machine_findings(
+    location: RunLocation, wanted: ProbeRequest, demand: Demand, *, is_quick: bool
+) -> tuple[ProbeResult, list[Finding]]:
+    """Return the probe of this machine, and the rows about it and about the nodes of a cluster."""
+    if location.ray_address is None:
         probe = probe_machine(wanted)
-        found = [location_finding(probe, place.results), *check_machine(probe, demand)]
-    else:
-        # Here only the driver runs: it writes results and reads what the study names.
-        probe = probe_machine(dataclasses.replace(wanted, program=None))
-        found = [location_finding(probe, place.results), *check_machine(probe, Demand(disk_bytes=demand.disk_bytes))]
-        asked = _without_pending(wanted, _pending(request, place.results))
-        limit_s = RUN_LIMIT_S if is_quick else DOCTOR_LIMIT_S
-        found += cluster_findings(place.ray_address, asked, demand, probe.versions, limit_s=limit_s)
-    return found, probe.versions
+        return probe, [location_finding(probe, location.results), *check_machine(probe, demand)]
+    # Only the driver runs on this machine: it writes results and reads the data of the study.
+    probe = probe_machine(dataclasses.replace(wanted, program=None))
+    rows = [location_finding(probe, location.results), *check_machine(probe, Demand(disk_bytes=demand.disk_bytes))]
+    limit_s = RUN_LIMIT_S if is_quick else DOCTOR_LIMIT_S
+    return probe, rows + cluster_findings(location.ray_address, wanted, demand, probe.versions, limit_s=limit_s)
 
 
-def require_ready(request: StudyRequest, plan: StudyPlan, place: RunLocation) -> None:
-    """Stop a run that cannot succeed; what is merely doubtful is logged.
+def require_ready(request: StudyRequest, plan: StudyPlan, location: RunLocation) -> None:
+    """Stop a run that cannot succeed; warnings are logged.
 
     Raises:
         ConfigurationError: every row that fails.
     """
-    _require(examine(request, plan, place, is_quick=True))
+    _require(examine(request, plan, location, is_quick=True))
 
 
 def require_sound_data(plan: StudyPlan, *, meanwhile: Callable[[], object]) -> None:
-    """Let the trainer look at its data as the doctor does, and stop a run that they would ruin.
+    """Let the trainer check its data as the doctor does, and stop a run with data that it cannot use.
 
     Args:
-        plan: With data that are there.
-        meanwhile: What can be done in the second that the trainer needs; done in any case.
+        plan: With data that exist.
+        meanwhile: Called while the trainer checks, which takes a second.
 
     Raises:
-        ConfigurationError: everything that the trainer says is an error.
+        ConfigurationError: the trainer reports errors; with all of them.
     """
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="look at data") as pool:
-        looking = pool.submit(check_depth_data, plan)
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="check data") as pool:
+        checked = pool.submit(check_depth_data, plan)
         meanwhile()
-        _require(looking.result())
+        _require(checked.result())
 
 
-def require_seen_by_engine(plan: StudyPlan, place: RunLocation) -> None:
-    """Stop a run whose container engine, once it has the image, does not see the study's paths.
+def require_seen_by_engine(plan: StudyPlan, location: RunLocation) -> None:
+    """Stop a run whose paths are missing on the machine of the container engine.
 
     Raises:
-        ConfigurationError: every such path.
+        ConfigurationError: paths are missing there; with all of them.
     """
-    _require(tuple(engine_path_findings(plan, place.results)))
+    _require(tuple(engine_path_findings(plan, location.results)))
 
 
 def _require(findings: Sequence[Finding]) -> None:
@@ -137,61 +165,50 @@ def _require(findings: Sequence[Finding]) -> None:
             logger.warning("%s: %s; %s", finding.check, finding.found, finding.fix)
 
 
-def _study_findings(
-    request: StudyRequest, plan: StudyPlan, place: RunLocation, data: Mapping[str, str], *, is_quick: bool
-) -> Iterator[Finding]:
-    yield from data_findings(plan, data, pending=_pending(request, place.results))
-    yield from sample_findings(plan, data)
+def _study_findings(run: _Run, probe: ProbeResult) -> Iterator[Finding]:
+    plan, results = run.plan, run.location.results
+    yield from data_findings(plan, run.data, unreadable=probe.unreadable, pending=run.pending)
+    yield from sample_findings(plan, run.data)
     for path, value in named_weights(plan.spec.values):
         yield check_weights(path, value)
     for problem in pending_downloads(plan.skill, plan.action, plan.spec):
         yield from_problem(problem, check=f"weights {problem.where}", level=Level.WARN)
     yield from credential_findings(plan.skill)
-    driver = next((gpu.driver for gpu in detect_machine().gpus if gpu.driver), "")
-    asked = tuple(launch_findings(plan.launch, driver=driver, is_quick=is_quick))
-    yield from asked
-    # An engine that has not answered once is not asked again.
-    if not is_quick and place.ray_address is None and not failures(asked):
-        yield from engine_path_findings(plan, place.results)
-    yield time_finding(plan, place.results)
-    if place.tracking_uri is not None:
-        yield tracking_finding(place.tracking_uri)
+    driver = next((gpu.driver for gpu in probe.machine.gpus if gpu.driver), "")
+    launch = tuple(launch_findings(plan.launch, driver=driver, is_quick=run.is_quick))
+    yield from launch
+    if not run.is_quick and run.location.ray_address is None and not failures(launch):
+        yield from engine_path_findings(plan, results)
+    yield time_finding(plan, run.earlier)
+    if run.location.tracking_uri is not None:
+        yield tracking_finding(run.location.tracking_uri)
+    for file in annotation_files(run.data, unreadable=probe.unreadable):
+        yield check_annotations(file, sampled=_SAMPLED_LINES_QUICKLY if run.is_quick else _SAMPLED_LINES)
 
 
-def _are_made_later(request: StudyRequest, data: Mapping[str, str], results: Path) -> bool:
-    """Tell whether the run makes its data before its first trial, so that there is nothing to look at yet."""
-    return _pending(request, results) is not None and not any(Path(file).exists() for file in data.values())
+def _probe_request(run: _Run) -> ProbeRequest:
+    weights = (value for _, value in named_weights(run.plan.spec.values) if value.startswith("/"))
+    paths = dict.fromkeys((*run.data.values(), *weights))
+    made = tuple(path for path in paths if run.pending is None or not Path(path).is_relative_to(run.pending))
+    return ProbeRequest(results=str(run.location.results), paths=made, program=run.program)
 
 
-def _pending(request: StudyRequest, results: Path) -> Path | None:
-    """Return the folder of data that the run makes before its first trial; None where there is nothing to make."""
-    folder = prepared_folder(request, results)
-    return folder if folder is not None and not folder.exists() else None
-
-
-def _without_pending(wanted: ProbeRequest, pending: Path | None) -> ProbeRequest:
-    """Return the request without the paths of data that are not made yet."""
-    there = tuple(path for path in wanted.paths if pending is None or not Path(path).is_relative_to(pending))
-    return dataclasses.replace(wanted, paths=there)
-
-
-def _demand(plan: StudyPlan | None, results: Path, program: str | None) -> Demand:
-    if plan is None:
-        return Demand()
-    workers = [plan.spec.get(path) for name in ("workers", "num_workers") for path in numbers(plan.spec.values, name)]
+def _demand(run: _Run) -> Demand:
+    values = run.plan.spec.values
+    workers = [count for name in ("workers", "num_workers") for _, count in numbers(values, name)]
     return Demand(
-        jobs=plan.resources.jobs,
-        gpus_per_trial=plan.resources.gpus_per_trial,
-        loader_workers=max((count for count in workers if isinstance(count, int)), default=None),
-        disk_bytes=estimate_disk(plan, results),
-        program=program,
-        is_image_chosen=plan.launch.launcher.uses_image,
-        needs_cuda=not _is_our_own(program),
+        jobs=run.plan.resources.jobs,
+        gpus_per_trial=run.plan.resources.gpus_per_trial,
+        loader_workers=max(workers, default=None),
+        disk_bytes=estimate_disk(run.plan, run.earlier),
+        program=run.program,
+        is_image_chosen=run.plan.launch.launcher.uses_image,
+        needs_cuda=not _is_own_program(run.program),
     )
 
 
-def _is_our_own(program: str | None) -> bool:
-    """Tell whether a program is part of this package, which never computes on a GPU."""
+def _is_own_program(program: str | None) -> bool:
+    """Return whether a program is part of this package, which never computes on a GPU."""
     from automl.launch.entry import find_entry  # noqa: PLC0415 - reads what is installed
 
     entry = find_entry(program) if program is not None else None

@@ -1,4 +1,4 @@
-"""How long a study may take and how much it may write, from earlier studies of the same skill in the results folder."""
+"""Estimate how long a study takes and how much it writes, from earlier studies of the same skill."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import statistics
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from automl.duration import format_duration
 from automl.errors import ConfigurationError
@@ -16,26 +16,50 @@ from automl.preflight.weights import named_weights
 from automl.storage.paths import find_studies
 from automl.storage.study_directory import read_study
 from automl.study.replicates import replicate_seeds
+from automl.study.trial import TrialState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Sequence
 
     from automl.study.model import StudyPlan
-    from automl.study.trial import TrialResult
 
 # AdamW keeps two moments beside each weight.
 _STATES_PER_WEIGHT = 3
-# What reports, logs and the record of a trial take beside its checkpoints.
+# Logs and metrics of a trial, beside its checkpoints.
 _REST_BYTES = 20 * 1024 * 1024
 
 
-def estimate_time(plan: StudyPlan, results: Path) -> dict[str, Any]:
-    """Return the expected wall time in seconds and what it rests on; None where nothing is known.
+class EarlierTrial(NamedTuple):
+    """A completed trial of an earlier study of the same skill with the same number of epochs."""
+
+    elapsed_s: float
+    checkpoint: Path | None
+    """Absolute; None where it has none."""
+
+
+def earlier_trials(plan: StudyPlan, results: Path) -> tuple[EarlierTrial, ...]:
+    """Read the completed trials of earlier studies in the results folder."""
+    found: list[EarlierTrial] = []
+    for paths in find_studies(results):
+        try:
+            document, result = read_study(paths.root)
+        except (ConfigurationError, OSError):
+            continue  # the folder of another program, or a study that is being written
+        same_skill = document.skill.fingerprints == dict(plan.skill.fingerprints)
+        if same_skill and document.max_epochs == plan.max_epochs:
+            completed = [trial for trial in result.trials if trial.state is TrialState.COMPLETED]
+            files = [paths.root / trial.checkpoint if trial.checkpoint else None for trial in completed]
+            found += [EarlierTrial(trial.elapsed_s, file) for trial, file in zip(completed, files, strict=True)]
+    return tuple(found)
+
+
+def estimate_time(plan: StudyPlan, earlier: Sequence[EarlierTrial]) -> dict[str, Any]:
+    """Return the expected wall time in seconds and its basis; None where nothing is known.
 
     The basis is the median time of completed trials of earlier studies of the same skill with the same number of epochs
     in this results folder; trials that are stopped or diverge make it shorter.
     """
-    times = [trial.elapsed_s for trial, _ in _earlier_trials(plan, results) if trial.elapsed_s > 0]
+    times = [trial.elapsed_s for trial in earlier if trial.elapsed_s > 0]
     limit = plan.budget.time_s
     if not times:
         basis = "the time limit" if limit else "no earlier study of this skill in the results folder, no time limit"
@@ -49,15 +73,15 @@ def estimate_time(plan: StudyPlan, results: Path) -> dict[str, Any]:
     return {"seconds": seconds, "basis": basis}
 
 
-def estimate_disk(plan: StudyPlan, results: Path) -> int | None:
-    """Return how many bytes a study may write at most; None where the size of a checkpoint is not known.
+def estimate_disk(plan: StudyPlan, earlier: Sequence[EarlierTrial]) -> int | None:
+    """Return how many bytes a study writes at most; None where the size of a checkpoint is not known.
 
-    Running trials hold the checkpoints of all their epochs; of the ended ones only the best is kept. The size of one is
-    that of an earlier study's, else three times that of the weights the training starts from.
+    Running trials hold the checkpoints of all their epochs; of the ended ones only the best is kept. A checkpoint is as
+    large as one of an earlier study, else three times as large as the weights the training starts from.
     """
-    sizes = [size for trial, root in _earlier_trials(plan, results) if (size := _size(root, trial.checkpoint))]
+    sizes = [size for trial in earlier if trial.checkpoint is not None and (size := _size(trial.checkpoint))]
     if not sizes:
-        weights = [_size(Path("/"), value) or 0 for _, value in named_weights(plan.spec.values)]
+        weights = [_size(Path("/", value)) for _, value in named_weights(plan.spec.values)]
         sizes = [max(weights) * _STATES_PER_WEIGHT] if any(weights) else []
     if not sizes:
         return None
@@ -67,42 +91,28 @@ def estimate_disk(plan: StudyPlan, results: Path) -> int | None:
     return round(statistics.median(sizes) * (plan.resources.jobs * kept + 2)) + plan.budget.trials * _REST_BYTES
 
 
-def time_finding(plan: StudyPlan, results: Path) -> Finding:
-    """Compare the expected time with the study's limit and with the end of a Slurm job, where this is one."""
-    expected = estimate_time(plan, results)
+def time_finding(plan: StudyPlan, earlier: Sequence[EarlierTrial]) -> Finding:
+    """Compare the expected time with the study's limit, and with the end of the Slurm job that this is part of."""
+    expected = estimate_time(plan, earlier)
     seconds, basis, limit = expected["seconds"], expected["basis"], plan.budget.time_s
-    words = f"{format_duration(seconds)} ({basis})" if seconds else f"unknown: {basis}"
-    times = [trial.elapsed_s for trial, _ in _earlier_trials(plan, results)]
-    longest = statistics.median(times) if times else 0.0
-    if limit is not None and longest > limit:
-        found = f"one trial takes {format_duration(longest)}, the limit is {format_duration(limit)}"
+    text = f"{format_duration(seconds)} ({basis})" if seconds else f"unknown: {basis}"
+    usual = statistics.median(trial.elapsed_s for trial in earlier) if earlier else 0.0
+    if limit is not None and usual > limit:
+        found = f"one trial takes {format_duration(usual)}, the limit is {format_duration(limit)}"
         return doubt("time", found, fix="raise --time, or lower the epochs: no trial would end by itself")
     ends_s = os.environ.get("SLURM_JOB_END_TIME", "")
     left = float(ends_s) - time.time() if ends_s.isdigit() else None
     if left is not None and seconds and seconds > left:
-        found = f"{words}; the Slurm job ends in {format_duration(max(left, 0.0))}"
+        found = f"{text}; the Slurm job ends in {format_duration(max(left, 0.0))}"
         return doubt("time", found, fix="ask for more time, or let the job be requeued (`automl cluster slurm`)")
-    return good("time", words)
+    return good("time", text)
 
 
-def _earlier_trials(plan: StudyPlan, results: Path) -> Iterator[tuple[TrialResult, Path]]:
-    for paths in find_studies(results):
-        try:
-            document, result = read_study(paths.root)
-        except (ConfigurationError, OSError):
-            continue  # another program's folder, or a study being written
-        same_skill = document.skill.fingerprints == dict(plan.skill.fingerprints)
-        if same_skill and document.max_epochs == plan.max_epochs:
-            yield from ((trial, paths.root) for trial in result.trials if trial.state.value == "COMPLETED")
-
-
-def _size(root: Path, name: str | None) -> int | None:
-    if name is None:
-        return None
+def _size(path: Path) -> int:
+    """Return the size of a file, or of all files of a folder; 0 where it cannot be read."""
     try:
-        path = root / name
         if path.is_dir():
-            return sum(file.stat().st_size for file in path.rglob("*") if file.is_file()) or None
-        return path.stat().st_size or None
+            return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+        return path.stat().st_size
     except OSError:
-        return None
+        return 0

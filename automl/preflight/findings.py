@@ -1,4 +1,4 @@
-"""What a check found: one row of the doctor's table, good, doubtful or bad, with the fix."""
+"""The result of a check: one row of the doctor's table, with its level and the fix."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Finding:
     """One row.
 
     Attributes:
-        check: What was looked at, one or two words.
+        check: What was checked, one or two words.
         level: What it means.
         found: What is there.
         fix: What to do; empty for ok.
@@ -45,8 +45,8 @@ class Finding:
 
     def problem(self) -> Problem:
         """Return the finding as a problem of a configuration error."""
-        place = f"{self.check} on {self.where}" if self.where else self.check
-        return Problem(where=place, found=self.found, expected=self.expected or "see the fix", fix=self.fix)
+        where = f"{self.check} on {self.where}" if self.where else self.check
+        return Problem(where=where, found=self.found, expected=self.expected or "see the fix", fix=self.fix)
 
     def document(self) -> dict[str, Any]:
         """Return the JSON form."""

@@ -1,7 +1,4 @@
-"""The data of a study: where they are, how many samples they hold, and making them when a study knows how.
-
-Nothing is read beyond counting the lines of annotation files.
-"""
+"""The data of a study: their paths, and how they are made where the study file has a `prepare` command."""
 
 from __future__ import annotations
 
@@ -14,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from automl.errors import ConfigurationError, LaunchError
+from automl.preflight.annotations import count_samples
 from automl.spec.inputs import missing_inputs
 
 if TYPE_CHECKING:
@@ -23,13 +21,16 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# A million lines are counted in about 0.1 s; larger annotation files are not worth the wait.
-_COUNTED_BYTES = 256 * 1024 * 1024
-
 
 def prepared_folder(request: StudyRequest, results: Path) -> Path | None:
-    """Return the folder that the study's `prepare` makes, whether it exists or not; None where there is none."""
+    """Return the folder that the study's `prepare` makes, whether it exists or not; None without `prepare`."""
     return results / "data" / request.inputs.prepare.directory if request.inputs.prepare else None
+
+
+def pending_folder(request: StudyRequest, results: Path) -> Path | None:
+    """Return the folder that the run makes before its first trial; None where there is nothing left to make."""
+    folder = prepared_folder(request, results)
+    return folder if folder is not None and not folder.exists() else None
 
 
 def with_prepared_paths(request: StudyRequest, results: Path) -> StudyRequest:
@@ -50,7 +51,7 @@ def prepare_data(request: StudyRequest, results: Path) -> None:
     folder = prepared_folder(request, results)
     if folder is None or request.inputs.prepare is None or folder.exists():
         return
-    command = [word.replace("{prepared}", str(folder)) for word in request.inputs.prepare.command]
+    command = [argument.replace("{prepared}", str(folder)) for argument in request.inputs.prepare.command]
     # Console scripts of this environment are found even when it is not activated.
     search_path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     program = shutil.which(command[0], path=search_path)
@@ -69,36 +70,23 @@ def prepare_data(request: StudyRequest, results: Path) -> None:
 
 
 def check_inputs(skill: Skill, action: str, spec: Spec) -> None:
-    """Check that every required input of an action is named and there.
+    """Check that every required input of an action has a value and exists.
 
     Raises:
-        ConfigurationError: all that is missing.
+        ConfigurationError: an input is missing; with every problem.
     """
     problems = missing_inputs(skill, action, spec)
     if problems:
         raise ConfigurationError.from_problems(problems, subject="the inputs")
 
 
-def count_samples(path: Path) -> int | None:
-    """Return the number of samples that an annotation file lists; None where it cannot be told."""
-    try:
-        if not path.is_file() or path.suffix.lower() not in {".txt", ".csv"} or path.stat().st_size > _COUNTED_BYTES:
-            return None
-        with path.open(encoding="utf-8", errors="replace") as lines:
-            return sum(1 for line in lines if line.strip() and not line.lstrip().startswith("#"))
-    except OSError:
-        return None
-
-
 def describe_data(request: StudyRequest, results: Path) -> list[dict[str, Any]]:
     """Return split, path and number of samples of each split, for the launch review."""
-    folder = prepared_folder(request, results)
+    folder = pending_folder(request, results)
     rows = []
     for split, path in with_prepared_paths(request, results).inputs.data.items():
         count = count_samples(Path(path))
-        will_be_made = folder is not None and not folder.exists() and path.startswith(str(folder))
-        words = (
-            "made before the first trial" if will_be_made else "not there" if not Path(path).exists() else "not counted"
-        )
-        rows.append({"split": split, "path": path, "samples": f"{count} samples" if count is not None else words})
+        will_be_made = folder is not None and Path(path).is_relative_to(folder)
+        state = "made before the first trial" if will_be_made else "not counted" if Path(path).exists() else "not there"
+        rows.append({"split": split, "path": path, "samples": state if count is None else f"{count} samples"})
     return rows

@@ -1,15 +1,15 @@
-"""Judge what a machine shows against what a study asks of it. Pure; the looking is done in `automl.preflight.probe`."""
+"""Compare what a machine offers with what a study needs. Pure; `automl.preflight.probe` reads the machine."""
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from automl.errors import counted
 from automl.preflight.findings import Finding, bad, doubt, good
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from automl.preflight.probe import ProbeResult
@@ -20,7 +20,7 @@ _LEAST_DISK = 200 * _MIB
 _SCARCE_DISK = 5 * _GIB
 _LEAST_INODES = 1000
 _SCARCE_INODES = 100_000
-# A worker of a data loader hands each batch over through /dev/shm; Docker gives a container 64 MiB of it.
+# A worker of a data loader passes each batch through /dev/shm; Docker gives a container 64 MiB of it.
 _LEAST_SHM = 128 * _MIB
 _SHM_PER_TRIAL = 1 * _GIB
 _LEAST_FILES = 256
@@ -31,17 +31,16 @@ _BUSY_GPU = 0.1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Demand:
-    """What a study asks of each machine.
+    """What a study needs of each machine.
 
     Attributes:
         jobs: Trials that may run there at once.
         gpus_per_trial: GPUs of a trial; 0 for the CPU.
         loader_workers: Processes of a trial's data loaders; None where the spec does not say.
-        disk_bytes: What the study may write; None where nothing is known of it.
-        program: First word of the trials' command; None where a container brings it.
+        disk_bytes: What the study may write; None where this is unknown.
+        program: First word of the trials' command; None where it is part of a container image.
         is_image_chosen: Trials run in a container, with its own libraries.
-        needs_cuda: The trials' program computes on the GPUs that it gets; one that does not is content with GPUs that
-            somebody has only declared.
+        needs_cuda: The trials' program computes on its GPUs; for one that does not, declared GPUs are enough.
     """
 
     jobs: int = 1
@@ -53,15 +52,9 @@ class Demand:
     needs_cuda: bool = True
 
 
-def check_machine(probe: ProbeResult, demand: Demand, *, where: str = "") -> list[Finding]:
-    """Return one finding per property of a machine.
-
-    Args:
-        probe: What it shows.
-        demand: What is asked of it.
-        where: The node's name; empty for this machine.
-    """
-    found = [
+def check_machine(probe: ProbeResult, demand: Demand) -> list[Finding]:
+    """Return one row for each property of a machine."""
+    return [
         *_gpus(probe, demand),
         *_disk(probe, demand),
         _inodes(probe),
@@ -70,7 +63,6 @@ def check_machine(probe: ProbeResult, demand: Demand, *, where: str = "") -> lis
         _processes(probe),
         *_program(probe, demand),
     ]
-    return [dataclasses.replace(finding, where=where) for finding in found]
 
 
 def location_finding(probe: ProbeResult, results: Path) -> Finding:
@@ -101,7 +93,7 @@ def _gpus(probe: ProbeResult, demand: Demand) -> Iterator[Finding]:
         yield doubt(
             "gpus",
             "NVIDIA devices whose driver does not answer: trials would train on the CPU",
-            fix="run nvidia-smi and mend what it says",
+            fix="run nvidia-smi and fix the reported problem",
         )
         return
     if not gpus:
@@ -115,14 +107,14 @@ def _gpus(probe: ProbeResult, demand: Demand) -> Iterator[Finding]:
         listed = ", ".join(f"{gpu.index} ({gpu.used_gib:.0f} GiB in use)" for gpu in busy)
         yield doubt(
             "gpu memory",
-            f"others use GPU {listed}",
+            f"other processes use GPU {listed}",
             fix="choose free ones with CUDA_VISIBLE_DEVICES, or wait",
         )
     torch = probe.versions.get("torch", "")
     if torch.endswith("+cpu") and demand.gpus_per_trial and demand.needs_cuda and not demand.is_image_chosen:
         found, fix = f"{torch}, built without CUDA", "install torch for CUDA in this place"
         if probe.has_declared_gpus:
-            yield doubt("torch", f"{found}; the GPUs are declared only, so trials compute on the CPU", fix=fix)
+            yield doubt("torch", f"{found}; the GPUs are only declared, so trials compute on the CPU", fix=fix)
         else:
             yield bad("torch", found, expected="a CUDA build", fix=fix)
 
@@ -136,15 +128,11 @@ def _disk(probe: ProbeResult, demand: Demand) -> Iterator[Finding]:
             fix="choose another one with --results or AUTOML_RESULTS",
         )
         return
-    free, needed = probe.free_bytes, demand.disk_bytes
-    words = f"{size(free)} free" + (f", the study may write {size(needed)}" if needed else "")
+    needed = demand.disk_bytes or 0
+    found = f"{size(probe.free_bytes)} free" + (f", the study may write {size(needed)}" if needed else "")
+    limits = (max(_LEAST_DISK, needed), 2 * needed or _SCARCE_DISK)
     fix = "free some space, choose another folder with --results, or run fewer trials"
-    if free < max(_LEAST_DISK, needed or 0):
-        yield bad("disk", words, expected=f"at least {size(max(_LEAST_DISK, needed or 0))}", fix=fix)
-    elif free < (2 * needed if needed else _SCARCE_DISK):
-        yield doubt("disk", words, fix=fix)
-    else:
-        yield good("disk", words)
+    yield _graded("disk", found, probe.free_bytes, limits, fix=fix, show=size)
 
 
 def _inodes(probe: ProbeResult) -> Finding:
@@ -152,32 +140,36 @@ def _inodes(probe: ProbeResult) -> Finding:
     if free is None:
         return good("inodes", "not counted by this file system")
     fix = "delete files there, or choose another folder with --results"
-    if free < _LEAST_INODES:
-        return bad("inodes", f"{free} free", expected=f"at least {_LEAST_INODES}", fix=fix)
-    return doubt("inodes", f"{free} free", fix=fix) if free < _SCARCE_INODES else good("inodes", f"{free} free")
+    return _graded("inodes", f"{free} free", free, (_LEAST_INODES, _SCARCE_INODES), fix=fix)
 
 
 def _shared_memory(probe: ProbeResult, demand: Demand) -> Finding:
     free, workers = probe.shm_bytes, demand.loader_workers
-    words = "no /dev/shm" if free is None else f"{size(free)} free in /dev/shm"
-    fix = "give the container or job more (docker run --shm-size 16g, or --ipc=host), or set the loaders' workers to 0"
+    found = "no /dev/shm" if free is None else f"{size(free)} free in /dev/shm"
     if workers == 0:
-        return good("shared memory", f"{words}; the data loaders have no workers")
-    if (free or 0) < _LEAST_SHM:
-        level = bad if workers else doubt
-        return level("shared memory", words, expected="1 GiB for each trial", fix=fix)
-    if (free or 0) < _SHM_PER_TRIAL * demand.jobs:
-        return doubt("shared memory", f"{words} for {demand.jobs} trials at once", expected="1 GiB for each", fix=fix)
-    return good("shared memory", words)
+        return good("shared memory", f"{found}; the data loaders have no workers")
+    # Where the spec does not say how many workers there are, there may be none.
+    limits = (_LEAST_SHM if workers else 0, _SHM_PER_TRIAL * demand.jobs)
+    fix = "give the container or job more (docker run --shm-size 16g, or --ipc=host), or set the loaders' workers to 0"
+    return _graded(
+        "shared memory", f"{found} for {counted(demand.jobs, 'trial')} at once", free or 0, limits, fix=fix, show=size
+    )
 
 
 def _open_files(probe: ProbeResult, demand: Demand) -> Finding:
     soft, hard = probe.open_files
-    words, fix = f"{soft} file descriptors (hard limit {hard})", "ulimit -n 65536 before the start"
-    if soft < _LEAST_FILES:
-        return bad("open files", words, expected=f"at least {_LEAST_FILES}", fix=fix)
-    wanted = _FILES_PER_TRIAL * demand.jobs
-    return doubt("open files", words, expected=f"{wanted}", fix=fix) if soft < wanted else good("open files", words)
+    found, limits = f"{soft} file descriptors (hard limit {hard})", (_LEAST_FILES, _FILES_PER_TRIAL * demand.jobs)
+    return _graded("open files", found, soft, limits, fix="ulimit -n 65536 before the start")
+
+
+def _graded(
+    check: str, found: str, amount: int, limits: tuple[int, int], *, fix: str, show: Callable[[int], str] = str
+) -> Finding:
+    """Return a row about an amount: it fails below the first limit, and warns below the second."""
+    least, enough = limits
+    if amount < least:
+        return bad(check, found, expected=f"at least {show(least)}", fix=fix)
+    return doubt(check, found, expected=f"at least {show(enough)}", fix=fix) if amount < enough else good(check, found)
 
 
 def _processes(probe: ProbeResult) -> Finding:

@@ -1,7 +1,7 @@
-"""Look at the machine that would run trials: what is there, nothing judged. Also sent to the nodes of a cluster.
+"""Probe a machine: read what it offers from the kernel and the file system, and evaluate nothing.
 
-Everything is read from the kernel and the file system; no library is imported beyond the standard one, so a look takes
-milliseconds, and a second at most where the GPU driver is slow. Judging is done in `automl.preflight.machine`.
+It is also sent to the nodes of a cluster. Only the standard library is imported, so a probe takes milliseconds, and a
+second at most where the GPU driver is slow. `automl.preflight.machine` evaluates the result.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ if TYPE_CHECKING:
     from automl.machine import Machine
 
 _DISTRIBUTIONS = ("automl-vision", "ray", "optuna", "mlflow", "torch")
-_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 # looked at, never written
+_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 # read, never written
 _KIB = 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeRequest:
-    """What to look for.
+    """What a probe reads.
 
     Attributes:
         results: The results folder, absolute.
         paths: Files and folders that trials read.
         program: First word of the trials' command; None where nothing is known of it.
-        marker: A file that the asking machine has put into the results folder; None when asking about itself.
+        marker: A file that the driver has put into the results folder; None for the driver's own machine.
     """
 
     results: str
@@ -49,24 +49,24 @@ class ProbeRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeResult:
-    """What one machine shows.
+    """What one machine offers.
 
     Attributes:
         host: Its name.
-        results: The results folder asked for.
+        results: The results folder of the request.
         machine: CPUs and GPUs that may be used.
-        has_silent_gpus: The kernel knows NVIDIA devices, and the driver's tool lists none.
-        has_declared_gpus: Ray is told by its variable RAY_OVERRIDE_RESOURCES which GPUs to count.
+        has_silent_gpus: The kernel has NVIDIA devices, and the driver's tool lists none.
+        has_declared_gpus: RAY_OVERRIDE_RESOURCES names the GPUs that Ray counts.
         memory_bytes: Memory that processes can still get.
         free_bytes: Free space where the results go.
         free_inodes: Free inodes there; None where the file system does not count them.
         may_write: The results folder can be written, or made.
-        has_marker: The marker is there; None where there was none to look for.
+        has_marker: The marker is there; None where the request has none.
         shm_bytes: Free space in /dev/shm; None where there is none.
         open_files: Soft and hard limit of file descriptors.
         processes: Limit of processes of this user; None for no limit.
         has_loopback: A port of 127.0.0.1 can be bound.
-        unreadable: Of the paths asked for: what keeps each from being read.
+        unreadable: Path of the request that cannot be read -> the reason.
         program: Where the command's program lies; None where it was not found.
         versions: Of Python and of our libraries, for those that are installed.
     """
@@ -91,13 +91,13 @@ class ProbeResult:
 
 
 def probe_machine(request: ProbeRequest) -> ProbeResult:
-    """Look at the machine this runs on."""
+    """Probe the machine this runs on."""
     folder = nearest_folder(Path(request.results))
     volume = os.statvfs(folder)
     machine = detect_machine()
-    # Hidden by the user is not silent.
+    # GPUs that the user has hidden are not silent.
     is_hidden = bool(machine.gpus) or "CUDA_VISIBLE_DEVICES" in os.environ
-    unreadable = {path: words for path in request.paths if (words := unreadable_reason(Path(path))) is not None}
+    reasons = {path: unreadable_reason(Path(path)) for path in request.paths}
     return ProbeResult(
         host=socket.gethostname(),
         results=request.results,
@@ -113,7 +113,7 @@ def probe_machine(request: ProbeRequest) -> ProbeResult:
         open_files=resource.getrlimit(resource.RLIMIT_NOFILE),
         processes=_process_limit(),
         has_loopback=_can_bind(),
-        unreadable=unreadable,
+        unreadable={path: reason for path, reason in reasons.items() if reason is not None},
         program=_find(request.program),
         versions=installed_versions(),
     )
@@ -125,7 +125,7 @@ def nearest_folder(path: Path) -> Path:
 
 
 def unreadable_reason(path: Path) -> str | None:
-    """Return what keeps a file or folder from being read; None if it can be."""
+    """Return why a file or folder cannot be read; None if it can."""
     try:
         if path.is_dir():
             next(path.iterdir(), None)

@@ -1,6 +1,6 @@
-"""Let the trainer itself look at its data: `depth_net check` reads units, valid pixels and batch counts.
+"""Let the trainer check its data: `depth_net check` reads units, valid pixels and batch counts.
 
-It runs as a child, with the spec of trial 0; trainers that have no such command are not asked.
+It runs as a child process with the spec of trial 0. Other trainers have no such command.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _SUMMARY = re.compile(r"\d+ findings, \d+ of them errors")
 
 
 def check_depth_data(plan: StudyPlan) -> list[Finding]:
-    """Return what `depth_net check` says of the plan's spec; nothing for other trainers, or one that is not here."""
+    """Return the rows of `depth_net check` for the plan's spec; none for other trainers, or if it is not installed."""
     action = plan.skill.actions[plan.action]
     command, check = build_command(action.command, Path("spec")), plan.skill.architecture.data_check
     if check is None or Path(command[0]).name != build_command(check, Path("spec"))[0]:
@@ -52,10 +52,10 @@ def check_depth_data(plan: StudyPlan) -> list[Finding]:
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            fix = f"{command[0]} check -e SPEC looks at all of it"
-            return [doubt(_CHECK, f"not looked at: it takes more than {_LIMIT_S:g} s", fix=fix)]
+            fix = f"{command[0]} check -e SPEC checks all of it"
+            return [doubt(_CHECK, f"not checked: it takes more than {_LIMIT_S:g} s", fix=fix)]
         except OSError as error:
-            return [doubt(_CHECK, f"not looked at: {error}", fix=f"{command[0]} check -e SPEC")]
+            return [doubt(_CHECK, f"not checked: {error}", fix=f"{command[0]} check -e SPEC")]
     return read_check(done.stdout, done.stderr)
 
 
@@ -64,26 +64,26 @@ def read_check(out: str, err: str = "") -> list[Finding]:
 
     Args:
         out: Its standard output.
-        err: Its standard error, told where the output is not that of a check.
+        err: Its standard error, shown where the output is not that of a check.
     """
     lines = out.splitlines()
     if not lines or not _SUMMARY.fullmatch(lines[-1]):
         last = next((line for line in reversed((out + err).splitlines()) if line.strip()), "it printed nothing")
-        return [doubt(_CHECK, f"not looked at: {last.strip()[:200]}", fix="depth_net check -e SPEC")]
+        return [doubt(_CHECK, f"not checked: {last.strip()[:200]}", fix="depth_net check -e SPEC")]
     found = list(_blocks(lines[:-1]))
-    return found or [good(_CHECK, " ".join(lines[0].split()) if len(lines) > 1 else "nothing to remark")]
+    return found or [good(_CHECK, " ".join(lines[0].split()) if len(lines) > 1 else "no problem found")]
 
 
 def _blocks(lines: list[str]) -> Iterator[Finding]:
     """Yield one row per block: a heading, then fields whose text may run over several lines."""
-    level, place, name = "", "", ""
+    level, where, name = "", "", ""
     fields: dict[str, list[str]] = {}
     for line in [*lines, "error: end"]:
         heading, field = _HEADING.match(line), _FIELD.match(line)
         if heading is not None:
             if level:
-                yield _row(level, place, fields)
-            level, place, name, fields = heading[1], heading[2], "", {}
+                yield _row(level, where, fields)
+            level, where, name, fields = heading[1], heading[2], "", {}
         elif field is not None:
             name = field[1]
             fields[name] = [field[2].strip()]
@@ -91,12 +91,6 @@ def _blocks(lines: list[str]) -> Iterator[Finding]:
             fields[name].append(line.strip())
 
 
-def _row(level: str, place: str, fields: dict[str, list[str]]) -> Finding:
-    words = {name: "; ".join(texts) for name, texts in fields.items()}
-    return Finding(
-        check=f"{_CHECK}: {place}",
-        level=Level.FAIL if level == "error" else Level.WARN,
-        found=words.get("found", ""),
-        expected=words.get("expected", ""),
-        fix=words.get("fix", ""),
-    )
+def _row(level: str, where: str, fields: dict[str, list[str]]) -> Finding:
+    texts = {name: "; ".join(fields.get(name, ())) for name in ("found", "expected", "fix")}
+    return Finding(check=f"{_CHECK}: {where}", level=Level.FAIL if level == "error" else Level.WARN, **texts)

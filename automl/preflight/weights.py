@@ -1,7 +1,6 @@
-"""Tell what kind of checkpoint a file is by its first bytes, and whether it is one at all.
+"""Check checkpoints by their first bytes: the kind, and whether the file is complete.
 
-Half of what goes wrong with weights is not the weights: a pointer that Git left in their place, the error page of a
-download, a file that was cut short.
+Found in practice in place of weights: a pointer of Git LFS, the error page of a download, a file that was cut short.
 """
 
 from __future__ import annotations
@@ -13,9 +12,10 @@ from typing import TYPE_CHECKING
 
 from automl.preflight.findings import Finding, bad, doubt, good
 from automl.preflight.machine import size
+from automl.spec.model import iterate_leaves
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from automl.skill.model import JsonValue
 
@@ -26,32 +26,30 @@ _WORDS = ("checkpoint", "pretrained", "resume", "weights")
 _FOLDER_FILES = ("*.safetensors", "pytorch_model*.bin", "*.pth", "*.pt", "*.ckpt", "*.distcp", "*/*.distcp")
 
 
-def named_weights(values: Mapping[str, JsonValue], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Yield (parameter path, text) of what looks like the path of weights in a spec."""
-    for key, value in values.items():
-        path = f"{prefix}.{key}" if prefix else key
-        if isinstance(value, dict):
-            yield from named_weights(value, path)
-        elif isinstance(value, str) and value and "://" not in value and "${" not in value:
-            is_named = any(word in key.lower() for word in _WORDS) and "/" in value
+def named_weights(values: dict[str, JsonValue]) -> Iterator[tuple[str, str]]:
+    """Yield (parameter path, text) of each text in a spec that is likely the path of weights."""
+    for path, value in iterate_leaves(values):
+        if isinstance(value, str) and value and "://" not in value and "${" not in value:
+            key = path.rpartition(".")[2].lower()
+            is_named = any(word in key for word in _WORDS) and "/" in value
             if value.lower().endswith(_SUFFIXES) or is_named:
                 yield path, value
 
 
 def check_weights(path: str, value: str) -> Finding:
-    """Return what the file or folder at one key of the spec is.
+    """Return the row about the checkpoint at one key of the spec.
 
     Args:
         path: Of the key.
-        value: Path of a file or folder; what does not exist is judged with the data paths.
+        value: Path of a file or folder.
     """
-    check, place = f"checkpoint {path}", Path(value)
+    check, file = f"checkpoint {path}", Path(value)
     try:
-        if place.is_dir():
-            return _check_folder(check, place)
-        with place.open("rb") as stream:
+        if file.is_dir():
+            return _check_folder(check, file)
+        with file.open("rb") as stream:
             head = stream.read(_HEAD)
-        return _check_file(check, place, head)
+        return _check_file(check, file, head)
     except OSError as error:
         reason = error.strerror or str(error)
         return bad(check, f"{value}: {reason}", expected="a checkpoint", fix=f"correct {path}")
@@ -73,7 +71,7 @@ def _check_file(check: str, file: Path, head: bytes) -> Finding:
         return bad(check, f"{file}: {found}", expected=expected, fix=fix)
     kind = _kind(file, head)
     count = size(file.stat().st_size)
-    if kind == "torn":
+    if kind == "incomplete":
         found = f"{file}: {count} of a file that was cut short"
         return bad(check, found, expected=expected, fix="copy or download it again")
     if kind is None:
@@ -98,14 +96,14 @@ def _disguise(head: bytes) -> tuple[str, str] | None:
 
 def _kind(file: Path, head: bytes) -> str | None:
     if head.startswith(b"PK\x03\x04"):
-        return "torch" if zipfile.is_zipfile(file) else "torn"
+        return "torch" if zipfile.is_zipfile(file) else "incomplete"
     if head.startswith((b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")):
         return "torch (legacy pickle)"
     if head.startswith(b"\x89HDF"):
         return "HDF5"
     length = int.from_bytes(head[:_LENGTH_BYTES], "little")
     if head[_LENGTH_BYTES : _LENGTH_BYTES + 1] == b"{":
-        return "safetensors" if _is_whole_safetensors(file, length) else "torn"
+        return "safetensors" if _is_whole_safetensors(file, length) else "incomplete"
     return "ONNX" if file.suffix == ".onnx" else None
 
 

@@ -45,8 +45,8 @@ def test_data_that_cannot_be_read_fail_and_data_that_will_be_made_do_not(tmp_pat
     data = {"data train": str(folder / "train.txt")}
     plan = plan_reading(data["data train"])
 
-    (now,) = data_findings(plan, data, pending=None)
-    (later,) = data_findings(plan, data, pending=folder)
+    (now,) = data_findings(plan, data, unreadable={data["data train"]: "No such file or directory"}, pending=None)
+    (later,) = data_findings(plan, data, unreadable={}, pending=folder)
 
     assert (now.level, now.check) == (Level.FAIL, "data train")
     assert (later.level, "made before the first trial" in later.found) == (Level.OK, True)
@@ -58,7 +58,7 @@ def test_a_required_input_without_a_value_fails(tmp_path: Path) -> None:
     action = dataclasses.replace(plan.skill.actions["train"], inputs=(slot,))
     plan = dataclasses.replace(plan, skill=dataclasses.replace(plan.skill, actions={"train": action}))
 
-    (row,) = data_findings(plan, {}, pending=None)
+    (row,) = data_findings(plan, {}, unreadable={}, pending=None)
 
     assert (row.level, row.check) == (Level.FAIL, slot.key)
 
@@ -79,6 +79,10 @@ def test_samples_are_held_against_batch_times_devices(tmp_path: Path, samples: i
 def test_only_files_of_annotations_that_can_be_read_are_sampled(tmp_path: Path) -> None:
     file = tmp_path / "train.txt"
     file.touch()
+    closed = tmp_path / "closed.txt"
+    closed.touch()
     data = {"a": str(file), "again": str(file), "folder": str(tmp_path), "gone": str(tmp_path / "gone.txt")}
 
-    assert list(annotation_files(data)) == [str(file)]
+    found = annotation_files({**data, "closed": str(closed)}, unreadable={str(closed): "Permission denied"})
+
+    assert list(found) == [file]

@@ -1,11 +1,15 @@
-"""What an engine does not see becomes rows."""
+"""The container engine: its answer, its image, its driver, and the paths that are missing on its machine."""
 
 from __future__ import annotations
 
 import dataclasses
 from typing import TYPE_CHECKING
 
-from automl.preflight.engine import engine_path_findings
+import pytest
+
+from automl.launch.images import Image
+from automl.preflight import engine
+from automl.preflight.engine import engine_path_findings, launch_findings
 from automl.preflight.findings import Level
 from automl.study.launch_plan import LauncherKind, LaunchPlan
 from tests.automl.launch.fake_engine import install_engine, install_silent_engine
@@ -13,8 +17,6 @@ from tests.automl.study.examples import make_plan
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
     from automl.study.model import StudyPlan
 
@@ -48,3 +50,60 @@ def test_nothing_is_asked_without_an_image_or_an_engine(tmp_path: Path, monkeypa
     assert not list(engine_path_findings(in_docker(make_plan()), tmp_path))
     install_silent_engine(tmp_path / "silent", monkeypatch)
     assert not list(engine_path_findings(in_docker(make_plan()), tmp_path))
+
+
+DOCKER = LaunchPlan(launcher=LauncherKind.DOCKER, image="tao:6", image_source="the skill")
+
+
+def test_engine_and_image_are_rows_and_a_missing_image_is_no_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rest = f'if [ -e {tmp_path}/here ]; then echo \'[{{"Id": "sha256:1", "Size": 12000000000}}]\'; else exit 1; fi'
+    install_engine(tmp_path / "bin", monkeypatch, rest=rest)
+
+    answer, missing = launch_findings(DOCKER)
+    (tmp_path / "here").touch()
+    _, here = launch_findings(DOCKER)
+
+    assert (answer.level, answer.found) == (Level.OK, "docker 27.1")
+    assert (missing.level, missing.found) == (Level.WARN, "tao:6 is not here")
+    assert (here.level, here.found) == (Level.OK, "tao:6, 12.0 GB, sha256:1")
+
+
+def test_an_engine_that_does_not_answer_fails_and_is_not_asked_when_time_is_short(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install_silent_engine(tmp_path / "bin", monkeypatch)
+
+    [finding] = launch_findings(DOCKER)
+
+    assert (finding.level, finding.check) == (Level.FAIL, "engine")
+    assert list(launch_findings(DOCKER, is_quick=True)) == []
+
+
+def test_a_skill_that_nothing_can_run_fails() -> None:
+    [finding] = launch_findings(
+        LaunchPlan(launcher=LauncherKind.NONE, reason="no docker engine answers"), is_quick=True
+    )
+
+    assert (finding.level, finding.check) == (Level.FAIL, "launcher")
+    assert "--launcher local" in finding.fix
+
+
+@pytest.mark.parametrize(
+    ("driver", "cuda", "level"),
+    [("570.86.15", "12.8.0", Level.OK), ("570.86.15", "13.0.1", Level.WARN), ("470.57.02", "12.4", Level.WARN)],
+)
+def test_the_driver_is_held_against_the_cuda_of_the_image(
+    monkeypatch: pytest.MonkeyPatch, driver: str, cuda: str, level: Level
+) -> None:
+    image = Image(name="x", digest="sha256:0", size_bytes=1, cuda=cuda)
+    monkeypatch.setattr(engine, "check_engine", lambda _: "27.0")
+    monkeypatch.setattr(engine, "find_image", lambda *_: image)
+    launch = LaunchPlan(launcher=LauncherKind.DOCKER, image="x")
+
+    rows = {row.check: row for row in launch_findings(launch, driver=driver)}
+
+    assert rows["driver"].level is level
+    assert cuda in rows["driver"].found
+    assert "driver" not in {row.check for row in launch_findings(launch)}

@@ -9,7 +9,6 @@ import pytest
 
 from automl.errors import LaunchError
 from automl.preflight.inputs import (
-    count_samples,
     describe_data,
     prepare_data,
     with_prepared_paths,
@@ -55,15 +54,6 @@ def test_data_that_cannot_be_made_are_a_launch_error(tmp_path: Path, command: tu
 
     with pytest.raises(LaunchError, match=said):
         prepare_data(request, tmp_path)
-
-
-def test_samples_are_counted_without_comments_and_blank_lines(tmp_path: Path) -> None:
-    file = tmp_path / "train.txt"
-    file.write_text("# header\na.jpg a.png\n\nb.jpg b.png\n", encoding="utf-8")
-
-    assert count_samples(file) == 2
-    assert count_samples(tmp_path) is None
-    assert count_samples(tmp_path / "absent.txt") is None
 
 
 def test_the_review_says_that_data_will_be_made(tmp_path: Path) -> None:

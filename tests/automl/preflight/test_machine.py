@@ -1,4 +1,4 @@
-"""What a machine shows, judged: each limit has its row, its level and its fix."""
+"""What a machine offers is compared with what a study needs: each limit has its row, its level and its fix."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ HEALTHY = ProbeResult(
 DEMAND = Demand(jobs=2, gpus_per_trial=1, loader_workers=4, program="depth_net")
 
 
-def row(check: str, demand: Demand = DEMAND, **changes: Any) -> Finding:  # noqa: ANN401 - fields of a ProbeResult
+def row(check: str, demand: Demand = DEMAND, **changes: Any) -> Finding:  # noqa: ANN401 - fields of the probe
     found = check_machine(dataclasses.replace(HEALTHY, **changes), demand)
     return next(finding for finding in found if finding.check == check)
 
@@ -97,10 +97,6 @@ def test_a_driver_that_does_not_answer_is_doubted_where_a_cpu_would_do() -> None
 
 def test_loaders_without_workers_need_no_shared_memory() -> None:
     assert row("shared memory", dataclasses.replace(DEMAND, loader_workers=0), shm_bytes=0).level is Level.OK
-
-
-def test_rows_of_a_node_name_it() -> None:
-    assert {finding.where for finding in check_machine(HEALTHY, DEMAND, where="node7")} == {"node7"}
 
 
 def test_the_place_names_host_and_results() -> None:

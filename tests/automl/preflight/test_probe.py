@@ -1,4 +1,4 @@
-"""Looking at this machine: true, and quick."""
+"""A probe of this machine is true, and quick."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_what_is_seen_of_this_machine_is_true(tmp_path: Path) -> None:
+def test_a_probe_of_this_machine_is_true(tmp_path: Path) -> None:
     probe = probe_machine(ProbeRequest(results=str(tmp_path / "new" / "results"), program=sys.executable))
 
     volume = os.statvfs(tmp_path)
@@ -28,7 +28,7 @@ def test_what_is_seen_of_this_machine_is_true(tmp_path: Path) -> None:
     assert probe.has_marker is None
 
 
-def test_a_look_does_not_take_longer_than_a_moment(tmp_path: Path) -> None:
+def test_a_probe_takes_less_than_half_a_second(tmp_path: Path) -> None:
     probe_machine(ProbeRequest(results=str(tmp_path)))  # what is read once per process is read
     started_s = time.monotonic()
 
@@ -37,7 +37,7 @@ def test_a_look_does_not_take_longer_than_a_moment(tmp_path: Path) -> None:
     assert time.monotonic() - started_s < 0.5
 
 
-def test_paths_that_cannot_be_read_are_told_with_the_reason(tmp_path: Path) -> None:
+def test_paths_that_cannot_be_read_are_named_with_the_reason(tmp_path: Path) -> None:
     there = tmp_path / "there.txt"
     there.touch()
 
@@ -55,7 +55,7 @@ def test_a_folder_below_a_file_cannot_be_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("exists", "seen"), [(True, True), (False, False)])
-def test_the_marker_tells_whether_a_folder_is_shared(tmp_path: Path, exists: bool, seen: bool) -> None:  # noqa: FBT001
+def test_the_marker_shows_whether_a_folder_is_shared(tmp_path: Path, exists: bool, seen: bool) -> None:  # noqa: FBT001
     marker = tmp_path / "marker"
     if exists:
         marker.touch()

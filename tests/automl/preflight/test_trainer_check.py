@@ -29,7 +29,7 @@ def test_errors_and_warnings_keep_place_words_and_fix() -> None:
     assert (error.expected, error.fix) == ("lines whose files exist", "correct the lines")
 
 
-def test_without_findings_the_first_source_is_told() -> None:
+def test_without_findings_the_first_source_is_shown() -> None:
     (row,) = read_check("train  NYUDV2  100 samples  valid 78.0 %\n0 findings, 0 of them errors\n")
 
     assert (row.level, row.found) == (Level.OK, "train NYUDV2 100 samples valid 78.0 %")

@@ -29,7 +29,7 @@ def safetensors_file(file: Path, *, missing_bytes: int = 0) -> Path:
     return file
 
 
-def test_torch_and_safetensors_are_told_apart(tmp_path: Path) -> None:
+def test_torch_and_safetensors_have_different_names(tmp_path: Path) -> None:
     torch, safe = torch_file(tmp_path / "a.pth"), safetensors_file(tmp_path / "a.safetensors")
     legacy = tmp_path / "old.pth"
     legacy.write_bytes(b"\x80\x02}q\x00.")
@@ -79,7 +79,7 @@ def test_an_unknown_kind_is_only_doubted(tmp_path: Path) -> None:
     assert check_weights("x", str(file)).level is Level.WARN
 
 
-def test_folders_are_judged_by_what_is_in_them(tmp_path: Path) -> None:
+def test_folders_are_checked_by_what_is_in_them(tmp_path: Path) -> None:
     assert check_weights("x", str(tmp_path)).level is Level.WARN
     safetensors_file(tmp_path / "model-00001-of-00002.safetensors")
     assert check_weights("x", str(tmp_path)).level is Level.OK
