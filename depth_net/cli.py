@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, TextIO
 from typing_extensions import override
 
 from depth_net.errors import DepthNetError
-from depth_net.execution import Request, execute, import_action, reports
+from depth_net.status import reports
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,11 +70,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def preload() -> None:
     """Import everything that training needs, for a process that will be forked."""
+    from depth_net.execution import import_action  # noqa: PLC0415 - imports pydantic
+
     for action in ("check", "train"):
         import_action(action)
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    from depth_net.execution import Request, execute  # noqa: PLC0415 - imports pydantic
+
     if not arguments.experiment_spec_file:
         return _refuse("no spec: name it with -e SPEC")
     spec = Path(arguments.experiment_spec_file)

@@ -7,17 +7,19 @@ a search, and for the notice about keys of a spec that do nothing.
 
 from __future__ import annotations
 
-import dataclasses
-from typing import TYPE_CHECKING, Any, Final
+from operator import attrgetter
+from typing import TYPE_CHECKING, Final
 
-from depth_net.config import ExperimentConfig
+from depth_net.config import ConvertConfig, ExperimentConfig
 from depth_net.config.choices import ExportFormat, Scheduler
-from depth_net.config.coercion import hints, is_group
-from depth_net.config.fields import Setting, declaration
+from depth_net.config.fields import inert_reason, leaves, search_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from pydantic.fields import FieldInfo
+
+    from depth_net.config.fields import Search
     from depth_net.model.family import ModelType
 
 ACTION_SECTIONS: Final = ("train", "evaluate", "inference", "export", "quantize", "gen_trt_engine")
@@ -47,8 +49,8 @@ def effective_params(
         augmentation: Whether ``dataset.train_dataset.augmentation.enabled`` is true; None means whichever it may be.
     """
     found = set()
-    for path, declared in declared_leaves("train"):
-        search = declared.search
+    for path, field in declared_leaves("train"):
+        search = search_of(field)
         if search and search.scheduler and scheduler is not None and scheduler.value not in search.scheduler:
             continue
         if path.startswith(_TRAINING_ONLY) and augmentation is False and not path.endswith((*_SIZE, "enabled")):
@@ -61,11 +63,12 @@ def effective_params(
     return frozenset(found)
 
 
-def declared_leaves(action: str) -> Iterator[tuple[str, Setting]]:
+def declared_leaves(action: str) -> Iterator[tuple[str, FieldInfo]]:
     """Yield path and declaration of every key that ``action`` reads, in the order of the spec."""
-    for path, declared in _leaves(ExperimentConfig):
-        if declared.inert is None and _is_read(path, action):
-            yield path, declared
+    is_convert = action == "convert"
+    for path, field in leaves(ConvertConfig if is_convert else ExperimentConfig):
+        if inert_reason(field) is None and (is_convert or _is_read(path, action)):
+            yield path, field
 
 
 def idle_keys(config: ExperimentConfig, action: str) -> Mapping[str, tuple[str, ...]]:
@@ -75,18 +78,14 @@ def idle_keys(config: ExperimentConfig, action: str) -> Mapping[str, tuple[str, 
     of other actions and of splits that the action does not read are left out: one spec often serves several actions.
     """
     found: dict[str, list[str]] = {}
-    for (path, declared, value), (_, _, default) in zip(_values(config), _values(ExperimentConfig()), strict=True):
-        if value == default or value in _OFF or not _belongs(path, action):
+    for path, field in leaves(ExperimentConfig):
+        value = attrgetter(path)(config)
+        if value == field.default or value in _OFF or not _belongs(path, action):
             continue
-        reason = declared.inert or _reason_to_idle(path, declared, config)
+        reason = inert_reason(field) or _reason_to_idle(path, search_of(field), config)
         if reason:
             found.setdefault(reason, []).append(path)
     return {reason: tuple(paths) for reason, paths in found.items()}
-
-
-def types_by_path() -> Mapping[str, Any]:
-    """Return the type of every key by its dotted path."""
-    return dict(_types(ExperimentConfig, ""))
 
 
 def _idle_under(scheduler: Scheduler) -> set[str]:
@@ -107,7 +106,7 @@ def _belongs(path: str, action: str) -> bool:
     return not is_split or rest[0] in _SPLITS[action]
 
 
-def _reason_to_idle(path: str, declared: Setting, config: ExperimentConfig) -> str:
+def _reason_to_idle(path: str, search: Search | None, config: ExperimentConfig) -> str:
     """Say why a key that is read changes nothing under the other values of the spec; empty if it does."""
     split, _, name = path.rpartition(".augmentation.")
     if split and name not in _SIZE:
@@ -120,7 +119,7 @@ def _reason_to_idle(path: str, declared: Setting, config: ExperimentConfig) -> s
     scheduler = config.train.optim.lr_scheduler
     if path == "train.optim.warmup_fraction" and scheduler is Scheduler.ONE_CYCLE:
         return "OneCycleLR has a warm-up of its own"
-    schedulers = declared.search.scheduler if declared.search else ()
+    schedulers = search.scheduler if search else ()
     if path == "train.optim.lr_steps":
         schedulers = (Scheduler.MULTI_STEP.value,)
     return f"only {' and '.join(schedulers)} reads it" if schedulers and scheduler.value not in schedulers else ""
@@ -139,31 +138,3 @@ def _is_read(path: str, action: str) -> bool:
         return False
     is_augmentation = key.startswith("augmentation.") and not key.endswith(_SIZE)
     return split == "train_dataset" or not is_augmentation
-
-
-def _leaves(kind: type[Any], prefix: str = "") -> Iterator[tuple[str, Setting]]:
-    for field in dataclasses.fields(kind):
-        hint = hints(kind)[field.name]
-        path = f"{prefix}{field.name}"
-        if is_group(hint):
-            yield from _leaves(hint, f"{path}.")
-        else:
-            yield path, declaration(field)
-
-
-def _values(group: Any, prefix: str = "") -> Iterator[tuple[str, Setting, Any]]:  # noqa: ANN401 - a group of the spec
-    for field in dataclasses.fields(group):
-        value, path = getattr(group, field.name), f"{prefix}{field.name}"
-        if dataclasses.is_dataclass(value):
-            yield from _values(value, f"{path}.")
-        else:
-            yield path, declaration(field), value
-
-
-def _types(kind: type[Any], prefix: str) -> Iterator[tuple[str, Any]]:
-    for name, hint in hints(kind).items():
-        path = f"{prefix}{name}"
-        if is_group(hint):
-            yield from _types(hint, f"{path}.")
-        else:
-            yield path, hint

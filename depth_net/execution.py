@@ -19,12 +19,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from depth_net.config.checks import absent_weights, spec_notices
-from depth_net.config.tree import to_tree, to_yaml
+from depth_net.config.tree import to_yaml
 from depth_net.errors import DataError, DepthNetError, DivergenceError, SpecError, TerminatedError, WeightsError
 from depth_net.gpu_driver import wake
 from depth_net.model.family import ModelType
 from depth_net.spec import load_convert_spec, load_spec, read_results_folder
-from depth_net.status import StatusWriter, ends_with_failure, warn
+from depth_net.status import RANKS, StatusWriter, ends_with_failure, reports, warn
 from depth_net.whole_file import whole
 
 if TYPE_CHECKING:
@@ -48,7 +48,6 @@ _MODE: Final = {
 }
 _CHECKED: Final[Mapping[str, tuple[SplitName, ...]]] = {"train": ("train", "val"), "evaluate": ("test",)}
 """Splits whose data are looked at before the action starts."""
-_RANKS: Final = ("NODE_RANK", "GROUP_RANK", "LOCAL_RANK", "SLURM_PROCID")
 _STOPPED_TOGETHER: Final = "SIGTERMException"
 """Lightning's, by name: it is raised where all processes of a run have agreed to stop."""
 _INTERRUPTED: Final = {"KeyboardInterrupt": 130, TerminatedError.__name__: 143, _STOPPED_TOGETHER: 143}
@@ -107,11 +106,6 @@ def code_of(error: BaseException) -> str:
     if type(error).__name__ in _INTERRUPTED:
         return "interrupted"
     return "infrastructure" if isinstance(error, OSError) else "trainer"
-
-
-def reports(environment: Mapping[str, str] = os.environ) -> bool:
-    """Tell whether this process is the first of a distributed run, the one that writes the status file."""
-    return all(environment.get(name, "0") == "0" for name in _RANKS)
 
 
 def import_action(action: str) -> ModuleType:
@@ -240,7 +234,7 @@ def _open(directory: Path, status: list[StatusWriter]) -> StatusWriter:
 
 def _write_experiment(directory: Path, config: ExperimentConfig) -> None:
     with whole(directory / EXPERIMENT_FILE) as unfinished:
-        unfinished.write_text(to_yaml(to_tree(config)), encoding="utf-8")
+        unfinished.write_text(to_yaml(config.to_tree()), encoding="utf-8")
 
 
 def _fail(request: Request, status: Sequence[StatusWriter], error: BaseException, text: str) -> int:
@@ -283,7 +277,7 @@ def _failure_writer(request: Request, status: Sequence[StatusWriter], error: Bas
     writer = status[-1] if status and reports() else _status_of_a_wrong_spec(request)
     if writer is None or (is_agreed(error) and not reports()):
         return None
-    distributed = any(name in os.environ for name in ("WORLD_SIZE", *_RANKS))
+    distributed = any(name in os.environ for name in ("WORLD_SIZE", *RANKS))
     return None if distributed and ends_with_failure(writer.path) else writer
 
 

@@ -9,22 +9,21 @@ from __future__ import annotations
 
 import argparse
 import json
-import types
-import typing
-from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, get_origin
 
-from depth_net.config.actions import ConvertConfig
-from depth_net.config.coercion import hints
-from depth_net.config.fields import Setting, declaration
+from depth_net.config.fields import choices_of, kind_of, limits_of, search_of
 from depth_net.config.tree import to_yaml
-from depth_net.effective import declared_leaves, effective_params, types_by_path
+from depth_net.effective import declared_leaves, effective_params
 from depth_net.published import ACTIONS, published_spec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Mapping, Sequence
+
+    from pydantic.fields import FieldInfo
+
+    from depth_net.config.fields import Search
 
 ARCHITECTURE: Final = "depth_net_mono"
 VERSION: Final = 1
@@ -36,8 +35,8 @@ def build_schema(action: str) -> dict[str, Any]:
     """Return the schema of one action: train, evaluate, inference, export, quantize or convert."""
     spec = published_spec(action)
     properties: dict[str, Any] = {}
-    for path, declared, hint in _leaves(action):
-        _place(properties, spec, path, _leaf(declared, hint, _value_at(spec, path), searched=action == _ROOT_ONLY))
+    for path, field in declared_leaves(action):
+        _place(properties, spec, path, _leaf(field, _value_at(spec, path), searched=action == _ROOT_ONLY))
     schema: dict[str, Any] = {
         "type": "object",
         "x_tao_schema": {
@@ -94,18 +93,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _curated() -> list[str]:
-    return [path for path, declared in declared_leaves("train") if declared.search and declared.search.curated]
-
-
-def _leaves(action: str) -> Iterable[tuple[str, Setting, Any]]:
-    if action == "convert":
-        for name, field in ConvertConfig.__dataclass_fields__.items():
-            if declaration(field).inert is None:
-                yield name, declaration(field), hints(ConvertConfig)[name]
-        return
-    kinds = types_by_path()
-    for path, declared in declared_leaves(action):
-        yield path, declared, kinds[path]
+    return [path for path, field in declared_leaves("train") if (search := search_of(field)) and search.curated]
 
 
 def _place(properties: dict[str, Any], spec: Mapping[str, Any], path: str, leaf: dict[str, Any]) -> None:
@@ -126,63 +114,39 @@ def _value_at(spec: Mapping[str, Any], path: str) -> Any:  # noqa: ANN401 - a va
     return value
 
 
-def _leaf(declared: Setting, hint: Any, value: Any, *, searched: bool) -> dict[str, Any]:  # noqa: ANN401 - a type, a value
-    kind = _plain(hint)
+def _leaf(field: FieldInfo, value: Any, *, searched: bool) -> dict[str, Any]:  # noqa: ANN401 - a value of the spec
+    text, limits, search = field.description or "", limits_of(field), search_of(field)
     leaf: dict[str, Any] = {
-        "type": _type_name(kind),
-        "title": declared.text.split(";", maxsplit=1)[0].split(":", maxsplit=1)[0].rstrip("."),
-        "description": declared.text,
+        "type": _type_name(kind_of(field.annotation)),
+        "title": text.split(";", maxsplit=1)[0].split(":", maxsplit=1)[0].rstrip("."),
+        "description": text,
         "default": value,
     }
-    if isinstance(kind, type) and issubclass(kind, StrEnum):
-        leaf["enum"] = [member.value for member in kind]
-    leaf.update(_limits(declared))
+    if choices_of(field):
+        leaf["enum"] = list(choices_of(field))
+    leaf |= {name: limits[key] for key, name in (("ge", "minimum"), ("le", "maximum")) if key in limits}
+    if "gt" in limits:
+        leaf["math_cond"] = f"> {limits['gt']}"
     if searched:
-        leaf["automl_enabled"] = declared.search is not None
-        leaf.update(_range(declared))
+        leaf["automl_enabled"] = search is not None
+        leaf |= _range(search) if search else {}
     return leaf
 
 
-def _limits(declared: Setting) -> dict[str, Any]:
-    limits: dict[str, Any] = {}
-    if declared.minimum is not None:
-        limits["minimum"] = declared.minimum
-    if declared.maximum is not None:
-        limits["maximum"] = declared.maximum
-    if declared.above is not None:
-        limits["math_cond"] = f"> {declared.above}"
-    return limits
-
-
-def _range(declared: Setting) -> dict[str, Any]:
-    if declared.search is None:
-        return {}
-    found: dict[str, Any] = {"minimum": declared.search.low, "maximum": declared.search.high}
-    acts: list[dict[str, Any]] = []
-    if declared.search.scheduler:
-        acts.append({"path": "train.optim.lr_scheduler", "any_of": list(declared.search.scheduler)})
-    if declared.search.requires:
-        path, wanted = declared.search.requires
-        acts.append({"path": path, "any_of": [wanted]})
-    if acts:
-        found["x_acts_when"] = acts
-    return found
-
-
-def _plain(hint: Any) -> Any:  # noqa: ANN401 - a type
-    """Return the type without ``| None``."""
-    if isinstance(hint, types.UnionType):
-        return typing.get_args(hint)[0]
-    return hint
+def _range(search: Search) -> dict[str, Any]:
+    conditions: list[dict[str, Any]] = []
+    if search.scheduler:
+        conditions.append({"path": "train.optim.lr_scheduler", "any_of": list(search.scheduler)})
+    if search.requires:
+        path, wanted = search.requires
+        conditions.append({"path": path, "any_of": [wanted]})
+    acts = {"x_acts_when": conditions} if conditions else {}
+    return {"minimum": search.low, "maximum": search.high, **acts}
 
 
 def _type_name(kind: Any) -> str:  # noqa: ANN401 - a type
-    origin = typing.get_origin(kind)
-    if origin is tuple:
-        return "list"
-    if origin is Mapping:
-        return "collection"
-    return "categorical" if issubclass(kind, StrEnum) else _TYPES[kind]
+    generic = {tuple: "list", dict: "collection"}.get(get_origin(kind))
+    return generic or ("categorical" if issubclass(kind, StrEnum) else _TYPES[kind])
 
 
 if __name__ == "__main__":

@@ -6,18 +6,22 @@ No heavy library is imported here, so a mistake in a spec is told at once.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 from depth_net.config import ConvertConfig, ExperimentConfig
 from depth_net.config.checks import spec_problems
-from depth_net.config.coercion import build
 from depth_net.config.problems import SpecProblem, spec_error
 from depth_net.config.references import resolve_references
-from depth_net.config.tree import apply_overrides, read_tree, to_tree
+from depth_net.config.tree import apply_overrides, read_tree
+from depth_net.config.validation import build
 from depth_net.effective import ACTION_SECTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from depth_net.config.fields import Section
+
+_Kind = TypeVar("_Kind", bound="Section")
 
 
 def load_spec(path: Path | str, overrides: Iterable[str] = (), *, action: str | None = None) -> ExperimentConfig:
@@ -34,7 +38,7 @@ def load_spec(path: Path | str, overrides: Iterable[str] = (), *, action: str | 
         SpecError: the file cannot be read, or it has problems; the text lists all of them.
     """
     problems: list[SpecProblem] = []
-    config: ExperimentConfig = _load(ExperimentConfig, Path(path), overrides, problems)
+    config = _load(ExperimentConfig, Path(path), overrides, problems)
     if action is not None:
         problems = [problem for problem in problems if not _concerns_another(problem, action)]
         told = {problem.where for problem in problems}
@@ -57,7 +61,7 @@ def load_convert_spec(path: Path | str, overrides: Iterable[str] = ()) -> Conver
         SpecError: the file cannot be read, or it has problems; the text lists all of them.
     """
     problems: list[SpecProblem] = []
-    config: ConvertConfig = _load(ConvertConfig, Path(path), overrides, problems)
+    config = _load(ConvertConfig, Path(path), overrides, problems)
     problems += [
         SpecProblem(where=key, found="nothing", expected="a folder", fix=f"set {key}")
         for key in ("results_dir", "data_root")
@@ -88,11 +92,7 @@ def _as_folder(value: object) -> Path | None:
     return Path(str(value)).expanduser() if is_plain and value not in ("", "???") else None
 
 
-def _load(kind: type[Any], path: Path, overrides: Iterable[str], problems: list[SpecProblem]) -> Any:  # noqa: ANN401 - kind
+def _load(kind: type[_Kind], path: Path, overrides: Iterable[str], problems: list[SpecProblem]) -> _Kind:
     tree = read_tree(path)
     apply_overrides(tree, overrides, problems)
-    tree = resolve_references(tree, to_tree(kind()), problems)
-    told, found = {problem.where for problem in problems}, list[SpecProblem]()
-    config = build(kind, tree, found)
-    problems += [problem for problem in found if problem.where not in told]
-    return config
+    return build(kind, resolve_references(tree, kind().to_tree(), problems), problems)

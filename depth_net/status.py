@@ -13,15 +13,19 @@ from __future__ import annotations
 import json
 import logging
 import math
+import os
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
 logger = logging.getLogger(__name__)
+
+RANKS: Final = ("NODE_RANK", "GROUP_RANK", "LOCAL_RANK", "SLURM_PROCID")
+"""Environment variables that number the processes of a distributed run."""
 
 
 class Status(StrEnum):
@@ -126,6 +130,11 @@ class StatusWriter:
         }
         with self._path.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(line, allow_nan=False) + "\n")
+
+
+def reports(environment: Mapping[str, str] = os.environ) -> bool:
+    """Tell whether this process is the first of a distributed run, the one that writes the status file."""
+    return all(environment.get(name, "0") == "0" for name in RANKS)
 
 
 def warn(status: StatusWriter, message: str, *, code: str, data: Mapping[str, object] | None = None) -> None:

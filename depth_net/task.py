@@ -7,7 +7,6 @@ has the names of the container's (``model.pretrained.*``).
 
 from __future__ import annotations
 
-from dataclasses import fields
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
@@ -237,8 +236,7 @@ class DepthTask(LightningModule):
 
     def _optim_facts(self) -> dict[str, Any]:
         train = self.config.train
-        optim = {field.name: getattr(train.optim, field.name) for field in fields(train.optim)}
-        plain = {name: value.value if isinstance(value, Enum) else value for name, value in optim.items()}
+        plain = {name: value.value if isinstance(value, Enum) else value for name, value in train.optim}
         return {**plain, "num_epochs": train.num_epochs, "total_steps": self._total_steps}
 
 

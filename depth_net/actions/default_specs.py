@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any, Final
 
 from depth_net.config import ConvertConfig, ExperimentConfig
-from depth_net.config.tree import to_tree, to_yaml
+from depth_net.config.tree import to_yaml
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,9 +21,8 @@ _STEREO: Final = ("stereo_backbone",)
 def default_spec(action: str) -> dict[str, Any]:
     """Return the default spec of an action as a tree: what all actions share, and the action's own section."""
     if action == "convert":
-        tree: dict[str, Any] = to_tree(ConvertConfig())
-        return tree
-    whole = to_tree(ExperimentConfig())
+        return ConvertConfig().to_tree()
+    whole = ExperimentConfig().to_tree()
     return {key: whole[key] for key in (*_SHARED, action)}
 
 

@@ -1,18 +1,66 @@
-"""How one key of the spec is declared: its default, its meaning, its limits, and whether a search may vary it.
+"""How keys of the spec are declared: types that convert as OmegaConf does, defaults, limits, and what a search varies.
 
-The declaration is the only source: the loader checks values against it, and `depth_net.schema` makes JSON Schema of it.
-Nothing is loaded or checked here; see `depth_net.spec`.
+The declaration is the only source: pydantic validates specs against it, and `depth_net.schema` makes JSON Schema of it.
+Reading a spec is `depth_net.spec`.
 """
 
-from __future__ import annotations
-
-import dataclasses
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from enum import StrEnum
+from types import UnionType
+from typing import Annotated, Any, Final, TypeVar, Union, get_args, get_origin
 
-KEY = "depth_net"
-"""Under this name a declaration lies in the metadata of its dataclass field."""
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic.fields import FieldInfo
+
+UNSET: Final = ("", "???", None)
+"""Values that mean "not set" where a key is optional."""
+
+
+def _number(value: object) -> object:
+    """Refuse booleans and what is not finite as "no value"; read text, so that ``1e3`` is a whole number too."""
+    if isinstance(value, str):
+        with suppress(ValueError):
+            value = float(value)
+    return None if isinstance(value, bool) or (isinstance(value, float) and not math.isfinite(value)) else value
+
+
+def _text(value: object) -> object:
+    if isinstance(value, list | tuple | Mapping):
+        return value
+    return "" if value in UNSET else str(value)
+
+
+def _many(value: object) -> object:
+    if value in UNSET:
+        return ()
+    return [value] if isinstance(value, Mapping) else value
+
+
+_T = TypeVar("_T")
+Whole = Annotated[int, BeforeValidator(_number)]
+Real = Annotated[float, BeforeValidator(_number)]
+Text = Annotated[str, BeforeValidator(_text)]
+Maybe = Annotated[_T | None, BeforeValidator(lambda value: None if value in UNSET else value)]
+"""An optional key."""
+Many = Annotated[tuple[_T, ...], BeforeValidator(_many)]
+"""A list; a single group of keys stands for a list of one."""
+FreeGroup = Annotated[dict[str, Any], BeforeValidator(lambda value: {} if value in UNSET else value)]
+"""A group whose keys are free."""
+Group = Annotated[_T, BeforeValidator(lambda value: {} if value is None else value)]
+"""A group of keys; ``train:`` with nothing below it has the defaults."""
+
+
+class Section(BaseModel):
+    """Base of all groups of keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def to_tree(self) -> dict[str, Any]:
+        """Return the group as nested plain values, ready for YAML or JSON."""
+        return self.model_dump(mode="json")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +72,7 @@ class Search:
         high: Largest value, included.
         scheduler: Names of the learning-rate schedulers under which the key acts; empty means under every one.
         requires: Dotted key and the value that it must have for this key to act.
-        curated: True for the keys that a search varies when nobody says otherwise.
+        curated: True for the keys that a search varies by default.
     """
 
     low: float
@@ -34,56 +82,72 @@ class Search:
     curated: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
-    """Declaration of one key.
-
-    Attributes:
-        text: One sentence for the schema and for messages.
-        minimum: Smallest accepted number, included.
-        maximum: Largest accepted number, included.
-        above: Accepted numbers are greater than this.
-        search: Range for a search; None where a search would not help or would move the yard-stick.
-        inert: Why this trainer accepts the key and does not read it; None for a key that acts.
-    """
-
-    text: str
-    minimum: float | None = None
-    maximum: float | None = None
-    above: float | None = None
-    search: Search | None = None
-    inert: str | None = None
-
-
-def setting(  # noqa: PLR0913 - one keyword per attribute of the declaration
-    default: object,
-    text: str,
-    *,
-    minimum: float | None = None,
-    maximum: float | None = None,
-    above: float | None = None,
-    search: Search | None = None,
-    inert: str | None = None,
+def setting(
+    default: object, text: str, *, search: Search | None = None, inert: str | None = None, **limits: float
 ) -> Any:  # noqa: ANN401 - stands where a default of any type is expected
-    """Declare a key of the spec; use it as the default of a dataclass field."""
-    declared = Setting(text=text, minimum=minimum, maximum=maximum, above=above, search=search, inert=inert)
-    if isinstance(default, Mapping):
-        return dataclasses.field(default_factory=lambda: default, metadata={KEY: declared})
-    return dataclasses.field(default=default, metadata={KEY: declared})
+    """Declare a key of the spec; use it as the default of a field.
 
-
-def section(default: object, text: str) -> Any:  # noqa: ANN401 - stands where a default of any type is expected
-    """Declare a group of keys whose default is ``default``, an instance of a frozen dataclass."""
-    return dataclasses.field(default=default, metadata={KEY: Setting(text=text)})
-
-
-def declaration(field: dataclasses.Field[Any]) -> Setting:
-    """Return the declaration of a dataclass field.
-
-    Raises:
-        KeyError: the field was declared without `setting` or `section`.
+    Args:
+        default: The value of a key that is not set.
+        text: One sentence for the schema and for messages.
+        search: Range for a search; None where a search would not help or would change the evaluation protocol.
+        inert: Why this trainer accepts the key and does not read it; None for a key that acts.
+        **limits: ``ge`` (at least), ``gt`` (greater than) and ``le`` (at most), as pydantic names them.
     """
-    declared = field.metadata[KEY]
-    if not isinstance(declared, Setting):
-        raise TypeError(f"{field.name} is not declared with setting()")
-    return declared
+    marks: dict[str, Any] = {"search": search, "inert": inert}
+    field: FieldInfo = Field(default, description=text, json_schema_extra=marks, **limits)  # type: ignore[call-overload]  # limits
+    return field
+
+
+def search_of(field: FieldInfo) -> Search | None:
+    """Return the range that a search may draw a key from."""
+    marks: Any = field.json_schema_extra
+    search: Search | None = marks["search"]
+    return search
+
+
+def inert_reason(field: FieldInfo) -> str | None:
+    """Return why a key is not read; None for one that is."""
+    marks: Any = field.json_schema_extra
+    reason: str | None = marks["inert"]
+    return reason
+
+
+def limits_of(field: FieldInfo) -> dict[str, float]:
+    """Return the limits of a number, or of the numbers in a list, by pydantic's names."""
+    marks = [mark for part in get_args(field.annotation) for mark in getattr(part, "__metadata__", ())]
+    nested = [limit for mark in marks if isinstance(mark, FieldInfo) for limit in mark.metadata]
+    return {
+        name: getattr(mark, name)
+        for mark in (*field.metadata, *nested)
+        for name in ("gt", "ge", "le")
+        if hasattr(mark, name)
+    }
+
+
+def kind_of(hint: object) -> Any:  # noqa: ANN401 - a class, or tuple[...] and dict[...]
+    """Return a type without ``| None`` and ``Annotated``."""
+    while get_origin(hint) in (Annotated, Union, UnionType):
+        hint = get_args(hint)[0]
+    return hint
+
+
+def is_group(kind: object) -> bool:
+    """Tell whether a type is a group of keys."""
+    return isinstance(kind, type) and issubclass(kind, Section)
+
+
+def choices_of(field: FieldInfo) -> tuple[str, ...]:
+    """Return the words that a key accepts; empty where it is no choice among words."""
+    kind = kind_of(field.annotation)
+    return tuple(member.value for member in kind) if isinstance(kind, type) and issubclass(kind, StrEnum) else ()
+
+
+def leaves(kind: type[Section], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
+    """Yield dotted path and declaration of every key of a spec, in order."""
+    for name, field in kind.model_fields.items():
+        inner = kind_of(field.annotation)
+        if is_group(inner):
+            yield from leaves(inner, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", field

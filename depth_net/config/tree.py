@@ -5,10 +5,8 @@ Numbers are read as YAML 1.2 does: ``1e-4`` is a number.
 
 from __future__ import annotations
 
-import dataclasses
 import re
-from collections.abc import Hashable, Mapping
-from enum import Enum
+from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -73,13 +71,13 @@ def read_tree(path: Path) -> Tree:
         return {}
     if not isinstance(tree, dict):
         raise SpecError(f"the spec {path} holds a {type(tree).__name__} where a mapping of keys is expected")
-    return {str(key): value for key, value in tree.items()}
+    return tree
 
 
 def _unshared(node: Any) -> Any:  # noqa: ANN401 - a node of a YAML tree
     """Copy what anchors share, so that an override of one place leaves the others alone."""
     if isinstance(node, dict):
-        return {key: _unshared(value) for key, value in node.items()}
+        return {str(key): _unshared(value) for key, value in node.items()}
     return [_unshared(value) for value in node] if isinstance(node, list) else node
 
 
@@ -165,19 +163,6 @@ def _descend(node: Any, step: str) -> dict[str, Any] | list[Any] | None:  # noqa
         if child is None:
             child = node[step] = [] if step == "data_sources" else {}
     return child if isinstance(child, dict | list) else None
-
-
-def to_tree(value: object) -> Any:  # noqa: ANN401 - a node of a YAML tree
-    """Return a dataclass of the spec as nested plain values, ready for YAML or JSON."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: to_tree(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, Mapping):
-        return {str(key): to_tree(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [to_tree(item) for item in value]
-    return value
 
 
 def to_yaml(tree: Tree) -> str:

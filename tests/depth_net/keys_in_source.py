@@ -5,13 +5,13 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias, get_args
 
 import depth_net
 from depth_net.config import ConvertConfig, ExperimentConfig
-from depth_net.config.coercion import hints, is_group
+from depth_net.config.fields import Section, is_group, kind_of
 
-Kinds: TypeAlias = frozenset[type[Any]]
+Kinds: TypeAlias = frozenset[type[Section]]
 
 _WHOLE: Final = ("config", "_config")
 """Names that hold the whole spec wherever nothing else is said."""
@@ -30,14 +30,15 @@ def keys_read() -> frozenset[tuple[str, str]]:
     return frozenset(found)
 
 
-def groups_of(kind: type[Any]) -> frozenset[type[Any]]:
-    """Return a dataclass of the spec and all that lie below it."""
-    return frozenset({kind}).union(*(groups_of(part) for hint in hints(kind).values() for part in _parts(hint)))
+def groups_of(kind: type[Section]) -> frozenset[type[Section]]:
+    """Return a group of keys and all that lie below it."""
+    return frozenset({kind}).union(*(groups_of(part) for name in kind.model_fields for part in _parts(kind, name)))
 
 
-def _parts(hint: Any) -> list[type[Any]]:  # noqa: ANN401 - a type
-    """Return the groups of keys that a value of this type is or holds."""
-    return [part for part in (hint, *getattr(hint, "__args__", ())) if is_group(part)]
+def _parts(kind: type[Section], name: str) -> list[type[Section]]:
+    """Return the groups of keys that the value of a key is or holds."""
+    hint = kind_of(kind.model_fields[name].annotation) if name in kind.model_fields else None
+    return [part for part in (hint, *get_args(hint)) if is_group(part)]
 
 
 _KINDS: Final = {kind.__name__: kind for root in (ExperimentConfig, ConvertConfig) for kind in groups_of(root)}
@@ -88,10 +89,10 @@ class _Reader(ast.NodeVisitor):
             case ast.Name(id=name) | ast.Attribute(attr=name) if name in _WHOLE:
                 return frozenset({ExperimentConfig})
             case ast.Attribute(value=inner, attr=name):
-                return frozenset(part for kind in self._kinds(inner) for part in _parts(hints(kind).get(name)))
+                return frozenset(part for kind in self._kinds(inner) for part in _parts(kind, name))
             case ast.Call(func=ast.Name(id="getattr"), args=[inner, *_]):  # any of the groups
-                of = (hint for kind in self._kinds(inner) for hint in hints(kind).values())
-                return frozenset(part for hint in of for part in _parts(hint))
+                of = ((kind, key) for kind in self._kinds(inner) for key in kind.model_fields)
+                return frozenset(part for kind, key in of for part in _parts(kind, key))
             case ast.Call(func=ast.Name(id=name)) if name in _SPLIT_CHOOSERS:
                 return frozenset({_KINDS["SplitConfig"]})
             case ast.Subscript(value=inner):

@@ -1,14 +1,11 @@
 from __future__ import annotations
 
-import dataclasses
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import pytest
 
 from depth_net.config import ConvertConfig, ExperimentConfig, Scheduler
-from depth_net.config.coercion import hints, is_group
-from depth_net.config.fields import declaration
+from depth_net.config.fields import choices_of, inert_reason, is_group, kind_of, leaves, limits_of
 from depth_net.effective import declared_leaves, effective_params, idle_keys
 from depth_net.model.family import ModelType
 from depth_net.spec import load_spec
@@ -18,26 +15,29 @@ from tests.depth_net.specs import write_spec
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pydantic.fields import FieldInfo
+
+    from depth_net.config.fields import Section
+
 AUGMENTATION = "dataset.train_dataset.augmentation"
 
 
-def has_one_value(kind: type, field: dataclasses.Field[object]) -> bool:
+def has_one_value(field: FieldInfo) -> bool:
     """Tell whether a key accepts nothing but its default, so that there is nothing to read."""
-    hint, declared = hints(kind)[field.name], declaration(field)
-    is_word = isinstance(hint, type) and issubclass(hint, StrEnum)
-    return (is_word and len(hint) == 1) or (declared.minimum is not None and declared.minimum == declared.maximum)
+    limits = limits_of(field)
+    return len(choices_of(field)) == 1 or ("ge" in limits and limits["ge"] == limits.get("le"))
 
 
 @pytest.mark.parametrize("root", [ExperimentConfig, ConvertConfig])
-def test_every_key_is_read_somewhere_or_says_why_it_is_not(root: type) -> None:
+def test_every_key_is_read_somewhere_or_says_why_it_is_not(root: type[Section]) -> None:
     read = keys_read()
 
     silent = [
-        f"{kind.__name__}.{field.name}"
+        f"{kind.__name__}.{name}"
         for kind in groups_of(root)
-        for field in dataclasses.fields(kind)
-        if not is_group(hints(kind)[field.name]) and (kind.__name__, field.name) not in read
-        if declaration(field).inert is None and not has_one_value(kind, field)
+        for name, field in kind.model_fields.items()
+        if not is_group(kind_of(field.annotation)) and (kind.__name__, name) not in read
+        if inert_reason(field) is None and not has_one_value(field)
     ]
 
     assert silent == []
@@ -49,11 +49,12 @@ def test_every_key_without_effect_is_named_when_it_is_set(tmp_path: Path, action
     changed, inert = {}, set()
     for name in ("wandb", action):
         section = getattr(config, name)
-        keys = {field.name: "changed" for field in dataclasses.fields(section) if declaration(field).inert}
-        changed[name] = dataclasses.replace(section, **keys)
+        own = [(key, field) for key, field in leaves(type(section)) if "." not in key]
+        keys = {key: "changed" for key, field in own if inert_reason(field)}
+        changed[name] = section.model_copy(update=keys)
         inert |= {f"{name}.{key}" for key in keys}
 
-    told = idle_keys(dataclasses.replace(config, **changed), action)
+    told = idle_keys(config.model_copy(update=changed), action)
 
     assert inert
     assert {path for paths in told.values() for path in paths} == inert

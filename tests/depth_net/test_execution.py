@@ -13,7 +13,8 @@ import yaml
 from depth_net import execution
 from depth_net.actions import check
 from depth_net.errors import DataError, DivergenceError, SpecError, TerminatedError
-from depth_net.execution import Request, code_of, execute, reports
+from depth_net.execution import Request, code_of, execute
+from depth_net.status import reports
 from tests.depth_net.specs import read_status, write_spec
 
 if TYPE_CHECKING:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,10 +34,9 @@ def _config(
     **dataset: Any,  # noqa: ANN401 - keys of the section
 ) -> ExperimentConfig:
     keys = {"max_depth": 10.0} if model_type is ModelType.METRIC else {}
-    return replace(
-        ExperimentConfig(),
-        model=replace(ModelConfig(), model_type=model_type),
-        dataset=replace(DatasetConfig(), train_dataset=train, val_dataset=val, **(keys | dataset)),
+    return ExperimentConfig(
+        model=ModelConfig(model_type=model_type),
+        dataset=DatasetConfig(train_dataset=train, val_dataset=val, **(keys | dataset)),
     )
 
 
@@ -100,13 +98,11 @@ def test_a_mismatched_family_names_the_right_pair(splits: tuple[Path, Path]) -> 
 
 def test_unknown_names_missing_files_and_bad_lines_are_told_together(splits: tuple[Path, Path], tmp_path: Path) -> None:
     splits[1].write_text("gone.png gone_d.png\n", encoding="utf-8")
-    train = replace(
-        _split(splits[0], "NYUV2"),
-        data_sources=(
-            DataSource(dataset_name="NYUV2", data_file=str(splits[0])),
-            DataSource(dataset_name="NYUDV2", data_file=str(tmp_path / "absent.txt")),
-        ),
+    sources = (
+        DataSource(dataset_name="NYUV2", data_file=str(splits[0])),
+        DataSource(dataset_name="NYUDV2", data_file=str(tmp_path / "absent.txt")),
     )
+    train = _split(splits[0], "NYUV2").model_copy(update={"data_sources": sources})
 
     report = inspect_data(_config(train, _split(splits[1], "NYUDV2")))
 
@@ -193,7 +189,7 @@ def test_an_inference_split_needs_no_ground_truth(tmp_path: Path) -> None:
     write_picture(tmp_path / "a.png")
     (tmp_path / "list.txt").write_text("a.png\n", encoding="utf-8")
     split = _split(tmp_path / "list.txt", "NYUDV2", batch_size=8)
-    config = replace(ExperimentConfig(), dataset=replace(DatasetConfig(), infer_dataset=split, max_depth=10.0))
+    config = ExperimentConfig(dataset=DatasetConfig(infer_dataset=split, max_depth=10.0))
 
     report = inspect_data(config, splits=("infer",))
 

@@ -1,25 +1,15 @@
 from __future__ import annotations
 
-import dataclasses
-
-import pytest
-
-from depth_net.config.fields import declaration, section, setting
+from depth_net.config.fields import Many, Section, Whole, limits_of, setting
 
 
-@dataclasses.dataclass(frozen=True)
-class Group:
-    rate: float = setting(0.1, "A rate.", above=0.0)
-    nested: int = section(3, "A group.")
-    bare: int = 0
+class Group(Section):
+    rate: float = setting(0.1, "A rate.", gt=0.0, le=1.0)
+    sizes: Many[Whole] = setting((1,), "Sizes.")
 
 
 def test_a_declaration_keeps_text_and_limits() -> None:
-    rate = declaration(dataclasses.fields(Group)[0])
+    rate = Group.model_fields["rate"]
 
-    assert (rate.text, rate.above, rate.search) == ("A rate.", 0.0, None)
-
-
-def test_a_field_without_a_declaration_is_refused() -> None:
-    with pytest.raises(KeyError):
-        declaration(dataclasses.fields(Group)[2])
+    assert (rate.description, limits_of(rate)) == ("A rate.", {"gt": 0.0, "le": 1.0})
+    assert limits_of(Group.model_fields["sizes"]) == {}

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from depth_net.config import ExperimentConfig
-from depth_net.config.tree import apply_overrides, read_tree, to_tree, to_yaml
+from depth_net.config.tree import apply_overrides, read_tree, to_yaml
 from depth_net.errors import SpecError
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def test_an_override_changes_one_of_the_places_that_share_an_anchor(tmp_path: Pa
 
 
 def test_a_spec_survives_being_written_and_read() -> None:
-    tree = to_tree(ExperimentConfig())
+    tree = ExperimentConfig().to_tree()
 
     assert yaml.safe_load(to_yaml(tree)) == tree
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from unittest.mock import patch
 
 import pytest
@@ -135,8 +134,8 @@ def test_a_sharded_model_is_compiled_only_where_the_spec_says_so() -> None:
     train = TrainConfig(distributed_strategy=Strategy.FSDP, num_gpus=2)
 
     assert decide_compile(train, on_gpu=True, steps=10_000) == (False, "the model is not compiled: it is sharded")
-    assert decide_compile(replace(train, compile=CompileMode.ON), on_gpu=True, steps=1)[0]
-    assert decide_compile(replace(train, num_gpus=1), on_gpu=True, steps=10_000)[0]
+    assert decide_compile(train.model_copy(update={"compile": CompileMode.ON}), on_gpu=True, steps=1)[0]
+    assert decide_compile(train.model_copy(update={"num_gpus": 1}), on_gpu=True, steps=10_000)[0]
 
 
 def test_one_device_needs_no_strategy_and_several_share_as_the_spec_says() -> None:

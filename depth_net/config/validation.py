@@ -1,0 +1,91 @@
+"""Validate the tree of a spec with pydantic; every problem is collected, none is raised."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any, Final, TypeVar, get_args
+
+from pydantic import ValidationError
+
+from depth_net.config.fields import Section, choices_of, kind_of, leaves, limits_of
+from depth_net.config.problems import SpecProblem, closest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pydantic.fields import FieldInfo
+    from pydantic_core import ErrorDetails
+
+    from depth_net.config.tree import Tree
+
+_Kind = TypeVar("_Kind", bound=Section)
+_TOLERATED: Final = "model.gwc_"
+"""Keys of stereo models that newer specs carry begin so; this trainer has no list of their names."""
+_EXPECTED: Final = {
+    "int": "a whole number",
+    "float": "a finite number",
+    "bool": "true or false",
+    "string": "a text",
+    "tuple": "a list",
+}
+"""What is expected by the first word of pydantic's type of an error."""
+_OUT_OF_RANGE: Final = ("greater_than", "greater_than_equal", "less_than_equal")
+_LIMITS: Final = {"gt": "greater than", "ge": "of at least", "le": "of at most"}
+
+
+def build(kind: type[_Kind], tree: Tree, problems: list[SpecProblem]) -> _Kind:
+    """Return ``tree`` as an instance of ``kind``, appending what is wrong to ``problems``.
+
+    Keys with a problem, and keys that are missing, have their default, so that the rest can be checked too.
+    """
+    try:
+        return kind.model_validate(tree)
+    except ValidationError as error:
+        usable, fields = copy.deepcopy(tree), dict(leaves(kind))
+        for detail in error.errors(include_url=False):
+            found = _take(usable, detail)
+            problem = _problem(detail, found, fields)
+            if problem.where not in (known.where for known in problems) and not problem.where.startswith(_TOLERATED):
+                problems.append(problem)
+        return kind.model_validate(usable)
+
+
+def _path(detail: ErrorDetails) -> tuple[str | int, ...]:
+    """Return the steps to the key of an error: a list is wrong as a whole."""
+    steps = detail["loc"]
+    return steps[:-1] if isinstance(steps[-1], int) else steps
+
+
+def _take(tree: Tree, detail: ErrorDetails) -> object:
+    """Remove the key of an error from ``tree`` and return its value."""
+    node: Any = tree
+    *groups, last = _path(detail)
+    for step in groups:
+        node = node if isinstance(step, int) and isinstance(node, dict) else node[step]
+    return node.pop(last, None)
+
+
+def _problem(detail: ErrorDetails, found: object, fields: Mapping[str, FieldInfo]) -> SpecProblem:
+    where = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in _path(detail)).lstrip(".")
+    field, kind = fields.get(where), detail["type"]
+    if kind == "extra_forbidden":
+        near = closest(where, fields)
+        fix = f"did you mean {near}?" if near else "remove it, or see `depth_net default_specs` for all keys"
+        return SpecProblem(where=where, found="an unknown key", expected="a key of the spec", fix=fix)
+    if field and kind in _OUT_OF_RANGE:
+        limits = " and ".join(f"{_LIMITS[name]} {limit:g}" for name, limit in limits_of(field).items())
+        expected, fix = f"a number {limits}", "use a number in this range"
+        return SpecProblem(where=where, found=repr(detail["input"]), expected=expected, fix=fix, is_value=True)
+    if field and kind == "enum":
+        near, words = closest(str(found), choices_of(field)), ", ".join(choices_of(field))
+        fix, is_value = (
+            f"did you mean {near}?" if near else "use one of these words",
+            not isinstance(found, dict | list),
+        )
+        return SpecProblem(where=where, found=repr(found), expected=f"one of {words}", fix=fix, is_value=is_value)
+    expected, fix = _EXPECTED.get(kind.partition("_")[0], "a group of keys"), "correct the value"
+    if field and kind == "model_type":
+        expected = f"a list of groups with the keys {', '.join(kind_of(get_args(field.annotation)[0]).model_fields)}"
+    elif kind == "model_type":
+        fix = "write the keys of this group below it, indented"
+    return SpecProblem(where=where, found=repr(found), expected=expected, fix=fix)
