@@ -20,6 +20,7 @@ from typing_extensions import override
 
 from depth_net.config import IntervalUnit, ResumeMode
 from depth_net.errors import DivergenceError, SpecError, WeightsError
+from depth_net.metrics import is_higher_better
 from depth_net.model.checkpoint_file import read_pickled
 from depth_net.model.weights import fit_weights, load_weights
 from depth_net.training.graceful_stop import is_between_steps
@@ -192,8 +193,8 @@ class CheckpointWriter(Checkpoint):
         if (trainer.current_epoch + 1) % min(self._train.validation_interval, self._train.num_epochs):
             return False
         metric = self._train.best_metric
-        value = self._kpi().get(metric.value, math.nan)
-        score = value if metric.higher_is_better else -value
+        value = self._kpi().get(metric, math.nan)
+        score = value if is_higher_better(metric) else -value
         if not math.isfinite(score) or score <= self._best_score:
             return False
         self._best_score = score

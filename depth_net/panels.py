@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from depth_net.metrics import align
 from depth_net.model.family import ModelType
+from depth_net.scoring import align
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

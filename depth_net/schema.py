@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, get_origin
 
@@ -117,7 +116,7 @@ def _value_at(spec: Mapping[str, Any], path: str) -> Any:  # noqa: ANN401 - a va
 def _leaf(field: FieldInfo, value: Any, *, searched: bool) -> dict[str, Any]:  # noqa: ANN401 - a value of the spec
     text, limits, search = field.description or "", limits_of(field), search_of(field)
     leaf: dict[str, Any] = {
-        "type": _type_name(kind_of(field.annotation)),
+        "type": "categorical" if choices_of(field) else _type_name(kind_of(field.annotation)),
         "title": text.split(";", maxsplit=1)[0].split(":", maxsplit=1)[0].rstrip("."),
         "description": text,
         "default": value,
@@ -145,8 +144,7 @@ def _range(search: Search) -> dict[str, Any]:
 
 
 def _type_name(kind: Any) -> str:  # noqa: ANN401 - a type
-    generic = {tuple: "list", dict: "collection"}.get(get_origin(kind))
-    return generic or ("categorical" if issubclass(kind, StrEnum) else _TYPES[kind])
+    return {tuple: "list", dict: "collection"}.get(get_origin(kind)) or _TYPES[kind]
 
 
 if __name__ == "__main__":

@@ -18,12 +18,11 @@ from typing_extensions import override
 
 from depth_net.data.families import resolve_depth_range
 from depth_net.losses import loss_of
-from depth_net.metrics import DepthMetrics
-from depth_net.model.family import ModelType
 from depth_net.model.published_state import publish
 from depth_net.model.weights import METADATA_KEY, metadata_of
 from depth_net.optim import build_optimizer, build_scheduler, go_on_with
 from depth_net.pooling import count_processes, pool
+from depth_net.scoring import DepthMetrics
 from depth_net.training.baseline import ConstantBaseline, OutputSpread
 from depth_net.training.divergence import DivergenceGuard
 from depth_net.training.random_state import random_state, restore_random_state
@@ -67,10 +66,7 @@ class DepthTask(LightningModule):
         self._total_steps = total_steps
         self._loss = loss_of(model.model_type)
         limits = resolve_depth_range(config.dataset.min_depth, config.dataset.max_depth)
-        metric = model.model_type is ModelType.METRIC
-        self.metrics = DepthMetrics(
-            model.model_type, min_depth_m=limits.min_m if metric else None, max_depth_m=limits.max_m if metric else None
-        )
+        self.metrics = DepthMetrics(model.model_type, min_depth_m=limits.min_m, max_depth_m=limits.max_m)
         self.val_loss = MeanLoss()
         self.baseline = ConstantBaseline(model.model_type, min_depth_m=limits.min_m, max_depth_m=limits.max_m)
         self.output_spread = OutputSpread()
@@ -162,13 +158,10 @@ class DepthTask(LightningModule):
     def on_validation_epoch_end(self) -> None:
         if self._d1_constant is None:
             self._d1_constant = float(self.baseline.compute())
-        measured = {name: float(value) for name, value in self.metrics.compute().items()}
-        first = ("d1", "d2", "d3", "abs_rel")
         self.kpi = {
             "val/loss": float(self.val_loss.compute()),
-            **{f"val/{name}": measured.pop(name) for name in first},
+            **{f"val/{name}": float(value) for name, value in self.metrics.compute().items()},
             "val/d1_constant": self._d1_constant,
-            **{f"val/{name}": value for name, value in measured.items()},
         }
         self.spread = float(self.output_spread.compute())
         for metric in (self.metrics, self.val_loss, self.output_spread):

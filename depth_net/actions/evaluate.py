@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 from depth_net.actions.prediction import choose_device, load_split, predict_images, show_progress, write_results
 from depth_net.data.families import resolve_depth_range
 from depth_net.errors import DataError
-from depth_net.metrics import DepthMetrics
-from depth_net.model.family import ModelType
 from depth_net.model.restored import restore_model
+from depth_net.scoring import DepthMetrics
 from depth_net.training.baseline import ConstantBaseline
 
 if TYPE_CHECKING:
@@ -36,8 +35,7 @@ def run(config: ExperimentConfig, status: StatusWriter) -> None:
     device = choose_device(config.evaluate.gpu_ids)
     loader = load_split(config, "test", model.max_depth_m)
     depth_range = resolve_depth_range(config.dataset.min_depth, model.max_depth_m)
-    metric_limits = (depth_range.min_m, depth_range.max_m) if model.model_type is ModelType.METRIC else (None, None)
-    metrics = DepthMetrics(model.model_type, min_depth_m=metric_limits[0], max_depth_m=metric_limits[1])
+    metrics = DepthMetrics(model.model_type, min_depth_m=depth_range.min_m, max_depth_m=depth_range.max_m)
     baseline = ConstantBaseline(model.model_type, min_depth_m=depth_range.min_m, max_depth_m=depth_range.max_m)
     for image in show_progress(predict_images(model, loader, device), loader, "evaluate"):
         if image.target is not None:

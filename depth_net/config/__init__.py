@@ -6,7 +6,6 @@ Reading a file is `depth_net.spec`; checks across keys too.
 
 from depth_net.config.actions import ConvertConfig, EvaluateConfig, ExportConfig, InferenceConfig, QuantizeConfig
 from depth_net.config.choices import (
-    BestMetric,
     CompileMode,
     ConvolutionInit,
     Encoder,
@@ -23,7 +22,6 @@ from depth_net.config.train import OptimConfig, TrainConfig
 
 __all__ = [
     "AugmentationConfig",
-    "BestMetric",
     "CompileMode",
     "ConvertConfig",
     "ConvolutionInit",

@@ -77,26 +77,6 @@ class CompileMode(StrEnum):
     OFF = "off"
 
 
-class BestMetric(StrEnum):
-    """Values of a validation that can choose the best checkpoint."""
-
-    D1 = "val/d1"
-    D2 = "val/d2"
-    D3 = "val/d3"
-    D1_IMAGE_MEAN = "val/d1_image_mean"
-    LOSS = "val/loss"
-    ABS_REL = "val/abs_rel"
-    SQ_REL = "val/sq_rel"
-    RMSE = "val/rmse"
-    LOG10 = "val/log10"
-    SILOG = "val/silog"
-
-    @property
-    def higher_is_better(self) -> bool:
-        """Whether a larger value is a better one."""
-        return self in (BestMetric.D1, BestMetric.D2, BestMetric.D3, BestMetric.D1_IMAGE_MEAN)
-
-
 class MonitorName(StrEnum):
     """Accepted words of ``train.optim.monitor_name``, which no scheduler reads."""
 

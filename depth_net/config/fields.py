@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from types import UnionType
-from typing import Annotated, Any, Final, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Final, Literal, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.fields import FieldInfo
@@ -140,7 +140,9 @@ def is_group(kind: object) -> bool:
 def choices_of(field: FieldInfo) -> tuple[str, ...]:
     """Return the words that a key accepts; empty where it is no choice among words."""
     kind = kind_of(field.annotation)
-    return tuple(member.value for member in kind) if isinstance(kind, type) and issubclass(kind, StrEnum) else ()
+    if isinstance(kind, type) and issubclass(kind, StrEnum):
+        return tuple(member.value for member in kind)
+    return get_args(kind) if get_origin(kind) is Literal else ()
 
 
 def leaves(kind: type[Section], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:

@@ -1,11 +1,10 @@
 """Section ``train`` of the spec: devices, length, optimiser, checkpoints."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field
 
 from depth_net.config.choices import (
-    BestMetric,
     CompileMode,
     IntervalUnit,
     MonitorName,
@@ -16,6 +15,12 @@ from depth_net.config.choices import (
     Strategy,
 )
 from depth_net.config.fields import Group, Many, Maybe, Real, Search, Section, Text, Whole, setting
+from depth_net.metrics import BEST_METRICS
+
+if TYPE_CHECKING:
+    BestMetric: TypeAlias = str
+else:
+    BestMetric = Literal[BEST_METRICS]
 
 
 def _word(value: object) -> object:
@@ -115,7 +120,7 @@ class TrainConfig(Section):
     keep_checkpoints: Whole = setting(
         2, "Newest checkpoints to keep, besides the best and the last one; 0 keeps all.", ge=0
     )
-    best_metric: BestMetric = setting(BestMetric.D1, "Value of a validation that chooses dn_model_best.pth.")
+    best_metric: BestMetric = setting("val/d1", "Value of a validation that chooses dn_model_best.pth.")
     resume: ResumeMode = setting(
         ResumeMode.AUTO, "auto continues from dn_model_latest.pth in the results folder; never starts anew."
     )

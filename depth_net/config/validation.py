@@ -76,7 +76,7 @@ def _problem(detail: ErrorDetails, found: object, fields: Mapping[str, FieldInfo
         limits = " and ".join(f"{_LIMITS[name]} {limit:g}" for name, limit in limits_of(field).items())
         expected, fix = f"a number {limits}", "use a number in this range"
         return SpecProblem(where=where, found=repr(detail["input"]), expected=expected, fix=fix, is_value=True)
-    if field and kind == "enum":
+    if field and kind in ("enum", "literal_error"):
         near, words = closest(str(found), choices_of(field)), ", ".join(choices_of(field))
         fix, is_value = (
             f"did you mean {near}?" if near else "use one of these words",

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from depth_net.metrics import DepthMetrics
 from depth_net.model.family import ModelType
+from depth_net.scoring import DepthMetrics
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

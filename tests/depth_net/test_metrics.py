@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from depth_net.metrics import DepthMetrics, align
+from depth_net.metrics import BEST_METRICS, is_higher_better
 from depth_net.model.family import ModelType
+from depth_net.scoring import DepthMetrics, align
 from tests.depth_net.constant_prediction import score_constant
 
 METRIC, RELATIVE = ModelType.METRIC, ModelType.RELATIVE
@@ -150,3 +151,9 @@ def test_a_depth_range_that_is_none_is_refused(low: float | None, high: float | 
 def test_maps_of_different_sizes_are_refused() -> None:
     with pytest.raises(ValueError, match=r"must have one shape \(H, W\)"):
         metric_metrics().update([torch.ones(2, 3)], [torch.ones(2, 2)], [EVERYWHERE])
+
+
+@pytest.mark.parametrize(("metric", "higher"), [("val/d1", True), ("val/loss", False), ("val/abs_rel", False)])
+def test_accuracies_are_better_when_higher_and_errors_when_lower(metric: str, higher: bool) -> None:  # noqa: FBT001 - a case
+    assert metric in BEST_METRICS
+    assert is_higher_better(metric) is higher

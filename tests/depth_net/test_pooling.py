@@ -8,9 +8,9 @@ import torch
 from torch import distributed
 from torch.multiprocessing.spawn import spawn
 
-from depth_net.metrics import DepthMetrics
 from depth_net.model.family import ModelType
 from depth_net.pooling import count_processes, pool
+from depth_net.scoring import DepthMetrics
 from depth_net.training.baseline import ConstantBaseline, OutputSpread
 
 if TYPE_CHECKING:
