@@ -18,7 +18,7 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from typing_extensions import override
 
-from depth_net.config import IntervalUnit, ResumeMode
+from depth_net.config.choices import IntervalUnit, ResumeMode
 from depth_net.errors import DivergenceError, SpecError, WeightsError
 from depth_net.metrics import is_higher_better
 from depth_net.model.checkpoint_file import read_pickled
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from lightning.pytorch import LightningModule, Trainer
 
-    from depth_net.config import TrainConfig
+    from depth_net.config.train import TrainConfig
     from depth_net.model.depth_anything import DepthAnything
 
 logger = logging.getLogger(__name__)

@@ -10,8 +10,9 @@ from __future__ import annotations
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
-from depth_net.config import ConvertConfig, ExperimentConfig
+from depth_net.config.actions import ConvertConfig
 from depth_net.config.choices import ExportFormat, Scheduler
+from depth_net.config.experiment import ExperimentConfig
 from depth_net.config.fields import inert_reason, leaves, search_of
 
 if TYPE_CHECKING:

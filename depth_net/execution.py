@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from types import FrameType, ModuleType
 
     from depth_net.actions.check import SplitName
-    from depth_net.config import ExperimentConfig
+    from depth_net.config.experiment import ExperimentConfig
 
 logger = logging.getLogger(__name__)
 

@@ -16,13 +16,15 @@ from typing import TYPE_CHECKING, Protocol
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 
-from depth_net.config import OptimConfig, Scheduler
+from depth_net.config.choices import Scheduler
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from torch import nn
     from torch.optim import Optimizer
+
+    from depth_net.config.train import OptimConfig
 
 BETAS = (0.9, 0.999)
 

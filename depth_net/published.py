@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from depth_net.config import ConvertConfig, ExperimentConfig
+from depth_net.config.actions import ConvertConfig
+from depth_net.config.experiment import ExperimentConfig
 from depth_net.config.fields import kind_of
 from depth_net.config.tree import apply_overrides
 from depth_net.effective import declared_leaves

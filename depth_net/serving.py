@@ -23,7 +23,7 @@ from depth_net.spec import load_spec
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from depth_net.config import ExperimentConfig
+    from depth_net.config.experiment import ExperimentConfig
     from depth_net.data.readers import DepthArray, ImageArray
     from depth_net.model.depth_anything import DepthAnything
 

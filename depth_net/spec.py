@@ -8,8 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from depth_net.config import ConvertConfig, ExperimentConfig
+from depth_net.config.actions import ConvertConfig
 from depth_net.config.checks import spec_problems
+from depth_net.config.experiment import ExperimentConfig
 from depth_net.config.problems import SpecProblem, spec_error
 from depth_net.config.references import resolve_references
 from depth_net.config.tree import apply_overrides, read_tree

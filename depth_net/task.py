@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from torch import Tensor
     from torch.optim import Optimizer
 
-    from depth_net.config import ExperimentConfig
+    from depth_net.config.experiment import ExperimentConfig
     from depth_net.data.loaders import Batch
     from depth_net.model.depth_anything import DepthAnything
 

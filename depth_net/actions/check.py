@@ -29,7 +29,8 @@ from depth_net.model.family import ModelType
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from depth_net.config import ExperimentConfig, SplitConfig
+    from depth_net.config.dataset import SplitConfig
+    from depth_net.config.experiment import ExperimentConfig
 
 SplitName = Literal["train", "val", "test", "infer"]
 

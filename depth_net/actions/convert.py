@@ -22,7 +22,7 @@ from depth_net.whole_file import whole
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from depth_net.config import ConvertConfig
+    from depth_net.config.actions import ConvertConfig
 
 logger = logging.getLogger(__name__)
 

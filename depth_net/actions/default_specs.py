@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
-from depth_net.config import ConvertConfig, ExperimentConfig
+from depth_net.config.actions import ConvertConfig
+from depth_net.config.experiment import ExperimentConfig
 from depth_net.config.tree import to_yaml
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from depth_net.scoring import DepthMetrics
 from depth_net.training.baseline import ConstantBaseline
 
 if TYPE_CHECKING:
-    from depth_net.config import ExperimentConfig
+    from depth_net.config.experiment import ExperimentConfig
     from depth_net.status import StatusWriter
 
 logger = logging.getLogger(__name__)

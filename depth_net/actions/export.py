@@ -22,7 +22,7 @@ from depth_net.model.weights import metadata_of
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from depth_net.config import ExperimentConfig
+    from depth_net.config.experiment import ExperimentConfig
     from depth_net.model.depth_anything import DepthAnything
     from depth_net.status import StatusWriter
 

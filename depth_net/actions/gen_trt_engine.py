@@ -11,7 +11,7 @@ from depth_net.spec import load_spec
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from depth_net.config import ExperimentConfig
+    from depth_net.config.experiment import ExperimentConfig
 
 DEPLOY_IMAGE: Final = "nvcr.io/nvidia/tao/tao-toolkit:7.1.0-deploy"
 

@@ -20,7 +20,7 @@ from depth_net.model.restored import restore_model
 
 if TYPE_CHECKING:
     from depth_net.actions.prediction import PredictedImage
-    from depth_net.config import ExperimentConfig
+    from depth_net.config.experiment import ExperimentConfig
     from depth_net.status import StatusWriter
 
 logger = logging.getLogger(__name__)

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from torch import Tensor
     from torch.utils.data import DataLoader
 
-    from depth_net.config import ExperimentConfig, SplitConfig
+    from depth_net.config.dataset import SplitConfig
+    from depth_net.config.experiment import ExperimentConfig
     from depth_net.data.dataset import Split
     from depth_net.data.loaders import Batch
     from depth_net.model.depth_anything import DepthAnything

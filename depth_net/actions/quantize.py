@@ -16,7 +16,7 @@ from depth_net.whole_file import whole
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from depth_net.config import ExperimentConfig
+    from depth_net.config.experiment import ExperimentConfig
     from depth_net.model.depth_anything import DepthAnything
     from depth_net.status import StatusWriter
 

@@ -15,7 +15,7 @@ from lightning.pytorch import Trainer
 from rich.console import Console
 
 from depth_net.checkpoint import CheckpointWriter, DirectCheckpointIO, find_resume_checkpoint, require_resumable
-from depth_net.config import Precision
+from depth_net.config.choices import Precision
 from depth_net.data.loaders import one_thread, use_threads
 from depth_net.errors import SpecError
 from depth_net.gpu_driver import open_context
@@ -45,7 +45,8 @@ if TYPE_CHECKING:
 
     from lightning.pytorch.callbacks import Callback
 
-    from depth_net.config import ExperimentConfig, TrainConfig
+    from depth_net.config.experiment import ExperimentConfig
+    from depth_net.config.train import TrainConfig
     from depth_net.status import StatusWriter
 
 logger = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ from depth_net.model.quantized import is_quantized_tensor
 from depth_net.model.weights import apply_weights, load_weights
 
 if TYPE_CHECKING:
-    from depth_net.config import ExperimentConfig
+    from depth_net.config.experiment import ExperimentConfig
     from depth_net.model.weights import LoadedWeights
 
 logger = logging.getLogger(__name__)

@@ -16,7 +16,8 @@ from depth_net.training.resumable_loader import ResumableLoader
 if TYPE_CHECKING:
     from torch.utils.data import DataLoader
 
-    from depth_net.config import AugmentationConfig, ExperimentConfig, SplitConfig
+    from depth_net.config.dataset import AugmentationConfig, SplitConfig
+    from depth_net.config.experiment import ExperimentConfig
     from depth_net.data.loaders import Batch
 
 SplitName = Literal["train", "val", "test", "infer"]

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, Final
 import torch
 from torch import nn
 
-from depth_net.config import CompileMode, Precision, Strategy
+from depth_net.config.choices import CompileMode, Precision, Strategy
 from depth_net.errors import SpecError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from depth_net.config import TrainConfig
+    from depth_net.config.train import TrainConfig
 
 _NODES: Final = "DEPTH_NET_NODES"
 """Carries the number of nodes to the processes that Lightning starts, where WORLD_SIZE counts processes."""

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Final, TypeAlias, get_args
 
 import depth_net
-from depth_net.config import ConvertConfig, ExperimentConfig
+from depth_net.config.actions import ConvertConfig
+from depth_net.config.experiment import ExperimentConfig
 from depth_net.config.fields import Section, is_group, kind_of
 
 Kinds: TypeAlias = frozenset[type[Section]]

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from depth_net.checkpoint import checkpoint_name, find_resume_checkpoint, link
-from depth_net.config import ResumeMode, TrainConfig
+from depth_net.config.choices import ResumeMode
+from depth_net.config.train import TrainConfig
 from depth_net.errors import SpecError
 from depth_net.execution import Request, execute
 from tests.depth_net.specs import read_status, write_spec

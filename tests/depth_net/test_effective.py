@@ -4,7 +4,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from depth_net.config import ConvertConfig, ExperimentConfig, Scheduler
+from depth_net.config.actions import ConvertConfig
+from depth_net.config.choices import Scheduler
+from depth_net.config.experiment import ExperimentConfig
 from depth_net.config.fields import choices_of, inert_reason, is_group, kind_of, leaves, limits_of
 from depth_net.effective import declared_leaves, effective_params, idle_keys
 from depth_net.model.family import ModelType

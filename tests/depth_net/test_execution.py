@@ -20,7 +20,7 @@ from tests.depth_net.specs import read_status, write_spec
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from depth_net.config import ExperimentConfig
+    from depth_net.config.experiment import ExperimentConfig
     from depth_net.status import StatusWriter
 
 

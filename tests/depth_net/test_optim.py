@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from depth_net.config import OptimConfig, Scheduler
+from depth_net.config.choices import Scheduler
+from depth_net.config.train import OptimConfig
 from depth_net.optim import build_optimizer, build_scheduler, learning_rate_factor, warm_up_factor
 
 if TYPE_CHECKING:

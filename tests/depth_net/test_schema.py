@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from depth_net.config import ExperimentConfig
+from depth_net.config.experiment import ExperimentConfig
 from depth_net.config.validation import build
 from depth_net.published import ACTIONS
 from depth_net.schema import build_schema, main

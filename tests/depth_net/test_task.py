@@ -4,7 +4,10 @@ import math
 
 import torch
 
-from depth_net.config import DatasetConfig, Encoder, ExperimentConfig, ModelConfig
+from depth_net.config.choices import Encoder
+from depth_net.config.dataset import DatasetConfig
+from depth_net.config.experiment import ExperimentConfig
+from depth_net.config.model import ModelConfig
 from depth_net.model.depth_anything import DepthAnything
 from depth_net.model.family import ModelType
 from depth_net.task import DepthTask, MeanLoss, to_native

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from depth_net.actions.check import Finding, Severity, check_data, inspect_data, require_usable_data
-from depth_net.config import AugmentationConfig, DatasetConfig, DataSource, ExperimentConfig, ModelConfig, SplitConfig
+from depth_net.config.dataset import AugmentationConfig, DatasetConfig, DataSource, SplitConfig
+from depth_net.config.experiment import ExperimentConfig
+from depth_net.config.model import ModelConfig
 from depth_net.data.readers import write_pfm
 from depth_net.errors import DataError
 from depth_net.model.family import ModelType

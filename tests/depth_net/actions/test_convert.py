@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from depth_net.actions.convert import ConvertReport, ConvertSettings, convert
-from depth_net.config import ConvertConfig
+from depth_net.config.actions import ConvertConfig
 from depth_net.data.annotations import read_annotations
 from depth_net.errors import DataError, SpecError
 

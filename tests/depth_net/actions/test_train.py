@@ -12,7 +12,8 @@ import torch
 
 from depth_net.actions import train as train_action
 from depth_net.actions.train import count_steps, count_threads, require_validation
-from depth_net.config import Precision, TrainConfig
+from depth_net.config.choices import Precision
+from depth_net.config.train import TrainConfig
 from depth_net.errors import SpecError
 from depth_net.execution import Request, execute
 from depth_net.spec import load_spec

@@ -15,7 +15,7 @@ from tests.depth_net.specs import write_spec
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from depth_net.config import ExperimentConfig
+    from depth_net.config.experiment import ExperimentConfig
 
 
 def load_trained(

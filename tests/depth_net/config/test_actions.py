@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from depth_net.config import ConvertConfig, ExportConfig
+from depth_net.config.actions import ConvertConfig, ExportConfig
 
 
 def test_the_default_export_size_fits_the_patches_of_the_encoder() -> None:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from depth_net.config import ExperimentConfig, TrainConfig
+from depth_net.config.experiment import ExperimentConfig
+from depth_net.config.train import TrainConfig
 from depth_net.errors import SpecError
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from depth_net.config import Scheduler, TrainConfig
+from depth_net.config.choices import Scheduler
+from depth_net.config.train import TrainConfig
 
 
 def test_defaults_are_those_of_the_reference() -> None:

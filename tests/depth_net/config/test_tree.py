@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from depth_net.config import ExperimentConfig
+from depth_net.config.experiment import ExperimentConfig
 from depth_net.config.tree import apply_overrides, read_tree, to_yaml
 from depth_net.errors import SpecError
 

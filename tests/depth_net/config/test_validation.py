@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from depth_net.config import ExperimentConfig, Precision
+from depth_net.config.choices import Precision
+from depth_net.config.experiment import ExperimentConfig
 from depth_net.config.fields import leaves
 from depth_net.config.validation import build
 

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from depth_net.config import CompileMode, Precision, Strategy, TrainConfig
+from depth_net.config.choices import CompileMode, Precision, Strategy
+from depth_net.config.train import TrainConfig
 from depth_net.errors import SpecError
 from depth_net.training.devices import (
     DevicePlan,

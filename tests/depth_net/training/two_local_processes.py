@@ -15,7 +15,7 @@ from depth_net.cli import main
 from depth_net.training.devices import plan_devices
 
 if TYPE_CHECKING:
-    from depth_net.config import TrainConfig
+    from depth_net.config.train import TrainConfig
     from depth_net.training.devices import DevicePlan
 
 
