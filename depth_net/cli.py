@@ -97,11 +97,11 @@ def _refuse(text: str) -> int:
 
 
 def _default_specs(arguments: argparse.Namespace) -> int:
-    from depth_net.actions.default_specs import run  # noqa: PLC0415 - only for this command
+    from depth_net.templates import write_default_specs  # noqa: PLC0415 - only for this command
 
     words = dict(word.split("=", 1) for word in arguments.overrides if "=" in word)
     folder = words.get("results_dir") or next((word for word in arguments.overrides if "=" not in word), "")
-    for path in run(Path(folder or "default_specs")):
+    for path in write_default_specs(Path(folder or "default_specs")):
         print(path)  # noqa: T201 - the command's output
     return 0
 

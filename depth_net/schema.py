@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, get_origin
 
 from depth_net.config.fields import choices_of, kind_of, limits_of, search_of
-from depth_net.config.tree import to_yaml
 from depth_net.effective import declared_leaves, effective_params
-from depth_net.published import ACTIONS, published_spec
+from depth_net.templates import ACTIONS, published_spec, write_templates
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -57,26 +56,12 @@ def build_schema(action: str) -> dict[str, Any]:
     return schema
 
 
-def write_schemas(directory: Path) -> tuple[Path, ...]:
-    """Write ``<action>.schema.json`` for every action and return the files."""
+def write_schemas(directory: Path) -> None:
+    """Write ``<action>.schema.json`` for every action."""
     directory.mkdir(parents=True, exist_ok=True)
-    files = []
     for action in ACTIONS:
-        path = directory / f"{action}.schema.json"
-        path.write_text(json.dumps(build_schema(action), indent=2, allow_nan=False) + "\n", encoding="utf-8")
-        files.append(path)
-    return tuple(files)
-
-
-def write_templates(directory: Path) -> tuple[Path, ...]:
-    """Write ``spec_template_<action>.yaml`` for every action and return the files."""
-    directory.mkdir(parents=True, exist_ok=True)
-    files = []
-    for action in ACTIONS:
-        path = directory / f"spec_template_{action}.yaml"
-        path.write_text(to_yaml(published_spec(action)), encoding="utf-8")
-        files.append(path)
-    return tuple(files)
+        text = json.dumps(build_schema(action), indent=2, allow_nan=False) + "\n"
+        (directory / f"{action}.schema.json").write_text(text, encoding="utf-8")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -12,6 +12,8 @@ instead of the several that the package's front page can take.
 from __future__ import annotations
 
 import math
+import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
@@ -19,8 +21,32 @@ from torch import Tensor
 from torch.nn import functional
 
 from depth_net.model.encoders import PATCH
-from depth_net.model.hiding import hidden
 from depth_net.model.resize import Resize, enlarge
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from depth_net.model.encoders import EncoderShape
+
+
+@contextmanager
+def hidden(name: str) -> Iterator[None]:
+    """Hide a top-level package from the imports inside the block; one that has been imported already stays visible.
+
+    transformers then behaves as if a library that it needs only for features we do not use were not installed.
+
+    Args:
+        name: The package; afterwards it can be imported as usual.
+    """
+    if name in sys.modules:
+        yield
+        return
+    sys.modules[name] = None  # type: ignore[assignment]  # documented: None makes an import fail and find_spec return None
+    try:
+        yield
+    finally:
+        del sys.modules[name]
+
 
 # transformers imports torchao for its own quantisers (two CPU-seconds and five warnings in every log), scipy for losses
 # of detectors (half a second) and scikit-learn, which needs scipy, for text.
@@ -35,8 +61,6 @@ with hidden("torchao"), hidden("sklearn"), hidden("scipy"):
     from transformers.models.dinov2.configuration_dinov2 import Dinov2Config
     from transformers.models.dinov2.modeling_dinov2 import Dinov2Embeddings
 
-if TYPE_CHECKING:
-    from depth_net.model.encoders import EncoderShape
 
 NORM_EPSILON = 1e-6
 POSITION_OFFSET = 0.1

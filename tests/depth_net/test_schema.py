@@ -9,8 +9,8 @@ import yaml
 
 from depth_net.config.experiment import ExperimentConfig
 from depth_net.config.validation import build
-from depth_net.published import ACTIONS
 from depth_net.schema import build_schema, main
+from depth_net.templates import ACTIONS
 
 ROOT = Path(__file__).parents[2]
 SCHEMAS = ROOT / "schemas" / "depth_net_mono"

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from depth_net.model.hiding import hidden
+from depth_net.model.network import hidden
 
 UNUSED = "xmlrpc"  # of the standard library; nothing here imports it
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from depth_net.published import ACTIONS, published_spec
 from depth_net.spec import load_convert_spec, load_spec
+from depth_net.templates import ACTIONS, default_spec, published_spec, write_default_specs
 
 TEMPLATES = Path(__file__).parents[2] / "templates" / "depth_net_mono"
 
@@ -37,3 +37,26 @@ def test_templates_hold_no_key_that_is_never_read() -> None:
 
 def test_the_convert_template_is_a_spec_of_its_own() -> None:
     assert load_convert_spec(TEMPLATES / "spec_template_convert.yaml", ["results_dir=r", "data_root=d"]).seed == 1234
+
+
+def test_every_action_has_a_file_of_defaults_that_loads(tmp_path: Path) -> None:
+    files = write_default_specs(tmp_path)
+
+    assert [path.stem for path in files] == list(ACTIONS)
+    for path in files:
+        if path.stem != "convert":
+            load_spec(path)
+
+
+def test_a_file_that_exists_is_never_replaced(tmp_path: Path) -> None:
+    (tmp_path / "export.yaml").write_text("mine", encoding="utf-8")
+
+    with pytest.raises(FileExistsError, match=r"export\.yaml"):
+        write_default_specs(tmp_path)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["export.yaml"]
+
+
+def test_each_spec_of_defaults_has_what_is_shared_and_the_section_of_its_action() -> None:
+    assert {"dataset", "model", "export"} <= default_spec("export").keys()
+    assert "train" not in default_spec("export")
