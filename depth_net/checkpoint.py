@@ -127,11 +127,6 @@ class CheckpointWriter(Checkpoint):
         self._best_score = -math.inf
         self._best_name: str | None = None
 
-    @property
-    def best_path(self) -> Path | None:
-        """The best checkpoint so far."""
-        return self._directory / self._best_name if self._best_name else None
-
     def state_dict(self) -> dict[str, Any]:
         """Return what a resumed run has to know."""
         return {"best_score": self._best_score, "best_name": self._best_name}

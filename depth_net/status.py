@@ -33,9 +33,7 @@ class Status(StrEnum):
 
     STARTED = "STARTED"
     RUNNING = "RUNNING"
-    SUCCESS = "SUCCESS"
     FAILURE = "FAILURE"
-    SKIPPED = "SKIPPED"
 
 
 class Verbosity(StrEnum):
@@ -58,7 +56,6 @@ class StatusWriter:
     def __init__(self, path: Path | None) -> None:
         self._path = path
         self._kpi: dict[str, float] = {}
-        self._failed = False
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
 
@@ -66,16 +63,6 @@ class StatusWriter:
     def path(self) -> Path | None:
         """The file, or None where nothing is written."""
         return self._path
-
-    @property
-    def kpi(self) -> Mapping[str, float]:
-        """The values that the next line repeats."""
-        return dict(self._kpi)
-
-    @property
-    def has_failed(self) -> bool:
-        """Whether a FAILURE line was written."""
-        return self._failed
 
     def started(self, message: str) -> None:
         """Write a STARTED line."""
@@ -93,7 +80,6 @@ class StatusWriter:
 
     def failure(self, message: str, *, code: str, data: Mapping[str, object] | None = None) -> None:
         """Write a FAILURE line with a machine-readable code, e.g. that of a `depth_net.errors.DepthNetError`."""
-        self._failed = True
         self.write(Status.FAILURE, message, data={"code": code, **(data or {})}, verbosity=Verbosity.ERROR)
 
     def write(

@@ -104,13 +104,6 @@ class CheckReport:
             raise DataError("\n\n".join([f"{count} with the data", *map(str, self.errors)]))
 
 
-def check_data(
-    config: ExperimentConfig, *, splits: Sequence[SplitName] = ("train", "val"), devices: int = 1, samples: int = 16
-) -> list[Finding]:
-    """Return what is wrong with the data of ``config``; see `inspect_data`."""
-    return list(inspect_data(config, splits=splits, devices=devices, samples=samples).findings)
-
-
 def require_usable_data(
     config: ExperimentConfig, *, splits: Sequence[SplitName] = ("train", "val")
 ) -> tuple[Finding, ...]:

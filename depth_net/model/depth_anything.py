@@ -165,14 +165,6 @@ class DepthAnything(PublishedState):
             nn.init.constant_(self.network.head.conv3.bias, FIRST_RELATIVE_OUTPUT)
 
 
-def is_dead(predicted: Tensor) -> bool:
-    """Whether every element is exactly zero: a relative head stuck below its final ReLU, which no training revives.
-
-    Waits for the device; call it once per validation, not once per step.
-    """
-    return not bool(predicted.any())
-
-
 def _draw_normal(layer: nn.Linear | nn.Conv2d | nn.ConvTranspose2d) -> None:
     nn.init.trunc_normal_(layer.weight, std=INITIAL_STANDARD_DEVIATION)
     if layer.bias is not None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from depth_net.actions.check import Finding, Severity, check_data, inspect_data, require_usable_data
+from depth_net.actions.check import Finding, Severity, inspect_data, require_usable_data
 from depth_net.config.dataset import AugmentationConfig, DatasetConfig, DataSource, SplitConfig
 from depth_net.config.experiment import ExperimentConfig
 from depth_net.config.model import ModelConfig
@@ -18,6 +18,7 @@ from depth_net.model.family import ModelType
 from tests.depth_net.data.builders import write_depth_mm, write_nyu, write_picture
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 
@@ -47,7 +48,7 @@ def splits(tmp_path: Path) -> tuple[Path, Path]:
     return write_nyu(tmp_path / "train", 4), write_nyu(tmp_path / "val", 2)
 
 
-def _only(findings: list[Finding]) -> Finding:
+def _only(findings: Sequence[Finding]) -> Finding:
     (finding,) = findings
     return finding
 
@@ -72,7 +73,7 @@ def test_good_data_has_no_finding_and_a_summary(splits: tuple[Path, Path]) -> No
 def test_millimetres_under_a_generic_class_name_the_right_class(
     splits: tuple[Path, Path], name: str, model_type: ModelType, twin: str
 ) -> None:
-    train, val = check_data(_config(_split(splits[0], name), _split(splits[1], name), model_type))
+    train, val = inspect_data(_config(_split(splits[0], name), _split(splits[1], name), model_type)).findings
 
     assert train.severity is Severity.ERROR
     assert train.where == "dataset.train_dataset.data_sources[0]"
@@ -91,7 +92,9 @@ def test_training_goes_on_with_warnings_but_not_with_errors(splits: tuple[Path, 
 
 
 def test_a_mismatched_family_names_the_right_pair(splits: tuple[Path, Path]) -> None:
-    findings = check_data(_config(_split(splits[0], "NYUDV2"), _split(splits[1], "NYUDV2Relative"), ModelType.RELATIVE))
+    findings = inspect_data(
+        _config(_split(splits[0], "NYUDV2"), _split(splits[1], "NYUDV2Relative"), ModelType.RELATIVE)
+    ).findings
 
     finding = _only(findings)
     assert finding.severity is Severity.ERROR
@@ -120,8 +123,8 @@ def test_unknown_names_missing_files_and_bad_lines_are_told_together(splits: tup
 def test_a_set_smaller_than_one_step_of_all_devices_is_an_error_with_numbers(splits: tuple[Path, Path]) -> None:
     config = _config(_split(splits[0], "NYUDV2"), _split(splits[1], "NYUDV2"))
 
-    assert not check_data(config, devices=2)
-    train, val = check_data(config, devices=3)
+    assert not inspect_data(config, devices=2).findings
+    train, val = inspect_data(config, devices=3).findings
 
     assert train.found == "4 samples"
     assert train.expected == "at least 2 x 3 device(s) = 6 samples, one full step"
@@ -132,7 +135,7 @@ def test_a_set_smaller_than_one_step_of_all_devices_is_an_error_with_numbers(spl
 def test_a_crop_off_the_patch_grid_gets_the_nearest_sizes(splits: tuple[Path, Path]) -> None:
     train = _split(splits[0], "NYUDV2", crop=(100, 28))
 
-    finding = _only(check_data(_config(train, _split(splits[1], "NYUDV2"))))
+    finding = _only(inspect_data(_config(train, _split(splits[1], "NYUDV2"))).findings)
 
     assert finding.severity is Severity.ERROR
     assert finding.fix == "use [98, 28] or [112, 28]"
@@ -141,7 +144,7 @@ def test_a_crop_off_the_patch_grid_gets_the_nearest_sizes(splits: tuple[Path, Pa
 def test_a_crop_that_is_no_square_is_doubtful_in_training_only(splits: tuple[Path, Path]) -> None:
     train, val = _split(splits[0], "NYUDV2", crop=(28, 42)), _split(splits[1], "NYUDV2", crop=(28, 42))
 
-    finding = _only(check_data(_config(train, val)))
+    finding = _only(inspect_data(_config(train, val)).findings)
 
     assert finding.severity is Severity.WARNING
     assert "training cuts 28x28" in finding.expected
@@ -153,14 +156,14 @@ def test_depth_ranges_that_do_not_fit_the_model_are_doubtful(splits: tuple[Path,
         _split(splits[0], "NYUDV2Relative"), _split(splits[1], "NYUDV2Relative"), ModelType.RELATIVE, min_depth=0.1
     )
 
-    assert _only(check_data(metric)).where == "dataset.max_depth"
-    assert "no depth range" in _only(check_data(relative)).expected
+    assert _only(inspect_data(metric).findings).where == "dataset.max_depth"
+    assert "no depth range" in _only(inspect_data(relative).findings).expected
 
 
 def test_images_and_ground_truth_of_different_size_are_an_error(splits: tuple[Path, Path]) -> None:
     write_depth_mm(splits[0].parent / "depth_2.png", 24, 32)
 
-    finding = _only(check_data(_config(_split(splits[0], "NYUDV2"), _split(splits[1], "NYUDV2"))))
+    finding = _only(inspect_data(_config(_split(splits[0], "NYUDV2"), _split(splits[1], "NYUDV2"))).findings)
 
     assert finding.severity is Severity.ERROR
     assert "1 of 4 sampled lines cannot be used: line 3: " in finding.found
@@ -170,7 +173,7 @@ def test_a_size_mismatch_between_the_sampled_rows_is_found_too(splits: tuple[Pat
     train = write_nyu(splits[0].parent / "many", 40)
     write_depth_mm(train.parent / "depth_1.png", 24, 32)
 
-    finding = _only(check_data(_config(_split(train, "NYUDV2"), _split(splits[1], "NYUDV2")), samples=3))
+    finding = _only(inspect_data(_config(_split(train, "NYUDV2"), _split(splits[1], "NYUDV2")), samples=3).findings)
 
     assert finding.found.startswith("1 of 40 lines whose files do not fit: line 2: ")
     assert finding.severity is Severity.ERROR
@@ -181,7 +184,7 @@ def test_rows_without_ground_truth_and_files_of_another_kind_are_errors(splits: 
     np.save(splits[1].parent / "d.npy", np.ones((48, 64)))
     splits[1].write_text("rgb_0.png d.npy\nrgb_1.png d.npy\n", encoding="utf-8")
 
-    train, val = check_data(_config(_split(splits[0], "NYUDV2"), _split(splits[1], "NYUDV2")))
+    train, val = inspect_data(_config(_split(splits[0], "NYUDV2"), _split(splits[1], "NYUDV2"))).findings
 
     assert train.found == "1 of 5 lines without ground truth, first in lines 5"
     assert val.found.startswith("2 ground-truth files of another kind: line 1: NYUDV2 reads .png")
@@ -200,7 +203,7 @@ def test_an_inference_split_needs_no_ground_truth(tmp_path: Path) -> None:
 
 
 def test_an_image_of_both_splits_is_doubtful(splits: tuple[Path, Path]) -> None:
-    finding = _only(check_data(_config(_split(splits[0], "NYUDV2"), _split(splits[0], "NYUDV2"))))
+    finding = _only(inspect_data(_config(_split(splits[0], "NYUDV2"), _split(splits[0], "NYUDV2"))).findings)
 
     assert finding.severity is Severity.WARNING
     assert finding.found.startswith("4 images of the training split are validated on too")
@@ -221,7 +224,9 @@ def _disparity_set(folder: Path, values: float, count: int = 4) -> Path:
 def test_many_zeros_that_count_are_doubtful(tmp_path: Path) -> None:
     train, val = _disparity_set(tmp_path / "a", 0.0), _disparity_set(tmp_path / "b", 30.0)
 
-    finding = _only(check_data(_config(_split(train, "Middlebury"), _split(val, "Middlebury"), ModelType.RELATIVE)))
+    finding = _only(
+        inspect_data(_config(_split(train, "Middlebury"), _split(val, "Middlebury"), ModelType.RELATIVE)).findings
+    )
 
     assert finding.found == "58 % of the valid values are 0"
     assert finding.severity is Severity.WARNING
@@ -232,7 +237,7 @@ def test_empty_images_and_ground_truth_that_never_varies_are_doubtful(splits: tu
     for index in range(2):
         write_depth_mm(splits[1].parent / f"depth_{index}.png", value=2500)
 
-    empty, flat = check_data(_config(_split(splits[0], "NYUDV2"), _split(splits[1], "NYUDV2")))
+    empty, flat = inspect_data(_config(_split(splits[0], "NYUDV2"), _split(splits[1], "NYUDV2"))).findings
 
     assert empty.found == "1 of 4 sampled images have no valid pixel"
     assert flat.found == "the same value, 2.5, nearly everywhere"
@@ -245,7 +250,9 @@ def test_ground_truth_without_any_finite_or_countable_value_is_an_error(tmp_path
         write_pfm(unknown.parent / f"{index}.pfm", np.full((48, 64), np.inf, dtype=np.float32))
         write_pfm(huge.parent / f"{index}.pfm", np.full((48, 64), 5000.5, dtype=np.float32))
 
-    train, val = check_data(_config(_split(unknown, "Middlebury"), _split(huge, "Middlebury"), ModelType.RELATIVE))
+    train, val = inspect_data(
+        _config(_split(unknown, "Middlebury"), _split(huge, "Middlebury"), ModelType.RELATIVE)
+    ).findings
 
     assert train.found == "no finite value in any sampled ground truth"
     assert val.expected == "at least 1 % of pixels with a disparity below 1000"
@@ -255,7 +262,7 @@ def test_ground_truth_without_any_finite_or_countable_value_is_an_error(tmp_path
 def test_normalised_metres_are_doubtful(splits: tuple[Path, Path]) -> None:
     config = _config(_split(splits[0], "NYUDV2"), _split(splits[1], "NYUDV2"), normalize_depth=True)
 
-    assert _only(check_data(config)).where == "dataset.normalize_depth"
+    assert _only(inspect_data(config).findings).where == "dataset.normalize_depth"
 
 
 @pytest.mark.parametrize(
@@ -265,7 +272,7 @@ def test_normalised_metres_are_doubtful(splits: tuple[Path, Path]) -> None:
 def test_a_depth_range_far_from_the_data_is_told(splits: tuple[Path, Path], max_depth: float, words: str) -> None:
     split = _split(splits[0], "NYUDV2")
 
-    findings = check_data(_config(split, _split(splits[1], "NYUDV2"), max_depth=max_depth))
+    findings = inspect_data(_config(split, _split(splits[1], "NYUDV2"), max_depth=max_depth)).findings
 
     assert words in findings[0].found
 
@@ -275,6 +282,6 @@ def test_a_check_takes_less_than_a_second(tmp_path: Path) -> None:
     config = _config(_split(train, "NYUDV2"), _split(val, "NYUDV2"))
 
     started = time.process_time()
-    check_data(config)
+    inspect_data(config)
 
     assert time.process_time() - started < 1.0

@@ -9,7 +9,7 @@ import torch
 
 from benchmarks.depth_net.published_model import PublishedModel
 from depth_net.errors import SpecError
-from depth_net.model.depth_anything import DepthAnything, is_dead
+from depth_net.model.depth_anything import DepthAnything
 from depth_net.model.encoders import ENCODERS
 from depth_net.model.family import ModelType
 from depth_net.model.resize import Resize
@@ -146,7 +146,7 @@ def test_metric_predictions_lie_in_the_depth_range_in_float32() -> None:
 
 @pytest.mark.parametrize("convolution_init", ["pytorch", "transformers"])
 @pytest.mark.parametrize("seed", range(6))
-def test_a_new_relative_model_is_not_dead(convolution_init: str, seed: int) -> None:
+def test_a_new_relative_model_predicts_more_than_zeros(convolution_init: str, seed: int) -> None:
     torch.manual_seed(seed)
     model = DepthAnything(
         encoder="vit_tiny",
@@ -157,12 +157,7 @@ def test_a_new_relative_model_is_not_dead(convolution_init: str, seed: int) -> N
 
     predicted = model(torch.randn(1, 3, 56, 70))
 
-    assert not is_dead(predicted)
     assert float((predicted > 0).float().mean()) > 0.9
-
-
-def test_a_prediction_of_zeros_is_dead() -> None:
-    assert is_dead(torch.zeros(2, 3, 3))
 
 
 @pytest.mark.parametrize("shape", [(1, 3, 70, 71), (3, 70, 70), (1, 1, 70, 70), (1, 3, 0, 14)])
