@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import FrameType, ModuleType
 
-    from depth_net.actions.check import SplitName
+    from depth_net.config.dataset import SplitName
     from depth_net.config.experiment import ExperimentConfig
 
 logger = logging.getLogger(__name__)
@@ -212,13 +212,12 @@ def _check_data(action: str, config: ExperimentConfig, writer: StatusWriter) -> 
 
 
 def _convert(request: Request, status: list[StatusWriter]) -> None:
-    from depth_net.actions.convert import ConvertSettings, convert  # noqa: PLC0415 - imports OpenCV
+    from depth_net.actions.convert import convert  # noqa: PLC0415 - imports OpenCV
 
     config = load_convert_spec(request.spec, request.overrides)
-    settings = ConvertSettings.from_config(config)
-    writer = _open(settings.results_dir, status)
+    writer = _open(config.output_folder, status)
     writer.started("Starting Dataset convert.")
-    report = convert(settings)
+    report = convert(config)
     for path, lines in report.files:
         logger.info("%s  %d lines", path, lines)
     for warning in report.warnings:

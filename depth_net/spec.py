@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from depth_net.config.actions import ConvertConfig
-from depth_net.config.checks import spec_problems
+from depth_net.config.checks import convert_problems, spec_problems
 from depth_net.config.experiment import ExperimentConfig
 from depth_net.config.problems import SpecProblem, spec_error
 from depth_net.config.references import resolve_references
@@ -63,11 +63,7 @@ def load_convert_spec(path: Path | str, overrides: Iterable[str] = ()) -> Conver
     """
     problems: list[SpecProblem] = []
     config = _load(ConvertConfig, Path(path), overrides, problems)
-    problems += [
-        SpecProblem(where=key, found="nothing", expected="a folder", fix=f"set {key}")
-        for key in ("results_dir", "data_root")
-        if not getattr(config, key)
-    ]
+    problems += convert_problems(config)
     if problems:
         raise spec_error(problems, str(path))
     return config

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from depth_net.data.annotations import Row, read_annotations
 from depth_net.data.families import (
@@ -29,10 +29,8 @@ from depth_net.model.family import ModelType
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from depth_net.config.dataset import SplitConfig
+    from depth_net.config.dataset import SplitConfig, SplitName
     from depth_net.config.experiment import ExperimentConfig
-
-SplitName = Literal["train", "val", "test", "infer"]
 
 _LEAST_VALID = 0.01
 _MANY_ZEROS = 0.05
@@ -134,7 +132,7 @@ def inspect_data(
     sources: list[SourceSummary] = []
     images: dict[SplitName, set[Path]] = {}
     for split in splits:
-        section = _section(config, split)
+        section = config.dataset.split(split)
         findings.extend(_crop_findings(section, split))
         found_rows: list[Row] | None = []
         for index in range(len(section.data_sources)):
@@ -158,7 +156,7 @@ class _SourceOutcome:
 
 
 def _check_source(config: ExperimentConfig, split: SplitName, index: int, samples: int) -> _SourceOutcome:
-    source = _section(config, split).data_sources[index]
+    source = config.dataset.split(split).data_sources[index]
     where = f"dataset.{split}_dataset.data_sources[{index}]"
     model_type = config.model.model_type
     try:
@@ -321,16 +319,6 @@ def _limits(config: ExperimentConfig, entry: DatasetClass) -> DepthRange:
     if entry.model_type is ModelType.RELATIVE:
         return DepthRange()
     return resolve_depth_range(config.dataset.min_depth, config.dataset.max_depth)
-
-
-def _section(config: ExperimentConfig, split: SplitName) -> SplitConfig:
-    sections: dict[SplitName, SplitConfig] = {
-        "train": config.dataset.train_dataset,
-        "val": config.dataset.val_dataset,
-        "test": config.dataset.test_dataset,
-        "infer": config.dataset.infer_dataset,
-    }
-    return sections[split]
 
 
 def _error(where: str, found: str, expected: str, fix: str) -> Finding:

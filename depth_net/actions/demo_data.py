@@ -19,7 +19,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from depth_net.actions.convert import ConvertSettings, convert
+from depth_net.actions.convert import convert
+from depth_net.config.actions import ConvertConfig
 from depth_net.data.annotations import read_annotations
 from depth_net.data.motorcycle import write_motorcycle
 from depth_net.data.rooms import write_scene
@@ -173,17 +174,15 @@ def _list_samples(directory: Path, settings: DemoSettings) -> None:
 def _convert_one(part: Path, split: str, patterns: tuple[str, str], extensions: tuple[str, str]) -> None:
     """List one split, which `convert` calls ``test.txt`` when nothing is split off, under its own name."""
     renamed = part / f"{split}.txt"
-    report = convert(
-        ConvertSettings(
-            results_dir=part,
-            data_root=part / split,
-            image_dir_pattern=(patterns[0],),
-            depth_dir_pattern=(patterns[1],),
-            image_extension=extensions[0],
-            depth_extension=extensions[1],
-            relative_paths=True,
-        )
+    config = ConvertConfig(
+        results_dir=str(part),
+        data_root=str(part / split),
+        image_dir_pattern=(patterns[0],),
+        depth_dir_pattern=(patterns[1],),
+        image_extension=extensions[0],
+        depth_extension=extensions[1],
     )
+    report = convert(config, relative_paths=True)
     report.files[0][0].replace(renamed)
 
 

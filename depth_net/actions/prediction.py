@@ -19,7 +19,7 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from depth_net.data.dataset import build_dataset
+from depth_net.data.dataset import dataset_of
 from depth_net.data.loaders import build_loader, one_thread, start_processes
 from depth_net.model.native_size import restore_native_size
 from depth_net.whole_file import whole
@@ -30,9 +30,8 @@ if TYPE_CHECKING:
     from torch import Tensor
     from torch.utils.data import DataLoader
 
-    from depth_net.config.dataset import SplitConfig
+    from depth_net.config.dataset import SplitName
     from depth_net.config.experiment import ExperimentConfig
-    from depth_net.data.dataset import Split
     from depth_net.data.loaders import Batch
     from depth_net.model.depth_anything import DepthAnything
 
@@ -75,7 +74,7 @@ def choose_device(gpu_ids: tuple[int, ...]) -> torch.device:
     return torch.device("cuda", index if index < torch.cuda.device_count() else 0)
 
 
-def load_split(config: ExperimentConfig, split: Split, max_depth_m: float | None) -> DataLoader[Batch]:
+def load_split(config: ExperimentConfig, split: SplitName, max_depth_m: float | None) -> DataLoader[Batch]:
     """Read the annotation files of a split and batch its images in order.
 
     Args:
@@ -87,28 +86,15 @@ def load_split(config: ExperimentConfig, split: Split, max_depth_m: float | None
         SpecError: no or unusable data sources.
         DataError: unusable annotation lines.
     """
-    part: SplitConfig = config.dataset.test_dataset if split == "test" else config.dataset.infer_dataset
-    height, width = part.augmentation.crop_size[0], part.augmentation.crop_size[-1]
-    dataset = build_dataset(
-        [(source.dataset_name, Path(source.data_file).expanduser()) for source in part.data_sources],
-        split=split,
-        model_type=config.model.model_type,
-        crop_size=(height, width),
-        input_mean=part.augmentation.input_mean,
-        input_std=part.augmentation.input_std,
-        min_depth_m=config.dataset.min_depth,
-        max_depth_m=config.dataset.max_depth if config.dataset.max_depth is not None else max_depth_m,
-        normalize_depth=config.dataset.normalize_depth,
-        seed=0,
-    )
+    section, dataset = config.dataset.split(split), dataset_of(config, split, seed=0, max_depth_m=max_depth_m)
     with one_thread():
         loader = build_loader(
             dataset,
-            batch_size=part.batch_size,
-            workers=part.workers,
+            batch_size=section.batch_size,
+            workers=section.workers,
             shuffle=False,
             drop_last=False,
-            pin_memory=part.pin_memory and torch.cuda.is_available(),
+            pin_memory=section.pin_memory and torch.cuda.is_available(),
             seed=0,
         )
         start_processes(loader)  # before the model starts the GPU

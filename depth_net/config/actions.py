@@ -1,5 +1,6 @@
 """Sections of the spec for the actions after training, and the spec of ``convert``."""
 
+from pathlib import Path
 from typing import Annotated, Final
 
 from pydantic import Field
@@ -126,3 +127,13 @@ class ConvertConfig(Section):
     split_ratio: Real = setting(0.0, "Share of the training split; 0 or 1 writes one test.txt.", ge=0.0, le=1.0)
     seed: Whole = setting(1234, "Seed of the shuffle.")
     overwrite: bool = setting(False, "Replace existing annotation files.")
+
+    @property
+    def output_folder(self) -> Path:
+        """Where annotation files are written."""
+        return Path(str(self.results_dir)).expanduser()
+
+    @property
+    def image_root(self) -> Path:
+        """The folder that is searched."""
+        return Path(str(self.data_root)).expanduser()

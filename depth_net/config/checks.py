@@ -17,6 +17,7 @@ from depth_net.model.family import ModelType
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from depth_net.config.actions import ConvertConfig
     from depth_net.config.dataset import SplitConfig
     from depth_net.config.experiment import ExperimentConfig
     from depth_net.config.train import TrainConfig
@@ -48,8 +49,28 @@ def spec_problems(config: ExperimentConfig, action: str) -> list[SpecProblem]:
         *_range_problems(config, action),
         *_required_problems(config, action),
         *_results_problems(config, action),
+        *(_augmentation_problems(config) if "train_dataset" in _SPLITS.get(action, ()) else ()),
         *(problem for split in _SPLITS.get(action, ()) for problem in _split_problems(config, split)),
     ]
+
+
+def convert_problems(config: ConvertConfig) -> list[SpecProblem]:
+    """Return everything in the spec of ``convert`` that it cannot use."""
+    problems = [
+        SpecProblem(where=key, found="nothing", expected="a folder", fix=f"set {key}")
+        for key in ("results_dir", "data_root")
+        if not getattr(config, key)
+    ]
+    for key in ("depth_dir_pattern", "right_dir_pattern", "nocc_dir_pattern"):
+        count, expected = len(getattr(config, key)), len(config.image_dir_pattern)
+        if count not in (0, expected):
+            found, wanted = f"{count} patterns", f"{expected}, one per image_dir_pattern"
+            problems.append(SpecProblem(where=key, found=found, expected=wanted, fix="make the lists equally long"))
+    if (config.right_dir_pattern or config.nocc_dir_pattern) and not config.depth_dir_pattern:
+        wanted = "patterns; without them a right image would be read as ground truth"
+        fix = "set depth_dir_pattern"
+        problems.append(SpecProblem(where="depth_dir_pattern", found="nothing", expected=wanted, fix=fix))
+    return problems
 
 
 def spec_notices(config: ExperimentConfig, action: str) -> list[str]:
@@ -181,6 +202,25 @@ def _split_problems(config: ExperimentConfig, name: str) -> Iterator[SpecProblem
                     fix=f"set {key}",
                 )
     yield from _size_problems(split, name)
+
+
+def _augmentation_problems(config: ExperimentConfig) -> Iterator[SpecProblem]:
+    settings = config.dataset.train_dataset.augmentation
+    if not settings.enabled:
+        return
+    ranges: dict[str, tuple[float, ...]] = {
+        "min_scale, max_scale": (settings.min_scale, settings.max_scale),
+        "color_aug_saturation": settings.color_aug_saturation,
+        "color_aug_hue_range": settings.color_aug_hue_range,
+    }
+    for key, values in ranges.items():
+        if len(values) != len(("low", "high")) or values[0] > values[1]:
+            yield SpecProblem(
+                where=f"dataset.train_dataset.augmentation.{key}",
+                found=" and ".join(map(str, values)),
+                expected="two numbers, the smaller one first",
+                fix="correct the range or set enabled to false",
+            )
 
 
 def _size_problems(split: SplitConfig, name: str) -> Iterator[SpecProblem]:

@@ -1,12 +1,13 @@
 """Section ``dataset`` of the spec: sources, loaders, crops and augmentation of each split."""
 
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import Field
 
 from depth_net.config.choices import DatasetFamily
 from depth_net.config.fields import Group, Many, Maybe, Real, Search, Section, Text, Whole, setting
 
+SplitName: TypeAlias = Literal["train", "val", "test", "infer"]
 _STEREO: Final = "read by stereo models only"
 _ENABLED: Final = ("dataset.train_dataset.augmentation.enabled", True)
 
@@ -103,3 +104,8 @@ class DatasetConfig(Section):
     test_dataset: Group[SplitConfig] = SplitConfig()
     infer_dataset: Group[SplitConfig] = SplitConfig()
     quant_calibration_dataset: Group[CalibrationConfig] = CalibrationConfig()
+
+    def split(self, name: SplitName) -> SplitConfig:
+        """Return the section of one split."""
+        section: SplitConfig = getattr(self, f"{name}_dataset")
+        return section

@@ -8,14 +8,16 @@ depth_net.data.loaders.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias, TypedDict
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias, TypedDict
 
 import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from depth_net.config.dataset import AugmentationConfig, SplitName
 from depth_net.data.annotations import Row, describe_bad_lines, read_annotations
-from depth_net.data.augmentation import AugmentationSettings, augment
+from depth_net.data.augmentation import augment, changes_size, draw_zoom
 from depth_net.data.families import (
     DatasetClass,
     DepthRange,
@@ -39,11 +41,12 @@ from depth_net.model.family import ModelType
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from torch import Tensor
 
-Split: TypeAlias = Literal["train", "val", "test", "infer"]
+    from depth_net.config.experiment import ExperimentConfig
+
+_MEGABYTE = 1 << 20
 SampleKey: TypeAlias = int | tuple[int, int]
 """A row number, or (epoch, row number); a bare row number means epoch 0."""
 
@@ -66,13 +69,13 @@ class Sample(TypedDict):
 class SampleSettings:
     """How rows become samples."""
 
-    split: Split
+    split: SplitName
     crop_size: tuple[int, int]
     input_mean: tuple[float, ...]
     input_std: tuple[float, ...]
     limits: DepthRange
     normalize_depth: bool
-    augmentation: AugmentationSettings
+    augmentation: AugmentationConfig
     cache_bytes: int
     seed: int
 
@@ -154,7 +157,7 @@ class DepthDataset(Dataset[Sample]):
         if row.depth is not None:
             truth = load_ground_truth(row.depth, entry, settings.limits, normalize=settings.normalize_depth)
             _require_same_size(row, native, truth)
-        if settings.split == "train" and settings.augmentation.changes_size:
+        if settings.split == "train" and changes_size(settings.augmentation):
             return _Decoded(image, truth, native)
         shape = resized_shape(*native, settings.cover_size)
         if settings.split == "train" and truth is not None:
@@ -166,8 +169,8 @@ class DepthDataset(Dataset[Sample]):
         random = np.random.default_rng((settings.seed & 0xFFFFFFFF, epoch, index))
         truth = decoded.truth or _absent_truth(decoded.native)
         planes = Planes(decoded.image, truth.target, truth.valid)
-        if settings.augmentation.changes_size:
-            planes = self._magnify(planes, self._rows[index][0], settings.augmentation.draw_zoom(random))
+        if changes_size(settings.augmentation):
+            planes = self._magnify(planes, self._rows[index][0], draw_zoom(settings.augmentation, random))
         return augment(crop_square(planes, settings.crop_size[0], random), settings.augmentation, random)
 
     def _magnify(self, planes: Planes, entry: DatasetClass, zoom: float) -> Planes:
@@ -193,10 +196,42 @@ class DepthDataset(Dataset[Sample]):
         )
 
 
+def dataset_of(
+    config: ExperimentConfig, split: SplitName, *, seed: int, max_depth_m: float | None = None
+) -> DepthDataset:
+    """Read the annotation files of one split of a spec.
+
+    Args:
+        config: The spec.
+        split: Training and validation samples, which are read in every epoch, are cached in memory.
+        seed: Start of all randomness.
+        max_depth_m: Depth range of the model, which counts where the spec names none.
+
+    Raises:
+        SpecError: no source, a reader that does not exist or one that does not belong to the model's family.
+        DataError: annotation lines that cannot be used.
+    """
+    section, dataset = config.dataset.split(split), config.dataset
+    return build_dataset(
+        [(source.dataset_name, Path(source.data_file).expanduser()) for source in section.data_sources],
+        split=split,
+        model_type=config.model.model_type,
+        crop_size=(section.augmentation.crop_size[0], section.augmentation.crop_size[-1]),
+        input_mean=section.augmentation.input_mean,
+        input_std=section.augmentation.input_std,
+        min_depth_m=dataset.min_depth,
+        max_depth_m=dataset.max_depth if dataset.max_depth is not None else max_depth_m,
+        normalize_depth=dataset.normalize_depth,
+        augmentation=section.augmentation if split == "train" else None,
+        cache_bytes=section.cache_mb * _MEGABYTE if split in ("train", "val") else 0,
+        seed=seed,
+    )
+
+
 def build_dataset(  # noqa: PLR0913 - the keys of the spec, one to one
     sources: Sequence[tuple[str, Path]],
     *,
-    split: Split,
+    split: SplitName,
     model_type: ModelType,
     crop_size: tuple[int, int],
     input_mean: Sequence[float],
@@ -204,7 +239,7 @@ def build_dataset(  # noqa: PLR0913 - the keys of the spec, one to one
     min_depth_m: float | None,
     max_depth_m: float | None,
     normalize_depth: bool = False,
-    augmentation: AugmentationSettings | None = None,
+    augmentation: AugmentationConfig | None = None,
     cache_bytes: int = 0,
     seed: int,
 ) -> DepthDataset:
@@ -237,7 +272,7 @@ def build_dataset(  # noqa: PLR0913 - the keys of the spec, one to one
         input_std=tuple(input_std),
         limits=resolve_depth_range(min_depth_m, max_depth_m),
         normalize_depth=normalize_depth,
-        augmentation=augmentation or AugmentationSettings(),
+        augmentation=augmentation or AugmentationConfig(),
         cache_bytes=cache_bytes,
         seed=seed,
     )
@@ -245,7 +280,7 @@ def build_dataset(  # noqa: PLR0913 - the keys of the spec, one to one
 
 
 def read_sources(
-    sources: Sequence[tuple[str, Path]], *, split: Split, model_type: ModelType
+    sources: Sequence[tuple[str, Path]], *, split: SplitName, model_type: ModelType
 ) -> tuple[tuple[DatasetClass, Row], ...]:
     """Read and check all annotation files of one split; see `build_dataset`."""
     if not sources:

@@ -2,81 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import torch
 from lightning.pytorch import LightningDataModule
 
-from depth_net.data.augmentation import AugmentationSettings
-from depth_net.data.dataset import DepthDataset, build_dataset
+from depth_net.data.dataset import DepthDataset, dataset_of
 from depth_net.data.loaders import build_loader, can_fork, start_processes
 from depth_net.training.resumable_loader import ResumableLoader
 
 if TYPE_CHECKING:
     from torch.utils.data import DataLoader
 
-    from depth_net.config.dataset import AugmentationConfig, SplitConfig
+    from depth_net.config.dataset import SplitConfig
     from depth_net.config.experiment import ExperimentConfig
     from depth_net.data.loaders import Batch
-
-SplitName = Literal["train", "val", "test", "infer"]
-_MEGABYTE = 1 << 20
-
-
-def split_of(config: ExperimentConfig, split: SplitName) -> SplitConfig:
-    """Return the section of the spec that describes ``split``."""
-    match split:
-        case "train":
-            return config.dataset.train_dataset
-        case "val":
-            return config.dataset.val_dataset
-        case "test":
-            return config.dataset.test_dataset
-        case "infer":
-            return config.dataset.infer_dataset
-
-
-def dataset_of(config: ExperimentConfig, split: SplitName, *, seed: int) -> DepthDataset:
-    """Read the annotation files of one split.
-
-    Raises:
-        SpecError: a reader that does not exist or does not belong to the model's family.
-        DataError: annotation lines that cannot be used.
-    """
-    section = split_of(config, split)
-    height, width = section.augmentation.crop_size
-    return build_dataset(
-        [(source.dataset_name, Path(source.data_file).expanduser()) for source in section.data_sources],
-        split=split,
-        model_type=config.model.model_type,
-        crop_size=(height, width),
-        input_mean=section.augmentation.input_mean,
-        input_std=section.augmentation.input_std,
-        min_depth_m=config.dataset.min_depth,
-        max_depth_m=config.dataset.max_depth,
-        normalize_depth=config.dataset.normalize_depth,
-        augmentation=augmentation_of(section.augmentation) if split == "train" else None,
-        cache_bytes=section.cache_mb * _MEGABYTE,
-        seed=seed,
-    )
-
-
-def augmentation_of(section: AugmentationConfig) -> AugmentationSettings:
-    """Return the random changes that a section of the spec asks for."""
-    return AugmentationSettings(
-        enabled=section.enabled,
-        h_flip_prob=section.h_flip_prob,
-        v_flip_prob=section.v_flip_prob,
-        color_aug_prob=section.color_aug_prob,
-        color_aug_brightness=section.color_aug_brightness,
-        color_aug_contrast=section.color_aug_contrast,
-        color_aug_saturation=(section.color_aug_saturation[0], section.color_aug_saturation[1]),
-        color_aug_hue_range=(section.color_aug_hue_range[0], section.color_aug_hue_range[1]),
-        spatial_aug_prob=section.spatial_aug_prob,
-        min_scale=section.min_scale,
-        max_scale=section.max_scale,
-    )
 
 
 class DepthData(LightningDataModule):

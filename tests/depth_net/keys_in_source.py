@@ -16,8 +16,8 @@ Kinds: TypeAlias = frozenset[type[Section]]
 
 _WHOLE: Final = ("config", "_config")
 """Names that hold the whole spec wherever nothing else is said."""
-_SPLIT_CHOOSERS: Final = ("split_of", "_section")
-"""Functions that return the section of one split."""
+_SPLIT_CHOOSER: Final = "split"
+"""Method that returns the section of one split."""
 
 
 def keys_read() -> frozenset[tuple[str, str]]:
@@ -51,6 +51,11 @@ class _Reader(ast.NodeVisitor):
 
     read: set[tuple[str, str]] = field(default_factory=set)
     holds: dict[str, Kinds] = field(default_factory=dict)
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> None:
+        if node.name in _KINDS:
+            self.holds["self"] = frozenset({_KINDS[node.name]})
+        self.generic_visit(node)
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
         self.read |= {(kind.__name__, node.attr) for kind in self._kinds(node.value)}
@@ -94,7 +99,7 @@ class _Reader(ast.NodeVisitor):
             case ast.Call(func=ast.Name(id="getattr"), args=[inner, *_]):  # any of the groups
                 of = ((kind, key) for kind in self._kinds(inner) for key in kind.model_fields)
                 return frozenset(part for kind, key in of for part in _parts(kind, key))
-            case ast.Call(func=ast.Name(id=name)) if name in _SPLIT_CHOOSERS:
+            case ast.Call(func=ast.Attribute(attr=name)) if name == _SPLIT_CHOOSER:
                 return frozenset({_KINDS["SplitConfig"]})
             case ast.Subscript(value=inner):
                 return self._kinds(inner)

@@ -93,6 +93,21 @@ def test_a_convert_spec_has_its_keys_at_the_root(tmp_path: Path) -> None:
         load_convert_spec(spec, ["data_root="])
 
 
+def test_all_problems_of_a_convert_spec_are_reported_at_once(tmp_path: Path) -> None:
+    spec = tmp_path / "convert.yaml"
+    spec.write_text("image_dir_pattern: [a, b]\nright_dir_pattern: [c]\nsplit_ratio: 3.0\n", encoding="utf-8")
+
+    with pytest.raises(SpecError, match="5 problems in the spec") as caught:
+        load_convert_spec(spec)
+
+    text = str(caught.value)
+    assert "right_dir_pattern\n  found     1 patterns\n  expected  2, one per image_dir_pattern" in text
+    assert "split_ratio\n  found     3.0\n  expected  a number of at least 0 and of at most 1" in text
+    assert "a right image would be read as ground truth" in text
+    assert "results_dir\n  found     nothing" in text
+    assert "data_root\n  found     nothing" in text
+
+
 def test_even_a_wrong_spec_tells_its_results_folder(tmp_path: Path) -> None:
     spec = write_spec(tmp_path)
 

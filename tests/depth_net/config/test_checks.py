@@ -39,6 +39,17 @@ def test_what_cannot_train_is_told(tmp_path: Path, word: str, where: str) -> Non
     assert problems(write_spec(tmp_path), "train", word) == [where]
 
 
+def test_ranges_that_are_none_are_refused_where_augmentation_is_enabled(tmp_path: Path) -> None:
+    spec, section = write_spec(tmp_path), "dataset.train_dataset.augmentation"
+    words = [f"{section}.min_scale=1", f"{section}.max_scale=0", f"{section}.color_aug_saturation=[1]"]
+
+    assert problems(spec, "train", *words) == []
+    assert problems(spec, "train", *words, f"{section}.enabled=true") == [
+        f"{section}.min_scale, max_scale",
+        f"{section}.color_aug_saturation",
+    ]
+
+
 @pytest.mark.parametrize(
     ("action", "where"),
     [

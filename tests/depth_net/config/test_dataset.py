@@ -1,11 +1,10 @@
 from __future__ import annotations
 
 from depth_net.config.dataset import AugmentationConfig, DatasetConfig
-from depth_net.training.datasets import augmentation_of
 
 
 def test_random_changes_are_off_by_default_as_in_the_reference() -> None:
-    assert not augmentation_of(AugmentationConfig()).enabled
+    assert not AugmentationConfig().enabled
 
 
 def test_every_split_has_the_reference_normalisation() -> None:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from depth_net.data.augmentation import AugmentationSettings
-from depth_net.data.dataset import DepthDataset, Split, build_dataset
+from depth_net.config.dataset import AugmentationConfig, SplitName
+from depth_net.data.dataset import DepthDataset, build_dataset
 from depth_net.data.families import eigen_box
 from depth_net.errors import DataError, SpecError
 from depth_net.model.family import ModelType
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def _build(file: Path, split: Split = "train", *, name: str = "NYUDV2", **changes: Any) -> DepthDataset:  # noqa: ANN401 - keywords of the function under test
+def _build(file: Path, split: SplitName = "train", *, name: str = "NYUDV2", **changes: Any) -> DepthDataset:  # noqa: ANN401 - keywords of the function under test
     keywords: dict[str, Any] = {
         "model_type": ModelType.METRIC,
         "crop_size": (28, 28),
@@ -178,7 +178,7 @@ def test_magnified_metric_depth_comes_nearer(tmp_path: Path) -> None:
     write_picture(tmp_path / "a.png")
     write_depth_mm(tmp_path / "d.png", value=4000)
     (tmp_path / "list.txt").write_text("a.png d.png\n", encoding="utf-8")
-    doubled = AugmentationSettings(enabled=True, min_scale=1.0, max_scale=1.0)
+    doubled = AugmentationConfig(enabled=True, h_flip_prob=0, v_flip_prob=0, color_aug_prob=0, min_scale=1, max_scale=1)
 
     sample = _build(tmp_path / "list.txt", augmentation=doubled)[0]
 

@@ -18,7 +18,7 @@ import psutil
 import pytest
 import torch
 
-from depth_net.data.dataset import DepthDataset, Split, build_dataset
+from depth_net.data.dataset import DepthDataset, build_dataset
 from depth_net.data.loaders import (
     EpochSampler,
     Share,
@@ -35,10 +35,11 @@ from tests.depth_net.data.builders import MEAN, STD, write_depth_mm, write_nyu, 
 if TYPE_CHECKING:
     from torch.utils.data import DataLoader
 
+    from depth_net.config.dataset import SplitName
     from depth_net.data.loaders import Batch
 
 
-def _dataset(file: Path, split: Split, *, cache_bytes: int = 0) -> DepthDataset:
+def _dataset(file: Path, split: SplitName, *, cache_bytes: int = 0) -> DepthDataset:
     return build_dataset(
         [("NYUDV2", file)],
         split=split,

@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
+from depth_net.data.dataset import dataset_of
 from depth_net.errors import SpecError
 from depth_net.spec import load_spec
 from depth_net.training import datasets
-from depth_net.training.datasets import DepthData, augmentation_of, dataset_of
+from depth_net.training.datasets import DepthData
 from tests.depth_net.specs import write_spec
 
 if TYPE_CHECKING:
@@ -24,24 +25,11 @@ def test_loaders_have_the_batches_of_the_spec(tmp_path: Path) -> None:
     assert [len(batch["image_path"]) for batch in data.val_dataloader()] == [2, 1]
 
 
-def test_augmentation_acts_only_when_it_is_enabled(tmp_path: Path) -> None:
+def test_augmentation_acts_on_training_samples_only(tmp_path: Path) -> None:
     config = load_spec(write_spec(tmp_path), ["dataset.train_dataset.augmentation.enabled=true"])
 
-    settings = augmentation_of(config.dataset.train_dataset.augmentation)
-
-    assert settings.enabled
-    assert settings.h_flip_prob == 0.5
-    assert dataset_of(config, "train", seed=1).settings.augmentation == settings
+    assert dataset_of(config, "train", seed=1).settings.augmentation == config.dataset.train_dataset.augmentation
     assert not dataset_of(config, "val", seed=1).settings.augmentation.enabled
-
-
-def test_every_probability_of_the_spec_reaches_the_samples(tmp_path: Path) -> None:
-    places = ("h_flip_prob", "v_flip_prob", "color_aug_prob", "spatial_aug_prob")
-    words = [f"dataset.train_dataset.augmentation.{name}=0.{index}" for index, name in enumerate(places, start=1)]
-
-    settings = augmentation_of(load_spec(write_spec(tmp_path), words).dataset.train_dataset.augmentation)
-
-    assert [getattr(settings, name) for name in places] == [0.1, 0.2, 0.3, 0.4]
 
 
 def test_a_reader_of_the_other_family_is_refused(tmp_path: Path) -> None:
