@@ -1,1 +1,1 @@
-"""Trains, evaluates and exports monocular depth models; meets `automl` only through files."""
+"""Trains, evaluates and exports monocular depth models; shares only files with `automl`."""

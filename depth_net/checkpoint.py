@@ -40,7 +40,7 @@ LATEST: Final = "dn_model_latest.pth"
 BEST: Final = "dn_model_best.pth"
 SUFFIXES: Final = (".pth", ".tlt")
 _RUN_KEYS: Final = ("pytorch-lightning_version", "state_dict", "loops", "optimizer_states", "lr_schedulers")
-_ANEW: Final = "to start anew, remove train.resume_training_checkpoint_path and set train.resume=never"
+_ANEW: Final = "to start again, remove train.resume_training_checkpoint_path and set train.resume=never"
 _NAME: Final = re.compile(r"^model_epoch_(\d+)_step_(\d+)\.pth$")
 
 
@@ -55,7 +55,7 @@ def checkpoint_name(epoch: int, step: int) -> str:
 
 
 def find_resume_checkpoint(directory: Path, train: TrainConfig) -> Path | None:
-    """Return the checkpoint from which a run in ``directory`` goes on, if there is one.
+    """Return the checkpoint from which a run in ``directory`` is resumed, if there is one.
 
     Raises:
         SpecError: ``train.resume_training_checkpoint_path`` names no checkpoint.
@@ -76,7 +76,7 @@ def find_resume_checkpoint(directory: Path, train: TrainConfig) -> Path | None:
 
 
 def require_resumable(path: Path, model: DepthAnything) -> None:
-    """Refuse a checkpoint from which a run with this model cannot go on, before Lightning stumbles over it.
+    """Refuse a checkpoint from which a run with this model cannot be resumed, before Lightning fails on it.
 
     Args:
         path: From `find_resume_checkpoint`.
@@ -128,18 +128,18 @@ class CheckpointWriter(Checkpoint):
         self._best_name: str | None = None
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a resumed run has to know."""
+        """Return the state that a resumed run needs."""
         return {"best_score": self._best_score, "best_name": self._best_name}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from the state of an earlier run, if its best file is still there."""
+        """Restore the state of an earlier run, if its best file still exists."""
         name = state_dict["best_name"]
         if name and (self._directory / name).exists():
             self._best_score, self._best_name = float(state_dict["best_score"]), name
 
     @override
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Take note that the state of a resumed run is whole: before, an interrupted start must save nothing."""
+        """Allow checkpoints: before this, the state of a resumed run is incomplete and must not be saved."""
         self._running = True
 
     @override
@@ -173,7 +173,7 @@ class CheckpointWriter(Checkpoint):
 
     @override
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Save what was reached, unless the weights are what failed or the step is saved already.
+        """Save the current state, unless the weights diverged or the step is saved already.
 
         Saving needs all processes: of several, only those save that were asked to stop and do so at the same batch.
         """
@@ -184,7 +184,7 @@ class CheckpointWriter(Checkpoint):
             self._save(trainer, trainer.current_epoch)
 
     def _improves(self, trainer: Trainer) -> bool:
-        """Take note of the score of an epoch with a validation; tell whether it is the best one."""
+        """Record the score of an epoch with a validation; return whether it is the best one."""
         if (trainer.current_epoch + 1) % min(self._train.validation_interval, self._train.num_epochs):
             return False
         metric = self._train.best_metric

@@ -1,7 +1,7 @@
-"""The command ``depth_net``: ``depth_net train -e spec.yaml key=value ...`` and its sisters.
+"""The command ``depth_net``: ``depth_net train -e spec.yaml key=value ...`` and the other actions.
 
-`main` is also a function of its arguments: it keeps no global state and imports nothing heavy before it knows what to
-do, so that a server can import once (`preload`) and call it in a forked child.
+`main` keeps no global state and imports heavy libraries only for the commands that need them, so that a server can
+import once (`preload`) and call it in a forked child.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ ACTIONS: Final = {
 
 
 class StandardOutput(logging.StreamHandler[TextIO]):
-    """Writes to what standard output is at the time: a progress bar puts a proxy there that keeps lines apart."""
+    """Writes to the current ``sys.stdout``: a progress bar replaces it by a proxy that keeps lines apart."""
 
     def __init__(self) -> None:
         super().__init__(sys.stdout)
@@ -50,20 +50,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status.
 
     Args:
-        argv: Words after the program's name; None reads those of this process.
+        argv: Arguments after the program's name; None reads those of this process.
     """
     _print_any_name()
     _configure_logging()
     arguments = _parse(argv)
     match arguments.action:
         case "default_specs":
-            return _guarded(lambda: _default_specs(arguments))
+            return _run_command(lambda: _default_specs(arguments))
         case "demo-data":
-            return _guarded(lambda: _demo_data(Path(arguments.directory)))
+            return _run_command(lambda: _demo_data(Path(arguments.directory)))
         case "check":
-            return _guarded(lambda: _check(arguments))
+            return _run_command(lambda: _check(arguments))
         case "gen_trt_engine":
-            return _guarded(lambda: _tell_engine(arguments))
+            return _run_command(lambda: _describe_engine(arguments))
         case _:
             return _run(arguments)
 
@@ -132,32 +132,32 @@ def _check(arguments: argparse.Namespace) -> int:
     return 1 if errors else 0
 
 
-def _tell_engine(arguments: argparse.Namespace) -> int:
+def _describe_engine(arguments: argparse.Namespace) -> int:
     from depth_net.actions.gen_trt_engine import describe  # noqa: PLC0415 - only for this command
 
     print(describe(Path(arguments.experiment_spec_file or "spec.yaml"), arguments.overrides))  # noqa: T201 - the command's output
     return 1  # nothing was built
 
 
-def _guarded(command: object) -> int:
+def _run_command(command: object) -> int:
     try:
         return int(command()) if callable(command) else 1
     except (DepthNetError, OSError) as error:
-        logger.error("%s", error)  # noqa: TRY400 - the message says it all
+        logger.error("%s", error)  # noqa: TRY400 - a traceback adds nothing
         return 1
 
 
 def _print_any_name() -> None:
-    """Print file names that are no valid text, or none in this terminal's encoding, with escapes instead of failing."""
+    """Escape file names that cannot be encoded for this terminal instead of failing."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
 def _configure_logging() -> None:
-    """Log to standard output at TAO_LOGGING_LEVEL, as the reference does, unless the host program set up logging.
+    """Log to standard output at TAO_LOGGING_LEVEL, as the reference does, unless logging is already configured.
 
-    Later processes of a distributed run log errors only.
+    In a distributed run, processes after the first one log errors only.
     """
     if logging.getLogger().handlers:
         return
@@ -187,9 +187,9 @@ def _parser() -> argparse.ArgumentParser:
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     for name, text in ACTIONS.items():
         _add_spec_arguments(actions.add_parser(name, help=text))
-    _add_spec_arguments(actions.add_parser("check", help="look at the spec and its data, train nothing"))
-    _add_spec_arguments(actions.add_parser("gen_trt_engine", help="say how to build a TensorRT engine"))
-    specs = actions.add_parser("default_specs", help="write a spec with every default for each action")
+    _add_spec_arguments(actions.add_parser("check", help="check the spec and its data without training"))
+    _add_spec_arguments(actions.add_parser("gen_trt_engine", help="print the command that builds a TensorRT engine"))
+    specs = actions.add_parser("default_specs", help="write a spec with all defaults for each action")
     specs.add_argument("overrides", nargs="*", metavar="DIR", help="folder, also as results_dir=DIR")
     demo = actions.add_parser("demo-data", help="write the demo data set")
     demo.add_argument("directory", help="folder to write to")

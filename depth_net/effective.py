@@ -1,8 +1,8 @@
-"""Which parameters this trainer reads, and under which circumstances they act.
+"""Which parameters this trainer reads, and under which conditions they have an effect.
 
 The reference flags 45 parameters for a search and reads two of them always and three under some schedulers; a search
-over the rest wastes its budget. Here the declaration of each key says whether it acts, and this module asks them: for
-a search, and for the notice about keys of a spec that do nothing.
+over the rest wastes its budget. Here the declaration of each key states whether it has an effect; this module evaluates
+the declarations for a search and for the notice about keys of a spec without effect.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _SIZE: Final = ("crop_size", "input_mean", "input_std")
 _METRIC_ONLY: Final = ("dataset.min_depth", "dataset.max_depth")
 _ONNX_ONLY: Final = tuple(f"export.{key}" for key in ("onnx_file", "opset_version", "batch_size", "verbose"))
 _OFF: Final[tuple[object, ...]] = (None, "", False, 0, (), {})
-"""Values that ask for nothing."""
+"""Values that request nothing."""
 
 
 def effective_params(
@@ -75,7 +75,7 @@ def declared_leaves(action: str) -> Iterator[tuple[str, FieldInfo]]:
 def idle_keys(config: ExperimentConfig, action: str) -> Mapping[str, tuple[str, ...]]:
     """Return the keys that a spec sets and that change nothing in ``action``, by the reason.
 
-    A key counts as set where its value is neither the default nor one that asks for nothing, such as 0 or false. Keys
+    A key counts as set where its value is neither the default nor one that requests nothing, such as 0 or false. Keys
     of other actions and of splits that the action does not read are left out: one spec often serves several actions.
     """
     found: dict[str, list[str]] = {}
@@ -99,7 +99,7 @@ def _idle_under(scheduler: Scheduler) -> set[str]:
 
 
 def _belongs(path: str, action: str) -> bool:
-    """Tell whether a path lies in a part of the spec that ``action`` looks at."""
+    """Tell whether a path lies in a part of the spec that ``action`` reads."""
     section, *rest = path.split(".")
     if section in ACTION_SECTIONS:
         return section == action
@@ -108,7 +108,7 @@ def _belongs(path: str, action: str) -> bool:
 
 
 def _reason_to_idle(path: str, search: Search | None, config: ExperimentConfig) -> str:
-    """Say why a key that is read changes nothing under the other values of the spec; empty if it does."""
+    """Return why a key has no effect under the other values of the spec; empty if it has one."""
     split, _, name = path.rpartition(".augmentation.")
     if split and name not in _SIZE:
         if split != "dataset.train_dataset":

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 
 class DepthNetError(Exception):
-    """Base of every error that `depth_net` raises on purpose. The text says what, where, found, expected and fix."""
+    """Base of every error that `depth_net` raises on purpose. The text states what, where, found, expected and fix."""
 
     code: ClassVar[str] = "trainer"
 
@@ -33,7 +33,7 @@ class WeightsError(DepthNetError):
 
 
 class TerminatedError(BaseException):
-    """SIGTERM has arrived; no `Exception`, as KeyboardInterrupt, so that only the end of the action takes it."""
+    """SIGTERM was received. Like KeyboardInterrupt no `Exception`, so that only `depth_net.execution` catches it."""
 
 
 class DivergenceError(DepthNetError):

@@ -1,8 +1,8 @@
 """Run one action from its spec: results folder, ``experiment.yaml``, first and last status line, errors, exit status.
 
 Every error ends here: one FAILURE line with a machine-readable code, one message, exit status 1; a run that was asked
-to stop ends with 130 (Ctrl-C) or 143 (SIGTERM, at any moment). Nothing heavy is imported before the spec is known to be
-good. Of several processes the first one reports; another one does so only where it alone knows what went wrong.
+to stop ends with 130 (Ctrl-C) or 143 (SIGTERM, at any time). Heavy libraries are imported only after the spec has been
+checked. Of several processes the first one reports; another one does so only for an error that it alone has.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final
 from depth_net.config.checks import absent_weights, spec_notices
 from depth_net.config.tree import to_yaml
 from depth_net.errors import DataError, DepthNetError, DivergenceError, SpecError, TerminatedError, WeightsError
-from depth_net.gpu_driver import wake
+from depth_net.gpu_driver import start_driver
 from depth_net.model.family import ModelType
 from depth_net.spec import load_convert_spec, load_spec, read_results_folder
 from depth_net.status import RANKS, StatusWriter, ends_with_failure, reports, warn
@@ -47,9 +47,9 @@ _MODE: Final = {
     "quantize": ("DepthNet", "quantize"),
 }
 _CHECKED: Final[Mapping[str, tuple[SplitName, ...]]] = {"train": ("train", "val"), "evaluate": ("test",)}
-"""Splits whose data are looked at before the action starts."""
+"""Splits whose data are checked before the action starts."""
 _STOPPED_TOGETHER: Final = "SIGTERMException"
-"""Lightning's, by name: it is raised where all processes of a run have agreed to stop."""
+"""Name of the exception that Lightning raises when all processes of a run have agreed to stop."""
 _INTERRUPTED: Final = {"KeyboardInterrupt": 130, TerminatedError.__name__: 143, _STOPPED_TOGETHER: 143}
 _HEADINGS: Final = (
     (SpecError, "Configuration error: "),
@@ -69,7 +69,7 @@ class Request:
     Attributes:
         action: train, evaluate, inference, export, quantize or convert.
         spec: The spec file.
-        overrides: ``key=value`` words.
+        overrides: ``key=value`` arguments.
     """
 
     action: str
@@ -78,13 +78,13 @@ class Request:
 
 
 def execute(request: Request) -> int:
-    """Run an action and return its exit status; every error becomes a message, a status line and a number."""
+    """Run an action and return its exit status; every error becomes a message, a status line and an exit status."""
     status: list[StatusWriter] = []
     with _stoppable():
-        return _guarded(request, status)
+        return _run_reporting_errors(request, status)
 
 
-def _guarded(request: Request, status: list[StatusWriter]) -> int:
+def _run_reporting_errors(request: Request, status: list[StatusWriter]) -> int:
     try:
         _execute(request, status)
     except (DepthNetError, OSError) as error:
@@ -92,7 +92,7 @@ def _guarded(request: Request, status: list[StatusWriter]) -> int:
     except BaseException as error:
         if type(error).__name__ in _INTERRUPTED:
             return _stop(request, status, error)
-        logger.exception("%s ended with an error that it did not expect", request.action)
+        logger.exception("%s ended with an unexpected error", request.action)
         return _fail(request, status, error, f"{type(error).__name__}: {error}")
     return 0
 
@@ -111,9 +111,9 @@ def code_of(error: BaseException) -> str:
 def import_action(action: str) -> ModuleType:
     """Import the module of an action, and with it PyTorch and what else it needs, without the garbage collector.
 
-    What is imported stays to the end. The collector would walk all of it again and again while it grows, and once more
-    when the process ends: a quarter of the processor time of a short command (6.5 s with it, 4.9 s without). Whatever
-    else exists at the first import of an action is kept as well.
+    Imported modules live until the process ends. The collector would traverse them repeatedly while they load, and once
+    more at exit: a quarter of the CPU time of a short command (6.5 s with it, 4.9 s without). Other objects that exist
+    at the first import of an action are frozen too.
     """
     _settle_threads()
     name = f"depth_net.actions.{action}"
@@ -130,12 +130,12 @@ def import_action(action: str) -> ModuleType:
 
 
 def _settle_threads() -> None:
-    """Decide what libraries read once, when they are imported: which threads they start, and how those wait.
+    """Set the thread options that libraries read when they are imported.
 
-    NumPy starts none: there are no large matrix products of it here. PyTorch's threads spin while they wait for each
-    other, which is right on a machine of their own, but on a busy one they take the processor from the thread that all
-    wait for. There they sleep (tiny model, 2 threads on 2 cores: idle 46 images/s spinning and 26 sleeping, at a load
-    of 4.5 1.7 and 16).
+    NumPy starts no threads: it computes no large matrix products here. PyTorch's threads spin while they wait for each
+    other. On an idle machine that is faster, on a busy one they take CPU time from the thread that the others wait for;
+    there they sleep (tiny model, 2 threads on 2 cores: 46 images/s spinning and 26 sleeping on an idle machine, 1.7 and
+    16 at a load of 4.5).
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     if os.getloadavg()[0] >= (os.cpu_count() or 1):
@@ -144,7 +144,7 @@ def _settle_threads() -> None:
 
 @contextmanager
 def _stoppable() -> Iterator[None]:
-    """Make SIGTERM an exception, once, so that an action ends in order wherever it is; training refines that."""
+    """Raise an exception on the first SIGTERM, so that an action ends in order; training has a handler of its own."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -162,7 +162,7 @@ def _stoppable() -> Iterator[None]:
 
 
 def is_agreed(error: BaseException) -> bool:
-    """Tell whether an error ends all processes of a run at once, so that the first one speaks for all."""
+    """Tell whether an error ends all processes of a run at once, so that the first one reports it."""
     return isinstance(error, DivergenceError) or type(error).__name__ == _STOPPED_TOGETHER
 
 
@@ -177,7 +177,7 @@ def _execute(request: Request, status: list[StatusWriter]) -> None:
         return
     config = load_spec(request.spec, request.overrides, action=request.action)
     if request.action == "train":
-        wake()
+        start_driver()
     directory = config.results_directory(request.action)
     writer = _open(directory, status)
     product, mode = _MODE[request.action]
@@ -193,16 +193,16 @@ def _execute(request: Request, status: list[StatusWriter]) -> None:
 
 
 def _require_weights(action: str, config: ExperimentConfig) -> None:
-    """Refuse paths that lead nowhere before data are read and PyTorch is imported."""
+    """Refuse missing weights before data are read and PyTorch is imported."""
     absent = absent_weights(config, action)
     if absent:
         raise WeightsError("\n\n".join(["weights are missing", *map(str, absent)]))
 
 
 def _check_data(action: str, config: ExperimentConfig, writer: StatusWriter) -> None:
-    """Refuse data that cannot train or be scored on before PyTorch is imported and any GPU is asked for."""
+    """Refuse unusable data before PyTorch is imported and a GPU is used."""
     if action == "evaluate" and config.model.model_type is ModelType.METRIC and config.dataset.max_depth is None:
-        return  # the checkpoint knows the range by which the data would be judged
+        return  # the depth range comes from the checkpoint, which is not open yet
     splits = _CHECKED.get(action)
     if splits is None:
         return
@@ -237,7 +237,7 @@ def _write_experiment(directory: Path, config: ExperimentConfig) -> None:
 
 
 def _fail(request: Request, status: Sequence[StatusWriter], error: BaseException, text: str) -> int:
-    heading = next((words for kind, words in _HEADINGS if isinstance(error, kind)), "")
+    heading = next((prefix for kind, prefix in _HEADINGS if isinstance(error, kind)), "")
     logger.error("%s%s", heading, text)
     place = {"epoch": error.epoch, "step": error.step} if isinstance(error, DivergenceError) else {}
     _write_failure(request, status, error, f"{heading}{text}", place)
@@ -256,7 +256,7 @@ def _stop(request: Request, status: Sequence[StatusWriter], error: BaseException
 
 
 def _exit_status(error: BaseException, number: int) -> int:
-    """Return 0 where others tell the number: Lightning kills the first process when one that it started fails."""
+    """Return 0 for a helper in an agreed stop: Lightning kills the first process when one that it started fails."""
     return 0 if is_helper() and is_agreed(error) else number
 
 
@@ -272,7 +272,7 @@ def _write_failure(
 
 
 def _failure_writer(request: Request, status: Sequence[StatusWriter], error: BaseException) -> StatusWriter | None:
-    """Return where to tell a failure; None where another process does or has done it, which knows the cause better."""
+    """Return where to report a failure; None where another process reports it, which knows the cause better."""
     writer = status[-1] if status and reports() else _status_of_a_wrong_spec(request)
     if writer is None or (is_agreed(error) and not reports()):
         return None

@@ -1,9 +1,8 @@
-"""The GPU's driver: woken as soon as it is clear that there will be training, beside everything that needs no GPU.
+"""The GPU's driver, started in the background as soon as it is known that a training run will need it.
 
-Starting the driver and opening a context take a tenth of a second each, in which PyTorch would hold Python's lock and
-nothing else could happen. Called through ctypes they run beside the rest: the driver starts while data are checked, the
-context is opened once they are found good. Where there is no driver nothing happens; whatever goes wrong, PyTorch meets
-again and tells better.
+Starting the driver and opening a context take 0.1 s each, during which PyTorch would hold the GIL. Called through
+ctypes they run in parallel: the driver starts while data are checked, the context is opened once they are found good.
+Without a driver nothing happens. Errors are ignored here; PyTorch reports them.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ _THREAD: Final = "gpu-driver"
 _ONLY_DEVICE: Final = 0  # the first of those that CUDA_VISIBLE_DEVICES lets this process see
 
 
-def wake() -> None:
+def start_driver() -> None:
     """Start the driver in the background; no device is used yet."""
     _in_background(_initialize)
 
@@ -32,8 +31,8 @@ def open_context() -> None:
         _in_background(_open)
 
 
-def settle() -> None:
-    """Wait until what runs in the background is done: nothing may be half-way where a process is forked."""
+def wait_for_driver() -> None:
+    """Wait for the background threads: a process must not be forked while they run."""
     for thread in threading.enumerate():
         if is_driver(thread):
             thread.join()
@@ -50,11 +49,11 @@ def _in_background(step: Callable[[Any], object]) -> None:
     except OSError:
         return
     os.environ.setdefault("CUDA_MODULE_LOADING", "LAZY")  # as PyTorch does before it starts the driver
-    # No daemon: a process must not end while its driver starts.
+    # Not a daemon thread: a process must not end while its driver starts.
     threading.Thread(target=step, args=(driver,), name=_THREAD).start()
 
 
-def _initialize(driver: Any) -> bool:  # noqa: ANN401 - a library's functions are made when they are named
+def _initialize(driver: Any) -> bool:  # noqa: ANN401 - ctypes creates functions on access
     return bool(driver.cuInit(0) == 0)
 
 

@@ -30,7 +30,7 @@ BETAS = (0.9, 0.999)
 
 
 class TwoPartModel(Protocol):
-    """What the optimiser needs to know of a model."""
+    """The parts of a model that have learning rates of their own."""
 
     def encoder_parameters(self) -> Iterator[nn.Parameter]:
         """Trainable weights of the encoder."""
@@ -45,7 +45,7 @@ def build_optimizer(model: TwoPartModel, optim: OptimConfig, *, fused: bool) -> 
     Args:
         model: The model.
         optim: Rates and decay.
-        fused: One kernel per group and step; not with the gradient scaler of fp16, which must look at gradients first.
+        fused: One kernel per group and step; not with the gradient scaler of fp16, which must check gradients first.
     """
     groups = [
         {"params": list(model.encoder_parameters()), "lr": optim.lr, "name": "encoder"},
@@ -71,8 +71,8 @@ def build_scheduler(optimizer: Optimizer, optim: OptimConfig, total_steps: int) 
     return LambdaLR(optimizer, lr_lambda=factors)
 
 
-def go_on_with(optimizer: Optimizer, optim: OptimConfig, total_steps: int, *, step: int) -> LRScheduler:
-    """Give a restored optimiser the rates and the decay of a spec that differs from the checkpoint's.
+def resume_scheduler(optimizer: Optimizer, optim: OptimConfig, total_steps: int, *, step: int) -> LRScheduler:
+    """Set the rates and the decay of a restored optimiser to those of a spec that differs from the checkpoint's.
 
     The moments of the gradients stay; rates, decay and schedule are those of the spec from this step on.
 
@@ -80,7 +80,7 @@ def go_on_with(optimizer: Optimizer, optim: OptimConfig, total_steps: int, *, st
         optimizer: Of `build_optimizer`, with the state of a checkpoint.
         optim: Rates, decay and schedule.
         total_steps: Optimiser steps of the whole run, >= 1.
-        step: Steps of the new schedule that are behind it.
+        step: Steps of the new schedule that are done.
 
     Returns:
         The schedule, at that step.
@@ -91,7 +91,7 @@ def go_on_with(optimizer: Optimizer, optim: OptimConfig, total_steps: int, *, st
     scheduler = build_scheduler(optimizer, optim, total_steps)
     scheduler.last_epoch = min(step, total_steps)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # it wants to be asked inside of its own step
+        warnings.simplefilter("ignore", UserWarning)  # about a call outside of its own step()
         rates = scheduler.get_lr()
     for group, now in zip(optimizer.param_groups, rates, strict=True):
         group["lr"] = now

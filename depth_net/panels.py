@@ -1,4 +1,4 @@
-"""Pictures for the eye: input, ground truth and prediction of a few fixed validation images, side by side.
+"""Pictures to look at: input, ground truth and prediction of a few fixed validation images, side by side.
 
 Both maps of a row share one scale, that of the valid ground truth; near is red in both families. A relative prediction
 is first aligned to the ground truth, as its metrics are. Pixels without ground truth are black in the middle column.

@@ -1,4 +1,4 @@
-"""Sums over all processes of a run. By hand instead of by torchmetrics, whose import takes every command seconds."""
+"""Sums over all processes of a run. Not by torchmetrics, whose import takes seconds in every command."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """A trained checkpoint as a predictor: one RGB image in, one depth map of the same size out.
 
-It is what MLflow's ``pyfunc`` flavour loads (it knows this module by name and calls `_load_pyfunc`); MLflow itself is
-not imported here, so the predictor also works by itself. The result equals that of ``depth_net inference`` with the
+It is what MLflow's ``pyfunc`` flavour loads (by the name of this module and `_load_pyfunc`); MLflow itself is not
+imported here, so the predictor also works without it. The result equals that of ``depth_net inference`` with the
 sizes and the normalisation of the validation images: the ones under which the checkpoint was found to be good.
 """
 

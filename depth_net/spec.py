@@ -1,6 +1,6 @@
-"""Read a spec file and its overrides into the dataclasses of `depth_net.config`, or tell everything that is wrong.
+"""Read a spec file and its overrides into the models of `depth_net.config`, or report every problem at once.
 
-No heavy library is imported here, so a mistake in a spec is told at once.
+Heavy libraries are not imported here, so a mistake in a spec is reported immediately.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def load_spec(path: Path | str, overrides: Iterable[str] = (), *, action: str | 
 
     Args:
         path: YAML file.
-        overrides: ``key=value`` words; later ones win.
+        overrides: ``key=value`` arguments; later ones win.
         action: Also check what this action needs, e.g. that its checkpoint is named, and leave the values of other
             actions' sections alone: a spec of the reference may ask ``quantize`` for what only the container has, and
             be good for ``train``. None checks each key alone.
@@ -42,8 +42,8 @@ def load_spec(path: Path | str, overrides: Iterable[str] = (), *, action: str | 
     config = _load(ExperimentConfig, Path(path), overrides, problems)
     if action is not None:
         problems = [problem for problem in problems if not _concerns_another(problem, action)]
-        told = {problem.where for problem in problems}
-        problems += [problem for problem in spec_problems(config, action) if problem.where not in told]
+        known = {problem.where for problem in problems}
+        problems += [problem for problem in spec_problems(config, action) if problem.where not in known]
     if problems:
         raise spec_error(problems, str(path))
     return config
@@ -70,9 +70,9 @@ def load_convert_spec(path: Path | str, overrides: Iterable[str] = ()) -> Conver
 
 
 def read_results_folder(path: Path, overrides: Iterable[str], action: str) -> Path | None:
-    """Return where ``action`` would write, read without any check, so that even a wrong spec can leave a status file.
+    """Return where ``action`` would write, without checks, so that a status file can be written for a wrong spec too.
 
-    None where the spec does not tell.
+    None where the spec names no folder.
     """
     tree = read_tree(path)
     apply_overrides(tree, overrides, [])

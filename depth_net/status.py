@@ -1,8 +1,8 @@
-"""``status.json``: one JSON object per line, appended and flushed, that tells an orchestrator how an action goes.
+"""``status.json``: one JSON object per line, appended and flushed, that reports the progress of an action.
 
 The keys, messages and their order are those of the reference, so that its readers work unchanged. Different on purpose:
 every line is strict JSON (a non-finite value of ``kpi`` is ``null`` and named under ``kpi_nonfinite``), lines of a
-validation carry ``epoch`` and ``step``, and every failure has a FAILURE line with a machine-readable ``code``.
+validation have ``epoch`` and ``step``, and every failure has a FAILURE line with a machine-readable ``code``.
 
 `depth_net.cli` opens the file and writes the first line (STARTED) and the last (``... finished successfully.`` or
 FAILURE); an action writes only what happens in between.

@@ -1,6 +1,6 @@
 """The training task: one model, its loss, its optimiser and its validation, wired for Lightning.
 
-The mathematics is elsewhere: `depth_net.losses`, `depth_net.metrics`, `depth_net.optim`. Losses and metrics are in 32
+The mathematics is in `depth_net.losses`, `depth_net.metrics`, `depth_net.optim`. Losses and metrics are in 32
 bits whatever the arithmetic of the model. Inside this module the model is called ``model``, so that a checkpoint
 has the names of the container's (``model.pretrained.*``).
 """
@@ -20,11 +20,11 @@ from depth_net.data.families import resolve_depth_range
 from depth_net.losses import loss_of
 from depth_net.model.published_state import publish
 from depth_net.model.weights import METADATA_KEY, metadata_of
-from depth_net.optim import build_optimizer, build_scheduler, go_on_with
+from depth_net.optim import build_optimizer, build_scheduler, resume_scheduler
 from depth_net.pooling import count_processes, pool
 from depth_net.scoring import DepthMetrics
 from depth_net.training.baseline import ConstantBaseline, OutputSpread
-from depth_net.training.divergence import DivergenceGuard
+from depth_net.training.divergence import DivergenceMonitor
 from depth_net.training.random_state import random_state, restore_random_state
 
 if TYPE_CHECKING:
@@ -37,11 +37,11 @@ if TYPE_CHECKING:
     from depth_net.model.depth_anything import DepthAnything
 
 RANDOM_KEY = "depth_net_random_state"
-"""Under this key a checkpoint keeps the state of the random generators."""
+"""Key of a checkpoint for the state of the random generators."""
 EPOCH_KEY = "depth_net_epoch"
-"""Under this key a checkpoint keeps the losses of the epoch so far, so that a resumed epoch reports its whole mean."""
+"""Key of a checkpoint for the losses of the epoch so far, so that a resumed epoch reports its whole mean."""
 OPTIM_KEY = "depth_net_optim"
-"""Under this key a checkpoint keeps what its optimiser and schedule were made of: a resumed run may have others."""
+"""Key of a checkpoint for the settings of its optimiser and schedule: a resumed run may have others."""
 
 
 class DepthTask(LightningModule):
@@ -50,8 +50,8 @@ class DepthTask(LightningModule):
     Args:
         model: The model.
         config: The spec.
-        total_steps: Optimiser steps of the whole run. Asking Lightning for it would open the loaders before a resumed
-            run has told them where to go on.
+        total_steps: Optimiser steps of the whole run. Lightning's estimate would open the loaders before a resumed run
+            has restored their position.
         fused: Whether the optimiser uses one kernel per group.
     """
 
@@ -71,19 +71,19 @@ class DepthTask(LightningModule):
         self.baseline = ConstantBaseline(model.model_type, min_depth_m=limits.min_m, max_depth_m=limits.max_m)
         self.output_spread = OutputSpread()
         self._d1_constant: float | None = None
-        self._guard: DivergenceGuard | None = None
+        self._monitor: DivergenceMonitor | None = None
         self._loss_sum = torch.zeros(())
         self._loss_count = 0
         self._skipped = torch.zeros(())
-        self._goes_on_at: int | None = None
+        self._resumed_step: int | None = None
 
     @override
     def on_train_start(self) -> None:
-        if self._goes_on_at is not None:
+        if self._resumed_step is not None:
             optim, (optimizer,) = self.config.train.optim, self.trainer.optimizers
-            scheduler = go_on_with(optimizer, optim, self._total_steps, step=self._goes_on_at)
+            scheduler = resume_scheduler(optimizer, optim, self._total_steps, step=self._resumed_step)
             self.trainer.lr_scheduler_configs[0].scheduler = scheduler
-        self._guard = DivergenceGuard(self.device, shared=self.trainer.world_size > 1)
+        self._monitor = DivergenceMonitor(self.device, shared=self.trainer.world_size > 1)
         self._loss_sum = self._loss_sum.to(self.device)
         self._skipped = self._skipped.to(self.device)
 
@@ -101,9 +101,9 @@ class DepthTask(LightningModule):
             raise TypeError("a training batch has its targets stacked")
         with torch.autocast(self.device.type, enabled=False):
             loss = self._loss(predicted.float(), target[:, 0], valid[:, 0])
-        if self._guard is not None:
+        if self._monitor is not None:
             step = self.trainer.fit_loop.total_batch_idx
-            self._guard.watch(loss, epoch=self.current_epoch, step=step)
+            self._monitor.watch(loss, epoch=self.current_epoch, step=step)
         self._loss_sum += loss.detach()
         self._loss_count += 1
         self._skipped += (~valid.flatten(1).any(1)).sum()
@@ -115,8 +115,8 @@ class DepthTask(LightningModule):
         Raises:
             DivergenceError: a loss of this epoch was not finite.
         """
-        if self._guard is not None:
-            self._guard.finish(epoch=self.current_epoch)
+        if self._monitor is not None:
+            self._monitor.finish(epoch=self.current_epoch)
         return float(pool(self._loss_sum)) / count_processes() / max(1, self._loss_count)
 
     def skipped_images(self) -> int:
@@ -134,8 +134,8 @@ class DepthTask(LightningModule):
 
     @override
     def on_validation_epoch_start(self) -> None:
-        if self._guard is not None:
-            self._guard.finish(epoch=self.current_epoch)
+        if self._monitor is not None:
+            self._monitor.finish(epoch=self.current_epoch)
 
     @override
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
@@ -152,7 +152,7 @@ class DepthTask(LightningModule):
                 if self._d1_constant is None:
                     self.baseline.update(target, valid)
                 if self.observer is not None:
-                    self.observer.see(batch, batch_idx, index, predicted)
+                    self.observer.on_prediction(batch, batch_idx, index, predicted)
 
     @override
     def on_validation_epoch_end(self) -> None:
@@ -214,17 +214,17 @@ class DepthTask(LightningModule):
             self._loss_sum = checkpoint[EPOCH_KEY]["loss_sum"]
             self._loss_count = checkpoint[EPOCH_KEY]["loss_count"]
             self._skipped = checkpoint[EPOCH_KEY].get("skipped", self._skipped)
-        self._heed_spec(checkpoint)
+        self._apply_spec_to(checkpoint)
 
-    def _heed_spec(self, checkpoint: dict[str, Any]) -> None:
-        """Let the spec's rates, decay and schedule win over the checkpoint's, where a search has changed them."""
+    def _apply_spec_to(self, checkpoint: dict[str, Any]) -> None:
+        """Use the rates, decay and schedule of the spec where they differ from the checkpoint's, as in a search."""
         before, now = checkpoint.get(OPTIM_KEY), self._optim_facts()
         schedules = checkpoint.get("lr_schedulers")
         if before is None or before == now or not schedules:
             return
-        # Another batch size means other steps per epoch; the schedule goes on at the same epoch.
+        # Another batch size changes the steps per epoch; the schedule continues at the same epoch.
         per_epoch, was_per_epoch = (facts["total_steps"] / facts["num_epochs"] for facts in (now, before))
-        self._goes_on_at = round(schedules[0]["last_epoch"] * per_epoch / was_per_epoch)
+        self._resumed_step = round(schedules[0]["last_epoch"] * per_epoch / was_per_epoch)
         checkpoint["lr_schedulers"] = []
 
     def _optim_facts(self) -> dict[str, Any]:
@@ -234,10 +234,10 @@ class DepthTask(LightningModule):
 
 
 class PredictionObserver:
-    """Is shown the predictions of a validation, one by one."""
+    """Receives the predictions of a validation, one by one."""
 
-    def see(self, batch: Batch, batch_idx: int, index: int, predicted: Tensor) -> None:
-        """Look at one prediction.
+    def on_prediction(self, batch: Batch, batch_idx: int, index: int, predicted: Tensor) -> None:
+        """Receive one prediction.
 
         Args:
             batch: The batch.

@@ -30,8 +30,8 @@ _CHANGES: Final = (
     "train.precision=bf16",
     "train.optim.lr_scheduler=LambdaLR",
 )
-"""A small encoder, the most used data set, a batch that fits most GPUs, no pictures upside down once augmentation is
-switched on, the published recipe's linear decay, and bf16, which a machine without it replaces by fp32 and says so."""
+"""A small encoder, the most used data set, a batch that fits most GPUs, no vertical flips once augmentation is enabled,
+the published recipe's linear decay, and bf16, which a machine without it replaces by fp32 with a notice."""
 
 _SHARED: Final = ("model_name", "encryption_key", "results_dir", "dataset", "model")
 """What a spec of defaults holds besides the action's own section."""

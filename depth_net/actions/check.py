@@ -1,7 +1,7 @@
-"""Look at a spec's data before the first training step and tell everything that would go wrong.
+"""Check a spec's data before the first training step and report every problem at once.
 
 Reads all annotation lines and a few samples per file, which takes a fraction of a second; nothing is trained and no
-model is built. Keys of the spec alone are judged in depth_net.config, a few again here because they ruin data silently.
+model is built. Keys of the spec alone are checked in depth_net.config; a few are checked again here.
 """
 
 from __future__ import annotations
@@ -38,21 +38,21 @@ _MANY_ABOVE = 0.25
 _FAR_BELOW = 0.1
 _SHOWN = 5
 _COMPARED_SIZES = 5000
-"""Lines whose sizes are compared, at 0.1 ms each."""
+"""Number of lines whose sizes are compared, at 0.1 ms each."""
 
 
 class Severity(StrEnum):
     """What a finding means for a run."""
 
     ERROR = "error"
-    """Training would fail, or learn nothing."""
+    """Training would fail, or have no effect."""
     WARNING = "warning"
-    """Training works; the result may surprise."""
+    """Training works; the result may not be what is expected."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing that is wrong or doubtful, and what to do."""
+    """One problem or doubt, and how to fix it."""
 
     severity: Severity
     where: str
@@ -85,14 +85,14 @@ class SourceSummary:
 
 @dataclass(frozen=True, slots=True)
 class CheckReport:
-    """Everything that was seen."""
+    """All findings, and a summary of every readable source."""
 
     findings: tuple[Finding, ...]
     sources: tuple[SourceSummary, ...]
 
     @property
     def errors(self) -> tuple[Finding, ...]:
-        """The findings that forbid a run."""
+        """The findings that prevent a run."""
         return tuple(finding for finding in self.findings if finding.severity is Severity.ERROR)
 
     def raise_errors(self) -> None:
@@ -107,10 +107,10 @@ def require_usable_data(
 ) -> tuple[Finding, ...]:
     """Return the warnings about the data of ``config``.
 
-    The number of devices is not known yet where this is called, so batches are counted for one.
+    The number of devices is not yet known here, so batches are counted for one.
 
     Raises:
-        DataError: training would fail or learn nothing; all errors at once.
+        DataError: training would fail or have no effect; all errors at once.
     """
     report = inspect_data(config, splits=splits)
     report.raise_errors()
@@ -214,7 +214,7 @@ def _sample_findings(facts: SampleFacts, where: str) -> Iterator[Finding]:
 
 
 def _size_findings(rows: Sequence[Row], facts: SampleFacts, where: str) -> Iterator[Finding]:
-    """Compare sizes in many more rows than are decoded, unless the sampled ones already tell."""
+    """Compare sizes in many more rows than are decoded, unless the sampled rows already differ."""
     compared = pick_rows(rows, _COMPARED_SIZES)
     mismatches = () if facts.unreadable else size_mismatches(compared)
     if mismatches:
@@ -312,7 +312,7 @@ def _overlap_findings(images: dict[SplitName, set[Path]]) -> Iterator[Finding]:
     shared = images.get("train", set()) & (images.get("val", set()) | images.get("test", set()))
     if shared:
         found = f"{len(shared)} images of the training split are validated on too, such as {min(shared)}"
-        yield _warning("dataset", found, "disjoint splits", "write the splits anew, e.g. with depth_net convert")
+        yield _warning("dataset", found, "disjoint splits", "write the splits again, e.g. with depth_net convert")
 
 
 def _limits(config: ExperimentConfig, entry: DatasetClass) -> DepthRange:

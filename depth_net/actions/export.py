@@ -1,4 +1,4 @@
-"""`depth_net export`: write a checkpoint as an ONNX file that was compared with it, or as others publish weights."""
+"""`depth_net export`: write a checkpoint as an ONNX file, compared with it, or in a published format of weights."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ _NAMES: Final = {
     ExportFormat.TRANSFORMERS: "transformers",
 }
 COMPARED_IMAGES = 8
-"""How many images of ``dataset.infer_dataset`` go through the file and the checkpoint."""
+"""Number of images of ``dataset.infer_dataset`` on which the file and the checkpoint are compared."""
 
 
 def run(config: ExperimentConfig, status: StatusWriter) -> None:
-    """Export `export.checkpoint` to `export.onnx_file`. Runs on the processor; the file is the same.
+    """Export `export.checkpoint` to `export.onnx_file`. Runs on the CPU; the file does not depend on the device.
 
     The file is compared with the checkpoint on random input and, where ``dataset.infer_dataset`` names any, on images.
     The other formats, which hold the weights alone, go to the results folder.
@@ -63,8 +63,8 @@ def run(config: ExperimentConfig, status: StatusWriter) -> None:
             "export that one and quantise when building the engine"
         )
     differences = _write(model, target, config)
-    told = "".join(f", {name} {value:.2e}" for name, value in differences.items())
-    logger.info("%s: %s%s", target, settings.format, told)
+    shown = "".join(f", {name} {value:.2e}" for name, value in differences.items())
+    logger.info("%s: %s%s", target, settings.format, shown)
     status.running(f"Exported to {target}", kpi=differences or None)
 
 

@@ -1,4 +1,4 @@
-"""Say how to build a TensorRT engine: that runs in the deploy container, which has TensorRT."""
+"""Print how to build a TensorRT engine, which needs the deploy container, because it has TensorRT."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def describe(spec: Path, overrides: Sequence[str]) -> str:
     """Return the command that builds the engine of a spec, and the one that writes the ONNX file if there is none.
 
     Args:
-        spec: The spec; without such a file, its folder is all that the container gets to see.
-        overrides: ``key=value`` words, passed on.
+        spec: The spec; without such a file, the container sees its folder only.
+        overrides: ``key=value`` arguments, passed on.
 
     Raises:
         SpecError: the spec cannot be read.

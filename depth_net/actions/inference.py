@@ -1,4 +1,4 @@
-"""`depth_net inference`: a picture panel per image, and the raw prediction where the spec asks for it.
+"""`depth_net inference`: a picture panel per image, and the raw prediction if the spec requests it.
 
 Files keep the folder and the name of their source below the results folder, whatever characters those have. The
 extension alone is replaced for raw predictions; the reference replaces every "png" or "jpg" anywhere in the path.
@@ -33,7 +33,7 @@ NPY = "inference_npy"
 def run(config: ExperimentConfig, status: StatusWriter) -> None:
     """Predict every image of `dataset.infer_dataset` with `inference.checkpoint`.
 
-    ``<results>/results.json`` then says which files belong to which image.
+    ``<results>/results.json`` lists the files of each image.
 
     Raises:
         WeightsError: the checkpoint cannot be used.

@@ -1,7 +1,7 @@
 """One prediction at native size after another, for evaluation and inference.
 
-Memory is bounded by one batch: nothing is kept after it was yielded. The model runs in float32 whatever the precision
-of training, so that scores of one checkpoint do not depend on it.
+Memory is bounded by one batch: images are not kept after they were yielded. The model runs in float32 for every
+precision of training, so that scores of one checkpoint do not depend on it.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ LOG_EVERY_S = 10.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PredictedImage:
-    """One image of a split and what the model says about it.
+    """One image of a split and its prediction.
 
     Attributes:
         path: The image.
@@ -120,8 +120,8 @@ def _predict(model: DepthAnything, loader: DataLoader[Batch], device: torch.devi
 
 
 def show_progress(images: Iterator[PredictedImage], loader: DataLoader[Batch], title: str) -> Iterator[PredictedImage]:
-    """Pass images on; meanwhile show a bar on a terminal, or log a line now and then."""
-    dataset: Sized = loader.dataset  # type: ignore[assignment]  # DataLoader does not say that its data set has a length
+    """Yield images; show a progress bar on a terminal, or log a line every `LOG_EVERY_S` seconds."""
+    dataset: Sized = loader.dataset  # type: ignore[assignment]  # DataLoader does not declare that its data set has a length
     total = len(dataset)
     if not sys.stderr.isatty():
         yield from _log_progress(images, total, title)

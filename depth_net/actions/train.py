@@ -1,4 +1,4 @@
-"""Train one model: read the data, build the model, let Lightning run, leave checkpoints, pictures and status lines."""
+"""Train one model: read the data, build the model, run Lightning; writes checkpoints, pictures and status lines."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ from depth_net.training.devices import (
     build_environment,
     build_strategy,
     decide_compile,
-    pass_nodes_on,
+    export_node_count,
     plan_devices,
-    settle_precision,
+    resolve_precision,
 )
 from depth_net.training.graceful_stop import GracefulStop
 from depth_net.training.progress import ProgressBar, ProgressLog
@@ -55,10 +55,10 @@ _THREADS_BESIDE_A_GPU = 4
 
 
 def run(config: ExperimentConfig, status: StatusWriter) -> None:
-    """Train as ``config`` says and report to ``status``.
+    """Train one model and report to ``status``.
 
     Raises:
-        SpecError: the spec asks for what this machine or the data cannot give.
+        SpecError: the spec needs more than this machine or the data provide.
         DataError: the data cannot be used.
         WeightsError: starting weights are missing or do not fit.
         DivergenceError: the loss is not finite.
@@ -68,7 +68,7 @@ def run(config: ExperimentConfig, status: StatusWriter) -> None:
     directory = config.results_directory("train")
     plan = plan_devices(config.train)
     resume = find_resume_checkpoint(directory, config.train)
-    tell(plan.notices, status)
+    report_notices(plan.notices, status)
     prepare_process(config.train, plan)
     data = _start_loading(config, plan, seed=seed_everything(config.train.seed))
     steps = count_steps(config, len(data.train_set), plan) * config.train.num_epochs
@@ -78,10 +78,10 @@ def run(config: ExperimentConfig, status: StatusWriter) -> None:
     if resume is None:
         start_from_weights(model, config, status)
     else:
-        _go_on_from(resume, model, status)
+        _resume_from(resume, model, status)
     if plan.on_gpu:
-        plan = settle_precision(plan)
-        tell(plan.notices, status)
+        plan = resolve_precision(plan)
+        report_notices(plan.notices, status)
     task = DepthTask(model, config, total_steps=steps, fused=plan.precision is not Precision.FP16)
     compiled, reason = decide_compile(config.train, on_gpu=plan.on_gpu, steps=steps)
     logger.info(reason)
@@ -90,7 +90,7 @@ def run(config: ExperimentConfig, status: StatusWriter) -> None:
     status.started("Starting Training Loop.")
     _fit(_Run(config=config, status=status, directory=directory, plan=plan, data=data, task=task), resume)
     if resume is not None and not task.kpi:
-        _tell_idle(resume, config, status)
+        _warn_nothing_left(resume, config, status)
     status.running("Training loop complete.")
 
 
@@ -103,19 +103,19 @@ def _start_loading(config: ExperimentConfig, plan: DevicePlan, *, seed: int) -> 
     return data
 
 
-def tell(notices: Iterable[str], status: StatusWriter) -> None:
+def report_notices(notices: Iterable[str], status: StatusWriter) -> None:
     """Write notices to log and status file."""
     for notice in notices:
         warn(status, notice, code="notice")
 
 
-def _go_on_from(resume: Path, model: DepthAnything, status: StatusWriter) -> None:
+def _resume_from(resume: Path, model: DepthAnything, status: StatusWriter) -> None:
     require_resumable(resume, model)
     status.running(f"Resuming training from checkpoint: {resume}")
     logger.info("resuming from %s", resume)
 
 
-def _tell_idle(resume: Path, config: ExperimentConfig, status: StatusWriter) -> None:
+def _warn_nothing_left(resume: Path, config: ExperimentConfig, status: StatusWriter) -> None:
     text = f"nothing was left to train: {resume.name} has all {config.train.num_epochs} epochs; raise num_epochs"
     warn(status, text, code="nothing_to_train")
 
@@ -125,7 +125,7 @@ def build_model(config: ExperimentConfig, *, on_gpu: bool = False) -> DepthAnyth
 
     Args:
         config: The spec.
-        on_gpu: Lay out the head and enlarge its maps in the ways that are fastest on GPUs.
+        on_gpu: Use the memory layout and the upsampling that are fastest on GPUs.
 
     Raises:
         SpecError: the encoder or the depth range cannot be used.
@@ -145,7 +145,7 @@ def build_model(config: ExperimentConfig, *, on_gpu: bool = False) -> DepthAnyth
 
 
 def start_from_weights(model: DepthAnything, config: ExperimentConfig, status: StatusWriter) -> None:
-    """Fill a model from ``mono_backbone.pretrained_path``, then from ``pretrained_model_path``; tell if none is set.
+    """Fill a model from ``mono_backbone.pretrained_path``, then from ``pretrained_model_path``; warn if none is set.
 
     Raises:
         WeightsError: weights are missing or do not fit.
@@ -193,13 +193,13 @@ def require_validation(images: int, plan: DevicePlan) -> None:
 
 
 def prepare_process(train: TrainConfig, plan: DevicePlan) -> None:
-    """Set what PyTorch keeps per process: TF32, deterministic algorithms."""
+    """Set PyTorch's process-wide options: TF32, deterministic algorithms."""
     if plan.on_gpu:
         torch.set_float32_matmul_precision("high" if train.allow_tf32 else "highest")
         torch.backends.cudnn.allow_tf32 = train.allow_tf32
         torch.backends.cudnn.benchmark = train.cudnn.benchmark
         torch.backends.cudnn.deterministic = train.cudnn.deterministic
-    pass_nodes_on(plan)
+    export_node_count(plan)
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     logging.getLogger("lightning.fabric").setLevel(logging.ERROR)
 
@@ -209,8 +209,8 @@ def count_threads(train: TrainConfig, plan: DevicePlan, offered: int) -> int:
 
     Args:
         train: Its ``threads`` decides, unless it is 0.
-        plan: Processes of one machine share what is offered; beside a GPU there is only stacking of batches to do.
-        offered: Threads that PyTorch would use.
+        plan: Processes of one machine share the threads; with a GPU, they are only needed to stack batches.
+        offered: Number of threads that PyTorch would use.
     """
     if train.threads:
         return train.threads
@@ -234,7 +234,7 @@ class _Run:
 
 def _fit(run: _Run, resume: Path | None) -> None:
     with warnings.catch_warnings():
-        # Advice on loader workers and experimental features; what matters is told in words of ours.
+        # Advice on loader workers and experimental features; our own messages report what matters.
         warnings.filterwarnings("ignore", module=r"lightning\..*")
         warnings.filterwarnings("ignore", module=r"torch\..*")
         trainer = build_trainer(run)
@@ -242,7 +242,7 @@ def _fit(run: _Run, resume: Path | None) -> None:
         try:
             trainer.fit(run.task, datamodule=run.data, ckpt_path=resume, weights_only=True if resume else None)
         except SystemExit as end:
-            # Lightning's answer to Ctrl-C, which it then ignores; how the command ends is not its business.
+            # Lightning raises SystemExit on Ctrl-C and ignores further ones; the exit status is decided by our caller.
             if not isinstance(end.__context__, KeyboardInterrupt):
                 raise
             signal.signal(signal.SIGINT, on_interrupt)

@@ -112,7 +112,7 @@ class EngineConfig(Section):
 
 
 class ConvertConfig(Section):
-    """The whole spec of ``convert``, which stands alone."""
+    """The whole spec of ``convert``, which shares nothing with the others."""
 
     results_dir: Maybe[Text] = setting(None, "Folder to write the annotation files to; required.")
     data_root: Maybe[Text] = setting(None, "Folder whose subfolders are searched; required.")
@@ -120,9 +120,9 @@ class ConvertConfig(Section):
     depth_dir_pattern: Many[Text] = setting((), "Replacements of image_dir_pattern that give the path of the depth.")
     right_dir_pattern: Many[Text] = setting((), "The same for right images.")
     nocc_dir_pattern: Many[Text] = setting((), "The same for occlusion masks.")
-    image_extension: Text = setting("jpg", "Ending of images.")
-    depth_extension: Text = setting("png", "Ending of depth files.")
-    nocc_extension: Text = setting("png", "Ending of occlusion masks.")
+    image_extension: Text = setting("jpg", "File extension of images.")
+    depth_extension: Text = setting("png", "File extension of depth files.")
+    nocc_extension: Text = setting("png", "File extension of occlusion masks.")
     nocc_mask_dir_name: Maybe[Text] = setting(None, "Old key.", inert="the reference never reads it")
     split_ratio: Real = setting(0.0, "Share of the training split; 0 or 1 writes one test.txt.", ge=0.0, le=1.0)
     seed: Whole = setting(1234, "Seed of the shuffle.")

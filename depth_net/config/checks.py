@@ -1,7 +1,6 @@
-"""Checks across keys, and what the reader of a spec should know although it is no error.
+"""Checks across keys, and notices about a spec that are no errors.
 
-Only what the spec itself tells, and whether weights that it names exist; data are looked at by
-`depth_net.actions.check`.
+They use the spec alone, and whether the weights that it names exist; data are checked by `depth_net.actions.check`.
 """
 
 from __future__ import annotations
@@ -74,7 +73,7 @@ def convert_problems(config: ConvertConfig) -> list[SpecProblem]:
 
 
 def spec_notices(config: ExperimentConfig, action: str) -> list[str]:
-    """Return sentences on keys that ``action`` corrects or does not read although they are set."""
+    """Return notices about keys that ``action`` corrects or ignores."""
     action = "train" if action == "check" else action
     notices = [
         f"{', '.join(paths)}: set without effect; {reason}" for reason, paths in idle_keys(config, action).items()

@@ -1,4 +1,4 @@
-"""The closed sets of words that specs use."""
+"""Enumerations of the values that keys of a spec accept."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ class Encoder(StrEnum):
     """Size of the vision transformer."""
 
     TINY = "vit_tiny"
-    """Ours, for processors and tests; no public weights."""
+    """Ours, for CPUs and tests; no public weights."""
     SMALL = "vits"
     BASE = "vitb"
     LARGE = "vitl"
@@ -78,18 +78,18 @@ class CompileMode(StrEnum):
 
 
 class MonitorName(StrEnum):
-    """Accepted words of ``train.optim.monitor_name``, which no scheduler reads."""
+    """Accepted values of ``train.optim.monitor_name``, which no scheduler reads."""
 
     VALIDATION_LOSS = "val_loss"
     TRAINING_LOSS = "train_loss"
 
 
 class DatasetFamily(StrEnum):
-    """Accepted words of ``dataset.dataset_name``."""
+    """Accepted values of ``dataset.dataset_name``."""
 
     MONO = "MonoDataset"
     STEREO = "StereoDataset"
-    """Default of the reference; a template of the deploy container carries it. Refused where data is read."""
+    """Default of the reference and of a template of the deploy container. Refused by actions that read data."""
 
 
 class ExportFormat(StrEnum):

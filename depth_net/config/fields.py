@@ -46,7 +46,7 @@ Text = Annotated[str, BeforeValidator(_text)]
 Maybe = Annotated[_T | None, BeforeValidator(lambda value: None if value in UNSET else value)]
 """An optional key."""
 Many = Annotated[tuple[_T, ...], BeforeValidator(_many)]
-"""A list; a single group of keys stands for a list of one."""
+"""A list; a single group of keys is read as a list of one."""
 FreeGroup = Annotated[dict[str, Any], BeforeValidator(lambda value: {} if value in UNSET else value)]
 """A group whose keys are free."""
 Group = Annotated[_T, BeforeValidator(lambda value: {} if value is None else value)]
@@ -84,7 +84,7 @@ class Search:
 
 def setting(
     default: object, text: str, *, search: Search | None = None, inert: str | None = None, **limits: float
-) -> Any:  # noqa: ANN401 - stands where a default of any type is expected
+) -> Any:  # noqa: ANN401 - used as a default of any type
     """Declare a key of the spec; use it as the default of a field.
 
     Args:
@@ -138,7 +138,7 @@ def is_group(kind: object) -> bool:
 
 
 def choices_of(field: FieldInfo) -> tuple[str, ...]:
-    """Return the words that a key accepts; empty where it is no choice among words."""
+    """Return the values of an enumeration or a literal; empty for other types."""
     kind = kind_of(field.annotation)
     if isinstance(kind, type) and issubclass(kind, StrEnum):
         return tuple(member.value for member in kind)

@@ -1,4 +1,4 @@
-"""One thing wrong in a spec, and the error that lists them all."""
+"""One problem of a spec, and the error that lists all of them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SYNONYMS: Final = {
     "num_workers": "workers",
     "checkpoint_path": "checkpoint",
 }
-"""Names of other trainers, which do not look like the ones meant."""
+"""Names that other trainers use for these keys."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +46,7 @@ class SpecProblem:
 
 
 def spec_error(problems: Sequence[SpecProblem], source: str) -> SpecError:
-    """Return the error that tells all ``problems`` of the spec ``source``."""
+    """Return the error that lists all ``problems`` of the spec ``source``."""
     count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
     return SpecError("\n\n".join([f"{count} in the spec {source}", *map(str, problems)]))
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _REFERENCE = re.compile(r"\$\{([^{}]*)\}")
 _DEPTH = 10
-"""Longest chain of references that is followed; a longer one is a circle."""
+"""Longest chain of references that is followed; a longer one is treated as circular."""
 
 
 def resolve_references(tree: Tree, defaults: Tree, problems: list[SpecProblem]) -> Tree:

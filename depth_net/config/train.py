@@ -79,7 +79,7 @@ class OptimConfig(Section):
         search=Search(low=0.0, high=0.3, curated=True),
     )
     warmup_steps: Whole = setting(
-        20, "Steps of warm-up.", inert="the reference never reads it, and its templates carry 20; use warmup_fraction"
+        20, "Steps of warm-up.", inert="the reference never reads it, and its templates set 20; use warmup_fraction"
     )
 
 

@@ -27,7 +27,7 @@ _Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # ten times faster wher
 
 
 class _Loader(yaml.SafeLoader):
-    """Reads ``1e-4`` as a number and refuses a key that is given twice."""
+    """Reads ``1e-4`` as a number and refuses duplicate keys."""
 
 
 _Loader.add_implicit_resolver(
@@ -57,7 +57,7 @@ def read_tree(path: Path) -> Tree:
     """Return the mapping that the YAML file ``path`` holds; an empty file is an empty mapping.
 
     Raises:
-        SpecError: the file does not exist, is not YAML (in UTF-8 or UTF-16), or holds something else than a mapping.
+        SpecError: the file does not exist, is not YAML (in UTF-8 or UTF-16), or does not contain a mapping.
     """
     try:
         tree = _unshared(yaml.load(path.read_bytes(), Loader=_Loader))  # noqa: S506 - derives from SafeLoader
@@ -75,7 +75,7 @@ def read_tree(path: Path) -> Tree:
 
 
 def _unshared(node: Any) -> Any:  # noqa: ANN401 - a node of a YAML tree
-    """Copy what anchors share, so that an override of one place leaves the others alone."""
+    """Copy nodes shared by anchors, so that an override changes one place only; keys become text."""
     if isinstance(node, dict):
         return {str(key): _unshared(value) for key, value in node.items()}
     return [_unshared(value) for value in node] if isinstance(node, list) else node
@@ -119,7 +119,7 @@ def _parse(text: str | None) -> object:
 
 
 def _split_pairs(value: object) -> object:
-    """Read ``{a:1,b:c}`` as Hydra does; to YAML ``a:1`` is one word, a key without a value."""
+    """Read ``{a:1,b:c}`` as Hydra does; in YAML, ``a:1`` is a key without a value."""
     if isinstance(value, list):
         return [_split_pairs(item) for item in value]
     if not isinstance(value, dict):

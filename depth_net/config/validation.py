@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _Kind = TypeVar("_Kind", bound=Section)
 _TOLERATED: Final = "model.gwc_"
-"""Keys of stereo models that newer specs carry begin so; this trainer has no list of their names."""
+"""Prefix of keys of stereo models in newer specs, which are ignored."""
 _EXPECTED: Final = {
     "int": "a whole number",
     "float": "a finite number",

@@ -60,7 +60,7 @@ def quote_column(path: str) -> str:
     """Write one path so that `split_columns` gives it back.
 
     Raises:
-        DataError: the path holds a line break, or both kinds of quotes; no annotation line can carry it.
+        DataError: the path holds a line break, or both kinds of quotes; no annotation line can contain it.
     """
     plain = path != "" and not re.search(r"\s", path) and path[0] not in "\"'#"
     if plain:
@@ -109,7 +109,7 @@ def read_annotations(file: Path) -> tuple[Row, ...]:
 
 
 def describe_bad_lines(file: Path, problems: Sequence[str], *, total: int) -> str:
-    """Say how many of ``total`` lines of ``file`` are bad, showing the first five ``problems``."""
+    """Return how many of ``total`` lines of ``file`` are bad, with the first five ``problems``."""
     shown = [f"  {problem}" for problem in problems[:_SHOWN_LINES]]
     if len(problems) > _SHOWN_LINES:
         shown.append(f"  and {len(problems) - _SHOWN_LINES} more")
@@ -167,7 +167,7 @@ def _is_file(path: str | Path) -> bool:
 
 
 def _unquoted_space_hint(line: str, folder: Path) -> str:
-    """Say which words of a line are together one file."""
+    """Return a hint which parts of a line together name one file."""
     words = list(re.finditer(r"\S+", line))[:_TRIED_WORDS]
     for first, last in combinations(words, 2):
         path = line[first.start() : last.end()]

@@ -1,7 +1,7 @@
 """Random flips, colours and magnification of training samples; off unless a spec turns them on.
 
-The container ignores these keys, and its templates carry probabilities such as 0.5, so a spec must say ``enabled:
-true`` before any of them acts. Each draw comes from a generator that the caller seeds.
+The container ignores these keys, and its templates set probabilities such as 0.5; here they act only with ``enabled:
+true``. All random numbers come from a generator that the caller seeds.
 """
 
 from __future__ import annotations

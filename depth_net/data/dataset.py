@@ -88,7 +88,7 @@ class SampleSettings:
 
 @dataclass(frozen=True, slots=True)
 class _Decoded:
-    """What the cache keeps of one row."""
+    """One row as the cache stores it."""
 
     image: ImageArray
     truth: GroundTruth | None
@@ -129,7 +129,7 @@ class DepthDataset(Dataset[Sample]):
 
     @property
     def fits_cache(self) -> bool:
-        """Whether all samples together stay under ``cache_bytes``, judged by the size of the first."""
+        """Whether all samples together fit into ``cache_bytes``, estimated from the size of the first one."""
         if self._fits_cache is None:
             budget = self.settings.cache_bytes
             self._fits_cache = budget > 0 and len(self) * self._decode(0).nbytes <= budget
@@ -148,7 +148,7 @@ class DepthDataset(Dataset[Sample]):
         return self._cache[index]
 
     def _decode(self, index: int) -> _Decoded:
-        """Read one row; resize it at once unless its size is drawn anew in every epoch."""
+        """Read one row; resize it unless its size is random in every epoch."""
         settings = self.settings
         entry, row = self._rows[index]
         image = read_image(row.image)
@@ -187,7 +187,7 @@ class DepthDataset(Dataset[Sample]):
         image = normalize_image(planes.image, self.settings.input_mean, self.settings.input_std)
         return Sample(
             image=torch.from_numpy(image),
-            # Copies: whoever changes a batch in place must not change the cache.
+            # Copies: an in-place change of a batch must not change the cache.
             target=torch.from_numpy(planes.target[None].copy()),
             valid=torch.from_numpy(planes.valid[None].copy()),
             image_size=[*native],

@@ -1,6 +1,6 @@
 """The dataset names of a spec: how each reads its ground truth, what the numbers mean, and which pixels count.
 
-The names and rules are those of the container. Three departures, each because the original rule poisons training:
+The names and rules are those of the container, with three exceptions, because the original rules spoil training:
 infinite and NaN values never count; the zeros that `ThreeDVLM` writes for missing depth do not count; the Eigen box
 lies in the coordinates of the ground truth, scaled to its size, not in those of the crop.
 """
@@ -152,7 +152,7 @@ def find_dataset_class(name: str) -> DatasetClass:
 
 
 def require_family(name: str, model_type: ModelType) -> DatasetClass:
-    """Look up a dataset name that ``model_type`` can learn from.
+    """Look up a dataset name that fits ``model_type``.
 
     Raises:
         SpecError: the name is unknown, or belongs to the other family; the message names the right pair.
@@ -164,7 +164,7 @@ def require_family(name: str, model_type: ModelType) -> DatasetClass:
 
 
 def describe_family_mismatch(entry: DatasetClass, model_type: ModelType) -> str:
-    """Say which dataset name or which model type makes ``entry`` and ``model_type`` a pair."""
+    """Return which dataset name or which model type fits ``entry`` and ``model_type``."""
     twin = _twin(entry, model_type)
     encoded = "disparity" if entry.model_type is _RELATIVE else "depth in metres"
     return (

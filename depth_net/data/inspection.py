@@ -1,6 +1,6 @@
-"""Look at a few samples of an annotation file and tell what their ground truth seems to be.
+"""Measure what the images and the ground truth of a few rows of an annotation file contain.
 
-Numbers only; which of them are wrong for a given spec is judged in depth_net.actions.check.
+`depth_net.actions.check` decides which of these numbers are wrong for a spec.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ _MOST_VALID = 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SampleFacts:
-    """What a few rows of one annotation file hold."""
+    """Measurements of a few rows of one annotation file."""
 
     rows: int
-    """Rows looked at."""
+    """Number of rows that were read."""
     unreadable: tuple[str, ...]
     """One sentence per row whose files cannot be read or do not fit each other."""
     image_sizes: tuple[tuple[int, int], ...]
@@ -90,7 +90,7 @@ def inspect_rows(rows: Sequence[Row], entry: DatasetClass, limits: DepthRange) -
 
 
 def size_mismatches(rows: Sequence[Row]) -> tuple[str, ...]:
-    """Return one sentence per row whose image and ground truth differ in size, or are empty, as first bytes tell."""
+    """Return one sentence per row whose image and ground truth differ in size, by their first bytes, or are empty."""
     mismatches = []
     for row in rows:
         empty = [path for path in (row.image, row.depth) if path is not None and not path.stat().st_size]
@@ -141,7 +141,7 @@ def _summarize(
     tallies: Sequence[_Tally], rows: int, unreadable: tuple[str, ...], sizes: tuple[tuple[int, int], ...]
 ) -> SampleFacts:
     values = np.concatenate([tally.values for tally in tallies]) if tallies else np.empty(0, dtype=np.float32)
-    # Unknown pixels are often stored as 0; they say nothing about the unit.
+    # Unknown pixels are often stored as 0; they do not indicate the unit.
     known = values[values != 0] if (values != 0).any() else values
     valid = sum(tally.valid for tally in tallies)
     low, middle, high = (

@@ -29,7 +29,7 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from depth_net.data.dataset import DepthDataset, Sample, SampleKey
-from depth_net.gpu_driver import is_driver, settle
+from depth_net.gpu_driver import is_driver, wait_for_driver
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -72,7 +72,7 @@ class Share:
 
 
 class EpochSampler(Sampler[SampleKey]):
-    """Gives each rank its share of the samples, as (epoch, row number), shuffled anew in every epoch."""
+    """Gives each rank its share of the samples, as (epoch, row number), reshuffled in every epoch."""
 
     def __init__(self, length: int, *, shuffle: bool, even: bool, seed: int, share: Share) -> None:
         self._length = length
@@ -89,7 +89,7 @@ class EpochSampler(Sampler[SampleKey]):
         self.epoch = epoch
 
     def run_on(self, *, until: int, multiple: int) -> None:
-        """Let an iteration go on with the epochs that follow, so that loading never starts anew between two of them.
+        """Let an iteration continue with the following epochs, so that loading does not restart between two of them.
 
         Args:
             until: The first epoch that is not given.
@@ -99,12 +99,12 @@ class EpochSampler(Sampler[SampleKey]):
 
     @property
     def runs_on(self) -> bool:
-        """Whether an iteration goes on with the next epoch."""
+        """Whether an iteration continues with the next epoch."""
         return self._until > 0
 
     @contextmanager
     def closed(self) -> Iterator[None]:
-        """Give no sample meanwhile."""
+        """Yield no sample inside the block."""
         self._is_closed = True
         try:
             yield
@@ -148,15 +148,15 @@ def build_loader(  # noqa: PLR0913 - the keys of the spec, one to one
     Args:
         dataset: The samples.
         batch_size: Samples per batch and rank; any number, also for validation.
-        workers: Loading processes asked for; fewer are started where the machine or the set is small, and the log says
-            so.
+        workers: Requested loading processes; fewer are started on a small machine or for a small set, which is
+            logged.
         shuffle: Give the samples in a new order each epoch.
         drop_last: Leave out the last batch if it is not full; every rank then has the same number of batches.
         pin_memory: Put batches where a GPU reads them without another copy.
         seed: Start of the order.
         rank: This process, from 0.
         world_size: Number of processes that share the samples.
-        epochs: Let an iteration run on to the end of so many epochs; 0 ends it with its own.
+        epochs: An iteration continues to the end of this many epochs; 0 ends it with its own epoch.
     """
     processes = choose_worker_count(dataset, asked=workers, batch_size=batch_size, world_size=world_size)
     sampler = EpochSampler(
@@ -181,7 +181,7 @@ def build_loader(  # noqa: PLR0913 - the keys of the spec, one to one
 
 
 def choose_worker_count(dataset: DepthDataset, *, asked: int, batch_size: int = 1, world_size: int = 1) -> int:
-    """Return how many loading processes pay, and log why if fewer than asked for.
+    """Return how many loading processes are worth starting, and log why if fewer than requested.
 
     None for tiny or cached sets; at most one per core of this rank; only as many as find room in the shared memory for
     two batches each, which containers often limit to 64 MB (without room, PyTorch dies with a bus error).
@@ -204,7 +204,7 @@ def choose_worker_count(dataset: DepthDataset, *, asked: int, batch_size: int = 
 
 
 def _free_shared_memory() -> int:
-    """Bytes; plenty where the system has no such folder."""
+    """Bytes; practically unlimited where the system has no such folder."""
     return shutil.disk_usage(_SHARED_MEMORY).free if _SHARED_MEMORY.is_dir() else 1 << 62
 
 
@@ -238,23 +238,23 @@ def collate(samples: Sequence[Sample], *, stack_targets: bool) -> Batch:
 
 
 def start_processes(loader: DataLoader[Batch]) -> None:
-    """Start the loading processes of a loader at once; they wait until the loader is iterated."""
+    """Start the loading processes of a loader now; they wait until the loader is iterated."""
     if loader.num_workers and isinstance(loader.sampler, EpochSampler):
         with loader.sampler.closed(), warnings.catch_warnings():
-            # Of Python 3.12, about threads of any kind; `can_fork` looks at each.
+            # Python 3.12 warns about any thread; `can_fork` checks each of them.
             warnings.filterwarnings("ignore", message=".*multi-threaded", category=DeprecationWarning)
             iter(loader)
 
 
 def use_threads(count: int) -> None:
-    """Let PyTorch and OpenCV use so many threads; by itself OpenCV takes every core, whatever else the machine does."""
+    """Set the number of threads of PyTorch and OpenCV; by default OpenCV uses every core."""
     torch.set_num_threads(count)
     cv2.setNumThreads(count)
 
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Let PyTorch and OpenCV use a single thread meanwhile, so that loading processes can be forked."""
+    """Let PyTorch and OpenCV use a single thread inside the block, so that loading processes can be forked."""
     before = torch.get_num_threads(), cv2.getNumThreads()
     use_threads(1)
     try:
@@ -267,10 +267,10 @@ def one_thread() -> Iterator[None]:
 def can_fork() -> bool:
     """Whether loading processes can be forked from this process, which takes 20 ms each.
 
-    Not with other threads of Python, whose locks they would inherit; not with threads of OpenCV, for which they would
-    wait; not once PyTorch has started CUDA or a group of processes (NCCL and Gloo do not survive a fork). Then a fork
-    server is started, which takes the seconds of importing PyTorch anew. A driver that has been started does no harm:
-    loading processes never call it.
+    Not with other Python threads, whose locks they would inherit; not with OpenCV threads, for which they would wait;
+    not once PyTorch has started CUDA or a process group (NCCL and Gloo do not survive a fork). Otherwise a fork server
+    is started, which takes the seconds of importing PyTorch again. A started GPU driver is harmless: loading processes
+    never call it.
     """
     is_alone = all(thread is threading.current_thread() or is_driver(thread) for thread in threading.enumerate())
     has_started = torch.cuda.is_initialized() or is_initialized()  # type: ignore[no-untyped-call]  # torch annotates in part
@@ -279,7 +279,7 @@ def can_fork() -> bool:
 
 def _start_method() -> BaseContext:
     if can_fork():
-        settle()
+        wait_for_driver()
         return multiprocessing.get_context("fork")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([_OWN_GROUP, __name__])
@@ -289,9 +289,9 @@ def _start_method() -> BaseContext:
 def _start_worker(_worker: int) -> None:
     """One thread per loading process, because the processes already use all cores, and a process group of its own.
 
-    A signal to the group of the training process asks that one to stop in order, for which it needs its batches.
-    PyTorch ends a loading process whose parent is gone; the parent of one from a fork server is that server, which
-    lives as long as its children.
+    A signal to the group of the training process lets that process stop in order, for which it needs its batches.
+    PyTorch ends a loading process whose parent is gone; with a fork server, the parent is that server, which runs as
+    long as its children.
     """
     cv2.setNumThreads(0)
     os.setpgid(0, 0)
@@ -301,6 +301,6 @@ def _start_worker(_worker: int) -> None:
 
 
 def _end_after(sentinel: int) -> None:
-    """End this process when the one behind the sentinel has ended, however it did."""
+    """End this process as soon as the one behind the sentinel has ended."""
     wait([sentinel])
     os._exit(1)

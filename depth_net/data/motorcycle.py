@@ -1,4 +1,4 @@
-"""The stereo photograph that scikit-image carries, cut into a small disparity set: real light, no download.
+"""The stereo photograph of scikit-image, cut into a small disparity set: real light, no download.
 
 One view of 500x741 pixels with disparities of 7 to 60 pixels, 93 % of them known (Middlebury 2014, `Motorcycle`,
 reduced). Training tiles lie on the left and validation tiles on the right, so that no pixel is in both.

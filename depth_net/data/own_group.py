@@ -1,6 +1,6 @@
-"""Imported by the fork server of loading processes, and by nothing else: gives that server a process group of its own.
+"""Imported by the fork server of loading processes only: moves that server to a process group of its own.
 
-A signal to the group of the training process must not end the server, whose loading processes would end with it.
+A signal to the group of the training process must not end the server, and with it the loading processes.
 """
 
 import os

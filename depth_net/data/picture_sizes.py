@@ -1,7 +1,7 @@
 """Height and width of image and ground-truth files from their first bytes, without decoding them.
 
 Fast enough to compare every image of a data set with its ground truth before training. Whatever is not understood gives
-None; the readers then say what is wrong.
+None; the readers then report what is wrong.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _JPEG = b"\xff\xd8"
 _PFM = (b"Pf", b"PF")
 _NPY = b"\x93NUMPY"
 _START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-"""JPEG markers that carry the size; the three left out are tables."""
+"""JPEG markers of frames, which contain the size; the three left out mark tables."""
 _EXIF = 0xE1
 
 

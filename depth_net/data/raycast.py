@@ -91,7 +91,7 @@ Solid: TypeAlias = Box | Sphere
 
 @dataclass(frozen=True, slots=True)
 class Hits:
-    """What each ray meets first. ``N`` stands for the shape of the rays without their last axis."""
+    """The first hit of each ray. ``N`` is the shape of the rays without their last axis."""
 
     distance: npt.NDArray[np.float64]
     """Ray parameter, which is z-depth in metres for rays of a camera, shape N."""

@@ -50,7 +50,7 @@ def read_pfm(path: Path, *, bottom_up: bool = True) -> DepthArray:
         bottom_up: The rows are stored from the bottom, as the format demands; false for writers that do not.
 
     Raises:
-        DataError: not a PFM file, or shorter than its header says.
+        DataError: not a PFM file, or shorter than its header declares.
     """
     content = _read_bytes(path)
     header = _PFM_HEADER.match(content)

@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 _JPEG_QUALITY = 92
 _CLEARANCE_M = 0.45
-"""Nothing is nearer to a camera than this, so that no view is filled by one surface."""
+"""Least distance of a camera to a solid, so that no view is filled by one surface."""
 _WALL_CLEARANCE_M = 0.5
 
 
 def make_scene(random: np.random.Generator) -> Scene:
-    """Draw a room of 3.5 to 7.5 m with two to five boxes, one or two balls and a lamp under the ceiling."""
+    """Return a random room of 3.5 to 7.5 m with two to five boxes, one or two balls and a lamp under the ceiling."""
     room = Room((random.uniform(3.5, 7.5), random.uniform(3.5, 7.5), random.uniform(2.4, 3.2)))
     boxes = [_draw_box(room, random) for _ in range(random.integers(2, 6))]
     balls = [_draw_ball(room, random) for _ in range(random.integers(1, 3))]
@@ -39,7 +39,7 @@ def make_scene(random: np.random.Generator) -> Scene:
 
 
 def place_camera(scene: Scene, random: np.random.Generator, *, height: int, width: int) -> Camera:
-    """Draw a camera at eye height that stands clear of walls and solids and looks roughly across the room."""
+    """Return a random camera at eye height, clear of walls and solids, that looks roughly across the room."""
     size = scene.room.size
     while True:
         x, y = (random.uniform(_WALL_CLEARANCE_M, length - _WALL_CLEARANCE_M) for length in size[:2])

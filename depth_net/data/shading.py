@@ -1,7 +1,7 @@
 """Colours of a rendered room: procedural textures, a lamp at the camera, a weak lamp on the ceiling with shadows.
 
-The lamp at the camera makes near surfaces bright. With surfaces of similar reflectance that is the cue from which a
-small model learns depth within seconds on one core; without it, measured, none of the other cues is enough.
+The lamp at the camera makes near surfaces bright. With surfaces of similar reflectance this is the cue from which a
+small model learns depth within seconds on one core; measured without it, the other cues are not enough.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Open a file or folder with weights, whatever wraps them, without running anything that it contains.
+"""Open a file or folder with weights in any container, without running code that it contains.
 
 Only tensors and plain containers are unpickled (`weights_only=True`); a file that needs more is refused with the names
-it asks for. The state inside is returned under the names it has there, less the wrapper's prefix; what the names mean
-is the business of `depth_net.model.weights`.
+it needs. The state is returned under its own names without the wrapper's prefix; `depth_net.model.weights` interprets
+them.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 METADATA_KEY = "depth_net"
-"""Under this key our own checkpoints say which model they hold; see `depth_net.model.weights.metadata_of`."""
+"""Key under which our own checkpoints describe their model; see `depth_net.model.weights.metadata_of`."""
 
 _DAMAGE = (
     *(RuntimeError, EOFError, ValueError, OSError, LookupError, TypeError, AttributeError, AssertionError),
     *(ArithmeticError, MemoryError, struct.error, zipfile.BadZipFile),
 )
-"""What reading a damaged file raises, by trial: random bytes put into files of each kind."""
+"""Exceptions raised by damaged files, found by writing random bytes into files of each kind."""
 
 PICKLED = frozenset({".pth", ".pt", ".ckpt", ".tlt", ".bin"})
 
@@ -54,8 +54,8 @@ class Container(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Opened:
-    """What a file holds.
+class WeightsFile:
+    """Content of a file.
 
     Attributes:
         container: What wrapped it.
@@ -68,18 +68,18 @@ class Opened:
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
-def open_weights(path: Path) -> Opened:
+def open_weights(path: Path) -> WeightsFile:
     """Read the weights of a file or folder into memory-mapped tensors on the CPU.
 
     Raises:
-        WeightsError: nothing there, not a kind of file that holds weights, damaged, or asking to run code.
+        WeightsError: the file is missing, of a kind without weights, damaged, or needs code to be run.
     """
     if path.is_dir():
         return _open_folder(path)
     if not path.is_file():
         raise WeightsError(f"{path}: found no such file; expected a checkpoint; fix: correct the path")
     if path.suffix == ".safetensors":
-        return Opened(container=Container.SAFETENSORS, state=_strip(_read_safetensors(path)))
+        return WeightsFile(container=Container.SAFETENSORS, state=_strip(_read_safetensors(path)))
     if path.suffix in {".engine", ".trt_engine", ".plan", ".onnx"}:
         raise WeightsError(
             f"{path}: found a {path.suffix} file; expected a checkpoint with weights ({', '.join(sorted(PICKLED))}, "
@@ -93,7 +93,7 @@ def read_pickled(path: Path) -> Mapping[str, Any]:
     """Unpickle a mapping of tensors and plain containers, and nothing else.
 
     Raises:
-        WeightsError: the file is damaged, no mapping, or asks for other classes.
+        WeightsError: the file is damaged, is not a mapping, or needs other classes.
     """
     try:
         is_zip = zipfile.is_zipfile(path)
@@ -117,16 +117,16 @@ def read_pickled(path: Path) -> Mapping[str, Any]:
     return content
 
 
-def _unwrap(path: Path, content: Mapping[str, Any]) -> Opened:
+def _unwrap(path: Path, content: Mapping[str, Any]) -> WeightsFile:
     notes = content.get(METADATA_KEY)
     metadata = notes if isinstance(notes, dict) else {}
     if "pytorch-lightning_version" in content:
         state = _tensors(path, content.get("state_dict", {}))
-        return Opened(container=Container.LIGHTNING, state=_inside_task(state), metadata=metadata)
+        return WeightsFile(container=Container.LIGHTNING, state=_inside_task(state), metadata=metadata)
     for key in ("model", "state_dict"):
         if isinstance(content.get(key), dict):
-            return Opened(container=Container.WRAPPED, state=_tensors(path, content[key]), metadata=metadata)
-    return Opened(container=Container.FLAT, state=_tensors(path, content), metadata=metadata)
+            return WeightsFile(container=Container.WRAPPED, state=_tensors(path, content[key]), metadata=metadata)
+    return WeightsFile(container=Container.FLAT, state=_tensors(path, content), metadata=metadata)
 
 
 def _tensors(path: Path, state: object) -> Mapping[str, Tensor]:
@@ -141,7 +141,7 @@ def _tensors(path: Path, state: object) -> Mapping[str, Tensor]:
 
 
 def _strip(state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-    """Drop prefixes that every name shares because the model sat inside something: a task, DDP, a compiler."""
+    """Drop prefixes common to all names, which come from a task, DDP or a compiler around the model."""
     bare = {without_wrappers(name): tensor for name, tensor in state.items()}
     for prefix in ("module.", "model.", "dinov2."):
         if bare and all(name.startswith(prefix) for name in bare):
@@ -155,7 +155,7 @@ def _inside_task(state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
     return _strip(inner or state)
 
 
-def _open_folder(path: Path) -> Opened:
+def _open_folder(path: Path) -> WeightsFile:
     configuration = path / "config.json"
     if not configuration.is_file():
         raise WeightsError(
@@ -168,7 +168,7 @@ def _open_folder(path: Path) -> Opened:
     state: dict[str, Tensor] = {}
     for shard in shards:
         state |= _read_safetensors(shard) if shard.suffix == ".safetensors" else read_pickled(shard)
-    return Opened(container=Container.FOLDER, state=_strip(state), metadata=_read_configuration(configuration))
+    return WeightsFile(container=Container.FOLDER, state=_strip(state), metadata=_read_configuration(configuration))
 
 
 def _read_configuration(path: Path) -> Mapping[str, Any]:

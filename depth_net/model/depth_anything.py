@@ -30,8 +30,8 @@ ConvolutionInit = Literal["pytorch", "transformers"]
 
 INITIAL_STANDARD_DEVIATION = 0.02
 FIRST_RELATIVE_OUTPUT = 0.5
-"""Bias of the last layer of a new relative head. With a bias of 0 about every third random head starts below its final
-ReLU everywhere, where no gradient can lift it again (measured: 0 of 4 runs died with 0.5)."""
+"""Bias of the last layer of a new relative head. With a bias of 0 about every third random head outputs only negative
+values before its final ReLU and gets no gradient (measured: 0 of 4 runs with 0.5)."""
 
 _CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
 HEAD_NAMES = {ModelType.RELATIVE: "depth_head", ModelType.METRIC: "metric_depth_head"}
@@ -73,7 +73,7 @@ class DepthAnything(PublishedState):
         self.max_depth_m = max_depth_m
         self.shape = ENCODERS[encoder]
         self.activation_checkpointing = activation_checkpointing
-        self._freeze_what_never_runs()
+        self._freeze_unused_parameters()
         self._draw_initial_weights(convolution_init)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -114,8 +114,7 @@ class DepthAnything(PublishedState):
     def compile_parts(self) -> None:
         """Compile one transformer block, which serves all of them, the neck and the head, each when it first runs.
 
-        A graph of the whole model would be compiled block by block as well, only that all of them look different to
-        the compiler.
+        In a graph of the whole model, the compiler would treat every block as different.
         """
         for part in (*self.network.backbone.encoder.layer, self.network.neck, self.network.head):
             part.compile()
@@ -131,7 +130,7 @@ class DepthAnything(PublishedState):
         taps = []
         for index, block in enumerate(backbone.encoder.layer):
             if self.activation_checkpointing and self.training:
-                # Nothing in a block is random, so the generator state need not be kept for the second forward pass.
+                # A block uses no random numbers, so the generator state is not needed for the second forward pass.
                 tokens = checkpoint(block, tokens, use_reentrant=False, preserve_rng_state=False)
             else:
                 tokens = block(tokens)
@@ -139,8 +138,8 @@ class DepthAnything(PublishedState):
                 taps.append(backbone.layernorm(tokens))
         return taps
 
-    def _freeze_what_never_runs(self) -> None:
-        """Freeze what is published but unused, so that DistributedDataParallel does not wait for its gradients.
+    def _freeze_unused_parameters(self) -> None:
+        """Freeze published but unused parameters, so that DistributedDataParallel does not wait for their gradients.
 
         These are the mask token, read by pre-training only, and the unit for a skip connection in the deepest stage.
         """

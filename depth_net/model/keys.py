@@ -24,7 +24,7 @@ HEAD_PREFIX = "depth_head."
 METRIC_HEAD_PREFIX = "metric_depth_head."
 STAGES = 4
 _WRAPPERS = ("_forward_module.", "_fsdp_wrapped_module.", "_orig_mod.")
-"""What strategies, FSDP and the compiler put in front of or between the parts of a name."""
+"""Parts of names that strategies, FSDP and the compiler insert."""
 
 
 class TransformersNames(StrEnum):
@@ -121,8 +121,8 @@ def to_original_keys(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         state: transformers' names of either vocabulary, or published ones (with either name of the head).
 
     Returns:
-        Published names. The head is called ``depth_head`` when it comes from transformers. Names that no layout knows
-        stay as they are, so that the model that refuses them can say which.
+        Published names. The head is called ``depth_head`` when it comes from transformers. Unknown names
+        are kept, so that the model that refuses them can list them.
     """
     if not is_transformers(state):
         return dict(state)
@@ -138,7 +138,7 @@ def parts_of_published(names: Iterable[str]) -> dict[str, tuple[str, ...]]:
 
     Returns:
         Published name -> the parts whose rows, one after the other, are its rows; one part for most. The head is called
-        ``depth_head``. Names that no layout knows stand for themselves.
+        ``depth_head``. Unknown names map to themselves.
     """
     to_published = {theirs: ours for ours, theirs in _OUTSIDE_BLOCKS.items()}
     in_block = {theirs: ours for ours, theirs in _SHARED_BLOCK_NAMES.items()}

@@ -1,6 +1,6 @@
-"""A model as others publish it: the file of Depth Anything V2, or a folder that transformers loads.
+"""A model in the published formats: the file of Depth Anything V2, or a folder that transformers loads.
 
-Both are read by `depth_net.model.weights` as well, so weights can go there and back.
+`depth_net.model.weights` reads both.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def write_transformers_folder(
         std: Their standard deviation.
 
     Raises:
-        SpecError: the depth range does not end at a whole metre; transformers knows no other.
+        SpecError: the depth range does not end at a whole metre; transformers accepts no others.
     """
     from safetensors.torch import save_file  # noqa: PLC0415  # only this format needs the library
 
@@ -78,7 +78,7 @@ def _describe(model: DepthAnything) -> dict[str, object]:
     depth = model.max_depth_m
     if depth is not None and not float(depth).is_integer():
         raise SpecError(
-            f"dataset.max_depth: found {depth:g} m; expected whole metres, because transformers knows no others; fix: "
+            f"dataset.max_depth: found {depth:g} m; expected whole metres, as transformers requires; fix: "
             "use export.format=pth or onnx"
         )
     family = {"depth_estimation_type": "relative" if depth is None else "metric"}

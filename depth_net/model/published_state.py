@@ -1,6 +1,6 @@
 """`state_dict()` and `load_state_dict()` of a module that holds a transformers network, in the published layout.
 
-Works wherever the module sits: inside a Lightning task called `model` the names are `model.pretrained.*`.
+Works at any depth: as attribute `model` of a Lightning task the names are `model.pretrained.*`.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def publish(module: PublishedState, state: MutableMapping[str, Any], prefix: str
     Args:
         module: The module that the state belongs to.
         state: Names that begin with `prefix` are translated, all others left.
-        prefix: Where the module sits, with a final dot, or empty.
+        prefix: Path of the module in the state, with a final dot, or empty.
     """
     for name, parts in module.parts.items():
         live = [prefix + part for part in parts]
@@ -71,7 +71,7 @@ def publish(module: PublishedState, state: MutableMapping[str, Any], prefix: str
 
 def _publish(module: PublishedState, state: MutableMapping[str, Any], prefix: str, _metadata: object) -> None:
     is_live = any(isinstance(tensor, nn.Parameter) for name, tensor in state.items() if name.startswith(prefix))
-    # FSDP looks for its live names after this; the task publishes them when it saves.
+    # FSDP needs its live names after this hook; the task publishes them when it saves.
     is_sharded = any(_SHARDED in name for name in state)
     if not is_live and not is_sharded:
         publish(module, state, prefix)
@@ -85,7 +85,7 @@ def _take_apart(module: PublishedState, state: MutableMapping[str, Tensor], pref
 
 
 def _rename_missing(module: PublishedState, keys: Any) -> None:  # noqa: ANN401  # a private tuple of PyTorch
-    """Tell what is missing by its published name."""
+    """Rename missing keys to their published names."""
     published = {part: name for name, parts in module.parts.items() for part in parts}
     renamed: list[str] = []
     for name in keys.missing_keys:

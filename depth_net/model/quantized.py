@@ -35,13 +35,13 @@ class WeightType(StrEnum):
 
 
 _ACCEPTED = {"int8": WeightType.INT8, "fp8_e4m3fn": WeightType.FP8, "fp8_e5m2": WeightType.FP8}
-"""Words of the spec. torchao has no e5m2 weights; the reference uses e4m3 for them too."""
+"""Values in a spec. torchao has no e5m2 weights; the reference uses e4m3 for them too."""
 _NATIVE = "native"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerRule:
-    """What to do with the layers that a pattern matches.
+    """The number format of the layers that a pattern matches.
 
     Attributes:
         pattern: Shell-style pattern of a published layer name or of a class name, e.g. ``pretrained.blocks.*`` or
@@ -53,12 +53,12 @@ class LayerRule:
     weight_type: WeightType | None
 
     def matches(self, name: str, layer: nn.Module) -> bool:
-        """Whether the rule speaks about this layer."""
+        """Whether the rule applies to this layer."""
         return fnmatch.fnmatchcase(name, self.pattern) or fnmatch.fnmatchcase(type(layer).__name__, self.pattern)
 
 
 DEFAULT_RULES = (LayerRule(pattern="Linear", weight_type=WeightType.INT8),)
-"""What an empty list of rules means. The reference then quantises nothing and reports success."""
+"""Rules for an empty list. The reference then quantises nothing and reports success."""
 
 
 def read_rules(layers: Sequence[Mapping[str, Any]]) -> tuple[LayerRule, ...]:
@@ -128,7 +128,7 @@ def quantize_layers(model: DepthAnything, layers: Mapping[str, WeightType]) -> N
 
 
 def admit_quantized_classes(asked: Sequence[str]) -> bool:
-    """Let files with torchao's tensor classes be unpickled, if those are all a file asks for; say whether they are."""
+    """Allow torchao's tensor classes to be unpickled if a file needs no others; return whether that is so."""
     if not asked or not all(name.startswith("torchao.") for name in asked):
         return False
     _import_torchao()  # registers its tensor classes as safe
@@ -141,7 +141,7 @@ def is_quantized_tensor(tensor: Tensor) -> bool:
 
 
 def _import_torchao() -> Any:  # noqa: ANN401  # a module without annotations
-    """Import the library, which takes a second, without its warnings about kernels of GPUs that are not here."""
+    """Import the library, which takes a second, without its warnings about kernels for GPUs that are absent."""
     loud = [(logger, logger.level) for logger in map(logging.getLogger, ("torchao", "torch.utils._pytree"))]
     try:
         for each, _ in loud:

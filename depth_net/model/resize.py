@@ -2,7 +2,7 @@
 
 `torch` scatters the gradient of its own kernel with atomic additions: slow in half precision, different in every run,
 and split off from the kernels that a compiler fuses. Written as two products with constant matrices the gradient is two
-products with their transposes. Which one pays is measured by `benchmarks/depth_net/training_step.py`.
+products with their transposes. Which one is faster is measured by `benchmarks/depth_net/training_step.py`.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def enlarge_by_products(features: Tensor, size: tuple[int, int]) -> Tensor:
 def _weights(source: int, target: int, like: Tensor) -> Tensor:
     """Row `i` holds the weights of the `source` samples in output sample `i`. Shape (target, source), as `like`.
 
-    Made anew on the device each time: a few thousand numbers, which a compiler fuses and a cache would tie to one
+    Computed on the device at each call: a few thousand numbers, which a compiler fuses; a cache would be tied to one
     device.
     """
     step = (source - 1) / (target - 1) if target > 1 else 0.0

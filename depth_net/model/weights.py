@@ -1,8 +1,8 @@
 """Weights from any public or own file, recognised by their names, put into a model or refused with every mismatch.
 
 One loader for all actions. It recognises Depth Anything V2 files, DINOv2 backbones, Lightning checkpoints of this
-trainer and of the container, and transformers folders; infers the encoder from the width of the tokens; and knows when
-a head may change its name between the relative and the metric family. How a file is opened is in
+trainer and of the container, and transformers folders; infers the encoder from the width of the tokens; and decides
+when a head may be renamed between the relative and the metric family. How a file is opened is in
 `depth_net.model.checkpoint_file`, how transformers' names are translated in `depth_net.model.keys`.
 """
 
@@ -61,7 +61,7 @@ class LoadedWeights:
         container: What wrapped the weights in the file.
         encoder: The encoder they fit, a name in `ENCODERS`.
         has_head: Whether a head is there; a backbone alone has none.
-        family: Which family the head belongs to; None when the file does not say (public files call both
+        family: Which family the head belongs to; None when the file does not state it (public files call both
             ``depth_head``).
         metadata: Our own notes (see `metadata_of`) or a transformers configuration; empty for other files.
     """
@@ -77,7 +77,7 @@ class LoadedWeights:
 
     @property
     def max_depth_m(self) -> float | None:
-        """Upper end of the depth range the weights were trained for, in metres; None when the file does not say."""
+        """Upper end of the depth range the weights were trained for, in metres; None if unknown."""
         value = self.metadata.get("max_depth")
         is_metric = self.family is ModelType.METRIC
         return float(value) if is_metric and isinstance(value, int | float) else None
@@ -94,18 +94,18 @@ def load_weights(path: Path) -> LoadedWeights:
     Raises:
         WeightsError: it cannot be read, holds another model, or fits no known encoder.
     """
-    opened = open_weights(path)
-    state, layout = _to_published(path, opened.state)
+    file = open_weights(path)
+    state, layout = _to_published(path, file.state)
     prefixes = {name.split(".", maxsplit=1)[0] + "." for name in state}
     return LoadedWeights(
         path=path,
         state=state,
         layout=layout,
-        container=opened.container,
+        container=file.container,
         encoder=_recognise_encoder(path, state),
         has_head=bool(prefixes & {HEAD_PREFIX, METRIC_HEAD_PREFIX}),
-        family=_recognise_family(prefixes, opened.container, opened.metadata),
-        metadata=opened.metadata,
+        family=_recognise_family(prefixes, file.container, file.metadata),
+        metadata=file.metadata,
     )
 
 
@@ -119,8 +119,8 @@ def fit_weights(model: DepthAnything, weights: LoadedWeights, *, is_starting_poi
 
     Args:
         model: The model.
-        weights: What it shall get.
-        is_starting_point: Whether training goes on from here. Then the head may come from the other family or be
+        weights: The weights.
+        is_starting_point: Whether training starts from here. Then the head may come from the other family or be
             missing (it keeps its initial weights), and the depth range may change.
 
     Raises:
@@ -131,7 +131,7 @@ def fit_weights(model: DepthAnything, weights: LoadedWeights, *, is_starting_poi
         raise WeightsError(f"{weights.path}: found quantised weights; expected those that they were made of")
     problems = _problems_of_identity(model, weights, is_starting_point=is_starting_point)
     state = _with_head_of(model, weights.state)
-    if weights.encoder == model.encoder_name:  # otherwise hundreds of shapes differ, which says nothing more
+    if weights.encoder == model.encoder_name:  # otherwise hundreds of shapes differ for the same reason
         problems += _problems_of_tensors(model.state_dict(), state, needs_head=weights.has_head)
     if problems:
         raise WeightsError("\n".join((f"{weights.path}: the weights do not fit the model", *problems)))
@@ -139,7 +139,7 @@ def fit_weights(model: DepthAnything, weights: LoadedWeights, *, is_starting_poi
 
 
 def metadata_of(model: DepthAnything, *, min_depth_m: float | None) -> dict[str, object]:
-    """What a checkpoint of ours says about its model, to be stored under `METADATA_KEY`. Plain numbers and text."""
+    """Return the description of a model that a checkpoint stores under `METADATA_KEY`; plain numbers and text."""
     return {
         "model_type": model.model_type.value,
         "encoder": model.encoder_name,

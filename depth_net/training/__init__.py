@@ -1,1 +1,1 @@
-"""What happens around the steps of a training run: devices, loaders, guards, reports."""
+"""Parts of a training run around its steps: devices, loaders, divergence, reports."""

@@ -1,4 +1,4 @@
-"""What a prediction that knows nothing scores on the validation images, and whether a model has become one.
+"""The score of a constant prediction on the validation images, and whether a model predicts a constant.
 
 Gathered during the first validation, without reading the images again. Metric: the constant is the exponential of the
 mean logarithm of all valid depths; its d1 comes from a histogram of logarithms, whose bins are 0.014 % wide. Relative:
@@ -87,7 +87,7 @@ class OutputSpread:
         self._spread = torch.zeros(())
 
     def update(self, predicted: Tensor) -> None:
-        """Add predictions of shape (B, H, W); a NaN counts as spread, because it is told elsewhere."""
+        """Add predictions of shape (B, H, W); a NaN counts as spread, because other checks report it."""
         flat = predicted.float().flatten(1)
         mean = flat.mean(1)
         spread = torch.where(mean == 0, flat.std(1), flat.std(1) / mean.abs().clamp(min=1e-12))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class DepthData(LightningDataModule):
-    """Training and validation loaders; each process gets its own share of the samples.
+    """Training and validation loaders; each process loads its own share of the samples.
 
     Args:
         config: The spec.
@@ -41,13 +41,13 @@ class DepthData(LightningDataModule):
     def start_loading(self, world_size: int) -> None:
         """Start the loading processes of a run with one process now, if they can be forked.
 
-        To be called before anything starts a thread or a GPU. Otherwise they start when Lightning asks for the loaders.
+        Call this before a thread or a GPU is started. Otherwise they start when Lightning requests the loaders.
 
         Args:
             world_size: Processes of the run.
         """
         if world_size == 1 and can_fork():
-            # Starting them draws a number; the weights that are drawn next must not depend on how many there are.
+            # Starting a loader draws a random number; initial weights must not depend on the number of loaders.
             with torch.random.fork_rng(devices=()):
                 # The training split comes last: pinning its batches starts the GPU.
                 self._val = self._val_loader(pins=False)
@@ -56,7 +56,7 @@ class DepthData(LightningDataModule):
                 start_processes(self._train)
 
     def train_dataloader(self) -> ResumableLoader:
-        """Return the loader of the training split, shuffled anew in each epoch."""
+        """Return the loader of the training split, reshuffled in each epoch."""
         return ResumableLoader(self._train or self._train_loader())
 
     def val_dataloader(self) -> DataLoader[Batch]:

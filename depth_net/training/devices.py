@@ -1,6 +1,6 @@
-"""Which devices, how many processes and which arithmetic a spec means on this machine.
+"""Devices, number of processes and arithmetic of a spec on this machine.
 
-The spec asks; the machine decides: without a GPU a run uses the processor in 32 bits and says so. ``WORLD_SIZE`` is the
+Without a GPU, a run uses the CPU in 32 bits and reports it. ``WORLD_SIZE`` is the
 number of nodes, as in the reference; the spec file is never rewritten.
 """
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from depth_net.config.train import TrainConfig
 
 _NODES: Final = "DEPTH_NET_NODES"
-"""Carries the number of nodes to the processes that Lightning starts, where WORLD_SIZE counts processes."""
+"""Passes the number of nodes to the processes that Lightning starts, where WORLD_SIZE counts processes."""
 _COMPILE_PAYS_FROM: Final = 1500
 """Steps from which compiling is worth its first minute or two."""
 _PRECISIONS: Final = {Precision.FP32: "32-true", Precision.BF16: "bf16-mixed", Precision.FP16: "16-mixed"}
@@ -36,8 +36,8 @@ class DevicePlan:
         on_gpu: Whether GPUs are used.
         devices: Indices of the GPUs; empty on a processor.
         nodes: Number of machines.
-        precision: Arithmetic that will really be used.
-        notices: What differs from the spec, as sentences.
+        precision: Arithmetic that is used.
+        notices: Differences from the spec, as sentences.
     """
 
     on_gpu: bool
@@ -59,7 +59,7 @@ class DevicePlan:
 
     @property
     def lightning_precision(self) -> Any:  # noqa: ANN401 - a literal type that Lightning does not export
-        """Lightning's word for the arithmetic."""
+        """Lightning's name of the arithmetic."""
         return _PRECISIONS[self.precision]
 
 
@@ -83,7 +83,7 @@ def plan_devices(train: TrainConfig, environment: Mapping[str, str] = os.environ
     return DevicePlan(on_gpu=True, devices=choose_gpus(train), nodes=nodes, precision=precision, notices=())
 
 
-def settle_precision(plan: DevicePlan) -> DevicePlan:
+def resolve_precision(plan: DevicePlan) -> DevicePlan:
     """Return a plan for GPUs with an arithmetic that they have; waits for the driver, so call it late."""
     if plan.precision is not Precision.BF16 or torch.cuda.is_bf16_supported():
         return plan
@@ -130,8 +130,8 @@ def count_nodes(train: TrainConfig, environment: Mapping[str, str] = os.environ)
     return int(text)
 
 
-def pass_nodes_on(plan: DevicePlan) -> None:
-    """Tell the number of nodes to the processes that Lightning will start; they inherit the environment."""
+def export_node_count(plan: DevicePlan) -> None:
+    """Put the number of nodes into the environment, which the processes that Lightning starts inherit."""
     os.environ[_NODES] = str(plan.nodes)
 
 
@@ -145,9 +145,9 @@ def decide_compile(train: TrainConfig, *, on_gpu: bool, steps: int) -> tuple[boo
     """
     match train.compile:
         case CompileMode.ON:
-            return True, "the model is compiled, as train.compile says"
+            return True, "the model is compiled, as set by train.compile"
         case CompileMode.OFF:
-            return False, "the model is not compiled, as train.compile says"
+            return False, "the model is not compiled, as set by train.compile"
         case CompileMode.AUTO:
             if not on_gpu:
                 return False, "the model is not compiled: no GPU"
@@ -172,10 +172,10 @@ def build_strategy(plan: DevicePlan, train: TrainConfig, model: nn.Module) -> An
 
 
 def build_environment() -> Any:  # noqa: ANN401 - one of Lightning's cluster environments
-    """Return who starts the processes of a run: torchrun if it has started this one, else Lightning itself.
+    """Return Lightning's environment for what starts the processes of a run: torchrun, or Lightning itself.
 
-    Named, not detected: Lightning's search initialises MPI wherever mpi4py can be imported, which ends the process on a
-    host whose MPI does not work, and takes a Slurm job around a trial for the trial's own.
+    Chosen here: Lightning's detection initialises MPI wherever mpi4py can be imported, which ends the process on
+    a host whose MPI does not work, and takes a Slurm job around a trial for the trial's own.
     """
     from lightning.fabric.plugins.environments.lightning import LightningEnvironment  # noqa: PLC0415 - as above
     from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment  # noqa: PLC0415

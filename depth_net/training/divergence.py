@@ -1,7 +1,7 @@
-"""Notice a training loss that is not finite, without making the host wait for a GPU at every step.
+"""Detect a training loss that is not finite, without making the host wait for a GPU at every step.
 
 On a processor every step is checked. On a GPU the first bad step is remembered on the device and copied to the host in
-the background every `CHECK_EVERY` steps, so a bad loss is told at most two intervals later, with its own step.
+the background every `CHECK_EVERY` steps, so a bad loss is reported at most two intervals later, with its own step.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ CHECK_EVERY: Final = 16
 _NONE: Final = -1
 
 
-class DivergenceGuard:
+class DivergenceMonitor:
     """Watches one training run.
 
     Args:
@@ -35,7 +35,7 @@ class DivergenceGuard:
         self._pending = False
 
     def watch(self, loss: Tensor, *, epoch: int, step: int) -> None:
-        """Look at the loss of one step.
+        """Check the loss of one step.
 
         Args:
             loss: Scalar.
@@ -57,7 +57,7 @@ class DivergenceGuard:
             self._start_copy()
 
     def finish(self, *, epoch: int) -> None:
-        """Wait for what is under way and look at every step so far.
+        """Wait for pending copies and check every step so far.
 
         Raises:
             DivergenceError: one of the losses was not finite.
@@ -68,7 +68,7 @@ class DivergenceGuard:
         self.check(epoch=epoch)
 
     def check(self, *, epoch: int) -> None:
-        """Look at the last copy, if there is one."""
+        """Check the last copy, if there is one."""
         if not self._pending:
             return
         if self._event is not None:

@@ -1,8 +1,9 @@
 """End a run on SIGTERM at a moment from which it can be resumed exactly, on all processes together.
 
-Lightning's own handler talks to the other processes from inside the signal, where their collective operations may come
-in another order; this one only takes note. One process stops after the optimiser step in hand, for a checkpoint has no
-place for gradients; several ask each other every `AGREE_EVERY` steps, counted over the whole run, and stop together.
+Lightning's own handler communicates with the other processes inside the signal handler, where collective operations
+may run in another order; this one only sets a flag. A single process stops after the current optimiser step, because a
+checkpoint does not contain gradients; several compare their flags every `AGREE_EVERY` steps, counted over the whole
+run, and stop together.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ class GracefulStop(Callback):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         # Lightning restores the handlers of before the run when it ends.
         if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, self._take_note)
+            signal.signal(signal.SIGTERM, self._set_flag)
 
     @override
     def on_train_batch_end(
@@ -71,7 +72,7 @@ class GracefulStop(Callback):
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._stop_if_asked(trainer)
 
-    def _take_note(self, signum: int, frame: FrameType | None) -> None:
+    def _set_flag(self, signum: int, frame: FrameType | None) -> None:
         del signum, frame
         self._asked = True
 

@@ -1,4 +1,4 @@
-"""What a run tells while it trains: lines of the status file, one log line per epoch, a panel per validation."""
+"""Reports of a training run: lines of the status file, one log line per epoch, a panel per validation."""
 
 from __future__ import annotations
 
@@ -85,9 +85,7 @@ class StatusReporter(Callback):
         here: dict[str, object] = {"epoch": trainer.current_epoch, "step": trainer.global_step}
         if skipped := self._task.skipped_images():
             here["skipped_images"] = skipped
-            logger.warning(
-                "epoch %d: %d crops without a valid pixel taught nothing", trainer.current_epoch + 1, skipped
-            )
+            logger.warning("epoch %d: %d crops without a valid pixel were skipped", trainer.current_epoch + 1, skipped)
         self._status.running("Train metrics generated.", kpi={"train_loss": loss}, data=here)
         logger.info("%s", self._epoch_line(trainer, loss, seconds, left))
 
@@ -101,7 +99,7 @@ class StatusReporter(Callback):
 
 
 class FinalCheck(Callback):
-    """Refuses to call a run finished whose last validation is not a number."""
+    """Fails a run whose last validation is NaN."""
 
     def __init__(self, task: DepthTask) -> None:
         self._task = task
@@ -137,7 +135,7 @@ class PanelWriter(Callback, PredictionObserver):
         task.observer = self
 
     @override
-    def see(self, batch: Batch, batch_idx: int, index: int, predicted: Tensor) -> None:
+    def on_prediction(self, batch: Batch, batch_idx: int, index: int, predicted: Tensor) -> None:
         number = batch_idx * self._batch_size + index
         if number not in self._chosen:
             return

@@ -1,7 +1,7 @@
 """A training loader that can start in the middle of an epoch, so that a resumed run sees exactly the batches left.
 
-Where its sampler runs on, loading goes on while an epoch ends and is validated: otherwise a GPU waits at the beginning
-of every epoch for the first batches, 0.7 s with 16 loading processes.
+Where its sampler continues with the next epoch, loading continues during the validation: otherwise a GPU waits at the
+beginning of every epoch for the first batches, 0.7 s with 16 loading processes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class ResumableLoader:
     """Wraps a loader; Lightning finds ``state_dict`` and ``load_state_dict`` here and puts them into checkpoints.
 
-    Iteration begins only when the first batch is asked for, after Lightning has told the sampler its epoch: otherwise
+    Iteration begins only with the request for the first batch, after Lightning has set the sampler's epoch: otherwise
     loading processes of a resumed run would already have fetched batches of epoch 0.
     """
 
@@ -60,5 +60,5 @@ class ResumableLoader:
         return {"given": self._given}
 
     def load_state_dict(self, state: Mapping[str, int]) -> None:
-        """Skip the batches that were given before; a finished epoch starts anew."""
+        """Skip the batches that were given before; after a finished epoch nothing is skipped."""
         self._skip = state["given"] % max(1, len(self))

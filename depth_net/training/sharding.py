@@ -1,8 +1,8 @@
 """Fully sharded training whose checkpoints are those of any other run.
 
-Lightning's strategy reads a checkpoint with an unpickler of its own, which runs what the file asks for and hands over
-objects that are no tensors yet, and numbers the optimiser's states after all parameters instead of the trained ones.
-Here a file is read as data only, and a run may go on under another strategy or on one device.
+Lightning's strategy reads a checkpoint with an unpickler of its own, which runs code from the file and returns objects
+that are not tensors yet, and numbers the optimiser's states after all parameters instead of the trained ones.
+Here a file is read as data only, and a run may be resumed under another strategy or on one device.
 """
 
 from __future__ import annotations

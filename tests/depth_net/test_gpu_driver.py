@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from depth_net.gpu_driver import is_driver, open_context, settle, wake
+from depth_net.gpu_driver import is_driver, open_context, start_driver, wait_for_driver
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,14 +36,14 @@ def _restored_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def calls_of(step: Callable[[], None], driver: StubDriver, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(ctypes, "CDLL", lambda _name: driver)
     step()
-    settle()
+    wait_for_driver()
     return driver.calls
 
 
 def test_waking_starts_the_driver_and_opens_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
 
-    assert calls_of(wake, StubDriver(), monkeypatch) == ["cuInit"]
+    assert calls_of(start_driver, StubDriver(), monkeypatch) == ["cuInit"]
 
 
 @pytest.mark.parametrize(
@@ -80,11 +80,11 @@ def test_settling_waits_for_a_driver_that_is_slow(monkeypatch: pytest.MonkeyPatc
 
     driver = SlowDriver()
     monkeypatch.setattr(ctypes, "CDLL", lambda _name: driver)
-    wake()
+    start_driver()
     assert any(map(is_driver, threading.enumerate()))
     threading.Timer(0.1, goes_on.set).start()
 
-    settle()
+    wait_for_driver()
 
     assert driver.calls == ["started"]
     assert not any(map(is_driver, threading.enumerate()))
@@ -97,7 +97,7 @@ def test_without_a_driver_nothing_is_started_or_set(monkeypatch: pytest.MonkeyPa
     monkeypatch.delenv("CUDA_MODULE_LOADING")
     monkeypatch.setattr(ctypes, "CDLL", missing)
 
-    wake()
+    start_driver()
 
     assert not any(map(is_driver, threading.enumerate()))
     assert "CUDA_MODULE_LOADING" not in os.environ

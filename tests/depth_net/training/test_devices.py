@@ -18,7 +18,7 @@ from depth_net.training.devices import (
     count_nodes,
     decide_compile,
     plan_devices,
-    settle_precision,
+    resolve_precision,
 )
 
 
@@ -63,7 +63,7 @@ def test_without_gpus_nothing_is_sharded_and_the_run_says_so() -> None:
 @pytest.mark.parametrize(("has_bf16", "precision"), [(True, "bf16"), (False, "fp32")])
 def test_a_gpu_without_bf16_computes_in_32_bits_and_says_so(has_bf16: bool, precision: str) -> None:  # noqa: FBT001 - a parameter of the test
     with patch.object(torch.cuda, "is_bf16_supported", return_value=has_bf16):
-        plan = settle_precision(gpu_plan())
+        plan = resolve_precision(gpu_plan())
 
     assert plan.precision == precision
     assert bool(plan.notices) is not has_bf16
