@@ -20,7 +20,7 @@ from depth_net.errors import DepthNetError
 from depth_net.status import reports
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 logger = logging.getLogger(__name__)
 
@@ -139,9 +139,9 @@ def _describe_engine(arguments: argparse.Namespace) -> int:
     return 1  # nothing was built
 
 
-def _run_command(command: object) -> int:
+def _run_command(command: Callable[[], int]) -> int:
     try:
-        return int(command()) if callable(command) else 1
+        return command()
     except (DepthNetError, OSError) as error:
         logger.error("%s", error)  # noqa: TRY400 - a traceback adds nothing
         return 1

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
     from depth_net.config.fields import Search
-    from depth_net.model.family import ModelType
 
 ACTION_SECTIONS: Final = ("train", "evaluate", "inference", "export", "quantize", "gen_trt_engine")
 _SPLITS: Final = {
@@ -33,35 +32,9 @@ _SPLITS: Final = {
 }
 _TRAINING_ONLY: Final = "dataset.train_dataset.augmentation."
 _SIZE: Final = ("crop_size", "input_mean", "input_std")
-_METRIC_ONLY: Final = ("dataset.min_depth", "dataset.max_depth")
 _ONNX_ONLY: Final = tuple(f"export.{key}" for key in ("onnx_file", "opset_version", "batch_size", "verbose"))
 _OFF: Final[tuple[object, ...]] = (None, "", False, 0, (), {})
 """Values that request nothing."""
-
-
-def effective_params(
-    model_type: ModelType | None = None, scheduler: Scheduler | None = None, *, augmentation: bool | None = None
-) -> frozenset[str]:
-    """Return the dotted paths of all parameters that change a training run.
-
-    Args:
-        model_type: The family; None means whichever it may be.
-        scheduler: The learning-rate scheduler; None means whichever it may be.
-        augmentation: Whether ``dataset.train_dataset.augmentation.enabled`` is true; None means whichever it may be.
-    """
-    found = set()
-    for path, field in declared_leaves("train"):
-        search = search_of(field)
-        if search and search.scheduler and scheduler is not None and scheduler.value not in search.scheduler:
-            continue
-        if path.startswith(_TRAINING_ONLY) and augmentation is False and not path.endswith((*_SIZE, "enabled")):
-            continue
-        if path in _METRIC_ONLY and model_type is not None and model_type.name != "METRIC":
-            continue
-        found.add(path)
-    if scheduler is not None:
-        found -= _idle_under(scheduler)
-    return frozenset(found)
 
 
 def declared_leaves(action: str) -> Iterator[tuple[str, FieldInfo]]:
@@ -87,15 +60,6 @@ def idle_keys(config: ExperimentConfig, action: str) -> Mapping[str, tuple[str, 
         if reason:
             found.setdefault(reason, []).append(path)
     return {reason: tuple(paths) for reason, paths in found.items()}
-
-
-def _idle_under(scheduler: Scheduler) -> set[str]:
-    idle = set()
-    if scheduler is not Scheduler.MULTI_STEP:
-        idle.add("train.optim.lr_steps")
-    if scheduler is Scheduler.ONE_CYCLE:
-        idle.add("train.optim.warmup_fraction")
-    return idle
 
 
 def _belongs(path: str, action: str) -> bool:
@@ -127,15 +91,6 @@ def _reason_to_idle(path: str, search: Search | None, config: ExperimentConfig) 
 
 
 def _is_read(path: str, action: str) -> bool:
-    section, _, rest = path.partition(".")
-    if section in ACTION_SECTIONS:
-        return section == action
-    if section != "dataset":
-        return True
-    split, _, key = rest.partition(".")
-    if not split.endswith("_dataset") or split == "quant_calibration_dataset":
-        return split != "quant_calibration_dataset" or action == "quantize"
-    if split not in _SPLITS[action]:
-        return False
-    is_augmentation = key.startswith("augmentation.") and not key.endswith(_SIZE)
-    return split == "train_dataset" or not is_augmentation
+    """Tell whether ``action`` reads a key: of augmentation, splits other than the training split read the size only."""
+    split, _, name = path.rpartition(".augmentation.")
+    return _belongs(path, action) and (split in ("", "dataset.train_dataset") or name in _SIZE)

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from depth_net.actions.side_by_side import write_picture
 from depth_net.model.family import ModelType
 from depth_net.scoring import align
 
@@ -69,11 +70,7 @@ def write_panel(path: Path, rows: Sequence[PanelRow], model_type: ModelType) -> 
     lines = [_line(row, model_type) for row in rows]
     width = max(line.shape[1] for line in lines)
     padded = [np.pad(line, ((0, _GAP), (0, width - line.shape[1]), (0, 0))) for line in lines]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    done, encoded = cv2.imencode(".png", np.concatenate(padded)[:-_GAP])
-    if not done:
-        raise OSError(f"the picture {path} could not be encoded")
-    path.write_bytes(encoded.tobytes())
+    write_picture(path, np.concatenate(padded)[:-_GAP, :, ::-1])
 
 
 def _line(row: PanelRow, model_type: ModelType) -> Picture:

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, get_origin
 
 from depth_net.config.fields import choices_of, kind_of, limits_of, search_of
-from depth_net.effective import declared_leaves, effective_params
+from depth_net.effective import declared_leaves
 from depth_net.templates import ACTIONS, published_spec, write_templates
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from pydantic.fields import FieldInfo
 
@@ -34,7 +34,13 @@ def build_schema(action: str) -> dict[str, Any]:
     spec = published_spec(action)
     properties: dict[str, Any] = {}
     for path, field in declared_leaves(action):
-        _place(properties, spec, path, _leaf(field, _value_at(spec, path), searched=action == _ROOT_ONLY))
+        *groups, name = path.split(".")
+        here, values = properties, spec
+        for group in groups:
+            values = values[group]
+            node = {"type": "collection", "title": group, "default": values, "properties": {}}
+            here = here.setdefault(group, node)["properties"]
+        here[name] = _leaf(field, values[name], searched=action == _ROOT_ONLY)
     schema: dict[str, Any] = {
         "type": "object",
         "x_tao_schema": {
@@ -52,7 +58,7 @@ def build_schema(action: str) -> dict[str, Any]:
         "properties": properties,
     }
     if action == _ROOT_ONLY:
-        schema["x_effective_parameters"] = sorted(effective_params())
+        schema["x_effective_parameters"] = sorted(path for path, _ in declared_leaves("train"))
     return schema
 
 
@@ -78,24 +84,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _curated() -> list[str]:
     return [path for path, field in declared_leaves("train") if (search := search_of(field)) and search.curated]
-
-
-def _place(properties: dict[str, Any], spec: Mapping[str, Any], path: str, leaf: dict[str, Any]) -> None:
-    """Put a leaf where it belongs, making the groups on the way."""
-    *groups, name = path.split(".")
-    here, values = properties, spec
-    for group in groups:
-        values = values[group]
-        node = here.setdefault(group, {"type": "collection", "title": group, "default": values, "properties": {}})
-        here = node["properties"]
-    here[name] = leaf
-
-
-def _value_at(spec: Mapping[str, Any], path: str) -> Any:  # noqa: ANN401 - a value of the spec
-    value: Any = spec
-    for step in path.split("."):
-        value = value[step]
-    return value
 
 
 def _leaf(field: FieldInfo, value: Any, *, searched: bool) -> dict[str, Any]:  # noqa: ANN401 - a value of the spec

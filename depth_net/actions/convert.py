@@ -35,8 +35,6 @@ class ConvertReport:
 
     files: tuple[tuple[Path, int], ...]
     """Annotation files and their numbers of lines."""
-    skipped: int
-    """Images left out because their ground truth or right image does not exist."""
     warnings: tuple[str, ...]
 
 
@@ -78,7 +76,7 @@ def convert(config: ConvertConfig, *, relative_paths: bool = False) -> ConvertRe
         _write(file, (_format_row(columns, base) for columns in lines))
     for warning in warnings:
         logger.warning("%s", warning)
-    return ConvertReport(tuple((file, len(lines)) for file, lines in splits), skipped, tuple(warnings))
+    return ConvertReport(tuple((file, len(lines)) for file, lines in splits), tuple(warnings))
 
 
 def find_images(config: ConvertConfig) -> tuple[list[Path], list[str]]:

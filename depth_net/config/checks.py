@@ -56,7 +56,7 @@ def spec_problems(config: ExperimentConfig, action: str) -> list[SpecProblem]:
 def convert_problems(config: ConvertConfig) -> list[SpecProblem]:
     """Return everything in the spec of ``convert`` that it cannot use."""
     problems = [
-        SpecProblem(where=key, found="nothing", expected="a folder", fix=f"set {key}")
+        SpecProblem(key, "nothing", "a folder", f"set {key}")
         for key in ("results_dir", "data_root")
         if not getattr(config, key)
     ]
@@ -64,11 +64,11 @@ def convert_problems(config: ConvertConfig) -> list[SpecProblem]:
         count, expected = len(getattr(config, key)), len(config.image_dir_pattern)
         if count not in (0, expected):
             found, wanted = f"{count} patterns", f"{expected}, one per image_dir_pattern"
-            problems.append(SpecProblem(where=key, found=found, expected=wanted, fix="make the lists equally long"))
+            problems.append(SpecProblem(key, found, wanted, "make the lists equally long"))
     if (config.right_dir_pattern or config.nocc_dir_pattern) and not config.depth_dir_pattern:
         wanted = "patterns; without them a right image would be read as ground truth"
         fix = "set depth_dir_pattern"
-        problems.append(SpecProblem(where="depth_dir_pattern", found="nothing", expected=wanted, fix=fix))
+        problems.append(SpecProblem("depth_dir_pattern", "nothing", wanted, fix))
     return problems
 
 
@@ -113,7 +113,7 @@ def absent_weights(config: ExperimentConfig, action: str) -> list[SpecProblem]:
     if key:
         named = {f"{action}.{key}": getattr(getattr(config, action), key)}
     return [
-        SpecProblem(where=where, found=path, expected="weights that exist", fix="correct the path")
+        SpecProblem(where, path, "weights that exist", "correct the path")
         for where, path in named.items()
         if path and not Path(path).expanduser().exists()
     ]
@@ -122,10 +122,10 @@ def absent_weights(config: ExperimentConfig, action: str) -> list[SpecProblem]:
 def _family_problems(config: ExperimentConfig, action: str) -> Iterator[SpecProblem]:
     if config.dataset.dataset_name is DatasetFamily.STEREO and action in _SPLITS:
         yield SpecProblem(
-            where="dataset.dataset_name",
-            found="StereoDataset",
-            expected="MonoDataset; this trainer is monocular",
-            fix="set dataset.dataset_name=MonoDataset",
+            "dataset.dataset_name",
+            "StereoDataset",
+            "MonoDataset; this trainer is monocular",
+            "set dataset.dataset_name=MonoDataset",
         )
 
 
@@ -134,10 +134,7 @@ def _model_problems(config: ExperimentConfig) -> Iterator[SpecProblem]:
     for key, value in {"use_bn": backbone.use_bn, "use_clstoken": backbone.use_clstoken}.items():
         if value:
             yield SpecProblem(
-                where=f"model.mono_backbone.{key}",
-                found="true",
-                expected="false; no public weights have this layer",
-                fix="remove the key",
+                f"model.mono_backbone.{key}", "true", "false; no public weights have this layer", "remove the key"
             )
 
 
@@ -147,38 +144,30 @@ def _range_problems(config: ExperimentConfig, action: str) -> Iterator[SpecProbl
     low, high = config.dataset.min_depth, config.dataset.max_depth
     if high is None and action in ("train", "check"):
         yield SpecProblem(
-            where="dataset.max_depth",
-            found="nothing",
-            expected="the largest depth in metres, because a metric model scales its output to it",
-            fix="set dataset.max_depth, e.g. 10.0 for NYU or 80.0 for KITTI",
+            "dataset.max_depth",
+            "nothing",
+            "the largest depth in metres, because a metric model scales its output to it",
+            "set dataset.max_depth, e.g. 10.0 for NYU or 80.0 for KITTI",
         )
     if high is not None and low is not None and low >= high:
         yield SpecProblem(
-            where="dataset.min_depth",
-            found=f"{low:g}",
-            expected=f"less than dataset.max_depth, which is {high:g}",
-            fix="lower min_depth or raise max_depth",
+            "dataset.min_depth",
+            f"{low:g}",
+            f"less than dataset.max_depth, which is {high:g}",
+            "lower min_depth or raise max_depth",
         )
 
 
 def _required_problems(config: ExperimentConfig, action: str) -> Iterator[SpecProblem]:
     key = _REQUIRED.get(action)
     if key and not getattr(getattr(config, action), key):
-        yield SpecProblem(
-            where=f"{action}.{key}",
-            found="nothing",
-            expected="the path of a checkpoint",
-            fix=f"set {action}.{key}=PATH",
-        )
+        yield SpecProblem(f"{action}.{key}", "nothing", "the path of a checkpoint", f"set {action}.{key}=PATH")
 
 
 def _results_problems(config: ExperimentConfig, action: str) -> Iterator[SpecProblem]:
     if action in _REPORTING and not (config.results_dir or getattr(config, action).results_dir):
         yield SpecProblem(
-            where="results_dir",
-            found=f"nothing, and no {action}.results_dir",
-            expected="a folder to write to",
-            fix="set results_dir=FOLDER",
+            "results_dir", f"nothing, and no {action}.results_dir", "a folder to write to", "set results_dir=FOLDER"
         )
 
 
@@ -186,19 +175,19 @@ def _split_problems(config: ExperimentConfig, name: str) -> Iterator[SpecProblem
     split: SplitConfig = getattr(config.dataset, name)
     if not split.data_sources:
         yield SpecProblem(
-            where=f"dataset.{name}.data_sources",
-            found="nothing",
-            expected="at least one {dataset_name, data_file}",
-            fix="name a reader and its annotation file",
+            f"dataset.{name}.data_sources",
+            "nothing",
+            "at least one {dataset_name, data_file}",
+            "name a reader and its annotation file",
         )
     for index, source in enumerate(split.data_sources):
         for key in ("dataset_name", "data_file"):
             if not getattr(source, key):
                 yield SpecProblem(
-                    where=f"dataset.{name}.data_sources[{index}].{key}",
-                    found="nothing",
-                    expected="the name of a reader" if key == "dataset_name" else "the path of an annotation file",
-                    fix=f"set {key}",
+                    f"dataset.{name}.data_sources[{index}].{key}",
+                    "nothing",
+                    "the name of a reader" if key == "dataset_name" else "the path of an annotation file",
+                    f"set {key}",
                 )
     yield from _size_problems(split, name)
 
@@ -215,10 +204,10 @@ def _augmentation_problems(config: ExperimentConfig) -> Iterator[SpecProblem]:
     for key, values in ranges.items():
         if len(values) != len(("low", "high")) or values[0] > values[1]:
             yield SpecProblem(
-                where=f"dataset.train_dataset.augmentation.{key}",
-                found=" and ".join(map(str, values)),
-                expected="two numbers, the smaller one first",
-                fix="correct the range or set enabled to false",
+                f"dataset.train_dataset.augmentation.{key}",
+                " and ".join(map(str, values)),
+                "two numbers, the smaller one first",
+                "correct the range or set enabled to false",
             )
 
 
@@ -227,17 +216,17 @@ def _size_problems(split: SplitConfig, name: str) -> Iterator[SpecProblem]:
     if len(sides) != len(("height", "width")) or any(side % PATCH for side in sides):
         nearest = [max(PATCH, round(side / PATCH) * PATCH) for side in (*sides, *sides)][:2]
         yield SpecProblem(
-            where=f"dataset.{name}.augmentation.crop_size",
-            found=f"{list(sides)}",
-            expected=f"height and width, both multiples of {PATCH}",
-            fix=f"use {nearest}" if sides else "use [518, 518]",
+            f"dataset.{name}.augmentation.crop_size",
+            f"{list(sides)}",
+            f"height and width, both multiples of {PATCH}",
+            f"use {nearest}" if sides else "use [518, 518]",
         )
     for key in ("input_mean", "input_std"):
         values = getattr(split.augmentation, key)
         if len(values) != len("RGB") or (key == "input_std" and min(values) <= 0):
             yield SpecProblem(
-                where=f"dataset.{name}.augmentation.{key}",
-                found=f"{list(values)}",
-                expected="three numbers, greater than 0 for input_std",
-                fix="remove the key to use the default",
+                f"dataset.{name}.augmentation.{key}",
+                f"{list(values)}",
+                "three numbers, greater than 0 for input_std",
+                "remove the key to use the default",
             )

@@ -23,7 +23,7 @@ _SYNONYMS: Final = {
 """Names that other trainers use for these keys."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class SpecProblem:
     """A key that cannot be used.
 

@@ -41,10 +41,10 @@ class _Resolver:
             return self._follow(value, _DEPTH)
         except LookupError:
             problem = SpecProblem(
-                where=where,
-                found=repr(value),
-                expected="${a.b} with the dotted path of another key; functions are not offered",
-                fix="write the value itself",
+                where,
+                repr(value),
+                "${a.b} with the dotted path of another key; functions are not offered",
+                "write the value itself",
             )
             self.problems.append(problem)
             return None

@@ -40,7 +40,8 @@ _Loader.add_implicit_resolver(
 def _mapping_without_duplicates(loader: _Loader, node: yaml.MappingNode) -> dict[object, object]:
     seen: set[object] = set()
     for key_node, _ in node.value:
-        key = loader.construct_object(key_node, deep=True)
+        is_merge = key_node.tag == "tag:yaml.org,2002:merge"
+        key = "<<" if is_merge else loader.construct_object(key_node, deep=True)
         if not isinstance(key, Hashable):
             raise yaml.constructor.ConstructorError(None, None, "a key is no single value", key_node.start_mark)
         if key in seen:
@@ -92,21 +93,17 @@ def apply_overrides(tree: Tree, overrides: Iterable[str], problems: list[SpecPro
         if match is None or (match["value"] is None) != (match["sign"] == "~"):
             problems.append(
                 SpecProblem(
-                    where=f"override {override!r}",
-                    found="not a key and a value",
-                    expected="key=value with a dotted key, e.g. train.num_epochs=2",
-                    fix="write it as key=value, without spaces around =",
+                    f"override {override!r}",
+                    "not a key and a value",
+                    "key=value with a dotted key, e.g. train.num_epochs=2",
+                    "write it as key=value, without spaces around =",
                 )
             )
             continue
         steps = [step for step in re.split(r"[.\[\]]+", match["key"]) if step]
         problem = _put(tree, steps, _parse(match["value"]), remove=match["sign"] == "~")
         if problem:
-            problems.append(
-                SpecProblem(
-                    where=f"override {override!r}", found=problem, expected="a key of the spec", fix="correct it"
-                )
-            )
+            problems.append(SpecProblem(f"override {override!r}", problem, "a key of the spec", "correct it"))
 
 
 def _parse(text: str | None) -> object:

@@ -71,21 +71,21 @@ def _problem(detail: ErrorDetails, found: object, fields: Mapping[str, FieldInfo
     if kind == "extra_forbidden":
         near = closest(where, fields)
         fix = f"did you mean {near}?" if near else "remove it, or see `depth_net default_specs` for all keys"
-        return SpecProblem(where=where, found="an unknown key", expected="a key of the spec", fix=fix)
+        return SpecProblem(where, "an unknown key", "a key of the spec", fix)
     if field and kind in _OUT_OF_RANGE:
         limits = " and ".join(f"{_LIMITS[name]} {limit:g}" for name, limit in limits_of(field).items())
         expected, fix = f"a number {limits}", "use a number in this range"
-        return SpecProblem(where=where, found=repr(detail["input"]), expected=expected, fix=fix, is_value=True)
+        return SpecProblem(where, repr(detail["input"]), expected, fix, is_value=True)
     if field and kind in ("enum", "literal_error"):
         near, words = closest(str(found), choices_of(field)), ", ".join(choices_of(field))
         fix, is_value = (
             f"did you mean {near}?" if near else "use one of these words",
             not isinstance(found, dict | list),
         )
-        return SpecProblem(where=where, found=repr(found), expected=f"one of {words}", fix=fix, is_value=is_value)
+        return SpecProblem(where, repr(found), f"one of {words}", fix, is_value=is_value)
     expected, fix = _EXPECTED.get(kind.partition("_")[0], "a group of keys"), "correct the value"
     if field and kind == "model_type":
         expected = f"a list of groups with the keys {', '.join(kind_of(get_args(field.annotation)[0]).model_fields)}"
     elif kind == "model_type":
         fix = "write the keys of this group below it, indented"
-    return SpecProblem(where=where, found=repr(found), expected=expected, fix=fix)
+    return SpecProblem(where, repr(found), expected, fix)

@@ -5,11 +5,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from depth_net.config.actions import ConvertConfig
-from depth_net.config.choices import Scheduler
 from depth_net.config.experiment import ExperimentConfig
 from depth_net.config.fields import choices_of, inert_reason, is_group, kind_of, leaves, limits_of
-from depth_net.effective import declared_leaves, effective_params, idle_keys
-from depth_net.model.family import ModelType
+from depth_net.effective import declared_leaves, idle_keys
 from depth_net.spec import load_spec
 from tests.depth_net.keys_in_source import groups_of, keys_read
 from tests.depth_net.specs import write_spec
@@ -102,34 +100,6 @@ def test_a_key_that_acts_or_asks_for_nothing_or_serves_another_action_is_not_nam
     assert idle_keys(load_spec(write_spec(tmp_path), [word]), "train") == {}
 
 
-def test_only_the_scheduler_that_reads_a_key_makes_it_effective() -> None:
-    step = effective_params(scheduler=Scheduler.STEP)
-    cosine = effective_params(scheduler=Scheduler.COSINE)
-
-    assert {"train.optim.lr_step_size", "train.optim.lr_decay"} <= step
-    assert "train.optim.min_lr" not in step
-    assert "train.optim.min_lr" in cosine
-    assert not {"train.optim.lr_step_size", "train.optim.lr_decay", "train.optim.lr_steps"} & cosine
-
-
-def test_one_cycle_has_no_use_for_our_warm_up() -> None:
-    assert "train.optim.warmup_fraction" not in effective_params(scheduler=Scheduler.ONE_CYCLE)
-    assert "train.optim.warmup_fraction" in effective_params(scheduler=Scheduler.LAMBDA)
-
-
-def test_augmentation_counts_only_where_it_is_on() -> None:
-    path = "dataset.train_dataset.augmentation.h_flip_prob"
-
-    assert path in effective_params(augmentation=True)
-    assert path not in effective_params(augmentation=False)
-    assert "dataset.train_dataset.augmentation.crop_size" in effective_params(augmentation=False)
-
-
-def test_a_relative_model_has_no_depth_range() -> None:
-    assert "dataset.max_depth" in effective_params(ModelType.METRIC)
-    assert "dataset.max_depth" not in effective_params(ModelType.RELATIVE)
-
-
 def test_what_the_reference_flags_in_vain_is_not_effective() -> None:
     inert = {
         "train.optim.momentum",
@@ -140,7 +110,7 @@ def test_what_the_reference_flags_in_vain_is_not_effective() -> None:
         "dataset.train_dataset.augmentation.eraser_aug_prob",
     }
 
-    assert not inert & effective_params()
+    assert not inert & {path for path, _ in declared_leaves("train")}
 
 
 def test_each_action_reads_its_own_section_only() -> None:

@@ -43,6 +43,7 @@ def test_an_empty_file_is_an_empty_spec(tmp_path: Path) -> None:
         ("a: [", "not valid YAML"),
         ("- 1", "a mapping"),
         ("a: 1\na: 2", "twice"),
+        ("a: &a {b: 1}\nc: {<<: *a, <<: *a}", "twice"),
         ("? [1, 2]\n: 3", "a key is no single value"),
         ("a: " + "[" * 3000 + "]" * 3000, "nested without end"),
         ("a: &a [*a]", "recursive"),
@@ -102,6 +103,12 @@ def test_an_override_changes_one_of_the_places_that_share_an_anchor(tmp_path: Pa
     apply_overrides(tree, ["train.crop=[98, 98]"], [])
 
     assert tree == {"train": {"crop": [98, 98]}, "val": {"crop": [70, 70]}}
+
+
+def test_a_merge_key_fills_in_what_a_group_does_not_set(tmp_path: Path) -> None:
+    tree = read_tree(written(tmp_path, "train: &split {crop: [70, 70], size: 1}\nval:\n  <<: *split\n  size: 2\n"))
+
+    assert tree == {"train": {"crop": [70, 70], "size": 1}, "val": {"crop": [70, 70], "size": 2}}
 
 
 def test_a_spec_survives_being_written_and_read() -> None:
