@@ -36,14 +36,6 @@ class Status(StrEnum):
     FAILURE = "FAILURE"
 
 
-class Verbosity(StrEnum):
-    """Weight of a line."""
-
-    INFO = "INFO"
-    WARNING = "WARNING"
-    ERROR = "ERROR"
-
-
 class StatusWriter:
     """Appends lines to one status file.
 
@@ -76,11 +68,11 @@ class StatusWriter:
 
     def warning(self, message: str, *, code: str, data: Mapping[str, object] | None = None) -> None:
         """Write a RUNNING line of verbosity WARNING with a machine-readable code; ``data`` comes after it."""
-        self.write(Status.RUNNING, message, data={"code": code, **(data or {})}, verbosity=Verbosity.WARNING)
+        self.write(Status.RUNNING, message, data={"code": code, **(data or {})}, verbosity="WARNING")
 
     def failure(self, message: str, *, code: str, data: Mapping[str, object] | None = None) -> None:
         """Write a FAILURE line with a machine-readable code, e.g. that of a `depth_net.errors.DepthNetError`."""
-        self.write(Status.FAILURE, message, data={"code": code, **(data or {})}, verbosity=Verbosity.ERROR)
+        self.write(Status.FAILURE, message, data={"code": code, **(data or {})}, verbosity="ERROR")
 
     def write(
         self,
@@ -89,7 +81,7 @@ class StatusWriter:
         *,
         kpi: Mapping[str, float] | None = None,
         data: Mapping[str, object] | None = None,
-        verbosity: Verbosity = Verbosity.INFO,
+        verbosity: str = "INFO",
     ) -> None:
         """Append one line.
 
@@ -98,7 +90,7 @@ class StatusWriter:
             message: Text; the orchestrator may match it, so keep those of the reference.
             kpi: New values by name; None repeats the last ones.
             data: Further keys of the line; they come first.
-            verbosity: Weight of the line.
+            verbosity: INFO, WARNING or ERROR.
         """
         if kpi is not None:
             self._kpi = {name: float(value) for name, value in kpi.items()}
@@ -110,7 +102,7 @@ class StatusWriter:
             "date": f"{now.month}/{now.day}/{now.year}",
             "time": f"{now.hour}:{now.minute}:{now.second}",
             "status": status.value,
-            "verbosity": verbosity.value,
+            "verbosity": verbosity,
             "message": message,
             **_kpi_fields(self._kpi),
         }

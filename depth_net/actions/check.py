@@ -22,8 +22,9 @@ from depth_net.data.families import (
     resolve_depth_range,
 )
 from depth_net.data.inspection import SampleFacts, inspect_rows, pick_rows, size_mismatches
-from depth_net.data.transforms import PATCH, nearest_valid_sizes
+from depth_net.data.transforms import nearest_valid_sizes
 from depth_net.errors import DataError, SpecError
+from depth_net.model.encoders import PATCH
 from depth_net.model.family import ModelType
 
 if TYPE_CHECKING:

@@ -94,7 +94,7 @@ def write_demo_data(
         try:
             _write_rooms(temporary / "rooms", settings, report)
             tiles = write_motorcycle(temporary / "motorcycle")
-            report(f"motorcycle  {tiles.train} train, {tiles.val} val tiles")
+            report(f"motorcycle  {tiles['train']} train, {tiles['val']} val tiles")
             _list_samples(temporary, settings)
             _move_into_place(temporary, directory, settings)
         finally:

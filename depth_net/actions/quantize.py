@@ -42,7 +42,7 @@ def run(config: ExperimentConfig, status: StatusWriter) -> None:
     layers = choose_layers(model, rules, settings.skip_names)
     bytes_before = _bytes_of(model)
     quantize_layers(model, layers)
-    target = config.results_directory("quantize") / f"quantized_model_{settings.backend.value}.pth"
+    target = config.results_directory("quantize") / f"quantized_model_{settings.backend}.pth"
     _save(model, target, config.dataset.min_depth, quantized={name: kind.value for name, kind in layers.items()})
     saved = target.stat().st_size
     logger.info("%s: %d layers, %.1f MB instead of %.1f MB", target, len(layers), saved / 1e6, bytes_before / 1e6)

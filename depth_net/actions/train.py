@@ -135,7 +135,7 @@ def build_model(config: ExperimentConfig, *, on_gpu: bool = False) -> DepthAnyth
         encoder=config.model.encoder.value,
         model_type=config.model.model_type,
         max_depth_m=config.dataset.max_depth if metric else None,
-        convolution_init=config.model.convolution_init.value,
+        convolution_init=config.model.convolution_init,
         activation_checkpointing=config.train.activation_checkpoint,
         resize=Resize.PRODUCT if on_gpu else Resize.KERNEL,
     )

@@ -1,11 +1,11 @@
 """Sections of the spec for the actions after training, and the spec of ``convert``."""
 
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
-from depth_net.config.choices import ExportFormat, QuantizeBackend, QuantizeMode
+from depth_net.config.choices import ExportFormat
 from depth_net.config.fields import FreeGroup, Group, Many, Maybe, Real, Section, Text, Whole, setting
 
 _SPLIT_DECIDES: Final = "size and batch come from the split's own section"
@@ -70,8 +70,8 @@ class ExportConfig(Section):
 class QuantizeConfig(Section):
     """Section ``quantize``."""
 
-    backend: QuantizeBackend = setting(QuantizeBackend.TORCHAO, "Library.")
-    mode: QuantizeMode = setting(QuantizeMode.WEIGHT_ONLY, "What is quantised.")
+    backend: Literal["torchao"] = setting("torchao", "Library.")
+    mode: Literal["weight_only_ptq"] = setting("weight_only_ptq", "What is quantised.")
     algorithm: Text = setting("minmax", "Calibration.", inert="weight-only quantisation is not calibrated")
     layers: Many[FreeGroup] = setting((), "Rules: module_name pattern and weights.dtype; later rules win.")
     skip_names: Many[Text] = setting((), "Patterns of modules to leave alone.")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from depth_net.config.choices import DatasetFamily, IntervalUnit, Precision
 from depth_net.config.problems import SpecProblem
 from depth_net.effective import idle_keys
+from depth_net.model.encoders import PATCH
 from depth_net.model.family import ModelType
 
 if TYPE_CHECKING:
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
     from depth_net.config.dataset import SplitConfig
     from depth_net.config.experiment import ExperimentConfig
     from depth_net.config.train import TrainConfig
-
-PATCH: Final = 14
-"""Side of a patch of the encoder, in pixels."""
 
 _SPLITS: Final = {
     "train": ("train_dataset", "val_dataset"),

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Literal, TypeAlias
+
+ConvolutionInit: TypeAlias = Literal["pytorch", "transformers"]
+"""How convolutions that no checkpoint fills are initialised."""
 
 
 class Encoder(StrEnum):
@@ -14,19 +18,6 @@ class Encoder(StrEnum):
     BASE = "vitb"
     LARGE = "vitl"
     GIANT = "vitg"
-
-
-class ConvolutionInit(StrEnum):
-    """How convolutions that no checkpoint fills are initialised."""
-
-    PYTORCH = "pytorch"
-    TRANSFORMERS = "transformers"
-
-
-class Optimizer(StrEnum):
-    """Optimisers."""
-
-    ADAMW = "AdamW"
 
 
 class Scheduler(StrEnum):
@@ -77,13 +68,6 @@ class CompileMode(StrEnum):
     OFF = "off"
 
 
-class MonitorName(StrEnum):
-    """Accepted values of ``train.optim.monitor_name``, which no scheduler reads."""
-
-    VALIDATION_LOSS = "val_loss"
-    TRAINING_LOSS = "train_loss"
-
-
 class DatasetFamily(StrEnum):
     """Accepted values of ``dataset.dataset_name``."""
 
@@ -100,15 +84,3 @@ class ExportFormat(StrEnum):
     """The file that Depth Anything V2 is published as."""
     TRANSFORMERS = "transformers"
     """A folder that transformers loads."""
-
-
-class QuantizeBackend(StrEnum):
-    """Libraries that quantise."""
-
-    TORCHAO = "torchao"
-
-
-class QuantizeMode(StrEnum):
-    """Ways to quantise."""
-
-    WEIGHT_ONLY = "weight_only_ptq"

@@ -33,9 +33,7 @@ class ModelConfig(Section):
         ModelType.METRIC, "Relative predicts disparity up to scale and shift; Metric metres."
     )
     encoder: Encoder = setting(Encoder.LARGE, "Size of the vision transformer.")
-    convolution_init: ConvolutionInit = setting(
-        ConvolutionInit.PYTORCH, "Initialisation of convolutions that no checkpoint fills."
-    )
+    convolution_init: ConvolutionInit = setting("pytorch", "Initialisation of convolutions that no checkpoint fills.")
     mono_backbone: Group[MonoBackboneConfig] = MonoBackboneConfig()
     stereo_backbone: Group[StereoBackboneConfig] = StereoBackboneConfig()
     hidden_dims: Many[Whole] = setting((128, 128, 128), "Hidden sizes.", inert=_STEREO)

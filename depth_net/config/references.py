@@ -65,15 +65,10 @@ class _Resolver:
         for source in self.sources:
             node: Any = source
             for step in steps:
-                node = _child(node, step)
+                if isinstance(node, list):
+                    node = dict(enumerate(node)).get(int(step)) if step.isdigit() else None
+                else:
+                    node = node.get(step) if isinstance(node, dict) else None
             if node is not None:
                 return node
         raise LookupError(path)
-
-
-def _child(node: Any, step: str) -> Any:  # noqa: ANN401 - a node of a YAML tree
-    if isinstance(node, dict):
-        return node.get(step)
-    if isinstance(node, list) and step.isdigit() and int(step) < len(node):
-        return node[int(step)]
-    return None

@@ -7,8 +7,6 @@ from pydantic import BeforeValidator, Field
 from depth_net.config.choices import (
     CompileMode,
     IntervalUnit,
-    MonitorName,
-    Optimizer,
     Precision,
     ResumeMode,
     Scheduler,
@@ -31,9 +29,9 @@ def _word(value: object) -> object:
 class OptimConfig(Section):
     """Optimiser and learning-rate schedule."""
 
-    optimizer: Optimizer = setting(Optimizer.ADAMW, "Optimiser.")
-    monitor_name: MonitorName = setting(
-        MonitorName.VALIDATION_LOSS, "Watched value.", inert="no scheduler of this trainer watches a value"
+    optimizer: Literal["AdamW"] = setting("AdamW", "Optimiser.")
+    monitor_name: Literal["val_loss", "train_loss"] = setting(
+        "val_loss", "Watched value.", inert="no scheduler of this trainer watches a value"
     )
     lr: Real = setting(
         1e-4,

@@ -6,7 +6,6 @@ reduced). Training tiles lie on the left and validation tiles on the right, so t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import cv2
@@ -17,6 +16,8 @@ from depth_net.data.readers import write_pfm
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from depth_net.data.readers import DepthArray, ImageArray
+
 TILE = (120, 160)
 """Height and width."""
 STRIDE = 40
@@ -24,16 +25,12 @@ FIRST_VALIDATION_COLUMN = 520
 """Training tiles end here, validation tiles start here."""
 
 
-@dataclass(frozen=True, slots=True)
-class TileCounts:
-    """How many tiles were written."""
+def write_motorcycle(directory: Path) -> dict[str, int]:
+    """Write ``{train,val}/left_RRR_CCC.png`` and ``disparity_RRR_CCC.pfm`` (+inf where unknown) below ``directory``.
 
-    train: int
-    val: int
-
-
-def write_motorcycle(directory: Path) -> TileCounts:
-    """Write ``{train,val}/left_RRR_CCC.png`` and ``disparity_RRR_CCC.pfm`` (+inf where unknown) below ``directory``."""
+    Returns:
+        The number of tiles of each split.
+    """
     image, disparity = load_motorcycle()
     counts = {}
     for split, corners in (("train", train_corners(image.shape)), ("val", val_corners(image.shape))):
@@ -45,12 +42,10 @@ def write_motorcycle(directory: Path) -> TileCounts:
             cv2.imwrite(str(folder / f"left_{name}.png"), cv2.cvtColor(image[window], cv2.COLOR_RGB2BGR))
             write_pfm(folder / f"disparity_{name}.pfm", disparity[window])
         counts[split] = len(corners)
-    return TileCounts(counts["train"], counts["val"])
+    return counts
 
 
-def load_motorcycle() -> tuple[
-    np.ndarray[tuple[int, ...], np.dtype[np.uint8]], np.ndarray[tuple[int, ...], np.dtype[np.float32]]
-]:
+def load_motorcycle() -> tuple[ImageArray, DepthArray]:
     """Return the left image, RGB (500, 741, 3), and its disparity in pixels, (500, 741), +inf where unknown."""
     from skimage.data import stereo_motorcycle  # noqa: PLC0415 - 0.5 s to import, needed only for the demo data
 

@@ -15,14 +15,13 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from depth_net.model.encoders import PATCH
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from depth_net.data.families import GroundTruth, MaskArray
     from depth_net.data.readers import DepthArray, ImageArray
-
-PATCH = 14
-"""Side of the patches of the encoder; every input side is a multiple of it."""
 
 
 @dataclass(frozen=True, slots=True)

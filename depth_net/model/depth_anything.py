@@ -9,7 +9,7 @@ here touches a disk.
 from __future__ import annotations
 
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -26,7 +26,7 @@ from depth_net.model.resize import Resize
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ConvolutionInit = Literal["pytorch", "transformers"]
+    from depth_net.config.choices import ConvolutionInit
 
 INITIAL_STANDARD_DEVIATION = 0.02
 FIRST_RELATIVE_OUTPUT = 0.5

@@ -28,7 +28,7 @@ def test_tiles_on_disk_equal_the_photograph(tmp_path: Path) -> None:
     counts = write_motorcycle(tmp_path)
     image, disparity = load_motorcycle()
 
-    assert (counts.train, counts.val) == (100, 20)
+    assert (counts["train"], counts["val"]) == (100, 20)
     assert len(list((tmp_path / "train").iterdir())) == 200
     np.testing.assert_array_equal(read_image(tmp_path / "val/left_040_560.png"), image[40:160, 560:720])
     np.testing.assert_array_equal(read_pfm(tmp_path / "val/disparity_040_560.pfm"), disparity[40:160, 560:720])
