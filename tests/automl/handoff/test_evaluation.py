@@ -179,12 +179,14 @@ def test_the_runs_of_both_lie_under_trials_so_that_the_studys_children_are_its_t
     evaluating.best()
 
     log = StudyPaths(root).events_file
+    start_of_record = log.stat().st_size
     evaluating.record(EventLog(log))
     evaluating.record(EventLog(log))
 
-    assert len(list(read_log(log))) == 3
+    recorded = list(read_log(log, start_of_record))
+    assert len(recorded) == 3
     projection = Projection(read_plan(StudyPaths(root)))
-    uploads = [upload for entry in read_log(log) for upload in projection.uploads(entry)]
+    uploads = [upload for entry in recorded for upload in projection.uploads(entry)]
     runs = {upload.run: upload.data["parent"] for upload in uploads if upload.kind is UploadKind.RUN}
     assert runs == {"evaluate-1": "0000", "evaluate-2": "0000"}
     metrics = [upload for upload in uploads if upload.run == STUDY_RUN and upload.kind is UploadKind.METRICS]
