@@ -32,6 +32,7 @@ from automl.spec.model import Spec
 from automl.spec.write import write_spec
 from automl.storage.documents import only_for_user, to_json, write_document
 from automl.storage.event_log import EventLog
+from automl.storage.legacy import upgrade_log
 from automl.storage.paths import ActionPaths, StudyPaths
 from automl.storage.plan_document import read_plan
 from automl.study.evaluation import ActionStatus
@@ -119,6 +120,7 @@ def run_recorded(root: Path, action: str, launcher: Launcher, options: ActionOpt
     record = read_plan(study).mlflow
     result = run_action(root, action, launcher, options)
     if result.status is not ActionStatus.UNAVAILABLE:
+        upgrade_log(study)
         log = EventLog(study.events_file)
         log.append(ActionEnded(key=result.key, result=to_json(result)))
         log.close()

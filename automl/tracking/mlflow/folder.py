@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from automl.errors import ConfigurationError
 from automl.storage.documents import from_json, read_document, to_json, write_document, write_text
 from automl.storage.event_log import read_log
+from automl.study.events import ActionEnded, Evaluated, FileAttached, ModelRegistered, StudyStarted
 from automl.tracking.mlflow.projection import Upload
 
 if TYPE_CHECKING:
@@ -145,12 +146,14 @@ class MlflowFolder:
 
 
 def _end_of_version_before(log: Path) -> int:
-    """Return how many bytes of a log the version before has written: its lines have no check."""
+    """Return how many bytes of a log the version before has written, or `upgrade_log` from what it wrote."""
     position = 0
-    if log.is_file():
-        with log.open("rb") as stream:
-            for line in stream:
-                if b', "check": "' in line[-32:]:
-                    break
-                position += len(line)
+    for entry in read_log(log):
+        match entry.event:
+            case StudyStarted(environment=environment) if environment:
+                break
+            case ActionEnded() | Evaluated() | ModelRegistered() | FileAttached():
+                break
+            case _:
+                position = entry.end
     return position

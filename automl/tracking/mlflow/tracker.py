@@ -15,6 +15,7 @@ import time
 from typing import TYPE_CHECKING
 
 from automl.errors import LaunchError, Problem
+from automl.storage.legacy import upgrade_log
 from automl.study.evaluation import RecordLocation
 from automl.study.events import Measured, StudyStarted, StudySuspended
 from automl.tracking.base import Tracker
@@ -166,6 +167,7 @@ def sync(study: StudyPaths, tracking_uri: str, experiment: str, *, timeout_s: fl
 
     Raises:
         LaunchError: the study has not begun, or the server did not take everything.
+        ConfigurationError: a file of a study of an earlier version cannot be read.
     """
     if not study.events_file.is_file():
         problem = Problem(
@@ -175,6 +177,7 @@ def sync(study: StudyPaths, tracking_uri: str, experiment: str, *, timeout_s: fl
             fix="name the folder of a study that has begun",
         )
         raise LaunchError("there is nothing to send", [problem])
+    upgrade_log(study)  # positions are those of the log that a resume continues
     folder = MlflowFolder(study)
     _finish(start_writer(folder, tracking_uri, experiment), timeout_s)
     if not folder.is_complete(tracking_uri):

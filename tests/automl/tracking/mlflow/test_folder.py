@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from automl.storage.legacy import upgrade_log
 from automl.storage.paths import StudyPaths
 from automl.study.events import TrialEnded
 from automl.tracking.mlflow.folder import MlflowFolder, UploadState
@@ -119,12 +120,13 @@ def test_a_study_of_the_version_before_goes_on_in_its_runs_and_doubles_nothing(b
     assert [version.version for version in client.search_model_versions("name = 'demo'")] in ([1], ["1"])
 
     leave_as_the_version_before_did(before)
+    upgrade_log(before)  # as a resume does
     sync(before, uri, "demo", timeout_s=120)
     assert everything(client) == first
 
     append(
         before,
-        study_started(),
+        study_started(environment={"version.python": "3.11"}),
         trial_started(3),
         measured(3, 0, {"val/d1": 0.8}),
         TrialEnded(replace(RESULTS[1], number=3)),
@@ -150,3 +152,4 @@ def leave_as_the_version_before_did(study: StudyPaths) -> None:
     }
     (study.outbox / file.name).write_text(json.dumps(document), encoding="utf-8")
     shutil.rmtree(study.mlflow)
+    shutil.copy(BEFORE / study.events_file.name, study.events_file)
