@@ -116,7 +116,9 @@ def _objectives(facts: StudyFacts) -> Iterator[_Section]:
         count = int((facts.clipped(values) != values).sum())
         note = f"Left out of view, for their hopelessly bad values: {counted(count, 'trial')}." if count else ""
         yield _Section(title="Objective history", note=note, figure=figures.objective_history(facts))
-    if facts.result.further:
+    if facts.result.further and not facts.result.pareto:
+        yield _Section(title="Pareto front", note="No trial has a value of every objective.")
+    elif facts.result.further:
         note = f"{counted(len(facts.result.pareto), 'trial')} that no other trial beats in every objective."
         yield _Section(title="Pareto front", note=note, table=tables.pareto_table(facts))
         for other in facts.result.further:

@@ -148,6 +148,15 @@ def test_the_page_shows_the_front_only_with_several_objectives(tmp_path: Path) -
     assert "Pareto front" not in titles(text_of(write_study(tmp_path / "one").root))
 
 
+def test_a_front_without_a_trial_is_said_and_not_drawn(tmp_path: Path) -> None:
+    objectives = [{"metric": "val/d1", "direction": "maximize"}, {"metric": "latency_ms", "direction": "minimize"}]
+
+    text = text_of(write_study(tmp_path / "demo", RESULTS[:2], objectives=objectives).root)
+
+    assert "No trial has a value of every objective." in text
+    assert "val/d1 against latency_ms" not in titles(text)
+
+
 def test_a_slot_that_never_ran_anything_counts_as_idle(tmp_path: Path) -> None:
     root = write_study(tmp_path / "demo", RESULTS[:1]).root
     file, start = StudyPaths(root).events_file, datetime(2026, 1, 1, tzinfo=UTC)
