@@ -1,7 +1,7 @@
 """What is known of one architecture, as frozen data. `automl.architectures.load` reads it from its file.
 
-The keys of the files have the names of these attributes; `schemas/architecture.schema.json` describes each for the
-people who write such a file.
+The attributes have the names of the files' keys, and `schemas/architecture.schema.json` describes each of them. A text
+that names parameters is a pattern of their paths.
 """
 
 from __future__ import annotations
@@ -23,13 +23,7 @@ _SEPARATORS = re.compile(r"[/_\s]+")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metrics:
-    """The metrics of a trainer.
-
-    Attributes:
-        source: Where the directions come from; shown in plans.
-        default: Metric of a train run; None where none is known.
-        directions: Metric name -> ``maximize`` or ``minimize``.
-    """
+    """The metrics of a trainer."""
 
     source: str = ""
     default: str | None = None
@@ -42,14 +36,7 @@ class Metrics:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConditionRule:
-    """When the parameters of a pattern act.
-
-    Attributes:
-        path: Pattern of parameter paths.
-        parents: Parameter paths, a leading dot for the same block; the first that the spec has counts.
-        any_of: Patterns of values under which the parameter acts; empty where ``none_of`` is given.
-        none_of: Patterns of values under which it does not.
-    """
+    """When the parameters of a pattern act."""
 
     path: str
     parents: tuple[str, ...]
@@ -66,15 +53,7 @@ class ConditionRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MilestoneRule:
-    """A parameter that acts only after a milestone.
-
-    Attributes:
-        path: Pattern of parameter paths.
-        parent: The parameter that decides whether milestones count, e.g. the schedule.
-        any_of: Patterns of its values under which they do.
-        first: Parameter path of the milestones, a number or a list of which the smallest counts.
-        unit: ``epoch`` or ``step``.
-    """
+    """A parameter that acts only after a milestone."""
 
     path: str
     parent: str
@@ -85,20 +64,7 @@ class MilestoneRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParameterRules:
-    """What decides which parameters are searched. Each text is a pattern of parameter paths.
-
-    Attributes:
-        action_blocks: Names of the spec's blocks that belong to one action, e.g. ``evaluate``.
-        conditions: When parameters act; rules of this architecture first.
-        milestones: Parameters that act only after a milestone.
-        unread: Parameters that the container's trainer does not read.
-        advised: The only parameters that the skill's text advises to search; empty where it advises nothing.
-        evaluation_only: Parameters that change how a run is evaluated.
-        loss_terms: Parameters of the loss itself.
-        throughput: Parameters that change only the speed.
-        shape: Parameters that pretrained weights fix.
-        math_cond: Pattern -> condition in the notation of the train schemas.
-    """
+    """What decides which parameters are searched. Each text is a pattern of parameter paths."""
 
     action_blocks: tuple[str, ...] = ()
     conditions: tuple[ConditionRule, ...] = ()
@@ -114,17 +80,7 @@ class ParameterRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpecKeys:
-    """Parameter paths with a known meaning; of several, the first that a spec has counts.
-
-    Attributes:
-        epochs: Number of epochs.
-        seed: The trainer's seed.
-        batch_size: Samples of a batch.
-        accumulate: Batches of one optimiser step.
-        checkpoint_interval: Epochs between two checkpoints.
-        validation_interval: Epochs between two validations.
-        dry_run: A flag that ends the training after one step.
-    """
+    """Parameter paths with a known meaning; of several, the first that a spec has counts."""
 
     epochs: tuple[str, ...] = ()
     seed: tuple[str, ...] = ()
@@ -137,14 +93,7 @@ class SpecKeys:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckpointNaming:
-    """How a trainer names its checkpoints. It is part of a trial's task: plain values, which can be pickled.
-
-    Attributes:
-        epoch_names: Regular expressions over the whole name, with a group ``epoch`` and optionally ``step``.
-        first_epoch: Number of the first epoch in the names, 0 or 1.
-        best_names: Regular expressions for the files of the epoch that the trainer itself found best.
-        is_folder: A checkpoint is a folder.
-    """
+    """How a trainer names its checkpoints. It is part of a trial's task: plain values, which can be pickled."""
 
     epoch_names: tuple[str, ...] = ()
     first_epoch: int = 0
@@ -154,12 +103,7 @@ class CheckpointNaming:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainedValue:
-    """Where an action finds a value of the training's spec.
-
-    Attributes:
-        path: Parameter path in the training's spec.
-        item: Index of the element to take where the value is a list; None for the value itself.
-    """
+    """Where an action finds a value of the training's spec."""
 
     path: str
     item: int | None = None
@@ -167,13 +111,7 @@ class TrainedValue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActionRules:
-    """What an action on a checkpoint must share with the training that made it.
-
-    Attributes:
-        trained_with: Patterns of parameters that belong to the checkpoint and cannot be overridden.
-        per_split: Patterns of parameters that each data split has for itself.
-        inherited: Action -> its parameter path -> where the value lies in the training's spec.
-    """
+    """What an action on a checkpoint must share with the training that made it."""
 
     trained_with: tuple[str, ...] = ()
     per_split: tuple[str, ...] = ()
@@ -182,17 +120,7 @@ class ActionRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Architecture:
-    """Everything that is known of an architecture beyond its schemas.
-
-    Attributes:
-        metrics: What runs are evaluated by.
-        parameters: Which parameters are searched.
-        keys: Parameter paths with a known meaning.
-        checkpoints: Names of checkpoints.
-        actions: What actions share with the training.
-        model_loader: Module with MLflow's ``_load_pyfunc(path)``; None where the model is recorded as plain files.
-        data_check: Command that checks a spec's data, with ``{config_path}``; None where the trainer has none.
-    """
+    """Everything that is known of an architecture beyond its schemas."""
 
     metrics: Metrics = field(default_factory=Metrics)
     parameters: ParameterRules = field(default_factory=ParameterRules)

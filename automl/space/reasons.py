@@ -70,6 +70,9 @@ class RuleKind(StrEnum):
     """It does not hold for a parameter that the user names by its exact path."""
 
 
+FACT, JUDGEMENT = RuleKind
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """One reason to leave a parameter out.
@@ -77,12 +80,95 @@ class Rule:
     Attributes:
         name: A short name.
         kind: Whether it also holds for a parameter that the user names by its exact path.
-        sentence: Returns why the parameter at a path is left out; empty where the rule does not apply.
+        applies: Returns whether the parameter at a path is left out.
+        sentence: Why, with the placeholders of `left_out_by`.
     """
 
     name: str
     kind: RuleKind
-    sentence: Callable[[str, Facts], str]
+    applies: Callable[[str, Facts], bool]
+    sentence: str
+
+
+RULES = (
+    Rule("narrowed", JUDGEMENT, lambda path, f: f.is_narrowed and path not in f.wanted, "not asked for by --search"),
+    Rule(
+        "not curated",
+        JUDGEMENT,
+        lambda path, f: path not in f.wanted and f.schema.leaves[path].is_enabled,
+        "not in the curated list automl_default_parameters",
+    ),
+    Rule("not marked", JUDGEMENT, lambda path, f: path not in f.wanted, "not marked automl_enabled"),
+    Rule("set by the user", FACT, lambda path, f: path in f.pinned, "pinned{value} by the user"),
+    Rule(
+        "absent",
+        FACT,
+        lambda path, f: not f.spec.has(path),
+        "absent from the merged spec, its block is switched off; set it in the spec to search it",
+    ),
+    Rule(
+        "several values",
+        FACT,
+        lambda path, f: isinstance(f.spec.get(path), dict | list),
+        "its value is a list or a block; name one element, {path}[0]=low..high",
+    ),
+    Rule(
+        "unusable schema",
+        FACT,
+        lambda path, f: path in f.schema.leaves and bool(f.schema.leaves[path].problem),
+        "{problem}",
+    ),
+    Rule("disabled", JUDGEMENT, lambda path, f: path in f.schema.disabled, "listed in automl_disabled_parameters"),
+    Rule(
+        "another action",
+        JUDGEMENT,
+        lambda path, f: path.partition(".")[0] in f.rules.action_blocks,
+        "belongs to the action {block}",
+    ),
+    Rule(
+        "evaluation only",
+        JUDGEMENT,
+        lambda path, f: matches(path, f.rules.evaluation_only),
+        "evaluation only: searching it would change how runs are compared",
+    ),
+    Rule(
+        "term of the loss",
+        JUDGEMENT,
+        lambda path, f: "loss" in f.metric.lower() and matches(path, f.rules.loss_terms),
+        "a term of the loss, and runs are evaluated by {metric}: searching it would change how runs are compared",
+    ),
+    Rule(
+        "throughput only",
+        JUDGEMENT,
+        lambda path, f: matches(path, f.rules.throughput),
+        "throughput only: it changes the speed, not the model",
+    ),
+    Rule(
+        "unread, says the trainer",
+        JUDGEMENT,
+        lambda path, f: f.effective is not None and path not in f.effective,
+        "the trainer does not read it",
+    ),
+    Rule(
+        "unread",
+        JUDGEMENT,
+        lambda path, f: f.effective is None and matches(path, f.rules.unread),
+        "the trainer of {network_arch} does not read it",
+    ),
+    Rule(
+        "advised against",
+        JUDGEMENT,
+        lambda path, f: bool(f.rules.advised) and not matches(path, f.rules.advised),
+        "the skill's own text advises against searching it",
+    ),
+    Rule(
+        "shape of the weights",
+        JUDGEMENT,
+        lambda path, f: matches(path, f.rules.shape) and _full_weights(f) is not None,
+        "fixed by the pretrained weights in {weights}",
+    ),
+)
+"""In the order in which they are asked."""
 
 
 def left_out_by(path: str, facts: Facts, *, is_named: bool) -> str:
@@ -93,100 +179,20 @@ def left_out_by(path: str, facts: Facts, *, is_named: bool) -> str:
         facts: What the rules look at.
         is_named: The user names the parameter by its exact path.
     """
-    sentences = (rule.sentence(path, facts) for rule in RULES if rule.kind is RuleKind.FACT or not is_named)
-    return next(filter(None, sentences), "")
-
-
-def _not_requested(path: str, facts: Facts) -> str:
-    if path in facts.wanted:
+    asked = (rule for rule in RULES if rule.kind is RuleKind.FACT or not is_named)
+    rule = next((rule for rule in asked if rule.applies(path, facts)), None)
+    if rule is None:
         return ""
-    if facts.is_narrowed:
-        return "not asked for by --search"
-    if facts.schema.leaves[path].is_enabled:
-        return "not in the curated list automl_default_parameters"
-    return "not marked automl_enabled"
-
-
-def _set_by_user(path: str, facts: Facts) -> str:
-    shown = f" to {facts.spec.get(path)!r}" if facts.spec.has(path) else ""
-    return f"pinned{shown} by the user" if path in facts.pinned else ""
-
-
-def _absent(path: str, facts: Facts) -> str:
-    sentence = "absent from the merged spec, its block is switched off; set it in the spec to search it"
-    return "" if facts.spec.has(path) else sentence
-
-
-def _not_one_value(path: str, facts: Facts) -> str:
-    sentence = f"its value is a list or a block; name one element, {path}[0]=low..high"
-    return sentence if isinstance(facts.spec.get(path), dict | list) else ""
-
-
-def _unusable_schema(path: str, facts: Facts) -> str:
     leaf = facts.schema.leaves.get(path)
-    return leaf.problem if leaf is not None else ""
-
-
-def _disabled(path: str, facts: Facts) -> str:
-    return "listed in automl_disabled_parameters" if path in facts.schema.disabled else ""
-
-
-def _of_another_action(path: str, facts: Facts) -> str:
-    block = path.partition(".")[0]
-    return f"belongs to the action {block}" if block in facts.rules.action_blocks else ""
-
-
-def _evaluation_only(path: str, facts: Facts) -> str:
-    sentence = "evaluation only: searching it would change how runs are compared"
-    return sentence if matches(path, facts.rules.evaluation_only) else ""
-
-
-def _term_of_the_loss(path: str, facts: Facts) -> str:
-    is_term = "loss" in facts.metric.lower() and matches(path, facts.rules.loss_terms)
-    sentence = (
-        f"a term of the loss, and runs are evaluated by {facts.metric}: searching it would change how runs are compared"
+    return rule.sentence.format(
+        path=path,
+        block=path.partition(".")[0],
+        value=f" to {facts.spec.get(path)!r}" if facts.spec.has(path) else "",
+        problem=leaf.problem if leaf is not None else "",
+        metric=facts.metric,
+        network_arch=facts.skill.network_arch,
+        weights=_full_weights(facts),
     )
-    return sentence if is_term else ""
-
-
-def _throughput_only(path: str, facts: Facts) -> str:
-    sentence = "throughput only: it changes the speed, not the model"
-    return sentence if matches(path, facts.rules.throughput) else ""
-
-
-def _unread(path: str, facts: Facts) -> str:
-    if facts.effective is not None:
-        return "the trainer does not read it" if path not in facts.effective else ""
-    sentence = f"the trainer of {facts.skill.network_arch} does not read it"
-    return sentence if matches(path, facts.rules.unread) else ""
-
-
-def _advised_against(path: str, facts: Facts) -> str:
-    advised = facts.rules.advised
-    return "the skill's own text advises against searching it" if advised and not matches(path, advised) else ""
-
-
-def _shape_of_weights(path: str, facts: Facts) -> str:
-    weights = _full_weights(facts) if matches(path, facts.rules.shape) else None
-    return f"fixed by the pretrained weights in {weights}" if weights is not None else ""
-
-
-RULES = (
-    Rule("not requested", RuleKind.JUDGEMENT, _not_requested),
-    Rule("set by the user", RuleKind.FACT, _set_by_user),
-    Rule("absent", RuleKind.FACT, _absent),
-    Rule("not one value", RuleKind.FACT, _not_one_value),
-    Rule("unusable schema", RuleKind.FACT, _unusable_schema),
-    Rule("disabled", RuleKind.JUDGEMENT, _disabled),
-    Rule("another action", RuleKind.JUDGEMENT, _of_another_action),
-    Rule("evaluation only", RuleKind.JUDGEMENT, _evaluation_only),
-    Rule("term of the loss", RuleKind.JUDGEMENT, _term_of_the_loss),
-    Rule("throughput only", RuleKind.JUDGEMENT, _throughput_only),
-    Rule("unread", RuleKind.JUDGEMENT, _unread),
-    Rule("advised against", RuleKind.JUDGEMENT, _advised_against),
-    Rule("shape of the weights", RuleKind.JUDGEMENT, _shape_of_weights),
-)
-"""In the order in which they are asked."""
 
 
 def effective_parameters(skill: Skill, schema: TrainSchema) -> Collection[str] | None:

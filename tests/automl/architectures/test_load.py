@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import yaml
 
 import automl.architectures
 from automl.architectures.load import known_architectures, load_architecture
-from automl.architectures.model import Architecture
+from automl.architectures.model import (
+    ActionRules,
+    Architecture,
+    CheckpointNaming,
+    Metrics,
+    ParameterRules,
+    SpecKeys,
+)
 from automl.config_files import parse_yaml, read_document, schema_problems
 from automl.errors import ConfigurationError
 from automl.skill.load import load_skill, recorded_architecture
 from automl.spec.math_cond import parse_math_cond
 from tests.automl.skill.packages import write_skill
 from tests.docs.reference import ARCHITECTURES
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 FOLDER = Path(automl.architectures.__file__).parent
 
@@ -51,15 +55,20 @@ def test_every_file_of_ours_is_valid(name: str) -> None:
 
 def test_every_key_of_the_schema_has_a_description_and_is_an_attribute() -> None:
     schema: Any = read_document(Path(__file__).parents[3] / "schemas/architecture.schema.json")
+    parts = {
+        "": Architecture,
+        "metrics": Metrics,
+        "parameters": ParameterRules,
+        "keys": SpecKeys,
+        "checkpoints": CheckpointNaming,
+        "actions": ActionRules,
+    }
 
-    def described(node: dict[str, Any]) -> Iterator[bool]:
-        for child in node.get("properties", {}).values():
-            yield "description" in child
-            yield from described(child)
-            yield from described(child.get("items", {}))
-
-    assert all(described(schema))
-    assert schema["properties"].keys() - {"extends"} == set(Architecture.__dataclass_fields__)
+    for name, part in parts.items():
+        properties = schema["properties"][name]["properties"] if name else schema["properties"]
+        attributes = {"maximize" if field == "directions" else field for field in part.__dataclass_fields__}
+        assert properties.keys() - {"extends", "minimize"} == attributes
+        assert all("description" in child for child in properties.values())
 
 
 def test_the_example_of_the_documentation_is_valid() -> None:

@@ -10,7 +10,7 @@ import pytest
 from automl.architectures.load import load_architecture
 from automl.architectures.model import Architecture, ConditionRule, ParameterRules
 from automl.skill.load import load_skill
-from automl.space.reasons import RULES, Facts, RuleKind, activity, effective_parameters, left_out_by
+from automl.space.reasons import RULES, Facts, activity, effective_parameters, left_out_by
 from automl.spec.build import build_spec
 from automl.spec.model import Spec
 from automl.spec.train_schema import read_train_schema
@@ -32,8 +32,7 @@ def by_fact(path: str, facts: Facts) -> str:
 
 
 def by_judgement(path: str, facts: Facts) -> str:
-    asked = replace(facts, wanted=(path,))
-    return next(filter(None, (r.sentence(path, asked) for r in RULES if r.kind is RuleKind.JUDGEMENT)), "")
+    return left_out_by(path, replace(facts, wanted=(path,), pinned=()), is_named=False)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +87,7 @@ def test_pretrained_weights_of_the_whole_model_fix_its_shape() -> None:
 
 
 def test_terms_of_a_loss_are_not_searched_where_runs_are_evaluated_by_a_loss() -> None:
-    facts = facts_of()
+    facts = facts_of(**{"model.cls_loss_coef": "1"})
 
     assert "evaluated by val_loss" in by_judgement("model.cls_loss_coef", replace(facts, metric="val_loss"))
     assert not by_judgement("model.cls_loss_coef", replace(facts, metric="val_mAP50"))
