@@ -37,7 +37,7 @@ class Findings:
     Attributes:
         file: Named in every problem.
         problems: What makes the file unusable.
-        warnings: What cannot be used and is left aside.
+        warnings: What cannot be used and is ignored.
     """
 
     file: str
@@ -49,7 +49,7 @@ class Findings:
         self.problems.append(Problem(where=f"{self.file}: {path}", found=found, expected=expected, fix=fix))
 
     def leave_out(self, path: str, found: str, expected: str, fix: str) -> None:
-        """Record something that cannot be used and is left aside."""
+        """Record something that cannot be used and is ignored."""
         self.warnings.append(Problem(where=f"{self.file}: {path}", found=found, expected=expected, fix=fix))
 
 
@@ -106,7 +106,7 @@ class Fields:
         return Fields(value if isinstance(value, dict) else {}, self.at(key), self.findings)
 
     def texts(self, key: str) -> tuple[str, ...]:
-        """Return a list of texts; a single text counts as a list of one, other elements are left aside."""
+        """Return a list of texts; a single text counts as a list of one, other elements are ignored."""
         value = self.values.get(key)
         if value is None:
             return ()

@@ -6,7 +6,7 @@
   ``schemas/<name>`` two folders up.
 - A flat folder has everything at its root; schemas may lie in ``schemas``.
 
-A link that leads out of the skill is as good as no file.
+A link that leads out of the skill counts as no file.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class SkillFiles:
         """Return the schema file of an action, or None."""
         for pattern in self.layout.schemas:
             folder = (self.root / pattern.format(name=self.root.name)).resolve()
-            # The schemas of built-in skills lie beside the templates, not inside: there the folder is its own border.
+            # The schemas of built-in skills lie beside the templates: there the schema folder is the boundary.
             border = self.root if folder.is_relative_to(self.root) else folder
             file = _contained(folder / f"{action}.schema.json", border)
             if file is not None:

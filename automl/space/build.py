@@ -151,7 +151,7 @@ class _Builder:
         )
 
     def _sorted_left_out(self) -> tuple[LeftOut, ...]:
-        """Return what is out, what the skill marks first: that is what surprises."""
+        """Return what is left out, parameters that the skill marks first: users expect those in the space."""
         schema = self._facts.schema
         marked = {*schema.flagged, *schema.curated}
         listed = sorted(self._left_out.items(), key=lambda item: item[0] not in marked)

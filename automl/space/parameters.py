@@ -189,7 +189,7 @@ class Parameter:
         return min(candidates, key=lambda c: abs(self.to_unit(c) - position), default=value)
 
     def _candidates(self, others: Sequence[float]) -> list[int | float]:
-        """Return the values at which a valid stretch of the range can begin or end."""
+        """Return the values at which a valid part of the range can begin or end."""
         if self.choices:
             return [c for c in self.choices if isinstance(c, int | float) and not isinstance(c, bool)]
         beside = [self.nearest(other + count * self.gap) for other in others for count in (-2, -1, 0, 1, 2)]

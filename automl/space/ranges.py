@@ -1,4 +1,4 @@
-"""Give a parameter a finite range or its options, and say what was derived.
+"""Give a parameter a finite range or its options, and state what was derived.
 
 The schema's own bounds count where they are finite. Where one is missing or infinite the range is centred on the value
 of the merged spec, so both sides of it are reachable. Rates (learning rates, decays, epsilons) and ranges of two

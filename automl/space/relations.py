@@ -1,7 +1,7 @@
 """Bind parameters to each other as ``depends_on`` asks, and keep every assignment possible.
 
 A parent outside the space counts with its value in the spec: its child's range is cut. A parent inside the space loses
-the values under which its child would have none. Parents come before children in the space; a parameter on a circle of
+the values under which its child would have none. Parents come before children in the space; a parameter on a cycle of
 dependencies is left out.
 """
 
@@ -95,14 +95,14 @@ class _Binder:
         )
 
     def _in_order(self) -> list[str]:
-        """Return the paths with every parent before its children; those on a circle are left out."""
+        """Return the paths with every parent before its children; those on a cycle are left out."""
         ordered: list[str] = []
         waiting = list(self._parameters)
         while waiting:
             ready = [path for path in waiting if not any(parent in waiting for parent in self._parents(path))]
             if not ready:
                 for path in waiting:
-                    self._drop(path, f"its dependencies run in a circle: {', '.join(self._parents(path))}")
+                    self._drop(path, f"its dependencies form a cycle: {', '.join(self._parents(path))}")
                 break
             ordered += ready
             waiting = [path for path in waiting if path not in ready]

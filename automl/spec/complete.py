@@ -75,7 +75,7 @@ def complete_spec(spec: Spec, skill: Skill, action: str, run: ActionRun) -> Spec
 
 
 def _resolve(path: str, word: JsonValue, run: ActionRun, skill: Skill, *, takes_pretrained: bool) -> JsonValue:
-    """Return the value for a special word, or None to keep what the spec has."""
+    """Return the value for a special word, or None to keep the spec's own."""
     parent = _fitting_parent(path, run.parent_checkpoint)
     pretrained = _text(run.pretrained) if takes_pretrained else None
     values: dict[WordKind, JsonValue] = {
@@ -93,7 +93,7 @@ def _resolve(path: str, word: JsonValue, run: ActionRun, skill: Skill, *, takes_
 
 
 def _pretrained_key(paths: list[str]) -> str | None:
-    """Choose the key that gets weights given without a key: the whole model before its backbone."""
+    """Choose the key for weights that are given without one: the whole model before its backbone."""
     whole = [path for path in paths if "backbone" not in path]
     return next(iter(whole or paths), None)
 

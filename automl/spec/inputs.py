@@ -1,4 +1,4 @@
-"""Find the inputs of an action that are empty or not there, before anything is spent on a run.
+"""Find inputs of an action that are empty or missing, before a run starts.
 
 Slots that the skill declares as files may be folders: public skills declare image folders so. What is checked is that
 something is there.
@@ -21,7 +21,7 @@ _BLANK: tuple[JsonValue, ...] = (None, "", "???")
 
 
 def missing_inputs(skill: Skill, action: str, spec: Spec) -> tuple[Problem, ...]:
-    """Return a problem for each required input that is empty or not there, and for what the user set and is not."""
+    """Return a problem for each required input that is empty or missing, and each missing file that the user named."""
     found = []
     for slot in skill.actions[action].inputs:
         is_users = spec.origins.get(slot.key) in {"override", "data"}

@@ -18,7 +18,7 @@ class WordKind(StrEnum):
 
     OUTPUT_DIR = "output_dir"
     KEY = "key"
-    """An encryption key; what the template says is kept."""
+    """An encryption key; the template's value is kept."""
     PARENT = "parent_model"
     PARENT_FOLDER = "parent_model_folder"
     PARENT_OR_PRETRAINED = "parent_model_or_ptm"
@@ -38,14 +38,14 @@ PRETRAINED_KINDS = frozenset(
         WordKind.DOWNLOAD,
     }
 )
-"""Kinds that take weights to start from."""
+"""Kinds of initial weights."""
 
 _WORDS = {kind.value: kind for kind in WordKind if kind not in {WordKind.CREATE, WordKind.DOWNLOAD, WordKind.LITERAL}}
 _SUFFIXES = {"onnx": ".onnx", "engine": ".engine", "cal": ".bin", "pth": ".pth", "plot": ".png", "result": ".json"}
 
 
 def word_kind(value: JsonValue) -> WordKind:
-    """Tell what a value of ``spec_params`` is."""
+    """Return what a value of ``spec_params`` is."""
     match value:
         case str() if value in _WORDS:
             return _WORDS[value]

@@ -1,7 +1,7 @@
-"""Check skills and specs as a whole, for `automl check`: everything that is wrong, and everything that is odd.
+"""Check skills and specs as a whole, for `automl check`: every error and every inconsistency.
 
 Values are compared with the schema of the action. Public templates contradict their own schemas (an option that the
-list lacks, a default below its minimum), so a value that comes from the template is never more than odd; one that the
+list lacks, a default below its minimum), so a value that comes from the template is at most a warning; one that the
 user wrote is a problem when its type is wrong.
 """
 
@@ -43,7 +43,7 @@ class Findings:
 
     Attributes:
         problems: What makes the thing unusable.
-        warnings: What is odd and can be used.
+        warnings: What is inconsistent and can be used.
     """
 
     problems: tuple[Problem, ...] = ()
@@ -51,7 +51,7 @@ class Findings:
 
 
 def check_skill(skill: Skill) -> Findings:
-    """Read every template and every schema of a skill, and say what cannot be used."""
+    """Read every template and every schema of a skill, and return what cannot be used."""
     problems: list[Problem] = []
     warnings = list(skill.warnings)
     for file in dict.fromkeys(skill.templates.values()):

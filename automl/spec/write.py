@@ -1,4 +1,4 @@
-"""Write and read spec files: exactly, and all or nothing.
+"""Write and read spec files, exactly and atomically.
 
 Ints stay ints, floats keep every digit and look like floats to readers of YAML 1.1 too (``1.0e-05``), text that looks
 like a number stays quoted text. A file appears complete or not at all.
@@ -120,7 +120,7 @@ def _with_int_keys(value: JsonValue) -> Any:  # noqa: ANN401 # keys become ints 
 
 
 def _for_toml(values: dict[str, JsonValue], path: str = "") -> dict[str, Any]:
-    """Return the values without None, which TOML cannot say; a missing key means the same to its readers."""
+    """Return the values without None, which TOML cannot represent; a missing key means the same."""
     kept: dict[str, Any] = {}
     for key, value in values.items():
         where = f"{path}.{key}" if path else key

@@ -66,7 +66,7 @@ def test_every_key_of_the_schema_has_a_description_and_is_an_attribute() -> None
 
     for name, part in parts.items():
         properties = schema["properties"][name]["properties"] if name else schema["properties"]
-        attributes = {"maximize" if field == "directions" else field for field in part.__dataclass_fields__}
+        attributes = {"maximize" if field == "directions" else field for field in vars(part)["__dataclass_fields__"]}
         assert properties.keys() - {"extends", "minimize"} == attributes
         assert all("description" in child for child in properties.values())
 

@@ -107,16 +107,16 @@ def test_a_value_derived_from_a_fixed_one_is_not_free() -> None:
     assert bound([number("c", 2, 20), number("p", 0, 500)], [relation]).parameters["p"].bounds == (8, 83)
 
 
-def test_parameters_in_a_circle_are_left_out() -> None:
-    circle = [
+def test_parameters_in_a_cycle_are_left_out() -> None:
+    cycle = [
         Relation(path="a", kind=RelationKind.GREATER, parent="b"),
         Relation(path="b", kind=RelationKind.GREATER, parent="a"),
     ]
 
-    found = bound([number("a", 0, 9), number("b", 0, 9), number("c", 0, 9)], circle)
+    found = bound([number("a", 0, 9), number("b", 0, 9), number("c", 0, 9)], cycle)
 
     assert list(found.parameters) == ["c"]
-    assert "circle" in found.left_out[0].reason
+    assert "cycle" in found.left_out[0].reason
 
 
 @pytest.mark.parametrize("parent", ["text", None, True, [3]])
