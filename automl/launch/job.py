@@ -151,6 +151,8 @@ class SupervisedJob(Job):
             if "exit" in message:
                 self._status = int(message["exit"])
                 self.external_end = ExternalEnd(**message["external_end"]) if "external_end" in message else None
+                if self.was_lost:
+                    logger.warning("the job %s was lost: %s", self._tag, message["external_end"]["reason"])
                 self._connection.close()
             else:
                 self._lose()
