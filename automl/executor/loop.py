@@ -328,7 +328,7 @@ class StudyLoop:
             device = self._sharing.place(trial.number)
             if device is None:
                 return None
-            task = replace(task, gpus=(device,))
+            task = task.on((device,))
         task.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         write_start(self._paths, trial.number, start)
         self._append(
@@ -339,7 +339,7 @@ class StudyLoop:
                 assignment=trial.proposal.assignment,
                 directory=str(task.directory),
                 start=start.document(self._paths),
-                gpus=task.gpus,
+                gpus=task.command.gpus,
             )
         )
         self._running[trial.number] = time.monotonic()
@@ -460,7 +460,7 @@ class StudyLoop:
             history.cut_after(last_epoch)
         folders = measured_by(self._paths, trial)
         first_epoch = (history.last_epoch or 0) + 1  # its best checkpoint may lie in any of its attempts
-        task = replace(task, earlier=folders, first_epoch=first_epoch, gpus=trial.gpus)
+        task = replace(task, start=replace(start, earlier=folders, first_epoch=first_epoch)).on(trial.gpus)
         return build_result(task, history, outcome, elapsed_s=self._elapsed_s(trial))
 
     def _empty_history(self, trial: TrialRecord) -> TrialHistory:

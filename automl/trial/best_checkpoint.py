@@ -66,10 +66,10 @@ def find_best(task: TrialTask, history: TrialHistory) -> BestCheckpoint:
     """Return the checkpoint of the best epoch, with its hash unless it is large."""
     if history.best_epoch is None:
         return BestCheckpoint()
-    is_earlier = history.best_epoch < task.first_epoch
+    is_earlier = history.best_epoch < task.start.first_epoch
     # An attempt that went on from the middle of an epoch has finished that epoch itself.
-    folders = (task.directory, *(reversed(task.earlier) if is_earlier else ()))
-    candidates = (checkpoint_of_epoch(folder, task.naming, history.best_epoch) for folder in folders)
+    folders = (task.directory, *(reversed(task.start.earlier) if is_earlier else ()))
+    candidates = (checkpoint_of_epoch(folder, task.watch.naming, history.best_epoch) for folder in folders)
     found = next((path for path in candidates if path is not None), None)
     if found is None:
         return BestCheckpoint()

@@ -61,11 +61,11 @@ class TrialHistory:
     def of(cls, task: TrialTask) -> TrialHistory:
         """Return the empty history of an attempt."""
         return cls(
-            objective=task.objective_metric,
-            direction=task.direction,
-            watched=task.watched,
-            explosion=task.explosion,
-            max_epochs=task.max_epochs,
+            objective=task.watch.objective.metric,
+            direction=task.watch.objective.direction,
+            watched=task.watch.watched,
+            explosion=task.watch.explosion,
+            max_epochs=task.watch.max_epochs,
         )
 
     def named(self, measurement: Measurement) -> Measurement:

@@ -103,32 +103,34 @@ def _request(task: TrialTask, result: TrialResult) -> LaunchRequest:
     return LaunchRequest(
         command=command,
         directory=task.directory,
-        environment=trial_environment(os.environ, tag=task.tag, gpus=task.gpus, threads=task.threads, extra=named),
+        environment=trial_environment(
+            os.environ, tag=task.command.tag, gpus=task.command.gpus, threads=task.command.threads, extra=named
+        ),
         log=task.files.measuring_log,
-        tag=task.tag,
-        gpus=task.gpus,
-        image=task.image,
+        tag=task.command.tag,
+        gpus=task.command.gpus,
+        image=task.command.image,
         # In a container it sees what the training saw, and what the command itself names.
         read_only=tuple(
-            {*task.read_only, *readable_paths({"words": [*command, *named.values()]}, own=task.directory)}
-            if task.image
+            {*task.command.read_only, *readable_paths({"words": [*command, *named.values()]}, own=task.directory)}
+            if task.command.image
             else ()
         ),
         writable=(task.directory,),
-        options=task.options,
-        credentials=task.credentials,
+        options=task.command.options,
+        credentials=task.command.credentials,
         is_single=True,
     )
 
 
 def _wait(job: Job, task: TrialTask, must_end: Callable[[], bool]) -> str:
     """Wait for the end; return what is wrong, or an empty text."""
-    deadline_s = time.monotonic() + task.evaluate_limit_s
+    deadline_s = time.monotonic() + task.limits.evaluate_s
     while (status := job.poll()) is None:
         if must_end():
             return "evaluate-with was ended with the study"
         if time.monotonic() > deadline_s:
-            return f"evaluate-with ran longer than its limit of {task.evaluate_limit_s:g} s"
+            return f"evaluate-with ran longer than its limit of {task.limits.evaluate_s:g} s"
         job.wait(_POLL_S)
     return f"evaluate-with failed with exit status {status}; see {task.files.measuring_log.name}" if status else ""
 

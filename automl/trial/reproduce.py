@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from automl.launch.apptainer import exec_arguments, find_apptainer
@@ -75,9 +75,9 @@ def reproduce_command(plan: StudyPlan, study: Path, *, gpus: tuple[str, ...]) ->
         ConfigurationError: the spec cannot be written in the format that the skill wants.
     """
     proposal = Proposal(number=0, assignment=plan.first_trials[0], origin=Origin(OriginKind.TEMPLATE))
-    task = replace(build_task(plan, StudyPaths(study), proposal, Start()), gpus=gpus)
+    task = build_task(plan, StudyPaths(study), proposal, Start()).on(gpus)
     request = launch_request(task)
-    spec = render_spec(Spec(values=task.spec), task.config_format)
+    spec = render_spec(Spec(values=task.command.spec), task.command.config_format)
     command = _command(plan.launch.launcher, request)
     folders = [request.directory]
     if plan.launch.launcher.uses_image:

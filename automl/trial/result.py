@@ -40,9 +40,9 @@ def build_result(
     return TrialResult(
         number=task.number,
         state=outcome.state,
-        reason="; ".join(filter(None, (outcome.reason, missing, task.remark))),
+        reason="; ".join(filter(None, (outcome.reason, missing, task.start.remark))),
         failure=outcome.failure,
-        assignment=dict(task.assignment),
+        assignment=dict(task.proposal.assignment),
         values=with_wanted(task, values),
         best_epoch=best_epoch if is_measured else None,
         epochs=history.epochs,
@@ -51,20 +51,20 @@ def build_result(
         directory=StudyPaths(task.study_directory).relative(task.directory),
         checkpoint=best.path,
         sha256=best.sha256,
-        attempt=task.attempt,
+        attempt=task.start.attempt,
         exit_status=exit_status,
         log_tail=read_tail(task.files.log_file) if outcome.state is TrialState.FAILED else (),
-        parent=task.parent,
-        replicate_of=task.replicate_of,
-        seed=task.seed,
-        origin=task.origin,
-        changes=dict(task.changes),
-        gpus=task.gpus,
+        parent=task.start.parent,
+        replicate_of=task.proposal.replicate_of,
+        seed=task.proposal.seed,
+        origin=task.proposal.origin,
+        changes=dict(task.start.changes),
+        gpus=task.command.gpus,
         cause=outcome.cause,
     )
 
 
 def with_wanted(task: TrialTask, values: dict[str, float]) -> dict[str, float]:
     """Return metrics with those that the study looks at under the names it gives them, where they have others."""
-    found = {name: values[alias] for name in task.wanted if (alias := find_name(values, name)) is not None}
+    found = {name: values[alias] for name in task.watch.wanted if (alias := find_name(values, name)) is not None}
     return {**values, **found}

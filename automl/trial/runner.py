@@ -76,7 +76,7 @@ def run_trial(
     """
     started_s = time.monotonic()
     history = TrialHistory.of(task)
-    history.recall(earlier_measurements(task.earlier, task.first_epoch))
+    history.recall(earlier_measurements(task.start.earlier, task.start.first_epoch))
     exit_status: int | None = None
     try:
         job = launcher.launch(_prepare(task))
@@ -94,7 +94,7 @@ def run_trial(
         finally:
             job.kill(grace_s=_NO_GRACE_S)
         exit_status = running.exit_status
-    elapsed_s = task.earlier_s + time.monotonic() - started_s
+    elapsed_s = task.start.earlier_s + time.monotonic() - started_s
     result = build_result(task, history, outcome, elapsed_s=elapsed_s, exit_status=exit_status)
     return measure_more(task, launcher, result, report=report, must_end=lambda: _is_interrupted(stop_requested()))
 
@@ -121,7 +121,7 @@ class _RunningTrial:
 
     def __post_init__(self) -> None:
         self._sources = self._make_sources()
-        self._stall = StallTimeout(limit_s=self.task.silence_limit_s, log=self.task.files.log_file)
+        self._stall = StallTimeout(limit_s=self.task.limits.stall_s, log=self.task.files.log_file)
 
     def watch(self) -> TrialOutcome:
         """Follow the trial to its end and return how it ended."""
@@ -149,7 +149,7 @@ class _RunningTrial:
     def _must_end(self) -> bool:
         if self._outcome is None and (cause := self.stop_requested()) is not None:
             self._outcome = stopped(cause)
-        elapsed_s, limit_s = self.task.earlier_s + time.monotonic() - self.started_s, self.task.time_limit_s
+        elapsed_s, limit_s = self.task.start.earlier_s + time.monotonic() - self.started_s, self.task.limits.trial_s
         if self._outcome is None and limit_s is not None and elapsed_s > limit_s:
             self._outcome = _timed_out(f"ran longer than its limit of {limit_s:g} s")
         if self._outcome is None and (silent_s := self._stall.exceeded()) is not None:
@@ -160,8 +160,8 @@ class _RunningTrial:
         is_healthy = outcome.state in {TrialState.STOPPED, TrialState.INTERRUPTED}
         if is_healthy:
             continues = outcome.state is TrialState.INTERRUPTED
-            await_checkpoint(self.job, self.task.directory, self.task.naming, self.history, continues=continues)
-        self.job.kill(grace_s=self.task.grace_s if is_healthy else _NO_GRACE_S)
+            await_checkpoint(self.job, self.task.directory, self.task.watch.naming, self.history, continues=continues)
+        self.job.kill(grace_s=self.task.limits.grace_s if is_healthy else _NO_GRACE_S)
         if is_healthy:
             self._read_rest(outcome.cause)
         logger.debug("trial %d ended: %s", self.task.number, outcome.reason)
@@ -179,13 +179,13 @@ class _RunningTrial:
     def _make_sources(self) -> list[Source]:
         status = StatusReader(self.task.directory)
         sources: list[Source] = [status]
-        if self.task.metric_file is not None:
-            sources.append(MetricFileReader(self.task.directory, self.task.metric_file))
+        if self.task.watch.metric_file is not None:
+            sources.append(MetricFileReader(self.task.directory, self.task.watch.metric_file))
         log = LogFallback(
             self.task.files.log_file,
-            self.task.objective_metric,
+            self.task.watch.objective.metric,
             # In a log, "loss" may be any loss.
-            tuple(name for name in self.task.watched if name.startswith("train")),
+            tuple(name for name in self.task.watch.watched if name.startswith("train")),
             has_status=lambda: status.has_files,
             has_objective=lambda: bool(self.history.curve),
         )
@@ -194,7 +194,7 @@ class _RunningTrial:
 
 def _prepare(task: TrialTask) -> LaunchRequest:
     task.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    write_spec(Spec(values=task.spec), task.config_format, task.spec_file)
+    write_spec(Spec(values=task.command.spec), task.command.config_format, task.spec_file)
     return launch_request(task)
 
 
@@ -205,19 +205,23 @@ def launch_request(task: TrialTask) -> LaunchRequest:
         LaunchError: the command cannot be built.
     """
     return LaunchRequest(
-        command=build_command(task.command, task.spec_file),
+        command=build_command(task.command.template, task.spec_file),
         directory=task.directory,
         environment=trial_environment(
-            os.environ, tag=task.tag, gpus=task.gpus, threads=task.threads, extra=task.environment
+            os.environ,
+            tag=task.command.tag,
+            gpus=task.command.gpus,
+            threads=task.command.threads,
+            extra=task.command.environment,
         ),
         log=task.files.log_file,
-        tag=task.tag,
-        gpus=task.gpus,
-        image=task.image,
-        read_only=task.read_only,
+        tag=task.command.tag,
+        gpus=task.command.gpus,
+        image=task.command.image,
+        read_only=task.command.read_only,
         writable=(task.directory,),
-        options=task.options,
-        credentials=task.credentials,
+        options=task.command.options,
+        credentials=task.command.credentials,
     )
 
 

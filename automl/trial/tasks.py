@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from automl.launch.mounts import readable_paths
 from automl.skill.model import SlotKind
 from automl.spec.complete import ActionRun, complete_spec
 from automl.spec.model import iterate_leaves
-from automl.trial.task import TrialTask
+from automl.trial.task import TrialCommand, TrialLimits, TrialTask, TrialWatch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,40 +56,35 @@ def build_task(plan: StudyPlan, directory: StudyPaths, proposal: Proposal, start
         {slot.key: str(folder) for slot in action.outputs if slot.kind is SlotKind.FOLDER}, origin="output"
     )
     return TrialTask(
-        number=proposal.number,
-        attempt=start.attempt,
-        assignment=dict(proposal.assignment),
+        proposal=replace(proposal, assignment=dict(proposal.assignment)),
+        start=start,
         study_directory=directory.root,
         directory=folder,
-        command=action.command,
-        config_format=action.config_format,
-        spec=spec.values,
-        objective_metric=plan.objective.metric,
-        direction=plan.objective.direction,
-        tag=f"{study_tag(plan, directory.root)}/{proposal.number:04d}/{start.attempt}",
-        naming=plan.skill.architecture.checkpoints,
-        max_epochs=plan.max_epochs,
-        threads=plan.resources.threads_per_trial,
-        metric_file=action.metric_file,
-        image=launch.image,
-        read_only=readable_paths(spec.values, launch.mounts, own=folder) if launch.launcher.uses_image else (),
-        credentials=launch.credentials,
-        options=dict(launch.options),
-        silence_limit_s=_seconds(plan.options, "silence_limit_s"),
-        time_limit_s=_seconds(plan.options, "trial_time_limit_s"),
-        replicate_of=proposal.replicate_of,
-        seed=proposal.seed,
-        origin=proposal.origin,
-        wanted=tuple(metric for metric in plan.wanted_metrics if metric != plan.objective.metric),
+        command=TrialCommand(
+            template=action.command,
+            spec=spec.values,
+            tag=f"{study_tag(plan, directory.root)}/{proposal.number:04d}/{start.attempt}",
+            config_format=action.config_format,
+            threads=plan.resources.threads_per_trial,
+            image=launch.image,
+            read_only=readable_paths(spec.values, launch.mounts, own=folder) if launch.launcher.uses_image else (),
+            credentials=launch.credentials,
+            options=dict(launch.options),
+        ),
+        watch=TrialWatch(
+            objective=plan.objective,
+            naming=plan.skill.architecture.checkpoints,
+            explosion=plan.options.get("explosion") is not False,
+            max_epochs=plan.max_epochs,
+            metric_file=action.metric_file,
+            wanted=tuple(metric for metric in plan.wanted_metrics if metric != plan.objective.metric),
+        ),
+        limits=TrialLimits(
+            stall_s=_seconds(plan.options, "silence_limit_s"),
+            trial_s=_seconds(plan.options, "trial_time_limit_s"),
+            evaluate_s=_seconds(plan.options, "evaluate_limit_s") or EVALUATE_LIMIT_S,
+        ),
         evaluate_with=plan.evaluate_with,
-        evaluate_limit_s=_seconds(plan.options, "evaluate_limit_s") or EVALUATE_LIMIT_S,
-        explosion=plan.options.get("explosion") is not False,
-        parent=start.parent,
-        earlier=start.earlier,
-        first_epoch=start.first_epoch,
-        earlier_s=start.earlier_s,
-        changes=dict(start.changes),
-        remark=start.remark,
     )
 
 

@@ -11,12 +11,11 @@ import pytest
 from automl.architectures.load import load_architecture
 from automl.launch.local import LocalLauncher
 from automl.study.ends import StopCause, StopKind
-from automl.study.model import Direction
 from automl.study.trial import FailureKind, TrialResult, TrialState
 from automl.trial.continuation import find_continuation
 from automl.trial.runner import run_trial
-from automl.trial.task import TrialTask
 from tests.acceptance.scripted_skill import scripted_command, scripted_spec
+from tests.automl.trial.flat_task import flat_task
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,17 +49,15 @@ def play(
         "assignment": {"train.optim.lr": 0.01},
         "study_directory": study,
         "directory": directory,
-        "command": scripted_command(),
+        "template": scripted_command(),
         "spec": scripted_spec(directory, script={**(script or {}), "faults": list(faults)}),
-        "objective_metric": "val/d1",
-        "direction": Direction.MAXIMIZE,
         "tag": f"faults-{study.name}/0000/1",
         "naming": load_architecture("scripted").checkpoints,
         "max_epochs": 3,
     }
     launcher = LocalLauncher()
     try:
-        return run_trial(TrialTask(**{**fields, **changes}), launcher, report=report, stop_requested=stop_requested)
+        return run_trial(flat_task(**{**fields, **changes}), launcher, report=report, stop_requested=stop_requested)
     finally:
         launcher.close()
 
@@ -196,7 +193,7 @@ def test_a_torn_checkpoint_is_never_handed_on(tmp_path: Path) -> None:
 
 
 def test_a_program_that_does_not_exist_is_a_failed_trial(tmp_path: Path) -> None:
-    result = play(tmp_path, command="no-such-trainer-anywhere -e {config_path}")
+    result = play(tmp_path, template="no-such-trainer-anywhere -e {config_path}")
 
     assert (result.state, result.failure) == (TrialState.FAILED, FailureKind.IMAGE)
 

@@ -169,7 +169,7 @@ class TrialActor(tune.Trainable):
     def _begin(self) -> None:
         task: TrialTask = pickle.loads(self.config[TASK])  # noqa: S301 # from our own driver
         # Trials that share a GPU got theirs from the driver, which knows how much memory they need.
-        self.task = replace(task, gpus=task.gpus or tuple(str(gpu) for gpu in ray.get_gpu_ids()))
+        self.task = task.on(task.command.gpus or tuple(str(gpu) for gpu in ray.get_gpu_ids()))
         self._started_s = time.monotonic()
         self._launcher.forget()
         self._inbox = queue.SimpleQueue()
@@ -192,9 +192,9 @@ class TrialActor(tune.Trainable):
 
     def _watch_resources(self) -> ResourceWatch:
         """Sample the resources of the trial; of a container only the GPUs can be seen from outside."""
-        launcher, is_inside = self._launcher, self.task.image is not None
+        launcher, is_inside = self._launcher, self.task.command.image is not None
         root_pid: Callable[[], int | None] = lambda: None if is_inside else launcher.first_pid  # noqa: E731 # one value
-        self._watch = ResourceWatch(root_pid=root_pid, gpus=self.task.gpus, report=self._inbox.put)
+        self._watch = ResourceWatch(root_pid=root_pid, gpus=self.task.command.gpus, report=self._inbox.put)
         self._watch.start()
         return self._watch
 
@@ -205,7 +205,7 @@ class TrialActor(tune.Trainable):
         if error is not None:
             return self._broken(error)
         result, peak_gib = future.result(), self._watch.peak_gib
-        if peak_gib is None or PEAK not in self.task.wanted or PEAK in result.values or not result.values:
+        if peak_gib is None or PEAK not in self.task.watch.wanted or PEAK in result.values or not result.values:
             return result
         return replace(result, values={**result.values, PEAK: peak_gib})
 
@@ -213,7 +213,7 @@ class TrialActor(tune.Trainable):
         """Return the result of a trial that could not be run."""
         self._launcher.kill_all()
         cause = Failure(kind=FailureKind.INFRASTRUCTURE, cause=f"{type(error).__name__}: {error}")
-        elapsed_s = self.task.earlier_s + time.monotonic() - self._started_s
+        elapsed_s = self.task.start.earlier_s + time.monotonic() - self._started_s
         result = build_result(self.task, TrialHistory.of(self.task), failed(cause), elapsed_s=elapsed_s)
         lines = "".join(traceback.format_exception(error)).splitlines()
         return replace(result, log_tail=tuple(lines[-_TRACEBACK_LINES:]))

@@ -42,7 +42,7 @@ class Study:
     def end(self, task: TrialTask, state: TrialState = TrialState.COMPLETED, **fields: object) -> None:
         values = {"val/d1": 0.5} if state.has_value else {}
         result = TrialResult(
-            number=task.number, state=state, assignment=dict(task.assignment), directory="", values=values
+            number=task.number, state=state, assignment=dict(task.proposal.assignment), directory="", values=values
         )
         self.loop.ended(replace(result, **fields))  # type: ignore[arg-type] # fields of a result
 

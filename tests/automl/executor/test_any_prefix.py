@@ -17,7 +17,7 @@ from automl.space.parameters import Parameter, ParameterType, SearchSpace
 from automl.storage.event_log import read_log
 from automl.storage.paths import StudyPaths
 from automl.study.ends import StopKind
-from automl.study.events import Measured, StopDecided, StudyStarted, TrialEnded, TrialPromoted, TrialProposed
+from automl.study.events import Measured, StopDecided, TrialEnded, TrialPromoted, TrialProposed, TrialStarted
 from automl.study.model import Budget
 from automl.study.trial import Measurement
 from automl.trial.history import TrialHistory
@@ -57,9 +57,9 @@ def train(loop: StudyLoop, task: TrialTask) -> TrialResult:
     """Train without a process: values follow from the assignment, a checkpoint is saved after every epoch."""
     history = TrialHistory.of(task)
     history.recall(
-        Measurement(epoch=epoch, values={"val/d1": value_of(task, epoch)}) for epoch in range(task.first_epoch)
+        Measurement(epoch=epoch, values={"val/d1": value_of(task, epoch)}) for epoch in range(task.start.first_epoch)
     )
-    for epoch in range(task.first_epoch, EPOCHS):
+    for epoch in range(task.start.first_epoch, EPOCHS):
         values = {"val/d1": value_of(task, epoch)}
         with (task.directory / "status.json").open("a", encoding="utf-8") as stream:
             stream.write(json.dumps({"epoch": epoch, "kpi": values}) + "\n")
@@ -72,7 +72,7 @@ def train(loop: StudyLoop, task: TrialTask) -> TrialResult:
 
 
 def value_of(task: TrialTask, epoch: int) -> float:
-    quality = task.assignment["quality"]
+    quality = task.proposal.assignment["quality"]
     assert isinstance(quality, float)
     return quality * (1 - quality) + 0.01 * epoch
 
@@ -151,11 +151,13 @@ def forget_after(root: Path, kept: list[bytes]) -> None:
     paths = StudyPaths(root / "study")
     (root / "study/events.jsonl").write_bytes(b"".join(kept))
     for entry in read_log(paths.events_file):
-        document = entry.event
-        if isinstance(document, Measured):
-            measured.add((document.trial, document.epoch))
-        elif not isinstance(document, StudyStarted) and hasattr(document, "attempt"):
-            started.add(paths.attempt(document.trial, document.attempt).root.name)
+        match entry.event:
+            case Measured() as event:
+                measured.add((event.trial, event.epoch))
+            case TrialStarted() as event:
+                started.add(paths.attempt(event.trial, event.attempt).root.name)
+            case _:
+                pass
     for folder in paths.trials.iterdir():
         if folder.name not in started:
             shutil.rmtree(folder)

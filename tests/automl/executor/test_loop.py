@@ -129,7 +129,7 @@ def test_a_failure_of_the_infrastructure_is_retried_and_one_of_the_trainer_is_no
     again = study.next()
     study.end(again, TrialState.FAILED, failure=FailureKind.TRAINER)
 
-    assert (again.number, again.attempt) == (0, 2)
+    assert (again.number, again.start.attempt) == (0, 2)
     assert study.next().number == 1
 
 
@@ -222,7 +222,7 @@ def test_a_resume_runs_open_trials_first_and_keeps_finished_ones(tmp_path: Path)
     second = Study(tmp_path)
 
     task = second.next()
-    assert (task.number, task.attempt) == (2, 2)
+    assert (task.number, task.start.attempt) == (2, 2)
     second.end(task)
     assert second.next().number == 3
     assert second.loop.next_task() is None

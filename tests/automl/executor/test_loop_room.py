@@ -32,8 +32,8 @@ def test_a_trial_that_ran_out_of_memory_is_tried_once_more_with_nothing_beside_i
     assert study.loop.next_task() is None
     study.end(other)
     again = study.next()
-    assert (again.number, again.attempt) == (0, 2)
-    assert "no other trial beside it" in again.remark
+    assert (again.number, again.start.attempt) == (0, 2)
+    assert "no other trial beside it" in again.start.remark
     assert study.loop.next_task() is None
     study.end(again, TrialState.FAILED, failure=FailureKind.OUT_OF_MEMORY)
     assert [result.failure for result in study.searcher.told] == [None, FailureKind.OUT_OF_MEMORY]
@@ -112,10 +112,10 @@ def test_trials_that_share_gpus_wait_until_the_first_has_shown_its_memory(
     study = Study(tmp_path, replace(plan, resources=Resources(jobs=4, gpus_per_trial=0.25)))
     first = study.next()
 
-    assert first.gpus == ("3",)
+    assert first.command.gpus == ("3",)
     assert study.loop.next_task() is None
     study.report(first, 0, 0.5)
-    assert study.next().gpus == ("3",)
+    assert study.next().command.gpus == ("3",)
     assert study.loop.next_task() is None
     study.end(first)
     assert study.next().number == 2

@@ -28,7 +28,7 @@ def play(study: Study, values: list[float]) -> list[TrialTask]:
     tasks = []
     for value in values:
         task = study.next()
-        study.end(task, values={"val/d1": value}, replicate_of=task.replicate_of, seed=task.seed)
+        study.end(task, values={"val/d1": value}, replicate_of=task.proposal.replicate_of, seed=task.proposal.seed)
         tasks.append(task)
     assert study.loop.is_over
     return tasks
@@ -39,9 +39,9 @@ def test_the_best_trials_are_run_again_with_other_seeds_and_the_best_mean_wins(t
 
     tasks = play(study, [0.5, 0.9, 0.8, 0.4, 0.7, 0.6, 0.7])
 
-    assert [(t.replicate_of, t.seed) for t in tasks[3:]] == [(1, 1), (2, 1), (1, 2), (2, 2)]
-    assert [t.spec["quality"] for t in tasks[3:]] == [1, 1, 2, 2]
-    assert tasks[3].assignment == tasks[1].assignment
+    assert [(t.proposal.replicate_of, t.proposal.seed) for t in tasks[3:]] == [(1, 1), (2, 1), (1, 2), (2, 2)]
+    assert [t.command.spec["quality"] for t in tasks[3:]] == [1, 1, 2, 2]
+    assert tasks[3].proposal.assignment == tasks[1].proposal.assignment
     result = study.loop.close()
     assert result.best is not None
     assert result.best.number == 2
@@ -64,7 +64,7 @@ def test_replicates_start_when_the_last_trial_of_the_search_has_ended_and_none_i
     study.report(again, 2, 0.1)
 
     assert study.loop.next_task() is None
-    assert (again.replicate_of, third.replicate_of) == (0, 0)
+    assert (again.proposal.replicate_of, third.proposal.replicate_of) == (0, 0)
     assert read_stop_request(again.directory) is None
     assert study.searcher.observed == [(2, 2, 0.1)]
 
@@ -74,7 +74,7 @@ def test_replicates_follow_a_search_that_reached_its_target_but_not_one_without_
     first = reached.next()
     reached.report(first, 0, 0.7)
     reached.end(first, TrialState.STOPPED, values={"val/d1": 0.7})
-    assert reached.next().replicate_of == 0
+    assert reached.next().proposal.replicate_of == 0
 
     late = replicating(tmp_path / "b", replicates=1, time_s=1e-9)
     first = late.next()
@@ -88,9 +88,9 @@ def test_a_resumed_study_runs_the_replicates_that_are_missing(tmp_path: Path) ->
     study = replicating(tmp_path, trials=1, replicates=1)
     study.end(study.next())
     task = study.next()
-    study.end(task, replicate_of=task.replicate_of, seed=task.seed)
+    study.end(task, replicate_of=task.proposal.replicate_of, seed=task.proposal.seed)
 
     resumed = replicating(tmp_path, trials=1, replicates=1)
     again = resumed.next()
 
-    assert (again.number, again.replicate_of, again.seed) == (2, 0, 2)
+    assert (again.number, again.proposal.replicate_of, again.proposal.seed) == (2, 0, 2)

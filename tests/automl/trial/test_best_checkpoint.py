@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,9 +14,13 @@ from automl.launch.base import Job
 from automl.study.model import Direction
 from automl.study.trial import Measurement
 from automl.trial import best_checkpoint
+from automl.trial.attempts import Start
 from automl.trial.best_checkpoint import await_checkpoint, find_best, relative_to_study
 from automl.trial.history import TrialHistory
-from automl.trial.task import TrialTask
+from tests.automl.trial.flat_task import flat_task
+
+if TYPE_CHECKING:
+    from automl.trial.task import TrialTask
 
 NAMING = load_architecture("depth_net_mono").checkpoints
 
@@ -34,15 +39,13 @@ def file_of(folder: Path, epoch: int) -> Path:
 
 
 def task(study: Path) -> TrialTask:
-    return TrialTask(
+    return flat_task(
         number=0,
         assignment={},
         study_directory=study,
         directory=study / "trials/0000",
-        command="trainer -e {config_path}",
+        template="trainer -e {config_path}",
         spec={},
-        objective_metric="val/d1",
-        direction=Direction.MAXIMIZE,
         tag="t/0000/1",
         naming=NAMING,
     )
@@ -133,7 +136,9 @@ def test_a_path_outside_the_study_stays_absolute(tmp_path: Path) -> None:
 
 def test_an_epoch_that_a_later_attempt_finished_is_found_there_and_not_as_its_half(tmp_path: Path) -> None:
     first = tmp_path / "trials" / "0000"
-    second = replace(task(tmp_path), directory=tmp_path / "trials" / "0000.2", earlier=(first,), first_epoch=1)
+    second = replace(
+        task(tmp_path), directory=tmp_path / "trials" / "0000.2", start=Start(earlier=(first,), first_epoch=1)
+    )
     for folder, step in ((first, 2), (second.directory, 4)):
         folder.mkdir(parents=True)
         (folder / f"model_epoch_000_step_{step:05d}.pth").write_text("weights", encoding="utf-8")

@@ -9,10 +9,9 @@ import pytest
 
 from automl.architectures.load import load_architecture
 from automl.launch.local import LocalLauncher
-from automl.study.model import Direction
 from automl.study.trial import TrialResult, TrialState
 from automl.trial.measuring_command import measure_more
-from automl.trial.task import TrialTask
+from tests.automl.trial.flat_task import flat_task
 from tests.scripted_launcher import Script, ScriptedLauncher, ScriptedWrite
 
 if TYPE_CHECKING:
@@ -34,19 +33,17 @@ def measure(
     directory = study / "trials" / "0007"
     directory.mkdir(parents=True)
     (directory / "spec.yaml").write_text("{}", encoding="utf-8")
-    task = TrialTask(
+    task = flat_task(
         number=7,
         assignment={},
         study_directory=study,
         directory=directory,
-        command="train {config_path}",
+        template="train {config_path}",
         spec={},
-        objective_metric="val/d1",
-        direction=Direction.MAXIMIZE,
         tag="measuring/0007/1",
         naming=load_architecture("toy").checkpoints,
         evaluate_with=command,
-        evaluate_limit_s=limit_s,
+        evaluate_s=limit_s,
         image="tao:6" if container else None,
         read_only=(study / "data",) if container else (),
         credentials=("HF_TOKEN",),

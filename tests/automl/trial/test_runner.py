@@ -14,14 +14,16 @@ import pytest
 from automl.architectures.load import load_architecture
 from automl.skill.model import ConfigFormat
 from automl.study.ends import StopCause, StopKind
-from automl.study.model import Direction
+from automl.study.model import Direction, Objective
 from automl.study.trial import FailureKind, TrialState
 from automl.trial.runner import run_trial
-from automl.trial.task import TrialTask
+from tests.automl.trial.flat_task import flat_task
 from tests.scripted_launcher import Script, ScriptedLauncher, ScriptedWrite
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from automl.trial.task import TrialTask
 
 from automl.study.trial import Measurement, TrialResult
 
@@ -32,15 +34,13 @@ def task_in(study: Path, **changes: object) -> TrialTask:
         "assignment": {"train.optim.lr": 0.1},
         "study_directory": study,
         "directory": study / "trials" / "0007",
-        "command": "trainer -e {config_path}",
+        "template": "trainer -e {config_path}",
         "spec": {"train": {"optim": {"lr": 0.1}}},
-        "objective_metric": "val/d1",
-        "direction": Direction.MAXIMIZE,
         "tag": "demo/0007/1",
         "naming": load_architecture("depth_net_mono").checkpoints,
         "max_epochs": 3,
     }
-    return TrialTask(**{**fields, **changes})  # type: ignore[arg-type] # a test changes fields by name
+    return flat_task(**{**fields, **changes})  # type: ignore[arg-type] # by name
 
 
 def line(at_s: float = 0.0, **fields: object) -> ScriptedWrite:
@@ -106,7 +106,7 @@ def test_the_best_epoch_leads_to_its_own_file_not_to_the_latest(tmp_path: Path) 
 
 
 def test_with_a_metric_to_minimise_the_lowest_epoch_is_the_best(tmp_path: Path) -> None:
-    task = task_in(tmp_path, objective_metric="val/loss", direction=Direction.MINIMIZE)
+    task = task_in(tmp_path, objective=Objective(metric="val/loss", direction=Direction.MINIMIZE))
 
     result, _ = play(
         task,
@@ -236,7 +236,7 @@ def test_a_launch_that_fails_is_a_result(tmp_path: Path) -> None:
 
 
 def test_a_command_without_the_place_of_its_spec_is_a_failed_spec(tmp_path: Path) -> None:
-    result, _ = play(task_in(tmp_path, command="trainer train"))
+    result, _ = play(task_in(tmp_path, template="trainer train"))
 
     assert (result.state, result.failure) == (TrialState.FAILED, FailureKind.SPEC)
 
@@ -295,13 +295,13 @@ def test_a_stopped_trial_may_finish_the_checkpoint_of_its_best_epoch(tmp_path: P
 
 
 def test_a_trial_that_runs_too_long_is_a_timeout(tmp_path: Path) -> None:
-    result, _ = play(task_in(tmp_path, time_limit_s=0.2), *epoch(0, 0.5), exit_status=None)
+    result, _ = play(task_in(tmp_path, trial_s=0.2), *epoch(0, 0.5), exit_status=None)
 
     assert (result.state, result.failure) == (TrialState.FAILED, FailureKind.TIMEOUT)
 
 
 def test_a_trial_that_hangs_in_silence_is_a_timeout(tmp_path: Path) -> None:
-    result, _ = play(task_in(tmp_path, silence_limit_s=0.3), *epoch(0, 0.5), exit_status=None)
+    result, _ = play(task_in(tmp_path, stall_s=0.3), *epoch(0, 0.5), exit_status=None)
 
     assert (result.state, result.failure) == (TrialState.FAILED, FailureKind.TIMEOUT)
     assert "wrote nothing" in result.reason
@@ -313,7 +313,7 @@ def test_a_clock_that_jumps_by_a_day_ends_no_trial_and_counts_for_nothing(
 ) -> None:
     real, calls = time.time, itertools.count()
     monkeypatch.setattr(time, "time", lambda: real() + (jump_s if next(calls) % 2 else 0.0))
-    task = task_in(tmp_path, time_limit_s=60.0, silence_limit_s=60.0)
+    task = task_in(tmp_path, trial_s=60.0, stall_s=60.0)
 
     result, reported = play(task, *(entry for number in range(3) for entry in epoch(number, 0.5, at_s=0.1 * number)))
 

@@ -6,20 +6,17 @@ import pickle
 from pathlib import Path
 
 from automl.architectures.load import load_architecture
-from automl.study.model import Direction
-from automl.trial.task import TrialTask
+from tests.automl.trial.flat_task import flat_task
 
 
 def test_a_task_with_its_defaults_can_be_sent_to_another_process() -> None:
-    task = TrialTask(
+    task = flat_task(
         number=0,
         assignment={"lr": 0.1},
         study_directory=Path("/s"),
         directory=Path("/s/trials/0000"),
-        command="trainer -e {config_path}",
+        template="trainer -e {config_path}",
         spec={"lr": 0.1},
-        objective_metric="val/d1",
-        direction=Direction.MAXIMIZE,
         tag="t/0000/1",
         naming=load_architecture("toy").checkpoints,
     )

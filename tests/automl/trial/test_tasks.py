@@ -26,9 +26,9 @@ PROPOSAL = Proposal(number=7, assignment={"mode": "nan"}, origin=Origin(OriginKi
 def test_the_spec_of_a_trial_is_the_plans_with_its_values_and_its_folder(tmp_path: Path) -> None:
     task = build_task(toy_plan(tmp_path / "skill", trials=9), StudyPaths(tmp_path), PROPOSAL, Start(attempt=2))
 
-    assert task.spec == {"mode": "nan", "quality": 0.5, "results_dir": str(tmp_path / "trials/0007.2")}
+    assert task.command.spec == {"mode": "nan", "quality": 0.5, "results_dir": str(tmp_path / "trials/0007.2")}
     assert task.directory == tmp_path / "trials/0007.2"
-    assert task.tag.endswith("/0007/2")
+    assert task.command.tag.endswith("/0007/2")
     assert pickle.loads(pickle.dumps(task)) == task  # noqa: S301 # our own bytes
 
 
@@ -43,7 +43,7 @@ def test_the_device_keys_of_the_spec_count_from_zero(tmp_path: Path) -> None:
 
     task = build_task(plan, StudyPaths(tmp_path), PROPOSAL, Start())
 
-    assert task.spec["train"] == {"num_gpus": 2, "gpu_ids": [0, 1], "num_nodes": 3}
+    assert task.command.spec["train"] == {"num_gpus": 2, "gpu_ids": [0, 1], "num_nodes": 3}
 
 
 def test_a_fraction_of_a_device_is_one_visible_device(tmp_path: Path) -> None:
@@ -54,7 +54,7 @@ def test_a_fraction_of_a_device_is_one_visible_device(tmp_path: Path) -> None:
         resources=Resources(jobs=4, gpus_per_trial=0.25),
     )
 
-    assert build_task(plan, StudyPaths(tmp_path), PROPOSAL, Start()).spec["num_gpus"] == 1
+    assert build_task(plan, StudyPaths(tmp_path), PROPOSAL, Start()).command.spec["num_gpus"] == 1
 
 
 def test_limits_are_taken_from_the_options(tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_limits_are_taken_from_the_options(tmp_path: Path) -> None:
 
     task = build_task(plan, StudyPaths(tmp_path), PROPOSAL, Start())
 
-    assert (task.silence_limit_s, task.time_limit_s, task.explosion) == (30.0, None, False)
+    assert (task.limits.stall_s, task.limits.trial_s, task.watch.explosion) == (30.0, None, False)
 
 
 def test_the_tag_of_a_study_depends_on_its_directory_and_has_no_slash(tmp_path: Path) -> None:
@@ -81,9 +81,9 @@ def test_a_continued_attempt_of_the_depth_trainer_is_told_its_checkpoint_and_no_
     checkpoint = tmp_path / "trials/0007/train/model_epoch_001_step_00020.pth"
     proposal = Proposal(number=7, assignment={"train.optim.lr": 0.001}, origin=Origin(OriginKind.GIVEN))
 
-    begun = build_task(plan, StudyPaths(tmp_path), proposal, Start()).spec["train"]
+    begun = build_task(plan, StudyPaths(tmp_path), proposal, Start()).command.spec["train"]
     start = Start(attempt=2, checkpoint=checkpoint, first_epoch=2)
-    continued = build_task(plan, StudyPaths(tmp_path), proposal, start).spec["train"]
+    continued = build_task(plan, StudyPaths(tmp_path), proposal, start).command.spec["train"]
 
     assert isinstance(begun, dict)
     assert isinstance(continued, dict)
@@ -101,6 +101,6 @@ def test_loading_processes_are_divided_among_trials_and_the_users_number_stays(t
         resources=Resources(jobs=2, gpus_per_trial=2.0, cpus_per_trial=7.0),
     )
 
-    spec = build_task(plan, StudyPaths(tmp_path), PROPOSAL, Start()).spec
+    spec = build_task(plan, StudyPaths(tmp_path), PROPOSAL, Start()).command.spec
 
     assert spec["dataset"] == {"train": {"workers": 3}, "val": {"workers": 1}, "num_workers": 8}

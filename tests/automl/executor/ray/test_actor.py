@@ -74,7 +74,7 @@ def test_a_trial_is_given_the_devices_of_its_actor(actor: TrialActor, tmp_path: 
     _, result = run(actor, tmp_path, 0, "good")
 
     assert result.state is TrialState.COMPLETED
-    assert actor.task.gpus == ("3",)
+    assert actor.task.command.gpus == ("3",)
 
 
 def test_an_error_of_our_own_is_a_result_and_not_the_end_of_the_actor(

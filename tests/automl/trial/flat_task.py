@@ -1,0 +1,47 @@
+"""A task from its fields by name, whatever part of it each belongs to."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from automl.study.causes import Origin, OriginKind
+from automl.study.model import Direction, Objective
+from automl.study.trial import Proposal
+from automl.trial.attempts import Start
+from automl.trial.task import TrialCommand, TrialLimits, TrialTask, TrialWatch
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def flat_task(*, study_directory: Path, directory: Path, **fields: Any) -> TrialTask:  # noqa: ANN401 # fields by name
+    """Return a task; fields that are not given have their defaults."""
+    known = {
+        "number": 0,
+        "assignment": {},
+        "origin": Origin(OriginKind.TEMPLATE),
+        "template": "",
+        "spec": {},
+        "tag": "t",
+    }
+    given = {**known, **fields}
+    given.setdefault("objective", Objective(metric="val/d1", direction=Direction.MAXIMIZE))
+
+    def part(kind: type[Any]) -> Any:  # noqa: ANN401 # one of the parts
+        names = {field.name for field in dataclasses.fields(kind)}
+        return kind(**{name: given.pop(name) for name in list(given) if name in names})
+
+    proposal, start, command, watch, limits = map(part, (Proposal, Start, TrialCommand, TrialWatch, TrialLimits))
+    evaluate_with = given.pop("evaluate_with", None)
+    assert not given, f"unknown fields {sorted(given)}"
+    return TrialTask(
+        proposal=proposal,
+        start=start,
+        study_directory=study_directory,
+        directory=directory,
+        command=command,
+        watch=watch,
+        limits=limits,
+        evaluate_with=evaluate_with,
+    )
