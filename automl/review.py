@@ -50,7 +50,7 @@ def review_plan(request: StudyRequest, plan: StudyPlan, place: RunLocation) -> d
     }
 
 
-def trial_by_hand(plan: StudyPlan, place: RunLocation) -> ReproduceCommand:
+def reproduce_trial_0(plan: StudyPlan, place: RunLocation) -> ReproduceCommand:
     """Return what starts trial 0 of the study that `run` would make now; nothing is written.
 
     Raises:

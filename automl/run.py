@@ -18,19 +18,10 @@ from automl.machine import detect_machine
 from automl.preflight.cluster import filling_cluster
 from automl.preflight.doctor import require_ready, require_seen_by_engine, require_sound_data
 from automl.preflight.inputs import check_inputs, prepare_data, with_prepared_paths
+from automl.request.apply_text import apply_request_text, explain_gpus
 from automl.request.location import RunLocation, chosen_study_directory, new_study_directory
 from automl.request.policy import decide
-from automl.resolve import (
-    TEST,
-    TRAIN,
-    apply_request_text,
-    check_names,
-    choose_goals,
-    chosen_scheduler,
-    open_skill,
-    skill_facts,
-    with_words,
-)
+from automl.resolve import TEST, TRAIN, check_settings, chosen_scheduler, resolve_inputs, resolve_objectives
 from automl.smoke import smoke_test
 from automl.storage.documents import only_for_user, write_document
 from automl.storage.event_log import EventLog
@@ -54,37 +45,36 @@ if TYPE_CHECKING:
 
 
 def make_plan(request: StudyRequest, place: RunLocation) -> StudyPlan:
-    """Walk the line up to the plan; nothing is written, nothing is started.
+    """Turn a request into a plan; nothing is written, nothing is started.
 
     Raises:
         ConfigurationError: skill, study, spec, space or resources cannot be used; with every problem.
     """
-    request, heard = apply_request_text(with_prepared_paths(request, place.results))
-    opened = open_skill(request)
+    request, notes = apply_request_text(with_prepared_paths(request, place.results))
+    inputs = resolve_inputs(request)
     decision = decide(
         requested=request.policy,
         request_text=request.request_text,
-        facts=skill_facts(opened),
+        facts=inputs.facts,
         allow_fallback=request.fallback,
     )
-    (leading, *further), constraints = choose_goals(request, opened.skill)
+    objectives, constraints = resolve_objectives(request, inputs.skill)
     parts = StudyParts(
-        skill=opened.skill,
+        skill=inputs.skill,
         decision=decision,
-        spec=opened.spec,
-        space=opened.space,
-        objective=leading,
-        further=tuple(further),
+        spec=inputs.spec,
+        space=inputs.space,
+        objectives=objectives,
         constraints=constraints,
-        launch=choose_launch(preference_of(request), opened.skill, TRAIN),
+        launch=choose_launch(preference_of(request), inputs.skill, TRAIN),
     )
     try:
         plan = plan_study(request, parts, None if place.ray_address else detect_machine())
     except ConfigurationError as error:
-        raise with_words(error, heard) from error
+        raise explain_gpus(error, notes) from error
     plan = filling_cluster(plan, request.resources, place.ray_address) if place.ray_address else plan
-    plan = dataclasses.replace(plan, reasons=(*plan.reasons, *heard))
-    check_names(plan)
+    plan = dataclasses.replace(plan, reasons=(*plan.reasons, *notes))
+    check_settings(plan)
     return with_earlier_points(request, plan, place)
 
 
@@ -101,10 +91,10 @@ def run_plan(
 
     Args:
         request: What the user asked for.
-        plan: What was made of it.
+        plan: The plan of the study.
         place: Where it goes.
-        is_checked: Let the trainer look at its data first, where it has a command for that.
-        is_smoked: Train one step of trial 0 before the study is made; what fails ends the run.
+        is_checked: Check the data by the trainer first, where it has a command for that.
+        is_smoked: Train one step of trial 0 before the study is made; a failure ends the run.
         extra_trackers: Further trackers, e.g. progress.
 
     Returns:
@@ -141,7 +131,7 @@ def run_in(
     *,
     extra_trackers: Sequence[Tracker] = (),
 ) -> Path:
-    """Run a plan in a study directory; trials that are there already are kept, open ones go on.
+    """Run a plan in a study directory; trials that have ended are kept, unfinished ones continue.
 
     Raises:
         LaunchError: Ray does not start, or the study directory cannot be written.

@@ -219,8 +219,8 @@ def _study_job(
     from automl.cli.run_command import command as run  # noqa: PLC0415 - opened when the command is called
     from automl.cluster.job import StudyJob, run_arguments, trials_at_once  # noqa: PLC0415 - opened when the command is called
     from automl.preflight.data import data_files  # noqa: PLC0415 - opened when the command is called
+    from automl.request.apply_text import apply_request_text  # noqa: PLC0415 - opened when the command is called
     from automl.request.location import RunLocation  # noqa: PLC0415 - opened when the command is called
-    from automl.resolve import apply_request_text  # noqa: PLC0415 - opened when the command is called
     from automl.run import make_plan  # noqa: PLC0415 - opened when the command is called
 
     options = context.params

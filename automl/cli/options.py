@@ -178,7 +178,7 @@ def job_options(command: Command) -> Command:
     return skill_options(command)
 
 
-def shown_and_told(notify: str | None) -> tuple[Tracker, ...]:
+def progress_and_notification(notify: str | None) -> tuple[Tracker, ...]:
     """Return what shows a study on this terminal, and what tells others when it is over."""
     from automl.cli.progress import ProgressTracker  # noqa: PLC0415 - rich, only when something is shown
     from automl.tracking.notify import NotifyTracker  # noqa: PLC0415 - opened when a study starts

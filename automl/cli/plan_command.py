@@ -23,7 +23,7 @@ from automl.request.location import RunLocation
 )
 def command(*, as_json: bool, show_commands: bool, **options: Any) -> None:  # noqa: ANN401 - click hands over what was declared
     """Show the launch review."""
-    from automl.review import review_plan, trial_by_hand  # noqa: PLC0415 - opened when the command is called
+    from automl.review import reproduce_trial_0, review_plan  # noqa: PLC0415 - opened when the command is called
     from automl.run import make_plan  # noqa: PLC0415 - opened when the command is called
 
     request = build_request(options)
@@ -34,11 +34,11 @@ def command(*, as_json: bool, show_commands: bool, **options: Any) -> None:  # n
     )
     plan = make_plan(request, place)
     if show_commands and not as_json:
-        click.echo(trial_by_hand(plan, place).script, nl=False)
+        click.echo(reproduce_trial_0(plan, place).script, nl=False)
         return
     document = review_plan(request, plan, place)
     if show_commands:
-        document["commands"] = trial_by_hand(plan, place).document()
+        document["commands"] = reproduce_trial_0(plan, place).document()
     if as_json:
         click.echo(json.dumps(document, indent=2))
         return

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from automl.cli.options import notify_option, shown_and_told
+from automl.cli.options import notify_option, progress_and_notification
 from automl.storage.study_directory import read_study
 from automl.storage.study_document import study_document
 
@@ -24,7 +24,7 @@ def command(study_dir: Path, *, trials: int | None, ray_address: str | None, not
     from automl.resume import resume_study  # noqa: PLC0415 - the heavy part starts here
 
     root = study_dir.expanduser().absolute()
-    resume_study(root, trials=trials, ray_address=ray_address, extra_trackers=shown_and_told(notify))
+    resume_study(root, trials=trials, ray_address=ray_address, extra_trackers=progress_and_notification(notify))
     if as_json:
         click.echo(json.dumps(study_document(root), indent=2))
         return

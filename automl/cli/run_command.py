@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from automl.cli.options import build_request, notify_option, results_root, shown_and_told, study_options
+from automl.cli.options import build_request, notify_option, progress_and_notification, results_root, study_options
 from automl.duration import format_duration
 from automl.request.location import RunLocation
 from automl.storage.study_directory import read_study
@@ -54,7 +54,7 @@ def command(
     plan = make_plan(request, place)
     if not yes and not as_json and sys.stdin.isatty() and sys.stderr.isatty():
         confirm_long_run(estimate_time(plan, earlier_trials(plan, place.results))["seconds"])
-    trackers = shown_and_told(notify)
+    trackers = progress_and_notification(notify)
     directory = run_plan(request, plan, place, is_checked=not no_check, is_smoked=smoke, extra_trackers=trackers)
     if as_json:
         click.echo(json.dumps(study_document(directory), indent=2))

@@ -16,9 +16,9 @@ from automl.space.document import space_document
 @skill_options
 def command(*, as_json: bool, **options: Any) -> None:  # noqa: ANN401 - click hands over what was declared
     """Build the space and show it."""
-    from automl.resolve import open_skill  # noqa: PLC0415 - opened when the command is called
+    from automl.resolve import resolve_inputs  # noqa: PLC0415 - opened when the command is called
 
-    opened = open_skill(build_request(options))
+    opened = resolve_inputs(build_request(options))
     skill, space = opened.skill, opened.space
     document = space_document(space, skill)
     if as_json:

@@ -1,7 +1,7 @@
-"""What a request in words says about budget, resources and metric; `automl.request.policy` reads whether to search.
+"""Parse budget, resources and metric from a request in plain text; `automl.request.policy` parses whether to search.
 
-A sentence is read by patterns, the longest meaning first, and what one pattern has read no other reads again. Nothing
-is guessed: what is not understood is returned as it was written, so that the plan can name it.
+Patterns are tried in order, the most specific first, and text that one pattern has matched is not matched again.
+Nothing is guessed: text that is not understood is returned as it was written, so that the plan can show it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Field = Literal["trials", "time_s", "gpu_hours", "jobs", "gpus", "gpus_per_trial", "trial_time_limit_s", "metric"]
 
 _ENTITY = r"(?:trials?|runs?|experiments?|config(?:uration)?s?|combinations?|tries|attempts?|evaluations?|trainings?)"
-# What stands before a number that is meant otherwise, or not at all.
+# Text before a number that negates it or gives it another meaning.
 _OTHER = re.compile(
     r"\b(?:not|don'?t|never|instead\s+of|rather\s+than|without|top|first|last|best|earlier|previous|every)\s+$",
     re.IGNORECASE,
@@ -83,7 +83,7 @@ _SPOKEN = {
     "mean iou": "miou",
     "mean average precision": "map",
 }
-"""What people call a metric -> its name in a skill, where the skill has it."""
+"""Common name of a metric -> its name in a skill, where the skill has it."""
 _FILLER_WORDS = """a an the and or but then so please i we you me my our your it its this that these those is
     are be can could will would should want wants need needs like let lets make give get with without of to
     for on in at by from using use used as all any some more most only just try run runs do not no than up
@@ -101,64 +101,64 @@ _UNDERSTOOD = ("trials", "experiments", "hours", "minutes", "gpus", "twenty", "t
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """Words of the request and what was made of them."""
+    """A part of the text and what it was parsed as."""
 
-    words: str
+    text: str
     meaning: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParsedRequest:
-    """What a request says.
+    """The result of parsing a request.
 
     Attributes:
-        wishes: What was understood, by field; numbers, but text for the metric.
-        phrases: The words behind each, in order.
-        not_understood: What is left and looks like a wish, as written.
+        values: Field -> number, or text for the metric.
+        phrases: Field -> the text behind the value, in order.
+        not_understood: Text that is left and may be meant as a setting, as written.
     """
 
-    wishes: Mapping[Field, float | str] = field(default_factory=dict)
+    values: Mapping[Field, float | str] = field(default_factory=dict)
     phrases: Mapping[Field, Phrase] = field(default_factory=dict)
     not_understood: tuple[str, ...] = ()
 
 
-def read_request(text: str, *, metrics: Mapping[str, str], known_words: frozenset[str] = frozenset()) -> ParsedRequest:
-    """Read a request.
+def parse_request(text: str, *, metrics: Mapping[str, str], known_words: frozenset[str] = frozenset()) -> ParsedRequest:
+    """Parse a request.
 
     Args:
-        text: The user's words.
+        text: The user's text.
         metrics: Name -> direction of the metrics that the skill's registry knows.
-        known_words: Words that name the skill and so ask for nothing more.
+        known_words: Words that name the skill, and are no setting.
     """
-    reader = _Reader(" ".join(text.replace("\u2019", "'").replace("\u2013", "-").replace("\u2014", ", ").split()))
-    off = find_off_phrase(reader.text)
+    parser = _Parser(" ".join(text.replace("\u2019", "'").replace("\u2013", "-").replace("\u2014", ", ").split()))
+    off = find_off_phrase(parser.text)
     if off is not None:
-        reader.blank(re.search(re.escape(off).replace(r"\ ", r"[\s\W_]+"), reader.text, re.IGNORECASE))
-    reader.refuse(_NODES, "nodes are those of --ray-address, or of `automl cluster`")
+        parser.blank(re.search(re.escape(off).replace(r"\ ", r"[\s\W_]+"), parser.text, re.IGNORECASE))
+    parser.refuse(_NODES, "nodes are those of --ray-address, or of `automl cluster`")
     for name, pattern, read in _PATTERNS:
-        reader.take(name, pattern, read)
-    reader.refuse(_UNLIMITED, "say a limit, or leave it out")
-    reader.take_metric(metrics)
-    return reader.result(known_words)
+        parser.take(name, pattern, read)
+    parser.refuse(_UNLIMITED, "say a limit, or leave it out")
+    parser.take_metric(metrics)
+    return parser.result(known_words)
 
 
-class _Reader:
-    """A request being read: what was read is blanked, so that nothing is read twice."""
+class _Parser:
+    """A request that is being parsed: matched text is blanked, so that nothing is matched twice."""
 
     def __init__(self, text: str) -> None:
         self.text = text
         self._left = text
-        self._wishes: dict[Field, float | str] = {}
+        self._values: dict[Field, float | str] = {}
         self._phrases: dict[Field, Phrase] = {}
         self._refused: list[str] = []
 
     def blank(self, match: re.Match[str] | None) -> None:
-        """Take a match out of what is left."""
+        """Remove a match from the text that is left."""
         if match is not None:
             self._left = self._left[: match.start()] + "\x00" * len(match[0]) + self._left[match.end() :]
 
     def take(self, name: Field, pattern: re.Pattern[str], read: Callable[[re.Match[str]], float | str]) -> None:
-        """Read every match of a pattern; the first gives the wish, a second one that differs is refused."""
+        """Parse every match of a pattern; the first one sets the value, a later one that differs is refused."""
         for match in list(pattern.finditer(self._left)):
             words = " ".join(match[0].split())
             try:
@@ -170,40 +170,40 @@ class _Reader:
             self.blank(match)
             if isinstance(outcome, str):
                 self._refused.append(f"{words} ({outcome})")
-            elif name in self._wishes and self._wishes[name] != outcome:
-                self._refused.append(f"{words} (it says {self._phrases[name].words} too)")
+            elif name in self._values and self._values[name] != outcome:
+                self._refused.append(f"{words} (contradicts {self._phrases[name].text})")
             else:
-                self._wishes[name] = outcome
+                self._values[name] = outcome
                 self._phrases[name] = Phrase(words, _MEANINGS[name](outcome))
 
     def refuse(self, pattern: re.Pattern[str], reason: str) -> None:
-        """Set aside what is understood and cannot be done."""
+        """Refuse text that is understood and cannot be done."""
         for match in list(pattern.finditer(self._left)):
             self.blank(match)
             self._refused.append(f"{match[0]} ({reason})")
 
     def take_metric(self, metrics: Mapping[str, str]) -> None:
-        """Read which metric counts, where a word such as "best" or "lowest" stands before it."""
+        """Parse the objective: a metric after a word such as "best" or "lowest"."""
         for match in list(_metric_pattern(metrics).finditer(self._left)):
             name = _metric_named(match["metric"], metrics)
             words, wanted = " ".join(match[0].split()), _BEST[match["how"].lower()]
             before = _OTHER.search(self._left[: match.start()])
             self.blank(match)
             if before is not None:
-                self._refused.append(f"{before[0].strip()} {words} (it says what is not wanted)")
+                self._refused.append(f"{before[0].strip()} {words} (negated)")
                 continue
-            if "metric" in self._wishes:
-                self._refused.append(f"{words} (one metric leads: {self._wishes['metric']})")
+            if "metric" in self._values:
+                self._refused.append(f"{words} (the primary metric is {self._values['metric']} already)")
                 continue
             if wanted is not None and wanted != metrics[name]:
                 self._refused.append(f"{words} ({metrics[name]} is right for {name}; --direction says otherwise)")
-            self._wishes["metric"] = name
+            self._values["metric"] = name
             self._phrases["metric"] = Phrase(words, f"{metrics[name]} {name}")
 
     def result(self, known_words: frozenset[str]) -> ParsedRequest:
-        """Return everything, with what is left over."""
+        """Return the values, with the text that is left."""
         left = tuple(dict.fromkeys([*self._refused, *self._rest(known_words)]))
-        return ParsedRequest(wishes=self._wishes, phrases=self._phrases, not_understood=left)
+        return ParsedRequest(values=self._values, phrases=self._phrases, not_understood=left)
 
     def _rest(self, known_words: frozenset[str]) -> Iterator[str]:
         for clause in re.split(r"\x00+|[,;:!?()]|\.(?:\s|$)|\b(?:and|but|then)\b", self._left):
@@ -217,7 +217,7 @@ class _Reader:
 
 
 def _hint(words: list[str]) -> str:
-    """Return a question about a word that is nearly one that would be understood."""
+    """Return a suggestion for a word that is close to one that is understood."""
     for word in (word.lower().strip(".'\"-") for word in words):
         close = difflib.get_close_matches(word, _UNDERSTOOD, n=1, cutoff=0.75) if len(word) > _SHORT else []
         if close and close[0].removesuffix("s") != word.removesuffix("s"):
@@ -331,13 +331,13 @@ def _plain(name: str) -> str:
     return re.sub(r"[\s/_-]+", "", name.lower())
 
 
-def fits_gpus(gpus: float, *, jobs: float | None, gpus_per_trial: float | None) -> tuple[int | None, float | None]:
+def share_gpus(gpus: float, *, jobs: float | None, gpus_per_trial: float | None) -> tuple[int | None, float | None]:
     """Share GPUs among trials: return trials at once and GPUs of each.
 
     Args:
         gpus: All of them.
-        jobs: Trials at once, where said.
-        gpus_per_trial: GPUs of each, where said.
+        jobs: Trials at once; None to fill the GPUs.
+        gpus_per_trial: GPUs of each; None for an equal share.
     """
     if jobs is not None:
         return int(jobs), gpus_per_trial if gpus_per_trial is not None else max(1.0, math.floor(gpus / jobs))

@@ -35,15 +35,14 @@ DEFAULT_SEED = 20260
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyParts:
-    """What the straight line has found out before it plans.
+    """What is known before the plan is made.
 
     Attributes:
         skill: The skill.
         decision: What the policy decided.
         spec: The merged spec, without output directory.
         space: The search space; ignored when training once.
-        objective: What is optimised.
-        further: Objectives after the leading one.
+        objectives: What is optimised, the primary one first.
         constraints: What the best trial must keep.
         launch: How trials are started.
     """
@@ -52,8 +51,7 @@ class StudyParts:
     decision: PolicyDecision
     spec: Spec
     space: SearchSpace
-    objective: Objective
-    further: tuple[Objective, ...] = ()
+    objectives: tuple[Objective, ...]
     constraints: tuple[Constraint, ...] = ()
     launch: LaunchPlan = field(default_factory=LaunchPlan)
 
@@ -81,7 +79,7 @@ def plan_study(request: StudyRequest, parts: StudyParts, machine: Machine | None
         action="train",
         spec=spec,
         space=searched,
-        objectives=(parts.objective, *parts.further),
+        objectives=parts.objectives,
         constraints=parts.constraints,
         evaluate_with=request.objective.evaluate_with,
         replicates=min(request.tuning.replicates or 0, trials),

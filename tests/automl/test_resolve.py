@@ -8,43 +8,36 @@ from pathlib import Path
 import pytest
 
 from automl.errors import ConfigurationError
+from automl.request.apply_text import apply_request_text
 from automl.request.study_request import StudyRequest, load_study_request
-from automl.resolve import (
-    apply_request_text,
-    check_names,
-    choose_goals,
-    choose_objective,
-    choose_objectives,
-    open_skill,
-    skill_facts,
-)
+from automl.resolve import check_settings, resolve_inputs, resolve_objectives
 from tests.automl.study.examples import SKILL, make_plan
 
 REQUEST = StudyRequest(skill="toy", name="example")
 
 
 def test_the_toy_skill_opens_with_a_space_and_the_spec_of_trial_0() -> None:
-    opened = open_skill(REQUEST)
+    inputs = resolve_inputs(REQUEST)
 
-    assert "train.optim.lr" in opened.space.paths
-    assert opened.space["train.optim.lr"].default == opened.spec.get("train.optim.lr")
+    assert "train.optim.lr" in inputs.space.paths
+    assert inputs.space["train.optim.lr"].default == inputs.spec.get("train.optim.lr")
 
 
 def test_what_the_user_sets_leaves_the_space() -> None:
-    opened = open_skill(REQUEST.with_settings(overrides={"train.optim.lr": 0.5}))
+    inputs = resolve_inputs(REQUEST.with_settings(overrides={"train.optim.lr": 0.5}))
 
-    assert "train.optim.lr" not in opened.space.paths
-    assert opened.spec.get("train.optim.lr") == 0.5
+    assert "train.optim.lr" not in inputs.space.paths
+    assert inputs.spec.get("train.optim.lr") == 0.5
 
 
 def test_nothing_is_searched_when_the_policy_is_off() -> None:
-    assert open_skill(REQUEST.with_settings(policy="off")).space.parameters == ()
+    assert resolve_inputs(REQUEST.with_settings(policy="off")).space.parameters == ()
 
 
 def test_an_empty_space_tells_the_policy_what_was_left_out() -> None:
-    pinned = {path: open_skill(REQUEST).spec.get(path) for path in open_skill(REQUEST).space.paths}
+    pinned = {path: resolve_inputs(REQUEST).spec.get(path) for path in resolve_inputs(REQUEST).space.paths}
 
-    facts = skill_facts(open_skill(REQUEST.with_settings(overrides=pinned)))
+    facts = resolve_inputs(REQUEST.with_settings(overrides=pinned)).facts
 
     assert facts.space_is_empty
     assert facts.left_out
@@ -55,7 +48,7 @@ def test_test_data_that_only_the_evaluation_reads_is_no_input_of_the_training() 
         data={"train": "/a.txt", "test": "/t.txt"}
     )
 
-    spec = open_skill(request).spec
+    spec = resolve_inputs(request).spec
 
     assert spec.get("dataset.train_dataset.data_sources[0].data_file") == "/a.txt"
     assert not spec.has("dataset.test_dataset.data_sources[0].data_file")
@@ -63,19 +56,19 @@ def test_test_data_that_only_the_evaluation_reads_is_no_input_of_the_training() 
 
 def test_test_data_that_no_action_reads_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="test"):
-        open_skill(REQUEST.with_settings(data={"test": "/t.txt"}))
+        resolve_inputs(REQUEST.with_settings(data={"test": "/t.txt"}))
 
 
 def test_a_metric_of_unknown_direction_is_never_guessed() -> None:
     with pytest.raises(ConfigurationError, match="direction"):
-        choose_objective(REQUEST.with_settings(metric="val/unheard_of"), SKILL)
+        resolve_objectives(REQUEST.with_settings(metric="val/unheard_of"), SKILL)
 
 
 def test_sampler_rule_and_options_are_checked_together() -> None:
     plan = dataclasses.replace(make_plan(), sampler="tpee", scheduler="ashaa", options={"grace_epoch": 3})
 
     with pytest.raises(ConfigurationError) as caught:
-        check_names(plan)
+        check_settings(plan)
 
     assert len(caught.value.problems) == 3
 
@@ -84,9 +77,9 @@ def test_words_win_over_the_study_file_and_every_reading_is_told() -> None:
     request = load_study_request("toy/quick")
     request = request.with_settings(request_text="five trials, no more than 30 minutes, 2 at a time, on mars")
 
-    heard, lines = apply_request_text(request)
+    applied, lines = apply_request_text(request)
 
-    assert (heard.budget.trials, heard.budget.time_s, heard.resources.jobs) == (5, 1800.0, 2)
+    assert (applied.budget.trials, applied.budget.time_s, applied.resources.jobs) == (5, 1800.0, 2)
     assert lines == (
         'the request says "2 at a time": 2 at once',
         'the request says "five trials": 5 trials',
@@ -100,16 +93,16 @@ def test_an_option_wins_over_the_words_and_that_is_said() -> None:
         request_text="twenty trials", trials=3, explicit=("trials",)
     )
 
-    heard, lines = apply_request_text(request)
+    applied, lines = apply_request_text(request)
 
-    assert heard.budget.trials == 3
+    assert applied.budget.trials == 3
     assert lines == ('the request says "twenty trials"; --trials 3 wins',)
 
 
 def test_all_gpus_of_the_request_are_shared_or_given_to_the_one_training() -> None:
     def share(text: str) -> tuple[int | None, float | None]:
-        heard, _ = apply_request_text(REQUEST.with_settings(request_text=text))
-        return heard.resources.jobs, heard.resources.gpus_per_trial
+        applied, _ = apply_request_text(REQUEST.with_settings(request_text=text))
+        return applied.resources.jobs, applied.resources.gpus_per_trial
 
     assert share("4 GPUs") == (4, 1.0)
     assert share("4 GPUs, two at a time") == (2, 2.0)
@@ -130,9 +123,9 @@ def test_a_metric_in_words_brings_its_own_direction() -> None:
         skill="depth_net_mono", name="x", request_text="lowest abs rel", source=Path("study.yaml")
     ).with_settings(metric="val/d1", direction="maximize")
 
-    heard, _ = apply_request_text(request)
+    applied, _ = apply_request_text(request)
 
-    assert (heard.objective.metric, heard.objective.direction) == ("val/abs_rel", None)
+    assert (applied.objective.metric, applied.objective.direction) == ("val/abs_rel", None)
 
 
 def test_several_objectives_win_over_a_metric_in_words() -> None:
@@ -140,16 +133,16 @@ def test_several_objectives_win_over_a_metric_in_words() -> None:
         objectives=("val/abs_rel:minimize", "train_loss")
     )
 
-    heard, lines = apply_request_text(request)
+    applied, lines = apply_request_text(request)
 
-    assert (heard.objective.metric, heard.objective.objectives) == (None, request.objective.objectives)
+    assert (applied.objective.metric, applied.objective.objectives) == (None, request.objective.objectives)
     assert lines == ('the request says "best d1"; --metric val/abs_rel wins',)
 
 
 def test_a_limit_for_each_trial_becomes_an_option_of_the_study() -> None:
-    heard, _ = apply_request_text(REQUEST.with_settings(request_text="10 minutes per trial"))
+    applied, _ = apply_request_text(REQUEST.with_settings(request_text="10 minutes per trial"))
 
-    assert heard.tuning.options["trial_time_limit_s"] == 600.0
+    assert applied.tuning.options["trial_time_limit_s"] == 600.0
 
 
 def test_without_words_nothing_changes() -> None:
@@ -159,7 +152,7 @@ def test_without_words_nothing_changes() -> None:
 def test_several_objectives_each_have_a_direction_and_the_first_leads() -> None:
     request = REQUEST.with_settings(objectives=("val/d1:maximize", "latency_ms:min"))
 
-    leading, further = choose_objectives(request, SKILL)
+    leading, further = resolve_objectives(request, SKILL)[0]
 
     assert (leading.metric, leading.direction) == ("val/d1", "maximize")
     assert (further.metric, further.direction) == ("latency_ms", "minimize")
@@ -169,7 +162,7 @@ def test_every_objective_that_cannot_be_used_is_told_at_once() -> None:
     request = REQUEST.with_settings(objectives=("val/d1:max", "unheard_of", "val/d1:min"))
 
     with pytest.raises(ConfigurationError) as caught:
-        choose_objectives(request, SKILL)
+        resolve_objectives(request, SKILL)[0]
 
     assert [p.where for p in caught.value.problems] == ["--objective unheard_of", "--objective val/d1:min"]
 
@@ -178,7 +171,7 @@ def test_problems_of_objectives_and_constraints_are_told_together() -> None:
     request = REQUEST.with_settings(objectives=("unheard_of",), constraints=("memory_gib",))
 
     with pytest.raises(ConfigurationError) as caught:
-        choose_goals(request, SKILL)
+        resolve_objectives(request, SKILL)
 
     assert [p.where for p in caught.value.problems] == ["--objective unheard_of", "--constraint"]
     assert caught.value.problems[0].expected == "unheard_of:maximize or unheard_of:minimize"
@@ -187,6 +180,6 @@ def test_problems_of_objectives_and_constraints_are_told_together() -> None:
 def test_a_metric_of_a_study_file_gives_way_to_objectives_and_one_of_the_command_line_does_not() -> None:
     request = REQUEST.with_settings(objectives=("val/d1:max",), metric="val/r2")
 
-    assert [objective.metric for objective in choose_objectives(request, SKILL)] == ["val/d1"]
+    assert [objective.metric for objective in resolve_objectives(request, SKILL)[0]] == ["val/d1"]
     with pytest.raises(ConfigurationError, match="--metric beside it"):
-        choose_objectives(request.with_settings(explicit=("metric",)), SKILL)
+        resolve_objectives(request.with_settings(explicit=("metric",)), SKILL)[0]

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from automl.architectures.load import load_architecture
-from automl.request.text import ParsedRequest, fits_gpus, read_request
+from automl.request.text import ParsedRequest, parse_request, share_gpus
 
 METRICS = load_architecture("depth_net_mono").metrics.directions
 
 
 def read(text: str) -> ParsedRequest:
-    return read_request(text, metrics=METRICS, known_words=frozenset({"depth", "net", "mono"}))
+    return parse_request(text, metrics=METRICS, known_words=frozenset({"depth", "net", "mono"}))
 
 
 UNDERSTOOD: dict[str, dict[str, Any]] = {
@@ -84,13 +84,13 @@ UNDERSTOOD: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize(("text", "wishes"), UNDERSTOOD.items())
-def test_what_is_meant_is_understood_and_nothing_is_left(text: str, wishes: dict[str, Any]) -> None:
-    wording = read(text)
+@pytest.mark.parametrize(("text", "values"), UNDERSTOOD.items())
+def test_what_is_meant_is_understood_and_nothing_is_left(text: str, values: dict[str, Any]) -> None:
+    parsed = read(text)
 
-    assert wording.wishes == wishes
-    assert wording.not_understood == ()
-    assert set(wording.phrases) == set(wishes)
+    assert parsed.values == values
+    assert parsed.not_understood == ()
+    assert set(parsed.phrases) == set(values)
 
 
 HOSTILE: dict[str, tuple[dict[str, Any], str]] = {
@@ -112,8 +112,8 @@ HOSTILE: dict[str, tuple[dict[str, Any], str]] = {
     "best fooscore": ({}, "fooscore"),
     "do not tune the batch size": ({}, "batch size"),
     "tune depth on this folder, no more than two hours": ({"time_s": 7200}, "depth on this folder"),
-    "twenty trials, thirty trials": ({"trials": 20}, "it says twenty trials too"),
-    "best d1 and lowest rmse": ({"metric": "val/d1"}, "one metric leads"),
+    "twenty trials, thirty trials": ({"trials": 20}, "contradicts twenty trials"),
+    "best d1 and lowest rmse": ({"metric": "val/d1"}, "the primary metric is val/d1 already"),
     "lowest d1": ({"metric": "val/d1"}, "--direction says otherwise"),
     "a few trials": ({}, "few"),
     "use sampler tpe": ({}, "sampler tpe"),
@@ -122,7 +122,7 @@ HOSTILE: dict[str, tuple[dict[str, Any], str]] = {
     "2 hours per GPU": ({}, "2 hours per GPU"),
     "1 GPU hour per trial": ({}, "1 GPU hour per trial"),
     "2 trials / hour": ({}, "2 trials / hour"),
-    "do not minimise rmse": ({}, "not minimise rmse (it says what is not wanted)"),
+    "do not minimise rmse": ({}, "not minimise rmse (negated)"),
     "best d1, not best rmse": ({"metric": "val/d1"}, "not best rmse"),
     "20 trails": ({}, 'did you mean "trials"?'),
     "two hourss": ({}, 'did you mean "hours"?'),
@@ -135,18 +135,18 @@ HOSTILE: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.parametrize(("text", "expected"), HOSTILE.items())
 def test_what_is_not_understood_is_named_and_never_guessed(text: str, expected: tuple[dict[str, Any], str]) -> None:
-    wishes, said = expected
+    values, said = expected
 
-    wording = read(text)
+    parsed = read(text)
 
-    assert wording.wishes == wishes
-    assert any(said in words for words in wording.not_understood), wording.not_understood
+    assert parsed.values == values
+    assert any(said in words for words in parsed.not_understood), parsed.not_understood
 
 
 def test_every_reading_quotes_the_words_and_says_what_they_mean() -> None:
     phrases = read("no more than 90 minutes and twenty trials").phrases
 
-    assert (phrases["time_s"].words, phrases["time_s"].meaning) == (
+    assert (phrases["time_s"].text, phrases["time_s"].meaning) == (
         "no more than 90 minutes",
         "a time limit of 1 h 30 min",
     )
@@ -156,7 +156,7 @@ def test_every_reading_quotes_the_words_and_says_what_they_mean() -> None:
 def test_the_same_word_means_another_direction_for_another_skill() -> None:
     stereo = load_architecture("depth_net_stereo").metrics.directions
 
-    assert read_request("best d1", metrics=stereo).phrases["metric"].meaning == "minimize val/d1"
+    assert parse_request("best d1", metrics=stereo).phrases["metric"].meaning == "minimize val/d1"
 
 
 @pytest.mark.parametrize(
@@ -166,4 +166,4 @@ def test_the_same_word_means_another_direction_for_another_skill() -> None:
 def test_gpus_are_shared_among_trials(
     gpus: float, jobs: float | None, each: float | None, shared: tuple[int, float]
 ) -> None:
-    assert fits_gpus(gpus, jobs=jobs, gpus_per_trial=each) == shared
+    assert share_gpus(gpus, jobs=jobs, gpus_per_trial=each) == shared

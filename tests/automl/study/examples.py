@@ -46,5 +46,5 @@ def make_plan(
     machine: Machine | None = CPU_MACHINE,
     spec: Spec = SPEC,
 ) -> StudyPlan:
-    parts = StudyParts(skill=SKILL, decision=decision, spec=spec, space=space, objective=OBJECTIVE)
+    parts = StudyParts(skill=SKILL, decision=decision, spec=spec, space=space, objectives=(OBJECTIVE,))
     return plan_study(request or StudyRequest(skill="toy", name="example"), parts, machine)

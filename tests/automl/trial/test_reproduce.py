@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from automl.request.location import RunLocation
 from automl.request.study_request import StudyRequest
-from automl.review import trial_by_hand
+from automl.review import reproduce_trial_0
 from automl.run import make_plan
 from tests.acceptance.scripted_skill import build_scripted_skill
 from tests.automl.launch.fake_engine import install_engine, install_gpus
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def reproduce_command(folder: Path, results: Path, **fields: str | float) -> ReproduceCommand:
     request = StudyRequest(skill=str(folder), name="by hand's").with_settings(**fields)
     place = RunLocation(results=results)
-    return trial_by_hand(make_plan(request, place), place)
+    return reproduce_trial_0(make_plan(request, place), place)
 
 
 def run_script(script: str, **variables: str) -> None:
