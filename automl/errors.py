@@ -1,6 +1,6 @@
 """Every deliberate error of `automl`, its exit status, and how a problem is described.
 
-An error that a user can mend carries `Problem`s: all of them at once, each with the place, what was found, what was
+An error that a user can fix has `Problem`s: all of them at once, each with the place, what was found, what was
 expected and what to do. Only `automl.cli.app` prints an error or ends the process. The tree:
 
 - `AutomlError` (1)
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """One thing that is wrong, in the words of the person who has to mend it.
+    """One thing that is wrong, as the person who fixes it sees it.
 
     Attributes:
         where: File and dotted path, e.g. ``studies/demo.yaml: space.train.optim.lr``, or the option's name.
@@ -46,7 +46,7 @@ class AutomlError(Exception):
     Args:
         headline: One sentence, without a final full stop.
         problems: What is wrong, all of it.
-        is_told: Where a document was asked for, one that tells of it is on stdout already.
+        is_printed: With ``--json``: a document that reports the error is on stdout already.
     """
 
     exit_status: ClassVar[int] = 1
@@ -55,7 +55,7 @@ class AutomlError(Exception):
         super().__init__(headline)
         self.headline = headline
         self.problems = tuple(problems)
-        self.is_told = False
+        self.is_printed = False
 
     def document(self) -> dict[str, object]:
         """Return the JSON form: what ``--json`` prints in place of a result."""

@@ -9,7 +9,7 @@ import subprocess
 from dataclasses import dataclass
 
 _QUERY = ("--query-gpu=index,uuid,name,memory.total,memory.used,driver_version", "--format=csv,noheader,nounits")
-# A healthy nvidia-smi answers in under a second; a wedged driver must not hold up a plan.
+# A healthy nvidia-smi answers in under a second; a hanging driver must not block a plan.
 _TIMEOUT_S = 10
 
 
@@ -22,8 +22,8 @@ class Gpu:
         uuid: Its identity, ``GPU-...``.
         name: Product name.
         memory_gib: Total memory.
-        used_gib: Memory in use, by whomever.
-        driver: Version of the driver; empty where it was not told.
+        used_gib: Memory in use by any process.
+        driver: Version of the driver; empty where it is unknown.
     """
 
     index: int
@@ -43,25 +43,25 @@ class Machine:
 
 
 def detect_machine() -> Machine:
-    """Look at this machine; CPU affinity and CUDA_VISIBLE_DEVICES are respected."""
+    """Return what this machine offers; CPU affinity and CUDA_VISIBLE_DEVICES are respected."""
     return Machine(cpus=len(os.sched_getaffinity(0)), gpus=_visible(query_gpus()))
 
 
 def query_gpus() -> tuple[Gpu, ...]:
     """Return every GPU that the driver lists, whatever this process may use."""
     program = shutil.which("nvidia-smi")
-    return () if program is None else _ask(program)
+    return () if program is None else _query(program)
 
 
 def query_gpus_now() -> tuple[Gpu, ...]:
     """Return the GPUs that this process may use, with the memory in use at this moment."""
     program = shutil.which("nvidia-smi")
-    return () if program is None else _visible(_ask.__wrapped__(program))
+    return () if program is None else _visible(_query.__wrapped__(program))
 
 
 @functools.lru_cache(maxsize=4)
-def _ask(program: str) -> tuple[Gpu, ...]:
-    """Ask the driver once per process: with many GPUs the answer takes the better part of a second."""
+def _query(program: str) -> tuple[Gpu, ...]:
+    """Query the driver once per process: with many GPUs that takes up to a second."""
     try:
         answer = subprocess.run(  # noqa: S603 - a fixed query to the driver's own tool
             [program, *_QUERY], capture_output=True, text=True, timeout=_TIMEOUT_S, check=True

@@ -1,4 +1,4 @@
-"""Go on with a study that was interrupted: the same plan, or a refusal that shows the difference."""
+"""Continue an interrupted study: with the same plan, or an error that shows the difference."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _COMPARED = (
 def resume_study(
     root: Path, *, trials: int | None = None, ray_address: str | None = None, extra_trackers: Sequence[Tracker] = ()
 ) -> Path:
-    """Go on with a study: ended trials are kept, open ones run again, the rest follows.
+    """Continue a study: trials that have ended are kept, unfinished ones continue, the rest follows.
 
     Args:
         root: The study directory.
@@ -40,8 +40,8 @@ def resume_study(
         extra_trackers: Further trackers, e.g. progress.
 
     Raises:
-        ConfigurationError: the folder is no study directory, or the skill cannot be read any more.
-        ResumeMismatchError: skill, template, schema or settings have changed since; names what.
+        ConfigurationError: the folder is no study directory, or the skill cannot be read.
+        ResumeMismatchError: skill, template, schema or settings have changed; lists the changes.
         NothingToRunError: every trial has ended.
     """
     directory = StudyPaths(root)
@@ -51,8 +51,7 @@ def resume_study(
         request = request.with_settings(trials=trials, explicit=(*request.explicit, "trials"))
     uri = stored.mlflow.tracking_uri
     place = RunLocation(results=root.parent, tracking_uri=uri, ray_address=ray_address)
-    # It goes on with the points it began with, not with those of studies that have ended since; and with its launcher,
-    # whatever would be chosen today.
+    # It keeps its first points, whatever studies have ended since, and its launcher, whatever would be chosen now.
     launcher = stored.launch.launcher.value if stored.launch else request.launch.launcher
     plan = make_plan(request.with_settings(warm_start=(), launcher=launcher), place)
     plan = dataclasses.replace(

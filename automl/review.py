@@ -1,4 +1,4 @@
-"""The launch review of `automl plan`: the plan, plus what a person wants to know before anything is spent."""
+"""The launch review of `automl plan`: the plan, with first trials, data, machine and expected time."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def reproduce_trial_0(plan: StudyPlan, place: RunLocation) -> ReproduceCommand:
 
 
 def image_presence(launch: LaunchPlan) -> str:
-    """Return whether the image is on this machine, in words; empty where there is none to look for."""
+    """Return whether the image is on this machine; empty where no image is used."""
     if launch.image is None or not launch.launcher.uses_image:
         return ""
     try:
@@ -78,7 +78,7 @@ def image_presence(launch: LaunchPlan) -> str:
 
 
 def describe_machine(machine: Machine | None, ray_address: str | None) -> str:
-    """Return where trials would run, in words."""
+    """Return where trials would run."""
     if machine is None:
         return f"the Ray cluster at {ray_address}"
     gpus = [f"{gpu.name} ({gpu.memory_gib:.0f} GiB)" for gpu in machine.gpus]
@@ -91,7 +91,7 @@ def first_proposals(plan: StudyPlan) -> tuple[Proposal, ...]:
         return (Proposal(number=0, assignment=plan.first_trials[0], origin=Origin(OriginKind.TEMPLATE)),)
     from automl.samplers.factory import asks_language_model, make_searcher  # noqa: PLC0415 - optuna only for a plan
 
-    # A dry run asks no language model: only what is known without it is shown.
+    # A dry run calls no language model: only the trials that are known without it are shown.
     wanted = (
         len(plan.first_trials)
         if asks_language_model(plan)

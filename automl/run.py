@@ -114,7 +114,7 @@ def run_plan(
         require_seen_by_engine(plan, place)
     check_inputs(plan.skill, plan.action, plan.spec)
     if is_checked:
-        require_sound_data(plan, meanwhile=_open_doors)
+        require_sound_data(plan, meanwhile=_import_early)
     if is_smoked:
         smoke_test(plan, place)
     chosen = chosen_study_directory(place.directory) if place.directory else None
@@ -138,7 +138,7 @@ def run_in(
         StudyFailedError: no trial has a usable value, or three in a row failed for the same reason.
         InterruptedStudyError: a signal ended the study.
     """
-    from automl.executor.loop import recorded  # noqa: PLC0415 - opened when a study starts
+    from automl.executor.loop import recorded  # noqa: PLC0415 - imported when a study starts
     from automl.storage.locks import OwnerLock  # noqa: PLC0415 - optuna
 
     with recorded(directory.root):
@@ -155,13 +155,13 @@ def _run_locked(
     *,
     extra_trackers: Sequence[Tracker] = (),
 ) -> Path:
-    from automl.executor.loop import recorded  # noqa: PLC0415 - opened when a study starts
+    from automl.executor.loop import recorded  # noqa: PLC0415 - imported when a study starts
     from automl.executor.ray.study import execute_study  # noqa: PLC0415 - ray
-    from automl.handoff.evaluation import local_evaluator  # noqa: PLC0415 - opened when a study starts
+    from automl.handoff.evaluation import local_evaluator  # noqa: PLC0415 - imported when a study starts
     from automl.samplers.factory import make_searcher  # noqa: PLC0415 - numpy
     from automl.samplers.optuna_journal import OptunaJournal  # noqa: PLC0415 - optuna
-    from automl.tracking.mlflow.tracker import MlflowTracker  # noqa: PLC0415 - opened when a study starts
-    from automl.tracking.mlflow.uri import default_tracking_uri, without_password  # noqa: PLC0415 - opened when a study starts
+    from automl.tracking.mlflow.tracker import MlflowTracker  # noqa: PLC0415 - imported when a study starts
+    from automl.tracking.mlflow.uri import default_tracking_uri, without_password  # noqa: PLC0415 - imported when a study starts
 
     uri = place.tracking_uri or default_tracking_uri(place.results)
     record = RecordLocation(tracking_uri=without_password(uri), experiment=plan.name)
@@ -194,21 +194,21 @@ def _run_locked(
         recorders.close()
         with recorded(directory.root):
             write_document(directory.record_file, mlflow.describe())
-        # After the record: they may tell others where it is.
+        # After the record: a notification contains its location.
         for tracker in extra_trackers:
             tracker.close()
     return directory.root
 
 
-def _open_doors() -> None:
-    """Import what every study needs before Ray: half a second in which the trainer can look at its data."""
-    import automl.handoff.evaluation  # noqa: PLC0415 - opened when a study starts
+def _import_early() -> None:
+    """Import what every study needs before Ray, half a second, while the trainer checks its data."""
+    import automl.handoff.evaluation  # noqa: PLC0415 - imported when a study starts
     import automl.samplers.optuna_journal  # noqa: F401, PLC0415 - optuna
 
 
 def _recorders(mlflow: MlflowTracker) -> TrackerGroup:
-    from automl.tracking.base import TrackerGroup  # noqa: PLC0415 - opened when a study starts
-    from automl.tracking.tensorboard import TensorboardTracker  # noqa: PLC0415 - opened when a study starts
+    from automl.tracking.base import TrackerGroup  # noqa: PLC0415 - imported when a study starts
+    from automl.tracking.tensorboard import TensorboardTracker  # noqa: PLC0415 - imported when a study starts
 
     return TrackerGroup((TensorboardTracker(), mlflow))
 
@@ -219,7 +219,7 @@ def _conclude(result: StudyResult, plan: StudyPlan, evaluator: Evaluator) -> Non
     Raises:
         StudyFailedError: no trial has a usable value, or too many failed.
     """
-    from automl.handoff.hand_over import hand_over  # noqa: PLC0415 - heavy doors are opened when a study starts
+    from automl.handoff.hand_over import hand_over  # noqa: PLC0415 - imported when a study starts
 
     log = EventLog(StudyPaths(evaluator.root).events_file)
     if result.best is None:

@@ -1,6 +1,6 @@
 """Train as little of trial 0 as the skill allows, end to end, before a study spends anything.
 
-It goes the way of every trial: the same launcher, placement and judgement, in a folder of its own that is no study. A
+It runs like every trial, with the same launcher, placement and evaluation, in a folder of its own that is no study. A
 skill whose spec has a dry run trains one step; any other trains one epoch.
 """
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _KEPT_OPTIONS = ("silence_limit_s", "trial_time_limit_s")
-_USERS_MISTAKE = (FailureKind.DATA, FailureKind.SPEC, FailureKind.IMAGE, FailureKind.CREDENTIAL)
+_USER_ERRORS = (FailureKind.DATA, FailureKind.SPEC, FailureKind.IMAGE, FailureKind.CREDENTIAL)
 
 
 def smoke_plan(plan: StudyPlan) -> StudyPlan:
@@ -85,19 +85,19 @@ def smoke_test(plan: StudyPlan, place: RunLocation) -> TrialResult:
     folder = Path(tempfile.mkdtemp(prefix=f"{short.name}-", dir=place.results))
     location = StudyLocation(directory=folder, tracking_uri="", ray_address=place.ray_address)
     (trial,) = execute_study(short, location, searcher=make_searcher(short), scheduler=chosen_scheduler(short)).trials
-    _judge(trial, folder, is_dry=has_dry_run(plan))
+    _check(trial, folder, is_dry=has_dry_run(plan))
     shutil.rmtree(folder, ignore_errors=True)
     return trial
 
 
-def _judge(trial: TrialResult, folder: Path, *, is_dry: bool) -> None:
+def _check(trial: TrialResult, folder: Path, *, is_dry: bool) -> None:
     if trial.state is TrialState.COMPLETED:
         return
     if is_dry and trial.failure is FailureKind.METRIC_MISSING and trial.exit_status == 0:
         logger.warning("smoke: one step of trial 0 works; %s, as some trainers do in a dry run", trial.reason)
         return
     cause = f"{trial.state.value.lower()}: {trial.reason}"
-    if trial.failure in _USERS_MISTAKE:
+    if trial.failure in _USER_ERRORS:
         log = AttemptPaths(folder / trial.directory).log_file
         problem = Problem(where="--smoke", found=cause, expected="one step of trial 0 that trains", fix=f"read {log}")
         raise ConfigurationError.from_problems([problem], subject="this run")

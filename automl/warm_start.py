@@ -1,7 +1,7 @@
-"""What the default sampler begins with after the template: good points of earlier studies of the same skill.
+"""Add good points of earlier studies of the same skill to the first trials of a plan, after the template.
 
 They come from the studies that the user names, else from this results folder, else from the tracking server. The plan
-names each, and a repeated command begins with what its first run began with.
+names each; a repeated command gets the points of its first run.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def with_earlier_points(request: StudyRequest, plan: StudyPlan, place: RunLocation) -> StudyPlan:
-    """Return the plan with known-good points of earlier studies after its template, and with the reason for them.
+    """Return the plan with known-good points of earlier studies after its template, with the reason for them.
 
     Raises:
         ConfigurationError: a study that the user names cannot be used.
@@ -52,7 +52,7 @@ def with_earlier_points(request: StudyRequest, plan: StudyPlan, place: RunLocati
 def _earlier_points(
     request: StudyRequest, plan: StudyPlan, place: RunLocation
 ) -> tuple[tuple[EarlierPoint, ...], tuple[str, ...]]:
-    """Return points of earlier studies, and why a tracking server could not be asked for some."""
+    """Return points of earlier studies, and a note if the tracking server did not answer."""
     if request.tuning.warm_start is not None:
         return named_points(plan, request.tuning.warm_start, place.results) if plan.route is Route.TUNE else (), ()
     if not takes_earlier_points(plan):

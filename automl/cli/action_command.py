@@ -25,7 +25,7 @@ _ACTIONS = {
     "export": ("export", "Export a checkpoint of a study; an ONNX file is compared with the checkpoint."),
     "quantize": ("quantize", "Quantise a checkpoint of a study."),
 }
-"""Command -> the skill's action, and what the command says of itself."""
+"""Command -> the skill's action, and its help text."""
 
 _SHOWN_FILES = 8
 
@@ -47,7 +47,7 @@ def _make(name: str) -> click.Command:
         try:
             _raise_for(root, result)
         except AutomlError as error:
-            error.is_told = True
+            error.is_printed = True
             raise
         return 0
 
@@ -58,8 +58,8 @@ commands = {name: _make(name) for name in _ACTIONS}
 
 
 def _run(root: Path, action: str, options: dict[str, Any]) -> ActionResult:
-    from automl.handoff.action_spec import options_here  # noqa: PLC0415 - opened when the command is called
-    from automl.handoff.actions import action_launcher, run_recorded  # noqa: PLC0415 - opened when the command is called
+    from automl.handoff.action_spec import options_here  # noqa: PLC0415 - imported when the command is called
+    from automl.handoff.actions import action_launcher, run_recorded  # noqa: PLC0415 - imported when the command is called
 
     problems: list[Problem] = []
     data, settings = split_pairs(options["data"], options["settings"], problems)
@@ -76,7 +76,7 @@ def _run(root: Path, action: str, options: dict[str, Any]) -> ActionResult:
 
 
 def _show(root: Path, result: ActionResult, *, as_json: bool) -> None:
-    from automl.storage.documents import to_json  # noqa: PLC0415 - opened when the command is called
+    from automl.storage.documents import to_json  # noqa: PLC0415 - imported when the command is called
 
     if as_json:
         click.echo(json.dumps(to_json(result), indent=2))
@@ -98,14 +98,14 @@ def _show(root: Path, result: ActionResult, *, as_json: bool) -> None:
 
 
 def _raise_for(root: Path, result: ActionResult) -> None:
-    """Turn an action that did not end well into the exit status of the command."""
-    from automl.study.evaluation import ActionStatus  # noqa: PLC0415 - opened when the command is called
+    """Raise the error of an action that failed or was not started."""
+    from automl.study.evaluation import ActionStatus  # noqa: PLC0415 - imported when the command is called
 
     if result.status is ActionStatus.UNAVAILABLE:
         problem = Problem(
             where=f"{result.action} of {root}",
             found=result.reason,
-            expected="an action of the skill, a checkpoint and data that are there",
+            expected="an action of the skill, a checkpoint and existing data",
             fix="choose another --trial or --epoch, or name the data with --data",
         )
         raise ConfigurationError.from_problems([problem], subject="the command line")

@@ -24,11 +24,11 @@ COMMANDS = {
     "space": "Show which parameters are searched, which are not, and why.",
     "doctor": "Check machine, data and weights for a run: ok, warn or fail, with the fix.",
     "cluster": "Write, or submit, a job that runs a study on Slurm or Kubernetes.",
-    "check": "Say everything that is wrong with a study, a skill or a spec.",
+    "check": "List everything that is wrong with a study, a skill or a spec.",
     "list": "List the model skills of a folder: runnable, blocked, disabled; or, with --studies, studies.",
-    "resume": "Go on with an interrupted study.",
+    "resume": "Continue an interrupted study.",
     "stop": "End a study, or one running trial of it.",
-    "status": "Show where a study stands; with --watch, live.",
+    "status": "Show the progress of a study; with --watch, live.",
     "logs": "Print the log of a trial; with -f as it grows.",
     "compare": "Rank the trials of one or several studies.",
     "evaluate": "Evaluate the best checkpoint of a study, or another one, with the skill's own action.",
@@ -36,9 +36,9 @@ COMMANDS = {
     "export": "Export a checkpoint of a study, e.g. to ONNX.",
     "quantize": "Quantise a checkpoint of a study.",
     "report": "Write one HTML page about a study.",
-    "sync": "Send to MLflow what it does not have yet.",
+    "sync": "Upload to MLflow what it does not have yet.",
     "skill": "Print the SKILL.md by which a coding agent uses this tool.",
-    "clean": "Say what may be deleted from a results folder; with --yes delete it.",
+    "clean": "List what may be deleted from a results folder; with --yes delete it.",
     "ui": "Open the MLflow comparison of a results folder on this machine.",
 }
 
@@ -85,7 +85,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _usable(stream: TextIO | None) -> TextIO:
-    """Return a stream that takes every text: escaped where its encoding lacks it, unseen where it is closed."""
+    """Return a stream that accepts every text: escaped where its encoding lacks it, discarded where it is closed."""
     if stream is None:
         return Path(os.devnull).open("w", encoding="utf-8")
     if isinstance(stream, io.TextIOWrapper):
@@ -118,11 +118,11 @@ def run_command_line(arguments: list[str]) -> int:
         _print_error(words)
         status = _end(InterruptedStudyError(words), is_json=is_json)
     except BrokenPipeError:
-        # The reader of a pipe (`| head`) has seen enough; Python would complain again at exit.
+        # The reader of a pipe (`| head`) has closed it; Python would report that again at exit.
         sys.stderr.close()
         status = 0
     except OSError as error:
-        # The world's fault, not ours: a full disk behind stdout, a working directory that is gone, a file not ours.
+        # Not a defect of automl: a full disk behind stdout, a deleted working directory, a file of another user.
         _print_error(_cause(error))
         _drop_output()
         status = AutomlError.exit_status
@@ -137,8 +137,8 @@ def _cause(error: OSError) -> str:
 
 
 def _end(error: AutomlError, *, is_json: bool) -> int:
-    """Print the document of an error, unless the command has printed one that tells of it; return the exit status."""
-    if is_json and not error.is_told:
+    """Print the document of an error, unless the command has printed one that reports it; return the exit status."""
+    if is_json and not error.is_printed:
         click.echo(json.dumps(error.document(), indent=2))
     return error.exit_status
 

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 
 @click.command(
-    "check", help="Say everything that is wrong with a study, a skill and its specs; 0 if nothing is, else 2."
+    "check",
+    help="List everything that is wrong with a study, a skill and its specs; exits with 0 if nothing is, else 2.",
 )
 @study_options
 def command(*, as_json: bool, **options: Any) -> int:  # noqa: ANN401 - click hands over what was declared
@@ -37,9 +38,9 @@ def command(*, as_json: bool, **options: Any) -> int:  # noqa: ANN401 - click ha
 
 def find_problems(options: dict[str, Any]) -> tuple[list[Problem], list[Problem]]:
     """Return every problem and every warning of a study, its skill and its spec."""
-    from automl.request.location import RunLocation  # noqa: PLC0415 - opened when the command is called
-    from automl.resolve import check_skill_and_spec  # noqa: PLC0415 - opened when the command is called
-    from automl.run import make_plan  # noqa: PLC0415 - opened when the command is called
+    from automl.request.location import RunLocation  # noqa: PLC0415 - imported when the command is called
+    from automl.resolve import check_skill_and_spec  # noqa: PLC0415 - imported when the command is called
+    from automl.run import make_plan  # noqa: PLC0415 - imported when the command is called
 
     try:
         request = build_request(options)

@@ -19,15 +19,15 @@ _STEP = 1000
 
 @click.command(
     "clean",
-    help="Say what may be deleted from a results folder, with sizes; --yes deletes it. Running and resumable studies, "
-    "best checkpoints and champions always stay.",
+    help="List what may be deleted from a results folder, with sizes; --yes deletes it. Running and resumable studies, "
+    "and best checkpoints are never deleted.",
 )
 @click.argument("results", required=False, type=click.Path(path_type=Path))
-@click.option("--yes", is_flag=True, help="Delete what would be listed without it.")
+@click.option("--yes", is_flag=True, help="Delete what is listed without it.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, nothing else there.")
 def command(results: Path | None, *, yes: bool, as_json: bool) -> None:
-    """List, and delete only if told to."""
-    from automl.handoff.cleaning import delete, take_inventory  # noqa: PLC0415 - opened when called
+    """List, and delete only with ``--yes``."""
+    from automl.handoff.cleaning import delete, take_inventory  # noqa: PLC0415 - imported when called
 
     root = results_root(results)
     try:
@@ -60,7 +60,7 @@ def _show(root: Path, inventory: Inventory, gone: set[Path], *, is_deleted: bool
         state = "" if not is_deleted else "deleted  " if item.path in gone else "kept     "
         click.echo(f"{state}{format_size(item.size):>9}  {item.path.relative_to(root)}  ({item.why})")
     for name, reason in inventory.left_alone.items():
-        click.echo(f"left alone  {name}: {reason}")
+        click.echo(f"not touched {name}: {reason}")
     listed = [item for item in inventory.deletable if not is_deleted or item.path in gone]
     total = format_size(sum(item.size for item in listed))
     if is_deleted:

@@ -61,8 +61,8 @@ class Walltime(click.ParamType[str]):
 @click.pass_context
 def slurm(context: click.Context, /, *, submit: bool, output: Path | None, as_json: bool, **options: Any) -> None:  # noqa: ANN401 - click hands over what was declared
     """Write the script, and submit it where asked."""
-    from automl.cluster.slurm import SlurmOptions, slurm_script  # noqa: PLC0415 - opened when the command is called
-    from automl.storage.documents import write_text  # noqa: PLC0415 - opened when the command is called
+    from automl.cluster.slurm import SlurmOptions, slurm_script  # noqa: PLC0415 - imported when the command is called
+    from automl.storage.documents import write_text  # noqa: PLC0415 - imported when the command is called
 
     container: Path | None = options["container"]
     asked = SlurmOptions(
@@ -127,8 +127,8 @@ def kubernetes(
     **options: Any,  # noqa: ANN401 - click hands over what was declared
 ) -> None:
     """Write the manifests."""
-    from automl.cluster import kubernetes as kube  # noqa: PLC0415 - opened when the command is called
-    from automl.storage.documents import write_text  # noqa: PLC0415 - opened when the command is called
+    from automl.cluster import kubernetes as kube  # noqa: PLC0415 - imported when the command is called
+    from automl.storage.documents import write_text  # noqa: PLC0415 - imported when the command is called
 
     results = Path(options["results"] or f"{options['mount']}/results")
     study = None if options["is_cluster_only"] else _study_text(options)
@@ -166,7 +166,7 @@ def kubernetes(
 
 def _study_text(options: dict[str, Any]) -> str | None:
     """Return the study file for the ConfigMap, with its name in it; None where the study is in every pod."""
-    import yaml  # noqa: PLC0415 - opened when the command is called
+    import yaml  # noqa: PLC0415 - imported when the command is called
 
     request = build_request(options)
     file = request.source
@@ -216,12 +216,12 @@ def _study_job(
     Raises:
         ConfigurationError: the study cannot be run there.
     """
-    from automl.cli.run_command import command as run  # noqa: PLC0415 - opened when the command is called
-    from automl.cluster.job import StudyJob, run_arguments, trials_at_once  # noqa: PLC0415 - opened when the command is called
-    from automl.preflight.data import data_files  # noqa: PLC0415 - opened when the command is called
-    from automl.request.apply_text import apply_request_text  # noqa: PLC0415 - opened when the command is called
-    from automl.request.location import RunLocation  # noqa: PLC0415 - opened when the command is called
-    from automl.run import make_plan  # noqa: PLC0415 - opened when the command is called
+    from automl.cli.run_command import command as run  # noqa: PLC0415 - imported when the command is called
+    from automl.cluster.job import StudyJob, run_arguments, trials_at_once  # noqa: PLC0415 - imported when the command is called
+    from automl.preflight.data import data_files  # noqa: PLC0415 - imported when the command is called
+    from automl.request.apply_text import apply_request_text  # noqa: PLC0415 - imported when the command is called
+    from automl.request.location import RunLocation  # noqa: PLC0415 - imported when the command is called
+    from automl.run import make_plan  # noqa: PLC0415 - imported when the command is called
 
     options = context.params
     request = build_request(options)

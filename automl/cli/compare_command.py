@@ -35,8 +35,8 @@ def command(study_dirs: tuple[Path, ...], *, top: int | None, as_json: bool, as_
 
     console = render.console()
     for name, result in studies:
-        goals = [f"{o.direction} {o.metric}" for o in result.objectives]
-        console.print(f"{name}: {', '.join([*goals, *map(str, result.constraints)])}", style="bold")
+        objectives = [f"{o.direction} {o.metric}" for o in result.objectives]
+        console.print(f"{name}: {', '.join([*objectives, *map(str, result.constraints)])}", style="bold")
         console.print(render.leaderboard(result, limit=top))
         console.print()
 

@@ -1,4 +1,4 @@
-"""`automl doctor`: everything that can be known about a run before it costs anything."""
+"""`automl doctor`: everything that can be checked before a run."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 )
 @study_options
 def command(*, as_json: bool, **options: Any) -> int:  # noqa: ANN401 - click hands over what was declared
-    """Look, show one table, start nothing."""
+    """Check, show one table, start nothing."""
     started_s = time.monotonic()
     findings = diagnose(options)
     seconds = round(time.monotonic() - started_s, 2)
@@ -38,10 +38,10 @@ def command(*, as_json: bool, **options: Any) -> int:  # noqa: ANN401 - click ha
 
 def diagnose(options: dict[str, Any]) -> Sequence[Finding]:
     """Return every row for the options of a run; a request that cannot be planned becomes rows too."""
-    from automl.preflight.doctor import examine  # noqa: PLC0415 - opened when the command is called
-    from automl.preflight.findings import from_problem  # noqa: PLC0415 - opened when the command is called
-    from automl.preflight.inputs import with_prepared_paths  # noqa: PLC0415 - opened when the command is called
-    from automl.run import make_plan  # noqa: PLC0415 - opened when the command is called
+    from automl.preflight.doctor import examine  # noqa: PLC0415 - imported when the command is called
+    from automl.preflight.findings import from_problem  # noqa: PLC0415 - imported when the command is called
+    from automl.preflight.inputs import with_prepared_paths  # noqa: PLC0415 - imported when the command is called
+    from automl.run import make_plan  # noqa: PLC0415 - imported when the command is called
 
     place = RunLocation(
         results=results_root(options["results"]),
@@ -67,5 +67,5 @@ def _print(findings: Sequence[Finding], failed: int, seconds: float) -> None:
     console.print(render.findings_table(findings, console.width))
     doubtful = sum(finding.level == "warn" for finding in findings)
     counts = f"{counted(len(findings), 'check')}, {counted(doubtful, 'warning')}, {counted(failed, 'failure')}"
-    verdict = "the run cannot succeed" if failed else "the run can start"
-    console.print(f"\n{counts} in {seconds:.1f} s: {verdict}")
+    conclusion = "the run cannot succeed" if failed else "the run can start"
+    console.print(f"\n{counts} in {seconds:.1f} s: {conclusion}")

@@ -24,9 +24,9 @@ def command(root: Path | None, *, studies: bool, as_json: bool) -> None:
     if studies:
         _list_studies(results_root(root), as_json=as_json)
         return
-    from automl.resources import builtin_skills  # noqa: PLC0415 - opened when called
-    from automl.skill.catalog import describe, list_skills  # noqa: PLC0415 - opened when called
-    from automl.skill.load import load_skill  # noqa: PLC0415 - opened when called
+    from automl.resources import builtin_skills  # noqa: PLC0415 - imported when called
+    from automl.skill.catalog import describe, list_skills  # noqa: PLC0415 - imported when called
+    from automl.skill.load import load_skill  # noqa: PLC0415 - imported when called
 
     entries = list_skills(root) if root is not None else tuple(describe(load_skill(name)) for name in builtin_skills())
     rows = [
@@ -50,7 +50,7 @@ def command(root: Path | None, *, studies: bool, as_json: bool) -> None:
 
 
 def _list_studies(results: Path, *, as_json: bool) -> None:
-    from automl.storage.overview import list_studies  # noqa: PLC0415 - opened when called
+    from automl.storage.overview import list_studies  # noqa: PLC0415 - imported when called
 
     try:
         found = list_studies(results)

@@ -1,4 +1,4 @@
-"""`automl logs`: what a trial printed; with -f also what it prints."""
+"""`automl logs`: the log of a trial; with -f as it grows."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _CHUNK_BYTES = 1 << 20
 @click.command("logs", help="Print the log of a trial, of its latest attempt.")
 @click.argument("study_dir", type=click.Path(path_type=Path))
 @click.argument("trial", type=click.IntRange(min=0))
-@click.option("-f", "--follow", is_flag=True, help="Go on with what is added, until the trial ends.")
+@click.option("-f", "--follow", is_flag=True, help="Follow the log until the trial ends.")
 def command(study_dir: Path, trial: int, *, follow: bool) -> None:
     """Print the log, byte by byte as the trial wrote it."""
     root = study_dir.expanduser().absolute()
@@ -34,7 +34,7 @@ def command(study_dir: Path, trial: int, *, follow: bool) -> None:
         raise _unknown(str(log), "no log", "a trial that was started", "choose another trial")
     offset = _print_from(log, 0)
     while follow:
-        # Asked before reading: what was written before the end is then printed.
+        # Checked before reading, so that everything written before the end is printed.
         is_running = _trial(root, trial) == result and running_process(StudyPaths(root)) is not None
         offset = _print_from(log, offset)
         if result.state.is_final or not is_running:

@@ -1,4 +1,4 @@
-"""The options that `run`, `plan` and `space` share, and how they change a study's request."""
+"""The options that `run`, `plan` and `space` share, and how a request is built from them."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ notify_option = click.option(
     "--notify",
     envvar="AUTOML_NOTIFY",
     metavar="COMMAND|URL",
-    help="When the study is over: gets its summary as JSON on stdin, or by POST [AUTOML_NOTIFY].",
+    help="Gets the summary of the study as JSON when it has ended, on stdin or by POST [AUTOML_NOTIFY].",
 )
 _SKILL_OPTIONS = (
     click.argument("study", required=False),
@@ -82,7 +82,7 @@ _TIME = click.option(
     "time_s",
     type=Duration(),
     metavar="DURATION",
-    help="End after this time, e.g. 2h: running trials stop, what they reached counts.",
+    help="End after this time, e.g. 2h: running trials are stopped, their best values count.",
 )
 # In a job of a cluster `--time` is that of the job.
 _STUDY_TIME = click.option(
@@ -94,7 +94,7 @@ _STUDY_OPTIONS = (
         "--request",
         "request_text",
         metavar="TEXT",
-        help="What you want, in words: '20 trials, two hours, 4 GPUs, best d1'.",
+        help="What you want, in plain English: '20 trials, two hours, 4 GPUs, best d1'.",
     ),
     click.option("--fallback", type=click.Choice(["train-once"]), help="Train once where a search cannot be run."),
     click.option("--metric", metavar="NAME", help="The objective's metric."),
@@ -104,7 +104,7 @@ _STUDY_OPTIONS = (
         "objectives",
         multiple=True,
         metavar="NAME[:DIRECTION]",
-        help="Several objectives, the leading one first, in place of --metric. Repeatable.",
+        help="Several objectives, the primary one first, in place of --metric. Repeatable.",
     ),
     click.option("--constraint", "constraints", multiple=True, metavar="LIMIT", help="'memory_gib <= 40'. Repeatable."),
     click.option(
@@ -113,7 +113,9 @@ _STUDY_OPTIONS = (
         metavar="K",
         help="Train the best K trials again with other seeds; the best mean wins.",
     ),
-    click.option("--evaluate-with", metavar="COMMAND", help="Measures more of a trained trial: JSON on its last line."),
+    click.option(
+        "--evaluate-with", metavar="COMMAND", help="Measures further metrics of a trained trial: JSON on its last line."
+    ),
     click.option("--trials", type=click.IntRange(min=1), metavar="N", help="Number of trials."),
     click.option("--gpu-hours", type=FiniteFloat(min=0, min_open=True), metavar="H", help="Limit of GPU hours."),
     click.option("--target", type=FiniteFloat(), metavar="VALUE", help="End when the objective reaches this value."),
@@ -149,7 +151,7 @@ _STUDY_OPTIONS = (
         "named_options",
         multiple=True,
         metavar="NAME=VALUE",
-        help="An option of sampler, stopping rule or trials, e.g. grace_epochs=3. Repeatable.",
+        help="An option of sampler, scheduler or trials, e.g. grace_epochs=3. Repeatable.",
     ),
     click.option("--seed", type=click.IntRange(min=0), metavar="N", help="Seed of the sampler."),
     click.option("--tracking-uri", metavar="URI", help="MLflow tracking server [sqlite in the results folder]."),
@@ -179,9 +181,9 @@ def job_options(command: Command) -> Command:
 
 
 def progress_and_notification(notify: str | None) -> tuple[Tracker, ...]:
-    """Return what shows a study on this terminal, and what tells others when it is over."""
+    """Return the trackers that show a study on this terminal and notify when it has ended."""
     from automl.cli.progress import ProgressTracker  # noqa: PLC0415 - rich, only when something is shown
-    from automl.tracking.notify import NotifyTracker  # noqa: PLC0415 - opened when a study starts
+    from automl.tracking.notify import NotifyTracker  # noqa: PLC0415 - imported when a study starts
 
     return (ProgressTracker(), *([NotifyTracker(notify)] if notify else []))
 
@@ -290,7 +292,7 @@ def _pairs(option: str, texts: Iterable[str], problems: list[Problem]) -> list[t
 
 
 def _settings(texts: Iterable[str], problems: list[Problem], option: str = "--set") -> list[tuple[str, JsonValue]]:
-    from automl.spec.overrides import parse_override  # noqa: PLC0415 - opened only where overrides are given
+    from automl.spec.overrides import parse_override  # noqa: PLC0415 - imported only where overrides are given
 
     parsed = []
     for text in texts:

@@ -19,12 +19,12 @@ from automl.request.location import RunLocation
 @click.option(
     "--show-commands",
     is_flag=True,
-    help="Print only a shell script that runs trial 0 by hand as `run` would.",
+    help="Print only a shell script that runs trial 0 as `run` would.",
 )
 def command(*, as_json: bool, show_commands: bool, **options: Any) -> None:  # noqa: ANN401 - click hands over what was declared
     """Show the launch review."""
-    from automl.review import reproduce_trial_0, review_plan  # noqa: PLC0415 - opened when the command is called
-    from automl.run import make_plan  # noqa: PLC0415 - opened when the command is called
+    from automl.review import reproduce_trial_0, review_plan  # noqa: PLC0415 - imported when the command is called
+    from automl.run import make_plan  # noqa: PLC0415 - imported when the command is called
 
     request = build_request(options)
     place = RunLocation(

@@ -88,7 +88,7 @@ class ProgressTracker(Tracker):
         self._console.print(line, no_wrap=True, overflow="ignore", crop=False)
 
     def close(self) -> None:
-        """Take the live part away."""
+        """Remove the live part."""
         if self._live is not None:
             self._live.stop()
             self._live = None

@@ -13,7 +13,7 @@ import click
     "--output", type=click.Path(path_type=Path), metavar="FILE", help="Where to write [report.html of the study]."
 )
 def command(study_dir: Path, output: Path | None) -> None:
-    """Write the page and say where it is."""
+    """Write the page and print its path."""
     from automl.report.page import write_report  # noqa: PLC0415 - plotly and scikit-learn, only here
 
     click.echo(write_report(study_dir.expanduser().absolute(), output=output))

@@ -1,4 +1,4 @@
-"""`automl resume`: go on with a study that was interrupted."""
+"""`automl resume`: continue an interrupted study."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from automl.storage.study_directory import read_study
 from automl.storage.study_document import study_document
 
 
-@click.command("resume", help="Go on with an interrupted study; ended trials are kept.")
+@click.command("resume", help="Continue an interrupted study; trials that have ended are kept.")
 @click.argument("study_dir", type=click.Path(path_type=Path))
 @click.option("--trials", type=click.IntRange(min=1), metavar="N", help="A new number of trials.")
 @click.option("--ray-address", metavar="ADDRESS", help="A Ray cluster [this machine].")

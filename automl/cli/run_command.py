@@ -28,9 +28,9 @@ _CONFIRM_ABOVE_S = 3600
     help="The study's folder [a new one in --results].",
 )
 @click.option("--smoke", is_flag=True, help="Train one step of trial 0 first; if that fails, start no study.")
-@click.option("--no-check", is_flag=True, help="Do not let the trainer look at its data first (depth_net check).")
+@click.option("--no-check", is_flag=True, help="Do not check the data by the trainer first (depth_net check).")
 @notify_option
-@click.option("--yes", is_flag=True, help="Do not ask, however long it may take.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation of a long study.")
 def command(
     *,
     as_json: bool,
@@ -41,7 +41,7 @@ def command(
     **options: Any,  # noqa: ANN401 - click hands over what was declared
 ) -> int:
     """Plan, confirm, run, and show what came out."""
-    from automl.preflight.estimate import earlier_trials, estimate_time  # noqa: PLC0415 - opened when the command is called
+    from automl.preflight.estimate import earlier_trials, estimate_time  # noqa: PLC0415 - imported when the command is called
     from automl.run import make_plan, run_plan  # noqa: PLC0415 - the heavy part starts here
 
     request = build_request(options)

@@ -16,7 +16,7 @@ from automl.space.document import space_document
 @skill_options
 def command(*, as_json: bool, **options: Any) -> None:  # noqa: ANN401 - click hands over what was declared
     """Build the space and show it."""
-    from automl.resolve import resolve_inputs  # noqa: PLC0415 - opened when the command is called
+    from automl.resolve import resolve_inputs  # noqa: PLC0415 - imported when the command is called
 
     opened = resolve_inputs(build_request(options))
     skill, space = opened.skill, opened.space

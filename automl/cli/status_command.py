@@ -1,4 +1,4 @@
-"""`automl status`: where a study stands; reads files only, from any shell."""
+"""`automl status`: the progress of a study, read from its files."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from automl.storage.study_directory import read_study
 from automl.storage.study_document import study_document
 
 
-@click.command("status", help="Show where a study stands. Reads files only: works while it runs and after a crash.")
+@click.command("status", help="Show the progress of a study. Reads files only: works while it runs and after a crash.")
 @click.argument("study_dir", type=click.Path(path_type=Path))
-@click.option("--watch", is_flag=True, help="Go on showing it until it ends; with --json its events, one a line.")
+@click.option("--watch", is_flag=True, help="Refresh until the study ends; with --json print its events, one a line.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 def command(study_dir: Path, *, watch: bool, as_json: bool) -> None:
-    """Show the trials and the incumbent."""
+    """Show the trials and the best one."""
     root = study_dir.expanduser().absolute()
     if watch:
         from automl.cli import watch as live  # noqa: PLC0415 - rich, only when something is shown

@@ -16,12 +16,16 @@ from automl.study.trial import TrialState
 _CAUSE = StopCause(kind=StopKind.USER, detail="stopped by the user")
 
 
-@click.command("stop", help="End a study: its running trials stop, what they reached counts, the best is handed over.")
+@click.command(
+    "stop", help="End a study: running trials are stopped, their best values count, the best checkpoint is handed over."
+)
 @click.argument("study_dir", type=click.Path(path_type=Path))
-@click.option("--trial", "number", type=click.IntRange(min=0), metavar="N", help="Only this trial; the study goes on.")
+@click.option(
+    "--trial", "number", type=click.IntRange(min=0), metavar="N", help="Only this trial; the study continues."
+)
 def command(study_dir: Path, number: int | None) -> None:
-    """Ask for the end; whoever runs the study sees it within a second."""
-    from automl.trial.stop_request import request_stop  # noqa: PLC0415 - opened when the command is called
+    """Request the end; the process that runs the study reacts within a second."""
+    from automl.trial.stop_request import request_stop  # noqa: PLC0415 - imported when the command is called
 
     root = study_dir.expanduser().absolute()
     _, result = read_study(root)

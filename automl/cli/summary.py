@@ -1,4 +1,4 @@
-"""The closing summary of a run: leaderboard, best against trial 0, where everything lies, what to type next."""
+"""The summary at the end of a run: leaderboard, best trial against trial 0, paths, next commands."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SHOWN = 10
 
 
 def print_summary(directory: Path, plan: StoredPlan, result: StudyResult) -> None:
-    """Print what came out of a study."""
+    """Print the result of a study."""
     console = render.console()
     console.print()
     console.print(render.leaderboard(result, limit=_SHOWN))
@@ -59,7 +59,7 @@ def _best_rows(result: StudyResult, directory: Path) -> list[tuple[str, object]]
 
 
 def _evaluation_rows(evaluations: Mapping[str, Evaluation], direction: Direction) -> Iterator[tuple[str, object]]:
-    """Yield what was evaluated by itself; what could not be, only where it failed."""
+    """Yield the evaluations of checkpoints; those without a value only where they failed."""
     for role, found in evaluations.items():
         name = {"champion": "evaluated again", "champion_test": "on the test data"}.get(role, role.replace("_", ", "))
         value = found.value
@@ -67,23 +67,23 @@ def _evaluation_rows(evaluations: Mapping[str, Evaluation], direction: Direction
             if found.status is ActionStatus.FAILED:
                 yield name, f"failed: {found.reason}"
             continue
-        told = [f"{value:.4f}"]
+        texts = [f"{value:.4f}"]
         if found.is_reproduced is not None:
-            told.append("reproduced" if found.is_reproduced else "not what the trial reported")
-        yield name, ", ".join(told)
+            texts.append("reproduced" if found.is_reproduced else "not what the trial reported")
+        yield name, ", ".join(texts)
         if "baseline" in found.deltas:
             where = " on the test data" if role.endswith("_test") else ""
             yield f"against the baseline{where}", _against(found.deltas["baseline"].reference, value, direction)
 
 
 def _replicate_rows(result: StudyResult) -> list[tuple[str, object]]:
-    """Say what the replicates of each trial measured, and by how much the search had flattered it."""
+    """Return the mean of each trial's replicates, and how far its selected value lies from it."""
     metric = result.objective.metric
     rows: list[tuple[str, object]] = []
     for r in result.replicated:
-        verdict = "flattered by the search" if r.gap > 0 else "better than the search saw"
+        side = "worse than in the search" if r.gap > 0 else "better than in the search"
         seen = f"mean {r.mean:.4f} of {len(r.values)}, selected at {r.trial.values[metric]:.4f}"
-        rows.append(("with other seeds", f"trial {r.trial.number}: {seen} ({abs(r.gap):.4f} {verdict})"))
+        rows.append(("with other seeds", f"trial {r.trial.number}: {seen} ({abs(r.gap):.4f} {side})"))
     return rows
 
 

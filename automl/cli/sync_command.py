@@ -1,4 +1,4 @@
-"""`automl sync`: send what MLflow does not have yet."""
+"""`automl sync`: upload what MLflow does not have yet."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from automl.storage.paths import StudyPaths
 from automl.storage.plan_document import read_plan
 
 
-@click.command("sync", help="Send the record of a study to MLflow, as far as it is not there yet.")
+@click.command("sync", help="Upload what MLflow does not have yet of a study.")
 @click.argument("study_dir", type=click.Path(path_type=Path))
-@click.option("--tracking-uri", metavar="URI", help="Another server; it gets the whole record.")
+@click.option("--tracking-uri", metavar="URI", help="Another server; it gets the whole study.")
 def command(study_dir: Path, tracking_uri: str | None) -> None:
-    """Send and say where to."""
-    from automl.tracking.mlflow.tracker import sync  # noqa: PLC0415 - opened when the command is called
+    """Upload, and print the server."""
+    from automl.tracking.mlflow.tracker import sync  # noqa: PLC0415 - imported when the command is called
 
     root = study_dir.expanduser().absolute()
     record = read_plan(StudyPaths(root)).mlflow

@@ -19,7 +19,7 @@ from automl.storage.plan_document import read_plan
 )
 @click.argument("place", required=False, type=click.Path(path_type=Path), metavar="[RESULTS|STUDY_DIR]")
 @click.option("--port", type=click.IntRange(1, 65535), default=5000, show_default=True, help="Port on 127.0.0.1.")
-@click.option("--no-browser", is_flag=True, help="Only say where it is.")
+@click.option("--no-browser", is_flag=True, help="Only print the address.")
 def command(place: Path | None, *, port: int, no_browser: bool) -> None:
     """Serve until interrupted."""
     from automl.tracking.mlflow.server import comparison_url, open_when_up, serve, server_url  # noqa: PLC0415 - only here
@@ -45,7 +45,7 @@ def command(place: Path | None, *, port: int, no_browser: bool) -> None:
 
 
 def _latest(results: Path) -> Path | None:
-    from automl.storage.overview import study_directories  # noqa: PLC0415 - opened when called
+    from automl.storage.overview import study_directories  # noqa: PLC0415 - imported when called
 
     try:
         found = study_directories(results)

@@ -42,7 +42,7 @@ _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "d": 86400.0, "w": 604800.0}
 
 
 def read_number(text: str) -> float:
-    """Return the number that a match of `NUMBER` says.
+    """Return the number of a match of `NUMBER`.
 
     Raises:
         ValueError: it is none.
@@ -66,7 +66,7 @@ def read_number(text: str) -> float:
 
 
 def read_duration_s(text: str) -> float:
-    """Return the seconds that a match of `DURATION` says.
+    """Return the seconds of a match of `DURATION`.
 
     Raises:
         ValueError: it is none.

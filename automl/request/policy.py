@@ -30,7 +30,7 @@ class PolicyDecision:
     Attributes:
         route: Tune, or train once.
         reasons: Every reason, most important first; shown in plan, run and record.
-        warnings: What the user should know and may not expect.
+        warnings: What the user may not expect.
     """
 
     route: Route
@@ -107,7 +107,7 @@ def parse_policy(value: str | bool | None) -> Policy | None:  # noqa: FBT001 # Y
 
 
 def find_off_phrase(request: str | None) -> str | None:
-    """Return the words of a request that ask for a single training, as written; None if there are none.
+    """Return the part of a request that asks for a single training, as written; None if there is none.
 
     "Do not turn off AutoML" asks for the opposite and is not found.
     """
@@ -124,13 +124,13 @@ def decide(
     """Decide the route.
 
     Args:
-        requested: The explicit policy; None where the user gave none, which means ``on`` with softer landings.
-        request_text: The user's own words, if any.
+        requested: The explicit policy; None where the user gave none: ``on``, with a fallback in place of errors.
+        request_text: The user's request in plain text, if any.
         facts: The skill and its space.
-        allow_fallback: ``--fallback train-once``: an explicit ``on`` that cannot search trains once instead.
+        allow_fallback: ``--fallback train-once``: where an explicit ``on`` cannot search, train once.
 
     Raises:
-        ConfigurationError: there is nothing to build a spec from, or an explicit ``on`` cannot be honoured.
+        ConfigurationError: there is nothing to build a spec from, or an explicit ``on`` cannot be done.
     """
     if not facts.has_template and facts.schema != "valid":
         _fail(facts, f"no spec template, and a {facts.schema} schema", "a template", "give a spec file with --spec")
@@ -146,17 +146,17 @@ def decide(
     if not facts.is_enabled:
         loud = ("--policy on has no effect: automl_enabled is not true in skill_info.yaml",) if requested else ()
         return _once("the skill is not AutoML-enabled", *notes, warnings=(*overruled, *loud))
-    return _tune_or_land(requested, facts, notes, overruled, allow_fallback=allow_fallback)
+    return _tune_or_fall_back(requested, facts, notes, overruled, allow_fallback=allow_fallback)
 
 
-def _tune_or_land(
+def _tune_or_fall_back(
     requested: Policy | None, facts: SkillFacts, notes: list[str], warnings: tuple[str, ...], *, allow_fallback: bool
 ) -> PolicyDecision:
     is_explicit = requested == "on" and not allow_fallback
     if facts.schema != "valid":
         reason = f"enabled but not runnable: {facts.schema_file or 'train schema'} is {facts.schema}"
         if is_explicit:
-            fix = "mend the schema, or accept one training with --fallback train-once"
+            fix = "correct the schema, or accept one training with --fallback train-once"
             _fail(facts, reason, "a valid train schema", fix)
         return _once(reason, *notes, warnings=warnings)
     if facts.space_is_empty:

@@ -78,7 +78,7 @@ class ObjectiveSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TuningSettings:
-    """How is searched.
+    """How the search is done.
 
     Attributes:
         search: Requests that widen or narrow the space.
@@ -166,7 +166,7 @@ class StudyRequest:
         fallback: Train once where ``on`` cannot be done, instead of an error.
         inputs: Spec and data.
         objective: What is optimised.
-        tuning: How is searched.
+        tuning: How the search is done.
         budget: When the study ends.
         resources: What each trial gets.
         launch: How trials are started.
@@ -272,7 +272,7 @@ def load_study_request(reference: str) -> StudyRequest:
 
 def _request(file: Path, document: dict[str, Any], time_s: float | None) -> StudyRequest:
     prepare, options = document.get("prepare"), dict(document.get("options", {}))
-    # The keys of these mappings are called as the settings are; `launcher`, `image` and `network` were options once.
+    # Keys of these mappings are names of settings; `launcher`, `image` and `network` may also stand under `options`.
     older = {name: options.pop(name) for name in ("launcher", "image", "network") if name in options}
     named = {**document.get("objective", {}), **document.get("budget", {}), **older, **document.get("resources", {})}
     settings = {name: value for name, value in {**document, **named}.items() if name in SETTINGS}
@@ -296,16 +296,16 @@ def _request(file: Path, document: dict[str, Any], time_s: float | None) -> Stud
     )
 
 
-def _objective_text(said: str | dict[str, str]) -> str:
+def _objective_text(entry: str | dict[str, str]) -> str:
     """Return ``NAME[:direction]`` of an entry of `objectives`, which may be a mapping."""
-    return said if isinstance(said, str) else ":".join(filter(None, (said["metric"], said.get("direction"))))
+    return entry if isinstance(entry, str) else ":".join(filter(None, (entry["metric"], entry.get("direction"))))
 
 
-def _warm_start(file: Path, said: list[str] | bool | None) -> tuple[str, ...] | None:  # noqa: FBT001 - YAML's own types
+def _warm_start(file: Path, value: list[str] | bool | None) -> tuple[str, ...] | None:  # noqa: FBT001 - YAML's own types
     """Read `warm_start`: names or paths of studies, false for none; true is the default."""
-    if isinstance(said, list):
-        return tuple(_relative_to(file, text, must_exist=True) for text in said)
-    return () if said is False else None
+    if isinstance(value, list):
+        return tuple(_relative_to(file, text, must_exist=True) for text in value)
+    return () if value is False else None
 
 
 def default_name(file: Path) -> str:
@@ -349,21 +349,21 @@ def _schema_problems(file: Path, document: dict[str, JsonValue]) -> Iterator[Pro
     for error in sorted(
         Draft202012Validator(schema).iter_errors(document), key=lambda e: list(map(str, e.absolute_path))
     ):
-        place = ".".join(map(str, error.absolute_path))
+        path = ".".join(map(str, error.absolute_path))
         if error.validator == "additionalProperties" and isinstance(error.instance, dict):
             known = list(error.schema.get("properties", {}))
             for key in sorted(set(map(str, error.instance)) - set(known)):
                 close = difflib.get_close_matches(key, known, n=1)
                 yield Problem(
-                    where=f"{file}: {f'{place}.{key}' if place else key}",
+                    where=f"{file}: {f'{path}.{key}' if path else key}",
                     found="an unknown key",
                     expected=f"one of: {', '.join(known)}",
                     fix=f"did you mean {close[0]}?" if close else "remove it",
                 )
             continue
         yield Problem(
-            where=f"{file}: {place or '(root)'}",
+            where=f"{file}: {path or '(root)'}",
             found=json.dumps(error.instance, default=str)[:80],
             expected=error.message[:160],
-            fix=f"see `{place or 'skill'}` in schemas/study.schema.json",
+            fix=f"see `{path or 'skill'}` in schemas/study.schema.json",
         )

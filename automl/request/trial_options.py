@@ -1,6 +1,6 @@
-"""The options of a study: which there are, and what may be said for those that speak of its trials.
+"""The options of a study: their names, and the values accepted for those of its trials.
 
-A misspelt option would else be an option that nobody reads.
+Without this check a misspelt option would be ignored.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 
 def check_options(options: Mapping[str, JsonValue], others: Collection[str]) -> list[Problem]:
-    """Return a problem for every option that nobody reads, and for every value of a trial's option that cannot be used.
+    """Return a problem for every unknown option and for every value of a trial's option that cannot be used.
 
     Args:
-        options: What the user said.
-        others: Names that sampler and stopping rule read and check themselves.
+        options: Those of the user.
+        others: Names that sampler and scheduler read and check themselves.
     """
     known = sorted({*_ACCEPTED, *others})
     problems = []

@@ -1,8 +1,8 @@
-"""Known-good points of earlier studies: where the next study of the same skill begins, after its template.
+"""Known-good points of earlier studies, which the next study of the same skill tries after its template.
 
-Studies that the user names come as they are. Otherwise those of the results folder count that have ended and searched
-the same parameters of the same skill for the same objective. A repetition of a study (same fingerprint) begins with
-what that one began with, so the same command gives the same assignments whatever was run in between.
+Studies that the user names are used as they are. Otherwise those of the results folder are used that have ended and
+searched the same parameters of the same skill for the same objective. A repetition of a study (same fingerprint) tries
+the points of that study, so the same command gives the same assignments whatever was run in between.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ EarlierStudy: TypeAlias = "tuple[Path, StoredPlan]"
 """Directory of a study and its `plan.json`."""
 
 MOST_POINTS = 2
-"""So many points of earlier studies are tried, or one for each study that the user names where those are more."""
+"""Points of earlier studies that are tried; where the user names more studies, one of each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +87,7 @@ def read_studies(results: Path) -> tuple[EarlierStudy, ...]:
 
 
 def found_points(plan: StudyPlan, data: Mapping[str, str], studies: Sequence[EarlierStudy]) -> tuple[EarlierPoint, ...]:
-    """Return the best trials of comparable studies of the results folder, where they beat their own template.
+    """Return the best trials of comparable studies of the results folder, where they are better than their template.
 
     Studies on the same data come first, then those whose skill files have not changed, then those as long as this one,
     then the newest.

@@ -22,9 +22,9 @@ class StudyRow:
 
     Attributes:
         name: Name of its directory.
-        state: ``running``, ``interrupted`` (a resume goes on), ``completed``, ``failed`` (no usable value, or ended by
-            errors) or ``unreadable``.
-        reason: Why it has ended, in words; empty while it runs.
+        state: ``running``, ``interrupted`` (a resume continues it), ``completed``, ``failed`` (no usable value, or
+            ended by errors) or ``unreadable``.
+        reason: Why it has ended; empty while it runs.
         trials: Trials that have ended.
         planned: Trials that were planned.
         states: State -> number of trials.

@@ -38,7 +38,7 @@ def study_document(root: Path) -> dict[str, Any]:
         "reasons": list(plan.reasons),
         "objective": to_json(plan.objective),
         "best": _best_document(result.best),
-        **_goals_document(plan, result),
+        **_objectives_document(plan, result),
         **_replicates_document(plan, result),
         "trials": [_trial_document(trial) | _feasibility(result, trial) for trial in result.trials],
         "mlflow": to_json(record or plan.mlflow),
@@ -73,7 +73,7 @@ def _trial_document(trial: TrialResult) -> dict[str, Any]:
     }
 
 
-def _goals_document(plan: StoredPlan, result: StudyResult) -> dict[str, Any]:
+def _objectives_document(plan: StoredPlan, result: StudyResult) -> dict[str, Any]:
     """Return what only a study with several objectives or with constraints has."""
     if not (result.further or result.constraints):
         return {}

@@ -1,7 +1,7 @@
 """Turn a request, once skill, spec and space are known, into the frozen plan of a study.
 
-Pure: the machine, the decision and the objective come as arguments. What is missing in the request gets the default
-that is named here, and every default is visible in the plan.
+Pure: machine, decision and objectives are arguments. Settings that the request leaves out get the defaults named here,
+and the plan shows every one.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def plan_study(request: StudyRequest, parts: StudyParts, machine: Machine | None
     plan = StudyPlan(
         name=request.name,
         route=decision.route,
-        reasons=(*decision.reasons, *decision.warnings, *_fewer(searched, trials)),
+        reasons=(*decision.reasons, *decision.warnings, *_fewer_trials(searched, trials)),
         skill=skill,
         action="train",
         spec=spec,
@@ -169,7 +169,7 @@ def fingerprint(plan: StudyPlan) -> str:
         "space": space_document(plan.space, plan.skill)["parameters"],
         "skill": dict(plan.skill.fingerprints),
     }
-    # Only where they are used: a study without them keeps the fingerprint it always had.
+    # Only where they are used: so that the fingerprint of a study without them stays the same.
     if len(plan.objectives) > 1 or plan.constraints or plan.evaluate_with:
         constraints = [str(constraint) for constraint in plan.constraints]
         parts |= {"objectives": objectives, "constraints": constraints, "evaluate_with": plan.evaluate_with}
@@ -179,7 +179,7 @@ def fingerprint(plan: StudyPlan) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def _fewer(space: SearchSpace, trials: int) -> tuple[str, ...]:
+def _fewer_trials(space: SearchSpace, trials: int) -> tuple[str, ...]:
     """Return why there are fewer trials than were asked for, if there are."""
     if space.size >= trials:
         return ()
