@@ -45,7 +45,6 @@ class SpaceRequest:
         pinned: Parameter paths that the user set: they leave the space.
         sample_count: Training samples, where known; caps batch sizes.
         devices: Devices that share a batch, each with its own batch size.
-        effective: Paths that the trainer reads, where the caller knows better than schema and table.
         metric: What runs are evaluated by; None for the skill's usual metric.
     """
 
@@ -53,7 +52,6 @@ class SpaceRequest:
     pinned: Collection[str] = ()
     sample_count: int | None = None
     devices: int = 1
-    effective: Collection[str] | None = None
     metric: str | None = None
 
 
@@ -128,7 +126,7 @@ class _Builder:
             wanted=_wanted(self._selection, schema),
             is_narrowed=not self._selection.is_default and not self._selection.is_all,
             pinned=request.pinned,
-            effective=request.effective if request.effective is not None else effective_parameters(skill, schema),
+            effective=effective_parameters(skill, schema),
             metric=request.metric or usual_metric(skill) or "",
             lengths=run_lengths(skill, spec, request),
         )

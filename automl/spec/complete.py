@@ -1,4 +1,4 @@
-"""Fill a spec with what belongs to one run of an action: its directory, its GPUs, its checkpoints, its assignment.
+"""Fill a spec with what belongs to one run of an action: its directory, its checkpoints, its assignment.
 
 The two routes of the policy go through here alike: a study of one trial has an empty assignment and nothing else
 differs.
@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from automl.spec.model import lay_over
-from automl.spec.special import PRETRAINED_KINDS, WordKind, created_name, word_kind
+from automl.spec.special import WordKind, created_name, word_kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,28 +29,21 @@ class ActionRun:
 
     Attributes:
         results_dir: Its own directory.
-        gpus: GPUs of each node; 0 leaves the spec's GPU keys alone (the trainer then runs on what it finds).
-        nodes: Number of nodes.
         assignment: Parameter path -> value of the trial; empty for trial 0 without a search.
         resume_checkpoint: Checkpoint of this run to go on from.
-        pretrained: Pretrained weights to start from; None keeps what the spec names.
         parent_checkpoint: The model that another action made: what evaluate, export, ... work on.
     """
 
     results_dir: Path
-    gpus: int = 0
-    nodes: int = 1
     assignment: Mapping[str, JsonValue] = field(default_factory=lambda: MappingProxyType({}))
     resume_checkpoint: Path | None = None
-    pretrained: Path | None = None
     parent_checkpoint: Path | None = None
 
 
 def complete_spec(spec: Spec, skill: Skill, action: str, run: ActionRun) -> Spec:
     """Return the spec that the action's file will hold.
 
-    Values that the user set are kept, except the output directory, the GPU keys, and pretrained weights of a run that
-    is resumed.
+    Values that the user set are kept, except the output directory and pretrained weights of a run that is resumed.
 
     Raises:
         ConfigurationError: a key of the skill leads through a value of the spec.
@@ -61,41 +54,31 @@ def complete_spec(spec: Spec, skill: Skill, action: str, run: ActionRun) -> Spec
         if (kind := word_kind(value)) is not WordKind.LITERAL
     }
     filled: dict[str, JsonValue] = {}
-    pretrained_key = _pretrained_key([path for path, (_, kind) in words.items() if kind in PRETRAINED_KINDS])
     for path, (value, kind) in words.items():
         is_users = spec.origins.get(path) in {"override", "data"}
-        resolved = _resolve(path, value, run, skill, takes_pretrained=path == pretrained_key)
+        resolved = _resolve(path, value, run, skill)
         is_forced = kind is WordKind.OUTPUT_DIR or (kind is WordKind.RESUME and resolved is not None)
         is_forced = is_forced or (kind is WordKind.PRETRAINED_UNLESS_RESUMED and run.resume_checkpoint is not None)
         if resolved is not None and (is_forced or not is_users):
             filled[path] = resolved
     completed = lay_over(spec, filled, "spec_params")
-    completed = lay_over(completed, _gpu_keys(completed, skill, run), "resources")
     return lay_over(completed, run.assignment, "trial")
 
 
-def _resolve(path: str, word: JsonValue, run: ActionRun, skill: Skill, *, takes_pretrained: bool) -> JsonValue:
+def _resolve(path: str, word: JsonValue, run: ActionRun, skill: Skill) -> JsonValue:
     """Return the value for a special word, or None to keep the spec's own."""
     parent = _fitting_parent(path, run.parent_checkpoint)
-    pretrained = _text(run.pretrained) if takes_pretrained else None
     values: dict[WordKind, JsonValue] = {
         WordKind.OUTPUT_DIR: str(run.results_dir),
         WordKind.CREATE: str(run.results_dir / created_name(str(word), skill.network_arch)),
         WordKind.RESUME: _text(run.resume_checkpoint),
-        WordKind.PRETRAINED_UNLESS_RESUMED: "" if run.resume_checkpoint is not None else pretrained,
-        WordKind.PRETRAINED: pretrained,
-        WordKind.PARENT_OR_PRETRAINED: parent or pretrained,
+        WordKind.PRETRAINED_UNLESS_RESUMED: "" if run.resume_checkpoint is not None else None,
+        WordKind.PARENT_OR_PRETRAINED: parent,
         WordKind.PARENT: parent,
         WordKind.PARENT_FOLDER: _folder(run.parent_checkpoint),
-        WordKind.DOWNLOAD: pretrained or _downloaded(word),
+        WordKind.DOWNLOAD: _downloaded(word),
     }
     return values.get(word_kind(word))
-
-
-def _pretrained_key(paths: list[str]) -> str | None:
-    """Choose the key for weights that are given without one: the whole model before its backbone."""
-    whole = [path for path in paths if "backbone" not in path]
-    return next(iter(whole or paths), None)
 
 
 def _fitting_parent(path: str, parent: Path | None) -> str | None:
@@ -119,21 +102,6 @@ def _folder(parent: Path | None) -> str | None:
 def _downloaded(value: JsonValue) -> str | None:
     destination = value.get("destination_path") if isinstance(value, dict) else None
     return destination if isinstance(destination, str) and Path(destination).is_file() else None
-
-
-def _gpu_keys(spec: Spec, skill: Skill, run: ActionRun) -> dict[str, JsonValue]:
-    """Return the GPU and node keys. Trainers take the larger of ``num_gpus`` and ``gpu_ids``, so both are written."""
-    keys: dict[str, JsonValue] = {}
-    parent, _, name = (skill.gpu_spec_key or "").rpartition(".")
-    if skill.gpu_spec_key is not None and run.gpus > 0:
-        keys[skill.gpu_spec_key] = run.gpus
-        ids = f"{parent}.gpu_ids" if parent else "gpu_ids"
-        if name == "num_gpus" or spec.has(ids):
-            keys[ids] = list(range(run.gpus))
-    nodes = skill.node_spec_key or (f"{parent}.num_nodes" if parent else "num_nodes")
-    if (skill.node_spec_key is not None or spec.has(nodes)) and (run.gpus > 0 or run.nodes > 1):
-        keys[nodes] = run.nodes
-    return keys
 
 
 def _text(path: Path | None) -> str | None:

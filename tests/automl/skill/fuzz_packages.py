@@ -148,7 +148,7 @@ def walk(generator: random.Random, skill: Skill, action: str, spec: Spec, schema
         space = attempt(lambda: build_space(skill, schema, spec, request))
         if space is not None:
             assignment = sample(generator, space)
-    run = ActionRun(results_dir=Path("/results"), gpus=2, assignment=assignment, pretrained=Path("/w.pth"))
+    run = ActionRun(results_dir=Path("/results"), assignment=assignment)
     completed = attempt(lambda: complete_spec(spec, skill, action, run))
     if completed is not None:
         config_format = generator.choice(list(ConfigFormat))

@@ -12,7 +12,7 @@ from automl.skill.load import load_skill
 from automl.spec.build import build_spec
 from automl.spec.complete import ActionRun, complete_spec
 from automl.spec.model import Spec
-from tests.automl.skill.packages import EVERY_FEATURE, write_skill
+from tests.automl.skill.packages import EVERY_FEATURE
 
 if TYPE_CHECKING:
     from automl.skill.model import JsonValue
@@ -35,8 +35,8 @@ def test_the_output_directory_and_the_assignment_are_the_trials() -> None:
 
 
 def test_policy_off_and_trial_0_have_the_same_spec_but_for_the_directory() -> None:
-    off = completed(ActionRun(results_dir=Path("/a"), gpus=1))
-    trial_0 = completed(ActionRun(results_dir=Path("/b"), gpus=1, assignment={"train.optim.lr": 2e-4}))
+    off = completed(ActionRun(results_dir=Path("/a")))
+    trial_0 = completed(ActionRun(results_dir=Path("/b"), assignment={"train.optim.lr": 2e-4}))
 
     assert off.values | {"results_dir": ""} == trial_0.values | {"results_dir": ""}
 
@@ -45,61 +45,13 @@ def test_an_output_directory_of_the_user_never_wins() -> None:
     assert completed(ActionRun(results_dir=OUT), results_dir="/mine").get("results_dir") == str(OUT)
 
 
-def test_both_gpu_keys_are_written_because_trainers_take_the_larger() -> None:
-    spec = completed(ActionRun(results_dir=OUT, gpus=2, nodes=3))
-
-    assert spec.get("train.num_gpus") == 2
-    assert spec.get("train.gpu_ids") == [0, 1]
-    assert spec.get("policy.nodes") == 3
-
-
-def test_without_gpus_the_spec_keeps_its_own_keys() -> None:
-    spec = completed(ActionRun(results_dir=OUT))
-
-    assert not spec.has("train.num_gpus")
-
-
-def test_a_gpu_key_of_another_name_stands_alone(tmp_path: Path) -> None:
-    skill = load_skill(
-        write_skill(tmp_path, info={"gpu_spec_key": "policy.parallelism.dp_shard_size"}, template={"policy": {}})
-    )
-
-    spec = complete_spec(build_spec(skill, "train"), skill, "train", ActionRun(results_dir=OUT, gpus=4))
-
-    assert spec.get("policy") == {"parallelism": {"dp_shard_size": 4}}
-
-
-def test_a_number_of_nodes_that_the_template_has_is_kept_true(tmp_path: Path) -> None:
-    info = {"gpu_spec_key": "train.num_gpus"}
-    skill = load_skill(write_skill(tmp_path, info=info, template={"train": {"num_nodes": 8}}))
-
-    spec = complete_spec(build_spec(skill, "train"), skill, "train", ActionRun(results_dir=OUT, gpus=1))
-
-    assert spec.get("train.num_nodes") == 1
-
-
-def test_pretrained_weights_go_to_the_whole_model_before_its_backbone() -> None:
-    spec = completed(ActionRun(results_dir=OUT, pretrained=Path("/w.pth")))
-
-    assert spec.get("train.pretrained_model_path") == "/w.pth"
-    assert not spec.has("model.backbone.pretrained_path")
-
-
 def test_a_resumed_run_starts_from_its_checkpoint_and_from_nothing_else() -> None:
-    run = ActionRun(results_dir=OUT, pretrained=Path("/w.pth"), resume_checkpoint=Path("/r.pth"))
+    run = ActionRun(results_dir=OUT, resume_checkpoint=Path("/r.pth"))
 
     spec = completed(run, **{"train.pretrained_model_path": "/mine.pth"})
 
     assert spec.get("train.resume_training_checkpoint_path") == "/r.pth"
     assert spec.get("train.pretrained_model_path") == ""
-
-
-def test_weights_that_the_user_set_win_over_those_of_the_run() -> None:
-    run = ActionRun(results_dir=OUT, pretrained=Path("/w.pth"))
-
-    spec = completed(run, **{"train.pretrained_model_path": "/mine.pth"})
-
-    assert spec.get("train.pretrained_model_path") == "/mine.pth"
 
 
 @pytest.mark.parametrize(
