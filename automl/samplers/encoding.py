@@ -122,6 +122,10 @@ class Encoder:
         count = len(self._columns[index].positions)
         return 1.0 / (count - 1) if count > 1 else 0.0
 
+    def positions(self, index: int) -> tuple[float, ...]:
+        """Return the positions of a parameter's values; empty where there is no table of them."""
+        return tuple(self._columns[index].positions.tolist())
+
     def is_ordered(self, index: int) -> bool:
         """Tell whether neighbouring positions of a parameter mean similar values."""
         return self._columns[index].is_ordered

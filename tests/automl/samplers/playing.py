@@ -35,12 +35,15 @@ def bowl(assignment: Mapping[str, Scalar]) -> tuple[float, ...]:
 
 
 def play(
-    sampler: Sampler, function: Callable[[Mapping[str, Scalar]], tuple[float, ...]], count: int
+    sampler: Sampler,
+    function: Callable[[Mapping[str, Scalar]], tuple[float, ...]],
+    count: int,
+    history: History | None = None,
 ) -> tuple[History, tuple[float, ...]]:
-    """Run trials one after the other; return the history and the best leading value after each."""
-    history, best = History(), -float("inf")
+    """Run trials one after the other; return the history and the best value of the primary objective after each."""
+    history, best = history or History(), -float("inf")
     curve = []
-    for i in range(count):
+    for i in range(len(history.observations), len(history.observations) + count):
         draw = sampler.propose(history, i)
         assert draw is not None
         values = function(draw.assignment)

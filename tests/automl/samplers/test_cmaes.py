@@ -1,9 +1,15 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from automl.samplers.cmaes import CmaEsSampler, State, Strategy
-from tests.automl.samplers.playing import PLANE, bowl, play
+from automl.samplers.cmaes import CmaEsSampler
+from automl.samplers.history import History
+from automl.space.parameters import Parameter, ParameterType, SearchSpace
+from tests.automl.samplers.playing import PLANE, bowl, number, play
+
+CORNER = {"x": 1.0, "y": 1.0}
 
 
 def test_it_converges_on_a_bowl() -> None:
@@ -15,19 +21,30 @@ def test_it_converges_on_a_bowl() -> None:
 
 
 def test_the_distribution_turns_along_a_valley() -> None:
-    strategy, state = Strategy.for_dimensions(2), State.at(np.array([0.5, 0.5]))
-    generator = np.random.default_rng(0)
-    for _ in range(30):
-        points = state.mean + state.step * generator.normal(size=(strategy.population, 2)) @ state.root
-        loss = (points[:, 0] - points[:, 1]) ** 2 * 1e4 + (points.sum(axis=1) - 1.2) ** 2
-        state = strategy.step(state, points[np.argsort(loss)])
+    sampler = CmaEsSampler(PLANE, 1)
 
-    along, across = state.covariance[0, 1], state.covariance[0, 0]
-    assert along > 0.8 * across
+    history, _ = play(sampler, lambda a: (-1e4 * (number(a, "x") - number(a, "y")) ** 2 + number(a, "x"),), 120)
+
+    draws = [sampler.propose(history, trial).assignment for trial in range(120, 160)]
+    x, y = (np.array([number(draw, path) for draw in draws]) for path in ("x", "y"))
+    assert np.std(x - y) < 0.2 * np.std(x + y)
 
 
-def test_weights_sum_to_one_and_favour_the_best() -> None:
-    strategy = Strategy.for_dimensions(5)
+def test_it_comes_back_from_trials_of_others_that_are_far_from_its_distribution() -> None:
+    sampler = CmaEsSampler(PLANE, 1)
+    history, _ = play(sampler, bowl, 120)
+    far = [replace(o, assignment=CORNER, values=(1.0,)) if o.number in {113, 117} else o for o in history.observations]
 
-    assert abs(float(strategy.weights.sum()) - 1.0) < 1e-12
-    assert (np.diff(strategy.weights) < 0).all()
+    later, _ = play(sampler, bowl, 40, History(observations=tuple(far)))
+
+    assert np.mean([o.values[0] for o in later.observations[-10:]]) > -0.02
+
+
+def test_one_parameter_is_enough() -> None:
+    line = SearchSpace(
+        parameters=(Parameter(path="x", type=ParameterType.FLOAT, low=-1.0, high=1.0, default=-0.5),), fixed={}
+    )
+
+    _, curve = play(CmaEsSampler(line, 1), lambda a: (-((number(a, "x") - 0.3) ** 2),), 40)
+
+    assert curve[-1] > -1e-3
