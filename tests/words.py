@@ -121,7 +121,7 @@ def _tracked(paths: Iterable[str]) -> list[str]:
         text=True,
         check=True,
     )
-    own = {"tests/words.toml", "tests/words.py", "constraints.txt"}
+    own = {"tests/words.toml", "tests/words.py", "tests/test_words.py", "constraints.txt"}
     names = [name for name in listed.stdout.splitlines() if Path(name).suffix in SUFFIXES and name not in own]
     return [name for name in names if (ROOT / name).is_file() and not name.startswith(("schemas/depth_net", "LICENSE"))]
 
