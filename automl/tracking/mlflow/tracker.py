@@ -11,7 +11,6 @@ import logging
 import os
 import subprocess
 import sys
-import time
 from typing import TYPE_CHECKING
 
 from automl.errors import LaunchError, Problem
@@ -67,17 +66,9 @@ class MlflowTracker(Tracker):
             case _:
                 pass
 
-    def describe(self, *, timeout_s: float = 0.0) -> RecordLocation:
-        """Return where MLflow has the study.
-
-        Args:
-            timeout_s: How long to wait for the writer to have made the run; ``run_id`` is None if it has not by then.
-        """
-        deadline = time.monotonic() + timeout_s
-        while (run_id := self._folder.load_state(self._uri).run_ids.get(STUDY_RUN)) is None:
-            if time.monotonic() >= deadline or self._writer is None or self._writer.poll() is not None:
-                break
-            time.sleep(0.05)
+    def describe(self) -> RecordLocation:
+        """Return where MLflow has the study; ``run_id`` is None as long as the writer has not made the run."""
+        run_id = self._folder.load_state(self._uri).run_ids.get(STUDY_RUN)
         return RecordLocation(tracking_uri=without_password(self._uri), experiment=self._experiment, run_id=run_id)
 
     @property
