@@ -120,12 +120,6 @@ class AttemptPaths(_RunPaths):
         """Return a TensorBoard file of this attempt."""
         return self.root / f"{_TENSORBOARD}.{suffix}"
 
-    def trainer_files(self) -> Iterator[Path]:
-        """Yield the files that are not written by automl after the attempt's end."""
-        for file in self.root.rglob("*"):
-            if file.is_file() and file.name != _RESULT and not file.name.startswith(_TENSORBOARD):
-                yield file
-
 
 @dataclass(frozen=True, slots=True)
 class ActionPaths(_RunPaths):

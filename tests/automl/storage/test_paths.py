@@ -28,16 +28,6 @@ def test_the_attempts_of_a_trial_are_those_with_a_directory(tmp_path: Path) -> N
     assert paths.attempts(8) == []
 
 
-def test_what_a_trainer_wrote_is_neither_the_result_nor_tensorboards(tmp_path: Path) -> None:
-    attempt = StudyPaths(tmp_path).attempt(0)
-    written = attempt.root / "train" / "status.json"
-    for file in (attempt.result_file, attempt.tensorboard_file("1.host"), written):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.touch()
-
-    assert list(attempt.trainer_files()) == [written]
-
-
 def test_the_products_of_an_action_are_without_spec_log_and_status(tmp_path: Path) -> None:
     action = StudyPaths(tmp_path).action("evaluate-1")
     product = action.root / "depth" / "0001.png"
