@@ -24,8 +24,8 @@ from automl.spec.overrides import flatten
 from automl.spec.special import takes_checkpoint
 from automl.spec.train_schema import SchemaStatus, read_train_schema
 from automl.spec.validate import check_skill, check_spec
-from automl.study.goals import parse_constraints, split_objective
 from automl.study.model import Direction, Objective
+from automl.study.objectives import parse_constraints, split_objective
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from automl.skill.model import Skill
     from automl.spec.model import Spec
     from automl.spec.train_schema import TrainSchema
-    from automl.study.goals import Constraint
     from automl.study.model import StudyPlan
+    from automl.study.objectives import Constraint
 
 TRAIN, EVALUATE, TEST = "train", "evaluate", "test"
 # An empty space is explained by its first parameters; `automl space` lists all of them.

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from automl.study.ends import EndKind, EndReason
-from automl.study.goals import unmet
 from automl.study.model import Direction
+from automl.study.objectives import unmet
 from automl.study.state import ESTIMATES
 from automl.study.trial import FailureKind, TrialState
 from automl.trial.failures import signature

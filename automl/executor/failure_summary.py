@@ -6,14 +6,14 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from automl.storage.paths import AttemptPaths, StudyPaths
-from automl.study.goals import unmet
+from automl.study.objectives import unmet
 from automl.study.trial import TrialState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from automl.study.goals import Constraint
+    from automl.study.objectives import Constraint
     from automl.study.trial import TrialResult
 
 _SHOWN_LINES = 8

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from automl.architectures.model import CheckpointNaming
     from automl.storage.paths import StudyPaths
-    from automl.study.goals import Constraint
     from automl.study.model import Objective, StudyPlan
+    from automl.study.objectives import Constraint
     from automl.study.state import TrialRecord
     from automl.study.trial import TrialResult
 

@@ -12,7 +12,7 @@ from automl.storage.legacy import is_legacy, upgraded
 from automl.storage.paths import StudyPaths
 from automl.storage.plan_document import read_plan
 from automl.study.evaluation import Evaluation, RecordLocation
-from automl.study.goals import parse_constraints
+from automl.study.objectives import parse_constraints
 from automl.study.result import StudyResult
 from automl.study.state import StudyState, apply
 

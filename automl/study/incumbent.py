@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from automl.study.goals import unmet
+from automl.study.objectives import unmet
 
 if TYPE_CHECKING:
     from automl.study.result import StudyResult

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from automl.space.values import Scalar
     from automl.spec.model import Spec
     from automl.study.causes import Origin
-    from automl.study.goals import Constraint
+    from automl.study.objectives import Constraint
 
 
 class Direction(StrEnum):

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from automl.request.study_request import ResourceSettings, StudyRequest
     from automl.skill.model import Skill
     from automl.spec.model import Spec
-    from automl.study.goals import Constraint
+    from automl.study.objectives import Constraint
 
 DEFAULT_TRIALS = 20
 DEFAULT_SEED = 20260

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from automl.study.goals import unmet
 from automl.study.model import Direction
+from automl.study.objectives import unmet
 from automl.study.replicates import replicated
 
 if TYPE_CHECKING:
-    from automl.study.goals import Constraint
     from automl.study.model import Objective
+    from automl.study.objectives import Constraint
     from automl.study.replicates import Replicated
     from automl.study.trial import TrialResult
 

@@ -10,7 +10,7 @@ import pytest
 
 from automl.samplers.gaussian_process.training_data import learn
 from automl.study.causes import OriginKind
-from automl.study.goals import parse_constraints
+from automl.study.objectives import parse_constraints
 from automl.study.trial import TrialState
 from tests.contracts.recorded_searcher import RecordedSearcher
 from tests.contracts.studies import ACCURACY, EMPTY, MIXED, NESTED, SIZE, SMALL, ended, plan_of, score

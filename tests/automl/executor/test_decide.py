@@ -33,7 +33,7 @@ from automl.study.events import (
     TrialProposed,
     TrialStarted,
 )
-from automl.study.goals import parse_constraints
+from automl.study.objectives import parse_constraints
 from automl.study.state import Phase, StudyState, apply
 from automl.study.trial import TrialResult, TrialState
 from tests.automl.executor.toy_study import LISTED, ListSearcher, ThresholdRule, toy_plan

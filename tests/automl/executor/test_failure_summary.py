@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from automl.executor.failure_summary import summarize_failure
-from automl.study.goals import parse_constraints
+from automl.study.objectives import parse_constraints
 from automl.study.trial import FailureKind, TrialResult, TrialState
 
 ROOT = Path("results/demo")

@@ -14,8 +14,8 @@ from automl.architectures.load import load_architecture
 from automl.executor.retention import retire_checkpoints, winners
 from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import read_state
-from automl.study.goals import parse_constraints
 from automl.study.model import Direction, Objective
+from automl.study.objectives import parse_constraints
 from automl.study.state import Phase
 from automl.study.trial import TrialResult, TrialState
 

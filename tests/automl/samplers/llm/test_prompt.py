@@ -9,7 +9,7 @@ import pytest
 from automl.samplers.history import History, Observation
 from automl.samplers.llm.prompt import describe, history_entries
 from automl.study.causes import Origin, OriginKind
-from automl.study.goals import parse_constraints
+from automl.study.objectives import parse_constraints
 from automl.study.trial import TrialState
 from tests.contracts.studies import ACCURACY, ERROR, plan_of
 

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from automl.errors import ConfigurationError
-from automl.study.goals import Constraint, parse_constraints, split_objective, unmet
+from automl.study.objectives import Constraint, parse_constraints, split_objective, unmet
 
 
 def test_constraints_are_read_with_and_without_blanks_in_both_directions() -> None:
