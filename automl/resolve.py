@@ -11,9 +11,9 @@ from automl.errors import ConfigurationError, Problem
 from automl.preflight.annotations import count_samples
 from automl.request.policy import SkillFacts
 from automl.request.trial_options import check_options
-from automl.samplers.factory import LLM_STARTS, check_sampler
-from automl.schedulers.factory import OPTIONS as SCHEDULER_OPTIONS
-from automl.schedulers.factory import make_scheduler
+from automl.samplers.registry import LLM_STARTS, check_sampler
+from automl.schedulers.registry import OPTIONS as SCHEDULER_OPTIONS
+from automl.schedulers.registry import make_scheduler
 from automl.skill.load import load_skill
 from automl.skill.objective import objective_for
 from automl.space.build import SpaceRequest, build_space, suggest_candidates

@@ -89,7 +89,7 @@ def first_proposals(plan: StudyPlan) -> tuple[Proposal, ...]:
     """Return what the searcher would propose first, before any result is known."""
     if plan.route is Route.TRAIN_ONCE:
         return (Proposal(number=0, assignment=plan.first_trials[0], origin=Origin(OriginKind.TEMPLATE)),)
-    from automl.samplers.factory import asks_language_model, make_searcher  # noqa: PLC0415 - optuna only for a plan
+    from automl.samplers.registry import asks_language_model, make_searcher  # noqa: PLC0415 - optuna only for a plan
 
     # A dry run calls no language model: only the trials that are known without it are shown.
     wanted = (

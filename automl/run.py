@@ -158,8 +158,8 @@ def _run_locked(
     from automl.executor.loop import recorded  # noqa: PLC0415 - imported when a study starts
     from automl.executor.ray.study import execute_study  # noqa: PLC0415 - ray
     from automl.handoff.evaluation import local_evaluator  # noqa: PLC0415 - imported when a study starts
-    from automl.samplers.factory import make_searcher  # noqa: PLC0415 - numpy
     from automl.samplers.optuna_journal import OptunaJournal  # noqa: PLC0415 - optuna
+    from automl.samplers.registry import make_searcher  # noqa: PLC0415 - numpy
     from automl.tracking.mlflow.tracker import MlflowTracker  # noqa: PLC0415 - imported when a study starts
     from automl.tracking.mlflow.uri import default_tracking_uri, without_password  # noqa: PLC0415 - imported when a study starts
 

@@ -78,7 +78,7 @@ def smoke_test(plan: StudyPlan, place: RunLocation) -> TrialResult:
         InterruptedStudyError: a signal ended it.
     """
     from automl.executor.ray.study import execute_study  # noqa: PLC0415 - ray
-    from automl.samplers.factory import make_searcher  # noqa: PLC0415 - numpy
+    from automl.samplers.registry import make_searcher  # noqa: PLC0415 - numpy
 
     short = smoke_plan(plan)
     place.results.mkdir(parents=True, exist_ok=True, mode=0o700)

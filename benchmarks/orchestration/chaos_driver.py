@@ -20,8 +20,8 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from automl.errors import AutomlError
 from automl.request.policy import Route
-from automl.samplers.factory import make_searcher
-from automl.schedulers.factory import make_scheduler
+from automl.samplers.registry import make_searcher
+from automl.schedulers.registry import make_scheduler
 from automl.skill.load import load_skill
 from automl.space.parameters import Parameter, ParameterType, SearchSpace
 from automl.spec.build import build_spec

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from automl.executor.ray.session import ray_session
 from automl.request.policy import Route
 from automl.samplers.searcher import Searcher
-from automl.schedulers.factory import make_scheduler
+from automl.schedulers.registry import make_scheduler
 from automl.skill.model import ConfigFormat, FileSlot, Skill, SkillAction, SlotKind
 from automl.space.parameters import SearchSpace
 from automl.spec.model import Spec

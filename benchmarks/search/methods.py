@@ -11,9 +11,8 @@ from optuna.trial import TrialState as OptunaState
 
 from automl.samplers.auto import InitialDesign
 from automl.samplers.distributions import distribution_of
-from automl.samplers.factory import make_searcher
+from automl.samplers.registry import make_searcher, starting_points
 from automl.samplers.searcher import Searcher
-from automl.samplers.starting_points import starting_points
 from automl.study.model import Direction, Objective
 from automl.study.trial import TrialResult, TrialState
 from benchmarks.search.method import Method

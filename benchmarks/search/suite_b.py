@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from automl.schedulers.base import Decision, Report
-from automl.schedulers.factory import make_scheduler
+from automl.schedulers.registry import make_scheduler
 from automl.space.parameters import Parameter, ParameterType, SearchSpace
 from benchmarks.search.intervals import interval
 from benchmarks.search.methods import make_method

@@ -20,8 +20,8 @@ from automl.request.location import RunLocation
 from automl.request.study_request import StudyRequest
 from automl.resolve import chosen_scheduler
 from automl.run import make_plan
-from automl.samplers.factory import SAMPLERS, make_searcher
-from automl.schedulers.factory import RULES
+from automl.samplers.registry import SAMPLERS, make_searcher
+from automl.schedulers.registry import RULES
 from automl.storage.paths import StudyPaths
 from automl.storage.plan_document import write_plan
 from automl.storage.study_directory import read_study

@@ -5,9 +5,8 @@ from __future__ import annotations
 import pickle
 from typing import TYPE_CHECKING
 
-from automl.samplers.factory import make_sampler
+from automl.samplers.registry import make_sampler, starting_points
 from automl.samplers.searcher import Searcher
-from automl.samplers.starting_points import starting_points
 from automl.study.trial import Proposal
 
 if TYPE_CHECKING:

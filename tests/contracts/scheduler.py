@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import pytest
 
 from automl.schedulers.base import Decision, Report
-from automl.schedulers.factory import make_scheduler
+from automl.schedulers.registry import make_scheduler
 from automl.study.model import Direction
 
 if TYPE_CHECKING:

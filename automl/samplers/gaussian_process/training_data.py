@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from automl.samplers.history import is_usable
-from automl.samplers.pareto import scalarised
 from automl.study.trial import TrialState
 
 if TYPE_CHECKING:
@@ -161,3 +160,20 @@ def _shaped(values: np.ndarray, diverged: np.ndarray) -> tuple[np.ndarray, float
         shaped[diverged] = shaped[~diverged].min() - 0.5
     deviation = float(np.std(shaped)) or 1.0
     return np.asarray((shaped - shaped.mean()) / deviation), scale * deviation
+
+
+def scalarised(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return one number per point: the augmented Chebyshev value of its objectives, each scaled to [0, 1].
+
+    Args:
+        values: Shape (n, objectives), n >= 1.
+        weights: One per objective, >= 0, sum 1.
+
+    Returns:
+        Larger is better, shape (n,).
+
+    Source: ParEGO (Knowles 2006).
+    """
+    low, high = values.min(axis=0), values.max(axis=0)
+    loss = weights * (high - values) / np.where(high > low, high - low, 1.0)
+    return np.asarray(-(loss.max(axis=1) + 0.05 * loss.sum(axis=1)))

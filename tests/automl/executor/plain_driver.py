@@ -23,8 +23,8 @@ from automl.executor.loop import StudyLoop, recorded
 from automl.launch.local import LocalLauncher
 from automl.launch.processes import end_leftovers
 from automl.resolve import chosen_scheduler
-from automl.samplers.factory import make_searcher
 from automl.samplers.optuna_journal import OptunaJournal
+from automl.samplers.registry import make_searcher
 from automl.space.parameters import Parameter, ParameterType, SearchSpace
 from automl.storage.paths import StudyPaths
 from automl.trial.runner import run_trial

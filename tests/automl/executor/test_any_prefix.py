@@ -12,7 +12,7 @@ import pytest
 
 from automl.executor.loop import StudyLoop
 from automl.resolve import chosen_scheduler
-from automl.samplers.factory import make_searcher
+from automl.samplers.registry import make_searcher
 from automl.space.parameters import Parameter, ParameterType, SearchSpace
 from automl.storage.event_log import read_log
 from automl.storage.paths import StudyPaths

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from automl.samplers.auto import InitialDesign, initial_design_length
-from automl.samplers.factory import make_sampler
+from automl.samplers.registry import make_sampler
 from automl.space.parameters import Parameter, ParameterType, SearchSpace
 from automl.study.causes import OriginKind
 from tests.automl.samplers.playing import PLANE, bowl, number, play

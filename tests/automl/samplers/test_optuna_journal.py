@@ -9,8 +9,8 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import TrialState as OptunaState
 
-from automl.samplers.factory import make_searcher
 from automl.samplers.optuna_journal import OptunaJournal
+from automl.samplers.registry import make_searcher
 from automl.study.trial import TrialState
 from tests.contracts.searcher import finish, play
 from tests.contracts.studies import ended, plan_of

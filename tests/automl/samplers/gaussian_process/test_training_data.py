@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from automl.samplers.gaussian_process.training_data import learn, scores
+from automl.samplers.gaussian_process.training_data import learn, scalarised, scores
 from automl.samplers.history import History, Observation
 from automl.study.causes import Origin, OriginKind
 from automl.study.trial import TrialState
@@ -97,3 +97,11 @@ def test_a_terrible_value_does_not_flatten_the_good_ones() -> None:
     with_outlier = scores(np.array([*good, -1e6]), np.zeros(5, dtype=bool))
 
     assert with_outlier[3] - with_outlier[0] > 0.1
+
+
+def test_a_dominated_point_is_worse_under_every_weight() -> None:
+    values = np.array([[1.0, 2.0], [0.5, 1.0], [2.0, 0.0]])
+
+    for first in (0.0, 0.3, 1.0):
+        numbers = scalarised(values, np.array([first, 1 - first]))
+        assert numbers[0] > numbers[1]

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from automl.errors import ConfigurationError, LaunchError
-from automl.samplers.factory import check_sampler, make_searcher
 from automl.samplers.llm.sampler import judge
+from automl.samplers.registry import check_sampler, make_searcher
 from automl.study.causes import OriginKind
 from automl.study.trial import TrialState
 from tests.automl.samplers.fake_endpoint import KEY, FakeEndpoint, draw_unseen

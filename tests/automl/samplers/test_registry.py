@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -7,9 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from automl.errors import ConfigurationError
-from automl.samplers.factory import SAMPLERS, check_sampler, make_searcher
+from automl.samplers.registry import SAMPLERS, check_sampler, make_searcher, starting_points
+from automl.study.causes import Origin, OriginKind
 from tests.contracts.searcher import SearcherContract
-from tests.contracts.studies import plan_of
+from tests.contracts.studies import MIXED, plan_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,10 +42,34 @@ def test_an_unknown_sampler_is_an_error_with_a_suggestion(tmp_path: Path) -> Non
 
 def test_the_names_of_samplers_and_rules_are_known_without_heavy_libraries() -> None:
     code = (
-        "import sys, automl.samplers.factory, automl.schedulers.factory\n"
+        "import sys, automl.samplers.registry, automl.schedulers.registry\n"
         "print([m for m in ('optuna', 'numpy', 'scipy', 'torch') if m in sys.modules])"
     )
 
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert done.stdout.strip() == "[]"
+
+
+def test_the_template_comes_first_then_the_plans_points_with_their_origins() -> None:
+    base = MIXED.default_assignment()
+    plan = plan_of("auto", first_trials=(base, {**base, "lr": 0.5}, {**base, "lr": 0.1}))
+    there = Origin(OriginKind.EARLIER_STUDY, parent=3, study="before", detail="accuracy 0.7")
+
+    draws = starting_points(
+        dataclasses.replace(plan, first_origins=(Origin(OriginKind.TEMPLATE), Origin(OriginKind.GIVEN), there))
+    )
+
+    assert [(str(d.origin), d.assignment["lr"]) for d in draws] == [
+        ("template", 3.0),
+        ("given", 0.5),
+        ("earlier study before, trial 3 (accuracy 0.7)", 0.1),
+    ]
+
+
+def test_earlier_points_are_moved_into_the_space_and_not_repeated() -> None:
+    base = MIXED.default_assignment()
+
+    draws = starting_points(plan_of("auto", first_trials=(base, {**base, "lr": 40.0}, {**base, "lr": 50.0})))
+
+    assert [d.assignment["lr"] for d in draws] == [3.0, 1.0]

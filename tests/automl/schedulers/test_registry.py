@@ -5,7 +5,7 @@ from typing import ClassVar
 import pytest
 
 from automl.errors import ConfigurationError
-from automl.schedulers.factory import RULES, check_scheduler, make_scheduler
+from automl.schedulers.registry import RULES, check_scheduler, make_scheduler
 from tests.contracts.scheduler import SchedulerContract
 
 

@@ -6,15 +6,17 @@ Names can be listed without importing any library; what a sampler needs is impor
 from __future__ import annotations
 
 import difflib
+import itertools
 from typing import TYPE_CHECKING
 
 from automl.errors import ConfigurationError, Problem
 from automl.samplers.llm.chat import check_endpoint
+from automl.study.causes import Origin, OriginKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from automl.samplers.sampler import Sampler
+    from automl.samplers.sampler import Candidate, Sampler
     from automl.samplers.searcher import Searcher
     from automl.study.model import StudyPlan
 
@@ -54,13 +56,35 @@ def make_searcher(plan: StudyPlan) -> Searcher:
         ConfigurationError: the sampler is unknown.
     """
     from automl.samplers.searcher import Searcher  # noqa: PLC0415 - imports numpy
-    from automl.samplers.starting_points import starting_points  # noqa: PLC0415 - see above
 
     problems = check_sampler(plan.sampler, plan.options)
     if problems:
         raise ConfigurationError.from_problems(problems, subject="the study")
     starts = starting_points(plan)
     return Searcher(plan, make_sampler(plan, given=len(starts)), starts)
+
+
+def starting_points(plan: StudyPlan) -> tuple[Candidate, ...]:
+    """Return the first proposals, without repetitions.
+
+    Trial 0 is the template untouched, even where it lies outside the searched range: it is what the skill would train
+    without a search. The others, such as points of earlier studies, are moved into the space.
+
+    Args:
+        plan: The study; where it has no ``first_trials``, the space's defaults are trial 0.
+    """
+    from automl.samplers.sampler import Candidate  # noqa: PLC0415 - numpy
+
+    given = plan.first_trials or (plan.space.default_assignment(),)
+    draws = [Candidate(assignment=dict(given[0]), origin=Origin(OriginKind.TEMPLATE))]
+    for point, origin in itertools.zip_longest(given[1:], plan.first_origins[1:], fillvalue=None):
+        if point is not None:
+            draws.append(Candidate(assignment=plan.space.repair(point), origin=origin or Origin(OriginKind.GIVEN)))
+    kept: list[Candidate] = []
+    for draw in draws:
+        if all(draw.assignment != other.assignment for other in kept):
+            kept.append(draw)
+    return tuple(kept)
 
 
 def make_sampler(plan: StudyPlan, *, given: int) -> Sampler:

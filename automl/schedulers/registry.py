@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 
 from automl.errors import ConfigurationError, Problem
 from automl.schedulers.asha import AshaScheduler, HyperbandScheduler, PausingAshaScheduler
-from automl.schedulers.auto import AutoScheduler
 from automl.schedulers.curves import NoScheduler
 from automl.schedulers.population import PopulationScheduler
 from automl.schedulers.rungs import grace_epochs, rung_epochs
-from automl.schedulers.simple import IEpochScheduler, MedianScheduler, PatienceScheduler
+from automl.schedulers.simple import AutoScheduler, IEpochScheduler, MedianScheduler, PatienceScheduler
 from automl.study.model import Direction
 
 if TYPE_CHECKING:
