@@ -133,7 +133,7 @@ class ActionPaths(_RunPaths):
     @property
     def inherited_spec(self) -> Path:
         """The action's template with the values that it inherits from the training."""
-        return self.root / "carried.yaml"
+        return self.root / "inherited.yaml"
 
     def products(self) -> Iterator[Path]:
         """Yield what the action has made, without spec, log and status, in order of their paths."""
