@@ -57,11 +57,14 @@ def _path(detail: ErrorDetails) -> tuple[str | int, ...]:
 
 
 def _take(tree: Tree, detail: ErrorDetails) -> object:
-    """Remove the key of an error from ``tree`` and return its value."""
+    """Remove the key of an error from ``tree`` and return its value; None where another error has removed it."""
     node: Any = tree
     *groups, last = _path(detail)
     for step in groups:
-        node = node if isinstance(step, int) and isinstance(node, dict) else node[step]
+        if isinstance(node, list):
+            node = node[step]  # type: ignore[index]  # pydantic numbers the items of lists
+        elif isinstance(step, str):  # a single group in place of a list has no index
+            node = node.get(step, {})
     return node.pop(last, None)
 
 
@@ -78,11 +81,8 @@ def _problem(detail: ErrorDetails, found: object, fields: Mapping[str, FieldInfo
         return SpecProblem(where, repr(detail["input"]), expected, fix, is_value=True)
     if field and kind in ("enum", "literal_error"):
         near, words = closest(str(found), choices_of(field)), ", ".join(choices_of(field))
-        fix, is_value = (
-            f"did you mean {near}?" if near else "use one of these words",
-            not isinstance(found, dict | list),
-        )
-        return SpecProblem(where, repr(found), f"one of {words}", fix, is_value=is_value)
+        fix = f"did you mean {near}?" if near else "use one of these words"
+        return SpecProblem(where, repr(found), f"one of {words}", fix, is_value=not isinstance(found, dict | list))
     expected, fix = _EXPECTED.get(kind.partition("_")[0], "a group of keys"), "correct the value"
     if field and kind == "model_type":
         expected = f"a list of groups with the keys {', '.join(kind_of(get_args(field.annotation)[0]).model_fields)}"

@@ -115,6 +115,21 @@ def test_a_key_with_a_problem_has_its_default_and_the_others_their_values() -> N
     assert config.dataset.train_dataset.data_sources[0].dataset_name == "NYUDV2"
 
 
+def test_several_problems_of_one_list_are_reported_together() -> None:
+    sources = ["x", {"nme": 1}, {"data_file": ["y"]}]
+
+    config, problems = load({"dataset": {"train_dataset": {"data_sources": sources}}, "train": {"gpu_ids": ["a", "b"]}})
+
+    place = "dataset.train_dataset.data_sources"
+    assert [problem.where for problem in problems] == [
+        place,
+        f"{place}[1].nme",
+        f"{place}[2].data_file",
+        "train.gpu_ids",
+    ]
+    assert config.dataset.train_dataset.data_sources == ()
+
+
 def test_keys_of_newer_stereo_models_are_accepted() -> None:
     assert not load({"model": {"gwc_feature_normalization": True}})[1]
 
