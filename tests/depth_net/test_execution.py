@@ -193,7 +193,7 @@ def test_the_collector_skips_what_an_action_has_imported_and_works_on() -> None:
     code = """
 import gc
 from depth_net.execution import import_action
-assert import_action("default_specs").ACTIONS
+assert import_action("gen_trt_engine").DEPLOY_IMAGE
 assert gc.isenabled() and gc.get_freeze_count() > 1000
 """
 
