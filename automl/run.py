@@ -139,10 +139,10 @@ def run_in(
         InterruptedStudyError: a signal ended the study.
     """
     from automl.executor.loop import recorded  # noqa: PLC0415 - imported when a study starts
-    from automl.storage.locks import OwnerLock  # noqa: PLC0415 - optuna
+    from automl.storage.owner import OwnerLock  # noqa: PLC0415 - imported when a study starts
 
     with recorded(directory.root):
-        lock = OwnerLock(directory.journal_file)
+        lock = OwnerLock(directory)
     with lock:
         return _run_locked(directory, request, plan, place, extra_trackers=extra_trackers)
 

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import optuna
 from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.study import StudyDirection
 from optuna.trial import TrialState as OptunaState
 
 from automl.samplers.distributions import representable
-from automl.storage.locks import AppendLock
 from automl.study.model import Direction
 from automl.study.trial import TrialState
 
@@ -35,6 +34,17 @@ _STATES = {
     TrialState.DIVERGED: OptunaState.FAIL,
     TrialState.FAILED: OptunaState.FAIL,
 }
+
+
+class _OneWriter(JournalFileOpenLock):
+    """No lock: the process that runs the study is the only writer, and Optuna's own would cost two files per line."""
+
+    def acquire(self) -> bool:
+        """Do nothing."""
+        return True
+
+    def release(self) -> None:
+        """Do nothing."""
 
 
 class OptunaJournal:
@@ -69,7 +79,7 @@ class OptunaJournal:
     def _open(self) -> JournalStorage:
         self._file.unlink(missing_ok=True)
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        storage = JournalStorage(JournalFileBackend(str(self._file), lock_obj=AppendLock(self._file)))
+        storage = JournalStorage(JournalFileBackend(str(self._file), lock_obj=_OneWriter(str(self._file))))
         directions = [StudyDirection[o.direction.name] for o in self._plan.objectives]
         self._study = int(storage.create_new_study(directions, self._plan.name))
         storage.set_study_system_attr(self._study, "study:metric_names", [o.metric for o in self._plan.objectives])

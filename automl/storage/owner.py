@@ -1,17 +1,26 @@
-"""Which process runs a study, asked from outside: by the lock that the searcher holds on its journal while it lives."""
+"""Which process runs a study: the lock that it holds while it lives, and asking for it from outside.
+
+A record lock of the kernel: it ends with its process, however that ends, is not inherited by forked children, and works
+over NFS. Record locks do not exclude the same process, so owned files are also remembered here.
+"""
 
 from __future__ import annotations
 
 import fcntl
 import os
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
+
+from automl.errors import ConfigurationError, Problem
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from automl.storage.paths import StudyPaths
 
 # struct flock of Linux on 64 bits: type, whence, start, length, process.
 _FLOCK = "hhqqi"
+_owned_here: set[Path] = set()
 
 
 def running_process(directory: StudyPaths) -> int | None:
@@ -32,3 +41,57 @@ def running_process(directory: StudyPaths) -> int | None:
         os.close(handle)
     kind, _, _, _, process = struct.unpack(_FLOCK, answer)
     return None if kind == fcntl.F_UNLCK else int(process)
+
+
+class OwnerLock:
+    """Makes this process the only one that runs a study, until `release`, the end of a ``with`` block or its own end.
+
+    Args:
+        paths: Of the study.
+
+    Raises:
+        ConfigurationError: another living process, or another study of this process, has the lock.
+    """
+
+    def __init__(self, paths: StudyPaths) -> None:
+        self._file = paths.owner_file.resolve()
+        if self._file in _owned_here:
+            raise _already_owned(paths.root, os.getpid())
+        handle = os.open(self._file, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            owner = os.read(handle, 32).decode("ascii", errors="replace").strip()
+            os.close(handle)
+            raise _already_owned(paths.root, owner or "unknown") from error
+        os.ftruncate(handle, 0)
+        os.write(handle, f"{os.getpid()}\n".encode("ascii"))
+        _owned_here.add(self._file)
+        self._handle: int | None = handle
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+    def release(self) -> None:
+        """Give the lock up; doing so twice changes nothing."""
+        if self._handle is not None:
+            os.close(self._handle)
+            self._handle = None
+            _owned_here.discard(self._file)
+
+
+def _already_owned(root: Path, owner: int | str) -> ConfigurationError:
+    return ConfigurationError.from_problems(
+        [
+            Problem(
+                where=str(root),
+                found=f"process {owner} is running this study",
+                expected="a study that no living process runs",
+                fix="wait for it, end it with `automl stop`, or start a study under another name",
+            )
+        ],
+        subject="the study directory",
+    )

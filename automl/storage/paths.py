@@ -39,16 +39,6 @@ _RESULT = "result.json"
 _TENSORBOARD = "events.out.tfevents"
 
 
-def owner_file(journal: Path) -> Path:
-    """Return the file whose lock the process that runs a study holds."""
-    return journal.with_name(f"{journal.name}.owner")
-
-
-def append_file(journal: Path) -> Path:
-    """Return the file that is locked while a process appends to a journal."""
-    return journal.with_name(f"{journal.name}.append")
-
-
 @dataclass(frozen=True, slots=True)
 class _RunPaths:
     """Files that a trial's attempt and an action have in common.
@@ -183,7 +173,7 @@ class StudyPaths:
     @property
     def owner_file(self) -> Path:
         """Locked by the process that runs the study."""
-        return owner_file(self.journal_file)
+        return self.root / "journal.log.owner"
 
     @property
     def stop_file(self) -> Path:

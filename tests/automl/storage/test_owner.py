@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from automl.storage.owner import running_process
+import pytest
+
+from automl.errors import ConfigurationError
+from automl.storage.owner import OwnerLock, running_process
 from automl.storage.paths import StudyPaths
 
 if TYPE_CHECKING:
@@ -15,8 +19,9 @@ if TYPE_CHECKING:
 OWNER = """
 import sys
 from pathlib import Path
-from automl.storage.locks import OwnerLock
-lock = OwnerLock(Path(sys.argv[1]))
+from automl.storage.owner import OwnerLock
+from automl.storage.paths import StudyPaths
+lock = OwnerLock(StudyPaths(Path(sys.argv[1])))
 print("owned", flush=True)
 sys.stdin.read()
 """
@@ -24,7 +29,7 @@ sys.stdin.read()
 
 def test_a_living_owner_is_found_and_a_dead_one_is_not(tmp_path: Path) -> None:
     directory = StudyPaths(tmp_path)
-    command = [sys.executable, "-c", OWNER, str(directory.journal_file)]
+    command = [sys.executable, "-c", OWNER, str(directory.root)]
 
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as owner:
         assert owner.stdout is not None
@@ -33,9 +38,21 @@ def test_a_living_owner_is_found_and_a_dead_one_is_not(tmp_path: Path) -> None:
         owner.kill()
 
     assert while_it_lives == owner.pid
-    assert directory.journal_file.with_name("journal.log.owner").is_file()
+    assert directory.owner_file.is_file()
     assert running_process(directory) is None
 
 
-def test_a_folder_without_a_journal_is_run_by_nobody(tmp_path: Path) -> None:
+def test_a_folder_without_a_lock_is_run_by_no_process(tmp_path: Path) -> None:
     assert running_process(StudyPaths(tmp_path)) is None
+
+
+def test_an_owner_lock_excludes_a_second_one_until_it_is_released(tmp_path: Path) -> None:
+    first = OwnerLock(StudyPaths(tmp_path))
+    with pytest.raises(ConfigurationError, match="is running this study"):
+        OwnerLock(StudyPaths(tmp_path))
+
+    first.release()
+    first.release()
+
+    with OwnerLock(StudyPaths(tmp_path)):
+        assert StudyPaths(tmp_path).owner_file.read_text(encoding="ascii").strip() == str(os.getpid())
