@@ -1,6 +1,6 @@
 """What follows from where a study stands: pure functions from states to the next event or step.
 
-The driver appends the event, applies it and carries it out, until nothing follows any more. A resume does the same from
+The driver appends the event, applies it and acts on it, until nothing follows any more. A resume does the same from
 the recorded log, so what a dead driver left undone is simply what follows next.
 """
 
@@ -151,13 +151,13 @@ def _end(plan: StudyPlan, state: StudyState, search: SearchState) -> Event | Non
         return None
     if search.errors is not None:
         return EndDecided(end=search.errors)
-    if search.goal is None or state.search_end is not None:
+    if search.reached is None or state.search_end is not None:
         return None
-    return EndDecided(end=search.goal, is_search=bool(plan.replicates))
+    return EndDecided(end=search.reached, is_search=bool(plan.replicates))
 
 
 def _stop_by_scheduler(state: StudyState, search: SearchState) -> Event | None:
-    for number, cause in search.verdicts.items():
+    for number, cause in search.stops.items():
         trial = state.trials[number]
         if trial.phase in {Phase.RUNNING, Phase.WAITING} and trial.cause is None:
             return StopDecided(trial=number, cause=cause)

@@ -450,7 +450,7 @@ class StudyLoop:
         self._end_trial(result)
 
     def _result_of(self, trial: TrialRecord, outcome: TrialOutcome) -> TrialResult:
-        """Return the result of a trial of which no worker tells how it ended, from its events."""
+        """Return the result of a trial whose worker does not report how it ended, from its events."""
         start = self._last_start(trial)
         task = build_task(self._plan, self._paths, trial.proposal, start)
         last_epoch = None if outcome.cause is None else outcome.cause.last_epoch

@@ -138,7 +138,7 @@ def winners(
 ) -> set[int]:
     """Return the trials that may still be handed over: the best one, or with several objectives the Pareto front.
 
-    While no trial has a value of every objective, each that has the leading one may still be on the front. Of trials
+    While no trial has a value of every objective, each that has the primary one may still be on the front. Of trials
     that will be replicated, the ``top`` ones, any may win.
     """
     leading, *further = objectives

@@ -31,23 +31,23 @@ class SearchState:
     Args:
         plan: The study.
         searcher: Proposes.
-        scheduler: Judges values.
+        scheduler: Stops trials early.
 
     Attributes:
-        verdicts: Trial -> the scheduler's decision to stop or pause it, not yet carried out.
-        goal: Why the search is over by what was measured; None while it is not.
+        stops: Trial -> the scheduler's decision to stop or pause it, while the trial has not ended.
+        reached: Why the search is over by what was measured; None while it is not.
         errors: The root cause if the last trials of this run all failed for the same one.
     """
 
     def __init__(self, plan: StudyPlan, searcher: Searcher, scheduler: Scheduler) -> None:
         self.searcher = searcher
         self.scheduler = scheduler
-        self.verdicts: dict[int, StopCause] = {}
-        self.goal: EndReason | None = None
+        self.stops: dict[int, StopCause] = {}
+        self.reached: EndReason | None = None
         self.errors: EndReason | None = None
         self._plan = plan
         self._sign = 1.0 if plan.objective.direction is Direction.MAXIMIZE else -1.0
-        self._judged: set[tuple[int, int]] = set()
+        self._reported: set[tuple[int, int]] = set()
 
     def apply(self, event: Event, state: StudyState) -> None:
         """Take one event over.
@@ -71,7 +71,7 @@ class SearchState:
             case TrialEnded():
                 self._end_trial(state.trials[event.result.number], state)
             case ImprovementEstimated():
-                self.goal = self.goal or improvement_end(self._plan, state.estimates)
+                self.reached = self.reached or improvement_end(self._plan, state.estimates)
             case _:
                 pass
 
@@ -79,7 +79,7 @@ class SearchState:
         """Begin a run: errors count anew, and what ended the search of a study that was over does not end it again."""
         self.errors = None
         if state.was_over:
-            self.goal = None
+            self.reached = None
 
     def _measure(self, event: Measured, state: StudyState) -> None:
         value = event.values.get(self._plan.objective.metric)
@@ -91,20 +91,20 @@ class SearchState:
         self.searcher.observe(event.trial, event.epoch, value)
         key = (event.trial, event.epoch)
         # A replicate is trained to its end, and compared by its mean.
-        if trial.is_replicate or key in self._judged:
+        if trial.is_replicate or key in self._reported:
             return
-        self._judged.add(key)
-        verdict = self.scheduler.judge(Report(trial=event.trial, epoch=event.epoch, value=self._sign * value))
-        if verdict.decision is not Decision.CONTINUE and trial.cause is None:
-            kind = StopKind.PAUSE if verdict.decision is Decision.PAUSE else StopKind.SCHEDULER
-            cause = StopCause(kind=kind, detail=verdict.reason, last_epoch=event.epoch)
-            self.verdicts.setdefault(event.trial, cause)
+        self._reported.add(key)
+        decided = self.scheduler.judge(Report(trial=event.trial, epoch=event.epoch, value=self._sign * value))
+        if decided.decision is not Decision.CONTINUE and trial.cause is None:
+            kind = StopKind.PAUSE if decided.decision is Decision.PAUSE else StopKind.SCHEDULER
+            cause = StopCause(kind=kind, detail=decided.reason, last_epoch=event.epoch)
+            self.stops.setdefault(event.trial, cause)
         # With constraints a value counts once it is known that its trial keeps them.
         if not self._plan.constraints:
-            self.goal = self.goal or target_end(self._plan.budget, self._plan.objective, value)
+            self.reached = self.reached or target_end(self._plan.budget, self._plan.objective, value)
 
     def _end_trial(self, trial: TrialRecord, state: StudyState) -> None:
-        self.verdicts.pop(trial.number, None)
+        self.stops.pop(trial.number, None)
         result = trial.result
         assert result is not None  # noqa: S101 - its end brought it
         if not result.state.is_final:
@@ -117,4 +117,4 @@ class SearchState:
         self.errors = self.errors or error_end(finished[state.ended_before :])
         if not trial.is_replicate:
             searched = [one for one in finished if one.replicate_of is None]
-            self.goal = self.goal or finished_target_end(self._plan, result) or patience_end(self._plan, searched)
+            self.reached = self.reached or finished_target_end(self._plan, result) or patience_end(self._plan, searched)

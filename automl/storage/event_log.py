@@ -1,7 +1,7 @@
 """`events.jsonl`: the one durable record of what happened in a study, one strict JSON line per event.
 
 Every line has ``event``, ``time`` (UTC, ISO 8601), the fields of the event and ``check``, a CRC-32 of the rest; lines
-of the version before have none. Everything else that tells of a study's course (status, MLflow, TensorBoard, the Optuna
+of the version before have none. Everything else that shows a study's course (status, MLflow, TensorBoard, the Optuna
 journal) is a projection of this file. Events that a decision rests on are flushed to the disk before `append` returns;
 measurements are not, which a killed process survives and a power failure may not.
 """

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Incumbent:
-    """The best value of the leading objective so far.
+    """The best value of the primary objective so far.
 
     Args:
         study: Objective, constraints and the trials that have ended before.

@@ -149,12 +149,12 @@ class StudyPlan:
 
     @property
     def objective(self) -> Objective:
-        """The leading objective."""
+        """The primary objective."""
         return self.objectives[0]
 
     @property
     def wanted_metrics(self) -> tuple[str, ...]:
-        """The metrics of objectives and constraints, the leading objective first, none twice."""
+        """The metrics of objectives and constraints, the primary objective first, none twice."""
         limited = (constraint.metric for constraint in self.constraints)
         return tuple(dict.fromkeys([*(objective.metric for objective in self.objectives), *limited]))
 

@@ -1,4 +1,4 @@
-"""What a study wants besides its leading objective: further objectives, and limits that its best trial must keep."""
+"""What a study wants besides its primary objective: further objectives, and limits that its best trial must keep."""
 
 from __future__ import annotations
 

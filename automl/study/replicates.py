@@ -29,7 +29,7 @@ class Replicated:
 
     Attributes:
         trial: The trial of the search.
-        values: The leading objective of the replicates that have one, in order of their numbers; not empty.
+        values: The primary objective of the replicates that have one, in order of their numbers; not empty.
         gap: How much better the search saw the trial than its replicates did on average; above 0 it was flattered.
     """
 
@@ -47,7 +47,7 @@ def replicated(objective: Objective, trials: tuple[TrialResult, ...]) -> tuple[R
     """Return the trials with replicates that have values, the best mean first; equals by their numbers.
 
     Args:
-        objective: The leading objective.
+        objective: The primary objective.
         trials: All trials of a study.
     """
     metric, by_number = objective.metric, {trial.number: trial for trial in trials}

@@ -21,10 +21,10 @@ class StudyResult:
     """All trials of a study.
 
     Attributes:
-        objective: The leading objective.
+        objective: The primary objective.
         trials: In order of their numbers.
         failure: Why the study was ended by errors, with the log's last lines; None if it was not.
-        further: The objectives after the leading one.
+        further: The objectives after the primary one.
         constraints: What the best trial and the Pareto front must keep.
         end_reason: Why no further trial was started, in words.
         may_go_on: A resume goes on without being asked for more: the user or errors have ended the study.
@@ -40,18 +40,18 @@ class StudyResult:
 
     @property
     def objectives(self) -> tuple[Objective, ...]:
-        """All objectives, the leading one first."""
+        """All objectives, the primary one first."""
         return (self.objective, *self.further)
 
     @property
     def wanted_metrics(self) -> tuple[str, ...]:
-        """The metrics of objectives and constraints, the leading objective first, none twice."""
+        """The metrics of objectives and constraints, the primary objective first, none twice."""
         limited = (constraint.metric for constraint in self.constraints)
         return tuple(dict.fromkeys([*(objective.metric for objective in self.objectives), *limited]))
 
     @property
     def best(self) -> TrialResult | None:
-        """The trial with the best value of the leading objective; the earliest of equals; None if no trial has one.
+        """The trial with the best value of the primary objective; the earliest of equals; None if no trial has one.
 
         Where trials were replicated, it is the one with the best mean over its replicates.
         """
@@ -81,7 +81,7 @@ class StudyResult:
 
     @property
     def pareto(self) -> tuple[TrialResult, ...]:
-        """The competing trials that no other one beats in every objective, in order of the leading one.
+        """The competing trials that no other one beats in every objective, in order of the primary one.
 
         A trial without a value of some objective is not among them. With one objective it is the best trial alone.
         """

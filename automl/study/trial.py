@@ -104,10 +104,10 @@ class TrialResult:
         reason: Why it ended so, in words; for DIVERGED the epoch and the metric.
         failure: The kind of failure, for FAILED only.
         assignment: Parameter path -> value.
-        values: Metric name -> value at the best epoch of the leading objective; finite, empty if there is none.
+        values: Metric name -> value at the best epoch of the primary objective; finite, empty if there is none.
         best_epoch: Zero-based epoch of the best value; None if there is none.
         epochs: Epochs measured.
-        curve: (epoch, leading objective), in order of epochs; finite values only.
+        curve: (epoch, primary objective), in order of epochs; finite values only.
         elapsed_s: Seconds from launch to end, all attempts.
         directory: Trial directory, relative to the study directory: ``trials/0007``.
         checkpoint: File or folder of the best epoch, relative to the study directory; None if none was found.

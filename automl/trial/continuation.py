@@ -1,7 +1,7 @@
 """Continue a trial that was cut off: from which checkpoint, and what its earlier attempts had measured by then.
 
 Each attempt has a directory of its own, because trainers resume by themselves from whatever they find in an old one. So
-a continued attempt is told its checkpoint, and the epochs before it are read from the directories left behind.
+a continued attempt is given its checkpoint, and the epochs before it are read from the directories left behind.
 """
 
 from __future__ import annotations

@@ -36,8 +36,8 @@ class TrialHistory:
     """The measurements of one attempt of a trial, by epoch.
 
     Attributes:
-        objective: Name of the leading objective.
-        direction: Of the leading objective.
+        objective: Name of the primary objective.
+        direction: Of the primary objective.
         watched: Training losses whose first non-finite value is the end.
         explosion: An exploding training loss is the end too.
         max_epochs: Epochs of a full run, where known.
@@ -176,10 +176,10 @@ def divergence_of(
 
     Args:
         measurement: The newest report.
-        objective: Name of the leading objective.
+        objective: Name of the primary objective.
         watched: Names of the training loss.
         history: The trial's earlier reports, in their order.
-        explosion: Also judge a finite training loss by its growth.
+        explosion: A finite training loss that grows too much is a divergence too.
     """
     when = "before the first epoch" if measurement.epoch is None else f"in epoch {measurement.epoch + 1}"
     for name in dict.fromkeys((*watched, objective)):

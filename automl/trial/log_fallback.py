@@ -2,7 +2,7 @@
 
 While a trial runs, the log's numbers count only as long as there is no status file. A training loss that is not finite
 counts at once in any case: progress bars know it an epoch earlier. What was held back is used at the end if the status
-files never told the objective.
+files never report the objective.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ _MOST_HELD_BACK = 10_000
 
 @dataclass(slots=True)
 class LogFallback:
-    """Reads a log, and tells only what no better source tells.
+    """Reads a log; reports metrics only when no status file provides them.
 
     Attributes:
         log: The log.
         objective: Name of the objective.
         watched: Training losses whose non-finite values count at once.
-        has_status: Tells whether a status file exists.
-        has_objective: Tells whether the objective was measured, by whatever source.
+        has_status: Returns whether a status file exists.
+        has_objective: Returns whether the objective was measured, by whatever source.
     """
 
     log: Path
@@ -50,7 +50,7 @@ class LogFallback:
         return self._sift(self._reader.read())
 
     def finish(self) -> list[Measurement]:
-        """Return what is left, and what was held back where nothing else told the objective."""
+        """Return what is left, and what was held back where nothing else reported the objective."""
         found = self._sift(self._reader.finish())
         if not self.has_objective():
             found = [*self._held_back, *found]

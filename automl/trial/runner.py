@@ -65,7 +65,7 @@ def run_trial(
         task: What to run.
         launcher: Starts and ends the process tree.
         report: Called with every measurement, at once, from this thread; the objective has the name that the task asks
-            for. Values may be empty: a measurement then tells progress or a message.
+            for. Values may be empty: a measurement then reports progress or a message.
         stop_requested: Asked at every poll and after every report; a cause ends the trial.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Ray Tune's search algorithm: asks our loop for tasks and tells it what came of them.
+"""Ray Tune's search algorithm: asks our loop for tasks and reports how they ended.
 
 Ray copies and pickles search algorithms; what is copied here is a key, behind which the one loop of this process
 stands. No value ever reaches Ray's own bookkeeping, so none that is not finite can upset it.
@@ -66,7 +66,7 @@ class LoopSearch(TuneSearcher):
         loop.ended(pickle.loads(result[RESULT]))  # noqa: S301 # from our own actors
 
     def save(self, checkpoint_path: str) -> None:
-        """Save nothing: the study directory is the truth."""
+        """Save nothing: the event log is the record."""
 
     def restore(self, checkpoint_path: str) -> None:
         """Restore nothing."""

@@ -1,7 +1,7 @@
 """Run a study with Ray Tune: place trials on GPUs and nodes, follow them, end them, survive what is lost.
 
 Ray schedules, and that is all: what to run and when to stop is decided by `automl.executor.loop`, what a trial is
-by `automl.trial.runner`, and the study directory is the truth. Ray, the warm server and the trackers start at
+by `automl.trial.runner`, and the event log is the record. Ray, the warm server and the trackers start at
 the same time.
 """
 
@@ -200,7 +200,7 @@ class _Watch:
             self._loop.check_budget()
             if not ray_is_alive():
                 self.has_lost_ray = True
-                self._loop.suspend(_LOST)  # without its global server Ray ends this process after a minute, unasked
+                self._loop.suspend(_LOST)  # without its global server Ray ends this process after a minute
                 # Tune would wait for a node that never answers; the handler in the main thread raises.
                 signal.raise_signal(signal.SIGTERM)
                 return
