@@ -50,6 +50,8 @@ if mode == "fail":
     sys.exit("RuntimeError: nothing works")
 if mode == "hang_first" and out.name == "0000":
     mode = "hang"
+if mode == "deaf_first":
+    mode = "deaf_hang" if "." not in out.name else "good"
 if mode in ("deaf", "deaf_hang"):
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"], start_new_session=True)

@@ -58,7 +58,7 @@ def test_a_killed_study_leaves_no_process_and_is_resumed_with_its_open_trials(
 ) -> None:
     plan = toy_plan(tmp_path / "skill", trials=3)
     tag = study_tag(plan, tmp_path / "study")
-    with driver(tmp_path, "good", "deaf_hang", "deaf_hang") as process:
+    with driver(tmp_path, "good", "deaf_first", "deaf_first") as process:
         wait_for_status(tmp_path, 2)
         process.kill()
         wait_until_gone(tag, limit_s=5.0)

@@ -254,7 +254,7 @@ def test_ray_starts_and_the_study_is_opened_at_the_same_time_once_the_trainer_is
         yield tmp_path
 
     searcher = ListSearcher([])
-    monkeypatch.setattr(searcher, "restore", lambda _: meeting.wait())
+    monkeypatch.setattr(searcher, "prepare", meeting.wait)
     monkeypatch.setattr(ray_study, "ray_session", session)
     monkeypatch.setattr(ray_study, "_run", lambda *_, **__: None)
     monkeypatch.setattr(WarmLauncher, "start", lambda _: began.append(meeting.n_waiting))
