@@ -7,7 +7,6 @@ ignored and missing ones get their defaults, so files of other versions can be r
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import json
 import os
 import tempfile
@@ -35,7 +34,9 @@ def to_json(value: object, kind: Any = None) -> Any:  # noqa: ANN401 # a type ex
         value: A dataclass, or a mapping of dataclasses.
         kind: Its type, where ``type(value)`` does not say it all: ``dict[str, Evaluation]``.
     """
-    return _adapter(kind or type(value)).dump_python(value, mode="json", fallback=dict, warnings=False)
+    # The configuration of the tuple holds for all below it: without it a NaN where any value may stand becomes null.
+    (document,) = _dumper(kind or type(value)).dump_python((value,), mode="json", fallback=dict, warnings=False)
+    return document
 
 
 def from_json(document: object, kind: type[T]) -> T:
@@ -122,9 +123,19 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:  # noqa: ANN401 # a type expression
     return _new_adapter(kind)
 
 
+def _dumper(kind: Any) -> TypeAdapter[Any]:  # noqa: ANN401 # a type expression
+    return _new_dumper(kind)
+
+
 @cache
 def _new_adapter(kind: Any) -> TypeAdapter[Any]:  # noqa: ANN401 # a type expression
     from pydantic import TypeAdapter  # noqa: PLC0415 - 0.3 s, only where documents are read or written
 
-    # Dataclasses keep numbers that are not finite and have their own configuration; elsewhere they would become null.
-    return TypeAdapter(kind, config=None if dataclasses.is_dataclass(kind) else {"ser_json_inf_nan": "constants"})
+    return TypeAdapter(kind)
+
+
+@cache
+def _new_dumper(kind: Any) -> TypeAdapter[Any]:  # noqa: ANN401 # a type expression
+    from pydantic import TypeAdapter  # noqa: PLC0415 - see above
+
+    return TypeAdapter(tuple[kind], config={"ser_json_inf_nan": "constants"})

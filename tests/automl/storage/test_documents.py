@@ -16,6 +16,7 @@ from automl.request.study_request import StudyRequest
 from automl.storage.documents import from_json, read_document, to_json, write_document
 from automl.storage.plan_document import StoredPlan, describe_plan
 from automl.study.evaluation import ActionStatus, Delta, Evaluation, RecordLocation
+from automl.study.events import ActionEnded
 from automl.study.model import Direction
 from automl.study.trial import FailureKind, TrialResult, TrialState
 from automl.trial.attempts import Start
@@ -153,3 +154,10 @@ def test_unknown_keys_are_ignored_and_missing_ones_get_their_defaults() -> None:
         b: int = 2
 
     assert from_json({"a": 1, "from": "another version"}, Document) == Document(a=1)
+
+
+def test_a_number_that_is_not_finite_is_refused_also_where_any_value_may_stand(tmp_path: Path) -> None:
+    event = ActionEnded(key="evaluate-1", result={"values": {"deep": [float("nan")]}})
+
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_document(tmp_path / "a.json", event)
