@@ -11,9 +11,8 @@ from automl.errors import ConfigurationError, Problem
 from automl.preflight.annotations import count_samples
 from automl.request.policy import SkillFacts
 from automl.request.trial_options import check_options
-from automl.samplers.registry import LLM_STARTS, check_sampler
-from automl.schedulers.registry import OPTIONS as SCHEDULER_OPTIONS
-from automl.schedulers.registry import make_scheduler
+from automl.samplers.registry import SAMPLER_OPTIONS, check_sampler
+from automl.schedulers.registry import SCHEDULER_OPTIONS, make_scheduler
 from automl.skill.load import load_skill
 from automl.skill.objective import objective_for
 from automl.space.build import SpaceRequest, build_space, suggest_candidates
@@ -200,7 +199,7 @@ def check_settings(plan: StudyPlan) -> None:
     """
     problems = (
         *check_sampler(plan.sampler, plan.options),
-        *check_options(plan.options, (*SCHEDULER_OPTIONS, LLM_STARTS)),
+        *check_options(plan.options, (*SCHEDULER_OPTIONS, *SAMPLER_OPTIONS)),
     )
     try:
         chosen_scheduler(plan)

@@ -13,6 +13,8 @@ import click
 from automl.duration import parse_duration_s
 from automl.errors import ConfigurationError, Problem
 from automl.request.study_request import DEFAULT_STUDY, SETTINGS, StudyRequest, load_study_request
+from automl.samplers.registry import SAMPLERS
+from automl.schedulers.registry import SCHEDULERS
 from automl.study.launch_plan import LAUNCHER_NAMES
 
 if TYPE_CHECKING:
@@ -137,8 +139,8 @@ _STUDY_OPTIONS = (
     click.option("--launcher", type=click.Choice(LAUNCHER_NAMES), help="How trials are started [auto]."),
     click.option("--image", metavar="IMAGE", help="Container image in place of the skill's."),
     click.option("--network", metavar="NAME", help="Network of containers: none, host, bridge, ... [the engine's]."),
-    click.option("--sampler", metavar="NAME", help="Proposes assignments [auto]."),
-    click.option("--scheduler", metavar="NAME", help="Stops trials early [auto]."),
+    click.option("--sampler", metavar="NAME", help=f"Proposes assignments: {', '.join(SAMPLERS)} [auto]."),
+    click.option("--scheduler", metavar="NAME", help=f"Stops trials early: {', '.join(SCHEDULERS)} [auto]."),
     click.option(
         "--warm-start",
         multiple=True,

@@ -33,8 +33,8 @@ class CmaEsSampler(Sampler):
     """
 
     def __init__(self, space: SearchSpace, seed: int) -> None:
+        super().__init__(space, seed)
         self._encoder = Encoder(space)
-        self._seed = seed
 
     def propose(self, history: History, number: int) -> Candidate:
         """Return a draw from the current distribution."""

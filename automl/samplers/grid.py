@@ -34,7 +34,7 @@ class GridSampler(Sampler):
     """
 
     def __init__(self, space: SearchSpace, seed: int, *, resolution: int = 5) -> None:
-        self._space = space
+        super().__init__(space, seed)
         self._axes = tuple(axis_values(space, i, resolution) for i in range(len(space.parameters)))
         self._size = math.prod(len(axis) for axis in self._axes)
         self._first = int(generator_for(seed, 0, _PURPOSE).integers(self._size))

@@ -19,6 +19,7 @@ from optuna.trial import TrialState as OptunaState
 from automl.samplers.encoding import Encoder
 from automl.samplers.gaussian_process.training_data import total_violations
 from automl.samplers.history import is_usable
+from automl.samplers.quasi_random import SobolSampler
 from automl.samplers.sampler import Candidate, Sampler, generator_for
 from automl.study.causes import Origin, OriginKind
 
@@ -55,15 +56,14 @@ class Nsga2Sampler(Sampler):
     Args:
         space: What is searched.
         seed: Seed of the study.
-        opening: Proposes until there are as many trials with a value as ``opening_trials``.
-        opening_trials: See ``opening``.
+        sobol_trials: Trials with a value that are proposed before by a Sobol sequence.
     """
 
-    def __init__(self, space: SearchSpace, seed: int, opening: Sampler, *, opening_trials: int = 8) -> None:
+    def __init__(self, space: SearchSpace, seed: int, *, sobol_trials: int = 8) -> None:
+        super().__init__(space, seed)
         self._encoder = Encoder(space)
-        self._seed = seed
-        self._opening = opening
-        self._opening_trials = opening_trials
+        self._sobol = SobolSampler(space, seed)
+        self._sobol_trials = sobol_trials
         self._distributions = {f"{i:04d}": self._distribution(i) for i in range(self._encoder.dimensions)}
 
     def _distribution(self, index: int) -> BaseDistribution:
@@ -74,8 +74,8 @@ class Nsga2Sampler(Sampler):
 
     def propose(self, history: History, number: int) -> Candidate | None:
         """Return a child of two good trials."""
-        if sum(is_usable(o) for o in history.observations) < self._opening_trials:
-            return self._opening.propose(history, number)
+        if sum(is_usable(o) for o in history.observations) < self._sobol_trials:
+            return self._sobol.propose(history, number)
         trials = self._trials(history)
         study = optuna.create_study(
             storage=optuna.storages.InMemoryStorage(),

@@ -6,24 +6,38 @@ Names can be listed without importing any library; what a sampler needs is impor
 from __future__ import annotations
 
 import difflib
+import importlib
 import itertools
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from automl.errors import ConfigurationError, Problem
-from automl.samplers.llm.chat import check_endpoint
+from automl.samplers.llm.chat import LLM_STARTS
 from automl.study.causes import Origin, OriginKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from automl.samplers.sampler import Candidate, Sampler
     from automl.samplers.searcher import Searcher
     from automl.study.model import StudyPlan
 
-SAMPLERS: tuple[str, ...] = ("auto", "gp", "tpe", "cmaes", "nsga2", "qmc", "random", "grid", "llm")
-"""Names of the samplers, the default first."""
-LLM_STARTS = "llm_starts"
-"""The option that samplers read: how many of the first trials a language model proposes."""
+SAMPLERS: Mapping[str, str] = MappingProxyType(
+    {
+        "auto": "automl.samplers.auto:AutoSampler",
+        "gp": "automl.samplers.gaussian_process.sampler:GaussianProcessSampler",
+        "tpe": "automl.samplers.tpe:TpeSampler",
+        "cmaes": "automl.samplers.cmaes:CmaEsSampler",
+        "nsga2": "automl.samplers.nsga2:Nsga2Sampler",
+        "qmc": "automl.samplers.quasi_random:SobolSampler",
+        "random": "automl.samplers.quasi_random:RandomSampler",
+        "grid": "automl.samplers.grid:GridSampler",
+        "llm": "automl.samplers.llm.sampler:LlmSampler",
+    }
+)
+"""Name -> module and class, the default first. The name is that of ``--sampler``; nothing else lists the samplers."""
+SAMPLER_OPTIONS: tuple[str, ...] = (LLM_STARTS,)
+"""Options of a study that samplers read."""
 
 
 def check_sampler(name: str, options: Mapping[str, object] | None = None) -> tuple[Problem, ...]:
@@ -31,22 +45,35 @@ def check_sampler(name: str, options: Mapping[str, object] | None = None) -> tup
 
     Args:
         name: The sampler's name.
-        options: Options of the study; ``llm_starts`` is read.
+        options: Options of the study.
     """
     if name not in SAMPLERS:
         close = difflib.get_close_matches(name, SAMPLERS, n=1)
-        suggestion = f"did you mean {close[0]}?" if close else f"use {SAMPLERS[0]}, the default"
+        default = next(iter(SAMPLERS))
+        suggestion = f"did you mean {close[0]}?" if close else f"use {default}, the default"
         return (Problem(where="sampler", found=name, expected=f"one of {', '.join(SAMPLERS)}", fix=suggestion),)
-    starts = (options or {}).get(LLM_STARTS, 0)
-    if not isinstance(starts, int) or isinstance(starts, bool) or starts < 0:
-        expected = "a number of trials that a language model proposes, at least 0"
-        return (Problem(where="options.llm_starts", found=repr(starts), expected=expected, fix="correct it"),)
-    return check_endpoint() if name == "llm" or starts else ()
+    return _class_of(name).check(options or {})
 
 
 def asks_language_model(plan: StudyPlan) -> bool:
     """Tell whether a language model proposes trials of a study: asking it costs time and money."""
-    return plan.sampler == "llm" or bool(plan.options.get(LLM_STARTS))
+    return _class_of(plan.sampler).asks_language_model(plan.options)
+
+
+def make_sampler(plan: StudyPlan, *, given: int) -> Sampler:
+    """Return the sampler of a plan, whose name is known.
+
+    Args:
+        plan: The study.
+        given: How many trials are proposed before the sampler is asked for the first time.
+    """
+    return _class_of(plan.sampler).for_plan(plan, given)
+
+
+def _class_of(name: str) -> type[Sampler]:
+    module, _, cls = SAMPLERS[name].partition(":")
+    found: type[Sampler] = getattr(importlib.import_module(module), cls)
+    return found
 
 
 def make_searcher(plan: StudyPlan) -> Searcher:
@@ -85,97 +112,3 @@ def starting_points(plan: StudyPlan) -> tuple[Candidate, ...]:
         if all(draw.assignment != other.assignment for other in kept):
             kept.append(draw)
     return tuple(kept)
-
-
-def make_sampler(plan: StudyPlan, *, given: int) -> Sampler:
-    """Return the sampler of a plan, whose name is known.
-
-    Args:
-        plan: The study.
-        given: How many trials are proposed before the sampler is asked for the first time.
-    """
-    builders: dict[str, Callable[[StudyPlan, int], Sampler]] = {
-        "auto": _auto,
-        "gp": lambda plan, _: _gp(plan),
-        "tpe": lambda plan, _: _tpe(plan),
-        "cmaes": _cmaes,
-        "nsga2": _nsga2,
-        "qmc": _qmc,
-        "random": _random,
-        "grid": _grid,
-        "llm": _llm,
-    }
-    return builders[plan.sampler](plan, given)
-
-
-def _auto(plan: StudyPlan, given: int) -> Sampler:
-    from automl.samplers.auto import AutoSampler, InitialDesign, initial_design_length  # noqa: PLC0415 - imports numpy
-
-    opening: Sampler = InitialDesign(plan.space, plan.seed)
-    starts = plan.options.get(LLM_STARTS, 0)
-    if isinstance(starts, int) and starts:
-        from automl.samplers.llm.sampler import LlmInitialDesign  # noqa: PLC0415 - only where it is asked for
-
-        opening = LlmInitialDesign(_llm(plan, given), starts, opening)
-        given += starts
-    return AutoSampler(opening, max(initial_design_length(plan.space), given), _gp(plan), _tpe(plan))
-
-
-def _llm(plan: StudyPlan, given: int) -> Sampler:
-    from automl.samplers.llm.sampler import LlmSampler  # noqa: PLC0415 - only where it is asked for
-
-    del given
-    return LlmSampler(plan)
-
-
-def _gp(plan: StudyPlan) -> Sampler:
-    from automl.samplers.auto import InitialDesign  # noqa: PLC0415 - imports numpy
-    from automl.samplers.gaussian_process.sampler import GaussianProcessSampler  # noqa: PLC0415 - imports numpy
-
-    opening = InitialDesign(plan.space, plan.seed, near=0)
-    return GaussianProcessSampler(
-        plan.space, plan.seed, opening, objectives=len(plan.objectives), constraints=len(plan.constraints)
-    )
-
-
-def _tpe(plan: StudyPlan) -> Sampler:
-    from automl.samplers.quasi_random import SobolSampler  # noqa: PLC0415 - imports numpy
-    from automl.samplers.tpe import TpeSampler  # noqa: PLC0415 - imports optuna
-
-    return TpeSampler(plan.space, plan.seed, SobolSampler(plan.space, plan.seed))
-
-
-def _cmaes(plan: StudyPlan, given: int) -> Sampler:
-    from automl.samplers.cmaes import CmaEsSampler  # noqa: PLC0415 - imports numpy
-
-    del given
-    return CmaEsSampler(plan.space, plan.seed)
-
-
-def _nsga2(plan: StudyPlan, given: int) -> Sampler:
-    from automl.samplers.nsga2 import Nsga2Sampler  # noqa: PLC0415 - imports numpy
-    from automl.samplers.quasi_random import SobolSampler  # noqa: PLC0415 - imports numpy
-
-    del given
-    return Nsga2Sampler(plan.space, plan.seed, SobolSampler(plan.space, plan.seed))
-
-
-def _qmc(plan: StudyPlan, given: int) -> Sampler:
-    from automl.samplers.quasi_random import SobolSampler  # noqa: PLC0415 - imports numpy
-
-    del given
-    return SobolSampler(plan.space, plan.seed)
-
-
-def _random(plan: StudyPlan, given: int) -> Sampler:
-    from automl.samplers.quasi_random import RandomSampler  # noqa: PLC0415 - imports numpy
-
-    del given
-    return RandomSampler(plan.space, plan.seed)
-
-
-def _grid(plan: StudyPlan, given: int) -> Sampler:
-    from automl.samplers.grid import GridSampler  # noqa: PLC0415 - imports numpy
-
-    del given
-    return GridSampler(plan.space, plan.seed)

@@ -16,6 +16,7 @@ from optuna.trial import TrialState as OptunaState
 
 from automl.samplers.distributions import distribution_of, representable
 from automl.samplers.history import is_usable
+from automl.samplers.quasi_random import SobolSampler
 from automl.samplers.sampler import Candidate, Sampler, generator_for
 from automl.study.causes import Origin, OriginKind
 from automl.study.trial import TrialState
@@ -34,21 +35,19 @@ class TpeSampler(Sampler):
     Args:
         space: What is searched.
         seed: Seed of the study.
-        opening: Proposes the first trials.
-        opening_trials: Trials with a value before the estimator takes over.
+        sobol_trials: Trials with a value that are proposed before by a Sobol sequence.
     """
 
-    def __init__(self, space: SearchSpace, seed: int, opening: Sampler, *, opening_trials: int = 6) -> None:
-        self._space = space
-        self._seed = seed
-        self._opening = opening
-        self._opening_trials = opening_trials
+    def __init__(self, space: SearchSpace, seed: int, *, sobol_trials: int = 6) -> None:
+        super().__init__(space, seed)
+        self._sobol = SobolSampler(space, seed)
+        self._sobol_trials = sobol_trials
         self._is_conditional = any(p.condition is not None for p in space.parameters)
 
     def propose(self, history: History, number: int) -> Candidate | None:
         """Return the next assignment."""
-        if sum(is_usable(o) for o in history.finished) < self._opening_trials or not self._space.parameters:
-            return self._opening.propose(history, number)
+        if sum(is_usable(o) for o in history.finished) < self._sobol_trials or not self._space.parameters:
+            return self._sobol.propose(history, number)
         study = optuna.create_study(
             storage=optuna.storages.InMemoryStorage(),
             sampler=self._estimator(number),

@@ -1,4 +1,4 @@
-"""Stopping rules by name."""
+"""Schedulers by name."""
 
 from __future__ import annotations
 
@@ -21,18 +21,21 @@ if TYPE_CHECKING:
     from automl.schedulers.base import Scheduler
     from automl.schedulers.curves import CurveScheduler
 
-OPTIONS: tuple[str, ...] = ("grace_epochs", "warmup_epochs", "eta", "patience_epochs", "keep_trials", "interval_epochs")
-"""Options that a rule reads; all are numbers."""
+SCHEDULER_OPTIONS: tuple[str, ...] = (
+    *("grace_epochs", "warmup_epochs", "eta"),
+    *("patience_epochs", "keep_trials", "interval_epochs"),
+)
+"""Options of a study that schedulers read; all are numbers."""
 
-# Of a population, the part that gives way to copies of as many of its best members.
-_GIVES_WAY = 0.25
+# Share of a population that is replaced by clones of as many of its best members.
+_REPLACED = 0.25
 # Rungs of a study whose number of epochs is unknown end here.
 _MANY_EPOCHS = 100_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Settings:
-    """What the rules are built from; every number is valid."""
+    """What the schedulers are built from; every number is valid."""
 
     grace: int
     rungs: tuple[int, ...]
@@ -64,17 +67,17 @@ _BUILDERS: dict[str, Callable[[_Settings], CurveScheduler]] = {
     "i_epoch": lambda s: IEpochScheduler(s.grace, s.keep),
     "patience": lambda s: PatienceScheduler(s.patience, s.grace),
     "pbt": lambda s: PopulationScheduler(
-        interval=s.interval, share=_GIVES_WAY, trials=s.trials, grace=s.grace, max_epochs=s.max_epochs
+        interval=s.interval, share=_REPLACED, trials=s.trials, grace=s.grace, max_epochs=s.max_epochs
     ),
 }
-RULES: tuple[str, ...] = tuple(_BUILDERS)
-"""Names of the stopping rules, the default first."""
+SCHEDULERS: tuple[str, ...] = tuple(_BUILDERS)
+"""Names of the schedulers, the default first: those of ``--scheduler``; nothing else lists them."""
 
 
-_CANNOT_COPY = Problem(
+_CANNOT_CLONE = Problem(
     where="scheduler",
-    found="pbt, and a trainer that cannot be told a checkpoint to go on from",
-    expected="a skill with the word resume_model in spec_params of its train action",
+    found="pbt, and a trainer that takes no checkpoint to start from",
+    expected="a skill with resume_model in spec_params of its train action",
     fix="choose another scheduler, e.g. auto",
 )
 
@@ -88,28 +91,28 @@ def make_scheduler(
     direction: Direction = Direction.MAXIMIZE,
     can_pause: bool = False,
 ) -> Scheduler:
-    """Return a stopping rule.
+    """Return a scheduler.
 
     Args:
-        name: One of `RULES`.
+        name: One of `SCHEDULERS`.
         max_epochs: Epochs of a full trial, where known.
         trials: Trials of the study.
-        options: Study options by name; `OPTIONS` are read, others are left to their owners. ``grace_epochs``: epochs
-            that every trial gets; ``warmup_epochs``: grace is never shorter; ``eta``: the inverse of the share that
-            goes on; ``patience_epochs``; ``keep_trials``: how many trials i_epoch continues; ``interval_epochs``:
-            how often pbt compares.
+        options: Study options; those of `SCHEDULER_OPTIONS` are read. ``grace_epochs``: epochs that every trial gets;
+            ``warmup_epochs``: grace is never shorter; ``eta``: the inverse of the share that continues;
+            ``patience_epochs``; ``keep_trials``: how many trials i_epoch continues; ``interval_epochs``: how often pbt
+            compares.
         direction: Of the objective, so that reasons show its values as they were measured.
-        can_pause: The trainer goes on from its checkpoints, so ``asha`` may pause trials and promote them later.
+        can_pause: The trainer continues from its checkpoints, so ``asha`` may pause trials and promote them later.
 
     Raises:
-        ConfigurationError: the rule is unknown or an option cannot be used; all problems at once.
+        ConfigurationError: the scheduler is unknown or an option cannot be used; all problems at once.
     """
     chosen = dict(options or {})
     problems = [*check_scheduler(name), *_check_options(chosen, max_epochs)]
     if name == "pbt" and not can_pause:
-        problems.append(_CANNOT_COPY)
+        problems.append(_CANNOT_CLONE)
     if problems:
-        raise ConfigurationError.from_problems(problems, subject="the stopping rule")
+        raise ConfigurationError.from_problems(problems, subject="the scheduler")
     eta = _number(chosen, "eta", 3.0)
     wanted = int(_number(chosen, "grace_epochs", 0)) or None
     grace = grace_epochs(max_epochs, wanted=wanted, warmup=int(_number(chosen, "warmup_epochs", 0)))
@@ -124,23 +127,23 @@ def make_scheduler(
         trials=trials,
         max_epochs=max_epochs,
     )
-    rule = _BUILDERS[name](settings)
-    rule.show_as(-1.0 if direction is Direction.MINIMIZE else 1.0)
-    return rule
+    scheduler = _BUILDERS[name](settings)
+    scheduler.show_as(-1.0 if direction is Direction.MINIMIZE else 1.0)
+    return scheduler
 
 
 def check_scheduler(name: str) -> tuple[Problem, ...]:
-    """Return what is wrong with a rule's name; empty when it is known."""
-    if name in RULES:
+    """Return what is wrong with a scheduler's name; empty when it is known."""
+    if name in SCHEDULERS:
         return ()
-    close = difflib.get_close_matches(name, RULES, n=1)
-    suggestion = f"did you mean {close[0]}?" if close else f"use {RULES[0]}, the default"
-    return (Problem(where="scheduler", found=name, expected=f"one of {', '.join(RULES)}", fix=suggestion),)
+    close = difflib.get_close_matches(name, SCHEDULERS, n=1)
+    suggestion = f"did you mean {close[0]}?" if close else f"use {SCHEDULERS[0]}, the default"
+    return (Problem(where="scheduler", found=name, expected=f"one of {', '.join(SCHEDULERS)}", fix=suggestion),)
 
 
 def _check_options(options: Mapping[str, object], max_epochs: int | None) -> list[Problem]:
     problems = []
-    for name in OPTIONS:
+    for name in SCHEDULER_OPTIONS:
         value = options.get(name)
         lowest = 0 if name == "warmup_epochs" else 1
         is_number = isinstance(value, int | float) and not isinstance(value, bool)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import optuna
 from optuna.trial import TrialState as OptunaState
 
-from automl.samplers.auto import InitialDesign
 from automl.samplers.distributions import distribution_of
 from automl.samplers.registry import make_searcher, starting_points
 from automl.samplers.searcher import Searcher
@@ -51,7 +50,7 @@ class Ours(Method):
             wanted_metrics=("value",),
         )
         if sampler == "penalised":
-            alternative = PenalisedSampler(space, seed, InitialDesign(space, seed, near=0))
+            alternative = PenalisedSampler(space, seed)
             self._searcher = Searcher(plan, alternative, starting_points(plan))
         else:
             self._searcher = make_searcher(plan)

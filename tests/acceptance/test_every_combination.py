@@ -21,7 +21,7 @@ from automl.request.study_request import StudyRequest
 from automl.resolve import chosen_scheduler
 from automl.run import make_plan
 from automl.samplers.registry import SAMPLERS, make_searcher
-from automl.schedulers.registry import RULES
+from automl.schedulers.registry import SCHEDULERS
 from automl.storage.paths import StudyPaths
 from automl.storage.plan_document import write_plan
 from automl.storage.study_directory import read_study
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.acceptance
 
 TRIALS = 3
-COMBINATIONS = list(itertools.product(SAMPLERS, RULES))
+COMBINATIONS = list(itertools.product(SAMPLERS, SCHEDULERS))
 
 
 @pytest.fixture(scope="module")
@@ -134,9 +134,9 @@ def test_automl_run_works_with_every_sampler_and_every_rule(sampler: str, cluste
         *("run", "--skill", "toy", "--policy", "on", "--trials", str(TRIALS), "--sampler", sampler, "--json", "--yes"),
         *("--set", "train.num_epochs=2", "--ray-address", cluster),
     ]
-    done = automl_in_turn({rule: [*arguments, "--scheduler", rule] for rule in RULES}, results=tmp_path)
+    done = automl_in_turn({rule: [*arguments, "--scheduler", rule] for rule in SCHEDULERS}, results=tmp_path)
 
-    assert {rule: one.status for rule, one in done.items()} == dict.fromkeys(RULES, 0), done
+    assert {rule: one.status for rule, one in done.items()} == dict.fromkeys(SCHEDULERS, 0), done
     for rule, one in done.items():
         assert len(one.document["trials"]) == TRIALS, (rule, one.err)
         assert one.document["best"] is not None, (rule, one.err)

@@ -21,6 +21,7 @@ from automl.samplers.gaussian_process.background import AheadKernels, Latest
 from automl.samplers.gaussian_process.regression import Posterior, Prior
 from automl.samplers.gaussian_process.training_data import learn, scores
 from automl.samplers.history import History
+from automl.samplers.quasi_random import InitialDesign
 from automl.samplers.sampler import Candidate, Sampler, generator_for
 from automl.study.causes import Origin, OriginKind
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from automl.samplers.gaussian_process.training_data import TrainingData
     from automl.space.parameters import SearchSpace
     from automl.space.values import Scalar
+    from automl.study.model import StudyPlan
 
 _WEIGHTS_PURPOSE = 404
 # One value has no shape.
@@ -80,29 +82,32 @@ class GaussianProcessSampler(Sampler):
     Args:
         space: What is searched.
         seed: Seed of the study.
-        opening: Proposes while nothing has been learnt.
         objectives: Number of objectives.
         constraints: Number of constraints.
     """
 
-    def __init__(
-        self, space: SearchSpace, seed: int, opening: Sampler, *, objectives: int = 1, constraints: int = 0
-    ) -> None:
+    def __init__(self, space: SearchSpace, seed: int, *, objectives: int = 1, constraints: int = 0) -> None:
+        super().__init__(space, seed)
         self._encoder = Encoder(space)
-        self._seed = seed
-        self._opening = opening
+        self._design = InitialDesign(space, seed, near=0)
         self._objectives = objectives
         prior = Prior.for_dimensions(self._encoder.dimensions)
         self._kernels = AheadKernels(self._encoder.groups, prior)
         self._ahead = Latest(self._fit)
         self._limits = tuple(AheadKernels(self._encoder.groups, prior) for _ in range(constraints))
 
+    @classmethod
+    def for_plan(cls, plan: StudyPlan, given: int) -> GaussianProcessSampler:
+        """Return the sampler of a study."""
+        del given
+        return cls(plan.space, plan.seed, objectives=len(plan.objectives), constraints=len(plan.constraints))
+
     def propose(self, history: History, number: int) -> Candidate | None:
-        """Return the most promising assignment; the opening's while fewer than two values are known."""
+        """Return the most promising assignment; a Sobol point while fewer than two values are known."""
         weights = self._weights(number)
         lesson = learn(history, weights)
         if not _has_shape(lesson):
-            return self._opening.propose(history, number)
+            return self._design.propose(history, number)
         earlier = learn(_without_last(history), weights)
         earlier = earlier if _has_shape(earlier) else lesson
         kernel = self._kernels.fitted(*self._training(earlier))

@@ -17,6 +17,8 @@ from automl.errors import LaunchError, Problem
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+LLM_STARTS = "llm_starts"
+"""The option of the default sampler: how many of the first trials a language model proposes."""
 PREFIXES = ("AUTOML_LLM", "OPENAI")
 _TIMEOUT_S = (10.0, 180.0)
 _RETRIES = 3

@@ -21,6 +21,8 @@ from automl.space.parameters import ParameterType
 from automl.study.causes import Origin, OriginKind
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from automl.samplers.history import History
     from automl.samplers.llm.chat import Endpoint
     from automl.space.parameters import SearchSpace
@@ -55,10 +57,23 @@ class LlmSampler(Sampler):
         endpoint = read_endpoint()
         if endpoint is None:
             raise LaunchError("no language model is named", check_endpoint())
+        super().__init__(plan.space, plan.seed)
         self._plan = plan
         self._endpoint: Endpoint = endpoint
         self._description = describe(plan)
         self._begun: Background[Candidate | None] | None = None
+
+    @classmethod
+    def for_plan(cls, plan: StudyPlan, given: int) -> LlmSampler:
+        """Return the sampler of a study."""
+        del given
+        return cls(plan)
+
+    @classmethod
+    def asks_language_model(cls, options: Mapping[str, object]) -> bool:
+        """Tell that a language model proposes every trial."""
+        del options
+        return True
 
     def is_ready(self, history: History, number: int) -> bool:
         """Tell whether the model has answered; ask it in the background where it was not asked yet."""
@@ -117,30 +132,30 @@ class LlmSampler(Sampler):
 
 
 class LlmInitialDesign(Sampler):
-    """Lets a language model propose the first trials, and another sampler the rest of the start.
+    """Lets a language model propose the first trials, and another sampler the rest of the initial design.
 
     Args:
         model: The language model.
         count: How many trials it proposes.
-        opening: Proposes the others.
+        design: Proposes the others.
     """
 
-    def __init__(self, model: Sampler, count: int, opening: Sampler) -> None:
+    def __init__(self, model: LlmSampler, count: int, design: Sampler) -> None:
         self._model = model
         self._count = count
-        self._opening = opening
+        self._design = design
 
     def propose(self, history: History, number: int) -> Candidate | None:
-        """Return the next assignment of the start."""
+        """Return the next assignment of the initial design."""
         return self._next(history).propose(history, number)
 
     def is_ready(self, history: History, number: int) -> bool:
-        """Tell whether the next assignment of the start is there."""
+        """Tell whether the next assignment of the initial design is there."""
         return self._next(history).is_ready(history, number)
 
     def _next(self, history: History) -> Sampler:
         asked = sum(o.origin.kind is OriginKind.LLM for o in history.observations)
-        return self._model if asked < self._count else self._opening
+        return self._model if asked < self._count else self._design
 
 
 def judge(text: str, space: SearchSpace, tried: list[dict[str, Scalar]]) -> Judged:

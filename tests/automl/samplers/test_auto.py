@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from automl.samplers.auto import InitialDesign, initial_design_length
+from automl.samplers.auto import initial_design_length
+from automl.samplers.quasi_random import InitialDesign
 from automl.samplers.registry import make_sampler
 from automl.space.parameters import Parameter, ParameterType, SearchSpace
 from automl.study.causes import OriginKind

@@ -7,7 +7,7 @@ import numpy as np
 
 from automl.samplers.history import History
 from automl.samplers.nsga2 import Nsga2Sampler
-from automl.samplers.quasi_random import RandomSampler, SobolSampler
+from automl.samplers.quasi_random import RandomSampler
 from tests.automl.samplers.playing import PLANE, number, play
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def first_front(values: np.ndarray) -> np.ndarray:
 def test_more_of_its_trials_are_on_the_common_front_than_of_random_ones() -> None:
     on_front = np.zeros(2)
     for seed in range(1, 4):
-        bred = play(Nsga2Sampler(PLANE, seed, SobolSampler(PLANE, seed)), two_goals, 60)[0]
+        bred = play(Nsga2Sampler(PLANE, seed), two_goals, 60)[0]
         drawn = play(RandomSampler(PLANE, seed), two_goals, 60)[0]
         first = first_front(np.array([o.values for o in (*bred.observations, *drawn.observations)]))
         on_front += first[:60].sum(), first[60:].sum()
@@ -46,7 +46,7 @@ def test_trials_that_miss_a_constraint_are_not_parents_however_good_they_are() -
         else replace(o, violations=(-1.0,))
         for o in drawn
     )
-    sampler = Nsga2Sampler(PLANE, 1, SobolSampler(PLANE, 1))
+    sampler = Nsga2Sampler(PLANE, 1)
 
     children = [sampler.propose(History(observations=observed), trial) for trial in range(60, 90)]
 
@@ -57,4 +57,4 @@ def test_a_constraint_that_is_not_measured_yet_is_not_missed() -> None:
     drawn = play(RandomSampler(PLANE, 1), two_goals, 20)[0].observations
     observed = tuple(replace(o, violations=(None if o.number % 2 else 1.0,)) for o in drawn)
 
-    assert Nsga2Sampler(PLANE, 1, SobolSampler(PLANE, 1)).propose(History(observations=observed), 20) is not None
+    assert Nsga2Sampler(PLANE, 1).propose(History(observations=observed), 20) is not None

@@ -1,20 +1,23 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from automl.errors import ConfigurationError
-from automl.samplers.registry import SAMPLERS, check_sampler, make_searcher, starting_points
+from automl.samplers.registry import SAMPLERS, asks_language_model, check_sampler, make_searcher, starting_points
+from automl.schedulers.registry import SCHEDULERS
 from automl.study.causes import Origin, OriginKind
 from tests.contracts.searcher import SearcherContract
 from tests.contracts.studies import MIXED, plan_of
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterable
 
 
 def test_every_sampler_has_a_suite() -> None:
@@ -49,6 +52,20 @@ def test_the_names_of_samplers_and_rules_are_known_without_heavy_libraries() -> 
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(("key", "names"), [("sampler", SAMPLERS), ("scheduler", SCHEDULERS)])
+def test_the_schema_of_study_files_lists_the_names(key: str, names: Iterable[str]) -> None:
+    schema = json.loads(Path("schemas/study.schema.json").read_text(encoding="utf-8"))
+
+    default, *others, last = names
+
+    assert schema["properties"][key]["description"].endswith(f": {default} (default), {', '.join(others)} or {last}.")
+
+
+def test_a_sampler_without_a_language_model_ignores_the_options_for_it() -> None:
+    assert check_sampler("tpe", {"llm_starts": 3}) == ()
+    assert not asks_language_model(dataclasses.replace(plan_of("tpe"), options={"llm_starts": 3}))
 
 
 def test_the_template_comes_first_then_the_plans_points_with_their_origins() -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from automl.samplers.history import History
-from automl.samplers.quasi_random import RandomSampler, SobolSampler
+from automl.samplers.quasi_random import RandomSampler
 from automl.samplers.tpe import TpeSampler
 from automl.study.causes import OriginKind
 from automl.study.trial import TrialState
@@ -14,7 +14,7 @@ from tests.contracts.studies import MIXED, score
 
 
 def sampler(seed: int = 1) -> TpeSampler:
-    return TpeSampler(PLANE, seed, SobolSampler(PLANE, seed))
+    return TpeSampler(PLANE, seed)
 
 
 def test_it_is_better_than_random_draws_on_a_bowl() -> None:
@@ -25,7 +25,7 @@ def test_it_is_better_than_random_draws_on_a_bowl() -> None:
 
 
 def test_conditional_parameters_are_asked_for_only_where_they_act() -> None:
-    history, _ = play(TpeSampler(MIXED, 3, SobolSampler(MIXED, 3)), lambda a: (score(a),), 14)
+    history, _ = play(TpeSampler(MIXED, 3), lambda a: (score(a),), 14)
 
     assert {o.origin.kind for o in history.observations[6:]} == {OriginKind.TPE}
     assert all(MIXED.violations(o.assignment) == () for o in history.observations)

@@ -5,7 +5,7 @@ from typing import ClassVar
 import pytest
 
 from automl.errors import ConfigurationError
-from automl.schedulers.registry import RULES, check_scheduler, make_scheduler
+from automl.schedulers.registry import SCHEDULERS, check_scheduler, make_scheduler
 from tests.contracts.scheduler import SchedulerContract
 
 
@@ -57,14 +57,14 @@ class TestPopulation(SchedulerContract):
 def test_every_rule_has_a_suite() -> None:
     suites = {suite.rule for suite in SchedulerContract.__subclasses__()}
 
-    assert suites == set(RULES)
+    assert suites == set(SCHEDULERS)
 
 
 def test_an_unknown_rule_is_an_error_with_a_suggestion() -> None:
     (problem,) = check_scheduler("hyberband")
 
     assert problem.fix == "did you mean hyperband?"
-    with pytest.raises(ConfigurationError, match="1 problem in the stopping rule"):
+    with pytest.raises(ConfigurationError, match="1 problem in the scheduler"):
         make_scheduler("hyberband", max_epochs=10, trials=5)
 
 

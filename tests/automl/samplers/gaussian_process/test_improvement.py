@@ -5,13 +5,13 @@ import pytest
 from automl.samplers.gaussian_process.improvement import expected_improvement
 from automl.samplers.gaussian_process.sampler import GaussianProcessSampler
 from automl.samplers.history import History
-from automl.samplers.quasi_random import RandomSampler, SobolSampler
+from automl.samplers.quasi_random import RandomSampler
 from tests.automl.samplers.playing import PLANE, bowl, play
 
 
 def test_little_is_left_to_gain_once_the_top_has_been_found() -> None:
     early, _ = play(RandomSampler(PLANE, 3), bowl, 9)
-    late, curve = play(GaussianProcessSampler(PLANE, 1, SobolSampler(PLANE, 1)), bowl, 20)
+    late, curve = play(GaussianProcessSampler(PLANE, 1), bowl, 20)
 
     before, after = expected_improvement(PLANE, 1, early), expected_improvement(PLANE, 1, late)
 

@@ -7,14 +7,14 @@ import pytest
 
 from automl.samplers.gaussian_process.sampler import GaussianProcessSampler
 from automl.samplers.history import History, Observation
-from automl.samplers.quasi_random import RandomSampler, SobolSampler
+from automl.samplers.quasi_random import RandomSampler
 from automl.study.causes import OriginKind
 from automl.study.trial import TrialState
 from tests.automl.samplers.playing import PLANE, bowl, number, play
 
 
 def sampler(seed: int = 1, objectives: int = 1) -> GaussianProcessSampler:
-    return GaussianProcessSampler(PLANE, seed, SobolSampler(PLANE, seed), objectives=objectives)
+    return GaussianProcessSampler(PLANE, seed, objectives=objectives)
 
 
 def test_it_finds_the_top_of_a_bowl_far_better_than_random_draws() -> None:
@@ -72,7 +72,7 @@ def test_two_objectives_spread_over_the_front() -> None:
 def test_it_looks_for_the_best_point_that_keeps_a_constraint() -> None:
     """The top of the bowl, (0.3, 0.3), is forbidden: x may be at most 0."""
     history = History()
-    constrained = GaussianProcessSampler(PLANE, 1, SobolSampler(PLANE, 1), constraints=1)
+    constrained = GaussianProcessSampler(PLANE, 1, constraints=1)
     for i in range(18):
         draw = constrained.propose(history, i)
         assert draw is not None
@@ -97,7 +97,7 @@ def test_it_looks_for_the_best_point_that_keeps_a_constraint() -> None:
 
 def test_points_of_which_nobody_knows_whether_they_keep_a_constraint_teach_the_objective_alone() -> None:
     history, _ = play(sampler(), bowl, 14)
-    constrained = GaussianProcessSampler(PLANE, 1, SobolSampler(PLANE, 1), constraints=1)
+    constrained = GaussianProcessSampler(PLANE, 1, constraints=1)
     unknown = [replace(o, violations=(None,)) for o in history.observations]
     all_unknown = constrained.propose(History(observations=tuple(unknown)), 14)
     forbidden = [
@@ -115,7 +115,7 @@ def test_points_of_which_nobody_knows_whether_they_keep_a_constraint_teach_the_o
 def test_while_nothing_keeps_a_constraint_it_looks_for_where_something_may() -> None:
     history, _ = play(sampler(), bowl, 8)
     missed = [replace(o, violations=(number(o.assignment, "y") + 2.0,)) for o in history.observations]
-    constrained = GaussianProcessSampler(PLANE, 1, SobolSampler(PLANE, 1), constraints=1)
+    constrained = GaussianProcessSampler(PLANE, 1, constraints=1)
 
     draw = constrained.propose(History(observations=tuple(missed)), 8)
 
