@@ -41,11 +41,12 @@ engines:  ## install Docker, Podman, Slurm and kubectl for the tests (Debian, as
 chaos: $(TOOLS)  ## everything a trainer can do wrong, while what runs the study is killed: a table
 	$(BIN)/python -m benchmarks.orchestration.chaos --json chaos.json
 
-check: $(TOOLS)  ## the linters: ruff, format, mypy strict, import contracts, spelling, word list
+check: $(TOOLS)  ## the linters: ruff, format, mypy strict, import contracts, dead code, spelling, word list
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/vulture
 	$(BIN)/python -m tests.words
 	$(BIN)/codespell automl depth_net tests docs benchmarks studies templates *.md
 

@@ -22,8 +22,6 @@ class Decision(StrEnum):
     STOP = "stop"
     PAUSE = "pause"
     """Ended for now, its checkpoint kept: the rule may promote it later. Ends as STOPPED if it never does."""
-    PROMOTE = "promote"
-    """A paused trial goes on from its checkpoint; never a verdict on a report."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
