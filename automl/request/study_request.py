@@ -7,19 +7,18 @@ into a plan once skill, spec and space are known.
 from __future__ import annotations
 
 import difflib
-import json
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from automl.config_files import read_document
+from automl.config_files import read_document, schema_problems
 from automl.duration import parse_duration_s
 from automl.errors import ConfigurationError, Problem
 from automl.request.policy import parse_policy
-from automl.resources import builtin_studies, packaged
+from automl.resources import builtin_studies
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from automl.request.policy import Policy
     from automl.skill.model import JsonValue
@@ -253,7 +252,7 @@ def load_study_request(reference: str) -> StudyRequest:
             ],
             subject="the study",
         )
-    problems = list(_schema_problems(file, document))
+    problems = schema_problems(document, "study", where=str(file))
     time_s = None
     budget: Any = document.get("budget") or {}
     if not problems and "time" in budget:
@@ -340,30 +339,3 @@ def _relative_to(file: Path, text: str, *, must_exist: bool = False) -> str:
         return text
     candidate = (file.parent / text).resolve()
     return text if must_exist and not candidate.exists() else str(candidate)
-
-
-def _schema_problems(file: Path, document: dict[str, JsonValue]) -> Iterator[Problem]:
-    from jsonschema import Draft202012Validator  # noqa: PLC0415 - 0.3 s that `automl --help` need not pay
-
-    schema = json.loads((packaged("schemas") / "study.schema.json").read_text(encoding="utf-8"))
-    for error in sorted(
-        Draft202012Validator(schema).iter_errors(document), key=lambda e: list(map(str, e.absolute_path))
-    ):
-        path = ".".join(map(str, error.absolute_path))
-        if error.validator == "additionalProperties" and isinstance(error.instance, dict):
-            known = list(error.schema.get("properties", {}))
-            for key in sorted(set(map(str, error.instance)) - set(known)):
-                close = difflib.get_close_matches(key, known, n=1)
-                yield Problem(
-                    where=f"{file}: {f'{path}.{key}' if path else key}",
-                    found="an unknown key",
-                    expected=f"one of: {', '.join(known)}",
-                    fix=f"did you mean {close[0]}?" if close else "remove it",
-                )
-            continue
-        yield Problem(
-            where=f"{file}: {path or '(root)'}",
-            found=json.dumps(error.instance, default=str)[:80],
-            expected=error.message[:160],
-            fix=f"see `{path or 'skill'}` in schemas/study.schema.json",
-        )
