@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
@@ -39,15 +40,27 @@ class Duration(click.ParamType[float]):
             self.fail(str(error), param, ctx)
 
 
-class FiniteFloat(click.FloatRange):
-    """A number in a range; neither infinite nor NaN, with which every comparison would be false."""
+def _finite(value: Any, fail: Callable[[str], NoReturn]) -> float:  # noqa: ANN401 - what click has read
+    number = float(value)
+    if not math.isfinite(number):
+        fail(f"{value} is not a finite number")
+    return number
+
+
+class FiniteFloat(click.types.FloatParamType):
+    """A number; neither infinite nor NaN, with which every comparison would be false."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:  # noqa: ANN401 - click's own signature
         """Return the number."""
-        number = float(super().convert(value, param, ctx))
-        if not math.isfinite(number):
-            self.fail(f"{value} is not a finite number", param, ctx)
-        return number
+        return _finite(super().convert(value, param, ctx), partial(self.fail, param=param, ctx=ctx))
+
+
+class FiniteFloatRange(click.FloatRange):
+    """A number in a range, of which the help says the bounds."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:  # noqa: ANN401 - click's own signature
+        """Return the number."""
+        return _finite(super().convert(value, param, ctx), partial(self.fail, param=param, ctx=ctx))
 
 
 # Settings that an option sets as it is; the others are read or added to those of the study file.
@@ -119,7 +132,7 @@ _STUDY_OPTIONS = (
         "--evaluate-with", metavar="COMMAND", help="Measures further metrics of a trained trial: JSON on its last line."
     ),
     click.option("--trials", type=click.IntRange(min=1), metavar="N", help="Number of trials."),
-    click.option("--gpu-hours", type=FiniteFloat(min=0, min_open=True), metavar="H", help="Limit of GPU hours."),
+    click.option("--gpu-hours", type=FiniteFloatRange(min=0, min_open=True), metavar="H", help="Limit of GPU hours."),
     click.option("--target", type=FiniteFloat(), metavar="VALUE", help="End when the objective reaches this value."),
     click.option(
         "--patience",
@@ -130,12 +143,12 @@ _STUDY_OPTIONS = (
     ),
     click.option(
         "--min-improvement",
-        type=FiniteFloat(min=0, min_open=True),
+        type=FiniteFloatRange(min=0, min_open=True),
         metavar="VALUE",
         help="End when no further trial is expected to improve the objective by VALUE.",
     ),
     click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Trials at once."),
-    click.option("--gpus-per-trial", type=FiniteFloat(min=0), metavar="X", help="GPUs of one trial; 0 for CPU."),
+    click.option("--gpus-per-trial", type=FiniteFloatRange(min=0), metavar="X", help="GPUs of one trial; 0 for CPU."),
     click.option("--launcher", type=click.Choice(LAUNCHER_NAMES), help="How trials are started [auto]."),
     click.option("--image", metavar="IMAGE", help="Container image in place of the skill's."),
     click.option("--network", metavar="NAME", help="Network of containers: none, host, bridge, ... [the engine's]."),
