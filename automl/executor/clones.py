@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from automl.samplers.searcher import Searcher
-    from automl.schedulers.base import Copy
+    from automl.schedulers.base import CloneRequest
     from automl.space.values import Scalar
     from automl.storage.paths import StudyPaths
     from automl.study.model import StudyPlan
@@ -28,11 +28,13 @@ if TYPE_CHECKING:
     from automl.study.trial import Proposal
 
 
-def propose_clone(plan: StudyPlan, searcher: Searcher, copy: Copy, assignment: Mapping[str, Scalar]) -> Proposal:
+def propose_clone(
+    plan: StudyPlan, searcher: Searcher, request: CloneRequest, assignment: Mapping[str, Scalar]
+) -> Proposal:
     """Return a new proposal that explores around its parent's assignment; its origin names parent and epoch."""
     return searcher.adopt(
         lambda number: explore(plan.space, assignment, seed=plan.seed, number=number),
-        origin=Origin(OriginKind.CLONE, parent=copy.parent, epoch=copy.epoch),
+        origin=Origin(OriginKind.CLONE, parent=request.parent, epoch=request.epoch),
     )
 
 

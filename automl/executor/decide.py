@@ -17,7 +17,7 @@ from automl.study.state import Phase
 
 if TYPE_CHECKING:
     from automl.executor.search_state import SearchState
-    from automl.schedulers.base import Copy
+    from automl.schedulers.base import CloneRequest
     from automl.study.model import StudyPlan
     from automl.study.state import StudyState, TrialRecord
 
@@ -46,7 +46,7 @@ class Begin:
 class Clone:
     """Propose a trial that starts from another trial's checkpoint."""
 
-    copy: Copy
+    copy: CloneRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ def next_start(plan: StudyPlan, state: StudyState, search: SearchState) -> Start
     if (promoted := _promotion(plan, state, search)) is not None:
         return TrialPromoted(trial=promoted)
     if may_propose(plan, state):
-        copy = search.scheduler.next_copy()
+        copy = search.scheduler.next_clone()
         return Ask() if copy is None else Clone(copy)
     if plan.replicates and not is_searching(plan, state):
         missing = missing_replicates(plan, state)

@@ -10,7 +10,7 @@ import math
 from typing import TYPE_CHECKING
 
 from automl.executor.budget import error_end, finished_target_end, improvement_end, patience_end, target_end
-from automl.schedulers.base import Decision, Report
+from automl.schedulers.base import Action, Report
 from automl.study.causes import OriginKind
 from automl.study.ends import EndReason, StopCause, StopKind
 from automl.study.events import ImprovementEstimated, Measured, StudyStarted, TrialEnded, TrialPromoted, TrialProposed
@@ -63,7 +63,7 @@ class SearchState:
                 trial = state.trials[event.trial]
                 self.searcher.proposed(trial.proposal)
                 if trial.proposal.origin.kind is OriginKind.CLONE:
-                    self.scheduler.copied()
+                    self.scheduler.cloned()
             case Measured():
                 self._measure(event, state)
             case TrialPromoted():
@@ -94,9 +94,9 @@ class SearchState:
         if trial.is_replicate or key in self._reported:
             return
         self._reported.add(key)
-        decided = self.scheduler.judge(Report(trial=event.trial, epoch=event.epoch, value=self._sign * value))
-        if decided.decision is not Decision.CONTINUE and trial.cause is None:
-            kind = StopKind.PAUSE if decided.decision is Decision.PAUSE else StopKind.SCHEDULER
+        decided = self.scheduler.decide(Report(trial=event.trial, epoch=event.epoch, value=self._sign * value))
+        if decided.action is not Action.CONTINUE and trial.cause is None:
+            kind = StopKind.PAUSE if decided.action is Action.PAUSE else StopKind.SCHEDULER
             cause = StopCause(kind=kind, detail=decided.reason, last_epoch=event.epoch)
             self.stops.setdefault(event.trial, cause)
         # With constraints a value counts once it is known that its trial keeps them.

@@ -13,7 +13,7 @@ import numpy as np
 from cmaes import CMA
 
 from automl.samplers.encoding import Encoder
-from automl.samplers.gaussian_process.training_data import learn
+from automl.samplers.gaussian_process.training_data import training_data_from
 from automl.samplers.sampler import Candidate, Sampler, generator_for
 from automl.study.causes import Origin, OriginKind
 
@@ -38,7 +38,7 @@ class CmaEsSampler(Sampler):
 
     def propose(self, history: History, number: int) -> Candidate:
         """Return a draw from the current distribution."""
-        data = learn(history)
+        data = training_data_from(history)
         points = self._encoder.points(data.assignments)
         seed = int(generator_for(self._seed, number).integers(2**31))
         strategy = CMA(self._encoder.default_point, _FIRST_STEP, n_max_resampling=0, seed=seed)

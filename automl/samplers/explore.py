@@ -1,4 +1,4 @@
-"""Change an assignment a little, for a trial that goes on from another trial's checkpoint."""
+"""Perturb an assignment, for a trial that starts from another trial's checkpoint."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 _RESAMPLED = 0.25
 _FACTORS = (0.8, 1.25)
-# A checkpoint has the shape of its model: what describes the model is copied with it.
+# A checkpoint has the shape of its model: parameters of the model are inherited with it.
 _SHAPE = "model."
 
 
 def explore(space: SearchSpace, assignment: Mapping[str, Scalar], *, seed: int, number: int) -> dict[str, Scalar]:
     """Return a valid assignment near another one; parameters below ``model.`` stay.
 
-    Each parameter is drawn anew with probability 1/4; else a number is multiplied with 0.8 or 1.25, a choice stays.
+    A parameter is resampled with probability 1/4; else a number is multiplied by 0.8 or 1.25, and a choice stays.
 
     Args:
         space: What is searched; the result satisfies its conditions and relations.

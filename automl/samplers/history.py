@@ -29,11 +29,11 @@ class Observation:
         values: One per objective, larger is better, finite; empty unless the state has a value.
         violations: By how much each constraint is missed, at most 0 where it is kept, None where a paused trial was not
             measured for it yet; empty where ``values`` is.
-        curve: (epoch, leading objective), larger is better, in order of epochs.
+        curve: (epoch, primary objective), larger is better, in order of epochs.
         replicate_of: Number of the trial that it repeats; None for a trial of the search.
         seed: The trainer's seed of a replicate.
         finished_as: Place of its end among the ends and pauses of the study; None while nothing of it counts.
-        paused_at: Zero-based epoch at which the stopping rule paused it. Until it ends it counts as if it had been
+        paused_at: Zero-based epoch at which the scheduler paused it. Until it ends it counts as if it had been
             stopped there, also while it runs again; None for a trial that has ended or was never paused.
     """
 
@@ -73,7 +73,7 @@ class History:
 
     @property
     def pending(self) -> tuple[Observation, ...]:
-        """Trials that run and have taught nothing yet, in order of their numbers."""
+        """Trials that run and have no value yet, in order of their numbers."""
         return tuple(o for o in self.observations if o.finished_as is None)
 
     @property
@@ -98,5 +98,5 @@ class History:
 
 
 def is_usable(observation: Observation) -> bool:
-    """Tell whether a model may learn the trial's value."""
+    """Tell whether a model may be fitted to the trial's value."""
     return observation.state in {TrialState.COMPLETED, TrialState.STOPPED} and bool(observation.values)

@@ -1,4 +1,4 @@
-"""Import libraries in the background, so that nothing waits for them. Imports none itself."""
+"""Import libraries in the background, so that nothing waits for them. This module imports none of them."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import time
 def import_ahead(*modules: str, delay_s: float = 0.0) -> threading.Thread:
     """Import modules in the background; return the thread that does.
 
-    A failed import is no loss here: it fails once more, loudly, where it is needed.
+    A failed import is ignored here; it raises where the module is needed.
 
     Args:
         modules: Their names.
-        delay_s: Begin so much later, because something else needs the processor more.
+        delay_s: Start so much later, where something else needs the processor first.
     """
 
     def work() -> None:

@@ -103,12 +103,12 @@ def starting_points(plan: StudyPlan) -> tuple[Candidate, ...]:
     from automl.samplers.sampler import Candidate  # noqa: PLC0415 - numpy
 
     given = plan.first_trials or (plan.space.default_assignment(),)
-    draws = [Candidate(assignment=dict(given[0]), origin=Origin(OriginKind.TEMPLATE))]
+    candidates = [Candidate(assignment=dict(given[0]), origin=Origin(OriginKind.TEMPLATE))]
     for point, origin in itertools.zip_longest(given[1:], plan.first_origins[1:], fillvalue=None):
         if point is not None:
-            draws.append(Candidate(assignment=plan.space.repair(point), origin=origin or Origin(OriginKind.GIVEN)))
+            candidates.append(Candidate(assignment=plan.space.repair(point), origin=origin or Origin(OriginKind.GIVEN)))
     kept: list[Candidate] = []
-    for draw in draws:
-        if all(draw.assignment != other.assignment for other in kept):
-            kept.append(draw)
+    for candidate in candidates:
+        if all(candidate.assignment != other.assignment for other in kept):
+            kept.append(candidate)
     return tuple(kept)

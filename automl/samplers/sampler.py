@@ -92,6 +92,6 @@ def generator_for(seed: int, number: int, purpose: int = 0) -> np.random.Generat
     Args:
         seed: The study's seed; any integer.
         number: The trial's number, >= 0.
-        purpose: Tells apart several generators of one trial.
+        purpose: Distinguishes several generators of one trial.
     """
     return np.random.default_rng([abs(seed), int(seed < 0), number, purpose])

@@ -173,7 +173,7 @@ class Searcher:
     def pause(self, result: TrialResult) -> None:
         """Observe what a paused trial counts as; without a value of every objective, nothing.
 
-        The trial stays open. Until it is told, or paused again, it counts with these values like a STOPPED one. Whether
+        The trial stays open. Until it ends, or is paused again, it counts with these values like a STOPPED one. Whether
         it keeps a constraint that is measured after the training is unknown as long as it is paused.
 
         Raises:

@@ -37,7 +37,7 @@ def unseen_assignment(
     Args:
         space: What is searched.
         wanted: The duplicate.
-        is_seen: Tells whether an assignment was tried.
+        is_seen: True for an assignment that was tried.
         seed: Seed of the study.
         number: The trial's number.
     """

@@ -1,1 +1,1 @@
-"""Stopping rules: whether a running trial should go on."""
+"""Schedulers: whether a running trial continues."""

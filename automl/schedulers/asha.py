@@ -1,12 +1,12 @@
 """Asynchronous successive halving, in its stopping and in its pausing form, and Hyperband.
 
-Stopping: at each rung a trial goes on when it is among the best third (1 / eta) of the trials that reached that rung
+Stopping: at each rung a trial continues when it is among the best third (1 / eta) of the trials that reached that rung
 before it, itself included. Nothing is stopped before four trials reached the rung.
 
-Pausing, for trainers that resume from their checkpoints: at each rung a trial goes on when it is among the best
+Pausing, for trainers that resume from their checkpoints: at each rung a trial continues when it is among the best
 ``floor(n / eta)`` of the n trials that reached it, else it is paused; whenever a slot is free, the best paused trial
-that has come into that share since goes on. A good trial that came early is not judged by too few others, and a bad one
-costs one rung. Source: Li et al. 2020 (arXiv:1810.05934), algorithm 2.
+that has come into that share since continues. A good trial that came early is not compared with too few others, and a
+bad one costs one rung. Source: Li et al. 2020 (arXiv:1810.05934), algorithm 2.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TYPE_CHECKING
 
-from automl.schedulers.base import GO_ON, Decision, Report, Verdict
+from automl.schedulers.base import GO_ON, Action, Decision, Report
 from automl.schedulers.curves import CurveScheduler
 from automl.schedulers.rungs import is_in_best_share, last_of_best_share
 
@@ -30,7 +30,7 @@ class RungScheduler(CurveScheduler):
 
     Args:
         rungs: Numbers of epochs, ascending.
-        eta: The inverse of the share that goes on, > 1.
+        eta: The inverse of the share that continues, > 1.
     """
 
     def __init__(self, rungs: tuple[int, ...], eta: float) -> None:
@@ -39,7 +39,7 @@ class RungScheduler(CurveScheduler):
         self._eta = eta
         self._recorded: dict[int, dict[int, float]] = {rung: {} for rung in rungs}
 
-    def _decide(self, report: Report) -> Verdict:
+    def _decide(self, report: Report) -> Decision:
         """Pass every rung that the report reaches, until one ends the trial; reports may skip epochs."""
         for rung in self._rungs:
             if report.epoch + 1 < rung or report.trial in self._recorded[rung]:
@@ -48,13 +48,13 @@ class RungScheduler(CurveScheduler):
             assert value is not None  # noqa: S101 - the report itself is in the curve
             others = tuple(self._recorded[rung].values())
             self._recorded[rung][report.trial] = value
-            verdict = self._compare(rung, report.trial, others)
-            if verdict.decision is not Decision.CONTINUE:
-                return verdict
+            decision = self._compare(rung, report.trial, others)
+            if decision.action is not Action.CONTINUE:
+                return decision
         return GO_ON
 
     @abstractmethod
-    def _compare(self, rung: int, trial: int, others: tuple[float, ...]) -> Verdict:
+    def _compare(self, rung: int, trial: int, others: tuple[float, ...]) -> Decision:
         """Decide about a trial whose value at a rung is recorded, given the values that were there before."""
 
 
@@ -63,7 +63,7 @@ class AshaScheduler(RungScheduler):
 
     Args:
         rungs: Numbers of epochs, ascending.
-        eta: The inverse of the share that goes on, > 1.
+        eta: The inverse of the share that continues, > 1.
         min_peers: Other trials that must have reached a rung before it stops anything.
     """
 
@@ -71,11 +71,11 @@ class AshaScheduler(RungScheduler):
         super().__init__(rungs, eta)
         self._min_peers = min_peers
 
-    def _compare(self, rung: int, trial: int, others: tuple[float, ...]) -> Verdict:
+    def _compare(self, rung: int, trial: int, others: tuple[float, ...]) -> Decision:
         value = self._recorded[rung][trial]
         if len(others) < self._min_peers or is_in_best_share(value, others, self._eta):
             return GO_ON
-        return Verdict(decision=Decision.STOP, reason=self._reason(rung, value, others))
+        return Decision(action=Action.STOP, reason=self._reason(rung, value, others))
 
     def _reason(self, rung: int, value: float, others: tuple[float, ...]) -> str:
         needed = self.shown(last_of_best_share(others, self._eta))
@@ -87,7 +87,7 @@ class PausingAshaScheduler(RungScheduler):
 
     Args:
         rungs: Numbers of epochs, ascending.
-        eta: The inverse of the share that goes on, > 1.
+        eta: The inverse of the share that continues, > 1.
     """
 
     def __init__(self, rungs: tuple[int, ...], eta: float = 3.0) -> None:
@@ -126,14 +126,14 @@ class PausingAshaScheduler(RungScheduler):
         values = self._recorded[rung]
         return sorted(values, key=lambda trial: (-values[trial], trial))
 
-    def _compare(self, rung: int, trial: int, others: tuple[float, ...]) -> Verdict:
+    def _compare(self, rung: int, trial: int, others: tuple[float, ...]) -> Decision:
         share = self._share(rung)
         if trial in share:
             self._passed[rung].add(trial)
             return GO_ON
         value, reached = self._recorded[rung][trial], len(others) + 1
         words = f"{self.shown(value)} is not among the best {len(share)} of the {reached} trials that reached it"
-        return Verdict(decision=Decision.PAUSE, reason=f"rung {rung}: {words}")
+        return Decision(action=Action.PAUSE, reason=f"rung {rung}: {words}")
 
 
 class HyperbandScheduler(CurveScheduler):
@@ -141,7 +141,7 @@ class HyperbandScheduler(CurveScheduler):
 
     Args:
         rungs: Numbers of epochs, ascending; bracket k starts at the k-th.
-        eta: The inverse of the share that goes on, > 1.
+        eta: The inverse of the share that continues, > 1.
     """
 
     def __init__(self, rungs: tuple[int, ...], eta: float = 3.0) -> None:
@@ -165,5 +165,5 @@ class HyperbandScheduler(CurveScheduler):
                 return bracket
         return len(self._shares) - 1
 
-    def _decide(self, report: Report) -> Verdict:
-        return self._brackets[self.bracket_of(report.trial)].judge(report)
+    def _decide(self, report: Report) -> Decision:
+        return self._brackets[self.bracket_of(report.trial)].decide(report)

@@ -1,7 +1,7 @@
-"""The stopping rule's contract: whether a running trial should go on.
+"""The contract of schedulers: whether a running trial continues.
 
-A rule is a pure function of the history up to the report it judges (the journal's prefix), so a replay of the same
-reports gives the same decisions.
+A decision is a pure function of the reports up to the one it is about, in the order of the event log, so a replay of
+the same reports gives the same decisions.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 
-class Decision(StrEnum):
+class Action(StrEnum):
     """What happens to a trial after a report."""
 
     CONTINUE = "continue"
     STOP = "stop"
     PAUSE = "pause"
-    """Ended for now, its checkpoint kept: the rule may promote it later. Ends as STOPPED if it never does."""
+    """Ended for now, its checkpoint kept: the scheduler may promote it later. Ends as STOPPED if it never does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """One finite value of the leading objective.
+    """One finite value of the primary objective.
 
     Attributes:
         trial: The trial's number.
@@ -40,7 +40,7 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Decision:
     """A decision and why.
 
     Attributes:
@@ -48,53 +48,53 @@ class Verdict:
         reason: For STOP and PAUSE, a sentence such as ``rung 3: 0.412 is below the best third, 0.455``.
     """
 
-    decision: Decision
+    action: Action
     reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Copy:
-    """A wish for a new trial that goes on from another one's checkpoint.
+class CloneRequest:
+    """A request for a new trial that starts from another one's checkpoint.
 
     Attributes:
         parent: The other trial's number.
-        epoch: Zero-based epoch of the comparison: the checkpoint of this epoch is meant.
+        epoch: Zero-based epoch of the checkpoint.
     """
 
     parent: int
     epoch: int
 
 
-GO_ON = Verdict(decision=Decision.CONTINUE)
+GO_ON = Decision(action=Action.CONTINUE)
 
 
 class Scheduler(ABC):
-    """Judges the reports of a study, in the order in which they arrive."""
+    """Decides about the reports of a study, in the order in which they arrive."""
 
     @abstractmethod
-    def judge(self, report: Report) -> Verdict:
-        """Learn one report and decide. Judging the same (trial, epoch) again returns the first verdict."""
+    def decide(self, report: Report) -> Decision:
+        """Observe one report and decide. Deciding about the same (trial, epoch) again returns the first decision."""
 
     @abstractmethod
     def finished(self, trial: int) -> None:
-        """Learn that a trial will report no more."""
+        """Note that a trial will report no more."""
 
     def next_promotion(self, paused: Collection[int], *, is_last: bool = False) -> int | None:
-        """Return the trial among the paused ones that is to go on now, or None. Changes nothing.
+        """Return the trial among the paused ones that is to continue now, or None. Changes nothing.
 
         Args:
             paused: Numbers of trials.
-            is_last: Nothing runs and nothing new will be started: who is not promoted now has ended.
+            is_last: Nothing runs and nothing new will be started: a trial that is not promoted now has ended.
         """
         del paused, is_last
         return None
 
     def promote(self, trial: int) -> None:
-        """Learn that a paused trial goes on: its next reports are judged anew."""
+        """Note that a paused trial continues: its next reports are decided anew."""
 
-    def next_copy(self) -> Copy | None:
-        """Return from whose checkpoint a new trial is to start now, or None. Changes nothing."""
+    def next_clone(self) -> CloneRequest | None:
+        """Return from which checkpoint a new trial is to start now, or None. Changes nothing."""
         return None
 
-    def copied(self) -> None:
-        """Learn that the copy asked for has got its number."""
+    def cloned(self) -> None:
+        """Note that the requested clone has its number."""

@@ -1,15 +1,15 @@
-"""What a stopping rule remembers: the reports of each trial, and the verdicts it gave."""
+"""What schedulers keep: the reports of each trial and the decisions about them."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections import defaultdict
 
-from automl.schedulers.base import GO_ON, Decision, Report, Scheduler, Verdict
+from automl.schedulers.base import GO_ON, Action, Decision, Report, Scheduler
 
 
 class CurveScheduler(Scheduler):
-    """Keeps curves and first verdicts, so that repeating a report repeats its verdict.
+    """Keeps curves and first decisions, so that repeating a report repeats its decision.
 
     A trial's *best so far* at an epoch is its best value up to it: the best checkpoint is what a trial is worth.
     A stopped trial stays stopped, whatever it still reports, and a paused one paused until it is promoted.
@@ -17,8 +17,8 @@ class CurveScheduler(Scheduler):
 
     def __init__(self) -> None:
         self._best: dict[int, dict[int, float]] = defaultdict(dict)
-        self._verdicts: dict[tuple[int, int], Verdict] = {}
-        self._stopped: dict[int, Verdict] = {}
+        self._decisions: dict[tuple[int, int], Decision] = {}
+        self._stopped: dict[int, Decision] = {}
         self._shown_sign = 1.0
 
     def show_as(self, sign: float) -> None:
@@ -29,38 +29,38 @@ class CurveScheduler(Scheduler):
         """Return a value as it was measured, with four digits."""
         return f"{self._shown_sign * value:.4g}"
 
-    def judge(self, report: Report) -> Verdict:
-        """Learn one report and decide; the same (trial, epoch) gets the first verdict again."""
+    def decide(self, report: Report) -> Decision:
+        """Observe one report and decide; the same (trial, epoch) gets the first decision again."""
         key = (report.trial, report.epoch)
-        if key in self._verdicts:
-            return self._verdicts[key]
+        if key in self._decisions:
+            return self._decisions[key]
         ended = self._stopped.get(report.trial)
-        if ended is not None and ended.decision is Decision.PAUSE:
-            return ended  # not remembered: what comes after the decision is done again when the trial goes on
+        if ended is not None and ended.action is Action.PAUSE:
+            return ended  # not remembered: what comes after the decision is repeated when the trial continues
         if ended is not None:
-            verdict = ended
+            decision = ended
         else:
             previous = max(self._best[report.trial].values(), default=report.value)
             self._best[report.trial][report.epoch] = max(previous, report.value)
-            verdict = self._decide(report)
-        self._verdicts[key] = verdict
-        if verdict.decision in {Decision.STOP, Decision.PAUSE}:
-            self._stopped[report.trial] = verdict
-        return verdict
+            decision = self._decide(report)
+        self._decisions[key] = decision
+        if decision.action in {Action.STOP, Action.PAUSE}:
+            self._stopped[report.trial] = decision
+        return decision
 
     def promote(self, trial: int) -> None:
-        """Learn that a paused trial goes on: the verdict that paused it is no longer repeated."""
+        """Note that a paused trial continues: the decision that paused it is no longer repeated."""
         self._stopped.pop(trial, None)
-        for key, verdict in self._verdicts.items():
-            if key[0] == trial and verdict.decision is Decision.PAUSE:
-                self._verdicts[key] = GO_ON
+        for key, decision in self._decisions.items():
+            if key[0] == trial and decision.action is Action.PAUSE:
+                self._decisions[key] = GO_ON
 
     @abstractmethod
-    def _decide(self, report: Report) -> Verdict:
+    def _decide(self, report: Report) -> Decision:
         """Decide about a report that is already in the curves."""
 
     def finished(self, trial: int) -> None:
-        """Learn that a trial will report no more; its curve goes on counting."""
+        """Note that a trial will report no more; its curve still counts."""
 
     def best_at(self, trial: int, epoch: int) -> float | None:
         """Return a trial's best value up to an epoch, or None if it has not come that far."""
@@ -88,6 +88,6 @@ class CurveScheduler(Scheduler):
 class NoScheduler(CurveScheduler):
     """Stops nothing."""
 
-    def _decide(self, report: Report) -> Verdict:
+    def _decide(self, report: Report) -> Decision:
         del report
         return GO_ON

@@ -1,4 +1,4 @@
-"""The arithmetic of stopping rules: rungs, shares, medians. Pure, and the same for every replay of the same reports."""
+"""The arithmetic of schedulers: rungs, shares, medians. Pure, and the same for every replay of the same reports."""
 
 from __future__ import annotations
 

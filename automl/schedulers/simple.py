@@ -1,9 +1,9 @@
-"""Rules without rungs: the median rule, i-epoch, and patience with oneself."""
+"""Schedulers without rungs: the median rule, i-epoch, patience, and the default, which combines two of them."""
 
 from __future__ import annotations
 
 from automl.schedulers.asha import MIN_PEERS
-from automl.schedulers.base import GO_ON, Decision, Report, Verdict
+from automl.schedulers.base import GO_ON, Action, Decision, Report
 from automl.schedulers.curves import CurveScheduler
 from automl.schedulers.rungs import median, rank
 
@@ -23,7 +23,7 @@ class MedianScheduler(CurveScheduler):
         self._grace = grace
         self._min_peers = min_peers
 
-    def _decide(self, report: Report) -> Verdict:
+    def _decide(self, report: Report) -> Decision:
         peers = self.peers_at(report.trial, report.epoch)
         if report.epoch + 1 < self._grace or len(peers) < self._min_peers:
             return GO_ON
@@ -33,11 +33,11 @@ class MedianScheduler(CurveScheduler):
         reason = (
             f"epoch {report.epoch + 1}: {self.shown(value)} is worse than the median of its peers, {self.shown(middle)}"
         )
-        return Verdict(decision=Decision.STOP, reason=reason)
+        return Decision(action=Action.STOP, reason=reason)
 
 
 class IEpochScheduler(CurveScheduler):
-    """Trains every trial for a few epochs and goes on with those that are among the best K seen so far.
+    """Trains every trial for a few epochs and continues those that are among the best K so far.
 
     Args:
         probe_epochs: Epochs that every trial gets.
@@ -52,7 +52,7 @@ class IEpochScheduler(CurveScheduler):
         self._keep = keep
         self._probed: dict[int, float] = {}
 
-    def _decide(self, report: Report) -> Verdict:
+    def _decide(self, report: Report) -> Decision:
         if report.epoch + 1 < self._probe_epochs or report.trial in self._probed:
             return GO_ON
         value = self.best_at(report.trial, report.epoch)
@@ -61,8 +61,8 @@ class IEpochScheduler(CurveScheduler):
         self._probed[report.trial] = value
         if place <= self._keep:
             return GO_ON
-        reason = f"epoch {self._probe_epochs}: {self.shown(value)} is number {place}; the best {self._keep} go on"
-        return Verdict(decision=Decision.STOP, reason=reason)
+        reason = f"epoch {self._probe_epochs}: {self.shown(value)} is number {place}; the best {self._keep} continue"
+        return Decision(action=Action.STOP, reason=reason)
 
 
 class PatienceScheduler(CurveScheduler):
@@ -78,24 +78,24 @@ class PatienceScheduler(CurveScheduler):
         self._patience = patience
         self._grace = grace
 
-    def _decide(self, report: Report) -> Verdict:
+    def _decide(self, report: Report) -> Decision:
         top, reached = self.top_of(report.trial)
         waited = report.epoch - reached
         if report.epoch + 1 < self._grace or waited < self._patience:
             return GO_ON
         reason = f"epoch {report.epoch + 1}: no improvement on {self.shown(top)} for {waited} epochs"
-        return Verdict(decision=Decision.STOP, reason=reason)
+        return Decision(action=Action.STOP, reason=reason)
 
 
 class AutoScheduler(CurveScheduler):
-    """The median rule, and patience with trials that are behind the best one.
+    """The median rule, and patience with trials behind the best one.
 
-    The best trial so far is never stopped for standing still: with a decaying learning rate its last epochs are its
-    best ones. A trial behind it that stands still will hardly overtake it.
+    The best trial so far is never stopped for lack of improvement: with a decaying learning rate its last epochs are
+    its best ones. A trial behind it that does not improve will hardly overtake it.
 
     Args:
         median: Decides first.
-        patience: Epochs that a trial may stand still behind the best one.
+        patience: Epochs without improvement behind the best trial.
         grace: Epochs that every trial gets.
     """
 
@@ -110,10 +110,10 @@ class AutoScheduler(CurveScheduler):
         super().show_as(sign)
         self._median.show_as(sign)
 
-    def _decide(self, report: Report) -> Verdict:
-        verdict = self._median.judge(report)
-        if verdict.decision is Decision.STOP:
-            return verdict
+    def _decide(self, report: Report) -> Decision:
+        decision = self._median.decide(report)
+        if decision.action is Action.STOP:
+            return decision
         top, reached = self.top_of(report.trial)
         waited = report.epoch - reached
         if report.epoch + 1 < self._grace or waited < self._patience:
@@ -122,4 +122,4 @@ class AutoScheduler(CurveScheduler):
         if leader is None or top >= leader:
             return GO_ON
         place = f"epoch {report.epoch + 1}: no improvement on {self.shown(top)} for {waited} epochs"
-        return Verdict(decision=Decision.STOP, reason=f"{place}, while another trial reached {self.shown(leader)}")
+        return Decision(action=Action.STOP, reason=f"{place}, while another trial reached {self.shown(leader)}")

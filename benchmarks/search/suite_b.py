@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from automl.schedulers.base import Decision, Report
+from automl.schedulers.base import Action, Report
 from automl.schedulers.registry import make_scheduler
 from automl.space.parameters import Parameter, ParameterType, SearchSpace
 from benchmarks.search.intervals import interval
@@ -104,8 +104,8 @@ def run(task: str, pair: tuple[str, str], seed: int) -> dict[str, Any]:
                 reached, top = max(reached, accuracy), max(top, accuracy)
                 regrets.append(best - top)
                 method.observe(handle, epoch, accuracy)
-                verdict = rule.judge(Report(trial=number, epoch=epoch, value=accuracy))
-                is_stopped = verdict.decision is Decision.STOP and epoch + 1 < _recorded()["epochs"]
+                decision = rule.decide(Report(trial=number, epoch=epoch, value=accuracy))
+                is_stopped = decision.action is Action.STOP and epoch + 1 < _recorded()["epochs"]
                 if is_stopped:
                     break
             is_diverged = bool(row["diverged"]) and not is_stopped

@@ -1,4 +1,4 @@
-"""What every stopping rule must do. Subclass it and name the rule."""
+"""What every scheduler must do. Subclass it and name the scheduler."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 
-from automl.schedulers.base import Decision, Report
+from automl.schedulers.base import Action, Report
 from automl.schedulers.registry import make_scheduler
 from automl.study.model import Direction
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from automl.schedulers.base import Scheduler, Verdict
+    from automl.schedulers.base import Decision, Scheduler
 
 EPOCHS = 27
 
@@ -43,83 +43,83 @@ def reports_of(trials: int, seed: int = 0, workers: int = 3) -> list[Report]:
 class SchedulerContract:
     """The abstract suite."""
 
-    rule: ClassVar[str]
+    name: ClassVar[str]
     stops: ClassVar[bool] = True
     options: ClassVar[Mapping[str, object]] = {}
     can_pause: ClassVar[bool] = False
 
     def make(self, trials: int = 24, **options: object) -> Scheduler:
         chosen = {**self.options, **options}
-        return make_scheduler(self.rule, max_epochs=EPOCHS, trials=trials, options=chosen, can_pause=self.can_pause)
+        return make_scheduler(self.name, max_epochs=EPOCHS, trials=trials, options=chosen, can_pause=self.can_pause)
 
-    def verdicts(self, rule: Scheduler, reports: list[Report]) -> list[Verdict]:
-        return [rule.judge(report) for report in reports]
+    def decisions(self, scheduler: Scheduler, reports: list[Report]) -> list[Decision]:
+        return [scheduler.decide(report) for report in reports]
 
-    def test_a_replay_of_the_same_reports_gives_the_same_verdicts(self) -> None:
+    def test_a_replay_of_the_same_reports_gives_the_same_decisions(self) -> None:
         reports = reports_of(24)
 
-        assert self.verdicts(self.make(), reports) == self.verdicts(self.make(), reports)
+        assert self.decisions(self.make(), reports) == self.decisions(self.make(), reports)
 
-    def test_a_later_report_cannot_flip_an_earlier_verdict(self) -> None:
+    def test_a_later_report_cannot_flip_an_earlier_decision(self) -> None:
         reports = reports_of(24)
-        whole = self.verdicts(self.make(), reports)
+        whole = self.decisions(self.make(), reports)
 
         for length in (20, 100, 300):
-            rule = self.make()
-            assert self.verdicts(rule, reports[:length]) == whole[:length]
-            assert self.verdicts(rule, reports[:length]) == whole[:length]
-            assert self.verdicts(rule, reports[length:]) == whole[length:]
+            scheduler = self.make()
+            assert self.decisions(scheduler, reports[:length]) == whole[:length]
+            assert self.decisions(scheduler, reports[:length]) == whole[:length]
+            assert self.decisions(scheduler, reports[length:]) == whole[length:]
 
-    def test_the_end_of_a_trial_changes_no_verdict(self) -> None:
+    def test_the_end_of_a_trial_changes_no_decision(self) -> None:
         reports = reports_of(24)
-        rule = self.make()
+        scheduler = self.make()
 
         seen = []
         for report in reports:
-            seen.append(rule.judge(report))
-            rule.finished(report.trial)
+            seen.append(scheduler.decide(report))
+            scheduler.finished(report.trial)
 
-        assert seen == self.verdicts(self.make(), reports)
+        assert seen == self.decisions(self.make(), reports)
 
     def test_nothing_is_stopped_within_the_grace_or_the_warm_up(self) -> None:
-        rule = self.make(grace_epochs=4, warmup_epochs=9)
+        scheduler = self.make(grace_epochs=4, warmup_epochs=9)
 
-        early = [rule.judge(report) for report in reports_of(24) if report.epoch + 1 < 9]
+        early = [scheduler.decide(report) for report in reports_of(24) if report.epoch + 1 < 9]
 
-        assert {verdict.decision for verdict in early} == {Decision.CONTINUE}
+        assert {decision.action for decision in early} == {Action.CONTINUE}
 
     def test_the_best_trial_is_never_stopped(self) -> None:
-        rule = self.make()
+        scheduler = self.make()
         reports = reports_of(24, workers=24)
         finals = {r.trial: r.value for r in reports}
         best = max(finals, key=lambda trial: finals[trial])
 
-        verdicts = [rule.judge(report) for report in reports]
+        decisions = [scheduler.decide(report) for report in reports]
 
-        stopped = {r.trial for r, v in zip(reports, verdicts, strict=True) if v.decision is Decision.STOP}
+        stopped = {r.trial for r, v in zip(reports, decisions, strict=True) if v.action is Action.STOP}
         assert best not in stopped
 
     def test_bad_trials_are_stopped_with_a_reason(self) -> None:
-        verdicts = self.verdicts(self.make(), reports_of(24))
+        decisions = self.decisions(self.make(), reports_of(24))
 
-        stops = [v for v in verdicts if v.decision is Decision.STOP]
+        stops = [v for v in decisions if v.action is Action.STOP]
         assert bool(stops) == self.stops
         assert all(v.reason for v in stops)
-        assert not any(v.reason for v in verdicts if v.decision is Decision.CONTINUE)
+        assert not any(v.reason for v in decisions if v.action is Action.CONTINUE)
 
     def test_a_stopped_trial_stays_stopped(self) -> None:
-        rule = self.make()
+        scheduler = self.make()
         reports = reports_of(24)
-        verdicts = self.verdicts(rule, reports)
-        stopped = {r.trial for r, v in zip(reports, verdicts, strict=True) if v.decision is Decision.STOP}
+        decisions = self.decisions(scheduler, reports)
+        stopped = {r.trial for r, v in zip(reports, decisions, strict=True) if v.action is Action.STOP}
 
-        late = [rule.judge(Report(trial=trial, epoch=EPOCHS, value=99.0)) for trial in stopped]
+        late = [scheduler.decide(Report(trial=trial, epoch=EPOCHS, value=99.0)) for trial in stopped]
 
-        assert {v.decision for v in late} <= {Decision.STOP}
+        assert {v.action for v in late} <= {Action.STOP}
 
     def test_values_in_reasons_are_shown_as_they_were_measured(self) -> None:
-        rule = make_scheduler(
-            self.rule,
+        scheduler = make_scheduler(
+            self.name,
             max_epochs=EPOCHS,
             trials=24,
             options=self.options,
@@ -128,16 +128,16 @@ class SchedulerContract:
         )
         minimised = [Report(trial=r.trial, epoch=r.epoch, value=r.value - 5.0) for r in reports_of(24)]
 
-        reasons = [v.reason for v in self.verdicts(rule, minimised) if v.reason]
+        reasons = [v.reason for v in self.decisions(scheduler, minimised) if v.reason]
 
         assert not any("-" in reason for reason in reasons)
 
     @pytest.mark.parametrize("max_epochs", [None, 1, 2])
-    def test_short_and_endless_trainings_are_judged_too(self, max_epochs: int | None) -> None:
-        rule = make_scheduler(
-            self.rule, max_epochs=max_epochs, trials=3, options=self.options, can_pause=self.can_pause
+    def test_short_and_endless_trainings_are_decided_too(self, max_epochs: int | None) -> None:
+        scheduler = make_scheduler(
+            self.name, max_epochs=max_epochs, trials=3, options=self.options, can_pause=self.can_pause
         )
 
-        verdict = rule.judge(Report(trial=0, epoch=0, value=0.5))
+        decision = scheduler.decide(Report(trial=0, epoch=0, value=0.5))
 
-        assert verdict.decision is not Decision.STOP
+        assert decision.action is not Action.STOP

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 
-from automl.samplers.gaussian_process.training_data import learn
+from automl.samplers.gaussian_process.training_data import training_data_from
 from automl.study.causes import OriginKind
 from automl.study.objectives import parse_constraints
 from automl.study.trial import TrialState
@@ -241,7 +241,7 @@ class SearcherContract:
         assert [NESTED.violations(p.assignment) for p in proposals] == [()] * 14
         assert {"momentum" in p.assignment for p in proposals} == {True, False}
 
-    def test_a_crashed_trial_is_neither_pending_nor_learnt(self, tmp_path: Path) -> None:
+    def test_a_crashed_trial_is_neither_pending_nor_fitted(self, tmp_path: Path) -> None:
         searcher = self.open(tmp_path)
         play(searcher, 6, states=(TrialState.COMPLETED,))
         crashed = searcher.ask()
@@ -249,12 +249,12 @@ class SearcherContract:
 
         finish(searcher, crashed, TrialState.FAILED)
 
-        lesson = learn(searcher.history)
-        assert dict(crashed.assignment) not in [dict(a) for a in (*lesson.assignments, *lesson.pending)]
-        assert len(lesson.assignments) == 6
+        data = training_data_from(searcher.history)
+        assert dict(crashed.assignment) not in [dict(a) for a in (*data.assignments, *data.pending)]
+        assert len(data.assignments) == 6
         assert not searcher.history.pending
 
-    def test_a_paused_trial_teaches_what_it_has_measured_and_is_not_waited_for(self, tmp_path: Path) -> None:
+    def test_a_paused_trial_counts_with_what_it_has_measured_and_is_not_waited_for(self, tmp_path: Path) -> None:
         searcher = self.open(tmp_path)
         play(searcher, 6, states=(TrialState.COMPLETED,))
         paused = searcher.ask()
@@ -262,14 +262,14 @@ class SearcherContract:
 
         pause(searcher, paused, epoch=1, value=0.8)
 
-        lesson = learn(searcher.history)
-        assert dict(paused.assignment) == dict(lesson.assignments[-1])
-        assert lesson.noise[-1] > lesson.noise[0]
-        assert not lesson.pending
+        data = training_data_from(searcher.history)
+        assert dict(paused.assignment) == dict(data.assignments[-1])
+        assert data.noise[-1] > data.noise[0]
+        assert not data.pending
         assert list(searcher.open_proposals()) == [paused]
         assert list(searcher.ended()) == list(range(6))
 
-    def test_what_a_paused_trial_taught_survives_a_reopening_and_gives_way_to_its_end(self, tmp_path: Path) -> None:
+    def test_what_a_paused_trial_counts_as_survives_a_reopening_and_gives_way_to_its_end(self, tmp_path: Path) -> None:
         searcher = self.open(tmp_path)
         play(searcher, 4, states=(TrialState.COMPLETED,))
         paused, other = searcher.ask(), searcher.ask()
@@ -284,12 +284,12 @@ class SearcherContract:
         assert reopened.history == before
         reopened.observe(paused.number, 2, 0.5)
         pause(reopened, paused, epoch=3, value=0.6)
-        assert learn(reopened.history).values[-1] == 0.6
+        assert training_data_from(reopened.history).values[-1] == 0.6
         reopened.tell(ended(other.number, TrialState.STOPPED, {"accuracy": 0.4}))
         reopened.tell(ended(paused.number, values={"accuracy": 0.7}))
 
         assert list(reopened.ended()) == [0, 1, 2, 3, other.number, paused.number]
-        assert learn(reopened.history).values[-1] == 0.7
+        assert training_data_from(reopened.history).values[-1] == 0.7
         assert not reopened.open_proposals()
 
     def test_a_paused_trial_that_lacks_an_objective_stays_pending(self, tmp_path: Path) -> None:
@@ -301,7 +301,7 @@ class SearcherContract:
 
         assert [o.number for o in searcher.history.pending] == [0]
 
-    def test_a_paused_trial_teaches_its_objective_while_a_constraint_is_unknown(self, tmp_path: Path) -> None:
+    def test_a_paused_trial_counts_with_its_objective_while_a_constraint_is_unknown(self, tmp_path: Path) -> None:
         plan = replace(plan_of(self.sampler), constraints=parse_constraints(["latency_ms <= 8"]))
         searcher = RecordedSearcher(plan, tmp_path / "record")
         for _ in range(12):  # beyond every sampler's opening
@@ -318,5 +318,5 @@ class SearcherContract:
         assert history == before
         assert not history.pending
         assert [o.violations for o in history.finished if o.number in {2, 3}] == [(None,), (1.5,)]
-        assert not learn(history).feasible[3]
-        assert learn(history).feasible[4]
+        assert not training_data_from(history).feasible[3]
+        assert training_data_from(history).feasible[4]

@@ -1,11 +1,11 @@
 """The Gaussian-process sampler: fit, then go where the expected improvement is largest.
 
-Running trials are given the values the model expects there, so several slots do not try the same thing. The kernel of a
-proposal is fitted to every trial but the one that ended last, so it can be fitted while that trial still runs: what is
-left when a slot becomes free takes a few milliseconds. Several objectives become one with weights drawn per trial.
-Where trials have diverged, a second process tells how likely a point is to: that was measured to be better than giving
-them a bad value, which also keeps the sampler away from good points beside them (benchmarks, suite B). Each constraint
-has a process of its own, of how far it is missed; improvement is measured against the best trial that keeps all.
+Running trials get the values that the model predicts there, so several slots do not try the same point. The kernel of
+a proposal is fitted to every trial but the one that ended last, so it is fitted while that trial still runs: a free
+slot waits a few milliseconds. Several objectives become one with weights drawn per trial. Where trials have diverged, a
+second process models the probability of divergence; a bad value instead was measured to keep the sampler away from good
+points beside them (benchmarks, suite B). Each constraint has a process of its own, of how far it is missed; improvement
+is measured against the best trial that keeps all.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from automl.samplers.encoding import Encoder
 from automl.samplers.gaussian_process.acquisition import log_expected_improvement, nearby_candidates, spread_candidates
 from automl.samplers.gaussian_process.background import AheadKernels, Latest
 from automl.samplers.gaussian_process.regression import Posterior, Prior
-from automl.samplers.gaussian_process.training_data import learn, scores
+from automl.samplers.gaussian_process.training_data import scores, training_data_from
 from automl.samplers.history import History
 from automl.samplers.quasi_random import InitialDesign
 from automl.samplers.sampler import Candidate, Sampler, generator_for
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 _WEIGHTS_PURPOSE = 404
 # One value has no shape.
 _TWO = 2
-# Standard deviation below which a chance is not trusted to be 0 or 1.
-_LEAST_DOUBT = 0.1
+# Standard deviation below which a probability is not trusted to be 0 or 1.
+_LEAST_DEVIATION = 0.1
 # A constraint that is kept by far says no more than one that is kept well.
 _LARGEST_MARGIN = 3.0
 _SPREAD = 1000
@@ -49,30 +49,30 @@ _REFINEMENTS = (0.1, 0.05, 0.02)
 
 @dataclass(frozen=True, slots=True)
 class AcquisitionFunction:
-    """What a point promises.
+    """Expected improvement of a point, times the probability that it is feasible.
 
     Attributes:
-        model: Of the values; trials that diverged are not in it while that is learnt as a chance.
-        best: What it expects of the best trial that keeps every constraint; None while there is none.
-        chances: Each positive where something is well: +1 for trials that ended and -1 for those that diverged, and
-            by how much a constraint is kept.
+        model: Of the values; without the diverged trials where divergence has a process of its own.
+        best: Its prediction for the best trial that keeps every constraint; None while there is none.
+        feasibility: One process per condition, positive where it holds: +1 for trials that ended and -1 for those that
+            diverged, and by how much a constraint is kept.
     """
 
     model: Posterior
     best: float | None
-    chances: tuple[Posterior, ...]
+    feasibility: tuple[Posterior, ...]
 
     def of(self, features: np.ndarray) -> np.ndarray:
-        """Return the logarithm of expected improvement times the chance that all is well, shape (m,)."""
+        """Return the logarithm of expected improvement times the probability of feasibility, shape (m,)."""
         from scipy.special import log_ndtr  # noqa: PLC0415 - scipy is needed only where a model is fitted
 
         # Without a trial that keeps the constraints, finding one is the only improvement.
         gain = np.zeros(len(features))
         if self.best is not None:
             gain = log_expected_improvement(*self.model.predict(features), self.best)
-        for chance in self.chances:
-            mean, deviation = chance.predict(features)
-            gain = gain + log_ndtr(mean / np.maximum(deviation, _LEAST_DOUBT))
+        for process in self.feasibility:
+            mean, deviation = process.predict(features)
+            gain = gain + log_ndtr(mean / np.maximum(deviation, _LEAST_DEVIATION))
         return gain
 
 
@@ -103,43 +103,43 @@ class GaussianProcessSampler(Sampler):
         return cls(plan.space, plan.seed, objectives=len(plan.objectives), constraints=len(plan.constraints))
 
     def propose(self, history: History, number: int) -> Candidate | None:
-        """Return the most promising assignment; a Sobol point while fewer than two values are known."""
+        """Return the assignment of largest acquisition value; a Sobol point while fewer than two values are known."""
         weights = self._weights(number)
-        lesson = learn(history, weights)
-        if not _has_shape(lesson):
+        data = training_data_from(history, weights)
+        if not _has_shape(data):
             return self._design.propose(history, number)
-        earlier = learn(_without_last(history), weights)
-        earlier = earlier if _has_shape(earlier) else lesson
+        earlier = training_data_from(_without_last(history), weights)
+        earlier = earlier if _has_shape(earlier) else data
         kernel = self._kernels.fitted(*self._training(earlier))
         limits = [k.fitted(*training) for k, training in zip(self._limits, self._margins(earlier), strict=True)]
-        promise = self._conditioned(lesson, kernel, limits)
-        return Candidate(assignment=self._most_promising(lesson, number, promise), origin=Origin(OriginKind.GP))
+        acquisition = self._conditioned(data, kernel, limits)
+        return Candidate(assignment=self._best_candidate(data, number, acquisition), origin=Origin(OriginKind.GP))
 
     def prepare(self, history: History) -> None:
         """Fit, in the background, the kernel of the proposal that follows the next end of a trial."""
         self._ahead.begin(history)
 
     def _fit(self, history: History) -> None:
-        lesson = learn(history, self._weights(len(history.observations)))
-        if _has_shape(lesson):
-            self._kernels.fitted(*self._training(lesson))
-            for kernels, training in zip(self._limits, self._margins(lesson), strict=True):
+        data = training_data_from(history, self._weights(len(history.observations)))
+        if _has_shape(data):
+            self._kernels.fitted(*self._training(data))
+            for kernels, training in zip(self._limits, self._margins(data), strict=True):
                 kernels.fitted(*training)
 
-    def _margins(self, lesson: TrainingData) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """Return what each constraint's process learns: by how much it is kept, in units of its usual size."""
+    def _margins(self, data: TrainingData) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Return the training data of each constraint's process: by how much it is kept, in units of its usual size."""
         if not self._limits:
             return []
-        finite = ~lesson.diverged
-        features = self._encoder.features(self._encoder.snap(self._encoder.points(lesson.assignments)))[finite]
+        finite = ~data.diverged
+        features = self._encoder.features(self._encoder.snap(self._encoder.points(data.assignments)))[finite]
         trainings = []
-        for measured in lesson.violations[finite].T[: len(self._limits)]:
+        for measured in data.violations[finite].T[: len(self._limits)]:
             known = ~np.isnan(measured)
-            known = known if known.any() else ~known  # none: an even chance everywhere
+            known = known if known.any() else ~known  # none: probability 1/2 everywhere
             missed = np.nan_to_num(measured[known])
             size = float(np.sqrt(np.mean(missed**2))) or 1.0
             margin = np.clip(-missed / size, -_LARGEST_MARGIN, _LARGEST_MARGIN)
-            trainings.append((features[known], margin, lesson.noise[finite][known]))
+            trainings.append((features[known], margin, data.noise[finite][known]))
         return trainings
 
     def _weights(self, number: int) -> np.ndarray | None:
@@ -147,14 +147,14 @@ class GaussianProcessSampler(Sampler):
             return None
         return generator_for(self._seed, number, _WEIGHTS_PURPOSE).dirichlet(np.ones(self._objectives))
 
-    def _training(self, lesson: TrainingData) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        points = self._encoder.snap(self._encoder.points(lesson.assignments))
-        return self._encoder.features(points), scores(lesson.values, lesson.diverged), lesson.noise
+    def _training(self, data: TrainingData) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        points = self._encoder.snap(self._encoder.points(data.assignments))
+        return self._encoder.features(points), scores(data.values, data.diverged), data.noise
 
-    def _most_promising(self, lesson: TrainingData, number: int, promise: AcquisitionFunction) -> dict[str, Scalar]:
+    def _best_candidate(self, data: TrainingData, number: int, acquisition: AcquisitionFunction) -> dict[str, Scalar]:
         generator = generator_for(self._seed, number)
-        points = self._encoder.snap(self._encoder.points(lesson.assignments))
-        order = np.argsort(lesson.fitness if self._limits else lesson.values)[::-1]
+        points = self._encoder.snap(self._encoder.points(data.assignments))
+        order = np.argsort(data.fitness if self._limits else data.values)[::-1]
         centres = points[order[:5]]
         candidates = np.vstack(
             [
@@ -162,42 +162,42 @@ class GaussianProcessSampler(Sampler):
                 nearby_candidates(self._encoder, centres, _NEARBY, 0.15, generator),
             ]
         )
-        gains = promise.of(self._encoder.features(candidates))
+        gains = acquisition.of(self._encoder.features(candidates))
         for scale in _REFINEMENTS:
             top = candidates[np.argsort(gains)[::-1][:10]]
             closer = nearby_candidates(self._encoder, top, _CLOSER, scale, generator)
             candidates = np.vstack([top, closer])
-            gains = promise.of(self._encoder.features(candidates))
-        return self._first_new(lesson, candidates[np.argsort(gains)[::-1]])
+            gains = acquisition.of(self._encoder.features(candidates))
+        return self._first_new(data, candidates[np.argsort(gains)[::-1]])
 
-    def _conditioned(self, lesson: TrainingData, kernel: Kernel, limits: Sequence[Kernel]) -> AcquisitionFunction:
-        features, values, noise = self._training(lesson)
-        finite, feasible = ~lesson.diverged, lesson.feasible
+    def _conditioned(self, data: TrainingData, kernel: Kernel, limits: Sequence[Kernel]) -> AcquisitionFunction:
+        features, values, noise = self._training(data)
+        finite, feasible = ~data.diverged, data.feasible
         groups = self._encoder.groups
-        chances = [
-            Posterior(*training, limit, groups) for limit, training in zip(limits, self._margins(lesson), strict=True)
+        feasibility = [
+            Posterior(*training, limit, groups) for limit, training in zip(limits, self._margins(data), strict=True)
         ]
         if self._separates(finite):
-            chances.append(Posterior(features, np.where(finite, 1.0, -1.0), noise, kernel, groups))
+            feasibility.append(Posterior(features, np.where(finite, 1.0, -1.0), noise, kernel, groups))
             features, noise, feasible = features[finite], noise[finite], feasible[finite]
-            values = scores(lesson.values[finite], lesson.diverged[finite])
+            values = scores(data.values[finite], data.diverged[finite])
         model = Posterior(features, values, noise, kernel, groups)
         best = float(model.predict(features[feasible])[0].max()) if feasible.any() else None
-        if lesson.pending:
-            running = self._encoder.features(self._encoder.snap(self._encoder.points(lesson.pending)))
+        if data.pending:
+            running = self._encoder.features(self._encoder.snap(self._encoder.points(data.pending)))
             expected = model.predict(running)[0]
             features = np.vstack([features, running])
             values = np.concatenate([values, expected])
             noise = np.concatenate([noise, np.ones(len(expected))])
             model = Posterior(features, values, noise, kernel, groups)
-        return AcquisitionFunction(model, best, tuple(chances))
+        return AcquisitionFunction(model, best, tuple(feasibility))
 
     def _separates(self, finite: np.ndarray) -> bool:
-        """Tell whether diverged trials are a constraint: some are there, and two finite ones to learn values from."""
+        """Tell whether diverged trials are a constraint: there are some, and two finite ones to fit values to."""
         return not finite.all() and int(finite.sum()) >= _TWO
 
-    def _first_new(self, lesson: TrainingData, ranked: np.ndarray) -> dict[str, Scalar]:
-        seen = [dict(a) for a in (*lesson.assignments, *lesson.pending)]
+    def _first_new(self, data: TrainingData, ranked: np.ndarray) -> dict[str, Scalar]:
+        seen = [dict(a) for a in (*data.assignments, *data.pending)]
         for point in ranked[:50]:
             assignment = self._encoder.assignment(point)
             if assignment not in seen:
@@ -205,9 +205,9 @@ class GaussianProcessSampler(Sampler):
         return self._encoder.assignment(ranked[0])
 
 
-def _has_shape(lesson: TrainingData) -> bool:
+def _has_shape(data: TrainingData) -> bool:
     """Tell whether there is anything to fit: two different values."""
-    return len(lesson.values) >= _TWO and float(np.ptp(scores(lesson.values, lesson.diverged))) > 0.0
+    return len(data.values) >= _TWO and float(np.ptp(scores(data.values, data.diverged))) > 0.0
 
 
 def _without_last(history: History) -> History:

@@ -1,4 +1,4 @@
-"""From a history to numbers that a model can learn: what each outcome teaches.
+"""From a history to the training data of a model: what each outcome counts as.
 
 - A completed trial counts with its value.
 - A stopped one counts with its value completed by what its peers gained from the same epoch on, never above the best
@@ -7,7 +7,7 @@
 - A failed one is left out: it says nothing about the assignment.
 - A running one is a point without a value.
 - A constraint that a paused trial was not measured for (`--evaluate-with` runs after the training) is unknown: the
-  trial's value counts, and what is learnt about that constraint comes from the others.
+  trial's value counts, and that constraint is fitted to the others.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _STOPPED_NOISE = 4.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingData:
-    """What a model learns from a history.
+    """What a model is fitted to.
 
     Attributes:
         assignments: Of the trials with a value, in the order in which they ended.
@@ -78,39 +78,39 @@ def total_violations(violations: np.ndarray) -> np.ndarray:
     return np.asarray((missed / np.where(largest > 0, largest, 1.0)).sum(axis=1))
 
 
-def learn(history: History, weights: np.ndarray | None = None) -> TrainingData:
-    """Return what the history teaches.
+def training_data_from(history: History, weights: np.ndarray | None = None) -> TrainingData:
+    """Return the training data of a history.
 
     Args:
         history: The trials so far.
-        weights: One per objective, sum 1: the values of a trial become one number. None for the leading objective.
+        weights: One per objective, sum 1: the values of a trial become one number. None for the primary objective.
     """
-    taught = [o for o in history.finished if is_usable(o) or o.state is TrialState.DIVERGED]
-    values = _leading(taught) if weights is None or len(weights) == 1 else _combined(taught, weights)
+    observed = [o for o in history.finished if is_usable(o) or o.state is TrialState.DIVERGED]
+    values = _primary(observed) if weights is None or len(weights) == 1 else _combined(observed, weights)
     finite = [v for v in values if v is not None]
-    limits = max((len(o.violations) for o in taught), default=0)
+    limits = max((len(o.violations) for o in observed), default=0)
     worst = min(finite, default=0.0)
     return TrainingData(
-        assignments=tuple(o.assignment for o in taught),
+        assignments=tuple(o.assignment for o in observed),
         values=np.array([worst if v is None else v for v in values], dtype=float),
-        noise=np.array([_STOPPED_NOISE if o.state is TrialState.STOPPED else 1.0 for o in taught]),
-        diverged=np.array([o.state is TrialState.DIVERGED for o in taught], dtype=bool),
+        noise=np.array([_STOPPED_NOISE if o.state is TrialState.STOPPED else 1.0 for o in observed]),
+        diverged=np.array([o.state is TrialState.DIVERGED for o in observed], dtype=bool),
         pending=tuple(o.assignment for o in history.pending),
-        violations=np.array([o.violations or (0.0,) * limits for o in taught], dtype=float).reshape(
-            len(taught), limits
+        violations=np.array([o.violations or (0.0,) * limits for o in observed], dtype=float).reshape(
+            len(observed), limits
         ),
     )
 
 
-def _leading(taught: Sequence[Observation]) -> list[float | None]:
-    completed = [o for o in taught if o.state is TrialState.COMPLETED]
-    return [_value_of(o, completed) for o in taught]
+def _primary(observed: Sequence[Observation]) -> list[float | None]:
+    completed = [o for o in observed if o.state is TrialState.COMPLETED]
+    return [_value_of(o, completed) for o in observed]
 
 
-def _combined(taught: Sequence[Observation], weights: np.ndarray) -> list[float | None]:
-    measured = [o.values for o in taught if o.state is not TrialState.DIVERGED]
+def _combined(observed: Sequence[Observation], weights: np.ndarray) -> list[float | None]:
+    measured = [o.values for o in observed if o.state is not TrialState.DIVERGED]
     numbers = iter(scalarised(np.array(measured), weights).tolist() if measured else ())
-    return [None if o.state is TrialState.DIVERGED else next(numbers) for o in taught]
+    return [None if o.state is TrialState.DIVERGED else next(numbers) for o in observed]
 
 
 def _value_of(observation: Observation, completed: Sequence[Observation]) -> float | None:

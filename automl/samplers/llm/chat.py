@@ -66,7 +66,7 @@ def check_endpoint(environment: Mapping[str, str] | None = None) -> tuple[Proble
 
 
 def ask_model(endpoint: Endpoint, messages: Sequence[Mapping[str, str]]) -> str:
-    """Return the model's answer to a conversation; requests that fail for a moment are sent again, three times.
+    """Return the model's answer to a conversation; requests that fail temporarily are sent again, three times.
 
     Raises:
         LaunchError: no answer, an answer that is an error, or one without text. The key is not in it.

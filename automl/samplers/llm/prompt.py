@@ -1,4 +1,4 @@
-"""What a language model is told about a study: the space, the objectives, the skill's notes and the trials."""
+"""The prompt that describes a study: the space, the objectives, the skill's notes and the trials."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A language model proposes: it sees the space, the skill's notes and every trial, and answers with one assignment.
+"""A language model proposes: it gets the space, the skill's notes and every trial, and answers with one assignment.
 
 An answer outside the space, or one that was tried before, is sent back with what is wrong with it, a few times. After
 that, and when the endpoint does not answer, the study ends with an error: nothing is ever drawn in its place. What the
@@ -36,7 +36,7 @@ _SHOWN = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class CheckedAnswer:
     """An answer of the model: its assignment, or what is wrong with it."""
 
     assignment: dict[str, Scalar]
@@ -85,14 +85,14 @@ class LlmSampler(Sampler):
         """Return the model's assignment, or None once every assignment has been tried.
 
         Raises:
-            LaunchError: the model does not answer, or with nothing that can be tried, however often it is told.
+            LaunchError: the model does not answer, or no answer can be tried.
         """
         begun, self._begun = self._begun, None
         if begun is not None:
-            draw = begun.result()
-            # While the model was thinking, a copy of another trial may have become what it answers.
-            if draw is not None and all(dict(o.assignment) != draw.assignment for o in history.observations):
-                return draw
+            candidate = begun.result()
+            # Meanwhile a clone of another trial may have got the same assignment.
+            if candidate is not None and all(dict(o.assignment) != candidate.assignment for o in history.observations):
+                return candidate
         return self._asked(history, number)
 
     def _asked(self, history: History, number: int) -> Candidate | None:
@@ -104,24 +104,26 @@ class LlmSampler(Sampler):
             {"role": "system", "content": _RULES},
             {"role": "user", "content": hidden(json.dumps(task), self._endpoint)},
         ]
-        judged = Judged({}, ("no answer",))
+        checked = CheckedAnswer({}, ("no answer",))
         for _ in range(_ANSWERS):
             text = ask_model(self._endpoint, messages)
-            judged = judge(text, self._plan.space, tried)
-            if not judged.problems:
-                return Candidate(assignment=judged.assignment, origin=Origin(OriginKind.LLM))
-            correction = "That cannot be tried: " + "; ".join(judged.problems) + ". Answer again, with one JSON object."
+            checked = check_answer(text, self._plan.space, tried)
+            if not checked.problems:
+                return Candidate(assignment=checked.assignment, origin=Origin(OriginKind.LLM))
+            correction = (
+                "That cannot be tried: " + "; ".join(checked.problems) + ". Answer again, with one JSON object."
+            )
             messages += [{"role": "assistant", "content": text}, {"role": "user", "content": correction}]
-        raise self._unusable(number, judged)
+        raise self._unusable(number, checked)
 
     def _is_exhausted(self, tried: list[dict[str, Scalar]]) -> bool:
         space = self._plan.space
         return space.size <= _ENUMERABLE and all(a in tried for a in every_assignment(space))
 
-    def _unusable(self, number: int, judged: Judged) -> LaunchError:
+    def _unusable(self, number: int, checked: CheckedAnswer) -> LaunchError:
         problem = Problem(
             where=f"trial {number}, {address_of(self._endpoint)}",
-            found=hidden("; ".join(judged.problems), self._endpoint)[:_SHOWN],
+            found=hidden("; ".join(checked.problems), self._endpoint)[:_SHOWN],
             expected="an assignment inside the space that has not been tried",
             fix="use another model or another --sampler; `automl resume` asks again",
         )
@@ -158,11 +160,11 @@ class LlmInitialDesign(Sampler):
         return self._model if asked < self._count else self._design
 
 
-def judge(text: str, space: SearchSpace, tried: list[dict[str, Scalar]]) -> Judged:
+def check_answer(text: str, space: SearchSpace, tried: list[dict[str, Scalar]]) -> CheckedAnswer:
     """Read an answer and compare it with the space and with what was tried.
 
     Args:
-        text: One JSON object with the key ``assignment``, or the assignment itself; words around it are passed over.
+        text: One JSON object with the key ``assignment``, or the assignment itself; text around it is ignored.
         space: What is searched.
         tried: The assignments so far.
     """
@@ -172,16 +174,16 @@ def judge(text: str, space: SearchSpace, tried: list[dict[str, Scalar]]) -> Judg
     except ValueError:
         document = None
     if not isinstance(document, dict):
-        return Judged({}, ("it holds no JSON object",))
+        return CheckedAnswer({}, ("it holds no JSON object",))
     found = document.get("assignment", document)
     if not isinstance(found, dict):
-        return Judged({}, ("`assignment` is no object",))
+        return CheckedAnswer({}, ("`assignment` is no object",))
     assignment = {path: _with_type(space, path, value) for path, value in found.items()}
     ordered = {path: assignment[path] for path in space.paths if path in assignment}
     problems = space.violations(assignment)
     if not problems and ordered in tried:
         problems = ("it was tried before",)
-    return Judged(ordered, problems)
+    return CheckedAnswer(ordered, problems)
 
 
 def _with_type(space: SearchSpace, path: str, value: Scalar) -> Scalar:

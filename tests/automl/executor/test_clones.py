@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from automl.executor.clones import propose_clone, start_of_clone
-from automl.schedulers.base import Copy
+from automl.schedulers.base import CloneRequest
 from automl.space.parameters import SearchSpace
 from automl.storage.paths import StudyPaths
 from automl.study.causes import Origin, OriginKind
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-COPY = Copy(parent=2, epoch=1)
+REQUEST = CloneRequest(parent=2, epoch=1)
 PARENT = TrialRecord(Proposal(number=2, assignment={}, origin=LISTED), starts=[{"attempt": 1}])
 
 
@@ -67,6 +67,6 @@ def test_a_clone_of_a_trial_without_a_checkpoint_starts_from_nothing(tmp_path: P
 def test_the_origin_of_a_clone_names_its_parent(tmp_path: Path) -> None:
     plan = replace(toy_plan(tmp_path / "skill", trials=1), space=SearchSpace(parameters=(), fixed={}))
 
-    proposal = propose_clone(plan, ListSearcher([]), COPY, {})
+    proposal = propose_clone(plan, ListSearcher([]), REQUEST, {})
 
     assert proposal.origin == Origin(OriginKind.CLONE, parent=2, epoch=1)

@@ -19,7 +19,7 @@ from automl.executor.decide import (
 )
 from automl.executor.search_state import SearchState
 from automl.schedulers.asha import PausingAshaScheduler
-from automl.schedulers.base import Copy
+from automl.schedulers.base import CloneRequest
 from automl.study.causes import Origin, OriginKind
 from automl.study.ends import EndKind, EndReason, StopCause, StopKind
 from automl.study.events import (
@@ -64,12 +64,12 @@ USER = EndReason(kind=EndKind.USER, detail="enough")
 class CloningRule(ThresholdRule):
     """Asks for one clone of trial 0."""
 
-    wanted: Copy | None = Copy(parent=0, epoch=1)
+    wanted: CloneRequest | None = CloneRequest(parent=0, epoch=1)
 
-    def next_copy(self) -> Copy | None:
+    def next_clone(self) -> CloneRequest | None:
         return self.wanted
 
-    def copied(self) -> None:
+    def cloned(self) -> None:
         self.wanted = None
 
 
@@ -222,7 +222,7 @@ def test_a_clone_comes_before_a_proposal_of_the_sampler_and_is_asked_for_once(tm
     study = folded(tmp_path, scheduler=CloningRule())
     study.run(0)
 
-    assert study.next_start() == Clone(Copy(parent=0, epoch=1))
+    assert study.next_start() == Clone(CloneRequest(parent=0, epoch=1))
     study.propose(1, Origin(OriginKind.CLONE, parent=0, epoch=1))
     study.start(1)
     assert study.next_start() == Ask()

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from automl.resolve import chosen_scheduler
-from automl.schedulers.base import Decision, Report, Verdict
+from automl.schedulers.base import Action, Decision, Report
 from automl.storage.event_log import read_log
 from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import read_results
@@ -109,7 +109,7 @@ def test_every_decision_of_a_killed_study_follows_from_the_values_before_it(tmp_
     finish(tmp_path, *settings)
 
     rule = chosen_scheduler(plan_of(tmp_path, rule="asha", slots=2, trials=8))
-    verdicts: dict[int, Verdict] = {}
+    decisions: dict[int, Decision] = {}
     judged: set[tuple[int, int]] = set()
     decided = 0
     for event in (entry.event for entry in read_log(StudyPaths(tmp_path / "study").events_file)):
@@ -117,16 +117,16 @@ def test_every_decision_of_a_killed_study_follows_from_the_values_before_it(tmp_
             case TrialPromoted():
                 rule.promote(event.trial)
             case Measured() if event.epoch is not None and (event.trial, event.epoch) not in judged:
-                if event.trial in verdicts and verdicts[event.trial].decision is not Decision.CONTINUE:
+                if event.trial in decisions and decisions[event.trial].action is not Action.CONTINUE:
                     continue
                 judged.add((event.trial, event.epoch))
                 report = Report(trial=event.trial, epoch=event.epoch, value=event.values["val/d1"])
-                verdicts[event.trial] = rule.judge(report)
+                decisions[event.trial] = rule.decide(report)
             case StopDecided() if event.cause.kind in {StopKind.PAUSE, StopKind.SCHEDULER}:
-                assert event.cause.detail == verdicts[event.trial].reason
+                assert event.cause.detail == decisions[event.trial].reason
                 decided += 1
             case TrialStarted():
-                verdicts.pop(event.trial, None)
+                decisions.pop(event.trial, None)
             case _:
                 pass
     assert decided

@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from automl.schedulers.base import Decision, Verdict
+from automl.schedulers.base import Action, Decision
 from automl.study.ends import StopCause, StopKind
 from automl.study.model import Budget, Direction, Objective
 from automl.study.trial import FailureKind, Measurement, TrialState
@@ -92,7 +92,7 @@ def test_the_rule_sees_larger_as_better_also_when_the_metric_is_minimised(tmp_pa
 
     study.report(study.next(), 0, 0.3)
 
-    assert study.rule.judged[0].value == -0.3
+    assert study.rule.reports[0].value == -0.3
     assert study.searcher.observed == [(0, 0, 0.3)]
 
 
@@ -103,7 +103,7 @@ def test_a_measurement_without_the_objective_or_without_an_epoch_is_recorded_and
     study.loop.measured(task.number, Measurement(epoch=0, values={"train_loss": 1.0}))
     study.loop.measured(task.number, Measurement(values={"val/d1": 1.0}))
 
-    assert not study.rule.judged
+    assert not study.rule.reports
     assert len(study.tracker.events) == 4
 
 
@@ -261,7 +261,7 @@ def test_the_rule_is_where_it_was_after_a_resume(tmp_path: Path) -> None:
 
     second = Study(tmp_path)
 
-    assert second.rule.judged == first.rule.judged
+    assert second.rule.reports == first.rule.reports
     assert second.rule.ended == [1]
 
 
@@ -337,7 +337,7 @@ def test_what_a_dead_study_never_heard_is_judged_before_the_trial_goes_on(tmp_pa
 
     assert second.loop.next_task() is None
     assert [(r.state, r.curve) for r in second.searcher.told] == [(TrialState.STOPPED, ((0, 0.3), (1, 0.1)))]
-    assert [(r.epoch, r.value) for r in second.rule.judged] == [(0, 0.3), (1, 0.1)]
+    assert [(r.epoch, r.value) for r in second.rule.reports] == [(0, 0.3), (1, 0.1)]
     assert second.next().number == 1
 
 
@@ -346,8 +346,8 @@ def test_a_paused_trial_teaches_the_searcher_and_keeps_what_only_its_worker_had_
 ) -> None:
     study = Study(tmp_path, toy_plan(tmp_path / "skill", trials=1))
     task = study.next()
-    pause = Verdict(decision=Decision.PAUSE, reason="rung 1")
-    monkeypatch.setattr(study.rule, "judge", lambda _: pause)
+    pause = Decision(action=Action.PAUSE, reason="rung 1")
+    monkeypatch.setattr(study.rule, "decide", lambda _: pause)
     study.report(task, 0, 0.3)
     (task.directory / "model_epoch_000.pth").write_bytes(b"weights")
     written: list[str] = []

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from automl.request.policy import Route
 from automl.samplers.searcher import Searcher
-from automl.schedulers.base import GO_ON, Decision, Report, Scheduler, Verdict
+from automl.schedulers.base import GO_ON, Action, Decision, Report, Scheduler
 from automl.skill.model import ConfigFormat, FileSlot, Skill, SkillAction, SlotKind
 from automl.space.parameters import Parameter, ParameterType, SearchSpace
 from automl.spec.model import Spec
@@ -118,13 +118,13 @@ class ThresholdRule(Scheduler):
     """Stops what is below a threshold after the first epoch."""
 
     threshold: float = float("-inf")
-    judged: list[Report] = field(default_factory=list)
+    reports: list[Report] = field(default_factory=list)
     ended: list[int] = field(default_factory=list)
 
-    def judge(self, report: Report) -> Verdict:
-        self.judged.append(report)
+    def decide(self, report: Report) -> Decision:
+        self.reports.append(report)
         if report.value < self.threshold and report.epoch >= 1:
-            return Verdict(decision=Decision.STOP, reason=f"{report.value:g} is below {self.threshold:g}")
+            return Decision(action=Action.STOP, reason=f"{report.value:g} is below {self.threshold:g}")
         return GO_ON
 
     def finished(self, trial: int) -> None:

@@ -19,7 +19,7 @@ KEY = "sk-a-secret-that-must-not-leak"
 
 
 class FakeEndpoint:
-    """Answers every request by a function of the study that the model is told about.
+    """Answers every request by a function of the study in the prompt.
 
     Attributes:
         answer: From the prompt to an assignment (or to the text of the answer).

@@ -44,14 +44,14 @@ def play(
     history, best = history or History(), -float("inf")
     curve = []
     for i in range(len(history.observations), len(history.observations) + count):
-        draw = sampler.propose(history, i)
-        assert draw is not None
-        values = function(draw.assignment)
+        candidate = sampler.propose(history, i)
+        assert candidate is not None
+        values = function(candidate.assignment)
         history = history.with_trial(
             Observation(
                 number=i,
-                assignment=draw.assignment,
-                origin=draw.origin,
+                assignment=candidate.assignment,
+                origin=candidate.origin,
                 state=TrialState.COMPLETED,
                 values=values,
                 finished_as=i,

@@ -21,12 +21,12 @@ def test_the_opening_is_near_the_template_then_spread_then_a_model() -> None:
 
 
 def test_draws_near_the_template_are_near_it() -> None:
-    draws = [
+    candidates = [
         InitialDesign(PLANE, seed, near=1).propose(play(InitialDesign(PLANE, seed), bowl, 0)[0], 0)
         for seed in range(40)
     ]
 
-    distances = [abs(number(d.assignment, "x") + 0.5) for d in draws]
+    distances = [abs(number(d.assignment, "x") + 0.5) for d in candidates]
     assert 0.2 < np.mean(distances) < 0.6
 
 
@@ -43,10 +43,10 @@ def test_many_given_points_replace_the_opening() -> None:
     history, _ = play(make_sampler(plan_of("auto", PLANE), given=1), bowl, 6)
     sampler = make_sampler(plan_of("auto", PLANE), given=6)
 
-    draw = sampler.propose(history, 6)
+    candidate = sampler.propose(history, 6)
 
-    assert draw is not None
-    assert draw.origin.kind is OriginKind.GP
+    assert candidate is not None
+    assert candidate.origin.kind is OriginKind.GP
 
 
 def test_beyond_300_trials_parzen_estimators_take_over() -> None:

@@ -25,8 +25,8 @@ def test_the_distribution_turns_along_a_valley() -> None:
 
     history, _ = play(sampler, lambda a: (-1e4 * (number(a, "x") - number(a, "y")) ** 2 + number(a, "x"),), 120)
 
-    draws = [sampler.propose(history, trial).assignment for trial in range(120, 160)]
-    x, y = (np.array([number(draw, path) for draw in draws]) for path in ("x", "y"))
+    candidates = [sampler.propose(history, trial).assignment for trial in range(120, 160)]
+    x, y = (np.array([number(candidate, path) for candidate in candidates]) for path in ("x", "y"))
     assert np.std(x - y) < 0.2 * np.std(x + y)
 
 

@@ -17,7 +17,7 @@ def test_a_grid_has_both_ends_and_no_point_twice() -> None:
 
 
 def test_a_huge_grid_gives_its_first_points_at_once() -> None:
-    draw = GridSampler(MIXED, 1, resolution=50).propose(History(), 0)
+    candidate = GridSampler(MIXED, 1, resolution=50).propose(History(), 0)
 
-    assert draw is not None
-    assert MIXED.violations(draw.assignment) == ()
+    assert candidate is not None
+    assert MIXED.violations(candidate.assignment) == ()

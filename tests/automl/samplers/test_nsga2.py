@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from automl.space.values import Scalar
 
 
-def two_goals(assignment: Mapping[str, Scalar]) -> tuple[float, ...]:
+def two_objectives(assignment: Mapping[str, Scalar]) -> tuple[float, ...]:
     x, y = number(assignment, "x"), number(assignment, "y")
     return (-abs(x) - y * y, -abs(x - 0.5) - y * y)
 
@@ -30,8 +30,8 @@ def first_front(values: np.ndarray) -> np.ndarray:
 def test_more_of_its_trials_are_on_the_common_front_than_of_random_ones() -> None:
     on_front = np.zeros(2)
     for seed in range(1, 4):
-        bred = play(Nsga2Sampler(PLANE, seed), two_goals, 60)[0]
-        drawn = play(RandomSampler(PLANE, seed), two_goals, 60)[0]
+        bred = play(Nsga2Sampler(PLANE, seed), two_objectives, 60)[0]
+        drawn = play(RandomSampler(PLANE, seed), two_objectives, 60)[0]
         first = first_front(np.array([o.values for o in (*bred.observations, *drawn.observations)]))
         on_front += first[:60].sum(), first[60:].sum()
 
@@ -39,7 +39,7 @@ def test_more_of_its_trials_are_on_the_common_front_than_of_random_ones() -> Non
 
 
 def test_trials_that_miss_a_constraint_are_not_parents_however_good_they_are() -> None:
-    drawn = play(RandomSampler(PLANE, 1), two_goals, 60)[0].observations
+    drawn = play(RandomSampler(PLANE, 1), two_objectives, 60)[0].observations
     observed = tuple(
         replace(o, values=(9.0, 9.0), violations=(1.0,))
         if number(o.assignment, "x") > 0
@@ -54,7 +54,7 @@ def test_trials_that_miss_a_constraint_are_not_parents_however_good_they_are() -
 
 
 def test_a_constraint_that_is_not_measured_yet_is_not_missed() -> None:
-    drawn = play(RandomSampler(PLANE, 1), two_goals, 20)[0].observations
+    drawn = play(RandomSampler(PLANE, 1), two_objectives, 20)[0].observations
     observed = tuple(replace(o, violations=(None if o.number % 2 else 1.0,)) for o in drawn)
 
     assert Nsga2Sampler(PLANE, 1).propose(History(observations=observed), 20) is not None

@@ -73,11 +73,11 @@ def test_the_template_comes_first_then_the_plans_points_with_their_origins() -> 
     plan = plan_of("auto", first_trials=(base, {**base, "lr": 0.5}, {**base, "lr": 0.1}))
     there = Origin(OriginKind.EARLIER_STUDY, parent=3, study="before", detail="accuracy 0.7")
 
-    draws = starting_points(
+    candidates = starting_points(
         dataclasses.replace(plan, first_origins=(Origin(OriginKind.TEMPLATE), Origin(OriginKind.GIVEN), there))
     )
 
-    assert [(str(d.origin), d.assignment["lr"]) for d in draws] == [
+    assert [(str(d.origin), d.assignment["lr"]) for d in candidates] == [
         ("template", 3.0),
         ("given", 0.5),
         ("earlier study before, trial 3 (accuracy 0.7)", 0.1),
@@ -87,6 +87,6 @@ def test_the_template_comes_first_then_the_plans_points_with_their_origins() -> 
 def test_earlier_points_are_moved_into_the_space_and_not_repeated() -> None:
     base = MIXED.default_assignment()
 
-    draws = starting_points(plan_of("auto", first_trials=(base, {**base, "lr": 40.0}, {**base, "lr": 50.0})))
+    candidates = starting_points(plan_of("auto", first_trials=(base, {**base, "lr": 40.0}, {**base, "lr": 50.0})))
 
-    assert [d.assignment["lr"] for d in draws] == [3.0, 1.0]
+    assert [d.assignment["lr"] for d in candidates] == [3.0, 1.0]

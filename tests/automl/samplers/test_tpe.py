@@ -32,13 +32,13 @@ def test_conditional_parameters_are_asked_for_only_where_they_act() -> None:
     assert {"momentum" in o.assignment for o in history.observations} == {True, False}
 
 
-def test_a_diverged_trial_is_learnt_as_the_worst() -> None:
+def test_a_diverged_trial_counts_as_the_worst() -> None:
     history, _ = play(RandomSampler(PLANE, 2), bowl, 20)
     bad = [
         replace(o, state=TrialState.DIVERGED, values=()) if number(o.assignment, "x") > 0 else o
         for o in history.observations
     ]
 
-    draws = [sampler(seed).propose(History(observations=tuple(bad)), 20) for seed in range(10)]
+    candidates = [sampler(seed).propose(History(observations=tuple(bad)), 20) for seed in range(10)]
 
-    assert sum(number(d.assignment, "x") > 0 for d in draws if d is not None) <= 4
+    assert sum(number(d.assignment, "x") > 0 for d in candidates if d is not None) <= 4

@@ -1,1 +1,1 @@
-"""Tests of the stopping rules."""
+"""Tests of the schedulers."""

@@ -10,32 +10,32 @@ from tests.contracts.scheduler import SchedulerContract
 
 
 class TestAuto(SchedulerContract):
-    rule: ClassVar[str] = "auto"
+    name: ClassVar[str] = "auto"
 
 
 class TestNone(SchedulerContract):
-    rule: ClassVar[str] = "none"
+    name: ClassVar[str] = "none"
     stops: ClassVar[bool] = False
 
 
 class TestAsha(SchedulerContract):
-    rule: ClassVar[str] = "asha"
+    name: ClassVar[str] = "asha"
 
 
 class TestHyperband(SchedulerContract):
-    rule: ClassVar[str] = "hyperband"
+    name: ClassVar[str] = "hyperband"
 
 
 class TestMedian(SchedulerContract):
-    rule: ClassVar[str] = "median"
+    name: ClassVar[str] = "median"
 
 
 class TestIEpoch(SchedulerContract):
-    rule: ClassVar[str] = "i_epoch"
+    name: ClassVar[str] = "i_epoch"
 
 
 class TestPatience(SchedulerContract):
-    rule: ClassVar[str] = "patience"
+    name: ClassVar[str] = "patience"
     # The suite's curves improve nearly always; with one epoch of patience their noise is enough.
     options = {"patience_epochs": 1}  # noqa: RUF012 - a constant of the suite
 
@@ -44,23 +44,23 @@ class TestPatience(SchedulerContract):
 
 
 class TestPausingAsha(SchedulerContract):
-    rule = "asha"
+    name = "asha"
     stops = False
     can_pause = True
 
 
 class TestPopulation(SchedulerContract):
-    rule = "pbt"
+    name = "pbt"
     can_pause = True
 
 
-def test_every_rule_has_a_suite() -> None:
-    suites = {suite.rule for suite in SchedulerContract.__subclasses__()}
+def test_every_scheduler_has_a_suite() -> None:
+    suites = {suite.name for suite in SchedulerContract.__subclasses__()}
 
     assert suites == set(SCHEDULERS)
 
 
-def test_an_unknown_rule_is_an_error_with_a_suggestion() -> None:
+def test_an_unknown_scheduler_is_an_error_with_a_suggestion() -> None:
     (problem,) = check_scheduler("hyberband")
 
     assert problem.fix == "did you mean hyperband?"

@@ -42,14 +42,14 @@ def test_what_runs_ahead_runs_on_the_latest_history_and_skips_those_that_wait() 
     may_go_on, is_done = threading.Event(), threading.Event()
     seen: list[int] = []
 
-    def learn(history: History) -> None:
+    def training_data_from(history: History) -> None:
         may_go_on.wait(timeout=30)
         seen.append(len(history.observations))
         if len(history.observations) == 3:
             is_done.set()
 
     trial = Observation(number=0, assignment={}, origin=Origin(OriginKind.GIVEN), state=TrialState.RUNNING)
-    ahead = Latest(learn)
+    ahead = Latest(training_data_from)
     start = time.perf_counter()
     for count in range(4):
         ahead.begin(History(observations=(trial,) * count))

@@ -53,7 +53,7 @@ def test_a_parameter_without_influence_gets_the_longer_length() -> None:
     assert kernel.lengths[1] > 2 * kernel.lengths[0]
 
 
-def test_noise_is_told_from_signal() -> None:
+def test_noise_is_separated_from_signal() -> None:
     prior = Prior.for_dimensions(2)
     clean = fit_kernel(*data(40), np.ones(40), GROUPS, prior)
     noisy = fit_kernel(*data(40, noise=1.0), np.ones(40), GROUPS, prior)

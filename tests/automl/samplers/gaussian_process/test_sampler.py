@@ -42,11 +42,11 @@ def test_it_stays_away_from_where_trials_diverged() -> None:
     assert any(o.state is TrialState.DIVERGED for o in corner)
     history = History(observations=tuple(corner))
 
-    draw = sampler().propose(history, 10)
+    candidate = sampler().propose(history, 10)
 
-    assert draw is not None
-    assert draw.origin.kind is OriginKind.GP
-    assert number(draw.assignment, "x") < 0.3
+    assert candidate is not None
+    assert candidate.origin.kind is OriginKind.GP
+    assert number(candidate.assignment, "x") < 0.3
 
 
 @pytest.mark.parametrize("state", [TrialState.DIVERGED, TrialState.FAILED])
@@ -54,10 +54,10 @@ def test_it_keeps_opening_while_no_trial_has_a_value(state: TrialState) -> None:
     history, _ = play(sampler(), bowl, 6)
     bad = History(observations=tuple(replace(o, state=state, values=()) for o in history.observations))
 
-    draw = sampler().propose(bad, 6)
+    candidate = sampler().propose(bad, 6)
 
-    assert draw is not None
-    assert draw.origin.kind is OriginKind.SOBOL
+    assert candidate is not None
+    assert candidate.origin.kind is OriginKind.SOBOL
 
 
 def test_two_objectives_spread_over_the_front() -> None:
@@ -74,15 +74,15 @@ def test_it_looks_for_the_best_point_that_keeps_a_constraint() -> None:
     history = History()
     constrained = GaussianProcessSampler(PLANE, 1, constraints=1)
     for i in range(18):
-        draw = constrained.propose(history, i)
-        assert draw is not None
+        candidate = constrained.propose(history, i)
+        assert candidate is not None
         observation = Observation(
             number=i,
-            assignment=draw.assignment,
-            origin=draw.origin,
+            assignment=candidate.assignment,
+            origin=candidate.origin,
             state=TrialState.COMPLETED,
-            values=bowl(draw.assignment),
-            violations=(number(draw.assignment, "x"),),
+            values=bowl(candidate.assignment),
+            violations=(number(candidate.assignment, "x"),),
             finished_as=i,
         )
         history = history.with_trial(observation)
@@ -95,7 +95,7 @@ def test_it_looks_for_the_best_point_that_keeps_a_constraint() -> None:
     )
 
 
-def test_points_of_which_nobody_knows_whether_they_keep_a_constraint_teach_the_objective_alone() -> None:
+def test_trials_of_an_unknown_constraint_count_for_the_objective_alone() -> None:
     history, _ = play(sampler(), bowl, 14)
     constrained = GaussianProcessSampler(PLANE, 1, constraints=1)
     unknown = [replace(o, violations=(None,)) for o in history.observations]
@@ -117,7 +117,7 @@ def test_while_nothing_keeps_a_constraint_it_looks_for_where_something_may() -> 
     missed = [replace(o, violations=(number(o.assignment, "y") + 2.0,)) for o in history.observations]
     constrained = GaussianProcessSampler(PLANE, 1, constraints=1)
 
-    draw = constrained.propose(History(observations=tuple(missed)), 8)
+    candidate = constrained.propose(History(observations=tuple(missed)), 8)
 
-    assert draw is not None
-    assert number(draw.assignment, "y") < -0.6
+    assert candidate is not None
+    assert number(candidate.assignment, "y") < -0.6

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from automl.samplers.gaussian_process.training_data import learn, scalarised, scores
+from automl.samplers.gaussian_process.training_data import scalarised, scores, training_data_from
 from automl.samplers.history import History, Observation
 from automl.study.causes import Origin, OriginKind
 from automl.study.trial import TrialState
@@ -24,7 +24,7 @@ def observation(
     )
 
 
-def test_each_outcome_teaches_what_it_should() -> None:
+def test_each_outcome_counts_as_it_should() -> None:
     history = History(
         observations=(
             observation(0, TrialState.COMPLETED, 0.6, ((0, 0.2), (1, 0.6))),
@@ -36,13 +36,13 @@ def test_each_outcome_teaches_what_it_should() -> None:
         )
     )
 
-    lesson = learn(history)
+    data = training_data_from(history)
 
-    assert [a["x"] for a in lesson.assignments] == [0, 1, 2, 3]
-    np.testing.assert_allclose(lesson.values, [0.6, 0.4, 0.05 + 0.35, 0.4])
-    assert lesson.noise.tolist() == [1.0, 1.0, 4.0, 1.0]
-    assert lesson.diverged.tolist() == [False, False, False, True]
-    assert [a["x"] for a in lesson.pending] == [5]
+    assert [a["x"] for a in data.assignments] == [0, 1, 2, 3]
+    np.testing.assert_allclose(data.values, [0.6, 0.4, 0.05 + 0.35, 0.4])
+    assert data.noise.tolist() == [1.0, 1.0, 4.0, 1.0]
+    assert data.diverged.tolist() == [False, False, False, True]
+    assert [a["x"] for a in data.pending] == [5]
 
 
 def test_a_stopped_trial_is_never_completed_above_the_best_completed_one() -> None:
@@ -53,7 +53,7 @@ def test_a_stopped_trial_is_never_completed_above_the_best_completed_one() -> No
         )
     )
 
-    assert learn(history).values.tolist() == [0.6, 0.6]
+    assert training_data_from(history).values.tolist() == [0.6, 0.6]
 
 
 def test_several_objectives_become_one_number_per_trial() -> None:
@@ -71,7 +71,7 @@ def test_several_objectives_become_one_number_per_trial() -> None:
         )
     )
 
-    first, second, dominated = learn(history, np.array([0.7, 0.3])).values
+    first, second, dominated = training_data_from(history, np.array([0.7, 0.3])).values
 
     assert first > second > dominated
 

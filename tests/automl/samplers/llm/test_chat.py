@@ -68,7 +68,7 @@ def test_an_endpoint_that_is_down_is_named_without_password_and_key() -> None:
     assert KEY not in repr(endpoint) + str(caught.value)
 
 
-def test_the_environment_names_the_endpoint_under_either_prefix_and_every_gap_is_told() -> None:
+def test_the_environment_names_the_endpoint_under_either_prefix_and_every_gap_is_named() -> None:
     own = {
         "AUTOML_LLM_MODEL": "mine",
         "OPENAI_MODEL": "theirs",

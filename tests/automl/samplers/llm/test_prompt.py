@@ -1,4 +1,4 @@
-"""Values are told as they were measured, in the direction of their objective."""
+"""The prompt has values as they were measured, in the direction of their objective."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the language model is told, which answers are taken, and that a wrong one is never replaced by a draw."""
+"""What the prompt says, which answers are taken, and that a wrong one is never replaced by a draw."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from automl.errors import ConfigurationError, LaunchError
-from automl.samplers.llm.sampler import judge
+from automl.samplers.llm.sampler import check_answer
 from automl.samplers.registry import check_sampler, make_searcher
 from automl.study.causes import OriginKind
 from automl.study.trial import TrialState
@@ -102,7 +102,7 @@ def test_an_error_in_the_background_is_raised_where_the_proposal_is_taken(fake: 
         searcher.ask()
 
 
-def test_the_model_is_told_what_is_wrong_and_may_answer_again(fake: FakeEndpoint, tmp_path: Path) -> None:
+def test_the_model_gets_what_is_wrong_and_may_answer_again(fake: FakeEndpoint, tmp_path: Path) -> None:
     answers: list[dict[str, Any] | str] = [
         "no object",
         {**GOOD, "lr": 7.0},
@@ -117,10 +117,10 @@ def test_the_model_is_told_what_is_wrong_and_may_answer_again(fake: FakeEndpoint
 
     assert proposal is not None
     assert (proposal.assignment, proposal.origin.kind) == (GOOD, OriginKind.LLM)
-    told = [m["content"] for m in fake.requests[-1][1]["messages"] if m["role"] == "user"][1:]
-    assert "no JSON object" in told[0]
-    assert "lr cannot be 7.0" in told[1]
-    assert "momentum does not act here" in told[2]
+    corrections = [m["content"] for m in fake.requests[-1][1]["messages"] if m["role"] == "user"][1:]
+    assert "no JSON object" in corrections[0]
+    assert "lr cannot be 7.0" in corrections[1]
+    assert "momentum does not act here" in corrections[2]
 
 
 @pytest.mark.parametrize("wrong", [{**GOOD, "lr": 7.0}, {"lr": 0.1}, {**GOOD, "extra": 1}, "I cannot help with that."])
@@ -152,11 +152,11 @@ def test_an_assignment_that_was_tried_is_not_taken_and_not_replaced(fake: FakeEn
 def test_numbers_are_read_as_the_parameter_writes_them_and_words_around_the_object_are_passed_over() -> None:
     answer = f"```json\n{json.dumps({'assignment': {**GOOD, 'batch': 16.0, 'momentum': 0}})}\n``` Good luck!"
 
-    judged = judge(answer, MIXED, [])
+    checked = check_answer(answer, MIXED, [])
 
-    assert judged.problems == ()
-    assert repr(judged.assignment["batch"]) == "16"
-    assert repr(judged.assignment["momentum"]) == "0.0"
+    assert checked.problems == ()
+    assert repr(checked.assignment["batch"]) == "16"
+    assert repr(checked.assignment["momentum"]) == "0.0"
 
 
 def test_the_default_sampler_can_begin_with_the_models_proposals(fake: FakeEndpoint, tmp_path: Path) -> None:
