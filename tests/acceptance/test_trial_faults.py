@@ -176,7 +176,7 @@ def test_a_fault_ends_in_the_right_state(tmp_path: Path, fault: Fault, state: st
         assert [epoch for epoch, _ in result.curve] == [0, 1, 2]
 
 
-@pytest.mark.parametrize("limit", [{"silence_limit_s": 1.0}, {"time_limit_s": 2.0}])
+@pytest.mark.parametrize("limit", [{"stall_s": 1.0}, {"trial_s": 2.0}])
 def test_a_trial_that_hangs_is_ended_by_either_limit(tmp_path: Path, limit: dict[str, Any]) -> None:
     result = play(tmp_path, {"kind": "hang", "epoch": 1}, **limit)
 

@@ -12,11 +12,11 @@ import pytest
 
 from automl.architectures.load import load_architecture
 from automl.executor.retention import retire_checkpoints, winners
+from automl.storage.event_log import read_log
 from automl.storage.paths import StudyPaths
-from automl.storage.study_directory import read_state
 from automl.study.model import Direction, Objective
 from automl.study.objectives import parse_constraints
-from automl.study.state import Phase
+from automl.study.state import Phase, StudyState, apply
 from automl.study.trial import TrialResult, TrialState
 
 NAMING = load_architecture("depth_net_mono").checkpoints
@@ -176,4 +176,11 @@ def watched(root: Path, rule: str, *, trials: int) -> list[tuple[collections.Cou
 
 
 def paused_trials(root: Path) -> set[str]:
-    return {f"{trial.number:04d}" for trial in read_state(StudyPaths(root / "study")).in_phase(Phase.PAUSED)}
+    """Return the paused trials with which the study is done: it deletes after a pause is in its log, before it goes on.
+
+    So the last line of the log is left out.
+    """
+    state = StudyState()
+    for entry in [*read_log(StudyPaths(root / "study").events_file)][:-1]:
+        apply(state, entry.event, entry.time)
+    return {f"{trial.number:04d}" for trial in state.in_phase(Phase.PAUSED)}
