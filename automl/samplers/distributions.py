@@ -5,14 +5,17 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+import optuna
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from automl.space.parameters import ParameterType
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from optuna.distributions import BaseDistribution
+    from optuna.samplers import BaseSampler
+    from optuna.trial import FrozenTrial
 
     from automl.space.parameters import Parameter, SearchSpace
     from automl.space.values import Scalar
@@ -53,3 +56,16 @@ def representable(
             values[parameter.path] = assignment[parameter.path]
             distributions[parameter.path] = distribution_of(parameter)
     return values, distributions
+
+
+def study_in_memory(sampler: BaseSampler, trials: Sequence[FrozenTrial], objectives: int) -> optuna.Study:
+    """Return an Optuna study of these trials, whose objectives are maximised, that a sampler of Optuna proposes for."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)  # else each proposal logs that a study was created
+    study = optuna.create_study(
+        storage=optuna.storages.InMemoryStorage(),
+        sampler=sampler,
+        directions=["maximize"] * objectives,
+        study_name="history",
+    )
+    study.add_trials(trials)
+    return study

@@ -16,6 +16,7 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.samplers.nsgaii import BLXAlphaCrossover, PolynomialMutation
 from optuna.trial import TrialState as OptunaState
 
+from automl.samplers.distributions import study_in_memory
 from automl.samplers.encoding import Encoder
 from automl.samplers.gaussian_process.training_data import total_violations
 from automl.samplers.history import is_usable
@@ -77,13 +78,7 @@ class Nsga2Sampler(Sampler):
         if sum(is_usable(o) for o in history.observations) < self._sobol_trials:
             return self._sobol.propose(history, number)
         trials = self._trials(history)
-        study = optuna.create_study(
-            storage=optuna.storages.InMemoryStorage(),
-            sampler=self._optunas(number),
-            directions=["maximize"] * len(trials[0].values),
-            study_name="history",
-        )
-        study.add_trials(trials)
+        study = study_in_memory(self._optunas(number), trials, len(trials[0].values))
         child = study.ask(self._distributions).params
         point = np.array([child[name] for name in self._distributions])
         assignment = self._encoder.assignment(self._encoder.snap(point[None, :])[0])

@@ -14,7 +14,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.exceptions import ExperimentalWarning
 from optuna.trial import TrialState as OptunaState
 
-from automl.samplers.distributions import distribution_of, representable
+from automl.samplers.distributions import distribution_of, representable, study_in_memory
 from automl.samplers.history import is_usable
 from automl.samplers.quasi_random import SobolSampler
 from automl.samplers.sampler import Candidate, Sampler, generator_for
@@ -48,13 +48,7 @@ class TpeSampler(Sampler):
         """Return the next assignment."""
         if sum(is_usable(o) for o in history.finished) < self._sobol_trials or not self._space.parameters:
             return self._sobol.propose(history, number)
-        study = optuna.create_study(
-            storage=optuna.storages.InMemoryStorage(),
-            sampler=self._estimator(number),
-            directions=["maximize"] * self._objectives(history),
-            study_name="history",
-        )
-        study.add_trials(self._frozen(history))
+        study = study_in_memory(self._estimator(number), self._frozen(history), self._objectives(history))
         trial = study.ask()
         values: dict[str, Scalar] = {}
         for parameter in self._space.parameters:

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
+import optuna
 
 from automl.samplers.history import History
 from automl.samplers.quasi_random import RandomSampler
@@ -11,6 +13,9 @@ from automl.study.causes import OriginKind
 from automl.study.trial import TrialState
 from tests.automl.samplers.playing import PLANE, bowl, number, play
 from tests.contracts.studies import MIXED, score
+
+if TYPE_CHECKING:
+    import pytest
 
 
 def sampler(seed: int = 1) -> TpeSampler:
@@ -42,3 +47,12 @@ def test_a_diverged_trial_counts_as_the_worst() -> None:
     candidates = [sampler(seed).propose(History(observations=tuple(bad)), 20) for seed in range(10)]
 
     assert sum(number(d.assignment, "x") > 0 for d in candidates if d is not None) <= 4
+
+
+def test_a_proposal_logs_nothing(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> None:
+    optuna.logging.set_verbosity(optuna.logging.INFO)
+
+    play(sampler(), bowl, 8)
+
+    assert not caplog.records
+    assert capfd.readouterr().err == ""
