@@ -19,6 +19,3 @@ class Method(ABC):
 
     def observe(self, handle: Any, epoch: int, value: float) -> None:  # noqa: ANN401
         """Learn an intermediate value, where the method can."""
-
-    def close(self) -> None:
-        """Release files."""

@@ -60,10 +60,11 @@ class Ours(Method):
         proposal = self._searcher.ask()
         if proposal is None:
             raise StopIteration(f"{len(self._searcher.history.observations)} assignments are all there are")
+        self._searcher.prepare()
         return proposal, dict(proposal.assignment)
 
     def observe(self, handle: Any, epoch: int, value: float) -> None:  # noqa: ANN401
-        """Journal an intermediate value."""
+        """Report an intermediate value."""
         self._searcher.observe(handle.number, epoch, value)
 
     def tell(self, handle: Any, value: float | None, *, is_stopped: bool = False) -> None:  # noqa: ANN401
@@ -78,11 +79,6 @@ class Ours(Method):
                 values={} if value is None else {"value": value},
             )
         )
-
-    def close(self) -> None:
-        """Remove the journal."""
-        self._searcher.close()
-        self._folder.cleanup()
 
 
 class Peer(Method):

@@ -32,10 +32,7 @@ def run(task_name: str, method_name: str, seed: int, workers: int, *, equal_star
     task = load(task_name)
     starts = opening_of(task, seed) if equal_start else []
     method = make_method(method_name, task.space, seed, starts)
-    try:
-        return _regrets(task, method, seed, workers)
-    finally:
-        method.close()
+    return _regrets(task, method, seed, workers)
 
 
 def _regrets(task: Task, method: Any, seed: int, workers: int) -> list[float]:  # noqa: ANN401
@@ -64,7 +61,4 @@ def opening_of(task: Task, seed: int) -> list[dict[str, Any]]:
     from automl.samplers.auto import initial_design_length  # noqa: PLC0415
 
     method = make_method("ours:auto", task.space, seed, [])
-    try:
-        return [method.ask()[1] for _ in range(initial_design_length(task.space))]
-    finally:
-        method.close()
+    return [method.ask()[1] for _ in range(initial_design_length(task.space))]

@@ -94,28 +94,25 @@ def run(task: str, pair: tuple[str, str], seed: int) -> dict[str, Any]:
     regrets: list[float] = []
     diverged: list[bool] = []
     top = 0.0
-    try:
-        while len(regrets) < budget and len(diverged) < len(_recorded()["tables"][task]):
-            handle, assignment = method.ask()
-            row = row_of(task, assignment)
-            number, reached, is_stopped = len(diverged), 0.0, False
-            curve = row["accuracy"]
-            for epoch, accuracy in enumerate(curve):
-                reached, top = max(reached, accuracy), max(top, accuracy)
-                regrets.append(best - top)
-                method.observe(handle, epoch, accuracy)
-                decision = rule.decide(Report(trial=number, epoch=epoch, value=accuracy))
-                is_stopped = decision.action is Action.STOP and epoch + 1 < _recorded()["epochs"]
-                if is_stopped:
-                    break
-            is_diverged = bool(row["diverged"]) and not is_stopped
-            if is_diverged:
-                # The epoch in which it diverged was spent too.
-                regrets.append(best - top)
-            diverged.append(bool(row["diverged"]))
-            method.tell(handle, None if is_diverged else reached, is_stopped=is_stopped)
-    finally:
-        method.close()
+    while len(regrets) < budget and len(diverged) < len(_recorded()["tables"][task]):
+        handle, assignment = method.ask()
+        row = row_of(task, assignment)
+        number, reached, is_stopped = len(diverged), 0.0, False
+        curve = row["accuracy"]
+        for epoch, accuracy in enumerate(curve):
+            reached, top = max(reached, accuracy), max(top, accuracy)
+            regrets.append(best - top)
+            method.observe(handle, epoch, accuracy)
+            decision = rule.decide(Report(trial=number, epoch=epoch, value=accuracy))
+            is_stopped = decision.action is Action.STOP and epoch + 1 < _recorded()["epochs"]
+            if is_stopped:
+                break
+        is_diverged = bool(row["diverged"]) and not is_stopped
+        if is_diverged:
+            # The epoch in which it diverged was spent too.
+            regrets.append(best - top)
+        diverged.append(bool(row["diverged"]))
+        method.tell(handle, None if is_diverged else reached, is_stopped=is_stopped)
     return {"regret": regrets[:budget], "revisits": sum(diverged[FIRST:LAST]), "trials": len(diverged)}
 
 

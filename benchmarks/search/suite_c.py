@@ -39,16 +39,13 @@ def run(method_name: str, function: int, dimensions: int, seed: int, noise: floa
     low, middle = float(sample[0]), float(np.median(sample))
     method = make_method(method_name, _space(dimensions), seed, [])
     best_seen, chosen = np.inf, middle
-    try:
-        for _ in range(TRIALS):
-            handle, assignment = method.ask()
-            true = float(problem(np.array([assignment[f"x{i}"] for i in range(dimensions)])))
-            seen = true + noise * (middle - low) * float(generator.normal())
-            method.tell(handle, -seen)
-            if seen < best_seen:
-                best_seen, chosen = seen, true
-    finally:
-        method.close()
+    for _ in range(TRIALS):
+        handle, assignment = method.ask()
+        true = float(problem(np.array([assignment[f"x{i}"] for i in range(dimensions)])))
+        seen = true + noise * (middle - low) * float(generator.normal())
+        method.tell(handle, -seen)
+        if seen < best_seen:
+            best_seen, chosen = seen, true
     return (chosen - low) / (middle - low)
 
 

@@ -39,7 +39,6 @@ def measure() -> dict[str, float]:
             processor.append(1e3 * (time.thread_time() - start_processor))
             time.sleep(PAUSE_S)
         method.tell(handle, -sum((np.log10(v) + 3) ** 2 for v in assignment.values()))
-    method.close()
     return {
         "wall median": float(np.median(wall)),
         "wall p95": float(np.quantile(wall, 0.95)),
