@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from automl.architectures.model import CheckpointNaming
     from automl.launch.base import Job, Launcher
     from automl.skill.model import Skill, SkillAction
+    from automl.study.trial import Measurement
 
 _POLL_S = 0.1
 _GRACE_S = 5.0
@@ -233,14 +234,14 @@ def _run(prepared: _Prepared, launcher: Launcher) -> ActionResult:
 
 def _follow(job: Job, prepared: _Prepared) -> tuple[ActionStatus, str, dict[str, float]]:
     values: dict[str, float] = {}
-    message = ""
+    failure_line: Measurement | None = None
     limit_s = prepared.options.time_limit_s
     deadline_s = time.monotonic() + (math.inf if limit_s is None else limit_s)
     status = StatusReader(prepared.directory)
     try:
         for measurement in follow(job, status, poll_s=_POLL_S, until=lambda: time.monotonic() > deadline_s):
             values |= measurement.values
-            message = measurement.message if measurement.is_failure else message
+            failure_line = measurement if measurement.is_failure else failure_line
         is_late = job.poll() is None
     finally:
         job.kill(grace_s=_GRACE_S)
@@ -249,7 +250,7 @@ def _follow(job: Job, prepared: _Prepared) -> tuple[ActionStatus, str, dict[str,
     exit_status = job.poll() or 0
     if exit_status:
         tail = read_tail(prepared.paths.log_file)
-        failure = classify(exit_status, tail, message, external_end=job.external_end)
+        failure = classify(exit_status, tail, failure_line, external_end=job.external_end)
         return ActionStatus.FAILED, failure.cause, values
     return (ActionStatus.MEASURED if values else ActionStatus.DONE), "", values
 

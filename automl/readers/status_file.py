@@ -43,8 +43,7 @@ def parse_line(text: str) -> Measurement | None:
     """Read one line of a status file.
 
     Returns:
-        The measurement, with an epoch only where the line names one; None where it is not a JSON object. A failure line
-        with a machine-readable ``code`` has it in front of its message: ``data: no such file``.
+        The measurement, with an epoch only where the line names one; None where it is not a JSON object.
     """
     document = _decoded(text)
     if document is None:
@@ -60,8 +59,9 @@ def parse_line(text: str) -> Measurement | None:
         values=values,
         nonfinite=nonfinite,
         max_epochs=max_epoch + 1 if max_epoch is not None else _integer(document.get("max_epochs")),
-        message=(f"{code}: {text}" if is_failure and isinstance(code, str) else text)[:_LONGEST_MESSAGE],
+        message=text[:_LONGEST_MESSAGE],
         is_failure=is_failure,
+        failure_code=code if is_failure and isinstance(code, str) else "",
         unix_time_s=time.time(),
     )
 

@@ -81,6 +81,7 @@ class Measurement:
         max_epochs: Number of epochs the trainer intends to run, where given.
         message: The trainer's own words, e.g. of a failure line.
         is_failure: The trainer reports that it failed (proves nothing by itself).
+        failure_code: The machine-readable code of a failure line, ``data`` for example; empty where there is none.
         unix_time_s: When it was read.
     """
 
@@ -91,6 +92,7 @@ class Measurement:
     max_epochs: int | None = None
     message: str = ""
     is_failure: bool = False
+    failure_code: str = ""
     unix_time_s: float = 0.0
 
 

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
     from automl.errors import LaunchError
     from automl.launch.base import ExternalEnd
+    from automl.study.trial import Measurement
 
+DIVERGED_CODE = "diverged"
+"""The code of a failure line that says that training has diverged."""
 TAIL_LINES = 40
 _TAIL_BYTES = 64 * 1024
 _LONGEST_CAUSE = 300
@@ -48,7 +51,7 @@ _CODES = {
     "infrastructure": FailureKind.INFRASTRUCTURE,
     "interrupted": FailureKind.INFRASTRUCTURE,
 }
-"""Machine-readable codes at the start of our own trainers' failure lines."""
+"""Machine-readable codes of our own trainers' failure lines."""
 _AFTER_LAUNCH = {
     LaunchFailure.COMMAND: FailureKind.SPEC,
     LaunchFailure.PROGRAM: FailureKind.IMAGE,
@@ -111,7 +114,7 @@ _EXCEPTION = re.compile(
 )
 _USAGE = re.compile(r"^\S.*?: error: .+|^Error: .+|^error: .+")
 _DIVERGED = re.compile(
-    r"^diverged\b|\b(?:loss|objective|gradient)\w*\b.{0,40}\b(?:is|are|became|was|not)\b.{0,12}\b(?:nan|inf|infinite|finite)\b"
+    r"^diverged\b|(?:\b|_)(?:loss|objective|gradient)\w*\b.{0,40}\b(?:is|are|became|was|not)\b.{0,12}\b(?:nan|inf|infinite|finite)\b"
     r"|\bnon-?finite\b.{0,30}\bloss|\bnan loss\b|\bloss (?:nan|diverged)",
     re.IGNORECASE,
 )
@@ -136,7 +139,7 @@ _SIGNALS = {
 def classify(
     exit_status: int,
     log_tail: Sequence[str],
-    failure_message: str = "",
+    failure_line: Measurement | None = None,
     *,
     external_end: ExternalEnd | None = None,
 ) -> Failure:
@@ -145,7 +148,7 @@ def classify(
     Args:
         exit_status: Of the trainer; negative for a signal.
         log_tail: The last lines of its log.
-        failure_message: Its own last failure line; empty when it wrote none.
+        failure_line: Its own last failure line; None when it wrote none.
         external_end: What else has ended it (see `automl.launch.base.Job`).
     """
     if external_end is not None:
@@ -153,13 +156,15 @@ def classify(
         return Failure(kind=seen, cause=_shortened(external_end.reason))
     lines = [_RANK.sub("", line).strip() for line in log_tail]
     exception = last_exception(lines)
-    for message in (failure_message, exception):
-        if message and (kind := _kind_of(message)) is not None:
-            return Failure(kind=kind, cause=_shortened(_without_code(message)))
+    message = failure_line.message or failure_line.failure_code if failure_line is not None else ""
+    reported = _kind_of_line(failure_line) if failure_line is not None else None
+    for kind, cause in ((reported, message), (_by_rule(exception), exception)):
+        if kind is not None:
+            return Failure(kind=kind, cause=_shortened(cause))
     for line in reversed(lines):
-        if (kind := _kind_of(line)) in _PROOF_ANYWHERE and kind is not None:
+        if (kind := _by_rule(line)) in _PROOF_ANYWHERE and kind is not None:
             return Failure(kind=kind, cause=_shortened(line))
-    return _without_pattern(exit_status, lines, failure_message or exception)
+    return _without_pattern(exit_status, lines, message or exception)
 
 
 def classify_launch(error: LaunchError) -> Failure:
@@ -172,12 +177,14 @@ def classify_launch(error: LaunchError) -> Failure:
     return Failure(kind=kind, cause=_shortened(error.headline))
 
 
-def divergence_message(failure_message: str, log_tail: Sequence[str]) -> str | None:
+def divergence_message(failure_line: Measurement | None, log_tail: Sequence[str]) -> str | None:
     """Return the trainer's message if it stopped because a loss was not finite, else None."""
     lines = [_RANK.sub("", line).strip() for line in log_tail]
-    for message in (failure_message, last_exception(lines)):
-        if message and _DIVERGED.search(message) is not None:
-            return _shortened(message.removeprefix("diverged: "))
+    if failure_line is not None and failure_line.failure_code == DIVERGED_CODE:
+        return _shortened(failure_line.message or DIVERGED_CODE)
+    for message in (failure_line.message if failure_line is not None else "", last_exception(lines)):
+        if _DIVERGED.search(message) is not None:
+            return _shortened(message)
     return None
 
 
@@ -206,29 +213,21 @@ def read_tail(log: Path, *, lines: int = TAIL_LINES) -> tuple[str, ...]:
     return tuple([line for line in resolved if line][-lines:])
 
 
-def _kind_of(message: str) -> FailureKind | None:
-    code, separator, _ = message.partition(":")
-    if separator and code in _CODES:
-        # A general code is less precise than the message behind it: "trainer: CUDA out of memory".
-        known = _CODES[code]
-        return (_by_rule(_without_code(message)) or known) if known in _GENERAL else known
-    return _by_rule(message)
+def _kind_of_line(failure_line: Measurement) -> FailureKind | None:
+    known = _CODES.get(failure_line.failure_code)
+    # A general code is less precise than its message: `trainer` with "CUDA out of memory".
+    return known if known is not None and known not in _GENERAL else _by_rule(failure_line.message) or known
 
 
 def _by_rule(message: str) -> FailureKind | None:
     return next((kind for kind, pattern in _RULES if pattern.search(message)), None)
 
 
-def _without_code(message: str) -> str:
-    code, separator, rest = message.partition(": ")
-    return rest if separator and code in _CODES else message
-
-
 def _without_pattern(exit_status: int, lines: list[str], message: str) -> Failure:
     if exit_status > 128:  # noqa: PLR2004 # a shell reports a signal as 128 + its number
         exit_status = 128 - exit_status
     if message:
-        return Failure(kind=FailureKind.TRAINER, cause=_shortened(_without_code(message)))
+        return Failure(kind=FailureKind.TRAINER, cause=_shortened(message))
     if exit_status in _FIXED_STATUSES:
         return _FIXED_STATUSES[exit_status]
     last = f": {lines[-1]}" if lines else ""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from automl.readers.names import find_name
 from automl.study.model import Direction
+from automl.trial.failures import DIVERGED_CODE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -28,7 +29,6 @@ ABSURD_LOSS = 1e12
 
 # The rule compares with the largest loss so far; a trainer that reports every step would make it quadratic.
 _LONGEST_HISTORY = 500
-_DIVERGED_CODE = "diverged: "
 
 
 @dataclass(slots=True, kw_only=True)
@@ -42,7 +42,7 @@ class TrialHistory:
         explosion: An exploding training loss is the end too.
         max_epochs: Epochs of a full run, where known.
         names: Every metric that was reported, as the trainer spells it.
-        failure_message: The trainer's last failure line; empty if the last line is no failure.
+        failure_line: The trainer's last failure line; None if it has gone on after it.
     """
 
     objective: str
@@ -51,7 +51,7 @@ class TrialHistory:
     explosion: bool
     max_epochs: int | None
     names: set[str] = field(default_factory=set)
-    failure_message: str = ""
+    failure_line: Measurement | None = None
     _by_epoch: dict[int, dict[str, float]] = field(default_factory=dict)
     _curve: dict[int, float] = field(default_factory=dict)
     _losses: list[Measurement] = field(default_factory=list)
@@ -79,8 +79,8 @@ class TrialHistory:
 
     def observe(self, measurement: Measurement) -> str | None:
         """Take one measurement over, already `named`; return why the trial has diverged, None while it is healthy."""
-        if measurement.message or measurement.values:
-            self.failure_message = measurement.message if measurement.is_failure else ""
+        if measurement.message or measurement.failure_code or measurement.values:
+            self.failure_line = measurement if measurement.is_failure else None
         self.max_epochs = measurement.max_epochs or self.max_epochs
         self.names |= set(measurement.values) | set(measurement.nonfinite)
         if measurement.epoch is not None:
@@ -147,9 +147,9 @@ class TrialHistory:
             self._curve[epoch] = value
 
     def _divergence(self, measurement: Measurement) -> str | None:
-        if measurement.is_failure and measurement.message.startswith(_DIVERGED_CODE):
+        if measurement.failure_code == DIVERGED_CODE:
             # The trainer reports it itself, and would take seconds to clean up: there is nothing to wait for.
-            return measurement.message.removeprefix(_DIVERGED_CODE)
+            return measurement.message or DIVERGED_CODE
         reported = (*measurement.values, *measurement.nonfinite)
         found = tuple(name for watched in self.watched if (name := find_name(reported, watched)) is not None)
         reason = divergence_of(

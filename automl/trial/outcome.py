@@ -68,12 +68,12 @@ def outcome_of(
         log_tail: The last lines of its log.
         external_end: What else has ended it (see `automl.launch.base.Job`).
     """
-    has_complained = bool(history.failure_message) and not history.has_all_epochs
+    has_complained = history.failure_line is not None and not history.has_all_epochs
     if exit_status != 0 or has_complained:
-        divergence = divergence_message(history.failure_message, log_tail)
+        divergence = divergence_message(history.failure_line, log_tail)
         if divergence is not None and external_end is None:
             return TrialOutcome(state=TrialState.DIVERGED, reason=divergence)
-        return failed(classify(exit_status, log_tail, history.failure_message, external_end=external_end))
+        return failed(classify(exit_status, log_tail, history.failure_line, external_end=external_end))
     if not history.curve:
         return TrialOutcome(state=TrialState.FAILED, reason=_missing(history), failure=FailureKind.METRIC_MISSING)
     done, planned = history.curve[-1][0] + 1, history.max_epochs

@@ -79,15 +79,17 @@ def test_an_epoch_may_be_text_or_a_whole_float() -> None:
     assert parsed('{"epoch": 3.5, "kpi": {}}').epoch is None
 
 
-def test_a_failure_line_has_its_code_in_front_of_its_message() -> None:
+def test_a_failure_line_has_its_code_beside_its_message() -> None:
     found = parsed('{"status": "FAILURE", "code": "data", "message": "no rows"}')
 
     assert found.is_failure
-    assert found.message == "data: no rows"
+    assert (found.failure_code, found.message) == ("data", "no rows")
 
 
 def test_a_warning_keeps_its_words() -> None:
-    assert parsed('{"status": "RUNNING", "code": "slow", "message": "slow loader"}').message == "slow loader"
+    found = parsed('{"status": "RUNNING", "code": "slow", "message": "slow loader"}')
+
+    assert (found.failure_code, found.message) == ("", "slow loader")
 
 
 def test_metrics_beside_the_usual_keys_count_where_there_is_no_kpi() -> None:

@@ -8,13 +8,21 @@ import pytest
 
 from automl.errors import LaunchError, LaunchFailure
 from automl.launch.base import ExternalEnd
-from automl.study.trial import FailureKind
+from automl.study.trial import FailureKind, Measurement
 from automl.trial.failures import Failure, classify, classify_launch, divergence_message, read_tail, signature
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 TRACEBACK = ("Traceback (most recent call last):", '  File "train.py", line 3, in <module>', "    main()")
+
+
+def failure_line(text: str) -> Measurement:
+    """Return a failure line of a status file; what stands before a colon, in lower case, is its code."""
+    code, separator, message = text.partition(": ")
+    if not separator or not code.islower() or " " in code:
+        code, message = "", text
+    return Measurement(message=message, failure_code=code, is_failure=True)
 
 
 @pytest.mark.parametrize(
@@ -62,11 +70,11 @@ def test_the_last_exception_names_the_kind(line: str, kind: FailureKind) -> None
     ],
 )
 def test_the_trainers_own_failure_line_is_believed_first(message: str, kind: FailureKind) -> None:
-    assert classify(1, (*TRACEBACK, "RuntimeError: later"), message).kind is kind
+    assert classify(1, (*TRACEBACK, "RuntimeError: later"), failure_line(message)).kind is kind
 
 
 def test_a_code_is_not_part_of_the_cause() -> None:
-    assert classify(1, (), "data: no rows").cause == "no rows"
+    assert classify(1, (), failure_line("data: no rows")).cause == "no rows"
 
 
 @pytest.mark.parametrize(
@@ -126,6 +134,8 @@ def test_a_cause_is_one_short_line() -> None:
     ("message", "tail", "expected"),
     [
         ("diverged: train_loss is nan at step 12", (), True),
+        ("diverged: the model gave up", (), True),
+        ("train_loss is nan at step 12", (), True),
         ("", ("ValueError: training loss is nan",), True),
         ("", ("FloatingPointError: loss became inf",), True),
         ("", ("KeyError: 'loss'",), False),
@@ -136,7 +146,9 @@ def test_a_cause_is_one_short_line() -> None:
 def test_giving_up_over_a_loss_is_told_from_other_failures(
     message: str, tail: tuple[str, ...], *, expected: bool
 ) -> None:
-    assert (divergence_message(message, tail) is not None) is expected
+    reported = failure_line(message) if message else None
+
+    assert (divergence_message(reported, tail) is not None) is expected
 
 
 def test_two_causes_that_differ_in_numbers_and_paths_have_one_signature() -> None:

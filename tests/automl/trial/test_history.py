@@ -107,17 +107,17 @@ def test_the_objective_gets_the_name_it_was_asked_for_and_keeps_its_own() -> Non
 def test_only_the_last_line_can_be_a_failure() -> None:
     trial = course()
     trial.observe(Measurement(message="lost a connection", is_failure=True))
-    assert trial.failure_message == "lost a connection"
+    assert trial.failure_line is not None
 
     trial.observe(Measurement(message="Training loop in progress"))
-    assert trial.failure_message == ""
+    assert trial.failure_line is None
 
 
 def test_a_failure_line_with_the_code_of_a_divergence_ends_the_trial_at_once() -> None:
-    failure = Measurement(message="diverged: the training loss is nan in epoch 1", is_failure=True)
+    failure = Measurement(message="the training loss is nan in epoch 1", is_failure=True, failure_code="diverged")
 
     assert course().observe(failure) == "the training loss is nan in epoch 1"
-    assert course().observe(Measurement(message="data: loss.csv is missing", is_failure=True)) is None
+    assert course().observe(Measurement(message="loss.csv is missing", is_failure=True, failure_code="data")) is None
 
 
 def test_all_epochs_are_there_when_the_last_one_was_measured() -> None:

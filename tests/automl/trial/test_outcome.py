@@ -27,7 +27,7 @@ def course(*measurements: Measurement, max_epochs: int | None = 2) -> TrialHisto
 
 FIRST = Measurement(epoch=0, values={"val/d1": 0.5})
 LAST = Measurement(epoch=1, values={"val/d1": 0.6})
-COMPLAINT = Measurement(message="data: no rows", is_failure=True)
+COMPLAINT = Measurement(message="no rows", is_failure=True, failure_code="data")
 
 
 @pytest.mark.parametrize(
