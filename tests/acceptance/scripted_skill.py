@@ -57,8 +57,8 @@ def build_scripted_skill(
     """
     (folder / "references").mkdir(parents=True, exist_ok=True)
     (folder / "schemas").mkdir(exist_ok=True)
-    told = {**(script or {}), "faults": [dict(fault) for fault in faults]}
-    template = scripted_spec(lr=lr, num_epochs=num_epochs, script=told)
+    behaviour = {**(script or {}), "faults": [dict(fault) for fault in faults]}
+    template = scripted_spec(lr=lr, num_epochs=num_epochs, script=behaviour)
     info = {
         "name": "scripted",
         "network_arch": "scripted",
@@ -69,9 +69,9 @@ def build_scripted_skill(
                 "command": f"{container[1]} -e {{config_path}}" if container else scripted_command(),
                 "config_format": "yaml",
                 "mode": "config",
-                "metric": told.get("metric", "val/d1"),
+                "metric": behaviour.get("metric", "val/d1"),
                 "metric_direction": "maximize",
-                **({"metric_file": "metrics.json"} if told.get("dialect") == "metric_file" else {}),
+                **({"metric_file": "metrics.json"} if behaviour.get("dialect") == "metric_file" else {}),
                 "inputs": {"train.resume_training_checkpoint_path": {"type": "file", "optional": True}},
                 "outputs": {"results_dir": {"type": "folder"}},
             }

@@ -102,13 +102,13 @@ class Trainer:
         if self.dialect == "metric_file":
             return
         step = 10 * (epoch + 1)
-        told: dict[str, Any] = {} if self.dialect == "public" else {"epoch": epoch, "step": step}
+        position: dict[str, Any] = {} if self.dialect == "public" else {"epoch": epoch, "step": step}
         if self.dialect == "text":
             validation = {name: str(value) for name, value in validation.items()}
         progress: dict[str, Any] = {"epoch": epoch, "step": step, "max_epoch": self.num_epochs - 1}
-        self.line("Eval metrics generated.", kpi=validation, **told)
+        self.line("Eval metrics generated.", kpi=validation, **position)
         self.line("Training loop in progress", **progress)
-        self.line("Train metrics generated.", kpi={"train_loss": loss}, **told)
+        self.line("Train metrics generated.", kpi={"train_loss": loss}, **position)
 
     def line(self, message: str, *, status: str = "RUNNING", kpi: dict[str, Any] | None = None, **data: Any) -> None:  # noqa: ANN401 # any JSON
         if self.dialect in {"log", "metric_file"}:
@@ -162,9 +162,9 @@ def fault_nan(trainer: Trainer, fault: dict[str, Any], epoch: int) -> None:
     if trainer.dialect == "log" or fault.get("in_log"):
         say(f"Epoch {epoch + 1}/{trainer.num_epochs}: {metric}={word.lower()}")
     else:
-        told: dict[str, Any] = {} if trainer.dialect == "public" else {"epoch": epoch}
+        position: dict[str, Any] = {} if trainer.dialect == "public" else {"epoch": epoch}
         value: Any = word if trainer.dialect == "text" else float(word)
-        trainer.line("Train metrics generated.", kpi={metric: value}, **told)
+        trainer.line("Train metrics generated.", kpi={metric: value}, **position)
     trainer.mark("nan")
     time.sleep(float(fault.get("for_s", 600.0)))
     sys.exit(int(fault.get("status", 0)))

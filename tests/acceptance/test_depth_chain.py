@@ -55,7 +55,7 @@ def results(tmp_path_factory: TempPathFactory) -> Path:
     return folder / "out"
 
 
-def test_evaluate_measures_a_model_that_has_learnt(results: Path) -> None:
+def test_evaluate_measures_a_trained_model(results: Path) -> None:
     kpi = _read(results / "evaluate" / "results.json")
 
     assert kpi["val/d1"] > kpi["val/d1_constant"] + 0.05

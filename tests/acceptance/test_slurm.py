@@ -26,10 +26,10 @@ pytestmark = [
 TRIALS = 5
 
 
-def wait_for(fact: Callable[[], bool], *, limit_s: float, told: Callable[[], str]) -> None:
+def wait_for(fact: Callable[[], bool], *, limit_s: float, describe: Callable[[], str]) -> None:
     ends_s = time.monotonic() + limit_s
     while not fact():
-        assert time.monotonic() < ends_s, told()
+        assert time.monotonic() < ends_s, describe()
         time.sleep(0.5)
 
 
@@ -48,11 +48,11 @@ def test_a_study_that_is_submitted_runs_to_its_end_in_the_allocation(
         number = asked.document["job_id"]
         log = results / f"automl-toy-quick-{number}.log"
 
-        def told() -> str:
+        def describe() -> str:
             return f"{site.job(number)}\n{log.read_text(encoding='utf-8') if log.exists() else 'no log'}"
 
-        wait_for(lambda: site.job(number)["JobState"] in {"COMPLETED", "FAILED"}, limit_s=180, told=told)
-        job, written = site.job(number), told()
+        wait_for(lambda: site.job(number)["JobState"] in {"COMPLETED", "FAILED"}, limit_s=180, describe=describe)
+        job, written = site.job(number), describe()
         status = automl("status", str(results / f"toy-quick-{number}"), "--json", results=tmp_path)
 
     assert (job["JobState"], job["Restarts"]) == ("COMPLETED", "0"), written
@@ -86,12 +86,12 @@ def test_a_study_that_is_requeued_once_finishes_with_all_its_trials(tmp_path: Pa
         number = site.call("sbatch", "--parsable", str(script)).strip()
         directory, log = results / f"slow-{number}", results / f"automl-slow-{number}.log"
 
-        def told() -> str:
+        def describe() -> str:
             return f"{site.job(number)}\n{log.read_text(encoding='utf-8') if log.exists() else 'no log'}"
 
-        wait_for((directory / "trials/0000/result.json").exists, limit_s=180, told=told)
+        wait_for((directory / "trials/0000/result.json").exists, limit_s=180, describe=describe)
         site.call(*ended, number)
-        wait_for(lambda: site.job(number)["JobState"] in {"COMPLETED", "FAILED"}, limit_s=300, told=told)
+        wait_for(lambda: site.job(number)["JobState"] in {"COMPLETED", "FAILED"}, limit_s=300, describe=describe)
 
         job = site.job(number)
         written = log.read_text(encoding="utf-8")

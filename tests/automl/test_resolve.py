@@ -34,7 +34,7 @@ def test_nothing_is_searched_when_the_policy_is_off() -> None:
     assert resolve_inputs(REQUEST.with_settings(policy="off")).space.parameters == ()
 
 
-def test_an_empty_space_tells_the_policy_what_was_left_out() -> None:
+def test_an_empty_space_shows_the_policy_and_what_was_left_out() -> None:
     pinned = {path: resolve_inputs(REQUEST).spec.get(path) for path in resolve_inputs(REQUEST).space.paths}
 
     facts = resolve_inputs(REQUEST.with_settings(overrides=pinned)).facts
@@ -73,7 +73,7 @@ def test_sampler_rule_and_options_are_checked_together() -> None:
     assert len(caught.value.problems) == 3
 
 
-def test_words_win_over_the_study_file_and_every_reading_is_told() -> None:
+def test_words_win_over_the_study_file_and_every_reading_is_reported() -> None:
     request = load_study_request("toy/quick")
     request = request.with_settings(request_text="five trials, no more than 30 minutes, 2 at a time, on mars")
 
@@ -158,7 +158,7 @@ def test_several_objectives_each_have_a_direction_and_the_first_leads() -> None:
     assert (further.metric, further.direction) == ("latency_ms", "minimize")
 
 
-def test_every_objective_that_cannot_be_used_is_told_at_once() -> None:
+def test_every_objective_that_cannot_be_used_is_reported_at_once() -> None:
     request = REQUEST.with_settings(objectives=("val/d1:max", "unheard_of", "val/d1:min"))
 
     with pytest.raises(ConfigurationError) as caught:
@@ -167,7 +167,7 @@ def test_every_objective_that_cannot_be_used_is_told_at_once() -> None:
     assert [p.where for p in caught.value.problems] == ["--objective unheard_of", "--objective val/d1:min"]
 
 
-def test_problems_of_objectives_and_constraints_are_told_together() -> None:
+def test_problems_of_objectives_and_constraints_are_reported_together() -> None:
     request = REQUEST.with_settings(objectives=("unheard_of",), constraints=("memory_gib",))
 
     with pytest.raises(ConfigurationError) as caught:

@@ -41,7 +41,7 @@ def test_a_cluster_is_planned_without_a_look_at_this_machine() -> None:
     assert plan.resources.gpus_per_trial == 8
 
 
-def test_gpus_that_are_not_there_are_told_with_the_words_that_asked_for_them() -> None:
+def test_gpus_that_are_not_there_are_reported_with_the_words_that_asked_for_them() -> None:
     request = REQUEST.with_settings(request_text="640 GPUs for 3 hours")
 
     with pytest.raises(ConfigurationError, match="640 GPUs in all") as caught:

@@ -96,7 +96,7 @@ def test_any_sampler_begins_with_the_studies_that_the_user_names(tmp_path: Path)
         make_plan(request.with_settings(warm_start=("nowhere",)), RunLocation(results=tmp_path))
 
 
-def test_a_tracking_server_that_is_down_is_told_in_the_plan_and_stops_nothing(tmp_path: Path) -> None:
+def test_a_tracking_server_that_is_down_is_reported_in_the_plan_and_stops_nothing(tmp_path: Path) -> None:
     plan = make_plan(REQUEST, RunLocation(results=tmp_path, tracking_uri="http://127.0.0.1:9"))
 
     assert len(plan.first_trials) == 1

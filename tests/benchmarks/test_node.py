@@ -22,7 +22,7 @@ IMAGES = 100
 
 @dataclass(slots=True)
 class MadeUpBench(Bench):
-    """A bench whose studies end at once, as they are told to.
+    """A bench whose studies end at once, with the outcome that is set here.
 
     Attributes:
         seconds: Time of an epoch, by the name of the study.
@@ -92,7 +92,7 @@ def held(bench: Bench) -> dict[str, bool | None]:
     return {row["what"]: row["holds"] for row in bench.rows}
 
 
-def test_four_parts_that_hold_are_judged_written_and_shown(bench: MadeUpBench) -> None:
+def test_four_parts_that_hold_are_evaluated_written_and_shown(bench: MadeUpBench) -> None:
     measure(bench, "abcd")
 
     assert bench.holds
@@ -147,7 +147,7 @@ def test_throughput_below_its_floor_does_not_hold(
     assert not bench.holds
 
 
-def test_on_logical_gpus_speed_is_shown_and_not_judged(bench: MadeUpBench) -> None:
+def test_on_logical_gpus_speed_is_shown_and_not_evaluated(bench: MadeUpBench) -> None:
     bench.checks_speed = False
     bench.seconds = {"alone": 1.0, "a": 50.0, "c": 50.0}
 
@@ -236,7 +236,7 @@ def test_a_process_that_is_left_over_is_found_until_it_ends(tmp_path: Path, monk
     assert leftovers({"4711", "4712"}, grace_s=0) == []
 
 
-def test_trials_carry_the_mark_by_which_leftovers_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_trials_have_the_mark_by_which_leftovers_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(MARK, "here")
 
     assert trial_environment(os.environ, tag="study/0000/1")[MARK] == "here"

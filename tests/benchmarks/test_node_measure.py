@@ -101,7 +101,7 @@ def test_a_second_attempt_of_a_running_trial_keeps_its_slot(tmp_path: Path) -> N
     assert use.idle_fraction == pytest.approx(2 / 10)
 
 
-def test_a_study_that_started_nothing_has_no_slots_to_judge(tmp_path: Path) -> None:
+def test_a_study_that_started_nothing_has_no_slots_to_evaluate(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no trial that was started"):
         slot_use(write_lines(tmp_path / "events.jsonl", []), jobs=2)
 

@@ -35,18 +35,18 @@ def test_a_gap_is_counted_from_an_end_to_the_next_start_and_to_its_first_line() 
     assert gaps_s(events) == ([0.25], [0.5])
 
 
-def test_the_first_step_of_a_trial_is_its_first_epoch_before_that_was_told(tmp_path: Path) -> None:
+def test_the_first_step_of_a_trial_is_its_first_epoch_before_that_was_reported(tmp_path: Path) -> None:
     status = tmp_path / "gap" / "study" / "trials" / "0003" / "train" / "status.json"
     status.parent.mkdir(parents=True)
 
     with FirstSteps(tmp_path / "gap") as first_steps:
-        told = time.time()
+        reported_s = time.time()
         status.write_text('{"status": "RUNNING"}\n{"time_per_epoch": "0:01:40.5", "epoch": 0}\n', encoding="utf-8")
         while not first_steps.at:
             time.sleep(0.001)
 
     assert first_steps.at.keys() == {3}
-    assert told - 100.5 <= first_steps.at[3] <= time.time() - 100.5
+    assert reported_s - 100.5 <= first_steps.at[3] <= time.time() - 100.5
 
 
 def run(*arguments: str) -> str:
@@ -68,7 +68,7 @@ def test_a_trial_costs_little_a_diverged_one_dies_at_once_and_its_slot_is_used_a
 
 
 @pytest.mark.slow
-def test_the_chaos_table_tells_of_each_fault_what_became_of_its_trial(tmp_path: Path) -> None:
+def test_the_chaos_table_shows_of_each_fault_what_became_of_its_trial(tmp_path: Path) -> None:
     file = tmp_path / "chaos.json"
 
     table = run("benchmarks.orchestration.chaos", "--only", "fork", "--faults", "2", "--json", str(file))

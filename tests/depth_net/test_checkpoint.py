@@ -93,7 +93,7 @@ def ruin(checkpoint: Path, how: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("how", "told"),
+    ("how", "message"),
     [
         ("cut off", "that PyTorch cannot read"),
         ("empty", "that PyTorch cannot read (EOFError)"),
@@ -102,8 +102,8 @@ def ruin(checkpoint: Path, how: str) -> None:
         ("other model", "dataset.max_depth: found 10.0; expected 20.0"),
     ],
 )
-def test_a_checkpoint_that_cannot_be_resumed_is_told_before_the_first_step(
-    finished: Path, tmp_path: Path, how: str, told: str
+def test_a_checkpoint_that_cannot_be_resumed_is_reported_before_the_first_step(
+    finished: Path, tmp_path: Path, how: str, message: str
 ) -> None:
     folder = tmp_path / "train"
     shutil.copytree(finished.parent / "results" / "train", folder, symlinks=True)
@@ -116,7 +116,7 @@ def test_a_checkpoint_that_cannot_be_resumed_is_told_before_the_first_step(
 
     lines = read_status(folder)
     assert (lines[-1]["status"], lines[-1]["code"]) == ("FAILURE", "weights")
-    assert told in lines[-1]["message"]
+    assert message in lines[-1]["message"]
     assert "and set train.resume=never" in lines[-1]["message"]
     assert not any(line["message"] == "Starting Training Loop." for line in lines)
 

@@ -62,7 +62,7 @@ def test_a_missing_spec_ends_with_status_1(words: list[str], caplog: pytest.LogC
     assert caplog.messages[-1] == "Execution status: FAIL"
 
 
-def test_check_tells_what_it_saw_and_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_check_reports_what_it_saw_and_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     spec = write_spec(tmp_path)
 
     good = main(["check", "-e", str(spec)])
@@ -77,12 +77,12 @@ def test_check_tells_what_it_saw_and_what_is_wrong(tmp_path: Path, capsys: pytes
 def test_check_names_keys_without_effect(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "-e", str(write_spec(tmp_path)), "model.corr_radius=9"]) == 0
 
-    told = capsys.readouterr().out
-    assert "notice: model.corr_radius: set without effect; read by stereo models only" in told
-    assert "0 findings" in told
+    printed = capsys.readouterr().out
+    assert "notice: model.corr_radius: set without effect; read by stereo models only" in printed
+    assert "0 findings" in printed
 
 
-def test_check_tells_a_wrong_spec(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_check_reports_a_wrong_spec(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert main(["check", "-e", str(write_spec(tmp_path)), "train.lr=1"]) == 1
     assert "did you mean train.optim.lr?" in caplog.text
 
@@ -109,7 +109,7 @@ def test_an_unknown_option_is_refused(tmp_path: Path) -> None:
         main(["check", "-e", str(write_spec(tmp_path)), "--fast"])
 
 
-def test_a_file_name_that_is_no_text_can_be_told(tmp_path: Path) -> None:
+def test_a_file_name_that_is_no_text_can_be_reported(tmp_path: Path) -> None:
     listed = tmp_path / "list.txt"
     listed.write_bytes(b"caf\xe9.png depth.png\n")
     words = ["check", "-e", str(write_spec(tmp_path)), f"dataset.train_dataset.data_sources[0].data_file={listed}"]
@@ -120,7 +120,7 @@ def test_a_file_name_that_is_no_text_can_be_told(tmp_path: Path) -> None:
     assert b"image not found: caf\\udce9.png" in done.stdout
 
 
-def test_check_tells_weights_that_are_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_check_reports_weights_that_are_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "-e", str(write_spec(tmp_path)), "train.pretrained_model_path=none.pth"]) == 1
 
     assert "error: train.pretrained_model_path" in capsys.readouterr().out

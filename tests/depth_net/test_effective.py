@@ -54,10 +54,10 @@ def test_every_key_without_effect_is_named_when_it_is_set(tmp_path: Path, action
         changed[name] = section.model_copy(update=keys)
         inert |= {f"{name}.{key}" for key in keys}
 
-    told = idle_keys(config.model_copy(update=changed), action)
+    reported = idle_keys(config.model_copy(update=changed), action)
 
     assert inert
-    assert {path for paths in told.values() for path in paths} == inert
+    assert {path for paths in reported.values() for path in paths} == inert
 
 
 @pytest.mark.parametrize(

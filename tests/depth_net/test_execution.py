@@ -94,7 +94,7 @@ def test_a_wrong_spec_leaves_a_failure_line_where_its_results_would_be(tmp_path:
     assert "did you mean train.optim.lr?" in line["message"]
 
 
-def test_millimetres_under_a_generic_class_are_told_before_an_evaluation_starts(
+def test_millimetres_under_a_generic_class_are_reported_before_an_evaluation_starts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pretend(monkeypatch)
@@ -143,15 +143,15 @@ def test_sigterm_before_the_first_step_ends_the_action_in_order(
 
 
 @pytest.mark.parametrize(
-    ("error", "exit_status", "told"),
+    ("error", "exit_status", "is_reported"),
     [(DivergenceError("x", epoch=0, step=1), 0, False), (RuntimeError("CUDA out of memory"), 1, True)],
 )
-def test_a_process_of_another_gpu_tells_only_what_it_alone_knows(
+def test_a_process_of_another_gpu_reports_only_what_it_alone_knows(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     error: Exception,
     exit_status: int,
-    told: bool,  # noqa: FBT001 - a case
+    is_reported: bool,  # noqa: FBT001 - a case
 ) -> None:
     pretend(monkeypatch, error)
     monkeypatch.setenv("LOCAL_RANK", "1")
@@ -160,8 +160,8 @@ def test_a_process_of_another_gpu_tells_only_what_it_alone_knows(
     assert [execute(request), execute(request)] == [exit_status, exit_status]
 
     file = tmp_path / "results" / "train" / "status.json"
-    assert file.exists() is told
-    if told:
+    assert file.exists() is is_reported
+    if is_reported:
         assert [line["code"] for line in read_status(file.parent)] == ["out_of_memory"]
 
 

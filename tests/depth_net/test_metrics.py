@@ -23,7 +23,7 @@ def metric_metrics() -> DepthMetrics:
     return DepthMetrics(METRIC, min_depth_m=0.001, max_depth_m=10.0)
 
 
-def test_metric_scores_of_four_pixels_are_those_computed_by_hand() -> None:
+def test_metric_scores_of_four_pixels_match_a_manual_computation() -> None:
     metrics = metric_metrics()
     predicted, target = torch.tensor([[1.0, 2.0], [3.0, 20.0]]), torch.tensor([[1.0, 1.0], [2.0, 8.0]])
 
@@ -42,7 +42,7 @@ def test_metric_scores_of_four_pixels_are_those_computed_by_hand() -> None:
     assert (found["valid_fraction"], found["num_images"], found["d1_image_mean"]) == (1.0, 1.0, 0.25)
 
 
-def test_scores_are_pooled_over_pixels_and_the_image_mean_is_told_beside() -> None:
+def test_scores_are_pooled_over_pixels_and_the_image_mean_is_reported_beside() -> None:
     metrics = metric_metrics()
     small, large = torch.ones(1, 2, dtype=torch.bool), torch.ones(4, 2, dtype=torch.bool)
 

@@ -108,7 +108,7 @@ def test_all_problems_of_a_convert_spec_are_reported_at_once(tmp_path: Path) -> 
     assert "data_root\n  found     nothing" in text
 
 
-def test_even_a_wrong_spec_tells_its_results_folder(tmp_path: Path) -> None:
+def test_even_a_wrong_spec_shows_its_results_folder(tmp_path: Path) -> None:
     spec = write_spec(tmp_path)
 
     assert read_results_folder(spec, ["trian=3"], "train") == tmp_path / "results" / "train"
@@ -118,7 +118,7 @@ def test_even_a_wrong_spec_tells_its_results_folder(tmp_path: Path) -> None:
     assert read_results_folder(spec, ["results_dir={a: 1}"], "train") is None
 
 
-def test_a_wrong_spec_is_told_without_importing_torch(tmp_path: Path) -> None:
+def test_a_wrong_spec_is_reported_without_importing_torch(tmp_path: Path) -> None:
     program = (
         "import sys\nfrom depth_net.cli import main\n"
         f"status = main(['train', '-e', {str(write_spec(tmp_path))!r}, 'train.lr=1'])\n"

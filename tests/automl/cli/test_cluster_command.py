@@ -103,7 +103,7 @@ def test_an_sbatch_that_refuses_or_says_nothing_is_no_success(
     assert said in capsys.readouterr().err
 
 
-def test_manifests_carry_the_study_file_and_the_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_manifests_contain_the_study_file_and_the_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     study = tmp_path / "mine.yaml"
     study.write_text("skill: toy\nname: mine\nbudget: {trials: 3}\n", encoding="utf-8")
 

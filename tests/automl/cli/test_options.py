@@ -44,7 +44,7 @@ def test_options_win_over_the_study_file() -> None:
     assert request.tuning.search[-1] == "train.optim.*"
 
 
-def test_every_unreadable_option_is_told_at_once() -> None:
+def test_every_unreadable_option_is_reported_at_once() -> None:
     with pytest.raises(ConfigurationError) as caught:
         build_request({**NOTHING_SAID, "data": ("train",), "settings": ("no-value",)})
 
@@ -89,15 +89,20 @@ def test_options_are_laid_over_those_of_the_study_file_with_their_types() -> Non
 
 
 def test_several_objectives_constraints_and_a_command_are_taken_from_the_command_line() -> None:
-    goals = {
+    objective = {
         "objectives": ("val/d1:max", "cost:min"),
         "constraints": ("memory <= 4",),
         "evaluate_with": "measure {spec}",
     }
 
-    request = build_request({**NOTHING_SAID, **goals, "replicates": 3, "patience_trials": 5, "min_improvement": 0.1})
+    request = build_request(
+        {**NOTHING_SAID, **objective, "replicates": 3, "patience_trials": 5, "min_improvement": 0.1}
+    )
 
-    assert (request.objective.objectives, request.objective.constraints) == (goals["objectives"], goals["constraints"])
+    assert (request.objective.objectives, request.objective.constraints) == (
+        objective["objectives"],
+        objective["constraints"],
+    )
     assert (request.objective.evaluate_with, request.tuning.replicates) == ("measure {spec}", 3)
     assert (request.budget.patience_trials, request.budget.min_improvement) == (5, 0.1)
 

@@ -36,7 +36,7 @@ def test_a_diverged_trial_shows_its_reason_instead_of_a_value() -> None:
     assert "train_loss is nan in epoch 0" in line
 
 
-def test_names_are_as_short_as_they_can_be_told_apart() -> None:
+def test_names_are_as_short_as_they_can_be_distinguished() -> None:
     assert format_assignment({"a.lr": 0.5, "b.lr": 1, "c.decay": 1e-05}) == "a.lr=0.5  b.lr=1  decay=1e-05"
     assert short_names(["data.flip.enable", "data.crop.enable", "data.p", "p", "data.p"]) == {
         "data.flip.enable": "flip.enable",

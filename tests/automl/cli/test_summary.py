@@ -36,7 +36,7 @@ def test_the_summary_compares_the_best_with_trial_0_and_with_a_constant(
     assert f"automl ui {tmp_path}" in shown
 
 
-def test_the_summary_tells_what_was_evaluated_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_summary_shows_what_was_evaluated_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root = write_study(tmp_path / "example")
     better = {"baseline": {"reference": 0.5, "difference": 0.2, "is_better": True}}
     common: dict[str, Any] = {

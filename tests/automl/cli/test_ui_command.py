@@ -48,7 +48,7 @@ def test_a_folder_without_studies_is_served(
 
 
 @pytest.mark.parametrize("named", [".", "demo"])
-def test_the_comparison_of_the_latest_or_the_named_study_is_told(
+def test_the_comparison_of_the_latest_or_the_named_study_is_reported(
     tmp_path: Path, served: list[tuple[Path, int, str]], capsys: pytest.CaptureFixture[str], named: str
 ) -> None:
     uri = f"sqlite:///{tmp_path}/mlflow.db"
@@ -56,8 +56,8 @@ def test_the_comparison_of_the_latest_or_the_named_study_is_told(
 
     assert run_command_line(["ui", str(tmp_path / named), "--no-browser"]) == 0
 
-    told = capsys.readouterr().err
-    assert "comparison of demo: http://127.0.0.1:5000/#/compare-runs?runs=%5B%22aaa%22%2C%20%22bbb%22%5D" in told
+    printed = capsys.readouterr().err
+    assert "comparison of demo: http://127.0.0.1:5000/#/compare-runs?runs=%5B%22aaa%22%2C%20%22bbb%22%5D" in printed
     assert [(root, uri) for root, _, uri in served] == [(tmp_path, uri)]
 
 

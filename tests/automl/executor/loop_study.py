@@ -1,4 +1,4 @@
-"""A study's loop with partners that remember what they are told."""
+"""A study's loop with partners that record what is reported to them."""
 
 from __future__ import annotations
 

@@ -176,7 +176,7 @@ def test_a_stop_whose_driver_died_is_concluded_by_the_next_one(tmp_path: Path) -
     assert study.step() == Conclude(0, cause)
 
 
-def test_a_verdict_whose_driver_died_before_it_was_recorded_is_the_next_step(tmp_path: Path) -> None:
+def test_a_decision_whose_driver_died_before_it_was_recorded_is_the_next_step(tmp_path: Path) -> None:
     study = folded(tmp_path, scheduler=ThresholdRule(0.2))
     study.run(0)
     study.measure(0, 1, 0.1)

@@ -110,16 +110,16 @@ def test_every_decision_of_a_killed_study_follows_from_the_values_before_it(tmp_
 
     rule = chosen_scheduler(plan_of(tmp_path, rule="asha", slots=2, trials=8))
     decisions: dict[int, Decision] = {}
-    judged: set[tuple[int, int]] = set()
+    evaluated: set[tuple[int, int]] = set()
     decided = 0
     for event in (entry.event for entry in read_log(StudyPaths(tmp_path / "study").events_file)):
         match event:
             case TrialPromoted():
                 rule.promote(event.trial)
-            case Measured() if event.epoch is not None and (event.trial, event.epoch) not in judged:
+            case Measured() if event.epoch is not None and (event.trial, event.epoch) not in evaluated:
                 if event.trial in decisions and decisions[event.trial].action is not Action.CONTINUE:
                     continue
-                judged.add((event.trial, event.epoch))
+                evaluated.add((event.trial, event.epoch))
                 report = Report(trial=event.trial, epoch=event.epoch, value=event.values["val/d1"])
                 decisions[event.trial] = rule.decide(report)
             case StopDecided() if event.cause.kind in {StopKind.PAUSE, StopKind.SCHEDULER}:

@@ -51,7 +51,7 @@ def test_a_study_without_trials_names_the_events() -> None:
     assert "events.jsonl" in summarize_failure((), ROOT)
 
 
-def test_trials_that_miss_a_constraint_are_told_by_the_constraint() -> None:
+def test_trials_that_miss_a_constraint_are_reported_by_the_constraint() -> None:
     trained = [
         TrialResult(number=n, state=TrialState.COMPLETED, assignment={}, directory="", values={"m": 50.0 + n})
         for n in range(2)
@@ -62,7 +62,7 @@ def test_trials_that_miss_a_constraint_are_told_by_the_constraint() -> None:
     assert text.startswith("all 2 trials ended without a usable value; 2 of them: the constraint m <= 40 is not kept")
 
 
-def test_a_constraint_that_was_never_measured_is_told_with_the_reason() -> None:
+def test_a_constraint_that_was_never_measured_is_reported_with_the_reason() -> None:
     trained = TrialResult(
         number=0, state=TrialState.COMPLETED, assignment={}, directory="", values={"d1": 0.5}, reason="no bash here"
     )

@@ -96,7 +96,7 @@ def test_the_rule_sees_larger_as_better_also_when_the_metric_is_minimised(tmp_pa
     assert study.searcher.observed == [(0, 0, 0.3)]
 
 
-def test_a_measurement_without_the_objective_or_without_an_epoch_is_recorded_and_not_judged(tmp_path: Path) -> None:
+def test_a_measurement_without_the_objective_or_without_an_epoch_is_recorded_and_not_evaluated(tmp_path: Path) -> None:
     study = Study(tmp_path)
     task = study.next()
 
@@ -118,7 +118,7 @@ def test_a_lost_trial_is_tried_again_in_a_fresh_directory_at_most_three_times(tm
         study.loop.lost(0, "node lost")
 
     assert directories == ["0000", "0000.2", "0000.3"]
-    assert study.searcher.told[0].failure is FailureKind.INFRASTRUCTURE
+    assert study.searcher.reported[0].failure is FailureKind.INFRASTRUCTURE
     assert study.next().number == 1
 
 
@@ -209,7 +209,7 @@ def test_an_interrupted_trial_is_open_for_a_resume_and_the_study_has_not_ended(t
 
     result = study.loop.close()
     assert [trial.state for trial in result.trials] == [TrialState.INTERRUPTED]
-    assert not study.searcher.told
+    assert not study.searcher.reported
     assert not any(event.startswith("study ended") for event in study.tracker.events)
 
 
@@ -242,13 +242,13 @@ def test_a_resume_knows_in_which_order_trials_ended(tmp_path: Path) -> None:
     assert second.loop.end is not None
 
 
-def test_a_result_that_the_searcher_had_not_learnt_is_told_and_not_run_again(tmp_path: Path) -> None:
+def test_a_result_that_the_searcher_had_not_observed_is_reported_and_not_run_again(tmp_path: Path) -> None:
     first = Study(tmp_path)
     first.end(first.next())
 
     second = Study(tmp_path)
 
-    assert [result.number for result in second.searcher.told] == [0]
+    assert [result.number for result in second.searcher.reported] == [0]
     assert second.next().number == 1
 
 
@@ -274,7 +274,7 @@ def test_a_tracker_that_fails_does_not_end_the_study(tmp_path: Path, caplog: pyt
     study.tracker.record = fail  # type: ignore[method-assign] # a broken tracker
     study.end(study.next())
 
-    assert study.searcher.told
+    assert study.searcher.reported
     assert "the server is down" in caplog.text
 
 
@@ -289,7 +289,7 @@ def test_a_trial_that_was_to_be_stopped_when_the_study_died_is_concluded_and_not
 
     second = Study(tmp_path)
 
-    assert [(r.number, r.state, dict(r.values)) for r in second.searcher.told] == [
+    assert [(r.number, r.state, dict(r.values)) for r in second.searcher.reported] == [
         (0, TrialState.STOPPED, {"val/d1": 0.15})
     ]
     assert first.searcher.observed == [(0, 0, 0.15), (0, 1, 0.1)]
@@ -305,7 +305,7 @@ def test_a_lost_trial_that_was_to_be_stopped_is_concluded(tmp_path: Path) -> Non
 
     study.loop.lost(0, "node lost")
 
-    assert [(r.state, r.best_epoch) for r in study.searcher.told] == [(TrialState.STOPPED, 1)]
+    assert [(r.state, r.best_epoch) for r in study.searcher.reported] == [(TrialState.STOPPED, 1)]
 
 
 def test_three_errors_in_a_row_that_differ_in_numbers_only_end_the_study_with_one_summary(tmp_path: Path) -> None:
@@ -323,7 +323,7 @@ def test_three_errors_in_a_row_that_differ_in_numbers_only_end_the_study_with_on
     assert "the last line" in failure
 
 
-def test_what_a_dead_study_never_heard_is_judged_before_the_trial_goes_on(tmp_path: Path) -> None:
+def test_what_a_dead_study_never_heard_is_evaluated_before_the_trial_goes_on(tmp_path: Path) -> None:
     first = Study(tmp_path)
     task = first.next()
     for epoch, value in enumerate((0.3, 0.1, 0.2)):
@@ -336,12 +336,12 @@ def test_what_a_dead_study_never_heard_is_judged_before_the_trial_goes_on(tmp_pa
     second.rule.threshold = 0.15
 
     assert second.loop.next_task() is None
-    assert [(r.state, r.curve) for r in second.searcher.told] == [(TrialState.STOPPED, ((0, 0.3), (1, 0.1)))]
+    assert [(r.state, r.curve) for r in second.searcher.reported] == [(TrialState.STOPPED, ((0, 0.3), (1, 0.1)))]
     assert [(r.epoch, r.value) for r in second.rule.reports] == [(0, 0.3), (1, 0.1)]
     assert second.next().number == 1
 
 
-def test_a_paused_trial_teaches_the_searcher_and_keeps_what_only_its_worker_had_measured(
+def test_a_paused_trial_is_reported_to_the_searcher_and_keeps_what_only_its_worker_had_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     study = Study(tmp_path, toy_plan(tmp_path / "skill", trials=1))

@@ -36,7 +36,7 @@ def test_a_trial_that_ran_out_of_memory_is_tried_once_more_with_nothing_beside_i
     assert "no other trial beside it" in again.start.remark
     assert study.loop.next_task() is None
     study.end(again, TrialState.FAILED, failure=FailureKind.OUT_OF_MEMORY)
-    assert [result.failure for result in study.searcher.told] == [None, FailureKind.OUT_OF_MEMORY]
+    assert [result.failure for result in study.searcher.reported] == [None, FailureKind.OUT_OF_MEMORY]
 
 
 def test_a_study_directory_that_cannot_be_written_ends_the_study_with_a_clear_error(
@@ -97,7 +97,7 @@ def test_what_fails_on_a_full_disk_is_left_for_the_resume_and_the_study_has_not_
     assert study.loop.is_over
     assert study.loop.end is not None
     assert study.loop.end.kind is EndKind.DISK
-    assert study.searcher.told == []
+    assert study.searcher.reported == []
     assert not any(event.startswith("study ended") for event in study.tracker.events)
 
 

@@ -1,4 +1,4 @@
-"""Why a study ends: told to the trackers, and the same whether its driver lived to write it down or not."""
+"""Why a study ends: reported to the trackers, and the same whether its driver lived to write it down or not."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ class ListSearcher(Searcher):
         self.assignments = list(assignments)
         self.asked = 0
         self.observed: list[tuple[int, int, float]] = []
-        self.told: list[TrialResult] = []
+        self.reported: list[TrialResult] = []
         self.paused: list[TrialResult] = []
         self.is_thinking = False
 
@@ -101,7 +101,7 @@ class ListSearcher(Searcher):
         self.observed.append((number, epoch, value))
 
     def tell(self, result: TrialResult) -> None:
-        self.told.append(result)
+        self.reported.append(result)
 
     def pause(self, result: TrialResult) -> None:
         self.paused.append(result)

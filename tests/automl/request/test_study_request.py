@@ -56,7 +56,7 @@ def test_a_request_survives_its_json_form(tmp_path: Path) -> None:
     assert request_from_document(json.loads(json.dumps(request.document()))) == request
 
 
-def test_every_problem_of_a_study_is_told_at_once_with_a_suggestion(tmp_path: Path) -> None:
+def test_every_problem_of_a_study_is_reported_at_once_with_a_suggestion(tmp_path: Path) -> None:
     file = write(tmp_path, "skill: depth_net_mono\nsamplr: tpe\nbudget: {trails: 3, trials: 0}\nseed: many\n")
 
     with pytest.raises(ConfigurationError) as caught:
@@ -108,7 +108,7 @@ def test_warm_start_is_a_list_of_studies_or_switched_off(tmp_path: Path) -> None
     assert said == [(str(tmp_path / "depth" / "before"), "by-name"), (), None, None]
 
 
-def test_goals_and_every_stop_of_a_study_can_stand_in_its_file(tmp_path: Path) -> None:
+def test_objectives_and_every_stop_of_a_study_can_stand_in_its_file(tmp_path: Path) -> None:
     request = load_study_request(
         write(
             tmp_path,

@@ -1,4 +1,4 @@
-"""Requests in words: many phrasings of the same wish, and hostile ones that must not be misread."""
+"""Requests in words: many phrasings of the same request, and hostile ones that must not be misread."""
 
 from __future__ import annotations
 

@@ -142,7 +142,7 @@ def test_a_damaged_document_is_named_and_not_passed_over(text: str, tmp_path: Pa
     assert "\n" not in problem.found
 
 
-def test_a_document_that_is_not_there_is_told_from_a_damaged_one(tmp_path: Path) -> None:
+def test_a_document_that_is_not_there_is_distinguished_from_a_damaged_one(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         read_document(tmp_path / "result.json", TrialResult)
 

@@ -135,8 +135,8 @@ def test_a_repetition_begins_with_what_the_original_began_with(tmp_path: Path) -
     assert rates(tmp_path) == [0.3]
 
 
-def test_a_study_that_was_told_where_to_begin_is_not_repeated(tmp_path: Path) -> None:
-    write(tmp_path / "told", {0.01: 0.5, 0.02: 0.7}, request=REQUEST.with_settings(seed=2, warm_start=()))
+def test_a_study_that_was_given_its_first_trials_is_not_repeated(tmp_path: Path) -> None:
+    write(tmp_path / "given", {0.01: 0.5, 0.02: 0.7}, request=REQUEST.with_settings(seed=2, warm_start=()))
 
     assert rates(tmp_path) == [0.02]
 
@@ -172,7 +172,7 @@ def test_named_studies_need_not_be_of_the_same_skill_and_share_what_they_can(tmp
     }
 
 
-def test_every_named_study_that_cannot_be_used_is_told_at_once(tmp_path: Path) -> None:
+def test_every_named_study_that_cannot_be_used_is_reported_at_once(tmp_path: Path) -> None:
     write(tmp_path / "running", {0.01: None})
 
     with pytest.raises(ConfigurationError) as caught:

@@ -19,7 +19,7 @@ def test_constraints_are_read_with_and_without_blanks_in_both_directions() -> No
     assert str(parse_constraints(["memory_gib<=40"])[0]) == "memory_gib <= 40"
 
 
-def test_every_constraint_that_cannot_be_read_is_told_at_once() -> None:
+def test_every_constraint_that_cannot_be_read_is_reported_at_once() -> None:
     with pytest.raises(ConfigurationError) as caught:
         parse_constraints(["memory_gib", "a <= b", "x <= nan", "fine <= 1"])
 

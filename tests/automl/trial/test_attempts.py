@@ -91,7 +91,7 @@ def test_what_was_changed_for_memory_stays_changed_in_later_attempts(tmp_path: P
     assert start.earlier == (tmp_path / "trials/0003.2",)
 
 
-def test_a_paused_trial_continues_from_the_very_epoch_that_was_judged(tmp_path: Path) -> None:
+def test_a_paused_trial_continues_from_the_very_epoch_that_was_evaluated(tmp_path: Path) -> None:
     trial = Trial(tmp_path)
     trial.begin(0, 1, 2)
     trial.record.paused_at = 1

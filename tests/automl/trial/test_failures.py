@@ -1,4 +1,4 @@
-"""Failures: each kind is told from the others, and the cause is the sentence a person needs."""
+"""Failures: each kind is distinguished from the others, and the cause is the sentence a person needs."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def test_a_cause_is_one_short_line() -> None:
         ("", ("UserWarning: loss finite",), False),
     ],
 )
-def test_giving_up_over_a_loss_is_told_from_other_failures(
+def test_giving_up_over_a_loss_is_distinguished_from_other_failures(
     message: str, tail: tuple[str, ...], *, expected: bool
 ) -> None:
     reported = failure_line(message) if message else None

@@ -17,7 +17,7 @@ def course(direction: Direction = Direction.MAXIMIZE, *, explosion: bool = True)
     )
 
 
-def told(epoch: int | None, **values: Any) -> Measurement:  # noqa: ANN401 # metric values, words for what is not finite
+def measurement(epoch: int | None, **values: Any) -> Measurement:  # noqa: ANN401 # metric values, words for what is not finite
     named = {name.replace("__", "/"): value for name, value in values.items()}
     return Measurement(
         epoch=epoch,
@@ -30,7 +30,7 @@ def told(epoch: int | None, **values: Any) -> Measurement:  # noqa: ANN401 # met
 def test_the_best_epoch_follows_the_direction(direction: Direction, best: int) -> None:
     trial = course(direction)
     for epoch, value in enumerate([0.1, 0.3, 0.2]):
-        trial.observe(told(epoch, val__d1=value))
+        trial.observe(measurement(epoch, val__d1=value))
 
     assert trial.best_epoch == best
 
@@ -38,32 +38,32 @@ def test_the_best_epoch_follows_the_direction(direction: Direction, best: int) -
 def test_the_earliest_of_equal_epochs_is_the_best() -> None:
     trial = course()
     for epoch in range(3):
-        trial.observe(told(epoch, val__d1=0.5))
+        trial.observe(measurement(epoch, val__d1=0.5))
 
     assert trial.best_epoch == 0
 
 
 def test_metrics_of_one_epoch_are_put_together_from_all_its_lines() -> None:
     trial = course()
-    trial.observe(told(0, val__d1=0.5, val__loss=0.2))
-    trial.observe(told(0, train_loss=0.4))
+    trial.observe(measurement(0, val__d1=0.5, val__loss=0.2))
+    trial.observe(measurement(0, train_loss=0.4))
 
     assert trial.values_at(0) == {"val/d1": 0.5, "val/loss": 0.2, "train_loss": 0.4}
 
 
 def test_a_value_without_an_epoch_stands_for_the_last_one() -> None:
     trial = course()
-    trial.observe(told(1, train_loss=0.4))
-    trial.observe(told(None, val__d1=0.5))
+    trial.observe(measurement(1, train_loss=0.4))
+    trial.observe(measurement(None, val__d1=0.5))
 
     assert trial.curve == ((1, 0.5),)
 
 
 def test_a_final_value_does_not_change_a_curve_that_was_measured() -> None:
     trial = course()
-    trial.observe(told(0, val__d1=0.9))
-    trial.observe(told(1, val__d1=0.5))
-    trial.observe(told(None, val__d1=0.9))
+    trial.observe(measurement(0, val__d1=0.9))
+    trial.observe(measurement(1, val__d1=0.5))
+    trial.observe(measurement(None, val__d1=0.9))
 
     assert trial.curve == ((0, 0.9), (1, 0.5))
 
@@ -85,17 +85,17 @@ def test_a_validation_loss_that_is_not_finite_is_none() -> None:
 def test_a_loss_that_grows_a_thousandfold_is_a_divergence_unless_that_is_switched_off() -> None:
     watched, unwatched = course(), course(explosion=False)
     for trial in (watched, unwatched):
-        assert trial.observe(told(0, train_loss=0.5)) is None
+        assert trial.observe(measurement(0, train_loss=0.5)) is None
 
-    assert watched.observe(told(1, train_loss=5000.0)) is not None
-    assert unwatched.observe(told(1, train_loss=5000.0)) is None
+    assert watched.observe(measurement(1, train_loss=5000.0)) is not None
+    assert unwatched.observe(measurement(1, train_loss=5000.0)) is None
 
 
 def test_a_loss_that_doubles_is_no_divergence() -> None:
     trial = course()
-    trial.observe(told(0, train_loss=0.5))
+    trial.observe(measurement(0, train_loss=0.5))
 
-    assert trial.observe(told(1, train_loss=1.0)) is None
+    assert trial.observe(measurement(1, train_loss=1.0)) is None
 
 
 def test_the_objective_gets_the_name_it_was_asked_for_and_keeps_its_own() -> None:
@@ -122,8 +122,8 @@ def test_a_failure_line_with_the_code_of_a_divergence_ends_the_trial_at_once() -
 
 def test_all_epochs_are_there_when_the_last_one_was_measured() -> None:
     trial = course()
-    trial.observe(told(1, val__d1=0.5))
+    trial.observe(measurement(1, val__d1=0.5))
     assert not trial.has_all_epochs
 
-    trial.observe(told(2, val__d1=0.5))
+    trial.observe(measurement(2, val__d1=0.5))
     assert trial.has_all_epochs

@@ -65,7 +65,7 @@ def measure(
         launcher.close()
 
 
-def test_the_last_line_that_is_a_json_object_is_learnt_and_reported_at_the_best_epoch(tmp_path: Path) -> None:
+def test_the_last_line_that_is_a_json_object_is_read_and_reported_at_the_best_epoch(tmp_path: Path) -> None:
     lines = ("{}", "loading", '{"params": 3, "ok": true}', "done")
 
     result, reported = measure(tmp_path, "; ".join(f"echo '{line}'" for line in lines))
@@ -111,7 +111,7 @@ def test_a_command_may_have_shell_syntax(tmp_path: Path) -> None:
         ("echo 'open", "could not be started"),
     ],
 )
-def test_a_command_that_fails_is_told_and_changes_nothing_else(tmp_path: Path, command: str, reason: str) -> None:
+def test_a_command_that_fails_is_reported_and_changes_nothing_else(tmp_path: Path, command: str, reason: str) -> None:
     result, reported = measure(tmp_path, command)
 
     assert (result.state, result.values, reported) == (TrialState.COMPLETED, {"val/d1": 0.5}, [])

@@ -50,9 +50,9 @@ def test_a_trial_that_ended_by_itself(
     state: TrialState,
     failure: FailureKind | None,
 ) -> None:
-    verdict = outcome_of(course(*measurements), status, tail)
+    outcome = outcome_of(course(*measurements), status, tail)
 
-    assert (verdict.state, verdict.failure) == (state, failure)
+    assert (outcome.state, outcome.failure) == (state, failure)
 
 
 def test_a_short_run_says_after_which_epoch_it_ended() -> None:

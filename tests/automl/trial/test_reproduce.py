@@ -55,7 +55,7 @@ def test_showing_writes_nothing_and_the_script_runs_trial_0(tmp_path: Path) -> N
     assert 0.3 in read_values(shown.directory)
 
 
-def test_the_docker_command_runs_trial_0_by_hand(
+def test_the_docker_command_reproduces_trial_0(
     tmp_path: Path, docker_host: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", docker_host)

@@ -300,7 +300,7 @@ def test_a_trial_that_runs_too_long_is_a_timeout(tmp_path: Path) -> None:
     assert (result.state, result.failure) == (TrialState.FAILED, FailureKind.TIMEOUT)
 
 
-def test_a_trial_that_hangs_in_silence_is_a_timeout(tmp_path: Path) -> None:
+def test_a_trial_that_hangs_without_output_is_a_timeout(tmp_path: Path) -> None:
     result, _ = play(task_in(tmp_path, stall_s=0.3), *epoch(0, 0.5), exit_status=None)
 
     assert (result.state, result.failure) == (TrialState.FAILED, FailureKind.TIMEOUT)
@@ -334,7 +334,7 @@ def test_each_value_is_reported_once_though_the_trainer_repeats_it(tmp_path: Pat
     assert [(m.epoch, m.values["val/d1"]) for m in reported if "val/d1" in m.values] == [(0, 0.5), (1, 0.5)]
 
 
-def test_the_log_is_used_where_no_status_file_tells_the_objective(tmp_path: Path) -> None:
+def test_the_log_is_used_where_no_status_file_reports_the_objective(tmp_path: Path) -> None:
     log = ScriptedWrite(text="Epoch 1/3\nval_d1: 0.5\nEpoch 2/3\nval_d1: 0.7\n")
 
     with_status, _ = play(task_in(tmp_path / "a"), line(message="Starting"), log)
@@ -343,7 +343,7 @@ def test_the_log_is_used_where_no_status_file_tells_the_objective(tmp_path: Path
     assert with_status.curve == without.curve == ((0, 0.5), (1, 0.7))
 
 
-def test_the_log_is_not_used_where_a_status_file_tells_the_objective(tmp_path: Path) -> None:
+def test_the_log_is_not_used_where_a_status_file_reports_the_objective(tmp_path: Path) -> None:
     result, _ = play(task_in(tmp_path), *epoch(0, 0.5), ScriptedWrite(text="Epoch 1: val/d1=0.9\n"))
 
     assert result.curve == ((0, 0.5),)

@@ -1,4 +1,4 @@
-"""Silence: a trainer that writes is alive, and the limit adapts to its pace."""
+"""The stall timeout: a trainer that writes is alive, and the limit adapts to its pace."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from automl.trial import stall_timeout as silence
+from automl.trial import stall_timeout
 from automl.trial.stall_timeout import StallTimeout
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     ticking = Clock()
-    monkeypatch.setattr(silence, "time", ticking)
+    monkeypatch.setattr(stall_timeout, "time", ticking)
     return ticking
 
 
@@ -32,14 +32,14 @@ def limit(log: Path, clock: Clock, limit_s: float | None) -> StallTimeout:
     return StallTimeout(limit_s=limit_s, log=log, _active_s=clock.now_s, _measured_s=clock.now_s)
 
 
-def test_without_a_limit_no_silence_is_too_long(tmp_path: Path, clock: Clock) -> None:
+def test_without_a_limit_no_stall_is_too_long(tmp_path: Path, clock: Clock) -> None:
     quiet = limit(tmp_path / "log", clock, None)
     clock.now_s += 1e6
 
     assert quiet.exceeded() is None
 
 
-def test_silence_is_too_long_after_the_limit(tmp_path: Path, clock: Clock) -> None:
+def test_a_stall_is_too_long_after_the_limit(tmp_path: Path, clock: Clock) -> None:
     quiet = limit(tmp_path / "log", clock, 600.0)
 
     clock.now_s += 599.0

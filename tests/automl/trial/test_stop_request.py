@@ -29,7 +29,7 @@ def test_nothing_is_read_where_nothing_was_asked(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("text", "reason"), [("", "stopped on request"), ("too slow\n", "too slow"), ("[1", "[1")])
-def test_a_file_made_by_hand_is_a_users_request(tmp_path: Path, text: str, reason: str) -> None:
+def test_a_file_that_a_user_wrote_is_a_users_request(tmp_path: Path, text: str, reason: str) -> None:
     (tmp_path / "stop").write_text(text, encoding="utf-8")
 
     cause = read_stop_request(tmp_path)

@@ -72,7 +72,7 @@ def test_the_tag_of_a_study_depends_on_its_directory_and_has_no_slash(tmp_path: 
     assert "/" not in study_tag(plan, tmp_path)
 
 
-def test_a_continued_attempt_of_the_depth_trainer_is_told_its_checkpoint_and_no_weights_to_start_from(
+def test_a_continued_attempt_of_the_depth_trainer_is_passed_its_checkpoint_and_no_weights_to_start_from(
     tmp_path: Path,
 ) -> None:
     skill = load_skill("depth_net_mono")

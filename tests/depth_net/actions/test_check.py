@@ -1,4 +1,4 @@
-"""Traps of real data, each told before the first step."""
+"""Traps of real data, each reported before the first step."""
 
 from __future__ import annotations
 
@@ -101,7 +101,9 @@ def test_a_mismatched_family_names_the_right_pair(splits: tuple[Path, Path]) -> 
     assert "use dataset_name NYUDV2Relative with RelativeDepthAnything" in finding.fix
 
 
-def test_unknown_names_missing_files_and_bad_lines_are_told_together(splits: tuple[Path, Path], tmp_path: Path) -> None:
+def test_unknown_names_missing_files_and_bad_lines_are_reported_together(
+    splits: tuple[Path, Path], tmp_path: Path
+) -> None:
     splits[1].write_text("gone.png gone_d.png\n", encoding="utf-8")
     sources = (
         DataSource(dataset_name="NYUV2", data_file=str(splits[0])),
@@ -269,7 +271,7 @@ def test_normalised_metres_are_doubtful(splits: tuple[Path, Path]) -> None:
     ("max_depth", "words"),
     [(2.0, "values reach max_depth 2 m or more"), (80.0, "values are below 3.87 m"), (0.5, "0.0 % of pixels valid")],
 )
-def test_a_depth_range_far_from_the_data_is_told(splits: tuple[Path, Path], max_depth: float, words: str) -> None:
+def test_a_depth_range_far_from_the_data_is_reported(splits: tuple[Path, Path], max_depth: float, words: str) -> None:
     split = _split(splits[0], "NYUDV2")
 
     findings = inspect_data(_config(split, _split(splits[1], "NYUDV2"), max_depth=max_depth)).findings

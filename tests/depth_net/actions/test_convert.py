@@ -109,7 +109,7 @@ def test_patterns_that_lead_nowhere_name_the_expected_file(tmp_path: Path) -> No
     assert not (tmp_path / "out").exists()
 
 
-def test_folders_that_carry_the_extension_or_the_pattern_of_the_root_do_not_confuse(tmp_path: Path) -> None:
+def test_folders_that_contain_the_extension_or_the_pattern_of_the_root_do_not_confuse(tmp_path: Path) -> None:
     root = tmp_path / "rgb_set.jpg"
     _touch(root / "jpg/a", "rgb_1.jpg")
     _touch(root / "jpg/a", "sync_depth_1.png")

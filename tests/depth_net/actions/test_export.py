@@ -26,13 +26,13 @@ def test_the_file_says_what_it_is(tmp_path: Path, model_type: ModelType) -> None
     export.run(config, open_status(tmp_path))
 
     content = onnx.load(tmp_path / "results" / "export" / "model.onnx")
-    told = {entry.key: entry.value for entry in content.metadata_props}
-    assert told["model_type"] == model_type
-    assert json.loads(told["max_depth"]) == (10.0 if model_type is ModelType.METRIC else None)
-    assert json.loads(told["input_mean"]) == [0.485, 0.456, 0.406]
-    assert (told["encoder"], told["input_channels"]) == ("vit_tiny", "RGB")
-    assert float(told["max_abs_difference"]) < 1e-3
-    assert float(told["max_abs_difference_images"]) < 1e-3
+    metadata = {entry.key: entry.value for entry in content.metadata_props}
+    assert metadata["model_type"] == model_type
+    assert json.loads(metadata["max_depth"]) == (10.0 if model_type is ModelType.METRIC else None)
+    assert json.loads(metadata["input_mean"]) == [0.485, 0.456, 0.406]
+    assert (metadata["encoder"], metadata["input_channels"]) == ("vit_tiny", "RGB")
+    assert float(metadata["max_abs_difference"]) < 1e-3
+    assert float(metadata["max_abs_difference_images"]) < 1e-3
 
 
 def test_the_largest_differences_are_reported_as_values(tmp_path: Path) -> None:
@@ -74,18 +74,18 @@ def test_an_existing_file_is_kept_unless_overwriting_is_asked_for(tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("word", "told"),
+    ("word", "message"),
     [
         ("export.opset_version=99", "opset_version: found 99"),
         ("export.input_width=960", "found 42x960; expected multiples of 14; fix: use 42x966"),
         ("export.onnx_file={folder}", "found a folder"),
     ],
 )
-def test_what_cannot_be_exported_is_told_before_weights_are_read(tmp_path: Path, word: str, told: str) -> None:
+def test_what_cannot_be_exported_is_reported_before_weights_are_read(tmp_path: Path, word: str, message: str) -> None:
     config = load_trained(tmp_path, "export", *SIZE, word.format(folder=tmp_path), "export.overwrite=true")
     (tmp_path / "checkpoint.pth").write_bytes(b"no checkpoint")
 
-    with pytest.raises(SpecError, match=told):
+    with pytest.raises(SpecError, match=message):
         export.run(config, open_status(tmp_path))
 
 

@@ -20,7 +20,7 @@ def test_the_container_sees_the_folders_of_spec_model_engine_and_results(tmp_pat
 
 
 @pytest.mark.parametrize("is_there", [True, False])
-def test_the_export_is_told_only_where_its_file_is_missing(tmp_path: Path, is_there: bool) -> None:  # noqa: FBT001 - a case
+def test_the_export_is_named_only_where_its_file_is_missing(tmp_path: Path, is_there: bool) -> None:  # noqa: FBT001 - a case
     model = tmp_path / "depth.onnx"
     if is_there:
         model.touch()
@@ -30,7 +30,7 @@ def test_the_export_is_told_only_where_its_file_is_missing(tmp_path: Path, is_th
     assert (f"export.checkpoint=best.pth export.onnx_file={model}" in shown) is not is_there
 
 
-def test_without_a_spec_the_form_of_the_command_is_told() -> None:
+def test_without_a_spec_the_form_of_the_command_is_reported() -> None:
     shown = describe(Path("/nowhere/my spec.yaml"), [])
 
     assert "-v /nowhere:/nowhere" in shown

@@ -32,9 +32,11 @@ def test_a_panel_and_raw_predictions_are_written_per_image(tmp_path: Path, model
     assert depth.shape == (48, 64)
     np.testing.assert_array_equal(depth, np.load((results / "inference_npy" / place).with_suffix(".npy")))
     assert len(list(results.rglob("*.pfm"))) == 3
-    told = json.loads((results / "results.json").read_text(encoding="utf-8"))
-    assert (told["num_images"], told["model_type"]) == (3, model_type)
-    assert all(Path(image[kind]).is_file() for image in told["images"] for kind in ("image", "picture", "pfm", "npy"))
+    document = json.loads((results / "results.json").read_text(encoding="utf-8"))
+    assert (document["num_images"], document["model_type"]) == (3, model_type)
+    assert all(
+        Path(image[kind]).is_file() for image in document["images"] for kind in ("image", "picture", "pfm", "npy")
+    )
 
 
 def test_images_without_ground_truth_and_with_odd_names_are_predicted(tmp_path: Path) -> None:

@@ -59,8 +59,8 @@ def every_step(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_status_lines_have_the_messages_and_the_order_of_the_reference(every_step: Path) -> None:
     lines = read_status(every_step.parent / "results" / "train")
 
-    told = [(line["status"], line["message"], line.get("epoch")) for line in lines if "code" not in line]
-    assert told == [
+    reported = [(line["status"], line["message"], line.get("epoch")) for line in lines if "code" not in line]
+    assert reported == [
         ("STARTED", "Starting Depth Net train.", None),
         ("STARTED", "Starting Training Loop.", None),
         ("RUNNING", "Eval metrics generated.", 0),
@@ -135,8 +135,8 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(every_step: Path,
     assert exit_status == 0
     last = read_checkpoint(finished / "dn_model_latest.pth")
     assert_same_run(last, read_checkpoint(tmp_path / "train" / "dn_model_latest.pth"))
-    told = [read_status(folder) for folder in (finished, tmp_path / "train")]
-    kpis = [[line["kpi"] for line in lines if line.get("epoch") == 1] for lines in told]
+    reported = [read_status(folder) for folder in (finished, tmp_path / "train")]
+    kpis = [[line["kpi"] for line in lines if line.get("epoch") == 1] for lines in reported]
     assert kpis[0] == kpis[1]
 
 
@@ -211,7 +211,7 @@ def test_a_loss_that_is_not_finite_ends_the_run_with_a_failure_line(tmp_path: Pa
     assert "epoch 0, step 1" in last["message"]
 
 
-def test_a_constant_output_is_told_with_a_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_constant_output_is_reported_with_a_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     spec = write_spec(tmp_path)
 
     def constant(self: DepthTask, batch: Any, batch_idx: int) -> Tensor:  # noqa: ANN401 - Lightning's signature
@@ -307,9 +307,9 @@ def test_a_relative_model_trains_and_ignores_a_depth_range_aloud(tmp_path: Path)
     assert run(spec, "train.num_epochs=1", "dataset.max_depth=10", "dataset.min_depth=0.1") == 0
 
     lines = read_status(tmp_path / "results" / "train")
-    told = [line["message"] for line in lines if "depth range" in line["message"]]
-    assert len(told) == 1
-    assert "it is ignored" in told[0]
+    reported = [line["message"] for line in lines if "depth range" in line["message"]]
+    assert len(reported) == 1
+    assert "it is ignored" in reported[0]
     kpi = next(line["kpi"] for line in lines if "kpi" in line)
     assert 0 < kpi["val/d1_constant"] < 1
     assert math.isfinite(kpi["val/loss"])
@@ -330,7 +330,7 @@ def test_a_dry_run_leaves_no_checkpoint(tmp_path: Path) -> None:
     assert not list((tmp_path / "results" / "train").glob("*.pth"))
 
 
-def test_a_batch_larger_than_the_data_is_told_with_both_numbers(tmp_path: Path) -> None:
+def test_a_batch_larger_than_the_data_is_reported_with_both_numbers(tmp_path: Path) -> None:
     spec = write_spec(tmp_path)
 
     exit_status = run(spec, "dataset.train_dataset.batch_size=7")

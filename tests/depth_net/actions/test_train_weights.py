@@ -39,7 +39,7 @@ def start(folder: Path, *overrides: str) -> DepthAnything:
     return model
 
 
-def test_weights_that_are_missing_are_told_before_any_step(tmp_path: Path) -> None:
+def test_weights_that_are_missing_are_reported_before_any_step(tmp_path: Path) -> None:
     assert run(write_spec(tmp_path), f"train.pretrained_model_path={tmp_path / 'none.pth'}") == 1
 
     lines = read_status(tmp_path / "results" / "train")
@@ -68,7 +68,7 @@ def test_a_backbone_path_gives_the_encoder_and_leaves_the_head_new(tmp_path: Pat
 
 
 @pytest.mark.parametrize("is_whole", [True, False])
-def test_a_whole_model_that_is_an_encoder_alone_is_told(
+def test_a_whole_model_that_is_an_encoder_alone_is_reported(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, *, is_whole: bool
 ) -> None:
     donor = make_model().state_dict()
@@ -78,8 +78,8 @@ def test_a_whole_model_that_is_an_encoder_alone_is_told(
 
     started = start(tmp_path, f"train.pretrained_model_path={tmp_path / 'weights.pth'}").state_dict()
 
-    told = f"{tmp_path / 'weights.pth'} holds an encoder alone: the head starts from random weights"
-    assert (told in caplog.messages) != is_whole
+    message = f"{tmp_path / 'weights.pth'} holds an encoder alone: the head starts from random weights"
+    assert (message in caplog.messages) != is_whole
     assert torch.equal(started[HEAD], donor[HEAD]) == is_whole
     assert torch.equal(started[CLASS], donor[CLASS])
 
@@ -111,9 +111,9 @@ def test_what_is_advised_for_a_checkpoint_of_the_container_works(tmp_path: Path)
     named = f"train.resume_training_checkpoint_path={tmp_path / 'container.pth'}"
 
     assert run(spec, named) == 1
-    told = read_status(tmp_path / "results" / "train")[-1]["message"]
-    assert "start from its weights by train.pretrained_model_path" in told
-    assert "remove train.resume_training_checkpoint_path and set train.resume=never" in told
+    message = read_status(tmp_path / "results" / "train")[-1]["message"]
+    assert "start from its weights by train.pretrained_model_path" in message
+    assert "remove train.resume_training_checkpoint_path and set train.resume=never" in message
 
     advised = (f"train.pretrained_model_path={tmp_path / 'container.pth'}", "train.resume=never")
     assert run(spec, *advised, "train.num_epochs=1") == 0

@@ -35,7 +35,7 @@ def test_a_good_spec_has_no_problem(tmp_path: Path) -> None:
         ("dataset.val_dataset.data_sources[0].data_file=", "dataset.val_dataset.data_sources[0].data_file"),
     ],
 )
-def test_what_cannot_train_is_told(tmp_path: Path, word: str, where: str) -> None:
+def test_what_cannot_train_is_reported(tmp_path: Path, word: str, where: str) -> None:
     assert problems(write_spec(tmp_path), "train", word) == [where]
 
 
@@ -69,7 +69,7 @@ def test_a_crop_that_is_no_multiple_of_14_is_answered_with_one_that_is(tmp_path:
     assert spec_problems(config, "train")[0].fix == "use [98, 224]"
 
 
-def test_corrections_are_told_as_notices(tmp_path: Path) -> None:
+def test_corrections_are_reported_as_notices(tmp_path: Path) -> None:
     words = [
         "train.precision=fp16",
         "train.checkpoint_interval=9",
@@ -87,18 +87,18 @@ def test_corrections_are_told_as_notices(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("action", "word", "told"),
+    ("action", "word", "message"),
     [
         ("evaluate", "evaluate.num_gpus=4", "evaluate runs on one device, not on 4"),
         ("inference", "inference.num_nodes=2", "inference runs on one device, not on 2"),
         ("export", "export.dynamic_hw=true", "export.dynamic_hw: set without effect; height and width are fixed"),
     ],
 )
-def test_what_an_action_does_not_do_is_told(tmp_path: Path, action: str, word: str, told: str) -> None:
+def test_what_an_action_does_not_do_is_reported(tmp_path: Path, action: str, word: str, message: str) -> None:
     spec = write_spec(tmp_path)
 
     assert spec_notices(load_spec(spec), action) == []
-    assert told in spec_notices(load_spec(spec, [word]), action)[0]
+    assert message in spec_notices(load_spec(spec, [word]), action)[0]
 
 
 @pytest.mark.parametrize(

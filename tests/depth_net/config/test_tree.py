@@ -88,7 +88,7 @@ def test_a_tilde_takes_a_key_back_to_its_default() -> None:
 @pytest.mark.parametrize(
     "word", ["train.seed", "=3", "train..seed=1", "train.seed.=1", "a b=3", "~a=3", "train.seed.deep=1", "l[5].x=1"]
 )
-def test_an_override_that_cannot_be_applied_is_told(word: str) -> None:
+def test_an_override_that_cannot_be_applied_is_reported(word: str) -> None:
     _, problems = overridden({"train": {"seed": 1}, "l": [{}]}, word)
 
     assert len(problems) == 1

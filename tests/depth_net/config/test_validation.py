@@ -77,7 +77,7 @@ def test_a_single_source_needs_no_list() -> None:
         ({"results_dir": ["x"]}, "results_dir", "a text"),
     ],
 )
-def test_a_wrong_value_is_told_with_its_place_and_what_would_fit(
+def test_a_wrong_value_is_reported_with_its_place_and_what_would_fit(
     tree: dict[str, Any], where: str, expected: str
 ) -> None:
     _, problems = load(tree)
@@ -92,7 +92,7 @@ def test_a_misspelt_choice_names_the_right_one() -> None:
     assert problems[0].fix == "did you mean MultiStepLR?"
 
 
-def test_all_problems_are_told_at_once() -> None:
+def test_all_problems_are_reported_at_once() -> None:
     _, problems = load({"trian": {}, "train": {"lr": 1, "num_epochs": 0}, "model": {"encodr": "vits"}})
 
     assert {problem.where for problem in problems} == {"trian", "train.lr", "train.num_epochs", "model.encodr"}

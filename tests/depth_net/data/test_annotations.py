@@ -140,7 +140,7 @@ def test_an_absent_file_and_an_empty_file_are_different_errors(tmp_path: Path) -
         read_annotations(_write(tmp_path, "# nothing yet\n\n"))
 
 
-def test_a_name_that_no_file_can_have_is_told_with_its_line(tmp_path: Path) -> None:
+def test_a_name_that_no_file_can_have_is_reported_with_its_line(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         read_annotations(_write(tmp_path, "x" * 100_000))
 

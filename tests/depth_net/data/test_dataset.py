@@ -119,7 +119,7 @@ def test_rows_without_ground_truth_are_refused_in_training(tmp_path: Path) -> No
         _build(file)
 
 
-def test_images_and_ground_truth_of_different_size_are_told_with_the_line(tmp_path: Path) -> None:
+def test_images_and_ground_truth_of_different_size_are_reported_with_the_line(tmp_path: Path) -> None:
     file = write_nyu(tmp_path, count=2)
     write_depth_mm(tmp_path / "depth_1.png", 24, 32)
 

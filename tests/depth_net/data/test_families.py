@@ -132,7 +132,7 @@ def test_one_reader_flips_and_the_other_does_not(tmp_path: Path) -> None:
     assert unflipped.target.tolist() == [[2.0], [1.0]]
 
 
-def test_ground_truth_of_another_kind_is_told_with_its_line(tmp_path: Path) -> None:
+def test_ground_truth_of_another_kind_is_reported_with_its_line(tmp_path: Path) -> None:
     paths = [(3, tmp_path / "a.PNG"), (4, tmp_path / "b.npy")]
 
     problems = check_ground_truth_suffixes(find_dataset_class("NYUDV2"), paths)

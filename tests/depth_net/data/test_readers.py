@@ -105,7 +105,7 @@ def test_a_colour_image_gives_its_red_channel_as_depth(tmp_path: Path) -> None:
     assert readers.read_png_values(tmp_path / "c.png").tolist() == [[30.0]]
 
 
-def test_numpy_depth_may_carry_an_axis_of_one(tmp_path: Path) -> None:
+def test_numpy_depth_may_have_an_axis_of_one(tmp_path: Path) -> None:
     np.save(tmp_path / "d.npy", np.ones((1, 2, 3), dtype=np.float64))
 
     depth_m = readers.read_npy_depth(tmp_path / "d.npy")

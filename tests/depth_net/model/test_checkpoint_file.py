@@ -108,7 +108,7 @@ def test_engines_are_sent_to_the_deploy_container(tmp_path: Path, name: str) -> 
         open_weights(tmp_path / name)
 
 
-def test_a_missing_file_an_empty_folder_and_a_file_without_tensors_are_told_apart(tmp_path: Path) -> None:
+def test_a_missing_file_an_empty_folder_and_a_file_without_tensors_are_distinguished(tmp_path: Path) -> None:
     torch.save({"epoch": 3}, tmp_path / "counter.pth")
     torch.save([torch.zeros(1)], tmp_path / "list.pth")
     cases = {

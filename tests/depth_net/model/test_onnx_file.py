@@ -42,13 +42,13 @@ def test_the_file_agrees_with_the_model_at_every_batch_size(tmp_path: Path, opse
         found = torch.from_numpy(session.run(["outputs"], {"images": images.numpy()})[0])
         torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
     content = onnx.load(path)
-    told = {entry.key: entry.value for entry in content.metadata_props}
+    metadata = {entry.key: entry.value for entry in content.metadata_props}
     assert content.opset_import[0].version == opset
     axes = [axis.dim_param or axis.dim_value for axis in content.graph.output[0].type.tensor_type.shape.dim]
     assert axes == ["batch_size", *SIZE]
-    assert told["encoder"] == "vit_tiny"
-    assert float(told["max_abs_difference"]) == differences["max_abs_difference"] < 1e-3
-    assert float(told["max_abs_difference_images"]) == differences["max_abs_difference_images"]
+    assert metadata["encoder"] == "vit_tiny"
+    assert float(metadata["max_abs_difference"]) == differences["max_abs_difference"] < 1e-3
+    assert float(metadata["max_abs_difference_images"]) == differences["max_abs_difference_images"]
     assert [file.name for file in path.parent.iterdir()] == ["model.onnx"]
 
 

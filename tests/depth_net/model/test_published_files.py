@@ -71,9 +71,9 @@ def test_a_published_file_calls_the_head_of_both_families_alike(tmp_path: Path) 
 def test_the_folder_says_how_images_are_prepared(tmp_path: Path) -> None:
     write_folder(make_model(), tmp_path / "folder")
 
-    told = json.loads((tmp_path / "folder" / "preprocessor_config.json").read_text(encoding="utf-8"))
-    assert (tuple(told["image_mean"]), tuple(told["image_std"])) == (MEAN, STD)
-    assert (told["ensure_multiple_of"], told["size"]) == (14, {"height": GRID, "width": GRID})
+    document = json.loads((tmp_path / "folder" / "preprocessor_config.json").read_text(encoding="utf-8"))
+    assert (tuple(document["image_mean"]), tuple(document["image_std"])) == (MEAN, STD)
+    assert (document["ensure_multiple_of"], document["size"]) == (14, {"height": GRID, "width": GRID})
 
 
 def test_a_range_that_transformers_cannot_name_is_refused_before_anything_is_written(tmp_path: Path) -> None:

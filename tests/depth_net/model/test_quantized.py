@@ -63,7 +63,7 @@ def test_quantising_nothing_is_refused(pattern: str, skip: tuple[str, ...], text
         choose_layers(make_model(), [LayerRule(pattern=pattern, weight_type=INT8)], skip)
 
 
-def test_every_mistake_in_the_rules_is_told_at_once() -> None:
+def test_every_mistake_in_the_rules_is_reported_at_once() -> None:
     layers: list[dict[str, Any]] = [
         {"module_name": "Linear", "weights": {"dtype": "int4"}},
         {"weights": {"dtype": "int8"}, "activations": {"dtype": "int8"}, "bits": 8},

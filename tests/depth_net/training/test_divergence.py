@@ -20,7 +20,7 @@ def late_monitor() -> DivergenceMonitor:
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
-def test_on_a_processor_the_very_step_is_told(value: float) -> None:
+def test_on_a_processor_the_very_step_is_reported(value: float) -> None:
     monitor = DivergenceMonitor(CPU, shared=False)
     monitor.watch(torch.tensor(1.0), epoch=0, step=6)
 
@@ -28,7 +28,7 @@ def test_on_a_processor_the_very_step_is_told(value: float) -> None:
         monitor.watch(torch.tensor(value), epoch=2, step=7)
 
 
-def test_on_a_gpu_the_first_bad_step_is_told_within_two_intervals() -> None:
+def test_on_a_gpu_the_first_bad_step_is_reported_within_two_intervals() -> None:
     monitor = late_monitor()
     for step in range(2 * CHECK_EVERY - 1):
         monitor.watch(torch.tensor(math.nan if step in (5, 9) else 1.0), epoch=0, step=step)

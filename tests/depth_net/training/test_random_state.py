@@ -13,7 +13,7 @@ def test_one_seed_gives_one_sequence() -> None:
     assert torch.equal(torch.rand(3), first)
 
 
-def test_a_negative_seed_draws_a_fresh_one_and_tells_it() -> None:
+def test_a_negative_seed_draws_a_fresh_one_and_reports_it() -> None:
     first, second = seed_everything(-1), seed_everything(-1)
 
     assert first >= 0

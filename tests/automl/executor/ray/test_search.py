@@ -48,7 +48,7 @@ def test_the_study_is_finished_when_the_last_result_has_come(tmp_path: Path) -> 
     search.on_trial_complete("a", {MEASUREMENTS: pickle.dumps(last), RESULT: pickle.dumps(result)})
 
     assert study.searcher.observed == [(0, 0, 0.5)]
-    assert [told.number for told in study.searcher.told] == [0]
+    assert [result.number for result in study.searcher.reported] == [0]
     assert search.suggest("b") == TuneSearcher.FINISHED
 
 
@@ -60,7 +60,7 @@ def test_a_lost_actor_is_an_infrastructure_failure_after_three_attempts(tmp_path
         search.suggest(trial_id)
         search.on_trial_complete(trial_id, error=True)
 
-    assert study.searcher.told[0].failure is FailureKind.INFRASTRUCTURE
+    assert study.searcher.reported[0].failure is FailureKind.INFRASTRUCTURE
 
 
 def test_a_copy_speaks_to_the_same_study(tmp_path: Path) -> None:

@@ -157,7 +157,7 @@ def test_results_lie_in_the_study_directory(finished: Finished) -> None:
 
 
 def test_the_searcher_learns_every_value_and_every_end(finished: Finished) -> None:
-    assert [result.number for result in sorted(finished.searcher.told, key=lambda r: r.number)] == list(range(6))
+    assert [result.number for result in sorted(finished.searcher.reported, key=lambda r: r.number)] == list(range(6))
     assert {entry for entry in finished.searcher.observed if entry[0] == 0} == {(0, 0, 0.3), (0, 1, 0.31), (0, 2, 0.32)}
 
 
