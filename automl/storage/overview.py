@@ -66,11 +66,11 @@ def study_directories(results: Path) -> list[Path]:
 def _row(root: Path) -> StudyRow:
     try:
         plan, result = read_study(root)
+        outcome = read_outcome(StudyPaths(root), has_best=result.best is not None)
     except ConfigurationError:
         return StudyRow(name=root.name, state="unreadable", path=root, states={})
     ended = [trial for trial in result.trials if trial.state.is_final]
     best, metric = result.best, result.objective.metric
-    outcome = read_outcome(StudyPaths(root), has_best=best is not None)
     states = dict(_counted(trial.state.value.lower() for trial in settled(result, outcome).trials))
     return StudyRow(
         name=root.name,

@@ -28,15 +28,21 @@ def running_process(directory: StudyPaths) -> int | None:
 
     The kernel gives the lock back when its process ends, however it ends. Nothing is locked by asking. It must not be
     asked by the process that runs the study: closing the file would give its own lock back.
+
+    Raises:
+        ConfigurationError: the lock is there and cannot be asked for, so that a process may run the study.
     """
     try:
-        handle = os.open(directory.owner_file, os.O_RDWR)
-    except OSError:
+        # Read only: whoever may read a study may ask, also where its folder is mounted read-only.
+        handle = os.open(directory.owner_file, os.O_RDONLY)
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        raise _not_known(directory.owner_file, error) from error
     try:
         answer = fcntl.fcntl(handle, fcntl.F_GETLK, struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0))
-    except OSError:
-        return None
+    except OSError as error:
+        raise _not_known(directory.owner_file, error) from error
     finally:
         os.close(handle)
     kind, _, _, _, process = struct.unpack(_FLOCK, answer)
@@ -91,6 +97,20 @@ def _already_owned(root: Path, owner: int | str) -> ConfigurationError:
                 found=f"process {owner} is running this study",
                 expected="a study that no living process runs",
                 fix="wait for it, end it with `automl stop`, or start a study under another name",
+            )
+        ],
+        subject="the study directory",
+    )
+
+
+def _not_known(file: Path, error: OSError) -> ConfigurationError:
+    return ConfigurationError.from_problems(
+        [
+            Problem(
+                where=str(file),
+                found=f"whether a process runs this study cannot be read ({error.strerror or error})",
+                expected="a file that this user may read, on a file system with locks",
+                fix="give this user the right to read it, or ask as the user who runs the study",
             )
         ],
         subject="the study directory",

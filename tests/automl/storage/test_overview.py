@@ -79,6 +79,15 @@ def test_a_plan_that_cannot_be_read_does_not_hide_the_other_studies(tmp_path: Pa
     assert {row.name: row.state for row in list_studies(tmp_path)} == {"good": "interrupted", "torn": "unreadable"}
 
 
+def test_a_lock_that_cannot_be_read_does_not_hide_the_other_studies(tmp_path: Path) -> None:
+    write_study(tmp_path / "good")
+    write_study(tmp_path / "locked")
+    lock = StudyPaths(tmp_path / "locked").owner_file
+    lock.symlink_to(lock)
+
+    assert {row.name: row.state for row in list_studies(tmp_path)} == {"good": "interrupted", "locked": "unreadable"}
+
+
 def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="absent"):
         list_studies(tmp_path / "absent")

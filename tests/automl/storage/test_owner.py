@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -40,6 +41,39 @@ def test_a_living_owner_is_found_and_a_dead_one_is_not(tmp_path: Path) -> None:
     assert while_it_lives == owner.pid
     assert directory.owner_file.is_file()
     assert running_process(directory) is None
+
+
+def test_the_owner_is_found_in_a_folder_that_is_mounted_read_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = StudyPaths(tmp_path)
+    really_open = os.open
+
+    def open_read_only(file: Path, flags: int) -> int:
+        if flags & (os.O_RDWR | os.O_WRONLY):
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(file))
+        return really_open(file, flags)
+
+    command = [sys.executable, "-c", OWNER, str(directory.root)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as owner:
+        assert owner.stdout is not None
+        assert owner.stdout.readline() == b"owned\n"
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "open", open_read_only)
+            process = running_process(directory)
+        owner.kill()
+
+    assert process == owner.pid
+
+
+def test_a_lock_that_cannot_be_opened_does_not_mean_that_nobody_runs_the_study(tmp_path: Path) -> None:
+    file = StudyPaths(tmp_path).owner_file
+    file.symlink_to(file)
+
+    with pytest.raises(ConfigurationError, match="whether a process runs this study cannot be read") as caught:
+        running_process(StudyPaths(tmp_path))
+
+    assert str(file) in str(caught.value)
 
 
 def test_a_folder_without_a_lock_is_run_by_no_process(tmp_path: Path) -> None:
