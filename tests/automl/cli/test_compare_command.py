@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from automl.cli.app import run_command_line
-from tests.automl.cli.study_folder import write_study
+from automl.study.trial import TrialState
+from tests.automl.cli.study_folder import TRIALS, write_study
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,3 +42,16 @@ def test_the_table_shows_the_parameters_that_differ(tmp_path: Path, capsys: pyte
 
     header = capsys.readouterr().out.splitlines()[1]
     assert header.split() == ["trial", "state", "val/d1", "epoch", "time", "lr"]
+
+
+def test_a_trial_of_a_killed_study_does_not_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    study = str(write_study(tmp_path / "a", (replace(TRIALS[0], state=TrialState.RUNNING),)))
+
+    run_command_line(["compare", study, "--json"])
+    (row,) = json.loads(capsys.readouterr().out)["trials"]
+    run_command_line(["compare", study])
+    table = capsys.readouterr().out
+
+    assert (row["state"], row["reason"]) == ("INTERRUPTED", "its process was killed")
+    assert "interrupted" in table
+    assert "running" not in table
