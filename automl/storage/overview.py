@@ -24,7 +24,7 @@ class StudyRow:
         name: Name of its directory.
         state: ``running``, ``interrupted`` (a resume continues it), ``completed``, ``failed`` (no usable value, or
             ended by errors) or ``unreadable``.
-        reason: Why it has ended; empty while it runs.
+        reason: Why it has ended, or what cannot be read; empty while it runs.
         trials: Trials that have ended.
         planned: Trials that were planned.
         states: State -> number of trials.
@@ -50,25 +50,47 @@ def list_studies(results: Path) -> tuple[StudyRow, ...]:
     Raises:
         OSError: the folder cannot be read.
     """
-    return tuple(_row(root) for root in study_directories(results))
+    studies, hidden = _search(results)
+    return (*(_unreadable(folder, error) for folder, error in hidden), *map(_row, studies))
 
 
 def study_directories(results: Path) -> list[Path]:
-    """Return the study directories of a results folder, the latest last.
+    """Return the study directories of a results folder that can be looked into, the latest last.
 
     Raises:
         OSError: the folder cannot be read.
     """
-    plans = [paths.plan_file for entry in results.iterdir() if (paths := StudyPaths(entry)).plan_file.is_file()]
-    return [plan.parent for plan in sorted(plans, key=lambda plan: (plan.stat().st_mtime, plan))]
+    return _search(results)[0]
+
+
+def _search(results: Path) -> tuple[list[Path], list[tuple[Path, OSError]]]:
+    """Return the study directories, the latest last, and the folders that cannot be looked into."""
+    plans: list[tuple[float, Path]] = []
+    hidden: list[tuple[Path, OSError]] = []
+    for entry in sorted(results.iterdir()):
+        plan = StudyPaths(entry).plan_file
+        try:
+            if plan.is_file():
+                plans.append((plan.stat().st_mtime, plan))
+        except OSError as error:
+            hidden.append((entry, error))
+    return [plan.parent for _, plan in sorted(plans)], hidden
+
+
+def _unreadable(root: Path, error: OSError | ConfigurationError) -> StudyRow:
+    if isinstance(error, OSError):
+        reason = f"{error.filename or root}: {error.strerror or error}"
+    else:
+        reason = "; ".join(f"{problem.where}: {problem.found}" for problem in error.problems)
+    return StudyRow(name=root.name, state="unreadable", path=root, reason=reason, states={})
 
 
 def _row(root: Path) -> StudyRow:
     try:
         plan, result = read_study(root)
         outcome = read_outcome(StudyPaths(root), has_best=result.best is not None)
-    except ConfigurationError:
-        return StudyRow(name=root.name, state="unreadable", path=root, states={})
+    except (ConfigurationError, OSError) as error:
+        return _unreadable(root, error)
     ended = [trial for trial in result.trials if trial.state.is_final]
     best, metric = result.best, result.objective.metric
     states = dict(_counted(trial.state.value.lower() for trial in settled(result, outcome).trials))

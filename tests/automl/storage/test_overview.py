@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,8 +19,6 @@ from tests.automl.tracking.file_tracker import FileTracker
 from tests.automl.tracking.synthetic import OBJECTIVE
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from automl.study.trial import TrialResult
 
 
@@ -86,6 +86,40 @@ def test_a_lock_that_cannot_be_read_does_not_hide_the_other_studies(tmp_path: Pa
     lock.symlink_to(lock)
 
     assert {row.name: row.state for row in list_studies(tmp_path)} == {"good": "interrupted", "locked": "unreadable"}
+
+
+def test_a_log_that_is_a_folder_does_not_hide_the_other_studies(tmp_path: Path) -> None:
+    write_study(tmp_path / "good")
+    log = StudyPaths(write_study(tmp_path / "bad")).events_file
+    log.unlink(missing_ok=True)
+    log.mkdir()
+
+    rows = {row.name: row for row in list_studies(tmp_path)}
+
+    assert {name: row.state for name, row in rows.items()} == {"good": "interrupted", "bad": "unreadable"}
+    assert rows["bad"].reason == f"{log}: {os.strerror(errno.EISDIR)}"
+
+
+def test_a_folder_without_permission_does_not_hide_the_other_studies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_study(tmp_path / "good")
+    closed = StudyPaths(write_study(tmp_path / "closed")).plan_file
+    really_stat = Path.stat
+
+    def stat(file: Path, *, follow_symlinks: bool = True) -> os.stat_result:
+        if file == closed:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(file))
+        return really_stat(file, follow_symlinks=follow_symlinks)
+
+    # Not with chmod: root may look into every folder.
+    monkeypatch.setattr(Path, "stat", stat)
+
+    rows = {row.name: row for row in list_studies(tmp_path)}
+
+    assert {name: row.state for name, row in rows.items()} == {"good": "interrupted", "closed": "unreadable"}
+    assert rows["closed"].reason == f"{closed}: {os.strerror(errno.EACCES)}"
+    assert [root.name for root in study_directories(tmp_path)] == ["good"]
 
 
 def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
