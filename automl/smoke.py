@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from automl.errors import ConfigurationError, Problem, StudyFailedError
 from automl.executor.failure_summary import summarize_failure
+from automl.request.location import make_private
 from automl.request.policy import Route
 from automl.resolve import chosen_scheduler
 from automl.space.parameters import SearchSpace
@@ -81,7 +82,7 @@ def smoke_test(plan: StudyPlan, place: RunLocation) -> TrialResult:
     from automl.samplers.registry import make_searcher  # noqa: PLC0415 - numpy
 
     short = smoke_plan(plan)
-    place.results.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_private(place.results)
     folder = Path(tempfile.mkdtemp(prefix=f"{short.name}-", dir=place.results))
     location = StudyLocation(directory=folder, tracking_uri="", ray_address=place.ray_address)
     (trial,) = execute_study(short, location, searcher=make_searcher(short), scheduler=chosen_scheduler(short)).trials

@@ -14,6 +14,7 @@ import click
 
 from automl.cli.options import build_request, job_options, results_root
 from automl.errors import LaunchError
+from automl.request.location import make_private
 
 if TYPE_CHECKING:
     from automl.cluster.job import StudyJob
@@ -255,7 +256,7 @@ def _submit(file: Path, job: StudyJob) -> str:
     program = shutil.which("sbatch")
     if program is None:
         raise LaunchError(f"sbatch is not installed here; {file} is written, submit it on a machine with Slurm")
-    job.results.mkdir(parents=True, exist_ok=True)
+    make_private(job.results)
     try:
         done = subprocess.run(  # noqa: S603 - a fixed command, with our own file
             [program, "--parsable", str(file)], capture_output=True, text=True, timeout=_SUBMIT_LIMIT_S, check=False

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from automl.errors import ConfigurationError, LaunchError
 from automl.preflight.annotations import count_samples
+from automl.request.location import make_private
 from automl.spec.inputs import missing_inputs
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def prepare_data(request: StudyRequest, results: Path) -> None:
     program = shutil.which(command[0], path=search_path)
     if program is None:
         raise LaunchError(f"the study's data cannot be prepared: {command[0]} is not installed here")
-    folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_private(folder.parent)
     logger.info("preparing data: %s", " ".join(command))
     done = subprocess.run(  # noqa: S603 - an argument list from the user's own study file, no shell
         [program, *command[1:]], stdin=subprocess.DEVNULL, stdout=sys.stderr, check=False

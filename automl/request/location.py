@@ -30,6 +30,17 @@ class RunLocation:
     directory: Path | None = None
 
 
+def make_private(folder: Path) -> None:
+    """Make a folder and the missing ones above it for this user alone; folders that exist stay as they are.
+
+    Raises:
+        OSError: one cannot be made.
+    """
+    # Not with ``parents=True``, which gives its mode to the last folder alone.
+    for missing in reversed([path for path in (folder, *folder.parents) if not path.exists()]):
+        missing.mkdir(mode=0o700, exist_ok=True)
+
+
 def chosen_study_directory(directory: Path) -> Path:
     """Make the study directory that the user has chosen.
 
@@ -40,7 +51,7 @@ def chosen_study_directory(directory: Path) -> Path:
         if directory.exists() and any(directory.iterdir()):
             found, fix = "a folder that is not empty", f"automl resume {directory}, or choose another one"
         else:
-            directory.mkdir(parents=True, mode=0o700, exist_ok=True)
+            make_private(directory)
             return directory
     except OSError as error:
         found, fix = f"{directory} cannot be made: {error.strerror or error}", "choose another one"
@@ -55,7 +66,7 @@ def new_study_directory(results: Path, name: str) -> Path:
         ConfigurationError: it cannot be made.
     """
     try:
-        results.mkdir(parents=True, mode=0o700, exist_ok=True)
+        make_private(results)
         for count in itertools.count(1):
             candidate = results / (name if count == 1 else f"{name}-{count}")
             with contextlib.suppress(FileExistsError):

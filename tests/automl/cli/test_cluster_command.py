@@ -78,13 +78,15 @@ def test_a_submitted_job_is_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake_sbatch(tmp_path, monkeypatch, "echo '4711;cluster'")
+    results = tmp_path / "results"
 
     status = run_command_line(
-        ["cluster", "slurm", "toy/quick", "--results", str(tmp_path), "-o", str(tmp_path / "j"), "--submit", "--json"]
+        ["cluster", "slurm", "toy/quick", "--results", str(results), "-o", str(tmp_path / "j"), "--submit", "--json"]
     )
 
     assert status == 0
     assert json.loads(capsys.readouterr().out)["job_id"] == "4711"
+    assert results.stat().st_mode & 0o777 == 0o700
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,14 @@ def test_missing_data_are_made_once(tmp_path: Path) -> None:
     assert (made / "kept").exists()
 
 
+def test_a_results_folder_that_is_made_for_the_data_is_its_users_alone(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+
+    prepare_data(REQUEST, results)
+
+    assert [folder.stat().st_mode & 0o777 for folder in (results, results / "data")] == [0o700, 0o700]
+
+
 def test_paths_point_into_the_prepared_folder(tmp_path: Path) -> None:
     request = with_prepared_paths(REQUEST, tmp_path)
 

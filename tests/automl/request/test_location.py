@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from automl.errors import ConfigurationError
-from automl.request.location import new_study_directory, next_study_directory
+from automl.request.location import chosen_study_directory, new_study_directory, next_study_directory
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,6 +29,14 @@ def test_only_its_owner_may_look_into_a_study(tmp_path: Path) -> None:
     study = new_study_directory(tmp_path / "results", "demo")
 
     assert {folder.stat().st_mode & 0o077 for folder in (study, study.parent)} == {0}
+
+
+def test_a_results_folder_that_is_made_for_a_chosen_directory_is_its_users_alone(tmp_path: Path) -> None:
+    tmp_path.chmod(0o750)
+
+    study = chosen_study_directory(tmp_path / "results" / "demo")
+
+    assert [folder.stat().st_mode & 0o777 for folder in (study, study.parent, tmp_path)] == [0o700, 0o700, 0o750]
 
 
 def test_a_results_folder_that_is_there_stays_as_its_owner_made_it(tmp_path: Path) -> None:
