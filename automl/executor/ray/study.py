@@ -76,9 +76,7 @@ def execute_study(  # noqa: PLR0913 # two call sites; the parts of a study by na
         LaunchError: Ray does not start, dies, or has no place for a trial, or the study directory no room.
         InterruptedStudyError: a signal ended the study; it can be resumed.
     """
-    for count in (remove_leftovers(), end_leftovers(study_tag(plan, location.directory))):
-        if count:
-            logger.warning("%d processes of an earlier run were still alive and have been ended", count)
+    _end_earlier_run(study_tag(plan, location.directory))
     kind = plan.launch.launcher if launcher is None else LauncherKind(launcher)
     launch = dataclasses.replace(plan.launch, launcher=kind)
     tag = study_tag(plan, location.directory)
@@ -108,6 +106,13 @@ def execute_study(  # noqa: PLR0913 # two call sites; the parts of a study by na
     if loop.end is not None and loop.end.is_cut_off:
         raise LaunchError(f"ended after {done}: {loop.end} (automl resume {location.directory})")
     return result
+
+
+def _end_earlier_run(tag: str) -> None:
+    for count in (remove_leftovers(), end_leftovers(tag)):
+        if count:
+            noun = "process" if count == 1 else "processes"
+            logger.warning("ended %d %s that an earlier run had left alive", count, noun)
 
 
 @contextlib.contextmanager

@@ -268,3 +268,26 @@ def test_ray_starts_and_the_study_is_opened_at_the_same_time_once_the_trainer_is
     )
 
     assert began == [0]
+
+
+@pytest.mark.parametrize(("count", "said"), [(1, "ended 1 process that"), (2, "ended 2 processes that")])
+def test_the_processes_that_an_earlier_run_left_are_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, count: int, said: str
+) -> None:
+    def refuse(*_: object) -> None:
+        raise LaunchError("far enough")
+
+    monkeypatch.setattr(ray_study, "remove_leftovers", lambda: 0)
+    monkeypatch.setattr(ray_study, "end_leftovers", lambda _: count)
+    monkeypatch.setattr(ray_study, "ready_node", refuse)
+
+    with pytest.raises(LaunchError, match="far enough"):
+        execute_study(
+            toy_plan(tmp_path / "skill", trials=1),
+            toy_location(tmp_path),
+            searcher=ListSearcher([]),
+            scheduler=ThresholdRule(),
+        )
+
+    (record,) = caplog.records
+    assert record.getMessage() == f"{said} an earlier run had left alive"
