@@ -20,18 +20,20 @@ if TYPE_CHECKING:
 
 # struct flock of Linux on 64 bits: type, whence, start, length, process.
 _FLOCK = "hhqqi"
-_owned_here: set[Path] = set()
+_owned_here: dict[Path, int] = {}
+"""Locked file -> process that locked it; a forked child inherits the entry and not the lock."""
 
 
 def running_process(directory: StudyPaths) -> int | None:
     """Return the process that runs a study; None if no living process does, whatever its files say.
 
-    The kernel gives the lock back when its process ends, however it ends. Nothing is locked by asking. It must not be
-    asked by the process that runs the study: closing the file would give its own lock back.
+    The kernel gives the lock back when its process ends, however it ends. Nothing is locked by asking.
 
     Raises:
         ConfigurationError: the lock is there and cannot be asked for, so that a process may run the study.
     """
+    if _owned_here.get(_file_of(directory)) == os.getpid():
+        return os.getpid()  # the kernel is not asked: closing the file would give the lock back
     try:
         # Read only: whoever may read a study may ask, also where its folder is mounted read-only.
         handle = os.open(directory.owner_file, os.O_RDONLY)
@@ -60,7 +62,7 @@ class OwnerLock:
     """
 
     def __init__(self, paths: StudyPaths) -> None:
-        self._file = paths.owner_file.resolve()
+        self._file = _file_of(paths)
         if self._file in _owned_here:
             raise _already_owned(paths.root, os.getpid())
         handle = os.open(self._file, os.O_RDWR | os.O_CREAT, 0o644)
@@ -72,7 +74,7 @@ class OwnerLock:
             raise _already_owned(paths.root, owner or "unknown") from error
         os.ftruncate(handle, 0)
         os.write(handle, f"{os.getpid()}\n".encode("ascii"))
-        _owned_here.add(self._file)
+        _owned_here[self._file] = os.getpid()
         self._handle: int | None = handle
 
     def __enter__(self) -> Self:
@@ -86,7 +88,11 @@ class OwnerLock:
         if self._handle is not None:
             os.close(self._handle)
             self._handle = None
-            _owned_here.discard(self._file)
+            _owned_here.pop(self._file, None)
+
+
+def _file_of(paths: StudyPaths) -> Path:
+    return paths.root.resolve() / paths.owner_file.name
 
 
 def _already_owned(root: Path, owner: int | str) -> ConfigurationError:

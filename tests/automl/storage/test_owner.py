@@ -26,6 +26,13 @@ lock = OwnerLock(StudyPaths(Path(sys.argv[1])))
 print("owned", flush=True)
 sys.stdin.read()
 """
+ASK = """
+import sys
+from pathlib import Path
+from automl.storage.owner import running_process
+from automl.storage.paths import StudyPaths
+print(running_process(StudyPaths(Path(sys.argv[1]))))
+"""
 
 
 def test_a_living_owner_is_found_and_a_dead_one_is_not(tmp_path: Path) -> None:
@@ -78,6 +85,19 @@ def test_a_lock_that_cannot_be_opened_does_not_mean_that_nobody_runs_the_study(t
 
 def test_a_folder_without_a_lock_is_run_by_no_process(tmp_path: Path) -> None:
     assert running_process(StudyPaths(tmp_path)) is None
+
+
+def test_the_process_that_runs_a_study_may_ask_and_keeps_its_lock(tmp_path: Path) -> None:
+    directory = StudyPaths(tmp_path)
+    command = [sys.executable, "-c", ASK, str(tmp_path)]
+
+    with OwnerLock(directory):
+        own = running_process(directory)
+        other = subprocess.run(command, capture_output=True, text=True, check=True)
+
+    assert own == os.getpid()
+    assert other.stdout.strip() == str(os.getpid())
+    assert running_process(directory) is None
 
 
 def test_an_owner_lock_excludes_a_second_one_until_it_is_released(tmp_path: Path) -> None:
