@@ -10,7 +10,7 @@ import pandas as pd
 
 from automl.space.parameters import ParameterType
 from automl.storage.event_log import read_log
-from automl.storage.final_status import read_end
+from automl.storage.final_status import read_end, read_outcome, settled
 from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import read_evaluations, read_study
 from automl.study.events import TrialEnded, TrialStarted
@@ -80,7 +80,7 @@ class StudyFacts:
         frame: A row per trial: number, state, text for a person, whether it competes, the objectives where its state
             gives it a value, and the parameters by their paths; a choice as text, NaN for an inactive parameter.
         attempts: A row per attempt, in order of starts: trial, state, start and end. An attempt without an end is
-            RUNNING until the last event.
+            running until the last event, or interrupted where no process runs the study.
         evaluations: `evaluations.json`: role -> what baseline and best checkpoint scored on their own.
         end: How its last run ended; None while it runs, or if it was killed.
     """
@@ -147,6 +147,8 @@ def read_facts(root: Path) -> StudyFacts:
         ConfigurationError: the folder is no study directory.
     """
     plan, result = read_study(root)
+    outcome = read_outcome(StudyPaths(root), has_best=result.best is not None)
+    result = settled(result, outcome)
     listed = plan.space.parameters
     parameters = tuple(
         SearchedParameter(
@@ -166,7 +168,7 @@ def read_facts(root: Path) -> StudyFacts:
         result=result,
         parameters=parameters,
         frame=_frame(result, parameters),
-        attempts=_attempts(read_log(StudyPaths(root).events_file)),
+        attempts=_attempts(read_log(StudyPaths(root).events_file), is_running=outcome.state == "running"),
         evaluations=read_evaluations(root),
         end=read_end(StudyPaths(root)),
     )
@@ -214,20 +216,21 @@ def _label(path: str, paths: list[str]) -> str:
     return path
 
 
-def _attempts(entries: Iterable[Entry]) -> pd.DataFrame:
+def _attempts(entries: Iterable[Entry], *, is_running: bool) -> pd.DataFrame:
     ended: list[dict[str, object]] = []
-    running: dict[int, datetime] = {}
+    begun: dict[int, datetime] = {}
     time = None
     for entry in entries:
         time = entry.time
         match entry.event:
             case TrialStarted() as event:
-                running[event.trial] = time
-            case TrialEnded() as event if event.result.number in running:
-                start = running.pop(event.result.number)
+                begun[event.trial] = time
+            case TrialEnded() as event if event.result.number in begun:
+                start = begun.pop(event.result.number)
                 state = event.result.state.lower()
                 ended.append({"trial": event.result.number, "state": state, "start": start, "end": time})
             case _:
                 pass
-    ended += [{"trial": trial, "state": "running", "start": start, "end": time} for trial, start in running.items()]
+    state = "running" if is_running else "interrupted"
+    ended += [{"trial": trial, "state": state, "start": start, "end": time} for trial, start in begun.items()]
     return pd.DataFrame(ended, columns=["trial", "state", "start", "end"]).sort_values("start", ignore_index=True)

@@ -31,16 +31,21 @@ def test_every_attempt_is_a_row_with_its_end_state(tmp_path: Path) -> None:
     ]
 
 
-def test_a_trial_that_never_ended_is_running(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("process", "state"), [(5, "running"), (None, "interrupted")])
+def test_a_trial_that_never_ended_runs_while_a_process_runs_the_study(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, process: int | None, state: str
+) -> None:
+    monkeypatch.setattr("automl.storage.final_status.running_process", lambda _: process)
     directory = write_study(tmp_path / "demo")
     started = TrialStarted(
         trial=4, attempt=3, origin="sobol", assignment={}, directory=str(directory.attempt(4, 3).root)
     )
     EventLog(directory.events_file).append(started)
 
-    attempts = read_facts(directory.root).attempts
+    facts = read_facts(directory.root)
 
-    assert attempts["state"].iloc[-1] == "running"
+    assert facts.attempts["state"].iloc[-1] == state
+    assert facts.result.trials[-1].state.lower() == state
 
 
 def test_only_trials_with_a_value_compete(tmp_path: Path) -> None:
