@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from automl.errors import NothingToRunError, Problem, ResumeMismatchError
 from automl.executor.decide import missing_replicates
+from automl.handoff.hand_over import is_handed_over
 from automl.request.location import RunLocation
 from automl.request.study_request import request_from_document
 from automl.run import make_plan, run_in
@@ -42,7 +43,7 @@ def resume_study(
     Raises:
         ConfigurationError: the folder is no study directory, or the skill cannot be read.
         ResumeMismatchError: skill, template, schema or settings have changed; lists the changes.
-        NothingToRunError: every trial has ended.
+        NothingToRunError: every trial has ended, and the best checkpoint was handed over.
     """
     directory = StudyPaths(root)
     stored = read_plan(directory)
@@ -66,12 +67,17 @@ def resume_study(
         raise ResumeMismatchError(f"{root} was made by another plan", differences)
     state = read_state(directory)
     ended = sum(result.replicate_of is None for result in state.finished)
-    if ended >= plan.budget.trials and not missing_replicates(plan, state):
-        raise NothingToRunError(f"all {ended} trials of {root} have ended; --trials N adds some")
+    has_all = ended >= plan.budget.trials and not missing_replicates(plan, state)
     end = read_end(directory)
-    if trials is None and end is not None and end.is_over and end.reason and not end.may_go_on:
-        raise NothingToRunError(f"{root} has ended: {end.reason}; a new automl run begins with its best trials")
-    return run_in(directory, request, plan, place, extra_trackers=extra_trackers)
+    is_over = (
+        end is not None and end.is_over and (has_all or (trials is None and bool(end.reason) and not end.may_go_on))
+    )
+    if is_over and is_handed_over(root):
+        if has_all:
+            raise NothingToRunError(f"all {ended} trials of {root} have ended; --trials N adds some")
+        reason = end.reason if end is not None else ""
+        raise NothingToRunError(f"{root} has ended: {reason}; a new automl run begins with its best trials")
+    return run_in(directory, request, plan, place, extra_trackers=extra_trackers, is_over=is_over)
 
 
 def _differences(before: dict[str, Any], now: dict[str, Any], paths: StudyPaths) -> list[Problem]:

@@ -27,6 +27,7 @@ from automl.storage.documents import only_for_user, write_document
 from automl.storage.event_log import EventLog
 from automl.storage.paths import StudyPaths
 from automl.storage.plan_document import write_plan
+from automl.storage.study_directory import read_study
 from automl.study.evaluation import RecordLocation
 from automl.study.model import StudyLocation
 from automl.study.plan import StudyParts, plan_study
@@ -130,8 +131,11 @@ def run_in(
     place: RunLocation,
     *,
     extra_trackers: Sequence[Tracker] = (),
+    is_over: bool = False,
 ) -> Path:
     """Run a plan in a study directory; trials that have ended are kept, unfinished ones continue.
+
+    With ``is_over`` the study has ended, and only what comes after its trials is done.
 
     Raises:
         LaunchError: Ray does not start, or the study directory cannot be written.
@@ -144,7 +148,7 @@ def run_in(
     with recorded(directory.root):
         lock = OwnerLock(directory)
     with lock:
-        return _run_locked(directory, request, plan, place, extra_trackers=extra_trackers)
+        return _run_locked(directory, request, plan, place, extra_trackers=extra_trackers, is_over=is_over)
 
 
 def _run_locked(
@@ -154,6 +158,7 @@ def _run_locked(
     place: RunLocation,
     *,
     extra_trackers: Sequence[Tracker] = (),
+    is_over: bool,
 ) -> Path:
     from automl.executor.loop import recorded  # noqa: PLC0415 - imported when a study starts
     from automl.executor.ray.study import execute_study  # noqa: PLC0415 - ray
@@ -180,13 +185,17 @@ def _run_locked(
     try:
         with mlflow.given_up_if_interrupted():
             evaluator.baseline()
-            result = execute_study(
-                plan,
-                location,
-                searcher=make_searcher(plan),
-                scheduler=chosen_scheduler(plan),
-                trackers=(recorders, *extra_trackers),
-                journal=OptunaJournal(directory.journal_file, plan),
+            result = (
+                read_study(directory.root)[1]
+                if is_over
+                else execute_study(
+                    plan,
+                    location,
+                    searcher=make_searcher(plan),
+                    scheduler=chosen_scheduler(plan),
+                    trackers=(recorders, *extra_trackers),
+                    journal=OptunaJournal(directory.journal_file, plan),
+                )
             )
             _conclude(result, plan, evaluator)
     finally:

@@ -13,7 +13,7 @@ from automl.handoff.best import model_version, select_best
 from automl.storage.documents import to_json
 from automl.storage.paths import StudyPaths
 from automl.storage.plan_document import read_plan
-from automl.storage.study_directory import read_evaluations
+from automl.storage.study_directory import read_evaluations, read_study
 from automl.study.events import FileAttached, ModelRegistered
 from automl.tracking.mlflow.projection import STUDY_RUN
 
@@ -51,6 +51,18 @@ def hand_over(root: Path, log: EventLog, evaluator: Evaluator) -> StudyBest | No
     else:
         log.append(FileAttached(run=STUDY_RUN, path=StudyPaths(root).report_file.name))
     return best
+
+
+def is_handed_over(root: Path) -> bool:
+    """Tell whether nothing of the hand-over of a study that has ended is left to do.
+
+    Raises:
+        ConfigurationError: the folder is no study directory.
+    """
+    paths, best = StudyPaths(root), read_study(root)[1].best
+    if best is None:
+        return True
+    return paths.report_file.is_file() and (best.checkpoint is None or paths.best_file.is_file())
 
 
 def _register_best(root: Path, log: EventLog, evaluator: Evaluator) -> StudyBest | None:

@@ -108,8 +108,8 @@ def read_log(file: Path, position: int = 0, *, is_strict: bool = False) -> Itera
                 return
             position += len(line)
             try:
-                found = decode(line)
-            except (ValueError, TypeError, KeyError) as error:
+                found = decode(line, is_strict=is_strict)
+            except (ValueError, TypeError, KeyError, RecursionError) as error:
                 if is_strict and line.strip():
                     raise damaged_log(file, f"line {number}: {first_line(error)}") from error
                 continue
@@ -137,7 +137,7 @@ def last_entry(file: Path) -> Entry | None:
     for line in reversed(tail[: tail.rfind(b"\n") + 1].splitlines()):
         try:
             found = decode(line)
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, RecursionError):
             return None
         if found is not None and not isinstance(found[0], ActionEnded | Evaluated | ModelRegistered | FileAttached):
             return Entry(*found, size)
@@ -159,16 +159,23 @@ def encode(event: Event, time: datetime) -> bytes:
     return f'{text[:-1]}, "check": "{zlib.crc32(text.encode()):08x}"}}\n'.encode()
 
 
-def decode(line: bytes) -> tuple[Event, datetime] | None:
+def decode(line: bytes, *, is_strict: bool = False) -> tuple[Event, datetime] | None:
     """Return the event of a line and its time; None for a kind that this version does not know.
 
+    Args:
+        line: One line.
+        is_strict: Refuse a line without a check, such as the version before wrote.
+
     Raises:
+        RecursionError: it is nested too deeply.
         ValueError: the line is no event, or was changed.
         KeyError: the line is no event.
         TypeError: the line is no event.
     """
     document: dict[str, Any] = json.loads(line)
     check = document.pop("check", None)
+    if check is None and is_strict:
+        raise ValueError("the line has no check")
     if check is not None and check != f"{zlib.crc32(json.dumps(document).encode()):08x}":
         raise ValueError("the line is not what was written")
     kind, time = document.pop("event"), datetime.fromisoformat(document.pop("time"))
@@ -186,7 +193,19 @@ def _open(file: Path) -> int:
     file.parent.mkdir(parents=True, exist_ok=True)
     handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
     size = os.fstat(handle).st_size
-    tail = os.pread(handle, _TAIL_BYTES, max(0, size - _TAIL_BYTES))
-    if tail and not tail.endswith(b"\n"):
-        os.ftruncate(handle, size - len(tail) + tail.rfind(b"\n") + 1)
+    whole = _end_of_last_line(handle, size)
+    if whole < size:
+        os.ftruncate(handle, whole)
     return handle
+
+
+def _end_of_last_line(handle: int, size: int) -> int:
+    """Return the offset behind the last line feed, however much was written behind it; 0 if there is none."""
+    end = size
+    while end > 0:
+        start = max(0, end - _TAIL_BYTES)
+        found = os.pread(handle, end - start, start).rfind(b"\n")
+        if found >= 0:
+            return start + found + 1
+        end = start
+    return 0

@@ -51,7 +51,7 @@ def read_state(paths: StudyPaths) -> StudyState:
     """Fold the event log of a study; a study without one has not begun.
 
     Raises:
-        ConfigurationError: a line of the log cannot be read or was changed.
+        ConfigurationError: a line of the log cannot be read, was changed or is missing.
     """
     state = StudyState()
     events = (
@@ -64,6 +64,8 @@ def read_state(paths: StudyPaths) -> StudyState:
             apply(state, event, time)
         except ValueError as error:
             raise damaged_log(paths.events_file, error) from error
+    if state == StudyState() and paths.result_files():
+        raise damaged_log(paths.events_file, "no line, and trials have ended")
     return state
 
 

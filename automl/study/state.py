@@ -181,7 +181,8 @@ def apply(state: StudyState, event: Event, time: datetime) -> None:  # noqa: C90
         time: When.
 
     Raises:
-        ValueError: the event speaks of a trial that was never proposed, or proposes one out of turn.
+        ValueError: the event speaks of a trial that was never proposed, or proposes one out of turn, or the end of a
+            study says that more trials had results than the log holds.
     """
     match event:
         case StudyStarted():
@@ -208,6 +209,7 @@ def apply(state: StudyState, event: Event, time: datetime) -> None:  # noqa: C90
             else:
                 state.end = state.end or event.end
         case StudyEnded() | StudySuspended():
+            _check_results(state, event)
             state.last = event
         case _:
             pass
@@ -217,6 +219,13 @@ def _known(state: StudyState, number: int) -> TrialRecord:
     if not 0 <= number < len(state.trials):
         raise ValueError(f"trial {number} was never proposed")
     return state.trials[number]
+
+
+def _check_results(state: StudyState, event: StudyEnded | StudySuspended) -> None:
+    """Compare how many results the end of a study names with those before it: a line that is gone is noticed there."""
+    known = sum(trial.result is not None for trial in state.trials)
+    if isinstance(event, StudyEnded) and event.end is not None and event.trials != known:
+        raise ValueError(f"{event.trials} trials had a result when the study ended, and the lines before say {known}")
 
 
 def _start(state: StudyState, event: StudyStarted, time: datetime) -> None:
@@ -328,4 +337,6 @@ def _running(trial: TrialRecord) -> TrialResult:
         seed=trial.proposal.seed,
         origin=trial.proposal.origin,
         gpus=trial.gpus,
+        epochs=trial.epochs,
+        elapsed_s=trial.elapsed_s,
     )

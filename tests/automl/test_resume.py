@@ -52,12 +52,50 @@ def test_a_changed_plan_is_refused_and_the_difference_is_shown(study: Path) -> N
     assert any("spec" in problem.where for problem in caught.value.problems)
 
 
-def test_a_study_whose_trials_have_ended_has_nothing_to_run(study: Path) -> None:
-    done = TrialResult(number=0, state=TrialState.COMPLETED, assignment={}, directory="trials/0000")
+def end_study(study: Path, values: dict[str, float]) -> None:
+    done = TrialResult(
+        number=0, state=TrialState.COMPLETED, assignment={}, directory="trials/0000", values=values, checkpoint="a.pth"
+    )
     write_result(StudyPaths(study), done)
+    end = StudyEnded(trials=1, best_trial=None, best_value=None, reason="all trials have ended (1)")
+    EventLog(StudyPaths(study).events_file).append(end)
+
+
+def test_a_study_whose_trials_have_ended_has_nothing_to_run(study: Path) -> None:
+    end_study(study, {})
 
     with pytest.raises(NothingToRunError, match="--trials"):
         resume_study(study)
+
+
+def test_a_study_that_ended_before_its_best_was_handed_over_is_resumed_for_that(
+    study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resumed: list[bool] = []
+    monkeypatch.setattr("automl.resume.run_in", lambda *_, is_over, **__: resumed.append(is_over))
+    end_study(study, {"val/r2": 0.5})
+
+    resume_study(study)
+    assert resumed == [True]
+
+    for file in (StudyPaths(study).best_file, StudyPaths(study).report_file):
+        file.touch()
+    with pytest.raises(NothingToRunError, match="--trials"):
+        resume_study(study)
+
+
+def test_a_study_killed_between_its_last_trial_and_its_end_is_ended_by_a_resume(
+    study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resumed: list[bool] = []
+    monkeypatch.setattr("automl.resume.run_in", lambda *_, is_over, **__: resumed.append(is_over))
+    write_result(
+        StudyPaths(study), TrialResult(number=0, state=TrialState.COMPLETED, assignment={}, directory="trials/0000")
+    )
+
+    resume_study(study)
+
+    assert resumed == [False]
 
 
 @pytest.mark.parametrize(("may_go_on", "is_refused"), [(False, True), (True, False)])

@@ -166,21 +166,25 @@ def watched(root: Path, rule: str, *, trials: int) -> list[tuple[collections.Cou
     command = [sys.executable, str(DRIVER), str(root), "qmc", rule, str(SLOTS), str(trials)]
     with subprocess.Popen(command) as study:
         while study.poll() is None:
-            before = paused_trials(root) if rule == "asha" else set()
+            before = paused_trials(root) if rule == "asha" else {}
             files = [*root.glob("study/trials/*/**/model_epoch_*.pth")]
             counts = collections.Counter(file.relative_to(root / "study/trials").parts[0][:4] for file in files)
-            samples.append((counts, before & paused_trials(root) if before else before))
+            # A trial that was promoted and is paused again has another attempt.
+            after = paused_trials(root) if before else {}
+            samples.append((counts, {number for number, attempt in before.items() if after.get(number) == attempt}))
             time.sleep(0.005)
     assert study.returncode == 0
     return samples
 
 
-def paused_trials(root: Path) -> set[str]:
-    """Return the paused trials with which the study is done: it deletes after a pause is in its log, before it goes on.
+def paused_trials(root: Path) -> dict[str, int]:
+    """Return the paused trials and their attempts, where the study is done with them.
+
+    It deletes after a pause is in its log, before it goes on.
 
     So the last line of the log is left out.
     """
     state = StudyState()
     for entry in [*read_log(StudyPaths(root / "study").events_file)][:-1]:
         apply(state, entry.event, entry.time)
-    return {f"{trial.number:04d}" for trial in state.in_phase(Phase.PAUSED)}
+    return {f"{trial.number:04d}": trial.attempt for trial in state.in_phase(Phase.PAUSED)}

@@ -61,6 +61,8 @@ def test_an_epoch_without_a_checkpoint_is_refused(tmp_path: Path) -> None:
 def test_a_study_without_results_has_no_checkpoint(tmp_path: Path) -> None:
     directory = write_depth_study(tmp_path / "demo")
     directory.events_file.unlink()
+    for file in directory.result_files():
+        file.unlink()
 
     with pytest.raises(ConfigurationError, match="no best checkpoint"):
         choose_checkpoint(directory.root, NAMING, trial=None, epoch=None)

@@ -98,8 +98,9 @@ def test_unfinished_files_and_studies_without_a_trial_may_go(tmp_path: Path) -> 
     root = write_ended(tmp_path / "demo")
     (root / "actions/export-1").mkdir(parents=True)
     (root / "actions/export-1/model.partial").write_bytes(b"half")
-    empty = write_depth_study(tmp_path / "empty").root
-    (empty / "events.jsonl").unlink()
+    empty = write_depth_study(tmp_path / "empty")
+    for file in (empty.events_file, *empty.result_files()):
+        file.unlink()
 
     found = {str(item.path.relative_to(tmp_path)): item.why for item in take_inventory(tmp_path).deletable}
 

@@ -154,9 +154,43 @@ def test_lines_of_the_version_before_are_read(tmp_path: Path) -> None:
         encoding="utf-8",
     )
 
-    measured, ended = (entry.event for entry in read_log(file, is_strict=True))
+    measured, ended = (entry.event for entry in read_log(file))
 
+    with pytest.raises(ConfigurationError, match="the line has no check"):
+        [*read_log(file, is_strict=True)]
     assert isinstance(measured, Measured)
     assert measured.values == {"val/d1": 0.5}
     assert isinstance(ended, TrialEnded)
     assert (ended.result.number, ended.result.state) == (0, TrialState.STOPPED)
+
+
+@pytest.mark.parametrize("torn_bytes", [1, 4096, (2 << 20) + 5])
+def test_a_torn_end_of_any_length_is_cut_off_by_the_next_event(tmp_path: Path, torn_bytes: int) -> None:
+    file = tmp_path / "events.jsonl"
+    log = EventLog(file)
+    log.append(TrialPromoted(trial=3))
+    log.close()
+    with file.open("ab") as stream:
+        stream.write(b"\0" * torn_bytes)
+
+    EventLog(file).append(TrialPromoted(trial=4))
+
+    assert [entry.event for entry in read_log(file, is_strict=True)] == [TrialPromoted(trial=3), TrialPromoted(trial=4)]
+
+
+def test_a_log_without_a_whole_line_begins_anew(tmp_path: Path) -> None:
+    file = tmp_path / "events.jsonl"
+    file.write_bytes(b"x" * (2 << 20))
+
+    EventLog(file).append(TrialPromoted(trial=4))
+
+    assert [entry.event for entry in read_log(file, is_strict=True)] == [TrialPromoted(trial=4)]
+
+
+def test_a_line_that_is_nested_too_deeply_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "events.jsonl"
+    file.write_bytes(b"[" * 200_000 + b"\n")
+
+    assert [*read_log(file)] == []
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        [*read_log(file, is_strict=True)]

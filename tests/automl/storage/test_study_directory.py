@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
+from automl.errors import ConfigurationError
+from automl.storage.event_log import EventLog
 from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import read_results
+from automl.storage.study_directory import write_result as stored
+from automl.study.ends import EndKind, EndReason
+from automl.study.events import StudyEnded
 from automl.study.trial import FailureKind, TrialResult, TrialState
 from tests.automl.storage.recorded import write_result
 
@@ -47,3 +54,23 @@ def test_directories_of_trials_without_a_result_are_passed_over(tmp_path: Path) 
     write_result(directory, RESULT)
 
     assert [result.number for result in read_results(directory)] == [7]
+
+
+def test_a_log_that_is_gone_is_refused_where_trials_have_ended(tmp_path: Path) -> None:
+    paths = StudyPaths(tmp_path)
+    write_result(paths, TrialResult(number=0, state=TrialState.COMPLETED, assignment={}, directory="trials/0000"))
+    stored(paths, TrialResult(number=0, state=TrialState.COMPLETED, assignment={}, directory="trials/0000"))
+    paths.events_file.unlink()
+
+    with pytest.raises(ConfigurationError, match="no line, and trials have ended"):
+        read_results(paths)
+
+
+def test_a_missing_result_is_noticed_at_the_end_of_the_study(tmp_path: Path) -> None:
+    paths = StudyPaths(tmp_path)
+    write_result(paths, TrialResult(number=0, state=TrialState.COMPLETED, assignment={}, directory="trials/0000"))
+    end = EndReason(kind=EndKind.ALL_ENDED, amount=2)
+    EventLog(paths.events_file).append(StudyEnded(trials=2, best_trial=None, best_value=None, reason=str(end), end=end))
+
+    with pytest.raises(ConfigurationError, match=r"2 trials had a result .* the lines before say 1"):
+        read_results(paths)
