@@ -50,7 +50,14 @@ def _best_rows(result: StudyResult, directory: Path) -> list[tuple[str, object]]
     constant = best.values.get(f"{metric}_constant")
     if constant is not None:
         rows.append(("against a constant", _against(constant, value, result.objective.direction)))
-    rows += _evaluation_rows(read_evaluations(directory), result.objective.direction)
+    evaluations = read_evaluations(directory)
+    of_trial = evaluations["champion"].deltas.get("trial") if "champion" in evaluations else None
+    if of_trial is not None and of_trial.reference != value:
+        rows.append(
+            ("evaluated again", f"not this trial: evaluations.json is about a value of {of_trial.reference:.4f}")
+        )
+    else:
+        rows += _evaluation_rows(evaluations, result.objective.direction)
     if best.assignment:
         rows.append(("values", render.format_assignment(best.assignment)))
     if best.checkpoint:

@@ -96,7 +96,7 @@ def _reason_to_leave(row: StudyRow) -> str:
         case "running":
             return "it is running"
         case "unreadable":
-            return "its plan cannot be read"
+            return row.reason or "it cannot be read"
         case "interrupted" if row.states:
             return "a resume can continue it"
         case _:

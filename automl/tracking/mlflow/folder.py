@@ -17,7 +17,7 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from automl.errors import ConfigurationError
@@ -87,10 +87,15 @@ class MlflowFolder:
         return file.read_text(encoding="utf-8").strip()
 
     def load_state(self, tracking_uri: str) -> UploadState:
-        """Read what a server has; nothing if it never got anything, or if the file cannot be read."""
+        """Read what a server has; nothing if it never got anything, or if the file cannot be read.
+
+        A position behind the end of the log means that an older log was put back: it is sent from its beginning.
+        """
         # The URI may hold a password: only its hash becomes part of the folder.
         try:
-            return read_document(self._state_file(tracking_uri), UploadState)
+            state = read_document(self._state_file(tracking_uri), UploadState)
+            log = self.study.events_file
+            return state if log.is_file() and state.position <= log.stat().st_size else replace(state, position=0)
         except (FileNotFoundError, ConfigurationError):  # it gets everything again, which changes nothing
             if not self.study.outbox.is_dir():
                 return UploadState()

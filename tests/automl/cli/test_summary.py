@@ -61,3 +61,18 @@ def test_the_summary_shows_what_was_evaluated_again(tmp_path: Path, capsys: pyte
     assert "0.5000 -> 0.7000, 0.2000 better" in shown
     assert "failed: out of memory" in shown
     assert "no action" not in shown
+
+
+def test_an_evaluation_of_another_value_is_not_shown_as_that_of_the_best(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = write_study(tmp_path / "example")
+    stale = {"trial": {"reference": 0.9, "difference": 0.0, "is_better": False}}
+    champion = {"status": "measured", "reason": "", "data": "validation", "value": 0.9, "deltas": stale}
+    write_document(root / "evaluations.json", {"champion": {**champion, "is_reproduced": True}})
+
+    print_summary(root, *read_study(root))
+
+    shown = capsys.readouterr().out
+    assert "not this trial" in shown
+    assert "reproduced" not in shown

@@ -47,6 +47,14 @@ def test_each_server_has_its_own_position(study: StudyPaths) -> None:
     assert not folder.is_complete("sqlite:///other.db")
 
 
+def test_a_position_behind_the_end_of_an_older_log_is_the_beginning(study: StudyPaths) -> None:
+    folder = MlflowFolder(study)
+    folder.save_state(URI, UploadState(position=study.events_file.stat().st_size + 1, run_ids={"study": "abc"}))
+
+    assert folder.load_state(URI) == UploadState(position=0, run_ids={"study": "abc"})
+    assert not folder.is_complete(URI)
+
+
 def test_a_line_that_a_crash_tore_is_not_missing(study: StudyPaths) -> None:
     folder = MlflowFolder(study)
     folder.save_state(URI, UploadState(position=study.events_file.stat().st_size))
