@@ -35,7 +35,8 @@ REQUEST = StudyRequest(skill="toy", name="example").with_settings(trials=1)
 def study(tmp_path: Path) -> Path:
     plan = make_plan(REQUEST, RunLocation(results=tmp_path))
     root = tmp_path / "example"
-    write_plan(StudyPaths(root), plan, REQUEST, RecordLocation(tracking_uri="sqlite:///x.db", experiment="example"))
+    uri = f"sqlite:///{tmp_path}/x.db"
+    write_plan(StudyPaths(root), plan, REQUEST, RecordLocation(tracking_uri=uri, experiment="example"))
     return root
 
 
