@@ -12,10 +12,10 @@ from automl.request.location import RunLocation
 from automl.request.study_request import request_from_document
 from automl.run import make_plan, run_in
 from automl.storage.documents import to_json
-from automl.storage.final_status import read_end
 from automl.storage.paths import StudyPaths
 from automl.storage.plan_document import plan_document, read_plan
 from automl.storage.study_directory import read_state
+from automl.study.events import StudyEnded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,15 +68,12 @@ def resume_study(
     state = read_state(directory)
     ended = sum(result.replicate_of is None for result in state.finished)
     has_all = ended >= plan.budget.trials and not missing_replicates(plan, state)
-    end = read_end(directory)
-    is_over = (
-        end is not None and end.is_over and (has_all or (trials is None and bool(end.reason) and not end.may_go_on))
-    )
-    if is_over and is_handed_over(root):
+    end = state.last if isinstance(state.last, StudyEnded) else None
+    is_over = end is not None and (has_all or (trials is None and bool(end.reason) and not end.may_go_on))
+    if end is not None and is_over and is_handed_over(root):
         if has_all:
             raise NothingToRunError(f"all {ended} trials of {root} have ended; --trials N adds some")
-        reason = end.reason if end is not None else ""
-        raise NothingToRunError(f"{root} has ended: {reason}; a new automl run begins with its best trials")
+        raise NothingToRunError(f"{root} has ended: {end.reason}; a new automl run begins with its best trials")
     return run_in(directory, request, plan, place, extra_trackers=extra_trackers, is_over=is_over)
 
 

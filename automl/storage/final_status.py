@@ -64,7 +64,7 @@ def read_end(directory: StudyPaths) -> End | None:
 
 
 def read_outcome(directory: StudyPaths, *, has_best: bool) -> Outcome:
-    """Return what became of a study. Not to be asked by the process that runs it (see `running_process`).
+    """Return what became of a study.
 
     Args:
         directory: Its directory.
