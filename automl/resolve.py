@@ -85,20 +85,18 @@ def resolve_inputs(request: StudyRequest) -> ResolvedInputs:
     """
     skill = load_skill(request.skill)
     schema, status = _read_schema(skill)
-    inputs = request.inputs
-    template = Path(inputs.spec) if inputs.spec else None
-    data = _training_data(skill, inputs.data)
-    spec = build_spec(skill, TRAIN, data=data, overrides=inputs.overrides, schema=schema, template=template)
+    template = Path(request.spec) if request.spec else None
+    data = _training_data(skill, request.data)
+    spec = build_spec(skill, TRAIN, data=data, overrides=request.overrides, schema=schema, template=template)
     space = SearchSpace(parameters=(), fixed={})
     candidates: tuple[str, ...] = ()
     if schema is not None and request.policy != "off":
-        objective = request.objective
         space_request = SpaceRequest(
-            search=request.tuning.search,
-            pinned=frozenset(expand_shorthands(skill, spec, flatten(inputs.overrides))),
-            sample_count=count_samples(Path(inputs.data["train"])) if "train" in inputs.data else None,
-            devices=max(1, int(request.resources.gpus_per_trial or 1)),
-            metric=split_objective(objective.objectives[0])[0] if objective.objectives else objective.metric,
+            search=request.search,
+            pinned=frozenset(expand_shorthands(skill, spec, flatten(request.overrides))),
+            sample_count=count_samples(Path(request.data["train"])) if "train" in request.data else None,
+            devices=max(1, int(request.gpus_per_trial or 1)),
+            metric=split_objective(request.objectives[0])[0] if request.objectives else request.metric,
         )
         space = build_space(skill, schema, spec, space_request)
         candidates = () if space.parameters else suggest_candidates(skill, schema, spec)
@@ -129,11 +127,11 @@ def resolve_objectives(request: StudyRequest, skill: Skill) -> tuple[tuple[Objec
     objectives: tuple[Objective, ...] = ()
     constraints: tuple[Constraint, ...] = ()
     try:
-        objectives = _objectives(request, skill) if request.objective.objectives else (_objective(request, skill),)
+        objectives = _objectives(request, skill) if request.objectives else (_objective(request, skill),)
     except ConfigurationError as error:
         problems += error.problems
     try:
-        constraints = parse_constraints(request.objective.constraints)
+        constraints = parse_constraints(request.constraints)
     except ConfigurationError as error:
         problems += error.problems
     if problems:
@@ -144,7 +142,7 @@ def resolve_objectives(request: StudyRequest, skill: Skill) -> tuple[tuple[Objec
 def _objectives(request: StudyRequest, skill: Skill) -> tuple[Objective, ...]:
     found: list[Objective] = []
     problems: list[Problem] = []
-    for text in request.objective.objectives:
+    for text in request.objectives:
         metric, direction = split_objective(text)
         if any(objective.metric == metric for objective in found):
             problems.append(_objective_problem(text, "an objective that was named before", "name it once"))
@@ -157,7 +155,7 @@ def _objectives(request: StudyRequest, skill: Skill) -> tuple[Objective, ...]:
         source = choice.source.replace("--metric", "--objective").replace(", --direction", "")
         found.append(Objective(metric=metric, direction=Direction(choice.direction), source=source))
     if "metric" in request.explicit:
-        first = request.objective.objectives[0]
+        first = request.objectives[0]
         problems.append(_objective_problem(first, "--metric beside it", "name each with --objective"))
     if problems:
         raise ConfigurationError.from_problems(problems, subject="the objectives")
@@ -169,8 +167,8 @@ def _objective_problem(text: str, found: str, fix: str) -> Problem:
 
 
 def _objective(request: StudyRequest, skill: Skill) -> Objective:
-    choice = objective_for(skill, metric=request.objective.metric, direction=request.objective.direction)
-    in_file = request.source is not None and request.objective.metric is not None
+    choice = objective_for(skill, metric=request.metric, direction=request.direction)
+    in_file = request.source is not None and request.metric is not None
     source = choice.source.replace("--metric, --direction", "the study file") if in_file else choice.source
     return Objective(metric=choice.metric, direction=Direction(choice.direction), source=source)
 
@@ -231,9 +229,9 @@ def check_skill_and_spec(request: StudyRequest) -> tuple[list[Problem], list[Pro
     schema, _ = _read_schema(skill)
     try:
         template = build_spec(skill, TRAIN, schema=schema)
-        path = Path(request.inputs.spec) if request.inputs.spec else None
-        spec = build_spec(skill, TRAIN, overrides=request.inputs.overrides, schema=schema, template=path)
+        path = Path(request.spec) if request.spec else None
+        spec = build_spec(skill, TRAIN, overrides=request.overrides, schema=schema, template=path)
     except ConfigurationError as error:
         return [*problems, *error.problems], warnings
-    compared = check_spec(spec, template, schema, where=request.inputs.spec or "spec")
+    compared = check_spec(spec, template, schema, where=request.spec or "spec")
     return [*problems, *compared.problems], [*warnings, *compared.warnings]

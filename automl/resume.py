@@ -53,7 +53,7 @@ def resume_study(
     uri = stored.mlflow.tracking_uri
     place = RunLocation(results=root.parent, tracking_uri=uri, ray_address=ray_address)
     # It keeps its first points, whatever studies have ended since, and its launcher, whatever would be chosen now.
-    launcher = stored.launch.launcher.value if stored.launch else request.launch.launcher
+    launcher = stored.launch.launcher.value if stored.launch else request.launcher
     plan = make_plan(request.with_settings(warm_start=(), launcher=launcher), place)
     plan = dataclasses.replace(
         plan,

@@ -73,7 +73,7 @@ def make_plan(request: StudyRequest, place: RunLocation) -> StudyPlan:
         plan = plan_study(request, parts, None if place.ray_address else detect_machine())
     except ConfigurationError as error:
         raise explain_gpus(error, notes) from error
-    plan = filling_cluster(plan, request.resources, place.ray_address) if place.ray_address else plan
+    plan = filling_cluster(plan, request, place.ray_address) if place.ray_address else plan
     plan = dataclasses.replace(plan, reasons=(*plan.reasons, *notes))
     check_settings(plan)
     return with_earlier_points(request, plan, place)
@@ -180,7 +180,7 @@ def _run_locked(
         ray_address=place.ray_address,
         session=secrets.token_hex(16),
     )
-    test = with_prepared_paths(request, place.results).inputs.data.get(TEST)
+    test = with_prepared_paths(request, place.results).data.get(TEST)
     evaluator = local_evaluator(directory.root, plan.skill, test, location.session)
     try:
         with mlflow.given_up_if_interrupted():

@@ -36,7 +36,7 @@ def with_earlier_points(request: StudyRequest, plan: StudyPlan, place: RunLocati
         ConfigurationError: a study that the user names cannot be used.
     """
     points, notes = _earlier_points(request, plan, place)
-    chosen = chosen_points(plan, points, most=max(MOST_POINTS, len(request.tuning.warm_start or ())))
+    chosen = chosen_points(plan, points, most=max(MOST_POINTS, len(request.warm_start or ())))
     if not chosen:
         return dataclasses.replace(plan, reasons=(*plan.reasons, *notes))
     origins = " and ".join(str(point.origin) for point in chosen)
@@ -53,12 +53,12 @@ def _earlier_points(
     request: StudyRequest, plan: StudyPlan, place: RunLocation
 ) -> tuple[tuple[EarlierPoint, ...], tuple[str, ...]]:
     """Return points of earlier studies, and a note if the tracking server did not answer."""
-    if request.tuning.warm_start is not None:
-        return named_points(plan, request.tuning.warm_start, place.results) if plan.route is Route.TUNE else (), ()
+    if request.warm_start is not None:
+        return named_points(plan, request.warm_start, place.results) if plan.route is Route.TUNE else (), ()
     if not takes_earlier_points(plan):
         return (), ()
     studies = read_studies(place.results)
-    found = found_points(plan, request.inputs.data, studies)
+    found = found_points(plan, request.data, studies)
     uri = place.tracking_uri
     if found or uri is None or not is_server(uri) or is_repetition(plan, studies):
         return found, ()

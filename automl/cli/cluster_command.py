@@ -178,10 +178,10 @@ def _study_text(options: dict[str, Any]) -> str | None:
     document = {
         **yaml.safe_load(file.read_text(encoding="utf-8")),
         "name": request.name,
-        "data": dict(request.inputs.data),
+        "data": dict(request.data),
     }
     # The request has absolute paths; the manifests refuse a path that is not on the volume.
-    document |= {"skill": request.skill} | ({"spec": request.inputs.spec} if request.inputs.spec else {})
+    document |= {"skill": request.skill} | ({"spec": request.spec} if request.spec else {})
     return yaml.safe_dump({key: value for key, value in document.items() if value != {}}, sort_keys=False)
 
 
@@ -227,7 +227,7 @@ def _study_job(
     options = context.params
     request = build_request(options)
     plan = make_plan(request, RunLocation(results=results, ray_address="of the job"))
-    resources = apply_request_text(request)[0].resources
+    resources = apply_request_text(request)[0]
     each = resources.gpus_per_trial
     each = (plan.resources.gpus_per_trial if gpus_per_node else 0.0) if each is None else each
     fitting = trials_at_once(nodes=nodes, gpus_per_node=gpus_per_node, cpus_per_node=cpus_per_node, gpus_per_trial=each)

@@ -252,10 +252,10 @@ def build_request(options: dict[str, Any]) -> StudyRequest:
         changes["policy"] = "off" if options["policy"] == "off" else "on"
     return request.with_settings(
         **changes,
-        data={**request.inputs.data, **data},
-        overrides={**request.inputs.overrides, **settings},
-        search=(*request.tuning.search, *options["search"]),
-        options={**request.tuning.options, **named},
+        data={**request.data, **data},
+        overrides={**request.overrides, **settings},
+        search=(*request.search, *options["search"]),
+        options={**request.options, **named},
         fallback=options.get("fallback") is not None,
         explicit=tuple(sorted(changes)),
     )

@@ -65,15 +65,15 @@ class LaunchPreference:
 
 def preference_of(request: StudyRequest) -> LaunchPreference:
     """Return what a request asks for."""
-    settings, container = request.launch, request.launch.container
-    options = {"network": settings.network, **{name: container.get(name) for name in ("shm_size", "memory")}}
+    container = request.container
+    options = {"network": request.network, **{name: container.get(name) for name in ("shm_size", "memory")}}
     return LaunchPreference(
-        launcher=settings.launcher,
-        image=settings.image,
+        launcher=request.launcher,
+        image=request.image,
         options={name: str(value) for name, value in options.items() if value is not None},
         credentials=_texts(container.get("environment")),
         mounts=_texts(container.get("mounts")),
-        nodes_per_trial=request.resources.nodes_per_trial or 1,
+        nodes_per_trial=request.nodes_per_trial or 1,
     )
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from automl.executor.ray.cluster import NoAnswer
-    from automl.request.study_request import ResourceSettings
+    from automl.request.study_request import StudyRequest
     from automl.study.model import Resources, StudyPlan
 
 DOCTOR_LIMIT_S = 7.0
@@ -58,28 +58,28 @@ def cluster_findings(
 
 
 def fit_to_nodes(
-    resources: Resources, settings: ResourceSettings, nodes: Sequence[Mapping[str, float]], *, trials: int
+    resources: Resources, request: StudyRequest, nodes: Sequence[Mapping[str, float]], *, trials: int
 ) -> Resources:
     """Return resources with which the trials of a study fill a cluster; what the request sets stays.
 
     Args:
         resources: Planned without the cluster.
-        settings: What the user asks for stays.
+        request: What the user asks for stays.
         nodes: What each node offers, by the names of Ray.
         trials: No more than these run at once.
     """
     gpus, cpus = [node.get("GPU", 0.0) for node in nodes], [node.get("CPU", 0.0) for node in nodes]
     each = resources.gpus_per_trial
-    if settings.gpus_per_trial is None:
+    if request.gpus_per_trial is None:
         each = min(each, max(gpus, default=0.0))
-    share = settings.cpus_per_trial or 1.0
+    share = request.cpus_per_trial or 1.0
     fitting = [
         int(min(gpu / each, cpu / share) + 1e-9) if each > 0 else int(cpu / share)
         for gpu, cpu in zip(gpus, cpus, strict=True)
     ]
     bundles = sum(fitting) if resources.nodes_per_trial == 1 else sum(1 for count in fitting if count)
-    jobs = min(settings.jobs or max(1, bundles // resources.nodes_per_trial), trials)
-    if settings.cpus_per_trial is None:
+    jobs = min(request.jobs or max(1, bundles // resources.nodes_per_trial), trials)
+    if request.cpus_per_trial is None:
         # GPUs may be left over when trials are few; a node's CPUs are then shared among those that can be there.
         most = math.ceil(jobs / max(1, len(nodes)))
         shares = [cpu // max(1, min(count, most)) for cpu, count in zip(cpus, fitting, strict=True) if count]
@@ -89,10 +89,10 @@ def fit_to_nodes(
     )
 
 
-def filling_cluster(plan: StudyPlan, settings: ResourceSettings, address: str) -> StudyPlan:
+def filling_cluster(plan: StudyPlan, request: StudyRequest, address: str) -> StudyPlan:
     """Return a plan whose trials fill the cluster; unchanged where the request decides, or no cluster answers."""
     is_cluster = address == "auto" or address.rpartition(":")[2].isdigit()
-    is_decided = settings.jobs is not None and settings.gpus_per_trial is not None
+    is_decided = request.jobs is not None and request.gpus_per_trial is not None
     if is_decided or not is_cluster or ray_address_findings(address):
         return plan
     from automl.executor.ray.cluster import nodes_of  # noqa: PLC0415 - ray, only where a cluster is named
@@ -101,7 +101,7 @@ def filling_cluster(plan: StudyPlan, settings: ResourceSettings, address: str) -
         nodes = nodes_of(address)
     except LaunchError:
         return plan  # the doctor, and the start, say why
-    return dataclasses.replace(plan, resources=fit_to_nodes(plan.resources, settings, nodes, trials=plan.budget.trials))
+    return dataclasses.replace(plan, resources=fit_to_nodes(plan.resources, request, nodes, trials=plan.budget.trials))
 
 
 def _ask(address: str, request: ProbeRequest, limit_s: float) -> dict[str, ProbeResult | NoAnswer]:

@@ -23,7 +23,7 @@ _BATCH_ALIASES = ("batch_size", "train_batch_size")
 
 def data_files(request: StudyRequest, plan: StudyPlan) -> dict[str, str]:
     """Return name -> path of everything that trials read, the splits by their names, the rest by parameter path."""
-    found = {f"data {split}": path for split, path in request.inputs.data.items()}
+    found = {f"data {split}": path for split, path in request.data.items()}
     slots = {slot.key for slot in plan.skill.actions[plan.action].inputs}
     for path, value in _texts(plan.spec.values):
         is_read = path in slots or Path(value).suffix.lower() in SUFFIXES

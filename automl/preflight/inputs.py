@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 def prepared_folder(request: StudyRequest, results: Path) -> Path | None:
     """Return the folder that the study's `prepare` makes, whether it exists or not; None without `prepare`."""
-    return results / "data" / request.inputs.prepare.directory if request.inputs.prepare else None
+    return results / "data" / request.prepare.directory if request.prepare else None
 
 
 def pending_folder(request: StudyRequest, results: Path) -> Path | None:
@@ -39,7 +39,7 @@ def with_prepared_paths(request: StudyRequest, results: Path) -> StudyRequest:
     folder = prepared_folder(request, results)
     if folder is None:
         return request
-    data = {split: path.replace("{prepared}", str(folder)) for split, path in request.inputs.data.items()}
+    data = {split: path.replace("{prepared}", str(folder)) for split, path in request.data.items()}
     return request.with_settings(data=data)
 
 
@@ -50,9 +50,9 @@ def prepare_data(request: StudyRequest, results: Path) -> None:
         LaunchError: the command cannot be started, fails, or does not make the folder.
     """
     folder = prepared_folder(request, results)
-    if folder is None or request.inputs.prepare is None or folder.exists():
+    if folder is None or request.prepare is None or folder.exists():
         return
-    command = [argument.replace("{prepared}", str(folder)) for argument in request.inputs.prepare.command]
+    command = [argument.replace("{prepared}", str(folder)) for argument in request.prepare.command]
     # Console scripts of this environment are found even when it is not activated.
     search_path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     program = shutil.which(command[0], path=search_path)
@@ -85,7 +85,7 @@ def describe_data(request: StudyRequest, results: Path) -> list[dict[str, Any]]:
     """Return split, path and number of samples of each split, for the launch review."""
     folder = pending_folder(request, results)
     rows = []
-    for split, path in with_prepared_paths(request, results).inputs.data.items():
+    for split, path in with_prepared_paths(request, results).data.items():
         count = count_samples(Path(path))
         will_be_made = folder is not None and Path(path).is_relative_to(folder)
         state = "made before the first trial" if will_be_made else "not counted" if Path(path).exists() else "not there"

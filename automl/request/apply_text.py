@@ -67,10 +67,10 @@ def explain_gpus(error: ConfigurationError, notes: tuple[str, ...]) -> Configura
 
 def _explicit(request: StudyRequest, name: str) -> Any:  # noqa: ANN401 - the settings differ in type
     """Return the value of a setting that an option has set; without a study file every value counts as an option's."""
-    if name == "metric" and request.objective.objectives:
-        return request.objective.objectives[0].partition(":")[0]  # text names one metric, not several objectives
+    if name == "metric" and request.objectives:
+        return request.objectives[0].partition(":")[0]  # text names one metric, not several objectives
     is_explicit = name in request.explicit or request.source is None
-    return request.setting(name) if is_explicit else None
+    return getattr(request, name, None) if is_explicit else None
 
 
 def _with_parsed(request: StudyRequest, parsed: Mapping[str, Any]) -> StudyRequest:
@@ -80,7 +80,7 @@ def _with_parsed(request: StudyRequest, parsed: Mapping[str, Any]) -> StudyReque
     if "metric" in settings and "direction" not in request.explicit:
         settings["direction"] = None  # the study file's direction belongs to its own metric
     if limit_s is not None:
-        settings["options"] = {**request.tuning.options, "trial_time_limit_s": limit_s}
+        settings["options"] = {**request.options, "trial_time_limit_s": limit_s}
     if says_off and request.source and "policy" not in request.explicit:
         settings["policy"] = None  # the text overrides the study file
     if gpus is not None:

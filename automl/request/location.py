@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from automl.errors import ConfigurationError, Problem
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -65,10 +66,11 @@ def new_study_directory(results: Path, name: str) -> Path:
     Raises:
         ConfigurationError: it cannot be made.
     """
+    candidates = _candidates(results, name)
     try:
         make_private(results)
-        for count in itertools.count(1):
-            candidate = results / (name if count == 1 else f"{name}-{count}")
+        while True:
+            candidate = next(candidates)
             with contextlib.suppress(FileExistsError):
                 candidate.mkdir(mode=0o700)
                 return candidate
@@ -80,10 +82,12 @@ def new_study_directory(results: Path, name: str) -> Path:
             fix="choose another one with --results or AUTOML_RESULTS",
         )
         raise ConfigurationError.from_problems([problem], subject="the results folder") from error
-    raise AssertionError("itertools.count does not end")
 
 
 def next_study_directory(results: Path, name: str) -> Path:
     """Return the directory that `new_study_directory` would make now."""
-    candidates = (results / (name if count == 1 else f"{name}-{count}") for count in itertools.count(1))
-    return next(candidate for candidate in candidates if not candidate.exists())
+    return next(candidate for candidate in _candidates(results, name) if not candidate.exists())
+
+
+def _candidates(results: Path, name: str) -> Iterator[Path]:
+    return (results / (name if count == 1 else f"{name}-{count}") for count in itertools.count(1))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal, NoReturn, TypeAlias
+from typing import Literal, TypeAlias
 
 from automl.errors import ConfigurationError, Problem
 
@@ -133,7 +133,8 @@ def decide(
         ConfigurationError: there is nothing to build a spec from, or an explicit ``on`` cannot be done.
     """
     if not facts.has_template and facts.schema != "valid":
-        _fail(facts, f"no spec template, and a {facts.schema} schema", "a template", "give a spec file with --spec")
+        found = f"no spec template, and a {facts.schema} schema"
+        raise _refusal(facts, found, "a template", "give a spec file with --spec")
     notes = [] if facts.has_template else ["no spec template: the spec is made of the schema's own defaults"]
     if requested == "off":
         return _once("--policy off", *notes)
@@ -142,33 +143,18 @@ def decide(
     phrase = find_off_phrase(request_text)
     if phrase is not None and requested is None:
         return _once(f'the request says "{phrase}"', *notes)
-    overruled = (f'--policy on wins over "{phrase}" in the request',) if phrase is not None else ()
+    warnings = (f'--policy on wins over "{phrase}" in the request',) if phrase is not None else ()
     if not facts.is_enabled:
         loud = ("--policy on has no effect: automl_enabled is not true in skill_info.yaml",) if requested else ()
-        return _once("the skill is not AutoML-enabled", *notes, warnings=(*overruled, *loud))
-    return _tune_or_fall_back(requested, facts, notes, overruled, allow_fallback=allow_fallback)
-
-
-def _tune_or_fall_back(
-    requested: Policy | None, facts: SkillFacts, notes: list[str], warnings: tuple[str, ...], *, allow_fallback: bool
-) -> PolicyDecision:
-    is_explicit = requested == "on" and not allow_fallback
-    if facts.schema != "valid":
-        reason = f"enabled but not runnable: {facts.schema_file or 'train schema'} is {facts.schema}"
-        if is_explicit:
-            fix = "correct the schema, or accept one training with --fallback train-once"
-            _fail(facts, reason, "a valid train schema", fix)
-        return _once(reason, *notes, warnings=warnings)
-    if facts.space_is_empty:
-        left_out = "; ".join(facts.left_out) or "the schema marks nothing"
-        reason = f"nothing to search: {left_out}"
-        if is_explicit:
-            candidates = ", ".join(facts.candidates) or "a parameter of the schema"
-            _fail(facts, reason, "at least one parameter", f"name one with --search, e.g. {candidates}")
-        return _once(reason, *notes, warnings=warnings)
-    source = "--policy on" if requested == "on" else "policy on (the default)"
-    reasons = (f"{source}: the skill is AutoML-enabled and its train schema is valid", *notes)
-    return PolicyDecision(route=Route.TUNE, reasons=reasons, warnings=warnings)
+        return _once("the skill is not AutoML-enabled", *notes, warnings=(*warnings, *loud))
+    obstacle = _obstacle(facts)
+    if obstacle is None:
+        source = "--policy on" if requested == "on" else "policy on (the default)"
+        reasons = (f"{source}: the skill is AutoML-enabled and its train schema is valid", *notes)
+        return PolicyDecision(route=Route.TUNE, reasons=reasons, warnings=warnings)
+    if requested == "on" and not allow_fallback:
+        raise _refusal(facts, *obstacle)
+    return _once(obstacle[0], *notes, warnings=warnings)
 
 
 def _is_searched(action: str, requested: Policy | None) -> bool:
@@ -176,11 +162,23 @@ def _is_searched(action: str, requested: Policy | None) -> bool:
     return is_training or (action in _ON_REQUEST and requested == "on")
 
 
+def _obstacle(facts: SkillFacts) -> tuple[str, str, str] | None:
+    """Return why an enabled skill cannot be searched, what is expected and what to do; None if it can be."""
+    if facts.schema != "valid":
+        reason = f"enabled but not runnable: {facts.schema_file or 'train schema'} is {facts.schema}"
+        return reason, "a valid train schema", "correct the schema, or accept one training with --fallback train-once"
+    if facts.space_is_empty:
+        reason = f"nothing to search: {'; '.join(facts.left_out) or 'the schema marks nothing'}"
+        candidates = ", ".join(facts.candidates) or "a parameter of the schema"
+        return reason, "at least one parameter", f"name one with --search, e.g. {candidates}"
+    return None
+
+
 def _once(*reasons: str, warnings: tuple[str, ...] = ()) -> PolicyDecision:
     return PolicyDecision(route=Route.TRAIN_ONCE, reasons=reasons, warnings=warnings)
 
 
-def _fail(facts: SkillFacts, found: str, expected: str, fix: str) -> NoReturn:
+def _refusal(facts: SkillFacts, found: str, expected: str, fix: str) -> ConfigurationError:
     where = facts.schema_file or f"skill: {facts.action}"
     problem = Problem(where=where, found=found, expected=expected, fix=fix)
-    raise ConfigurationError.from_problems([problem], subject="the policy")
+    return ConfigurationError.from_problems([problem], subject="the policy")

@@ -51,27 +51,12 @@ _NO_RATE = r"(?!\s*(?:/|per\b|for\s+(?:each|every)\b|(?:each|apiece)\b))"
 _AT_ONCE = (
     r"(?:at\s+(?:a|one)\s+time|at\s+once|at\s+the\s+same\s+time|in\s+parallel|parallel|concurrently|simultaneously)"
 )
-_BEST = {
-    "best": None,
-    "good": None,
-    "optimize": None,
-    "optimise": None,
-    "improve": None,
-    "metric": None,
-    "objective": None,
-    "by": None,
-    "highest": "maximize",
-    "largest": "maximize",
-    "maximize": "maximize",
-    "maximise": "maximize",
-    "maximum": "maximize",
-    "lowest": "minimize",
-    "smallest": "minimize",
-    "minimize": "minimize",
-    "minimise": "minimize",
-    "minimum": "minimize",
-    "least": "minimize",
+_BEST: dict[str, str | None] = {
+    **dict.fromkeys(("best", "good", "optimize", "optimise", "improve", "metric", "objective", "by")),
+    **dict.fromkeys(("highest", "largest", "maximize", "maximise", "maximum"), "maximize"),
+    **dict.fromkeys(("lowest", "smallest", "minimize", "minimise", "minimum", "least"), "minimize"),
 }
+"""Word before a metric -> the direction that it means, if any."""
 _SPOKEN = {
     "delta 1": "d1",
     "delta 2": "d2",
@@ -153,7 +138,6 @@ class _Parser:
         self._refused: list[str] = []
 
     def blank(self, match: re.Match[str] | None) -> None:
-        """Remove a match from the text that is left."""
         if match is not None:
             self._left = self._left[: match.start()] + "\x00" * len(match[0]) + self._left[match.end() :]
 
@@ -177,7 +161,6 @@ class _Parser:
                 self._phrases[name] = Phrase(words, _MEANINGS[name](outcome))
 
     def refuse(self, pattern: re.Pattern[str], reason: str) -> None:
-        """Refuse text that is understood and cannot be done."""
         for match in list(pattern.finditer(self._left)):
             self.blank(match)
             self._refused.append(f"{match[0]} ({reason})")
@@ -201,7 +184,6 @@ class _Parser:
             self._phrases["metric"] = Phrase(words, f"{metrics[name]} {name}")
 
     def result(self, known_words: frozenset[str]) -> ParsedRequest:
-        """Return the values, with the text that is left."""
         left = tuple(dict.fromkeys([*self._refused, *self._rest(known_words)]))
         return ParsedRequest(values=self._values, phrases=self._phrases, not_understood=left)
 
@@ -217,7 +199,6 @@ class _Parser:
 
 
 def _hint(words: list[str]) -> str:
-    """Return a suggestion for a word that is close to one that is understood."""
     for word in (word.lower().strip(".'\"-") for word in words):
         close = difflib.get_close_matches(word, _UNDERSTOOD, n=1, cutoff=0.75) if len(word) > _SHORT else []
         if close and close[0].removesuffix("s") != word.removesuffix("s"):

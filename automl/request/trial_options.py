@@ -29,15 +29,16 @@ def check_options(options: Mapping[str, JsonValue], others: Collection[str]) -> 
     known = sorted({*_ACCEPTED, *others})
     problems = []
     for name, value in options.items():
+        is_accepted, expected = _ACCEPTED.get(name, (None, ""))
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
+            found, expected = "an unknown option", f"one of {', '.join(known)}"
             fix = f"did you mean {near[0]}?" if near else "remove it"
-            expected = f"one of {', '.join(known)}"
-            problems.append(Problem(where=f"options.{name}", found="an unknown option", expected=expected, fix=fix))
-        elif name in _ACCEPTED and not _ACCEPTED[name][0](value):
-            expected = _ACCEPTED[name][1]
-            fix = f"correct {name} or leave it out"
-            problems.append(Problem(where=f"options.{name}", found=repr(value), expected=expected, fix=fix))
+        elif is_accepted is not None and not is_accepted(value):
+            found, fix = repr(value), f"correct {name} or leave it out"
+        else:
+            continue
+        problems.append(Problem(where=f"options.{name}", found=found, expected=expected, fix=fix))
     return problems
 
 

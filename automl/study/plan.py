@@ -24,7 +24,7 @@ from automl.study.replicates import replicate_seeds, seed_key
 if TYPE_CHECKING:
     from automl.machine import Machine
     from automl.request.policy import PolicyDecision
-    from automl.request.study_request import ResourceSettings, StudyRequest
+    from automl.request.study_request import StudyRequest
     from automl.skill.model import Skill
     from automl.spec.model import Spec
     from automl.study.objectives import Constraint
@@ -69,7 +69,7 @@ def plan_study(request: StudyRequest, parts: StudyParts, machine: Machine | None
     """
     skill, spec, decision = parts.skill, parts.spec, parts.decision
     is_tuned = decision.route is Route.TUNE
-    trials = (request.budget.trials or DEFAULT_TRIALS) if is_tuned else 1
+    trials = (request.trials or DEFAULT_TRIALS) if is_tuned else 1
     searched = parts.space if is_tuned else _without_parameters(parts.space)
     plan = StudyPlan(
         name=request.name,
@@ -81,23 +81,23 @@ def plan_study(request: StudyRequest, parts: StudyParts, machine: Machine | None
         space=searched,
         objectives=parts.objectives,
         constraints=parts.constraints,
-        evaluate_with=request.objective.evaluate_with,
-        replicates=min(request.tuning.replicates or 0, trials),
-        seed_key=seed_key(skill, spec) if request.tuning.replicates else None,
+        evaluate_with=request.evaluate_with,
+        replicates=min(request.replicates or 0, trials),
+        seed_key=seed_key(skill, spec) if request.replicates else None,
         budget=Budget(
             **{
-                **dataclasses.asdict(request.budget),
+                **{limit.name: getattr(request, limit.name) for limit in dataclasses.fields(Budget)},
                 "trials": min(trials, int(searched.size)) if searched.size < trials else trials,
             }
         ),
-        resources=decide_resources(request.resources, skill=skill, spec=spec, trials=trials, machine=machine),
-        sampler=request.tuning.sampler or "auto",
-        scheduler=(request.tuning.scheduler or "auto") if is_tuned else "none",
-        seed=request.tuning.seed if request.tuning.seed is not None else DEFAULT_SEED,
+        resources=decide_resources(request, skill=skill, spec=spec, trials=trials, machine=machine),
+        sampler=request.sampler or "auto",
+        scheduler=(request.scheduler or "auto") if is_tuned else "none",
+        seed=request.seed if request.seed is not None else DEFAULT_SEED,
         max_epochs=_max_epochs(skill, spec),
         first_trials=(searched.default_assignment(),),
         first_origins=(Origin(OriginKind.TEMPLATE),),
-        options=request.tuning.options,
+        options=request.options,
         launch=parts.launch,
     )
     if plan.replicates:
@@ -106,7 +106,7 @@ def plan_study(request: StudyRequest, parts: StudyParts, machine: Machine | None
 
 
 def decide_resources(
-    settings: ResourceSettings, *, skill: Skill, spec: Spec, trials: int, machine: Machine | None
+    request: StudyRequest, *, skill: Skill, spec: Spec, trials: int, machine: Machine | None
 ) -> Resources:
     """Decide what each trial gets: whole GPUs where there are any, else one CPU thread each, all slots busy.
 
@@ -115,7 +115,7 @@ def decide_resources(
     """
     gpus = len(machine.gpus) if machine else None
     cpus = machine.cpus if machine else None
-    wanted = settings.gpus_per_trial
+    wanted = request.gpus_per_trial
     if wanted is None:
         in_spec = spec.get(skill.gpu_spec_key) if skill.gpu_spec_key and spec.has(skill.gpu_spec_key) else 1
         wanted = float(in_spec) if isinstance(in_spec, int) and in_spec > 0 else 1.0
@@ -132,26 +132,26 @@ def decide_resources(
             ],
             subject="the resources",
         )
-    fitting = _fitting_jobs(settings, gpus=gpus, cpus=cpus, gpus_per_trial=wanted)
-    jobs = min(settings.jobs or fitting, trials)
-    share = settings.cpus_per_trial or (max(1.0, cpus // jobs) if cpus else 1.0)
+    fitting = _fitting_jobs(request, gpus=gpus, cpus=cpus, gpus_per_trial=wanted)
+    jobs = min(request.jobs or fitting, trials)
+    share = request.cpus_per_trial or (max(1.0, cpus // jobs) if cpus else 1.0)
     # Ray refuses a trial that asks for more than there is; more jobs than cores must share them.
-    share = min(share, max(cpus / jobs, 0.01)) if cpus and settings.cpus_per_trial is None else share
+    share = min(share, max(cpus / jobs, 0.01)) if cpus and request.cpus_per_trial is None else share
     return Resources(
         jobs=jobs,
         gpus_per_trial=wanted,
         cpus_per_trial=share,
         threads_per_trial=max(1, int(share)),
-        nodes_per_trial=settings.nodes_per_trial or 1,
+        nodes_per_trial=request.nodes_per_trial or 1,
     )
 
 
-def _fitting_jobs(settings: ResourceSettings, *, gpus: int | None, cpus: int | None, gpus_per_trial: float) -> int:
+def _fitting_jobs(request: StudyRequest, *, gpus: int | None, cpus: int | None, gpus_per_trial: float) -> int:
     if gpus is None or cpus is None:
         return 1
     if gpus_per_trial > 0:
         return max(1, int(gpus / gpus_per_trial + 1e-9))
-    return max(1, int(cpus / (settings.cpus_per_trial or 1)))
+    return max(1, int(cpus / (request.cpus_per_trial or 1)))
 
 
 def fingerprint(plan: StudyPlan) -> str:

@@ -79,7 +79,7 @@ def test_words_win_over_the_study_file_and_every_reading_is_reported() -> None:
 
     applied, lines = apply_request_text(request)
 
-    assert (applied.budget.trials, applied.budget.time_s, applied.resources.jobs) == (5, 1800.0, 2)
+    assert (applied.trials, applied.time_s, applied.jobs) == (5, 1800.0, 2)
     assert lines == (
         'the request says "2 at a time": 2 at once',
         'the request says "five trials": 5 trials',
@@ -95,14 +95,14 @@ def test_an_option_wins_over_the_words_and_that_is_said() -> None:
 
     applied, lines = apply_request_text(request)
 
-    assert applied.budget.trials == 3
+    assert applied.trials == 3
     assert lines == ('the request says "twenty trials"; --trials 3 wins',)
 
 
 def test_all_gpus_of_the_request_are_shared_or_given_to_the_one_training() -> None:
     def share(text: str) -> tuple[int | None, float | None]:
         applied, _ = apply_request_text(REQUEST.with_settings(request_text=text))
-        return applied.resources.jobs, applied.resources.gpus_per_trial
+        return applied.jobs, applied.gpus_per_trial
 
     assert share("4 GPUs") == (4, 1.0)
     assert share("4 GPUs, two at a time") == (2, 2.0)
@@ -125,7 +125,7 @@ def test_a_metric_in_words_brings_its_own_direction() -> None:
 
     applied, _ = apply_request_text(request)
 
-    assert (applied.objective.metric, applied.objective.direction) == ("val/abs_rel", None)
+    assert (applied.metric, applied.direction) == ("val/abs_rel", None)
 
 
 def test_several_objectives_win_over_a_metric_in_words() -> None:
@@ -135,14 +135,14 @@ def test_several_objectives_win_over_a_metric_in_words() -> None:
 
     applied, lines = apply_request_text(request)
 
-    assert (applied.objective.metric, applied.objective.objectives) == (None, request.objective.objectives)
+    assert (applied.metric, applied.objectives) == (None, request.objectives)
     assert lines == ('the request says "best d1"; --metric val/abs_rel wins',)
 
 
 def test_a_limit_for_each_trial_becomes_an_option_of_the_study() -> None:
     applied, _ = apply_request_text(REQUEST.with_settings(request_text="10 minutes per trial"))
 
-    assert applied.tuning.options["trial_time_limit_s"] == 600.0
+    assert applied.options["trial_time_limit_s"] == 600.0
 
 
 def test_without_words_nothing_changes() -> None:

@@ -37,11 +37,11 @@ def test_options_win_over_the_study_file() -> None:
         }
     )
 
-    assert (request.budget.trials, request.policy) == (3, "off")
-    assert request.inputs.overrides["train.num_epochs"] == 2
-    assert request.inputs.overrides["train.optim.lr"] == pytest.approx(1e-4)
-    assert request.inputs.data["train"] == str(Path("here.txt").absolute())
-    assert request.tuning.search[-1] == "train.optim.*"
+    assert (request.trials, request.policy) == (3, "off")
+    assert request.overrides["train.num_epochs"] == 2
+    assert request.overrides["train.optim.lr"] == pytest.approx(1e-4)
+    assert request.data["train"] == str(Path("here.txt").absolute())
+    assert request.search[-1] == "train.optim.*"
 
 
 def test_every_unreadable_option_is_reported_at_once() -> None:
@@ -70,9 +70,9 @@ def test_the_results_folder_is_the_option_then_the_variable_then_results(
 
 
 def test_warm_start_names_studies_forbids_them_or_leaves_it_to_the_sampler() -> None:
-    assert build_request(NOTHING_SAID).tuning.warm_start is None
-    assert build_request({**NOTHING_SAID, "warm_start": ("a", "b")}).tuning.warm_start == ("a", "b")
-    assert build_request({**NOTHING_SAID, "no_warm_start": True}).tuning.warm_start == ()
+    assert build_request(NOTHING_SAID).warm_start is None
+    assert build_request({**NOTHING_SAID, "warm_start": ("a", "b")}).warm_start == ("a", "b")
+    assert build_request({**NOTHING_SAID, "no_warm_start": True}).warm_start == ()
     with pytest.raises(ConfigurationError, match="--no-warm-start beside it"):
         build_request({**NOTHING_SAID, "warm_start": ("a",), "no_warm_start": True})
 
@@ -82,8 +82,8 @@ def test_options_are_laid_over_those_of_the_study_file_with_their_types() -> Non
         {**NOTHING_SAID, "study": "toy/quick", "named_options": ("grace_epochs=3", "explosion=false")}
     )
 
-    assert request.tuning.options["grace_epochs"] == 3
-    assert request.tuning.options["explosion"] is False
+    assert request.options["grace_epochs"] == 3
+    assert request.options["explosion"] is False
     with pytest.raises(ConfigurationError, match="--option grace_epochs"):
         build_request({**NOTHING_SAID, "named_options": ("grace_epochs",)})
 
@@ -99,12 +99,12 @@ def test_several_objectives_constraints_and_a_command_are_taken_from_the_command
         {**NOTHING_SAID, **objective, "replicates": 3, "patience_trials": 5, "min_improvement": 0.1}
     )
 
-    assert (request.objective.objectives, request.objective.constraints) == (
+    assert (request.objectives, request.constraints) == (
         objective["objectives"],
         objective["constraints"],
     )
-    assert (request.objective.evaluate_with, request.tuning.replicates) == ("measure {spec}", 3)
-    assert (request.budget.patience_trials, request.budget.min_improvement) == (5, 0.1)
+    assert (request.evaluate_with, request.replicates) == ("measure {spec}", 3)
+    assert (request.patience_trials, request.min_improvement) == (5, 0.1)
 
 
 def test_a_results_folder_that_no_json_file_can_name_is_refused() -> None:

@@ -137,7 +137,7 @@ def test_a_cluster_that_does_not_answer_fails_with_the_way_to_its_token(
 
 def fitted(nodes: list[dict[str, float]], request: StudyRequest = REQUEST, **changes: Any) -> tuple[int, float, float]:  # noqa: ANN401 - fields of Resources
     wanted = Resources(jobs=1, gpus_per_trial=changes.pop("gpus", 1.0), **changes)
-    resources = fit_to_nodes(wanted, request.resources, nodes, trials=100)
+    resources = fit_to_nodes(wanted, request, nodes, trials=100)
     return resources.jobs, resources.gpus_per_trial, resources.cpus_per_trial
 
 
@@ -158,5 +158,5 @@ def test_a_cluster_without_gpus_trains_on_its_cpus_unless_gpus_were_asked_for() 
 def test_an_address_that_is_no_cluster_leaves_the_plan_as_it_is() -> None:
     plan = make_plan()
 
-    assert filling_cluster(plan, REQUEST.resources, "of the job") is plan
-    assert filling_cluster(plan, REQUEST.resources, "127.0.0.1:1") is plan
+    assert filling_cluster(plan, REQUEST, "of the job") is plan
+    assert filling_cluster(plan, REQUEST, "127.0.0.1:1") is plan

@@ -46,7 +46,7 @@ def test_a_results_folder_that_is_made_for_the_data_is_its_users_alone(tmp_path:
 def test_paths_point_into_the_prepared_folder(tmp_path: Path) -> None:
     request = with_prepared_paths(REQUEST, tmp_path)
 
-    assert request.inputs.data["train"] == str(tmp_path / "data" / "set_one" / "train.txt")
+    assert request.data["train"] == str(tmp_path / "data" / "set_one" / "train.txt")
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ def write(tmp_path: Path, text: str) -> str:
 def test_a_study_file_says_what_to_run(tmp_path: Path) -> None:
     request = load_study_request(write(tmp_path, STUDY))
 
-    assert (request.skill, request.policy, request.objective.metric, request.budget.trials, request.budget.time_s) == (
+    assert (request.skill, request.policy, request.metric, request.trials, request.time_s) == (
         "depth_net_mono",
         "on",
         "val/d1",
@@ -45,9 +45,9 @@ def test_a_study_file_says_what_to_run(tmp_path: Path) -> None:
         1200,
     )
     assert request.name == "depth-first"
-    assert request.inputs.data["val"] == str(tmp_path / "depth" / "lists" / "val.txt")
-    assert request.inputs.data["train"] == "{prepared}/train.txt"
-    assert (request.resources.jobs, request.resources.gpus_per_trial, request.tuning.seed) == (2, 0.5, 3)
+    assert request.data["val"] == str(tmp_path / "depth" / "lists" / "val.txt")
+    assert request.data["train"] == "{prepared}/train.txt"
+    assert (request.jobs, request.gpus_per_trial, request.seed) == (2, 0.5, 3)
 
 
 def test_a_request_survives_its_json_form(tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_the_ready_demo_study_can_be_read_by_name() -> None:
     request = load_study_request("depth_net_mono/demo")
 
     assert request.skill == "depth_net_mono"
-    assert request.inputs.prepare is not None
+    assert request.prepare is not None
     assert default_name(request.source) == request.name  # type: ignore[arg-type]  # a study that was read has a source
 
 
@@ -101,7 +101,7 @@ def test_warm_start_is_a_list_of_studies_or_switched_off(tmp_path: Path) -> None
     (tmp_path / "depth" / "before").mkdir()
 
     said = [
-        load_study_request(write(tmp_path, f"skill: x\n{line}")).tuning.warm_start
+        load_study_request(write(tmp_path, f"skill: x\n{line}")).warm_start
         for line in ("warm_start: [before, by-name]", "warm_start: false", "warm_start: true", "")
     ]
 
@@ -123,13 +123,13 @@ budget: {gpu_hours: 2.5, target: 0.9, patience_trials: 6, min_improvement: 0.001
         )
     )
 
-    assert request.objective.objectives == ("val/d1:maximize", "cost:minimize")
-    assert (request.objective.constraints, request.objective.evaluate_with) == (
+    assert request.objectives == ("val/d1:maximize", "cost:minimize")
+    assert (request.constraints, request.evaluate_with) == (
         ("memory_gib <= 40",),
         "python measure.py {spec}",
     )
-    assert (request.tuning.replicates, request.budget.gpu_hours, request.budget.target) == (2, 2.5, 0.9)
-    assert (request.budget.patience_trials, request.budget.min_improvement) == (6, 0.001)
+    assert (request.replicates, request.gpu_hours, request.target) == (2, 2.5, 0.9)
+    assert (request.patience_trials, request.min_improvement) == (6, 0.001)
     assert request_from_document(json.loads(json.dumps(request.document()))) == request
 
 
@@ -141,10 +141,10 @@ def test_launcher_and_image_stand_under_resources_or_options(tmp_path: Path) -> 
     first = load_study_request(write(tmp_path, f"skill: toy\n{resources}\n"))
     second = load_study_request(write(tmp_path, f"skill: toy\n{options}\n"))
 
-    assert (first.launch.launcher, first.launch.image, first.launch.network) == ("docker", "mine:1", "none")
-    assert first.launch.container == {"shm_size": "32g", "mounts": ["/data"], "environment": ["MY_TOKEN"]}
+    assert (first.launcher, first.image, first.network) == ("docker", "mine:1", "none")
+    assert first.container == {"shm_size": "32g", "mounts": ["/data"], "environment": ["MY_TOKEN"]}
     assert request_from_document(json.loads(json.dumps(first.document()))) == first
-    assert (second.launch.launcher, second.launch.image, second.tuning.options) == (
+    assert (second.launcher, second.image, second.options) == (
         "podman",
         "mine:2",
         {"grace_epochs": 2},
