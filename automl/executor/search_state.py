@@ -112,7 +112,6 @@ class SearchState:
                 self.searcher.pause(result)
             return
         self.searcher.tell(result)
-        self.scheduler.finished(trial.number)
         finished = state.finished
         self.errors = self.errors or error_end(finished[state.ended_before :])
         if not trial.is_replicate:

@@ -11,84 +11,67 @@ bad one costs one rung. Source: Li et al. 2020 (arXiv:1810.05934), algorithm 2.
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from typing import TYPE_CHECKING
+import math
+from bisect import bisect
+from collections import defaultdict
+from itertools import accumulate
+from typing import TYPE_CHECKING, ClassVar
 
-from automl.schedulers.base import GO_ON, Action, Decision, Report
-from automl.schedulers.curves import CurveScheduler
-from automl.schedulers.rungs import is_in_best_share, last_of_best_share
+from automl.schedulers.base import Action, Report, Scheduler
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Sequence
 
 MIN_PEERS = 3
-"""Other trials that must have reached a rung before it stops anything."""
+"""Other trials that must have come as far before anything is stopped."""
 
 
-class RungScheduler(CurveScheduler):
-    """Compares a trial with others when it reaches a rung.
-
-    Args:
-        rungs: Numbers of epochs, ascending.
-        eta: The inverse of the share that continues, > 1.
-    """
-
-    def __init__(self, rungs: tuple[int, ...], eta: float) -> None:
-        super().__init__()
-        self._rungs = rungs
-        self._eta = eta
-        self._recorded: dict[int, dict[int, float]] = {rung: {} for rung in rungs}
-
-    def _decide(self, report: Report) -> Decision:
-        """Pass every rung that the report reaches, until one ends the trial; reports may skip epochs."""
-        for rung in self._rungs:
-            if report.epoch + 1 < rung or report.trial in self._recorded[rung]:
-                continue
-            value = self.best_at(report.trial, report.epoch)
-            assert value is not None  # noqa: S101 - the report itself is in the curve
-            others = tuple(self._recorded[rung].values())
-            self._recorded[rung][report.trial] = value
-            decision = self._compare(rung, report.trial, others)
-            if decision.action is not Action.CONTINUE:
-                return decision
-        return GO_ON
-
-    @abstractmethod
-    def _compare(self, rung: int, trial: int, others: tuple[float, ...]) -> Decision:
-        """Decide about a trial whose value at a rung is recorded, given the values that were there before."""
-
-
-class AshaScheduler(RungScheduler):
+class AshaScheduler(Scheduler):
     """Stops a trial that is not in the best share of a rung when it arrives there.
 
     Args:
         rungs: Numbers of epochs, ascending.
         eta: The inverse of the share that continues, > 1.
-        min_peers: Other trials that must have reached a rung before it stops anything.
     """
 
-    def __init__(self, rungs: tuple[int, ...], eta: float = 3.0, min_peers: int = MIN_PEERS) -> None:
-        super().__init__(rungs, eta)
-        self._min_peers = min_peers
+    def __init__(self, rungs: tuple[int, ...], eta: float = 3.0) -> None:
+        super().__init__()
+        self._rungs = rungs
+        self._eta = eta
+        # (bracket, rung) -> trial -> its best value when it arrived
+        self._recorded: dict[tuple[int, int], dict[int, float]] = defaultdict(dict)
 
-    def _compare(self, rung: int, trial: int, others: tuple[float, ...]) -> Decision:
-        value = self._recorded[rung][trial]
-        if len(others) < self._min_peers or is_in_best_share(value, others, self._eta):
-            return GO_ON
-        return Decision(action=Action.STOP, reason=self._reason(rung, value, others))
+    def bracket_of(self, trial: int) -> int:
+        """Return the bracket of a trial: bracket k starts at the k-th rung and is compared by itself."""
+        del trial
+        return 0
 
-    def _reason(self, rung: int, value: float, others: tuple[float, ...]) -> str:
+    def _reason(self, report: Report) -> str:
+        """Pass every rung that the report reaches, until one ends the trial; reports may skip epochs."""
+        bracket = self.bracket_of(report.trial)
+        for rung in self._rungs[bracket:]:
+            recorded = self._recorded[bracket, rung]
+            if report.epoch + 1 < rung or report.trial in recorded:
+                continue
+            others = tuple(recorded.values())
+            recorded[report.trial], _ = self.top_of(report.trial)
+            if reason := self._compare(rung, report.trial, recorded[report.trial], others):
+                return f"rung {rung}: {reason}"
+        return ""
+
+    def _compare(self, rung: int, trial: int, value: float, others: tuple[float, ...]) -> str:
+        """Return why a trial whose value at a rung is recorded ends there, given the values that were there before."""
+        del rung, trial
+        if len(others) < MIN_PEERS or is_in_best_share(value, others, self._eta):
+            return ""
         needed = self.shown(last_of_best_share(others, self._eta))
-        return f"rung {rung}: {self.shown(value)} is not among the best 1/{self._eta:g}, which ends at {needed}"
+        return f"{self.shown(value)} is not among the best 1/{self._eta:g}, which ends at {needed}"
 
 
-class PausingAshaScheduler(RungScheduler):
-    """Pauses a trial at each rung until it is in the best share of those that reached it.
+class PausingAshaScheduler(AshaScheduler):
+    """Pauses a trial at each rung until it is in the best share of those that reached it."""
 
-    Args:
-        rungs: Numbers of epochs, ascending.
-        eta: The inverse of the share that continues, > 1.
-    """
+    ending: ClassVar[Action] = Action.PAUSE
 
     def __init__(self, rungs: tuple[int, ...], eta: float = 3.0) -> None:
         super().__init__(rungs, eta)
@@ -106,64 +89,74 @@ class PausingAshaScheduler(RungScheduler):
 
     def _best_waiting(self, paused: Collection[int], of: Callable[[int], list[int]]) -> int | None:
         for rung in reversed(self._rungs):
-            candidates = [trial for trial in of(rung) if trial in paused and trial not in self._passed[rung]]
-            if candidates:
-                return candidates[0]
+            for trial in of(rung):
+                if trial in paused and trial not in self._passed[rung]:
+                    return trial
         return None
 
     def promote(self, trial: int) -> None:
         """Let a paused trial pass the rung that it waits at."""
         super().promote(trial)
-        waiting = [rung for rung in self._rungs if trial in self._recorded[rung] and trial not in self._passed[rung]]
-        for rung in waiting:
-            self._passed[rung].add(trial)
+        for rung in self._rungs:
+            if trial in self._recorded[0, rung]:
+                self._passed[rung].add(trial)
 
     def _share(self, rung: int) -> list[int]:
         """Return the best ``floor(n / eta)`` of the n trials that reached a rung, best first."""
-        return self._ranked(rung)[: int(len(self._recorded[rung]) / self._eta)]
+        ranked = self._ranked(rung)
+        return ranked[: int(len(ranked) / self._eta)]
 
     def _ranked(self, rung: int) -> list[int]:
-        values = self._recorded[rung]
+        values = self._recorded[0, rung]
         return sorted(values, key=lambda trial: (-values[trial], trial))
 
-    def _compare(self, rung: int, trial: int, others: tuple[float, ...]) -> Decision:
+    def _compare(self, rung: int, trial: int, value: float, others: tuple[float, ...]) -> str:
         share = self._share(rung)
         if trial in share:
             self._passed[rung].add(trial)
-            return GO_ON
-        value, reached = self._recorded[rung][trial], len(others) + 1
-        words = f"{self.shown(value)} is not among the best {len(share)} of the {reached} trials that reached it"
-        return Decision(action=Action.PAUSE, reason=f"rung {rung}: {words}")
+            return ""
+        reached = len(others) + 1
+        return f"{self.shown(value)} is not among the best {len(share)} of the {reached} trials that reached it"
 
 
-class HyperbandScheduler(CurveScheduler):
-    """Several ASHA brackets with longer and longer grace; a trial's number decides its bracket.
-
-    Args:
-        rungs: Numbers of epochs, ascending; bracket k starts at the k-th.
-        eta: The inverse of the share that continues, > 1.
-    """
-
-    def __init__(self, rungs: tuple[int, ...], eta: float = 3.0) -> None:
-        super().__init__()
-        self._brackets = tuple(AshaScheduler(rungs[k:], eta) for k in range(len(rungs) + 1))
-        # As many trials per bracket as Hyperband's: the most aggressive bracket gets the largest part.
-        shares = [max(1, round(eta ** (len(rungs) - k) / (len(rungs) - k + 1))) for k in range(len(rungs) + 1)]
-        self._shares = tuple(shares)
-
-    def show_as(self, sign: float) -> None:
-        """Set the factor on values in reasons, in every bracket."""
-        for bracket in self._brackets:
-            bracket.show_as(sign)
+class HyperbandScheduler(AshaScheduler):
+    """Several ASHA brackets with longer and longer grace; a trial's number decides its bracket."""
 
     def bracket_of(self, trial: int) -> int:
         """Return the bracket of a trial; 0 has the shortest grace."""
-        position = trial % sum(self._shares)
-        for bracket, share in enumerate(self._shares):
-            position -= share
-            if position < 0:
-                return bracket
-        return len(self._shares) - 1
+        # As many trials per bracket as Hyperband's: the most aggressive bracket gets the largest part.
+        left = range(len(self._rungs), -1, -1)
+        ends = list(accumulate(max(1, round(self._eta**rungs / (rungs + 1))) for rungs in left))
+        return bisect(ends, trial % ends[-1])
 
-    def _decide(self, report: Report) -> Decision:
-        return self._brackets[self.bracket_of(report.trial)].decide(report)
+
+def rung_epochs(grace: int, eta: float, max_epochs: int) -> tuple[int, ...]:
+    """Return after how many epochs trials are compared: ``grace * eta**k``, below ``max_epochs``.
+
+    Args:
+        grace: Epochs that every trial gets, >= 1.
+        eta: Factor between rungs, > 1.
+        max_epochs: Epochs of a full trial; a comparison at its end would stop nothing.
+    """
+    if grace < 1 or eta <= 1:
+        raise ValueError(f"rungs need grace >= 1 and eta > 1, not {grace} and {eta}")
+    rungs: list[int] = []
+    level = float(grace)
+    while round(level) < max_epochs:
+        rungs.append(round(level))
+        level *= eta
+    return tuple(dict.fromkeys(rungs))
+
+
+def is_in_best_share(value: float, others: Sequence[float], eta: float) -> bool:
+    """Tell whether a value is among the best ``1 / eta`` of itself and the others; at least one place is kept."""
+    return sum(other > value for other in others) < _places(others, eta)
+
+
+def last_of_best_share(others: Sequence[float], eta: float) -> float:
+    """Return the value that a newcomer has to reach to be in the best share; ``others`` must not be empty."""
+    return sorted(others, reverse=True)[min(_places(others, eta), len(others)) - 1]
+
+
+def _places(others: Sequence[float], eta: float) -> int:
+    return max(1, math.ceil((len(others) + 1) / eta))

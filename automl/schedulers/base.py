@@ -1,4 +1,4 @@
-"""The contract of schedulers: whether a running trial continues.
+"""What every scheduler is: whether a running trial continues, from the values that were reported so far.
 
 A decision is a pure function of the reports up to the one it is about, in the order of the event log, so a replay of
 the same reports gives the same decisions.
@@ -6,10 +6,9 @@ the same reports gives the same decisions.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -41,12 +40,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """A decision and why.
-
-    Attributes:
-        decision: Go on, stop or pause.
-        reason: For STOP and PAUSE, a sentence such as ``rung 3: 0.412 is below the best third, 0.455``.
-    """
+    """Whether a trial continues; for STOP and PAUSE why, such as ``rung 3: 0.412 is below the best third, 0.455``."""
 
     action: Action
     reason: str = ""
@@ -68,16 +62,51 @@ class CloneRequest:
 GO_ON = Decision(action=Action.CONTINUE)
 
 
-class Scheduler(ABC):
-    """Decides about the reports of a study, in the order in which they arrive."""
+class Scheduler:
+    """Decides about the reports of a study, in the order in which they arrive. This one stops nothing.
 
-    @abstractmethod
+    A trial's *best so far* at an epoch is its best value up to it: the best checkpoint is what a trial is worth. A
+    stopped trial stays stopped, whatever it still reports, and a paused one paused until it is promoted.
+
+    Args:
+        grace: Epochs that every trial gets, >= 1.
+
+    Attributes:
+        ending: How a trial ends that has a reason to: STOP or PAUSE.
+        sign: Factor on values in reasons: -1 for a minimised metric, whose reports are negated.
+    """
+
+    ending: ClassVar[Action] = Action.STOP
+
+    def __init__(self, grace: int = 1) -> None:
+        self.sign = 1.0
+        self._grace = grace
+        self._best: dict[int, dict[int, float]] = {}
+        self._decisions: dict[tuple[int, int], Decision] = {}
+        self._ended: dict[int, Decision] = {}
+
     def decide(self, report: Report) -> Decision:
         """Observe one report and decide. Deciding about the same (trial, epoch) again returns the first decision."""
+        key = (report.trial, report.epoch)
+        if key in self._decisions:
+            return self._decisions[key]
+        decision = self._ended.get(report.trial)
+        if decision is not None and decision.action is Action.PAUSE:
+            return decision  # not remembered: what comes after the decision is repeated when the trial continues
+        if decision is None:
+            curve = self._best.setdefault(report.trial, {})
+            curve[report.epoch] = max([*curve.values(), report.value])
+            reason = self._reason(report) if report.epoch + 1 >= self._grace else ""
+            decision = Decision(action=self.ending, reason=reason) if reason else GO_ON
+        self._decisions[key] = decision
+        if decision is not GO_ON:
+            self._ended[report.trial] = decision
+        return decision
 
-    @abstractmethod
-    def finished(self, trial: int) -> None:
-        """Note that a trial will report no more."""
+    def _reason(self, report: Report) -> str:
+        """Return why a trial ends with a report that is already in its curve; empty while it continues."""
+        del report
+        return ""
 
     def next_promotion(self, paused: Collection[int], *, is_last: bool = False) -> int | None:
         """Return the trial among the paused ones that is to continue now, or None. Changes nothing.
@@ -90,7 +119,11 @@ class Scheduler(ABC):
         return None
 
     def promote(self, trial: int) -> None:
-        """Note that a paused trial continues: its next reports are decided anew."""
+        """Note that a paused trial continues: the decision that paused it is no longer repeated."""
+        self._ended.pop(trial, None)
+        for key, decision in self._decisions.items():
+            if key[0] == trial and decision.action is Action.PAUSE:
+                self._decisions[key] = GO_ON
 
     def next_clone(self) -> CloneRequest | None:
         """Return from which checkpoint a new trial is to start now, or None. Changes nothing."""
@@ -98,3 +131,25 @@ class Scheduler(ABC):
 
     def cloned(self) -> None:
         """Note that the requested clone has its number."""
+
+    def shown(self, value: float) -> str:
+        """Return a value as it was measured, with four digits."""
+        return f"{self.sign * value:.4g}"
+
+    def best_at(self, trial: int, epoch: int) -> float | None:
+        """Return a trial's best value up to an epoch, or None if it has not come that far."""
+        curve = self._best.get(trial, {})
+        if max(curve, default=-1) < epoch:
+            return None
+        return max((value for at, value in curve.items() if at <= epoch), default=None)
+
+    def peers_at(self, trial: int, epoch: int) -> list[float]:
+        """Return the best values up to an epoch of the other trials that have come that far."""
+        found = (self.best_at(other, epoch) for other in self._best if other != trial)
+        return [value for value in found if value is not None]
+
+    def top_of(self, trial: int) -> tuple[float, int]:
+        """Return the best value of a trial that has reported, and the first epoch that reached it."""
+        curve = self._best[trial]
+        top = max(curve.values())
+        return top, min(epoch for epoch, value in curve.items() if value == top)

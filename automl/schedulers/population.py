@@ -8,12 +8,12 @@ of a member of the best quarter, with a changed assignment (see `automl.samplers
 from __future__ import annotations
 
 import random
+from collections import defaultdict, deque
 
-from automl.schedulers.base import GO_ON, Action, CloneRequest, Decision, Report
-from automl.schedulers.curves import CurveScheduler
+from automl.schedulers.base import CloneRequest, Report, Scheduler
 
 
-class PopulationScheduler(CurveScheduler):
+class PopulationScheduler(Scheduler):
     """Stops the worst members of a population and requests clones of the best ones.
 
     Args:
@@ -27,16 +27,14 @@ class PopulationScheduler(CurveScheduler):
     def __init__(  # numbers of one scheduler, by name
         self, *, interval: int, share: float, trials: int, grace: int = 1, max_epochs: int | None = None
     ) -> None:
-        super().__init__()
+        super().__init__(grace)
         self._interval = interval
         self._share = share
-        self._grace = grace
         self._max_epochs = max_epochs
         self._trials = trials
-        self._values: dict[int, dict[int, float]] = {}
-        self._ended: set[int] = set()
-        self._requests: list[CloneRequest] = []
-        self._numbers = 0
+        self._values: dict[int, dict[int, float]] = defaultdict(dict)
+        self._over: set[int] = set()
+        self._requests: deque[CloneRequest] = deque()
 
     def next_clone(self) -> CloneRequest | None:
         """Return which clone is to start now, or None. Changes nothing."""
@@ -45,28 +43,26 @@ class PopulationScheduler(CurveScheduler):
     def cloned(self) -> None:
         """Note that the requested clone has its number."""
         if self._requests:
-            self._requests.pop(0)
+            self._requests.popleft()
 
-    def _decide(self, report: Report) -> Decision:
-        self._numbers = max(self._numbers, report.trial + 1)
+    def _reason(self, report: Report) -> str:
         done = report.epoch + 1
         if done == self._max_epochs:
-            self._ended.add(report.trial)
-        if done % self._interval or done < self._grace or done == self._max_epochs:
-            return GO_ON
-        self._values.setdefault(report.epoch, {})[report.trial] = report.value
+            self._over.add(report.trial)
+        if done % self._interval or done == self._max_epochs:
+            return ""
         values = self._values[report.epoch]
+        values[report.trial] = report.value
         ranked = sorted(values, key=lambda trial: (-values[trial], trial))
         count = max(1, int(len(ranked) * self._share))
-        living = [trial for trial in ranked if trial not in self._ended and trial != report.trial]
-        has_room = self._numbers + len(self._requests) < self._trials
+        living = [trial for trial in ranked if trial not in self._over and trial != report.trial]
+        has_room = 1 + max(self._best) + len(self._requests) < self._trials
         if not living or report.trial not in ranked[-count:] or not has_room:
-            return GO_ON
+            return ""
         best = [trial for trial in ranked[:count] if trial in living] or living[:1]
         # By the report alone, so that a replay chooses the same one.
         parent = random.Random(f"{report.trial}/{report.epoch}").choice(best)  # noqa: S311 # no secret
         self._requests.append(CloneRequest(parent=parent, epoch=report.epoch))
-        self._ended.add(report.trial)
+        self._over.add(report.trial)
         place = f"{self.shown(report.value)} is among the worst {count} of {len(ranked)}"
-        reason = f"epoch {report.epoch + 1}: {place}; a clone of trial {parent} ({self.shown(values[parent])}) follows"
-        return Decision(action=Action.STOP, reason=reason)
+        return f"epoch {done}: {place}; a clone of trial {parent} ({self.shown(values[parent])}) follows"

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import difflib
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from automl.errors import ConfigurationError, Problem
-from automl.schedulers.asha import AshaScheduler, HyperbandScheduler, PausingAshaScheduler
-from automl.schedulers.curves import NoScheduler
+from automl.schedulers.asha import AshaScheduler, HyperbandScheduler, PausingAshaScheduler, rung_epochs
+from automl.schedulers.base import Scheduler
 from automl.schedulers.population import PopulationScheduler
-from automl.schedulers.rungs import grace_epochs, rung_epochs
 from automl.schedulers.simple import AutoScheduler, IEpochScheduler, MedianScheduler, PatienceScheduler
 from automl.study.model import Direction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from automl.schedulers.base import Scheduler
-    from automl.schedulers.curves import CurveScheduler
-
+SCHEDULERS = ("auto", "none", "asha", "hyperband", "median", "i_epoch", "patience", "pbt")
+"""Names of the schedulers, the default first: those of ``--scheduler``."""
 SCHEDULER_OPTIONS: tuple[str, ...] = (
     *("grace_epochs", "warmup_epochs", "eta"),
     *("patience_epochs", "keep_trials", "interval_epochs"),
@@ -31,48 +28,6 @@ SCHEDULER_OPTIONS: tuple[str, ...] = (
 _REPLACED = 0.25
 # Rungs of a study whose number of epochs is unknown end here.
 _MANY_EPOCHS = 100_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Settings:
-    """What the schedulers are built from; every number is valid."""
-
-    grace: int
-    rungs: tuple[int, ...]
-    eta: float
-    keep: int
-    patience: int
-    can_pause: bool
-    interval: int
-    trials: int
-    max_epochs: int | None
-
-
-def _asha(settings: _Settings) -> CurveScheduler:
-    if settings.can_pause:
-        return PausingAshaScheduler(settings.rungs, settings.eta)
-    return AshaScheduler(settings.rungs, settings.eta)
-
-
-def _auto(settings: _Settings) -> CurveScheduler:
-    return AutoScheduler(MedianScheduler(settings.grace), settings.patience, settings.grace)
-
-
-_BUILDERS: dict[str, Callable[[_Settings], CurveScheduler]] = {
-    "auto": _auto,
-    "none": lambda _: NoScheduler(),
-    "asha": _asha,
-    "hyperband": lambda s: HyperbandScheduler(s.rungs, s.eta),
-    "median": lambda s: MedianScheduler(s.grace),
-    "i_epoch": lambda s: IEpochScheduler(s.grace, s.keep),
-    "patience": lambda s: PatienceScheduler(s.patience, s.grace),
-    "pbt": lambda s: PopulationScheduler(
-        interval=s.interval, share=_REPLACED, trials=s.trials, grace=s.grace, max_epochs=s.max_epochs
-    ),
-}
-SCHEDULERS: tuple[str, ...] = tuple(_BUILDERS)
-"""Names of the schedulers, the default first: those of ``--scheduler``; nothing else lists them."""
-
 
 _CANNOT_CLONE = Problem(
     where="scheduler",
@@ -113,22 +68,28 @@ def make_scheduler(
         problems.append(_CANNOT_CLONE)
     if problems:
         raise ConfigurationError.from_problems(problems, subject="the scheduler")
+    epochs = max_epochs or 0
     eta = _number(chosen, "eta", 3.0)
     wanted = int(_number(chosen, "grace_epochs", 0)) or None
     grace = grace_epochs(max_epochs, wanted=wanted, warmup=int(_number(chosen, "warmup_epochs", 0)))
-    settings = _Settings(
-        grace=grace,
-        rungs=rung_epochs(grace, eta, max_epochs or _MANY_EPOCHS),
-        eta=eta,
-        keep=int(_number(chosen, "keep_trials", math.ceil(trials / eta**2))),
-        patience=int(_number(chosen, "patience_epochs", max(5, math.ceil((max_epochs or 0) / 5)))),
-        can_pause=can_pause,
-        interval=int(_number(chosen, "interval_epochs", max(1, math.ceil((max_epochs or 0) / 10)))),
-        trials=trials,
-        max_epochs=max_epochs,
-    )
-    scheduler = _BUILDERS[name](settings)
-    scheduler.show_as(-1.0 if direction is Direction.MINIMIZE else 1.0)
+    keep = int(_number(chosen, "keep_trials", math.ceil(trials / eta**2)))
+    patience = int(_number(chosen, "patience_epochs", max(5, math.ceil(epochs / 5))))
+    interval = int(_number(chosen, "interval_epochs", max(1, math.ceil(epochs / 10))))
+    rungs = rung_epochs(grace, eta, max_epochs or _MANY_EPOCHS)
+    builders: dict[str, Callable[[], Scheduler]] = {
+        "auto": lambda: AutoScheduler(patience, grace),
+        "none": Scheduler,
+        "asha": lambda: PausingAshaScheduler(rungs, eta) if can_pause else AshaScheduler(rungs, eta),
+        "hyperband": lambda: HyperbandScheduler(rungs, eta),
+        "median": lambda: MedianScheduler(grace),
+        "i_epoch": lambda: IEpochScheduler(grace, keep),
+        "patience": lambda: PatienceScheduler(patience, grace),
+        "pbt": lambda: PopulationScheduler(
+            interval=interval, share=_REPLACED, trials=trials, grace=grace, max_epochs=max_epochs
+        ),
+    }
+    scheduler = builders[name]()
+    scheduler.sign = -1.0 if direction is Direction.MINIMIZE else 1.0
     return scheduler
 
 
@@ -141,33 +102,36 @@ def check_scheduler(name: str) -> tuple[Problem, ...]:
     return (Problem(where="scheduler", found=name, expected=f"one of {', '.join(SCHEDULERS)}", fix=suggestion),)
 
 
+def grace_epochs(max_epochs: int | None, *, wanted: int | None, warmup: int) -> int:
+    """Return how many epochs every trial gets: a tenth of a full trial, at least the warm-up, at least 1.
+
+    Args:
+        max_epochs: Epochs of a full trial, where known.
+        wanted: What the user asked for; replaces the tenth, not the warm-up.
+        warmup: Warm-up epochs of the learning rate: a comparison before its end compares nothing.
+    """
+    tenth = math.ceil((max_epochs or 1) / 10)
+    return max(wanted if wanted is not None else tenth, warmup, 1)
+
+
 def _check_options(options: Mapping[str, object], max_epochs: int | None) -> list[Problem]:
     problems = []
     for name in SCHEDULER_OPTIONS:
         value = options.get(name)
-        lowest = 0 if name == "warmup_epochs" else 1
+        least = 0 if name == "warmup_epochs" else 1
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if value is None or (is_number and float(value) >= lowest and (name != "eta" or float(value) > 1)):  # type: ignore[arg-type] # is_number
+        if value is None or (is_number and float(value) >= least and (name != "eta" or float(value) > 1)):  # type: ignore[arg-type] # is_number
             continue
-        expected = "a number above 1" if name == "eta" else f"a number of at least {lowest}"
-        problems.append(
-            Problem(
-                where=f"options.{name}", found=repr(value), expected=expected, fix=f"correct {name} or leave it out"
-            )
-        )
+        expected = "a number above 1" if name == "eta" else f"a number of at least {least}"
+        fix = f"correct {name} or leave it out"
+        problems.append(Problem(where=f"options.{name}", found=repr(value), expected=expected, fix=fix))
     grace = options.get("grace_epochs")
     if max_epochs is not None and isinstance(grace, int | float) and grace > max_epochs:
-        problems.append(
-            Problem(
-                where="options.grace_epochs",
-                found=str(grace),
-                expected=f"at most max_epochs, which is {max_epochs}",
-                fix="lower grace_epochs or raise max_epochs",
-            )
-        )
+        expected, fix = f"at most max_epochs, which is {max_epochs}", "lower grace_epochs or raise max_epochs"
+        problems.append(Problem(where="options.grace_epochs", found=str(grace), expected=expected, fix=fix))
     return problems
 
 
 def _number(options: Mapping[str, object], name: str, default: float) -> float:
     value = options.get(name)
-    return float(value) if isinstance(value, int | float) else float(default)
+    return float(value) if isinstance(value, int | float) else default

@@ -70,17 +70,6 @@ class SchedulerContract:
             assert self.decisions(scheduler, reports[:length]) == whole[:length]
             assert self.decisions(scheduler, reports[length:]) == whole[length:]
 
-    def test_the_end_of_a_trial_changes_no_decision(self) -> None:
-        reports = reports_of(24)
-        scheduler = self.make()
-
-        seen = []
-        for report in reports:
-            seen.append(scheduler.decide(report))
-            scheduler.finished(report.trial)
-
-        assert seen == self.decisions(self.make(), reports)
-
     def test_nothing_is_stopped_within_the_grace_or_the_warm_up(self) -> None:
         scheduler = self.make(grace_epochs=4, warmup_epochs=9)
 

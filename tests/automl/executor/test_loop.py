@@ -262,7 +262,6 @@ def test_the_rule_is_where_it_was_after_a_resume(tmp_path: Path) -> None:
     second = Study(tmp_path)
 
     assert second.rule.reports == first.rule.reports
-    assert second.rule.ended == [1]
 
 
 def test_a_tracker_that_fails_does_not_end_the_study(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -119,16 +119,15 @@ class ThresholdRule(Scheduler):
 
     threshold: float = float("-inf")
     reports: list[Report] = field(default_factory=list)
-    ended: list[int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        super().__init__()
 
     def decide(self, report: Report) -> Decision:
         self.reports.append(report)
         if report.value < self.threshold and report.epoch >= 1:
             return Decision(action=Action.STOP, reason=f"{report.value:g} is below {self.threshold:g}")
         return GO_ON
-
-    def finished(self, trial: int) -> None:
-        self.ended.append(trial)
 
 
 @dataclass

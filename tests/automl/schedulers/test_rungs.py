@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from automl.schedulers.rungs import grace_epochs, is_in_best_share, last_of_best_share, median, rank, rung_epochs
+from automl.schedulers.asha import is_in_best_share, last_of_best_share, rung_epochs
+from automl.schedulers.registry import grace_epochs
 
 VALUES = st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=30)
 
@@ -31,10 +32,6 @@ def test_grace_is_a_tenth_of_the_training_and_never_shorter_than_the_warm_up(
     assert grace_epochs(max_epochs, wanted=wanted, warmup=warmup) == expected
 
 
-def test_equal_values_share_the_better_rank() -> None:
-    assert rank(1.0, (2.0, 1.0, 1.0)) == 1
-
-
 def test_the_best_of_few_goes_on_and_the_worst_does_not() -> None:
     assert is_in_best_share(3.0, (1.0, 2.0), 3.0)
     assert not is_in_best_share(1.0, (2.0, 3.0), 3.0)
@@ -48,11 +45,3 @@ def test_the_shown_threshold_is_the_one_that_decides(others: list[float], value:
         assert is_in_best_share(value, others, eta)
     if not is_in_best_share(value, others, eta):
         assert value < threshold or value == threshold
-
-
-@given(VALUES)
-def test_half_of_the_values_lie_on_each_side_of_the_median(values: list[float]) -> None:
-    middle = median(values)
-
-    assert sum(v <= middle for v in values) * 2 >= len(values)
-    assert sum(v >= middle for v in values) * 2 >= len(values)

@@ -23,6 +23,14 @@ def test_i_epoch_goes_on_with_the_best_seen_so_far() -> None:
     assert decisions == [Action.CONTINUE, Action.CONTINUE, Action.STOP, Action.CONTINUE]
 
 
+def test_equal_values_share_the_better_place() -> None:
+    scheduler = IEpochScheduler(probe_epochs=1, keep=2)
+
+    decisions = [scheduler.decide(Report(trial=i, epoch=0, value=v)).action for i, v in enumerate((0.6, 0.5, 0.5, 0.4))]
+
+    assert decisions == [Action.CONTINUE, Action.CONTINUE, Action.CONTINUE, Action.STOP]
+
+
 def test_patience_waits_from_the_best_epoch_on() -> None:
     scheduler = PatienceScheduler(patience=2, grace=1)
 
@@ -32,7 +40,7 @@ def test_patience_waits_from_the_best_epoch_on() -> None:
 
 
 def made() -> AutoScheduler:
-    return AutoScheduler(MedianScheduler(grace=1), patience=2, grace=1)
+    return AutoScheduler(patience=2, grace=1)
 
 
 def test_a_trial_that_stands_still_behind_the_best_is_stopped() -> None:
