@@ -58,8 +58,7 @@ commands = {name: _make(name) for name in _ACTIONS}
 
 
 def _run(root: Path, action: str, options: dict[str, Any]) -> ActionResult:
-    from automl.handoff.action_spec import options_here  # noqa: PLC0415 - imported when the command is called
-    from automl.handoff.actions import action_launcher, run_recorded  # noqa: PLC0415 - imported when the command is called
+    from automl.handoff.actions import action_launcher, options_here, run_recorded  # noqa: PLC0415 - imported when the command is called
 
     problems: list[Problem] = []
     data, settings = split_pairs(options["data"], options["settings"], problems)

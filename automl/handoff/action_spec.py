@@ -1,16 +1,21 @@
-"""The spec of an action on a checkpoint: the action's template, what the training decided, what the user chose."""
+"""The spec of an action on a checkpoint: the action's template, what the training decided, what the user chose.
+
+An action's own template knows nothing of the study. Every value outside the sections of actions that both specs have
+is taken from the training; a test or inference split without its own values gets those of the validation split, under
+which the checkpoint was found to be good. An override that would change the model under the checkpoint is an error.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from types import MappingProxyType
+import re
 from typing import TYPE_CHECKING
 
-from automl.handoff.inherit import check_overrides_fit, inherited_values
-from automl.machine import detect_machine
+from automl.architectures.model import matches
+from automl.errors import ConfigurationError, Problem
 from automl.skill.model import ConfigFormat
 from automl.spec.build import build_spec
 from automl.spec.complete import ActionRun, complete_spec
+from automl.spec.model import iterate_leaves
 from automl.spec.overrides import flatten
 from automl.spec.write import write_spec
 from automl.storage.paths import ActionPaths
@@ -19,40 +24,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from automl.handoff.checkpoint_choice import ChosenCheckpoint
+    from automl.handoff.actions import ActionOptions
+    from automl.handoff.best import ChosenCheckpoint
     from automl.skill.model import JsonValue, Skill
     from automl.spec.model import Spec
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ActionOptions:
-    """What a user may choose.
-
-    Attributes:
-        trial: A trial's number; None for the best checkpoint of the study.
-        epoch: Zero-based epoch of the trial; None for its best one.
-        data: Split -> path, e.g. ``test`` for evaluate.
-        overrides: Parameter path -> value.
-        checkpoint: A file from outside the study in place of a trial's.
-        gpus: Devices, as CUDA_VISIBLE_DEVICES entries; empty for none.
-        threads: CPU threads.
-        time_limit_s: It is ended, and has failed, after so long; None for no limit.
-    """
-
-    trial: int | None = None
-    epoch: int | None = None
-    data: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    overrides: Mapping[str, JsonValue] = field(default_factory=lambda: MappingProxyType({}))
-    checkpoint: Path | None = None
-    gpus: tuple[str, ...] = ()
-    threads: int = 1
-    time_limit_s: float | None = None
-
-
-def options_here() -> ActionOptions:
-    """Return options for this machine: its first GPU, if it has one, and all its CPUs."""
-    machine = detect_machine()
-    return ActionOptions(gpus=tuple(str(gpu.index) for gpu in machine.gpus[:1]), threads=machine.cpus)
+_SPLITS = re.compile(r"(?P<section>.*\b)(?:test|infer|eval|inference)_dataset\.(?P<key>.+)")
 
 
 def action_spec(
@@ -80,5 +57,74 @@ def action_spec(
     write_spec(inherited, ConfigFormat.YAML, template)
     spec = build_spec(skill, action, data=options.data, overrides=options.overrides, template=template)
     # The devices come from the environment; the GPU key of a skill belongs to its training.
-    run = ActionRun(results_dir=directory, parent_checkpoint=chosen.path)
-    return complete_spec(spec, skill, action, run)
+    return complete_spec(spec, skill, action, ActionRun(results_dir=directory, parent_checkpoint=chosen.path))
+
+
+def inherited_values(training: Spec, action: Spec, skill: Skill, name: str) -> dict[str, JsonValue]:
+    """Return parameter path -> value that the spec of the action ``name`` takes over from the training."""
+    sections, per_split = {*skill.actions, "results_dir"}, skill.architecture.actions.per_split
+    values: dict[str, JsonValue] = {}
+    for path, own in iterate_leaves(action.values):
+        if path.partition(".")[0] in sections:
+            continue
+        if training.has(path) and not _is_blank(training.get(path)):
+            values[path] = training.get(path)
+        elif (source := _in_validation(path)) and training.has(source) and not matches(path, per_split):
+            values[path] = training.get(source)
+        elif training.has(path):
+            values[path] = own
+    return values | _renamed(training, skill, name)
+
+
+def check_overrides_fit(training: Spec, overrides: Mapping[str, JsonValue], skill: Skill, name: str) -> None:
+    """Refuse overrides that describe another model, other sizes or another normalisation than the checkpoint's.
+
+    Args:
+        training: The spec that made the checkpoint.
+        overrides: Parameter path -> value, flat.
+        skill: The skill.
+        name: The action.
+
+    Raises:
+        ConfigurationError: with every such override.
+    """
+    renamed, problems = _renamed(training, skill, name), []
+    for path, value in overrides.items():
+        source = _in_validation(path) or path
+        trained = renamed.get(path, training.get(source) if training.has(source) else value)
+        if trained != value and matches(path, skill.architecture.actions.trained_with):
+            expected = f"{trained!r}, with which the checkpoint was trained"
+            fix = "leave it out; a checkpoint has one shape and one normalisation"
+            problems.append(Problem(where=path, found=repr(value), expected=expected, fix=fix))
+    if problems:
+        raise ConfigurationError.from_problems(problems, subject="the overrides")
+
+
+def has_test_data(training: Spec) -> bool:
+    """Tell whether a training spec names data of a test split, which its evaluation then takes."""
+    named = ((_SPLITS.fullmatch(path), value) for path, value in iterate_leaves(training.values))
+    return any(match and match["key"].startswith("data_sources") and not _is_blank(value) for match, value in named)
+
+
+def _in_validation(path: str) -> str | None:
+    match = _SPLITS.fullmatch(path)
+    return f"{match['section']}val_dataset.{match['key']}" if match else None
+
+
+def _renamed(training: Spec, skill: Skill, name: str) -> dict[str, JsonValue]:
+    """Return what an action takes from other keys of the training, by its own keys."""
+    values: dict[str, JsonValue] = {}
+    for path, source in skill.architecture.actions.inherited.get(name, {}).items():
+        value = training.get(source.path) if training.has(source.path) else None
+        if source.item is None and not _is_blank(value):
+            values[path] = value
+        elif source.item is not None and isinstance(value, list) and value:
+            values[path] = value[source.item]
+    return values
+
+
+def _is_blank(value: JsonValue) -> bool:
+    """Tell whether a value says nothing: empty, or a list of data sources without a file."""
+    if isinstance(value, list):
+        return not value or all(isinstance(item, dict) and not item.get("data_file", True) for item in value)
+    return value is None or value == ""

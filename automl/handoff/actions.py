@@ -16,14 +16,15 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from automl.errors import ConfigurationError, LaunchError
-from automl.handoff.action_spec import ActionOptions, action_spec
-from automl.handoff.checkpoint_choice import ChosenCheckpoint, choose_checkpoint
+from automl.handoff.action_spec import action_spec
+from automl.handoff.best import ChosenCheckpoint, choose_checkpoint
 from automl.launch.base import LaunchRequest
 from automl.launch.choice import OVERRIDE, make_launcher, ready_launch
 from automl.launch.command import build_command
 from automl.launch.environment import trial_environment
 from automl.launch.local import WarmLauncher
 from automl.launch.mounts import readable_paths
+from automl.machine import detect_machine
 from automl.readers.follow import follow
 from automl.readers.status_file import StatusReader
 from automl.skill.load import load_skill
@@ -33,7 +34,7 @@ from automl.spec.write import write_spec
 from automl.storage.documents import only_for_user, to_json, write_document
 from automl.storage.event_log import EventLog
 from automl.storage.legacy import upgrade_log
-from automl.storage.paths import ActionPaths, StudyPaths
+from automl.storage.paths import StudyPaths
 from automl.storage.plan_document import read_plan
 from automl.study.evaluation import ActionStatus
 from automl.study.events import ActionEnded
@@ -44,9 +45,9 @@ from automl.trial.failures import classify, read_tail
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from automl.architectures.model import CheckpointNaming
     from automl.launch.base import Job, Launcher
-    from automl.skill.model import Skill, SkillAction
+    from automl.skill.model import JsonValue, Skill, SkillAction
+    from automl.storage.paths import ActionPaths
     from automl.study.trial import Measurement
 
 _POLL_S = 0.1
@@ -54,24 +55,34 @@ _GRACE_S = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Prepared:
-    """An action that is ready to start."""
+class ActionOptions:
+    """What a user may choose.
 
-    root: Path
-    key: str
-    action: SkillAction
-    launch: LaunchPlan
-    spec: Spec
-    chosen: ChosenCheckpoint
-    options: ActionOptions
+    Attributes:
+        trial: A trial's number; None for the best checkpoint of the study.
+        epoch: Zero-based epoch of the trial; None for its best one.
+        data: Split -> path, e.g. ``test`` for evaluate.
+        overrides: Parameter path -> value.
+        checkpoint: A file from outside the study in place of a trial's.
+        gpus: Devices, as CUDA_VISIBLE_DEVICES entries; empty for none.
+        threads: CPU threads.
+        time_limit_s: It is ended, and has failed, after so long; None for no limit.
+    """
 
-    @property
-    def paths(self) -> ActionPaths:
-        return StudyPaths(self.root).action(self.key)
+    trial: int | None = None
+    epoch: int | None = None
+    data: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    overrides: Mapping[str, JsonValue] = field(default_factory=lambda: MappingProxyType({}))
+    checkpoint: Path | None = None
+    gpus: tuple[str, ...] = ()
+    threads: int = 1
+    time_limit_s: float | None = None
 
-    @property
-    def directory(self) -> Path:
-        return self.paths.root
+
+def options_here() -> ActionOptions:
+    """Return options for this machine: its first GPU, if it has one, and all its CPUs."""
+    machine = detect_machine()
+    return ActionOptions(gpus=tuple(str(gpu.index) for gpu in machine.gpus[:1]), threads=machine.cpus)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,12 +119,6 @@ class ActionResult:
 def run_recorded(root: Path, action: str, launcher: Launcher, options: ActionOptions) -> ActionResult:
     """Run an action, append its end to the event log and send it to MLflow; a server that is down costs a warning only.
 
-    Args:
-        root: The study directory.
-        action: Name of the action in the skill.
-        launcher: Starts it.
-        options: What the user chose.
-
     Raises:
         ConfigurationError: see `run_action`.
     """
@@ -131,13 +136,7 @@ def run_recorded(root: Path, action: str, launcher: Launcher, options: ActionOpt
 
 @only_for_user()
 def run_action(root: Path, action: str, launcher: Launcher, options: ActionOptions | None = None) -> ActionResult:
-    """Run an action on the best checkpoint, or on the trial and epoch that the options name.
-
-    Args:
-        root: The study directory.
-        action: Name of the action in the skill.
-        launcher: Starts it.
-        options: What the user chose.
+    """Run an action of the skill on the best checkpoint, or on the one that the options name.
 
     Returns:
         The result, also written to ``result.json`` in the action's directory.
@@ -148,32 +147,50 @@ def run_action(root: Path, action: str, launcher: Launcher, options: ActionOptio
             unavailable.
     """
     options = options or ActionOptions()
-    plan = read_plan(StudyPaths(root))
+    study = StudyPaths(root)
+    plan = read_plan(study)
     skill = load_skill(plan.skill.root)
-    key = _next_key(root, action)
+    keys = (f"{action}-{number}" for number in count(1))
+    key = next(key for key in keys if not study.action(key).root.exists())
+    paths, result = study.action(key), ActionResult(key=key, action=action, status=ActionStatus.UNAVAILABLE)
     if action not in skill.actions:
         listed = ", ".join(skill.actions)
-        return _unavailable(key, action, f"the skill {skill.name} has no action {action}; it has {listed}")
+        return replace(result, reason=f"the skill {skill.name} has no action {action}; it has {listed}")
     try:
-        chosen = _choose(root, skill.architecture.checkpoints, options)
+        chosen = (
+            choose_checkpoint(root, skill.architecture.checkpoints, trial=options.trial, epoch=options.epoch)
+            if options.checkpoint is None
+            else ChosenCheckpoint(path=options.checkpoint)
+        )
     except ConfigurationError as error:
-        return _unavailable(key, action, _found(error))
-    spec = action_spec(Spec(values=plan.spec), skill, action, chosen, StudyPaths(root).action(key).root, options)
+        found = [f"{problem.where}: {problem.found}" for problem in error.problems[:1]]
+        return replace(result, reason="".join(found) or error.headline)
+    spec = action_spec(Spec(values=plan.spec), skill, action, chosen, paths.root, options)
     missing = missing_inputs(skill, action, spec)
     if missing:
-        return _unavailable(key, action, "; ".join(f"{problem.where}: found {problem.found}" for problem in missing))
-    declared = skill.actions[action]
-    prepared = _Prepared(
-        root=root,
-        key=key,
-        action=declared,
-        launch=action_launch(plan.launched, declared, skill),
-        spec=spec,
-        chosen=chosen,
-        options=options,
+        return replace(result, reason="; ".join(f"{problem.where}: found {problem.found}" for problem in missing))
+    launch = action_launch(plan.launched, skill.actions[action], skill)
+    started_s = time.monotonic()
+    try:
+        ready_launch(launch)
+        job = launcher.launch(_request(paths, f"{root.name}/{key}", skill.actions[action], spec, launch, options))
+    except LaunchError as error:
+        status, reason, values = ActionStatus.FAILED, error.headline, dict[str, float]()
+    else:
+        status, reason, values = _follow(job, paths, options.time_limit_s)
+    result = replace(
+        result,
+        status=status,
+        reason=reason,
+        trial=chosen.trial,
+        epoch=chosen.epoch,
+        checkpoint=study.relative(chosen.path),
+        values=values,
+        files=tuple(study.relative(file) for file in paths.products()),
+        elapsed_s=time.monotonic() - started_s,
+        directory=study.relative(paths.root),
     )
-    result = _run(prepared, launcher)
-    write_document(prepared.paths.result_file, result)
+    write_document(paths.result_file, result)
     return result
 
 
@@ -190,10 +207,9 @@ def action_launcher(root: Path, *, action: str = "", session: str | None = None)
     """
     plan = read_plan(StudyPaths(root))
     kind = plan.launched.launcher
-    if session is None or kind is not LauncherKind.WARM:
-        return make_launcher(kind)
-    declared = load_skill(plan.skill.root).actions.get(action)
-    if declared is None:
+    is_warm = session is not None and kind is LauncherKind.WARM
+    declared = load_skill(plan.skill.root).actions.get(action) if is_warm else None
+    if session is None or declared is None:
         return make_launcher(kind)
     program = build_command(declared.command, root)[0]
     launcher = WarmLauncher(session, program, log=StudyPaths(root).warm_server_log, inherited=dict(os.environ))
@@ -207,88 +223,41 @@ def action_launch(launch: LaunchPlan, action: SkillAction, skill: Skill) -> Laun
     return replace(launch, image=(action.image or trained_in) if launch.launcher.uses_image else None)
 
 
-def _run(prepared: _Prepared, launcher: Launcher) -> ActionResult:
-    started_s = time.monotonic()
-    try:
-        ready_launch(prepared.launch)
-        job = launcher.launch(_request(prepared))
-    except LaunchError as error:
-        status, reason, values = ActionStatus.FAILED, error.headline, dict[str, float]()
-    else:
-        status, reason, values = _follow(job, prepared)
-    root = prepared.root
-    return ActionResult(
-        key=prepared.key,
-        action=prepared.action.name,
-        status=status,
-        reason=reason,
-        trial=prepared.chosen.trial,
-        epoch=prepared.chosen.epoch,
-        checkpoint=StudyPaths(root).relative(prepared.chosen.path),
-        values=values,
-        files=tuple(str(file.relative_to(root)) for file in prepared.paths.products()),
-        elapsed_s=time.monotonic() - started_s,
-        directory=str(prepared.directory.relative_to(root)),
+def _request(
+    paths: ActionPaths, tag: str, action: SkillAction, spec: Spec, launch: LaunchPlan, options: ActionOptions
+) -> LaunchRequest:
+    config = paths.spec_file(action.config_format)
+    write_spec(spec, action.config_format, config)
+    return LaunchRequest(
+        command=build_command(action.command, config),
+        directory=paths.root,
+        environment=trial_environment(os.environ, tag=tag, gpus=options.gpus, threads=options.threads),
+        log=paths.log_file,
+        tag=tag,
+        gpus=options.gpus,
+        image=launch.image,
+        writable=(paths.root,),
+        read_only=readable_paths(spec.values, launch.mounts, own=paths.root),
+        options=launch.options,
+        credentials=launch.credentials,
     )
 
 
-def _follow(job: Job, prepared: _Prepared) -> tuple[ActionStatus, str, dict[str, float]]:
+def _follow(job: Job, paths: ActionPaths, limit_s: float | None) -> tuple[ActionStatus, str, dict[str, float]]:
     values: dict[str, float] = {}
     failure_line: Measurement | None = None
-    limit_s = prepared.options.time_limit_s
     deadline_s = time.monotonic() + (math.inf if limit_s is None else limit_s)
-    status = StatusReader(prepared.directory)
+    status = StatusReader(paths.root)
     try:
         for measurement in follow(job, status, poll_s=_POLL_S, until=lambda: time.monotonic() > deadline_s):
             values |= measurement.values
             failure_line = measurement if measurement.is_failure else failure_line
-        is_late = job.poll() is None
+        exit_status = job.poll()
     finally:
         job.kill(grace_s=_GRACE_S)
-    if is_late:
+    if exit_status is None:
         return ActionStatus.FAILED, f"it was ended after its limit of {limit_s:g} s", values
-    exit_status = job.poll() or 0
     if exit_status:
-        tail = read_tail(prepared.paths.log_file)
-        failure = classify(exit_status, tail, failure_line, external_end=job.external_end)
+        failure = classify(exit_status, read_tail(paths.log_file), failure_line, external_end=job.external_end)
         return ActionStatus.FAILED, failure.cause, values
     return (ActionStatus.MEASURED if values else ActionStatus.DONE), "", values
-
-
-def _request(prepared: _Prepared) -> LaunchRequest:
-    action, directory, options = prepared.action, prepared.directory, prepared.options
-    config = prepared.paths.spec_file(action.config_format)
-    write_spec(prepared.spec, action.config_format, config)
-    tag = f"{prepared.root.name}/{prepared.key}"
-    return LaunchRequest(
-        command=build_command(action.command, config),
-        directory=directory,
-        environment=trial_environment(os.environ, tag=tag, gpus=options.gpus, threads=options.threads),
-        log=prepared.paths.log_file,
-        tag=tag,
-        gpus=options.gpus,
-        image=prepared.launch.image,
-        writable=(directory,),
-        read_only=readable_paths(prepared.spec.values, prepared.launch.mounts, own=directory),
-        options=prepared.launch.options,
-        credentials=prepared.launch.credentials,
-    )
-
-
-def _next_key(root: Path, action: str) -> str:
-    keys = (f"{action}-{number}" for number in count(1))
-    return next(key for key in keys if not StudyPaths(root).action(key).root.exists())
-
-
-def _choose(root: Path, naming: CheckpointNaming, options: ActionOptions) -> ChosenCheckpoint:
-    if options.checkpoint is not None:
-        return ChosenCheckpoint(path=options.checkpoint, trial=None, epoch=None, assignment={})
-    return choose_checkpoint(root, naming, trial=options.trial, epoch=options.epoch)
-
-
-def _unavailable(key: str, action: str, reason: str) -> ActionResult:
-    return ActionResult(key=key, action=action, status=ActionStatus.UNAVAILABLE, reason=reason)
-
-
-def _found(error: ConfigurationError) -> str:
-    return f"{error.problems[0].where}: {error.problems[0].found}" if error.problems else error.headline

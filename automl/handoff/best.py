@@ -1,4 +1,4 @@
-"""The best checkpoint of a study: of the best epoch of the best trial, verified, and kept where no pruning deletes it.
+"""The best checkpoint of a study, verified and kept where no pruning deletes it; or the one of a trial and an epoch.
 
 ```
 <study>/best/<checkpoint>   the same file as in the trial, under a second name (a hard link where the disk allows)
@@ -12,26 +12,23 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from automl.errors import ConfigurationError, Problem, StudyFailedError
-from automl.skill.load import recorded_architecture
 from automl.skill.model import ConfigFormat
 from automl.space.values import Scalar
 from automl.spec.model import Spec
 from automl.spec.write import write_spec
 from automl.storage.documents import read_document, write_document
 from automl.storage.paths import StudyPaths
-from automl.storage.plan_document import StoredPlan
-from automl.storage.study_directory import read_study
-from automl.study.evaluation import Evaluation
+from automl.storage.study_directory import read_results, read_study
 from automl.study.model import Direction
-from automl.tracking.mlflow.model_version import ModelVersionRequest
-from automl.trial.checkpoints import sha256_of
+from automl.trial.checkpoints import checkpoint_of_epoch, sha256_of
 
 if TYPE_CHECKING:
+    from automl.architectures.model import CheckpointNaming
     from automl.study.trial import TrialResult
 
 
@@ -64,11 +61,25 @@ class StudyBest:
     source: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChosenCheckpoint:
+    """A checkpoint and where it comes from.
+
+    Attributes:
+        path: File or folder.
+        trial: Number of the trial; None for a file from outside the study.
+        epoch: Zero-based epoch; None where the trainer does not number them.
+        assignment: The trial's values.
+    """
+
+    path: Path
+    trial: int | None = None
+    epoch: int | None = None
+    assignment: Mapping[str, Scalar] = field(default_factory=dict)
+
+
 def select_best(root: Path) -> StudyBest:
     """Verify, keep and describe the best checkpoint of a study. Doing it twice changes nothing.
-
-    Args:
-        root: The study directory.
 
     Raises:
         ConfigurationError: the folder is no study directory.
@@ -108,56 +119,55 @@ def read_best(root: Path) -> StudyBest:
     try:
         best = read_document(file, StudyBest)
     except FileNotFoundError as error:
-        problem = Problem(
-            where=str(file),
-            found="no such file",
-            expected="the provenance of the best checkpoint, which the end of a study writes",
-            fix="let the study finish, or resume it",
-        )
-        raise ConfigurationError.from_problems([problem], subject="the study directory") from error
+        expected = "the provenance of the best checkpoint, which the end of a study writes"
+        fix = "let the study finish, or resume it"
+        raise _unusable(str(file), "no such file", expected, fix, subject="the study directory") from error
     kept = root / best.checkpoint
     if not kept.exists() or sha256_of(kept) != best.sha256:
-        problem = Problem(
-            where=str(kept),
-            found="other content" if kept.exists() else "no such file",
-            expected=f"SHA-256 {best.sha256}",
-            fix=f"restore it, or delete {file} and the best is selected again from {best.source}",
-        )
-        raise ConfigurationError.from_problems([problem], subject="the best checkpoint")
+        found = "other content" if kept.exists() else "no such file"
+        fix = f"restore it, or delete {file} and the best is selected again from {best.source}"
+        raise _unusable(str(kept), found, f"SHA-256 {best.sha256}", fix, subject="the best checkpoint")
     return best
 
 
-def model_version(best: StudyBest, plan: StoredPlan, evaluations: Mapping[str, Evaluation]) -> ModelVersionRequest:
-    """Return what is registered for the best checkpoint.
+def choose_checkpoint(
+    root: Path, naming: CheckpointNaming, *, trial: int | None, epoch: int | None
+) -> ChosenCheckpoint:
+    """Find the checkpoint of a trial and a zero-based epoch; without them, of the best trial and of its best epoch.
 
-    Args:
-        best: The best checkpoint.
-        plan: The study's `plan.json`.
-        evaluations: `evaluations.json`: role -> evaluation; their values become tags.
+    Raises:
+        ConfigurationError: there is no such trial, or it has no such checkpoint (any more).
     """
-    facts = {
-        "automl.trial": best.trial,
-        "automl.epoch": best.epoch,
-        "automl.metric": best.metric_name,
-        "automl.direction": best.direction,
-        "automl.value": best.value,
-        "automl.sha256": best.sha256,
-        "automl.fingerprint": plan.fingerprint,
-        "automl.skill": plan.skill.name,
-    }
-    tags = {name: str(value) for name, value in facts.items()}
-    tags |= {f"automl.parameter.{path}": str(value) for path, value in best.assignment.items()}
-    suffix, paths = Path(best.checkpoint).suffix, StudyPaths(Path())
-    files = {"spec.yaml": str(paths.best_spec), "best.json": str(paths.best_file)}
-    values = {role: found.value for role, found in evaluations.items() if found.value is not None}
-    return ModelVersionRequest(
-        name=plan.name,
-        files={f"checkpoint{suffix}": best.checkpoint, **files},
-        tags=tags,
-        loader=recorded_architecture(plan.skill.network_arch, plan.skill.root).model_loader,
-        metadata={"metric": best.metric_name, "sha256": best.sha256},
-        later_tags={f"automl.evaluated.{role}": str(value) for role, value in values.items()},
-    )
+    paths = StudyPaths(root)
+    if trial is None and epoch is None:
+        try:
+            best = read_best(root) if paths.best_file.is_file() else select_best(root)
+        except StudyFailedError as error:
+            expected = "a study with a best checkpoint"
+            raise _unusable(str(root), error.headline, expected, "run the study again") from error
+        path = root / best.checkpoint
+        return ChosenCheckpoint(path=path, trial=best.trial, epoch=best.epoch, assignment=best.assignment)
+    results = {result.number: result for result in read_results(paths)}
+    number = trial if trial is not None else read_best(root).trial
+    if number not in results:
+        listed = ", ".join(map(str, sorted(results))) or "no trial"
+        raise _unusable(f"--trial {number}", "no such trial", listed, "choose one of these trials")
+    result = results[number]
+    wanted = result.best_epoch if epoch is None else epoch
+    found = root / result.checkpoint if epoch is None and result.checkpoint is not None else None
+    if (found is None or not found.exists()) and wanted is not None:
+        found = checkpoint_of_epoch(root / result.directory, naming, wanted)
+    if found is None or not found.exists():
+        where = f"{root / result.directory}, epoch {wanted}"
+        raise _unusable(where, "no checkpoint", "a file of that epoch", "choose another epoch; pruned files are gone")
+    return ChosenCheckpoint(path=found, trial=number, epoch=wanted, assignment=result.assignment)
+
+
+def _unusable(
+    where: str, found: str, expected: str, fix: str, *, subject: str = "the choice of a checkpoint"
+) -> ConfigurationError:
+    problem = Problem(where=where, found=found, expected=expected, fix=fix)
+    return ConfigurationError.from_problems([problem], subject=subject)
 
 
 def _verified(root: Path, best: TrialResult) -> tuple[Path, str]:
@@ -192,22 +202,18 @@ def _keep(root: Path, source: Path, digest: str) -> Path:
     folder.mkdir(exist_ok=True)
     kept = folder / source.name
     if source != kept and not (kept.exists() and sha256_of(kept) == digest):
-        _replace_with_link(source, kept)
+        temporary = kept.with_name(f".{kept.name}.new")
+        _delete(temporary)
+        if source.is_dir():
+            shutil.copytree(source, temporary, copy_function=_link_or_copy)
+            _delete(kept)
+        else:
+            _link_or_copy(str(source), str(temporary))
+        temporary.replace(kept)
     for other in folder.iterdir():
         if other != kept:
-            shutil.rmtree(other) if other.is_dir() else other.unlink()
+            _delete(other)
     return kept
-
-
-def _replace_with_link(source: Path, target: Path) -> None:
-    temporary = target.with_name(f".{target.name}.new")
-    _delete(temporary)
-    if source.is_dir():
-        shutil.copytree(source, temporary, copy_function=_link_or_copy)
-        _delete(target)
-    else:
-        _link_or_copy(str(source), str(temporary))
-    temporary.replace(target)
 
 
 def _link_or_copy(source: str, target: str) -> None:

@@ -7,6 +7,7 @@ status files and the record stay. MLflow's copies in its registry are not touche
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -24,6 +25,8 @@ from automl.trial.checkpoints import all_checkpoints, size_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from automl.study.result import StudyResult
 
 _UNFINISHED = ("*.partial", ".*.part", ".*.new", ".export_*")
 
@@ -65,9 +68,11 @@ def take_inventory(results: Path) -> Inventory:
     found: list[Deletable] = []
     left_alone: dict[str, str] = {}
     for row in list_studies(results):
-        reason = _reason_to_leave(row)
-        if reason:
-            left_alone[row.name] = reason
+        reasons = {"running": "it is running", "unreadable": row.reason or "it cannot be read"}
+        if row.states:
+            reasons["interrupted"] = "a resume can continue it"
+        if row.state in reasons:
+            left_alone[row.name] = reasons[row.state]
         else:
             found += _of_study(row)
     return Inventory(deletable=tuple(found), left_alone=left_alone)
@@ -75,8 +80,9 @@ def take_inventory(results: Path) -> Inventory:
 
 def delete(deletable: Deletable) -> bool:
     """Delete one thing, unless a process runs its study by now; return whether it is deleted."""
-    study = next((parent for parent in (deletable.path, *deletable.path.parents) if _is_study(parent)), None)
-    if study is not None and running_process(StudyPaths(study)) is not None:
+    folders = map(StudyPaths, (deletable.path, *deletable.path.parents))
+    study = next((folder for folder in folders if folder.plan_file.is_file()), None)
+    if study is not None and running_process(study) is not None:
         return False
     try:
         if deletable.path.is_dir():
@@ -91,55 +97,28 @@ def delete(deletable: Deletable) -> bool:
     return True
 
 
-def _reason_to_leave(row: StudyRow) -> str:
-    match row.state:
-        case "running":
-            return "it is running"
-        case "unreadable":
-            return row.reason or "it cannot be read"
-        case "interrupted" if row.states:
-            return "a resume can continue it"
-        case _:
-            return ""
-
-
 def _of_study(row: StudyRow) -> Iterator[Deletable]:
     if not row.states:
         yield Deletable(path=row.path, size=size_of(row.path), why="a study in which no trial was started")
         return
-    plan, _ = read_study(row.path)
-    kept = _kept(row.path)
+    plan, result = read_study(row.path)
+    kept = _kept(StudyPaths(row.path), result)
     naming = recorded_architecture(plan.skill.network_arch, plan.skill.root).checkpoints
     for path in all_checkpoints(StudyPaths(row.path).trials, naming):
         if path.resolve() not in kept and not path.is_symlink():
-            yield Deletable(path=path, size=_freed_by(path), why="a checkpoint that was not handed over")
+            # Deleting one of several names of a file frees nothing.
+            size = size_of(path) if path.is_dir() or path.stat().st_nlink == 1 else 0
+            yield Deletable(path=path, size=size, why="a checkpoint that was not handed over")
     for pattern in _UNFINISHED:
         for path in sorted(row.path.rglob(pattern)):
             yield Deletable(path=path, size=size_of(path), why="never finished")
 
 
-def _kept(root: Path) -> set[Path]:
+def _kept(study: StudyPaths, result: StudyResult) -> set[Path]:
     """Return the checkpoints that stay: of the best trial, of the Pareto front, of the hand-over."""
-    _, result = read_study(root)
     winners = [*result.ranked()[:1], *result.pareto]
     names = [trial.checkpoint for trial in winners if trial.checkpoint is not None]
-    try:
-        best = read_document(StudyPaths(root).best_file, StudyBest)
+    with contextlib.suppress(OSError, ConfigurationError):  # nothing was handed over
+        best = read_document(study.best_file, StudyBest)
         names += [best.checkpoint, best.source]
-    except (OSError, ConfigurationError):
-        pass  # nothing was handed over
-    kept = {(root / name).resolve() for name in names}
-    return kept | {path.resolve() for path in StudyPaths(root).best.glob("*")}
-
-
-def _freed_by(path: Path) -> int:
-    """Return the bytes that deleting frees: none where the same file has another name."""
-    return size_of(path) if path.is_dir() or path.stat().st_nlink == 1 else 0
-
-
-def _is_study(folder: Path) -> bool:
-    try:
-        read_study(folder)
-    except (ConfigurationError, ValueError, KeyError, TypeError):
-        return False
-    return True
+    return {path.resolve() for path in (*(study.root / name for name in names), *study.best.glob("*"))}

@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from automl.errors import AutomlError
-from automl.handoff.action_spec import options_here
-from automl.handoff.actions import ActionResult, action_launcher, run_action
+from automl.handoff.action_spec import has_test_data
+from automl.handoff.actions import ActionResult, action_launcher, options_here, run_action
 from automl.handoff.best import read_best
-from automl.handoff.inherit import has_test_data
 from automl.readers.names import find_metric
 from automl.spec.model import Spec
 from automl.spec.special import PRETRAINED_KINDS, word_kind
@@ -27,9 +26,7 @@ from automl.study.events import ActionEnded, Evaluated
 from automl.trial.checkpoints import sha256_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from automl.handoff.action_spec import ActionOptions
+    from automl.handoff.actions import ActionOptions
     from automl.launch.base import Launcher
     from automl.skill.model import Skill
     from automl.storage.event_log import EventLog
@@ -48,11 +45,7 @@ _TOLERANCE = 1e-3
 def local_evaluator(root: Path, skill: Skill, test: str | None, session: str | None = None) -> Evaluator:
     """Return an evaluator on this machine; close its launcher when the study is over.
 
-    Args:
-        root: The study directory, with its plan.
-        skill: The skill.
-        test: Test data, if the user gives some.
-        session: Name of the preloaded trainer that the trials share; it saves the evaluation its cold start.
+    ``session`` names the preloaded trainer that the trials share; it saves the evaluation its cold start.
     """
     launcher = action_launcher(root, action=ACTION, session=session)
     return Evaluator(root=root, skill=skill, launcher=launcher, options=options_here(), test=test)
@@ -60,15 +53,7 @@ def local_evaluator(root: Path, skill: Skill, test: str | None, session: str | N
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluator:
-    """Evaluates checkpoints of one study.
-
-    Attributes:
-        root: The study directory, with its plan.
-        skill: The skill.
-        launcher: Starts the action.
-        options: Devices and limits.
-        test: Test data, if the user gives some.
-    """
+    """Evaluates checkpoints of the study in the directory ``root``; ``test`` are test data, if the user gives some."""
 
     root: Path
     skill: Skill
@@ -80,9 +65,10 @@ class Evaluator:
         """Evaluate the checkpoint that the training starts from, where there is one."""
         plan, _ = read_study(self.root)
         checkpoint, reason = starting_checkpoint(self.skill, Spec(values=plan.spec))
-        if ACTION not in self.skill.actions or checkpoint is None:
-            missing = f"the skill {self.skill.name} has no action {ACTION}"
-            self._write(BASELINE, self._not_run(reason if ACTION in self.skill.actions else missing))
+        if ACTION not in self.skill.actions:
+            checkpoint, reason = None, f"the skill {self.skill.name} has no action {ACTION}"
+        if checkpoint is None:
+            self._write(BASELINE, self._not_run(reason))
             return
         limit_s = self.options.time_limit_s or _BASELINE_LIMIT_S
         options = replace(self.options, checkpoint=checkpoint, time_limit_s=limit_s)
@@ -121,11 +107,11 @@ class Evaluator:
             known = earlier.get(name)
             if known and known.status is ActionStatus.MEASURED and known.sha256 == sha256:
                 continue  # a study that continues with the same checkpoint
-            chosen = options if test is None else replace(options, data={TEST: test})
-            found = self._run(chosen)
+            found = self._run(options if test is None else replace(options, data={TEST: test}))
             found = replace(found, data=test or found.data, sha256=sha256)
+            baseline = earlier.get(name.replace(CHAMPION, BASELINE)) if role == CHAMPION else None
             reference = in_study if found.data == "validation" else None
-            self._write(name, _compared(found, reference, read_evaluations(self.root), name))
+            self._write(name, _compared(found, reference, baseline.value if baseline else None))
 
     def _run(self, options: ActionOptions) -> Evaluation:
         try:
@@ -157,29 +143,21 @@ class Evaluator:
         write_document(StudyPaths(self.root).evaluations_file, evaluations, dict[str, Evaluation])
 
 
-def _compared(found: Evaluation, in_study: float | None, others: Mapping[str, Evaluation], role: str) -> Evaluation:
+def _compared(found: Evaluation, in_study: float | None, baseline: float | None) -> Evaluation:
     """Return an evaluation with its differences from the trial's own value and from the baseline on the same data."""
-    value = found.value
+    value, deltas, is_reproduced = found.value, dict[str, Delta](), None
     if value is None:
         return found
-    baseline = others.get(role.replace(CHAMPION, BASELINE)) if role.startswith(CHAMPION) else None
-    references = {"trial": in_study, "baseline": baseline.value if baseline else None}
-    deltas = {
-        name: Delta(
-            reference=reference, difference=value - reference, is_better=found.direction.is_better(value, reference)
-        )
-        for name, reference in references.items()
-        if reference is not None
-    }
-    reproduced = None if in_study is None else _agrees(value - in_study, in_study)
-    return replace(found, deltas=deltas, is_reproduced=reproduced)
+    for name, reference in (("trial", in_study), ("baseline", baseline)):
+        if reference is not None:
+            is_better = found.direction.is_better(value, reference)
+            deltas[name] = Delta(reference=reference, difference=value - reference, is_better=is_better)
+    if in_study is not None:
+        is_reproduced = abs(value - in_study) <= _TOLERANCE * max(abs(in_study), _TOLERANCE)
+    return replace(found, deltas=deltas, is_reproduced=is_reproduced)
 
 
-def _agrees(difference: float, reference: float) -> bool:
-    return abs(difference) <= _TOLERANCE * max(abs(reference), _TOLERANCE)
-
-
-def starting_checkpoint(skill: Skill, spec: Spec, action: str = "train") -> tuple[Path | None, str]:
+def starting_checkpoint(skill: Skill, spec: Spec) -> tuple[Path | None, str]:
     """Find the checkpoint that the first trial starts from.
 
     Keys of the skill's special values for pretrained weights count, except those of a backbone alone: without its head
@@ -188,7 +166,7 @@ def starting_checkpoint(skill: Skill, spec: Spec, action: str = "train") -> tupl
     Returns:
         A whole model, and an empty text; or None, and why there is none.
     """
-    special = skill.actions[action].spec_params
+    special = skill.actions["train"].spec_params
     keys = [path for path, value in special.items() if word_kind(value) in PRETRAINED_KINDS]
     named = {path: str(spec.get(path)) for path in keys if spec.has(path) and spec.get(path)}
     whole = next(((path, value) for path, value in named.items() if "backbone" not in path), None)

@@ -15,22 +15,26 @@ from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, ErrorCode
 from mlflow.types import Schema, TensorSpec
 
 from automl.architectures.load import load_architecture
-from automl.tracking.mlflow.model_version import CHAMPION
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 _WEIGHTS = "weights"
-_ALREADY_EXISTS = ErrorCode.Name(RESOURCE_ALREADY_EXISTS)
+_CHAMPION = "champion"
+"""Alias of the version to use."""
 
 
 def register(client: MlflowClient, run_id: str, request: dict[str, Any], root: Path, study_id: str) -> None:
     """Register a model version unless this study has registered the same one already; move the alias to it.
 
+    A version is the study's best checkpoint with the spec that made it. Where a loader for the model is known, the
+    artifact is an MLflow `pyfunc` model: ``mlflow.pyfunc.load_model("models:/NAME@champion")`` works with the trainer's
+    package alone. Otherwise it is the plain folder.
+
     Args:
         client: Connected to the registry.
         run_id: The study's run; the model folder becomes its artifact ``champion/<start of the hash>``.
-        request: The fields of a `ModelVersionRequest`.
+        request: See `ModelRegistered`.
         root: The study directory; relative files are found from it.
         study_id: The study's own id.
 
@@ -39,30 +43,20 @@ def register(client: MlflowClient, run_id: str, request: dict[str, Any], root: P
     """
     name = re.sub(r"[/:]", "_", request["name"])
     tags = {**request["tags"], "automl.study_id": study_id}
-    _make_model(client, name)
-    version = _registered_version(client, name, tags)
-    if version is None:
-        source = _log_model(client, run_id, request, root)
-        version = str(client.create_model_version(name, source, run_id, tags=tags, await_creation_for=0).version)
-    for key, value in request.get("later_tags", {}).items():
-        client.set_model_version_tag(name, version, key, value)
-    client.set_registered_model_alias(name, CHAMPION, version)
-    client.set_tag(run_id, "automl.model", f"models:/{name}/{version}")
-
-
-def _make_model(client: MlflowClient, name: str) -> None:
     try:
         client.create_registered_model(name)
     except MlflowException as error:
-        if error.error_code != _ALREADY_EXISTS:
+        if error.error_code != ErrorCode.Name(RESOURCE_ALREADY_EXISTS):
             raise
-
-
-def _registered_version(client: MlflowClient, name: str, tags: dict[str, str]) -> str | None:
-    for version in client.search_model_versions(f"name = '{name}'"):
-        if all(version.tags.get(key) == value for key, value in tags.items()):
-            return str(version.version)
-    return None
+    versions = client.search_model_versions(f"name = '{name}'")
+    version = next((found.version for found in versions if tags.items() <= found.tags.items()), None)
+    if version is None:
+        source = _log_model(client, run_id, request, root)
+        version = client.create_model_version(name, source, run_id, tags=tags, await_creation_for=0).version
+    for key, value in request.get("later_tags", {}).items():
+        client.set_model_version_tag(name, str(version), key, value)
+    client.set_registered_model_alias(name, _CHAMPION, str(version))
+    client.set_tag(run_id, "automl.model", f"models:/{name}/{version}")
 
 
 def _log_model(client: MlflowClient, run_id: str, request: dict[str, Any], root: Path) -> str:
@@ -73,24 +67,25 @@ def _log_model(client: MlflowClient, run_id: str, request: dict[str, Any], root:
     folder = f"champion/{request['tags'].get('automl.sha256', '')[:12] or 'model'}"
     # Entries of earlier versions name the architecture instead.
     loader = request["loader"] if "loader" in request else load_architecture(request["network_arch"]).model_loader
+    folder_of_files = folder
     if loader is not None:
-        _log_pyfunc_description(client, run_id, folder, loader, request)
+        _log_pyfunc_description(client, run_id, folder, loader, request.get("metadata", {}))
         folder_of_files = f"{folder}/data/{_WEIGHTS}"
-    else:
-        folder_of_files = folder
     for name, file in files.items():
         _log_as(client, run_id, file, folder_of_files, name)
     return f"{client.get_run(run_id).info.artifact_uri}/{folder}"
 
 
 def _log_pyfunc_description(
-    client: MlflowClient, run_id: str, folder: str, loader: str, request: dict[str, Any]
+    client: MlflowClient, run_id: str, folder: str, loader: str, metadata: dict[str, Any]
 ) -> None:
     """Log the MLmodel file and its neighbours; the weights follow by themselves, so they are copied once."""
     signature = ModelSignature(
         inputs=Schema([TensorSpec(np.dtype(np.uint8), (-1, -1, 3))]),
         outputs=Schema([TensorSpec(np.dtype(np.float32), (-1, -1))]),
     )
+    rows, columns = np.mgrid[0:28, 0:42]
+    ramps = np.stack([rows * 9, columns * 6, (rows + columns) * 3], axis=-1).astype(np.uint8)
     with tempfile.TemporaryDirectory() as temporary:
         data = Path(temporary) / _WEIGHTS
         data.mkdir()
@@ -101,17 +96,11 @@ def _log_pyfunc_description(
             loader_module=loader,
             data_path=str(data),
             signature=signature,
-            input_example=_input_example(),
+            input_example=ramps,
             pip_requirements=["automl-vision[depth]"],
-            metadata=dict(request.get("metadata", {})),
+            metadata=metadata,
         )
         client.log_artifacts(run_id, str(model), folder)
-
-
-def _input_example() -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    """Return a small RGB image, (28, 42, 3): a ramp in each direction."""
-    rows, columns = np.mgrid[0:28, 0:42]
-    return np.stack([rows * 9, columns * 6, (rows + columns) * 3], axis=-1).astype(np.uint8)
 
 
 def _log_as(client: MlflowClient, run_id: str, file: Path, folder: str, name: str) -> None:

@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 from automl.errors import ConfigurationError, StudyFailedError
-from automl.handoff.best import model_version, read_best, select_best
+from automl.handoff.best import read_best, select_best
+from automl.handoff.hand_over import model_version
 from automl.storage.paths import StudyPaths
 from automl.storage.plan_document import read_plan
 from automl.study.evaluation import ActionStatus, Evaluation
@@ -152,8 +153,8 @@ def test_the_registered_version_names_where_it_comes_from(tmp_path: Path) -> Non
         },
     )
 
-    assert request.name == "demo"
-    assert request.files["checkpoint.pth"] == best.checkpoint
-    assert request.tags["automl.sha256"] == DIGEST
-    assert request.tags["automl.parameter.train.optim.lr"] == "0.005"
-    assert request.later_tags == {"automl.evaluated.champion": "0.69"}
+    assert request["name"] == "demo"
+    assert request["files"]["checkpoint.pth"] == best.checkpoint
+    assert request["tags"]["automl.sha256"] == DIGEST
+    assert request["tags"]["automl.parameter.train.optim.lr"] == "0.005"
+    assert request["later_tags"] == {"automl.evaluated.champion": "0.69"}

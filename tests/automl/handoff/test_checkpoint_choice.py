@@ -8,8 +8,7 @@ import pytest
 
 from automl.architectures.load import load_architecture
 from automl.errors import ConfigurationError
-from automl.handoff.best import select_best
-from automl.handoff.checkpoint_choice import choose_checkpoint
+from automl.handoff.best import choose_checkpoint, select_best
 from tests.automl.handoff.depth_study import CHECKPOINTS, write_depth_study
 
 if TYPE_CHECKING:

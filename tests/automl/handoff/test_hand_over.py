@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from automl.handoff.action_spec import ActionOptions
+from automl.handoff.actions import ActionOptions
 from automl.handoff.evaluation import Evaluator
 from automl.handoff.hand_over import hand_over
 from automl.resources import builtin_skill

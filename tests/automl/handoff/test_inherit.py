@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from automl.errors import ConfigurationError
-from automl.handoff.inherit import check_overrides_fit, inherited_values
+from automl.handoff.action_spec import check_overrides_fit, inherited_values
 from automl.resources import builtin_skill
 from automl.skill.load import load_skill
 from automl.spec.build import build_spec

@@ -7,7 +7,6 @@ import importlib
 import pytest
 
 from automl.architectures.load import known_architectures, load_architecture
-from automl.tracking.mlflow.model_version import CHAMPION, ModelVersionRequest
 
 
 @pytest.mark.parametrize("name", [name for name in known_architectures() if load_architecture(name).model_loader])
@@ -15,10 +14,3 @@ def test_a_loader_can_be_imported_and_has_the_function_that_mlflow_calls(name: s
     module = importlib.import_module(str(load_architecture(name).model_loader))
 
     assert callable(vars(module)["_load_pyfunc"])
-
-
-def test_a_request_needs_no_metadata() -> None:
-    request = ModelVersionRequest(name="demo", files={}, tags={})
-
-    assert dict(request.metadata) == {}
-    assert CHAMPION == "champion"

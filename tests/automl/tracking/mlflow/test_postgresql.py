@@ -16,7 +16,6 @@ from urllib.request import urlopen
 
 import pytest
 
-from automl.storage.documents import to_json
 from automl.storage.paths import StudyPaths
 from automl.study.events import FileAttached, ModelRegistered
 from automl.tracking.mlflow.folder import MlflowFolder
@@ -152,7 +151,7 @@ def test_a_server_that_comes_up_late_and_goes_away_loses_nothing_and_doubles_not
     assert tracker.unsent
 
     with mlflow_server(database, port, tmp_path):
-        append(directory, ModelRegistered(request=to_json(MODEL)))
+        append(directory, ModelRegistered(request=MODEL))
         tracker.close(timeout_s=LIMIT_S)
         first = runs_of(uri)
     assert folder.is_complete(uri)

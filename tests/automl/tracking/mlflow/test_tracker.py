@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from automl.errors import LaunchError
-from automl.storage.documents import to_json, write_document
+from automl.storage.documents import write_document
 from automl.storage.paths import StudyPaths
 from automl.study.evaluation import RecordLocation
 from automl.study.events import ModelRegistered
 from automl.study.trial import Measurement
-from automl.tracking.mlflow.model_version import ModelVersionRequest
 from automl.tracking.mlflow.tracker import MlflowTracker, sync
 from automl.tracking.mlflow.uri import default_tracking_uri
 from tests.automl.tracking.file_tracker import FileTracker
@@ -30,12 +29,12 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.filterwarnings("default")  # MLflow's own imports warn
 
 SECRET = "nvapi-not-for-mlflow"  # noqa: S105 # made up
-MODEL = ModelVersionRequest(
-    name="demo",
-    files={"checkpoint.pth": "trials/0004.2/train/model_epoch_001.pth", "spec.yaml": "trials/0004.2/spec.yaml"},
-    tags={"automl.sha256": "ab" * 32, "automl.trial": "4", "automl.epoch": "1", "automl.value": "0.7"},
-    loader="depth_net.serving",
-)
+MODEL: dict[str, Any] = {
+    "name": "demo",
+    "files": {"checkpoint.pth": "trials/0004.2/train/model_epoch_001.pth", "spec.yaml": "trials/0004.2/spec.yaml"},
+    "tags": {"automl.sha256": "ab" * 32, "automl.trial": "4", "automl.epoch": "1", "automl.value": "0.7"},
+    "loader": "depth_net.serving",
+}
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
         patch.setenv("NGC_API_KEY", SECRET)
         tracker = MlflowTracker(uri, "demo", directory)
         tell(directory, tracker)
-        append(directory, ModelRegistered(request=to_json(MODEL)))
+        append(directory, ModelRegistered(request=MODEL))
         tracker.close(timeout_s=120)
     described = tracker.describe()
     from mlflow import MlflowClient  # noqa: PLC0415 # heavy, and only this module asks
@@ -152,7 +151,7 @@ def test_the_best_checkpoint_is_the_champion_of_the_studys_model(recorded: Recor
     version = recorded.client.get_model_version_by_alias("demo", "champion")
 
     assert version.version in {1, "1"}
-    assert {key: version.tags[key] for key in MODEL.tags} == dict(MODEL.tags)
+    assert {key: version.tags[key] for key in MODEL["tags"]} == MODEL["tags"]
     assert version.run_id == recorded.described.run_id
     found = recorded.client.list_artifacts(str(version.run_id), "champion/abababababab/data/weights")
     assert {item.path.rpartition("/")[2] for item in found} >= {"checkpoint.pth", "spec.yaml"}
