@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from automl.errors import ConfigurationError, StudyFailedError
 from automl.executor.failure_summary import summarize_failure
-from automl.launch.choice import choose_launch, preference_of, ready_launch
+from automl.launch.choice import choose_launch, ready_launch
 from automl.machine import detect_machine
 from automl.preflight.cluster import filling_cluster
 from automl.preflight.doctor import require_ready, require_seen_by_engine, require_sound_data
@@ -67,7 +67,7 @@ def make_plan(request: StudyRequest, place: RunLocation) -> StudyPlan:
         space=inputs.space,
         objectives=objectives,
         constraints=constraints,
-        launch=choose_launch(preference_of(request), inputs.skill, TRAIN),
+        launch=choose_launch(request, inputs.skill, TRAIN),
     )
     try:
         plan = plan_study(request, parts, None if place.ray_address else detect_machine())

@@ -141,7 +141,7 @@ def kubernetes(
         cpus_per_node=options["cpus_per_node"],
         study=f"{kube.MOUNTED_JOB}/{kube.STUDY_FILE}" if study is not None else None,
     )
-    here = {"name", "image", "ray_version", "restarts"}
+    here = {"name", "image", "ray_version"}
     names = {field.name for field in dataclasses.fields(kube.KubernetesOptions)} - here
     asked = kube.KubernetesOptions(
         name=options["name"] or kube.kubernetes_name(job.name),

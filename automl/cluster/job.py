@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any
 from automl.errors import ConfigurationError, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 _PATHS = {"--spec", "--results"}
 _PATHS_IF_THERE = {"--skill", "--warm-start"}
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,37 +45,29 @@ def trials_at_once(*, nodes: int, gpus_per_node: int, cpus_per_node: int | None,
         ConfigurationError: one trial needs more GPUs than a node has.
     """
     if gpus_per_trial > gpus_per_node:
-        problem = Problem(
-            where="--gpus-per-node",
-            found=f"{gpus_per_node}",
-            expected=f"at least {gpus_per_trial:g}, which one trial needs",
-            fix="raise it, or lower --gpus-per-trial",
-        )
-        raise ConfigurationError.from_problems([problem], subject="the job")
+        expected = f"at least {gpus_per_trial:g}, which one trial needs"
+        fix = "raise it, or lower --gpus-per-trial"
+        refuse([Problem(where="--gpus-per-node", found=f"{gpus_per_node}", expected=expected, fix=fix)])
     on_one = int(gpus_per_node / gpus_per_trial + 1e-9) if gpus_per_trial > 0 else cpus_per_node or 1
     return max(1, nodes * on_one)
 
 
-def unfit(where: str, found: str, expected: str) -> Problem:
-    """Return the problem of an option whose value does not fit."""
-    return Problem(where=where, found=repr(found), expected=expected, fix="choose another one")
-
-
-def plain_name(name: str) -> str:
-    """Return a study's name if it can be part of a job's name and of a path without quoting.
+def refuse(problems: Iterable[Problem]) -> None:
+    """Raise the error for the problems of a job; nothing happens where there are none.
 
     Raises:
-        ConfigurationError: it cannot.
+        ConfigurationError: there are some; with all of them.
     """
-    if _NAME.fullmatch(name) is None:
-        problem = Problem(
-            where="the study's name",
-            found=repr(name),
-            expected="letters, digits, dots, dashes and underscores",
-            fix="set `name` in the study file",
-        )
-        raise ConfigurationError.from_problems([problem], subject="the job")
-    return name
+    found = list(problems)
+    if found:
+        raise ConfigurationError.from_problems(found, subject="the job")
+
+
+def unfit(values: Iterable[tuple[str, str | None]], pattern: str, expected: str) -> Iterator[Problem]:
+    """Yield a problem for each option whose value is given and is not as the pattern says."""
+    for option, value in values:
+        if value is not None and re.fullmatch(pattern, value) is None:
+            yield Problem(where=option, found=repr(value), expected=expected, fix="choose another one")
 
 
 def run_arguments(
@@ -89,17 +80,13 @@ def run_arguments(
         given: Option -> value of the command line; a tuple for repeated options, True for flags.
         replaced: Options that the job sets itself; None leaves one out.
     """
-    arguments: list[str] = []
-    if study is not None:
-        arguments.append(_absolute_if_there(study))
+    arguments = [] if study is None else [_absolute_if_there(study)]
     for option, value in {**given, **(replaced or {})}.items():
-        if value is None or value is False or value == ():
-            continue
         if value is True:
             arguments.append(option)
-            continue
-        for item in value if isinstance(value, tuple) else (value,):
-            arguments += [option, _as_text(option, item)]
+        elif value is not None and value is not False:
+            for item in value if isinstance(value, tuple) else (value,):
+                arguments += [option, _as_text(option, item)]
     return tuple(arguments)
 
 

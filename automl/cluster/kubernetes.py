@@ -12,8 +12,8 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from automl.cluster.job import unfit
-from automl.errors import ConfigurationError, Problem
+from automl.cluster.job import refuse, unfit
+from automl.errors import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,11 +24,9 @@ MOUNTED_JOB = "/etc/automl"
 """Where the ConfigMap is mounted."""
 STUDY_FILE = "study.yaml"
 _START_FILE = "start.sh"
-_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,50}[a-z0-9])?")
-_QUANTITY = re.compile(r"\d+(?:\.\d+)?(?:[KMGT]i?)?")
-_IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/@-]*")
-_MOUNT = re.compile(r"/[A-Za-z0-9_./-]+")
 _KEPT_S = 3600
+_RESTARTS = 3
+"""How often a job that has failed is tried again."""
 _START = """\
 set -euo pipefail
 run=({run})
@@ -55,10 +53,8 @@ class KubernetesOptions:
         image: Image of every pod, with automl, Ray and the trainer.
         ray_version: Version of Ray in the image.
         nodes: Worker pods.
-        gpus_per_node: GPUs of each.
-        cpus_per_node: CPUs of each.
-        memory_per_node: Memory of each, e.g. ``64Gi``.
-        shm: Size of /dev/shm of each, part of its memory.
+        memory_per_node: E.g. ``64Gi``.
+        shm: Size of /dev/shm, part of the memory.
         claim: PersistentVolumeClaim that every pod mounts.
         claim_size: Size of a claim to make; None where it exists already.
         storage_class: Of the claim to make.
@@ -66,7 +62,6 @@ class KubernetesOptions:
         secrets: Secrets whose keys become environment variables.
         namespace: Namespace; None for the one of ``kubectl``.
         is_cluster_only: A standing RayCluster instead of a RayJob.
-        restarts: How often the job is tried again.
     """
 
     name: str
@@ -84,7 +79,6 @@ class KubernetesOptions:
     secrets: tuple[str, ...] = ()
     namespace: str | None = None
     is_cluster_only: bool = False
-    restarts: int = 3
 
 
 def manifests(job: StudyJob, options: KubernetesOptions, *, study: str | None = None) -> list[dict[str, Any]]:
@@ -98,26 +92,37 @@ def manifests(job: StudyJob, options: KubernetesOptions, *, study: str | None = 
     Raises:
         ConfigurationError: a value does not fit its field; with every problem.
     """
-    problems = list(_problems(job, options))
-    if problems:
-        raise ConfigurationError.from_problems(problems, subject="the job")
-    found = []
-    if options.claim_size is not None:
-        found.append(_claim(options))
-    if not options.is_cluster_only:
-        found.append(_config_map(job, options, study))
-    spec = _cluster_spec(job, options)
-    if options.is_cluster_only:
-        return [*found, {"apiVersion": "ray.io/v1", "kind": "RayCluster", "metadata": _metadata(options), "spec": spec}]
+    refuse(_problems(job, options))
+    claim = {
+        "accessModes": ["ReadWriteMany"],
+        "resources": {"requests": {"storage": options.claim_size}},
+        **({"storageClassName": options.storage_class} if options.storage_class else {}),
+    }
+    script = _START.format(
+        run=" ".join(shlex.quote(argument) for argument in job.run_arguments),
+        study=shlex.quote(f"{job.results}/{options.name}"),
+        nodes=options.nodes + 1,
+    )
+    files = {_START_FILE: script, **({STUDY_FILE: study} if study is not None else {})}
+    cluster = _cluster_spec(job, options)
     ray_job = {
         "entrypoint": f"bash {MOUNTED_JOB}/{_START_FILE}",
         "submissionMode": "K8sJobMode",
-        "backoffLimit": options.restarts,
+        "backoffLimit": _RESTARTS,
         "shutdownAfterJobFinishes": True,
         "ttlSecondsAfterFinished": _KEPT_S,
-        "rayClusterSpec": spec,
+        "rayClusterSpec": cluster,
     }
-    return [*found, {"apiVersion": "ray.io/v1", "kind": "RayJob", "metadata": _metadata(options), "spec": ray_job}]
+    found = []
+    if options.claim_size is not None:
+        found.append(_object(options, "v1", "PersistentVolumeClaim", name=options.claim, spec=claim))
+    if options.is_cluster_only:
+        return [*found, _object(options, "ray.io/v1", "RayCluster", spec=cluster)]
+    return [
+        *found,
+        _object(options, "v1", "ConfigMap", data=files),
+        _object(options, "ray.io/v1", "RayJob", spec=ray_job),
+    ]
 
 
 def as_yaml(documents: list[dict[str, Any]]) -> str:
@@ -140,34 +145,13 @@ def kubernetes_name(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:52].strip("-")
 
 
-def _metadata(options: KubernetesOptions, suffix: str = "") -> dict[str, Any]:
-    namespace = {"namespace": options.namespace} if options.namespace else {}
+def _object(
+    options: KubernetesOptions, version: str, kind: str, *, name: str | None = None, **content: dict[str, Any]
+) -> dict[str, Any]:
     labels = {"app.kubernetes.io/managed-by": "automl", "app.kubernetes.io/instance": options.name}
-    return {"name": f"{options.name}{suffix}", **namespace, "labels": labels}
-
-
-def _claim(options: KubernetesOptions) -> dict[str, Any]:
-    of_class = {"storageClassName": options.storage_class} if options.storage_class else {}
-    return {
-        "apiVersion": "v1",
-        "kind": "PersistentVolumeClaim",
-        "metadata": {**_metadata(options), "name": options.claim},
-        "spec": {
-            "accessModes": ["ReadWriteMany"],
-            "resources": {"requests": {"storage": options.claim_size}},
-            **of_class,
-        },
-    }
-
-
-def _config_map(job: StudyJob, options: KubernetesOptions, study: str | None) -> dict[str, Any]:
-    script = _START.format(
-        run=" ".join(shlex.quote(argument) for argument in job.run_arguments),
-        study=shlex.quote(f"{job.results}/{options.name}"),
-        nodes=options.nodes + 1,
-    )
-    files = {_START_FILE: script, **({STUDY_FILE: study} if study is not None else {})}
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": _metadata(options), "data": files}
+    namespace = {"namespace": options.namespace} if options.namespace else {}
+    metadata = {"name": name or options.name, **namespace, "labels": labels}
+    return {"apiVersion": version, "kind": kind, "metadata": metadata, **content}
 
 
 def _cluster_spec(job: StudyJob, options: KubernetesOptions) -> dict[str, Any]:
@@ -199,50 +183,43 @@ def _cluster_spec(job: StudyJob, options: KubernetesOptions) -> dict[str, Any]:
 def _pod(
     name: str, job: StudyJob, options: KubernetesOptions, resources: dict[str, str], *, shm: str
 ) -> dict[str, Any]:
-    volumes: list[dict[str, Any]] = [
-        {"name": "shared", "persistentVolumeClaim": {"claimName": options.claim}},
-        {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": shm}},
-    ]
-    mounts: list[dict[str, Any]] = [
-        {"name": "shared", "mountPath": options.mount},
-        {"name": "shm", "mountPath": "/dev/shm"},  # noqa: S108 # the pod's own
+    volumes: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
+        ("shared", {"persistentVolumeClaim": {"claimName": options.claim}}, {"mountPath": options.mount}),
+        ("shm", {"emptyDir": {"medium": "Memory", "sizeLimit": shm}}, {"mountPath": "/dev/shm"}),  # noqa: S108 # the pod's own
     ]
     if not options.is_cluster_only:
-        volumes.append({"name": "job", "configMap": {"name": options.name}})
-        mounts.append({"name": "job", "mountPath": MOUNTED_JOB, "readOnly": True})
+        volumes.append(("job", {"configMap": {"name": options.name}}, {"mountPath": MOUNTED_JOB, "readOnly": True}))
     container = {
         "name": name,
         "image": options.image,
         "resources": {"requests": dict(resources), "limits": dict(resources)},
-        "volumeMounts": mounts,
+        "volumeMounts": [{"name": volume, **mount} for volume, _, mount in volumes],
         "env": [
             {"name": "AUTOML_RESULTS", "value": str(job.results)},
             {"name": "RAY_USAGE_STATS_ENABLED", "value": "0"},
         ],
         "envFrom": [{"secretRef": {"name": secret}} for secret in options.secrets],
     }
-    return {"spec": {"containers": [container], "volumes": volumes}}
+    sources = [{"name": volume, **source} for volume, source, _ in volumes]
+    return {"spec": {"containers": [container], "volumes": sources}}
 
 
 def _problems(job: StudyJob, options: KubernetesOptions) -> Iterator[Problem]:
     labels = {"--name": options.name, "--volume-claim": options.claim, "--namespace": options.namespace}
     labels |= {"--storage-class": options.storage_class}
-    for option, label in [*labels.items(), *(("--secret", secret) for secret in options.secrets)]:
-        if label is not None and _LABEL.fullmatch(label) is None:
-            yield unfit(option, label, "lower-case letters, digits and dashes, at most 52")
+    secrets = (("--secret", secret) for secret in options.secrets)
+    expected = "lower-case letters, digits and dashes, at most 52"
+    yield from unfit([*labels.items(), *secrets], r"[a-z0-9](?:[a-z0-9-]{0,50}[a-z0-9])?", expected)
     sizes = {"--memory-per-node": options.memory_per_node, "--shm": options.shm, "--volume-size": options.claim_size}
-    for option, amount in sizes.items():
-        if amount is not None and _QUANTITY.fullmatch(amount) is None:
-            yield unfit(option, amount, "a size such as 64Gi")
-    if _IMAGE.fullmatch(options.image) is None:
-        yield unfit("--container", options.image, "the name of an image")
-    if _MOUNT.fullmatch(options.mount) is None or options.mount.startswith(("/dev", "/etc", "/proc")):
-        yield unfit("--mount-path", options.mount, "a plain path such as /shared")
-    outside = [path for path in (job.results, *job.read_only) if not path.is_relative_to(options.mount)]
-    for path in outside:
-        yield Problem(
-            where="the volume",
-            found=f"{path}, which is in no pod",
-            expected=f"a path below {options.mount}, where the volume is mounted",
-            fix="copy it to the volume and name it by its path there, or change --mount-path",
-        )
+    yield from unfit(sizes.items(), r"\d+(?:\.\d+)?(?:[KMGT]i?)?", "a size such as 64Gi")
+    yield from unfit([("--container", options.image)], r"[A-Za-z0-9][A-Za-z0-9_.:/@-]*", "the name of an image")
+    mount = [("--mount-path", options.mount)]
+    yield from unfit(mount, r"(?!/dev|/etc|/proc)/[A-Za-z0-9_./-]+", "a plain path such as /shared")
+    for path in (job.results, *job.read_only):
+        if not path.is_relative_to(options.mount):
+            yield Problem(
+                where="the volume",
+                found=f"{path}, which is in no pod",
+                expected=f"a path below {options.mount}, where the volume is mounted",
+                fix="copy it to the volume and name it by its path there, or change --mount-path",
+            )

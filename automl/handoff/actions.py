@@ -20,8 +20,7 @@ from automl.handoff.action_spec import action_spec
 from automl.handoff.best import ChosenCheckpoint, choose_checkpoint
 from automl.launch.base import LaunchRequest
 from automl.launch.choice import OVERRIDE, make_launcher, ready_launch
-from automl.launch.command import build_command
-from automl.launch.environment import trial_environment
+from automl.launch.command import build_command, trial_environment
 from automl.launch.local import WarmLauncher
 from automl.launch.mounts import readable_paths
 from automl.machine import detect_machine

@@ -1,7 +1,12 @@
-"""Turn a skill's command template into an argument list that has the path of the spec in place of its token.
+"""What a trial's program is started with: its argument list and its environment.
 
-Only the token `{config_path}` is replaced. A plain command becomes an argument list without a shell. A template with
-shell syntax runs as a `bash -c` script in which the path is quoted for the place where the token stands.
+Of a skill's command template only the token `{config_path}` is replaced, by the path of the spec. A plain command
+becomes an argument list without a shell. A template with shell syntax runs as a `bash -c` script in which the path is
+quoted for the place where the token stands.
+
+The environment is that of this process, without what would mislead a trainer, plus the trial's own. A trainer that sees
+a stale `WORLD_SIZE` or `RANK` waits for ranks that never come; Ray's own variables would make a trainer that uses Ray
+join our cluster.
 """
 
 from __future__ import annotations
@@ -15,14 +20,34 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from automl.errors import LaunchError, LaunchFailure
+from automl.launch.processes import TAG_VARIABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 CONFIG_TOKEN = "{config_path}"  # noqa: S105 # a placeholder, no secret
 
 _LONGEST_SHEBANG = 512
 _SHELL_SYNTAX = re.compile(r"[|&;<>()$`\n*?\[\]~!{}#\\]|^\s*\w+=|^\s*(?:cd|source|export|set|if|for|while|exec)\s")
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+)
+_STALE = re.compile(
+    r"WORLD_SIZE|(LOCAL_|GROUP_|ROLE_|NODE_)?RANK|LOCAL_WORLD_SIZE|MASTER_(ADDR|PORT)|NUM_GPU_PER_NODE|NODE_RANK"
+    r"|TORCHELASTIC_.*|PET_.*|RAY_.*|TUNE_.*|SLURM_(PROCID|LOCALID|NTASKS|JOB_NAME)|PMI_.*|OMPI_.*|AUTOML_.*"
+    # What Ray puts into its workers.
+    r"|PL_DISABLE_FORK|SPT_NOENV|PYTHONBREAKPOINT"
+    r"|CUDA_VISIBLE_DEVICES|NVIDIA_VISIBLE_DEVICES|OMP_.*|MKL_.*|OPENBLAS_.*|PYTHONUNBUFFERED|PYTHONHASHSEED"
+)
+# Of the caller's machine: a container has its own devices.
+_NOT_PASSED_ON = re.compile(r"CUDA_VISIBLE_DEVICES|NVIDIA_VISIBLE_DEVICES")
+_PASSED_ON = re.compile(
+    r"TOKENIZERS_PARALLELISM|CUDA_DEVICE_ORDER|NCCL_.*|EVALUATE_.*|HF_HUB_OFFLINE|TRANSFORMERS_OFFLINE"
+)
 
 
 def build_command(template: str, config_path: Path) -> tuple[str, ...]:
@@ -81,18 +106,24 @@ def search_path(environment: Mapping[str, str]) -> str:
     return os.pathsep.join([own, *(entry for entry in entries if entry != own)])
 
 
+def locate_program(name: str) -> Path | None:
+    """Return the file of the program that a command names first, in this environment or on PATH."""
+    found = shutil.which(name, path=search_path(os.environ))
+    return None if found is None else Path(found)
+
+
 def find_program(name: str) -> Path:
     """Return the file of the program that a command names first.
 
     Raises:
         LaunchError: there is no such program in this environment or on PATH.
     """
-    found = shutil.which(name, path=search_path(os.environ))
+    found = locate_program(name)
     if found is None:
         raise LaunchError(
             f"the program {name!r} was found neither in {bin_directory()} nor on PATH", failure=LaunchFailure.PROGRAM
         )
-    return Path(found)
+    return found
 
 
 def is_own_script(file: Path) -> bool:
@@ -106,6 +137,52 @@ def is_own_script(file: Path) -> bool:
     with file.open("rb") as script:
         first = script.readline(_LONGEST_SHEBANG)
     return first.startswith(b"#!") and first[2:].decode(errors="replace").strip() == sys.executable
+
+
+def trial_environment(
+    inherited: Mapping[str, str],
+    *,
+    tag: str,
+    gpus: Sequence[str] = (),
+    threads: int = 1,
+    extra: Mapping[str, str] | None = None,
+) -> dict[str, str]:
+    """Return the whole environment of a trial.
+
+    Args:
+        inherited: Usually ``os.environ``.
+        tag: Identifies study, trial and attempt; leftover processes are found by it.
+        gpus: The trial's devices; empty hides every GPU.
+        threads: CPU threads of the trainer, at least 1.
+        extra: Laid over everything else, e.g. the rendezvous of a trial over several nodes.
+    """
+    environment = {name: value for name, value in inherited.items() if not _STALE.fullmatch(name)}
+    environment |= dict.fromkeys(THREAD_VARIABLES, str(threads))
+    environment |= {
+        "PATH": search_path(environment),
+        "CUDA_VISIBLE_DEVICES": ",".join(gpus),
+        "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
+        "PYTHONUNBUFFERED": "1",
+        # A cold trial and one forked from the warm server iterate over sets of strings in the same order.
+        "PYTHONHASHSEED": "0",
+        "TOKENIZERS_PARALLELISM": "false",
+        TAG_VARIABLE: tag,
+    }
+    return environment | dict(extra or {})
+
+
+def passed_on(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the part of a trial's environment that a container gets by value: what was set for the trial.
+
+    A variable that `trial_environment` removes from the inherited environment and that is present all the same was set
+    for the trial. Search paths and everything else that describes the caller's machine are left out.
+    """
+    return {
+        name: value
+        for name, value in environment.items()
+        if (name in THREAD_VARIABLES or _STALE.fullmatch(name) or _PASSED_ON.fullmatch(name))
+        and not _NOT_PASSED_ON.fullmatch(name)
+    }
 
 
 def _open_quote(text: str) -> str:

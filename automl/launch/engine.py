@@ -1,7 +1,7 @@
-"""Docker and Podman engines: whether one answers, and which containers and paths it has.
+"""Container engines: whether one answers, and which containers and paths it has.
 
 The paths of a container are those of the engine's machine. That may be another one (`DOCKER_HOST`, a Docker context),
-or this process may itself run in a container that has the engine's socket.
+or this process may itself run in a container that has the engine's socket. Apptainer is a program without an engine.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ _ANSWER_LIMIT_S = 8.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engine:
-    """A docker or podman that answers.
+    """An engine that answers, or apptainer.
 
     Attributes:
-        kind: Docker or podman.
+        kind: Docker, podman or apptainer.
         program: Absolute path of the command line client.
-        version: Of the engine.
+        version: Of the engine; the program of apptainer.
         machine: Architecture of the engine's machine, e.g. ``x86_64``.
         is_rootless: The engine runs as the caller, whose containers' root it maps to the caller.
         is_remapped: The engine maps the users of containers to other ones (``userns-remap``).
@@ -59,6 +59,12 @@ class Engine:
     reports_memory: bool = True
     has_init: bool = True
 
+    def removal(self, container: str) -> tuple[str, ...]:
+        """Return the client's arguments that kill and remove a container, by name or id."""
+        # Podman would give it 10 s to end by itself.
+        timeout = ("--time", "0") if self.kind is LauncherKind.PODMAN else ()
+        return ("rm", "--force", *timeout, "--volumes", container)
+
 
 def find_engine(kind: LauncherKind) -> Engine:
     """Ask an engine for its version; a command line client without an engine does not count.
@@ -66,6 +72,8 @@ def find_engine(kind: LauncherKind) -> Engine:
     Raises:
         LaunchError: there is no client, or no engine answers it; with the fix.
     """
+    if kind is LauncherKind.APPTAINER:
+        return _find_apptainer()
     program = shutil.which(kind.value)
     if program is None:
         raise _unavailable(kind, f"no `{kind.value}` on PATH", f"install {kind.value}")
@@ -76,48 +84,41 @@ def find_engine(kind: LauncherKind) -> Engine:
         raise _unavailable(kind, f"an answer that is not JSON: {error}", "start the engine") from error
     engine = _read_docker(program, answer) if kind is LauncherKind.DOCKER else _read_podman(program, answer)
     if done.returncode != 0 or not engine.version:
-        lines = done.stderr.strip().splitlines()
-        raise _unavailable(
-            kind,
-            lines[-1] if lines else "no engine behind the client",
-            "start the engine, join its group, or point DOCKER_HOST at it"
-            if kind is LauncherKind.DOCKER
-            else "run `podman info` and fix what it reports",
-        )
+        lines = done.stderr.strip().splitlines() or ["no engine behind the client"]
+        docker = "start the engine, join its group, or point DOCKER_HOST at it"
+        fix = docker if kind is LauncherKind.DOCKER else "run `podman info` and fix what it reports"
+        raise _unavailable(kind, lines[-1], fix)
     return engine
 
 
-def removal(kind: LauncherKind, container: str) -> tuple[str, ...]:
-    """Return the client's arguments that kill and remove a container, by name or id."""
-    # Podman would give it 10 s to end by itself.
-    timeout = ("--time", "0") if kind is LauncherKind.PODMAN else ()
-    return ("rm", "--force", *timeout, "--volumes", container)
+def repeated(option: str, values: Iterable[str]) -> tuple[str, ...]:
+    """Return the arguments that give an option once for each value."""
+    return tuple(argument for value in values for argument in (option, value))
 
 
 def bind_mount(path: Path, *, is_written: bool) -> str:
     """Return the value of `--mount` that mounts a path of the engine's machine at its own place."""
-    return _csv("type=bind", f"source={path}", f"target={path}", *(() if is_written else ("readonly",)))
-
-
-def find_containers(engine: Engine, study: str) -> tuple[str, ...]:
-    """Return the ids of a study's containers, running or not.
-
-    Args:
-        engine: Where to look.
-        study: The study's tag, the first part of its trials' tags.
-    """
-    answer = _ask(engine, "ps", "--all", "--quiet", "--no-trunc", "--filter", f"label={STUDY_LABEL}={study}")
-    return tuple(answer.split())
+    stream = io.StringIO()
+    fields = ("type=bind", f"source={path}", f"target={path}", *(() if is_written else ("readonly",)))
+    csv.writer(stream, lineterminator="").writerow(fields)
+    return stream.getvalue()
 
 
 def end_containers(kind: LauncherKind, study: str) -> int:
-    """Kill and remove every container of a study; return how many there were.
+    """Kill and remove every container of a study on this machine; return how many there were.
+
+    Args:
+        kind: How trials are started; only docker and podman have containers that outlive their owner.
+        study: The study's tag, the first part of its trials' tags.
 
     Raises:
         LaunchError: the engine does not answer.
     """
+    if kind not in {LauncherKind.DOCKER, LauncherKind.PODMAN}:
+        return 0
     engine = find_engine(kind)
-    found = find_containers(engine, study)
+    label = f"label={STUDY_LABEL}={study}"
+    found = _ask(engine, "ps", "--all", "--quiet", "--no-trunc", "--filter", label).split()
     for container in found:
         remove_container(engine, container)
     return len(found)
@@ -125,7 +126,7 @@ def end_containers(kind: LauncherKind, study: str) -> int:
 
 def remove_container(engine: Engine, container: str) -> None:
     """Kill and remove one container, by name or id; a missing one is no error."""
-    _ask(engine, *removal(engine.kind, container))
+    _ask(engine, *engine.removal(container))
 
 
 def unseen_paths(kind: LauncherKind, image: str, paths: Iterable[Path], folder: Path | None = None) -> tuple[Path, ...]:
@@ -143,19 +144,19 @@ def unseen_paths(kind: LauncherKind, image: str, paths: Iterable[Path], folder: 
         LaunchError: the engine does not answer.
     """
     engine = find_engine(kind)
+    # Path asked for -> path named in the result.
+    asked = {path: path for path in paths}
     marker = None if folder is None else folder / f".automl-seen-{secrets.token_hex(6)}"
-    asked = list(paths)
     try:
-        if marker is not None:
+        if marker is not None and folder is not None:
             marker.touch(mode=0o600)
-            asked.append(marker)
-        unseen = (
-            () if _sees(engine, image, asked) else tuple(path for path in asked if not _sees(engine, image, [path]))
-        )
+            asked[marker] = folder
+        if _sees(engine, image, tuple(asked)):
+            return ()
+        return tuple(named for path, named in asked.items() if not _sees(engine, image, (path,)))
     finally:
         if marker is not None:
             marker.unlink(missing_ok=True)
-    return tuple(folder if path == marker and folder is not None else path for path in unseen)
 
 
 def _ask(engine: Engine, *arguments: str) -> str:
@@ -168,31 +169,13 @@ def _ask(engine: Engine, *arguments: str) -> str:
 def _sees(engine: Engine, image: str, paths: Sequence[Path]) -> bool:
     """Return whether a container with these mounts can be created; other problems count as yes."""
     name = f"automl-probe-{secrets.token_hex(6)}"
-    mounts = [word for path in paths for word in ("--mount", bind_mount(path, is_written=False))]
-    done = call_client(
-        engine.program,
-        "create",
-        "--name",
-        name,
-        "--network",
-        "none",
-        "--pull",
-        "never",
-        *mounts,
-        image,
-        "true",
-        limit_s=_CREATE_LIMIT_S,
-    )
+    options = ("--name", name, "--network", "none", "--pull", "never")
+    mounts = repeated("--mount", (bind_mount(path, is_written=False) for path in paths))
+    done = call_client(engine.program, "create", *options, *mounts, image, "true", limit_s=_CREATE_LIMIT_S)
     if done.returncode == 0:
-        call_client(engine.program, *removal(engine.kind, name), limit_s=_CREATE_LIMIT_S)
+        call_client(engine.program, *engine.removal(name), limit_s=_CREATE_LIMIT_S)
         return True
     return not any(text in done.stderr.lower() for text in _ABSENT)
-
-
-def _csv(*fields: str) -> str:
-    stream = io.StringIO()
-    csv.writer(stream, lineterminator="").writerow(fields)
-    return stream.getvalue()
 
 
 def _read_docker(program: str, answer: Mapping[str, Any]) -> Engine:
@@ -219,6 +202,19 @@ def _read_podman(program: str, answer: Mapping[str, Any]) -> Engine:
         reports_memory=str(host.get("cgroupVersion") or "") != "v1",
         has_init=init is not None,
     )
+
+
+def _find_apptainer() -> Engine:
+    program = shutil.which("apptainer") or shutil.which("singularity")
+    if program is not None:
+        return Engine(kind=LauncherKind.APPTAINER, program=program, version=program)
+    problem = Problem(
+        where="--launcher apptainer",
+        found="neither apptainer nor singularity on PATH",
+        expected="apptainer 1.0 or later",
+        fix="load the site's module (`module load apptainer`), or train in this environment with --launcher local",
+    )
+    raise LaunchError("apptainer is not installed here", [problem])
 
 
 def _unavailable(kind: LauncherKind, found: str, fix: str) -> LaunchError:

@@ -54,13 +54,13 @@ class WarmEntry:
         entry = find_entry(name)
         if entry is None:
             raise LookupError(name)
+        self._entry = entry
         self._program = find_program(name)
         before = set(threading.enumerate())
         module = importlib.import_module(entry.module)
         preload = getattr(module, "preload", None)
         if callable(preload):
             preload()
-        self._entry = entry
         started = set(threading.enumerate()) - before
         if started:
             message = f"preloading {entry.module} has started {len(started)} threads"
@@ -79,51 +79,40 @@ class WarmEntry:
         time.tzset()
         sys.argv = [str(self._program), *request["command"][1:]]
         sys.path.insert(0, str(self._program.parent))
-        sys.modules["__main__"] = _main_module(self._program)
+        # Child interpreters and rank launchers look there for the program.
+        main = ModuleType("__main__")
+        main.__dict__.update(__file__=str(self._program), __builtins__=__builtins__)
+        sys.modules["__main__"] = main
         sys.excepthook = _show_exception
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(line_buffering=True, write_through=True)
-        _refresh_libraries()
+        # What libraries fixed when they were imported: thread counts and random state.
+        torch, numpy_random = sys.modules.get("torch"), sys.modules.get("numpy.random")
+        threads = os.environ.get("OMP_NUM_THREADS", "")
+        if torch is not None and threads.isdigit():
+            torch.set_num_threads(int(threads))
+        if numpy_random is not None:
+            numpy_random.seed()
         return self._run
 
     def _run(self) -> None:
+        """Run the program and end the process as the interpreter would.
+
+        The heap is left to the kernel: freeing it takes 0.5 s of CPU.
+        """
         try:
             status = self._entry.load()()
         except SystemExit as end:
             status = end.code
-        _leave(status)
-
-
-def _main_module(program: Path) -> ModuleType:
-    """Return what `__main__` is in a console script; child interpreters and rank launchers look there."""
-    module = ModuleType("__main__")
-    module.__file__ = str(program)
-    module.__dict__["__builtins__"] = __builtins__
-    return module
-
-
-def _refresh_libraries() -> None:
-    """Undo what libraries fixed when they were imported: thread counts and random state."""
-    torch = sys.modules.get("torch")
-    threads = os.environ.get("OMP_NUM_THREADS", "")
-    if torch is not None and threads.isdigit():
-        torch.set_num_threads(int(threads))
-    numpy_random = sys.modules.get("numpy.random")
-    if numpy_random is not None:
-        numpy_random.seed()
-
-
-def _leave(status: object) -> None:
-    """End the process as the interpreter would, but leave the heap to the kernel: freeing it takes 0.5 s of CPU."""
-    if status is not None and not isinstance(status, int):
-        sys.stderr.write(f"{status}\n")
-        status = 1
-    threading._shutdown()  # type: ignore[attr-defined] # noqa: SLF001 # waits for threads, as multiprocessing does
-    atexit._run_exitfuncs()  # noqa: SLF001 # see above
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
-    os._exit((status or 0) & 0xFF)
+        if status is not None and not isinstance(status, int):
+            sys.stderr.write(f"{status}\n")
+            status = 1
+        threading._shutdown()  # type: ignore[attr-defined] # noqa: SLF001 # waits for threads, as multiprocessing does
+        atexit._run_exitfuncs()  # noqa: SLF001 # see above
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        os._exit((status or 0) & 0xFF)
 
 
 def _show_exception(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

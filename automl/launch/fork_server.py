@@ -6,7 +6,7 @@ Ray kills the direct children of its workers. It listens on an abstract socket, 
 a client holds it or a trial runs, and never touches a GPU.
 
 If a supervisor is killed, the server, a subreaper too, inherits its processes and ends them. If the server is killed,
-its supervisors see it by a pipe and end their trials.
+its supervisors see it by their channels and end their trials.
 
 A client's first byte says what its connection is for: `H` holds the server, `J` is a job (see
 `automl.launch.supervisor`).
@@ -14,6 +14,7 @@ A client's first byte says what its connection is for: `H` holds the server, `J`
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -21,10 +22,10 @@ import socket
 import struct
 import sys
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from automl.launch.processes import become_subreaper, descendants, send_signal
-from automl.launch.supervisor import TAKEN, Request, Supervisor, WakePipe
+from automl.launch.supervisor import Request, Supervisor, WakePipe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,15 +38,13 @@ _SPARE_AFTER_S = 0.3
 _FIRST_CLIENT_LIMIT_S = 60.0
 _TICK_MS = 500
 _SWEEP_TICK_MS = 20
-_CREDENTIALS = struct.Struct("3i")
 _DEFAULTED_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE)
 
 
 def peer_user(connection: socket.socket) -> int:
     """Return the user id of the process at the other end of a Unix socket."""
-    raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-    _, user, _ = _CREDENTIALS.unpack(raw)
-    return int(user)
+    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    return int(struct.unpack("3i", credentials)[1])
 
 
 def execute(request: Request) -> Callable[[], None]:
@@ -57,21 +56,6 @@ def execute(request: Request) -> Callable[[], None]:
     for number in _DEFAULTED_SIGNALS:
         signal.signal(number, signal.SIG_DFL)
     os.execvpe(request["command"][0], request["command"], request["environment"])  # noqa: S606 # the point
-
-
-class _Spare(NamedTuple):
-    """A supervisor that waits for a connection."""
-
-    pid: int
-    channel: socket.socket
-
-    def takes(self, connection: socket.socket) -> bool:
-        """Pass a connection to it; return False if it was killed while it waited."""
-        try:
-            socket.send_fds(self.channel, [JOB], [connection.fileno()])
-            return self.channel.recv(1) == TAKEN
-        except OSError:
-            return False
 
 
 class Server:
@@ -86,16 +70,16 @@ class Server:
         self._listener = listener
         self._prepare = prepare
         self._connections: dict[int, socket.socket] = {}
-        self._supervisors: set[int] = set()
-        self._spare: _Spare | None = None
+        # The server's end of the channel of each; `_spare` is the one that waits for a job.
+        self._supervisors: dict[int, socket.socket] = {}
+        self._spare: int | None = None
         self._spare_at_s = time.monotonic()
         self._has_strays = False
         self._ends_at_s = time.monotonic() + _FIRST_CLIENT_LIMIT_S
-        self._life_read, self._life_write = os.pipe()
         self._wake = WakePipe()
         self._poller = select.poll()
-        for descriptor in (listener.fileno(), self._wake.fileno()):
-            self._poller.register(descriptor, select.POLLIN)
+        for source in (listener, self._wake):
+            self._poller.register(source, select.POLLIN)
 
     def serve(self) -> None:
         """Serve until no client and no job is left. Returns in the server only, never in a supervisor or a trial."""
@@ -110,7 +94,7 @@ class Server:
             self._reap()
             if self._has_strays:
                 self._end_strays()
-            if self._connections or self._supervisors:
+            if self._connections or self._supervisors.keys() - {self._spare}:
                 self._ends_at_s = time.monotonic() + _LINGER_S
             if self._spare is None and time.monotonic() >= self._spare_at_s:
                 self._spare = self._fork_supervisor()
@@ -133,66 +117,52 @@ class Server:
             return
         self._poller.unregister(connection)
         if kind == JOB:
-            self._hand_over(connection)
+            self._reap()  # the supervisor that waits may have been killed
+            supervisor = self._spare or self._fork_supervisor()
+            self._spare, self._spare_at_s = None, time.monotonic() + _SPARE_AFTER_S
+            with contextlib.suppress(OSError):  # killed now: the owner sees that its connection is closed
+                socket.send_fds(self._supervisors[supervisor], [JOB], [connection.fileno()])
         del self._connections[connection.fileno()]
         connection.close()
 
-    def _hand_over(self, connection: socket.socket) -> None:
-        """Give a job to the supervisor that waits, or to a new one."""
-        supervisor, self._spare = self._spare, None
-        if supervisor is not None and not supervisor.takes(connection):
-            supervisor.channel.close()
-            supervisor = None
-        if supervisor is None:
-            supervisor = self._fork_supervisor()
-            socket.send_fds(supervisor.channel, [JOB], [connection.fileno()])
-        supervisor.channel.close()
-        self._supervisors.add(supervisor.pid)
-        self._spare_at_s = time.monotonic() + _SPARE_AFTER_S
-
-    def _fork_supervisor(self) -> _Spare:
+    def _fork_supervisor(self) -> int:
         ours, theirs = socket.socketpair()
         pid = os.fork()
         if pid != 0:
             theirs.close()
-            return _Spare(pid, ours)
+            self._supervisors[pid] = ours
+            return pid
         os.setsid()
         become_subreaper()
         self._wake.close()
-        self._listener.close()
-        os.close(self._life_write)
-        for other in (ours, *self._connections.values()):
+        for other in (self._listener, ours, *self._connections.values(), *self._supervisors.values()):
             other.close()
-        Supervisor(theirs, self._prepare, self._life_read).run()
+        Supervisor(theirs, self._prepare).run()
         os._exit(0)
 
     def _reap(self) -> None:
-        while True:
-            try:
+        with contextlib.suppress(ChildProcessError):
+            while True:
                 pid, status = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                return
-            if pid == 0:
-                return
-            if self._spare is not None and pid == self._spare.pid:
-                self._spare.channel.close()
-                self._spare, self._spare_at_s = None, time.monotonic() + _SPARE_AFTER_S
-            if pid in self._supervisors:
-                self._supervisors.discard(pid)
-                self._has_strays = self._has_strays or status != 0
+                if pid == 0:
+                    return
+                if pid == self._spare:
+                    self._spare, self._spare_at_s = None, time.monotonic() + _SPARE_AFTER_S
+                if pid in self._supervisors:
+                    self._supervisors.pop(pid).close()
+                    self._has_strays = self._has_strays or status != 0
 
     def _end_strays(self) -> None:
         """End what a killed supervisor has left: what is below this process and below none of its supervisors."""
-        spared = self._supervisors | ({self._spare.pid} if self._spare else set())
-        strays = descendants(os.getpid(), spare=spared)
+        strays = descendants(os.getpid(), spare=self._supervisors)
         self._has_strays = bool(strays)
         for stray in strays:
             send_signal(stray, signal.SIGKILL)
 
 
 def main() -> None:
-    """Serve on the abstract socket named by the first argument, warm for the console script named by the second."""
-    name, *entries = sys.argv[1:]
+    """Serve on the abstract socket named by the last argument, warm for the console script named by one before it."""
+    *entries, name = sys.argv[1:]
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         listener.bind(f"\0{name}")

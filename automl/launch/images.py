@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 import threading
 from dataclasses import dataclass
@@ -11,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from automl.errors import LaunchError, LaunchFailure, Problem
-from automl.launch.apptainer import find_apptainer, image_file
 from automl.launch.container_supervisor import call_client
 from automl.launch.engine import Engine, find_engine
 from automl.study.launch_plan import LauncherKind
@@ -39,7 +39,6 @@ class Image:
         size_bytes: On disk.
         architecture: E.g. ``amd64``; empty where it is unknown.
         cuda: Version of CUDA inside; empty where it is unknown.
-        was_pulled: It was missing and has been pulled.
     """
 
     name: str
@@ -47,7 +46,14 @@ class Image:
     size_bytes: int
     architecture: str = ""
     cuda: str = ""
-    was_pulled: bool = False
+
+
+def image_file(image: str) -> Path:
+    """Return the file that apptainer runs an image from; for a registry image the file that it is pulled into."""
+    if Path(image).exists() or image.endswith((".sif", ".sqsh", ".img")):
+        return Path(image).absolute()
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "automl/images"
+    return cache / (re.sub(r"[^A-Za-z0-9_.-]+", "-", image.removeprefix("docker://")) + ".sif")
 
 
 def find_image(kind: LauncherKind, name: str) -> Image | None:
@@ -56,11 +62,7 @@ def find_image(kind: LauncherKind, name: str) -> Image | None:
     Raises:
         LaunchError: there is no engine.
     """
-    if kind is not LauncherKind.APPTAINER:
-        return inspect_image(find_engine(kind), name)
-    find_apptainer()
-    file = image_file(name)
-    return _file_image(name, file) if file.exists() else None
+    return _inspect(find_engine(kind), name)
 
 
 def prepare_image(kind: LauncherKind, name: str) -> Image:
@@ -69,14 +71,11 @@ def prepare_image(kind: LauncherKind, name: str) -> Image:
     Raises:
         LaunchError: there is no engine, or the image cannot be pulled or cannot run here; with the kind and the fix.
     """
-    if kind is LauncherKind.APPTAINER:
-        return _prepare_file(name)
     engine = find_engine(kind)
-    image = inspect_image(engine, name)
+    image = _inspect(engine, name)
     if image is None:
-        logger.warning("pulling the image %s; this is done once on each machine", name)
         _pull(engine, name)
-        image = inspect_image(engine, name, was_pulled=True)
+        image = _inspect(engine, name)
     if image is None:
         raise _failed(name, _IMAGE, "the engine pulled it and does not have it", "check the engine's disk")
     wanted = _MACHINES.get(engine.machine, engine.machine)
@@ -86,8 +85,12 @@ def prepare_image(kind: LauncherKind, name: str) -> Image:
     return image
 
 
-def inspect_image(engine: Engine, name: str, *, was_pulled: bool = False) -> Image | None:
-    """Return what the engine reports of an image; None if it is not on the machine."""
+def _inspect(engine: Engine, name: str) -> Image | None:
+    """Return what is known of an image; None if it is not on the machine."""
+    if engine.kind is LauncherKind.APPTAINER:
+        file = image_file(name)
+        size = file.stat().st_size if file.is_file() else 0
+        return Image(name=name, digest=str(file), size_bytes=size) if file.exists() else None
     done = call_client(engine.program, "image", "inspect", name, limit_s=_INSPECT_LIMIT_S)
     if done.returncode != 0:
         return None
@@ -101,47 +104,37 @@ def inspect_image(engine: Engine, name: str, *, was_pulled: bool = False) -> Ima
         size_bytes=int(facts.get("Size") or 0),
         architecture=str(facts.get("Architecture") or ""),
         cuda=next((text.partition("=")[2] for text in environment if text.startswith("CUDA_VERSION=")), ""),
-        was_pulled=was_pulled,
     )
 
 
-def _prepare_file(name: str) -> Image:
-    program = find_apptainer()
-    file = image_file(name)
-    was_there = file.exists()
-    if not was_there and str(file) == str(Path(name).absolute()):
-        raise _failed(name, _IMAGE, "no such file", "check the path given to --image")
-    if not was_there:
-        logger.warning("building %s from %s; this is done once on each machine", file, name)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        partial = file.with_name(f"{file.name}.partial-{threading.get_native_id()}")
-        done = call_client(program, "pull", str(partial), f"docker://{name.removeprefix('docker://')}", limit_s=None)
-        if done.returncode != 0:
-            partial.unlink(missing_ok=True)
-            raise _explained(name, done.stderr, "apptainer remote login")
-        partial.replace(file)
-    return _file_image(name, file, was_pulled=not was_there)
-
-
-def _file_image(name: str, file: Path, *, was_pulled: bool = False) -> Image:
-    size = file.stat().st_size if file.is_file() else 0
-    return Image(name=name, digest=str(file), size_bytes=size, was_pulled=was_pulled)
-
-
 def _pull(engine: Engine, name: str) -> None:
-    # A large image takes as long as the network needs.
-    done = call_client(engine.program, "pull", "--quiet", name, limit_s=None)
+    """Pull an image, apptainer's into its file; a large one takes as long as the network needs."""
+    if engine.kind is not LauncherKind.APPTAINER:
+        logger.warning("pulling the image %s; this is done once on each machine", name)
+        done = call_client(engine.program, "pull", "--quiet", name, limit_s=None)
+        if done.returncode != 0:
+            raise _explained(name, done.stderr, f"{engine.kind.value} login {_registry(name)}".strip())
+        return
+    file = image_file(name)
+    if file == Path(name).absolute():
+        raise _failed(name, _IMAGE, "no such file", "check the path given to --image")
+    logger.warning("building %s from %s; this is done once on each machine", file, name)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    partial = file.with_name(f"{file.name}.partial-{threading.get_native_id()}")
+    source = f"docker://{name.removeprefix('docker://')}"
+    done = call_client(engine.program, "pull", str(partial), source, limit_s=None)
     if done.returncode != 0:
-        raise _explained(name, done.stderr, f"{engine.kind.value} login {_registry(name)}".strip())
+        partial.unlink(missing_ok=True)
+        raise _explained(name, done.stderr, "apptainer remote login")
+    partial.replace(file)
 
 
 def _explained(name: str, output: str, login: str) -> LaunchError:
     """Return the error for what the engine's client or apptainer printed."""
     last = " ".join(output.split())[-300:] or "the client printed nothing"
     if _CREDENTIAL.search(last):
-        return _failed(
-            name, LaunchFailure.CREDENTIAL, last, f"run `{login}` as this user, or check the name with --image"
-        )
+        fix = f"run `{login}` as this user, or check the name with --image"
+        return _failed(name, LaunchFailure.CREDENTIAL, last, fix)
     if _NETWORK.search(last):
         fix = "bring the image here (`docker save` there, `docker load` here), or fix the network or proxy"
         return _failed(name, LaunchFailure.INFRASTRUCTURE, last, fix)

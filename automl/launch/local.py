@@ -13,31 +13,33 @@ import os
 import re
 import secrets
 import socket
+import subprocess
 import sys
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from automl.errors import LaunchError
 from automl.launch.base import Launcher
-from automl.launch.command import find_program, is_own_script
+from automl.launch.command import is_own_script, locate_program, trial_environment
 from automl.launch.entry import find_entry
-from automl.launch.environment import trial_environment
 from automl.launch.fork_server import HOLD, JOB, peer_user
-from automl.launch.job import SupervisedJob, standard_library_command, start_daemon
+from automl.launch.job import SupervisedJob
+from automl.launch.supervisor import open_log
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from automl.launch.base import LaunchRequest
 
 logger = logging.getLogger(__name__)
 
-_SERVER_VARIABLES = ("LD_LIBRARY_PATH", "LANG", "LC_ALL", "LC_CTYPE")
 _READ_AT_START = re.compile(
     r"(?!PYTORCH_NVML)(PYTHON|LD_|HF_|TRANSFORMERS_|TORCH|PYTORCH_|LIGHTNING_|PL_|KMP_|MALLOC_|LC_|LANG).*"
 )
-_WARM_SERVER_COMMAND = (sys.executable, "-P", "-m", "automl.launch.fork_server")
+_SERVER = "automl.launch.fork_server"
+_START_LIMIT_S = 60.0
+_BARE_VARIABLES = ("LD_LIBRARY_PATH", "LANG", "LC_ALL", "LC_CTYPE")
 
 
 class ForkServerClient:
@@ -45,10 +47,9 @@ class ForkServerClient:
 
     Args:
         session: Unguessable name; part of the abstract socket's name.
-        command: Starts the server; the socket's name is appended, then ``entry`` if there is one.
+        command: Starts the server; the socket's name is appended.
         environment: The server's whole environment.
         log: Takes the server's output; None for none.
-        entry: Console script to be warm for.
     """
 
     def __init__(
@@ -58,10 +59,9 @@ class ForkServerClient:
         command: Sequence[str],
         environment: Mapping[str, str],
         log: Path | None = None,
-        entry: str | None = None,
     ) -> None:
         self._name = f"automl-{os.getuid()}-{session}"
-        self._command = (*command, self._name, *([entry] if entry is not None else []))
+        self._command = (*command, self._name)
         self._environment = environment
         self._log = log
         self._hold: socket.socket | None = None
@@ -74,12 +74,10 @@ class ForkServerClient:
             LaunchError: it cannot be started.
         """
         with self._lock:
-            if self._hold is not None:
-                return
-            self._hold = self._try_connect(HOLD)
+            self._hold = self._hold or self._try_connect(HOLD)
             if self._hold is None:
                 # The started process binds the socket before it forks: then the server can be connected to.
-                start_daemon(self._command, self._environment, self._log)
+                self._start_daemon()
                 self._hold = self._try_connect(HOLD)
             if self._hold is None:
                 raise LaunchError(f"the fork server {self._command[0]} ended at once; see {self._log or 'its log'}")
@@ -90,15 +88,13 @@ class ForkServerClient:
         Raises:
             LaunchError: the server cannot be started.
         """
-        self.start()
-        connection = self._try_connect(JOB)
-        if connection is None:  # it was killed since; a new one is started
-            self.close()
+        for _ in range(2):
             self.start()
             connection = self._try_connect(JOB)
-        if connection is None:
-            raise LaunchError("the fork server does not answer")
-        return connection
+            if connection is not None:
+                return connection
+            self.close()  # it was killed since; a new one is started
+        raise LaunchError("the fork server does not answer")
 
     def close(self) -> None:
         """Let go of the server; it ends when no other client holds it and no job runs."""
@@ -106,6 +102,26 @@ class ForkServerClient:
             if self._hold is not None:
                 self._hold.close()
                 self._hold = None
+
+    def _start_daemon(self) -> None:
+        output = open_log(self._log or os.devnull)
+        try:
+            subprocess.run(  # noqa: S603 # our own module, by this very interpreter
+                self._command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env=self._environment,
+                cwd="/",
+                start_new_session=True,
+                check=True,
+                timeout=_START_LIMIT_S,
+            )
+        except (OSError, subprocess.SubprocessError) as error:
+            headline = f"the supervisor of trials could not be started: {error}; see {self._log or 'its log'}"
+            raise LaunchError(headline) from error
+        finally:
+            os.close(output)
 
     def _try_connect(self, kind: bytes) -> socket.socket | None:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -125,10 +141,12 @@ class LocalLauncher(Launcher):
     """Starts each command in a fresh process tree of its own session."""
 
     def __init__(self) -> None:
+        # -I and -S leave out site-packages, and with it 50 ms; our own package is put behind the standard library.
+        code = f"import sys; sys.path.append(sys.argv.pop(1)); from {_SERVER} import main; main()"
         self._server = ForkServerClient(
             secrets.token_hex(16),
-            command=standard_library_command("automl.launch.fork_server"),
-            environment={name: os.environ[name] for name in _SERVER_VARIABLES if name in os.environ},
+            command=(sys.executable, "-I", "-S", "-c", code, str(Path(__file__).parents[2])),
+            environment={name: os.environ[name] for name in _BARE_VARIABLES if name in os.environ},
         )
 
     def launch(self, request: LaunchRequest) -> SupervisedJob:
@@ -167,13 +185,8 @@ class WarmLauncher(LocalLauncher):
         self._program = find_servable(program)
         self._warm: ForkServerClient | None = None
         if self._program is not None:
-            self._warm = ForkServerClient(
-                session,
-                command=_WARM_SERVER_COMMAND,
-                environment=self._environment,
-                log=log,
-                entry=self._program.name,
-            )
+            command = (sys.executable, "-P", "-m", _SERVER, self._program.name)
+            self._warm = ForkServerClient(session, command=command, environment=self._environment, log=log)
 
     def start(self) -> None:
         """Begin to preload, without waiting for it."""
@@ -181,7 +194,7 @@ class WarmLauncher(LocalLauncher):
             try:
                 self._warm.start()
             except LaunchError as error:
-                self._give_up(error)
+                self._give_up(self._warm, error)
 
     def launch(self, request: LaunchRequest) -> SupervisedJob:
         """Fork the trial from the warm server, or start it cold.
@@ -193,7 +206,7 @@ class WarmLauncher(LocalLauncher):
             try:
                 return SupervisedJob(self._warm.connect(), request)
             except LaunchError as error:
-                self._give_up(error)
+                self._give_up(self._warm, error)
         return super().launch(request)
 
     def close(self) -> None:
@@ -204,7 +217,7 @@ class WarmLauncher(LocalLauncher):
 
     def _suits(self, request: LaunchRequest) -> bool:
         """Return whether a fork of the server equals a fresh start of the request."""
-        if _find(request.command[0]) != self._program:
+        if locate_program(request.command[0]) != self._program:
             return False
         mine, asked = (
             {name: value for name, value in environment.items() if _READ_AT_START.fullmatch(name)}
@@ -212,21 +225,13 @@ class WarmLauncher(LocalLauncher):
         )
         return mine == asked
 
-    def _give_up(self, error: LaunchError) -> None:
+    def _give_up(self, server: ForkServerClient, error: LaunchError) -> None:
         logger.warning("trials start cold from now on: %s", error)
-        if self._warm is not None:
-            self._warm.close()
-            self._warm = None
+        server.close()
+        self._warm = None
 
 
 def find_servable(program: str) -> Path | None:
     """Return the file of a command's first word if it is a console script of this environment."""
-    file = _find(program)
+    file = locate_program(program)
     return file if file is not None and is_own_script(file) and find_entry(file.name) is not None else None
-
-
-def _find(program: str) -> Path | None:
-    try:
-        return find_program(program)
-    except LaunchError:
-        return None

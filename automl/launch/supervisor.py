@@ -24,9 +24,8 @@ import signal
 import socket
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from automl.launch.control_socket import ControlSocket
 from automl.launch.processes import descendants, die_with_parent, send_signal
 
 if TYPE_CHECKING:
@@ -36,13 +35,81 @@ Request = dict[str, Any]
 
 ABANDONED_GRACE_S = 0.5
 """Between SIGTERM and SIGKILL when the owner is gone."""
-TAKEN = b"T"
-"""What a supervisor answers when it has received a connection."""
 LINGER_S = 0.2
 """How long processes that the trainer left behind may take to end by themselves once the trainer has ended."""
+_CHUNK_BYTES = 65536
 _OOM_SCORE = "500"  # the kernel's out-of-memory killer takes the trainer before Ray or the driver
 _PROGRAM_ERRORS = {errno.ENOENT, errno.EACCES, errno.EPERM, errno.ENOEXEC, errno.ENOTDIR, errno.EISDIR, errno.ELOOP}
 """Errors of exec that are about the program; the others are about the machine."""
+
+
+class ControlSocket:
+    """One end of the socket between an owner and a supervisor, connected."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._pending = b""
+        self.fileno = connection.fileno
+        self.close = connection.close
+
+    @property
+    def has_message(self) -> bool:
+        """Whether a whole message has been received already, which `select` would not show."""
+        return b"\n" in self._pending
+
+    def send(self, message: dict[str, Any]) -> None:
+        """Send a message.
+
+        Raises:
+            OSError: the other end is closed.
+        """
+        self._connection.sendall(json.dumps(message).encode() + b"\n")
+
+    def report(self, message: dict[str, Any]) -> None:
+        """Send a message to an owner that may have ended."""
+        with contextlib.suppress(OSError):
+            self.send(message)
+
+    def receive(self) -> dict[str, Any] | None:
+        """Wait for a message; return None when the other end is closed.
+
+        Raises:
+            OSError: the connection broke or timed out.
+        """
+        while not self.has_message:
+            chunk = self._connection.recv(_CHUNK_BYTES)
+            if not chunk:
+                return None
+            self._pending += chunk
+        line, self._pending = self._pending.split(b"\n", 1)
+        message: dict[str, Any] = json.loads(line)
+        return message
+
+    def read_orders(self, kill: Callable[[float], None], *, abandoned_s: float) -> bool:
+        """Read once what has arrived, and call ``kill`` with the grace in seconds of each order.
+
+        When the owner is gone, ``kill`` is called with ``abandoned_s``, and the result is False.
+        """
+        try:
+            chunk = self._connection.recv(_CHUNK_BYTES)
+        except OSError:
+            chunk = b""
+        if not chunk:
+            kill(abandoned_s)
+            return False
+        *lines, self._pending = (self._pending + chunk).split(b"\n")
+        for line in lines:
+            kill(float(json.loads(line)["kill"]))
+        return True
+
+
+def open_log(path: str | Path) -> int:
+    """Open a log for appending, readable by its owner only; return its descriptor.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
+    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 
 
 def redirect(request: Request) -> None:
@@ -52,8 +119,7 @@ def redirect(request: Request) -> None:
         OSError: the directory or the log cannot be opened.
     """
     os.chdir(request["directory"])
-    null = os.open("/dev/null", os.O_RDONLY)
-    log = os.open(request["log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    null, log = os.open(os.devnull, os.O_RDONLY), open_log(request["log"])
     for target, source in ((0, null), (1, log), (2, log)):
         os.dup2(source, target)
     os.close(null)
@@ -64,9 +130,7 @@ class WakePipe:
     """A pipe that turns readable whenever a child of this process ends."""
 
     def __init__(self) -> None:
-        self._read, self._write = os.pipe()
-        os.set_blocking(self._read, False)
-        os.set_blocking(self._write, False)
+        self._read, self._write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         # The handler does nothing, but without one the interpreter writes nothing into the pipe.
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
@@ -76,11 +140,8 @@ class WakePipe:
         return self._read
 
     def drain(self) -> None:
-        """Forget the children that have ended so far."""
-        try:
-            os.read(self._read, 4096)
-        except BlockingIOError:
-            return
+        """Forget the children that have ended so far; only once it is readable."""
+        os.read(self._read, 4096)
 
     def close(self) -> None:
         """Undo everything, in a forked child."""
@@ -90,155 +151,128 @@ class WakePipe:
         os.close(self._write)
 
 
-class _Child(NamedTuple):
-    """A forked process that will be the trial: it reads the request, and reports an error or closes its end."""
-
-    pid: int
-    request: int
-    report: int
-
-
 class Supervisor:
     """Runs one trial and ends it.
 
     Args:
-        channel: Brings the connection to the owner; its other end is the server's.
+        channel: Brings the connection to the owner; its other end is the server's and closes when that dies.
         prepare: Called in the forked child. Becomes the trial's program, or returns what the child then runs.
-        life: Descriptor that turns readable when the server dies.
     """
 
-    def __init__(self, channel: socket.socket, prepare: Callable[[Request], Callable[[], None]], life: int) -> None:
+    def __init__(self, channel: socket.socket, prepare: Callable[[Request], Callable[[], None]]) -> None:
         self._channel = channel
         self._prepare = prepare
-        self._life = life
         self._status: int | None = None
         self._kill_at_s: float | None = None
         self._wake = WakePipe()
         self._poller = select.poll()
-        self._child = self._fork_child()
+        for source in (channel, self._wake):
+            self._poller.register(source, select.POLLIN)
+        self._fork_child()
 
     def run(self) -> None:
         """Wait for a connection and serve it until the tree is gone. Returns in the supervisor, never in the trial."""
-        connection = self._wait_for_connection()
-        if connection is None:
-            return
-        self._connection = connection
-        self._control = ControlSocket(connection)
+        if self._channel.fileno() not in dict(self._poller.poll()):
+            return  # the child was killed
+        _, received, _, _ = socket.recv_fds(self._channel, 1, 1)
+        if not received:
+            return  # the server has ended; the child dies with its parent
+        self._control = ControlSocket(socket.socket(fileno=received[0]))
         request = self._control.receive()
-        if request is None or not self._start(request):
+        if request is None:
             return
-        for descriptor in (self._connection.fileno(), self._wake.fileno(), self._life):
-            self._poller.register(descriptor, select.POLLIN)
+        if "create" in request:
+            self._supervise_container(request)
+        elif self._start(request):
+            self._supervise_tree()
+
+    def _supervise_container(self, request: Request) -> None:
+        from automl.launch.container_supervisor import ContainerSupervisor  # noqa: PLC0415 # where there is a container
+
+        self._child.close()
+        os.waitpid(self._pid, 0)
+        ContainerSupervisor(self._control, request).run()
+
+    def _supervise_tree(self) -> None:
+        self._poller.register(self._control, select.POLLIN)
         pause_s = 0.005
         while not self._reap():
             timeout_s: float | None = None
             if self._kill_at_s is not None:
                 timeout_s = self._kill_at_s - time.monotonic()
                 if timeout_s <= 0:
-                    self._kill_all()
+                    for process in descendants(os.getpid()):
+                        send_signal(process, signal.SIGKILL)
                     timeout_s = pause_s = min(2 * pause_s, 0.1)
             self._wait(timeout_s)
         self._control.report({"exit": self._status if self._status is not None else -int(signal.SIGKILL)})
-
-    def _wait_for_connection(self) -> socket.socket | None:
-        """Wait; None if the server or the child ends first. The child then dies with its parent."""
-        waiting = select.poll()
-        for descriptor in (self._channel.fileno(), self._wake.fileno(), self._life):
-            waiting.register(descriptor, select.POLLIN)
-        ready = {descriptor for descriptor, _ in waiting.poll()}
-        if self._channel.fileno() not in ready:
-            return None
-        _, received, _, _ = socket.recv_fds(self._channel, 1, 1)
-        with (
-            self._channel,
-            contextlib.suppress(OSError),
-        ):  # a server that has just forked this does not listen
-            self._channel.send(TAKEN)
-        return socket.socket(fileno=received[0]) if received else None
 
     def _wait(self, timeout_s: float | None) -> None:
         """Wait for the end of a process or an order, and act on it."""
         for descriptor, _ in self._poller.poll(None if timeout_s is None else max(1.0, 1000 * timeout_s)):
             if descriptor == self._wake.fileno():
                 self._wake.drain()
-            elif descriptor == self._life:
-                self._poller.unregister(self._life)
+            elif descriptor == self._channel.fileno():
+                self._poller.unregister(self._channel)
                 self._end(ABANDONED_GRACE_S)
-            elif not self._receive_orders():
-                self._poller.unregister(self._connection)
+            elif not self._control.read_orders(self._end, abandoned_s=ABANDONED_GRACE_S):
+                self._poller.unregister(self._control)
 
     def _start(self, request: Request) -> bool:
+        """Hand the request to the child and report its start; return False if it cannot become the trial."""
         try:
-            self._hand_over(request)
-        except BrokenPipeError:  # the child was killed while it waited
-            os.waitpid(self._child.pid, 0)
-            os.close(self._child.report)
-            self._child = self._fork_child()
-            self._hand_over(request)
-        with os.fdopen(self._child.report, "rb") as report:
-            error = report.read()
-        if error:
-            os.waitpid(self._child.pid, 0)
-            self._control.report(json.loads(error))
-            return False
-        self._control.report({"started": self._child.pid})
-        return True
+            error = self._hand_over(request)
+        except OSError:  # the child was killed while it waited
+            os.waitpid(self._pid, 0)
+            self._fork_child()
+            error = self._hand_over(request)
+        if error is not None:
+            os.waitpid(self._pid, 0)
+        self._control.report(error or {"started": self._pid})
+        return error is None
 
-    def _hand_over(self, request: Request) -> None:
-        with os.fdopen(self._child.request, "wb") as pipe:
-            pipe.write(json.dumps(request).encode())
+    def _hand_over(self, request: Request) -> dict[str, Any] | None:
+        """Send the request; the child answers with an error, or closes its end when it becomes the trial."""
+        self._child.send(request)
+        return self._child.receive()
 
-    def _fork_child(self) -> _Child:
+    def _fork_child(self) -> None:
         supervisor = os.getpid()
-        request_read, request_write = os.pipe()
-        report_read, report_write = os.pipe()
-        pid = os.fork()
-        if pid == 0:
-            os.close(request_write)
-            os.close(report_read)
-            self._run_child(supervisor, request_read, report_write)
-        os.close(request_read)
-        os.close(report_write)
-        return _Child(pid, request_write, report_read)
+        ours, theirs = socket.socketpair()
+        self._pid = os.fork()
+        if self._pid == 0:
+            os.setsid()
+            die_with_parent(supervisor)
+            for other in (ours, self._wake, self._channel):
+                other.close()
+            self._become_trial(ControlSocket(theirs))
+        theirs.close()
+        self._child = ControlSocket(ours)
 
-    def _run_child(self, supervisor: int, request_read: int, report: int) -> NoReturn:
-        os.setsid()
-        die_with_parent(supervisor)
-        self._wake.close()
-        self._channel.close()
-        os.close(self._life)
-        with os.fdopen(request_read, "rb") as pipe:
-            text = pipe.read()
-        if not text:
+    def _become_trial(self, supervisor: ControlSocket) -> NoReturn:
+        request = supervisor.receive()
+        if request is None:
             os._exit(0)
-        request: Request = json.loads(text)
         try:
             Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE, encoding="ascii")
             redirect(request)
         except OSError as error:
-            _give_up(report, f"{error.strerror}: {error.filename}", "infrastructure")
+            _give_up(supervisor, f"{error.strerror}: {error.filename}", "infrastructure")
         try:
             run = self._prepare(request)
         except OSError as error:
             what = "program" if error.errno in _PROGRAM_ERRORS else "infrastructure"
-            _give_up(report, f"{error.strerror}: {request['command'][0]} in {request['directory']}", what)
-        os.close(report)
+            _give_up(supervisor, f"{error.strerror}: {request['command'][0]} in {request['directory']}", what)
+        supervisor.close()
         run()
         raise SystemExit(0)
 
-    def _receive_orders(self) -> bool:
-        """Read orders; return False when the owner is gone."""
-        kills = self._control.receive_kills()
-        for grace_s in [ABANDONED_GRACE_S] if kills is None else kills:
-            self._end(grace_s)
-        return kills is not None
-
     def _end(self, grace_s: float) -> None:
         kill_at_s = time.monotonic() + grace_s
-        self._kill_at_s = kill_at_s if self._kill_at_s is None else min(self._kill_at_s, kill_at_s)
+        self._kill_at_s = min(self._kill_at_s or kill_at_s, kill_at_s)
         if self._status is None and grace_s > 0:
             for number in (signal.SIGTERM, signal.SIGCONT):
-                os.killpg(self._child.pid, number)
+                os.killpg(self._pid, number)
 
     def _reap(self) -> bool:
         """Collect dead children; return True when none is left."""
@@ -249,17 +283,13 @@ class Supervisor:
                 return True
             if pid == 0:
                 return False
-            if pid == self._child.pid:
+            if pid == self._pid:
                 self._status = os.waitstatus_to_exitcode(status)
                 linger_until_s = time.monotonic() + LINGER_S
                 self._kill_at_s = min(self._kill_at_s or linger_until_s, linger_until_s)
 
-    def _kill_all(self) -> None:
-        for process in descendants(os.getpid()):
-            send_signal(process, signal.SIGKILL)
 
-
-def _give_up(report: int, error: str, failure: str) -> NoReturn:
+def _give_up(supervisor: ControlSocket, error: str, failure: str) -> NoReturn:
     """End a child that cannot become the trial."""
-    os.write(report, json.dumps({"error": error, "failure": failure}).encode())
+    supervisor.send({"error": error, "failure": failure})
     os._exit(127)

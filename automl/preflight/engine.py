@@ -6,8 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from automl.errors import LaunchError
-from automl.launch.choice import check_engine
-from automl.launch.engine import unseen_paths
+from automl.launch.engine import find_engine, unseen_paths
 from automl.launch.images import find_image
 from automl.launch.mounts import readable_paths
 from automl.preflight.findings import Finding, bad, doubt, good
@@ -39,7 +38,7 @@ def launch_findings(launch: LaunchPlan, *, driver: str = "", is_quick: bool = Fa
     if is_quick or not launch.launcher.uses_image or launch.image is None:
         return
     try:
-        version = check_engine(launch.launcher)
+        version = find_engine(launch.launcher).version
         image = find_image(launch.launcher, launch.image)
     except LaunchError as error:
         problem = error.problems[0]

@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING
 
 from automl.errors import LaunchError
 from automl.launch.base import LaunchRequest
-from automl.launch.command import fill_command
-from automl.launch.environment import trial_environment
+from automl.launch.command import fill_command, trial_environment
 from automl.launch.mounts import readable_paths
 from automl.study.trial import Measurement
 from automl.trial.result import with_wanted

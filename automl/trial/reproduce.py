@@ -10,7 +10,7 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from automl.launch.apptainer import exec_arguments, find_apptainer
+from automl.launch.apptainer import exec_arguments
 from automl.launch.container import container_name, credentials_of, find_caller, home_folders, run_arguments
 from automl.launch.engine import find_engine
 from automl.spec.model import Spec
@@ -106,7 +106,7 @@ def _command(kind: LauncherKind, request: LaunchRequest) -> tuple[str, ...]:
         case LauncherKind.DOCKER | LauncherKind.PODMAN:
             return (kind.value, "run", *run_arguments(request, find_engine(kind), find_caller()))
         case LauncherKind.APPTAINER:
-            return (find_apptainer(), *exec_arguments(request, find_caller()))
+            return (find_engine(kind).program, *exec_arguments(request, find_caller()))
         case LauncherKind.WARM | LauncherKind.LOCAL | LauncherKind.NONE:
             changed = {name: value for name, value in request.environment.items() if os.environ.get(name) != value}
             removed = [word for name in sorted(set(os.environ) - set(request.environment)) for word in ("-u", name)]

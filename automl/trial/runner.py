@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING
 
 from automl.errors import ConfigurationError, LaunchError
 from automl.launch.base import LaunchRequest
-from automl.launch.command import build_command
-from automl.launch.environment import trial_environment
+from automl.launch.command import build_command, trial_environment
 from automl.readers.follow import follow
 from automl.readers.metric_file import MetricFileReader
 from automl.readers.status_file import StatusReader

@@ -25,7 +25,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from automl.launch.base import LaunchRequest
-from automl.launch.environment import trial_environment
+from automl.launch.command import trial_environment
 from automl.launch.local import WarmLauncher
 from automl.launch.processes import find_leftovers
 from automl.machine import query_gpus_now

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from automl.launch.environment import trial_environment
+from automl.launch.command import trial_environment
 from benchmarks.node import node
 from benchmarks.node.node import FULL, MARK, Bench, Shape, leftovers, main, measure, read_options
 

@@ -10,8 +10,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from automl.launch.base import LaunchRequest
+from automl.launch.command import trial_environment
 from automl.launch.container import ContainerLauncher
-from automl.launch.environment import trial_environment
 from automl.study.launch_plan import LauncherKind
 from tests.contracts.engines import IMAGE, PYTHON
 

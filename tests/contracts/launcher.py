@@ -20,7 +20,7 @@ import pytest
 
 from automl.errors import LaunchError
 from automl.launch.base import LaunchRequest
-from automl.launch.environment import trial_environment
+from automl.launch.command import trial_environment
 from automl.launch.processes import descendants, find_leftovers, read_process
 
 if TYPE_CHECKING:

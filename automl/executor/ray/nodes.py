@@ -10,7 +10,8 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from automl.errors import LaunchError
-from automl.launch.choice import end_left_containers, ready_launch
+from automl.launch.choice import ready_launch
+from automl.launch.engine import end_containers
 
 if TYPE_CHECKING:
     from automl.study.launch_plan import LaunchPlan
@@ -29,7 +30,7 @@ def ready_node(launch: LaunchPlan, study: str) -> int:
         LaunchError: trials cannot be started here.
     """
     ready_launch(launch)
-    count = end_left_containers(launch.launcher, study)
+    count = end_containers(launch.launcher, study)
     if count:
         logger.warning("%d containers of an earlier run have been removed", count)
     return count

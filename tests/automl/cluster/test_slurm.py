@@ -83,6 +83,13 @@ def test_values_that_cannot_stand_in_a_directive_are_refused(options: SlurmOptio
         slurm_script(JOB, options)
 
 
+@pytest.mark.parametrize("name", ["$(reboot)", "a b", "", "x;y", "-x", "a\nb"])
+def test_a_name_that_needs_quoting_is_refused(name: str) -> None:
+    assert slurm_script(dataclasses.replace(JOB, name="depth_net_mono-demo.2"), SlurmOptions())
+    with pytest.raises(ConfigurationError, match="the study's name"):
+        slurm_script(dataclasses.replace(JOB, name=name), SlurmOptions())
+
+
 def test_results_that_need_quoting_are_refused() -> None:
     with pytest.raises(ConfigurationError, match="--results"):
         slurm_script(dataclasses.replace(JOB, results=Path("/shared/my results")), SlurmOptions())

@@ -10,7 +10,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[3]))
 
 from automl.launch.base import LaunchRequest
-from automl.launch.environment import trial_environment
+from automl.launch.command import trial_environment
 from automl.launch.local import LocalLauncher
 from automl.launch.processes import find_leftovers
 from tests.contracts.launcher import TREE_SIZE

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from automl.errors import LaunchError
-from automl.launch.apptainer import ApptainerLauncher, exec_arguments, image_file
+from automl.launch.apptainer import ApptainerLauncher, exec_arguments
+from automl.launch.images import image_file
 from automl.launch.processes import find_leftovers
 from automl.study.trial import FailureKind
 from automl.trial.failures import classify, read_tail

@@ -2,22 +2,21 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from types import MappingProxyType
+from typing import Any
 
 import pytest
 
 from automl.errors import ConfigurationError, LaunchError
 from automl.launch.apptainer import ApptainerLauncher
 from automl.launch.choice import (
-    LaunchPreference,
     choose_launch,
     find_command,
     make_launcher,
     ready_launch,
-    resolve_image,
 )
 from automl.launch.container import ContainerLauncher
 from automl.launch.local import LocalLauncher
+from automl.request.study_request import StudyRequest
 from automl.skill.model import Skill, SkillAction
 from automl.study.launch_plan import LauncherKind
 from tests.automl.launch.fake_engine import install_engine, install_program, install_silent_engine
@@ -37,6 +36,11 @@ INSTALLED = dataclasses.replace(
 )
 
 
+def asking(**settings: Any) -> StudyRequest:  # noqa: ANN401 - fields of the settings
+    """Return a request with these launch settings."""
+    return StudyRequest(skill="toy", name="demo", **settings)
+
+
 @pytest.fixture
 def programs(tmp_path: Path) -> Path:
     return tmp_path / "programs"
@@ -47,7 +51,7 @@ def test_a_skill_without_an_image_runs_here_though_docker_answers(
 ) -> None:
     install_engine(programs, monkeypatch)
 
-    launch = choose_launch(LaunchPreference(), PLAIN, "train")
+    launch = choose_launch(asking(), PLAIN, "train")
 
     assert (launch.launcher, launch.image, launch.reason) == (LauncherKind.WARM, None, "the skill names no image")
 
@@ -57,7 +61,7 @@ def test_a_skill_with_an_image_runs_in_docker_where_an_engine_answers(
 ) -> None:
     install_engine(programs, monkeypatch)
 
-    launch = choose_launch(LaunchPreference(launcher="auto", options={"network": "none"}), WITH_IMAGE, "train")
+    launch = choose_launch(asking(launcher="auto", network="none"), WITH_IMAGE, "train")
 
     assert (launch.launcher, launch.image) == (LauncherKind.DOCKER, "nvcr.io/tao:6")
     assert launch.reason == "the skill names an image, and a docker engine answers (27.1)"
@@ -69,7 +73,7 @@ def test_without_an_engine_a_trainer_that_is_installed_here_runs_here(
 ) -> None:
     install_silent_engine(programs, monkeypatch)
 
-    launch = choose_launch(LaunchPreference(), INSTALLED, "train")
+    launch = choose_launch(asking(), INSTALLED, "train")
 
     assert (launch.launcher, launch.image) == (LauncherKind.WARM, None)
     assert "no docker engine answers" in launch.reason
@@ -81,7 +85,7 @@ def test_where_nothing_can_run_the_skill_both_ways_out_are_named(
 ) -> None:
     install_silent_engine(programs, monkeypatch)
 
-    launch = choose_launch(LaunchPreference(), WITH_IMAGE, "train")
+    launch = choose_launch(asking(), WITH_IMAGE, "train")
 
     assert launch.launcher is LauncherKind.NONE
     with pytest.raises(LaunchError) as caught:
@@ -93,8 +97,8 @@ def test_where_nothing_can_run_the_skill_both_ways_out_are_named(
 def test_what_is_asked_for_wins(programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     install_engine(programs, monkeypatch)
 
-    local = choose_launch(LaunchPreference(launcher="local"), WITH_IMAGE, "train")
-    podman = choose_launch(LaunchPreference(launcher="podman", image="mine:1"), WITH_IMAGE, "train")
+    local = choose_launch(asking(launcher="local"), WITH_IMAGE, "train")
+    podman = choose_launch(asking(launcher="podman", image="mine:1"), WITH_IMAGE, "train")
 
     assert (local.launcher, local.image) == (LauncherKind.LOCAL, None)
     assert (podman.launcher, podman.image, podman.image_source) == (LauncherKind.PODMAN, "mine:1", "--image")
@@ -102,7 +106,7 @@ def test_what_is_asked_for_wins(programs: Path, monkeypatch: pytest.MonkeyPatch)
 
 def test_a_container_without_an_image_is_refused() -> None:
     with pytest.raises(ConfigurationError) as caught:
-        choose_launch(LaunchPreference(launcher="docker"), PLAIN, "train")
+        choose_launch(asking(launcher="docker"), PLAIN, "train")
 
     assert "--image" in caught.value.problems[0].fix
 
@@ -111,24 +115,33 @@ def test_the_users_image_wins_over_the_actions_over_the_skills() -> None:
     action = dataclasses.replace(WITH_IMAGE.actions["train"], image="action:1")
     skill = dataclasses.replace(WITH_IMAGE, actions={"train": action})
 
-    assert resolve_image(skill, "train", "user:1") == ("user:1", "--image")
-    assert resolve_image(skill, "train", None) == ("action:1", "action train of the skill")
-    assert resolve_image(WITH_IMAGE, "train", None) == ("nvcr.io/tao:6", "the skill")
-    assert resolve_image(PLAIN, "train", None) == (None, "")
+    plans = [
+        choose_launch(asking(launcher="docker", image="user:1"), skill, "train"),
+        choose_launch(asking(launcher="docker"), skill, "train"),
+        choose_launch(asking(launcher="docker"), WITH_IMAGE, "train"),
+        choose_launch(asking(launcher="local"), PLAIN, "train"),
+    ]
+
+    assert [(plan.image, plan.image_source) for plan in plans] == [
+        ("user:1", "--image"),
+        ("action:1", "action train of the skill"),
+        ("nvcr.io/tao:6", "the skill"),
+        (None, ""),
+    ]
 
 
 def test_trials_over_several_nodes_get_the_hosts_network_unless_another_is_named() -> None:
-    preference = LaunchPreference(launcher="docker", nodes_per_trial=2)
+    request = asking(launcher="docker", nodes_per_trial=2)
 
-    assert choose_launch(preference, WITH_IMAGE, "train").options == {"network": "host"}
-    other = dataclasses.replace(preference, options=MappingProxyType({"network": "ib0"}))
+    assert choose_launch(request, WITH_IMAGE, "train").options == {"network": "host"}
+    other = request.with_settings(network="ib0")
     assert choose_launch(other, WITH_IMAGE, "train").options == {"network": "ib0"}
 
 
 def test_credentials_of_the_skill_and_the_user_are_handed_on_by_name() -> None:
     skill = dataclasses.replace(WITH_IMAGE, required_credentials=("MY_KEY",))
 
-    names = choose_launch(LaunchPreference(launcher="docker", credentials=("EXTRA",)), skill, "train").credentials
+    names = choose_launch(asking(launcher="docker", container={"environment": ["EXTRA"]}), skill, "train").credentials
 
     assert {"MY_KEY", "HF_TOKEN", "EXTRA"} <= set(names)
 
@@ -150,6 +163,15 @@ def test_whether_a_command_is_installed_here(
     install_program(tmp_path, monkeypatch, "bash", "")
 
     assert find_command(template) == expected
+
+
+def test_settings_of_containers_are_those_of_the_request() -> None:
+    container: dict[str, Any] = {"shm_size": "8g", "memory": "16g", "mounts": ["/data"]}
+
+    launch = choose_launch(asking(launcher="podman", container=container), WITH_IMAGE, "train")
+
+    assert launch.options == {"shm_size": "8g", "memory": "16g"}
+    assert launch.mounts == ("/data",)
 
 
 def test_each_kind_has_its_launcher() -> None:

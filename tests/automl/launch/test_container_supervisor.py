@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from automl.errors import LaunchError
-from automl.launch.container import ContainerJob, ContainerLauncher
+from automl.launch.container import ContainerLauncher
 from automl.study.launch_plan import LauncherKind
 from tests.automl.launch.fake_engine import install_engine
 from tests.automl.launch.test_engine import REQUEST
@@ -18,16 +18,22 @@ from tests.contracts.launcher import unique_tag, wait_for
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from automl.launch.base import Job
+
 RUNNING = '{"Running": true, "StartedAt": "2026", "ExitCode": 0}'
 NEVER = '{"Running": false, "StartedAt": "0001-01-01T00:00:00Z", "ExitCode": 128, "Error": "no such device: GPU-1"}'
 
 
-def launch(folder: Path, monkeypatch: pytest.MonkeyPatch, rest: str) -> ContainerJob:
+def launch(folder: Path, monkeypatch: pytest.MonkeyPatch, rest: str) -> Job:
     install_engine(folder / "bin", monkeypatch, rest=f'echo "$1" >> {folder}/calls\ncase "$1" in {rest} esac')
     request = dataclasses.replace(
         REQUEST, directory=folder, log=folder / "log", tag=unique_tag(), gpus=(), writable=(folder,), read_only=()
     )
-    return ContainerLauncher(LauncherKind.DOCKER).launch(request)
+    launcher = ContainerLauncher(LauncherKind.DOCKER)
+    try:
+        return launcher.launch(request)
+    finally:
+        launcher.close()
 
 
 def test_what_the_engine_says_of_a_container_it_cannot_create_is_the_reason(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from automl.launch.control_socket import ControlSocket
+from automl.launch.supervisor import ControlSocket
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +39,9 @@ def test_the_end_of_the_other_side_is_seen(pair: Pair) -> None:
     pair[0].close()
 
     assert control.receive() is None
-    assert control.receive_kills() is None
+    orders: list[float] = []
+    assert not control.read_orders(orders.append, abandoned_s=0.5)
+    assert orders == [0.5]
     control.report({"exit": 0})
     with pytest.raises(OSError, match="Broken pipe"):
         control.send({"exit": 0})
@@ -51,6 +53,9 @@ def test_orders_are_taken_together_and_half_an_order_waits_for_its_rest(pair: Pa
     owner.send({"kill": 0})
     pair[0].sendall(b'{"kill"')
 
-    assert control.receive_kills() == [2.0, 0.0]
+    orders: list[float] = []
+    assert control.read_orders(orders.append, abandoned_s=9.0)
+    assert orders == [2.0, 0.0]
     pair[0].sendall(b": 1}\n")
-    assert control.receive_kills() == [1.0]
+    assert control.read_orders(orders.append, abandoned_s=9.0)
+    assert orders == [2.0, 0.0, 1.0]

@@ -7,9 +7,9 @@ import pytest
 
 from automl.errors import LaunchError
 from automl.launch.base import LaunchRequest
-from automl.launch.container import Caller, container_name, mounts, run_arguments, to_uuids
+from automl.launch.command import trial_environment
+from automl.launch.container import Caller, container_name, run_arguments, to_uuids
 from automl.launch.engine import Engine, find_engine
-from automl.launch.environment import trial_environment
 from automl.study.launch_plan import LauncherKind
 from tests.automl.launch.fake_engine import install_engine, install_gpus, install_silent_engine
 
@@ -130,9 +130,14 @@ def test_podman_takes_devices_by_name_and_keeps_the_rootless_caller() -> None:
 
 
 def test_a_path_with_a_comma_is_one_field_of_the_mount() -> None:
-    [first, *_] = mounts(replaced(read_only=(Path("/data/a,b"),)))
+    words = run_arguments(replaced(read_only=(Path("/data/a,b"),)), DOCKER, CALLER)
 
-    assert next(csv.reader([first])) == ["type=bind", "source=/data/a,b", "target=/data/a,b", "readonly"]
+    assert next(csv.reader([words[words.index("--mount") + 1]])) == [
+        "type=bind",
+        "source=/data/a,b",
+        "target=/data/a,b",
+        "readonly",
+    ]
 
 
 def test_what_was_made_for_a_trial_is_handed_on_and_nothing_else() -> None:

@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from automl.launch.command import bin_directory
-from automl.launch.environment import THREAD_VARIABLES, trial_environment
+from automl.launch.command import THREAD_VARIABLES, bin_directory, trial_environment
 from automl.launch.processes import TAG_VARIABLE
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from automl.launch.base import LaunchRequest
-from automl.launch.environment import trial_environment
+from automl.launch.command import trial_environment
 from automl.launch.local import LocalLauncher, WarmLauncher, find_servable
 from tests.contracts.launcher import (
     TREE,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from automl.launch.engine import Engine
 from automl.launch.images import Image
 from automl.preflight import engine
 from automl.preflight.engine import engine_path_findings, launch_findings
@@ -98,7 +99,8 @@ def test_the_driver_is_held_against_the_cuda_of_the_image(
     monkeypatch: pytest.MonkeyPatch, driver: str, cuda: str, level: Level
 ) -> None:
     image = Image(name="x", digest="sha256:0", size_bytes=1, cuda=cuda)
-    monkeypatch.setattr(engine, "check_engine", lambda _: "27.0")
+    docker = Engine(kind=LauncherKind.DOCKER, program="docker", version="27.0")
+    monkeypatch.setattr(engine, "find_engine", lambda _: docker)
     monkeypatch.setattr(engine, "find_image", lambda *_: image)
     launch = LaunchPlan(launcher=LauncherKind.DOCKER, image="x")
 
