@@ -181,7 +181,9 @@ class ContainerLauncherContract(ProgramLauncherContract):
             "import os; open('result', 'w').close(); print(*sorted({os.getgid(), *os.getgroups()}), os.environ['USER'])"
         )
 
-        assert wait_for(ContainerLauncher(self.kind).launch(self.request(code, tmp_path, unique_tag()))) == 0
+        launcher = ContainerLauncher(self.kind)
+        assert wait_for(launcher.launch(self.request(code, tmp_path, unique_tag()))) == 0
+        launcher.close()
 
         written = (tmp_path / "result").stat()
         assert (written.st_uid, written.st_gid) == (caller.uid, caller.gid)
