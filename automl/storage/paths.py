@@ -1,21 +1,4 @@
-"""Where every file of a study directory lies; no other module of `automl` spells the name of one.
-
-```
-<results>/<study>/
-  plan.json            the request and the plan
-  events.jsonl         the event log
-  journal.log          Optuna's journal; journal.log.owner is locked by the process that runs the study
-  stop                 asks for the end of the study
-  trials/0007/         one attempt: spec, log, the trainer's files, result.json; a second attempt lies in trials/0007.2/
-  tracking/mlflow/     how far each MLflow server has the study
-  warm_server.log      what the server that forks trainers has printed
-  best/ best_spec.yaml best.json    the best checkpoint, the spec that made it, its provenance
-  evaluations.json     what the starting checkpoint and the best one scored
-  actions/evaluate-1/  one action on a checkpoint: spec, log, files, result.json
-  record.json          where MLflow has the study
-  report.html          the report
-```
-"""
+"""Where every file of a study directory lies; no other module of `automl` spells the name of one."""
 
 from __future__ import annotations
 
@@ -40,28 +23,44 @@ _TENSORBOARD = "events.out.tfevents"
 
 
 @dataclass(frozen=True, slots=True)
-class _RunPaths:
-    """Files that a trial's attempt and an action have in common.
+class _Folder:
+    """A directory with files at fixed places.
 
     Attributes:
-        root: Their directory.
+        root: The directory, absolute.
     """
 
     root: Path
 
+
+class Place:
+    """The path of one file or folder below a directory.
+
+    Args:
+        name: Relative to the directory.
+        content: What is there, as a sentence; the documentation lists it.
+    """
+
+    def __init__(self, name: str, content: str) -> None:
+        self._name = name
+        self.__doc__ = content
+
+    def __get__(self, folder: _Folder, kind: type[_Folder]) -> Path:
+        return folder.root / self._name
+
+
+@dataclass(frozen=True, slots=True)
+class _RunPaths(_Folder):
+    """Files that a trial's attempt and an action have in common."""
+
+    result_file = Place(_RESULT, "How it ended; for an attempt only the first one's is used.")
+    status_file = Place(
+        STATUS_FILE, "The trainer's status file, where the trainer does not write it into a folder below."
+    )
+
     def spec_file(self, config_format: ConfigFormat) -> Path:
         """Return the spec that the trainer reads."""
         return self.root / f"spec.{config_format.value}"
-
-    @property
-    def result_file(self) -> Path:
-        """How it ended; for an attempt only the first one's is used."""
-        return self.root / _RESULT
-
-    @property
-    def status_file(self) -> Path:
-        """The trainer's status file, where the trainer does not write it into a folder below."""
-        return self.root / STATUS_FILE
 
     def status_files(self) -> Iterator[Path]:
         """Return the status files that exist, in no order."""
@@ -76,35 +75,12 @@ class _RunPaths:
 class AttemptPaths(_RunPaths):
     """Paths inside the directory of one attempt of a trial."""
 
-    @property
-    def start_file(self) -> Path:
-        """How the attempt starts."""
-        return self.root / "attempt.json"
-
-    @property
-    def log_file(self) -> Path:
-        """What the trainer prints."""
-        return self.root / "train.log"
-
-    @property
-    def stop_file(self) -> Path:
-        """Asks for the end of the attempt; its text is the reason."""
-        return self.root / "stop"
-
-    @property
-    def parent_checkpoints(self) -> Path:
-        """The folder of the checkpoint of another trial that a clone begins with."""
-        return self.root / "parent"
-
-    @property
-    def measuring_log(self) -> Path:
-        """What the command of ``evaluate_with`` prints."""
-        return self.root / "evaluate_with.log"
-
-    @property
-    def measuring_metrics(self) -> Path:
-        """The metrics file of the command of ``evaluate_with``."""
-        return self.root / "evaluate_with.json"
+    start_file = Place("attempt.json", "How the attempt starts.")
+    log_file = Place("train.log", "What the trainer prints.")
+    stop_file = Place("stop", "Asks for the end of the attempt; its text is the reason.")
+    parent_checkpoints = Place("parent", "The folder of the checkpoint of another trial that a clone begins with.")
+    measuring_log = Place("evaluate_with.log", "What the command of ``evaluate_with`` prints.")
+    measuring_metrics = Place("evaluate_with.json", "The metrics file of the command of ``evaluate_with``.")
 
     def tensorboard_file(self, suffix: str) -> Path:
         """Return a TensorBoard file of this attempt."""
@@ -115,15 +91,14 @@ class AttemptPaths(_RunPaths):
 class ActionPaths(_RunPaths):
     """Paths inside the directory of one action on a checkpoint, ``actions/evaluate-1``."""
 
+    inherited_spec = Place(
+        "inherited.yaml", "The action's template with the values that it inherits from the training."
+    )
+
     @property
     def log_file(self) -> Path:
         """What the action prints: ``evaluate.log``."""
         return self.root / f"{self.root.name.rpartition('-')[0]}.log"
-
-    @property
-    def inherited_spec(self) -> Path:
-        """The action's template with the values that it inherits from the training."""
-        return self.root / "inherited.yaml"
 
     def products(self) -> Iterator[Path]:
         """Yield what the action has made, without spec, log and status, in order of their paths."""
@@ -136,99 +111,28 @@ class ActionPaths(_RunPaths):
 
 
 @dataclass(frozen=True, slots=True)
-class StudyPaths:
-    """Paths inside a study directory.
+class StudyPaths(_Folder):
+    """Paths inside a study directory."""
 
-    Attributes:
-        root: The directory, absolute.
-    """
-
-    root: Path
-
-    @property
-    def plan_file(self) -> Path:
-        """The request and the plan."""
-        return self.root / _PLAN
-
-    @property
-    def events_file(self) -> Path:
-        """The event log: one JSON line per event."""
-        return self.root / "events.jsonl"
-
-    @property
-    def old_events_file(self) -> Path:
-        """The event log that version 0.1 wrote, of a study that was resumed since."""
-        return self.root / "events-0.1.jsonl"
-
-    @property
-    def reports_file(self) -> Path:
-        """What the scheduler of version 0.1 decided: one JSON line per value."""
-        return self.root / "reports.jsonl"
-
-    @property
-    def journal_file(self) -> Path:
-        """Optuna's journal."""
-        return self.root / "journal.log"
-
-    @property
-    def owner_file(self) -> Path:
-        """Locked by the process that runs the study."""
-        return self.root / "journal.log.owner"
-
-    @property
-    def stop_file(self) -> Path:
-        """Asks for the end of the study; its text is the reason."""
-        return self.root / "stop"
-
-    @property
-    def mlflow(self) -> Path:
-        """The folder of how far each MLflow server has the study."""
-        return self.root / "tracking" / "mlflow"
-
-    @property
-    def outbox(self) -> Path:
-        """The folder in which the version before kept what MLflow was to be sent."""
-        return self.root / "spool"
-
-    @property
-    def warm_server_log(self) -> Path:
-        """What the server that forks trainers has printed."""
-        return self.root / "warm_server.log"
-
-    @property
-    def best(self) -> Path:
-        """The folder of the best checkpoint."""
-        return self.root / "best"
-
-    @property
-    def best_spec(self) -> Path:
-        """The spec that made the best checkpoint."""
-        return self.root / "best_spec.yaml"
-
-    @property
-    def best_file(self) -> Path:
-        """The provenance of the best checkpoint."""
-        return self.root / "best.json"
-
-    @property
-    def evaluations_file(self) -> Path:
-        """What the starting checkpoint and the best one scored."""
-        return self.root / "evaluations.json"
-
-    @property
-    def record_file(self) -> Path:
-        """Where MLflow has the study."""
-        return self.root / "record.json"
-
-    @property
-    def report_file(self) -> Path:
-        """The report."""
-        return self.root / "report.html"
-
-    @property
-    def trials(self) -> Path:
-        """The folder of the trials."""
-        return self.root / "trials"
+    plan_file = Place(_PLAN, "The request and the plan.")
+    events_file = Place("events.jsonl", "The event log: one JSON line per event.")
+    old_events_file = Place(
+        "events-0.1.jsonl", "The event log that version 0.1 wrote, of a study that was resumed since."
+    )
+    reports_file = Place("reports.jsonl", "What the scheduler of version 0.1 decided: one JSON line per value.")
+    journal_file = Place("journal.log", "Optuna's journal.")
+    owner_file = Place("journal.log.owner", "Locked by the process that runs the study.")
+    stop_file = Place("stop", "Asks for the end of the study; its text is the reason.")
+    mlflow = Place("tracking/mlflow", "The folder of how far each MLflow server has the study.")
+    outbox = Place("spool", "The folder in which the version before kept what MLflow was to be sent.")
+    warm_server_log = Place("warm_server.log", "What the server that forks trainers has printed.")
+    best = Place("best", "The folder of the best checkpoint.")
+    best_spec = Place("best_spec.yaml", "The spec that made the best checkpoint.")
+    best_file = Place("best.json", "The provenance of the best checkpoint.")
+    evaluations_file = Place("evaluations.json", "What the starting checkpoint and the best one scored.")
+    record_file = Place("record.json", "Where MLflow has the study.")
+    report_file = Place("report.html", "The report.")
+    trials = Place("trials", "The folder of the trials.")
 
     def attempt(self, number: int, attempt: int = 1) -> AttemptPaths:
         """Return the paths of an attempt of a trial; its directory need not exist."""

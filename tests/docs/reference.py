@@ -18,7 +18,7 @@ import click
 
 from automl import errors
 from automl.cli.app import cli
-from automl.storage.paths import ActionPaths, AttemptPaths, StudyPaths
+from automl.storage.paths import ActionPaths, AttemptPaths, Place, StudyPaths
 from automl.study.ends import EndKind, StopKind
 from automl.study.events import Event
 from automl.study.trial import FailureKind, TrialResult, TrialState
@@ -351,7 +351,7 @@ def study_directory_page() -> str:
 
 def _path_rows(paths: object) -> Iterator[str]:
     root = Path("<study>")
-    members = inspect.getmembers(type(paths), lambda member: isinstance(member, property))
+    members = inspect.getmembers_static(type(paths), lambda member: isinstance(member, property | Place))
     documented = {getattr(paths, name).relative_to(root): inspect.getdoc(found) or "" for name, found in members}
     for path, text in sorted(documented.items()):
         yield f"| `{path}` | {_cell(_code(text))} |"
