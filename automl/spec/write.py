@@ -70,19 +70,28 @@ def write_spec(spec: Spec, config_format: ConfigFormat, file: Path) -> None:
         ConfigurationError: the format cannot hold a value.
         OSError: the file cannot be written.
     """
-    data = _encode(render_spec(spec, config_format), file)
+    # Trainers in containers may run as another user.
+    replace_file(file, _encode(render_spec(spec, config_format), file), mode=0o644)
+
+
+def replace_file(file: Path, content: bytes, *, mode: int = 0o600) -> None:
+    """Write a file under a temporary name, flush it to disk, then rename it into place.
+
+    Raises:
+        OSError: the folder cannot be made, or the file not written; what was there before stays.
+    """
     file.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+    temporary = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as stream:
-            stream.write(data)
+            stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
-        # mkstemp makes files private; trainers in containers may run as another user.
-        Path(name).chmod(0o644)
-        Path(name).replace(file)
+        temporary.chmod(mode)
+        temporary.replace(file)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 

@@ -9,15 +9,15 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import tempfile
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from automl.errors import ConfigurationError, Problem
+from automl.spec.write import replace_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from pydantic import TypeAdapter
 
@@ -34,8 +34,8 @@ def to_json(value: object, kind: Any = None) -> Any:  # noqa: ANN401 # a type ex
         value: A dataclass, or a mapping of dataclasses.
         kind: Its type, where ``type(value)`` does not say it all: ``dict[str, Evaluation]``.
     """
-    # The configuration of the tuple holds for all below it: without it a NaN where any value may stand becomes null.
-    (document,) = _dumper(kind or type(value)).dump_python((value,), mode="json", fallback=dict, warnings=False)
+    writer = _adapter(kind or type(value), is_writer=True)
+    (document,) = writer.dump_python((value,), mode="json", fallback=dict, warnings=False)
     return document
 
 
@@ -50,13 +50,18 @@ def from_json(document: object, kind: type[T]) -> T:
 
 
 def write_document(file: Path, value: object, kind: Any = None) -> None:  # noqa: ANN401 # a type expression
-    """Write a document as strict JSON under a temporary name, flush it to disk, then rename it into place.
+    """Write a document as strict JSON, at once or not at all.
 
     Raises:
         OSError: the folder cannot be made or written.
         ValueError: the document holds a number that is not finite.
     """
     write_text(file, json.dumps(to_json(value, kind), indent=1, allow_nan=False) + "\n")
+
+
+def write_text(file: Path, text: str) -> None:
+    """Write a text file that its user alone may read, at once or not at all."""
+    replace_file(file, text.encode("utf-8"))
 
 
 def read_document(file: Path, kind: type[T]) -> T:
@@ -85,28 +90,13 @@ def first_line(error: Exception) -> str:
 
 def torn_file(file: Path, error: object, expected: str, fix: str = _COMPUTED) -> ConfigurationError:
     """Return the error about a file of a study that is there and cannot be read."""
-    problem = Problem(
-        where=str(file),
-        found=f"a file that cannot be read ({error})",
-        expected=f"{expected}, as automl wrote it",
-        fix=fix,
-    )
+    return study_error(file, f"a file that cannot be read ({error})", f"{expected}, as automl wrote it", fix)
+
+
+def study_error(where: Path, found: str, expected: str, fix: str) -> ConfigurationError:
+    """Return the error about one thing in a study directory."""
+    problem = Problem(where=str(where), found=found, expected=expected, fix=fix)
     return ConfigurationError.from_problems([problem], subject="the study directory")
-
-
-def write_text(file: Path, text: str) -> None:
-    """Write a text file under a temporary name, flush it to disk, then rename it into place."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(temporary).replace(file)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 @contextlib.contextmanager
@@ -119,23 +109,13 @@ def only_for_user() -> Iterator[None]:
         os.umask(before)
 
 
-def _adapter(kind: Any) -> TypeAdapter[Any]:  # noqa: ANN401 # a type expression, which mypy does not see as hashable
-    return _new_adapter(kind)
-
-
-def _dumper(kind: Any) -> TypeAdapter[Any]:  # noqa: ANN401 # a type expression
-    return _new_dumper(kind)
-
-
-@cache
-def _new_adapter(kind: Any) -> TypeAdapter[Any]:  # noqa: ANN401 # a type expression
+def _new_adapter(kind: Any, *, is_writer: bool = False) -> TypeAdapter[Any]:  # noqa: ANN401 # a type expression
     from pydantic import TypeAdapter  # noqa: PLC0415 - 0.3 s, only where documents are read or written
 
-    return TypeAdapter(kind)
-
-
-@cache
-def _new_dumper(kind: Any) -> TypeAdapter[Any]:  # noqa: ANN401 # a type expression
-    from pydantic import TypeAdapter  # noqa: PLC0415 - see above
-
+    if not is_writer:
+        return TypeAdapter(kind)
+    # The configuration of the tuple holds for all below it: without it a NaN where any value may stand becomes null.
     return TypeAdapter(tuple[kind], config={"ser_json_inf_nan": "constants"})
+
+
+_adapter: Callable[..., TypeAdapter[Any]] = cache(_new_adapter)

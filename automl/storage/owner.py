@@ -11,11 +11,12 @@ import os
 import struct
 from typing import TYPE_CHECKING, Self
 
-from automl.errors import ConfigurationError, Problem
+from automl.storage.documents import study_error
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from automl.errors import ConfigurationError
     from automl.storage.paths import StudyPaths
 
 # struct flock of Linux on 64 bits: type, whence, start, length, process.
@@ -27,26 +28,26 @@ _owned_here: dict[Path, int] = {}
 def running_process(directory: StudyPaths) -> int | None:
     """Return the process that runs a study; None if no living process does, whatever its files say.
 
-    The kernel gives the lock back when its process ends, however it ends. Nothing is locked by asking.
-
     Raises:
         ConfigurationError: the lock is there and cannot be asked for, so that a process may run the study.
     """
     if _owned_here.get(_file_of(directory)) == os.getpid():
         return os.getpid()  # the kernel is not asked: closing the file would give the lock back
+    file, asked = directory.owner_file, struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
     try:
         # Read only: whoever may read a study may ask, also where its folder is mounted read-only.
-        handle = os.open(directory.owner_file, os.O_RDONLY)
+        handle = os.open(file, os.O_RDONLY)
+        try:
+            answer = fcntl.fcntl(handle, fcntl.F_GETLK, asked)
+        finally:
+            os.close(handle)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise _not_known(directory.owner_file, error) from error
-    try:
-        answer = fcntl.fcntl(handle, fcntl.F_GETLK, struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0))
-    except OSError as error:
-        raise _not_known(directory.owner_file, error) from error
-    finally:
-        os.close(handle)
+        found = f"whether a process runs this study cannot be read ({error.strerror or error})"
+        expected = "a file that this user may read, on a file system with locks"
+        fix = "give this user the right to read it, or ask as the user who runs the study"
+        raise study_error(file, found, expected, fix) from error
     kind, _, _, _, process = struct.unpack(_FLOCK, answer)
     return None if kind == fcntl.F_UNLCK else int(process)
 
@@ -96,28 +97,5 @@ def _file_of(paths: StudyPaths) -> Path:
 
 
 def _already_owned(root: Path, owner: int | str) -> ConfigurationError:
-    return ConfigurationError.from_problems(
-        [
-            Problem(
-                where=str(root),
-                found=f"process {owner} is running this study",
-                expected="a study that no living process runs",
-                fix="wait for it, end it with `automl stop`, or start a study under another name",
-            )
-        ],
-        subject="the study directory",
-    )
-
-
-def _not_known(file: Path, error: OSError) -> ConfigurationError:
-    return ConfigurationError.from_problems(
-        [
-            Problem(
-                where=str(file),
-                found=f"whether a process runs this study cannot be read ({error.strerror or error})",
-                expected="a file that this user may read, on a file system with locks",
-                fix="give this user the right to read it, or ask as the user who runs the study",
-            )
-        ],
-        subject="the study directory",
-    )
+    fix = "wait for it, end it with `automl stop`, or start a study under another name"
+    return study_error(root, f"process {owner} is running this study", "a study that no living process runs", fix)
