@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from automl.storage.final_status import read_outcome, settled
-from automl.storage.paths import StudyPaths
-from automl.storage.study_directory import read_study
+from automl.storage.final_status import read_settled
 
 if TYPE_CHECKING:
     from automl.study.result import StudyResult
@@ -25,7 +23,7 @@ if TYPE_CHECKING:
 @click.option("--csv", "as_csv", is_flag=True, help="Comma-separated values on stdout.")
 def command(study_dirs: tuple[Path, ...], *, top: int | None, as_json: bool, as_csv: bool) -> None:
     """Show one leaderboard per study."""
-    studies = [(root.name, _settled_study(root)) for root in (d.expanduser().absolute() for d in study_dirs)]
+    studies = [(root.name, read_settled(root)[1]) for root in (d.expanduser().absolute() for d in study_dirs)]
     rows = [row for name, result in studies for row in _rows(name, result)[:top]]
     if as_json:
         click.echo(json.dumps({"trials": rows}, indent=2))
@@ -41,11 +39,6 @@ def command(study_dirs: tuple[Path, ...], *, top: int | None, as_json: bool, as_
         console.print(f"{name}: {', '.join([*objectives, *map(str, result.constraints)])}", style="bold")
         console.print(render.leaderboard(result, limit=top))
         console.print()
-
-
-def _settled_study(root: Path) -> StudyResult:
-    _, result = read_study(root)
-    return settled(result, read_outcome(StudyPaths(root), has_best=result.best is not None))
 
 
 def _rows(name: str, result: StudyResult) -> list[dict[str, Any]]:

@@ -8,7 +8,6 @@ from pathlib import Path
 import click
 
 from automl.cli.options import notify_option, progress_and_notification
-from automl.storage.study_directory import read_study
 from automl.storage.study_document import study_document
 
 
@@ -28,4 +27,4 @@ def command(study_dir: Path, *, trials: int | None, ray_address: str | None, not
     if as_json:
         click.echo(json.dumps(study_document(root), indent=2))
         return
-    print_summary(root, *read_study(root))
+    print_summary(root)

@@ -12,7 +12,6 @@ import click
 from automl.cli.options import build_request, notify_option, progress_and_notification, results_root, study_options
 from automl.duration import format_duration
 from automl.request.location import RunLocation
-from automl.storage.study_directory import read_study
 from automl.storage.study_document import study_document
 
 # Above this estimate a person at a terminal is asked before anything is spent.
@@ -61,7 +60,7 @@ def command(
         return 0
     from automl.cli.summary import print_summary  # noqa: PLC0415 - rich, only when something is shown
 
-    print_summary(directory, *read_study(directory))
+    print_summary(directory)
     return 0
 
 

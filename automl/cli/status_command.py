@@ -8,9 +8,7 @@ from pathlib import Path
 
 import click
 
-from automl.storage.final_status import read_outcome, settled
-from automl.storage.paths import StudyPaths
-from automl.storage.study_directory import read_study
+from automl.storage.final_status import read_settled
 from automl.storage.study_document import study_document
 
 
@@ -29,9 +27,7 @@ def command(study_dir: Path, *, watch: bool, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(study_document(root), indent=2))
         return
-    plan, result = read_study(root)
-    outcome = read_outcome(StudyPaths(root), has_best=result.best is not None)
-    result = settled(result, outcome)
+    plan, result, outcome = read_settled(root)
     from automl.cli import render  # noqa: PLC0415 - rich, only when something is shown
 
     console = render.console()

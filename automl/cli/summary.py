@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from automl.cli import render
-from automl.storage.final_status import read_end
+from automl.storage.final_status import read_settled
 from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import read_evaluations
 from automl.study.evaluation import ActionStatus, Evaluation
@@ -15,21 +15,27 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from automl.storage.final_status import Outcome
     from automl.storage.plan_document import StoredPlan
     from automl.study.result import StudyResult
 
 _SHOWN = 10
 
 
-def print_summary(directory: Path, plan: StoredPlan, result: StudyResult) -> None:
-    """Print the result of a study."""
+def print_summary(directory: Path) -> None:
+    """Print the result of a study.
+
+    Raises:
+        ConfigurationError: the folder is no study directory.
+    """
+    plan, result, outcome = read_settled(directory)
     console = render.console()
     console.print()
     console.print(render.leaderboard(result, limit=_SHOWN))
     if len(result.trials) > _SHOWN:
         console.print(f"... and {len(result.trials) - _SHOWN} more: automl compare {directory}")
     console.print()
-    console.print(render.key_values([*_best_rows(result, directory), *_place_rows(directory, plan)]))
+    console.print(render.key_values([*_best_rows(result, directory), *_place_rows(directory, plan, outcome)]))
 
 
 def _best_rows(result: StudyResult, directory: Path) -> list[tuple[str, object]]:
@@ -101,11 +107,10 @@ def _against(reference: float | None, value: float, direction: Direction) -> str
     return f"{reference:.4f} -> {value:.4f}, {abs(gain):.4f} {'better' if gain >= 0 else 'worse'}"
 
 
-def _place_rows(directory: Path, plan: StoredPlan) -> list[tuple[str, object]]:
+def _place_rows(directory: Path, plan: StoredPlan, outcome: Outcome) -> list[tuple[str, object]]:
     rows: list[tuple[str, object]] = [("study", directory)]
-    end = read_end(StudyPaths(directory))
-    if end is not None and end.reason:
-        rows.append(("ended because", end.reason))
+    if outcome.end is not None and outcome.end.reason:
+        rows.append(("ended because", outcome.end.reason))
     best_spec = StudyPaths(directory).best_spec
     if best_spec.exists():
         rows.append(("spec of the best", best_spec))

@@ -16,7 +16,7 @@ from rich.text import Text
 from automl.cli.render import STYLES, format_assignment, key_values
 from automl.duration import format_duration
 from automl.readers.growing_file import GrowingFile
-from automl.storage.final_status import read_outcome
+from automl.storage.final_status import outcome_of
 from automl.storage.live_status import LiveStatus, estimate
 from automl.storage.owner import running_process
 from automl.storage.paths import StudyPaths
@@ -69,9 +69,10 @@ class Watched(LiveStatus):
         if process is not None:
             what = "ended, the best is being handed over" if self.is_over else "running"
             return f"{what} (process {process})"
+        self.refresh()  # it may have ended since
         if self.state.started is None:
             return "not started"
-        outcome = read_outcome(self._directory, has_best=self.result.best is not None)
+        outcome = outcome_of(self._directory, self.state, has_best=self.result.best is not None)
         return str(outcome) if self.is_over else f"{outcome}; automl resume {self._root} continues it"
 
 

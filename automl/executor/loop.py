@@ -33,7 +33,7 @@ from automl.executor.failure_summary import summarize_errors
 from automl.executor.gpu_sharing import sharing_of
 from automl.executor.retention import Retention
 from automl.executor.search_state import SearchState
-from automl.storage.event_log import EventLog, damaged_log, read_log
+from automl.storage.event_log import EventLog, named_damage, read_log
 from automl.storage.legacy import upgrade_log
 from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import write_result
@@ -154,11 +154,9 @@ class StudyLoop:
         forget_stop_request(self._paths.root)
         upgrade_log(self._paths)
         with self._lock:
-            for entry in read_log(self._paths.events_file, is_strict=True):
-                try:
+            with named_damage(self._paths.events_file):
+                for entry in read_log(self._paths.events_file, is_strict=True):
                     self._fold(entry.event, entry.time)
-                except ValueError as error:
-                    raise damaged_log(self._paths.events_file, error) from error
             self._append(self._start_event())
             self._record_requests()
             self._complete_documents()

@@ -23,6 +23,7 @@ from automl.report.advice import advise
 from automl.report.study_facts import read_facts
 from automl.storage.documents import write_text
 from automl.storage.paths import AttemptPaths, StudyPaths
+from automl.study.events import StudyEnded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -199,7 +200,8 @@ def _overview(facts: StudyFacts) -> dict[str, object]:
         "directory": facts.root,
     }
     if facts.end is not None and facts.end.reason:
-        rows["ended because" if facts.end.is_over else "interrupted because"] = facts.end.reason
+        is_over = isinstance(facts.end, StudyEnded)
+        rows["ended because" if is_over else "interrupted because"] = facts.end.reason
     if facts.result.best is not None:
         rows["best checkpoint"] = facts.result.best.checkpoint or "none was found"
     return rows

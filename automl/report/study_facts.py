@@ -10,9 +10,9 @@ import pandas as pd
 
 from automl.space.parameters import ParameterType
 from automl.storage.event_log import read_log
-from automl.storage.final_status import read_end, read_outcome, settled
+from automl.storage.final_status import read_settled
 from automl.storage.paths import StudyPaths
-from automl.storage.study_directory import read_evaluations, read_study
+from automl.storage.study_directory import read_evaluations
 from automl.study.events import TrialEnded, TrialStarted
 from automl.study.model import Direction
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from automl.storage.event_log import Entry
-    from automl.storage.final_status import End
     from automl.storage.plan_document import StoredPlan
     from automl.study.evaluation import Evaluation
+    from automl.study.events import StudyEnded, StudySuspended
     from automl.study.model import Objective
     from automl.study.result import StudyResult
     from automl.study.trial import TrialResult
@@ -92,7 +92,7 @@ class StudyFacts:
     frame: pd.DataFrame
     attempts: pd.DataFrame
     evaluations: Mapping[str, Evaluation]
-    end: End | None = None
+    end: StudyEnded | StudySuspended | None = None
 
     @property
     def metric(self) -> str:
@@ -146,9 +146,7 @@ def read_facts(root: Path) -> StudyFacts:
     Raises:
         ConfigurationError: the folder is no study directory.
     """
-    plan, result = read_study(root)
-    outcome = read_outcome(StudyPaths(root), has_best=result.best is not None)
-    result = settled(result, outcome)
+    plan, result, outcome = read_settled(root)
     listed = plan.space.parameters
     parameters = tuple(
         SearchedParameter(
@@ -170,7 +168,7 @@ def read_facts(root: Path) -> StudyFacts:
         frame=_frame(result, parameters),
         attempts=_attempts(read_log(StudyPaths(root).events_file), is_running=outcome.state == "running"),
         evaluations=read_evaluations(root),
-        end=read_end(StudyPaths(root)),
+        end=outcome.end,
     )
 
 

@@ -8,15 +8,16 @@ the points of that study, so the same command gives the same assignments whateve
 from __future__ import annotations
 
 import itertools
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from automl.errors import ConfigurationError, Problem
 from automl.request.policy import Route
-from automl.storage.paths import StudyPaths, find_studies
+from automl.storage.paths import find_studies
 from automl.storage.plan_document import StoredPlan, read_plan
-from automl.storage.study_directory import read_study
+from automl.storage.study_directory import read_study, why_unreadable
 from automl.study.causes import Origin, OriginKind
 
 if TYPE_CHECKING:
@@ -27,21 +28,22 @@ if TYPE_CHECKING:
     from automl.study.result import StudyResult
     from automl.study.trial import TrialResult
 
-EarlierStudy: TypeAlias = "tuple[Path, StoredPlan]"
-"""Directory of a study and its `plan.json`."""
-
 MOST_POINTS = 2
 """Points of earlier studies that are tried; where the user names more studies, one of each."""
 
 
+class EarlierStudy(NamedTuple):
+    """A study of a results folder."""
+
+    root: Path
+    plan: StoredPlan
+    written_ns: int
+    """When its plan was written: Unix time in nanoseconds."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EarlierPoint:
-    """A good assignment of an earlier study.
-
-    Attributes:
-        assignment: As it was run there.
-        origin: Study, trial and value.
-    """
+    """A good assignment of an earlier study, as it was run there, with study, trial and value as its origin."""
 
     assignment: Mapping[str, Scalar]
     origin: Origin
@@ -61,11 +63,12 @@ def named_points(plan: StudyPlan, names: Sequence[str], results: Path) -> tuple[
     problems: list[Problem] = []
     ranked = []
     for name in names:
-        root = Path(name) if Path(name).is_dir() else results / name
+        root = results / name
         try:
+            root = Path(name) if Path(name).is_dir() else root
             _, result = read_study(root)
-        except ConfigurationError:
-            problems.append(_problem(name, f"no study with a readable plan.json in {root}"))
+        except (ConfigurationError, OSError) as error:
+            problems.append(_problem(name, f"no study that can be read: {why_unreadable(root, error)}"))
             continue
         trials = [t for t in result.ranked() if set(t.assignment) & set(plan.space.paths)]
         if not trials:
@@ -77,13 +80,13 @@ def named_points(plan: StudyPlan, names: Sequence[str], results: Path) -> tuple[
 
 
 def read_studies(results: Path) -> tuple[EarlierStudy, ...]:
-    """Return every study of a results folder that can be read: its directory and its `plan.json`.
-
-    Args:
-        results: The results folder; it need not exist.
-    """
-    studies = find_studies(results)
-    return tuple((paths.root, document) for paths in studies if (document := _plan_of(paths)) is not None)
+    """Return every study of a results folder that can be read; the folder need not exist."""
+    found = []
+    for paths in find_studies(results):
+        with suppress(ConfigurationError, OSError):  # a study that is being written, or a file of another program
+            written_ns = paths.plan_file.stat().st_mtime_ns
+            found.append(EarlierStudy(paths.root, read_plan(paths), written_ns))
+    return tuple(found)
 
 
 def found_points(plan: StudyPlan, data: Mapping[str, str], studies: Sequence[EarlierStudy]) -> tuple[EarlierPoint, ...]:
@@ -97,23 +100,23 @@ def found_points(plan: StudyPlan, data: Mapping[str, str], studies: Sequence[Ear
         data: Split -> path of its data.
         studies: Of the results folder.
     """
-    repeated = [document for _, document in sorted(studies, key=lambda s: s[0].name) if _is_repeated(document, plan)]
+    repeated = [study for study in studies if _is_repeated(study, plan)]
     if repeated:
-        first = repeated[0]
+        first = min(repeated, key=lambda study: study.root.name).plan
         pairs = zip(first.first_trials[1:], first.origins[1:], strict=True)
         return tuple(EarlierPoint(assignment=assignment, origin=origin) for assignment, origin in pairs)
-    comparable = [(root, document) for root, document in studies if _is_comparable(document, plan)]
-    comparable.sort(key=lambda study: _distance(study[1], plan, data, study[0]))
+    comparable = [study for study in studies if _is_comparable(study.plan, plan)]
     ranked = []
-    for root, _ in comparable:
-        if (result := _ended_study(root)) is not None:
-            ranked.append([_point(root, result, trial) for trial in _better_than_template(result)])
+    for study in sorted(comparable, key=lambda study: _distance(study, plan, data)):
+        with suppress(ConfigurationError, OSError):
+            _, result = read_study(study.root)
+            ranked.append([_point(study.root, result, trial) for trial in _better_than_template(result)])
     return tuple(_in_turns(ranked))
 
 
 def is_repetition(plan: StudyPlan, studies: Sequence[EarlierStudy]) -> bool:
     """Tell whether one of the studies has the same fingerprint and looked for its points itself."""
-    return any(_is_repeated(document, plan) for _, document in studies)
+    return any(_is_repeated(study, plan) for study in studies)
 
 
 def chosen_points(
@@ -136,23 +139,8 @@ def takes_earlier_points(plan: StudyPlan) -> bool:
     return plan.route is Route.TUNE and plan.sampler == "auto"
 
 
-def _plan_of(paths: StudyPaths) -> StoredPlan | None:
-    try:
-        return read_plan(paths)
-    except ConfigurationError:
-        return None  # a study that is being written, or a file of another program
-
-
-def _ended_study(root: Path) -> StudyResult | None:
-    try:
-        _, result = read_study(root)
-    except (ConfigurationError, OSError):
-        return None
-    return result if result.trials and all(trial.state.is_final for trial in result.trials) else None
-
-
-def _is_repeated(document: StoredPlan, plan: StudyPlan) -> bool:
-    return document.fingerprint == plan.fingerprint and document.request.get("warm_start") is None
+def _is_repeated(study: EarlierStudy, plan: StudyPlan) -> bool:
+    return study.plan.fingerprint == plan.fingerprint and study.plan.request.get("warm_start") is None
 
 
 def _is_comparable(document: StoredPlan, plan: StudyPlan) -> bool:
@@ -164,18 +152,20 @@ def _is_comparable(document: StoredPlan, plan: StudyPlan) -> bool:
     )
 
 
-def _distance(document: StoredPlan, plan: StudyPlan, data: Mapping[str, str], root: Path) -> tuple[Any, ...]:
+def _distance(study: EarlierStudy, plan: StudyPlan, data: Mapping[str, str]) -> tuple[Any, ...]:
     return (
-        document.request.get("data") != dict(data),
-        document.skill.fingerprints != dict(plan.skill.fingerprints),
-        document.max_epochs != plan.max_epochs,
-        -StudyPaths(root).plan_file.stat().st_mtime_ns,
-        root.name,
+        study.plan.request.get("data") != dict(data),
+        study.plan.skill.fingerprints != dict(plan.skill.fingerprints),
+        study.plan.max_epochs != plan.max_epochs,
+        -study.written_ns,
+        study.root.name,
     )
 
 
 def _better_than_template(result: StudyResult) -> list[TrialResult]:
-    """Return the trials that beat trial 0, best first; all of them where it has no value."""
+    """Return the trials that beat trial 0, best first; all where it has no value, none of a study that goes on."""
+    if not all(trial.state.is_final for trial in result.trials):
+        return []
     ranked = list(result.ranked())
     numbers = [trial.number for trial in ranked]
     return ranked[: numbers.index(0)] if 0 in numbers else ranked

@@ -8,8 +8,10 @@ measurements are not, which a killed process survives and a power failure may no
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
+import mmap
 import os
 import threading
 import zlib
@@ -18,7 +20,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, get_args
 
 from automl.storage.documents import first_line, from_json, to_json, torn_file
-from automl.study.events import ActionEnded, Evaluated, Event, FileAttached, Measured, ModelRegistered, TrialEnded
+from automl.study.events import Event, Measured, TrialEnded
 from automl.study.trial import TrialResult
 
 if TYPE_CHECKING:
@@ -27,8 +29,6 @@ if TYPE_CHECKING:
 
     from automl.errors import ConfigurationError
 
-
-_TAIL_BYTES = 1 << 20
 _CLASSES: dict[str, type[Any]] = {event.kind: event for event in get_args(Event)}
 
 
@@ -122,26 +122,17 @@ def damaged_log(file: Path, error: object) -> ConfigurationError:
     return torn_file(file, error, "one event per line, in the order in which they happened", "restore it from a copy")
 
 
-def last_entry(file: Path) -> Entry | None:
-    """Return the last event of a study's course; None if there is none, or if its line cannot be read.
+@contextlib.contextmanager
+def named_damage(file: Path) -> Iterator[None]:
+    """Say which log is damaged where a fold refuses an event: a line before it is missing or was changed.
 
-    What is done with its checkpoints afterwards (evaluated, exported, attached) is passed over.
+    Raises:
+        ConfigurationError: in place of the fold's ValueError.
     """
     try:
-        size = file.stat().st_size
-        with file.open("rb") as stream:
-            stream.seek(max(0, size - _TAIL_BYTES))
-            tail = stream.read()
-    except OSError:
-        return None
-    for line in reversed(tail[: tail.rfind(b"\n") + 1].splitlines()):
-        try:
-            found = decode(line)
-        except (ValueError, TypeError, KeyError, RecursionError):
-            return None
-        if found is not None and not isinstance(found[0], ActionEnded | Evaluated | ModelRegistered | FileAttached):
-            return Entry(*found, size)
-    return None
+        yield
+    except ValueError as error:
+        raise damaged_log(file, error) from error
 
 
 def encode(event: Event, time: datetime) -> bytes:
@@ -168,9 +159,7 @@ def decode(line: bytes, *, is_strict: bool = False) -> tuple[Event, datetime] | 
 
     Raises:
         RecursionError: it is nested too deeply.
-        ValueError: the line is no event, or was changed.
-        KeyError: the line is no event.
-        TypeError: the line is no event.
+        ValueError, KeyError, TypeError: the line is no event, or was changed.
     """
     document: dict[str, Any] = json.loads(line)
     check = document.pop("check", None)
@@ -190,22 +179,13 @@ def decode(line: bytes, *, is_strict: bool = False) -> tuple[Event, datetime] | 
 
 
 def _open(file: Path) -> int:
+    """Open a log, and cut off what stands behind its last line feed, however much that is."""
     file.parent.mkdir(parents=True, exist_ok=True)
     handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
     size = os.fstat(handle).st_size
-    whole = _end_of_last_line(handle, size)
-    if whole < size:
-        os.ftruncate(handle, whole)
+    if size:
+        with mmap.mmap(handle, 0, access=mmap.ACCESS_READ) as content:
+            end = content.rfind(b"\n") + 1
+        if end < size:
+            os.ftruncate(handle, end)
     return handle
-
-
-def _end_of_last_line(handle: int, size: int) -> int:
-    """Return the offset behind the last line feed, however much was written behind it; 0 if there is none."""
-    end = size
-    while end > 0:
-        start = max(0, end - _TAIL_BYTES)
-        found = os.pread(handle, end - start, start).rfind(b"\n")
-        if found >= 0:
-            return start + found + 1
-        end = start
-    return 0

@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from automl.errors import ConfigurationError
 from automl.storage.documents import read_document, torn_file
-from automl.storage.event_log import encode, read_log
+from automl.storage.event_log import Entry, encode, read_log
 from automl.study.causes import origin_from
 from automl.study.ends import StopCause, StopKind
 from automl.study.events import (
@@ -31,7 +31,6 @@ from automl.study.trial import TrialResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import datetime
     from pathlib import Path
 
     from automl.storage.paths import StudyPaths
@@ -55,7 +54,7 @@ def upgrade_log(paths: StudyPaths) -> None:
     """
     if not is_legacy(paths):
         return
-    lines = b"".join(encode(event, time) for event, time in upgraded(paths))
+    lines = b"".join(encode(entry.event, entry.time) for entry in upgraded(paths))
     new = paths.events_file.with_suffix(".new")
     new.write_bytes(lines)
     paths.events_file.replace(paths.old_events_file)
@@ -65,57 +64,47 @@ def upgrade_log(paths: StudyPaths) -> None:
             file.unlink()
 
 
-def upgraded(paths: StudyPaths) -> Iterator[tuple[Event, datetime]]:
+def upgraded(paths: StudyPaths) -> Iterator[Entry]:
     """Yield the events of a study of version 0.1 as today's version would have written them.
 
     Raises:
         ConfigurationError: a file of the study cannot be read.
     """
-    study = _OldStudy(paths, _proposals(paths.journal_file), _reports(paths.reports_file))
-    time: datetime | None = None
+    study = _OldStudy(paths)
+    entry: Entry | None = None
     for entry in read_log(paths.events_file):
-        time = entry.time
         for event in study.events(entry.event):
-            yield event, time
-    if time is not None:
+            yield replace(entry, event=event)
+    if entry is not None:
         for event in study.rest():
-            yield event, time
+            yield replace(entry, event=event)
 
 
-@dataclass(slots=True)
 class _OldStudy:
     """Adds to each event of an old log what it lacks."""
 
-    paths: StudyPaths
-    proposals: list[TrialProposed]
-    reports: list[dict[str, Any]]
-    proposed: int = 0
-    paused: set[int] = field(default_factory=set)
-    ended: set[int] = field(default_factory=set)
-    decisions: dict[tuple[int, int], dict[str, Any]] = field(init=False)
-    promotions: Counter[int] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.decisions = {
-            (report["trial"], report["epoch"]): report for report in self.reports if report["decision"] != "promote"
-        }
-        self.promotions = Counter(report["trial"] for report in self.reports if report["decision"] == "promote")
+    def __init__(self, paths: StudyPaths) -> None:
+        self._paths = paths
+        created = (line["user_attrs"] for line in _lines(paths.journal_file) if line.get("op_code") == _CREATE_TRIAL)
+        self._proposals = [_proposal(trial, facts) for trial, facts in enumerate(created)]
+        self._proposed = 0
+        reports = [{"epoch": None, "reason": "", **report} for report in _lines(paths.reports_file)]
+        self._promotions = Counter(report["trial"] for report in reports if report["decision"] == "promote")
+        self._decisions = {(r["trial"], r["epoch"]): r for r in reports if r["decision"] != "promote"}
+        self._paused: set[int] = set()
+        self._ended: set[int] = set()
 
     def events(self, event: Event) -> Iterator[Event]:
         match event:
             case StudyStarted():
                 yield replace(event, log_version=2)
             case TrialStarted():
-                yield from self._propose_to(event.trial, event)
-                yield from self._promote(event.trial)
+                yield from self._proposed_until(event.trial, event)
+                yield from self._promotion(event.trial)
                 yield replace(event, start=self._start(event))
             case Measured():
                 yield event
-                report = self.decisions.pop((event.trial, -1 if event.epoch is None else event.epoch), None)
-                if report is not None and report["decision"] != "continue":
-                    yield StopDecided(trial=event.trial, cause=_cause(report))
-                    if report["decision"] == "pause":
-                        self.paused.add(event.trial)
+                yield from self._decision(event)
             case TrialEnded():
                 yield TrialEnded(self._result(event.result))
             case _:
@@ -123,32 +112,43 @@ class _OldStudy:
 
     def rest(self) -> Iterator[Event]:
         """Yield what happened after the last event that the old log holds."""
-        for number in range(self.proposed, len(self.proposals)):
-            yield from self._propose_to(number, None)
-        for number in sorted(self.paused):
-            yield from self._promote(number)
-        for file in self.paths.result_files():
+        yield from self._proposed_until(len(self._proposals) - 1)
+        for number in sorted(self._paused):
+            yield from self._promotion(number)
+        for file in self._paths.result_files():
             result = read_document(file, TrialResult)
-            if result.state.is_final and result.number not in self.ended and result.number < self.proposed:
+            if result.state.is_final and result.number not in self._ended and result.number < self._proposed:
                 yield TrialEnded(result)
 
-    def _propose_to(self, number: int, event: TrialStarted | None) -> Iterator[Event]:
-        while self.proposed <= number:
-            if self.proposed < len(self.proposals):
-                yield self.proposals[self.proposed]
-            elif event is not None:
-                origin = origin_from(event.origin)
-                yield TrialProposed(trial=self.proposed, assignment=event.assignment, origin=origin)
-            self.proposed += 1
+    def _proposed_until(self, last: int, started: TrialStarted | None = None) -> Iterator[Event]:
+        """Yield the proposals up to a number; one that the journal lacks is what was started."""
+        for number in range(self._proposed, last + 1):
+            if number < len(self._proposals):
+                yield self._proposals[number]
+            elif started is not None:
+                origin = origin_from(started.origin)
+                yield TrialProposed(trial=number, assignment=started.assignment, origin=origin)
+        self._proposed = max(self._proposed, last + 1)
 
-    def _promote(self, number: int) -> Iterator[Event]:
-        if number in self.paused and self.promotions[number]:
-            self.promotions[number] -= 1
-            self.paused.discard(number)
+    def _promotion(self, number: int) -> Iterator[Event]:
+        if number in self._paused and self._promotions[number]:
+            self._promotions[number] -= 1
+            self._paused.discard(number)
             yield TrialPromoted(trial=number)
 
+    def _decision(self, event: Measured) -> Iterator[Event]:
+        report = self._decisions.pop((event.trial, -1 if event.epoch is None else event.epoch), None)
+        if report is None or report["decision"] == "continue":
+            return
+        is_pause = report["decision"] == "pause"
+        kind = StopKind.PAUSE if is_pause else StopKind.SCHEDULER
+        cause = StopCause(kind=kind, detail=report["reason"], last_epoch=report["epoch"])
+        yield StopDecided(trial=event.trial, cause=cause)
+        if is_pause:
+            self._paused.add(event.trial)
+
     def _start(self, event: TrialStarted) -> dict[str, Any]:
-        file = self.paths.attempt(event.trial, event.attempt).start_file
+        file = self._paths.attempt(event.trial, event.attempt).start_file
         with suppress(OSError, ValueError):
             document: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
             return document
@@ -156,43 +156,26 @@ class _OldStudy:
 
     def _result(self, result: TrialResult) -> TrialResult:
         """Return a result with what the old log left out: curve, assignment and log."""
+        number = result.number
         if result.state.is_final:
-            self.ended.add(result.number)
+            self._ended.add(number)
         with suppress(ConfigurationError, FileNotFoundError):
-            known = read_document(self.paths.result_file(result.number), TrialResult)
+            known = read_document(self._paths.result_file(number), TrialResult)
             if known.attempt == result.attempt and known.state is result.state:
                 return known
-        number = result.number
-        assignment = self.proposals[number].assignment if number < len(self.proposals) else result.assignment
-        return replace(result, assignment=assignment)
+        is_known = number < len(self._proposals)
+        return replace(result, assignment=self._proposals[number].assignment) if is_known else result
 
 
-def _cause(report: dict[str, Any]) -> StopCause:
-    kind = StopKind.PAUSE if report["decision"] == "pause" else StopKind.SCHEDULER
-    return StopCause(kind=kind, detail=report["reason"], last_epoch=report["epoch"])
-
-
-def _proposals(journal: Path) -> list[TrialProposed]:
-    proposals: list[TrialProposed] = []
-    for document in _lines(journal):
-        if document.get("op_code") != _CREATE_TRIAL:
-            continue
-        facts = document["user_attrs"]
-        of, seed = facts.get("automl:replicate", (None, None))
-        proposals.append(
-            TrialProposed(
-                trial=len(proposals),
-                assignment=facts["automl:assignment"],
-                origin=origin_from(facts["automl:origin"]),
-                replicate_of=of,
-                seed=seed,
-            )
-        )
-    return proposals
-
-
-def _reports(file: Path) -> list[dict[str, Any]]:
-    return [{"epoch": None, "reason": "", **document} for document in _lines(file)]
+def _proposal(trial: int, facts: dict[str, Any]) -> TrialProposed:
+    replicate_of, seed = facts.get("automl:replicate", (None, None))
+    return TrialProposed(
+        trial=trial,
+        assignment=facts["automl:assignment"],
+        origin=origin_from(facts["automl:origin"]),
+        replicate_of=replicate_of,
+        seed=seed,
+    )
 
 
 def _lines(file: Path) -> Iterator[dict[str, Any]]:

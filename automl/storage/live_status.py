@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from automl.duration import format_duration
-from automl.storage.event_log import read_log
+from automl.storage.event_log import named_damage, read_log
 from automl.storage.legacy import is_legacy
 from automl.storage.plan_document import read_plan
 from automl.storage.study_directory import read_state, study_of_plan
@@ -44,9 +44,11 @@ class LiveStatus:
         Raises:
             ConfigurationError: the log is damaged.
         """
-        for entry in read_log(self._paths.events_file, self._position, is_strict=True):
-            apply(self.state, entry.event, entry.time)
-            self._position = entry.end
+        file = self._paths.events_file
+        with named_damage(file):
+            for entry in read_log(file, self._position, is_strict=True):
+                apply(self.state, entry.event, entry.time)
+                self._position = entry.end
 
     @property
     def result(self) -> StudyResult:

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from automl.errors import ConfigurationError
-from automl.storage.final_status import read_outcome, settled
+from automl.storage.final_status import read_settled
 from automl.storage.paths import StudyPaths
-from automl.storage.study_directory import read_study
+from automl.storage.study_directory import why_unreadable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -65,47 +64,37 @@ def study_directories(results: Path) -> list[Path]:
 
 def _search(results: Path) -> tuple[list[Path], list[tuple[Path, OSError]]]:
     """Return the study directories, the latest last, and the folders that cannot be looked into."""
-    plans: list[tuple[float, Path]] = []
+    studies: list[tuple[float, Path]] = []
     hidden: list[tuple[Path, OSError]] = []
-    for entry in sorted(results.iterdir()):
-        plan = StudyPaths(entry).plan_file
+    for folder in sorted(results.iterdir()):
+        plan = StudyPaths(folder).plan_file
         try:
             if plan.is_file():
-                plans.append((plan.stat().st_mtime, plan))
+                studies.append((plan.stat().st_mtime, folder))
         except OSError as error:
-            hidden.append((entry, error))
-    return [plan.parent for _, plan in sorted(plans)], hidden
+            hidden.append((folder, error))
+    return [folder for _, folder in sorted(studies)], hidden
 
 
 def _unreadable(root: Path, error: OSError | ConfigurationError) -> StudyRow:
-    if isinstance(error, OSError):
-        reason = f"{error.filename or root}: {error.strerror or error}"
-    else:
-        reason = "; ".join(f"{problem.where}: {problem.found}" for problem in error.problems)
-    return StudyRow(name=root.name, state="unreadable", path=root, reason=reason, states={})
+    return StudyRow(name=root.name, state="unreadable", path=root, reason=why_unreadable(root, error), states={})
 
 
 def _row(root: Path) -> StudyRow:
     try:
-        plan, result = read_study(root)
-        outcome = read_outcome(StudyPaths(root), has_best=result.best is not None)
+        plan, result, outcome = read_settled(root)
     except (ConfigurationError, OSError) as error:
         return _unreadable(root, error)
-    ended = [trial for trial in result.trials if trial.state.is_final]
+    states = Counter(trial.state.value.lower() for trial in result.trials)
     best, metric = result.best, result.objective.metric
-    states = dict(_counted(trial.state.value.lower() for trial in settled(result, outcome).trials))
     return StudyRow(
         name=root.name,
         state=outcome.state,
         path=root,
         reason=outcome.reason,
-        trials=len(ended),
+        trials=sum(trial.state.is_final for trial in result.trials),
         planned=plan.budget.trials,
-        states=states,
+        states=dict(sorted(states.items())),
         metric=metric,
         best=best.values[metric] if best is not None else None,
     )
-
-
-def _counted(states: Iterator[str]) -> list[tuple[str, int]]:
-    return sorted(Counter(states).items())

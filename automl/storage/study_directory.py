@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from automl.errors import ConfigurationError
 from automl.storage.documents import read_document, write_document
-from automl.storage.event_log import damaged_log, read_log
+from automl.storage.event_log import damaged_log, named_damage, read_log
 from automl.storage.legacy import is_legacy, upgraded
 from automl.storage.paths import StudyPaths
 from automl.storage.plan_document import read_plan
@@ -28,10 +28,18 @@ def read_study(root: Path) -> tuple[StoredPlan, StudyResult]:
 
     Raises:
         ConfigurationError: the folder is no study directory, or a result cannot be read.
+        OSError: its log cannot be opened.
     """
     paths = StudyPaths(root)
     plan = read_plan(paths)
     return plan, replace(study_of_plan(plan), trials=read_results(paths))
+
+
+def why_unreadable(root: Path, error: OSError | ConfigurationError) -> str:
+    """Return why `read_study` could not read a study, in one line."""
+    if isinstance(error, OSError):
+        return f"{error.filename or root}: {error.strerror or error}"
+    return "; ".join(f"{problem.where}: {problem.found}" for problem in error.problems)
 
 
 def study_of_plan(plan: PlanDocument) -> StudyResult:
@@ -52,29 +60,19 @@ def read_state(paths: StudyPaths) -> StudyState:
 
     Raises:
         ConfigurationError: a line of the log cannot be read, was changed or is missing.
+        OSError: the log cannot be opened.
     """
     state = StudyState()
-    events = (
-        upgraded(paths)
-        if is_legacy(paths)
-        else ((entry.event, entry.time) for entry in read_log(paths.events_file, is_strict=True))
-    )
-    for event, time in events:
-        try:
-            apply(state, event, time)
-        except ValueError as error:
-            raise damaged_log(paths.events_file, error) from error
+    with named_damage(paths.events_file):
+        for entry in upgraded(paths) if is_legacy(paths) else read_log(paths.events_file, is_strict=True):
+            apply(state, entry.event, entry.time)
     if state == StudyState() and paths.result_files():
         raise damaged_log(paths.events_file, "no line, and trials have ended")
     return state
 
 
 def read_results(paths: StudyPaths) -> tuple[TrialResult, ...]:
-    """Return what is known of the trials that were started, in order of their numbers.
-
-    Raises:
-        ConfigurationError: a line of the log cannot be read or was changed.
-    """
+    """Return what is known of the trials that were started, in order of their numbers; raises as `read_state`."""
     return read_state(paths).results
 
 

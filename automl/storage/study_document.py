@@ -8,9 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from automl.storage.documents import to_json
-from automl.storage.final_status import read_outcome, settled
-from automl.storage.paths import StudyPaths
-from automl.storage.study_directory import read_evaluations, read_record, read_study
+from automl.storage.final_status import read_settled
+from automl.storage.study_directory import read_evaluations, read_record
 from automl.study.evaluation import Evaluation
 
 if TYPE_CHECKING:
@@ -27,9 +26,7 @@ def study_document(root: Path) -> dict[str, Any]:
     Raises:
         ConfigurationError: the folder is no study directory.
     """
-    plan, result = read_study(root)
-    outcome = read_outcome(StudyPaths(root), has_best=result.best is not None)
-    result, record = settled(result, outcome), read_record(root)
+    plan, result, outcome = read_settled(root)
     return {
         "study_dir": str(root),
         "state": outcome.state,
@@ -41,7 +38,7 @@ def study_document(root: Path) -> dict[str, Any]:
         **_objectives_document(plan, result),
         **_replicates_document(plan, result),
         "trials": [_trial_document(trial) | _feasibility(result, trial) for trial in result.trials],
-        "mlflow": to_json(record or plan.mlflow),
+        "mlflow": to_json(read_record(root) or plan.mlflow),
         "evaluations": to_json(read_evaluations(root), dict[str, Evaluation]),
     }
 

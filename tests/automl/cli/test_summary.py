@@ -8,7 +8,6 @@ from automl.cli.summary import print_summary
 from automl.storage.documents import write_document
 from automl.storage.event_log import EventLog
 from automl.storage.paths import StudyPaths
-from automl.storage.study_directory import read_study
 from automl.study.events import StudyEnded
 from tests.automl.cli.study_folder import write_study
 
@@ -25,7 +24,7 @@ def test_the_summary_compares_the_best_with_trial_0_and_with_a_constant(
     ended = StudyEnded(trials=4, best_trial=2, best_value=0.7, reason="the target is reached")
     EventLog(StudyPaths(root).events_file).append(ended)
 
-    print_summary(root, *read_study(root))
+    print_summary(root)
 
     shown = capsys.readouterr().out
     assert "the target is reached" in shown
@@ -54,7 +53,7 @@ def test_the_summary_shows_what_was_evaluated_again(tmp_path: Path, capsys: pyte
     }
     write_document(root / "evaluations.json", evaluations)
 
-    print_summary(root, *read_study(root))
+    print_summary(root)
 
     shown = capsys.readouterr().out
     assert "0.7000, reproduced" in shown
@@ -71,7 +70,7 @@ def test_an_evaluation_of_another_value_is_not_shown_as_that_of_the_best(
     champion = {"status": "measured", "reason": "", "data": "validation", "value": 0.9, "deltas": stale}
     write_document(root / "evaluations.json", {"champion": {**champion, "is_reproduced": True}})
 
-    print_summary(root, *read_study(root))
+    print_summary(root)
 
     shown = capsys.readouterr().out
     assert "not this trial" in shown

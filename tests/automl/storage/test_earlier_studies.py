@@ -182,6 +182,30 @@ def test_every_named_study_that_cannot_be_used_is_reported_at_once(tmp_path: Pat
     assert "no trial with a value" in caught.value.problems[1].found
 
 
+def test_a_study_whose_log_cannot_be_opened_is_reported_with_the_others_and_passed_over_where_it_is_not_named(
+    tmp_path: Path,
+) -> None:
+    log = StudyPaths(write(tmp_path / "closed", {0.01: 0.5, 0.02: 0.7})).events_file
+    log.unlink()
+    log.mkdir()
+
+    with pytest.raises(ConfigurationError) as caught:
+        named_points(PLAN, ["closed", "nowhere"], tmp_path)
+
+    assert [p.where for p in caught.value.problems] == ["--warm-start closed", "--warm-start nowhere"]
+    assert f"{log}: Is a directory" in caught.value.problems[0].found
+    assert "no readable plan.json" in caught.value.problems[1].found
+    assert rates(tmp_path) == []
+
+
+def test_a_plan_that_vanishes_while_studies_are_compared_is_passed_over(tmp_path: Path) -> None:
+    plan = StudyPaths(write(tmp_path / "before", {0.01: 0.5, 0.02: 0.7})).plan_file
+    studies = read_studies(tmp_path)
+    plan.unlink()
+
+    assert found_points(PLAN, {}, studies) == ()
+
+
 def test_only_the_default_sampler_looks_by_itself() -> None:
     assert takes_earlier_points(PLAN)
     assert not takes_earlier_points(make_plan(REQUEST.with_settings(sampler="random")))

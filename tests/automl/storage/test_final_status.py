@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from automl.storage.final_status import read_end, read_outcome
+from automl.storage.final_status import Outcome, outcome_of, read_settled
 from automl.storage.paths import StudyPaths
+from automl.storage.study_directory import read_state
+from tests.automl.cli.study_folder import write_study
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,6 +21,10 @@ def with_events(root: Path, *events: dict[str, object]) -> StudyPaths:
     lines = "".join(json.dumps({**common, **event}) + "\n" for event in events)
     (root / "events.jsonl").write_text(lines, encoding="utf-8")
     return StudyPaths(root)
+
+
+def outcome(paths: StudyPaths, *, has_best: bool) -> Outcome:
+    return outcome_of(paths, read_state(paths), has_best=has_best)
 
 
 TIME = "2026-01-02T03:04:05+00:00"
@@ -50,21 +56,32 @@ STARTED: dict[str, object] = {
 def test_the_last_event_says_what_became_of_a_study(
     tmp_path: Path, last: dict[str, object], *, has_best: bool, expected: str
 ) -> None:
-    assert str(read_outcome(with_events(tmp_path, STARTED, last), has_best=has_best)) == expected
+    assert str(outcome(with_events(tmp_path, STARTED, last), has_best=has_best)) == expected
 
 
 @pytest.mark.parametrize("torn", ["", '{"event": "study_en', "[]", '{"event": "measured"}'])
 def test_a_study_that_was_killed_is_interrupted_whatever_its_last_line(tmp_path: Path, torn: str) -> None:
-    directory = with_events(tmp_path, {"event": "study_ended", "reason": "before"}, STARTED)
+    directory = with_events(tmp_path, STARTED, {"event": "study_ended", "reason": "before"}, STARTED)
     with directory.events_file.open("a", encoding="utf-8") as stream:
         stream.write(torn)
 
-    outcome = read_outcome(directory, has_best=True)
+    found = outcome(directory, has_best=True)
 
-    assert outcome.state == "interrupted"
-    assert "killed" in outcome.reason
-    assert read_end(directory) is None
+    assert found.state == "interrupted"
+    assert "killed" in found.reason
+    assert found.end is None
 
 
 def test_a_study_without_events_has_ended_before_its_first_trial(tmp_path: Path) -> None:
-    assert str(read_outcome(StudyPaths(tmp_path), has_best=False)) == "interrupted: it ended before its first trial"
+    assert str(outcome(StudyPaths(tmp_path), has_best=False)) == "interrupted: it ended before its first trial"
+
+
+@pytest.mark.parametrize("processes", [(5, None), (None, 5)])
+def test_a_study_that_ends_or_begins_while_it_is_read_was_not_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, processes: tuple[int | None, ...]
+) -> None:
+    root = write_study(tmp_path / "demo")
+    answers = iter(processes)
+    monkeypatch.setattr("automl.storage.final_status.running_process", lambda _: next(answers))
+
+    assert read_settled(root)[2].state == "running"

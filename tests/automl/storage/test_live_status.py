@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 
-from automl.storage.live_status import estimate
+from automl.errors import ConfigurationError
+from automl.storage.event_log import EventLog
+from automl.storage.live_status import LiveStatus, estimate
+from automl.storage.paths import StudyPaths
 from automl.study.causes import Origin, OriginKind
-from automl.study.events import Event, Measured, StudyStarted, TrialEnded, TrialProposed, TrialStarted
+from automl.study.events import Event, Measured, StudyStarted, TrialEnded, TrialPromoted, TrialProposed, TrialStarted
 from automl.study.state import Phase, StudyState, apply
 from automl.study.trial import TrialResult, TrialState
+from tests.automl.cli.study_folder import write_study
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -90,3 +98,12 @@ def test_a_time_limit_that_comes_first_is_the_estimate() -> None:
 
 def test_nothing_is_estimated_before_a_trial_has_ended() -> None:
     assert estimate(state_after(*started(0)), 6, None, START).seconds is None
+
+
+def test_a_log_without_one_of_its_lines_is_refused_while_it_is_followed(tmp_path: Path) -> None:
+    paths = StudyPaths(write_study(tmp_path / "demo"))
+    status = LiveStatus(paths)
+    EventLog(paths.events_file).append(TrialPromoted(trial=99))
+
+    with pytest.raises(ConfigurationError, match="trial 99 was never proposed"):
+        status.refresh()
