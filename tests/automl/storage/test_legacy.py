@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -59,7 +60,7 @@ def write_old_study(root: Path) -> StudyPaths:
     second_run = (STARTED, trial_started(0, attempt=2), measured(0, 1), {**ENDED, "attempt": 2, "directory": ""})
     write_lines(paths.events_file, *({**event, **time} for event in (*first_run, *second_run)))
     created = [{"automl:assignment": {"lr": rate}, "automl:origin": {"kind": "sobol"}} for rate in (0.1, 0.2, 0.3, 0.4)]
-    created[3]["automl:replicate"] = (0, 7)  # type: ignore[assignment] # a pair in place of a mapping
+    created[3]["automl:replicate"] = (0, 7)
     study = {"op_code": 0, "study_name": "demo"}
     write_lines(paths.journal_file, study, *({"op_code": 4, "user_attrs": facts} for facts in created))
     write_lines(
@@ -72,11 +73,8 @@ def write_old_study(root: Path) -> StudyPaths:
     start = paths.attempt(0, 2).start_file
     start.parent.mkdir(parents=True)
     start.write_text('{"attempt": 2, "first_epoch": 1, "earlier_s": 3.0}', encoding="utf-8")
-    common = {"directory": "", "values": {"val/d1": 0.5}}
-    known = TrialResult(
-        number=0, state=TrialState.COMPLETED, assignment={"lr": 0.1}, attempt=2, curve=((0, 0.5),), **common
-    )
-    late = TrialResult(number=2, state=TrialState.STOPPED, assignment={"lr": 0.3}, **common)
+    late = TrialResult(number=2, state=TrialState.STOPPED, assignment={"lr": 0.3}, directory="", values={"val/d1": 0.5})
+    known = replace(late, number=0, state=TrialState.COMPLETED, assignment={"lr": 0.1}, attempt=2, curve=((0, 0.5),))
     for result in (known, late):
         write_result(paths, result)
     return paths
