@@ -43,7 +43,7 @@ class Place:
 
     def __init__(self, name: str, content: str) -> None:
         self._name = name
-        self.__doc__ = content
+        self.content = content
 
     def __get__(self, folder: _Folder, kind: type[_Folder]) -> Path:
         return folder.root / self._name

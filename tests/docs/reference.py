@@ -352,7 +352,12 @@ def study_directory_page() -> str:
 def _path_rows(paths: object) -> Iterator[str]:
     root = Path("<study>")
     members = inspect.getmembers_static(type(paths), lambda member: isinstance(member, property | Place))
-    documented = {getattr(paths, name).relative_to(root): inspect.getdoc(found) or "" for name, found in members}
+    documented = {
+        getattr(paths, name).relative_to(root): found.content
+        if isinstance(found, Place)
+        else inspect.getdoc(found) or ""
+        for name, found in members
+    }
     for path, text in sorted(documented.items()):
         yield f"| `{path}` | {_cell(_code(text))} |"
 
