@@ -2,14 +2,13 @@
 
 YAML is read as the trainers' own reader (OmegaConf) does it: ``1e-5`` is a float, ``on`` and ``off`` are booleans,
 dates are text, a key that occurs twice is an error. Only plain data comes out: tags, objects and cycles are refused,
-aliases count as often as they are used. JSON may hold bare ``Infinity`` and ``NaN``. Every refusal is a
-`ConfigurationError`.
+aliases count as often as they are used. Every refusal is a `ConfigurationError`; a text is named in it by ``where``,
+the file or the option.
 """
 
 from __future__ import annotations
 
 import difflib
-import functools
 import json
 import math
 import re
@@ -81,27 +80,12 @@ _Loader.add_implicit_resolver(_PREFIX + "float", FLOAT_PATTERN, list("-+01234567
 
 
 def read_document(file: Path) -> JsonValue:
-    """Read a file by its suffix: ``.json``, ``.toml``, anything else as YAML.
-
-    Raises:
-        ConfigurationError: the file cannot be read, is too large or too deep, or is not valid.
-    """
-    text = read_text(file)
-    match file.suffix.lower():
-        case ".json":
-            return parse_json(text, where=str(file))
-        case ".toml":
-            return parse_toml(text, where=str(file))
-        case _:
-            return parse_yaml(text, where=str(file))
+    """Read a regular file of at most `MAX_BYTES` by its suffix: ``.json``, ``.toml``, anything else as YAML."""
+    parse = {".json": parse_json, ".toml": parse_toml}.get(file.suffix.lower(), parse_yaml)
+    return parse(_read_text(file), where=str(file))
 
 
-def read_text(file: Path) -> str:
-    """Read a regular file of at most `MAX_BYTES` as UTF-8.
-
-    Raises:
-        ConfigurationError: it does not exist, is not a regular file, is too large or not UTF-8.
-    """
+def _read_text(file: Path) -> str:
     where = str(file)
     try:
         status = file.stat()
@@ -120,16 +104,7 @@ def read_text(file: Path) -> str:
 
 
 def parse_yaml(text: str, *, where: str) -> JsonValue:
-    """Parse one YAML document into plain data; an empty text is None.
-
-    Args:
-        text: The document.
-        where: Named in errors: the file, or the option.
-
-    Raises:
-        ConfigurationError: it is not valid YAML, holds tags or cycles, repeats a key, or is too large or too deep.
-    """
-    _check_size(text, where)
+    """Parse one YAML document into plain data; an empty text is None."""
     try:
         _check_depth(text, where)
         value = yaml.load(text, Loader=_Loader)  # noqa: S506 # a safe loader with fewer tags
@@ -145,14 +120,18 @@ def parse_yaml(text: str, *, where: str) -> JsonValue:
 
 
 def parse_json(text: str, *, where: str) -> JsonValue:
-    """Parse JSON, bare ``Infinity`` and ``NaN`` included.
+    """Parse JSON, bare ``Infinity`` and ``NaN`` included."""
 
-    Raises:
-        ConfigurationError: it is not valid JSON, repeats a key, or is too large or too deep.
-    """
-    _check_size(text, where)
+    def unique(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
+        mapping: dict[str, JsonValue] = {}
+        for key, value in pairs:
+            if key in mapping:
+                raise _refusal(where, f"the key {key!r} twice in one object", "each key once", "remove one of the two")
+            mapping[key] = value
+        return mapping
+
     try:
-        value = json.loads(text, object_pairs_hook=functools.partial(_unique_pairs, where))
+        value = json.loads(text, object_pairs_hook=unique)
     except json.JSONDecodeError as error:
         found = f"{error.msg} in line {error.lineno}, column {error.colno}"
         raise _refusal(where, found, "valid JSON", "fix the syntax at that line") from error
@@ -162,14 +141,9 @@ def parse_json(text: str, *, where: str) -> JsonValue:
 
 
 def parse_toml(text: str, *, where: str) -> JsonValue:
-    """Parse TOML; dates become text.
-
-    Raises:
-        ConfigurationError: it is not valid TOML, or is too large or too deep.
-    """
+    """Parse TOML; dates become text."""
     import tomllib  # noqa: PLC0415 # 10 ms that only skills with TOML specs need
 
-    _check_size(text, where)
     try:
         return _plain(tomllib.loads(text), where)
     except (ValueError, RecursionError) as error:
@@ -194,13 +168,7 @@ def parse_scalar(text: str) -> JsonValue:
 
 
 def schema_problems(document: JsonValue, schema: str, *, where: str) -> list[Problem]:
-    """Compare a document with one of our JSON Schemas and return every problem.
-
-    Args:
-        document: What was read.
-        schema: Name of the schema, e.g. ``architecture`` for `schemas/architecture.schema.json`.
-        where: Named in problems: the file.
-    """
+    """Compare a document with one of our JSON Schemas, e.g. ``architecture``, and return every problem."""
     from jsonschema import Draft202012Validator  # noqa: PLC0415 # 0.3 s that `automl --help` need not pay
 
     rules: Any = read_document(packaged("schemas") / f"{schema}.schema.json")
@@ -257,11 +225,6 @@ def _plain(value: object, where: str) -> JsonValue:
     return copied(value, 0)
 
 
-def _check_size(text: str, where: str) -> None:
-    if len(text) > MAX_BYTES:
-        raise _refusal(where, f"{len(text)} characters", f"at most {MAX_BYTES}", "make the file smaller")
-
-
 def _check_depth(text: str, where: str) -> None:
     # The composer recurses once for each level, in C: the depth has to be known before it starts.
     depth = 0
@@ -274,15 +237,6 @@ def _check_depth(text: str, where: str) -> None:
             depth -= 1
 
 
-def _unique_pairs(where: str, pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
-    mapping: dict[str, JsonValue] = {}
-    for key, value in pairs:
-        if key in mapping:
-            raise _refusal(where, f"the key {key!r} twice in one object", "each key once", "remove one of the two")
-        mapping[key] = value
-    return mapping
-
-
 def _yaml_message(error: yaml.YAMLError) -> str:
     mark = getattr(error, "problem_mark", None)
     problem = getattr(error, "problem", None) or str(error).splitlines()[0]
@@ -291,5 +245,4 @@ def _yaml_message(error: yaml.YAMLError) -> str:
 
 
 def _refusal(where: str, found: str, expected: str, fix: str) -> ConfigurationError:
-    problem = Problem(where=where, found=found, expected=expected, fix=fix)
-    return ConfigurationError.from_problems([problem], subject="a file")
+    return ConfigurationError.single("a file", where=where, found=found, expected=expected, fix=fix)

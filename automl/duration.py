@@ -6,25 +6,15 @@ import re
 
 _PART = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]*)")
 _SECONDS = {
-    "": 1,
-    "s": 1,
-    "sec": 1,
-    "second": 1,
-    "m": 60,
-    "min": 60,
-    "minute": 60,
-    "h": 3600,
-    "hour": 3600,
-    "d": 86400,
-    "day": 86400,
+    **dict.fromkeys(("", "s", "sec", "second"), 1),
+    **dict.fromkeys(("m", "min", "minute"), 60),
+    **dict.fromkeys(("h", "hour"), 3600),
+    **dict.fromkeys(("d", "day"), 86400),
 }
 
 
 def parse_duration_s(text: str | float) -> float:
-    """Return a duration in seconds.
-
-    Args:
-        text: A number of seconds, or numbers with units (s, min, h, d and their long forms).
+    """Return seconds: of a number of them, or of a text of numbers with units (s, min, h, d and their long forms).
 
     Raises:
         ValueError: it is not a positive duration.

@@ -1,15 +1,7 @@
 """Every deliberate error of `automl`, its exit status, and how a problem is described.
 
-An error that a user can fix has `Problem`s: all of them at once, each with the place, what was found, what was
-expected and what to do. Only `automl.cli.app` prints an error or ends the process. The tree:
-
-- `AutomlError` (1)
-    - `ConfigurationError` (2): the request, a skill, a study, a spec or the data cannot be used.
-    - `NothingToRunError` (3): everything is valid and there is nothing to do.
-    - `LaunchError` (4): a trial process, Ray, the tracking server or a language model could not be started or reached.
-    - `StudyFailedError` (5): the study ran and no trial has a usable value.
-    - `ResumeMismatchError` (6): a study directory belongs to another plan.
-    - `InterruptedStudyError` (130): a signal ended the study; it can be resumed.
+An error that a user can fix has `Problem`s: all of them at once. Only `automl.cli.app` prints an error or ends the
+process.
 """
 
 from __future__ import annotations
@@ -39,11 +31,14 @@ class Problem:
     expected: str
     fix: str
 
+    def __str__(self) -> str:
+        return f"{self.where}\n  found     {self.found}\n  expected  {self.expected}\n  fix       {self.fix}"
+
 
 class AutomlError(Exception):
     """Base of every error that `automl` raises on purpose.
 
-    Args:
+    Attributes:
         headline: One sentence, without a final full stop.
         problems: What is wrong, all of it.
         is_printed: With ``--json``: a document that reports the error is on stdout already.
@@ -63,16 +58,7 @@ class AutomlError(Exception):
         return {"error": self.headline, "exit_status": self.exit_status, "problems": problems}
 
     def __str__(self) -> str:
-        lines = [self.headline]
-        for problem in self.problems:
-            lines += [
-                "",
-                problem.where,
-                f"  found     {problem.found}",
-                f"  expected  {problem.expected}",
-                f"  fix       {problem.fix}",
-            ]
-        return "\n".join(lines)
+        return "\n\n".join([self.headline, *map(str, self.problems)])
 
 
 class ConfigurationError(AutomlError):
@@ -82,14 +68,14 @@ class ConfigurationError(AutomlError):
 
     @classmethod
     def from_problems(cls, problems: Iterable[Problem], *, subject: str) -> ConfigurationError:
-        """Build the error for a list of problems, e.g. ``2 problems in the study``.
-
-        Args:
-            problems: At least one.
-            subject: What has the problems, with its article: ``the study``.
-        """
+        """Build the error for problems of a subject, named with its article: ``2 problems in the study``."""
         listed = tuple(problems)
         return cls(f"{counted(len(listed), 'problem')} in {subject}", listed)
+
+    @classmethod
+    def single(cls, subject: str, *, where: str, found: str, expected: str, fix: str) -> ConfigurationError:
+        """Build the error for one problem of a subject."""
+        return cls.from_problems([Problem(where=where, found=found, expected=expected, fix=fix)], subject=subject)
 
 
 class NothingToRunError(AutomlError):
@@ -116,11 +102,9 @@ class LaunchFailure(StrEnum):
 
 
 class LaunchError(AutomlError):
-    """A process that the study needs could not be started.
+    """A process that the study needs could not be started, or a server that it needs not be reached.
 
-    Args:
-        headline: One sentence, without a final full stop.
-        problems: What is wrong, all of it.
+    Attributes:
         failure: What kept it from being started.
         output: What another program, e.g. a container engine, printed about it.
     """

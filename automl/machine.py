@@ -18,12 +18,12 @@ class Gpu:
     """One visible GPU.
 
     Attributes:
-        index: Its index on the host.
-        uuid: Its identity, ``GPU-...``.
-        name: Product name.
-        memory_gib: Total memory.
-        used_gib: Memory in use by any process.
-        driver: Version of the driver; empty where it is unknown.
+        index: On the host.
+        uuid: ``GPU-...``.
+        name: Of the product.
+        memory_gib: In all.
+        used_gib: In use by any process.
+        driver: Its version; empty where it is unknown.
     """
 
     index: int
@@ -49,19 +49,18 @@ def detect_machine() -> Machine:
 
 def query_gpus() -> tuple[Gpu, ...]:
     """Return every GPU that the driver lists, whatever this process may use."""
-    program = shutil.which("nvidia-smi")
-    return () if program is None else _query(program)
+    return _query(shutil.which("nvidia-smi"))
 
 
 def query_gpus_now() -> tuple[Gpu, ...]:
     """Return the GPUs that this process may use, with the memory in use at this moment."""
-    program = shutil.which("nvidia-smi")
-    return () if program is None else _visible(_query.__wrapped__(program))
+    return _visible(_query.__wrapped__(shutil.which("nvidia-smi")))
 
 
-@functools.lru_cache(maxsize=4)
-def _query(program: str) -> tuple[Gpu, ...]:
-    """Query the driver once per process: with many GPUs that takes up to a second."""
+@functools.cache  # with many GPUs the driver needs up to a second
+def _query(program: str | None) -> tuple[Gpu, ...]:
+    if program is None:
+        return ()
     try:
         answer = subprocess.run(  # noqa: S603 - a fixed query to the driver's own tool
             [program, *_QUERY], capture_output=True, text=True, timeout=_TIMEOUT_S, check=True

@@ -27,8 +27,6 @@ from automl.study.model import Direction, Objective
 from automl.study.objectives import parse_constraints, split_objective
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from automl.request.study_request import StudyRequest
     from automl.schedulers.base import Scheduler
     from automl.skill.model import Skill
@@ -50,31 +48,13 @@ class ResolvedInputs:
         skill: The skill.
         spec: The merged spec: what trial 0 runs.
         space: The search space; empty where there is no usable schema.
-        schema_status: Whether the train schema can be used.
-        candidates: For an empty space: what ``--search`` could name.
-        has_user_spec: The user gave a spec file in place of the template.
+        facts: What the policy needs to know of them.
     """
 
     skill: Skill
     spec: Spec
     space: SearchSpace
-    schema_status: SchemaStatus
-    candidates: tuple[str, ...] = ()
-    has_user_spec: bool = False
-
-    @property
-    def facts(self) -> SkillFacts:
-        """What the policy needs to know."""
-        skill = self.skill
-        return SkillFacts(
-            is_enabled=skill.automl_enabled,
-            schema=self.schema_status.value,
-            schema_file=str(skill.schemas.get(TRAIN, skill.root)),
-            has_template=TRAIN in skill.templates or self.has_user_spec,
-            space_is_empty=not self.space.parameters,
-            left_out=tuple(f"{item.path}: {item.reason}" for item in self.space.left_out[:_SHOWN]),
-            candidates=self.candidates,
-        )
+    facts: SkillFacts
 
 
 def resolve_inputs(request: StudyRequest) -> ResolvedInputs:
@@ -86,7 +66,9 @@ def resolve_inputs(request: StudyRequest) -> ResolvedInputs:
     skill = load_skill(request.skill)
     schema, status = _read_schema(skill)
     template = Path(request.spec) if request.spec else None
-    data = _training_data(skill, request.data)
+    # Test data that only the evaluation has an input for are used at the end of the study.
+    is_later = not has_place(skill, TRAIN, TEST) and has_place(skill, EVALUATE, TEST)
+    data = {split: path for split, path in request.data.items() if split != TEST or not is_later}
     spec = build_spec(skill, TRAIN, data=data, overrides=request.overrides, schema=schema, template=template)
     space = SearchSpace(parameters=(), fixed={})
     candidates: tuple[str, ...] = ()
@@ -100,20 +82,16 @@ def resolve_inputs(request: StudyRequest) -> ResolvedInputs:
         )
         space = build_space(skill, schema, spec, space_request)
         candidates = () if space.parameters else suggest_candidates(skill, schema, spec)
-    return ResolvedInputs(
-        skill=skill,
-        spec=spec,
-        space=space,
-        schema_status=status,
+    facts = SkillFacts(
+        is_enabled=skill.automl_enabled,
+        schema=status.value,
+        schema_file=str(skill.schemas.get(TRAIN, skill.root)),
+        has_template=TRAIN in skill.templates or template is not None,
+        space_is_empty=not space.parameters,
+        left_out=tuple(f"{item.path}: {item.reason}" for item in space.left_out[:_SHOWN]),
         candidates=candidates,
-        has_user_spec=template is not None,
     )
-
-
-def _training_data(skill: Skill, data: Mapping[str, str]) -> dict[str, str]:
-    """Leave out test data that only the evaluation has an input for: they are used at the end of the study."""
-    is_later = not has_place(skill, TRAIN, TEST) and has_place(skill, EVALUATE, TEST)
-    return {split: path for split, path in data.items() if split != TEST or not is_later}
+    return ResolvedInputs(skill=skill, spec=spec, space=space, facts=facts)
 
 
 def resolve_objectives(request: StudyRequest, skill: Skill) -> tuple[tuple[Objective, ...], tuple[Constraint, ...]]:
@@ -127,7 +105,7 @@ def resolve_objectives(request: StudyRequest, skill: Skill) -> tuple[tuple[Objec
     objectives: tuple[Objective, ...] = ()
     constraints: tuple[Constraint, ...] = ()
     try:
-        objectives = _objectives(request, skill) if request.objectives else (_objective(request, skill),)
+        objectives = _named_objectives(request, skill) if request.objectives else (_objective(request, skill),)
     except ConfigurationError as error:
         problems += error.problems
     try:
@@ -139,13 +117,17 @@ def resolve_objectives(request: StudyRequest, skill: Skill) -> tuple[tuple[Objec
     return objectives, constraints
 
 
-def _objectives(request: StudyRequest, skill: Skill) -> tuple[Objective, ...]:
+def _named_objectives(request: StudyRequest, skill: Skill) -> tuple[Objective, ...]:
     found: list[Objective] = []
     problems: list[Problem] = []
+
+    def refuse(text: str, why: str, fix: str) -> None:
+        problems.append(Problem(where=f"--objective {text}", found=why, expected="each objective once", fix=fix))
+
     for text in request.objectives:
         metric, direction = split_objective(text)
         if any(objective.metric == metric for objective in found):
-            problems.append(_objective_problem(text, "an objective that was named before", "name it once"))
+            refuse(text, "an objective that was named before", "name it once")
         try:
             choice = objective_for(skill, metric=metric, direction=direction)
         except ConfigurationError as error:
@@ -155,15 +137,10 @@ def _objectives(request: StudyRequest, skill: Skill) -> tuple[Objective, ...]:
         source = choice.source.replace("--metric", "--objective").replace(", --direction", "")
         found.append(Objective(metric=metric, direction=Direction(choice.direction), source=source))
     if "metric" in request.explicit:
-        first = request.objectives[0]
-        problems.append(_objective_problem(first, "--metric beside it", "name each with --objective"))
+        refuse(request.objectives[0], "--metric beside it", "name each with --objective")
     if problems:
         raise ConfigurationError.from_problems(problems, subject="the objectives")
     return tuple(found)
-
-
-def _objective_problem(text: str, found: str, fix: str) -> Problem:
-    return Problem(where=f"--objective {text}", found=found, expected="each objective once", fix=fix)
 
 
 def _objective(request: StudyRequest, skill: Skill) -> Objective:
@@ -174,11 +151,7 @@ def _objective(request: StudyRequest, skill: Skill) -> Objective:
 
 
 def chosen_scheduler(plan: StudyPlan) -> Scheduler:
-    """Return the plan's scheduler.
-
-    Raises:
-        ConfigurationError: it is unknown, or an option cannot be used.
-    """
+    """Return the plan's scheduler; one that is unknown or has an unusable option is a `ConfigurationError`."""
     return make_scheduler(
         plan.scheduler,
         max_epochs=plan.max_epochs,
@@ -190,11 +163,7 @@ def chosen_scheduler(plan: StudyPlan) -> Scheduler:
 
 
 def check_settings(plan: StudyPlan) -> None:
-    """Check sampler, scheduler and options before anything is spent.
-
-    Raises:
-        ConfigurationError: one of them is unknown or cannot be used; with every problem.
-    """
+    """Check sampler, scheduler and options; all their problems are one `ConfigurationError`."""
     problems = (
         *check_sampler(plan.sampler, plan.options),
         *check_options(plan.options, (*SCHEDULER_OPTIONS, *SAMPLER_OPTIONS)),

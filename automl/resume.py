@@ -34,11 +34,7 @@ def resume_study(
 ) -> Path:
     """Continue a study: trials that have ended are kept, unfinished ones continue, the rest follows.
 
-    Args:
-        root: The study directory.
-        trials: A new number of trials; None keeps the old one.
-        ray_address: A Ray cluster; None for this machine.
-        extra_trackers: Further trackers, e.g. progress.
+    With ``trials`` the study gets a new number of them.
 
     Raises:
         ConfigurationError: the folder is no study directory, or the skill cannot be read.
@@ -56,11 +52,7 @@ def resume_study(
     launcher = stored.launch.launcher.value if stored.launch else request.launcher
     plan = make_plan(request.with_settings(warm_start=(), launcher=launcher), place)
     plan = dataclasses.replace(
-        plan,
-        name=stored.name,
-        reasons=stored.reasons,
-        first_trials=stored.first_trials,
-        first_origins=stored.origins,
+        plan, name=stored.name, reasons=stored.reasons, first_trials=stored.first_trials, first_origins=stored.origins
     )
     if plan.fingerprint != stored.fingerprint:
         differences = _differences(to_json(stored), plan_document(plan), directory)

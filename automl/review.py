@@ -13,6 +13,7 @@ from automl.preflight.estimate import earlier_trials, estimate_time
 from automl.preflight.inputs import describe_data
 from automl.request.location import next_study_directory
 from automl.request.policy import Route
+from automl.samplers.registry import asks_language_model, make_searcher
 from automl.spec.inputs import pending_downloads
 from automl.storage.plan_document import plan_document
 from automl.study.causes import Origin, OriginKind, origins_document
@@ -89,14 +90,9 @@ def first_proposals(plan: StudyPlan) -> tuple[Proposal, ...]:
     """Return what the searcher would propose first, before any result is known."""
     if plan.route is Route.TRAIN_ONCE:
         return (Proposal(number=0, assignment=plan.first_trials[0], origin=Origin(OriginKind.TEMPLATE)),)
-    from automl.samplers.registry import asks_language_model, make_searcher  # noqa: PLC0415 - optuna only for a plan
-
-    # A dry run calls no language model: only the trials that are known without it are shown.
-    wanted = (
-        len(plan.first_trials)
-        if asks_language_model(plan)
-        else min(plan.budget.trials, max(_FIRST_TRIALS, plan.resources.jobs))
-    )
+    wanted = min(plan.budget.trials, max(_FIRST_TRIALS, plan.resources.jobs))
+    if asks_language_model(plan):  # a dry run calls none: only the trials that are known without it are shown
+        wanted = len(plan.first_trials)
     searcher = make_searcher(plan)
     proposals = [searcher.ask() for _ in range(wanted)]
     return tuple(proposal for proposal in proposals if proposal is not None)

@@ -1,8 +1,8 @@
 """The straight line of `automl run`: read this first.
 
 load skill -> build spec -> build space -> decide policy -> plan -> Ray Tune trials -> record -> best checkpoint.
-Everything left of `execute_study` is pure after the first read; `automl plan` is the same line stopped there, so a dry
-run cannot drift from a run. Training once is a study of one trial with an empty space.
+`automl plan` is the same line stopped before Ray, so a dry run cannot drift from a run. Training once is a study of one
+trial with an empty space.
 """
 
 from __future__ import annotations
@@ -22,15 +22,20 @@ from automl.request.apply_text import apply_request_text, explain_gpus
 from automl.request.location import RunLocation, chosen_study_directory, new_study_directory
 from automl.request.policy import decide
 from automl.resolve import TEST, TRAIN, check_settings, chosen_scheduler, resolve_inputs, resolve_objectives
+from automl.samplers.registry import make_searcher
 from automl.smoke import smoke_test
 from automl.storage.documents import only_for_user, write_document
 from automl.storage.event_log import EventLog
+from automl.storage.owner import OwnerLock
 from automl.storage.paths import StudyPaths
 from automl.storage.plan_document import write_plan
 from automl.storage.study_directory import read_study
 from automl.study.evaluation import RecordLocation
 from automl.study.model import StudyLocation
 from automl.study.plan import StudyParts, plan_study
+from automl.tracking.base import TrackerGroup
+from automl.tracking.mlflow.uri import default_tracking_uri, without_password
+from automl.tracking.tensorboard import TensorboardTracker
 from automl.warm_start import with_earlier_points
 
 if TYPE_CHECKING:
@@ -41,8 +46,7 @@ if TYPE_CHECKING:
     from automl.request.study_request import StudyRequest
     from automl.study.model import StudyPlan
     from automl.study.result import StudyResult
-    from automl.tracking.base import Tracker, TrackerGroup
-    from automl.tracking.mlflow.tracker import MlflowTracker
+    from automl.tracking.base import Tracker
 
 
 def make_plan(request: StudyRequest, place: RunLocation) -> StudyPlan:
@@ -88,18 +92,10 @@ def run_plan(
     is_smoked: bool = False,
     extra_trackers: Sequence[Tracker] = (),
 ) -> Path:
-    """Run a plan: check that it can succeed, prepare data, run the trials, record them, keep the best checkpoint.
+    """Check that a plan can succeed, prepare data, run it in a new study directory, and return that directory.
 
-    Args:
-        request: What the user asked for.
-        plan: The plan of the study.
-        place: Where it goes.
-        is_checked: Check the data by the trainer first, where it has a command for that.
-        is_smoked: Train one step of trial 0 before the study is made; a failure ends the run.
-        extra_trackers: Further trackers, e.g. progress.
-
-    Returns:
-        The study directory.
+    With ``is_checked`` the trainer checks the data first, where it has a command for that. With ``is_smoked`` one step
+    of trial 0 is trained before the study is made; a failure ends the run.
 
     Raises:
         ConfigurationError: the run cannot succeed; every reason that is known before it starts.
@@ -143,7 +139,6 @@ def run_in(
         InterruptedStudyError: a signal ended the study.
     """
     from automl.executor.loop import recorded  # noqa: PLC0415 - imported when a study starts
-    from automl.storage.owner import OwnerLock  # noqa: PLC0415 - imported when a study starts
 
     with recorded(directory.root):
         lock = OwnerLock(directory)
@@ -157,38 +152,32 @@ def _run_locked(
     plan: StudyPlan,
     place: RunLocation,
     *,
-    extra_trackers: Sequence[Tracker] = (),
+    extra_trackers: Sequence[Tracker],
     is_over: bool,
 ) -> Path:
     from automl.executor.loop import recorded  # noqa: PLC0415 - imported when a study starts
     from automl.executor.ray.study import execute_study  # noqa: PLC0415 - ray
     from automl.handoff.evaluation import local_evaluator  # noqa: PLC0415 - imported when a study starts
     from automl.samplers.optuna_journal import OptunaJournal  # noqa: PLC0415 - optuna
-    from automl.samplers.registry import make_searcher  # noqa: PLC0415 - numpy
     from automl.tracking.mlflow.tracker import MlflowTracker  # noqa: PLC0415 - imported when a study starts
-    from automl.tracking.mlflow.uri import default_tracking_uri, without_password  # noqa: PLC0415 - imported when a study starts
 
     uri = place.tracking_uri or default_tracking_uri(place.results)
     record = RecordLocation(tracking_uri=without_password(uri), experiment=plan.name)
     with recorded(directory.root):
         write_plan(directory, plan, request, record)
     mlflow = MlflowTracker(uri, plan.name, directory)
-    recorders = _recorders(mlflow)
-    location = StudyLocation(
-        directory=directory.root,
-        tracking_uri=uri,
-        ray_address=place.ray_address,
-        session=secrets.token_hex(16),
-    )
+    recorders = TrackerGroup((TensorboardTracker(), mlflow))
+    session = secrets.token_hex(16)
+    location = StudyLocation(directory=directory.root, tracking_uri=uri, ray_address=place.ray_address, session=session)
     test = with_prepared_paths(request, place.results).data.get(TEST)
-    evaluator = local_evaluator(directory.root, plan.skill, test, location.session)
+    evaluator = local_evaluator(directory.root, plan.skill, test, session)
     try:
         with mlflow.given_up_if_interrupted():
             evaluator.baseline()
-            result = (
-                read_study(directory.root)[1]
-                if is_over
-                else execute_study(
+            if is_over:
+                _, result = read_study(directory.root)
+            else:
+                result = execute_study(
                     plan,
                     location,
                     searcher=make_searcher(plan),
@@ -196,7 +185,6 @@ def _run_locked(
                     trackers=(recorders, *extra_trackers),
                     journal=OptunaJournal(directory.journal_file, plan),
                 )
-            )
             _conclude(result, plan, evaluator)
     finally:
         evaluator.launcher.close()
@@ -215,26 +203,14 @@ def _import_early() -> None:
     import automl.samplers.optuna_journal  # noqa: F401, PLC0415 - optuna
 
 
-def _recorders(mlflow: MlflowTracker) -> TrackerGroup:
-    from automl.tracking.base import TrackerGroup  # noqa: PLC0415 - imported when a study starts
-    from automl.tracking.tensorboard import TensorboardTracker  # noqa: PLC0415 - imported when a study starts
-
-    return TrackerGroup((TensorboardTracker(), mlflow))
-
-
 def _conclude(result: StudyResult, plan: StudyPlan, evaluator: Evaluator) -> None:
-    """Hand the best checkpoint over.
-
-    Raises:
-        StudyFailedError: no trial has a usable value, or too many failed.
-    """
+    """Hand the best checkpoint over; without one, or where errors ended the study, raise `StudyFailedError`."""
     from automl.handoff.hand_over import hand_over  # noqa: PLC0415 - imported when a study starts
 
     log = EventLog(StudyPaths(evaluator.root).events_file)
     if result.best is None:
         evaluator.record(log)
-        summary = summarize_failure(result.trials, evaluator.root, plan.constraints)
-        raise StudyFailedError(result.failure or summary)
+        raise StudyFailedError(result.failure or summarize_failure(result.trials, evaluator.root, plan.constraints))
     hand_over(evaluator.root, log, evaluator)
     if result.failure is not None:
         raise StudyFailedError(result.failure)

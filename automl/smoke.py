@@ -14,11 +14,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from automl.errors import ConfigurationError, Problem, StudyFailedError
+from automl.errors import ConfigurationError, StudyFailedError
 from automl.executor.failure_summary import summarize_failure
 from automl.request.location import make_private
 from automl.request.policy import Route
 from automl.resolve import chosen_scheduler
+from automl.samplers.registry import make_searcher
 from automl.space.parameters import SearchSpace
 from automl.storage.paths import AttemptPaths
 from automl.study.model import Budget, StudyLocation
@@ -79,7 +80,6 @@ def smoke_test(plan: StudyPlan, place: RunLocation) -> TrialResult:
         InterruptedStudyError: a signal ended it.
     """
     from automl.executor.ray.study import execute_study  # noqa: PLC0415 - ray
-    from automl.samplers.registry import make_searcher  # noqa: PLC0415 - numpy
 
     short = smoke_plan(plan)
     make_private(place.results)
@@ -100,8 +100,8 @@ def _check(trial: TrialResult, folder: Path, *, is_dry: bool) -> None:
     cause = f"{trial.state.value.lower()}: {trial.reason}"
     if trial.failure in _USER_ERRORS:
         log = AttemptPaths(folder / trial.directory).log_file
-        problem = Problem(where="--smoke", found=cause, expected="one step of trial 0 that trains", fix=f"read {log}")
-        raise ConfigurationError.from_problems([problem], subject="this run")
+        expected = "one step of trial 0 that trains"
+        raise ConfigurationError.single("this run", where="--smoke", found=cause, expected=expected, fix=f"read {log}")
     raise StudyFailedError(
         f"the smoke test of trial 0 failed, no study was started\n{summarize_failure([trial], folder)}"
     )

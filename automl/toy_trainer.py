@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import dataclasses
 import difflib
 import json
 import math
@@ -16,7 +17,7 @@ import random
 import sys
 import time
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -50,12 +51,7 @@ _INNER_SCALE = 2.5
 
 
 class ToyError(Exception):
-    """Training or evaluation cannot continue.
-
-    Args:
-        code: Machine-readable: ``spec``, ``data``, ``weights`` or ``diverged``.
-        message: For a person.
-    """
+    """Spec or checkpoint cannot be used, or the loss is not finite: ``code`` is spec, weights or diverged."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -67,7 +63,7 @@ class StatusFile:
     """Appends status lines; each repeats the metrics written last, as the large trainers do."""
 
     path: Path
-    kpi: dict[str, float]
+    kpi: dict[str, float] = field(default_factory=dict)
 
     def write(self, status: str, message: str, kpi: dict[str, float] | None = None, **data: object) -> None:
         """Append one line; metrics that are not finite are null, and listed in `kpi_nonfinite`."""
@@ -93,12 +89,10 @@ class StatusFile:
 
 @dataclass(slots=True)
 class Network:
-    """Two inputs, one layer of tanh units, one linear output; all weights in one list.
+    """Two inputs, one layer of tanh units, one linear output.
 
-    Attributes:
-        hidden_units: Number of units.
-        weights: Per unit two input weights and a bias, then the output weights, then the output bias.
-        velocity: Momentum of each weight.
+    `weights` are two input weights and a bias per unit, then the output weights, then the output bias; `velocity` is
+    the momentum of each.
     """
 
     hidden_units: int
@@ -114,50 +108,39 @@ class Network:
         weights = [*inner, *outer, 0.0]
         return cls(hidden_units, weights, [0.0] * len(weights))
 
-    def predict(self, x: float, y: float) -> float:
-        """Return the output for one point."""
-        return self._forward(x, y)[0]
-
     def step(self, batch: list[tuple[float, float, float]], optim: dict[str, Any], rate: float) -> float:
         """Do one step of gradient descent on the mean squared error; return the error before it."""
         gradient = [0.0] * len(self.weights)
         error = 0.0
         for x, y, target in batch:
-            output, units = self._forward(x, y)
+            output, units = self.forward(x, y)
             difference = output - target
             error += difference * difference / len(batch)
-            self._add_gradient(gradient, (x, y), units, 2.0 * difference / len(batch))
-        for i, slope in enumerate(gradient):
-            slope += optim["weight_decay"] * self.weights[i]  # noqa: PLW2901 # the decayed gradient
-            self.velocity[i] = optim["momentum"] * self.velocity[i] - rate * slope
+            slope = 2.0 * difference / len(batch)
+            outer = 3 * self.hidden_units
+            for i, unit in enumerate(units):
+                inner = slope * self.weights[outer + i] * (1.0 - unit * unit)
+                gradient[3 * i] += inner * x
+                gradient[3 * i + 1] += inner * y
+                gradient[3 * i + 2] += inner
+                gradient[outer + i] += slope * unit
+            gradient[-1] += slope
+        for i, weight in enumerate(self.weights):
+            decayed = gradient[i] + optim["weight_decay"] * weight
+            self.velocity[i] = optim["momentum"] * self.velocity[i] - rate * decayed
             self.weights[i] += self.velocity[i]
         return error
 
-    def _forward(self, x: float, y: float) -> tuple[float, list[float]]:
+    def forward(self, x: float, y: float) -> tuple[float, list[float]]:
+        """Return the output for one point, and those of the hidden units."""
         weights, hidden = self.weights, self.hidden_units
         units = [math.tanh(weights[3 * i] * x + weights[3 * i + 1] * y + weights[3 * i + 2]) for i in range(hidden)]
         output = weights[-1] + sum(weights[3 * hidden + i] * units[i] for i in range(hidden))
         return output, units
 
-    def _add_gradient(
-        self, gradient: list[float], point: tuple[float, float], units: list[float], slope: float
-    ) -> None:
-        outer = 3 * self.hidden_units
-        for i, unit in enumerate(units):
-            inner = slope * self.weights[outer + i] * (1.0 - unit * unit)
-            gradient[3 * i] += inner * point[0]
-            gradient[3 * i + 1] += inner * point[1]
-            gradient[3 * i + 2] += inner
-            gradient[outer + i] += slope * unit
-        gradient[-1] += slope
-
 
 def read_spec(file: Path, overrides: list[str]) -> dict[str, Any]:
-    """Read a spec over the defaults.
-
-    Raises:
-        ToyError: the file cannot be read, or has a key or a value that does not fit.
-    """
+    """Read a spec over the defaults; overrides are ``key=value``."""
     try:
         given = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as error:
@@ -190,19 +173,13 @@ def validate(network: Network, points: list[tuple[float, float, float]]) -> dict
     """Return ``val/loss`` (mean squared error) and ``val/r2`` (1 is perfect, 0 is a constant prediction)."""
     mean = sum(height for _, _, height in points) / len(points)
     spread = sum((height - mean) * (height - mean) for _, _, height in points)
-    error = 0.0
-    for x, y, height in points:
-        difference = network.predict(x, y) - height
-        error += difference * difference
+    differences = [network.forward(x, y)[0] - height for x, y, height in points]
+    error = sum(difference * difference for difference in differences)
     return {"val/loss": error / len(points), "val/r2": 1.0 - error / spread}
 
 
 def train(spec: dict[str, Any], status: StatusFile) -> None:
-    """Train by the spec, from the newest checkpoint of the results folder if there is one.
-
-    Raises:
-        ToyError: a checkpoint does not fit, or the training loss is not finite.
-    """
+    """Train by the spec, from the newest checkpoint of the results folder if there is one."""
     folder, settings, dataset = status.path.parent, spec["train"], spec["dataset"]
     network, first_epoch, steps = _start(spec, folder, status)
     points = surface(dataset["train_samples"], dataset["noise"], dataset["seed"])
@@ -230,11 +207,7 @@ def train(spec: dict[str, Any], status: StatusFile) -> None:
 
 
 def evaluate(spec: dict[str, Any], status: StatusFile) -> None:
-    """Validate a checkpoint on the held-out points.
-
-    Raises:
-        ToyError: there is no such checkpoint, or it does not fit.
-    """
+    """Validate a checkpoint on the held-out points."""
     network, _, _ = load_checkpoint(Path(spec["evaluate"]["checkpoint"]))
     dataset = spec["dataset"]
     metrics = validate(network, surface(dataset["val_samples"], dataset["noise"], dataset["seed"] + 1))
@@ -243,11 +216,7 @@ def evaluate(spec: dict[str, Any], status: StatusFile) -> None:
 
 
 def load_checkpoint(file: Path) -> tuple[Network, int, int]:
-    """Return the network of a checkpoint, its zero-based epoch and the steps behind it.
-
-    Raises:
-        ToyError: the file is missing or incomplete.
-    """
+    """Return the network of a checkpoint, its zero-based epoch and the steps behind it."""
     try:
         with zipfile.ZipFile(file) as archive:
             state = json.loads(archive.read("state.json"))
@@ -266,7 +235,7 @@ def main(arguments: list[str] | None = None) -> int:
     status: StatusFile | None = None
     try:
         spec = read_spec(given.spec, given.overrides)
-        status = StatusFile(Path(spec["results_dir"]) / given.action / "status.json", {})
+        status = StatusFile(Path(spec["results_dir"]) / given.action / "status.json")
         status.write("STARTED", f"Starting Toy {given.action}.")
         (train if given.action == "train" else evaluate)(spec, status)
         status.write("RUNNING", f"{given.action.capitalize()} finished successfully.")
@@ -315,13 +284,7 @@ def _start(spec: dict[str, Any], folder: Path, status: StatusFile) -> tuple[Netw
 
 
 def _save(folder: Path, network: Network, epoch: int, steps: int) -> None:
-    state = {
-        "epoch": epoch,
-        "global_step": steps,
-        "hidden_units": network.hidden_units,
-        "weights": network.weights,
-        "velocity": network.velocity,
-    }
+    state = {"epoch": epoch, "global_step": steps, **dataclasses.asdict(network)}
     file = folder / f"model_epoch_{epoch:03d}_step_{steps:05d}.pth"
     unfinished = folder / f".{file.name}.part"
     with zipfile.ZipFile(unfinished, "w") as archive:
