@@ -1,1 +1,1 @@
-"""The command line: one module per command; `app` alone prints errors and ends the process."""
+"""The command line: commands by what they begin with; `app` alone prints errors and ends the process."""

@@ -19,54 +19,49 @@ import click
 from automl.errors import AutomlError, ConfigurationError, InterruptedStudyError
 
 COMMANDS = {
-    "run": "Search hyperparameters, or train once with --policy off.",
-    "plan": "Show what `run` would do, down to the first trials, and run nothing.",
-    "space": "Show which parameters are searched, which are not, and why.",
-    "doctor": "Check machine, data and weights for a run: ok, warn or fail, with the fix.",
-    "cluster": "Write, or submit, a job that runs a study on Slurm or Kubernetes.",
-    "check": "List everything that is wrong with a study, a skill or a spec.",
-    "list": "List the model skills of a folder: runnable, blocked, disabled; or, with --studies, studies.",
-    "resume": "Continue an interrupted study.",
-    "stop": "End a study, or one running trial of it.",
-    "status": "Show the progress of a study; with --watch, live.",
-    "logs": "Print the log of a trial; with -f as it grows.",
-    "compare": "Rank the trials of one or several studies.",
-    "evaluate": "Evaluate the best checkpoint of a study, or another one, with the skill's own action.",
-    "infer": "Run a checkpoint of a study on images.",
-    "export": "Export a checkpoint of a study, e.g. to ONNX.",
-    "quantize": "Quantise a checkpoint of a study.",
-    "report": "Write one HTML page about a study.",
-    "sync": "Upload to MLflow what it does not have yet.",
-    "skill": "Print the SKILL.md by which a coding agent uses this tool.",
-    "clean": "List what may be deleted from a results folder; with --yes delete it.",
-    "ui": "Open the MLflow comparison of a results folder on this machine.",
+    "run": ("request", "Search hyperparameters, or train once with --policy off."),
+    "plan": ("request", "Show what `run` would do, down to the first trials, and run nothing."),
+    "space": ("request", "Show which parameters are searched, which are not, and why."),
+    "doctor": ("request", "Check machine, data and weights for a run: ok, warn or fail, with the fix."),
+    "cluster": ("cluster", "Write, or submit, a job that runs a study on Slurm or Kubernetes."),
+    "check": ("request", "List everything that is wrong with a study, a skill or a spec."),
+    "list": ("results", "List the model skills of a folder: runnable, blocked, disabled; or, with --studies, studies."),
+    "resume": ("study", "Continue an interrupted study."),
+    "stop": ("study", "End a study, or one running trial of it."),
+    "status": ("study", "Show the progress of a study; with --watch, live."),
+    "logs": ("study", "Print the log of a trial; with -f as it grows."),
+    "compare": ("study", "Rank the trials of one or several studies."),
+    "evaluate": ("action", "Evaluate the best checkpoint of a study, or another one, with the skill's own action."),
+    "infer": ("action", "Run a checkpoint of a study on images."),
+    "export": ("action", "Export a checkpoint of a study, e.g. to ONNX."),
+    "quantize": ("action", "Quantise a checkpoint of a study."),
+    "report": ("study", "Write one HTML page about a study."),
+    "sync": ("study", "Upload to MLflow what it does not have yet."),
+    "skill": ("results", "Print the SKILL.md by which a coding agent uses this tool."),
+    "clean": ("results", "List what may be deleted from a results folder; with --yes delete it."),
+    "ui": ("results", "Open the MLflow comparison of a results folder on this machine."),
 }
-
-
-_ACTION_COMMANDS = frozenset({"evaluate", "infer", "export", "quantize"})
+"""Command -> the module `<...>_commands` that has it, and its line in the help."""
 
 
 class _LazyGroup(click.Group):
-    """A group whose commands live in `automl.cli.<name>_command` and are imported when asked for."""
+    """A group whose commands are imported when asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         del ctx
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        del ctx
         if cmd_name not in COMMANDS:
             return None
-        if cmd_name in _ACTION_COMMANDS:
-            shared: dict[str, click.Command] = importlib.import_module("automl.cli.action_command").commands
-            return shared[cmd_name]
-        command: click.Command = importlib.import_module(f"automl.cli.{cmd_name}_command").command
-        return command
+        module, _ = COMMANDS[cmd_name]
+        commands: click.Group = importlib.import_module(f"automl.cli.{module}_commands").commands
+        return commands.get_command(ctx, cmd_name)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         del ctx
         with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -123,17 +118,23 @@ def run_command_line(arguments: list[str]) -> int:
         status = 0
     except OSError as error:
         # Not a defect of automl: a full disk behind stdout, a deleted working directory, a file of another user.
-        _print_error(_cause(error))
-        _drop_output()
+        _print_os_error(error)
         status = AutomlError.exit_status
     return status
 
 
-def _cause(error: OSError) -> str:
-    if error.filename is None:
-        is_here_gone = isinstance(error, FileNotFoundError)
-        return "the working directory is gone" if is_here_gone else error.strerror or str(error)
-    return f"{error.strerror}: {error.filename}"
+def _print_os_error(error: OSError) -> None:
+    if error.filename is not None:
+        _print_error(f"{error.strerror}: {error.filename}")
+    elif isinstance(error, FileNotFoundError):
+        _print_error("the working directory is gone")
+    else:
+        _print_error(error.strerror or str(error))
+    try:
+        sys.stdout.flush()
+    except OSError:  # else Python would write at exit what could not be written
+        with contextlib.suppress(OSError):
+            sys.stdout.close()
 
 
 def _end(error: AutomlError, *, is_json: bool) -> int:
@@ -141,15 +142,6 @@ def _end(error: AutomlError, *, is_json: bool) -> int:
     if is_json and not error.is_printed:
         click.echo(json.dumps(error.document(), indent=2))
     return error.exit_status
-
-
-def _drop_output() -> None:
-    """Keep Python from writing at exit what could not be written."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        with contextlib.suppress(OSError):
-            sys.stdout.close()
 
 
 def _print_error(text: str) -> None:

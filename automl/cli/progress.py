@@ -6,7 +6,7 @@ It shows the event log, so what is shown and what is recorded cannot differ.
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,16 @@ if TYPE_CHECKING:
     from automl.study.trial import TrialResult
 
 _REFRESH_PER_S = 4
+
+
+@dataclass(slots=True)
+class _Running:
+    """What is known of a running trial."""
+
+    assignment: str
+    epoch: int = 0
+    value: float | None = None
+    started_s: float = field(default_factory=time.monotonic)
 
 
 class ProgressTracker(Tracker):
@@ -103,19 +113,6 @@ class ProgressTracker(Tracker):
         total = self._study.trials if self._study else 0
         leading = self._incumbent.value if self._incumbent is not None else None
         best = f"best {leading:.4f}" if leading is not None else "no value yet"
-        table.add_row(
-            f"{self._ended}/{total} trials", best, "", "", format_duration(time.monotonic() - self._started_s)
-        )
+        elapsed = format_duration(time.monotonic() - self._started_s)
+        table.add_row(f"{self._ended}/{total} trials", best, "", "", elapsed)
         return table
-
-
-class _Running:
-    """What is known of a running trial."""
-
-    __slots__ = ("assignment", "epoch", "started_s", "value")
-
-    def __init__(self, assignment: str) -> None:
-        self.assignment = assignment
-        self.epoch = 0
-        self.value: float | None = None
-        self.started_s = time.monotonic()

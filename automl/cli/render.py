@@ -31,7 +31,7 @@ STYLES = {
     TrialState.FAILED: "red",
     TrialState.RUNNING: "cyan",
 }
-_LEVELSTYLES = {"ok": "green", "warn": "yellow", "fail": "red"}
+_LEVEL_STYLES = {"ok": "green", "warn": "yellow", "fail": "red"}
 _CHECK_COLUMNS = 30
 _BESIDE_COLUMNS = 140  # of a console in which a fix has room beside what was found
 # Wide enough for a trial line with three parameters; a pipe has no width of its own.
@@ -46,9 +46,7 @@ def console(*, to_stderr: bool = False) -> Console:
 
 def format_value(value: object) -> str:
     """Return a value for people: floats with four significant digits, text as it is."""
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    return str(value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def format_assignment(assignment: Mapping[str, object]) -> str:
@@ -59,14 +57,26 @@ def format_assignment(assignment: Mapping[str, object]) -> str:
 
 def short_names(paths: Iterable[str]) -> dict[str, str]:
     """Return each path's shortest ending, whole parts only, that no other of the paths has."""
-    endings = {path: _endings(path) for path in dict.fromkeys(paths)}
+    endings: dict[str, list[str]] = {}
+    for path in paths:
+        parts = path.split(".")
+        endings[path] = [".".join(parts[start:]) for start in reversed(range(len(parts)))]
     seen = Counter(ending for own in endings.values() for ending in own)
     return {path: next((ending for ending in own if seen[ending] == 1), path) for path, own in endings.items()}
 
 
-def _endings(path: str) -> list[str]:
-    parts = path.split(".")
-    return [".".join(parts[start:]) for start in reversed(range(len(parts)))]
+def count_states(trials: Iterable[TrialResult]) -> str:
+    """Return how many trials are in each state."""
+    states = Counter(trial.state.value.lower() for trial in trials)
+    return ", ".join(f"{count} {state}" for state, count in sorted(states.items())) or "none yet"
+
+
+def best_row(result: StudyResult) -> list[tuple[str, object]]:
+    """Return the row about the best trial, if there is one."""
+    best, metric = result.best, result.objective.metric
+    if best is None:
+        return []
+    return [("best", f"trial {best.number}, {metric} {best.values[metric]:.4f} at epoch {best.best_epoch}")]
 
 
 def trial_line(result: TrialResult, *, metric: str, max_epochs: int | None, is_best: bool) -> Text:
@@ -75,7 +85,9 @@ def trial_line(result: TrialResult, *, metric: str, max_epochs: int | None, is_b
     ``trial  7  completed  val/abs_rel 0.0812  (best)   epoch 10/10   6 min 12 s  lr=0.001``
     """
     value = result.values.get(metric)
-    shown = f"{metric} {value:.4f}" if value is not None and result.state.has_value else _cause(result)
+    shown = result.reason or (result.failure.value if result.failure else "")
+    if value is not None and result.state.has_value:
+        shown = f"{metric} {value:.4f}"
     epochs = f"epoch {result.epochs}/{max_epochs}" if max_epochs else f"epoch {result.epochs}"
     line = Text(f"trial {result.number:3d}  ")
     line.append(f"{result.state.value.lower():<9}", style=STYLES.get(result.state, ""))
@@ -86,10 +98,6 @@ def trial_line(result: TrialResult, *, metric: str, max_epochs: int | None, is_b
     return line
 
 
-def _cause(result: TrialResult) -> str:
-    return result.reason or (result.failure.value if result.failure else "")
-
-
 def leaderboard(result: StudyResult, *, limit: int | None = None) -> Table:
     """Return the trials, best first, then those that cannot win; the parameters that differ as columns.
 
@@ -97,9 +105,7 @@ def leaderboard(result: StudyResult, *, limit: int | None = None) -> Table:
     """
     metrics = result.wanted_metrics
     front = result.pareto if result.further else ()
-    ranked = result.ranked()
-    rest = [trial for trial in result.trials if trial not in ranked]
-    shown = [*ranked, *rest][:limit]
+    shown = result.leaderboard()[:limit]
     paths = differing_parameters(shown)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("trial", "state", *metrics, "epoch", "time", *short_names(paths).values()):
@@ -111,16 +117,12 @@ def leaderboard(result: StudyResult, *, limit: int | None = None) -> Table:
         table.add_row(
             f"{'* ' if trial in front else ''}{trial.number}",
             Text(state, style=STYLES.get(trial.state, "")),
-            *(_four_digits(trial.values.get(metric)) for metric in metrics),
+            *(f"{trial.values[metric]:.4f}" if metric in trial.values else "-" for metric in metrics),
             str(trial.best_epoch) if trial.best_epoch is not None else "-",
             format_duration(trial.elapsed_s),
             *(format_value(trial.assignment.get(path, "-")) for path in paths),
         )
     return table
-
-
-def _four_digits(value: float | None) -> str:
-    return f"{value:.4f}" if value is not None else "-"
 
 
 def differing_parameters(trials: Sequence[TrialResult]) -> list[str]:
@@ -142,9 +144,7 @@ def key_values(rows: Iterable[tuple[str, object]]) -> Table:
 def findings_table(findings: Iterable[Finding], width: int) -> Table:
     """Return one row per check: what was looked at, ok, warn or fail, what was found and the fix.
 
-    Args:
-        findings: The rows.
-        width: Columns of the console; where they are few, a fix stands below what was found.
+    In a console of few columns a fix stands below what was found.
     """
     is_narrow = width < _BESIDE_COLUMNS
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -154,12 +154,12 @@ def findings_table(findings: Iterable[Finding], width: int) -> Table:
     if not is_narrow:
         table.add_column("fix", overflow="fold", ratio=2)
     for finding in findings:
-        check, _, place = (
-            finding.check.partition(": ") if len(finding.check) > _CHECK_COLUMNS else (finding.check, "", "")
-        )
+        check, place = finding.check, ""
+        if len(check) > _CHECK_COLUMNS:
+            check, _, place = check.partition(": ")
         check = f"{finding.where}: {check}" if finding.where else check
         wanted = f" (expected: {finding.expected})" if finding.expected and finding.level != "ok" else ""
-        level = Text(finding.level.value, style=_LEVELSTYLES[finding.level.value])
+        level = Text(finding.level.value, style=_LEVEL_STYLES[finding.level.value])
         found = f"{place}: {finding.found}{wanted}" if place else finding.found + wanted
         if is_narrow:
             table.add_row(Text(check), level, Text(f"{found}\nfix: {finding.fix}" if finding.fix else found))

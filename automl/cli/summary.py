@@ -23,11 +23,7 @@ _SHOWN = 10
 
 
 def print_summary(directory: Path) -> None:
-    """Print the result of a study.
-
-    Raises:
-        ConfigurationError: the folder is no study directory.
-    """
+    """Print the result of a study."""
     plan, result, outcome = read_settled(directory)
     console = render.console()
     console.print()
@@ -38,41 +34,39 @@ def print_summary(directory: Path) -> None:
     console.print(render.key_values([*_best_rows(result, directory), *_place_rows(directory, plan, outcome)]))
 
 
-def _best_rows(result: StudyResult, directory: Path) -> list[tuple[str, object]]:
-    best = result.best
+def _best_rows(result: StudyResult, directory: Path) -> Iterator[tuple[str, object]]:
+    best, metric, direction = result.best, result.objective.metric, result.objective.direction
     if best is None:
-        return []
-    metric = result.objective.metric
+        return
+    yield from render.best_row(result)
     value = best.values[metric]
-    rows: list[tuple[str, object]] = [
-        ("best", f"trial {best.number}, {metric} {value:.4f} at epoch {best.best_epoch}"),
-    ]
     first = next((trial for trial in result.trials if trial.number == 0), None)
     if first is not None and first is not best:
-        rows.append(("against trial 0", _against(first.values.get(metric), value, result.objective.direction)))
-    rows += _replicate_rows(result)
+        yield "against trial 0", _against(first.values.get(metric), value, direction)
+    for r in result.replicated:
+        side = "worse than in the search" if r.gap > 0 else "better than in the search"
+        seen = f"mean {r.mean:.4f} of {len(r.values)}, selected at {r.trial.values[metric]:.4f}"
+        yield "with other seeds", f"trial {r.trial.number}: {seen} ({abs(r.gap):.4f} {side})"
     if result.further:
-        rows.append(("pareto front", ", ".join(f"trial {trial.number}" for trial in result.pareto)))
+        yield "pareto front", ", ".join(f"trial {trial.number}" for trial in result.pareto)
     constant = best.values.get(f"{metric}_constant")
     if constant is not None:
-        rows.append(("against a constant", _against(constant, value, result.objective.direction)))
-    evaluations = read_evaluations(directory)
-    of_trial = evaluations["champion"].deltas.get("trial") if "champion" in evaluations else None
-    if of_trial is not None and of_trial.reference != value:
-        rows.append(
-            ("evaluated again", f"not this trial: evaluations.json is about a value of {of_trial.reference:.4f}")
-        )
-    else:
-        rows += _evaluation_rows(evaluations, result.objective.direction)
+        yield "against a constant", _against(constant, value, direction)
+    yield from _evaluation_rows(read_evaluations(directory), value, direction)
     if best.assignment:
-        rows.append(("values", render.format_assignment(best.assignment)))
+        yield "values", render.format_assignment(best.assignment)
     if best.checkpoint:
-        rows.append(("checkpoint", directory / best.checkpoint))
-    return rows
+        yield "checkpoint", directory / best.checkpoint
 
 
-def _evaluation_rows(evaluations: Mapping[str, Evaluation], direction: Direction) -> Iterator[tuple[str, object]]:
+def _evaluation_rows(
+    evaluations: Mapping[str, Evaluation], best: float, direction: Direction
+) -> Iterator[tuple[str, object]]:
     """Yield the evaluations of checkpoints; those without a value only where they failed."""
+    of_trial = evaluations["champion"].deltas.get("trial") if "champion" in evaluations else None
+    if of_trial is not None and of_trial.reference != best:
+        yield "evaluated again", f"not this trial: evaluations.json is about a value of {of_trial.reference:.4f}"
+        return
     for role, found in evaluations.items():
         name = {"champion": "evaluated again", "champion_test": "on the test data"}.get(role, role.replace("_", ", "))
         value = found.value
@@ -80,24 +74,11 @@ def _evaluation_rows(evaluations: Mapping[str, Evaluation], direction: Direction
             if found.status is ActionStatus.FAILED:
                 yield name, f"failed: {found.reason}"
             continue
-        texts = [f"{value:.4f}"]
-        if found.is_reproduced is not None:
-            texts.append("reproduced" if found.is_reproduced else "not what the trial reported")
-        yield name, ", ".join(texts)
+        again = {None: "", True: ", reproduced", False: ", not what the trial reported"}[found.is_reproduced]
+        yield name, f"{value:.4f}{again}"
         if "baseline" in found.deltas:
             where = " on the test data" if role.endswith("_test") else ""
             yield f"against the baseline{where}", _against(found.deltas["baseline"].reference, value, direction)
-
-
-def _replicate_rows(result: StudyResult) -> list[tuple[str, object]]:
-    """Return the mean of each trial's replicates, and how far its selected value lies from it."""
-    metric = result.objective.metric
-    rows: list[tuple[str, object]] = []
-    for r in result.replicated:
-        side = "worse than in the search" if r.gap > 0 else "better than in the search"
-        seen = f"mean {r.mean:.4f} of {len(r.values)}, selected at {r.trial.values[metric]:.4f}"
-        rows.append(("with other seeds", f"trial {r.trial.number}: {seen} ({abs(r.gap):.4f} {side})"))
-    return rows
 
 
 def _against(reference: float | None, value: float, direction: Direction) -> str:
@@ -107,13 +88,12 @@ def _against(reference: float | None, value: float, direction: Direction) -> str
     return f"{reference:.4f} -> {value:.4f}, {abs(gain):.4f} {'better' if gain >= 0 else 'worse'}"
 
 
-def _place_rows(directory: Path, plan: StoredPlan, outcome: Outcome) -> list[tuple[str, object]]:
-    rows: list[tuple[str, object]] = [("study", directory)]
+def _place_rows(directory: Path, plan: StoredPlan, outcome: Outcome) -> Iterator[tuple[str, object]]:
+    yield "study", directory
     if outcome.end is not None and outcome.end.reason:
-        rows.append(("ended because", outcome.end.reason))
+        yield "ended because", outcome.end.reason
     best_spec = StudyPaths(directory).best_spec
     if best_spec.exists():
-        rows.append(("spec of the best", best_spec))
-    rows.append(("mlflow", plan.mlflow.tracking_uri))
-    rows.append(("compare in a browser", f"automl ui {directory.parent}"))
-    return rows
+        yield "spec of the best", best_spec
+    yield "mlflow", plan.mlflow.tracking_uri
+    yield "compare in a browser", f"automl ui {directory.parent}"

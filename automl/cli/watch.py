@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from automl.cli.render import STYLES, format_assignment, key_values
+from automl.cli.render import STYLES, count_states, format_assignment, key_values
 from automl.duration import format_duration
 from automl.readers.growing_file import GrowingFile
 from automl.storage.final_status import outcome_of
@@ -31,22 +30,13 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from automl.study.result import StudyResult
-
 _REFRESH_S = 0.5
 _ROWS_OF_HEAD = 8
 _FEWEST_ROWS = 5
 
 
 class Watched(LiveStatus):
-    """A study that is shown again and again.
-
-    Args:
-        root: The study directory.
-
-    Raises:
-        ConfigurationError: the folder is no study directory.
-    """
+    """A study directory that is shown again and again; another folder is a `ConfigurationError`."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -63,6 +53,16 @@ class Watched(LiveStatus):
         """The study came to its end; the best may still be handed over."""
         return isinstance(self.state.last, StudyEnded)
 
+    def until_over(self) -> Iterator[None]:
+        """Refresh until the study ends or nobody runs it any more, the last time after that."""
+        while True:
+            is_running = self.is_running
+            self.refresh()
+            yield
+            if not is_running:
+                return
+            time.sleep(_REFRESH_S)
+
     def summary(self) -> str:
         """Return what the study does, as text."""
         process = running_process(self._directory)
@@ -77,32 +77,24 @@ class Watched(LiveStatus):
 
 
 def watch(root: Path, console: Console | None = None) -> None:
-    """Show a study until it ends or nobody runs it any more; where no terminal is, once for each trial that ends.
-
-    Raises:
-        ConfigurationError: the folder is no study directory.
-    """
+    """Show a study until it ends or nobody runs it any more; where no terminal is, once for each trial that ends."""
     watched = Watched(root)
     console = console or Console(highlight=False)
-    if not console.is_terminal:
-        _print_changes(watched, console)
+    if console.is_terminal:
+        with Live(console=console, auto_refresh=False, transient=False) as live:
+            for _ in watched.until_over():
+                live.update(view(watched, console.height), refresh=True)
         return
-    with Live(console=console, auto_refresh=False, transient=False) as live:
-        while True:
-            is_running = watched.is_running
-            watched.refresh()
-            live.update(view(watched, console.height), refresh=True)
-            if not is_running:
-                return
-            time.sleep(_REFRESH_S)
+    shown = -1
+    for _ in watched.until_over():
+        ended = sum(trial.state.is_final for trial in watched.result.trials)
+        if ended != shown:
+            console.print(view(watched, height=_ROWS_OF_HEAD + len(watched.result.trials)))
+            shown = ended
 
 
 def stream_events(root: Path) -> None:
-    """Write the events of a study to stdout as they come, one JSON line each, until nobody runs it any more.
-
-    Raises:
-        ConfigurationError: the folder is no study directory.
-    """
+    """Write the events of a study to stdout as they come, one JSON line each, until nobody runs it any more."""
     read_study(root)
     directory = StudyPaths(root)
     events = GrowingFile(directory.events_file)
@@ -124,45 +116,24 @@ def view(watched: Watched, height: int = 24) -> RenderableType:
     return Group(key_values(_head(watched)), Text(), _trials(watched, rows))
 
 
-def _print_changes(watched: Watched, console: Console) -> None:
-    shown = -1
-    while True:
-        is_running = watched.is_running
-        watched.refresh()
-        ended = sum(trial.state.is_final for trial in watched.result.trials)
-        if ended != shown:
-            console.print(view(watched, height=_ROWS_OF_HEAD + len(watched.result.trials)))
-            shown = ended
-        if not is_running:
-            return
-        time.sleep(_REFRESH_S)
-
-
 def _head(watched: Watched) -> Iterator[tuple[str, object]]:
     result, state, plan = watched.result, watched.state, watched.plan
-    states = Counter(trial.state.value.lower() for trial in result.trials)
-    counts = ", ".join(f"{count} {state}" for state, count in sorted(states.items())) or "none yet"
-    ended = [trial for trial in result.trials if trial.state.is_final]
+    ended = sum(trial.state.is_final for trial in result.trials)
     planned = plan.budget.trials
     yield "study", f"{plan.name}, {watched.summary()}"
-    yield "trials", f"{len(ended)} of {planned} ended: {counts}"
-    yield "best", _best(result)
+    yield "trials", f"{ended} of {planned} ended: {count_states(result.trials)}"
+    best, metric = result.best, result.objective.metric
+    found = "none yet"
+    if best is not None:
+        found = f"trial {best.number}, {metric} {best.values[metric]:.4f}, epoch {best.best_epoch}"
+    yield "best", found
     if watched.is_running and state.started is not None and state.started_at is not None and not watched.is_over:
         now = datetime.now(UTC)
         busy = f"{len(state.in_phase(Phase.RUNNING))} of {state.started.jobs} busy"
         yield "slots", f"{busy}, since {format_duration((now - state.started_at).total_seconds())}"
-        found = estimate(state, planned, plan.budget.time_s, now)
-        when = "unknown" if found.seconds is None else f"about {format_duration(found.seconds)}"
-        yield "ETA", f"{when} ({found.basis})"
-
-
-def _best(result: StudyResult) -> str:
-    best, metric = result.best, result.objective.metric
-    return (
-        "none yet"
-        if best is None
-        else f"trial {best.number}, {metric} {best.values[metric]:.4f}, epoch {best.best_epoch}"
-    )
+        left = estimate(state, planned, plan.budget.time_s, now)
+        when = "unknown" if left.seconds is None else f"about {format_duration(left.seconds)}"
+        yield "ETA", f"{when} ({left.basis})"
 
 
 def _trials(watched: Watched, rows: int) -> Table:

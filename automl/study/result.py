@@ -75,6 +75,11 @@ class StudyResult:
         competing = [t for t in searched if t.state.has_value and metric in t.values and not self.unmet(t)]
         return tuple(sorted(competing, key=lambda t: (sign * t.values[metric], t.number)))
 
+    def leaderboard(self) -> tuple[TrialResult, ...]:
+        """Return the ranked trials, then those that cannot win."""
+        ranked = self.ranked()
+        return (*ranked, *(trial for trial in self.trials if trial not in ranked))
+
     def unmet(self, trial: TrialResult) -> tuple[str, ...]:
         """Say which constraints a trial does not keep; empty where it keeps all."""
         return unmet(self.constraints, trial.values)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from automl.cli.app import run_command_line
-from automl.cli.clean_command import format_size
+from automl.cli.results_commands import format_size
 from tests.automl.handoff.test_cleaning import write_ended
 
 if TYPE_CHECKING:

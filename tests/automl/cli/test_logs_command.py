@@ -43,7 +43,7 @@ def test_the_log_of_the_latest_attempt_is_printed_as_it_is(
 def test_what_is_written_later_follows_until_the_trial_ends(
     tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("automl.cli.logs_command.running_process", lambda _: 1)
+    monkeypatch.setattr("automl.cli.study_commands.running_process", lambda _: 1)
     root = write_study(tmp_path / "example", (RUNNING,))
     write_log(root, "first\n")
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from automl.cli.app import run_command_line
-from automl.cli.options import build_request, results_root
+from automl.cli.options import results_root
+from automl.cli.request_options import build_request
 from automl.errors import ConfigurationError
 
 NOTHING_SAID: dict[str, Any] = {"study": None, "skill": None, "data": (), "settings": (), "search": (), "results": None}

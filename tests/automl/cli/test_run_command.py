@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 import pytest
 
-from automl.cli.run_command import confirm_long_run
+from automl.cli.request_commands import confirm_long_run
 
 
 @pytest.mark.parametrize("seconds", [None, 60.0, 3600.0])

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A study that process 4711 runs, with trial 7 under way."""
-    monkeypatch.setattr("automl.cli.stop_command.running_process", lambda _: 4711)
+    monkeypatch.setattr("automl.cli.study_commands.running_process", lambda _: 4711)
     running = dataclasses.replace(TRIALS[0], number=7, state=TrialState.RUNNING, values={}, directory="trials/0007")
     return write_study(tmp_path / "example", (*TRIALS, running))
 

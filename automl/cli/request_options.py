@@ -1,0 +1,219 @@
+"""The options of a study, and the request and the place that they name."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from automl.cli.options import (
+    data_option,
+    json_option,
+    read_settings,
+    results_root,
+    set_option,
+    split_pairs,
+)
+from automl.duration import parse_duration_s
+from automl.errors import ConfigurationError, Problem
+from automl.request.location import RunLocation
+from automl.request.study_request import DEFAULT_STUDY, SETTINGS, StudyRequest, load_study_request
+from automl.samplers.registry import SAMPLERS
+from automl.schedulers.registry import SCHEDULERS
+from automl.study.launch_plan import LAUNCHER_NAMES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Command = TypeVar("Command", bound="Callable[..., Any]")
+
+
+def _duration_s(text: str) -> float:
+    try:
+        return parse_duration_s(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+def _finite(_context: click.Context, _option: click.Parameter, number: float | None) -> float | None:
+    """Refuse infinity, and NaN, with which every comparison would be false."""
+    if number is not None and not math.isfinite(number):
+        raise click.BadParameter(f"{number} is not a finite number")
+    return number
+
+
+# Settings that an option sets as it is; the others are read or added to those of the study file.
+_PLAIN_SETTINGS = SETTINGS - {
+    *("skill", "data", "search", "policy", "fallback", "warm_start", "objectives", "constraints"),
+}
+
+_SKILL_OPTIONS = (
+    click.argument("study", required=False),
+    click.option("--skill", metavar="PATH|NAME", help="A model skill: a folder, or the name of a built-in one."),
+    click.option("--spec", metavar="FILE", help="A spec file in place of the skill's template."),
+    data_option,
+    set_option,
+    click.option(
+        "--search", multiple=True, metavar="REQUEST", help="path, glob, path=low..high[:log], path={a,b}, all."
+    ),
+    click.option(
+        "--results", type=click.Path(path_type=Path), metavar="DIR", help="Results folder [results/, AUTOML_RESULTS]."
+    ),
+    json_option(),
+)
+_TIME = click.option(
+    "--time",
+    "time_s",
+    type=_duration_s,
+    metavar="DURATION",
+    help="End after this time, e.g. 2h: running trials are stopped, their best values count.",
+)
+# In a job of a cluster `--time` is that of the job.
+_STUDY_TIME = click.option(
+    "--study-time", "time_s", type=_duration_s, metavar="DURATION", help="The --time of `automl run`: of the study."
+)
+_POSITIVE = click.FloatRange(min=0, min_open=True)
+_STUDY_OPTIONS = (
+    click.option("--policy", type=click.Choice(["on", "off", "auto"]), help="on: search. off: train once."),
+    click.option(
+        "--request",
+        "request_text",
+        metavar="TEXT",
+        help="What you want, in plain English: '20 trials, two hours, 4 GPUs, best d1'.",
+    ),
+    click.option("--fallback", type=click.Choice(["train-once"]), help="Train once where a search cannot be run."),
+    click.option("--metric", metavar="NAME", help="The objective's metric."),
+    click.option("--direction", type=click.Choice(["maximize", "minimize"]), help="Whether more or less is better."),
+    click.option(
+        "--objective",
+        "objectives",
+        multiple=True,
+        metavar="NAME[:DIRECTION]",
+        help="Several objectives, the primary one first, in place of --metric. Repeatable.",
+    ),
+    click.option("--constraint", "constraints", multiple=True, metavar="LIMIT", help="'memory_gib <= 40'. Repeatable."),
+    click.option(
+        "--replicates",
+        type=click.IntRange(min=1),
+        metavar="K",
+        help="Train the best K trials again with other seeds; the best mean wins.",
+    ),
+    click.option(
+        "--evaluate-with", metavar="COMMAND", help="Measures further metrics of a trained trial: JSON on its last line."
+    ),
+    click.option("--trials", type=click.IntRange(min=1), metavar="N", help="Number of trials."),
+    click.option("--gpu-hours", type=_POSITIVE, callback=_finite, metavar="H", help="Limit of GPU hours."),
+    click.option(
+        "--target", type=float, callback=_finite, metavar="VALUE", help="End when the objective reaches this value."
+    ),
+    click.option(
+        "--patience",
+        "patience_trials",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="End when N trials in a row brought no improvement.",
+    ),
+    click.option(
+        "--min-improvement",
+        type=_POSITIVE,
+        callback=_finite,
+        metavar="VALUE",
+        help="End when no further trial is expected to improve the objective by VALUE.",
+    ),
+    click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Trials at once."),
+    click.option(
+        "--gpus-per-trial",
+        type=click.FloatRange(min=0),
+        callback=_finite,
+        metavar="X",
+        help="GPUs of one trial; 0 for CPU.",
+    ),
+    click.option("--launcher", type=click.Choice(LAUNCHER_NAMES), help="How trials are started [auto]."),
+    click.option("--image", metavar="IMAGE", help="Container image in place of the skill's."),
+    click.option("--network", metavar="NAME", help="Network of containers: none, host, bridge, ... [the engine's]."),
+    click.option("--sampler", metavar="NAME", help=f"Proposes assignments: {', '.join(SAMPLERS)} [auto]."),
+    click.option("--scheduler", metavar="NAME", help=f"Stops trials early: {', '.join(SCHEDULERS)} [auto]."),
+    click.option(
+        "--warm-start",
+        multiple=True,
+        metavar="STUDY",
+        help="Try the best trials of a study first: its directory, or its name in the results folder. Repeatable.",
+    ),
+    click.option("--no-warm-start", is_flag=True, help="Try no points of earlier studies [auto looks for some]."),
+    click.option(
+        "--option",
+        "named_options",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="An option of sampler, scheduler or trials, e.g. grace_epochs=3. Repeatable.",
+    ),
+    click.option("--seed", type=click.IntRange(min=0), metavar="N", help="Seed of the sampler."),
+    click.option("--tracking-uri", metavar="URI", help="MLflow tracking server [sqlite in the results folder]."),
+    click.option("--ray-address", metavar="ADDRESS", help="A Ray cluster [this machine]."),
+)
+
+
+def _giving(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Return the decorator that gives a command these options."""
+
+    def decorate(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+skill_options = _giving(*_SKILL_OPTIONS)
+study_options = _giving(*_SKILL_OPTIONS, _TIME, *_STUDY_OPTIONS)
+job_options = _giving(*_SKILL_OPTIONS, _STUDY_TIME, *_STUDY_OPTIONS)
+
+
+def location(options: dict[str, Any]) -> RunLocation:
+    """Return where the study that `study_options` describe goes."""
+    return RunLocation(
+        results=results_root(options["results"]),
+        tracking_uri=options["tracking_uri"],
+        ray_address=options["ray_address"],
+        directory=options.get("study_dir"),
+    )
+
+
+def build_request(options: dict[str, Any]) -> StudyRequest:
+    """Return what the user asks for: the study file (the demo where neither study nor skill is named), options on top.
+
+    Raises:
+        ConfigurationError: no such study, or options that cannot be read.
+    """
+    if options["study"] is None and options["skill"] is not None:
+        request = StudyRequest(skill=options["skill"], name=Path(options["skill"]).name)
+    else:
+        request = load_study_request(options["study"] or DEFAULT_STUDY)
+        request = request.with_settings(skill=options["skill"] or request.skill)
+    problems: list[Problem] = []
+    if options.get("warm_start") and options.get("no_warm_start"):
+        found, fix = "--no-warm-start beside it", "leave one of them out"
+        problems.append(Problem(where="--warm-start", found=found, expected="one of the two", fix=fix))
+    data, settings = split_pairs(options["data"], options["settings"], problems)
+    named = read_settings("--option", options.get("named_options", ()), problems)
+    if problems:
+        raise ConfigurationError.from_problems(problems, subject="the command line")
+    if options.get("spec"):
+        options = {**options, "spec": str(Path(options["spec"]).expanduser().absolute())}
+    changes = {name: value for name, value in options.items() if name in _PLAIN_SETTINGS and value is not None}
+    changes |= {name: tuple(options[name]) for name in ("objectives", "constraints") if options.get(name)}
+    if options.get("warm_start") or options.get("no_warm_start"):
+        changes["warm_start"] = tuple(options.get("warm_start", ()))
+    if options.get("policy") is not None:
+        changes["policy"] = "off" if options["policy"] == "off" else "on"
+    return request.with_settings(
+        **changes,
+        data={**request.data, **data},
+        overrides={**request.overrides, **settings},
+        search=(*request.search, *options["search"]),
+        options={**request.options, **named},
+        fallback=options.get("fallback") is not None,
+        explicit=tuple(sorted(changes)),
+    )

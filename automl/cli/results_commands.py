@@ -1,0 +1,177 @@
+"""`automl list`, `clean`, `ui`: commands on a folder of results or skills; and `skill`, which needs none."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.resources
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from automl.cli.options import json_option, print_json, results_root, wrong_argument
+
+if TYPE_CHECKING:
+    from automl.errors import ConfigurationError
+    from automl.handoff.cleaning import Inventory
+
+_UNITS = ("B", "kB", "MB", "GB")
+_STEP = 1000
+
+commands = click.Group()
+
+
+@commands.command(
+    "list",
+    help="List the built-in skills, or the skills of a folder: runnable, blocked (why), disabled; or the studies of a "
+    "results folder.",
+)
+@click.argument("root", required=False, type=click.Path(path_type=Path))
+@click.option("--studies", is_flag=True, help="List the studies of a results folder [results/, AUTOML_RESULTS].")
+@json_option("One JSON document on stdout.")
+def _list(root: Path | None, *, studies: bool, as_json: bool) -> None:
+    if studies:
+        _list_studies(results_root(root), as_json=as_json)
+        return
+    from automl.resources import builtin_skills
+    from automl.skill.catalog import describe, list_skills
+    from automl.skill.load import load_skill
+
+    entries = list_skills(root) if root is not None else tuple(describe(load_skill(name)) for name in builtin_skills())
+    if as_json:
+        fields = ("name", "network_arch", "status", "reason")
+        rows = [{**{name: getattr(entry, name) for name in fields}, "path": str(entry.path)} for entry in entries]
+        print_json({"skills": rows})
+        return
+    width = max((len(entry.name) for entry in entries), default=0)
+    for entry in entries:
+        click.echo(f"{entry.status.value:<10}  {entry.name:<{width}}  {entry.reason or entry.path}".rstrip())
+    if not entries:
+        click.echo(f"no model skill under {root}")
+
+
+def _list_studies(results: Path, *, as_json: bool) -> None:
+    from automl.storage.overview import list_studies
+
+    try:
+        found = list_studies(results)
+    except OSError as error:
+        raise _unreadable(results, error) from error
+    if as_json:
+        print_json({"studies": [{**dataclasses.asdict(row), "path": str(row.path)} for row in found]})
+        return
+    width = max((len(row.name) for row in found), default=0)
+    for row in found:
+        states = ", ".join(f"{count} {state}" for state, count in row.states.items())
+        best = "" if row.best is None else f"best {row.metric} {row.best:.4f}"
+        counts = f"{row.trials:>4}/{row.planned:<4}  {best:<24}  {states}"
+        click.echo("; ".join(filter(None, (f"{row.state:<11}  {row.name:<{width}}  {counts}".rstrip(), row.reason))))
+    if not found:
+        click.echo(f"no study under {results}")
+
+
+def _unreadable(root: Path, error: OSError) -> ConfigurationError:
+    return wrong_argument(str(root), error.strerror or str(error), "a results folder", "check the path")
+
+
+@commands.command(
+    "clean",
+    help="List what may be deleted from a results folder, with sizes; --yes deletes it. Running and resumable studies, "
+    "and best checkpoints are never deleted.",
+)
+@click.argument("results", required=False, type=click.Path(path_type=Path))
+@click.option("--yes", is_flag=True, help="Delete what is listed without it.")
+@json_option()
+def _clean(results: Path | None, *, yes: bool, as_json: bool) -> None:
+    from automl.handoff.cleaning import delete, take_inventory
+
+    root = results_root(results)
+    try:
+        inventory = take_inventory(root)
+    except OSError as error:
+        raise _unreadable(root, error) from error
+    gone = {item.path for item in inventory.deletable if yes and delete(item)}
+    if as_json:
+        items = [
+            {"path": str(item.path), "bytes": item.size, "why": item.why, "is_deleted": item.path in gone}
+            for item in inventory.deletable
+        ]
+        print_json({"deletable": items, "left_alone": inventory.left_alone})
+        return
+    _show_inventory(root, inventory, gone, is_deleted=yes)
+
+
+def _show_inventory(root: Path, inventory: Inventory, gone: set[Path], *, is_deleted: bool) -> None:
+    for item in inventory.deletable:
+        state = "" if not is_deleted else "deleted  " if item.path in gone else "kept     "
+        click.echo(f"{state}{format_size(item.size):>9}  {item.path.relative_to(root)}  ({item.why})")
+    for name, reason in inventory.left_alone.items():
+        click.echo(f"not touched {name}: {reason}")
+    listed = [item for item in inventory.deletable if not is_deleted or item.path in gone]
+    total = format_size(sum(item.size for item in listed))
+    if is_deleted:
+        click.echo(f"{len(listed)} deleted, {total}")
+    elif listed:
+        click.echo(f"{len(listed)} could be deleted, {total}; nothing was: automl clean {root} --yes deletes them")
+    else:
+        click.echo("nothing to delete")
+
+
+def format_size(size: int) -> str:
+    """Return bytes for people: ``12 B``, ``3.4 MB``."""
+    amount = float(size)
+    for unit in _UNITS:
+        if amount < _STEP or unit == _UNITS[-1]:
+            break
+        amount /= _STEP
+    return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+
+
+@commands.command(
+    "ui",
+    help="Open MLflow's comparison of a study: the named one, or the latest of a results folder [results/, "
+    "AUTOML_RESULTS]. Starts a server on this machine where the record is a file.",
+)
+@click.argument("place", required=False, type=click.Path(path_type=Path), metavar="[RESULTS|STUDY_DIR]")
+@click.option("--port", type=click.IntRange(1, 65535), default=5000, show_default=True, help="Port on 127.0.0.1.")
+@click.option("--no-browser", is_flag=True, help="Only print the address.")
+def _ui(place: Path | None, *, port: int, no_browser: bool) -> None:
+    from automl.storage.paths import StudyPaths
+    from automl.storage.plan_document import read_plan
+    from automl.tracking.mlflow.server import comparison_url, open_when_up, serve, server_url
+    from automl.tracking.mlflow.uri import default_tracking_uri, sqlite_file
+
+    root = results_root(place)
+    study = root if StudyPaths(root).plan_file.is_file() else _latest(root)
+    results = root if study != root or study is None else root.parent
+    uri = default_tracking_uri(results) if study is None else read_plan(StudyPaths(study)).mlflow.tracking_uri
+    is_file = sqlite_file(uri) is not None
+    server = server_url(port) if is_file else uri
+    url = server if study is None else comparison_url(server, StudyPaths(study), uri)
+    click.echo(f"MLflow for {results}: {server}{' (Ctrl-C ends it)' if is_file else ''}", err=True)
+    if study is not None:
+        click.echo(f"comparison of {study.name}: {url}", err=True)
+    is_opened = bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")) and not no_browser
+    if is_file:
+        if is_opened:
+            open_when_up(port, url)
+        serve(results, port, tracking_uri=uri)
+    elif is_opened:
+        click.launch(url)
+
+
+def _latest(results: Path) -> Path | None:
+    from automl.storage.overview import study_directories
+
+    try:
+        found = study_directories(results)
+    except OSError:
+        return None  # the server says what is missing
+    return found[-1] if found else None
+
+
+@commands.command("skill")
+def _skill() -> None:
+    """Print the SKILL.md by which a coding agent uses this tool."""
+    click.echo(importlib.resources.files("automl").joinpath("skill.md").read_text(encoding="utf-8"), nl=False)

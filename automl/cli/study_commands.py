@@ -1,0 +1,226 @@
+"""`automl resume`, `stop`, `status`, `logs`, `compare`, `report`, `sync`: commands on a study directory."""
+
+from __future__ import annotations
+
+import csv
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import click
+
+from automl.cli.options import (
+    AbsolutePath,
+    json_option,
+    notify_option,
+    print_json,
+    progress_and_notification,
+    show_study,
+    study_argument,
+    wrong_argument,
+)
+from automl.errors import NothingToRunError
+from automl.storage.final_status import read_settled
+from automl.storage.owner import running_process
+from automl.storage.paths import StudyPaths
+from automl.storage.plan_document import read_plan
+from automl.storage.study_directory import read_study
+from automl.storage.study_document import study_document
+from automl.study.ends import StopCause, StopKind
+from automl.study.trial import TrialState
+
+if TYPE_CHECKING:
+    from automl.study.result import StudyResult
+    from automl.study.trial import TrialResult
+
+_POLL_S = 0.3
+_CHUNK_BYTES = 1 << 20
+
+commands = click.Group()
+
+
+@commands.command("resume")
+@study_argument
+@click.option("--trials", type=click.IntRange(min=1), metavar="N", help="A new number of trials.")
+@click.option("--ray-address", metavar="ADDRESS", help="A Ray cluster [this machine].")
+@notify_option
+@json_option()
+def _resume(root: Path, *, trials: int | None, ray_address: str | None, notify: str | None, as_json: bool) -> None:
+    """Continue an interrupted study; trials that have ended are kept."""
+    from automl.resume import resume_study
+
+    resume_study(root, trials=trials, ray_address=ray_address, extra_trackers=progress_and_notification(notify))
+    show_study(root, as_json=as_json)
+
+
+@commands.command(
+    "stop", help="End a study: running trials are stopped, their best values count, the best checkpoint is handed over."
+)
+@study_argument
+@click.option(
+    "--trial", "number", type=click.IntRange(min=0), metavar="N", help="Only this trial; the study continues."
+)
+def _stop(root: Path, number: int | None) -> None:
+    from automl.trial.stop_request import request_stop
+
+    _, result = read_study(root)
+    process = running_process(StudyPaths(root))
+    if process is None:
+        raise NothingToRunError(f"no process runs {root}")
+    cause = StopCause(kind=StopKind.USER, detail="stopped by the user")
+    if number is None:
+        request_stop(root, cause)
+        click.echo(f"the study (process {process}) is asked to end; automl resume goes on with it later")
+        return
+    trial = next((t for t in result.trials if t.number == number and t.state is TrialState.RUNNING), None)
+    if trial is None:
+        raise NothingToRunError(f"no trial {number} of {root} is running")
+    request_stop(StudyPaths(root).attempt(number, trial.attempt).root, cause)
+    click.echo(f"trial {number} is asked to stop")
+
+
+@commands.command("status")
+@study_argument
+@click.option("--watch", is_flag=True, help="Refresh until the study ends; with --json print its events, one a line.")
+@json_option("One JSON document on stdout.")
+def _status(root: Path, *, watch: bool, as_json: bool) -> None:
+    """Show the progress of a study. Reads files only: works while it runs and after a crash."""
+    if watch:
+        from automl.cli import watch as live
+
+        (live.stream_events if as_json else live.watch)(root)
+        return
+    if as_json:
+        print_json(study_document(root))
+        return
+    from automl.cli import render
+
+    plan, result, outcome = read_settled(root)
+    rows = [
+        ("study", f"{plan.name}  {root}"),
+        ("state", outcome),
+        ("trials", f"{len(result.trials)} of {plan.budget.trials}: {render.count_states(result.trials)}"),
+        *render.best_row(result),
+    ]
+    console = render.console()
+    console.print(render.key_values(rows))
+    console.print()
+    console.print(render.leaderboard(result))
+
+
+@commands.command("logs")
+@study_argument
+@click.argument("trial", type=click.IntRange(min=0))
+@click.option("-f", "--follow", is_flag=True, help="Follow the log until the trial ends.")
+def _logs(root: Path, trial: int, *, follow: bool) -> None:
+    """Print the log of a trial, of its latest attempt."""
+    result = _trial(root, trial)
+    log = StudyPaths(root).attempt(trial, result.attempt).log_file
+    if not follow and not log.is_file():
+        raise wrong_argument(str(log), "no log", "a trial that was started", "choose another trial")
+    offset = _print_from(log, 0)
+    while follow:
+        # Checked before reading, so that everything written before the end is printed.
+        is_running = _trial(root, trial) == result and running_process(StudyPaths(root)) is not None
+        offset = _print_from(log, offset)
+        if result.state.is_final or not is_running:
+            return
+        time.sleep(_POLL_S)
+
+
+def _trial(root: Path, number: int) -> TrialResult:
+    _, result = read_study(root)
+    found = next((trial for trial in result.trials if trial.number == number), None)
+    if found is None:
+        listed = ", ".join(str(trial.number) for trial in result.trials) or "no trial yet"
+        raise wrong_argument(f"TRIAL {number}", "no such trial", listed, "choose one of these trials")
+    return found
+
+
+def _print_from(log: Path, offset: int) -> int:
+    """Write a log to stdout byte by byte from an offset; return the offset behind it."""
+    stdout: BinaryIO = sys.stdout.buffer
+    try:
+        with log.open("rb") as stream:
+            stream.seek(offset)
+            while content := stream.read(_CHUNK_BYTES):
+                stdout.write(content)
+                offset += len(content)
+    except FileNotFoundError:
+        return offset
+    stdout.flush()
+    return offset
+
+
+@commands.command("compare")
+@click.argument("study_dirs", nargs=-1, required=True, type=AbsolutePath())
+@click.option("--top", type=click.IntRange(min=1), metavar="N", help="Show the first N trials of each study.")
+@json_option("One JSON document on stdout.")
+@click.option("--csv", "as_csv", is_flag=True, help="Comma-separated values on stdout.")
+def _compare(study_dirs: tuple[Path, ...], *, top: int | None, as_json: bool, as_csv: bool) -> None:
+    """Rank the trials of one or several studies, best first."""
+    studies = [(root.name, read_settled(root)[1]) for root in study_dirs]
+    rows = [row for name, result in studies for row in _rows(name, result)[:top]]
+    if as_json:
+        print_json({"trials": rows})
+        return
+    if as_csv:
+        for row in rows:
+            row.update(row.pop("assignment"))
+        writer = csv.DictWriter(sys.stdout, list(dict.fromkeys(key for row in rows for key in row)), restval="")
+        writer.writeheader()
+        writer.writerows(rows)
+        return
+    from automl.cli import render
+
+    console = render.console()
+    for name, result in studies:
+        objectives = [f"{o.direction} {o.metric}" for o in result.objectives]
+        console.print(f"{name}: {', '.join([*objectives, *map(str, result.constraints)])}", style="bold")
+        console.print(render.leaderboard(result, limit=top))
+        console.print()
+
+
+def _rows(name: str, result: StudyResult) -> list[dict[str, Any]]:
+    front = result.pareto
+    return [
+        {
+            "study": name,
+            "trial": trial.number,
+            "state": trial.state.value,
+            **{metric: trial.values.get(metric) for metric in result.wanted_metrics},
+            **({"pareto": trial in front} if result.further else {}),
+            **({"unmet": "; ".join(result.unmet(trial))} if result.constraints else {}),
+            "best_epoch": trial.best_epoch,
+            "elapsed_s": round(trial.elapsed_s, 3),
+            "reason": trial.reason,
+            "assignment": dict(trial.assignment),
+        }
+        for trial in result.leaderboard()
+    ]
+
+
+@commands.command("report")
+@study_argument
+@click.option(
+    "--output", type=click.Path(path_type=Path), metavar="FILE", help="Where to write [report.html of the study]."
+)
+def _report(root: Path, output: Path | None) -> None:
+    """Write one self-contained HTML page about a study, finished or not."""
+    from automl.report.page import write_report
+
+    click.echo(write_report(root, output=output))
+
+
+@commands.command("sync")
+@study_argument
+@click.option("--tracking-uri", metavar="URI", help="Another server; it gets the whole study.")
+def _sync(root: Path, tracking_uri: str | None) -> None:
+    """Upload what MLflow does not have yet of a study."""
+    from automl.tracking.mlflow.tracker import sync
+
+    record = read_plan(StudyPaths(root)).mlflow
+    uri = tracking_uri or record.tracking_uri
+    sync(StudyPaths(root), uri, record.experiment)
+    click.echo(f"{uri} has the whole record of {root}")
