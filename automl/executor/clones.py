@@ -10,32 +10,16 @@ import os
 import shutil
 from typing import TYPE_CHECKING
 
-from automl.samplers.explore import explore
-from automl.study.causes import Origin, OriginKind
+from automl.study.causes import OriginKind
 from automl.trial.attempts import Start, measured_by, next_start
 from automl.trial.continuation import find_continuation
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
-    from automl.samplers.searcher import Searcher
-    from automl.schedulers.base import CloneRequest
-    from automl.space.values import Scalar
     from automl.storage.paths import StudyPaths
     from automl.study.model import StudyPlan
     from automl.study.state import StudyState, TrialRecord
-    from automl.study.trial import Proposal
-
-
-def propose_clone(
-    plan: StudyPlan, searcher: Searcher, request: CloneRequest, assignment: Mapping[str, Scalar]
-) -> Proposal:
-    """Return a new proposal that explores around its parent's assignment; its origin names parent and epoch."""
-    return searcher.adopt(
-        lambda number: explore(plan.space, assignment, seed=plan.seed, number=number),
-        origin=Origin(OriginKind.CLONE, parent=request.parent, epoch=request.epoch),
-    )
 
 
 def start_of(plan: StudyPlan, paths: StudyPaths, state: StudyState, trial: TrialRecord) -> Start:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from automl.errors import LaunchError
 from automl.executor.budget import Spent, spent_end
-from automl.executor.clones import propose_clone, start_of
+from automl.executor.clones import start_of
 from automl.executor.decide import (
     Ask,
     Begin,
@@ -298,8 +298,7 @@ class StudyLoop:
         searcher = self._search.searcher
         match start:
             case Clone():
-                parent = self._state.trials[start.copy.parent].proposal
-                return propose_clone(self._plan, searcher, start.copy, parent.assignment)
+                return searcher.clone(start.copy.parent, start.copy.epoch)
             case Repeat():
                 return searcher.repeat(start.trial, start.seed)
             case Ask():

@@ -25,12 +25,7 @@ _FIRST_STEP = 0.25
 
 
 class CmaEsSampler(Sampler):
-    """Draws from the distribution that all full generations so far have shaped.
-
-    Args:
-        space: What is searched.
-        seed: Seed of the study.
-    """
+    """Draws from the distribution that all full generations so far have shaped."""
 
     def __init__(self, space: SearchSpace, seed: int) -> None:
         super().__init__(space, seed)
@@ -47,7 +42,7 @@ class CmaEsSampler(Sampler):
             generation = _within_reach(strategy, points[begin : begin + size])
             strategy.tell(list(zip(generation, -data.fitness[begin : begin + size], strict=True)))
         assignment = self._encoder.assignment(self._encoder.snap(strategy.ask()[None, :])[0])
-        return Candidate(assignment=assignment, origin=Origin(OriginKind.CMAES))
+        return Candidate(assignment, Origin(OriginKind.CMAES))
 
 
 def _within_reach(strategy: CMA, points: np.ndarray) -> np.ndarray:

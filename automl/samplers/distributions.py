@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import warnings
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import optuna
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.exceptions import ExperimentalWarning
+from optuna.study import StudyDirection
 
 from automl.space.parameters import ParameterType
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from optuna.distributions import BaseDistribution
     from optuna.samplers import BaseSampler
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
     from automl.space.values import Scalar
 
 
-def distribution_of(parameter: Parameter) -> BaseDistribution:
+def distribution_of(parameter: Parameter) -> CategoricalDistribution | IntDistribution | FloatDistribution:
     """Return the Optuna distribution of a parameter.
 
     Optuna has no stepped logarithmic ranges: there the step is left out, and the value is moved to its step afterwards.
@@ -49,23 +52,20 @@ def representable(
     The template's own value may lie outside the searched range; Optuna has no place for such a value, so the journal
     keeps the whole assignment beside the parameters.
     """
-    values: dict[str, Scalar] = {}
-    distributions: dict[str, BaseDistribution] = {}
-    for parameter in space.parameters:
-        if parameter.path in assignment and parameter.contains(assignment[parameter.path]):
-            values[parameter.path] = assignment[parameter.path]
-            distributions[parameter.path] = distribution_of(parameter)
-    return values, distributions
+    held = [p for p in space.parameters if p.path in assignment and p.contains(assignment[p.path])]
+    return {p.path: assignment[p.path] for p in held}, {p.path: distribution_of(p) for p in held}
 
 
-def study_in_memory(sampler: BaseSampler, trials: Sequence[FrozenTrial], objectives: int) -> optuna.Study:
+def study_in_memory(
+    make_sampler: Callable[[], BaseSampler], trials: Sequence[FrozenTrial], objectives: int
+) -> optuna.Study:
     """Return an Optuna study of these trials, whose objectives are maximised, that a sampler of Optuna proposes for."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)  # else each proposal logs that a study was created
-    study = optuna.create_study(
-        storage=optuna.storages.InMemoryStorage(),
-        sampler=sampler,
-        directions=["maximize"] * objectives,
-        study_name="history",
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        sampler = make_sampler()
+    directions = [StudyDirection.MAXIMIZE] * objectives
+    storage = optuna.storages.InMemoryStorage()
+    study = optuna.create_study(storage=storage, sampler=sampler, directions=directions, study_name="history")
     study.add_trials(trials)
     return study

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from automl.space.parameters import ParameterType
+from automl.space.values import is_same
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,34 +31,54 @@ _ORDERED_ANYWAY = 2
 
 @dataclass(frozen=True, slots=True)
 class _Column:
-    """One parameter: its values in order, their positions and the edges of their shares; empty where continuous."""
+    """One parameter: its values in order and their positions; empty where continuous."""
 
     parameter: Parameter
     values: tuple[Scalar, ...]
     positions: np.ndarray
-    is_ordered: bool
+    is_ordered: bool = True
 
     @property
     def edges(self) -> np.ndarray:
+        """The positions at which the shares of neighbouring values meet."""
         if self.parameter.log and not self.parameter.choices:
             return np.asarray((self.positions[1:] + self.positions[:-1]) / 2)
         return np.arange(1, len(self.positions)) / len(self.positions)
 
+    def position(self, value: Scalar) -> float:
+        if not self.values:
+            return self.parameter.to_unit(value)
+        known = [i for i, candidate in enumerate(self.values) if is_same(candidate, value)]
+        if known:
+            nearest = known[0]
+        elif not self.parameter.choices:
+            nearest = int(np.abs(self.positions - self.parameter.to_unit(value)).argmin())
+        elif self.is_ordered and isinstance(value, int | float):
+            nearest = int(np.argmin([abs(float(v) - value) for v in self.values]))  # type: ignore[arg-type] # numbers
+        else:
+            nearest = 0
+        return float(self.positions[nearest])
+
+    def value(self, position: float) -> Scalar:
+        if self.values:
+            return self.values[int(np.abs(self.positions - position).argmin())]
+        low, high = self.parameter.bounds
+        if self.parameter.log:
+            return self.parameter.nearest(math.exp(math.log(low) + position * (math.log(high) - math.log(low))))
+        return self.parameter.nearest(low + position * (high - low))
+
 
 class Encoder:
-    """Turns assignments into points and feature rows, and back.
-
-    Args:
-        space: What is searched.
-    """
+    """Turns assignments into points and feature rows, and back."""
 
     def __init__(self, space: SearchSpace) -> None:
         self.space = space
         self._columns = tuple(_column_of(parameter) for parameter in space.parameters)
         self._index = {path: i for i, path in enumerate(space.paths)}
-        self._defaults = np.array([self._position(c, c.parameter.default) for c in self._columns])
+        self._defaults = np.array([c.position(c.parameter.default) for c in self._columns])
         self._rows: dict[int, tuple[Mapping[str, Scalar], list[float]]] = {}
-        self.groups = self._feature_groups()
+        widths = [1 if c.is_ordered else len(c.positions) for c in self._columns]
+        self.groups = np.repeat(np.arange(len(widths)), widths)
         """For each feature column, the index of its parameter."""
 
     @property
@@ -81,17 +101,15 @@ class Encoder:
         known = self._rows.get(id(assignment))
         if known is None or known[0] is not assignment:
             row = [
-                self._position(column, assignment[column.parameter.path])
-                if column.parameter.path in assignment
-                else float(self._defaults[i])
-                for i, column in enumerate(self._columns)
+                column.position(assignment[column.parameter.path]) if column.parameter.path in assignment else default
+                for column, default in zip(self._columns, self._defaults.tolist(), strict=True)
             ]
             known = self._rows[id(assignment)] = (assignment, row)
         return known[1]
 
     def assignment(self, point: np.ndarray) -> dict[str, Scalar]:
         """Return the valid assignment nearest to a point."""
-        values = {c.parameter.path: _value_at(c, float(x)) for c, x in zip(self._columns, point, strict=True)}
+        values = {c.parameter.path: c.value(float(x)) for c, x in zip(self._columns, point, strict=True)}
         return self.space.repair(values)
 
     def snap(self, points: np.ndarray) -> np.ndarray:
@@ -100,11 +118,29 @@ class Encoder:
         Discrete values have equal shares of [0, 1], on a logarithmic range the positions nearest to them. Relations are
         not looked at; `assignment` repairs them.
         """
-        snapped = np.clip(points, 0.0, 1.0)
+        snapped: np.ndarray = np.clip(points, 0.0, 1.0)
         for i, column in enumerate(self._columns):
             if len(column.positions):
                 snapped[:, i] = column.positions[np.searchsorted(column.edges, snapped[:, i], side="right")]
-        return self._deactivate(snapped)
+        active = np.ones(snapped.shape, dtype=bool)
+        for i, column in enumerate(self._columns):
+            if column.parameter.condition is not None:
+                active[:, i] = self._holds(column.parameter.condition, snapped, active)
+                snapped[~active[:, i], i] = self._defaults[i]
+        return snapped
+
+    def _holds(self, condition: Condition, points: np.ndarray, active: np.ndarray) -> np.ndarray:
+        parent = self._index.get(condition.path)
+        if parent is None:
+            held = np.full(len(points), replace(condition, also=()).holds(self.space.fixed))
+        else:
+            column = self._columns[parent]
+            allowed = [column.position(value) for value in condition.any_of if column.parameter.contains(value)]
+            matches = np.isclose(points[:, parent, None], np.array(allowed)[None, :], atol=1e-9).any(axis=1)
+            held = matches & active[:, parent]
+        for further in condition.also:
+            held = np.logical_and(held, self._holds(further, points, active))
+        return held
 
     def features(self, points: np.ndarray) -> np.ndarray:
         """Return feature rows of snapped points, shape (n, len(groups))."""
@@ -117,90 +153,55 @@ class Encoder:
                 blocks.append(np.isclose(points[:, i : i + 1], column.positions, atol=1e-9) * math.sqrt(0.5))
         return np.hstack(blocks) if blocks else np.empty((len(points), 0))
 
-    def step_of(self, index: int) -> float:
-        """Return the distance between neighbouring values of an ordered discrete parameter; 0 where continuous."""
-        count = len(self._columns[index].positions)
-        return 1.0 / (count - 1) if count > 1 else 0.0
+    def options(self, index: int) -> tuple[float, ...]:
+        """Return the positions of a parameter's values where these have no order; empty where they have one."""
+        column = self._columns[index]
+        return () if column.is_ordered else tuple(column.positions.tolist())
 
-    def positions(self, index: int) -> tuple[float, ...]:
-        """Return the positions of a parameter's values; empty where there is no table of them."""
-        return tuple(self._columns[index].positions.tolist())
+    def spread(self, count: int, generator: np.random.Generator) -> np.ndarray:
+        """Return snapped points spread over the whole space, shape (count, dimensions)."""
+        return self.snap(generator.random((count, self.dimensions)))
 
-    def is_ordered(self, index: int) -> bool:
-        """Tell whether neighbouring positions of a parameter mean similar values."""
-        return self._columns[index].is_ordered
+    def nearby(self, centres: np.ndarray, count: int, scale: float, generator: np.random.Generator) -> np.ndarray:
+        """Return snapped points near some centres: each differs from its centre in a few parameters.
 
-    def _position(self, column: _Column, value: Scalar) -> float:
-        if not column.values:
-            return column.parameter.to_unit(value)
-        for candidate, position in zip(column.values, column.positions, strict=True):
-            if candidate == value and isinstance(candidate, bool) == isinstance(value, bool):
-                return float(position)
-        if column.is_ordered and not column.parameter.choices:
-            wanted = column.parameter.to_unit(value)
-            return float(column.positions[np.abs(column.positions - wanted).argmin()])
-        if column.is_ordered and isinstance(value, int | float):
-            distances = [abs(float(v) - value) for v in column.values]  # type: ignore[arg-type] # ordered: numbers
-            return float(column.positions[int(np.argmin(distances))])
-        return float(column.positions[0])
-
-    def _feature_groups(self) -> np.ndarray:
-        widths = [1 if c.is_ordered else len(c.positions) for c in self._columns]
-        return np.repeat(np.arange(len(widths)), widths)
-
-    def _deactivate(self, points: np.ndarray) -> np.ndarray:
-        active = np.ones(points.shape, dtype=bool)
+        Args:
+            centres: Points, shape (k, dimensions), k >= 1.
+            count: How many points to return.
+            scale: Standard deviation of a step, in units of the range; a discrete value moves by at least one.
+            generator: Source of randomness.
+        """
+        points = centres[generator.integers(len(centres), size=count)].copy()
+        moved = generator.random((count, self.dimensions)) < max(2.0 / self.dimensions, 0.3)
+        moved[np.arange(count), generator.integers(self.dimensions, size=count)] = True
         for i, column in enumerate(self._columns):
-            condition = column.parameter.condition
-            if condition is None:
-                continue
-            active[:, i] = self._holds(condition, points, active)
-            points[~active[:, i], i] = self._defaults[i]
-        return points
+            values = len(column.positions)
+            width = max(scale, 1.0 / (values - 1) if values > 1 else 0.0)
+            step = generator.normal(0.0, width, count)
+            fresh = generator.random(count)
+            points[:, i] = np.where(moved[:, i], points[:, i] + step if column.is_ordered else fresh, points[:, i])
+        # Folded back at the ends, so that the ends themselves are no magnets.
+        folded = np.abs(points)
+        return self.snap(np.where(folded > 1.0, 2.0 - folded, folded))
 
-    def _holds(self, condition: Condition, points: np.ndarray, active: np.ndarray) -> np.ndarray:
-        held = self._holds_alone(condition, points, active)
-        for further in condition.also:
-            held = held & self._holds(further, points, active)
-        return held
 
-    def _holds_alone(self, condition: Condition, points: np.ndarray, active: np.ndarray) -> np.ndarray:
-        parent = self._index.get(condition.path)
-        if parent is None:
-            return np.full(len(points), replace(condition, also=()).holds(self.space.fixed))
-        column = self._columns[parent]
-        allowed = [self._position(column, value) for value in condition.any_of if column.parameter.contains(value)]
-        matches = np.isclose(points[:, parent, None], np.array(allowed)[None, :], atol=1e-9).any(axis=1)
-        return np.asarray(matches & active[:, parent])
+def values_of(parameter: Parameter) -> tuple[Scalar, ...]:
+    """Return every value of a discrete parameter, in order."""
+    if parameter.choices:
+        return parameter.choices
+    low, step = parameter.bounds[0], parameter.step or 1
+    return tuple(dict.fromkeys(parameter.nearest(low + k * step) for k in range(int(parameter.size))))
 
 
 def _column_of(parameter: Parameter) -> _Column:
     if not parameter.choices and parameter.size > _LARGEST_TABLE:
-        return _Column(parameter, (), np.empty(0), is_ordered=True)
-    values = _values_of(parameter)
+        return _Column(parameter, (), np.empty(0))
+    values = values_of(parameter)
     numbers = [v for v in values if isinstance(v, int | float) and not isinstance(v, bool)]
     if not parameter.choices:
-        return _Column(parameter, values, np.array([parameter.to_unit(v) for v in values]), is_ordered=True)
+        return _Column(parameter, values, np.array([parameter.to_unit(v) for v in values]))
     if len(numbers) == len(values):
-        ordered = tuple(sorted(numbers))
-        positions = np.linspace(0, 1, len(ordered)) if len(ordered) > 1 else np.array([0.5])
-        return _Column(parameter, ordered, positions, is_ordered=True)
+        positions = np.linspace(0, 1, len(values)) if len(values) > 1 else np.array([0.5])
+        return _Column(parameter, tuple(sorted(numbers)), positions)
     positions = (np.arange(len(values)) + 0.5) / len(values)
     return _Column(parameter, values, positions, is_ordered=len(values) <= _ORDERED_ANYWAY)
-
-
-def _values_of(parameter: Parameter) -> tuple[Scalar, ...]:
-    if parameter.choices:
-        return parameter.choices
-    low, _ = parameter.bounds
-    step = parameter.step or (1 if parameter.type is ParameterType.INT else 0)
-    return tuple(dict.fromkeys(parameter.nearest(low + k * step) for k in range(int(parameter.size))))
-
-
-def _value_at(column: _Column, position: float) -> Scalar:
-    if column.values:
-        return column.values[int(np.abs(column.positions - position).argmin())]
-    low, high = column.parameter.bounds
-    if column.parameter.log:
-        return column.parameter.nearest(math.exp(math.log(low) + position * (math.log(high) - math.log(low))))
-    return column.parameter.nearest(low + position * (high - low))

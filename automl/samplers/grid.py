@@ -9,8 +9,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from automl.samplers.encoding import values_of
 from automl.samplers.sampler import Candidate, Sampler, generator_for
-from automl.samplers.unseen import axis_values
 from automl.study.causes import Origin, OriginKind
 
 if TYPE_CHECKING:
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 _PURPOSE = 303
 _GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
+# A grid over a space of this size has every value.
+_SMALL = 200
 
 
 class GridSampler(Sampler):
@@ -30,12 +34,18 @@ class GridSampler(Sampler):
     Args:
         space: What is searched.
         seed: Decides where the visit begins.
-        resolution: Values of a range that has more than that.
+        resolution: Values of a range that has more than that, evenly spaced, both ends included.
     """
 
     def __init__(self, space: SearchSpace, seed: int, *, resolution: int = 5) -> None:
         super().__init__(space, seed)
-        self._axes = tuple(axis_values(space, i, resolution) for i in range(len(space.parameters)))
+        positions = np.linspace(0.0, 1.0, resolution).tolist()
+        self._axes = tuple(
+            values_of(parameter)
+            if parameter.choices or parameter.size <= resolution or space.size <= _SMALL
+            else tuple(dict.fromkeys(map(parameter.from_unit, positions)))
+            for parameter in space.parameters
+        )
         self._size = math.prod(len(axis) for axis in self._axes)
         self._first = int(generator_for(seed, 0, _PURPOSE).integers(self._size))
 
@@ -44,18 +54,16 @@ class GridSampler(Sampler):
         del number
         tried = [dict(o.assignment) for o in history.observations]
         point = next((p for p in self._points() if p not in tried), None)
-        return None if point is None else Candidate(assignment=point, origin=Origin(OriginKind.GRID))
+        return None if point is None else Candidate(point, Origin(OriginKind.GRID))
 
     def _points(self) -> Iterator[dict[str, Scalar]]:
         stride = max(round(self._size * _GOLDEN), 1)
         while math.gcd(stride, self._size) != 1:
             stride += 1
         for visit in range(self._size):
-            yield self._point((self._first + visit * stride) % self._size)
-
-    def _point(self, index: int) -> dict[str, Scalar]:
-        values: dict[str, Scalar] = {}
-        for path, axis in zip(self._space.paths, self._axes, strict=True):
-            index, position = divmod(index, len(axis))
-            values[path] = axis[position]
-        return self._space.repair(values)
+            index = (self._first + visit * stride) % self._size
+            values: dict[str, Scalar] = {}
+            for path, axis in zip(self._space.paths, self._axes, strict=True):
+                index, position = divmod(index, len(axis))
+                values[path] = axis[position]
+            yield self._space.repair(values)

@@ -5,7 +5,7 @@ A history is rebuilt from the journal and never holds a value that is not finite
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from automl.study.trial import TrialState
@@ -57,11 +57,7 @@ class Observation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """The trials of a study.
-
-    Attributes:
-        observations: In order of their numbers, without gaps.
-    """
+    """The trials of a study, in order of their numbers, without gaps."""
 
     observations: tuple[Observation, ...] = ()
 
@@ -88,13 +84,6 @@ class History:
         changed = list(self.observations)
         changed[observation.number] = observation
         return History(observations=tuple(changed))
-
-    def with_value(self, number: int, epoch: int, value: float) -> History:
-        """Return the history with one more intermediate value; a repeated epoch changes nothing."""
-        trial = self.observations[number]
-        if any(known == epoch for known, _ in trial.curve):
-            return self
-        return self.with_trial(replace(trial, curve=tuple(sorted((*trial.curve, (epoch, value))))))
 
 
 def is_usable(observation: Observation) -> bool:

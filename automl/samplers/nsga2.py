@@ -6,13 +6,11 @@ tell and which a slow trial would delay.
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
 import optuna
 from optuna.distributions import CategoricalDistribution, FloatDistribution
-from optuna.exceptions import ExperimentalWarning
 from optuna.samplers.nsgaii import BLXAlphaCrossover, PolynomialMutation
 from optuna.trial import TrialState as OptunaState
 
@@ -32,6 +30,8 @@ if TYPE_CHECKING:
     from automl.samplers.history import History
     from automl.space.parameters import SearchSpace
 
+# Trials with a value that are proposed before by a Sobol sequence.
+_SOBOL_TRIALS = 8
 _POPULATION = 20
 _MUTATION_INDEX = 10.0
 # Compared on six tables and a continuous problem: simulated binary crossover and uniform mutation were worse.
@@ -52,44 +52,39 @@ class _SteadyState(optuna.samplers.NSGAIISampler):
 
 
 class Nsga2Sampler(Sampler):
-    """Crosses two good trials, chosen by front and crowding, and mutates the child.
+    """Crosses two good trials, chosen by front and crowding, and mutates the child."""
 
-    Args:
-        space: What is searched.
-        seed: Seed of the study.
-        sobol_trials: Trials with a value that are proposed before by a Sobol sequence.
-    """
-
-    def __init__(self, space: SearchSpace, seed: int, *, sobol_trials: int = 8) -> None:
+    def __init__(self, space: SearchSpace, seed: int) -> None:
         super().__init__(space, seed)
         self._encoder = Encoder(space)
         self._sobol = SobolSampler(space, seed)
-        self._sobol_trials = sobol_trials
-        self._distributions = {f"{i:04d}": self._distribution(i) for i in range(self._encoder.dimensions)}
-
-    def _distribution(self, index: int) -> BaseDistribution:
-        """Return the distribution of a parameter's position: options without an order are choices."""
-        if self._encoder.is_ordered(index):
-            return FloatDistribution(0.0, 1.0)
-        return CategoricalDistribution(self._encoder.positions(index))
+        options = map(self._encoder.options, range(self._encoder.dimensions))
+        self._distributions: dict[str, BaseDistribution] = {
+            f"{i:04d}": CategoricalDistribution(positions) if positions else FloatDistribution(0.0, 1.0)
+            for i, positions in enumerate(options)
+        }
+        """Of the positions of the parameters: options without an order are choices."""
 
     def propose(self, history: History, number: int) -> Candidate | None:
         """Return a child of two good trials."""
-        if sum(is_usable(o) for o in history.observations) < self._sobol_trials:
+        if sum(is_usable(o) for o in history.observations) < _SOBOL_TRIALS:
             return self._sobol.propose(history, number)
         trials = self._trials(history)
-        study = study_in_memory(self._optunas(number), trials, len(trials[0].values))
+        seed = int(generator_for(self._seed, number).integers(2**31))
+        study = study_in_memory(
+            lambda: _SteadyState(
+                population_size=_POPULATION,
+                crossover=BLXAlphaCrossover(),
+                mutation=PolynomialMutation(_MUTATION_INDEX),
+                seed=seed,
+            ),
+            trials,
+            len(trials[0].values),
+        )
         child = study.ask(self._distributions).params
         point = np.array([child[name] for name in self._distributions])
         assignment = self._encoder.assignment(self._encoder.snap(point[None, :])[0])
-        return Candidate(assignment=assignment, origin=Origin(OriginKind.NSGA2))
-
-    def _optunas(self, number: int) -> optuna.samplers.BaseSampler:
-        seed = int(generator_for(self._seed, number).integers(2**31))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExperimentalWarning)
-            crossover, mutation = BLXAlphaCrossover(), PolynomialMutation(_MUTATION_INDEX)
-            return _SteadyState(population_size=_POPULATION, crossover=crossover, mutation=mutation, seed=seed)
+        return Candidate(assignment, Origin(OriginKind.NSGA2))
 
     def _trials(self, history: History) -> list[FrozenTrial]:
         usable = [o for o in history.observations if is_usable(o)]

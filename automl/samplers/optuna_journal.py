@@ -16,7 +16,6 @@ from optuna.study import StudyDirection
 from optuna.trial import TrialState as OptunaState
 
 from automl.samplers.distributions import representable
-from automl.study.model import Direction
 from automl.study.trial import TrialState
 
 if TYPE_CHECKING:
@@ -58,7 +57,7 @@ class OptunaJournal:
     def __init__(self, file: Path, plan: StudyPlan) -> None:
         self._file = file
         self._plan = plan
-        self._signs = tuple(1.0 if o.direction is Direction.MAXIMIZE else -1.0 for o in plan.objectives)
+        self._signs = tuple(o.direction.sign for o in plan.objectives)
         self._ids: dict[int, int] = {}
         self._written: dict[int, Observation] = {}
         self._storage: JournalStorage | None = None

@@ -11,12 +11,11 @@ from automl.samplers.sampler import Candidate, Sampler, generator_for
 from automl.study.causes import Origin, OriginKind
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from automl.samplers.history import History
     from automl.space.parameters import SearchSpace
+    from automl.space.values import Scalar
 
-SOBOL_PURPOSE = 101
+_SOBOL_PURPOSE = 101
 _OWN = {OriginKind.PRIOR, OriginKind.SOBOL}
 _NEAR_TEMPLATE = 2
 _SPREAD_OF_PRIOR = 0.25
@@ -29,9 +28,7 @@ class RandomSampler(Sampler):
         """Return a random assignment; the history is not read."""
         del history
         positions = generator_for(self._seed, number).random(len(self._space.parameters))
-        return Candidate(
-            assignment=self._space.from_unit(by_path(self._space, positions)), origin=Origin(OriginKind.RANDOM)
-        )
+        return Candidate(_assignment_at(self._space, positions), Origin(OriginKind.RANDOM))
 
 
 class SobolSampler(Sampler):
@@ -41,7 +38,7 @@ class SobolSampler(Sampler):
         """Return the next point of the sequence; the history is not read."""
         del history
         point = sobol_points(len(self._space.parameters), number + 1, self._seed)[number]
-        return Candidate(assignment=self._space.from_unit(by_path(self._space, point)), origin=Origin(OriginKind.SOBOL))
+        return Candidate(_assignment_at(self._space, point), Origin(OriginKind.SOBOL))
 
 
 class InitialDesign(Sampler):
@@ -63,12 +60,17 @@ class InitialDesign(Sampler):
         own = sum(o.origin.kind in _OWN for o in history.observations)
         if own < self._near:
             step = generator_for(self._seed, number).normal(0.0, _SPREAD_OF_PRIOR, self._encoder.dimensions)
-            point = self._encoder.snap((self._encoder.default_point + step)[None, :])[0]
-            return Candidate(assignment=self._encoder.assignment(point), origin=Origin(OriginKind.PRIOR))
-        index = own - self._near
-        points = sobol_points(self._encoder.dimensions, index + 1, self._seed)
-        point = self._encoder.snap(np.array(points[index : index + 1]))[0]
-        return Candidate(assignment=self._encoder.assignment(point), origin=Origin(OriginKind.SOBOL))
+            point, kind = self._encoder.default_point + step, OriginKind.PRIOR
+        else:
+            index = own - self._near
+            point = sobol_points(self._encoder.dimensions, index + 1, self._seed)[index]
+            kind = OriginKind.SOBOL
+        return Candidate(self._encoder.assignment(self._encoder.snap(point[None, :])[0]), Origin(kind))
+
+
+def initial_design_length(space: SearchSpace) -> int:
+    """Return how many trials come before the model, the template included: half the parameters plus 2, from 4 to 8."""
+    return min(max(len(space.parameters) // 2 + 2, 4), 8)
 
 
 def sobol_points(dimensions: int, count: int, seed: int) -> np.ndarray:
@@ -81,11 +83,10 @@ def sobol_points(dimensions: int, count: int, seed: int) -> np.ndarray:
 
     if dimensions == 0:
         return np.empty((count, 0))
-    engine = qmc.Sobol(dimensions, scramble=True, rng=generator_for(seed, 0, SOBOL_PURPOSE))
+    engine = qmc.Sobol(dimensions, scramble=True, rng=generator_for(seed, 0, _SOBOL_PURPOSE))
     exponent = max(count - 1, 1).bit_length()
     return np.asarray(engine.random_base2(exponent)[:count])
 
 
-def by_path(space: SearchSpace, positions: Sequence[float] | np.ndarray) -> dict[str, float]:
-    """Name the positions of a point: parameter path -> position."""
-    return {path: float(position) for path, position in zip(space.paths, positions, strict=True)}
+def _assignment_at(space: SearchSpace, point: np.ndarray) -> dict[str, Scalar]:
+    return space.from_unit(dict(zip(space.paths, point.tolist(), strict=True)))

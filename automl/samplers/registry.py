@@ -6,19 +6,17 @@ Names can be listed without importing any library; what a sampler needs is impor
 from __future__ import annotations
 
 import difflib
-import importlib
-import itertools
+import pkgutil
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from automl.errors import ConfigurationError, Problem
-from automl.samplers.llm.chat import LLM_STARTS
-from automl.study.causes import Origin, OriginKind
+from automl.samplers.llm.chat import check_endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from automl.samplers.sampler import Candidate, Sampler
+    from automl.samplers.sampler import Sampler
     from automl.samplers.searcher import Searcher
     from automl.study.model import StudyPlan
 
@@ -36,6 +34,8 @@ SAMPLERS: Mapping[str, str] = MappingProxyType(
     }
 )
 """Name -> module and class, the default first. The name is that of ``--sampler``; nothing else lists the samplers."""
+LLM_STARTS = "llm_starts"
+"""The option of the default sampler: how many of the first trials a language model proposes."""
 SAMPLER_OPTIONS: tuple[str, ...] = (LLM_STARTS,)
 """Options of a study that samplers read."""
 
@@ -52,28 +52,26 @@ def check_sampler(name: str, options: Mapping[str, object] | None = None) -> tup
         default = next(iter(SAMPLERS))
         suggestion = f"did you mean {close[0]}?" if close else f"use {default}, the default"
         return (Problem(where="sampler", found=name, expected=f"one of {', '.join(SAMPLERS)}", fix=suggestion),)
-    return _class_of(name).check(options or {})
+    starts = _llm_starts(name, options or {})
+    if not isinstance(starts, int) or isinstance(starts, bool) or starts < 0:
+        expected = "a number of trials that a language model proposes, at least 0"
+        return (Problem(where=f"options.{LLM_STARTS}", found=repr(starts), expected=expected, fix="correct it"),)
+    return check_endpoint() if name == "llm" or starts else ()
 
 
 def asks_language_model(plan: StudyPlan) -> bool:
     """Tell whether a language model proposes trials of a study: asking it costs time and money."""
-    return _class_of(plan.sampler).asks_language_model(plan.options)
+    return plan.sampler == "llm" or bool(_llm_starts(plan.sampler, plan.options))
 
 
-def make_sampler(plan: StudyPlan, *, given: int) -> Sampler:
-    """Return the sampler of a plan, whose name is known.
-
-    Args:
-        plan: The study.
-        given: How many trials are proposed before the sampler is asked for the first time.
-    """
-    return _class_of(plan.sampler).for_plan(plan, given)
+def _llm_starts(name: str, options: Mapping[str, object]) -> object:
+    return options.get(LLM_STARTS, 0) if name == "auto" else 0
 
 
-def _class_of(name: str) -> type[Sampler]:
-    module, _, cls = SAMPLERS[name].partition(":")
-    found: type[Sampler] = getattr(importlib.import_module(module), cls)
-    return found
+def make_sampler(plan: StudyPlan) -> Sampler:
+    """Return the sampler of a plan, whose name is known."""
+    found: type[Sampler] = pkgutil.resolve_name(SAMPLERS[plan.sampler])
+    return found.for_plan(plan)
 
 
 def make_searcher(plan: StudyPlan) -> Searcher:
@@ -87,28 +85,4 @@ def make_searcher(plan: StudyPlan) -> Searcher:
     problems = check_sampler(plan.sampler, plan.options)
     if problems:
         raise ConfigurationError.from_problems(problems, subject="the study")
-    starts = starting_points(plan)
-    return Searcher(plan, make_sampler(plan, given=len(starts)), starts)
-
-
-def starting_points(plan: StudyPlan) -> tuple[Candidate, ...]:
-    """Return the first proposals, without repetitions.
-
-    Trial 0 is the template untouched, even where it lies outside the searched range: it is what the skill would train
-    without a search. The others, such as points of earlier studies, are moved into the space.
-
-    Args:
-        plan: The study; where it has no ``first_trials``, the space's defaults are trial 0.
-    """
-    from automl.samplers.sampler import Candidate  # noqa: PLC0415 - numpy
-
-    given = plan.first_trials or (plan.space.default_assignment(),)
-    candidates = [Candidate(assignment=dict(given[0]), origin=Origin(OriginKind.TEMPLATE))]
-    for point, origin in itertools.zip_longest(given[1:], plan.first_origins[1:], fillvalue=None):
-        if point is not None:
-            candidates.append(Candidate(assignment=plan.space.repair(point), origin=origin or Origin(OriginKind.GIVEN)))
-    kept: list[Candidate] = []
-    for candidate in candidates:
-        if all(candidate.assignment != other.assignment for other in kept):
-            kept.append(candidate)
-    return tuple(kept)
+    return Searcher(plan, make_sampler(plan))

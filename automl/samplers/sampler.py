@@ -13,12 +13,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from automl.samplers.llm.chat import check_endpoint
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from automl.errors import Problem
     from automl.samplers.history import History
     from automl.space.parameters import SearchSpace
     from automl.space.values import Scalar
@@ -26,7 +23,7 @@ if TYPE_CHECKING:
     from automl.study.model import StudyPlan
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Candidate:
     """What a sampler proposes.
 
@@ -40,38 +37,16 @@ class Candidate:
 
 
 class Sampler(ABC):
-    """Proposes one assignment at a time.
-
-    Args:
-        space: What is searched.
-        seed: Seed of the study.
-    """
+    """Proposes one assignment at a time."""
 
     def __init__(self, space: SearchSpace, seed: int) -> None:
         self._space = space
         self._seed = seed
 
     @classmethod
-    def for_plan(cls, plan: StudyPlan, given: int) -> Sampler:
-        """Return the sampler of a study.
-
-        Args:
-            plan: The study.
-            given: How many trials are proposed before the sampler is asked for the first time.
-        """
-        del given
+    def for_plan(cls, plan: StudyPlan) -> Sampler:
+        """Return the sampler of a study."""
         return cls(plan.space, plan.seed)
-
-    @classmethod
-    def asks_language_model(cls, options: Mapping[str, object]) -> bool:
-        """Tell whether a language model proposes trials under these options of a study."""
-        del options
-        return False
-
-    @classmethod
-    def check(cls, options: Mapping[str, object]) -> tuple[Problem, ...]:
-        """Return what is wrong with the options that it reads, or missing in the environment."""
-        return check_endpoint() if cls.asks_language_model(options) else ()
 
     @abstractmethod
     def propose(self, history: History, number: int) -> Candidate | None:

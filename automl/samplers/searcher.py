@@ -14,14 +14,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from automl.samplers.history import History, Observation
+from automl.samplers.neighbours import explore, unseen_assignment
 from automl.samplers.sampler import Candidate
-from automl.samplers.unseen import unseen_assignment
 from automl.study.causes import Origin, OriginKind
-from automl.study.model import Direction
 from automl.study.trial import Proposal, TrialState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping
 
     from automl.samplers.sampler import Sampler
     from automl.space.values import Scalar
@@ -32,17 +31,15 @@ if TYPE_CHECKING:
 class Searcher:
     """Proposes trials and observes what becomes of them.
 
-    Args:
-        plan: The study.
-        sampler: Proposes assignments.
-        starts: The first proposals with their origins; trial 0 first.
+    Raises:
+        ValueError: from the methods that take a trial's number, where no trial has it.
     """
 
-    def __init__(self, plan: StudyPlan, sampler: Sampler, starts: Sequence[Candidate]) -> None:
+    def __init__(self, plan: StudyPlan, sampler: Sampler) -> None:
         self._plan = plan
         self._sampler = sampler
-        self._starts = tuple(starts)
-        self._signs = tuple(1.0 if o.direction is Direction.MAXIMIZE else -1.0 for o in plan.objectives)
+        self._starts = starting_points(plan)
+        self._signs = tuple(o.direction.sign for o in plan.objectives)
         self._lock = threading.RLock()
         self._history = History()
         self._seen: set[str] = set()
@@ -73,27 +70,18 @@ class Searcher:
             return None if candidate is None else self._add(candidate)
 
     def repeat(self, number: int, seed: int) -> Proposal:
-        """Return a replicate of a trial, observed as running.
-
-        Raises:
-            ValueError: no trial has the number.
-        """
+        """Return a replicate of a trial, observed as running."""
         with self._lock:
             origin = Origin(OriginKind.REPLICATE, parent=number, seed=seed)
-            return self._add(
-                Candidate(assignment=self._known(number).assignment, origin=origin), replicate_of=number, seed=seed
-            )
+            return self._add(Candidate(self._known(number).assignment, origin), replicate_of=number, seed=seed)
 
-    def adopt(self, propose: Callable[[int], Mapping[str, Scalar]], origin: Origin) -> Proposal:
-        """Return, observed as running, a proposal that the study itself makes.
-
-        Args:
-            propose: New trial's number -> its assignment, valid in the space.
-            origin: Where it comes from.
-        """
+    def clone(self, parent: int, epoch: int) -> Proposal:
+        """Return a trial near another one, from whose checkpoint of an epoch it starts, observed as running."""
         with self._lock:
             number = len(self._history.observations)
-            return self._add(Candidate(assignment=propose(number), origin=origin))
+            known = self._known(parent).assignment
+            assignment = explore(self._plan.space, known, seed=self._plan.seed, number=number)
+            return self._add(Candidate(assignment, Origin(OriginKind.CLONE, parent=parent, epoch=epoch)))
 
     def _add(self, candidate: Candidate, *, replicate_of: int | None = None, seed: int | None = None) -> Proposal:
         proposal = Proposal(
@@ -138,20 +126,21 @@ class Searcher:
         other = unseen_assignment(
             self._plan.space, candidate.assignment, lambda a: _key(a) in self._seen, seed=self._plan.seed, number=number
         )
-        return None if other is None else Candidate(assignment=other, origin=candidate.origin)
+        return None if other is None else Candidate(other, candidate.origin)
 
     def observe(self, number: int, epoch: int, value: float) -> None:
         """Observe one intermediate value of the primary objective, as measured. Repeating an epoch changes nothing.
 
         Raises:
-            ValueError: the value is not finite, or no trial has the number.
+            ValueError: the value is not finite.
         """
         if not math.isfinite(value):
             raise ValueError(f"trial {number}, epoch {epoch}: {value} is not finite")
         with self._lock:
             trial = self._known(number)
             if trial.is_open and all(known != epoch for known, _ in trial.curve):
-                self._history = self._history.with_value(number, epoch, self._signs[0] * value)
+                curve = tuple(sorted((*trial.curve, (epoch, self._signs[0] * value))))
+                self._history = self._history.with_trial(replace(trial, curve=curve))
                 # A promoted trial runs, and nothing was asked for since others have ended.
                 if self._prepared_place not in {None, self._history.next_place}:
                     self.prepare()
@@ -161,9 +150,6 @@ class Searcher:
 
         COMPLETED and STOPPED results count with their value, DIVERGED ones as a failure to be avoided, FAILED ones are
         neither good nor pending.
-
-        Raises:
-            ValueError: no trial has the number.
         """
         with self._lock:
             trial = self._known(result.number)
@@ -175,9 +161,6 @@ class Searcher:
 
         The trial stays open. Until it ends, or is paused again, it counts with these values like a STOPPED one. Whether
         it keeps a constraint that is measured after the training is unknown as long as it is paused.
-
-        Raises:
-            ValueError: no trial has the number.
         """
         with self._lock:
             trial = self._known(result.number)
@@ -210,12 +193,32 @@ class Searcher:
         )
 
     def expected_improvement(self) -> float | None:
-        """Return what the best further trial is expected to gain in the primary objective; None if unknown."""
-        from automl.samplers.gaussian_process.improvement import (  # noqa: PLC0415 - only where it is asked for
-            expected_improvement,
-        )
+        """Return what the best further trial is expected to gain in the primary objective; None if unknown.
 
-        return expected_improvement(self._plan.space, self._plan.seed, self._history)
+        The estimate comes from a Gaussian process whatever the sampler, so a limit on it means the same under each.
+        """
+        from automl.samplers.gaussian_process.sampler import GaussianProcessSampler  # noqa: PLC0415 - where it is asked for
+
+        return GaussianProcessSampler(self._plan.space, self._plan.seed).expected_improvement(self._history)
+
+
+def starting_points(plan: StudyPlan) -> tuple[Candidate, ...]:
+    """Return the first proposals, without repetitions.
+
+    Trial 0 is the template untouched, even where it lies outside the searched range: it is what the skill would train
+    without a search. The others, such as points of earlier studies, are moved into the space.
+
+    Args:
+        plan: The study; where it has no ``first_trials``, the space's defaults are trial 0.
+    """
+    first, *others = plan.first_trials or (plan.space.default_assignment(),)
+    candidates = [Candidate(dict(first), Origin(OriginKind.TEMPLATE))]
+    for i, point in enumerate(others, start=1):
+        origin = plan.first_origins[i] if i < len(plan.first_origins) else Origin(OriginKind.GIVEN)
+        candidate = Candidate(plan.space.repair(point), origin)
+        if all(candidate.assignment != other.assignment for other in candidates):
+            candidates.append(candidate)
+    return tuple(candidates)
 
 
 def _key(assignment: Mapping[str, Scalar]) -> str:

@@ -6,12 +6,12 @@ parameters are asked for only where they act.
 
 from __future__ import annotations
 
-import warnings
+from functools import partial
 from typing import TYPE_CHECKING
 
 import optuna
-from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-from optuna.exceptions import ExperimentalWarning
+from optuna.distributions import CategoricalDistribution, IntDistribution
+from optuna.samplers import TPESampler
 from optuna.trial import TrialState as OptunaState
 
 from automl.samplers.distributions import distribution_of, representable, study_in_memory
@@ -28,55 +28,36 @@ if TYPE_CHECKING:
     from automl.space.parameters import Parameter, SearchSpace
     from automl.space.values import Scalar
 
+# Trials with a value that are proposed before by a Sobol sequence.
+_SOBOL_TRIALS = 6
+
 
 class TpeSampler(Sampler):
-    """Proposes where good trials are dense and bad ones rare.
+    """Proposes where good trials are dense and bad ones rare."""
 
-    Args:
-        space: What is searched.
-        seed: Seed of the study.
-        sobol_trials: Trials with a value that are proposed before by a Sobol sequence.
-    """
-
-    def __init__(self, space: SearchSpace, seed: int, *, sobol_trials: int = 6) -> None:
+    def __init__(self, space: SearchSpace, seed: int) -> None:
         super().__init__(space, seed)
         self._sobol = SobolSampler(space, seed)
-        self._sobol_trials = sobol_trials
-        self._is_conditional = any(p.condition is not None for p in space.parameters)
+        is_conditional = any(p.condition is not None for p in space.parameters)
+        self._estimator = partial(
+            TPESampler, n_startup_trials=1, multivariate=True, group=is_conditional, constant_liar=True
+        )
 
     def propose(self, history: History, number: int) -> Candidate | None:
         """Return the next assignment."""
-        if sum(is_usable(o) for o in history.finished) < self._sobol_trials or not self._space.parameters:
+        usable = [o for o in history.observations if is_usable(o)]
+        if len(usable) < _SOBOL_TRIALS or not self._space.parameters:
             return self._sobol.propose(history, number)
-        study = study_in_memory(self._estimator(number), self._frozen(history), self._objectives(history))
-        trial = study.ask()
+        worst = [min(values) for values in zip(*(o.values for o in usable), strict=True)]
+        trials = [self._frozen_trial(o, worst) for o in history.observations if o.state is not TrialState.FAILED]
+        seed = int(generator_for(self._seed, number).integers(2**31))
+        make_sampler = partial(self._estimator, seed=seed)
+        trial = study_in_memory(make_sampler, [known for known in trials if known.params], len(worst)).ask()
         values: dict[str, Scalar] = {}
         for parameter in self._space.parameters:
             if self._space.is_active(parameter.path, values):
                 values[parameter.path] = _suggest(trial, parameter)
-        return Candidate(assignment=self._space.repair(values), origin=Origin(OriginKind.TPE))
-
-    def _estimator(self, number: int) -> optuna.samplers.TPESampler:
-        seed = int(generator_for(self._seed, number).integers(2**31))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExperimentalWarning)
-            return optuna.samplers.TPESampler(
-                n_startup_trials=1,
-                multivariate=True,
-                group=self._is_conditional,
-                constant_liar=True,
-                seed=seed,
-            )
-
-    @staticmethod
-    def _objectives(history: History) -> int:
-        return max((len(o.values) for o in history.observations), default=1) or 1
-
-    def _frozen(self, history: History) -> list[FrozenTrial]:
-        usable = [o for o in history.observations if is_usable(o)]
-        worst = [min(o.values[k] for o in usable) for k in range(self._objectives(history))]
-        frozen = [self._frozen_trial(o, worst) for o in history.observations if o.state is not TrialState.FAILED]
-        return [trial for trial in frozen if trial.params]
+        return Candidate(self._space.repair(values), Origin(OriginKind.TPE))
 
     def _frozen_trial(self, observation: Observation, worst: list[float]) -> FrozenTrial:
         values, distributions = representable(self._space, self._space.repair(observation.assignment))
@@ -100,7 +81,6 @@ def _suggest(trial: Trial, parameter: Parameter) -> Scalar:
             parameter.path, distribution.low, distribution.high, log=distribution.log, step=distribution.step
         )
     else:
-        assert isinstance(distribution, FloatDistribution)  # noqa: S101 - distribution_of makes these three
         value = trial.suggest_float(
             parameter.path, distribution.low, distribution.high, log=distribution.log, step=distribution.step
         )

@@ -1,7 +1,7 @@
 """Population-based training: at every interval clones of the best members replace the worst ones.
 
 A member that is among the worst quarter of all that came as far is stopped, and a new trial starts from the checkpoint
-of a member of the best quarter, with a changed assignment (see `automl.samplers.explore`). Source: Jaderberg et al.
+of a member of the best quarter, with a changed assignment (see `automl.samplers.neighbours`). Source: Jaderberg et al.
 2017 (arXiv:1711.09846), asynchronous, with truncation selection.
 """
 

@@ -36,6 +36,11 @@ class Direction(StrEnum):
         """Tell whether ``value`` is strictly better."""
         return value > than if self is Direction.MAXIMIZE else value < than
 
+    @property
+    def sign(self) -> float:
+        """Factor that turns a value so that larger is better."""
+        return 1.0 if self is Direction.MAXIMIZE else -1.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Objective:

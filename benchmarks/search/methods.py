@@ -10,7 +10,7 @@ import optuna
 from optuna.trial import TrialState as OptunaState
 
 from automl.samplers.distributions import distribution_of
-from automl.samplers.registry import make_searcher, starting_points
+from automl.samplers.registry import make_searcher
 from automl.samplers.searcher import Searcher
 from automl.study.model import Direction, Objective
 from automl.study.trial import TrialResult, TrialState
@@ -50,8 +50,7 @@ class Ours(Method):
             wanted_metrics=("value",),
         )
         if sampler == "penalised":
-            alternative = PenalisedSampler(space, seed)
-            self._searcher = Searcher(plan, alternative, starting_points(plan))
+            self._searcher = Searcher(plan, PenalisedSampler(space, seed))
         else:
             self._searcher = make_searcher(plan)
 

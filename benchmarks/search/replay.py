@@ -58,7 +58,7 @@ def _regrets(task: Task, method: Any, seed: int, workers: int) -> list[float]:  
 
 def opening_of(task: Task, seed: int) -> list[dict[str, Any]]:
     """Return the first assignments that our default sampler tries on a task."""
-    from automl.samplers.auto import initial_design_length  # noqa: PLC0415
+    from automl.samplers.quasi_random import initial_design_length  # noqa: PLC0415
 
     method = make_method("ours:auto", task.space, seed, [])
     return [method.ask()[1] for _ in range(initial_design_length(task.space))]

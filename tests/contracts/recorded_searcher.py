@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 from typing import TYPE_CHECKING
 
-from automl.samplers.registry import make_sampler, starting_points
+from automl.samplers.registry import make_sampler
 from automl.samplers.searcher import Searcher
 from automl.study.trial import Proposal
 
@@ -26,8 +26,7 @@ class RecordedSearcher(Searcher):
     """
 
     def __init__(self, plan: StudyPlan, file: Path) -> None:
-        starts = starting_points(plan)
-        super().__init__(plan, make_sampler(plan, given=len(starts)), starts)
+        super().__init__(plan, make_sampler(plan))
         self._file = file
         self._is_replaying = True
         file.parent.mkdir(parents=True, exist_ok=True)

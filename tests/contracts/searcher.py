@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 import pytest
 
 from automl.samplers.gaussian_process.training_data import training_data_from
-from automl.study.causes import OriginKind
+from automl.study.causes import Origin, OriginKind
 from automl.study.objectives import parse_constraints
 from automl.study.trial import TrialState
 from tests.contracts.recorded_searcher import RecordedSearcher
@@ -219,6 +219,16 @@ class SearcherContract:
         assert [o.state for o in before.observations].count(TrialState.FAILED) == 2
         assert {v for o in before.observations for v in o.violations} <= {-4.0, 0.0, 8.0}
         assert RecordedSearcher(plan, tmp_path / "record").history == before
+
+    def test_a_clone_is_near_its_parent_and_its_origin_names_it(self, tmp_path: Path) -> None:
+        searcher = self.open(tmp_path)
+        play(searcher, 2, (TrialState.COMPLETED,))
+
+        clone = searcher.clone(1, epoch=4)
+
+        assert clone.origin == Origin(OriginKind.CLONE, parent=1, epoch=4)
+        assert MIXED.violations(clone.assignment) == ()
+        assert searcher.history.observations[2].assignment == clone.assignment
 
     def test_a_replicate_repeats_a_trial_and_survives_a_reopening(self, tmp_path: Path) -> None:
         searcher = self.open(tmp_path)

@@ -9,6 +9,7 @@ has left.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import logging
 import math
 import os
@@ -23,7 +24,6 @@ from typing import TYPE_CHECKING, Any
 from automl.errors import LaunchError, Problem
 from automl.executor.ray.private_names import shared_workers, slim_start
 from automl.launch.processes import read_processes, send_signal
-from automl.samplers.importing import import_ahead
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -77,7 +77,8 @@ def ray_session(resources: Resources, address: str | None) -> Iterator[Path]:
             import ray  # noqa: PLC0415 # reads the environment when it is imported
 
             # Tune takes as long as Ray's start, which waits for other processes; it needs all of Ray imported.
-            importing = import_ahead("ray.tune")
+            importing = threading.Thread(target=importlib.import_module, args=("ray.tune",), daemon=True)
+            importing.start()
             try:
                 with uninterrupted(importing):
                     _start(resources, address, folder)

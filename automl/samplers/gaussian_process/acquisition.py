@@ -1,18 +1,50 @@
-"""What is worth trying next: expected improvement on a logarithmic scale, and candidates for it."""
+"""What a point is worth: expected improvement on a logarithmic scale, times the probability that it is feasible."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from automl.samplers.encoding import Encoder
+    from automl.samplers.gaussian_process.regression import Posterior
 
 _SQRT_2PI = math.sqrt(2 * math.pi)
 # Below this many deviations the direct formula loses its digits.
 _FAR = -6.0
+# Standard deviation below which a probability is not trusted to be 0 or 1.
+_LEAST_DEVIATION = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class AcquisitionFunction:
+    """Expected improvement of a point, times the probability that it is feasible.
+
+    Attributes:
+        model: Of the values; without the diverged trials where divergence has a process of its own.
+        best: Its prediction for the best trial that keeps every constraint; None while there is none.
+        feasibility: One process per condition, positive where it holds: +1 for trials that ended and -1 for those that
+            diverged, and by how much a constraint is kept.
+    """
+
+    model: Posterior
+    best: float | None
+    feasibility: tuple[Posterior, ...] = ()
+
+    def of(self, features: np.ndarray) -> np.ndarray:
+        """Return the logarithm of expected improvement times the probability of feasibility, shape (m,)."""
+        from scipy.special import log_ndtr  # noqa: PLC0415 - scipy is needed only where a model is fitted
+
+        # Without a trial that keeps the constraints, finding one is the only improvement.
+        gain = np.zeros(len(features))
+        if self.best is not None:
+            gain = log_expected_improvement(*self.model.predict(features), self.best)
+        for process in self.feasibility:
+            mean, deviation = process.predict(features)
+            gain = gain + log_ndtr(mean / np.maximum(deviation, _LEAST_DEVIATION))
+        return gain
 
 
 def log_expected_improvement(mean: np.ndarray, deviation: np.ndarray, best: float) -> np.ndarray:
@@ -22,9 +54,6 @@ def log_expected_improvement(mean: np.ndarray, deviation: np.ndarray, best: floa
         mean: Predicted values, larger is better, shape (m,).
         deviation: Standard deviations, > 0, shape (m,).
         best: The value to improve on.
-
-    Returns:
-        Shape (m,).
 
     Source: Ament et al. 2023 (arXiv:2310.20708), with the asymptotic form ``phi(z) / z**2`` below z = -6.
     """
@@ -37,35 +66,3 @@ def log_expected_improvement(mean: np.ndarray, deviation: np.ndarray, best: floa
     far = np.minimum(z, _FAR)
     asymptotic = -0.5 * far**2 - math.log(_SQRT_2PI) - 2.0 * np.log(-far)
     return np.asarray(np.where(z < _FAR, asymptotic, direct) + np.log(deviation))
-
-
-def spread_candidates(encoder: Encoder, count: int, generator: np.random.Generator) -> np.ndarray:
-    """Return snapped points spread over the whole space, shape (count, dimensions)."""
-    return encoder.snap(generator.random((count, encoder.dimensions)))
-
-
-def nearby_candidates(
-    encoder: Encoder, centres: np.ndarray, count: int, scale: float, generator: np.random.Generator
-) -> np.ndarray:
-    """Return snapped points near some centres: each differs from its centre in a few parameters.
-
-    Args:
-        encoder: Of the space.
-        centres: Points, shape (k, dimensions), k >= 1.
-        count: How many points to return.
-        scale: Standard deviation of a step, in units of the range; a discrete value moves by at least one.
-        generator: Source of randomness.
-    """
-    dimensions = encoder.dimensions
-    points = centres[generator.integers(len(centres), size=count)].copy()
-    moved = generator.random((count, dimensions)) < max(2.0 / dimensions, 0.3)
-    moved[np.arange(count), generator.integers(dimensions, size=count)] = True
-    for i in range(dimensions):
-        width = max(scale, encoder.step_of(i))
-        step = generator.normal(0.0, width, count)
-        fresh = generator.random(count)
-        target = points[:, i] + step if encoder.is_ordered(i) else fresh
-        points[:, i] = np.where(moved[:, i], target, points[:, i])
-    # Folded back at the ends, so that the ends themselves are no magnets.
-    folded = np.abs(points)
-    return encoder.snap(np.where(folded > 1.0, 2.0 - folded, folded))

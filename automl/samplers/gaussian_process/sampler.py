@@ -10,23 +10,23 @@ is measured against the best trial that keeps all.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import queue
+import threading
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from automl.samplers.encoding import Encoder
-from automl.samplers.gaussian_process.acquisition import log_expected_improvement, nearby_candidates, spread_candidates
-from automl.samplers.gaussian_process.background import AheadKernels, Latest
-from automl.samplers.gaussian_process.regression import Posterior, Prior
+from automl.samplers.gaussian_process.acquisition import AcquisitionFunction
+from automl.samplers.gaussian_process.regression import Posterior, fit_kernel
 from automl.samplers.gaussian_process.training_data import scores, training_data_from
 from automl.samplers.history import History
-from automl.samplers.quasi_random import InitialDesign
+from automl.samplers.quasi_random import InitialDesign, initial_design_length
 from automl.samplers.sampler import Candidate, Sampler, generator_for
 from automl.study.causes import Origin, OriginKind
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from automl.samplers.gaussian_process.regression import Kernel
     from automl.samplers.gaussian_process.training_data import TrainingData
@@ -34,72 +34,62 @@ if TYPE_CHECKING:
     from automl.space.values import Scalar
     from automl.study.model import StudyPlan
 
+Training: TypeAlias = "tuple[np.ndarray, np.ndarray, np.ndarray]"
+"""What one process is fitted to: feature rows (n, columns), values (n,), factors on their noise (n,)."""
+
 _WEIGHTS_PURPOSE = 404
+_ESTIMATE_PURPOSE = 505
 # One value has no shape.
 _TWO = 2
-# Standard deviation below which a probability is not trusted to be 0 or 1.
-_LEAST_DEVIATION = 0.1
 # A constraint that is kept by far says no more than one that is kept well.
 _LARGEST_MARGIN = 3.0
-_SPREAD = 1000
-_NEARBY = 400
-_CLOSER = 150
 _REFINEMENTS = (0.1, 0.05, 0.02)
+_AFTER_DESIGN = 4
 
 
-@dataclass(frozen=True, slots=True)
-class AcquisitionFunction:
-    """Expected improvement of a point, times the probability that it is feasible.
+class _Worker:
+    """One thread for all samplers that runs calls in their order; it does not outlive the process.
 
-    Attributes:
-        model: Of the values; without the diverged trials where divergence has a process of its own.
-        best: Its prediction for the best trial that keeps every constraint; None while there is none.
-        feasibility: One process per condition, positive where it holds: +1 for trials that ended and -1 for those that
-            diverged, and by how much a constraint is kept.
+    Starting a thread waits until it runs, which takes milliseconds on a busy machine; handing it a call does not.
     """
 
-    model: Posterior
-    best: float | None
-    feasibility: tuple[Posterior, ...]
+    def __init__(self) -> None:
+        self._calls: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
 
-    def of(self, features: np.ndarray) -> np.ndarray:
-        """Return the logarithm of expected improvement times the probability of feasibility, shape (m,)."""
-        from scipy.special import log_ndtr  # noqa: PLC0415 - scipy is needed only where a model is fitted
+    def run(self, call: Callable[[], object]) -> None:
+        """Run a call in the background; what it raises is lost, and shows when its result is asked for."""
+        with self._lock:
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._work, name="automl-ahead", daemon=True)
+                self._thread.start()
+        self._calls.put(call)
 
-        # Without a trial that keeps the constraints, finding one is the only improvement.
-        gain = np.zeros(len(features))
-        if self.best is not None:
-            gain = log_expected_improvement(*self.model.predict(features), self.best)
-        for process in self.feasibility:
-            mean, deviation = process.predict(features)
-            gain = gain + log_ndtr(mean / np.maximum(deviation, _LEAST_DEVIATION))
-        return gain
+    def _work(self) -> None:
+        while True:
+            self._calls.get()()
+
+
+_WORKER = _Worker()
 
 
 class GaussianProcessSampler(Sampler):
-    """Maximises expected improvement under a Gaussian process.
-
-    Args:
-        space: What is searched.
-        seed: Seed of the study.
-        objectives: Number of objectives.
-        constraints: Number of constraints.
-    """
+    """Maximises expected improvement under a Gaussian process."""
 
     def __init__(self, space: SearchSpace, seed: int, *, objectives: int = 1, constraints: int = 0) -> None:
         super().__init__(space, seed)
         self._encoder = Encoder(space)
         self._design = InitialDesign(space, seed, near=0)
         self._objectives = objectives
-        prior = Prior.for_dimensions(self._encoder.dimensions)
-        self._kernels = AheadKernels(self._encoder.groups, prior)
-        self._ahead = Latest(self._fit)
-        self._limits = tuple(AheadKernels(self._encoder.groups, prior) for _ in range(constraints))
+        self._constraints = constraints
+        self._latest: History | None = None
+        self._lock = threading.Lock()
+        self._kernels: dict[bytes, Kernel] = {}
 
     @classmethod
-    def for_plan(cls, plan: StudyPlan, given: int) -> GaussianProcessSampler:
+    def for_plan(cls, plan: StudyPlan) -> GaussianProcessSampler:
         """Return the sampler of a study."""
-        del given
         return cls(plan.space, plan.seed, objectives=len(plan.objectives), constraints=len(plan.constraints))
 
     def propose(self, history: History, number: int) -> Candidate | None:
@@ -109,31 +99,72 @@ class GaussianProcessSampler(Sampler):
         if not _has_shape(data):
             return self._design.propose(history, number)
         earlier = training_data_from(_without_last(history), weights)
-        earlier = earlier if _has_shape(earlier) else data
-        kernel = self._kernels.fitted(*self._training(earlier))
-        limits = [k.fitted(*training) for k, training in zip(self._limits, self._margins(earlier), strict=True)]
-        acquisition = self._conditioned(data, kernel, limits)
-        return Candidate(assignment=self._best_candidate(data, number, acquisition), origin=Origin(OriginKind.GP))
+        kernels = self._fitted(earlier if _has_shape(earlier) else data)
+        acquisition = self._acquisition(data, kernels)
+        return Candidate(self._best_candidate(data, number, acquisition), Origin(OriginKind.GP))
 
     def prepare(self, history: History) -> None:
-        """Fit, in the background, the kernel of the proposal that follows the next end of a trial."""
-        self._ahead.begin(history)
+        """Fit, in the background, the kernels of the proposal that follows the next end of a trial."""
+        self._latest = history
+        _WORKER.run(lambda: self._fit_ahead(history))
 
-    def _fit(self, history: History) -> None:
-        data = training_data_from(history, self._weights(len(history.observations)))
-        if _has_shape(data):
-            self._kernels.fitted(*self._training(data))
-            for kernels, training in zip(self._limits, self._margins(data), strict=True):
-                kernels.fitted(*training)
+    def expected_improvement(self, history: History) -> float | None:
+        """Return the largest expected improvement of the primary objective over the prediction for the best trial.
 
-    def _margins(self, data: TrainingData) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        Constraints are not looked at: it is an upper estimate where there are some.
+
+        Returns:
+            In units of the objective, >= 0; None while fewer values are known than a start and four more trials give.
+        """
+        data = training_data_from(history)
+        finite = data.values[~data.diverged]
+        is_early = len(finite) < initial_design_length(self._space) + _AFTER_DESIGN
+        if not self._space.parameters or is_early or np.ptp(finite) == 0.0:
+            return None
+        features, values, noise = self._training(data)
+        model = Posterior(features, values, noise, self._kernel((features, values, noise)))
+        acquisition = AcquisitionFunction(model, float(model.predict(features)[0].max()))
+        generator = generator_for(self._seed, len(history.observations), _ESTIMATE_PURPOSE)
+        centres = self._points(data.assignments)[np.argsort(-data.values)[:5]]
+        spread = self._encoder.spread(2000, generator)
+        candidates = np.vstack([spread, self._encoder.nearby(centres, 1000, 0.1, generator)])
+        gains = acquisition.of(self._encoder.features(candidates))
+        return float(np.exp(gains.max()) * scores(data.values, data.diverged)[1])
+
+    def _fit_ahead(self, history: History) -> None:
+        # Older histories that have waited are skipped.
+        if history is self._latest:
+            data = training_data_from(history, self._weights(len(history.observations)))
+            if _has_shape(data):
+                self._fitted(data)
+
+    def _fitted(self, data: TrainingData) -> list[Kernel]:
+        """Return the kernels of the values and of each constraint."""
+        return [self._kernel(training) for training in (self._training(data), *self._margins(data))]
+
+    def _kernel(self, training: Training) -> Kernel:
+        """Return the kernel for some data: at once if it has been fitted, after the running fit if there is one."""
+        key = b"".join(array.tobytes() for array in training)
+        with self._lock:
+            if key not in self._kernels:
+                # Enough are those in use and those for the next proposal.
+                kept = list(self._kernels.items())[-1 - 2 * self._constraints :]
+                self._kernels = {**dict(kept), key: fit_kernel(*training, self._encoder.groups)}
+            return self._kernels[key]
+
+    def _points(self, assignments: Sequence[Mapping[str, Scalar]]) -> np.ndarray:
+        return self._encoder.snap(self._encoder.points(assignments))
+
+    def _training(self, data: TrainingData) -> Training:
+        features = self._encoder.features(self._points(data.assignments))
+        return features, scores(data.values, data.diverged)[0], data.noise
+
+    def _margins(self, data: TrainingData) -> list[Training]:
         """Return the training data of each constraint's process: by how much it is kept, in units of its usual size."""
-        if not self._limits:
-            return []
         finite = ~data.diverged
-        features = self._encoder.features(self._encoder.snap(self._encoder.points(data.assignments)))[finite]
+        features = self._encoder.features(self._points(data.assignments))[finite]
         trainings = []
-        for measured in data.violations[finite].T[: len(self._limits)]:
+        for measured in data.violations[finite].T[: self._constraints]:
             known = ~np.isnan(measured)
             known = known if known.any() else ~known  # none: probability 1/2 everywhere
             missed = np.nan_to_num(measured[known])
@@ -147,72 +178,51 @@ class GaussianProcessSampler(Sampler):
             return None
         return generator_for(self._seed, number, _WEIGHTS_PURPOSE).dirichlet(np.ones(self._objectives))
 
-    def _training(self, data: TrainingData) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        points = self._encoder.snap(self._encoder.points(data.assignments))
-        return self._encoder.features(points), scores(data.values, data.diverged), data.noise
-
-    def _best_candidate(self, data: TrainingData, number: int, acquisition: AcquisitionFunction) -> dict[str, Scalar]:
-        generator = generator_for(self._seed, number)
-        points = self._encoder.snap(self._encoder.points(data.assignments))
-        order = np.argsort(data.fitness if self._limits else data.values)[::-1]
-        centres = points[order[:5]]
-        candidates = np.vstack(
-            [
-                spread_candidates(self._encoder, _SPREAD, generator),
-                nearby_candidates(self._encoder, centres, _NEARBY, 0.15, generator),
-            ]
-        )
-        gains = acquisition.of(self._encoder.features(candidates))
-        for scale in _REFINEMENTS:
-            top = candidates[np.argsort(gains)[::-1][:10]]
-            closer = nearby_candidates(self._encoder, top, _CLOSER, scale, generator)
-            candidates = np.vstack([top, closer])
-            gains = acquisition.of(self._encoder.features(candidates))
-        return self._first_new(data, candidates[np.argsort(gains)[::-1]])
-
-    def _conditioned(self, data: TrainingData, kernel: Kernel, limits: Sequence[Kernel]) -> AcquisitionFunction:
+    def _acquisition(self, data: TrainingData, kernels: Sequence[Kernel]) -> AcquisitionFunction:
         features, values, noise = self._training(data)
         finite, feasible = ~data.diverged, data.feasible
-        groups = self._encoder.groups
-        feasibility = [
-            Posterior(*training, limit, groups) for limit, training in zip(limits, self._margins(data), strict=True)
-        ]
+        kernel, *limits = kernels
+        feasibility = [Posterior(*training, k) for training, k in zip(self._margins(data), limits, strict=True)]
         if self._separates(finite):
-            feasibility.append(Posterior(features, np.where(finite, 1.0, -1.0), noise, kernel, groups))
+            feasibility.append(Posterior(features, np.where(finite, 1.0, -1.0), noise, kernel))
             features, noise, feasible = features[finite], noise[finite], feasible[finite]
-            values = scores(data.values[finite], data.diverged[finite])
-        model = Posterior(features, values, noise, kernel, groups)
+            values = scores(data.values[finite], data.diverged[finite])[0]
+        model = Posterior(features, values, noise, kernel)
         best = float(model.predict(features[feasible])[0].max()) if feasible.any() else None
         if data.pending:
-            running = self._encoder.features(self._encoder.snap(self._encoder.points(data.pending)))
+            running = self._encoder.features(self._points(data.pending))
             expected = model.predict(running)[0]
-            features = np.vstack([features, running])
-            values = np.concatenate([values, expected])
             noise = np.concatenate([noise, np.ones(len(expected))])
-            model = Posterior(features, values, noise, kernel, groups)
+            model = Posterior(np.vstack([features, running]), np.concatenate([values, expected]), noise, kernel)
         return AcquisitionFunction(model, best, tuple(feasibility))
 
     def _separates(self, finite: np.ndarray) -> bool:
         """Tell whether diverged trials are a constraint: there are some, and two finite ones to fit values to."""
         return not finite.all() and int(finite.sum()) >= _TWO
 
-    def _first_new(self, data: TrainingData, ranked: np.ndarray) -> dict[str, Scalar]:
+    def _best_candidate(self, data: TrainingData, number: int, acquisition: AcquisitionFunction) -> dict[str, Scalar]:
+        generator = generator_for(self._seed, number)
+        order = np.argsort(data.fitness if self._constraints else data.values)[::-1]
+        spread = self._encoder.spread(1000, generator)
+        centres = self._points(data.assignments)[order[:5]]
+        candidates = np.vstack([spread, self._encoder.nearby(centres, 400, 0.15, generator)])
+        gains = acquisition.of(self._encoder.features(candidates))
+        for scale in _REFINEMENTS:
+            top = candidates[np.argsort(gains)[::-1][:10]]
+            candidates = np.vstack([top, self._encoder.nearby(top, 150, scale, generator)])
+            gains = acquisition.of(self._encoder.features(candidates))
+        ranked = candidates[np.argsort(gains)[::-1]]
         seen = [dict(a) for a in (*data.assignments, *data.pending)]
-        for point in ranked[:50]:
-            assignment = self._encoder.assignment(point)
-            if assignment not in seen:
-                return assignment
-        return self._encoder.assignment(ranked[0])
+        found = (self._encoder.assignment(point) for point in ranked[:50])
+        return next((a for a in found if a not in seen), self._encoder.assignment(ranked[0]))
 
 
 def _has_shape(data: TrainingData) -> bool:
     """Tell whether there is anything to fit: two different values."""
-    return len(data.values) >= _TWO and float(np.ptp(scores(data.values, data.diverged))) > 0.0
+    return len(data.values) >= _TWO and float(np.ptp(scores(data.values, data.diverged)[0])) > 0.0
 
 
 def _without_last(history: History) -> History:
     """Return the history as it was before the last end of a trial."""
     finished = history.finished
-    if not finished:
-        return history
-    return History(observations=tuple(o for o in history.observations if o is not finished[-1]))
+    return History(observations=tuple(o for o in history.observations if not finished or o is not finished[-1]))

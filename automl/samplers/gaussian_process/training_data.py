@@ -86,36 +86,28 @@ def training_data_from(history: History, weights: np.ndarray | None = None) -> T
         weights: One per objective, sum 1: the values of a trial become one number. None for the primary objective.
     """
     observed = [o for o in history.finished if is_usable(o) or o.state is TrialState.DIVERGED]
-    values = _primary(observed) if weights is None or len(weights) == 1 else _combined(observed, weights)
-    finite = [v for v in values if v is not None]
+    diverged = np.array([o.state is TrialState.DIVERGED for o in observed], dtype=bool)
+    measured = [o for o in observed if o.state is not TrialState.DIVERGED]
+    if weights is None or len(weights) == 1:
+        completed = [o for o in measured if o.state is TrialState.COMPLETED]
+        finite = np.array([_value_of(o, completed) for o in measured])
+    else:
+        finite = scalarised(np.array([o.values for o in measured]), weights) if measured else np.empty(0)
+    values = np.full(len(observed), min(finite.tolist(), default=0.0), dtype=float)
+    values[~diverged] = finite
     limits = max((len(o.violations) for o in observed), default=0)
-    worst = min(finite, default=0.0)
+    violations = np.array([o.violations or (0.0,) * limits for o in observed], dtype=float)
     return TrainingData(
         assignments=tuple(o.assignment for o in observed),
-        values=np.array([worst if v is None else v for v in values], dtype=float),
+        values=values,
         noise=np.array([_STOPPED_NOISE if o.state is TrialState.STOPPED else 1.0 for o in observed]),
-        diverged=np.array([o.state is TrialState.DIVERGED for o in observed], dtype=bool),
+        diverged=diverged,
         pending=tuple(o.assignment for o in history.pending),
-        violations=np.array([o.violations or (0.0,) * limits for o in observed], dtype=float).reshape(
-            len(observed), limits
-        ),
+        violations=violations.reshape(len(observed), limits),
     )
 
 
-def _primary(observed: Sequence[Observation]) -> list[float | None]:
-    completed = [o for o in observed if o.state is TrialState.COMPLETED]
-    return [_value_of(o, completed) for o in observed]
-
-
-def _combined(observed: Sequence[Observation], weights: np.ndarray) -> list[float | None]:
-    measured = [o.values for o in observed if o.state is not TrialState.DIVERGED]
-    numbers = iter(scalarised(np.array(measured), weights).tolist() if measured else ())
-    return [None if o.state is TrialState.DIVERGED else next(numbers) for o in observed]
-
-
-def _value_of(observation: Observation, completed: Sequence[Observation]) -> float | None:
-    if observation.state is TrialState.DIVERGED:
-        return None
+def _value_of(observation: Observation, completed: Sequence[Observation]) -> float:
     value = observation.values[0]
     end = observation.paused_at
     curve = [point for point in observation.curve if end is None or point[0] <= end]
@@ -129,23 +121,13 @@ def _value_of(observation: Observation, completed: Sequence[Observation]) -> flo
     return float(max(value, min(last + float(np.median(gains)), ceiling)))
 
 
-def scores(values: np.ndarray, diverged: np.ndarray) -> np.ndarray:
-    """Return values of mean 0 and variance about 1 whose bad tail is shortened, shape (n,).
+def scores(values: np.ndarray, diverged: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return values of mean 0 and variance about 1 whose bad tail is shortened, shape (n,), and their unit.
 
     A few terrible values must not flatten the differences between good ones: below the median, distances from it are
-    compressed logarithmically on the scale of the upper half. Diverged trials end below every finite value.
+    compressed logarithmically on the scale of the upper half. Diverged trials end below every finite value. The unit is
+    what a difference of 1 between two good scores means in units of the values.
     """
-    return _shaped(values, diverged)[0]
-
-
-def score_unit(values: np.ndarray, diverged: np.ndarray) -> float:
-    """Return what a difference of 1 between two good scores means in units of the values; 0 without differences."""
-    finite = values[~diverged]
-    return _shaped(values, diverged)[1] if len(finite) and float(np.ptp(finite)) > 0 else 0.0
-
-
-def _shaped(values: np.ndarray, diverged: np.ndarray) -> tuple[np.ndarray, float]:
-    """Return the scores and the unit of those in the upper half."""
     finite = values[~diverged]
     if len(finite) == 0:
         return np.zeros_like(values), 0.0
@@ -163,14 +145,11 @@ def _shaped(values: np.ndarray, diverged: np.ndarray) -> tuple[np.ndarray, float
 
 
 def scalarised(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return one number per point: the augmented Chebyshev value of its objectives, each scaled to [0, 1].
+    """Return one number per point, larger is better: the augmented Chebyshev value of its objectives, scaled to [0, 1].
 
     Args:
         values: Shape (n, objectives), n >= 1.
         weights: One per objective, >= 0, sum 1.
-
-    Returns:
-        Larger is better, shape (n,).
 
     Source: ParEGO (Knowles 2006).
     """

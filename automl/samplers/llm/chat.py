@@ -17,9 +17,7 @@ from automl.errors import LaunchError, Problem
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-LLM_STARTS = "llm_starts"
-"""The option of the default sampler: how many of the first trials a language model proposes."""
-PREFIXES = ("AUTOML_LLM", "OPENAI")
+_PREFIXES = ("AUTOML_LLM", "OPENAI")
 _TIMEOUT_S = (10.0, 180.0)
 _RETRIES = 3
 _RETRIED_STATUSES = (408, 409, 429, 500, 502, 503, 504)
@@ -40,24 +38,34 @@ class Endpoint:
     model: str
     key: str = field(default="", repr=False)
 
+    @property
+    def address(self) -> str:
+        """The address as it may be shown: without user, password and query."""
+        parts = urlsplit(self.base_url)
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
-def read_endpoint(environment: Mapping[str, str] | None = None) -> Endpoint | None:
+    def hide_key(self, text: str) -> str:
+        """Return a text without the key."""
+        return text.replace(self.key, "[key]") if self.key else text
+
+
+def read_endpoint() -> Endpoint | None:
     """Return the endpoint that the environment names; None where address or model are missing."""
-    values = os.environ if environment is None else environment
-    base_url, model, key = (_first(values, name) for name in ("BASE_URL", "MODEL", "API_KEY"))
-    return Endpoint(base_url=base_url.rstrip("/"), model=model, key=key) if base_url and model else None
+    base_url, model = _variable("BASE_URL"), _variable("MODEL")
+    if not base_url or not model:
+        return None
+    return Endpoint(base_url=base_url.rstrip("/"), model=model, key=_variable("API_KEY"))
 
 
-def check_endpoint(environment: Mapping[str, str] | None = None) -> tuple[Problem, ...]:
+def check_endpoint() -> tuple[Problem, ...]:
     """Return what is missing in the environment; empty when an endpoint is named."""
-    values = os.environ if environment is None else environment
     names = {"BASE_URL": "the address, e.g. http://localhost:8000/v1", "MODEL": "the name of a model"}
     problems = [
         Problem(where=f"AUTOML_LLM_{name}", found="not set", expected=what, fix=f"export AUTOML_LLM_{name}=...")
         for name, what in names.items()
-        if not _first(values, name)
+        if not _variable(name)
     ]
-    url = _first(values, "BASE_URL")
+    url = _variable("BASE_URL")
     if url and urlsplit(url).scheme not in {"http", "https"}:
         problems.append(
             Problem(where="AUTOML_LLM_BASE_URL", found="no http address", expected=names["BASE_URL"], fix="correct it")
@@ -108,21 +116,10 @@ def ask_model(endpoint: Endpoint, messages: Sequence[Mapping[str, str]]) -> str:
     return text
 
 
-def hidden(text: str, endpoint: Endpoint) -> str:
-    """Return a text without the key."""
-    return text.replace(endpoint.key, "[key]") if endpoint.key else text
-
-
-def address_of(endpoint: Endpoint) -> str:
-    """Return the address as it may be shown: without user, password and query."""
-    parts = urlsplit(endpoint.base_url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-
-
 def _no_answer(endpoint: Endpoint, found: str) -> LaunchError:
-    shown = hidden(" ".join(found.split()).replace(endpoint.base_url, address_of(endpoint)), endpoint)
+    shown = endpoint.hide_key(" ".join(found.split()).replace(endpoint.base_url, endpoint.address))
     problem = Problem(
-        where=address_of(endpoint),
+        where=endpoint.address,
         found=shown[:_SHOWN],
         expected=f"an answer of {endpoint.model} in the chat protocol of OpenAI",
         fix="check AUTOML_LLM_BASE_URL, AUTOML_LLM_MODEL and AUTOML_LLM_API_KEY, then go on with `automl resume`",
@@ -132,5 +129,5 @@ def _no_answer(endpoint: Endpoint, found: str) -> LaunchError:
     )
 
 
-def _first(values: Mapping[str, str], name: str) -> str:
-    return next((found for prefix in PREFIXES if (found := values.get(f"{prefix}_{name}", "").strip())), "")
+def _variable(name: str) -> str:
+    return next((found for prefix in _PREFIXES if (found := os.environ.get(f"{prefix}_{name}", "").strip())), "")

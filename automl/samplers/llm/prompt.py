@@ -5,10 +5,8 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from automl.study.model import Direction
-
 if TYPE_CHECKING:
-    from automl.samplers.history import History, Observation
+    from automl.samplers.history import Observation
     from automl.skill.model import Skill
     from automl.space.parameters import Parameter
     from automl.study.model import StudyPlan
@@ -29,33 +27,26 @@ def describe(plan: StudyPlan) -> dict[str, Any]:
         "parameters": [_parameter(parameter) for parameter in plan.space.parameters],
         "relations": [str(relation) for relation in plan.space.relations],
         "fixed": {path: value for path, value in plan.space.fixed.items() if path not in plan.space.paths},
-        "notes": notes_of(plan.skill),
+        "notes": _notes(plan.skill),
     }
 
 
-def notes_of(skill: Skill) -> str:
-    """Return what a skill's own pages say: SKILL.md and the pages of its references, cut to a readable length."""
+def _notes(skill: Skill) -> str:
     files = chain([skill.root / "SKILL.md"], sorted((skill.root / "references").glob("*.md")))
     texts = [file.read_text(encoding="utf-8", errors="replace") for file in files if file.is_file()]
     return "\n\n".join(texts)[:_NOTES_LENGTH]
 
 
-def history_entries(plan: StudyPlan, history: History) -> list[dict[str, Any]]:
-    """Return one entry per trial, with values as they were measured."""
-    return [_entry(plan, observation) for observation in history.observations]
-
-
-def _entry(plan: StudyPlan, observation: Observation) -> dict[str, Any]:
-    signs = [1.0 if o.direction is Direction.MAXIMIZE else -1.0 for o in plan.objectives]
-    names = [o.metric for o in plan.objectives]
+def describe_trial(plan: StudyPlan, observation: Observation) -> dict[str, Any]:
+    """Return what is known of a trial as JSON values, those of objectives as they were measured."""
     entry: dict[str, Any] = {
         "trial": observation.number,
         "state": observation.state.value if observation.paused_at is None else "PAUSED",
         "assignment": dict(observation.assignment),
     }
     if observation.values:
-        measured = zip(names, signs, observation.values, strict=True)
-        entry["values"] = {name: sign * value for name, sign, value in measured}
+        measured = zip(plan.objectives, observation.values, strict=True)
+        entry["values"] = {o.metric: o.direction.sign * value for o, value in measured}
     if observation.violations:
         missed = list(zip(plan.constraints, observation.violations, strict=True))
         entry["missed"] = [str(constraint) for constraint, by in missed if by is not None and by > 0]
@@ -63,7 +54,7 @@ def _entry(plan: StudyPlan, observation: Observation) -> dict[str, Any]:
         entry |= {"not_measured_yet": unknown} if unknown else {}
     if observation.curve:
         every = -(-len(observation.curve) // _CURVE_POINTS)
-        entry["curve"] = [[epoch, signs[0] * value] for epoch, value in observation.curve[::every]]
+        entry["curve"] = [[epoch, plan.objective.direction.sign * value] for epoch, value in observation.curve[::every]]
     return entry
 
 

@@ -8,23 +8,22 @@ model proposed is journaled, so a resume needs no second answer; a repetition of
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+import threading
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from automl.errors import LaunchError, Problem
-from automl.samplers.gaussian_process.background import Background
-from automl.samplers.llm.chat import address_of, ask_model, check_endpoint, hidden, read_endpoint
-from automl.samplers.llm.prompt import describe, history_entries
+from automl.samplers.llm.chat import ask_model, check_endpoint, read_endpoint
+from automl.samplers.llm.prompt import describe, describe_trial
+from automl.samplers.neighbours import every_assignment
 from automl.samplers.sampler import Candidate, Sampler
-from automl.samplers.unseen import every_assignment
 from automl.space.parameters import ParameterType
 from automl.study.causes import Origin, OriginKind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from automl.samplers.history import History
-    from automl.samplers.llm.chat import Endpoint
     from automl.space.parameters import SearchSpace
     from automl.space.values import Scalar
     from automl.study.model import StudyPlan
@@ -35,19 +34,8 @@ _ENUMERABLE = 2000
 _SHOWN = 200
 
 
-@dataclass(frozen=True, slots=True)
-class CheckedAnswer:
-    """An answer of the model: its assignment, or what is wrong with it."""
-
-    assignment: dict[str, Scalar]
-    problems: tuple[str, ...]
-
-
 class LlmSampler(Sampler):
     """Asks a language model for each assignment.
-
-    Args:
-        plan: The study.
 
     Raises:
         LaunchError: the environment names no endpoint.
@@ -59,27 +47,29 @@ class LlmSampler(Sampler):
             raise LaunchError("no language model is named", check_endpoint())
         super().__init__(plan.space, plan.seed)
         self._plan = plan
-        self._endpoint: Endpoint = endpoint
+        self._endpoint = endpoint
         self._description = describe(plan)
-        self._begun: Background[Candidate | None] | None = None
+        self._begun: Future[Candidate | None] | None = None
 
     @classmethod
-    def for_plan(cls, plan: StudyPlan, given: int) -> LlmSampler:
+    def for_plan(cls, plan: StudyPlan) -> LlmSampler:
         """Return the sampler of a study."""
-        del given
         return cls(plan)
-
-    @classmethod
-    def asks_language_model(cls, options: Mapping[str, object]) -> bool:
-        """Tell that a language model proposes every trial."""
-        del options
-        return True
 
     def is_ready(self, history: History, number: int) -> bool:
         """Tell whether the model has answered; ask it in the background where it was not asked yet."""
         if self._begun is None:
-            self._begun = Background(lambda: self._asked(history, number))
-        return self._begun.is_done
+            self._begun = Future()
+            # An executor's thread would keep the process from ending while the model thinks.
+            arguments = (self._begun, history, number)
+            threading.Thread(target=self._answer, args=arguments, name="automl-llm", daemon=True).start()
+        return self._begun.done()
+
+    def _answer(self, begun: Future[Candidate | None], history: History, number: int) -> None:
+        try:
+            begun.set_result(self._asked(history, number))
+        except Exception as error:  # noqa: BLE001 - raised where the proposal is taken
+            begun.set_exception(error)
 
     def propose(self, history: History, number: int) -> Candidate | None:
         """Return the model's assignment, or None once every assignment has been tried.
@@ -96,77 +86,48 @@ class LlmSampler(Sampler):
         return self._asked(history, number)
 
     def _asked(self, history: History, number: int) -> Candidate | None:
+        space = self._space
         tried = [dict(o.assignment) for o in history.observations]
-        if self._is_exhausted(tried):
+        if space.size <= _ENUMERABLE and all(a in tried for a in every_assignment(space)):
             return None
-        task = {**self._description, "next_trial": number, "trials": history_entries(self._plan, history)}
+        trials = [describe_trial(self._plan, observation) for observation in history.observations]
+        task = {**self._description, "next_trial": number, "trials": trials}
         messages = [
             {"role": "system", "content": _RULES},
-            {"role": "user", "content": hidden(json.dumps(task), self._endpoint)},
+            {"role": "user", "content": self._endpoint.hide_key(json.dumps(task))},
         ]
-        checked = CheckedAnswer({}, ("no answer",))
+        problems: Sequence[str] = ()
         for _ in range(_ANSWERS):
             text = ask_model(self._endpoint, messages)
-            checked = check_answer(text, self._plan.space, tried)
-            if not checked.problems:
-                return Candidate(assignment=checked.assignment, origin=Origin(OriginKind.LLM))
-            correction = (
-                "That cannot be tried: " + "; ".join(checked.problems) + ". Answer again, with one JSON object."
-            )
+            assignment, problems = check_answer(text, space, tried)
+            if not problems:
+                return Candidate(assignment, Origin(OriginKind.LLM))
+            correction = "That cannot be tried: " + "; ".join(problems) + ". Answer again, with one JSON object."
             messages += [{"role": "assistant", "content": text}, {"role": "user", "content": correction}]
-        raise self._unusable(number, checked)
-
-    def _is_exhausted(self, tried: list[dict[str, Scalar]]) -> bool:
-        space = self._plan.space
-        return space.size <= _ENUMERABLE and all(a in tried for a in every_assignment(space))
-
-    def _unusable(self, number: int, checked: CheckedAnswer) -> LaunchError:
         problem = Problem(
-            where=f"trial {number}, {address_of(self._endpoint)}",
-            found=hidden("; ".join(checked.problems), self._endpoint)[:_SHOWN],
+            where=f"trial {number}, {self._endpoint.address}",
+            found=self._endpoint.hide_key("; ".join(problems))[:_SHOWN],
             expected="an assignment inside the space that has not been tried",
             fix="use another model or another --sampler; `automl resume` asks again",
         )
         headline = (
             f"{self._endpoint.model} gave {_ANSWERS} answers that cannot be tried; nothing was drawn in their place"
         )
-        return LaunchError(headline, [problem])
+        raise LaunchError(headline, [problem])
 
 
-class LlmInitialDesign(Sampler):
-    """Lets a language model propose the first trials, and another sampler the rest of the initial design.
-
-    Args:
-        model: The language model.
-        count: How many trials it proposes.
-        design: Proposes the others.
-    """
-
-    def __init__(self, model: LlmSampler, count: int, design: Sampler) -> None:
-        self._model = model
-        self._count = count
-        self._design = design
-
-    def propose(self, history: History, number: int) -> Candidate | None:
-        """Return the next assignment of the initial design."""
-        return self._next(history).propose(history, number)
-
-    def is_ready(self, history: History, number: int) -> bool:
-        """Tell whether the next assignment of the initial design is there."""
-        return self._next(history).is_ready(history, number)
-
-    def _next(self, history: History) -> Sampler:
-        asked = sum(o.origin.kind is OriginKind.LLM for o in history.observations)
-        return self._model if asked < self._count else self._design
-
-
-def check_answer(text: str, space: SearchSpace, tried: list[dict[str, Scalar]]) -> CheckedAnswer:
+def check_answer(
+    text: str, space: SearchSpace, tried: Sequence[Mapping[str, Scalar]]
+) -> tuple[dict[str, Scalar], Sequence[str]]:
     """Read an answer and compare it with the space and with what was tried.
 
     Args:
         text: One JSON object with the key ``assignment``, or the assignment itself; text around it is ignored.
         space: What is searched.
         tried: The assignments so far.
+
+    Returns:
+        The assignment, and what is wrong with it.
     """
     start, end = text.find("{"), text.rfind("}")
     try:
@@ -174,16 +135,16 @@ def check_answer(text: str, space: SearchSpace, tried: list[dict[str, Scalar]]) 
     except ValueError:
         document = None
     if not isinstance(document, dict):
-        return CheckedAnswer({}, ("it holds no JSON object",))
+        return {}, ("it holds no JSON object",)
     found = document.get("assignment", document)
     if not isinstance(found, dict):
-        return CheckedAnswer({}, ("`assignment` is no object",))
+        return {}, ("`assignment` is no object",)
     assignment = {path: _with_type(space, path, value) for path, value in found.items()}
     ordered = {path: assignment[path] for path in space.paths if path in assignment}
     problems = space.violations(assignment)
     if not problems and ordered in tried:
         problems = ("it was tried before",)
-    return CheckedAnswer(ordered, problems)
+    return ordered, problems
 
 
 def _with_type(space: SearchSpace, path: str, value: Scalar) -> Scalar:

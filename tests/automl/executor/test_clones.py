@@ -1,24 +1,19 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from automl.executor.clones import propose_clone, start_of_clone
-from automl.schedulers.base import CloneRequest
-from automl.space.parameters import SearchSpace
+from automl.executor.clones import start_of_clone
 from automl.storage.paths import StudyPaths
-from automl.study.causes import Origin, OriginKind
 from automl.study.state import TrialRecord
 from automl.study.trial import Proposal
 from automl.trial.attempts import Start
-from tests.automl.executor.toy_study import LISTED, ListSearcher, toy_plan
+from tests.automl.executor.toy_study import LISTED, toy_plan
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-REQUEST = CloneRequest(parent=2, epoch=1)
 PARENT = TrialRecord(Proposal(number=2, assignment={}, origin=LISTED), starts=[{"attempt": 1}])
 
 
@@ -62,11 +57,3 @@ def test_a_clone_of_a_trial_without_a_checkpoint_starts_from_nothing(tmp_path: P
     start = start_of_clone(toy_plan(tmp_path / "skill", trials=1), StudyPaths(tmp_path), 5, PARENT, epoch=1)
 
     assert start == Start(parent=2)
-
-
-def test_the_origin_of_a_clone_names_its_parent(tmp_path: Path) -> None:
-    plan = replace(toy_plan(tmp_path / "skill", trials=1), space=SearchSpace(parameters=(), fixed={}))
-
-    proposal = propose_clone(plan, ListSearcher([]), REQUEST, {})
-
-    assert proposal.origin == Origin(OriginKind.CLONE, parent=2, epoch=1)

@@ -20,7 +20,7 @@ from automl.study.trial import Proposal, TrialResult
 from automl.tracking.base import Tracker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from automl.space.values import Scalar
@@ -106,8 +106,9 @@ class ListSearcher(Searcher):
     def pause(self, result: TrialResult) -> None:
         self.paused.append(result)
 
-    def adopt(self, propose: Callable[[int], Mapping[str, Scalar]], origin: Origin) -> Proposal:
-        return Proposal(number=self.asked, assignment=propose(self.asked), origin=origin)
+    def clone(self, parent: int, epoch: int) -> Proposal:
+        origin = Origin(OriginKind.CLONE, parent=parent, epoch=epoch)
+        return Proposal(number=self.asked, assignment=self.assignments[parent], origin=origin)
 
     def _proposal(self) -> Proposal:
         return Proposal(number=self.asked, assignment=self.assignments[self.asked], origin=LISTED)

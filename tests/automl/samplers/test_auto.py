@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import sys
+import time
+
 import numpy as np
 import pytest
 
-from automl.samplers.auto import initial_design_length
-from automl.samplers.quasi_random import InitialDesign
+from automl.samplers.quasi_random import InitialDesign, initial_design_length
 from automl.samplers.registry import make_sampler
 from automl.space.parameters import Parameter, ParameterType, SearchSpace
 from automl.study.causes import OriginKind
@@ -13,7 +15,7 @@ from tests.contracts.studies import MIXED, plan_of
 
 
 def test_the_opening_is_near_the_template_then_spread_then_a_model() -> None:
-    history, _ = play(make_sampler(plan_of("auto", PLANE), given=1), bowl, 8)
+    history, _ = play(make_sampler(plan_of("auto", PLANE)), bowl, 8)
 
     assert [o.origin.kind for o in history.observations] == [OriginKind.PRIOR] * 2 + [OriginKind.SOBOL] * 2 + [
         OriginKind.GP
@@ -40,8 +42,9 @@ def test_the_opening_grows_with_the_space(count: int, expected: int) -> None:
 
 
 def test_many_given_points_replace_the_opening() -> None:
-    history, _ = play(make_sampler(plan_of("auto", PLANE), given=1), bowl, 6)
-    sampler = make_sampler(plan_of("auto", PLANE), given=6)
+    history, _ = play(make_sampler(plan_of("auto", PLANE)), bowl, 6)
+    given = tuple(observation.assignment for observation in history.observations)
+    sampler = make_sampler(plan_of("auto", PLANE, first_trials=given))
 
     candidate = sampler.propose(history, 6)
 
@@ -50,11 +53,26 @@ def test_many_given_points_replace_the_opening() -> None:
 
 
 def test_beyond_300_trials_parzen_estimators_take_over() -> None:
-    sampler = make_sampler(plan_of("auto", MIXED), given=1)
-    history, _ = play(make_sampler(plan_of("random", PLANE), given=1), bowl, 12)
+    sampler = make_sampler(plan_of("auto", MIXED))
+    history, _ = play(make_sampler(plan_of("random", PLANE)), bowl, 12)
 
-    late = make_sampler(plan_of("auto", PLANE), given=1).propose(history, 300)
+    late = make_sampler(plan_of("auto", PLANE)).propose(history, 300)
 
     assert late is not None
     assert late.origin.kind is OriginKind.TPE
     assert sampler is not None
+
+
+def test_what_the_model_needs_is_imported_while_the_first_trial_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("automl.samplers.auto._LIBRARIES", ("colorsys",))
+    monkeypatch.setattr("automl.samplers.auto._IMPORT_DELAY_S", 0.2)
+    monkeypatch.delitem(sys.modules, "colorsys", raising=False)
+    history, _ = play(make_sampler(plan_of("random", PLANE)), bowl, 1)
+
+    make_sampler(plan_of("auto", PLANE)).prepare(history)
+
+    assert "colorsys" not in sys.modules
+    deadline_s = time.monotonic() + 30
+    while "colorsys" not in sys.modules and time.monotonic() < deadline_s:
+        time.sleep(0.01)
+    assert "colorsys" in sys.modules

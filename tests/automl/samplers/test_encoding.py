@@ -99,3 +99,15 @@ def test_a_parameter_under_several_conditions_acts_where_all_of_them_hold() -> N
         assert (point[2] != encoder.default_point[2]) == ("momentum" in active)
         assert (point[3] != encoder.default_point[3]) == ("depth" in active)
     assert {"momentum" in encoder.assignment(p) for p in snapped} == {True, False}
+
+
+def test_candidates_are_values_that_exist_and_neighbours_differ_from_their_centre() -> None:
+    encoder = Encoder(MIXED)
+    generator = np.random.default_rng(0)
+    spread = encoder.spread(200, generator)
+
+    near = encoder.nearby(spread[:1], 100, 0.05, generator)
+
+    np.testing.assert_array_equal(encoder.snap(spread), spread)
+    assert np.abs(near - spread[0]).max(axis=1).astype(bool).mean() > 0.5
+    assert np.abs(near - spread[0]).mean() < np.abs(spread - spread[0]).mean()

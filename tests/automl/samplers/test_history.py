@@ -9,12 +9,6 @@ def running(number: int) -> Observation:
     return Observation(number=number, assignment={}, origin=Origin(OriginKind.RANDOM), state=TrialState.RUNNING)
 
 
-def test_a_repeated_epoch_changes_nothing_and_a_late_one_is_put_in_order() -> None:
-    history = History().with_trial(running(0)).with_value(0, 2, 0.5).with_value(0, 2, 0.9).with_value(0, 1, 0.1)
-
-    assert history.observations[0].curve == ((1, 0.1), (2, 0.5))
-
-
 def test_finished_trials_come_in_the_order_in_which_they_ended() -> None:
     late = Observation(number=0, assignment={}, origin=Origin(OriginKind.GIVEN), state=TrialState.FAILED, finished_as=1)
     early = Observation(

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from automl.errors import ConfigurationError
-from automl.samplers.registry import SAMPLERS, asks_language_model, check_sampler, make_searcher, starting_points
+from automl.samplers.registry import SAMPLERS, asks_language_model, check_sampler, make_searcher
+from automl.samplers.searcher import starting_points
 from automl.schedulers.registry import SCHEDULERS
 from automl.study.causes import Origin, OriginKind
 from tests.contracts.searcher import SearcherContract

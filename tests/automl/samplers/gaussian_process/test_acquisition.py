@@ -3,9 +3,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.stats import norm
 
-from automl.samplers.encoding import Encoder
-from automl.samplers.gaussian_process.acquisition import log_expected_improvement, nearby_candidates, spread_candidates
-from tests.contracts.studies import MIXED
+from automl.samplers.gaussian_process.acquisition import log_expected_improvement
 
 
 def test_expected_improvement_is_the_textbook_one() -> None:
@@ -28,15 +26,3 @@ def test_the_asymptotic_form_meets_the_direct_one() -> None:
     near, far = log_expected_improvement(np.array([-5.999, -6.001]), np.ones(2), 0.0)
 
     assert abs(near - far) < 0.1
-
-
-def test_candidates_are_values_that_exist_and_neighbours_differ_from_their_centre() -> None:
-    encoder = Encoder(MIXED)
-    generator = np.random.default_rng(0)
-    spread = spread_candidates(encoder, 200, generator)
-
-    near = nearby_candidates(encoder, spread[:1], 100, 0.05, generator)
-
-    np.testing.assert_array_equal(encoder.snap(spread), spread)
-    assert np.abs(near - spread[0]).max(axis=1).astype(bool).mean() > 0.5
-    assert np.abs(near - spread[0]).mean() < np.abs(spread - spread[0]).mean()

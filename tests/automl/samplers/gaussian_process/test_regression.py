@@ -6,7 +6,6 @@ from scipy.optimize import check_grad
 from automl.samplers.gaussian_process.regression import (
     Kernel,
     Posterior,
-    Prior,
     _negative_log_posterior,
     _squared_by_parameter,
     fit_kernel,
@@ -25,7 +24,7 @@ def data(count: int, noise: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
 def test_the_gradient_is_that_of_the_objective() -> None:
     features, values = data(12)
     extra = np.where(np.arange(12) % 3 == 0, 4.0, 1.0)
-    target = _negative_log_posterior(_squared_by_parameter(features, GROUPS, 2), values, extra, Prior.for_dimensions(2))
+    target = _negative_log_posterior(_squared_by_parameter(features, GROUPS, 2), values, extra)
     point = np.array([-0.5, 0.3, 0.2, -3.0])
 
     error = check_grad(lambda x: target(x)[0], lambda x: target(x)[1], point)
@@ -35,7 +34,7 @@ def test_the_gradient_is_that_of_the_objective() -> None:
 
 def test_observed_values_are_predicted_and_uncertainty_grows_away_from_them() -> None:
     features, values = data(15)
-    model = Posterior(features, values, np.ones(15), Kernel(np.array([0.5, 1.0]), 1.0, 1e-6), GROUPS)
+    model = Posterior(features, values, np.ones(15), Kernel(np.array([0.5, 1.0, 1.0]), 1.0, 1e-6))
 
     mean, deviation = model.predict(features)
     _, far = model.predict(features + 5.0)
@@ -48,15 +47,14 @@ def test_observed_values_are_predicted_and_uncertainty_grows_away_from_them() ->
 def test_a_parameter_without_influence_gets_the_longer_length() -> None:
     features, values = data(30)
 
-    kernel = fit_kernel(features, values, np.ones(30), GROUPS, Prior.for_dimensions(2))
+    kernel = fit_kernel(features, values, np.ones(30), GROUPS)
 
     assert kernel.lengths[1] > 2 * kernel.lengths[0]
 
 
 def test_noise_is_separated_from_signal() -> None:
-    prior = Prior.for_dimensions(2)
-    clean = fit_kernel(*data(40), np.ones(40), GROUPS, prior)
-    noisy = fit_kernel(*data(40, noise=1.0), np.ones(40), GROUPS, prior)
+    clean = fit_kernel(*data(40), np.ones(40), GROUPS)
+    noisy = fit_kernel(*data(40, noise=1.0), np.ones(40), GROUPS)
 
     assert noisy.noise > 10 * clean.noise
 
@@ -64,6 +62,6 @@ def test_noise_is_separated_from_signal() -> None:
 def test_repeated_points_and_constant_values_can_be_fitted() -> None:
     features = np.full((6, 3), 0.5)
 
-    kernel = fit_kernel(features, np.zeros(6), np.ones(6), GROUPS, Prior.for_dimensions(2))
+    kernel = fit_kernel(features, np.zeros(6), np.ones(6), GROUPS)
 
     assert np.isfinite(kernel.lengths).all()

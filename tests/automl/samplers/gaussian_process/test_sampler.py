@@ -1,16 +1,25 @@
 from __future__ import annotations
 
+import threading
+import time
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
+from automl.samplers.gaussian_process.regression import fit_kernel
 from automl.samplers.gaussian_process.sampler import GaussianProcessSampler
+from automl.samplers.gaussian_process.training_data import training_data_from
 from automl.samplers.history import History, Observation
 from automl.samplers.quasi_random import RandomSampler
 from automl.study.causes import OriginKind
 from automl.study.trial import TrialState
 from tests.automl.samplers.playing import PLANE, bowl, number, play
+
+if TYPE_CHECKING:
+    from automl.samplers.gaussian_process.regression import Kernel
+    from automl.samplers.gaussian_process.training_data import TrainingData
 
 
 def sampler(seed: int = 1, objectives: int = 1) -> GaussianProcessSampler:
@@ -121,3 +130,80 @@ def test_while_nothing_keeps_a_constraint_it_looks_for_where_something_may() -> 
 
     assert candidate is not None
     assert number(candidate.assignment, "y") < -0.6
+
+
+def test_little_is_left_to_gain_once_the_top_has_been_found() -> None:
+    early, _ = play(RandomSampler(PLANE, 3), bowl, 9)
+    late, curve = play(GaussianProcessSampler(PLANE, 1), bowl, 20)
+
+    before, after = sampler().expected_improvement(early), sampler().expected_improvement(late)
+
+    assert before is not None
+    assert after is not None
+    assert after < 0.002
+    assert after < before
+    assert curve[-1] > -0.002
+
+
+def test_the_estimate_is_in_units_of_the_objective() -> None:
+    history, _ = play(RandomSampler(PLANE, 3), bowl, 9)
+    scaled, _ = play(RandomSampler(PLANE, 3), lambda a: (1000.0 * bowl(a)[0],), 9)
+
+    small, large = sampler().expected_improvement(history), sampler().expected_improvement(scaled)
+
+    assert small is not None
+    assert large == pytest.approx(1000.0 * small, rel=1e-3)
+
+
+def test_too_few_or_equal_values_give_no_estimate() -> None:
+    few, _ = play(RandomSampler(PLANE, 3), bowl, 5)
+    equal, _ = play(RandomSampler(PLANE, 3), lambda _: (0.5,), 12)
+
+    assert sampler().expected_improvement(few) is None
+    assert sampler().expected_improvement(equal) is None
+    assert sampler().expected_improvement(History()) is None
+
+
+def test_what_runs_ahead_runs_on_the_latest_history_and_skips_those_that_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    may_go_on, is_done = threading.Event(), threading.Event()
+    history, _ = play(RandomSampler(PLANE, 3), bowl, 4)
+    seen: list[int] = []
+
+    def noted(history: History, weights: None) -> TrainingData:
+        may_go_on.wait(timeout=30)
+        seen.append(len(history.observations))
+        if len(history.observations) == 4:
+            is_done.set()
+        return training_data_from(history, weights)
+
+    monkeypatch.setattr("automl.samplers.gaussian_process.sampler.training_data_from", noted)
+    ahead = sampler()
+    start = time.perf_counter()
+    for count in range(1, 5):
+        ahead.prepare(History(observations=history.observations[:count]))
+    assert time.perf_counter() - start < 1.0
+    may_go_on.set()
+
+    assert is_done.wait(timeout=30)
+    assert seen[-1] == 4
+    assert len(seen) <= 2
+
+
+def test_a_kernel_that_was_fitted_ahead_is_not_fitted_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    fits: list[int] = []
+
+    def counted(features: np.ndarray, values: np.ndarray, noise: np.ndarray, groups: np.ndarray) -> Kernel:
+        fits.append(len(values))
+        return fit_kernel(features, values, noise, groups)
+
+    monkeypatch.setattr("automl.samplers.gaussian_process.sampler.fit_kernel", counted)
+    history, _ = play(RandomSampler(PLANE, 3), bowl, 9)
+    ahead = sampler()
+    ahead.prepare(History(observations=history.observations[:-1]))
+
+    deadline_s = time.monotonic() + 30
+    while not fits and time.monotonic() < deadline_s:
+        time.sleep(0.01)
+    ahead.propose(history, 9)
+
+    assert fits == [8]

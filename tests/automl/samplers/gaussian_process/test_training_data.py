@@ -82,7 +82,7 @@ def test_scores_are_finite_keep_the_order_and_put_diverged_trials_last(values: l
     numbers = np.array(values + [worst] * diverged)
     flags = np.array([False] * len(values) + [True] * diverged)
 
-    scored = scores(numbers, flags)
+    scored, _ = scores(numbers, flags)
 
     assert np.isfinite(scored).all()
     order = np.argsort(values, kind="stable")
@@ -94,7 +94,7 @@ def test_scores_are_finite_keep_the_order_and_put_diverged_trials_last(values: l
 def test_a_terrible_value_does_not_flatten_the_good_ones() -> None:
     good = [0.90, 0.91, 0.92, 0.93]
 
-    with_outlier = scores(np.array([*good, -1e6]), np.zeros(5, dtype=bool))
+    with_outlier, _ = scores(np.array([*good, -1e6]), np.zeros(5, dtype=bool))
 
     assert with_outlier[3] - with_outlier[0] > 0.1
 

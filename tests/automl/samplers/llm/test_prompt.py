@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from automl.samplers.history import History, Observation
-from automl.samplers.llm.prompt import describe, history_entries
+from automl.samplers.history import Observation
+from automl.samplers.llm.prompt import describe, describe_trial
 from automl.study.causes import Origin, OriginKind
 from automl.study.objectives import parse_constraints
 from automl.study.trial import TrialState
@@ -27,7 +27,7 @@ def test_values_that_are_minimised_are_turned_back_and_missed_constraints_are_na
         finished_as=0,
     )
 
-    (entry,) = history_entries(plan, History(observations=(observation,)))
+    entry = describe_trial(plan, observation)
 
     assert entry["values"] == {"error": 0.2, "accuracy": 0.9}
     assert entry["missed"] == ["memory <= 8"]

@@ -152,11 +152,11 @@ def test_an_assignment_that_was_tried_is_not_taken_and_not_replaced(fake: FakeEn
 def test_numbers_are_read_as_the_parameter_writes_them_and_words_around_the_object_are_passed_over() -> None:
     answer = f"```json\n{json.dumps({'assignment': {**GOOD, 'batch': 16.0, 'momentum': 0}})}\n``` Good luck!"
 
-    checked = check_answer(answer, MIXED, [])
+    assignment, problems = check_answer(answer, MIXED, [])
 
-    assert checked.problems == ()
-    assert repr(checked.assignment["batch"]) == "16"
-    assert repr(checked.assignment["momentum"]) == "0.0"
+    assert problems == ()
+    assert repr(assignment["batch"]) == "16"
+    assert repr(assignment["momentum"]) == "0.0"
 
 
 def test_the_default_sampler_can_begin_with_the_models_proposals(fake: FakeEndpoint, tmp_path: Path) -> None:
