@@ -9,8 +9,8 @@ from automl.errors import LaunchError
 from automl.launch.choice import ready_launch
 from automl.launch.images import find_image
 from automl.machine import detect_machine
+from automl.preflight.data import describe_data
 from automl.preflight.estimate import earlier_trials, estimate_time
-from automl.preflight.inputs import describe_data
 from automl.request.location import next_study_directory
 from automl.request.policy import Route
 from automl.samplers.registry import asks_language_model, make_searcher

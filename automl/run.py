@@ -16,8 +16,9 @@ from automl.executor.failure_summary import summarize_failure
 from automl.launch.choice import choose_launch, ready_launch
 from automl.machine import detect_machine
 from automl.preflight.cluster import filling_cluster
-from automl.preflight.doctor import require_ready, require_seen_by_engine, require_sound_data
-from automl.preflight.inputs import check_inputs, prepare_data, with_prepared_paths
+from automl.preflight.data import check_inputs, prepare_data, with_prepared_paths
+from automl.preflight.doctor import require, require_ready, require_sound_data
+from automl.preflight.engine import engine_path_findings
 from automl.request.apply_text import apply_request_text, explain_gpus
 from automl.request.location import RunLocation, chosen_study_directory, new_study_directory
 from automl.request.policy import decide
@@ -108,7 +109,7 @@ def run_plan(
         ready_launch(plan.launch)
     prepare_data(request, place.results)
     if place.ray_address is None:
-        require_seen_by_engine(plan, place)
+        require(engine_path_findings(plan, place.results))
     check_inputs(plan.skill, plan.action, plan.spec)
     if is_checked:
         require_sound_data(plan, meanwhile=_import_early)

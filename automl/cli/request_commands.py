@@ -183,9 +183,9 @@ def _doctor(*, as_json: bool, **options: Any) -> int:  # noqa: ANN401 - click ha
 
 def _diagnose(options: dict[str, Any]) -> Sequence[Finding]:
     """Return every row for the options of a run; a request that cannot be planned becomes rows too."""
+    from automl.preflight.data import with_prepared_paths
     from automl.preflight.doctor import examine
     from automl.preflight.findings import from_problem
-    from automl.preflight.inputs import with_prepared_paths
     from automl.run import make_plan
 
     place = location(options)

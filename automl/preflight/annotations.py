@@ -12,14 +12,13 @@ import json
 import re
 import shlex
 from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from automl.preflight.findings import Finding, bad, doubt, good
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 SUFFIXES = frozenset({".txt", ".csv", ".tsv", ".lst", ".json", ".jsonl"})
 _SHOWN = 3
@@ -33,45 +32,30 @@ _PATH = re.compile(
     r"[^\s:]+\.(?:png|jpe?g|bmp|tiff?|webp|exr|pfm|npy|npz|pt|pth|bin|txt|json|xml|mp4|ply|pcd|h5)", re.IGNORECASE
 )
 
-
-@dataclass(frozen=True, slots=True)
-class BadLine:
-    """One line that cannot be used."""
-
-    number: int
-    reason: str
+_Broken: TypeAlias = "list[tuple[int, str]]"
+"""The number of each line that cannot be used, and why."""
 
 
 def check_annotations(file: Path, *, sampled: int) -> Finding:
-    """Check a sample of the lines of an annotation file.
-
-    Args:
-        file: A text, CSV, TSV, JSON or JSON-lines file that can be read.
-        sampled: How many lines to check: the first ones, and others spread over the file.
-    """
-    check = f"annotations {file.name}"
-    fix = f"correct these lines of {file}"
+    """Check so many lines of an annotation file that can be read: the first ones, and others spread over the file."""
+    check, suffix = f"annotations {file.name}", file.suffix.lower()
     with file.open("rb") as stream:
         raw = stream.read(_READ_BYTES)
     if not raw.strip():
         return bad(check, "an empty file", expected="at least one sample", fix=f"write the samples into {file}")
-    if file.suffix.lower() == ".json":
+    if suffix == ".json":
         return _check_document(check, raw, file)
     lines = [(number, line) for number, line in enumerate(raw.splitlines(), start=1) if _is_sample(line)]
     if not lines:
         return bad(check, "no line with a sample", expected="one line per sample", fix=f"write the samples into {file}")
     chosen = lines[: sampled // 2] + lines[sampled // 2 :: max(1, 2 * len(lines) // sampled)]
-    if file.suffix.lower() == ".jsonl":
-        broken = list(_bad_records(chosen))
-        is_certain = True
-    else:
-        broken, is_certain = _bad_rows(chosen, file)
+    broken, is_certain = (_bad_records(chosen), True) if suffix == ".jsonl" else _bad_rows(chosen, file)
     if not broken:
         return good(check, f"{len(lines)} samples, {len(chosen)} checked")
-    listed = "; ".join(f"line {line.number}: {line.reason}" for line in broken[:_SHOWN])
+    listed = "; ".join(f"line {number}: {reason}" for number, reason in broken[:_SHOWN])
     more = f"; and {len(broken) - _SHOWN} more" if len(broken) > _SHOWN else ""
-    level = bad if is_certain else doubt
-    return level(check, f"{len(broken)} of {len(chosen)} checked lines cannot be used: {listed}{more}", fix=fix)
+    found = f"{len(broken)} of {len(chosen)} checked lines cannot be used: {listed}{more}"
+    return (bad if is_certain else doubt)(check, found, fix=f"correct these lines of {file}")
 
 
 def count_samples(file: Path) -> int | None:
@@ -101,34 +85,38 @@ def _check_document(check: str, raw: bytes, file: Path) -> Finding:
     return good(check, f"JSON, {count} {'entries' if isinstance(document, list) else 'keys'}")
 
 
-def _bad_records(lines: Sequence[tuple[int, bytes]]) -> Iterator[BadLine]:
+def _bad_records(lines: Sequence[tuple[int, bytes]]) -> _Broken:
+    broken = []
     for number, line in lines:
         try:
             json.loads(line)
         except ValueError as error:
-            yield BadLine(number, f"not JSON: {error}")
+            broken.append((number, f"not JSON: {error}"))
+    return broken
 
 
-def _bad_rows(lines: Sequence[tuple[int, bytes]], file: Path) -> tuple[list[BadLine], bool]:
+def _bad_rows(lines: Sequence[tuple[int, bytes]], file: Path) -> tuple[_Broken, bool]:
     """Return the bad lines, and whether every trainer must fail on them."""
     separator = {".csv": ",", ".tsv": "\t"}.get(file.suffix.lower())
     rows: list[tuple[int, list[str]]] = []
-    broken: list[BadLine] = []
+    broken: _Broken = []
     for number, line in lines:
         try:
             rows.append((number, _columns(line.decode("utf-8-sig"), separator)))
         except (ValueError, csv.Error) as error:
-            broken.append(BadLine(number, "not UTF-8" if isinstance(error, UnicodeError) else str(error).lower()))
+            broken.append((number, "not UTF-8" if isinstance(error, UnicodeError) else str(error).lower()))
     usual = Counter(len(columns) for _, columns in rows).most_common(1)[0][0] if rows else 0
     broken += [
-        BadLine(number, f"{len(columns)} column{'' if len(columns) == 1 else 's'} where others have {usual}")
+        (number, f"{len(columns)} column{'' if len(columns) == 1 else 's'} where others have {usual}")
         for number, columns in rows
         if len(columns) != usual
     ]
     absent = {number: name for number, columns in rows if (name := _absent(columns, file.parent)) is not None}
     is_certain = any(Path(name).is_absolute() for name in absent.values()) or 0 < len(absent) < len(rows)
-    broken += [BadLine(number, f"no file {_short(name)}") for number, name in absent.items()]
-    return sorted(broken, key=lambda line: line.number), is_certain
+    for number, name in absent.items():
+        shown = name if len(name) <= _SHOWN_CHARACTERS else f"...{name[-_SHOWN_CHARACTERS:]}"
+        broken.append((number, f"no file {shown}"))
+    return sorted(broken, key=lambda line: line[0]), is_certain
 
 
 def _columns(line: str, separator: str | None) -> list[str]:
@@ -140,17 +128,12 @@ def _columns(line: str, separator: str | None) -> list[str]:
 def _absent(columns: Sequence[str], folder: Path) -> str | None:
     """Return the first column that names a file which does not exist."""
     for column in columns:
-        if _PATH.fullmatch(column) and "://" not in column and not _is_there(column, folder):
+        if not _PATH.fullmatch(column) or "://" in column:
+            continue
+        try:
+            is_there = Path(column).exists() or (folder / column).exists()
+        except OSError:
+            is_there = False
+        if not is_there:
             return column
     return None
-
-
-def _is_there(name: str, folder: Path) -> bool:
-    try:
-        return Path(name).exists() or (folder / name).exists()
-    except OSError:
-        return False
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= _SHOWN_CHARACTERS else f"...{name[-_SHOWN_CHARACTERS:]}"

@@ -6,13 +6,14 @@ each node reports whether it is there.
 
 from __future__ import annotations
 
-import dataclasses
+import contextlib
 import math
 import secrets
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from automl.errors import LaunchError
+from automl.errors import LaunchError, counted
 from automl.preflight.findings import Finding, Level, bad, doubt, good
 from automl.preflight.machine import Demand, check_machine
 from automl.preflight.probe import ProbeRequest, ProbeResult, nearest_folder, probe_machine
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
 DOCTOR_LIMIT_S = 7.0
 RUN_LIMIT_S = 60.0
 """A run can wait for a busy node; the doctor shows its table when every node has answered."""
-_MUST_AGREE = ("python", "ray")
-_SHOULD_AGREE = ("automl-vision",)
+_VERSIONS = {"python": bad, "ray": bad, "automl-vision": doubt}
+"""What must be the same everywhere, and what should be."""
 
 
 def cluster_findings(
@@ -47,14 +48,16 @@ def cluster_findings(
     found = ray_address_findings(address)
     if found:
         return found
+    from automl.executor.ray.cluster import ask_nodes  # noqa: PLC0415 - ray, only where a cluster is named
+
     try:
-        answers = _ask(address, request, limit_s)
+        with _marked(request) as marked:
+            answers = ask_nodes(address, probe_machine, marked, limit_s=limit_s)
     except LaunchError as error:
         fix = "correct --ray-address; a cluster with a token needs RAY_AUTH_MODE=token and RAY_AUTH_TOKEN_PATH here"
         return [bad("cluster", error.headline, expected="a Ray cluster that answers", fix=fix)]
-    for name, answer in answers.items():
-        found += _node_findings(name, answer, demand, here)
-    return _without_repeats(found)
+    rows = (_node_findings(name, answer, demand, here) for name, answer in answers.items())
+    return _without_repeats([row for of_node in rows for row in of_node])
 
 
 def fit_to_nodes(
@@ -84,7 +87,7 @@ def fit_to_nodes(
         most = math.ceil(jobs / max(1, len(nodes)))
         shares = [cpu // max(1, min(count, most)) for cpu, count in zip(cpus, fitting, strict=True) if count]
         share = max(1.0, min(shares, default=1.0))
-    return dataclasses.replace(
+    return replace(
         resources, jobs=jobs, gpus_per_trial=each, cpus_per_trial=share, threads_per_trial=max(1, int(share))
     )
 
@@ -101,21 +104,20 @@ def filling_cluster(plan: StudyPlan, request: StudyRequest, address: str) -> Stu
         nodes = nodes_of(address)
     except LaunchError:
         return plan  # the doctor, and the start, say why
-    return dataclasses.replace(plan, resources=fit_to_nodes(plan.resources, request, nodes, trials=plan.budget.trials))
+    return replace(plan, resources=fit_to_nodes(plan.resources, request, nodes, trials=plan.budget.trials))
 
 
-def _ask(address: str, request: ProbeRequest, limit_s: float) -> dict[str, ProbeResult | NoAnswer]:
-    from automl.executor.ray.cluster import ask_nodes  # noqa: PLC0415 - ray, only where a cluster is named
-
-    folder = nearest_folder(Path(request.results))
-    marker = folder / f".automl-seen-{secrets.token_hex(6)}"
+@contextlib.contextmanager
+def _marked(request: ProbeRequest) -> Iterator[ProbeRequest]:
+    """Put a marker into the results folder for a while, and give the request that asks for it."""
+    marker = nearest_folder(Path(request.results)) / f".automl-seen-{secrets.token_hex(6)}"
     try:
         marker.touch(mode=0o600)
     except OSError:
-        # A row of this machine says that nothing can be written.
-        return ask_nodes(address, probe_machine, request, limit_s=limit_s)
+        yield request  # a row of this machine says that nothing can be written
+        return
     try:
-        return ask_nodes(address, probe_machine, dataclasses.replace(request, marker=str(marker)), limit_s=limit_s)
+        yield replace(request, marker=str(marker))
     finally:
         marker.unlink(missing_ok=True)
 
@@ -125,14 +127,13 @@ def _node_findings(name: str, answer: ProbeResult | NoAnswer, demand: Demand, he
         level = doubt if answer.is_late else bad
         fix = "ask again when it is less busy" if answer.is_late else "install the same automl there"
         row = level("node", answer.reason, expected="an answer", fix=f"{fix}, or look into the node's log")
-        return [dataclasses.replace(row, where=name)]
+        return [replace(row, where=name)]
     # Ray decides how many trials a node gets, and counts the GPUs that it was started with.
     gpus = demand.gpus_per_trial if demand.needs_cuda else 0.0
-    asked = dataclasses.replace(demand, jobs=1, gpus_per_trial=gpus)
-    rows = [*check_machine(answer, asked), *_unseen(answer), *_versions(answer, here)]
-    wrong = [dataclasses.replace(row, where=name) for row in rows if row.level is not Level.OK]
+    rows = [*check_machine(answer, replace(demand, jobs=1, gpus_per_trial=gpus)), *_differences(answer, here)]
+    wrong = [replace(row, where=name) for row in rows if row.level is not Level.OK]
     parts = "; ".join(row.found for row in rows if row.check in {"gpus", "disk"} and row.level is Level.OK)
-    return wrong or [dataclasses.replace(good("node", f"{answer.machine.cpus} CPUs; {parts}"), where=name)]
+    return wrong or [replace(good("node", f"{answer.machine.cpus} CPUs; {parts}"), where=name)]
 
 
 def _without_repeats(rows: list[Finding]) -> list[Finding]:
@@ -141,38 +142,23 @@ def _without_repeats(rows: list[Finding]) -> list[Finding]:
     for row in rows:
         found = row.found.rpartition("; ")[0] if row.level is Level.OK else row.found  # free disk space differs
         alike.setdefault((row.check, row.level, found, row.fix), []).append(row)
-    return [_shared(together) for together in alike.values()]
+    return [
+        replace(first, where=f"{first.where} and {counted(len(others), 'other')}") if others else first
+        for first, *others in alike.values()
+    ]
 
 
-def _shared(together: list[Finding]) -> Finding:
-    first, others = together[0], len(together) - 1
-    more = f" and {others} other{'' if others == 1 else 's'}" if others else ""
-    return dataclasses.replace(first, where=f"{first.where}{more}")
-
-
-def _unseen(probe: ProbeResult) -> Iterator[Finding]:
+def _differences(probe: ProbeResult, here: Mapping[str, str]) -> Iterator[Finding]:
+    """Return what a node does not see, and which versions it has that this machine has not."""
     if probe.has_marker is False:
-        yield bad(
-            "results",
-            f"{probe.results} is another folder there than here",
-            expected="storage that every node has at the same path",
-            fix="choose a shared folder with --results or AUTOML_RESULTS",
-        )
+        found, fix = f"{probe.results} is another folder there than here", "choose a shared folder with --results"
+        expected = "storage that every node has at the same path"
+        yield bad("results", found, expected=expected, fix=f"{fix} or AUTOML_RESULTS")
     for path, reason in probe.unreadable.items():
-        yield bad(
-            "path",
-            f"{path}: {reason}",
-            expected="the same path on every node",
-            fix="put it on shared storage, or mount it there at the same path",
-        )
-
-
-def _versions(probe: ProbeResult, here: Mapping[str, str]) -> Iterator[Finding]:
-    for name in (*_MUST_AGREE, *_SHOULD_AGREE):
+        fix = "put it on shared storage, or mount it there at the same path"
+        yield bad("path", f"{path}: {reason}", expected="the same path on every node", fix=fix)
+    for name, level in _VERSIONS.items():
         there = probe.versions.get(name, "missing")
-        if there == here.get(name, "missing"):
-            continue
-        level = bad if name in _MUST_AGREE else doubt
-        yield level(
-            f"version of {name}", f"{there} there, {here.get(name)} here", fix="install the same one everywhere"
-        )
+        if there != here.get(name, "missing"):
+            found = f"{there} there, {here.get(name)} here"
+            yield level(f"version of {name}", found, fix="install the same one everywhere")

@@ -1,13 +1,19 @@
-"""Check the data of a study: which files trials read, which of them can be read, how many samples a step takes."""
+"""The data of a study: their paths, how a `prepare` command makes them, and what trials find in them."""
 
 from __future__ import annotations
 
+import logging
 import math
+import subprocess
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from automl.errors import ConfigurationError, LaunchError, counted
+from automl.launch.command import find_program
 from automl.preflight.annotations import SUFFIXES, count_samples
 from automl.preflight.findings import Finding, bad, doubt, from_problem, good
+from automl.request.location import make_private
 from automl.spec.inputs import missing_inputs
 from automl.spec.model import iterate_leaves
 
@@ -15,10 +21,77 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from automl.request.study_request import StudyRequest
-    from automl.skill.model import JsonValue
+    from automl.skill.model import JsonValue, Skill
+    from automl.spec.model import Spec
     from automl.study.model import StudyPlan
 
+logger = logging.getLogger(__name__)
+
 _BATCH_ALIASES = ("batch_size", "train_batch_size")
+
+
+def pending_folder(request: StudyRequest, results: Path) -> Path | None:
+    """Return the folder that the run makes before its first trial; None where there is nothing left to make."""
+    folder = _prepared_folder(request, results)
+    return folder if folder is not None and not folder.exists() else None
+
+
+def with_prepared_paths(request: StudyRequest, results: Path) -> StudyRequest:
+    """Return the request with ``{prepared}`` replaced in its data paths."""
+    folder = _prepared_folder(request, results)
+    if folder is None:
+        return request
+    data = {split: path.replace("{prepared}", str(folder)) for split, path in request.data.items()}
+    return request.with_settings(data=data)
+
+
+def prepare_data(request: StudyRequest, results: Path) -> None:
+    """Make the study's data when their folder is missing; what the command prints goes to stderr.
+
+    Raises:
+        LaunchError: the command cannot be started, fails, or does not make the folder.
+    """
+    folder = pending_folder(request, results)
+    if folder is None or request.prepare is None:
+        return
+    command = [argument.replace("{prepared}", str(folder)) for argument in request.prepare.command]
+    try:
+        program = find_program(command[0])
+    except LaunchError as error:
+        raise LaunchError(f"the study's data cannot be prepared: {command[0]} is not installed here") from error
+    make_private(folder.parent)
+    logger.info("preparing data: %s", " ".join(command))
+    done = subprocess.run(  # noqa: S603 - an argument list from the user's own study file, no shell
+        [str(program), *command[1:]], stdin=subprocess.DEVNULL, stdout=sys.stderr, check=False
+    )
+    if done.returncode != 0 or not folder.exists():
+        raise LaunchError(
+            f"the study's data were not prepared: `{' '.join(command)}` ended with status {done.returncode} and "
+            f"{folder} {'exists' if folder.exists() else 'is not there'}"
+        )
+
+
+def check_inputs(skill: Skill, action: str, spec: Spec) -> None:
+    """Check that every required input of an action has a value and exists.
+
+    Raises:
+        ConfigurationError: an input is missing; with every problem.
+    """
+    problems = missing_inputs(skill, action, spec)
+    if problems:
+        raise ConfigurationError.from_problems(problems, subject="the inputs")
+
+
+def describe_data(request: StudyRequest, results: Path) -> list[dict[str, Any]]:
+    """Return split, path and number of samples of each split, for the launch review."""
+    folder = pending_folder(request, results)
+    rows = []
+    for split, path in with_prepared_paths(request, results).data.items():
+        count = count_samples(Path(path))
+        will_be_made = folder is not None and Path(path).is_relative_to(folder)
+        state = "made before the first trial" if will_be_made else "not counted" if Path(path).exists() else "not there"
+        rows.append({"split": split, "path": path, "samples": state if count is None else f"{count} samples"})
+    return rows
 
 
 def data_files(request: StudyRequest, plan: StudyPlan) -> dict[str, str]:
@@ -71,7 +144,7 @@ def sample_findings(plan: StudyPlan, data: Mapping[str, str]) -> Iterator[Findin
     if samples is None or batch is None:
         return
     devices = max(1, math.ceil(plan.resources.gpus_per_trial)) * plan.resources.nodes_per_trial
-    found = f"{samples} samples, {batch} x {devices} device{'s' if devices > 1 else ''} a step"
+    found = f"{samples} samples, {batch} x {counted(devices, 'device')} a step"
     fix = "lower the batch size with --set, use fewer devices, or add samples"
     if samples < devices:
         yield bad("samples", found, expected="at least one sample for each device", fix=fix)
@@ -79,6 +152,18 @@ def sample_findings(plan: StudyPlan, data: Mapping[str, str]) -> Iterator[Findin
         yield doubt("samples", f"{found}: no step is full, and trainers that drop the last batch do nothing", fix=fix)
     else:
         yield good("samples", f"{found}: {samples // (batch * devices)} steps an epoch")
+
+
+def numbers(values: dict[str, JsonValue], name: str) -> Iterator[tuple[str, int]]:
+    """Yield (parameter path, number) of the parameters whose last part is ``name`` and that hold a whole number."""
+    for path, value in iterate_leaves(values):
+        if path.rpartition(".")[2] == name and isinstance(value, int) and not isinstance(value, bool):
+            yield path, value
+
+
+def _prepared_folder(request: StudyRequest, results: Path) -> Path | None:
+    """Return the folder that the study's `prepare` makes, whether it exists or not; None without `prepare`."""
+    return results / "data" / request.prepare.directory if request.prepare else None
 
 
 def _batch(plan: StudyPlan) -> int | None:
@@ -98,10 +183,3 @@ def _texts(value: JsonValue, path: str = "") -> Iterator[tuple[str, str]]:
     elif isinstance(value, list):
         for index, child in enumerate(value):
             yield from _texts(child, f"{path}[{index}]")
-
-
-def numbers(values: dict[str, JsonValue], name: str) -> Iterator[tuple[str, int]]:
-    """Yield (parameter path, number) of the parameters whose last part is ``name`` and that hold a whole number."""
-    for path, value in iterate_leaves(values):
-        if path.rpartition(".")[2] == name and isinstance(value, int) and not isinstance(value, bool):
-            yield path, value

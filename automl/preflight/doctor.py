@@ -18,11 +18,10 @@ from automl.errors import ConfigurationError
 from automl.launch.command import build_command
 from automl.preflight.annotations import check_annotations
 from automl.preflight.cluster import DOCTOR_LIMIT_S, RUN_LIMIT_S, cluster_findings
-from automl.preflight.data import annotation_files, data_files, data_findings, numbers, sample_findings
+from automl.preflight.data import annotation_files, data_files, data_findings, numbers, pending_folder, sample_findings
 from automl.preflight.engine import engine_path_findings, launch_findings
 from automl.preflight.estimate import earlier_trials, estimate_disk, time_finding
-from automl.preflight.findings import Finding, Level, failures, from_problem
-from automl.preflight.inputs import pending_folder
+from automl.preflight.findings import Finding, Level, doubt, failures
 from automl.preflight.machine import Demand, check_machine, location_finding
 from automl.preflight.probe import ProbeRequest, probe_machine
 from automl.preflight.software import credential_findings, tracking_finding, version_finding
@@ -32,13 +31,13 @@ from automl.spec.inputs import pending_downloads
 from automl.study.launch_plan import LauncherKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from automl.preflight.estimate import EarlierTrial
     from automl.preflight.probe import ProbeResult
     from automl.request.location import RunLocation
     from automl.request.study_request import StudyRequest
     from automl.study.model import StudyPlan
+    from automl.study.trial import TrialResult
 
 logger = logging.getLogger(__name__)
 
@@ -48,34 +47,17 @@ _SAMPLED_LINES_QUICKLY = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Run:
-    """A run that is checked.
-
-    Attributes:
-        plan: Its plan.
-        location: Where it would be.
-        data: Name -> path of what trials read.
-        pending: The folder of data that the run makes before its first trial; None where there is nothing to make.
-        earlier: Completed trials of earlier studies of the same skill.
-        is_quick: Leave out what takes longer than a fraction of a second.
-    """
+    """A run that is checked: what `examine` is given, and what it has found out for several checks."""
 
     plan: StudyPlan
     location: RunLocation
-    data: Mapping[str, str]
-    pending: Path | None
-    earlier: Sequence[EarlierTrial]
     is_quick: bool
-
-    @property
-    def program(self) -> str | None:
-        """The first word of the trials' command; None where it is part of a container image."""
-        is_here = self.plan.launch.launcher in {LauncherKind.WARM, LauncherKind.LOCAL}
-        return build_command(self.plan.skill.actions[self.plan.action].command, Path("spec"))[0] if is_here else None
-
-    @property
-    def has_data(self) -> bool:
-        """Whether there are data to check yet."""
-        return self.pending is None or any(Path(file).exists() for file in self.data.values())
+    data: Mapping[str, str]
+    """Name -> path of what trials read."""
+    pending: Path | None
+    """The folder of data that the run makes before its first trial; None where there is nothing to make."""
+    earlier: Sequence[TrialResult]
+    """Completed trials of earlier studies of the same skill."""
 
 
 def examine(
@@ -101,34 +83,17 @@ def examine(
         earlier=earlier_trials(plan, location.results),
         is_quick=is_quick,
     )
+    has_data = run.pending is None or any(Path(file).exists() for file in run.data.values())
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="check data") as pool:
-        checked = pool.submit(check_depth_data, plan) if run.has_data and not is_quick else None
-        probe, found = _machine_findings(location, _probe_request(run), _demand(run), is_quick=is_quick)
+        checked = pool.submit(check_depth_data, plan) if has_data and not is_quick else None
+        probe, found = _machine_findings(location, *_needs(run), is_quick=is_quick)
         found += [*_study_findings(run, probe), *([] if checked is None else checked.result())]
     return (*found, version_finding(probe.versions))
 
 
-def _machine_findings(
-    location: RunLocation, wanted: ProbeRequest, demand: Demand, *, is_quick: bool
-) -> tuple[ProbeResult, list[Finding]]:
-    """Return the probe of this machine, and the rows about it and about the nodes of a cluster."""
-    if location.ray_address is None:
-        probe = probe_machine(wanted)
-        return probe, [location_finding(probe, location.results), *check_machine(probe, demand)]
-    # Only the driver runs on this machine: it writes results and reads the data of the study.
-    probe = probe_machine(dataclasses.replace(wanted, program=None))
-    rows = [location_finding(probe, location.results), *check_machine(probe, Demand(disk_bytes=demand.disk_bytes))]
-    limit_s = RUN_LIMIT_S if is_quick else DOCTOR_LIMIT_S
-    return probe, rows + cluster_findings(location.ray_address, wanted, demand, probe.versions, limit_s=limit_s)
-
-
 def require_ready(request: StudyRequest, plan: StudyPlan, location: RunLocation) -> None:
-    """Stop a run that cannot succeed; warnings are logged.
-
-    Raises:
-        ConfigurationError: every row that fails.
-    """
-    _require(examine(request, plan, location, is_quick=True))
+    """Stop a run of which `examine` has a row that fails, in a fraction of a second; raises as `require`."""
+    require(examine(request, plan, location, is_quick=True))
 
 
 def require_sound_data(plan: StudyPlan, *, meanwhile: Callable[[], object]) -> None:
@@ -144,19 +109,16 @@ def require_sound_data(plan: StudyPlan, *, meanwhile: Callable[[], object]) -> N
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="check data") as pool:
         checked = pool.submit(check_depth_data, plan)
         meanwhile()
-        _require(checked.result())
+        require(checked.result())
 
 
-def require_seen_by_engine(plan: StudyPlan, location: RunLocation) -> None:
-    """Stop a run whose paths are missing on the machine of the container engine.
+def require(findings: Iterable[Finding]) -> None:
+    """Stop a run that cannot succeed; warnings are logged.
 
     Raises:
-        ConfigurationError: paths are missing there; with all of them.
+        ConfigurationError: every row that fails.
     """
-    _require(tuple(engine_path_findings(plan, location.results)))
-
-
-def _require(findings: Sequence[Finding]) -> None:
+    findings = tuple(findings)
     failed = failures(findings)
     if failed:
         raise ConfigurationError.from_problems([finding.problem() for finding in failed], subject="this run")
@@ -165,46 +127,26 @@ def _require(findings: Sequence[Finding]) -> None:
             logger.warning("%s: %s; %s", finding.check, finding.found, finding.fix)
 
 
-def _study_findings(run: _Run, probe: ProbeResult) -> Iterator[Finding]:
-    plan, results = run.plan, run.location.results
-    yield from data_findings(plan, run.data, unreadable=probe.unreadable, pending=run.pending)
-    yield from sample_findings(plan, run.data)
-    for path, value in named_weights(plan.spec.values):
-        yield check_weights(path, value)
-    for problem in pending_downloads(plan.skill, plan.action, plan.spec):
-        yield from_problem(problem, check=f"weights {problem.where}", level=Level.WARN)
-    yield from credential_findings(plan.skill)
-    driver = next((gpu.driver for gpu in probe.machine.gpus if gpu.driver), "")
-    launch = tuple(launch_findings(plan.launch, driver=driver, is_quick=run.is_quick))
-    yield from launch
-    if not run.is_quick and run.location.ray_address is None and not failures(launch):
-        yield from engine_path_findings(plan, results)
-    yield time_finding(plan, run.earlier)
-    if run.location.tracking_uri is not None:
-        yield tracking_finding(run.location.tracking_uri)
-    for file in annotation_files(run.data, unreadable=probe.unreadable):
-        yield check_annotations(file, sampled=_SAMPLED_LINES_QUICKLY if run.is_quick else _SAMPLED_LINES)
-
-
-def _probe_request(run: _Run) -> ProbeRequest:
-    weights = (value for _, value in named_weights(run.plan.spec.values) if value.startswith("/"))
+def _needs(run: _Run) -> tuple[ProbeRequest, Demand]:
+    """Return what a probe reads for a run, and what the run needs of a machine."""
+    plan, values, pending = run.plan, run.plan.spec.values, run.pending
+    weights = (value for _, value in named_weights(values) if value.startswith("/"))
     paths = dict.fromkeys((*run.data.values(), *weights))
-    made = tuple(path for path in paths if run.pending is None or not Path(path).is_relative_to(run.pending))
-    return ProbeRequest(results=str(run.location.results), paths=made, program=run.program)
-
-
-def _demand(run: _Run) -> Demand:
-    values = run.plan.spec.values
+    made = tuple(path for path in paths if pending is None or not Path(path).is_relative_to(pending))
+    # In a container the command's program is part of the image.
+    is_here = plan.launch.launcher in {LauncherKind.WARM, LauncherKind.LOCAL}
+    program = build_command(plan.skill.actions[plan.action].command, Path("spec"))[0] if is_here else None
     workers = [count for name in ("workers", "num_workers") for _, count in numbers(values, name)]
-    return Demand(
-        jobs=run.plan.resources.jobs,
-        gpus_per_trial=run.plan.resources.gpus_per_trial,
+    demand = Demand(
+        jobs=plan.resources.jobs,
+        gpus_per_trial=plan.resources.gpus_per_trial,
         loader_workers=max(workers, default=None),
-        disk_bytes=estimate_disk(run.plan, run.earlier),
-        program=run.program,
-        is_image_chosen=run.plan.launch.launcher.uses_image,
-        needs_cuda=not _is_own_program(run.program),
+        disk_bytes=estimate_disk(plan, run.earlier),
+        program=program,
+        is_image_chosen=plan.launch.launcher.uses_image,
+        needs_cuda=not _is_own_program(program),
     )
+    return ProbeRequest(results=str(run.location.results), paths=made, program=program), demand
 
 
 def _is_own_program(program: str | None) -> bool:
@@ -213,3 +155,39 @@ def _is_own_program(program: str | None) -> bool:
 
     entry = find_entry(program) if program is not None else None
     return entry is not None and entry.module.partition(".")[0] == __package__.partition(".")[0]
+
+
+def _machine_findings(
+    location: RunLocation, wanted: ProbeRequest, demand: Demand, *, is_quick: bool
+) -> tuple[ProbeResult, list[Finding]]:
+    """Return the probe of this machine, and the rows about it and about the nodes of a cluster."""
+    address = location.ray_address
+    # Of a cluster only the driver runs on this machine: it writes results and reads the data of the study.
+    probe = probe_machine(wanted if address is None else dataclasses.replace(wanted, program=None))
+    here = demand if address is None else Demand(disk_bytes=demand.disk_bytes)
+    rows = [location_finding(probe, location.results), *check_machine(probe, here)]
+    if address is not None:
+        limit_s = RUN_LIMIT_S if is_quick else DOCTOR_LIMIT_S
+        rows += cluster_findings(address, wanted, demand, probe.versions, limit_s=limit_s)
+    return probe, rows
+
+
+def _study_findings(run: _Run, probe: ProbeResult) -> Iterator[Finding]:
+    plan = run.plan
+    yield from data_findings(plan, run.data, unreadable=probe.unreadable, pending=run.pending)
+    yield from sample_findings(plan, run.data)
+    for path, value in named_weights(plan.spec.values):
+        yield check_weights(path, value)
+    for problem in pending_downloads(plan.skill, plan.action, plan.spec):
+        yield doubt(f"weights {problem.where}", problem.found, expected=problem.expected, fix=problem.fix)
+    yield from credential_findings(plan.skill)
+    driver = next((gpu.driver for gpu in probe.machine.gpus if gpu.driver), "")
+    launch = tuple(launch_findings(plan.launch, driver=driver, is_quick=run.is_quick))
+    yield from launch
+    if not run.is_quick and run.location.ray_address is None and not failures(launch):
+        yield from engine_path_findings(plan, run.location.results)
+    yield time_finding(plan, run.earlier)
+    if run.location.tracking_uri is not None:
+        yield tracking_finding(run.location.tracking_uri)
+    for file in annotation_files(run.data, unreadable=probe.unreadable):
+        yield check_annotations(file, sampled=_SAMPLED_LINES_QUICKLY if run.is_quick else _SAMPLED_LINES)

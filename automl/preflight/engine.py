@@ -53,8 +53,7 @@ def launch_findings(launch: LaunchPlan, *, driver: str = "", is_quick: bool = Fa
 
 
 def _driver(driver: str, cuda: str) -> Iterator[Finding]:
-    """Compare the driver with the CUDA of an image."""
-    needed = _LEAST_DRIVER.get(cuda.split(".", maxsplit=1)[0])
+    needed = _LEAST_DRIVER.get(cuda.partition(".")[0])
     if not driver or needed is None:
         return
     found = f"{driver}; the image has CUDA {cuda}"
@@ -70,12 +69,7 @@ def _numbers(version: str) -> list[int]:
 
 
 def engine_path_findings(plan: StudyPlan, results: Path) -> Iterator[Finding]:
-    """Return the paths of a study that are missing on the engine's machine, which may be another one than this.
-
-    Args:
-        plan: Its spec names the files that trials read.
-        results: The results folder.
-    """
+    """Return the paths of a study that are missing on the engine's machine, which may be another one than this."""
     launch = plan.launch
     if launch.launcher not in {LauncherKind.DOCKER, LauncherKind.PODMAN} or launch.image is None:
         return

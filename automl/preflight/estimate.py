@@ -6,8 +6,9 @@ import math
 import os
 import statistics
 import time
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from automl.duration import format_duration
 from automl.errors import ConfigurationError
@@ -17,11 +18,13 @@ from automl.storage.paths import find_studies
 from automl.storage.study_directory import read_study
 from automl.study.replicates import replicate_seeds
 from automl.study.trial import TrialState
+from automl.trial.checkpoints import size_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from automl.study.model import StudyPlan
+    from automl.study.trial import TrialResult
 
 # AdamW keeps two moments beside each weight.
 _STATES_PER_WEIGHT = 3
@@ -29,17 +32,12 @@ _STATES_PER_WEIGHT = 3
 _REST_BYTES = 20 * 1024 * 1024
 
 
-class EarlierTrial(NamedTuple):
-    """A completed trial of an earlier study of the same skill with the same number of epochs."""
+def earlier_trials(plan: StudyPlan, results: Path) -> tuple[TrialResult, ...]:
+    """Read the completed trials of earlier studies of the same skill with the same number of epochs.
 
-    elapsed_s: float
-    checkpoint: Path | None
-    """Absolute; None where it has none."""
-
-
-def earlier_trials(plan: StudyPlan, results: Path) -> tuple[EarlierTrial, ...]:
-    """Read the completed trials of earlier studies in the results folder."""
-    found: list[EarlierTrial] = []
+    Their checkpoints are absolute paths.
+    """
+    found: list[TrialResult] = []
     for paths in find_studies(results):
         try:
             document, result = read_study(paths.root)
@@ -47,13 +45,15 @@ def earlier_trials(plan: StudyPlan, results: Path) -> tuple[EarlierTrial, ...]:
             continue  # the folder of another program, or a study that is being written
         same_skill = document.skill.fingerprints == dict(plan.skill.fingerprints)
         if same_skill and document.max_epochs == plan.max_epochs:
-            completed = [trial for trial in result.trials if trial.state is TrialState.COMPLETED]
-            files = [paths.root / trial.checkpoint if trial.checkpoint else None for trial in completed]
-            found += [EarlierTrial(trial.elapsed_s, file) for trial, file in zip(completed, files, strict=True)]
+            completed = (trial for trial in result.trials if trial.state is TrialState.COMPLETED)
+            found += [
+                replace(trial, checkpoint=str(paths.root / trial.checkpoint)) if trial.checkpoint else trial
+                for trial in completed
+            ]
     return tuple(found)
 
 
-def estimate_time(plan: StudyPlan, earlier: Sequence[EarlierTrial]) -> dict[str, Any]:
+def estimate_time(plan: StudyPlan, earlier: Sequence[TrialResult]) -> dict[str, Any]:
     """Return the expected wall time in seconds and its basis; None where nothing is known.
 
     The basis is the median time of completed trials of earlier studies of the same skill with the same number of epochs
@@ -73,7 +73,7 @@ def estimate_time(plan: StudyPlan, earlier: Sequence[EarlierTrial]) -> dict[str,
     return {"seconds": seconds, "basis": basis}
 
 
-def estimate_disk(plan: StudyPlan, earlier: Sequence[EarlierTrial]) -> int | None:
+def estimate_disk(plan: StudyPlan, earlier: Sequence[TrialResult]) -> int | None:
     """Return how many bytes a study writes at most; None where the size of a checkpoint is not known.
 
     Running trials hold the checkpoints of all their epochs; of the ended ones only the best is kept. A checkpoint is as
@@ -81,7 +81,7 @@ def estimate_disk(plan: StudyPlan, earlier: Sequence[EarlierTrial]) -> int | Non
     """
     sizes = [size for trial in earlier if trial.checkpoint is not None and (size := _size(trial.checkpoint))]
     if not sizes:
-        weights = [_size(Path("/", value)) for _, value in named_weights(plan.spec.values)]
+        weights = [_size(value) for _, value in named_weights(plan.spec.values)]
         sizes = [max(weights) * _STATES_PER_WEIGHT] if any(weights) else []
     if not sizes:
         return None
@@ -91,7 +91,7 @@ def estimate_disk(plan: StudyPlan, earlier: Sequence[EarlierTrial]) -> int | Non
     return round(statistics.median(sizes) * (plan.resources.jobs * kept + 2)) + plan.budget.trials * _REST_BYTES
 
 
-def time_finding(plan: StudyPlan, earlier: Sequence[EarlierTrial]) -> Finding:
+def time_finding(plan: StudyPlan, earlier: Sequence[TrialResult]) -> Finding:
     """Compare the expected time with the study's limit, and with the end of the Slurm job that this is part of."""
     expected = estimate_time(plan, earlier)
     seconds, basis, limit = expected["seconds"], expected["basis"], plan.budget.time_s
@@ -108,11 +108,9 @@ def time_finding(plan: StudyPlan, earlier: Sequence[EarlierTrial]) -> Finding:
     return good("time", text)
 
 
-def _size(path: Path) -> int:
+def _size(path: str) -> int:
     """Return the size of a file, or of all files of a folder; 0 where it cannot be read."""
     try:
-        if path.is_dir():
-            return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
-        return path.stat().st_size
+        return size_of(Path("/", path))
     except OSError:
         return 0

@@ -68,10 +68,9 @@ def bad(check: str, found: str, *, fix: str, expected: str = "") -> Finding:
     return Finding(check=check, level=Level.FAIL, found=found, fix=fix, expected=expected)
 
 
-def from_problem(problem: Problem, *, check: str = "", level: Level = Level.FAIL) -> Finding:
-    """Return the row of a problem that another part of the program has found."""
-    texts = {"found": problem.found, "expected": problem.expected, "fix": problem.fix}
-    return Finding(check=check or problem.where, level=level, **texts)
+def from_problem(problem: Problem) -> Finding:
+    """Return the row of a problem that another part of the program has found; it stops a run."""
+    return bad(problem.where, problem.found, expected=problem.expected, fix=problem.fix)
 
 
 def failures(findings: Iterable[Finding]) -> tuple[Finding, ...]:

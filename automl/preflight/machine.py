@@ -54,12 +54,19 @@ class Demand:
 
 def check_machine(probe: ProbeResult, demand: Demand) -> list[Finding]:
     """Return one row for each property of a machine."""
+    soft, hard = probe.open_files
     return [
         *_gpus(probe, demand),
-        *_disk(probe, demand),
+        _disk(probe, demand),
         _inodes(probe),
         _shared_memory(probe, demand),
-        _open_files(probe, demand),
+        _graded(
+            "open files",
+            f"{soft} file descriptors (hard limit {hard})",
+            soft,
+            (_LEAST_FILES, _FILES_PER_TRIAL * demand.jobs),
+            fix="ulimit -n 65536 before the start",
+        ),
         _processes(probe),
         *_program(probe, demand),
     ]
@@ -82,34 +89,27 @@ def size(count: float) -> str:
 def _gpus(probe: ProbeResult, demand: Demand) -> Iterator[Finding]:
     gpus = probe.machine.gpus
     if demand.gpus_per_trial > len(gpus):
-        yield bad(
-            "gpus",
-            f"{len(gpus) or 'no'} GPU{'' if len(gpus) == 1 else 's'}",
-            expected=f"{demand.gpus_per_trial:g} for one trial",
-            fix="lower --gpus-per-trial, or name another machine with --ray-address",
-        )
-        return
-    if not gpus and probe.has_silent_gpus:
-        yield doubt(
-            "gpus",
-            "NVIDIA devices whose driver does not answer: trials would train on the CPU",
-            fix="run nvidia-smi and fix the reported problem",
-        )
-        return
-    if not gpus:
+        found = f"{len(gpus) or 'no'} GPU{'' if len(gpus) == 1 else 's'}"
+        fix = "lower --gpus-per-trial, or name another machine with --ray-address"
+        yield bad("gpus", found, expected=f"{demand.gpus_per_trial:g} for one trial", fix=fix)
+    elif not gpus and probe.has_silent_gpus:
+        found = "NVIDIA devices whose driver does not answer: trials would train on the CPU"
+        yield doubt("gpus", found, fix="run nvidia-smi and fix the reported problem")
+    elif not gpus:
         yield good("gpus", f"none: trials train on {probe.machine.cpus} CPUs")
-        return
-    names = ", ".join(sorted({f"{gpu.name} ({gpu.memory_gib:.0f} GiB)" for gpu in gpus}))
-    driver = next((gpu.driver for gpu in gpus if gpu.driver), "unknown")
-    yield good("gpus", f"{len(gpus)} x {names}, driver {driver}")
-    busy = [gpu for gpu in gpus if gpu.memory_gib and gpu.used_gib / gpu.memory_gib > _BUSY_GPU]
+    else:
+        names = ", ".join(sorted({f"{gpu.name} ({gpu.memory_gib:.0f} GiB)" for gpu in gpus}))
+        driver = next((gpu.driver for gpu in gpus if gpu.driver), "unknown")
+        yield good("gpus", f"{len(gpus)} x {names}, driver {driver}")
+        yield from _use_of_gpus(probe, demand)
+
+
+def _use_of_gpus(probe: ProbeResult, demand: Demand) -> Iterator[Finding]:
+    busy = [gpu for gpu in probe.machine.gpus if gpu.memory_gib and gpu.used_gib / gpu.memory_gib > _BUSY_GPU]
     if busy:
         listed = ", ".join(f"{gpu.index} ({gpu.used_gib:.0f} GiB in use)" for gpu in busy)
-        yield doubt(
-            "gpu memory",
-            f"other processes use GPU {listed}",
-            fix="choose free ones with CUDA_VISIBLE_DEVICES, or wait",
-        )
+        fix = "choose free ones with CUDA_VISIBLE_DEVICES, or wait"
+        yield doubt("gpu memory", f"other processes use GPU {listed}", fix=fix)
     torch = probe.versions.get("torch", "")
     if torch.endswith("+cpu") and demand.gpus_per_trial and demand.needs_cuda and not demand.is_image_chosen:
         found, fix = f"{torch}, built without CUDA", "install torch for CUDA in this place"
@@ -119,20 +119,18 @@ def _gpus(probe: ProbeResult, demand: Demand) -> Iterator[Finding]:
             yield bad("torch", found, expected="a CUDA build", fix=fix)
 
 
-def _disk(probe: ProbeResult, demand: Demand) -> Iterator[Finding]:
+def _disk(probe: ProbeResult, demand: Demand) -> Finding:
     if not probe.may_write:
-        yield bad(
-            "--results",
+        found, fix = (
             f"{probe.results}, where nothing can be written",
-            expected="a folder that this user may write",
-            fix="choose another one with --results or AUTOML_RESULTS",
+            "choose another one with --results or AUTOML_RESULTS",
         )
-        return
+        return bad("--results", found, expected="a folder that this user may write", fix=fix)
     needed = demand.disk_bytes or 0
     found = f"{size(probe.free_bytes)} free" + (f", the study may write {size(needed)}" if needed else "")
     limits = (max(_LEAST_DISK, needed), 2 * needed or _SCARCE_DISK)
     fix = "free some space, choose another folder with --results, or run fewer trials"
-    yield _graded("disk", found, probe.free_bytes, limits, fix=fix, show=size)
+    return _graded("disk", found, probe.free_bytes, limits, fix=fix, show=size)
 
 
 def _inodes(probe: ProbeResult) -> Finding:
@@ -148,18 +146,11 @@ def _shared_memory(probe: ProbeResult, demand: Demand) -> Finding:
     found = "no /dev/shm" if free is None else f"{size(free)} free in /dev/shm"
     if workers == 0:
         return good("shared memory", f"{found}; the data loaders have no workers")
+    found = f"{found} for {counted(demand.jobs, 'trial')} at once"
     # Where the spec does not say how many workers there are, there may be none.
     limits = (_LEAST_SHM if workers else 0, _SHM_PER_TRIAL * demand.jobs)
     fix = "give the container or job more (docker run --shm-size 16g, or --ipc=host), or set the loaders' workers to 0"
-    return _graded(
-        "shared memory", f"{found} for {counted(demand.jobs, 'trial')} at once", free or 0, limits, fix=fix, show=size
-    )
-
-
-def _open_files(probe: ProbeResult, demand: Demand) -> Finding:
-    soft, hard = probe.open_files
-    found, limits = f"{soft} file descriptors (hard limit {hard})", (_LEAST_FILES, _FILES_PER_TRIAL * demand.jobs)
-    return _graded("open files", found, soft, limits, fix="ulimit -n 65536 before the start")
+    return _graded("shared memory", found, free or 0, limits, fix=fix, show=size)
 
 
 def _graded(
@@ -184,14 +175,9 @@ def _processes(probe: ProbeResult) -> Finding:
 
 
 def _program(probe: ProbeResult, demand: Demand) -> Iterator[Finding]:
-    if demand.program is None:
-        return
-    if probe.program is None:
-        yield bad(
-            "program",
-            f"no {demand.program} in this environment or on PATH",
-            expected="the trainer that the skill's command starts",
-            fix="install it here, or let a container bring it",
-        )
-    else:
+    if demand.program is not None and probe.program is not None:
         yield good("program", probe.program)
+    elif demand.program is not None:
+        found = f"no {demand.program} in this environment or on PATH"
+        expected, fix = "the trainer that the skill's command starts", "install it here, or let a container bring it"
+        yield bad("program", found, expected=expected, fix=fix)

@@ -9,15 +9,16 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
+import re
 import resource
 import shutil
 import socket
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from automl.errors import LaunchError
-from automl.launch.command import find_program
+from automl.launch.command import search_path
 from automl.machine import detect_machine
 
 if TYPE_CHECKING:
@@ -97,6 +98,7 @@ def probe_machine(request: ProbeRequest) -> ProbeResult:
     machine = detect_machine()
     # GPUs that the user has hidden are not silent.
     is_hidden = bool(machine.gpus) or "CUDA_VISIBLE_DEVICES" in os.environ
+    memory = re.search(r"^MemAvailable:\s*(\d+)", _text("/proc/meminfo"), re.MULTILINE)
     reasons = {path: unreadable_reason(Path(path)) for path in request.paths}
     return ProbeResult(
         host=socket.gethostname(),
@@ -104,18 +106,18 @@ def probe_machine(request: ProbeRequest) -> ProbeResult:
         machine=machine,
         has_silent_gpus=not is_hidden and any(Path("/dev").glob("nvidia[0-9]*")),
         has_declared_gpus='"GPU"' in os.environ.get("RAY_OVERRIDE_RESOURCES", ""),
-        memory_bytes=_available_memory(),
+        memory_bytes=int(memory[1]) * _KIB if memory else 0,
         free_bytes=volume.f_bavail * volume.f_frsize,
         free_inodes=volume.f_favail if volume.f_files else None,
         may_write=folder.is_dir() and os.access(folder, os.W_OK | os.X_OK),
         has_marker=None if request.marker is None else Path(request.marker).is_file(),
-        shm_bytes=_free_shared_memory(),
+        shm_bytes=shutil.disk_usage(_SHARED_MEMORY).free if _SHARED_MEMORY.exists() else None,
         open_files=resource.getrlimit(resource.RLIMIT_NOFILE),
         processes=_process_limit(),
         has_loopback=_can_bind(),
         unreadable={path: reason for path, reason in reasons.items() if reason is not None},
-        program=_find(request.program),
-        versions=installed_versions(),
+        program=shutil.which(request.program, path=search_path(os.environ)) if request.program else None,
+        versions=_installed_versions(),
     )
 
 
@@ -137,54 +139,33 @@ def unreadable_reason(path: Path) -> str | None:
     return None
 
 
-def installed_versions() -> dict[str, str]:
+def _installed_versions() -> dict[str, str]:
     """Return the version of Python and of each of our libraries that is installed, without importing any."""
     versions = {"python": platform.python_version()}
     for name in _DISTRIBUTIONS:
-        try:
+        with suppress(importlib.metadata.PackageNotFoundError):
             versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
     return versions
 
 
-def _available_memory() -> int:
+def _text(file: str) -> str:
+    """Return what a file of the kernel says; nothing where it cannot be read."""
     try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        return Path(file).read_text(encoding="ascii")
     except OSError:
-        return 0
-    return next((int(line.split()[1]) * _KIB for line in lines if line.startswith("MemAvailable:")), 0)
-
-
-def _free_shared_memory() -> int | None:
-    try:
-        return shutil.disk_usage(_SHARED_MEMORY).free
-    except OSError:
-        return None
+        return ""
 
 
 def _process_limit() -> int | None:
-    limit = resource.getrlimit(resource.RLIMIT_NPROC)[0]
-    limits = [] if limit == resource.RLIM_INFINITY else [limit]
-    try:
-        of_group = Path("/sys/fs/cgroup/pids.max").read_text(encoding="ascii").strip()
-    except OSError:
-        of_group = "max"
+    of_user, of_group = resource.getrlimit(resource.RLIMIT_NPROC)[0], _text("/sys/fs/cgroup/pids.max").strip()
+    limits = [] if of_user == resource.RLIM_INFINITY else [of_user]
     limits += [int(of_group)] if of_group.isdigit() else []
     return min(limits, default=None)
 
 
 def _can_bind() -> bool:
     try:
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-            probe.bind(("127.0.0.1", 0))
+        socket.create_server(("127.0.0.1", 0)).close()
     except OSError:
         return False
     return True
-
-
-def _find(program: str | None) -> str | None:
-    try:
-        return None if program is None else str(find_program(program))
-    except LaunchError:
-        return None

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _CONNECT_S = 1.0
 _PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306}
-_TOKEN_FILES = {"HF_TOKEN": ("~/.cache/huggingface/token",), "NGC_KEY": ("~/.ngc/config",)}
+_TOKEN_FILES = {"HF_TOKEN": "~/.cache/huggingface/token", "NGC_KEY": "~/.ngc/config"}
 
 
 def version_finding(versions: Mapping[str, str]) -> Finding:
@@ -31,11 +31,11 @@ def version_finding(versions: Mapping[str, str]) -> Finding:
 def credential_findings(skill: Skill) -> Iterator[Finding]:
     """Return a row for each credential that the skill needs."""
     for name in skill.required_credentials:
-        files = [file for file in _TOKEN_FILES.get(name, ()) if Path(file).expanduser().is_file()]
+        file = _TOKEN_FILES.get(name)
         if os.environ.get(name):
             yield good(f"credential {name}", "set in the environment")
-        elif files:
-            yield good(f"credential {name}", f"in {files[0]}")
+        elif file is not None and Path(file).expanduser().is_file():
+            yield good(f"credential {name}", f"in {file}")
         else:
             fix = f"export {name}=...; not needed where every download is on this machine already"
             yield doubt(f"credential {name}", "not set", expected="the skill needs it", fix=fix)
@@ -45,10 +45,9 @@ def tracking_finding(uri: str) -> Finding:
     """Return whether the tracking server answers; without it a study runs and keeps its record until it does."""
     parts = urlsplit(uri)
     port = parts.port or _PORTS.get(parts.scheme.split("+")[0])
-    shown = f"{parts.scheme}://{parts.hostname}:{port}" if parts.hostname else uri
     if not parts.hostname or port is None:
         return good("record", uri)
-    reason = unreachable(parts.hostname, port)
+    shown, reason = f"{parts.scheme}://{parts.hostname}:{port}", unreachable(parts.hostname, port)
     if reason is None:
         return good("record", f"{shown} answers")
     fix = "start the server, or correct --tracking-uri; meanwhile the record is kept and `automl sync` sends it"
@@ -61,9 +60,7 @@ def ray_address_findings(address: str) -> list[Finding]:
         fix = "run automl inside the cluster and name its GCS: --ray-address HOST:6379, or auto on a node of it"
         return [bad("cluster", f"{address} is an address of Ray Client", expected="HOST:PORT or auto", fix=fix)]
     host, _, port = address.rpartition(":")
-    if not host or not port.isdigit():
-        return []
-    reason = unreachable(host, int(port))
+    reason = unreachable(host, int(port)) if host and port.isdigit() else None
     fix = "start the head with `ray start --head`, or correct --ray-address"
     return [] if reason is None else [bad("cluster", f"{address}: {reason}", expected="a Ray head", fix=fix)]
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from automl.errors import LaunchError
 from automl.launch.command import build_command, find_program
-from automl.preflight.findings import Finding, Level, doubt, good
+from automl.preflight.findings import Finding, bad, doubt, good
 from automl.spec.write import write_spec
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 _CHECK = "depth data"
 _LIMIT_S = 8.0
-_HEADING = re.compile(r"(error|warning): (.*)")
-_FIELD = re.compile(r"  (found|expected|fix) {2,7}(?=\S)(.*)")
+_HEADING = re.compile(r"^(error|warning): ", re.MULTILINE)
+_FIELD = re.compile(r"^  (found|expected|fix) {2,7}(?=\S)", re.MULTILINE)
 _SUMMARY = re.compile(r"\d+ findings, \d+ of them errors")
 
 
@@ -60,37 +60,25 @@ def check_depth_data(plan: StudyPlan) -> list[Finding]:
 
 
 def read_check(out: str, err: str = "") -> list[Finding]:
-    """Return the rows of what `depth_net check` printed.
-
-    Args:
-        out: Its standard output.
-        err: Its standard error, shown where the output is not that of a check.
-    """
+    """Return the rows of what `depth_net check` printed; its last line where that is not the output of a check."""
     lines = out.splitlines()
     if not lines or not _SUMMARY.fullmatch(lines[-1]):
         last = next((line for line in reversed((out + err).splitlines()) if line.strip()), "it printed nothing")
         return [doubt(_CHECK, f"not checked: {last.strip()[:200]}", fix="depth_net check -e SPEC")]
-    found = list(_blocks(lines[:-1]))
+    found = list(_blocks("\n".join(lines[:-1])))
     return found or [good(_CHECK, " ".join(lines[0].split()) if len(lines) > 1 else "no problem found")]
 
 
-def _blocks(lines: list[str]) -> Iterator[Finding]:
-    """Yield one row per block: a heading, then fields whose text may run over several lines."""
-    level, where, name = "", "", ""
-    fields: dict[str, list[str]] = {}
-    for line in [*lines, "error: end"]:
-        heading, field = _HEADING.match(line), _FIELD.match(line)
-        if heading is not None:
-            if level:
-                yield _row(level, where, fields)
-            level, where, name, fields = heading[1], heading[2], "", {}
-        elif field is not None:
-            name = field[1]
-            fields[name] = [field[2].strip()]
-        elif name and line.strip():
-            fields[name].append(line.strip())
-
-
-def _row(level: str, where: str, fields: dict[str, list[str]]) -> Finding:
-    texts = {name: "; ".join(fields.get(name, ())) for name in ("found", "expected", "fix")}
-    return Finding(check=f"{_CHECK}: {where}", level=Level.FAIL if level == "error" else Level.WARN, **texts)
+def _blocks(text: str) -> Iterator[Finding]:
+    # A block is a heading, then fields whose text may run over several lines.
+    _, *blocks = _HEADING.split(text)
+    for level, block in zip(blocks[::2], blocks[1::2], strict=True):
+        heading, *pieces = _FIELD.split(block)
+        fields = {
+            name: "; ".join(line.strip() for line in words.splitlines() if line.strip())
+            for name, words in zip(pieces[::2], pieces[1::2], strict=True)
+        }
+        found, expected, fix = (fields.get(name, "") for name in ("found", "expected", "fix"))
+        row = bad if level == "error" else doubt
+        where = heading.partition("\n")[0]
+        yield row(f"{_CHECK}: {where}", found, expected=expected, fix=fix)

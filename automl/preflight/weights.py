@@ -23,6 +23,14 @@ _HEAD = 512
 _LENGTH_BYTES = 8
 _SUFFIXES = (".pth", ".pt", ".ckpt", ".tlt", ".safetensors", ".hdf5", ".onnx", ".bin")
 _WORDS = ("checkpoint", "pretrained", "resume", "weights")
+_EXPECTED = "a checkpoint (torch or safetensors)"
+_AGAIN = "copy or download it again"
+_PAGE = ("a web page, not the weights", "download it again; a login may be needed")
+_DISGUISES = {
+    b"version https://git-lfs": ("a Git LFS pointer, not the weights", "git lfs pull"),
+    **dict.fromkeys((b"<!doctype", b"<html", b"<?xml", b'{"error'), _PAGE),
+}
+"""First bytes, in small letters -> what was found in place of weights, and the fix."""
 _FOLDER_FILES = ("*.safetensors", "pytorch_model*.bin", "*.pth", "*.pt", "*.ckpt", "*.distcp", "*/*.distcp")
 
 
@@ -37,19 +45,10 @@ def named_weights(values: dict[str, JsonValue]) -> Iterator[tuple[str, str]]:
 
 
 def check_weights(path: str, value: str) -> Finding:
-    """Return the row about the checkpoint at one key of the spec.
-
-    Args:
-        path: Of the key.
-        value: Path of a file or folder.
-    """
+    """Return the row about the file or folder that a parameter of the spec names as a checkpoint."""
     check, file = f"checkpoint {path}", Path(value)
     try:
-        if file.is_dir():
-            return _check_folder(check, file)
-        with file.open("rb") as stream:
-            head = stream.read(_HEAD)
-        return _check_file(check, file, head)
+        return _check_folder(check, file) if file.is_dir() else _check_file(check, file)
     except OSError as error:
         reason = error.strerror or str(error)
         return bad(check, f"{value}: {reason}", expected="a checkpoint", fix=f"correct {path}")
@@ -63,35 +62,24 @@ def _check_folder(check: str, folder: Path) -> Finding:
     return doubt(check, f"{folder}, a folder without weights", expected="a folder with weights", fix=fix)
 
 
-def _check_file(check: str, file: Path, head: bytes) -> Finding:
-    expected = "a checkpoint (torch or safetensors)"
-    disguise = _disguise(head)
-    if disguise is not None:
-        found, fix = disguise
-        return bad(check, f"{file}: {found}", expected=expected, fix=fix)
-    kind = _kind(file, head)
-    count = size(file.stat().st_size)
+def _check_file(check: str, file: Path) -> Finding:
+    with file.open("rb") as stream:
+        head = stream.read(_HEAD)
+    if not head:
+        return bad(check, f"{file}: an empty file", expected=_EXPECTED, fix=_AGAIN)
+    for start, (found, fix) in _DISGUISES.items():
+        if head.lstrip().lower().startswith(start):
+            return bad(check, f"{file}: {found}", expected=_EXPECTED, fix=fix)
+    kind, count = _kind(file, head), size(file.stat().st_size)
     if kind == "incomplete":
-        found = f"{file}: {count} of a file that was cut short"
-        return bad(check, found, expected=expected, fix="copy or download it again")
+        return bad(check, f"{file}: {count} of a file that was cut short", expected=_EXPECTED, fix=_AGAIN)
     if kind is None:
         fix = "an encrypted .tlt needs its key; anything else: check the file"
-        return doubt(check, f"{file}: {count} of an unknown kind", expected=expected, fix=fix)
+        return doubt(check, f"{file}: {count} of an unknown kind", expected=_EXPECTED, fix=fix)
     if (file.suffix == ".safetensors") != (kind == "safetensors") and file.suffix in {".safetensors", ".pth", ".pt"}:
         fix = "give it the suffix of its kind: trainers choose the reader by it"
-        return bad(check, f"{file}: {kind} in a file called {file.suffix}", expected=expected, fix=fix)
+        return bad(check, f"{file}: {kind} in a file called {file.suffix}", expected=_EXPECTED, fix=fix)
     return good(check, f"{kind}, {count}: {file}")
-
-
-def _disguise(head: bytes) -> tuple[str, str] | None:
-    start = head.lstrip().lower()
-    if not head:
-        return "an empty file", "copy or download it again"
-    if start.startswith(b"version https://git-lfs"):
-        return "a Git LFS pointer, not the weights", "git lfs pull"
-    if start.startswith((b"<!doctype", b"<html", b"<?xml", b'{"error')):
-        return "a web page, not the weights", "download it again; a login may be needed"
-    return None
 
 
 def _kind(file: Path, head: bytes) -> str | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from automl.errors import LaunchError
-from automl.preflight.inputs import (
+from automl.preflight.data import (
     describe_data,
     prepare_data,
     with_prepared_paths,
