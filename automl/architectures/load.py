@@ -25,7 +25,7 @@ from automl.architectures.model import (
     same_metric,
 )
 from automl.config_files import read_document, schema_problems
-from automl.errors import ConfigurationError, Problem
+from automl.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,22 +37,26 @@ _ANY = "any"
 def load_architecture(network_arch: str, own: Path | None = None) -> Architecture:
     """Return what is known of an architecture; of an unknown one, what holds for all.
 
-    Args:
-        network_arch: Its id; hyphens and underscores are the same.
-        own: The file that a skill brings itself, which is read last.
+    Hyphens and underscores of ``network_arch`` are the same. The skill's ``own`` file is read last.
 
     Raises:
         ConfigurationError: the skill's own file cannot be used; with every problem.
     """
     if own is None:
-        return _packaged(_file_of(network_arch))
+        return _architecture(_values(network_arch))
     document: Any = read_document(own)
-    problems = schema_problems(document, "architecture", where=str(own)) or _unknown_base(document, own)
+    subject = f"the architecture file {own.name}"
+    problems = schema_problems(document, "architecture", where=str(own))
     if problems:
-        raise ConfigurationError.from_problems(problems, subject=f"the architecture file {own.name}")
+        raise ConfigurationError.from_problems(problems, subject=subject)
+    base, known = document.get("extends", network_arch), known_architectures()
+    if "extends" in document and base.replace("-", "_") not in known:
+        where, expected = f"{own}: extends", f"one of: {', '.join(known)}"
+        fix = "name one of these, or leave the key out"
+        raise ConfigurationError.single(subject, where=where, found=repr(base), expected=expected, fix=fix)
     if "metrics" in document:
         document["metrics"].setdefault("source", own.name)
-    return _architecture(_merged(_values(_file_of(document.get("extends", network_arch))), document))
+    return _architecture(_merged(_values(base), document))
 
 
 @functools.cache
@@ -61,37 +65,25 @@ def known_architectures() -> tuple[str, ...]:
     return tuple(sorted(file.stem for file in _FOLDER.glob("*.yaml")))
 
 
-def _file_of(network_arch: str) -> str:
+@functools.cache
+def _values(network_arch: str) -> Mapping[str, Any]:
     name = network_arch.replace("-", "_")
     # Compared with what is there: the id comes from a skill and could lead out of the folder.
-    return name if name in known_architectures() else _ANY
-
-
-@functools.cache
-def _packaged(name: str) -> Architecture:
-    return _architecture(_values(name))
-
-
-@functools.cache
-def _values(name: str) -> Mapping[str, Any]:
+    name = name if name in known_architectures() else _ANY
     document: Any = read_document(_FOLDER / f"{name}.yaml")
     return _merged({} if name == _ANY else _values(document.get("extends", _ANY)), document)
-
-
-def _unknown_base(document: Mapping[str, Any], own: Path) -> list[Problem]:
-    base = document.get("extends", _ANY)
-    if base.replace("-", "_") in known_architectures():
-        return []
-    known = ", ".join(known_architectures())
-    fix = "name one of these, or leave the key out"
-    return [Problem(where=f"{own}: extends", found=repr(base), expected=f"one of: {known}", fix=fix)]
 
 
 def _merged(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
     merged = {**base, **own}
     for block in ("keys", "checkpoints", "actions"):
         merged[block] = {**base.get(block, {}), **own.get(block, {})}
-    merged["parameters"] = _added(base.get("parameters", {}), own.get("parameters", {}))
+    below, above = base.get("parameters", {}), own.get("parameters", {})
+    merged["parameters"] = {**below, **above}
+    for key in below.keys() & above.keys():
+        is_mapping = isinstance(above[key], dict)
+        added = {**above[key], **below[key], **above[key]} if is_mapping else [*above[key], *below[key]]
+        merged["parameters"][key] = added
     below, above = base.get("metrics", {}), own.get("metrics", {})
     named = {name: direction for direction in ("maximize", "minimize") for name in above.get(direction, ())}
     kept = {n: d for n, d in below.get("directions", {}).items() if not any(same_metric(n, name) for name in named)}
@@ -99,43 +91,27 @@ def _merged(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _added(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """Return both blocks of rules, the own ones first."""
-    added = {**base, **own}
-    for key in base.keys() & own.keys():
-        added[key] = {**own[key], **base[key], **own[key]} if isinstance(own[key], dict) else [*own[key], *base[key]]
-    return added
-
-
 def _architecture(values: Mapping[str, Any]) -> Architecture:
-    metrics, parameters, actions = values["metrics"], values["parameters"], values["actions"]
+    known = _frozen(values)
+    metrics, parameters = known["metrics"], known["parameters"]
+    conditions = tuple(ConditionRule(**rule) for rule in parameters["conditions"])
+    milestones = tuple(MilestoneRule(**rule) for rule in parameters.get("milestones", ()))
     inherited = {
         action: MappingProxyType({path: TrainedValue(**source) for path, source in sources.items()})
-        for action, sources in actions.get("inherited", {}).items()
+        for action, sources in known["actions"].get("inherited", {}).items()
     }
     return Architecture(
-        metrics=Metrics(
-            source=metrics["source"],
-            default=metrics.get("default"),
-            directions=MappingProxyType(metrics["directions"]),
-        ),
-        parameters=ParameterRules(
-            **{
-                **_frozen(parameters),
-                "conditions": tuple(ConditionRule(**_frozen(rule)) for rule in parameters["conditions"]),
-                "milestones": tuple(MilestoneRule(**_frozen(rule)) for rule in parameters.get("milestones", ())),
-            }
-        ),
-        keys=SpecKeys(**_frozen(values["keys"])),
-        checkpoints=CheckpointNaming(**_frozen(values["checkpoints"])),
-        actions=ActionRules(**{**_frozen(actions), "inherited": MappingProxyType(inherited)}),
-        model_loader=values.get("model_loader"),
-        data_check=values.get("data_check"),
+        metrics=Metrics(source=metrics["source"], default=metrics.get("default"), directions=metrics["directions"]),
+        parameters=ParameterRules(**{**parameters, "conditions": conditions, "milestones": milestones}),
+        keys=SpecKeys(**known["keys"]),
+        checkpoints=CheckpointNaming(**known["checkpoints"]),
+        actions=ActionRules(**{**known["actions"], "inherited": MappingProxyType(inherited)}),
+        model_loader=known.get("model_loader"),
+        data_check=known.get("data_check"),
     )
 
 
-def _frozen(block: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        key: tuple(value) if isinstance(value, list) else MappingProxyType(value) if isinstance(value, dict) else value
-        for key, value in block.items()
-    }
+def _frozen(value: Any) -> Any:  # noqa: ANN401 # YAML
+    if isinstance(value, dict):
+        return MappingProxyType({key: _frozen(child) for key, child in value.items()})
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value

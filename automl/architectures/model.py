@@ -1,7 +1,6 @@
-"""What is known of one architecture, as frozen data. `automl.architectures.load` reads it from its file.
+"""What is known of one architecture, as frozen data that `automl.architectures.load` reads from its file.
 
-The attributes have the names of the files' keys, and `schemas/architecture.schema.json` describes each of them. A text
-that names parameters is a pattern of their paths.
+`schemas/architecture.schema.json` describes each attribute. A text that names parameters is a pattern of their paths.
 """
 
 from __future__ import annotations
@@ -45,10 +44,8 @@ class ConditionRule:
 
     def admits(self, value: JsonValue) -> bool:
         """Return whether a parameter acts while its parent has a value."""
-        text = str(value).lower()
-        if self.any_of:
-            return matches(text, tuple(pattern.lower() for pattern in self.any_of))
-        return not matches(text, tuple(pattern.lower() for pattern in self.none_of))
+        is_listed = matches(str(value).lower(), [pattern.lower() for pattern in self.any_of or self.none_of])
+        return is_listed if self.any_of else not is_listed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +61,7 @@ class MilestoneRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParameterRules:
-    """What decides which parameters are searched. Each text is a pattern of parameter paths."""
+    """What decides which parameters are searched."""
 
     action_blocks: tuple[str, ...] = ()
     conditions: tuple[ConditionRule, ...] = ()

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from automl.config_files import read_document
-from automl.errors import ConfigurationError, Problem
+from automl.errors import ConfigurationError
 from automl.skill.layout import is_skill
 from automl.skill.load import load_skill
 
@@ -42,11 +42,8 @@ class CatalogEntry:
 
     Attributes:
         name: The skill's name, or its folder's.
-        path: Its folder.
         network_arch: Its architecture; empty where unreadable.
-        status: What can be done with it.
-        reason: Why, in one line; empty for runnable skills without anything to say.
-        image: Container image of its train action; None for skills that run in this environment.
+        reason: Why it has its status, in one line; empty for runnable skills.
     """
 
     name: str
@@ -54,7 +51,6 @@ class CatalogEntry:
     network_arch: str
     status: SkillStatus
     reason: str
-    image: str | None = None
 
 
 def list_skills(root: str | Path) -> tuple[CatalogEntry, ...]:
@@ -65,23 +61,17 @@ def list_skills(root: str | Path) -> tuple[CatalogEntry, ...]:
     """
     folder = Path(root)
     if not folder.is_dir():
-        problem = Problem(where=str(root), found="nothing", expected="a folder of skills", fix="check the path")
-        raise ConfigurationError.from_problems([problem], subject="the list of skills")
+        expected, subject = "a folder of skills", "the list of skills"
+        raise ConfigurationError.single(
+            subject, where=str(root), found="nothing", expected=expected, fix="check the path"
+        )
     return tuple(_entry(path) for path in sorted(_find(folder, _MAX_DEPTH)))
 
 
 def describe(skill: Skill) -> CatalogEntry:
     """Return the catalog entry of a skill that was read."""
-    train = skill.actions.get("train")
     status, reason = _status(skill)
-    return CatalogEntry(
-        name=skill.name,
-        path=skill.root,
-        network_arch=skill.network_arch,
-        status=status,
-        reason=reason,
-        image=(train.image if train is not None else None) or skill.image,
-    )
+    return CatalogEntry(name=skill.name, path=skill.root, network_arch=skill.network_arch, status=status, reason=reason)
 
 
 def _find(folder: Path, depth: int) -> Iterator[Path]:
@@ -103,12 +93,10 @@ def _entry(path: Path) -> CatalogEntry:
     try:
         return describe(load_skill(path))
     except ConfigurationError as error:
-        first = error.problems[0] if error.problems else None
-        reason = f"{first.where}: {first.found}, expected {first.expected}" if first is not None else error.headline
-        more = f" (and {len(error.problems) - 1} more)" if len(error.problems) > 1 else ""
-        return CatalogEntry(
-            name=path.name, path=path, network_arch="", status=SkillStatus.UNREADABLE, reason=reason + more
-        )
+        first, *others = error.problems
+        more = f" (and {len(others)} more)" if others else ""
+        reason = f"{first.where}: {first.found}, expected {first.expected}{more}"
+        return CatalogEntry(name=path.name, path=path, network_arch="", status=SkillStatus.UNREADABLE, reason=reason)
 
 
 def _status(skill: Skill) -> tuple[SkillStatus, str]:
@@ -116,11 +104,8 @@ def _status(skill: Skill) -> tuple[SkillStatus, str]:
         return SkillStatus.DISABLED, "automl_enabled is not true"
     if "train" not in skill.actions:
         return SkillStatus.BLOCKED, "no train action"
-    missing = [
-        name
-        for name, files in (("train schema", skill.schemas), ("train template", skill.templates))
-        if "train" not in files
-    ]
+    files = {"train schema": skill.schemas, "train template": skill.templates}
+    missing = [name for name, known in files.items() if "train" not in known]
     if missing:
         return SkillStatus.BLOCKED, f"no {' and no '.join(missing)}"
     try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 from automl.errors import Problem
 
@@ -32,12 +32,11 @@ _FALSE = {"false", "no", "off", "0", ""}
 
 @dataclass(slots=True)
 class Findings:
-    """Problems found so far.
+    """What was found so far in a file, which every problem names.
 
     Attributes:
-        file: Named in every problem.
         problems: What makes the file unusable.
-        warnings: What cannot be used and is ignored.
+        warnings: What cannot be used and is ignored, or is inconsistent and can be used.
     """
 
     file: str
@@ -49,7 +48,7 @@ class Findings:
         self.problems.append(Problem(where=f"{self.file}: {path}", found=found, expected=expected, fix=fix))
 
     def leave_out(self, path: str, found: str, expected: str, fix: str) -> None:
-        """Record something that cannot be used and is ignored."""
+        """Record something that cannot be used, and that stops nothing."""
         self.warnings.append(Problem(where=f"{self.file}: {path}", found=found, expected=expected, fix=fix))
 
 
@@ -63,13 +62,7 @@ def kind_of(value: JsonValue) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """One mapping of a document.
-
-    Attributes:
-        values: The mapping.
-        path: Its dotted path; empty at the root.
-        findings: Where problems go.
-    """
+    """One mapping of a document, with its dotted path (empty at the root) and the place where problems go."""
 
     values: Mapping[str, JsonValue]
     path: str
@@ -79,42 +72,54 @@ class Fields:
         """Return the dotted path of a key."""
         return f"{self.path}.{key}" if self.path else key
 
+    def reject(self, key: str, found: str, expected: str, fix: str) -> None:
+        """Record a problem at a key."""
+        self.findings.reject(self.at(key), found, expected, fix)
+
+    def leave_out(self, key: str, found: str, expected: str, fix: str) -> None:
+        """Record that what is at a key is ignored."""
+        self.findings.leave_out(self.at(key), found, expected, fix)
+
     def text(self, key: str, *, is_required: bool = False) -> str | None:
         """Return a text; None and the empty text count as missing."""
         value = self.values.get(key)
         if isinstance(value, str) and value.strip():
             return value
         if value is not None and value != "":
-            self.findings.reject(self.at(key), kind_of(value), "text", "write it as text")
+            self.reject(key, kind_of(value), "text", "write it as text")
         elif is_required:
-            self.findings.reject(self.at(key), "nothing", "text", f"add {key}")
+            self.reject(key, "nothing", "text", f"add {key}")
         return None
 
     def flag(self, key: str) -> bool:
         """Return a boolean, also from its spellings as text; missing is False."""
-        value = self.values.get(key)
-        flag = as_flag(value)
+        flag = as_flag(self.values.get(key))
         if flag is None:
-            self.findings.reject(self.at(key), kind_of(value), "true or false", "write true or false")
+            self.reject(key, kind_of(self.values.get(key)), "true or false", "write true or false")
         return flag is True
 
     def mapping(self, key: str) -> Fields:
         """Return a nested mapping; empty where it is missing or something else."""
         value = self.values.get(key)
         if value is not None and not isinstance(value, dict):
-            self.findings.reject(self.at(key), kind_of(value), "a mapping", "write key: value lines")
+            self.reject(key, kind_of(value), "a mapping", "write key: value lines")
         return Fields(value if isinstance(value, dict) else {}, self.at(key), self.findings)
 
     def texts(self, key: str) -> tuple[str, ...]:
         """Return a list of texts; a single text counts as a list of one, other elements are ignored."""
         value = self.values.get(key)
-        if value is None:
-            return ()
-        items = value if isinstance(value, list) else [value]
+        items = value if isinstance(value, list) else [] if value is None else [value]
         for index, item in enumerate(items):
             if not isinstance(item, str):
-                self.findings.leave_out(f"{self.at(key)}[{index}]", kind_of(item), "text", "write it as text")
+                self.leave_out(f"{key}[{index}]", kind_of(item), "text", "write it as text")
         return tuple(item for item in items if isinstance(item, str))
+
+    def by_path(self) -> dict[str, JsonValue]:
+        """Return the values whose keys are parameter paths; other keys are ignored."""
+        for key in self.values:
+            if not is_parameter_path(key):
+                self.leave_out(key, repr(key), "a parameter path", "correct the path")
+        return {key: value for key, value in self.values.items() if is_parameter_path(key)}
 
 
 def as_flag(value: JsonValue) -> bool | None:
@@ -129,6 +134,11 @@ def as_flag(value: JsonValue) -> bool | None:
             return True if text in _TRUE else False if text in _FALSE else None
         case _:
             return None
+
+
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Return whether a value is a number, NaN included; booleans are none."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def is_parameter_path(text: str) -> bool:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from automl.errors import ConfigurationError, Problem
+from automl.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,14 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """One way to arrange the files of a skill, as patterns relative to its folder.
-
-    Attributes:
-        info: The file that marks a skill.
-        template: Spec template of ``{action}``.
-        schemas: Folders that may hold ``<action>.schema.json``; ``{name}`` is the name of the skill's folder.
-        architecture: What the skill itself says of its architecture, over our file.
-    """
+    """One way to arrange the files of a skill, as patterns relative to its folder; ``info`` is what marks a skill."""
 
     info: str
     template: str
@@ -47,12 +40,7 @@ LAYOUTS = (
 
 @dataclass(frozen=True, slots=True)
 class SkillFiles:
-    """The files of one skill on disk.
-
-    Attributes:
-        root: The skill's folder, absolute, links resolved.
-        layout: How it is arranged.
-    """
+    """The files of one skill on disk; ``root`` is absolute, with links resolved."""
 
     root: Path
     layout: Layout
@@ -65,19 +53,19 @@ class SkillFiles:
     @property
     def architecture(self) -> Path | None:
         """The skill's own architecture file, or None."""
-        return self.inside(self.root / self.layout.architecture)
+        return _contained(self.root / self.layout.architecture, self.root)
 
     def template(self, action: str, declared: str | None) -> Path | None:
         """Return the spec template of an action, or None.
 
-        Args:
-            action: The action's name.
-            declared: Its entry in ``spec_templates``; relative to the skill or to the description's own folder.
+        Its ``declared`` entry in ``spec_templates`` is relative to the skill or to the description's own folder.
         """
-        candidates = [self.root / self.layout.template.format(action=action)]
-        if declared is not None:
-            candidates = [self.root / declared, self.info.parent / declared, *candidates]
-        return next((file for file in map(self.inside, candidates) if file is not None), None)
+        candidates = [self.root / declared, self.info.parent / declared] if declared is not None else []
+        for candidate in (*candidates, self.root / self.layout.template.format(action=action)):
+            file = _contained(candidate, self.root)
+            if file is not None:
+                return file
+        return None
 
     def schema(self, action: str) -> Path | None:
         """Return the schema file of an action, or None."""
@@ -89,10 +77,6 @@ class SkillFiles:
             if file is not None:
                 return file
         return None
-
-    def inside(self, file: Path) -> Path | None:
-        """Return the file if it exists and lies inside the skill, links resolved."""
-        return _contained(file, self.root)
 
 
 def find_files(folder: Path) -> SkillFiles:
@@ -108,10 +92,13 @@ def find_files(folder: Path) -> SkillFiles:
         for layout in LAYOUTS:
             if _contained(root / layout.info, root) is not None:
                 return SkillFiles(root, layout)
-        is_folder = root.is_dir()
+        found = "a folder without skill_info.yaml" if root.is_dir() else "nothing"
     except (OSError, ValueError, RuntimeError) as error:
-        raise _not_a_skill(folder, f"a path that cannot be read ({error})") from error
-    raise _not_a_skill(folder, "a folder without skill_info.yaml" if is_folder else "nothing")
+        found = f"a path that cannot be read ({error})"
+    expected = " or ".join(layout.info for layout in LAYOUTS)
+    raise ConfigurationError.single(
+        "the skill", where=str(folder), found=found, expected=expected, fix="give the folder of a model skill"
+    )
 
 
 def is_skill(folder: Path) -> bool:
@@ -120,14 +107,9 @@ def is_skill(folder: Path) -> bool:
 
 
 def _contained(file: Path, border: Path) -> Path | None:
+    """Return the file, links resolved, if it exists and lies inside a folder."""
     try:
         resolved = file.resolve()
         return resolved if resolved.is_relative_to(border) and resolved.is_file() else None
     except (OSError, ValueError, RuntimeError):
         return None
-
-
-def _not_a_skill(folder: Path, found: str) -> ConfigurationError:
-    expected = " or ".join(layout.info for layout in LAYOUTS)
-    problem = Problem(where=str(folder), found=found, expected=expected, fix="give the folder of a model skill")
-    return ConfigurationError.from_problems([problem], subject="the skill")

@@ -6,6 +6,7 @@ action, and is kept as a warning: a broken export must not stop a search.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from pathlib import Path
 from types import MappingProxyType
@@ -13,24 +14,21 @@ from typing import TYPE_CHECKING
 
 from automl.architectures.load import load_architecture
 from automl.config_files import read_document
-from automl.errors import ConfigurationError, Problem
+from automl.errors import ConfigurationError
 from automl.resources import builtin_skill, builtin_skills
 from automl.skill.actions import read_actions, read_image
 from automl.skill.fields import Fields, Findings, is_parameter_path, kind_of
 from automl.skill.layout import SkillFiles, find_files
-from automl.skill.model import JsonValue, Skill
+from automl.skill.model import Skill
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable
 
     from automl.architectures.model import Architecture
 
 
 def load_skill(reference: str | Path) -> Skill:
-    """Read a skill.
-
-    Args:
-        reference: The skill's folder, its ``skill_info.yaml``, or the name of a built-in skill.
+    """Read a skill, named by its folder, its ``skill_info.yaml``, or the name of a built-in skill.
 
     Raises:
         ConfigurationError: nothing is there, or the skill cannot be used; with every problem.
@@ -38,22 +36,17 @@ def load_skill(reference: str | Path) -> Skill:
     files = find_files(_folder(reference))
     findings = Findings(str(files.info))
     document = read_document(files.info)
-    if not isinstance(document, dict):
+    if isinstance(document, dict):
+        skill = _read_skill(Fields(document, "", findings), files)
+        if not findings.problems:
+            return skill
+    else:
         findings.reject("(root)", kind_of(document), "a mapping", "write network_arch, actions, ... as keys")
-        raise ConfigurationError.from_problems(findings.problems, subject=f"the skill {files.root.name}")
-    skill = _read_skill(Fields(document, "", findings), files)
-    if findings.problems:
-        raise ConfigurationError.from_problems(findings.problems, subject=f"the skill {files.root.name}")
-    return skill
+    raise ConfigurationError.from_problems(findings.problems, subject=f"the skill {files.root.name}")
 
 
 def recorded_architecture(network_arch: str, root: str | Path) -> Architecture:
-    """Return the architecture of a skill that a plan names; its own file counts as long as it can be read.
-
-    Args:
-        network_arch: Name of the architecture.
-        root: Folder of the skill.
-    """
+    """Return the architecture of a skill that a plan names; its own file counts as long as it can be read."""
     try:
         return load_architecture(network_arch, find_files(Path(root)).architecture)
     except ConfigurationError:
@@ -61,23 +54,22 @@ def recorded_architecture(network_arch: str, root: str | Path) -> Architecture:
 
 
 def _folder(reference: str | Path) -> Path:
-    path = Path(reference)
-    try:
-        is_there = path.exists()
-    except (OSError, ValueError):
-        is_there = False
-    builtin = None if is_there else builtin_skill(str(reference))
-    if is_there or builtin is not None:
-        return builtin or path
+    with contextlib.suppress(OSError, ValueError):
+        if Path(reference).exists():
+            return Path(reference)
+    builtin = builtin_skill(str(reference))
+    if builtin is not None:
+        return builtin
     expected = f"the folder of a skill, or a built-in skill: {', '.join(builtin_skills()) or 'none'}"
-    problem = Problem(where=str(reference), found="nothing", expected=expected, fix="check the path or the name")
-    raise ConfigurationError.from_problems([problem], subject="the skill")
+    fix = "check the path or the name"
+    raise ConfigurationError.single("the skill", where=str(reference), found="nothing", expected=expected, fix=fix)
 
 
 def _read_skill(fields: Fields, files: SkillFiles) -> Skill:
     actions = read_actions(fields)
-    templates = _templates(fields, files, tuple(actions))
+    templates = _templates(fields, files, actions)
     schemas = {action: file for action in actions if (file := files.schema(action)) is not None}
+    read = {files.info, files.architecture or files.info, *templates.values(), *schemas.values()}
     network_arch = fields.text("network_arch", is_required=True) or ""
     return Skill(
         name=fields.text("name") or files.root.name,
@@ -91,10 +83,10 @@ def _read_skill(fields: Fields, files: SkillFiles) -> Skill:
         data_format=fields.text("data_format"),
         gpu_spec_key=_path(fields, "gpu_spec_key"),
         node_spec_key=_path(fields, "node_spec_key"),
-        key_defaults=MappingProxyType(_by_path(fields.mapping("key_defaults"))),
+        key_defaults=MappingProxyType(fields.mapping("key_defaults").by_path()),
         shorthand_keys=MappingProxyType(_shorthands(fields.mapping("spec_shorthand_keys"))),
         required_credentials=fields.texts("required_credentials"),
-        fingerprints=MappingProxyType(_fingerprints(files, fields.findings, templates, schemas)),
+        fingerprints=MappingProxyType(_fingerprints(files.root, read, fields.findings)),
         architecture=_architecture(network_arch, files, fields.findings),
         warnings=tuple(fields.findings.warnings),
     )
@@ -108,38 +100,28 @@ def _architecture(network_arch: str, files: SkillFiles, findings: Findings) -> A
         return load_architecture(network_arch)
 
 
-def _templates(fields: Fields, files: SkillFiles, actions: tuple[str, ...]) -> dict[str, Path]:
+def _templates(fields: Fields, files: SkillFiles, actions: Iterable[str]) -> dict[str, Path]:
     declared = fields.mapping("spec_templates")
     found: dict[str, Path] = {}
     for action in actions:
         value = declared.values.get(action)
         if value is not None and not isinstance(value, str):
-            fields.findings.leave_out(declared.at(action), kind_of(value), "a path", "write the template's path")
-        name = value if isinstance(value, str) else None
-        file = files.template(action, name)
+            declared.leave_out(action, kind_of(value), "a path", "write the template's path")
+            value = None
+        file = files.template(action, value)
         if file is not None:
             found[action] = file
-        if name is not None and file is None:
-            expected = "a file inside the skill"
-            fields.findings.leave_out(declared.at(action), name, expected, "add the file or remove the entry")
+        elif value is not None:
+            declared.leave_out(action, value, "a file inside the skill", "add the file or remove the entry")
     return found
 
 
 def _path(fields: Fields, key: str) -> str | None:
     value = fields.text(key)
     if value is not None and not is_parameter_path(value):
-        fields.findings.reject(
-            fields.at(key), repr(value), "a parameter path such as train.num_gpus", "correct the path"
-        )
+        fields.reject(key, repr(value), "a parameter path such as train.num_gpus", "correct the path")
         return None
     return value
-
-
-def _by_path(fields: Fields) -> dict[str, JsonValue]:
-    for key in fields.values:
-        if not is_parameter_path(key):
-            fields.findings.leave_out(fields.at(key), repr(key), "a parameter path", "correct the path")
-    return {key: value for key, value in fields.values.items() if is_parameter_path(key)}
 
 
 def _shorthands(fields: Fields) -> dict[str, str]:
@@ -148,16 +130,14 @@ def _shorthands(fields: Fields) -> dict[str, str]:
         if isinstance(value, str) and is_parameter_path(value):
             found[alias] = value
         else:
-            fields.findings.leave_out(fields.at(alias), kind_of(value), "a parameter path", "correct the path")
+            fields.leave_out(alias, kind_of(value), "a parameter path", "correct the path")
     return found
 
 
-def _fingerprints(files: SkillFiles, findings: Findings, *read: Mapping[str, Path]) -> dict[str, str]:
-    own = () if files.architecture is None else (files.architecture,)
-    every = {files.info, *own, *(file for group in read for file in group.values())}
+def _fingerprints(root: Path, files: Iterable[Path], findings: Findings) -> dict[str, str]:
     digests = {}
-    for file in sorted(every):
-        name = file.relative_to(files.root).as_posix() if file.is_relative_to(files.root) else f"schemas/{file.name}"
+    for file in sorted(files):
+        name = file.relative_to(root).as_posix() if file.is_relative_to(root) else f"schemas/{file.name}"
         try:
             with file.open("rb") as stream:
                 digests[name] = hashlib.file_digest(stream, "sha256").hexdigest()

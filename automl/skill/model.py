@@ -43,13 +43,7 @@ class SlotKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileSlot:
-    """A key of the spec that names a file or a folder.
-
-    Attributes:
-        key: Parameter path in the spec, list indices included: ``dataset.train_dataset.data_sources[0].data_file``.
-        kind: What has to be there.
-        is_optional: The action runs without it.
-    """
+    """A key of the spec, list indices included, that names a file or a folder."""
 
     key: str
     kind: SlotKind
@@ -61,13 +55,10 @@ class SkillAction:
     """One thing a skill can do: train, evaluate, inference, export, ...
 
     Attributes:
-        name: The action's name in `skill_info.yaml`.
         command: The command template. ``{config_path}`` occurs exactly once and is the only thing ever replaced.
-        config_format: Format of the spec file.
         inputs: File slots that must or may be filled before the action starts.
         outputs: File slots the action writes.
         image: Container image of this action, if it differs from the skill's.
-        metric: Name of the objective metric where the skill gives one.
         metric_direction: ``maximize`` or ``minimize`` where the skill gives one.
         metric_file: A JSON file, relative to the results folder, that holds the metric, where the skill names one.
         spec_params: Parameter path -> special word, literal or download description (see `automl.spec.build`).
@@ -95,10 +86,8 @@ class Skill:
         name: The skill's name; the folder's name where the file gives none.
         root: The skill folder, absolute.
         network_arch: Architecture id: the name of its file in `automl.architectures`.
-        automl_enabled: The skill's own flag. Missing means False.
         image: Container image for actions that name none; None for skills that run in this environment.
         data_format: Name of the data set family, where given.
-        actions: Action name -> action.
         templates: Action name -> spec template file, for those that exist.
         schemas: Action name -> schema file, for those that exist (not yet parsed).
         gpu_spec_key: Parameter path of the GPU count, if any.

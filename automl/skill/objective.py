@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from automl.architectures.model import same_metric
-from automl.errors import ConfigurationError, Problem
+from automl.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from automl.skill.model import Skill
@@ -20,13 +20,7 @@ _ACTION = "train"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricChoice:
-    """A metric, its direction and where both come from.
-
-    Attributes:
-        metric: Name as the trainer reports it.
-        direction: ``maximize`` or ``minimize``.
-        source: Shown in plans, e.g. ``registry depth_net_mono: trainer``.
-    """
+    """A metric, its direction (``maximize`` or ``minimize``) and where both come from, as plans show it."""
 
     metric: str
     direction: str
@@ -34,12 +28,7 @@ class MetricChoice:
 
 
 def objective_for(skill: Skill, *, metric: str | None = None, direction: str | None = None) -> MetricChoice:
-    """Choose metric and direction of a training.
-
-    Args:
-        skill: The skill.
-        metric: The user's metric, if any.
-        direction: The user's direction, if any; it wins over everything else.
+    """Choose metric and direction of a training; those of the user win over everything else.
 
     Raises:
         ConfigurationError: no metric is known for the skill, or no direction for the metric.
@@ -53,9 +42,10 @@ def objective_for(skill: Skill, *, metric: str | None = None, direction: str | N
     if direction is not None:
         if direction not in {"maximize", "minimize"}:
             raise _unknown("--direction", repr(direction), "maximize or minimize")
+        own_source = "skill_info.yaml" if _own_metric(skill) is not None else f"registry {skill.network_arch}"
+        source = own_source if metric is None else "--metric"
         note = f" (against {known_source}: {known})" if known is not None and known != direction else ""
-        sources = [_source(skill, metric), "--direction"]
-        return MetricChoice(metric=name, direction=direction, source=", ".join(sources) + note)
+        return MetricChoice(metric=name, direction=direction, source=f"{source}, --direction{note}")
     if known is None:
         raise _unknown(f"metric {name}", "a metric whose direction is not known", "--direction maximize or minimize")
     source = f"--metric, {known_source}" if metric is not None else known_source
@@ -64,21 +54,17 @@ def objective_for(skill: Skill, *, metric: str | None = None, direction: str | N
 
 def usual_metric(skill: Skill) -> str | None:
     """Return the metric of a training where the user names none: the skill's own, else its architecture's."""
-    own = skill.actions[_ACTION].metric if _ACTION in skill.actions else None
-    return own if own is not None else skill.architecture.metrics.default
+    return _own_metric(skill) or skill.architecture.metrics.default
 
 
-def _source(skill: Skill, metric: str | None) -> str:
-    if metric is not None:
-        return "--metric"
-    own = skill.actions[_ACTION].metric if _ACTION in skill.actions else None
-    return "skill_info.yaml" if own is not None else f"registry {skill.network_arch}"
+def _own_metric(skill: Skill) -> str | None:
+    return skill.actions[_ACTION].metric if _ACTION in skill.actions else None
 
 
 def _direction(skill: Skill, metric: str) -> tuple[str | None, str]:
-    own = skill.actions.get(_ACTION)
-    if own is not None and own.metric is not None and own.metric_direction and same_metric(own.metric, metric):
-        return own.metric_direction, "skill_info.yaml"
+    own = _own_metric(skill)
+    if own is not None and skill.actions[_ACTION].metric_direction and same_metric(own, metric):
+        return skill.actions[_ACTION].metric_direction, "skill_info.yaml"
     metrics = skill.architecture.metrics
     direction = metrics.direction_of(metric)
     return direction, "" if direction is None else f"registry {skill.network_arch}: {metrics.source}"
@@ -86,5 +72,4 @@ def _direction(skill: Skill, metric: str) -> tuple[str | None, str]:
 
 def _unknown(where: str, found: str, expected: str) -> ConfigurationError:
     fix = "say which way is better; it is never guessed from a name"
-    problem = Problem(where=where, found=found, expected=expected, fix=fix)
-    return ConfigurationError.from_problems([problem], subject="the objective")
+    return ConfigurationError.single("the objective", where=where, found=found, expected=expected, fix=fix)
