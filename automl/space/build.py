@@ -21,8 +21,7 @@ from automl.space.relations import Bound, bind, relations_of
 from automl.space.selection import Selection, check_user_range, read_selection
 from automl.spec.math_cond import parse_math_cond
 from automl.spec.model import iterate_leaves
-from automl.spec.schema_nodes import kind_of_value
-from automl.spec.train_schema import LeafKind, SchemaLeaf
+from automl.spec.train_schema import LeafKind, SchemaLeaf, kind_of_value
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

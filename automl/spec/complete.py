@@ -28,7 +28,6 @@ class ActionRun:
     """What one run of an action gets.
 
     Attributes:
-        results_dir: Its own directory.
         assignment: Parameter path -> value of the trial; empty for trial 0 without a search.
         resume_checkpoint: Checkpoint of this run to go on from.
         parent_checkpoint: The model that another action made: what evaluate, export, ... work on.
@@ -48,61 +47,43 @@ def complete_spec(spec: Spec, skill: Skill, action: str, run: ActionRun) -> Spec
     Raises:
         ConfigurationError: a key of the skill leads through a value of the spec.
     """
-    words = {
-        path: (value, kind)
-        for path, value in skill.actions[action].spec_params.items()
-        if (kind := word_kind(value)) is not WordKind.LITERAL
-    }
     filled: dict[str, JsonValue] = {}
-    for path, (value, kind) in words.items():
-        is_users = spec.origins.get(path) in {"override", "data"}
-        resolved = _resolve(path, value, run, skill)
-        is_forced = kind is WordKind.OUTPUT_DIR or (kind is WordKind.RESUME and resolved is not None)
-        is_forced = is_forced or (kind is WordKind.PRETRAINED_UNLESS_RESUMED and run.resume_checkpoint is not None)
-        if resolved is not None and (is_forced or not is_users):
-            filled[path] = resolved
+    for path, word in skill.actions[action].spec_params.items():
+        is_forced = word_kind(word) in {WordKind.OUTPUT_DIR, WordKind.RESUME, WordKind.PRETRAINED_UNLESS_RESUMED}
+        value = _resolve(path, word, run, skill)
+        if value is not None and (is_forced or spec.origins.get(path) not in {"override", "data"}):
+            filled[path] = value
     completed = lay_over(spec, filled, "spec_params")
     return lay_over(completed, run.assignment, "trial")
 
 
 def _resolve(path: str, word: JsonValue, run: ActionRun, skill: Skill) -> JsonValue:
     """Return the value for a special word, or None to keep the spec's own."""
-    parent = _fitting_parent(path, run.parent_checkpoint)
-    values: dict[WordKind, JsonValue] = {
-        WordKind.OUTPUT_DIR: str(run.results_dir),
-        WordKind.CREATE: str(run.results_dir / created_name(str(word), skill.network_arch)),
-        WordKind.RESUME: _text(run.resume_checkpoint),
-        WordKind.PRETRAINED_UNLESS_RESUMED: "" if run.resume_checkpoint is not None else None,
-        WordKind.PARENT_OR_PRETRAINED: parent,
-        WordKind.PARENT: parent,
-        WordKind.PARENT_FOLDER: _folder(run.parent_checkpoint),
-        WordKind.DOWNLOAD: _downloaded(word),
-    }
-    return values.get(word_kind(word))
+    checkpoint, parent = run.resume_checkpoint, run.parent_checkpoint
+    value: JsonValue = None
+    match word_kind(word), word:
+        case WordKind.OUTPUT_DIR, _:
+            value = str(run.results_dir)
+        case WordKind.CREATE, str():
+            value = str(run.results_dir / created_name(word, skill.network_arch))
+        case WordKind.RESUME, _ if checkpoint is not None:
+            value = str(checkpoint)
+        case WordKind.PRETRAINED_UNLESS_RESUMED, _ if checkpoint is not None:
+            value = ""
+        case ((WordKind.PARENT_OR_PRETRAINED | WordKind.PARENT), _) if parent is not None and _fits(path, parent):
+            value = str(parent)
+        case WordKind.PARENT_FOLDER, _ if parent is not None:
+            value = str(parent.parent if parent.is_file() else parent)
+        case WordKind.DOWNLOAD, {"destination_path": str(destination)} if Path(destination).is_file():
+            value = destination
+        case _:
+            pass
+    return value
 
 
-def _fitting_parent(path: str, parent: Path | None) -> str | None:
-    """Return the parent if its kind fits the key: a TensorRT engine, an ONNX file or a checkpoint."""
-    if parent is None:
-        return None
+def _fits(path: str, parent: Path) -> bool:
+    """Return whether a key is for a file of the parent's kind: a TensorRT engine, an ONNX file or a checkpoint."""
     leaf = path.rpartition(".")[2]
     if "engine" in leaf:
-        return str(parent) if parent.suffix in _ENGINES else None
-    if "onnx" in leaf:
-        return str(parent) if parent.suffix == ".onnx" else None
-    return str(parent) if parent.suffix not in {*_ENGINES, ".onnx"} else None
-
-
-def _folder(parent: Path | None) -> str | None:
-    if parent is None:
-        return None
-    return str(parent.parent if parent.is_file() else parent)
-
-
-def _downloaded(value: JsonValue) -> str | None:
-    destination = value.get("destination_path") if isinstance(value, dict) else None
-    return destination if isinstance(destination, str) and Path(destination).is_file() else None
-
-
-def _text(path: Path | None) -> str | None:
-    return None if path is None else str(path)
+        return parent.suffix in _ENGINES
+    return (parent.suffix == ".onnx") if "onnx" in leaf else parent.suffix not in {*_ENGINES, ".onnx"}

@@ -7,6 +7,7 @@ is.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,7 +35,7 @@ _ALIASES = {
     "calib": "calibration",
     **{split: split for split in _SPLITS},
 }
-_ARCHIVES = (".tar.gz", ".tgz", ".tar", ".zip")
+_ARCHIVE = re.compile(r"\.(tar\.gz|tgz|tar|zip)$")
 _FOLDER_WORDS = ("dir", "folder", "images", "root")
 
 
@@ -53,11 +54,18 @@ def map_data(skill: Skill, action: SkillAction, spec: Spec, data: Mapping[str, s
         if split is None and ("." in name or spec.has(name)):
             direct[name] = path
             continue
-        found = dict(_from_rules(skill, action, split, Path(path))) if split is not None else {}
-        found = found or (dict(_from_slots(action, split, Path(path))) if split is not None else {})
-        if not found:
-            problems.append(_no_place(action, name))
+        found = _places(skill, action, split, Path(path)) if split is not None else {}
         mapped.update(found)
+        if not found:
+            keys = ", ".join(slot.key for slot in action.inputs) or "none"
+            problems.append(
+                Problem(
+                    where=f"--data {name}",
+                    found=f"no input of {action.name} for it",
+                    expected=f"one of {', '.join(_SPLITS)}, or an input: {keys}",
+                    fix="name the input itself, --data KEY=PATH",
+                )
+            )
     if problems:
         raise ConfigurationError.from_problems(problems, subject="the data")
     return {**mapped, **direct}
@@ -65,10 +73,11 @@ def map_data(skill: Skill, action: SkillAction, spec: Spec, data: Mapping[str, s
 
 def has_place(skill: Skill, action: str, split: str) -> bool:
     """Return whether an action of a skill has an input for a split."""
-    declared = skill.actions.get(action)
-    if declared is None:
-        return False
-    return any(True for _ in _from_rules(skill, declared, split, Path())) or any(_from_slots(declared, split, Path()))
+    return action in skill.actions and bool(_places(skill, skill.actions[action], split, Path()))
+
+
+def _places(skill: Skill, action: SkillAction, split: str, root: Path) -> dict[str, JsonValue]:
+    return dict(_from_rules(skill, action, split, root)) or dict(_from_slots(action, split, root))
 
 
 def _from_rules(skill: Skill, action: SkillAction, split: str, root: Path) -> Iterator[tuple[str, JsonValue]]:
@@ -91,27 +100,18 @@ def _from_rules(skill: Skill, action: SkillAction, split: str, root: Path) -> It
 
 def _locate(root: Path, rule: dict[str, JsonValue], skill: Skill) -> Path:
     """Return the file or folder that a rule names below a data root; where archives were unpacked, the folder."""
-    candidates = _candidates(rule, skill)
-    # A root that is a file is the annotation itself, and '{train_dataset_annotation}' stands for a name unknown here.
-    if root.is_file() or not candidates:
-        return root
-    places = [root / name for name in candidates]
-    if rule.get("runtime") == "extracted_folder" or all(name.endswith(_ARCHIVES) for name in candidates):
-        places = [root / _without_archive(name) for name in candidates]
-    return next((place for place in places if place.exists()), places[0])
-
-
-def _candidates(rule: dict[str, JsonValue], skill: Skill) -> list[str]:
-    by_format = rule.get("path_from_format")
-    listed = rule.get("path")
+    by_format, listed = rule.get("path_from_format"), rule.get("path")
     if isinstance(by_format, dict):
         listed = by_format.get(skill.data_format or "*", by_format.get("*"))
     names = listed if isinstance(listed, list) else [listed]
-    return [name for name in names if isinstance(name, str) and name and "{" not in name]
-
-
-def _without_archive(name: str) -> str:
-    return next((name.removesuffix(suffix) for suffix in _ARCHIVES if name.endswith(suffix)), name)
+    candidates = [name for name in names if isinstance(name, str) and name and "{" not in name]
+    # A root that is a file is the annotation itself, and '{train_dataset_annotation}' stands for a name unknown here.
+    if root.is_file() or not candidates:
+        return root
+    if rule.get("runtime") == "extracted_folder" or all(map(_ARCHIVE.search, candidates)):
+        candidates = [_ARCHIVE.sub("", name) for name in candidates]
+    places = [root / name for name in candidates]
+    return next((place for place in places if place.exists()), places[0])
 
 
 def _from_slots(action: SkillAction, split: str, root: Path) -> Iterator[tuple[str, JsonValue]]:
@@ -145,13 +145,3 @@ def _fit(slot: FileSlot, root: Path) -> Path:
     suffixes = {"json": (".json",), "csv": (".csv",)}.get(leaf.split("_")[0], (".txt", ".json", ".csv", ".yaml"))
     files = [file for file in sorted(root.iterdir()) if file.is_file() and file.suffix in suffixes]
     return files[0] if len(files) == 1 else root
-
-
-def _no_place(action: SkillAction, name: str) -> Problem:
-    keys = [slot.key for slot in action.inputs]
-    return Problem(
-        where=f"--data {name}",
-        found=f"no input of {action.name} for it",
-        expected=f"one of {', '.join(_SPLITS)}, or an input: {', '.join(keys) or 'none'}",
-        fix="name the input itself, --data KEY=PATH",
-    )

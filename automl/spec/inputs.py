@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from automl.errors import Problem
-from automl.skill.model import FileSlot, JsonValue, SlotKind
+from automl.skill.model import JsonValue, SlotKind
 from automl.spec.special import WordKind, word_kind
 
 if TYPE_CHECKING:
-    from automl.skill.model import Skill, SkillAction
+    from automl.skill.model import Skill
     from automl.spec.model import Spec
 
 _BLANK: tuple[JsonValue, ...] = (None, "", "???")
@@ -22,16 +22,25 @@ _BLANK: tuple[JsonValue, ...] = (None, "", "???")
 
 def missing_inputs(skill: Skill, action: str, spec: Spec) -> tuple[Problem, ...]:
     """Return a problem for each required input that is empty or missing, and each missing file that the user named."""
-    found = []
+    problems = []
     for slot in skill.actions[action].inputs:
-        is_users = spec.origins.get(slot.key) in {"override", "data"}
-        values = _filled(spec.get(slot.key)) if spec.has(slot.key) else []
+        kind, is_pattern = slot.kind.value, slot.kind is SlotKind.LOCAL_GLOB
+        values, is_users = _filled(spec, slot.key)
         if not values and not slot.is_optional:
-            found.append(_empty(skill.actions[action], slot))
-        elif values and (is_users or not slot.is_optional):
-            is_pattern = slot.kind is SlotKind.LOCAL_GLOB
-            found += [_absent(slot, value) for value in values if not _is_there(value, is_pattern=is_pattern)]
-    return tuple(found)
+            fix = f"give it with --data, or set {slot.key}"
+            problems.append(Problem(where=slot.key, found="nothing", expected=f"a {kind} for {action}", fix=fix))
+        elif is_users or not slot.is_optional:
+            problems += [
+                Problem(
+                    where=slot.key,
+                    found=f"{value}, which is not there",
+                    expected=f"an existing {kind}",
+                    fix="check the path",
+                )
+                for value in values
+                if not _is_there(value, is_pattern=is_pattern)
+            ]
+    return tuple(problems)
 
 
 def pending_downloads(skill: Skill, action: str, spec: Spec) -> tuple[Problem, ...]:
@@ -44,8 +53,7 @@ def pending_downloads(skill: Skill, action: str, spec: Spec) -> tuple[Problem, .
         if word_kind(rule) is not WordKind.DOWNLOAD or not isinstance(rule, dict):
             continue
         link, destination = rule["link"], str(rule["destination_path"])
-        values = _filled(spec.get(path)) if spec.has(path) else []
-        is_users = spec.origins.get(path) in {"override", "data"}
+        values, is_users = _filled(spec, path)
         is_given = bool(values) and (is_users or all(_is_there(value) for value in values))
         if not is_given and not Path(destination).is_file():
             effect = f"nor at {values[0]}" if values else "training starts without it"
@@ -60,9 +68,12 @@ def pending_downloads(skill: Skill, action: str, spec: Spec) -> tuple[Problem, .
     return tuple(found)
 
 
-def _filled(value: JsonValue) -> list[str]:
+def _filled(spec: Spec, path: str) -> tuple[list[str], bool]:
+    """Return the texts at a path of the spec, and whether they are the user's."""
+    value = spec.get(path) if spec.has(path) else None
     values = value if isinstance(value, list) else [value]
-    return [str(item) for item in values if item not in _BLANK and not isinstance(item, dict | list | bool)]
+    filled = [str(item) for item in values if item not in _BLANK and not isinstance(item, dict | list | bool)]
+    return filled, spec.origins.get(path) in {"override", "data"}
 
 
 def _is_there(value: str, *, is_pattern: bool = False) -> bool:
@@ -74,21 +85,3 @@ def _is_there(value: str, *, is_pattern: bool = False) -> bool:
         return any(path.parent.glob(path.name)) if is_pattern else path.exists()
     except (OSError, ValueError):
         return False
-
-
-def _empty(action: SkillAction, slot: FileSlot) -> Problem:
-    return Problem(
-        where=slot.key,
-        found="nothing",
-        expected=f"a {slot.kind.value} for {action.name}",
-        fix=f"give it with --data, or set {slot.key}",
-    )
-
-
-def _absent(slot: FileSlot, value: str) -> Problem:
-    return Problem(
-        where=slot.key,
-        found=f"{value}, which is not there",
-        expected=f"an existing {slot.kind.value}",
-        fix="check the path",
-    )

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from automl.skill.model import JsonValue
 
+_SCALES = {"/", "^"}
 _TERM = re.compile(
     r"\s*(>=|<=|!=|>|<|/|\^)\s*(depends_on|[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(?:,|;|&&?|and\b)?"
 )
@@ -22,12 +23,7 @@ _TERM = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One comparison.
-
-    Attributes:
-        operator: ``>``, ``>=``, ``<``, ``<=`` or ``!=``.
-        constant: The other side; None for the parent's value.
-    """
+    """One comparison: ``>``, ``>=``, ``<``, ``<=`` or ``!=``, with a constant or, where that is None, the parent."""
 
     operator: str
     constant: float | None
@@ -53,41 +49,38 @@ class MathCondition:
 
 
 def parse_math_cond(text: JsonValue, *, has_parent: bool) -> MathCondition | None:
-    """Parse a ``math_cond``.
+    """Parse a ``math_cond``; return None if it cannot be read. None and the empty text ask nothing.
 
-    Args:
-        text: The notation; None and the empty text ask nothing.
-        has_parent: The schema node also has a ``depends_on``. Without an operator for it, the value may not exceed the
-            parent's.
-
-    Returns:
-        The condition, or None if the text cannot be read.
+    Where the schema node also has a parent, a ``depends_on``, and no operator for it, the value may not exceed the
+    parent's.
     """
-    if text is not None and not isinstance(text, str):
-        return None
-    terms = _terms(text or "")
+    terms = _terms("" if text is None else text)
     if terms is None:
         return None
-    divisors = [number for operator, number in terms if operator == "/"]
-    bases = [number for operator, number in terms if operator == "^"]
-    comparisons = tuple(Comparison(operator, number) for operator, number in terms if operator not in {"/", "^"})
-    if not _are_usable(divisors, bases) or (not has_parent and any(c.constant is None for c in comparisons)):
-        return None
+    comparisons = tuple(Comparison(operator, number) for operator, number in terms if operator not in _SCALES)
+    scales = {operator: number for operator, number in terms if operator in _SCALES}
     has_operator = any(comparison.constant is None for comparison in comparisons)
-    is_quotient = has_parent and bool(divisors) and not has_operator
+    if len(scales) < len(terms) - len(comparisons) or len(scales) > 1 or (has_operator and not has_parent):
+        return None
+    if not all(_is_usable(operator, number) for operator, number in scales.items()):
+        return None
+    divisor, base = scales.get("/"), scales.get("^")
+    is_quotient = has_parent and divisor is not None and not has_operator
     if has_parent and not has_operator and not is_quotient:
         comparisons = (*comparisons, Comparison("<=", None))
-    divisor = divisors[0] if divisors else None
     return MathCondition(
-        text=text or "",
+        text=str(text or ""),
         comparisons=comparisons,
         multiple_of=None if is_quotient else divisor,
-        power_of=int(bases[0]) if bases and bases[0] is not None else None,
+        power_of=None if base is None else int(base),
         quotient_of=divisor if is_quotient else None,
     )
 
 
-def _terms(text: str) -> list[tuple[str, float | None]] | None:
+def _terms(text: JsonValue) -> list[tuple[str, float | None]] | None:
+    """Return (operator, number), with None for the parent's value; None for a text that cannot be read."""
+    if not isinstance(text, str):
+        return None
     terms: list[tuple[str, float | None]] = []
     position, end = 0, len(text.rstrip())
     while position < end:
@@ -99,11 +92,7 @@ def _terms(text: str) -> list[tuple[str, float | None]] | None:
     return terms
 
 
-def _are_usable(divisors: list[float | None], bases: list[float | None]) -> bool:
-    if len(divisors) + len(bases) > 1:
+def _is_usable(operator: str, number: float | None) -> bool:
+    if number is None or not 0 < number < math.inf:
         return False
-    has_divisor = all(number is not None and 0 < number < math.inf for number in divisors)
-    has_base = all(
-        number is not None and number > 1 and number == int(number) for number in bases if number != math.inf
-    )
-    return has_divisor and has_base and math.inf not in bases
+    return operator == "/" or (number > 1 and number.is_integer())

@@ -1,56 +1,26 @@
-"""A parameter path and a spec: the nested configuration of one action, with the origin of every value.
+"""A spec: the nested configuration of one action, with the origin of every value.
 
-Paths are dotted, with list indices: ``dataset.train_dataset.data_sources[0].data_file``. Values are written exactly:
-ints stay ints, text stays text. Building a spec from its layers is in `automl.spec.build`.
+Values lie at parameter paths: dotted, with list indices, such as ``dataset.train_dataset.data_sources[0].data_file``.
+They are written exactly: ints stay ints, text stays text. Building a spec from its layers is in `automl.spec.build`.
 """
 
 from __future__ import annotations
 
 import copy
-import itertools
 import re
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from automl.errors import ConfigurationError, Problem
+from automl.errors import ConfigurationError
+from automl.skill.fields import Findings, is_number, is_parameter_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from automl.skill.model import JsonValue
 
 _STEP = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class ParameterPath:
-    """Where a value lies in a spec.
-
-    Attributes:
-        text: The dotted form, e.g. ``train.optim.lr`` or ``train.classify.cls_weight[1]``.
-
-    Raises:
-        ValueError: the text is empty or is not a sequence of names and indices.
-    """
-
-    text: str
-
-    def __post_init__(self) -> None:
-        rebuilt = ""
-        for step in self.steps:
-            rebuilt += f"[{step}]" if isinstance(step, int) else f".{step}" if rebuilt else step
-        if not self.text or rebuilt != self.text:
-            message = f"{self.text!r} is not a parameter path such as train.optim.lr or model.sizes[0]"
-            raise ValueError(message)
-
-    @property
-    def steps(self) -> tuple[str | int, ...]:
-        """Names and list indices, from the root."""
-        return tuple(match[1] if match[1] is not None else int(match[2]) for match in _STEP.finditer(self.text))
-
-    def __str__(self) -> str:
-        return self.text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,9 +40,10 @@ class Spec:
 
         Raises:
             KeyError: nothing is there.
+            ValueError: the text is no parameter path.
         """
         node: JsonValue = self.values
-        for step in ParameterPath(path).steps:
+        for step in _steps(path):
             match node, step:
                 case list(), int() if step < len(node):
                     node = node[step]
@@ -86,7 +57,7 @@ class Spec:
         """Return whether a value, None included, lies at the path."""
         try:
             self.get(path)
-        except KeyError:
+        except (KeyError, ValueError):
             return False
         return True
 
@@ -97,7 +68,7 @@ class Spec:
     def count(self, path: str) -> int | None:
         """Return the positive whole number at a path; None if anything else lies there."""
         value = self.get(path) if self.has(path) else None
-        return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
+        return value if is_number(value) and isinstance(value, int) and value > 0 else None
 
     def with_values(self, assignments: Mapping[str, JsonValue], *, origin: str) -> Spec:
         """Return a copy in which each path has its value; missing levels are created.
@@ -111,7 +82,10 @@ class Spec:
         values = copy.deepcopy(self.values)
         origins = dict(self.origins)
         for path, value in assignments.items():
-            _place(values, ParameterPath(path), copy.deepcopy(value))
+            try:
+                placed(values, _steps(path), copy.deepcopy(value))
+            except IndexError as error:
+                raise ValueError(f"{path} cannot be set: {error}") from error
             if isinstance(value, dict):
                 origins.update({f"{path}.{leaf}": origin for leaf, _ in iterate_leaves(value)})
             else:
@@ -120,12 +94,7 @@ class Spec:
 
 
 def lay_over(spec: Spec, values: Mapping[str, JsonValue], origin: str) -> Spec:
-    """Return the spec with every value at its path.
-
-    Args:
-        spec: What lies below.
-        values: Parameter path -> value.
-        origin: Name of the layer, for the spec's record of origins and for problems.
+    """Return the spec with every value at its path; ``origin`` names the layer.
 
     Raises:
         ConfigurationError: a path leads through a value that is neither a mapping nor a list; with every such path.
@@ -133,23 +102,16 @@ def lay_over(spec: Spec, values: Mapping[str, JsonValue], origin: str) -> Spec:
     try:
         return spec.with_values(values, origin=origin)
     except ValueError:
-        problems = [problem for path, value in values.items() if (problem := _path_problem(spec, path, value, origin))]
-        if not problems:
+        found, expected, fix = Findings(origin), "a path that fits the spec", "correct the path"
+        for path, value in values.items():
+            try:
+                spec.with_values({path: value}, origin=origin)
+            except ValueError as error:
+                found.reject(path, str(error), expected, fix)
+        if not found.problems:
             # Each path fits by itself and two of them contradict each other.
-            problems = [_layer_problem(origin, ", ".join(values), "paths that contradict each other")]
-        raise ConfigurationError.from_problems(problems, subject="the spec") from None
-
-
-def _path_problem(spec: Spec, path: str, value: JsonValue, origin: str) -> Problem | None:
-    try:
-        spec.with_values({path: value}, origin=origin)
-    except ValueError as error:
-        return _layer_problem(origin, path, str(error))
-    return None
-
-
-def _layer_problem(origin: str, path: str, found: str) -> Problem:
-    return Problem(where=f"{origin}: {path}", found=found, expected="a path that fits the spec", fix="correct the path")
+            found.reject(", ".join(values), "paths that contradict each other", expected, fix)
+        raise ConfigurationError.from_problems(found.problems, subject="the spec") from None
 
 
 def iterate_leaves(values: dict[str, JsonValue], prefix: str = "") -> Iterator[tuple[str, JsonValue]]:
@@ -174,32 +136,29 @@ def deep_merge(base: dict[str, JsonValue], update: dict[str, JsonValue]) -> dict
     return merged
 
 
-def _place(root: dict[str, JsonValue], path: ParameterPath, value: JsonValue) -> None:
-    steps = path.steps
-    node: JsonValue = root
-    for here, following in itertools.pairwise(steps):
-        empty: JsonValue = [] if isinstance(following, int) else {}
-        node = _child(node, here, empty, path)
-    last = steps[-1]
-    if isinstance(last, str) and isinstance(node, dict):
-        existing = node.get(last)
-        is_merge = isinstance(existing, dict) and isinstance(value, dict)
-        node[last] = deep_merge(existing, value) if is_merge else value  # type: ignore[arg-type] # both are mappings here
-    elif isinstance(last, int) and isinstance(node, list) and last <= len(node):
-        node[last : last + 1] = [value]
-    else:
-        message = f"{path} cannot be set: {last!r} does not fit what lies above it"
-        raise ValueError(message)
+def placed(node: JsonValue, steps: Sequence[str | int], value: JsonValue) -> JsonValue:
+    """Put a value below a node, in place, and return the node; where there is none, it is made.
 
-
-def _child(node: JsonValue, step: str | int, empty: JsonValue, path: ParameterPath) -> JsonValue:
+    Raises:
+        IndexError: a step leads through something that is neither a mapping nor a list, or past the end of a list.
+    """
+    if not steps:
+        return deep_merge(node, value) if isinstance(node, dict) and isinstance(value, dict) else value
+    step, *rest = steps
+    if node is None:
+        node = [] if isinstance(step, int) else {}
     if isinstance(step, str) and isinstance(node, dict):
-        if node.get(step) is None:
-            node[step] = empty
-        return node[step]
-    if isinstance(step, int) and isinstance(node, list) and step <= len(node):
-        if step == len(node):
-            node.append(empty)
-        return node[step]
-    message = f"{path} cannot be set: {step!r} does not fit what lies above it"
-    raise ValueError(message)
+        node[step] = placed(node.get(step), rest, value)
+    elif isinstance(step, int) and isinstance(node, list) and step <= len(node):
+        below = node[step] if rest and step < len(node) else None
+        node[step : step + 1] = [placed(below, rest, value)]
+    else:
+        raise IndexError(f"{step!r} does not fit what lies above it")
+    return node
+
+
+def _steps(path: str) -> tuple[str | int, ...]:
+    """Return the names and list indices of a path, from the root."""
+    if not is_parameter_path(path):
+        raise ValueError(f"{path!r} is not a parameter path such as train.optim.lr or model.sizes[0]")
+    return tuple(match[1] if match[1] is not None else int(match[2]) for match in _STEP.finditer(path))

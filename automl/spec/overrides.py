@@ -8,12 +8,11 @@ template lists.
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from automl.config_files import parse_scalar
-from automl.errors import ConfigurationError, Problem
-from automl.skill.fields import is_parameter_path
+from automl.errors import ConfigurationError
+from automl.skill.fields import Findings, is_parameter_path
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -22,19 +21,6 @@ if TYPE_CHECKING:
 
 _SIMILAR_NAME = 0.75
 _SIMILAR_PATH = 0.85
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OverrideCheck:
-    """What is wrong with overrides, and what is only unusual.
-
-    Attributes:
-        problems: Paths that nearly name a known one, or are no paths.
-        warnings: Paths that nothing knows.
-    """
-
-    problems: tuple[Problem, ...] = ()
-    warnings: tuple[Problem, ...] = ()
 
 
 def parse_override(text: str) -> tuple[str, JsonValue]:
@@ -47,8 +33,8 @@ def parse_override(text: str) -> tuple[str, JsonValue]:
     path = path.strip()
     if not separator or not is_parameter_path(path):
         found = "no =" if not separator else f"{path!r} before the ="
-        problem = Problem(where=text, found=found, expected="path=value", fix="write e.g. train.optim.lr=1e-4")
-        raise ConfigurationError.from_problems([problem], subject="the overrides")
+        fix = "write e.g. train.optim.lr=1e-4"
+        raise ConfigurationError.single("the overrides", where=text, found=found, expected="path=value", fix=fix)
     return path, parse_scalar(value)
 
 
@@ -62,10 +48,10 @@ def flatten(overrides: Mapping[str, JsonValue], prefix: str = "") -> dict[str, J
     for key, value in overrides.items():
         path = f"{prefix}.{key}" if prefix else key
         if not is_parameter_path(path):
-            problem = Problem(
-                where=path, found=repr(key), expected="a parameter path such as train.optim.lr", fix="correct the key"
+            expected = "a parameter path such as train.optim.lr"
+            raise ConfigurationError.single(
+                "the overrides", where=path, found=repr(key), expected=expected, fix="correct the key"
             )
-            raise ConfigurationError.from_problems([problem], subject="the overrides")
         if isinstance(value, dict) and value:
             flat.update(flatten(value, path))
         else:
@@ -73,29 +59,26 @@ def flatten(overrides: Mapping[str, JsonValue], prefix: str = "") -> dict[str, J
     return flat
 
 
-def check_paths(paths: Collection[str], known: Collection[str], *, where: str) -> OverrideCheck:
-    """Compare paths with those that the template and the schema know.
+def check_paths(paths: Collection[str], known: Collection[str], *, where: str) -> Findings:
+    """Compare paths with the leaves that the template and the schema know.
 
-    Args:
-        paths: The paths to check.
-        known: Every parameter path that exists, leaves only.
-        where: Named in problems, e.g. ``overrides`` or a file.
+    One that nearly names a known one is a problem, one that nothing knows a warning; both name ``where``.
     """
+    findings = Findings(where)
     blocks = {block for path in known for block in _ancestors(path)}
-    problems: list[Problem] = []
-    warnings: list[Problem] = []
+    found, expected = "a parameter that neither the template nor the schema has", "an existing parameter"
     for path in paths:
-        if _is_known(path, known, blocks):
+        # An element or a member of a known leaf is known: betas[0], backend_kwargs.alpha.
+        bare = path.partition("[")[0]
+        leaves = (path, bare, *_ancestors(path), *_ancestors(bare))
+        if path in blocks or any(leaf in known for leaf in leaves):
             continue
         suggestion = closest(path, known)
-        problem = Problem(
-            where=f"{where}: {path}",
-            found="a parameter that neither the template nor the schema has",
-            expected="an existing parameter",
-            fix=f"did you mean {suggestion}?" if suggestion else "it is passed on as it is; check the spelling",
-        )
-        (problems if suggestion else warnings).append(problem)
-    return OverrideCheck(problems=tuple(problems), warnings=tuple(warnings))
+        if suggestion:
+            findings.reject(path, found, expected, f"did you mean {suggestion}?")
+        else:
+            findings.leave_out(path, found, expected, "it is passed on as it is; check the spelling")
+    return findings
 
 
 def closest(path: str, known: Collection[str]) -> str | None:
@@ -123,11 +106,3 @@ def _leaf(path: str) -> str:
 def _ancestors(path: str) -> list[str]:
     steps = path.split(".")
     return [".".join(steps[:count]) for count in range(1, len(steps))]
-
-
-def _is_known(path: str, known: Collection[str], blocks: Collection[str]) -> bool:
-    if path in known or path in blocks:
-        return True
-    # An element or a member of a known leaf: betas[0], backend_kwargs.alpha.
-    bare = path.partition("[")[0]
-    return any(candidate in known for candidate in (bare, *_ancestors(path), *_ancestors(bare)))

@@ -31,12 +31,7 @@ class WordKind(StrEnum):
 
 
 PRETRAINED_KINDS = frozenset(
-    {
-        WordKind.PRETRAINED_UNLESS_RESUMED,
-        WordKind.PRETRAINED,
-        WordKind.PARENT_OR_PRETRAINED,
-        WordKind.DOWNLOAD,
-    }
+    {WordKind.PRETRAINED_UNLESS_RESUMED, WordKind.PRETRAINED, WordKind.PARENT_OR_PRETRAINED, WordKind.DOWNLOAD}
 )
 """Kinds of initial weights."""
 
@@ -63,12 +58,7 @@ def takes_checkpoint(action: SkillAction) -> bool:
 
 
 def created_name(word: str, stem: str) -> str:
-    """Return the file name for a ``create_...`` word, e.g. ``create_onnx_file`` -> ``<stem>.onnx``.
-
-    Args:
-        word: The word.
-        stem: Name of the files, e.g. the architecture.
-    """
+    """Return the file name for a ``create_...`` word, e.g. ``create_onnx_file`` -> ``<stem>.onnx``."""
     parts = word.removeprefix("create_").split("_")
     suffix = next((_SUFFIXES[part] for part in parts if part in _SUFFIXES), ".out")
     if suffix in {".json", ".png"}:

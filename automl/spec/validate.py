@@ -7,15 +7,14 @@ user wrote is a problem when its type is wrong.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
 from typing import TYPE_CHECKING
 
-from automl.errors import ConfigurationError, Problem
-from automl.skill.fields import kind_of
+from automl.errors import ConfigurationError
+from automl.skill.fields import Findings, is_number, kind_of
 from automl.spec.model import Spec, iterate_leaves
 from automl.spec.overrides import check_paths
-from automl.spec.schema_nodes import LeafKind
-from automl.spec.train_schema import TrainSchema, read_train_schema
+from automl.spec.train_schema import LeafKind, TrainSchema, read_train_schema
 from automl.spec.write import read_spec
 
 if TYPE_CHECKING:
@@ -37,73 +36,50 @@ _WORDS = {
 _USERS = {"override", "data", "file", "--spec"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Findings:
-    """What a check found.
-
-    Attributes:
-        problems: What makes the thing unusable.
-        warnings: What is inconsistent and can be used.
-    """
-
-    problems: tuple[Problem, ...] = ()
-    warnings: tuple[Problem, ...] = ()
-
-
 def check_skill(skill: Skill) -> Findings:
     """Read every template and every schema of a skill, and return what cannot be used."""
-    problems: list[Problem] = []
-    warnings = list(skill.warnings)
+    findings = Findings(str(skill.root), warnings=list(skill.warnings))
     for file in dict.fromkeys(skill.templates.values()):
         try:
             read_spec(file)
         except ConfigurationError as error:
-            problems += error.problems
+            findings.problems += error.problems
     for file in dict.fromkeys(skill.schemas.values()):
         try:
-            warnings += read_train_schema(file).warnings
+            findings.warnings += read_train_schema(file).warnings
         except ConfigurationError as error:
-            problems += error.problems
-    return Findings(problems=tuple(problems), warnings=tuple(warnings))
+            findings.problems += error.problems
+    return findings
 
 
 def check_spec(spec: Spec, template: Spec, schema: TrainSchema | None, *, where: str) -> Findings:
-    """Compare a spec with the template and the schema of its action.
-
-    Args:
-        spec: The spec to check.
-        template: What the skill's template makes; its paths are known.
-        schema: The action's schema, if there is one.
-        where: Named in problems, e.g. the file.
-    """
-    known = {path for path, _ in iterate_leaves(template.values)} | set(schema.leaves if schema is not None else ())
-    paths = check_paths([path for path, _ in iterate_leaves(spec.values)], known, where=where)
-    problems, warnings = list(paths.problems), list(paths.warnings)
-    for path, leaf in (schema.leaves if schema is not None else {}).items():
-        if not spec.has(path):
-            continue
-        value = spec.get(path)
-        problem = _check_value(leaf, value, where)
-        if problem is None:
+    """Compare a spec with the template and the schema of its action; each problem names ``where``, e.g. the file."""
+    leaves = schema.leaves if schema is not None else {}
+    known = {path for path, _ in iterate_leaves(template.values)} | leaves.keys()
+    findings = check_paths([path for path, _ in iterate_leaves(spec.values)], known, where=where)
+    for path, leaf in leaves.items():
+        value = spec.get(path) if spec.has(path) else None
+        expected = _expected(leaf, value)
+        if expected is None:
             continue
         is_users = spec.origins.get(path) in _USERS and not (template.has(path) and template.get(path) == value)
-        (problems if is_users and not has_fitting_type(leaf, value) else warnings).append(problem)
-    return Findings(problems=tuple(problems), warnings=tuple(warnings))
+        is_problem = is_users and not has_fitting_type(leaf, value)
+        note = findings.reject if is_problem else findings.leave_out
+        note(path, kind_of(value), expected, "change the value")
+    return findings
 
 
-def _check_value(leaf: SchemaLeaf, value: JsonValue, where: str) -> Problem | None:
+def _expected(leaf: SchemaLeaf, value: JsonValue) -> str | None:
+    """Return what the schema expects in place of a value; None if the value can stand there."""
     if _is_unset(value):
         return None
     if not has_fitting_type(leaf, value):
-        return _problem(leaf, value, where, expected_kind(leaf))
+        return expected_kind(leaf)
     if leaf.choices and leaf.kind is not LeafKind.LIST and value not in leaf.choices:
-        return _problem(leaf, value, where, f"one of {', '.join(map(str, leaf.choices))}")
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        low, high = leaf.minimum, leaf.maximum
-        if (low is not None and value < low) or (high is not None and value > high):
-            ends = ("-inf" if low is None else f"{low:g}", "inf" if high is None else f"{high:g}")
-            return _problem(leaf, value, where, "..".join(ends))
-    return None
+        return f"one of {', '.join(map(str, leaf.choices))}"
+    low = -math.inf if leaf.minimum is None else leaf.minimum
+    high = math.inf if leaf.maximum is None else leaf.maximum
+    return f"{low:g}..{high:g}" if is_number(value) and (value < low or value > high) else None
 
 
 def _is_unset(value: JsonValue) -> bool:
@@ -122,7 +98,3 @@ def has_fitting_type(leaf: SchemaLeaf, value: JsonValue) -> bool:
 def expected_kind(leaf: SchemaLeaf) -> str:
     """Return the type of the schema, in words."""
     return _WORDS.get(leaf.kind, f"a {leaf.kind.value}")
-
-
-def _problem(leaf: SchemaLeaf, value: JsonValue, where: str, expected: str) -> Problem:
-    return Problem(where=f"{where}: {leaf.path}", found=kind_of(value), expected=expected, fix="change the value")

@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 
 from automl.config_files import FLOAT_PATTERN, read_document
-from automl.errors import ConfigurationError, Problem
+from automl.errors import ConfigurationError
 from automl.skill.fields import kind_of
 from automl.skill.model import ConfigFormat, JsonValue
 from automl.spec.model import Spec, iterate_leaves
@@ -70,8 +70,18 @@ def write_spec(spec: Spec, config_format: ConfigFormat, file: Path) -> None:
         ConfigurationError: the format cannot hold a value.
         OSError: the file cannot be written.
     """
+    text = render_spec(spec, config_format)
+    try:
+        content = text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        # A path with bytes that are no UTF-8 reaches Python as lone surrogates.
+        found = f"text that is not Unicode: {text[error.start - 20 : error.end + 5]!r}"
+        fix = "rename the file it names"
+        raise ConfigurationError.single(
+            "the spec", where=str(file), found=found, expected="Unicode text", fix=fix
+        ) from error
     # Trainers in containers may run as another user.
-    replace_file(file, _encode(render_spec(spec, config_format), file), mode=0o644)
+    replace_file(file, content, mode=0o644)
 
 
 def replace_file(file: Path, content: bytes, *, mode: int = 0o600) -> None:
@@ -103,19 +113,11 @@ def read_spec(file: Path) -> Spec:
     """
     document = read_document(file)
     if not isinstance(document, dict):
-        problem = Problem(where=str(file), found=kind_of(document), expected="a mapping", fix="write key: value lines")
-        raise ConfigurationError.from_problems([problem], subject="the spec")
+        fix = "write key: value lines"
+        raise ConfigurationError.single(
+            "the spec", where=str(file), found=kind_of(document), expected="a mapping", fix=fix
+        )
     return Spec(values=document, origins=MappingProxyType({path: "file" for path, _ in iterate_leaves(document)}))
-
-
-def _encode(text: str, file: Path) -> bytes:
-    try:
-        return text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        # A path with bytes that are no UTF-8 reaches Python as lone surrogates.
-        found = f"text that is not Unicode: {text[error.start - 20 : error.end + 5]!r}"
-        problem = Problem(where=str(file), found=found, expected="Unicode text", fix="rename the file it names")
-        raise ConfigurationError.from_problems([problem], subject="the spec") from error
 
 
 def _with_int_keys(value: JsonValue) -> Any:  # noqa: ANN401 # keys become ints again
@@ -128,25 +130,18 @@ def _with_int_keys(value: JsonValue) -> Any:  # noqa: ANN401 # keys become ints 
             return value
 
 
-def _for_toml(values: dict[str, JsonValue], path: str = "") -> dict[str, Any]:
-    """Return the values without None, which TOML cannot represent; a missing key means the same."""
-    kept: dict[str, Any] = {}
-    for key, value in values.items():
-        where = f"{path}.{key}" if path else key
-        if isinstance(value, dict):
-            kept[key] = _for_toml(value, where)
-        elif value is not None:
-            kept[key] = _toml_value(value, where)
-    return kept
-
-
-def _toml_value(value: JsonValue, where: str) -> Any:  # noqa: ANN401 # what tomli_w takes
-    if isinstance(value, list):
-        return [_toml_value(item, f"{where}[{index}]") for index, item in enumerate(value)]
-    if isinstance(value, dict):
-        return _for_toml(value, where)
-    is_too_large = isinstance(value, int) and not -_TOML_INT <= value < _TOML_INT
-    if value is None or is_too_large:
-        problem = Problem(where=where, found=repr(value), expected="a value that TOML can hold", fix="change the value")
-        raise ConfigurationError.from_problems([problem], subject="the spec")
-    return value
+def _for_toml(value: JsonValue, where: str = "") -> Any:  # noqa: ANN401 # what tomli_w takes
+    """Return a value without the keys of None, which TOML cannot represent; a missing key means the same."""
+    match value:
+        case dict():
+            kept = {key: child for key, child in value.items() if child is not None}
+            return {key: _for_toml(child, f"{where}.{key}" if where else key) for key, child in kept.items()}
+        case list():
+            return [_for_toml(item, f"{where}[{index}]") for index, item in enumerate(value)]
+        case None | int() if value is None or not -_TOML_INT <= value < _TOML_INT:
+            expected = "a value that TOML can hold"
+            raise ConfigurationError.single(
+                "the spec", where=where, found=repr(value), expected=expected, fix="change the value"
+            )
+        case _:
+            return value

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from automl.space.ranges import RangeError, UserRange, is_batch_size, is_rate, make_parameter
-from automl.spec.schema_nodes import NodeReader, SchemaLeaf
+from automl.spec.train_schema import SchemaLeaf, parse_train_schema
 from tests.automl.skill.packages import leaf
 
 if TYPE_CHECKING:
@@ -16,12 +16,10 @@ if TYPE_CHECKING:
 
 
 def leaf_of(path: str, kind: str, default: object, **keywords: object) -> SchemaLeaf:
-    reader = NodeReader("schema.json")
     node: dict[str, Any] = leaf(kind, default, **keywords)
     for step in reversed(path.split(".")):
         node = {"properties": {step: node}}
-    reader.read(node)
-    return reader.leaves[path]
+    return parse_train_schema(node, source="schema.json").leaves[path]
 
 
 def made(path: str, kind: str, default: Any, **keywords: object) -> Parameter:  # noqa: ANN401 # JSON

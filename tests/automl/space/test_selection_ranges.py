@@ -9,7 +9,7 @@ import pytest
 from automl.space.ranges import UserRange
 from automl.space.selection import check_user_range
 from automl.spec.math_cond import parse_math_cond
-from automl.spec.schema_nodes import LeafKind, SchemaLeaf
+from automl.spec.train_schema import LeafKind, SchemaLeaf
 
 if TYPE_CHECKING:
     from automl.skill.model import JsonValue

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from automl.errors import ConfigurationError
-from automl.spec.model import ParameterPath, Spec, deep_merge, iterate_leaves, lay_over
+from automl.spec.model import Spec, deep_merge, iterate_leaves, lay_over
 
 SPEC = Spec(values={"a": {"b": 1}, "items": [1]})
 
@@ -13,12 +13,12 @@ SPEC = Spec(values={"a": {"b": 1}, "items": [1]})
 @pytest.mark.parametrize("text", ["", "a..b", ".a", "a.", "a[x]", "a b.[", "a[01]"])
 def test_what_is_no_path_cannot_be_one(text: str) -> None:
     with pytest.raises(ValueError, match="parameter path"):
-        ParameterPath(text)
+        SPEC.with_values({text: 1}, origin="x")
+    assert not SPEC.has(text)
 
 
 def test_a_path_has_names_and_indices() -> None:
-    assert ParameterPath("a.b[2].c").steps == ("a", "b", 2, "c")
-    assert str(ParameterPath("a.b")) == "a.b"
+    assert Spec(values={"a": {"b": [0, [1, {"c": 5}]]}}).get("a.b[1][1].c") == 5
 
 
 def test_values_are_read_by_path_and_nothing_else_is_there() -> None:

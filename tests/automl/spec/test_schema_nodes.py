@@ -7,14 +7,13 @@ from typing import Any
 
 import pytest
 
-from automl.spec.schema_nodes import LeafKind, NodeReader, SchemaLeaf
+from automl.spec.train_schema import LeafKind, SchemaLeaf, parse_train_schema
 from tests.automl.skill.packages import block, leaf
 
 
 def read(node: dict[str, Any]) -> tuple[SchemaLeaf, list[str]]:
-    reader = NodeReader("schema.json")
-    reader.read({"properties": {"x": node}})
-    return reader.leaves["x"], [warning.found for warning in reader.warnings]
+    schema = parse_train_schema({"properties": {"x": node}}, source="schema.json")
+    return schema.leaves["x"], [warning.found for warning in schema.warnings]
 
 
 @pytest.mark.parametrize(
@@ -109,33 +108,29 @@ def test_several_parents_are_split_at_commas_or_taken_from_a_list() -> None:
 
 
 def test_lists_among_the_properties_are_disabled_paths_and_no_node() -> None:
-    reader = NodeReader("schema.json")
+    document: dict[str, Any] = {"properties": {"automl_disabled_parameters": ["a"], "a": block(b=leaf("int", 1))}}
 
-    reader.read({"properties": {"automl_disabled_parameters": ["a"], "a": block(b=leaf("int", 1))}})
+    schema = parse_train_schema(document, source="schema.json")
 
-    assert reader.disabled == {"a"}
-    assert set(reader.leaves) == {"a.b"}
-    assert not reader.warnings
+    assert schema.disabled == {"a"}
+    assert set(schema.leaves) == {"a.b"}
+    assert not schema.warnings
 
 
 @pytest.mark.parametrize("node", ["text", 3, None, [1], True])
 def test_what_stands_in_place_of_a_node_is_named(node: object) -> None:
-    reader = NodeReader("schema.json")
+    document: dict[str, Any] = {"properties": {"odd": node}}
 
-    reader.read({"properties": {"odd": node}})  # type: ignore[dict-item] # strangers write anything
-
-    assert reader.warnings
+    assert parse_train_schema(document, source="schema.json").warnings
 
 
 def test_defaults_of_leaves_fill_what_the_root_default_lacks() -> None:
-    reader = NodeReader("schema.json")
     document: dict[str, Any] = {
         "default": {"a": {"b": 7}},
         "properties": {"a": block(b=leaf("int", 1), c=leaf("int", 2), d=leaf("string", "???")), "e[0]": leaf("int", 1)},
     }
-    reader.read(document)
 
-    assert reader.defaults(document) == {"a": {"b": 7, "c": 2}}
+    assert parse_train_schema(document, source="schema.json").default == {"a": {"b": 7, "c": 2}}
 
 
 @pytest.mark.parametrize(
@@ -164,8 +159,6 @@ def test_without_a_type_the_default_shows_the_kind(default: object, kind: LeafKi
 
 
 def test_a_block_whose_properties_are_no_mapping_is_named() -> None:
-    reader = NodeReader("schema.json")
+    document: dict[str, Any] = {"properties": {"a": {"type": "collection", "properties": [1]}}}
 
-    reader.read({"properties": {"a": {"type": "collection", "properties": [1]}}})
-
-    assert "properties" in reader.warnings[0].found
+    assert "properties" in parse_train_schema(document, source="schema.json").warnings[0].found

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from automl.skill.fields import Findings
 from automl.skill.load import load_skill
 from automl.spec.build import build_spec
 from automl.spec.model import Spec
 from automl.spec.train_schema import read_train_schema
-from automl.spec.validate import Findings, check_skill, check_spec
+from automl.spec.validate import check_skill, check_spec
 from tests.automl.skill.packages import BAD, BANK, EVERY_FEATURE, needs_bank
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def test_a_value_outside_the_schema_is_odd(path: str, value: JsonValue) -> None:
 
 @pytest.mark.parametrize("value", [None, "", "???", "${a.b}", 0.5, 1])
 def test_what_is_unset_computed_or_inside_is_fine(value: JsonValue) -> None:
-    assert checked("train.optim.momentum", value) == Findings()
+    assert checked("train.optim.momentum", value) == Findings("my.yaml")
 
 
 def test_a_near_miss_is_a_problem_and_a_new_key_a_warning() -> None:
