@@ -9,7 +9,7 @@ _SMALL_NAMES = """zero one two three four five six seven eight nine ten eleven t
 _TENS_NAMES = "twenty thirty forty fifty sixty seventy eighty ninety"
 _UNITS = {word: value for value, word in enumerate(_SMALL_NAMES.split())}
 _TENS = {word: 10 * value for value, word in enumerate(_TENS_NAMES.split(), 2)}
-_FIXED = {"a single": 1.0, "single": 1.0, "a couple": 2.0, "couple": 2.0, "a pair": 2.0, "a dozen": 12.0, "dozen": 12.0}
+_FIXED = {"single": 1.0, "couple": 2.0, "pair": 2.0, "half": 0.5, "quarter": 0.25, "three quarters": 0.75}
 # The longest first: "nine" begins "nineteen".
 _SMALL = "|".join(sorted([*_UNITS, *_TENS], key=len, reverse=True))
 _WORDS = rf"(?:{'|'.join(_TENS)})[\s-]+(?:{'|'.join(list(_UNITS)[1:10])})|{_SMALL}"
@@ -59,10 +59,8 @@ def read_number(text: str) -> float:
     plain = re.sub(r"\s+(?:of\s+an?|of|an?)$", "", plain)
     if plain.endswith("dozen"):
         return 6.0 if plain.startswith("half") else 12.0
-    special = {**_FIXED, "half": 0.5, "a half": 0.5, "quarter": 0.25, "a quarter": 0.25, "three quarters": 0.75}
-    if plain in special:
-        return special[plain]
-    return _sum(plain) + half
+    fixed = _FIXED.get(plain.removeprefix("a "))
+    return _sum(plain) + half if fixed is None else fixed
 
 
 def read_duration_s(text: str) -> float:
@@ -84,8 +82,7 @@ def read_duration_s(text: str) -> float:
         elif fraction is not None:
             total += unit_s * (0.5 if fraction.lower() == "half" else 0.25)
     if total <= 0:
-        message = f"{text!r} is not a duration"
-        raise ValueError(message)
+        raise ValueError(f"{text!r} is not a duration")
     return total
 
 
@@ -101,6 +98,5 @@ def _sum(words: str) -> float:
         elif word in _TENS:
             total += _TENS[word]
         elif word != "and":
-            message = f"{words!r} is not a number"
-            raise ValueError(message)
+            raise ValueError(f"{words!r} is not a number")
     return total

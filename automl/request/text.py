@@ -174,14 +174,13 @@ class _Parser:
             self.blank(match)
             if before is not None:
                 self._refused.append(f"{before[0].strip()} {words} (negated)")
-                continue
-            if "metric" in self._values:
+            elif "metric" in self._values:
                 self._refused.append(f"{words} (the primary metric is {self._values['metric']} already)")
-                continue
-            if wanted is not None and wanted != metrics[name]:
-                self._refused.append(f"{words} ({metrics[name]} is right for {name}; --direction says otherwise)")
-            self._values["metric"] = name
-            self._phrases["metric"] = Phrase(words, f"{metrics[name]} {name}")
+            else:
+                if wanted not in {None, metrics[name]}:
+                    self._refused.append(f"{words} ({metrics[name]} is right for {name}; --direction says otherwise)")
+                self._values["metric"] = name
+                self._phrases["metric"] = Phrase(words, f"{metrics[name]} {name}")
 
     def result(self, known_words: frozenset[str]) -> ParsedRequest:
         left = tuple(dict.fromkeys([*self._refused, *self._rest(known_words)]))
@@ -313,13 +312,7 @@ def _plain(name: str) -> str:
 
 
 def share_gpus(gpus: float, *, jobs: float | None, gpus_per_trial: float | None) -> tuple[int | None, float | None]:
-    """Share GPUs among trials: return trials at once and GPUs of each.
-
-    Args:
-        gpus: All of them.
-        jobs: Trials at once; None to fill the GPUs.
-        gpus_per_trial: GPUs of each; None for an equal share.
-    """
+    """Share GPUs among trials: return trials at once and GPUs of each; None for what the user leaves open."""
     if jobs is not None:
         return int(jobs), gpus_per_trial if gpus_per_trial is not None else max(1.0, math.floor(gpus / jobs))
     each = gpus_per_trial or 1.0

@@ -28,11 +28,7 @@ class Tracker(ABC):
 
 
 class TrackerGroup(Tracker):
-    """Gives every entry to several trackers; one that raises loses the entry, and the others still get it.
-
-    Args:
-        trackers: They get an entry in this order.
-    """
+    """Gives every entry to several trackers, in their order; one that raises loses it, and the others still get it."""
 
     def __init__(self, trackers: Sequence[Tracker]) -> None:
         self._trackers = tuple(trackers)

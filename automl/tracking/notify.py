@@ -59,20 +59,17 @@ class NotifyTracker(Tracker):
 def notify(target: str, document: dict[str, Any]) -> bool:
     """Send a document to a command or an address; a failure is logged and returns False."""
     content = json.dumps(document).encode()
-    if target.startswith(("http://", "https://")):
-        name, problem = f"POST to {_host(target)}", _post(target, content)
-    else:
+    if not target.startswith(("http://", "https://")):
         name, problem = "the command", _run(target, content)
+    else:
+        try:
+            host = urlsplit(target).hostname or "no host"
+        except ValueError:
+            host = "an address that cannot be read"
+        name, problem = f"POST to {host}", _post(target, content)
     if problem:
         logger.warning("notification failed: %s: %s", name, problem)
     return not problem
-
-
-def _host(address: str) -> str:
-    try:
-        return urlsplit(address).hostname or "no host"
-    except ValueError:
-        return "an address that cannot be read"
 
 
 def _post(address: str, content: bytes) -> str:

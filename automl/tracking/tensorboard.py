@@ -34,17 +34,17 @@ _VARINT_BITS = 7
 _MORE = 0x80
 
 
-def _table() -> tuple[int, ...]:
-    values = []
-    for byte in range(256):
-        crc = byte
-        for _ in range(8):
-            crc = (crc >> 1) ^ (_POLYNOMIAL if crc & 1 else 0)
-        values.append(crc)
-    return tuple(values)
+_LARGEST = 3.4e38
+"""Beyond it a number has no 32 bits."""
 
 
-_CRC = _table()
+def _crc_of_byte(crc: int) -> int:
+    for _ in range(8):
+        crc = (crc >> 1) ^ (_POLYNOMIAL if crc & 1 else 0)
+    return crc
+
+
+_CRC = tuple(map(_crc_of_byte, range(256)))
 
 
 class TensorboardTracker(Tracker):
@@ -59,9 +59,22 @@ class TensorboardTracker(Tracker):
         """Begin the file of an attempt, add the values of a measurement or end the file."""
         match entry.event:
             case TrialStarted(trial=number, directory=directory):
-                self._begin(number, Path(directory))
-            case Measured() if entry.event.trial in self._files:
-                self._add(entry.event, entry.event.unix_time_s or entry.time.timestamp())
+                self._close(number)
+                file = AttemptPaths(Path(directory)).tensorboard_file(
+                    f"{int(time.time())}.{socket.gethostname()}.automl"
+                )
+                try:
+                    self._files[number] = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+                except OSError as error:
+                    self._warn(error)
+                    return
+                self._write(number, encode_event(time.time(), version=_VERSION))
+            case Measured(trial=number, epoch=epoch, values=values) if number in self._files:
+                if epoch is not None:
+                    self._steps[number] = epoch
+                if values:
+                    time_s = entry.event.unix_time_s or entry.time.timestamp()
+                    self._write(number, encode_event(time_s, step=self._steps.get(number, 0), values=values))
             case TrialEnded(result=result):
                 self._close(result.number)
             case _:
@@ -72,23 +85,6 @@ class TensorboardTracker(Tracker):
         for number in tuple(self._files):
             self._close(number)
 
-    def _begin(self, number: int, directory: Path) -> None:
-        self._close(number)
-        file = AttemptPaths(directory).tensorboard_file(f"{int(time.time())}.{socket.gethostname()}.automl")
-        try:
-            self._files[number] = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-        except OSError as error:
-            self._warn(error)
-            return
-        self._write(number, encode_event(time.time(), version=_VERSION))
-
-    def _add(self, event: Measured, time_s: float) -> None:
-        if event.epoch is not None:
-            self._steps[event.trial] = event.epoch
-        if event.values:
-            step = self._steps.get(event.trial, 0)
-            self._write(event.trial, encode_event(time_s, step=step, values=event.values))
-
     def _write(self, number: int, event: bytes) -> None:
         try:
             os.write(self._files[number], record(event))
@@ -96,9 +92,8 @@ class TensorboardTracker(Tracker):
             self._warn(error)
 
     def _close(self, number: int) -> None:
-        handle = self._files.pop(number, None)
         self._steps.pop(number, None)
-        if handle is not None:
+        if (handle := self._files.pop(number, None)) is not None:
             os.close(handle)
 
     def _warn(self, error: OSError) -> None:
@@ -158,7 +153,3 @@ def _varint(value: int) -> bytes:
         value >>= _VARINT_BITS
     encoded.append(value)
     return bytes(encoded)
-
-
-_LARGEST = 3.4e38
-"""Beyond it a number has no 32 bits."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import platform
 import shutil
@@ -20,8 +21,8 @@ _PACKAGES = ("automl-vision", "ray", "optuna", "mlflow", "torch", "lightning", "
 
 def collect_environment(plan: StudyPlan) -> dict[str, str]:
     """Return ``version.<name>`` and ``data.<input>`` -> text: what a study runs with."""
-    versions = {f"version.{name}": text for name, text in collect_versions(plan).items()}
-    return versions | {f"data.{name}": text for name, text in collect_data(plan).items()}
+    found = {"version": collect_versions(plan), "data": collect_data(plan)}
+    return {f"{kind}.{name}": text for kind, texts in found.items() for name, text in texts.items()}
 
 
 def collect_versions(plan: StudyPlan) -> dict[str, str]:
@@ -32,13 +33,10 @@ def collect_versions(plan: StudyPlan) -> dict[str, str]:
     """
     found = {"python": platform.python_version()}
     for package in _PACKAGES:
-        try:
+        with contextlib.suppress(PackageNotFoundError):
             found[package] = version(package)
-        except PackageNotFoundError:
-            continue
     for name, folder in (("git", Path(__file__).parent), ("git.skill", plan.skill.root)):
-        revision = git_revision(folder)
-        if revision is not None:
+        if revision := git_revision(folder):
             found[name] = revision
     return found
 
@@ -52,12 +50,10 @@ def collect_data(plan: StudyPlan) -> dict[str, str]:
 
 
 def _fingerprint(file: Path) -> str:
-    try:
+    with contextlib.suppress(OSError):  # the trials will say what is wrong with it
         if file.is_file() and file.stat().st_size <= _HASHED_BYTES:
             with file.open("rb") as stream:
                 return f"sha256:{hashlib.file_digest(stream, 'sha256').hexdigest()} {file}"
-    except OSError:
-        pass  # the trials will say what is wrong with it
     return str(file)
 
 

@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING, Any
 from automl.errors import LaunchError
 from automl.storage.earlier_studies import EarlierPoint
 from automl.study.causes import Origin, OriginKind, origin_from
-from automl.tracking.mlflow.names import encode_name
+from automl.tracking.mlflow.projection import encode_name
 from automl.tracking.mlflow.uri import without_password
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from automl.space.parameters import Parameter
     from automl.space.values import Scalar
     from automl.study.model import StudyPlan
 
@@ -40,22 +39,18 @@ def recorded_points(plan: StudyPlan, tracking_uri: str) -> tuple[EarlierPoint, .
     Comparable are studies of the same skill that searched the same parameters for the same objective and whose best
     trial is not their template. A study with the same fingerprint is repeated: its own first points come back.
 
-    Args:
-        plan: The study that begins.
-        tracking_uri: Of the server.
-
     Raises:
         LaunchError: the server does not answer as MLflow does.
     """
-    found = [_tags_of(run) for run in _search(plan, tracking_uri)]
+    found = _tags_of_studies(plan, tracking_uri)
     repeated = [tags for tags in found if tags.get("automl.fingerprint") == plan.fingerprint]
     if repeated:
         return _first_points(repeated[-1])
     points = [_point(plan, tags) for tags in found if _is_comparable(plan, tags)]
-    return tuple(point for point in points if point is not None)
+    return tuple(point for point in points if point.assignment)
 
 
-def _search(plan: StudyPlan, tracking_uri: str) -> list[dict[str, Any]]:
+def _tags_of_studies(plan: StudyPlan, tracking_uri: str) -> list[dict[str, str]]:
     import requests  # noqa: PLC0415 - only where a server is asked
 
     with requests.Session() as session:
@@ -64,15 +59,15 @@ def _search(plan: StudyPlan, tracking_uri: str) -> list[dict[str, Any]]:
         elif user := os.environ.get("MLFLOW_TRACKING_USERNAME"):
             session.auth = (user, os.environ.get("MLFLOW_TRACKING_PASSWORD", ""))
 
-        def ask(what: str, question: dict[str, Any]) -> dict[str, Any]:
+        def ask(what: str, question: dict[str, Any]) -> list[dict[str, Any]]:
             url = f"{tracking_uri.rstrip('/')}/api/2.0/mlflow/{what}/search"
             answer = session.post(url, json=question, timeout=_TIMEOUT_S)
             answer.raise_for_status()
-            document: dict[str, Any] = answer.json()
-            return document
+            found: list[dict[str, Any]] = answer.json().get(what, [])
+            return found
 
         try:
-            experiments = ask("experiments", {"max_results": _MOST_EXPERIMENTS}).get("experiments", [])
+            experiments = ask("experiments", {"max_results": _MOST_EXPERIMENTS})
             if not experiments:
                 return []
             question = {
@@ -81,15 +76,11 @@ def _search(plan: StudyPlan, tracking_uri: str) -> list[dict[str, Any]]:
                 "max_results": _MOST_STUDIES,
                 "order_by": ["attributes.start_time DESC"],
             }
-            runs: list[dict[str, Any]] = ask("runs", question).get("runs", [])
+            runs = ask("runs", question)
         except (requests.RequestException, ValueError, LookupError, TypeError, AttributeError) as error:
             address = without_password(tracking_uri)
             raise LaunchError(f"{address} was not asked for earlier studies: {type(error).__name__}") from None
-    return runs
-
-
-def _tags_of(run: Mapping[str, Any]) -> dict[str, str]:
-    return {tag["key"]: tag["value"] for tag in run.get("data", {}).get("tags", ())}
+    return [{tag["key"]: tag["value"] for tag in run.get("data", {}).get("tags", ())} for run in runs]
 
 
 def _is_comparable(plan: StudyPlan, tags: Mapping[str, str]) -> bool:
@@ -100,18 +91,18 @@ def _is_comparable(plan: StudyPlan, tags: Mapping[str, str]) -> bool:
         "automl.state": "COMPLETED",
     }
     same_space = set(tags.get("automl.space", "").split(", ")) == set(plan.space.paths)
-    return same_space and tags.get("automl.best_trial") != "0" and all(tags.get(k) == v for k, v in wanted.items())
+    return same_space and tags.get("automl.best_trial") != "0" and wanted.items() <= tags.items()
 
 
-def _point(plan: StudyPlan, tags: Mapping[str, str]) -> EarlierPoint | None:
-    assignment = {}
+def _point(plan: StudyPlan, tags: Mapping[str, str]) -> EarlierPoint:
+    assignment: dict[str, Scalar] = {}
     for parameter in plan.space.parameters:
         text = tags.get(encode_name(f"automl.best.{parameter.path}"))
-        if text is not None:
-            with suppress(ValueError):
-                assignment[parameter.path] = _value(parameter, text)
-    if not assignment:
-        return None
+        if text is not None and parameter.choices:
+            assignment[parameter.path] = next((one for one in parameter.choices if str(one) == text), text)
+        elif text is not None:
+            with suppress(ValueError):  # it is no number
+                assignment[parameter.path] = int(float(text)) if parameter.is_integer else float(text)
     best = tags.get("automl.best_trial", "")
     origin = Origin(
         OriginKind.TRACKED_STUDY,
@@ -130,14 +121,3 @@ def _first_points(tags: Mapping[str, str]) -> tuple[EarlierPoint, ...]:
             for entry in entries
         )
     return ()
-
-
-def _value(parameter: Parameter, text: str) -> Scalar:
-    """Read a value that was written as text.
-
-    Raises:
-        ValueError: it is no number.
-    """
-    if parameter.choices:
-        return next((choice for choice in parameter.choices if str(choice) == text), text)
-    return int(float(text)) if parameter.is_integer else float(text)

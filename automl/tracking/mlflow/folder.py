@@ -6,6 +6,7 @@
   sent-<hash>.json   per tracking URI: the position in the log, the ids of its runs, the files still to send
   rejected.jsonl     uploads that a server refused for good, with its reason
   writer.log         what the writer process and MLflow printed
+  writer.lock        locked by the process that sends
 ```
 The log is never shortened: a second server gets it from its beginning. The version before kept a queue of uploads
 beside the log (`StudyPaths.outbox`). For its studies the queue is sent to its end, then the log from where that
@@ -17,6 +18,7 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -54,25 +56,13 @@ class UploadState:
 
 
 class MlflowFolder:
-    """The folder of one study.
-
-    Args:
-        study: The study's paths; the folder is made when something is written.
-    """
+    """The folder of one study; it is made when something is written."""
 
     def __init__(self, study: StudyPaths) -> None:
         self.study = study
         self.root = study.mlflow
-
-    @property
-    def log_file(self) -> Path:
-        """The log of the writer process."""
-        return self.root / "writer.log"
-
-    @property
-    def lock_file(self) -> Path:
-        """Locked by the process that sends."""
-        return self.root / "writer.lock"
+        self.log_file = self.root / "writer.log"
+        self.lock_file = self.root / "writer.lock"
 
     @property
     def study_id(self) -> str:
@@ -91,18 +81,17 @@ class MlflowFolder:
 
         A position behind the end of the log means that an older log was put back: it is sent from its beginning.
         """
-        # The URI may hold a password: only its hash becomes part of the folder.
+        file, log = self._state_file(tracking_uri), self.study.events_file
         try:
-            state = read_document(self._state_file(tracking_uri), UploadState)
-            log = self.study.events_file
+            state = read_document(file, UploadState)
             return state if log.is_file() and state.position <= log.stat().st_size else replace(state, position=0)
         except (FileNotFoundError, ConfigurationError):  # it gets everything again, which changes nothing
             if not self.study.outbox.is_dir():
                 return UploadState()
-        file = self.study.outbox / self._state_file(tracking_uri).name
+        file = self.study.outbox / file.name
         before: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
         return UploadState(
-            position=_end_of_version_before(self.study.events_file),
+            position=_end_of_version_before(log),
             queue_position=before.get("offset", 0),
             run_ids=before.get("run_ids", {}),
             experiment_id=before.get("experiment_id"),
@@ -123,16 +112,9 @@ class MlflowFolder:
         return is_sent and next(read_log(self.study.events_file, state.position), None) is None
 
     def read_queue(self, position: int, *, limit: int) -> tuple[list[Upload], int]:
-        """Read the queue of the version before.
-
-        Returns:
-            At most ``limit`` uploads, and the position behind the last of them; none where there is no queue.
-        """
-        file = self.study.outbox / "queue.jsonl"
+        """Return at most ``limit`` uploads of the queue of the version before, and the position behind the last one."""
         uploads: list[Upload] = []
-        if not file.is_file():
-            return uploads, position
-        with file.open("rb") as stream:
+        with suppress(FileNotFoundError), (self.study.outbox / "queue.jsonl").open("rb") as stream:
             stream.seek(position)
             for line in stream:
                 if len(uploads) == limit or not line.endswith(b"\n"):
@@ -147,6 +129,7 @@ class MlflowFolder:
             stream.write(json.dumps({**to_json(upload), "reason": reason}) + "\n")
 
     def _state_file(self, tracking_uri: str) -> Path:
+        # The URI may hold a password: only its hash becomes part of the folder.
         return self.root / f"sent-{hashlib.sha256(tracking_uri.encode()).hexdigest()[:12]}.json"
 
 
@@ -154,11 +137,8 @@ def _end_of_version_before(log: Path) -> int:
     """Return how many bytes of a log the version before has written, or `upgrade_log` from what it wrote."""
     position = 0
     for entry in read_log(log):
-        match entry.event:
-            case StudyStarted(environment=environment) if environment:
-                break
-            case ActionEnded() | Evaluated() | ModelRegistered() | FileAttached():
-                break
-            case _:
-                position = entry.end
+        is_started = isinstance(entry.event, StudyStarted) and entry.event.environment
+        if is_started or isinstance(entry.event, ActionEnded | Evaluated | ModelRegistered | FileAttached):
+            break
+        position = entry.end
     return position

@@ -2,14 +2,21 @@
 
 One parent run per study, one child per trial; attempts are tags. Parameters are the searched values, everything else
 that describes a trial is a tag. A number that is not finite becomes a tag and never a metric.
+
+MLflow refuses names with characters outside letters, digits and ``_ - . space : /`` and names that are not a normal
+relative path. Skills use both: ``val/i2t_R@1``, ``[bbox] val_mAP@50``, ``train.classify.cls_weight[1]``. Each refused
+character becomes a word between colons (``val/i2t_R:at:1``), a colon itself becomes ``:colon:``. MLflow's list of
+characters and its lengths: ``mlflow.utils.validation``, version 3.17.
 """
 
 from __future__ import annotations
 
 import json
+import posixpath
+import re
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from automl.storage.paths import StudyPaths
@@ -29,7 +36,6 @@ from automl.study.events import (
 )
 from automl.study.incumbent import Incumbent
 from automl.study.trial import TrialState
-from automl.tracking.mlflow.names import MAX_NAME_LENGTH, encode_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -45,11 +51,21 @@ if TYPE_CHECKING:
 STUDY_RUN = "study"
 """Key of the parent run."""
 
-MAX_PARAMETER_LENGTH = 6000
-"""Longest value of a parameter (``mlflow.utils.validation.MAX_PARAM_VAL_LENGTH``)."""
+MAX_NAME_LENGTH, MAX_PARAMETER_LENGTH, MAX_TAG_LENGTH = 250, 6000, 8000
+"""Longest key, value of a parameter, and value of a tag."""
 
-MAX_TAG_LENGTH = 8000
-"""Longest value of a tag (``mlflow.utils.validation.MAX_TAG_VAL_LENGTH``)."""
+_WORDS = {
+    ":": "colon",
+    "@": "at",
+    "[": "open",
+    "]": "close",
+    "%": "percent",
+    "+": "plus",
+    "#": "hash",
+    "/": "slash",
+    ".": "dot",
+}
+_REFUSED = re.compile(r"[^/\w.\- ]", re.ASCII)
 
 _STATUS = {
     TrialState.COMPLETED: "FINISHED",
@@ -58,6 +74,7 @@ _STATUS = {
     TrialState.DIVERGED: "FAILED",
     TrialState.FAILED: "FAILED",
 }
+_OF_TRIAL = ("state", "reason", "attempt", "failure", "best_epoch", "checkpoint", "sha256", "exit_status")
 _OF_ACTION = ("action", "status", "reason", "trial", "epoch", "checkpoint", "directory")
 
 
@@ -81,7 +98,7 @@ class UploadKind(StrEnum):
     ACTION_FILES = "action_files"
     """The log of an action and the small files that it has made: ``files``, relative to the study directory."""
     MODEL = "model"
-    """A model version; the fields of `automl.tracking.mlflow.model_version.ModelVersionRequest`."""
+    """A model version; see `ModelRegistered`."""
 
     @property
     def is_file(self) -> bool:
@@ -104,24 +121,19 @@ class Upload:
     data: dict[str, Any]
 
 
-def trial_run(number: int) -> str:
-    """Return the key of a trial's run."""
+def _trial_run(number: int) -> str:
     return f"{number:04d}"
 
 
 class Projection:
-    """Turns events into uploads; what it has seen is its state.
-
-    Args:
-        plan: The study's ``plan.json``.
-    """
+    """Turns the events of the study of a plan into uploads; what it has seen is its state."""
 
     def __init__(self, plan: PlanDocument) -> None:
         self._plan = plan
         self._study = study_of_plan(plan)
         self._incumbent = Incumbent(self._study)
-        self._directory = PurePath()
-        self._replicates: dict[int, TrialProposed] = {}
+        self._paths = StudyPaths(Path())
+        self._replicates: dict[int, dict[str, object]] = {}
         self._assignments: dict[int, Mapping[str, Scalar]] = {}
         self._results: dict[int, TrialResult] = {}
         self._epochs: dict[int, int] = {}
@@ -132,7 +144,8 @@ class Projection:
     def uploads(self, entry: Entry) -> list[Upload]:
         """Return what an entry of the log adds; entries have to come in order.
 
-        Points that MLflow has already are left out: a trainer's status file is read again after a resume.
+        What has no values is left out, and so are points that MLflow has already: a trainer's status file is read again
+        after a resume.
         """
         time_ms = round(entry.time.timestamp() * 1000)
         return [upload for upload in self._of_event(entry.event, time_ms) if self._is_new(upload)]
@@ -141,8 +154,12 @@ class Projection:
         match event:
             case StudyStarted():
                 return self._study_started(event, time_ms)
-            case TrialProposed():
-                self._replicates[event.trial] = event
+            case TrialProposed() if event.replicate_of is not None:
+                seeds: dict[str, object] = {
+                    "automl.replicate_of": event.replicate_of,
+                    "automl.trainer_seed": event.seed,
+                }
+                self._replicates[event.trial] = seeds
             case TrialStarted():
                 return self._trial_started(event, time_ms)
             case Measured():
@@ -163,13 +180,13 @@ class Projection:
             case ModelRegistered():
                 return [Upload(UploadKind.MODEL, STUDY_RUN, dict(event.request))]
             case FileAttached():
-                return [_artifact(event.run, event.path, event.folder)]
+                return [Upload(UploadKind.ARTIFACT, event.run, {"path": event.path, "folder": event.folder})]
             case _:
                 pass
         return []
 
     def _study_started(self, event: StudyStarted, time_ms: int) -> list[Upload]:
-        self._directory = PurePath(event.directory)
+        self._paths = StudyPaths(Path(event.directory))
         plan, skill = self._plan, self._plan.skill
         facts = {
             "automl.kind": "study",
@@ -183,8 +200,7 @@ class Projection:
             "automl.network_arch": skill.network_arch,
             "automl.metric": event.metric,
             "automl.direction": event.direction,
-            **_objectives(plan),
-            **_first_points(plan),
+            **_optional_facts(plan),
             "automl.sampler": plan.sampler,
             "automl.scheduler": plan.scheduler,
             "automl.seed": plan.seed,
@@ -194,47 +210,41 @@ class Projection:
             **{f"automl.sha256.{name}": digest for name, digest in skill.fingerprints.items()},
             **{f"automl.{name}": text for name, text in event.environment.items()},
         }
-        return [
-            _run(STUDY_RUN, event.study, None, time_ms, facts),
-            _artifact(STUDY_RUN, StudyPaths(Path(event.directory)).plan_file.name),
-        ]
+        plan_file = {"path": self._paths.plan_file.name, "folder": ""}
+        run = _run(STUDY_RUN, event.study, None, time_ms, facts)
+        return [run, Upload(UploadKind.ARTIFACT, STUDY_RUN, plan_file)]
 
     def _trial_started(self, event: TrialStarted, time_ms: int) -> list[Upload]:
-        key, directory = trial_run(event.trial), PurePath(event.directory)
+        key = _trial_run(event.trial)
         self._assignments[event.trial] = event.assignment
-        is_inside = directory.is_relative_to(self._directory)
         facts = {
             "automl.kind": "trial",
             "automl.state": "RUNNING",
             "automl.trial": event.trial,
             "automl.attempt": event.attempt,
             "automl.origin": event.origin,
-            "automl.directory": directory.relative_to(self._directory) if is_inside else directory,
+            "automl.directory": self._paths.relative(Path(event.directory)),
+            **self._replicates.get(event.trial, {}),
         }
-        proposed = self._replicates.get(event.trial)
-        if proposed is not None and proposed.replicate_of is not None:
-            facts |= {"automl.replicate_of": proposed.replicate_of, "automl.trainer_seed": proposed.seed}
         values = {_name(path): str(value)[:MAX_PARAMETER_LENGTH] for path, value in event.assignment.items()}
-        parameters = [Upload(UploadKind.PARAMETERS, key, {"values": values})] if values else []
-        return [_run(key, f"trial {event.trial}", STUDY_RUN, time_ms, facts), *parameters]
+        run = _run(key, f"trial {event.trial}", STUDY_RUN, time_ms, facts)
+        return [run, Upload(UploadKind.PARAMETERS, key, {"values": values})]
 
     def _measured(self, event: Measured, time_ms: int) -> list[Upload]:
-        key = trial_run(event.trial)
+        key = _trial_run(event.trial)
         if event.epoch is not None:
             self._epochs[event.trial] = event.epoch
         step = self._epochs.get(event.trial, 0)
-        found = [_metrics(key, event.values, step, int(event.unix_time_s * 1000) or time_ms)] if event.values else []
-        if event.nonfinite:
-            facts = {f"automl.nonfinite.{name}": f"{kind} at {step}" for name, kind in event.nonfinite.items()}
-            found.append(_tags(key, facts))
-        elif event.trial not in self._epochs:
+        found = _metrics(key, event.values, step, int(event.unix_time_s * 1000) or time_ms)
+        if not event.nonfinite and event.trial not in self._epochs:
             # MLflow's comparison opens on the metric that a run got first, which is not to be its use of memory.
-            self._held.setdefault(event.trial, []).extend(found)
+            self._held.setdefault(event.trial, []).append(found)
             return []
-        return [*found, *self._held.pop(event.trial, [])]
+        facts = {f"automl.nonfinite.{name}": f"{kind} at {step}" for name, kind in event.nonfinite.items()}
+        return [found, _tags(key, facts), *self._held.pop(event.trial, [])]
 
     def _trial_ended(self, result: TrialResult, time_ms: int) -> list[Upload]:
-        key = trial_run(result.number)
+        key = _trial_run(result.number)
         # Logs of the version before have the assignment at the start of the trial alone.
         result = replace(result, assignment=result.assignment or self._assignments.get(result.number, {}))
         self._results[result.number] = result
@@ -242,9 +252,12 @@ class Projection:
         metric = self._study.objective.metric
         if result.state.has_value and metric in result.values:
             summary["automl.best"] = result.values[metric]
+        ended: dict[str, object] = {name: getattr(result, name) for name in _OF_TRIAL}
+        ended["parent_trial"] = result.parent
+        ended[f"attempt.{result.attempt}"] = f"{result.state}: {result.reason}".removesuffix(": ")
         uploads = [
             *self._held.pop(result.number, []),
-            _tags(key, _end_facts(result)),
+            _tags(key, _facts(ended)),
             _metrics(key, summary, result.best_epoch or 0, time_ms),
             Upload(UploadKind.TRIAL_FILES, key, {"trial": result.number, "attempt": result.attempt}),
             _end(key, _STATUS.get(result.state, "RUNNING"), time_ms),
@@ -255,7 +268,7 @@ class Projection:
 
     def _is_new(self, upload: Upload) -> bool:
         if upload.kind is not UploadKind.METRICS:
-            return True
+            return upload.data.get("values") != {}
         step = upload.data["step"]
         points = {(upload.run, name, step, value) for name, value in upload.data["values"].items()}
         is_new = not points <= self._points
@@ -263,42 +276,26 @@ class Projection:
         return is_new
 
 
-def _end_facts(result: TrialResult) -> dict[str, object]:
-    optional = {
-        "automl.failure": result.failure,
-        "automl.best_epoch": result.best_epoch,
-        "automl.checkpoint": result.checkpoint,
-        "automl.sha256": result.sha256,
-        "automl.exit_status": result.exit_status,
-        "automl.parent_trial": result.parent,
-    }
-    return {
-        "automl.state": result.state,
-        "automl.reason": result.reason,
-        "automl.attempt": result.attempt,
-        f"automl.attempt.{result.attempt}": f"{result.state}: {result.reason}".removesuffix(": "),
-        **{name: "" if value is None else value for name, value in optional.items()},
-    }
+def _facts(values: Mapping[str, object]) -> dict[str, object]:
+    return {f"automl.{name}": "" if value is None else value for name, value in values.items()}
 
 
-def _first_points(plan: PlanDocument) -> dict[str, object]:
-    """Return the points of earlier studies that a study begins with: a repetition begins with the same."""
+def _optional_facts(plan: PlanDocument) -> dict[str, str]:
+    """Return what describes several objectives, constraints, their command and first points; nothing for a plain study.
+
+    A repetition begins with the same points of earlier studies.
+    """
+    objectives = [f"{o.metric}:{o.direction}" for o in plan.objectives]
     known = zip(plan.first_trials[1:], plan.origins[1:], strict=False)
     points = [{"assignment": dict(a), "origin": str(origin), "origin_data": origin.document()} for a, origin in known]
-    text = json.dumps(points)
-    return {"automl.first_points": text} if points and len(text) <= MAX_TAG_LENGTH else {}
-
-
-def _objectives(plan: PlanDocument) -> dict[str, object]:
-    """Return what describes several objectives, constraints and their command; nothing for a plain study."""
-    facts: dict[str, object] = {}
-    if len(plan.objectives) > 1:
-        facts["automl.objectives"] = ", ".join(f"{o.metric}:{o.direction}" for o in plan.objectives)
-    if plan.constraints:
-        facts["automl.constraints"] = "; ".join(plan.constraints)
-    if plan.evaluate_with:
-        facts["automl.evaluate_with"] = plan.evaluate_with
-    return facts
+    text = json.dumps(points) if points else ""
+    facts = {
+        "automl.objectives": ", ".join(objectives) if len(objectives) > 1 else "",
+        "automl.constraints": "; ".join(plan.constraints),
+        "automl.evaluate_with": plan.evaluate_with or "",
+        "automl.first_points": text if len(text) <= MAX_TAG_LENGTH else "",
+    }
+    return {name: value for name, value in facts.items() if value}
 
 
 def _study_end(result: StudyResult, reason: str, time_ms: int) -> Iterator[Upload]:
@@ -312,7 +309,11 @@ def _study_end(result: StudyResult, reason: str, time_ms: int) -> Iterator[Uploa
         facts["automl.pareto"] = ", ".join(str(trial.number) for trial in result.pareto)
     facts["automl.state"] = TrialState.INTERRUPTED if unfinished else TrialState.COMPLETED if best else "FAILED"
     facts["automl.end_reason"] = reason
-    yield from _front_and_constraints(result)
+    front = {trial.number for trial in result.pareto} if result.further else set()
+    for trial in result.trials:
+        missed = result.unmet(trial) if trial.state.has_value else ()
+        marks = {"automl.pareto": "true"} if trial.number in front else {}
+        yield _tags(_trial_run(trial.number), marks | ({"automl.unmet": "; ".join(missed)} if missed else {}))
     if best is not None:
         facts |= {
             "automl.best_trial": best.number,
@@ -328,44 +329,27 @@ def _study_end(result: StudyResult, reason: str, time_ms: int) -> Iterator[Uploa
     yield _end(STUDY_RUN, "KILLED" if unfinished else "FINISHED" if best else "FAILED", time_ms)
 
 
-def _front_and_constraints(result: StudyResult) -> Iterator[Upload]:
-    """Yield tags of trials: on the Pareto front of several objectives, or missing a constraint."""
-    front = {trial.number for trial in result.pareto} if result.further else set()
-    for trial in result.trials:
-        missed = result.unmet(trial) if trial.state.has_value else ()
-        facts = {"automl.pareto": "true"} if trial.number in front else {}
-        facts |= {"automl.unmet": "; ".join(missed)} if missed else {}
-        if facts:
-            yield _tags(trial_run(trial.number), facts)
-
-
 def _action(key: str, result: Mapping[str, Any], time_ms: int) -> Iterator[Upload]:
     """Yield the run of an action on a checkpoint.
 
     It lies under the run of the trial whose checkpoint it used, the starting checkpoint's under trial 0: the children
     of the study's run are its trials and nothing else.
     """
-    facts = {f"automl.{name}": "" if result[name] is None else result[name] for name in _OF_ACTION}
+    facts = _facts({name: result[name] for name in _OF_ACTION})
     name = f"{result['action']} of " + ("the start" if result["trial"] is None else f"trial {result['trial']}")
     start_ms = time_ms - int(result["elapsed_s"] * 1000)
-    yield _run(key, name, trial_run(result["trial"] or 0), start_ms, {"automl.kind": "action", **facts})
-    if result["values"]:
-        yield _metrics(key, result["values"], result["epoch"] or 0, time_ms)
+    yield _run(key, name, _trial_run(result["trial"] or 0), start_ms, {"automl.kind": "action", **facts})
+    yield _metrics(key, result["values"], result["epoch"] or 0, time_ms)
     yield Upload(UploadKind.ACTION_FILES, key, {"files": list(result["files"])})
     yield _end(key, "FAILED" if result["status"] in {"failed", "unavailable"} else "FINISHED", time_ms)
 
 
 def _evaluations(evaluations: Mapping[str, Evaluation], time_ms: int) -> Iterator[Upload]:
     """Yield what the starting checkpoint and the best one scored, by role: metrics and tags of the study."""
-    facts, values = {}, {}
-    for role, found in evaluations.items():
-        facts[f"automl.evaluation.{role}"] = f"{found.status}: {found.reason or found.value}"
-        if found.value is not None:
-            values[f"automl.evaluated.{role}"] = found.value
-    if facts:
-        yield _tags(STUDY_RUN, facts)
-    if values:
-        yield _metrics(STUDY_RUN, values, 0, time_ms)
+    found = evaluations.items()
+    yield _tags(STUDY_RUN, {f"automl.evaluation.{role}": f"{e.status}: {e.reason or e.value}" for role, e in found})
+    values = {f"automl.evaluated.{role}": e.value for role, e in found if e.value is not None}
+    yield _metrics(STUDY_RUN, values, 0, time_ms)
 
 
 def _run(key: str, name: str, parent: str | None, start_ms: int, facts: Mapping[str, object]) -> Upload:
@@ -388,8 +372,24 @@ def _end(key: str, status: str, end_ms: int) -> Upload:
     return Upload(UploadKind.END, key, {"status": status, "end_ms": end_ms})
 
 
-def _artifact(key: str, path: str, folder: str = "") -> Upload:
-    return Upload(UploadKind.ARTIFACT, key, {"path": path, "folder": folder})
+def encode_name(name: str) -> str:
+    """Return a name that MLflow accepts for parameters, metrics and tags.
+
+    Names that need no change are returned as they are. The result may be longer than `MAX_NAME_LENGTH`.
+
+    Raises:
+        ValueError: the name is empty.
+    """
+    if not name:
+        raise ValueError("a name for MLflow cannot be empty")
+    encoded = _REFUSED.sub(lambda match: _escape(match[0]), name)
+    if posixpath.normpath(encoded) == encoded and not encoded.startswith(("/", "..")) and encoded != ".":
+        return encoded
+    return encoded.replace("/", _escape("/")).replace(".", _escape("."))
+
+
+def _escape(character: str) -> str:
+    return f":{_WORDS.get(character, f'x{ord(character):x}')}:"
 
 
 def _name(name: str) -> str:

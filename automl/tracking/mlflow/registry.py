@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,6 +62,7 @@ def register(client: MlflowClient, run_id: str, request: dict[str, Any], root: P
 
 
 def _log_model(client: MlflowClient, run_id: str, request: dict[str, Any], root: Path) -> str:
+    """Log the model folder, made of links to its files, and return its address."""
     files = {name: root / path for name, path in request["files"].items()}
     missing = [str(file) for file in files.values() if not file.exists()]
     if missing:
@@ -67,51 +70,38 @@ def _log_model(client: MlflowClient, run_id: str, request: dict[str, Any], root:
     folder = f"champion/{request['tags'].get('automl.sha256', '')[:12] or 'model'}"
     # Entries of earlier versions name the architecture instead.
     loader = request["loader"] if "loader" in request else load_architecture(request["network_arch"]).model_loader
-    folder_of_files = folder
-    if loader is not None:
-        _log_pyfunc_description(client, run_id, folder, loader, request.get("metadata", {}))
-        folder_of_files = f"{folder}/data/{_WEIGHTS}"
-    for name, file in files.items():
-        _log_as(client, run_id, file, folder_of_files, name)
+    with tempfile.TemporaryDirectory() as temporary:
+        model = Path(temporary) / "model"
+        weights = model if loader is None else model / "data" / _WEIGHTS
+        if loader is not None:
+            _save_pyfunc_description(model, loader, request.get("metadata", {}))
+        weights.mkdir(exist_ok=True)
+        for name, file in files.items():
+            if file.is_dir():
+                shutil.copytree(file.resolve(), weights / name, copy_function=os.symlink)
+            else:
+                (weights / name).symlink_to(file.resolve())
+        client.log_artifacts(run_id, str(model), folder)
     return f"{client.get_run(run_id).info.artifact_uri}/{folder}"
 
 
-def _log_pyfunc_description(
-    client: MlflowClient, run_id: str, folder: str, loader: str, metadata: dict[str, Any]
-) -> None:
-    """Log the MLmodel file and its neighbours; the weights follow by themselves, so they are copied once."""
+def _save_pyfunc_description(model: Path, loader: str, metadata: dict[str, Any]) -> None:
+    """Save the MLmodel file and its neighbours for weights that are put beside them."""
     signature = ModelSignature(
         inputs=Schema([TensorSpec(np.dtype(np.uint8), (-1, -1, 3))]),
         outputs=Schema([TensorSpec(np.dtype(np.float32), (-1, -1))]),
     )
     rows, columns = np.mgrid[0:28, 0:42]
     ramps = np.stack([rows * 9, columns * 6, (rows + columns) * 3], axis=-1).astype(np.uint8)
-    with tempfile.TemporaryDirectory() as temporary:
-        data = Path(temporary) / _WEIGHTS
-        data.mkdir()
-        (data / "README").write_text("The best checkpoint of the study and the spec that made it.\n", encoding="utf-8")
-        model = Path(temporary) / "model"
-        pyfunc.save_model(
-            model,
-            loader_module=loader,
-            data_path=str(data),
-            signature=signature,
-            input_example=ramps,
-            pip_requirements=["automl-vision[depth]"],
-            metadata=metadata,
-        )
-        client.log_artifacts(run_id, str(model), folder)
-
-
-def _log_as(client: MlflowClient, run_id: str, file: Path, folder: str, name: str) -> None:
-    if file.is_dir():
-        client.log_artifacts(run_id, str(file), f"{folder}/{name}")
-        return
-    if file.name == name:
-        client.log_artifact(run_id, str(file), folder)
-        return
-    with tempfile.TemporaryDirectory(dir=file.parent) as temporary:
-        # MLflow keeps the local file's name; a symbolic link gives it another one without a copy.
-        link = Path(temporary) / name
-        link.symlink_to(file.resolve())
-        client.log_artifact(run_id, str(link), folder)
+    data = model.parent / _WEIGHTS
+    data.mkdir()
+    (data / "README").write_text("The best checkpoint of the study and the spec that made it.\n", encoding="utf-8")
+    pyfunc.save_model(
+        model,
+        loader_module=loader,
+        data_path=str(data),
+        signature=signature,
+        input_example=ramps,
+        pip_requirements=["automl-vision[depth]"],
+        metadata=metadata,
+    )

@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 
     from automl.storage.paths import StudyPaths
 
-LOG_NAME = "mlflow-server.log"
-"""What the server prints, in the results root."""
-
 _HOST = "127.0.0.1"
 _STOP_LIMIT_S = 10.0
 _UP_POLL_S = 0.2
@@ -43,15 +40,9 @@ def server_url(port: int) -> str:
 
 
 def comparison_url(server: str, study: StudyPaths, tracking_uri: str) -> str:
-    """Return the address of MLflow's comparison of a study's trials.
+    """Return the address of MLflow's comparison of a study's trials on a server that shows a store.
 
-    Args:
-        server: Address of the MLflow server.
-        study: The study's paths.
-        tracking_uri: The store that the server shows.
-
-    Returns:
-        The runs of the experiment if no trial was sent there yet, the start page if the study is unknown there.
+    It is that of the experiment's runs if no trial was sent there yet, the start page if the study is unknown there.
     """
     state = MlflowFolder(study).load_state(tracking_uri)
     runs = [run_id for key, run_id in state.run_ids.items() if key.isdigit()][:_MAX_COMPARED]
@@ -84,33 +75,44 @@ def serve(results_root: Path, port: int, *, tracking_uri: str | None = None) -> 
     """Run the MLflow server until it ends or is interrupted. Prints nothing: its log is `mlflow-server.log`.
 
     Args:
-        results_root: Folder of the studies; its ``mlflow.db`` is shown.
+        results_root: Folder of the studies; its ``mlflow.db`` is shown unless ``tracking_uri`` names another store.
         port: TCP port on loopback.
-        tracking_uri: Another store to show.
+        tracking_uri: Another store.
 
     Raises:
         LaunchError: there is no record yet, the port is taken, or the server ended with an error.
     """
     uri = tracking_uri or default_tracking_uri(results_root)
-    _check_record_exists(uri)
+    file, log = sqlite_file(uri), results_root / "mlflow-server.log"
+    if file is not None and not file.is_file():
+        expected = "the record of at least one study"
+        fix = "run a study first, or name its results folder: automl ui RESULTS"
+        problem = Problem(where=str(file), found="no such file", expected=expected, fix=fix)
+        raise LaunchError("there is no MLflow record to show", [problem])
     _check_port(port)
-    log = results_root / LOG_NAME
-    status = _run_until_interrupted(_command(uri, results_root, port), log)
-    if status != 0:
-        problem = Problem(
-            where=str(log),
-            found=f"status {status}",
-            expected="a server that runs until it is interrupted",
-            fix="read the end of this log",
-        )
-        raise LaunchError("the MLflow server ended by itself", [problem])
-
-
-def _command(uri: str, results_root: Path, port: int) -> list[str]:
     artifacts = (results_root.absolute() / ARTIFACTS).as_uri()
     options = ["--backend-store-uri", uri, "--default-artifact-root", artifacts, "--host", _HOST, "--port", str(port)]
     # One worker: four, the default, take 700 MB and serve one person no faster.
-    return [sys.executable, "-m", "mlflow", "server", *options, "--workers", "1"]
+    status = _run_until_interrupted([sys.executable, "-m", "mlflow", "server", *options, "--workers", "1"], log)
+    if status != 0:
+        expected, fix = "a server that runs until it is interrupted", "read the end of this log"
+        problem = Problem(where=str(log), found=f"status {status}", expected=expected, fix=fix)
+        raise LaunchError("the MLflow server ended by itself", [problem])
+
+
+def _check_port(port: int) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((_HOST, port))
+        except (OSError, OverflowError) as error:
+            problem = Problem(
+                where="--port",
+                found=f"{port}: {error.strerror if isinstance(error, OSError) else error}",
+                expected="a free port from 1024 to 65535",
+                fix=f"stop what listens on {_HOST}:{port}, or give another --port",
+            )
+            raise LaunchError(f"the MLflow server cannot listen on port {port}", [problem]) from error
 
 
 def _run_until_interrupted(command: list[str], log: Path) -> int:
@@ -131,38 +133,7 @@ def _run_until_interrupted(command: list[str], log: Path) -> int:
             # The whole session: a server that is asked to end leaves some of its own helpers running.
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(server.pid, signal.SIGTERM)
-            _wait_or_kill(server)
-
-
-def _wait_or_kill(server: subprocess.Popen[bytes]) -> None:
-    try:
-        server.wait(_STOP_LIMIT_S)
-    except subprocess.TimeoutExpired:
-        os.killpg(server.pid, signal.SIGKILL)
-
-
-def _check_record_exists(uri: str) -> None:
-    file = sqlite_file(uri)
-    if file is not None and not file.is_file():
-        problem = Problem(
-            where=str(file),
-            found="no such file",
-            expected="the record of at least one study",
-            fix="run a study first, or name its results folder: automl ui RESULTS",
-        )
-        raise LaunchError("there is no MLflow record to show", [problem])
-
-
-def _check_port(port: int) -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((_HOST, port))
-        except (OSError, OverflowError) as error:
-            problem = Problem(
-                where="--port",
-                found=f"{port}: {error.strerror if isinstance(error, OSError) else error}",
-                expected="a free port from 1024 to 65535",
-                fix=f"stop what listens on {_HOST}:{port}, or give another --port",
-            )
-            raise LaunchError(f"the MLflow server cannot listen on port {port}", [problem]) from error
+            try:
+                server.wait(_STOP_LIMIT_S)
+            except subprocess.TimeoutExpired:
+                os.killpg(server.pid, signal.SIGKILL)

@@ -37,13 +37,7 @@ _GIVE_UP_GRACE_S = 30.0
 
 
 class MlflowTracker(Tracker):
-    """Starts and ends the writer process of a study.
-
-    Args:
-        tracking_uri: sqlite file or server.
-        experiment: Name of the experiment; made if missing.
-        study: The study's paths.
-    """
+    """Starts and ends the writer process of a study."""
 
     def __init__(self, tracking_uri: str, experiment: str, study: StudyPaths) -> None:
         self._uri = tracking_uri
@@ -59,8 +53,12 @@ class MlflowTracker(Tracker):
         match entry.event:
             case StudyStarted():
                 self._start_writer(delay_s=_DELAY_S)
-            case Measured():
-                self._let_begin()
+            case Measured() if not self._has_begun and self._writer is not None and self._writer.stdin is not None:
+                # A trial runs, so that nothing waits for the processor any more.
+                self._has_begun = True
+                with contextlib.suppress(OSError):  # it has died, and `close` starts another one
+                    self._writer.stdin.write(b"begin\n")
+                    self._writer.stdin.flush()
             case StudySuspended():
                 self._is_suspended = True
             case _:
@@ -85,10 +83,8 @@ class MlflowTracker(Tracker):
         try:
             yield
         except KeyboardInterrupt:
-            if self._writer is not None:
-                _finish(self._writer, 0.0, grace_s=_GIVE_UP_GRACE_S)
-                self._writer = None
-            self._is_given_up = True
+            _finish(self._writer, 0.0, grace_s=_GIVE_UP_GRACE_S)
+            self._writer, self._is_given_up = None, True
             raise
 
     def close(self, timeout_s: float = 30.0) -> None:
@@ -99,9 +95,8 @@ class MlflowTracker(Tracker):
             self._start_writer()
         if self._is_suspended and self.unsent:
             logger.warning("sending the record to MLflow; Ctrl-C leaves the rest to `automl sync`, or to a resume")
-        if self._writer is not None:
-            _finish(self._writer, timeout_s)
-            self._writer = None
+        _finish(self._writer, timeout_s)
+        self._writer = None
         if self.unsent:
             problem = self._folder.load_state(self._uri).problem or f"see {self._folder.log_file}"
             logger.warning("MLflow does not have the whole record yet (%s); `automl sync` sends the rest", problem)
@@ -114,26 +109,13 @@ class MlflowTracker(Tracker):
         except OSError as error:
             logger.warning("the MLflow writer could not be started: %s", error)
 
-    def _let_begin(self) -> None:
-        """Let the writer begin: a trial runs, so that nothing waits for the processor any more."""
-        if self._has_begun or self._writer is None or self._writer.stdin is None:
-            return
-        self._has_begun = True
-        with contextlib.suppress(OSError):  # it has died, and `close` starts another one
-            self._writer.stdin.write(b"begin\n")
-            self._writer.stdin.flush()
-
 
 def start_writer(
     folder: MlflowFolder, tracking_uri: str, experiment: str, *, delay_s: float = 0.0
 ) -> subprocess.Popen[bytes]:
     """Start the writer process of a study.
 
-    Args:
-        folder: How far the server has the study.
-        tracking_uri: The server.
-        experiment: Name of the experiment.
-        delay_s: How long it waits for the line ``begin`` before it does anything that takes time.
+    It waits for ``delay_s`` seconds for the line ``begin`` before it does anything that takes time.
 
     Raises:
         OSError: the process could not be started or its log not be opened.
@@ -150,38 +132,30 @@ def start_writer(
 def sync(study: StudyPaths, tracking_uri: str, experiment: str, *, timeout_s: float = 600.0) -> None:
     """Send everything of a study that a server does not have yet. Sending twice changes nothing.
 
-    Args:
-        study: The study's paths.
-        tracking_uri: The server; a different one than before gets the whole record.
-        experiment: Name of the experiment.
-        timeout_s: Give up after this long.
+    A server that is a different one than before gets the whole record.
 
     Raises:
         LaunchError: the study has not begun, or the server did not take everything.
         ConfigurationError: a file of a study of an earlier version cannot be read.
     """
     if not study.events_file.is_file():
-        problem = Problem(
-            where=str(study.events_file),
-            found="no such file",
-            expected="the event log of a study",
-            fix="name the folder of a study that has begun",
-        )
+        expected, fix = "the event log of a study", "name the folder of a study that has begun"
+        problem = Problem(where=str(study.events_file), found="no such file", expected=expected, fix=fix)
         raise LaunchError("there is nothing to send", [problem])
     upgrade_log(study)  # positions are those of the log that a resume continues
     folder = MlflowFolder(study)
     _finish(start_writer(folder, tracking_uri, experiment), timeout_s)
     if not folder.is_complete(tracking_uri):
-        problem = Problem(
-            where=without_password(tracking_uri),
-            found=folder.load_state(tracking_uri).problem or f"no answer; see {folder.log_file}",
-            expected="an MLflow tracking server or a sqlite file that answers",
-            fix="start the server or give another --tracking-uri, then sync again; nothing is lost",
-        )
+        found = folder.load_state(tracking_uri).problem or f"no answer; see {folder.log_file}"
+        expected = "an MLflow tracking server or a sqlite file that answers"
+        fix = "start the server or give another --tracking-uri, then sync again; nothing is lost"
+        problem = Problem(where=without_password(tracking_uri), found=found, expected=expected, fix=fix)
         raise LaunchError("the record could not be sent", [problem])
 
 
-def _finish(writer: subprocess.Popen[bytes], timeout_s: float, *, grace_s: float = 1.0) -> None:
+def _finish(writer: subprocess.Popen[bytes] | None, timeout_s: float, *, grace_s: float = 1.0) -> None:
+    if writer is None:
+        return
     try:
         writer.communicate(f"finish {timeout_s}\n".encode(), timeout=timeout_s + grace_s)
     except subprocess.TimeoutExpired:

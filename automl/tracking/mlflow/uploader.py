@@ -56,12 +56,7 @@ class UnreachableError(Exception):
 
 
 class Uploader:
-    """One connection to one MLflow server for one study.
-
-    Args:
-        folder: How far the server has the study.
-        tracking_uri: The server.
-        experiment: Name of the experiment; made if missing.
+    """One connection to one MLflow server for one study; the experiment is made if it is missing.
 
     Raises:
         ConfigurationError: the study's plan or the position cannot be read.
@@ -167,8 +162,6 @@ class Uploader:
                 else:
                     client.set_terminated(self._run_id(upload.run), upload.data["status"], upload.data["end_ms"])
             except MlflowException as error:
-                if _is_transient(error):
-                    raise
                 self._reject(upload, error)
         for run, left in waiting.items():
             self._log(run, left)
@@ -189,9 +182,7 @@ class Uploader:
         try:
             self._connect().log_batch(self._run_id(run), metrics, parameters, run_tags, synchronous=True)
         except MlflowException as error:
-            if _is_transient(error):
-                raise
-            if len(uploads) == 1:
+            if len(uploads) == 1 or _is_transient(error):
                 self._reject(uploads[0], error)
                 return
             middle = len(uploads) // 2
@@ -230,12 +221,19 @@ class Uploader:
         file, folder = root / upload.data["path"], upload.data["folder"] or None
         if not file.is_file():
             raise MlflowException.invalid_parameter_value("the file is gone")
-        if file.suffix == ".log" and file.stat().st_size > _LOG_TAIL_BYTES:
-            client.log_text(run_id, _tail(file), f"{folder}/{file.name}" if folder else file.name)
-        else:
+        if file.suffix != ".log" or file.stat().st_size <= _LOG_TAIL_BYTES:
             client.log_artifact(run_id, str(file), folder)
+            return
+        with file.open("rb") as stream:
+            stream.seek(-_LOG_TAIL_BYTES, 2)
+            _, _, tail = stream.read().decode("utf-8", errors="replace").partition("\n")
+        text = f"[... the last {_LOG_TAIL_BYTES // 1024} KiB ...]\n{tail}"
+        client.log_text(run_id, text, f"{folder}/{file.name}" if folder else file.name)
 
     def _reject(self, upload: Upload, error: MlflowException) -> None:
+        """Set an upload aside that the server refuses for good; raise the error where it may take it later."""
+        if _is_transient(error):
+            raise error
         logger.warning("refused for good: %s of run %s: %s", upload.kind, upload.run, error)
         self._folder.reject(upload, str(error))
 
@@ -296,10 +294,3 @@ def _first_touch_lock(tracking_uri: str) -> Iterator[None]:
 def _is_transient(error: MlflowException) -> bool:
     status = ERROR_CODE_TO_HTTP_STATUS.get(error.error_code, 500)
     return status >= 500 or status in _TRANSIENT_STATUS  # noqa: PLR2004 # the HTTP class of server errors
-
-
-def _tail(file: Path) -> str:
-    with file.open("rb") as stream:
-        stream.seek(-_LOG_TAIL_BYTES, 2)
-        text = stream.read().decode("utf-8", errors="replace")
-    return f"[... the last {_LOG_TAIL_BYTES // 1024} KiB ...]\n{text.partition(chr(10))[2]}"

@@ -32,9 +32,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 URI_VARIABLE = "AUTOML_WRITER_TRACKING_URI"
-"""Environment variable with the tracking URI."""
-
-UNSENT_STATUS = 3
+_UNSENT_STATUS = 3
 """Exit status when something is left to send."""
 
 QUIET_ENVIRONMENT = {
@@ -51,46 +49,34 @@ QUIET_ENVIRONMENT = {
 
 _POLL_S = 0.1
 _RETRY_S = (0.5, 1.0, 2.0, 5.0, 15.0)
-_NICENESS = 5
-_COLLECT_AFTER = 100_000
 
 
 class _Orders:
     """The orders of the parent, read from standard input by a thread."""
 
     def __init__(self) -> None:
-        self._begin, self._finish = threading.Event(), threading.Event()
-        self._deadline = float("inf")
+        self.begin, self.finish = threading.Event(), threading.Event()
+        self._deadline_s = float("inf")
         threading.Thread(target=self._listen, daemon=True).start()
 
-    @property
-    def is_finishing(self) -> bool:
-        return self._finish.is_set()
-
     def is_late(self) -> bool:
-        return self.is_finishing and time.monotonic() > self._deadline
-
-    def await_begin(self, delay_s: float) -> None:
-        """Sleep until the order to begin or to finish, at most so long."""
-        self._begin.wait(delay_s)
+        return time.monotonic() > self._deadline_s
 
     def wait(self, seconds: float) -> None:
         """Sleep, or less after the order to finish."""
-        if not self._finish.wait(seconds):
-            return
-        time.sleep(min(seconds, _POLL_S))
+        if self.finish.wait(seconds):
+            time.sleep(min(seconds, _POLL_S))
 
     def _listen(self) -> None:
         for line in sys.stdin:
             order, _, seconds = line.strip().partition(" ")
             if order == "finish":
-                self._deadline = time.monotonic() + float(seconds)
-                self._finish.set()
-                self._begin.set()
+                self._deadline_s = time.monotonic() + float(seconds)
+                self.finish.set()
+            self.begin.set()  # after the deadline, which may have passed already
+            if order == "finish":
                 return
-            if order == "begin":
-                self._begin.set()
-        os._exit(UNSENT_STATUS)  # the parent died: the process ends even inside a slow request
+        os._exit(_UNSENT_STATUS)  # the parent died: the process ends even inside a slow request
 
 
 @contextmanager
@@ -117,18 +103,18 @@ def only_writer(folder: MlflowFolder, *, wait_s: float) -> Iterator[None]:
 def collect_rarely() -> None:
     """Let the garbage collector run rarely: at its usual thresholds it takes 12 % of the time of sending."""
     gc.freeze()
-    gc.set_threshold(_COLLECT_AFTER, 50, 50)
+    gc.set_threshold(100_000, 50, 50)
 
 
 def main(arguments: list[str]) -> int:
     """Follow the log until the order to finish."""
     study, experiment, delay_s = arguments
     tracking_uri = os.environ.pop(URI_VARIABLE)
-    os.nice(_NICENESS)
+    os.nice(5)
     orders = _Orders()
-    orders.await_begin(float(delay_s))
+    orders.begin.wait(float(delay_s))
     if orders.is_late():
-        return UNSENT_STATUS  # given up before it began
+        return _UNSENT_STATUS  # given up before it began
     from automl.tracking.mlflow.uploader import UnreachableError, Uploader  # noqa: PLC0415 # 3 s, after stdin is watched
 
     collect_rarely()
@@ -137,7 +123,7 @@ def main(arguments: list[str]) -> int:
     with only_writer(folder, wait_s=60):
         uploader = Uploader(folder, tracking_uri, experiment)
         while not orders.is_late():
-            is_last = orders.is_finishing  # what is in the log now is all that is to be sent
+            is_last = orders.finish.is_set()  # what is in the log now is all that is to be sent
             try:
                 if uploader.send_pending():
                     failures = 0
@@ -147,11 +133,11 @@ def main(arguments: list[str]) -> int:
                     orders.wait(_POLL_S)
             except UnreachableError as error:
                 logger.warning("not sent: %s", error)
-                if orders.is_finishing and failures:
-                    return UNSENT_STATUS
+                if orders.finish.is_set() and failures:
+                    return _UNSENT_STATUS
                 orders.wait(_RETRY_S[min(failures, len(_RETRY_S) - 1)])
                 failures += 1
-    return UNSENT_STATUS
+    return _UNSENT_STATUS
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from automl.tracking.mlflow.names import encode_name
+from automl.tracking.mlflow.projection import encode_name
 
 CHARACTERS = {
     "colon": ":",

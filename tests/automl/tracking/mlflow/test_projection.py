@@ -25,8 +25,7 @@ from automl.study.events import (
     TrialProposed,
 )
 from automl.study.trial import TrialResult, TrialState
-from automl.tracking.mlflow.names import MAX_NAME_LENGTH
-from automl.tracking.mlflow.projection import MAX_TAG_LENGTH, STUDY_RUN, Projection, Upload, UploadKind
+from automl.tracking.mlflow.projection import MAX_NAME_LENGTH, MAX_TAG_LENGTH, STUDY_RUN, Projection, Upload, UploadKind
 from tests.automl.tracking.mlflow.events import ROOT, measured, study_started, trial_started
 from tests.automl.tracking.synthetic import OBJECTIVE, RESULTS, plan_of
 
