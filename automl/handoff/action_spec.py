@@ -35,15 +35,10 @@ _SPLITS = re.compile(r"(?P<section>.*\b)(?:test|infer|eval|inference)_dataset\.(
 def action_spec(
     merged: Spec, skill: Skill, action: str, chosen: ChosenCheckpoint, directory: Path, options: ActionOptions
 ) -> Spec:
-    """Return the complete spec of an action on a checkpoint.
+    """Return the complete spec of an action of a skill on a checkpoint of a study.
 
-    Args:
-        merged: The study's merged spec, without the values of a trial.
-        skill: The skill.
-        action: One of its actions.
-        chosen: The checkpoint and the values of its trial.
-        directory: The action's own directory; a file in it shows what was taken over from the training.
-        options: What the user chose.
+    The study's merged spec has no values of a trial; a file in the action's directory shows what was taken over from
+    the training.
 
     Raises:
         ConfigurationError: data or overrides do not fit the action, or describe another model than the checkpoint's.
@@ -77,13 +72,7 @@ def inherited_values(training: Spec, action: Spec, skill: Skill, name: str) -> d
 
 
 def check_overrides_fit(training: Spec, overrides: Mapping[str, JsonValue], skill: Skill, name: str) -> None:
-    """Refuse overrides that describe another model, other sizes or another normalisation than the checkpoint's.
-
-    Args:
-        training: The spec that made the checkpoint.
-        overrides: Parameter path -> value, flat.
-        skill: The skill.
-        name: The action.
+    """Refuse flat overrides that describe another model, other sizes or another normalisation than the checkpoint's.
 
     Raises:
         ConfigurationError: with every such override.

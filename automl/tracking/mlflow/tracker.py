@@ -91,8 +91,8 @@ class MlflowTracker(Tracker):
         """Let the writer send what is left and end it. A server that is down is given up after two attempts."""
         if self._is_given_up:
             return
-        if self._writer is None and self.unsent:
-            self._start_writer()
+        if self.unsent:
+            self._start_writer()  # unless one lives
         if self._is_suspended and self.unsent:
             logger.warning("sending the record to MLflow; Ctrl-C leaves the rest to `automl sync`, or to a resume")
         _finish(self._writer, timeout_s)
@@ -104,6 +104,7 @@ class MlflowTracker(Tracker):
     def _start_writer(self, *, delay_s: float = 0.0) -> None:
         if self._writer is not None and self._writer.poll() is None:
             return
+        _finish(self._writer, 0.0)  # it has died: its pipe is closed
         try:
             self._writer = start_writer(self._folder, self._uri, self._experiment, delay_s=delay_s)
         except OSError as error:

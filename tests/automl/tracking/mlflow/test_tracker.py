@@ -245,6 +245,19 @@ def test_a_disk_that_cannot_be_written_does_not_stop_the_study(tmp_path: Path) -
     assert study.mlflow.parent.is_file()
 
 
+def test_a_writer_that_died_is_followed_by_another(tmp_path: Path) -> None:
+    tracker = MlflowTracker(default_tracking_uri(tmp_path), "demo", StudyPaths(tmp_path / "demo"))
+    tell(StudyPaths(tmp_path / "demo"), tracker, results=RESULTS[:1])
+    writer = tracker._writer  # noqa: SLF001 # no other way to end it
+    assert writer is not None
+    writer.kill()
+    writer.wait()
+
+    tracker.close(timeout_s=120)
+
+    assert not tracker.unsent
+
+
 def test_an_interrupt_before_the_first_trial_does_not_wait_for_mlflow(tmp_path: Path) -> None:
     tracker = MlflowTracker(f"sqlite:///{tmp_path / 'm.db'}", "demo", StudyPaths(tmp_path))
     write_document(StudyPaths(tmp_path).plan_file, plan_of(tmp_path))
