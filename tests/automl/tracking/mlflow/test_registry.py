@@ -91,3 +91,19 @@ def test_a_checkpoint_that_is_gone_is_named(registered: tuple[MlflowClient, str,
 
     with pytest.raises(MlflowException, match=r"nowhere\.pth"):
         register(client, run_id, gone, root, "study-id")
+
+
+def test_a_checkpoint_that_is_a_folder_is_recorded_whole(
+    registered: tuple[MlflowClient, str, Path, dict[str, Any]],
+) -> None:
+    from automl.tracking.mlflow.registry import register  # noqa: PLC0415 # heavy
+
+    client, run_id, root, request = registered
+    (root / "epoch_1" / "deep").mkdir(parents=True)
+    (root / "epoch_1" / "deep" / "weights.bin").write_bytes(b"abc")
+    changes = {"files": {"checkpoint": "epoch_1"}, "tags": {"automl.sha256": "aa" * 32}, "loader": None}
+
+    register(client, run_id, {**request, **changes}, root, "study-id")
+
+    recorded = root / "artifacts" / run_id / "artifacts" / "champion" / ("a" * 12) / "checkpoint" / "deep"
+    assert [(file.read_bytes(), file.is_symlink()) for file in recorded.iterdir()] == [(b"abc", False)]
