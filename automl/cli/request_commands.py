@@ -61,6 +61,7 @@ def _plan(*, as_json: bool, show_commands: bool, **options: Any) -> None:  # noq
     """Show what `run` would do, down to the first trials, and run nothing."""
     from automl.review import reproduce_trial_0, review_plan
     from automl.run import make_plan
+    from automl.storage.documents import to_json
 
     request, place = build_request(options), location(options)
     plan = make_plan(request, place)
@@ -69,7 +70,7 @@ def _plan(*, as_json: bool, show_commands: bool, **options: Any) -> None:  # noq
         return
     document = review_plan(request, plan, place)
     if show_commands:
-        document["commands"] = reproduce_trial_0(plan, place).document()
+        document["commands"] = to_json(reproduce_trial_0(plan, place))
     if as_json:
         print_json(document)
     else:

@@ -11,8 +11,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 from automl.study.causes import OriginKind
-from automl.trial.attempts import Start, measured_by, next_start
-from automl.trial.continuation import find_continuation
+from automl.trial.attempts import Start, find_continuation, measured_by, next_start
 
 if TYPE_CHECKING:
     from pathlib import Path

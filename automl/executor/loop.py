@@ -33,6 +33,7 @@ from automl.executor.failure_summary import summarize_errors
 from automl.executor.gpu_sharing import sharing_of
 from automl.executor.retention import Retention
 from automl.executor.search_state import SearchState
+from automl.storage.documents import write_document
 from automl.storage.event_log import EventLog, named_damage, read_log
 from automl.storage.legacy import upgrade_log
 from automl.storage.paths import StudyPaths
@@ -58,16 +59,14 @@ from automl.study.state import Phase, StudyState, apply
 from automl.study.trial import FailureKind, Measurement
 from automl.tracking.base import TrackerGroup
 from automl.tracking.versions import collect_environment
-from automl.trial.attempts import Start, may_continue_after, measured_by, write_start
-from automl.trial.continuation import earlier_measurements
+from automl.trial.attempts import Start, change_after, earlier_measurements, may_continue_after, measured_by
 from automl.trial.disk import largest_checkpoint, short_of_room
 from automl.trial.failures import Failure
 from automl.trial.history import TrialHistory
 from automl.trial.outcome import TrialOutcome, failed, stopped
 from automl.trial.result import build_result
-from automl.trial.retries import change_after
-from automl.trial.stop_request import forget_stop_request, read_stop_request, request_stop
-from automl.trial.tasks import build_task
+from automl.trial.stop_request import read_stop_request, request_stop
+from automl.trial.task import build_task
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -151,7 +150,7 @@ class StudyLoop:
             ConfigurationError: a file of the directory cannot be read.
         """
         self._paths.trials.mkdir(parents=True, exist_ok=True, mode=0o700)
-        forget_stop_request(self._paths.root)
+        self._paths.stop_file.unlink(missing_ok=True)
         upgrade_log(self._paths)
         with self._lock:
             with named_damage(self._paths.events_file):
@@ -327,7 +326,8 @@ class StudyLoop:
                 return None
             task = task.on((device,))
         task.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        write_start(self._paths, trial.number, start)
+        document = start.document(self._paths)
+        write_document(task.files.start_file, document)
         self._append(
             TrialStarted(
                 trial=trial.number,
@@ -335,7 +335,7 @@ class StudyLoop:
                 origin=str(trial.proposal.origin),
                 assignment=trial.proposal.assignment,
                 directory=str(task.directory),
-                start=start.document(self._paths),
+                start=document,
                 gpus=task.command.gpus,
             )
         )
@@ -345,9 +345,7 @@ class StudyLoop:
     def _record_unread(self, trial: TrialRecord, start: Start) -> None:
         """Record what earlier attempts measured and no driver read: their drivers died first."""
         metric = self._plan.objective.metric
-        for measurement in map(
-            self._empty_history(trial).named, earlier_measurements(start.earlier, start.first_epoch)
-        ):
+        for measurement in map(self._empty_history(trial).named, earlier_measurements(start)):
             is_known = measurement.epoch is None or trial.has_measured(measurement.epoch, metric)
             if metric in measurement.values and not is_known and trial.phase is Phase.WAITING:
                 self._append(_measured(trial.number, measurement))
@@ -372,7 +370,7 @@ class StudyLoop:
                 self._stop(self._state.trials[number], StopCause(kind=StopKind.INTERRUPTED, end=_SIGNAL))
 
     def ended(self, result: TrialResult) -> None:
-        """Record how an attempt ended; some are followed by another one (see `automl.trial.retries`).
+        """Record how an attempt ended; some are followed by another one (see `automl.trial.attempts`).
 
         Raises:
             LaunchError: the study directory cannot be written.
@@ -461,7 +459,7 @@ class StudyLoop:
         return build_result(task, history, outcome, elapsed_s=self._elapsed_s(trial))
 
     def _empty_history(self, trial: TrialRecord) -> TrialHistory:
-        return TrialHistory.of(build_task(self._plan, self._paths, trial.proposal, self._last_start(trial)))
+        return TrialHistory(build_task(self._plan, self._paths, trial.proposal, self._last_start(trial)).watch)
 
     # The end.
 

@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from automl.study.result import StudyResult
-from automl.trial.attempts import measured_by, starts_of
+from automl.trial.attempts import find_continuation, measured_by, starts_of
 from automl.trial.checkpoints import all_checkpoints, checkpoint_of_epoch, size_of
-from automl.trial.continuation import find_continuation
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

@@ -24,7 +24,6 @@ from automl.launch.command import build_command, trial_environment
 from automl.launch.local import WarmLauncher
 from automl.launch.mounts import readable_paths
 from automl.machine import detect_machine
-from automl.readers.follow import follow
 from automl.readers.status_file import StatusReader
 from automl.skill.load import load_skill
 from automl.spec.inputs import missing_inputs
@@ -40,6 +39,7 @@ from automl.study.events import ActionEnded
 from automl.study.launch_plan import LauncherKind, LaunchPlan
 from automl.tracking.mlflow.tracker import MlflowTracker
 from automl.trial.failures import classify, read_tail
+from automl.trial.follow import follow
 
 if TYPE_CHECKING:
     from pathlib import Path

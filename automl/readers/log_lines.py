@@ -1,8 +1,7 @@
 """Read metrics from the log of a trainer that writes no status file.
 
 A metric counts where its name, or an alias of it, is a whole word followed by ``=`` or ``:`` and a number. Logs repeat
-values, so each counts once, for the epoch that the log named last. Logs are a fallback: a status file is more reliable.
-Only a training loss that is not finite often appears in the log first.
+values, so each counts once, for the epoch that the log named last.
 """
 
 from __future__ import annotations
@@ -10,15 +9,16 @@ from __future__ import annotations
 import functools
 import re
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from automl.readers.growing_file import GrowingFile
-from automl.readers.names import aliases
+from automl.readers.names import aliases, find_name
 from automl.readers.status_file import number_of
 from automl.study.trial import Measurement
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?|(?:nan|inf(?:inity)?)(?:\.0)?)"
@@ -31,6 +31,7 @@ _PART_OF_A_NAME = frozenset("/.-_")
 _MOST_BYTES_BEHIND = 16 * 1024 * 1024
 _LONGEST_LINE = 10_000
 _LONGEST_NAME = 120
+_MOST_HELD_BACK = 10_000
 
 
 def metrics_in(line: str, names: tuple[str, ...]) -> dict[str, float | str]:
@@ -55,37 +56,61 @@ def metrics_in(line: str, names: tuple[str, ...]) -> dict[str, float | str]:
 
 @dataclass(slots=True)
 class LogReader:
-    """Reads metrics from a growing log.
+    """Reads metrics from a growing log: a source of last resort, beside the status files that say everything better.
+
+    While a trial runs, the log counts only as long as there is no status file. A training loss that is not finite
+    counts at once in any case: progress bars know it an epoch earlier. What was held back is used at the end if the
+    status files never report the objective.
 
     Attributes:
         path: The log.
-        names: The metrics to look for.
+        objective: Name of the objective.
+        watched: Training losses whose non-finite values count at once.
+        has_status: Returns whether a status file exists.
+        has_objective: Returns whether the objective was measured, by whatever source.
     """
 
     path: Path
-    names: tuple[str, ...]
+    objective: str
+    watched: tuple[str, ...]
+    has_status: Callable[[], bool]
+    has_objective: Callable[[], bool]
     _file: GrowingFile = field(init=False)
     _epoch: int | None = None
     _first_epoch: int | None = None
     _last: dict[str, float | str] = field(default_factory=dict)
+    _held_back: list[Measurement] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._file = GrowingFile(self.path, furthest_behind_bytes=_MOST_BYTES_BEHIND)
 
     def read(self) -> list[Measurement]:
-        """Return what is new in the log since the last call."""
-        return [measurement for line in self._file.read() if (measurement := self._parse(line)) is not None]
+        """Return what is new and counts at once."""
+        return self._counting(self._file.read())
 
     def finish(self) -> list[Measurement]:
-        """Return everything that is left; call it when the writer has ended."""
-        return [measurement for line in self._file.finish() if (measurement := self._parse(line)) is not None]
+        """Return what is left, and what was held back where nothing else reported the objective."""
+        found = self._counting(self._file.finish())
+        if not self.has_objective():
+            found = [*self._held_back, *found]
+        self._held_back = []
+        return found
+
+    def _counting(self, lines: list[str]) -> list[Measurement]:
+        found = [measurement for line in lines if (measurement := self._parse(line)) is not None]
+        if not self.has_status():
+            return found
+        self._held_back += [m for m in found if find_name({**m.values, **m.nonfinite}, self.objective) is not None]
+        del self._held_back[:-_MOST_HELD_BACK]
+        losses = [{name: word for name, word in m.nonfinite.items() if name in self.watched} for m in found]
+        return [replace(m, values={}, nonfinite=lost) for m, lost in zip(found, losses, strict=True) if lost]
 
     def _parse(self, line: str) -> Measurement | None:
         line = line[-_LONGEST_LINE:]
         self._note_epoch(line)
         if "=" not in line and ":" not in line:
             return None
-        found = metrics_in(line, self.names)
+        found = metrics_in(line, (*self.watched, self.objective))
         fresh = {name: number for name, number in found.items() if self._last.get(name) != number}
         if not fresh:
             return None

@@ -133,20 +133,22 @@ class StatusReader:
         return found
 
     def _search_files(self) -> None:
-        for file in sorted(_files_named(self.directory, self.name)):
+        found = walk(self.directory, deepest=_DEEPEST_FOLDER)
+        for file in sorted(folder / self.name for folder, _, files in found if self.name in files):
             if file not in self._files:
                 self._files[file] = (GrowingFile(file), EpochBook())
 
 
-def _files_named(directory: Path, name: str) -> Iterator[Path]:
-    # os.walk skips folders that vanish or cannot be read, and follows no links.
-    base = len(directory.parts)
-    for folder, folders, files in os.walk(directory):
-        here = Path(folder)
-        if len(here.parts) - base >= _DEEPEST_FOLDER:
+def walk(directory: Path, *, deepest: int) -> Iterator[tuple[Path, list[str], list[str]]]:
+    """Yield folders with their names of folders and files, at most so many levels below a directory.
+
+    Folders that vanish or cannot be read are left out, and links are not followed.
+    """
+    for name, folders, files in os.walk(directory):
+        folder = Path(name)
+        yield folder, folders, files
+        if len(folder.parts) - len(directory.parts) >= deepest:
             folders.clear()
-        if name in files:
-            yield here / name
 
 
 def _decoded(text: str) -> dict[str, JsonValue] | None:

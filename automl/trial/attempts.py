@@ -1,29 +1,42 @@
 """How each attempt of a trial starts: from nothing, from where an earlier attempt was cut off, or from another trial.
 
-Each attempt has a directory of its own, because trainers resume by themselves from whatever they find in an old one.
-The starts of a trial's attempts are part of the event log, so a resume after any crash finds the same chain of
-attempts: which one continues which, and what was changed when memory ran out. `attempt.json` repeats the start for
-people.
+Each attempt has a directory of its own, because trainers resume by themselves from whatever they find in an old one. So
+a continued attempt is given its checkpoint, and the epochs before it are read from the directories left behind. The
+starts are part of the event log, so a resume after any crash finds the same chain of attempts; `attempt.json` repeats
+them for people. What follows an attempt that failed depends on the cause:
+
+| cause | then |
+|---|---|
+| infrastructure (node lost, port taken, disk gone) | another attempt that goes on where it was, at most 3 in all |
+| out of memory | one more attempt: half the batch and twice the accumulation where the skill allows, else alone |
+| a continued attempt failed before it measured anything | one more, from the start: its checkpoint may be the reason |
+| the trainer's own error, its data, its spec | none: it would fail again |
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import asdict, dataclass, field, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from automl.space.values import Scalar
+from automl.readers.status_file import StatusReader
 from automl.spec.special import takes_checkpoint
-from automl.storage.documents import write_document
-from automl.trial.continuation import find_continuation
+from automl.study.trial import FailureKind, TrialState
+from automl.trial.checkpoints import list_checkpoints
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
+    from automl.architectures.model import CheckpointNaming
+    from automl.space.values import Scalar
     from automl.storage.paths import StudyPaths
     from automl.study.model import StudyPlan
     from automl.study.state import TrialRecord
+    from automl.study.trial import Measurement, TrialResult
+
+MAX_ATTEMPTS = 3
+"""Attempts of one trial that the infrastructure may cost."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,15 +67,9 @@ class Start:
 
     def document(self, paths: StudyPaths) -> dict[str, Any]:
         """Return its JSON form, with paths relative to the study directory."""
-        return {
-            "attempt": self.attempt,
+        return asdict(self) | {
             "checkpoint": None if self.checkpoint is None else paths.relative(self.checkpoint),
-            "first_epoch": self.first_epoch,
             "earlier": [paths.relative(path) for path in self.earlier],
-            "parent": self.parent,
-            "changes": dict(self.changes),
-            "is_alone": self.is_alone,
-            "remark": self.remark,
             "earlier_s": round(self.earlier_s, 3),
         }
 
@@ -70,25 +77,16 @@ class Start:
     def of_document(cls, document: Mapping[str, Any], root: Path) -> Start:
         """Return the start of which a document is the JSON form; what the document lacks has its default."""
         checkpoint = document.get("checkpoint")
-        return cls(
-            **{
-                **document,
-                "checkpoint": None if checkpoint is None else root / checkpoint,
-                "earlier": tuple(root / path for path in document.get("earlier", ())),
-            }
-        )
+        located = {
+            "checkpoint": None if checkpoint is None else root / checkpoint,
+            "earlier": tuple(root / path for path in document.get("earlier", ())),
+        }
+        return cls(**{**document, **located})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """What the next attempt does differently from the last one.
-
-    Attributes:
-        is_afresh: It continues no earlier attempt.
-        changes: See `Start`.
-        is_alone: See `Start`.
-        remark: See `Start`.
-    """
+    """What the next attempt does differently: afresh, it continues no earlier attempt; the rest is as in `Start`."""
 
     is_afresh: bool = False
     changes: Mapping[str, Scalar] = field(default_factory=dict)
@@ -97,6 +95,14 @@ class Change:
 
 
 CONTINUE = Change()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Continuation:
+    """The last whole checkpoint of earlier attempts, and the zero-based epoch that is measured first after it."""
+
+    checkpoint: Path
+    first_epoch: int
 
 
 def may_continue_after(plan: StudyPlan, epoch: int) -> bool:
@@ -110,11 +116,6 @@ def next_start(plan: StudyPlan, paths: StudyPaths, trial: TrialRecord) -> Start:
 
     It continues from the last whole checkpoint of the attempts that continue each other, where the trainer can; else it
     begins where the trial began. Changes of earlier attempts stay.
-
-    Args:
-        plan: The study.
-        paths: Of the study.
-        trial: What the events say of the trial.
     """
     attempt = 1 + trial.attempt
     while paths.attempt(trial.number, attempt).root.exists():  # made by a driver that died before its event
@@ -122,9 +123,9 @@ def next_start(plan: StudyPlan, paths: StudyPaths, trial: TrialRecord) -> Start:
     starts = starts_of(paths, trial)
     if not starts:
         return Start(attempt=attempt)
-    first, last, change = starts[0], starts[-1], Change(**trial.change)
+    last, change = starts[-1], Change(**trial.change)
     begin = replace(
-        first,
+        starts[0],
         attempt=attempt,
         changes=change.changes or last.changes,
         is_alone=change.is_alone or last.is_alone,
@@ -134,10 +135,11 @@ def next_start(plan: StudyPlan, paths: StudyPaths, trial: TrialRecord) -> Start:
     if change.is_afresh or change.changes or not takes_checkpoint(plan.skill.actions[plan.action]):
         return begin
     # What a paused trial did after the decision to pause it did not count, and is done again.
-    found = find_continuation(_chain(paths, trial), plan.skill.architecture.checkpoints, until=trial.paused_at)
+    earlier = measured_by(paths, trial)
+    own = earlier[len(begin.earlier) :]
+    found = find_continuation(own, plan.skill.architecture.checkpoints, until=trial.paused_at)
     if found is None:
         return begin
-    earlier = (*first.earlier, *found.directories)
     return replace(begin, checkpoint=found.checkpoint, first_epoch=found.first_epoch, earlier=earlier)
 
 
@@ -147,24 +149,86 @@ def starts_of(paths: StudyPaths, trial: TrialRecord) -> list[Start]:
 
 
 def measured_by(paths: StudyPaths, trial: TrialRecord) -> tuple[Path, ...]:
-    """Return the directories that hold what a trial has measured so far, the oldest first."""
-    starts = starts_of(paths, trial)
-    return (*starts[0].earlier, *_chain(paths, trial)) if starts else ()
+    """Return the directories that hold what a trial has measured so far, the oldest first.
 
-
-def write_start(paths: StudyPaths, number: int, start: Start) -> None:
-    """Write the start of an attempt into its directory.
-
-    Raises:
-        OSError: it cannot be written.
+    They are those that its first attempt began with, and those of its last attempts that continue each other.
     """
-    write_document(paths.attempt(number, start.attempt).start_file, start.document(paths))
-
-
-def _chain(paths: StudyPaths, trial: TrialRecord) -> list[Path]:
-    """Return the directories of the last attempts that continue each other."""
     starts = starts_of(paths, trial)
+    if not starts:
+        return ()
     folders = [paths.attempt(trial.number, start.attempt).root for start in starts]
-    own = set(folders)
-    begins: Sequence[int] = [index for index, start in enumerate(starts) if not own & set(start.earlier)]
-    return folders[begins[-1] :]
+    begin = max(index for index, start in enumerate(starts) if not set(folders) & set(start.earlier))
+    return (*starts[0].earlier, *folders[begin:])
+
+
+def find_continuation(
+    directories: Sequence[Path], naming: CheckpointNaming, *, until: int | None = None
+) -> Continuation | None:
+    """Return how to continue a trial, or None where no attempt left a whole checkpoint with an epoch.
+
+    A checkpoint is used only where the status files tell the epochs before it: trainers that report to their log alone
+    are started anew, because their earlier epochs would be lost. A checkpoint of an epoch that was not reported yet was
+    saved in the middle of it; the trainer then finishes that epoch.
+
+    Args:
+        directories: The directories of the earlier attempts, the oldest first.
+        naming: How the trainer names its checkpoints.
+        until: Zero-based epoch after which checkpoints are used only if there is no earlier one; None for no limit.
+    """
+    measured = sorted({m.epoch for m in _measurements(directories) if m.epoch is not None})
+    furthest = measured[-1] + max([1, *(b - a for a, b in pairwise(measured))]) if measured else -1
+    found = [checkpoint for directory in directories for checkpoint in list_checkpoints(directory, naming)]
+    usable = [checkpoint for checkpoint in found if checkpoint.epoch <= furthest]
+    if not usable:
+        return None
+    usable = [checkpoint for checkpoint in usable if until is None or checkpoint.epoch <= until] or usable
+    # Of equal ones the newest attempt's: an older attempt may have been started from other weights.
+    last = max(reversed(usable), key=lambda checkpoint: (checkpoint.epoch, checkpoint.step))
+    first_epoch = last.epoch + 1 if last.epoch in measured else last.epoch
+    return Continuation(checkpoint=last.path, first_epoch=first_epoch)
+
+
+def earlier_measurements(start: Start) -> list[Measurement]:
+    """Return what counts of the measurements of earlier attempts, the oldest attempt first."""
+    return [m for m in _measurements(start.earlier) if m.epoch is not None and m.epoch < start.first_epoch]
+
+
+def _measurements(directories: Sequence[Path]) -> list[Measurement]:
+    return [m for directory in directories for m in StatusReader(directory).finish() if m.values]
+
+
+def change_after(result: TrialResult, start: Start, losses: int, plan: StudyPlan) -> Change | None:
+    """Return what the next attempt does differently, or None when there is none.
+
+    Args:
+        result: How the attempt ended.
+        start: How it had started.
+        losses: Attempts that the infrastructure has cost before.
+        plan: The study.
+    """
+    if result.state is not TrialState.FAILED:
+        return None
+    if result.failure is FailureKind.INFRASTRUCTURE:
+        return CONTINUE if losses + 1 < MAX_ATTEMPTS else None
+    if result.failure is FailureKind.OUT_OF_MEMORY:
+        return _with_more_memory(start, plan, result.assignment)
+    if result.failure is FailureKind.TIMEOUT or start.checkpoint is None or not start.earlier:
+        return None
+    has_progressed = any(epoch >= start.first_epoch for epoch, _ in result.curve)
+    return None if has_progressed else Change(is_afresh=True)
+
+
+def _with_more_memory(start: Start, plan: StudyPlan, assignment: Mapping[str, Scalar]) -> Change | None:
+    if start.changes or start.is_alone:
+        return None
+    keys = plan.skill.architecture.keys
+    batch_key, accumulate_key = plan.spec.first_of(keys.batch_size), plan.spec.first_of(keys.accumulate)
+    if batch_key is not None and accumulate_key is not None:
+        spec = plan.spec.with_values(dict(assignment), origin="trial")
+        batch, accumulate = spec.get(batch_key), spec.get(accumulate_key)
+        if isinstance(batch, int) and isinstance(accumulate, int) and batch > 1 and batch % 2 == 0:
+            return Change(
+                changes={batch_key: batch // 2, accumulate_key: 2 * accumulate},
+                remark=f"memory ran out: batches of {batch // 2} instead of {batch}, {2 * accumulate} to a step",
+            )
+    return Change(is_alone=True, is_afresh=True, remark="memory ran out: tried again with no other trial beside it")

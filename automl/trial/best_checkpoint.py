@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from automl.storage.paths import StudyPaths
 from automl.trial.checkpoints import checkpoint_of_epoch, list_checkpoints, sha256_of, size_of
 
 if TYPE_CHECKING:
@@ -23,14 +23,8 @@ HASHED_AT_ONCE_BYTES = 512 * 1024 * 1024
 """Larger checkpoints are hashed when they are handed over: a trial must not hold its GPU for that."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BestCheckpoint:
-    """The checkpoint of the best epoch.
-
-    Attributes:
-        path: Relative to the study directory; None where the epoch left none.
-        sha256: None where there is no checkpoint, or a large one.
-    """
+class BestCheckpoint(NamedTuple):
+    """The checkpoint of the best epoch, relative to the study directory; None where it left none, or is not hashed."""
 
     path: str | None = None
     sha256: str | None = None
@@ -42,13 +36,6 @@ def await_checkpoint(
     """Give a healthy trial time to finish the checkpoint of its latest epoch, if that is its best or continued from.
 
     A trainer that has not saved an earlier epoch by now does not save every epoch: it is not waited for.
-
-    Args:
-        job: The trial's.
-        directory: Of the attempt.
-        naming: How the trainer names its checkpoints.
-        history: What was measured.
-        continues: The trial will be continued from its latest checkpoint.
     """
     last = history.last_epoch
     if last is None or (last != history.best_epoch and not continues):
@@ -74,10 +61,4 @@ def find_best(task: TrialTask, history: TrialHistory) -> BestCheckpoint:
     if found is None:
         return BestCheckpoint()
     digest = sha256_of(found) if size_of(found) <= HASHED_AT_ONCE_BYTES else None
-    return BestCheckpoint(path=relative_to_study(found, task), sha256=digest)
-
-
-def relative_to_study(path: Path, task: TrialTask) -> str:
-    """Return a path as results record it: relative to the study directory where it lies below it."""
-    inside = path.is_relative_to(task.study_directory)
-    return str(path.relative_to(task.study_directory)) if inside else str(path)
+    return BestCheckpoint(StudyPaths(task.study_directory).relative(found), digest)

@@ -8,15 +8,16 @@ while it is read.
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import zipfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from automl.readers.status_file import walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from automl.architectures.model import CheckpointNaming
 
@@ -25,17 +26,11 @@ _DEEPEST_FOLDER = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
-    """One checkpoint on disk.
-
-    Attributes:
-        path: Absolute, not a link.
-        epoch: Zero-based epoch after which it was saved; None for a "best" file.
-        step: Optimiser steps behind it, where the name says.
-    """
+    """One checkpoint on disk: an absolute path, the zero-based epoch after which it was saved, and optimiser steps."""
 
     path: Path
-    epoch: int | None
-    step: int | None = None
+    epoch: int
+    step: int
 
 
 def list_checkpoints(directory: Path, naming: CheckpointNaming) -> tuple[Checkpoint, ...]:
@@ -43,22 +38,23 @@ def list_checkpoints(directory: Path, naming: CheckpointNaming) -> tuple[Checkpo
 
     Of two names for one file (a link and its target) only the file itself is listed.
     """
-    patterns = [re.compile(name) for name in naming.epoch_names]
-    found: list[Checkpoint] = []
-    for path in _candidates(directory, is_folder=naming.is_folder):
-        match = next((m for pattern in patterns if (m := pattern.fullmatch(path.name))), None)
-        if match is not None and is_whole(path):
-            step = match.groupdict().get("step")
-            epoch = int(match["epoch"]) - naming.first_epoch
-            found.append(Checkpoint(path=path, epoch=max(epoch, 0), step=int(step) if step is not None else None))
-    return tuple(sorted(found, key=lambda c: (c.epoch or 0, c.step or 0, str(c.path))))
+    found = [
+        Checkpoint(
+            path=path,
+            epoch=max(int(match["epoch"]) - naming.first_epoch, 0),
+            step=int(match.groupdict().get("step") or 0),
+        )
+        for path, match in _named(directory, naming.epoch_names, is_folder=naming.is_folder)
+        if is_whole(path)
+    ]
+    return tuple(sorted(found, key=lambda c: (c.epoch, c.step, str(c.path))))
 
 
 def all_checkpoints(directory: Path, naming: CheckpointNaming) -> tuple[Path, ...]:
     """Return all files or folders below a directory with the name of a checkpoint, torn and "best" ones too."""
     numbered = _named(directory, naming.epoch_names, is_folder=naming.is_folder)
     best = _named(directory, naming.best_names, is_folder=False)
-    return tuple(dict.fromkeys([*numbered, *best]))
+    return tuple(dict.fromkeys(path for found in (numbered, best) for path in sorted(path for path, _ in found)))
 
 
 def checkpoint_of_epoch(directory: Path, naming: CheckpointNaming, epoch: int) -> Path | None:
@@ -76,12 +72,9 @@ def checkpoint_of_epoch(directory: Path, naming: CheckpointNaming, epoch: int) -
 
 def best_file(directory: Path, naming: CheckpointNaming) -> Path | None:
     """Return the file that the trainer itself names its best, in the order of ``best_names``; None if there is none."""
-    files = sorted(_candidates(directory, is_folder=False))
-    for name in naming.best_names:
-        for path in files:
-            if re.fullmatch(name, path.name) and is_whole(path):
-                return path
-    return None
+    found = _named(directory, naming.best_names, is_folder=False)
+    ordered = sorted((naming.best_names.index(match.re.pattern), path) for path, match in found)
+    return next((path for _, path in ordered if is_whole(path)), None)
 
 
 def is_whole(path: Path) -> bool:
@@ -107,15 +100,13 @@ def is_whole(path: Path) -> bool:
 
 def sha256_of(path: Path) -> str | None:
     """Return the SHA-256 of a file, or of the names and contents of all files of a folder; None if it is unreadable."""
-    digest = hashlib.sha256()
     try:
         if not path.is_dir():
-            with path.open("rb") as stream:
-                return hashlib.file_digest(stream, "sha256").hexdigest()
+            return _digest(path).hex()
+        digest = hashlib.sha256()
         for file in sorted(file for file in path.rglob("*") if file.is_file()):
             digest.update(str(file.relative_to(path)).encode())
-            with file.open("rb") as stream:
-                digest.update(hashlib.file_digest(stream, "sha256").digest())
+            digest.update(_digest(file))
     except OSError:
         return None
     return digest.hexdigest()
@@ -128,19 +119,16 @@ def size_of(path: Path) -> int:
     return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
 
 
-def _named(directory: Path, names: tuple[str, ...], *, is_folder: bool) -> list[Path]:
-    patterns = [re.compile(name) for name in names]
-    found = _candidates(directory, is_folder=is_folder)
-    return sorted(path for path in found if any(pattern.fullmatch(path.name) for pattern in patterns))
+def _digest(file: Path) -> bytes:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").digest()
 
 
-def _candidates(directory: Path, *, is_folder: bool) -> Iterator[Path]:
-    base = len(directory.parts)
-    for folder, folders, files in os.walk(directory):
-        here = Path(folder)
+def _named(directory: Path, patterns: tuple[str, ...], *, is_folder: bool) -> Iterator[tuple[Path, re.Match[str]]]:
+    """Yield what lies below a directory, is no link and has a name that one of the patterns matches."""
+    for here, folders, files in walk(directory, deepest=_DEEPEST_FOLDER):
         for name in folders if is_folder else files:
             path = here / name
-            if "latest" not in name.lower() and not path.is_symlink():
-                yield path.absolute()
-        if len(here.parts) - base >= _DEEPEST_FOLDER:
-            folders.clear()
+            match = next((found for pattern in patterns if (found := re.fullmatch(pattern, name))), None)
+            if match is not None and "latest" not in name.lower() and not path.is_symlink():
+                yield path.absolute(), match

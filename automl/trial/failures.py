@@ -15,7 +15,7 @@ from automl.errors import LaunchFailure
 from automl.study.trial import FailureKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from automl.errors import LaunchError
@@ -31,12 +31,7 @@ _LONGEST_CAUSE = 300
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """Why a trainer failed.
-
-    Attributes:
-        kind: Decides whether the trial is tried again.
-        cause: One sentence for a person; the trainer's own message where there is one.
-    """
+    """Why a trainer failed: the kind, and one sentence, which is the trainer's own message where there is one."""
 
     kind: FailureKind
     cause: str
@@ -118,22 +113,18 @@ _DIVERGED = re.compile(
     r"|\bnon-?finite\b.{0,30}\bloss|\bnan loss\b|\bloss (?:nan|diverged)",
     re.IGNORECASE,
 )
-_FIXED_STATUSES = {
-    125: Failure(
-        kind=FailureKind.INFRASTRUCTURE, cause="the container engine could not run the container (status 125)"
-    ),
-    126: Failure(kind=FailureKind.IMAGE, cause="the program of the skill is not executable (status 126)"),
-    127: Failure(kind=FailureKind.IMAGE, cause="the program of the skill was not found (status 127)"),
+_KILLED = "killed from outside (SIGKILL): most often the machine ran out of memory"
+_BUS_ERROR = "bus error (SIGBUS): most often shared memory, /dev/shm, is too small"
+_BY_STATUS = {
+    125: (FailureKind.INFRASTRUCTURE, "the container engine could not run the container (status 125)"),
+    126: (FailureKind.IMAGE, "the program of the skill is not executable (status 126)"),
+    127: (FailureKind.IMAGE, "the program of the skill was not found (status 127)"),
+    -signal.SIGKILL: (FailureKind.OUT_OF_MEMORY, _KILLED),
+    -signal.SIGBUS: (FailureKind.INFRASTRUCTURE, _BUS_ERROR),
+    -signal.SIGTERM: (FailureKind.INFRASTRUCTURE, "ended from outside (SIGTERM)"),
+    -signal.SIGHUP: (FailureKind.INFRASTRUCTURE, "ended from outside (SIGHUP)"),
 }
-_SIGNALS = {
-    signal.SIGKILL: (
-        FailureKind.OUT_OF_MEMORY,
-        "killed from outside (SIGKILL): most often the machine ran out of memory",
-    ),
-    signal.SIGBUS: (FailureKind.INFRASTRUCTURE, "bus error (SIGBUS): most often shared memory, /dev/shm, is too small"),
-    signal.SIGTERM: (FailureKind.INFRASTRUCTURE, "ended from outside (SIGTERM)"),
-    signal.SIGHUP: (FailureKind.INFRASTRUCTURE, "ended from outside (SIGHUP)"),
-}
+"""What a status proves where no message does; negative for a signal."""
 
 
 def classify(
@@ -153,17 +144,18 @@ def classify(
     """
     if external_end is not None:
         seen = FailureKind.OUT_OF_MEMORY if external_end.is_out_of_memory else FailureKind.INFRASTRUCTURE
-        return Failure(kind=seen, cause=_shortened(external_end.reason))
-    lines = [_RANK.sub("", line).strip() for line in log_tail]
-    exception = last_exception(lines)
-    message = failure_line.message or failure_line.failure_code if failure_line is not None else ""
-    reported = _kind_of_line(failure_line) if failure_line is not None else None
+        return _failure(seen, external_end.reason)
+    lines = _lines(log_tail)
+    exception = _last_exception(lines)
+    reported, message = None, ""
+    if failure_line is not None:
+        reported, message = _kind_of_line(failure_line), failure_line.message or failure_line.failure_code
     for kind, cause in ((reported, message), (_by_rule(exception), exception)):
         if kind is not None:
-            return Failure(kind=kind, cause=_shortened(cause))
+            return _failure(kind, cause)
     for line in reversed(lines):
         if (kind := _by_rule(line)) in _PROOF_ANYWHERE and kind is not None:
-            return Failure(kind=kind, cause=_shortened(line))
+            return _failure(kind, line)
     return _without_pattern(exit_status, lines, message or exception)
 
 
@@ -174,24 +166,25 @@ def classify_launch(error: LaunchError) -> Failure:
         refusal = _by_rule(error.output) or kind
         # What the engine does not find is the program in the image, not the data.
         kind = FailureKind.IMAGE if refusal is FailureKind.DATA else refusal
-    return Failure(kind=kind, cause=_shortened(error.headline))
+    return _failure(kind, error.headline)
 
 
 def divergence_message(failure_line: Measurement | None, log_tail: Sequence[str]) -> str | None:
     """Return the trainer's message if it stopped because a loss was not finite, else None."""
-    lines = [_RANK.sub("", line).strip() for line in log_tail]
     if failure_line is not None and failure_line.failure_code == DIVERGED_CODE:
         return _shortened(failure_line.message or DIVERGED_CODE)
-    for message in (failure_line.message if failure_line is not None else "", last_exception(lines)):
-        if _DIVERGED.search(message) is not None:
-            return _shortened(message)
-    return None
+    reported = failure_line.message if failure_line is not None else ""
+    found = (message for message in (reported, _last_exception(_lines(log_tail))) if _DIVERGED.search(message))
+    return next(map(_shortened, found), None)
 
 
-def last_exception(lines: Iterable[str]) -> str:
+def _lines(log_tail: Sequence[str]) -> list[str]:
+    return [_RANK.sub("", line).strip() for line in log_tail]
+
+
+def _last_exception(lines: list[str]) -> str:
     """Return the last line that names an exception or a usage error; empty when there is none."""
-    named = [line for line in lines if _EXCEPTION.match(line) or _USAGE.match(line)]
-    return named[-1] if named else ""
+    return next((line for line in reversed(lines) if _EXCEPTION.match(line) or _USAGE.match(line)), "")
 
 
 def signature(cause: str) -> str:
@@ -227,19 +220,19 @@ def _without_pattern(exit_status: int, lines: list[str], message: str) -> Failur
     if exit_status > 128:  # noqa: PLR2004 # a shell reports a signal as 128 + its number
         exit_status = 128 - exit_status
     if message:
-        return Failure(kind=FailureKind.TRAINER, cause=_shortened(message))
-    if exit_status in _FIXED_STATUSES:
-        return _FIXED_STATUSES[exit_status]
+        return _failure(FailureKind.TRAINER, message)
+    if exit_status in _BY_STATUS:
+        return _failure(*_BY_STATUS[exit_status])
     last = f": {lines[-1]}" if lines else ""
     if exit_status >= 0:
-        return Failure(kind=FailureKind.TRAINER, cause=_shortened(f"ended with status {exit_status}{last}"))
-    number = -exit_status
-    if number in _SIGNALS:
-        kind, cause = _SIGNALS[signal.Signals(number)]
-        return Failure(kind=kind, cause=cause)
-    known = {int(member) for member in signal.Signals}
-    name = signal.Signals(number).name if number in known else f"signal {number}"
-    return Failure(kind=FailureKind.TRAINER, cause=_shortened(f"ended by {name}{last}"))
+        return _failure(FailureKind.TRAINER, f"ended with status {exit_status}{last}")
+    known = {member.value: member.name for member in signal.Signals}
+    name = known.get(-exit_status, f"signal {-exit_status}")
+    return _failure(FailureKind.TRAINER, f"ended by {name}{last}")
+
+
+def _failure(kind: FailureKind, cause: str) -> Failure:
+    return Failure(kind=kind, cause=_shortened(cause))
 
 
 def _shortened(text: str) -> str:

@@ -14,59 +14,50 @@ from automl.study.model import Direction
 from automl.trial.failures import DIVERGED_CODE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from automl.study.trial import Measurement
-    from automl.trial.task import TrialTask
-
-TRAINING_LOSSES: tuple[str, ...] = ("train_loss", "train/loss", "training_loss", "train_loss_epoch", "loss")
-"""Names under which trainers report their training loss; ``val_loss`` and ``val/loss`` are none of them."""
+    from automl.trial.task import TrialWatch
 
 # A loss that grows to a thousand times the largest one of its first epochs does not come back.
 EXPLOSION_FACTOR = 1e3
 # Any loss of this size is an explosion, also in the first report.
 ABSURD_LOSS = 1e12
 
-# The rule compares with the largest loss so far; a trainer that reports every step would make it quadratic.
+# Of a trainer that reports every step, the first epochs are within so many reports.
 _LONGEST_HISTORY = 500
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True)
 class TrialHistory:
     """The measurements of one attempt of a trial, by epoch.
 
     Attributes:
-        objective: Name of the primary objective.
-        direction: Of the primary objective.
-        watched: Training losses whose first non-finite value is the end.
-        explosion: An exploding training loss is the end too.
+        watch: What is looked at: the objective, the training losses and the rule about them.
         max_epochs: Epochs of a full run, where known.
         names: Every metric that was reported, as the trainer spells it.
         failure_line: The trainer's last failure line; None if it has gone on after it.
+        last_epoch: The latest epoch that was reported.
     """
 
-    objective: str
-    direction: Direction
-    watched: tuple[str, ...]
-    explosion: bool
-    max_epochs: int | None
+    watch: TrialWatch
+    max_epochs: int | None = field(init=False)
     names: set[str] = field(default_factory=set)
     failure_line: Measurement | None = None
     _by_epoch: dict[int, dict[str, float]] = field(default_factory=dict)
     _curve: dict[int, float] = field(default_factory=dict)
-    _losses: list[Measurement] = field(default_factory=list)
-    _last_epoch: int | None = None
+    last_epoch: int | None = None
+    # The largest value of each metric in the first reports of a training loss, whatever its sign.
+    _largest: dict[str, float] = field(default_factory=dict)
+    _loss_reports: int = 0
 
-    @classmethod
-    def of(cls, task: TrialTask) -> TrialHistory:
-        """Return the empty history of an attempt."""
-        return cls(
-            objective=task.watch.objective.metric,
-            direction=task.watch.objective.direction,
-            watched=task.watch.watched,
-            explosion=task.watch.explosion,
-            max_epochs=task.watch.max_epochs,
-        )
+    def __post_init__(self) -> None:
+        self.max_epochs = self.watch.max_epochs
+
+    @property
+    def objective(self) -> str:
+        """Name of the primary objective."""
+        return self.watch.objective.metric
 
     def named(self, measurement: Measurement) -> Measurement:
         """Return the measurement with the objective under the name it was asked for, where it has it under another."""
@@ -84,7 +75,7 @@ class TrialHistory:
         self.max_epochs = measurement.max_epochs or self.max_epochs
         self.names |= set(measurement.values) | set(measurement.nonfinite)
         if measurement.epoch is not None:
-            self._last_epoch = max(measurement.epoch, self._last_epoch or 0)
+            self.last_epoch = max(measurement.epoch, self.last_epoch or 0)
         if (reason := self._divergence(measurement)) is not None:
             return reason
         self._keep(measurement)
@@ -99,7 +90,7 @@ class TrialHistory:
         """Forget the epochs after one: they were measured after the decision to stop there."""
         self._by_epoch = {at: values for at, values in self._by_epoch.items() if at <= epoch}
         self._curve = {at: value for at, value in self._curve.items() if at <= epoch}
-        self._last_epoch = min(self._last_epoch, epoch) if self._last_epoch is not None else None
+        self.last_epoch = min(self.last_epoch, epoch) if self.last_epoch is not None else None
 
     @property
     def curve(self) -> tuple[tuple[int, float], ...]:
@@ -112,16 +103,11 @@ class TrialHistory:
         return len(self._by_epoch)
 
     @property
-    def last_epoch(self) -> int | None:
-        """The latest epoch that was reported."""
-        return self._last_epoch
-
-    @property
     def best_epoch(self) -> int | None:
         """The epoch of the best objective, the earliest of equals; None without an objective."""
         if not self._curve:
             return None
-        sign = -1.0 if self.direction is Direction.MAXIMIZE else 1.0
+        sign = -1.0 if self.watch.objective.direction is Direction.MAXIMIZE else 1.0
         return min(self._curve, key=lambda epoch: (sign * self._curve[epoch], epoch))
 
     @property
@@ -139,7 +125,7 @@ class TrialHistory:
         epoch = measurement.epoch
         if epoch is None:
             # Written once, at the end: it belongs to the last epoch, and adds nothing where there is a curve.
-            epoch = self._last_epoch if self._last_epoch is not None else max((self.max_epochs or 1) - 1, 0)
+            epoch = self.last_epoch if self.last_epoch is not None else max((self.max_epochs or 1) - 1, 0)
             if self._curve and self.objective in measurement.values:
                 return
         self._by_epoch.setdefault(epoch, {}).update(measurement.values)
@@ -151,49 +137,24 @@ class TrialHistory:
             # The trainer reports it itself, and would take seconds to clean up: there is nothing to wait for.
             return measurement.message or DIVERGED_CODE
         reported = (*measurement.values, *measurement.nonfinite)
-        found = tuple(name for watched in self.watched if (name := find_name(reported, watched)) is not None)
-        reason = divergence_of(
-            measurement,
-            objective=self.objective,
-            watched=found,
-            history=self._losses,
-            explosion=self.explosion,
-        )
-        if any(name in measurement.values for name in found) and len(self._losses) < _LONGEST_HISTORY:
-            self._losses.append(measurement)
-        return reason
+        losses = [name for watched in self.watch.watched if (name := find_name(reported, watched)) is not None]
+        when = "before the first epoch" if measurement.epoch is None else f"in epoch {measurement.epoch + 1}"
+        for name in (*losses, self.objective):
+            if name in measurement.nonfinite:
+                return f"{name} is {measurement.nonfinite[name]} {when}"
+        finite = [name for name in losses if name in measurement.values]
+        reasons = (self._explosion(name, measurement.values[name]) for name in finite if name != self.objective)
+        reason = next((reason for reason in reasons if reason is not None), None) if self.watch.explosion else None
+        if finite and self._loss_reports < _LONGEST_HISTORY:
+            self._loss_reports += 1
+            for name, value in measurement.values.items():
+                self._largest[name] = max(abs(value), self._largest.get(name, 0.0))
+        return None if reason is None else f"{reason} {when}"
 
-
-def divergence_of(
-    measurement: Measurement,
-    *,
-    objective: str,
-    watched: Sequence[str] = TRAINING_LOSSES,
-    history: Sequence[Measurement] = (),
-    explosion: bool = True,
-) -> str | None:
-    """Return why the training has diverged, or None while it has not.
-
-    Args:
-        measurement: The newest report.
-        objective: Name of the primary objective.
-        watched: Names of the training loss.
-        history: The trial's earlier reports, in their order.
-        explosion: A finite training loss that grows too much is a divergence too.
-    """
-    when = "before the first epoch" if measurement.epoch is None else f"in epoch {measurement.epoch + 1}"
-    for name in dict.fromkeys((*watched, objective)):
-        if name in measurement.nonfinite:
-            return f"{name} is {measurement.nonfinite[name]} {when}"
-    if not explosion:
-        return None
-    for name in watched:
-        value = measurement.values.get(name)
-        if value is None or name == objective:
-            continue
-        earlier = [abs(m.values[name]) for m in history if name in m.values and m is not measurement]
+    def _explosion(self, name: str, value: float) -> str | None:
         if abs(value) >= ABSURD_LOSS:
-            return f"{name} is {value:.3g} {when}"
-        if earlier and value > EXPLOSION_FACTOR * max(*earlier, 1e-3):
-            return f"{name} grew from at most {max(earlier):.3g} to {value:.3g} {when}"
-    return None
+            return f"{name} is {value:.3g}"
+        earlier = self._largest.get(name)
+        if earlier is not None and value > EXPLOSION_FACTOR * max(earlier, 1e-3):
+            return f"{name} grew from at most {earlier:.3g} to {value:.3g}"
+        return None

@@ -12,39 +12,26 @@ import math
 import os
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from automl.errors import LaunchError
-from automl.launch.base import LaunchRequest
-from automl.launch.command import fill_command, trial_environment
+from automl.launch.command import fill_command
 from automl.launch.mounts import readable_paths
 from automl.study.trial import Measurement
 from automl.trial.result import with_wanted
+from automl.trial.task import launch_request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
-    from automl.launch.base import Job, Launcher
+    from automl.launch.base import Job, Launcher, LaunchRequest
     from automl.storage.paths import AttemptPaths
     from automl.study.trial import TrialResult
     from automl.trial.task import TrialTask
 
 _POLL_S = 0.2
 _TAIL_BYTES = 64 * 1024
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Measured:
-    """What the command reported.
-
-    Attributes:
-        values: Metric -> finite number.
-        problem: Why there are none, or which are missing; empty where all is well.
-    """
-
-    values: Mapping[str, float] = field(default_factory=dict)
-    problem: str = ""
 
 
 def measure_more(
@@ -66,29 +53,32 @@ def measure_more(
     """
     if task.evaluate_with is None or not (result.state.has_value and result.values):
         return result
-    measured = _run(task, launcher, result, must_end)
-    values = {name: value for name, value in measured.values.items() if name not in result.values}
+    measured, problem = _run(task, task.evaluate_with, launcher, result, must_end)
+    values = {name: value for name, value in measured.items() if name not in result.values}
     if values:
         report(Measurement(epoch=result.best_epoch, values=values))
-    reason = "; ".join(filter(None, (result.reason, measured.problem)))
+    reason = "; ".join(filter(None, (result.reason, problem)))
     return replace(result, values=with_wanted(task, {**result.values, **values}), reason=reason)
 
 
-def _run(task: TrialTask, launcher: Launcher, result: TrialResult, must_end: Callable[[], bool]) -> Measured:
-    if result.checkpoint is None and "{checkpoint}" in (task.evaluate_with or ""):
-        return Measured(problem="evaluate-with was not run: the best epoch left no checkpoint")
+def _run(
+    task: TrialTask, template: str, launcher: Launcher, result: TrialResult, must_end: Callable[[], bool]
+) -> tuple[dict[str, float], str]:
+    """Return the finite metrics, and what is wrong: why there are none, or which are missing; empty for nothing."""
+    if result.checkpoint is None and "{checkpoint}" in template:
+        return {}, "evaluate-with was not run: the best epoch left no checkpoint"
     try:
-        job = launcher.launch(_request(task, result))
+        job = launcher.launch(_request(task, template, result))
     except (LaunchError, OSError) as error:
-        return Measured(problem=f"evaluate-with could not be started: {error}")
+        return {}, f"evaluate-with could not be started: {error}"
     try:
         problem = _wait(job, task, must_end)
     finally:
         job.kill(grace_s=0.0)
-    return Measured(problem=problem) if problem else _read(task.files)
+    return ({}, problem) if problem else _read(task.files)
 
 
-def _request(task: TrialTask, result: TrialResult) -> LaunchRequest:
+def _request(task: TrialTask, template: str, result: TrialResult) -> LaunchRequest:
     metrics = task.files.measuring_metrics
     metrics.unlink(missing_ok=True)
     places = {
@@ -97,27 +87,17 @@ def _request(task: TrialTask, result: TrialResult) -> LaunchRequest:
         "{trial_dir}": str(task.directory),
         "{metrics}": str(metrics),
     }
-    command = fill_command(task.evaluate_with or "", places)
+    command = fill_command(template, places)
     named = {f"EVALUATE_{token.strip('{}').upper()}": place for token, place in places.items()}
-    return LaunchRequest(
+    training = launch_request(task)
+    # In a container it sees what the training saw, and what the command itself names.
+    words = readable_paths({"words": [*command, *named.values()]}, own=task.directory) if training.image else ()
+    return replace(
+        training,
         command=command,
-        directory=task.directory,
-        environment=trial_environment(
-            os.environ, tag=task.command.tag, gpus=task.command.gpus, threads=task.command.threads, extra=named
-        ),
+        environment={**training.environment, **named},
         log=task.files.measuring_log,
-        tag=task.command.tag,
-        gpus=task.command.gpus,
-        image=task.command.image,
-        # In a container it sees what the training saw, and what the command itself names.
-        read_only=tuple(
-            {*task.command.read_only, *readable_paths({"words": [*command, *named.values()]}, own=task.directory)}
-            if task.command.image
-            else ()
-        ),
-        writable=(task.directory,),
-        options=task.command.options,
-        credentials=task.command.credentials,
+        read_only=tuple({*training.read_only, *words}) if training.image else (),
         is_single=True,
     )
 
@@ -134,15 +114,14 @@ def _wait(job: Job, task: TrialTask, must_end: Callable[[], bool]) -> str:
     return f"evaluate-with failed with exit status {status}; see {task.files.measuring_log.name}" if status else ""
 
 
-def _read(files: AttemptPaths) -> Measured:
+def _read(files: AttemptPaths) -> tuple[dict[str, float], str]:
     document, log = _last_object(files), files.measuring_log.name
     if document is None:
-        return Measured(problem=f"evaluate-with reported no metrics: no line of {log} is a JSON object")
+        return {}, f"evaluate-with reported no metrics: no line of {log} is a JSON object"
     numbers = {n: float(v) for n, v in document.items() if isinstance(v, int | float) and not isinstance(v, bool)}
     values = {name: value for name, value in numbers.items() if math.isfinite(value)}
     unusable = [str(name) for name in document if name not in values]
-    problem = f"evaluate-with: {', '.join(unusable)} is not a finite number" if unusable else ""
-    return Measured(values=values, problem=problem)
+    return values, f"evaluate-with: {', '.join(unusable)} is not a finite number" if unusable else ""
 
 
 def _last_object(files: AttemptPaths) -> dict[str, object] | None:

@@ -31,14 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialOutcome:
-    """How a trial ended.
-
-    Attributes:
-        state: Never PENDING or RUNNING.
-        reason: As a sentence.
-        failure: For FAILED only.
-        cause: Why it was stopped; None where it ended by itself, diverged or failed.
-    """
+    """How a trial ended: never PENDING or RUNNING; ``failure`` is for FAILED only, ``cause`` for what was stopped."""
 
     state: TrialState
     reason: str = ""
@@ -62,11 +55,7 @@ def outcome_of(
 ) -> TrialOutcome:
     """Return the outcome of a trial that ended by itself and was healthy as far as it was measured.
 
-    Args:
-        history: Everything it measured.
-        exit_status: Of the trainer.
-        log_tail: The last lines of its log.
-        external_end: What else has ended it (see `automl.launch.base.Job`).
+    ``external_end`` is what else has ended it (see `automl.launch.base.Job`).
     """
     has_complained = history.failure_line is not None and not history.has_all_epochs
     if exit_status != 0 or has_complained:

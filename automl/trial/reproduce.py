@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 import shlex
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from automl.launch.apptainer import exec_arguments
 from automl.launch.container import container_name, credentials_of, find_caller, home_folders, run_arguments
@@ -20,12 +21,9 @@ from automl.study.causes import Origin, OriginKind
 from automl.study.launch_plan import LauncherKind
 from automl.study.trial import Proposal
 from automl.trial.attempts import Start
-from automl.trial.runner import launch_request
-from automl.trial.tasks import build_task
+from automl.trial.task import build_task, launch_request
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from automl.launch.base import LaunchRequest
     from automl.study.model import StudyPlan
 
@@ -41,6 +39,7 @@ class ReproduceCommand:
         spec_file: Where the command reads its spec.
         spec: The spec's text.
         command: The argument list.
+        shell: The same as a line for a shell.
         script: A shell script that makes folder and spec and runs the command.
     """
 
@@ -48,18 +47,8 @@ class ReproduceCommand:
     spec_file: Path
     spec: str
     command: tuple[str, ...]
+    shell: str
     script: str
-
-    def document(self) -> dict[str, Any]:
-        """Return the JSON form."""
-        return {
-            "directory": str(self.directory),
-            "spec_file": str(self.spec_file),
-            "spec": self.spec,
-            "command": list(self.command),
-            "shell": shlex.join(self.command),
-            "script": self.script,
-        }
 
 
 def reproduce_command(plan: StudyPlan, study: Path, *, gpus: tuple[str, ...]) -> ReproduceCommand:
@@ -79,6 +68,7 @@ def reproduce_command(plan: StudyPlan, study: Path, *, gpus: tuple[str, ...]) ->
     request = launch_request(task)
     spec = render_spec(Spec(values=task.command.spec), task.command.config_format)
     command = _command(plan.launch.launcher, request)
+    shell = shlex.join(command)
     folders = [request.directory]
     if plan.launch.launcher.uses_image:
         folders += home_folders(request).values()
@@ -90,13 +80,14 @@ def reproduce_command(plan: StudyPlan, study: Path, *, gpus: tuple[str, ...]) ->
         spec.rstrip("\n"),
         _END,
         f"cd {shlex.quote(str(request.directory))} &&",
-        shlex.join(command),
+        shell,
     ]
     return ReproduceCommand(
         directory=request.directory,
         spec_file=task.spec_file,
         spec=spec,
         command=command,
+        shell=shell,
         script="\n".join(lines) + "\n",
     )
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from automl.launch.processes import descendants, read_process
 from automl.study.trial import Measurement
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ class ResourceWatch:
         return values
 
     def _processors(self, tree: Iterable[int]) -> dict[str, float]:
-        now = (time.monotonic(), sum(cpu_s(pid) for pid in tree))
+        now = (time.monotonic(), sum(_cpu_s(pid) for pid in tree))
         before, self._cpu = self._cpu, now
         if before is None or now[0] <= before[0]:
             return {}
@@ -99,18 +100,7 @@ class ResourceWatch:
 
 def process_tree(pid: int) -> list[int]:
     """Return a process and all its descendants that live; empty if it is gone."""
-    found: list[int] = []
-    waiting = [pid]
-    while waiting:
-        current = waiting.pop()
-        tasks = Path(f"/proc/{current}/task")
-        try:
-            listed = [(task / "children").read_text(encoding="ascii").split() for task in tasks.iterdir()]
-        except OSError:
-            continue
-        found.append(current)
-        waiting += [int(child) for children in listed for child in children]
-    return found
+    return [] if read_process(pid) is None else [pid, *(process.pid for process in descendants(pid))]
 
 
 def memory_gib(pids: Iterable[int]) -> float:
@@ -118,8 +108,7 @@ def memory_gib(pids: Iterable[int]) -> float:
     return sum(_memory_kib(pid) for pid in pids) / _KIB_PER_GIB
 
 
-def cpu_s(pid: int) -> float:
-    """Return the processor time of a process and of its children that have ended, in seconds; 0 if it is gone."""
+def _cpu_s(pid: int) -> float:
     try:
         text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:

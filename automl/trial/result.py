@@ -22,12 +22,7 @@ def build_result(
 ) -> TrialResult:
     """Return the result of an attempt that ended, whoever notices it: its worker, or a driver whose worker was lost.
 
-    Args:
-        task: The attempt.
-        history: What the trial measured, earlier attempts included.
-        outcome: How it ended.
-        elapsed_s: Seconds that all its attempts took.
-        exit_status: Of the trainer; None if it never ended by itself.
+    The history includes what earlier attempts measured, and ``elapsed_s`` the seconds that they took.
     """
     best_epoch = history.best_epoch
     competes = outcome.state.has_value and best_epoch is not None

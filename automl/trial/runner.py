@@ -8,39 +8,36 @@ may first finish the checkpoint of its best epoch.
 from __future__ import annotations
 
 import logging
-import os
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from automl.errors import ConfigurationError, LaunchError
-from automl.launch.base import LaunchRequest
-from automl.launch.command import build_command, trial_environment
-from automl.readers.follow import follow
+from automl.readers.log_lines import LogReader
 from automl.readers.metric_file import MetricFileReader
 from automl.readers.status_file import StatusReader
 from automl.spec.model import Spec
 from automl.spec.write import write_spec
 from automl.study.ends import StopKind
 from automl.study.trial import FailureKind, TrialState
+from automl.trial.attempts import earlier_measurements
 from automl.trial.best_checkpoint import await_checkpoint
-from automl.trial.continuation import earlier_measurements
 from automl.trial.disk import is_full
 from automl.trial.failures import Failure, classify_launch, read_tail
+from automl.trial.follow import StallTimeout, follow
 from automl.trial.history import TrialHistory
-from automl.trial.log_fallback import LogFallback
 from automl.trial.measuring_command import measure_more
 from automl.trial.outcome import TrialOutcome, failed, outcome_of, stopped
 from automl.trial.result import build_result
-from automl.trial.stall_timeout import StallTimeout
+from automl.trial.task import launch_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from automl.launch.base import Job, Launcher
-    from automl.readers.follow import Source
     from automl.study.ends import StopCause
     from automl.study.trial import Measurement, TrialResult
+    from automl.trial.follow import Source
     from automl.trial.task import TrialTask
 
 logger = logging.getLogger(__name__)
@@ -74,11 +71,13 @@ def run_trial(
         Exception: whatever ``report`` and ``stop_requested`` raise; the process tree is ended before.
     """
     started_s = time.monotonic()
-    history = TrialHistory.of(task)
-    history.recall(earlier_measurements(task.start.earlier, task.start.first_epoch))
+    history = TrialHistory(task.watch)
+    history.recall(earlier_measurements(task.start))
     exit_status: int | None = None
     try:
-        job = launcher.launch(_prepare(task))
+        task.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        write_spec(Spec(values=task.command.spec), task.command.config_format, task.spec_file)
+        job = launcher.launch(launch_request(task))
     except LaunchError as error:
         outcome = failed(classify_launch(error))
     except ConfigurationError as error:
@@ -93,14 +92,15 @@ def run_trial(
         finally:
             job.kill(grace_s=_NO_GRACE_S)
         exit_status = running.exit_status
+
+    def is_interrupted() -> bool:
+        """Tell whether the study is interrupted: only that ends the measuring of a trial that was asked to stop."""
+        cause = stop_requested()
+        return cause is not None and cause.kind is StopKind.INTERRUPTED
+
     elapsed_s = task.start.earlier_s + time.monotonic() - started_s
     result = build_result(task, history, outcome, elapsed_s=elapsed_s, exit_status=exit_status)
-    return measure_more(task, launcher, result, report=report, must_end=lambda: _is_interrupted(stop_requested()))
-
-
-def _is_interrupted(cause: StopCause | None) -> bool:
-    """Tell whether the study is interrupted: only that ends the measuring of a trial that was asked to stop."""
-    return cause is not None and cause.kind is StopKind.INTERRUPTED
+    return measure_more(task, launcher, result, report=report, must_end=is_interrupted)
 
 
 @dataclass(slots=True)
@@ -119,8 +119,21 @@ class _RunningTrial:
     _sources: list[Source] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._sources = self._make_sources()
-        self._stall = StallTimeout(limit_s=self.task.limits.stall_s, log=self.task.files.log_file)
+        task, status = self.task, StatusReader(self.task.directory)
+        self._stall = StallTimeout(limit_s=task.limits.stall_s, log=task.files.log_file)
+        self._sources = [status]
+        if task.watch.metric_file is not None:
+            self._sources.append(MetricFileReader(task.directory, task.watch.metric_file))
+        self._sources.append(
+            LogReader(
+                task.files.log_file,
+                task.watch.objective.metric,
+                # In a log, "loss" may be any loss.
+                tuple(name for name in task.watch.watched if name.startswith("train")),
+                has_status=lambda: status.has_files,
+                has_objective=lambda: bool(self.history.curve),
+            )
+        )
 
     def watch(self) -> TrialOutcome:
         """Follow the trial to its end and return how it ended."""
@@ -143,7 +156,7 @@ class _RunningTrial:
         self.report(measurement)
         if divergence is not None:
             self._outcome = TrialOutcome(state=TrialState.DIVERGED, reason=divergence)
-        return divergence is not None or self._must_end()
+        return self._must_end()
 
     def _must_end(self) -> bool:
         if self._outcome is None and (cause := self.stop_requested()) is not None:
@@ -156,72 +169,23 @@ class _RunningTrial:
         return self._outcome is not None
 
     def _end(self, outcome: TrialOutcome) -> None:
-        is_healthy = outcome.state in {TrialState.STOPPED, TrialState.INTERRUPTED}
-        if is_healthy:
+        if outcome.state in {TrialState.STOPPED, TrialState.INTERRUPTED}:
             continues = outcome.state is TrialState.INTERRUPTED
             await_checkpoint(self.job, self.task.directory, self.task.watch.naming, self.history, continues=continues)
-        self.job.kill(grace_s=self.task.limits.grace_s if is_healthy else _NO_GRACE_S)
-        if is_healthy:
+            self.job.kill(grace_s=self.task.limits.grace_s)
             self._read_rest(outcome.cause)
+        else:
+            self.job.kill(grace_s=_NO_GRACE_S)
         logger.debug("trial %d ended: %s", self.task.number, outcome.reason)
 
     def _read_rest(self, cause: StopCause | None) -> None:
         """Read what else was measured in the epochs that count: a trainer writes several lines for each."""
-        last_epoch = None if cause is None else cause.last_epoch
         for source in self._sources:
             for measurement in map(self.history.named, source.finish()):
                 self.history.observe(measurement)
                 self.report(measurement)
-        if last_epoch is not None:
-            self.history.cut_after(last_epoch)
-
-    def _make_sources(self) -> list[Source]:
-        status = StatusReader(self.task.directory)
-        sources: list[Source] = [status]
-        if self.task.watch.metric_file is not None:
-            sources.append(MetricFileReader(self.task.directory, self.task.watch.metric_file))
-        log = LogFallback(
-            self.task.files.log_file,
-            self.task.watch.objective.metric,
-            # In a log, "loss" may be any loss.
-            tuple(name for name in self.task.watch.watched if name.startswith("train")),
-            has_status=lambda: status.has_files,
-            has_objective=lambda: bool(self.history.curve),
-        )
-        return [*sources, log]
-
-
-def _prepare(task: TrialTask) -> LaunchRequest:
-    task.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    write_spec(Spec(values=task.command.spec), task.command.config_format, task.spec_file)
-    return launch_request(task)
-
-
-def launch_request(task: TrialTask) -> LaunchRequest:
-    """Return what is started for an attempt, once its directory and its spec are there.
-
-    Raises:
-        LaunchError: the command cannot be built.
-    """
-    return LaunchRequest(
-        command=build_command(task.command.template, task.spec_file),
-        directory=task.directory,
-        environment=trial_environment(
-            os.environ,
-            tag=task.command.tag,
-            gpus=task.command.gpus,
-            threads=task.command.threads,
-            extra=task.command.environment,
-        ),
-        log=task.files.log_file,
-        tag=task.command.tag,
-        gpus=task.command.gpus,
-        image=task.command.image,
-        read_only=task.command.read_only,
-        writable=(task.directory,),
-        options=task.command.options,
-        credentials=task.command.credentials,
-    )
+        if cause is not None and cause.last_epoch is not None:
+            self.history.cut_after(cause.last_epoch)
 
 
 def _timed_out(cause: str) -> TrialOutcome:

@@ -22,19 +22,10 @@ if TYPE_CHECKING:
 def request_stop(directory: Path, cause: StopCause) -> None:
     """Ask for the end of an attempt or of a study; a later cause replaces an earlier one that was not read yet.
 
-    Args:
-        directory: ``trials/0007``, ``trials/0007.2``, or the study directory.
-        cause: Why; part of the trial's result.
-
     Raises:
         OSError: the file cannot be written.
     """
     write_document(StudyPaths(directory).stop_file, cause)
-
-
-def forget_stop_request(study_directory: Path) -> None:
-    """Forget that an earlier run of a study was asked to end."""
-    StudyPaths(study_directory).stop_file.unlink(missing_ok=True)
 
 
 def read_stop_request(directory: Path) -> StopCause | None:

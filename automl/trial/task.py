@@ -1,4 +1,4 @@
-"""What one attempt of a trial needs, in one value that can be sent to another process or node.
+"""What one attempt of a trial needs, in one value that can be sent to another process or node, and what it launches.
 
 A task holds no open file, no callable and no reference to the study. Its collections are plain dictionaries and
 tuples, because read-only mapping views cannot be pickled.
@@ -6,10 +6,18 @@ tuples, because read-only mapping views cannot be pickled.
 
 from __future__ import annotations
 
+import hashlib
+import math
+import os
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from automl.skill.model import ConfigFormat
+from automl.launch.base import LaunchRequest
+from automl.launch.command import build_command, trial_environment
+from automl.launch.mounts import readable_paths
+from automl.skill.model import ConfigFormat, SlotKind
+from automl.spec.complete import ActionRun, complete_spec
+from automl.spec.model import iterate_leaves
 from automl.storage.paths import AttemptPaths
 
 if TYPE_CHECKING:
@@ -18,9 +26,15 @@ if TYPE_CHECKING:
 
     from automl.architectures.model import CheckpointNaming
     from automl.skill.model import JsonValue
-    from automl.study.model import Objective
+    from automl.storage.paths import StudyPaths
+    from automl.study.model import Objective, StudyPlan
     from automl.study.trial import Proposal
     from automl.trial.attempts import Start
+
+EVALUATE_LIMIT_S = 600.0
+"""What `--evaluate-with` may take for one trial, unless the option ``evaluate_limit_s`` says otherwise."""
+
+_WORKER_KEYS = {"workers", "num_workers"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +51,6 @@ class TrialCommand:
         image: Container image, for launchers that use one.
         read_only: Host paths the trainer reads, for launchers that mount.
         credentials: Names of variables that a container gets, where they are set.
-        environment: Further environment variables, e.g. the rendezvous of a trial over several nodes.
         options: Launcher options.
     """
 
@@ -50,7 +63,6 @@ class TrialCommand:
     image: str | None = None
     read_only: tuple[Path, ...] = ()
     credentials: tuple[str, ...] = ()
-    environment: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -90,7 +102,7 @@ class TrialLimits:
 
     stall_s: float | None = None
     trial_s: float | None = None
-    evaluate_s: float = 600.0
+    evaluate_s: float = EVALUATE_LIMIT_S
     grace_s: float = 2.0
 
 
@@ -136,3 +148,121 @@ class TrialTask:
     def on(self, gpus: tuple[str, ...]) -> TrialTask:
         """Return the same attempt on other devices."""
         return replace(self, command=replace(self.command, gpus=gpus))
+
+
+def study_tag(plan: StudyPlan, directory: Path) -> str:
+    """Return the prefix of the tags of a study's trials; the same after a resume, another for another directory."""
+    digest = hashlib.sha256(str(directory).encode()).hexdigest()[:8]
+    name = "".join(character if character.isalnum() or character in "-_" else "-" for character in plan.name)
+    return f"{name}-{digest}"
+
+
+def build_task(plan: StudyPlan, directory: StudyPaths, proposal: Proposal, start: Start) -> TrialTask:
+    """Return everything that one attempt of a trial needs.
+
+    Raises:
+        ConfigurationError: a key of the skill leads through a value of the spec.
+    """
+    action, launch = plan.skill.actions[plan.action], plan.launch
+    folder = directory.attempt(proposal.number, start.attempt).root
+    values = {**proposal.assignment, **start.changes}
+    run = ActionRun(results_dir=folder, assignment=values, resume_checkpoint=start.checkpoint)
+    spec = complete_spec(plan.spec, plan.skill, plan.action, run)
+    if plan.seed_key is not None and proposal.seed is not None:
+        spec = spec.with_values({plan.seed_key: proposal.seed}, origin="replicate")
+    folders: dict[str, JsonValue] = {slot.key: str(folder) for slot in action.outputs if slot.kind is SlotKind.FOLDER}
+    spec = spec.with_values(_resource_values(plan), origin="resources").with_values(folders, origin="output")
+    return TrialTask(
+        proposal=replace(proposal, assignment=dict(proposal.assignment)),
+        start=start,
+        study_directory=directory.root,
+        directory=folder,
+        command=TrialCommand(
+            template=action.command,
+            spec=spec.values,
+            tag=f"{study_tag(plan, directory.root)}/{proposal.number:04d}/{start.attempt}",
+            config_format=action.config_format,
+            threads=plan.resources.threads_per_trial,
+            image=launch.image,
+            read_only=readable_paths(spec.values, launch.mounts, own=folder) if launch.launcher.uses_image else (),
+            credentials=launch.credentials,
+            options=dict(launch.options),
+        ),
+        watch=TrialWatch(
+            objective=plan.objective,
+            naming=plan.skill.architecture.checkpoints,
+            explosion=plan.options.get("explosion") is not False,
+            max_epochs=plan.max_epochs,
+            metric_file=action.metric_file,
+            wanted=plan.wanted_metrics[1:],
+        ),
+        limits=TrialLimits(
+            stall_s=_seconds(plan.options, "silence_limit_s"),
+            trial_s=_seconds(plan.options, "trial_time_limit_s"),
+            evaluate_s=_seconds(plan.options, "evaluate_limit_s") or EVALUATE_LIMIT_S,
+        ),
+        evaluate_with=plan.evaluate_with,
+    )
+
+
+def launch_request(task: TrialTask) -> LaunchRequest:
+    """Return what is started for an attempt, once its directory and its spec are there.
+
+    Raises:
+        LaunchError: the command cannot be built.
+    """
+    command = task.command
+    return LaunchRequest(
+        command=build_command(command.template, task.spec_file),
+        directory=task.directory,
+        environment=trial_environment(os.environ, tag=command.tag, gpus=command.gpus, threads=command.threads),
+        log=task.files.log_file,
+        tag=command.tag,
+        gpus=command.gpus,
+        image=command.image,
+        read_only=command.read_only,
+        writable=(task.directory,),
+        options=command.options,
+        credentials=command.credentials,
+    )
+
+
+def _resource_values(plan: StudyPlan) -> dict[str, JsonValue]:
+    """Return the GPU and node keys of the spec: the devices a trial sees count from 0 whatever they are outside."""
+    gpus = math.ceil(plan.resources.gpus_per_trial)
+    values: dict[str, JsonValue] = {}
+    gpu_key = plan.skill.gpu_spec_key
+    if gpu_key is not None and gpus > 0:
+        values[gpu_key] = gpus
+        ids_key = f"{gpu_key.rpartition('.')[0]}.gpu_ids".lstrip(".")
+        if plan.spec.has(ids_key):
+            values[ids_key] = list(range(gpus))
+    node_key = plan.skill.node_spec_key
+    if node_key is not None and plan.resources.nodes_per_trial > 1:
+        values[node_key] = plan.resources.nodes_per_trial
+    return values | _loader_workers(plan)
+
+
+def _loader_workers(plan: StudyPlan) -> dict[str, JsonValue]:
+    """Return the numbers of loading processes that exceed a trial's share of the CPUs, lowered to it.
+
+    Each process of a trial, one per GPU, has its own. What the user or the search has set stays.
+    """
+    processes = max(1, math.ceil(plan.resources.gpus_per_trial))
+    share = max(1, int(plan.resources.cpus_per_trial / processes))
+    searched = set(plan.space.paths)
+    return {
+        path: share
+        for path, value in iterate_leaves(plan.spec.values)
+        if path.rpartition(".")[2] in _WORKER_KEYS
+        and isinstance(value, int)
+        and not isinstance(value, bool)
+        and value > share
+        and path not in searched
+        and plan.spec.origins.get(path) not in {"override", "data"}
+    }
+
+
+def _seconds(options: Mapping[str, JsonValue], name: str) -> float | None:
+    value = options.get(name)
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None

@@ -30,7 +30,7 @@ from automl.launch.processes import descendants, find_leftovers
 from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import read_results
 from automl.study.trial import TrialState
-from automl.trial.tasks import study_tag
+from automl.trial.task import study_tag
 from benchmarks.orchestration.chaos_driver import FAULTS, chaos_plan
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from automl.architectures.load import load_architecture
 from automl.launch.local import LocalLauncher
 from automl.study.ends import StopCause, StopKind
 from automl.study.trial import FailureKind, TrialResult, TrialState
-from automl.trial.continuation import find_continuation
+from automl.trial.attempts import find_continuation
 from automl.trial.runner import run_trial
 from tests.acceptance.scripted_skill import scripted_command, scripted_spec
 from tests.automl.trial.flat_task import flat_task

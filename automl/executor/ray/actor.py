@@ -214,6 +214,6 @@ class TrialActor(tune.Trainable):
         self._launcher.kill_all()
         cause = Failure(kind=FailureKind.INFRASTRUCTURE, cause=f"{type(error).__name__}: {error}")
         elapsed_s = self.task.start.earlier_s + time.monotonic() - self._started_s
-        result = build_result(self.task, TrialHistory.of(self.task), failed(cause), elapsed_s=elapsed_s)
+        result = build_result(self.task, TrialHistory(self.task.watch), failed(cause), elapsed_s=elapsed_s)
         lines = "".join(traceback.format_exception(error)).splitlines()
         return replace(result, log_tail=tuple(lines[-_TRACEBACK_LINES:]))

@@ -28,7 +28,7 @@ from automl.launch.processes import end_leftovers
 from automl.storage.paths import StudyPaths
 from automl.study.ends import EndKind, EndReason
 from automl.study.launch_plan import LauncherKind
-from automl.trial.tasks import study_tag
+from automl.trial.task import study_tag
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

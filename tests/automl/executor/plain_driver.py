@@ -29,7 +29,7 @@ from automl.space.parameters import Parameter, ParameterType, SearchSpace
 from automl.storage.paths import StudyPaths
 from automl.trial.runner import run_trial
 from automl.trial.stop_request import read_stop_request
-from automl.trial.tasks import study_tag
+from automl.trial.task import study_tag
 from tests.automl.executor.toy_study import toy_location, toy_plan
 
 if TYPE_CHECKING:

@@ -55,7 +55,7 @@ def plan_of(root: Path, sampler: str, scheduler: str, **budget: float) -> StudyP
 
 def train(loop: StudyLoop, task: TrialTask) -> TrialResult:
     """Train without a process: values follow from the assignment, a checkpoint is saved after every epoch."""
-    history = TrialHistory.of(task)
+    history = TrialHistory(task.watch)
     history.recall(
         Measurement(epoch=epoch, values={"val/d1": value_of(task, epoch)}) for epoch in range(task.start.first_epoch)
     )

@@ -7,7 +7,7 @@ from automl.schedulers.base import Action, Decision
 from automl.study.ends import StopCause, StopKind
 from automl.study.model import Budget, Direction, Objective
 from automl.study.trial import FailureKind, Measurement, TrialState
-from automl.trial.retries import MAX_ATTEMPTS
+from automl.trial.attempts import MAX_ATTEMPTS
 from automl.trial.stop_request import read_stop_request, request_stop
 from tests.automl.executor.loop_study import Study
 from tests.automl.executor.toy_study import toy_plan

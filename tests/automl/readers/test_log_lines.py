@@ -57,9 +57,13 @@ def test_a_number_behind_another_name_is_not(line: str, name: str) -> None:
     assert metrics_in(line, (name,)) == {}
 
 
+def reader(tmp_path: Path, objective: str, *watched: str) -> LogReader:
+    return LogReader(tmp_path / "log", objective, watched, lambda: False, lambda: False)
+
+
 def read(tmp_path: Path, text: str, *names: str) -> list[tuple[int | None, dict[str, float]]]:
     (tmp_path / "log").write_text(text, encoding="utf-8")
-    return [(m.epoch, dict(m.values)) for m in LogReader(tmp_path / "log", names).finish()]
+    return [(m.epoch, dict(m.values)) for m in reader(tmp_path, *names).finish()]
 
 
 def test_the_epoch_is_the_one_the_log_named_last_counted_from_0(tmp_path: Path) -> None:
@@ -83,7 +87,7 @@ def test_a_value_that_a_progress_bar_repeats_counts_once(tmp_path: Path) -> None
 def test_a_value_that_is_not_finite_is_reported_as_text(tmp_path: Path) -> None:
     (tmp_path / "log").write_text("Epoch 0: train_loss=nan\n", encoding="utf-8")
 
-    (found,) = LogReader(tmp_path / "log", ("train_loss",)).finish()
+    (found,) = reader(tmp_path, "train_loss").finish()
 
     assert (found.values, found.nonfinite) == ({}, {"train_loss": "nan"})
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from automl.skill.model import ConfigFormat
 from automl.storage.paths import StudyPaths, find_studies
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def test_attempts_have_directories_of_their_own_and_one_result(tmp_path: Path) -> None:
@@ -48,3 +45,10 @@ def test_studies_are_the_folders_with_a_plan(tmp_path: Path) -> None:
 
     assert find_studies(tmp_path) == [StudyPaths(tmp_path / "a"), StudyPaths(tmp_path / "b")]
     assert find_studies(tmp_path / "none") == []
+
+
+def test_a_path_outside_the_study_stays_absolute(tmp_path: Path) -> None:
+    study = StudyPaths(tmp_path)
+
+    assert study.relative(tmp_path / "trials/0000") == "trials/0000"
+    assert study.relative(Path("/elsewhere/x")) == "/elsewhere/x"

@@ -1,14 +1,16 @@
-"""A task from its fields by name, whatever part of it each belongs to."""
+"""A task from its fields by name, whatever part of it each belongs to, and the history of one that began."""
 
 from __future__ import annotations
 
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
+from automl.architectures.load import load_architecture
 from automl.study.causes import Origin, OriginKind
 from automl.study.model import Direction, Objective
 from automl.study.trial import Proposal
 from automl.trial.attempts import Start
+from automl.trial.history import TrialHistory
 from automl.trial.task import TrialCommand, TrialLimits, TrialTask, TrialWatch
 
 if TYPE_CHECKING:
@@ -44,4 +46,22 @@ def flat_task(*, study_directory: Path, directory: Path, **fields: Any) -> Trial
         watch=watch,
         limits=limits,
         evaluate_with=evaluate_with,
+    )
+
+
+def empty_history(
+    direction: Direction = Direction.MAXIMIZE,
+    *,
+    objective: str = "val/d1",
+    explosion: bool = True,
+    max_epochs: int | None = None,
+) -> TrialHistory:
+    """Return the history of a trial that has measured nothing yet."""
+    return TrialHistory(
+        TrialWatch(
+            objective=Objective(metric=objective, direction=direction),
+            naming=load_architecture("depth_net_mono").checkpoints,
+            explosion=explosion,
+            max_epochs=max_epochs,
+        )
     )

@@ -4,12 +4,11 @@ import json
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
-from automl.storage.documents import read_document
 from automl.storage.paths import StudyPaths
 from automl.study.causes import Origin, OriginKind
 from automl.study.state import TrialRecord
 from automl.study.trial import Proposal
-from automl.trial.attempts import Change, Start, measured_by, next_start, write_start
+from automl.trial.attempts import Change, Start, measured_by, next_start
 from tests.automl.executor.toy_study import toy_plan
 
 if TYPE_CHECKING:
@@ -32,7 +31,6 @@ class Trial:
         start = next_start(self.plan, self.paths, self.record)
         folder = self.paths.attempt(3, start.attempt).root
         folder.mkdir(parents=True)
-        write_start(self.paths, 3, start)
         self.record.starts.append(start.document(self.paths))
         for epoch in epochs:
             with (folder / "status.json").open("a", encoding="utf-8") as stream:
@@ -116,6 +114,6 @@ def test_a_start_is_read_as_it_was_written(tmp_path: Path) -> None:
 
     start = trial.begin()
 
-    written = read_document(trial.paths.attempt(3, 2).start_file, dict)
+    written = json.loads(json.dumps(start.document(trial.paths)))
     assert Start.of_document(written, tmp_path) == start
     assert written["checkpoint"] == "trials/0003/model_epoch_001.pth"

@@ -4,31 +4,29 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from automl.architectures.load import load_architecture
 from automl.launch.base import Job
-from automl.study.model import Direction
 from automl.study.trial import Measurement
 from automl.trial import best_checkpoint
 from automl.trial.attempts import Start
-from automl.trial.best_checkpoint import await_checkpoint, find_best, relative_to_study
-from automl.trial.history import TrialHistory
-from tests.automl.trial.flat_task import flat_task
+from automl.trial.best_checkpoint import await_checkpoint, find_best
+from tests.automl.trial.flat_task import empty_history, flat_task
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from automl.trial.history import TrialHistory
     from automl.trial.task import TrialTask
 
 NAMING = load_architecture("depth_net_mono").checkpoints
 
 
 def course(*values: float) -> TrialHistory:
-    trial = TrialHistory(
-        objective="val/d1", direction=Direction.MAXIMIZE, watched=("train_loss",), explosion=True, max_epochs=9
-    )
+    trial = empty_history(max_epochs=9)
     for epoch, value in enumerate(values):
         trial.observe(Measurement(epoch=epoch, values={"val/d1": value}))
     return trial
@@ -128,10 +126,6 @@ def test_a_large_checkpoint_is_not_hashed_while_the_slot_is_held(
 
     assert best.path is not None
     assert best.sha256 is None
-
-
-def test_a_path_outside_the_study_stays_absolute(tmp_path: Path) -> None:
-    assert relative_to_study(Path("/elsewhere/x"), task(tmp_path)) == "/elsewhere/x"
 
 
 def test_an_epoch_that_a_later_attempt_finished_is_found_there_and_not_as_its_half(tmp_path: Path) -> None:

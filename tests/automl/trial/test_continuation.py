@@ -7,7 +7,7 @@ import zipfile
 from typing import TYPE_CHECKING
 
 from automl.architectures.load import load_architecture
-from automl.trial.continuation import earlier_measurements, find_continuation
+from automl.trial.attempts import Start, earlier_measurements, find_continuation
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,4 +63,4 @@ def test_without_a_checkpoint_there_is_nothing_to_continue(tmp_path: Path) -> No
 def test_epochs_after_the_checkpoint_do_not_count(tmp_path: Path) -> None:
     first = attempt(tmp_path / "0000", 0, 1, 2)
 
-    assert [m.epoch for m in earlier_measurements([first], 2)] == [0, 1]
+    assert [m.epoch for m in earlier_measurements(Start(earlier=(first,), first_epoch=2))] == [0, 1]

@@ -1,9 +1,23 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from automl.study.trial import Measurement
-from automl.trial.history import divergence_of as check
+from tests.automl.trial.flat_task import empty_history
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def check(
+    measurement: Measurement, *, objective: str, history: Iterable[Measurement] = (), explosion: bool = True
+) -> str | None:
+    trial = empty_history(objective=objective, explosion=explosion)
+    for earlier in history:
+        assert trial.observe(earlier) is None
+    return trial.observe(measurement)
 
 
 def losses(*values: float) -> list[Measurement]:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from automl.study.model import Direction
 from automl.study.trial import Measurement
-from automl.trial.history import TrialHistory
+from tests.automl.trial.flat_task import empty_history
+
+if TYPE_CHECKING:
+    from automl.trial.history import TrialHistory
 
 
 def course(direction: Direction = Direction.MAXIMIZE, *, explosion: bool = True) -> TrialHistory:
-    return TrialHistory(
-        objective="val/d1", direction=direction, watched=("train_loss",), explosion=explosion, max_epochs=3
-    )
+    return empty_history(direction, explosion=explosion, max_epochs=3)
 
 
 def measurement(epoch: int | None, **values: Any) -> Measurement:  # noqa: ANN401 # metric values, words for what is not finite

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from automl.launch.base import ExternalEnd
 from automl.study.ends import StopCause, StopKind
-from automl.study.model import Direction
 from automl.study.trial import FailureKind, Measurement, TrialState
-from automl.trial.history import TrialHistory
 from automl.trial.outcome import outcome_of, stopped
+from tests.automl.trial.flat_task import empty_history
+
+if TYPE_CHECKING:
+    from automl.trial.history import TrialHistory
 
 
 def course(*measurements: Measurement, max_epochs: int | None = 2) -> TrialHistory:
-    trial = TrialHistory(
-        objective="val/d1",
-        direction=Direction.MAXIMIZE,
-        watched=("train_loss",),
-        explosion=True,
-        max_epochs=max_epochs,
-    )
+    trial = empty_history(max_epochs=max_epochs)
     for measurement in measurements:
         trial.observe(measurement)
     return trial

@@ -9,8 +9,7 @@ import pytest
 from automl.architectures.load import load_architecture
 from automl.spec.model import Spec
 from automl.study.trial import FailureKind, TrialResult, TrialState
-from automl.trial.attempts import CONTINUE, Start
-from automl.trial.retries import change_after
+from automl.trial.attempts import CONTINUE, Start, change_after
 from tests.automl.executor.toy_study import toy_plan
 
 if TYPE_CHECKING:

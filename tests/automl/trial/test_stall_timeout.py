@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from automl.trial import stall_timeout
-from automl.trial.stall_timeout import StallTimeout
+from automl.trial import follow
+from automl.trial.follow import StallTimeout
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +24,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     ticking = Clock()
-    monkeypatch.setattr(stall_timeout, "time", ticking)
+    monkeypatch.setattr(follow, "time", ticking)
     return ticking
 
 

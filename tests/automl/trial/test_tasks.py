@@ -12,7 +12,7 @@ from automl.study.causes import Origin, OriginKind
 from automl.study.model import Resources
 from automl.study.trial import Proposal
 from automl.trial.attempts import Start
-from automl.trial.tasks import build_task, study_tag
+from automl.trial.task import build_task, study_tag
 from tests.automl.executor.toy_study import toy_plan
 
 if TYPE_CHECKING:

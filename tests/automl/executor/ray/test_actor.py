@@ -24,7 +24,7 @@ from automl.study.causes import Origin, OriginKind
 from automl.study.launch_plan import LauncherKind
 from automl.study.trial import FailureKind, Measurement, Proposal, TrialResult, TrialState
 from automl.trial.attempts import Start
-from automl.trial.tasks import build_task
+from automl.trial.task import build_task
 from tests.automl.executor.toy_study import toy_plan
 from tests.scripted_launcher import Script, ScriptedLauncher
 

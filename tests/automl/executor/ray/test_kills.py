@@ -20,7 +20,7 @@ from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import read_results, read_state
 from automl.study.trial import TrialState
 from automl.trial.attempts import next_start
-from automl.trial.tasks import study_tag
+from automl.trial.task import study_tag
 from tests.automl.executor.toy_study import ListSearcher, ThresholdRule, toy_location, toy_plan
 
 DRIVER = Path(__file__).parent / "ray_driver.py"

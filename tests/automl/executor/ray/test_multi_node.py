@@ -21,7 +21,7 @@ from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import read_results
 from automl.study.launch_plan import LauncherKind
 from automl.study.trial import TrialState
-from automl.trial.tasks import study_tag
+from automl.trial.task import study_tag
 from tests.automl.executor.toy_study import toy_plan
 from tests.scripted_launcher import Script, ScriptedLauncher
 

@@ -21,7 +21,7 @@ from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import read_results
 from automl.study.events import TrialEnded, TrialStarted
 from automl.study.trial import FailureKind, TrialState
-from automl.trial.tasks import study_tag
+from automl.trial.task import study_tag
 from tests.automl.executor.toy_study import ListSearcher, ListTracker, ThresholdRule, toy_location, toy_plan
 
 if TYPE_CHECKING:

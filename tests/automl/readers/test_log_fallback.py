@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from automl.trial.log_fallback import LogFallback
+from automl.readers.log_lines import LogReader
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-def fallback(tmp_path: Path, text: str, *, has_status: bool, has_objective: bool = False) -> LogFallback:
+def fallback(tmp_path: Path, text: str, *, has_status: bool, has_objective: bool = False) -> LogReader:
     (tmp_path / "log").write_text(text, encoding="utf-8")
-    return LogFallback(tmp_path / "log", "val/d1", ("train_loss",), lambda: has_status, lambda: has_objective)
+    return LogReader(tmp_path / "log", "val/d1", ("train_loss",), lambda: has_status, lambda: has_objective)
 
 
 LOG = "Epoch 1/2: train_loss=0.5 val_d1: 0.25\n"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from automl.readers.follow import follow
+from automl.launch.base import Job
 from automl.study.trial import Measurement
+from automl.trial.follow import follow
 
 
 @dataclass
-class CountedJob:
+class CountedJob(Job):
     """Ends after a number of polls."""
 
     polls_left: int
@@ -21,6 +22,9 @@ class CountedJob:
     def wait(self, limit_s: float) -> int | None:
         del limit_s
         return None
+
+    def kill(self, *, grace_s: float) -> None:
+        del grace_s
 
 
 @dataclass
