@@ -19,7 +19,7 @@ from automl.errors import counted
 from automl.request.policy import Route
 from automl.storage.study_directory import read_study
 from automl.study.events import Measured, StudyEnded, StudyStarted, TrialEnded, TrialStarted
-from automl.study.incumbent import Incumbent
+from automl.study.result import Incumbent
 from automl.tracking.base import Tracker
 
 if TYPE_CHECKING:

@@ -15,7 +15,6 @@ from automl.study.causes import OriginKind
 from automl.study.ends import EndReason, StopCause, StopKind
 from automl.study.events import ImprovementEstimated, Measured, StudyStarted, TrialEnded, TrialPromoted, TrialProposed
 from automl.study.model import Direction
-from automl.study.state import comes_after_stop
 
 if TYPE_CHECKING:
     from automl.samplers.searcher import Searcher
@@ -86,7 +85,7 @@ class SearchState:
         if event.epoch is None or value is None or not math.isfinite(value):
             return
         trial = state.trials[event.trial]
-        if comes_after_stop(state, event):
+        if trial.has_stopped_before(event):
             return
         self.searcher.observe(event.trial, event.epoch, value)
         key = (event.trial, event.epoch)

@@ -12,7 +12,7 @@ from automl.request.policy import Route
 from automl.space.document import PlannedSpace, describe_space
 from automl.space.values import Scalar
 from automl.storage.documents import read_document, to_json, write_document
-from automl.study.causes import Origin, origins_document, origins_from
+from automl.study.causes import Origin, origin_from, origins_document
 from automl.study.evaluation import RecordLocation
 from automl.study.launch_plan import LaunchPlan
 from automl.study.model import Budget, Direction, Objective, Resources
@@ -87,8 +87,7 @@ class PlanDocument:
     @property
     def origins(self) -> tuple[Origin, ...]:
         """Where the first trials come from."""
-        data = self.first_origin_data
-        return origins_from({"first_origins": self.first_origins} if data is None else {"first_origin_data": data})
+        return tuple(map(origin_from, self.first_origins if self.first_origin_data is None else self.first_origin_data))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

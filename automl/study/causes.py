@@ -81,30 +81,6 @@ class Origin:
         return {name: value for name, value in asdict(self).items() if value not in {None, ""}}
 
 
-def origin_from(document: Mapping[str, Any] | str) -> Origin:
-    """Read the JSON form of an origin, or the text that earlier versions wrote in its place.
-
-    Raises:
-        ValueError: the kind is unknown.
-        TypeError: a field is unknown.
-        KeyError: there is no kind.
-    """
-    if isinstance(document, str):
-        return _origin_from_text(document)
-    return Origin(**{**document, "kind": OriginKind(document["kind"])})
-
-
-def origins_document(origins: Iterable[Origin]) -> dict[str, list[Any]]:
-    """Return the fields of a plan's document that hold the origins of its first trials: as text and as data."""
-    known = tuple(origins)
-    return {"first_origins": [str(o) for o in known], "first_origin_data": [o.document() for o in known]}
-
-
-def origins_from(document: Mapping[str, Any]) -> tuple[Origin, ...]:
-    """Read the origins of the first trials from a plan's document, of whichever version."""
-    return tuple(origin_from(o) for o in document.get("first_origin_data", document.get("first_origins", ())))
-
-
 _OLD_TEXTS = {
     OriginKind.CLONE: re.compile(r"copy of trial (?P<parent>\d+) after epoch (?P<epoch>\d+)"),
     OriginKind.REPLICATE: re.compile(r"trial (?P<parent>\d+) with seed (?P<seed>-?\d+)"),
@@ -115,13 +91,28 @@ _OLD_TEXTS = {
 }
 
 
-def _origin_from_text(text: str) -> Origin:
+def origin_from(document: Mapping[str, Any] | str) -> Origin:
+    """Read the JSON form of an origin, or the text that earlier versions wrote in its place.
+
+    Raises:
+        ValueError: the kind is unknown.
+        TypeError: a field is unknown.
+        KeyError: there is no kind.
+    """
+    if not isinstance(document, str):
+        return Origin(**{**document, "kind": OriginKind(document["kind"])})
     for kind, pattern in _OLD_TEXTS.items():
-        if (match := pattern.fullmatch(text)) is not None:
+        if (match := pattern.fullmatch(document)) is not None:
             found: dict[str, Any] = match.groupdict()
             found |= {name: int(found[name]) for name in ("parent", "epoch", "seed") if name in found}
             if "epoch" in found:
                 found["epoch"] -= 1  # the text counts from 1
             return Origin(kind, **found)
     named = {kind.value: kind for kind in OriginKind if kind not in _OLD_TEXTS}
-    return Origin(named[text]) if text in named else Origin(OriginKind.GIVEN, detail=text)
+    return Origin(named[document]) if document in named else Origin(OriginKind.GIVEN, detail=document)
+
+
+def origins_document(origins: Iterable[Origin]) -> dict[str, list[Any]]:
+    """Return the fields of a plan's document that hold the origins of its first trials: as text and as data."""
+    known = tuple(origins)
+    return {"first_origins": [str(o) for o in known], "first_origin_data": [o.document() for o in known]}

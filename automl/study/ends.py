@@ -33,6 +33,22 @@ class EndKind(StrEnum):
 
 _CUT_OFF = frozenset({EndKind.DISK, EndKind.SIGNAL, EndKind.RAY_LOST, EndKind.ERROR})
 _CONTINUABLE = frozenset({EndKind.USER, EndKind.IDENTICAL_ERRORS})
+_ON_REQUEST = "stopped on request"
+_SENTENCES = {
+    EndKind.ALL_ENDED: "all trials have ended ({end.amount:g})",
+    EndKind.SPACE_EXHAUSTED: "the search space is exhausted",
+    EndKind.TARGET: "the target {end.amount:g} of {end.metric} is reached",
+    EndKind.IMPROVEMENT: "no further trial is expected to improve {end.metric} by more than {end.amount:.2g}, "
+    "and {end.bound:g} is asked for",
+    EndKind.TIME: "the time budget of {end.amount:g} s is used up",
+    EndKind.GPU_HOURS: "the budget of {end.amount:g} GPU hours is used up",
+    EndKind.IDENTICAL_ERRORS: "{end.amount:g} trials in a row failed for the same reason: {end.detail}",
+    EndKind.SIGNAL: "Ctrl-C or SIGTERM",
+    EndKind.RAY_LOST: "a server process of Ray was killed",
+    EndKind.DISK: "{end.detail}",
+    EndKind.ERROR: "{end.detail}",
+    EndKind.UNKNOWN: "{end.detail}",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +56,6 @@ class EndReason:
     """Why no further trial is started.
 
     Attributes:
-        kind: The reason.
         amount: The limit, target, count or estimate that was reached, where the kind has one.
         bound: For `EndKind.IMPROVEMENT`, the improvement that was asked for.
         metric: The objective, where the kind names it.
@@ -63,33 +78,14 @@ class EndReason:
         """A resume continues the study although it ended: the user or errors ended it."""
         return self.kind in _CONTINUABLE
 
-    def __str__(self) -> str:  # noqa: C901, PLR0911 # one sentence per kind
+    def __str__(self) -> str:
         match self.kind:
-            case EndKind.ALL_ENDED:
-                return f"all trials have ended ({self.amount:g})"
-            case EndKind.SPACE_EXHAUSTED:
-                return "the search space is exhausted"
-            case EndKind.TARGET:
-                return f"the target {self.amount:g} of {self.metric} is reached"
+            case EndKind.USER:
+                return self.detail or _ON_REQUEST
             case EndKind.PATIENCE:
                 return f"{counted(int(self.amount), 'finished trial')} brought no improvement of {self.metric}"
-            case EndKind.IMPROVEMENT:
-                gain = f"more than {self.amount:.2g}, and {self.bound:g} is asked for"
-                return f"no further trial is expected to improve {self.metric} by {gain}"
-            case EndKind.TIME:
-                return f"the time budget of {self.amount:g} s is used up"
-            case EndKind.GPU_HOURS:
-                return f"the budget of {self.amount:g} GPU hours is used up"
-            case EndKind.IDENTICAL_ERRORS:
-                return f"{self.amount:g} trials in a row failed for the same reason: {self.detail}"
-            case EndKind.SIGNAL:
-                return "Ctrl-C or SIGTERM"
-            case EndKind.RAY_LOST:
-                return "a server process of Ray was killed"
-            case EndKind.USER:
-                return self.detail or "stopped on request"
-            case EndKind.DISK | EndKind.ERROR | EndKind.UNKNOWN:
-                return self.detail
+            case _:
+                return _SENTENCES[self.kind].format(end=self)
 
 
 class StopKind(StrEnum):
@@ -111,7 +107,6 @@ class StopCause:
     """Why a trial is stopped before its own end.
 
     Attributes:
-        kind: Who stops it.
         detail: The scheduler's comparison or the user's reason.
         end: Why the study ends or is interrupted; None for other kinds.
         last_epoch: Zero-based epoch after which the decision was taken: what the trainer measures while it is being
@@ -137,7 +132,7 @@ class StopCause:
             case StopKind.STUDY:
                 return str(self.end)
             case StopKind.USER:
-                return self.detail or "stopped on request"
+                return self.detail or _ON_REQUEST
             case StopKind.INTERRUPTED:
                 is_signal = self.end is None or self.end.kind is EndKind.SIGNAL
                 return "interrupted by the user" if is_signal else f"interrupted: {self.end}"

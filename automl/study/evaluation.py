@@ -23,13 +23,7 @@ class ActionStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delta:
-    """The difference of an evaluated value from a reference.
-
-    Attributes:
-        reference: The value it is compared with.
-        difference: Value minus reference.
-        is_better: The value is strictly better.
-    """
+    """The difference of an evaluated value from a reference: value minus reference; ``is_better`` is strict."""
 
     reference: float
     difference: float
@@ -43,16 +37,12 @@ class Evaluation:
     Roles are ``baseline``, ``champion`` and, on the user's test data, ``baseline_test`` and ``champion_test``.
 
     Attributes:
-        status: How the action ended.
         reason: For unavailable and failed.
         metric: The primary objective.
-        direction: Of the metric.
         data: ``validation``, ``test data of the spec``, or the path of the user's test data.
         value: What was measured; None where nothing was.
         checkpoint: Relative to the study directory; absolute for a file from outside.
-        sha256: Of the checkpoint.
         action: Key of the action; None where it was not started.
-        elapsed_s: Seconds it took.
         deltas: ``trial``, ``baseline`` -> the difference from it, where both are known.
         is_reproduced: The value is the one that the trial reported; None where it is not comparable.
     """
@@ -73,13 +63,7 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordLocation:
-    """Where MLflow has a study: `record.json`.
-
-    Attributes:
-        tracking_uri: Without a password.
-        experiment: Name of the experiment.
-        run_id: The study's run; None until the server has made it.
-    """
+    """Where MLflow has a study: `record.json`; the URI is without a password, the run None until the server made it."""
 
     tracking_uri: str
     experiment: str

@@ -35,8 +35,7 @@ class LaunchPlan:
     """How trials are started.
 
     Attributes:
-        launcher: The launcher.
-        reason: Why this one.
+        reason: Why this launcher.
         image: The container image; None where trials run in this environment.
         image_source: Where the image is named, e.g. ``--image``; empty where none is named.
         options: ``network``, ``shm_size``, ``memory``: for launchers that use containers.

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from automl.study.launch_plan import LaunchPlan
+from automl.study.objectives import wanted_metrics
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,13 +45,7 @@ class Direction(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Objective:
-    """A metric and its direction.
-
-    Attributes:
-        metric: The metric's name as the trainer reports it.
-        direction: Always explicit.
-        source: Where metric and direction come from, e.g. ``registry depth_net_mono`` or ``--metric``.
-    """
+    """A metric as the trainer names it, its direction, and where both come from, e.g. ``--metric``."""
 
     metric: str
     direction: Direction
@@ -59,16 +54,15 @@ class Objective:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """When a study ends.
+    """When a study ends; None is no limit.
 
     Attributes:
         trials: Number of trials to start, at least 1.
-        time_s: No trial is started after this many seconds, and running ones are stopped; None for no limit.
-        gpu_hours: Sum over trials of elapsed hours times GPUs; None for no limit.
-        target: The study ends when the objective reaches it; None for never.
-        min_improvement: The search ends when no further trial is expected to improve the objective so much; None for
-            never.
-        patience_trials: The study ends after this many finished trials without improvement; None for never.
+        time_s: No trial is started after this many seconds, and running ones are stopped.
+        gpu_hours: Sum over trials of elapsed hours times GPUs.
+        target: The study ends when the objective reaches it.
+        patience_trials: The study ends after this many finished trials without improvement.
+        min_improvement: The search ends when no further trial is expected to improve the objective so much.
     """
 
     trials: int
@@ -86,9 +80,7 @@ class Resources:
     Attributes:
         jobs: Trials that run at once.
         gpus_per_trial: GPUs of one trial; below 1 several trials share one.
-        cpus_per_trial: CPUs reserved for one trial.
         threads_per_trial: Value of OMP_NUM_THREADS and friends inside a trial.
-        nodes_per_trial: Nodes of one trial.
     """
 
     jobs: int
@@ -106,15 +98,10 @@ class StudyPlan:
         name: The study's name: name of its directory and of the MLflow experiment.
         route: Tune, or train once.
         reasons: Every reason for the route, in order.
-        skill: The skill.
         action: The action that is run, ``train``.
         spec: The merged spec without trial values and without an output directory: what trial 0 runs.
         space: What is searched; empty when training once.
         objectives: At least one; the first leads the leaderboard.
-        budget: When the study ends.
-        resources: What each trial gets.
-        sampler: Name of the sampler.
-        scheduler: Name of the stopping rule.
         seed: Seed of the sampler and of nothing else (the trainer's seed is in the spec).
         max_epochs: Epochs of a full trial, where the spec says.
         first_trials: Assignments known before the start; trial 0 first.
@@ -124,7 +111,6 @@ class StudyPlan:
         replicates: So many of the best trials are trained again with other seeds, and the best mean wins; 0 for none.
         seed_key: Key of the spec that holds the trainer's seed, where there are replicates.
         options: Further settings of sampler and stopping rule by name, e.g. ``grace_epochs``.
-        launch: How trials are started, and in which image.
         fingerprint: SHA-256 over everything that changes what is computed.
     """
 
@@ -159,9 +145,8 @@ class StudyPlan:
 
     @property
     def wanted_metrics(self) -> tuple[str, ...]:
-        """The metrics of objectives and constraints, the primary objective first, none twice."""
-        limited = (constraint.metric for constraint in self.constraints)
-        return tuple(dict.fromkeys([*(objective.metric for objective in self.objectives), *limited]))
+        """See `automl.study.objectives.wanted_metrics`."""
+        return wanted_metrics(self.objectives, self.constraints)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,7 +155,6 @@ class StudyLocation:
 
     Attributes:
         directory: The study directory, absolute.
-        tracking_uri: MLflow tracking URI.
         ray_address: Address of a Ray cluster; None for a local one.
         session: Unguessable name under which this process shares a preloaded trainer with the trials; None for one that
             ends with them.

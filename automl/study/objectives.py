@@ -12,6 +12,8 @@ from automl.errors import ConfigurationError, Problem
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from automl.study.model import Objective
+
 _DIRECTIONS = {"maximize": "maximize", "max": "maximize", "minimize": "minimize", "min": "minimize"}
 _CONSTRAINT = re.compile(r"\s*(?P<metric>[^\s<>=]+)\s*(?P<sign><=|>=|<|>)\s*(?P<bound>\S+)\s*")
 
@@ -53,12 +55,13 @@ def unmet(constraints: Iterable[Constraint], values: Mapping[str, float]) -> tup
     return tuple(found)
 
 
-def split_objective(text: str) -> tuple[str, str | None]:
-    """Split ``NAME[:direction]`` into name and direction.
+def wanted_metrics(objectives: Iterable[Objective], constraints: Iterable[Constraint]) -> tuple[str, ...]:
+    """Return the metrics of objectives and constraints, the primary objective first, none twice."""
+    return tuple(dict.fromkeys([*(o.metric for o in objectives), *(c.metric for c in constraints)]))
 
-    Args:
-        text: E.g. ``val/d1:maximize``, ``latency_ms:min`` or a name alone.
-    """
+
+def split_objective(text: str) -> tuple[str, str | None]:
+    """Split ``val/d1:maximize``, ``latency_ms:min`` or a name alone into name and direction."""
     name, colon, last = text.strip().rpartition(":")
     if colon and name and last.strip().lower() in _DIRECTIONS:
         return name.strip(), _DIRECTIONS[last.strip().lower()]
@@ -74,26 +77,21 @@ def parse_constraints(texts: Iterable[str]) -> tuple[Constraint, ...]:
     problems, constraints = [], []
     for text in texts:
         match = _CONSTRAINT.fullmatch(text)
-        bound = _number(match["bound"]) if match else None
-        if match is None or bound is None:
-            problems.append(
-                Problem(
-                    where="--constraint",
-                    found=text,
-                    expected="METRIC <= NUMBER or METRIC >= NUMBER, e.g. memory_gib <= 40",
-                    fix="put it in quotes, with a metric, a sign and a number",
-                )
-            )
+        try:
+            bound = float(match["bound"]) if match else math.nan
+        except ValueError:
+            bound = math.nan
+        if match is not None and math.isfinite(bound):
+            constraints.append(Constraint(metric=match["metric"], is_upper=match["sign"].startswith("<"), bound=bound))
             continue
-        constraints.append(Constraint(metric=match["metric"], is_upper=match["sign"].startswith("<"), bound=bound))
+        problems.append(
+            Problem(
+                where="--constraint",
+                found=text,
+                expected="METRIC <= NUMBER or METRIC >= NUMBER, e.g. memory_gib <= 40",
+                fix="put it in quotes, with a metric, a sign and a number",
+            )
+        )
     if problems:
         raise ConfigurationError.from_problems(problems, subject="the constraints")
     return tuple(constraints)
-
-
-def _number(text: str) -> float | None:
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None

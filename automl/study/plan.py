@@ -35,17 +35,7 @@ DEFAULT_SEED = 20260
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyParts:
-    """What is known before the plan is made.
-
-    Attributes:
-        skill: The skill.
-        decision: What the policy decided.
-        spec: The merged spec, without output directory.
-        space: The search space; ignored when training once.
-        objectives: What is optimised, the primary one first.
-        constraints: What the best trial must keep.
-        launch: How trials are started.
-    """
+    """What is known before the plan is made; the space is ignored when training once, the first objective leads."""
 
     skill: Skill
     decision: PolicyDecision
@@ -57,12 +47,7 @@ class StudyParts:
 
 
 def plan_study(request: StudyRequest, parts: StudyParts, machine: Machine | None) -> StudyPlan:
-    """Decide everything about a study.
-
-    Args:
-        request: What the user asks for.
-        parts: What is known of skill, policy, spec and space.
-        machine: This machine; None when trials run on a cluster.
+    """Decide everything about a study; the machine is None when trials run on a cluster.
 
     Raises:
         ConfigurationError: resources that the machine does not have, or replicates of a skill without a seed.
@@ -71,10 +56,15 @@ def plan_study(request: StudyRequest, parts: StudyParts, machine: Machine | None
     is_tuned = decision.route is Route.TUNE
     trials = (request.trials or DEFAULT_TRIALS) if is_tuned else 1
     searched = parts.space if is_tuned else _without_parameters(parts.space)
+    points, fewer = searched.size, []
+    if points < trials:
+        fewer = [f"the space has {counted(int(points), 'point')}: no need for {trials} trials"]
+    limits = {limit.name: getattr(request, limit.name) for limit in dataclasses.fields(Budget)}
+    key = epoch_key(skill, spec)
     plan = StudyPlan(
         name=request.name,
         route=decision.route,
-        reasons=(*decision.reasons, *decision.warnings, *_fewer_trials(searched, trials)),
+        reasons=(*decision.reasons, *decision.warnings, *fewer),
         skill=skill,
         action="train",
         spec=spec,
@@ -84,17 +74,12 @@ def plan_study(request: StudyRequest, parts: StudyParts, machine: Machine | None
         evaluate_with=request.evaluate_with,
         replicates=min(request.replicates or 0, trials),
         seed_key=seed_key(skill, spec) if request.replicates else None,
-        budget=Budget(
-            **{
-                **{limit.name: getattr(request, limit.name) for limit in dataclasses.fields(Budget)},
-                "trials": min(trials, int(searched.size)) if searched.size < trials else trials,
-            }
-        ),
+        budget=Budget(**{**limits, "trials": int(min(trials, points))}),
         resources=decide_resources(request, skill=skill, spec=spec, trials=trials, machine=machine),
         sampler=request.sampler or "auto",
         scheduler=(request.scheduler or "auto") if is_tuned else "none",
         seed=request.seed if request.seed is not None else DEFAULT_SEED,
-        max_epochs=_max_epochs(skill, spec),
+        max_epochs=None if key is None else spec.count(key),
         first_trials=(searched.default_assignment(),),
         first_origins=(Origin(OriginKind.TEMPLATE),),
         options=request.options,
@@ -121,17 +106,13 @@ def decide_resources(
         wanted = float(in_spec) if isinstance(in_spec, int) and in_spec > 0 else 1.0
         wanted = min(wanted, float(gpus)) if gpus is not None else wanted
     elif gpus is not None and wanted > gpus:
-        raise ConfigurationError.from_problems(
-            [
-                Problem(
-                    where="--gpus-per-trial",
-                    found=f"{wanted:g} GPUs for each trial",
-                    expected=f"at most {gpus}: that is what this machine offers",
-                    fix="lower it, use --ray-address for a cluster, or 0 to train on the CPU",
-                )
-            ],
-            subject="the resources",
+        problem = Problem(
+            where="--gpus-per-trial",
+            found=f"{wanted:g} GPUs for each trial",
+            expected=f"at most {gpus}: that is what this machine offers",
+            fix="lower it, use --ray-address for a cluster, or 0 to train on the CPU",
         )
+        raise ConfigurationError.from_problems([problem], subject="the resources")
     fitting = _fitting_jobs(request, gpus=gpus, cpus=cpus, gpus_per_trial=wanted)
     jobs = min(request.jobs or fitting, trials)
     share = request.cpus_per_trial or (max(1.0, cpus // jobs) if cpus else 1.0)
@@ -179,13 +160,6 @@ def fingerprint(plan: StudyPlan) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def _fewer_trials(space: SearchSpace, trials: int) -> tuple[str, ...]:
-    """Return why there are fewer trials than were asked for, if there are."""
-    if space.size >= trials:
-        return ()
-    return (f"the space has {counted(int(space.size), 'point')}: no need for {trials} trials",)
-
-
 def _without_parameters(space: SearchSpace) -> SearchSpace:
     once = tuple(LeftOut(path=p.path, reason="training once: nothing is searched") for p in space.parameters)
     return SearchSpace(parameters=(), left_out=(*once, *space.left_out), fixed=space.fixed)
@@ -194,8 +168,3 @@ def _without_parameters(space: SearchSpace) -> SearchSpace:
 def epoch_key(skill: Skill, spec: Spec) -> str | None:
     """Return the parameter path of the number of epochs; None where the spec has none."""
     return next((path for path in skill.keys.epochs if spec.count(path) is not None), None)
-
-
-def _max_epochs(skill: Skill, spec: Spec) -> int | None:
-    key = epoch_key(skill, spec)
-    return spec.count(key) if key is not None else None

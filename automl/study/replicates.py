@@ -44,12 +44,7 @@ class Replicated:
 
 
 def replicated(objective: Objective, trials: tuple[TrialResult, ...]) -> tuple[Replicated, ...]:
-    """Return the trials with replicates that have values, the best mean first; equals by their numbers.
-
-    Args:
-        objective: The primary objective.
-        trials: All trials of a study.
-    """
+    """Return the trials with replicates that have values, the best mean first; equals by their numbers."""
     metric, by_number = objective.metric, {trial.number: trial for trial in trials}
     values: dict[int, list[float]] = {}
     for trial in trials:
@@ -73,17 +68,13 @@ def seed_key(skill: Skill, spec: Spec) -> str:
     path = spec.first_of(skill.keys.seed)
     if path is not None:
         return path
-    raise ConfigurationError.from_problems(
-        [
-            Problem(
-                where="--replicates",
-                found=f"no seed in the spec of {skill.name}",
-                expected=f"one of {', '.join(skill.architecture.keys.seed)}, or a shorthand `seed` in skill_info.yaml",
-                fix="give the spec a seed with --set, or leave --replicates out",
-            )
-        ],
-        subject="the study",
+    problem = Problem(
+        where="--replicates",
+        found=f"no seed in the spec of {skill.name}",
+        expected=f"one of {', '.join(skill.architecture.keys.seed)}, or a shorthand `seed` in skill_info.yaml",
+        fix="give the spec a seed with --set, or leave --replicates out",
     )
+    raise ConfigurationError.from_problems([problem], subject="the study")
 
 
 def replicate_seeds(plan: StudyPlan) -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""The result of a study: its trials, the incumbent, the Pareto front, and how trials compare."""
+"""The result of a study: its trials, the best of them, the Pareto front, and how trials compare."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from automl.study.model import Direction
-from automl.study.objectives import unmet
+from automl.study.objectives import unmet, wanted_metrics
 from automl.study.replicates import replicated
 
 if TYPE_CHECKING:
@@ -45,9 +45,8 @@ class StudyResult:
 
     @property
     def wanted_metrics(self) -> tuple[str, ...]:
-        """The metrics of objectives and constraints, the primary objective first, none twice."""
-        limited = (constraint.metric for constraint in self.constraints)
-        return tuple(dict.fromkeys([*(objective.metric for objective in self.objectives), *limited]))
+        """See `automl.study.objectives.wanted_metrics`."""
+        return wanted_metrics(self.objectives, self.constraints)
 
     @property
     def best(self) -> TrialResult | None:
@@ -65,20 +64,21 @@ class StudyResult:
         return replicated(self.objective, self.trials)
 
     def ranked(self) -> tuple[TrialResult, ...]:
-        """Return the trials of the search that have a value and keep every constraint, best first.
-
-        Equals are in order of their numbers. Replicates are not among them.
-        """
+        """Return the trials that compete, best first; equals are in order of their numbers."""
         metric = self.objective.metric
         sign = -1.0 if self.objective.direction is Direction.MAXIMIZE else 1.0
-        searched = [t for t in self.trials if t.replicate_of is None]
-        competing = [t for t in searched if t.state.has_value and metric in t.values and not self.unmet(t)]
+        competing = [trial for trial in self.trials if self.competes(trial)]
         return tuple(sorted(competing, key=lambda t: (sign * t.values[metric], t.number)))
 
     def leaderboard(self) -> tuple[TrialResult, ...]:
         """Return the ranked trials, then those that cannot win."""
         ranked = self.ranked()
         return (*ranked, *(trial for trial in self.trials if trial not in ranked))
+
+    def competes(self, trial: TrialResult) -> bool:
+        """Tell whether a trial is one of the search, has a value and keeps every constraint."""
+        has_value = trial.state.has_value and self.objective.metric in trial.values
+        return trial.replicate_of is None and has_value and not self.unmet(trial)
 
     def unmet(self, trial: TrialResult) -> tuple[str, ...]:
         """Say which constraints a trial does not keep; empty where it keeps all."""
@@ -100,3 +100,26 @@ class StudyResult:
         pairs = [(o.direction, first.values[o.metric], second.values[o.metric]) for o in self.objectives]
         is_worse = any(direction.is_better(other, than=own) for direction, own, other in pairs)
         return not is_worse and any(direction.is_better(own, than=other) for direction, own, other in pairs)
+
+
+class Incumbent:
+    """The best value of the primary objective so far, while a study runs: the first of equals.
+
+    Args:
+        study: Objective, constraints and the trials that have ended before.
+    """
+
+    def __init__(self, study: StudyResult) -> None:
+        self._study = study
+        self.value: float | None = None
+        for result in study.trials:
+            self.learn(result)
+
+    def learn(self, result: TrialResult) -> float | None:
+        """Learn the end of a trial; return its value if it leads now, else None. Replicates do not compete."""
+        objective = self._study.objective
+        value = result.values[objective.metric] if self._study.competes(result) else None
+        if value is None or (self.value is not None and not objective.direction.is_better(value, self.value)):
+            return None
+        self.value = value
+        return value

@@ -11,22 +11,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from automl.study import events
 from automl.study.ends import EndReason, StopCause, StopKind
-from automl.study.events import (
-    EndDecided,
-    Event,
-    ImprovementEstimated,
-    Measured,
-    StopDecided,
-    StudyEnded,
-    StudyStarted,
-    StudySuspended,
-    TrialEnded,
-    TrialPromoted,
-    TrialProposed,
-    TrialRetried,
-    TrialStarted,
-)
 from automl.study.trial import FailureKind, Measurement, Proposal, TrialResult, TrialState
 
 if TYPE_CHECKING:
@@ -55,21 +41,17 @@ class TrialRecord:
     """What the events say of one trial.
 
     Attributes:
-        proposal: Its number, assignment and origin.
-        phase: Where it is.
         starts: The starts of its attempts, oldest first, as in ``attempt.json``.
         directory: Of the last attempt, as it was then.
         since: When the last attempt started; None before.
         seen: When something of the trial was written last.
         measured: What the trial measured in each epoch that counts; emptied when it ends.
-        max_epochs: Epochs that the trainer intends to run, where given.
         cause: Why it is being stopped, or was paused; None while it goes on.
         change: What the next attempt does differently; empty for nothing.
         paused_at: Zero-based epoch after which it was paused, until its next attempt starts.
         spent_s: Seconds that the attempts took that ended.
         losses: Attempts that the infrastructure cost.
         gpus: Devices of the last attempt, where the driver chose them.
-        result: How the last attempt ended; None before.
     """
 
     proposal: Proposal
@@ -115,6 +97,11 @@ class TrialRecord:
         """Epochs that the trial has finished."""
         return 1 + max((m.epoch for m in self.measured if m.epoch is not None), default=-1)
 
+    def has_stopped_before(self, event: events.Measured) -> bool:
+        """Tell whether a value was measured after the decision that ends the trial: it would be left to chance."""
+        last = self.cause.last_epoch if self.cause is not None else None
+        return last is not None and event.epoch is not None and event.epoch > last
+
     def has_measured(self, epoch: int, metric: str) -> bool:
         """Tell whether a metric of an epoch is known."""
         return any(m.epoch == epoch and metric in m.values for m in self.measured)
@@ -143,7 +130,7 @@ class StudyState:
         last: How the last run ended; None while it runs, or if it was killed.
     """
 
-    started: StudyStarted | None = None
+    started: events.StudyStarted | None = None
     started_at: datetime | None = None
     runs: int = 0
     was_over: bool = False
@@ -154,7 +141,7 @@ class StudyState:
     estimates: deque[float | None] = field(default_factory=lambda: deque(maxlen=ESTIMATES))
     search_end: EndReason | None = None
     end: EndReason | None = None
-    last: StudyEnded | StudySuspended | None = None
+    last: events.StudyEnded | events.StudySuspended | None = None
 
     def in_phase(self, *phases: Phase) -> list[TrialRecord]:
         """Return the trials in one of some phases, in order of their numbers."""
@@ -172,45 +159,39 @@ class StudyState:
         return tuple(result for result in found if result is not None)
 
 
-def apply(state: StudyState, event: Event, time: datetime) -> None:  # noqa: C901, PLR0912 # one case per event
-    """Take one event over.
-
-    Args:
-        state: Changed in place.
-        event: What happened.
-        time: When.
+def apply(state: StudyState, event: events.Event, time: datetime) -> None:  # noqa: C901, PLR0912 # one case per event
+    """Take one event over, which happened at a time, and change the state in place.
 
     Raises:
         ValueError: the event speaks of a trial that was never proposed, or proposes one out of turn, or the end of a
             study says that more trials had results than the log holds.
     """
     match event:
-        case StudyStarted():
+        case events.StudyStarted():
             _start(state, event, time)
-        case TrialProposed():
+        case events.TrialProposed():
             _propose(state, event)
-        case TrialStarted():
+        case events.TrialStarted():
             _start_trial(state, event, time)
-        case Measured():
+        case events.Measured():
             _measure(_known(state, event.trial), event, time)
-        case StopDecided():
+        case events.StopDecided():
             _known(state, event.trial).cause = event.cause
-        case TrialRetried():
+        case events.TrialRetried():
             _retry(state, event)
-        case TrialPromoted():
+        case events.TrialPromoted():
             _queue_first(state, _known(state, event.trial))
-        case TrialEnded():
+        case events.TrialEnded():
             _end_trial(state, event, time)
-        case ImprovementEstimated():
+        case events.ImprovementEstimated():
             state.estimates.append(event.value)
-        case EndDecided():
+        case events.EndDecided():
             if event.is_search:
                 state.search_end = state.search_end or event.end
             else:
                 state.end = state.end or event.end
-        case StudyEnded() | StudySuspended():
-            _check_results(state, event)
-            state.last = event
+        case events.StudyEnded() | events.StudySuspended():
+            _finish(state, event)
         case _:
             pass
 
@@ -221,17 +202,18 @@ def _known(state: StudyState, number: int) -> TrialRecord:
     return state.trials[number]
 
 
-def _check_results(state: StudyState, event: StudyEnded | StudySuspended) -> None:
-    """Compare how many results the end of a study names with those before it: a line that is gone is noticed there."""
+def _finish(state: StudyState, event: events.StudyEnded | events.StudySuspended) -> None:
+    # A line that is gone is noticed by the number of results that the end names.
     known = sum(trial.result is not None for trial in state.trials)
-    if isinstance(event, StudyEnded) and event.end is not None and event.trials != known:
+    if isinstance(event, events.StudyEnded) and event.end is not None and event.trials != known:
         raise ValueError(f"{event.trials} trials had a result when the study ended, and the lines before say {known}")
+    state.last = event
 
 
-def _start(state: StudyState, event: StudyStarted, time: datetime) -> None:
+def _start(state: StudyState, event: events.StudyStarted, time: datetime) -> None:
     """Begin a run: what ran in the run before has lost its process."""
     state.started, state.started_at, state.runs = event, time, state.runs + 1
-    state.was_over = isinstance(state.last, StudyEnded)
+    state.was_over = isinstance(state.last, events.StudyEnded)
     state.search_end = state.end = state.last = None
     state.ended_before = len(state.ended)
     open_before = [trial for trial in state.trials if trial.phase in {Phase.RUNNING, Phase.INTERRUPTED}]
@@ -245,24 +227,21 @@ def _start(state: StudyState, event: StudyStarted, time: datetime) -> None:
     state.waiting = deque(sorted(waiting))
 
 
-def _propose(state: StudyState, event: TrialProposed) -> None:
+def _propose(state: StudyState, event: events.TrialProposed) -> None:
     if event.trial != len(state.trials):
         raise ValueError(f"trial {event.trial} follows trial {len(state.trials) - 1}")
-    state.trials.append(
-        TrialRecord(
-            Proposal(
-                number=event.trial,
-                assignment=event.assignment,
-                origin=event.origin,
-                replicate_of=event.replicate_of,
-                seed=event.seed,
-            )
-        )
+    proposal = Proposal(
+        number=event.trial,
+        assignment=event.assignment,
+        origin=event.origin,
+        replicate_of=event.replicate_of,
+        seed=event.seed,
     )
+    state.trials.append(TrialRecord(proposal))
     state.waiting.append(event.trial)
 
 
-def _start_trial(state: StudyState, event: TrialStarted, time: datetime) -> None:
+def _start_trial(state: StudyState, event: events.TrialStarted, time: datetime) -> None:
     trial = _known(state, event.trial)
     start = {"attempt": event.attempt, "first_epoch": 0, "earlier_s": 0.0, **event.start}
     trial.starts.append(start)
@@ -275,30 +254,19 @@ def _start_trial(state: StudyState, event: TrialStarted, time: datetime) -> None
         state.waiting.remove(event.trial)
 
 
-def _measure(trial: TrialRecord, event: Measured, time: datetime) -> None:
-    if trial.phase is Phase.ENDED or _comes_after_stop(trial, event):
+def _measure(trial: TrialRecord, event: events.Measured, time: datetime) -> None:
+    if trial.phase is Phase.ENDED or trial.has_stopped_before(event):
         return
     trial.seen = time
     trial.max_epochs = event.max_epochs or trial.max_epochs
     if event.values:
-        trial.measured.append(
-            Measurement(
-                epoch=event.epoch, values=event.values, max_epochs=event.max_epochs, unix_time_s=event.unix_time_s
-            )
+        kept = Measurement(
+            epoch=event.epoch, values=event.values, max_epochs=event.max_epochs, unix_time_s=event.unix_time_s
         )
+        trial.measured.append(kept)
 
 
-def _comes_after_stop(trial: TrialRecord, event: Measured) -> bool:
-    last = trial.cause.last_epoch if trial.cause is not None else None
-    return last is not None and event.epoch is not None and event.epoch > last
-
-
-def comes_after_stop(state: StudyState, event: Measured) -> bool:
-    """Tell whether a value was measured after the decision that ends its trial: it would be left to chance."""
-    return _comes_after_stop(_known(state, event.trial), event)
-
-
-def _retry(state: StudyState, event: TrialRetried) -> None:
+def _retry(state: StudyState, event: events.TrialRetried) -> None:
     trial = _known(state, event.trial)
     trial.change, trial.spent_s = dict(event.change), event.elapsed_s
     trial.losses += event.failure == FailureKind.INFRASTRUCTURE
@@ -311,7 +279,7 @@ def _queue_first(state: StudyState, trial: TrialRecord) -> None:
         state.waiting.appendleft(trial.number)
 
 
-def _end_trial(state: StudyState, event: TrialEnded, time: datetime) -> None:
+def _end_trial(state: StudyState, event: events.TrialEnded, time: datetime) -> None:
     trial = _known(state, event.result.number)
     trial.result, trial.seen, trial.spent_s = event.result, time, event.result.elapsed_s
     if trial.number in state.waiting:
@@ -321,9 +289,9 @@ def _end_trial(state: StudyState, event: TrialEnded, time: datetime) -> None:
             state.ended.append(trial.number)
         trial.phase, trial.cause, trial.measured = Phase.ENDED, None, []
     else:
-        is_paused = trial.cause is not None and trial.cause.kind is StopKind.PAUSE
-        trial.phase = Phase.PAUSED if is_paused else Phase.INTERRUPTED
-        trial.paused_at = trial.cause.last_epoch if is_paused and trial.cause is not None else None
+        pause = trial.cause if trial.cause is not None and trial.cause.kind is StopKind.PAUSE else None
+        trial.phase = Phase.INTERRUPTED if pause is None else Phase.PAUSED
+        trial.paused_at = None if pause is None else pause.last_epoch
 
 
 def _running(trial: TrialRecord) -> TrialResult:

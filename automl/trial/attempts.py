@@ -15,21 +15,22 @@ them for people. What follows an attempt that failed depends on the cause:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from automl.readers.status_file import StatusReader
+from automl.space.values import Scalar
 from automl.spec.special import takes_checkpoint
 from automl.study.trial import FailureKind, TrialState
 from automl.trial.checkpoints import list_checkpoints
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Sequence
 
     from automl.architectures.model import CheckpointNaming
-    from automl.space.values import Scalar
     from automl.storage.paths import StudyPaths
     from automl.study.model import StudyPlan
     from automl.study.state import TrialRecord

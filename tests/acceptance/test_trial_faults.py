@@ -226,7 +226,7 @@ def test_a_trial_that_was_cut_off_goes_on_from_its_last_checkpoint_with_its_earl
         directory=second,
         spec=spec,
         attempt=2,
-        earlier=found.directories,
+        earlier=(first,),
         first_epoch=found.first_epoch,
         max_epochs=4,
     )

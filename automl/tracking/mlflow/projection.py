@@ -34,7 +34,7 @@ from automl.study.events import (
     TrialProposed,
     TrialStarted,
 )
-from automl.study.incumbent import Incumbent
+from automl.study.result import Incumbent
 from automl.study.trial import TrialState
 
 if TYPE_CHECKING:

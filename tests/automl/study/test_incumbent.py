@@ -2,9 +2,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from automl.study.incumbent import Incumbent
 from automl.study.objectives import parse_constraints
-from automl.study.result import StudyResult
+from automl.study.result import Incumbent, StudyResult
 from automl.study.trial import TrialResult, TrialState
 from tests.automl.study.examples import OBJECTIVE
 
