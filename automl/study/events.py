@@ -19,10 +19,16 @@ from automl.study.trial import TrialResult
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyStarted:
-    """A process starts or resumes the study; what of its plan is shown without it.
+    """A process starts or resumes the study.
 
     Attributes:
-        directory: Of the study, absolute, as it is now.
+        study: Its name.
+        directory: Its directory, absolute, as it is now.
+        route: Tune, or train once.
+        fingerprint: Of the plan.
+        metric: The primary objective.
+        direction: Of the primary objective.
+        trials: Number of trials.
         jobs: Trials that run at once.
         max_epochs: Epochs of a full trial, where known.
         process: Process id of the driver.
@@ -47,7 +53,15 @@ class StudyStarted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialProposed:
-    """A trial exists: its number and its assignment are decided; the fields are those of `Proposal`."""
+    """A trial exists: its number and its assignment are decided.
+
+    Attributes:
+        trial: Its number; trials are numbered from 0 without gaps.
+        assignment: Parameter path -> value.
+        origin: Where the assignment comes from.
+        replicate_of: Number of the trial that it repeats; None for a trial of the search.
+        seed: The trainer's seed of a replicate.
+    """
 
     kind: ClassVar[str] = "trial_proposed"
     trial: int
@@ -62,8 +76,10 @@ class TrialStarted:
     """An attempt of a trial starts.
 
     Attributes:
+        trial: Its number.
         attempt: One-based.
         origin: Where the assignment comes from, as a sentence.
+        assignment: Parameter path -> value.
         directory: Of the attempt, absolute, as it is now.
         start: What `attempt.json` holds: checkpoint, first epoch, earlier attempts, changes.
         gpus: Devices that the driver gives it; empty where Ray does.
@@ -81,7 +97,17 @@ class TrialStarted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """A trainer reported something; the fields are those of `Measurement`."""
+    """A trainer reported something.
+
+    Attributes:
+        trial: The trial's number.
+        epoch: Zero-based; None for reports outside epochs.
+        step: Optimiser steps done so far, where given.
+        max_epochs: Epochs that the trainer intends to run, where given.
+        values: Metric name -> finite value.
+        nonfinite: Metric name -> ``nan``, ``inf`` or ``-inf``.
+        unix_time_s: When it was read.
+    """
 
     kind: ClassVar[str] = "measured"
     trial: int
@@ -95,7 +121,12 @@ class Measured:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StopDecided:
-    """A trial is to be stopped or paused; its end follows."""
+    """A trial is to be stopped or paused; its end follows.
+
+    Attributes:
+        trial: Its number.
+        cause: Why.
+    """
 
     kind: ClassVar[str] = "stop_decided"
     trial: int
@@ -107,6 +138,7 @@ class TrialRetried:
     """The attempt that ended last is followed by another one.
 
     Attributes:
+        trial: Its number.
         change: What the next attempt does differently; see `automl.trial.attempts.Change`.
         failure: Why the last attempt failed: a failure kind.
         reason: The same, as a sentence.
@@ -123,7 +155,11 @@ class TrialRetried:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialPromoted:
-    """A paused trial continues from its checkpoint."""
+    """A paused trial continues from its checkpoint.
+
+    Attributes:
+        trial: Its number.
+    """
 
     kind: ClassVar[str] = "trial_promoted"
     trial: int
@@ -133,7 +169,8 @@ class TrialPromoted:
 class TrialEnded:
     """An attempt ended and nothing follows now: the trial is final, paused or interrupted.
 
-    In JSON the fields of the result are those of the event, with ``trial`` for its number.
+    Attributes:
+        result: How it ended. In JSON its fields are those of the event, with ``trial`` for its number.
     """
 
     kind: ClassVar[str] = "trial_ended"
@@ -142,7 +179,11 @@ class TrialEnded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImprovementEstimated:
-    """What the best further trial was expected to gain in the primary objective; None where no model says so."""
+    """What the best further trial was expected to gain after a trial had ended.
+
+    Attributes:
+        value: Gain in the primary objective, >= 0; None where the sampler has no model.
+    """
 
     kind: ClassVar[str] = "improvement_estimated"
     value: float | None
@@ -150,7 +191,12 @@ class ImprovementEstimated:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndDecided:
-    """No further trial is started; or only the search is over, and replicates of the best trials follow."""
+    """No further trial is started.
+
+    Attributes:
+        end: Why.
+        is_search: Only the search is over; replicates of the best trials follow.
+    """
 
     kind: ClassVar[str] = "end_decided"
     end: EndReason
@@ -164,6 +210,7 @@ class StudyEnded:
     Attributes:
         trials: Trials of which a result is known.
         best_trial: Number of the best one; None without a usable value.
+        best_value: Its primary objective.
         reason: Why no further trial was started, as a sentence.
         is_failure: Errors ended it.
         may_go_on: A resume continues it all the same.
@@ -182,7 +229,12 @@ class StudyEnded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudySuspended:
-    """The study is cut off, and a resume continues it; why, as a sentence and, in logs since version 2, as data."""
+    """The study is cut off; a resume continues it.
+
+    Attributes:
+        reason: Why, as a sentence.
+        end: Why; None in logs of version 1.
+    """
 
     kind: ClassVar[str] = "study_suspended"
     reason: str = ""
@@ -191,7 +243,12 @@ class StudySuspended:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActionEnded:
-    """An action of the skill on a checkpoint ended: its key, e.g. ``evaluate-1``, and its ``result.json``."""
+    """An action of the skill on a checkpoint ended: evaluate, infer, export, quantize.
+
+    Attributes:
+        key: ``evaluate-1``.
+        result: Its ``result.json``.
+    """
 
     kind: ClassVar[str] = "action_ended"
     key: str
@@ -200,7 +257,11 @@ class ActionEnded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluated:
-    """The starting checkpoint and the best one were evaluated by themselves; see `evaluations.json`."""
+    """The starting checkpoint and the best one were evaluated by themselves.
+
+    Attributes:
+        evaluations: ``evaluations.json``: role -> evaluation.
+    """
 
     kind: ClassVar[str] = "evaluated"
     evaluations: Mapping[str, Evaluation]
@@ -223,9 +284,12 @@ class ModelRegistered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileAttached:
-    """A file, relative to the study directory, belongs into a folder of the artifacts of a run of the record.
+    """A file of the study belongs to its record.
 
-    The run is ``study``, a trial's ``0007`` or an action's key.
+    Attributes:
+        run: ``study``, a trial's ``0007`` or an action's key.
+        path: Relative to the study directory.
+        folder: Folder inside the run's artifacts.
     """
 
     kind: ClassVar[str] = "file_attached"

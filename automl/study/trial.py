@@ -97,20 +97,28 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialResult:
-    """How one trial ended (or stands, while it runs); number, assignment and seed are those of its `Proposal`.
+    """How one trial ended (or stands, while it runs).
 
     Attributes:
+        number: Zero-based number in its study.
+        state: Its state.
         reason: Why it ended so, in words; for DIVERGED the epoch and the metric.
-        failure: For FAILED only.
+        failure: The kind of failure, for FAILED only.
+        assignment: Parameter path -> value.
         values: Metric name -> value at the best epoch of the primary objective; finite, empty if there is none.
         best_epoch: Zero-based epoch of the best value; None if there is none.
+        epochs: Epochs measured.
         curve: (epoch, primary objective), in order of epochs; finite values only.
         elapsed_s: Seconds from launch to end, all attempts.
         directory: Trial directory, relative to the study directory: ``trials/0007``.
         checkpoint: File or folder of the best epoch, relative to the study directory; None if none was found.
+        sha256: Of the checkpoint file; None where unknown.
         attempt: One-based attempt that gave this result.
         exit_status: Of the trainer; negative for a signal; None if it never ended by itself.
+        log_tail: Last lines of the log, for failures.
         parent: Number of the trial whose checkpoint it started from; None for its own start.
+        replicate_of: Number of the trial that it repeats with another seed; None for a trial of the search.
+        seed: The trainer's seed of a replicate.
         changes: Parameter path -> value that the attempt used in place of the planned one, because memory ran out.
         gpus: Devices it was given, as CUDA_VISIBLE_DEVICES entries; empty for none, or for several nodes.
         cause: Why it was stopped; None for a trial that ended by itself, diverged or failed.
