@@ -15,6 +15,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from automl.report.study_facts import COMPETES, STATE, TEXT, TRIAL, title_of
+from automl.space.parameters import ParameterType
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -137,7 +138,7 @@ def pair(facts: StudyFacts, first: SearchedParameter, second: SearchedParameter)
     value = facts.clipped(frame[facts.metric])
     axes = {"x": frame[first.path], "y": frame[second.path]}
     figure = go.Figure()
-    if len(frame) >= MIN_TRIALS and not first.choices and not second.choices:
+    if len(frame) >= MIN_TRIALS and not first.options and not second.options:
         figure.add_trace(_contours(facts, first, second))
     marker = {"size": 12, "color": value, "coloraxis": "coloraxis", "line": {"color": "#1a202c", "width": 0.5}}
     text = frame[TEXT] + "<br>" + frame[facts.metric].map("{:.4g}".format)
@@ -160,7 +161,7 @@ def _contours(facts: StudyFacts, first: SearchedParameter, second: SearchedParam
     surface = RBFInterpolator(known, values, kernel="linear", degree=0, smoothing=_SMOOTHING)(grid)
     # Beyond half the mean spacing of a regular grid of as many points nothing was measured nearby.
     surface[cdist(grid, known).min(axis=1) > 1.5 / math.sqrt(len(known))] = np.nan
-    x, y = ((np.geomspace if p.is_log else np.linspace)(*p.ends, _STEPS) for p in (first, second))
+    x, y = ((np.geomspace if p.log else np.linspace)(*p.ends, _STEPS) for p in (first, second))
     z = surface.clip(values.min(), values.max()).reshape(_STEPS, _STEPS)
     # plotly.js 3 does not end with a contour that shares the colour axis of the dots.
     colours = {"colorscale": _SCALE, "reversescale": not facts.is_maximized, "showscale": False}
@@ -177,16 +178,14 @@ def pareto_front(facts: StudyFacts, other: Objective) -> go.Figure:
     frame["kind"] = np.select([in_front, frame[COMPETES]], [front, beaten], unmet)
     trials = {trial.number: trial for trial in facts.result.trials}
     frame["unmet"] = [", ".join(facts.result.unmet(trials[number])) for number in frame[TRIAL]]
-    axes: dict[str, Any] = {
-        "x": other.metric,
-        "y": facts.metric,
+    style: dict[str, Any] = {
         "color": "kind",
         "symbol": "kind",
         "color_discrete_map": kinds,
+        "category_orders": {"kind": list(kinds)},
+        "symbol_map": {front: "star", beaten: "circle", unmet: "circle-open"},
     }
-    axes["category_orders"] = {"kind": list(kinds)}
-    symbols = {front: "star", beaten: "circle", unmet: "circle-open"}
-    figure = px.scatter(frame, **axes, symbol_map=symbols, hover_name=TEXT, hover_data=["unmet"])
+    figure = px.scatter(frame, x=other.metric, y=facts.metric, hover_name=TEXT, hover_data=["unmet"], **style)
     figure.update_traces(marker_size=9).update_traces(marker_size=13, selector={"name": front})
     if len(facts.result.further) == 1:
         # With more than two objectives the front is a surface: a line through two of them would claim an order.
@@ -196,11 +195,9 @@ def pareto_front(facts: StudyFacts, other: Objective) -> go.Figure:
 
 
 def slots_of(attempts: pd.DataFrame, jobs: int) -> list[int]:
-    """Return the slot of each attempt: the one that has been idle longest.
+    """Return the slot of each attempt, in order of their starts: the one that has been idle longest.
 
-    Args:
-        attempts: In order of their starts.
-        jobs: Slots there were; more are added if more attempts overlap, as after a crash.
+    There are as many as jobs; more are added if more attempts overlap, as after a crash.
     """
     slots: list[int] = []
     free_at = [attempts["start"].min()] * jobs
@@ -252,13 +249,13 @@ def importances(facts: StudyFacts) -> tuple[dict[str, float], float]:
 
 def _axis(parameter: SearchedParameter) -> dict[str, Any]:
     """Return an axis over the whole range of a parameter, so that values at an end show as such."""
-    if parameter.choices:
-        names = {"tickvals": parameter.choices, "ticktext": [_short(choice) for choice in parameter.choices]}
-        return {"type": "category", "categoryorder": "array", "categoryarray": parameter.choices, **names}
-    low, high = np.log10(parameter.ends) if parameter.is_log else parameter.ends
+    if parameter.options:
+        names = {"tickvals": parameter.options, "ticktext": [_short(choice) for choice in parameter.options]}
+        return {"type": "category", "categoryorder": "array", "categoryarray": parameter.options, **names}
+    low, high = np.log10(parameter.ends) if parameter.log else parameter.ends
     margin = 0.05 * (high - low or 1.0)
     axis = {"range": [low - margin, high + margin], "nticks": 6}
-    if parameter.is_log:
+    if parameter.log:
         ticks = _log_ticks(parameter)
         axis |= {"type": "log", "tickvals": ticks, "ticktext": [f"{tick:.3g}" for tick in ticks]}
     return axis
@@ -270,13 +267,13 @@ def _dimension(parameter: SearchedParameter, values: pd.Series) -> dict[str, Any
     if names:
         limits = (0.0, len(names) - 1.0)
         ticks = {float(index): _short(name) for index, name in enumerate(names)}
-    elif parameter.is_log:
+    elif parameter.log:
         numbers, limits = np.log10(numbers), (math.log10(parameter.ends[0]), math.log10(parameter.ends[1]))
         ticks = {math.log10(tick): f"{tick:.3g}" for tick in _log_ticks(parameter)}
     else:
         limits = parameter.ends
         marks = np.linspace(*limits, 5)
-        ticks = {mark: f"{mark:.3g}" for mark in (marks.round() if parameter.is_integer else marks)}
+        ticks = {mark: f"{mark:.3g}" for mark in (marks.round() if parameter.type is ParameterType.INT else marks)}
     # Trial 0 may lie outside the range.
     low, high = min(limits[0], numbers.min()), max(limits[1], numbers.max())
     if numbers.isna().any():
@@ -301,7 +298,7 @@ def _short(name: str) -> str:
 
 def _numbers(parameter: SearchedParameter, values: pd.Series) -> tuple[pd.Series, list[str]]:
     """Return values as numbers, a choice as its index, and the names of the choices."""
-    names = list(dict.fromkeys([*parameter.choices, *values.dropna()])) if parameter.choices else []
+    names = list(dict.fromkeys([*parameter.options, *values.dropna()])) if parameter.options else []
     return (values.map({name: index for index, name in enumerate(names)}) if names else values), names
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from automl.space.parameters import ParameterType
+from automl.space.document import PlannedParameter
 from automl.storage.event_log import read_log
 from automl.storage.final_status import read_settled
 from automl.storage.paths import StudyPaths
@@ -17,7 +17,7 @@ from automl.study.events import TrialEnded, TrialStarted
 from automl.study.model import Direction
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
     from pathlib import Path
 
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from automl.study.events import StudyEnded, StudySuspended
     from automl.study.model import Objective
     from automl.study.result import StudyResult
-    from automl.study.trial import TrialResult
 
 TRIAL, STATE, TEXT, COMPETES = "trial number", "trial state", "trial text", "trial competes"
 """Columns of the data frame; no parameter path and no metric has a space in its name."""
@@ -36,36 +35,31 @@ _FEW = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SearchedParameter:
-    """A searched parameter, as `plan.json` describes it.
+class SearchedParameter(PlannedParameter):
+    """A searched parameter of `plan.json`; its label is the shortest end of its path that no other one shares."""
 
-    Attributes:
-        path: Parameter path.
-        label: Its shortest end that no other searched parameter shares: ``optim.lr``.
-        low: Lower end; None for choices.
-        high: Upper end; None for choices.
-        is_log: Whether its scale is logarithmic.
-        choices: Its options, as text; empty for a range.
-        is_integer: Whether a range holds whole numbers only.
-    """
-
-    path: str
     label: str
-    low: float | None
-    high: float | None
-    is_log: bool
-    choices: tuple[str, ...]
-    is_integer: bool = False
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """Its choices, as text; empty for a range."""
+        return tuple(map(str, self.choices or ()))
 
     @property
     def ends(self) -> tuple[float, float]:
         """The ends of a range."""
         return float(self.low or 0.0), float(self.high or 0.0)
 
+    def shown(self, value: object) -> str | int | float | None:
+        """Return a value as the data frame has it: a choice as text, no number as None."""
+        if self.choices:
+            return str(value)
+        return value if isinstance(value, int | float) else None
+
     def position(self, values: pd.Series) -> pd.Series:
         """Return where values lie between the ends of a range, on its scale; 0 to 1 for values inside it."""
-        low, high = np.log(self.ends) if self.is_log else self.ends
-        return ((np.log(values) if self.is_log else values) - low) / ((high - low) or 1.0)
+        low, high = np.log(self.ends) if self.log else self.ends
+        return ((np.log(values) if self.log else values) - low) / ((high - low) or 1.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,9 +67,6 @@ class StudyFacts:
     """Everything the report shows.
 
     Attributes:
-        root: The study directory.
-        plan: `plan.json`.
-        result: The trials.
         parameters: What was searched, in the order of the space.
         frame: A row per trial: number, state, text for a person, whether it competes, the objectives where its state
             gives it a value, and the parameters by their paths; a choice as text, NaN for an inactive parameter.
@@ -147,19 +138,8 @@ def read_facts(root: Path) -> StudyFacts:
         ConfigurationError: the folder is no study directory.
     """
     plan, result, outcome = read_settled(root)
-    listed = plan.space.parameters
-    parameters = tuple(
-        SearchedParameter(
-            path=item.path,
-            label=_label(item.path, [other.path for other in listed]),
-            low=item.low,
-            high=item.high,
-            is_log=item.log,
-            choices=tuple(map(str, item.choices or ())),
-            is_integer=item.type is ParameterType.INT,
-        )
-        for item in listed
-    )
+    paths = [parameter.path for parameter in plan.space.parameters]
+    parameters = tuple(SearchedParameter(**asdict(p), label=_label(p.path, paths)) for p in plan.space.parameters)
     return StudyFacts(
         root=root,
         plan=plan,
@@ -187,22 +167,13 @@ def _frame(result: StudyResult, parameters: tuple[SearchedParameter, ...]) -> pd
             TEXT: f"trial {trial.number} {trial.state.lower()}{': ' if trial.reason else ''}{trial.reason}",
             COMPETES: trial.number in competing,
             **({metric: trial.values.get(metric) for metric in metrics} if trial.state.has_value else {}),
-            **dict(_assigned(trial, parameters)),
+            **{p.path: p.shown(trial.assignment[p.path]) for p in parameters if p.path in trial.assignment},
         }
         for trial in result.trials
     ]
     columns = [TRIAL, STATE, TEXT, COMPETES, *metrics, *(parameter.path for parameter in parameters)]
     types = dict.fromkeys([*metrics, *(p.path for p in parameters if not p.choices)], float) | {COMPETES: bool}
     return pd.DataFrame(rows, columns=columns).astype(types)
-
-
-def _assigned(trial: TrialResult, parameters: tuple[SearchedParameter, ...]) -> Iterator[tuple[str, object]]:
-    for parameter in parameters:
-        value = trial.assignment.get(parameter.path)
-        if parameter.choices and parameter.path in trial.assignment:
-            yield parameter.path, str(value)
-        elif not parameter.choices and isinstance(value, int | float):
-            yield parameter.path, value
 
 
 def _label(path: str, paths: list[str]) -> str:
@@ -219,16 +190,12 @@ def _attempts(entries: Iterable[Entry], *, is_running: bool) -> pd.DataFrame:
     begun: dict[int, datetime] = {}
     time = None
     for entry in entries:
-        time = entry.time
-        match entry.event:
-            case TrialStarted() as event:
-                begun[event.trial] = time
-            case TrialEnded() as event if event.result.number in begun:
-                start = begun.pop(event.result.number)
-                state = event.result.state.lower()
-                ended.append({"trial": event.result.number, "state": state, "start": start, "end": time})
-            case _:
-                pass
+        event, time = entry.event, entry.time
+        if isinstance(event, TrialStarted):
+            begun[event.trial] = time
+        elif isinstance(event, TrialEnded) and event.result.number in begun:
+            trial, state = event.result.number, event.result.state.lower()
+            ended.append({"trial": trial, "state": state, "start": begun.pop(trial), "end": time})
     state = "running" if is_running else "interrupted"
     ended += [{"trial": trial, "state": state, "start": start, "end": time} for trial, start in begun.items()]
     return pd.DataFrame(ended, columns=["trial", "state", "start", "end"]).sort_values("start", ignore_index=True)

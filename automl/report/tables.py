@@ -1,18 +1,20 @@
-"""The tables of a report: titles and rows of values. The page escapes them and formats numbers."""
+"""The sections of a report that are tables: titles and rows of values. The page escapes them and formats numbers."""
 
 from __future__ import annotations
 
 import re
-from collections import defaultdict
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from automl.duration import format_duration
+from automl.errors import counted
 from automl.report.study_facts import title_of
+from automl.study.events import StudyEnded
 from automl.study.trial import TrialState
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from automl.report.study_facts import StudyFacts
     from automl.study.trial import TrialResult
@@ -28,25 +30,26 @@ _FIRST = "trial 0: the template's own values"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
-    """A table.
+class Section:
+    """A section of the page; `page.html.jinja` shows what is not empty, in this order, and stresses the best row."""
 
-    Attributes:
-        head: Column titles.
-        rows: Cells.
-        best_row: Index of the row to stress.
-    """
-
-    head: Sequence[str]
-    rows: Sequence[Sequence[object]]
+    title: str
+    figure: Any = None
+    note: str = ""
+    head: Sequence[str] = ()
+    rows: Sequence[Sequence[object]] = ()
     best_row: int | None = None
+    items: Sequence[str] = ()
+    facts: Mapping[str, object] = field(default_factory=dict)
+    logs: Mapping[str, str] = field(default_factory=dict)
+    images: Sequence[tuple[str, str]] = ()
 
 
-def summary(facts: StudyFacts) -> Table | None:
-    """Return best, trial 0, constant prediction and evaluations side by side; None if no trial has a usable value."""
-    best, metric = facts.result.best, facts.metric
+def summary(facts: StudyFacts) -> Section:
+    """Return best, trial 0, constant prediction and evaluations side by side, and what the study was."""
+    best, metric, overview = facts.result.best, facts.metric, _overview(facts)
     if best is None:
-        return None
+        return Section(title="Result", note="No trial has a usable value.", facts=overview)
     value = best.values[metric]
     rows: list[Sequence[object]] = [(f"best: trial {best.number}, epoch {best.best_epoch}", value, "")]
     first = next((trial for trial in facts.result.trials if trial.number == 0), None)
@@ -61,11 +64,11 @@ def summary(facts: StudyFacts) -> Table | None:
         rows.append(("a constant prediction", facts.constant, _compared(facts, value, facts.constant)))
     for role, found in facts.evaluations.items():
         rows.append((_ROLES.get(role, role), found.value, _evaluated(facts, role, value)))
-    return Table(head=("", metric, "the best trial is"), rows=rows, best_row=0)
+    return Section(title="Result", head=("", metric, "the best trial is"), rows=rows, best_row=0, facts=overview)
 
 
-def leaderboard(facts: StudyFacts) -> tuple[Table, str]:
-    """Return the trials, best first, those without a value last; and a note about those that are not shown."""
+def leaderboard(facts: StudyFacts) -> Section:
+    """Return the trials, best first, those without a value last."""
     ranked = facts.result.ranked()
     shown = [*ranked, *(trial for trial in facts.result.trials if trial not in ranked)][:_MAX_ROWS]
     metrics = [objective.metric for objective in facts.result.objectives]
@@ -83,14 +86,17 @@ def leaderboard(facts: StudyFacts) -> tuple[Table, str]:
     ]
     labels = [parameter.label for parameter in facts.parameters]
     more = len(facts.result.trials) - len(shown)
+    note = f"{more} more trials are not shown." if more else ""
     # With replicates the best trial is not always the one with the best value.
     best = shown.index(facts.result.best) if facts.result.best in shown else None
     head = ("trial", "state", *metrics, "best epoch", "epochs", "time", *labels)
-    return Table(head=head, rows=rows, best_row=best), f"{more} more trials are not shown." if more else ""
+    return Section(title="Leaderboard", note=note, head=head, rows=rows, best_row=best)
 
 
-def pareto_table(facts: StudyFacts) -> Table:
+def pareto_front(facts: StudyFacts) -> Section:
     """Return the trials of the front with the values of every objective, best of the primary one first."""
+    if not facts.result.pareto:
+        return Section(title="Pareto front", note="No trial has a value of every objective.")
     objectives = [title_of(objective) for objective in facts.result.objectives]
     rows = [
         (
@@ -100,28 +106,29 @@ def pareto_table(facts: StudyFacts) -> Table:
         )
         for trial in facts.result.pareto
     ]
-    return Table(head=("trial", *objectives, *(parameter.label for parameter in facts.parameters)), rows=rows)
+    note = f"{counted(len(rows), 'trial')} that no other trial beats in every objective."
+    head = ("trial", *objectives, *(parameter.label for parameter in facts.parameters))
+    return Section(title="Pareto front", note=note, head=head, rows=rows)
 
 
-def replicates(facts: StudyFacts) -> Table:
+def replicates(facts: StudyFacts) -> Section:
     """Return the trials that were trained again with other seeds, the best mean first."""
     rows = [
         (r.trial.number, r.trial.values[facts.metric], r.mean, r.gap, ", ".join(f"{v:.4g}" for v in r.values))
         for r in facts.result.replicated
     ]
+    note = "The best value of a search is the best of many noisy ones; the mean of its replicates was not selected."
     head = ("trial", "selected at", "mean of its replicates", "flattered by", "replicates")
-    return Table(head=head, rows=rows, best_row=0)
+    return Section(title="With other seeds", note=note, head=head, rows=rows, best_row=0)
 
 
-def failures(facts: StudyFacts) -> tuple[Table | None, dict[str, str]]:
-    """Return failed and diverged trials, grouped by cause, and the last lines of a log for each cause.
-
-    The table is None if no trial failed or diverged.
-    """
+def failures(facts: StudyFacts) -> Section:
+    """Return failed and diverged trials, grouped by cause, and the last lines of a log for each cause."""
     groups: dict[tuple[str, str], list[TrialResult]] = defaultdict(list)
     for trial in facts.result.trials:
         if trial.state in {TrialState.FAILED, TrialState.DIVERGED, TrialState.INTERRUPTED}:
-            groups[trial.failure or trial.state.lower(), _without_numbers(trial.reason)].append(trial)
+            without_numbers = re.sub(r"-?\d[\d.e+-]*|\bnan\b|-?\binf\b", "#", trial.reason)
+            groups[trial.failure or trial.state.lower(), without_numbers].append(trial)
     ordered = sorted(groups.items(), key=lambda item: -len(item[1]))
     rows = [
         (cause, trials[0].reason, len(trials), ", ".join(str(t.number) for t in trials), trials[0].directory)
@@ -129,8 +136,9 @@ def failures(facts: StudyFacts) -> tuple[Table | None, dict[str, str]]:
     ]
     firsts = [trials[0] for _, trials in ordered]
     logs = {f"log of trial {trial.number}": "\n".join(trial.log_tail[-25:]) for trial in firsts if trial.log_tail}
-    head = ("cause", "first reason", "trials", "numbers", "files of the first")
-    return Table(head=head, rows=rows) if rows else None, logs
+    note = "" if rows else "No trial failed or diverged."
+    head = ("cause", "first reason", "trials", "numbers", "files of the first") if rows else ()
+    return Section(title="Failures by cause", note=note, head=head, rows=rows, logs=logs)
 
 
 def _state(facts: StudyFacts, trial: TrialResult) -> str:
@@ -163,5 +171,21 @@ def _evaluated(facts: StudyFacts, role: str, best: float) -> str:
     return ", ".join([*parts, *([f"on {found.data}"] if found.data != "validation" else [])])
 
 
-def _without_numbers(reason: str) -> str:
-    return re.sub(r"-?\d[\d.e+-]*|\bnan\b|-?\binf\b", "#", reason)
+def _overview(facts: StudyFacts) -> dict[str, object]:
+    plan, trials = facts.plan, facts.result.trials
+    states = ", ".join(f"{n} {state.lower()}" for state, n in Counter(trial.state for trial in trials).items())
+    rows: dict[str, object] = {
+        "objective": f"{facts.result.objective.direction.value} {facts.metric}",
+        "trials": f"{len(trials)} of {plan.budget.trials}: {states}",
+        "time in trials": format_duration(sum(trial.elapsed_s for trial in trials)),
+        "sampler, scheduler": f"{plan.sampler}, {plan.scheduler}, seed {plan.seed}",
+        "skill": f"{plan.skill.name} ({plan.skill.network_arch})",
+        "route": f"{plan.route}: {'; '.join(plan.reasons)}",
+        "directory": facts.root,
+    }
+    if facts.end is not None and facts.end.reason:
+        is_over = isinstance(facts.end, StudyEnded)
+        rows["ended because" if is_over else "interrupted because"] = facts.end.reason
+    if facts.result.best is not None:
+        rows["best checkpoint"] = facts.result.best.checkpoint or "none was found"
+    return rows

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from automl.report.study_facts import read_facts
-from automl.report.tables import failures, leaderboard, pareto_table, replicates, summary
+from automl.report.tables import failures, leaderboard, pareto_front, replicates, summary
 from automl.storage.documents import write_document
 from automl.study.trial import TrialState
 from tests.automl.tracking.synthetic import RESULTS
@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 
 
 def summary_rows(root: Path, *results: TrialResult) -> Sequence[Sequence[object]]:
-    found = summary(read_facts(write_study(root, results or RESULTS).root))
-    assert found is not None
-    return found.rows
+    return summary(read_facts(write_study(root, results or RESULTS).root)).rows
 
 
 def test_the_summary_compares_the_best_with_trial_0(tmp_path: Path) -> None:
@@ -59,7 +57,6 @@ def test_the_summary_shows_what_baseline_and_best_checkpoint_scored_on_their_own
 
     found = summary(read_facts(root))
 
-    assert found is not None
     assert found.rows[2:] == [
         ("baseline: the starting checkpoint", 0.3, "better by 0.4 (+133.3%)"),
         (
@@ -78,15 +75,17 @@ def test_a_trial_0_without_a_value_is_not_compared(tmp_path: Path) -> None:
 
 
 def test_a_study_without_a_value_has_no_summary(tmp_path: Path) -> None:
-    assert summary(read_facts(write_study(tmp_path / "demo", RESULTS[2:4]).root)) is None
+    found = summary(read_facts(write_study(tmp_path / "demo", RESULTS[2:4]).root))
+
+    assert (found.note, found.head, found.rows) == ("No trial has a usable value.", (), ())
 
 
 def test_the_leaderboard_lists_the_best_first_and_those_without_a_value_last(tmp_path: Path) -> None:
-    board, note = leaderboard(read_facts(write_study(tmp_path / "demo").root))
+    board = leaderboard(read_facts(write_study(tmp_path / "demo").root))
 
     assert [row[0] for row in board.rows] == [4, 0, 1, 2, 3]
     assert [row[2] for row in board.rows] == [0.7, 0.5, 0.2, None, None]
-    assert (board.best_row, note) == (0, "")
+    assert (board.best_row, board.note) == (0, "")
 
 
 def test_the_leaderboard_and_the_front_have_a_column_for_every_objective(tmp_path: Path) -> None:
@@ -97,9 +96,9 @@ def test_the_leaderboard_and_the_front_have_a_column_for_every_objective(tmp_pat
     )
     facts = read_facts(write_study(tmp_path / "demo", trials, objectives=objectives).root)
 
-    front = pareto_table(facts)
+    front = pareto_front(facts)
 
-    assert leaderboard(facts)[0].head[2:4] == ("val/d1", "latency_ms")
+    assert leaderboard(facts).head[2:4] == ("val/d1", "latency_ms")
     assert front.head[:3] == ("trial", "val/d1 (more is better)", "latency_ms (less is better)")
     assert [row[:3] for row in front.rows] == [(1, 0.7, 30.0), (0, 0.5, 10.0)]
 
@@ -107,21 +106,22 @@ def test_the_leaderboard_and_the_front_have_a_column_for_every_objective(tmp_pat
 def test_failures_with_other_numbers_are_one_cause(tmp_path: Path) -> None:
     again = replace(RESULTS[2], number=3, reason="train_loss is nan at epoch 7")
 
-    found, logs = failures(read_facts(write_study(tmp_path / "demo", (*RESULTS[:3], again)).root))
+    found = failures(read_facts(write_study(tmp_path / "demo", (*RESULTS[:3], again)).root))
 
-    assert found is not None
     assert [row[2:4] for row in found.rows] == [(2, "2, 3")]
-    assert logs == {}
+    assert found.logs == {}
 
 
 def test_a_failure_comes_with_the_last_lines_of_its_log(tmp_path: Path) -> None:
-    assert failures(read_facts(write_study(tmp_path / "demo").root))[1] == {
+    assert failures(read_facts(write_study(tmp_path / "demo").root)).logs == {
         "log of trial 3": "RuntimeError: CUDA out of memory"
     }
 
 
 def test_a_study_without_failures_has_no_table_of_them(tmp_path: Path) -> None:
-    assert failures(read_facts(write_study(tmp_path / "demo", RESULTS[:2]).root)) == (None, {})
+    found = failures(read_facts(write_study(tmp_path / "demo", RESULTS[:2]).root))
+
+    assert (found.note, found.head, found.rows, found.logs) == ("No trial failed or diverged.", (), [], {})
 
 
 def test_replicates_are_listed_best_mean_first_and_the_winner_is_marked_in_the_leaderboard(tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_replicates_are_listed_best_mean_first_and_the_winner_is_marked_in_the_l
     ]
     facts = read_facts(write_study(tmp_path / "demo", (lucky, steady, *again)).root)
 
-    rows, board = replicates(facts).rows, leaderboard(facts)[0]
+    rows, board = replicates(facts).rows, leaderboard(facts)
 
     assert [row[:3] for row in rows] == [(1, 0.8, 0.7), (0, 0.9, 0.5)]
     assert [row[4] for row in rows] == ["0.7", "0.5"]
