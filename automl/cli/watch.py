@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -14,14 +15,17 @@ from rich.text import Text
 
 from automl.cli.render import STYLES, count_states, format_assignment, key_values
 from automl.duration import format_duration
+from automl.errors import counted
 from automl.readers.growing_file import GrowingFile
+from automl.storage.event_log import named_damage, read_log
 from automl.storage.final_status import outcome_of
-from automl.storage.live_status import LiveStatus, estimate
+from automl.storage.legacy import is_legacy
 from automl.storage.owner import running_process
 from automl.storage.paths import StudyPaths
-from automl.storage.study_directory import read_study
+from automl.storage.plan_document import read_plan
+from automl.storage.study_directory import read_state, read_study, study_of_plan
 from automl.study.events import StudyEnded
-from automl.study.state import Phase
+from automl.study.state import Phase, StudyState, apply
 from automl.study.trial import TrialState
 
 if TYPE_CHECKING:
@@ -30,18 +34,47 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
+    from automl.study.result import StudyResult
+
 _REFRESH_S = 0.5
 _ROWS_OF_HEAD = 8
 _FEWEST_ROWS = 5
 
 
-class Watched(LiveStatus):
-    """A study directory that is shown again and again; another folder is a `ConfigurationError`."""
+class Estimate(NamedTuple):
+    """When a study may be over."""
+
+    seconds: float | None
+    """From now; None where nothing is known yet."""
+    basis: str
+    """What it rests on, as a sentence."""
+
+
+class Watched:
+    """A study directory that is read again and again; another folder is a `ConfigurationError`."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
         self._directory = StudyPaths(root)
-        super().__init__(self._directory)
+        self._position = 0
+        self.plan = read_plan(self._directory)
+        self.state = StudyState()
+        if is_legacy(self._directory):  # it has ended, and grows no more in this form
+            self.state, self._position = read_state(self._directory), self._directory.events_file.stat().st_size
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Fold what is new; a damaged log is a `ConfigurationError`."""
+        file = self._directory.events_file
+        with named_damage(file):
+            for entry in read_log(file, self._position, is_strict=True):
+                apply(self.state, entry.event, entry.time)
+                self._position = entry.end
+
+    @property
+    def result(self) -> StudyResult:
+        """The trials so far."""
+        return replace(study_of_plan(self.plan), trials=self.state.results)
 
     @property
     def is_running(self) -> bool:
@@ -114,6 +147,30 @@ def view(watched: Watched, height: int = 24) -> RenderableType:
     """Return everything at one moment, cut to the height of a terminal."""
     rows = max(_FEWEST_ROWS, height - _ROWS_OF_HEAD)
     return Group(key_values(_head(watched)), Text(), _trials(watched, rows))
+
+
+def estimate(state: StudyState, planned: int, time_s: float | None, now: datetime) -> Estimate:
+    """Estimate when a study is over.
+
+    Args:
+        state: Where it stands.
+        planned: Trials of the whole study.
+        time_s: The study's time limit.
+        now: The time, with its zone.
+    """
+    known = []
+    if time_s is not None and state.started_at is not None:
+        left_s = time_s - (now - state.started_at).total_seconds()
+        known.append(Estimate(max(0.0, left_s), f"time limit {format_duration(time_s)}"))
+    ended = state.finished
+    if ended and state.started is not None:
+        left, jobs = planned - len(ended), state.started.jobs
+        mean_s = sum(trial.elapsed_s for trial in ended) / len(ended)
+        since = [trial.since for trial in state.in_phase(Phase.RUNNING) if trial.since is not None]
+        done_s = sum(min(mean_s, (now - start).total_seconds()) for start in since)
+        basis = f"{left} to go, {format_duration(mean_s)} each so far, {counted(jobs, 'slot')}"
+        known.append(Estimate(max(0.0, left * mean_s - done_s) / jobs, basis))
+    return min(known, key=lambda found: found.seconds or 0.0, default=Estimate(None, "no trial has ended yet"))
 
 
 def _head(watched: Watched) -> Iterator[tuple[str, object]]:

@@ -69,6 +69,14 @@ class Proposal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EarlierPoint:
+    """A good assignment of an earlier study, as it was run there, with study, trial and value as its origin."""
+
+    assignment: Mapping[str, Scalar]
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
     """What a trainer reported at one moment.
 

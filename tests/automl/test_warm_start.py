@@ -11,12 +11,11 @@ from automl.request.location import RunLocation
 from automl.request.study_request import StudyRequest
 from automl.run import make_plan
 from automl.storage.documents import write_document
-from automl.storage.earlier_studies import EarlierPoint
 from automl.storage.paths import StudyPaths
 from automl.storage.plan_document import StoredPlan, write_plan
 from automl.study.causes import Origin, OriginKind
 from automl.study.evaluation import RecordLocation
-from automl.study.trial import TrialResult, TrialState
+from automl.study.trial import EarlierPoint, TrialResult, TrialState
 from tests.automl.storage.recorded import write_result
 
 if TYPE_CHECKING:
@@ -67,7 +66,7 @@ def test_the_plans_of_the_results_folder_are_read_once_also_where_a_server_is_as
         read.append(directory.root)
         raise ConfigurationError("no plan")
 
-    monkeypatch.setattr("automl.storage.earlier_studies.read_plan", note)
+    monkeypatch.setattr("automl.warm_start.read_plan", note)
     for name in ("one", "two"):
         write_document(StudyPaths(tmp_path / name).plan_file, {})
 

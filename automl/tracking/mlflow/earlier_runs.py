@@ -12,8 +12,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from automl.errors import LaunchError
-from automl.storage.earlier_studies import EarlierPoint
 from automl.study.causes import Origin, OriginKind, origin_from
+from automl.study.trial import EarlierPoint
 from automl.tracking.mlflow.projection import encode_name
 from automl.tracking.mlflow.uri import without_password
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from automl.cli.watch import Watched, estimate
 from automl.errors import ConfigurationError
 from automl.storage.event_log import EventLog
-from automl.storage.live_status import LiveStatus, estimate
 from automl.storage.paths import StudyPaths
 from automl.study.causes import Origin, OriginKind
 from automl.study.events import Event, Measured, StudyStarted, TrialEnded, TrialPromoted, TrialProposed, TrialStarted
@@ -102,8 +102,8 @@ def test_nothing_is_estimated_before_a_trial_has_ended() -> None:
 
 def test_a_log_without_one_of_its_lines_is_refused_while_it_is_followed(tmp_path: Path) -> None:
     paths = StudyPaths(write_study(tmp_path / "demo"))
-    status = LiveStatus(paths)
+    watched = Watched(paths.root)
     EventLog(paths.events_file).append(TrialPromoted(trial=99))
 
     with pytest.raises(ConfigurationError, match="trial 99 was never proposed"):
-        status.refresh()
+        watched.refresh()

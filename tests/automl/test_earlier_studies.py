@@ -13,11 +13,11 @@ from automl.errors import ConfigurationError
 from automl.request.study_request import StudyRequest
 from automl.space.parameters import Parameter, ParameterType, SearchSpace
 from automl.storage.documents import write_document
-from automl.storage.earlier_studies import chosen_points, found_points, named_points, read_studies, takes_earlier_points
 from automl.storage.paths import StudyPaths
 from automl.storage.plan_document import plan_document
 from automl.study.causes import Origin, OriginKind, origins_document
 from automl.study.trial import TrialResult, TrialState
+from automl.warm_start import chosen_points, found_points, named_points, read_studies, takes_earlier_points
 from tests.automl.storage.recorded import write_result
 from tests.automl.study.examples import ONCE, make_plan
 
