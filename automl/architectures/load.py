@@ -12,18 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from automl.architectures.model import (
-    ActionRules,
-    Architecture,
-    CheckpointNaming,
-    ConditionRule,
-    Metrics,
-    MilestoneRule,
-    ParameterRules,
-    SpecKeys,
-    TrainedValue,
-    same_metric,
-)
+from automl.architectures import model
 from automl.config_files import read_document, schema_problems
 from automl.errors import ConfigurationError
 
@@ -34,7 +23,7 @@ _FOLDER = Path(__file__).parent
 _ANY = "any"
 
 
-def load_architecture(network_arch: str, own: Path | None = None) -> Architecture:
+def load_architecture(network_arch: str, own: Path | None = None) -> model.Architecture:
     """Return what is known of an architecture; of an unknown one, what holds for all.
 
     Hyphens and underscores of ``network_arch`` are the same. The skill's ``own`` file is read last.
@@ -86,26 +75,30 @@ def _merged(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
         merged["parameters"][key] = added
     below, above = base.get("metrics", {}), own.get("metrics", {})
     named = {name: direction for direction in ("maximize", "minimize") for name in above.get(direction, ())}
-    kept = {n: d for n, d in below.get("directions", {}).items() if not any(same_metric(n, name) for name in named)}
+    kept = {
+        n: d for n, d in below.get("directions", {}).items() if not any(model.same_metric(n, name) for name in named)
+    }
     merged["metrics"] = {**below, **above, "directions": {**kept, **named}}
     return merged
 
 
-def _architecture(values: Mapping[str, Any]) -> Architecture:
+def _architecture(values: Mapping[str, Any]) -> model.Architecture:
     known = _frozen(values)
     metrics, parameters = known["metrics"], known["parameters"]
-    conditions = tuple(ConditionRule(**rule) for rule in parameters["conditions"])
-    milestones = tuple(MilestoneRule(**rule) for rule in parameters.get("milestones", ()))
+    conditions = tuple(model.ConditionRule(**rule) for rule in parameters["conditions"])
+    milestones = tuple(model.MilestoneRule(**rule) for rule in parameters.get("milestones", ()))
     inherited = {
-        action: MappingProxyType({path: TrainedValue(**source) for path, source in sources.items()})
+        action: MappingProxyType({path: model.TrainedValue(**source) for path, source in sources.items()})
         for action, sources in known["actions"].get("inherited", {}).items()
     }
-    return Architecture(
-        metrics=Metrics(source=metrics["source"], default=metrics.get("default"), directions=metrics["directions"]),
-        parameters=ParameterRules(**{**parameters, "conditions": conditions, "milestones": milestones}),
-        keys=SpecKeys(**known["keys"]),
-        checkpoints=CheckpointNaming(**known["checkpoints"]),
-        actions=ActionRules(**{**known["actions"], "inherited": MappingProxyType(inherited)}),
+    return model.Architecture(
+        metrics=model.Metrics(
+            source=metrics["source"], default=metrics.get("default"), directions=metrics["directions"]
+        ),
+        parameters=model.ParameterRules(**{**parameters, "conditions": conditions, "milestones": milestones}),
+        keys=model.SpecKeys(**known["keys"]),
+        checkpoints=model.CheckpointNaming(**known["checkpoints"]),
+        actions=model.ActionRules(**{**known["actions"], "inherited": MappingProxyType(inherited)}),
         model_loader=known.get("model_loader"),
         data_check=known.get("data_check"),
     )

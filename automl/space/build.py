@@ -7,6 +7,8 @@ to pass the rules of `automl.space.reasons`, get a range from `automl.space.rang
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -15,9 +17,9 @@ from automl.architectures.model import matches
 from automl.errors import ConfigurationError, Problem
 from automl.skill.objective import usual_metric
 from automl.space.parameters import LeftOut, Parameter, SearchSpace
-from automl.space.ranges import RangeError, UserRange, is_batch_size, is_rate, make_parameter
+from automl.space.ranges import is_batch_size, is_rate, make_parameter
 from automl.space.reasons import Facts, activity, effective_parameters, left_out_by
-from automl.space.relations import Bound, bind, relations_of
+from automl.space.relations import bind, relations_of
 from automl.space.selection import Selection, check_user_range, read_selection
 from automl.spec.math_cond import parse_math_cond
 from automl.spec.model import iterate_leaves
@@ -55,13 +57,7 @@ class SpaceRequest:
 
 
 def build_space(skill: Skill, schema: TrainSchema, spec: Spec, request: SpaceRequest | None = None) -> SearchSpace:
-    """Build the space.
-
-    Args:
-        skill: The skill.
-        schema: Its train schema.
-        spec: The merged spec, whose values are trial 0.
-        request: What the run asks for; None for nothing.
+    """Build the space; the values of the merged spec are trial 0.
 
     Raises:
         ConfigurationError: ``--search`` names what does not exist, or asks for values outside the schema; with every
@@ -85,20 +81,11 @@ def run_lengths(skill: Skill, spec: Spec, request: SpaceRequest) -> dict[str, in
 
 
 def suggest_candidates(skill: Skill, schema: TrainSchema, spec: Spec, *, limit: int = 5) -> tuple[str, ...]:
-    """Return items for ``--search`` where a skill's own space is empty: rates, then batch sizes, then other numbers.
-
-    Args:
-        skill: The skill.
-        schema: Its train schema.
-        spec: The merged spec.
-        limit: At most this many.
-    """
+    """Return items for ``--search`` where a skill's own space is empty: rates, then batch sizes, then other numbers."""
     found: list[str] = []
     for pattern in _SUGGESTED_BLOCKS:
-        try:
+        with contextlib.suppress(ConfigurationError):
             found += build_space(skill, schema, spec, SpaceRequest(search=(pattern,))).paths
-        except ConfigurationError:
-            continue
     computed = [
         f"{path}=low..high"
         for path in schema.leaves
@@ -113,8 +100,7 @@ class _Builder:
     def __init__(self, skill: Skill, schema: TrainSchema, spec: Spec, request: SpaceRequest) -> None:
         self._request = request
         self._left_out: dict[str, str] = {}
-        spec_leaves = [path for path, _ in iterate_leaves(spec.values)]
-        known = list(dict.fromkeys([*schema.leaves, *spec_leaves]))
+        known = dict.fromkeys([*schema.leaves, *(path for path, _ in iterate_leaves(spec.values))])
         aliases = {alias: path for alias, path in skill.shorthand_keys.items() if alias not in known}
         self._selection, problems = read_selection(request.search, known=known, aliases=aliases)
         self._problems = list(problems)
@@ -131,28 +117,19 @@ class _Builder:
         )
 
     def build(self) -> SearchSpace:
-        parameters = {path: made for path in self._candidates() if (made := self._parameter(path)) is not None}
-        bound = self._settle(parameters)
+        made = {path: self._parameter(path) for path in self._candidates()}
+        space = self._settled({path: parameter for path, parameter in made.items() if parameter is not None})
         if self._problems:
             raise ConfigurationError.from_problems(self._problems, subject="the search space")
-        if self._selection.is_default and all(is_batch_size(path) for path in bound.parameters):
-            for path in bound.parameters:
+        if self._selection.is_default and all(is_batch_size(path) for path in space.paths):
+            for path in space.paths:
                 reason = "throughput only: nothing but the batch size would be searched"
                 self._left_out[path] = f"{reason}; --search {path} searches it"
-            bound = replace(bound, parameters={}, relations=())
-        return SearchSpace(
-            parameters=tuple(bound.parameters.values()),
-            left_out=self._sorted_left_out(),
-            relations=bound.relations,
-            fixed=bound.fixed,
-        )
-
-    def _sorted_left_out(self) -> tuple[LeftOut, ...]:
-        """Return what is left out, parameters that the skill marks first: users expect those in the space."""
-        schema = self._facts.schema
-        marked = {*schema.flagged, *schema.curated}
-        listed = sorted(self._left_out.items(), key=lambda item: item[0] not in marked)
-        return tuple(LeftOut(path=path, reason=reason) for path, reason in listed)
+            space = replace(space, parameters=(), relations=())
+        # Users expect in the space what the skill marks: that comes first.
+        marked = {*self._facts.schema.flagged, *self._facts.schema.curated}
+        left_out = [LeftOut(path=path, reason=reason) for path, reason in self._left_out.items()]
+        return replace(space, left_out=tuple(sorted(left_out, key=lambda item: item.path not in marked)))
 
     def _candidates(self) -> list[str]:
         """Return the paths that no rule leaves out, in the order of the schema."""
@@ -171,80 +148,64 @@ class _Builder:
         asked = self._selection.ranges.get(path)
         if asked is not None:
             problems = check_user_range(leaf, asked, value)
-            self._problems += problems
             if problems:
+                self._problems += problems
                 return None
-        if asked is None and isinstance(value, str) and "${" in value and leaf.kind in _NUMBERS:
+        elif isinstance(value, str) and "${" in value and leaf.kind in _NUMBERS:
             self._leave_out(path, f"its value is computed by the trainer; give a range, {path}=low..high")
             return None
+        cap = None
+        if self._request.sample_count is not None and is_batch_size(path):
+            cap = max(self._request.sample_count // max(self._request.devices, 1), 1)
         try:
-            made = make_parameter(leaf, value, asked=asked, cap=self._cap(path))
-        except (RangeError, ValueError) as error:
+            made = make_parameter(leaf, value, asked=asked, cap=cap)
+        except ValueError as error:
             self._leave_out(path, str(error))
             return None
-        return self._pinned(made, asked)
-
-    def _pinned(self, made: Parameter, asked: UserRange | None) -> Parameter | None:
-        if made.size != 1:
-            return made
-        only = made.choices[0] if made.choices else made.from_unit(0.0)
-        if asked is not None:
+        only = made.from_unit(0.0)
+        if made.size == 1 and asked is not None:
             # low == high pins the value, for trial 0 too.
             return replace(made, default=only, reason=f"pinned to {only!r} by the user")
-        if only == made.default:
-            self._leave_out(made.path, f"its schema leaves one value, {only!r}")
+        if made.size == 1 and only == made.default:
+            self._leave_out(path, f"its schema leaves one value, {only!r}")
             return None
         return made
 
     def _leaf(self, path: str) -> SchemaLeaf:
         """Return the schema's leaf, or one made from the spec's value for elements of lists and unlisted keys."""
-        known = self._facts.schema.leaves.get(path)
-        leaf = known if known is not None else SchemaLeaf(path=path, kind=kind_of_value(self._facts.spec.get(path)))
+        leaves, spec = self._facts.schema.leaves, self._facts.spec
+        leaf = leaves[path] if path in leaves else SchemaLeaf(path=path, kind=kind_of_value(spec.get(path)))
+        parents = []
+        for parent in leaf.parents:
+            # Authors sometimes write only the name of a parent beside the child.
+            beside = f"{path.rpartition('.')[0]}.{parent}"
+            is_beside = parent not in leaves and not spec.has(parent) and beside in leaves
+            parents.append(beside if is_beside else parent)
+        condition = leaf.math_cond
         extra = [text for pattern, text in self._facts.rules.math_cond.items() if matches(path, (pattern,))]
-        leaf = replace(leaf, parents=tuple(self._parent(path, parent) for parent in leaf.parents))
-        if not extra:
-            return leaf
-        own = leaf.math_cond.text if leaf.math_cond is not None else ""
-        condition = parse_math_cond(" ".join([own, *extra]), has_parent=bool(leaf.parents))
-        return replace(leaf, math_cond=condition if condition is not None else leaf.math_cond)
+        if extra:
+            own = condition.text if condition is not None else ""
+            condition = parse_math_cond(" ".join([own, *extra]), has_parent=bool(parents)) or condition
+        return replace(leaf, parents=tuple(parents), math_cond=condition)
 
-    def _parent(self, path: str, parent: str) -> str:
-        """Return a parent's full path; authors sometimes write only its name beside the child."""
-        beside = f"{path.rpartition('.')[0]}.{parent}"
-        is_known = parent in self._facts.schema.leaves or self._facts.spec.has(parent)
-        return parent if is_known or beside not in self._facts.schema.leaves else beside
-
-    def _cap(self, path: str) -> float | None:
-        if self._request.sample_count is None or not is_batch_size(path):
-            return None
-        return max(self._request.sample_count // max(self._request.devices, 1), 1)
-
-    def _settle(self, parameters: dict[str, Parameter]) -> Bound:
+    def _settled(self, parameters: dict[str, Parameter]) -> SearchSpace:
         """Drop what cannot act or has no value left, until nothing more is dropped."""
         while True:
-            kept = self._with_conditions(parameters)
-            relations = [
-                relation
-                for path in kept
-                if (leaf := self._leaf(path)).parents or leaf.math_cond is not None
-                for relation in relations_of(path, leaf.math_cond, leaf.parents)
-            ]
-            bound = bind(kept, relations, self._facts.spec)
-            for dropped in bound.left_out:
+            kept = {}
+            for path, made in parameters.items():
+                condition, inactive = activity(path, self._facts, [other for other in parameters if other != path])
+                if inactive:
+                    self._leave_out(path, inactive)
+                else:
+                    kept[path] = replace(made, condition=condition)
+            leaves = [self._leaf(path) for path in kept]
+            relations = (relations_of(leaf.path, leaf.math_cond, leaf.parents) for leaf in leaves)
+            space = bind(kept, [*itertools.chain.from_iterable(relations)], self._facts.spec)
+            for dropped in space.left_out:
                 self._leave_out(dropped.path, dropped.reason)
-            if len(bound.parameters) == len(parameters):
-                return bound
-            parameters = {path: made for path, made in parameters.items() if path in bound.parameters}
-
-    def _with_conditions(self, parameters: dict[str, Parameter]) -> dict[str, Parameter]:
-        kept = {}
-        for path, made in parameters.items():
-            condition, inactive = activity(path, self._facts, [other for other in parameters if other != path])
-            if inactive:
-                self._leave_out(path, inactive)
-            else:
-                kept[path] = replace(made, condition=condition)
-        return kept
+            if len(space.parameters) == len(parameters):
+                return space
+            parameters = {path: made for path, made in parameters.items() if path in space.paths}
 
     def _leave_out(self, path: str, reason: str) -> None:
         """Note why a parameter is out; for one that the user named that is a problem."""

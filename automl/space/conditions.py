@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from automl.skill.fields import is_number
 from automl.space.values import is_same
 
 if TYPE_CHECKING:
@@ -75,8 +76,6 @@ class Relation:
     """A constraint on the value of ``path``.
 
     Attributes:
-        path: The constrained parameter.
-        kind: The relation.
         parent: Parameter path of the other side; None where the other side is ``constant``.
         constant: The other side, or the divisor of `RelationKind.DERIVED_QUOTIENT`.
     """
@@ -89,7 +88,7 @@ class Relation:
     def holds(self, value: Scalar, values: Mapping[str, Scalar]) -> bool:
         """Return whether ``value`` satisfies the relation; a parent without a number constrains nothing."""
         other = self.other_side(values)
-        if other is None or isinstance(value, bool) or not isinstance(value, int | float):
+        if other is None or not is_number(value):
             return True
         if self.kind is RelationKind.DERIVED_QUOTIENT:
             return value == other // self.constant
@@ -100,8 +99,7 @@ class Relation:
         if self.parent is None:
             return self.constant
         found = values.get(self.parent)
-        is_number = isinstance(found, int | float) and not isinstance(found, bool)
-        return float(found) if is_number and math.isfinite(float(found)) else None  # type: ignore[arg-type] # is_number
+        return float(found) if is_number(found) and math.isfinite(found) else None
 
     def __str__(self) -> str:
         other = self.parent if self.parent is not None else f"{self.constant:g}"

@@ -42,21 +42,13 @@ class PlannedSpace:
 
 def describe_space(space: SearchSpace, skill: Skill) -> PlannedSpace:
     """Return the document of a space."""
-    parameters = (
-        PlannedParameter(
-            path=p.path,
-            type=p.type,
-            low=p.low,
-            high=p.high,
-            log=p.log,
-            step=p.step,
-            choices=p.choices or None,
-            default=p.default,
-            condition=str(p.condition) if p.condition else None,
-            reason=p.reason,
-        )
-        for p in space.parameters
-    )
+    names = [field.name for field in dataclasses.fields(PlannedParameter)]
+    parameters = []
+    for parameter in space.parameters:
+        described = {name: getattr(parameter, name) for name in names}
+        described["choices"] = parameter.choices or None
+        described["condition"] = str(parameter.condition) if parameter.condition else None
+        parameters.append(PlannedParameter(**described))
     return PlannedSpace(
         skill=skill.name, network_arch=skill.network_arch, parameters=tuple(parameters), left_out=space.left_out
     )

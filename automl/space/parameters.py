@@ -10,8 +10,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
+from automl.skill.fields import is_number
 from automl.space.conditions import RelationKind
 from automl.space.values import is_same
 
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
 
     from automl.space.conditions import Condition, Relation
     from automl.space.values import Scalar
-
-Assignment: TypeAlias = "Mapping[str, Scalar]"
-"""Parameter path -> value, for the parameters that are active."""
 
 
 class ParameterType(StrEnum):
@@ -39,8 +37,6 @@ class Parameter:
     """One searched parameter.
 
     Attributes:
-        path: Where its value goes in the spec.
-        type: Kind of values.
         low: Smallest value, reachable; None for categorical and bool.
         high: Largest value, reachable; None for categorical and bool.
         log: The range is searched on a logarithmic scale.
@@ -48,7 +44,6 @@ class Parameter:
         choices: The options of a categorical or bool parameter, or the only values a number may take (powers, ...).
         weights: Prior weight of each choice, same length as ``choices``; empty for equal weights.
         default: The value of the merged spec, i.e. of trial 0. It may lie outside the range or the choices.
-        condition: When it acts; None for always.
         reason: Why it is searched, and what was derived about its range; a sentence for `automl space`.
 
     Raises:
@@ -130,12 +125,12 @@ class Parameter:
         ``from_unit(to_unit(value))`` is ``value`` for every value of the parameter (up to rounding for floats).
         """
         if self.choices:
-            return self._position_of(value)
+            index = next((i for i, choice in enumerate(self.choices) if is_same(choice, value)), 0)
+            return (sum(self._shares[:index]) + self._shares[index] / 2) / sum(self._shares)
         low, high = self._reach
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if low == high or not is_number or value != value:  # noqa: PLR0124 # NaN
+        if low == high or not is_number(value) or value != value:  # noqa: PLR0124 # NaN
             return 0.5
-        number = min(max(float(value), self.bounds[0]), self.bounds[1])  # type: ignore[arg-type] # is_number
+        number = min(max(float(value), self.bounds[0]), self.bounds[1])
         if self.log:
             return (math.log(number) - math.log(low)) / (math.log(high) - math.log(low))
         return (number - low) / (high - low)
@@ -155,10 +150,14 @@ class Parameter:
         """Return whether the parameter can take the value."""
         if self.choices:
             return any(is_same(choice, value) for choice in self.choices)
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            return False
         low, high = self.bounds
-        return low <= value <= high and math.isclose(self.nearest(value), value, rel_tol=1e-9, abs_tol=1e-12)
+        if not is_number(value) or not low <= value <= high:
+            return False
+        return math.isclose(self.nearest(value), value, rel_tol=1e-9, abs_tol=1e-12)
+
+    def acts(self, values: Mapping[str, Scalar]) -> bool:
+        """Return whether the parameter has an effect, given the values of others, those of the spec included."""
+        return self.condition is None or self.condition.holds(values)
 
     @property
     def gap(self) -> float:
@@ -191,7 +190,7 @@ class Parameter:
     def _candidates(self, others: Sequence[float]) -> list[int | float]:
         """Return the values at which a valid part of the range can begin or end."""
         if self.choices:
-            return [c for c in self.choices if isinstance(c, int | float) and not isinstance(c, bool)]
+            return [choice for choice in self.choices if is_number(choice)]
         beside = [self.nearest(other + count * self.gap) for other in others for count in (-2, -1, 0, 1, 2)]
         return [*beside, self.nearest(self.bounds[0]), self.nearest(self.bounds[1])]
 
@@ -211,10 +210,6 @@ class Parameter:
             if target < 0:
                 return choice
         return self.choices[-1]
-
-    def _position_of(self, value: Scalar) -> float:
-        index = next((i for i, choice in enumerate(self.choices) if is_same(choice, value)), 0)
-        return (sum(self._shares[:index]) + self._shares[index] / 2) / sum(self._shares)
 
     @property
     def _shares(self) -> tuple[float, ...]:
@@ -246,10 +241,10 @@ class SearchSpace:
     fixed: Mapping[str, Scalar]
 
     def __getitem__(self, path: str) -> Parameter:
-        for parameter in self.parameters:
-            if parameter.path == path:
-                return parameter
-        raise KeyError(path)
+        found = next((parameter for parameter in self.parameters if parameter.path == path), None)
+        if found is None:
+            raise KeyError(path)
+        return found
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -265,23 +260,23 @@ class SearchSpace:
         """Return trial 0: the merged spec's own values of the active parameters, untouched even where out of range."""
         values: dict[str, Scalar] = {}
         for parameter in self.parameters:
-            if self._acts(parameter, values):
+            if parameter.acts({**self.fixed, **values}):
                 values[parameter.path] = parameter.default
         return values
 
-    def is_active(self, path: str, values: Assignment) -> bool:
+    def is_active(self, path: str, values: Mapping[str, Scalar]) -> bool:
         """Return whether a parameter acts, given the values of the others."""
-        return self._acts(self[path], values)
+        return self[path].acts({**self.fixed, **values})
 
     def from_unit(self, positions: Mapping[str, float]) -> dict[str, Scalar]:
         """Turn positions in [0, 1], one for each parameter, into a valid assignment (inactive ones are dropped)."""
         return self.repair({p.path: p.from_unit(positions[p.path]) for p in self.parameters})
 
-    def to_unit(self, assignment: Assignment) -> dict[str, float]:
+    def to_unit(self, assignment: Mapping[str, Scalar]) -> dict[str, float]:
         """Return the position of every parameter; an inactive one stands at its default."""
         return {p.path: p.to_unit(assignment.get(p.path, p.default)) for p in self.parameters}
 
-    def repair(self, assignment: Assignment) -> dict[str, Scalar]:
+    def repair(self, assignment: Mapping[str, Scalar]) -> dict[str, Scalar]:
         """Return the nearest valid assignment: values inside ranges, relations satisfied, inactive parameters dropped.
 
         The spec's values of parameters that the assignment lacks are their defaults.
@@ -290,7 +285,7 @@ class SearchSpace:
         known = dict(self.fixed)
         for parameter in self.parameters:
             path = parameter.path
-            if parameter.condition is not None and not parameter.condition.holds(known):
+            if not parameter.acts(known):
                 continue
             value = assignment.get(path, parameter.default)
             if not parameter.contains(value):
@@ -299,17 +294,16 @@ class SearchSpace:
             values[path] = known[path] = parameter.nearest_valid(value, bound_by, known) if bound_by else value
         return values
 
-    def violations(self, assignment: Assignment) -> tuple[str, ...]:
+    def violations(self, assignment: Mapping[str, Scalar]) -> tuple[str, ...]:
         """Return everything that makes an assignment invalid; empty when it is valid."""
         searched = set(self.paths)
         found = [f"{path} is not searched" for path in assignment if path not in searched]
         known = dict(self.fixed)
         for parameter in self.parameters:
             path = parameter.path
-            is_active = parameter.condition is None or parameter.condition.holds(known)
             if path not in assignment:
-                found += [f"{path} has no value"] if is_active else []
-            elif not is_active:
+                found += [f"{path} has no value"] if parameter.acts(known) else []
+            elif not parameter.acts(known):
                 found.append(f"{path} does not act here")
             else:
                 known[path] = assignment[path]
@@ -317,6 +311,3 @@ class SearchSpace:
         acting = [relation for relation in self.relations if relation.path in searched and relation.path in known]
         found += [str(relation) for relation in acting if not relation.holds(known[relation.path], known)]
         return tuple(found)
-
-    def _acts(self, parameter: Parameter, values: Assignment) -> bool:
-        return parameter.condition is None or parameter.condition.holds({**self.fixed, **values})

@@ -12,13 +12,13 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from automl.skill.fields import is_number
 from automl.space.parameters import Parameter, ParameterType
 from automl.spec.train_schema import LeafKind, SchemaLeaf
 
 if TYPE_CHECKING:
     from automl.skill.model import JsonValue
     from automl.space.values import Scalar
-    from automl.spec.math_cond import MathCondition
 
 # A name that means a rate: lr, base_lr, lr_backbone, optm_lr, learning_rate, weight_decay, lr_decay, eps, reg, ...
 _RATE = re.compile(r"(^|_)(lr|learning_rate|eps|epsilon|reg|l2)(_|$)|decay|(^|_)wd$")
@@ -55,25 +55,18 @@ class RangeError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class _Interval:
-    low: float | None
-    high: float | None
-    is_low_open: bool = False
-    is_high_open: bool = False
+class Interval:
+    """The numbers from ``low`` to ``high``, without an end that is open; an infinite end is no bound."""
 
-    def above(self, bound: float, *, is_open: bool) -> _Interval:
-        if self.low is not None and (self.low > bound or (self.low == bound and self.is_low_open)):
-            return self
-        return replace(self, low=bound, is_low_open=is_open)
-
-    def below(self, bound: float, *, is_open: bool) -> _Interval:
-        if self.high is not None and (self.high < bound or (self.high == bound and self.is_high_open)):
-            return self
-        return replace(self, high=bound, is_high_open=is_open)
+    low: float
+    high: float
+    is_low_open: bool
+    is_high_open: bool
 
     def contains(self, value: float) -> bool:
-        above = self.low is None or value > self.low or (value == self.low and not self.is_low_open)
-        return above and (self.high is None or value < self.high or (value == self.high and not self.is_high_open))
+        """Return whether a number lies in it."""
+        is_above = value > self.low or (value == self.low and not self.is_low_open)
+        return is_above and (value < self.high or (value == self.high and not self.is_high_open))
 
 
 def is_rate(path: str) -> bool:
@@ -86,27 +79,29 @@ def is_batch_size(path: str) -> bool:
     return _BATCH.search(path.rpartition(".")[2].lower()) is not None
 
 
-def schema_interval(leaf: SchemaLeaf, condition: MathCondition | None) -> _Interval:
+def schema_interval(leaf: SchemaLeaf) -> Interval:
     """Return the bounds of the schema, tightened by the comparisons of ``math_cond`` with constants."""
     # Sentinels such as 2147483647 or 1e308 say "no bound".
     largest = _LARGEST_INT if leaf.kind is LeafKind.INT else _LARGEST_FLOAT
-    low = leaf.minimum if leaf.minimum is not None and leaf.minimum > -largest else None
-    high = leaf.maximum if leaf.maximum is not None and leaf.maximum < largest else None
-    interval = _Interval(low, high, leaf.is_minimum_open, leaf.is_maximum_open)
-    for comparison in condition.comparisons if condition is not None else ():
+    low, is_low_open = -math.inf, False
+    if leaf.minimum is not None and leaf.minimum > -largest:
+        low, is_low_open = leaf.minimum, leaf.is_minimum_open
+    high, is_high_open = math.inf, False
+    if leaf.maximum is not None and leaf.maximum < largest:
+        high, is_high_open = leaf.maximum, leaf.is_maximum_open
+    for comparison in leaf.math_cond.comparisons if leaf.math_cond is not None else ():
         bound = comparison.constant
+        is_open = comparison.operator in {">", "<", "!="}
         match comparison.operator:
             case ">" | ">=" if bound is not None:
-                interval = interval.above(bound, is_open=comparison.operator == ">")
-            case "<" | "<=" if bound is not None:
-                interval = interval.below(bound, is_open=comparison.operator == "<")
-            case "!=" if bound is not None and bound == interval.low:
-                interval = replace(interval, is_low_open=True)
-            case "!=" if bound is not None and bound == interval.high:
-                interval = replace(interval, is_high_open=True)
+                low, is_low_open = max((low, is_low_open), (bound, is_open))
+            case "<" | "<=" if bound is not None and (bound < high or (bound == high and is_open)):
+                high, is_high_open = bound, is_open
+            case "!=":
+                is_low_open, is_high_open = is_low_open or bound == low, is_high_open or bound == high
             case _:
                 pass
-    return interval
+    return Interval(low, high, is_low_open, is_high_open)
 
 
 def make_parameter(
@@ -124,47 +119,44 @@ def make_parameter(
         RangeError: there is no range, or nothing in it.
     """
     default = value if not isinstance(value, dict | list) else None
+    asked = asked or UserRange()
     if leaf.kind is LeafKind.LIST:
         raise RangeError(f"a list has no range; search one element, {leaf.path}[0]=low..high")
     if leaf.kind is LeafKind.BOOL and not leaf.choices:
-        options = asked.choices if asked is not None and asked.choices else (False, True)
+        options = asked.choices or (False, True)
         return Parameter(path=leaf.path, type=ParameterType.BOOL, choices=options, default=default, reason="on or off")
-    options = asked.choices if asked is not None and asked.choices else leaf.choices
-    if options:
-        return _from_choices(leaf, options, default, is_asked=asked is not None and bool(asked.choices))
+    if asked.choices or leaf.choices:
+        return _from_choices(leaf, asked.choices, default)
     if leaf.kind not in {LeafKind.FLOAT, LeafKind.INT}:
         raise RangeError(f"a {leaf.declared_type or leaf.kind.value} has no range; give options, {leaf.path}={{a,b}}")
-    return _from_range(leaf, default, asked or UserRange(), cap)
+    return _from_range(leaf, default, asked, cap)
 
 
-def _from_choices(leaf: SchemaLeaf, options: tuple[Scalar, ...], default: Scalar, *, is_asked: bool) -> Parameter:
-    interval = schema_interval(leaf, leaf.math_cond)
-    weights = leaf.weights if leaf.weights and not is_asked else (1.0,) * len(options)
-    kept = [
-        (option, weight)
-        for option, weight in zip(options, weights, strict=True)
-        if weight > 0 and _is_sane(option) and _fits(option, leaf, interval)
-    ]
-    note = "options of the schema" if not is_asked else "options of the user"
+def _from_choices(leaf: SchemaLeaf, asked: tuple[Scalar, ...], default: Scalar) -> Parameter:
+    options = asked or leaf.choices
+    weights = leaf.weights if leaf.weights and not asked else (1.0,) * len(options)
+    pairs = zip(options, weights, strict=True)
+    kept = [(option, weight) for option, weight in pairs if weight > 0 and _is_usable(option, leaf)]
+    note = "options of the user" if asked else "options of the schema"
     dropped = len(options) - len(kept)
     if dropped:
         note += f", {dropped} unusable one{'s' if dropped > 1 else ''} left out"
     is_new = default not in (None, "", "???") and not any(o == default and type(o) is type(default) for o, _ in kept)
-    if is_new and not is_asked and _is_sane(default):
+    if is_new and not asked and _is_sane(default):
         # Templates and enums of the same skill disagree; the template's value is known to work.
         kept.append((default, sum(weight for _, weight in kept) / max(len(kept), 1) or 1.0))
         note += ", with the template's own value added"
     if not kept:
         raise RangeError("none of its options can be used")
-    equal = len({weight for _, weight in kept}) == 1
+    is_equal = len({weight for _, weight in kept}) == 1
     kind = {LeafKind.INT: ParameterType.INT, LeafKind.FLOAT: ParameterType.FLOAT, LeafKind.BOOL: ParameterType.BOOL}
     return Parameter(
         path=leaf.path,
         type=kind.get(leaf.kind, ParameterType.CATEGORICAL),
         choices=tuple(option for option, _ in kept),
-        weights=() if equal else tuple(weight for _, weight in kept),
+        weights=() if is_equal else tuple(weight for _, weight in kept),
         default=default,
-        reason=note if equal else f"{note}, weights as prior",
+        reason=note if is_equal else f"{note}, weights as prior",
     )
 
 
@@ -173,127 +165,118 @@ def _is_sane(option: Scalar) -> bool:
     return not isinstance(option, str) or option == option.strip()
 
 
-def _fits(option: Scalar, leaf: SchemaLeaf, interval: _Interval) -> bool:
+def _is_usable(option: Scalar, leaf: SchemaLeaf) -> bool:
     if leaf.kind is LeafKind.BOOL:
         return isinstance(option, bool)
-    return leaf.kind not in {LeafKind.INT, LeafKind.FLOAT} or _satisfies(option, leaf, interval)
-
-
-def _satisfies(option: Scalar, leaf: SchemaLeaf, interval: _Interval) -> bool:
-    if isinstance(option, bool) or not isinstance(option, int | float):
+    if leaf.kind not in {LeafKind.INT, LeafKind.FLOAT}:
+        return _is_sane(option)
+    if not is_number(option) or not schema_interval(leaf).contains(option):
         return False
     condition = leaf.math_cond
-    if condition is not None and condition.multiple_of is not None and option % condition.multiple_of != 0:
-        return False
-    forbidden = [c.constant for c in condition.comparisons if c.operator == "!="] if condition is not None else []
-    return interval.contains(option) and option not in forbidden
-
-
-def _finite_number(value: Scalar) -> float | None:
-    """Return a number of the spec; None for what is none, not finite, or an int beyond floats."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        return float(value) if math.isfinite(value) else None
-    except OverflowError:
-        return None
+    if condition is None:
+        return True
+    is_forbidden = any(c.operator == "!=" and c.constant == option for c in condition.comparisons)
+    return not is_forbidden and (condition.multiple_of is None or option % condition.multiple_of == 0)
 
 
 def _from_range(leaf: SchemaLeaf, default: Scalar, asked: UserRange, cap: float | None) -> Parameter:
-    condition = leaf.math_cond
-    number = _finite_number(default)
-    interval = schema_interval(leaf, condition)
-    interval = replace(interval, low=asked.low, is_low_open=False) if _tightens(asked.low, interval) else interval
-    interval = replace(interval, high=asked.high, is_high_open=False) if _tightens(asked.high, interval) else interval
-    low, high, note = _finite(leaf, interval, number, asked)
+    condition, is_integer = leaf.math_cond, leaf.kind is LeafKind.INT
+    interval = _tightened(schema_interval(leaf), asked)
+    low, high, note = _finite(leaf, interval, default, asked)
     if cap is not None and cap < high:
         if cap < low:
             raise RangeError(f"its smallest value {low:g} is above the {cap:g} samples of a device")
         high, note = cap, f"{note}; capped at {cap:g} by the number of samples"
-    is_integer = leaf.kind is LeafKind.INT
     if condition is not None and condition.power_of is not None:
         return _powers(leaf, default, condition.power_of, low, high)
     step = condition.multiple_of if condition is not None else None
-    if is_integer and step is None:
-        low, high = math.ceil(low - _GAP), math.floor(high + _GAP)
+    if is_integer and step is not None and step != int(step):
+        raise RangeError(f"whole numbers cannot be multiples of {step:g}")
     if step is not None:
-        low, high = _multiples(low, high, step, is_integer=is_integer)
+        low, high = math.ceil(low / step - 1e-9) * step, math.floor(high / step + 1e-9) * step
         note += f"; multiples of {step:g}"
+    elif is_integer:
+        low, high = math.ceil(low - _GAP), math.floor(high + _GAP)
     if low > high:
         raise RangeError(f"no value lies in its range {low:g}..{high:g}")
     # A lower end that was moved off 0 says nothing about the scale: (0, 1] stays linear.
-    is_positive = low > 0 and (is_rate(leaf.path) or interval.low is None or interval.low > 0)
-    is_log = low < high and (
-        low > 0 if asked.log else is_positive and asked.log is None and _is_log(leaf, low, high, note)
-    )
+    is_scaled = is_rate(leaf.path) or math.isinf(interval.low) or interval.low > 0
+    is_log = asked.log if asked.log is not None else is_scaled and low > 0 and _is_log(leaf, low, high, note)
     return Parameter(
         path=leaf.path,
         type=ParameterType.INT if is_integer else ParameterType.FLOAT,
         low=low,
         high=high,
-        log=is_log,
+        log=is_log and 0 < low < high,
         step=step,
         default=default,
         reason=note,
     )
 
 
-def _tightens(bound: float | None, interval: _Interval) -> bool:
+def _tightened(interval: Interval, asked: UserRange) -> Interval:
     # A user's bound that equals an excluded bound of the schema keeps it excluded: "0..1" under "> 0" never means 0.
-    return bound is not None and interval.contains(bound)
+    if asked.low is not None and interval.contains(asked.low):
+        interval = replace(interval, low=asked.low, is_low_open=False)
+    if asked.high is not None and interval.contains(asked.high):
+        interval = replace(interval, high=asked.high, is_high_open=False)
+    return interval
 
 
-def _finite(leaf: SchemaLeaf, interval: _Interval, number: float | None, asked: UserRange) -> tuple[float, float, str]:
+def _finite(leaf: SchemaLeaf, interval: Interval, default: Scalar, asked: UserRange) -> tuple[float, float, str]:
     """Return finite, closed bounds and how they came about."""
     low, high = interval.low, interval.high
-    is_asked = asked.low is not None or asked.high is not None
-    note = "range of the user" if is_asked else "range of the schema"
+    number = _finite_number(default)
+    note = "range of the schema" if asked.low is None and asked.high is None else "range of the user"
     is_rate_like = is_rate(leaf.path) and leaf.kind is LeafKind.FLOAT
-    has_zero = low is None or low <= 0
-    if is_rate_like and asked.low is None and (has_zero or high is None):
+    if is_rate_like and asked.low is None and (low <= 0 or math.isinf(high)):
         low, high, note = _around_rate(low, high, number)
-    elif low is None or high is None:
+    elif math.isinf(low) or math.isinf(high):
         low, high, note = _around(leaf, low, high, number)
     low = _closed_low(low, high, number, leaf) if interval.is_low_open and low == interval.low else low
     high = _closed_high(low, high, leaf) if interval.is_high_open and high == interval.high else high
     return low, high, note
 
 
-def _around_rate(low: float | None, high: float | None, number: float | None) -> tuple[float, float, str]:
-    floor, ceiling = max(low or 0.0, 0.0), high if high is not None else math.inf
-    if low is not None and low < 0 and number is not None and number <= 0:
-        raise RangeError("a rate that may be negative has no usual range; give one, path=low..high")
+def _finite_number(value: Scalar) -> float | None:
+    """Return a number of the spec; None for what is none, not finite, or an int beyond floats."""
+    try:
+        return float(value) if is_number(value) and math.isfinite(value) else None
+    except OverflowError:
+        return None
+
+
+def _around_rate(low: float, high: float, number: float | None) -> tuple[float, float, str]:
+    floor = max(low, 0.0)
     if number is None or number <= 0:
-        if math.isinf(ceiling) or ceiling <= 0:
+        if number is not None and -math.inf < low < 0:
+            raise RangeError("a rate that may be negative has no usual range; give one, path=low..high")
+        if math.isinf(high) or high <= 0:
             raise RangeError("no finite range follows from its default; give one, path=low..high")
-        return max(floor, ceiling * 1e-5), ceiling, f"five decades up to the maximum {ceiling:g}"
-    centre = min(max(number, floor), ceiling)
-    derived_low = max(centre / _RATE_BELOW, floor)
-    derived_high = min(centre * _RATE_ABOVE, ceiling)
-    return derived_low, derived_high, f"a hundredth to ten times the value {number:g}, inside the schema"
+        return max(floor, high * 1e-5), high, f"five decades up to the maximum {high:g}"
+    centre = min(max(number, floor), high)
+    note = f"a hundredth to ten times the value {number:g}, inside the schema"
+    return max(centre / _RATE_BELOW, floor), min(centre * _RATE_ABOVE, high), note
 
 
-def _around(leaf: SchemaLeaf, low: float | None, high: float | None, number: float | None) -> tuple[float, float, str]:
+def _around(leaf: SchemaLeaf, low: float, high: float, number: float | None) -> tuple[float, float, str]:
     """Centre a range on the spec's value where the schema has no finite bound."""
     factor = _BATCH_FACTOR if is_batch_size(leaf.path) else _OTHER_FACTOR
     if number is None or number == 0:
         # Without a value to centre on, one finite bound of the right sign gives the order of magnitude.
-        bound = low if low is not None and low > 0 else high if high is not None and high < 0 else None
+        bound = low if low > 0 else high if high < 0 else None
         if number is None and bound is None:
             raise RangeError("no finite range follows from its schema; give one, path=low..high")
         number = bound if bound is not None else 0.5
-    centre = min(max(number, low if low is not None else -math.inf), high if high is not None else math.inf)
+    centre = min(max(number, low), high)
     ends = sorted((centre / factor, centre * factor))
-    derived_low = ends[0] if low is None else max(ends[0], low)
-    derived_high = ends[1] if high is None else min(ends[1], high)
-    if not (math.isfinite(derived_low) and math.isfinite(derived_high)):
+    if not (math.isfinite(max(ends[0], low)) and math.isfinite(min(ends[1], high))):
         raise RangeError(f"no finite range lies around its value {centre:g}; give one, path=low..high")
     if leaf.kind is LeafKind.INT:
         # At least one step on each side, where the schema allows it.
-        derived_low = min(math.floor(derived_low), centre - 1) if low is None else max(low, math.floor(derived_low))
-        derived_high = max(math.ceil(derived_high), centre + 1) if high is None else min(high, math.ceil(derived_high))
+        ends = [min(math.floor(ends[0]), centre - 1), max(math.ceil(ends[1]), centre + 1)]
     note = f"{'a quarter to four times' if factor == _BATCH_FACTOR else 'half to twice'} the value {centre:g}"
-    return derived_low, derived_high, f"{note}; the schema has no finite bound"
+    return max(ends[0], low), min(ends[1], high), f"{note}; the schema has no finite bound"
 
 
 def _closed_low(low: float, high: float, number: float | None, leaf: SchemaLeaf) -> float:
@@ -312,26 +295,14 @@ def _closed_high(low: float, high: float, leaf: SchemaLeaf) -> float:
 
 
 def _powers(leaf: SchemaLeaf, default: Scalar, base: int, low: float, high: float) -> Parameter:
-    is_integer = leaf.kind is LeafKind.INT
-    powers: list[int | float] = []
-    power = 1
-    while power <= high and len(powers) < 64:  # noqa: PLR2004 # 2**64 is beyond every use
-        if power >= low:
-            powers.append(power if is_integer else float(power))
-        power *= base
+    powers = [power for power in (base**exponent for exponent in range(1024)) if low <= power <= high][:64]
     if not powers:
         raise RangeError(f"no power of {base} lies in its range {low:g}..{high:g}")
+    reason = f"powers of {base} in the range"
+    is_integer = leaf.kind is LeafKind.INT
+    choices = tuple(powers) if is_integer else tuple(map(float, powers))
     kind = ParameterType.INT if is_integer else ParameterType.FLOAT
-    return Parameter(
-        path=leaf.path, type=kind, choices=tuple(powers), default=default, reason=f"powers of {base} in the range"
-    )
-
-
-def _multiples(low: float, high: float, step: float, *, is_integer: bool) -> tuple[float, float]:
-    if is_integer and step != int(step):
-        raise RangeError(f"whole numbers cannot be multiples of {step:g}")
-    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-    return first * step, last * step
+    return Parameter(path=leaf.path, type=kind, choices=choices, default=default, reason=reason)
 
 
 def _is_log(leaf: SchemaLeaf, low: float, high: float, note: str) -> bool:

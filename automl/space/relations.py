@@ -8,11 +8,12 @@ dependencies is left out.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from automl.skill.fields import is_number
 from automl.space.conditions import Relation, RelationKind
-from automl.space.parameters import LeftOut, Parameter
+from automl.space.parameters import LeftOut, Parameter, SearchSpace
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -21,9 +22,12 @@ if TYPE_CHECKING:
     from automl.spec.math_cond import MathCondition
     from automl.spec.model import Spec
 
-_KINDS = {kind.value: kind for kind in RelationKind if kind is not RelationKind.DERIVED_QUOTIENT}
-_FLOORS = {RelationKind.GREATER, RelationKind.AT_LEAST}
-_CEILINGS = {RelationKind.LESS, RelationKind.AT_MOST}
+_MIRRORED = {
+    RelationKind.GREATER: RelationKind.LESS,
+    RelationKind.AT_LEAST: RelationKind.AT_MOST,
+    RelationKind.LESS: RelationKind.GREATER,
+    RelationKind.AT_MOST: RelationKind.AT_LEAST,
+}
 
 
 def relations_of(path: str, condition: MathCondition | None, parents: Collection[str]) -> list[Relation]:
@@ -32,12 +36,10 @@ def relations_of(path: str, condition: MathCondition | None, parents: Collection
         return []
     found = []
     if condition.quotient_of is not None:
-        found += [
-            Relation(path=path, kind=RelationKind.DERIVED_QUOTIENT, parent=parent, constant=condition.quotient_of)
-            for parent in parents
-        ]
+        kind, divisor = RelationKind.DERIVED_QUOTIENT, condition.quotient_of
+        found += [Relation(path=path, kind=kind, parent=parent, constant=divisor) for parent in parents]
     for comparison in condition.comparisons:
-        kind = _KINDS[comparison.operator]
+        kind = RelationKind(comparison.operator)
         if comparison.constant is None:
             found += [Relation(path=path, kind=kind, parent=parent) for parent in parents]
         elif kind is RelationKind.NOT_EQUAL:
@@ -45,30 +47,10 @@ def relations_of(path: str, condition: MathCondition | None, parents: Collection
     return found
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bound:
-    """Parameters whose relations every assignment of the parents can satisfy.
-
-    Attributes:
-        parameters: Path -> parameter, every parent before its children.
-        relations: What binds them.
-        fixed: Values of the spec that conditions and relations refer to.
-        left_out: What has no value left, or depends on itself.
-    """
-
-    parameters: Mapping[str, Parameter]
-    relations: tuple[Relation, ...]
-    fixed: Mapping[str, Scalar]
-    left_out: tuple[LeftOut, ...]
-
-
-def bind(parameters: Mapping[str, Parameter], relations: Collection[Relation], spec: Spec) -> Bound:
+def bind(parameters: Mapping[str, Parameter], relations: Collection[Relation], spec: Spec) -> SearchSpace:
     """Cut ranges until every relation can be satisfied by every assignment of the parents.
 
-    Args:
-        parameters: Path -> parameter, before cutting.
-        relations: What binds them.
-        spec: Values of the parents outside the space.
+    Parents outside the space have their values of the spec. What has no value left, or depends on itself, is left out.
     """
     return _Binder(parameters, relations, spec).bind()
 
@@ -81,17 +63,20 @@ class _Binder:
         self._left_out: list[LeftOut] = []
         self._spec = spec
 
-    def bind(self) -> Bound:
-        self._remember_fixed()
+    def bind(self) -> SearchSpace:
+        for path in self._parameters:
+            for parent in self._parents(path):
+                if parent not in self._parameters:
+                    self._fix(parent)
         for path in self._in_order()[::-1]:
             for relation in [r for r in self._relations if r.path == path]:
                 if path in self._parameters and relation.parent is not None:
                     self._cut(relation, relation.parent)
-        return Bound(
-            parameters={path: self._parameters[path] for path in self._in_order()},
+        return SearchSpace(
+            parameters=tuple(self._parameters[path] for path in self._in_order()),
+            left_out=tuple(self._left_out),
             relations=tuple(relation for relation in self._relations if relation.path in self._parameters),
             fixed=self._fixed,
-            left_out=tuple(self._left_out),
         )
 
     def _in_order(self) -> list[str]:
@@ -108,94 +93,82 @@ class _Binder:
             waiting = [path for path in waiting if path not in ready]
         return ordered
 
-    def _drop(self, path: str, reason: str) -> None:
-        """Leave a parameter out, with everything that binds it."""
-        del self._parameters[path]
-        self._left_out.append(LeftOut(path=path, reason=reason))
-        self._relations = [relation for relation in self._relations if relation.path != path]
-        if self._spec.has(path):
-            self._fixed[path] = self._value(path)
-
     def _parents(self, path: str) -> list[str]:
         bound = [relation.parent for relation in self._relations if relation.path == path and relation.parent]
         condition = self._parameters[path].condition
         return [*bound, *(condition.parents if condition is not None else ())]
 
-    def _remember_fixed(self) -> None:
-        for path in list(self._parameters):
-            for parent in self._parents(path):
-                if parent not in self._parameters and self._spec.has(parent):
-                    self._fixed[parent] = self._value(parent)
+    def _drop(self, path: str, reason: str) -> None:
+        """Leave a parameter out, with everything that binds it."""
+        del self._parameters[path]
+        self._left_out.append(LeftOut(path=path, reason=reason))
+        self._relations = [relation for relation in self._relations if relation.path != path]
+        self._fix(path)
 
-    def _value(self, path: str) -> Scalar:
-        value = self._spec.get(path)
-        return None if isinstance(value, dict | list) else value
+    def _fix(self, path: str) -> None:
+        if self._spec.has(path):
+            value = self._spec.get(path)
+            self._fixed[path] = None if isinstance(value, dict | list) else value
 
     def _cut(self, relation: Relation, parent: str) -> None:
+        """Cut the child's range, or that of a parent inside the space."""
+        child = self._parameters[relation.path]
         if parent in self._parameters:
-            self._cut_parent(relation, parent)
+            self._cut_parent(relation, child, self._parameters[parent])
             return
         number = relation.other_side(self._fixed)
         if relation.kind is RelationKind.DERIVED_QUOTIENT:
-            self._drop(relation.path, f"not free: {relation}, and {parent} is not searched")
+            self._drop(child.path, f"not free: {relation}, and {parent} is not searched")
         elif number is not None:
-            self._cut_child(relation, number)
+            cut = _within(child, *_limits(relation.kind, number, number, gap=_strict_gap(child, number)))
+            if cut is None:
+                self._drop(child.path, f"no value satisfies {relation}, which is {number:g}")
+            else:
+                note = f"; {relation}, which is {number:g}"
+                self._parameters[child.path] = replace(cut, reason=child.reason + note)
         elif not self._spec.has(parent):
-            child = self._parameters[relation.path]
             note = f"; {relation} is not kept: {parent} has no value"
-            self._parameters[relation.path] = replace(child, reason=child.reason + note)
+            self._parameters[child.path] = replace(child, reason=child.reason + note)
 
-    def _cut_child(self, relation: Relation, number: float) -> None:
-        child = self._parameters[relation.path]
-        cut = _within(child, *_limits(relation.kind, number, child))
-        if cut is None:
-            self._drop(relation.path, f"no value satisfies {relation}, which is {number:g}")
-        else:
-            note = f"; {relation}, which is {number:g}"
-            self._parameters[relation.path] = replace(cut, reason=child.reason + note)
-
-    def _cut_parent(self, relation: Relation, path: str) -> None:
-        child, parent = self._parameters[relation.path], self._parameters[path]
+    def _cut_parent(self, relation: Relation, child: Parameter, parent: Parameter) -> None:
         ends = _ends(child)
         if ends is None or _ends(parent) is None:
-            self._drop(relation.path, f"{relation} compares things that are not numbers")
+            self._drop(child.path, f"{relation} compares things that are not numbers")
             return
-        low, high = ends
-        gap = 0.0 if child.choices else _strict_gap(child)
-        limits: tuple[float, float]
-        if relation.kind in _FLOORS:
-            limits = (-math.inf, high - (gap if relation.kind is RelationKind.GREATER else 0.0))
-        elif relation.kind in _CEILINGS:
-            limits = (low + (gap if relation.kind is RelationKind.LESS else 0.0), math.inf)
-        elif relation.kind is RelationKind.DERIVED_QUOTIENT:
-            limits = (low * relation.constant, high * relation.constant + relation.constant - 1)
+        if relation.kind is RelationKind.DERIVED_QUOTIENT:
+            limits = ends[0] * relation.constant, ends[1] * relation.constant + relation.constant - 1
         else:
-            limits = (-math.inf, math.inf)
-        is_strict_option = bool(child.choices) and relation.kind in {RelationKind.GREATER, RelationKind.LESS}
-        cut = _within(parent, *limits, is_open=is_strict_option)
+            gap = _strict_gap(parent if child.choices else child, max(map(abs, ends)))
+            limits = _limits(_MIRRORED.get(relation.kind, relation.kind), *ends, gap=gap)
+        cut = _within(parent, *limits)
         if cut is None:
-            self._drop(relation.path, f"no value satisfies {relation} in the range of {path}")
+            self._drop(child.path, f"no value satisfies {relation} in the range of {parent.path}")
         else:
-            self._parameters[path] = cut
+            self._parameters[parent.path] = cut
 
 
-def _strict_gap(parameter: Parameter) -> float:
-    """Return how far a strict comparison keeps away: less than a step on a grid, whose next point is then taken."""
+def _strict_gap(parameter: Parameter, number: float) -> float:
+    """Return how far a strict comparison keeps away from a number.
+
+    On a grid that is less than a step, and among options next to nothing: the next one is then taken.
+    """
+    if parameter.choices:
+        return math.ulp(number)
     is_grid = parameter.step is not None or parameter.is_integer
     return parameter.gap * (1e-6 if is_grid else 1.0)
 
 
-def _limits(kind: RelationKind, number: float, child: Parameter) -> tuple[float, float]:
-    gap = 0.0 if child.choices else _strict_gap(child)
+def _limits(kind: RelationKind, low: float, high: float, *, gap: float) -> tuple[float, float]:
+    """Return the range of what has the relation to a number in [low, high]."""
     match kind:
         case RelationKind.GREATER:
-            return (math.nextafter(number, math.inf) if child.choices else number + gap), math.inf
+            return low + gap, math.inf
         case RelationKind.AT_LEAST:
-            return number, math.inf
+            return low, math.inf
         case RelationKind.LESS:
-            return -math.inf, (math.nextafter(number, -math.inf) if child.choices else number - gap)
+            return -math.inf, high - gap
         case RelationKind.AT_MOST:
-            return -math.inf, number
+            return -math.inf, high
         case RelationKind.NOT_EQUAL | RelationKind.DERIVED_QUOTIENT:
             return -math.inf, math.inf
 
@@ -203,14 +176,17 @@ def _limits(kind: RelationKind, number: float, child: Parameter) -> tuple[float,
 def _ends(parameter: Parameter) -> tuple[float, float] | None:
     if not parameter.choices:
         return parameter.bounds
-    numbers = [c for c in parameter.choices if isinstance(c, int | float) and not isinstance(c, bool)]
-    return (min(numbers), max(numbers)) if numbers and len(numbers) == len(parameter.choices) else None
+    numbers = [choice for choice in parameter.choices if is_number(choice)]
+    return (min(numbers), max(numbers)) if len(numbers) == len(parameter.choices) else None
 
 
-def _within(parameter: Parameter, low: float, high: float, *, is_open: bool = False) -> Parameter | None:
+def _within(parameter: Parameter, low: float, high: float) -> Parameter | None:
     """Return the parameter cut to [low, high], or None if nothing is left."""
     if parameter.choices:
-        return _options_within(parameter, low, high, is_open=is_open)
+        kept = [i for i, c in enumerate(parameter.choices) if isinstance(c, int | float) and low <= c <= high]
+        choices = tuple(parameter.choices[index] for index in kept)
+        weights = tuple(parameter.weights[index] for index in kept) if parameter.weights else ()
+        return replace(parameter, choices=choices, weights=weights) if kept else None
     own_low, own_high = parameter.bounds
     first, last = max(own_low, low), min(own_high, high)
     if parameter.step is not None or parameter.is_integer:
@@ -219,16 +195,3 @@ def _within(parameter: Parameter, low: float, high: float, *, is_open: bool = Fa
         first = own_low + math.ceil((first - own_low) / step - 1e-9) * step
         last = own_low + math.floor((last - own_low) / step + 1e-9) * step
     return replace(parameter, low=first, high=last) if first <= last else None
-
-
-def _options_within(parameter: Parameter, low: float, high: float, *, is_open: bool) -> Parameter | None:
-    weights = parameter.weights or (1.0,) * len(parameter.choices)
-    kept = [
-        (choice, weight)
-        for choice, weight in zip(parameter.choices, weights, strict=True)
-        if isinstance(choice, int | float) and (low < choice < high if is_open else low <= choice <= high)
-    ]
-    if not kept:
-        return None
-    choices, shares = zip(*kept, strict=True)
-    return replace(parameter, choices=choices, weights=shares if parameter.weights else ())

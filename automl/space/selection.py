@@ -8,6 +8,7 @@ narrow the schema's and never leave it.
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 from automl.architectures.model import matches
 from automl.config_files import parse_scalar
 from automl.errors import Problem
+from automl.skill.fields import is_number
 from automl.space.ranges import UserRange, schema_interval
 from automl.space.values import is_same
 from automl.spec.overrides import closest
@@ -53,15 +55,12 @@ class Selection:
 def read_selection(
     items: Sequence[str], *, known: Collection[str], aliases: Mapping[str, str]
 ) -> tuple[Selection, tuple[Problem, ...]]:
-    """Read the items of ``--search``.
+    """Read the items of ``--search``; return what was asked for, and every problem.
 
     Args:
         items: As the user wrote them.
         known: Parameter paths of the schema and of the spec.
         aliases: Short names of the skill, e.g. ``learning_rate``.
-
-    Returns:
-        What was asked for, and every problem.
     """
     selection = Selection(is_default=not items)
     problems: list[Problem] = []
@@ -72,7 +71,7 @@ def read_selection(
             selection.is_default |= item.strip() == "default"
             selection.is_all |= item.strip() == "all"
         elif any(mark in path for mark in "*?"):
-            problems += _read_pattern(selection, path, item, known, has_value=bool(separator))
+            problems += _read_pattern(selection, path, item, known)
         elif path not in known and path.partition("[")[0] not in known:
             suggestion = closest(path, known)
             fix = f"did you mean {suggestion}?" if suggestion else "see the parameters with `automl space`"
@@ -84,23 +83,24 @@ def read_selection(
 
 
 def check_user_range(leaf: SchemaLeaf, asked: UserRange, value: JsonValue) -> list[Problem]:
-    """Return what is wrong with a user's range.
+    """Return what is wrong with a user's range or options; the merged spec's value is always allowed as an option."""
+    found = [f"the option {option!r}" for option in asked.choices if not _is_allowed(leaf, option, value)]
+    expected = _expected(leaf)
+    if not asked.choices:
+        ends = [end for end in (asked.low, asked.high) if end is not None]
+        shown = "..".join(f"{end:g}" for end in ends)
+        if leaf.kind not in _NUMBERS or leaf.choices:
+            found = [f"the range {shown}"]
+        elif leaf.kind is LeafKind.INT and any(end != int(end) for end in ends):
+            found, expected = [f"{shown} for whole numbers"], "whole numbers as ends"
+        elif any(_is_outside(leaf, end) for end in ends):
+            found = [f"{shown}, outside the schema"]
+    fix = "stay inside the schema's range; a skill's author changes the schema itself"
+    return [_problem(leaf.path, what, expected, fix) for what in found]
 
-    Args:
-        leaf: The parameter.
-        asked: The range or the options.
-        value: The merged spec's value, which is always allowed as an option.
-    """
-    if asked.choices:
-        return [problem for option in asked.choices if (problem := _check_option(leaf, option, value)) is not None]
-    problem = _check_ends(leaf, asked)
-    return [problem] if problem is not None else []
 
-
-def _read_pattern(
-    selection: Selection, pattern: str, item: str, known: Collection[str], *, has_value: bool
-) -> list[Problem]:
-    if has_value:
+def _read_pattern(selection: Selection, pattern: str, item: str, known: Collection[str]) -> list[Problem]:
+    if "=" in item:
         return [_problem(item, "a range for a pattern", "a range for one parameter", "name the parameter in full")]
     matched = [path for path in known if matches(path, (pattern,))]
     selection.matched += matched
@@ -108,16 +108,17 @@ def _read_pattern(
 
 
 def _read_value(selection: Selection, path: str, item: str, value: str) -> list[Problem]:
-    found = _CHOICES.fullmatch(value)
-    if found is not None:
-        options = _split_options(found["options"])
-        if not options or any(isinstance(option, dict | list) for option in options):
+    listed = _CHOICES.fullmatch(value)
+    if listed is not None:
+        options = [parse_scalar(part) for part in listed["options"].split(",") if part.strip()]
+        choices = [option for option in options if not isinstance(option, dict | list)]
+        if not options or len(choices) < len(options):
             return [_problem(item, "no plain options", "path={a,b,c}", "write the options, separated by commas")]
-        selection.ranges[path] = UserRange(choices=tuple(o for o in options if not isinstance(o, dict | list)))
+        is_text = all(isinstance(choice, str) for choice in choices)
+        selection.ranges[path] = UserRange(choices=tuple(dict.fromkeys(choices) if is_text else choices))
         return []
     match = _RANGE.fullmatch(value)
-    low, high = (_number(match["low"]), _number(match["high"])) if match is not None else (None, None)
-    scale = match["scale"] if match is not None else None
+    low, high, scale = (_number(match["low"]), _number(match["high"]), match["scale"]) if match else (None, None, None)
     expected = "path=low..high, path=low..high:log or path={a,b,c}"
     if low is None or high is None or scale not in {None, "log", "linear"}:
         return [_problem(item, f"the range {value!r}", expected, "write e.g. train.optim.lr=1e-5..1e-3:log")]
@@ -129,58 +130,36 @@ def _read_value(selection: Selection, path: str, item: str, value: str) -> list[
     return []
 
 
-def _split_options(text: str) -> list[Scalar | list[object] | dict[str, object]]:
-    options = [parse_scalar(part) for part in text.split(",") if part.strip()]
-    return list(dict.fromkeys(options)) if all(isinstance(o, str) for o in options) else list(options)  # type: ignore[arg-type] # all are text
-
-
-def _number(text: str) -> float | None:
+def _number(text: str) -> int | float | None:
     value = parse_scalar(text)
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or abs(value) == float("inf") or value != value:  # type: ignore[arg-type] # noqa: PLR0124 # NaN
-        return None
-    return value  # type: ignore[return-value] # is_number; ints stay ints
+    return value if is_number(value) and math.isfinite(value) else None
 
 
 def _problem(item: str, found: str, expected: str, fix: str) -> Problem:
     return Problem(where=f"--search {item}", found=found, expected=expected, fix=fix)
 
 
-def _check_ends(leaf: SchemaLeaf, asked: UserRange) -> Problem | None:
-    ends = [end for end in (asked.low, asked.high) if end is not None]
-    shown = "..".join(f"{end:g}" for end in ends)
-    if leaf.kind not in _NUMBERS or leaf.choices:
-        return _outside(leaf, f"the range {shown}", _expected(leaf))
-    if leaf.kind is LeafKind.INT and any(end != int(end) for end in ends):
-        return _outside(leaf, f"{shown} for whole numbers", "whole numbers as ends")
-    if any(_is_outside(leaf, end) for end in ends):
-        return _outside(leaf, f"{shown}, outside the schema", _expected(leaf))
-    return None
-
-
-def _check_option(leaf: SchemaLeaf, option: Scalar, value: JsonValue) -> Problem | None:
+def _is_allowed(leaf: SchemaLeaf, option: Scalar, value: JsonValue) -> bool:
     if not isinstance(value, dict | list) and is_same(option, value):
-        return None
+        return True
     if leaf.choices:
-        is_listed = any(is_same(option, choice) for choice in leaf.choices)
-        return None if is_listed else _outside(leaf, f"the option {option!r}", _expected(leaf))
-    is_number = isinstance(option, int | float) and not isinstance(option, bool)
-    fits = {
-        LeafKind.BOOL: isinstance(option, bool),
-        LeafKind.INT: is_number and isinstance(option, int),
-        LeafKind.FLOAT: is_number,
-        LeafKind.TEXT: isinstance(option, str),
-    }.get(leaf.kind, True)
-    if not fits or (is_number and leaf.kind in _NUMBERS and _is_outside(leaf, float(option or 0))):
-        return _outside(leaf, f"the option {option!r}", _expected(leaf))
-    return None
+        return any(is_same(option, choice) for choice in leaf.choices)
+    match leaf.kind:
+        case LeafKind.BOOL:
+            return isinstance(option, bool)
+        case LeafKind.TEXT:
+            return isinstance(option, str)
+        case LeafKind.INT | LeafKind.FLOAT:
+            is_kind = leaf.kind is LeafKind.FLOAT or isinstance(option, int)
+            return is_kind and is_number(option) and not _is_outside(leaf, option)
+        case _:
+            return True
 
 
 def _is_outside(leaf: SchemaLeaf, end: float) -> bool:
-    interval = schema_interval(leaf, leaf.math_cond)
+    interval = schema_interval(leaf)
     # An excluded end may be named: it stays excluded.
-    is_below = interval.low is not None and end < interval.low
-    return is_below or (interval.high is not None and end > interval.high)
+    return end < interval.low or end > interval.high
 
 
 def _expected(leaf: SchemaLeaf) -> str:
@@ -188,13 +167,6 @@ def _expected(leaf: SchemaLeaf) -> str:
         return f"one of {', '.join(map(str, leaf.choices))}"
     if leaf.kind not in _NUMBERS:
         return f"options of type {leaf.kind.value}"
-    interval = schema_interval(leaf, leaf.math_cond)
-    low = "-inf" if interval.low is None else f"{interval.low:g}"
-    high = "inf" if interval.high is None else f"{interval.high:g}"
+    interval = schema_interval(leaf)
     kind = "whole numbers" if leaf.kind is LeafKind.INT else "numbers"
-    return f"{kind} in {low}..{high}"
-
-
-def _outside(leaf: SchemaLeaf, found: str, expected: str) -> Problem:
-    fix = "stay inside the schema's range; a skill's author changes the schema itself"
-    return Problem(where=f"--search {leaf.path}", found=found, expected=expected, fix=fix)
+    return f"{kind} in {interval.low:g}..{interval.high:g}"

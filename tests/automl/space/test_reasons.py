@@ -157,5 +157,5 @@ def test_what_nobody_asks_for_is_left_out_first() -> None:
     assert left_out_by("model.heads", replace(facts, pinned=()), is_named=True) == ""
 
 
-def test_every_rule_has_a_name_of_its_own() -> None:
-    assert len({rule.name for rule in RULES}) == len(RULES)
+def test_every_rule_has_a_sentence_of_its_own() -> None:
+    assert len({rule.sentence for rule in RULES}) == len(RULES)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from automl.space.conditions import Condition, Relation, RelationKind
-from automl.space.parameters import Parameter, ParameterType
-from automl.space.relations import Bound, bind, relations_of
+from automl.space.parameters import Parameter, ParameterType, SearchSpace
+from automl.space.relations import bind, relations_of
 from automl.spec.math_cond import parse_math_cond
 from automl.spec.model import Spec
 
@@ -24,7 +24,7 @@ def powers(path: str) -> Parameter:
     return Parameter(path=path, type=ParameterType.INT, choices=(1, 2, 4, 8, 16))
 
 
-def bound(parameters: list[Parameter], relations: list[Relation], **fixed: JsonValue) -> Bound:
+def bound(parameters: list[Parameter], relations: list[Relation], **fixed: JsonValue) -> SearchSpace:
     return bind({p.path: p for p in parameters}, relations, Spec(values=fixed))
 
 
@@ -53,7 +53,7 @@ def test_the_notation_becomes_relations() -> None:
 def test_a_parent_outside_the_space_cuts_its_child(kind: RelationKind, bounds: tuple[int, int]) -> None:
     found = bound([number("c", 0, 20)], [Relation(path="c", kind=kind, parent="p")], p=7)
 
-    assert list(found.parameters["c"].bounds) == list(bounds)
+    assert list(found["c"].bounds) == list(bounds)
     assert found.fixed == {"p": 7}
 
 
@@ -73,22 +73,22 @@ def test_a_parent_inside_the_space_loses_what_its_child_cannot_follow(
 
     found = bound([number("c", 10, 20), number("p", 0, 50)], [relation])
 
-    assert list(found.parameters["p"].bounds) == list(bounds)
-    assert list(found.parameters) == ["p", "c"]
+    assert list(found["p"].bounds) == list(bounds)
+    assert list(found.paths) == ["p", "c"]
 
 
 def test_options_are_cut_like_ranges() -> None:
     greater = Relation(path="c", kind=RelationKind.GREATER, parent="p")
 
-    assert bound([powers("c")], [greater], p=4).parameters["c"].choices == (8, 16)
-    assert bound([powers("c"), number("p", 0, 50)], [greater]).parameters["p"].bounds[1] <= 16
-    assert bound([powers("c"), powers("p")], [greater]).parameters["p"].choices == (1, 2, 4, 8)
+    assert bound([powers("c")], [greater], p=4)["c"].choices == (8, 16)
+    assert bound([powers("c"), number("p", 0, 50)], [greater])["p"].bounds == (0, 15)
+    assert bound([powers("c"), powers("p")], [greater])["p"].choices == (1, 2, 4, 8)
 
 
 def test_a_grid_is_cut_at_its_own_points() -> None:
     grid = Parameter(path="c", type=ParameterType.INT, low=8, high=64, step=8)
 
-    cut = bound([grid], [Relation(path="c", kind=RelationKind.GREATER, parent="p")], p=20).parameters["c"]
+    cut = bound([grid], [Relation(path="c", kind=RelationKind.GREATER, parent="p")], p=20)["c"]
 
     assert list(cut.bounds) == [24, 64]
 
@@ -104,7 +104,7 @@ def test_a_value_derived_from_a_fixed_one_is_not_free() -> None:
     relation = Relation(path="c", kind=RelationKind.DERIVED_QUOTIENT, parent="p", constant=4)
 
     assert "not free" in bound([number("c", 0, 20)], [relation], p=40).left_out[0].reason
-    assert bound([number("c", 2, 20), number("p", 0, 500)], [relation]).parameters["p"].bounds == (8, 83)
+    assert bound([number("c", 2, 20), number("p", 0, 500)], [relation])["p"].bounds == (8, 83)
 
 
 def test_parameters_in_a_cycle_are_left_out() -> None:
@@ -115,7 +115,7 @@ def test_parameters_in_a_cycle_are_left_out() -> None:
 
     found = bound([number("a", 0, 9), number("b", 0, 9), number("c", 0, 9)], cycle)
 
-    assert list(found.parameters) == ["c"]
+    assert list(found.paths) == ["c"]
     assert "cycle" in found.left_out[0].reason
 
 
@@ -123,17 +123,17 @@ def test_parameters_in_a_cycle_are_left_out() -> None:
 def test_a_parent_without_a_number_constrains_nothing(parent: JsonValue) -> None:
     found = bound([number("c", 0, 20)], [Relation(path="c", kind=RelationKind.GREATER, parent="p")], p=parent)
 
-    assert found.parameters["c"].bounds == (0, 20)
+    assert found["c"].bounds == (0, 20)
 
 
 def test_a_relation_to_a_value_that_nothing_has_is_said_not_to_be_kept() -> None:
     found = bound([number("c", 0, 20)], [Relation(path="c", kind=RelationKind.GREATER, parent="gone")])
 
-    assert found.parameters["c"].reason.endswith("c > gone is not kept: gone has no value")
+    assert found["c"].reason.endswith("c > gone is not kept: gone has no value")
 
 
 def test_the_parent_of_a_condition_comes_first_too() -> None:
     acting = Parameter(path="a", type=ParameterType.INT, low=0, high=9, condition=Condition(path="z", any_of=(True,)))
     switch = Parameter(path="z", type=ParameterType.BOOL, choices=(False, True))
 
-    assert list(bound([acting, switch], []).parameters) == ["z", "a"]
+    assert list(bound([acting, switch], []).paths) == ["z", "a"]
