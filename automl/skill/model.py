@@ -83,15 +83,12 @@ class Skill:
     """A model skill, as its files say.
 
     Attributes:
-        name: The skill's name; the folder's name where the file gives none.
         root: The skill folder, absolute.
         network_arch: Architecture id: the name of its file in `automl.architectures`.
         image: Container image for actions that name none; None for skills that run in this environment.
-        data_format: Name of the data set family, where given.
         templates: Action name -> spec template file, for those that exist.
         schemas: Action name -> schema file, for those that exist (not yet parsed).
-        gpu_spec_key: Parameter path of the GPU count, if any.
-        node_spec_key: Parameter path of the node count, if any.
+        gpu_spec_key: Parameter path of the GPU count, if any; ``node_spec_key`` that of the node count.
         key_defaults: Parameter path -> value, applied under the user's overrides.
         shorthand_keys: Alias -> parameter path.
         required_credentials: Names of environment variables that must be present.

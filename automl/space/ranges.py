@@ -35,14 +35,7 @@ _GAP = 1e-6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserRange:
-    """What a user asks for one parameter.
-
-    Attributes:
-        low: Smallest value; None keeps the schema's.
-        high: Largest value; None keeps the schema's.
-        log: The scale; None leaves it to the rule.
-        choices: The only options; empty for a range.
-    """
+    """What a user asks for one parameter; None keeps the schema's end and the usual scale, no choices mean a range."""
 
     low: float | None = None
     high: float | None = None
@@ -107,13 +100,9 @@ def schema_interval(leaf: SchemaLeaf) -> Interval:
 def make_parameter(
     leaf: SchemaLeaf, value: JsonValue, *, asked: UserRange | None = None, cap: float | None = None
 ) -> Parameter:
-    """Return a parameter for a leaf of the schema.
+    """Return a parameter for a leaf of the schema and the merged spec's value, inside which the user may have asked.
 
-    Args:
-        leaf: The leaf.
-        value: The merged spec's value: trial 0.
-        asked: What the user wants, inside the schema.
-        cap: Highest useful value for outside reasons, e.g. the number of samples for a batch size.
+    ``cap`` is the highest useful value for outside reasons, e.g. the number of samples for a batch size.
 
     Raises:
         RangeError: there is no range, or nothing in it.

@@ -160,17 +160,13 @@ def _strict_gap(parameter: Parameter, number: float) -> float:
 
 def _limits(kind: RelationKind, low: float, high: float, *, gap: float) -> tuple[float, float]:
     """Return the range of what has the relation to a number in [low, high]."""
-    match kind:
-        case RelationKind.GREATER:
-            return low + gap, math.inf
-        case RelationKind.AT_LEAST:
-            return low, math.inf
-        case RelationKind.LESS:
-            return -math.inf, high - gap
-        case RelationKind.AT_MOST:
-            return -math.inf, high
-        case RelationKind.NOT_EQUAL | RelationKind.DERIVED_QUOTIENT:
-            return -math.inf, math.inf
+    limits = {
+        RelationKind.GREATER: (low + gap, math.inf),
+        RelationKind.AT_LEAST: (low, math.inf),
+        RelationKind.LESS: (-math.inf, high - gap),
+        RelationKind.AT_MOST: (-math.inf, high),
+    }
+    return limits.get(kind, (-math.inf, math.inf))
 
 
 def _ends(parameter: Parameter) -> tuple[float, float] | None:

@@ -35,13 +35,11 @@ _CHOICES = re.compile(r"\s*\{(?P<options>.*)\}\s*", re.DOTALL)
 
 @dataclass(slots=True)
 class Selection:
-    """What was asked for.
+    """What was asked for: the skill's own space, every flagged parameter, and parameters by name.
 
     Attributes:
-        is_default: The skill's own space belongs to it.
-        is_all: Every flagged parameter belongs to it.
         matched: Parameters that patterns brought in; the usual reasons to leave out still hold for them.
-        exact: Parameters named by their path: searched whatever the table of reasons says.
+        exact: Parameters named by their path, whatever judgement says.
         ranges: Ranges and options for exact parameters.
     """
 
@@ -57,10 +55,7 @@ def read_selection(
 ) -> tuple[Selection, tuple[Problem, ...]]:
     """Read the items of ``--search``; return what was asked for, and every problem.
 
-    Args:
-        items: As the user wrote them.
-        known: Parameter paths of the schema and of the spec.
-        aliases: Short names of the skill, e.g. ``learning_rate``.
+    The parameter paths of schema and spec are ``known``; the skill has ``aliases`` for some, e.g. ``learning_rate``.
     """
     selection = Selection(is_default=not items)
     problems: list[Problem] = []

@@ -76,11 +76,8 @@ class SchemaLeaf:
 
     Attributes:
         declared_type: The ``type`` as written; empty where there is none.
-        default: The schema's default; None where there is none.
-        minimum: Lowest value; None where missing or minus infinity.
-        maximum: Highest value; None where missing or infinite.
+        minimum: Lowest value; None where missing or infinite, as the maximum.
         is_minimum_open: The minimum itself is excluded.
-        is_maximum_open: The maximum itself is excluded.
         choices: Options, in order, without repeats.
         weights: Prior weight of each option; empty for equal weights.
         math_cond: Conditions on the value; None where they cannot be read.
