@@ -44,12 +44,7 @@ class EpochBook:
     _given: set[str] = field(default_factory=set)
 
     def add(self, line: Measurement, now_s: float) -> list[Measurement]:
-        """Add one line; return the measurements whose epoch is known now, in order.
-
-        Args:
-            line: As parsed; its epoch is None where the line names none.
-            now_s: Monotonic time.
-        """
+        """Add one line as parsed, at a monotonic time; return the measurements whose epoch is known now, in order."""
         if (resumed := _RESUMED.search(line.message)) and self.epoch is None:
             self.epoch = int(resumed[1])
         is_fresh = self._is_fresh(line)
@@ -64,11 +59,7 @@ class EpochBook:
         return self._hold(line, now_s)
 
     def release(self, *, held_before_s: float | None = None) -> list[Measurement]:
-        """Return held metrics with the epoch after the last one.
-
-        Args:
-            held_before_s: Only what has been held since before this monotonic time; None for everything.
-        """
+        """Return held metrics with the epoch after the last one; or only those held since before a monotonic time."""
         if self._held is None or (held_before_s is not None and self._held_since_s > held_before_s):
             return []
         self.epoch = 0 if self.epoch is None else self.epoch + 1
@@ -99,8 +90,7 @@ class EpochBook:
         if held is None:
             return [line]
         self._last_epoch = line.epoch
-        values, nonfinite = {**held.values, **line.values}, {**held.nonfinite, **line.nonfinite}
-        return [replace(line, values=values, nonfinite=nonfinite)]
+        return [_joined(held, line)]
 
     def _following(self, line: Measurement) -> Measurement:
         if self._given & set(line.values):
@@ -116,10 +106,13 @@ class EpochBook:
             if set(self._held.values) & set(line.values):
                 ready = self.release()
             else:
-                values, nonfinite = {**self._held.values, **line.values}, {**self._held.nonfinite, **line.nonfinite}
-                line = replace(line, values=values, nonfinite=nonfinite)
+                line = _joined(self._held, line)
         self._held, self._held_since_s = line, now_s
         return ready + (self.release() if line.nonfinite else [])
+
+
+def _joined(held: Measurement, line: Measurement) -> Measurement:
+    return replace(line, values={**held.values, **line.values}, nonfinite={**held.nonfinite, **line.nonfinite})
 
 
 def _is_training(line: Measurement) -> bool:

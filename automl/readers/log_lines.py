@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from automl.readers.growing_file import GrowingFile
 from automl.readers.names import aliases, find_name
-from automl.readers.status_file import number_of
+from automl.readers.status_file import by_finiteness, number_of
 from automl.study.trial import Measurement
 
 if TYPE_CHECKING:
@@ -35,11 +35,7 @@ _MOST_HELD_BACK = 10_000
 
 
 def metrics_in(line: str, names: tuple[str, ...]) -> dict[str, float | str]:
-    """Return metric name -> last number on the line after that name or its most trusted alias.
-
-    Returns:
-        Finite numbers as floats; ``nan``, ``inf`` or ``-inf`` as text.
-    """
+    """Return metric name -> last number on the line after that name or its most trusted alias; see `number_of`."""
     every, spellings = _spellings(names)
     ranks: dict[str, int] = {}
     found: dict[str, float | str] = {}
@@ -115,12 +111,8 @@ class LogReader:
         if not fresh:
             return None
         self._last.update(fresh)
-        return Measurement(
-            epoch=self._epoch,
-            values={name: number for name, number in fresh.items() if isinstance(number, float)},
-            nonfinite={name: number for name, number in fresh.items() if isinstance(number, str)},
-            unix_time_s=time.time(),
-        )
+        values, nonfinite = by_finiteness(fresh)
+        return Measurement(epoch=self._epoch, values=values, nonfinite=nonfinite, unix_time_s=time.time())
 
     def _note_epoch(self, line: str) -> None:
         if (match := _EPOCH.search(line)) is None:
@@ -140,9 +132,6 @@ def _spellings(names: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[tuple[str
 
 
 def _ends_with_name(head: str, spelling: str) -> bool:
-    if not head.endswith(spelling):
-        return False
-    before = head[: -len(spelling)]
-    if before and (before[-1].isalnum() or before[-1] in _PART_OF_A_NAME):
-        return False
-    return not before.endswith(_OTHER_METRIC)
+    before = head.removesuffix(spelling)
+    is_longer_name = before[-1:].isalnum() or before[-1:] in _PART_OF_A_NAME
+    return before != head and not is_longer_name and not before.endswith(_OTHER_METRIC)

@@ -6,28 +6,27 @@ epochs, and an object of lists with one number per epoch.
 
 from __future__ import annotations
 
-import json
-import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from automl.readers.status_file import parse_line
-from automl.study.trial import Measurement
+from automl.readers.status_file import loaded, measurement_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from automl.skill.model import JsonValue
+    from automl.study.trial import Measurement
+
+_NOT_METRICS = frozenset({"epoch", "step", "best_epoch"})
 
 
 def read_metrics(text: str) -> list[Measurement]:
     """Read the text of a metric file; nothing where it is not JSON or holds no number."""
-    try:
-        document: JsonValue = json.loads(text)
-    except (ValueError, RecursionError):
-        return []
+    document = loaded(text)
     entries = document if isinstance(document, list) else [document]
-    return [found for entry in entries if isinstance(entry, dict) for found in _of_object(entry)]
+    found = [_measured(epoch, row) for entry in entries if isinstance(entry, dict) for epoch, row in _rows(entry)]
+    return [measurement for measurement in found if measurement.values or measurement.nonfinite]
 
 
 @dataclass(slots=True)
@@ -43,7 +42,7 @@ class MetricFileReader:
     directory: Path
     name: str
     _seen: tuple[int, int] = field(default=(-1, -1))
-    _returned: list[tuple[int | None, dict[str, float], dict[str, str]]] = field(default_factory=list)
+    _returned: list[Measurement] = field(default_factory=list)
 
     def read(self) -> list[Measurement]:
         """Return what is new in the file."""
@@ -52,10 +51,8 @@ class MetricFileReader:
     def finish(self) -> list[Measurement]:
         """Return what is new in the file; call it when the writer has ended."""
         direct = self.directory / self.name
-        if direct.is_file():
-            return self._read(direct)
-        below = sorted(self.directory.rglob(direct.name))
-        return self._read(below[0]) if below else []
+        below = [] if direct.is_file() else sorted(self.directory.rglob(direct.name))
+        return self._read(below[0] if below else direct)
 
     def _read(self, path: Path) -> list[Measurement]:
         try:
@@ -66,29 +63,19 @@ class MetricFileReader:
         except OSError:
             return []
         self._seen = (status.st_size, status.st_mtime_ns)
-        fresh = [m for m in found if (m.epoch, dict(m.values), dict(m.nonfinite)) not in self._returned]
-        self._returned += [(m.epoch, dict(m.values), dict(m.nonfinite)) for m in fresh]
+        fresh = [m for m in found if replace(m, unix_time_s=0.0) not in self._returned]
+        self._returned += [replace(m, unix_time_s=0.0) for m in fresh]
         return fresh
 
 
-def _of_object(entry: dict[str, JsonValue]) -> list[Measurement]:
+def _rows(entry: dict[str, JsonValue]) -> Iterator[tuple[JsonValue, dict[str, JsonValue]]]:
     histories = {name: value for name, value in entry.items() if isinstance(value, list) and value}
     metrics = {name: value for name, value in entry.items() if name not in histories}
-    found = [_measured({"epoch": metrics.get("epoch"), "kpi": metrics})]
-    longest = max((len(history) for history in histories.values()), default=0)
-    for epoch in range(longest):
-        row: dict[str, JsonValue] = {name: h[epoch] for name, h in histories.items() if epoch < len(h)}
-        found.append(_measured({"epoch": epoch, "kpi": row}))
-    return [m for m in found if m is not None and (m.values or m.nonfinite)]
+    yield metrics.get("epoch"), metrics
+    for epoch in range(max(map(len, histories.values()), default=0)):
+        yield epoch, {name: history[epoch] for name, history in histories.items() if epoch < len(history)}
 
 
-def _measured(line: dict[str, JsonValue]) -> Measurement | None:
-    kpi = line["kpi"]
-    if isinstance(kpi, dict):
-        kpi = {name: value for name, value in kpi.items() if name not in {"epoch", "step", "best_epoch"}}
-    measured = parse_line(json.dumps({**line, "kpi": kpi}))
-    if measured is None:
-        return None
-    return Measurement(
-        epoch=measured.epoch, values=measured.values, nonfinite=measured.nonfinite, unix_time_s=time.time()
-    )
+def _measured(epoch: JsonValue, row: dict[str, JsonValue]) -> Measurement:
+    metrics = {name: value for name, value in row.items() if name not in _NOT_METRICS}
+    return measurement_of({"epoch": epoch, "kpi": metrics})

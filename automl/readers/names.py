@@ -33,8 +33,8 @@ def aliases(name: str) -> tuple[str, ...]:
     In this order: the name; ``/`` for ``_`` after the split and back; with ``_epoch``; the long and the short name of
     the split (``val_x``, ``Validation x``); with ``_step``; `SYNONYMS`. Comparison ignores case and separators.
     """
-    stem, suffix = _without_suffix(name)
-    spellings = _spellings(stem)
+    suffix = next((suffix for suffix in _SUFFIXES if name.endswith(suffix) and name != suffix), "")
+    spellings = _spellings(name.removesuffix(suffix))
     ordered = [name]
     ordered += [spelling + suffix for spelling in spellings]
     ordered += [spelling + "_epoch" for spelling in spellings]
@@ -57,13 +57,8 @@ def find_name(names: Iterable[str], name: str) -> str | None:
     reported = list(names)
     if name in reported:
         return name
-    by_key: dict[str, str] = {}
-    for candidate in reported:
-        by_key.setdefault(key_of(candidate), candidate)
-    for alias in aliases(name):
-        if (found := by_key.get(key_of(alias))) is not None:
-            return found
-    return None
+    by_key = {key_of(candidate): candidate for candidate in reversed(reported)}  # the first of equals
+    return next((by_key[key] for alias in aliases(name) if (key := key_of(alias)) in by_key), None)
 
 
 def key_of(name: str) -> str:
@@ -78,21 +73,11 @@ def suggest(name: str, reported: Iterable[str]) -> str | None:
     return by_key[close[0]] if close else None
 
 
-def _without_suffix(name: str) -> tuple[str, str]:
-    for suffix in _SUFFIXES:
-        if name.endswith(suffix) and len(name) > len(suffix):
-            return name[: -len(suffix)], suffix
-    return name, ""
-
-
 def _spellings(stem: str) -> list[str]:
-    spellings = [stem]
-    head, separator, rest = _split_off(stem)
-    if separator and head.lower() in _SPLITS:
-        spellings += [f"{head}/{rest}", f"{head}_{rest}", f"{_SPLITS[head.lower()].capitalize()} {rest}"]
-    return list(dict.fromkeys(spellings))
-
-
-def _split_off(stem: str) -> tuple[str, str, str]:
-    match = re.match(r"([A-Za-z]+)([/_ ])(.+)", stem)
-    return (match[1], match[2], match[3]) if match else (stem, "", "")
+    match = re.match(r"([A-Za-z]+)[/_ ](.+)", stem)
+    if match is None or match[1].lower() not in _SPLITS:
+        return [stem]
+    split, rest = match.groups()
+    return list(
+        dict.fromkeys([stem, f"{split}/{rest}", f"{split}_{rest}", f"{_SPLITS[split.lower()].capitalize()} {rest}"])
+    )

@@ -21,7 +21,7 @@ from automl.storage.paths import STATUS_FILE
 from automl.study.trial import Measurement
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from automl.skill.model import JsonValue
 
@@ -40,18 +40,16 @@ _SEARCH_INTERVAL_S = 1.0
 
 
 def parse_line(text: str) -> Measurement | None:
-    """Read one line of a status file.
-
-    Returns:
-        The measurement, with an epoch only where the line names one; None where it is not a JSON object.
-    """
+    """Read one line of a status file; None where it is not a JSON object."""
     document = _decoded(text)
-    if document is None:
-        return None
+    return None if document is None else measurement_of(document)
+
+
+def measurement_of(document: dict[str, JsonValue]) -> Measurement:
+    """Return what a line of a status file reports, with an epoch only where the line names one."""
     values, nonfinite = _metrics(document)
     max_epoch = _integer(document.get("max_epoch"))
     message, code = document.get("message"), document.get("code")
-    text = message if isinstance(message, str) else ""
     is_failure = str(document.get("status", "")).upper() == "FAILURE"
     return Measurement(
         epoch=_first_integer(document, _EPOCH_KEYS),
@@ -59,7 +57,7 @@ def parse_line(text: str) -> Measurement | None:
         values=values,
         nonfinite=nonfinite,
         max_epochs=max_epoch + 1 if max_epoch is not None else _integer(document.get("max_epochs")),
-        message=text[:_LONGEST_MESSAGE],
+        message=message[:_LONGEST_MESSAGE] if isinstance(message, str) else "",
         is_failure=is_failure,
         failure_code=code if is_failure and isinstance(code, str) else "",
         unix_time_s=time.time(),
@@ -82,19 +80,17 @@ def number_of(value: JsonValue) -> float | str | None:
     return number if math.isfinite(number) else str(number)
 
 
+def by_finiteness(numbers: Mapping[str, float | str | None]) -> tuple[dict[str, float], dict[str, str]]:
+    """Separate what `number_of` returned: the finite numbers, and the texts of those that are not."""
+    values = {name: number for name, number in numbers.items() if isinstance(number, float)}
+    return values, {name: number for name, number in numbers.items() if isinstance(number, str)}
+
+
 @dataclass(slots=True)
 class StatusReader:
-    """Reads every status file below a directory while it grows.
-
-    Attributes:
-        directory: The trial directory; status files may lie up to four folders below it.
-        name: File name of a status file.
-        last: The last line read from any file.
-    """
+    """Reads every status file below a trial's directory while it grows; it may lie up to four folders below."""
 
     directory: Path
-    name: str = STATUS_FILE
-    last: Measurement | None = None
     _files: dict[Path, tuple[GrowingFile, EpochBook]] = field(default_factory=dict)
     _next_search_s: float = 0.0
 
@@ -109,32 +105,25 @@ class StatusReader:
         if not self._files or now_s >= self._next_search_s:
             self._search_files()
             self._next_search_s = now_s + _SEARCH_INTERVAL_S
-        found: list[Measurement] = []
-        for file, book in self._files.values():
-            found += self._parse(file.read(), book, now_s)
-            found += book.release(held_before_s=now_s - HOLD_S)
-        return found
+        return self._collect(now_s, is_over=False)
 
     def finish(self) -> list[Measurement]:
         """Return everything that is left; call it when the writer has ended."""
         self._search_files()
+        return self._collect(time.monotonic(), is_over=True)
+
+    def _collect(self, now_s: float, *, is_over: bool) -> list[Measurement]:
         found: list[Measurement] = []
         for file, book in self._files.values():
-            found += self._parse(file.finish(), book, time.monotonic())
-            found += book.release()
-        return found
-
-    def _parse(self, lines: list[str], book: EpochBook, now_s: float) -> list[Measurement]:
-        found: list[Measurement] = []
-        for text in lines:
-            if (line := parse_line(text)) is not None:
-                self.last = line
-                found += book.add(line, now_s)
+            for text in file.finish() if is_over else file.read():
+                if (line := parse_line(text)) is not None:
+                    found += book.add(line, now_s)
+            found += book.release(held_before_s=None if is_over else now_s - HOLD_S)
         return found
 
     def _search_files(self) -> None:
         found = walk(self.directory, deepest=_DEEPEST_FOLDER)
-        for file in sorted(folder / self.name for folder, _, files in found if self.name in files):
+        for file in sorted(folder / STATUS_FILE for folder, _, files in found if STATUS_FILE in files):
             if file not in self._files:
                 self._files[file] = (GrowingFile(file), EpochBook())
 
@@ -152,18 +141,19 @@ def walk(directory: Path, *, deepest: int) -> Iterator[tuple[Path, list[str], li
 
 
 def _decoded(text: str) -> dict[str, JsonValue] | None:
-    document = _loaded(text)
+    document = loaded(text)
     if isinstance(document, dict):
         return document
     # A killed writer leaves half a line, and its successor appends to it: the second object is complete.
     for start in [match.start() for match in re.finditer(r'\{"', text)][1:20]:
-        document = _loaded(text[start:])
+        document = loaded(text[start:])
         if isinstance(document, dict) and _STATUS_KEYS & document.keys():
             return document
     return None
 
 
-def _loaded(text: str) -> JsonValue:
+def loaded(text: str) -> JsonValue:
+    """Return the value of a JSON text; None where it is none."""
     try:
         document: JsonValue = json.loads(text)
     except (ValueError, RecursionError):
@@ -172,16 +162,7 @@ def _loaded(text: str) -> JsonValue:
 
 
 def _metrics(document: dict[str, JsonValue]) -> tuple[dict[str, float], dict[str, str]]:
-    values: dict[str, float] = {}
-    nonfinite: dict[str, str] = {}
-    for name, value in _candidates(document):
-        match number_of(value):
-            case float(number):
-                values[name] = number
-            case str(word):
-                nonfinite[name] = word
-            case None:
-                pass
+    values, nonfinite = by_finiteness({name: number_of(value) for name, value in _candidates(document)})
     match document.get("kpi_nonfinite"):
         case list(names):
             nonfinite.update({str(name): nonfinite.get(str(name), "nan") for name in names})

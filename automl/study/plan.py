@@ -113,7 +113,10 @@ def decide_resources(
             fix="lower it, use --ray-address for a cluster, or 0 to train on the CPU",
         )
         raise ConfigurationError.from_problems([problem], subject="the resources")
-    fitting = _fitting_jobs(request, gpus=gpus, cpus=cpus, gpus_per_trial=wanted)
+    fitting = 1
+    if gpus is not None and cpus is not None:
+        slots = gpus / wanted + 1e-9 if wanted > 0 else cpus / (request.cpus_per_trial or 1)
+        fitting = max(1, int(slots))
     jobs = min(request.jobs or fitting, trials)
     share = request.cpus_per_trial or (max(1.0, cpus // jobs) if cpus else 1.0)
     # Ray refuses a trial that asks for more than there is; more jobs than cores must share them.
@@ -125,14 +128,6 @@ def decide_resources(
         threads_per_trial=max(1, int(share)),
         nodes_per_trial=request.nodes_per_trial or 1,
     )
-
-
-def _fitting_jobs(request: StudyRequest, *, gpus: int | None, cpus: int | None, gpus_per_trial: float) -> int:
-    if gpus is None or cpus is None:
-        return 1
-    if gpus_per_trial > 0:
-        return max(1, int(gpus / gpus_per_trial + 1e-9))
-    return max(1, int(cpus / (request.cpus_per_trial or 1)))
 
 
 def fingerprint(plan: StudyPlan) -> str:

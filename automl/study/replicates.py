@@ -25,10 +25,9 @@ SEEDS = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replicated:
-    """A trial and its replicates.
+    """A trial of the search and its replicates.
 
     Attributes:
-        trial: The trial of the search.
         values: The primary objective of the replicates that have one, in order of their numbers; not empty.
         gap: How much better the search saw the trial than its replicates did on average; above 0 it was flattered.
     """
@@ -85,9 +84,8 @@ def replicate_seeds(plan: StudyPlan) -> tuple[int, ...]:
     """
     count = plan.options.get("replicate_seeds", SEEDS)
     if not isinstance(count, int) or isinstance(count, bool) or count < 1:
-        problem = Problem(
-            where="options.replicate_seeds", found=repr(count), expected="a number of at least 1", fix="correct it"
-        )
+        expected = "a number of at least 1"
+        problem = Problem(where="options.replicate_seeds", found=repr(count), expected=expected, fix="correct it")
         raise ConfigurationError.from_problems([problem], subject="the study")
     own = plan.spec.get(plan.seed_key) if plan.seed_key else 0
     first = own if isinstance(own, int) and not isinstance(own, bool) else 0

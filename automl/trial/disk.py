@@ -7,6 +7,7 @@ weights that the spec starts from. What a study needs in all is estimated before
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,10 +29,7 @@ _WEIGHTS = (".pth", ".pt", ".ckpt", ".safetensors", ".tlt", ".hdf5")
 def short_of_room(plan: StudyPlan, root: Path, largest_bytes: int) -> str | None:
     """Return why no further trial may start, or None while the disk has room for one checkpoint more per slot.
 
-    Args:
-        plan: The study.
-        root: The study directory.
-        largest_bytes: The largest checkpoint of the study so far; 0 before the first.
+    The largest checkpoint of the study so far has ``largest_bytes``; 0 before the first.
     """
     free = free_bytes(root)
     needed = max(LEAST_FREE_BYTES, plan.resources.jobs * max(largest_bytes, guessed_bytes(plan)))
@@ -50,13 +48,11 @@ def is_full(folder: Path) -> bool:
 
 def largest_checkpoint(folder: Path, naming: CheckpointNaming) -> int:
     """Return the bytes of the largest checkpoint below a folder; 0 if there is none."""
-    sizes = []
+    largest = 0
     for path in all_checkpoints(folder, naming):
-        try:
-            sizes.append(size_of(path))
-        except OSError:
-            continue  # its trainer has deleted it meanwhile
-    return max(sizes, default=0)
+        with suppress(OSError):  # its trainer has deleted it meanwhile
+            largest = max(largest, size_of(path))
+    return largest
 
 
 def guessed_bytes(plan: StudyPlan) -> int:
@@ -67,21 +63,15 @@ def guessed_bytes(plan: StudyPlan) -> int:
 
 def free_bytes(place: Path) -> int | None:
     """Return the bytes free for this user on the disk of a folder or of the nearest one above; None if unknown."""
-    for folder in (place, *place.parents):
-        if folder.exists():
-            try:
-                return shutil.disk_usage(folder).free
-            except OSError:
-                return None
+    with suppress(OSError, StopIteration):
+        return shutil.disk_usage(next(folder for folder in (place, *place.parents) if folder.exists())).free
     return None
 
 
 def _file_size(text: str) -> int:
-    try:
-        file = Path(text)
-        return file.stat().st_size if file.is_file() else 0
-    except (OSError, ValueError):
-        return 0  # a spec's text may be no path at all
+    with suppress(OSError, ValueError):  # a spec's text may be no path at all
+        return Path(text).stat().st_size if Path(text).is_file() else 0
+    return 0
 
 
 def _shown(count: float) -> str:

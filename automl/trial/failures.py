@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 DIVERGED_CODE = "diverged"
 """The code of a failure line that says that training has diverged."""
-TAIL_LINES = 40
+_TAIL_LINES = 40
 _TAIL_BYTES = 64 * 1024
 _LONGEST_CAUSE = 300
 
@@ -193,7 +193,7 @@ def signature(cause: str) -> str:
     return re.sub(r"\d+(?:\.\d+)?(?:[eE][-+]?\d+)?", "#", text)
 
 
-def read_tail(log: Path, *, lines: int = TAIL_LINES) -> tuple[str, ...]:
+def read_tail(log: Path) -> tuple[str, ...]:
     """Return the last lines of a log, progress bars resolved to their last state; empty when there is no log."""
     try:
         with log.open("rb") as stream:
@@ -203,7 +203,7 @@ def read_tail(log: Path, *, lines: int = TAIL_LINES) -> tuple[str, ...]:
     except OSError:
         return ()
     resolved = [line.rstrip("\r").rsplit("\r", 1)[-1].rstrip()[:2000] for line in text.split("\n")]
-    return tuple([line for line in resolved if line][-lines:])
+    return tuple([line for line in resolved if line][-_TAIL_LINES:])
 
 
 def _kind_of_line(failure_line: Measurement) -> FailureKind | None:

@@ -7,17 +7,16 @@ changes nothing but the reason: the trial then has no such metric.
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import time
-from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from automl.errors import LaunchError
 from automl.launch.command import fill_command
 from automl.launch.mounts import readable_paths
+from automl.readers.status_file import loaded
 from automl.study.trial import Measurement
 from automl.trial.result import with_wanted
 from automl.trial.task import launch_request
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from automl.launch.base import Job, Launcher, LaunchRequest
+    from automl.skill.model import JsonValue
     from automl.storage.paths import AttemptPaths
     from automl.study.trial import TrialResult
     from automl.trial.task import TrialTask
@@ -124,7 +124,7 @@ def _read(files: AttemptPaths) -> tuple[dict[str, float], str]:
     return values, f"evaluate-with: {', '.join(unusable)} is not a finite number" if unusable else ""
 
 
-def _last_object(files: AttemptPaths) -> dict[str, object] | None:
+def _last_object(files: AttemptPaths) -> dict[str, JsonValue] | None:
     metrics = files.measuring_metrics
     if metrics.is_file():
         return _as_object(metrics.read_text(encoding="utf-8", errors="replace"))
@@ -134,8 +134,6 @@ def _last_object(files: AttemptPaths) -> dict[str, object] | None:
     return next((found for line in reversed(lines) if (found := _as_object(line)) is not None), None)
 
 
-def _as_object(text: str) -> dict[str, object] | None:
-    with suppress(ValueError):
-        document = json.loads(text)
-        return document if isinstance(document, dict) else None
-    return None
+def _as_object(text: str) -> dict[str, JsonValue] | None:
+    document = loaded(text)
+    return document if isinstance(document, dict) else None

@@ -43,7 +43,6 @@ class ResourceWatch:
         root_pid: Returns the first process of the tree; None while there is none, or where it cannot be seen.
         gpus: Devices of the trial, as CUDA_VISIBLE_DEVICES entries.
         report: Gets a measurement without an epoch for every sample.
-        interval_s: Seconds between samples.
         peak_gib: See `PEAK`; None before the first sample.
     """
 
@@ -53,13 +52,11 @@ class ResourceWatch:
     interval_s: float = _INTERVAL_S
     peak_gib: float | None = None
     _is_over: threading.Event = field(default_factory=threading.Event)
-    _thread: threading.Thread | None = None
     _cpu: tuple[float, float] | None = None
 
     def start(self) -> None:
         """Begin to sample."""
-        self._thread = threading.Thread(target=self._watch, name="trial resources", daemon=True)
-        self._thread.start()
+        threading.Thread(target=self._watch, name="trial resources", daemon=True).start()
 
     def stop(self) -> None:
         """Sample no more; does not wait for a driver that hangs."""

@@ -39,19 +39,12 @@ _WORKER_KEYS = {"workers", "num_workers"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialCommand:
-    """What is started for an attempt.
+    """What is started for an attempt; what is not named here is as in `LaunchRequest`.
 
     Attributes:
         template: The skill's command template, with one literal ``{config_path}``.
         spec: The complete spec, output directory included; written as it is.
-        tag: Identifies study, trial and attempt, e.g. ``demo-8f3a/0007/1``.
-        config_format: Format of the spec file.
-        gpus: Devices of the trial, as CUDA_VISIBLE_DEVICES entries; empty for none.
         threads: CPU threads of the trainer, at least 1.
-        image: Container image, for launchers that use one.
-        read_only: Host paths the trainer reads, for launchers that mount.
-        credentials: Names of variables that a container gets, where they are set.
-        options: Launcher options.
     """
 
     template: str
@@ -111,13 +104,10 @@ class TrialTask:
     """One attempt of one trial.
 
     Attributes:
-        proposal: Number, assignment and origin of the trial; the assignment is already part of the spec.
+        proposal: The trial; its assignment is already part of the spec.
         start: How the attempt starts; its changes are already part of the spec.
         study_directory: Absolute; paths in the result are relative to it.
         directory: Absolute directory of this attempt; made when it does not exist.
-        command: What is started.
-        watch: What is read while it runs.
-        limits: How long it may take.
         evaluate_with: Command that measures more once the training has ended; None for none.
     """
 

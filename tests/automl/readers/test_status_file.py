@@ -170,12 +170,11 @@ def test_folders_far_below_are_not_searched(tmp_path: Path) -> None:
     assert reported(StatusReader(tmp_path).finish()) == [(0, {"d1": 0.1})]
 
 
-def test_the_last_line_is_remembered(tmp_path: Path) -> None:
+def test_lines_without_metrics_are_reported_too(tmp_path: Path) -> None:
     write(tmp_path / "status.json", {"status": "RUNNING", "message": "a"}, {"status": "FAILURE", "message": "b"})
     reader = StatusReader(tmp_path)
 
-    reader.finish()
+    last = reader.finish()[-1]
 
-    assert reader.last is not None
-    assert (reader.last.is_failure, reader.last.message) == (True, "b")
+    assert (last.is_failure, last.message) == (True, "b")
     assert reader.has_files
