@@ -11,13 +11,12 @@ from automl.study.trial import TrialState
 if TYPE_CHECKING:
     from automl.report.study_facts import StudyFacts
 
+# Share of a range that counts as its edge.
 _EDGE = 0.05
-"""Share of a range that counts as its edge."""
-
 _TOP = 3
 _LATE_SHARE = 0.25
+# With fewer trials a late best value shows no trend.
 _FEW = 8
-"""With fewer trials a late best value shows no trend."""
 _MANY = 0.3
 
 

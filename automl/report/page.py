@@ -98,15 +98,15 @@ def _parameters(facts: StudyFacts) -> Iterator[Section]:
     yield Section(title="Parallel coordinates", figure=figures.parallel_coordinates(facts))
     count = len(facts.competing)
     shares, fit = figures.importances(facts)
+    figure = figures.importance_bars(facts, shares) if shares else None
     if shares:
         note = (
             f"From {count} trials with a value. The model predicts {max(0.0, fit):.0%} of the variance of unseen "
             f"trials{', so read the order with care' if fit < _POOR_FIT else ''}."
         )
-        yield Section(title="Importances", note=note, figure=figures.importance_bars(facts, shares))
     else:
         note = f"{count} trials with different values are too few; {figures.MIN_TRIALS} are needed."
-        yield Section(title="Importances", note=note)
+    yield Section(title="Importances", note=note, figure=figure)
     note = "Later trials are darker; the star is the best one."
     yield Section(title="Slices", note=note, figure=figures.slices(facts))
     by_path = {parameter.path: parameter for parameter in facts.parameters}

@@ -75,21 +75,14 @@ class Encoder:
         self.space = space
         self._columns = tuple(_column_of(parameter) for parameter in space.parameters)
         self._index = {path: i for i, path in enumerate(space.paths)}
-        self._defaults = np.array([c.position(c.parameter.default) for c in self._columns])
+        self.dimensions = len(self._columns)
+        """Number of parameters."""
+        self.default_point = np.array([c.position(c.parameter.default) for c in self._columns])
+        """The template as a point, shape (dimensions,)."""
         self._rows: dict[int, tuple[Mapping[str, Scalar], list[float]]] = {}
         widths = [1 if c.is_ordered else len(c.positions) for c in self._columns]
         self.groups = np.repeat(np.arange(len(widths)), widths)
         """For each feature column, the index of its parameter."""
-
-    @property
-    def dimensions(self) -> int:
-        """Number of parameters."""
-        return len(self._columns)
-
-    @property
-    def default_point(self) -> np.ndarray:
-        """The template as a point, shape (dimensions,)."""
-        return self._defaults.copy()
 
     def points(self, assignments: Sequence[Mapping[str, Scalar]]) -> np.ndarray:
         """Return one point per assignment, shape (n, dimensions)."""
@@ -102,7 +95,7 @@ class Encoder:
         if known is None or known[0] is not assignment:
             row = [
                 column.position(assignment[column.parameter.path]) if column.parameter.path in assignment else default
-                for column, default in zip(self._columns, self._defaults.tolist(), strict=True)
+                for column, default in zip(self._columns, self.default_point.tolist(), strict=True)
             ]
             known = self._rows[id(assignment)] = (assignment, row)
         return known[1]
@@ -126,7 +119,7 @@ class Encoder:
         for i, column in enumerate(self._columns):
             if column.parameter.condition is not None:
                 active[:, i] = self._holds(column.parameter.condition, snapped, active)
-                snapped[~active[:, i], i] = self._defaults[i]
+                snapped[~active[:, i], i] = self.default_point[i]
         return snapped
 
     def _holds(self, condition: Condition, points: np.ndarray, active: np.ndarray) -> np.ndarray:

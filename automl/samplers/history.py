@@ -6,47 +6,30 @@ A history is rebuilt from the journal and never holds a value that is not finite
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from automl.study.trial import TrialState
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from automl.space.values import Scalar
-    from automl.study.causes import Origin
+from automl.study.trial import Proposal, TrialState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Observation:
-    """One trial as a sampler sees it.
+class Observation(Proposal):
+    """A proposal as a sampler sees it, and what became of it.
 
     Attributes:
-        number: The trial's number.
-        assignment: What it ran or runs.
-        origin: Where the assignment came from.
         state: RUNNING while it is open; COMPLETED, STOPPED, DIVERGED or FAILED afterwards.
         values: One per objective, larger is better, finite; empty unless the state has a value.
         violations: By how much each constraint is missed, at most 0 where it is kept, None where a paused trial was not
             measured for it yet; empty where ``values`` is.
         curve: (epoch, primary objective), larger is better, in order of epochs.
-        replicate_of: Number of the trial that it repeats; None for a trial of the search.
-        seed: The trainer's seed of a replicate.
         finished_as: Place of its end among the ends and pauses of the study; None while nothing of it counts.
         paused_at: Zero-based epoch at which the scheduler paused it. Until it ends it counts as if it had been
             stopped there, also while it runs again; None for a trial that has ended or was never paused.
     """
 
-    number: int
-    assignment: Mapping[str, Scalar]
-    origin: Origin
     state: TrialState
     values: tuple[float, ...] = ()
     violations: tuple[float | None, ...] = ()
     curve: tuple[tuple[int, float], ...] = ()
     finished_as: int | None = None
-    replicate_of: int | None = None
-    seed: int | None = None
     paused_at: int | None = None
 
     @property

@@ -47,12 +47,7 @@ class _OneWriter(JournalFileOpenLock):
 
 
 class OptunaJournal:
-    """Writes what is new in a history to a journal. A journal that cannot be written is given up with a warning.
-
-    Args:
-        file: ``journal.log``; replaced.
-        plan: The study.
-    """
+    """Writes what is new in a history to a file, which it replaces; one that cannot be written is given up."""
 
     def __init__(self, file: Path, plan: StudyPlan) -> None:
         self._file = file
@@ -103,8 +98,5 @@ class OptunaJournal:
         if trial.replicate_of is not None:
             attributes[_REPLICATE] = [trial.replicate_of, trial.seed]
         return optuna.trial.create_trial(
-            state=OptunaState.RUNNING,
-            params=dict(parameters),
-            distributions=dict(distributions),
-            user_attrs=attributes,
+            state=OptunaState.RUNNING, params=parameters, distributions=distributions, user_attrs=attributes
         )

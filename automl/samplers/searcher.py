@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import threading
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
 from automl.samplers.history import History, Observation
@@ -106,14 +106,8 @@ class Searcher:
                 return
             if proposal.number > len(self._history.observations):
                 raise ValueError(f"trial {proposal.number} follows trial {len(self._history.observations) - 1}")
-            running = Observation(
-                number=proposal.number,
-                assignment=proposal.assignment,
-                origin=proposal.origin,
-                state=TrialState.RUNNING,
-                replicate_of=proposal.replicate_of,
-                seed=proposal.seed,
-            )
+            known = {field.name: getattr(proposal, field.name) for field in fields(proposal)}
+            running = Observation(**known, state=TrialState.RUNNING)
             self._history = self._history.with_trial(running)
             self._seen.add(_key(proposal.assignment))
 
