@@ -38,12 +38,8 @@ def cluster_findings(
 ) -> list[Finding]:
     """Return what is wrong with the nodes of a cluster, and one good row for all nodes that are alike.
 
-    Args:
-        address: Of the cluster.
-        request: What trials need; the marker is added here.
-        demand: What trials need of each node.
-        here: Versions of this machine, with which those of the nodes must agree.
-        limit_s: For joining the cluster and probing its nodes together.
+    Their versions must agree with those of this machine, ``here``. The limit is for joining the cluster and probing its
+    nodes together.
     """
     found = ray_address_findings(address)
     if found:
@@ -56,8 +52,9 @@ def cluster_findings(
     except LaunchError as error:
         fix = "correct --ray-address; a cluster with a token needs RAY_AUTH_MODE=token and RAY_AUTH_TOKEN_PATH here"
         return [bad("cluster", error.headline, expected="a Ray cluster that answers", fix=fix)]
-    rows = (_node_findings(name, answer, demand, here) for name, answer in answers.items())
-    return _without_repeats([row for of_node in rows for row in of_node])
+    for name, answer in answers.items():
+        found += _node_findings(name, answer, demand, here)
+    return _without_repeats(found)
 
 
 def fit_to_nodes(
@@ -67,7 +64,7 @@ def fit_to_nodes(
 
     Args:
         resources: Planned without the cluster.
-        request: What the user asks for stays.
+        request: What the user asks for.
         nodes: What each node offers, by the names of Ray.
         trials: No more than these run at once.
     """

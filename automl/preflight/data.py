@@ -110,11 +110,7 @@ def data_findings(
 ) -> Iterator[Finding]:
     """Return rows about data that cannot be read, and required inputs that are missing.
 
-    Args:
-        plan: The study.
-        data: As `data_files` gives them.
-        unreadable: Path -> why it cannot be read.
-        pending: The folder of data that the run makes before its first trial.
+    ``unreadable`` has the reason for each path that cannot be read; what lies in the folder ``pending`` is made later.
     """
     for name, path in data.items():
         if pending is not None and Path(path).is_relative_to(pending):

@@ -97,14 +97,9 @@ def require_ready(request: StudyRequest, plan: StudyPlan, location: RunLocation)
 
 
 def require_sound_data(plan: StudyPlan, *, meanwhile: Callable[[], object]) -> None:
-    """Let the trainer check its data as the doctor does, and stop a run with data that it cannot use.
+    """Stop a run with data that its trainer cannot use; raises as `require`.
 
-    Args:
-        plan: With data that exist.
-        meanwhile: Called while the trainer checks, which takes a second.
-
-    Raises:
-        ConfigurationError: the trainer reports errors; with all of them.
+    The trainer checks as the doctor lets it, for a second in which ``meanwhile`` is called.
     """
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="check data") as pool:
         checked = pool.submit(check_depth_data, plan)

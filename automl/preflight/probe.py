@@ -158,9 +158,8 @@ def _text(file: str) -> str:
 
 def _process_limit() -> int | None:
     of_user, of_group = resource.getrlimit(resource.RLIMIT_NPROC)[0], _text("/sys/fs/cgroup/pids.max").strip()
-    limits = [] if of_user == resource.RLIM_INFINITY else [of_user]
-    limits += [int(of_group)] if of_group.isdigit() else []
-    return min(limits, default=None)
+    limits = [of_user, int(of_group) if of_group.isdigit() else resource.RLIM_INFINITY]
+    return min((limit for limit in limits if limit != resource.RLIM_INFINITY), default=None)
 
 
 def _can_bind() -> bool:
