@@ -25,6 +25,7 @@ from automl.schedulers.registry import make_scheduler
 from automl.skill.load import load_skill
 from automl.space.parameters import Parameter, ParameterType, SearchSpace
 from automl.spec.build import build_spec
+from automl.study.launch_plan import LauncherKind, LaunchPlan
 from automl.study.model import Budget, Direction, Objective, Resources, StudyLocation, StudyPlan
 from tests.acceptance.scripted_skill import build_scripted_skill
 
@@ -79,6 +80,7 @@ def chaos_plan(root: Path, faults: int) -> StudyPlan:
     return StudyPlan(
         name="chaos",
         route=Route.TUNE,
+        launch=LaunchPlan(launcher=LauncherKind.LOCAL),
         reasons=(),
         skill=skill,
         action="train",
@@ -106,7 +108,7 @@ def main() -> int:
     location = StudyLocation(directory=root / "study", tracking_uri="")
     scheduler = make_scheduler("none", max_epochs=_EPOCHS, trials=faults)
     try:
-        execute_study(plan, location, searcher=make_searcher(plan), scheduler=scheduler, launcher="local")
+        execute_study(plan, location, searcher=make_searcher(plan), scheduler=scheduler)
     except AutomlError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_status

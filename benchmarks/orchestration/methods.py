@@ -26,6 +26,7 @@ from automl.skill.model import ConfigFormat, FileSlot, Skill, SkillAction, SlotK
 from automl.space.parameters import SearchSpace
 from automl.spec.model import Spec
 from automl.study.causes import Origin, OriginKind
+from automl.study.launch_plan import LauncherKind, LaunchPlan
 from automl.study.model import Budget, Direction, Objective, Resources, StudyLocation, StudyPlan
 from automl.study.trial import Proposal, TrialResult
 
@@ -169,7 +170,6 @@ def run_ours(tasks: Sequence[Task], jobs: int) -> None:
         StudyLocation(directory=study, tracking_uri=""),
         searcher=ListSearcher(),
         scheduler=make_scheduler("none", max_epochs=1, trials=len(tasks)),
-        launcher="local",
     )
 
 
@@ -193,6 +193,7 @@ def our_plan(command: str, root: Path, trials: int, jobs: int) -> StudyPlan:
     return StudyPlan(
         name="bench",
         route=Route.TUNE,
+        launch=LaunchPlan(launcher=LauncherKind.LOCAL),
         reasons=(),
         skill=skill,
         action="train",

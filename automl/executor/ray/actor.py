@@ -14,20 +14,15 @@ import pickle
 import queue
 import time
 import traceback
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import ray
 from ray import tune
 
-from automl.executor.ray.multi_node import MultiNodeLauncher, MultiNodeShape
 from automl.launch.base import Launcher
-from automl.launch.choice import make_launcher
-from automl.launch.local import WarmLauncher
 from automl.launch.processes import die_with_parent
-from automl.study.launch_plan import LauncherKind
 from automl.study.trial import FailureKind, Measurement, TrialResult
 from automl.trial.failures import Failure
 from automl.trial.history import TrialHistory
@@ -40,6 +35,7 @@ from automl.trial.stop_request import read_stop_request
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from automl.executor.ray.nodes import LauncherChoice
     from automl.launch.base import Job, LaunchRequest
     from automl.trial.task import TrialTask
 
@@ -58,31 +54,6 @@ def _view_of(mapping: dict[str, Any]) -> MappingProxyType[str, Any]:
 
 # Measurements and results hold read-only views of mappings, which the standard library cannot pickle.
 copyreg.pickle(MappingProxyType, lambda view: (_view_of, (dict(view),)))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LauncherChoice:
-    """Which launcher an actor makes.
-
-    Attributes:
-        kind: How trials are started.
-        session: Name under which the launchers of one machine share the warm server.
-        program: First word of the trials' command.
-        log: Takes the warm server's output.
-        shape: Of a trial over several nodes; None for one node.
-    """
-
-    kind: LauncherKind
-    session: str
-    program: str
-    log: str
-    shape: MultiNodeShape | None = None
-
-    def make(self) -> Launcher:
-        """Return a new launcher."""
-        is_warm = self.kind is LauncherKind.WARM
-        launcher = WarmLauncher(self.session, self.program, log=Path(self.log)) if is_warm else make_launcher(self.kind)
-        return launcher if self.shape is None else MultiNodeLauncher(launcher, self.shape, self.kind)
 
 
 class RecordingLauncher(Launcher):

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from automl.errors import LaunchError
 from automl.executor.ray.private_names import request_nodes, sends_token
-from automl.executor.ray.session import joined, quiet_ray
+from automl.executor.ray.session import joined, living_nodes, quiet_ray
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 Question = TypeVar("Question")
 Answer = TypeVar("Answer")
@@ -23,6 +23,8 @@ Answer = TypeVar("Answer")
 _LEAST_LIMIT_S = 2.0
 _HEAD_LIMIT_S = 5.0
 _POLL_S = 1.0
+_UNAUTHENTICATED = "refuses to answer: it needs a token and was given none"
+_REFUSED = "refuses to answer: the token that it was given is not the cluster's"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +66,30 @@ def ask_nodes(
     nodes_of(address)
     with joined(address):
         import ray  # noqa: PLC0415 # after the session has set its environment
-        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # noqa: PLC0415
 
-        task: Any = ray.remote(_call)
-        asked = {}
-        for node in _varied()[:most]:
-            strategy = NodeAffinitySchedulingStrategy(node_id=node["NodeID"], soft=False)
-            asked[_name(node)] = task.options(num_cpus=0, scheduling_strategy=strategy).remote(function, question)
+        asked = call_nodes(_varied()[:most], function, question)
         left_s = max(_LEAST_LIMIT_S, ends_s - time.monotonic())
         ray.wait(list(asked.values()), num_returns=len(asked), timeout=left_s)
         return {name: _answer(future, left_s) for name, future in asked.items()}
+
+
+def call_nodes(nodes: Sequence[dict[str, Any]], function: Callable[..., object], *arguments: object) -> dict[str, Any]:
+    """Call a function on nodes of the cluster that is joined, all at once; return name of the node -> Ray's future."""
+    import ray  # noqa: PLC0415 # after the session has set its environment
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # noqa: PLC0415
+
+    task: Any = ray.remote(_call)
+    return {
+        f"{node['NodeManagerHostname']} ({node['NodeManagerAddress']}:{node['NodeManagerPort']})": task.options(
+            num_cpus=0, scheduling_strategy=NodeAffinitySchedulingStrategy(node_id=node["NodeID"], soft=False)
+        ).remote(function, *arguments)
+        for node in nodes
+    }
+
+
+def _call(function: Callable[..., object], *arguments: object) -> object:
+    """Run on a node; Ray accepts no built-in function as a task."""
+    return function(*arguments)
 
 
 def nodes_of(address: str) -> list[dict[str, float]]:
@@ -84,16 +100,20 @@ def nodes_of(address: str) -> list[dict[str, float]]:
     """
     with quiet_ray():
         import grpc  # type: ignore[import-untyped] # noqa: PLC0415 # Ray's own requirement
-        import ray  # noqa: PLC0415 # reads the environment when it is imported
+        import ray  # noqa: PLC0415 # after its environment is set
 
         try:
             return request_nodes(address, _HEAD_LIMIT_S)
-        except grpc.RpcError as error:
-            raise LaunchError(_refusal(address, error.code().name, error.details(), is_sent=sends_token())) from error
         except ray.exceptions.AuthenticationError as error:
-            raise LaunchError(_refusal(address, "UNAUTHENTICATED", "", is_sent=False)) from error
+            cause: Exception = error
+            said = _UNAUTHENTICATED
+        except grpc.RpcError as error:
+            cause, said = error, f"does not answer: {error.details() or error.code().name}"
+            if error.code() is grpc.StatusCode.UNAUTHENTICATED:
+                said = _REFUSED if sends_token() else _UNAUTHENTICATED
         except (ConnectionError, RuntimeError, ValueError) as error:
-            raise LaunchError(f"the Ray cluster at {address} does not answer: {error}") from error
+            cause, said = error, f"does not answer: {error}"
+        raise LaunchError(f"the Ray cluster at {address} {said}") from cause
 
 
 def wait_for_nodes(address: str, count: int, *, limit_s: float = 300.0) -> None:
@@ -104,50 +124,25 @@ def wait_for_nodes(address: str, count: int, *, limit_s: float = 300.0) -> None:
     """
     ends_s = time.monotonic() + limit_s
     with joined(address):
-        while (alive := len(_alive())) < count:
+        while (alive := len(living_nodes())) < count:
             if time.monotonic() > ends_s:
                 raise LaunchError(f"{alive} of {count} nodes have joined the Ray cluster at {address} in {limit_s:g} s")
             time.sleep(_POLL_S)
 
 
-def _refusal(address: str, code: str, details: str, *, is_sent: bool) -> str:
-    """Return why a head does not answer, from a gRPC status and whether this process sends a token."""
-    if code == "UNAUTHENTICATED":
-        how = "the token that it was given is not the cluster's" if is_sent else "it needs a token and was given none"
-        return f"the Ray cluster at {address} refuses to answer: {how}"
-    return f"the Ray cluster at {address} does not answer: {details or code}"
-
-
-def _call(function: Callable[[Question], Answer], question: Question) -> Answer:
-    """Run on a node; Ray accepts no built-in function as a task."""
-    return function(question)
-
-
-def _alive() -> list[dict[str, Any]]:
-    import ray  # noqa: PLC0415 # after the session has set its environment
-
-    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call] # Ray's
-    return [node for node in nodes if node["Alive"]]
-
-
 def _varied() -> list[dict[str, Any]]:
     """Return the living nodes, one of each kind first; memory varies among equal nodes and is ignored."""
-    first: dict[tuple[object, ...], dict[str, Any]] = {}
+    first: dict[frozenset[tuple[str, float]], dict[str, Any]] = {}
     others = []
-    for node in _alive():
-        offers = node["Resources"]
-        kind = tuple(sorted((name, amount) for name, amount in offers.items() if _defines_kind(name)))
+    for node in living_nodes():
+        kind = frozenset(
+            (name, amount)
+            for name, amount in node["Resources"].items()
+            if not name.startswith("node:") and name not in {"memory", "object_store_memory"}
+        )
         if first.setdefault(kind, node) is not node:
             others.append(node)
     return [*first.values(), *others]
-
-
-def _defines_kind(resource: str) -> bool:
-    return not resource.startswith("node:") and resource not in {"memory", "object_store_memory"}
-
-
-def _name(node: dict[str, Any]) -> str:
-    return f"{node['NodeManagerHostname']} ({node['NodeManagerAddress']}:{node['NodeManagerPort']})"
 
 
 def _answer(future: Any, waited_s: float) -> Any:  # noqa: ANN401 # Ray's

@@ -13,7 +13,7 @@ import os
 import signal
 import socket
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import ray
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from automl.launch.base import LaunchRequest
+    from automl.study.model import Resources
 
 logger = logging.getLogger(__name__)
 
@@ -37,21 +38,6 @@ STRAGGLER_LIMIT_S = 60.0
 """How long the other ranks may take to end once rank 0 has succeeded."""
 _ANSWER_LIMIT_S = 20.0
 _POLL_S = 0.1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MultiNodeShape:
-    """What a trial takes of each node.
-
-    Attributes:
-        nodes: At least 2.
-        cpus: CPUs of one node's bundle.
-        gpus: GPUs of one node's bundle.
-    """
-
-    nodes: int
-    cpus: float
-    gpus: float
 
 
 class NodeRunner:
@@ -115,10 +101,8 @@ class MultiNodeJob(Job):
         status = self._head.poll()
         if status is not None and status != 0:
             return status
-        ended, _ = (
-            ray.wait(list(self._waiting), num_returns=len(self._waiting), timeout=0) if self._waiting else ([], [])
-        )
-        for future in ended:
+        waiting = list(self._waiting)
+        for future in ray.wait(waiting, num_returns=len(waiting), timeout=0)[0] if waiting else ():
             rank = self._waiting.pop(future)
             try:
                 other = int(ray.get(future))
@@ -144,11 +128,11 @@ class MultiNodeLauncher(Launcher):
 
     Args:
         launcher: Starts rank 0.
-        shape: What the bundles are.
+        shape: What a trial takes of each of its nodes.
         kind: How the other ranks are started; never warm.
     """
 
-    def __init__(self, launcher: Launcher, shape: MultiNodeShape, kind: LauncherKind = LauncherKind.LOCAL) -> None:
+    def __init__(self, launcher: Launcher, shape: Resources, kind: LauncherKind = LauncherKind.LOCAL) -> None:
         self._launcher = launcher
         self._kind = kind
         self._shape = shape
@@ -191,27 +175,27 @@ class MultiNodeLauncher(Launcher):
         actor: Any = ray.remote(NodeRunner)
         return [
             actor.options(
-                num_cpus=self._shape.cpus,
-                num_gpus=self._shape.gpus,
+                num_cpus=self._shape.cpus_per_trial,
+                num_gpus=self._shape.gpus_per_trial,
                 max_concurrency=4,  # `kill` is called while `wait` runs
                 scheduling_strategy=PlacementGroupSchedulingStrategy(
                     placement_group=group, placement_group_bundle_index=bundle
                 ),
             ).remote(self._kind)
-            for bundle in range(1, self._shape.nodes)
+            for bundle in range(1, self._shape.nodes_per_trial)
         ]
 
 
-def rank_requests(request: LaunchRequest, shape: MultiNodeShape, *, address: str, port: int) -> list[LaunchRequest]:
+def rank_requests(request: LaunchRequest, shape: Resources, *, address: str, port: int) -> list[LaunchRequest]:
     """Return the request of every rank, rank 0 first; ranks above 0 log beside the trial's log."""
     shared = {
-        "WORLD_SIZE": str(shape.nodes),
-        "NUM_GPU_PER_NODE": str(max(1, round(shape.gpus))),
+        "WORLD_SIZE": str(shape.nodes_per_trial),
+        "NUM_GPU_PER_NODE": str(max(1, round(shape.gpus_per_trial))),
         "MASTER_ADDR": address,
         "MASTER_PORT": str(port),
     }
     requests = []
-    for rank in range(shape.nodes):
+    for rank in range(shape.nodes_per_trial):
         log = request.log if rank == 0 else request.log.with_name(f"{request.log.stem}.node{rank}{request.log.suffix}")
         environment = {**request.environment, **shared, "NODE_RANK": str(rank)}
         # A rank's tag names its container too.

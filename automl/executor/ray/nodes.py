@@ -1,4 +1,4 @@
-"""Prepare the nodes of a cluster for containers before a GPU is reserved.
+"""What the machines of a study start trials with, and that they can: checked before a GPU is reserved.
 
 On each node, once: remove the containers that an earlier run of the study left, and pull the image if it is missing. A
 node that cannot run the study is an error before the first trial.
@@ -7,24 +7,57 @@ node that cannot run the study is an error before the first trial.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from automl.errors import LaunchError
-from automl.launch.choice import ready_launch
+from automl.executor.ray.cluster import call_nodes
+from automl.executor.ray.session import living_nodes
+from automl.launch.choice import make_launcher, ready_launch
 from automl.launch.engine import end_containers
+from automl.launch.local import WarmLauncher
+from automl.study.launch_plan import LauncherKind
 
 if TYPE_CHECKING:
+    from automl.launch.base import Launcher
     from automl.study.launch_plan import LaunchPlan
+    from automl.study.model import Resources
 
 logger = logging.getLogger(__name__)
 
 
-def ready_node(launch: LaunchPlan, study: str) -> int:
-    """Prepare this machine; return how many containers of an earlier run it had.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LauncherChoice:
+    """Which launcher an actor makes.
 
-    Args:
-        launch: How trials are started.
-        study: The study's tag.
+    Attributes:
+        kind: How trials are started.
+        session: Name under which the launchers of one machine share the warm server.
+        program: First word of the trials' command.
+        log: Takes the warm server's output.
+        shape: What a trial takes of each of its nodes; None for trials on one node.
+    """
+
+    kind: LauncherKind
+    session: str
+    program: str
+    log: str
+    shape: Resources | None = None
+
+    def make(self) -> Launcher:
+        """Return a new launcher; inside a Ray worker."""
+        is_warm = self.kind is LauncherKind.WARM
+        launcher = WarmLauncher(self.session, self.program, log=Path(self.log)) if is_warm else make_launcher(self.kind)
+        if self.shape is None:
+            return launcher
+        from automl.executor.ray.multi_node import MultiNodeLauncher  # noqa: PLC0415 # after Ray's environment is set
+
+        return MultiNodeLauncher(launcher, self.shape, self.kind)
+
+
+def ready_node(launch: LaunchPlan, study: str) -> int:
+    """Prepare this machine for the study with this tag; return how many containers of an earlier run it had.
 
     Raises:
         LaunchError: trials cannot be started here.
@@ -45,17 +78,8 @@ def ready_nodes(launch: LaunchPlan, study: str) -> None:
     if not launch.launcher.uses_image:
         return
     import ray  # noqa: PLC0415 # after the session has set its environment
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # noqa: PLC0415
 
-    task: Any = ray.remote(_answer)
-    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call] # Ray's
-    asked = {
-        node["NodeManagerHostname"]: task.options(
-            num_cpus=0, scheduling_strategy=NodeAffinitySchedulingStrategy(node_id=node["NodeID"], soft=False)
-        ).remote(launch, study)
-        for node in nodes
-        if node["Alive"]
-    }
+    asked = call_nodes(living_nodes(), _answer, launch, study)
     failed = {name: answer for name, future in asked.items() if (answer := ray.get(future))}
     if failed:
         listed = "; ".join(f"{name}: {answer}" for name, answer in failed.items())

@@ -8,11 +8,10 @@ the names for a slim start starts as it does by itself: slower, with the same re
 from __future__ import annotations
 
 import contextlib
-import importlib
 import logging
+import pkgutil
 import subprocess
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from automl.executor.ray import agent
@@ -36,49 +35,35 @@ _HELPERS = ("start_monitor", "start_log_monitor", "start_api_server")
 """Methods of Ray's node that start an autoscaler's monitor, a reader of logs and a server for the dashboard."""
 
 
-@dataclass(frozen=True, slots=True)
-class PrivateName:
-    """A name that Ray may change at any time.
-
-    Attributes:
-        module: Where it is.
-        name: Dotted below the module.
-        is_for_start: Used by `slim_start`.
-    """
-
-    module: str
-    name: str
-    is_for_start: bool = False
-
-    def __str__(self) -> str:
-        return f"{self.module}.{self.name}"
-
-    def exists(self) -> bool:
-        """Return whether this Ray has it."""
-        try:
-            found: Any = importlib.import_module(self.module)
-            for part in self.name.split("."):
-                found = getattr(found, part)
-        except (ImportError, AttributeError):
-            return False
-        return True
-
-
-NAMES = (
-    *(PrivateName("ray._private.node", f"Node.{helper}", is_for_start=True) for helper in _HELPERS),
-    PrivateName("ray._private.services", "start_ray_process", is_for_start=True),
-    *(PrivateName("ray._raylet", port, is_for_start=True) for ports in _AGENTS.values() for port in ports),
-    PrivateName("ray.tune.execution.class_cache", "DEFAULT_ENV_VARS"),
-    PrivateName("ray.tune.execution.class_cache", "ENV_VARS_TO_PROPAGATE"),
-    PrivateName("ray._private.worker", "_global_node"),
-    PrivateName("ray._private.node", "Node.dead_processes"),
-    PrivateName("ray._private.authentication.authentication_utils", "is_token_auth_enabled"),
-    PrivateName("ray._private.gcs_utils", "create_gcs_channel"),
-    PrivateName("ray._private.services", "canonicalize_bootstrap_address_or_die"),
-    PrivateName("ray.core.generated.gcs_pb2", "GcsNodeInfo.ALIVE"),
-    PrivateName("ray.core.generated.gcs_service_pb2", "GetAllNodeInfoRequest"),
-    PrivateName("ray.core.generated.gcs_service_pb2_grpc", "NodeInfoGcsServiceStub"),
+_FOR_START = (
+    *(f"ray._private.node.Node.{helper}" for helper in _HELPERS),
+    "ray._private.services.start_ray_process",
+    *(f"ray._raylet.{port}" for ports in _AGENTS.values() for port in ports),
 )
+"""Used by `slim_start`."""
+NAMES = (
+    *_FOR_START,
+    "ray.tune.execution.class_cache.DEFAULT_ENV_VARS",
+    "ray.tune.execution.class_cache.ENV_VARS_TO_PROPAGATE",
+    "ray._private.worker._global_node",
+    "ray._private.node.Node.dead_processes",
+    "ray._private.authentication.authentication_utils.is_token_auth_enabled",
+    "ray._private.gcs_utils.create_gcs_channel",
+    "ray._private.services.canonicalize_bootstrap_address_or_die",
+    "ray.core.generated.gcs_pb2.GcsNodeInfo.ALIVE",
+    "ray.core.generated.gcs_service_pb2.GetAllNodeInfoRequest",
+    "ray.core.generated.gcs_service_pb2_grpc.NodeInfoGcsServiceStub",
+)
+"""Names that Ray may change at any time."""
+
+
+def exists(name: str) -> bool:
+    """Return whether this Ray has a dotted name."""
+    try:
+        pkgutil.resolve_name(name)
+    except (ImportError, AttributeError):
+        return False
+    return True
 
 
 @contextlib.contextmanager
@@ -88,7 +73,7 @@ def slim_start() -> Iterator[None]:
     The three helpers and two agents (metrics, packages) take 3 s of a processor and delay the first trial of a study
     from 18 to 38 s on two busy cores, and each of them listens.
     """
-    missing = [str(name) for name in NAMES if name.is_for_start and not name.exists()]
+    missing = [name for name in _FOR_START if not exists(name)]
     if missing:
         logger.info("Ray is started with all its helper processes: this version has no %s", ", ".join(missing))
         yield
@@ -101,9 +86,7 @@ def slim_start() -> Iterator[None]:
         changed = without_agents(command) if process_type == _RAYLET else command
         return start_process(changed, process_type, *arguments, **options)
 
-    changes: list[tuple[Any, str, Any]] = [(node.Node, helper, _without_helper) for helper in _HELPERS]
-    changes.append((services, "start_ray_process", start))
-    with _replaced(changes):
+    with _replaced((services, "start_ray_process", start), *((node.Node, helper, _no_helper) for helper in _HELPERS)):
         yield
 
 
@@ -118,7 +101,7 @@ def shared_workers() -> Iterator[None]:
     """
     from ray.tune.execution import class_cache  # noqa: PLC0415 # reads the environment when it is imported
 
-    with _replaced([(class_cache, "DEFAULT_ENV_VARS", {}), (class_cache, "ENV_VARS_TO_PROPAGATE", set())]):
+    with _replaced((class_cache, "DEFAULT_ENV_VARS", {}), (class_cache, "ENV_VARS_TO_PROPAGATE", set())):
         yield
 
 
@@ -128,12 +111,11 @@ def without_agents(command: Sequence[str]) -> list[str]:
 
     flags = dict(argument.partition("=")[::2] for argument in command)
     program = [sys.executable, "-I", "-S", agent.__file__, flags["--session_dir"], flags["--node_id"]]
-    return [
-        f"{flag}={subprocess.list2cmdline([*program, *(getattr(_raylet, port) for port in _AGENTS[flag])])}"
-        if (flag := argument.partition("=")[0]) in _AGENTS
-        else argument
-        for argument in command
-    ]
+    changed = {
+        flag: f"{flag}={subprocess.list2cmdline([*program, *(getattr(_raylet, port) for port in ports)])}"
+        for flag, ports in _AGENTS.items()
+    }
+    return [changed.get(argument.partition("=")[0], argument) for argument in command]
 
 
 def ray_is_alive() -> bool:
@@ -174,7 +156,7 @@ def sends_token() -> bool:
 
 
 @contextlib.contextmanager
-def _replaced(changes: Sequence[tuple[Any, str, Any]]) -> Iterator[None]:
+def _replaced(*changes: tuple[Any, str, Any]) -> Iterator[None]:
     before = [(place, name, getattr(place, name)) for place, name, _ in changes]
     try:
         for place, name, value in changes:
@@ -185,5 +167,5 @@ def _replaced(changes: Sequence[tuple[Any, str, Any]]) -> Iterator[None]:
             setattr(place, name, value)
 
 
-def _without_helper(self: Any, **_: object) -> None:  # noqa: ANN401 # Ray's node
+def _no_helper(self: Any, **_: object) -> None:  # noqa: ANN401 # Ray's node
     self._webui_url = None  # what Ray sets where there is no dashboard

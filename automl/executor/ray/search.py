@@ -15,7 +15,7 @@ from automl.executor.ray.actor import LAUNCHER, MEASUREMENTS, RESULT, TASK
 
 if TYPE_CHECKING:
     from automl.executor.loop import StudyLoop
-    from automl.executor.ray.actor import LauncherChoice
+    from automl.executor.ray.nodes import LauncherChoice
     from automl.study.trial import Measurement
 
 _LOOPS: dict[str, StudyLoop] = {}
@@ -55,12 +55,10 @@ class LoopSearch(TuneSearcher):
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:  # noqa: FBT001, FBT002 # Ray's signature
         """Hand on how a trial ended, or that its actor is gone."""
-        number = self._numbers.pop(trial_id)
         loop = _LOOPS[self._key]
         if error or result is None or RESULT not in result:
-            loop.lost(number, "its Ray worker or node was lost")
+            loop.lost(self._numbers.pop(trial_id), "its Ray worker or node was lost")
             return
-        self._numbers[trial_id] = number
         self.on_trial_result(trial_id, result)
         del self._numbers[trial_id]
         loop.ended(pickle.loads(result[RESULT]))  # noqa: S301 # from our own actors

@@ -19,6 +19,7 @@ import signal
 import tempfile
 import threading
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from automl.errors import LaunchError, Problem
@@ -70,11 +71,10 @@ def ray_session(resources: Resources, address: str | None) -> Iterator[Path]:
     Raises:
         LaunchError: Ray does not start, the cluster does not answer, or a trial fits nowhere.
     """
-    folder = _new_folder()
-    settings = _QUIET | (_local_settings(folder) if address is None else {})
+    folder = Path(tempfile.mkdtemp(prefix=f"ray-{os.getpid()}-", dir=_root()))
     try:
-        with _environment(settings):
-            import ray  # noqa: PLC0415 # reads the environment when it is imported
+        with quiet_ray(_local_settings(folder) if address is None else {}):
+            import ray  # noqa: PLC0415 # after its environment is set
 
             # Tune takes as long as Ray's start, which waits for other processes; it needs all of Ray imported.
             importing = threading.Thread(target=importlib.import_module, args=("ray.tune",), daemon=True)
@@ -82,8 +82,7 @@ def ray_session(resources: Resources, address: str | None) -> Iterator[Path]:
             try:
                 with uninterrupted(importing):
                     _start(resources, address, folder)
-                nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call] # Ray's
-                check_fit(resources, [node["Resources"] for node in nodes if node["Alive"]])
+                check_fit(resources, [node["Resources"] for node in living_nodes()])
                 with shared_workers() if address is None else contextlib.nullcontext():
                     yield folder
             finally:
@@ -132,12 +131,29 @@ def joined(address: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def quiet_ray() -> Iterator[None]:
-    """Keep Ray from printing, wherever it is imported; it reads some of its settings at its import."""
-    with _environment(_QUIET):
+def quiet_ray(settings: Mapping[str, str] = MappingProxyType({})) -> Iterator[None]:
+    """Import Ray and keep it from printing, with further settings of its environment: it reads some at its import."""
+    settings = {**_QUIET, **settings}
+    before = {name: os.environ[name] for name in settings if name in os.environ}
+    os.environ.update(settings)
+    try:
+        import ray  # noqa: F401, PLC0415
+
         for name in _LOGGERS:
             logging.getLogger(name).setLevel(logging.CRITICAL)
         yield
+    finally:
+        for name in settings:
+            os.environ.pop(name, None)
+        os.environ.update(before)
+
+
+def living_nodes() -> list[dict[str, Any]]:
+    """Return the living nodes of the cluster that is joined, as Ray describes them."""
+    import ray  # noqa: PLC0415 # after the session has set its environment
+
+    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call] # Ray's
+    return [node for node in nodes if node["Alive"]]
 
 
 def remove_leftovers() -> int:
@@ -155,38 +171,36 @@ def remove_leftovers() -> int:
 def _end_processes_of(folder: Path) -> int:
     ended = 0
     for process in read_processes().values():
-        if process.pid != os.getpid() and str(folder).encode() in _command_line(process.pid):
-            send_signal(process, signal.SIGKILL)
-            ended += 1
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            command = Path(f"/proc/{process.pid}/cmdline").read_bytes()
+            if process.pid != os.getpid() and str(folder).encode() in command:
+                send_signal(process, signal.SIGKILL)
+                ended += 1
     return ended
 
 
 def _start(resources: Resources, address: str | None, folder: Path) -> None:
     import ray  # noqa: PLC0415
 
-    for name in _LOGGERS:
-        logging.getLogger(name).setLevel(logging.CRITICAL)
     options: dict[str, Any] = {"address": address}
     if address is None:
-        slots = max(os.cpu_count() or 1, math.ceil(resources.jobs * resources.cpus_per_trial))
         options = {
             "address": "local",
-            "num_cpus": slots,
+            "num_cpus": max(os.cpu_count() or 1, math.ceil(resources.jobs * resources.cpus_per_trial)),
             "include_dashboard": False,
             "object_store_memory": _OBJECT_STORE_BYTES,
             "_temp_dir": str(folder),
         }
-    for attempt in range(_START_ATTEMPTS - 1):
-        with slim_start() if address is None and attempt == 0 else contextlib.nullcontext():
+    for attempt in range(1, _START_ATTEMPTS + 1):
+        with slim_start() if address is None and attempt == 1 else contextlib.nullcontext():
             late = _init(options, address)
         if late is None:
             return
+        if attempt == _START_ATTEMPTS:
+            raise LaunchError(f"Ray could not be started in {_START_ATTEMPTS} attempts: {late}") from late
         logger.warning("Ray did not start in time (%s); it is started again", late)
         ray.shutdown()
         _end_processes_of(folder)
-    late = _init(options, address)
-    if late is not None:
-        raise LaunchError(f"Ray could not be started in {_START_ATTEMPTS} attempts: {late}") from late
 
 
 def _init(options: Mapping[str, Any], address: str | None) -> Exception | None:
@@ -216,37 +230,28 @@ def check_fit(resources: Resources, nodes: Sequence[Mapping[str, float]]) -> Non
     Raises:
         LaunchError: a trial needs more than any node has, or there are too few nodes.
     """
-    problems = []
-    for kind, amount in (("GPU", resources.gpus_per_trial), ("CPU", resources.cpus_per_trial)):
-        most = max((node.get(kind, 0.0) for node in nodes), default=0.0)
-        if amount > most:
-            fix = "lower --gpus-per-trial" if kind == "GPU" else "lower cpus_per_trial of the study"
-            problems.append(
-                Problem(
-                    where=f"resources: {kind}s per trial",
-                    found=f"{amount:g}",
-                    expected=f"at most {most:g}, the most that a node has",
-                    fix=fix,
-                )
-            )
-    if resources.nodes_per_trial > len(nodes):
-        problems.append(
-            Problem(
-                where="resources: nodes per trial",
-                found=str(resources.nodes_per_trial),
-                expected=f"at most {len(nodes)}, the number of nodes",
-                fix="lower nodes_per_trial of the study, or name a larger cluster with --ray-address",
-            )
+    gpus, cpus = (max((node.get(kind, 0.0) for node in nodes), default=0.0) for kind in ("GPU", "CPU"))
+    larger = "lower nodes_per_trial of the study, or name a larger cluster with --ray-address"
+    limits = (
+        ("GPUs", resources.gpus_per_trial, gpus, "the most that a node has", "lower --gpus-per-trial"),
+        ("CPUs", resources.cpus_per_trial, cpus, "the most that a node has", "lower cpus_per_trial of the study"),
+        ("nodes", resources.nodes_per_trial, len(nodes), "the number of nodes", larger),
+    )
+    problems = [
+        Problem(
+            where=f"resources: {what} per trial", found=f"{amount:g}", expected=f"at most {most:g}, {meaning}", fix=fix
         )
+        for what, amount, most, meaning, fix in limits
+        if amount > most
+    ]
     if problems:
         raise LaunchError("no trial of the study can be placed", problems)
 
 
 def _local_settings(folder: Path) -> dict[str, str]:
     token = folder / "token"
-    descriptor = os.open(token, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as stream:
-        stream.write(_TOKEN)
+    token.touch(mode=0o600)
+    token.write_text(_TOKEN, encoding="ascii")
     return {
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN_PATH": str(token),
@@ -270,28 +275,3 @@ def _root() -> Path:
     if root.stat().st_uid != os.getuid():
         raise LaunchError(f"{root} belongs to another user; set TMPDIR to a folder of your own")
     return root
-
-
-def _new_folder() -> Path:
-    return Path(tempfile.mkdtemp(prefix=f"ray-{os.getpid()}-", dir=_root()))
-
-
-@contextlib.contextmanager
-def _environment(settings: Mapping[str, str]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in settings}
-    os.environ.update(settings)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
-def _command_line(pid: int) -> bytes:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return b""

@@ -49,7 +49,7 @@ def main() -> None:
     study = threading.Thread(
         target=execute_study,
         args=(plan, location),
-        kwargs={"searcher": searcher, "scheduler": ThresholdRule(), "launcher": "local"},
+        kwargs={"searcher": searcher, "scheduler": ThresholdRule()},
     )
     study.start()
     if "hang_first" in modes:

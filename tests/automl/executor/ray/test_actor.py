@@ -13,10 +13,10 @@ from automl.executor.ray.actor import (
     MEASUREMENTS,
     RESULT,
     TASK,
-    LauncherChoice,
     RecordingLauncher,
     TrialActor,
 )
+from automl.executor.ray.nodes import LauncherChoice
 from automl.launch.base import LaunchRequest
 from automl.launch.local import LocalLauncher, WarmLauncher
 from automl.storage.paths import StudyPaths

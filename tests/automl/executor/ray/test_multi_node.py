@@ -13,20 +13,21 @@ import pytest
 import ray
 
 from automl.executor.ray import multi_node
-from automl.executor.ray.multi_node import MultiNodeJob, MultiNodeShape, free_port, rank_requests
+from automl.executor.ray.multi_node import MultiNodeJob, free_port, rank_requests
 from automl.launch.base import LaunchRequest
 from automl.launch.container import container_name, home_of
 from automl.launch.processes import find_leftovers
 from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import read_results
 from automl.study.launch_plan import LauncherKind
+from automl.study.model import Resources
 from automl.study.trial import TrialState
 from automl.trial.task import study_tag
 from tests.automl.executor.toy_study import toy_plan
 from tests.scripted_launcher import Script, ScriptedLauncher
 
 DRIVER = Path(__file__).parent / "multi_node_driver.py"
-SHAPE = MultiNodeShape(nodes=3, cpus=1.0, gpus=2.0)
+SHAPE = Resources(jobs=1, nodes_per_trial=3, gpus_per_trial=2.0)
 
 
 def request_in(directory: Path) -> LaunchRequest:
@@ -44,7 +45,9 @@ def test_every_rank_finds_the_rendezvous_and_has_its_own_log(tmp_path: Path) -> 
 
 
 def test_every_rank_has_a_container_and_a_home_of_its_own(tmp_path: Path) -> None:
-    ranks = rank_requests(request_in(tmp_path), MultiNodeShape(nodes=3, cpus=1, gpus=1), address="10.0.0.1", port=29501)
+    ranks = rank_requests(
+        request_in(tmp_path), Resources(jobs=1, nodes_per_trial=3, gpus_per_trial=1), address="10.0.0.1", port=29501
+    )
 
     assert len({container_name(rank.tag) for rank in ranks}) == 3
     assert len({home_of(rank) for rank in ranks}) == 3

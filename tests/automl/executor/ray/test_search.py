@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from ray.tune.search import Searcher as TuneSearcher
 
-from automl.executor.ray.actor import LAUNCHER, MEASUREMENTS, RESULT, TASK, LauncherChoice
+from automl.executor.ray.actor import LAUNCHER, MEASUREMENTS, RESULT, TASK
+from automl.executor.ray.nodes import LauncherChoice
 from automl.executor.ray.search import LoopSearch
 from automl.study.launch_plan import LauncherKind
 from automl.study.trial import FailureKind, Measurement, TrialState

@@ -237,7 +237,6 @@ def test_a_study_that_cannot_be_opened_is_an_error_and_nothing_is_run(
             toy_location(tmp_path),
             searcher=searcher,
             scheduler=ThresholdRule(),
-            launcher="local",
         )
 
     assert searcher.asked == 0
@@ -264,7 +263,6 @@ def test_ray_starts_and_the_study_is_opened_at_the_same_time_once_the_trainer_is
         toy_location(tmp_path),
         searcher=searcher,
         scheduler=ThresholdRule(),
-        launcher="warm",
     )
 
     assert began == [0]
