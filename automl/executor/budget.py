@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from automl.study.ends import EndKind, EndReason
-from automl.study.model import Direction
 from automl.study.objectives import unmet
 from automl.study.state import ESTIMATES
 from automl.study.trial import FailureKind, TrialState
@@ -32,41 +30,32 @@ _CAUSED_BY_STUDY = (
 _SECONDS_PER_HOUR = 3600.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spent:
-    """What a study has used.
+def spent_end(budget: Budget, *, elapsed_s: float, gpu_s: float) -> EndReason | None:
+    """Return why time or GPUs are used up, or None while they are not.
 
-    Attributes:
+    Args:
+        budget: The limits.
         elapsed_s: Since the study started, earlier runs of a resumed one included.
         gpu_s: Sum over trials of seconds times GPUs, running ones included.
     """
-
-    elapsed_s: float
-    gpu_s: float
-
-
-def spent_end(budget: Budget, spent: Spent) -> EndReason | None:
-    """Return why time or GPUs are used up, or None while they are not."""
-    if budget.time_s is not None and spent.elapsed_s >= budget.time_s:
+    if budget.time_s is not None and elapsed_s >= budget.time_s:
         return EndReason(kind=EndKind.TIME, amount=budget.time_s)
-    if budget.gpu_hours is not None and spent.gpu_s >= budget.gpu_hours * _SECONDS_PER_HOUR:
+    if budget.gpu_hours is not None and gpu_s >= budget.gpu_hours * _SECONDS_PER_HOUR:
         return EndReason(kind=EndKind.GPU_HOURS, amount=budget.gpu_hours)
     return None
 
 
-def target_end(budget: Budget, objective: Objective, value: float) -> EndReason | None:
+def target_end(budget: Budget, objective: Objective, value: float | None) -> EndReason | None:
     """Return why the search can end with this value, or None."""
-    if budget.target is None or objective.direction.is_better(budget.target, value):
+    if value is None or budget.target is None or objective.direction.is_better(budget.target, value):
         return None
     return EndReason(kind=EndKind.TARGET, amount=budget.target, metric=objective.metric)
 
 
-def finished_target_end(plan: StudyPlan, result: TrialResult) -> EndReason | None:
-    """Return why the search can end with a trial that has ended, or None; constraints count."""
-    value = result.values.get(plan.objective.metric) if result.state.has_value else None
-    if value is None or unmet(plan.constraints, result.values):
-        return None
-    return target_end(plan.budget, plan.objective, value)
+def competing_value(plan: StudyPlan, result: TrialResult) -> float | None:
+    """Return the primary objective of a trial that has ended; None where it has none or misses a constraint."""
+    competes = result.state.has_value and not unmet(plan.constraints, result.values)
+    return result.values.get(plan.objective.metric) if competes else None
 
 
 def patience_end(plan: StudyPlan, searched: Sequence[TrialResult]) -> EndReason | None:
@@ -79,12 +68,11 @@ def patience_end(plan: StudyPlan, searched: Sequence[TrialResult]) -> EndReason 
     objective, patience = plan.objective, plan.budget.patience_trials
     if patience is None:
         return None
-    best = float("-inf") if objective.direction is Direction.MAXIMIZE else float("inf")
+    best: float | None = None
     without = 0
     for result in searched:
-        competes = result.state.has_value and not unmet(plan.constraints, result.values)
-        value = result.values.get(objective.metric) if competes else None
-        if value is not None and objective.direction.is_better(value, best):
+        value = competing_value(plan, result)
+        if value is not None and (best is None or objective.direction.is_better(value, best)):
             best, without = value, 0
         else:
             without += 1

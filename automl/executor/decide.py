@@ -7,8 +7,10 @@ the recorded log, so what a dead driver left undone is simply what follows next.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, TypeAlias
 
+from automl.schedulers.base import CloneRequest
 from automl.study.ends import EndKind, EndReason, StopCause, StopKind
 from automl.study.events import EndDecided, Event, StopDecided, TrialPromoted
 from automl.study.replicates import replicate_seeds
@@ -16,8 +18,9 @@ from automl.study.result import StudyResult
 from automl.study.state import Phase
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from automl.executor.search_state import SearchState
-    from automl.schedulers.base import CloneRequest
     from automl.study.model import StudyPlan
     from automl.study.state import StudyState, TrialRecord
 
@@ -43,13 +46,6 @@ class Begin:
 
 
 @dataclass(frozen=True, slots=True)
-class Clone:
-    """Propose a trial that starts from another trial's checkpoint."""
-
-    copy: CloneRequest
-
-
-@dataclass(frozen=True, slots=True)
 class Ask:
     """Let the sampler propose a trial."""
 
@@ -62,19 +58,49 @@ class Repeat:
     seed: int
 
 
-Step: TypeAlias = Event | Conclude
-Start: TypeAlias = Begin | TrialPromoted | Conclude | Clone | Ask | Repeat
+Start: TypeAlias = Begin | TrialPromoted | Conclude | CloneRequest | Ask | Repeat
 
 
-def next_step(plan: StudyPlan, state: StudyState, search: SearchState) -> Step | None:
+def next_step(plan: StudyPlan, state: StudyState, search: SearchState) -> Event | Conclude | None:
     """Return what has to be done now, whatever slots are free; None when nothing has."""
-    return (
-        _end(plan, state, search)
-        or _stop_by_scheduler(state, search)
-        or _stop_by_end(state)
-        or _conclude_lost(state)
-        or _conclude_waiting(state)
-    )
+    return next(chain(_ends(plan, state, search), _stops(state, search), _conclusions(state)), None)
+
+
+def _ends(plan: StudyPlan, state: StudyState, search: SearchState) -> Iterator[Event]:
+    if state.end is not None:
+        return
+    if search.errors is not None:
+        yield EndDecided(end=search.errors)
+    if search.reached is not None and state.search_end is None:
+        yield EndDecided(end=search.reached, is_search=bool(plan.replicates))
+
+
+def _stops(state: StudyState, search: SearchState) -> Iterator[Event]:
+    """Yield the stops that the scheduler decided, and those of trials that run although study or search is over."""
+    for number, cause in search.stops.items():
+        trial = state.trials[number]
+        if trial.phase in {Phase.RUNNING, Phase.WAITING} and trial.cause is None:
+            yield StopDecided(trial=number, cause=cause)
+    for trial in state.in_phase(Phase.RUNNING):
+        if trial.cause is None and (end := _end_for(state, trial)) is not None:
+            yield StopDecided(trial=trial.number, cause=StopCause(kind=StopKind.STUDY, end=end))
+
+
+def _conclusions(state: StudyState) -> Iterator[Conclude]:
+    """Yield the ends of trials whose driver died while they were stopped, and of those that get no further attempt."""
+    for trial in state.in_phase(Phase.LOST, Phase.WAITING):
+        if trial.cause is not None:
+            yield Conclude(trial.number, trial.cause)
+    for number in state.waiting:
+        if (end := _end_for(state, state.trials[number])) is not None:
+            yield Conclude(number, StopCause(kind=StopKind.STUDY, end=end))
+
+
+def _end_for(state: StudyState, trial: TrialRecord) -> EndReason | None:
+    """Return the reason that ends a trial, or None; replicates outlive the search, and all a study that is cut off."""
+    if state.end is not None and not state.end.is_cut_off and state.end.kind is not EndKind.ALL_ENDED:
+        return state.end
+    return None if trial.is_replicate else state.search_end
 
 
 def next_start(plan: StudyPlan, state: StudyState, search: SearchState) -> Start | None:
@@ -90,12 +116,10 @@ def next_start(plan: StudyPlan, state: StudyState, search: SearchState) -> Start
     if (promoted := _promotion(plan, state, search)) is not None:
         return TrialPromoted(trial=promoted)
     if may_propose(plan, state):
-        copy = search.scheduler.next_clone()
-        return Ask() if copy is None else Clone(copy)
-    if plan.replicates and not is_searching(plan, state):
-        missing = missing_replicates(plan, state)
-        return give_up_paused(state) or (Repeat(*missing[0]) if missing else None)
-    return None
+        return search.scheduler.next_clone() or Ask()
+    if is_searching(plan, state) or not plan.replicates:
+        return None
+    return give_up_paused(state) or next((Repeat(*pair) for pair in missing_replicates(plan, state)), None)
 
 
 def is_exhausted(plan: StudyPlan, state: StudyState, search: SearchState) -> bool:
@@ -121,8 +145,7 @@ def may_propose(plan: StudyPlan, state: StudyState) -> bool:
 def give_up_paused(state: StudyState) -> Conclude | None:
     """Return the end of a trial that will not be promoted any more; its best value counts. None without one."""
     for trial in state.in_phase(Phase.PAUSED):
-        paused = trial.cause
-        detail = paused.detail if paused is not None else ""
+        detail = trial.cause.detail if trial.cause is not None else ""
         return Conclude(trial.number, StopCause(kind=StopKind.SCHEDULER, detail=detail, last_epoch=trial.paused_at))
     return None
 
@@ -144,52 +167,3 @@ def _promotion(plan: StudyPlan, state: StudyState, search: SearchState) -> int |
     paused = [trial.number for trial in state.in_phase(Phase.PAUSED)]
     is_last = not (is_searching(plan, state) or state.waiting)
     return search.scheduler.next_promotion(paused, is_last=is_last)
-
-
-def _end(plan: StudyPlan, state: StudyState, search: SearchState) -> Event | None:
-    if state.end is not None:
-        return None
-    if search.errors is not None:
-        return EndDecided(end=search.errors)
-    if search.reached is None or state.search_end is not None:
-        return None
-    return EndDecided(end=search.reached, is_search=bool(plan.replicates))
-
-
-def _stop_by_scheduler(state: StudyState, search: SearchState) -> Event | None:
-    for number, cause in search.stops.items():
-        trial = state.trials[number]
-        if trial.phase in {Phase.RUNNING, Phase.WAITING} and trial.cause is None:
-            return StopDecided(trial=number, cause=cause)
-    return None
-
-
-def _stop_by_end(state: StudyState) -> Event | None:
-    """Return the stop of a trial that runs although the study, or the search, is over."""
-    for trial in state.in_phase(Phase.RUNNING):
-        if trial.cause is None and (end := _end_for(state, trial)) is not None:
-            return StopDecided(trial=trial.number, cause=StopCause(kind=StopKind.STUDY, end=end))
-    return None
-
-
-def _conclude_lost(state: StudyState) -> Conclude | None:
-    """Return the end of a trial whose stop was decided before its driver died."""
-    for trial in state.in_phase(Phase.LOST, Phase.WAITING):
-        if trial.cause is not None:
-            return Conclude(trial.number, trial.cause)
-    return None
-
-
-def _conclude_waiting(state: StudyState) -> Conclude | None:
-    """Return the end of a trial that waits for another attempt and gets none; what it measured counts."""
-    for number in state.waiting:
-        if (end := _end_for(state, state.trials[number])) is not None:
-            return Conclude(number, StopCause(kind=StopKind.STUDY, end=end))
-    return None
-
-
-def _end_for(state: StudyState, trial: TrialRecord) -> EndReason | None:
-    """Return the reason that ends a trial, or None; replicates outlive the search, and all a study that is cut off."""
-    if state.end is not None and not state.end.is_cut_off and state.end.kind is not EndKind.ALL_ENDED:
-        return state.end
-    return None if trial.is_replicate else state.search_end

@@ -29,21 +29,15 @@ def summarize_failure(trials: Sequence[TrialResult], root: Path, constraints: Se
     """
     if not trials:
         return f"no trial was started; see {StudyPaths(root).events_file}"
-    causes = Counter(_cause(trial, constraints) for trial in trials)
-    cause, count = causes.most_common(1)[0]
-    example = next(trial for trial in trials if _cause(trial, constraints) == cause)
-    if len(trials) == 1:
-        lines = [f"the one trial ended without a usable value: {cause}"]
-    else:
-        lines = [f"all {len(trials)} trials ended without a usable value; {count} of them: {cause}"]
-    lines += [f"and {other} more: {words}" for words, other in causes.most_common()[1:4]]
-    if example.log_tail:
-        lines += [
-            "",
-            f"the last lines of trial {example.number}",
-            *(f"  {t}" for t in example.log_tail[-_SHOWN_LINES:]),
-        ]
-    lines += ["", f"read {AttemptPaths(root / example.directory).log_file}"]
+    found = [_cause(trial, constraints) for trial in trials]
+    (cause, count), *others = Counter(found).most_common(4)
+    how_many = f"all {len(trials)} trials ended without a usable value; {count} of them: {cause}"
+    alone = f"the one trial ended without a usable value: {cause}"
+    lines = [
+        alone if len(trials) == 1 else how_many,
+        *(f"and {other} more: {words}" for words, other in others),
+        *_last_lines(trials[found.index(cause)], root),
+    ]
     if all(trial.state is TrialState.DIVERGED for trial in trials):
         lines.append("every trial diverged: lower the learning rates with --search, or check the data")
     return "\n".join(lines)
@@ -57,13 +51,15 @@ def summarize_errors(cause: str, last: TrialResult, root: Path) -> str:
         last: One of the trials that failed for it.
         root: The study directory.
     """
-    lines = [f"the study was ended: {cause}"]
-    if last.log_tail:
-        shown = last.log_tail[-_SHOWN_LINES:]
-        lines += ["", f"the last lines of trial {last.number}", *(f"  {text}" for text in shown)]
-    return "\n".join(
-        [*lines, "", f"read {AttemptPaths(root / last.directory).log_file}, then go on with automl resume {root}"]
-    )
+    lines = [f"the study was ended: {cause}", *_last_lines(last, root)]
+    return "\n".join(lines) + f", then go on with automl resume {root}"
+
+
+def _last_lines(trial: TrialResult, root: Path) -> list[str]:
+    """Return the end of a trial's log, if there is one, and where to read it."""
+    tail = [f"  {line}" for line in trial.log_tail[-_SHOWN_LINES:]]
+    shown = ["", f"the last lines of trial {trial.number}", *tail] if tail else []
+    return [*shown, "", f"read {AttemptPaths(root / trial.directory).log_file}"]
 
 
 def _cause(trial: TrialResult, constraints: Sequence[Constraint]) -> str:

@@ -28,7 +28,7 @@ class GpuSharing:
     """Gives out the GPUs of this machine.
 
     Args:
-        fraction: Of a GPU, that a trial asks for; above 0 and below 1.
+        fraction: Of a GPU, that a trial asks for; above 0.
         query: Asks the driver.
     """
 
@@ -36,21 +36,17 @@ class GpuSharing:
         self._most = int(1 / fraction + 1e-9)
         self._query = query
         self._lock = threading.Lock()
-        self._total_gib: dict[str, float] = {}
-        self._empty_gib: dict[str, float] = {}
-        self._trials: dict[str, set[int]] = {}
+        # As they were before any trial.
+        self._gpus = {str(gpu.index): gpu for gpu in query()}
+        self._trials: dict[str, set[int]] = {device: set() for device in self._gpus}
         self._peak_gib = 0.0
         self._is_known = False
         self._sampled_s = float("-inf")
-        for gpu in query():
-            device = str(gpu.index)
-            self._total_gib[device], self._empty_gib[device] = gpu.memory_gib, gpu.used_gib
-            self._trials[device] = set()
 
     @property
     def has_devices(self) -> bool:
         """There is something to give out."""
-        return bool(self._trials)
+        return bool(self._gpus)
 
     def place(self, number: int) -> str | None:
         """Return the device of a trial that starts now, the emptiest one; None while there is room on none."""
@@ -62,13 +58,13 @@ class GpuSharing:
             return device
 
     def release(self, number: int) -> None:
-        """Learn that a trial has ended."""
+        """Note that a trial has ended."""
         with self._lock:
             for trials in self._trials.values():
                 trials.discard(number)
 
     def finished_epoch(self) -> None:
-        """Learn that a trial has finished an epoch: what was seen by then is what a trial needs."""
+        """Note that a trial has finished an epoch: what was seen by then is what a trial needs."""
         if not self._is_known:
             self.sample(at_once=True)
             self._is_known = True
@@ -83,7 +79,7 @@ class GpuSharing:
         with self._lock:
             for device, trials in self._trials.items():
                 if trials and device in used:
-                    each = (used[device] - self._empty_gib[device]) / len(trials)
+                    each = (used[device] - self._gpus[device].used_gib) / len(trials)
                     self._peak_gib = max(self._peak_gib, each)
 
     def _room_on(self, device: str) -> int:
@@ -91,14 +87,11 @@ class GpuSharing:
             return 1
         if self._peak_gib <= 0:
             return self._most
-        usable_gib = USABLE_SHARE * self._total_gib[device] - self._empty_gib[device]
+        usable_gib = USABLE_SHARE * self._gpus[device].memory_gib - self._gpus[device].used_gib
         return max(1, min(self._most, int(usable_gib / self._peak_gib)))
 
 
-def sharing_of(plan: StudyPlan, location: StudyLocation) -> GpuSharing | None:
-    """Return who gives out the GPUs of a study; None where trials have whole ones, or on a cluster."""
+def sharing_of(plan: StudyPlan, location: StudyLocation) -> GpuSharing:
+    """Return who gives out the GPUs of a study: none where trials have whole ones, or on a cluster."""
     fraction = plan.resources.gpus_per_trial
-    if not 0 < fraction < 1 or location.ray_address is not None:
-        return None
-    sharing = GpuSharing(fraction)
-    return sharing if sharing.has_devices else None
+    return GpuSharing(fraction) if 0 < fraction < 1 and location.ray_address is None else GpuSharing(1.0, tuple)

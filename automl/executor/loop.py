@@ -16,23 +16,14 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from automl.errors import LaunchError
-from automl.executor.budget import Spent, spent_end
+from automl.executor.budget import spent_end
 from automl.executor.clones import start_of
-from automl.executor.decide import (
-    Ask,
-    Begin,
-    Clone,
-    Conclude,
-    Repeat,
-    give_up_paused,
-    is_exhausted,
-    next_start,
-    next_step,
-)
+from automl.executor.decide import Ask, Begin, Conclude, Repeat, give_up_paused, is_exhausted, next_start, next_step
 from automl.executor.failure_summary import summarize_errors
 from automl.executor.gpu_sharing import sharing_of
 from automl.executor.retention import Retention
 from automl.executor.search_state import SearchState
+from automl.schedulers.base import CloneRequest
 from automl.storage.documents import write_document
 from automl.storage.event_log import EventLog, named_damage, read_log
 from automl.storage.legacy import upgrade_log
@@ -114,9 +105,8 @@ class StudyLoop:
         self._paths = StudyPaths(location.directory)
         self._log = EventLog(self._paths.events_file)
         self._state = StudyState()
-        self._search = SearchState(plan, searcher, scheduler)
+        self._search = SearchState(plan, searcher, scheduler, journal)
         self._trackers = TrackerGroup(trackers)
-        self._journal = journal
         self._sharing = sharing_of(plan, location)
         self._retention = Retention(plan, self._paths)
         self._lock = threading.RLock()
@@ -157,27 +147,23 @@ class StudyLoop:
                 for entry in read_log(self._paths.events_file, is_strict=True):
                     self._fold(entry.event, entry.time)
             self._append(self._start_event())
-            self._record_requests()
-            self._complete_documents()
+            self._catch_up()
             self._settle()
             if self._state.ended:
                 self._check_time()
             self._search.searcher.prepare()
 
-    def _complete_documents(self) -> None:
-        """Write what a driver did not that died after it had recorded the end or the pause of a trial."""
+    def _catch_up(self) -> None:
+        """Record stops that a user asked for and the run before did not see; write what it did not of ended trials."""
+        for trial in self._state.in_phase(Phase.WAITING):
+            cause = read_stop_request(self._attempt_directory(trial)) if trial.starts else None
+            if cause is not None and cause.kind is StopKind.USER:
+                self._append(StopDecided(trial=trial.number, cause=cause))
         for trial in self._state.in_phase(Phase.PAUSED, Phase.ENDED):
             if trial.result is not None and not self._paths.result_file(trial.number).exists():
                 write_result(self._paths, trial.result)
             if trial.phase is Phase.PAUSED:
                 self._retention.thin(trial)
-
-    def _record_requests(self) -> None:
-        """Record stops that a user asked for and the run before did not see."""
-        for trial in self._state.in_phase(Phase.WAITING):
-            cause = read_stop_request(self._attempt_directory(trial)) if trial.starts else None
-            if cause is not None and cause.kind is StopKind.USER:
-                self._append(StopDecided(trial=trial.number, cause=cause))
 
     def _start_event(self) -> StudyStarted:
         plan = self._plan
@@ -202,12 +188,15 @@ class StudyLoop:
         entry = self._log.append(event)
         self._fold(event, entry.time)
         self._trackers.record(entry)
+        if isinstance(event, StopDecided) and event.trial in self._running:
+            try:
+                request_stop(self._attempt_directory(self._state.trials[event.trial]), event.cause)
+            except OSError as error:
+                logger.warning("trial %d could not be asked to stop: %s", event.trial, error)
 
     def _fold(self, event: Event, time: datetime) -> None:
         apply(self._state, event, time)
         self._search.apply(event, self._state)
-        if self._journal is not None and (number := _trial_of(event)) is not None:
-            self._journal.update(self._search.searcher.history.observations[number])
 
     def _settle(self) -> None:
         """Do all that follows from the state, whatever slots are free."""
@@ -216,28 +205,12 @@ class StudyLoop:
                 self._conclude(step)
                 continue
             self._append(step)
-            match step:
-                case StopDecided():
-                    self._request_stop(step.trial, step.cause)
-                case EndDecided():
-                    logger.info(
-                        "%s: %s", "the search is over" if step.is_search else "no further trial starts", step.end
-                    )
-                case _:
-                    pass
+            if isinstance(step, EndDecided):
+                logger.info("%s: %s", "the search is over" if step.is_search else "no further trial starts", step.end)
 
-    def _request_stop(self, number: int, cause: StopCause) -> None:
-        if number not in self._running:
-            return
-        try:
-            request_stop(self._attempt_directory(self._state.trials[number]), cause)
-        except OSError as error:
-            logger.warning("trial %d could not be asked to stop: %s", number, error)
-
-    def _stop(self, trial: TrialRecord, cause: StopCause) -> None:
-        if trial.cause is None:
-            self._append(StopDecided(trial=trial.number, cause=cause))
-            self._request_stop(trial.number, cause)
+    def _interrupt(self, number: int, end: EndReason) -> None:
+        if self._state.trials[number].cause is None:
+            self._append(StopDecided(trial=number, cause=StopCause(kind=StopKind.INTERRUPTED, end=end)))
 
     # Starting attempts.
 
@@ -250,7 +223,8 @@ class StudyLoop:
         """
         with self._lock, recorded(self._paths.root):
             self._settle()
-            if self._state.end is not None or self._is_alone():
+            is_alone = any(self._state.trials[number].starts[-1].get("is_alone") for number in self._running)
+            if self._state.end is not None or is_alone:
                 return None
             if (shortage := short_of_room(self._plan, self._paths.root, self._largest_bytes)) is not None:
                 logger.warning("no further trial is started: %s", shortage)
@@ -258,9 +232,6 @@ class StudyLoop:
                 return None
             number = self._next_waiting()
             return None if number is None else self._begin(self._state.trials[number])
-
-    def _is_alone(self) -> bool:
-        return any(self._state.trials[number].starts[-1].get("is_alone") for number in self._running)
 
     def _next_waiting(self) -> int | None:
         """Return the trial of which an attempt is to start now, proposed if need be; None when there is none."""
@@ -272,14 +243,26 @@ class StudyLoop:
                     self._append(start)
                 case Conclude():
                     self._conclude(start)
-                case Clone() | Repeat() | Ask():
+                case CloneRequest() | Repeat() | Ask():
                     if not self._propose(start):
                         return None
         return None
 
-    def _propose(self, start: Clone | Repeat | Ask) -> bool:
+    def _propose(self, start: CloneRequest | Repeat | Ask) -> bool:
         """Propose a trial; return whether there is one."""
-        proposal = self._proposal(start)
+        searcher = self._search.searcher
+        proposal: Proposal | None
+        match start:
+            case CloneRequest():
+                proposal = searcher.clone(start.parent, start.epoch)
+            case Repeat():
+                proposal = searcher.repeat(start.trial, start.seed)
+            case Ask():
+                is_ready = searcher.is_ready()
+                proposal = searcher.ask() if is_ready else None
+                if proposal is None and is_ready and not self._running:
+                    end = EndReason(kind=EndKind.SPACE_EXHAUSTED)
+                    self._append(EndDecided(end=end, is_search=bool(self._plan.replicates)))
         if proposal is None:
             return False
         self._append(
@@ -293,23 +276,6 @@ class StudyLoop:
         )
         return True
 
-    def _proposal(self, start: Clone | Repeat | Ask) -> Proposal | None:
-        searcher = self._search.searcher
-        match start:
-            case Clone():
-                return searcher.clone(start.copy.parent, start.copy.epoch)
-            case Repeat():
-                return searcher.repeat(start.trial, start.seed)
-            case Ask():
-                is_ready = searcher.is_ready()
-                proposal = searcher.ask() if is_ready else None
-                if proposal is None and is_ready and not self._running:
-                    self._append(self._end_event(EndReason(kind=EndKind.SPACE_EXHAUSTED)))
-                return proposal
-
-    def _end_event(self, end: EndReason) -> EndDecided:
-        return EndDecided(end=end, is_search=bool(self._plan.replicates))
-
     def _begin(self, trial: TrialRecord) -> TrialTask | None:
         """Start the next attempt of a trial; None where it has to wait, or ends without one."""
         start = start_of(self._plan, self._paths, self._state, trial)
@@ -320,7 +286,7 @@ class StudyLoop:
         if trial.phase is not Phase.WAITING or self._state.end is not None:
             return None
         task = build_task(self._plan, self._paths, trial.proposal, start)
-        if self._sharing is not None:
+        if self._sharing.has_devices:
             device = self._sharing.place(trial.number)
             if device is None:
                 return None
@@ -344,8 +310,8 @@ class StudyLoop:
 
     def _record_unread(self, trial: TrialRecord, start: Start) -> None:
         """Record what earlier attempts measured and no driver read: their drivers died first."""
-        metric = self._plan.objective.metric
-        for measurement in map(self._empty_history(trial).named, earlier_measurements(start)):
+        metric, named = self._plan.objective.metric, self._empty_history(trial).named
+        for measurement in map(named, earlier_measurements(start)):
             is_known = measurement.epoch is None or trial.has_measured(measurement.epoch, metric)
             if metric in measurement.values and not is_known and trial.phase is Phase.WAITING:
                 self._append(_measured(trial.number, measurement))
@@ -363,11 +329,10 @@ class StudyLoop:
             self._append(_measured(number, measurement))
             if measurement.epoch is None or self._plan.objective.metric not in measurement.values:
                 return
-            if self._sharing is not None:
-                self._sharing.finished_epoch()
+            self._sharing.finished_epoch()
             self._settle()
             if self.is_interrupted and may_continue_after(self._plan, measurement.epoch):
-                self._stop(self._state.trials[number], StopCause(kind=StopKind.INTERRUPTED, end=_SIGNAL))
+                self._interrupt(number, _SIGNAL)
 
     def ended(self, result: TrialResult) -> None:
         """Record how an attempt ended; some are followed by another one (see `automl.trial.attempts`).
@@ -378,8 +343,7 @@ class StudyLoop:
         with self._lock, recorded(self._paths.root):
             if self._running.pop(result.number, None) is None:
                 return
-            if self._sharing is not None:
-                self._sharing.release(result.number)
+            self._sharing.release(result.number)
             self._record_end(result)
             self._settle()
 
@@ -427,11 +391,8 @@ class StudyLoop:
             if number not in self._running:
                 return
             trial = self._state.trials[number]
-            if trial.cause is None:
-                outcome = failed(Failure(kind=FailureKind.INFRASTRUCTURE, cause=reason))
-            else:
-                outcome = stopped(trial.cause)
-            self.ended(self._result_of(trial, outcome))
+            lost = Failure(kind=FailureKind.INFRASTRUCTURE, cause=reason)
+            self.ended(self._result_of(trial, failed(lost) if trial.cause is None else stopped(trial.cause)))
 
     def _conclude(self, step: Conclude) -> None:
         """End a trial of which nothing runs."""
@@ -446,17 +407,15 @@ class StudyLoop:
 
     def _result_of(self, trial: TrialRecord, outcome: TrialOutcome) -> TrialResult:
         """Return the result of a trial whose worker does not report how it ended, from its events."""
-        start = self._last_start(trial)
-        task = build_task(self._plan, self._paths, trial.proposal, start)
-        last_epoch = None if outcome.cause is None else outcome.cause.last_epoch
         history = self._empty_history(trial)
         history.recall(trial.measured)
-        if last_epoch is not None:
-            history.cut_after(last_epoch)
-        folders = measured_by(self._paths, trial)
-        first_epoch = (history.last_epoch or 0) + 1  # its best checkpoint may lie in any of its attempts
-        task = replace(task, start=replace(start, earlier=folders, first_epoch=first_epoch)).on(trial.gpus)
-        return build_result(task, history, outcome, elapsed_s=self._elapsed_s(trial))
+        if outcome.cause is not None and outcome.cause.last_epoch is not None:
+            history.cut_after(outcome.cause.last_epoch)
+        # Its best checkpoint may lie in any of its attempts.
+        folders, first_epoch = measured_by(self._paths, trial), (history.last_epoch or 0) + 1
+        start = replace(self._last_start(trial), earlier=folders, first_epoch=first_epoch)
+        task = replace(build_task(self._plan, self._paths, trial.proposal, self._last_start(trial)), start=start)
+        return build_result(task.on(trial.gpus), history, outcome, elapsed_s=self._elapsed_s(trial))
 
     def _empty_history(self, trial: TrialRecord) -> TrialHistory:
         return TrialHistory(build_task(self._plan, self._paths, trial.proposal, self._last_start(trial)).watch)
@@ -465,8 +424,7 @@ class StudyLoop:
 
     def check_budget(self) -> None:
         """End the study when its time or GPUs are used up or the user asks for it; to be called every second or so."""
-        if self._sharing is not None:
-            self._sharing.sample()
+        self._sharing.sample()
         with self._lock:
             self._check_time()
             asked = read_stop_request(self._paths.root)
@@ -474,15 +432,12 @@ class StudyLoop:
                 self._end_for(EndReason(kind=EndKind.USER, detail=asked.detail))
 
     def _check_time(self) -> None:
-        now_s = time.monotonic()
-        ended_s = sum(trial.elapsed_s for trial in self._state.trials if trial.number not in self._running)
-        running_s = sum(self._elapsed_s(self._state.trials[number]) for number in self._running)
         # Wall time of earlier runs is unknown where they were killed; their slots were busy about so long.
         ended = (self._state.trials[n] for n in self._state.ended[: self._state.ended_before])
         earlier_s = sum(trial.elapsed_s for trial in ended) / self._plan.resources.jobs
-        gpu_s = (ended_s + running_s) * self._plan.resources.gpus_per_trial
-        spent = Spent(elapsed_s=earlier_s + now_s - self._started_s, gpu_s=gpu_s)
-        if (end := spent_end(self._plan.budget, spent)) is not None:
+        elapsed_s = earlier_s + time.monotonic() - self._started_s
+        gpu_s = sum(map(self._elapsed_s, self._state.trials)) * self._plan.resources.gpus_per_trial
+        if (end := spent_end(self._plan.budget, elapsed_s=elapsed_s, gpu_s=gpu_s)) is not None:
             self._end_for(end)
 
     def _end_for(self, end: EndReason) -> None:
@@ -508,7 +463,7 @@ class StudyLoop:
 
     def _interrupt_all(self, end: EndReason) -> None:
         for number in list(self._running):
-            self._stop(self._state.trials[number], StopCause(kind=StopKind.INTERRUPTED, end=end))
+            self._interrupt(number, end)
 
     def close(self) -> StudyResult:
         """Return the trials and record that the study is over, unless a resume is to continue it."""
@@ -573,17 +528,6 @@ def _measured(number: int, measurement: Measurement) -> Measured:
         nonfinite=dict(measurement.nonfinite),
         unix_time_s=measurement.unix_time_s,
     )
-
-
-def _trial_of(event: Event) -> int | None:
-    """Return the trial that an event changes in the eyes of a sampler; None where it changes none."""
-    match event:
-        case TrialProposed() | Measured():
-            return event.trial
-        case TrialEnded():
-            return event.result.number
-        case _:
-            return None
 
 
 @contextlib.contextmanager

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import shutil
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from automl.study.result import StudyResult
@@ -28,19 +27,6 @@ if TYPE_CHECKING:
     from automl.study.trial import TrialResult
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Retired:
-    """What was deleted.
-
-    Attributes:
-        files: Checkpoints, relative to the study directory.
-        freed_bytes: Their size.
-    """
-
-    files: tuple[str, ...]
-    freed_bytes: int
 
 
 class Retention:
@@ -67,12 +53,11 @@ class Retention:
             return
         kept = winners(finished, self._plan.objectives, self._plan.constraints, top=max(1, self._plan.replicates))
         unswept = [result for result in finished if result.number not in self._swept]
-        retired = retire_checkpoints(
-            self._paths, unswept, self._plan.skill.architecture.checkpoints, kept=kept, needed=needed
-        )
+        naming = self._plan.skill.architecture.checkpoints
+        freed = retire_checkpoints(self._paths, unswept, naming, kept=kept, needed=needed)
         self._swept = {result.number for result in finished} - kept
-        if retired.files:
-            logger.debug("deleted %d checkpoints, %d bytes", len(retired.files), retired.freed_bytes)
+        if freed:
+            logger.debug("deleted %d checkpoints, %d bytes", len(freed), sum(freed.values()))
 
     def thin(self, paused: TrialRecord) -> None:
         """Delete of a paused trial, whose writer is dead, all but the checkpoint it continues from and its best one."""
@@ -84,12 +69,8 @@ class Retention:
             return
         begun_from = starts_of(self._paths, paused)[0].checkpoint
         best = [checkpoint_of_epoch(folder, naming, result.best_epoch) for folder in chain]
-        kept = {continued.checkpoint, begun_from, *best}
         for attempt in self._paths.attempts(paused.number):
-            for path in all_checkpoints(attempt.root, naming):
-                if path not in kept:
-                    _delete(path)
-            _delete_dangling_links(attempt.root)
+            _clear(attempt.root, naming, kept={continued.checkpoint, begun_from, *best})
 
 
 def retire_checkpoints(
@@ -99,10 +80,8 @@ def retire_checkpoints(
     *,
     kept: Collection[int],
     needed: Collection[Path] = (),
-) -> Retired:
+) -> dict[Path, int]:
     """Delete every checkpoint of the finished trials except the best one of each trial that is kept.
-
-    Links called "latest" that lead to a deleted file are deleted with it. A file that cannot be deleted is left.
 
     Args:
         paths: Of the study.
@@ -110,22 +89,18 @@ def retire_checkpoints(
         naming: How the trainer names its checkpoints.
         kept: Numbers of the trials that keep their best checkpoint: the incumbent, the Pareto front.
         needed: Checkpoints that running trials started from.
+
+    Returns:
+        The deleted files with their sizes in bytes.
     """
-    files: list[str] = []
-    freed_bytes = 0
+    freed: dict[Path, int] = {}
     for result in finished:
-        best = paths.root / result.checkpoint if result.number in kept and result.checkpoint else None
-        for folder in (attempt.root for attempt in paths.attempts(result.number)):
-            for path in all_checkpoints(folder, naming):
-                # A kept trial whose best checkpoint is not known keeps everything: better too much than the wrong one.
-                if path == best or path in needed or (result.number in kept and best is None):
-                    continue
-                size = size_of(path)
-                if _delete(path):
-                    files.append(str(path.relative_to(paths.root)))
-                    freed_bytes += size
-            _delete_dangling_links(folder)
-    return Retired(files=tuple(files), freed_bytes=freed_bytes)
+        best = {paths.root / result.checkpoint} if result.number in kept and result.checkpoint else set()
+        if result.number in kept and not best:
+            continue  # its best checkpoint is not known: better too much than the wrong one
+        for attempt in paths.attempts(result.number):
+            freed |= _clear(attempt.root, naming, kept={*needed, *best})
+    return freed
 
 
 def winners(
@@ -147,6 +122,19 @@ def winners(
     return {trial.number for trial in (*result.ranked()[:top], *(result.pareto or result.ranked()))}
 
 
+def _clear(folder: Path, naming: CheckpointNaming, *, kept: Collection[Path | None]) -> dict[Path, int]:
+    """Delete the checkpoints below a folder but those that are kept; return file -> bytes of those that are gone.
+
+    Links called "latest" that lead to a deleted file are deleted with it. A file that cannot be deleted is left.
+    """
+    sizes = {path: size_of(path) for path in all_checkpoints(folder, naming) if path not in kept}
+    freed = {path: size for path, size in sizes.items() if _delete(path)}
+    for link in folder.rglob("*latest*"):
+        if link.is_symlink() and not link.exists():
+            _delete(link)
+    return freed
+
+
 def _delete(path: Path) -> bool:
     try:
         if path.is_dir():
@@ -157,9 +145,3 @@ def _delete(path: Path) -> bool:
         logger.warning("the checkpoint %s could not be deleted: %s", path, error)
         return False
     return True
-
-
-def _delete_dangling_links(folder: Path) -> None:
-    for link in folder.rglob("*latest*"):
-        if link.is_symlink() and not link.exists():
-            _delete(link)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from automl.executor.budget import error_end, finished_target_end, improvement_end, patience_end, target_end
+from automl.executor.budget import competing_value, error_end, improvement_end, patience_end, target_end
 from automl.schedulers.base import Action, Report
 from automl.study.causes import OriginKind
 from automl.study.ends import EndReason, StopCause, StopKind
@@ -17,6 +17,7 @@ from automl.study.events import ImprovementEstimated, Measured, StudyStarted, Tr
 from automl.study.model import Direction
 
 if TYPE_CHECKING:
+    from automl.samplers.optuna_journal import OptunaJournal
     from automl.samplers.searcher import Searcher
     from automl.schedulers.base import Scheduler
     from automl.study.events import Event
@@ -25,12 +26,13 @@ if TYPE_CHECKING:
 
 
 class SearchState:
-    """Feeds scheduler and searcher, and keeps what follows from them.
+    """Feeds scheduler, searcher and the sampler's journal, and keeps what follows from them.
 
     Args:
         plan: The study.
         searcher: Proposes.
         scheduler: Stops trials early.
+        journal: Repeats what the searcher knows; None for none.
 
     Attributes:
         stops: Trial -> the scheduler's decision to stop or pause it, while the trial has not ended.
@@ -38,13 +40,16 @@ class SearchState:
         errors: The root cause if the last trials of this run all failed for the same one.
     """
 
-    def __init__(self, plan: StudyPlan, searcher: Searcher, scheduler: Scheduler) -> None:
+    def __init__(
+        self, plan: StudyPlan, searcher: Searcher, scheduler: Scheduler, journal: OptunaJournal | None = None
+    ) -> None:
         self.searcher = searcher
         self.scheduler = scheduler
         self.stops: dict[int, StopCause] = {}
         self.reached: EndReason | None = None
         self.errors: EndReason | None = None
         self._plan = plan
+        self._journal = journal
         self._sign = 1.0 if plan.objective.direction is Direction.MAXIMIZE else -1.0
         self._reported: set[tuple[int, int]] = set()
 
@@ -57,28 +62,31 @@ class SearchState:
         """
         match event:
             case StudyStarted():
-                self._start(state)
+                # Errors count anew, and what ended the search of a study that was over does not end it again.
+                self.errors = None
+                self.reached = None if state.was_over else self.reached
             case TrialProposed():
                 trial = state.trials[event.trial]
                 self.searcher.proposed(trial.proposal)
                 if trial.proposal.origin.kind is OriginKind.CLONE:
                     self.scheduler.cloned()
+                self._write_journal(event.trial)
             case Measured():
                 self._measure(event, state)
+                self._write_journal(event.trial)
             case TrialPromoted():
                 self.scheduler.promote(event.trial)
             case TrialEnded():
                 self._end_trial(state.trials[event.result.number], state)
+                self._write_journal(event.result.number)
             case ImprovementEstimated():
                 self.reached = self.reached or improvement_end(self._plan, state.estimates)
             case _:
                 pass
 
-    def _start(self, state: StudyState) -> None:
-        """Begin a run: errors count anew, and what ended the search of a study that was over does not end it again."""
-        self.errors = None
-        if state.was_over:
-            self.reached = None
+    def _write_journal(self, number: int) -> None:
+        if self._journal is not None:
+            self._journal.update(self.searcher.history.observations[number])
 
     def _measure(self, event: Measured, state: StudyState) -> None:
         value = event.values.get(self._plan.objective.metric)
@@ -115,4 +123,5 @@ class SearchState:
         self.errors = self.errors or error_end(finished[state.ended_before :])
         if not trial.is_replicate:
             searched = [one for one in finished if one.replicate_of is None]
-            self.reached = self.reached or finished_target_end(self._plan, result) or patience_end(self._plan, searched)
+            target = target_end(self._plan.budget, self._plan.objective, competing_value(self._plan, result))
+            self.reached = self.reached or target or patience_end(self._plan, searched)

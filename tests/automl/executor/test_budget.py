@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from automl.executor.budget import Spent, error_end, improvement_end, patience_end, spent_end, target_end
+from automl.executor.budget import error_end, improvement_end, patience_end, spent_end, target_end
 from automl.study.model import Budget, Direction, Objective
 from automl.study.trial import FailureKind, TrialResult, TrialState
 from tests.automl.executor.toy_study import toy_plan
@@ -30,15 +30,15 @@ def failed(number: int, reason: str, kind: FailureKind = FailureKind.TRAINER) ->
 def test_time_ends_a_study_at_its_limit_and_not_before() -> None:
     budget = Budget(trials=5, time_s=60.0)
 
-    assert spent_end(budget, Spent(elapsed_s=59.9, gpu_s=0.0)) is None
-    assert str(spent_end(budget, Spent(elapsed_s=60.0, gpu_s=0.0))) == "the time budget of 60 s is used up"
+    assert spent_end(budget, elapsed_s=59.9, gpu_s=0.0) is None
+    assert str(spent_end(budget, elapsed_s=60.0, gpu_s=0.0)) == "the time budget of 60 s is used up"
 
 
 def test_gpu_hours_are_counted_in_hours() -> None:
     budget = Budget(trials=5, gpu_hours=0.5)
 
-    assert spent_end(budget, Spent(elapsed_s=0.0, gpu_s=1799.0)) is None
-    assert "0.5 GPU hours" in str(spent_end(budget, Spent(elapsed_s=0.0, gpu_s=1800.0)))
+    assert spent_end(budget, elapsed_s=0.0, gpu_s=1799.0) is None
+    assert "0.5 GPU hours" in str(spent_end(budget, elapsed_s=0.0, gpu_s=1800.0))
 
 
 def plan_of(root: Path, objective: Objective = UP, **budget: float) -> StudyPlan:
@@ -47,7 +47,7 @@ def plan_of(root: Path, objective: Objective = UP, **budget: float) -> StudyPlan
 
 
 def test_a_budget_without_limits_never_ends(tmp_path: Path) -> None:
-    assert spent_end(Budget(trials=1), Spent(elapsed_s=1e9, gpu_s=1e9)) is None
+    assert spent_end(Budget(trials=1), elapsed_s=1e9, gpu_s=1e9) is None
     assert target_end(Budget(trials=1), UP, 1e9) is None
     assert patience_end(plan_of(tmp_path), [completed(n, 0.0) for n in range(50)]) is None
 

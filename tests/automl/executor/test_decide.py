@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from automl.executor.decide import (
     Ask,
     Begin,
-    Clone,
     Conclude,
     Repeat,
     is_exhausted,
@@ -222,7 +221,7 @@ def test_a_clone_comes_before_a_proposal_of_the_sampler_and_is_asked_for_once(tm
     study = folded(tmp_path, scheduler=CloningRule())
     study.run(0)
 
-    assert study.next_start() == Clone(CloneRequest(parent=0, epoch=1))
+    assert study.next_start() == CloneRequest(parent=0, epoch=1)
     study.propose(1, Origin(OriginKind.CLONE, parent=0, epoch=1))
     study.start(1)
     assert study.next_start() == Ask()

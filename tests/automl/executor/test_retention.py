@@ -50,11 +50,11 @@ def test_only_the_best_epoch_of_the_incumbent_stays(tmp_path: Path) -> None:
     study = StudyPaths(tmp_path)
     results = [trained(study, number) for number in range(3)]
 
-    retired = retire_checkpoints(study, results, NAMING, kept={1})
+    freed = retire_checkpoints(study, results, NAMING, kept={1})
 
     assert left(study) == ["0001/train/model_epoch_001_step_00001.pth"]
-    assert len(retired.files) == 8
-    assert retired.freed_bytes == 8 * len("weights")
+    assert len(freed) == 8
+    assert sum(freed.values()) == 8 * len("weights")
 
 
 def test_trials_that_may_still_run_are_not_touched(tmp_path: Path) -> None:
@@ -79,9 +79,9 @@ def test_all_attempts_of_a_trial_are_cleared(tmp_path: Path) -> None:
 def test_a_kept_trial_whose_best_checkpoint_is_unknown_keeps_everything(tmp_path: Path) -> None:
     study = StudyPaths(tmp_path)
 
-    retired = retire_checkpoints(study, [trained(study, 0, best=None)], NAMING, kept={0})
+    freed = retire_checkpoints(study, [trained(study, 0, best=None)], NAMING, kept={0})
 
-    assert retired.files == ()
+    assert freed == {}
 
 
 def test_status_files_stay(tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_a_file_that_cannot_be_deleted_is_left(tmp_path: Path, monkeypatch: pyte
 
     monkeypatch.setattr("pathlib.Path.unlink", refuse)
 
-    assert retire_checkpoints(study, [result], NAMING, kept=set()).files == ()
+    assert retire_checkpoints(study, [result], NAMING, kept=set()) == {}
 
 
 def test_a_trial_that_misses_a_constraint_does_not_keep_its_checkpoint_from_the_one_that_can_win() -> None:
