@@ -18,11 +18,12 @@ from automl.study.result import StudyResult
 from automl.study.state import Phase
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from automl.executor.search_state import SearchState
     from automl.study.model import StudyPlan
     from automl.study.state import StudyState, TrialRecord
+    from automl.study.trial import TrialResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,10 +156,16 @@ def missing_replicates(plan: StudyPlan, state: StudyState) -> list[tuple[int, in
     if not plan.replicates:
         return []
     known = {(trial.proposal.replicate_of, trial.proposal.seed) for trial in state.trials if trial.is_replicate}
-    result = StudyResult(objective=plan.objective, trials=tuple(state.finished), constraints=plan.constraints)
-    top = [trial.number for trial in result.ranked()[: plan.replicates]]
+    top = [trial.number for trial in result_of(plan, state.finished).ranked()[: plan.replicates]]
     wanted = [(number, seed) for seed in replicate_seeds(plan) for number in top]
     return [pair for pair in wanted if pair not in known]
+
+
+def result_of(plan: StudyPlan, trials: Iterable[TrialResult]) -> StudyResult:
+    """Return trials as the result of a study: how they compare."""
+    return StudyResult(
+        objective=plan.objective, trials=tuple(trials), further=plan.objectives[1:], constraints=plan.constraints
+    )
 
 
 def _promotion(plan: StudyPlan, state: StudyState, search: SearchState) -> int | None:

@@ -20,13 +20,7 @@ _SHOWN_LINES = 8
 
 
 def summarize_failure(trials: Sequence[TrialResult], root: Path, constraints: Sequence[Constraint] = ()) -> str:
-    """Return why no trial has a usable value: the most frequent cause, the log's last lines, and where to read on.
-
-    Args:
-        trials: All trials of the study.
-        root: The study directory.
-        constraints: What a usable trial must keep.
-    """
+    """Return why no trial has a usable value: the most frequent cause, the log's last lines, and where to read on."""
     if not trials:
         return f"no trial was started; see {StudyPaths(root).events_file}"
     found = [_cause(trial, constraints) for trial in trials]
@@ -44,13 +38,7 @@ def summarize_failure(trials: Sequence[TrialResult], root: Path, constraints: Se
 
 
 def summarize_errors(cause: str, last: TrialResult, root: Path) -> str:
-    """Return why a study was ended by errors: the cause, the last lines of one log, and where to read on.
-
-    Args:
-        cause: In words.
-        last: One of the trials that failed for it.
-        root: The study directory.
-    """
+    """Return why a study was ended by errors: the cause, a log's last lines, and where to read on."""
     lines = [f"the study was ended: {cause}", *_last_lines(last, root)]
     return "\n".join(lines) + f", then go on with automl resume {root}"
 

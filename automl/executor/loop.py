@@ -18,7 +18,17 @@ from typing import TYPE_CHECKING
 from automl.errors import LaunchError
 from automl.executor.budget import spent_end
 from automl.executor.clones import start_of
-from automl.executor.decide import Ask, Begin, Conclude, Repeat, give_up_paused, is_exhausted, next_start, next_step
+from automl.executor.decide import (
+    Ask,
+    Begin,
+    Conclude,
+    Repeat,
+    give_up_paused,
+    is_exhausted,
+    next_start,
+    next_step,
+    result_of,
+)
 from automl.executor.failure_summary import summarize_errors
 from automl.executor.gpu_sharing import sharing_of
 from automl.executor.retention import Retention
@@ -45,7 +55,6 @@ from automl.study.events import (
     TrialRetried,
     TrialStarted,
 )
-from automl.study.result import StudyResult
 from automl.study.state import Phase, StudyState, apply
 from automl.study.trial import FailureKind, Measurement
 from automl.tracking.base import TrackerGroup
@@ -60,7 +69,7 @@ from automl.trial.stop_request import read_stop_request, request_stop
 from automl.trial.task import build_task
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -68,6 +77,7 @@ if TYPE_CHECKING:
     from automl.samplers.searcher import Searcher
     from automl.schedulers.base import Scheduler
     from automl.study.model import StudyLocation, StudyPlan
+    from automl.study.result import StudyResult
     from automl.study.state import TrialRecord
     from automl.study.trial import Proposal, TrialResult
     from automl.tracking.base import Tracker
@@ -80,16 +90,7 @@ _SIGNAL = EndReason(kind=EndKind.SIGNAL)
 
 
 class StudyLoop:
-    """Every method may be called from any thread.
-
-    Args:
-        plan: The study.
-        location: Where it lives.
-        searcher: Proposes trials.
-        scheduler: Stops trials early.
-        trackers: Projections of the event log.
-        journal: The Optuna journal; None for none.
-    """
+    """The driver of one study; see `automl.executor.ray.study.execute_study`. Any thread may call every method."""
 
     def __init__(  # one call site; its parts by name
         self,
@@ -208,9 +209,10 @@ class StudyLoop:
             if isinstance(step, EndDecided):
                 logger.info("%s: %s", "the search is over" if step.is_search else "no further trial starts", step.end)
 
-    def _interrupt(self, number: int, end: EndReason) -> None:
-        if self._state.trials[number].cause is None:
-            self._append(StopDecided(trial=number, cause=StopCause(kind=StopKind.INTERRUPTED, end=end)))
+    def _interrupt(self, numbers: Collection[int], end: EndReason) -> None:
+        for number in numbers:
+            if self._state.trials[number].cause is None:
+                self._append(StopDecided(trial=number, cause=StopCause(kind=StopKind.INTERRUPTED, end=end)))
 
     # Starting attempts.
 
@@ -281,11 +283,11 @@ class StudyLoop:
         start = start_of(self._plan, self._paths, self._state, trial)
         if start.is_alone and self._running:
             return None
-        self._record_unread(trial, start)
+        task = build_task(self._plan, self._paths, trial.proposal, start)
+        self._record_unread(trial, task)
         self._settle()
         if trial.phase is not Phase.WAITING or self._state.end is not None:
             return None
-        task = build_task(self._plan, self._paths, trial.proposal, start)
         if self._sharing.has_devices:
             device = self._sharing.place(trial.number)
             if device is None:
@@ -308,10 +310,10 @@ class StudyLoop:
         self._running[trial.number] = time.monotonic()
         return task
 
-    def _record_unread(self, trial: TrialRecord, start: Start) -> None:
+    def _record_unread(self, trial: TrialRecord, task: TrialTask) -> None:
         """Record what earlier attempts measured and no driver read: their drivers died first."""
-        metric, named = self._plan.objective.metric, self._empty_history(trial).named
-        for measurement in map(named, earlier_measurements(start)):
+        metric, named = self._plan.objective.metric, TrialHistory(task.watch).named
+        for measurement in map(named, earlier_measurements(task.start)):
             is_known = measurement.epoch is None or trial.has_measured(measurement.epoch, metric)
             if metric in measurement.values and not is_known and trial.phase is Phase.WAITING:
                 self._append(_measured(trial.number, measurement))
@@ -332,7 +334,7 @@ class StudyLoop:
             self._sharing.finished_epoch()
             self._settle()
             if self.is_interrupted and may_continue_after(self._plan, measurement.epoch):
-                self._interrupt(number, _SIGNAL)
+                self._interrupt([number], _SIGNAL)
 
     def ended(self, result: TrialResult) -> None:
         """Record how an attempt ended; some are followed by another one (see `automl.trial.attempts`).
@@ -407,18 +409,16 @@ class StudyLoop:
 
     def _result_of(self, trial: TrialRecord, outcome: TrialOutcome) -> TrialResult:
         """Return the result of a trial whose worker does not report how it ended, from its events."""
-        history = self._empty_history(trial)
+        start = self._last_start(trial)
+        task = build_task(self._plan, self._paths, trial.proposal, start).on(trial.gpus)
+        history = TrialHistory(task.watch)
         history.recall(trial.measured)
         if outcome.cause is not None and outcome.cause.last_epoch is not None:
             history.cut_after(outcome.cause.last_epoch)
         # Its best checkpoint may lie in any of its attempts.
         folders, first_epoch = measured_by(self._paths, trial), (history.last_epoch or 0) + 1
-        start = replace(self._last_start(trial), earlier=folders, first_epoch=first_epoch)
-        task = replace(build_task(self._plan, self._paths, trial.proposal, self._last_start(trial)), start=start)
-        return build_result(task.on(trial.gpus), history, outcome, elapsed_s=self._elapsed_s(trial))
-
-    def _empty_history(self, trial: TrialRecord) -> TrialHistory:
-        return TrialHistory(build_task(self._plan, self._paths, trial.proposal, self._last_start(trial)).watch)
+        task = replace(task, start=replace(start, earlier=folders, first_epoch=first_epoch))
+        return build_result(task, history, outcome, elapsed_s=self._elapsed_s(trial))
 
     # The end.
 
@@ -427,8 +427,7 @@ class StudyLoop:
         self._sharing.sample()
         with self._lock:
             self._check_time()
-            asked = read_stop_request(self._paths.root)
-            if asked is not None:
+            if (asked := read_stop_request(self._paths.root)) is not None:
                 self._end_for(EndReason(kind=EndKind.USER, detail=asked.detail))
 
     def _check_time(self) -> None:
@@ -437,11 +436,10 @@ class StudyLoop:
         earlier_s = sum(trial.elapsed_s for trial in ended) / self._plan.resources.jobs
         elapsed_s = earlier_s + time.monotonic() - self._started_s
         gpu_s = sum(map(self._elapsed_s, self._state.trials)) * self._plan.resources.gpus_per_trial
-        if (end := spent_end(self._plan.budget, elapsed_s=elapsed_s, gpu_s=gpu_s)) is not None:
-            self._end_for(end)
+        self._end_for(spent_end(self._plan.budget, elapsed_s=elapsed_s, gpu_s=gpu_s))
 
-    def _end_for(self, end: EndReason) -> None:
-        if self._state.end is None:
+    def _end_for(self, end: EndReason | None) -> None:
+        if end is not None and self._state.end is None:
             self._append(EndDecided(end=end))
             logger.info("no further trial is started: %s", end)
             self._settle()
@@ -450,7 +448,7 @@ class StudyLoop:
         """First: start no more trials, end each with the checkpoint of its epoch. Second: end all. A resume goes on."""
         with self._lock:
             if self.is_interrupted:
-                self._interrupt_all(_SIGNAL)
+                self._interrupt([*self._running], _SIGNAL)
                 return
             self._append(EndDecided(end=_SIGNAL))
         logger.warning("interrupted: trials end with the checkpoint of their epoch; once more ends them at once")
@@ -458,12 +456,8 @@ class StudyLoop:
     def suspend(self, end: EndReason) -> None:
         """End what runs and record that the study is cut off; a resume continues it."""
         with self._lock:
-            self._interrupt_all(end)
+            self._interrupt([*self._running], end)
             self._append(StudySuspended(reason=str(end), end=end))
-
-    def _interrupt_all(self, end: EndReason) -> None:
-        for number in list(self._running):
-            self._interrupt(number, end)
 
     def close(self) -> StudyResult:
         """Return the trials and record that the study is over, unless a resume is to continue it."""
@@ -492,20 +486,12 @@ class StudyLoop:
             return result
 
     def _result(self, end: EndReason) -> StudyResult:
-        is_failure = end.kind is EndKind.IDENTICAL_ERRORS
         trials = [trial.result for trial in self._state.trials if trial.result is not None]
-        failure = summarize_errors(str(end), self._state.finished[-1], self._paths.root) if is_failure else None
-        return StudyResult(
-            objective=self._plan.objective,
-            trials=tuple(trials),
-            failure=failure,
-            further=self._plan.objectives[1:],
-            constraints=self._plan.constraints,
-            end_reason=str(end),
-            may_go_on=end.may_continue,
-        )
-
-    # Small facts.
+        failure = None
+        if end.kind is EndKind.IDENTICAL_ERRORS:
+            failure = summarize_errors(str(end), self._state.finished[-1], self._paths.root)
+        result = result_of(self._plan, trials)
+        return replace(result, failure=failure, end_reason=str(end), may_go_on=end.may_continue)
 
     def _last_start(self, trial: TrialRecord) -> Start:
         return Start.of_document(trial.starts[-1], self._paths.root) if trial.starts else Start()

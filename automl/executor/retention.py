@@ -11,7 +11,7 @@ import logging
 import shutil
 from typing import TYPE_CHECKING
 
-from automl.study.result import StudyResult
+from automl.executor.decide import result_of
 from automl.trial.attempts import find_continuation, measured_by, starts_of
 from automl.trial.checkpoints import all_checkpoints, checkpoint_of_epoch, size_of
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from automl.architectures.model import CheckpointNaming
     from automl.storage.paths import StudyPaths
-    from automl.study.model import Objective, StudyPlan
-    from automl.study.objectives import Constraint
+    from automl.study.model import StudyPlan
+    from automl.study.result import StudyResult
     from automl.study.state import TrialRecord
     from automl.study.trial import TrialResult
 
@@ -30,12 +30,7 @@ logger = logging.getLogger(__name__)
 
 
 class Retention:
-    """Deletes, after every end of a trial, what can no longer win.
-
-    Args:
-        plan: The study; with its option ``keep_checkpoints: all`` nothing is deleted.
-        paths: Of the study.
-    """
+    """Deletes, after every end of a trial, what can no longer win; with ``keep_checkpoints: all`` nothing."""
 
     def __init__(self, plan: StudyPlan, paths: StudyPaths) -> None:
         self._plan = plan
@@ -51,7 +46,7 @@ class Retention:
         """
         if self._plan.options.get("keep_checkpoints") == "all":
             return
-        kept = winners(finished, self._plan.objectives, self._plan.constraints, top=max(1, self._plan.replicates))
+        kept = winners(result_of(self._plan, finished), top=max(1, self._plan.replicates))
         unswept = [result for result in finished if result.number not in self._swept]
         naming = self._plan.skill.architecture.checkpoints
         freed = retire_checkpoints(self._paths, unswept, naming, kept=kept, needed=needed)
@@ -103,23 +98,14 @@ def retire_checkpoints(
     return freed
 
 
-def winners(
-    finished: Sequence[TrialResult],
-    objectives: Sequence[Objective],
-    constraints: Sequence[Constraint] = (),
-    *,
-    top: int = 1,
-) -> set[int]:
+def winners(study: StudyResult, *, top: int = 1) -> set[int]:
     """Return the trials that may still be handed over: the best one, or with several objectives the Pareto front.
 
     While no trial has a value of every objective, each that has the primary one may still be on the front. Of trials
     that will be replicated, the ``top`` ones, any may win.
     """
-    leading, *further = objectives
-    result = StudyResult(
-        objective=leading, trials=tuple(finished), further=tuple(further), constraints=tuple(constraints)
-    )
-    return {trial.number for trial in (*result.ranked()[:top], *(result.pareto or result.ranked()))}
+    ranked = study.ranked()
+    return {trial.number for trial in (*ranked[:top], *(study.pareto or ranked))}
 
 
 def _clear(folder: Path, naming: CheckpointNaming, *, kept: Collection[Path | None]) -> dict[Path, int]:

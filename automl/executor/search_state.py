@@ -28,12 +28,6 @@ if TYPE_CHECKING:
 class SearchState:
     """Feeds scheduler, searcher and the sampler's journal, and keeps what follows from them.
 
-    Args:
-        plan: The study.
-        searcher: Proposes.
-        scheduler: Stops trials early.
-        journal: Repeats what the searcher knows; None for none.
-
     Attributes:
         stops: Trial -> the scheduler's decision to stop or pause it, while the trial has not ended.
         reached: Why the search is over by what was measured; None while it is not.
@@ -54,12 +48,7 @@ class SearchState:
         self._reported: set[tuple[int, int]] = set()
 
     def apply(self, event: Event, state: StudyState) -> None:
-        """Take one event over.
-
-        Args:
-            event: What happened.
-            state: Where the study stands after it.
-        """
+        """Take one event over; ``state`` is where the study stands after it."""
         match event:
             case StudyStarted():
                 # Errors count anew, and what ended the search of a study that was over does not end it again.

@@ -33,8 +33,6 @@ from automl.trial.runner import run_trial
 from automl.trial.stop_request import read_stop_request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from automl.executor.ray.nodes import LauncherChoice
     from automl.launch.base import Job, LaunchRequest
     from automl.trial.task import TrialTask
@@ -57,11 +55,7 @@ copyreg.pickle(MappingProxyType, lambda view: (_view_of, (dict(view),)))
 
 
 class RecordingLauncher(Launcher):
-    """Hands everything on and keeps the jobs.
-
-    Args:
-        launcher: Does the work.
-    """
+    """Keeps the jobs of one trial that another launcher starts."""
 
     def __init__(self, launcher: Launcher) -> None:
         self._launcher = launcher
@@ -82,18 +76,10 @@ class RecordingLauncher(Launcher):
         """The first process of the job started last; None if there is none, or if it cannot be seen from here."""
         return self._jobs[-1].pid if self._jobs else None
 
-    def forget(self) -> None:
-        """Forget the jobs so far; they have ended."""
-        self._jobs.clear()
-
     def kill_all(self) -> None:
-        """End every job that is remembered."""
+        """End every job."""
         for job in self._jobs:
             job.kill(grace_s=0.0)
-
-    def close(self) -> None:
-        """Close the launcher behind."""
-        self._launcher.close()
 
 
 class TrialActor(tune.Trainable):
@@ -103,7 +89,8 @@ class TrialActor(tune.Trainable):
         """Make the launcher, once for all trials of this actor."""
         die_with_parent(os.getppid())
         choice: LauncherChoice = pickle.loads(config[LAUNCHER])  # noqa: S301 # from our own driver
-        self._launcher = RecordingLauncher(choice.make())
+        self._launcher = choice.make()
+        self._jobs = RecordingLauncher(self._launcher)
         self._pool = concurrent.futures.ThreadPoolExecutor(max_workers=1, thread_name_prefix="trial")
         self._future: concurrent.futures.Future[TrialResult] | None = None
         self._inbox: queue.SimpleQueue[Measurement | None] = queue.SimpleQueue()
@@ -133,7 +120,7 @@ class TrialActor(tune.Trainable):
 
     def cleanup(self) -> None:
         """End what still runs; called when the actor is ended."""
-        self._launcher.kill_all()
+        self._jobs.kill_all()
         self._launcher.close()
         self._pool.shutdown(wait=False)
 
@@ -142,16 +129,22 @@ class TrialActor(tune.Trainable):
         # Trials that share a GPU got theirs from the driver, which knows how much memory they need.
         self.task = task.on(task.command.gpus or tuple(str(gpu) for gpu in ray.get_gpu_ids()))
         self._started_s = time.monotonic()
-        self._launcher.forget()
-        self._inbox = queue.SimpleQueue()
+        self._jobs = jobs = RecordingLauncher(self._launcher)
+        inbox: queue.SimpleQueue[Measurement | None] = queue.SimpleQueue()
+        self._inbox = inbox
         self._future = self._pool.submit(
             run_trial,
             self.task,
-            self._launcher,
-            report=self._inbox.put,
+            jobs,
+            report=inbox.put,
             stop_requested=lambda: read_stop_request(self.task.directory),
         )
-        inbox, watch = self._inbox, self._watch_resources()
+        # Of a container only the GPUs can be seen from outside.
+        is_inside = self.task.command.image is not None
+        self._watch = watch = ResourceWatch(
+            root_pid=lambda: None if is_inside else jobs.first_pid, gpus=self.task.command.gpus, report=inbox.put
+        )
+        watch.start()
 
         def end(_: object) -> None:
             watch.stop()
@@ -160,14 +153,6 @@ class TrialActor(tune.Trainable):
             inbox.put(None)
 
         self._future.add_done_callback(end)
-
-    def _watch_resources(self) -> ResourceWatch:
-        """Sample the resources of the trial; of a container only the GPUs can be seen from outside."""
-        launcher, is_inside = self._launcher, self.task.command.image is not None
-        root_pid: Callable[[], int | None] = lambda: None if is_inside else launcher.first_pid  # noqa: E731 # one value
-        self._watch = ResourceWatch(root_pid=root_pid, gpus=self.task.command.gpus, report=self._inbox.put)
-        self._watch.start()
-        return self._watch
 
     def _finish(self) -> TrialResult:
         future = self._future
@@ -182,7 +167,7 @@ class TrialActor(tune.Trainable):
 
     def _broken(self, error: BaseException) -> TrialResult:
         """Return the result of a trial that could not be run."""
-        self._launcher.kill_all()
+        self._jobs.kill_all()
         cause = Failure(kind=FailureKind.INFRASTRUCTURE, cause=f"{type(error).__name__}: {error}")
         elapsed_s = self.task.start.earlier_s + time.monotonic() - self._started_s
         result = build_result(self.task, TrialHistory(self.task.watch), failed(cause), elapsed_s=elapsed_s)

@@ -23,6 +23,7 @@ Answer = TypeVar("Answer")
 _LEAST_LIMIT_S = 2.0
 _HEAD_LIMIT_S = 5.0
 _POLL_S = 1.0
+_MOST_NODES = 64
 _UNAUTHENTICATED = "refuses to answer: it needs a token and was given none"
 _REFUSED = "refuses to answer: the token that it was given is not the cluster's"
 
@@ -45,18 +46,14 @@ def ask_nodes(
     function: Callable[[Question], Answer],
     question: Question,
     *,
-    most: int = 64,
     limit_s: float = 10.0,
 ) -> dict[str, Answer | NoAnswer]:
-    """Call a function on every node, all at once.
-
-    In a larger cluster, at least one node of each set of resources is called.
+    """Call a function on every node, all at once; of a large cluster on 64, with one of each set of resources.
 
     Args:
         address: Of the cluster.
         function: Importable where the nodes run; so is what it returns.
         question: Its argument.
-        most: Call at most so many nodes.
         limit_s: For joining the cluster and for the answers together; a node has at least 2 s.
 
     Raises:
@@ -67,7 +64,7 @@ def ask_nodes(
     with joined(address):
         import ray  # noqa: PLC0415 # after the session has set its environment
 
-        asked = call_nodes(_varied()[:most], function, question)
+        asked = call_nodes(_varied()[:_MOST_NODES], function, question)
         left_s = max(_LEAST_LIMIT_S, ends_s - time.monotonic())
         ray.wait(list(asked.values()), num_returns=len(asked), timeout=left_s)
         return {name: _answer(future, left_s) for name, future in asked.items()}

@@ -23,12 +23,12 @@ from automl.errors import LaunchError
 from automl.launch.base import ExternalEnd, Job, Launcher
 from automl.launch.choice import make_launcher
 from automl.launch.processes import die_with_parent
-from automl.study.launch_plan import LauncherKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from automl.launch.base import LaunchRequest
+    from automl.study.launch_plan import LauncherKind
     from automl.study.model import Resources
 
 logger = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ _POLL_S = 0.1
 class NodeRunner:
     """Runs one rank on its node; an actor, so it dies with its node and its job with it."""
 
-    def __init__(self, kind: LauncherKind = LauncherKind.LOCAL) -> None:
+    def __init__(self, kind: LauncherKind) -> None:
         die_with_parent(os.getppid())
         self._launcher = make_launcher(kind)
         self._job: Job | None = None
@@ -69,12 +69,7 @@ class NodeRunner:
 
 
 class MultiNodeJob(Job):
-    """All ranks of a trial as one job.
-
-    Args:
-        head: Rank 0.
-        runners: Actors of the other ranks, started.
-    """
+    """All ranks of a trial as one job: rank 0, and the started runners of the others."""
 
     def __init__(self, head: Job, runners: Sequence[Any]) -> None:
         self._head = head
@@ -129,10 +124,10 @@ class MultiNodeLauncher(Launcher):
     Args:
         launcher: Starts rank 0.
         shape: What a trial takes of each of its nodes.
-        kind: How the other ranks are started; never warm.
+        kind: How the other ranks are started; cold instead of warm.
     """
 
-    def __init__(self, launcher: Launcher, shape: Resources, kind: LauncherKind = LauncherKind.LOCAL) -> None:
+    def __init__(self, launcher: Launcher, shape: Resources, kind: LauncherKind) -> None:
         self._launcher = launcher
         self._kind = kind
         self._shape = shape

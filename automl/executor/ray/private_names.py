@@ -35,26 +35,27 @@ _HELPERS = ("start_monitor", "start_log_monitor", "start_api_server")
 """Methods of Ray's node that start an autoscaler's monitor, a reader of logs and a server for the dashboard."""
 
 
-_FOR_START = (
-    *(f"ray._private.node.Node.{helper}" for helper in _HELPERS),
-    "ray._private.services.start_ray_process",
-    *(f"ray._raylet.{port}" for ports in _AGENTS.values() for port in ports),
-)
-"""Used by `slim_start`."""
-NAMES = (
-    *_FOR_START,
-    "ray.tune.execution.class_cache.DEFAULT_ENV_VARS",
-    "ray.tune.execution.class_cache.ENV_VARS_TO_PROPAGATE",
-    "ray._private.worker._global_node",
-    "ray._private.node.Node.dead_processes",
-    "ray._private.authentication.authentication_utils.is_token_auth_enabled",
-    "ray._private.gcs_utils.create_gcs_channel",
-    "ray._private.services.canonicalize_bootstrap_address_or_die",
-    "ray.core.generated.gcs_pb2.GcsNodeInfo.ALIVE",
-    "ray.core.generated.gcs_service_pb2.GetAllNodeInfoRequest",
-    "ray.core.generated.gcs_service_pb2_grpc.NodeInfoGcsServiceStub",
-)
-"""Names that Ray may change at any time."""
+NAMES = {
+    "slim_start": (
+        *(f"ray._private.node.Node.{helper}" for helper in _HELPERS),
+        "ray._private.services.start_ray_process",
+        *(f"ray._raylet.{port}" for ports in _AGENTS.values() for port in ports),
+    ),
+    "shared_workers": (
+        "ray.tune.execution.class_cache.DEFAULT_ENV_VARS",
+        "ray.tune.execution.class_cache.ENV_VARS_TO_PROPAGATE",
+    ),
+    "ray_is_alive": ("ray._private.worker._global_node", "ray._private.node.Node.dead_processes"),
+    "request_nodes": (
+        "ray._private.gcs_utils.create_gcs_channel",
+        "ray._private.services.canonicalize_bootstrap_address_or_die",
+        "ray.core.generated.gcs_pb2.GcsNodeInfo.ALIVE",
+        "ray.core.generated.gcs_service_pb2.GetAllNodeInfoRequest",
+        "ray.core.generated.gcs_service_pb2_grpc.NodeInfoGcsServiceStub",
+    ),
+    "sends_token": ("ray._private.authentication.authentication_utils.is_token_auth_enabled",),
+}
+"""Function of this module -> the names that it uses and that Ray may change at any time."""
 
 
 def exists(name: str) -> bool:
@@ -73,7 +74,7 @@ def slim_start() -> Iterator[None]:
     The three helpers and two agents (metrics, packages) take 3 s of a processor and delay the first trial of a study
     from 18 to 38 s on two busy cores, and each of them listens.
     """
-    missing = [name for name in _FOR_START if not exists(name)]
+    missing = [name for name in NAMES["slim_start"] if not exists(name)]
     if missing:
         logger.info("Ray is started with all its helper processes: this version has no %s", ", ".join(missing))
         yield

@@ -22,13 +22,7 @@ _LOOPS: dict[str, StudyLoop] = {}
 
 
 class LoopSearch(TuneSearcher):
-    """Connects Ray Tune with a `StudyLoop`.
-
-    Args:
-        key: Names the loop within this process.
-        loop: The loop.
-        launcher: What the actors launch with.
-    """
+    """Connects Ray Tune with a `StudyLoop`, which ``key`` names within this process."""
 
     def __init__(self, key: str, loop: StudyLoop, launcher: LauncherChoice) -> None:
         super().__init__(metric=None, mode=None)

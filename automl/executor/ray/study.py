@@ -54,11 +54,11 @@ def execute_study(
     trackers: Sequence[Tracker] = (),
     journal: OptunaJournal | None = None,
 ) -> StudyResult:
-    """Run, or resume, a study to its end.
+    """Run, or resume, a study to its end; trials that were open when an earlier run ended are run first.
 
     Args:
         plan: What to do.
-        location: Where; trials that were open when an earlier run ended are run first.
+        location: Where.
         searcher: Proposes trials.
         scheduler: Stops trials early.
         trackers: Projections of the event log.

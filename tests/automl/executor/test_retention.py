@@ -16,6 +16,7 @@ from automl.storage.event_log import read_log
 from automl.storage.paths import StudyPaths
 from automl.study.model import Direction, Objective
 from automl.study.objectives import parse_constraints
+from automl.study.result import StudyResult
 from automl.study.state import Phase, StudyState, apply
 from automl.study.trial import TrialResult, TrialState
 
@@ -113,7 +114,8 @@ def test_a_trial_that_misses_a_constraint_does_not_keep_its_checkpoint_from_the_
         for n, (d1, gib) in enumerate([(0.5, 30.0), (0.9, 50.0), (0.7, 40.0)])
     ]
 
-    assert winners(trials, [objective], parse_constraints(["memory_gib <= 40"])) == {2}
+    constraints = parse_constraints(["memory_gib <= 40"])
+    assert winners(StudyResult(objective=objective, trials=tuple(trials), constraints=constraints)) == {2}
 
 
 def test_the_whole_pareto_front_keeps_its_checkpoints() -> None:
@@ -129,7 +131,8 @@ def test_the_whole_pareto_front_keeps_its_checkpoints() -> None:
         for n, (d1, size) in enumerate(measured)
     ]
 
-    assert winners(trials, objectives) == {0, 1}
+    study = StudyResult(objective=objectives[0], trials=tuple(trials), further=(objectives[1],))
+    assert winners(study) == {0, 1}
 
 
 def test_there_are_never_more_checkpoints_than_slots_and_two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

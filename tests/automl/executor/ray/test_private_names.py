@@ -18,7 +18,7 @@ PACKAGE = Path(automl.__file__).parent
 PRIVATE = re.compile(r"\bray\._|\bray import _|\b_raylet\b|ray\.core\.generated|class_cache")
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [name for names in NAMES.values() for name in names])
 def test_this_ray_has_every_private_name_that_is_used(name: str) -> None:
     assert exists(name), f"Ray {ray.__version__} has no {name}; see automl/executor/ray/private_names.py"
 
