@@ -7,14 +7,12 @@ is read here, and nothing outside these folders is ever returned.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, TypeAlias
-
-PackagedKind: TypeAlias = Literal["schemas", "templates", "studies"]
+from typing import Literal
 
 _PACKAGE = Path(__file__).resolve().parent
 
 
-def packaged(kind: PackagedKind) -> Path:
+def packaged(kind: Literal["schemas", "templates", "studies"]) -> Path:
     """Return the folder of one kind of packaged files.
 
     Raises:

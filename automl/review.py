@@ -37,7 +37,7 @@ def review_plan(request: StudyRequest, plan: StudyPlan, place: RunLocation) -> d
     first, document = first_proposals(plan), plan_document(plan)
     return {
         **document,
-        "launch": {**document["launch"], "image_presence": image_presence(plan.launch)},
+        "launch": {**document["launch"], "image_presence": _image_presence(plan.launch)},
         "machine": describe_machine(None if place.ray_address else detect_machine(), place.ray_address),
         "study_dir": str(next_study_directory(place.results, plan.name)),
         "data": describe_data(request, place.results),
@@ -65,8 +65,7 @@ def reproduce_trial_0(plan: StudyPlan, place: RunLocation) -> ReproduceCommand:
     return reproduce_command(plan, next_study_directory(place.results, plan.name), gpus=indices)
 
 
-def image_presence(launch: LaunchPlan) -> str:
-    """Return whether the image is on this machine; empty where no image is used."""
+def _image_presence(launch: LaunchPlan) -> str:
     if launch.image is None or not launch.launcher.uses_image:
         return ""
     try:

@@ -144,7 +144,8 @@ def run_in(
     with recorded(directory.root):
         lock = OwnerLock(directory)
     with lock:
-        return _run_locked(directory, request, plan, place, extra_trackers=extra_trackers, is_over=is_over)
+        _run_locked(directory, request, plan, place, extra_trackers=extra_trackers, is_over=is_over)
+    return directory.root
 
 
 def _run_locked(
@@ -155,7 +156,7 @@ def _run_locked(
     *,
     extra_trackers: Sequence[Tracker],
     is_over: bool,
-) -> Path:
+) -> None:
     from automl.executor.loop import recorded  # noqa: PLC0415 - imported when a study starts
     from automl.executor.ray.study import execute_study  # noqa: PLC0415 - ray
     from automl.handoff.evaluation import local_evaluator  # noqa: PLC0415 - imported when a study starts
@@ -195,7 +196,6 @@ def _run_locked(
         # After the record: a notification contains its location.
         for tracker in extra_trackers:
             tracker.close()
-    return directory.root
 
 
 def _import_early() -> None:

@@ -253,20 +253,16 @@ def _train_epoch(
     settings, size = spec["train"], spec["dataset"]["batch_size"]
     # The order depends on seed and epoch only, so a resumed run equals an uninterrupted one bit by bit.
     shuffled = random.Random(f"{settings['seed']}/{epoch}").sample(points, len(points))  # noqa: S311 # no secret
-    rate = _rate(settings["optim"], epoch / settings["num_epochs"])
+    optim, rate = settings["optim"], settings["optim"]["lr"]
+    if optim["lr_scheduler"] == "cosine":
+        low = optim["final_fraction"]
+        rate *= low + (1.0 - low) * 0.5 * (1.0 + math.cos(math.pi * (epoch / settings["num_epochs"])))
     losses: list[float] = []
     for start in range(0, len(shuffled), size):
-        losses.append(network.step(shuffled[start : start + size], settings["optim"], rate))
+        losses.append(network.step(shuffled[start : start + size], optim, rate))
         if not math.isfinite(losses[-1]):
             break
     return losses
-
-
-def _rate(optim: dict[str, Any], progress: float) -> float:
-    if optim["lr_scheduler"] == "cosine":
-        low = optim["final_fraction"]
-        return float(optim["lr"] * (low + (1.0 - low) * 0.5 * (1.0 + math.cos(math.pi * progress))))
-    return float(optim["lr"])
 
 
 def _start(spec: dict[str, Any], folder: Path, status: StatusFile) -> tuple[Network, int, int]:

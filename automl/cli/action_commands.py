@@ -26,10 +26,7 @@ if TYPE_CHECKING:
     from automl.handoff.actions import ActionResult
 
 _ACTIONS = {
-    "evaluate": (
-        "evaluate",
-        "Evaluate a checkpoint of a study, on the validation data unless --data names other.",
-    ),
+    "evaluate": ("evaluate", "Evaluate a checkpoint of a study, on the validation data unless --data names other."),
     "infer": ("inference", "Run a checkpoint of a study on images, the validation images unless --data names other."),
     "export": ("export", "Export a checkpoint of a study; an ONNX file is compared with the checkpoint."),
     "quantize": ("quantize", "Quantise a checkpoint of a study."),

@@ -93,55 +93,54 @@ def run_command_line(arguments: list[str]) -> int:
 
     Errors are printed to stderr in the house's form; where ``--json`` asks for a document, they are it.
     """
-    is_json = "--json" in arguments
     try:
         outcome = cli.main(args=arguments, prog_name="automl", standalone_mode=False)
-        status = outcome if isinstance(outcome, int) else 0
-    except AutomlError as error:
-        _print_error(str(error))
-        status = _end(error, is_json=is_json)
+        return outcome if isinstance(outcome, int) else 0
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
-        status = 0
-    except click.ClickException as error:
-        context = error.ctx if isinstance(error, click.UsageError) else None
-        hint = f"\n\nSee '{context.command_path} --help'." if context else ""
-        _print_error(error.format_message() + hint)
-        status = _end(ConfigurationError(error.format_message()), is_json=is_json)
-    except (click.Abort, KeyboardInterrupt):
-        words = "interrupted; nothing is lost that was written"
-        _print_error(words)
-        status = _end(InterruptedStudyError(words), is_json=is_json)
+        return 0
     except BrokenPipeError:
         # The reader of a pipe (`| head`) has closed it; Python would report that again at exit.
         sys.stderr.close()
-        status = 0
+        return 0
     except OSError as error:
         # Not a defect of automl: a full disk behind stdout, a deleted working directory, a file of another user.
-        _print_os_error(error)
-        status = AutomlError.exit_status
-    return status
+        _print_error(_cause(error))
+        _drop_output()
+        return AutomlError.exit_status
+    except (AutomlError, click.ClickException, click.Abort, KeyboardInterrupt) as error:
+        failure, hint = _failure(error)
+        _print_error(f"{failure}{hint}")
+        if "--json" in arguments and not failure.is_printed:
+            click.echo(json.dumps(failure.document(), indent=2))
+        return failure.exit_status
 
 
-def _print_os_error(error: OSError) -> None:
+def _failure(error: BaseException) -> tuple[AutomlError, str]:
+    """Return what a user reads of an error, and where to read on."""
+    if isinstance(error, AutomlError):
+        return error, ""
+    if isinstance(error, click.ClickException):
+        context = error.ctx if isinstance(error, click.UsageError) else None
+        hint = f"\n\nSee '{context.command_path} --help'." if context else ""
+        return ConfigurationError(error.format_message()), hint
+    return InterruptedStudyError("interrupted; nothing is lost that was written"), ""
+
+
+def _cause(error: OSError) -> str:
     if error.filename is not None:
-        _print_error(f"{error.strerror}: {error.filename}")
-    elif isinstance(error, FileNotFoundError):
-        _print_error("the working directory is gone")
-    else:
-        _print_error(error.strerror or str(error))
+        return f"{error.strerror}: {error.filename}"
+    is_here_gone = isinstance(error, FileNotFoundError)
+    return "the working directory is gone" if is_here_gone else error.strerror or str(error)
+
+
+def _drop_output() -> None:
+    """Keep Python from writing at exit what could not be written."""
     try:
         sys.stdout.flush()
-    except OSError:  # else Python would write at exit what could not be written
+    except OSError:
         with contextlib.suppress(OSError):
             sys.stdout.close()
-
-
-def _end(error: AutomlError, *, is_json: bool) -> int:
-    """Print the document of an error, unless the command has printed one that reports it; return the exit status."""
-    if is_json and not error.is_printed:
-        click.echo(json.dumps(error.document(), indent=2))
-    return error.exit_status
 
 
 def _print_error(text: str) -> None:

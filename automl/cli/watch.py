@@ -54,18 +54,17 @@ class Watched:
     """A study directory that is read again and again; another folder is a `ConfigurationError`."""
 
     def __init__(self, root: Path) -> None:
-        self._root = root
-        self._directory = StudyPaths(root)
+        self._paths = StudyPaths(root)
         self._position = 0
-        self.plan = read_plan(self._directory)
+        self.plan = read_plan(self._paths)
         self.state = StudyState()
-        if is_legacy(self._directory):  # it has ended, and grows no more in this form
-            self.state, self._position = read_state(self._directory), self._directory.events_file.stat().st_size
+        if is_legacy(self._paths):  # it has ended, and grows no more in this form
+            self.state, self._position = read_state(self._paths), self._paths.events_file.stat().st_size
         self.refresh()
 
     def refresh(self) -> None:
         """Fold what is new; a damaged log is a `ConfigurationError`."""
-        file = self._directory.events_file
+        file = self._paths.events_file
         with named_damage(file):
             for entry in read_log(file, self._position, is_strict=True):
                 apply(self.state, entry.event, entry.time)
@@ -79,7 +78,7 @@ class Watched:
     @property
     def is_running(self) -> bool:
         """Tell whether a living process runs the study."""
-        return running_process(self._directory) is not None
+        return running_process(self._paths) is not None
 
     @property
     def is_over(self) -> bool:
@@ -98,15 +97,15 @@ class Watched:
 
     def summary(self) -> str:
         """Return what the study does, as text."""
-        process = running_process(self._directory)
+        process = running_process(self._paths)
         if process is not None:
             what = "ended, the best is being handed over" if self.is_over else "running"
             return f"{what} (process {process})"
         self.refresh()  # it may have ended since
         if self.state.started is None:
             return "not started"
-        outcome = outcome_of(self._directory, self.state, has_best=self.result.best is not None)
-        return str(outcome) if self.is_over else f"{outcome}; automl resume {self._root} continues it"
+        outcome = outcome_of(self._paths, self.state, has_best=self.result.best is not None)
+        return str(outcome) if self.is_over else f"{outcome}; automl resume {self._paths.root} continues it"
 
 
 def watch(root: Path, console: Console | None = None) -> None:
