@@ -32,8 +32,6 @@ _WORD = 0xFFFFFFFF
 _VERSION = b"brain.Event:2"
 _VARINT_BITS = 7
 _MORE = 0x80
-
-
 _LARGEST = 3.4e38
 """Beyond it a number has no 32 bits."""
 

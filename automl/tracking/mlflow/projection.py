@@ -100,11 +100,6 @@ class UploadKind(StrEnum):
     MODEL = "model"
     """A model version; see `ModelRegistered`."""
 
-    @property
-    def is_file(self) -> bool:
-        """Tell whether files are copied, which may fail where the store of artifacts does and the server does not."""
-        return self in {UploadKind.ARTIFACT, UploadKind.TRIAL_FILES, UploadKind.ACTION_FILES, UploadKind.MODEL}
-
 
 @dataclass(frozen=True, slots=True)
 class Upload:

@@ -33,12 +33,8 @@ def register(client: MlflowClient, run_id: str, request: dict[str, Any], root: P
     artifact is an MLflow `pyfunc` model: ``mlflow.pyfunc.load_model("models:/NAME@champion")`` works with the trainer's
     package alone. Otherwise it is the plain folder.
 
-    Args:
-        client: Connected to the registry.
-        run_id: The study's run; the model folder becomes its artifact ``champion/<start of the hash>``.
-        request: See `ModelRegistered`.
-        root: The study directory; relative files are found from it.
-        study_id: The study's own id.
+    The model folder becomes the artifact ``champion/<start of the hash>`` of the study's run. Files of the request, see
+    `ModelRegistered`, are found from the study directory ``root``.
 
     Raises:
         MlflowException: a file is gone, or the server refused.

@@ -72,12 +72,10 @@ def open_when_up(port: int, url: str, *, limit_s: float = 60.0) -> threading.Thr
 
 
 def serve(results_root: Path, port: int, *, tracking_uri: str | None = None) -> None:
-    """Run the MLflow server until it ends or is interrupted. Prints nothing: its log is `mlflow-server.log`.
+    """Run the MLflow server of a results folder until it ends or is interrupted, on a TCP port on loopback.
 
-    Args:
-        results_root: Folder of the studies; its ``mlflow.db`` is shown unless ``tracking_uri`` names another store.
-        port: TCP port on loopback.
-        tracking_uri: Another store.
+    It shows the folder's ``mlflow.db`` unless ``tracking_uri`` names another store. Prints nothing: its log is
+    `mlflow-server.log`.
 
     Raises:
         LaunchError: there is no record yet, the port is taken, or the server ended with an error.

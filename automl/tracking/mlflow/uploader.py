@@ -44,6 +44,8 @@ _EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 _LOG_TAIL_BYTES = 64 * 1024
 """How much of the end of a log is kept as an artifact."""
 
+# These copy files, which may fail where the store of artifacts does and the server does not.
+_OF_FILES = {UploadKind.ARTIFACT, UploadKind.TRIAL_FILES, UploadKind.ACTION_FILES, UploadKind.MODEL}
 _MAX_PANELS = 32
 _MAX_FILE_BYTES = 64 * 1024 * 1024
 _MAX_PART = 5000
@@ -92,12 +94,12 @@ class Uploader:
             return self._send_next_file()
         uploads, position, queue_position = self._part
         try:
-            self._send([upload for upload in uploads if not upload.kind.is_file])
+            self._send([upload for upload in uploads if upload.kind not in _OF_FILES])
         except (MlflowException, OSError) as error:
             self._save(str(error) if isinstance(error, MlflowException) else f"{type(error).__name__}: {error}")
             raise UnreachableError(self.state.problem) from error
         for upload in uploads:
-            self.state.files += _artifacts(upload, self._folder.study) if upload.kind.is_file else ()
+            self.state.files += _artifacts(upload, self._folder.study) if upload.kind in _OF_FILES else ()
         self.state.position, self.state.queue_position = position, queue_position
         self._part = None
         self._save()
