@@ -60,12 +60,9 @@ class SkillFiles:
 
         Its ``declared`` entry in ``spec_templates`` is relative to the skill or to the description's own folder.
         """
-        candidates = [self.root / declared, self.info.parent / declared] if declared is not None else []
-        for candidate in (*candidates, self.root / self.layout.template.format(action=action)):
-            file = _contained(candidate, self.root)
-            if file is not None:
-                return file
-        return None
+        named = [self.root / declared, self.info.parent / declared] if declared is not None else []
+        candidates = (*named, self.root / self.layout.template.format(action=action))
+        return next((file for candidate in candidates if (file := _contained(candidate, self.root))), None)
 
     def schema(self, action: str) -> Path | None:
         """Return the schema file of an action, or None."""

@@ -77,7 +77,7 @@ def has_place(skill: Skill, action: str, split: str) -> bool:
 
 
 def _places(skill: Skill, action: SkillAction, split: str, root: Path) -> dict[str, JsonValue]:
-    return dict(_from_rules(skill, action, split, root)) or dict(_from_slots(action, split, root))
+    return dict(_from_rules(skill, action, split, root)) or _from_slots(action, split, root)
 
 
 def _from_rules(skill: Skill, action: SkillAction, split: str, root: Path) -> Iterator[tuple[str, JsonValue]]:
@@ -114,23 +114,20 @@ def _locate(root: Path, rule: dict[str, JsonValue], skill: Skill) -> Path:
     return next((place for place in places if place.exists()), places[0])
 
 
-def _from_slots(action: SkillAction, split: str, root: Path) -> Iterator[tuple[str, JsonValue]]:
+def _from_slots(action: SkillAction, split: str, root: Path) -> dict[str, JsonValue]:
     named = [slot for slot in action.inputs if _split_of(slot) == split]
     if not named and split == "train":
         # nv_tesseract names its training table dataset.csv, and only the others by their split.
         named = [s for s in action.inputs if _split_of(s) is None and not s.is_optional and s.key.startswith("dataset")]
-    for slot in named:
-        yield slot.key, str(_fit(slot, root))
+    return {slot.key: str(_fit(slot, root)) for slot in named}
 
 
 def _split_of(slot: FileSlot) -> str | None:
     for step in slot.key.replace("[", ".").split(".")[1:]:
         words = step.split("_")
-        known = _ALIASES.get(words[0])
-        if "calibration" in words or "calib" in words:
-            return "calibration"
-        if known is not None:
-            return known
+        split = "calibration" if {"calibration", "calib"} & {*words} else _ALIASES.get(words[0])
+        if split is not None:
+            return split
     return None
 
 
