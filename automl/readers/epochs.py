@@ -62,11 +62,14 @@ class EpochBook:
         """Return held metrics with the epoch after the last one; or only those held since before a monotonic time."""
         if self._held is None or (held_before_s is not None and self._held_since_s > held_before_s):
             return []
-        self.epoch = 0 if self.epoch is None else self.epoch + 1
+        self._begin_next()
         self._last_epoch = self.epoch
-        self._given = set()
         held, self._held = replace(self._held, epoch=self.epoch), None
         return [held]
+
+    def _begin_next(self) -> None:
+        self.epoch = 0 if self.epoch is None else self.epoch + 1
+        self._given = set()
 
     def _is_fresh(self, line: Measurement) -> bool:
         if not line.values and not line.nonfinite:
@@ -94,8 +97,7 @@ class EpochBook:
 
     def _following(self, line: Measurement) -> Measurement:
         if self._given & set(line.values):
-            self.epoch = 0 if self.epoch is None else self.epoch + 1
-            self._given = set()
+            self._begin_next()
         self._given |= set(line.values)
         self._last_epoch = self.epoch
         return replace(line, epoch=self.epoch)

@@ -51,9 +51,13 @@ class GrowingFile:
                 if not self._is_continued(stream, status.st_ino, status.st_size):
                     self._offset, self._fingerprint, self._unfinished = 0, b"", b""
                 self._seen = mark
-                return self._complete(self._next_bytes(stream, status.st_size))
+                fresh = self._next_bytes(stream, status.st_size)
         except OSError:
             return []
+        *whole, self._unfinished = _LINE_END.split(self._unfinished + fresh)
+        if len(self._unfinished) > _LONGEST_LINE_BYTES:
+            self._unfinished = b""
+        return _decoded(whole)
 
     def finish(self) -> list[str]:
         """Return all that is left, with the last line even if it has no end."""
@@ -62,9 +66,8 @@ class GrowingFile:
         while before != self._offset:
             before = self._offset
             lines += self.read()
-        lines += _decoded([self._unfinished])
-        self._unfinished = b""
-        return lines
+        last, self._unfinished = self._unfinished, b""
+        return lines + _decoded([last])
 
     def _is_continued(self, stream: BinaryIO, inode: int, size: int) -> bool:
         if inode != self._seen[0] or size < self._offset:
@@ -82,12 +85,6 @@ class GrowingFile:
         if fresh:
             self._fingerprint = fresh[-_FINGERPRINT_BYTES:]
         return fresh
-
-    def _complete(self, fresh: bytes) -> list[str]:
-        *whole, self._unfinished = _LINE_END.split(self._unfinished + fresh)
-        if len(self._unfinished) > _LONGEST_LINE_BYTES:
-            self._unfinished = b""
-        return _decoded(whole)
 
 
 def _decoded(lines: list[bytes]) -> list[str]:

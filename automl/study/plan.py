@@ -55,7 +55,10 @@ def plan_study(request: StudyRequest, parts: StudyParts, machine: Machine | None
     skill, spec, decision = parts.skill, parts.spec, parts.decision
     is_tuned = decision.route is Route.TUNE
     trials = (request.trials or DEFAULT_TRIALS) if is_tuned else 1
-    searched = parts.space if is_tuned else _without_parameters(parts.space)
+    searched = parts.space
+    if not is_tuned:
+        once = [LeftOut(path=p.path, reason="training once: nothing is searched") for p in searched.parameters]
+        searched = SearchSpace(parameters=(), left_out=(*once, *searched.left_out), fixed=searched.fixed)
     points, fewer = searched.size, []
     if points < trials:
         fewer = [f"the space has {counted(int(points), 'point')}: no need for {trials} trials"]
@@ -153,11 +156,6 @@ def fingerprint(plan: StudyPlan) -> str:
         parts["image"] = plan.launch.image
     canonical = json.dumps(parts, sort_keys=True, separators=(",", ":"), default=str)
     return hashlib.sha256(canonical.encode()).hexdigest()
-
-
-def _without_parameters(space: SearchSpace) -> SearchSpace:
-    once = tuple(LeftOut(path=p.path, reason="training once: nothing is searched") for p in space.parameters)
-    return SearchSpace(parameters=(), left_out=(*once, *space.left_out), fixed=space.fixed)
 
 
 def epoch_key(skill: Skill, spec: Spec) -> str | None:

@@ -118,7 +118,6 @@ class StudyState:
     Attributes:
         started: The event of the last start or resume; None before the first.
         started_at: When that was.
-        runs: How often the study was started or resumed.
         was_over: The run before the last start had come to its end.
         trials: In order of their numbers.
         waiting: Trials of which an attempt is to be started, the next one first.
@@ -132,7 +131,6 @@ class StudyState:
 
     started: events.StudyStarted | None = None
     started_at: datetime | None = None
-    runs: int = 0
     was_over: bool = False
     trials: list[TrialRecord] = field(default_factory=list)
     waiting: deque[int] = field(default_factory=deque)
@@ -212,7 +210,7 @@ def _finish(state: StudyState, event: events.StudyEnded | events.StudySuspended)
 
 def _start(state: StudyState, event: events.StudyStarted, time: datetime) -> None:
     """Begin a run: what ran in the run before has lost its process."""
-    state.started, state.started_at, state.runs = event, time, state.runs + 1
+    state.started, state.started_at = event, time
     state.was_over = isinstance(state.last, events.StudyEnded)
     state.search_end = state.end = state.last = None
     state.ended_before = len(state.ended)
@@ -260,10 +258,7 @@ def _measure(trial: TrialRecord, event: events.Measured, time: datetime) -> None
     trial.seen = time
     trial.max_epochs = event.max_epochs or trial.max_epochs
     if event.values:
-        kept = Measurement(
-            epoch=event.epoch, values=event.values, max_epochs=event.max_epochs, unix_time_s=event.unix_time_s
-        )
-        trial.measured.append(kept)
+        trial.measured.append(Measurement(epoch=event.epoch, values=event.values))
 
 
 def _retry(state: StudyState, event: events.TrialRetried) -> None:

@@ -171,10 +171,7 @@ def find_continuation(
     are started anew, because their earlier epochs would be lost. A checkpoint of an epoch that was not reported yet was
     saved in the middle of it; the trainer then finishes that epoch.
 
-    Args:
-        directories: The directories of the earlier attempts, the oldest first.
-        naming: How the trainer names its checkpoints.
-        until: Zero-based epoch after which checkpoints are used only if there is no earlier one; None for no limit.
+    The earlier attempts come oldest first; after epoch ``until`` checkpoints are used only if there is no earlier one.
     """
     measured = sorted({m.epoch for m in _measurements(directories) if m.epoch is not None})
     furthest = measured[-1] + max([1, *(b - a for a, b in pairwise(measured))]) if measured else -1
@@ -201,11 +198,7 @@ def _measurements(directories: Sequence[Path]) -> list[Measurement]:
 def change_after(result: TrialResult, start: Start, losses: int, plan: StudyPlan) -> Change | None:
     """Return what the next attempt does differently, or None when there is none.
 
-    Args:
-        result: How the attempt ended.
-        start: How it had started.
-        losses: Attempts that the infrastructure has cost before.
-        plan: The study.
+    ``losses`` counts the attempts that the infrastructure has cost before.
     """
     if result.state is not TrialState.FAILED:
         return None

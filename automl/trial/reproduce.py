@@ -32,16 +32,7 @@ _END = "END_OF_SPEC"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReproduceCommand:
-    """What starts trial 0.
-
-    Attributes:
-        directory: The trial's folder.
-        spec_file: Where the command reads its spec.
-        spec: The spec's text.
-        command: The argument list.
-        shell: The same as a line for a shell.
-        script: A shell script that makes folder and spec and runs the command.
-    """
+    """What starts trial 0: a command, also as a line for a shell, and a script that makes folder and spec for it."""
 
     directory: Path
     spec_file: Path
@@ -52,12 +43,7 @@ class ReproduceCommand:
 
 
 def reproduce_command(plan: StudyPlan, study: Path, *, gpus: tuple[str, ...]) -> ReproduceCommand:
-    """Return what starts trial 0 of a study.
-
-    Args:
-        plan: The study.
-        study: Its directory, which need not exist.
-        gpus: The devices of the trial; a study takes those that are free.
+    """Return what starts trial 0 of a study in a directory that need not exist, on devices that a study takes if free.
 
     Raises:
         LaunchError: the engine that is asked for does not answer, or the command cannot be built.

@@ -94,7 +94,7 @@ def run_trial(
         exit_status = running.exit_status
 
     def is_interrupted() -> bool:
-        """Tell whether the study is interrupted: only that ends the measuring of a trial that was asked to stop."""
+        # Only that ends the measuring of a trial that was asked to stop.
         cause = stop_requested()
         return cause is not None and cause.kind is StopKind.INTERRUPTED
 
