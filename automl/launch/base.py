@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,17 +20,16 @@ class LaunchRequest:
     """One process tree to start.
 
     Attributes:
-        command: The program and its arguments; never passed through a shell unless the first element is one.
-        directory: Working directory; exists.
+        command: Never passed through a shell unless the first element is one.
+        directory: Exists.
         environment: The whole environment of the process.
-        log: File that takes stdout and stderr, appended.
+        log: Takes stdout and stderr, appended.
         tag: Identifies study, trial and attempt, e.g. ``demo-8f3a/0007/1``; leftover processes are found by it.
         gpus: Devices the tree may use, as CUDA_VISIBLE_DEVICES entries; empty for none.
-        image: Container image, for launchers that use one.
+        image: For launchers that use containers, as are ``options``: ``network``, ``shm_size``, ``memory``.
         read_only: Host paths the command reads.
         writable: Host paths the command writes.
         is_single: One process tree, also where trials run on several nodes.
-        options: ``network``, ``shm_size``, ``memory``, for launchers that use containers.
         credentials: Names of variables of ``environment`` that a container gets by name, never by value.
     """
 
@@ -44,7 +42,7 @@ class LaunchRequest:
     image: str | None = None
     read_only: tuple[Path, ...] = ()
     writable: tuple[Path, ...] = ()
-    options: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    options: Mapping[str, str] = field(default_factory=dict)
     is_single: bool = False
     credentials: tuple[str, ...] = ()
 
@@ -54,7 +52,6 @@ class ExternalEnd:
     """What else has ended a job.
 
     Attributes:
-        reason: One sentence.
         is_out_of_memory: A container engine has ended it for its use of memory; else its supervisor, its container or
             its node was lost.
     """
@@ -84,10 +81,7 @@ class Job(ABC):
         """Return the exit status (negative for a signal), or None while it runs. Never blocks."""
 
     def wait(self, limit_s: float) -> int | None:
-        """Return the exit status as soon as the job has ended, or None after ``limit_s`` seconds.
-
-        This default sleeps for the whole limit.
-        """
+        """Return the exit status as soon as the job has ended, or None after ``limit_s`` seconds."""
         time.sleep(limit_s)
         return self.poll()
 
@@ -95,7 +89,7 @@ class Job(ABC):
     def kill(self, *, grace_s: float) -> None:
         """End the whole tree: SIGTERM, after ``grace_s`` seconds SIGKILL. Returns when no process of it lives.
 
-        A job that has ended already, or is killed twice, is not an error.
+        It is no error that the job has ended already.
         """
 
 

@@ -18,8 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from automl.errors import ConfigurationError, LaunchError, Problem
-from automl.launch.apptainer import ApptainerLauncher
-from automl.launch.command import build_command, find_program
+from automl.launch.command import build_command, locate_program
 from automl.launch.container import ContainerLauncher
 from automl.launch.engine import find_engine
 from automl.launch.images import prepare_image
@@ -95,13 +94,7 @@ def ready_launch(launch: LaunchPlan) -> None:
 
 def make_launcher(kind: LauncherKind) -> Launcher:
     """Return a new launcher; a warm one needs a session and is made by its caller."""
-    match kind:
-        case LauncherKind.DOCKER | LauncherKind.PODMAN:
-            return ContainerLauncher(kind)
-        case LauncherKind.APPTAINER:
-            return ApptainerLauncher()
-        case LauncherKind.WARM | LauncherKind.LOCAL | LauncherKind.NONE:
-            return LocalLauncher()
+    return ContainerLauncher(kind) if kind.uses_image else LocalLauncher()
 
 
 def _resolve_image(skill: Skill, action: str, override: str | None) -> tuple[str | None, str]:
@@ -135,9 +128,7 @@ def find_command(template: str) -> tuple[str, bool | None]:
     program = Path(arguments[0]).name
     if program in _SHELLS:
         return program, None
-    try:
-        find_program(arguments[0])
-    except LaunchError:
+    if locate_program(arguments[0]) is None:
         return program, False
     if program.startswith("python") and arguments[1:2] == ("-m",) and len(arguments) > 2:  # noqa: PLR2004 # `python -m MODULE`
         module = arguments[2].split(".", 1)[0]

@@ -1,12 +1,10 @@
 """What a trial's program is started with: its argument list and its environment.
 
-Of a skill's command template only the token `{config_path}` is replaced, by the path of the spec. A plain command
-becomes an argument list without a shell. A template with shell syntax runs as a `bash -c` script in which the path is
-quoted for the place where the token stands.
+A plain command becomes an argument list without a shell. A template with shell syntax runs as a `bash -c` script in
+which the path of the spec is quoted for the place where its token stands.
 
-The environment is that of this process, without what would mislead a trainer, plus the trial's own. A trainer that sees
-a stale `WORLD_SIZE` or `RANK` waits for ranks that never come; Ray's own variables would make a trainer that uses Ray
-join our cluster.
+A trainer that sees a stale `WORLD_SIZE` or `RANK` waits for ranks that never come; Ray's own variables would make a
+trainer that uses Ray join our cluster. So these are not inherited.
 """
 
 from __future__ import annotations
@@ -26,8 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 CONFIG_TOKEN = "{config_path}"  # noqa: S105 # a placeholder, no secret
-
-_LONGEST_SHEBANG = 512
 _SHELL_SYNTAX = re.compile(r"[|&;<>()$`\n*?\[\]~!{}#\\]|^\s*\w+=|^\s*(?:cd|source|export|set|if|for|while|exec)\s")
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -53,10 +49,6 @@ _PASSED_ON = re.compile(
 def build_command(template: str, config_path: Path) -> tuple[str, ...]:
     """Return the argument list that runs a template on a spec file.
 
-    Args:
-        template: With `{config_path}` exactly once.
-        config_path: The spec file.
-
     Raises:
         LaunchError: the token is missing or occurs more than once, or a quotation is not closed.
     """
@@ -71,7 +63,7 @@ def fill_command(template: str, places: Mapping[str, str]) -> tuple[str, ...]:
     """Return the argument list of a template with any of several tokens in any number.
 
     Args:
-        template: A plain command, or one with shell syntax.
+        template: The command.
         places: Token -> what stands there; at least one token.
 
     Raises:
@@ -126,19 +118,6 @@ def find_program(name: str) -> Path:
     return found
 
 
-def is_own_script(file: Path) -> bool:
-    """Return whether a program is run by this interpreter.
-
-    Scripts of an environment lie beside its interpreter; those of ``pip install --user`` or ``--target`` elsewhere, and
-    name it in their first line.
-    """
-    if file.parent == bin_directory():
-        return True
-    with file.open("rb") as script:
-        first = script.readline(_LONGEST_SHEBANG)
-    return first.startswith(b"#!") and first[2:].decode(errors="replace").strip() == sys.executable
-
-
 def trial_environment(
     inherited: Mapping[str, str],
     *,
@@ -151,7 +130,7 @@ def trial_environment(
 
     Args:
         inherited: Usually ``os.environ``.
-        tag: Identifies study, trial and attempt; leftover processes are found by it.
+        tag: See `LaunchRequest`.
         gpus: The trial's devices; empty hides every GPU.
         threads: CPU threads of the trainer, at least 1.
         extra: Laid over everything else, e.g. the rendezvous of a trial over several nodes.

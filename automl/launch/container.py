@@ -1,13 +1,13 @@
-"""Start trials in containers of a docker or podman engine, each under its own container supervisor.
+"""Start trials in containers, those of a docker or podman engine each under its own container supervisor.
 
-The command line of a trial is an argument list without a shell. For every engine it gives the container exactly the
-trial's GPUs, the caller's user and groups, a home and caches below the trial's folder, inputs read-only and the trial's
-folder writable at their own paths, credentials by name only, and a name and labels by which it is found again.
-Apptainer, which needs no daemon, has a module of its own.
+The container gets exactly the trial's GPUs, the caller's user and groups, a home and caches below the trial's folder,
+inputs read-only and the trial's folder writable at their own paths, credentials by name only, and a name and labels by
+which it is found again. Apptainer needs no daemon: its containers are ordinary processes under a supervisor of trials.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import os
 import pwd
@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING
 from automl.errors import LaunchError, LaunchFailure
 from automl.launch.command import passed_on
 from automl.launch.engine import STUDY_LABEL, bind_mount, find_engine, remove_container, repeated
+from automl.launch.images import image_file
 from automl.launch.job import SupervisedJob
 from automl.launch.local import LocalLauncher
+from automl.launch.processes import TAG_VARIABLE
 from automl.machine import query_gpus
 from automl.study.launch_plan import LauncherKind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from automl.launch.base import LaunchRequest
@@ -83,17 +84,13 @@ def container_name(tag: str) -> str:
 
 
 def run_arguments(request: LaunchRequest, engine: Engine, caller: Caller) -> tuple[str, ...]:
-    """Return the arguments of ``docker run`` (or ``docker create``) for one trial.
-
-    Args:
-        request: The trial; has an image.
-        engine: Runs it.
-        caller: Owns the results.
-    """
+    """Return the arguments of ``docker run`` (or ``docker create``) for one trial; its request has an image."""
     assert request.image is not None  # noqa: S101 # the launcher has checked it
     study, *rest = request.tag.split("/")
     labels = {STUDY_LABEL: study, "automl.tag": request.tag}
     labels |= dict(zip(("automl.trial", "automl.attempt"), rest, strict=False))
+    options = request.options
+    shm = options.get("shm_size", _DEFAULT_SHM)
     return (
         *("--name", container_name(request.tag)),
         *repeated("--label", (f"{name}={value}" for name, value in labels.items())),
@@ -101,14 +98,36 @@ def run_arguments(request: LaunchRequest, engine: Engine, caller: Caller) -> tup
         # Images are pulled before a GPU is reserved, never by a trial.
         *("--pull", "never"),
         *_user(engine, caller),
-        *_machine_options(request.options),
+        *(("--network", options["network"]) if "network" in options else ()),
+        "--ipc=host" if shm == "host" else f"--shm-size={shm}",
+        *(("--memory", options["memory"], "--memory-swap", options["memory"]) if "memory" in options else ()),
         *_gpus(request.gpus, engine.kind),
         *("--workdir", str(request.directory)),
         *repeated("--mount", (bind_mount(path, is_written=False) for path in request.read_only)),
         *repeated("--mount", (bind_mount(path, is_written=True) for path in request.writable)),
-        *repeated("--env", (f"{name}={value}" for name, value in own_environment(request, caller).items())),
+        *repeated("--env", (f"{name}={value}" for name, value in _own_environment(request, caller).items())),
         *repeated("--env", credentials_of(request)),
         request.image,
+        *request.command,
+    )
+
+
+def exec_arguments(request: LaunchRequest, caller: Caller) -> tuple[str, ...]:
+    """Return the arguments of ``apptainer`` for one trial."""
+    assert request.image is not None  # noqa: S101 # the launcher has checked it
+    own = _own_environment(request, caller)
+    del own["HOME"]  # apptainer sets it from --home and refuses it in --env
+    if request.gpus:
+        own["CUDA_VISIBLE_DEVICES"] = ",".join(to_uuids(request.gpus))
+    return (
+        *("exec", "--containall", "--cleanenv", "--no-home", "--writable-tmpfs"),
+        *(("--net", "--network", "none") if request.options.get("network") == "none" else ()),
+        *(("--nv",) if request.gpus else ()),
+        *repeated("--mount", (_mount(path, "" if path in request.writable else ",ro") for path in request.read_only)),
+        *repeated("--mount", (_mount(path, "") for path in request.writable)),
+        *("--home", str(home_of(request)), "--pwd", str(request.directory)),
+        *repeated("--env", (f"{name}={value}" for name, value in own.items())),
+        str(image_file(request.image)),
         *request.command,
     )
 
@@ -124,34 +143,9 @@ def home_folders(request: LaunchRequest) -> dict[str, Path]:
     return {"HOME": home, **{name: home / below for name, below in _CACHES.items()}}
 
 
-def make_home(request: LaunchRequest, kind: LauncherKind) -> None:
-    """Make the folders of a container's home and caches.
-
-    Raises:
-        LaunchError: the request names no image.
-    """
-    if request.image is None:
-        headline = f"could not start {request.command[0]}: no image is named for --launcher {kind}"
-        raise LaunchError(headline, failure=LaunchFailure.IMAGE)
-    for folder in home_folders(request).values():
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-
-
-def own_environment(request: LaunchRequest, caller: Caller) -> dict[str, str]:
-    """Return the variables that a container gets by value; none describes the caller's machine."""
-    folders = {name: str(path) for name, path in home_folders(request).items()}
-    return {**passed_on(request.environment), "USER": caller.name, "LOGNAME": caller.name, **folders}
-
-
 def credentials_of(request: LaunchRequest) -> tuple[str, ...]:
     """Return the names of the credentials that the request's environment has."""
     return tuple(name for name in request.credentials if name in request.environment)
-
-
-def client_environment(request: LaunchRequest, *, prefix: str = "") -> dict[str, str]:
-    """Return the environment of the engine's client: where the engine is, and the credentials under their names."""
-    ours = {name: value for name, value in os.environ.items() if _CLIENTS.fullmatch(name)}
-    return ours | {f"{prefix}{name}": request.environment[name] for name in credentials_of(request)}
 
 
 def to_uuids(gpus: tuple[str, ...]) -> tuple[str, ...]:
@@ -169,7 +163,7 @@ class ContainerLauncher(LocalLauncher):
     """Starts each command in its own container.
 
     Args:
-        kind: Docker or podman.
+        kind: Docker, podman or apptainer.
     """
 
     def __init__(self, kind: LauncherKind) -> None:
@@ -179,13 +173,22 @@ class ContainerLauncher(LocalLauncher):
         self._caller = find_caller()
 
     def launch(self, request: LaunchRequest) -> SupervisedJob:
-        """Create and start the container under a new supervisor (see `automl.launch.container_supervisor`).
+        """Start the container under a new supervisor.
 
         Raises:
             LaunchError: there is no image or no engine, or the engine cannot start the container.
         """
         self._engine = engine = self._engine or find_engine(self._kind)
-        make_home(request, self._kind)
+        if request.image is None:
+            headline = f"could not start {request.command[0]}: no image is named for --launcher {self._kind}"
+            raise LaunchError(headline, failure=LaunchFailure.IMAGE)
+        for folder in home_folders(request).values():
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if self._kind is LauncherKind.APPTAINER:
+            # Apptainer passes on variables with its prefix, so no credential appears in an argument list.
+            environment = _client_environment(request, prefix="APPTAINERENV_") | {TAG_VARIABLE: request.tag}
+            command = (engine.program, *exec_arguments(request, self._caller))
+            return super().launch(dataclasses.replace(request, command=command, environment=environment))
         name = container_name(request.tag)
         document = {
             "program": engine.program,
@@ -193,7 +196,7 @@ class ContainerLauncher(LocalLauncher):
             "tag": request.tag,
             "remove": engine.removal(name),
             "create": run_arguments(request, engine, self._caller),
-            "environment": client_environment(request),
+            "environment": _client_environment(request),
             "directory": str(request.directory),
             "log": str(request.log),
             "is_killed_for_memory": "memory" in request.options and not engine.reports_memory,
@@ -201,6 +204,18 @@ class ContainerLauncher(LocalLauncher):
         }
         clean_up = functools.partial(remove_container, engine, name)
         return SupervisedJob(self._server.connect(), request, document, clean_up)
+
+
+def _own_environment(request: LaunchRequest, caller: Caller) -> dict[str, str]:
+    """Return the variables that a container gets by value; none describes the caller's machine."""
+    folders = {name: str(path) for name, path in home_folders(request).items()}
+    return {**passed_on(request.environment), "USER": caller.name, "LOGNAME": caller.name, **folders}
+
+
+def _client_environment(request: LaunchRequest, *, prefix: str = "") -> dict[str, str]:
+    """Return the environment of the engine's client: where the engine is, and the credentials under their names."""
+    ours = {name: value for name, value in os.environ.items() if _CLIENTS.fullmatch(name)}
+    return ours | {f"{prefix}{name}": request.environment[name] for name in credentials_of(request)}
 
 
 def _user(engine: Engine, caller: Caller) -> tuple[str, ...]:
@@ -213,15 +228,6 @@ def _user(engine: Engine, caller: Caller) -> tuple[str, ...]:
     return (*namespace, *user, *repeated("--group-add", map(str, caller.groups)))
 
 
-def _machine_options(options: Mapping[str, str]) -> tuple[str, ...]:
-    shm = options.get("shm_size", _DEFAULT_SHM)
-    return (
-        *(("--network", options["network"]) if "network" in options else ()),
-        "--ipc=host" if shm == "host" else f"--shm-size={shm}",
-        *(("--memory", options["memory"], "--memory-swap", options["memory"]) if "memory" in options else ()),
-    )
-
-
 def _gpus(gpus: tuple[str, ...], kind: LauncherKind) -> tuple[str, ...]:
     if not gpus:
         # An engine whose default runtime is NVIDIA's would else show the image every GPU.
@@ -232,3 +238,10 @@ def _gpus(gpus: tuple[str, ...], kind: LauncherKind) -> tuple[str, ...]:
     devices = f"device={','.join(uuids)}"
     # The value is a line of CSV: a list of devices is one field only in quotation marks.
     return ("--gpus", f'"{devices}"' if len(uuids) > 1 else devices)
+
+
+def _mount(path: Path, access: str) -> str:
+    """Return the value of `--mount`, quoted for apptainer's own CSV."""
+    text = str(path)
+    field = '"' + text.replace('"', '""') + '"' if "," in text or '"' in text else text
+    return f"type=bind,source={field},destination={field}{access}"

@@ -1,14 +1,11 @@
 """The supervisor of one container: creates it, reports its end, and removes it on request or when its owner is gone.
 
-A container is a child of its engine and outlives the process that asked for it. Its supervisor holds one end of a
-control socket, the owner the other. Whatever ends the owner, the kernel closes the socket, and the supervisor kills and
-removes the container. An attached client writes the log while the container runs; `inspect` says how it ended before it
-is removed. If the supervisor is killed, the owner removes the container; if both are, the next start of the study does,
-by the label (see `automl.launch.engine`).
+A container is a child of its engine and outlives the process that asked for it. An attached client writes the log while
+it runs; `inspect` says how it ended before it is removed. If the supervisor is killed, the owner removes the container;
+if both are, the next start of the study does, by the label (see `automl.launch.engine`).
 
 The protocol is that of `automl.launch.supervisor`; the first process is None where it cannot be seen from here, and the
-last message also has what else ended the container, if something did (`ExternalEnd`). Standard library only, so that it
-starts in 60 ms.
+last message also has what else ended the container, if something did (`ExternalEnd`). Standard library only.
 """
 
 from __future__ import annotations
@@ -56,11 +53,7 @@ def call_client(
 ) -> subprocess.CompletedProcess[str]:
     """Run an engine's client; one that cannot be started or does not end in time has status 1 and the reason on stderr.
 
-    Args:
-        program: The client.
-        arguments: Its arguments.
-        limit_s: Seconds it may take; None for no limit.
-        environment: The client's whole environment; by default that of this process.
+    Its environment is by default that of this process.
     """
     try:
         return subprocess.run(  # noqa: S603 # the engine's client with an argument list
@@ -167,10 +160,7 @@ class ContainerSupervisor:
     def _start_error(self, state: dict[str, Any], status: int | None, size: int) -> str:
         """Return why a container whose client has ended never ran its program; empty if it did, or still runs.
 
-        Args:
-            state: Of the container.
-            status: Of the client; None while it runs.
-            size: Of the log before the client was started.
+        The status is that of the client, the size that of the log before the client was started.
         """
         if status is None:
             return ""

@@ -1,7 +1,7 @@
 """Container engines: whether one answers, and which containers and paths it has.
 
-The paths of a container are those of the engine's machine. That may be another one (`DOCKER_HOST`, a Docker context),
-or this process may itself run in a container that has the engine's socket. Apptainer is a program without an engine.
+The paths of a container are those of the engine's machine, which may be another one (`DOCKER_HOST`, a Docker context).
+Apptainer is a program without an engine.
 """
 
 from __future__ import annotations
@@ -74,21 +74,28 @@ def find_engine(kind: LauncherKind) -> Engine:
     """
     if kind is LauncherKind.APPTAINER:
         return _find_apptainer()
-    program = shutil.which(kind.value)
-    if program is None:
-        raise _unavailable(kind, f"no `{kind.value}` on PATH", f"install {kind.value}")
-    done = call_client(program, "info", "--format", "{{json .}}", limit_s=_ANSWER_LIMIT_S)
-    try:
-        answer = json.loads(done.stdout or "{}")
-    except ValueError as error:
-        raise _unavailable(kind, f"an answer that is not JSON: {error}", "start the engine") from error
-    engine = _read_docker(program, answer) if kind is LauncherKind.DOCKER else _read_podman(program, answer)
-    if done.returncode != 0 or not engine.version:
-        lines = done.stderr.strip().splitlines() or ["no engine behind the client"]
-        docker = "start the engine, join its group, or point DOCKER_HOST at it"
-        fix = docker if kind is LauncherKind.DOCKER else "run `podman info` and fix what it reports"
-        raise _unavailable(kind, lines[-1], fix)
-    return engine
+    name = kind.value
+    program = shutil.which(name)
+    found, fix = f"no `{name}` on PATH", f"install {name}"
+    if program is not None:
+        done = call_client(program, "info", "--format", "{{json .}}", limit_s=_ANSWER_LIMIT_S)
+        try:
+            engine = _read_engine(kind, program, json.loads(done.stdout or "{}"))
+        except ValueError as error:
+            found, fix = f"an answer that is not JSON: {error}", "start the engine"
+        else:
+            if done.returncode == 0 and engine.version:
+                return engine
+            found = (done.stderr.strip().splitlines() or ["no engine behind the client"])[-1]
+            docker = "start the engine, join its group, or point DOCKER_HOST at it"
+            fix = docker if kind is LauncherKind.DOCKER else "run `podman info` and fix what it reports"
+    problem = Problem(
+        where=f"--launcher {name}",
+        found=found,
+        expected=f"a {name} engine that answers `{name} info`",
+        fix=f"{fix}; or train in this environment with --launcher local",
+    )
+    raise LaunchError(f"no {name} engine answers: {found}", [problem])
 
 
 def repeated(option: str, values: Iterable[str]) -> tuple[str, ...]:
@@ -178,23 +185,22 @@ def _sees(engine: Engine, image: str, paths: Sequence[Path]) -> bool:
     return not any(text in done.stderr.lower() for text in _ABSENT)
 
 
-def _read_docker(program: str, answer: Mapping[str, Any]) -> Engine:
-    security = " ".join(answer.get("SecurityOptions") or ())
-    return Engine(
-        kind=LauncherKind.DOCKER,
-        program=program,
-        version=str(answer.get("ServerVersion") or ""),
-        machine=str(answer.get("Architecture") or ""),
-        is_rootless="name=rootless" in security,
-        is_remapped="name=userns" in security,
-    )
-
-
-def _read_podman(program: str, answer: Mapping[str, Any]) -> Engine:
+def _read_engine(kind: LauncherKind, program: str, answer: Mapping[str, Any]) -> Engine:
+    """Return what an engine's `info` says."""
+    if kind is LauncherKind.DOCKER:
+        security = " ".join(answer.get("SecurityOptions") or ())
+        return Engine(
+            kind=kind,
+            program=program,
+            version=str(answer.get("ServerVersion") or ""),
+            machine=str(answer.get("Architecture") or ""),
+            is_rootless="name=rootless" in security,
+            is_remapped="name=userns" in security,
+        )
     host = answer.get("host") or {}
     init = shutil.which("catatonit", path=f"/usr/libexec/podman:/usr/lib/podman:{os.environ.get('PATH', os.defpath)}")
     return Engine(
-        kind=LauncherKind.PODMAN,
+        kind=kind,
         program=program,
         version=str((answer.get("version") or {}).get("Version") or ""),
         machine=str(host.get("arch") or ""),
@@ -215,13 +221,3 @@ def _find_apptainer() -> Engine:
         fix="load the site's module (`module load apptainer`), or train in this environment with --launcher local",
     )
     raise LaunchError("apptainer is not installed here", [problem])
-
-
-def _unavailable(kind: LauncherKind, found: str, fix: str) -> LaunchError:
-    problem = Problem(
-        where=f"--launcher {kind.value}",
-        found=found,
-        expected=f"a {kind.value} engine that answers `{kind.value} info`",
-        fix=f"{fix}; or train in this environment with --launcher local",
-    )
-    return LaunchError(f"no {kind.value} engine answers: {found}", [problem])

@@ -1,15 +1,12 @@
 """The process that forks a supervisor, and under it a trial, for every connection; one supervisor is forked ahead.
 
-Two kinds run: a bare server for any command (starts in 60 ms), and a warm one that has imported a trainer's libraries
-and forks trials that need no start-up (see `automl.launch.entry`). The server is daemonised by a double fork, because
-Ray kills the direct children of its workers. It listens on an abstract socket, answers its own user only, lives while
-a client holds it or a trial runs, and never touches a GPU.
+Two kinds run: a bare server for any command, and a warm one that has imported a trainer's libraries and forks trials
+that need no start-up (see `automl.launch.entry`). The server is daemonised by a double fork, because Ray kills the
+direct children of its workers. It listens on an abstract socket, answers its own user only, and lives while a client
+holds it (first byte of its connection `H`) or a job runs (`J`; see `automl.launch.supervisor`).
 
 If a supervisor is killed, the server, a subreaper too, inherits its processes and ends them. If the server is killed,
 its supervisors see it by their channels and end their trials.
-
-A client's first byte says what its connection is for: `H` holds the server, `J` is a job (see
-`automl.launch.supervisor`).
 """
 
 from __future__ import annotations

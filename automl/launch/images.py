@@ -34,14 +34,12 @@ class Image:
     """An image that is on this machine.
 
     Attributes:
-        name: As it was asked for.
         digest: Content address, or the file for apptainer.
         size_bytes: On disk.
         architecture: E.g. ``amd64``; empty where it is unknown.
         cuda: Version of CUDA inside; empty where it is unknown.
     """
 
-    name: str
     digest: str
     size_bytes: int
     architecture: str = ""
@@ -90,7 +88,7 @@ def _inspect(engine: Engine, name: str) -> Image | None:
     if engine.kind is LauncherKind.APPTAINER:
         file = image_file(name)
         size = file.stat().st_size if file.is_file() else 0
-        return Image(name=name, digest=str(file), size_bytes=size) if file.exists() else None
+        return Image(digest=str(file), size_bytes=size) if file.exists() else None
     done = call_client(engine.program, "image", "inspect", name, limit_s=_INSPECT_LIMIT_S)
     if done.returncode != 0:
         return None
@@ -99,7 +97,6 @@ def _inspect(engine: Engine, name: str) -> Image | None:
     environment: list[str] = (facts.get("Config") or {}).get("Env") or []
     digests = facts.get("RepoDigests") or [facts.get("Id", "")]
     return Image(
-        name=name,
         digest=str(digests[0]),
         size_bytes=int(facts.get("Size") or 0),
         architecture=str(facts.get("Architecture") or ""),

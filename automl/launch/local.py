@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from automl.errors import LaunchError
 from automl.launch.base import Launcher
-from automl.launch.command import is_own_script, locate_program, trial_environment
+from automl.launch.command import bin_directory, locate_program, trial_environment
 from automl.launch.entry import find_entry
 from automl.launch.fork_server import HOLD, JOB, peer_user
 from automl.launch.job import SupervisedJob
@@ -39,6 +39,7 @@ _READ_AT_START = re.compile(
 )
 _SERVER = "automl.launch.fork_server"
 _START_LIMIT_S = 60.0
+_LONGEST_SHEBANG = 512
 _BARE_VARIABLES = ("LD_LIBRARY_PATH", "LANG", "LC_ALL", "LC_CTYPE")
 
 
@@ -46,10 +47,10 @@ class ForkServerClient:
     """Starts, holds and connects to the server that every process of a session shares.
 
     Args:
-        session: Unguessable name; part of the abstract socket's name.
+        session: Unguessable; part of the abstract socket's name.
         command: Starts the server; the socket's name is appended.
         environment: The server's whole environment.
-        log: Takes the server's output; None for none.
+        log: Takes the server's output.
     """
 
     def __init__(
@@ -166,9 +167,9 @@ class WarmLauncher(LocalLauncher):
     """Forks trials from one preloaded server per session, machine and environment.
 
     Args:
-        session: Unguessable name; launchers of one machine that share it share the server.
+        session: Unguessable; launchers of one machine that share it share the server.
         program: First word of the trials' command, e.g. ``depth_net``.
-        log: Takes the server's own output.
+        log: Takes the server's output.
         inherited: What the trials' environments are made from; ``os.environ`` by default.
     """
 
@@ -179,7 +180,7 @@ class WarmLauncher(LocalLauncher):
         self._environment = trial_environment(
             os.environ if inherited is None else inherited,
             tag=f"{session}-server",
-            # Asking for devices through NVML leaves CUDA untouched: a process that has initialised it cannot be forked.
+            # NVML leaves CUDA untouched: a process that has initialised it cannot be forked.
             extra={"PYTORCH_NVML_BASED_CUDA_CHECK": "1"},
         )
         self._program = find_servable(program)
@@ -232,6 +233,17 @@ class WarmLauncher(LocalLauncher):
 
 
 def find_servable(program: str) -> Path | None:
-    """Return the file of a command's first word if it is a console script of this environment."""
+    """Return the file of a command's first word if it is a console script of this environment.
+
+    Its scripts lie beside its interpreter; those of ``pip install --user`` or ``--target`` elsewhere, and name it in
+    their first line.
+    """
     file = locate_program(program)
-    return file if file is not None and is_own_script(file) and find_entry(file.name) is not None else None
+    if file is None or find_entry(file.name) is None:
+        return None
+    if file.parent != bin_directory():
+        with file.open("rb") as script:
+            first = script.readline(_LONGEST_SHEBANG)
+        if not first.startswith(b"#!") or first[2:].decode(errors="replace").strip() != sys.executable:
+            return None
+    return file

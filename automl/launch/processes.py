@@ -113,16 +113,14 @@ def end_leftovers(tag: str) -> int:
     Args:
         tag: A trial's tag or a study's prefix of it. Never empty.
     """
-    seen: set[Process] = set()
+    seen: set[tuple[int, int]] = set()
     deadline_s = time.monotonic() + _LIMIT_S
-    pause_s = 0.01
     while (processes := find_leftovers(tag)) and time.monotonic() < deadline_s:
         for process in processes:
-            seen.add(process)
+            seen.add((process.pid, process.start))
             send_signal(process, signal.SIGKILL)
-        time.sleep(pause_s)
-        pause_s = min(2 * pause_s, 0.2)
-    return len({(process.pid, process.start) for process in seen})
+        time.sleep(0.02)
+    return len(seen)
 
 
 def has_tag(pid: int, tag: str) -> bool:

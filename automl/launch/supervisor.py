@@ -1,16 +1,13 @@
 """The supervisor of one trial: starts it, reports its end, and kills its whole process tree on request or when alone.
 
-A supervisor holds one end of a control socket; the owner of the trial holds the other. Whatever ends the owner, the
-kernel closes the socket, and the supervisor ends the tree. It is a subreaper, so no descendant can leave the tree by
-starting a new session or by outliving its parent; the tree is gone when the supervisor has no child left. Supervisors
-are forked by `automl.launch.fork_server`, ahead of the trial if there is time: a supervisor and the child that will
-become the trial then wait for a request, so that no fork of a process with all libraries lies between two trials (20 ms
-each, more on a busy machine).
+Owner and supervisor hold the ends of a control socket. Whatever ends the owner, the kernel closes the socket, and the
+supervisor ends the tree. It is a subreaper, so no descendant can leave the tree by starting a new session or by
+outliving its parent. A supervisor and the child that will become the trial are forked ahead and wait for a request, so
+that no fork of a process with all libraries (20 ms) lies between two trials.
 
 The protocol is one JSON object per line. Owner: the request (`command`, `directory`, `environment`, `log`), later
 `{"kill": grace_s}`. Supervisor: `{"started": pid}` or `{"error": text, "failure": LaunchFailure}`, then
-`{"exit": status}` after the last process has died. Standard library only, so that a server without preloaded libraries
-starts in 60 ms.
+`{"exit": status}` after the last process has died. Standard library only, so that a bare server starts in 60 ms.
 """
 
 from __future__ import annotations

@@ -11,8 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from automl.launch.apptainer import exec_arguments
-from automl.launch.container import container_name, credentials_of, find_caller, home_folders, run_arguments
+from automl.launch.container import (
+    container_name,
+    credentials_of,
+    exec_arguments,
+    find_caller,
+    home_folders,
+    run_arguments,
+)
 from automl.launch.engine import find_engine
 from automl.spec.model import Spec
 from automl.spec.write import render_spec

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from automl.errors import LaunchError
-from automl.launch.apptainer import ApptainerLauncher, exec_arguments
+from automl.launch.container import ContainerLauncher, exec_arguments
 from automl.launch.images import image_file
 from automl.launch.processes import find_leftovers
+from automl.study.launch_plan import LauncherKind
 from automl.study.trial import FailureKind
 from automl.trial.failures import classify, read_tail
 from tests.automl.launch.fake_engine import install_gpus, install_program
@@ -49,7 +50,7 @@ class TestApptainerLauncher(ProgramLauncherContract):
     @pytest.fixture(autouse=True)
     def _launch(self, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         install_program(tmp_path_factory.mktemp("bin"), monkeypatch, "apptainer", SHIM)
-        self.launcher = ApptainerLauncher()
+        self.launcher = ContainerLauncher(LauncherKind.APPTAINER)
         yield
         self.launcher.close()
 
@@ -98,7 +99,7 @@ def test_credentials_reach_it_through_the_environment_and_the_tree_is_killed(
     )
     install_program(tmp_path / "bin", monkeypatch, "apptainer", script)
     tag = unique_tag()
-    launcher = ApptainerLauncher()
+    launcher = ContainerLauncher(LauncherKind.APPTAINER)
     request = dataclasses.replace(
         REQUEST, directory=tmp_path, log=tmp_path / "log", tag=tag, gpus=(), writable=(tmp_path,)
     )
@@ -118,7 +119,7 @@ def test_credentials_reach_it_through_the_environment_and_the_tree_is_killed(
 
 def test_a_machine_without_apptainer_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", os.defpath)
-    launcher = ApptainerLauncher()
+    launcher = ContainerLauncher(LauncherKind.APPTAINER)
 
     with pytest.raises(LaunchError, match="apptainer is not installed"):
         launcher.launch(dataclasses.replace(REQUEST, directory=tmp_path, log=tmp_path / "log"))

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from automl.errors import ConfigurationError, LaunchError
-from automl.launch.apptainer import ApptainerLauncher
 from automl.launch.choice import (
     choose_launch,
     find_command,
@@ -176,5 +175,5 @@ def test_settings_of_containers_are_those_of_the_request() -> None:
 
 def test_each_kind_has_its_launcher() -> None:
     assert isinstance(make_launcher(LauncherKind.DOCKER), ContainerLauncher)
-    assert isinstance(make_launcher(LauncherKind.APPTAINER), ApptainerLauncher)
+    assert isinstance(make_launcher(LauncherKind.APPTAINER), ContainerLauncher)
     assert isinstance(make_launcher(LauncherKind.LOCAL), LocalLauncher)

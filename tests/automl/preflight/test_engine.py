@@ -98,7 +98,7 @@ def test_a_skill_that_nothing_can_run_fails() -> None:
 def test_the_driver_is_held_against_the_cuda_of_the_image(
     monkeypatch: pytest.MonkeyPatch, driver: str, cuda: str, level: Level
 ) -> None:
-    image = Image(name="x", digest="sha256:0", size_bytes=1, cuda=cuda)
+    image = Image(digest="sha256:0", size_bytes=1, cuda=cuda)
     docker = Engine(kind=LauncherKind.DOCKER, program="docker", version="27.0")
     monkeypatch.setattr(engine, "find_engine", lambda _: docker)
     monkeypatch.setattr(engine, "find_image", lambda *_: image)
