@@ -15,8 +15,9 @@ from automl.errors import ConfigurationError, Problem
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-_PATHS = {"--spec", "--results"}
-_PATHS_IF_THERE = {"--skill", "--warm-start"}
+_STUDY = "STUDY"
+_PATHS = {"--spec", "--results", "--data"}
+_PATHS_IF_THERE = {_STUDY, "--skill", "--warm-start"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +81,7 @@ def run_arguments(
         given: Option -> value of the command line; a tuple for repeated options, True for flags.
         replaced: Options that the job sets itself; None leaves one out.
     """
-    arguments = [] if study is None else [_absolute_if_there(study)]
+    arguments = [] if study is None else [_as_text(_STUDY, study)]
     for option, value in {**given, **(replaced or {})}.items():
         if value is True:
             arguments.append(option)
@@ -92,16 +93,8 @@ def run_arguments(
 
 def _as_text(option: str, value: object) -> str:
     text = f"{value:g}" if isinstance(value, float) else str(value)
-    if option in _PATHS:
-        return str(Path(text).expanduser().absolute())
-    if option in _PATHS_IF_THERE:
-        return _absolute_if_there(text)
-    if option == "--data":
-        split, _, path = text.partition("=")
-        return f"{split}={Path(path).expanduser().absolute()}"
+    split, sign, named = text.partition("=") if option == "--data" else ("", "", text)
+    path = Path(named).expanduser()
+    if option in _PATHS or (option in _PATHS_IF_THERE and path.exists()):
+        return f"{split}{sign}{path.absolute()}"
     return text
-
-
-def _absolute_if_there(text: str) -> str:
-    path = Path(text).expanduser()
-    return str(path.absolute()) if path.exists() else text

@@ -193,7 +193,7 @@ class ContainerSupervisor:
             if timeout_s is not None and timeout_s <= 0:
                 # One call that kills and removes: how it ends does not matter.
                 if not self._remove():
-                    self._kill("KILL")
+                    self._call("kill", "--signal", "KILL", self._name)
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     client.wait(_DEATH_LIMIT_S)
                 break
@@ -206,17 +206,15 @@ class ContainerSupervisor:
         at_s = time.monotonic() + grace_s
         self._kill_at_s = min(self._kill_at_s or at_s, at_s)
         if grace_s > 0:
-            self._kill("TERM")
-
-    def _kill(self, name: str) -> None:
-        # The result does not matter: the attached client shows the end of the container.
-        self._call("kill", "--signal", name, self._name)
+            self._call("kill", "--signal", "TERM", self._name)
 
     def _end(self) -> dict[str, object]:
         """Return how the container ended; the log gets a line where the trainer's last one would mislead."""
         if self._is_gone:
             return {"exit": _SIGNAL_BASE - _KILLED}
-        state = self._final_state()
+        deadline_s = time.monotonic() + _SETTLE_LIMIT_S
+        while (state := self._inspect()).get("Running") and time.monotonic() < deadline_s:
+            time.sleep(0.05)  # the engine may need a moment to write the end down
         lost = str(state.get("Problem", ""))
         if state.get("Running"):
             lost = "the client that was attached to the container ended"
@@ -236,13 +234,6 @@ class ContainerSupervisor:
         with contextlib.suppress(OSError), self._log.open("a", encoding="utf-8") as log:
             log.write(f"automl: {reason}\n")
         return {"exit": exit_status, "external_end": {"reason": reason, "is_out_of_memory": is_oom}}
-
-    def _final_state(self) -> dict[str, Any]:
-        """Return the state of a container whose client has ended; the engine may need a moment to write it down."""
-        deadline_s = time.monotonic() + _SETTLE_LIMIT_S
-        while (state := self._inspect()).get("Running") and time.monotonic() < deadline_s:
-            time.sleep(0.05)
-        return state
 
     def _remove(self) -> bool:
         """Remove the container; return False when its engine does not answer."""

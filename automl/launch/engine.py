@@ -39,7 +39,6 @@ class Engine:
     """An engine that answers, or apptainer.
 
     Attributes:
-        kind: Docker, podman or apptainer.
         program: Absolute path of the command line client.
         version: Of the engine; the program of apptainer.
         machine: Architecture of the engine's machine, e.g. ``x86_64``.
@@ -112,15 +111,12 @@ def bind_mount(path: Path, *, is_written: bool) -> str:
 
 
 def end_containers(kind: LauncherKind, study: str) -> int:
-    """Kill and remove every container of a study on this machine; return how many there were.
-
-    Args:
-        kind: How trials are started; only docker and podman have containers that outlive their owner.
-        study: The study's tag, the first part of its trials' tags.
+    """Kill and remove every container with the study's tag on this machine; return how many there were.
 
     Raises:
         LaunchError: the engine does not answer.
     """
+    # Only these have containers that outlive their owner.
     if kind not in {LauncherKind.DOCKER, LauncherKind.PODMAN}:
         return 0
     engine = find_engine(kind)
@@ -144,7 +140,7 @@ def unseen_paths(kind: LauncherKind, image: str, paths: Iterable[Path], folder: 
     Args:
         kind: Docker or podman.
         image: One that the engine has.
-        paths: Files and folders that are here.
+        paths: They are here.
         folder: Writable here; a temporary file in it distinguishes it from another folder of the same name.
 
     Raises:

@@ -110,7 +110,9 @@ def _pull(engine: Engine, name: str) -> None:
         logger.warning("pulling the image %s; this is done once on each machine", name)
         done = call_client(engine.program, "pull", "--quiet", name, limit_s=None)
         if done.returncode != 0:
-            raise _explained(name, done.stderr, f"{engine.kind.value} login {_registry(name)}".strip())
+            host, slash, _ = name.partition("/")
+            registry = host if slash and ("." in host or ":" in host or host == "localhost") else ""
+            raise _explained(name, done.stderr, f"{engine.kind.value} login {registry}".strip())
         return
     file = image_file(name)
     if file == Path(name).absolute():
@@ -136,11 +138,6 @@ def _explained(name: str, output: str, login: str) -> LaunchError:
         fix = "bring the image here (`docker save` there, `docker load` here), or fix the network or proxy"
         return _failed(name, LaunchFailure.INFRASTRUCTURE, last, fix)
     return _failed(name, _IMAGE, last, "check name and tag, or name another image with --image")
-
-
-def _registry(name: str) -> str:
-    first = name.split("/", 1)[0]
-    return first if "/" in name and ("." in first or ":" in first or first == "localhost") else ""
 
 
 def _failed(name: str, failure: LaunchFailure, found: str, fix: str) -> LaunchError:

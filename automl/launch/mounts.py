@@ -28,8 +28,8 @@ def readable_paths(spec: Mapping[str, JsonValue], further: Iterable[str] = (), *
     """Return the host paths that a trial has to read, none of them inside another, sorted.
 
     Args:
-        spec: The complete spec; every string in it that is an absolute path and exists here counts.
-        further: Additional paths that the user names.
+        spec: Every string in it that is an absolute path and exists here counts.
+        further: What the user names.
         own: The trial's folder, which is mounted anyway.
     """
     named = {Path(text) for text in _texts(dict(spec)) if text.startswith("/") and _is_there(Path(text))}
@@ -40,18 +40,16 @@ def readable_paths(spec: Mapping[str, JsonValue], further: Iterable[str] = (), *
             wanted |= {path.parent, *_folders_listed(path)} if path.parent not in _NEVER_WHOLE else {path}
         else:
             wanted.add(path)
-    kept = {path for path in wanted if not _belongs_to_image(path) and not path.is_relative_to(own)}
+    left_out = (own, *_IMAGE_PATHS)
+    kept = {path for path in wanted - _NEVER_WHOLE if not any(path.is_relative_to(root) for root in left_out)}
     return tuple(sorted(path for path in kept if not any(parent in kept for parent in path.parents)))
 
 
 def _texts(value: JsonValue) -> Iterator[str]:
     if isinstance(value, str):
         yield value
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from _texts(item)
-    elif isinstance(value, list):
-        for item in value:
+    elif isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
             yield from _texts(item)
 
 
@@ -75,7 +73,3 @@ def _is_there(path: Path) -> bool:
         return path.exists()
     except (OSError, ValueError):
         return False
-
-
-def _belongs_to_image(path: Path) -> bool:
-    return path in _NEVER_WHOLE or any(path.is_relative_to(root) for root in _IMAGE_PATHS)

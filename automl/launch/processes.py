@@ -108,11 +108,7 @@ def find_leftovers(tag: str) -> list[Process]:
 
 
 def end_leftovers(tag: str) -> int:
-    """Kill every process that has the tag; return how many there were. Gives up after 5 s.
-
-    Args:
-        tag: A trial's tag or a study's prefix of it. Never empty.
-    """
+    """Kill every process that has the tag, or one below it; return how many there were. Gives up after 5 s."""
     seen: set[tuple[int, int]] = set()
     deadline_s = time.monotonic() + _LIMIT_S
     while (processes := find_leftovers(tag)) and time.monotonic() < deadline_s:

@@ -101,11 +101,7 @@ class ControlSocket:
 
 
 def open_log(path: str | Path) -> int:
-    """Open a log for appending, readable by its owner only; return its descriptor.
-
-    Raises:
-        OSError: it cannot be opened.
-    """
+    """Open a log for appending, readable by its owner only; return its descriptor."""
     return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 
 
