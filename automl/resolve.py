@@ -105,7 +105,9 @@ def resolve_objectives(request: StudyRequest, skill: Skill) -> tuple[tuple[Objec
     objectives: tuple[Objective, ...] = ()
     constraints: tuple[Constraint, ...] = ()
     try:
-        objectives = _named_objectives(request, skill) if request.objectives else (_objective(request, skill),)
+        objectives = (
+            _named_objectives(request, skill, problems) if request.objectives else (_objective(request, skill),)
+        )
     except ConfigurationError as error:
         problems += error.problems
     try:
@@ -117,9 +119,8 @@ def resolve_objectives(request: StudyRequest, skill: Skill) -> tuple[tuple[Objec
     return objectives, constraints
 
 
-def _named_objectives(request: StudyRequest, skill: Skill) -> tuple[Objective, ...]:
+def _named_objectives(request: StudyRequest, skill: Skill, problems: list[Problem]) -> tuple[Objective, ...]:
     found: list[Objective] = []
-    problems: list[Problem] = []
 
     def refuse(text: str, why: str, fix: str) -> None:
         problems.append(Problem(where=f"--objective {text}", found=why, expected="each objective once", fix=fix))
@@ -138,8 +139,6 @@ def _named_objectives(request: StudyRequest, skill: Skill) -> tuple[Objective, .
         found.append(Objective(metric=metric, direction=Direction(choice.direction), source=source))
     if "metric" in request.explicit:
         refuse(request.objectives[0], "--metric beside it", "name each with --objective")
-    if problems:
-        raise ConfigurationError.from_problems(problems, subject="the objectives")
     return tuple(found)
 
 

@@ -69,8 +69,7 @@ def summary(facts: StudyFacts) -> Section:
 
 def leaderboard(facts: StudyFacts) -> Section:
     """Return the trials, best first, those without a value last."""
-    ranked = facts.result.ranked()
-    shown = [*ranked, *(trial for trial in facts.result.trials if trial not in ranked)][:_MAX_ROWS]
+    shown = facts.result.leaderboard()[:_MAX_ROWS]
     metrics = [objective.metric for objective in facts.result.objectives]
     rows = [
         (
