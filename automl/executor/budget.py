@@ -33,10 +33,7 @@ _SECONDS_PER_HOUR = 3600.0
 def spent_end(budget: Budget, *, elapsed_s: float, gpu_s: float) -> EndReason | None:
     """Return why time or GPUs are used up, or None while they are not.
 
-    Args:
-        budget: The limits.
-        elapsed_s: Since the study started, earlier runs of a resumed one included.
-        gpu_s: Sum over trials of seconds times GPUs, running ones included.
+    ``elapsed_s`` includes earlier runs of a resumed study, ``gpu_s`` is the sum over all trials of seconds times GPUs.
     """
     if budget.time_s is not None and elapsed_s >= budget.time_s:
         return EndReason(kind=EndKind.TIME, amount=budget.time_s)
@@ -59,11 +56,9 @@ def competing_value(plan: StudyPlan, result: TrialResult) -> float | None:
 
 
 def patience_end(plan: StudyPlan, searched: Sequence[TrialResult]) -> EndReason | None:
-    """Return why waiting longer is pointless, or None.
+    """Return why waiting longer is pointless, or None; ``searched`` is in the order in which the trials ended.
 
-    Args:
-        plan: Its budget names the patience. A trial that misses a constraint is no improvement.
-        searched: Final results of the search, in the order in which the trials ended.
+    A trial that misses a constraint is no improvement.
     """
     objective, patience = plan.objective, plan.budget.patience_trials
     if patience is None:
@@ -84,9 +79,7 @@ def patience_end(plan: StudyPlan, searched: Sequence[TrialResult]) -> EndReason 
 def improvement_end(plan: StudyPlan, estimates: Collection[float | None]) -> EndReason | None:
     """Return why hardly anything is left to gain, or None.
 
-    Args:
-        plan: Its budget names the improvement that is worth a trial.
-        estimates: What the best further trial was expected to gain, after each of the last ends.
+    ``estimates`` are what the best further trial was expected to gain, after each of the last ends.
     """
     worth = plan.budget.min_improvement
     known = [estimate for estimate in estimates if estimate is not None]

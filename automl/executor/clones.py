@@ -22,11 +22,7 @@ if TYPE_CHECKING:
 
 
 def start_of(plan: StudyPlan, paths: StudyPaths, state: StudyState, trial: TrialRecord) -> Start:
-    """Return how the next attempt of a trial starts, be it a clone's first one.
-
-    Raises:
-        OSError: the checkpoint of a clone cannot be linked or copied.
-    """
+    """Return how the next attempt of a trial starts, be it a clone's first one (see `start_of_clone`)."""
     origin = trial.proposal.origin
     if origin.kind is OriginKind.CLONE and origin.parent is not None and origin.epoch is not None and not trial.starts:
         parent = state.trials[origin.parent]

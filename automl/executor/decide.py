@@ -28,12 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Conclude:
-    """End a trial of which nothing runs, with what it has measured.
-
-    Attributes:
-        trial: Its number.
-        cause: Why it ends.
-    """
+    """End a trial of which nothing runs, with what it has measured."""
 
     trial: int
     cause: StopCause

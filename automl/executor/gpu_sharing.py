@@ -25,12 +25,7 @@ _SAMPLE_INTERVAL_S = 1.0
 
 
 class GpuSharing:
-    """Gives out the GPUs of this machine.
-
-    Args:
-        fraction: Of a GPU, that a trial asks for; above 0.
-        query: Asks the driver.
-    """
+    """Gives out the GPUs of this machine to trials that ask for a fraction of one, above 0."""
 
     def __init__(self, fraction: float, query: Callable[[], Sequence[Gpu]] = query_gpus_now) -> None:
         self._most = int(1 / fraction + 1e-9)

@@ -90,7 +90,10 @@ _SIGNAL = EndReason(kind=EndKind.SIGNAL)
 
 
 class StudyLoop:
-    """The driver of one study; see `automl.executor.ray.study.execute_study`. Any thread may call every method."""
+    """The driver of one study; see `automl.executor.ray.study.execute_study`. Any thread may call every method.
+
+    `next_task`, `measured`, `ended` and `lost` raise LaunchError where the study directory cannot be written.
+    """
 
     def __init__(  # one call site; its parts by name
         self,
@@ -140,6 +143,7 @@ class StudyLoop:
             OSError: the directory cannot be made or read.
             ConfigurationError: a file of the directory cannot be read.
         """
+        plan = self._plan
         self._paths.trials.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._paths.stop_file.unlink(missing_ok=True)
         upgrade_log(self._paths)
@@ -147,7 +151,22 @@ class StudyLoop:
             with named_damage(self._paths.events_file):
                 for entry in read_log(self._paths.events_file, is_strict=True):
                     self._fold(entry.event, entry.time)
-            self._append(self._start_event())
+            self._append(
+                StudyStarted(
+                    study=plan.name,
+                    directory=str(self._paths.root),
+                    route=plan.route,
+                    fingerprint=plan.fingerprint,
+                    metric=plan.objective.metric,
+                    direction=plan.objective.direction,
+                    trials=plan.budget.trials,
+                    jobs=plan.resources.jobs,
+                    max_epochs=plan.max_epochs,
+                    process=os.getpid(),
+                    log_version=LOG_VERSION,
+                    environment=collect_environment(plan),
+                )
+            )
             self._catch_up()
             self._settle()
             if self._state.ended:
@@ -165,23 +184,6 @@ class StudyLoop:
                 write_result(self._paths, trial.result)
             if trial.phase is Phase.PAUSED:
                 self._retention.thin(trial)
-
-    def _start_event(self) -> StudyStarted:
-        plan = self._plan
-        return StudyStarted(
-            study=plan.name,
-            directory=str(self._paths.root),
-            route=plan.route,
-            fingerprint=plan.fingerprint,
-            metric=plan.objective.metric,
-            direction=plan.objective.direction,
-            trials=plan.budget.trials,
-            jobs=plan.resources.jobs,
-            max_epochs=plan.max_epochs,
-            process=os.getpid(),
-            log_version=LOG_VERSION,
-            environment=collect_environment(plan),
-        )
 
     # Appending and folding.
 
@@ -220,7 +222,6 @@ class StudyLoop:
         """Return the next attempt to run, or None when there is none now (see `is_over`).
 
         Raises:
-            LaunchError: the study directory cannot be written.
             ConfigurationError: a file of the directory cannot be read.
         """
         with self._lock, recorded(self._paths.root):
@@ -322,11 +323,7 @@ class StudyLoop:
     # What comes back.
 
     def measured(self, number: int, measurement: Measurement) -> None:
-        """Record one measurement of a running trial; the trial or the study may end by it.
-
-        Raises:
-            LaunchError: the study directory cannot be written.
-        """
+        """Record one measurement of a running trial; the trial or the study may end by it."""
         with self._lock, recorded(self._paths.root):
             self._append(_measured(number, measurement))
             if measurement.epoch is None or self._plan.objective.metric not in measurement.values:
@@ -337,11 +334,7 @@ class StudyLoop:
                 self._interrupt([number], _SIGNAL)
 
     def ended(self, result: TrialResult) -> None:
-        """Record how an attempt ended; some are followed by another one (see `automl.trial.attempts`).
-
-        Raises:
-            LaunchError: the study directory cannot be written.
-        """
+        """Record how an attempt ended; some are followed by another one (see `automl.trial.attempts`)."""
         with self._lock, recorded(self._paths.root):
             if self._running.pop(result.number, None) is None:
                 return
@@ -384,11 +377,7 @@ class StudyLoop:
         self._retention.sweep(self._state.finished, [path for path in starts if path is not None])
 
     def lost(self, number: int, reason: str) -> None:
-        """Record that whatever ran a trial is gone.
-
-        Raises:
-            LaunchError: the study directory cannot be written.
-        """
+        """Record that whatever ran a trial is gone."""
         with self._lock:
             if number not in self._running:
                 return

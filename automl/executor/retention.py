@@ -35,37 +35,31 @@ class Retention:
     def __init__(self, plan: StudyPlan, paths: StudyPaths) -> None:
         self._plan = plan
         self._paths = paths
+        self._naming = plan.skill.architecture.checkpoints
+        self._keeps_all = plan.options.get("keep_checkpoints") == "all"
         self._swept: set[int] = set()
 
     def sweep(self, finished: Sequence[TrialResult], needed: Collection[Path]) -> None:
-        """Delete what cannot win.
-
-        Args:
-            finished: All trials that have ended.
-            needed: Checkpoints that running trials started from.
-        """
-        if self._plan.options.get("keep_checkpoints") == "all":
+        """Delete what cannot win of the trials that have ended, but no checkpoint that a running one started from."""
+        if self._keeps_all:
             return
         kept = winners(result_of(self._plan, finished), top=max(1, self._plan.replicates))
         unswept = [result for result in finished if result.number not in self._swept]
-        naming = self._plan.skill.architecture.checkpoints
-        freed = retire_checkpoints(self._paths, unswept, naming, kept=kept, needed=needed)
+        freed = retire_checkpoints(self._paths, unswept, self._naming, kept=kept, needed=needed)
         self._swept = {result.number for result in finished} - kept
         if freed:
             logger.debug("deleted %d checkpoints, %d bytes", len(freed), sum(freed.values()))
 
     def thin(self, paused: TrialRecord) -> None:
         """Delete of a paused trial, whose writer is dead, all but the checkpoint it continues from and its best one."""
-        result, naming = paused.result, self._plan.skill.architecture.checkpoints
-        chain = measured_by(self._paths, paused)
-        continued = find_continuation(chain, naming, until=paused.paused_at)
-        keeps_all = self._plan.options.get("keep_checkpoints") == "all"
-        if continued is None or keeps_all or result is None or result.best_epoch is None:
+        result, chain = paused.result, measured_by(self._paths, paused)
+        continued = find_continuation(chain, self._naming, until=paused.paused_at)
+        if continued is None or self._keeps_all or result is None or result.best_epoch is None:
             return
         begun_from = starts_of(self._paths, paused)[0].checkpoint
-        best = [checkpoint_of_epoch(folder, naming, result.best_epoch) for folder in chain]
+        best = [checkpoint_of_epoch(folder, self._naming, result.best_epoch) for folder in chain]
         for attempt in self._paths.attempts(paused.number):
-            _clear(attempt.root, naming, kept={continued.checkpoint, begun_from, *best})
+            _clear(attempt.root, self._naming, kept={continued.checkpoint, begun_from, *best})
 
 
 def retire_checkpoints(
@@ -76,17 +70,10 @@ def retire_checkpoints(
     kept: Collection[int],
     needed: Collection[Path] = (),
 ) -> dict[Path, int]:
-    """Delete every checkpoint of the finished trials except the best one of each trial that is kept.
+    """Delete every checkpoint of trials whose processes are dead except the best one of each trial that is kept.
 
-    Args:
-        paths: Of the study.
-        finished: Trials whose processes are dead; others are not touched.
-        naming: How the trainer names its checkpoints.
-        kept: Numbers of the trials that keep their best checkpoint: the incumbent, the Pareto front.
-        needed: Checkpoints that running trials started from.
-
-    Returns:
-        The deleted files with their sizes in bytes.
+    ``kept`` has the numbers of the incumbent or the Pareto front, ``needed`` the checkpoints that running trials
+    started from. Returns the deleted files with their sizes in bytes.
     """
     freed: dict[Path, int] = {}
     for result in finished:

@@ -62,11 +62,7 @@ class RecordingLauncher(Launcher):
         self._jobs: list[Job] = []
 
     def launch(self, request: LaunchRequest) -> Job:
-        """Start a job.
-
-        Raises:
-            LaunchError: the command could not be started.
-        """
+        """Start a job and keep it."""
         job = self._launcher.launch(request)
         self._jobs.append(job)
         return job

@@ -42,19 +42,12 @@ class NoAnswer:
 
 
 def ask_nodes(
-    address: str,
-    function: Callable[[Question], Answer],
-    question: Question,
-    *,
-    limit_s: float = 10.0,
+    address: str, function: Callable[[Question], Answer], question: Question, *, limit_s: float = 10.0
 ) -> dict[str, Answer | NoAnswer]:
     """Call a function on every node, all at once; of a large cluster on 64, with one of each set of resources.
 
-    Args:
-        address: Of the cluster.
-        function: Importable where the nodes run; so is what it returns.
-        question: Its argument.
-        limit_s: For joining the cluster and for the answers together; a node has at least 2 s.
+    ``function`` is importable where the nodes run, and so is what it returns. ``limit_s`` is for joining the cluster
+    and for the answers together; a node has at least 2 s.
 
     Raises:
         LaunchError: the cluster does not answer or refuses the token.

@@ -119,12 +119,9 @@ class MultiNodeJob(Job):
 
 
 class MultiNodeLauncher(Launcher):
-    """Starts a trial on every node of the actor's placement group.
+    """Starts a trial on every node of the actor's placement group: rank 0 by a launcher, the others by one of a kind.
 
-    Args:
-        launcher: Starts rank 0.
-        shape: What a trial takes of each of its nodes.
-        kind: How the other ranks are started; cold instead of warm.
+    Only rank 0 can be warm.
     """
 
     def __init__(self, launcher: Launcher, shape: Resources, kind: LauncherKind) -> None:

@@ -59,11 +59,7 @@ _LOGGERS = ("ray", "ray.tune", "ray.train", "ray.data")
 
 @contextlib.contextmanager
 def ray_session(resources: Resources, address: str | None) -> Iterator[Path]:
-    """Start a local Ray or join a cluster, and leave it at the end.
-
-    Args:
-        resources: What the study's trials need; a local Ray offers at least as many CPUs.
-        address: Of the cluster; None for a local Ray.
+    """Start a local Ray with CPUs enough for the trials, or join the cluster at an address, and leave it at the end.
 
     Yields:
         A folder for Ray's own files, removed at the end.
@@ -221,11 +217,7 @@ def _init(options: Mapping[str, Any], address: str | None) -> Exception | None:
 
 
 def check_fit(resources: Resources, nodes: Sequence[Mapping[str, float]]) -> None:
-    """Refuse a study whose trials fit on no node; Ray would wait for ever without a message.
-
-    Args:
-        resources: What the trials need.
-        nodes: Resources of each living node, by Ray's names.
+    """Refuse a study whose trials fit on none of the nodes, given by Ray's names; Ray would wait without a message.
 
     Raises:
         LaunchError: a trial needs more than any node has, or there are too few nodes.

@@ -56,14 +56,6 @@ def execute_study(
 ) -> StudyResult:
     """Run, or resume, a study to its end; trials that were open when an earlier run ended are run first.
 
-    Args:
-        plan: What to do.
-        location: Where.
-        searcher: Proposes trials.
-        scheduler: Stops trials early.
-        trackers: Projections of the event log.
-        journal: The Optuna journal; None for none.
-
     Returns:
         All trials, those of earlier runs included.
 
