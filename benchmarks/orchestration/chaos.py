@@ -22,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -93,10 +94,17 @@ def start(root: Path, faults: int) -> subprocess.Popen[bytes]:
 def wait_for_reports(root: Path) -> None:
     """Wait until the study has heard of a trial."""
     deadline_s = time.monotonic() + _PATIENCE_S
-    while not (root / "study/reports.jsonl").exists():
+    while not values_measured(root):
         if time.monotonic() > deadline_s:
             raise TimeoutError((root / "driver.log").read_text(encoding="utf-8")[-2000:])
         time.sleep(0.05)
+
+
+def values_measured(root: Path) -> int:
+    """Return how many values of trials stand in the study's event log."""
+    with suppress(FileNotFoundError):
+        return StudyPaths(root / "study").events_file.read_bytes().count(b'"measured"')
+    return 0
 
 
 def below(pid: int, text: str) -> list[int]:
@@ -180,9 +188,8 @@ def kill_again_and_again(
 
 def wait_for_new_reports(root: Path, process: subprocess.Popen[bytes]) -> None:
     """Wait until the study has heard more than it knows now, or is over."""
-    file = root / "study/reports.jsonl"
-    known = file.stat().st_size if file.exists() else 0
-    while process.poll() is None and (not file.exists() or file.stat().st_size == known):
+    known = values_measured(root)
+    while process.poll() is None and values_measured(root) == known:
         time.sleep(0.02)
 
 
