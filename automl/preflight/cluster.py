@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from automl.executor.ray.cluster import NoAnswer
-    from automl.request.study_request import StudyRequest
+    from automl.request.study_request import ResourceSettings, StudyRequest
     from automl.study.model import Resources, StudyPlan
 
 DOCTOR_LIMIT_S = 7.0
@@ -58,7 +58,7 @@ def cluster_findings(
 
 
 def fit_to_nodes(
-    resources: Resources, request: StudyRequest, nodes: Sequence[Mapping[str, float]], *, trials: int
+    resources: Resources, request: ResourceSettings, nodes: Sequence[Mapping[str, float]], *, trials: int
 ) -> Resources:
     """Return resources with which the trials of a study fill a cluster; what the request sets stays.
 

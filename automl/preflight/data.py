@@ -20,7 +20,7 @@ from automl.spec.model import iterate_leaves
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from automl.request.study_request import StudyRequest
+    from automl.request.study_request import InputSettings, StudyRequest
     from automl.skill.model import JsonValue, Skill
     from automl.spec.model import Spec
     from automl.study.model import StudyPlan
@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 _BATCH_ALIASES = ("batch_size", "train_batch_size")
 
 
-def pending_folder(request: StudyRequest, results: Path) -> Path | None:
+def pending_folder(request: InputSettings, results: Path) -> Path | None:
     """Return the folder that the run makes before its first trial; None where there is nothing left to make."""
     folder = _prepared_folder(request, results)
     return folder if folder is not None and not folder.exists() else None
@@ -45,7 +45,7 @@ def with_prepared_paths(request: StudyRequest, results: Path) -> StudyRequest:
     return request.with_settings(data=data)
 
 
-def prepare_data(request: StudyRequest, results: Path) -> None:
+def prepare_data(request: InputSettings, results: Path) -> None:
     """Make the study's data when their folder is missing; what the command prints goes to stderr.
 
     Raises:
@@ -94,7 +94,7 @@ def describe_data(request: StudyRequest, results: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def data_files(request: StudyRequest, plan: StudyPlan) -> dict[str, str]:
+def data_files(request: InputSettings, plan: StudyPlan) -> dict[str, str]:
     """Return name -> path of everything that trials read, the splits by their names, the rest by parameter path."""
     found = {f"data {split}": path for split, path in request.data.items()}
     slots = {slot.key for slot in plan.skill.actions[plan.action].inputs}
@@ -157,7 +157,7 @@ def numbers(values: dict[str, JsonValue], name: str) -> Iterator[tuple[str, int]
             yield path, value
 
 
-def _prepared_folder(request: StudyRequest, results: Path) -> Path | None:
+def _prepared_folder(request: InputSettings, results: Path) -> Path | None:
     """Return the folder that the study's `prepare` makes, whether it exists or not; None without `prepare`."""
     return results / "data" / request.prepare.directory if request.prepare else None
 

@@ -141,7 +141,8 @@ def pair(facts: StudyFacts, first: SearchedParameter, second: SearchedParameter)
     if len(frame) >= MIN_TRIALS and not first.options and not second.options:
         figure.add_trace(_contours(facts, first, second))
     marker = {"size": 12, "color": value, "coloraxis": "coloraxis", "line": {"color": "#1a202c", "width": 0.5}}
-    text = frame[TEXT] + "<br>" + frame[facts.metric].map("{:.4g}".format)
+    # As text: a column of no value would keep its numbers' type.
+    text = frame[TEXT] + "<br>" + frame[facts.metric].map("{:.4g}".format).astype(str)
     figure.add_scatter(**axes, mode="markers", marker=marker, text=text, hoverinfo="text")
     figure.update_xaxes(title=first.label, **_axis(first)).update_yaxes(title=second.label, **_axis(second))
     return _styled(figure, 420, coloraxis=_colours(facts))

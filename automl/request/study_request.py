@@ -39,19 +39,94 @@ class Prepare:
     directory: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StudyRequest:
+@dataclass(frozen=True, kw_only=True)
+class InputSettings:
+    """Spec and data of the training.
+
+    Attributes:
+        overrides: Dotted path -> value: the key `set`.
+    """
+
+    spec: str | None = None
+    overrides: Mapping[str, JsonValue] = field(default_factory=dict)
+    data: Mapping[str, str] = field(default_factory=dict)
+    prepare: Prepare | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObjectiveSettings:
+    """What is optimised, and what the best trial must keep.
+
+    Attributes:
+        objectives: ``NAME[:direction]``, the primary one first, in place of metric and direction.
+    """
+
+    metric: str | None = None
+    direction: str | None = None
+    objectives: tuple[str, ...] = ()
+    constraints: tuple[str, ...] = ()
+    evaluate_with: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class BudgetSettings:
+    """When the study ends."""
+
+    trials: int | None = None
+    time_s: float | None = None
+    gpu_hours: float | None = None
+    target: float | None = None
+    patience_trials: int | None = None
+    min_improvement: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResourceSettings:
+    """What each trial gets."""
+
+    jobs: int | None = None
+    gpus_per_trial: float | None = None
+    cpus_per_trial: float | None = None
+    nodes_per_trial: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LaunchSettings:
+    """How trials are started; see `automl.launch.choice`."""
+
+    launcher: str | None = None
+    image: str | None = None
+    network: str | None = None
+    container: Mapping[str, JsonValue] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchSettings:
+    """How the search is done.
+
+    Attributes:
+        warm_start: Studies whose best trials are tried first; empty for none, None for those that are found.
+    """
+
+    search: tuple[str, ...] = ()
+    sampler: str | None = None
+    scheduler: str | None = None
+    seed: int | None = None
+    warm_start: tuple[str, ...] | None = None
+    replicates: int | None = None
+    options: Mapping[str, JsonValue] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyRequest(InputSettings, ObjectiveSettings, BudgetSettings, ResourceSettings, LaunchSettings, SearchSettings):
     """What a user asks for. None means: not given.
 
-    A setting means what `schemas/study.schema.json` says of the key with its name; those of `objective`, `budget` and
-    `resources` stand beside the others.
+    A setting means what `schemas/study.schema.json` says of the key with its name. A function that needs one part of
+    the settings names that part as its parameter's type.
 
     Attributes:
         request_text: Free text of the user: policy, budget, resources and metric are read from it.
         fallback: Train once where ``on`` cannot be done, instead of an error.
-        overrides: Dotted path -> value: the key `set`.
-        objectives: ``NAME[:direction]``, the primary one first, in place of metric and direction.
-        warm_start: Studies whose best trials are tried first; empty for none, None for those that are found.
         source: The study file, if any.
         explicit: Names of the settings that the command line has set; they win over the request's text.
     """
@@ -61,36 +136,6 @@ class StudyRequest:
     policy: Policy | None = None
     request_text: str | None = None
     fallback: bool = False
-    spec: str | None = None
-    overrides: Mapping[str, JsonValue] = field(default_factory=dict)
-    data: Mapping[str, str] = field(default_factory=dict)
-    prepare: Prepare | None = None
-    metric: str | None = None
-    direction: str | None = None
-    objectives: tuple[str, ...] = ()
-    constraints: tuple[str, ...] = ()
-    evaluate_with: str | None = None
-    trials: int | None = None
-    time_s: float | None = None
-    gpu_hours: float | None = None
-    target: float | None = None
-    patience_trials: int | None = None
-    min_improvement: float | None = None
-    jobs: int | None = None
-    gpus_per_trial: float | None = None
-    cpus_per_trial: float | None = None
-    nodes_per_trial: int | None = None
-    launcher: str | None = None
-    image: str | None = None
-    network: str | None = None
-    container: Mapping[str, JsonValue] = field(default_factory=dict)
-    search: tuple[str, ...] = ()
-    sampler: str | None = None
-    scheduler: str | None = None
-    seed: int | None = None
-    warm_start: tuple[str, ...] | None = None
-    replicates: int | None = None
-    options: Mapping[str, JsonValue] = field(default_factory=dict)
     source: Path | None = None
     explicit: tuple[str, ...] = ()
 

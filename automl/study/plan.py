@@ -24,7 +24,7 @@ from automl.study.replicates import replicate_seeds, seed_key
 if TYPE_CHECKING:
     from automl.machine import Machine
     from automl.request.policy import PolicyDecision
-    from automl.request.study_request import StudyRequest
+    from automl.request.study_request import ResourceSettings, StudyRequest
     from automl.skill.model import Skill
     from automl.spec.model import Spec
     from automl.study.objectives import Constraint
@@ -94,7 +94,7 @@ def plan_study(request: StudyRequest, parts: StudyParts, machine: Machine | None
 
 
 def decide_resources(
-    request: StudyRequest, *, skill: Skill, spec: Spec, trials: int, machine: Machine | None
+    request: ResourceSettings, *, skill: Skill, spec: Spec, trials: int, machine: Machine | None
 ) -> Resources:
     """Decide what each trial gets: whole GPUs where there are any, else one CPU thread each, all slots busy.
 

@@ -164,6 +164,15 @@ def test_two_parameters_are_shown_against_each_other_in_the_colour_of_the_object
     assert list(zip(found.x, found.y, found.marker.color, strict=True))[-1] == (5e-3, 32, 0.7)
 
 
+def test_two_parameters_that_no_trial_has_both_are_an_empty_plot(tmp_path: Path) -> None:
+    trials = (completed(0, 0.5, batch=4), completed(1, 0.6, batch=8))
+    facts = read_facts(write_study(tmp_path / "demo", trials).root)
+
+    (found,) = figures.pair(facts, *facts.parameters).data
+
+    assert list(found.x) == []
+
+
 def surface_of(root: Path, count: int, corner: float = 1.0) -> Any:  # noqa: ANN401 # plotly has no types
     """Return the contours of a value that grows with the positions of two parameters in their ranges."""
     points = [((i * 0.618) % 1 * corner, (i * 0.414) % 1 * corner) for i in range(count)]
