@@ -136,7 +136,7 @@ class _Binder:
             self._drop(child.path, f"{relation} compares things that are not numbers")
             return
         if relation.kind is RelationKind.DERIVED_QUOTIENT:
-            limits = ends[0] * relation.constant, ends[1] * relation.constant + relation.constant - 1
+            limits = math.ceil(ends[0]) * relation.constant, (math.floor(ends[1]) + 1) * relation.constant - 1
         else:
             gap = _strict_gap(parent if child.choices else child, max(map(abs, ends)))
             limits = _limits(_MIRRORED.get(relation.kind, relation.kind), *ends, gap=gap)

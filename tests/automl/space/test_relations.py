@@ -107,6 +107,16 @@ def test_a_value_derived_from_a_fixed_one_is_not_free() -> None:
     assert bound([number("c", 2, 20), number("p", 0, 500)], [relation])["p"].bounds == (8, 83)
 
 
+def test_a_parent_keeps_only_what_its_derived_value_can_follow() -> None:
+    child = Parameter(path="c", type=ParameterType.FLOAT, default=0, low=0.25, high=1.0)
+    relation = Relation(path="c", kind=RelationKind.DERIVED_QUOTIENT, parent="p", constant=2)
+
+    space = bound([number("p", 1, 20), child], [relation])
+
+    assert list(space["p"].bounds) == [2, 3]
+    assert not any(space.violations(space.from_unit({"p": k / 9, "c": 0.5})) for k in range(10))
+
+
 def test_parameters_in_a_cycle_are_left_out() -> None:
     cycle = [
         Relation(path="a", kind=RelationKind.GREATER, parent="b"),

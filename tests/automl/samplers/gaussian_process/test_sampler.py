@@ -202,8 +202,10 @@ def test_a_kernel_that_was_fitted_ahead_is_not_fitted_again(monkeypatch: pytest.
     ahead.prepare(History(observations=history.observations[:-1]))
 
     deadline_s = time.monotonic() + 30
-    while not fits and time.monotonic() < deadline_s:
+    while 8 not in fits and time.monotonic() < deadline_s:
         time.sleep(0.01)
     ahead.propose(history, 9)
 
-    assert fits == [8]
+    # Samplers of earlier tests may still fit theirs, of other lengths.
+    assert fits.count(8) == 1
+    assert 9 not in fits
