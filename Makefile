@@ -41,13 +41,14 @@ engines:  ## install Docker, Podman, Slurm and kubectl for the tests (Debian, as
 chaos: $(TOOLS)  ## everything a trainer can do wrong, while what runs the study is killed: a table
 	$(BIN)/python -m benchmarks.orchestration.chaos --json chaos.json
 
-check: $(TOOLS)  ## the linters: ruff, format, mypy strict, import contracts, dead code, spelling, word list
+check: $(TOOLS)  ## the linters: ruff, format, mypy strict, import contracts, dead code, spelling, word list, deletions
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/vulture
 	$(BIN)/python -m tests.words
+	$(BIN)/python -m tests.deletions
 	$(BIN)/codespell automl depth_net tests docs benchmarks studies templates *.md
 
 format: $(TOOLS)  ## rewrite the code in the house style

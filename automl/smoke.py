@@ -6,9 +6,9 @@ skill whose spec has a dry run trains one step; any other trains one epoch.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
-import shutil
 import tempfile
 from pathlib import Path
 from types import MappingProxyType
@@ -21,6 +21,7 @@ from automl.request.policy import Route
 from automl.resolve import chosen_scheduler
 from automl.samplers.registry import make_searcher
 from automl.space.parameters import SearchSpace
+from automl.storage.deletion import delete
 from automl.storage.paths import AttemptPaths
 from automl.study.model import Budget, StudyLocation
 from automl.study.plan import epoch_key
@@ -87,7 +88,8 @@ def smoke_test(plan: StudyPlan, place: RunLocation) -> TrialResult:
     location = StudyLocation(directory=folder, tracking_uri="", ray_address=place.ray_address)
     (trial,) = execute_study(short, location, searcher=make_searcher(short), scheduler=chosen_scheduler(short)).trials
     _check(trial, folder, is_dry=has_dry_run(plan))
-    shutil.rmtree(folder, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        delete(folder, inside=place.results.resolve())
     return trial
 
 

@@ -287,7 +287,7 @@ def _save(folder: Path, network: Network, epoch: int, steps: int) -> None:
         archive.writestr("state.json", json.dumps(state))
     unfinished.replace(file)
     link = folder / ".toy_model_latest.link"
-    link.unlink(missing_ok=True)
+    link.unlink(missing_ok=True)  # not of a study: a link of the trainer
     link.symlink_to(file.name)
     link.replace(folder / "toy_model_latest.pth")
 

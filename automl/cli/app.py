@@ -38,7 +38,7 @@ COMMANDS = {
     "report": ("study", "Write one HTML page about a study."),
     "sync": ("study", "Upload to MLflow what it does not have yet."),
     "skill": ("results", "Print the SKILL.md by which a coding agent uses this tool."),
-    "clean": ("results", "List what may be deleted from a results folder; with --yes delete it."),
+    "clean": ("results", "List what may be deleted from a results folder; with --yes move it to the trash."),
     "ui": ("results", "Open the MLflow comparison of a results folder on this machine."),
 }
 """Command -> the module `<...>_commands` that has it, and its line in the help."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib.resources
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,7 +67,9 @@ def _list_studies(results: Path, *, as_json: bool) -> None:
         states = ", ".join(f"{count} {state}" for state, count in row.states.items())
         best = "" if row.best is None else f"best {row.metric} {row.best:.4f}"
         counts = f"{row.trials:>4}/{row.planned:<4}  {best:<24}  {states}"
-        click.echo("; ".join(filter(None, (f"{row.state:<11}  {row.name:<{width}}  {counts}".rstrip(), row.reason))))
+        gone = f"a part of it is missing: {'; '.join(row.missing)}" if row.missing else ""
+        line = f"{row.state:<11}  {row.name:<{width}}  {counts}".rstrip()
+        click.echo("; ".join(filter(None, (line, row.reason, gone))))
     if not found:
         click.echo(f"no study under {results}")
 
@@ -77,43 +80,56 @@ def _unreadable(root: Path, error: OSError) -> ConfigurationError:
 
 @commands.command(
     "clean",
-    help="List what may be deleted from a results folder, with sizes; --yes deletes it. Running and resumable studies, "
-    "and best checkpoints are never deleted.",
+    help="List what may be deleted from a results folder, with sizes; --yes moves it to a trash folder beside it, "
+    "--purge deletes that trash. Running and resumable studies, best checkpoints, and studies of which a part is "
+    "missing are never touched.",
 )
 @click.argument("results", required=False, type=click.Path(path_type=Path))
-@click.option("--yes", is_flag=True, help="Delete what is listed without it.")
+@click.option("--yes", is_flag=True, help="Move what is listed without it to the trash.")
+@click.option("--purge", is_flag=True, help="Delete what is in the trash for good.")
+@click.option("--force", multiple=True, metavar="NAME", help="List this study too, of which a part is missing.")
 @json_option()
-def _clean(results: Path | None, *, yes: bool, as_json: bool) -> None:
-    from automl.handoff.cleaning import delete, take_inventory
+def _clean(results: Path | None, *, yes: bool, purge: bool, force: tuple[str, ...], as_json: bool) -> None:
+    from automl.handoff.cleaning import discard, empty_trash, take_inventory
 
-    root = results_root(results)
+    root, moment = results_root(results), datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
     try:
-        inventory = take_inventory(root)
+        inventory = take_inventory(root, force)
     except OSError as error:
         raise _unreadable(root, error) from error
-    gone = {item.path for item in inventory.deletable if yes and delete(item)}
+    why_kept = {item.path: discard(item, moment) for item in inventory.deletable if yes}
+    freed = empty_trash(inventory) if purge else None
     if as_json:
         items = [
-            {"path": str(item.path), "bytes": item.size, "why": item.why, "is_deleted": item.path in gone}
+            {"path": str(item.path), "bytes": item.size, "why": item.why, "is_deleted": why_kept.get(item.path) == ""}
             for item in inventory.deletable
         ]
-        print_json({"deletable": items, "left_alone": inventory.left_alone})
+        trash = {"bytes": inventory.trash_size, "freed_bytes": freed or 0}
+        print_json({"deletable": items, "left_alone": inventory.left_alone, "trash": trash})
         return
-    _show_inventory(root, inventory, gone, is_deleted=yes)
+    _show_inventory(root, inventory, why_kept)
+    in_trash = inventory.trash_size
+    if freed is not None:
+        click.echo(f"the trash is deleted, {format_size(freed)} freed")
+    elif in_trash:
+        click.echo(f"the trash holds {format_size(in_trash)}: automl clean {root} --purge frees it")
 
 
-def _show_inventory(root: Path, inventory: Inventory, gone: set[Path], *, is_deleted: bool) -> None:
+def _show_inventory(root: Path, inventory: Inventory, why_kept: dict[Path, str]) -> None:
     for item in inventory.deletable:
-        state = "" if not is_deleted else "deleted  " if item.path in gone else "kept     "
-        click.echo(f"{state}{format_size(item.size):>9}  {item.path.relative_to(root)}  ({item.why})")
+        state = {None: "", "": "moved    "}.get(why_kept.get(item.path), "kept     ")
+        reason = "; ".join(filter(None, (item.why, why_kept.get(item.path))))
+        click.echo(f"{state}{format_size(item.size):>9}  {item.path.relative_to(root)}  ({reason})")
     for name, reason in inventory.left_alone.items():
         click.echo(f"not touched {name}: {reason}")
-    listed = [item for item in inventory.deletable if not is_deleted or item.path in gone]
+    listed = [item for item in inventory.deletable if not why_kept.get(item.path)]
     total = format_size(sum(item.size for item in listed))
-    if is_deleted:
-        click.echo(f"{len(listed)} deleted, {total}")
+    if why_kept:
+        click.echo(f"{len(listed)} moved to the trash, {total}")
     elif listed:
-        click.echo(f"{len(listed)} could be deleted, {total}; nothing was: automl clean {root} --yes deletes them")
+        click.echo(
+            f"{len(listed)} could be deleted, {total}; nothing was: automl clean {root} --yes moves them to a trash"
+        )
     else:
         click.echo("nothing to delete")
 

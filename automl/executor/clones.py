@@ -11,7 +11,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 from automl.study.causes import OriginKind
-from automl.trial.attempts import Start, find_continuation, measured_by, next_start
+from automl.trial.attempts import Start, find_continuation, measured_by, next_start, unused_attempt
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,11 +42,11 @@ def start_of_clone(plan: StudyPlan, paths: StudyPaths, number: int, parent: Tria
     found = find_continuation(measured_by(paths, parent), plan.skill.architecture.checkpoints, until=epoch)
     if found is None or (plan.max_epochs is not None and found.first_epoch >= plan.max_epochs):
         return Start(parent=parent.number)
-    own = paths.attempt(number).parent_checkpoints / found.checkpoint.name
-    shutil.rmtree(own.parent, ignore_errors=True)
+    attempt = unused_attempt(paths, number)
+    own = paths.attempt(number, attempt).parent_checkpoints / found.checkpoint.name
     own.parent.mkdir(parents=True, mode=0o700)
     _copy(found.checkpoint, own)
-    return Start(checkpoint=own, first_epoch=found.first_epoch, parent=parent.number)
+    return Start(attempt=attempt, checkpoint=own, first_epoch=found.first_epoch, parent=parent.number)
 
 
 def _copy(source: Path, target: Path) -> None:

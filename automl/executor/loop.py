@@ -34,6 +34,7 @@ from automl.executor.gpu_sharing import sharing_of
 from automl.executor.retention import Retention
 from automl.executor.search_state import SearchState
 from automl.schedulers.base import CloneRequest
+from automl.storage.deletion import delete, links_out_of
 from automl.storage.documents import write_document
 from automl.storage.event_log import EventLog, named_damage, read_log
 from automl.storage.legacy import upgrade_log
@@ -145,12 +146,12 @@ class StudyLoop:
         """
         plan = self._plan
         self._paths.trials.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._paths.stop_file.unlink(missing_ok=True)
         upgrade_log(self._paths)
         with self._lock:
             with named_damage(self._paths.events_file):
                 for entry in read_log(self._paths.events_file, is_strict=True):
                     self._fold(entry.event, entry.time)
+            delete(self._paths.stop_file, inside=self._paths.root.resolve())
             self._append(
                 StudyStarted(
                     study=plan.name,
@@ -165,6 +166,7 @@ class StudyLoop:
                     process=os.getpid(),
                     log_version=LOG_VERSION,
                     environment=collect_environment(plan),
+                    links=links_out_of(self._paths.root),
                 )
             )
             self._catch_up()
@@ -362,8 +364,10 @@ class StudyLoop:
         )
 
     def _end_trial(self, result: TrialResult) -> None:
-        self._append(TrialEnded(result))
         trial = self._state.trials[result.number]
+        links = self._state.started.links if self._state.started is not None else {}
+        result = self._retention.recorded(trial, result, links)
+        self._append(TrialEnded(result))
         if trial.phase is Phase.PAUSED:
             self._retention.thin(trial)
         write_result(self._paths, result)

@@ -2,21 +2,23 @@
 
 A trial's checkpoints are hundreds of megabytes an epoch, and only one epoch of one trial is handed over. What stays:
 the checkpoint of the incumbent's best epoch, those of trials that others start from, and every file of a trial that may
-still run; of a paused trial the checkpoint it goes on from and its best one. Status files, logs and specs always stay.
+still run; of a paused trial the checkpoint it goes on from and its best one. Status files, logs and specs always stay,
+and so does what lies behind a link, unless the study has recorded it (see `automl.storage.deletion`).
 """
 
 from __future__ import annotations
 
 import logging
-import shutil
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from automl.executor.decide import result_of
+from automl.storage.deletion import delete, is_deletable, real_path
 from automl.trial.attempts import find_continuation, measured_by, starts_of
-from automl.trial.checkpoints import all_checkpoints, checkpoint_of_epoch, size_of
+from automl.trial.checkpoints import all_checkpoints, checkpoint_of_epoch, latest_links, size_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
     from automl.architectures.model import CheckpointNaming
@@ -58,8 +60,14 @@ class Retention:
             return
         begun_from = starts_of(self._paths, paused)[0].checkpoint
         best = [checkpoint_of_epoch(folder, self._naming, result.best_epoch) for folder in chain]
-        for attempt in self._paths.attempts(paused.number):
-            _clear(attempt.root, self._naming, kept={continued.checkpoint, begun_from, *best})
+        _clear(self._paths, result, self._naming, kept={continued.checkpoint, begun_from, *best})
+
+    def recorded(self, trial: TrialRecord, result: TrialResult, links: Mapping[str, str]) -> TrialResult:
+        """Return a result with the checkpoints that lie behind links which stood in the study when it was started."""
+        folders = [self._paths.attempt(trial.number, start["attempt"]).root for start in trial.starts if links]
+        found = [real_path(path) for folder in folders for path in all_checkpoints(folder, self._naming)]
+        behind = {str(path) for path in found if any(path.is_relative_to(target) for target in links.values())}
+        return replace(result, files_behind_links=tuple(sorted(behind)))
 
 
 def retire_checkpoints(
@@ -80,8 +88,7 @@ def retire_checkpoints(
         best = {paths.root / result.checkpoint} if result.number in kept and result.checkpoint else set()
         if result.number in kept and not best:
             continue  # its best checkpoint is not known: better too much than the wrong one
-        for attempt in paths.attempts(result.number):
-            freed |= _clear(attempt.root, naming, kept={*needed, *best})
+        freed |= _clear(paths, result, naming, kept={*needed, *best})
     return freed
 
 
@@ -95,26 +102,29 @@ def winners(study: StudyResult, *, top: int = 1) -> set[int]:
     return {trial.number for trial in (*ranked[:top], *(study.pareto or ranked))}
 
 
-def _clear(folder: Path, naming: CheckpointNaming, *, kept: Collection[Path | None]) -> dict[Path, int]:
-    """Delete the checkpoints below a folder but those that are kept; return file -> bytes of those that are gone.
+def _clear(
+    paths: StudyPaths, result: TrialResult, naming: CheckpointNaming, *, kept: Collection[Path | None]
+) -> dict[Path, int]:
+    """Delete the checkpoints of a trial but those that are kept; return file -> bytes of those that are gone.
 
-    Links called "latest" that lead to a deleted file are deleted with it. A file that cannot be deleted is left.
+    Links called "latest" that led to a deleted file are deleted with it. A file that cannot be deleted is left.
     """
-    sizes = {path: size_of(path) for path in all_checkpoints(folder, naming) if path not in kept}
-    freed = {path: size for path, size in sizes.items() if _delete(path)}
-    for link in folder.rglob("*latest*"):
-        if link.is_symlink() and not link.exists():
-            _delete(link)
+    inside, recorded = paths.root.resolve(), result.files_behind_links
+    stay = {path.resolve() for path in kept if path is not None}
+    freed: dict[Path, int] = {}
+    for attempt in paths.attempts(result.number):
+        links = latest_links(attempt.root)
+        for path in all_checkpoints(attempt.root, naming):
+            real = path.resolve()
+            if real in stay or not is_deletable(path, inside=inside, recorded=recorded):
+                continue
+            size = size_of(path)
+            try:
+                delete(path, inside=inside, recorded=recorded)
+                for link in (link for link, target in links.items() if target == real):
+                    delete(link, inside=inside)
+            except OSError as error:
+                logger.warning("the checkpoint %s could not be deleted: %s", path, error)
+            if not path.exists():
+                freed[path] = size
     return freed
-
-
-def _delete(path: Path) -> bool:
-    try:
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
-    except OSError as error:
-        logger.warning("the checkpoint %s could not be deleted: %s", path, error)
-        return False
-    return True

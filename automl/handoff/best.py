@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,9 +21,11 @@ from automl.skill.model import ConfigFormat
 from automl.space.values import Scalar
 from automl.spec.model import Spec
 from automl.spec.write import write_spec
+from automl.storage.deletion import delete, is_deletable, real_path
 from automl.storage.documents import read_document, write_document
 from automl.storage.paths import StudyPaths
-from automl.storage.study_directory import read_results, read_study
+from automl.storage.plan_document import read_plan
+from automl.storage.study_directory import read_results, read_state, study_of_plan
 from automl.study.model import Direction
 from automl.trial.checkpoints import checkpoint_of_epoch, sha256_of
 
@@ -82,15 +84,16 @@ def select_best(root: Path) -> StudyBest:
     """Verify, keep and describe the best checkpoint of a study. Doing it twice changes nothing.
 
     Raises:
-        ConfigurationError: the folder is no study directory.
+        ConfigurationError: the folder is no study directory, or a file of it cannot be read.
         StudyFailedError: no trial has a usable value, the best one left no checkpoint, or its file has changed since.
     """
-    plan, result = read_study(root)
-    trial = result.best
+    plan, state = read_plan(StudyPaths(root)), read_state(StudyPaths(root))
+    result = replace(study_of_plan(plan), trials=state.results)
+    trial, before = result.best, _kept_before(root)
     if trial is None:
         raise StudyFailedError("no trial of the study has a usable value, so there is no best checkpoint")
     source, digest = _verified(root, trial)
-    kept = _keep(root, source, digest)
+    kept = _keep(root, source, digest, state.started.links if state.started is not None else {})
     best = StudyBest(
         trial=trial.number,
         epoch=trial.best_epoch,
@@ -106,6 +109,9 @@ def select_best(root: Path) -> StudyBest:
     spec = Spec(values=plan.spec).with_values({**trial.assignment, **trial.changes}, origin=f"trial {trial.number}")
     write_spec(spec, ConfigFormat.YAML, StudyPaths(root).best_spec)
     write_document(StudyPaths(root).best_file, best)
+    for path in before:
+        if path != kept and path.parent == kept.parent:
+            delete(path, inside=root.resolve(), recorded=[str(real_path(path))])
     return best
 
 
@@ -196,24 +202,45 @@ def _verified(root: Path, best: TrialResult) -> tuple[Path, str]:
     return source, digest
 
 
-def _keep(root: Path, source: Path, digest: str) -> Path:
-    """Give the checkpoint a second name in its folder, and delete an earlier best checkpoint there."""
-    folder = StudyPaths(root).best
+def _keep(root: Path, source: Path, digest: str, links: Mapping[str, str]) -> Path:
+    """Give the checkpoint a second name in its folder.
+
+    Raises:
+        StudyFailedError: the folder is a link out of the study that did not stand there when the study began (``links``
+            are those that did), or the link leads to another file of that name.
+    """
+    inside, folder = root.resolve(), StudyPaths(root).best
     folder.mkdir(exist_ok=True)
     kept = folder / source.name
-    if source != kept and not (kept.exists() and sha256_of(kept) == digest):
-        temporary = kept.with_name(f".{kept.name}.new")
-        _delete(temporary)
-        if source.is_dir():
-            shutil.copytree(source, temporary, copy_function=_link_or_copy)
-            _delete(kept)
-        else:
-            _link_or_copy(str(source), str(temporary))
-        temporary.replace(kept)
-    for other in folder.iterdir():
-        if other != kept:
-            _delete(other)
+    if source == kept or (kept.exists() and sha256_of(kept) == digest):
+        return kept
+    temporary = kept.with_name(f".{kept.name}.new")
+    recorded = {str(real_path(path)) for path in (temporary, *_kept_before(root))}
+    is_behind_known_link = str(folder.resolve()) in links.values()
+    if not is_deletable(kept, inside=inside, recorded=recorded) and (kept.exists() or not is_behind_known_link):
+        problem = Problem(
+            where=str(kept),
+            found=f"a link to {folder.resolve()}",
+            expected="a folder in the study, or a link that stood there when the study began",
+            fix=f"remove the link, then: automl resume {root}",
+        )
+        raise StudyFailedError("the best checkpoint cannot be kept", [problem])
+    delete(temporary, inside=inside, recorded=recorded)
+    if source.is_dir():
+        shutil.copytree(source, temporary, copy_function=_link_or_copy)
+        delete(kept, inside=inside, recorded=recorded)
+    else:
+        _link_or_copy(str(source), str(temporary))
+    temporary.replace(kept)
     return kept
+
+
+def _kept_before(root: Path) -> list[Path]:
+    """Return where the best checkpoint is that `best.json` names; empty without that file."""
+    try:
+        return [root / read_document(StudyPaths(root).best_file, StudyBest).checkpoint]
+    except FileNotFoundError:
+        return []
 
 
 def _link_or_copy(source: str, target: str) -> None:
@@ -222,10 +249,3 @@ def _link_or_copy(source: str, target: str) -> None:
         os.link(real, target)
     except OSError:  # another file system, or one without hard links
         shutil.copy2(real, target)
-
-
-def _delete(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)

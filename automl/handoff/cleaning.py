@@ -1,33 +1,34 @@
-"""Find and delete what is not needed any more in a results folder.
+"""Find what is not needed any more in a results folder, and move it to the trash.
 
-Only studies that have ended are searched, not one that a process runs or that a resume could continue. Checkpoints that
-were not handed over and files that were never finished may be deleted; best checkpoints, the Pareto front, specs, logs,
-status files and the record stay. MLflow's copies in its registry are not touched.
+Only studies that have ended are searched, not one that a process runs, that a resume could continue, or of which a part
+is missing. Checkpoints that were not handed over and files that were never finished may go; best checkpoints, the
+Pareto front, specs, logs, status files and the record stay. MLflow's copies in its registry are not touched.
 """
 
 from __future__ import annotations
 
-import contextlib
-import shutil
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from automl.errors import ConfigurationError
+from automl.errors import ConfigurationError, Problem
 from automl.handoff.best import StudyBest
+from automl.readers.status_file import walk
 from automl.skill.load import recorded_architecture
+from automl.storage.deletion import TRASH, is_deletable, move_to_trash, purge, real_path
 from automl.storage.documents import read_document
 from automl.storage.overview import StudyRow, list_studies
 from automl.storage.owner import running_process
 from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import read_study
-from automl.trial.checkpoints import all_checkpoints, size_of
+from automl.trial.checkpoints import all_checkpoints, latest_links
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Collection, Iterable, Iterator
 
     from automl.study.result import StudyResult
 
+_DEEPEST = 64
 _UNFINISHED = ("*.partial", ".*.part", ".*.new", ".export_*")
 
 
@@ -39,11 +40,17 @@ class Deletable:
         path: File or folder.
         size: Bytes on disk that it takes.
         why: Why it is not needed.
+        study: The study directory.
+        inside: The folder that it has to lie in, a real path.
+        recorded: Real paths outside of that folder that may go too.
     """
 
     path: Path
     size: int
     why: str
+    study: Path
+    inside: Path
+    recorded: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,72 +60,150 @@ class Inventory:
     Attributes:
         deletable: In order of studies.
         left_alone: Study directory -> why.
+        owners: Folders that may have a trash, real paths.
     """
 
     deletable: tuple[Deletable, ...]
     left_alone: dict[str, str]
+    owners: tuple[Path, ...] = ()
+
+    @property
+    def trash_size(self) -> int:
+        """Bytes that `empty_trash` would free."""
+        return freed_by(owner / TRASH for owner in self.owners)
 
 
-def take_inventory(results: Path) -> Inventory:
+def take_inventory(results: Path, forced: Collection[str] = ()) -> Inventory:
     """Search the studies of a results folder; nothing is changed.
 
+    Args:
+        results: The folder.
+        forced: Names of studies of which a part is missing, or that cannot be read: they may be deleted whole.
+
     Raises:
+        ConfigurationError: a forced study is not there, or nothing is missing of it.
         OSError: the folder cannot be read.
     """
-    found: list[Deletable] = []
-    left_alone: dict[str, str] = {}
-    for row in list_studies(results):
-        reasons = {"running": "it is running", "unreadable": row.reason or "it cannot be read"}
-        if row.states:
-            reasons["interrupted"] = "a resume can continue it"
-        if row.state in reasons:
-            left_alone[row.name] = reasons[row.state]
+    root, found, left_alone = results.resolve(), list[Deletable](), dict[str, str]()
+    rows = list_studies(results)
+    broken = {row.name for row in rows if row.missing or row.state == "unreadable"}
+    _require_broken(forced, broken)
+    for row in rows:
+        if row.name in forced:
+            found.append(_whole(row, root, "a study of which a part is missing"))
+        elif (reason := _why_left_alone(row)) is not None:
+            left_alone[row.name] = reason
         else:
-            found += _of_study(row)
-    return Inventory(deletable=tuple(found), left_alone=left_alone)
+            found += _of_study(row, root)
+    studies = [real_path(row.path) for row in rows if not row.path.is_symlink()]
+    linked = sorted({Path(folder) for row in rows for folder in row.linked_folders})
+    return Inventory(deletable=tuple(found), left_alone=left_alone, owners=(root, *studies, *linked))
 
 
-def delete(deletable: Deletable) -> bool:
-    """Delete one thing, unless a process runs its study by now; return whether it is deleted."""
-    folders = map(StudyPaths, (deletable.path, *deletable.path.parents))
-    study = next((folder for folder in folders if folder.plan_file.is_file()), None)
-    if study is not None and running_process(study) is not None:
-        return False
+def discard(item: Deletable, moment: str) -> str:
+    """Move one thing to the trash with the "latest" links to it; return why it stays, or nothing if it is gone.
+
+    It stays where a process runs its study by now.
+    """
+    if running_process(StudyPaths(item.study)) is not None:
+        return "it is running"
+    real = item.path.resolve()
+    latest = {} if item.path == item.study else latest_links(item.path.parent)
+    links = [link for link, target in latest.items() if target == real and is_deletable(link, inside=item.inside)]
     try:
-        if deletable.path.is_dir():
-            shutil.rmtree(deletable.path)
-        else:
-            deletable.path.unlink()
-    except OSError:
-        return False
-    for link in deletable.path.parent.glob("*latest*"):
-        if link.is_symlink() and not link.exists():
-            link.unlink(missing_ok=True)
-    return True
+        for path in (item.path, *links):
+            move_to_trash(path, inside=item.inside, moment=moment, recorded=item.recorded)
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
 
 
-def _of_study(row: StudyRow) -> Iterator[Deletable]:
+def empty_trash(inventory: Inventory) -> int:
+    """Delete for good what was moved to the trash; return the bytes that this frees.
+
+    Raises:
+        OSError: something cannot be deleted.
+    """
+    size = inventory.trash_size
+    for owner in inventory.owners:
+        purge(owner)
+    return size
+
+
+def freed_by(paths: Iterable[Path]) -> int:
+    """Return the bytes that deleting files and folders frees: a file with a name elsewhere frees nothing."""
+    names: dict[tuple[int, int], int] = {}
+    freed = 0
+    for status in (file.lstat() for path in paths if not path.is_symlink() for file in _files(path)):
+        key = (status.st_dev, status.st_ino)
+        names[key] = names.get(key, 0) + 1
+        freed += status.st_size if names[key] == status.st_nlink else 0
+    return freed
+
+
+def _files(path: Path) -> Iterator[Path]:
+    if path.is_file():
+        yield path
+    for folder, _, files in walk(path, deepest=_DEEPEST):
+        yield from (folder / name for name in files if not (folder / name).is_symlink())
+
+
+def _require_broken(forced: Collection[str], broken: Collection[str]) -> None:
+    problems = [
+        Problem(
+            where=f"--force {name}",
+            found="no study of which a part is missing",
+            expected=", ".join(sorted(broken)) or "no study needs it here",
+            fix="leave it out, or name one of these studies",
+        )
+        for name in forced
+        if name not in broken
+    ]
+    if problems:
+        raise ConfigurationError.from_problems(problems, subject="the command line")
+
+
+def _why_left_alone(row: StudyRow) -> str | None:
+    if row.state == "running":
+        return "it is running"
+    if row.state == "unreadable":
+        return row.reason or "it cannot be read"
+    if row.missing:
+        return f"a part of it is missing: {'; '.join(row.missing)}; --force {row.name} deletes what is there"
+    if row.state == "interrupted" and row.states:
+        return "a resume can continue it"
+    is_linked = row.path.resolve() != real_path(row.path)
+    return f"a link to {row.path.resolve()}, in which no trial was started" if is_linked and not row.states else None
+
+
+def _whole(row: StudyRow, root: Path, why: str) -> Deletable:
+    return Deletable(path=row.path, size=freed_by([row.path]), why=why, study=row.path, inside=root)
+
+
+def _of_study(row: StudyRow, root: Path) -> Iterator[Deletable]:
     if not row.states:
-        yield Deletable(path=row.path, size=size_of(row.path), why="a study in which no trial was started")
+        yield _whole(row, root, "a study in which no trial was started")
         return
+    study, inside = StudyPaths(row.path), root / row.name
     plan, result = read_study(row.path)
-    kept = _kept(StudyPaths(row.path), result)
+    kept = _kept(study, result)
     naming = recorded_architecture(plan.skill.network_arch, plan.skill.root).checkpoints
-    for path in all_checkpoints(StudyPaths(row.path).trials, naming):
-        if path.resolve() not in kept and not path.is_symlink():
-            # Deleting one of several names of a file frees nothing.
-            size = size_of(path) if path.is_dir() or path.stat().st_nlink == 1 else 0
-            yield Deletable(path=path, size=size, why="a checkpoint that was not handed over")
-    for pattern in _UNFINISHED:
-        for path in sorted(row.path.rglob(pattern)):
-            yield Deletable(path=path, size=size_of(path), why="never finished")
+    recorded = tuple(name for trial in result.trials for name in trial.files_behind_links)
+    attempts = [attempt.root for trial in result.trials for attempt in study.attempts(trial.number)]
+    found = {path: "a checkpoint that was not handed over" for a in attempts for path in all_checkpoints(a, naming)}
+    found = {path: why for path, why in found.items() if path.resolve() not in kept}
+    found |= {path: "never finished" for pattern in _UNFINISHED for path in sorted(row.path.rglob(pattern))}
+    for path, why in found.items():
+        if is_deletable(path, inside=inside, recorded=recorded):
+            size = freed_by([path])
+            yield Deletable(path=path, size=size, why=why, study=row.path, inside=inside, recorded=recorded)
 
 
 def _kept(study: StudyPaths, result: StudyResult) -> set[Path]:
     """Return the checkpoints that stay: of the best trial, of the Pareto front, of the hand-over."""
     winners = [*result.ranked()[:1], *result.pareto]
     names = [trial.checkpoint for trial in winners if trial.checkpoint is not None]
-    with contextlib.suppress(OSError, ConfigurationError):  # nothing was handed over
+    if study.best_file.is_file():
         best = read_document(study.best_file, StudyBest)
         names += [best.checkpoint, best.source]
     return {path.resolve() for path in (*(study.root / name for name in names), *study.best.glob("*"))}

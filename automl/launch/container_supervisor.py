@@ -5,7 +5,7 @@ it runs; `inspect` says how it ended before it is removed. If the supervisor is 
 if both are, the next start of the study does, by the label (see `automl.launch.engine`).
 
 The protocol is that of `automl.launch.supervisor`; the first process is None where it cannot be seen from here, and the
-last message also has what else ended the container, if something did (`ExternalEnd`). Standard library only.
+last message also has what else ended the container, if something did (`ExternalEnd`). Needs no installed package.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import functools
 import json
 import os
 import select
-import shutil
 import signal
 import subprocess
 import time
@@ -24,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from automl.launch.processes import die_with_parent, has_tag
 from automl.launch.supervisor import redirect
+from automl.storage.deletion import delete
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -100,7 +100,8 @@ class ContainerSupervisor:
             end = {"error": f"{error}", "failure": "infrastructure"}
         self._remove()
         for folder in self._request["scratch"]:
-            shutil.rmtree(folder, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                delete(Path(folder), inside=Path(self._request["directory"]).resolve())
         self._control.report(end)
         deadline_s = time.monotonic() + _ENGINE_LIMIT_S
         while not self._is_gone and time.monotonic() < deadline_s:

@@ -159,7 +159,7 @@ def unseen_paths(kind: LauncherKind, image: str, paths: Iterable[Path], folder: 
         return tuple(named for path, named in asked.items() if not _sees(engine, image, (path,)))
     finally:
         if marker is not None:
-            marker.unlink(missing_ok=True)
+            marker.unlink(missing_ok=True)  # not of a study: a marker made just before
 
 
 def _ask(engine: Engine, *arguments: str) -> str:

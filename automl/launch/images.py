@@ -123,7 +123,7 @@ def _pull(engine: Engine, name: str) -> None:
     source = f"docker://{name.removeprefix('docker://')}"
     done = call_client(engine.program, "pull", str(partial), source, limit_s=None)
     if done.returncode != 0:
-        partial.unlink(missing_ok=True)
+        partial.unlink(missing_ok=True)  # not of a study: a part of an image
         raise _explained(name, done.stderr, "apptainer remote login")
     partial.replace(file)
 

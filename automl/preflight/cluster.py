@@ -116,7 +116,7 @@ def _marked(request: ProbeRequest) -> Iterator[ProbeRequest]:
     try:
         yield replace(request, marker=str(marker))
     finally:
-        marker.unlink(missing_ok=True)
+        marker.unlink(missing_ok=True)  # not of a study: a marker made just before
 
 
 def _node_findings(name: str, answer: ProbeResult | NoAnswer, demand: Demand, here: Mapping[str, str]) -> list[Finding]:

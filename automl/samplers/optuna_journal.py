@@ -16,6 +16,7 @@ from optuna.study import StudyDirection
 from optuna.trial import TrialState as OptunaState
 
 from automl.samplers.distributions import representable
+from automl.storage.deletion import delete
 from automl.study.trial import TrialState
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class OptunaJournal:
             logger.warning("the Optuna journal %s cannot be written (%s); the study continues", self._file, error)
 
     def _open(self) -> JournalStorage:
-        self._file.unlink(missing_ok=True)
+        delete(self._file, inside=self._file.parent.resolve())
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         storage = JournalStorage(JournalFileBackend(str(self._file), lock_obj=_OneWriter(str(self._file))))
         directions = [StudyDirection[o.direction.name] for o in self._plan.objectives]

@@ -101,7 +101,7 @@ def replace_file(file: Path, content: bytes, *, mode: int = 0o600) -> None:
         temporary.chmod(mode)
         temporary.replace(file)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)  # not of a study: a temporary file made just before
         raise
 
 

@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from automl.errors import ConfigurationError
+from automl.storage.deletion import delete
 from automl.storage.documents import read_document, torn_file
 from automl.storage.event_log import Entry, encode, read_log
 from automl.study.causes import origin_from
@@ -61,7 +62,7 @@ def upgrade_log(paths: StudyPaths) -> None:
     new.replace(paths.events_file)
     for file in paths.trials.glob("*/stop"):
         with suppress(OSError):  # a request that was answered, or will be asked again
-            file.unlink()
+            delete(file, inside=paths.root.resolve())
 
 
 def upgraded(paths: StudyPaths) -> Iterator[Entry]:

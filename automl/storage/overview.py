@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from automl.errors import ConfigurationError
+from automl.storage.documents import read_document
 from automl.storage.final_status import read_settled
 from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import why_unreadable
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
+
+    from automl.study.result import StudyResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +34,8 @@ class StudyRow:
         metric: The objective.
         best: Its best value; None without one.
         path: The study directory.
+        missing: What is not there although the study's files speak of it; empty while it runs.
+        linked_folders: Folders outside of the study that hold checkpoints of it.
     """
 
     name: str
@@ -41,6 +47,8 @@ class StudyRow:
     states: dict[str, int]
     metric: str = ""
     best: float | None = None
+    missing: tuple[str, ...] = ()
+    linked_folders: tuple[str, ...] = ()
 
 
 def list_studies(results: Path) -> tuple[StudyRow, ...]:
@@ -69,6 +77,8 @@ def _search(results: Path) -> tuple[list[Path], list[tuple[Path, OSError]]]:
     for folder in sorted(results.iterdir()):
         plan = StudyPaths(folder).plan_file
         try:
+            if folder.is_symlink():
+                folder.stat()  # of storage that is not mounted, for example
             if plan.is_file():
                 studies.append((plan.stat().st_mtime, folder))
         except OSError as error:
@@ -83,6 +93,7 @@ def _unreadable(root: Path, error: OSError | ConfigurationError) -> StudyRow:
 def _row(root: Path) -> StudyRow:
     try:
         plan, result, outcome = read_settled(root)
+        missing = () if outcome.state == "running" else tuple(_missing(StudyPaths(root), result))
     except (ConfigurationError, OSError) as error:
         return _unreadable(root, error)
     states = Counter(trial.state.value.lower() for trial in result.trials)
@@ -97,4 +108,28 @@ def _row(root: Path) -> StudyRow:
         states=dict(sorted(states.items())),
         metric=metric,
         best=best.values[metric] if best is not None else None,
+        missing=missing,
+        linked_folders=tuple(
+            sorted({str(Path(f).parent) for trial in result.trials for f in trial.files_behind_links})
+        ),
     )
+
+
+def _missing(paths: StudyPaths, result: StudyResult) -> Iterator[str]:
+    """Yield what was moved, deleted or lies on storage that is not mounted; absence of files is no absence of facts."""
+    for path in sorted(paths.root.iterdir()):
+        if path.is_symlink() and not path.exists():
+            yield f"{path.name} (a link to {path.readlink()}, which is not there)"
+    there = {folder.name.partition(".")[0] for folder in paths.trials.glob("*")}
+    gone = [trial.directory for trial in result.trials if f"{trial.number:04d}" not in there]
+    if gone:
+        yield f"{gone[0]}{f' and {len(gone) - 1} more' if gone[1:] else ''}"
+    if paths.best_file.is_file():
+        checkpoint = str(read_document(paths.best_file, dict[str, Any]).get("checkpoint"))
+        if not (paths.root / checkpoint).exists():
+            yield checkpoint
+    if not result.trials:
+        signs = (*paths.best.glob("*"), *paths.trials.glob("*"), paths.best_file, paths.journal_file)
+        ran = [paths.relative(path) for path in signs if path.exists() and (path.is_dir() or path.stat().st_size)]
+        if ran:
+            yield f"the trials of {paths.events_file.name}, though there is {ran[0]}"

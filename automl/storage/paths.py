@@ -142,8 +142,8 @@ class StudyPaths(_Folder):
     def attempts(self, number: int) -> list[AttemptPaths]:
         """Return the paths of a trial's attempts that have a directory, in order of their names."""
         first = self.attempt(number).root
-        folders = [first, *sorted(first.parent.glob(f"{first.name}.*"))]
-        return [AttemptPaths(folder) for folder in folders if folder.is_dir()]
+        further = (folder for folder in first.parent.glob(f"{first.name}.*") if folder.suffix[1:].isdigit())
+        return [AttemptPaths(folder) for folder in (first, *sorted(further)) if folder.is_dir()]
 
     def result_file(self, number: int) -> Path:
         """Return the file of a trial's result: one for all its attempts."""

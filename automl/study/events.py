@@ -34,6 +34,7 @@ class StudyStarted:
         process: Process id of the driver.
         log_version: 2 since the log alone is enough to resume a study; 1 before.
         environment: What it runs with: ``version.<package>``, ``data.<input>`` -> text.
+        links: Links out of the study that stood in its directory: their paths there -> where they lead to, absolute.
     """
 
     kind: ClassVar[str] = "study_started"
@@ -49,6 +50,7 @@ class StudyStarted:
     process: int
     log_version: int = 1
     environment: Mapping[str, str] = field(default_factory=dict)
+    links: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

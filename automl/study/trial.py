@@ -131,6 +131,7 @@ class TrialResult:
         gpus: Devices it was given, as CUDA_VISIBLE_DEVICES entries; empty for none, or for several nodes.
         cause: Why it was stopped; None for a trial that ended by itself, diverged or failed.
         origin: Where its assignment comes from; None in the result of an earlier version.
+        files_behind_links: Its checkpoints that lie outside of the study, behind links that stood in it: real paths.
     """
 
     number: int
@@ -156,3 +157,4 @@ class TrialResult:
     gpus: tuple[str, ...] = ()
     cause: StopCause | None = None
     origin: Origin | None = None
+    files_behind_links: tuple[str, ...] = ()

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from itertools import pairwise
+from itertools import count, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -118,9 +118,7 @@ def next_start(plan: StudyPlan, paths: StudyPaths, trial: TrialRecord) -> Start:
     It continues from the last whole checkpoint of the attempts that continue each other, where the trainer can; else it
     begins where the trial began. Changes of earlier attempts stay.
     """
-    attempt = 1 + trial.attempt
-    while paths.attempt(trial.number, attempt).root.exists():  # made by a driver that died before its event
-        attempt += 1
+    attempt = unused_attempt(paths, trial.number, after=trial.attempt)
     starts = starts_of(paths, trial)
     if not starts:
         return Start(attempt=attempt)
@@ -142,6 +140,14 @@ def next_start(plan: StudyPlan, paths: StudyPaths, trial: TrialRecord) -> Start:
     if found is None:
         return begin
     return replace(begin, checkpoint=found.checkpoint, first_epoch=found.first_epoch, earlier=earlier)
+
+
+def unused_attempt(paths: StudyPaths, number: int, *, after: int = 0) -> int:
+    """Return the first number of an attempt of a trial, after one, that has no directory.
+
+    A driver that died before its event leaves a directory, and a person may.
+    """
+    return next(n for n in count(after + 1) if not paths.attempt(number, n).root.exists())
 
 
 def starts_of(paths: StudyPaths, trial: TrialRecord) -> list[Start]:

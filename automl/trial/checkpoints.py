@@ -57,6 +57,11 @@ def all_checkpoints(directory: Path, naming: CheckpointNaming) -> tuple[Path, ..
     return tuple(dict.fromkeys(path for found in (numbered, best) for path in sorted(path for path, _ in found)))
 
 
+def latest_links(folder: Path) -> dict[Path, Path]:
+    """Return the links called "latest" below a folder, and what each leads to."""
+    return {link: link.resolve() for link in folder.rglob("*latest*") if link.is_symlink()}
+
+
 def checkpoint_of_epoch(directory: Path, naming: CheckpointNaming, epoch: int) -> Path | None:
     """Return the file or folder saved after an epoch, never a "latest" one; None where there is none.
 

@@ -17,6 +17,7 @@ from automl.errors import LaunchError
 from automl.launch.command import fill_command
 from automl.launch.mounts import readable_paths
 from automl.readers.status_file import loaded
+from automl.storage.deletion import delete
 from automl.study.trial import Measurement
 from automl.trial.result import with_wanted
 from automl.trial.task import launch_request
@@ -80,7 +81,7 @@ def _run(
 
 def _request(task: TrialTask, template: str, result: TrialResult) -> LaunchRequest:
     metrics = task.files.measuring_metrics
-    metrics.unlink(missing_ok=True)
+    delete(metrics, inside=task.directory.resolve())
     places = {
         "{checkpoint}": str(task.study_directory / result.checkpoint) if result.checkpoint else "",
         "{spec}": str(task.spec_file),

@@ -84,7 +84,7 @@ def ray_session(resources: Resources, address: str | None) -> Iterator[Path]:
             finally:
                 ray.shutdown()
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)  # not of a study: Ray's own folder
 
 
 @contextlib.contextmanager
@@ -160,7 +160,7 @@ def remove_leftovers() -> int:
         if not owner.isdigit() or Path(f"/proc/{owner}").exists():
             continue
         ended += _end_processes_of(folder)
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)  # not of a study: Ray's own folder
     return ended
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -31,9 +32,28 @@ def test_with_yes_what_was_listed_is_gone(tmp_path: Path, capsys: pytest.Capture
     write_ended(tmp_path / "demo")
 
     assert run_command_line(["clean", str(tmp_path), "--yes"]) == 0
-    assert "2 deleted, 1.0 kB" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "2 moved to the trash, 1.0 kB" in shown
+    assert f"the trash holds 1.0 kB: automl clean {tmp_path} --purge frees it" in shown
+    assert run_command_line(["clean", str(tmp_path), "--purge"]) == 0
+    assert capsys.readouterr().out == "nothing to delete\nthe trash is deleted, 1.0 kB freed\n"
     assert run_command_line(["clean", str(tmp_path)]) == 0
     assert capsys.readouterr().out == "nothing to delete\n"
+
+
+def test_a_study_of_which_a_part_is_missing_needs_its_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = write_ended(tmp_path / "demo")
+    shutil.rmtree(root / "trials")
+
+    assert run_command_line(["clean", str(tmp_path), "--yes"]) == 0
+    missing = "a part of it is missing: trials/0000 and 1 more"
+    assert f"not touched demo: {missing}; --force demo deletes what is there" in capsys.readouterr().out
+    assert run_command_line(["list", "--studies", str(tmp_path)]) == 0
+    assert missing in capsys.readouterr().out
+    assert run_command_line(["clean", str(tmp_path), "--force", "other"]) == 2
+    assert root.is_dir()
+    assert run_command_line(["clean", str(tmp_path), "--yes", "--force", "demo"]) == 0
+    assert not root.exists()
 
 
 def test_json_says_what_became_of_each(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import collections
+import shutil
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -97,12 +99,79 @@ def test_a_file_that_cannot_be_deleted_is_left(tmp_path: Path, monkeypatch: pyte
     study = StudyPaths(tmp_path)
     result = trained(study, 0)
 
-    def refuse(self: Path) -> None:
-        raise PermissionError(str(self))
+    def refuse(path: str, **_: object) -> None:
+        raise PermissionError(path)
 
-    monkeypatch.setattr("pathlib.Path.unlink", refuse)
+    monkeypatch.setattr("os.unlink", refuse)
 
     assert retire_checkpoints(study, [result], NAMING, kept=set()) == {}
+
+
+def behind_a_link(study: StudyPaths) -> Path:
+    """Move a trial's folder out of the study, and leave a link to it."""
+    elsewhere = study.root.parent / "elsewhere"
+    study.attempt(0).root.rename(elsewhere)
+    study.attempt(0).root.symlink_to(elsewhere)
+    return elsewhere / "train"
+
+
+def test_files_behind_a_link_are_not_deleted(tmp_path: Path) -> None:
+    study = StudyPaths(tmp_path / "demo")
+    result = trained(study, 0)
+    train = behind_a_link(study)
+
+    freed = retire_checkpoints(study, [result], NAMING, kept=set())
+
+    assert freed == {}
+    assert len(list(train.iterdir())) == 5
+
+
+def test_of_files_behind_a_link_those_are_deleted_that_the_study_recorded(tmp_path: Path) -> None:
+    study = StudyPaths(tmp_path / "demo")
+    result = trained(study, 0)
+    train = behind_a_link(study)
+    recorded = train / "model_epoch_002_step_00002.pth"
+
+    freed = retire_checkpoints(study, [replace(result, files_behind_links=(str(recorded),))], NAMING, kept=set())
+
+    assert len(freed) == 1
+    assert not recorded.exists()
+    assert len(list(train.glob("model_*.pth"))) == 2
+
+
+def test_a_kept_checkpoint_is_known_by_every_path_that_leads_to_it(tmp_path: Path) -> None:
+    study = StudyPaths(tmp_path)
+    best = trained(study, 0)
+    study.attempt(1).root.symlink_to(study.attempt(0).root)
+    other = replace(best, number=1, directory="trials/0001", checkpoint=None)
+
+    retire_checkpoints(study, [best, other], NAMING, kept={0}, needed=[tmp_path / str(best.checkpoint)])
+
+    assert (tmp_path / str(best.checkpoint)).is_file()
+
+
+def test_folders_that_a_person_has_made_beside_the_attempts_are_not_touched(tmp_path: Path) -> None:
+    study = StudyPaths(tmp_path)
+    result = trained(study, 0)
+    shutil.copytree(study.attempt(0).root, study.trials / "0000.backup")
+
+    retire_checkpoints(study, [result], NAMING, kept=set())
+
+    assert len(list((study.trials / "0000.backup/train").glob("model_*.pth"))) == 3
+
+
+def test_a_study_whose_trials_are_a_link_records_and_deletes_its_own_checkpoints_there(tmp_path: Path) -> None:
+    scratch = tmp_path / "scratch"
+    (scratch / "0001").mkdir(parents=True)
+    placed = scratch / "0001/model_epoch_000.pth"
+    placed.write_text("by hand", encoding="utf-8")
+    (tmp_path / "study").mkdir()
+    (tmp_path / "study/trials").symlink_to(scratch)
+
+    subprocess.run([sys.executable, str(DRIVER), str(tmp_path), "qmc", "none", "1", "3"], check=True)
+
+    assert placed.read_text(encoding="utf-8") == "by hand"
+    assert len(list(scratch.rglob("model_epoch_*.pth"))) == 2
 
 
 def test_a_trial_that_misses_a_constraint_does_not_keep_its_checkpoint_from_the_one_that_can_win() -> None:

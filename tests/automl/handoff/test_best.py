@@ -13,8 +13,11 @@ import yaml
 from automl.errors import ConfigurationError, StudyFailedError
 from automl.handoff.best import read_best, select_best
 from automl.handoff.hand_over import model_version
+from automl.storage.deletion import links_out_of
+from automl.storage.event_log import EventLog
 from automl.storage.paths import StudyPaths
 from automl.storage.plan_document import read_plan
+from automl.storage.study_directory import read_state
 from automl.study.evaluation import ActionStatus, Evaluation
 from tests.automl.storage.recorded import write_result
 from tests.automl.tracking.synthetic import RESULTS
@@ -77,6 +80,55 @@ def test_a_new_champion_replaces_the_old_one(tmp_path: Path) -> None:
 
     assert best.trial == 0
     assert [file.name for file in (directory.root / "best").iterdir()] == ["model_epoch_002.pth"]
+
+
+def test_what_a_person_has_put_beside_the_best_checkpoint_stays(tmp_path: Path) -> None:
+    directory = write_study(tmp_path / "demo")
+    select_best(directory.root)
+    (directory.best / "notes.txt").touch()
+    write_result(directory, replace(RESULTS[0], values={"val/d1": 0.9}))
+
+    select_best(directory.root)
+
+    assert sorted(file.name for file in directory.best.iterdir()) == ["model_epoch_002.pth", "notes.txt"]
+
+
+def test_a_folder_of_the_best_checkpoint_that_became_a_link_is_not_written(tmp_path: Path) -> None:
+    directory = write_study(tmp_path / "demo")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "model_epoch_001.pth").write_text("by hand", encoding="utf-8")
+    directory.best.symlink_to(elsewhere)
+
+    with pytest.raises(StudyFailedError, match="cannot be kept"):
+        select_best(directory.root)
+
+    assert (elsewhere / "model_epoch_001.pth").read_text(encoding="utf-8") == "by hand"
+
+
+@pytest.mark.parametrize("has_other", [False, True])
+def test_a_link_that_stood_there_when_the_study_began_takes_the_best_checkpoint(
+    tmp_path: Path, *, has_other: bool
+) -> None:
+    directory = write_study(tmp_path / "demo")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    directory.best.symlink_to(elsewhere)
+    started = read_state(directory).started
+    assert started is not None
+    EventLog(directory.events_file).append(replace(started, links=links_out_of(directory.root)))
+    (elsewhere / ("model_epoch_001.pth" if has_other else "other")).write_text("by hand", encoding="utf-8")
+
+    if has_other:
+        with pytest.raises(StudyFailedError, match="cannot be kept"):
+            select_best(directory.root)
+    else:
+        select_best(directory.root)
+        write_result(directory, replace(RESULTS[0], values={"val/d1": 0.9}))
+        select_best(directory.root)
+
+    expected = ["model_epoch_001.pth"] if has_other else ["model_epoch_002.pth", "other"]
+    assert sorted(file.name for file in elsewhere.iterdir()) == expected
 
 
 def test_a_folder_can_be_a_champion(tmp_path: Path) -> None:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from typing import TYPE_CHECKING
 
+import pytest
+
+from automl.errors import ConfigurationError
 from automl.handoff.best import select_best
-from automl.handoff.cleaning import delete, take_inventory
+from automl.handoff.cleaning import discard, empty_trash, take_inventory
+from automl.storage.deletion import TRASH
 from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import read_results
 from automl.study.result import StudyResult
@@ -17,9 +22,8 @@ from tests.automl.tracking.file_tracker import FileTracker
 from tests.automl.tracking.synthetic import OBJECTIVE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
-
-    import pytest
 
 
 def write_ended(root: Path) -> Path:
@@ -46,6 +50,10 @@ def listed(results: Path) -> dict[str, int]:
     return {str(item.path.relative_to(results)): item.size for item in take_inventory(results).deletable}
 
 
+def discard_all(results: Path, forced: tuple[str, ...] = ()) -> list[str]:
+    return [discard(item, "now") for item in take_inventory(results, forced).deletable]
+
+
 def test_checkpoints_that_lost_may_go_and_the_best_stays(tmp_path: Path) -> None:
     write_ended(tmp_path / "demo")
 
@@ -59,7 +67,7 @@ def test_what_is_deleted_takes_its_link_with_it_and_nothing_else(tmp_path: Path)
     root = write_ended(tmp_path / "demo")
     before = {file for file in root.rglob("*") if not file.is_dir()}
 
-    assert all(delete(item) for item in take_inventory(tmp_path).deletable)
+    assert discard_all(tmp_path) == ["", ""]
 
     gone = {str(file.relative_to(root)) for file in before if not (file.exists() or file.is_symlink())}
     assert gone == {
@@ -80,7 +88,7 @@ def test_a_running_study_is_left_alone_even_if_it_starts_in_between(
     monkeypatch.setattr("automl.handoff.cleaning.running_process", lambda _: 5)
 
     assert take_inventory(tmp_path).left_alone == {"demo": "it is running"}
-    assert not any(delete(item) for item in found)
+    assert [discard(item, "now") for item in found] == ["it is running", "it is running"]
 
 
 def test_a_study_that_can_be_resumed_is_left_alone(tmp_path: Path) -> None:
@@ -99,8 +107,8 @@ def test_unfinished_files_and_studies_without_a_trial_may_go(tmp_path: Path) -> 
     (root / "actions/export-1").mkdir(parents=True)
     (root / "actions/export-1/model.partial").write_bytes(b"half")
     empty = write_depth_study(tmp_path / "empty")
-    for file in (empty.events_file, *empty.result_files()):
-        file.unlink()
+    empty.events_file.unlink()
+    shutil.rmtree(empty.trials)
 
     found = {str(item.path.relative_to(tmp_path)): item.why for item in take_inventory(tmp_path).deletable}
 
@@ -113,3 +121,101 @@ def test_other_folders_of_the_results_are_not_looked_into(tmp_path: Path) -> Non
     (tmp_path / "data/rooms/model_epoch_000_step_00003.pth").touch()
 
     assert listed(tmp_path) == {}
+
+
+def moved(folder: Path) -> None:
+    folder.rename(folder.parent.parent / "moved")
+
+
+def dangling(folder: Path) -> None:
+    shutil.rmtree(folder)
+    folder.symlink_to("/storage/that/is/not/mounted")
+
+
+def unmounted(folder: Path) -> None:
+    shutil.rmtree(folder)
+    folder.mkdir()
+
+
+@pytest.mark.parametrize("hide", [moved, dangling, unmounted])
+@pytest.mark.parametrize("name", ["trials", "best"])
+@pytest.mark.parametrize("has_log", [True, False])
+def test_a_finished_study_of_which_a_part_cannot_be_seen_is_never_deleted(
+    tmp_path: Path, hide: Callable[[Path], None], name: str, *, has_log: bool
+) -> None:
+    root = write_ended(tmp_path / "results/demo")
+    hide(root / name)
+    if not has_log:
+        (root / "events.jsonl").unlink()
+    before = sorted(root.rglob("*"))
+
+    inventory = take_inventory(root.parent)
+
+    assert inventory.deletable == ()
+    assert "demo" in inventory.left_alone
+    assert discard_all(root.parent) == []
+    assert sorted(root.rglob("*")) == before
+    assert [item.path for item in take_inventory(root.parent, ["demo"]).deletable] == [root]
+
+
+def test_force_names_only_studies_of_which_a_part_is_missing(tmp_path: Path) -> None:
+    write_ended(tmp_path / "demo")
+
+    with pytest.raises(ConfigurationError) as caught:
+        take_inventory(tmp_path, ["demo", "other"])
+
+    assert [problem.where for problem in caught.value.problems] == ["--force demo", "--force other"]
+
+
+def test_what_was_moved_to_the_trash_is_there_until_it_is_purged(tmp_path: Path) -> None:
+    root = write_ended(tmp_path / "demo")
+
+    discard_all(tmp_path)
+    inventory = take_inventory(tmp_path)
+
+    assert inventory.trash_size == len(CHECKPOINTS[0]) + 1000
+    assert (root / TRASH / "now/trials/0001/train/depth_net_model_latest.pth").read_bytes() == b"x" * 1000
+    assert empty_trash(inventory) == len(CHECKPOINTS[0]) + 1000
+    assert not (root / TRASH).exists()
+    assert take_inventory(tmp_path).trash_size == 0
+
+
+def test_a_study_in_the_trash_is_no_study(tmp_path: Path) -> None:
+    empty = write_depth_study(tmp_path / "empty")
+    empty.events_file.unlink()
+    shutil.rmtree(empty.trials)
+
+    assert discard_all(tmp_path) == [""]
+    assert take_inventory(tmp_path).left_alone == {}
+    assert (tmp_path / TRASH / "now/empty/plan.json").is_file()
+
+
+@pytest.mark.parametrize("name", [".", "trials", "trials/0001", "trials/0001/train"])
+def test_files_behind_a_link_are_not_deleted_unless_the_study_recorded_them(tmp_path: Path, name: str) -> None:
+    root = write_ended(tmp_path / "results/demo")
+    place = root if name == "." else root / name
+    place.rename(tmp_path / "elsewhere")
+    place.symlink_to(tmp_path / "elsewhere")
+    before = sorted((tmp_path / "elsewhere").rglob("*"))
+
+    discard_all(root.parent)
+
+    assert sorted((tmp_path / "elsewhere").rglob("*")) == before
+
+
+def test_recorded_files_behind_a_link_may_go_and_others_beside_them_stay(tmp_path: Path) -> None:
+    root = write_ended(tmp_path / "results/demo")
+    (root / "trials").rename(tmp_path / "elsewhere")
+    (root / "trials").symlink_to(tmp_path / "elsewhere")
+    train = tmp_path / "elsewhere/0001/train"
+    (train / CHECKPOINTS[1]).write_bytes(b"by hand")
+    (_, loser) = read_results(StudyPaths(root))
+    write_result(StudyPaths(root), dataclasses.replace(loser, files_behind_links=(str(train / CHECKPOINTS[0]),)))
+    end(root)
+
+    assert discard_all(root.parent) == [""]
+
+    assert (train / TRASH / "now" / CHECKPOINTS[0]).is_file()
+    assert (train / CHECKPOINTS[1]).read_bytes() == b"by hand"
+    assert empty_trash(take_inventory(root.parent)) == 1000
+    assert sorted(file.name for file in train.iterdir()) == ["depth_net_model_latest.pth", CHECKPOINTS[1]]
