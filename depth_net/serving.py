@@ -69,7 +69,7 @@ class DepthPredictor:
         rows, columns = resized_shape(height, width, self._cover)
         ready = normalize_image(resize_image(pixels, (rows, columns)), self._mean, self._std)
         predicted = self._model(torch.from_numpy(ready)[None].to(self._device))[0]
-        depth = restore_native_size(predicted, (rows, columns), (height, width))
+        depth = restore_native_size(predicted, (height, width))
         return np.asarray(depth.float().cpu().numpy(), dtype=np.float32)
 
 

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from lightning.pytorch import LightningModule
-from torch.nn import functional
 from torch.nn.utils import clip_grad_value_
 from typing_extensions import override
 
+from depth_net.data.dataset import REPEATED
 from depth_net.data.families import resolve_depth_range
 from depth_net.losses import loss_of
+from depth_net.model.native_size import restore_native_size
 from depth_net.model.published_state import publish
 from depth_net.model.weights import METADATA_KEY, metadata_of
 from depth_net.optim import build_optimizer, build_scheduler, resume_scheduler
@@ -142,17 +143,19 @@ class DepthTask(LightningModule):
         # Photographs have many shapes; compiling each would take longer than the validation.
         with torch.compiler.set_stance("force_eager"):
             images = self.model(batch["image"]).float()
+        if REPEATED in batch["row"]:
+            return
         with torch.autocast(self.device.type, enabled=False):
             self.output_spread.update(images)
-            for index, padded in enumerate(images):
-                predicted = to_native(padded, batch["resized_size"][index], batch["image_size"][index])
+            for index, resized in enumerate(images):
+                predicted = restore_native_size(resized, batch["image_size"][index])
                 target, valid = batch["target"][index][0], batch["valid"][index][0]
                 self.val_loss.update(self._loss(predicted[None], target[None], valid[None]))
                 self.metrics.update([predicted], [target], [valid])
                 if self._d1_constant is None:
                     self.baseline.update(target, valid)
                 if self.observer is not None:
-                    self.observer.on_prediction(batch, batch_idx, index, predicted)
+                    self.observer.on_prediction(batch, index, predicted)
 
     @override
     def on_validation_epoch_end(self) -> None:
@@ -236,12 +239,11 @@ class DepthTask(LightningModule):
 class PredictionObserver:
     """Receives the predictions of a validation, one by one."""
 
-    def on_prediction(self, batch: Batch, batch_idx: int, index: int, predicted: Tensor) -> None:
+    def on_prediction(self, batch: Batch, index: int, predicted: Tensor) -> None:
         """Receive one prediction.
 
         Args:
             batch: The batch.
-            batch_idx: Its number in this validation, from 0.
             index: The image in the batch.
             predicted: Metres or disparity at native size, shape (H, W).
         """
@@ -267,21 +269,3 @@ class MeanLoss:
         """Return the mean; NaN without an image."""
         sums = pool(self._sums)
         return sums[0] / sums[1]
-
-
-def to_native(padded: Tensor, resized_size: list[int], native_size: list[int]) -> Tensor:
-    """Cut off the padding of one predicted map and bring it to the size of its photograph.
-
-    Args:
-        padded: Shape (H, W), as the model gives it.
-        resized_size: [height, width] of the image without padding.
-        native_size: [height, width] of the photograph.
-
-    Returns:
-        Shape ``native_size``; bilinear with aligned corners, as in the reference.
-    """
-    height, width = resized_size
-    cut = padded[None, None, :height, :width]
-    if resized_size == native_size:
-        return cut[0, 0]
-    return functional.interpolate(cut, size=tuple(native_size), mode="bilinear", align_corners=True)[0, 0]

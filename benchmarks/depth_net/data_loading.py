@@ -99,9 +99,7 @@ def _dataset(annotations: Path, crop: int) -> DepthDataset:
 
 def _throughput(dataset: DepthDataset, workers: int) -> tuple[float, int]:
     """Images per second from the first batch on, so without the start of the processes, and their number."""
-    loader = build_loader(
-        dataset, batch_size=8, workers=workers, shuffle=True, drop_last=True, pin_memory=False, seed=0
-    )
+    loader = build_loader(dataset, batch_size=8, workers=workers, pin_memory=False, seed=0)
     batches = iter(loader)
     next(batches)
     started = time.perf_counter()

@@ -116,8 +116,6 @@ def _batches(rank: int, world_size: int, options: argparse.Namespace, device: to
         dataset,
         batch_size=options.batch,
         workers=options.workers,
-        shuffle=True,
-        drop_last=True,
         pin_memory=device.type == "cuda",
         seed=0,
         rank=rank,

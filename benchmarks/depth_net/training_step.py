@@ -128,8 +128,6 @@ def _loader(batch_size: int, options: argparse.Namespace, device: torch.device) 
         _dataset(options),
         batch_size=batch_size,
         workers=options.workers,
-        shuffle=True,
-        drop_last=True,
         pin_memory=device.type == "cuda",
         seed=0,
     )

@@ -1,6 +1,7 @@
 """One prediction at native size after another, for evaluation and inference.
 
-Memory is bounded by one batch: images are not kept after they were yielded. The model runs in float32 for every
+Memory is bounded by a few batches: images of equal size share a batch, and one that is ready too early waits for its
+turn. The model runs in float32 for every
 precision of training, so that scores of one checkpoint do not depend on it.
 """
 
@@ -92,8 +93,6 @@ def load_split(config: ExperimentConfig, split: SplitName, max_depth_m: float | 
             dataset,
             batch_size=section.batch_size,
             workers=section.workers,
-            shuffle=False,
-            drop_last=False,
             pin_memory=section.pin_memory and torch.cuda.is_available(),
             seed=0,
         )
@@ -102,21 +101,30 @@ def load_split(config: ExperimentConfig, split: SplitName, max_depth_m: float | 
 
 
 def predict_images(model: DepthAnything, loader: DataLoader[Batch], device: torch.device) -> Iterator[PredictedImage]:
-    """Run the model over a loader and yield each image at its native size, in order."""
+    """Run the model over a loader and yield each image at its native size, in the order of the rows."""
     if device.type != "cpu":
         model.to(device)
-    return _predict(model.eval(), loader, device)
+    ready: dict[int, PredictedImage] = {}
+    following = 0
+    for row, image in _predict(model.eval(), loader, device):
+        ready[row] = image
+        while following in ready:
+            yield ready.pop(following)
+            following += 1
 
 
 @torch.inference_mode()
-def _predict(model: DepthAnything, loader: DataLoader[Batch], device: torch.device) -> Iterator[PredictedImage]:
+def _predict(
+    model: DepthAnything, loader: DataLoader[Batch], device: torch.device
+) -> Iterator[tuple[int, PredictedImage]]:
     for batch in loader:
         predicted = model(batch["image"].to(device, non_blocking=True))
         for index, path in enumerate(batch["image_path"]):
-            native = restore_native_size(predicted[index], batch["resized_size"][index], batch["image_size"][index])
+            native = restore_native_size(predicted[index], batch["image_size"][index])
             valid = batch["valid"][index][0].to(device)
             target = batch["target"][index][0].to(device) if batch["has_target"][index] else None
-            yield PredictedImage(path=Path(path), prediction=native, target=target, valid=valid)
+            image = PredictedImage(path=Path(path), prediction=native, target=target, valid=valid)
+            yield batch["row"][index], image
 
 
 def show_progress(images: Iterator[PredictedImage], loader: DataLoader[Batch], title: str) -> Iterator[PredictedImage]:

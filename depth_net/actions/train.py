@@ -279,15 +279,8 @@ def _callbacks(run: _Run) -> list[Callback]:
     images = len(run.data.train_set) // run.images_per_step * run.images_per_step
     callbacks: list[Callback] = [StatusReporter(run.status, run.task, images)]
     if train.panels:
-        section = run.config.dataset.val_dataset
-        callbacks.append(
-            PanelWriter(
-                run.directory / "panels",
-                run.task,
-                images=-(-len(run.data.val_set) // run.plan.world_size),
-                batch_size=section.batch_size,
-            )
-        )
+        folder, images = run.directory / "panels", len(run.data.val_set)
+        callbacks.append(PanelWriter(folder, run.task, images=images, processes=run.plan.world_size))
     if sys.stderr.isatty():
         callbacks.append(ProgressBar(run.task, run.images_per_step, Console(stderr=True)))
     else:

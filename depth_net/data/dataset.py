@@ -27,6 +27,7 @@ from depth_net.data.families import (
     require_family,
     resolve_depth_range,
 )
+from depth_net.data.picture_sizes import picture_size
 from depth_net.data.readers import ImageArray, read_image
 from depth_net.data.transforms import (
     Planes,
@@ -49,6 +50,8 @@ if TYPE_CHECKING:
 _MEGABYTE = 1 << 20
 SampleKey: TypeAlias = int | tuple[int, int]
 """A row number, or (epoch, row number); a bare row number means epoch 0."""
+REPEATED = -1
+"""The epoch of a sample that was given before."""
 
 
 class Sample(TypedDict):
@@ -63,6 +66,8 @@ class Sample(TypedDict):
     """Native [height, width]."""
     image_path: str
     has_target: bool
+    row: int
+    """Number of the row, from 0; `REPEATED` for a sample that was given before and counts no more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +130,18 @@ class DepthDataset(Dataset[Sample]):
         else:
             truth = decoded.truth or _absent_truth(decoded.native)
             planes = Planes(decoded.image, truth.target, truth.valid)
-        return self._to_sample(planes, index, native=decoded.native)
+        sample = self._to_sample(planes, index, native=decoded.native)
+        return {**sample, "row": REPEATED} if epoch == REPEATED else sample
+
+    def shape_of(self, index: int) -> tuple[int, int]:
+        """Return (height, width) of the image of a row once resized, from its first bytes where they tell it.
+
+        Raises:
+            DataError: the image cannot be read.
+        """
+        image = self._rows[index][1].image
+        height, width = picture_size(image, is_image=True) or read_image(image).shape[:2]
+        return resized_shape(height, width, self.settings.cover_size)
 
     @property
     def fits_cache(self) -> bool:
@@ -193,6 +209,7 @@ class DepthDataset(Dataset[Sample]):
             image_size=[*native],
             image_path=str(row.image),
             has_target=row.depth is not None,
+            row=index,
         )
 
 

@@ -98,7 +98,7 @@ def size_mismatches(rows: Sequence[Row]) -> tuple[str, ...]:
             mismatches.append(f"line {row.line}: {empty[0]} is empty")
         if empty or row.depth is None:
             continue
-        image, depth = picture_size(row.image), picture_size(row.depth)
+        image, depth = picture_size(row.image, is_image=True), picture_size(row.depth)
         if image is not None and depth is not None and image != depth:
             mismatches.append(f"line {row.line}: {_describe_mismatch(row, image, depth)}")
     return tuple(mismatches)

@@ -1,4 +1,7 @@
-"""Batches: which sample comes when, how samples of different sizes are stacked, how many processes load.
+"""Batches: which sample comes when, which samples share a batch, how many processes load.
+
+Only images of equal size share a batch: an encoder attends to padding, so that a prediction would depend on the other
+images of its batch.
 
 The order of a training epoch depends on the seed and the epoch only; call ``loader.sampler.set_epoch`` before each
 epoch (Lightning does). Keep ``use_distributed_sampler=False`` in Lightning: the sampler here already gives each rank
@@ -20,19 +23,18 @@ from functools import partial
 from itertools import chain
 from multiprocessing.connection import wait
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, cast
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, cast
 
 import cv2
 import torch
 from torch.distributed import is_initialized
-from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from depth_net.data.dataset import DepthDataset, Sample, SampleKey
+from depth_net.data.dataset import REPEATED, DepthDataset, Sample, SampleKey
 from depth_net.gpu_driver import is_driver, wait_for_driver
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Hashable, Iterator, Sequence
     from multiprocessing.context import BaseContext
 
     from torch import Tensor
@@ -42,12 +44,14 @@ logger = logging.getLogger(__name__)
 _TINY_SET = 64
 """Up to here, starting loading processes (seconds, where they have to import torch) costs more than it saves."""
 _PREFETCHED_BATCHES = 2
+_WINDOW = 4
+"""Batches among which images of equal size are looked for; a prediction waits for as many at most to keep the order."""
 _OWN_GROUP = "depth_net.data.own_group"
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - where PyTorch passes batches between processes; nothing is written here
 
 
 class Batch(TypedDict):
-    """Samples stacked. Images are padded with 0 at the bottom and the right to the largest of the batch."""
+    """Samples of one image size, stacked."""
 
     image: Tensor
     """(B, 3, H, W)."""
@@ -55,12 +59,12 @@ class Batch(TypedDict):
     """(B, 1, H, W) in training, otherwise one (1, h, w) of native size per image."""
     valid: Tensor | list[Tensor]
     """Boolean, like the target."""
-    resized_size: list[list[int]]
-    """[height, width] of each image before padding."""
     image_size: list[list[int]]
     """Native [height, width] of each image."""
     image_path: list[str]
     has_target: list[bool]
+    row: list[int]
+    """See `Sample`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,17 +75,32 @@ class Share:
     world_size: int = 1
 
 
-class EpochSampler(Sampler[SampleKey]):
-    """Gives each rank its share of the samples, as (epoch, row number), reshuffled in every epoch."""
+_KeyT_co = TypeVar("_KeyT_co", covariant=True)
 
-    def __init__(self, length: int, *, shuffle: bool, even: bool, seed: int, share: Share) -> None:
+
+class _ClosableSampler(Sampler[_KeyT_co]):
+    """Can be iterated without giving anything, which starts loading processes."""
+
+    _is_closed = False
+
+    @contextmanager
+    def closed(self) -> Iterator[None]:
+        """Yield no sample inside the block."""
+        self._is_closed = True
+        try:
+            yield
+        finally:
+            self._is_closed = False
+
+
+class EpochSampler(_ClosableSampler[SampleKey]):
+    """Gives each rank its share of the training samples, as (epoch, row number), reshuffled in every epoch."""
+
+    def __init__(self, length: int, *, seed: int, share: Share) -> None:
         self._length = length
-        self._shuffle = shuffle
-        self._even = even
         self._seed = seed
         self._share = share
         self.epoch = 0
-        self._is_closed = False
         self._until, self._multiple = 0, 1
 
     def set_epoch(self, epoch: int) -> None:
@@ -102,18 +121,8 @@ class EpochSampler(Sampler[SampleKey]):
         """Whether an iteration continues with the next epoch."""
         return self._until > 0
 
-    @contextmanager
-    def closed(self) -> Iterator[None]:
-        """Yield no sample inside the block."""
-        self._is_closed = True
-        try:
-            yield
-        finally:
-            self._is_closed = False
-
     def __len__(self) -> int:
-        whole, rest = divmod(self._length, self._share.world_size)
-        return whole + (0 if self._even or self._share.rank >= rest else 1)
+        return self._length // self._share.world_size
 
     def __iter__(self) -> Iterator[SampleKey]:
         if self._is_closed:
@@ -121,13 +130,53 @@ class EpochSampler(Sampler[SampleKey]):
         return chain.from_iterable(map(self._order, range(self.epoch, max(self._until, self.epoch + 1))))
 
     def _order(self, epoch: int) -> list[SampleKey]:
-        if self._shuffle:
-            generator = torch.Generator().manual_seed((self._seed * 1_000_003 + epoch) & 0x7FFF_FFFF_FFFF_FFFF)
-            indices = torch.randperm(self._length, generator=generator).tolist()
-        else:
-            indices = list(range(self._length))
+        generator = torch.Generator().manual_seed((self._seed * 1_000_003 + epoch) & 0x7FFF_FFFF_FFFF_FFFF)
+        indices = torch.randperm(self._length, generator=generator).tolist()
         own = indices[self._share.rank :: self._share.world_size][: len(self) // self._multiple * self._multiple]
         return [(epoch, index) for index in own]
+
+
+class ShapeBatches(_ClosableSampler[list[SampleKey]]):
+    """Gives each rank its share of the rows once, in batches of one image size, about in the order of the rows.
+
+    All ranks give the same number of batches, because in sharded training each batch is a step of all. A rank with
+    fewer repeats its last one under `REPEATED`.
+
+    Args:
+        length: Number of rows.
+        batch_size: Most rows of a batch.
+        share: Of this rank.
+        shape_of: Size of the resized image of a row; not called where every row is a batch.
+    """
+
+    def __init__(self, length: int, *, batch_size: int, share: Share, shape_of: Callable[[int], Hashable]) -> None:
+        shapes = [0] * length if batch_size == 1 else [shape_of(index) for index in range(length)]
+        plans = [
+            list(_group(range(rank, length, share.world_size), shapes, batch_size)) for rank in range(share.world_size)
+        ]
+        own = plans[share.rank]
+        missing = max(map(len, plans)) - len(own)
+        plan = [*((0, batch) for batch in own), *((REPEATED, batch) for batch in own[-1:] * missing)]
+        self._batches: list[list[SampleKey]] = [[(epoch, index) for index in batch] for epoch, batch in plan]
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    def __iter__(self) -> Iterator[list[SampleKey]]:
+        return iter(() if self._is_closed else self._batches)
+
+
+def _group(rows: Sequence[int], shapes: Sequence[Hashable], batch_size: int) -> Iterator[list[int]]:
+    for window in _parts(rows, _WINDOW * batch_size):
+        by_shape: dict[Hashable, list[int]] = {}
+        for row in window:
+            by_shape.setdefault(shapes[row], []).append(row)
+        batches = [list(batch) for same in by_shape.values() for batch in _parts(same, batch_size)]
+        yield from sorted(batches)
+
+
+def _parts(rows: Sequence[int], size: int) -> Iterator[Sequence[int]]:
+    return (rows[start : start + size] for start in range(0, len(rows), size))
 
 
 def build_loader(  # noqa: PLR0913 - the keys of the spec, one to one
@@ -135,8 +184,6 @@ def build_loader(  # noqa: PLR0913 - the keys of the spec, one to one
     *,
     batch_size: int,
     workers: int,
-    shuffle: bool,
-    drop_last: bool,
     pin_memory: bool,
     seed: int,
     rank: int = 0,
@@ -145,13 +192,13 @@ def build_loader(  # noqa: PLR0913 - the keys of the spec, one to one
 ) -> DataLoader[Batch]:
     """Return the loader of one split.
 
+    Training samples come in a new order each epoch, those of other splits once, in batches of one image size.
+
     Args:
         dataset: The samples.
-        batch_size: Samples per batch and rank; any number, also for validation.
+        batch_size: Samples per batch and rank, in training exactly: what is left over is dropped.
         workers: Requested loading processes; fewer are started on a small machine or for a small set, which is
             logged.
-        shuffle: Give the samples in a new order each epoch.
-        drop_last: Leave out the last batch if it is not full; every rank then has the same number of batches.
         pin_memory: Put batches where a GPU reads them without another copy.
         seed: Start of the order.
         rank: This process, from 0.
@@ -159,24 +206,28 @@ def build_loader(  # noqa: PLR0913 - the keys of the spec, one to one
         epochs: An iteration continues to the end of this many epochs; 0 ends it with its own epoch.
     """
     processes = choose_worker_count(dataset, asked=workers, batch_size=batch_size, world_size=world_size)
-    sampler = EpochSampler(
-        len(dataset), shuffle=shuffle, even=drop_last, seed=seed, share=Share(rank=rank, world_size=world_size)
-    )
-    if epochs:
-        sampler.run_on(until=epochs, multiple=batch_size)
+    share, training = Share(rank=rank, world_size=world_size), dataset.settings.split == "train"
+    order: dict[str, Any]
+    if training:
+        sampler = EpochSampler(len(dataset), seed=seed, share=share)
+        if epochs:
+            sampler.run_on(until=epochs, multiple=batch_size)
+        order = {"sampler": sampler, "batch_size": batch_size, "drop_last": True}
+    else:
+        order = {
+            "batch_sampler": ShapeBatches(len(dataset), batch_size=batch_size, share=share, shape_of=dataset.shape_of)
+        }
     return DataLoader(
         # A loader of samples that yields batches has no type in torch's annotations.
         cast("Dataset[Any]", dataset),
-        batch_size=batch_size,
-        sampler=sampler,
         num_workers=processes,
-        collate_fn=partial(collate, stack_targets=dataset.settings.split == "train"),
+        collate_fn=partial(collate, stack_targets=training),
         pin_memory=pin_memory,
-        drop_last=drop_last,
         worker_init_fn=_start_worker,
         multiprocessing_context=_start_method() if processes else None,
         prefetch_factor=_PREFETCHED_BATCHES if processes else None,
         persistent_workers=processes > 0,
+        **order,
     )
 
 
@@ -217,30 +268,27 @@ def collate(samples: Sequence[Sample], *, stack_targets: bool) -> Batch:
     """Stack samples.
 
     Args:
-        samples: At least one.
+        samples: At least one; their images have one size.
         stack_targets: The targets have the size of their images, as in training; otherwise they become lists.
     """
-    images = [sample["image"] for sample in samples]
-    height = max(image.shape[1] for image in images)
-    width = max(image.shape[2] for image in images)
-    padded = [functional.pad(image, (0, width - image.shape[2], 0, height - image.shape[1])) for image in images]
     targets = [sample["target"] for sample in samples]
     valid = [sample["valid"] for sample in samples]
     return Batch(
-        image=torch.stack(padded),
+        image=torch.stack([sample["image"] for sample in samples]),
         target=torch.stack(targets) if stack_targets else targets,
         valid=torch.stack(valid) if stack_targets else valid,
-        resized_size=[[image.shape[1], image.shape[2]] for image in images],
         image_size=[sample["image_size"] for sample in samples],
         image_path=[sample["image_path"] for sample in samples],
         has_target=[sample["has_target"] for sample in samples],
+        row=[sample["row"] for sample in samples],
     )
 
 
 def start_processes(loader: DataLoader[Batch]) -> None:
     """Start the loading processes of a loader now; they wait until the loader is iterated."""
-    if loader.num_workers and isinstance(loader.sampler, EpochSampler):
-        with loader.sampler.closed(), warnings.catch_warnings():
+    order = loader.sampler if isinstance(loader.sampler, EpochSampler) else loader.batch_sampler
+    if loader.num_workers and isinstance(order, _ClosableSampler):
+        with order.closed(), warnings.catch_warnings():
             # Python 3.12 warns about any thread; `can_fork` checks each of them.
             warnings.filterwarnings("ignore", message=".*multi-threaded", category=DeprecationWarning)
             iter(loader)

@@ -24,29 +24,34 @@ _PFM = (b"Pf", b"PF")
 _NPY = b"\x93NUMPY"
 _START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 """JPEG markers of frames, which contain the size; the three left out mark tables."""
-_EXIF = 0xE1
+_APP1 = 0xE1
+_EXIF = b"Exif\0\0"
+_ORIENTATION = 0x0112
+_ON_ITS_SIDE = 5
+"""EXIF orientations from here on swap rows and columns."""
 
 
-def picture_size(path: Path) -> Size | None:
+def picture_size(path: Path, *, is_image: bool = False) -> Size | None:
     """Return (height, width) of a PNG, JPEG, PFM or NPY file, None for anything else.
 
-    A JPEG with EXIF data gives None too: it may be shown turned.
+    Args:
+        path: The file.
+        is_image: EXIF data turn images when they are read, but not ground truth.
     """
     try:
         with path.open("rb") as file:
-            return _size_of(file)
+            return _size_of(file, is_image=is_image)
     except (OSError, ValueError, TypeError, TokenError, struct.error):
         return None
 
 
-def _size_of(file: BinaryIO) -> Size | None:
+def _size_of(file: BinaryIO, *, is_image: bool) -> Size | None:
     start = file.read(8)
-    file.seek(0)
     if start == _PNG:
-        width, height = struct.unpack(">II", file.read(24)[16:])
-        return height, width
+        return _png_size(file, is_image=is_image)
     if start[:2] == _JPEG:
-        return _jpeg_size(file)
+        return _jpeg_size(file, is_image=is_image)
+    file.seek(0)
     if start[:2] in _PFM:
         _, width, height = file.read(64).split(maxsplit=3)[:3]
         return int(height), int(width)
@@ -56,16 +61,45 @@ def _size_of(file: BinaryIO) -> Size | None:
     return None
 
 
-def _jpeg_size(file: BinaryIO) -> Size | None:
+def _png_size(file: BinaryIO, *, is_image: bool) -> Size:
+    width, height = struct.unpack(">8xII9x", file.read(25))
+    while is_image:
+        length, kind = struct.unpack(">I4s", file.read(8))
+        if kind == b"eXIf":
+            return _turned((height, width), file.read(length))
+        if kind == b"IEND":
+            break
+        file.seek(length + 4, 1)
+    return height, width
+
+
+def _jpeg_size(file: BinaryIO, *, is_image: bool) -> Size | None:
     file.seek(2)
+    exif = b""
     while True:
         prefix, marker, length = struct.unpack(">BBH", file.read(4))
-        if prefix != 0xFF or marker == _EXIF:  # noqa: PLR2004 - every JPEG marker starts with this byte
+        if prefix != 0xFF:  # noqa: PLR2004 - every JPEG marker starts with this byte
             return None
         if marker in _START_OF_FRAME:
             _, height, width = struct.unpack(">BHH", file.read(5))
-            return height, width
-        file.seek(length - 2, 1)
+            return _turned((height, width), exif)
+        content = file.read(length - 2)
+        if is_image and marker == _APP1 and content.startswith(_EXIF):
+            exif = exif or content.removeprefix(_EXIF)
+
+
+def _turned(size: Size, exif: bytes) -> Size:
+    """Swap the sides of an image that lies on its side, by the first directory of its EXIF data."""
+    if not exif:
+        return size
+    order = ">" if exif.startswith(b"MM") else "<"
+    (start,) = struct.unpack_from(f"{order}I", exif, 4)
+    (count,) = struct.unpack_from(f"{order}H", exif, start)
+    for entry in range(start + 2, start + 2 + 12 * count, 12):
+        tag, value = struct.unpack_from(f"{order}H6xH", exif, entry)
+        if tag == _ORIENTATION and value >= _ON_ITS_SIDE:
+            return size[1], size[0]
+    return size
 
 
 def _npy_shape(file: BinaryIO) -> tuple[int, ...]:

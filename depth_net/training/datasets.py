@@ -71,13 +71,11 @@ class DepthData(LightningDataModule):
         return self._loader(self.val_set, self._config.dataset.val_dataset, pins=pins, epochs=0)
 
     def _loader(self, dataset: DepthDataset, section: SplitConfig, *, pins: bool, epochs: int) -> DataLoader[Batch]:
-        trainer, training = self.trainer, dataset is self.train_set
+        trainer = self.trainer
         return build_loader(
             dataset,
             batch_size=section.batch_size,
             workers=section.workers,
-            shuffle=training,
-            drop_last=training,
             pin_memory=pins and section.pin_memory and self._on_gpu,
             seed=self._seed,
             rank=trainer.global_rank if trainer else 0,

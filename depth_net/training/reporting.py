@@ -122,30 +122,28 @@ class PanelWriter(Callback, PredictionObserver):
     Args:
         directory: Folder of the pictures.
         task: The task; this object becomes its observer.
-        images: Number of validation images of this process.
-        batch_size: Validation images per batch.
+        images: Number of validation images of all processes.
+        processes: Of the run; the first one, which writes, has every so many images.
     """
 
-    def __init__(self, directory: Path, task: DepthTask, *, images: int, batch_size: int) -> None:
+    def __init__(self, directory: Path, task: DepthTask, *, images: int, processes: int) -> None:
         self._directory = directory
         self._task = task
-        self._chosen = choose_rows(images)
-        self._batch_size = batch_size
+        self._chosen = {processes * number for number in choose_rows(-(-images // processes))}
         self._rows: dict[int, PanelRow] = {}
         task.observer = self
 
     @override
-    def on_prediction(self, batch: Batch, batch_idx: int, index: int, predicted: Tensor) -> None:
-        number = batch_idx * self._batch_size + index
+    def on_prediction(self, batch: Batch, index: int, predicted: Tensor) -> None:
+        number = batch["row"][index]
         if number not in self._chosen:
             return
-        height, width = batch["resized_size"][index]
         augmentation = self._task.config.dataset.val_dataset.augmentation
         mean, std = (
             torch.tensor(values)[:, None, None] for values in (augmentation.input_mean, augmentation.input_std)
         )
         self._rows[number] = PanelRow(
-            image=batch["image"][index, :, :height, :width].cpu() * std + mean,
+            image=batch["image"][index].cpu() * std + mean,
             target=batch["target"][index][0].cpu(),
             valid=batch["valid"][index][0].cpu(),
             predicted=predicted.cpu(),

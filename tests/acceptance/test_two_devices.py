@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.depth_net.data.builders import write_mixed
 from tests.depth_net.specs import read_status, write_spec
 
 ROOT = Path(__file__).parents[2]
@@ -59,3 +60,18 @@ def test_two_processes_do_what_one_does(tmp_path: Path) -> None:
     words = ("--smoke", "--out", str(tmp_path))
 
     assert start("benchmarks.depth_net.two_gpus", *words).wait(3 * LIMIT_S) == 0
+
+
+def test_two_processes_with_unequal_numbers_of_images_and_sizes_score_as_one(tmp_path: Path) -> None:
+    spec, scores = write_spec(tmp_path), []
+    write_mixed(tmp_path / "val", 7)
+    frozen = ("dataset.train_dataset.batch_size=1", "train.num_epochs=1", "train.optim.lr=1e-12")
+    for program, size in (("depth_net", 1), ("tests.depth_net.training.two_local_processes", 3)):
+        results = tmp_path / f"batch_{size}"
+        words = (*frozen, f"dataset.val_dataset.batch_size={size}", f"results_dir={results}")
+        assert start(program, "train", "-e", str(spec), *words).wait(LIMIT_S) == 0
+        (line,) = (line for line in read_status(results / "train") if line["message"] == "Eval metrics generated.")
+        scores.append(line["kpi"])
+
+    assert scores[0]["val/num_images"] == 7
+    assert scores[1] == pytest.approx(scores[0], abs=1e-5)

@@ -10,31 +10,13 @@ from depth_net.config.experiment import ExperimentConfig
 from depth_net.config.model import ModelConfig
 from depth_net.model.depth_anything import DepthAnything
 from depth_net.model.family import ModelType
-from depth_net.task import DepthTask, MeanLoss, to_native
+from depth_net.task import DepthTask, MeanLoss
 
 
 def build(encoder: Encoder = Encoder.TINY) -> DepthTask:
     config = ExperimentConfig(dataset=DatasetConfig(min_depth=0.1, max_depth=10.0), model=ModelConfig(encoder=encoder))
     model = DepthAnything(encoder=encoder.value, model_type=ModelType.METRIC, max_depth_m=10.0)
     return DepthTask(model, config, total_steps=10, fused=False)
-
-
-def test_padding_is_cut_off_before_a_map_is_brought_to_its_photograph() -> None:
-    padded = torch.zeros(28, 42)
-    padded[:14, :28] = torch.linspace(0, 1, 28)
-
-    native = to_native(padded, [14, 28], [30, 55])
-
-    assert native.shape == (30, 55)
-    assert native[0, 0] == 0
-    assert native[29, 54] == 1
-    assert torch.allclose(native[3], torch.linspace(0, 1, 55), atol=1e-6)
-
-
-def test_a_map_of_the_right_size_is_left_alone() -> None:
-    padded = torch.rand(14, 14)
-
-    assert torch.equal(to_native(padded, [14, 14], [14, 14]), padded)
 
 
 def test_the_mean_loss_keeps_a_nan() -> None:

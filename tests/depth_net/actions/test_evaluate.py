@@ -13,7 +13,7 @@ from depth_net.actions import evaluate
 from depth_net.errors import DataError
 from depth_net.model.family import ModelType
 from tests.depth_net.actions.trained import load_trained, open_status
-from tests.depth_net.data.builders import write_nyu
+from tests.depth_net.data.builders import write_mixed, write_nyu
 from tests.depth_net.specs import read_status
 
 if TYPE_CHECKING:
@@ -38,6 +38,19 @@ def test_scores_stand_in_the_status_line_and_in_the_results_file(tmp_path: Path,
     results = json.loads((tmp_path / "results" / "evaluate" / "results.json").read_text(encoding="utf-8"))
     assert {name: value for name, value in results.items() if name in kpi} == kpi
     assert results["model_type"] == model_type
+
+
+def test_scores_do_not_depend_on_the_batch_size_when_images_differ_in_size(tmp_path: Path) -> None:
+    scores = []
+    for size in (1, 2, 7):
+        config = load_trained(tmp_path, "evaluate", f"dataset.test_dataset.batch_size={size}")
+        write_mixed(tmp_path / "val", 7)
+        evaluate.run(config, open_status(tmp_path))
+        scores.append(read_status(tmp_path)[-1]["kpi"])
+
+    assert scores[0]["val/num_images"] == 7
+    assert scores[1] == pytest.approx(scores[0], abs=1e-5)
+    assert scores[2] == pytest.approx(scores[0], abs=1e-5)
 
 
 def test_a_split_without_a_valid_pixel_is_refused(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from depth_net.actions.inference import place_of, raw_place
 from depth_net.data.readers import read_pfm
 from depth_net.model.family import ModelType
 from tests.depth_net.actions.trained import load_trained, open_status
-from tests.depth_net.data.builders import write_picture
+from tests.depth_net.data.builders import write_mixed, write_picture
 
 
 @pytest.mark.parametrize("model_type", ModelType)
@@ -37,6 +37,22 @@ def test_a_panel_and_raw_predictions_are_written_per_image(tmp_path: Path, model
     assert all(
         Path(image[kind]).is_file() for image in document["images"] for kind in ("image", "picture", "pfm", "npy")
     )
+
+
+def test_results_do_not_depend_on_the_batch_size_when_images_differ_in_size(tmp_path: Path) -> None:
+    listed, depths = [], []
+    for size in (1, 4):
+        changed = (f"dataset.infer_dataset.batch_size={size}", f"inference.results_dir={tmp_path / str(size)}")
+        config = load_trained(tmp_path, "inference", "inference.save_raw_npy=true", *changed)
+        write_mixed(tmp_path / "val", 7)
+        inference.run(config, open_status(tmp_path))
+        images = json.loads((tmp_path / str(size) / "results.json").read_text(encoding="utf-8"))["images"]
+        listed.append([Path(image["image"]).name for image in images])
+        depths.append([np.load(image["npy"]) for image in images])
+
+    assert listed == [[f"rgb_{index}.png" for index in range(7)]] * 2
+    for alone, together in zip(*depths, strict=True):
+        np.testing.assert_allclose(together, alone, rtol=1e-4)
 
 
 def test_images_without_ground_truth_and_with_odd_names_are_predicted(tmp_path: Path) -> None:

@@ -44,3 +44,14 @@ def write_nyu(folder: Path, count: int = 4, *, height: int = 48, width: int = 64
     file = folder / name
     file.write_text("".join(lines), encoding="utf-8")
     return file
+
+
+def write_mixed(folder: Path, count: int) -> Path:
+    """Write samples as `write_nyu` does, every second one 64x48 instead of 48x64 and every third one 40x64."""
+    file = write_nyu(folder, count)
+    for index in range(count):
+        height, width = (64, 48) if index % 2 else (40, 64) if index % 3 == 0 else (48, 64)
+        ramp = np.linspace(1000 + 100 * index, 4000, width).astype(np.uint16)
+        write_picture(folder / f"rgb_{index}.png", height, width, seed=index)
+        write_depth_mm(folder / f"depth_{index}.png", height, width, value=ramp)
+    return file

@@ -18,9 +18,10 @@ import psutil
 import pytest
 import torch
 
-from depth_net.data.dataset import DepthDataset, build_dataset
+from depth_net.data.dataset import REPEATED, DepthDataset, build_dataset
 from depth_net.data.loaders import (
     EpochSampler,
+    ShapeBatches,
     Share,
     build_loader,
     can_fork,
@@ -33,6 +34,8 @@ from depth_net.model.family import ModelType
 from tests.depth_net.data.builders import MEAN, STD, write_depth_mm, write_nyu, write_picture
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch.utils.data import DataLoader
 
     from depth_net.config.dataset import SplitName
@@ -55,16 +58,7 @@ def _dataset(file: Path, split: SplitName, *, cache_bytes: int = 0) -> DepthData
 
 
 def _loader(dataset: DepthDataset, *, batch_size: int = 2, workers: int = 0, seed: int = 1) -> DataLoader[Batch]:
-    training = dataset.settings.split == "train"
-    return build_loader(
-        dataset,
-        batch_size=batch_size,
-        workers=workers,
-        shuffle=training,
-        drop_last=training,
-        pin_memory=False,
-        seed=seed,
-    )
+    return build_loader(dataset, batch_size=batch_size, workers=workers, pin_memory=False, seed=seed)
 
 
 def _paths(loader: DataLoader[Batch], epoch: int) -> list[str]:
@@ -97,24 +91,27 @@ def test_the_order_depends_on_seed_and_epoch_only(tmp_path: Path) -> None:
     assert sorted(_paths(first, 0)) == sorted(_paths(first, 1))
 
 
-def test_validation_pads_images_of_different_size_and_keeps_native_targets(tmp_path: Path) -> None:
+def _write_mixed(folder: Path, sizes: Sequence[tuple[int, int]]) -> Path:
     lines = []
-    for index, (height, width) in enumerate([(48, 64), (64, 48), (48, 64)]):
-        write_picture(tmp_path / f"{index}.png", height, width)
-        write_depth_mm(tmp_path / f"{index}_d.png", height, width)
+    for index, (height, width) in enumerate(sizes):
+        write_picture(folder / f"{index}.png", height, width, seed=index)
+        write_depth_mm(folder / f"{index}_d.png", height, width)
         lines.append(f"{index}.png {index}_d.png\n")
-    (tmp_path / "list.txt").write_text("".join(lines), encoding="utf-8")
+    (folder / "list.txt").write_text("".join(lines), encoding="utf-8")
+    return folder / "list.txt"
 
-    batches = list(_loader(_dataset(tmp_path / "list.txt", "val"), batch_size=3))
 
-    (batch,) = batches
-    assert batch["image"].shape == (3, 3, 42, 42)
-    assert batch["resized_size"] == [[28, 42], [42, 28], [28, 42]]
-    assert batch["image_size"] == [[48, 64], [64, 48], [48, 64]]
-    assert [tuple(target.shape) for target in batch["target"]] == [(1, 48, 64), (1, 64, 48), (1, 48, 64)]
-    assert not batch["image"][0, :, 28:].any()
-    assert not batch["image"][1, :, :, 28:].any()
-    assert batch["has_target"] == [True] * 3
+def test_images_of_one_size_share_a_batch_and_targets_stay_native(tmp_path: Path) -> None:
+    file = _write_mixed(tmp_path, [(48, 64), (64, 48), (24, 32)])
+
+    wide, tall = _loader(_dataset(file, "val"), batch_size=3)
+
+    assert wide["image"].shape == (2, 3, 28, 42)
+    assert tall["image"].shape == (1, 3, 42, 28)
+    assert (wide["row"], tall["row"]) == ([0, 2], [1])
+    assert (wide["image_size"], tall["image_size"]) == ([[48, 64], [24, 32]], [[64, 48]])
+    assert [tuple(target.shape) for target in wide["target"]] == [(1, 48, 64), (1, 24, 32)]
+    assert wide["has_target"] == [True] * 2
 
 
 def test_native_targets_stay_a_list_when_they_have_the_size_of_the_image(tmp_path: Path) -> None:
@@ -123,18 +120,36 @@ def test_native_targets_stay_a_list_when_they_have_the_size_of_the_image(tmp_pat
     assert isinstance(batch["target"], list)
 
 
+@pytest.mark.parametrize("batch_size", [1, 2, 5])
 @pytest.mark.parametrize("world_size", [1, 2, 3])
-def test_the_shares_of_all_ranks_make_up_the_validation_set(world_size: int) -> None:
-    shares = [
-        EpochSampler(7, shuffle=False, even=False, seed=0, share=Share(rank, world_size)) for rank in range(world_size)
+def test_the_ranks_share_the_validation_rows_in_equally_many_batches(world_size: int, batch_size: int) -> None:
+    shapes = "aabababbbcaab"
+    ranks = [
+        ShapeBatches(13, batch_size=batch_size, share=Share(rank, world_size), shape_of=shapes.__getitem__)
+        for rank in range(world_size)
     ]
 
-    assert sorted(index for share in shares for index in _order(share, 0)) == list(range(7))
-    assert [len(share) for share in shares] == [len(_order(share, 0)) for share in shares]
+    keys = [key for rank in ranks for batch in rank for key in batch if isinstance(key, tuple)]
+    rows = [index for epoch, index in keys if epoch != REPEATED]
+
+    assert sorted(rows) == list(range(13))
+    assert len({len(rank) for rank in ranks}) == 1
+    for batch in (batch for rank in ranks for batch in rank):
+        assert len(batch) <= batch_size
+        assert len({shapes[key[1]] for key in batch if isinstance(key, tuple)}) == 1
+
+
+def test_a_row_is_given_at_most_a_few_batches_late() -> None:
+    shapes = ["a" if index == 0 else "b" for index in range(100)]
+    batches = ShapeBatches(100, batch_size=2, share=Share(), shape_of=shapes.__getitem__)
+
+    starts = [batch[0] for batch in batches]
+
+    assert starts[:2] == [(0, 0), (0, 1)]
 
 
 def test_training_shares_are_equal_and_disjoint() -> None:
-    shares = [EpochSampler(7, shuffle=True, even=True, seed=0, share=Share(rank, 2)) for rank in range(2)]
+    shares = [EpochSampler(7, seed=0, share=Share(rank, 2)) for rank in range(2)]
 
     orders = [_order(share, 4) for share in shares]
 
@@ -190,12 +205,12 @@ def test_loading_processes_give_the_same_batches(tmp_path: Path) -> None:
 
 
 def test_a_sampler_gives_nothing_while_it_is_closed() -> None:
-    sampler = EpochSampler(3, shuffle=False, even=True, seed=0, share=Share())
+    sampler = EpochSampler(3, seed=0, share=Share())
 
     with sampler.closed():
         assert not list(sampler)
 
-    assert _order(sampler, 0) == [0, 1, 2]
+    assert sorted(_order(sampler, 0)) == [0, 1, 2]
 
 
 def test_processes_that_were_started_ahead_load_the_same_batches(tmp_path: Path) -> None:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from depth_net.data.picture_sizes import picture_size
-from depth_net.data.readers import write_pfm
+from depth_net.data.readers import read_image, write_pfm
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,6 +30,19 @@ def test_a_progressive_jpeg_is_understood(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "p.jpg"), np.zeros((31, 47, 3), dtype=np.uint8), [cv2.IMWRITE_JPEG_PROGRESSIVE, 1])
 
     assert picture_size(tmp_path / "p.jpg") == (31, 47)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_images_have_the_size_in_which_they_are_read_whatever_their_exif_data_say(
+    tmp_path: Path, kind: str, orientation: int
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.new("RGB", (47, 31)).save(tmp_path / "turned", kind, exif=exif)
+
+    assert picture_size(tmp_path / "turned", is_image=True) == read_image(tmp_path / "turned").shape[:2]
+    assert picture_size(tmp_path / "turned") == (31, 47)
 
 
 def test_float_maps_and_arrays_have_theirs(tmp_path: Path) -> None:

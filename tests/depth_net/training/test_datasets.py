@@ -5,11 +5,15 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
-from depth_net.data.dataset import dataset_of
+from depth_net.actions.train import build_model
+from depth_net.data.dataset import REPEATED, dataset_of
+from depth_net.data.loaders import collate
 from depth_net.errors import SpecError
 from depth_net.spec import load_spec
+from depth_net.task import DepthTask
 from depth_net.training import datasets
 from depth_net.training.datasets import DepthData
+from tests.depth_net.data.builders import write_mixed
 from tests.depth_net.specs import write_spec
 
 if TYPE_CHECKING:
@@ -23,6 +27,37 @@ def test_loaders_have_the_batches_of_the_spec(tmp_path: Path) -> None:
     assert len(batches) == 3
     assert batches[0]["image"].shape == (2, 3, 42, 42)
     assert [len(batch["image_path"]) for batch in data.val_dataloader()] == [2, 1]
+
+
+def test_a_validation_does_not_depend_on_the_batch_size_when_images_differ_in_size(tmp_path: Path) -> None:
+    spec, results = write_spec(tmp_path), []
+    write_mixed(tmp_path / "val", 7)
+    for size in (1, 2, 7):
+        config = load_spec(spec, [f"dataset.val_dataset.batch_size={size}"])
+        torch.manual_seed(0)
+        task = DepthTask(build_model(config), config, total_steps=1, fused=False).eval()
+        with torch.inference_mode():
+            for number, batch in enumerate(DepthData(config, seed=1, on_gpu=False).val_dataloader()):
+                task.validation_step(batch, number)
+            task.on_validation_epoch_end()
+        results.append({**task.kpi, "spread": task.spread})
+
+    assert results[0]["val/num_images"] == 7
+    assert results[1] == pytest.approx(results[0], abs=1e-5)
+    assert results[2] == pytest.approx(results[0], abs=1e-5)
+
+
+def test_a_batch_that_was_given_before_does_not_count(tmp_path: Path) -> None:
+    config = load_spec(write_spec(tmp_path))
+    task = DepthTask(build_model(config), config, total_steps=1, fused=False).eval()
+    data = DepthData(config, seed=1, on_gpu=False).val_set
+
+    with torch.inference_mode():
+        for epoch in (0, REPEATED, REPEATED):
+            task.validation_step(collate([data[epoch, 0], data[epoch, 1]], stack_targets=False), 0)
+        task.on_validation_epoch_end()
+
+    assert task.kpi["val/num_images"] == 2
 
 
 def test_augmentation_acts_on_training_samples_only(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def test_length_and_sampler_are_those_of_the_loader() -> None:
 
 def running_on(*, epochs: int) -> ResumableLoader:
     """Five samples in batches of two: the last one of every epoch is left out."""
-    sampler = EpochSampler(5, shuffle=True, even=True, seed=3, share=Share())
+    sampler = EpochSampler(5, seed=3, share=Share())
     loader: DataLoader[Any] = DataLoader(Keys(), batch_size=2, drop_last=True, sampler=sampler, collate_fn=list)
     sampler.run_on(until=epochs, multiple=2)
     return ResumableLoader(cast("DataLoader[Batch]", loader))
