@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import logging
 from typing import TYPE_CHECKING, Any
 
-from automl.errors import NothingToRunError, Problem, ResumeMismatchError
+from automl.errors import LaunchError, NothingToRunError, Problem, ResumeMismatchError
 from automl.executor.decide import missing_replicates
-from automl.handoff.hand_over import is_handed_over
+from automl.handoff.hand_over import missing_parts
 from automl.request.location import RunLocation
 from automl.request.study_request import request_from_document
 from automl.run import make_plan, run_in
@@ -18,10 +20,12 @@ from automl.storage.study_directory import read_state
 from automl.study.events import StudyEnded
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from automl.tracking.base import Tracker
+
+logger = logging.getLogger(__name__)
 
 _COMPARED = (
     *("route", "objective", "objectives", "constraints", "evaluate_with"),
@@ -39,7 +43,8 @@ def resume_study(
     Raises:
         ConfigurationError: the folder is no study directory, or the skill cannot be read.
         ResumeMismatchError: skill, template, schema or settings have changed; lists the changes.
-        NothingToRunError: every trial has ended, and the best checkpoint was handed over.
+        NothingToRunError: every trial has ended, and nothing of what follows is missing.
+        LaunchError: nothing of what is missing could be done; or see `run_in`.
     """
     directory = StudyPaths(root)
     stored = read_plan(directory)
@@ -61,12 +66,33 @@ def resume_study(
     ended = sum(result.replicate_of is None for result in state.finished)
     has_all = ended >= plan.budget.trials and not missing_replicates(plan, state)
     end = state.last if isinstance(state.last, StudyEnded) else None
-    is_over = end is not None and (has_all or (trials is None and bool(end.reason) and not end.may_go_on))
-    if end is not None and is_over and is_handed_over(root):
-        if has_all:
-            raise NothingToRunError(f"all {ended} trials of {root} have ended; --trials N adds some")
+    if end is None or not (has_all or (trials is None and bool(end.reason) and not end.may_go_on)):
+        return run_in(directory, request, plan, place, extra_trackers=extra_trackers)
+    missing = missing_parts(directory, uri)
+    if not missing and has_all:
+        raise NothingToRunError(f"all {ended} trials of {root} have ended; --trials N adds some")
+    if not missing:
         raise NothingToRunError(f"{root} has ended: {end.reason}; a new automl run begins with its best trials")
-    return run_in(directory, request, plan, place, extra_trackers=extra_trackers, is_over=is_over)
+    with _completing(missing, directory, uri):
+        return run_in(directory, request, plan, place, extra_trackers=extra_trackers, is_over=True)
+
+
+@contextlib.contextmanager
+def _completing(missing: Sequence[str], paths: StudyPaths, tracking_uri: str) -> Iterator[None]:
+    """Say what is done of what a study that has ended lacks.
+
+    Raises:
+        LaunchError: nothing of it could be done.
+    """
+    logger.warning("the trials of %s have ended; missing: %s", paths.root, ", ".join(missing))
+    try:
+        yield
+    finally:
+        left = missing_parts(paths, tracking_uri)
+        done = [part for part in missing if part not in left]
+        logger.warning("done now: %s; missing: %s", ", ".join(done) or "nothing", ", ".join(left) or "nothing")
+    if not done:
+        raise LaunchError(f"nothing of what {paths.root} lacks could be done ({', '.join(left)}); see the lines above")
 
 
 def _differences(before: dict[str, Any], now: dict[str, Any], paths: StudyPaths) -> list[Problem]:

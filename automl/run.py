@@ -11,7 +11,7 @@ import dataclasses
 import secrets
 from typing import TYPE_CHECKING
 
-from automl.errors import ConfigurationError, StudyFailedError
+from automl.errors import ConfigurationError, InterruptedStudyError, StudyFailedError
 from automl.executor.failure_summary import summarize_failure
 from automl.launch.choice import choose_launch, ready_launch
 from automl.machine import detect_machine
@@ -26,11 +26,10 @@ from automl.resolve import TEST, TRAIN, check_settings, chosen_scheduler, resolv
 from automl.samplers.registry import make_searcher
 from automl.smoke import smoke_test
 from automl.storage.documents import only_for_user, write_document
-from automl.storage.event_log import EventLog
 from automl.storage.owner import OwnerLock
 from automl.storage.paths import StudyPaths
 from automl.storage.plan_document import write_plan
-from automl.storage.study_directory import read_study
+from automl.storage.study_directory import ended_study
 from automl.study.evaluation import RecordLocation
 from automl.study.model import StudyLocation
 from automl.study.plan import StudyParts, plan_study
@@ -48,6 +47,7 @@ if TYPE_CHECKING:
     from automl.study.model import StudyPlan
     from automl.study.result import StudyResult
     from automl.tracking.base import Tracker
+    from automl.tracking.mlflow.tracker import MlflowTracker
 
 
 def make_plan(request: StudyRequest, place: RunLocation) -> StudyPlan:
@@ -143,8 +143,15 @@ def run_in(
 
     with recorded(directory.root):
         lock = OwnerLock(directory)
-    with lock:
-        _run_locked(directory, request, plan, place, extra_trackers=extra_trackers, is_over=is_over)
+    try:
+        with lock:
+            _run_locked(directory, request, plan, place, extra_trackers=extra_trackers, is_over=is_over)
+    except KeyboardInterrupt as error:
+        raise InterruptedStudyError(f"interrupted; automl resume {directory.root} does the rest") from error
+    finally:
+        # A notification says where the record is and, as the lock is free, what became of the study.
+        for tracker in extra_trackers:
+            tracker.close()
     return directory.root
 
 
@@ -177,7 +184,7 @@ def _run_locked(
         with mlflow.given_up_if_interrupted():
             evaluator.baseline()
             if is_over:
-                _, result = read_study(directory.root)
+                result = ended_study(directory.root)
             else:
                 result = execute_study(
                     plan,
@@ -190,12 +197,18 @@ def _run_locked(
             _conclude(result, plan, evaluator)
     finally:
         evaluator.launcher.close()
+        _close_record(directory, recorders, mlflow)
+
+
+def _close_record(directory: StudyPaths, recorders: Tracker, mlflow: MlflowTracker) -> None:
+    """Send what is left of the record, and write where it is, also where a signal ends the sending."""
+    from automl.executor.loop import recorded  # noqa: PLC0415 - imported when a study starts
+
+    try:
         recorders.close()
+    finally:
         with recorded(directory.root):
             write_document(directory.record_file, mlflow.describe())
-        # After the record: a notification contains its location.
-        for tracker in extra_trackers:
-            tracker.close()
 
 
 def _import_early() -> None:
@@ -205,13 +218,9 @@ def _import_early() -> None:
 
 
 def _conclude(result: StudyResult, plan: StudyPlan, evaluator: Evaluator) -> None:
-    """Hand the best checkpoint over; without one, or where errors ended the study, raise `StudyFailedError`."""
+    """Hand the study over; where no trial has a usable value or errors ended it, raise `StudyFailedError`."""
     from automl.handoff.hand_over import hand_over  # noqa: PLC0415 - imported when a study starts
 
-    log = EventLog(StudyPaths(evaluator.root).events_file)
-    if result.best is None:
-        evaluator.record(log)
+    hand_over(evaluator)
+    if result.failure is not None or result.best is None:
         raise StudyFailedError(result.failure or summarize_failure(result.trials, evaluator.root, plan.constraints))
-    hand_over(evaluator.root, log, evaluator)
-    if result.failure is not None:
-        raise StudyFailedError(result.failure)

@@ -10,6 +10,7 @@ import importlib
 import io
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import TextIO
@@ -76,6 +77,7 @@ def cli() -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and end the process with its exit status."""
     sys.stdout, sys.stderr = _usable(sys.stdout), _usable(sys.stderr)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a batch system's Ctrl-C
     sys.exit(run_command_line(sys.argv[1:] if arguments is None else arguments))
 
 

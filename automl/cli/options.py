@@ -100,12 +100,12 @@ def read_settings(option: str, texts: Iterable[str], problems: list[Problem]) ->
     return dict(parsed)
 
 
-def progress_and_notification(notify: str | None) -> tuple[Tracker, ...]:
-    """Return the trackers that show a study on this terminal and notify when it has ended."""
+def progress_and_notification(notify: str | None, root: Path | None = None) -> tuple[Tracker, ...]:
+    """Return the trackers that show a study, one in ``root`` or a new one, here and notify when it has ended."""
     from automl.cli.progress import ProgressTracker
     from automl.tracking.notify import NotifyTracker
 
-    return (ProgressTracker(), *([NotifyTracker(notify)] if notify else []))
+    return (ProgressTracker(), *([NotifyTracker(notify, root)] if notify else []))
 
 
 def show_study(root: Path, *, as_json: bool) -> None:

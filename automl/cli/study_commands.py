@@ -50,7 +50,7 @@ def _resume(root: Path, *, trials: int | None, ray_address: str | None, notify: 
     """Continue an interrupted study; trials that have ended are kept."""
     from automl.resume import resume_study
 
-    resume_study(root, trials=trials, ray_address=ray_address, extra_trackers=progress_and_notification(notify))
+    resume_study(root, trials=trials, ray_address=ray_address, extra_trackers=progress_and_notification(notify, root))
     show_study(root, as_json=as_json)
 
 

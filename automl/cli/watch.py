@@ -105,7 +105,8 @@ class Watched:
         if self.state.started is None:
             return "not started"
         outcome = outcome_of(self._paths, self.state, has_best=self.result.best is not None)
-        return str(outcome) if self.is_over else f"{outcome}; automl resume {self._paths.root} continues it"
+        is_open = outcome.state == "interrupted"
+        return f"{outcome}; automl resume {self._paths.root} continues it" if is_open else str(outcome)
 
 
 def watch(root: Path, console: Console | None = None) -> None:

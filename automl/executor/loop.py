@@ -86,7 +86,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-LOG_VERSION = 2
+LOG_VERSION = 3
 _SIGNAL = EndReason(kind=EndKind.SIGNAL)
 
 

@@ -1,6 +1,6 @@
-"""When a study has ended: select, evaluate and register the best checkpoint, write the report.
+"""When a study has ended: select, evaluate and register the best checkpoint, write the report, and say that it is done.
 
-Failures are logged, not raised.
+Each step may be done twice, so a resume does what a killed driver left. Failures are logged, not raised.
 """
 
 from __future__ import annotations
@@ -9,13 +9,16 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from automl.errors import StudyFailedError
-from automl.handoff.best import select_best
+from automl.errors import ConfigurationError, StudyFailedError
+from automl.handoff.best import read_best, select_best
+from automl.handoff.evaluation import CHAMPION
 from automl.skill.load import recorded_architecture
+from automl.storage.event_log import EventLog
 from automl.storage.paths import StudyPaths
 from automl.storage.plan_document import read_plan
-from automl.storage.study_directory import read_evaluations, read_study
-from automl.study.events import FileAttached, ModelRegistered
+from automl.storage.study_directory import read_evaluations, read_record, read_state, read_study
+from automl.study.events import FileAttached, HandedOver, ModelRegistered
+from automl.tracking.mlflow.folder import MlflowFolder
 from automl.tracking.mlflow.projection import STUDY_RUN
 
 if TYPE_CHECKING:
@@ -23,32 +26,32 @@ if TYPE_CHECKING:
 
     from automl.handoff.best import StudyBest
     from automl.handoff.evaluation import Evaluator
-    from automl.storage.event_log import EventLog
     from automl.storage.plan_document import StoredPlan
     from automl.study.evaluation import Evaluation
+    from automl.study.trial import TrialResult
 
 logger = logging.getLogger(__name__)
 
 
-def hand_over(root: Path, log: EventLog, evaluator: Evaluator) -> StudyBest | None:
+def hand_over(evaluator: Evaluator) -> StudyBest | None:
     """Keep, evaluate and register the best checkpoint of a study that has ended, and write its report.
 
     Returns:
-        The best; None, with a warning, if the best trial left no checkpoint that can be trusted.
+        The best; None if no trial has a usable value, and, with a warning, if the best one left no checkpoint that can
+        be trusted.
 
     Raises:
         ConfigurationError: the folder is no study directory.
     """
     from automl.report.page import write_report  # noqa: PLC0415 - plotly and pandas, at the end only
 
-    paths, best = StudyPaths(root), None
-    try:
-        best = select_best(root)
-    except StudyFailedError as error:
-        logger.warning("no checkpoint is handed over: %s", error)
-    else:
+    root, paths = evaluator.root, StudyPaths(evaluator.root)
+    log = EventLog(paths.events_file)
+    best = _kept_best(root)
+    if best is not None:
         evaluator.best()
-        evaluator.record(log)
+    evaluator.record(log)
+    if best is not None:
         log.append(ModelRegistered(request=model_version(best, read_plan(paths), read_evaluations(root))))
         for file in (paths.best_spec, paths.best_file, paths.evaluations_file):
             log.append(FileAttached(run=STUDY_RUN, path=file.name))
@@ -58,19 +61,47 @@ def hand_over(root: Path, log: EventLog, evaluator: Evaluator) -> StudyBest | No
         logger.warning("the report could not be written: %s", error)
     else:
         log.append(FileAttached(run=STUDY_RUN, path=paths.report_file.name))
+    log.append(HandedOver(sha256=best.sha256 if best is not None else None))
+    log.close()
     return best
 
 
-def is_handed_over(root: Path) -> bool:
-    """Tell whether nothing of the hand-over of a study that has ended is left to do.
+def _kept_best(root: Path) -> StudyBest | None:
+    if read_study(root)[1].best is None:
+        return None
+    try:
+        return select_best(root)
+    except StudyFailedError as error:
+        logger.warning("no checkpoint is handed over: %s", error)
+        return None
+
+
+def missing_parts(paths: StudyPaths, tracking_uri: str) -> list[str]:
+    """Name what of the hand-over of a study that has ended is left to do, its record at a server included.
 
     Raises:
         ConfigurationError: the folder is no study directory.
     """
-    paths, best = StudyPaths(root), read_study(root)[1].best
-    if best is None:
-        return True
-    return paths.report_file.is_file() and (best.checkpoint is None or paths.best_file.is_file())
+    best, is_handed_over = read_study(paths.root)[1].best, read_state(paths).is_handed_over
+    record, champion = MlflowFolder(paths), read_evaluations(paths.root).get(CHAMPION)
+    kept = _sha256_of_best(paths.root, best) if best is not None and best.checkpoint is not None else ""
+    is_there = {
+        "best checkpoint": kept is not None,
+        "evaluation": kept == "" or (champion is not None and champion.sha256 == kept),
+        "registration": is_handed_over,
+        "report": paths.report_file.is_file(),
+        "record": record.is_complete(tracking_uri) and read_record(paths.root) is not None,
+    }
+    return [part for part, is_done in is_there.items() if not is_done]
+
+
+def _sha256_of_best(root: Path, best: TrialResult) -> str | None:
+    """Return the hash of the checkpoint that is kept; None where it is not that of the best trial."""
+    try:
+        kept = read_best(root)
+    except ConfigurationError:
+        return None
+    return kept.sha256 if (kept.trial, kept.epoch) == (best.number, best.best_epoch) else None
 
 
 def model_version(best: StudyBest, plan: StoredPlan, evaluations: Mapping[str, Evaluation]) -> dict[str, Any]:

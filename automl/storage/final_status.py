@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from automl.study.state import StudyState
 
 _KILLED = "its process was killed"
+_LEFT = "its process ended before everything was handed over"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +76,8 @@ def outcome_of(paths: StudyPaths, state: StudyState, *, has_best: bool) -> Outco
         has_best: Whether a trial has a usable value.
     """
     match state.last:
+        case StudyEnded() as end if not state.is_handed_over:
+            return Outcome(state="interrupted", reason=f"{end.reason}; {_LEFT}".removeprefix("; "), end=end)
         case StudyEnded() as end:
             is_completed = has_best and not end.is_failure
             return Outcome(state="completed" if is_completed else "failed", reason=end.reason, end=end)

@@ -12,6 +12,7 @@ from automl.storage.legacy import is_legacy, upgraded
 from automl.storage.paths import StudyPaths
 from automl.storage.plan_document import read_plan
 from automl.study.evaluation import Evaluation, RecordLocation
+from automl.study.events import StudyEnded
 from automl.study.objectives import parse_constraints
 from automl.study.result import StudyResult
 from automl.study.state import StudyState, apply
@@ -33,6 +34,13 @@ def read_study(root: Path) -> tuple[StoredPlan, StudyResult]:
     paths = StudyPaths(root)
     plan = read_plan(paths)
     return plan, replace(study_of_plan(plan), trials=read_results(paths))
+
+
+def ended_study(root: Path) -> StudyResult:
+    """Return the study of a directory as its run returned it: with why errors ended it; raises as `read_study`."""
+    _, result = read_study(root)
+    end = read_state(StudyPaths(root)).last
+    return replace(result, failure=end.reason) if isinstance(end, StudyEnded) and end.is_failure else result
 
 
 def why_unreadable(root: Path, error: OSError | ConfigurationError) -> str:

@@ -32,7 +32,7 @@ class StudyStarted:
         jobs: Trials that run at once.
         max_epochs: Epochs of a full trial, where known.
         process: Process id of the driver.
-        log_version: 2 since the log alone is enough to resume a study; 1 before.
+        log_version: 3 since `HandedOver` is written; 2 since the log alone is enough to resume a study; 1 before.
         environment: What it runs with: ``version.<package>``, ``data.<input>`` -> text.
         links: Links out of the study that stood in its directory: their paths there -> where they lead to, absolute.
     """
@@ -285,6 +285,18 @@ class ModelRegistered:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HandedOver:
+    """What follows the end of the study is done: its last event. Only the record may still be on its way.
+
+    Attributes:
+        sha256: Of the best checkpoint; None where none could be handed over.
+    """
+
+    kind: ClassVar[str] = "handed_over"
+    sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FileAttached:
     """A file of the study belongs to its record.
 
@@ -317,4 +329,5 @@ Event: TypeAlias = (
     | Evaluated
     | ModelRegistered
     | FileAttached
+    | HandedOver
 )

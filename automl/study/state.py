@@ -18,6 +18,8 @@ from automl.study.trial import FailureKind, Measurement, Proposal, TrialResult, 
 if TYPE_CHECKING:
     from datetime import datetime
 
+HANDED_OVER_VERSION = 3
+"""The first version of the log that says whether everything was handed over."""
 ESTIMATES = 3
 """So many estimates of the improvement are kept: one may be small by chance."""
 
@@ -127,6 +129,8 @@ class StudyState:
         search_end: Why the search is over, although replicates may follow.
         end: Why no further trial is started; None while trials are started.
         last: How the last run ended; None while it runs, or if it was killed.
+        is_handed_over: The study has ended, and what follows is done; a log of an earlier version does not say, and is
+            taken to say so.
     """
 
     started: events.StudyStarted | None = None
@@ -140,6 +144,7 @@ class StudyState:
     search_end: EndReason | None = None
     end: EndReason | None = None
     last: events.StudyEnded | events.StudySuspended | None = None
+    is_handed_over: bool = False
 
     def in_phase(self, *phases: Phase) -> list[TrialRecord]:
         """Return the trials in one of some phases, in order of their numbers."""
@@ -188,7 +193,7 @@ def apply(state: StudyState, event: events.Event, time: datetime) -> None:  # no
                 state.search_end = state.search_end or event.end
             else:
                 state.end = state.end or event.end
-        case events.StudyEnded() | events.StudySuspended():
+        case events.StudyEnded() | events.StudySuspended() | events.HandedOver():
             _finish(state, event)
         case _:
             pass
@@ -200,12 +205,17 @@ def _known(state: StudyState, number: int) -> TrialRecord:
     return state.trials[number]
 
 
-def _finish(state: StudyState, event: events.StudyEnded | events.StudySuspended) -> None:
+def _finish(state: StudyState, event: events.StudyEnded | events.StudySuspended | events.HandedOver) -> None:
+    if isinstance(event, events.HandedOver):
+        state.is_handed_over = True
+        return
     # A line that is gone is noticed by the number of results that the end names.
     known = sum(trial.result is not None for trial in state.trials)
     if isinstance(event, events.StudyEnded) and event.end is not None and event.trials != known:
         raise ValueError(f"{event.trials} trials had a result when the study ended, and the lines before say {known}")
     state.last = event
+    is_silent = state.started is None or state.started.log_version < HANDED_OVER_VERSION
+    state.is_handed_over = isinstance(event, events.StudyEnded) and is_silent
 
 
 def _start(state: StudyState, event: events.StudyStarted, time: datetime) -> None:
@@ -213,6 +223,7 @@ def _start(state: StudyState, event: events.StudyStarted, time: datetime) -> Non
     state.started, state.started_at = event, time
     state.was_over = isinstance(state.last, events.StudyEnded)
     state.search_end = state.end = state.last = None
+    state.is_handed_over = False
     state.ended_before = len(state.ended)
     open_before = [trial for trial in state.trials if trial.phase in {Phase.RUNNING, Phase.INTERRUPTED}]
     for trial in open_before:

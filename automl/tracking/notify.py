@@ -36,11 +36,12 @@ class NotifyTracker(Tracker):
 
     Args:
         target: An ``http://`` or ``https://`` address, or a command line.
+        directory: Of a study that has started before.
     """
 
-    def __init__(self, target: str) -> None:
+    def __init__(self, target: str, directory: Path | None = None) -> None:
         self._target = target
-        self._directory: Path | None = None
+        self._directory = directory
 
     def record(self, entry: Entry) -> None:
         """Note which study has started."""

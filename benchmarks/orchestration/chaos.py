@@ -8,6 +8,8 @@ server that forks trials is killed with SIGKILL; in one more study the driver is
 of its start or its work. It is measured how long any trial's process of that study lives on;
 then the study is resumed if it did not go on by itself, and each trial must end in the state that its fault calls for,
 with no process left.
+
+Another study is killed so many times (`--kills`) while it hands its best over: see `chaos_end`.
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ from automl.storage.study_directory import read_results
 from automl.study.trial import TrialState
 from automl.trial.task import study_tag
 from benchmarks.orchestration.chaos_driver import FAULTS, chaos_plan
+from benchmarks.orchestration.chaos_end import end_table, kill_at_the_end
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,6 +44,7 @@ _DRIVER = Path(__file__).parent / "chaos_driver.py"
 _PATIENCE_S = 400.0
 _GONE_WITHIN_S = 5.0
 AGAIN = "driver, 4 times"
+END = "driver, handing over"
 KINDS = ("none", "driver", "worker", "raylet", "fork server", AGAIN)
 _TIMES, _SEED = 4, 6
 _SHARE_AT_WORK = 0.7
@@ -264,20 +268,23 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", type=Path, help="write the table as JSON, too")
     parser.add_argument("--only", default="", help="only what is killed under this name")
+    parser.add_argument("--kills", type=int, default=10, help="how often a driver is killed while it hands over [10]")
     parser.add_argument("--faults", type=int, default=len(FAULTS), help="only the first so many faults of the trainer")
     arguments = parser.parse_args()
     kinds = [kind for kind in KINDS if arguments.only in kind]
+    ends = kill_at_the_end(arguments.kills) if arguments.only in END else []
     kills = []
     for kind in kinds:
         kills.append(run(kind, arguments.faults))
         sys.stderr.write(f"{kind}: {'as it should' if is_good(kills[-1]) else 'NOT as it should'}\n")
     load = os.getloadavg()[0]
     print(f"Python {platform.python_version()}, {os.cpu_count()} cores, load {load:.1f}; `ok (2)`: in two attempts\n")
-    print(table(kills))
+    print("\n\n".join([*([table(kills)] if kills else []), *([end_table(ends)] if ends else [])]))
+    is_all_good = all(map(is_good, kills)) and all(end.is_good for end in ends)
     if arguments.json is not None:
-        document: dict[str, Any] = {"kills": [asdict(kill) for kill in kills], "good": all(map(is_good, kills))}
-        arguments.json.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    return 0 if all(map(is_good, kills)) else 1
+        document: dict[str, Any] = {"kills": [asdict(kill) for kill in kills], "ends": [asdict(end) for end in ends]}
+        arguments.json.write_text(json.dumps({**document, "good": is_all_good}, indent=1) + "\n", encoding="utf-8")
+    return 0 if is_all_good else 1
 
 
 if __name__ == "__main__":

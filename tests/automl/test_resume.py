@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from automl.errors import ConfigurationError, NothingToRunError, ResumeMismatchError
+from automl.errors import ConfigurationError, LaunchError, NothingToRunError, ResumeMismatchError
 from automl.request.location import RunLocation
 from automl.request.study_request import StudyRequest
 from automl.resume import resume_study
@@ -62,34 +62,51 @@ def end_study(study: Path, values: dict[str, float]) -> None:
     EventLog(StudyPaths(study).events_file).append(end)
 
 
-def test_a_study_whose_trials_have_ended_has_nothing_to_run(study: Path) -> None:
+def leave_missing(monkeypatch: pytest.MonkeyPatch, *parts: list[str]) -> list[bool]:
+    """Let these parts be missing one time after the other; return what each resume says of its trials."""
+    resumed: list[bool] = []
+    left = iter(parts)
+    monkeypatch.setattr("automl.resume.missing_parts", lambda *_: next(left))
+    monkeypatch.setattr("automl.resume.run_in", lambda *_, is_over=False, **__: resumed.append(is_over))
+    return resumed
+
+
+def test_a_study_that_lacks_nothing_has_nothing_to_run(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    resumed = leave_missing(monkeypatch, [])
     end_study(study, {})
 
     with pytest.raises(NothingToRunError, match="--trials"):
         resume_study(study)
 
+    assert resumed == []
 
-def test_a_study_that_ended_before_its_best_was_handed_over_is_resumed_for_that(
-    study: Path, monkeypatch: pytest.MonkeyPatch
+
+def test_a_resume_does_what_a_study_that_has_ended_lacks_and_says_so(
+    study: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    resumed: list[bool] = []
-    monkeypatch.setattr("automl.resume.run_in", lambda *_, is_over, **__: resumed.append(is_over))
+    resumed = leave_missing(monkeypatch, ["best checkpoint", "report", "record"], ["record"])
     end_study(study, {"val/r2": 0.5})
 
     resume_study(study)
-    assert resumed == [True]
 
-    for file in (StudyPaths(study).best_file, StudyPaths(study).report_file):
-        file.touch()
-    with pytest.raises(NothingToRunError, match="--trials"):
+    assert resumed == [True]
+    assert "done now: best checkpoint, report; missing: record" in caplog.text
+
+
+def test_a_resume_that_can_do_nothing_of_what_is_missing_is_an_error(
+    study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave_missing(monkeypatch, ["record"], ["record"])
+    end_study(study, {"val/r2": 0.5})
+
+    with pytest.raises(LaunchError, match="record"):
         resume_study(study)
 
 
 def test_a_study_killed_between_its_last_trial_and_its_end_is_ended_by_a_resume(
     study: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    resumed: list[bool] = []
-    monkeypatch.setattr("automl.resume.run_in", lambda *_, is_over, **__: resumed.append(is_over))
+    resumed = leave_missing(monkeypatch)
     write_result(
         StudyPaths(study), TrialResult(number=0, state=TrialState.COMPLETED, assignment={}, directory="trials/0000")
     )
@@ -105,8 +122,7 @@ def test_a_study_that_ended_for_a_reason_of_its_own_is_not_resumed(
 ) -> None:
     ended = StudyEnded(trials=1, best_trial=None, best_value=None, reason="the target is reached", may_go_on=may_go_on)
     EventLog(StudyPaths(study).events_file).append(ended)
-    resumed: list[Path] = []
-    monkeypatch.setattr("automl.resume.run_in", lambda directory, *_, **__: resumed.append(directory.root))
+    resumed = leave_missing(monkeypatch, [])
 
     if is_refused:
         with pytest.raises(NothingToRunError, match="the target is reached"):
@@ -115,7 +131,7 @@ def test_a_study_that_ended_for_a_reason_of_its_own_is_not_resumed(
     else:
         resume_study(study)
 
-    assert resumed == [study]
+    assert resumed == [False]
 
 
 def test_a_folder_that_is_no_study_cannot_be_resumed(tmp_path: Path) -> None:

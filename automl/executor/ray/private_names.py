@@ -45,6 +45,7 @@ NAMES = {
         "ray.tune.execution.class_cache.DEFAULT_ENV_VARS",
         "ray.tune.execution.class_cache.ENV_VARS_TO_PROPAGATE",
     ),
+    "own_signals": ("ray._private.utils.set_sigterm_handler",),
     "ray_is_alive": ("ray._private.worker._global_node", "ray._private.node.Node.dead_processes"),
     "request_nodes": (
         "ray._private.gcs_utils.create_gcs_channel",
@@ -103,6 +104,15 @@ def shared_workers() -> Iterator[None]:
     from ray.tune.execution import class_cache  # noqa: PLC0415 # reads the environment when it is imported
 
     with _replaced((class_cache, "DEFAULT_ENV_VARS", {}), (class_cache, "ENV_VARS_TO_PROPAGATE", set())):
+        yield
+
+
+@contextlib.contextmanager
+def own_signals() -> Iterator[None]:
+    """Keep the handler of SIGTERM: Ray would set one that ends the process with status 15 and without a message."""
+    from ray._private import utils  # noqa: PLC0415 # reads the environment when it is imported
+
+    with _replaced((utils, "set_sigterm_handler", lambda _: None)):
         yield
 
 

@@ -23,7 +23,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from automl.errors import LaunchError, Problem
-from automl.executor.ray.private_names import shared_workers, slim_start
+from automl.executor.ray.private_names import own_signals, shared_workers, slim_start
 from automl.launch.processes import read_processes, send_signal
 
 if TYPE_CHECKING:
@@ -89,20 +89,20 @@ def ray_session(resources: Resources, address: str | None) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def uninterrupted(importing: threading.Thread) -> Iterator[None]:
-    """Defer a Ctrl-C until Ray's start and an import in another thread are over.
+    """Defer Ctrl-C and SIGTERM until Ray's start and an import in another thread are over.
 
     A process that ends during either crashes in Ray's own code (status 139), and two threads inside Ray's circular
     imports would see a partial module.
     """
     interrupts: list[int] = []
-    is_main = threading.current_thread() is threading.main_thread()
-    before = signal.signal(signal.SIGINT, lambda number, _: interrupts.append(number)) if is_main else None
+    deferred = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
+    before = {number: signal.signal(number, lambda got, _: interrupts.append(got)) for number in deferred}
     try:
         yield
     finally:
         importing.join()
-        if is_main:
-            signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
     if interrupts:
         raise KeyboardInterrupt
 
@@ -204,7 +204,8 @@ def _init(options: Mapping[str, Any], address: str | None) -> Exception | None:
     import ray  # noqa: PLC0415
 
     try:
-        ray.init(**options, log_to_driver=False, logging_level=logging.CRITICAL, configure_logging=False)
+        with own_signals():
+            ray.init(**options, log_to_driver=False, logging_level=logging.CRITICAL, configure_logging=False)
     except (ConnectionError, RuntimeError, ValueError, OSError, TimeoutError, ray.exceptions.RayError) as error:
         if str(error).startswith("Timed out"):
             return error

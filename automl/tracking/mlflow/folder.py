@@ -27,6 +27,7 @@ from automl.storage.documents import from_json, read_document, to_json, write_do
 from automl.storage.event_log import read_log
 from automl.study.events import ActionEnded, Evaluated, FileAttached, ModelRegistered, StudyStarted
 from automl.tracking.mlflow.projection import Upload
+from automl.tracking.mlflow.uri import without_password
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -129,8 +130,9 @@ class MlflowFolder:
             stream.write(json.dumps({**to_json(upload), "reason": reason}) + "\n")
 
     def _state_file(self, tracking_uri: str) -> Path:
-        # The URI may hold a password: only its hash becomes part of the folder.
-        return self.root / f"sent-{hashlib.sha256(tracking_uri.encode()).hexdigest()[:12]}.json"
+        # Without a password it is the same server: a resume and `sync` know the address without it.
+        address = without_password(tracking_uri)
+        return self.root / f"sent-{hashlib.sha256(address.encode()).hexdigest()[:12]}.json"
 
 
 def _end_of_version_before(log: Path) -> int:

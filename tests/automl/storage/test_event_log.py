@@ -18,6 +18,7 @@ from automl.study.events import (
     Evaluated,
     Event,
     FileAttached,
+    HandedOver,
     ImprovementEstimated,
     Measured,
     ModelRegistered,
@@ -86,6 +87,7 @@ EVENTS: tuple[Event, ...] = (
     Evaluated(evaluations={"baseline": Evaluation(status=ActionStatus.UNAVAILABLE, reason="no start")}),
     ModelRegistered(request={"name": "demo"}),
     FileAttached(run="study", path="report.html"),
+    HandedOver(sha256="f" * 64),
 )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from automl.storage.event_log import decode, encode
 from automl.storage.final_status import Outcome, outcome_of, read_settled
 from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import read_state
@@ -18,8 +19,11 @@ if TYPE_CHECKING:
 
 def with_events(root: Path, *events: dict[str, object]) -> StudyPaths:
     common = {"time": TIME, "trials": 4, "best_trial": None, "best_value": None}
-    lines = "".join(json.dumps({**common, **event}) + "\n" for event in events)
-    (root / "events.jsonl").write_text(lines, encoding="utf-8")
+    lines = [json.dumps({**common, **event}) + "\n" for event in events]
+    if any(event.get("log_version") for event in events):
+        found = [decode(line.encode()) for line in lines]
+        lines = [encode(*entry).decode() for entry in found if entry is not None]  # with their checks
+    (root / "events.jsonl").write_text("".join(lines), encoding="utf-8")
     return StudyPaths(root)
 
 
@@ -57,6 +61,16 @@ def test_the_last_event_says_what_became_of_a_study(
     tmp_path: Path, last: dict[str, object], *, has_best: bool, expected: str
 ) -> None:
     assert str(outcome(with_events(tmp_path, STARTED, last), has_best=has_best)) == expected
+
+
+def test_a_study_whose_best_was_not_handed_over_is_to_be_resumed(tmp_path: Path) -> None:
+    events: list[dict[str, object]] = [{**STARTED, "log_version": 3}, {"event": "study_ended", "reason": "enough"}]
+
+    left = outcome(with_events(tmp_path, *events), has_best=True)
+    whole = outcome(with_events(tmp_path, *events, {"event": "handed_over"}), has_best=True)
+
+    assert str(left) == "interrupted: enough; its process ended before everything was handed over"
+    assert str(whole) == "completed: enough"
 
 
 @pytest.mark.parametrize("torn", ["", '{"event": "study_en', "[]", '{"event": "measured"}'])

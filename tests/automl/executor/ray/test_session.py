@@ -97,7 +97,9 @@ def _raise(error: Exception) -> None:
     raise error
 
 
-def test_an_interrupt_counts_when_the_start_and_the_import_are_over() -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_counts_when_the_start_and_the_import_are_over(number: signal.Signals) -> None:
+    before = signal.getsignal(number)
     over: list[str] = []
 
     def import_slowly() -> None:
@@ -106,7 +108,7 @@ def test_an_interrupt_counts_when_the_start_and_the_import_are_over() -> None:
 
     def start() -> None:
         with uninterrupted(importing):
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(number)
             over.append("start")
 
     importing = threading.Thread(target=import_slowly)
@@ -116,4 +118,4 @@ def test_an_interrupt_counts_when_the_start_and_the_import_are_over() -> None:
         start()
 
     assert over == ["start", "import"]
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(number) is before

@@ -1,0 +1,78 @@
+"""Kill -9 and SIGTERM after the last trial of a study: a resume does all that is missing, and says so."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from automl.storage.event_log import read_log
+from automl.storage.paths import StudyPaths
+from automl.study.events import HandedOver, StudyEnded
+from tests.acceptance.command_line import automl
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.acceptance
+
+_PATIENCE_S = 200
+
+
+def start(*arguments: str, results: Path) -> subprocess.Popen[bytes]:
+    environment = {**os.environ, "AUTOML_RESULTS": str(results), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "automl.cli.app", *arguments]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def wait_for(kind: type, paths: StudyPaths, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + _PATIENCE_S
+    while not any(isinstance(entry.event, kind) for entry in read_log(paths.events_file)):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def move_record(paths: StudyPaths, uri: str) -> str:
+    """Let the study be recorded at another address; return the one before."""
+    document = json.loads(paths.plan_file.read_text(encoding="utf-8"))
+    before = document["mlflow"]["tracking_uri"]
+    document["mlflow"]["tracking_uri"] = uri
+    paths.plan_file.write_text(json.dumps(document), encoding="utf-8")
+    return str(before)
+
+
+@pytest.mark.slow
+def test_whatever_ends_the_driver_after_the_last_trial_a_resume_hands_over(tmp_path: Path) -> None:
+    paths = StudyPaths(tmp_path / "toy-quick")
+    driver = start("run", "toy/quick", "--yes", "--trials", "2", results=tmp_path)
+    wait_for(StudyEnded, paths, driver)
+    driver.send_signal(signal.SIGKILL)
+    driver.wait()
+    assert automl("status", str(paths.root), "--json", results=tmp_path).document["state"] == "interrupted"
+
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections and never answers
+        before = move_record(paths, f"http://127.0.0.1:{silent.getsockname()[1]}")
+        driver = start("resume", str(paths.root), results=tmp_path)
+        wait_for(HandedOver, paths, driver)
+        time.sleep(1.0)
+        driver.send_signal(signal.SIGTERM)
+        assert driver.wait(_PATIENCE_S) == 130
+    move_record(paths, before)
+    notified = tmp_path / "notified.json"
+    resumed = automl("resume", str(paths.root), "--notify", f"cp /dev/stdin {notified}", results=tmp_path)
+    again = automl("resume", str(paths.root), results=tmp_path)
+
+    assert resumed.status == 0, resumed.err
+    assert "missing: record" in resumed.err
+    assert "done now: record; missing: nothing" in resumed.err
+    assert json.loads(notified.read_text(encoding="utf-8"))["outcome"] == "completed"
+    assert all(file.is_file() for file in (paths.best_file, paths.best_spec, paths.report_file, paths.record_file))
+    assert (again.status, automl("status", str(paths.root), results=tmp_path).status) == (3, 0)
