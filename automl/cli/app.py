@@ -10,6 +10,7 @@ import importlib
 import io
 import json
 import os
+import select
 import signal
 import sys
 from pathlib import Path
@@ -101,11 +102,10 @@ def run_command_line(arguments: list[str]) -> int:
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
         return 0
-    except BrokenPipeError:
-        # The reader of a pipe (`| head`) has closed it; Python would report that again at exit.
-        sys.stderr.close()
-        return 0
     except OSError as error:
+        if isinstance(error, BrokenPipeError) and _is_unread(sys.stdout):
+            sys.stderr.close()  # Python would report that again at exit
+            return 0
         # Not a defect of automl: a full disk behind stdout, a deleted working directory, a file of another user.
         _print_error(_cause(error))
         _drop_output()
@@ -134,6 +134,13 @@ def _cause(error: OSError) -> str:
         return f"{error.strerror}: {error.filename}"
     is_here_gone = isinstance(error, FileNotFoundError)
     return "the working directory is gone" if is_here_gone else error.strerror or str(error)
+
+
+def _is_unread(stream: TextIO) -> bool:
+    """Tell whether the reader of a pipe (`| head`) has closed it; other pipes may be broken too."""
+    poll = select.poll()
+    poll.register(stream, 0)
+    return any(event & select.POLLERR for _, event in poll.poll(0))
 
 
 def _drop_output() -> None:

@@ -113,7 +113,7 @@ def _directives(job: StudyJob, options: SlurmOptions) -> tuple[str, ...]:
 
 def _settings(job: StudyJob, options: SlurmOptions) -> tuple[str, ...]:
     if options.container is None:
-        automl, ray = [sys.executable, "-m", "automl.cli.app"], [str(Path(sys.executable).with_name("ray"))]
+        automl, ray = [sys.executable, "-P", "-m", "automl.cli.app"], [str(Path(sys.executable).with_name("ray"))]
     else:
         automl, ray = ["automl"], ["ray"]
     step_options, inside = _in_container(job, options.container)

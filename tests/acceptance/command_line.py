@@ -48,7 +48,7 @@ class Done:
 def automl(*arguments: str, results: Path) -> Done:
     environment = {**os.environ, "AUTOML_RESULTS": str(results), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
-        [sys.executable, "-m", "automl.cli.app", *arguments],
+        [sys.executable, "-P", "-m", "automl.cli.app", *arguments],
         env=environment,
         cwd=results,
         capture_output=True,
@@ -62,7 +62,7 @@ def automl(*arguments: str, results: Path) -> Done:
 def automl_in_turn(commands: Mapping[str, Sequence[str]], *, results: Path) -> dict[str, Done]:
     """Run several commands one after the other in one process, each with a results folder of its own name."""
     done = subprocess.run(
-        [sys.executable, "-c", _IN_TURN],
+        [sys.executable, "-P", "-c", _IN_TURN],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         cwd=results,
         input=json.dumps(commands),

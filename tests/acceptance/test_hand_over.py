@@ -28,7 +28,7 @@ _PATIENCE_S = 200
 
 def start(*arguments: str, results: Path) -> subprocess.Popen[bytes]:
     environment = {**os.environ, "AUTOML_RESULTS": str(results), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "automl.cli.app", *arguments]
+    command = [sys.executable, "-P", "-m", "automl.cli.app", *arguments]
     return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 

@@ -45,6 +45,7 @@ NAMES = {
         "ray.tune.execution.class_cache.DEFAULT_ENV_VARS",
         "ray.tune.execution.class_cache.ENV_VARS_TO_PROPAGATE",
     ),
+    "job_settings": ("ray.job_config.JobConfig",),
     "own_signals": ("ray._private.utils.set_sigterm_handler",),
     "ray_is_alive": ("ray._private.worker._global_node", "ray._private.node.Node.dead_processes"),
     "request_nodes": (
@@ -114,6 +115,16 @@ def own_signals() -> Iterator[None]:
 
     with _replaced((utils, "set_sigterm_handler", lambda _: None)):
         yield
+
+
+def job_settings() -> Any:  # noqa: ANN401 # Ray's
+    """Return settings of a job whose workers do not look for code in the folder where the driver was started.
+
+    A ``random.py`` there would be imported in place of Python's.
+    """
+    from ray.job_config import JobConfig  # noqa: PLC0415 # reads the environment when it is imported
+
+    return JobConfig(_client_job=True)
 
 
 def without_agents(command: Sequence[str]) -> list[str]:

@@ -23,7 +23,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from automl.errors import LaunchError, Problem
-from automl.executor.ray.private_names import own_signals, shared_workers, slim_start
+from automl.executor.ray.private_names import job_settings, own_signals, shared_workers, slim_start
 from automl.launch.processes import read_processes, send_signal
 
 if TYPE_CHECKING:
@@ -205,7 +205,13 @@ def _init(options: Mapping[str, Any], address: str | None) -> Exception | None:
 
     try:
         with own_signals():
-            ray.init(**options, log_to_driver=False, logging_level=logging.CRITICAL, configure_logging=False)
+            ray.init(
+                **options,
+                job_config=job_settings(),
+                log_to_driver=False,
+                logging_level=logging.CRITICAL,
+                configure_logging=False,
+            )
     except (ConnectionError, RuntimeError, ValueError, OSError, TimeoutError, ray.exceptions.RayError) as error:
         if str(error).startswith("Timed out"):
             return error

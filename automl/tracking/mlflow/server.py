@@ -91,7 +91,7 @@ def serve(results_root: Path, port: int, *, tracking_uri: str | None = None) -> 
     artifacts = (results_root.absolute() / ARTIFACTS).as_uri()
     options = ["--backend-store-uri", uri, "--default-artifact-root", artifacts, "--host", _HOST, "--port", str(port)]
     # One worker: four, the default, take 700 MB and serve one person no faster.
-    status = _run_until_interrupted([sys.executable, "-m", "mlflow", "server", *options, "--workers", "1"], log)
+    status = _run_until_interrupted([sys.executable, "-P", "-m", "mlflow", "server", *options, "--workers", "1"], log)
     if status != 0:
         expected, fix = "a server that runs until it is interrupted", "read the end of this log"
         problem = Problem(where=str(log), found=f"status {status}", expected=expected, fix=fix)
@@ -114,7 +114,7 @@ def _check_port(port: int) -> None:
 
 
 def _run_until_interrupted(command: list[str], log: Path) -> int:
-    environment = {**os.environ, **QUIET_ENVIRONMENT, **_NO_JOBS}
+    environment = {**os.environ, **QUIET_ENVIRONMENT, **_NO_JOBS, "PYTHONSAFEPATH": "1"}
     with (
         log.open("ab") as stream,
         subprocess.Popen(  # noqa: S603 # our own command, no shell

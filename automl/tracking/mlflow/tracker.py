@@ -58,7 +58,6 @@ class MlflowTracker(Tracker):
                 self._has_begun = True
                 with contextlib.suppress(OSError):  # it has died, and `close` starts another one
                     self._writer.stdin.write(b"begin\n")
-                    self._writer.stdin.flush()
             case StudySuspended():
                 self._is_suspended = True
             case _:
@@ -122,11 +121,19 @@ def start_writer(
         OSError: the process could not be started or its log not be opened.
     """
     folder.root.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "automl.tracking.mlflow.writer", str(folder.study.root), experiment, str(delay_s)]
+    program = [sys.executable, "-P", "-m", "automl.tracking.mlflow.writer"]
+    command = [*program, str(folder.study.root), experiment, str(delay_s)]
     environment = {**os.environ, **QUIET_ENVIRONMENT, URI_VARIABLE: tracking_uri}
     with folder.log_file.open("ab") as log:
         return subprocess.Popen(  # noqa: S603 # our own module, no shell
-            command, stdin=subprocess.PIPE, stdout=log, stderr=log, env=environment, start_new_session=True
+            # Unbuffered: what a writer that has died did not read must not be written again when its pipe is closed.
+            command,
+            bufsize=0,
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            env=environment,
+            start_new_session=True,
         )
 
 

@@ -135,6 +135,22 @@ def test_a_working_directory_that_is_gone_is_one_line(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (1, "error: the working directory is gone\n")
 
 
+@pytest.mark.parametrize(("reader", "status"), [("true", 0), ("cat", 1)])
+def test_a_pipe_that_broke_is_silent_only_where_it_is_the_reader_of_this_output(reader: str, status: int) -> None:
+    code = (
+        "import sys\nfrom automl.cli import app\napp.cli.main = lambda **_: "
+        + ("[print('x' * 99999) or sys.stdout.flush() for _ in range(99)]" if reader == "true" else "_break()")
+        + "\ndef _break(): raise BrokenPipeError(32, 'Broken pipe')\nsys.exit(app.run_command_line([]))"
+    )
+    script = f'"$1" -c "$2" | {reader}; exit "${{PIPESTATUS[0]}}"'
+
+    done = subprocess.run(
+        ["/bin/bash", "-c", script, "bash", sys.executable, code], stderr=subprocess.PIPE, text=True, check=False
+    )
+
+    assert (done.returncode, done.stderr) == (status, "error: Broken pipe\n" if status else "")
+
+
 def test_a_closed_stdout_is_no_error() -> None:
     command = ["sh", "-c", 'exec "$@" >&-', "sh", sys.executable, "-m", "automl.cli.app", "space", "--skill", "toy"]
 

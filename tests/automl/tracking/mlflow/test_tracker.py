@@ -10,9 +10,10 @@ import pytest
 
 from automl.errors import LaunchError
 from automl.storage.documents import write_document
+from automl.storage.event_log import EventLog
 from automl.storage.paths import StudyPaths
 from automl.study.evaluation import RecordLocation
-from automl.study.events import ModelRegistered
+from automl.study.events import Measured, ModelRegistered
 from automl.study.trial import Measurement
 from automl.tracking.mlflow.tracker import MlflowTracker, sync
 from automl.tracking.mlflow.uri import default_tracking_uri
@@ -256,6 +257,22 @@ def test_a_writer_that_died_is_followed_by_another(tmp_path: Path) -> None:
     tracker.close(timeout_s=120)
 
     assert not tracker.unsent
+
+
+def test_a_writer_that_dies_before_it_begins_raises_nothing(tmp_path: Path) -> None:
+    paths = StudyPaths(tmp_path / "demo")
+    tracker = MlflowTracker("http://127.0.0.1:9", "demo", paths)
+    log = EventLog(paths.events_file)
+    tracker.record(log.append(study_started()))
+    writer = tracker._writer  # noqa: SLF001 # no other way to end it
+    assert writer is not None
+    writer.kill()
+    writer.wait()
+
+    tracker.record(log.append(Measured(trial=0, epoch=0, step=None, max_epochs=None, values={"x": 1.0})))
+    writer.communicate(b"finish 0\n")  # as its end does
+
+    assert writer.returncode == -9
 
 
 def test_an_interrupt_before_the_first_trial_does_not_wait_for_mlflow(tmp_path: Path) -> None:
