@@ -168,13 +168,17 @@ def _run_locked(
     from automl.executor.ray.study import execute_study  # noqa: PLC0415 - ray
     from automl.handoff.evaluation import local_evaluator  # noqa: PLC0415 - imported when a study starts
     from automl.samplers.optuna_journal import OptunaJournal  # noqa: PLC0415 - optuna
-    from automl.tracking.mlflow.tracker import MlflowTracker  # noqa: PLC0415 - imported when a study starts
+    from automl.tracking.mlflow.tracker import (  # noqa: PLC0415 - imported when a study starts
+        CLOSE_LIMIT_S,
+        SYNC_LIMIT_S,
+        MlflowTracker,
+    )
 
     uri = place.tracking_uri or default_tracking_uri(place.results)
     record = RecordLocation(tracking_uri=without_password(uri), experiment=plan.name)
     with recorded(directory.root):
         write_plan(directory, plan, request, record)
-    mlflow = MlflowTracker(uri, plan.name, directory)
+    mlflow = MlflowTracker(uri, plan.name, directory, limit_s=SYNC_LIMIT_S if is_over else CLOSE_LIMIT_S)
     recorders = TrackerGroup((TensorboardTracker(), mlflow))
     session = secrets.token_hex(16)
     location = StudyLocation(directory=directory.root, tracking_uri=uri, ray_address=place.ray_address, session=session)

@@ -32,14 +32,20 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _DELAY_S = 15.0
+CLOSE_LIMIT_S = 30.0
+SYNC_LIMIT_S = 600.0
+"""For whoever has asked for the record."""
 _GIVE_UP_GRACE_S = 30.0
 """A writer that is given up may be in the middle of a request or of making a store."""
 
 
 class MlflowTracker(Tracker):
-    """Starts and ends the writer process of a study."""
+    """Starts and ends the writer process of a study; `close` waits so long for it."""
 
-    def __init__(self, tracking_uri: str, experiment: str, study: StudyPaths) -> None:
+    def __init__(
+        self, tracking_uri: str, experiment: str, study: StudyPaths, *, limit_s: float = CLOSE_LIMIT_S
+    ) -> None:
+        self._limit_s = limit_s
         self._uri = tracking_uri
         self._experiment = experiment
         self._folder = MlflowFolder(study)
@@ -86,7 +92,7 @@ class MlflowTracker(Tracker):
             self._writer, self._is_given_up = None, True
             raise
 
-    def close(self, timeout_s: float = 30.0) -> None:
+    def close(self, timeout_s: float | None = None) -> None:
         """Let the writer send what is left and end it. A server that is down is given up after two attempts."""
         if self._is_given_up:
             return
@@ -94,7 +100,7 @@ class MlflowTracker(Tracker):
             self._start_writer()  # unless one lives
         if self._is_suspended and self.unsent:
             logger.warning("sending the record to MLflow; Ctrl-C leaves the rest to `automl sync`, or to a resume")
-        _finish(self._writer, timeout_s)
+        _finish(self._writer, self._limit_s if timeout_s is None else timeout_s)
         self._writer = None
         if self.unsent:
             problem = self._folder.load_state(self._uri).problem or f"see {self._folder.log_file}"
@@ -137,7 +143,7 @@ def start_writer(
         )
 
 
-def sync(study: StudyPaths, tracking_uri: str, experiment: str, *, timeout_s: float = 600.0) -> None:
+def sync(study: StudyPaths, tracking_uri: str, experiment: str, *, timeout_s: float = SYNC_LIMIT_S) -> None:
     """Send everything of a study that a server does not have yet. Sending twice changes nothing.
 
     A server that is a different one than before gets the whole record.
