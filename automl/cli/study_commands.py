@@ -27,6 +27,7 @@ from automl.storage.paths import StudyPaths
 from automl.storage.plan_document import read_plan
 from automl.storage.study_directory import read_study
 from automl.storage.study_document import study_document
+from automl.storage.trainer_files import RefusedFileError, open_made
 from automl.study.ends import StopCause, StopKind
 from automl.study.trial import TrialState
 
@@ -102,6 +103,7 @@ def _status(root: Path, *, watch: bool, as_json: bool) -> None:
         ("state", outcome),
         ("trials", f"{len(result.trials)} of {plan.budget.trials}: {render.count_states(result.trials)}"),
         *render.best_row(result),
+        *(("notice", text) for text in outcome.notices),
     ]
     console = render.console()
     console.print(render.key_values(rows))
@@ -117,7 +119,7 @@ def _logs(root: Path, trial: int, *, follow: bool) -> None:
     """Print the log of a trial, of its latest attempt."""
     result = _trial(root, trial)
     log = StudyPaths(root).attempt(trial, result.attempt).log_file
-    if not follow and not log.is_file():
+    if not follow and not log.exists():
         raise wrong_argument(str(log), "no log", "a trial that was started", "choose another trial")
     offset = _print_from(log, 0)
     while follow:
@@ -142,13 +144,17 @@ def _print_from(log: Path, offset: int) -> int:
     """Write a log to stdout byte by byte from an offset; return the offset behind it."""
     stdout: BinaryIO = sys.stdout.buffer
     try:
-        with log.open("rb") as stream:
+        with open_made(log.parent, log) as stream:
             stream.seek(offset)
             while content := stream.read(_CHUNK_BYTES):
                 stdout.write(content)
                 offset += len(content)
     except FileNotFoundError:
         return offset
+    except RefusedFileError as error:
+        raise wrong_argument(
+            str(log), str(error), "the log as the trial began it", "read what else it wrote"
+        ) from error
     stdout.flush()
     return offset
 

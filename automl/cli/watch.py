@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 _REFRESH_S = 0.5
 _ROWS_OF_HEAD = 8
 _FEWEST_ROWS = 5
+_SHOWN_NOTICES = 2
 
 
 class Estimate(NamedTuple):
@@ -184,6 +185,7 @@ def _head(watched: Watched) -> Iterator[tuple[str, object]]:
     if best is not None:
         found = f"trial {best.number}, {metric} {best.values[metric]:.4f}, epoch {best.best_epoch}"
     yield "best", found
+    yield from (("notice", text) for text in state.notices[-_SHOWN_NOTICES:])
     if watched.is_running and state.started is not None and state.started_at is not None and not watched.is_over:
         now = datetime.now(UTC)
         busy = f"{len(state.in_phase(Phase.RUNNING))} of {state.started.jobs} busy"

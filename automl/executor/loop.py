@@ -46,6 +46,7 @@ from automl.study.events import (
     Event,
     ImprovementEstimated,
     Measured,
+    Noticed,
     StopDecided,
     StudyEnded,
     StudyStarted,
@@ -327,6 +328,9 @@ class StudyLoop:
     def measured(self, number: int, measurement: Measurement) -> None:
         """Record one measurement of a running trial; the trial or the study may end by it."""
         with self._lock, recorded(self._paths.root):
+            if measurement.notice:
+                self._notice(number, measurement.notice)
+                return
             self._append(_measured(number, measurement))
             if measurement.epoch is None or self._plan.objective.metric not in measurement.values:
                 return
@@ -334,6 +338,11 @@ class StudyLoop:
             self._settle()
             if self.is_interrupted and may_continue_after(self._plan, measurement.epoch):
                 self._interrupt([number], _SIGNAL)
+
+    def _notice(self, number: int, text: str) -> None:
+        if text not in self._state.trials[number].notices:
+            self._append(Noticed(trial=number, text=text))
+            logger.warning("trial %d: %s", number, text)
 
     def ended(self, result: TrialResult) -> None:
         """Record how an attempt ended; some are followed by another one (see `automl.trial.attempts`)."""

@@ -6,6 +6,7 @@ The action gets the exact file, the shape and normalisation of its training, and
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import time
@@ -34,6 +35,7 @@ from automl.storage.event_log import EventLog
 from automl.storage.legacy import upgrade_log
 from automl.storage.paths import StudyPaths
 from automl.storage.plan_document import read_plan
+from automl.storage.trainer_files import refusals
 from automl.study.evaluation import ActionStatus
 from automl.study.events import ActionEnded
 from automl.study.launch_plan import LauncherKind, LaunchPlan
@@ -48,6 +50,8 @@ if TYPE_CHECKING:
     from automl.skill.model import JsonValue, Skill, SkillAction
     from automl.storage.paths import ActionPaths
     from automl.study.trial import Measurement
+
+logger = logging.getLogger(__name__)
 
 _POLL_S = 0.1
 _GRACE_S = 5.0
@@ -189,6 +193,8 @@ def run_action(root: Path, action: str, launcher: Launcher, options: ActionOptio
         elapsed_s=time.monotonic() - started_s,
         directory=study.relative(paths.root),
     )
+    for refused in refusals(paths.root):
+        logger.warning("%s: %s", key, refused)
     write_document(paths.result_file, result)
     return result
 

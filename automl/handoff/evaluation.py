@@ -72,7 +72,7 @@ class Evaluator:
             return
         limit_s = self.options.time_limit_s or _BASELINE_LIMIT_S
         options = replace(self.options, checkpoint=checkpoint, time_limit_s=limit_s)
-        self._measure(BASELINE, options, sha256_of(checkpoint))
+        self._measure(BASELINE, options, sha256_of(checkpoint, is_made=False))
 
     def best(self) -> None:
         """Evaluate the best checkpoint; on the validation data of the study its value has to be reproduced.

@@ -22,8 +22,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from automl.launch.processes import die_with_parent, has_tag
-from automl.launch.supervisor import redirect
+from automl.launch.supervisor import open_log, redirect
 from automl.storage.deletion import delete
+from automl.storage.trainer_files import open_made
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -173,7 +174,7 @@ class ContainerSupervisor:
     def _last_line(self, size: int) -> str:
         """Return the last line of the log behind its first ``size`` bytes."""
         try:
-            with self._log.open("rb") as stream:
+            with open_made(self._log.parent, self._log) as stream:
                 end = stream.seek(0, os.SEEK_END)
                 stream.seek(max(size, end - _TAIL_BYTES))
                 lines = stream.read().decode("utf-8", "replace").split("\n")
@@ -232,7 +233,7 @@ class ContainerSupervisor:
         if was_ordered or not (is_oom or lost):
             return {"exit": exit_status}
         reason = _OUT_OF_MEMORY if is_oom else lost
-        with contextlib.suppress(OSError), self._log.open("a", encoding="utf-8") as log:
+        with contextlib.suppress(OSError), os.fdopen(open_log(self._log), "a", encoding="utf-8") as log:
             log.write(f"automl: {reason}\n")
         return {"exit": exit_status, "external_end": {"reason": reason, "is_out_of_memory": is_oom}}
 

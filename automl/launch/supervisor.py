@@ -19,6 +19,7 @@ import os
 import select
 import signal
 import socket
+import stat
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -101,8 +102,18 @@ class ControlSocket:
 
 
 def open_log(path: str | Path) -> int:
-    """Open a log for appending, readable by its owner only; return its descriptor."""
-    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    """Open a log for appending, readable by its owner only; return its descriptor.
+
+    Raises:
+        OSError: it cannot be opened, or a trainer has put something else than a file in its place.
+    """
+    # Without waiting: nobody reads a named pipe that a trainer has left.
+    log = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
+    if not stat.S_ISREG(os.fstat(log).st_mode) and str(path) != os.devnull:
+        os.close(log)
+        raise FileExistsError(errno.EEXIST, "the log is no file", str(path))
+    os.set_blocking(log, True)
+    return log
 
 
 def redirect(request: Request) -> None:

@@ -114,7 +114,8 @@ class EpochBook:
 
 
 def _joined(held: Measurement, line: Measurement) -> Measurement:
-    return replace(line, values={**held.values, **line.values}, nonfinite={**held.nonfinite, **line.nonfinite})
+    values, nonfinite = {**held.values, **line.values}, {**held.nonfinite, **line.nonfinite}
+    return replace(line, values=values, nonfinite=nonfinite, notice=held.notice or line.notice)
 
 
 def _is_training(line: Measurement) -> bool:

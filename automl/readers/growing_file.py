@@ -7,15 +7,19 @@ again from its start.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
+from automl.storage.trainer_files import open_made
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
-_CHUNK_BYTES = 4 * 1024 * 1024
+_CHUNK_BYTES = 256 * 1024
 _LONGEST_LINE_BYTES = 8 * 1024 * 1024
 _FINGERPRINT_BYTES = 64
+_UNSEEN = (-1, 0, 0)
 # Progress bars return to the start of the line instead of ending it; JSON text never holds a bare return.
 _LINE_END = re.compile(rb"[\r\n]+")
 
@@ -26,28 +30,35 @@ class GrowingFile:
 
     Attributes:
         path: The file; it need not exist yet.
+        folder: The folder of the trainer that has made it, see `automl.storage.trainer_files`; None for a file of ours.
         furthest_behind_bytes: When more than this is unread, the oldest part is skipped; None reads everything.
     """
 
     path: Path
+    folder: Path | None = None
     furthest_behind_bytes: int | None = None
     _offset: int = 0
     _unfinished: bytes = b""
     # The bytes before the offset: they differ in a file that was truncated and has grown past the offset again.
     _fingerprint: bytes = b""
-    _seen: tuple[int, int, int] = field(default=(-1, 0, 0))
+    _seen: tuple[int, int, int] = _UNSEEN
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether the file was there and could be read."""
+        return self._seen != _UNSEEN
 
     def read(self) -> list[str]:
         """Return the lines that were completed since the last call, without empty ones.
 
-        A file that does not exist or cannot be read has no lines. One call reads at most 4 MiB.
+        A file that does not exist or cannot be read has no lines. One call reads at most 256 KiB.
         """
         try:
             status = self.path.stat()
             mark = (status.st_ino, status.st_size, status.st_mtime_ns)
             if mark == self._seen and self._offset == status.st_size:
                 return []
-            with self.path.open("rb") as stream:
+            with self.path.open("rb") if self.folder is None else open_made(self.folder, self.path) as stream:
                 if not self._is_continued(stream, status.st_ino, status.st_size):
                     self._offset, self._fingerprint, self._unfinished = 0, b"", b""
                 self._seen = mark
@@ -59,15 +70,14 @@ class GrowingFile:
             self._unfinished = b""
         return _decoded(whole)
 
-    def finish(self) -> list[str]:
-        """Return all that is left, with the last line even if it has no end."""
-        lines: list[str] = []
+    def finish(self) -> Iterator[str]:
+        """Yield all that is left, with the last line even if it has no end."""
         before = -1
         while before != self._offset:
             before = self._offset
-            lines += self.read()
+            yield from self.read()
         last, self._unfinished = self._unfinished, b""
-        return lines + _decoded([last])
+        yield from _decoded([last])
 
     def _is_continued(self, stream: BinaryIO, inode: int, size: int) -> bool:
         if inode != self._seen[0] or size < self._offset:

@@ -78,7 +78,7 @@ class LogReader:
     _held_back: list[Measurement] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._file = GrowingFile(self.path, furthest_behind_bytes=_MOST_BYTES_BEHIND)
+        self._file = GrowingFile(self.path, self.path.parent, furthest_behind_bytes=_MOST_BYTES_BEHIND)
 
     def read(self) -> list[Measurement]:
         """Return what is new and counts at once."""
@@ -86,7 +86,7 @@ class LogReader:
 
     def finish(self) -> list[Measurement]:
         """Return what is left, and what was held back where nothing else reported the objective."""
-        found = self._counting(self._file.finish())
+        found = self._counting(list(self._file.finish()))
         if not self.has_objective():
             found = [*self._held_back, *found]
         self._held_back = []

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from automl.readers.status_file import loaded, measurement_of
+from automl.storage.trainer_files import read_made
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,7 +60,7 @@ class MetricFileReader:
             status = path.stat()
             if (status.st_size, status.st_mtime_ns) == self._seen:
                 return []
-            found = read_metrics(path.read_text(encoding="utf-8", errors="replace"))
+            found = read_metrics(read_made(self.directory, path).decode("utf-8", errors="replace"))
         except OSError:
             return []
         self._seen = (status.st_size, status.st_mtime_ns)

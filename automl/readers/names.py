@@ -8,6 +8,7 @@ matches: ``loss`` is neither ``val_loss`` nor ``loss_scale``.
 from __future__ import annotations
 
 import difflib
+import functools
 import re
 from typing import TYPE_CHECKING, TypeVar
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 T = TypeVar("T")
+
+_CACHED = 100_000
 
 _SPLITS = {"val": "validation", "validation": "val", "train": "training", "training": "train"}
 # Where both are reported, the mean over the epoch is the metric; the last step is used only without it.
@@ -27,6 +30,7 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
 """Names that no rule derives: requested metric -> what trainers call it. To support another one, add a row."""
 
 
+@functools.lru_cache(_CACHED)
 def aliases(name: str) -> tuple[str, ...]:
     """Return the names under which a metric may be reported, the most trusted first.
 
@@ -61,6 +65,7 @@ def find_name(names: Iterable[str], name: str) -> str | None:
     return next((by_key[key] for alias in aliases(name) if (key := key_of(alias)) in by_key), None)
 
 
+@functools.lru_cache(_CACHED)
 def key_of(name: str) -> str:
     """Return the normal form of a name: lower case, single ``_`` between the words."""
     return re.sub(r"[\s/_]+", "_", name.strip().lower()).strip("_")

@@ -1,7 +1,9 @@
 """Read status files: JSON lines in which a trainer reports its progress and its metrics.
 
 Accepted from writers: bare ``NaN`` and ``Infinity``, numbers as text, ``null`` with the names of values that were not
-finite, half-written and spliced lines. Lines that cannot be a measurement are skipped. A boolean is never a metric.
+finite, half-written and spliced lines. Lines that cannot be a measurement are skipped. A boolean is never a metric. Of
+a surrogate pair one half, which no file and no terminal takes, is kept as its escape; a metric without a name is left
+out, and the measurement says so.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import re
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from automl.readers.epochs import HOLD_S, EpochBook
 from automl.readers.growing_file import GrowingFile
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
     from automl.skill.model import JsonValue
 
+T = TypeVar("T")
+
 _EPOCH_KEYS = ("epoch", "cur_epoch", "current_epoch")
 _STEP_KEYS = ("step", "global_step", "iteration", "iter")
 _STATUS_KEYS = frozenset({"status", "kpi", "epoch", "date", "message"})
@@ -35,6 +39,11 @@ _NOT_METRICS = frozenset(
     | {"categorical", "graphical", "kpi", "kpi_nonfinite", "code", "pid", "rank", "seed"}
 )
 _LONGEST_MESSAGE = 4000
+# Larger floats are no exact counts, and MLflow has no such steps.
+_LARGEST_COUNT = 2**53
+NAMELESS = "a metric without a name was left out"
+"""Notice of a measurement."""
+_SURROGATE = re.compile(r"\\ud[89a-f]", re.IGNORECASE)
 _DEEPEST_FOLDER = 4
 _SEARCH_INTERVAL_S = 1.0
 
@@ -54,8 +63,9 @@ def measurement_of(document: dict[str, JsonValue]) -> Measurement:
     return Measurement(
         epoch=_first_integer(document, _EPOCH_KEYS),
         step=_first_integer(document, _STEP_KEYS),
-        values=values,
-        nonfinite=nonfinite,
+        values=with_names(values),
+        nonfinite=with_names(nonfinite),
+        notice="" if all(map(str.strip, (*values, *nonfinite))) else NAMELESS,
         max_epochs=max_epoch + 1 if max_epoch is not None else _integer(document.get("max_epochs")),
         message=message[:_LONGEST_MESSAGE] if isinstance(message, str) else "",
         is_failure=is_failure,
@@ -86,6 +96,11 @@ def by_finiteness(numbers: Mapping[str, float | str | None]) -> tuple[dict[str, 
     return values, {name: number for name, number in numbers.items() if isinstance(number, str)}
 
 
+def with_names(metrics: Mapping[str, T]) -> dict[str, T]:
+    """Return metrics without those that have no name."""
+    return {name: value for name, value in metrics.items() if name.strip()}
+
+
 @dataclass(slots=True)
 class StatusReader:
     """Reads every status file below a trial's directory while it grows; it may lie up to four folders below."""
@@ -96,8 +111,8 @@ class StatusReader:
 
     @property
     def has_files(self) -> bool:
-        """Whether a status file was found."""
-        return bool(self._files)
+        """Whether a status file was found, and is one."""
+        return any(file.is_begun for file, _ in self._files.values())
 
     def read(self) -> list[Measurement]:
         """Return what was reported since the last call, each with its epoch."""
@@ -105,27 +120,25 @@ class StatusReader:
         if not self._files or now_s >= self._next_search_s:
             self._search_files()
             self._next_search_s = now_s + _SEARCH_INTERVAL_S
-        return self._collect(now_s, is_over=False)
+        return list(self._collect(now_s, is_over=False))
 
-    def finish(self) -> list[Measurement]:
-        """Return everything that is left; call it when the writer has ended."""
+    def finish(self) -> Iterator[Measurement]:
+        """Yield everything that is left; call it when the writer has ended."""
         self._search_files()
         return self._collect(time.monotonic(), is_over=True)
 
-    def _collect(self, now_s: float, *, is_over: bool) -> list[Measurement]:
-        found: list[Measurement] = []
+    def _collect(self, now_s: float, *, is_over: bool) -> Iterator[Measurement]:
         for file, book in self._files.values():
             for text in file.finish() if is_over else file.read():
                 if (line := parse_line(text)) is not None:
-                    found += book.add(line, now_s)
-            found += book.release(held_before_s=None if is_over else now_s - HOLD_S)
-        return found
+                    yield from book.add(line, now_s)
+            yield from book.release(held_before_s=None if is_over else now_s - HOLD_S)
 
     def _search_files(self) -> None:
         found = walk(self.directory, deepest=_DEEPEST_FOLDER)
         for file in sorted(folder / STATUS_FILE for folder, _, files in found if STATUS_FILE in files):
             if file not in self._files:
-                self._files[file] = (GrowingFile(file), EpochBook())
+                self._files[file] = (GrowingFile(file, self.directory), EpochBook())
 
 
 def walk(directory: Path, *, deepest: int) -> Iterator[tuple[Path, list[str], list[str]]]:
@@ -156,9 +169,22 @@ def loaded(text: str) -> JsonValue:
     """Return the value of a JSON text; None where it is none."""
     try:
         document: JsonValue = json.loads(text)
+        return _encodable(document) if _SURROGATE.search(text) else document
     except (ValueError, RecursionError):
         return None
-    return document
+
+
+def _encodable(value: JsonValue) -> JsonValue:
+    """Return a JSON value with an escape for each half of a surrogate pair in its texts."""
+    match value:
+        case str():
+            return value.encode("utf-8", "backslashreplace").decode("utf-8")
+        case dict():
+            return {str(_encodable(name)): _encodable(item) for name, item in value.items()}
+        case list():
+            return [_encodable(item) for item in value]
+        case _:
+            return value
 
 
 def _metrics(document: dict[str, JsonValue]) -> tuple[dict[str, float], dict[str, str]]:
@@ -197,4 +223,4 @@ def _first_integer(document: dict[str, JsonValue], keys: tuple[str, ...]) -> int
 
 def _integer(value: JsonValue) -> int | None:
     number = number_of(value)
-    return int(number) if isinstance(number, float) and number.is_integer() and number >= 0 else None
+    return int(number) if isinstance(number, float) and number.is_integer() and 0 <= number < _LARGEST_COUNT else None

@@ -10,7 +10,6 @@ import gzip
 import re
 from datetime import UTC, datetime
 from importlib.resources import files
-from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -23,6 +22,7 @@ from automl.report.study_facts import read_facts
 from automl.report.tables import Section
 from automl.storage.documents import write_text
 from automl.storage.paths import AttemptPaths, StudyPaths
+from automl.storage.trainer_files import read_made
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,9 +75,9 @@ def _sections(facts: StudyFacts) -> Iterator[Section]:
     if not facts.attempts.empty:
         yield _timeline(facts)
     yield tables.failures(facts)
-    images = _panels(facts)
-    if images:
-        yield Section(title=f"Predictions of trial {facts.best}", images=images)
+    images, refused = _panels(facts)
+    if images or refused:
+        yield Section(title=f"Predictions of trial {facts.best}", note="; ".join(refused), images=images)
 
 
 def _objectives(facts: StudyFacts) -> Iterator[Section]:
@@ -130,18 +130,28 @@ def _timeline(facts: StudyFacts) -> Section:
     return Section(title="Timeline of slots", note=note, figure=figures.timeline(attempts, slots))
 
 
-def _panels(facts: StudyFacts) -> list[tuple[str, str]]:
-    """Return name and PNG in base64 of the pictures of the best trial, as many as keep the page small.
+def _panels(facts: StudyFacts) -> tuple[list[tuple[str, str]], list[str]]:
+    """Return name and PNG in base64 of the pictures of the best trial, and why others are left out.
 
-    They are those of the best epoch; of trainers that do not name epochs, the latest ones.
+    They are those of the best epoch, or of trainers that do not name epochs the latest ones; as many as keep the page
+    small.
     """
     best = facts.result.best
     if best is None:
-        return []
-    images = AttemptPaths(facts.root / best.directory).panels()
+        return [], []
+    folder = facts.root / best.directory
+    images = AttemptPaths(folder).panels()
     named = [(re.search(r"epoch[_=-]?(\d+)", image.stem), image) for image in images]
     of_epoch = [image for match, image in named if match is not None and int(match[1]) == best.best_epoch]
-    contents = [(image.stem, image.read_bytes()) for image in (of_epoch or images)[-_MAX_PANELS:]]
-    sizes = accumulate(len(content) for _, content in contents)
-    fitting = sum(size <= _MAX_PANEL_BYTES for size in sizes)
-    return [(name, base64.b64encode(content).decode()) for name, content in contents[:fitting]]
+    found: list[tuple[str, str]] = []
+    left, refused = _MAX_PANEL_BYTES, list[str]()
+    for image in (of_epoch or images)[-_MAX_PANELS:]:
+        try:
+            content = read_made(folder, image, most_bytes=_MAX_PANEL_BYTES)
+        except OSError as error:
+            refused.append(str(error))
+            continue
+        if (left := left - len(content)) < 0:
+            break
+        found.append((image.stem, base64.b64encode(content).decode()))
+    return found, refused

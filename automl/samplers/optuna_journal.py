@@ -67,7 +67,7 @@ class OptunaJournal:
         try:
             self._write(self._storage or self._open(), trial)
             self._written[trial.number] = trial
-        except OSError as error:
+        except Exception as error:  # noqa: BLE001 # Optuna's too: it is a projection, and the study goes on without it
             self._is_given_up = True
             logger.warning("the Optuna journal %s cannot be written (%s); the study continues", self._file, error)
 

@@ -32,11 +32,13 @@ class Outcome:
             ended by errors).
         reason: Why it is so; empty while it runs.
         end: How its last run ended; None before, or if it was killed.
+        notices: What was refused or left out of what trainers wrote.
     """
 
     state: str
     reason: str = ""
     end: StudyEnded | StudySuspended | None = None
+    notices: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.state}: {self.reason}" if self.reason else self.state
@@ -56,7 +58,7 @@ def read_settled(root: Path) -> tuple[StoredPlan, StudyResult, Outcome]:
     state = read_state(paths)
     result = replace(study_of_plan(plan), trials=state.results)
     if was_running or running_process(paths) is not None:
-        return plan, result, Outcome(state="running", end=state.last)
+        return plan, result, Outcome(state="running", end=state.last, notices=state.notices)
     outcome = outcome_of(paths, state, has_best=result.best is not None)
     trials = [
         replace(trial, state=TrialState.INTERRUPTED, reason=outcome.reason)
@@ -64,7 +66,7 @@ def read_settled(root: Path) -> tuple[StoredPlan, StudyResult, Outcome]:
         else trial
         for trial in result.trials
     ]
-    return plan, replace(result, trials=tuple(trials)), outcome
+    return plan, replace(result, trials=tuple(trials)), replace(outcome, notices=state.notices)
 
 
 def outcome_of(paths: StudyPaths, state: StudyState, *, has_best: bool) -> Outcome:

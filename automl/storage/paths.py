@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from automl.storage.trainer_files import can_open
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from automl.skill.model import ConfigFormat
 
@@ -106,7 +108,7 @@ class ActionPaths(_RunPaths):
         for file in sorted(self.root.rglob("*")):
             is_spec = file.parent == self.root and file.stem == "spec"
             is_ours = file in named or is_spec or file.name in {STATUS_FILE, "experiment.yaml"}
-            if file.is_file() and not is_ours:
+            if file.is_file() and not is_ours and can_open(self.root, file):
                 yield file
 
 
@@ -156,6 +158,11 @@ class StudyPaths(_Folder):
     def action(self, key: str) -> ActionPaths:
         """Return the paths of an action, by its key ``evaluate-1``; its directory need not exist."""
         return ActionPaths(self.root / "actions" / key)
+
+    def maker_of(self, file: Path) -> Path:
+        """Return the folder of the attempt or action that a file belongs to; the directory for any other file in it."""
+        parts = Path(self.relative(file)).parts
+        return self.root.joinpath(*parts[:2]) if parts[0] in {"trials", "actions"} else self.root
 
     def relative(self, path: Path) -> str:
         """Return a path relative to the directory; as it is where it lies outside."""

@@ -31,6 +31,7 @@ def study_document(root: Path) -> dict[str, Any]:
         "study_dir": str(root),
         "state": outcome.state,
         "end_reason": outcome.reason,
+        "notices": list(outcome.notices),
         "route": plan.route.value,
         "reasons": list(plan.reasons),
         "objective": to_json(plan.objective),

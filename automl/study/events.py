@@ -122,6 +122,20 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Noticed:
+    """Something of what a trainer wrote was refused or left out; each text is there once for a trial.
+
+    Attributes:
+        trial: The trial's number.
+        text: What and why, as a sentence.
+    """
+
+    kind: ClassVar[str] = "noticed"
+    trial: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StopDecided:
     """A trial is to be stopped or paused; its end follows.
 
@@ -317,6 +331,7 @@ Event: TypeAlias = (
     | TrialProposed
     | TrialStarted
     | Measured
+    | Noticed
     | StopDecided
     | TrialRetried
     | TrialPromoted

@@ -54,6 +54,7 @@ class TrialRecord:
         spent_s: Seconds that the attempts took that ended.
         losses: Attempts that the infrastructure cost.
         gpus: Devices of the last attempt, where the driver chose them.
+        notices: What was refused or left out of what its trainer wrote, in that order.
     """
 
     proposal: Proposal
@@ -70,6 +71,7 @@ class TrialRecord:
     spent_s: float = 0.0
     losses: int = 0
     gpus: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
     result: TrialResult | None = None
 
     @property
@@ -156,13 +158,18 @@ class StudyState:
         return [result for number in self.ended if (result := self.trials[number].result) is not None]
 
     @property
+    def notices(self) -> tuple[str, ...]:
+        """What was refused or left out of what trainers wrote, each text with its trial."""
+        return tuple(f"trial {trial.number}: {text}" for trial in self.trials for text in trial.notices)
+
+    @property
     def results(self) -> tuple[TrialResult, ...]:
         """What is known of the trials that were started, in order of their numbers; RUNNING for those that run."""
         found = (_running(trial) if trial.phase is Phase.RUNNING else trial.result for trial in self.trials)
         return tuple(result for result in found if result is not None)
 
 
-def apply(state: StudyState, event: events.Event, time: datetime) -> None:  # noqa: C901, PLR0912 # one case per event
+def apply(state: StudyState, event: events.Event, time: datetime) -> None:  # noqa: C901, PLR0912, PLR0915 # a case per event
     """Take one event over, which happened at a time, and change the state in place.
 
     Raises:
@@ -178,6 +185,8 @@ def apply(state: StudyState, event: events.Event, time: datetime) -> None:  # no
             _start_trial(state, event, time)
         case events.Measured():
             _measure(_known(state, event.trial), event, time)
+        case events.Noticed():
+            _known(state, event.trial).notices += (event.text,)
         case events.StopDecided():
             _known(state, event.trial).cause = event.cause
         case events.TrialRetried():

@@ -90,6 +90,7 @@ class Measurement:
         is_failure: The trainer reports that it failed (proves nothing by itself).
         failure_code: The machine-readable code of a failure line, ``data`` for example; empty where there is none.
         unix_time_s: When it was read.
+        notice: What was refused or left out of what the trainer wrote, as a sentence; empty for nothing.
     """
 
     epoch: int | None = None
@@ -101,6 +102,7 @@ class Measurement:
     is_failure: bool = False
     failure_code: str = ""
     unix_time_s: float = 0.0
+    notice: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

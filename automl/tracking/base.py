@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
-from automl.errors import AutomlError
-
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from automl.storage.event_log import Entry
 
@@ -32,16 +31,28 @@ class TrackerGroup(Tracker):
 
     def __init__(self, trackers: Sequence[Tracker]) -> None:
         self._trackers = tuple(trackers)
+        self._seen: set[tuple[str, type[Exception]]] = set()
 
     def record(self, entry: Entry) -> None:
         """Give it to each."""
         for tracker in self._trackers:
-            try:
+            with self._isolated(tracker, f"the event {entry.event.kind}"):
                 tracker.record(entry)
-            except (AutomlError, OSError, ValueError, TypeError, KeyError, RuntimeError):
-                logger.exception("%s lost the event %s; the study continues", type(tracker).__name__, entry.event.kind)
 
     def close(self) -> None:
         """Close each."""
         for tracker in self._trackers:
-            tracker.close()
+            with self._isolated(tracker, "its end"):
+                tracker.close()
+
+    @contextlib.contextmanager
+    def _isolated(self, tracker: Tracker, what: str) -> Iterator[None]:
+        """Log what a tracker raises: the first of its kind with its traceback, the others in one line."""
+        name = type(tracker).__name__
+        try:
+            yield
+        except Exception as error:  # a tracker calls libraries that raise errors of their own
+            is_new = (name, type(error)) not in self._seen
+            self._seen.add((name, type(error)))
+            text = f"{name} lost {what} ({error}); the study continues"
+            logger.log(logging.ERROR, text, exc_info=is_new)

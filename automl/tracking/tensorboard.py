@@ -118,7 +118,9 @@ def encode_event(
         event += _field(b"\x1a", version)
     if values:
         summary = b"".join(
-            _field(b"\x0a", _field(b"\x0a", name.encode()) + b"\x15" + struct.pack("<f", value))
+            _field(
+                b"\x0a", _field(b"\x0a", name.encode(errors="backslashreplace")) + b"\x15" + struct.pack("<f", value)
+            )
             for name, value in values.items()
             if abs(value) < _LARGEST
         )

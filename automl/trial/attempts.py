@@ -28,7 +28,7 @@ from automl.study.trial import FailureKind, TrialState
 from automl.trial.checkpoints import list_checkpoints
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from automl.architectures.model import CheckpointNaming
     from automl.storage.paths import StudyPaths
@@ -192,13 +192,13 @@ def find_continuation(
     return Continuation(checkpoint=last.path, first_epoch=first_epoch)
 
 
-def earlier_measurements(start: Start) -> list[Measurement]:
-    """Return what counts of the measurements of earlier attempts, the oldest attempt first."""
-    return [m for m in _measurements(start.earlier) if m.epoch is not None and m.epoch < start.first_epoch]
+def earlier_measurements(start: Start) -> Iterator[Measurement]:
+    """Yield what counts of the measurements of earlier attempts, the oldest attempt first."""
+    return (m for m in _measurements(start.earlier) if m.epoch is not None and m.epoch < start.first_epoch)
 
 
-def _measurements(directories: Sequence[Path]) -> list[Measurement]:
-    return [m for directory in directories for m in StatusReader(directory).finish() if m.values]
+def _measurements(directories: Sequence[Path]) -> Iterator[Measurement]:
+    return (m for directory in directories for m in StatusReader(directory).finish() if m.values)
 
 
 def change_after(result: TrialResult, start: Start, losses: int, plan: StudyPlan) -> Change | None:

@@ -8,12 +8,14 @@ while it is read.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from automl.readers.status_file import walk
+from automl.storage.trainer_files import can_open, files_below, open_made
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,13 +88,15 @@ def is_whole(path: Path) -> bool:
     """Return whether a checkpoint was written to its end, as far as its format shows it.
 
     Zip archives (what torch writes) end with their directory and safetensors files state their length, so a partial
-    file is recognised. Other files count as whole when they are not empty, folders when they contain something.
+    file is recognised. Other files count as whole when they are not empty, folders when they contain something, and
+    nothing that may not be opened (see `automl.storage.trainer_files`).
     """
     try:
         if path.is_dir():
-            return any(path.iterdir())
-        size = path.stat().st_size
-        with path.open("rb") as stream:
+            files = list(files_below(path))
+            return bool(files) and all(can_open(path, file) for file in files)
+        with open_made(path.parent, path) as stream:
+            size = os.fstat(stream.fileno()).st_size
             head = stream.read(8)
             if head.startswith(b"PK\x03\x04"):
                 return zipfile.is_zipfile(stream)
@@ -103,15 +107,18 @@ def is_whole(path: Path) -> bool:
     return size > 0
 
 
-def sha256_of(path: Path) -> str | None:
-    """Return the SHA-256 of a file, or of the names and contents of all files of a folder; None if it is unreadable."""
+def sha256_of(path: Path, *, is_made: bool = True) -> str | None:
+    """Return the SHA-256 of a file, or of the names and contents of all files of a folder; None if it is unreadable.
+
+    Of what a trainer has made, nothing outside the folder is read; weights of the user may be links to anywhere.
+    """
     try:
         if not path.is_dir():
-            return _digest(path).hex()
+            return _digest(path, path.parent if is_made else None).hex()
         digest = hashlib.sha256()
         for file in sorted(file for file in path.rglob("*") if file.is_file()):
             digest.update(str(file.relative_to(path)).encode())
-            digest.update(_digest(file))
+            digest.update(_digest(file, path if is_made else None))
     except OSError:
         return None
     return digest.hexdigest()
@@ -124,8 +131,8 @@ def size_of(path: Path) -> int:
     return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
 
 
-def _digest(file: Path) -> bytes:
-    with file.open("rb") as stream:
+def _digest(file: Path, folder: Path | None) -> bytes:
+    with file.open("rb") if folder is None else open_made(folder, file) as stream:
         return hashlib.file_digest(stream, "sha256").digest()
 
 

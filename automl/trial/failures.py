@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from automl.errors import LaunchFailure
+from automl.storage.trainer_files import open_made
 from automl.study.trial import FailureKind
 
 if TYPE_CHECKING:
@@ -196,7 +197,7 @@ def signature(cause: str) -> str:
 def read_tail(log: Path) -> tuple[str, ...]:
     """Return the last lines of a log, progress bars resolved to their last state; empty when there is no log."""
     try:
-        with log.open("rb") as stream:
+        with open_made(log.parent, log) as stream:
             stream.seek(0, 2)
             stream.seek(max(0, stream.tell() - _TAIL_BYTES))
             text = stream.read().decode("utf-8", errors="replace")

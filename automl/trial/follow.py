@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from automl.launch.base import Job
@@ -24,11 +24,11 @@ class Source(Protocol):
     """A growing file with measurements: a status file, a log, a metric file."""
 
     def read(self) -> list[Measurement]:
-        """Return what is new; never blocks."""
+        """Return what is new, of a file that grows fast a part of it; never blocks."""
         ...
 
-    def finish(self) -> list[Measurement]:
-        """Return everything that is left, once the writer has ended."""
+    def finish(self) -> Iterable[Measurement]:
+        """Return everything that is left, once the writer has ended; what is not asked for is not read."""
         ...
 
 
@@ -45,13 +45,16 @@ def follow(
     """
     while not until():
         # Polled before reading, so that everything written before the end is read by this pass.
-        has_ended = job.poll() is not None
+        has_ended, is_silent = job.poll() is not None, True
         for source in sources:
-            yield from source.finish() if has_ended else source.read()
+            for measurement in source.finish() if has_ended else source.read():
+                is_silent = False
+                yield measurement
         if has_ended:
             return
-        # Not a sleep, so that the end of a job frees its slot at once.
-        job.wait(poll_s)
+        if is_silent:  # else more may be there to read
+            # Not a sleep, so that the end of a job frees its slot at once.
+            job.wait(poll_s)
 
 
 @dataclass(slots=True)
@@ -70,14 +73,16 @@ class StallTimeout:
     log: Path
     _active_s: float = field(default_factory=time.monotonic)
     _measured_s: float = field(default_factory=time.monotonic)
-    _gaps_s: list[float] = field(default_factory=list)
+    _gaps: int = 0
+    _longest_gap_s: float = 0.0
     _log_bytes: int = 0
     _next_check_s: float = 0.0
 
     def reset(self) -> None:
         """Take a measurement into account."""
         now_s = time.monotonic()
-        self._gaps_s.append(now_s - self._measured_s)
+        self._gaps += 1
+        self._longest_gap_s = max(self._longest_gap_s, now_s - self._measured_s)
         self._active_s = self._measured_s = now_s
 
     def exceeded(self) -> float | None:
@@ -90,7 +95,7 @@ class StallTimeout:
             log_bytes = self.log.stat().st_size if self.log.exists() else 0
             if log_bytes != self._log_bytes:
                 self._log_bytes, self._active_s = log_bytes, now_s
-        if len(self._gaps_s) >= _MIN_GAPS:
-            limit_s = min(limit_s, max(_SHORTEST_LIMIT_S, _FACTOR * max(self._gaps_s)))
+        if self._gaps >= _MIN_GAPS:
+            limit_s = min(limit_s, max(_SHORTEST_LIMIT_S, _FACTOR * self._longest_gap_s))
         stalled_s = now_s - self._active_s
         return stalled_s if stalled_s > limit_s else None

@@ -61,6 +61,8 @@ class TrialHistory:
 
     def named(self, measurement: Measurement) -> Measurement:
         """Return the measurement with the objective under the name it was asked for, where it has it under another."""
+        if self.objective in measurement.values or not (measurement.values or measurement.nonfinite):
+            return measurement
         values, nonfinite = dict(measurement.values), dict(measurement.nonfinite)
         if (alias := find_name(values, self.objective)) is not None:
             values.setdefault(self.objective, values[alias])

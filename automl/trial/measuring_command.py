@@ -10,14 +10,16 @@ from __future__ import annotations
 import math
 import os
 import time
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from automl.errors import LaunchError
 from automl.launch.command import fill_command
 from automl.launch.mounts import readable_paths
-from automl.readers.status_file import loaded
+from automl.readers.status_file import loaded, with_names
 from automl.storage.deletion import delete
+from automl.storage.trainer_files import open_made, read_made
 from automl.study.trial import Measurement
 from automl.trial.result import with_wanted
 from automl.trial.task import launch_request
@@ -40,7 +42,7 @@ def measure_more(
     launcher: Launcher,
     result: TrialResult,
     *,
-    report: Callable[[Measurement], None],
+    report: Callable[[Measurement], object],
     must_end: Callable[[], bool],
 ) -> TrialResult:
     """Run the task's command on a trial that has a value; return its result with what was measured.
@@ -116,20 +118,23 @@ def _wait(job: Job, task: TrialTask, must_end: Callable[[], bool]) -> str:
 
 
 def _read(files: AttemptPaths) -> tuple[dict[str, float], str]:
-    document, log = _last_object(files), files.measuring_log.name
+    log = files.measuring_log.name
+    try:
+        document = _last_object(files)
+    except OSError as error:
+        return {}, f"evaluate-with reported no metrics: {error}"
     if document is None:
         return {}, f"evaluate-with reported no metrics: no line of {log} is a JSON object"
     numbers = {n: float(v) for n, v in document.items() if isinstance(v, int | float) and not isinstance(v, bool)}
-    values = {name: value for name, value in numbers.items() if math.isfinite(value)}
-    unusable = [str(name) for name in document if name not in values]
+    values = with_names({name: value for name, value in numbers.items() if math.isfinite(value)})
+    unusable = [name or "a metric without a name" for name in document if name not in values]
     return values, f"evaluate-with: {', '.join(unusable)} is not a finite number" if unusable else ""
 
 
 def _last_object(files: AttemptPaths) -> dict[str, JsonValue] | None:
-    metrics = files.measuring_metrics
-    if metrics.is_file():
-        return _as_object(metrics.read_text(encoding="utf-8", errors="replace"))
-    with files.measuring_log.open("rb") as stream:
+    with suppress(FileNotFoundError):
+        return _as_object(read_made(files.root, files.measuring_metrics).decode("utf-8", errors="replace"))
+    with open_made(files.root, files.measuring_log) as stream:
         stream.seek(max(0, stream.seek(0, os.SEEK_END) - _TAIL_BYTES))
         lines = stream.read().decode("utf-8", errors="replace").splitlines()
     return next((found for line in reversed(lines) if (found := _as_object(line)) is not None), None)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from automl.errors import ConfigurationError, LaunchError
@@ -28,6 +29,7 @@ from automl.trial.follow import StallTimeout, follow
 from automl.trial.history import TrialHistory
 from automl.trial.measuring_command import measure_more
 from automl.trial.outcome import TrialOutcome, failed, outcome_of, stopped
+from automl.trial.reporter import Reporter
 from automl.trial.result import build_result
 from automl.trial.task import launch_request
 
@@ -43,6 +45,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 POLL_S = 0.1
+_LOOK_S = 0.05
+"""How long a flood of lines that are not handed on is read before it is asked whether the trial must end."""
 # A diverged trial has nothing worth saving: no grace, so that its slot is free at once.
 _NO_GRACE_S = 0.0
 _NO_ROOM = Failure(kind=FailureKind.INFRASTRUCTURE, cause="the trainer failed on a full disk, where no log can say why")
@@ -60,8 +64,9 @@ def run_trial(
     Args:
         task: What to run.
         launcher: Starts and ends the process tree.
-        report: Called with every measurement, at once, from this thread; the objective has the name that the task asks
-            for. Values may be empty: a measurement then reports progress or a message.
+        report: Called with the measurements, at once and from this thread as far as `Reporter` allows; the objective
+            has the name that the task asks for. Values may be empty: a measurement then reports progress, a message or
+            a notice.
         stop_requested: Asked at every poll and after every report; a cause ends the trial.
 
     Returns:
@@ -71,6 +76,7 @@ def run_trial(
         Exception: whatever ``report`` and ``stop_requested`` raise; the process tree is ended before.
     """
     started_s = time.monotonic()
+    reporter = Reporter(report, task.directory)
     history = TrialHistory(task.watch)
     history.recall(earlier_measurements(task.start))
     exit_status: int | None = None
@@ -86,21 +92,24 @@ def run_trial(
         cause = f"the trial directory could not be prepared: {error}"
         outcome = failed(Failure(kind=FailureKind.INFRASTRUCTURE, cause=cause))
     else:
-        running = _RunningTrial(task, history, job, report, stop_requested, started_s)
+        running = _RunningTrial(task, history, job, reporter, stop_requested, started_s)
         try:
             outcome = running.watch()
         finally:
             job.kill(grace_s=_NO_GRACE_S)
         exit_status = running.exit_status
 
-    def is_interrupted() -> bool:
-        # Only that ends the measuring of a trial that was asked to stop.
-        cause = stop_requested()
-        return cause is not None and cause.kind is StopKind.INTERRUPTED
+    elapsed_s, must_end = time.monotonic() - started_s, partial(_is_interrupted, stop_requested)
+    result = build_result(task, history, outcome, elapsed_s=task.start.earlier_s + elapsed_s, exit_status=exit_status)
+    result = measure_more(task, launcher, result, report=reporter.add, must_end=must_end)
+    reporter.finish()
+    return result
 
-    elapsed_s = task.start.earlier_s + time.monotonic() - started_s
-    result = build_result(task, history, outcome, elapsed_s=elapsed_s, exit_status=exit_status)
-    return measure_more(task, launcher, result, report=report, must_end=is_interrupted)
+
+def _is_interrupted(stop_requested: Callable[[], StopCause | None]) -> bool:
+    """Tell whether the study is interrupted: only that ends the measuring of a trial that was asked to stop."""
+    cause = stop_requested()
+    return cause is not None and cause.kind is StopKind.INTERRUPTED
 
 
 @dataclass(slots=True)
@@ -110,13 +119,14 @@ class _RunningTrial:
     task: TrialTask
     history: TrialHistory
     job: Job
-    report: Callable[[Measurement], None]
+    reporter: Reporter
     stop_requested: Callable[[], StopCause | None]
     started_s: float
     exit_status: int | None = None
     _outcome: TrialOutcome | None = None
     _stall: StallTimeout = field(init=False)
     _sources: list[Source] = field(init=False)
+    _looked_s: float = 0.0
 
     def __post_init__(self) -> None:
         task, status = self.task, StatusReader(self.task.directory)
@@ -153,12 +163,15 @@ class _RunningTrial:
         """Take one measurement over; return whether it ends the trial: a loss that is not finite does, at once."""
         divergence = self.history.observe(measurement)
         self._stall.reset()
-        self.report(measurement)
+        is_handed_on = self.reporter.add(measurement)
         if divergence is not None:
             self._outcome = TrialOutcome(state=TrialState.DIVERGED, reason=divergence)
-        return self._must_end()
+        is_due = is_handed_on or time.monotonic() - self._looked_s > _LOOK_S
+        return divergence is not None or (is_due and self._must_end())
 
     def _must_end(self) -> bool:
+        self._looked_s = time.monotonic()
+        self.reporter.tick()
         if self._outcome is None and (cause := self.stop_requested()) is not None:
             self._outcome = stopped(cause)
         elapsed_s, limit_s = self.task.start.earlier_s + time.monotonic() - self.started_s, self.task.limits.trial_s
@@ -183,7 +196,7 @@ class _RunningTrial:
         for source in self._sources:
             for measurement in map(self.history.named, source.finish()):
                 self.history.observe(measurement)
-                self.report(measurement)
+                self.reporter.add(measurement)
         if cause is not None and cause.last_epoch is not None:
             self.history.cut_after(cause.last_epoch)
 

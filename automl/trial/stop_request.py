@@ -7,16 +7,19 @@ asks for the end of the study. Plain text in it, as a person would write it, is 
 
 from __future__ import annotations
 
+import json
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from automl.errors import ConfigurationError
-from automl.storage.documents import read_document, write_document
+from automl.storage.documents import from_json, write_document
 from automl.storage.paths import StudyPaths
+from automl.storage.trainer_files import read_made
 from automl.study.ends import StopCause, StopKind
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+_LONGEST_REQUEST_BYTES = 64 * 1024
 
 
 def request_stop(directory: Path, cause: StopCause) -> None:
@@ -33,7 +36,11 @@ def read_stop_request(directory: Path) -> StopCause | None:
     file = StudyPaths(directory).stop_file
     if not file.exists():
         return None
-    with suppress(ConfigurationError, FileNotFoundError):
-        return read_document(file, StopCause)
-    text = file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
+    try:
+        content = read_made(directory, file, most_bytes=_LONGEST_REQUEST_BYTES)
+    except OSError:  # whatever lies there, it asks for the end
+        content = b""
+    with suppress(ValueError, RecursionError):
+        return from_json(json.loads(content), StopCause)
+    text = content.decode("utf-8", errors="replace")
     return StopCause(kind=StopKind.USER, detail=" ".join(text.split("\n", 1)[0].split()))

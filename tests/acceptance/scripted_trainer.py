@@ -272,6 +272,37 @@ def fault_no_checkpoint(trainer: Trainer, fault: dict[str, Any], epoch: int) -> 
     trainer.saves = "nothing"
 
 
+def fault_pipe(trainer: Trainer, fault: dict[str, Any], epoch: int) -> None:
+    """Make a named pipe called ``name``, by default one that looks like the checkpoint of this epoch."""
+    file = trainer.folder / str(fault.get("name", f"model_epoch_{epoch:03d}_step_99999.pth"))
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.unlink(missing_ok=True)
+    os.mkfifo(file)
+
+
+def fault_link(trainer: Trainer, fault: dict[str, Any], epoch: int) -> None:
+    """Make a link called ``name`` that leads to ``target``."""
+    del epoch
+    file = trainer.folder / str(fault["name"])
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.unlink(missing_ok=True)
+    file.symlink_to(str(fault["target"]))
+
+
+def fault_flood(trainer: Trainer, fault: dict[str, Any], epoch: int) -> None:
+    """Report ``lines`` (100,000) steps of this epoch, as fast as it goes."""
+    with (trainer.folder / "status.json").open("a", encoding="utf-8") as stream:
+        for step in range(int(fault.get("lines", 100_000))):
+            stream.write(json.dumps({"epoch": epoch, "step": step, "kpi": {"train_loss": 0.5 + step % 7}}) + "\n")
+
+
+def fault_bad_names(trainer: Trainer, fault: dict[str, Any], epoch: int) -> None:
+    """Report metrics without a name, with half a character, and with two names that differ at their ends alone."""
+    del fault
+    names = ("", "d1\ud800", "m" * 300 + "1", "m" * 300 + "2")
+    trainer.line("Eval metrics generated.", epoch=epoch, kpi={name: 0.25 * i for i, name in enumerate(names)})
+
+
 FAULTS = {name.removeprefix("fault_"): act for name, act in list(globals().items()) if name.startswith("fault_")}
 
 

@@ -163,6 +163,11 @@ def test_a_completed_trial_leaves_no_process_behind(tmp_path: Path) -> None:
         ({"kind": "half_line", "epoch": 1}, "COMPLETED", None),
         ({"kind": "replace_status", "epoch": 2}, "COMPLETED", None),
         ({"kind": "clock_jump", "epoch": 1}, "COMPLETED", None),
+        ({"kind": "flood", "epoch": 1, "lines": 20_000}, "COMPLETED", None),
+        ({"kind": "bad_names"}, "COMPLETED", None),
+        ({"kind": "pipe", "epoch": 1}, "COMPLETED", None),
+        ({"kind": "pipe", "name": "more/status.json"}, "COMPLETED", None),
+        ({"kind": "pipe", "name": "metrics.json"}, "COMPLETED", None),
     ],
     ids=lambda value: str(value.get("text", value["kind"])).split(":")[0] if isinstance(value, dict) else "",
 )
@@ -236,3 +241,38 @@ def test_a_trial_that_was_cut_off_goes_on_from_its_last_checkpoint_with_its_earl
     assert result.curve == ((0, 0.9), (1, 0.2), (2, 0.3), (3, 0.4))
     assert result.checkpoint == "trials/0000/model_epoch_000_step_00010.pth"
     assert {m.epoch for m in again if m.values} == {2, 3}
+
+
+@pytest.mark.parametrize(
+    "name", ["model_epoch_002_step_99999.pth", "more/status.json", "metrics.json", "train.log", "panels/epoch_002.png"]
+)
+@pytest.mark.parametrize("kind", ["pipe", "link"])
+def test_what_is_no_file_of_the_trial_is_named_and_holds_nothing_up(tmp_path: Path, kind: str, name: str) -> None:
+    (tmp_path / "secret").write_text('{"val/d1": 7.0}\n', encoding="utf-8")
+    seen: list[Measurement] = []
+    fault = {"kind": kind, "name": name, "target": str(tmp_path / "secret"), "epoch": 2}
+    failing = [{"kind": "exit", "epoch": 2}] if name == "train.log" else []
+    started_s = time.monotonic()
+
+    result = play(tmp_path, fault, *failing, report=seen.append, metric_file="metrics.json")
+
+    assert time.monotonic() - started_s < 30.0
+    found = "a named pipe" if kind == "pipe" else "a link to a file outside the folder of its trial"
+    is_link_of_checkpoint = kind == "link" and name.endswith(".pth")  # as those called latest: never a checkpoint
+    expected = [] if is_link_of_checkpoint else [f"0000/{name} was not read: it is {found}"]
+    assert [m.notice for m in seen if m.notice] == expected
+    assert all(value < 1.0 for m in seen for value in m.values.values())
+    assert result.log_tail == () if failing else result.state is TrialState.COMPLETED
+
+
+def test_a_flood_of_lines_does_not_outlast_the_limit_of_a_trial(tmp_path: Path) -> None:
+    seen: list[Measurement] = []
+    started_s = time.monotonic()
+
+    result = play(tmp_path, {"kind": "flood", "lines": 400_000}, {"kind": "hang"}, report=seen.append, trial_s=4.0)
+
+    assert (result.state, result.failure) == (TrialState.FAILED, FailureKind.TIMEOUT)
+    elapsed_s = time.monotonic() - started_s
+    assert elapsed_s < 12.0
+    assert len(seen) < 50 * (elapsed_s + 2)
+    assert sum("more than 50 times a second" in m.notice for m in seen) == 1

@@ -24,7 +24,7 @@ def run(folder: Path, *overrides: str, action: str = "train") -> int:
 
 
 def curve(folder: Path, metric: str = "val/r2") -> dict[int, float]:
-    measured = StatusReader(folder).finish()
+    measured = list(StatusReader(folder).finish())
     return {m.epoch: m.values[metric] for m in measured if metric in m.values and m.epoch is not None}
 
 

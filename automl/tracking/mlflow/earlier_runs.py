@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from automl.errors import LaunchError
 from automl.study.causes import Origin, OriginKind, origin_from
 from automl.study.trial import EarlierPoint
-from automl.tracking.mlflow.projection import encode_name
+from automl.tracking.mlflow.projection import stored_name
 from automl.tracking.mlflow.uri import without_password
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def _is_comparable(plan: StudyPlan, tags: Mapping[str, str]) -> bool:
 def _point(plan: StudyPlan, tags: Mapping[str, str]) -> EarlierPoint:
     assignment: dict[str, Scalar] = {}
     for parameter in plan.space.parameters:
-        text = tags.get(encode_name(f"automl.best.{parameter.path}"))
+        text = tags.get(stored_name(f"automl.best.{parameter.path}"))
         if text is not None and parameter.choices:
             assignment[parameter.path] = next((one for one in parameter.choices if str(one) == text), text)
         elif text is not None:

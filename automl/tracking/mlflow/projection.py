@@ -11,6 +11,7 @@ characters and its lengths: ``mlflow.utils.validation``, version 3.17.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import posixpath
 import re
@@ -221,7 +222,7 @@ class Projection:
             "automl.directory": self._paths.relative(Path(event.directory)),
             **self._replicates.get(event.trial, {}),
         }
-        values = {_name(path): str(value)[:MAX_PARAMETER_LENGTH] for path, value in event.assignment.items()}
+        values = {stored_name(path): str(value)[:MAX_PARAMETER_LENGTH] for path, value in event.assignment.items()}
         run = _run(key, f"trial {event.trial}", STUDY_RUN, time_ms, facts)
         return [run, Upload(UploadKind.PARAMETERS, key, {"values": values})]
 
@@ -354,12 +355,12 @@ def _run(key: str, name: str, parent: str | None, start_ms: int, facts: Mapping[
 
 def _tags(key: str, facts: Mapping[str, object]) -> Upload:
     """Return tags that MLflow accepts: encoded names, values cut to the longest that it takes."""
-    values = {_name(name): str(value)[:MAX_TAG_LENGTH] for name, value in facts.items()}
+    values = {stored_name(name): str(value)[:MAX_TAG_LENGTH] for name, value in facts.items()}
     return Upload(UploadKind.TAGS, key, {"values": values})
 
 
 def _metrics(key: str, values: Mapping[str, float], step: int, time_ms: int) -> Upload:
-    named = {_name(name): value for name, value in values.items()}
+    named = {stored_name(name): value for name, value in values.items()}
     return Upload(UploadKind.METRICS, key, {"values": named, "step": step, "time_ms": time_ms})
 
 
@@ -370,13 +371,11 @@ def _end(key: str, status: str, end_ms: int) -> Upload:
 def encode_name(name: str) -> str:
     """Return a name that MLflow accepts for parameters, metrics and tags.
 
-    Names that need no change are returned as they are. The result may be longer than `MAX_NAME_LENGTH`.
-
-    Raises:
-        ValueError: the name is empty.
+    Names that need no change are returned as they are; an empty one is ``:empty:``. The result may be longer than
+    `MAX_NAME_LENGTH`.
     """
     if not name:
-        raise ValueError("a name for MLflow cannot be empty")
+        return ":empty:"
     encoded = _REFUSED.sub(lambda match: _escape(match[0]), name)
     if posixpath.normpath(encoded) == encoded and not encoded.startswith(("/", "..")) and encoded != ".":
         return encoded
@@ -387,5 +386,10 @@ def _escape(character: str) -> str:
     return f":{_WORDS.get(character, f'x{ord(character):x}')}:"
 
 
-def _name(name: str) -> str:
-    return encode_name(name)[:MAX_NAME_LENGTH]
+def stored_name(name: str) -> str:
+    """Return the encoded name, cut to `MAX_NAME_LENGTH`: a hash of the whole keeps two that are cut apart."""
+    encoded = encode_name(name)
+    if len(encoded) <= MAX_NAME_LENGTH:
+        return encoded
+    end = f":{hashlib.sha256(encoded.encode()).hexdigest()[:12]}"
+    return encoded[: MAX_NAME_LENGTH - len(end)] + end

@@ -9,11 +9,13 @@ nothing back. Importing this module imports MLflow (3 to 5 s): only the writer p
 from __future__ import annotations
 
 import logging
+import os
+import tempfile
 import time
 from contextlib import contextmanager
 from fcntl import LOCK_EX, flock
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunStatus, RunTag
@@ -24,6 +26,7 @@ from automl.skill.model import ConfigFormat
 from automl.storage.event_log import read_log
 from automl.storage.paths import PANELS
 from automl.storage.plan_document import read_plan
+from automl.storage.trainer_files import MOST_BYTES, open_made
 from automl.tracking.mlflow.projection import Projection, Upload, UploadKind
 from automl.tracking.mlflow.registry import register
 from automl.tracking.mlflow.uri import ARTIFACTS, artifact_root, sqlite_file
@@ -47,7 +50,6 @@ _LOG_TAIL_BYTES = 64 * 1024
 # These copy files, which may fail where the store of artifacts does and the server does not.
 _OF_FILES = {UploadKind.ARTIFACT, UploadKind.TRIAL_FILES, UploadKind.ACTION_FILES, UploadKind.MODEL}
 _MAX_PANELS = 32
-_MAX_FILE_BYTES = 64 * 1024 * 1024
 _MAX_PART = 5000
 _SAVE_INTERVAL_S = 1.0
 _TRANSIENT_STATUS = frozenset({401, 403, 408, 409, 429})
@@ -221,16 +223,16 @@ class Uploader:
             register(client, run_id, upload.data, root, self._study_id)
             return
         file, folder = root / upload.data["path"], upload.data["folder"] or None
-        if not file.is_file():
-            raise MlflowException.invalid_parameter_value("the file is gone")
-        if file.suffix != ".log" or file.stat().st_size <= _LOG_TAIL_BYTES:
-            client.log_artifact(run_id, str(file), folder)
-            return
-        with file.open("rb") as stream:
-            stream.seek(-_LOG_TAIL_BYTES, 2)
-            _, _, tail = stream.read().decode("utf-8", errors="replace").partition("\n")
-        text = f"[... the last {_LOG_TAIL_BYTES // 1024} KiB ...]\n{tail}"
-        client.log_text(run_id, text, f"{folder}/{file.name}" if folder else file.name)
+        try:
+            limit = None if file.suffix == ".log" else MOST_BYTES
+            stream = open_made(self._folder.study.maker_of(file), file, most_bytes=limit)
+        except OSError as error:
+            raise MlflowException.invalid_parameter_value(f"the file is gone or refused: {error}") from error
+        with stream, tempfile.TemporaryDirectory() as temporary:
+            # A copy: by its path MLflow would follow what the file may be replaced by meanwhile.
+            copy = Path(temporary) / file.name
+            copy.write_bytes(_shortened(file, stream))
+            client.log_artifact(run_id, str(copy), folder)
 
     def _reject(self, upload: Upload, error: MlflowException) -> None:
         """Set an upload aside that the server refuses for good; raise the error where it may take it later."""
@@ -238,6 +240,16 @@ class Uploader:
             raise error
         logger.warning("refused for good: %s of run %s: %s", upload.kind, upload.run, error)
         self._folder.reject(upload, str(error))
+
+
+def _shortened(file: Path, stream: BinaryIO) -> bytes:
+    """Return the content of a file; of a log that is longer, its end."""
+    size = os.fstat(stream.fileno()).st_size
+    if file.suffix != ".log" or size <= _LOG_TAIL_BYTES:
+        return stream.read(MOST_BYTES)
+    stream.seek(-_LOG_TAIL_BYTES, os.SEEK_END)
+    _, _, tail = stream.read(_LOG_TAIL_BYTES).partition(b"\n")
+    return b"[... the last %d KiB ...]\n" % (_LOG_TAIL_BYTES // 1024) + tail
 
 
 def _artifacts(upload: Upload, study: StudyPaths) -> list[Upload]:
@@ -250,7 +262,7 @@ def _artifacts(upload: Upload, study: StudyPaths) -> list[Upload]:
             files = list(dict.fromkeys([*files, *attempt.panels()[-_MAX_PANELS:]]))
         case UploadKind.ACTION_FILES:
             products = (study.root / name for name in upload.data["files"])
-            small = [file for file in products if file.is_file() and file.stat().st_size <= _MAX_FILE_BYTES]
+            small = [file for file in products if file.is_file() and file.stat().st_size <= MOST_BYTES]
             files = [study.action(upload.run).log_file, *small[:_MAX_PANELS]]
         case _:
             return [upload]

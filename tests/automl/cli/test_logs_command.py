@@ -76,3 +76,18 @@ def test_an_unknown_trial_and_a_missing_log_are_bad_input(tmp_path: Path, capfd:
     assert "no such trial" in capfd.readouterr().err
     assert run_command_line(["logs", str(root), "0"]) == 2
     assert "train.log" in capfd.readouterr().err
+
+
+def test_a_log_that_a_trainer_replaced_by_a_link_is_not_printed(
+    tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    root = write_study(tmp_path / "example", (RUNNING,))
+    log = write_log(root, "")
+    log.unlink()
+    (tmp_path / "secret").write_text("secret", encoding="utf-8")
+    log.symlink_to(tmp_path / "secret")
+
+    assert run_command_line(["logs", str(root), "0"]) == 2
+    out, err = capfdbinary.readouterr()
+    assert out == b""
+    assert b"a link to a file outside the folder of its trial" in err

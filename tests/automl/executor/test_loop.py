@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from automl.schedulers.base import Action, Decision
+from automl.storage.study_directory import read_state
 from automl.study.ends import StopCause, StopKind
 from automl.study.model import Budget, Direction, Objective
 from automl.study.trial import FailureKind, Measurement, TrialState
@@ -359,3 +360,16 @@ def test_a_paused_trial_is_reported_to_the_searcher_and_keeps_what_only_its_work
 
     assert '"trial_ended"' in written[0].splitlines()[-1]
     assert (ended.state, ended.reason, ended.values["memory_gib"]) == (TrialState.STOPPED, "rung 1", 7.0)
+
+
+def test_a_notice_is_recorded_once_and_shown_by_the_status(tmp_path: Path) -> None:
+    study = Study(tmp_path)
+    task = study.next()
+
+    for _ in range(2):
+        study.loop.measured(task.number, Measurement(notice="status.json was not read: it is a named pipe"))
+    study.report(task, 0, 0.5)
+
+    state = read_state(study.directory)
+    assert state.notices == ("trial 0: status.json was not read: it is a named pipe",)
+    assert [m.values for m in state.trials[0].measured] == [{"val/d1": 0.5}]

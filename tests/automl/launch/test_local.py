@@ -16,6 +16,7 @@ import pytest
 from automl.launch.base import LaunchRequest
 from automl.launch.command import trial_environment
 from automl.launch.local import LocalLauncher, WarmLauncher, find_servable
+from automl.launch.supervisor import open_log
 from tests.contracts.launcher import (
     TREE,
     Behaviour,
@@ -279,3 +280,18 @@ def test_a_script_elsewhere_is_servable_only_if_this_interpreter_runs_it(
     (scripts / "toy-trainer").write_text("#!/usr/bin/env python3\n", encoding="utf-8")
 
     assert not find_servable("toy-trainer")
+
+
+@pytest.mark.parametrize("kind", ["pipe", "link"])
+def test_a_log_that_is_no_file_is_not_written_to(tmp_path: Path, kind: str) -> None:
+    log = tmp_path / "evaluate_with.log"
+    (tmp_path / "other").write_text("as it was", encoding="utf-8")
+    if kind == "pipe":
+        os.mkfifo(log)
+    else:
+        log.symlink_to(tmp_path / "other")
+
+    with pytest.raises(OSError, match="evaluate_with"):
+        open_log(log)
+
+    assert (tmp_path / "other").read_text(encoding="utf-8") == "as it was"

@@ -35,8 +35,8 @@ def test_the_last_line_without_an_end_is_read_when_the_writer_is_dead(tmp_path: 
     append(tmp_path / "f", b"one\ntwo")
     growing = GrowingFile(tmp_path / "f")
 
-    assert growing.finish() == ["one", "two"]
-    assert growing.finish() == []
+    assert list(growing.finish()) == ["one", "two"]
+    assert list(growing.finish()) == []
 
 
 def test_a_file_that_does_not_exist_yet_has_no_lines(tmp_path: Path) -> None:
@@ -96,14 +96,14 @@ def test_a_huge_file_is_read_in_parts_and_completely(tmp_path: Path) -> None:
     first = growing.read()
 
     assert 0 < len(first) < 100_001
-    assert len(first) + len(growing.finish()) == 100_001
+    assert len(first) + len(list(growing.finish())) == 100_001
 
 
 def test_a_line_without_end_does_not_fill_the_memory(tmp_path: Path) -> None:
     append(tmp_path / "f", b"x" * (13 * 1024 * 1024) + b"\nfine\n")
     growing = GrowingFile(tmp_path / "f")
 
-    assert growing.finish()[-1] == "fine"
+    assert list(growing.finish())[-1] == "fine"
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -122,4 +122,4 @@ def test_however_a_file_grows_every_line_is_read_once(
         append(file, data[start:end])
         found += growing.read()
 
-    assert found + growing.finish() == [line.strip() for line in lines if line.strip()]
+    assert [*found, *growing.finish()] == [line.strip() for line in lines if line.strip()]

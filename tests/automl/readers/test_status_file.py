@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from automl.readers.status_file import StatusReader, number_of, parse_line
+from automl.readers.status_file import StatusReader, measurement_of, number_of, parse_line
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from automl.study.trial import Measurement
@@ -140,7 +142,7 @@ def write(file: Path, *documents: dict[str, object], end: str = "\n") -> None:
         stream.write("\n".join(json.dumps(document) for document in documents) + end)
 
 
-def reported(measurements: list[Measurement]) -> list[tuple[int | None, dict[str, float]]]:
+def reported(measurements: Iterable[Measurement]) -> list[tuple[int | None, dict[str, float]]]:
     return [(m.epoch, dict(m.values)) for m in measurements if m.values]
 
 
@@ -174,7 +176,49 @@ def test_lines_without_metrics_are_reported_too(tmp_path: Path) -> None:
     write(tmp_path / "status.json", {"status": "RUNNING", "message": "a"}, {"status": "FAILURE", "message": "b"})
     reader = StatusReader(tmp_path)
 
-    last = reader.finish()[-1]
+    last = list(reader.finish())[-1]
 
     assert (last.is_failure, last.message) == (True, "b")
     assert reader.has_files
+
+
+def test_a_metric_without_a_name_is_left_out_with_a_notice_and_the_others_arrive() -> None:
+    found = measurement_of({"epoch": 0, "kpi": {"": 0.1, "  ": "nan", "val/d1": 0.5}})
+
+    assert (dict(found.values), dict(found.nonfinite)) == ({"val/d1": 0.5}, {})
+    assert found.notice == "a metric without a name was left out"
+    assert not measurement_of({"epoch": 0, "kpi": {"val/d1": 0.5}}).notice
+
+
+def test_a_notice_of_metrics_whose_epoch_comes_later_is_kept(tmp_path: Path) -> None:
+    write(tmp_path / "status.json", {"message": "Eval metrics generated.", "kpi": {"": 1, "d1": 0.1}}, {"epoch": 0})
+
+    assert [m.notice for m in StatusReader(tmp_path).finish()] == ["a metric without a name was left out"]
+
+
+def test_half_of_a_surrogate_pair_becomes_text_that_can_be_written(tmp_path: Path) -> None:
+    (tmp_path / "status.json").write_text(
+        r'{"epoch": 0, "message": "\ud83d", "kpi": {"d1\ud800": 0.1, "\ud83d\ude00": 0.2, "d1\udfff": 0.3}}' + "\n",
+        encoding="ascii",
+    )
+
+    (found,) = StatusReader(tmp_path).finish()
+
+    assert found.values == {r"d1\ud800": 0.1, "\N{GRINNING FACE}": 0.2, r"d1\udfff": 0.3}
+    assert found.message == r"\ud83d"
+    "".join((*found.values, found.message)).encode()
+
+
+@pytest.mark.parametrize("count", [2**53, 1e300, 10**400, -1])
+def test_a_count_that_no_trainer_reaches_is_no_epoch(count: float) -> None:
+    found = measurement_of({"epoch": count, "step": count, "kpi": {"d1": 0.1}})
+
+    assert (found.epoch, found.step, found.values) == (None, None, {"d1": 0.1})
+
+
+def test_a_named_pipe_is_no_status_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "status.json")
+    reader = StatusReader(tmp_path)
+
+    assert reader.read() == []
+    assert not reader.has_files

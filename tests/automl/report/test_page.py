@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import os
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -196,3 +197,21 @@ def test_others_may_read_the_report(tmp_path: Path) -> None:
 def test_a_folder_that_is_no_study_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"no readable plan\.json"):
         write_report(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["a named pipe", "a link to a file outside the folder of its trial"])
+def test_a_picture_that_is_no_file_of_the_trial_is_left_out_and_named(tmp_path: Path, kind: str) -> None:
+    directory = write_study(tmp_path / "demo")
+    folder = directory.root / RESULTS[4].directory / "train/panels"
+    folder.mkdir(parents=True, exist_ok=True)
+    (tmp_path / "secret").write_bytes(b"the secret of this machine")
+    picture = folder / "epoch_001_hostile.png"
+    if kind == "a named pipe":
+        os.mkfifo(picture)
+    else:
+        picture.symlink_to(tmp_path / "secret")
+
+    text = text_of(directory.root)
+
+    assert f"0004.2/train/panels/epoch_001_hostile.png was not read: it is {kind}" in text
+    assert base64.b64encode(b"the secret of this machine").decode() not in text

@@ -36,3 +36,31 @@ def test_a_tracker_that_fails_loses_the_event_and_the_others_get_it(caplog: pyte
     assert other.events == ["trial 1 started, attempt 1", "trial 1 measured epoch 0", "trial 1 STOPPED"]
     assert full.events == ["trial 1 started, attempt 1", "trial 1 STOPPED"]
     assert "the disk is full" in caplog.text
+
+
+class BrokenTracker(ListTracker):
+    def record(self, entry: Entry) -> None:
+        raise OverflowError(f"{entry.event.kind} is too large")
+
+    def close(self) -> None:
+        raise OverflowError("too large to close")
+
+
+class ClosedTracker(ListTracker):
+    def close(self) -> None:
+        self.events.append("closed")
+
+
+def test_a_tracker_that_always_fails_shows_one_traceback_and_the_others_are_closed(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    other = ClosedTracker()
+    group = TrackerGroup([BrokenTracker(), other])
+
+    for event in EVENTS:
+        group.record(Entry(event, datetime.now(UTC), 0))
+    group.close()
+
+    assert other.events[-1] == "closed"
+    assert caplog.text.count("Traceback") == 1
+    assert caplog.text.count("the study continues") == len(EVENTS) + 1

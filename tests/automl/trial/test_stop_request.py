@@ -36,3 +36,23 @@ def test_a_file_that_a_user_wrote_is_a_users_request(tmp_path: Path, text: str, 
 
     assert cause is not None
     assert (cause.kind, str(cause)) == (StopKind.USER, reason)
+
+
+def test_a_request_that_leads_out_of_the_folder_asks_for_the_end_and_shows_nothing(tmp_path: Path) -> None:
+    (tmp_path / "0000").mkdir()
+    (tmp_path / "secret").write_text("secret", encoding="utf-8")
+    (tmp_path / "0000/stop").symlink_to(tmp_path / "secret")
+
+    cause = read_stop_request(tmp_path / "0000")
+
+    assert str(cause) == "stopped on request"
+
+
+@pytest.mark.parametrize("text", ["[" * 10_000, '{"kind": 7}'])
+def test_a_request_that_is_no_cause_is_a_users_request(tmp_path: Path, text: str) -> None:
+    (tmp_path / "stop").write_text(text, encoding="utf-8")
+
+    cause = read_stop_request(tmp_path)
+
+    assert cause is not None
+    assert cause.kind is StopKind.USER

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from automl.tracking.mlflow.projection import encode_name
+from automl.tracking.mlflow.projection import MAX_NAME_LENGTH, encode_name, stored_name
 
 CHARACTERS = {
     "colon": ":",
@@ -37,6 +37,8 @@ ACCEPTED = re.compile(r"[/\w.\- :]+", re.ASCII)
         ("..", ":dot::dot:"),
         ("/root", ":slash:root"),
         ("a//b", "a:slash::slash:b"),
+        ("half \ud800 of a pair", "half :xd800: of a pair"),
+        ("", ":empty:"),
     ],
 )
 def test_a_name_becomes_one_that_mlflow_accepts(name: str, encoded: str) -> None:
@@ -51,6 +53,11 @@ def test_every_name_can_be_read_back(name: str) -> None:
     assert ESCAPE.sub(lambda match: CHARACTERS.get(match[1]) or chr(int(match[1][1:], 16)), encoded) == name
 
 
-def test_an_empty_name_is_refused() -> None:
-    with pytest.raises(ValueError, match="empty"):
-        encode_name("")
+def test_two_names_that_are_cut_stay_two() -> None:
+    names = ["m" * 300 + "1", "m" * 300 + "2", "m" * MAX_NAME_LENGTH]
+
+    stored = [stored_name(name) for name in names]
+
+    assert len(set(stored)) == len(names)
+    assert max(map(len, stored)) == MAX_NAME_LENGTH
+    assert stored[2] == names[2]

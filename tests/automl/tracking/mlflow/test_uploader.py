@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -150,3 +151,36 @@ def test_a_file_that_is_gone_is_set_aside(study: StudyPaths, uri: str) -> None:
     send_all(study, uri)
 
     assert any("the file is gone" in upload["reason"] for upload in rejected(study))
+
+
+@pytest.mark.parametrize("kind", ["a named pipe", "a link to a file outside the folder of its trial"])
+def test_nothing_from_outside_the_folder_of_a_trial_becomes_an_artifact(
+    study: StudyPaths, uri: str, tmp_path: Path, kind: str
+) -> None:
+    folder = study.attempt(0).root / "panels"
+    folder.mkdir(parents=True)
+    (tmp_path / "secret").write_text("the secret of this machine", encoding="utf-8")
+    if kind == "a named pipe":
+        os.mkfifo(folder / "a.png")
+    else:
+        (folder / "a.png").symlink_to(tmp_path / "secret")
+    append(study, FileAttached(run="0000", path="trials/0000/panels/a.png", folder="panels"))
+
+    one = send_all(study, uri)
+
+    client = one._connect()  # noqa: SLF001 # its client
+    assert client.list_artifacts(one.state.run_ids["0000"], "panels") == []
+
+    assert any(f"0000/panels/a.png was not read: it is {kind}" in upload["reason"] for upload in rejected(study))
+
+
+def test_names_that_no_event_should_hold_hold_nothing_back(study: StudyPaths, uri: str) -> None:
+    long = ["m" * 300 + end for end in "12"]
+    append(study, measured(0, 0, {"": 0.1, "half \ud800": 0.2, long[0]: 0.3, long[1]: 0.4, "val/d1": 0.5}))
+
+    one = send_all(study, uri)
+
+    client = one._connect()  # noqa: SLF001 # its client
+    metrics = client.get_run(one.state.run_ids["0000"]).data.metrics
+    assert sorted(metrics.values()) == [0.1, 0.2, 0.3, 0.4, 0.5]
+    assert not (study.mlflow / "rejected.jsonl").exists()

@@ -1,0 +1,100 @@
+"""Open what a trainer has made: regular files inside its own folder, without waiting, and none that is too large.
+
+A trainer may leave a named pipe, on which a reader waits for ever, or a link to a file of this machine that it could
+not read itself: a container's links are followed outside of it. So every file below the folder of a trial or of an
+action is opened here. What is refused is remembered until `refusals` is asked for it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from io import BufferedReader
+
+MOST_BYTES = 64 * 1024 * 1024
+"""Most that is read or copied of one file at once; logs, status files and checkpoints have no limit."""
+
+_MOST_REMEMBERED = 1000
+_KINDS = {stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket", stat.S_IFDIR: "a folder"}
+_refused: dict[Path, str] = {}
+
+
+class RefusedFileError(OSError):
+    """A file of a trainer is not opened; the text says which and why."""
+
+
+def open_made(folder: Path, file: Path, *, most_bytes: int | None = None) -> BufferedReader:
+    """Open a file that a trainer has made, for reading.
+
+    Args:
+        folder: The folder of its trial or action, which a link in the file's path may not leave.
+        file: The file, in the folder or below.
+        most_bytes: A larger file is refused; None for no limit.
+
+    Raises:
+        RefusedFileError: it is no regular file, lies outside the folder, or is too large.
+        OSError: it cannot be opened.
+    """
+    # Not opened for reading before it is known to be a file: that alone waits for, or wakes, the writer of a pipe.
+    found = os.open(file, os.O_PATH)
+    try:
+        if (problem := _problem(folder, found, most_bytes)) is not None:
+            raise _refusal(folder, file, problem)
+        return Path(f"/proc/self/fd/{found}").open("rb")
+    finally:
+        os.close(found)
+
+
+def read_made(folder: Path, file: Path, *, most_bytes: int = MOST_BYTES) -> bytes:
+    """Return the content of a file that a trainer has made; raises as `open_made`."""
+    with open_made(folder, file, most_bytes=most_bytes) as stream:
+        return stream.read(most_bytes)
+
+
+def can_open(folder: Path, file: Path) -> bool:
+    """Tell whether `open_made` opens a file."""
+    try:
+        open_made(folder, file).close()
+    except OSError:
+        return False
+    return True
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """Yield what a folder that a trainer has made holds and is no folder, in order of paths, links not followed."""
+    for name, folders, files in os.walk(folder):
+        folders.sort()
+        links = [entry for entry in folders if Path(name, entry).is_symlink()]
+        yield from (Path(name, entry) for entry in sorted((*files, *links)))
+
+
+def refusals(folder: Path) -> list[str]:
+    """Return what was refused below a folder since the last call, one sentence for each file."""
+    return [_refused.pop(file) for file in tuple(_refused) if file.is_relative_to(folder)]
+
+
+def _problem(folder: Path, found: int, most_bytes: int | None) -> str | None:
+    status = os.fstat(found)
+    if not stat.S_ISREG(status.st_mode):
+        return f"is {_KINDS.get(stat.S_IFMT(status.st_mode), 'a device')}"
+    real = Path(f"/proc/self/fd/{found}").readlink()
+    if not real.is_relative_to(folder.resolve()):
+        return "is a link to a file outside the folder of its trial"
+    if most_bytes is not None and status.st_size > most_bytes:
+        return f"has {status.st_size} bytes, more than {most_bytes}"
+    return None
+
+
+def _refusal(folder: Path, file: Path, problem: str) -> RefusedFileError:
+    shown = str(file.relative_to(folder.parent) if file.is_relative_to(folder.parent) else file)
+    name = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in shown)
+    text = f"{name} was not read: it {problem}"
+    if len(_refused) < _MOST_REMEMBERED:
+        _refused[file] = text
+    return RefusedFileError(errno.EPERM, text)

@@ -1,0 +1,137 @@
+"""What a trainer leaves is opened without waiting, and only inside its own folder."""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import TYPE_CHECKING
+
+import pytest
+
+from automl.storage.trainer_files import RefusedFileError, can_open, files_below, open_made, read_made, refusals
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+def pipe(file: Path) -> None:
+    os.mkfifo(file)
+
+
+def listener(file: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(file))
+
+
+def folder_link(file: Path) -> None:
+    file.symlink_to(file.parent)
+
+
+def outside_link(file: Path) -> None:
+    secret = file.parent.parent / "secret"
+    secret.write_text("secret", encoding="utf-8")
+    file.symlink_to(secret)
+
+
+def device_link(file: Path) -> None:
+    file.symlink_to("/dev/zero")
+
+
+@pytest.fixture
+def trial(tmp_path: Path) -> Path:
+    folder = tmp_path / "0007"
+    folder.mkdir()
+    return folder
+
+
+def test_a_file_and_a_link_within_the_folder_are_read(trial: Path) -> None:
+    (trial / "train").mkdir()
+    (trial / "train/a.txt").write_text("content", encoding="utf-8")
+    (trial / "latest.txt").symlink_to("train/a.txt")
+
+    assert read_made(trial, trial / "train/a.txt") == read_made(trial, trial / "latest.txt") == b"content"
+    assert refusals(trial) == []
+
+
+def test_a_folder_that_is_a_link_to_other_storage_is_a_folder_all_the_same(trial: Path, tmp_path: Path) -> None:
+    (trial / "a.txt").write_text("content", encoding="utf-8")
+    (tmp_path / "linked").symlink_to(trial)
+
+    assert read_made(tmp_path / "linked", tmp_path / "linked/a.txt") == b"content"
+
+
+@pytest.mark.parametrize(
+    ("make", "found"),
+    [
+        (pipe, "a named pipe"),
+        (listener, "a socket"),
+        (folder_link, "a folder"),
+        (outside_link, "a link to a file outside the folder of its trial"),
+        (device_link, "a device"),
+    ],
+)
+def test_what_is_no_file_of_the_trial_is_refused_at_once_and_named_once(
+    trial: Path, make: Callable[[Path], None], found: str
+) -> None:
+    file = trial / "model.pth"
+    make(file)
+
+    for _ in range(3):
+        with pytest.raises(RefusedFileError, match=found):
+            open_made(trial, file)
+
+    assert refusals(trial) == [f"0007/model.pth was not read: it is {found}"]
+    assert refusals(trial) == []
+
+
+def test_a_link_of_a_folder_leads_no_further_than_one_of_a_file(trial: Path, tmp_path: Path) -> None:
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets/key").write_text("secret", encoding="utf-8")
+    (trial / "panels").symlink_to(tmp_path / "secrets")
+
+    assert not can_open(trial, trial / "panels/key")
+    assert not can_open(trial, trial / "panels/../../secrets/key")
+
+
+def test_a_pipe_that_is_refused_does_not_wake_its_writer(trial: Path) -> None:
+    os.mkfifo(trial / "pipe")
+
+    assert not can_open(trial, trial / "pipe")
+
+    with pytest.raises(OSError, match="No such device"):  # nobody reads it
+        os.open(trial / "pipe", os.O_WRONLY | os.O_NONBLOCK)
+
+
+def test_a_file_that_is_too_large_is_refused(trial: Path) -> None:
+    (trial / "metrics.json").write_bytes(b"x" * 101)
+
+    with pytest.raises(RefusedFileError, match="has 101 bytes, more than 100"):
+        open_made(trial, trial / "metrics.json", most_bytes=100)
+
+
+def test_a_file_that_is_missing_is_missing_and_not_refused(trial: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        open_made(trial, trial / "missing")
+
+    assert refusals(trial) == []
+
+
+def test_only_what_lies_below_a_folder_is_named_and_no_name_can_write_to_the_terminal(
+    trial: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "0008").mkdir()
+    os.mkfifo(tmp_path / "0008/a\x1b[2J")
+    can_open(tmp_path / "0008", tmp_path / "0008/a\x1b[2J")
+
+    assert refusals(trial) == []
+    assert refusals(tmp_path / "0008") == ["0008/a\\x1b[2J was not read: it is a named pipe"]
+
+
+def test_every_entry_that_is_no_folder_is_listed_and_no_link_is_followed(trial: Path, tmp_path: Path) -> None:
+    (trial / "b").mkdir()
+    (trial / "b/file").touch()
+    (trial / "a").symlink_to(tmp_path)
+    (trial / "c").symlink_to("missing")
+
+    assert list(files_below(trial)) == [trial / "a", trial / "c", trial / "b/file"]
