@@ -2,8 +2,8 @@
 
 YAML is read as the trainers' own reader (OmegaConf) does it: ``1e-5`` is a float, ``on`` and ``off`` are booleans,
 dates are text, a key that occurs twice is an error. Only plain data comes out: tags, objects and cycles are refused,
-aliases count as often as they are used. Every refusal is a `ConfigurationError`; a text is named in it by ``where``,
-the file or the option.
+aliases count as often as they are used. No file takes more than a second and 100 MB. Every refusal is a
+`ConfigurationError`; a text is named in it by ``where``, the file or the option.
 """
 
 from __future__ import annotations
@@ -28,10 +28,16 @@ if TYPE_CHECKING:
 JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
 """What YAML, JSON and TOML files hold. Mappings have text keys; numbers may be NaN or infinite."""
 
-# The largest public schema has 108 kB, 1,900 values and 9 levels; thirty times as much is still read quickly.
-MAX_BYTES = 8 * 1024 * 1024
-MAX_VALUES = 200_000
+# The largest public schema has 108 kB, 1,900 values and 9 levels; ten times as much is read in half a second.
+MAX_BYTES = 2 * 1024 * 1024
+MAX_VALUES = 20_000
 MAX_DEPTH = 64
+_MAX_DIRECTIVES = 100
+# Sums of base 60, such as 1:30, take quadratic time; Python has the same limit for decimal digits.
+_LONG_NUMBER = re.compile(rf"[-+.0-9][-+.:\w]{{{sys.int_info.default_max_str_digits},}}$")
+# The reader of TOML is written in Python, and quadratic in the parts of a key.
+_MAX_TOML_CHARACTERS = 256 * 1024
+_LONG_TOML_KEY = re.compile(rf"(?<![^\s.=\[\]{{}},])(?:[^\s.=\[\]{{}},]+[ \t]*\.[ \t]*){{{MAX_DEPTH}}}")
 
 _BaseLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _PREFIX = "tag:yaml.org,2002:"
@@ -82,10 +88,17 @@ _Loader.add_implicit_resolver(_PREFIX + "float", FLOAT_PATTERN, list("-+01234567
 def read_document(file: Path) -> JsonValue:
     """Read a regular file of at most `MAX_BYTES` by its suffix: ``.json``, ``.toml``, anything else as YAML."""
     parse = {".json": parse_json, ".toml": parse_toml}.get(file.suffix.lower(), parse_yaml)
-    return parse(_read_text(file), where=str(file))
+    where = str(file)
+    try:
+        text = read_regular(file).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        found = f"bytes that are not UTF-8 ({error.reason})"
+        raise _refusal(where, found, "UTF-8 text", "save the file as UTF-8") from error
+    return parse(text, where=where)
 
 
-def _read_text(file: Path) -> str:
+def read_regular(file: Path) -> bytes:
+    """Read a regular file of at most `MAX_BYTES`; anything else is a `ConfigurationError`."""
     where = str(file)
     try:
         status = file.stat()
@@ -96,17 +109,13 @@ def _read_text(file: Path) -> str:
     if data is None:
         found = f"{status.st_size} bytes" if stat.S_ISREG(status.st_mode) else "something that is not a regular file"
         raise _refusal(where, found, f"a regular file of at most {MAX_BYTES} bytes", "put such a file there")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        found = f"bytes that are not UTF-8 ({error.reason})"
-        raise _refusal(where, found, "UTF-8 text", "save the file as UTF-8") from error
+    return data
 
 
 def parse_yaml(text: str, *, where: str) -> JsonValue:
     """Parse one YAML document into plain data; an empty text is None."""
     try:
-        _check_depth(text, where)
+        _check_size(text, where)
         value = yaml.load(text, Loader=_Loader)  # noqa: S506 # a safe loader with fewer tags
     except yaml.constructor.ConstructorError as error:
         expected = "plain data: keys that are text and occur once, no tags, no cycles"
@@ -114,7 +123,7 @@ def parse_yaml(text: str, *, where: str) -> JsonValue:
     except yaml.YAMLError as error:
         raise _refusal(where, _yaml_message(error), "valid YAML", "fix the syntax at that line") from error
     # The C scanner raises its own errors for surrogates and NUL, PyYAML's converters theirs for !!int x and !!bool x.
-    except (ValueError, KeyError, IndexError, RecursionError) as error:
+    except (ValueError, KeyError, IndexError, ArithmeticError, RecursionError) as error:
         raise _refusal(where, f"text that is not YAML ({error})", "valid YAML", "fix the file") from error
     return _plain(value, where)
 
@@ -144,6 +153,11 @@ def parse_toml(text: str, *, where: str) -> JsonValue:
     """Parse TOML; dates become text."""
     import tomllib  # noqa: PLC0415 # 10 ms that only skills with TOML specs need
 
+    if len(text) > _MAX_TOML_CHARACTERS:
+        found, expected = f"{len(text)} characters", f"TOML of at most {_MAX_TOML_CHARACTERS} characters"
+        raise _refusal(where, found, expected, "shorten the file")
+    if _LONG_TOML_KEY.search(text):
+        raise _refusal(where, f"a key of more than {MAX_DEPTH} parts", "plain data", "flatten the file")
     try:
         return _plain(tomllib.loads(text), where)
     except (ValueError, RecursionError) as error:
@@ -206,7 +220,7 @@ def _plain(value: object, where: str) -> JsonValue:
         nonlocal count
         count += 1
         if count > MAX_VALUES:
-            raise _refusal(where, f"more than {MAX_VALUES} values (aliases counted)", "plain data", "remove aliases")
+            raise _too_many(where)
         if depth > MAX_DEPTH:
             raise _refusal(where, f"more than {MAX_DEPTH} levels, or a cycle", "plain data", "flatten the file")
         match node:
@@ -225,16 +239,33 @@ def _plain(value: object, where: str) -> JsonValue:
     return copied(value, 0)
 
 
-def _check_depth(text: str, where: str) -> None:
-    # The composer recurses once for each level, in C: the depth has to be known before it starts.
-    depth = 0
+def _check_size(text: str, where: str) -> None:
+    # Before anything is composed: composing recurses once for each level, in C, and merging copies what it merges.
+    if text.count("\n%") > _MAX_DIRECTIVES:
+        raise _refusal(where, f"more than {_MAX_DIRECTIVES} lines that begin with %", "plain data", "remove them")
+    count = 0
+    sizes: dict[str | None, int] = {}
+    opened: list[tuple[str | None, int]] = []
     for event in yaml.parse(text, Loader=_Loader):
-        if isinstance(event, yaml.MappingStartEvent | yaml.SequenceStartEvent):
-            depth += 1
-            if depth > MAX_DEPTH:
-                raise _refusal(where, f"more than {MAX_DEPTH} levels", "plain data", "flatten the file")
-        elif isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):
-            depth -= 1
+        if isinstance(event, yaml.ScalarEvent) and (event.implicit[0] or event.tag) and _LONG_NUMBER.match(event.value):
+            found = f"a number of {len(event.value)} characters"
+            raise _refusal(where, found, "plain data", "shorten the number, or quote the text")
+        if isinstance(event, yaml.CollectionEndEvent):
+            anchor, before = opened.pop()
+            sizes[anchor] = count - before
+            continue
+        count += sizes.get(event.anchor, 1) if isinstance(event, yaml.AliasEvent) else 1
+        if isinstance(event, yaml.CollectionStartEvent):
+            opened.append((event.anchor, count - 1))
+        if len(opened) > MAX_DEPTH:
+            raise _refusal(where, f"more than {MAX_DEPTH} levels", "plain data", "flatten the file")
+        if count > 2 * MAX_VALUES + MAX_DEPTH:  # keys and values, and the ends of the text
+            raise _too_many(where)
+
+
+def _too_many(where: str) -> ConfigurationError:
+    found = f"more than {MAX_VALUES} values (aliases counted)"
+    return _refusal(where, found, "plain data", "shorten the file, or remove aliases")
 
 
 def _yaml_message(error: yaml.YAMLError) -> str:

@@ -25,7 +25,9 @@ _KINDS = {
     list: "a list",
     dict: "a mapping",
 }
-_PATH = re.compile(r"[^.\[\]]+(\[(0|[1-9]\d*)\])*(\.[^.\[\]]+(\[(0|[1-9]\d*)\])*)*")
+_PART = r"[^.\[\]\x00-\x1f\x7f-\x9f]+(\[(0|[1-9]\d*)\])*"
+_PATH = re.compile(rf"{_PART}(\.{_PART})*")
+_MAX_PATH_CHARACTERS = 1000
 _TRUE = {"true", "yes", "on", "1"}
 _FALSE = {"false", "no", "off", "0", ""}
 
@@ -143,4 +145,4 @@ def is_number(value: object) -> TypeGuard[int | float]:
 
 def is_parameter_path(text: str) -> bool:
     """Return whether a text is a dotted path with list indices, such as ``train.optim.lr`` or ``model.sizes[0]``."""
-    return _PATH.fullmatch(text) is not None
+    return len(text) <= _MAX_PATH_CHARACTERS and _PATH.fullmatch(text) is not None

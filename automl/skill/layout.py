@@ -53,7 +53,7 @@ class SkillFiles:
     @property
     def architecture(self) -> Path | None:
         """The skill's own architecture file, or None."""
-        return _contained(self.root / self.layout.architecture, self.root)
+        return contained(self.root / self.layout.architecture, self.root)
 
     def template(self, action: str, declared: str | None) -> Path | None:
         """Return the spec template of an action, or None.
@@ -62,15 +62,15 @@ class SkillFiles:
         """
         named = [self.root / declared, self.info.parent / declared] if declared is not None else []
         candidates = (*named, self.root / self.layout.template.format(action=action))
-        return next((file for candidate in candidates if (file := _contained(candidate, self.root))), None)
+        return next((file for candidate in candidates if (file := contained(candidate, self.root))), None)
 
     def schema(self, action: str) -> Path | None:
         """Return the schema file of an action, or None."""
         for pattern in self.layout.schemas:
-            folder = (self.root / pattern.format(name=self.root.name)).resolve()
             # The schemas of built-in skills lie beside the templates: there the schema folder is the boundary.
-            border = self.root if folder.is_relative_to(self.root) else folder
-            file = _contained(folder / f"{action}.schema.json", border)
+            outside = pattern.removeprefix("../../")
+            border = self.root if outside == pattern else self.root.parent.parent / outside.format(name=self.root.name)
+            file = contained(self.root / pattern.format(name=self.root.name) / f"{action}.schema.json", border)
             if file is not None:
                 return file
         return None
@@ -87,7 +87,7 @@ def find_files(folder: Path) -> SkillFiles:
         if root.is_file():
             root = root.parent.parent if root.parent.name == "references" else root.parent
         for layout in LAYOUTS:
-            if _contained(root / layout.info, root) is not None:
+            if contained(root / layout.info, root) is not None:
                 return SkillFiles(root, layout)
         found = "a folder without skill_info.yaml" if root.is_dir() else "nothing"
     except (OSError, ValueError, RuntimeError) as error:
@@ -103,8 +103,8 @@ def is_skill(folder: Path) -> bool:
     return any((folder / layout.info).is_file() for layout in LAYOUTS)
 
 
-def _contained(file: Path, border: Path) -> Path | None:
-    """Return the file, links resolved, if it exists and lies inside a folder."""
+def contained(file: Path, border: Path) -> Path | None:
+    """Return a regular file, links resolved, if it exists and lies inside a folder."""
     try:
         resolved = file.resolve()
         return resolved if resolved.is_relative_to(border) and resolved.is_file() else None

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from automl.architectures.load import load_architecture
-from automl.config_files import read_document
+from automl.config_files import read_document, read_regular
 from automl.errors import ConfigurationError
 from automl.resources import builtin_skill, builtin_skills
 from automl.skill.actions import read_actions, read_image
@@ -139,8 +139,7 @@ def _fingerprints(root: Path, files: Iterable[Path], findings: Findings) -> dict
     for file in sorted(files):
         name = file.relative_to(root).as_posix() if file.is_relative_to(root) else f"schemas/{file.name}"
         try:
-            with file.open("rb") as stream:
-                digests[name] = hashlib.file_digest(stream, "sha256").hexdigest()
-        except OSError as error:
-            findings.leave_out(name, str(error), "a readable file", "check its permissions")
+            digests[name] = hashlib.sha256(read_regular(file)).hexdigest()
+        except ConfigurationError as error:
+            findings.warnings += error.problems
     return digests

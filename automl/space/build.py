@@ -191,9 +191,11 @@ class _Builder:
     def _settled(self, parameters: dict[str, Parameter]) -> SearchSpace:
         """Drop what cannot act or has no value left, until nothing more is dropped."""
         while True:
-            kept = {}
+            kept, others = {}, set(parameters)
             for path, made in parameters.items():
-                condition, inactive = activity(path, self._facts, [other for other in parameters if other != path])
+                others.remove(path)
+                condition, inactive = activity(path, self._facts, others)
+                others.add(path)
                 if inactive:
                     self._leave_out(path, inactive)
                 else:

@@ -7,8 +7,10 @@ dependencies is left out.
 
 from __future__ import annotations
 
+import contextlib
 import math
 from dataclasses import replace
+from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
 
 from automl.skill.fields import is_number
@@ -58,7 +60,9 @@ def bind(parameters: Mapping[str, Parameter], relations: Collection[Relation], s
 class _Binder:
     def __init__(self, parameters: Mapping[str, Parameter], relations: Collection[Relation], spec: Spec) -> None:
         self._parameters = dict(parameters)
-        self._relations = [relation for relation in relations if relation.path in self._parameters]
+        self._relations: dict[str, list[Relation]] = {path: [] for path in parameters}
+        for relation in relations:
+            self._relations.get(relation.path, []).append(relation)
         self._fixed: dict[str, Scalar] = {}
         self._left_out: list[LeftOut] = []
         self._spec = spec
@@ -69,32 +73,38 @@ class _Binder:
                 if parent not in self._parameters:
                     self._fix(parent)
         for path in self._in_order()[::-1]:
-            for relation in [r for r in self._relations if r.path == path]:
+            for relation in self._relations[path]:
                 if path in self._parameters and relation.parent is not None:
                     self._cut(relation, relation.parent)
         return SearchSpace(
             parameters=tuple(self._parameters[path] for path in self._in_order()),
             left_out=tuple(self._left_out),
-            relations=tuple(relation for relation in self._relations if relation.path in self._parameters),
+            relations=tuple(relation for path in self._parameters for relation in self._relations[path]),
             fixed=self._fixed,
         )
 
     def _in_order(self) -> list[str]:
         """Return the paths with every parent before its children; those on a cycle are left out."""
+        sorter = TopologicalSorter(
+            {
+                path: [parent for parent in self._parents(path) if parent in self._parameters]
+                for path in self._parameters
+            }
+        )
+        with contextlib.suppress(CycleError):
+            sorter.prepare()
+        places = {path: place for place, path in enumerate(self._parameters)}
         ordered: list[str] = []
-        waiting = list(self._parameters)
-        while waiting:
-            ready = [path for path in waiting if not any(parent in waiting for parent in self._parents(path))]
-            if not ready:
-                for path in waiting:
-                    self._drop(path, f"its dependencies form a cycle: {', '.join(self._parents(path))}")
-                break
+        while ready := sorted(sorter.get_ready(), key=places.__getitem__):
             ordered += ready
-            waiting = [path for path in waiting if path not in ready]
+            sorter.done(*ready)
+        is_ordered = set(ordered)
+        for path in [path for path in places if path not in is_ordered]:
+            self._drop(path, f"its dependencies form a cycle: {', '.join(self._parents(path))}")
         return ordered
 
     def _parents(self, path: str) -> list[str]:
-        bound = [relation.parent for relation in self._relations if relation.path == path and relation.parent]
+        bound = [relation.parent for relation in self._relations[path] if relation.parent]
         condition = self._parameters[path].condition
         return [*bound, *(condition.parents if condition is not None else ())]
 
@@ -102,7 +112,6 @@ class _Binder:
         """Leave a parameter out, with everything that binds it."""
         del self._parameters[path]
         self._left_out.append(LeftOut(path=path, reason=reason))
-        self._relations = [relation for relation in self._relations if relation.path != path]
         self._fix(path)
 
     def _fix(self, path: str) -> None:

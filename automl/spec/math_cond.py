@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from automl.skill.model import JsonValue
 
 _SCALES = {"/", "^"}
+_MAX_CHARACTERS = 500
 _TERM = re.compile(
     r"\s*(>=|<=|!=|>|<|/|\^)\s*(depends_on|[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(?:,|;|&&?|and\b)?"
 )
@@ -79,7 +80,7 @@ def parse_math_cond(text: JsonValue, *, has_parent: bool) -> MathCondition | Non
 
 def _terms(text: JsonValue) -> list[tuple[str, float | None]] | None:
     """Return (operator, number), with None for the parent's value; None for a text that cannot be read."""
-    if not isinstance(text, str):
+    if not isinstance(text, str) or len(text) > _MAX_CHARACTERS:
         return None
     terms: list[tuple[str, float | None]] = []
     position, end = 0, len(text.rstrip())

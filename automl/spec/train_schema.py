@@ -237,7 +237,7 @@ class _Reader:
         high, is_high_open = self._bound(node, path, "maximum", "exclusiveMaximum")
         problem = ""
         if condition is None:
-            problem = f"its math_cond {node.get('math_cond')!r} cannot be read"
+            problem = f"its math_cond {repr(node.get('math_cond'))[:80]} cannot be read"
         elif low is not None and high is not None and low > high:
             problem = f"its minimum {low:g} is above its maximum {high:g}"
         is_enabled = as_flag(node.get("automl_enabled"))
@@ -277,20 +277,22 @@ class _Reader:
         if not isinstance(options, list):
             self._warn(path, f"enum: {kind_of(options)}", "a list of options", "write the options as a list")
             return (), ()
-        choices: list[bool | int | float | str | None] = []
+        # True == 1 == 1.0, and each is an option of its own.
+        kept: dict[tuple[type, object], bool | int | float | str | None] = {}
         for option in options:
             if isinstance(option, dict | list) or (isinstance(option, float) and not math.isfinite(option)):
                 self._warn(path, f"the option {kind_of(option)}", "a plain, finite value", "remove the option")
-            elif not any(option == known and type(option) is type(known) for known in choices):
-                choices.append(option)
+            else:
+                kept.setdefault((type(option), option), option)
+        choices = tuple(kept.values())
         weights = node.get("option_weights")
         numbers = [_number(weight) for weight in weights] if isinstance(weights, list) else []
         usable = [number for number in numbers if number is not None and 0 <= number < math.inf]
         if weights is None or (len(usable) == len(numbers) == len(choices) and sum(usable) > 0):
-            return tuple(choices), tuple(usable)
+            return choices, tuple(usable)
         expected = "one weight >= 0 for each option, not all 0"
         self._warn(path, f"option_weights: {weights!r}", expected, "all options count the same; correct the weights")
-        return tuple(choices), ()
+        return choices, ()
 
     def _bound(self, node: _Node, path: str, key: str, open_key: str) -> tuple[float | None, bool]:
         """Return a bound, and whether it is excluded."""
@@ -317,7 +319,7 @@ class _Reader:
     def _parents(self, node: _Node, path: str) -> tuple[str, ...]:
         value = node.get("depends_on")
         listed = value.split(",") if isinstance(value, str) else self.texts(value, f"{path}.depends_on")
-        parents = [parent.strip() for parent in listed if parent.strip()]
+        parents = list(dict.fromkeys(parent.strip() for parent in listed if parent.strip()))
         for parent in parents:
             if not is_parameter_path(parent):
                 self._warn(path, f"depends_on: {parent!r}", "a parameter path", "correct the path")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,8 +15,10 @@ from hypothesis import strategies as st
 from automl import config_files
 from automl.config_files import parse_json, parse_scalar, parse_toml, parse_yaml, read_document
 from automl.errors import ConfigurationError
+from tests.automl import hostile_texts
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -203,3 +207,48 @@ def test_what_is_no_regular_readable_utf8_file_is_refused(tmp_path: Path, monkey
     for name in ("binary.yaml", "large.yaml", "pipe.yaml", "nothing.yaml", "nul\0.yaml"):
         with pytest.raises(ConfigurationError):
             read_document(tmp_path / name)
+
+
+HOSTILE = [
+    pytest.param(parse, make, id=f"{parse.__name__} {name}")
+    for parse, texts in (
+        (parse_yaml, hostile_texts.YAML),
+        (parse_json, hostile_texts.JSON),
+        (parse_toml, hostile_texts.TOML),
+    )
+    for name, make in texts.items()
+]
+
+
+@pytest.mark.parametrize(("parse", "make"), HOSTILE)
+@pytest.mark.parametrize("size", [200_000, config_files.MAX_BYTES])
+def test_a_text_made_to_be_expensive_is_refused_within_a_second(
+    parse: Callable[..., object], make: Callable[[int], str], size: int
+) -> None:
+    text = make(size)
+    began_s = time.process_time()
+
+    with contextlib.suppress(ConfigurationError):
+        parse(text, where="f")
+
+    assert time.process_time() - began_s < 1.0
+
+
+def test_the_largest_file_that_is_read_takes_less_than_a_second() -> None:
+    keys = "".join(f"k{i}: 1e-5\n" for i in range(config_files.MAX_VALUES - 1))
+    began_s = time.process_time()
+
+    read = parse_yaml(keys, where="f")
+
+    assert time.process_time() - began_s < 1.0
+    assert isinstance(read, dict)
+    assert len(read) == config_files.MAX_VALUES - 1
+
+
+@pytest.mark.parametrize(("text", "value"), [("1:30", 90), ("-1:00:00", -3600)])
+def test_a_number_of_base_60_is_read_as_trainers_read_it(text: str, value: int) -> None:
+    assert parse_yaml(f"a: {text}", where="f") == {"a": value}
+
+
+def test_a_long_text_of_digits_is_text_where_it_is_quoted() -> None:
+    assert parse_yaml(f'a: "{"1" * 5000}"', where="f") == {"a": "1" * 5000}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from automl.skill.layout import contained
+
 if TYPE_CHECKING:
     from automl.samplers.history import Observation
     from automl.skill.model import Skill
@@ -33,7 +35,13 @@ def describe(plan: StudyPlan) -> dict[str, Any]:
 
 def _notes(skill: Skill) -> str:
     files = chain([skill.root / "SKILL.md"], sorted((skill.root / "references").glob("*.md")))
-    texts = [file.read_text(encoding="utf-8", errors="replace") for file in files if file.is_file()]
+    texts = []
+    for file in files:
+        # The text leaves this machine: a link to a file of the host must not take that along.
+        found = contained(file, skill.root)
+        if found is not None:
+            with found.open(encoding="utf-8", errors="replace") as stream:
+                texts.append(stream.read(_NOTES_LENGTH))
     return "\n\n".join(texts)[:_NOTES_LENGTH]
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 
+from automl.config_files import MAX_BYTES
 from automl.errors import ConfigurationError
 from automl.skill.catalog import SkillStatus, list_skills
+from tests.automl import hostile_texts
 from tests.automl.skill.packages import BAD, BANK, SKILLS, needs_bank, write_skill
 
 
@@ -57,3 +60,21 @@ def test_a_skill_that_cannot_train_is_blocked(tmp_path: Path) -> None:
     write_skill(tmp_path / "skill", info={"actions": {"evaluate": {"command": "evaluate {config_path}"}}})
 
     assert list_skills(tmp_path)[0].reason == "no train action"
+
+
+def test_packages_made_to_be_expensive_do_not_delay_the_list(tmp_path: Path) -> None:
+    for index, text in enumerate((hostile_texts.YAML["a flat list"], hostile_texts.YAML["base 60"])):
+        skill = write_skill(tmp_path / f"bad{index}", schema={})
+        (skill / "references/skill_info.yaml").write_text(text(MAX_BYTES), encoding="utf-8")
+        (skill / "references/spec_template_train.yaml").touch()
+    huge = write_skill(tmp_path / "huge", schema={}, template={})
+    with (huge / "references/spec_template_train.yaml").open("wb") as stream:
+        stream.truncate(1 << 40)
+    write_skill(tmp_path / "good", schema={}, template={})
+    began_s = time.process_time()
+
+    entries = {entry.path.name: entry.status for entry in list_skills(tmp_path)}
+
+    assert time.process_time() - began_s < 2.0
+    assert entries["good"] is SkillStatus.RUNNABLE
+    assert entries["bad0"] is entries["bad1"] is SkillStatus.UNREADABLE

@@ -68,6 +68,25 @@ def test_nothing_outside_the_skill_is_followed(tmp_path: Path) -> None:
     assert files.schema("train") is None
 
 
+@pytest.mark.parametrize("linked", ["schemas", "schemas/train.schema.json", "references", "../../schemas/skill"])
+def test_no_link_to_a_folder_outside_is_followed(tmp_path: Path, linked: str) -> None:
+    skill = write_skill(tmp_path / "templates/skill", schema={}, template={"a": 1})
+    if linked.startswith(".."):  # the layout of built-in skills
+        (skill / "references").rename(skill / "moved")
+        (skill / "skill_info.yaml").write_text("a: 1", encoding="utf-8")
+        (skill / "schemas").rename(tmp_path / "elsewhere")
+        (tmp_path / "schemas").mkdir()
+    else:
+        (skill / linked).rename(tmp_path / "elsewhere")
+    (skill / linked).symlink_to(tmp_path / "elsewhere")
+
+    if linked == "references":
+        with pytest.raises(ConfigurationError):
+            find_files(skill)
+    else:
+        assert find_files(skill).schema("train") is None
+
+
 def test_an_action_name_cannot_lead_out_of_the_schemas(tmp_path: Path) -> None:
     (tmp_path / "evil.schema.json").write_text("{}", encoding="utf-8")
     skill = write_skill(tmp_path / "skill", schema={})

@@ -341,3 +341,21 @@ def test_a_parent_that_is_no_number_leaves_its_child_out(tmp_path: Path) -> None
     assert space.paths == ("train.mode", "train.forbidden")
     assert "not numbers" in reasons(space)["train.size"]
     assert all(space.from_unit({"train.mode": 0, "train.forbidden": k / 40})["train.forbidden"] != 0 for k in range(41))
+
+
+@pytest.mark.parametrize("kind", ["options", "parameters", "a chain", "conditions"])
+def test_the_largest_schemas_have_their_space_in_seconds(tmp_path: Path, kind: str) -> None:
+    number = leaf("float", 0.5, automl_enabled=True)
+    leaves = {
+        "options": {"a": {"type": "string", "default": "o1", "enum": [f"o{i}" for i in range(18_000)]}},
+        "parameters": {f"p{i}": number for i in range(3000)},
+        "a chain": {f"p{i}": {**number, "depends_on": f"train.p{i + 1}"} for i in range(3000)},
+        "conditions": {"a": leaf("int", 1, enum=list(range(18_000)), math_cond="> 0 " * 200_000)},
+    }[kind]
+    template = {"train": {name: node["default"] for name, node in leaves.items()}}
+    skill = write_skill(tmp_path / "skill", schema={"properties": {"train": block(**leaves)}}, template=template)
+    began_s = time.process_time()
+
+    space_of(skill)
+
+    assert time.process_time() - began_s < 15.0

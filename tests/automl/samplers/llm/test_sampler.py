@@ -65,6 +65,21 @@ def test_the_model_sees_the_space_the_notes_and_every_outcome(fake: FakeEndpoint
     assert last["trials"][2]["curve"] == [[0, pytest.approx(last["trials"][2]["values"]["accuracy"] - 0.1)]]
 
 
+def test_no_file_outside_the_skill_is_sent_to_the_model(fake: FakeEndpoint, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("password", encoding="utf-8")
+    skill = tmp_path / "skill"
+    (skill / "references").mkdir(parents=True)
+    (skill / "SKILL.md").symlink_to(tmp_path / "secret")
+    (skill / "references/notes.md").symlink_to(tmp_path / "secret")
+    plan = plan_of("llm")
+    plan = replace(plan, skill=replace(plan.skill, root=skill))
+    fake.answer = lambda prompt: draw_unseen(MIXED, prompt, 1)
+
+    play(RecordedSearcher(plan, tmp_path / "record"), 2, (TrialState.COMPLETED,))
+
+    assert {prompt["notes"] for prompt in prompts(fake)} == {""}
+
+
 def test_nobody_waits_for_the_model_who_asks_whether_it_is_ready(fake: FakeEndpoint, tmp_path: Path) -> None:
     may_answer = threading.Event()
 
