@@ -3,26 +3,36 @@
 from __future__ import annotations
 
 import contextlib
+import getpass
 import hashlib
+import os
 import platform
 import shutil
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from automl.study.model import StudyPlan
 
 # Annotation files are small; an archive of images would be read for minutes before the first trial.
 _HASHED_BYTES = 256 * 1024 * 1024
+# Listing 10 000 folders takes about a second on a local disk.
+_LISTED_FOLDERS = 10_000
 _PACKAGES = ("automl-vision", "ray", "optuna", "mlflow", "torch", "lightning", "transformers")
 
 
 def collect_environment(plan: StudyPlan) -> dict[str, str]:
-    """Return ``version.<name>`` and ``data.<input>`` -> text: what a study runs with."""
+    """Return ``version.<name>``, ``data.<input>`` and ``user`` -> text: what a study runs with, and for whom."""
     found = {"version": collect_versions(plan), "data": collect_data(plan)}
-    return {f"{kind}.{name}": text for kind, texts in found.items() for name, text in texts.items()}
+    texts = {f"{kind}.{name}": text for kind, texts in found.items() for name, text in texts.items()}
+    with contextlib.suppress(OSError, KeyError):  # a user id without an account
+        texts["user"] = getpass.getuser()
+    return texts
 
 
 def collect_versions(plan: StudyPlan) -> dict[str, str]:
@@ -42,7 +52,11 @@ def collect_versions(plan: StudyPlan) -> dict[str, str]:
 
 
 def collect_data(plan: StudyPlan) -> dict[str, str]:
-    """Return input of the training -> ``sha256:<digest> <path>``; of folders and of unreadable files the path alone."""
+    """Return input of the training -> ``sha256:<digest> <path>``; of unreadable and of very large files the path alone.
+
+    The digest of a folder is that of the names in it, ``names:<digest> <path>``: two kinds of content under the same
+    names have one digest.
+    """
     action = plan.skill.actions.get(plan.action)
     slots = action.inputs if action is not None else ()
     named = {slot.key: plan.spec.get(slot.key) for slot in slots if plan.spec.has(slot.key)}
@@ -54,7 +68,17 @@ def _fingerprint(file: Path) -> str:
         if file.is_file() and file.stat().st_size <= _HASHED_BYTES:
             with file.open("rb") as stream:
                 return f"sha256:{hashlib.file_digest(stream, 'sha256').hexdigest()} {file}"
+        if file.is_dir():
+            names = "/".join(_names(file)).encode(errors="surrogateescape")
+            return f"names:{hashlib.sha256(names).hexdigest()} {file}"
     return str(file)
+
+
+def _names(folder: Path) -> Iterator[str]:
+    """Yield the names of the files in a folder, always in the same order."""
+    for _, folders, names in islice(os.walk(folder), _LISTED_FOLDERS):
+        folders.sort()  # in place: `os.walk` goes on with it
+        yield from sorted(names)
 
 
 def git_revision(folder: Path) -> str | None:

@@ -1,7 +1,8 @@
 """Event log -> what MLflow is to have: runs, parameters, metrics, tags, files. Pure: no MLflow, no files.
 
-One parent run per study, one child per trial; attempts are tags. Parameters are the searched values, everything else
-that describes a trial is a tag. A number that is not finite becomes a tag and never a metric.
+One parent run per study, one child per trial; attempts are tags. Parameters of a trial are the searched values, those
+of the study its settings and its spec; everything else is a tag. A number that is not finite becomes a tag and never a
+metric; but the objectives of a trial that diverged or failed end with NaN, which every search of MLflow ranks last.
 
 MLflow refuses names with characters outside letters, digits and ``_ - . space : /`` and names that are not a normal
 relative path. Skills use both: ``val/i2t_R@1``, ``[bbox] val_mAP@50``, ``train.classify.cls_weight[1]``. Each refused
@@ -13,13 +14,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import posixpath
 import re
+from collections import Counter
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from automl.spec.model import iterate_leaves
 from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import study_of_plan
 from automl.study.events import (
@@ -33,6 +37,7 @@ from automl.study.events import (
     StudySuspended,
     TrialEnded,
     TrialProposed,
+    TrialRetried,
     TrialStarted,
 )
 from automl.study.result import Incumbent
@@ -54,6 +59,13 @@ STUDY_RUN = "study"
 
 MAX_NAME_LENGTH, MAX_PARAMETER_LENGTH, MAX_TAG_LENGTH = 250, 6000, 8000
 """Longest key, value of a parameter, and value of a tag."""
+
+NOTE_TAG = "mlflow.note.content"
+"""MLflow shows it as the description of a run, as Markdown."""
+_LOST = "INTERRUPTED: what ran it was killed"
+_DIGEST = re.compile(r"\w+:(?P<digest>[0-9a-f]{16,}) (?P<path>.+)", re.DOTALL)
+_MAX_DIGEST_LENGTH = 36
+_USES = {"val": "validation", "test": "testing"}
 
 _WORDS = {
     ":": "colon",
@@ -88,8 +100,10 @@ class UploadKind(StrEnum):
     """``values``: name -> text."""
     TAGS = "tags"
     """``values``: name -> text."""
+    INPUTS = "inputs"
+    """``datasets`` that a run reads, each with ``name``, ``digest``, ``path`` and ``context``."""
     METRICS = "metrics"
-    """``values``: name -> finite number, ``step``, ``time_ms``."""
+    """``values``: name -> number, ``step``, ``time_ms``; finite, or NaN where a trial has no value after all."""
     END = "end"
     """``status`` (FINISHED, KILLED, FAILED), ``end_ms``."""
     ARTIFACT = "artifact"
@@ -100,6 +114,10 @@ class UploadKind(StrEnum):
     """The log of an action and the small files that it has made: ``files``, relative to the study directory."""
     MODEL = "model"
     """A model version; see `ModelRegistered`."""
+
+
+OF_FILES = frozenset({UploadKind.ARTIFACT, UploadKind.TRIAL_FILES, UploadKind.ACTION_FILES, UploadKind.MODEL})
+"""What copies files, which may fail where the store of artifacts does and the server does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +133,11 @@ class Upload:
     kind: UploadKind
     run: str
     data: dict[str, Any]
+
+    @property
+    def title(self) -> str:
+        """What it is, for people: ``train.log of 0007``."""
+        return f"{self.data.get('path', self.kind)} of {self.run}"
 
 
 def _trial_run(number: int) -> str:
@@ -136,6 +159,10 @@ class Projection:
         self._held: dict[int, list[Upload]] = {}
         self._actions: set[str] = set()
         self._points: set[tuple[str, str, int, float]] = set()
+        self._source: dict[str, str] = {}
+        self._attempts: dict[int, int] = {}
+        self._scored: dict[int, set[str]] = {}
+        self._ended_attempts: set[tuple[int, int]] = set()
 
     def uploads(self, entry: Entry) -> list[Upload]:
         """Return what an entry of the log adds; entries have to come in order.
@@ -146,7 +173,7 @@ class Projection:
         time_ms = round(entry.time.timestamp() * 1000)
         return [upload for upload in self._of_event(entry.event, time_ms) if self._is_new(upload)]
 
-    def _of_event(self, event: Event, time_ms: int) -> list[Upload]:  # noqa: C901, PLR0911 # one case per event
+    def _of_event(self, event: Event, time_ms: int) -> list[Upload]:  # noqa: C901, PLR0911, PLR0912 # one case per event
         match event:
             case StudyStarted():
                 return self._study_started(event, time_ms)
@@ -160,6 +187,8 @@ class Projection:
                 return self._trial_started(event, time_ms)
             case Measured():
                 return self._measured(event, time_ms)
+            case TrialRetried():
+                return [self._attempt_ended(event.trial, f"FAILED: {event.reason}")]
             case TrialEnded():
                 return self._trial_ended(event.result, time_ms)
             case StudyEnded():
@@ -170,7 +199,7 @@ class Projection:
                 return [_tags(STUDY_RUN, facts), _end(STUDY_RUN, "KILLED", time_ms)]
             case ActionEnded() if event.key not in self._actions:
                 self._actions.add(event.key)
-                return list(_action(event.key, event.result, time_ms))
+                return list(_action(self._plan.name, event.key, event.result, time_ms))
             case Evaluated():
                 return list(_evaluations(event.evaluations, time_ms))
             case ModelRegistered():
@@ -183,8 +212,11 @@ class Projection:
 
     def _study_started(self, event: StudyStarted, time_ms: int) -> list[Upload]:
         self._paths = StudyPaths(Path(event.directory))
+        self._source = _source(event.environment)
         plan, skill = self._plan, self._plan.skill
         facts = {
+            **self._source,
+            NOTE_TAG: _started_note(plan),
             "automl.kind": "study",
             "automl.state": "RUNNING",
             "automl.end_reason": "",
@@ -208,12 +240,17 @@ class Projection:
         }
         plan_file = {"path": self._paths.plan_file.name, "folder": ""}
         run = _run(STUDY_RUN, event.study, None, time_ms, facts)
-        return [run, Upload(UploadKind.ARTIFACT, STUDY_RUN, plan_file)]
+        settings = _parameters(STUDY_RUN, _settings(plan))
+        inputs = Upload(UploadKind.INPUTS, STUDY_RUN, {"datasets": list(_datasets(event.environment))})
+        return [run, settings, inputs, Upload(UploadKind.ARTIFACT, STUDY_RUN, plan_file)]
 
     def _trial_started(self, event: TrialStarted, time_ms: int) -> list[Upload]:
         key = _trial_run(event.trial)
         self._assignments[event.trial] = event.assignment
+        lost = [number for number in range(1, event.attempt) if (event.trial, number) not in self._ended_attempts]
         facts = {
+            **self._source,
+            **{f"automl.attempt.{number}": _LOST for number in lost},
             "automl.kind": "trial",
             "automl.state": "RUNNING",
             "automl.trial": event.trial,
@@ -222,15 +259,22 @@ class Projection:
             "automl.directory": self._paths.relative(Path(event.directory)),
             **self._replicates.get(event.trial, {}),
         }
-        values = {stored_name(path): str(value)[:MAX_PARAMETER_LENGTH] for path, value in event.assignment.items()}
-        run = _run(key, f"trial {event.trial}", STUDY_RUN, time_ms, facts)
-        return [run, Upload(UploadKind.PARAMETERS, key, {"values": values})]
+        self._attempts[event.trial] = event.attempt
+        run = _run(key, f"{self._plan.name} trial {event.trial}", STUDY_RUN, time_ms, facts)
+        return [run, _parameters(key, event.assignment)]
+
+    def _attempt_ended(self, trial: int, how: str) -> Upload:
+        attempt = self._attempts.get(trial, 1)
+        self._ended_attempts.add((trial, attempt))
+        return _tags(_trial_run(trial), {f"automl.attempt.{attempt}": how})
 
     def _measured(self, event: Measured, time_ms: int) -> list[Upload]:
         key = _trial_run(event.trial)
         if event.epoch is not None:
             self._epochs[event.trial] = event.epoch
         step = self._epochs.get(event.trial, 0)
+        objectives = {objective.metric for objective in self._study.objectives}
+        self._scored.setdefault(event.trial, set()).update(objectives & event.values.keys())
         found = _metrics(key, event.values, step, int(event.unix_time_s * 1000) or time_ms)
         if not event.nonfinite and event.trial not in self._epochs:
             # MLflow's comparison opens on the metric that a run got first, which is not to be its use of memory.
@@ -250,10 +294,15 @@ class Projection:
             summary["automl.best"] = result.values[metric]
         ended: dict[str, object] = {name: getattr(result, name) for name in _OF_TRIAL}
         ended["parent_trial"] = result.parent
-        ended[f"attempt.{result.attempt}"] = f"{result.state}: {result.reason}".removesuffix(": ")
+        self._attempts[result.number] = result.attempt
+        # Its last good value would lead every search by the metric.
+        no_value = result.state in {TrialState.DIVERGED, TrialState.FAILED}
+        nothing = dict.fromkeys(sorted(self._scored.get(result.number, ())) if no_value else (), math.nan)
         uploads = [
             *self._held.pop(result.number, []),
             _tags(key, _facts(ended)),
+            self._attempt_ended(result.number, f"{result.state}: {result.reason}".removesuffix(": ")),
+            _metrics(key, nothing, self._epochs.get(result.number, 0), time_ms),
             _metrics(key, summary, result.best_epoch or 0, time_ms),
             Upload(UploadKind.TRIAL_FILES, key, {"trial": result.number, "attempt": result.attempt}),
             _end(key, _STATUS.get(result.state, "RUNNING"), time_ms),
@@ -264,16 +313,83 @@ class Projection:
 
     def _is_new(self, upload: Upload) -> bool:
         if upload.kind is not UploadKind.METRICS:
-            return upload.data.get("values") != {}
+            return upload.data.get("values") != {} and upload.data.get("datasets") != []
         step = upload.data["step"]
         points = {(upload.run, name, step, value) for name, value in upload.data["values"].items()}
-        is_new = not points <= self._points
+        is_new = not points <= self._points  # also for NaN: it is one object
         self._points |= points
         return is_new
 
 
 def _facts(values: Mapping[str, object]) -> dict[str, object]:
     return {f"automl.{name}": "" if value is None else value for name, value in values.items()}
+
+
+def _source(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return MLflow's own tags about who ran what: shown as columns of its tables."""
+    revision = environment.get("version.git.skill") or environment.get("version.git", "")
+    facts = {
+        "mlflow.source.name": "automl",
+        "mlflow.source.type": "LOCAL",
+        "mlflow.source.git.commit": revision.removesuffix("-dirty"),
+        "mlflow.user": environment.get("user", ""),
+    }
+    return {name: text for name, text in facts.items() if text}
+
+
+def _settings(plan: PlanDocument) -> dict[str, object]:
+    """Return what cannot change while a study goes on: its settings, then every value of its spec."""
+    settings = {
+        "automl.skill": plan.skill.name,
+        "automl.network_arch": plan.skill.network_arch,
+        "automl.route": plan.route,
+        "automl.objective": ", ".join(f"{o.direction} {o.metric}" for o in plan.all_objectives),
+        "automl.constraints": "; ".join(plan.constraints),
+        "automl.sampler": plan.sampler,
+        "automl.scheduler": plan.scheduler,
+        "automl.seed": plan.seed,
+        "automl.max_epochs": plan.max_epochs,
+    }
+    return {name: value for name, value in settings.items() if value not in {"", None}} | dict(
+        iterate_leaves(plan.spec)
+    )
+
+
+def _datasets(environment: Mapping[str, str]) -> Iterator[dict[str, str]]:
+    """Yield the data of a study that have a digest: name, digest as long as MLflow takes it, path and use."""
+    for name, text in environment.items():
+        found = _DIGEST.fullmatch(text) if name.startswith("data.") else None
+        if found is not None:
+            path = Path(found["path"])
+            uses = (use for word, use in _USES.items() if word in name.lower())
+            yield {
+                "name": f"{path.parent.name}/{path.name}".removeprefix("/"),
+                "digest": found["digest"][:_MAX_DIGEST_LENGTH],
+                "path": str(path),
+                "context": next(uses, "training"),
+            }
+
+
+def _started_note(plan: PlanDocument) -> str:
+    searched = ", ".join(f"`{parameter.path}`" for parameter in plan.space.parameters) or "nothing: it trains once"
+    objectives = ", ".join(f"{o.direction} {o.metric}" for o in plan.all_objectives)
+    return f"**{plan.skill.name}**, {objectives}. Not ended yet.\n\nSearches {searched}."
+
+
+def _ended_note(result: StudyResult, reason: str) -> str:
+    """Return the summary of a study as Markdown."""
+    states = Counter(trial.state.lower() for trial in result.trials)
+    counts = ", ".join(f"{number} {state}" for state, number in sorted(states.items()))
+    objective, best = result.objective, result.best
+    lines = [f"{reason or 'It has ended'}. Trials: {counts}."]
+    if best is None:
+        return f"No trial has a usable value of {objective.metric}. {lines[0]}"
+    epoch = "" if best.best_epoch is None else f" at epoch {best.best_epoch}"
+    lines.insert(0, f"**Trial {best.number}: {objective.metric} {best.values[objective.metric]:.6g}**{epoch}.")
+    if best.assignment:
+        rows = [f"| `{path}` | {value} |" for path, value in best.assignment.items()]
+        lines.append("\n".join(["| parameter | best value |", "|---|---|", *rows]))
+    return "\n\n".join(lines)
 
 
 def _optional_facts(plan: PlanDocument) -> dict[str, str]:
@@ -321,19 +437,23 @@ def _study_end(result: StudyResult, reason: str, time_ms: int) -> Iterator[Uploa
         for r in result.replicated[:1]:
             measured |= {"automl.replicates_mean": r.mean, "automl.selection_gap": r.gap}
         yield _metrics(STUDY_RUN, measured, best.number, time_ms)
-    yield _tags(STUDY_RUN, facts)
+        # The value over time has the trials' numbers as steps; the last of them is what MLflow shows.
+        last = max(trial.number for trial in result.trials)
+        yield _metrics(STUDY_RUN, {"automl.best": best.values[result.objective.metric]}, last, time_ms)
+    yield _tags(STUDY_RUN, {**facts, NOTE_TAG: _ended_note(result, reason)})
     yield _end(STUDY_RUN, "KILLED" if unfinished else "FINISHED" if best else "FAILED", time_ms)
 
 
-def _action(key: str, result: Mapping[str, Any], time_ms: int) -> Iterator[Upload]:
+def _action(study: str, key: str, result: Mapping[str, Any], time_ms: int) -> Iterator[Upload]:
     """Yield the run of an action on a checkpoint.
 
     It lies under the run of the trial whose checkpoint it used, the starting checkpoint's under trial 0: the children
     of the study's run are its trials and nothing else.
     """
     facts = _facts({name: result[name] for name in _OF_ACTION})
-    name = f"{result['action']} of " + ("the start" if result["trial"] is None else f"trial {result['trial']}")
+    of = "the start" if result["trial"] is None else f"trial {result['trial']}"
     start_ms = time_ms - int(result["elapsed_s"] * 1000)
+    name = f"{study} {result['action']} of {of}"
     yield _run(key, name, _trial_run(result["trial"] or 0), start_ms, {"automl.kind": "action", **facts})
     yield _metrics(key, result["values"], result["epoch"] or 0, time_ms)
     yield Upload(UploadKind.ACTION_FILES, key, {"files": list(result["files"])})
@@ -351,6 +471,11 @@ def _evaluations(evaluations: Mapping[str, Evaluation], time_ms: int) -> Iterato
 def _run(key: str, name: str, parent: str | None, start_ms: int, facts: Mapping[str, object]) -> Upload:
     data = {"name": name, "parent": parent, "start_ms": start_ms, "tags": _tags(key, facts).data["values"]}
     return Upload(UploadKind.RUN, key, data)
+
+
+def _parameters(key: str, values: Mapping[str, object]) -> Upload:
+    named = {stored_name(path): str(value)[:MAX_PARAMETER_LENGTH] for path, value in values.items()}
+    return Upload(UploadKind.PARAMETERS, key, {"values": named})
 
 
 def _tags(key: str, facts: Mapping[str, object]) -> Upload:

@@ -55,5 +55,9 @@ def test_the_data_of_the_training_have_a_fingerprint(tmp_path: Path) -> None:
     found = collect_data(dataclasses.replace(plan, skill=skill, spec=spec))
 
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    assert found == {"data.train": f"sha256:{digest} {file}", "data.folder": str(tmp_path)}
+    names = hashlib.sha256(b"train.txt").hexdigest()
+    assert found == {"data.train": f"sha256:{digest} {file}", "data.folder": f"names:{names} {tmp_path}"}
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "b.png").touch()
+    assert collect_data(dataclasses.replace(plan, skill=skill, spec=spec))["data.folder"] != found["data.folder"]
     assert collect_data(plan) == {}

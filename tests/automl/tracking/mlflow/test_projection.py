@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -23,9 +24,18 @@ from automl.study.events import (
     StudySuspended,
     TrialEnded,
     TrialProposed,
+    TrialRetried,
 )
 from automl.study.trial import TrialResult, TrialState
-from automl.tracking.mlflow.projection import MAX_NAME_LENGTH, MAX_TAG_LENGTH, STUDY_RUN, Projection, Upload, UploadKind
+from automl.tracking.mlflow.projection import (
+    MAX_NAME_LENGTH,
+    MAX_TAG_LENGTH,
+    NOTE_TAG,
+    STUDY_RUN,
+    Projection,
+    Upload,
+    UploadKind,
+)
 from tests.automl.tracking.mlflow.events import ROOT, measured, study_started, trial_started
 from tests.automl.tracking.synthetic import OBJECTIVE, RESULTS, plan_of
 
@@ -49,10 +59,8 @@ def values_of(uploads: list[Upload], kind: UploadKind) -> list[dict[str, Any]]:
 
 
 def test_the_study_run_has_what_was_searched_and_with_what(projection: Projection) -> None:
-    run, artifact = project(
-        projection,
-        study_started(environment={"version.ray": "2.60", "data.train": "sha256:ab t.txt"}, fingerprint="ff"),
-    )
+    environment = {"version.ray": "2.60", "data.train": "sha256:ab t.txt"}
+    run, settings, artifact = project(projection, study_started(environment=environment, fingerprint="ff"))
 
     tags = run.data["tags"]
     assert (run.run, run.data["name"], run.data["start_ms"]) == (STUDY_RUN, "demo", TIME_MS)
@@ -61,6 +69,86 @@ def test_the_study_run_has_what_was_searched_and_with_what(projection: Projectio
     assert tags["automl.version.ray"] == "2.60"
     assert tags["automl.data.train"] == "sha256:ab t.txt"
     assert artifact.data["path"] == "plan.json"
+    assert settings.data["values"]["automl.objective"] == "maximize val/d1"
+    assert settings.data["values"]["train.optim.lr"] == "0.001"
+    assert "automl.trials" not in settings.data["values"], "a resume may change it, and MLflow's parameters are final"
+
+
+def test_the_study_run_says_who_ran_what_from_which_revision_on_which_data(projection: Projection) -> None:
+    environment = {
+        "user": "ada",
+        "version.git": "ab" * 20,
+        "version.git.skill": f"{'cd' * 20}-dirty",
+        "data.dataset.train": f"sha256:{'12' * 32} /data/indoor/train list.txt",
+        "data.dataset.val": f"names:{'34' * 32} /data/indoor/val",
+        "data.weights": "/data/too_large.bin",
+    }
+
+    run, _, inputs, _ = project(projection, study_started(environment=environment))
+    _, trial, _ = project(projection, study_started(), trial_started(3, lr=0.5))[-3:]
+
+    tags = run.data["tags"]
+    assert (tags["mlflow.user"], tags["mlflow.source.name"], tags["mlflow.source.type"]) == ("ada", "automl", "LOCAL")
+    assert tags["mlflow.source.git.commit"] == "cd" * 20
+    assert "val/d1" in tags[NOTE_TAG]
+    assert [(one["name"], one["digest"], one["context"]) for one in inputs.data["datasets"]] == [
+        ("indoor/train list.txt", ("12" * 32)[:36], "training"),
+        ("indoor/val", ("34" * 32)[:36], "validation"),
+    ]
+    assert trial.data["name"] == "demo trial 3"
+    assert trial.data["tags"]["mlflow.source.name"] == "automl"
+
+
+def test_the_summary_of_a_study_is_its_description(projection: Projection) -> None:
+    project(projection, *map(TrialEnded, RESULTS))
+
+    note = values_of(project(projection, ENDED), UploadKind.TAGS)[-1][NOTE_TAG]
+
+    assert note.startswith("**Trial 4: val/d1 0.7** at epoch 1.")
+    assert "all trials have ended (5). Trials: 2 completed, 1 diverged, 1 failed, 1 stopped." in note
+    assert "| `train.optim.lr` | 0.005 |" in note
+
+
+def test_a_trial_without_a_value_after_all_ends_with_none_in_the_metric_that_is_searched_by(
+    projection: Projection,
+) -> None:
+    diverged, failed, stopped = RESULTS[2], RESULTS[3], RESULTS[1]
+    seen = [measured(result.number, 0, {"val/d1": 0.99, "loss": 1.0}) for result in (diverged, stopped)]
+
+    uploads = project(projection, *seen, *map(TrialEnded, (diverged, stopped, failed)))
+
+    points = [(u.run, u.data["step"], u.data["values"]) for u in uploads if u.kind is UploadKind.METRICS]
+    missing = [(run, step, name) for run, step, values in points for name, value in values.items() if math.isnan(value)]
+    assert missing == [("0002", 0, "val/d1")]
+
+
+def test_every_study_with_a_value_ends_with_it_as_its_last_best_value(projection: Projection) -> None:
+    worse = replace(RESULTS[4], number=5, values={"val/d1": 0.6})
+    uploads = project(projection, *map(TrialEnded, (*RESULTS, worse)), ENDED)
+
+    best = [u.data for u in uploads if u.kind is UploadKind.METRICS and "automl.best" in u.data["values"]]
+    of_study = [
+        (data["step"], data["values"]["automl.best"]) for data in best if data["values"].keys() == {"automl.best"}
+    ]
+    assert of_study[-1] == (5, 0.7)
+
+
+def test_an_attempt_that_was_killed_with_its_driver_is_a_tag_of_the_next_one(projection: Projection) -> None:
+    retried = TrialRetried(trial=1, change={}, failure="out_of_memory", reason="out of GPU memory")
+
+    uploads = project(
+        projection,
+        trial_started(0),
+        trial_started(0, attempt=2),
+        trial_started(1),
+        retried,
+        trial_started(1, attempt=2),
+    )
+
+    runs = [upload.data["tags"] for upload in uploads if upload.kind is UploadKind.RUN]
+    assert runs[1]["automl.attempt.1"] == "INTERRUPTED: what ran it was killed"
+    assert values_of(uploads, UploadKind.TAGS) == [{"automl.attempt.1": "FAILED: out of GPU memory"}]
+    assert "automl.attempt.1" not in runs[3]
 
 
 def test_a_trial_without_an_assignment_has_no_parameters(projection: Projection) -> None:
@@ -179,7 +267,7 @@ def test_an_action_is_a_run_of_its_own_below_its_trial(projection: Projection) -
 
 
 def test_names_and_values_are_cut_to_what_mlflow_takes(projection: Projection) -> None:
-    run, _ = project(projection, study_started(environment={"x" * 300: "y" * 9000}))
+    run, *_ = project(projection, study_started(environment={"x" * 300: "y" * 9000}))
 
     name, value = list(run.data["tags"].items())[-1]
     assert (len(name), len(value)) == (MAX_NAME_LENGTH, MAX_TAG_LENGTH)

@@ -173,15 +173,29 @@ def test_a_secret_of_the_environment_is_nowhere_in_the_record(recorded: Recorded
 
 
 def test_sending_everything_again_changes_nothing(recorded: Recorded) -> None:
-    before = {key: run.to_dictionary() for key, run in recorded.runs().items()}
+    before = {key: repr(run.to_dictionary()) for key, run in recorded.runs().items()}  # NaN does not equal itself
     for file in recorded.directory.mlflow.glob("sent-*.json"):
         file.unlink()
 
     sync(recorded.directory, recorded.uri, "demo", timeout_s=120)
 
-    after = {key: run.to_dictionary() for key, run in recorded.runs().items()}
+    after = {key: repr(run.to_dictionary()) for key, run in recorded.runs().items()}
     assert after == before
     assert len(recorded.client.search_model_versions("name = 'demo'")) == 1
+
+
+def test_searches_by_the_objective_rank_no_trial_without_a_value(recorded: Recorded) -> None:
+    experiment = recorded.client.get_experiment_by_name("demo")
+    assert experiment is not None
+
+    found = recorded.client.search_runs([experiment.experiment_id], order_by=["metrics.`val/d1` DESC"])
+    above = recorded.client.search_runs([experiment.experiment_id], "metrics.`val/d1` > 0")
+    below = recorded.client.search_runs([experiment.experiment_id], "metrics.`val/d1` < 1")
+
+    ranked = [run.data.tags["automl.key"].partition("/")[2] for run in found]
+    assert ranked[:3] == ["0004", "0000", "0001"]
+    for runs in (above, below):
+        assert "DIVERGED" not in {run.data.tags["automl.state"] for run in runs}
 
 
 def test_a_resumed_study_reuses_its_runs_and_leaves_out_what_it_reads_again(recorded: Recorded) -> None:
