@@ -19,6 +19,7 @@ from automl.storage.plan_document import plan_document
 from automl.study.causes import Origin, OriginKind, origins_document
 from automl.study.launch_plan import LauncherKind
 from automl.study.trial import Proposal
+from automl.tracking.mlflow.uri import default_tracking_uri, without_password
 from automl.trial.reproduce import reproduce_command
 
 if TYPE_CHECKING:
@@ -40,6 +41,10 @@ def review_plan(request: StudyRequest, plan: StudyPlan, place: RunLocation) -> d
         "launch": {**document["launch"], "image_presence": _image_presence(plan.launch)},
         "machine": describe_machine(None if place.ray_address else detect_machine(), place.ray_address),
         "study_dir": str(next_study_directory(place.results, plan.name)),
+        "mlflow": {
+            "tracking_uri": without_password(place.tracking_uri or default_tracking_uri(place.results)),
+            "experiment": plan.name,
+        },
         "data": describe_data(request, place.results),
         "missing_weights": [
             {"parameter": problem.where, "found": problem.found, "fix": problem.fix}

@@ -21,7 +21,8 @@ from automl.storage.plan_document import StoredPlan, read_plan
 from automl.storage.study_directory import read_study, why_unreadable
 from automl.study.causes import Origin, OriginKind
 from automl.study.trial import EarlierPoint
-from automl.tracking.mlflow.earlier_runs import is_server, recorded_points
+from automl.tracking.mlflow.earlier_runs import recorded_points
+from automl.tracking.mlflow.rest import is_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

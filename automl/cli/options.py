@@ -108,12 +108,22 @@ def progress_and_notification(notify: str | None, root: Path | None = None) -> t
     return (ProgressTracker(), *([NotifyTracker(notify, root)] if notify else []))
 
 
+def record_rows(root: Path) -> list[tuple[str, str]]:
+    """Return the rows of a study's record: where it is, and what it does not have."""
+    from automl.tracking.mlflow.folder import recorded_document
+
+    record = recorded_document(root)["mlflow"]
+    rows = [("mlflow", f"{record['tracking_uri']}, experiment {record['experiment']}")]
+    rows += [("  not there", text) for text in record["missing"]]
+    return rows + [("  refused", text) for text in record["refused"]]
+
+
 def show_study(root: Path, *, as_json: bool) -> None:
     """Show what came out of a study that has just been run."""
     from automl.cli.summary import print_summary
-    from automl.storage.study_document import study_document
+    from automl.tracking.mlflow.folder import recorded_document
 
     if as_json:
-        print_json(study_document(root))
+        print_json(recorded_document(root))
     else:
         print_summary(root)

@@ -97,7 +97,7 @@ def _print_plan(document: dict[str, Any]) -> None:
 
 
 def _plan_rows(document: dict[str, Any]) -> Iterator[tuple[str, object]]:
-    skill, launch, objective = document["skill"], document["launch"], document["objective"]
+    skill, launch, objective, record = (document[name] for name in ("skill", "launch", "objective", "mlflow"))
     budget, resources, estimate = document["budget"], document["resources"], document["estimate"]
     yield "study", document["name"]
     yield "route", document["route"]
@@ -112,8 +112,7 @@ def _plan_rows(document: dict[str, Any]) -> Iterator[tuple[str, object]]:
     yield from (("and", f"{other['direction']} {other['metric']}") for other in document["objectives"][1:])
     yield from (("constraint", constraint) for constraint in document["constraints"])
     replicates = f"the best {document['replicates']}" if document["replicates"] else None
-    optional = (("replicates", replicates), ("evaluated with", document["evaluate_with"]))
-    yield from ((name, value) for name, value in optional if value)
+    yield from _given(("replicates", replicates), ("evaluated with", document["evaluate_with"]))
     yield "sampler", f"{document['sampler']}, seed {document['seed']}"
     yield "scheduler", document["scheduler"]
     limit = f", {format_duration(budget['time_s'])}" if budget["time_s"] else ""
@@ -122,12 +121,16 @@ def _plan_rows(document: dict[str, Any]) -> Iterator[tuple[str, object]]:
     gpus = f"{resources['gpus_per_trial']:g} GPU, " if resources["gpus_per_trial"] else ""
     yield "resources", f"{resources['jobs']} at once, each {gpus}{threads}"
     yield from (("data", f"{data['split']}: {data['path']} ({data['samples']})") for data in document["data"])
-    for weights in document["missing_weights"]:
-        yield "missing weights", f"{weights['parameter']}: {weights['found']}; {weights['fix']}"
-    seconds = estimate["seconds"]
-    yield "time", f"{format_duration(seconds) if seconds else 'unknown'} ({estimate['basis']})"
-    yield "results", document["study_dir"]
-    yield "fingerprint", document["fingerprint"][:16]
+    missing = document["missing_weights"]
+    yield from (("missing weights", f"{one['parameter']}: {one['found']}; {one['fix']}") for one in missing)
+    expected = format_duration(estimate["seconds"]) if estimate["seconds"] else "unknown"
+    yield "time", f"{expected} ({estimate['basis']})"
+    place = f"{record['tracking_uri']}, experiment {record['experiment']}"
+    yield from (("results", document["study_dir"]), ("mlflow", place), ("fingerprint", document["fingerprint"][:16]))
+
+
+def _given(*rows: tuple[str, object]) -> Iterator[tuple[str, object]]:
+    return (row for row in rows if row[1])
 
 
 @commands.command("space")

@@ -23,6 +23,7 @@ from automl.request.study_request import DEFAULT_STUDY, SETTINGS, StudyRequest, 
 from automl.samplers.registry import SAMPLERS
 from automl.schedulers.registry import SCHEDULERS
 from automl.study.launch_plan import LAUNCHER_NAMES
+from automl.tracking.mlflow.uri import absolute_uri
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -150,7 +151,12 @@ _STUDY_OPTIONS = (
         help="An option of sampler, scheduler or trials, e.g. grace_epochs=3. Repeatable.",
     ),
     click.option("--seed", type=click.IntRange(min=0), metavar="N", help="Seed of the sampler."),
-    click.option("--tracking-uri", metavar="URI", help="MLflow tracking server [sqlite in the results folder]."),
+    click.option(
+        "--tracking-uri",
+        envvar="MLFLOW_TRACKING_URI",
+        metavar="URI",
+        help="MLflow tracking server [MLFLOW_TRACKING_URI, else sqlite in the results folder].",
+    ),
     click.option("--ray-address", metavar="ADDRESS", help="A Ray cluster [this machine]."),
 )
 
@@ -175,7 +181,7 @@ def location(options: dict[str, Any]) -> RunLocation:
     """Return where the study that `study_options` describe goes."""
     return RunLocation(
         results=results_root(options["results"]),
-        tracking_uri=options["tracking_uri"],
+        tracking_uri=absolute_uri(options["tracking_uri"]) if options["tracking_uri"] else None,
         ray_address=options["ray_address"],
         directory=options.get("study_dir"),
     )

@@ -16,6 +16,7 @@ from automl.cli.options import (
     notify_option,
     print_json,
     progress_and_notification,
+    record_rows,
     show_study,
     study_argument,
     wrong_argument,
@@ -26,7 +27,6 @@ from automl.storage.owner import running_process
 from automl.storage.paths import StudyPaths
 from automl.storage.plan_document import read_plan
 from automl.storage.study_directory import read_study
-from automl.storage.study_document import study_document
 from automl.storage.trainer_files import RefusedFileError, open_made
 from automl.study.ends import StopCause, StopKind
 from automl.study.trial import TrialState
@@ -93,7 +93,9 @@ def _status(root: Path, *, watch: bool, as_json: bool) -> None:
         (live.stream_events if as_json else live.watch)(root)
         return
     if as_json:
-        print_json(study_document(root))
+        from automl.tracking.mlflow.folder import recorded_document
+
+        print_json(recorded_document(root))
         return
     from automl.cli import render
 
@@ -104,6 +106,7 @@ def _status(root: Path, *, watch: bool, as_json: bool) -> None:
         ("trials", f"{len(result.trials)} of {plan.budget.trials}: {render.count_states(result.trials)}"),
         *render.best_row(result),
         *(("notice", text) for text in outcome.notices),
+        *record_rows(root),
     ]
     console = render.console()
     console.print(render.key_values(rows))
@@ -225,8 +228,11 @@ def _report(root: Path, output: Path | None) -> None:
 def _sync(root: Path, tracking_uri: str | None) -> None:
     """Upload what MLflow does not have yet of a study."""
     from automl.tracking.mlflow.tracker import sync
+    from automl.tracking.mlflow.uri import absolute_uri, without_password
 
     record = read_plan(StudyPaths(root)).mlflow
-    uri = tracking_uri or record.tracking_uri
-    sync(StudyPaths(root), uri, record.experiment)
-    click.echo(f"{uri} has the whole record of {root}")
+    uri = absolute_uri(tracking_uri) if tracking_uri else record.tracking_uri
+    refused = sync(StudyPaths(root), uri, record.experiment)
+    for one in refused:
+        click.echo(f"refused by MLflow, and left out: {one}")
+    click.echo(f"{without_password(uri)} has the {'rest of the' if refused else 'whole'} record of {root}")

@@ -24,7 +24,8 @@ from automl.preflight.estimate import earlier_trials, estimate_disk, time_findin
 from automl.preflight.findings import Finding, Level, doubt, failures
 from automl.preflight.machine import Demand, check_machine, location_finding
 from automl.preflight.probe import ProbeRequest, probe_machine
-from automl.preflight.software import credential_findings, tracking_finding, version_finding
+from automl.preflight.record import record_findings
+from automl.preflight.software import credential_findings, version_finding
 from automl.preflight.trainer_check import check_depth_data
 from automl.preflight.weights import check_weights, named_weights
 from automl.spec.inputs import pending_downloads
@@ -182,7 +183,6 @@ def _study_findings(run: _Run, probe: ProbeResult) -> Iterator[Finding]:
     if not run.is_quick and run.location.ray_address is None and not failures(launch):
         yield from engine_path_findings(plan, run.location.results)
     yield time_finding(plan, run.earlier)
-    if run.location.tracking_uri is not None:
-        yield tracking_finding(run.location.tracking_uri)
+    yield from record_findings(run.location.tracking_uri, plan.name, run.location.results)
     for file in annotation_files(run.data, unreadable=probe.unreadable):
         yield check_annotations(file, sampled=_SAMPLED_LINES_QUICKLY if run.is_quick else _SAMPLED_LINES)

@@ -1,4 +1,4 @@
-"""Check what a study needs beside the machine: versions, credentials, the tracking server, the address of a cluster.
+"""Check what a study needs beside the machine: versions, credentials, the address of a cluster.
 
 Credentials are checked by name; no value of one is part of a message.
 """
@@ -9,7 +9,6 @@ import os
 import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from automl.preflight.findings import Finding, bad, doubt, good
 
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from automl.skill.model import Skill
 
 _CONNECT_S = 1.0
-_PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306}
 _TOKEN_FILES = {"HF_TOKEN": "~/.cache/huggingface/token", "NGC_KEY": "~/.ngc/config"}
 
 
@@ -39,19 +37,6 @@ def credential_findings(skill: Skill) -> Iterator[Finding]:
         else:
             fix = f"export {name}=...; not needed where every download is on this machine already"
             yield doubt(f"credential {name}", "not set", expected="the skill needs it", fix=fix)
-
-
-def tracking_finding(uri: str) -> Finding:
-    """Return whether the tracking server answers; without it a study runs and keeps its record until it does."""
-    parts = urlsplit(uri)
-    port = parts.port or _PORTS.get(parts.scheme.split("+")[0])
-    if not parts.hostname or port is None:
-        return good("record", uri)
-    shown, reason = f"{parts.scheme}://{parts.hostname}:{port}", unreachable(parts.hostname, port)
-    if reason is None:
-        return good("record", f"{shown} answers")
-    fix = "start the server, or correct --tracking-uri; meanwhile the record is kept and `automl sync` sends it"
-    return doubt("record", f"{shown}: {reason}", fix=fix)
 
 
 def ray_address_findings(address: str) -> list[Finding]:

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from automl.storage.study_document import study_document
 from automl.study.events import StudyStarted
 from automl.tracking.base import Tracker
+from automl.tracking.mlflow.folder import recorded_document
 
 if TYPE_CHECKING:
     from automl.storage.event_log import Entry
@@ -52,7 +52,7 @@ class NotifyTracker(Tracker):
         """Send the summary: the fields of ``automl status --json`` and ``outcome``."""
         if self._directory is None:
             return
-        document = study_document(self._directory)
+        document = recorded_document(self._directory)
         notify(self._target, {"outcome": document["state"], **document})
         self._directory = None
 

@@ -7,7 +7,6 @@ interface. A server that is down or slow costs seconds and a sentence in the pla
 from __future__ import annotations
 
 import json
-import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from automl.errors import LaunchError
 from automl.study.causes import Origin, OriginKind, origin_from
 from automl.study.trial import EarlierPoint
 from automl.tracking.mlflow.projection import stored_name
+from automl.tracking.mlflow.rest import ask, open_session
 from automl.tracking.mlflow.uri import without_password
 
 if TYPE_CHECKING:
@@ -23,14 +23,8 @@ if TYPE_CHECKING:
     from automl.space.values import Scalar
     from automl.study.model import StudyPlan
 
-_TIMEOUT_S = (3.0, 10.0)
 _MOST_EXPERIMENTS = 200
 _MOST_STUDIES = 50
-
-
-def is_server(tracking_uri: str | None) -> bool:
-    """Tell whether a tracking URI names a server."""
-    return tracking_uri is not None and tracking_uri.startswith(("http://", "https://"))
 
 
 def recorded_points(plan: StudyPlan, tracking_uri: str) -> tuple[EarlierPoint, ...]:
@@ -53,30 +47,20 @@ def recorded_points(plan: StudyPlan, tracking_uri: str) -> tuple[EarlierPoint, .
 def _tags_of_studies(plan: StudyPlan, tracking_uri: str) -> list[dict[str, str]]:
     import requests  # noqa: PLC0415 - only where a server is asked
 
-    with requests.Session() as session:
-        if token := os.environ.get("MLFLOW_TRACKING_TOKEN"):
-            session.headers["Authorization"] = f"Bearer {token}"
-        elif user := os.environ.get("MLFLOW_TRACKING_USERNAME"):
-            session.auth = (user, os.environ.get("MLFLOW_TRACKING_PASSWORD", ""))
-
-        def ask(what: str, question: dict[str, Any]) -> list[dict[str, Any]]:
-            url = f"{tracking_uri.rstrip('/')}/api/2.0/mlflow/{what}/search"
-            answer = session.post(url, json=question, timeout=_TIMEOUT_S)
-            answer.raise_for_status()
-            found: list[dict[str, Any]] = answer.json().get(what, [])
-            return found
-
+    with open_session() as session:
         try:
-            experiments = ask("experiments", {"max_results": _MOST_EXPERIMENTS})
-            if not experiments:
-                return []
+            experiments = ask(session, tracking_uri, "experiments/search", {"max_results": _MOST_EXPERIMENTS})
             question = {
-                "experiment_ids": [experiment["experiment_id"] for experiment in experiments],
+                "experiment_ids": [found["experiment_id"] for found in experiments.get("experiments", ())],
                 "filter": f"tags.`automl.kind` = 'study' and tags.`automl.skill` = '{plan.skill.name}'",
                 "max_results": _MOST_STUDIES,
                 "order_by": ["attributes.start_time DESC"],
             }
-            runs = ask("runs", question)
+            runs = (
+                ask(session, tracking_uri, "runs/search", question).get("runs", ())
+                if question["experiment_ids"]
+                else ()
+            )
         except (requests.RequestException, ValueError, LookupError, TypeError, AttributeError) as error:
             address = without_password(tracking_uri)
             raise LaunchError(f"{address} was not asked for earlier studies: {type(error).__name__}") from None

@@ -3,7 +3,8 @@
 ```
 <study>/tracking/mlflow/
   study_id           32 hex digits, made once; part of every run's own key
-  sent-<hash>.json   per tracking URI: the position in the log, the ids of its runs, the files still to send
+  sent-<hash>.json   per tracking URI: the position in the log, the ids of its runs, the files still to send, the files
+                     that could not be stored, each with its cause
   rejected.jsonl     uploads that a server refused for good, with its reason
   writer.log         what the writer process and MLflow printed
   writer.lock        locked by the process that sends
@@ -22,9 +23,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from automl.errors import ConfigurationError
+from automl.errors import ConfigurationError, counted
 from automl.storage.documents import from_json, read_document, to_json, write_document, write_text
 from automl.storage.event_log import read_log
+from automl.storage.paths import StudyPaths
+from automl.storage.study_document import study_document
 from automl.study.events import ActionEnded, Evaluated, FileAttached, ModelRegistered, StudyStarted
 from automl.tracking.mlflow.projection import Upload
 from automl.tracking.mlflow.uri import without_password
@@ -32,7 +35,27 @@ from automl.tracking.mlflow.uri import without_password
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from automl.storage.paths import StudyPaths
+_SHOWN = 3
+
+
+@dataclass(slots=True, kw_only=True)
+class FailedUpload:
+    """An upload of a file that could not be stored; it is tried again.
+
+    Attributes:
+        upload: What it is.
+        problem: Why it failed last.
+        attempts: How often it failed.
+    """
+
+    upload: Upload
+    problem: str
+    attempts: int = 1
+
+    @property
+    def cause(self) -> str:
+        """The problem without its details, which differ from file to file."""
+        return self.problem.partition(" (")[0]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -41,15 +64,17 @@ class UploadState:
 
     Attributes:
         position: Bytes of the event log of which it has everything but files.
-        files: Uploads of files up to there that it does not have yet.
+        files: Uploads of files up to there that it does not have yet and that were not tried.
+        failed: Those that were tried and could not be stored.
         queue_position: Bytes that it has of the queue of the version before.
         run_ids: Key of a run -> its id there.
         experiment_id: The experiment's id there; None before the first contact.
-        problem: Why the last attempt failed; empty if it did not.
+        problem: Why the server did not take the last part of the log; empty if it did.
     """
 
     position: int = 0
     files: list[Upload] = field(default_factory=list)
+    failed: list[FailedUpload] = field(default_factory=list)
     queue_position: int = 0
     run_ids: dict[str, str] = field(default_factory=dict)
     experiment_id: str | None = None
@@ -106,11 +131,31 @@ class MlflowFolder:
         """
         write_document(self._state_file(tracking_uri), state)
 
+    def first_state(self) -> UploadState:
+        """Return the state of a server that has nothing of the study."""
+        is_of_before = self.study.outbox.is_dir()
+        return UploadState(position=_end_of_version_before(self.study.events_file) if is_of_before else 0)
+
     def is_complete(self, tracking_uri: str) -> bool:
         """Tell whether a server has the whole study."""
-        state = self.load_state(tracking_uri)
-        is_sent = not state.files and not self.read_queue(state.queue_position, limit=1)[0]
-        return is_sent and next(read_log(self.study.events_file, state.position), None) is None
+        return not self.missing(tracking_uri)
+
+    def missing(self, tracking_uri: str) -> tuple[str, ...]:
+        """Say what a server does not have, each with the cause where one is known; nothing if it has everything."""
+        state, found = self.load_state(tracking_uri), []
+        is_read = next(read_log(self.study.events_file, state.position), None) is None
+        if not is_read or self.read_queue(state.queue_position, limit=1)[0]:
+            what = "the newest metrics, parameters and tags" if state.position else "everything"
+            found.append(f"{what}: {state.problem or 'not sent yet'}")
+        untried = [FailedUpload(upload=upload, problem="not sent yet", attempts=0) for upload in state.files]
+        by_cause: dict[str, list[FailedUpload]] = {}
+        for failed in [*state.failed, *untried]:
+            by_cause.setdefault(failed.cause, []).append(failed)
+        for alike in by_cause.values():
+            more = f" and {len(alike) - _SHOWN} more" if len(alike) > _SHOWN else ""
+            titles = ", ".join(sorted(failed.upload.title for failed in alike)[:_SHOWN])
+            found.append(f"{counted(len(alike), 'file')} ({titles}{more}): {alike[0].problem}")
+        return tuple(found)
 
     def read_queue(self, position: int, *, limit: int) -> tuple[list[Upload], int]:
         """Return at most ``limit`` uploads of the queue of the version before, and the position behind the last one."""
@@ -124,15 +169,38 @@ class MlflowFolder:
                 position += len(line)
         return uploads, position
 
-    def reject(self, upload: Upload, reason: str) -> None:
-        """Note an upload that the server refused for good."""
+    def reject(self, tracking_uri: str, upload: Upload, reason: str) -> None:
+        """Note an upload that a server refused for good."""
+        line = {**to_json(upload), "server": without_password(tracking_uri), "reason": reason}
         with (self.root / "rejected.jsonl").open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps({**to_json(upload), "reason": reason}) + "\n")
+            stream.write(json.dumps(line) + "\n")
+
+    def refused(self, tracking_uri: str) -> tuple[str, ...]:
+        """Say what a server refused for good, each with its reason."""
+        with suppress(FileNotFoundError):
+            lines = (self.root / "rejected.jsonl").read_text(encoding="utf-8").splitlines()
+            uploads = [(from_json(line, Upload).title, line) for line in map(json.loads, lines)]
+            server = without_password(tracking_uri)
+            kept = [f"{title}: {line['reason']}" for title, line in uploads if line.get("server", server) == server]
+            return tuple(dict.fromkeys(kept))
+        return ()
 
     def _state_file(self, tracking_uri: str) -> Path:
-        # Without a password it is the same server: a resume and `sync` know the address without it.
-        address = without_password(tracking_uri)
-        return self.root / f"sent-{hashlib.sha256(address.encode()).hexdigest()[:12]}.json"
+        # Without the password, as plan.json has the URI.
+        shown = without_password(tracking_uri)
+        return self.root / f"sent-{hashlib.sha256(shown.encode()).hexdigest()[:12]}.json"
+
+
+def recorded_document(root: Path) -> dict[str, Any]:
+    """Return the JSON form of a study, with what its server does not have and what it has refused.
+
+    Raises:
+        ConfigurationError: the folder is no study directory.
+    """
+    document, folder = study_document(root), MlflowFolder(StudyPaths(root))
+    uri = document["mlflow"]["tracking_uri"]
+    document["mlflow"] |= {"missing": list(folder.missing(uri)), "refused": list(folder.refused(uri))}
+    return document
 
 
 def _end_of_version_before(log: Path) -> int:

@@ -103,8 +103,9 @@ class MlflowTracker(Tracker):
         _finish(self._writer, self._limit_s if timeout_s is None else timeout_s)
         self._writer = None
         if self.unsent:
-            problem = self._folder.load_state(self._uri).problem or f"see {self._folder.log_file}"
-            logger.warning("MLflow does not have the whole record yet (%s); `automl sync` sends the rest", problem)
+            missing = "; ".join(self._folder.missing(self._uri))
+            text = "MLflow does not have the whole record yet: %s. `automl sync %s` sends the rest (%s)"
+            logger.warning(text, missing, self._folder.study.root, self._folder.log_file)
 
     def _start_writer(self, *, delay_s: float = 0.0) -> None:
         if self._writer is not None and self._writer.poll() is None:
@@ -143,13 +144,16 @@ def start_writer(
         )
 
 
-def sync(study: StudyPaths, tracking_uri: str, experiment: str, *, timeout_s: float = SYNC_LIMIT_S) -> None:
+def sync(study: StudyPaths, tracking_uri: str, experiment: str, *, timeout_s: float = SYNC_LIMIT_S) -> tuple[str, ...]:
     """Send everything of a study that a server does not have yet. Sending twice changes nothing.
 
     A server that is a different one than before gets the whole record.
 
+    Returns:
+        What MLflow refused for good, each with the reason.
+
     Raises:
-        LaunchError: the study has not begun, or the server did not take everything.
+        LaunchError: the study has not begun, or something was not sent or not stored; each with its cause.
         ConfigurationError: a file of a study of an earlier version cannot be read.
     """
     if not study.events_file.is_file():
@@ -159,12 +163,13 @@ def sync(study: StudyPaths, tracking_uri: str, experiment: str, *, timeout_s: fl
     upgrade_log(study)  # positions are those of the log that a resume continues
     folder = MlflowFolder(study)
     _finish(start_writer(folder, tracking_uri, experiment), timeout_s)
-    if not folder.is_complete(tracking_uri):
-        found = folder.load_state(tracking_uri).problem or f"no answer; see {folder.log_file}"
-        expected = "an MLflow tracking server or a sqlite file that answers"
-        fix = "start the server or give another --tracking-uri, then sync again; nothing is lost"
-        problem = Problem(where=without_password(tracking_uri), found=found, expected=expected, fix=fix)
-        raise LaunchError("the record could not be sent", [problem])
+    if missing := folder.missing(tracking_uri):
+        expected = "a server, and a store of artifacts, that take all of it"
+        fix = f"remove the cause, or give another --tracking-uri, then sync again; nothing is lost ({folder.log_file})"
+        where = without_password(tracking_uri)
+        problems = [Problem(where=where, found=found, expected=expected, fix=fix) for found in missing]
+        raise LaunchError("MLflow does not have the whole record", problems)
+    return folder.refused(tracking_uri)
 
 
 def _finish(writer: subprocess.Popen[bytes] | None, timeout_s: float, *, grace_s: float = 1.0) -> None:

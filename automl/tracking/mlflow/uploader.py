@@ -1,40 +1,37 @@
 """Follow a study's event log and send what it adds to an MLflow server, so that sending twice changes nothing.
 
 A run is looked up by its own tag before it is made; a metric has the time at which it was measured, and MLflow
-keeps one row per (run, key, step, time, value); parameters and tags are overwritten with themselves; a model version is
-looked up by its tags. Files are sent after everything else: one that cannot be stored is tried again later and holds
-nothing back. Importing this module imports MLflow (3 to 5 s): only the writer process does.
+keeps one row per (run, key, step, time, value); parameters and tags are overwritten with themselves. Files are only
+put on a list here: `automl.tracking.mlflow.files` sends them, meanwhile and for itself. Where a run was deleted,
+everything is sent again, and it is made anew. Importing this module imports MLflow (3 to 5 s): only the writer process
+does.
 """
 
 from __future__ import annotations
 
+import json
 import logging
-import os
-import tempfile
-import time
+import threading
 from contextlib import contextmanager
 from fcntl import LOCK_EX, flock
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from mlflow import MlflowClient
-from mlflow.entities import Metric, Param, RunStatus, RunTag
-from mlflow.exceptions import ERROR_CODE_TO_HTTP_STATUS, MlflowException
-from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
+from mlflow.entities import Dataset, DatasetInput, InputTag, LifecycleStage, Metric, Param, RunStatus, RunTag
+from mlflow.exceptions import MlflowException
+from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
 
-from automl.skill.model import ConfigFormat
 from automl.storage.event_log import read_log
-from automl.storage.paths import PANELS
 from automl.storage.plan_document import read_plan
-from automl.storage.trainer_files import MOST_BYTES, open_made
-from automl.tracking.mlflow.projection import Projection, Upload, UploadKind
-from automl.tracking.mlflow.registry import register
+from automl.tracking.mlflow.failures import explain, http_status, is_refusal
+from automl.tracking.mlflow.files import files_of
+from automl.tracking.mlflow.projection import OF_FILES, Projection, Upload, UploadKind
 from automl.tracking.mlflow.uri import ARTIFACTS, artifact_root, sqlite_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from automl.storage.paths import StudyPaths
     from automl.tracking.mlflow.folder import MlflowFolder
 
 logger = logging.getLogger(__name__)
@@ -44,19 +41,16 @@ _KEY_TAG = "automl.key"
 
 # Without it the web interface opens on its pages for language models.
 _EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
-_LOG_TAIL_BYTES = 64 * 1024
-"""How much of the end of a log is kept as an artifact."""
-
-# These copy files, which may fail where the store of artifacts does and the server does not.
-_OF_FILES = {UploadKind.ARTIFACT, UploadKind.TRIAL_FILES, UploadKind.ACTION_FILES, UploadKind.MODEL}
-_MAX_PANELS = 32
 _MAX_PART = 5000
-_SAVE_INTERVAL_S = 1.0
-_TRANSIENT_STATUS = frozenset({401, 403, 408, 409, 429})
+_TOO_LARGE = 413
 
 
 class UnreachableError(Exception):
     """The server did not answer, or not now; the same can be sent later."""
+
+
+class _RunDeletedError(Exception):
+    """A run that was made is deleted; it is to be made anew."""
 
 
 class Uploader:
@@ -70,20 +64,24 @@ class Uploader:
         self._folder = folder
         self._uri = tracking_uri
         self._experiment = experiment
-        self._study_id = folder.study_id
         self._client: MlflowClient | None = None
-        self._experiment_id = ""
         self._part: tuple[list[Upload], int, int] | None = None
-        self._saved_s = 0.0
+        self.study_id = folder.study_id
+        self.experiment_id = ""
+        self.lock = threading.RLock()
+        """Held where the state is changed, by the log or by the files."""
         self.state = folder.load_state(tracking_uri)
-        self._projection = Projection(read_plan(folder.study))
-        for entry in read_log(folder.study.events_file):
+        self._begin()
+
+    def _begin(self) -> None:
+        self._projection = Projection(read_plan(self._folder.study))
+        for entry in read_log(self._folder.study.events_file):
             if entry.end > self.state.position:
                 break
             self._projection.uploads(entry)  # the server has it; the projection has to know it
 
     def send_pending(self) -> bool:
-        """Send the next part of the log, or the next file where there is none, and note how far the server has it.
+        """Send the next part of the log, and note how far the server has it and which files belong to it.
 
         Returns:
             True if there was anything to send.
@@ -93,19 +91,32 @@ class Uploader:
         """
         self._part = self._part or self._next_part()
         if self._part is None:
-            return self._send_next_file()
+            return False
         uploads, position, queue_position = self._part
         try:
-            self._send([upload for upload in uploads if upload.kind not in _OF_FILES])
-        except (MlflowException, OSError) as error:
-            self._save(str(error) if isinstance(error, MlflowException) else f"{type(error).__name__}: {error}")
+            self._send([upload for upload in uploads if upload.kind not in OF_FILES])
+        except _RunDeletedError as error:
+            logger.warning("%s; everything is sent again", error)
+            self._forget()
+            return True
+        except (MlflowException, OSError, ImportError) as error:
+            self.save(explain(error))
             raise UnreachableError(self.state.problem) from error
-        for upload in uploads:
-            self.state.files += _artifacts(upload, self._folder.study) if upload.kind in _OF_FILES else ()
-        self.state.position, self.state.queue_position = position, queue_position
-        self._part = None
-        self._save()
+        with self.lock:
+            for upload in uploads:
+                self.state.files += files_of(upload, self._folder.study) if upload.kind in OF_FILES else ()
+            self.state.position, self.state.queue_position = position, queue_position
+            self._part = None
+            self.save()
         return True
+
+    def _forget(self) -> None:
+        """Begin with the log again, as for a server that was never seen: its runs are found by their tags."""
+        with self.lock:
+            self.state = self._folder.first_state()
+            self._part = None
+            self._begin()
+            self.save()
 
     def _next_part(self) -> tuple[list[Upload], int, int] | None:
         """Return uploads that are not sent yet, and the positions in log and queue behind them; None if all is sent."""
@@ -120,42 +131,28 @@ class Uploader:
         is_new = (position, queue_position) != (self.state.position, self.state.queue_position)
         return (uploads, position, queue_position) if is_new else None
 
-    def _send_next_file(self) -> bool:
-        """Send a file. One that fails becomes the last of those to send."""
-        files = self.state.files
-        if not files:
-            return False
-        upload = files.pop(0)
-        try:
-            self._store(upload)
-        except Exception as error:  # stores of artifacts raise the errors of their own libraries
-            if not isinstance(error, MlflowException) or _is_transient(error):
-                files.append(upload)
-                self._save(f"{type(error).__name__}: {error}")
-                raise UnreachableError(self.state.problem) from error
-            self._reject(upload, error)
-        if not files or time.monotonic() - self._saved_s > _SAVE_INTERVAL_S:
-            self._save()
-        return True
+    def save(self, problem: str = "") -> None:
+        """Write what the server has, and why it did not take the last part of the log."""
+        with self.lock:
+            self.state.problem = problem
+            self._folder.save_state(self._uri, self.state)
 
-    def _save(self, problem: str = "") -> None:
-        self.state.problem, self._saved_s = problem, time.monotonic()
-        self._folder.save_state(self._uri, self.state)
-
-    def _connect(self) -> MlflowClient:
-        if self._client is None:
-            with _first_touch_lock(self._uri):
-                client = MlflowClient(tracking_uri=self._uri, registry_uri=self._uri)
-                self._experiment_id = _experiment_id(client, self._experiment, self._uri)
-                self.state.experiment_id = self._experiment_id
-            self._client = client
-        return self._client
+    def connect(self) -> MlflowClient:
+        """Return the client; the first call makes the experiment if it is missing."""
+        with self.lock:
+            if self._client is None:
+                with _first_touch_lock(self._uri):
+                    client = MlflowClient(tracking_uri=self._uri, registry_uri=self._uri)
+                    self.experiment_id = _experiment_id(client, self._experiment, self._uri)
+                self._client = client
+            self.state.experiment_id = self.experiment_id
+            return self._client
 
     def _send(self, uploads: Sequence[Upload]) -> None:
         """Send uploads in their order for each run; what a run gets between its start and its end goes together."""
-        client, waiting = self._connect(), dict[str, list[Upload]]()
+        client, waiting = self.connect(), dict[str, list[Upload]]()
         for upload in uploads:
-            if upload.kind not in {UploadKind.RUN, UploadKind.END}:
+            if upload.kind not in {UploadKind.RUN, UploadKind.INPUTS, UploadKind.END}:
                 waiting.setdefault(upload.run, []).append(upload)
                 continue
             if upload.run in waiting:
@@ -163,10 +160,12 @@ class Uploader:
             try:
                 if upload.kind is UploadKind.RUN:
                     self._open_run(client, upload)
+                elif upload.kind is UploadKind.INPUTS:
+                    client.log_inputs(self.run_id(upload.run), [*map(_dataset, upload.data["datasets"])])
                 else:
-                    client.set_terminated(self._run_id(upload.run), upload.data["status"], upload.data["end_ms"])
+                    client.set_terminated(self.run_id(upload.run), upload.data["status"], upload.data["end_ms"])
             except MlflowException as error:
-                self._reject(upload, error)
+                self._reject([upload], error)
         for run, left in waiting.items():
             self._log(run, left)
 
@@ -184,90 +183,77 @@ class Uploader:
                     tags.update(values)
         run_tags = [RunTag(name, value) for name, value in tags.items()]
         try:
-            self._connect().log_batch(self._run_id(run), metrics, parameters, run_tags, synchronous=True)
+            self.connect().log_batch(self.run_id(run), metrics, parameters, run_tags, synchronous=True)
         except MlflowException as error:
-            if len(uploads) == 1 or _is_transient(error):
-                self._reject(uploads[0], error)
+            if len(uploads) == 1 or not (is_refusal(error) or http_status(error) == _TOO_LARGE):
+                self._reject(uploads, error)
                 return
+            self._check_is_there(run)
             middle = len(uploads) // 2
             self._log(run, uploads[:middle])
             self._log(run, uploads[middle:])
 
     def _open_run(self, client: MlflowClient, upload: Upload) -> None:
-        data, key = upload.data, f"{self._study_id}/{upload.run}"
+        data, key = upload.data, f"{self.study_id}/{upload.run}"
         tags = {**data["tags"], _KEY_TAG: key, MLFLOW_RUN_NAME: data["name"]}
         if data["parent"] is not None:
-            tags[MLFLOW_PARENT_RUN_ID] = self._run_id(data["parent"])
+            tags[MLFLOW_PARENT_RUN_ID] = self.run_id(data["parent"])
         run_id = self.state.run_ids.get(upload.run)
         if run_id is None:
-            found = client.search_runs([self._experiment_id], f"tags.`{_KEY_TAG}` = '{key}'", max_results=1)
+            found = client.search_runs([self.experiment_id], f"tags.`{_KEY_TAG}` = '{key}'", max_results=1)
             run_id = found[0].info.run_id if found else None
         if run_id is None:
-            run = client.create_run(self._experiment_id, data["start_ms"], tags=tags, run_name=data["name"])
+            run = client.create_run(self.experiment_id, data["start_ms"], tags=tags, run_name=data["name"])
             run_id = run.info.run_id
         else:
             client.update_run(run_id, status=RunStatus.to_string(RunStatus.RUNNING))
             client.log_batch(run_id, tags=[RunTag(name, value) for name, value in tags.items()], synchronous=True)
-        self.state.run_ids[upload.run] = run_id
-        self._save()
+        with self.lock:
+            self.state.run_ids[upload.run] = run_id
+            self.save()
 
-    def _run_id(self, run: str) -> str:
+    def run_id(self, run: str) -> str:
+        """Return the id of a run that was made.
+
+        Raises:
+            MlflowException: it was not.
+        """
         run_id = self.state.run_ids.get(run)
         if run_id is None:
             raise MlflowException.invalid_parameter_value(f"the log has no start of the run {run}")
         return run_id
 
-    def _store(self, upload: Upload) -> None:
-        client, run_id, root = self._connect(), self._run_id(upload.run), self._folder.study.root
-        if upload.kind is UploadKind.MODEL:
-            register(client, run_id, upload.data, root, self._study_id)
+    def _check_is_there(self, run: str) -> None:
+        """Raise `_RunDeletedError` where a run that was made is deleted."""
+        if (run_id := self.state.run_ids.get(run)) is None:
             return
-        file, folder = root / upload.data["path"], upload.data["folder"] or None
         try:
-            limit = None if file.suffix == ".log" else MOST_BYTES
-            stream = open_made(self._folder.study.maker_of(file), file, most_bytes=limit)
-        except OSError as error:
-            raise MlflowException.invalid_parameter_value(f"the file is gone or refused: {error}") from error
-        with stream, tempfile.TemporaryDirectory() as temporary:
-            # A copy: by its path MLflow would follow what the file may be replaced by meanwhile.
-            copy = Path(temporary) / file.name
-            copy.write_bytes(_shortened(file, stream))
-            client.log_artifact(run_id, str(copy), folder)
+            is_deleted = self.connect().get_run(run_id).info.lifecycle_stage == LifecycleStage.DELETED
+        except MlflowException as error:
+            if not is_refusal(error):
+                raise
+            is_deleted = True  # for good, by `mlflow gc`
+        if is_deleted:
+            raise _RunDeletedError(f"the run {run_id} of {run} was deleted")
 
-    def _reject(self, upload: Upload, error: MlflowException) -> None:
-        """Set an upload aside that the server refuses for good; raise the error where it may take it later."""
-        if _is_transient(error):
+    def _reject(self, uploads: Sequence[Upload], error: MlflowException) -> None:
+        """Set an upload aside that MLflow refuses for good; raise the error where it may take it later."""
+        if not is_refusal(error) and not (len(uploads) == 1 and http_status(error) == _TOO_LARGE):
             raise error
-        logger.warning("refused for good: %s of run %s: %s", upload.kind, upload.run, error)
-        self._folder.reject(upload, str(error))
+        (upload,) = uploads
+        self._check_is_there(upload.run)
+        self.refuse(upload, error)
+
+    def refuse(self, upload: Upload, error: Exception) -> None:
+        """Set an upload aside for good."""
+        logger.warning("refused for good: %s: %s", upload.title, error)
+        self._folder.reject(self._uri, upload, explain(error))
 
 
-def _shortened(file: Path, stream: BinaryIO) -> bytes:
-    """Return the content of a file; of a log that is longer, its end."""
-    size = os.fstat(stream.fileno()).st_size
-    if file.suffix != ".log" or size <= _LOG_TAIL_BYTES:
-        return stream.read(MOST_BYTES)
-    stream.seek(-_LOG_TAIL_BYTES, os.SEEK_END)
-    _, _, tail = stream.read(_LOG_TAIL_BYTES).partition(b"\n")
-    return b"[... the last %d KiB ...]\n" % (_LOG_TAIL_BYTES // 1024) + tail
-
-
-def _artifacts(upload: Upload, study: StudyPaths) -> list[Upload]:
-    """Return one artifact for each of the small files of an attempt or an action; any other upload as it is."""
-    match upload.kind:
-        case UploadKind.TRIAL_FILES:
-            attempt = study.attempt(upload.data["trial"], upload.data["attempt"])
-            specs = [attempt.spec_file(config_format) for config_format in ConfigFormat]
-            files = [*specs, attempt.log_file, attempt.status_file, *sorted(attempt.status_files())[:1]]
-            files = list(dict.fromkeys([*files, *attempt.panels()[-_MAX_PANELS:]]))
-        case UploadKind.ACTION_FILES:
-            products = (study.root / name for name in upload.data["files"])
-            small = [file for file in products if file.is_file() and file.stat().st_size <= MOST_BYTES]
-            files = [study.action(upload.run).log_file, *small[:_MAX_PANELS]]
-        case _:
-            return [upload]
-    kept = [(study.relative(file), PANELS if file.parent.name == PANELS else "") for file in files if file.is_file()]
-    return [Upload(UploadKind.ARTIFACT, upload.run, {"path": path, "folder": folder}) for path, folder in kept]
+def _dataset(found: Mapping[str, str]) -> DatasetInput:
+    source = json.dumps({"uri": found["path"]})
+    dataset = Dataset(found["name"], found["digest"], source_type="local", source=source)
+    return DatasetInput(dataset, [InputTag(MLFLOW_DATASET_CONTEXT, found["context"])])
 
 
 def _experiment_id(client: MlflowClient, name: str, tracking_uri: str) -> str:
@@ -303,8 +289,3 @@ def _first_touch_lock(tracking_uri: str) -> Iterator[None]:
     with lock.open("w", encoding="utf-8") as stream:
         flock(stream, LOCK_EX)
         yield
-
-
-def _is_transient(error: MlflowException) -> bool:
-    status = ERROR_CODE_TO_HTTP_STATUS.get(error.error_code, 500)
-    return status >= 500 or status in _TRANSIENT_STATUS  # noqa: PLR2004 # the HTTP class of server errors

@@ -21,6 +21,12 @@ def sqlite_file(tracking_uri: str) -> Path | None:
     return Path(tracking_uri.removeprefix(_SQLITE)) if tracking_uri.startswith(_SQLITE) else None
 
 
+def absolute_uri(tracking_uri: str) -> str:
+    """Return the URI as it is meant from everywhere: with the absolute path of a sqlite file."""
+    file = sqlite_file(tracking_uri)
+    return tracking_uri if file is None else f"{_SQLITE}{file.expanduser().absolute()}"
+
+
 def artifact_root(tracking_uri: str, experiment: str) -> str | None:
     """Return where a new experiment of a sqlite store keeps its artifacts: a folder beside the database.
 

@@ -29,6 +29,9 @@ from automl.tracking.mlflow.folder import MlflowFolder
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from automl.tracking.mlflow.files import FileUploader
+    from automl.tracking.mlflow.uploader import Uploader
+
 logger = logging.getLogger(__name__)
 
 URI_VARIABLE = "AUTOML_WRITER_TRACKING_URI"
@@ -42,6 +45,7 @@ QUIET_ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "GIT_PYTHON_REFRESH": "quiet",
+    "AWS_MAX_ATTEMPTS": "2",
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
 }
@@ -61,6 +65,11 @@ class _Orders:
 
     def is_late(self) -> bool:
         return time.monotonic() > self._deadline_s
+
+    @property
+    def left_s(self) -> float | None:
+        """Seconds until it is late; None for no limit."""
+        return None if self._deadline_s == float("inf") else max(0.0, self._deadline_s - time.monotonic())
 
     def wait(self, seconds: float) -> None:
         """Sleep, or less after the order to finish."""
@@ -115,29 +124,57 @@ def main(arguments: list[str]) -> int:
     orders.begin.wait(float(delay_s))
     if orders.is_late():
         return _UNSENT_STATUS  # given up before it began
-    from automl.tracking.mlflow.uploader import UnreachableError, Uploader  # noqa: PLC0415 # 3 s, after stdin is watched
+    from automl.tracking.mlflow.files import FileUploader  # noqa: PLC0415 # 3 s, after stdin is watched
+    from automl.tracking.mlflow.uploader import Uploader  # noqa: PLC0415
 
     collect_rarely()
-    failures = 0
     folder = MlflowFolder(StudyPaths(Path(study)))
     with only_writer(folder, wait_s=60):
         uploader = Uploader(folder, tracking_uri, experiment)
-        while not orders.is_late():
-            is_last = orders.finish.is_set()  # what is in the log now is all that is to be sent
-            try:
-                if uploader.send_pending():
-                    failures = 0
-                elif is_last:
-                    return 0
-                else:
-                    orders.wait(_POLL_S)
-            except UnreachableError as error:
-                logger.warning("not sent: %s", error)
-                if orders.finish.is_set() and failures:
-                    return _UNSENT_STATUS
-                orders.wait(_RETRY_S[min(failures, len(_RETRY_S) - 1)])
-                failures += 1
-    return _UNSENT_STATUS
+        has_log = threading.Event()
+        file_uploader = FileUploader(uploader, folder.study)
+        # A thread: a store that answers slowly, or a large file, is nothing that a metric waits for.
+        files = threading.Thread(target=_send_files, args=(file_uploader, has_log, orders), daemon=True)
+        files.start()
+        if _send_log(uploader, orders):
+            has_log.set()
+            files.join(orders.left_s)
+    return 0 if folder.is_complete(tracking_uri) else _UNSENT_STATUS
+
+
+def _send_log(uploader: Uploader, orders: _Orders) -> bool:
+    """Send the log until the order to finish; return whether the server has it to its end."""
+    from automl.tracking.mlflow.uploader import UnreachableError  # noqa: PLC0415 # 3 s
+
+    failures = 0
+    while not orders.is_late():
+        is_last = orders.finish.is_set()  # what is in the log now is all that is to be sent
+        try:
+            if uploader.send_pending():
+                failures = 0
+            elif is_last:
+                return True
+            else:
+                orders.wait(_POLL_S)
+        except UnreachableError as error:
+            logger.warning("not sent: %s", error)
+            if orders.finish.is_set() and failures:
+                return False
+            orders.wait(_RETRY_S[min(failures, len(_RETRY_S) - 1)])
+            failures += 1
+    return False
+
+
+def _send_files(file_uploader: FileUploader, has_log: threading.Event, orders: _Orders) -> None:
+    """Send files until no more can come, then try those again that could not be stored."""
+    while not orders.is_late():
+        is_last = has_log.is_set()
+        if file_uploader.send_next():
+            continue
+        if is_last:
+            file_uploader.retry_failed()
+            return
+        has_log.wait(_POLL_S)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ from automl.preflight.findings import Level
 from automl.preflight.software import (
     credential_findings,
     ray_address_findings,
-    tracking_finding,
     unreachable,
     version_finding,
 )
@@ -58,18 +57,6 @@ def test_a_token_file_counts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
 
     assert finding.level is Level.OK
     assert "secret" not in finding.found
-
-
-def test_a_tracking_server_that_does_not_answer_is_a_warning_without_its_password() -> None:
-    finding = tracking_finding(f"http://user:pass@127.0.0.1:{closed_port()}")
-
-    assert finding.level is Level.WARN
-    assert "automl sync" in finding.fix
-    assert "pass" not in finding.found
-
-
-def test_a_file_as_record_needs_no_server() -> None:
-    assert tracking_finding("sqlite:///r/mlflow.db").level is Level.OK
 
 
 def test_an_address_without_a_head_behind_it_fails() -> None:

@@ -18,8 +18,9 @@ from automl.storage.event_log import read_log
 from automl.storage.paths import StudyPaths
 from automl.storage.plan_document import PlanDocument, describe_plan
 from automl.study.causes import Origin, OriginKind
-from automl.tracking.mlflow.earlier_runs import is_server, recorded_points
+from automl.tracking.mlflow.earlier_runs import recorded_points
 from automl.tracking.mlflow.projection import STUDY_RUN, Projection, UploadKind
+from automl.tracking.mlflow.rest import is_server
 from tests.automl.study.examples import OBJECTIVE, make_plan
 from tests.automl.study.test_result import study, trial
 from tests.automl.tracking.file_tracker import FileTracker

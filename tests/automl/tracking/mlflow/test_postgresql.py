@@ -2,17 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import shutil
-import socket
-import subprocess
-import sys
-import tempfile
 import time
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from urllib.request import urlopen
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -20,108 +11,28 @@ from automl.storage.paths import StudyPaths
 from automl.study.events import FileAttached, ModelRegistered
 from automl.tracking.mlflow.folder import MlflowFolder
 from automl.tracking.mlflow.tracker import MlflowTracker, sync
-from automl.tracking.mlflow.writer import QUIET_ENVIRONMENT
 from tests.automl.tracking.mlflow.events import append
+from tests.automl.tracking.mlflow.servers import LIMIT_S, free_port, mlflow_server, needs_postgresql, postgresql
 from tests.automl.tracking.mlflow.test_tracker import MODEL
 from tests.automl.tracking.synthetic import tell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from mlflow.entities import Run
 
-psycopg2 = pytest.importorskip("psycopg2", reason="psycopg2 is not installed")
-PROGRAMS = {name: shutil.which(name) for name in ("initdb", "postgres")}
-
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(None in PROGRAMS.values(), reason="PostgreSQL is not installed"),
+    needs_postgresql,
     pytest.mark.filterwarnings("default"),  # MLflow's own imports warn
 ]
-
-# PostgreSQL refuses to run as root.
-OWNER = "nobody" if os.getuid() == 0 else None
-LIMIT_S = 120.0
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @pytest.fixture(scope="module")
 def database() -> Iterator[str]:
-    """Run a cluster of our own on loopback; return the URI of an empty database."""
-    with tempfile.TemporaryDirectory(prefix="automl-postgresql-") as name:
-        folder, port = Path(name), free_port()
-        if OWNER is not None:
-            shutil.chown(folder, OWNER)
-        cluster = folder / "cluster"
-        settings = ["-c", "fsync=off", "-c", f"unix_socket_directories={folder}", "-c", "listen_addresses=127.0.0.1"]
-        subprocess.run(
-            [str(PROGRAMS["initdb"]), "-D", str(cluster), "-U", "automl", "-A", "trust", "-E", "UTF8", "--no-sync"],
-            user=OWNER, cwd=folder, check=True, capture_output=True, timeout=LIMIT_S,
-        )  # fmt: skip
-        with subprocess.Popen(
-            [str(PROGRAMS["postgres"]), "-D", str(cluster), "-p", str(port), *settings],
-            user=OWNER, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        ) as server:  # fmt: skip
-            try:
-                make_database(port)
-                yield f"postgresql+psycopg2://automl@127.0.0.1:{port}/mlflow"
-            finally:
-                server.terminate()
-                server.wait(30)
-
-
-def make_database(port: int) -> None:
-    connection = connect(port)
-    connection.autocommit = True
-    with contextlib.closing(connection), connection.cursor() as cursor:
-        cursor.execute("CREATE DATABASE mlflow")
-
-
-def connect(port: int) -> Any:  # noqa: ANN401 # psycopg2 is imported only where it is installed
-    deadline = time.monotonic() + LIMIT_S
-    while True:
-        try:
-            return psycopg2.connect(host="127.0.0.1", port=port, user="automl", dbname="postgres")
-        except psycopg2.OperationalError:
-            assert time.monotonic() < deadline, "PostgreSQL did not start"
-            time.sleep(0.2)
-
-
-@contextlib.contextmanager
-def mlflow_server(database: str, port: int, folder: Path) -> Iterator[None]:
-    """Run MLflow's tracking server on the database; artifacts go through it."""
-    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", database, "--host", "127.0.0.1"]
-    command += ["--port", str(port), "--workers", "1", "--artifacts-destination", str(folder / "artifacts")]
-    environment = {**os.environ, **QUIET_ENVIRONMENT, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    with (
-        (folder / "server.log").open("ab") as log,
-        subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True) as server,
-    ):
-        try:
-            wait_until_up(server, port)
-            yield
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(server.pid, 15)
-            server.wait(30)
-
-
-def wait_until_up(server: subprocess.Popen[bytes], port: int) -> None:
-    deadline = time.monotonic() + LIMIT_S
-    while True:
-        try:
-            with urlopen(f"http://127.0.0.1:{port}/health", timeout=2):
-                return
-        except OSError:
-            assert server.poll() is None, "the MLflow server ended"
-            assert time.monotonic() < deadline, "the MLflow server did not start"
-            time.sleep(0.3)
+    with postgresql() as uri:
+        yield uri
 
 
 def runs_of(uri: str) -> dict[str, Run]:

@@ -42,11 +42,20 @@ def send_all(study: StudyPaths, uri: str) -> Uploader:
     one = uploader(study, uri)
     while one.send_pending():
         pass
+    send_files(one, study)
     return one
 
 
+def send_files(one: Uploader, study: StudyPaths) -> None:
+    from automl.tracking.mlflow.files import FileUploader  # noqa: PLC0415 # heavy
+
+    file_uploader = FileUploader(one, study)
+    while file_uploader.send_next():
+        pass
+
+
 def history(one: Uploader, run: str, name: str) -> list[float]:
-    client = one._connect()  # noqa: SLF001 # its client
+    client = one.connect()
     return [point.value for point in client.get_metric_history(one.state.run_ids[run], name)]
 
 
@@ -96,16 +105,16 @@ def test_a_writer_that_is_killed_between_two_parts_loses_nothing_and_doubles_not
     while uploader(study, uri).send_pending():  # a new process for each part, which knows only what is on the disk
         parts += 1
 
-    one = uploader(study, uri)
-    assert parts > 10
+    one = send_all(study, uri)
+    assert parts > 5
     assert MlflowFolder(study).is_complete(uri)
     assert history(one, "0000", "val/d1") == [0.3, 0.4, 0.5]
-    assert history(one, "study", "automl.best") == [0.5]
+    assert history(one, "study", "automl.best") == [0.5, 0.5], "when it was found, and at the end"
     assert not (study.mlflow / "rejected.jsonl").exists()
 
 
 def test_a_file_that_cannot_be_stored_holds_nothing_back_and_is_sent_later(tmp_path: Path) -> None:
-    from automl.tracking.mlflow.uploader import UnreachableError  # noqa: PLC0415 # heavy
+    from automl.tracking.mlflow.files import FileUploader  # noqa: PLC0415 # heavy
 
     study = StudyPaths(tmp_path / "demo")
     append(study, study_started(), trial_started(0), FileAttached(run="0000", path="a.txt"), measured(0, 0, {"a": 1.0}))
@@ -115,20 +124,49 @@ def test_a_file_that_cannot_be_stored_holds_nothing_back_and_is_sent_later(tmp_p
     one.send_pending()
     artifacts.rename(tmp_path / "away")
     artifacts.write_text("in the way", encoding="utf-8")
+    file_uploader = FileUploader(one, study)
 
-    for _ in range(3):
-        with pytest.raises(UnreachableError):
-            one.send_pending()
+    assert [file_uploader.send_next() for _ in range(3)] == [True, True, False], (
+        "plan and file, then neither is due again"
+    )
     append(study, measured(0, 1, {"a": 2.0}))
     assert one.send_pending()
     assert history(one, "0000", "a") == [1.0, 2.0]
-    assert not MlflowFolder(study).is_complete(uri)
+    (missing,) = MlflowFolder(study).missing(uri)
+    assert missing.startswith("2 files (a.txt of 0000, plan.json of study): ")
+    assert "mlflow-artifacts" in missing
+    file_uploader.retry_failed()
+    assert [failed.attempts for failed in MlflowFolder(study).load_state(uri).failed] == [2, 2]
 
     artifacts.unlink()
     (tmp_path / "away").rename(artifacts)
-    send_all(study, uri)
+    send_all(study, uri)  # another process tries at once
     assert MlflowFolder(study).is_complete(uri)
     assert list(artifacts.rglob("a.txt"))
+
+
+@pytest.mark.parametrize("is_for_good", [False, True])
+@pytest.mark.parametrize("key", ["study", "0000"])
+def test_a_run_that_was_deleted_is_made_anew_with_everything(
+    study: StudyPaths, uri: str, key: str, *, is_for_good: bool
+) -> None:
+    append(study, measured(0, 0, {"loss": 1.0}))
+    before = send_all(study, uri)
+    deleted = before.state.run_ids[key]
+    before.connect().delete_run(deleted)
+    if is_for_good:
+        before.connect()._tracking_client.store._hard_delete_run(deleted)  # noqa: SLF001 # as `mlflow gc` does
+
+    append(study, study_started(), trial_started(0, attempt=2, lr=0.1), measured(0, 1, {"loss": 0.5}))
+    one = send_all(study, uri)
+
+    runs = {name: one.connect().get_run(run_id) for name, run_id in one.state.run_ids.items()}
+    assert runs[key].info.run_id != deleted
+    assert {run.info.lifecycle_stage for run in runs.values()} == {"active"}
+    assert runs["0000"].data.tags["mlflow.parentRunId"] == runs["study"].info.run_id
+    assert history(one, "0000", "loss") == [1.0, 0.5]
+    assert MlflowFolder(study).is_complete(uri)
+    assert not (study.mlflow / "rejected.jsonl").exists()
 
 
 def test_a_long_log_is_kept_by_its_end(study: StudyPaths, uri: str) -> None:
@@ -138,7 +176,7 @@ def test_a_long_log_is_kept_by_its_end(study: StudyPaths, uri: str) -> None:
 
     one = send_all(study, uri)
 
-    client = one._connect()  # noqa: SLF001 # its client
+    client = one.connect()
     text = Path(client.download_artifacts(one.state.run_ids["0000"], "train.log")).read_text(encoding="utf-8")
     assert text.startswith("[... the last 64 KiB ...]\n")
     assert text.endswith("last line\n")
@@ -168,7 +206,7 @@ def test_nothing_from_outside_the_folder_of_a_trial_becomes_an_artifact(
 
     one = send_all(study, uri)
 
-    client = one._connect()  # noqa: SLF001 # its client
+    client = one.connect()
     assert client.list_artifacts(one.state.run_ids["0000"], "panels") == []
 
     assert any(f"0000/panels/a.png was not read: it is {kind}" in upload["reason"] for upload in rejected(study))
@@ -180,7 +218,7 @@ def test_names_that_no_event_should_hold_hold_nothing_back(study: StudyPaths, ur
 
     one = send_all(study, uri)
 
-    client = one._connect()  # noqa: SLF001 # its client
+    client = one.connect()
     metrics = client.get_run(one.state.run_ids["0000"]).data.metrics
     assert sorted(metrics.values()) == [0.1, 0.2, 0.3, 0.4, 0.5]
     assert not (study.mlflow / "rejected.jsonl").exists()
