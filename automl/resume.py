@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 from automl.errors import LaunchError, NothingToRunError, Problem, ResumeMismatchError
 from automl.executor.decide import missing_replicates
 from automl.handoff.hand_over import missing_parts
+from automl.handoff.integrity import require_sound
 from automl.request.location import RunLocation
 from automl.request.study_request import request_from_document
 from automl.run import make_plan, run_in
 from automl.storage.documents import to_json
 from automl.storage.paths import StudyPaths
 from automl.storage.plan_document import plan_document, read_plan
-from automl.storage.study_directory import read_state
 from automl.study.events import StudyEnded
 
 if TYPE_CHECKING:
@@ -41,13 +41,14 @@ def resume_study(
     With ``trials`` the study gets a new number of them.
 
     Raises:
-        ConfigurationError: the folder is no study directory, or the skill cannot be read.
+        ConfigurationError: the folder is no study directory, a file of it is damaged, or the skill cannot be read.
         ResumeMismatchError: skill, template, schema or settings have changed; lists the changes.
         NothingToRunError: every trial has ended, and nothing of what follows is missing.
         LaunchError: nothing of what is missing could be done; or see `run_in`.
     """
     directory = StudyPaths(root)
     stored = read_plan(directory)
+    state = require_sound(directory)
     request = request_from_document(stored.request)
     if trials is not None:
         request = request.with_settings(trials=trials, explicit=(*request.explicit, "trials"))
@@ -62,7 +63,6 @@ def resume_study(
     if plan.fingerprint != stored.fingerprint:
         differences = _differences(to_json(stored), plan_document(plan), directory)
         raise ResumeMismatchError(f"{root} was made by another plan", differences)
-    state = read_state(directory)
     ended = sum(result.replicate_of is None for result in state.finished)
     has_all = ended >= plan.budget.trials and not missing_replicates(plan, state)
     end = state.last if isinstance(state.last, StudyEnded) else None

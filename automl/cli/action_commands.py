@@ -68,6 +68,8 @@ for _name, (_action, _text) in _ACTIONS.items():
 
 def _run(root: Path, action: str, options: dict[str, Any]) -> ActionResult:
     from automl.handoff.actions import action_launcher, options_here, run_recorded
+    from automl.handoff.integrity import require_sound
+    from automl.storage.paths import StudyPaths
 
     problems: list[Problem] = []
     data, settings = split_pairs(options["data"], options["settings"], problems)
@@ -76,6 +78,7 @@ def _run(root: Path, action: str, options: dict[str, Any]) -> ActionResult:
     chosen = dataclasses.replace(
         options_here(), trial=options["trial"], epoch=options["epoch"], data=data, overrides=settings
     )
+    require_sound(StudyPaths(root))
     launcher = action_launcher(root)
     try:
         return run_recorded(root, action, launcher, chosen)

@@ -227,10 +227,12 @@ def _report(root: Path, output: Path | None) -> None:
 @click.option("--tracking-uri", metavar="URI", help="Another server; it gets the whole study.")
 def _sync(root: Path, tracking_uri: str | None) -> None:
     """Upload what MLflow does not have yet of a study."""
+    from automl.handoff.integrity import require_sound
     from automl.tracking.mlflow.tracker import sync
     from automl.tracking.mlflow.uri import absolute_uri, without_password
 
     record = read_plan(StudyPaths(root)).mlflow
+    require_sound(StudyPaths(root))
     uri = absolute_uri(tracking_uri) if tracking_uri else record.tracking_uri
     refused = sync(StudyPaths(root), uri, record.experiment)
     for one in refused:

@@ -297,6 +297,8 @@ class StudyLoop:
             if device is None:
                 return None
             task = task.on((device,))
+        known = (m for m in trial.measured if m.epoch is not None and m.epoch < start.first_epoch)
+        task = replace(task, measured=tuple(known))
         task.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         document = start.document(self._paths)
         write_document(task.files.start_file, document)

@@ -1,7 +1,8 @@
 """Read and write documents of a study directory: one way for all of them, and never half a file.
 
 A document is a frozen dataclass, or a mapping of them; its JSON form has the names of its fields. Unknown keys are
-ignored and missing ones get their defaults, so files of other versions can be read.
+ignored and missing ones get their defaults, so files of other versions can be read. The last key of every object that
+is written is ``check``, a CRC-32 of the rest: a changed document is refused. Documents of earlier versions have none.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import zlib
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 T = TypeVar("T")
+
+CHECK = "check"
+"""The key of the check."""
 
 _SHOWN_PROBLEMS = 3
 _COMPUTED = "restore it from a copy; or delete it, and a resume computes its content again"
@@ -56,7 +61,10 @@ def write_document(file: Path, value: object, kind: Any = None) -> None:  # noqa
         OSError: the folder cannot be made or written.
         ValueError: the document holds a number that is not finite.
     """
-    write_text(file, json.dumps(to_json(value, kind), indent=1, allow_nan=False) + "\n")
+    document = to_json(value, kind)
+    document.pop(CHECK, None)
+    checked = {**document, CHECK: checksum(json.dumps(document, allow_nan=False))}
+    write_text(file, json.dumps(checked, indent=1) + "\n")
 
 
 def write_text(file: Path, text: str) -> None:
@@ -69,15 +77,39 @@ def read_document(file: Path, kind: type[T]) -> T:
 
     Raises:
         FileNotFoundError: there is none.
-        ConfigurationError: the file cannot be read, or does not fit: a torn file is never passed over.
+        ConfigurationError: the file cannot be read, was changed, or does not fit: a torn file is never passed over.
     """
     try:
-        value: T = _adapter(kind).validate_json(file.read_bytes())
+        document, _ = without_check(json.loads(file.read_bytes()))
+        return from_json(document, kind)
     except FileNotFoundError:
         raise
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise torn_file(file, first_line(error), f"a {getattr(kind, '__name__', kind)}") from error
-    return value
+
+
+def has_check(file: Path) -> bool:
+    """Tell whether a document that can be read has a check; those of earlier versions have none."""
+    return without_check(json.loads(file.read_bytes()))[1]
+
+
+def checksum(text: str) -> str:
+    """Return the check of a text: its CRC-32, as 8 hexadecimal digits."""
+    return f"{zlib.crc32(text.encode()):08x}"
+
+
+def without_check(document: Any) -> tuple[dict[str, Any], bool]:  # noqa: ANN401 # JSON
+    """Return a JSON object without its check, and whether it had one.
+
+    Raises:
+        ValueError: it is no object, or was changed after it was written.
+    """
+    if not isinstance(document, dict):
+        raise ValueError("it is no JSON object")  # noqa: TRY004 # content of a file
+    check = document.pop(CHECK, None)
+    if check is not None and check != checksum(json.dumps(document)):
+        raise ValueError("it is not what was written")
+    return document, check is not None
 
 
 def first_line(error: Exception) -> str:

@@ -14,12 +14,11 @@ import json
 import mmap
 import os
 import threading
-import zlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, get_args
 
-from automl.storage.documents import first_line, from_json, to_json, torn_file
+from automl.storage.documents import CHECK, checksum, first_line, from_json, to_json, torn_file, without_check
 from automl.study.events import Event, Measured, TrialEnded
 from automl.study.trial import TrialResult
 
@@ -147,7 +146,7 @@ def encode(event: Event, time: datetime) -> bytes:
         fields = {"trial": fields.pop("number"), **fields}
     document = {"event": event.kind, "time": time.isoformat(timespec="milliseconds"), **fields}
     text = json.dumps(document, allow_nan=False)
-    return f'{text[:-1]}, "check": "{zlib.crc32(text.encode()):08x}"}}\n'.encode()
+    return f'{text[:-1]}, "{CHECK}": "{checksum(text)}"}}\n'.encode()
 
 
 def decode(line: bytes, *, is_strict: bool = False) -> tuple[Event, datetime] | None:
@@ -161,12 +160,9 @@ def decode(line: bytes, *, is_strict: bool = False) -> tuple[Event, datetime] | 
         RecursionError: it is nested too deeply.
         ValueError, KeyError, TypeError: the line is no event, or was changed.
     """
-    document: dict[str, Any] = json.loads(line)
-    check = document.pop("check", None)
-    if check is None and is_strict:
+    document, is_checked = without_check(json.loads(line))
+    if is_strict and not is_checked:
         raise ValueError("the line has no check")
-    if check is not None and check != f"{zlib.crc32(json.dumps(document).encode()):08x}":
-        raise ValueError("the line is not what was written")
     kind, time = document.pop("event"), datetime.fromisoformat(document.pop("time"))
     event_type = _CLASSES.get(kind)
     if event_type is None:

@@ -12,7 +12,6 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from automl.errors import ConfigurationError
 from automl.storage.deletion import delete
 from automl.storage.documents import read_document, torn_file
 from automl.storage.event_log import Entry, encode, read_log
@@ -71,6 +70,8 @@ def upgraded(paths: StudyPaths) -> Iterator[Entry]:
     Raises:
         ConfigurationError: a file of the study cannot be read.
     """
+    for _ in _lines(paths.events_file):
+        pass  # a torn line is refused: without checks that is all that can be noticed
     study = _OldStudy(paths)
     entry: Entry | None = None
     for entry in read_log(paths.events_file):
@@ -150,9 +151,8 @@ class _OldStudy:
 
     def _start(self, event: TrialStarted) -> dict[str, Any]:
         file = self._paths.attempt(event.trial, event.attempt).start_file
-        with suppress(OSError, ValueError):
-            document: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-            return document
+        with suppress(FileNotFoundError):
+            return read_document(file, dict[str, Any])
         return {"attempt": event.attempt}
 
     def _result(self, result: TrialResult) -> TrialResult:
@@ -160,7 +160,7 @@ class _OldStudy:
         number = result.number
         if result.state.is_final:
             self._ended.add(number)
-        with suppress(ConfigurationError, FileNotFoundError):
+        with suppress(FileNotFoundError):
             known = read_document(self._paths.result_file(number), TrialResult)
             if known.attempt == result.attempt and known.state is result.state:
                 return known

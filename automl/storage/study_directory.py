@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from automl.errors import ConfigurationError
-from automl.storage.documents import read_document, write_document
+from automl.storage.documents import has_check, read_document, write_document
 from automl.storage.event_log import damaged_log, named_damage, read_log
 from automl.storage.legacy import is_legacy, upgraded
 from automl.storage.paths import StudyPaths
@@ -16,12 +16,12 @@ from automl.study.events import StudyEnded
 from automl.study.objectives import parse_constraints
 from automl.study.result import StudyResult
 from automl.study.state import StudyState, apply
+from automl.study.trial import TrialResult
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from automl.storage.plan_document import PlanDocument, StoredPlan
-    from automl.study.trial import TrialResult
 
 
 def read_study(root: Path) -> tuple[StoredPlan, StudyResult]:
@@ -70,13 +70,31 @@ def read_state(paths: StudyPaths) -> StudyState:
         ConfigurationError: a line of the log cannot be read, was changed or is missing.
         OSError: the log cannot be opened.
     """
-    state = StudyState()
+    state, written = StudyState(), _result_times(paths)
     with named_damage(paths.events_file):
         for entry in upgraded(paths) if is_legacy(paths) else read_log(paths.events_file, is_strict=True):
             apply(state, entry.event, entry.time)
     if state == StudyState() and paths.result_files():
         raise damaged_log(paths.events_file, "no line, and trials have ended")
+    for number in written.keys() - {*state.ended}:
+        # A result is written after its line. One that was replaced since the log was read may be of a later line.
+        if _is_final(paths.result_file(number)) and _result_times(paths).get(number) == written[number]:
+            raise damaged_log(paths.events_file, f"no line for the end of trial {number}, which has a result")
     return state
+
+
+def _result_times(paths: StudyPaths) -> dict[int, int]:
+    """Return when each result of a trial was written, in nanoseconds."""
+    files = (folder / paths.result_file(0).name for folder in paths.trials.glob("*") if folder.name.isdigit())
+    return {int(file.parent.name): file.stat().st_mtime_ns for file in files if file.is_file()}
+
+
+def _is_final(file: Path) -> bool:
+    """Tell whether a file is a whole result that `automl` wrote, of a trial that has ended."""
+    try:
+        return has_check(file) and read_document(file, TrialResult).state.is_final
+    except (OSError, ValueError, ConfigurationError):
+        return False  # it may be the trainer's own
 
 
 def read_results(paths: StudyPaths) -> tuple[TrialResult, ...]:
@@ -85,16 +103,24 @@ def read_results(paths: StudyPaths) -> tuple[TrialResult, ...]:
 
 
 def read_evaluations(root: Path) -> dict[str, Evaluation]:
-    """Read `evaluations.json`: role -> evaluation; empty if there is none that can be read."""
+    """Read `evaluations.json`: role -> evaluation; empty before the first one.
+
+    Raises:
+        ConfigurationError: the file cannot be read, or was changed.
+    """
     try:
         return read_document(StudyPaths(root).evaluations_file, dict[str, Evaluation])
-    except (OSError, ConfigurationError):
+    except FileNotFoundError:
         return {}
 
 
 def read_record(root: Path) -> RecordLocation | None:
-    """Read `record.json`: where MLflow has the study; None before the study was recorded."""
+    """Read `record.json`: where MLflow has the study; None before the study was recorded.
+
+    Raises:
+        ConfigurationError: the file cannot be read, or was changed.
+    """
     try:
         return read_document(StudyPaths(root).record_file, RecordLocation)
-    except (OSError, ConfigurationError):
+    except FileNotFoundError:
         return None

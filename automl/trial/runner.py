@@ -78,7 +78,7 @@ def run_trial(
     started_s = time.monotonic()
     reporter = Reporter(report, task.directory)
     history = TrialHistory(task.watch)
-    history.recall(earlier_measurements(task.start))
+    history.recall([*earlier_measurements(task.start), *task.measured])
     exit_status: int | None = None
     try:
         task.directory.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -8,16 +8,19 @@ asks for the end of the study. Plain text in it, as a person would write it, is 
 from __future__ import annotations
 
 import json
+import logging
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from automl.storage.documents import from_json, write_document
+from automl.storage.documents import CHECK, from_json, without_check, write_document
 from automl.storage.paths import StudyPaths
 from automl.storage.trainer_files import read_made
 from automl.study.ends import StopCause, StopKind
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+logger = logging.getLogger(__name__)
 
 _LONGEST_REQUEST_BYTES = 64 * 1024
 
@@ -32,7 +35,10 @@ def request_stop(directory: Path, cause: StopCause) -> None:
 
 
 def read_stop_request(directory: Path) -> StopCause | None:
-    """Return the cause if a stop was asked for, else None."""
+    """Return the cause if a stop was asked for, else None.
+
+    One that `automl` wrote and that cannot be read interrupts: a resume continues what it stops.
+    """
     file = StudyPaths(directory).stop_file
     if not file.exists():
         return None
@@ -41,6 +47,9 @@ def read_stop_request(directory: Path) -> StopCause | None:
     except OSError:  # whatever lies there, it asks for the end
         content = b""
     with suppress(ValueError, RecursionError):
-        return from_json(json.loads(content), StopCause)
+        return from_json(without_check(json.loads(content))[0], StopCause)
     text = content.decode("utf-8", errors="replace")
+    if text.startswith("{\n") or f'"{CHECK}"' in text:
+        logger.warning("%s cannot be read, or was changed; a resume continues what it stops", file)
+        return StopCause(kind=StopKind.INTERRUPTED, detail=f"{file.name} cannot be read")
     return StopCause(kind=StopKind.USER, detail=" ".join(text.split("\n", 1)[0].split()))

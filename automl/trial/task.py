@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from automl.skill.model import JsonValue
     from automl.storage.paths import StudyPaths
     from automl.study.model import Objective, StudyPlan
-    from automl.study.trial import Proposal
+    from automl.study.trial import Measurement, Proposal
     from automl.trial.attempts import Start
 
 EVALUATE_LIMIT_S = 600.0
@@ -109,6 +109,7 @@ class TrialTask:
         study_directory: Absolute; paths in the result are relative to it.
         directory: Absolute directory of this attempt; made when it does not exist.
         evaluate_with: Command that measures more once the training has ended; None for none.
+        measured: What the log has of the epochs that earlier attempts measured; it counts more than their status files.
     """
 
     proposal: Proposal
@@ -119,6 +120,7 @@ class TrialTask:
     watch: TrialWatch
     limits: TrialLimits = field(default_factory=TrialLimits)
     evaluate_with: str | None = None
+    measured: tuple[Measurement, ...] = ()
 
     @property
     def number(self) -> int:

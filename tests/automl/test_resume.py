@@ -134,6 +134,41 @@ def test_a_study_that_ended_for_a_reason_of_its_own_is_not_resumed(
     assert resumed == [False]
 
 
+def test_every_damaged_file_is_named_before_anything_is_written(
+    study: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("automl.resume.run_in", lambda *_, **__: pytest.fail("it was started"))
+    end_study(study, {"val/r2": 0.5})
+    damaged = ("evaluations.json", "record.json", "best.json", "trials/0000/result.json", "tracking/mlflow/study_id")
+    for name in damaged:
+        (study / name).parent.mkdir(parents=True, exist_ok=True)
+        (study / name).write_text("{torn", encoding="utf-8")
+    before = {file: file.read_bytes() for file in study.rglob("*") if file.is_file()}
+
+    with pytest.raises(ConfigurationError) as caught:
+        resume_study(study)
+
+    assert {problem.where for problem in caught.value.problems} == {str(study / name) for name in damaged}
+    assert {file: file.read_bytes() for file in study.rglob("*") if file.is_file()} == before
+    assert "without a checksum" not in caplog.text
+
+
+def test_documents_of_an_earlier_version_are_accepted_and_said_to_be_unchecked(
+    study: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    leave_missing(monkeypatch, [])
+    end_study(study, {})
+    for name in ("plan.json", "trials/0000/result.json"):
+        document = json.loads((study / name).read_text(encoding="utf-8"))
+        del document["check"]
+        (study / name).write_text(json.dumps(document), encoding="utf-8")
+
+    with pytest.raises(NothingToRunError):
+        resume_study(study)
+
+    assert "plan.json, result.json: written by an earlier version, without a checksum" in caplog.text
+
+
 def test_a_folder_that_is_no_study_cannot_be_resumed(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"plan\.json"):
         resume_study(tmp_path)

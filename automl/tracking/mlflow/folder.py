@@ -2,7 +2,7 @@
 
 ```
 <study>/tracking/mlflow/
-  study_id           32 hex digits, made once; part of every run's own key
+  study_id           32 hex digits, made once, and their checksum; part of every run's own key
   sent-<hash>.json   per tracking URI: the position in the log, the ids of its runs, the files still to send, the files
                      that could not be stored, each with its cause
   rejected.jsonl     uploads that a server refused for good, with its reason
@@ -18,13 +18,24 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
+import re
 import uuid
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from automl.errors import ConfigurationError, counted
-from automl.storage.documents import from_json, read_document, to_json, write_document, write_text
+from automl.storage.documents import (
+    checksum,
+    first_line,
+    from_json,
+    read_document,
+    to_json,
+    torn_file,
+    write_document,
+    write_text,
+)
 from automl.storage.event_log import read_log
 from automl.storage.paths import StudyPaths
 from automl.storage.study_document import study_document
@@ -58,6 +69,9 @@ class FailedUpload:
         return self.problem.partition(" (")[0]
 
 
+logger = logging.getLogger(__name__)
+
+
 @dataclass(slots=True, kw_only=True)
 class UploadState:
     """What one server has.
@@ -89,6 +103,7 @@ class MlflowFolder:
         self.root = study.mlflow
         self.log_file = self.root / "writer.log"
         self.lock_file = self.root / "writer.lock"
+        self._id_file = self.root / "study_id"
 
     @property
     def study_id(self) -> str:
@@ -96,11 +111,32 @@ class MlflowFolder:
 
         Raises:
             OSError: the folder cannot be written.
+            ConfigurationError: the id cannot be read, or was changed.
         """
-        file, before = self.root / "study_id", self.study.outbox / "study_id"
-        if not file.is_file():
-            write_text(file, before.read_text(encoding="utf-8") if before.is_file() else uuid.uuid4().hex)
-        return file.read_text(encoding="utf-8").strip()
+        known = self._known_id()
+        if known is None:
+            known = uuid.uuid4().hex
+            write_text(self._id_file, f"{known} {checksum(known)}\n")
+        return known
+
+    def _known_id(self) -> str | None:
+        for file in (self._id_file, self.study.outbox / "study_id"):
+            with suppress(FileNotFoundError):
+                known, *check = file.read_text(encoding="utf-8", errors="replace").split() or [""]
+                if re.fullmatch("[0-9a-f]{32}", known) and check in ([], [checksum(known)]):
+                    return known
+                fix = "restore it from a copy; without it, the study would be recorded a second time"
+                raise torn_file(file, "it is not what was written", "32 hexadecimal digits and their check", fix)
+        return None
+
+    def check(self) -> None:
+        """Read what a start of the study and `sync` will read.
+
+        Raises:
+            ConfigurationError: a file cannot be read, or was changed.
+        """
+        self._known_id()
+        self.read_queue(0, limit=None)
 
     def load_state(self, tracking_uri: str) -> UploadState:
         """Read what a server has; nothing if it never got anything, or if the file cannot be read.
@@ -111,11 +147,13 @@ class MlflowFolder:
         try:
             state = read_document(file, UploadState)
             return state if log.is_file() and state.position <= log.stat().st_size else replace(state, position=0)
-        except (FileNotFoundError, ConfigurationError):  # it gets everything again, which changes nothing
+        except (FileNotFoundError, ConfigurationError) as error:
+            if isinstance(error, ConfigurationError):
+                logger.warning("%s cannot be read: everything is sent again, which changes nothing", file)
             if not self.study.outbox.is_dir():
                 return UploadState()
         file = self.study.outbox / file.name
-        before: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+        before = read_document(file, dict[str, Any]) if file.is_file() else {}
         return UploadState(
             position=_end_of_version_before(log),
             queue_position=before.get("offset", 0),
@@ -143,7 +181,10 @@ class MlflowFolder:
     def missing(self, tracking_uri: str) -> tuple[str, ...]:
         """Say what a server does not have, each with the cause where one is known; nothing if it has everything."""
         state, found = self.load_state(tracking_uri), []
-        is_read = next(read_log(self.study.events_file, state.position), None) is None
+        try:
+            is_read = next(read_log(self.study.events_file, state.position, is_strict=True), None) is None
+        except ConfigurationError:
+            is_read = False  # what a damaged line held was not sent
         if not is_read or self.read_queue(state.queue_position, limit=1)[0]:
             what = "the newest metrics, parameters and tags" if state.position else "everything"
             found.append(f"{what}: {state.problem or 'not sent yet'}")
@@ -157,15 +198,25 @@ class MlflowFolder:
             found.append(f"{counted(len(alike), 'file')} ({titles}{more}): {alike[0].problem}")
         return tuple(found)
 
-    def read_queue(self, position: int, *, limit: int) -> tuple[list[Upload], int]:
-        """Return at most ``limit`` uploads of the queue of the version before, and the position behind the last one."""
+    def read_queue(self, position: int, *, limit: int | None) -> tuple[list[Upload], int]:
+        """Return at most ``limit`` uploads of the queue of the version before, and the position behind the last one.
+
+        Raises:
+            ConfigurationError: a line cannot be read.
+        """
         uploads: list[Upload] = []
-        with suppress(FileNotFoundError), (self.study.outbox / "queue.jsonl").open("rb") as stream:
+        file = self.study.outbox / "queue.jsonl"
+        with suppress(FileNotFoundError), file.open("rb") as stream:
             stream.seek(position)
             for line in stream:
                 if len(uploads) == limit or not line.endswith(b"\n"):
                     break
-                uploads.append(from_json(json.loads(line), Upload))
+                try:
+                    uploads.append(from_json(json.loads(line), Upload))
+                except (ValueError, RecursionError) as error:
+                    fix = "restore it from a copy, or delete the line: what it holds is not sent then"
+                    found = f"at byte {position}: {first_line(error)}"
+                    raise torn_file(file, found, "one upload per line", fix) from error
                 position += len(line)
         return uploads, position
 

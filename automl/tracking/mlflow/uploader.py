@@ -75,7 +75,7 @@ class Uploader:
 
     def _begin(self) -> None:
         self._projection = Projection(read_plan(self._folder.study))
-        for entry in read_log(self._folder.study.events_file):
+        for entry in read_log(self._folder.study.events_file, is_strict=True):
             if entry.end > self.state.position:
                 break
             self._projection.uploads(entry)  # the server has it; the projection has to know it
@@ -123,7 +123,7 @@ class Uploader:
         position = self.state.position
         uploads, queue_position = self._folder.read_queue(self.state.queue_position, limit=_MAX_PART)
         if not uploads:
-            for entry in read_log(self._folder.study.events_file, position):
+            for entry in read_log(self._folder.study.events_file, position, is_strict=True):
                 uploads += self._projection.uploads(entry)
                 position = entry.end
                 if len(uploads) >= _MAX_PART:

@@ -10,11 +10,11 @@ import pytest
 import yaml
 
 from automl.errors import ConfigurationError
-from automl.handoff.actions import ActionOptions, action_launch, action_launcher, run_action
+from automl.handoff.actions import ActionOptions, ActionResult, action_launch, action_launcher, run_action
 from automl.launch.container import ContainerLauncher
 from automl.resources import builtin_skill
 from automl.skill.load import load_skill
-from automl.storage.documents import to_json
+from automl.storage.documents import read_document, to_json
 from automl.study.evaluation import ActionStatus
 from automl.study.launch_plan import LauncherKind, LaunchPlan
 from tests.automl.handoff.depth_study import CHECKPOINTS, write_depth_study
@@ -51,8 +51,7 @@ def test_the_result_is_written_beside_what_the_action_wrote(tmp_path: Path) -> N
 
     assert result.status is ActionStatus.DONE
     assert result.files == ("actions/export-1/depth_net_mono.onnx",)
-    written = json.loads((root / "actions/export-1/result.json").read_text(encoding="utf-8"))
-    assert written == to_json(result)
+    assert read_document(root / "actions/export-1/result.json", ActionResult) == result
 
 
 def test_every_run_of_an_action_has_its_own_directory(tmp_path: Path) -> None:

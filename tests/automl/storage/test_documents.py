@@ -13,7 +13,7 @@ from automl.errors import ConfigurationError
 from automl.handoff.actions import ActionResult
 from automl.handoff.best import StudyBest
 from automl.request.study_request import StudyRequest
-from automl.storage.documents import from_json, read_document, to_json, write_document
+from automl.storage.documents import from_json, has_check, read_document, to_json, write_document
 from automl.storage.plan_document import StoredPlan, describe_plan
 from automl.study.evaluation import ActionStatus, Delta, Evaluation, RecordLocation
 from automl.study.events import ActionEnded
@@ -125,7 +125,7 @@ def test_a_number_that_is_not_finite_is_refused_and_the_old_file_stays(tmp_path:
     with pytest.raises(ValueError, match="not JSON compliant"):
         write_document(file, {"x": float("nan")})
 
-    assert json.loads(file.read_text(encoding="utf-8")) == {"x": 1}
+    assert read_document(file, dict[str, int]) == {"x": 1}
     assert list(tmp_path.iterdir()) == [file]
 
 
@@ -140,6 +140,37 @@ def test_a_damaged_document_is_named_and_not_passed_over(text: str, tmp_path: Pa
     (problem,) = caught.value.problems
     assert problem.found.startswith("a file that cannot be read (")
     assert "\n" not in problem.found
+
+
+def test_every_changed_byte_of_a_document_is_noticed_or_means_the_same(tmp_path: Path) -> None:
+    file = tmp_path / "result.json"
+    write_document(file, RESULT)
+    content = file.read_bytes()
+
+    assert {changed(file, content, at, bit) for at in range(len(content)) for bit in (0x01, 0x02, 0x10)} <= {
+        "the same",
+        str(file),
+    }
+    assert changed(file, content, content.index(b"0.5"), 0x01) == str(file)
+
+
+def changed(file: Path, content: bytes, at: int, bit: int) -> str:
+    """Change one byte of a result; return which file an error names, or whether it still says the same."""
+    file.write_bytes(content[:at] + bytes([content[at] ^ bit]) + content[at + 1 :])
+    try:
+        return "the same" if read_document(file, TrialResult) == RESULT else "another"
+    except ConfigurationError as error:
+        return error.problems[0].where
+
+
+def test_a_document_of_an_earlier_version_has_no_check_and_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "result.json"
+    file.write_text(json.dumps(to_json(RESULT)), encoding="utf-8")
+
+    assert read_document(file, TrialResult) == RESULT
+    assert not has_check(file)
+    write_document(file, RESULT)
+    assert has_check(file)
 
 
 def test_a_document_that_is_not_there_is_distinguished_from_a_damaged_one(tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from automl.errors import ConfigurationError
-from automl.storage.study_directory import read_evaluations
 from automl.storage.study_document import study_document
 from tests.automl.cli.study_folder import TRIALS, write_study
 
@@ -49,8 +48,10 @@ def test_a_plan_of_another_program_is_no_study(tmp_path: Path, text: str) -> Non
 
 
 @pytest.mark.parametrize("text", ["[1]", '{"baseline": 3}', "{"])
-def test_evaluations_that_are_none_are_left_out(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize("name", ["evaluations.json", "record.json"])
+def test_a_torn_document_is_not_an_empty_one(tmp_path: Path, text: str, name: str) -> None:
     root = write_study(tmp_path / "example", TRIALS)
-    (root / "evaluations.json").write_text(text, encoding="utf-8")
+    (root / name).write_text(text, encoding="utf-8")
 
-    assert read_evaluations(root) == {}
+    with pytest.raises(ConfigurationError, match=name):
+        study_document(root)

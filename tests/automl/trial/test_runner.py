@@ -7,6 +7,7 @@ import json
 import pickle
 import time
 import zipfile
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -71,6 +72,17 @@ def play(
     reported: list[Measurement] = []
     result = run_trial(task, ScriptedLauncher(lambda _: script), report=reported.append, stop_requested=lambda: None)
     return result, reported
+
+
+def test_what_the_log_has_of_earlier_epochs_counts_more_than_a_status_file_that_was_changed(tmp_path: Path) -> None:
+    earlier = tmp_path / "trials/0007"
+    (earlier / "train").mkdir(parents=True)
+    (earlier / "train/status.json").write_text('{"epoch": 0, "kpi": {"val/d1": 0.95}}\n', encoding="utf-8")
+    task = task_in(tmp_path, attempt=2, first_epoch=1, earlier=(earlier,), directory=tmp_path / "trials/0007.2")
+
+    result, _ = play(replace(task, measured=(Measurement(epoch=0, values={"val/d1": 0.35}),)), *epoch(1, 0.5))
+
+    assert result.curve == ((0, 0.35), (1, 0.5))
 
 
 def test_the_time_of_a_trial_is_that_of_all_its_attempts(tmp_path: Path) -> None:

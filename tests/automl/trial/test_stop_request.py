@@ -8,6 +8,7 @@ from automl.study.ends import EndKind, EndReason, StopCause, StopKind
 from automl.trial.stop_request import read_stop_request, request_stop
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 CAUSES = (
@@ -56,3 +57,15 @@ def test_a_request_that_is_no_cause_is_a_users_request(tmp_path: Path, text: str
 
     assert cause is not None
     assert cause.kind is StopKind.USER
+
+
+@pytest.mark.parametrize("damage", [lambda content: content.replace(b"0.9", b"0.8"), lambda content: content[:9]])
+def test_a_request_that_was_changed_is_no_users_request(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
+    request_stop(tmp_path, CAUSES[1])
+    file = tmp_path / "stop"
+    file.write_bytes(damage(file.read_bytes()))
+
+    cause = read_stop_request(tmp_path)
+
+    assert cause is not None
+    assert cause.kind is StopKind.INTERRUPTED

@@ -1,0 +1,66 @@
+"""Check every file of a study that is read again, before anything is written to it."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from automl.errors import ConfigurationError, Problem
+from automl.handoff.actions import ActionResult
+from automl.handoff.best import StudyBest
+from automl.storage.documents import has_check, read_document
+from automl.storage.plan_document import StoredPlan
+from automl.storage.study_directory import read_evaluations, read_state
+from automl.study.evaluation import RecordLocation
+from automl.study.state import StudyState
+from automl.study.trial import TrialResult
+from automl.tracking.mlflow.folder import MlflowFolder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from automl.storage.paths import StudyPaths
+
+logger = logging.getLogger(__name__)
+
+
+def require_sound(paths: StudyPaths) -> StudyState:
+    """Check the log, the documents and what waits to be sent of a study; return the state of the log.
+
+    Documents of earlier versions have no check; a warning says so.
+
+    Raises:
+        ConfigurationError: files cannot be read, or were changed; with all of them.
+        OSError: the log cannot be opened.
+    """
+    problems, unchecked = list[Problem](), list[str]()
+
+    def read(reader: Callable[..., Any], *arguments: object) -> Any:  # noqa: ANN401 # what the reader returns
+        try:
+            return reader(*arguments)
+        except FileNotFoundError:
+            return None
+        except ConfigurationError as error:
+            problems.extend(error.problems)
+            return None
+
+    state: StudyState = read(read_state, paths) or StudyState()
+    evaluations = read(read_evaluations, paths.root) or {}
+    read(MlflowFolder(paths).check)
+    documents: list[tuple[Path, type]] = [
+        (paths.plan_file, StoredPlan),
+        (paths.record_file, RecordLocation),
+        (paths.best_file, StudyBest),
+        *((paths.result_file(trial.number), TrialResult) for trial in state.trials if trial.result is not None),
+        *((paths.action(known.action).result_file, ActionResult) for known in evaluations.values() if known.action),
+    ]
+    for file, kind in documents:
+        if read(read_document, file, kind) is not None and not has_check(file):
+            unchecked.append(file.name)
+    if problems:
+        raise ConfigurationError.from_problems(problems, subject="the study directory")
+    if unchecked:
+        names = ", ".join(dict.fromkeys(unchecked))
+        logger.warning("%s: written by an earlier version, without a checksum: changes are not noticed", names)
+    return state

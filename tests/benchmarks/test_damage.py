@@ -1,0 +1,25 @@
+"""A damaged file of a study is refused with its name, before anything is written, or changes nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from benchmarks.orchestration.damage import attack_all, make_study
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_study(tmp_path_factory.mktemp("damage"))
+
+
+@pytest.mark.parametrize("cases", [30, pytest.param(500, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])])
+def test_random_damages_are_refused_by_name_or_harmless(study: Path, cases: int) -> None:
+    rows = attack_all(study, cases, seed=cases)
+
+    assert [row for row in rows if row[2] not in {"refused", "harmless"}] == []
+    assert any(outcome == "refused" for _, _, outcome in rows)
