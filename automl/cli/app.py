@@ -14,10 +14,11 @@ import select
 import signal
 import sys
 from pathlib import Path
-from typing import TextIO
+from typing import TextIO, cast
 
 import click
 
+from automl.cli.terminal import VisibleStream
 from automl.errors import AutomlError, ConfigurationError, InterruptedStudyError
 
 COMMANDS = {
@@ -83,12 +84,15 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _usable(stream: TextIO | None) -> TextIO:
-    """Return a stream that accepts every text: escaped where its encoding lacks it, discarded where it is closed."""
+    """Return a stream that accepts every text.
+
+    Control characters are escaped, and what its encoding lacks; where the stream is closed, all is discarded.
+    """
     if stream is None:
         return Path(os.devnull).open("w", encoding="utf-8")
     if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(errors="backslashreplace")
-    return stream
+    return cast("TextIO", VisibleStream(stream))
 
 
 def run_command_line(arguments: list[str]) -> int:

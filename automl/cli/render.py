@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from automl.cli.terminal import visible
 from automl.duration import format_duration
 from automl.study.trial import TrialState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+    from rich.console import ConsoleOptions, RenderableType
+    from rich.segment import Segment
 
     from automl.preflight.findings import Finding
     from automl.study.result import StudyResult
@@ -38,10 +42,27 @@ _BESIDE_COLUMNS = 140  # of a console in which a fix has room beside what was fo
 _PIPE_WIDTH = 160
 
 
+class VisibleConsole(Console):
+    """Shows the control characters of texts (those of colours are added later), and takes no text for markup."""
+
+    def __init__(self, stream: TextIO, *, soft_wrap: bool = False, width: int | None = None) -> None:
+        file = getattr(stream, "unescaped", stream)
+        super().__init__(file=file, highlight=False, markup=False, emoji=False, soft_wrap=soft_wrap, width=width)
+
+    def render_str(self, text: str, **style: Any) -> Text:  # noqa: ANN401 # those of rich
+        """Turn a text of a cell into one whose width is that of what is shown."""
+        return super().render_str(visible(text), **style)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Render as any console does, with the control characters of the texts made visible."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=visible(segment.text))
+
+
 def console(*, to_stderr: bool = False) -> Console:
     """Return a console for results (stdout) or for progress (stderr)."""
     stream = sys.stderr if to_stderr else sys.stdout
-    return Console(file=stream, highlight=False, soft_wrap=True, width=None if stream.isatty() else _PIPE_WIDTH)
+    return VisibleConsole(stream, soft_wrap=True, width=None if stream.isatty() else _PIPE_WIDTH)
 
 
 def format_value(value: object) -> str:

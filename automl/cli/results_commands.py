@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from automl.cli.options import json_option, print_json, results_root, wrong_argument
+from automl.cli.terminal import one_line
 
 if TYPE_CHECKING:
     from automl.errors import ConfigurationError
@@ -45,9 +46,10 @@ def _list(root: Path | None, *, studies: bool, as_json: bool) -> None:
         rows = [{**{name: getattr(entry, name) for name in fields}, "path": str(entry.path)} for entry in entries]
         print_json({"skills": rows})
         return
-    width = max((len(entry.name) for entry in entries), default=0)
-    for entry in entries:
-        click.echo(f"{entry.status.value:<10}  {entry.name:<{width}}  {entry.reason or entry.path}".rstrip())
+    names = [one_line(entry.name) for entry in entries]
+    width = max(map(len, names), default=0)
+    for name, entry in zip(names, entries, strict=True):
+        click.echo(f"{entry.status.value:<10}  {name:<{width}}  {one_line(entry.reason or str(entry.path))}".rstrip())
     if not entries:
         click.echo(f"no model skill under {root}")
 

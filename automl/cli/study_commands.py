@@ -6,7 +6,7 @@ import csv
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -21,6 +21,7 @@ from automl.cli.options import (
     study_argument,
     wrong_argument,
 )
+from automl.cli.terminal import visible
 from automl.errors import NothingToRunError
 from automl.storage.final_status import read_settled
 from automl.storage.owner import running_process
@@ -32,6 +33,8 @@ from automl.study.ends import StopCause, StopKind
 from automl.study.trial import TrialState
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from automl.study.result import StudyResult
     from automl.study.trial import TrialResult
 
@@ -118,17 +121,19 @@ def _status(root: Path, *, watch: bool, as_json: bool) -> None:
 @study_argument
 @click.argument("trial", type=click.IntRange(min=0))
 @click.option("-f", "--follow", is_flag=True, help="Follow the log until the trial ends.")
-def _logs(root: Path, trial: int, *, follow: bool) -> None:
-    """Print the log of a trial, of its latest attempt."""
+@click.option("--raw", is_flag=True, help="Byte by byte, with colours and everything else that a terminal acts on.")
+def _logs(root: Path, trial: int, *, follow: bool, raw: bool) -> None:
+    """Print the log of a trial, of its latest attempt; control characters are shown as text."""
     result = _trial(root, trial)
     log = StudyPaths(root).attempt(trial, result.attempt).log_file
     if not follow and not log.exists():
         raise wrong_argument(str(log), "no log", "a trial that was started", "choose another trial")
-    offset = _print_from(log, 0)
+    show = sys.stdout.buffer.write if raw else _show_text
+    offset = _print_from(log, 0, show)
     while follow:
         # Checked before reading, so that everything written before the end is printed.
         is_running = _trial(root, trial) == result and running_process(StudyPaths(root)) is not None
-        offset = _print_from(log, offset)
+        offset = _print_from(log, offset, show)
         if result.state.is_final or not is_running:
             return
         time.sleep(_POLL_S)
@@ -143,14 +148,20 @@ def _trial(root: Path, number: int) -> TrialResult:
     return found
 
 
-def _print_from(log: Path, offset: int) -> int:
-    """Write a log to stdout byte by byte from an offset; return the offset behind it."""
-    stdout: BinaryIO = sys.stdout.buffer
+def _show_text(content: bytes) -> int:
+    # Progress bars return to the start of their line: each state of them gets a line.
+    text = content.decode("utf-8", "backslashreplace").replace("\r\n", "\n").replace("\r", "\n")
+    return sys.stdout.write(visible(text))
+
+
+def _print_from(log: Path, offset: int, show: Callable[[bytes], object]) -> int:
+    """Write a log to stdout from an offset; return the offset behind it."""
     try:
         with open_made(log.parent, log) as stream:
             stream.seek(offset)
-            while content := stream.read(_CHUNK_BYTES):
-                stdout.write(content)
+            # Whole lines, so that no character is cut; of a longer one a part.
+            while content := stream.readline(_CHUNK_BYTES):
+                show(content)
                 offset += len(content)
     except FileNotFoundError:
         return offset
@@ -158,7 +169,7 @@ def _print_from(log: Path, offset: int) -> int:
         raise wrong_argument(
             str(log), str(error), "the log as the trial began it", "read what else it wrote"
         ) from error
-    stdout.flush()
+    sys.stdout.flush()
     return offset
 
 

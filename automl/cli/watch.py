@@ -8,12 +8,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from automl.cli.render import STYLES, count_states, format_assignment, key_values
+from automl.cli.render import STYLES, VisibleConsole, count_states, format_assignment, key_values
 from automl.duration import format_duration
 from automl.errors import counted
 from automl.readers.growing_file import GrowingFile
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from rich.console import RenderableType
+    from rich.console import Console, RenderableType
 
     from automl.study.result import StudyResult
 
@@ -113,7 +113,7 @@ class Watched:
 def watch(root: Path, console: Console | None = None) -> None:
     """Show a study until it ends or nobody runs it any more; where no terminal is, once for each trial that ends."""
     watched = Watched(root)
-    console = console or Console(highlight=False)
+    console = console or VisibleConsole(sys.stdout)
     if console.is_terminal:
         with Live(console=console, auto_refresh=False, transient=False) as live:
             for _ in watched.until_over():

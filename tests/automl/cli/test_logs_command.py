@@ -40,6 +40,21 @@ def test_the_log_of_the_latest_attempt_is_printed_as_it_is(
     assert capfdbinary.readouterr().out == "new \u00e4\n".encode()
 
 
+def test_control_characters_of_a_log_are_shown_as_text_unless_it_is_wanted_raw(
+    tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    root = write_study(tmp_path / "example", (RUNNING,))
+    log = write_log(root, "\x1b[32mgreen\x1b[0m\r\n10%\r20%\r\n")
+    with log.open("ab") as stream:
+        stream.write(b"\xff\x1b]0;t\x07")
+
+    assert run_command_line(["logs", str(root), "0"]) == 0
+    assert capfdbinary.readouterr().out == rb"\x1b[32mgreen\x1b[0m" + b"\n10%\n20%\n" + rb"\xff\x1b]0;t\x07"
+
+    assert run_command_line(["logs", str(root), "0", "--raw"]) == 0
+    assert capfdbinary.readouterr().out == log.read_bytes()
+
+
 def test_what_is_written_later_follows_until_the_trial_ends(
     tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
