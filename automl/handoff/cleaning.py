@@ -7,6 +7,7 @@ Pareto front, specs, logs, status files and the record stay. MLflow's copies in 
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ from automl.skill.load import recorded_architecture
 from automl.storage.deletion import TRASH, is_deletable, move_to_trash, purge, real_path
 from automl.storage.documents import read_document
 from automl.storage.overview import StudyRow, list_studies
-from automl.storage.owner import running_process
+from automl.storage.owner import OwnerLock
 from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import read_study
 from automl.trial.checkpoints import all_checkpoints, latest_links
@@ -105,14 +106,15 @@ def discard(item: Deletable, moment: str) -> str:
 
     It stays where a process runs its study by now.
     """
-    if running_process(StudyPaths(item.study)) is not None:
-        return "it is running"
-    real = item.path.resolve()
+    study, real = StudyPaths(item.study), item.path.resolve()
     latest = {} if item.path == item.study else latest_links(item.path.parent)
     links = [link for link, target in latest.items() if target == real and is_deletable(link, inside=item.inside)]
     try:
-        for path in (item.path, *links):
-            move_to_trash(path, inside=item.inside, moment=moment, recorded=item.recorded)
+        with OwnerLock(study) if study.plan_file.is_file() else nullcontext():
+            for path in (item.path, *links):
+                move_to_trash(path, inside=item.inside, moment=moment, recorded=item.recorded)
+    except ConfigurationError as error:
+        return error.problems[0].found
     except OSError as error:
         return error.strerror or str(error)
     return ""

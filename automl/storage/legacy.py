@@ -7,11 +7,13 @@ There an epoch's value lay in five files. What the log lacks is taken from `jour
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from automl.spec.write import replace_file
 from automl.storage.deletion import delete
 from automl.storage.documents import read_document, torn_file
 from automl.storage.event_log import Entry, encode, read_log
@@ -55,10 +57,9 @@ def upgrade_log(paths: StudyPaths) -> None:
     if not is_legacy(paths):
         return
     lines = b"".join(encode(entry.event, entry.time) for entry in upgraded(paths))
-    new = paths.events_file.with_suffix(".new")
-    new.write_bytes(lines)
-    paths.events_file.replace(paths.old_events_file)
-    new.replace(paths.events_file)
+    # The log is never gone meanwhile: without it, the study would look as if it had never been started.
+    shutil.copy2(paths.events_file, paths.old_events_file)
+    replace_file(paths.events_file, lines)
     for file in paths.trials.glob("*/stop"):
         with suppress(OSError):  # a request that was answered, or will be asked again
             delete(file, inside=paths.root.resolve())

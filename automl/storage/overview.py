@@ -129,7 +129,7 @@ def _missing(paths: StudyPaths, result: StudyResult) -> Iterator[str]:
         if not (paths.root / checkpoint).exists():
             yield checkpoint
     if not result.trials:
-        signs = (*paths.best.glob("*"), *paths.trials.glob("*"), paths.best_file, paths.journal_file)
+        signs = (*paths.best.glob("*"), *paths.trials.glob("*"), paths.best_file, paths.best_spec, paths.journal_file)
         ran = [paths.relative(path) for path in signs if path.exists() and (path.is_dir() or path.stat().st_size)]
         if ran:
             yield f"the trials of {paths.events_file.name}, though there is {ran[0]}"

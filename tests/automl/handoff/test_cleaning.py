@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import shutil
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from automl.errors import ConfigurationError
 from automl.handoff.best import select_best
 from automl.handoff.cleaning import discard, empty_trash, take_inventory
 from automl.storage.deletion import TRASH
+from automl.storage.owner import OwnerLock
 from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import read_results
 from automl.study.result import StudyResult
@@ -78,17 +80,13 @@ def test_what_is_deleted_takes_its_link_with_it_and_nothing_else(tmp_path: Path)
     assert listed(tmp_path) == {}
 
 
-def test_a_running_study_is_left_alone_even_if_it_starts_in_between(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_running_study_is_left_alone_even_if_it_starts_in_between(tmp_path: Path) -> None:
     write_ended(tmp_path / "demo")
     found = take_inventory(tmp_path).deletable
-    for module in ("final_status", "owner"):
-        monkeypatch.setattr(f"automl.storage.{module}.running_process", lambda _: 5)
-    monkeypatch.setattr("automl.handoff.cleaning.running_process", lambda _: 5)
 
-    assert take_inventory(tmp_path).left_alone == {"demo": "it is running"}
-    assert [discard(item, "now") for item in found] == ["it is running", "it is running"]
+    with OwnerLock(StudyPaths(tmp_path / "demo")):
+        assert take_inventory(tmp_path).left_alone == {"demo": "it is running"}
+        assert [discard(item, "now") for item in found] == [f"process {os.getpid()} is running this study"] * 2
 
 
 def test_a_study_that_can_be_resumed_is_left_alone(tmp_path: Path) -> None:
