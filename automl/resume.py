@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from automl.errors import LaunchError, NothingToRunError, Problem, ResumeMismatchError
 from automl.executor.decide import missing_replicates
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from automl.storage.plan_document import StoredPlan
+    from automl.study.model import StudyPlan
     from automl.tracking.base import Tracker
 
 logger = logging.getLogger(__name__)
@@ -53,16 +55,17 @@ def resume_study(
     if trials is not None:
         request = request.with_settings(trials=trials, explicit=(*request.explicit, "trials"))
     uri = stored.mlflow.tracking_uri
-    place = RunLocation(results=root.parent, tracking_uri=uri, ray_address=ray_address)
+    place = RunLocation(results=stored.results or root.parent, tracking_uri=uri, ray_address=ray_address)
     # It keeps its first points, whatever studies have ended since, and its launcher, whatever would be chosen now.
     launcher = stored.launch.launcher.value if stored.launch else request.launcher
     plan = make_plan(request.with_settings(warm_start=(), launcher=launcher), place)
     plan = dataclasses.replace(
         plan, name=stored.name, reasons=stored.reasons, first_trials=stored.first_trials, first_origins=stored.origins
     )
-    if plan.fingerprint != stored.fingerprint:
-        differences = _differences(to_json(stored), plan_document(plan), directory)
+    # The fingerprint says where data of the results folder lay when the study began, and that may have moved.
+    if plan.fingerprint != stored.fingerprint and (differences := _differences(stored, plan, directory)):
         raise ResumeMismatchError(f"{root} was made by another plan", differences)
+    plan = dataclasses.replace(plan, fingerprint=stored.fingerprint)
     ended = sum(result.replicate_of is None for result in state.finished)
     has_all = ended >= plan.budget.trials and not missing_replicates(plan, state)
     end = state.last if isinstance(state.last, StudyEnded) else None
@@ -95,7 +98,8 @@ def _completing(missing: Sequence[str], paths: StudyPaths, tracking_uri: str) ->
         raise LaunchError(f"nothing of what {paths.root} lacks could be done ({', '.join(left)}); see the lines above")
 
 
-def _differences(before: dict[str, Any], now: dict[str, Any], paths: StudyPaths) -> list[Problem]:
+def _differences(stored: StoredPlan, plan: StudyPlan, paths: StudyPaths) -> list[Problem]:
+    before, now = to_json(stored), plan_document(plan)
     pairs = [(key, before[key], now[key]) for key in _COMPARED if before[key] != now[key]]
     was, would_be = ((one["launch"] or {}).get("image") for one in (before, now))
     pairs += [("image", was, would_be)] if was != would_be else []

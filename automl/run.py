@@ -25,11 +25,11 @@ from automl.request.policy import decide
 from automl.resolve import TEST, TRAIN, check_settings, chosen_scheduler, resolve_inputs, resolve_objectives
 from automl.samplers.registry import make_searcher
 from automl.smoke import smoke_test
-from automl.storage.documents import only_for_user, write_document
+from automl.storage.documents import only_for_user
 from automl.storage.owner import OwnerLock
 from automl.storage.paths import StudyPaths
 from automl.storage.plan_document import write_plan
-from automl.storage.study_directory import ended_study
+from automl.storage.study_directory import ended_study, write_record
 from automl.study.evaluation import RecordLocation
 from automl.study.model import StudyLocation
 from automl.study.plan import StudyParts, plan_study
@@ -177,7 +177,7 @@ def _run_locked(
     uri = place.tracking_uri or default_tracking_uri(place.results)
     record = RecordLocation(tracking_uri=without_password(uri), experiment=plan.name)
     with recorded(directory.root):
-        write_plan(directory, plan, request, record)
+        write_plan(directory, plan, request, record, place.results)
     mlflow = MlflowTracker(uri, plan.name, directory, limit_s=SYNC_LIMIT_S if is_over else CLOSE_LIMIT_S)
     recorders = TrackerGroup((TensorboardTracker(), mlflow))
     session = secrets.token_hex(16)
@@ -201,10 +201,10 @@ def _run_locked(
             _conclude(result, plan, evaluator)
     finally:
         evaluator.launcher.close()
-        _close_record(directory, recorders, mlflow)
+        _close_record(directory, recorders, mlflow, place.results)
 
 
-def _close_record(directory: StudyPaths, recorders: Tracker, mlflow: MlflowTracker) -> None:
+def _close_record(directory: StudyPaths, recorders: Tracker, mlflow: MlflowTracker, results: Path) -> None:
     """Send what is left of the record, and write where it is, also where a signal ends the sending."""
     from automl.executor.loop import recorded  # noqa: PLC0415 - imported when a study starts
 
@@ -212,7 +212,7 @@ def _close_record(directory: StudyPaths, recorders: Tracker, mlflow: MlflowTrack
         recorders.close()
     finally:
         with recorded(directory.root):
-            write_document(directory.record_file, mlflow.describe())
+            write_record(directory, mlflow.describe(), results)
 
 
 def _import_early() -> None:

@@ -27,7 +27,8 @@ class AbsolutePath(click.Path[Path]):
     def convert(self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None) -> Path:
         """Return the absolute path."""
         del param, ctx
-        return Path(value).expanduser().absolute()
+        path = Path(value).expanduser().absolute()
+        return path.resolve() if ".." in path.parts else path
 
 
 def json_option(text: str = "One JSON document on stdout, nothing else there.") -> Callable[[Command], Command]:

@@ -39,9 +39,14 @@ class ProgressTracker(Tracker):
     def __init__(self) -> None:
         self._console = console(to_stderr=True)
         self._live: Live | None = None
+        self._paths = StudyPaths(Path())
         self._study: StudyResult | None = None
         self._state = StudyState()
         self._started_s = time.monotonic()
+
+    def open(self, study: StudyPaths) -> None:
+        """Note which study is shown."""
+        self._paths = study
 
     def record(self, entry: Entry) -> None:
         """Show what an event changes."""
@@ -58,12 +63,11 @@ class ProgressTracker(Tracker):
             self.close()
 
     def _begin(self, study: StudyStarted) -> None:
-        paths = StudyPaths(Path(study.directory))
-        self._study, self._state = study_of_plan(read_plan(paths)), read_state(paths)
+        self._study, self._state = study_of_plan(read_plan(self._paths)), read_state(self._paths)
         trials = f"{counted(study.trials, 'trial')}, {study.jobs} at once"
         what = trials if study.route == Route.TUNE else "one training"
         self._console.print(f"study {study.study}: {what}, {study.direction} {study.metric}", style="bold")
-        self._console.print(f"  in {study.directory}")
+        self._console.print(f"  in {self._paths.root}")
         if self._console.is_terminal:
             self._live = Live(
                 console=self._console, refresh_per_second=_REFRESH_PER_S, get_renderable=self._running_table

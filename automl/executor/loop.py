@@ -153,10 +153,10 @@ class StudyLoop:
                 for entry in read_log(self._paths.events_file, is_strict=True):
                     self._fold(entry.event, entry.time)
             delete(self._paths.stop_file, inside=self._paths.root.resolve())
+            self._trackers.open(self._paths)
             self._append(
                 StudyStarted(
-                    study=plan.name,
-                    directory=str(self._paths.root),
+                    study=self._paths.root.name,
                     route=plan.route,
                     fingerprint=plan.fingerprint,
                     metric=plan.objective.metric,
@@ -308,7 +308,7 @@ class StudyLoop:
                 attempt=start.attempt,
                 origin=str(trial.proposal.origin),
                 assignment=trial.proposal.assignment,
-                directory=str(task.directory),
+                directory=self._paths.relative(task.directory),
                 start=document,
                 gpus=task.command.gpus,
             )

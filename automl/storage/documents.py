@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from automl.errors import ConfigurationError, Problem
 from automl.spec.write import replace_file
+from automl.storage.portable import located
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -72,8 +73,8 @@ def write_text(file: Path, text: str) -> None:
     replace_file(file, text.encode("utf-8"))
 
 
-def read_document(file: Path, kind: type[T]) -> T:
-    """Read a document.
+def read_document(file: Path, kind: type[T], *, study: Path | None = None) -> T:
+    """Read a document; a portable one of a study directory (see `automl.storage.portable`) where that lies now.
 
     Raises:
         FileNotFoundError: there is none.
@@ -81,7 +82,7 @@ def read_document(file: Path, kind: type[T]) -> T:
     """
     try:
         document, _ = without_check(json.loads(file.read_bytes()))
-        return from_json(document, kind)
+        return from_json(document if study is None else located(document, study), kind)
     except FileNotFoundError:
         raise
     except (OSError, ValueError, RecursionError) as error:

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, get_args
 
 from automl.storage.documents import CHECK, checksum, first_line, from_json, to_json, torn_file, without_check
-from automl.study.events import Event, Measured, TrialEnded
+from automl.study.events import Event, Measured, TrialEnded, TrialStarted
 from automl.study.trial import TrialResult
 
 if TYPE_CHECKING:
@@ -167,6 +167,8 @@ def decode(line: bytes, *, is_strict: bool = False) -> tuple[Event, datetime] | 
     event_type = _CLASSES.get(kind)
     if event_type is None:
         return None
+    if event_type is TrialStarted:  # logs of a version before have the absolute path of that time
+        document["directory"] = "/".join(document["directory"].split("/")[-2:])
     if event_type is TrialEnded:
         known = {field.name for field in dataclasses.fields(TrialResult)}
         result = {name: value for name, value in document.items() if name in known}

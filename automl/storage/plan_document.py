@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from automl.errors import ConfigurationError, Problem
@@ -12,6 +13,7 @@ from automl.request.policy import Route
 from automl.space.document import PlannedSpace, describe_space
 from automl.space.values import Scalar
 from automl.storage.documents import read_document, to_json, write_document
+from automl.storage.portable import made_portable
 from automl.study.causes import Origin, origin_from, origins_document
 from automl.study.evaluation import RecordLocation
 from automl.study.launch_plan import LaunchPlan
@@ -97,10 +99,12 @@ class StoredPlan(PlanDocument):
     Attributes:
         request: What was asked for; see `StudyRequest.document`.
         mlflow: Where the study is recorded.
+        results: The results folder; None where the plan is of a version before that noted it.
     """
 
     request: Mapping[str, Any] = field(default_factory=dict)
     mlflow: RecordLocation
+    results: Path | None = None
 
 
 def describe_plan(plan: StudyPlan) -> dict[str, Any]:
@@ -133,10 +137,12 @@ def plan_document(plan: StudyPlan) -> dict[str, Any]:
     return document
 
 
-def write_plan(paths: StudyPaths, plan: StudyPlan, request: StudyRequest, record: RecordLocation) -> None:
+def write_plan(
+    paths: StudyPaths, plan: StudyPlan, request: StudyRequest, record: RecordLocation, results: Path
+) -> None:
     """Write `plan.json`."""
-    stored = StoredPlan(**describe_plan(plan), request=request.document(), mlflow=record)
-    write_document(paths.plan_file, stored)
+    stored = StoredPlan(**describe_plan(plan), request=request.document(), mlflow=record, results=results)
+    write_document(paths.plan_file, made_portable(to_json(stored), paths.root, results))
 
 
 def read_plan(paths: StudyPaths) -> StoredPlan:
@@ -146,7 +152,7 @@ def read_plan(paths: StudyPaths) -> StoredPlan:
         ConfigurationError: the folder is no study directory, or its plan cannot be read.
     """
     try:
-        return read_document(paths.plan_file, StoredPlan)
+        return read_document(paths.plan_file, StoredPlan, study=paths.root)
     except FileNotFoundError as error:
         found = f"no readable {paths.plan_file.name} ({error.strerror})"
     except ConfigurationError as error:

@@ -6,11 +6,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from automl.errors import ConfigurationError
-from automl.storage.documents import has_check, read_document, write_document
+from automl.storage.documents import has_check, read_document, to_json, write_document
 from automl.storage.event_log import damaged_log, named_damage, read_log
 from automl.storage.legacy import is_legacy, upgraded
 from automl.storage.paths import StudyPaths
 from automl.storage.plan_document import read_plan
+from automl.storage.portable import made_portable
 from automl.study.evaluation import Evaluation, RecordLocation
 from automl.study.events import StudyEnded
 from automl.study.objectives import parse_constraints
@@ -114,6 +115,15 @@ def read_evaluations(root: Path) -> dict[str, Evaluation]:
         return {}
 
 
+def write_record(paths: StudyPaths, record: RecordLocation, results: Path) -> None:
+    """Write `record.json`.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    write_document(paths.record_file, made_portable(to_json(record), paths.root, results))
+
+
 def read_record(root: Path) -> RecordLocation | None:
     """Read `record.json`: where MLflow has the study; None before the study was recorded.
 
@@ -121,6 +131,6 @@ def read_record(root: Path) -> RecordLocation | None:
         ConfigurationError: the file cannot be read, or was changed.
     """
     try:
-        return read_document(StudyPaths(root).record_file, RecordLocation)
+        return read_document(StudyPaths(root).record_file, RecordLocation, study=root)
     except FileNotFoundError:
         return None

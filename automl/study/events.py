@@ -23,7 +23,6 @@ class StudyStarted:
 
     Attributes:
         study: Its name.
-        directory: Its directory, absolute, as it is now.
         route: Tune, or train once.
         fingerprint: Of the plan.
         metric: The primary objective.
@@ -39,7 +38,6 @@ class StudyStarted:
 
     kind: ClassVar[str] = "study_started"
     study: str
-    directory: str
     route: str
     fingerprint: str
     metric: str
@@ -82,7 +80,7 @@ class TrialStarted:
         attempt: One-based.
         origin: Where the assignment comes from, as a sentence.
         assignment: Parameter path -> value.
-        directory: Of the attempt, absolute, as it is now.
+        directory: Of the attempt, relative to the study directory.
         start: What `attempt.json` holds: checkpoint, first epoch, earlier attempts, changes.
         gpus: Devices that the driver gives it; empty where Ray does.
     """

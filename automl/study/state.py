@@ -44,7 +44,7 @@ class TrialRecord:
 
     Attributes:
         starts: The starts of its attempts, oldest first, as in ``attempt.json``.
-        directory: Of the last attempt, as it was then.
+        directory: Of the last attempt.
         since: When the last attempt started; None before.
         seen: When something of the trial was written last.
         measured: What the trial measured in each epoch that counts; emptied when it ends.
@@ -314,7 +314,7 @@ def _running(trial: TrialRecord) -> TrialResult:
         number=trial.number,
         state=TrialState.RUNNING,
         assignment=trial.proposal.assignment,
-        directory="/".join(trial.directory.split("/")[-2:]),  # "trials/0007", wherever the study lies now
+        directory=trial.directory,
         attempt=trial.attempt,
         replicate_of=trial.proposal.replicate_of,
         seed=trial.proposal.seed,

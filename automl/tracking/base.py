@@ -11,12 +11,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from automl.storage.event_log import Entry
+    from automl.storage.paths import StudyPaths
 
 logger = logging.getLogger(__name__)
 
 
 class Tracker(ABC):
     """Records or shows a study. It never makes a trial wait; errors of what is outside are logged."""
+
+    def open(self, study: StudyPaths) -> None:
+        """Take the directory of the study over: a run of it begins, and its entries follow."""
 
     @abstractmethod
     def record(self, entry: Entry) -> None:
@@ -32,6 +36,11 @@ class TrackerGroup(Tracker):
     def __init__(self, trackers: Sequence[Tracker]) -> None:
         self._trackers = tuple(trackers)
         self._seen: set[tuple[str, type[Exception]]] = set()
+
+    def open(self, study: StudyPaths) -> None:
+        """Give it to each."""
+        for tracker in self._trackers:
+            tracker.open(study)
 
     def record(self, entry: Entry) -> None:
         """Give it to each."""

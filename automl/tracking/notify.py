@@ -14,16 +14,17 @@ import shlex
 import subprocess
 import urllib.error
 import urllib.request
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from automl.study.events import StudyStarted
 from automl.tracking.base import Tracker
 from automl.tracking.mlflow.folder import recorded_document
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from automl.storage.event_log import Entry
+    from automl.storage.paths import StudyPaths
 
 logger = logging.getLogger(__name__)
 
@@ -43,10 +44,12 @@ class NotifyTracker(Tracker):
         self._target = target
         self._directory = directory
 
-    def record(self, entry: Entry) -> None:
+    def open(self, study: StudyPaths) -> None:
         """Note which study has started."""
-        if isinstance(entry.event, StudyStarted):
-            self._directory = Path(entry.event.directory)
+        self._directory = study.root
+
+    def record(self, entry: Entry) -> None:
+        """Do nothing: only the end counts."""
 
     def close(self) -> None:
         """Send the summary: the fields of ``automl status --json`` and ``outcome``."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from automl.storage.event_log import Entry
+    from automl.storage.paths import StudyPaths
 
 logger = logging.getLogger(__name__)
 
@@ -49,16 +50,21 @@ class TensorboardTracker(Tracker):
     """Writes the measurements of each trial to an event file in its folder; the epoch is the step."""
 
     def __init__(self) -> None:
+        self._root = Path()
         self._files: dict[int, int] = {}
         self._steps: dict[int, int] = {}
         self._has_warned = False
+
+    def open(self, study: StudyPaths) -> None:
+        """Note where the folders of the trials are."""
+        self._root = study.root
 
     def record(self, entry: Entry) -> None:
         """Begin the file of an attempt, add the values of a measurement or end the file."""
         match entry.event:
             case TrialStarted(trial=number, directory=directory):
                 self._close(number)
-                file = AttemptPaths(Path(directory)).tensorboard_file(
+                file = AttemptPaths(self._root / directory).tensorboard_file(
                     f"{int(time.time())}.{socket.gethostname()}.automl"
                 )
                 try:

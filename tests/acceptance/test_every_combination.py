@@ -75,7 +75,7 @@ def run_here(plan: StudyPlan, root: Path, launcher: Launcher) -> None:
     """Run a study one trial after the other in this process, as Ray's actors would."""
     directory = StudyPaths(root)
     record = RecordLocation(tracking_uri="unused", experiment=plan.name)
-    write_plan(directory, plan, StudyRequest(skill="toy", name=plan.name), record)
+    write_plan(directory, plan, StudyRequest(skill="toy", name=plan.name), record, directory.root.parent)
     location = StudyLocation(directory=root, tracking_uri="unused")
     loop = StudyLoop(plan, location, searcher=make_searcher(plan), scheduler=chosen_scheduler(plan), trackers=[])
     loop.open()

@@ -9,7 +9,7 @@ import pytest
 
 from automl.errors import ConfigurationError, LaunchError, NothingToRunError, ResumeMismatchError
 from automl.request.location import RunLocation
-from automl.request.study_request import StudyRequest
+from automl.request.study_request import Prepare, StudyRequest
 from automl.resume import resume_study
 from automl.run import make_plan
 from automl.storage.documents import write_document
@@ -36,7 +36,7 @@ def study(tmp_path: Path) -> Path:
     plan = make_plan(REQUEST, RunLocation(results=tmp_path))
     root = tmp_path / "example"
     uri = f"sqlite:///{tmp_path}/x.db"
-    write_plan(StudyPaths(root), plan, REQUEST, RecordLocation(tracking_uri=uri, experiment="example"))
+    write_plan(StudyPaths(root), plan, REQUEST, RecordLocation(tracking_uri=uri, experiment="example"), tmp_path)
     return root
 
 
@@ -219,3 +219,67 @@ def test_a_resumed_study_keeps_its_launcher_and_refuses_another_image(
     with pytest.raises(ResumeMismatchError) as caught:
         resume_study(study)
     assert [problem.where.rpartition(" ")[2] for problem in caught.value.problems] == ["image"]
+
+
+PREPARED = StudyRequest(
+    skill="depth_net_mono",
+    name="demo",
+    data={split: f"{{prepared}}/{split}.txt" for split in ("train", "val")},
+    prepare=Prepare(command=("true",), directory="rooms"),
+)
+
+
+def write_prepared(results: Path, root: Path) -> StudyPlan:
+    """Write a study whose data and whose record lie in the results folder."""
+    plan = make_plan(PREPARED, RunLocation(results=results))
+    record = RecordLocation(tracking_uri=f"sqlite:///{results}/mlflow.db", experiment="demo")
+    write_plan(StudyPaths(root), plan, PREPARED, record, results)
+    return plan
+
+
+@pytest.fixture
+def resumed(monkeypatch: pytest.MonkeyPatch) -> list[tuple[StudyPlan, RunLocation]]:
+    runs: list[tuple[StudyPlan, RunLocation]] = []
+    monkeypatch.setattr("automl.resume.run_in", lambda _, request, plan, place, **__: runs.append((plan, place)))  # noqa: ARG005 # its parts
+    return runs
+
+
+def test_a_results_folder_with_prepared_data_can_move(
+    tmp_path: Path, resumed: list[tuple[StudyPlan, RunLocation]]
+) -> None:
+    before = write_prepared(tmp_path / "old", tmp_path / "old" / "demo")
+    assert "/old" in str(before.spec.values)
+    assert str(tmp_path) not in (tmp_path / "old" / "demo" / "plan.json").read_text("utf-8").replace(
+        str(before.skill.root), ""
+    )
+    (tmp_path / "old").rename(tmp_path / "new")
+
+    resume_study(tmp_path / "new" / "demo")
+
+    ((plan, place),) = resumed
+    assert str(plan.spec.values) == str(before.spec.values).replace("/old/", "/new/")
+    assert plan.fingerprint == before.fingerprint
+    assert place.tracking_uri == f"sqlite:///{tmp_path}/new/mlflow.db"
+    assert place.results == tmp_path / "new"
+
+
+def test_a_study_outside_of_the_results_folder_finds_its_data_again(
+    tmp_path: Path, resumed: list[tuple[StudyPlan, RunLocation]]
+) -> None:
+    before = write_prepared(tmp_path / "results", tmp_path / "elsewhere" / "demo")
+
+    resume_study(tmp_path / "elsewhere" / "demo")
+
+    assert [(plan.spec.values, place.results) for plan, place in resumed] == [
+        (before.spec.values, tmp_path / "results")
+    ]
+
+
+def test_data_that_were_exchanged_are_still_a_difference_after_a_move(tmp_path: Path) -> None:
+    write_prepared(tmp_path / "old", tmp_path / "old" / "demo")
+    (tmp_path / "old").rename(tmp_path / "new")
+    file = tmp_path / "new" / "demo" / "plan.json"
+    write_document(file, json.loads(file.read_text("utf-8").replace("rooms/val.txt", "rooms/other.txt")))
+
+    with pytest.raises(ResumeMismatchError, match="another plan"):
+        resume_study(tmp_path / "new" / "demo")

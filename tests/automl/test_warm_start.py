@@ -43,7 +43,7 @@ def write_earlier(results: Path, name: str = "earlier", seed: int = 1) -> dict[s
                 directory=f"trials/{number:04d}",
             ),
         )
-    write_plan(directory, plan, request, RecordLocation(tracking_uri="sqlite:///x.db", experiment=name))
+    write_plan(directory, plan, request, RecordLocation(tracking_uri="sqlite:///x.db", experiment=name), results)
     return good
 
 

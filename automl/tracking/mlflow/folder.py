@@ -38,10 +38,11 @@ from automl.storage.documents import (
 )
 from automl.storage.event_log import read_log
 from automl.storage.paths import StudyPaths
+from automl.storage.portable import made_portable
 from automl.storage.study_document import study_document
 from automl.study.events import ActionEnded, Evaluated, FileAttached, ModelRegistered, StudyStarted
 from automl.tracking.mlflow.projection import Upload
-from automl.tracking.mlflow.uri import without_password
+from automl.tracking.mlflow.uri import sqlite_file, without_password
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -141,9 +142,12 @@ class MlflowFolder:
     def load_state(self, tracking_uri: str) -> UploadState:
         """Read what a server has; nothing if it never got anything, or if the file cannot be read.
 
-        A position behind the end of the log means that an older log was put back: it is sent from its beginning.
+        A position behind the end of the log means that an older log was put back: it is sent from its beginning. A
+        sqlite store that is not there has nothing.
         """
-        file, log = self._state_file(tracking_uri), self.study.events_file
+        file, log, store = self._state_file(tracking_uri), self.study.events_file, sqlite_file(tracking_uri)
+        if store is not None and not store.is_file():
+            return self.first_state()
         try:
             state = read_document(file, UploadState)
             return state if log.is_file() and state.position <= log.stat().st_size else replace(state, position=0)
@@ -237,9 +241,10 @@ class MlflowFolder:
         return ()
 
     def _state_file(self, tracking_uri: str) -> Path:
-        # Without the password, as plan.json has the URI.
-        shown = without_password(tracking_uri)
-        return self.root / f"sent-{hashlib.sha256(shown.encode()).hexdigest()[:12]}.json"
+        # Without a password it is the same server: a resume and `sync` know the address without it. A sqlite store
+        # moves with the study.
+        address = made_portable(without_password(tracking_uri), self.study.root, self.study.root.parent)
+        return self.root / f"sent-{hashlib.sha256(address.encode()).hexdigest()[:12]}.json"
 
 
 def recorded_document(root: Path) -> dict[str, Any]:

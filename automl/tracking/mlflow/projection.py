@@ -24,7 +24,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from automl.spec.model import iterate_leaves
-from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import study_of_plan
 from automl.study.events import (
     ActionEnded,
@@ -48,6 +47,7 @@ if TYPE_CHECKING:
 
     from automl.space.values import Scalar
     from automl.storage.event_log import Entry
+    from automl.storage.paths import StudyPaths
     from automl.storage.plan_document import PlanDocument
     from automl.study.evaluation import Evaluation
     from automl.study.events import Event
@@ -147,11 +147,11 @@ def _trial_run(number: int) -> str:
 class Projection:
     """Turns the events of the study of a plan into uploads; what it has seen is its state."""
 
-    def __init__(self, plan: PlanDocument) -> None:
+    def __init__(self, plan: PlanDocument, study: StudyPaths) -> None:
         self._plan = plan
+        self._paths = study
         self._study = study_of_plan(plan)
         self._incumbent = Incumbent(self._study)
-        self._paths = StudyPaths(Path())
         self._replicates: dict[int, dict[str, object]] = {}
         self._assignments: dict[int, Mapping[str, Scalar]] = {}
         self._results: dict[int, TrialResult] = {}
@@ -199,7 +199,7 @@ class Projection:
                 return [_tags(STUDY_RUN, facts), _end(STUDY_RUN, "KILLED", time_ms)]
             case ActionEnded() if event.key not in self._actions:
                 self._actions.add(event.key)
-                return list(_action(self._plan.name, event.key, event.result, time_ms))
+                return list(_action(self._paths.root.name, event.key, event.result, time_ms))
             case Evaluated():
                 return list(_evaluations(event.evaluations, time_ms))
             case ModelRegistered():
@@ -211,7 +211,6 @@ class Projection:
         return []
 
     def _study_started(self, event: StudyStarted, time_ms: int) -> list[Upload]:
-        self._paths = StudyPaths(Path(event.directory))
         self._source = _source(event.environment)
         plan, skill = self._plan, self._plan.skill
         facts = {
@@ -221,7 +220,7 @@ class Projection:
             "automl.state": "RUNNING",
             "automl.end_reason": "",
             "automl.study": event.study,
-            "automl.directory": event.directory,
+            "automl.directory": self._paths.root,
             "automl.route": event.route,
             "automl.reasons": "; ".join(plan.reasons),
             "automl.skill": skill.name,
@@ -239,7 +238,7 @@ class Projection:
             **{f"automl.{name}": text for name, text in event.environment.items()},
         }
         plan_file = {"path": self._paths.plan_file.name, "folder": ""}
-        run = _run(STUDY_RUN, event.study, None, time_ms, facts)
+        run = _run(STUDY_RUN, self._paths.root.name, None, time_ms, facts)
         settings = _parameters(STUDY_RUN, _settings(plan))
         inputs = Upload(UploadKind.INPUTS, STUDY_RUN, {"datasets": list(_datasets(event.environment))})
         return [run, settings, inputs, Upload(UploadKind.ARTIFACT, STUDY_RUN, plan_file)]
@@ -256,11 +255,11 @@ class Projection:
             "automl.trial": event.trial,
             "automl.attempt": event.attempt,
             "automl.origin": event.origin,
-            "automl.directory": self._paths.relative(Path(event.directory)),
+            "automl.directory": event.directory,
             **self._replicates.get(event.trial, {}),
         }
         self._attempts[event.trial] = event.attempt
-        run = _run(key, f"{self._plan.name} trial {event.trial}", STUDY_RUN, time_ms, facts)
+        run = _run(key, f"{self._paths.root.name} trial {event.trial}", STUDY_RUN, time_ms, facts)
         return [run, _parameters(key, event.assignment)]
 
     def _attempt_ended(self, trial: int, how: str) -> Upload:

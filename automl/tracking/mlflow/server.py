@@ -17,6 +17,7 @@ from urllib.parse import quote, urlencode
 
 from automl.errors import LaunchError, Problem
 from automl.tracking.mlflow.folder import MlflowFolder
+from automl.tracking.mlflow.moved import follow_move
 from automl.tracking.mlflow.uri import ARTIFACTS, default_tracking_uri, sqlite_file
 from automl.tracking.mlflow.writer import QUIET_ENVIRONMENT
 
@@ -87,6 +88,8 @@ def serve(results_root: Path, port: int, *, tracking_uri: str | None = None) -> 
         fix = "run a study first, or name its results folder: automl ui RESULTS"
         problem = Problem(where=str(file), found="no such file", expected=expected, fix=fix)
         raise LaunchError("there is no MLflow record to show", [problem])
+    if file is not None:
+        follow_move(file)
     _check_port(port)
     artifacts = (results_root.absolute() / ARTIFACTS).as_uri()
     options = ["--backend-store-uri", uri, "--default-artifact-root", artifacts, "--host", _HOST, "--port", str(port)]

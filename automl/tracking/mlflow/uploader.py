@@ -26,7 +26,8 @@ from automl.storage.event_log import read_log
 from automl.storage.plan_document import read_plan
 from automl.tracking.mlflow.failures import explain, http_status, is_refusal
 from automl.tracking.mlflow.files import files_of
-from automl.tracking.mlflow.projection import OF_FILES, Projection, Upload, UploadKind
+from automl.tracking.mlflow.moved import follow_move
+from automl.tracking.mlflow.projection import OF_FILES, STUDY_RUN, Projection, Upload, UploadKind
 from automl.tracking.mlflow.uri import ARTIFACTS, artifact_root, sqlite_file
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class Uploader:
         self._experiment = experiment
         self._client: MlflowClient | None = None
         self._part: tuple[list[Upload], int, int] | None = None
+        self._is_checked = False
         self.study_id = folder.study_id
         self.experiment_id = ""
         self.lock = threading.RLock()
@@ -74,7 +76,7 @@ class Uploader:
         self._begin()
 
     def _begin(self) -> None:
-        self._projection = Projection(read_plan(self._folder.study))
+        self._projection = Projection(read_plan(self._folder.study), self._folder.study)
         for entry in read_log(self._folder.study.events_file, is_strict=True):
             if entry.end > self.state.position:
                 break
@@ -90,10 +92,13 @@ class Uploader:
             UnreachableError: the server did not take it; nothing is lost, call again.
         """
         self._part = self._part or self._next_part()
-        if self._part is None:
-            return False
-        uploads, position, queue_position = self._part
+        uploads, position, queue_position = self._part or ([], self.state.position, self.state.queue_position)
         try:
+            if not self._is_checked:
+                self._check_is_there(STUDY_RUN)
+                self._is_checked = True
+            if self._part is None:
+                return False
             self._send([upload for upload in uploads if upload.kind not in OF_FILES])
         except _RunDeletedError as error:
             logger.warning("%s; everything is sent again", error)
@@ -288,4 +293,5 @@ def _first_touch_lock(tracking_uri: str) -> Iterator[None]:
         made.touch(mode=0o600)
     with lock.open("w", encoding="utf-8") as stream:
         flock(stream, LOCK_EX)
+        follow_move(file)
         yield

@@ -26,7 +26,6 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 def study_started(jobs: int = 2) -> StudyStarted:
     return StudyStarted(
         study="demo",
-        directory="/demo",
         route="tune",
         fingerprint="",
         metric="val/d1",
@@ -48,7 +47,7 @@ def state_after(*timed: tuple[float, Event]) -> StudyState:
 
 def started(number: int, second: float = 0.0) -> list[tuple[float, Event]]:
     proposed = TrialProposed(trial=number, assignment={}, origin=Origin(OriginKind.SOBOL))
-    start = TrialStarted(trial=number, attempt=1, origin="sobol", assignment={}, directory=f"/demo/trials/{number:04d}")
+    start = TrialStarted(trial=number, attempt=1, origin="sobol", assignment={}, directory=f"trials/{number:04d}")
     return [(second, proposed), (second, start)]
 
 

@@ -52,6 +52,7 @@ def test_the_comparison_of_the_latest_or_the_named_study_is_reported(
     tmp_path: Path, served: list[tuple[Path, int, str]], capsys: pytest.CaptureFixture[str], named: str
 ) -> None:
     uri = f"sqlite:///{tmp_path}/mlflow.db"
+    (tmp_path / "mlflow.db").touch()
     write_recorded(tmp_path / "demo", uri)
 
     assert run_command_line(["ui", str(tmp_path / named), "--no-browser"]) == 0

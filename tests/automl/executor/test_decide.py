@@ -45,7 +45,6 @@ if TYPE_CHECKING:
 
 STARTED = StudyStarted(
     study="toy",
-    directory="/study",
     route="tune",
     fingerprint="",
     metric="val/d1",
@@ -93,9 +92,7 @@ class Folded:
 
     def start(self, number: int, attempt: int = 1) -> None:
         self.add(
-            TrialStarted(
-                trial=number, attempt=attempt, origin="list", assignment={}, directory=f"/s/trials/{number:04d}"
-            )
+            TrialStarted(trial=number, attempt=attempt, origin="list", assignment={}, directory=f"trials/{number:04d}")
         )
 
     def run(self, number: int) -> None:

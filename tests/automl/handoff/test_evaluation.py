@@ -185,7 +185,7 @@ def test_the_runs_of_both_lie_under_trials_so_that_the_studys_children_are_its_t
 
     recorded = list(read_log(log, start_of_record))
     assert len(recorded) == 3
-    projection = Projection(read_plan(StudyPaths(root)))
+    projection = Projection(read_plan(StudyPaths(root)), StudyPaths(root))
     uploads = [upload for entry in recorded for upload in projection.uploads(entry)]
     runs = {upload.run: upload.data["parent"] for upload in uploads if upload.kind is UploadKind.RUN}
     assert runs == {"evaluate-1": "0000", "evaluate-2": "0000"}

@@ -66,6 +66,7 @@ def test_what_is_missing_is_named_whatever_was_left_undone(tmp_path: Path) -> No
     assert missing_parts(directory, uri) == whole
     hand_over(reporting(directory.root))
     assert missing_parts(directory, uri) == ["record"]
+    (tmp_path / "mlflow.db").touch()
     write_document(directory.record_file, RecordLocation(tracking_uri=uri, experiment="demo"))
     MlflowFolder(directory).save_state(uri, UploadState(position=directory.events_file.stat().st_size))
     assert missing_parts(directory, uri) == []

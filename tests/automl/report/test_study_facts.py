@@ -37,9 +37,7 @@ def test_a_trial_that_never_ended_runs_while_a_process_runs_the_study(
 ) -> None:
     monkeypatch.setattr("automl.storage.final_status.running_process", lambda _: process)
     directory = write_study(tmp_path / "demo")
-    started = TrialStarted(
-        trial=4, attempt=3, origin="sobol", assignment={}, directory=str(directory.attempt(4, 3).root)
-    )
+    started = TrialStarted(trial=4, attempt=3, origin="sobol", assignment={}, directory="trials/0004.3")
     EventLog(directory.events_file).append(started)
 
     facts = read_facts(directory.root)

@@ -43,7 +43,7 @@ def write_result(paths: StudyPaths, result: TrialResult) -> None:
                 attempt=result.attempt,
                 origin=str(result.origin or ""),
                 assignment=result.assignment,
-                directory=str(directory),
+                directory=paths.relative(directory),
                 gpus=result.gpus,
             )
         )
@@ -55,7 +55,6 @@ def write_result(paths: StudyPaths, result: TrialResult) -> None:
 
 _STARTED = StudyStarted(
     study="demo",
-    directory="/results/demo",
     route="tune",
     fingerprint="",
     metric="val/d1",

@@ -59,7 +59,6 @@ RESULT = TrialResult(
 EVENTS: tuple[Event, ...] = (
     StudyStarted(
         study="demo",
-        directory="/results/demo",
         route="tune",
         fingerprint="f" * 64,
         metric="val/d1",
@@ -72,7 +71,13 @@ EVENTS: tuple[Event, ...] = (
     ),
     TrialProposed(trial=3, assignment=ASSIGNMENT, origin=Origin(OriginKind.TEMPLATE), replicate_of=1, seed=5),
     TrialStarted(
-        trial=3, attempt=2, origin="template", assignment=ASSIGNMENT, directory="/d", start={"attempt": 2}, gpus=("1",)
+        trial=3,
+        attempt=2,
+        origin="template",
+        assignment=ASSIGNMENT,
+        directory="trials/0003.2",
+        start={"attempt": 2},
+        gpus=("1",),
     ),
     Measured(trial=3, epoch=0, step=None, max_epochs=8, values={"val/d1": 0.1 + 0.2}, nonfinite={"loss": "nan"}),
     StopDecided(trial=3, cause=CAUSE),

@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from automl.storage.event_log import EventLog
+from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import read_state
 from automl.study.events import (
     Measured,
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from automl.storage.paths import StudyPaths
     from automl.study.events import Event
     from automl.study.model import StudyPlan
     from automl.study.result import StudyResult
@@ -45,6 +45,7 @@ class FileTracker:
     """
 
     def __init__(self, directory: StudyPaths, trackers: Sequence[Tracker] = ()) -> None:
+        self._paths = directory
         self._file = directory.events_file
         self._log = EventLog(self._file)
         self._trackers = TrackerGroup(trackers)
@@ -52,10 +53,10 @@ class FileTracker:
 
     def study_started(self, plan: StudyPlan, directory: Path) -> None:
         """Append ``study_started``."""
+        self._trackers.open(StudyPaths(directory))
         self.append(
             StudyStarted(
-                study=plan.name,
-                directory=str(directory),
+                study=directory.name,
                 route=plan.route,
                 fingerprint=plan.fingerprint,
                 metric=plan.objective.metric,
@@ -89,7 +90,7 @@ class FileTracker:
                 attempt=attempt,
                 origin=str(proposal.origin),
                 assignment=dict(proposal.assignment),
-                directory=str(directory),
+                directory=self._paths.relative(directory),
             )
         )
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pytest
 
 EVENTS: tuple[Event, ...] = (
-    TrialStarted(trial=1, attempt=1, origin="list", assignment={}, directory="/study/trials/0001"),
+    TrialStarted(trial=1, attempt=1, origin="list", assignment={}, directory="trials/0001"),
     Measured(trial=1, epoch=0, step=None, max_epochs=None, values={}),
     TrialEnded(TrialResult(number=1, state=TrialState.STOPPED, assignment={}, directory="trials/0001")),
 )

@@ -22,7 +22,6 @@ ROOT = Path("/results/demo")
 def study_started(**changes: Any) -> StudyStarted:  # noqa: ANN401 # fields of the event
     fields: dict[str, Any] = {
         "study": "demo",
-        "directory": str(ROOT),
         "route": "tune",
         "fingerprint": "f" * 64,
         "metric": OBJECTIVE.metric,
@@ -36,7 +35,7 @@ def study_started(**changes: Any) -> StudyStarted:  # noqa: ANN401 # fields of t
 
 
 def trial_started(number: int, attempt: int = 1, **assignment: float) -> TrialStarted:
-    directory = str(ROOT / f"trials/{number:04d}")
+    directory = f"trials/{number:04d}"
     return TrialStarted(trial=number, attempt=attempt, origin="sobol", assignment=assignment, directory=directory)
 
 

@@ -76,17 +76,17 @@ def server() -> Iterator[Server]:
 def tags_of(plan: StudyPlan, best: float, number: int = 1) -> dict[str, str]:
     """Return the tags that our own tracker writes for a study whose best trial has a learning rate."""
     trials = (trial(0, 0.1), dataclasses.replace(trial(number, 0.7), assignment={"train.lr": best}))
-    projection, written = Projection(PlanDocument(**describe_plan(plan))), dict[str, str]()
+    projection, written = Projection(PlanDocument(**describe_plan(plan)), StudyPaths(Path("/demo"))), dict[str, str]()
     with tempfile.TemporaryDirectory() as folder:
-        files = FileTracker(StudyPaths(Path(folder)))
-        files.study_started(plan, Path(folder))
+        root = Path(folder) / plan.name
+        files = FileTracker(StudyPaths(root))
+        files.study_started(plan, root)
         for ended in trials:
             files.trial_ended(ended)
         files.study_ended(study(OBJECTIVE.direction, *trials))
         files.close()
-        uploads = [
-            upload for entry in read_log(StudyPaths(Path(folder)).events_file) for upload in projection.uploads(entry)
-        ]
+        entries = list(read_log(StudyPaths(root).events_file))
+    uploads = [upload for entry in entries for upload in projection.uploads(entry)]
     for upload in uploads:
         if upload.run == STUDY_RUN and upload.kind in {UploadKind.RUN, UploadKind.TAGS}:
             written |= upload.data["tags" if upload.kind is UploadKind.RUN else "values"]

@@ -11,6 +11,7 @@ import pytest
 
 from automl.storage.documents import from_json
 from automl.storage.event_log import Entry
+from automl.storage.paths import StudyPaths
 from automl.storage.plan_document import StoredPlan
 from automl.study.causes import Origin, OriginKind
 from automl.study.evaluation import ActionStatus, Evaluation
@@ -46,7 +47,7 @@ SYSTEM = {"system/memory_gib": 1.0}
 
 @pytest.fixture
 def projection() -> Projection:
-    return Projection(from_json(plan_of(ROOT), StoredPlan))
+    return Projection(from_json(plan_of(ROOT), StoredPlan), StudyPaths(ROOT))
 
 
 def project(projection: Projection, *events: Event) -> list[Upload]:
@@ -275,7 +276,9 @@ def test_names_and_values_are_cut_to_what_mlflow_takes(projection: Projection) -
 
 def test_the_front_and_the_missed_constraints_are_tags() -> None:
     objectives = [{"metric": OBJECTIVE.metric, "direction": "maximize"}, {"metric": "size", "direction": "minimize"}]
-    projection = Projection(from_json(plan_of(ROOT, objectives=objectives, constraints=["size >= 1"]), StoredPlan))
+    projection = Projection(
+        from_json(plan_of(ROOT, objectives=objectives, constraints=["size >= 1"]), StoredPlan), StudyPaths(ROOT)
+    )
     trials = [
         replace(RESULTS[0], number=n, values={OBJECTIVE.metric: 0.5, "size": float(n)}, assignment={}) for n in range(3)
     ]

@@ -47,7 +47,8 @@ def test_a_results_folder_without_a_record_is_named(tmp_path: Path) -> None:
 
 
 def test_the_comparison_shows_the_trials_of_one_study(tmp_path: Path) -> None:
-    study, uri = StudyPaths(tmp_path), "sqlite:///mlflow.db"
+    study, uri = StudyPaths(tmp_path), f"sqlite:///{tmp_path}/mlflow.db"
+    (tmp_path / "mlflow.db").touch()
     folder = MlflowFolder(study)
     server = server_url(5000)
     assert comparison_url(server, study, uri) == "http://127.0.0.1:5000/"

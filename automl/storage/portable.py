@@ -1,0 +1,56 @@
+"""Paths inside a results folder as documents of a study hold them: seen from the study directory, so that all can move.
+
+In the plan of ``/data/results/demo`` the file ``/data/results/mlflow.db`` is ``{study}/../mlflow.db``, also behind the
+``sqlite:///`` of a tracking URI. Paths outside of the results folder stay as they are.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+_SQLITE = "sqlite:///"
+_PORTABLE = re.compile(r"\{study\}((?:/\.\.)*)(/.*)?", re.DOTALL)
+
+
+def made_portable(document: Any, root: Path, results: Path) -> Any:  # noqa: ANN401 # JSON
+    """Return a JSON document in which no path leads through the place of the results folder.
+
+    Args:
+        document: What is written.
+        root: The study directory, absolute.
+        results: The results folder, absolute. Where the study lies outside of it, it stays where it is.
+    """
+    folder = results if root.is_relative_to(results) else root
+    here, study = str(folder), "{study}" + "/.." * len(root.relative_to(folder).parts)
+
+    def seen_from_study(path: str) -> str:
+        return study + path[len(here) :] if path == here or path.startswith(f"{here}/") else path
+
+    return _with_paths(document, seen_from_study)
+
+
+def located(document: Any, root: Path) -> Any:  # noqa: ANN401 # JSON
+    """Return a document of `made_portable` with its paths as they are where the study directory lies now."""
+
+    def found(path: str) -> str:
+        match = _PORTABLE.fullmatch(path)
+        return path if match is None else f"{(root, *root.parents)[match[1].count('..')]}{match[2] or ''}"
+
+    return _with_paths(document, found)
+
+
+def _with_paths(value: Any, change: Callable[[str], str]) -> Any:  # noqa: ANN401 # JSON
+    """Return a JSON value with its texts changed; of a sqlite URI the path."""
+    if isinstance(value, dict):
+        return {key: _with_paths(child, change) for key, child in value.items()}
+    if isinstance(value, list):
+        return [_with_paths(child, change) for child in value]
+    if isinstance(value, str):
+        scheme = _SQLITE if value.startswith(_SQLITE) else ""
+        return scheme + change(value.removeprefix(scheme))
+    return value
