@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,22 @@ def test_a_log_damaged_in_its_middle_is_named_and_nothing_is_changed(
     assert done.returncode == 2, done.stderr
     assert str(file) in done.stderr
     assert snapshot(root) == before
+
+
+def test_a_status_file_that_was_changed_changes_nothing_that_was_measured(finished: Path, tmp_path: Path) -> None:
+    log, status = tmp_path / "study/events.jsonl", tmp_path / "study/trials/0001/status.json"
+    with subprocess.Popen([sys.executable, str(DRIVER), str(tmp_path), *SETTINGS]) as driver:
+        while not (log.exists() and re.search(rb'"measured".*"trial": 1, "epoch": 1', log.read_bytes())):
+            time.sleep(0.005)
+        driver.kill()
+    lines = status.read_text(encoding="utf-8").splitlines()
+    status.write_text("\n".join([re.sub('"val/d1": [0-9.]+', '"val/d1": 99.0', lines[0]), *lines[1:], ""]), "utf-8")
+
+    done = run(tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "study/trials/0001.2").is_dir()
+    assert results(tmp_path) == results(finished)
 
 
 def test_a_disk_that_fills_up_ends_the_study_with_a_clear_error_and_a_resume_completes_it(
