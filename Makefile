@@ -11,7 +11,7 @@ SITE := $(VENV)/.installed-docs
 INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-compile -c constraints.txt -e
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-containers test-slurm test-kubernetes engines chaos check format schemas docs clean
+.PHONY: help demo test test-all test-containers test-slurm test-kubernetes engines chaos attack check format schemas docs clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 17
@@ -40,6 +40,9 @@ engines:  ## install Docker, Podman, Slurm and kubectl for the tests (Debian, as
 
 chaos: $(TOOLS)  ## everything a trainer can do wrong, while what runs the study is killed: a table
 	$(BIN)/python -m benchmarks.orchestration.chaos --json chaos.json
+
+attack: $(TOOLS)  ## damaged files, missing storage, links out of finished studies, at random for 10 minutes: a table
+	$(BIN)/python -m benchmarks.orchestration.attack --json attack.json
 
 check: $(TOOLS)  ## the linters: ruff, format, mypy strict, import contracts, dead code, spelling, word list, deletions
 	$(BIN)/ruff check .

@@ -142,13 +142,18 @@ def attack(study: Path, file: Path, kind: str, source: random.Random) -> str:
         return "refused" if is_refused else "harmless"
 
 
-def attack_all(study: Path, cases: int, seed: int) -> list[tuple[str, str, str]]:
-    """Return kind of file, kind of damage and outcome of random cases."""
-    source = random.Random(seed)  # noqa: S311 # cases of a test
+def files_by_kind(study: Path) -> dict[str, list[Path]]:
+    """Return the files of a study that are not empty, by their kind."""
     files: dict[str, list[Path]] = {}
     for file in sorted(study.rglob("*")):
         if file.is_file() and not file.is_symlink() and file.stat().st_size:
             files.setdefault(kind_of(file, study), []).append(file)
+    return files
+
+
+def attack_all(study: Path, cases: int, seed: int) -> list[tuple[str, str, str]]:
+    """Return kind of file, kind of damage and outcome of random cases."""
+    source, files = random.Random(seed), files_by_kind(study)  # noqa: S311 # cases of a test
     rows = []
     for case in range(cases):
         name = sorted(files)[case % len(files)]

@@ -1,4 +1,4 @@
-"""A damaged file of a study is refused with its name, before anything is written, or changes nothing."""
+"""Attacks on finished studies: damaged files, missing storage, links; the short form of `make attack`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from benchmarks.orchestration.attack import KINDS, attack
 from benchmarks.orchestration.damage import attack_all, make_study
 
 if TYPE_CHECKING:
@@ -23,3 +24,8 @@ def test_random_damages_are_refused_by_name_or_harmless(study: Path, cases: int)
 
     assert [row for row in rows if row[2] not in {"refused", "harmless"}] == []
     assert any(outcome == "refused" for _, _, outcome in rows)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_attacks_are_survived(study: Path, kind: str) -> None:
+    assert [problem for number in range(5) if (problem := attack(study, kind, number, seed=1))] == []

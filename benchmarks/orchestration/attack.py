@@ -1,0 +1,152 @@
+"""Attack finished studies at random, each kind of attack again and again: what must not be deleted, followed or read.
+
+    make attack           or: python -m benchmarks.orchestration.attack [--seconds 600] [--seed 0] [--json FILE]
+
+A case copies a study of the toy skill, does something to the copy, and says what went wrong; the same seed gives the
+same cases. The time is shared evenly among the kinds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from automl.executor.retention import retire_checkpoints
+from automl.handoff.cleaning import discard, empty_trash, take_inventory
+from automl.skill.load import recorded_architecture
+from automl.storage.owner import OwnerLock
+from automl.storage.paths import StudyPaths
+from automl.storage.plan_document import read_plan
+from automl.storage.study_directory import read_results
+from benchmarks.orchestration.damage import KINDS as DAMAGES
+from benchmarks.orchestration.damage import attack as damage_file
+from benchmarks.orchestration.damage import files_by_kind, make_study
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_PLACED = "placed by a person"
+
+
+def damaged(study: Path, source: random.Random, _: Path) -> str:
+    """Damage one file: a refusal names it, or nothing changes."""
+    files = files_by_kind(study)
+    file = source.choice(files[source.choice(sorted(files))])
+    outcome = damage_file(study, file, source.choice(DAMAGES), source)
+    return "" if outcome in {"refused", "harmless"} else f"{file.relative_to(study)}: {outcome}"
+
+
+def hidden(study: Path, source: random.Random, folder: Path) -> str:
+    """Hide parts of a study: `clean` does not take it for one that was never started."""
+    root = _copied(study, folder)
+    parts = ["trials", "best", "events.jsonl", "best.json", "journal.log", "best_spec.yaml"]
+    chosen = source.sample(parts, source.randint(1, len(parts) - 1))
+    for name in chosen:
+        place = root / name
+        is_folder = place.is_dir()
+        place.rename(folder / name)
+        match source.choice(["moved", "not mounted", "empty"]):
+            case "not mounted":
+                place.symlink_to("/storage/that/is/not/mounted")
+            case "empty" if is_folder:
+                place.mkdir()
+            case _:
+                pass
+    before = _snapshot(root)
+    gone = [item.path.name for item in take_inventory(root.parent).deletable if not discard(item, "now")]
+    return "" if _snapshot(root) == before else f"without {', '.join(chosen)}: {', '.join(gone)} was moved"
+
+
+def linked(study: Path, source: random.Random, folder: Path) -> str:
+    """Put a link out of a study somewhere, with files that look like checkpoints behind it: they stay."""
+    root, elsewhere = _copied(study, folder), folder / "elsewhere"
+    places = [root, *(path for path in sorted(root.rglob("*")) if path.is_dir())]
+    place = source.choice(places)
+    place.rename(elsewhere)
+    place.symlink_to(elsewhere)
+    for below in [elsewhere, *(path for path in sorted(elsewhere.rglob("*")) if path.is_dir())]:
+        for name in ("model_epoch_003_step_00240.pth", "model_epoch_099_step_99999.pth", "x.partial", ".y.new"):
+            (below / f"{name}").write_text(_PLACED, encoding="utf-8")
+    placed = {path for path in elsewhere.rglob("*") if path.is_file()}
+    plan = read_plan(StudyPaths(root))
+    naming = recorded_architecture(plan.skill.network_arch, plan.skill.root).checkpoints
+    retire_checkpoints(StudyPaths(root), read_results(StudyPaths(root)), naming, kept=set())
+    if place == root:  # who names a link on the command line means what it leads to
+        placed = set()
+    for item in take_inventory(root.parent).deletable:
+        discard(item, "now")
+    empty_trash(take_inventory(root.parent))
+    lost = sorted(path.name for path in placed if not path.exists())
+    return f"{place.relative_to(root.parent)}: {', '.join(lost)} is gone" if lost else ""
+
+
+def running(study: Path, source: random.Random, folder: Path) -> str:
+    """Start a study between the list of `clean` and its deletion: nothing of it is touched."""
+    root = _copied(study, folder)
+    attempt = source.choice([*StudyPaths(root).trials.iterdir()])
+    (attempt / "model.partial").write_text("half", encoding="utf-8")
+    inventory = take_inventory(root.parent)
+    with OwnerLock(StudyPaths(root)):
+        gone = [item.path.name for item in inventory.deletable if not discard(item, "now")]
+    return f"{', '.join(gone)} was moved" if gone or not inventory.deletable else ""
+
+
+KINDS: dict[str, Callable[[Path, random.Random, Path], str]] = {
+    "a file is damaged": damaged,
+    "storage is missing": hidden,
+    "links lead out of the study": linked,
+    "a study starts during clean": running,
+}
+
+
+def attack(study: Path, kind: str, number: int, seed: int) -> str:
+    """Run one case; return what went wrong, or nothing."""
+    source = random.Random(f"{kind} {number} {seed}")  # noqa: S311 # cases of a test
+    with tempfile.TemporaryDirectory() as temporary:
+        return KINDS[kind](study, source, Path(temporary))
+
+
+def _copied(study: Path, folder: Path) -> Path:
+    return Path(shutil.copytree(study, folder / "results" / study.name, symlinks=True))
+
+
+def _snapshot(root: Path) -> list[str]:
+    return sorted(str(path) for path in root.rglob("*")) if root.exists() else []
+
+
+def main() -> int:
+    """Print a table with cases tried and survived of each kind, and what went wrong."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=600.0)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    options = parser.parse_args()
+    rows, wrong = [], []
+    with tempfile.TemporaryDirectory() as temporary:
+        study = make_study(Path(temporary))
+        for kind in KINDS:
+            cases, end_s = 0, time.monotonic() + options.seconds / len(KINDS)
+            found = []
+            while time.monotonic() < end_s:
+                found += [problem] if (problem := attack(study, kind, cases, options.seed)) else []
+                cases += 1
+            rows.append({"attack": kind, "cases": cases, "survived": cases - len(found)})
+            wrong += [f"{kind}: {problem}" for problem in found]
+    print("| attack | cases | survived |\n|---|---|---|")
+    for row in rows:
+        print(f"| {row['attack']} | {row['cases']} | {row['survived']} |")
+    print("\n".join(wrong))
+    if options.json is not None:
+        options.json.write_text(json.dumps(rows, indent=1), encoding="utf-8")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
