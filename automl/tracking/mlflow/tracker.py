@@ -130,7 +130,8 @@ def start_writer(
     folder.root.mkdir(parents=True, exist_ok=True)
     program = [sys.executable, "-P", "-m", "automl.tracking.mlflow.writer"]
     command = [*program, str(folder.study.root), experiment, str(delay_s)]
-    environment = {**os.environ, **QUIET_ENVIRONMENT, URI_VARIABLE: tracking_uri}
+    # The second for MLflow itself: its registry looks there for the logged model of a version.
+    environment = {**os.environ, **QUIET_ENVIRONMENT, URI_VARIABLE: tracking_uri, "MLFLOW_TRACKING_URI": tracking_uri}
     with folder.log_file.open("ab") as log:
         return subprocess.Popen(  # noqa: S603 # our own module, no shell
             # Unbuffered: what a writer that has died did not read must not be written again when its pipe is closed.

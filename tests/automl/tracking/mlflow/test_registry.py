@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +15,7 @@ from depth_net.serving import load_predictor
 from tests.depth_net.test_serving import write_model
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
     from mlflow import MlflowClient
 
@@ -22,7 +25,7 @@ IMAGE = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
 
 
 @pytest.fixture(scope="module")
-def registered(tmp_path_factory: pytest.TempPathFactory) -> tuple[MlflowClient, str, Path, dict[str, Any]]:
+def registered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[MlflowClient, str, Path, dict[str, Any]]]:
     from mlflow import MlflowClient  # noqa: PLC0415 # heavy
 
     from automl.tracking.mlflow.registry import register  # noqa: PLC0415 # heavy
@@ -40,8 +43,10 @@ def registered(tmp_path_factory: pytest.TempPathFactory) -> tuple[MlflowClient, 
         "network_arch": "depth_net_mono",
         "metadata": {"metric": "val/d1"},
     }
-    register(client, run_id, request, root, "study-id")
-    return client, run_id, root, request
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", uri)  # as the writer process has it
+        register(client, run_id, request, root, "study-id")
+        yield client, run_id, root, request
 
 
 def test_the_champion_is_loaded_by_its_alias_and_predicts_depth(
@@ -60,6 +65,69 @@ def test_the_champion_is_loaded_by_its_alias_and_predicts_depth(
     assert model.metadata.saved_input_example_info is not None
 
 
+def test_the_champion_is_a_logged_model_and_an_output_of_the_run(
+    registered: tuple[MlflowClient, str, Path, dict[str, Any]],
+) -> None:
+    client, run_id, root, _ = registered
+
+    version = client.get_model_version_by_alias("depth_demo", "champion")
+    logged = client.get_logged_model(str(version.source).removeprefix("models:/"))
+    outputs = client.get_run(run_id).outputs
+
+    assert outputs is not None
+    assert [output.model_id for output in outputs.model_outputs] == [logged.model_id]
+    assert (str(logged.status), logged.source_run_id) == ("READY", run_id)
+    assert logged.tags["automl.sha256"] == "cd" * 32
+    folder = Path(logged.artifact_location.removeprefix("file://"))
+    assert root in folder.parents
+    assert {file.name for file in folder.iterdir()} >= {"MLmodel", "code", "data", "requirements.txt"}
+
+
+def test_the_environment_of_the_champion_needs_no_package_of_ours(
+    registered: tuple[MlflowClient, str, Path, dict[str, Any]],
+) -> None:
+    import mlflow  # noqa: PLC0415 # heavy
+
+    _, _, root, _ = registered
+    mlflow.set_tracking_uri(default_tracking_uri(root))
+    folder = Path(mlflow.artifacts.download_artifacts("models:/depth_demo@champion", dst_path=str(root / "copy")))
+
+    needed = (folder / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    assert "torch==2.13.0" in needed
+    assert all("==" in line and "automl" not in line and "+" not in line for line in needed)
+    program = (
+        "import sys; import mlflow; model = mlflow.pyfunc.load_model(sys.argv[1]); import depth_net;"
+        "print(depth_net.__file__, 'automl' in sys.modules)"
+    )
+    command = [sys.executable, "-c", program, str(folder)]
+    answer = subprocess.run(command, capture_output=True, text=True, check=True, cwd=root, timeout=200)
+    assert answer.stdout.split() == [str(folder / "code" / "depth_net" / "__init__.py"), "False"]
+
+
+def test_a_try_that_was_cut_off_leaves_no_second_logged_model(
+    registered: tuple[MlflowClient, str, Path, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlflow import MlflowClient  # noqa: PLC0415 # heavy
+
+    from automl.tracking.mlflow.registry import register  # noqa: PLC0415 # heavy
+
+    client, run_id, root, request = registered
+    other = {**request, "tags": {**request["tags"], "automl.sha256": "99" * 32}}
+
+    def fails(*_: object) -> None:
+        raise OSError("no store")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowClient, "log_model_artifacts", fails)
+        with pytest.raises(OSError, match="no store"):
+            register(client, run_id, other, root, "study-id")
+    register(client, run_id, other, root, "study-id")
+
+    experiment = client.get_run(run_id).info.experiment_id
+    assert len(client.search_logged_models([experiment], "name = 'champion-999999999999'")) == 1
+    register(client, run_id, request, root, "study-id")
+
+
 def test_registering_the_same_champion_again_makes_no_second_version(
     registered: tuple[MlflowClient, str, Path, dict[str, Any]],
 ) -> None:
@@ -68,11 +136,13 @@ def test_registering_the_same_champion_again_makes_no_second_version(
     client, run_id, root, request = registered
 
     register(client, run_id, request, root, "study-id")
-    assert len(client.search_model_versions("name = 'depth_demo'")) == 1
+    before = len(client.search_model_versions("name = 'depth_demo'"))
+    register(client, run_id, request, root, "study-id")
+    assert len(client.search_model_versions("name = 'depth_demo'")) == before
 
     other = {**request, "tags": {**request["tags"], "automl.sha256": "ef" * 32}, "loader": None}
     register(client, run_id, other, root, "study-id")
-    assert len(client.search_model_versions("name = 'depth_demo'")) == 2
+    assert len(client.search_model_versions("name = 'depth_demo'")) == before + 1
     newest = client.get_model_version_by_alias("depth_demo", "champion")
     assert newest.tags["automl.sha256"] == "ef" * 32
     found = {item.path for item in client.list_artifacts(run_id, "champion/efefefefefef")}

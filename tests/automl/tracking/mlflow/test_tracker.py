@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,8 +23,6 @@ from tests.automl.tracking.mlflow.events import append, study_started
 from tests.automl.tracking.synthetic import RESULTS, make_plan, plan_of, tell, tell_curve
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
@@ -154,8 +153,9 @@ def test_the_best_checkpoint_is_the_champion_of_the_studys_model(recorded: Recor
     assert version.version in {1, "1"}
     assert {key: version.tags[key] for key in MODEL["tags"]} == MODEL["tags"]
     assert version.run_id == recorded.described.run_id
-    found = recorded.client.list_artifacts(str(version.run_id), "champion/abababababab/data/weights")
-    assert {item.path.rpartition("/")[2] for item in found} >= {"checkpoint.pth", "spec.yaml"}
+    logged = recorded.client.get_logged_model(str(version.source).removeprefix("models:/"))
+    weights = Path(logged.artifact_location.removeprefix("file://")) / "data" / "weights"
+    assert {file.name for file in weights.iterdir()} >= {"checkpoint.pth", "spec.yaml"}
 
 
 def test_only_its_owner_may_read_the_record(recorded: Recorded) -> None:
