@@ -11,6 +11,7 @@ from automl.launch.images import find_image
 from automl.machine import detect_machine
 from automl.preflight.data import describe_data
 from automl.preflight.estimate import earlier_trials, estimate_time
+from automl.request.apply_text import request_document
 from automl.request.location import next_study_directory
 from automl.request.policy import Route
 from automl.samplers.registry import asks_language_model, make_searcher
@@ -50,6 +51,7 @@ def review_plan(request: StudyRequest, plan: StudyPlan, place: RunLocation) -> d
             {"parameter": problem.where, "found": problem.found, "fix": problem.fix}
             for problem in pending_downloads(plan.skill, plan.action, plan.spec)
         ],
+        "request_text": request_document(request, plan.skill),
         "first_trials": [dict(proposal.assignment) for proposal in first],
         **origins_document(proposal.origin for proposal in first),
         "estimate": estimate_time(plan, earlier_trials(plan, place.results)),

@@ -56,11 +56,11 @@ def make_plan(request: StudyRequest, place: RunLocation) -> StudyPlan:
     Raises:
         ConfigurationError: skill, study, spec, space or resources cannot be used; with every problem.
     """
-    request, notes = apply_request_text(with_prepared_paths(request, place.results))
+    request, parsed, notes = apply_request_text(with_prepared_paths(request, place.results))
     inputs = resolve_inputs(request)
     decision = decide(
         requested=request.policy,
-        request_text=request.request_text,
+        off_phrase=parsed.phrases["policy"].text if parsed.policy == "off" else None,
         facts=inputs.facts,
         allow_fallback=request.fallback,
     )

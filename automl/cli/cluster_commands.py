@@ -166,12 +166,15 @@ def _study_job(options: dict[str, Any], results: Path, study: str | None = None)
     from automl.cli.request_commands import run
     from automl.cluster.job import StudyJob, run_arguments, trials_at_once
     from automl.preflight.data import data_files
-    from automl.request.apply_text import apply_request_text
+    from automl.preflight.doctor import require
+    from automl.preflight.findings import from_problem
+    from automl.request.apply_text import apply_request_text, request_problems
     from automl.request.location import RunLocation
     from automl.run import make_plan
 
     request = build_request(options)
     plan = make_plan(request, RunLocation(results=results, ray_address="of the job"))
+    require(map(from_problem, request_problems(request, plan.skill)))
     resources = apply_request_text(request)[0]
     each = resources.gpus_per_trial
     each = (plan.resources.gpus_per_trial if options["gpus_per_node"] else 0.0) if each is None else each

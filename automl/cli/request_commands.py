@@ -99,9 +99,9 @@ def _print_plan(document: dict[str, Any]) -> None:
 def _plan_rows(document: dict[str, Any]) -> Iterator[tuple[str, object]]:
     skill, launch, objective, record = (document[name] for name in ("skill", "launch", "objective", "mlflow"))
     budget, resources, estimate = document["budget"], document["resources"], document["estimate"]
-    yield "study", document["name"]
-    yield "route", document["route"]
-    yield from (("  because", reason) for reason in document["reasons"])
+    yield from (("study", document["name"]), ("route", document["route"]))
+    decide = ((f"{asked['found']}; {asked['fix']}") for asked in document["request_text"]["questions"])
+    yield from (*(("  because", reason) for reason in document["reasons"]), *(("to decide", text) for text in decide))
     yield "skill", f"{skill['name']} ({skill['network_arch']}), {skill['root']}"
     yield "command", skill["command"].splitlines()[0][:120]
     yield "launcher", f"{launch['launcher']} ({launch['reason']})"

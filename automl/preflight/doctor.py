@@ -21,13 +21,14 @@ from automl.preflight.cluster import DOCTOR_LIMIT_S, RUN_LIMIT_S, cluster_findin
 from automl.preflight.data import annotation_files, data_files, data_findings, numbers, pending_folder, sample_findings
 from automl.preflight.engine import engine_path_findings, launch_findings
 from automl.preflight.estimate import earlier_trials, estimate_disk, time_finding
-from automl.preflight.findings import Finding, Level, doubt, failures
+from automl.preflight.findings import Finding, Level, doubt, failures, from_problem
 from automl.preflight.machine import Demand, check_machine, location_finding
 from automl.preflight.probe import ProbeRequest, probe_machine
 from automl.preflight.record import record_findings
 from automl.preflight.software import credential_findings, version_finding
 from automl.preflight.trainer_check import check_depth_data
 from automl.preflight.weights import check_weights, named_weights
+from automl.request.apply_text import request_problems
 from automl.spec.inputs import pending_downloads
 from automl.study.launch_plan import LauncherKind
 
@@ -84,11 +85,12 @@ def examine(
         earlier=earlier_trials(plan, location.results),
         is_quick=is_quick,
     )
+    asked = [from_problem(problem) for problem in request_problems(request, plan.skill)]
     has_data = run.pending is None or any(Path(file).exists() for file in run.data.values())
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="check data") as pool:
         checked = pool.submit(check_depth_data, plan) if has_data and not is_quick else None
         probe, found = _machine_findings(location, *_needs(run), is_quick=is_quick)
-        found += [*_study_findings(run, probe), *([] if checked is None else checked.result())]
+        found += [*asked, *_study_findings(run, probe), *([] if checked is None else checked.result())]
     return (*found, version_finding(probe.versions))
 
 

@@ -5,52 +5,90 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from automl.errors import ConfigurationError
-from automl.request.policy import find_off_phrase
-from automl.request.text import parse_request, share_gpus
+from automl.errors import ConfigurationError, Problem
+from automl.request.text import ParsedRequest, parse_request, share_gpus
 from automl.skill.load import load_skill
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from automl.request.study_request import StudyRequest
+    from automl.skill.model import Skill
 
-_OPTIONS = {
-    "trials": "--trials",
-    "time_s": "--time",
-    "gpu_hours": "--gpu-hours",
-    "jobs": "--jobs",
-    "gpus_per_trial": "--gpus-per-trial",
-    "metric": "--metric",
-}
+_OPTIONS = {"time_s": "--time", "gpus": "--jobs and --gpus-per-trial", "trial_time_limit_s": "trial_time_limit_s"}
+_COUNTS = {"trials", "jobs", "seed"}
 
 
-def apply_request_text(request: StudyRequest) -> tuple[StudyRequest, tuple[str, ...]]:
-    """Apply the settings that are parsed from ``--request``.
+def parse_for(request: StudyRequest, skill: Skill) -> ParsedRequest:
+    """Read the request's text with the words of a skill."""
+    known = f"{skill.name} {skill.network_arch}".lower().replace("-", "_").replace("_", " ").split()
+    metrics = skill.architecture.metrics.directions
+    return parse_request(request.request_text or "", metrics=metrics, known_words=frozenset(known))
+
+
+def apply_request_text(request: StudyRequest) -> tuple[StudyRequest, ParsedRequest, tuple[str, ...]]:
+    """Apply the settings that are read from ``--request``.
 
     Returns:
-        The request with them, and a note for each setting, contradiction and text that was not understood.
+        The request with them, what was read, and a note for each setting, contradiction and text not understood.
 
     Raises:
         ConfigurationError: the skill, whose metrics the text may name, cannot be read.
     """
     if not request.request_text:
-        return request, ()
-    skill = load_skill(request.skill)
-    known = frozenset(f"{skill.name} {skill.network_arch}".lower().replace("-", "_").replace("_", " ").split())
-    metrics = skill.architecture.metrics.directions
-    parsed = parse_request(request.request_text, metrics=metrics, known_words=known)
+        return request, ParsedRequest(policy=None, values={}, phrases={}), ()
+    parsed = parse_for(request, load_skill(request.skill))
     settings: dict[str, Any] = {}
     notes: list[str] = []
     for name, value in parsed.values.items():
         phrase, explicit = parsed.phrases[name], _explicit(request, name)
         if explicit is not None and explicit != value:
-            notes.append(f'the request says "{phrase.text}"; {_OPTIONS.get(name, name)} {explicit} wins')
+            option = _OPTIONS.get(name, f"--{name.replace('_', '-')}")
+            notes.append(f'the request says "{phrase.text}"; {option} {explicit} wins')
             continue
         notes.append(f'the request says "{phrase.text}": {phrase.meaning}')
-        settings[name] = value
-    notes += [f'not understood in the request: "{text}"' for text in parsed.not_understood]
-    return _with_parsed(request, settings), tuple(notes)
+        settings[name] = int(value) if name in _COUNTS and not isinstance(value, str) else value
+    if parsed.policy == "on":
+        wins = "; --policy off wins" if _explicit(request, "policy") == "off" else ": search"
+        notes.append(f'the request says "{parsed.phrases["policy"].text}"{wins}')
+    unread = (*parsed.policy_questions, *parsed.value_questions, *parsed.remarks)
+    notes += [f'not understood in the request: "{text}"' for text in unread]
+    return _with_settings(request, parsed, settings), parsed, tuple(notes)
+
+
+def request_problems(request: StudyRequest, skill: Skill) -> tuple[Problem, ...]:
+    """Return the parts of the request's text that only the user can decide; an explicit policy decides about search."""
+    parsed = parse_for(request, skill)
+    target = str(request.source) if request.source else f"--skill {request.skill}"
+    is_decided = _explicit(request, "policy") is not None
+    on, off = (f"automl run {target} --policy {policy}" for policy in ("on", "off"))
+    questions = [
+        Problem(
+            where="--request",
+            found=f'"{text}", which may ask for a search or against one',
+            expected='an exact form, such as "turn off AutoML" or "use AutoML"',
+            fix=f"to search: {on}; to train once: {off}",
+        )
+        for text in (() if is_decided else parsed.policy_questions)
+    ]
+    return *questions, *(
+        Problem(
+            where="--request",
+            found=f'"{text}", which may be a setting and is not understood',
+            expected='an exact form, such as "20 trials", "2 hours", "4 GPUs" or "maximise NAME"',
+            fix="say it so, or leave it out and use the option: automl run --help lists them",
+        )
+        for text in parsed.value_questions
+    )
+
+
+def request_document(request: StudyRequest, skill: Skill) -> dict[str, Any]:
+    """Return the JSON form of what was understood of the request's text, and what the user must decide."""
+    parsed = parse_for(request, skill)
+    return {
+        "text": request.request_text,
+        "understood": {name: dataclasses.asdict(phrase) for name, phrase in parsed.phrases.items()},
+        "not_understood": list(parsed.remarks),
+        "questions": [{"found": p.found, "fix": p.fix} for p in request_problems(request, skill)],
+    }
 
 
 def explain_gpus(error: ConfigurationError, notes: tuple[str, ...]) -> ConfigurationError:
@@ -73,19 +111,17 @@ def _explicit(request: StudyRequest, name: str) -> Any:  # noqa: ANN401 - the se
     return getattr(request, name, None) if is_explicit else None
 
 
-def _with_parsed(request: StudyRequest, parsed: Mapping[str, Any]) -> StudyRequest:
-    settings = {name: int(value) if name in {"trials", "jobs"} else value for name, value in parsed.items()}
+def _with_settings(request: StudyRequest, parsed: ParsedRequest, settings: dict[str, Any]) -> StudyRequest:
     gpus, limit_s = settings.pop("gpus", None), settings.pop("trial_time_limit_s", None)
-    says_off = find_off_phrase(request.request_text) is not None
     if "metric" in settings and "direction" not in request.explicit:
         settings["direction"] = None  # the study file's direction belongs to its own metric
     if limit_s is not None:
         settings["options"] = {**request.options, "trial_time_limit_s": limit_s}
-    if says_off and request.source and "policy" not in request.explicit:
+    if parsed.policy is not None and request.source and "policy" not in request.explicit:
         settings["policy"] = None  # the text overrides the study file
     if gpus is not None:
-        jobs = settings.get("jobs") or _explicit(request, "jobs")
+        is_once = parsed.policy == "off" or request.policy == "off"
+        jobs = 1 if is_once else settings.get("jobs") or _explicit(request, "jobs")
         each = settings.get("gpus_per_trial") or _explicit(request, "gpus_per_trial")
-        jobs = 1 if says_off or request.policy == "off" else jobs
         settings["jobs"], settings["gpus_per_trial"] = share_gpus(gpus, jobs=jobs, gpus_per_trial=each)
     return request.with_settings(**settings)

@@ -6,7 +6,6 @@ changes a skill.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal, TypeAlias
@@ -63,28 +62,6 @@ class SkillFacts:
     candidates: tuple[str, ...] = ()
 
 
-_OFF_PHRASES = re.compile(
-    r"""
-    \b(?:
-        (?:turn(?:ing)?|switch(?:ing)?)\s+off\s+(?:the\s+)?(?:auto\s?ml|hpo)
-      | (?:turn|switch)\s+(?:the\s+)?(?:auto\s?ml|hpo)\s+off
-      | (?:disable|skip)\s+(?:the\s+)?(?:auto\s?ml|hpo)
-      | (?:no|without)\s+(?:auto\s?ml|hpo)(?!\s+(?:budget|limit|deadline|timeout))
-      | (?:auto\s?ml|hpo)\s*(?:is\s+|[:=]\s*)?(?:off|disabled)
-      | (?:plain|normal)\s+training
-      | single\s+train(?:ing)?\s+run
-      | skip\s+the\s+loop
-      | (?:do\s+not|don'?t|without)\s+(?:search(?:ing)?|tun(?:e|ing)|optimi[sz](?:e|ing))
-        (?:\s+(?:anything|any|at\s+all|(?:the\s+|any\s+)?hyper\s?parameters?))*
-        (?=\s*(?:$|[,.;:!?)]|and\b|but\b|just\b|only\b))
-      | (?:no|without(?:\s+an?y?)?)\s+(?:hyper\s?parameter\s+)?(?:search|tuning|sweep)
-        (?!\s+(?:budget|limit|deadline|timeout|space))
-      | (?:just|only)\s+train(?:\s+it)?\s+once | train(?:\s+it)?\s+(?:just\s+|only\s+)?once
-    )\b
-    """,
-    re.VERBOSE | re.IGNORECASE,
-)
-_NEGATION = re.compile(r"\b(?:do\s+not|don'?t|never|not|no\s+need\s+to|instead\s+of|rather\s+than)\s+$", re.IGNORECASE)
 _TRAINING = {"train", "distill", "retrain"}
 _ON_REQUEST = {"prune", "quantize"}
 
@@ -106,26 +83,14 @@ def parse_policy(value: str | bool | None) -> Policy | None:  # noqa: FBT001 # Y
     raise ConfigurationError.from_problems([problem], subject="the policy")
 
 
-def find_off_phrase(request: str | None) -> str | None:
-    """Return the part of a request that asks for a single training, as written; None if there is none.
-
-    "Do not turn off AutoML" asks for the opposite and is not found.
-    """
-    text = re.sub(r"[\s\-\u2010-\u2015_\"\u201c\u201d]+", " ", (request or "").replace("\u2019", "'"))
-    for match in _OFF_PHRASES.finditer(text):
-        if not _NEGATION.search(text[: match.start()]):
-            return match[0]
-    return None
-
-
 def decide(
-    *, requested: Policy | None, request_text: str | None, facts: SkillFacts, allow_fallback: bool = False
+    *, requested: Policy | None, off_phrase: str | None, facts: SkillFacts, allow_fallback: bool = False
 ) -> PolicyDecision:
     """Decide the route.
 
     Args:
         requested: The explicit policy; None where the user gave none: ``on``, with a fallback in place of errors.
-        request_text: The user's request in plain text, if any.
+        off_phrase: The part of the user's request in plain text that asks for one training, if any.
         facts: The skill and its space.
         allow_fallback: ``--fallback train-once``: where an explicit ``on`` cannot search, train once.
 
@@ -140,10 +105,9 @@ def decide(
         return _once("--policy off", *notes)
     if not _is_searched(facts.action, requested):
         return _once(f"{facts.action} is not a training action, only those are searched", *notes)
-    phrase = find_off_phrase(request_text)
-    if phrase is not None and requested is None:
-        return _once(f'the request says "{phrase}"', *notes)
-    warnings = (f'--policy on wins over "{phrase}" in the request',) if phrase is not None else ()
+    if off_phrase is not None and requested is None:
+        return _once(f'the request says "{off_phrase}"', *notes)
+    warnings = (f'--policy on wins over "{off_phrase}" in the request',) if off_phrase is not None else ()
     if not facts.is_enabled:
         loud = ("--policy on has no effect: automl_enabled is not true in skill_info.yaml",) if requested else ()
         return _once("the skill is not AutoML-enabled", *notes, warnings=(*warnings, *loud))

@@ -1,60 +1,81 @@
-"""Parse budget, resources and metric from a request in plain text; `automl.request.policy` parses whether to search.
+"""Read policy, budget, resources and metric from a request in plain text.
 
-Patterns are tried in order, the most specific first, and text that one pattern has matched is not matched again.
-Nothing is guessed: text that is not understood is returned as it was written, so that the plan can show it.
+Exact forms are read, and their text is taken out. Where what is left may change the policy or a number, the request is
+a question for the user: nothing is guessed, and no word that can negate is passed over. The rest is a remark.
 """
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from automl.duration import format_duration
-from automl.request.numbers import COUNT, DURATION, read_duration_s, read_number
-from automl.request.policy import find_off_phrase
+from automl.request.numbers import COUNT, DURATION, WORDS, read_duration_s, read_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-Field = Literal["trials", "time_s", "gpu_hours", "jobs", "gpus", "gpus_per_trial", "trial_time_limit_s", "metric"]
+    from automl.request.policy import Policy
 
-_ENTITY = r"(?:trials?|runs?|experiments?|config(?:uration)?s?|combinations?|tries|attempts?|evaluations?|trainings?)"
-# Text before a number that negates it or gives it another meaning.
-_OTHER = re.compile(
-    r"\b(?:not|don'?t|never|instead\s+of|rather\s+than|without|top|first|last|best|earlier|previous|every)\s+$",
-    re.IGNORECASE,
+Value = float | str
+
+_SEARCH = (
+    r"(?:auto[\s-]?ml|hpo|(?:an?\s+|any\s+|the\s+)?(?:hyper[\s-]?parameters?\s+)?"
+    r"(?:search|tuning|optimi[sz]ation|sweep)(?:es|s)?)"
 )
-_UNLIMITED = re.compile(r"\b(?:no|without(?:\s+an?y?)?)\s+(?:\w+\s+)?limits?\b|\bunlimited(?:\s+\w+)?", re.IGNORECASE)
-_NODES = re.compile(
-    rf"(?<![\w.,/-])(?:on\s+|using\s+|use\s+)?{COUNT}\s+(?:nodes?|machines?|servers?|hosts?)\b"
-    rf"(?:\s+(?:with|of|having|at)\s+{COUNT}[\s-]*(?:\w+\s+){{0,2}}gpus?(?:\s+(?:each|apiece|per\s+\w+))?)?",
-    re.IGNORECASE,
+_TUNE = r"(?:search|tune|optimi[sz]e)"
+_PARAMETERS = r"(?:hyper[\s-]?parameters?|parameters|settings|configurations?|config)"
+_IT = r"(?:it|this|that|(?:the|my|our|this)\s+(?:(?:depth|vision)\s+)?(?:model|network)|anything)"
+# An exact form of a mode ends its clause: "no HPO budget" and "do not tune the batch size" say something else.
+_ENDS = r"(?=\s*(?:$|[,;:.!?()\n]|\b(?:and|but|just|please|thanks|thank)\b))"
+# "Train once on my data" still trains once; "no HPO for the encoder" may search the rest.
+_GOES_ON = rf"(?:{_ENDS}|(?=\s+(?:on|for|with|in|within|using)\b))"
+_NOT = r"(?:do\s+not|don'?t|never)"
+_OFF = (
+    r"automl[\s_]policy\s*(?:[:=]|is)?\s*[\"']?off[\"']?",
+    rf"(?:turn|switch)\s+off\s+(?:the\s+)?{_SEARCH}|(?:turn|switch)\s+(?:the\s+)?{_SEARCH}\s+off",
+    rf"(?:(?:with\s+)?no|disable|skip|without)\s+(?:the\s+)?{_SEARCH}|(?:auto[\s-]?ml|hpo)\s*(?:[:=]|is)?\s*(?:off|disabled)",
+    rf"{_NOT}\s+(?:use|do|run|enable|start)\s+{_SEARCH}|skip\s+the\s+loop",
+    rf"{_NOT}\s+{_TUNE}(?:\s+(?:for\s+)?(?:the\s+|any\s+)?(?:{_PARAMETERS}|anything|it))?",
+    rf"without\s+(?:searching|tuning|optimi[sz]ing)(?:\s+(?:the\s+|any\s+)?{_PARAMETERS}|\s+anything)?",
+    rf"(?:an?\s+)?(?:plain|normal|regular|ordinary|standard)\s+training(?:\s+run)?(?:\s+only)?{_GOES_ON}",
+    rf"(?:(?:just|only)\s+)?(?:one|(?:a\s+)?single)\s+(?:plain\s+|normal\s+)?(?:train(?:ing)?(?:\s+|-)run|training)(?:\s+only)?{_GOES_ON}",
+    rf"(?:just|only)\s+train(?:\s+{_IT})?(?:\s+once)?|train(?:\s+{_IT})?(?:\s+(?:just|only))?\s+once{_GOES_ON}",
 )
-_SHORTEST_S = 5.0
+_ON = (
+    r"automl[\s_]policy\s*(?:[:=]|is)?\s*[\"']?on[\"']?|(?:auto[\s-]?ml|hpo)\s*(?:[:=]|is)?\s*(?:on|enabled)",
+    rf"(?:turn|switch)\s+on\s+(?:the\s+)?{_SEARCH}|(?:turn|switch)\s+(?:the\s+)?{_SEARCH}\s+on",
+    rf"(?:enable|use|run|with|do|start|perform)\s+(?:the\s+)?{_SEARCH}",
+    rf"{_TUNE}(?:\s+(?:for|over))?(?:\s+(?:the|its|all|my|our|best|good))*\s+{_PARAMETERS}",
+    rf"find(?:\s+(?:me|us|the|good|better|best|possible|optimal))*\s+{_PARAMETERS}",
+)
+_ENTITY = r"(?:trials?|runs?|experiments?|config(?:uration)?s?|combinations?|evaluations?)"
 _UPPER = (
-    r"(?:(?:\w*n'?t|not|never)\s+(?:\w+\s+){0,3}?(?:(?:more|longer)\s+than|over|above|exceed(?:ing)?)|(?:no|not)\s+(?:more|longer)\s+than|(?:no|not)\s+(?:over|above)|never\s+more\s+than|at\s+(?:the\s+)?most|up\s+to"
-    r"|(?:a\s+)?max(?:imum|imal(?:ly)?)?(?:\s+of)?|within|under|below|less\s+than|fewer\s+than|limit(?:ed)?\s+(?:to|of|is)"
-    r"|budget\s+(?:of|is)|in|for|about|around|roughly|using|use|with|only|just|exactly|on|try|run|do|have|got)"
+    r"(?:(?:no|not)\s+(?:more|longer)\s+than|at\s+(?:the\s+)?most|up\s+to|max(?:imum|imal(?:ly)?)?(?:\s+of)?|within"
+    r"|(?:for|in|on|using|use|with|run|try|do|after|about|around|exactly|have)"
+    r"|(?:(?:an?|the)\s+)?(?:(?:time|total|trial)\s+)?(?:budget|limit)(?:\s*[:=]|\s+(?:of|is))?|limit(?:ed)?\s+(?:it\s+)?to"
+    rf"|(?:it\s+)?(?:{_NOT}|(?:must|should|may|can)\s*(?:not|n't)|cannot)\s+(?:\w+\s+){{0,2}}?"
+    r"(?:(?:more|longer)\s+than|over|exceed)|total\s+of)"
 )
-_LOWER = r"(?:at\s+least|no\s+less\s+than|not\s+less\s+than|no\s+fewer\s+than|more\s+than|over|minimum(?:\s+of)?)"
-_LEAD = rf"(?:(?P<lower>{_LOWER})\s+|(?P<upper>(?:{_UPPER}\s+)+))?"
-_RANGE = rf"(?:between\s+{COUNT}\s+and\s+|\d+\s*-\s*(?=\d)|{COUNT}\s+(?:to|or)\s+)?"
-_MODEL = r"(?:gb?\d{3}|[ahb][12]?00|a[134]0|l40?s?|v100|t4|rtx(?:\s+\w*\d{4})?)"
-_KIND = rf"(?:(?:nvidia|tesla|x|{_MODEL})\s+)*"
-_TAIL = r"(?:\s+(?:or\s+(?:less|fewer|so)|max(?:imum)?|at\s+(?:the\s+)?most|tops)(?![\w]))?"
-_EACH = rf"(?:(?:per|for\s+(?:each|every)|each|every|a)\s+(?:single\s+)?{_ENTITY}|each|apiece)"
-# "2 hours per GPU" is no limit of the study.
-_NO_RATE = r"(?!\s*(?:/|per\b|for\s+(?:each|every)\b|(?:each|apiece)\b))"
-_AT_ONCE = (
-    r"(?:at\s+(?:a|one)\s+time|at\s+once|at\s+the\s+same\s+time|in\s+parallel|parallel|concurrently|simultaneously)"
+_FEWER = r"(?:fewer|less)\s+than|under|below"
+_LEAD = rf"(?:(?P<fewer>{_FEWER})\s+|(?:{_UPPER}\s+){{1,3}}(?:(?:a|the)\s+)?)?"
+_TAIL = (
+    r"(?:\s+(?:or\s+(?:less|fewer)|max(?:imum)?|at\s+(?:the\s+)?most|in\s+total|total|altogether|of\s+budget)(?!\w))?"
 )
-_BEST: dict[str, str | None] = {
-    **dict.fromkeys(("best", "good", "optimize", "optimise", "improve", "metric", "objective", "by")),
-    **dict.fromkeys(("highest", "largest", "maximize", "maximise", "maximum"), "maximize"),
-    **dict.fromkeys(("lowest", "smallest", "minimize", "minimise", "minimum", "least"), "minimize"),
+_EACH = rf"(?:(?:per|for\s+(?:each|every)|each|every|a)\s+{_ENTITY}|each|apiece)"
+# "2 hours per GPU" is no limit of the study; "50 trials with a budget of 8 hours" is two.
+_BUDGET = r"\s+(?:a\s+|the\s+)?(?:total\s+)?(?:time\s+)?budget"
+_RATE = rf"(?!\s*(?:/|per\b|for\s+(?:each|every)\b|(?:each|apiece|without|of|with)\b(?!{_BUDGET})))"
+_AT_ONCE = r"(?:at\s+(?:a|one|the\s+same)\s+time|at\s+once|in\s+parallel|concurrently|simultaneously)"
+_MODEL = r"(?:nvidia\s+|tesla\s+)?(?:gb?\d{3}|[ahb][12]?00|a[134]0|l40?s?|v100|t4)s?"
+_GPU = rf"(?:{_MODEL}\s+gpus?|gpus?|{_MODEL})"
+_MAXIMIZE, _MINIMIZE = ("highest", "largest", "maximize", "maximise"), ("lowest", "smallest", "minimize", "minimise")
+_BEST = {
+    **dict.fromkeys(("best", "optimize", "optimise", "improve", "metric", "objective"), ""),
+    **dict.fromkeys(_MAXIMIZE, "maximize"),
+    **dict.fromkeys(_MINIMIZE, "minimize"),
 }
 """Word before a metric -> the direction that it means, if any."""
 _SPOKEN = {
@@ -64,29 +85,55 @@ _SPOKEN = {
     "root mean square error": "rmse",
     "root mean squared error": "rmse",
     "absolute relative error": "abs_rel",
-    "relative error": "abs_rel",
     "mean iou": "miou",
     "mean average precision": "map",
 }
 """Common name of a metric -> its name in a skill, where the skill has it."""
-_FILLER_WORDS = """a an the and or but then so please i we you me my our your it its this that these those is
-    are be can could will would should want wants need needs like let lets make give get with without of to
-    for on in at by from using use used as all any some more most only just try run runs do not no than up
-    about around roughly find search tune tuning tuned hyperparameter hyperparameters parameter parameters
-    hyper optimize optimise optimization optimisation train training trained model models network best good
-    better possible value values automl hpo job study trial trials thanks experiment thank hi hello budget
-    limit limited max maximum minimum spend takes take time total overall altogether go ahead work machine
-    here now today first let's single each every per when done stop after before end finish must stopping i'd
-    i'll we'd don't dont fine-tune finetune fine-tuning enough pls number
-    approx approximately ~ @ w/ longer result results set up setting settings which what how have has"""
-_FILLER = frozenset(_FILLER_WORDS.split())
-_SHORT = 3
-_UNDERSTOOD = ("trials", "experiments", "hours", "minutes", "gpus", "twenty", "thirty", "forty", "fifty", "parallel")
+_HARMLESS_WORDS = """
+    a an the and please i we you me my our your it its this that these is are be can could will would should want
+    wants need needs like let lets let's do does have has make give get with of to for on in at by from using use used
+    as all any some
+    find search tune tuning tuned hyperparameter hyperparameters parameter parameters hyper optimize optimise
+    optimization optimisation sweep train training trained model models network best good better possible value values
+    automl hpo job study trial trials thanks thank hi hello budget limit time total run go ahead so machine here now
+    today so set setting settings up result results configuration i'd i'll we'd fine-tune finetune
+    fine-tuning fine tunes depth anything v2 metric relative monocular estimation vision encoder backbone"""
+# Data, models and machines, as people name them: words that cannot be settings, unless one of the others is among them.
+_OBJECT = re.compile(
+    r"\b(?:on|for|of|from|with|using|to)\s+(?:(?:my|our|the|this|these|that|your|a|an|some|all)\s+)?"
+    r"(?:(?!(?:and|but|on|for|of|with)\b)[a-z][\w'-]*\s+){0,3}"
+    r"(?:data(?:set|sets)?|images?|photos?|pictures?|frames?|scenes?|rooms?|videos?|samples?|model|network|camera|robot"
+    r"|machine|workstation|server|laptop|computer|gpu|gpus)\b",
+    re.IGNORECASE,
+)
+_LIMIT_WORDS = """
+    no not none nothing neither nor never n't without w/o instead rather except unless only just once single plain
+    normal simple simply merely skip skips skipping disable disabled off stop stops avoid refrain cancel ignore omit
+    exclude forget forgo drop leave hold less fewer than before until maybe perhaps if when hardly barely unnecessary
+    needless pointless useless waste enough minus against bypass default defaults fixed directly straight vanilla
+    ordinary regular standard basic manual manually later already done finished spare ditch nix scrap eschew abstain
+    lose kill remove free cannot or either whether otherwise though although however unwanted undesired
+    don't doesn't didn't won't wouldn't shouldn't can't isn't aren't mustn't needn't
+    nicht kein keine keinen ohne nur statt nie pas sans aucun ne jamais sin sólo solo nunca ningún non senza mai
+    soltanto niet geen zonder nooit não sem apenas nem bez nie ikke uten inte utan ei"""
+_HARMLESS, _LIMITS = (frozenset(words.replace("'", "").split()) for words in (_HARMLESS_WORDS, _LIMIT_WORDS))
+_CLAUSE = re.compile(r"(?:\b(?:and|but)\b)?((?:(?!\b(?:and|but)\b|[,;:!?()\n]|\.(?:\s|$)).)+)", re.IGNORECASE)
+_LONGEST = 4000
+_MODES = re.compile(
+    r"(?i)\b(?:auto[\s-]?ml|hpo|search\w*|such\w+|tun(?:e|es|ed|ing)\b|hyper\w*|sweep\w*|optimi\w+|train\w*|fine-?tun\w*"
+    r"|entra[îi]n\w*|entren\w*|addestr\w*|treina\w*|recherch\w*|b[uú]squeda\w*|ricerca\w*|trials?|polic\w+)"
+)
+_NUMBERS = re.compile(
+    rf"(?i)\d|\b(?:{WORDS}|few|several|many|couple|dozens?|hundreds?|thousands?"
+    r"|hours?|hrs?|minutes?|mins?|seconds?|days?|weeks?|weekend|overnight|tonight|night|morning|epochs?|steps?|iterations?"
+    r"|gpus?|cpus?|cores?|nodes?|patience|seeds?|target|sampler|scheduler|lr|learning|rate|batch|resolution|decay"
+    r"|optimi[sz]er|dropout|stopping|range|between|unlimited|deadline|memory|workers?|parallel)\b"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """A part of the text and what it was parsed as."""
+    """A part of the text and what it was read as."""
 
     text: str
     meaning: str
@@ -94,192 +141,195 @@ class Phrase:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParsedRequest:
-    """The result of parsing a request.
+    """The result of reading a request.
 
     Attributes:
-        values: Field -> number, or text for the metric.
-        phrases: Field -> the text behind the value, in order.
-        not_understood: Text that is left and may be meant as a setting, as written.
+        policy: What the text says about searching; None where it says nothing.
+        values: Setting -> number, or text for metric, sampler and scheduler.
+        phrases: Setting, or ``policy`` -> the text behind the value.
+        policy_questions: Parts that may ask for a search or against one.
+        value_questions: Parts that may be a setting and are not read.
+        remarks: The rest that is not understood; no setting can be in it.
     """
 
-    values: Mapping[Field, float | str] = field(default_factory=dict)
-    phrases: Mapping[Field, Phrase] = field(default_factory=dict)
-    not_understood: tuple[str, ...] = ()
+    policy: Policy | None
+    values: Mapping[str, Value]
+    phrases: Mapping[str, Phrase]
+    policy_questions: tuple[str, ...] = ()
+    value_questions: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 def parse_request(text: str, *, metrics: Mapping[str, str], known_words: frozenset[str] = frozenset()) -> ParsedRequest:
-    """Parse a request.
+    """Read a request.
 
     Args:
         text: The user's text.
         metrics: Name -> direction of the metrics that the skill's registry knows.
         known_words: Words that name the skill, and are no setting.
     """
-    parser = _Parser(" ".join(text.replace("\u2019", "'").replace("\u2013", "-").replace("\u2014", ", ").split()))
-    off = find_off_phrase(parser.text)
-    if off is not None:
-        parser.blank(re.search(re.escape(off).replace(r"\ ", r"[\s\W_]+"), parser.text, re.IGNORECASE))
-    parser.refuse(_NODES, "nodes are those of --ray-address, or of `automl cluster`")
+    if len(text) > _LONGEST:
+        said = f"{text[:40]}... ({len(text)} characters, {_LONGEST} at most)"
+        return ParsedRequest(policy=None, values={}, phrases={}, value_questions=(said,))
+    plain = text.replace("\u2019", "'").replace("\u2013", "-").replace("\u2014", ", ")
+    parser = _Parser(re.sub(r"[^\S\n]+", " ", plain).strip())
+    for form in _OFF:
+        parser.take("policy", _mode(form), lambda _: "off")
+    for form in _ON:
+        parser.take("policy", _mode(form), lambda _: "on")
+    parser.take_metric(metrics)
     for name, pattern, read in _PATTERNS:
         parser.take(name, pattern, read)
-    parser.refuse(_UNLIMITED, "say a limit, or leave it out")
-    parser.take_metric(metrics)
     return parser.result(known_words)
 
 
 class _Parser:
-    """A request that is being parsed: matched text is blanked, so that nothing is matched twice."""
+    """A request that is being read: matched text is replaced by NUL characters, so that nothing is matched twice."""
 
     def __init__(self, text: str) -> None:
-        self.text = text
-        self._left = text
-        self._values: dict[Field, float | str] = {}
-        self._phrases: dict[Field, Phrase] = {}
-        self._refused: list[str] = []
+        self._text = self._left = text
+        self._values: dict[str, Value] = {}
+        self._phrases: dict[str, Phrase] = {}
+        self._policy_questions: list[str] = []
+        self._value_questions: list[str] = []
 
-    def blank(self, match: re.Match[str] | None) -> None:
-        if match is not None:
+    def take(self, name: str, pattern: re.Pattern[str], read: Callable[[re.Match[str]], Value | None]) -> None:
+        """Read every match of a pattern; one that is no value, or differs from an earlier one, is a question."""
+        for match in list(pattern.finditer(self._left)):
             self._left = self._left[: match.start()] + "\x00" * len(match[0]) + self._left[match.end() :]
-
-    def take(self, name: Field, pattern: re.Pattern[str], read: Callable[[re.Match[str]], float | str]) -> None:
-        """Parse every match of a pattern; the first one sets the value, a later one that differs is refused."""
-        for match in list(pattern.finditer(self._left)):
-            words = " ".join(match[0].split())
-            try:
-                outcome = read(match)
-            except ValueError:
-                outcome = "no number"
-            if (before := _OTHER.search(self._left[: match.start()])) is not None:
-                outcome, words = "not a limit", f"{before[0].strip()} {words}"
-            self.blank(match)
-            if isinstance(outcome, str):
-                self._refused.append(f"{words} ({outcome})")
-            elif name in self._values and self._values[name] != outcome:
-                self._refused.append(f"{words} (contradicts {self._phrases[name].text})")
+            words, value = " ".join(match[0].split()), read(match)
+            before = self._values.setdefault(name, value) if value is not None else None
+            questions = self._policy_questions if name == "policy" else self._value_questions
+            if value is None:
+                questions.append(words)
+            elif before != value:
+                questions.append(f"{self._phrases[name].text} ... {words}")
             else:
-                self._values[name] = outcome
-                self._phrases[name] = Phrase(words, _MEANINGS[name](outcome))
-
-    def refuse(self, pattern: re.Pattern[str], reason: str) -> None:
-        for match in list(pattern.finditer(self._left)):
-            self.blank(match)
-            self._refused.append(f"{match[0]} ({reason})")
+                self._phrases.setdefault(name, Phrase(words, _meaning(name, value)))
 
     def take_metric(self, metrics: Mapping[str, str]) -> None:
-        """Parse the objective: a metric after a word such as "best" or "lowest"."""
-        for match in list(_metric_pattern(metrics).finditer(self._left)):
+        """Read the objective: a metric after a word such as "best" or "lowest"."""
+
+        def read(match: re.Match[str]) -> str | None:
             name = _metric_named(match["metric"], metrics)
-            words, wanted = " ".join(match[0].split()), _BEST[match["how"].lower()]
-            before = _OTHER.search(self._left[: match.start()])
-            self.blank(match)
-            if before is not None:
-                self._refused.append(f"{before[0].strip()} {words} (negated)")
-            elif "metric" in self._values:
-                self._refused.append(f"{words} (the primary metric is {self._values['metric']} already)")
-            else:
-                if wanted not in {None, metrics[name]}:
-                    self._refused.append(f"{words} ({metrics[name]} is right for {name}; --direction says otherwise)")
-                self._values["metric"] = name
-                self._phrases["metric"] = Phrase(words, f"{metrics[name]} {name}")
+            return name if _BEST[match["how"].lower()] in {"", metrics[name]} else None
+
+        self.take("metric", _metric_pattern(metrics), read)
+        if "metric" in self._phrases:
+            name = str(self._values["metric"])
+            self._phrases["metric"] = Phrase(self._phrases["metric"].text, f"{metrics[name]} {name}")
 
     def result(self, known_words: frozenset[str]) -> ParsedRequest:
-        left = tuple(dict.fromkeys([*self._refused, *self._rest(known_words)]))
-        return ParsedRequest(values=self._values, phrases=self._phrases, not_understood=left)
+        remarks = list(self._sort(_HARMLESS | known_words))
+        policy, several = (
+            self._values.pop("policy", None),
+            {"trials", "jobs", "sampler", "scheduler"} & set(self._values),
+        )
+        if policy == "off" and any(self._values[name] != 1 for name in several):
+            self._policy_questions += [f"{self._phrases['policy'].text} ... {self._phrases[n].text}" for n in several]
+        return ParsedRequest(
+            policy=policy,  # type: ignore[arg-type] # the patterns give on and off
+            values=self._values,
+            phrases=self._phrases,
+            policy_questions=tuple(dict.fromkeys(self._policy_questions)),
+            value_questions=tuple(dict.fromkeys(self._value_questions)),
+            remarks=tuple(dict.fromkeys(remarks)),
+        )
 
-    def _rest(self, known_words: frozenset[str]) -> Iterator[str]:
-        for clause in re.split(r"\x00+|[,;:!?()]|\.(?:\s|$)|\b(?:and|but|then)\b", self._left):
-            words = clause.strip(" .'\"\t").split()
-            while words and words[0].lower() in _FILLER:
-                words.pop(0)
-            while words and words[-1].lower() in _FILLER and not any(map(str.isdigit, " ".join(words))):
-                words.pop()
-            if any(word.lower().strip(".'\"-") not in _FILLER | known_words for word in words):
-                yield " ".join(words) + _hint(words)
+    def _sort(self, harmless: frozenset[str]) -> Iterator[str]:
+        """Sort what is left into questions, and remarks that are yielded; a limit anywhere may concern the search."""
+        is_about_search = _MODES.search(self._text) is not None
+        if is_about_search and "?" in self._text:
+            self._policy_questions.append(self._text)
+        for clause in _CLAUSE.finditer(self._left):
+            said, is_in_part = self._text[clause.start(1) : clause.end(1)].strip(), "\x00" in clause[1]
+            left = _OBJECT.sub(lambda m: m[0] if _words(m[0]) & _LIMITS else " ", clause[1].replace("\x00", " "))
+            words, is_foreign = _words(left) - harmless, _is_foreign(_words(left), _words(left) - harmless)
+            if not words:
+                continue
+            if _NUMBERS.search(" ".join(words)):
+                self._value_questions.append(said)
+            elif (words & _LIMITS and is_about_search) or _MODES.search(said) or is_foreign:
+                self._policy_questions.append(said)
+            elif is_in_part:
+                self._value_questions.append(said)
+            else:
+                yield said
 
 
-def _hint(words: list[str]) -> str:
-    for word in (word.lower().strip(".'\"-") for word in words):
-        close = difflib.get_close_matches(word, _UNDERSTOOD, n=1, cutoff=0.75) if len(word) > _SHORT else []
-        if close and close[0].removesuffix("s") != word.removesuffix("s"):
-            return f' (did you mean "{close[0]}"?)'
-    return ""
+def _words(text: str) -> set[str]:
+    return {word.replace("'", "").strip('."`-_').lower() for word in re.findall(r"[^\s\x00,;:!?()]+", text)} - {""}
 
 
-def _count(match: re.Match[str]) -> float | str:
-    """Return a whole number of at least 1, or why it is none."""
-    said = match.groupdict()
+def _is_foreign(words: set[str], unknown: set[str]) -> bool:
+    """Return whether a clause may be in another language: few of its words are known, or letters are not ASCII."""
+    is_strange = len(unknown) > 0.6 * len(words) and (len(words) > 2 or bool(words & _LIMITS))  # noqa: PLR2004 - names
+    return is_strange or any(not word.isascii() for word in unknown)
+
+
+def _count(match: re.Match[str]) -> Value | None:
+    number = read_number(match["n"]) - (1 if match.groupdict().get("fewer") else 0)
+    return number if number >= 1 and number == int(number) else None
+
+
+def _share(match: re.Match[str]) -> Value | None:
     number = read_number(match["n"])
-    lead = " ".join((said.get("lower") or said.get("upper") or "").lower().split())
-    number += {"more than": 1, "over": 1, "fewer than": -1, "less than": -1, "under": -1, "below": -1}.get(lead, 0)
-    return number if number >= 1 and number == int(number) else "a whole number of at least 1 is needed"
+    return number if 0 < number < 1 or number == int(number) >= 1 else None
 
 
-def _share(match: re.Match[str]) -> float | str:
-    number = read_number(match["n"])
-    is_whole = number >= 1 and number == int(number)
-    return number if is_whole or 0 < number < 1 else "a whole number, or a part of one GPU, is needed"
-
-
-def _limit(match: re.Match[str]) -> float | str:
-    if match["lower"]:
-        return "a lower bound of a time cannot be kept"
+def _limit(match: re.Match[str]) -> Value | None:
     seconds = read_duration_s(match["n"])
-    return seconds if seconds >= _SHORTEST_S else "too short to be meant"
+    return seconds if seconds >= 5 else None  # noqa: PLR2004 - "a second" try is no limit
 
 
-def _hours(match: re.Match[str]) -> float | str:
-    hours = read_number(match["n"])
-    return hours if hours > 0 and not match["lower"] else "an upper bound is needed"
+def _hours(match: re.Match[str]) -> Value | None:
+    return read_number(match["n"]) or None
 
 
-def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile(rf"(?<![\w.,/-])(?:{pattern}){_TAIL}(?![\w/]|[.,]\d)", re.IGNORECASE)
+_N, _T, _NAME = f"(?P<n>{COUNT})", f"(?P<n>{DURATION})", r"(?P<n>\w+)"
+_CPU = r"(?:only\s+)?(?:on|use|using)\s+(?:the\s+)?cpu(?:\s+only)?|cpu[\s-]only|(?:no|without(?:\s+an?y?)?)\s+gpus?"
+_MORE = r"(?:(?:more|further|different|training|hpo|automl|search)\s+)?"
+_FORMS: tuple[tuple[str, str, Callable[[re.Match[str]], Value | None]], ...] = (
+    ("gpu_hours", rf"{_LEAD}{_N}[\s-]*gpu[\s-]*(?:hours?|hrs?|h){_RATE}", _hours),
+    ("trial_time_limit_s", rf"{_LEAD}{_T}\s+{_EACH}", _limit),
+    ("gpus_per_trial", rf"{_LEAD}(?:a\s+)?{_N}[\s-]*{_GPU}\s+{_EACH}", _share),
+    ("gpus_per_trial", _CPU, lambda _: 0.0),
+    ("gpus", rf"{_LEAD}{_N}[\s-]*(?:x\s*)?{_GPU}{_RATE}", _count),
+    ("gpus", rf"(?:number\s+of\s+)?gpus\s*[:=]\s*{_N}", _count),
+    ("gpus", rf"{_LEAD}(?:a\s+)?single\s+{_GPU}", lambda _: 1.0),
+    ("jobs", rf"{_LEAD}{_N}\s+(?:{_ENTITY}\s+)?{_AT_ONCE}", _count),
+    ("jobs", rf"{_LEAD}{_N}\s+(?:parallel|concurrent)\s+(?:{_ENTITY}|jobs?)", _count),
+    ("jobs", r"one\s+(?:after|by)\s+(?:the\s+other|another|one)|sequentially", lambda _: 1.0),
+    ("trials", rf"{_LEAD}{_N}[\s-]*{_MORE}{_ENTITY}{_RATE}", _count),
+    ("trials", rf"(?:number\s+of\s+)?trials\s*(?:[:=]|is|of)\s*{_N}", _count),
+    ("time_s", rf"{_LEAD}{_T}{_RATE}", _limit),
+    ("seed", r"(?:with\s+|use\s+)?(?:random\s+)?seed\s*(?:[:=]|of)?\s*(?P<n>\d+)", lambda match: float(match["n"])),
+    ("sampler", rf"sampler\s*[:=]\s*{_NAME}", lambda match: match["n"].lower()),
+    ("sampler", rf"(?:with|use|using)\s+the\s+{_NAME}\s+sampler", lambda match: match["n"].lower()),
+    ("scheduler", rf"scheduler\s*[:=]\s*{_NAME}", lambda match: match["n"].lower()),
+    ("scheduler", rf"(?:with|use|using)\s+the\s+{_NAME}\s+scheduler", lambda match: match["n"].lower()),
+)
+_PATTERNS = tuple(
+    (name, re.compile(rf"(?<![\w.,/-])(?:{form}){_TAIL}(?![\w/]|[.,]\d)", re.IGNORECASE), read)
+    for name, form, read in _FORMS
+)
 
 
-_PATTERNS: tuple[tuple[Field, re.Pattern[str], Callable[[re.Match[str]], float | str]], ...] = (
-    ("gpu_hours", _compiled(rf"{_LEAD}(?P<n>{COUNT})[\s-]*gpu[\s-]*(?:hours?|hrs?|h){_NO_RATE}"), _hours),
-    ("trial_time_limit_s", _compiled(rf"{_LEAD}(?P<n>{DURATION})\s+{_EACH}"), _limit),
-    (
-        "trial_time_limit_s",
-        _compiled(rf"(?:each|every)\s+{_ENTITY}\s+(?:\w+\s+){{0,2}}?{_LEAD}(?P<n>{DURATION})"),
-        _limit,
-    ),
-    ("gpus_per_trial", _compiled(rf"{_LEAD}(?P<n>{COUNT})[\s-]*{_KIND}gpus?[\s-]+{_EACH}"), _share),
-    ("gpus_per_trial", _compiled(r"(?:cpu\s+only|only\s+(?:on\s+)?(?:the\s+)?cpu|(?:on|use|using)\s+(?:the\s+|a\s+)?cpu"
-                                 r"|(?:no|without(?:\s+any|\s+a)?)\s+gpus?)"), lambda _: 0.0),
-    (
-        "gpus",
-        _compiled(rf"{_LEAD}{_RANGE}(?P<n>{COUNT})(?:[\s-]*{_KIND}gpus?|(?:\s*x\s*|\s+){_KIND}{_MODEL}s?)(?!\s+per\b|[\s-]*h(?:ou)?rs?\b)"),
-        _count,
-    ),
-    ("jobs", _compiled(rf"{_LEAD}(?P<n>{COUNT})[\s-]*(?:{_ENTITY}\s+)?{_AT_ONCE}(?:\s+{_ENTITY})?"), _count),
-    (
-        "jobs",
-        _compiled(rf"{_LEAD}(?P<n>{COUNT})[\s-]*(?:(?:parallel|concurrent|simultaneous)\s+{_ENTITY}|jobs?)"),
-        _count,
-    ),
-    ("jobs", _compiled(r"one\s+(?:after|by)\s+(?:the\s+other|another|one)|sequentially|in\s+sequence"), lambda _: 1.0),
-    ("trials", _compiled(r"(?:number\s+of\s+)?trials?\s*[:=]\s*(?P<n>\d+)"), _count),
-    ("trials", _compiled(r"number\s+of\s+trials\s+(?:of|is)\s+(?P<n>\d+)"), _count),
-    ("gpus", _compiled(r"(?:number\s+of\s+)?gpus\s*[:=]\s*(?P<n>\d+)"), _count),
-    ("jobs", _compiled(r"jobs\s*[:=]\s*(?P<n>\d+)"), _count),
-    (
-        "trials",
-        _compiled(rf"{_LEAD}{_RANGE}(?P<n>{COUNT})[\s-]*(?:(?:more|further|different|training|hpo|automl)\s+)*{_ENTITY}{_NO_RATE}(?!\s+(?:each|per|on\s+each|with))"),
-        _count,
-    ),
-    ("time_s", _compiled(rf"{_LEAD}{_RANGE}(?P<n>{DURATION}){_NO_RATE}"), _limit),
-)  # fmt: skip
+def _mode(form: str) -> re.Pattern[str]:
+    return re.compile(rf"\b(?:{form}){'' if _GOES_ON in form else _ENDS}", re.IGNORECASE)
 
-_MEANINGS: Mapping[Field, Callable[[float], str]] = {
-    "trials": lambda n: f"{n:g} trial{'' if n == 1 else 's'}",
-    "time_s": lambda s: f"a time limit of {format_duration(s)}",
-    "gpu_hours": lambda h: f"{h:g} GPU hours",
-    "jobs": lambda n: f"{n:g} at once",
-    "gpus": lambda n: f"{n:g} GPU{'' if n == 1 else 's'} in all",
-    "gpus_per_trial": lambda n: f"{n:g} GPUs for each trial" if n else "training on the CPU",
-    "trial_time_limit_s": lambda s: f"a limit of {format_duration(s)} for each trial",
-}
+
+def _meaning(name: str, value: Value) -> str:
+    """Return what a value means, in words."""
+    if isinstance(value, str):
+        return {"on": "search", "off": "train once"}.get(value, f"{name} {value}")
+    if name in {"time_s", "trial_time_limit_s"}:
+        return f"a time limit of {format_duration(value)}" + ("" if name == "time_s" else " for each trial")
+    if name == "gpus_per_trial":
+        return f"{value:g} GPUs for each trial" if value else "training on the CPU"
+    plural = "" if value == 1 else "s"
+    words = {"trials": f"trial{plural}", "gpus": f"GPU{plural} in all", "jobs": "at once", "gpu_hours": "GPU hours"}
+    return f"{value:g} {words[name]}" if name in words else f"{name} {value:g}"
 
 
 def _metric_pattern(metrics: Mapping[str, str]) -> re.Pattern[str]:

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from automl.errors import ConfigurationError
-from automl.request.apply_text import apply_request_text
+from automl.request.apply_text import apply_request_text, request_problems
 from automl.request.study_request import StudyRequest, load_study_request
 from automl.resolve import check_settings, resolve_inputs, resolve_objectives
+from automl.skill.load import load_skill
 from tests.automl.study.examples import SKILL, make_plan
 
 REQUEST = StudyRequest(skill="toy", name="example")
@@ -73,18 +74,29 @@ def test_sampler_rule_and_options_are_checked_together() -> None:
     assert len(caught.value.problems) == 3
 
 
+def test_an_explicit_policy_decides_what_the_words_leave_open() -> None:
+    request = REQUEST.with_settings(request_text="I'd rather not tune; 5 epochs")
+    skill = load_skill(request.skill)
+
+    assert [problem.found.split(",")[0] for problem in request_problems(request, skill)] == [
+        '"I\'d rather not tune"',
+        '"5 epochs"',
+    ]
+    assert len(request_problems(request.with_settings(policy="on"), skill)) == 1
+
+
 def test_words_win_over_the_study_file_and_every_reading_is_reported() -> None:
     request = load_study_request("toy/quick")
     request = request.with_settings(request_text="five trials, no more than 30 minutes, 2 at a time, on mars")
 
-    applied, lines = apply_request_text(request)
+    applied, _, lines = apply_request_text(request)
 
     assert (applied.trials, applied.time_s, applied.jobs) == (5, 1800.0, 2)
     assert lines == (
         'the request says "2 at a time": 2 at once',
         'the request says "five trials": 5 trials',
         'the request says "no more than 30 minutes": a time limit of 30 min 00 s',
-        'not understood in the request: "mars"',
+        'not understood in the request: "on mars"',
     )
 
 
@@ -93,7 +105,7 @@ def test_an_option_wins_over_the_words_and_that_is_said() -> None:
         request_text="twenty trials", trials=3, explicit=("trials",)
     )
 
-    applied, lines = apply_request_text(request)
+    applied, _, lines = apply_request_text(request)
 
     assert applied.trials == 3
     assert lines == ('the request says "twenty trials"; --trials 3 wins',)
@@ -101,7 +113,7 @@ def test_an_option_wins_over_the_words_and_that_is_said() -> None:
 
 def test_all_gpus_of_the_request_are_shared_or_given_to_the_one_training() -> None:
     def share(text: str) -> tuple[int | None, float | None]:
-        applied, _ = apply_request_text(REQUEST.with_settings(request_text=text))
+        applied, _, _ = apply_request_text(REQUEST.with_settings(request_text=text))
         return applied.jobs, applied.gpus_per_trial
 
     assert share("4 GPUs") == (4, 1.0)
@@ -123,7 +135,7 @@ def test_a_metric_in_words_brings_its_own_direction() -> None:
         skill="depth_net_mono", name="x", request_text="lowest abs rel", source=Path("study.yaml")
     ).with_settings(metric="val/d1", direction="maximize")
 
-    applied, _ = apply_request_text(request)
+    applied, _, _ = apply_request_text(request)
 
     assert (applied.metric, applied.direction) == ("val/abs_rel", None)
 
@@ -133,20 +145,20 @@ def test_several_objectives_win_over_a_metric_in_words() -> None:
         objectives=("val/abs_rel:minimize", "train_loss")
     )
 
-    applied, lines = apply_request_text(request)
+    applied, _, lines = apply_request_text(request)
 
     assert (applied.metric, applied.objectives) == (None, request.objectives)
     assert lines == ('the request says "best d1"; --metric val/abs_rel wins',)
 
 
 def test_a_limit_for_each_trial_becomes_an_option_of_the_study() -> None:
-    applied, _ = apply_request_text(REQUEST.with_settings(request_text="10 minutes per trial"))
+    applied, _, _ = apply_request_text(REQUEST.with_settings(request_text="10 minutes per trial"))
 
     assert applied.options["trial_time_limit_s"] == 600.0
 
 
 def test_without_words_nothing_changes() -> None:
-    assert apply_request_text(REQUEST) == (REQUEST, ())
+    assert apply_request_text(REQUEST)[::2] == (REQUEST, ())
 
 
 def test_several_objectives_each_have_a_direction_and_the_first_leads() -> None:

@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 import pytest
 
+from automl.cli.app import run_command_line
 from automl.cli.request_commands import confirm_long_run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_a_request_that_may_be_against_a_search_stops_the_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["run", "toy/quick", "--yes", "--results", str(tmp_path), "--request"]
+
+    assert run_command_line([*arguments, "I'd rather not tune, 10 epochs"]) == 2
+    shown = capsys.readouterr().err
+    assert "--policy on" in shown
+    assert "--policy off" in shown
+    assert "10 epochs" in shown
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("seconds", [None, 60.0, 3600.0])

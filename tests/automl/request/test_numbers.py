@@ -6,22 +6,16 @@ import re
 
 import pytest
 
-from automl.request.numbers import COUNT, DURATION, NUMBER, read_duration_s, read_number
+from automl.request.numbers import COUNT, DURATION, read_duration_s, read_number
 
 NUMBERS = {
-    "20": 20, "1,000": 1000, "12,500": 12500, "1.5": 1.5, "1,5": 1.5, "twenty-five": 25, "twenty five": 25,
-    "a couple of": 2, "a pair of": 2, "a dozen": 12, "half a dozen": 6, "a hundred": 100, "hundred": 100,
-    "one hundred and fifty": 150,
-    "two and a half": 2.5, "half": 0.5, "a quarter of an": 0.25, "single": 1, "a single": 1,
-    "nineteen": 19, "½": 0.5,
+    "20": 20, "1,000": 1000, "12,500": 12500, "1.5": 1.5, "10k": 10000, "2.5 k": 2500, "twenty-five": 25,
+    "twenty five": 25, "a dozen": 12, "a hundred": 100, "half": 0.5, "half a": 0.5, "nineteen": 19, "nine": 9,
 }  # fmt: skip
 MINUTES = {
-    "2h": 120, "1.5h": 90, "1,5 hours": 90, "1h30": 90, "1h30min": 90, "1h 30 min": 90, "1h30m": 90,
-    "half an hour": 30,
-    "an hour": 60, "an hour and a half": 90, "two and a half hours": 150, "2 hours and 30 minutes": 150,
-    "90 minutes": 90,
-    "90-minute": 90, "two-hour": 120, "a day": 1440, "half a day": 720, "three quarters of an hour": 45, "30 s": 0.5,
-    "1 week": 10080, "45mins": 45, "a minute": 1,
+    "2h": 120, "1.5h": 90, "1h30": 90, "1h30min": 90, "1h 30 min": 90, "1h30m": 90, "half an hour": 30, "an hour": 60,
+    "2 hours and 30 minutes": 150, "90 minutes": 90, "90-minute": 90, "two-hour": 120, "a day": 1440,
+    "half a day": 720, "30 s": 0.5, "1 week": 10080, "45mins": 45, "a minute": 1,
 }  # fmt: skip
 
 
@@ -43,18 +37,6 @@ def test_a_duration_is_matched_whole_and_read(text: str, minutes: float) -> None
     assert read_duration_s(text) == minutes * 60
 
 
-@pytest.mark.parametrize("text", ["3d detection", "80 m", "an hour", "2", "a and d", "second"])
+@pytest.mark.parametrize("text", ["3d detection", "80 m", "2", "a and d", "second", "1,5 hours", "1,00 hours"])
 def test_what_is_no_duration_is_not_one(text: str) -> None:
-    if text == "an hour":
-        assert re.fullmatch(COUNT, "an") is None
-        assert re.fullmatch(NUMBER, "an") is not None
-    else:
-        assert re.match(DURATION, text) is None
-
-
-@pytest.mark.parametrize("text", ["", "hours"])
-def test_reading_what_is_none_says_so(text: str) -> None:
-    with pytest.raises(ValueError, match="duration"):
-        read_duration_s(text)
-    with pytest.raises(ValueError, match="number"):
-        read_number("several")
+    assert re.match(DURATION, text) is None

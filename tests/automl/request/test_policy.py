@@ -8,12 +8,12 @@ from typing import Literal
 import pytest
 
 from automl.errors import ConfigurationError
-from automl.request.policy import Policy, PolicyDecision, Route, SkillFacts, decide, find_off_phrase, parse_policy
+from automl.request.policy import Policy, PolicyDecision, Route, SkillFacts, decide, parse_policy
 
 SchemaState = Literal["valid", "missing", "unreadable"]
 SCHEMAS: tuple[SchemaState, ...] = ("valid", "missing", "unreadable")
 POLICIES: tuple[Policy | None, ...] = (None, "on", "off")
-PHRASE = "Please train this with plain training."
+PHRASE = "plain training"
 
 
 def facts(
@@ -32,9 +32,7 @@ def facts(
 
 def outcome(policy: Policy | None, *, phrase: bool, about: SkillFacts, fallback: bool = False) -> str:
     try:
-        decision = decide(
-            requested=policy, request_text=PHRASE if phrase else None, facts=about, allow_fallback=fallback
-        )
+        decision = decide(requested=policy, off_phrase=PHRASE if phrase else None, facts=about, allow_fallback=fallback)
     except ConfigurationError:
         return "error"
     return decision.route.value
@@ -54,7 +52,7 @@ def test_row_1_off_trains_once_whatever_the_skill(about: SkillFacts) -> None:
 
 @pytest.mark.parametrize("about", ANY_SKILL, ids=repr)
 def test_row_2_a_request_that_says_off_trains_once_and_is_quoted(about: SkillFacts) -> None:
-    decision = decide(requested=None, request_text=PHRASE, facts=about)
+    decision = decide(requested=None, off_phrase=PHRASE, facts=about)
 
     assert decision.route is Route.TRAIN_ONCE
     assert '"plain training"' in decision.reasons[0]
@@ -66,7 +64,7 @@ def test_row_3_an_enabled_skill_with_a_valid_schema_is_tuned(policy: Policy | No
 
 
 def test_row_4_the_flag_wins_over_the_phrase_with_a_warning() -> None:
-    decision = decide(requested="on", request_text=PHRASE, facts=facts())
+    decision = decide(requested="on", off_phrase=PHRASE, facts=facts())
 
     assert decision.route is Route.TUNE
     assert "plain training" in decision.warnings[0]
@@ -77,7 +75,7 @@ def test_row_4_the_flag_wins_over_the_phrase_with_a_warning() -> None:
 def test_row_5_a_skill_that_is_not_enabled_is_trained_once_and_says_so(
     policy: Policy | None, schema: SchemaState
 ) -> None:
-    decision = decide(requested=policy, request_text=None, facts=facts(enabled=False, schema=schema))
+    decision = decide(requested=policy, off_phrase=None, facts=facts(enabled=False, schema=schema))
 
     assert decision.route is Route.TRAIN_ONCE
     assert "not AutoML-enabled" in decision.reasons[0]
@@ -86,7 +84,7 @@ def test_row_5_a_skill_that_is_not_enabled_is_trained_once_and_says_so(
 
 @pytest.mark.parametrize("schema", ["missing", "unreadable"])
 def test_row_6_without_a_policy_a_blocked_skill_is_trained_once_and_names_the_file(schema: SchemaState) -> None:
-    decision = decide(requested=None, request_text=None, facts=facts(schema=schema))
+    decision = decide(requested=None, off_phrase=None, facts=facts(schema=schema))
 
     assert decision.route is Route.TRAIN_ONCE
     assert "enabled but not runnable" in decision.reasons[0]
@@ -98,14 +96,14 @@ def test_row_7_an_explicit_on_for_a_blocked_skill_is_an_error_unless_the_fallbac
     schema: SchemaState,
 ) -> None:
     with pytest.raises(ConfigurationError, match="--fallback train-once"):
-        decide(requested="on", request_text=None, facts=facts(schema=schema))
+        decide(requested="on", off_phrase=None, facts=facts(schema=schema))
 
     assert outcome("on", phrase=False, about=facts(schema=schema), fallback=True) == "train_once"
 
 
 @pytest.mark.parametrize("policy", [None, "on"])
 def test_row_8_without_a_template_the_schemas_defaults_are_the_spec(policy: Policy | None) -> None:
-    decision = decide(requested=policy, request_text=None, facts=facts(template=False))
+    decision = decide(requested=policy, off_phrase=None, facts=facts(template=False))
 
     assert decision.route is Route.TUNE
     assert any("schema's own defaults" in reason for reason in decision.reasons)
@@ -113,13 +111,13 @@ def test_row_8_without_a_template_the_schemas_defaults_are_the_spec(policy: Poli
 
 def test_row_9_an_explicit_on_for_an_empty_space_is_an_error_with_candidates() -> None:
     with pytest.raises(ConfigurationError, match=r"train\.optim\.lr") as caught:
-        decide(requested="on", request_text=None, facts=facts(empty=True))
+        decide(requested="on", off_phrase=None, facts=facts(empty=True))
 
     assert "dataset.workers: throughput only" in caught.value.problems[0].found
 
 
 def test_row_10_without_a_policy_an_empty_space_is_trained_once_and_reported() -> None:
-    decision = decide(requested=None, request_text=None, facts=facts(empty=True))
+    decision = decide(requested=None, off_phrase=None, facts=facts(empty=True))
 
     assert decision.route is Route.TRAIN_ONCE
     assert "nothing to search" in decision.reasons[0]
@@ -134,7 +132,7 @@ def test_row_11_without_template_and_schema_there_is_no_spec(
     schema: SchemaState,
 ) -> None:
     with pytest.raises(ConfigurationError, match="--spec"):
-        decide(requested=policy, request_text=None, facts=facts(enabled=enabled, schema=schema, template=False))
+        decide(requested=policy, off_phrase=None, facts=facts(enabled=enabled, schema=schema, template=False))
 
 
 def test_the_table_has_an_answer_for_every_combination() -> None:
@@ -155,7 +153,7 @@ def test_the_table_has_an_answer_for_every_combination() -> None:
 
 def decide_for(action: str, policy: Policy | None) -> PolicyDecision:
     about = SkillFacts(action=action, is_enabled=True, schema="valid", has_template=True, space_is_empty=False)
-    return decide(requested=policy, request_text=None, facts=about)
+    return decide(requested=policy, off_phrase=None, facts=about)
 
 
 @pytest.mark.parametrize("action", ["evaluate", "inference", "export", "gen_trt_engine", "convert"])
@@ -175,48 +173,6 @@ def test_pruning_and_quantizing_are_searched_on_request_only(action: str) -> Non
 
 
 @pytest.mark.parametrize(
-    "text",
-    [
-        "turn off AutoML",
-        "please TURN OFF automl for this one",
-        "turn AutoML off",
-        "disable AutoML",
-        "no AutoML",
-        "no HPO, thanks",
-        "plain training",
-        "a normal training run",
-        "single train run",
-        "skip the loop",
-        "train without auto-ml",
-        "AutoML: off",
-        "train it\nwith  no\tHPO.",
-    ],
-)
-def test_these_words_ask_for_one_training(text: str) -> None:
-    assert find_off_phrase(text) is not None
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        None,
-        "",
-        "use HPO",
-        "AutoML on",
-        "do not turn off AutoML",
-        "don't disable AutoML",
-        "don\u2019t disable AutoML",
-        "never skip the loop",
-        "no HPO budget was given",
-        "the training is not normal: it trains slowly",
-        "there is no automlx here",
-    ],
-)
-def test_these_words_do_not(text: str | None) -> None:
-    assert find_off_phrase(text) is None
-
-
-@pytest.mark.parametrize(
     ("value", "policy"),
     [("on", "on"), ("OFF", "off"), ("auto", "on"), (True, "on"), (False, "off"), (None, None), (" on ", "on")],
 )
@@ -227,19 +183,3 @@ def test_a_policy_has_its_old_and_its_yaml_spellings(value: str | bool | None, p
 def test_any_other_policy_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="--policy"):
         parse_policy("maybe")
-
-
-@pytest.mark.parametrize(
-    "request_text",
-    ["don't search", "Do not tune, just train.", "no tuning please", "train it once", "without any search", "no sweep"],
-)
-def test_more_ways_to_ask_for_a_single_training(request_text: str) -> None:
-    assert find_off_phrase(request_text) is not None
-
-
-@pytest.mark.parametrize(
-    "request_text",
-    ["do not tune the batch size", "don't search longer than one hour", "no search limit", "no tuning budget"],
-)
-def test_a_restricted_search_is_still_a_search(request_text: str) -> None:
-    assert find_off_phrase(request_text) is None
