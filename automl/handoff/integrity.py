@@ -9,6 +9,7 @@ from automl.errors import ConfigurationError, Problem
 from automl.handoff.actions import ActionResult
 from automl.handoff.best import StudyBest
 from automl.storage.documents import has_check, read_document
+from automl.storage.legacy import is_legacy
 from automl.storage.plan_document import StoredPlan
 from automl.storage.study_directory import read_evaluations, read_state
 from automl.study.evaluation import RecordLocation
@@ -60,6 +61,7 @@ def require_sound(paths: StudyPaths) -> StudyState:
             unchecked.append(file.name)
     if problems:
         raise ConfigurationError.from_problems(problems, subject="the study directory")
+    unchecked += [paths.events_file.name] * is_legacy(paths)
     if unchecked:
         names = ", ".join(dict.fromkeys(unchecked))
         logger.warning("%s: written by an earlier version, without a checksum: changes are not noticed", names)

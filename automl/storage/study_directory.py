@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from automl.errors import ConfigurationError
-from automl.storage.documents import has_check, read_document, to_json, write_document
+from automl.storage.documents import from_json, read_document, to_json, without_check, write_document
 from automl.storage.event_log import damaged_log, named_damage, read_log
 from automl.storage.legacy import is_legacy, upgraded
 from automl.storage.paths import StudyPaths
 from automl.storage.plan_document import read_plan
 from automl.storage.portable import made_portable
+from automl.storage.trainer_files import read_made
 from automl.study.evaluation import Evaluation, RecordLocation
 from automl.study.events import StudyEnded
 from automl.study.objectives import parse_constraints
@@ -22,6 +24,7 @@ from automl.study.trial import TrialResult
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from automl.errors import ConfigurationError
     from automl.storage.plan_document import PlanDocument, StoredPlan
 
 
@@ -86,15 +89,20 @@ def read_state(paths: StudyPaths) -> StudyState:
 
 def _result_times(paths: StudyPaths) -> dict[int, int]:
     """Return when each result of a trial was written, in nanoseconds."""
-    files = (folder / paths.result_file(0).name for folder in paths.trials.glob("*") if folder.name.isdigit())
-    return {int(file.parent.name): file.stat().st_mtime_ns for file in files if file.is_file()}
+    found: dict[int, int] = {}
+    for folder in paths.trials.glob("*"):
+        with suppress(OSError):
+            if folder.name.isdigit():
+                found[int(folder.name)] = (folder / paths.result_file(0).name).stat().st_mtime_ns
+    return found
 
 
 def _is_final(file: Path) -> bool:
     """Tell whether a file is a whole result that `automl` wrote, of a trial that has ended."""
     try:
-        return has_check(file) and read_document(file, TrialResult).state.is_final
-    except (OSError, ValueError, ConfigurationError):
+        document, is_checked = without_check(json.loads(read_made(file.parent, file)))
+        return is_checked and from_json(document, TrialResult).state.is_final
+    except (OSError, ValueError, RecursionError):
         return False  # it may be the trainer's own
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,6 +19,7 @@ from automl.study.trial import FailureKind, TrialResult, TrialState
 from tests.automl.storage.recorded import write_result
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 RESULT = TrialResult(
@@ -64,6 +67,35 @@ def test_a_log_that_is_gone_is_refused_where_trials_have_ended(tmp_path: Path) -
 
     with pytest.raises(ConfigurationError, match="no line, and trials have ended"):
         read_results(paths)
+
+
+def test_a_log_that_lacks_the_end_of_a_trial_with_a_result_is_refused(tmp_path: Path) -> None:
+    paths = StudyPaths(tmp_path)
+    write_result(paths, RESULT)
+    lines = paths.events_file.read_bytes().splitlines(keepends=True)
+    paths.events_file.write_bytes(b"".join(lines[:-1]))
+
+    with pytest.raises(ConfigurationError, match="no line for the end of trial 7"):
+        read_results(paths)
+
+
+def make_pipe(file: Path) -> None:
+    os.mkfifo(file)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [make_pipe, lambda file: file.write_text('{"state": "COMPLETED"}'), lambda file: file.symlink_to("/dev/zero")],
+)
+def test_a_file_of_the_trainer_that_is_called_like_a_result_is_none(
+    tmp_path: Path, make: Callable[[Path], object]
+) -> None:
+    paths = StudyPaths(tmp_path)
+    write_result(paths, replace(RESULT, state=TrialState.RUNNING, number=0))
+    paths.attempt(0).root.mkdir(parents=True, exist_ok=True)
+    make(paths.result_file(0))
+
+    assert [result.state for result in read_results(paths)] == [TrialState.RUNNING]
 
 
 def test_a_missing_result_is_noticed_at_the_end_of_the_study(tmp_path: Path) -> None:
