@@ -15,7 +15,7 @@ import pytest
 
 from automl.storage.event_log import read_log
 from automl.storage.paths import StudyPaths
-from automl.study.events import HandedOver, StudyEnded
+from automl.study.events import HandedOver, Measured, StudyEnded
 from tests.acceptance.command_line import automl
 
 if TYPE_CHECKING:
@@ -76,3 +76,20 @@ def test_whatever_ends_the_driver_after_the_last_trial_a_resume_hands_over(tmp_p
     assert json.loads(notified.read_text(encoding="utf-8"))["outcome"] == "completed"
     assert all(file.is_file() for file in (paths.best_file, paths.best_spec, paths.report_file, paths.record_file))
     assert (again.status, automl("status", str(paths.root), results=tmp_path).status) == (3, 0)
+
+
+@pytest.mark.slow
+def test_a_signal_to_the_whole_process_group_is_answered_as_one_to_the_driver(tmp_path: Path) -> None:
+    paths = StudyPaths(tmp_path / "toy-quick")
+    environment = {**os.environ, "AUTOML_RESULTS": str(tmp_path), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-P", "-m", "automl.cli.app", "run", "toy/quick", "--yes", "--trials", "60"]
+    with (tmp_path / "out").open("wb") as out:
+        driver = subprocess.Popen(command, env=environment, stdout=out, stderr=out, start_new_session=True)
+    wait_for(Measured, paths, driver)
+
+    os.killpg(driver.pid, signal.SIGTERM)
+
+    assert driver.wait(_PATIENCE_S) == 130
+    said = (tmp_path / "out").read_text(encoding="utf-8")
+    assert "interrupted" in said
+    assert "of Ray" not in said

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import pkgutil
+import shutil
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any, cast
@@ -86,8 +87,10 @@ def slim_start() -> Iterator[None]:
     start_process: Any = services.start_ray_process
 
     def start(command: Sequence[str], process_type: str, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401 # Ray's
-        changed = without_agents(command) if process_type == _RAYLET else command
-        return start_process(changed, process_type, *arguments, **options)
+        changed = without_agents(command) if process_type == _RAYLET else list(command)
+        # A signal to the driver's process group is the driver's to answer: Ray's servers live until it ends them.
+        own_group = [program] if (program := shutil.which("setsid")) else []
+        return start_process([*own_group, *changed], process_type, *arguments, **options)
 
     with _replaced((services, "start_ray_process", start), *((node.Node, helper, _no_helper) for helper in _HELPERS)):
         yield
