@@ -9,8 +9,9 @@ from automl.errors import LaunchError
 from automl.launch.choice import ready_launch
 from automl.launch.images import find_image
 from automl.machine import detect_machine
-from automl.preflight.data import describe_data
+from automl.preflight.data import describe_data, pending_folder
 from automl.preflight.estimate import earlier_trials, estimate_time
+from automl.preflight.trainer_check import check_depth_data
 from automl.request.apply_text import request_document
 from automl.request.location import next_study_directory
 from automl.request.policy import Route
@@ -47,6 +48,7 @@ def review_plan(request: StudyRequest, plan: StudyPlan, place: RunLocation) -> d
             "experiment": plan.name,
         },
         "data": describe_data(request, place.results),
+        "data_check": _data_check(request, plan, place),
         "missing_weights": [
             {"parameter": problem.where, "found": problem.found, "fix": problem.fix}
             for problem in pending_downloads(plan.skill, plan.action, plan.spec)
@@ -56,6 +58,16 @@ def review_plan(request: StudyRequest, plan: StudyPlan, place: RunLocation) -> d
         **origins_document(proposal.origin for proposal in first),
         "estimate": estimate_time(plan, earlier_trials(plan, place.results)),
     }
+
+
+def _data_check(request: StudyRequest, plan: StudyPlan, place: RunLocation) -> list[dict[str, str]]:
+    """Return what the trainer reads in the data and doubts; nothing before they are made, or for other trainers."""
+    if pending_folder(request, place.results) is not None:
+        return []
+    return [
+        {"level": row.level.value, "where": row.check, "found": row.found, "fix": row.fix}
+        for row in check_depth_data(plan)
+    ]
 
 
 def reproduce_trial_0(plan: StudyPlan, place: RunLocation) -> ReproduceCommand:

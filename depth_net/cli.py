@@ -120,12 +120,12 @@ def _check(arguments: argparse.Namespace) -> int:
     if not arguments.experiment_spec_file:
         return _refuse("no spec: name it with -e SPEC")
     config = load_spec(arguments.experiment_spec_file, arguments.overrides, action="check")
-    from depth_net.actions.check import inspect_data  # noqa: PLC0415 - imports NumPy and OpenCV
+    from depth_net.actions.check import describe_run, inspect_data  # noqa: PLC0415 - imports NumPy and OpenCV
 
     report = inspect_data(config, devices=config.train.num_gpus * config.train.num_nodes)
     absent = [f"error: {problem}" for problem in absent_weights(config, "check")]
     notices = [f"notice: {notice}" for notice in spec_notices(config, "check")]
-    for line in (*report.sources, *notices, *report.findings, *absent):
+    for line in (*report.sources, describe_run(config), *notices, *report.findings, *absent):
         print(line)  # noqa: T201 - the command's output
     found, errors = (len(some) + len(absent) for some in (report.findings, report.errors))
     print(f"{found} findings, {errors} of them errors")  # noqa: T201 - the command's output

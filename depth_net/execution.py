@@ -206,7 +206,10 @@ def _check_data(action: str, config: ExperimentConfig, writer: StatusWriter) -> 
     splits = _CHECKED.get(action)
     if splits is None:
         return
-    for finding in import_action("check").require_usable_data(config, splits=splits):
+    report = import_action("check").require_usable_data(config, splits=splits)
+    for source in report.sources:
+        logger.info("%s", source)
+    for finding in report.findings:
         text = f"{finding.where}: found {finding.found}, expected {finding.expected}; {finding.fix}"
         warn(writer, text, code="data")
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ACTIONS: Final = ("train", "evaluate", "inference", "export", "quantize", "convert")
-_SOURCE: Final = "[{dataset_name: NYUDV2, data_file: ''}]"
+_SOURCE: Final = "[{data_file: ''}]"
 _CHANGES: Final = (
     "model.encoder=vits",
     "dataset.min_depth=0.001",
@@ -30,8 +30,9 @@ _CHANGES: Final = (
     "train.precision=bf16",
     "train.optim.lr_scheduler=LambdaLR",
 )
-"""A small encoder, the most used data set, a batch that fits most GPUs, no vertical flips once augmentation is enabled,
-the published recipe's linear decay, and bf16, which a machine without it replaces by fp32 with a notice."""
+"""A small encoder, sources whose data set the user or their files name, a batch that fits most GPUs, no vertical flips
+once augmentation is enabled, the published recipe's linear decay, and bf16, which a machine without it replaces by fp32
+with a notice."""
 
 _SHARED: Final = ("model_name", "encryption_key", "results_dir", "dataset", "model")
 """What a spec of defaults holds besides the action's own section."""

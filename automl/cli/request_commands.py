@@ -120,9 +120,7 @@ def _plan_rows(document: dict[str, Any]) -> Iterator[tuple[str, object]]:
     threads = counted(resources["threads_per_trial"], "CPU thread")
     gpus = f"{resources['gpus_per_trial']:g} GPU, " if resources["gpus_per_trial"] else ""
     yield "resources", f"{resources['jobs']} at once, each {gpus}{threads}"
-    yield from (("data", f"{data['split']}: {data['path']} ({data['samples']})") for data in document["data"])
-    missing = document["missing_weights"]
-    yield from (("missing weights", f"{one['parameter']}: {one['found']}; {one['fix']}") for one in missing)
+    yield from _data_rows(document)
     expected = format_duration(estimate["seconds"]) if estimate["seconds"] else "unknown"
     yield "time", f"{expected} ({estimate['basis']})"
     place = f"{record['tracking_uri']}, experiment {record['experiment']}"
@@ -131,6 +129,14 @@ def _plan_rows(document: dict[str, Any]) -> Iterator[tuple[str, object]]:
 
 def _given(*rows: tuple[str, object]) -> Iterator[tuple[str, object]]:
     return (row for row in rows if row[1])
+
+
+def _data_rows(document: dict[str, Any]) -> Iterator[tuple[str, object]]:
+    yield from (("data", f"{data['split']}: {data['path']} ({data['samples']})") for data in document["data"])
+    for row in document["data_check"]:
+        yield f"data {row['level']}", "; ".join(filter(None, (row["found"], row["fix"])))
+    for weights in document["missing_weights"]:
+        yield "missing weights", f"{weights['parameter']}: {weights['found']}; {weights['fix']}"
 
 
 @commands.command("space")

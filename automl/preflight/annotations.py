@@ -130,8 +130,10 @@ def _absent(columns: Sequence[str], folder: Path) -> str | None:
     for column in columns:
         if not _PATH.fullmatch(column) or "://" in column:
             continue
+        # Lists of other trainers begin relative paths with a slash, or have the backslashes of Windows.
+        spellings = (column, column.replace("\\", "/").lstrip("/"))
         try:
-            is_there = Path(column).exists() or (folder / column).exists()
+            is_there = any(Path(each).exists() or (folder / each).exists() for each in spellings)
         except OSError:
             is_there = False
         if not is_there:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import subprocess
 import tempfile
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,13 +61,23 @@ def check_depth_data(plan: StudyPlan) -> list[Finding]:
 
 
 def read_check(out: str, err: str = "") -> list[Finding]:
-    """Return the rows of what `depth_net check` printed; its last line where that is not the output of a check."""
+    """Return the rows of what `depth_net check` printed: what it has read, then what it has found.
+
+    A check that ended before its summary has one row: training would end in the same way, unless the trainer is older
+    than the check.
+    """
     lines = out.splitlines()
     if not lines or not _SUMMARY.fullmatch(lines[-1]):
         last = next((line for line in reversed((out + err).splitlines()) if line.strip()), "it printed nothing")
-        return [doubt(_CHECK, f"not checked: {last.strip()[:200]}", fix="depth_net check -e SPEC")]
-    found = list(_blocks("\n".join(lines[:-1])))
-    return found or [good(_CHECK, " ".join(lines[0].split()) if len(lines) > 1 else "no problem found")]
+        row = doubt if "invalid choice" in last else bad
+        return [row(_CHECK, f"not checked: {last.strip()[:200]}", fix="depth_net check -e SPEC shows all of it")]
+    facts = [good(_CHECK, " ".join(line.split())) for line in takewhile(_is_fact, lines[:-1])]
+    found = [*facts, *_blocks("\n".join(lines[:-1]))]
+    return found or [good(_CHECK, "no problem found")]
+
+
+def _is_fact(line: str) -> bool:
+    return not line.startswith(("error: ", "warning: ", "notice: "))
 
 
 def _blocks(text: str) -> Iterator[Finding]:

@@ -18,11 +18,12 @@ import cv2
 import numpy as np
 
 from benchmarks.depth_net.photographs import HEIGHT, WIDTH, write_photographs
+from depth_net.config.dataset import DataSource
 from depth_net.data.annotations import Row, read_annotations
 from depth_net.data.dataset import DepthDataset, build_dataset
-from depth_net.data.families import DepthRange, find_dataset_class, ground_truth_from
+from depth_net.data.families import DepthRange, ground_truth_from, require_family
 from depth_net.data.loaders import build_loader
-from depth_net.data.readers import read_image, read_millimetres
+from depth_net.data.readers import read_image, read_values
 from depth_net.data.rooms import make_scene, place_camera, render
 from depth_net.data.transforms import normalize_image, resize_ground_truth, resize_image, resized_shape
 from depth_net.model.family import ModelType
@@ -52,11 +53,11 @@ def main() -> None:
 
 
 def _stages(rows: tuple[Row, ...], crop: int) -> list[tuple[str, float]]:
-    entry, limits = find_dataset_class("NYUDV2"), DepthRange()
+    entry, limits = require_family("NYUDV2", ModelType.METRIC), DepthRange()
     image, depth_file = read_image(rows[0].image), rows[0].depth
     if depth_file is None:
         raise ValueError(rows[0])
-    raw = read_millimetres(depth_file)
+    raw = read_values(depth_file)
     truth = ground_truth_from(raw, entry, limits)
     shape = resized_shape(HEIGHT, WIDTH, (crop, crop))
     square = resize_image(image, shape)[:crop, :crop]
@@ -65,7 +66,7 @@ def _stages(rows: tuple[Row, ...], crop: int) -> list[tuple[str, float]]:
     dataset = _dataset(rows[0].image.parent / f"train_{IMAGES}.txt", crop)
     return [
         (f"decode JPEG {WIDTH}x{HEIGHT}", _cpu_ms(lambda: read_image(rows[0].image))),
-        (f"decode 16 bit PNG {WIDTH}x{HEIGHT}", _cpu_ms(lambda: read_millimetres(depth_file))),
+        (f"decode 16 bit PNG {WIDTH}x{HEIGHT}", _cpu_ms(lambda: read_values(depth_file))),
         ("mask", _cpu_ms(lambda: ground_truth_from(raw, entry, limits))),
         (f"resize image to {shape[1]}x{shape[0]}", _cpu_ms(lambda: resize_image(image, shape))),
         ("resize ground truth", _cpu_ms(lambda: resize_ground_truth(truth, shape))),
@@ -85,7 +86,7 @@ def _cpu_ms(work: Callable[[], object]) -> float:
 
 def _dataset(annotations: Path, crop: int) -> DepthDataset:
     return build_dataset(
-        [("NYUDV2", annotations)],
+        [DataSource(dataset_name="NYUDV2", data_file=str(annotations))],
         split="train",
         model_type=ModelType.METRIC,
         crop_size=(crop, crop),

@@ -95,6 +95,7 @@ def _batches(rank: int, world_size: int, options: argparse.Namespace, device: to
     if options.data == "none":
         return _made_on_device(options, device)
     from benchmarks.depth_net.photographs import PASSES, write_photographs  # noqa: PLC0415  # needs OpenCV
+    from depth_net.config.dataset import DataSource  # noqa: PLC0415
     from depth_net.data.dataset import build_dataset  # noqa: PLC0415
     from depth_net.data.loaders import build_loader  # noqa: PLC0415
 
@@ -102,7 +103,7 @@ def _batches(rank: int, world_size: int, options: argparse.Namespace, device: to
         write_photographs(options.files, options.count)
     distributed.barrier()
     dataset = build_dataset(
-        [("NYUDV2", write_photographs(options.files, options.count))] * PASSES,
+        [DataSource(dataset_name="NYUDV2", data_file=str(write_photographs(options.files, options.count)))] * PASSES,
         split="train",
         model_type=ModelType.METRIC,
         crop_size=(options.size, options.size),

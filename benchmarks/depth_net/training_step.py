@@ -135,10 +135,11 @@ def _loader(batch_size: int, options: argparse.Namespace, device: torch.device) 
 
 def _dataset(options: argparse.Namespace) -> Any:  # noqa: ANN401  # its class needs OpenCV
     from benchmarks.depth_net.photographs import PASSES, write_photographs  # noqa: PLC0415
+    from depth_net.config.dataset import DataSource  # noqa: PLC0415
     from depth_net.data.dataset import build_dataset  # noqa: PLC0415
 
     return build_dataset(
-        [("NYUDV2", write_photographs(options.files, options.count))] * PASSES,
+        [DataSource(dataset_name="NYUDV2", data_file=str(write_photographs(options.files, options.count)))] * PASSES,
         split="train",
         model_type=ModelType.METRIC,
         crop_size=(options.size, options.size),

@@ -6,22 +6,27 @@ model is built. Keys of the spec alone are checked in depth_net.config; a few ar
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from depth_net.config.choices import DepthKind, EvalCrop
+from depth_net.config.dataset import DEPTH_SCALES
 from depth_net.data.annotations import Row, read_annotations
 from depth_net.data.families import (
     DatasetClass,
     DepthRange,
-    Encoding,
     check_ground_truth_suffixes,
     describe_family_mismatch,
     find_dataset_class,
+    require_family,
     resolve_depth_range,
 )
 from depth_net.data.inspection import SampleFacts, inspect_rows, pick_rows, size_mismatches
+from depth_net.data.layouts import recognise
+from depth_net.data.sources import UnstatedUnitError, generic_class, resolve_source
 from depth_net.data.transforms import nearest_valid_sizes
 from depth_net.errors import DataError, SpecError
 from depth_net.model.encoders import PATCH
@@ -34,10 +39,18 @@ if TYPE_CHECKING:
     from depth_net.config.experiment import ExperimentConfig
 
 _LEAST_VALID = 0.01
+_LEAST_WITHIN = 0.5
+"""Less of the known values within the range means another unit, for files without a unit of their own."""
+_LEAST_LARGE = 300.0
+"""Whole numbers from here on are no metres and no pixels by mistake: half of a room is farther than 0.3 m."""
+_USUAL_MEDIAN_M = {"room": 2.5, "street": 15.0}
+_NYU_ASPECTS = (1.3, 1.37)
 _MANY_ZEROS = 0.05
 _MANY_ABOVE = 0.25
 _FAR_BELOW = 0.1
 _SHOWN = 5
+_CANDIDATE_ROWS = 16
+_FLOAT_UNITS = ("metres", "centimetres", "millimetres")
 _COMPARED_SIZES = 5000
 """Number of lines whose sizes are compared, at 0.1 ms each."""
 
@@ -71,17 +84,28 @@ class SourceSummary:
     """One annotation file that could be read."""
 
     where: str
-    dataset_name: str
+    entry: DatasetClass
     samples: int
     facts: SampleFacts
+    named_like: str
+    """The dataset name that its files are named like; empty if none."""
+    is_named: bool
+    """Whether the spec names the class."""
 
     def __str__(self) -> str:
-        sizes = ", ".join(f"{height}x{width}" for height, width in self.facts.image_sizes[:_SHOWN])
-        line = f"{self.where}  {self.dataset_name}  {self.samples} samples  {sizes}"
-        if self.facts.percentiles is None:
+        entry, facts = self.entry, self.facts
+        sizes = ", ".join(f"{height}x{width}" for height, width in facts.image_sizes[:_SHOWN])
+        is_recognised = not self.is_named and entry.name == self.named_like
+        name = f"{entry.name} (by its file names)" if is_recognised else entry.name
+        line = f"{self.where}  {name}  {self.samples} samples  {sizes}"
+        if facts.percentiles is None:
             return f"{line}  no ground truth"
-        low, middle, high = self.facts.percentiles
-        return f"{line}  p5/p50/p95 {low:.4g}/{middle:.4g}/{high:.4g}  valid {100 * self.facts.valid_fraction:.1f} %"
+        low, middle, high = facts.percentiles
+        unit = entry.unit.rpartition(" ")[2]
+        return (
+            f"{line}  p5/p50/p95 {low:.4g}/{middle:.4g}/{high:.4g} {unit}  valid {100 * facts.valid_fraction:.1f} %  "
+            f"unit {entry.unit}  {entry.kind}  crop {entry.crop}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +127,8 @@ class CheckReport:
             raise DataError("\n\n".join([f"{count} with the data", *map(str, self.errors)]))
 
 
-def require_usable_data(
-    config: ExperimentConfig, *, splits: Sequence[SplitName] = ("train", "val")
-) -> tuple[Finding, ...]:
-    """Return the warnings about the data of ``config``.
+def require_usable_data(config: ExperimentConfig, *, splits: Sequence[SplitName] = ("train", "val")) -> CheckReport:
+    """Return what the data of ``config`` are, with warnings.
 
     The number of devices is not yet known here, so batches are counted for one.
 
@@ -115,7 +137,19 @@ def require_usable_data(
     """
     report = inspect_data(config, splits=splits)
     report.raise_errors()
-    return report.findings
+    return report
+
+
+def describe_run(config: ExperimentConfig) -> str:
+    """Return what a training with this spec would be, as one line."""
+    train, split = config.train, config.dataset.train_dataset
+    weights = train.pretrained_model_path or config.model.mono_backbone.pretrained_path or "random weights"
+    sides = "x".join(str(side) for side in split.augmentation.crop_size)
+    precision = train.precision or "bf16 on a GPU that has it, else fp32"
+    return (
+        f"train  {config.model.model_type} {config.model.encoder}  starts from {weights}  {train.num_epochs} epochs  "
+        f"batch {split.batch_size}  crop {sides}  {precision}"
+    )
 
 
 def inspect_data(
@@ -160,31 +194,80 @@ def _check_source(config: ExperimentConfig, split: SplitName, index: int, sample
     source = config.dataset.split(split).data_sources[index]
     where = f"dataset.{split}_dataset.data_sources[{index}]"
     model_type = config.model.model_type
+    findings = list(_name_findings(source.dataset_name, model_type, where)) if source.dataset_name else []
     try:
-        entry = find_dataset_class(source.dataset_name)
-    except SpecError as error:
-        return _SourceOutcome(
-            (_error(f"{where}.dataset_name", str(error), "a monocular data set", "correct the name"),)
-        )
-    findings = [*_family_findings(entry, model_type, where)]
-    try:
-        rows = read_annotations(Path(source.data_file).expanduser())
+        rows = read_annotations(Path(source.data_file).expanduser(), needs_depth=split != "infer")
     except DataError as error:
         file_finding = _error(f"{where}.data_file", str(error), "lines whose files exist", "correct the lines")
         return _SourceOutcome((*findings, file_finding))
+    if findings:
+        return _SourceOutcome(tuple(findings), (), rows)
+    depths = [row.depth for row in rows if row.depth is not None]
+    try:
+        entry = resolve_source(source, model_type, depths)
+    except UnstatedUnitError as error:
+        return _SourceOutcome((_unstated_finding(error, rows, config, where),), (), rows)
+    except SpecError as error:
+        found, _, fix = str(error).rpartition("; ")
+        return _SourceOutcome((_error(where, found, "one unit and one kind", fix),), (), rows)
     findings.extend(_column_findings(rows, entry, split, where))
-    if not findings:
-        facts = inspect_rows(pick_rows(rows, samples), entry, _limits(config, entry))
-        findings.extend(_sample_findings(facts, where))
-        findings.extend(_size_findings(rows, facts, where))
-        findings.extend(_value_findings(facts, entry, _limits(config, entry), where))
-        summary = SourceSummary(where, entry.name, len(rows), facts)
-        return _SourceOutcome(tuple(findings), (summary,), rows)
-    return _SourceOutcome(tuple(findings), (), rows)
+    if findings:
+        return _SourceOutcome(tuple(findings), (), rows)
+    facts = inspect_rows(pick_rows(rows, samples), entry, _limits(config, entry))
+    named_like = recognise(depths, model_type)
+    summary = SourceSummary(where, entry, len(rows), facts, named_like, is_named=bool(source.dataset_name))
+    return _SourceOutcome(tuple(_all_findings(rows, summary, _limits(config, entry))), (summary,), rows)
 
 
-def _family_findings(entry: DatasetClass, model_type: ModelType, where: str) -> Iterator[Finding]:
-    if entry.model_type is not model_type:
+def _all_findings(rows: Sequence[Row], summary: SourceSummary, limits: DepthRange) -> Iterator[Finding]:
+    where, facts = summary.where, summary.facts
+    yield from _sample_findings(facts, where)
+    yield from _size_findings(rows, facts, where)
+    yield from _value_findings(facts, summary, limits)
+
+
+def _unstated_finding(error: UnstatedUnitError, rows: Sequence[Row], config: ExperimentConfig, where: str) -> Finding:
+    """Say what the values would be in each unit that they may have."""
+    # As depth in metres, whatever the model is: the candidates are about the files.
+    is_relative = config.model.model_type is ModelType.RELATIVE
+    entry = require_family(generic_class(ModelType.METRIC).name, ModelType.METRIC)
+    facts = inspect_rows(pick_rows(rows, _CANDIDATE_ROWS), entry, DepthRange(0.0, float("inf")))
+    found = str(error).partition("; ")[0]
+    if facts.unreadable and facts.percentiles is None:
+        fix = "name files with one number per pixel"
+        return _error(where, f"{found}, and {facts.unreadable[0]}", "readable ground truth", fix)
+    kinds = " and depth_kind (disparity or inverse_depth as stored, or depth)" if is_relative else ""
+    return _error(
+        where,
+        f"{found}; stored values have p5/p50/p95 {_shown(facts.stored)}; median depth by unit: "
+        f"{_candidates(facts, config.dataset.max_depth)}",
+        "the unit of the files",
+        f"set depth_scale{kinds}, or the dataset_name that the files belong to",
+    )
+
+
+def _shown(values: tuple[float, float, float]) -> str:
+    return "/".join(f"{value:.4g}" for value in values)
+
+
+def _candidates(facts: SampleFacts, max_depth_m: float | None) -> str:
+    """Return the median depth in each unit, the nearest to what is usual in the scene first."""
+    scene = "street" if facts.is_street(max_depth_m) else "room"
+    usual, median = _USUAL_MEDIAN_M[scene], facts.stored[1]
+    names = DEPTH_SCALES if facts.integers else {key: DEPTH_SCALES[key] for key in _FLOAT_UNITS}
+    by_distance = sorted(names.items(), key=lambda item: abs(math.log(max(median, 1e-9) / item[1] / usual)))
+    depths = [f"{name} (value / {per_unit:g}) {median / per_unit:.3g} m" for name, per_unit in by_distance]
+    depths[0] += f", likely for a {scene}"
+    return "; ".join(depths)
+
+
+def _name_findings(name: str, model_type: ModelType, where: str) -> Iterator[Finding]:
+    try:
+        entry = find_dataset_class(name)
+    except SpecError as error:
+        yield _error(f"{where}.dataset_name", str(error), "a monocular data set", "correct the name")
+        return
+    if entry.model_type not in (None, model_type):
         found, _, fix = describe_family_mismatch(entry, model_type).partition(": ")
         yield _error(f"{where}.dataset_name", found, f"a data set for {model_type}", fix)
 
@@ -223,25 +306,31 @@ def _size_findings(rows: Sequence[Row], facts: SampleFacts, where: str) -> Itera
         yield _error(f"{where}.data_file", found, "image and ground truth of equal size", "repair or remove the lines")
 
 
-def _value_findings(facts: SampleFacts, entry: DatasetClass, limits: DepthRange, where: str) -> Iterator[Finding]:
+def _value_findings(facts: SampleFacts, summary: SourceSummary, limits: DepthRange) -> Iterator[Finding]:
+    entry, where = summary.entry, summary.where
     if facts.percentiles is None:
         if facts.image_sizes and facts.empty:
             yield _error(where, "no finite value in any sampled ground truth", "measured values", "repair the files")
         return
-    low, middle, high = facts.percentiles
     seen = (
-        f"values with p5/p50/p95 {low:.4g}/{middle:.4g}/{high:.4g}, {100 * facts.valid_fraction:.1f} % of pixels valid"
+        f"values with p5/p50/p95 {_shown(facts.percentiles)}, {100 * facts.valid_fraction:.1f} % of pixels valid, "
+        f"{100 * facts.within_fraction:.0f} % of the known values within the range"
     )
-    if facts.looks_like_millimetres and not entry.eigen_box:
-        twin = "NYUDV2" if entry.model_type is ModelType.METRIC else "NYUDV2Relative"
-        unit = "metres" if entry.encoding is Encoding.DEPTH_M else "disparities in pixels"
-        fix = f"use dataset_name {twin}, which divides by 1000, or convert the files"
-        yield _error(where, f"{seen}; they look like millimetres", f"{unit}, which {entry.name} takes as they are", fix)
-    elif facts.valid_fraction < _LEAST_VALID:
-        fix = "check the unit of the files, dataset_name, dataset.min_depth and dataset.max_depth"
-        yield _error(where, seen, f"at least {100 * _LEAST_VALID:.0f} % of pixels {_describe_rule(entry, limits)}", fix)
+    is_wide = facts.integers and facts.stored[1] >= _LEAST_LARGE and entry.per_unit is None
+    if facts.within_fraction < (_LEAST_WITHIN if is_wide else _LEAST_VALID) or not facts.valid_fraction:
+        unit = f"{entry.name} takes {entry.unit}"
+        found = f"{seen}; {unit}; median depth by unit: {_candidates(facts, limits.max_m)}"
+        yield _error(where, found, f"values {_describe_rule(entry, limits)}", _unit_fix(summary))
     else:
         yield from _doubt_findings(facts, entry, limits, where)
+
+
+def _unit_fix(summary: SourceSummary) -> str:
+    if summary.named_like not in ("", summary.entry.name):
+        return f"set dataset_name={summary.named_like}, whose files have these names, or depth_scale"
+    if summary.entry.model_type is ModelType.RELATIVE:
+        return "set depth_scale and depth_kind, or the dataset_name that the files belong to"
+    return "set depth_scale, or the dataset_name that the files belong to, or change dataset.min_depth and max_depth"
 
 
 def _doubt_findings(facts: SampleFacts, entry: DatasetClass, limits: DepthRange, where: str) -> Iterator[Finding]:
@@ -249,25 +338,45 @@ def _doubt_findings(facts: SampleFacts, entry: DatasetClass, limits: DepthRange,
     if facts.empty:
         found = f"{facts.empty} of {facts.rows} sampled images have no valid pixel"
         yield _warning(where, found, "some ground truth in every image", "remove them; they are skipped in training")
+    if facts.valid_fraction < _LEAST_VALID:
+        found = f"{100 * facts.valid_fraction:.2g} % of pixels have ground truth"
+        yield _warning(where, found, "1 % or more", "use it, if it is sparse lidar; else check files and masks")
     if facts.zero_fraction > _MANY_ZEROS:
         found = f"{100 * facts.zero_fraction:.0f} % of the valid values are 0"
         yield _warning(where, found, "0 only where a surface is infinitely far", "store unknown pixels as inf")
+    if facts.levels and low != high:
+        found = f"8-bit ground truth: {facts.levels} different values"
+        yield _warning(where, found, "16 bits or floats", "use the files before they were made pictures, if there are")
     if low == high:
         yield _warning(where, f"the same value, {low:.4g}, nearly everywhere", "varying depth", "check the files")
-    if entry.encoding is not Encoding.DEPTH_M:
-        return
+    aspects = [width / height for height, width in facts.image_sizes]
+    if entry.crop is EvalCrop.NYU and not all(_NYU_ASPECTS[0] <= aspect <= _NYU_ASPECTS[1] for aspect in aspects):
+        found = f"the box of NYU Depth V2 in images of another shape, {facts.image_sizes[0]}"
+        fix = "set eval_crop=none, or depth_scale=millimetres in place of dataset_name if these are other data"
+        yield _warning(where, found, "images of 480x640", fix)
+    if entry.gives_metres:
+        yield from _far_findings(facts, entry, limits, where)
+
+
+def _far_findings(facts: SampleFacts, entry: DatasetClass, limits: DepthRange, where: str) -> Iterator[Finding]:
+    """Doubt a range that the values do not fit; the unit may be the cause, or the range."""
+    high = (facts.percentiles or (0.0, 0.0, 0.0))[2]
     if facts.above_fraction > _MANY_ABOVE:
         found = f"{100 * facts.above_fraction:.0f} % of the values reach max_depth {limits.max_m:g} m or more"
-        yield _warning(where, found, "most values below max_depth", f"raise dataset.max_depth towards {high:.3g}")
+        fix = f"raise dataset.max_depth towards {high:.3g} if {entry.unit} is right, else set depth_scale"
     elif high < _FAR_BELOW * limits.max_m:
         found = f"95 % of the values are below {high:.3g} m, max_depth is {limits.max_m:g} m"
-        yield _warning(where, found, "metres that fill the range", "check the unit, or lower dataset.max_depth")
+        fix = f"lower dataset.max_depth if {entry.unit} is right, else set depth_scale"
+    else:
+        return
+    found = f"{found}; median depth by unit: {_candidates(facts, limits.max_m)}"
+    yield _warning(where, found, "metres that fill the range", fix)
 
 
 def _describe_rule(entry: DatasetClass, limits: DepthRange) -> str:
-    if entry.encoding is Encoding.DEPTH_M:
+    if entry.gives_metres:
         return f"between {limits.min_m:g} and {limits.max_m:g} m"
-    return "with a disparity below 1000"
+    return "with a disparity below 1000" if entry.kind is not DepthKind.DEPTH else "that are depths above 0"
 
 
 def _range_findings(config: ExperimentConfig) -> Iterator[Finding]:

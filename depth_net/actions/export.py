@@ -113,7 +113,7 @@ def _write(model: DepthAnything, target: Path, config: ExperimentConfig) -> dict
 def _images(config: ExperimentConfig) -> Tensor:
     """Return the first images of ``dataset.infer_dataset`` at the size of the file, normalised; none without data."""
     split, size = config.dataset.infer_dataset, (config.export.input_height, config.export.input_width)
-    sources = [(s.dataset_name, Path(s.data_file).expanduser()) for s in split.data_sources if s.data_file]
+    sources = [source for source in split.data_sources if source.data_file]
     if not sources:
         return torch.empty((0, 3, *size))
     rows = read_sources(sources, split="infer", model_type=config.model.model_type)[:COMPARED_IMAGES]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from depth_net.config.choices import DatasetFamily, IntervalUnit, Precision
+from depth_net.config.dataset import DEPTH_SCALES
 from depth_net.config.problems import SpecProblem
 from depth_net.effective import idle_keys
 from depth_net.model.encoders import PATCH
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from depth_net.config.actions import ConvertConfig
-    from depth_net.config.dataset import SplitConfig
+    from depth_net.config.dataset import DataSource, SplitConfig
     from depth_net.config.experiment import ExperimentConfig
     from depth_net.config.train import TrainConfig
 
@@ -179,15 +180,24 @@ def _split_problems(config: ExperimentConfig, name: str) -> Iterator[SpecProblem
             "name a reader and its annotation file",
         )
     for index, source in enumerate(split.data_sources):
-        for key in ("dataset_name", "data_file"):
-            if not getattr(source, key):
-                yield SpecProblem(
-                    f"dataset.{name}.data_sources[{index}].{key}",
-                    "nothing",
-                    "the name of a reader" if key == "dataset_name" else "the path of an annotation file",
-                    f"set {key}",
-                )
+        yield from _source_problems(source, f"dataset.{name}.data_sources[{index}]")
     yield from _size_problems(split, name)
+
+
+def _source_problems(source: DataSource, where: str) -> Iterator[SpecProblem]:
+    if not source.data_file:
+        yield SpecProblem(f"{where}.data_file", "nothing", "the path of an annotation file", "set data_file")
+    names = ", ".join(DEPTH_SCALES)
+    try:
+        _ = source.per_unit
+    except (ValueError, ZeroDivisionError):
+        expected = f"a positive number, a fraction such as 1/256, or one of {names}"
+        yield SpecProblem(f"{where}.depth_scale", source.depth_scale or "", expected, "write metres per stored value")
+    try:
+        _ = source.invalid
+    except ValueError:
+        found, expected = ", ".join(source.invalid_values), "numbers as they are stored, or sky"
+        yield SpecProblem(f"{where}.invalid_values", found, expected, "correct the values")
 
 
 def _augmentation_problems(config: ExperimentConfig) -> Iterator[SpecProblem]:
@@ -221,10 +231,10 @@ def _size_problems(split: SplitConfig, name: str) -> Iterator[SpecProblem]:
         )
     for key in ("input_mean", "input_std"):
         values = getattr(split.augmentation, key)
-        if len(values) != len("RGB") or (key == "input_std" and min(values) <= 0):
+        if len(values) != len("RGB") or min(values) < 0 or max(values) > 1 or (key == "input_std" and min(values) == 0):
             yield SpecProblem(
                 f"dataset.{name}.augmentation.{key}",
                 f"{list(values)}",
-                "three numbers, greater than 0 for input_std",
-                "remove the key to use the default",
+                "three numbers from 0 to 1, greater than 0 for input_std: pixels are divided by 255 first",
+                "divide by 255, or remove the key to use the default",
             )

@@ -76,6 +76,26 @@ class DatasetFamily(StrEnum):
     """Default of the reference and of a template of the deploy container. Refused by actions that read data."""
 
 
+class DepthKind(StrEnum):
+    """What the numbers of ground truth are."""
+
+    DEPTH = "depth"
+    DISPARITY = "disparity"
+    INVERSE_DEPTH = "inverse_depth"
+
+
+class EvalCrop(StrEnum):
+    """Boxes outside of which ground truth does not count."""
+
+    NONE = "none"
+    EIGEN = "eigen"
+    """Of KITTI, after Eigen et al.; beside a class of NYU Depth V2, the box of that data set."""
+    GARG = "garg"
+    """Of KITTI, after Garg et al."""
+    NYU = "nyu"
+    """Of NYU Depth V2, after Eigen et al."""
+
+
 class ExportFormat(StrEnum):
     """Formats of an exported model."""
 

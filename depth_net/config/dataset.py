@@ -1,10 +1,10 @@
 """Section ``dataset`` of the spec: sources, loaders, crops and augmentation of each split."""
 
-from typing import Annotated, Final, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
-from depth_net.config.choices import DatasetFamily
+from depth_net.config.choices import DatasetFamily, DepthKind, EvalCrop
 from depth_net.config.fields import Group, Many, Maybe, Real, Search, Section, Text, Whole, setting
 
 SplitName: TypeAlias = Literal["train", "val", "test", "infer"]
@@ -12,11 +12,54 @@ _STEREO: Final = "read by stereo models only"
 _ENABLED: Final = ("dataset.train_dataset.augmentation.enabled", True)
 
 
+DEPTH_SCALES: Final = {"metres": 1.0, "millimetres": 1000.0, "centimetres": 100.0, "kitti": 256.0, "tum": 5000.0}
+"""Names of a ``depth_scale``, and the stored value of one metre."""
+_INVALID_VALUES: Final = {"sky": 65535.0}
+"""Names of stored values: the largest one of 16 bits, which rendered data sets write for the sky."""
+
+
 class DataSource(Section):
-    """One annotation file and the class that reads it."""
+    """One annotation file, the class that reads it, and what the class does not know."""
 
     dataset_name: Text = setting("", "Name of the reader, e.g. NYUDV2 or RelativeMonoDataset.")
     data_file: Text = setting("", "Annotation file: one sample per line, image and ground truth.")
+    depth_scale: Maybe[Text] = setting(
+        None, "Metres (pixels, 1/m) per stored value: a number such as 0.001 or 1/256, or the name of one."
+    )
+    depth_kind: Maybe[DepthKind] = setting(None, "What the values are; unset means what the class says.")
+    invalid_values: Many[Text] = setting((), "Stored values without a measurement: numbers, or sky (65535).")
+    eval_crop: Maybe[EvalCrop] = setting(None, "Box outside of which values do not count; unset means the class's.")
+
+    @property
+    def per_unit(self) -> float | None:
+        """The stored value of one metre (pixel, 1/m); None where the source does not say.
+
+        Raises:
+            ValueError: ``depth_scale`` is neither a positive number nor a known name.
+        """
+        if self.depth_scale is None:
+            return None
+        if self.depth_scale.lower() in DEPTH_SCALES:
+            return DEPTH_SCALES[self.depth_scale.lower()]
+        upper, _, lower = self.depth_scale.partition("/")
+        units, stored = float(upper), float(lower or 1)
+        if not (0 < units < float("inf") and 0 < stored < float("inf")):
+            raise ValueError(self.depth_scale)
+        return stored / units
+
+    @property
+    def invalid(self) -> tuple[float, ...]:
+        """The stored values that do not count.
+
+        Raises:
+            ValueError: one is neither a number nor a known name.
+        """
+        return tuple(_INVALID_VALUES.get(value.lower()) or float(value) for value in self.invalid_values)
+
+    @model_serializer(mode="wrap")
+    def _without_unset_keys(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what is not set: the container knows two keys only."""
+        return {key: value for key, value in dump(self).items() if key == "data_file" or value}
 
 
 class AugmentationConfig(Section):

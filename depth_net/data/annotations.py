@@ -1,21 +1,25 @@
 """Annotation files: which image belongs to which ground truth, one sample per line.
 
-A line holds 1 column (image), 2 (image, ground truth) or 3 and more (image, ignored right image, ground truth). Columns
-are separated by spaces or tabs; a path with spaces stands in quotes; blank lines and ``#`` comments are skipped. A
-relative path is looked up from the working directory first, as the container does, then from the folder of the
-annotation file. Reading images is not done here; see depth_net.data.readers.
+A line holds an image, or an image and its ground truth, and what lists of other trainers add: a focal length, which is
+ignored; a mask; the right image of a stereo pair before the ground truth. Three columns are told apart by what the
+files are. Columns are separated by spaces or tabs, in CSV by commas or semicolons with a header or without; a path with
+spaces stands in quotes; blank lines and ``#`` comments are skipped. A relative path is looked up from the working
+directory first, as the container does, then from the folder of the annotation file; it may begin with a slash and have
+backslashes. Reading images is not done here; see depth_net.data.readers.
 """
 
 from __future__ import annotations
 
 import codecs
+import csv
 import os
 import re
 import stat
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from depth_net.data.picture_sizes import FileKind, file_kind
 from depth_net.errors import DataError
 
 if TYPE_CHECKING:
@@ -30,7 +34,14 @@ _SPECIAL = re.compile(r"""["'#]""")
 _SHOWN_LINES = 5
 _SHOWN_LETTERS = 300
 _TRIED_WORDS = 12
-_COLUMNS_WITH_RIGHT_IMAGE = 3
+_NONE = "none"
+"""Ground truth of a line whose image has none, in lists of KITTI."""
+_HEADER: Final = {
+    "image": ("image", "img", "rgb", "color", "colour", "left", "input", "filename", "file", "path"),
+    "depth": ("depth", "gt", "ground_truth", "groundtruth", "disparity", "disp", "target", "label"),
+    "mask": ("mask", "valid", "valid_mask"),
+}
+"""Names of columns in the header of a list; other columns are ignored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +52,8 @@ class Row:
     depth: Path | None
     line: int
     """Line in the annotation file, from 1."""
+    mask: Path | None = None
+    """Which pixels count."""
 
 
 def split_columns(line: str) -> tuple[str, ...]:
@@ -75,11 +88,12 @@ def quote_column(path: str) -> str:
     raise DataError(message)
 
 
-def read_annotations(file: Path) -> tuple[Row, ...]:
+def read_annotations(file: Path, *, needs_depth: bool = False) -> tuple[Row, ...]:
     """Read an annotation file and check that every file it names exists.
 
     Args:
-        file: The annotation file, UTF-8, with any line ends.
+        file: The annotation file, UTF-8 or UTF-16, with any line ends.
+        needs_depth: Leave out lines whose ground truth is ``None``, which otherwise are images alone.
 
     Returns:
         One row per sample, in the order of the file; at least one.
@@ -90,20 +104,29 @@ def read_annotations(file: Path) -> tuple[Row, ...]:
     """
     rows: list[Row] = []
     problems: list[str] = []
+    header: tuple[str, ...] = ()
+    without = 0
     for number, line in enumerate(_read_lines(file), start=1):
-        columns = split_columns(line)
+        columns = _columns_of(line, file.parent)
         if not columns:
             continue
-        outcome = _parse_row(columns, line=number, folder=file.parent)
-        if isinstance(outcome, Row):
-            rows.append(outcome)
-        else:
+        if not (rows or problems or header) and (header := _read_header(columns)):
+            continue
+        outcome = _parse_row(_in_order(columns, header), line=number, folder=file.parent)
+        if not isinstance(outcome, Row):
             hint = _unquoted_space_hint(line, file.parent) if len(problems) < _SHOWN_LINES else ""
             problems.append(f"line {number}: {outcome}{hint}")
+        elif needs_depth and outcome.depth is None and len(columns) > 1:
+            without += 1
+        else:
+            rows.append(outcome)
     if problems:
-        raise DataError(describe_bad_lines(file, problems, total=len(rows) + len(problems)))
+        raise DataError(describe_bad_lines(file, problems, total=len(rows) + without + len(problems)))
     if not rows:
-        message = f"annotation file {file} holds no sample: expected one line per image, '<image> [<ground truth>]'"
+        none = f" ({without} lines whose ground truth is None)" if without else ""
+        message = (
+            f"annotation file {file} holds no sample{none}: expected one line per image, '<image> [<ground truth>]'"
+        )
         raise DataError(message)
     return tuple(rows)
 
@@ -130,22 +153,83 @@ def _read_lines(file: Path) -> list[str]:
     return re.split(r"\r\n|\n|\r", text)
 
 
+def _columns_of(line: str, folder: Path) -> tuple[str, ...]:
+    """Split a line at blanks, or as CSV where its first column is no file and it has commas or semicolons."""
+    columns = tuple(column for column in split_columns(line) if column not in {",", ";"})
+    separator = ";" if ";" in line else ","
+    if not columns or separator not in line or _find_file(columns[0], folder):
+        return columns
+    cells = [cell.strip() for cell in next(csv.reader([line.strip()], delimiter=separator))]
+    return tuple(cell for cell in cells if cell)
+
+
+def _read_header(columns: Sequence[str]) -> tuple[str, ...]:
+    """Return what each column holds, if these are the names of columns; empty if they are none."""
+    words = [re.sub(r"(?<=.)[_ -]?(file|path|name|map|image)s?$", "", column.strip().lower()) for column in columns]
+    kinds = [next((kind for kind, names in _HEADER.items() if word in names), "") for word in words]
+    return tuple(kinds) if "image" in kinds and not any("." in column for column in columns) else ()
+
+
+def _in_order(columns: tuple[str, ...], header: tuple[str, ...]) -> tuple[str, ...]:
+    """Return image, ground truth and mask of a line of a list with a header."""
+    if not header:
+        return columns
+    named = dict(zip(reversed(header), reversed(columns[: len(header)]), strict=False))
+    return tuple(named[kind] for kind in _HEADER if kind in named)
+
+
 def _parse_row(columns: Sequence[str], *, line: int, folder: Path) -> Row | str:
     """Return the row, or the reason why the line cannot be used."""
-    depth_name = columns[-1] if len(columns) < _COLUMNS_WITH_RIGHT_IMAGE else columns[2]
     image = _find_file(columns[0], folder)
     if image is None:
         return f"image not found: {_shortened(columns[0])}"
     if image.suffix.lower() not in IMAGE_SUFFIXES:
+        others = [found for name in columns[1:] if (found := _find_file(name, folder))]
+        if any(file_kind(other) is FileKind.PICTURE for other in others):
+            return f"the columns seem to be swapped: {columns[0]} is no picture; write '<image> <ground truth>'"
         return (
             f"unsupported image type {image.suffix or 'without extension'}: {columns[0]} (expected .png, .jpg or .jpeg)"
         )
-    if len(columns) == 1:
+    return _with_truth(image, [name for name in columns[1:] if not _is_number(name)], line, folder)
+
+
+def _with_truth(image: Path, rest: Sequence[str], line: int, folder: Path) -> Row | str:
+    if not rest or rest[0].lower() == _NONE:
         return Row(image=image, depth=None, line=line)
-    depth = _find_file(depth_name, folder)
-    if depth is None:
-        return f"ground truth not found: {_shortened(depth_name)}"
-    return Row(image=image, depth=depth, line=line)
+    files = [_find_file(name, folder) for name in rest]
+    if len(files) == 1:
+        return f"ground truth not found: {_shortened(rest[0])}" if files[0] is None else Row(image, files[0], line)
+    if files[0] is None or files[1] is None:
+        return f"file not found: {_shortened(rest[0 if files[0] is None else 1])}"
+    return _tell_apart(image, files[0], files[1], line)
+
+
+def _tell_apart(image: Path, second: Path, third: Path, line: int) -> Row | str:
+    """Return the row of a line with three files: a stereo row, or ground truth and mask."""
+    kinds = file_kind(second), file_kind(third)
+    match kinds:
+        case (FileKind.GREY, FileKind.GREY):
+            return (
+                f"ambiguous: {second.name} and {third.name} may be right image and ground truth, or ground truth and "
+                "mask; write '<image> <ground truth>'"
+            )
+        case (FileKind.MAP, FileKind.MAP | FileKind.GREY):
+            return Row(image, second, line, mask=third)
+        case (FileKind.MAP, FileKind.PICTURE):
+            return (
+                f"{third.name} is a picture beside the ground truth {second.name}; write '<image> <ground truth>', or "
+                "'<image> <right image> <ground truth>'"
+            )
+        case _:
+            return Row(image, third, line)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _shortened(name: str) -> str:
@@ -153,10 +237,14 @@ def _shortened(name: str) -> str:
 
 
 def _find_file(name: str, folder: Path) -> Path | None:
-    if _is_file(name):
-        return type(folder)(name)
-    beside_annotations = folder / name
-    return beside_annotations if _is_file(beside_annotations) else None
+    spellings = [name, name.replace("\\", "/")] if "\\" in name else [name]
+    for spelling in (*spellings, *(each.lstrip("/") for each in spellings if each.startswith("/"))):
+        if _is_file(spelling):
+            return type(folder)(spelling)
+        beside_annotations = folder / spelling
+        if _is_file(beside_annotations):
+            return beside_annotations
+    return None
 
 
 def _is_file(path: str | Path) -> bool:

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from depth_net.config.dataset import AugmentationConfig, SplitName
+from depth_net.config.dataset import AugmentationConfig, DataSource, SplitName
 from depth_net.data.annotations import Row, describe_bad_lines, read_annotations
 from depth_net.data.augmentation import augment, changes_size, draw_zoom
 from depth_net.data.families import (
@@ -29,6 +29,7 @@ from depth_net.data.families import (
 )
 from depth_net.data.picture_sizes import picture_size
 from depth_net.data.readers import ImageArray, read_image
+from depth_net.data.sources import resolve_source
 from depth_net.data.transforms import (
     Planes,
     crop_square,
@@ -171,7 +172,7 @@ class DepthDataset(Dataset[Sample]):
         native = (image.shape[0], image.shape[1])
         truth = None
         if row.depth is not None:
-            truth = load_ground_truth(row.depth, entry, settings.limits, normalize=settings.normalize_depth)
+            truth = load_ground_truth(row, entry, settings.limits, native, normalize=settings.normalize_depth)
             _require_same_size(row, native, truth)
         if settings.split == "train" and changes_size(settings.augmentation):
             return _Decoded(image, truth, native)
@@ -230,7 +231,7 @@ def dataset_of(
     """
     section, dataset = config.dataset.split(split), config.dataset
     return build_dataset(
-        [(source.dataset_name, Path(source.data_file).expanduser()) for source in section.data_sources],
+        section.data_sources,
         split=split,
         model_type=config.model.model_type,
         crop_size=(section.augmentation.crop_size[0], section.augmentation.crop_size[-1]),
@@ -246,7 +247,7 @@ def dataset_of(
 
 
 def build_dataset(  # noqa: PLR0913 - the keys of the spec, one to one
-    sources: Sequence[tuple[str, Path]],
+    sources: Sequence[DataSource],
     *,
     split: SplitName,
     model_type: ModelType,
@@ -263,7 +264,7 @@ def build_dataset(  # noqa: PLR0913 - the keys of the spec, one to one
     """Read the annotation files of one split and describe how its samples are made.
 
     Args:
-        sources: (dataset_name, data_file) of each part, joined in this order.
+        sources: The parts, joined in this order.
         split: ``train`` crops and augments; ``train``, ``val`` and ``test`` need ground truth in every row.
         model_type: The model that will see the samples; every dataset name must belong to its family.
         crop_size: (height, width) that a resized image covers; training cuts squares of ``crop_size[0]``.
@@ -297,7 +298,7 @@ def build_dataset(  # noqa: PLR0913 - the keys of the spec, one to one
 
 
 def read_sources(
-    sources: Sequence[tuple[str, Path]], *, split: SplitName, model_type: ModelType
+    sources: Sequence[DataSource], *, split: SplitName, model_type: ModelType
 ) -> tuple[tuple[DatasetClass, Row], ...]:
     """Read and check all annotation files of one split; see `build_dataset`."""
     if not sources:
@@ -305,10 +306,14 @@ def read_sources(
             f"dataset.{split}_dataset.data_sources: found nothing, expected at least one dataset_name with a data_file"
         )
         raise SpecError(message)
-    entries = [(require_family(name, model_type), file) for name, file in sources]
+    for source in sources:
+        if source.dataset_name:
+            require_family(source.dataset_name, model_type)
     joined: list[tuple[DatasetClass, Row]] = []
-    for entry, file in entries:
-        rows = read_annotations(file)
+    for source in sources:
+        file = Path(source.data_file).expanduser()
+        rows = read_annotations(file, needs_depth=split != "infer")
+        entry = resolve_source(source, model_type, [row.depth for row in rows if row.depth is not None])
         problems = _ground_truth_problems(entry, rows, required=split != "infer")
         if problems:
             raise DataError(describe_bad_lines(file, problems, total=len(rows)))

@@ -1,28 +1,31 @@
 """The dataset names of a spec: how each reads its ground truth, what the numbers mean, and which pixels count.
 
-The names and rules are those of the container, with three exceptions, because the original rules spoil training:
-infinite and NaN values never count; the zeros that `ThreeDVLM` writes for missing depth do not count; the Eigen box
-lies in the coordinates of the ground truth, scaled to its size, not in those of the crop.
+The first ten names and their rules are those of the container, with four exceptions, because the original rules spoil
+training: infinite and NaN values never count; the zeros that `ThreeDVLM` writes for missing depth do not count; the
+box of NYU Depth V2 lies in the coordinates of the ground truth, scaled to its size, not in those of the crop; a picture
+is refused where the container takes its red channel. What a spec says beyond the name is in depth_net.data.sources.
 """
 
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
-from enum import StrEnum
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from depth_net.config.choices import DepthKind, EvalCrop
+from depth_net.config.dataset import DEPTH_SCALES
 from depth_net.data import readers
-from depth_net.errors import SpecError
+from depth_net.errors import DataError, SpecError
 from depth_net.model.family import ModelType
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from depth_net.data.annotations import Row
     from depth_net.data.readers import DepthArray
 
 MaskArray: TypeAlias = npt.NDArray[np.bool_]
@@ -33,34 +36,63 @@ DEFAULT_MAX_DEPTH_M = 10.0
 MAX_DISPARITY = 1000.0
 """Disparities from here on mark unknown pixels."""
 
-_EIGEN_FRAME = (480, 640)
-_EIGEN_ROWS = (45, 471)
-_EIGEN_COLUMNS = (41, 601)
+_BOXES = {
+    EvalCrop.NYU: (45 / 480, 471 / 480, 41 / 640, 601 / 640),
+    EvalCrop.EIGEN: (0.3324324, 0.91351351, 0.0359477, 0.96405229),
+    EvalCrop.GARG: (0.40810811, 0.99189189, 0.03594771, 0.96405229),
+}
+"""Top, bottom, left and right edge as shares of height and width.
 
-
-class Encoding(StrEnum):
-    """What the numbers of a ground-truth file are, once read."""
-
-    DISPARITY = "disparity"
-    DEPTH_M = "depth_m"
-    """Metres, used as they are."""
-    DEPTH_AS_DISPARITY = "depth_as_disparity"
-    """Metres, turned into 1/m for a relative model."""
+Source: Eigen et al. 2014 (arXiv:1406.2283), whose box of NYU Depth V2 is rows 45:471 and columns 41:601 of 480x640, and
+Garg et al. 2016 (arXiv:1603.04992); the two of KITTI as the published evaluations round them.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetClass:
-    """One dataset name and its rules."""
+    """One dataset name and its rules, with what a source adds to them.
+
+    Attributes:
+        name: The name.
+        model_type: The family that it is for; None for both: a relative model gets 1/m of depth.
+        kind: What the values are.
+        read: Reads the values as stored.
+        suffixes: Ground-truth files it reads, in lower case with the dot.
+        per_unit: The stored value of one metre (pixel, 1/m); None where the files have no unit of their own, and a
+            source that states none means 1.
+        crop: Box outside of which nothing counts.
+        invalid: Stored values that do not count.
+        has_no_header: The files are raw floats of the size of the image; ``read`` is not used.
+        limits: Range of metres, both ends excluded, that replaces the one of the spec.
+        inverse_scale: A relative model gets 1 / (inverse_scale * metres).
+    """
 
     name: str
-    model_type: ModelType
-    encoding: Encoding
-    read: Callable[[Path], DepthArray]
+    model_type: ModelType | None = None
+    kind: DepthKind = DepthKind.DEPTH
+    read: Callable[[Path], DepthArray] = readers.read_values
     suffixes: frozenset[str]
-    """Ground-truth files it reads, in lower case with the dot."""
-    eigen_box: bool = False
+    per_unit: float | None = None
+    crop: EvalCrop = EvalCrop.NONE
+    invalid: tuple[float, ...] = ()
+    has_no_header: bool = False
+    limits: DepthRange | None = None
     inverse_scale: float = 1.0
-    """Disparity is 1 / (inverse_scale * depth in metres); only for `Encoding.DEPTH_AS_DISPARITY`."""
+
+    @property
+    def gives_metres(self) -> bool:
+        """Whether the target is in metres: that of a metric model is, that of a relative one is disparity."""
+        return self.model_type is ModelType.METRIC
+
+    @property
+    def unit(self) -> str:
+        """How stored values become metres, pixels or 1/m, for messages."""
+        name = {DepthKind.DEPTH: "m", DepthKind.DISPARITY: "px", DepthKind.INVERSE_DEPTH: "1/m"}[self.kind]
+        return f"value / {self.per_unit:g} {name}" if self.per_unit not in (None, 1.0) else f"value in {name}"
+
+    def values_of(self, path: Path, size: tuple[int, int]) -> DepthArray:
+        """Read the values of a file as stored, for an image of (height, width) ``size``."""
+        return readers.read_raw_floats(path, size) if self.has_no_header else self.read(path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,51 +113,54 @@ class GroundTruth:
 
 
 _RELATIVE, _METRIC = ModelType.RELATIVE, ModelType.METRIC
-_PFM, _PNG = frozenset({".pfm"}), frozenset({".png"})
+_PFM, _PNG, _NPY, _RAW = (frozenset({suffix}) for suffix in (".pfm", ".png", ".npy", ".jpg"))
+_HDF5 = frozenset({".h5", ".hdf5"})
+_ANY = _PFM | _PNG | _NPY | _HDF5 | {".npz", ".tif", ".tiff", ".exr"}
+_ONE = 1.0
 
 
-def _disparity_class(name: str, read: Callable[[Path], DepthArray], suffixes: frozenset[str]) -> DatasetClass:
-    return DatasetClass(name=name, model_type=_RELATIVE, encoding=Encoding.DISPARITY, read=read, suffixes=suffixes)
+def _disparity_class(
+    name: str,
+    read: Callable[[Path], DepthArray] = readers.read_values,
+    suffixes: frozenset[str] = _PFM | _PNG,
+    per_unit: float | None = None,
+) -> DatasetClass:
+    return DatasetClass(
+        name=name, model_type=_RELATIVE, kind=DepthKind.DISPARITY, read=read, suffixes=suffixes, per_unit=per_unit
+    )
+
+
+def _nyu(name: str, model_type: ModelType, limits: DepthRange | None) -> DatasetClass:
+    crop = EvalCrop.NYU
+    return DatasetClass(
+        name=name, model_type=model_type, suffixes=_PNG, per_unit=DEPTH_SCALES["millimetres"], crop=crop, limits=limits
+    )
 
 
 _CLASSES = (
-    _disparity_class("RelativeMonoDataset", readers.read_disparity, _PFM | _PNG),
-    DatasetClass(
-        name="MetricMonoDataset",
-        model_type=_METRIC,
-        encoding=Encoding.DEPTH_M,
-        read=readers.read_disparity,
-        suffixes=_PFM | _PNG,
-    ),
-    DatasetClass(
-        name="NYUDV2",
-        model_type=_METRIC,
-        encoding=Encoding.DEPTH_M,
-        read=readers.read_millimetres,
-        suffixes=_PNG,
-        eigen_box=True,
-    ),
-    DatasetClass(
-        name="NYUDV2Relative",
-        model_type=_RELATIVE,
-        encoding=Encoding.DEPTH_AS_DISPARITY,
-        read=readers.read_millimetres,
-        suffixes=_PNG,
-        eigen_box=True,
-    ),
+    _disparity_class("RelativeMonoDataset", suffixes=_ANY),
+    DatasetClass(name="MetricMonoDataset", model_type=_METRIC, suffixes=_ANY),
+    _nyu("NYUDV2", _METRIC, None),
+    _nyu("NYUDV2Relative", _RELATIVE, DepthRange()),
     DatasetClass(
         name="ThreeDVLM",
         model_type=_RELATIVE,
-        encoding=Encoding.DEPTH_AS_DISPARITY,
-        read=readers.read_npy_depth,
-        suffixes=frozenset({".npy"}),
+        read=readers.read_npy,
+        suffixes=_NPY,
+        per_unit=_ONE,
         inverse_scale=1000.0,
     ),
-    _disparity_class("FSD", readers.read_fsd, _PNG),
+    _disparity_class("FSD", readers.read_fsd, _PNG, _ONE),
     _disparity_class("NvCLIP", readers.read_unflipped_disparity, _PFM),
     _disparity_class("IssacStereo", readers.read_pfm, _PFM),
-    _disparity_class("Crestereo", readers.read_crestereo, _PNG),
-    _disparity_class("Middlebury", readers.read_disparity, _PFM | _PNG),
+    _disparity_class("Crestereo", readers.read_picture_values, _PNG, 32.0),
+    _disparity_class("Middlebury"),
+    DatasetClass(name="KITTI", suffixes=_PNG, per_unit=DEPTH_SCALES["kitti"]),
+    DatasetClass(name="VKITTI2", suffixes=_PNG, per_unit=DEPTH_SCALES["centimetres"], invalid=(65535.0,)),
+    DatasetClass(name="Hypersim", read=readers.read_hypersim, suffixes=_HDF5, per_unit=_ONE),
+    DatasetClass(name="DIODE", read=readers.read_diode, suffixes=_NPY, per_unit=_ONE),
+    DatasetClass(name="ETH3D", suffixes=_RAW, per_unit=_ONE, has_no_header=True),
+    DatasetClass(name="TUM", suffixes=_PNG, per_unit=DEPTH_SCALES["tum"]),
 )
 _ALIASES = {"baserelativemonodataset": "relativemonodataset", "basemetricmonodataset": "metricmonodataset"}
 _BY_NAME = {entry.name.lower(): entry for entry in _CLASSES}
@@ -158,8 +193,8 @@ def require_family(name: str, model_type: ModelType) -> DatasetClass:
         SpecError: the name is unknown, or belongs to the other family; the message names the right pair.
     """
     entry = find_dataset_class(name)
-    if entry.model_type is model_type:
-        return entry
+    if entry.model_type in (None, model_type):
+        return replace(entry, model_type=model_type)
     raise SpecError(describe_family_mismatch(entry, model_type))
 
 
@@ -179,35 +214,58 @@ def ground_truth_from(
     """Turn the numbers of a ground-truth file into a target and its mask.
 
     Args:
-        raw: What ``entry.read`` returned, shape (H, W).
-        entry: The rules of the data set.
-        limits: Range of `Encoding.DEPTH_M`. `NYUDV2Relative` always uses (0.001, 10), as the container does.
+        raw: The values as stored, shape (H, W).
+        entry: The rules of the data set for one family.
+        limits: Range of metres for a metric model. `NYUDV2Relative` always uses (0.001, 10), as the container does.
         normalize: Stretch the valid values of this image to [0, 1]; only for pseudo ground truth without a unit.
 
     Returns:
         The target, 0 outside the mask.
     """
-    target, valid = _decode(raw, entry, limits)
-    if entry.eigen_box:
-        valid = valid & eigen_box(raw.shape[0], raw.shape[1])
+    known = np.isfinite(raw)
+    if entry.invalid:
+        known &= ~np.isin(raw, np.asarray(entry.invalid, dtype=np.float32))
+    target, counts = _decode(in_units(raw, entry), entry, limits)
+    valid = known & counts & crop_box(entry.crop, raw.shape[0], raw.shape[1])
     target = np.where(valid, target, np.float32(0.0))
     return GroundTruth(_stretch(target, valid) if normalize else target, valid)
 
 
-def load_ground_truth(path: Path, entry: DatasetClass, limits: DepthRange, *, normalize: bool = False) -> GroundTruth:
-    """Read one ground-truth file; see `ground_truth_from`."""
-    return ground_truth_from(entry.read(path), entry, limits, normalize=normalize)
+def in_units(raw: DepthArray, entry: DatasetClass) -> DepthArray:
+    """Return stored values as metres, pixels of disparity or 1/m."""
+    return raw if entry.per_unit in (None, 1.0) else raw / np.float32(entry.per_unit)
 
 
-def eigen_box(height: int, width: int) -> MaskArray:
-    """The evaluation box of NYU Depth V2: rows 45:471, columns 41:601 of 480x640, scaled to ``height`` x ``width``.
+def load_ground_truth(
+    row: Row, entry: DatasetClass, limits: DepthRange, size: tuple[int, int], *, normalize: bool = False
+) -> GroundTruth:
+    """Read the ground truth of a row that has some, and its mask; see `ground_truth_from`.
 
-    Source: crop of Eigen et al. 2014 (arXiv:1406.2283).
+    Raises:
+        DataError: a file cannot be read, or the mask has another size.
     """
+    if row.depth is None:
+        raise DataError(f"annotation line {row.line}: no ground truth beside {row.image}")
+    truth = ground_truth_from(entry.values_of(row.depth, size), entry, limits, normalize=normalize)
+    if row.mask is None:
+        return truth
+    mask = readers.read_mask(row.mask)
+    if mask.shape != truth.valid.shape:
+        raise DataError(
+            f"{row.mask}: expected a mask of the size of {row.depth}, {truth.valid.shape}; found {mask.shape}"
+        )
+    valid = truth.valid & mask
+    return GroundTruth(np.where(valid, truth.target, np.float32(0.0)), valid)
+
+
+def crop_box(crop: EvalCrop, height: int, width: int) -> MaskArray:
+    """Return which pixels of an image count, shape (height, width)."""
+    if crop is EvalCrop.NONE:
+        return np.ones((height, width), dtype=np.bool_)
+    top, bottom, left, right = _BOXES[crop]
+    rounded = round if crop is EvalCrop.NYU else int
     mask = np.zeros((height, width), dtype=np.bool_)
-    top, bottom = (round(edge * height / _EIGEN_FRAME[0]) for edge in _EIGEN_ROWS)
-    left, right = (round(edge * width / _EIGEN_FRAME[1]) for edge in _EIGEN_COLUMNS)
-    mask[top:bottom, left:right] = True
+    mask[rounded(top * height) : rounded(bottom * height), rounded(left * width) : rounded(right * width)] = True
     return mask
 
 
@@ -237,23 +295,23 @@ def resolve_depth_range(min_depth_m: float | None, max_depth_m: float | None) ->
     return DepthRange(lower, upper)
 
 
-def _decode(raw: DepthArray, entry: DatasetClass, limits: DepthRange) -> tuple[DepthArray, MaskArray]:
-    match entry.encoding:
-        case Encoding.DISPARITY:
-            return raw, np.isfinite(raw) & (raw < MAX_DISPARITY)
-        case Encoding.DEPTH_M:
-            return raw, (raw > limits.min_m) & (raw < limits.max_m)
-        case Encoding.DEPTH_AS_DISPARITY:
-            return _invert(raw, entry)
+def _decode(values: DepthArray, entry: DatasetClass, limits: DepthRange) -> tuple[DepthArray, MaskArray]:
+    """Return metres for a metric model, disparity for a relative one, and which of them count."""
+    if entry.model_type is _METRIC:
+        metres = values if entry.kind is DepthKind.DEPTH else _inverse(values)
+        return metres, (metres > limits.min_m) & (metres < limits.max_m)
+    if entry.kind is not DepthKind.DEPTH:
+        return values, values < MAX_DISPARITY
+    scale, within = np.float32(entry.inverse_scale), entry.limits
+    inverse = _inverse(values * scale)
+    counts = (values > 0) & (inverse < MAX_DISPARITY)
+    return inverse, counts if within is None else counts & (values > within.min_m) & (values < within.max_m)
 
 
-def _invert(raw: DepthArray, entry: DatasetClass) -> tuple[DepthArray, MaskArray]:
-    valid: MaskArray = np.isfinite(raw) & (raw > 0)
-    if entry.eigen_box:
-        valid &= (raw > DEFAULT_MIN_DEPTH_M) & (raw < DEFAULT_MAX_DEPTH_M)
-    inverse = np.zeros_like(raw)
-    np.divide(np.float32(1.0), raw * np.float32(entry.inverse_scale), out=inverse, where=valid)
-    return inverse, valid & (inverse < MAX_DISPARITY)
+def _inverse(values: DepthArray) -> DepthArray:
+    """Return 1 / value, 0 where the value is not a positive number."""
+    inverse = np.zeros_like(values)
+    return np.divide(np.float32(1.0), values, out=inverse, where=np.isfinite(values) & (values > 0))
 
 
 def _stretch(target: DepthArray, valid: MaskArray) -> DepthArray:
@@ -266,6 +324,6 @@ def _stretch(target: DepthArray, valid: MaskArray) -> DepthArray:
 
 def _twin(entry: DatasetClass, model_type: ModelType) -> str:
     """The name that reads the same files for the other family."""
-    if entry.eigen_box:
+    if entry.name.startswith("NYUDV2"):
         return "NYUDV2" if model_type is _METRIC else "NYUDV2Relative"
     return "MetricMonoDataset" if model_type is _METRIC else "RelativeMonoDataset"

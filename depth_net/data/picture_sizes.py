@@ -1,4 +1,4 @@
-"""Height and width of image and ground-truth files from their first bytes, without decoding them.
+"""Height, width and kind of image and ground-truth files from their first bytes, without decoding them.
 
 Fast enough to compare every image of a data set with its ground truth before training. Whatever is not understood gives
 None; the readers then report what is wrong.
@@ -7,6 +7,7 @@ None; the readers then report what is wrong.
 from __future__ import annotations
 
 import struct
+from enum import Enum, auto
 from tokenize import TokenError
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
@@ -29,6 +30,40 @@ _EXIF = b"Exif\0\0"
 _ORIENTATION = 0x0112
 _ON_ITS_SIDE = 5
 """EXIF orientations from here on swap rows and columns."""
+_MAPS = frozenset({".pfm", ".npy", ".npz", ".tif", ".tiff", ".exr", ".h5", ".hdf5"})
+_GREY_COLOUR_TYPES = frozenset({0, 4})
+_WIDE_BITS = 16
+
+
+class FileKind(Enum):
+    """What a file can be, as far as its suffix and its first bytes tell."""
+
+    PICTURE = auto()
+    """JPEG, or PNG in colour."""
+    MAP = auto()
+    """Numbers: PNG of 16 bits in grey, or a format of numbers."""
+    GREY = auto()
+    """PNG of at most 8 bits in grey: a picture, a map or a mask."""
+    UNKNOWN = auto()
+
+
+def file_kind(path: Path) -> FileKind:
+    """Return what a file can be."""
+    if path.suffix.lower() in _MAPS:
+        return FileKind.MAP
+    try:
+        with path.open("rb") as file:
+            start = file.read(26)
+    except OSError:
+        return FileKind.UNKNOWN
+    if start.startswith(_JPEG):
+        return FileKind.PICTURE
+    if not start.startswith(_PNG) or len(start) < 26:  # noqa: PLR2004 - signature and first chunk
+        return FileKind.UNKNOWN
+    bits, colour = start[24], start[25]
+    if colour not in _GREY_COLOUR_TYPES:
+        return FileKind.PICTURE
+    return FileKind.MAP if bits == _WIDE_BITS else FileKind.GREY
 
 
 def picture_size(path: Path, *, is_image: bool = False) -> Size | None:

@@ -28,16 +28,16 @@ def failed(document: dict[str, Any]) -> dict[str, dict[str, str]]:
 
 @pytest.fixture(scope="session")
 def rooms(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two tiny depth images in millimetres with their annotation file."""
+    """Ten tiny depth images in millimetres, named as those of NYU Depth V2, with their annotation files."""
     cv2 = pytest.importorskip("cv2")
     numpy = pytest.importorskip("numpy")
     folder = tmp_path_factory.mktemp("rooms")
     random = numpy.random.default_rng(1)
     names = []
     for number in range(10):
-        cv2.imwrite(str(folder / f"{number}.jpg"), random.integers(0, 255, (80, 96, 3), dtype=numpy.uint8))
-        cv2.imwrite(str(folder / f"{number}.png"), random.integers(1000, 5000, (80, 96)).astype(numpy.uint16))
-        names.append(f"{folder}/{number}.jpg {folder}/{number}.png")
+        cv2.imwrite(str(folder / f"rgb_{number}.jpg"), random.integers(0, 255, (80, 96, 3), dtype=numpy.uint8))
+        cv2.imwrite(str(folder / f"sync_depth_{number}.png"), random.integers(1000, 5000, (80, 96)).astype(numpy.uint16))
+        names.append(f"{folder}/rgb_{number}.jpg {folder}/sync_depth_{number}.png")
     (folder / "train.txt").write_text("\n".join(names[:8]) + "\n", encoding="utf-8")
     (folder / "val.txt").write_text("\n".join(names[8:]) + "\n", encoding="utf-8")
     return folder
@@ -132,6 +132,26 @@ def test_broken_4_depth_in_millimetres_read_as_metres(
     assert status == 2
     assert "millimetres" in row["found"]
     assert "NYUDV2" in row["fix"]
+
+
+def test_broken_4_depth_in_a_unit_that_nobody_stated(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], rooms: Path
+) -> None:
+    unknown = tmp_path / "unknown"
+    shutil.copytree(rooms, unknown)
+    for file in unknown.glob("sync_depth_*.png"):
+        file.rename(file.with_name(file.name.removeprefix("sync_")))
+    for file in unknown.glob("*.txt"):
+        text = file.read_text(encoding="utf-8").replace(str(rooms), str(unknown)).replace("sync_", "")
+        file.write_text(text, encoding="utf-8")
+
+    status, document = doctor(capsys, *depth(unknown, tmp_path / "results"))
+
+    row = failed(document)["depth data: dataset.train_dataset.data_sources[0]"]
+    assert status == 2
+    assert "millimetres (value / 1000) 3" in row["found"]
+    assert "kitti (value / 256) 11" in row["found"]
+    assert row["fix"].startswith("set depth_scale")
 
 
 def test_a_run_on_depth_in_the_wrong_unit_ends_before_a_folder_is_made(

@@ -21,18 +21,26 @@ warning: dataset
 
 
 def test_errors_and_warnings_keep_place_words_and_fix() -> None:
-    error, warning = read_check(PRINTED)
+    fact, error, warning = read_check(PRINTED)
 
-    assert (error.level, warning.level) == (Level.FAIL, Level.WARN)
+    assert fact.found == "dataset.train_dataset.data_sources[0] NYUDV2 100 samples 120x160"
+    assert (fact.level, error.level, warning.level) == (Level.OK, Level.FAIL, Level.WARN)
     assert error.check == "depth data: dataset.val_dataset.data_sources[0].data_file"
     assert error.found == "annotation file v.txt: 2 of 9 lines cannot be used; line 3: image not found: x.png"
     assert (error.expected, error.fix) == ("lines whose files exist", "correct the lines")
 
 
-def test_without_findings_the_first_source_is_shown() -> None:
-    (row,) = read_check("train  NYUDV2  100 samples  valid 78.0 %\n0 findings, 0 of them errors\n")
+def test_every_source_is_shown() -> None:
+    train, val = read_check("train  NYUDV2  100 samples\nval  KITTI  7 samples\n0 findings, 0 of them errors\n")
 
-    assert (row.level, row.found) == (Level.OK, "train NYUDV2 100 samples valid 78.0 %")
+    assert (train.level, train.found) == (Level.OK, "train NYUDV2 100 samples")
+    assert (val.level, val.found) == (Level.OK, "val KITTI 7 samples")
+
+
+def test_a_check_that_ended_in_a_traceback_stops_a_run() -> None:
+    (row,) = read_check("", "Traceback (most recent call last):\nMemoryError: 40000 x 40000\n")
+
+    assert (row.level, row.found) == (Level.FAIL, "not checked: MemoryError: 40000 x 40000")
 
 
 def test_a_trainer_that_knows_no_check_is_only_doubted() -> None:

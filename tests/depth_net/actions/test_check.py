@@ -64,29 +64,28 @@ def test_good_data_has_no_finding_and_a_summary(splits: tuple[Path, Path]) -> No
 
 
 @pytest.mark.parametrize(
-    ("name", "model_type", "twin"),
-    [
-        ("MetricMonoDataset", ModelType.METRIC, "NYUDV2"),
-        ("RelativeMonoDataset", ModelType.RELATIVE, "NYUDV2Relative"),
-    ],
+    ("name", "model_type"),
+    [("MetricMonoDataset", ModelType.METRIC), ("RelativeMonoDataset", ModelType.RELATIVE)],
 )
-def test_millimetres_under_a_generic_class_name_the_right_class(
-    splits: tuple[Path, Path], name: str, model_type: ModelType, twin: str
+def test_millimetres_under_a_generic_class_are_an_error_with_the_units_that_they_may_have(
+    splits: tuple[Path, Path], name: str, model_type: ModelType
 ) -> None:
     train, val = inspect_data(_config(_split(splits[0], name), _split(splits[1], name), model_type)).findings
 
     assert train.severity is Severity.ERROR
     assert train.where == "dataset.train_dataset.data_sources[0]"
     assert val.where == "dataset.val_dataset.data_sources[0]"
-    assert "0.0 % of pixels valid; they look like millimetres" in train.found
-    assert train.fix == f"use dataset_name {twin}, which divides by 1000, or convert the files"
+    assert "0.0 % of pixels valid" in train.found
+    assert "millimetres (value / 1000) 2.58 m, likely for a room; " in train.found
+    assert "kitti (value / 256) 10.1 m" in train.found
+    assert train.fix.startswith("set depth_scale")
 
 
 def test_training_goes_on_with_warnings_but_not_with_errors(splits: tuple[Path, Path]) -> None:
     doubtful = _config(_split(splits[0], "NYUDV2"), _split(splits[0], "NYUDV2"))
     useless = _config(_split(splits[0], "MetricMonoDataset"), _split(splits[1], "NYUDV2"))
 
-    assert [finding.severity for finding in require_usable_data(doubtful)] == [Severity.WARNING]
+    assert [finding.severity for finding in require_usable_data(doubtful).findings] == [Severity.WARNING]
     with pytest.raises(DataError, match=r"1 problem with the data\n\nerror: dataset\.train_dataset"):
         require_usable_data(useless)
 
@@ -257,7 +256,7 @@ def test_ground_truth_without_any_finite_or_countable_value_is_an_error(tmp_path
     ).findings
 
     assert train.found == "no finite value in any sampled ground truth"
-    assert val.expected == "at least 1 % of pixels with a disparity below 1000"
+    assert val.expected == "values with a disparity below 1000"
     assert {train.severity, val.severity} == {Severity.ERROR}
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from depth_net.actions.demo_data import DemoSettings, is_finished, write_demo_data
 from depth_net.data.annotations import read_annotations
-from depth_net.data.readers import read_image, read_millimetres
+from depth_net.data.readers import read_image, read_picture_values
 from depth_net.errors import DataError
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def test_rooms_have_the_raw_layout_of_nyu_and_five_annotation_files(small_set: P
 def test_pictures_and_depth_have_the_asked_size_and_unit(small_set: Path) -> None:
     for row in read_annotations(small_set / "rooms/train.txt"):
         assert row.depth is not None
-        depth_m = read_millimetres(row.depth)
+        depth_m = read_picture_values(row.depth) / 1000
 
         assert read_image(row.image).shape == (24, 32, 3)
         assert depth_m.shape == (24, 32)
@@ -61,7 +61,7 @@ def test_splits_show_different_rooms(small_set: Path) -> None:
     first = {}
     for split in ("train", "val", "test"):
         depth = small_set / f"rooms/{split}/room_0000/sync_depth_00000.png"
-        first[split] = read_millimetres(depth)
+        first[split] = read_picture_values(depth) / 1000
 
     assert not np.array_equal(first["train"], first["val"])
     assert not np.array_equal(first["val"], first["test"])

@@ -31,6 +31,18 @@ def test_a_good_spec_has_no_problem(tmp_path: Path) -> None:
         ("dataset.train_dataset.augmentation.crop_size=[100,100]", "dataset.train_dataset.augmentation.crop_size"),
         ("dataset.val_dataset.augmentation.crop_size=[70]", "dataset.val_dataset.augmentation.crop_size"),
         ("dataset.val_dataset.augmentation.input_std=[1,1,0]", "dataset.val_dataset.augmentation.input_std"),
+        (
+            "dataset.val_dataset.augmentation.input_mean=[123.675,116.28,103.53]",
+            "dataset.val_dataset.augmentation.input_mean",
+        ),
+        ("dataset.val_dataset.augmentation.input_std=[58.4,57.1,57.4]", "dataset.val_dataset.augmentation.input_std"),
+        ("dataset.val_dataset.data_sources[0].depth_scale=yards", "dataset.val_dataset.data_sources[0].depth_scale"),
+        ("dataset.val_dataset.data_sources[0].depth_scale=-1", "dataset.val_dataset.data_sources[0].depth_scale"),
+        ("dataset.val_dataset.data_sources[0].depth_scale=1/0", "dataset.val_dataset.data_sources[0].depth_scale"),
+        (
+            "dataset.val_dataset.data_sources[0].invalid_values=[x]",
+            "dataset.val_dataset.data_sources[0].invalid_values",
+        ),
         ("dataset.val_dataset.data_sources=[]", "dataset.val_dataset.data_sources"),
         ("dataset.val_dataset.data_sources[0].data_file=", "dataset.val_dataset.data_sources[0].data_file"),
     ],

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import cv2
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from depth_net.data.annotations import quote_column, read_annotations, split_columns
 from depth_net.errors import DataError
+from tests.depth_net.data.builders import write_depth_mm, write_picture
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -147,3 +150,93 @@ def test_a_name_that_no_file_can_have_is_reported_with_its_line(tmp_path: Path) 
     assert "line 1: image not found: xxx" in str(caught.value)
     assert "... (100000 letters)" in str(caught.value)
     assert len(str(caught.value)) < 1000
+
+
+def _lines(folder: Path, text: str, *, name: str = "list.txt") -> list[tuple[str, str | None, str | None]]:
+    (folder / name).write_text(text, encoding="utf-8")
+    rows = read_annotations(folder / name, needs_depth=True)
+    return [(row.image.name, _name(row.depth), _name(row.mask)) for row in rows]
+
+
+def _name(path: Path | None) -> str | None:
+    return None if path is None else path.name
+
+
+def _write_files(folder: Path) -> None:
+    write_picture(folder / "rgb.png")
+    write_picture(folder / "right.png")
+    write_picture(folder / "right.jpg")
+    write_depth_mm(folder / "depth.png")
+    for name in ("grey.png", "mask.png"):
+        assert cv2.imwrite(str(folder / name), np.full((48, 64), 255, dtype=np.uint8))
+    for name in ("depth.npy", "depth_mask.npy"):
+        np.save(folder / name, np.ones((48, 64), dtype=np.float32))
+
+
+@pytest.mark.parametrize(
+    ("line", "row"),
+    [
+        ("rgb.png depth.png 518.8579", ("rgb.png", "depth.png", None)),
+        ("/rgb.png /depth.png 721.5", ("rgb.png", "depth.png", None)),
+        (".\\rgb.png .\\depth.png", ("rgb.png", "depth.png", None)),
+        ("rgb.png right.png depth.png", ("rgb.png", "depth.png", None)),
+        ("rgb.png right.jpg depth.npy", ("rgb.png", "depth.npy", None)),
+        ("grey.png mask.png depth.png", ("grey.png", "depth.png", None)),
+        ("rgb.png depth.png mask.png", ("rgb.png", "depth.png", "mask.png")),
+        ("rgb.png depth.npy depth_mask.npy", ("rgb.png", "depth.npy", "depth_mask.npy")),
+        ("rgb.png right.png depth.png mask.png", ("rgb.png", "depth.png", None)),
+        ("rgb.png,depth.png", ("rgb.png", "depth.png", None)),
+        ("rgb.png;depth.png;725.0", ("rgb.png", "depth.png", None)),
+        ('"rgb.png", "depth.png"', ("rgb.png", "depth.png", None)),
+    ],
+)
+def test_columns_are_told_apart_by_what_they_are(
+    tmp_path: Path, line: str, row: tuple[str, str | None, str | None]
+) -> None:
+    _write_files(tmp_path)
+
+    assert _lines(tmp_path, f"{line}\n") == [row]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "image,depth\nrgb.png,depth.png\n",
+        "depth_path;rgb_path;focal\ndepth.png;rgb.png;518\n",
+        "Image\tDepth\nrgb.png\tdepth.png\n",
+        "filename, gt, split\nrgb.png, depth.png, train\n",
+    ],
+)
+def test_a_header_says_which_column_is_which(tmp_path: Path, text: str) -> None:
+    _write_files(tmp_path)
+
+    assert _lines(tmp_path, text, name="list.csv") == [("rgb.png", "depth.png", None)]
+
+
+def test_rows_whose_ground_truth_is_none_are_left_out_where_it_is_needed(tmp_path: Path) -> None:
+    _write_files(tmp_path)
+    text = "rgb.png depth.png 721.5\nright.png None 721.5\n"
+
+    assert _lines(tmp_path, text) == [("rgb.png", "depth.png", None)]
+    assert [row.depth is None for row in read_annotations(tmp_path / "list.txt")] == [False, True]
+    with pytest.raises(DataError, match=r"holds no sample \(1 lines whose ground truth is None\)"):
+        _lines(tmp_path, "right.png None 721.5\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("rgb.png grey.png mask.png", "ambiguous: grey.png and mask.png may be right image and ground truth"),
+        ("rgb.png depth.png right.jpg", "right.jpg is a picture beside the ground truth depth.png"),
+        ("depth.npy rgb.png", "the columns seem to be swapped: depth.npy is no picture"),
+    ],
+)
+def test_a_line_that_can_be_read_in_two_ways_is_refused_with_the_correct_form(
+    tmp_path: Path, line: str, words: str
+) -> None:
+    _write_files(tmp_path)
+
+    with pytest.raises(DataError, match=words) as caught:
+        _lines(tmp_path, f"{line}\n")
+
+    assert "write '<image> <ground truth>'" in str(caught.value)

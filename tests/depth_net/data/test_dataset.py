@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from depth_net.config.dataset import AugmentationConfig, SplitName
+from depth_net.config.choices import EvalCrop
+from depth_net.config.dataset import AugmentationConfig, DataSource, SplitName
 from depth_net.data.dataset import DepthDataset, build_dataset
-from depth_net.data.families import eigen_box
+from depth_net.data.families import crop_box
 from depth_net.errors import DataError, SpecError
 from depth_net.model.family import ModelType
 from tests.depth_net.data.builders import MEAN, STD, write_depth_mm, write_nyu, write_picture
@@ -29,7 +30,7 @@ def _build(file: Path, split: SplitName = "train", *, name: str = "NYUDV2", **ch
         "max_depth_m": None,
         "seed": 7,
     }
-    return build_dataset([(name, file)], split=split, **(keywords | changes))
+    return build_dataset([DataSource(dataset_name=name, data_file=str(file))], split=split, **(keywords | changes))
 
 
 def test_a_training_sample_is_a_square_crop_with_targets_in_metres(tmp_path: Path) -> None:
@@ -51,7 +52,7 @@ def test_an_evaluation_sample_keeps_its_ground_truth_native(tmp_path: Path) -> N
 
     assert sample["image"].shape == (3, 28, 42)
     assert sample["target"].shape == (1, 96, 128)
-    np.testing.assert_array_equal(sample["valid"][0].numpy(), eigen_box(96, 128))
+    np.testing.assert_array_equal(sample["valid"][0].numpy(), crop_box(EvalCrop.NYU, 96, 128))
 
 
 def test_the_eigen_box_is_cut_in_native_coordinates_before_the_crop(tmp_path: Path) -> None:
@@ -153,7 +154,10 @@ def test_a_mismatched_family_and_an_empty_list_of_sources_are_refused(tmp_path: 
 def test_several_sources_follow_each_other(tmp_path: Path) -> None:
     first, second = write_nyu(tmp_path / "a", 2), write_nyu(tmp_path / "b", 3)
     dataset = build_dataset(
-        [("NYUDV2", first), ("nyudv2", second)],
+        [
+            DataSource(dataset_name="NYUDV2", data_file=str(first)),
+            DataSource(dataset_name="nyudv2", data_file=str(second)),
+        ],
         split="val",
         model_type=ModelType.METRIC,
         crop_size=(28, 28),

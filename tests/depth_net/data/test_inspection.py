@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from depth_net.data.annotations import read_annotations
-from depth_net.data.families import DepthRange, find_dataset_class
+from depth_net.data.families import DepthRange, require_family
 from depth_net.data.inspection import SampleFacts, inspect_rows, pick_rows, size_mismatches
+from depth_net.model.family import ModelType
 from tests.depth_net.data.builders import write_depth_mm, write_nyu
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def _inspect(file: Path, name: str, limits: DepthRange | None = None) -> SampleFacts:
-    return inspect_rows(read_annotations(file), find_dataset_class(name), limits or DepthRange())
+    return inspect_rows(read_annotations(file), require_family(name, ModelType.METRIC), limits or DepthRange())
 
 
 def test_picked_rows_reach_from_the_first_to_the_last(tmp_path: Path) -> None:
@@ -38,23 +39,8 @@ def test_percentiles_and_valid_share_are_those_of_the_values(tmp_path: Path) -> 
     assert facts.percentiles == pytest.approx((5.0495, 5.495, 5.9405), abs=1e-3)
     # The Eigen box of 10x100 is rows 1 to 9 and columns 6 to 93; 5.5 m is reached in column 50.
     assert facts.valid_fraction == pytest.approx(4 * 44 / 1000)
-    assert facts.above_fraction == pytest.approx(0.25)
+    assert facts.above_fraction == pytest.approx(0.5)
     assert facts.image_sizes == ((10, 100),)
-
-
-def test_millimetres_under_a_generic_class_are_recognised(tmp_path: Path) -> None:
-    file = write_nyu(tmp_path)
-
-    assert _inspect(file, "MetricMonoDataset").looks_like_millimetres
-    assert _inspect(file, "RelativeMonoDataset").looks_like_millimetres
-    assert not _inspect(file, "NYUDV2").looks_like_millimetres
-
-
-def test_large_whole_disparities_that_count_are_not_taken_for_millimetres(tmp_path: Path) -> None:
-    file = write_nyu(tmp_path, 1)
-    write_depth_mm(tmp_path / "depth_0.png", value=700)
-
-    assert not _inspect(file, "RelativeMonoDataset").looks_like_millimetres
 
 
 def test_files_that_cannot_be_used_are_listed_and_the_rest_is_counted(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ import psutil
 import pytest
 import torch
 
+from depth_net.config.dataset import DataSource
 from depth_net.data.dataset import REPEATED, DepthDataset, build_dataset
 from depth_net.data.loaders import (
     EpochSampler,
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 
 def _dataset(file: Path, split: SplitName, *, cache_bytes: int = 0) -> DepthDataset:
     return build_dataset(
-        [("NYUDV2", file)],
+        [DataSource(dataset_name="NYUDV2", data_file=str(file))],
         split=split,
         model_type=ModelType.METRIC,
         crop_size=(28, 28),

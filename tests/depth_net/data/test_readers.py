@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from typing import TYPE_CHECKING
 
 import cv2
@@ -41,7 +43,7 @@ def test_a_name_that_is_no_utf_8_is_read(tmp_path: Path) -> None:
     (tmp_path / "a.png").rename(odd)
 
     assert readers.read_image(odd).shape == (2, 3, 3)
-    assert readers.read_png_values(odd)[0, 0] == 7
+    assert readers.read_picture_values(odd)[0, 0] == 7
 
 
 def test_pfm_is_read_back_as_written(tmp_path: Path) -> None:
@@ -58,11 +60,14 @@ def test_pfm_is_stored_from_the_bottom_in_little_endian(tmp_path: Path) -> None:
     assert (tmp_path / "a.pfm").read_bytes() == b"Pf\n1 2\n-1\n" + np.array([2.0, 1.0], dtype="<f4").tobytes()
 
 
-def test_pfm_of_big_endian_colours_gives_the_first_channel(tmp_path: Path) -> None:
-    bottom, top = [[1, 2, 3], [4, 5, 6]], [[7, 8, 9], [10, 11, 12]]
+def test_pfm_of_big_endian_colours_gives_numbers_only_if_they_are_equal(tmp_path: Path) -> None:
+    bottom, top = [[1, 1, 1], [4, 4, 4]], [[7, 7, 7], [10, 10, 10]]
     (tmp_path / "c.pfm").write_bytes(b"PF\n2 2\n1.0\n" + np.array([bottom, top], dtype=">f4").tobytes())
+    (tmp_path / "d.pfm").write_bytes(b"PF\n1 1\n1.0\n" + np.array([1, 2, 3], dtype=">f4").tobytes())
 
     np.testing.assert_array_equal(readers.read_pfm(tmp_path / "c.pfm"), [[7, 10], [1, 4]])
+    with pytest.raises(DataError, match="a picture, not depth"):
+        readers.read_pfm(tmp_path / "d.pfm")
 
 
 @pytest.mark.parametrize("content", [b"", b"P6\n2 2\n255\n", b"Pf\n2 2\n-1\n1234"])
@@ -76,13 +81,11 @@ def test_a_pfm_without_header_or_with_too_few_values_is_refused(tmp_path: Path, 
 @pytest.mark.parametrize(
     ("read", "stored", "expected"),
     [
-        (readers.read_millimetres, [0, 1500, 65535], [0.0, 1.5, 65.535]),
-        (readers.read_crestereo, [0, 32, 48], [0.0, 1.0, 1.5]),
-        (readers.read_disparity, [0, 7, 300], [np.inf, 7.0, 300.0]),
-        (readers.read_png_values, [0, 7, 300], [0.0, 7.0, 300.0]),
+        (readers.read_values, [0, 7, 300], [np.inf, 7.0, 300.0]),
+        (readers.read_picture_values, [0, 7, 300], [0.0, 7.0, 300.0]),
     ],
 )
-def test_sixteen_bit_values_are_scaled_as_each_data_set_stores_them(
+def test_sixteen_bit_values_come_as_stored(
     tmp_path: Path, read: Callable[[Path], DepthArray], stored: list[int], expected: list[float]
 ) -> None:
     cv2.imwrite(str(tmp_path / "d.png"), np.array([stored], dtype=np.uint16))
@@ -99,16 +102,32 @@ def test_disparity_in_colours_is_decoded_in_base_255(tmp_path: Path) -> None:
     )
 
 
-def test_a_colour_image_gives_its_red_channel_as_depth(tmp_path: Path) -> None:
-    cv2.imwrite(str(tmp_path / "c.png"), np.array([[[10, 20, 30]]], dtype=np.uint8))
+@pytest.mark.parametrize(("bits", "white"), [(8, 255), (10, 1023), (12, 4095), (14, 16383), (16, 65535)])
+def test_a_picture_of_more_than_8_bits_keeps_its_brightness(tmp_path: Path, bits: int, white: int) -> None:
+    cv2.imwrite(str(tmp_path / "p.png"), np.array([[0, white // 2, white]], dtype=np.uint16))
 
-    assert readers.read_png_values(tmp_path / "c.png").tolist() == [[30.0]]
+    levels = readers.read_image(tmp_path / "p.png")[0, :, 0].tolist()
+
+    assert levels == [0, 127, 255], bits
+
+
+def test_a_picture_too_large_to_decode_is_one_sentence(tmp_path: Path) -> None:
+    header = struct.pack(">IIBBBBB", 40_000, 40_000, 8, 0, 0, 0, 0)
+    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(bytes(100))), (b"IEND", b"")]
+    parts = [
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
+    ]
+    (tmp_path / "huge.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(parts))
+
+    for read in (readers.read_image, readers.read_values):
+        with pytest.raises(DataError, match=r"huge\.png: expected .* of at most 1073741824 pixels"):
+            read(tmp_path / "huge.png")
 
 
 def test_numpy_depth_may_have_an_axis_of_one(tmp_path: Path) -> None:
     np.save(tmp_path / "d.npy", np.ones((1, 2, 3), dtype=np.float64))
 
-    depth_m = readers.read_npy_depth(tmp_path / "d.npy")
+    depth_m = readers.read_npy(tmp_path / "d.npy")
 
     assert depth_m.shape == (2, 3)
     assert depth_m.dtype == np.float32
@@ -127,10 +146,10 @@ def test_numpy_files_that_are_no_plane_of_numbers_are_refused(tmp_path: Path) ->
 
     for name in ("cube", "complex"):
         with pytest.raises(DataError, match="one plane of numbers"):
-            readers.read_npy_depth(tmp_path / f"{name}.npy")
+            readers.read_npy(tmp_path / f"{name}.npy")
     for name in ("text", "objects", "archive", "header"):
         with pytest.raises(DataError, match=r"numeric \.npy array"):
-            readers.read_npy_depth(tmp_path / f"{name}.npy")
+            readers.read_npy(tmp_path / f"{name}.npy")
 
 
 @pytest.mark.parametrize("scale", [b"1.2.3", b".", b"-", b"abc", b""])

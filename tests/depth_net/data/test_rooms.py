@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from depth_net.data.raycast import Sphere
-from depth_net.data.readers import read_image, read_millimetres
+from depth_net.data.readers import read_image, read_picture_values
 from depth_net.data.rooms import make_scene, place_camera, render, write_scene
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def test_files_hold_the_picture_and_whole_millimetres(tmp_path: Path) -> None:
         "sync_depth_00000.png",
         "sync_depth_00001.png",
     ]
-    stored_m = read_millimetres(tmp_path / "room/sync_depth_00000.png")
+    stored_m = read_picture_values(tmp_path / "room/sync_depth_00000.png") / 1000
     assert np.abs(stored_m - depth_m).max() <= 0.000501
     stored = read_image(tmp_path / "room/rgb_00000.jpg").astype(int)
     assert np.abs(stored - image).mean() < 4
