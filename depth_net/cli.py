@@ -62,6 +62,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _run_command(lambda: _demo_data(Path(arguments.directory)))
         case "check":
             return _run_command(lambda: _check(arguments))
+        case "convert" if arguments.preset:
+            return _run_command(lambda: _convert_preset(arguments.preset, arguments.overrides))
         case "gen_trt_engine":
             return _run_command(lambda: _describe_engine(arguments))
         case _:
@@ -132,6 +134,17 @@ def _check(arguments: argparse.Namespace) -> int:
     return 1 if errors else 0
 
 
+def _convert_preset(preset: str, arguments: Sequence[str]) -> int:
+    from depth_net.actions.convert import convert_preset  # noqa: PLC0415 - imports OpenCV
+    from depth_net.spec import preset_config  # noqa: PLC0415 - imports pydantic
+
+    report, spec = convert_preset(preset, preset_config(arguments))
+    for path, lines in report.files:
+        print(f"{path}  {lines} lines")  # noqa: T201 - the command's output
+    print(f"\n{spec}\n{spec.read_text(encoding='utf-8')}", end="")  # noqa: T201 - the command's output
+    return 0
+
+
 def _describe_engine(arguments: argparse.Namespace) -> int:
     from depth_net.actions.gen_trt_engine import describe  # noqa: PLC0415 - only for this command
 
@@ -186,7 +199,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="depth_net", description="Monocular depth: train, evaluate, export.")
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     for name, text in ACTIONS.items():
-        _add_spec_arguments(actions.add_parser(name, help=text))
+        action = actions.add_parser(name, help=text)
+        _add_spec_arguments(action)
+        if name == "convert":
+            action.add_argument(
+                "--preset", metavar="NAME", help="find kitti, vkitti2, hypersim, diode, ... in a folder"
+            )
     _add_spec_arguments(actions.add_parser("check", help="check the spec and its data without training"))
     _add_spec_arguments(actions.add_parser("gen_trt_engine", help="print the command that builds a TensorRT engine"))
     specs = actions.add_parser("default_specs", help="write a spec with all defaults for each action")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from depth_net.config.fields import Section
+    from depth_net.config.tree import Tree
 
 _Kind = TypeVar("_Kind", bound="Section")
 
@@ -66,6 +67,26 @@ def load_convert_spec(path: Path | str, overrides: Iterable[str] = ()) -> Conver
     problems += convert_problems(config)
     if problems:
         raise spec_error(problems, str(path))
+    return config
+
+
+def preset_config(arguments: Iterable[str]) -> ConvertConfig:
+    """Return the spec of ``convert`` for the arguments of a preset: the folder of the data, and ``key=value``.
+
+    Lists go to ``lists``, and four fifths of the scenes are the training split, unless the arguments say otherwise.
+
+    Raises:
+        SpecError: no folder or several are named, or a key is unknown; the text lists all problems.
+    """
+    problems: list[SpecProblem] = []
+    arguments = tuple(arguments)
+    roots = [word for word in arguments if "=" not in word]
+    tree: Tree = {"results_dir": "lists", "split_ratio": 0.8, "data_root": roots[0] if len(roots) == 1 else None}
+    apply_overrides(tree, [word for word in arguments if "=" in word], problems)
+    config = build(ConvertConfig, tree, problems)
+    problems += convert_problems(config)
+    if problems:
+        raise spec_error(problems, "of convert --preset")
     return config
 
 

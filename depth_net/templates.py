@@ -84,5 +84,13 @@ def write_default_specs(directory: Path) -> tuple[Path, ...]:
         raise FileExistsError(f"already there: {', '.join(existing)}; choose another folder")
     directory.mkdir(parents=True, exist_ok=True)
     for action, path in files.items():
-        path.write_text(to_yaml(default_spec(action)), encoding="utf-8")
+        text = _commented_convert_spec() if action == "convert" else to_yaml(default_spec(action))
+        path.write_text(text, encoding="utf-8")
     return tuple(files.values())
+
+
+def _commented_convert_spec() -> str:
+    """Return the spec of ``convert`` with a comment above each key; those of the other actions are in the reference."""
+    fields = ConvertConfig.model_fields
+    parts = [f"# {fields[key].description}\n{to_yaml({key: value})}" for key, value in default_spec("convert").items()]
+    return "".join(parts)

@@ -2,31 +2,46 @@
 
 The keys are those of the container; what differs is silent damage turned into an error or a warning: an existing file
 is refused or replaced, never appended to; the shuffle has a seed; ground truth that does not exist is not listed;
-extensions are compared and replaced at the end of a name only; patterns are looked for below ``data_root``, and in its
-own path only where no file below has them. Paths with spaces are written in quotes.
+images of one scene stay in one split, and folders that are splits keep their names; extensions are compared and
+replaced at the end of a name only; patterns are looked for below ``data_root``, and in its own path only where no file
+below has them. Paths with spaces are written in quotes. Published data sets are found by their names alone.
 """
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import random
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from depth_net.config.tree import to_yaml
 from depth_net.data.annotations import IMAGE_SUFFIXES, quote_column
+from depth_net.data.layouts import LAYOUTS
 from depth_net.errors import DataError, SpecError
 from depth_net.whole_file import whole
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from depth_net.config.actions import ConvertConfig
 
 logger = logging.getLogger(__name__)
 
 _SHOWN = 5
+_SPLITS = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "test": "test",
+    "testing": "test",
+}
+"""Names of folders that are splits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +69,6 @@ def convert(config: ConvertConfig, *, relative_paths: bool = False) -> ConvertRe
     """
     if config.nocc_mask_dir_name:
         logger.warning("nocc_mask_dir_name: set without effect; the reference never reads it either")
-    _refuse_existing(config)
     images, warnings = find_images(config)
     if not images:
         raise DataError(_describe_no_match(config, warnings))
@@ -69,14 +83,81 @@ def convert(config: ConvertConfig, *, relative_paths: bool = False) -> ConvertRe
     if skipped:
         example = _describe_missing(_first_incomplete(images, config), config)
         warnings.append(f"{skipped} of {len(images)} images left out: {example}")
-    splits = _split(rows, config)
+    if not config.depth_dir_pattern:
+        warnings.append("depth_dir_pattern: nothing; the lines hold images alone, for inference")
+    scenes = _scenes_of(rows, config)
+    is_split = config.image_root.absolute().name.lower() in _SPLITS
+    if len(scenes) == 1 and not is_split and any(path.is_dir() for path in _siblings(config)):
+        warnings.append(f"all images lie in one folder, {rows[0][0].parent}; {_higher(config)}")
+    return _write_splits(_split(scenes, config), config, warnings, relative_paths=relative_paths)
+
+
+def convert_preset(name: str, config: ConvertConfig) -> tuple[ConvertReport, Path]:
+    """Write the lists of a published data set, and ``data.yaml``, the part of a spec that reads them.
+
+    Args:
+        name: Of one of `depth_net.data.layouts.LAYOUTS`.
+        config: Folders, ratio and seed; patterns are not read.
+
+    Returns:
+        The report, and the path of ``data.yaml``.
+
+    Raises:
+        DataError: the names of no image and its depth fit, or a file exists and may not be replaced.
+    """
+    layout = next((layout for layout in LAYOUTS if layout.name == name and layout.image), None)
+    if layout is None or layout.image is None:
+        known = ", ".join(layout.name for layout in LAYOUTS if layout.image)
+        raise SpecError(f"--preset: found '{name}', expected one of {known}")
+    files = [(path, _below_root(path, config)) for path in _walk(config.image_root)]
+    depths = {_key(found): (path, found) for path, text in files if (found := re.search(layout.depth, text))}
+    images = {_key(found): path for path, text in files if (found := re.search(layout.image, text))}
+    pairs = [(images[key], depth, found["scene"]) for key, (depth, found) in depths.items() if key in images]
+    if not pairs:
+        raise DataError(
+            f"{config.image_root}: found {len(images)} images and {len(depths)} depth files with the names of "
+            f"{layout.dataset_name}, and none that belong together; name the folder that holds both"
+        )
+    alone = len(depths) - len(pairs)
+    warnings = [f"{alone} of {len(depths)} depth files have no image"] if alone else []
+    splits = [_split_folder(depth, config) for _, depth, _ in pairs]
+    scenes = _by_scene([pair[:2] for pair in pairs], splits, [scene for _, _, scene in pairs])
+    report = _write_splits(_split(scenes, config), config, warnings)
+    spec = config.output_folder / "data.yaml"
+    sections = {
+        f"{file.stem}_dataset": {
+            "data_sources": [{"dataset_name": layout.dataset_name, "data_file": str(file.absolute())}]
+        }
+        for file, _ in report.files
+    }
+    with whole(spec) as unfinished:
+        unfinished.write_text(to_yaml({"dataset": {"max_depth": layout.max_depth_m, **sections}}), encoding="utf-8")
+    return report, spec
+
+
+def _key(found: re.Match[str]) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted(found.groupdict().items()))
+
+
+def _write_splits(
+    splits: Mapping[str, Sequence[tuple[Path, ...]]],
+    config: ConvertConfig,
+    warnings: Sequence[str],
+    *,
+    relative_paths: bool = False,
+) -> ConvertReport:
+    files = {config.output_folder / f"{name}.txt": lines for name, lines in splits.items()}
+    existing = [str(path) for path in files if path.exists()]
+    if existing and not config.overwrite:
+        message = f"already written: {', '.join(existing)}; set overwrite: true to replace, or another results_dir"
+        raise DataError(message)
     base = config.output_folder.absolute() if relative_paths else None
     config.output_folder.mkdir(parents=True, exist_ok=True)
-    for file, lines in splits:
+    for file, lines in files.items():
         _write(file, (_format_row(columns, base) for columns in lines))
     for warning in warnings:
         logger.warning("%s", warning)
-    return ConvertReport(tuple((file, len(lines)) for file, lines in splits), tuple(warnings))
+    return ConvertReport(tuple((file, len(lines)) for file, lines in files.items()), tuple(warnings))
 
 
 def find_images(config: ConvertConfig) -> tuple[list[Path], list[str]]:
@@ -159,30 +240,71 @@ def _partner(image: Path, patterns: Sequence[str], suffix: str, config: ConvertC
     return partner
 
 
-def _split(rows: Sequence[tuple[Path, ...]], config: ConvertConfig) -> list[tuple[Path, list[tuple[Path, ...]]]]:
-    shuffled = list(rows)
-    random.Random(config.seed).shuffle(shuffled)  # noqa: S311 - an order of samples, no secret
-    names = _split_names(config)
-    if len(names) == 1:
-        return [(config.output_folder / names[0], shuffled)]
-    count = int(len(shuffled) * config.split_ratio)
-    if not 0 < count < len(shuffled):
-        share = f"{config.split_ratio} of {len(shuffled)} images"
+def _scenes_of(rows: Sequence[tuple[Path, ...]], config: ConvertConfig) -> dict[str, list[tuple[Path, ...]]]:
+    """Return the rows by split folder, if the images lie in such, else by the first folder in which they differ."""
+    folders = [row[0].parent.relative_to(config.image_root).parts for row in rows]
+    shared = 0
+    while len({folder[: shared + 1] for folder in folders}) == 1 and len(folders[0]) > shared:
+        shared += 1
+    splits = [_split_folder(row[0], config) for row in rows]
+    return _by_scene(rows, splits, ["/".join(folder[: shared + 1]) for folder in folders])
+
+
+def _by_scene(
+    rows: Sequence[tuple[Path, ...]], splits: Sequence[str], scenes: Sequence[str]
+) -> dict[str, list[tuple[Path, ...]]]:
+    """Group rows by the folders of splits, if all lie in two or more of them, else by scene."""
+    grouped: dict[str, list[tuple[Path, ...]]] = {}
+    for row, key in zip(rows, splits if all(splits) and len(set(splits)) > 1 else scenes, strict=True):
+        grouped.setdefault(key, []).append(row)
+    return grouped
+
+
+def _split_folder(path: Path, config: ConvertConfig) -> str:
+    """Return ``train``, ``val`` or ``test`` for a path below a folder of such a name; else empty."""
+    parts = path.relative_to(config.image_root).parts[:-1]
+    return next((_SPLITS[part.lower()] for part in parts if part.lower() in _SPLITS), "")
+
+
+def _split(scenes: Mapping[str, list[tuple[Path, ...]]], config: ConvertConfig) -> dict[str, list[tuple[Path, ...]]]:
+    """Return the rows by split: as the folders say, else one test split, or training and validation by the ratio."""
+    if len(scenes) > 1 and set(scenes) <= set(_SPLITS.values()):
+        return {name: scenes[name] for name in ("train", "val", "test") if name in scenes}
+    rows = [row for scene in scenes.values() for row in scene]
+    shuffle = random.Random(config.seed).shuffle  # noqa: S311 - an order of samples, no secret
+    if config.split_ratio in {0.0, 1.0}:
+        shuffle(rows)
+        return {"test": rows}
+    groups = list(scenes.values()) if config.split_by == "scene" else [[row] for row in rows]
+    shuffle(groups)
+    if len(groups) == 1:
+        message = f"split_by: found one scene with {len(rows)} images, expected two or more; {_higher(config)}"
+        raise DataError(message)
+    ends = list(itertools.accumulate(len(group) for group in groups))
+    wanted = config.split_ratio * len(rows)
+    count = 1 + min(range(len(ends)), key=lambda index: abs(ends[index] - wanted))
+    if config.split_by == "frame":
+        count = int(wanted)
+    if not 0 < count < len(groups):
+        share = f"{config.split_ratio} of {len(rows)} images in {len(groups)} groups"
         message = f"split_ratio: found {share}, which leaves a split empty; change it"
         raise DataError(message)
-    parts = (shuffled[:count], shuffled[count:])
-    return [(config.output_folder / name, part) for name, part in zip(names, parts, strict=True)]
+    train, val = (list(itertools.chain.from_iterable(part)) for part in (groups[:count], groups[count:]))
+    for part in (train, val):
+        shuffle(part)
+    return {"train": train, "val": val}
 
 
-def _split_names(config: ConvertConfig) -> tuple[str, ...]:
-    return ("test.txt",) if config.split_ratio in {0.0, 1.0} else ("train.txt", "val.txt")
+def _siblings(config: ConvertConfig) -> Iterable[Path]:
+    root = config.image_root.absolute()
+    return (path for path in root.parent.iterdir() if path != root)
 
 
-def _refuse_existing(config: ConvertConfig) -> None:
-    existing = [str(path) for name in _split_names(config) if (path := config.output_folder / name).exists()]
-    if existing and not config.overwrite:
-        message = f"already written: {', '.join(existing)}; set overwrite: true to replace, or another results_dir"
-        raise DataError(message)
+def _higher(config: ConvertConfig) -> str:
+    return (
+        f"if it is one of several, set data_root to {config.image_root.absolute().parent}; if it is all there is, "
+        "split_by=frame splits its images"
+    )
 
 
 def _format_row(columns: Sequence[Path], base: Path | None) -> str:

@@ -115,7 +115,7 @@ class ConvertConfig(Section):
     """The whole spec of ``convert``, which shares nothing with the others."""
 
     results_dir: Maybe[Text] = setting(None, "Folder to write the annotation files to; required.")
-    data_root: Maybe[Text] = setting(None, "Folder whose subfolders are searched; required.")
+    data_root: Maybe[Text] = setting(None, "Folder that holds the folders of the scenes; required.")
     image_dir_pattern: Many[Text] = setting((), "Texts that the path of an image contains, all of them.")
     depth_dir_pattern: Many[Text] = setting((), "Replacements of image_dir_pattern that give the path of the depth.")
     right_dir_pattern: Many[Text] = setting((), "The same for right images.")
@@ -125,6 +125,9 @@ class ConvertConfig(Section):
     nocc_extension: Text = setting("png", "Ending of occlusion masks.")
     nocc_mask_dir_name: Maybe[Text] = setting(None, "Old key.", inert="the reference never reads it")
     split_ratio: Real = setting(0.0, "Share of the training split; 0 or 1 writes one test.txt.", ge=0.0, le=1.0)
+    split_by: Literal["scene", "frame"] = setting(
+        "scene", "scene keeps the images of one folder below data_root in one split; frame mixes them."
+    )
     seed: Whole = setting(1234, "Seed of the shuffle.")
     overwrite: bool = setting(False, "Replace existing annotation files.")
 

@@ -60,3 +60,13 @@ def test_a_file_that_exists_is_never_replaced(tmp_path: Path) -> None:
 def test_each_spec_of_defaults_has_what_is_shared_and_the_section_of_its_action() -> None:
     assert {"dataset", "model", "export"} <= default_spec("export").keys()
     assert "train" not in default_spec("export")
+
+
+def test_the_default_spec_of_convert_explains_every_key(tmp_path: Path) -> None:
+    write_default_specs(tmp_path / "specs")
+
+    text = (tmp_path / "specs/convert.yaml").read_text(encoding="utf-8")
+
+    assert yaml.safe_load(text) == default_spec("convert")
+    assert "# scene keeps the images of one folder below data_root in one split" in text
+    assert text.count("# ") == len(default_spec("convert"))
