@@ -134,7 +134,8 @@ def _given(*rows: tuple[str, object]) -> Iterator[tuple[str, object]]:
 def _data_rows(document: dict[str, Any]) -> Iterator[tuple[str, object]]:
     yield from (("data", f"{data['split']}: {data['path']} ({data['samples']})") for data in document["data"])
     for row in document["data_check"]:
-        yield f"data {row['level']}", "; ".join(filter(None, (row["found"], row["fix"])))
+        where = row["where"].partition(": ")[2]
+        yield f"data {row['level']}", "; ".join(filter(None, (where, row["found"], row["fix"])))
     for weights in document["missing_weights"]:
         yield "missing weights", f"{weights['parameter']}: {weights['found']}; {weights['fix']}"
 

@@ -71,7 +71,10 @@ def read_check(out: str, err: str = "") -> list[Finding]:
         last = next((line for line in reversed((out + err).splitlines()) if line.strip()), "it printed nothing")
         row = doubt if "invalid choice" in last else bad
         return [row(_CHECK, f"not checked: {last.strip()[:200]}", fix="depth_net check -e SPEC shows all of it")]
-    facts = [good(_CHECK, " ".join(line.split())) for line in takewhile(_is_fact, lines[:-1])]
+    facts = [
+        good(f"{_CHECK}: {where}", " ".join(fact.split()))
+        for where, _, fact in (line.partition("  ") for line in takewhile(_is_fact, lines[:-1]))
+    ]
     found = [*facts, *_blocks("\n".join(lines[:-1]))]
     return found or [good(_CHECK, "no problem found")]
 

@@ -36,7 +36,9 @@ def rooms(tmp_path_factory: pytest.TempPathFactory) -> Path:
     names = []
     for number in range(10):
         cv2.imwrite(str(folder / f"rgb_{number}.jpg"), random.integers(0, 255, (80, 96, 3), dtype=numpy.uint8))
-        cv2.imwrite(str(folder / f"sync_depth_{number}.png"), random.integers(1000, 5000, (80, 96)).astype(numpy.uint16))
+        cv2.imwrite(
+            str(folder / f"sync_depth_{number}.png"), random.integers(1000, 5000, (80, 96)).astype(numpy.uint16)
+        )
         names.append(f"{folder}/rgb_{number}.jpg {folder}/sync_depth_{number}.png")
     (folder / "train.txt").write_text("\n".join(names[:8]) + "\n", encoding="utf-8")
     (folder / "val.txt").write_text("\n".join(names[8:]) + "\n", encoding="utf-8")
@@ -208,5 +210,9 @@ def test_sound_depth_data_are_looked_at_by_the_trainer(
 
     rows = {row["check"]: row for row in document["rows"]}
     assert (status, document["ok"]) == (0, True), failed(document)
-    assert "valid" in rows["depth data"]["found"]
+    for split in ("train", "val"):
+        found = rows[f"depth data: dataset.{split}_dataset.data_sources[0]"]["found"]
+        assert "NYUDV2 (by its file names)" in found
+        assert "unit value / 1000 m depth crop nyu" in found
+    assert "starts from random weights" in rows["depth data: train"]["found"]
     assert document["seconds"] < 10

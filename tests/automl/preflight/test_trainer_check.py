@@ -23,7 +23,10 @@ warning: dataset
 def test_errors_and_warnings_keep_place_words_and_fix() -> None:
     fact, error, warning = read_check(PRINTED)
 
-    assert fact.found == "dataset.train_dataset.data_sources[0] NYUDV2 100 samples 120x160"
+    assert (fact.check, fact.found) == (
+        "depth data: dataset.train_dataset.data_sources[0]",
+        "NYUDV2 100 samples 120x160",
+    )
     assert (fact.level, error.level, warning.level) == (Level.OK, Level.FAIL, Level.WARN)
     assert error.check == "depth data: dataset.val_dataset.data_sources[0].data_file"
     assert error.found == "annotation file v.txt: 2 of 9 lines cannot be used; line 3: image not found: x.png"
@@ -33,8 +36,8 @@ def test_errors_and_warnings_keep_place_words_and_fix() -> None:
 def test_every_source_is_shown() -> None:
     train, val = read_check("train  NYUDV2  100 samples\nval  KITTI  7 samples\n0 findings, 0 of them errors\n")
 
-    assert (train.level, train.found) == (Level.OK, "train NYUDV2 100 samples")
-    assert (val.level, val.found) == (Level.OK, "val KITTI 7 samples")
+    assert (train.level, train.found) == (Level.OK, "NYUDV2 100 samples")
+    assert (val.level, val.found) == (Level.OK, "KITTI 7 samples")
 
 
 def test_a_check_that_ended_in_a_traceback_stops_a_run() -> None:
