@@ -1,8 +1,8 @@
 """Annotation files: which image belongs to which ground truth, one sample per line.
 
 A line holds an image, or an image and its ground truth, and what lists of other trainers add: a focal length, which is
-ignored; a mask; the right image of a stereo pair before the ground truth. Three columns are told apart by what the
-files are. Columns are separated by spaces or tabs, in CSV by commas or semicolons with a header or without; a path with
+ignored; a mask; the right image of a stereo pair before the ground truth. What three columns are follows from the
+files. Columns are separated by spaces or tabs, in CSV by commas or semicolons with a header or without; a path with
 spaces stands in quotes; blank lines and ``#`` comments are skipped. A relative path is looked up from the working
 directory first, as the container does, then from the folder of the annotation file; it may begin with a slash and have
 backslashes. Reading images is not done here; see depth_net.data.readers.

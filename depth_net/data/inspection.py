@@ -46,8 +46,6 @@ class SampleFacts:
     """5th, 50th and 95th percentile of the known values, in metres, pixels or 1/m; None without any."""
     stored: tuple[float, float, float]
     """The same of the values as stored."""
-    known_fraction: float
-    """Share of pixels with a finite value other than 0."""
     valid_fraction: float
     """Share of pixels that count, by the rules of the data set."""
     within_fraction: float
@@ -185,7 +183,6 @@ def _summarize(
         image_sizes=sizes,
         percentiles=(low, middle, high) if values.size else None,
         stored=stored,
-        known_fraction=known / max(1, pixels),
         valid_fraction=valid / max(1, pixels),
         within_fraction=sum(tally.within for tally in tallies) / max(1, known),
         empty=sum(tally.valid == 0 for tally in tallies),

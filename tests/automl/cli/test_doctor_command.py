@@ -35,9 +35,9 @@ def rooms(tmp_path_factory: pytest.TempPathFactory) -> Path:
     random = numpy.random.default_rng(1)
     names = []
     for number in range(10):
-        cv2.imwrite(str(folder / f"rgb_{number}.jpg"), random.integers(0, 255, (80, 96, 3), dtype=numpy.uint8))
+        cv2.imwrite(str(folder / f"rgb_{number}.jpg"), random.integers(0, 255, (72, 96, 3), dtype=numpy.uint8))
         cv2.imwrite(
-            str(folder / f"sync_depth_{number}.png"), random.integers(1000, 5000, (80, 96)).astype(numpy.uint16)
+            str(folder / f"sync_depth_{number}.png"), random.integers(1000, 5000, (72, 96)).astype(numpy.uint16)
         )
         names.append(f"{folder}/rgb_{number}.jpg {folder}/sync_depth_{number}.png")
     (folder / "train.txt").write_text("\n".join(names[:8]) + "\n", encoding="utf-8")

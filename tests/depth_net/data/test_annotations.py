@@ -190,7 +190,7 @@ def _write_files(folder: Path) -> None:
         ('"rgb.png", "depth.png"', ("rgb.png", "depth.png", None)),
     ],
 )
-def test_columns_are_told_apart_by_what_they_are(
+def test_columns_are_distinguished_by_what_they_are(
     tmp_path: Path, line: str, row: tuple[str, str | None, str | None]
 ) -> None:
     _write_files(tmp_path)
