@@ -1,8 +1,8 @@
 # `make` lists the targets. Everything is installed into .venv, once; nothing else on the machine is touched.
 
 VENV := .venv
-PYTHON ?= $(shell for p in python3.12 python3.11 python3; do \
-  $$p -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' 2>/dev/null && echo $$p && break; done)
+IS_RIGHT := -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' 2>/dev/null
+PYTHON ?= $(shell for p in python3.12 python3.11 python3; do $$p $(IS_RIGHT) && echo $$p && break; done)
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 TOOLS := $(VENV)/.installed-tools
@@ -69,8 +69,9 @@ clean:  ## delete the environment and the caches, never results
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(INSTALLED): pyproject.toml constraints.txt
-	@test -n "$(PYTHON)" || { echo "error: Python 3.11 or 3.12 is needed; none was found on PATH (or set PYTHON=/path/to/python3.12)"; exit 2; }
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -n "$(PYTHON)" && $(PYTHON) $(IS_RIGHT) || { \
+	  echo "error: Python 3.11 or 3.12 is needed, found $(or $(PYTHON),none on PATH); set PYTHON=/path/to/python3.12"; exit 2; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 2; }
 	$(INSTALL) '.[depth]'
 	@touch $@
 

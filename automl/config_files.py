@@ -182,13 +182,28 @@ def parse_scalar(text: str) -> JsonValue:
 
 
 def schema_problems(document: JsonValue, schema: str, *, where: str) -> list[Problem]:
-    """Compare a document with one of our JSON Schemas, e.g. ``architecture``, and return every problem."""
-    from jsonschema import Draft202012Validator  # noqa: PLC0415 # 0.3 s that `automl --help` need not pay
+    """Compare a document with one of our JSON Schemas, e.g. ``architecture``, and return every problem.
+
+    An integer is written without a point, unlike JSON Schema has it, and a number is finite: else what reads it fails.
+    """
+    from jsonschema import Draft202012Validator, validators  # noqa: PLC0415 # 0.3 s that `automl --help` need not pay
 
     rules: Any = read_document(packaged("schemas") / f"{schema}.schema.json")
-    validator = Draft202012Validator(rules, format_checker=Draft202012Validator.FORMAT_CHECKER)
+    types = Draft202012Validator.TYPE_CHECKER.redefine_many({"integer": _is_integer, "number": _is_finite})
+    extend: Any = validators.extend  # without types
+    validator = extend(Draft202012Validator, type_checker=types)(
+        rules, format_checker=Draft202012Validator.FORMAT_CHECKER
+    )
     errors = sorted(validator.iter_errors(document), key=lambda error: list(map(str, error.absolute_path)))
     return [problem for error in errors for problem in _of_schema(error, schema, where)]
+
+
+def _is_integer(_: object, value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_finite(_: object, value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _of_schema(error: Any, schema: str, where: str) -> Iterator[Problem]:  # noqa: ANN401 # jsonschema's error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -16,6 +17,7 @@ from tests.docs.reference import generated_pages
 from tests.docs.site import collected
 
 ROOT = Path(__file__).parent.parent
+MAKE = shutil.which("make")
 CODE = [*sorted((ROOT / "automl").rglob("*.py")), *sorted((ROOT / "depth_net").rglob("*.py"))]
 FORBIDDEN_NAMES = {"util", "utils", "helper", "helpers", "common", "misc", "manager", "handler", "core"}
 
@@ -80,6 +82,25 @@ def test_the_readme_is_one_screen_that_opens_with_the_two_commands() -> None:
         ["make", "demo"],
         ["make", "test"],
     ]
+
+
+@pytest.mark.skipif(MAKE is None, reason="there is no make here")
+@pytest.mark.parametrize("status", [1, 127])
+def test_a_demo_with_a_wrong_python_says_so_and_leaves_nothing(tmp_path: Path, status: int) -> None:
+    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+        shutil.copy(ROOT / name, tmp_path)
+    wrong = tmp_path / "python"
+    wrong.write_text(f"#!/bin/sh\nexit {status}\n", encoding="utf-8")
+    wrong.chmod(0o755)
+    before = sorted(tmp_path.iterdir())
+
+    done = subprocess.run(
+        [str(MAKE), "demo", f"PYTHON={wrong}"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 2
+    assert f"error: Python 3.11 or 3.12 is needed, found {wrong}" in done.stdout
+    assert sorted(tmp_path.iterdir()) == before
 
 
 def test_every_page_of_the_site_is_in_its_navigation() -> None:

@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,7 +30,7 @@ from automl.storage.study_directory import read_state
 from automl.study.events import StudyEnded, TrialEnded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 _PATIENCE_S = 400.0
 _TRIALS = 2
@@ -87,10 +87,26 @@ def count(paths: StudyPaths, kind: type) -> int:
     return sum(isinstance(entry.event, kind) for entry in read_log(paths.events_file))
 
 
-def kill(process: subprocess.Popen[bytes]) -> None:
-    """Kill a driver."""
+def kill(process: subprocess.Popen[bytes], folder: Path) -> None:
+    """Kill a driver, and wait until the writer of its record has ended too.
+
+    Raises:
+        TimeoutError: it lives on.
+    """
     process.send_signal(signal.SIGKILL)
     process.wait()
+    deadline_s = time.monotonic() + _PATIENCE_S
+    while any(str(folder).encode() in line for line in command_lines()):
+        if time.monotonic() > deadline_s:
+            raise TimeoutError(f"a process of {folder} outlives its driver")
+        time.sleep(0.05)
+
+
+def command_lines() -> Iterator[bytes]:
+    """Yield the command lines of the processes that live."""
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # it has ended meanwhile
+            yield file.read_bytes()
 
 
 def prepare(folder: Path) -> Path:
@@ -98,7 +114,7 @@ def prepare(folder: Path) -> Path:
     paths = StudyPaths(folder / "results" / _STUDY)
     process = command(folder, "run", "toy/quick", "--yes", "--trials", str(_TRIALS))
     wait_for(process, lambda: count(paths, TrialEnded) == _TRIALS)
-    kill(process)
+    kill(process, folder)
     return Path(shutil.copytree(folder / "results", folder / TrialEnded.kind))
 
 
@@ -107,7 +123,7 @@ def with_end(folder: Path, copy: Path) -> tuple[Path, float]:
     paths = restore(folder, copy)
     process = command(folder, "resume", str(paths.root))
     wait_for(process, lambda: count(paths, StudyEnded) > 0)
-    kill(process)
+    kill(process, folder)
     ended = Path(shutil.copytree(folder / "results", folder / StudyEnded.kind))
     began_s = time.monotonic()
     process = command(folder, "resume", str(paths.root))
@@ -128,7 +144,7 @@ def kill_once(folder: Path, copy: Path, at_s: float) -> EndKill:
     process = command(folder, "resume", str(paths.root))
     wait_for(process, lambda: count(paths, StudyEnded) > 0)
     time.sleep(at_s)
-    kill(process)
+    kill(process, folder)
     uri = f"sqlite:///{folder / 'results/mlflow.db'}"
     missing = missing_parts(paths, uri)
     status = command(folder, "resume", str(paths.root)).wait(_PATIENCE_S)

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from automl import config_files
-from automl.config_files import parse_json, parse_scalar, parse_toml, parse_yaml, read_document
+from automl.config_files import parse_json, parse_scalar, parse_toml, parse_yaml, read_document, schema_problems
 from automl.errors import ConfigurationError
 from tests.automl import hostile_texts
 
@@ -48,6 +48,23 @@ def test_a_yaml_scalar_is_what_the_trainers_reader_sees(text: str, value: object
 
     assert read == {"key": value}
     assert type(read["key"]) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("seed: 1.0", "1.0 is not of type 'integer'"),
+        ("budget: {trials: 3.0}", "3.0 is not of type 'integer'"),
+        ("budget: {trials: true}", "True is not of type 'integer'"),
+        ("budget: {target: .nan}", "nan is not of type 'number'"),
+        ("resources: {gpus_per_trial: .inf}", "inf is not of type 'number'"),
+        ("seed: 1\nbudget: {trials: 3, target: 0.5}", ""),
+    ],
+)
+def test_a_number_of_a_study_file_is_one_that_can_be_computed_with(text: str, said: str) -> None:
+    problems = schema_problems(parse_yaml(f"skill: toy\n{text}", where="a text"), "study", where="a text")
+
+    assert [problem.expected for problem in problems] == ([said] if said else [])
 
 
 def test_keys_of_a_mapping_are_text_as_they_were_written() -> None:
