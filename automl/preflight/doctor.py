@@ -25,7 +25,7 @@ from automl.preflight.findings import Finding, Level, doubt, failures, from_prob
 from automl.preflight.machine import Demand, check_machine, location_finding
 from automl.preflight.probe import ProbeRequest, probe_machine
 from automl.preflight.record import record_findings
-from automl.preflight.software import credential_findings, version_finding
+from automl.preflight.software import credential_findings, socket_finding, version_finding
 from automl.preflight.trainer_check import check_depth_data
 from automl.preflight.weights import check_weights, named_weights
 from automl.request.apply_text import request_problems
@@ -164,7 +164,9 @@ def _machine_findings(
     probe = probe_machine(wanted if address is None else dataclasses.replace(wanted, program=None))
     here = demand if address is None else Demand(disk_bytes=demand.disk_bytes)
     rows = [location_finding(probe, location.results), *check_machine(probe, here)]
-    if address is not None:
+    if address is None:
+        rows.append(socket_finding())
+    else:
         limit_s = RUN_LIMIT_S if is_quick else DOCTOR_LIMIT_S
         rows += cluster_findings(address, wanted, demand, probe.versions, limit_s=limit_s)
     return probe, rows

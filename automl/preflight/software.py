@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import os
 import socket
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from automl.preflight.findings import Finding, bad, doubt, good
+from automl.errors import LaunchError
+from automl.executor.ray.folders import socket_root
+from automl.preflight.findings import Finding, bad, doubt, from_problem, good
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -24,6 +27,17 @@ _TOKEN_FILES = {"HF_TOKEN": "~/.cache/huggingface/token", "NGC_KEY": "~/.ngc/con
 def version_finding(versions: Mapping[str, str]) -> Finding:
     """Return the row of versions."""
     return good("versions", ", ".join(f"{name.removesuffix('-vision')} {text}" for name, text in versions.items()))
+
+
+def socket_finding() -> Finding:
+    """Return whether a Ray of this machine has a place for its sockets and one for its files."""
+    try:
+        return good("sockets", f"in {socket_root()}; other files of Ray in {tempfile.gettempdir()}")
+    except LaunchError as error:
+        return from_problem(error.problems[0])
+    except OSError as error:
+        fix = "make room in one of them, or set TMPDIR to a folder of your own"
+        return bad("sockets", str(error.strerror or error), fix=fix)
 
 
 def credential_findings(skill: Skill) -> Iterator[Finding]:

@@ -19,6 +19,7 @@ from automl.executor.ray import agent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +48,7 @@ NAMES = {
         "ray.tune.execution.class_cache.ENV_VARS_TO_PROPAGATE",
     ),
     "job_settings": ("ray.job_config.JobConfig",),
+    "sockets_in": ("ray._private.node.Node._prepare_socket_file",),
     "own_signals": ("ray._private.utils.set_sigterm_handler",),
     "ray_is_alive": ("ray._private.worker._global_node", "ray._private.node.Node.dead_processes"),
     "request_nodes": (
@@ -117,6 +119,21 @@ def own_signals() -> Iterator[None]:
     from ray._private import utils  # noqa: PLC0415 # reads the environment when it is imported
 
     with _replaced((utils, "set_sigterm_handler", lambda _: None)):
+        yield
+
+
+@contextlib.contextmanager
+def sockets_in(folder: Path) -> Iterator[None]:
+    """Let a Ray that is started inside make its sockets in a folder; else they are in its temporary one."""
+    from ray._private import node  # noqa: PLC0415 # reads the environment when it is imported
+
+    def prepare(self: Any, socket_path: str | None, default_prefix: str) -> Any:  # noqa: ANN401 # Ray's node
+        file = folder / default_prefix
+        file.unlink(missing_ok=True)  # of a start that was too slow
+        return original(self, socket_path or str(file), default_prefix)
+
+    original: Any = node.Node._prepare_socket_file  # noqa: SLF001 # there is no option for it
+    with _replaced((node.Node, "_prepare_socket_file", prepare)):
         yield
 
 

@@ -1,9 +1,7 @@
 """A Ray session: a local Ray that is bound to loopback and has its own token, or an existing cluster.
 
 Ray is configured mostly by environment variables that it reads when it is imported or started; they are set for the
-session and restored afterwards. A local Ray has its own folder, below one that only its user may open (Ray's default is
-open to all). The folder's name has the driver's process id: by it the next start finds and removes what a killed driver
-has left.
+session and restored afterwards. Where a local Ray has its files is told by `automl.executor.ray.folders`.
 """
 
 from __future__ import annotations
@@ -14,21 +12,21 @@ import logging
 import math
 import os
 import secrets
-import shutil
 import signal
-import tempfile
 import threading
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from automl.errors import LaunchError, Problem
-from automl.executor.ray.private_names import job_settings, own_signals, shared_workers, slim_start
+from automl.executor.ray.folders import left_folders, make_folders
+from automl.executor.ray.private_names import job_settings, own_signals, shared_workers, slim_start, sockets_in
 from automl.launch.processes import read_processes, send_signal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from automl.executor.ray.folders import RayFolders
     from automl.study.model import Resources
 
 logger = logging.getLogger(__name__)
@@ -67,9 +65,9 @@ def ray_session(resources: Resources, address: str | None) -> Iterator[Path]:
     Raises:
         LaunchError: Ray does not start, the cluster does not answer, or a trial fits nowhere.
     """
-    folder = Path(tempfile.mkdtemp(prefix=f"ray-{os.getpid()}-", dir=_root()))
+    folders = make_folders()
     try:
-        with quiet_ray(_local_settings(folder) if address is None else {}):
+        with quiet_ray(_local_settings(folders.files) if address is None else {}), sockets_in(folders.sockets):
             import ray  # noqa: PLC0415 # after its environment is set
 
             # Tune takes as long as Ray's start, which waits for other processes; it needs all of Ray imported.
@@ -77,14 +75,14 @@ def ray_session(resources: Resources, address: str | None) -> Iterator[Path]:
             importing.start()
             try:
                 with uninterrupted(importing):
-                    _start(resources, address, folder)
+                    _start(resources, address, folders)
                 check_fit(resources, [node["Resources"] for node in living_nodes()])
                 with shared_workers() if address is None else contextlib.nullcontext():
-                    yield folder
+                    yield folders.files
             finally:
                 ray.shutdown()
     finally:
-        shutil.rmtree(folder, ignore_errors=True)  # not of a study: Ray's own folder
+        folders.remove()
 
 
 @contextlib.contextmanager
@@ -155,27 +153,24 @@ def living_nodes() -> list[dict[str, Any]]:
 def remove_leftovers() -> int:
     """End the Ray processes of killed drivers and remove their folders; return how many processes there were."""
     ended = 0
-    for folder in _root().glob("ray-*-*"):
-        owner = folder.name.split("-")[1]
-        if not owner.isdigit() or Path(f"/proc/{owner}").exists():
-            continue
-        ended += _end_processes_of(folder)
-        shutil.rmtree(folder, ignore_errors=True)  # not of a study: Ray's own folder
+    for folders in left_folders():
+        ended += _end_processes_of(folders)
+        folders.remove()
     return ended
 
 
-def _end_processes_of(folder: Path) -> int:
-    ended = 0
+def _end_processes_of(folders: RayFolders) -> int:
+    names, ended = [os.fsencode(folder) for folder in (folders.sockets, folders.files)], 0
     for process in read_processes().values():
         with contextlib.suppress(OSError):  # it has ended meanwhile
             command = Path(f"/proc/{process.pid}/cmdline").read_bytes()
-            if process.pid != os.getpid() and str(folder).encode() in command:
+            if process.pid != os.getpid() and any(name in command for name in names):
                 send_signal(process, signal.SIGKILL)
                 ended += 1
     return ended
 
 
-def _start(resources: Resources, address: str | None, folder: Path) -> None:
+def _start(resources: Resources, address: str | None, folders: RayFolders) -> None:
     import ray  # noqa: PLC0415
 
     options: dict[str, Any] = {"address": address}
@@ -185,7 +180,7 @@ def _start(resources: Resources, address: str | None, folder: Path) -> None:
             "num_cpus": max(os.cpu_count() or 1, math.ceil(resources.jobs * resources.cpus_per_trial)),
             "include_dashboard": False,
             "object_store_memory": _OBJECT_STORE_BYTES,
-            "_temp_dir": str(folder),
+            "_temp_dir": str(folders.files),
         }
     for attempt in range(1, _START_ATTEMPTS + 1):
         with slim_start() if address is None and attempt == 1 else contextlib.nullcontext():
@@ -196,7 +191,7 @@ def _start(resources: Resources, address: str | None, folder: Path) -> None:
             raise LaunchError(f"Ray could not be started in {_START_ATTEMPTS} attempts: {late}") from late
         logger.warning("Ray did not start in time (%s); it is started again", late)
         ray.shutdown()
-        _end_processes_of(folder)
+        _end_processes_of(folders)
 
 
 def _init(options: Mapping[str, Any], address: str | None) -> Exception | None:
@@ -265,12 +260,3 @@ def _local_settings(folder: Path) -> dict[str, str]:
         # `ray_is_alive` sees a node process that has died.
         "RAY_health_check_failure_threshold": "100",
     }
-
-
-def _root() -> Path:
-    # Ray puts sockets into the folder, and a socket's path may have 107 characters.
-    root = Path(tempfile.gettempdir()) / f"automl-{os.getuid()}"
-    root.mkdir(mode=0o700, exist_ok=True)
-    if root.stat().st_uid != os.getuid():
-        raise LaunchError(f"{root} belongs to another user; set TMPDIR to a folder of your own")
-    return root

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 import ray
 
 from automl.errors import LaunchError
+from automl.executor.ray import folders
 from automl.executor.ray.private_names import ray_is_alive
 from automl.executor.ray.session import check_fit, ray_session, remove_leftovers, uninterrupted
 from automl.study.model import Resources
@@ -50,19 +52,24 @@ def test_devices_of_different_nodes_do_not_add_up_for_one_trial() -> None:
 
 
 def test_what_a_killed_driver_has_left_is_ended_and_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(folders, "_SHORT", (tmp_path,))
     with subprocess.Popen([sys.executable, "-c", "pass"]) as dead:
         pass
-    remove_leftovers()
-    (root,) = tmp_path.iterdir()
+    files = tmp_path / "elsewhere/ray-files"
+    root = tmp_path / f"automl-{os.getuid()}"
     old, own = root / f"ray-{dead.pid}-abc", root / "ray-1-abc"
-    for folder in (old, own):
-        folder.mkdir()
-    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)", str(old / "session")]) as process:
+    for folder in (old, own, files):
+        folder.mkdir(parents=True)
+    (old / "files").symlink_to(files)
+    command = [sys.executable, "-c", "import time; print(flush=True); time.sleep(300)", str(files / "session")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()  # it runs, so that its command line can be read
         assert remove_leftovers() == 1
 
     assert process.returncode == -9
     assert not old.exists()
+    assert not files.exists()
     assert own.exists()
 
 
