@@ -80,6 +80,10 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line and end the process with its exit status."""
     sys.stdout, sys.stderr = _usable(sys.stdout), _usable(sys.stderr)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a batch system's Ctrl-C
+    try:
+        Path.home()
+    except RuntimeError:  # no HOME, and a user that the machine does not know: Ray's import needs one
+        os.environ["HOME"] = "/"  # as in containers
     sys.exit(run_command_line(sys.argv[1:] if arguments is None else arguments))
 
 

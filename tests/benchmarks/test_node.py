@@ -225,7 +225,10 @@ def test_a_process_that_is_left_over_is_found_until_it_ends(tmp_path: Path, monk
     monkeypatch.setenv(MARK, str(tmp_path))
     monkeypatch.setattr(node, "gpu_processes", lambda: [("4711", "GPU-a"), ("4712", "GPU-a")])
 
-    with subprocess.Popen([sys.executable, "-c", "input()  # left over"], stdin=subprocess.PIPE) as process:
+    command = [sys.executable, "-c", "print(flush=True); input()  # left over"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()  # before that the kernel may not show its environment
         found = leftovers({"4711"}, grace_s=0)
         process.communicate(b"\n")
 

@@ -43,7 +43,7 @@ class RayFolders:
     def remove(self) -> None:
         """Delete both."""
         for folder in (self.files, self.sockets):
-            shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(folder, ignore_errors=True)  # not of a study: Ray's own folder
 
 
 def make_folders() -> RayFolders:
@@ -117,4 +117,4 @@ def _make_socket(root: Path) -> None:
         with closing(socket.socket(socket.AF_UNIX)) as trial:
             trial.bind(str(folder / "plasma_store"))
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)  # not of a study: made here

@@ -129,7 +129,7 @@ def sockets_in(folder: Path) -> Iterator[None]:
 
     def prepare(self: Any, socket_path: str | None, default_prefix: str) -> Any:  # noqa: ANN401 # Ray's node
         file = folder / default_prefix
-        file.unlink(missing_ok=True)  # of a start that was too slow
+        file.unlink(missing_ok=True)  # not of a study: a socket of a start that was too slow
         return original(self, socket_path or str(file), default_prefix)
 
     original: Any = node.Node._prepare_socket_file  # noqa: SLF001 # there is no option for it

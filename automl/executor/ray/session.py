@@ -1,7 +1,7 @@
 """A Ray session: a local Ray that is bound to loopback and has its own token, or an existing cluster.
 
 Ray is configured mostly by environment variables that it reads when it is imported or started; they are set for the
-session and restored afterwards. Where a local Ray has its files is told by `automl.executor.ray.folders`.
+session and restored afterwards. For the files of a local Ray see `automl.executor.ray.folders`.
 """
 
 from __future__ import annotations

@@ -76,7 +76,10 @@ def test_a_process_that_took_over_an_id_is_never_signalled() -> None:
 def sleeper() -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     study = unique_tag().split("/")[0]
     environment = {**os.environ, TAG_VARIABLE: f"{study}/0003/2"}
-    with subprocess.Popen([sys.executable, "-S", "-c", "import time; time.sleep(300)"], env=environment) as process:
+    command = [sys.executable, "-S", "-c", "import time; print(flush=True); time.sleep(300)"]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()  # before that the kernel may not show its environment
         yield study, process
         process.kill()
 
