@@ -23,6 +23,7 @@ import re
 import uuid
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from automl.errors import ConfigurationError, counted
@@ -153,7 +154,7 @@ class MlflowFolder:
             return state if log.is_file() and state.position <= log.stat().st_size else replace(state, position=0)
         except (FileNotFoundError, ConfigurationError) as error:
             if isinstance(error, ConfigurationError):
-                logger.warning("%s cannot be read: everything is sent again, which changes nothing", file)
+                _say_torn(file)
             if not self.study.outbox.is_dir():
                 return UploadState()
         file = self.study.outbox / file.name
@@ -257,6 +258,11 @@ def recorded_document(root: Path) -> dict[str, Any]:
     uri = document["mlflow"]["tracking_uri"]
     document["mlflow"] |= {"missing": list(folder.missing(uri)), "refused": list(folder.refused(uri))}
     return document
+
+
+@cache
+def _say_torn(file: Path) -> None:
+    logger.warning("%s cannot be read: everything is sent again, which changes nothing", file)
 
 
 def _end_of_version_before(log: Path) -> int:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -153,3 +155,19 @@ def test_a_torn_line_before_the_last_one_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(ConfigurationError, match=r"journal\.log\n.*line 2: "):
         read_state(paths)
+
+
+@pytest.mark.parametrize("name", ["events.jsonl", "trials/0000.2/attempt.json", "trials/0000/result.json"])
+@pytest.mark.parametrize("at", [2, 60])
+def test_a_torn_file_is_named_and_not_passed_over(tmp_path: Path, name: str, at: int) -> None:
+    paths = write_old_study(tmp_path)
+    content = (tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(content[:at].rstrip(b"}") + b"\n" + content[at + 9 :])
+    before = {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()}
+
+    with pytest.raises(ConfigurationError, match=re.escape(str(tmp_path / name))):
+        read_state(paths)
+    with suppress(ConfigurationError):
+        upgrade_log(paths)
+
+    assert {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()} == before
