@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from automl.study.ends import EndKind, EndReason
@@ -55,25 +56,28 @@ def competing_value(plan: StudyPlan, result: TrialResult) -> float | None:
     return result.values.get(plan.objective.metric) if competes else None
 
 
-def patience_end(plan: StudyPlan, searched: Sequence[TrialResult]) -> EndReason | None:
-    """Return why waiting longer is pointless, or None; ``searched`` is in the order in which the trials ended.
+@dataclass(slots=True)
+class Patience:
+    """How long a study has waited for something better, from the ends of its trials in their order.
 
     A trial that misses a constraint is no improvement.
     """
-    objective, patience = plan.objective, plan.budget.patience_trials
-    if patience is None:
-        return None
-    best: float | None = None
-    without = 0
-    for result in searched:
-        value = competing_value(plan, result)
-        if value is not None and (best is None or objective.direction.is_better(value, best)):
-            best, without = value, 0
+
+    plan: StudyPlan
+    _best: float | None = None
+    _without: int = 0
+
+    def end_after(self, result: TrialResult) -> EndReason | None:
+        """Take the end of a trial over; return why waiting longer is pointless, or None."""
+        objective, patience = self.plan.objective, self.plan.budget.patience_trials
+        value = competing_value(self.plan, result)
+        if value is not None and (self._best is None or objective.direction.is_better(value, self._best)):
+            self._best, self._without = value, 0
         else:
-            without += 1
-    if without < patience:
-        return None
-    return EndReason(kind=EndKind.PATIENCE, amount=without, metric=objective.metric)
+            self._without += 1
+        if patience is None or self._without < patience:
+            return None
+        return EndReason(kind=EndKind.PATIENCE, amount=self._without, metric=objective.metric)
 
 
 def improvement_end(plan: StudyPlan, estimates: Collection[float | None]) -> EndReason | None:

@@ -135,7 +135,7 @@ def may_propose(plan: StudyPlan, state: StudyState) -> bool:
     """Tell whether the budget has room for another trial of the search."""
     if state.end is not None or state.search_end is not None:
         return False
-    return sum(not trial.is_replicate for trial in state.trials) < plan.budget.trials
+    return state.searched < plan.budget.trials
 
 
 def give_up_paused(state: StudyState) -> Conclude | None:

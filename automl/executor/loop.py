@@ -120,6 +120,7 @@ class StudyLoop:
         self._running: dict[int, float] = {}
         self._started_s = time.monotonic()
         self._largest_bytes = 0
+        self._swept = 0
 
     @property
     def end(self) -> EndReason | None:
@@ -389,7 +390,9 @@ class StudyLoop:
         size = largest_checkpoint(self._paths.root / result.directory, self._plan.skill.architecture.checkpoints)
         self._largest_bytes = max(size, self._largest_bytes)
         starts = [self._last_start(self._state.trials[number]).checkpoint for number in self._running]
-        self._retention.sweep(self._state.finished, [path for path in starts if path is not None])
+        ended = [self._state.trials[number].result for number in self._state.ended[self._swept :]]
+        self._swept = len(self._state.ended)
+        self._retention.sweep(filter(None, ended), [path for path in starts if path is not None])
 
     def lost(self, number: int, reason: str) -> None:
         """Record that whatever ran a trial is gone."""
@@ -436,10 +439,10 @@ class StudyLoop:
 
     def _check_time(self) -> None:
         # Wall time of earlier runs is unknown where they were killed; their slots were busy about so long.
-        ended = (self._state.trials[n] for n in self._state.ended[: self._state.ended_before])
-        earlier_s = sum(trial.elapsed_s for trial in ended) / self._plan.resources.jobs
-        elapsed_s = earlier_s + time.monotonic() - self._started_s
-        gpu_s = sum(map(self._elapsed_s, self._state.trials)) * self._plan.resources.gpus_per_trial
+        state = self._state
+        elapsed_s = state.ended_before_s / self._plan.resources.jobs + time.monotonic() - self._started_s
+        busy_s = state.ended_s + sum(self._elapsed_s(state.trials[number]) for number in state.open)
+        gpu_s = busy_s * self._plan.resources.gpus_per_trial
         self._end_for(spent_end(self._plan.budget, elapsed_s=elapsed_s, gpu_s=gpu_s))
 
     def _end_for(self, end: EndReason | None) -> None:

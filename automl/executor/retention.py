@@ -18,7 +18,7 @@ from automl.trial.attempts import find_continuation, measured_by, starts_of
 from automl.trial.checkpoints import all_checkpoints, checkpoint_of_epoch, latest_links, size_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from automl.architectures.model import CheckpointNaming
@@ -39,16 +39,19 @@ class Retention:
         self._paths = paths
         self._naming = plan.skill.architecture.checkpoints
         self._keeps_all = plan.options.get("keep_checkpoints") == "all"
-        self._swept: set[int] = set()
+        self._kept: dict[int, TrialResult] = {}
 
-    def sweep(self, finished: Sequence[TrialResult], needed: Collection[Path]) -> None:
-        """Delete what cannot win of the trials that have ended, but no checkpoint that a running one started from."""
+    def sweep(self, ended: Iterable[TrialResult], needed: Collection[Path]) -> None:
+        """Delete what cannot win any more, but no checkpoint that a running trial started from.
+
+        ``ended`` has the trials that ended since the last call. What could not win before cannot win now.
+        """
         if self._keeps_all:
             return
-        kept = winners(result_of(self._plan, finished), top=max(1, self._plan.replicates))
-        unswept = [result for result in finished if result.number not in self._swept]
-        freed = retire_checkpoints(self._paths, unswept, self._naming, kept=kept, needed=needed)
-        self._swept = {result.number for result in finished} - kept
+        candidates = {**self._kept, **{result.number: result for result in ended}}
+        kept = winners(result_of(self._plan, candidates.values()), top=max(1, self._plan.replicates))
+        freed = retire_checkpoints(self._paths, tuple(candidates.values()), self._naming, kept=kept, needed=needed)
+        self._kept = {number: result for number, result in candidates.items() if number in kept}
         if freed:
             logger.debug("deleted %d checkpoints, %d bytes", len(freed), sum(freed.values()))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from automl.executor.budget import competing_value, error_end, improvement_end, patience_end, target_end
+from automl.executor.budget import IDENTICAL_ERRORS, Patience, competing_value, error_end, improvement_end, target_end
 from automl.schedulers.base import Action, Report
 from automl.study.causes import OriginKind
 from automl.study.ends import EndReason, StopCause, StopKind
@@ -45,6 +45,7 @@ class SearchState:
         self._plan = plan
         self._journal = journal
         self._sign = 1.0 if plan.objective.direction is Direction.MAXIMIZE else -1.0
+        self._patience = Patience(plan)
         self._reported: set[tuple[int, int]] = set()
 
     def apply(self, event: Event, state: StudyState) -> None:
@@ -108,9 +109,8 @@ class SearchState:
                 self.searcher.pause(result)
             return
         self.searcher.tell(result)
-        finished = state.finished
-        self.errors = self.errors or error_end(finished[state.ended_before :])
+        self.errors = self.errors or error_end(state.last_ended(IDENTICAL_ERRORS))
         if not trial.is_replicate:
-            searched = [one for one in finished if one.replicate_of is None]
             target = target_end(self._plan.budget, self._plan.objective, competing_value(self._plan, result))
-            self.reached = self.reached or target or patience_end(self._plan, searched)
+            waited = self._patience.end_after(result)
+            self.reached = self.reached or target or waited

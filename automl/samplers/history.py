@@ -5,7 +5,7 @@ A history is rebuilt from the journal and never holds a value that is not finite
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from automl.study.trial import Proposal, TrialState
 
@@ -43,6 +43,7 @@ class History:
     """The trials of a study, in order of their numbers, without gaps."""
 
     observations: tuple[Observation, ...] = ()
+    _next_place: int | None = field(default=None, repr=False, compare=False)
 
     @property
     def finished(self) -> tuple[Observation, ...]:
@@ -58,15 +59,17 @@ class History:
     @property
     def next_place(self) -> int:
         """Place of the next end or pause."""
+        if self._next_place is not None:
+            return self._next_place
         return 1 + max((o.finished_as for o in self.observations if o.finished_as is not None), default=-1)
 
     def with_trial(self, observation: Observation) -> History:
         """Return the history with one trial added, or replaced where its number is known."""
-        if observation.number == len(self.observations):
-            return History(observations=(*self.observations, observation))
-        changed = list(self.observations)
-        changed[observation.number] = observation
-        return History(observations=tuple(changed))
+        number, place = observation.number, self.next_place
+        if observation.finished_as is not None:
+            place = max(place, 1 + observation.finished_as)
+        changed = (*self.observations[:number], observation, *self.observations[number + 1 :])
+        return History(observations=changed, _next_place=place)
 
 
 def is_usable(observation: Observation) -> bool:

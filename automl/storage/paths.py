@@ -19,6 +19,7 @@ STATUS_FILE = "status.json"
 PANELS = "panels"
 """The folder of the pictures of predictions, in the trainer's own folder."""
 
+_MOST_MISSING = 5
 _PLAN = "plan.json"
 _RESULT = "result.json"
 _TENSORBOARD = "events.out.tfevents"
@@ -142,10 +143,20 @@ class StudyPaths(_Folder):
         return AttemptPaths(self.trials / name)
 
     def attempts(self, number: int) -> list[AttemptPaths]:
-        """Return the paths of a trial's attempts that have a directory, in order of their names."""
-        first = self.attempt(number).root
-        further = (folder for folder in first.parent.glob(f"{first.name}.*") if folder.suffix[1:].isdigit())
-        return [AttemptPaths(folder) for folder in (first, *sorted(further)) if folder.is_dir()]
+        """Return the paths of a trial's attempts that have a directory, in their order.
+
+        The folder of the trials may hold thousands and is not listed. Attempts are numbered without gaps; where folders
+        were deleted, a few more are looked for.
+        """
+        found: list[AttemptPaths] = []
+        attempt, missing = 1, 0
+        while missing < _MOST_MISSING:
+            paths = self.attempt(number, attempt)
+            if paths.root.is_dir():
+                found.append(paths)
+            missing = 0 if paths.root.is_dir() else missing + 1
+            attempt += 1
+        return found
 
     def result_file(self, number: int) -> Path:
         """Return the file of a trial's result: one for all its attempts."""

@@ -124,9 +124,13 @@ class StudyState:
         started_at: When that was.
         was_over: The run before the last start had come to its end.
         trials: In order of their numbers.
+        searched: How many of them are trials of the search, and no replicates.
+        open: Numbers of those that have not ended.
         waiting: Trials of which an attempt is to be started, the next one first.
         ended: Trials that ended, in that order.
+        ended_s: Seconds that those took.
         ended_before: How many of them ended in earlier runs.
+        ended_before_s: Seconds that those took.
         estimates: Expected improvements, the last ones.
         search_end: Why the search is over, although replicates may follow.
         end: Why no further trial is started; None while trials are started.
@@ -139,9 +143,13 @@ class StudyState:
     started_at: datetime | None = None
     was_over: bool = False
     trials: list[TrialRecord] = field(default_factory=list)
+    searched: int = 0
+    open: set[int] = field(default_factory=set)
     waiting: deque[int] = field(default_factory=deque)
     ended: list[int] = field(default_factory=list)
+    ended_s: float = 0.0
     ended_before: int = 0
+    ended_before_s: float = 0.0
     estimates: deque[float | None] = field(default_factory=lambda: deque(maxlen=ESTIMATES))
     search_end: EndReason | None = None
     end: EndReason | None = None
@@ -150,7 +158,13 @@ class StudyState:
 
     def in_phase(self, *phases: Phase) -> list[TrialRecord]:
         """Return the trials in one of some phases, in order of their numbers."""
-        return [trial for trial in self.trials if trial.phase in phases]
+        among = self.trials if Phase.ENDED in phases else [self.trials[number] for number in sorted(self.open)]
+        return [trial for trial in among if trial.phase in phases]
+
+    def last_ended(self, most: int) -> list[TrialResult]:
+        """Return the final results of this run's trials that ended last, at most so many."""
+        last = self.ended[max(self.ended_before, len(self.ended) - most) :]
+        return [result for number in last if (result := self.trials[number].result) is not None]
 
     @property
     def finished(self) -> list[TrialResult]:
@@ -233,8 +247,8 @@ def _start(state: StudyState, event: events.StudyStarted, time: datetime) -> Non
     state.was_over = isinstance(state.last, events.StudyEnded)
     state.search_end = state.end = state.last = None
     state.is_handed_over = False
-    state.ended_before = len(state.ended)
-    open_before = [trial for trial in state.trials if trial.phase in {Phase.RUNNING, Phase.INTERRUPTED}]
+    state.ended_before, state.ended_before_s = len(state.ended), state.ended_s
+    open_before = state.in_phase(Phase.RUNNING, Phase.INTERRUPTED)
     for trial in open_before:
         is_decided = trial.cause is not None and trial.cause.kind is not StopKind.INTERRUPTED
         if is_decided and trial.phase is Phase.RUNNING:
@@ -256,6 +270,8 @@ def _propose(state: StudyState, event: events.TrialProposed) -> None:
         seed=event.seed,
     )
     state.trials.append(TrialRecord(proposal))
+    state.searched += event.replicate_of is None
+    state.open.add(event.trial)
     state.waiting.append(event.trial)
 
 
@@ -296,12 +312,15 @@ def _queue_first(state: StudyState, trial: TrialRecord) -> None:
 
 def _end_trial(state: StudyState, event: events.TrialEnded, time: datetime) -> None:
     trial = _known(state, event.result.number)
+    state.ended_s -= trial.spent_s if trial.phase is Phase.ENDED else 0.0
     trial.result, trial.seen, trial.spent_s = event.result, time, event.result.elapsed_s
     if trial.number in state.waiting:
         state.waiting.remove(trial.number)
     if event.result.state.is_final:
         if trial.phase is not Phase.ENDED:
             state.ended.append(trial.number)
+            state.open.discard(trial.number)
+        state.ended_s += trial.spent_s
         trial.phase, trial.cause, trial.measured = Phase.ENDED, None, []
     else:
         pause = trial.cause if trial.cause is not None and trial.cause.kind is StopKind.PAUSE else None

@@ -9,16 +9,39 @@ from __future__ import annotations
 import pickle
 from typing import TYPE_CHECKING, Any
 
+from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher as TuneSearcher
 
 from automl.executor.ray.actor import LAUNCHER, MEASUREMENTS, RESULT, TASK
 
 if TYPE_CHECKING:
+    from ray.tune.execution.tune_controller import TuneController
+    from ray.tune.experiment import Trial
+
     from automl.executor.loop import StudyLoop
     from automl.executor.ray.nodes import LauncherChoice
     from automl.study.trial import Measurement
 
 _LOOPS: dict[str, StudyLoop] = {}
+
+
+class ForgetEnded(FIFOScheduler):
+    """Lets Tune forget trials that have ended, of which it would keep 100 KB each and look at all in every step.
+
+    A scheduler, since Tune imports MLflow and others as soon as it has a callback.
+    """
+
+    def on_trial_add(self, tune_controller: TuneController, trial: Trial) -> None:
+        """Remove what has ended from Tune's own list, and empty what else refers to it."""
+        super().on_trial_add(tune_controller, trial)
+        trials = tune_controller.get_trials()  # type: ignore[no-untyped-call] # Ray's
+        ended = [known for known in trials if known.status in {trial.TERMINATED, trial.ERROR}]
+        for known in ended:
+            known.config.clear()
+            known.evaluated_params.clear()
+            known.run_metadata.last_result = {}
+            known.run_metadata.metric_analysis, known.run_metadata.metric_n_steps = {}, {}
+        trials[:] = [known for known in trials if known not in ended]
 
 
 class LoopSearch(TuneSearcher):

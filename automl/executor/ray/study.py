@@ -128,7 +128,7 @@ def _run(resources: Resources, loop: StudyLoop, choice: LauncherChoice, folder: 
     from ray import tune  # noqa: PLC0415 # after the session has set its environment
 
     from automl.executor.ray.actor import TrialActor  # noqa: PLC0415
-    from automl.executor.ray.search import LoopSearch  # noqa: PLC0415
+    from automl.executor.ray.search import ForgetEnded, LoopSearch  # noqa: PLC0415
 
     search = LoopSearch(choice.session, loop, choice)
     placement = tune.PlacementGroupFactory(
@@ -138,7 +138,11 @@ def _run(resources: Resources, loop: StudyLoop, choice: LauncherChoice, folder: 
     tuner = tune.Tuner(
         tune.with_resources(TrialActor, placement),
         tune_config=tune.TuneConfig(
-            search_alg=search, num_samples=-1, max_concurrent_trials=resources.jobs, reuse_actors=True
+            search_alg=search,
+            scheduler=ForgetEnded(),  # type: ignore[no-untyped-call] # Ray's
+            num_samples=-1,
+            max_concurrent_trials=resources.jobs,
+            reuse_actors=True,
         ),
         run_config=tune.RunConfig(
             name="study",

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from automl.executor.budget import error_end, improvement_end, patience_end, spent_end, target_end
+from automl.executor.budget import Patience, error_end, improvement_end, spent_end, target_end
 from automl.study.model import Budget, Direction, Objective
 from automl.study.trial import FailureKind, TrialResult, TrialState
 from tests.automl.executor.toy_study import toy_plan
@@ -13,6 +13,7 @@ from tests.automl.executor.toy_study import toy_plan
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from automl.study.ends import EndReason
     from automl.study.model import StudyPlan
 
 UP = Objective(metric="val/d1", direction=Direction.MAXIMIZE)
@@ -46,10 +47,15 @@ def plan_of(root: Path, objective: Objective = UP, **budget: float) -> StudyPlan
     return replace(toy_plan(root, trials=9, budget=limits), objectives=(objective,))
 
 
+def waited(plan: StudyPlan, *course: TrialResult) -> EndReason | None:
+    patience = Patience(plan)
+    return [patience.end_after(result) for result in course][-1]
+
+
 def test_a_budget_without_limits_never_ends(tmp_path: Path) -> None:
     assert spent_end(Budget(trials=1), elapsed_s=1e9, gpu_s=1e9) is None
     assert target_end(Budget(trials=1), UP, 1e9) is None
-    assert patience_end(plan_of(tmp_path), [completed(n, 0.0) for n in range(50)]) is None
+    assert waited(plan_of(tmp_path), *(completed(n, 0.0) for n in range(50))) is None
 
 
 @pytest.mark.parametrize(("objective", "below", "at"), [(UP, 0.79, 0.8), (DOWN, 0.81, 0.8)])
@@ -64,9 +70,9 @@ def test_patience_counts_finished_trials_since_the_last_improvement(tmp_path: Pa
     plan = plan_of(tmp_path, patience_trials=2)
     course = [completed(0, 0.5), completed(1, 0.4), completed(2, 0.6), completed(3, 0.6)]
 
-    assert patience_end(plan, course) is None
-    assert patience_end(plan, [*course, failed(4, "x")]) is not None
-    assert patience_end(plan_of(tmp_path, DOWN, patience_trials=2), course[:3]) is None
+    assert waited(plan, *course) is None
+    assert waited(plan, *course, failed(4, "x")) is not None
+    assert waited(plan_of(tmp_path, DOWN, patience_trials=2), *course[:3]) is None
 
 
 def test_three_identical_errors_in_a_row_are_a_root_cause() -> None:

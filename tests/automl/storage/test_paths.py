@@ -18,11 +18,13 @@ def test_attempts_have_directories_of_their_own_and_one_result(tmp_path: Path) -
 
 def test_the_attempts_of_a_trial_are_those_with_a_directory(tmp_path: Path) -> None:
     paths = StudyPaths(tmp_path)
-    for number, attempt in ((7, 2), (7, 1), (70, 1)):
+    for number, attempt in ((7, 2), (7, 1), (70, 1), (9, 3), (9, 10)):
         paths.attempt(number, attempt).root.mkdir(parents=True)
+    paths.attempt(9, 8).root.mkdir()
 
     assert paths.attempts(7) == [paths.attempt(7), paths.attempt(7, 2)]
     assert paths.attempts(8) == []
+    assert paths.attempts(9) == [paths.attempt(9, attempt) for attempt in (3, 8, 10)]
 
 
 def test_the_products_of_an_action_are_without_spec_log_and_status(tmp_path: Path) -> None:
