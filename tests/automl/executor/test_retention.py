@@ -252,11 +252,12 @@ def watched(root: Path, rule: str, *, trials: int) -> list[tuple[collections.Cou
 def paused_trials(root: Path) -> dict[str, int]:
     """Return the paused trials and their attempts, where the study is done with them.
 
-    It deletes after a pause is in its log, before it goes on.
-
-    So the last line of the log is left out.
+    It deletes after a pause, or the end of a paused trial, is in its log, before it goes on. So a trial counts that was
+    paused before the last line of the log and is so after it.
     """
-    state = StudyState()
-    for entry in [*read_log(StudyPaths(root / "study").events_file)][:-1]:
+    state, paused = StudyState(), dict[str, int]()
+    for entry in read_log(StudyPaths(root / "study").events_file):
+        paused = {f"{trial.number:04d}": trial.attempt for trial in state.in_phase(Phase.PAUSED)}
         apply(state, entry.event, entry.time)
-    return {f"{trial.number:04d}": trial.attempt for trial in state.in_phase(Phase.PAUSED)}
+    still = {f"{trial.number:04d}" for trial in state.in_phase(Phase.PAUSED)}
+    return {number: attempt for number, attempt in paused.items() if number in still}
