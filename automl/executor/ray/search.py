@@ -39,8 +39,7 @@ class ForgetEnded(FIFOScheduler):
         for known in ended:
             known.config.clear()
             known.evaluated_params.clear()
-            known.run_metadata.last_result = {}
-            known.run_metadata.metric_analysis, known.run_metadata.metric_n_steps = {}, {}
+            vars(known.run_metadata).update(last_result={}, metric_analysis={}, metric_n_steps={})
         trials[:] = [known for known in trials if known not in ended]
 
 
