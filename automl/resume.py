@@ -60,7 +60,13 @@ def resume_study(
     launcher = stored.launch.launcher.value if stored.launch else request.launcher
     plan = make_plan(request.with_settings(warm_start=(), launcher=launcher), place)
     plan = dataclasses.replace(
-        plan, name=stored.name, reasons=stored.reasons, first_trials=stored.first_trials, first_origins=stored.origins
+        plan,
+        name=stored.name,
+        experiment=stored.mlflow.experiment,
+        model=stored.model or stored.name,
+        reasons=stored.reasons,
+        first_trials=stored.first_trials,
+        first_origins=stored.origins,
     )
     # The fingerprint says where data of the results folder lay when the study began, and that may have moved.
     if plan.fingerprint != stored.fingerprint and (differences := _differences(stored, plan, directory)):

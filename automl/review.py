@@ -45,7 +45,8 @@ def review_plan(request: StudyRequest, plan: StudyPlan, place: RunLocation) -> d
         "study_dir": str(next_study_directory(place.results, plan.name)),
         "mlflow": {
             "tracking_uri": without_password(place.tracking_uri or default_tracking_uri(place.results)),
-            "experiment": plan.name,
+            "experiment": plan.experiment,
+            "model": plan.model,
         },
         "data": describe_data(request, place.results),
         "data_check": _data_check(request, plan, place),

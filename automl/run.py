@@ -175,10 +175,10 @@ def _run_locked(
     )
 
     uri = place.tracking_uri or default_tracking_uri(place.results)
-    record = RecordLocation(tracking_uri=without_password(uri), experiment=plan.name)
+    record = RecordLocation(tracking_uri=without_password(uri), experiment=plan.experiment)
     with recorded(directory.root):
         write_plan(directory, plan, request, record, place.results)
-    mlflow = MlflowTracker(uri, plan.name, directory, limit_s=SYNC_LIMIT_S if is_over else CLOSE_LIMIT_S)
+    mlflow = MlflowTracker(uri, plan.experiment, directory, limit_s=SYNC_LIMIT_S if is_over else CLOSE_LIMIT_S)
     recorders = TrackerGroup((TensorboardTracker(), mlflow))
     session = secrets.token_hex(16)
     location = StudyLocation(directory=directory.root, tracking_uri=uri, ray_address=place.ray_address, session=session)

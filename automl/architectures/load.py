@@ -100,6 +100,7 @@ def _architecture(values: Mapping[str, Any]) -> model.Architecture:
         checkpoints=model.CheckpointNaming(**known["checkpoints"]),
         actions=model.ActionRules(**{**known["actions"], "inherited": MappingProxyType(inherited)}),
         model_loader=known.get("model_loader"),
+        model_output=model.ModelOutput(**known.get("model_output", {})),
         data_check=known.get("data_check"),
     )
 

@@ -116,6 +116,14 @@ class ActionRules:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ModelOutput:
+    """What a trained model answers: ``kind`` and ``unit`` by the value of a parameter."""
+
+    path: str = ""
+    kinds: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Architecture:
     """Everything that is known of an architecture beyond its schemas."""
 
@@ -125,6 +133,7 @@ class Architecture:
     checkpoints: CheckpointNaming = field(default_factory=CheckpointNaming)
     actions: ActionRules = field(default_factory=ActionRules)
     model_loader: str | None = None
+    model_output: ModelOutput = field(default_factory=ModelOutput)
     data_check: str | None = None
 
 

@@ -40,6 +40,7 @@ COMMANDS = {
     "quantize": ("action", "Quantise a checkpoint of a study."),
     "report": ("study", "Write one HTML page about a study."),
     "sync": ("study", "Upload to MLflow what it does not have yet."),
+    "promote": ("study", "Make the best checkpoint of a study the champion of its model."),
     "skill": ("results", "Print the SKILL.md by which a coding agent uses this tool."),
     "clean": ("results", "List what may be deleted from a results folder; with --yes move it to the trash."),
     "ui": ("results", "Open the MLflow comparison of a results folder on this machine."),

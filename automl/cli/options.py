@@ -115,6 +115,7 @@ def record_rows(root: Path) -> list[tuple[str, str]]:
 
     record = recorded_document(root)["mlflow"]
     rows = [("mlflow", f"{record['tracking_uri']}, experiment {record['experiment']}")]
+    rows += [("model", record["model"])] if record["model"] else []
     rows += [("  not there", text) for text in record["missing"]]
     return rows + [("  refused", text) for text in record["refused"]]
 

@@ -123,7 +123,7 @@ def _plan_rows(document: dict[str, Any]) -> Iterator[tuple[str, object]]:
     yield from _data_rows(document)
     expected = format_duration(estimate["seconds"]) if estimate["seconds"] else "unknown"
     yield "time", f"{expected} ({estimate['basis']})"
-    place = f"{record['tracking_uri']}, experiment {record['experiment']}"
+    place = f"{record['tracking_uri']}, experiment {record['experiment']}, model {record['model']}"
     yield from (("results", document["study_dir"]), ("mlflow", place), ("fingerprint", document["fingerprint"][:16]))
 
 

@@ -157,6 +157,13 @@ _STUDY_OPTIONS = (
         metavar="URI",
         help="MLflow tracking server [MLFLOW_TRACKING_URI, else sqlite in the results folder].",
     ),
+    click.option(
+        "--experiment",
+        envvar="MLFLOW_EXPERIMENT_NAME",
+        metavar="NAME",
+        help="MLflow experiment [MLFLOW_EXPERIMENT_NAME, else skill, objective and name of the data].",
+    ),
+    click.option("--model-name", metavar="NAME", help="Registered model [skill, objective and name of the data]."),
     click.option("--ray-address", metavar="ADDRESS", help="A Ray cluster [this machine]."),
 )
 
@@ -221,5 +228,5 @@ def build_request(options: dict[str, Any]) -> StudyRequest:
         search=(*request.search, *options["search"]),
         options={**request.options, **named},
         fallback=options.get("fallback") is not None,
-        explicit=tuple(sorted(changes)),
+        explicit=tuple(sorted([*changes, *(["data"] if data else [])])),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from automl.cli import render
+from automl.cli.options import record_rows
 from automl.storage.final_status import read_settled
 from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import read_evaluations
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from automl.storage.final_status import Outcome
-    from automl.storage.plan_document import StoredPlan
     from automl.study.result import StudyResult
 
 _SHOWN = 10
@@ -24,14 +24,14 @@ _SHOWN = 10
 
 def print_summary(directory: Path) -> None:
     """Print the result of a study."""
-    plan, result, outcome = read_settled(directory)
+    _, result, outcome = read_settled(directory)
     console = render.console()
     console.print()
     console.print(render.leaderboard(result, limit=_SHOWN))
     if len(result.trials) > _SHOWN:
         console.print(f"... and {len(result.trials) - _SHOWN} more: automl compare {directory}")
     console.print()
-    console.print(render.key_values([*_best_rows(result, directory), *_place_rows(directory, plan, outcome)]))
+    console.print(render.key_values([*_best_rows(result, directory), *_place_rows(directory, outcome)]))
 
 
 def _best_rows(result: StudyResult, directory: Path) -> Iterator[tuple[str, object]]:
@@ -88,12 +88,12 @@ def _against(reference: float | None, value: float, direction: Direction) -> str
     return f"{reference:.4f} -> {value:.4f}, {abs(gain):.4f} {'better' if gain >= 0 else 'worse'}"
 
 
-def _place_rows(directory: Path, plan: StoredPlan, outcome: Outcome) -> Iterator[tuple[str, object]]:
+def _place_rows(directory: Path, outcome: Outcome) -> Iterator[tuple[str, object]]:
     yield "study", directory
     if outcome.end is not None and outcome.end.reason:
         yield "ended because", outcome.end.reason
     best_spec = StudyPaths(directory).best_spec
     if best_spec.exists():
         yield "spec of the best", best_spec
-    yield "mlflow", plan.mlflow.tracking_uri
+    yield from record_rows(directory)
     yield "compare in a browser", f"automl ui {directory.parent}"

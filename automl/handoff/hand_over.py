@@ -13,6 +13,7 @@ from automl.errors import ConfigurationError, StudyFailedError
 from automl.handoff.best import read_best, select_best
 from automl.handoff.evaluation import CHAMPION
 from automl.skill.load import recorded_architecture
+from automl.spec.model import Spec
 from automl.storage.event_log import EventLog
 from automl.storage.paths import StudyPaths
 from automl.storage.plan_document import read_plan
@@ -20,14 +21,11 @@ from automl.storage.study_directory import read_evaluations, read_record, read_s
 from automl.study.events import FileAttached, HandedOver, ModelRegistered
 from automl.tracking.mlflow.folder import MlflowFolder
 from automl.tracking.mlflow.projection import STUDY_RUN
+from automl.tracking.versions import evaluation_data
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from automl.handoff.best import StudyBest
     from automl.handoff.evaluation import Evaluator
-    from automl.storage.plan_document import StoredPlan
-    from automl.study.evaluation import Evaluation
     from automl.study.trial import TrialResult
 
 logger = logging.getLogger(__name__)
@@ -52,7 +50,7 @@ def hand_over(evaluator: Evaluator) -> StudyBest | None:
         evaluator.best()
     evaluator.record(log)
     if best is not None:
-        log.append(ModelRegistered(request=model_version(best, read_plan(paths), read_evaluations(root))))
+        log.append(ModelRegistered(request=model_version(best, paths)))
         for file in (paths.best_spec, paths.best_file, paths.evaluations_file):
             log.append(FileAttached(run=STUDY_RUN, path=file.name))
     try:
@@ -104,9 +102,16 @@ def _sha256_of_best(root: Path, best: TrialResult) -> str | None:
     return kept.sha256 if (kept.trial, kept.epoch) == (best.number, best.best_epoch) else None
 
 
-def model_version(best: StudyBest, plan: StoredPlan, evaluations: Mapping[str, Evaluation]) -> dict[str, Any]:
-    """Return what is registered for the best checkpoint: the request of `ModelRegistered`."""
+def model_version(best: StudyBest, study: StudyPaths) -> dict[str, Any]:
+    """Return what is registered for the best checkpoint of a study: the request of `ModelRegistered`."""
+    plan, started = read_plan(study), read_state(study).started
+    architecture = recorded_architecture(plan.skill.network_arch, plan.skill.root)
+    spec = Spec(values=plan.spec).with_values(best.assignment, origin="best")
+    known = architecture.model_output
+    output = known.kinds.get(str(spec.get(known.path)), {}) if known.path and spec.has(known.path) else {}
     facts = {
+        "automl.evaluation_data": evaluation_data(started.environment if started is not None else {}),
+        **{f"automl.output.{name}": text for name, text in output.items()},
         "automl.trial": best.trial,
         "automl.epoch": best.epoch,
         "automl.metric": best.metric_name,
@@ -119,18 +124,21 @@ def model_version(best: StudyBest, plan: StoredPlan, evaluations: Mapping[str, E
     }
     paths = StudyPaths(Path())
     return {
-        "name": plan.name,
+        "name": plan.model or plan.name,
         "files": {
             f"checkpoint{Path(best.checkpoint).suffix}": best.checkpoint,
             "spec.yaml": str(paths.best_spec),
             "best.json": str(paths.best_file),
         },
         "tags": {name: str(value) for name, value in facts.items()},
-        "loader": recorded_architecture(plan.skill.network_arch, plan.skill.root).model_loader,
-        "metadata": {"metric": best.metric_name, "sha256": best.sha256},
+        "loader": architecture.model_loader,
+        "metadata": {"metric": best.metric_name, "sha256": best.sha256, **output},
         "later_tags": {
+            "automl.study": study.root.name,
+        }
+        | {
             f"automl.evaluated.{role}": str(found.value)
-            for role, found in evaluations.items()
+            for role, found in read_evaluations(study.root).items()
             if found.value is not None
         },
     }

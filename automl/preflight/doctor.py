@@ -187,6 +187,6 @@ def _study_findings(run: _Run, probe: ProbeResult) -> Iterator[Finding]:
     if not run.is_quick and run.location.ray_address is None and not failures(launch):
         yield from engine_path_findings(plan, run.location.results)
     yield time_finding(plan, run.earlier)
-    yield from record_findings(run.location.tracking_uri, plan.name, run.location.results)
+    yield from record_findings(run.location.tracking_uri, plan.experiment, run.location.results)
     for file in annotation_files(run.data, unreadable=probe.unreadable):
         yield check_annotations(file, sampled=_SAMPLED_LINES_QUICKLY if run.is_quick else _SAMPLED_LINES)

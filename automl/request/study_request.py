@@ -136,6 +136,8 @@ class StudyRequest(InputSettings, ObjectiveSettings, BudgetSettings, ResourceSet
     policy: Policy | None = None
     request_text: str | None = None
     fallback: bool = False
+    experiment: str | None = None
+    model_name: str | None = None
     source: Path | None = None
     explicit: tuple[str, ...] = ()
 

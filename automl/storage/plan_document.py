@@ -73,6 +73,8 @@ class PlanDocument:
     first_origin_data: tuple[Mapping[str, Any], ...] | None = None
     spec: dict[str, Any]
     fingerprint: str
+    experiment: str = ""
+    model: str = ""
 
     @property
     def all_objectives(self) -> tuple[Objective, ...]:

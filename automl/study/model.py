@@ -95,7 +95,7 @@ class StudyPlan:
     """A study, decided to the last value, before anything runs.
 
     Attributes:
-        name: The study's name: name of its directory and of the MLflow experiment.
+        name: The study's name: name of its directory.
         route: Tune, or train once.
         reasons: Every reason for the route, in order.
         action: The action that is run, ``train``.
@@ -112,6 +112,8 @@ class StudyPlan:
         seed_key: Key of the spec that holds the trainer's seed, where there are replicates.
         options: Further settings of sampler and stopping rule by name, e.g. ``grace_epochs``.
         fingerprint: SHA-256 over everything that changes what is computed.
+        experiment: Name of the MLflow experiment.
+        model: Name of the registered model.
     """
 
     name: str
@@ -137,6 +139,8 @@ class StudyPlan:
     options: Mapping[str, JsonValue] = field(default_factory=lambda: MappingProxyType({}))
     launch: LaunchPlan = field(default_factory=LaunchPlan)
     fingerprint: str = ""
+    experiment: str = ""
+    model: str = ""
 
     @property
     def objective(self) -> Objective:

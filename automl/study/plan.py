@@ -9,11 +9,14 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from automl.errors import ConfigurationError, Problem, counted
 from automl.request.policy import Route
+from automl.request.study_request import default_name
 from automl.space.document import space_document
 from automl.space.parameters import LeftOut, SearchSpace
 from automl.study.causes import Origin, OriginKind
@@ -63,7 +66,7 @@ def plan_study(request: StudyRequest, parts: StudyParts, machine: Machine | None
     if points < trials:
         fewer = [f"the space has {counted(int(points), 'point')}: no need for {trials} trials"]
     limits = {limit.name: getattr(request, limit.name) for limit in dataclasses.fields(Budget)}
-    key = epoch_key(skill, spec)
+    key, record = epoch_key(skill, spec), record_name(request, parts)
     plan = StudyPlan(
         name=request.name,
         route=decision.route,
@@ -87,10 +90,29 @@ def plan_study(request: StudyRequest, parts: StudyParts, machine: Machine | None
         first_origins=(Origin(OriginKind.TEMPLATE),),
         options=request.options,
         launch=parts.launch,
+        experiment=request.experiment or record,
+        model=request.model_name or record,
     )
     if plan.replicates:
         replicate_seeds(plan)
     return dataclasses.replace(plan, fingerprint=fingerprint(plan))
+
+
+def record_name(request: StudyRequest, parts: StudyParts) -> str:
+    """Return what experiment and model are called: skill, objective and data, ``depth_net_mono-val_d1-demo``.
+
+    Studies of one name are compared. Data are called as the study file that names them, else as their folder; so they
+    keep their name when images are added.
+    """
+    source, slots = request.source, parts.skill.actions["train"].inputs
+    if source is not None and "data" not in request.explicit:
+        data = source.stem if request.name == default_name(source) else request.name
+    else:
+        paths = [*request.data.values(), *(parts.spec.get(slot.key) for slot in slots if parts.spec.has(slot.key))]
+        first = next((Path(path) for path in paths if isinstance(path, str) and path), Path())
+        data = first.parent.name if first.suffix else first.name
+    words = filter(None, (parts.skill.name, parts.objectives[0].metric, data))
+    return re.sub(r"[^\w.-]+", "_", "-".join(words))
 
 
 def decide_resources(

@@ -14,15 +14,20 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from automl.spec.model import iterate_leaves
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from automl.skill.model import JsonValue
+    from automl.spec.model import Spec
     from automl.study.model import StudyPlan
 
 # Annotation files are small; an archive of images would be read for minutes before the first trial.
 _HASHED_BYTES = 256 * 1024 * 1024
 # Listing 10 000 folders takes about a second on a local disk.
 _LISTED_FOLDERS = 10_000
+_MOST_SOURCES = 100
 _PACKAGES = ("automl-vision", "ray", "optuna", "mlflow", "torch", "lightning", "transformers")
 
 
@@ -59,8 +64,47 @@ def collect_data(plan: StudyPlan) -> dict[str, str]:
     """
     action = plan.skill.actions.get(plan.action)
     slots = action.inputs if action is not None else ()
-    named = {slot.key: plan.spec.get(slot.key) for slot in slots if plan.spec.has(slot.key)}
-    return {key: _fingerprint(Path(value)) for key, value in named.items() if isinstance(value, str) and value}
+    named = [(key, plan.spec.get(key)) for slot in slots for key in _numbered(slot.key, plan.spec)]
+    texts = dict(text for key, value in named for text in _texts(key, value)) or _existing(plan.spec)
+    return {key: _fingerprint(Path(text)) for key, text in texts.items()}
+
+
+def _texts(key: str, value: JsonValue) -> Iterator[tuple[str, str]]:
+    if isinstance(value, str) and value:
+        yield key, value
+    elif isinstance(value, list):
+        for index, one in enumerate(value):
+            yield from _texts(f"{key}[{index}]", one)
+
+
+def _numbered(key: str, spec: Spec) -> Iterator[str]:
+    """Yield the key, and what the spec has after the first of a list: also ``x[1].file`` for ``x[0].file``."""
+    for index in range(1 if "[0]" not in key else _MOST_SOURCES):
+        if not spec.has(found := key.replace("[0]", f"[{index}]")):
+            return
+        yield found
+
+
+def _existing(spec: Spec) -> dict[str, str]:
+    """Return the paths in the spec of a skill that declares none: those of files and folders that exist."""
+    leaves = iterate_leaves(spec.values)
+    return {key: text for key, text in leaves if isinstance(text, str) and text[:1] == "/" and Path(text).exists()}
+
+
+def evaluation_data(environment: Mapping[str, str]) -> str:
+    """Return on what a study's values were measured: ``rooms/val.txt sha256:<digest>``, wherever the folder lies.
+
+    That are its validation data, or all its data where the trainer splits them itself; empty where none are known.
+    """
+    texts = {name: text for name, text in environment.items() if name.startswith("data.")}
+    chosen = {name: text for name, text in texts.items() if "val" in name.lower()} or texts
+    return "; ".join(sorted(map(_short, chosen.values())))
+
+
+def _short(text: str) -> str:
+    digest, _, path = text.partition(" ")
+    is_digest = path and digest.startswith(("sha256:", "names:"))
+    return f"{Path(path).parent.name}/{Path(path).name} {digest}" if is_digest else text
 
 
 def _fingerprint(file: Path) -> str:

@@ -96,7 +96,10 @@ def test_mlflow_has_one_parent_run_and_one_child_per_trial(tuned: Done) -> None:
     children = [run for run in runs if run.data.tags.get("mlflow.parentRunId") == record["run_id"]]
 
     assert len(children) == len(tuned.document["trials"])
-    assert client.get_model_version_by_alias(record["experiment"], "champion").run_id == record["run_id"]
+    assert record["experiment"] == "toy-val_r2-quick"
+    assert record["model"].startswith("toy-val_r2-quick version 1, champion")
+    version = client.get_model_version_by_alias("toy-val_r2-quick", "champion")
+    assert version.run_id == record["run_id"]
 
 
 def test_training_once_runs_the_spec_of_trial_0(tuned: Done, results: Path) -> None:

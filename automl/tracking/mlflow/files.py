@@ -115,7 +115,7 @@ class FileUploader:
         if upload.kind is UploadKind.MODEL:
             files = [root / name for name in upload.data["files"].values()]
             with _time_for(*files):
-                register(client, run_id, upload.data, root, self._uploader.study_id)
+                self._uploader.state.model = register(client, run_id, upload.data, root, self._uploader.study_id)
             return
         file, folder = root / upload.data["path"], upload.data["folder"] or None
         try:

@@ -86,6 +86,7 @@ class UploadState:
         run_ids: Key of a run -> its id there.
         experiment_id: The experiment's id there; None before the first contact.
         problem: Why the server did not take the last part of the log; empty if it did.
+        model: The last version that was registered, and whether it became the champion.
     """
 
     position: int = 0
@@ -95,6 +96,7 @@ class UploadState:
     run_ids: dict[str, str] = field(default_factory=dict)
     experiment_id: str | None = None
     problem: str = ""
+    model: str = ""
 
 
 class MlflowFolder:
@@ -249,7 +251,7 @@ class MlflowFolder:
 
 
 def recorded_document(root: Path) -> dict[str, Any]:
-    """Return the JSON form of a study, with what its server does not have and what it has refused.
+    """Return the JSON form of a study, with its model, what its server does not have and what it has refused.
 
     Raises:
         ConfigurationError: the folder is no study directory.
@@ -257,6 +259,7 @@ def recorded_document(root: Path) -> dict[str, Any]:
     document, folder = study_document(root), MlflowFolder(StudyPaths(root))
     uri = document["mlflow"]["tracking_uri"]
     document["mlflow"] |= {"missing": list(folder.missing(uri)), "refused": list(folder.refused(uri))}
+    document["mlflow"]["model"] = folder.load_state(uri).model
     return document
 
 

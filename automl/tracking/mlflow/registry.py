@@ -1,9 +1,8 @@
-"""Put a model version into MLflow's registry exactly once, and point the alias `champion` at it."""
+"""Put a model version into MLflow's registry exactly once."""
 
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import tempfile
 from importlib import metadata
@@ -21,6 +20,7 @@ from mlflow.types import Schema, TensorSpec
 from packaging.requirements import Requirement
 
 from automl.architectures.load import load_architecture
+from automl.tracking.mlflow.champion import STUDY_ID, decide_champion, registered_name
 from automl.tracking.mlflow.failures import http_status
 
 if TYPE_CHECKING:
@@ -29,12 +29,10 @@ if TYPE_CHECKING:
 _OURS = "automl-vision"
 _NO_SUCH_ENDPOINT = 404
 _WEIGHTS = "weights"
-_CHAMPION = "champion"
-"""Alias of the version to use."""
 
 
-def register(client: MlflowClient, run_id: str, request: dict[str, Any], root: Path, study_id: str) -> None:
-    """Register a model version unless this study has registered the same one already; move the alias to it.
+def register(client: MlflowClient, run_id: str, request: dict[str, Any], root: Path, study_id: str) -> str:
+    """Register a model version unless this study has registered the same one already.
 
     A version is the study's best checkpoint with the spec that made it. Where a loader for the model is known, the
     version is an MLflow `pyfunc` model with the loader's package in it and the versions of what that needs:
@@ -44,11 +42,14 @@ def register(client: MlflowClient, run_id: str, request: dict[str, Any], root: P
 
     Files of the request, see `ModelRegistered`, are found from the study directory ``root``.
 
+    Returns:
+        Which version it is, and whether it is the champion (see `automl.tracking.mlflow.champion`).
+
     Raises:
         MlflowException: a file is gone, or the server refused.
     """
-    name = re.sub(r"[/:]", "_", request["name"])
-    tags = {**request["tags"], "automl.study_id": study_id}
+    name = registered_name(request["name"])
+    tags = {**request["tags"], STUDY_ID: study_id}
     try:
         client.create_registered_model(name)
     except MlflowException as error:
@@ -63,8 +64,8 @@ def register(client: MlflowClient, run_id: str, request: dict[str, Any], root: P
         ).version
     for key, value in request.get("later_tags", {}).items():
         client.set_model_version_tag(name, str(version), key, value)
-    client.set_registered_model_alias(name, _CHAMPION, str(version))
     client.set_tag(run_id, "automl.model", f"models:/{name}/{version}")
+    return f"{name} version {version}, {decide_champion(client, name, str(version))}"
 
 
 def _log_model(client: MlflowClient, run_id: str, request: dict[str, Any], root: Path) -> tuple[str, str | None]:

@@ -14,9 +14,9 @@ from automl.errors import ConfigurationError, StudyFailedError
 from automl.handoff.best import read_best, select_best
 from automl.handoff.hand_over import model_version
 from automl.storage.deletion import links_out_of
+from automl.storage.documents import write_document
 from automl.storage.event_log import EventLog
 from automl.storage.paths import StudyPaths
-from automl.storage.plan_document import read_plan
 from automl.storage.study_directory import read_state
 from automl.study.evaluation import ActionStatus, Evaluation
 from tests.automl.storage.recorded import write_result
@@ -196,17 +196,38 @@ def test_the_registered_version_names_where_it_comes_from(tmp_path: Path) -> Non
     root = write_study(tmp_path / "demo").root
     best = select_best(root)
 
-    request = model_version(
-        best,
-        read_plan(StudyPaths(root)),
-        {
-            "champion": Evaluation(status=ActionStatus.MEASURED, value=0.69),
-            "baseline": Evaluation(status=ActionStatus.MEASURED, value=None),
-        },
-    )
+    evaluations = {
+        "champion": Evaluation(status=ActionStatus.MEASURED, value=0.69),
+        "baseline": Evaluation(status=ActionStatus.MEASURED, value=None),
+    }
+    write_document(StudyPaths(root).evaluations_file, evaluations, dict[str, Evaluation])
+
+    request = model_version(best, StudyPaths(root))
 
     assert request["name"] == "demo"
     assert request["files"]["checkpoint.pth"] == best.checkpoint
     assert request["tags"]["automl.sha256"] == DIGEST
     assert request["tags"]["automl.parameter.train.optim.lr"] == "0.005"
-    assert request["later_tags"] == {"automl.evaluated.champion": "0.69"}
+    assert request["later_tags"] == {"automl.evaluated.champion": "0.69", "automl.study": "demo"}
+
+
+@pytest.mark.parametrize(
+    ("model_type", "kind", "unit"),
+    [
+        ("MetricDepthAnything", "metric depth", "metres"),
+        ("RelativeDepthAnything", "relative disparity", "none: up to scale and shift"),
+        ("Other", None, None),
+    ],
+)
+def test_the_registered_model_says_what_it_answers_and_in_which_unit(
+    tmp_path: Path, model_type: str, kind: str | None, unit: str | None
+) -> None:
+    root = write_study(tmp_path / "demo").root
+    document = json.loads(StudyPaths(root).plan_file.read_text(encoding="utf-8"))
+    document["spec"]["model"]["model_type"] = model_type
+    write_document(StudyPaths(root).plan_file, document)
+
+    request = model_version(select_best(root), StudyPaths(root))
+
+    assert (request["metadata"].get("kind"), request["metadata"].get("unit")) == (kind, unit)
+    assert request["tags"].get("automl.output.unit") == unit

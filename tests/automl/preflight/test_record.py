@@ -137,6 +137,7 @@ def test_a_folder_of_the_servers_machine_is_named(tmp_path: Path) -> None:
 
 def test_files_of_earlier_studies_that_could_not_be_stored_are_named_with_the_cause(tmp_path: Path) -> None:
     study = append(StudyPaths(tmp_path / "before"), study_started())
+    (tmp_path / "mlflow.db").touch()
     upload = Upload(UploadKind.ARTIFACT, "study", {"path": "plan.json", "folder": ""})
     state = UploadState(position=study.events_file.stat().st_size)
     state.failed.append(FailedUpload(upload=upload, problem="HTTP 413: it is larger (detail)"))

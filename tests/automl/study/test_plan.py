@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -133,3 +135,25 @@ def test_a_cluster_gets_what_is_asked_for_without_a_look_at_this_machine() -> No
 
 def test_a_machine_with_one_core_runs_one_trial_at_a_time() -> None:
     assert make_plan(machine=Machine(cpus=1)).resources.jobs == 1
+
+
+def named(**settings: Any) -> str:  # noqa: ANN401 # settings of a request
+    return make_plan(StudyRequest(skill="toy", name="toy-quick").with_settings(**settings)).experiment
+
+
+def test_experiment_and_model_are_named_by_skill_objective_and_data() -> None:
+    file = Path("/studies/toy/quick.yaml")
+    data = {"train": "/data/nyu/train.txt"}
+
+    assert named(source=file) == named(source=file, data=data) == "toy-val_d1-quick"
+    assert named(source=file, name="kitchens") == "toy-val_d1-kitchens"
+    # Other data than those of the study file have the name of their folder.
+    assert named(source=file, data=data, explicit=("data",)) == named(data=data) == "toy-val_d1-nyu"
+    assert named(data={"train": "/data/nyu"}) == "toy-val_d1-nyu"
+    assert named() == "toy-val_d1"
+
+
+def test_the_names_of_experiment_and_model_can_be_chosen() -> None:
+    plan = make_plan(StudyRequest(skill="toy", name="x").with_settings(experiment="Team A/depth", model_name="depth"))
+
+    assert (plan.experiment, plan.model) == ("Team A/depth", "depth")

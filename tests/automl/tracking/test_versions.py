@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 
 from automl.skill.model import FileSlot, SkillAction, SlotKind
 from automl.spec.model import Spec
-from automl.tracking.versions import collect_data, collect_versions, git_revision
+from automl.tracking.versions import collect_data, collect_versions, evaluation_data, git_revision
 from tests.automl.tracking.synthetic import make_plan
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from automl.skill.model import JsonValue
 
 
 def test_python_and_the_packages_are_recorded(tmp_path: Path) -> None:
@@ -61,3 +63,33 @@ def test_the_data_of_the_training_have_a_fingerprint(tmp_path: Path) -> None:
     (tmp_path / "more" / "b.png").touch()
     assert collect_data(dataclasses.replace(plan, skill=skill, spec=spec))["data.folder"] != found["data.folder"]
     assert collect_data(plan) == {}
+
+
+def test_evaluation_data_are_known_by_their_content_and_their_folder() -> None:
+    train, val = "sha256:aa /a b/nyu/train.txt", "sha256:bb /a b/nyu/val.txt"
+    data = {"data.d.train[0].file": train, "data.d.val[0].file": val, "version.x": "1"}
+
+    assert evaluation_data(data) == "nyu/val.txt sha256:bb"
+    assert evaluation_data({**data, "data.d.val[0].file": val.replace("/a b", "/else")}) == evaluation_data(data)
+    assert evaluation_data({"data.d.train[0].file": train}) == "nyu/train.txt sha256:aa"
+    assert evaluation_data({"data.val": "/archive/val.tar"}) == "/archive/val.tar"
+    assert evaluation_data({}) == ""
+
+
+def test_every_source_counts_and_the_paths_of_a_skill_that_declares_none(tmp_path: Path) -> None:
+    sources: JsonValue = [{"file": str(tmp_path / "a.txt")}, {"file": str(tmp_path / "b.txt")}]
+    lists: JsonValue = {"sources": sources, "folders": ["/a", "/b"]}
+    slots = (
+        FileSlot(key="val.sources[0].file", kind=SlotKind.FILE),
+        FileSlot(key="val.folders", kind=SlotKind.LIST),
+        FileSlot(key="train.weights", kind=SlotKind.FILE),
+    )
+    plan = dataclasses.replace(make_plan(tmp_path), spec=Spec(values={"val": lists}))
+    action = SkillAction(name="train", command="t {config_path}", inputs=slots)
+    declared = dataclasses.replace(plan, skill=dataclasses.replace(plan.skill, actions={"train": action}))
+    undeclared = dataclasses.replace(plan, spec=Spec(values={"val": str(tmp_path), "x": {"file": "/nowhere", "lr": 1}}))
+
+    found = list(collect_data(declared))
+
+    assert found == ["val.sources[0].file", "val.sources[1].file", "val.folders[0]", "val.folders[1]"]
+    assert list(collect_data(undeclared)) == ["val"]

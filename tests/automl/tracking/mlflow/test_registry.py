@@ -141,9 +141,9 @@ def test_registering_the_same_champion_again_makes_no_second_version(
     assert len(client.search_model_versions("name = 'depth_demo'")) == before
 
     other = {**request, "tags": {**request["tags"], "automl.sha256": "ef" * 32}, "loader": None}
-    register(client, run_id, other, root, "study-id")
+    assert "not the champion, which is version 1: " in register(client, run_id, other, root, "study-id")
     assert len(client.search_model_versions("name = 'depth_demo'")) == before + 1
-    newest = client.get_model_version_by_alias("depth_demo", "champion")
+    newest = client.get_model_version_by_alias("depth_demo", "latest")
     assert newest.tags["automl.sha256"] == "ef" * 32
     found = {item.path for item in client.list_artifacts(run_id, "champion/efefefefefef")}
     assert found == {"champion/efefefefefef/checkpoint.pth", "champion/efefefefefef/spec.yaml"}

@@ -1,0 +1,107 @@
+"""Which version of a registered model the alias `champion` names: the best one on the same evaluation data.
+
+A version is decided on once, when it is registered, and a tag says why. What a person does with the alias afterwards
+stays. MLflow itself knows the newest version as ``latest``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING
+
+from automl.errors import LaunchError
+from automl.study.model import Direction
+from automl.tracking.mlflow.failures import explain
+from automl.tracking.mlflow.uri import without_password
+from automl.tracking.mlflow.writer import QUIET_ENVIRONMENT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+CHAMPION = "champion"
+STUDY_ID = "automl.study_id"
+_DECISION = "automl.champion"
+"""Tag of a version: whether it became the champion, and why."""
+
+
+def registered_name(name: str) -> str:
+    """Return a name of a model as MLflow takes it."""
+    return re.sub(r"[/:]", "_", name)
+
+
+def decide_champion(client: MlflowClient, name: str, version: str) -> str:
+    """Move the alias to a version if it is better than the champion, unless that was decided before.
+
+    Returns:
+        What was decided: ``champion: ...``, or ``not the champion: ...``.
+    """
+    tags = client.get_model_version(name, version).tags
+    if _DECISION in tags:
+        return str(tags[_DECISION])
+    champion = _champion(client, name)
+    reason = None
+    if champion is None or str(champion.version) == version:
+        decision = "champion: there was none"
+    else:
+        reason = why_not(tags, champion.tags)
+        before = f"version {champion.version}"
+        better = f"{tags.get('automl.metric')} {champion.tags.get('automl.value')} -> {tags.get('automl.value')}"
+        decision = (
+            f"not the champion, which is {before}: {reason}" if reason else f"champion in place of {before}: {better}"
+        )
+    if reason is None:
+        client.set_registered_model_alias(name, CHAMPION, version)
+    client.set_model_version_tag(name, version, _DECISION, decision)
+    client.update_model_version(name, version, f"Of the study {tags.get('automl.study', '')}: {decision}")
+    return decision
+
+
+def why_not(new: Mapping[str, str], champion: Mapping[str, str]) -> str | None:
+    """Return why a version does not replace the champion, by the tags of both; None where it is better."""
+    for tag, what in (("automl.metric", "objective"), ("automl.direction", "direction")):
+        if new.get(tag) != champion.get(tag):
+            return f"its {what} is {new.get(tag)}, that of the champion {champion.get(tag)}"
+    data = "automl.evaluation_data"
+    if data not in champion or new.get(data) != champion[data]:
+        found, other = new.get(data) or "no data that are known", champion.get(data, "data that it does not name")
+        return f"it was evaluated on {found}, the champion on {other or 'no data that are known'}"
+    try:
+        value, best = float(new["automl.value"]), float(champion["automl.value"])
+    except (KeyError, ValueError):
+        return "one of the two has no value"
+    is_better = Direction(new["automl.direction"]).is_better(value, best)
+    return None if is_better else f"{new['automl.metric']} {value:.6g} is not better than {best:.6g}"
+
+
+def promote(tracking_uri: str, name: str, study_id: str) -> str:
+    """Move the alias to the newest version that a study has registered, and say so.
+
+    Raises:
+        LaunchError: the study has no version there, or the server does not do it.
+    """
+    os.environ.update({key: value for key, value in QUIET_ENVIRONMENT.items() if key not in os.environ})
+    from mlflow import MlflowClient  # noqa: PLC0415 # 3 s
+    from mlflow.exceptions import MlflowException  # noqa: PLC0415
+
+    name, where = registered_name(name), without_password(tracking_uri)
+    try:
+        client = MlflowClient(tracking_uri=tracking_uri, registry_uri=tracking_uri)
+        found = client.search_model_versions(f"name = '{name}' AND tags.`{STUDY_ID}` = '{study_id}'")
+        if not found:
+            raise LaunchError(f"{where}: no version of the model {name} is of this study; it has no best checkpoint")
+        version, before = str(max(int(one.version) for one in found)), _champion(client, name)
+        client.set_registered_model_alias(name, CHAMPION, version)
+        replaced = "there was none" if before is None else f"it was version {before.version}"
+        client.set_model_version_tag(name, version, _DECISION, f"champion by `automl promote`: {replaced}")
+    except MlflowException as error:
+        raise LaunchError(f"{where}: {explain(error)}") from error
+    return f"models:/{name}@{CHAMPION} is version {version}; {replaced}"
+
+
+def _champion(client: MlflowClient, name: str) -> ModelVersion | None:
+    alias = client.get_registered_model(name).aliases.get(CHAMPION)
+    return None if alias is None else client.get_model_version(name, str(alias))
