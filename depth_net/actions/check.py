@@ -240,7 +240,7 @@ def _unstated_finding(error: UnstatedUnitError, rows: Sequence[Row], config: Exp
     return _error(
         where,
         f"{found}; stored values have p5/p50/p95 {_shown(facts.stored)}; median depth by unit: "
-        f"{_candidates(facts, config.dataset.max_depth)}",
+        f"{_candidates(facts, config.dataset.max_depth, config.model.model_type)}",
         "the unit of the files",
         f"set depth_scale{kinds}, or the dataset_name that the files belong to",
     )
@@ -250,14 +250,16 @@ def _shown(values: tuple[float, float, float]) -> str:
     return "/".join(f"{value:.4g}" for value in values)
 
 
-def _candidates(facts: SampleFacts, max_depth_m: float | None) -> str:
-    """Return the median depth in each unit, the nearest to what is usual in the scene first."""
+def _candidates(facts: SampleFacts, max_depth_m: float | None, model_type: ModelType) -> str:
+    """Return the median depth in each unit, the nearest to what is usual in the scene first, and as disparity."""
     scene = "street" if facts.is_street(max_depth_m) else "room"
     usual, median = _USUAL_MEDIAN_M[scene], facts.stored[1]
     names = DEPTH_SCALES if facts.integers else {key: DEPTH_SCALES[key] for key in _FLOAT_UNITS}
     by_distance = sorted(names.items(), key=lambda item: abs(math.log(max(median, 1e-9) / item[1] / usual)))
     depths = [f"{name} (value / {per_unit:g}) {median / per_unit:.3g} m" for name, per_unit in by_distance]
     depths[0] += f", likely for a {scene}"
+    if model_type is ModelType.RELATIVE:
+        depths.append(f"as disparity: as stored {median:.4g} px; kitti (value / 256) {median / 256:.3g} px")
     return "; ".join(depths)
 
 
@@ -319,7 +321,8 @@ def _value_findings(facts: SampleFacts, summary: SourceSummary, limits: DepthRan
     is_wide = facts.integers and facts.stored[1] >= _LEAST_LARGE and entry.per_unit is None
     if facts.within_fraction < (_LEAST_WITHIN if is_wide else _LEAST_VALID) or not facts.valid_fraction:
         unit = f"{entry.name} takes {entry.unit}"
-        found = f"{seen}; {unit}; median depth by unit: {_candidates(facts, limits.max_m)}"
+        candidates = _candidates(facts, limits.max_m, entry.model_type or ModelType.METRIC)
+        found = f"{seen}; {unit}; median depth by unit: {candidates}"
         yield _error(where, found, f"values {_describe_rule(entry, limits)}", _unit_fix(summary))
     else:
         yield from _doubt_findings(facts, entry, limits, where)
@@ -369,7 +372,7 @@ def _far_findings(facts: SampleFacts, entry: DatasetClass, limits: DepthRange, w
         fix = f"lower dataset.max_depth if {entry.unit} is right, else set depth_scale"
     else:
         return
-    found = f"{found}; median depth by unit: {_candidates(facts, limits.max_m)}"
+    found = f"{found}; median depth by unit: {_candidates(facts, limits.max_m, entry.model_type or ModelType.METRIC)}"
     yield _warning(where, found, "metres that fill the range", fix)
 
 

@@ -218,6 +218,17 @@ def test_the_candidates_have_the_median_depth_of_each_unit(tmp_path: Path) -> No
     assert "tum (value / 5000) 0.88 m" in finding.found
 
 
+@pytest.mark.parametrize("source", [{}, {"dataset_name": "RelativeMonoDataset"}])
+def test_the_candidates_of_a_relative_model_are_depths_and_disparities(tmp_path: Path, source: dict[str, Any]) -> None:
+    _png(tmp_path / "d.png", np.full((HEIGHT, WIDTH), 25.0 * 256))
+
+    (finding,) = inspect_data(_config(tmp_path, tmp_path / "d.png", source, ModelType.RELATIVE), splits=("val",)).errors
+
+    assert "millimetres (value / 1000) 6.4 m" in finding.found
+    assert "as disparity: as stored 6400 px; kitti (value / 256) 25 px" in finding.found
+    assert "depth_kind" in finding.fix
+
+
 RELATIVE = {
     "disparity x 256": ({"depth_scale": "kitti", "depth_kind": "disparity"}, 256.0, False),
     "inverse depth": ({"depth_scale": "0.01", "depth_kind": "inverse_depth"}, 100.0, False),
