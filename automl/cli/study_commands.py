@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from automl.study.trial import TrialResult
 
 _POLL_S = 0.3
+_SHOWN_TRIALS = 100
+"""Rows of a table of trials: more take seconds to lay out, and nobody reads them on a terminal."""
 _CHUNK_BYTES = 1 << 20
 
 commands = click.Group()
@@ -114,7 +116,9 @@ def _status(root: Path, *, watch: bool, as_json: bool) -> None:
     console = render.console()
     console.print(render.key_values(rows))
     console.print()
-    console.print(render.leaderboard(result))
+    console.print(render.leaderboard(result, limit=_SHOWN_TRIALS))
+    if len(result.trials) > _SHOWN_TRIALS:
+        console.print(f"... and {len(result.trials) - _SHOWN_TRIALS} more: automl compare {root} --top N")
 
 
 @commands.command("logs")
@@ -175,7 +179,7 @@ def _print_from(log: Path, offset: int, show: Callable[[bytes], object]) -> int:
 
 @commands.command("compare")
 @click.argument("study_dirs", nargs=-1, required=True, type=AbsolutePath())
-@click.option("--top", type=click.IntRange(min=1), metavar="N", help="Show the first N trials of each study.")
+@click.option("--top", type=click.IntRange(min=1), metavar="N", help="Show the first N trials of each study [100].")
 @json_option("One JSON document on stdout.")
 @click.option("--csv", "as_csv", is_flag=True, help="Comma-separated values on stdout.")
 def _compare(study_dirs: tuple[Path, ...], *, top: int | None, as_json: bool, as_csv: bool) -> None:
@@ -198,7 +202,10 @@ def _compare(study_dirs: tuple[Path, ...], *, top: int | None, as_json: bool, as
     for name, result in studies:
         objectives = [f"{o.direction} {o.metric}" for o in result.objectives]
         console.print(f"{name}: {', '.join([*objectives, *map(str, result.constraints)])}", style="bold")
-        console.print(render.leaderboard(result, limit=top))
+        shown = top or _SHOWN_TRIALS
+        console.print(render.leaderboard(result, limit=shown))
+        if len(result.trials) > shown and top is None:
+            console.print(f"... and {len(result.trials) - shown} more: --top N, --csv and --json show them")
         console.print()
 
 

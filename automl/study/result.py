@@ -73,7 +73,8 @@ class StudyResult:
     def leaderboard(self) -> tuple[TrialResult, ...]:
         """Return the ranked trials, then those that cannot win."""
         ranked = self.ranked()
-        return (*ranked, *(trial for trial in self.trials if trial not in ranked))
+        known = {trial.number for trial in ranked}
+        return (*ranked, *(trial for trial in self.trials if trial.number not in known))
 
     def competes(self, trial: TrialResult) -> bool:
         """Tell whether a trial is one of the search, has a value and keeps every constraint."""
@@ -92,8 +93,13 @@ class StudyResult:
         """
         if not self.further:
             return self.ranked()[:1]
-        whole = [t for t in self.ranked() if all(o.metric in t.values for o in self.objectives)]
-        return tuple(t for t in whole if not any(self._dominates(other, t) for other in whole))
+        front: list[TrialResult] = []
+        for trial in self.ranked():
+            is_whole = all(objective.metric in trial.values for objective in self.objectives)
+            # What a trial beats is also beaten by what beats that trial: the front so far says it all.
+            if is_whole and not any(self._dominates(other, trial) for other in front):
+                front = [*(other for other in front if not self._dominates(trial, other)), trial]
+        return tuple(front)
 
     def _dominates(self, first: TrialResult, second: TrialResult) -> bool:
         """Tell whether the first is at least as good everywhere and better somewhere."""

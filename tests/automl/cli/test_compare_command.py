@@ -55,3 +55,18 @@ def test_a_trial_of_a_killed_study_does_not_run(tmp_path: Path, capsys: pytest.C
     assert (row["state"], row["reason"]) == ("INTERRUPTED", "its process was killed")
     assert "interrupted" in table
     assert "running" not in table
+
+
+def test_of_many_trials_the_first_hundred_are_shown_unless_more_are_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = write_study(tmp_path / "many", tuple(replace(TRIALS[0], number=number) for number in range(130)))
+
+    run_command_line(["compare", str(root)])
+    shown = capsys.readouterr().out
+    run_command_line(["compare", str(root), "--top", "130"])
+    everything = capsys.readouterr().out
+
+    assert shown.count("completed") == 100
+    assert "... and 30 more" in shown
+    assert everything.count("completed") == 130

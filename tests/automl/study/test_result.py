@@ -83,3 +83,24 @@ def test_a_trial_that_misses_a_constraint_is_never_best() -> None:
     assert result.ranked() == (trials[1],)
     assert result.pareto == (trials[1],)
     assert result.unmet(trials[0]) == ("size is 9, not size <= 5",)
+
+
+def test_every_trial_is_listed_once_and_the_front_holds_whoever_is_not_beaten() -> None:
+    values = [(0.1, 5.0), (0.5, 5.0), (0.5, 3.0), (0.4, 2.0), (0.3, 2.0), (0.5, 3.0)]
+    trials = tuple(
+        TrialResult(
+            number=number,
+            state=TrialState.COMPLETED,
+            assignment={},
+            directory="",
+            values={"val/d1": d1, "latency_ms": latency},
+        )
+        for number, (d1, latency) in enumerate(values)
+    )
+    up = Objective(metric="val/d1", direction=Direction.MAXIMIZE)
+    study = StudyResult(
+        objective=up, trials=trials, further=(Objective(metric="latency_ms", direction=Direction.MINIMIZE),)
+    )
+
+    assert [trial.number for trial in study.pareto] == [2, 5, 3]
+    assert sorted(trial.number for trial in study.leaderboard()) == list(range(6))
