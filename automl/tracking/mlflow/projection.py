@@ -199,7 +199,7 @@ class Projection:
                 return [_tags(STUDY_RUN, facts), _end(STUDY_RUN, "KILLED", time_ms)]
             case ActionEnded() if event.key not in self._actions:
                 self._actions.add(event.key)
-                return list(_action(self._paths.root.name, event.key, event.result, time_ms))
+                return list(_action(self._paths.root.name, event.key, event.result, time_ms, self._source))
             case Evaluated():
                 return list(_evaluations(event.evaluations, time_ms))
             case ModelRegistered():
@@ -443,7 +443,9 @@ def _study_end(result: StudyResult, reason: str, time_ms: int) -> Iterator[Uploa
     yield _end(STUDY_RUN, "KILLED" if unfinished else "FINISHED" if best else "FAILED", time_ms)
 
 
-def _action(study: str, key: str, result: Mapping[str, Any], time_ms: int) -> Iterator[Upload]:
+def _action(
+    study: str, key: str, result: Mapping[str, Any], time_ms: int, source: Mapping[str, str]
+) -> Iterator[Upload]:
     """Yield the run of an action on a checkpoint.
 
     It lies under the run of the trial whose checkpoint it used, the starting checkpoint's under trial 0: the children
@@ -453,7 +455,7 @@ def _action(study: str, key: str, result: Mapping[str, Any], time_ms: int) -> It
     of = "the start" if result["trial"] is None else f"trial {result['trial']}"
     start_ms = time_ms - int(result["elapsed_s"] * 1000)
     name = f"{study} {result['action']} of {of}"
-    yield _run(key, name, _trial_run(result["trial"] or 0), start_ms, {"automl.kind": "action", **facts})
+    yield _run(key, name, _trial_run(result["trial"] or 0), start_ms, {**source, "automl.kind": "action", **facts})
     yield _metrics(key, result["values"], result["epoch"] or 0, time_ms)
     yield Upload(UploadKind.ACTION_FILES, key, {"files": list(result["files"])})
     yield _end(key, "FAILED" if result["status"] in {"failed", "unavailable"} else "FINISHED", time_ms)

@@ -259,11 +259,13 @@ def test_an_action_is_a_run_of_its_own_below_its_trial(projection: Projection) -
         "elapsed_s": 2.0,
     }
 
+    project(projection, study_started(environment={"user": "ada"}))
     run, metrics, files, end = project(projection, *[ActionEnded(key="evaluate-1", result=result)] * 2)
 
     assert (run.run, run.data["parent"], run.data["start_ms"]) == ("evaluate-1", "0004", TIME_MS - 2000)
     assert metrics.data["values"] == {"val/d1": 0.7}
     assert files.kind is UploadKind.ACTION_FILES
+    assert run.data["tags"]["mlflow.user"] == "ada"
     assert end.data["status"] == "FINISHED"
 
 
