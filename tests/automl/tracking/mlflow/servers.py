@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -37,6 +38,7 @@ needs_moto = pytest.mark.skipif(find_spec("moto") is None, reason="moto is not i
 OWNER = "nobody" if os.getuid() == 0 else None
 LIMIT_S = 120.0
 BUCKET = "automl"
+_NOT_FORWARDED = {"host", "transfer-encoding", "content-length"}
 S3_ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "testing",
     "AWS_SECRET_ACCESS_KEY": "testing",
@@ -72,7 +74,7 @@ def postgresql() -> Iterator[str]:
                 _make_database(port)
                 yield f"postgresql+psycopg2://automl@127.0.0.1:{port}/mlflow"
             finally:
-                server.terminate()
+                server.send_signal(signal.SIGINT)  # fast: connections that are open are closed
                 server.wait(30)
 
 
@@ -130,9 +132,17 @@ def _running(command: list[str], environment: Mapping[str, str], log_file: Path)
         try:
             yield server
         finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(server.pid, 15)
-            server.wait(30)
+            end(server)
+
+
+def end(server: subprocess.Popen[bytes]) -> None:
+    """End a server and its children, also one that waits for a connection to be closed."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(server.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            server.wait(20)
+            return
 
 
 def wait_until_up(server: subprocess.Popen[bytes], url: str) -> None:
@@ -182,8 +192,8 @@ class _ProxyHandler(BaseHTTPRequestHandler):
         pass
 
     def answer(self) -> None:
-        length = int(self.headers.get("Content-Length") or 0)
-        body = self.rfile.read(length)
+        body = self._body()
+        length = len(body)
         self._proxy.requests.append((self.command, self.path))
         status = self._proxy.fault(self.command, self.path, length)
         if status is None:
@@ -194,8 +204,18 @@ class _ProxyHandler(BaseHTTPRequestHandler):
             time.sleep(60 if status < 0 else 0)
             self.close_connection = True
 
+    def _body(self) -> bytes:
+        if self.headers.get("Transfer-Encoding") != "chunked":
+            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        chunks = []  # so are files without content
+        while size := int(self.rfile.readline(), 16):
+            chunks.append(self.rfile.read(size))
+            self.rfile.readline()
+        self.rfile.readline()
+        return b"".join(chunks)
+
     def _forward(self, body: bytes) -> None:
-        headers = {name: value for name, value in self.headers.items() if name.lower() != "host"}
+        headers = {name: value for name, value in self.headers.items() if name.lower() not in _NOT_FORWARDED}
         with contextlib.closing(HTTPConnection(self._proxy.target, timeout=60)) as connection:
             connection.request(self.command, self.path, body, headers)
             answer = connection.getresponse()
