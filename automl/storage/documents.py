@@ -99,6 +99,36 @@ def checksum(text: str) -> str:
     return f"{zlib.crc32(text.encode()):08x}"
 
 
+def to_line(document: dict[str, Any]) -> str:
+    """Return a JSON object with its check as one line.
+
+    Raises:
+        ValueError: it holds a number that is not finite.
+    """
+    text = json.dumps(document, allow_nan=False)
+    return f'{text[:-1]}, "{CHECK}": "{checksum(text)}"}}\n'
+
+
+def read_lines(file: Path, position: int = 0) -> Iterator[tuple[dict[str, Any], int]]:
+    """Yield the JSON object of each whole line from an offset on, with the offset behind it; none without the file.
+
+    Raises:
+        ConfigurationError: a line cannot be read, or was changed.
+    """
+    with contextlib.suppress(FileNotFoundError), file.open("rb") as stream:
+        stream.seek(position)
+        for line in stream:
+            if not line.endswith(b"\n"):
+                return
+            try:
+                document, _ = without_check(json.loads(line))
+            except (ValueError, RecursionError) as error:
+                fix = "restore it from a copy, or delete the line"
+                raise torn_file(file, f"at byte {position}: {error}", "one JSON object per line", fix) from error
+            position += len(line)
+            yield document, position
+
+
 def without_check(document: Any) -> tuple[dict[str, Any], bool]:  # noqa: ANN401 # JSON
     """Return a JSON object without its check, and whether it had one.
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, get_args
 
-from automl.storage.documents import CHECK, checksum, first_line, from_json, to_json, torn_file, without_check
+from automl.storage.documents import first_line, from_json, to_json, to_line, torn_file, without_check
 from automl.study.events import Event, Measured, TrialEnded, TrialStarted
 from automl.study.trial import TrialResult
 
@@ -145,8 +145,7 @@ def encode(event: Event, time: datetime) -> bytes:
         fields = fields["result"]
         fields = {"trial": fields.pop("number"), **fields}
     document = {"event": event.kind, "time": time.isoformat(timespec="milliseconds"), **fields}
-    text = json.dumps(document, allow_nan=False)
-    return f'{text[:-1]}, "{CHECK}": "{checksum(text)}"}}\n'.encode()
+    return to_line(document).encode()
 
 
 def decode(line: bytes, *, is_strict: bool = False) -> tuple[Event, datetime] | None:

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _LONGEST_BLOCK = 200
+_SHOWN = 300
 
 
 def make_study(results: Path) -> Path:
@@ -77,7 +78,8 @@ def kind_of(file: Path, root: Path) -> str:
 
 def _without_ends(document: dict[str, Any]) -> dict[str, Any]:
     """Leave out what the last lines of the log say: a study without them looks as if it was killed, and is resumed."""
-    return {name: value for name, value in document.items() if name not in {"study_dir", "state", "end_reason"}}
+    kept = {name: value for name, value in document.items() if name not in {"study_dir", "state", "end_reason"}}
+    return {**kept, "mlflow": {**document["mlflow"], "tracking_uri": ""}}  # a store beside the copy
 
 
 def _left_alone(root: Path) -> list[str]:
@@ -136,7 +138,7 @@ def attack(study: Path, file: Path, kind: str, source: random.Random) -> str:
                 return f"{name}: {type(error).__name__}: {error}"
             else:
                 if found != (expected := _expected(study, name)) and not (name == "clean" and found == []):
-                    return f"{name} finds {found} instead of {expected}"
+                    return f"{name} finds {str(found)[:_SHOWN]} instead of {str(expected)[:_SHOWN]}"
         if {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} != before:
             return "something was written"
         return "refused" if is_refused else "harmless"

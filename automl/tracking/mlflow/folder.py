@@ -17,13 +17,13 @@ version stopped writing it.
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import re
 import uuid
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from automl.errors import ConfigurationError, counted
@@ -32,7 +32,9 @@ from automl.storage.documents import (
     first_line,
     from_json,
     read_document,
+    read_lines,
     to_json,
+    to_line,
     torn_file,
     write_document,
     write_text,
@@ -46,6 +48,7 @@ from automl.tracking.mlflow.projection import Upload
 from automl.tracking.mlflow.uri import sqlite_file, without_password
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 _SHOWN = 3
@@ -108,6 +111,7 @@ class MlflowFolder:
         self.log_file = self.root / "writer.log"
         self.lock_file = self.root / "writer.lock"
         self._id_file = self.root / "study_id"
+        self._rejected_file = self.root / "rejected.jsonl"
 
     @property
     def study_id(self) -> str:
@@ -141,6 +145,7 @@ class MlflowFolder:
         """
         self._known_id()
         self.read_queue(0, limit=None)
+        self.refused("")
 
     def load_state(self, tracking_uri: str) -> UploadState:
         """Read what a server has; nothing if it never got anything, or if the file cannot be read.
@@ -213,35 +218,27 @@ class MlflowFolder:
         """
         uploads: list[Upload] = []
         file = self.study.outbox / "queue.jsonl"
-        with suppress(FileNotFoundError), file.open("rb") as stream:
-            stream.seek(position)
-            for line in stream:
-                if len(uploads) == limit or not line.endswith(b"\n"):
-                    break
-                try:
-                    uploads.append(from_json(json.loads(line), Upload))
-                except (ValueError, RecursionError) as error:
-                    fix = "restore it from a copy, or delete the line: what it holds is not sent then"
-                    found = f"at byte {position}: {first_line(error)}"
-                    raise torn_file(file, found, "one upload per line", fix) from error
-                position += len(line)
+        for upload, _, end in islice(_read_uploads(file, position), limit):
+            uploads.append(upload)
+            position = end
         return uploads, position
 
     def reject(self, tracking_uri: str, upload: Upload, reason: str) -> None:
         """Note an upload that a server refused for good."""
         line = {**to_json(upload), "server": without_password(tracking_uri), "reason": reason}
-        with (self.root / "rejected.jsonl").open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(line) + "\n")
+        with self._rejected_file.open("a", encoding="utf-8") as stream:
+            stream.write(to_line(line))
 
     def refused(self, tracking_uri: str) -> tuple[str, ...]:
-        """Say what a server refused for good, each with its reason."""
-        with suppress(FileNotFoundError):
-            lines = (self.root / "rejected.jsonl").read_text(encoding="utf-8").splitlines()
-            uploads = [(from_json(line, Upload).title, line) for line in map(json.loads, lines)]
-            server = without_password(tracking_uri)
-            kept = [f"{title}: {line['reason']}" for title, line in uploads if line.get("server", server) == server]
-            return tuple(dict.fromkeys(kept))
-        return ()
+        """Say what a server refused for good, each with its reason.
+
+        Raises:
+            ConfigurationError: a line cannot be read, or was changed.
+        """
+        server = without_password(tracking_uri)
+        found = [(upload, line) for upload, line, _ in _read_uploads(self._rejected_file)]
+        kept = [f"{up.title}: {line.get('reason')}" for up, line in found if line.get("server", server) == server]
+        return tuple(dict.fromkeys(kept))
 
     def _state_file(self, tracking_uri: str) -> Path:
         # Without a password it is the same server: a resume and `sync` know the address without it. A sqlite store
@@ -261,6 +258,17 @@ def recorded_document(root: Path) -> dict[str, Any]:
     document["mlflow"] |= {"missing": list(folder.missing(uri)), "refused": list(folder.refused(uri))}
     document["mlflow"]["model"] = folder.load_state(uri).model
     return document
+
+
+def _read_uploads(file: Path, position: int = 0) -> Iterator[tuple[Upload, dict[str, Any], int]]:
+    """Yield the upload of each line from an offset on, the line, and the offset behind it."""
+    for line, end in read_lines(file, position):
+        try:
+            upload = from_json(line, Upload)
+        except ValueError as error:
+            fix = "restore it from a copy, or delete the line: what it holds is not sent then"
+            raise torn_file(file, f"before byte {end}: {first_line(error)}", "one upload per line", fix) from error
+        yield upload, line, end
 
 
 @cache

@@ -25,7 +25,7 @@ def test_a_study_that_has_not_begun_is_named(tmp_path: Path, capsys: pytest.Capt
     assert str(root) in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["events.jsonl", QUEUE, "tracking/mlflow/study_id"])
+@pytest.mark.parametrize("name", ["events.jsonl", QUEUE, "tracking/mlflow/study_id", "tracking/mlflow/rejected.jsonl"])
 def test_what_waits_to_be_sent_and_is_damaged_is_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
