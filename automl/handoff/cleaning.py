@@ -16,11 +16,11 @@ from automl.errors import ConfigurationError, Problem
 from automl.handoff.best import StudyBest
 from automl.readers.status_file import walk
 from automl.skill.load import recorded_architecture
-from automl.storage.deletion import TRASH, is_deletable, move_to_trash, purge, real_path
+from automl.storage.deletion import is_deletable, move_to_trash, purge, real_path
 from automl.storage.documents import read_document
 from automl.storage.overview import StudyRow, list_studies
 from automl.storage.owner import OwnerLock
-from automl.storage.paths import StudyPaths
+from automl.storage.paths import TRASH, StudyPaths
 from automl.storage.study_directory import read_study
 from automl.trial.checkpoints import all_checkpoints, latest_links
 

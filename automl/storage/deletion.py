@@ -14,12 +14,11 @@ import stat
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from automl.storage.paths import TRASH
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
     from pathlib import Path
-
-TRASH = ".automl_trash"
-"""The folder of what was moved away, in the study, results folder or linked folder that it lay in."""
 
 
 def real_path(path: Path) -> Path:

@@ -18,7 +18,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, get_args
 
-from automl.storage.documents import first_line, from_json, to_json, to_line, torn_file, without_check
+from automl.storage.documents import (
+    CHECK,
+    checksum,
+    first_line,
+    from_json,
+    to_json,
+    to_line,
+    torn_file,
+    without_check,
+)
 from automl.study.events import Event, Measured, TrialEnded, TrialStarted
 from automl.study.trial import TrialResult
 

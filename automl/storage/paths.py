@@ -19,6 +19,9 @@ STATUS_FILE = "status.json"
 PANELS = "panels"
 """The folder of the pictures of predictions, in the trainer's own folder."""
 
+TRASH = ".automl_trash"
+"""The folder of what `automl clean` has moved away: in the study, the results folder or the linked folder it lay in."""
+
 _MOST_MISSING = 5
 _PLAN = "plan.json"
 _RESULT = "result.json"

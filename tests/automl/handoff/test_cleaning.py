@@ -12,9 +12,8 @@ import pytest
 from automl.errors import ConfigurationError
 from automl.handoff.best import select_best
 from automl.handoff.cleaning import discard, empty_trash, take_inventory
-from automl.storage.deletion import TRASH
 from automl.storage.owner import OwnerLock
-from automl.storage.paths import StudyPaths
+from automl.storage.paths import TRASH, StudyPaths
 from automl.storage.study_directory import read_results
 from automl.study.result import StudyResult
 from automl.study.trial import TrialState

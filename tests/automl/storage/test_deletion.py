@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from automl.storage import deletion
-from automl.storage.deletion import TRASH, delete, is_deletable, links_out_of, move_to_trash, purge
+from automl.storage.deletion import delete, is_deletable, links_out_of, move_to_trash, purge
+from automl.storage.paths import TRASH
 from tests.deletions import calls
 
 if TYPE_CHECKING:
