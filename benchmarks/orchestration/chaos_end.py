@@ -138,12 +138,14 @@ def restore(folder: Path, copy: Path) -> StudyPaths:
     return StudyPaths(folder / "results" / _STUDY)
 
 
-def kill_once(folder: Path, copy: Path, at_s: float) -> EndKill:
-    """Resume from a copy, kill the driver, and resume until it should be complete."""
+def kill_once(folder: Path, copy: Path, at_s: float) -> EndKill | None:
+    """Resume from a copy, kill the driver, and resume until it should be complete; None if it had ended before."""
     paths = restore(folder, copy)
     process = command(folder, "resume", str(paths.root))
     wait_for(process, lambda: count(paths, StudyEnded) > 0)
     time.sleep(at_s)
+    if process.poll() is not None:
+        return None
     kill(process, folder)
     uri = f"sqlite:///{folder / 'results/mlflow.db'}"
     missing = missing_parts(paths, uri)
@@ -177,10 +179,13 @@ def kill_at_the_end(kills: int) -> list[EndKill]:
     unended = prepare(folder)
     ended, whole_s = with_end(folder, unended)
     generator = random.Random(_SEED)  # noqa: S311 # instants, no secrets
-    done = []
-    for number in range(kills):
-        copy = unended if number % _EVERY == 0 else ended
-        found = kill_once(folder, copy, generator.uniform(0.0, whole_s))
+    done: list[EndKill] = []
+    while len(done) < kills:
+        copy, at_s = unended if len(done) % _EVERY == 0 else ended, generator.uniform(0.0, whole_s)
+        found = kill_once(folder, copy, at_s)
+        if found is None:
+            whole_s = at_s  # it was slower when it was measured
+            continue
         sys.stderr.write(f"killed {found.at_s:.1f} s after {found.after}: {found.missing or 'nothing'} missing, resume")
         sys.stderr.write(f" {found.status}{', '.join(['', *found.wrong])}\n")
         done.append(found)

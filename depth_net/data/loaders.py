@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import multiprocessing.util
 import os
 import shutil
 import sys
+import tempfile
 import threading
 import warnings
 from contextlib import contextmanager
@@ -46,6 +48,8 @@ _TINY_SET = 64
 _PREFETCHED_BATCHES = 2
 _WINDOW = 4
 """Batches among which images of equal size are looked for; a prediction waits for as many at most to keep the order."""
+_LONGEST_TEMPORARY = 107 - len("/pymp-12345678/listener-12345678")
+"""Bytes of the temporary folder: a socket's path has 107, and multiprocessing appends the rest."""
 _OWN_GROUP = "depth_net.data.own_group"
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - where PyTorch passes batches between processes; nothing is written here
 
@@ -206,6 +210,8 @@ def build_loader(  # noqa: PLR0913 - the keys of the spec, one to one
         epochs: An iteration continues to the end of this many epochs; 0 ends it with its own epoch.
     """
     processes = choose_worker_count(dataset, asked=workers, batch_size=batch_size, world_size=world_size)
+    if processes:
+        shorten_sockets()
     share, training = Share(rank=rank, world_size=world_size), dataset.settings.split == "train"
     order: dict[str, Any]
     if training:
@@ -229,6 +235,20 @@ def build_loader(  # noqa: PLR0913 - the keys of the spec, one to one
         persistent_workers=processes > 0,
         **order,
     )
+
+
+def shorten_sockets() -> None:
+    """Let processes pass batches where TMPDIR is so long that no socket can be made below it."""
+    if len(os.fsencode(tempfile.gettempdir())) <= _LONGEST_TEMPORARY:
+        return
+    before = tempfile.tempdir
+    try:
+        tempfile.tempdir = "/tmp"  # noqa: S108 - only for the private folder of this process, removed at its end
+        multiprocessing.util.get_temp_dir()  # made once
+    except OSError as error:
+        logger.warning("TMPDIR is too long for the sockets of loading processes, and /tmp cannot be used: %s", error)
+    finally:
+        tempfile.tempdir = before
 
 
 def choose_worker_count(dataset: DepthDataset, *, asked: int, batch_size: int = 1, world_size: int = 1) -> int:

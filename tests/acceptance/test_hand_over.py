@@ -45,6 +45,7 @@ def move_record(paths: StudyPaths, uri: str) -> str:
     document = json.loads(paths.plan_file.read_text(encoding="utf-8"))
     before = document["mlflow"]["tracking_uri"]
     document["mlflow"]["tracking_uri"] = uri
+    del document["check"]  # as of the version before, which wrote none
     paths.plan_file.write_text(json.dumps(document), encoding="utf-8")
     return str(before)
 

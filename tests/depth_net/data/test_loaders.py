@@ -205,6 +205,26 @@ def test_loading_processes_give_the_same_batches(tmp_path: Path) -> None:
     assert all(torch.equal(a, b) for a, b in zip(inside_batches, outside_batches, strict=True))
 
 
+def test_loading_processes_work_where_the_temporary_folder_is_too_long_for_sockets(tmp_path: Path) -> None:
+    long = tmp_path / ("long" * 40)
+    long.mkdir()
+    code = (
+        "from torch.utils.data import DataLoader\nfrom depth_net.data.loaders import shorten_sockets\n"
+        "import tempfile, torch\nshorten_sockets()\n"
+        "print(len(list(DataLoader([torch.zeros(3)] * 8, num_workers=2))), tempfile.gettempdir())"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "TMPDIR": str(long)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.stdout == f"8 {long}\n", done.stderr
+
+
 def test_a_sampler_gives_nothing_while_it_is_closed() -> None:
     sampler = EpochSampler(3, seed=0, share=Share())
 
