@@ -91,7 +91,7 @@ def plan_study(request: StudyRequest, parts: StudyParts, machine: Machine | None
         options=request.options,
         launch=parts.launch,
         experiment=request.experiment or record,
-        model=request.model_name or record,
+        model=re.sub(r"[/:]", "_", request.model_name or record),  # MLflow takes neither
     )
     if plan.replicates:
         replicate_seeds(plan)

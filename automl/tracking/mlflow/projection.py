@@ -41,6 +41,7 @@ from automl.study.events import (
 )
 from automl.study.result import Incumbent
 from automl.study.trial import TrialState
+from automl.tracking.versions import evaluation_data
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -233,6 +234,7 @@ class Projection:
             "automl.seed": plan.seed,
             "automl.trials": event.trials,
             "automl.fingerprint": event.fingerprint,
+            "automl.evaluation_data": evaluation_data(event.environment),
             "automl.space": ", ".join(parameter.path for parameter in plan.space.parameters),
             **{f"automl.sha256.{name}": digest for name, digest in skill.fingerprints.items()},
             **{f"automl.{name}": text for name, text in event.environment.items()},

@@ -154,6 +154,6 @@ def test_experiment_and_model_are_named_by_skill_objective_and_data() -> None:
 
 
 def test_the_names_of_experiment_and_model_can_be_chosen() -> None:
-    plan = make_plan(StudyRequest(skill="toy", name="x").with_settings(experiment="Team A/depth", model_name="depth"))
+    plan = make_plan(StudyRequest(skill="toy", name="x").with_settings(experiment="Team A/depth", model_name="a:b/c"))
 
-    assert (plan.experiment, plan.model) == ("Team A/depth", "depth")
+    assert (plan.experiment, plan.model) == ("Team A/depth", "a_b_c")
