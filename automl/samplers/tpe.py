@@ -22,6 +22,8 @@ from automl.study.causes import Origin, OriginKind
 from automl.study.trial import TrialState
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from optuna.trial import FrozenTrial, Trial
 
     from automl.samplers.history import History, Observation
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
 
 # Trials with a value that are proposed before by a Sobol sequence.
 _SOBOL_TRIALS = 6
+# Of longer histories the best and the latest: a proposal from 4,000 trials takes 0.5 s of processor time. The estimator
+# uses 25 good ones, and gives older ones less weight anyway.
+_BEST, _LATEST = 100, 900
 
 
 class TpeSampler(Sampler):
@@ -45,14 +50,15 @@ class TpeSampler(Sampler):
 
     def propose(self, history: History, number: int) -> Candidate | None:
         """Return the next assignment."""
-        usable = [o for o in history.observations if is_usable(o)]
+        known = considered(history.observations)
+        usable = [o for o in known if is_usable(o)]
         if len(usable) < _SOBOL_TRIALS or not self._space.parameters:
             return self._sobol.propose(history, number)
         worst = [min(values) for values in zip(*(o.values for o in usable), strict=True)]
-        trials = [self._frozen_trial(o, worst) for o in history.observations if o.state is not TrialState.FAILED]
+        trials = [self._frozen_trial(o, worst) for o in known if o.state is not TrialState.FAILED]
         seed = int(generator_for(self._seed, number).integers(2**31))
         make_sampler = partial(self._estimator, seed=seed)
-        trial = study_in_memory(make_sampler, [known for known in trials if known.params], len(worst)).ask()
+        trial = study_in_memory(make_sampler, [frozen for frozen in trials if frozen.params], len(worst)).ask()
         values: dict[str, Scalar] = {}
         for parameter in self._space.parameters:
             if self._space.is_active(parameter.path, values):
@@ -70,6 +76,15 @@ class TpeSampler(Sampler):
             constraints={str(i): by for i, by in enumerate(observation.violations) if by is not None},
             values=worst if observation.state is TrialState.DIVERGED else list(observation.values),
         )
+
+
+def considered(observations: Sequence[Observation]) -> Sequence[Observation]:
+    """Return the trials that a proposal rests on, in their order: all, or of a long study the best and the latest."""
+    earlier, latest = observations[:-_LATEST], observations[-_LATEST:]
+    if len(earlier) <= _BEST:
+        return observations
+    best = sorted(filter(is_usable, earlier), key=lambda o: (-o.values[0], o.number))[:_BEST]
+    return (*sorted(best, key=lambda o: o.number), *latest)
 
 
 def _suggest(trial: Trial, parameter: Parameter) -> Scalar:

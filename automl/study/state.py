@@ -6,6 +6,7 @@ same events give an equal state. What follows from a state is decided in `automl
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -294,7 +295,9 @@ def _measure(trial: TrialRecord, event: events.Measured, time: datetime) -> None
     trial.seen = time
     trial.max_epochs = event.max_epochs or trial.max_epochs
     if event.values:
-        trial.measured.append(Measurement(epoch=event.epoch, values=event.values))
+        # Each line brings its names anew: of thousands of metrics they would take more than the values.
+        values = {sys.intern(name): value for name, value in event.values.items()}
+        trial.measured.append(Measurement(epoch=event.epoch, values=values))
 
 
 def _retry(state: StudyState, event: events.TrialRetried) -> None:

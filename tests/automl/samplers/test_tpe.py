@@ -8,7 +8,7 @@ import optuna
 
 from automl.samplers.history import History
 from automl.samplers.quasi_random import RandomSampler
-from automl.samplers.tpe import TpeSampler
+from automl.samplers.tpe import TpeSampler, considered
 from automl.study.causes import OriginKind
 from automl.study.trial import TrialState
 from tests.automl.samplers.playing import PLANE, bowl, number, play
@@ -56,3 +56,17 @@ def test_a_proposal_logs_nothing(caplog: pytest.LogCaptureFixture, capfd: pytest
 
     assert not caplog.records
     assert capfd.readouterr().err == ""
+
+
+def test_of_a_long_study_the_best_and_the_latest_trials_count() -> None:
+    history, _ = play(RandomSampler(PLANE, 1), bowl, 3)
+    first = history.observations[0]
+    known = tuple(replace(first, number=n, values=(float(n % 700),), finished_as=n) for n in range(2000))
+
+    found = considered(known)
+
+    numbers = [observation.number for observation in found]
+    assert numbers == sorted(numbers)
+    assert numbers[-900:] == list(range(1100, 2000))
+    assert set(numbers[:100]) == {n for n in range(1100) if n % 700 >= 600}
+    assert considered(known[:1000]) == known[:1000]
