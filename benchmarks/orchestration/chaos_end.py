@@ -165,7 +165,7 @@ def wrong_in_record(database: Path) -> list[str]:
 
     with closing(sqlite3.connect(database)) as store:
         runs = store.execute("select count(*), count(distinct name), sum(status != 'FINISHED') from runs").fetchone()
-        trials = store.execute("select count(*) from runs where name like 'trial %'").fetchone()[0]
+        trials = store.execute("select count(*) from tags where key = 'automl.kind' and value = 'trial'").fetchone()[0]
         versions = store.execute("select count(*) from model_versions").fetchone()[0]
         aliases = store.execute("select count(*) from registered_model_aliases").fetchone()[0]
     found = {"unfinished runs": runs[2], "trials": trials, "model versions": versions, "champions": aliases}
