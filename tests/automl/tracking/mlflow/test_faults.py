@@ -179,13 +179,12 @@ def test_metrics_arrive_while_an_artifact_is_not_answered(study: StudyPaths, sit
     tracker._start_writer()  # noqa: SLF001 # as the next trial would
     until(lambda: any("mlflow-artifacts" in path for _, path in proxy.requests))
 
+    client, began_s = client_of(site.uri), time.monotonic()
     append(study, study_started(), trial_started(7, lr=0.5), measured(7, 0, {"val/d1": 0.9}))
-    began_s = time.monotonic()
-    client = client_of(site.uri)
     until(lambda: "0007" in (MlflowFolder(study).load_state(proxy.uri).run_ids))
     run_id = MlflowFolder(study).load_state(proxy.uri).run_ids["0007"]
     until(lambda: client.get_run(run_id).data.metrics.get("val/d1") == 0.9)
-    assert time.monotonic() - began_s < 5, "the artifact is answered after a minute"
+    assert time.monotonic() - began_s < 20, "the artifact is answered after a minute"
     tracker.close(timeout_s=1)
 
 
