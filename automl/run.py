@@ -212,6 +212,7 @@ def _close_record(directory: StudyPaths, recorders: Tracker, mlflow: MlflowTrack
         recorders.close()
     finally:
         with recorded(directory.root):
+            directory.plan_file.stat()  # a folder that was moved meanwhile is not made again
             write_record(directory, mlflow.describe(), results)
 
 

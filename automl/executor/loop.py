@@ -300,7 +300,7 @@ class StudyLoop:
             task = task.on((device,))
         known = (m for m in trial.measured if m.epoch is not None and m.epoch < start.first_epoch)
         task = replace(task, measured=tuple(known))
-        task.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        task.directory.mkdir(exist_ok=True, mode=0o700)  # not what was moved away meanwhile
         document = start.document(self._paths)
         write_document(task.files.start_file, document)
         self._append(

@@ -71,7 +71,7 @@ class EventLog:
         """Write one event; all but measurements are on the disk when this returns.
 
         Raises:
-            OSError: it cannot be written.
+            OSError: it cannot be written, or is no longer where it was opened: the study was moved or deleted.
             ValueError: the event holds a number that is not finite.
         """
         time = datetime.now(UTC)
@@ -79,6 +79,8 @@ class EventLog:
         with self._lock:
             if self._handle is None:
                 self._handle = _open(self._file)
+            elif not _is_same(self._file, self._handle):
+                raise FileNotFoundError(f"{self._file.name} was moved or deleted meanwhile")
             os.write(self._handle, line)
             if not isinstance(event, Measured):
                 os.fsync(self._handle)
@@ -185,6 +187,14 @@ def decode(line: bytes, *, is_strict: bool = False) -> tuple[Event, datetime] | 
         result = {name: value for name, value in document.items() if name in known}
         document = {"result": {**result, "number": document["trial"], "assignment": document.get("assignment", {})}}
     return from_json(document, event_type), time
+
+
+def _is_same(file: Path, handle: int) -> bool:
+    try:
+        there, opened = file.stat(), os.fstat(handle)
+    except FileNotFoundError:
+        return False
+    return (there.st_dev, there.st_ino) == (opened.st_dev, opened.st_ino)
 
 
 def _open(file: Path) -> int:

@@ -14,8 +14,9 @@ import shlex
 import subprocess
 import urllib.error
 import urllib.request
+from base64 import b64encode
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote_to_bytes, urlsplit
 
 from automl.tracking.base import Tracker
 from automl.tracking.mlflow.folder import recorded_document
@@ -79,7 +80,13 @@ def notify(target: str, document: dict[str, Any]) -> bool:
 def _post(address: str, content: bytes) -> str:
     headers = {"Content-Type": "application/json", "User-Agent": "automl"}
     try:
+        parts = urlsplit(address)
+        login, _, host = parts.netloc.rpartition("@")
+        address = parts._replace(netloc=host).geturl()
         request = urllib.request.Request(address, data=content, headers=headers)  # noqa: S310 # the caller checked it
+        if login:
+            # Not to where the host redirects to.
+            request.add_unredirected_header("Authorization", f"Basic {b64encode(unquote_to_bytes(login)).decode()}")
         with urllib.request.urlopen(request, timeout=_POST_LIMIT_S):  # noqa: S310 # the same
             return ""
     except urllib.error.HTTPError as error:

@@ -31,6 +31,7 @@ def request_stop(directory: Path, cause: StopCause) -> None:
     Raises:
         OSError: the file cannot be written.
     """
+    directory.stat()  # a folder that was moved meanwhile is not made again
     write_document(StudyPaths(directory).stop_file, cause)
 
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import secrets
 import signal
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _WATCH_INTERVAL_S = 0.5
+_RAY_LOST_LIMIT_S = 10.0
 _LOST = EndReason(kind=EndKind.RAY_LOST)
 
 
@@ -82,6 +85,7 @@ def execute_study(
     with (
         _suspended_by_errors(loop),
         _preloaded(choice),
+        contextlib.closing(_Watch(loop)) as watch,
         ThreadPoolExecutor(max_workers=1, thread_name_prefix="open study") as pool,
     ):
         opening = pool.submit(loop.open)
@@ -90,7 +94,7 @@ def execute_study(
                 opening.result()
             if location.ray_address is not None:
                 ready_nodes(plan.launch, tag)
-            _run(plan.resources, loop, choice, folder)
+            _run(plan.resources, loop, choice, folder, watch)
     result = loop.close()
     done = f"{sum(trial.state.is_final for trial in result.trials)} of {plan.budget.trials} trials"
     if loop.is_interrupted:
@@ -124,7 +128,7 @@ def _preloaded(choice: LauncherChoice) -> Iterator[None]:
         yield
 
 
-def _run(resources: Resources, loop: StudyLoop, choice: LauncherChoice, folder: Path) -> None:
+def _run(resources: Resources, loop: StudyLoop, choice: LauncherChoice, folder: Path, watch: _Watch) -> None:
     from ray import tune  # noqa: PLC0415 # after the session has set its environment
 
     from automl.executor.ray.actor import TrialActor  # noqa: PLC0415
@@ -152,22 +156,35 @@ def _run(resources: Resources, loop: StudyLoop, choice: LauncherChoice, folder: 
         ),
     )
     try:
-        with _Watch(loop).running():
+        with watch.running():
             tuner.fit()
     finally:
         search.forget()
 
 
+def _leave() -> None:
+    sys.stderr.write(f"error: {_LOST}; the study can be resumed\n")
+    sys.stderr.flush()
+    os._exit(LaunchError.exit_status)
+
+
 class _Watch:
     """Looks at the clock and at Ray while Tune is busy, and ends the study by signals.
 
-    A first SIGINT ends it politely, a second one or SIGTERM at once.
+    A first SIGINT ends it politely, a second one or SIGTERM at once. Where Ray's servers have died and the main thread
+    stays inside Ray, it ends the process: Ray would do so after a minute, with a message and a status of its own.
     """
 
     def __init__(self, loop: StudyLoop) -> None:
         self._loop = loop
         self._is_over = threading.Event()
         self._has_lost_ray = False
+        self._limit = threading.Timer(_RAY_LOST_LIMIT_S, _leave)
+        self._limit.daemon = True
+
+    def close(self) -> None:
+        """Let the process go on: it is out of Ray."""
+        self._limit.cancel()
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
@@ -185,8 +202,10 @@ class _Watch:
         try:
             yield
         except (LaunchError, SystemError, RuntimeError, OSError, ray.exceptions.RayError) as error:
-            if not self._has_lost_ray:
+            # The watch looks twice a second; what Tune says of a dead server may come before.
+            if not self._has_lost_ray and ray_is_alive():
                 raise
+            self._loop.suspend(_LOST)
             raise LaunchError(f"{_LOST}; the study can be resumed") from error
         finally:
             for number, handler in before.items():
@@ -199,7 +218,8 @@ class _Watch:
             self._loop.check_budget()
             if not ray_is_alive():
                 self._has_lost_ray = True
-                self._loop.suspend(_LOST)  # without its global server Ray ends this process after a minute
+                self._limit.start()
+                self._loop.suspend(_LOST)
                 # Tune would wait for a node that never answers; the handler in the main thread raises.
                 signal.raise_signal(signal.SIGTERM)
                 return

@@ -127,6 +127,7 @@ def start_writer(
     Raises:
         OSError: the process could not be started or its log not be opened.
     """
+    folder.study.root.stat()  # a folder that was moved meanwhile is not made again
     folder.root.mkdir(parents=True, exist_ok=True)
     program = [sys.executable, "-P", "-m", "automl.tracking.mlflow.writer"]
     command = [*program, str(folder.study.root), experiment, str(delay_s)]

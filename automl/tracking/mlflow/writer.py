@@ -95,6 +95,7 @@ def only_writer(folder: MlflowFolder, *, wait_s: float) -> Iterator[None]:
     Raises:
         TimeoutError: another process held it for ``wait_s`` seconds.
     """
+    folder.study.root.stat()  # a folder that was moved meanwhile is not made again
     folder.root.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + wait_s
     with folder.lock_file.open("w", encoding="utf-8") as stream:

@@ -201,3 +201,15 @@ def test_a_line_that_is_nested_too_deeply_is_refused(tmp_path: Path) -> None:
     assert [*read_log(file)] == []
     with pytest.raises(ConfigurationError, match="cannot be read"):
         [*read_log(file, is_strict=True)]
+
+
+def test_nothing_is_written_to_a_log_that_was_moved_meanwhile(tmp_path: Path) -> None:
+    log = EventLog(tmp_path / "study/events.jsonl")
+    log.append(EVENTS[0])
+    (tmp_path / "study").rename(tmp_path / "moved")
+
+    with pytest.raises(FileNotFoundError, match="moved"):
+        log.append(EVENTS[0])
+
+    assert not (tmp_path / "study").exists()
+    assert len(list(read_log(tmp_path / "moved/events.jsonl"))) == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from base64 import b64encode
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,7 @@ class Hook(HTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.posted: list[bytes] = []
+        self.logins: list[str | None] = []
         self.status = 200
 
     @property
@@ -40,6 +42,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: Hook
 
     def do_POST(self) -> None:
+        self.server.logins.append(self.headers["Authorization"])
         self.server.posted.append(self.rfile.read(int(self.headers["Content-Length"])))
         self.send_response(self.server.status)
         self.end_headers()
@@ -125,3 +128,10 @@ def test_a_study_that_never_started_notifies_nobody(hook: Hook) -> None:
     NotifyTracker(hook.address).close()
 
     assert not hook.posted
+
+
+def test_a_login_in_the_address_is_sent_as_a_login(hook: Hook) -> None:
+    address = hook.address.replace("http://", "http://user:p%40ss@")
+
+    assert notify(address, {})
+    assert hook.logins == ["Basic " + b64encode(b"user:p@ss").decode()]

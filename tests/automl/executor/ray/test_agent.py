@@ -31,6 +31,25 @@ def test_the_node_process_finds_the_ports_and_the_stand_in_dies_with_it(tmp_path
     await_that(lambda: read_process(agent) is None)
 
 
+def test_workers_that_are_being_started_end_with_the_node_process(tmp_path: Path) -> None:
+    command = [sys.executable, "-I", "-S", ray_agent.__file__, str(tmp_path), "ab12", "one_port"]
+    worker = [sys.executable, "-c", "import time; time.sleep(60)", f"{tmp_path}/sockets"]
+    program = (
+        f"import subprocess, time; subprocess.Popen({command!r});"
+        f"print(subprocess.Popen({worker!r}).pid, flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as node:
+        assert node.stdout is not None
+        started = int(node.stdout.readline())
+        await_that((tmp_path / "one_port_ab12").is_file)
+        node.send_signal(signal.SIGKILL)
+        killed_s = time.monotonic()
+
+        await_that(lambda: read_process(started) is None)
+
+    assert time.monotonic() - killed_s < 5
+
+
 def await_that(holds: Callable[[], bool]) -> None:
     ends_s = time.monotonic() + 20
     while not holds():
