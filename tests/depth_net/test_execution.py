@@ -105,7 +105,7 @@ def test_millimetres_under_a_generic_class_are_reported_before_an_evaluation_sta
 
     lines = read_status(tmp_path / "results" / "evaluate")
     assert [line["message"] for line in lines[:-1]] == ["Starting Depth Net evaluate."]
-    assert "they look like millimetres" in lines[-1]["message"]
+    assert "millimetres (value / 1000)" in lines[-1]["message"]
 
 
 def test_an_error_has_the_code_of_its_class() -> None:

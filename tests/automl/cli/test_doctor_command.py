@@ -151,7 +151,7 @@ def test_broken_4_depth_in_a_unit_that_nobody_stated(
 
     row = failed(document)["depth data: dataset.train_dataset.data_sources[0]"]
     assert status == 2
-    assert "millimetres (value / 1000) 3" in row["found"]
+    assert "millimetres (value / 1000) 2.99 m" in row["found"]
     assert "kitti (value / 256) 11" in row["found"]
     assert row["fix"].startswith("set depth_scale")
 
