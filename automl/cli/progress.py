@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from rich.live import Live
 from rich.table import Table
 
-from automl.cli.render import console, format_assignment, trial_line
+from automl.cli.render import console, format_assignment, format_measure, trial_line
 from automl.duration import format_duration
 from automl.errors import counted
 from automl.request.policy import Route
@@ -97,12 +97,12 @@ class ProgressTracker(Tracker):
             return table
         for trial in self._state.in_phase(Phase.RUNNING):
             last = trial.last_value(study.metric)
-            value = f"{last:.4f}" if last is not None else "-"
+            value = format_measure(last) if last is not None else "-"
             epochs = f"epoch {trial.epochs}/{study.max_epochs or '?'}"
             elapsed = format_duration((now - (trial.since or now)).total_seconds())
             assignment = format_assignment(trial.proposal.assignment)
             table.add_row(f"trial {trial.number:3d}", "running", epochs, value, elapsed, assignment)
-        best = "no value yet" if leader is None else f"best {leader.values[study.metric]:.4f}"
+        best = "no value yet" if leader is None else f"best {format_measure(leader.values[study.metric])}"
         elapsed = format_duration(time.monotonic() - self._started_s)
         table.add_row(f"{len(self._state.ended)}/{study.trials} trials", best, "", "", elapsed)
         return table

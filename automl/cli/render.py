@@ -76,6 +76,12 @@ def format_assignment(assignment: Mapping[str, object]) -> str:
     return "  ".join(f"{names[path]}={format_value(value)}" for path, value in assignment.items())
 
 
+def format_measure(value: float) -> str:
+    """Return a value with four decimals, or with an exponent where these would show zeros or a hundred digits."""
+    size = abs(value)
+    return f"{value:.4f}" if size == 0 or 1e-3 <= size < 1e6 else f"{value:.4g}"  # noqa: PLR2004 - 4 digits or more
+
+
 def short_names(paths: Iterable[str]) -> dict[str, str]:
     """Return each path's shortest ending, whole parts only, that no other of the paths has."""
     endings: dict[str, list[str]] = {}
@@ -97,7 +103,7 @@ def best_row(result: StudyResult) -> list[tuple[str, object]]:
     best, metric = result.best, result.objective.metric
     if best is None:
         return []
-    return [("best", f"trial {best.number}, {metric} {best.values[metric]:.4f} at epoch {best.best_epoch}")]
+    return [("best", f"trial {best.number}, {metric} {format_measure(best.values[metric])} at epoch {best.best_epoch}")]
 
 
 def trial_line(result: TrialResult, *, metric: str, max_epochs: int | None, is_best: bool) -> Text:
@@ -108,7 +114,7 @@ def trial_line(result: TrialResult, *, metric: str, max_epochs: int | None, is_b
     value = result.values.get(metric)
     shown = result.reason or (result.failure.value if result.failure else "")
     if value is not None and result.state.has_value:
-        shown = f"{metric} {value:.4f}"
+        shown = f"{metric} {format_measure(value)}"
     epochs = f"epoch {result.epochs}/{max_epochs}" if max_epochs else f"epoch {result.epochs}"
     line = Text(f"trial {result.number:3d}  ")
     line.append(f"{result.state.value.lower():<9}", style=STYLES.get(result.state, ""))
@@ -138,7 +144,7 @@ def leaderboard(result: StudyResult, *, limit: int | None = None) -> Table:
         table.add_row(
             f"{'* ' if trial in front else ''}{trial.number}",
             Text(state, style=STYLES.get(trial.state, "")),
-            *(f"{trial.values[metric]:.4f}" if metric in trial.values else "-" for metric in metrics),
+            *(format_measure(trial.values[metric]) if metric in trial.values else "-" for metric in metrics),
             str(trial.best_epoch) if trial.best_epoch is not None else "-",
             format_duration(trial.elapsed_s),
             *(format_value(trial.assignment.get(path, "-")) for path in paths),

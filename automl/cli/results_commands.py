@@ -55,6 +55,7 @@ def _list(root: Path | None, *, studies: bool, as_json: bool) -> None:
 
 
 def _list_studies(results: Path, *, as_json: bool) -> None:
+    from automl.cli.render import format_measure
     from automl.storage.overview import list_studies
 
     try:
@@ -67,7 +68,7 @@ def _list_studies(results: Path, *, as_json: bool) -> None:
     width = max((len(row.name) for row in found), default=0)
     for row in found:
         states = ", ".join(f"{count} {state}" for state, count in row.states.items())
-        best = "" if row.best is None else f"best {row.metric} {row.best:.4f}"
+        best = "" if row.best is None else f"best {row.metric} {format_measure(row.best)}"
         counts = f"{row.trials:>4}/{row.planned:<4}  {best:<24}  {states}"
         gone = f"a part of it is missing: {'; '.join(row.missing)}" if row.missing else ""
         line = f"{row.state:<11}  {row.name:<{width}}  {counts}".rstrip()

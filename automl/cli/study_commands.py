@@ -82,7 +82,7 @@ def _stop(root: Path, number: int | None) -> None:
     trial = next((t for t in result.trials if t.number == number and t.state is TrialState.RUNNING), None)
     if trial is None:
         raise NothingToRunError(f"no trial {number} of {root} is running")
-    request_stop(StudyPaths(root).attempt(number, trial.attempt).root, cause)
+    request_stop(StudyPaths(root).attempt(number, trial.attempt).root, cause, study=root)
     click.echo(f"trial {number} is asked to stop")
 
 

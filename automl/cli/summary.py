@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from automl.cli import render
 from automl.cli.options import record_rows
+from automl.cli.render import format_measure
 from automl.storage.final_status import read_settled
 from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import read_evaluations
@@ -45,8 +46,9 @@ def _best_rows(result: StudyResult, directory: Path) -> Iterator[tuple[str, obje
         yield "against trial 0", _against(first.values.get(metric), value, direction)
     for r in result.replicated:
         side = "worse than in the search" if r.gap > 0 else "better than in the search"
-        seen = f"mean {r.mean:.4f} of {len(r.values)}, selected at {r.trial.values[metric]:.4f}"
-        yield "with other seeds", f"trial {r.trial.number}: {seen} ({abs(r.gap):.4f} {side})"
+        selected = format_measure(r.trial.values[metric])
+        seen = f"mean {format_measure(r.mean)} of {len(r.values)}, selected at {selected}"
+        yield "with other seeds", f"trial {r.trial.number}: {seen} ({format_measure(abs(r.gap))} {side})"
     if result.further:
         yield "pareto front", ", ".join(f"trial {trial.number}" for trial in result.pareto)
     constant = best.values.get(f"{metric}_constant")
@@ -65,7 +67,10 @@ def _evaluation_rows(
     """Yield the evaluations of checkpoints; those without a value only where they failed."""
     of_trial = evaluations["champion"].deltas.get("trial") if "champion" in evaluations else None
     if of_trial is not None and of_trial.reference != best:
-        yield "evaluated again", f"not this trial: evaluations.json is about a value of {of_trial.reference:.4f}"
+        yield (
+            "evaluated again",
+            f"not this trial: evaluations.json is about a value of {format_measure(of_trial.reference)}",
+        )
         return
     for role, found in evaluations.items():
         name = {"champion": "evaluated again", "champion_test": "on the test data"}.get(role, role.replace("_", ", "))
@@ -75,7 +80,7 @@ def _evaluation_rows(
                 yield name, f"failed: {found.reason}"
             continue
         again = {None: "", True: ", reproduced", False: ", not what the trial reported"}[found.is_reproduced]
-        yield name, f"{value:.4f}{again}"
+        yield name, f"{format_measure(value)}{again}"
         if "baseline" in found.deltas:
             where = " on the test data" if role.endswith("_test") else ""
             yield f"against the baseline{where}", _against(found.deltas["baseline"].reference, value, direction)
@@ -85,7 +90,8 @@ def _against(reference: float | None, value: float, direction: Direction) -> str
     if reference is None:
         return "no value to compare with"
     gain = value - reference if direction is Direction.MAXIMIZE else reference - value
-    return f"{reference:.4f} -> {value:.4f}, {abs(gain):.4f} {'better' if gain >= 0 else 'worse'}"
+    change = f"{format_measure(abs(gain))} {'better' if gain >= 0 else 'worse'}"
+    return f"{format_measure(reference)} -> {format_measure(value)}, {change}"
 
 
 def _place_rows(directory: Path, outcome: Outcome) -> Iterator[tuple[str, object]]:

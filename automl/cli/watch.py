@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from automl.cli.render import STYLES, VisibleConsole, count_states, format_assignment, key_values
+from automl.cli.render import STYLES, VisibleConsole, count_states, format_assignment, format_measure, key_values
 from automl.duration import format_duration
 from automl.errors import counted
 from automl.readers.growing_file import GrowingFile
@@ -183,7 +183,7 @@ def _head(watched: Watched) -> Iterator[tuple[str, object]]:
     best, metric = result.best, result.objective.metric
     found = "none yet"
     if best is not None:
-        found = f"trial {best.number}, {metric} {best.values[metric]:.4f}, epoch {best.best_epoch}"
+        found = f"trial {best.number}, {metric} {format_measure(best.values[metric])}, epoch {best.best_epoch}"
     yield "best", found
     yield from (("notice", text) for text in state.notices[-_SHOWN_NOTICES:])
     if watched.is_running and state.started is not None and state.started_at is not None and not watched.is_over:
@@ -209,13 +209,13 @@ def _trials(watched: Watched, rows: int) -> Table:
         epochs = f"{trial.epochs}/{max_epochs}" if max_epochs else str(trial.epochs)
         elapsed = format_duration((now - (trial.since or now)).total_seconds())
         last = trial.last_value(metric)
-        value = "-" if last is None else f"{last:.4f}"
+        value = "-" if last is None else format_measure(last)
         state = Text("running" if watched.is_running else "lost", style=STYLES[TrialState.RUNNING])
         table.add_row(str(trial.number), state, epochs, value, elapsed, format_assignment(trial.proposal.assignment))
     ended = sorted((t for t in result.trials if t.state is not TrialState.RUNNING), key=lambda t: -t.number)
     for done in ended[: max(0, rows - len(running))]:
         mark = "*" if result.best is not None and done.number == result.best.number else ""
-        value = f"{done.values[metric]:.4f}{mark}" if metric in done.values else "-"
+        value = f"{format_measure(done.values[metric])}{mark}" if metric in done.values else "-"
         state = Text(done.state.value.lower(), style=STYLES.get(done.state, ""))
         words = format_assignment(done.assignment) if done.state is TrialState.COMPLETED else done.reason
         table.add_row(str(done.number), state, str(done.epochs), value, format_duration(done.elapsed_s), words)

@@ -197,7 +197,8 @@ class StudyLoop:
         self._trackers.record(entry)
         if isinstance(event, StopDecided) and event.trial in self._running:
             try:
-                request_stop(self._attempt_directory(self._state.trials[event.trial]), event.cause)
+                directory = self._attempt_directory(self._state.trials[event.trial])
+                request_stop(directory, event.cause, study=self._paths.root)
             except OSError as error:
                 logger.warning("trial %d could not be asked to stop: %s", event.trial, error)
 

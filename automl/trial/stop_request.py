@@ -25,13 +25,13 @@ logger = logging.getLogger(__name__)
 _LONGEST_REQUEST_BYTES = 64 * 1024
 
 
-def request_stop(directory: Path, cause: StopCause) -> None:
-    """Ask for the end of an attempt or of a study; a later cause replaces an earlier one that was not read yet.
+def request_stop(directory: Path, cause: StopCause, *, study: Path | None = None) -> None:
+    """Ask for the end of an attempt of a study, or of the study; a later cause replaces one that was not read yet.
 
     Raises:
-        OSError: the file cannot be written.
+        OSError: the study is not there, or the file cannot be written.
     """
-    directory.stat()  # a folder that was moved meanwhile is not made again
+    (study or directory).stat()  # a study that was moved meanwhile is not made again; an attempt may have no folder yet
     write_document(StudyPaths(directory).stop_file, cause)
 
 

@@ -11,6 +11,7 @@ from automl.cli.render import (
     differing_parameters,
     findings_table,
     format_assignment,
+    format_measure,
     format_value,
     short_names,
     trial_line,
@@ -67,3 +68,11 @@ def test_a_row_of_the_doctor_can_be_read_at_any_width(width: int) -> None:
     assert max(map(len, lines)) <= width
     assert place in stream.getvalue()
     assert ("fix: use dataset_name NYUDV2" in stream.getvalue()) is (width < 140)
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(0.93821, "0.9382"), (0.0, "0.0000"), (3.2e-5, "3.2e-05"), (-1e101, "-1e+101"), (12345.678, "12345.6780")],
+)
+def test_a_value_is_never_shown_as_zero_or_in_a_hundred_digits(value: float, shown: str) -> None:
+    assert format_measure(value) == shown
