@@ -17,7 +17,7 @@ _OPTIONS = {"time_s": "--time", "gpus": "--jobs and --gpus-per-trial", "trial_ti
 _COUNTS = {"trials", "jobs", "seed"}
 
 
-def parse_for(request: StudyRequest, skill: Skill) -> ParsedRequest:
+def _parse_for(request: StudyRequest, skill: Skill) -> ParsedRequest:
     """Read the request's text with the words of a skill."""
     known = f"{skill.name} {skill.network_arch}".lower().replace("-", "_").replace("_", " ").split()
     metrics = skill.architecture.metrics.directions
@@ -35,7 +35,7 @@ def apply_request_text(request: StudyRequest) -> tuple[StudyRequest, ParsedReque
     """
     if not request.request_text:
         return request, ParsedRequest(policy=None, values={}, phrases={}), ()
-    parsed = parse_for(request, load_skill(request.skill))
+    parsed = _parse_for(request, load_skill(request.skill))
     settings: dict[str, Any] = {}
     notes: list[str] = []
     for name, value in parsed.values.items():
@@ -56,7 +56,10 @@ def apply_request_text(request: StudyRequest) -> tuple[StudyRequest, ParsedReque
 
 def request_problems(request: StudyRequest, skill: Skill) -> tuple[Problem, ...]:
     """Return the parts of the request's text that only the user can decide; an explicit policy decides about search."""
-    parsed = parse_for(request, skill)
+    return _problems(request, _parse_for(request, skill))
+
+
+def _problems(request: StudyRequest, parsed: ParsedRequest) -> tuple[Problem, ...]:
     target = str(request.source) if request.source else f"--skill {request.skill}"
     is_decided = _explicit(request, "policy") is not None
     on, off = (f"automl run {target} --policy {policy}" for policy in ("on", "off"))
@@ -82,12 +85,12 @@ def request_problems(request: StudyRequest, skill: Skill) -> tuple[Problem, ...]
 
 def request_document(request: StudyRequest, skill: Skill) -> dict[str, Any]:
     """Return the JSON form of what was understood of the request's text, and what the user must decide."""
-    parsed = parse_for(request, skill)
+    parsed = _parse_for(request, skill)
     return {
         "text": request.request_text,
         "understood": {name: dataclasses.asdict(phrase) for name, phrase in parsed.phrases.items()},
         "not_understood": list(parsed.remarks),
-        "questions": [{"found": p.found, "fix": p.fix} for p in request_problems(request, skill)],
+        "questions": [{"found": p.found, "fix": p.fix} for p in _problems(request, parsed)],
     }
 
 
