@@ -62,12 +62,10 @@ def review_plan(request: StudyRequest, plan: StudyPlan, place: RunLocation) -> d
 
 
 def _data_check(request: StudyRequest, plan: StudyPlan, place: RunLocation) -> list[dict[str, str]]:
-    """Return what the trainer reads in the data and doubts; nothing before they are made, or for other trainers."""
-    if pending_folder(request, place.results) is not None:
-        return []
+    """Return what the trainer reads in the data and doubts; before they are made, in the spec alone."""
     return [
         {"level": row.level.value, "where": row.check, "found": row.found, "fix": row.fix}
-        for row in check_depth_data(plan)
+        for row in check_depth_data(plan, is_made=pending_folder(request, place.results) is None)
     ]
 
 

@@ -122,14 +122,17 @@ def _check(arguments: argparse.Namespace) -> int:
     if not arguments.experiment_spec_file:
         return _refuse("no spec: name it with -e SPEC")
     config = load_spec(arguments.experiment_spec_file, arguments.overrides, action="check")
-    from depth_net.actions.check import describe_run, inspect_data  # noqa: PLC0415 - imports NumPy and OpenCV
+    from depth_net.actions.check import CheckReport, describe_run, inspect_data  # noqa: PLC0415 - imports NumPy and OpenCV
+    from depth_net.actions.check_weights import weights_findings  # noqa: PLC0415 - as above
 
-    report = inspect_data(config, devices=config.train.num_gpus * config.train.num_nodes)
+    devices = config.train.num_gpus * config.train.num_nodes
+    report = CheckReport((), ()) if arguments.no_data else inspect_data(config, devices=devices)
+    findings = (*report.findings, *weights_findings(config))
     absent = [f"error: {problem}" for problem in absent_weights(config, "check")]
     notices = [f"notice: {notice}" for notice in spec_notices(config, "check")]
-    for line in (*report.sources, describe_run(config), *notices, *report.findings, *absent):
+    for line in (*report.sources, describe_run(config), *notices, *findings, *absent):
         print(line)  # noqa: T201 - the command's output
-    found, errors = (len(some) + len(absent) for some in (report.findings, report.errors))
+    found, errors = (len(some) + len(absent) for some in (findings, report.errors))
     print(f"{found} findings, {errors} of them errors")  # noqa: T201 - the command's output
     return 1 if errors else 0
 
@@ -205,7 +208,9 @@ def _parser() -> argparse.ArgumentParser:
             action.add_argument(
                 "--preset", metavar="NAME", help="find kitti, vkitti2, hypersim, diode, ... in a folder"
             )
-    _add_spec_arguments(actions.add_parser("check", help="check the spec and its data without training"))
+    check = actions.add_parser("check", help="check the spec and its data without training")
+    _add_spec_arguments(check)
+    check.add_argument("--no-data", action="store_true", help="check the spec and its weights alone")
     _add_spec_arguments(actions.add_parser("gen_trt_engine", help="print the command that builds a TensorRT engine"))
     specs = actions.add_parser("default_specs", help="write a spec with all defaults for each action")
     specs.add_argument("overrides", nargs="*", metavar="DIR", help="folder, also as results_dir=DIR")

@@ -88,7 +88,7 @@ def examine(
     asked = [from_problem(problem) for problem in request_problems(request, plan.skill)]
     has_data = run.pending is None or any(Path(file).exists() for file in run.data.values())
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="check data") as pool:
-        checked = pool.submit(check_depth_data, plan) if has_data and not is_quick else None
+        checked = None if is_quick else pool.submit(check_depth_data, plan, is_made=has_data)
         probe, found = _machine_findings(location, *_needs(run), is_quick=is_quick)
         found += [*asked, *_study_findings(run, probe), *([] if checked is None else checked.result())]
     return (*found, version_finding(probe.versions))

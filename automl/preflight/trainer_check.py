@@ -29,8 +29,11 @@ _FIELD = re.compile(r"^  (found|expected|fix) {2,7}(?=\S)", re.MULTILINE)
 _SUMMARY = re.compile(r"\d+ findings, \d+ of them errors")
 
 
-def check_depth_data(plan: StudyPlan) -> list[Finding]:
-    """Return the rows of `depth_net check` for the plan's spec; none for other trainers, or if it is not installed."""
+def check_depth_data(plan: StudyPlan, *, is_made: bool = True) -> list[Finding]:
+    """Return the rows of `depth_net check` for the plan's spec; none for other trainers, or if it is not installed.
+
+    Data that the run makes before its first trial may not be there yet; then all but them is checked.
+    """
     action = plan.skill.actions[plan.action]
     command, check = build_command(action.command, Path("spec")), plan.skill.architecture.data_check
     if check is None or Path(command[0]).name != build_command(check, Path("spec"))[0]:
@@ -45,7 +48,7 @@ def check_depth_data(plan: StudyPlan) -> list[Finding]:
         write_spec(plan.spec.with_values(outputs, origin="output"), action.config_format, file)
         try:
             done = subprocess.run(  # noqa: S603 - the trainer's own program, with our spec
-                [str(program), *build_command(check, file)[1:]],
+                [str(program), *build_command(check, file)[1:], *(() if is_made else ("--no-data",))],
                 capture_output=True,
                 text=True,
                 stdin=subprocess.DEVNULL,
@@ -57,7 +60,8 @@ def check_depth_data(plan: StudyPlan) -> list[Finding]:
             return [doubt(_CHECK, f"not checked: it takes more than {_LIMIT_S:g} s", fix=fix)]
         except OSError as error:
             return [doubt(_CHECK, f"not checked: {error}", fix=f"{command[0]} check -e SPEC")]
-    return read_check(done.stdout, done.stderr)
+    pending = [] if is_made else [good(f"{_CHECK}: dataset", "made before the first trial, and checked then")]
+    return [*pending, *read_check(done.stdout, done.stderr)]
 
 
 def read_check(out: str, err: str = "") -> list[Finding]:

@@ -21,6 +21,7 @@ from depth_net.errors import SpecError
 from depth_net.gpu_driver import open_context
 from depth_net.model.depth_anything import DepthAnything
 from depth_net.model.family import ModelType
+from depth_net.model.published_names import doubts_of_start
 from depth_net.model.resize import Resize
 from depth_net.model.weights import apply_weights, load_weights
 from depth_net.status import warn
@@ -154,9 +155,11 @@ def start_from_weights(model: DepthAnything, config: ExperimentConfig, status: S
     if not (backbone or whole):
         text = "the model starts from random weights: no pretrained path is set"
         warn(status, text, code="notice", data={"init": "random"})
+    for doubt in doubts_of_start(config):
+        warn(status, doubt, code="weights")
     for path, is_backbone in ((backbone, True), (whole, False)):
         if path:
-            weights = load_weights(Path(path).expanduser())
+            weights = load_weights(Path(path).expanduser(), config.model.weights_key)
             apply_weights(model, weights.without_head() if is_backbone else weights, is_starting_point=True)
             logger.info("starting from the %sweights in %s", "encoder's " if is_backbone else "", path)
             if not is_backbone and not weights.has_head:

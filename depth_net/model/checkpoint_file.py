@@ -7,6 +7,7 @@ them.
 
 from __future__ import annotations
 
+import argparse
 import json
 import pickle
 import struct
@@ -20,8 +21,8 @@ import torch
 from torch import Tensor
 
 from depth_net.errors import WeightsError
-from depth_net.model.keys import without_wrappers
 from depth_net.model.quantized import admit_quantized_classes
+from depth_net.model.weight_sets import choose_set, named_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,7 +46,7 @@ class Container(StrEnum):
     FLAT = "flat"
     """A pickled mapping of names to tensors, as published."""
     WRAPPED = "wrapped"
-    """A mapping with the state under ``model`` or ``state_dict``, as published training scripts save."""
+    """A mapping with the state under a key such as ``model``, as published training scripts save."""
     LIGHTNING = "lightning"
     """A checkpoint of Lightning: ours and the container's."""
     SAFETENSORS = "safetensors"
@@ -68,25 +69,30 @@ class WeightsFile:
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
-def open_weights(path: Path) -> WeightsFile:
+def open_weights(path: Path, key: str = "") -> WeightsFile:
     """Read the weights of a file or folder into memory-mapped tensors on the CPU.
 
+    Args:
+        path: The file or folder.
+        key: Which weights to take where a file holds several sets, e.g. ``teacher``; else it is not read.
+
     Raises:
-        WeightsError: the file is missing, of a kind without weights, damaged, or needs code to be run.
+        WeightsError: the file is missing, of a kind without weights, damaged, or needs code to be run; or it holds
+            several sets of weights and no key says which.
     """
     if path.is_dir():
         return _open_folder(path)
     if not path.is_file():
         raise WeightsError(f"{path}: found no such file; expected a checkpoint; fix: correct the path")
     if path.suffix == ".safetensors":
-        return WeightsFile(container=Container.SAFETENSORS, state=_strip(_read_safetensors(path)))
+        return WeightsFile(container=Container.SAFETENSORS, state=_model_in(path, _read_safetensors(path), key))
     if path.suffix in {".engine", ".trt_engine", ".plan", ".onnx"}:
         raise WeightsError(
             f"{path}: found a {path.suffix} file; expected a checkpoint with weights ({', '.join(sorted(PICKLED))}, "
             ".safetensors or a transformers folder); fix: name the checkpoint it was exported from; engines run in the "
             "deploy container"
         )
-    return _unwrap(path, read_pickled(path))
+    return _unwrap(path, read_pickled(path), key)
 
 
 def read_pickled(path: Path) -> Mapping[str, Any]:
@@ -101,7 +107,8 @@ def read_pickled(path: Path) -> Mapping[str, Any]:
             admit_quantized_classes(torch.serialization.get_unsafe_globals_in_checkpoint(path))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # about pickle protocols; what cannot be read raises
-            content = torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip)
+            with torch.serialization.safe_globals([argparse.Namespace]):  # scripts keep their arguments beside
+                content = torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip)
     except pickle.UnpicklingError as error:
         raise WeightsError(_unsafe_text(path)) from error
     except _DAMAGE as error:
@@ -117,42 +124,29 @@ def read_pickled(path: Path) -> Mapping[str, Any]:
     return content
 
 
-def _unwrap(path: Path, content: Mapping[str, Any]) -> WeightsFile:
+def _unwrap(path: Path, content: Mapping[str, Any], key: str) -> WeightsFile:
     notes = content.get(METADATA_KEY)
     metadata = notes if isinstance(notes, dict) else {}
     if "pytorch-lightning_version" in content:
-        state = _tensors(path, content.get("state_dict", {}))
-        return WeightsFile(container=Container.LIGHTNING, state=_inside_task(state), metadata=metadata)
-    for key in ("model", "state_dict"):
-        if isinstance(content.get(key), dict):
-            return WeightsFile(container=Container.WRAPPED, state=_tensors(path, content[key]), metadata=metadata)
-    return WeightsFile(container=Container.FLAT, state=_tensors(path, content), metadata=metadata)
+        state, container = content.get("state_dict", {}), Container.LIGHTNING  # callbacks may keep weights of their own
+    else:
+        is_flat = any(isinstance(value, Tensor) for value in content.values())
+        state, container = content, Container.FLAT if is_flat else Container.WRAPPED
+    return WeightsFile(container=container, state=_model_in(path, state, key), metadata=metadata)
 
 
-def _tensors(path: Path, state: object) -> Mapping[str, Tensor]:
-    pairs = state.items() if isinstance(state, dict) else ()
-    tensors = {name: value for name, value in pairs if isinstance(name, str) and isinstance(value, Tensor)}
-    if not tensors:
-        keys = ", ".join(str(name) for name, _ in [*pairs][:5]) or "none"
+def _model_in(path: Path, content: object, key: str = "") -> Mapping[str, Tensor]:
+    """Return the weights of a model, or the tensors of whatever there is, which another module refuses by name."""
+    pairs = content if isinstance(content, dict) else {}
+    state = choose_set(path, pairs, key)
+    if state is None:
+        state = dict(named_tensors(pairs))
+    if not state:
+        keys = ", ".join(str(name) for name in [*pairs][:5]) or "none"
         raise WeightsError(
             f"{path}: found no tensors (keys: {keys}); expected weights; fix: name a checkpoint of this model"
         )
-    return _strip(tensors)
-
-
-def _strip(state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-    """Drop prefixes common to all names, which come from a task, DDP or a compiler around the model."""
-    bare = {without_wrappers(name): tensor for name, tensor in state.items()}
-    for prefix in ("module.", "model.", "dinov2."):
-        if bare and all(name.startswith(prefix) for name in bare):
-            return _strip({name.removeprefix(prefix): tensor for name, tensor in bare.items()})
-    return bare
-
-
-def _inside_task(state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-    """The model's part of a task that also keeps buffers of its own."""
-    inner = {name: tensor for name, tensor in state.items() if name.startswith("model.")}
-    return _strip(inner or state)
+    return state
 
 
 def _open_folder(path: Path) -> WeightsFile:
@@ -168,7 +162,9 @@ def _open_folder(path: Path) -> WeightsFile:
     state: dict[str, Tensor] = {}
     for shard in shards:
         state |= _read_safetensors(shard) if shard.suffix == ".safetensors" else read_pickled(shard)
-    return WeightsFile(container=Container.FOLDER, state=_strip(state), metadata=_read_configuration(configuration))
+    return WeightsFile(
+        container=Container.FOLDER, state=_model_in(path, state), metadata=_read_configuration(configuration)
+    )
 
 
 def _read_configuration(path: Path) -> Mapping[str, Any]:

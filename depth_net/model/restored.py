@@ -35,7 +35,7 @@ def restore_model(config: ExperimentConfig, checkpoint: str) -> DepthAnything:
         WeightsError: the checkpoint cannot be read or does not fit the spec.
         SpecError: neither the spec nor the checkpoint names the depth range of a metric model.
     """
-    weights = load_weights(Path(checkpoint).expanduser())
+    weights = load_weights(Path(checkpoint).expanduser(), config.model.weights_key)
     model = DepthAnything(
         encoder=config.model.encoder.value,
         model_type=config.model.model_type,
@@ -45,8 +45,22 @@ def restore_model(config: ExperimentConfig, checkpoint: str) -> DepthAnything:
         _restore_quantized(model, weights)
     else:
         apply_weights(model, weights)
+    _doubt_name(model, weights)
     logger.info("weights: %s (%s, %s, %s)", weights.path, weights.encoder, weights.layout, weights.container)
     return model.eval()
+
+
+def _doubt_name(model: DepthAnything, weights: LoadedWeights) -> None:
+    """Warn where the name of a file has the words of a published one with another range or family."""
+    name = weights.name
+    if name is None or name.is_exact or weights.metadata:
+        return
+    if name.family is not model.model_type or name.max_depth_m != model.max_depth_m:
+        found = f"{name.family}, {name.max_depth_m:g} m" if name.max_depth_m else str(name.family)
+        logger.warning(
+            "%s is named as %s; the spec says %s, dataset.max_depth %s: another range scales every depth",
+            *(weights.path, found, model.model_type, model.max_depth_m),
+        )
 
 
 def _restore_quantized(model: DepthAnything, weights: LoadedWeights) -> None:

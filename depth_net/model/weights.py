@@ -21,7 +21,9 @@ from depth_net.model.checkpoint_file import METADATA_KEY, Container, open_weight
 from depth_net.model.encoders import ENCODERS, encoder_of_width
 from depth_net.model.family import ModelType
 from depth_net.model.keys import ENCODER_PREFIX, HEAD_PREFIX, METRIC_HEAD_PREFIX, is_transformers, to_original_keys
+from depth_net.model.published_names import FIRST_VERSION, PublishedName, is_first_version, published_name
 from depth_net.model.quantized import is_quantized_tensor
+from depth_net.model.rows import is_plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,6 +37,7 @@ SHOWN = 8
 """Mismatching names listed per kind before the rest is counted."""
 
 _BLOCK_INDEX = re.compile(r"^pretrained\.blocks\.(\d+)\.")
+_NARROW = ("torch.float8", "torch.float4")
 _OPTIONAL = frozenset({"pretrained.mask_token"})
 """Read by pre-training only; some files leave it out."""
 
@@ -64,6 +67,7 @@ class LoadedWeights:
         family: Which family the head belongs to; None when the file does not state it (public files call both
             ``depth_head``).
         metadata: Our own notes (see `metadata_of`) or a transformers configuration; empty for other files.
+        name: What the name of a file says that has no such notes; None where it is no published one.
     """
 
     path: Path
@@ -74,13 +78,24 @@ class LoadedWeights:
     has_head: bool
     family: ModelType | None
     metadata: Mapping[str, Any]
+    name: PublishedName | None = None
 
     @property
     def max_depth_m(self) -> float | None:
         """Upper end of the depth range the weights were trained for, in metres; None if unknown."""
+        if self.name is not None and self.name.is_exact:
+            return self.name.max_depth_m
         value = self.metadata.get("max_depth")
         is_metric = self.family is ModelType.METRIC
         return float(value) if is_metric and isinstance(value, int | float) else None
+
+    @property
+    def is_first_version(self) -> bool:
+        """Whether the weights are those of Depth Anything V1, by their name or configuration."""
+        backbone = self.metadata.get("backbone_config")
+        layers = backbone.get("out_indices") if isinstance(backbone, dict) else None
+        is_other = layers is not None and list(layers) != [tap + 1 for tap in ENCODERS[self.encoder].taps]
+        return is_other or is_first_version(self.path)
 
     def without_head(self) -> LoadedWeights:
         """The encoder alone."""
@@ -88,24 +103,36 @@ class LoadedWeights:
         return replace(self, state=encoder, has_head=False, family=None)
 
 
-def load_weights(path: Path) -> LoadedWeights:
+def load_weights(path: Path, key: str | None = None) -> LoadedWeights:
     """Read a file or folder with weights and recognise what it holds.
 
+    Args:
+        path: The file or folder.
+        key: Which weights to take where a file holds several sets.
+
     Raises:
-        WeightsError: it cannot be read, holds another model, or fits no known encoder.
+        WeightsError: it cannot be read, holds another model or numbers of eight bits, or fits no known encoder; or it
+            holds several sets and the key does not say which.
     """
-    file = open_weights(path)
+    file = open_weights(path, key or "")
+    _refuse_narrow_floats(path, file.state)
     state, layout = _to_published(path, file.state)
     prefixes = {name.split(".", maxsplit=1)[0] + "." for name in state}
+    name = None if file.metadata else published_name(path)
+    family = _recognise_family(prefixes, file.container, file.metadata)
+    has_head = bool(prefixes & {HEAD_PREFIX, METRIC_HEAD_PREFIX})
+    if family is None and has_head and name is not None and name.is_exact:
+        family = name.family
     return LoadedWeights(
         path=path,
         state=state,
         layout=layout,
         container=file.container,
         encoder=_recognise_encoder(path, state),
-        has_head=bool(prefixes & {HEAD_PREFIX, METRIC_HEAD_PREFIX}),
-        family=_recognise_family(prefixes, file.container, file.metadata),
+        has_head=has_head,
+        family=family,
         metadata=file.metadata,
+        name=name if has_head else None,
     )
 
 
@@ -146,6 +173,17 @@ def metadata_of(model: DepthAnything, *, min_depth_m: float | None) -> dict[str,
         "max_depth": model.max_depth_m,
         "min_depth": min_depth_m,
     }
+
+
+def _refuse_narrow_floats(path: Path, state: Mapping[str, Tensor]) -> None:
+    narrow = [name for name, tensor in state.items() if is_plain(tensor) and str(tensor.dtype).startswith(_NARROW)]
+    if narrow:
+        kind = str(state[narrow[0]].dtype).removeprefix("torch.")
+        raise WeightsError(
+            f"{path}: found {len(narrow)} tensors of {kind}, such as {narrow[0]}; expected float32, float16 or "
+            "bfloat16, because eight-bit floats mean nothing without the scales that belong to them; fix: name the "
+            "file that these weights were made of"
+        )
 
 
 def _to_published(path: Path, state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], Layout]:
@@ -206,11 +244,17 @@ def _problems_of_identity(model: DepthAnything, weights: LoadedWeights, *, is_st
         return problems
     if not weights.has_head:
         problems.append(_problem("the head", "a backbone alone", "a whole model; name a trained checkpoint"))
+    by_name = f" by its name {weights.name.text}; rename it if that is wrong" if weights.name else ""
     if weights.family not in (None, model.model_type):
-        problems.append(_problem("model.model_type", model.model_type, f"{weights.family}, which the file holds"))
+        expected = f"{weights.family}, which the file holds{by_name}"
+        problems.append(_problem("model.model_type", model.model_type, expected))
     elif weights.max_depth_m is not None and weights.max_depth_m != model.max_depth_m:
-        expected = f"{weights.max_depth_m}, which the weights were trained for; another value scales every depth"
+        expected = (
+            f"{weights.max_depth_m}, which the weights were trained for{by_name}; another value scales every depth"
+        )
         problems.append(_problem("dataset.max_depth", model.max_depth_m, expected))
+    if weights.is_first_version:
+        problems.append(_problem("the weights", FIRST_VERSION, "Depth Anything V2"))
     return problems
 
 

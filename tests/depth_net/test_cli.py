@@ -79,7 +79,7 @@ def test_check_names_keys_without_effect(tmp_path: Path, capsys: pytest.CaptureF
 
     printed = capsys.readouterr().out
     assert "notice: model.corr_radius: set without effect; read by stereo models only" in printed
-    assert "0 findings" in printed
+    assert "1 findings, 0 of them errors" in printed
 
 
 def test_check_reports_a_wrong_spec(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
