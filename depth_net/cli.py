@@ -86,7 +86,9 @@ def _run(arguments: argparse.Namespace) -> int:
     spec = Path(arguments.experiment_spec_file)
     if not spec.is_file():
         return _refuse(f"the spec {spec} does not exist")
-    exit_status = execute(Request(action=arguments.action, spec=spec, overrides=tuple(arguments.overrides)))
+    protocol = getattr(arguments, "protocol", None)
+    overrides = (*arguments.overrides, *([f"evaluate.protocol={protocol}"] if protocol else []))
+    exit_status = execute(Request(action=arguments.action, spec=spec, overrides=overrides))
     # The last line of the log, which the reference's tools look for.
     logger.info("Execution status: %s", "FAIL" if exit_status else "PASS")
     return exit_status
@@ -208,6 +210,8 @@ def _parser() -> argparse.ArgumentParser:
             action.add_argument(
                 "--preset", metavar="NAME", help="find kitti, vkitti2, hypersim, diode, ... in a folder"
             )
+        if name == "evaluate":
+            action.add_argument("--protocol", metavar="NAME", help="nyu, kitti or da2, as evaluate.protocol=NAME")
     check = actions.add_parser("check", help="check the spec and its data without training")
     _add_spec_arguments(check)
     check.add_argument("--no-data", action="store_true", help="check the spec and its weights alone")

@@ -81,6 +81,7 @@ METRICS: Final[Mapping[str, Metric]] = {
     "abs_rel": Metric(sums=(lambda image: (image.error.abs() / image.target).sum(),)),
     "sq_rel": Metric(sums=(lambda image: (image.error.square() / image.target).sum(),)),
     "rmse": Metric(sums=(lambda image: image.error.square().sum(),), value=lambda mean: mean.sqrt()),
+    "rmse_log": Metric(sums=(lambda image: image.logarithm.square().sum(),), value=lambda mean: mean.sqrt()),
     "log10": Metric(sums=(lambda image: image.logarithm.abs().sum() / image.logarithm.new_tensor(10.0).log(),)),
     "silog": Metric(
         sums=(lambda image: image.logarithm.sum(), lambda image: image.logarithm.square().sum()), value=_silog

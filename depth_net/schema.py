@@ -12,7 +12,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, get_origin
 
-from depth_net.config.fields import choices_of, kind_of, limits_of, search_of
+from depth_net.config.fields import choices_of, is_own, kind_of, limits_of, search_of
 from depth_net.effective import declared_leaves
 from depth_net.templates import ACTIONS, published_spec, write_templates
 
@@ -40,7 +40,7 @@ def build_schema(action: str) -> dict[str, Any]:
             values = values[group]
             node = {"type": "collection", "title": group, "default": values, "properties": {}}
             here = here.setdefault(group, node)["properties"]
-        here[name] = _leaf(field, values[name], searched=action == _ROOT_ONLY)
+        here[name] = _leaf(field, values.get(name), searched=action == _ROOT_ONLY)
     schema: dict[str, Any] = {
         "type": "object",
         "x_tao_schema": {
@@ -92,8 +92,9 @@ def _leaf(field: FieldInfo, value: Any, *, searched: bool) -> dict[str, Any]:  #
         "type": "categorical" if choices_of(field) else _type_name(kind_of(field.annotation)),
         "title": text.split(";", maxsplit=1)[0].split(":", maxsplit=1)[0].rstrip("."),
         "description": text,
-        "default": value,
     }
+    if not is_own(field):
+        leaf["default"] = value
     if choices_of(field):
         leaf["enum"] = list(choices_of(field))
     leaf |= {name: limits[key] for key, name in (("ge", "minimum"), ("le", "maximum")) if key in limits}

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from depth_net.config.actions import ConvertConfig
 from depth_net.config.experiment import ExperimentConfig
-from depth_net.config.fields import kind_of
+from depth_net.config.fields import choices_of, inert_reason, is_group, kind_of
 from depth_net.config.tree import apply_overrides, to_yaml
 from depth_net.effective import declared_leaves
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from depth_net.config.fields import Section
 
 ACTIONS: Final = ("train", "evaluate", "inference", "export", "quantize", "convert")
 _SOURCE: Final = "[{data_file: ''}]"
@@ -52,6 +54,8 @@ def published_spec(action: str) -> dict[str, Any]:
         source, target = tree, published
         for group in groups:
             source, target = source[group], target.setdefault(group, {})
+        if name not in source:
+            continue  # a key of our own, which is left out where it is not set
         is_unset_text = source[name] is None and kind_of(field.annotation) is str
         target[name] = "" if is_unset_text else source[name]
     return published
@@ -84,13 +88,36 @@ def write_default_specs(directory: Path) -> tuple[Path, ...]:
         raise FileExistsError(f"already there: {', '.join(existing)}; choose another folder")
     directory.mkdir(parents=True, exist_ok=True)
     for action, path in files.items():
-        text = _commented_convert_spec() if action == "convert" else to_yaml(default_spec(action))
-        path.write_text(text, encoding="utf-8")
+        path.write_text(_commented_spec(action), encoding="utf-8")
     return tuple(files.values())
 
 
-def _commented_convert_spec() -> str:
-    """Return the spec of ``convert`` with a comment above each key; those of the other actions are in the reference."""
-    fields = ConvertConfig.model_fields
-    parts = [f"# {fields[key].description}\n{to_yaml({key: value})}" for key, value in default_spec("convert").items()]
+def _commented_spec(action: str) -> str:
+    """Return the spec of an action with a comment above each key of its own section; the reference has the others.
+
+    A key that specs have only where it is set stands there as a comment.
+    """
+    spec = default_spec(action)
+    if action == "convert":
+        return _commented(ConvertConfig, spec)
+    section = kind_of(ExperimentConfig.model_fields[action].annotation)
+    own = _indented(_commented(section, spec.pop(action)))
+    return f"{to_yaml(spec)}{action}:\n{own}"
+
+
+def _commented(kind: type[Section], values: dict[str, Any]) -> str:
+    parts = []
+    for key, field in kind.model_fields.items():
+        inner = kind_of(field.annotation)
+        if is_group(inner):
+            parts.append(f"{key}:\n{_indented(_commented(inner, values[key]))}")
+            continue
+        choices = f" One of {', '.join(choices_of(field))}." if choices_of(field) else ""
+        unread = f" Not read: {inert_reason(field)}." if inert_reason(field) else ""
+        line = to_yaml({key: values[key]}) if key in values else f"# {key}:\n"
+        parts.append(f"# {field.description}{choices}{unread}\n{line}")
     return "".join(parts)
+
+
+def _indented(text: str) -> str:
+    return "".join(f"  {line}\n" for line in text.splitlines())

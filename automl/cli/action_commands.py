@@ -65,6 +65,9 @@ def _add(name: str, action: str, text: str) -> None:
 for _name, (_action, _text) in _ACTIONS.items():
     _add(_name, _action, _text)
 
+_PROTOCOL = "Evaluate as papers do, where the skill has evaluate.protocol; depth_net: nyu, kitti, da2."
+commands.commands["evaluate"].params.append(click.Option(["--protocol"], metavar="NAME", help=_PROTOCOL))
+
 
 def _run(root: Path, action: str, options: dict[str, Any]) -> ActionResult:
     from automl.handoff.actions import action_launcher, options_here, run_recorded
@@ -72,7 +75,9 @@ def _run(root: Path, action: str, options: dict[str, Any]) -> ActionResult:
     from automl.storage.paths import StudyPaths
 
     problems: list[Problem] = []
-    data, settings = split_pairs(options["data"], options["settings"], problems)
+    protocol = options.get("protocol")
+    asked = [f"{action}.protocol={protocol}"] if protocol else []
+    data, settings = split_pairs(options["data"], [*options["settings"], *asked], problems)
     if problems:
         raise ConfigurationError.from_problems(problems, subject="the command line")
     chosen = dataclasses.replace(

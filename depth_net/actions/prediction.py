@@ -62,9 +62,17 @@ class PredictedImage:
 
 def write_results(folder: Path, values: Mapping[str, object]) -> None:
     """Write ``results.json`` of an action as strict JSON; a value that is not finite becomes null."""
-    lost = {name: None for name, value in values.items() if isinstance(value, float) and not math.isfinite(value)}
     with whole(folder / RESULTS_FILE) as unfinished:
-        unfinished.write_text(json.dumps({**values, **lost}, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        text = json.dumps(_without_nonfinite(values), indent=2, allow_nan=False)
+        unfinished.write_text(f"{text}\n", encoding="utf-8")
+
+
+def _without_nonfinite(value: object) -> object:
+    if isinstance(value, dict):
+        return {name: _without_nonfinite(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_without_nonfinite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def choose_device(gpu_ids: tuple[int, ...]) -> torch.device:
@@ -75,19 +83,23 @@ def choose_device(gpu_ids: tuple[int, ...]) -> torch.device:
     return torch.device("cuda", index if index < torch.cuda.device_count() else 0)
 
 
-def load_split(config: ExperimentConfig, split: SplitName, max_depth_m: float | None) -> DataLoader[Batch]:
+def load_split(
+    config: ExperimentConfig, split: SplitName, max_depth_m: float | None, *, whole_truth: bool = False
+) -> DataLoader[Batch]:
     """Read the annotation files of a split and batch its images in order.
 
     Args:
         config: The spec.
         split: ``test`` or ``infer``; training and validation data are loaded by the trainer.
         max_depth_m: Depth range of the model, which counts where the spec names none.
+        whole_truth: Let every known value of the ground truth count, outside of boxes and ranges too.
 
     Raises:
         SpecError: no or unusable data sources.
         DataError: unusable annotation lines.
     """
-    section, dataset = config.dataset.split(split), dataset_of(config, split, seed=0, max_depth_m=max_depth_m)
+    section = config.dataset.split(split)
+    dataset = dataset_of(config, split, seed=0, max_depth_m=max_depth_m, whole_truth=whole_truth)
     with one_thread():
         loader = build_loader(
             dataset,
@@ -100,13 +112,22 @@ def load_split(config: ExperimentConfig, split: SplitName, max_depth_m: float | 
     return loader
 
 
-def predict_images(model: DepthAnything, loader: DataLoader[Batch], device: torch.device) -> Iterator[PredictedImage]:
-    """Run the model over a loader and yield each image at its native size, in the order of the rows."""
+def predict_images(
+    model: DepthAnything, loader: DataLoader[Batch], device: torch.device, *, flip_average: bool = False
+) -> Iterator[PredictedImage]:
+    """Run the model over a loader and yield each image at its native size, in the order of the rows.
+
+    Args:
+        model: The model.
+        loader: Of any split but training.
+        device: Where the model runs.
+        flip_average: Average with the prediction of the mirrored image.
+    """
     if device.type != "cpu":
         model.to(device)
     ready: dict[int, PredictedImage] = {}
     following = 0
-    for row, image in _predict(model.eval(), loader, device):
+    for row, image in _predict(model.eval(), loader, device, flip_average=flip_average):
         ready[row] = image
         while following in ready:
             yield ready.pop(following)
@@ -115,10 +136,13 @@ def predict_images(model: DepthAnything, loader: DataLoader[Batch], device: torc
 
 @torch.inference_mode()
 def _predict(
-    model: DepthAnything, loader: DataLoader[Batch], device: torch.device
+    model: DepthAnything, loader: DataLoader[Batch], device: torch.device, *, flip_average: bool
 ) -> Iterator[tuple[int, PredictedImage]]:
     for batch in loader:
-        predicted = model(batch["image"].to(device, non_blocking=True))
+        images = batch["image"].to(device, non_blocking=True)
+        predicted = model(images)
+        if flip_average:
+            predicted = (predicted + model(images.flip(-1)).flip(-1)) / 2
         for index, path in enumerate(batch["image_path"]):
             native = restore_native_size(predicted[index], batch["image_size"][index])
             valid = batch["valid"][index][0].to(device)

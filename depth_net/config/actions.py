@@ -5,8 +5,8 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
-from depth_net.config.choices import ExportFormat
-from depth_net.config.fields import FreeGroup, Group, Many, Maybe, Real, Section, Text, Whole, setting
+from depth_net.config.choices import Alignment, EvalCrop, ExportFormat, Protocol
+from depth_net.config.fields import FreeGroup, Group, Many, Maybe, Real, Section, Text, Whole, is_own, setting
 
 _SPLIT_DECIDES: Final = "size and batch come from the split's own section"
 _EXPORTS_ON_CPU: Final = "the export runs on the processor, with a GPU and without; the file is the same"
@@ -26,6 +26,27 @@ class EvaluateConfig(Section):
     input_width: Maybe[Whole] = setting(None, "Width.", inert=_SPLIT_DECIDES)
     input_height: Maybe[Whole] = setting(None, "Height.", inert=_SPLIT_DECIDES)
     native_padded: bool = setting(False, "Stereo padding.", inert="read by stereo models only")
+    protocol: Maybe[Protocol] = setting(
+        None, "Crop, depth range, alignment and averaging as published; the keys below replace parts of it.", own=True
+    )
+    eval_crop: Maybe[EvalCrop] = setting(None, "Box outside of which nothing counts.", own=True)
+    min_depth: Maybe[Annotated[Real, Field(ge=0.0)]] = setting(
+        None, "Smaller depths do not count, in metres.", own=True
+    )
+    max_depth: Maybe[Annotated[Real, Field(gt=0.0)]] = setting(None, "Larger depths do not count, in metres.", own=True)
+    alignment: Maybe[Alignment] = setting(
+        None, "Fit to the ground truth per image; unset means least_squares for relative models, else none.", own=True
+    )
+    flip_average: bool = setting(False, "Average with the prediction of the mirrored image.", own=True)
+    ranges: Many[Annotated[Real, Field(ge=0.0)]] = setting(
+        (), "Edges of the ranges of distance in the table, in metres; unset means 1, 2, 3, 5, 10, 20, ...", own=True
+    )
+
+    @property
+    def asks_for_own_rules(self) -> bool:
+        """Whether anything but the rules of the training's validation is asked for."""
+        fields = type(self).model_fields
+        return any(getattr(self, key) != field.default for key, field in fields.items() if is_own(field))
 
 
 class InferenceConfig(Section):

@@ -96,6 +96,24 @@ class EvalCrop(StrEnum):
     """Of NYU Depth V2, after Eigen et al."""
 
 
+class Protocol(StrEnum):
+    """Published ways to evaluate; `depth_net.protocols` has what each of them means."""
+
+    NYU = "nyu"
+    KITTI = "kitti"
+    DA2 = "da2"
+
+
+class Alignment(StrEnum):
+    """What is fitted to the ground truth of each image before it is compared."""
+
+    NONE = "none"
+    MEDIAN = "median"
+    """A factor: both depth maps get the same median."""
+    LEAST_SQUARES = "least_squares"
+    """Scale and shift, in disparity for a relative model and in depth for a metric one."""
+
+
 class ExportFormat(StrEnum):
     """Formats of an exported model."""
 

@@ -3,6 +3,7 @@
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
+from typing_extensions import override
 
 from depth_net.config.choices import DatasetFamily, DepthKind, EvalCrop
 from depth_net.config.fields import Group, Many, Maybe, Real, Search, Section, Text, Whole, setting
@@ -57,6 +58,7 @@ class DataSource(Section):
         return tuple(_INVALID_VALUES.get(value.lower()) or float(value) for value in self.invalid_values)
 
     @model_serializer(mode="wrap")
+    @override
     def _without_unset_keys(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Leave out what is not set: the container knows two keys only."""
         return {key: value for key, value in dump(self).items() if key == "data_file" or value}

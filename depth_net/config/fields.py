@@ -12,7 +12,7 @@ from enum import StrEnum
 from types import UnionType
 from typing import Annotated, Any, Final, Literal, TypeVar, Union, get_args, get_origin
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 from pydantic.fields import FieldInfo
 
 UNSET: Final = ("", "???", None)
@@ -58,6 +58,16 @@ class Section(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    @model_serializer(mode="wrap")
+    def _without_unset_keys(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out keys of our own that are not set: the container refuses keys that it does not know."""
+        fields = type(self).model_fields
+        return {
+            key: value
+            for key, value in dump(self).items()
+            if not (is_own(fields[key]) and getattr(self, key) == fields[key].default)
+        }
+
     def to_tree(self) -> dict[str, Any]:
         """Return the group as nested plain values, ready for YAML or JSON."""
         return self.model_dump(mode="json")
@@ -83,7 +93,13 @@ class Search:
 
 
 def setting(
-    default: object, text: str, *, search: Search | None = None, inert: str | None = None, **limits: float
+    default: object,
+    text: str,
+    *,
+    search: Search | None = None,
+    inert: str | None = None,
+    own: bool = False,
+    **limits: float,
 ) -> Any:  # noqa: ANN401 - used as a default of any type
     """Declare a key of the spec; use it as the default of a field.
 
@@ -92,9 +108,10 @@ def setting(
         text: One sentence for the schema and for messages.
         search: Range for a search; None where a search would not help or would change the evaluation protocol.
         inert: Why this trainer accepts the key and does not read it; None for a key that acts.
+        own: The container does not know the key, so that specs have it only where it is set.
         **limits: ``ge`` (at least), ``gt`` (greater than) and ``le`` (at most), as pydantic names them.
     """
-    marks: dict[str, Any] = {"search": search, "inert": inert}
+    marks: dict[str, Any] = {"search": search, "inert": inert, "own": own}
     field: FieldInfo = Field(default, description=text, json_schema_extra=marks, **limits)  # type: ignore[call-overload]  # limits
     return field
 
@@ -111,6 +128,12 @@ def inert_reason(field: FieldInfo) -> str | None:
     marks: Any = field.json_schema_extra
     reason: str | None = marks["inert"]
     return reason
+
+
+def is_own(field: FieldInfo) -> bool:
+    """Tell whether a key is unknown to the container."""
+    marks: Any = field.json_schema_extra
+    return bool(marks and marks.get("own"))
 
 
 def limits_of(field: FieldInfo) -> dict[str, float]:

@@ -7,7 +7,7 @@ depth_net.data.loaders.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, TypedDict
 
@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from depth_net.config.choices import EvalCrop
 from depth_net.config.dataset import AugmentationConfig, DataSource, SplitName
 from depth_net.data.annotations import Row, describe_bad_lines, read_annotations
 from depth_net.data.augmentation import augment, changes_size, draw_zoom
@@ -84,6 +85,8 @@ class SampleSettings:
     augmentation: AugmentationConfig
     cache_bytes: int
     seed: int
+    whole_truth: bool = False
+    """Every known value counts: neither boxes nor ranges."""
 
     @property
     def cover_size(self) -> tuple[int, int]:
@@ -172,6 +175,8 @@ class DepthDataset(Dataset[Sample]):
         native = (image.shape[0], image.shape[1])
         truth = None
         if row.depth is not None:
+            if settings.whole_truth:
+                entry = replace(entry, crop=EvalCrop.NONE, limits=None)
             truth = load_ground_truth(row, entry, settings.limits, native, normalize=settings.normalize_depth)
             _require_same_size(row, native, truth)
         if settings.split == "train" and changes_size(settings.augmentation):
@@ -215,7 +220,12 @@ class DepthDataset(Dataset[Sample]):
 
 
 def dataset_of(
-    config: ExperimentConfig, split: SplitName, *, seed: int, max_depth_m: float | None = None
+    config: ExperimentConfig,
+    split: SplitName,
+    *,
+    seed: int,
+    max_depth_m: float | None = None,
+    whole_truth: bool = False,
 ) -> DepthDataset:
     """Read the annotation files of one split of a spec.
 
@@ -224,6 +234,7 @@ def dataset_of(
         split: Training and validation samples, which are read in every epoch, are cached in memory.
         seed: Start of all randomness.
         max_depth_m: Depth range of the model, which counts where the spec names none.
+        whole_truth: Let every known value of the ground truth count, outside of boxes and ranges too.
 
     Raises:
         SpecError: no source, a reader that does not exist or one that does not belong to the model's family.
@@ -243,6 +254,7 @@ def dataset_of(
         augmentation=section.augmentation if split == "train" else None,
         cache_bytes=section.cache_mb * _MEGABYTE if split in ("train", "val") else 0,
         seed=seed,
+        whole_truth=whole_truth,
     )
 
 
@@ -260,6 +272,7 @@ def build_dataset(  # noqa: PLR0913 - the keys of the spec, one to one
     augmentation: AugmentationConfig | None = None,
     cache_bytes: int = 0,
     seed: int,
+    whole_truth: bool = False,
 ) -> DepthDataset:
     """Read the annotation files of one split and describe how its samples are made.
 
@@ -276,6 +289,7 @@ def build_dataset(  # noqa: PLR0913 - the keys of the spec, one to one
         augmentation: What happens to training samples; nothing by default and in the other splits.
         cache_bytes: Keep decoded samples in memory if the whole set needs at most this much.
         seed: Start of all randomness.
+        whole_truth: Every known value counts.
 
     Raises:
         SpecError: an unknown dataset name, one of the other family, or no source.
@@ -288,11 +302,12 @@ def build_dataset(  # noqa: PLR0913 - the keys of the spec, one to one
         crop_size=(crop_size[0], crop_size[1]),
         input_mean=tuple(input_mean),
         input_std=tuple(input_std),
-        limits=resolve_depth_range(min_depth_m, max_depth_m),
+        limits=DepthRange(0.0, float("inf")) if whole_truth else resolve_depth_range(min_depth_m, max_depth_m),
         normalize_depth=normalize_depth,
         augmentation=augmentation or AugmentationConfig(),
         cache_bytes=cache_bytes,
         seed=seed,
+        whole_truth=whole_truth,
     )
     return DepthDataset(read_sources(sources, split=split, model_type=model_type), settings)
 

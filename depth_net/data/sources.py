@@ -56,10 +56,15 @@ def resolve_source(source: DataSource, model_type: ModelType, depths: Iterable[P
             raise UnstatedUnitError(_describe_unstated(source, model_type))
     entry = require_family(name or _GENERIC[model_type], model_type)
     entry = _with_kind(entry, source, is_named=bool(source.dataset_name))
-    crop = entry.crop if source.eval_crop is None else source.eval_crop
-    if crop is EvalCrop.EIGEN and entry.name.startswith("NYUDV2"):
-        crop = EvalCrop.NYU
+    crop = crop_of(entry, source.eval_crop)
     return replace(entry, per_unit=_per_unit(entry, source), crop=crop, invalid=(*entry.invalid, *source.invalid))
+
+
+def crop_of(entry: DatasetClass, stated: EvalCrop | None) -> EvalCrop:
+    """Return the box that a spec states for a class, or the one of the class; Eigen's box of NYU is that of NYU."""
+    if stated is EvalCrop.EIGEN and entry.name.startswith("NYUDV2"):
+        return EvalCrop.NYU
+    return entry.crop if stated is None else stated
 
 
 def _is_depth(source: DataSource) -> bool:

@@ -70,3 +70,20 @@ def test_the_default_spec_of_convert_explains_every_key(tmp_path: Path) -> None:
     assert yaml.safe_load(text) == default_spec("convert")
     assert "# scene keeps the images of one folder below data_root in one split" in text
     assert text.count("# ") == len(default_spec("convert"))
+
+
+def test_keys_of_our_own_are_explained_in_the_default_spec_and_left_out_of_specs(tmp_path: Path) -> None:
+    write_default_specs(tmp_path / "specs")
+
+    text = (tmp_path / "specs/evaluate.yaml").read_text(encoding="utf-8")
+
+    assert yaml.safe_load(text) == default_spec("evaluate")
+    assert "protocol" not in default_spec("evaluate")["evaluate"]
+    assert "  # Crop, depth range, alignment and averaging as published" in text
+    assert "One of nyu, kitti, da2.\n  # protocol:\n" in text
+
+
+def test_a_key_of_our_own_stands_in_the_spec_once_it_is_set(tmp_path: Path) -> None:
+    (tmp_path / "spec.yaml").write_text("evaluate: {protocol: kitti}", encoding="utf-8")
+
+    assert load_spec(tmp_path / "spec.yaml").to_tree()["evaluate"]["protocol"] == "kitti"

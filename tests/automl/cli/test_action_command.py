@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
 from automl.cli.app import run_command_line
 from tests.automl.handoff.depth_study import CHECKPOINTS, write_depth_study
@@ -54,6 +55,19 @@ def test_another_epoch_of_a_trial_can_be_named(
     assert status == 0
     assert CHECKPOINTS[0] in capsys.readouterr().out
     assert len(launcher.requests) == 1
+
+
+def test_a_protocol_reaches_the_spec_of_the_evaluation(
+    tmp_path: Path, launcher: ScriptedLauncher, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = write_depth_study(tmp_path / "demo").root
+
+    status = run_command_line(["evaluate", str(root), "--protocol", "kitti", "--json"])
+
+    assert (status, len(launcher.requests)) == (0, 1)
+    spec = root / json.loads(capsys.readouterr().out)["directory"] / "spec.yaml"
+    assert yaml.safe_load(spec.read_text(encoding="utf-8"))["evaluate"]["protocol"] == "kitti"
+    assert run_command_line(["export", str(root), "--protocol", "kitti"]) == 2
 
 
 def test_what_cannot_be_started_is_bad_input(
