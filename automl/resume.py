@@ -17,13 +17,17 @@ from automl.run import make_plan, run_in
 from automl.storage.documents import to_json
 from automl.storage.paths import StudyPaths
 from automl.storage.plan_document import plan_document, read_plan
+from automl.storage.study_directory import read_study
+from automl.study.ends import EndKind
 from automl.study.events import StudyEnded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from automl.request.study_request import StudyRequest
     from automl.storage.plan_document import StoredPlan
+    from automl.study.events import StudySuspended
     from automl.study.model import StudyPlan
     from automl.tracking.base import Tracker
 
@@ -33,6 +37,7 @@ _COMPARED = (
     *("route", "objective", "objectives", "constraints", "evaluate_with"),
     *("sampler", "scheduler", "seed", "max_epochs", "options", "spec", "space"),
 )
+_LIMITS = {EndKind.TIME: "time_s", EndKind.GPU_HOURS: "gpu_hours"}
 
 
 def resume_study(
@@ -40,7 +45,7 @@ def resume_study(
 ) -> Path:
     """Continue a study: trials that have ended are kept, unfinished ones continue, the rest follows.
 
-    With ``trials`` the study gets a new number of them.
+    With ``trials`` the study gets a new number of them; a limit of time or GPU hours that ended it counts no more.
 
     Raises:
         ConfigurationError: the folder is no study directory, a file of it is damaged, or the skill cannot be read.
@@ -51,9 +56,7 @@ def resume_study(
     directory = StudyPaths(root)
     stored = read_plan(directory)
     state = require_sound(directory)
-    request = request_from_document(stored.request)
-    if trials is not None:
-        request = request.with_settings(trials=trials, explicit=(*request.explicit, "trials"))
+    request = _asked(stored, state.last, trials)
     uri = stored.mlflow.tracking_uri
     place = RunLocation(results=stored.results or root.parent, tracking_uri=uri, ray_address=ray_address)
     # It keeps its first points, whatever studies have ended since, and its launcher, whatever would be chosen now.
@@ -78,12 +81,31 @@ def resume_study(
     if end is None or not (has_all or (trials is None and bool(end.reason) and not end.may_go_on)):
         return run_in(directory, request, plan, place, extra_trackers=extra_trackers)
     missing = missing_parts(directory, uri)
-    if not missing and has_all:
-        raise NothingToRunError(f"all {ended} trials of {root} have ended; --trials N adds some")
     if not missing:
-        raise NothingToRunError(f"{root} has ended: {end.reason}; a new automl run begins with its best trials")
+        raise NothingToRunError(_nothing_missing(directory, end, has_all=has_all))
     with _completing(missing, directory, uri):
         return run_in(directory, request, plan, place, extra_trackers=extra_trackers, is_over=True)
+
+
+def _asked(stored: StoredPlan, last: StudyEnded | StudySuspended | None, trials: int | None) -> StudyRequest:
+    """Return what was asked for, with the new number of trials."""
+    request = request_from_document(stored.request)
+    if trials is None:
+        return request
+    end = last.end if isinstance(last, StudyEnded) else None
+    spent = _LIMITS.get(end.kind) if end is not None else None
+    if spent is not None:
+        logger.warning("%s; with --trials %d that limit does not count any more", end, trials)
+    lifted = {} if spent is None else {spent: None}
+    return request.with_settings(trials=trials, **lifted, explicit=(*request.explicit, "trials", *lifted))
+
+
+def _nothing_missing(paths: StudyPaths, end: StudyEnded, *, has_all: bool) -> str:
+    """Return why there is nothing to do for a study that has ended, and whether it has failed."""
+    failed = " without a usable value" if read_study(paths.root)[1].best is None else ""
+    if has_all:
+        return f"all trials of {paths.root} have ended{failed}; --trials N adds some"
+    return f"{paths.root} has ended{failed}: {end.reason}; --trials N adds trials all the same"
 
 
 @contextlib.contextmanager

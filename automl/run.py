@@ -8,6 +8,7 @@ trial with an empty space.
 from __future__ import annotations
 
 import dataclasses
+import logging
 import secrets
 from typing import TYPE_CHECKING
 
@@ -48,6 +49,8 @@ if TYPE_CHECKING:
     from automl.study.result import StudyResult
     from automl.tracking.base import Tracker
     from automl.tracking.mlflow.tracker import MlflowTracker
+
+logger = logging.getLogger(__name__)
 
 
 def make_plan(request: StudyRequest, place: RunLocation) -> StudyPlan:
@@ -132,7 +135,7 @@ def run_in(
 ) -> Path:
     """Run a plan in a study directory; trials that have ended are kept, unfinished ones continue.
 
-    With ``is_over`` the study has ended, and only what comes after its trials is done.
+    With ``is_over`` the study has ended, and only what comes after its trials is done; how it ended is no error then.
 
     Raises:
         LaunchError: Ray does not start, or the study directory cannot be written.
@@ -198,7 +201,7 @@ def _run_locked(
                     trackers=(recorders, *extra_trackers),
                     journal=OptunaJournal(directory.journal_file, plan),
                 )
-            _conclude(result, plan, evaluator)
+            _conclude(result, plan, evaluator, is_over=is_over)
     finally:
         evaluator.launcher.close()
         _close_record(directory, recorders, mlflow, place.results)
@@ -222,10 +225,17 @@ def _import_early() -> None:
     import automl.samplers.optuna_journal  # noqa: F401, PLC0415 - optuna
 
 
-def _conclude(result: StudyResult, plan: StudyPlan, evaluator: Evaluator) -> None:
-    """Hand the study over; where no trial has a usable value or errors ended it, raise `StudyFailedError`."""
+def _conclude(result: StudyResult, plan: StudyPlan, evaluator: Evaluator, *, is_over: bool) -> None:
+    """Hand the study over; where no trial has a usable value or errors ended it, raise `StudyFailedError`.
+
+    Where it had failed before and this run only did what was left of it, a warning says so.
+    """
     from automl.handoff.hand_over import hand_over  # noqa: PLC0415 - imported when a study starts
 
     hand_over(evaluator)
-    if result.failure is not None or result.best is None:
-        raise StudyFailedError(result.failure or summarize_failure(result.trials, evaluator.root, plan.constraints))
+    if result.failure is None and result.best is not None:
+        return
+    failure = result.failure or summarize_failure(result.trials, evaluator.root, plan.constraints)
+    if not is_over:
+        raise StudyFailedError(failure)
+    logger.warning("the study itself has failed: %s", failure)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib.resources
 import os
@@ -158,7 +159,7 @@ def format_size(size: int) -> str:
 def _ui(place: Path | None, *, port: int, no_browser: bool) -> None:
     from automl.storage.paths import StudyPaths
     from automl.storage.plan_document import read_plan
-    from automl.tracking.mlflow.server import comparison_url, open_when_up, serve, server_url
+    from automl.tracking.mlflow.server import check_servable, comparison_url, open_when_up, serve, server_url
     from automl.tracking.mlflow.uri import default_tracking_uri, sqlite_file
 
     root = results_root(place)
@@ -166,6 +167,8 @@ def _ui(place: Path | None, *, port: int, no_browser: bool) -> None:
     results = root if study != root or study is None else root.parent
     uri = default_tracking_uri(results) if study is None else read_plan(StudyPaths(study)).mlflow.tracking_uri
     is_file = sqlite_file(uri) is not None
+    if is_file:
+        check_servable(uri, port)
     server = server_url(port) if is_file else uri
     url = server if study is None else comparison_url(server, StudyPaths(study), uri)
     click.echo(f"MLflow for {results}: {server}{' (Ctrl-C ends it)' if is_file else ''}", err=True)
@@ -181,13 +184,18 @@ def _ui(place: Path | None, *, port: int, no_browser: bool) -> None:
 
 
 def _latest(results: Path) -> Path | None:
+    """Return the latest study of a results folder whose plan can be read; None without one."""
+    from automl.errors import ConfigurationError
     from automl.storage.overview import study_directories
+    from automl.storage.paths import StudyPaths
+    from automl.storage.plan_document import read_plan
 
-    try:
-        found = study_directories(results)
-    except OSError:
-        return None  # the server says what is missing
-    return found[-1] if found else None
+    with contextlib.suppress(OSError):  # the check of the record says what is missing
+        for study in reversed(study_directories(results)):
+            with contextlib.suppress(ConfigurationError):
+                read_plan(StudyPaths(study))
+                return study
+    return None
 
 
 @commands.command("skill")

@@ -452,14 +452,21 @@ class StudyLoop:
             logger.info("no further trial is started: %s", end)
             self._settle()
 
-    def interrupt(self) -> None:
-        """First: start no more trials, end each with the checkpoint of its epoch. Second: end all. A resume goes on."""
+    def interrupt(self, *, at_once: bool = False) -> None:
+        """First: start no more trials, end each with the checkpoint of its epoch. Second: end all. A resume goes on.
+
+        Args:
+            at_once: The first is the second.
+        """
         with self._lock:
-            if self.is_interrupted:
+            is_first = not self.is_interrupted
+            if is_first:
+                self._append(EndDecided(end=_SIGNAL))
+            if at_once or not is_first:
                 self._interrupt([*self._running], _SIGNAL)
-                return
-            self._append(EndDecided(end=_SIGNAL))
-        logger.warning("interrupted: trials end with the checkpoint of their epoch; once more ends them at once")
+        if is_first:
+            how = "end at once" if at_once else "end with the checkpoint of their epoch; once more ends them at once"
+            logger.warning("interrupted: trials %s", how)
 
     def suspend(self, end: EndReason) -> None:
         """End what runs and record that the study is cut off; a resume continues it."""

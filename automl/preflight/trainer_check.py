@@ -26,6 +26,7 @@ _CHECK = "depth data"
 _LIMIT_S = 8.0
 _HEADING = re.compile(r"^(error|warning): ", re.MULTILINE)
 _FIELD = re.compile(r"^  (found|expected|fix) {2,7}(?=\S)", re.MULTILINE)
+_PLACE = re.compile(r"^(?=\S.*\n  found {2,7}\S)", re.MULTILINE)
 _SUMMARY = re.compile(r"\d+ findings, \d+ of them errors")
 
 
@@ -67,11 +68,13 @@ def check_depth_data(plan: StudyPlan, *, is_made: bool = True) -> list[Finding]:
 def read_check(out: str, err: str = "") -> list[Finding]:
     """Return the rows of what `depth_net check` printed: what it has read, then what it has found.
 
-    A check that ended before its summary has one row: training would end in the same way, unless the trainer is older
-    than the check.
+    A check that ended before its summary has a row for each problem that it names, else one with its last line:
+    training would end in the same way, unless the trainer is older than the check.
     """
     lines = out.splitlines()
     if not lines or not _SUMMARY.fullmatch(lines[-1]):
+        if named := list(_blocks(_PLACE.sub("error: ", out + err))):
+            return named
         last = next((line for line in reversed((out + err).splitlines()) if line.strip()), "it printed nothing")
         row = doubt if "invalid choice" in last else bad
         return [row(_CHECK, f"not checked: {last.strip()[:200]}", fix="depth_net check -e SPEC shows all of it")]

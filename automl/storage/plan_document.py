@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from automl.errors import ConfigurationError, Problem
+from automl.errors import ConfigurationError
 from automl.request.policy import Route
 from automl.space.document import PlannedSpace, describe_space
 from automl.space.values import Scalar
 from automl.storage.documents import read_document, to_json, write_document
-from automl.storage.portable import made_portable
+from automl.storage.paths import find_studies
+from automl.storage.portable import made_portable, record_of_moved
 from automl.study.causes import Origin, origin_from, origins_document
 from automl.study.evaluation import RecordLocation
 from automl.study.launch_plan import LaunchPlan
@@ -154,16 +155,41 @@ def read_plan(paths: StudyPaths) -> StoredPlan:
         ConfigurationError: the folder is no study directory, or its plan cannot be read.
     """
     try:
-        return read_document(paths.plan_file, StoredPlan, study=paths.root)
+        plan = read_document(paths.plan_file, StoredPlan, study=paths.root)
     except FileNotFoundError as error:
-        found = f"no readable {paths.plan_file.name} ({error.strerror})"
+        raise _no_study(paths) from error
     except ConfigurationError as error:
-        name = paths.plan_file.name
-        found = f"no readable {name}: a {name} that automl has not written, or {error.problems[0].found}"
-    problem = Problem(
+        raise _torn_plan(paths, error.problems[0].found) from error
+    uri = record_of_moved(plan.mlflow.tracking_uri, paths.root)
+    return dataclasses.replace(plan, mlflow=dataclasses.replace(plan.mlflow, tracking_uri=uri))
+
+
+def _no_study(paths: StudyPaths) -> ConfigurationError:
+    studies, name = find_studies(paths.root), paths.plan_file.name
+    found = f"no readable {name} in it" if paths.root.is_dir() else f"no readable {name}: no such folder"
+    if studies:
+        found = f"no readable {name}: a results folder, with {studies[-1].root.name} and the like"
+    fix = f"name the folder of one study, e.g. {studies[-1].root if studies else 'results/depth_net_mono-demo'}"
+    return ConfigurationError.single(
+        "the command line",
         where=str(paths.root),
         found=found,
         expected="a study directory, as `automl run` makes one",
-        fix="name the folder of one study, e.g. results/depth_net_mono-demo",
+        fix=fix,
     )
-    raise ConfigurationError.from_problems([problem], subject="the command line")
+
+
+def _torn_plan(paths: StudyPaths, found: str) -> ConfigurationError:
+    """Return the error about a plan that is there and cannot be read; without a log, the folder may be no study."""
+    name = paths.plan_file.name
+    is_study = paths.events_file.is_file()
+    copy = "MLflow has one among the artifacts of the study's run"
+    fix = f"restore {name} from a copy: {copy}" if is_study else "name the folder of one study"
+    is_ours = "" if is_study else f"a {name} that automl has not written, or "
+    return ConfigurationError.single(
+        "the study directory" if is_study else "the command line",
+        where=str(paths.plan_file),
+        found=f"no readable {name}: {is_ours}{found}",
+        expected="the plan of a study, as `automl run` wrote it",
+        fix=fix,
+    )

@@ -7,11 +7,11 @@ In the plan of ``/data/results/demo`` the file ``/data/results/mlflow.db`` is ``
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 _SQLITE = "sqlite:///"
 _PORTABLE = re.compile(r"\{study\}((?:/\.\.)*)(/.*)?", re.DOTALL)
@@ -42,6 +42,17 @@ def located(document: Any, root: Path) -> Any:  # noqa: ANN401 # JSON
         return path if match is None else f"{(root, *root.parents)[match[1].count('..')]}{match[2] or ''}"
 
     return _with_paths(document, found)
+
+
+def record_of_moved(tracking_uri: str, root: Path) -> str:
+    """Return where the record of a study is: in the file beside it, where the named sqlite file is not there.
+
+    Earlier versions noted the absolute path, which is another one after a move.
+    """
+    file = Path(tracking_uri.removeprefix(_SQLITE))
+    beside = root.parent / file.name
+    is_moved = tracking_uri.startswith(_SQLITE) and not file.is_file() and beside.is_file()
+    return f"{_SQLITE}{beside}" if is_moved else tracking_uri
 
 
 def _with_paths(value: Any, change: Callable[[str], str]) -> Any:  # noqa: ANN401 # JSON

@@ -12,7 +12,7 @@ from automl.storage.event_log import damaged_log, named_damage, read_log
 from automl.storage.legacy import is_legacy, upgraded
 from automl.storage.paths import StudyPaths
 from automl.storage.plan_document import read_plan
-from automl.storage.portable import made_portable
+from automl.storage.portable import made_portable, record_of_moved
 from automl.storage.trainer_files import read_made
 from automl.study.evaluation import Evaluation, RecordLocation
 from automl.study.events import StudyEnded
@@ -139,6 +139,7 @@ def read_record(root: Path) -> RecordLocation | None:
         ConfigurationError: the file cannot be read, or was changed.
     """
     try:
-        return read_document(StudyPaths(root).record_file, RecordLocation, study=root)
+        record = read_document(StudyPaths(root).record_file, RecordLocation, study=root)
     except FileNotFoundError:
         return None
+    return replace(record, tracking_uri=record_of_moved(record.tracking_uri, root))

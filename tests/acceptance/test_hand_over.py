@@ -80,6 +80,23 @@ def test_whatever_ends_the_driver_after_the_last_trial_a_resume_hands_over(tmp_p
 
 
 @pytest.mark.slow
+def test_what_is_left_of_a_study_without_a_value_is_done_with_0_and_said_to_have_failed(tmp_path: Path) -> None:
+    paths = StudyPaths(tmp_path / "toy-quick")
+    broken = ("toy/quick", "--yes", "--policy", "off", "--set", "train.optim.lr=1e300")
+    assert automl("run", *broken, results=tmp_path).status == 5
+    paths.report_file.unlink()
+
+    resumed = automl("resume", str(paths.root), "--json", results=tmp_path)
+    again = automl("resume", str(paths.root), results=tmp_path)
+
+    assert (resumed.status, resumed.document["state"]) == (0, "failed"), resumed.err
+    assert "the study itself has failed: the one trial ended without a usable value" in resumed.err
+    assert "done now: report; missing: nothing" in resumed.err
+    assert again.status == 3
+    assert "have ended without a usable value" in again.err
+
+
+@pytest.mark.slow
 def test_a_signal_to_the_whole_process_group_is_answered_as_one_to_the_driver(tmp_path: Path) -> None:
     paths = StudyPaths(tmp_path / "toy-quick")
     environment = {**os.environ, "AUTOML_RESULTS": str(tmp_path), "OMP_NUM_THREADS": "1"}

@@ -16,6 +16,7 @@ from automl.storage.documents import write_document
 from automl.storage.event_log import EventLog
 from automl.storage.paths import StudyPaths
 from automl.storage.plan_document import plan_document, write_plan
+from automl.study.ends import EndKind, EndReason
 from automl.study.evaluation import RecordLocation
 from automl.study.events import StudyEnded
 from automl.study.launch_plan import LauncherKind
@@ -132,6 +133,38 @@ def test_a_study_that_ended_for_a_reason_of_its_own_is_not_resumed(
         resume_study(study)
 
     assert resumed == [False]
+
+
+@pytest.mark.parametrize("kind", [EndKind.TIME, EndKind.GPU_HOURS])
+def test_more_trials_of_a_study_whose_limit_is_used_up_are_not_stopped_by_it(
+    study: Path, resumed: list[tuple[StudyPlan, RunLocation]], caplog: pytest.LogCaptureFixture, kind: EndKind
+) -> None:
+    request = REQUEST.with_settings(time_s=10.0, gpu_hours=1.0)
+    document = json.loads((study / "plan.json").read_text(encoding="utf-8"))
+    write_document(study / "plan.json", document | {"request": request.document()})
+    end = EndReason(kind=kind, amount=10)
+    EventLog(StudyPaths(study).events_file).append(
+        StudyEnded(trials=0, best_trial=None, best_value=None, reason=str(end), end=end)
+    )
+
+    resume_study(study, trials=7)
+
+    ((plan, _),) = resumed
+    limits = {EndKind.TIME: plan.budget.time_s, EndKind.GPU_HOURS: plan.budget.gpu_hours}
+    assert plan.budget.trials == 7
+    assert limits.pop(kind) is None
+    assert None not in limits.values()
+    assert "with --trials 7 that limit does not count any more" in caplog.text
+
+
+def test_a_resume_that_finds_nothing_to_do_says_that_the_study_has_failed(
+    study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave_missing(monkeypatch, [])
+    end_study(study, {})
+
+    with pytest.raises(NothingToRunError, match="have ended without a usable value"):
+        resume_study(study)
 
 
 def test_every_damaged_file_is_named_before_anything_is_written(

@@ -228,6 +228,4 @@ class _Watch:
         del frame
         if self._has_lost_ray:
             raise LaunchError(str(_LOST))
-        self._loop.interrupt()
-        if number == signal.SIGTERM:
-            self._loop.interrupt()
+        self._loop.interrupt(at_once=number == signal.SIGTERM)

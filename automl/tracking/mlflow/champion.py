@@ -49,10 +49,11 @@ def decide_champion(client: MlflowClient, name: str, version: str) -> str:
     else:
         reason = why_not(tags, champion.tags)
         before = f"version {champion.version}"
-        better = f"{tags.get('automl.metric')} {champion.tags.get('automl.value')} -> {tags.get('automl.value')}"
-        decision = (
-            f"not the champion, which is {before}: {reason}" if reason else f"champion in place of {before}: {better}"
-        )
+        if reason is None:  # both have a value
+            values = [f"{float(one['automl.value']):.6g}" for one in (champion.tags, tags)]
+            decision = f"champion in place of {before}: {tags.get('automl.metric')} {' -> '.join(values)}"
+        else:
+            decision = f"not the champion, which is {before}: {reason}"
     if reason is None:
         client.set_registered_model_alias(name, CHAMPION, version)
     client.set_model_version_tag(name, version, _DECISION, decision)

@@ -15,7 +15,7 @@ import webbrowser
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
-from automl.errors import LaunchError, Problem
+from automl.errors import ConfigurationError, LaunchError, Problem
 from automl.tracking.mlflow.folder import MlflowFolder
 from automl.tracking.mlflow.moved import follow_move
 from automl.tracking.mlflow.uri import ARTIFACTS, default_tracking_uri, sqlite_file
@@ -79,18 +79,14 @@ def serve(results_root: Path, port: int, *, tracking_uri: str | None = None) -> 
     `mlflow-server.log`.
 
     Raises:
-        LaunchError: there is no record yet, the port is taken, or the server ended with an error.
+        ConfigurationError: there is no record yet.
+        LaunchError: the port is taken, or the server ended with an error.
     """
     uri = tracking_uri or default_tracking_uri(results_root)
-    file, log = sqlite_file(uri), results_root / "mlflow-server.log"
-    if file is not None and not file.is_file():
-        expected = "the record of at least one study"
-        fix = "run a study first, or name its results folder: automl ui RESULTS"
-        problem = Problem(where=str(file), found="no such file", expected=expected, fix=fix)
-        raise LaunchError("there is no MLflow record to show", [problem])
-    if file is not None:
+    log = results_root / "mlflow-server.log"
+    check_servable(uri, port)
+    if (file := sqlite_file(uri)) is not None:
         follow_move(file)
-    _check_port(port)
     artifacts = (results_root.absolute() / ARTIFACTS).as_uri()
     options = ["--backend-store-uri", uri, "--default-artifact-root", artifacts, "--host", _HOST, "--port", str(port)]
     # One worker: four, the default, take 700 MB and serve one person no faster.
@@ -99,6 +95,23 @@ def serve(results_root: Path, port: int, *, tracking_uri: str | None = None) -> 
         expected, fix = "a server that runs until it is interrupted", "read the end of this log"
         problem = Problem(where=str(log), found=f"status {status}", expected=expected, fix=fix)
         raise LaunchError("the MLflow server ended by itself", [problem])
+
+
+def check_servable(tracking_uri: str, port: int) -> None:
+    """Refuse to serve a record that is not there, or on a port that is taken.
+
+    Raises:
+        ConfigurationError: there is no such record.
+        LaunchError: the port cannot be had.
+    """
+    file = sqlite_file(tracking_uri)
+    if file is not None and not file.is_file():
+        found = f"no {file.name} in it" if file.parent.is_dir() else "no such folder"
+        expected = "a folder with the record of at least one study"
+        fix = "run a study first, or name its results folder: automl ui RESULTS"
+        problem = Problem(where=str(file.parent), found=found, expected=expected, fix=fix)
+        raise ConfigurationError("there is no MLflow record to show", [problem])
+    _check_port(port)
 
 
 def _check_port(port: int) -> None:

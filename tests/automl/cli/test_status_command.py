@@ -46,8 +46,23 @@ def test_text_counts_states_and_names_the_best(tmp_path: Path, capsys: pytest.Ca
     assert "trial 2, val/d1 0.7000 at epoch 4" in shown
 
 
-def test_a_folder_that_is_no_study_is_an_error_with_a_fix(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    status = run_command_line(["status", str(tmp_path)])
+def test_what_is_no_study_is_an_error_that_says_what_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def said_of(folder: Path) -> str:
+        assert run_command_line(["status", str(folder)]) == 2
+        return capsys.readouterr().err
 
-    assert status == 2
-    assert "plan.json" in capsys.readouterr().err
+    assert "no readable plan.json in it" in said_of(tmp_path)
+    assert "no such folder" in said_of(tmp_path / "nowhere")
+    root = write_study(tmp_path / "example")
+    assert f"name the folder of one study, e.g. {root}" in said_of(tmp_path)
+
+
+def test_a_torn_plan_is_named_with_where_a_copy_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = write_study(tmp_path / "example")
+    (root / "plan.json").write_text("{torn", encoding="utf-8")
+
+    assert run_command_line(["status", str(root)]) == 2
+
+    said = capsys.readouterr().err
+    assert f"{root}/plan.json" in said
+    assert "restore plan.json from a copy: MLflow has one among the artifacts of the study's run" in said

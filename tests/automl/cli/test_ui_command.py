@@ -40,11 +40,40 @@ def write_recorded(root: Path, uri: str) -> Path:
 def test_a_folder_without_studies_is_served(
     tmp_path: Path, served: list[tuple[Path, int, str]], capsys: pytest.CaptureFixture[str]
 ) -> None:
+    (tmp_path / "mlflow.db").touch()
+
     status = run_command_line(["ui", str(tmp_path), "--port", "5123"])
 
     assert status == 0
     assert served == [(tmp_path, 5123, f"sqlite:///{tmp_path}/mlflow.db")]
     assert "http://127.0.0.1:5123" in capsys.readouterr().err
+
+
+def test_a_folder_without_a_record_is_refused_before_an_address_is_shown(
+    tmp_path: Path, served: list[tuple[Path, int, str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert [run_command_line(["ui", name]) for name in (str(tmp_path), "/nonexistent")] == [2, 2]
+
+    shown = capsys.readouterr().err
+    assert "http" not in shown
+    assert "no mlflow.db in it" in shown
+    assert "no such folder" in shown
+    assert not served
+
+
+def test_a_study_that_cannot_be_read_hides_no_other_one(
+    tmp_path: Path, served: list[tuple[Path, int, str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    (tmp_path / "mlflow.db").touch()
+    write_recorded(tmp_path / "demo", uri)
+    (tmp_path / "torn").mkdir()
+    (tmp_path / "torn" / "plan.json").write_text("{torn", encoding="utf-8")
+
+    assert run_command_line(["ui", str(tmp_path)]) == 0
+
+    assert "comparison of demo" in capsys.readouterr().err
+    assert len(served) == 1
 
 
 @pytest.mark.parametrize("named", [".", "demo"])
@@ -77,6 +106,7 @@ def test_on_a_desktop_the_page_is_opened(
     tmp_path: Path, served: list[tuple[Path, int, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened: list[str] = []
+    (tmp_path / "mlflow.db").touch()
     monkeypatch.setenv("DISPLAY", ":0")
     monkeypatch.setattr(server, "open_when_up", lambda port, url: opened.append(f"{port} {url}"))
 

@@ -201,6 +201,17 @@ def test_the_first_interrupt_lets_trials_save_their_epoch_and_the_second_ends_th
     assert str(read_stop_request(silent.directory)) == "interrupted by the user"
 
 
+def test_an_interrupt_at_once_ends_trials_and_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    study = Study(tmp_path)
+    task = study.next()
+
+    study.loop.interrupt(at_once=True)
+
+    assert str(read_stop_request(task.directory)) == "interrupted by the user"
+    assert "interrupted: trials end at once" in caplog.text
+    assert "checkpoint of their epoch" not in caplog.text
+
+
 def test_an_interrupted_trial_is_open_for_a_resume_and_the_study_has_not_ended(tmp_path: Path) -> None:
     study = Study(tmp_path)
     task = study.next()

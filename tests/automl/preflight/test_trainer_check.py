@@ -46,6 +46,20 @@ def test_a_check_that_ended_in_a_traceback_stops_a_run() -> None:
     assert (row.level, row.found) == (Level.FAIL, "not checked: MemoryError: 40000 x 40000")
 
 
+def test_a_check_that_refuses_the_spec_has_a_row_for_each_problem() -> None:
+    refused = (
+        "20:25:14 ERROR   2 problems in the spec spec.yaml\n\n"
+        "dataset.max_depth\n  found     -4\n  expected  a number greater than 0\n  fix       use such a number\n\n"
+        "train.optim.lr\n  found     'x'\n  expected  a number\n  fix       write a number\n"
+    )
+
+    first, second = read_check("", refused)
+
+    assert (first.check, first.level, first.found) == ("depth data: dataset.max_depth", Level.FAIL, "-4")
+    assert (first.expected, first.fix) == ("a number greater than 0", "use such a number")
+    assert (second.check, second.found, second.fix) == ("depth data: train.optim.lr", "'x'", "write a number")
+
+
 def test_a_trainer_that_knows_no_check_is_only_doubted() -> None:
     (row,) = read_check("", "depth_net: error: argument ACTION: invalid choice: 'check'\n")
 

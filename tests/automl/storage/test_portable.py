@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from automl.storage.portable import located, made_portable
+from automl.storage.portable import located, made_portable, record_of_moved
 
 RESULTS = Path("/data/results")
 
@@ -55,3 +55,15 @@ def test_of_a_study_outside_of_the_results_folder_only_its_own_files_move_along(
     written = made_portable(["/data/results/mlflow.db", "/elsewhere/demo/x"], Path("/elsewhere/demo"), RESULTS)
 
     assert written == ["/data/results/mlflow.db", "{study}/x"]
+
+
+def test_the_record_of_a_study_that_noted_its_absolute_path_is_found_beside_it_after_a_move(tmp_path: Path) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    for folder in (old, new):
+        (folder / "demo").mkdir(parents=True)
+    (old / "mlflow.db").touch()
+
+    assert record_of_moved(f"sqlite:///{old}/mlflow.db", new / "demo") == f"sqlite:///{old}/mlflow.db"
+    (old / "mlflow.db").rename(new / "mlflow.db")
+    assert record_of_moved(f"sqlite:///{old}/mlflow.db", new / "demo") == f"sqlite:///{new}/mlflow.db"
+    assert record_of_moved("http://server/mlflow.db", new / "demo") == "http://server/mlflow.db"

@@ -8,19 +8,16 @@ import socket
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
 from urllib.parse import unquote
 from urllib.request import urlopen
 
 import pytest
 
-from automl.errors import LaunchError
+from automl.errors import ConfigurationError, LaunchError
 from automl.storage.paths import StudyPaths
 from automl.tracking.mlflow.folder import MlflowFolder, UploadState
 from automl.tracking.mlflow.server import comparison_url, open_when_up, serve, server_url
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def free_port() -> int:
@@ -42,8 +39,10 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
 
 
 def test_a_results_folder_without_a_record_is_named(tmp_path: Path) -> None:
-    with pytest.raises(LaunchError, match=str(tmp_path / "mlflow.db")):
+    with pytest.raises(ConfigurationError, match=f"{tmp_path}\n  found     no mlflow.db in it"):
         serve(tmp_path, 5000)
+    with pytest.raises(ConfigurationError, match=r"/nonexistent\n  found     no such folder"):
+        serve(Path("/nonexistent"), 5000)
 
 
 def test_the_comparison_shows_the_trials_of_one_study(tmp_path: Path) -> None:
