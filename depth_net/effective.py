@@ -32,7 +32,9 @@ _SPLITS: Final = {
 }
 _TRAINING_ONLY: Final = "dataset.train_dataset.augmentation."
 _SIZE: Final = ("crop_size", "input_mean", "input_std")
-_ONNX_ONLY: Final = tuple(f"export.{key}" for key in ("onnx_file", "opset_version", "batch_size", "verbose"))
+_ONNX_ONLY: Final = tuple(
+    f"export.{key}" for key in ("onnx_file", "opset_version", "batch_size", "verbose", "dynamic_hw")
+)
 _OFF: Final[tuple[object, ...]] = (None, "", False, 0, (), {})
 """Values that request nothing."""
 

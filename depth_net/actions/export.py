@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import torch
 
@@ -13,7 +13,7 @@ from depth_net.data.dataset import read_sources
 from depth_net.data.readers import read_image
 from depth_net.data.transforms import normalize_image, resize_image
 from depth_net.errors import SpecError
-from depth_net.model.onnx_file import export_onnx, require_exportable
+from depth_net.model.onnx_file import export_onnx, export_open_onnx, require_exportable
 from depth_net.model.published_files import write_published_file, write_transformers_folder
 from depth_net.model.quantized import is_quantized_tensor
 from depth_net.model.restored import restore_model
@@ -40,6 +40,8 @@ COMPARED_IMAGES = 8
 def run(config: ExperimentConfig, status: StatusWriter) -> None:
     """Export `export.checkpoint` to `export.onnx_file`. Runs on the CPU; the file does not depend on the device.
 
+    With `export.dynamic_hw` a second file beside it takes any height and width, compared at several sizes.
+
     The file is compared with the checkpoint on random input and, where ``dataset.infer_dataset`` names any, on images.
     The other formats, which hold the weights alone, go to the results folder.
 
@@ -53,7 +55,9 @@ def run(config: ExperimentConfig, status: StatusWriter) -> None:
     target = _target(config)
     if settings.format is ExportFormat.ONNX:
         require_exportable((settings.input_height, settings.input_width), settings.opset_version)
-    _require_free(target, config)
+    is_open = settings.format is ExportFormat.ONNX and settings.dynamic_hw
+    for file in (target, *([_open_file(target)] if is_open else [])):
+        _require_free(file, config)
     checkpoint = str(settings.checkpoint)
     status.running(f"Loading checkpoint: {checkpoint}")
     model = restore_model(config, checkpoint)
@@ -66,6 +70,10 @@ def run(config: ExperimentConfig, status: StatusWriter) -> None:
     shown = "".join(f", {name} {value:.2e}" for name, value in differences.items())
     logger.info("%s: %s%s", target, settings.format, shown)
     status.running(f"Exported to {target}", kpi=differences or None)
+
+
+def _open_file(target: Path) -> Path:
+    return target.with_stem(f"{target.stem}_open")
 
 
 def _require_free(target: Path, config: ExperimentConfig) -> None:
@@ -92,22 +100,32 @@ def _write(model: DepthAnything, target: Path, config: ExperimentConfig) -> dict
             size = (settings.input_height, settings.input_width)
             write_transformers_folder(model, target, size=size, mean=mean, std=std)
         case ExportFormat.ONNX:
-            return export_onnx(
-                model,
-                target,
-                _images(config),
-                batch_size=None if settings.batch_size <= 0 else settings.batch_size,
-                opset=settings.opset_version,
-                verbose=settings.verbose,
-                metadata={
-                    **metadata_of(model, min_depth_m=config.dataset.min_depth),
-                    "input_mean": list(mean),
-                    "input_std": list(std),
-                    "input_channels": "RGB",
-                    "checkpoint": Path(str(settings.checkpoint)).name,
-                },
-            )
+            return _write_onnx(model, target, config)
     return {}
+
+
+def _write_onnx(model: DepthAnything, target: Path, config: ExperimentConfig) -> dict[str, float]:
+    settings, augmentation = config.export, config.dataset.infer_dataset.augmentation
+    keys: dict[str, Any] = {
+        "batch_size": None if settings.batch_size <= 0 else settings.batch_size,
+        "opset": settings.opset_version,
+        "verbose": settings.verbose,
+        "metadata": {
+            **metadata_of(model, min_depth_m=config.dataset.min_depth),
+            "input_mean": list(augmentation.input_mean),
+            "input_std": list(augmentation.input_std),
+            "input_channels": "RGB",
+            "checkpoint": Path(str(settings.checkpoint)).name,
+        },
+    }
+    found = export_onnx(model, target, _images(config), **keys)
+    if settings.dynamic_hw:
+        size = (settings.input_height, settings.input_width)
+        by_size = export_open_onnx(model, _open_file(target), size, **keys)
+        shown = ", ".join(f"{name} {value:.2e}" for name, value in by_size.items())
+        logger.info("%s: any height and width; largest difference by size: %s", _open_file(target), shown)
+        found["max_abs_difference_open"] = max(by_size.values())
+    return found
 
 
 def _images(config: ExperimentConfig) -> Tensor:

@@ -85,7 +85,9 @@ class ExportConfig(Section):
         ExportFormat.ONNX, "onnx; or the weights alone, as a published file (pth) or as a folder (transformers)."
     )
     valid_iters: Whole = setting(22, "Refinements.", inert="read by stereo models only")
-    dynamic_hw: bool = setting(False, "Open height and width.", inert="height and width are fixed, as in the reference")
+    dynamic_hw: bool = setting(
+        False, "Write a second file, NAME_open.onnx, that takes any height and width that are multiples of 14."
+    )
 
 
 class QuantizeConfig(Section):

@@ -90,7 +90,10 @@ class DepthAnything(PublishedState):
             ValueError: the shape is not (B, 3, 14 m, 14 n).
         """
         height, width = _image_size(images)
-        rows, columns = height // PATCH, width // PATCH
+        return self.predict(images, height // PATCH, width // PATCH)
+
+    def predict(self, images: Tensor, rows: int, columns: int) -> Tensor:
+        """Do the same as `forward` for images of ``rows`` x ``columns`` patches, whose shape is not checked."""
         fused = self.network.neck(self._tapped_tokens(images), rows, columns)
         raw: Tensor = self.network.head(fused, rows, columns)
         if self.max_depth_m is None:

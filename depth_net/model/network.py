@@ -123,9 +123,14 @@ def configure(shape: EncoderShape) -> DepthAnythingConfig:
 class PublishedEmbeddings(Dinov2Embeddings):
     """transformers' embeddings, resampled where the published model samples them."""
 
+    has_open_size = False
+    """A tracer follows the size of the image, so that an exported file takes any."""
+
     def interpolate_pos_encoding(self, embeddings: Tensor, height: int, width: int) -> Tensor:
         """Position embeddings for an image of `height` x `width` pixels; `embeddings` is not read."""
         del embeddings
+        if self.has_open_size:
+            return position_embedding_by_products(self.position_embeddings, height // PATCH, width // PATCH)
         # A tracer hands tensors over; in an exported file the size of the input is fixed.
         return position_embedding(self.position_embeddings, int(height) // PATCH, int(width) // PATCH)
 
@@ -215,3 +220,37 @@ def position_embedding(learned: Tensor, rows: int, columns: int) -> Tensor:
     scale = ((rows + POSITION_OFFSET) / grid, (columns + POSITION_OFFSET) / grid)
     patches = functional.interpolate(patches, scale_factor=scale, mode="bicubic")
     return torch.cat((learned[:, :1], patches.flatten(2).transpose(1, 2)), dim=1)
+
+
+def position_embedding_by_products(learned: Tensor, rows: Any, columns: Any) -> Tensor:  # noqa: ANN401 - see below
+    """The same map as `position_embedding`, as products that a tracer follows for any grid; the arguments are the same.
+
+    ``rows`` and ``columns`` are integers, or what a tracer takes for them.
+    """
+    grid = math.isqrt(learned.shape[1] - 1)
+    # The learned grid itself is not resampled.
+    offset = POSITION_OFFSET * ((rows != grid) | (columns != grid))
+    patches = learned[0, 1:].reshape(grid, -1)
+    tall = torch.matmul(_cubic_weights(grid, rows, offset, learned), patches).reshape(-1, grid, learned.shape[2])
+    resampled = torch.matmul(_cubic_weights(grid, columns, offset, learned), tall)
+    return torch.cat((learned[:, :1], resampled.reshape(1, -1, learned.shape[2])), dim=1)
+
+
+def _cubic_weights(source: int, target: Any, offset: Any, like: Tensor) -> Tensor:  # noqa: ANN401 - as above
+    """Row ``i`` holds the weights of ``source`` samples in output sample ``i``, as bicubic interpolation has them.
+
+    Shape (target, source). Samples beyond the border are those of the border. The kernel is Keys' with a = -0.75.
+    """
+    scale = (target + offset) / source
+    place = (torch.arange(target, device=like.device).to(torch.float64) + 0.5) / scale - 0.5
+    before = place.floor()
+    part = place - before
+    weights = torch.zeros((), device=like.device, dtype=torch.float64)
+    for tap in (-1, 0, 1, 2):
+        distance = (part - tap).abs()[:, None]
+        near = (1.25 * distance - 2.25) * distance * distance + 1
+        far = ((-0.75 * distance + 3.75) * distance - 6) * distance + 3
+        column = (before + tap).clamp(0, source - 1)[:, None]
+        there = column == torch.arange(source, device=like.device)
+        weights = weights + torch.where(distance <= 1, near, far) * there
+    return weights.to(like.dtype)

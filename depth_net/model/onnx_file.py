@@ -1,4 +1,4 @@
-"""A model as an ONNX file: written, described inside the file, and compared with the model it came from.
+"""A model as an ONNX file, for one size of images or any: written, described inside, and compared with the model.
 
 The only door to onnx and onnxruntime. The file is written under a temporary folder and moved into place after the
 comparison, so that a file under its final name is one that agrees with its checkpoint.
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
+from torch import nn
 
 from depth_net.errors import DepthNetError, SpecError
 from depth_net.model.encoders import PATCH
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 INPUT, OUTPUT, BATCH = "images", "outputs", "batch_size"
+OPEN_SIZE = ("height", "width")
+"""Names of open axes, both multiples of 14."""
+_TRACED = (1, 3, 42, 70)
+"""Sides of the traced input where they are open."""
 OPSETS = range(16, 21)
 """Operator sets that the exporter writes."""
 TOLERANCE = 1e-4
@@ -71,17 +76,89 @@ def export_onnx(  # noqa: PLR0913 - one keyword per setting of the export
         draft = Path(folder) / path.name
         _write(model, draft, size=size, batch_size=batch_size, opset=opset, verbose=verbose)
         on_random = compare(model, draft, _random_batches(size, (1, 3) if batch_size is None else (batch_size,)))
-        differences = {"max_abs_difference": on_random}
+        found = {"max_abs_difference": on_random}
         if len(images):
             on_images = compare(model, draft, _batches_of(images, batch_size or 1))
-            differences = {"max_abs_difference": max(on_random, on_images), "max_abs_difference_images": on_images}
-        _describe(draft, {**metadata, **differences})
+            found = {"max_abs_difference": max(on_random, on_images), "max_abs_difference_images": on_images}
+        _describe(draft, {**metadata, **found})
         for file in Path(folder).iterdir():  # weights beyond 2 GB lie in a second file
             shutil.move(file, path.parent / file.name)
-    return differences
+    return found
+
+
+def export_open_onnx(  # noqa: PLR0913 - one keyword per setting of the export
+    model: DepthAnything,
+    path: Path,
+    size: tuple[int, int],
+    *,
+    batch_size: int | None,
+    opset: int,
+    metadata: Mapping[str, object],
+    verbose: bool = False,
+) -> dict[str, float]:
+    """Write a model to an ONNX file that takes any height and width, and check the file at several sizes.
+
+    Args:
+        model: In evaluation mode, on the CPU, float32.
+        path: File to write; its folder is created. An existing file is replaced.
+        size: Height and width near which it is checked, multiples of 14.
+        batch_size: Fixed batch size, or None to leave it open.
+        opset: ONNX operator set.
+        metadata: Stored in the file, with the difference at each size.
+        verbose: Show the exporter's warnings and the graph that it writes.
+
+    Returns:
+        Size as text -> the largest absolute difference between file and model, in metres or disparity.
+
+    Raises:
+        SpecError: unsupported operator set or size.
+        DepthNetError: the file and the model disagree.
+    """
+    require_exportable(size, opset)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".export_") as folder:
+        draft = Path(folder) / path.name
+        _write(OpenSize(model), draft, size=OPEN_SIZE, batch_size=batch_size, opset=opset, verbose=verbose)
+        sizes = compared_sizes(size, model.shape.grid)
+        batches = [next(_random_batches(each, (batch_size or 1,))) for each in sizes]
+        found = differences(model, draft, batches)
+        by_size = {f"{height}x{width}": each for (height, width), each in zip(sizes, found, strict=True)}
+        _describe(draft, {**metadata, "max_abs_difference": max(found), "max_abs_difference_by_size": by_size})
+        for file in Path(folder).iterdir():  # weights beyond 2 GB lie in a second file
+            shutil.move(file, path.parent / file.name)
+    return by_size
+
+
+def compared_sizes(size: tuple[int, int], grid: int) -> tuple[tuple[int, int], ...]:
+    """Return sizes of several shapes near ``size``, and the one whose position embeddings are not resampled."""
+    height, width = (side // PATCH for side in size)
+    sides = ((height, width), (height, max(1, width * 2 // 3)), (height * 3 // 2, width), (2, 3), (grid, grid))
+    return tuple(dict.fromkeys((PATCH * rows, PATCH * columns) for rows, columns in sides))
+
+
+class OpenSize(nn.Module):
+    """A model as a tracer follows it for images of any size."""
+
+    def __init__(self, model: DepthAnything) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Predict; sides of images are multiples of 14."""
+        embeddings = self.model.network.backbone.embeddings
+        embeddings.has_open_size = True
+        try:
+            return self.model.predict(images, images.shape[2] // PATCH, images.shape[3] // PATCH)
+        finally:
+            embeddings.has_open_size = False
 
 
 def compare(model: DepthAnything, path: Path, batches: Iterable[Tensor]) -> float:
+    """Return the largest difference between file and model over all batches; see `differences`."""
+    return max(differences(model, path, batches), default=0.0)
+
+
+def differences(model: DepthAnything, path: Path, batches: Iterable[Tensor]) -> list[float]:
     """Run batches through the file on the CPU and through the model.
 
     Args:
@@ -90,29 +167,29 @@ def compare(model: DepthAnything, path: Path, batches: Iterable[Tensor]) -> floa
         batches: Inputs, each of shape (B, 3, H, W).
 
     Returns:
-        The largest absolute difference.
+        The largest absolute difference of each batch.
 
     Raises:
-        DepthNetError: it exceeds `TOLERANCE` of the largest output.
+        DepthNetError: one exceeds `TOLERANCE` of the largest output.
     """
     import onnxruntime  # noqa: PLC0415  # only export needs it
 
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    largest = 0.0
+    found_differences = []
     for images in batches:
         with torch.inference_mode():
             expected = model(images)
         found = torch.from_numpy(session.run([OUTPUT], {INPUT: images.numpy()})[0])
         difference = float((found - expected).abs().max())
-        batch = len(images)
-        logger.info("batch %d: largest difference %.2e, largest output %.3g", batch, difference, float(expected.max()))
+        batch = f"{len(images)} of {images.shape[2]}x{images.shape[3]}"
+        logger.info("batch %s: largest difference %.2e, largest output %.3g", batch, difference, float(expected.max()))
         if not difference <= TOLERANCE * max(1.0, float(expected.abs().max())):
             raise DepthNetError(
                 f"{path.name}: found outputs that differ from the checkpoint by up to {difference:.3g} at batch "
                 f"{batch}; expected at most {TOLERANCE:g} of the largest output; fix: try another export.opset_version"
             )
-        largest = max(largest, difference)
-    return largest
+        found_differences.append(difference)
+    return found_differences
 
 
 def _random_batches(size: tuple[int, int], counts: tuple[int, ...]) -> Iterator[Tensor]:
@@ -128,12 +205,24 @@ def _batches_of(images: Tensor, count: int) -> tuple[Tensor, ...]:
 
 
 def _write(
-    model: DepthAnything, path: Path, *, size: tuple[int, int], batch_size: int | None, opset: int, verbose: bool
+    model: nn.Module,
+    path: Path,
+    *,
+    size: tuple[int, int] | tuple[str, str],
+    batch_size: int | None,
+    opset: int,
+    verbose: bool,
 ) -> None:
+    """Trace a model; a size in words is left open."""
     import onnx  # noqa: PLC0415  # only export needs it
 
-    images = torch.zeros(batch_size or 1, 3, *size)
-    open_axes = {} if batch_size else {INPUT: {0: BATCH}, OUTPUT: {0: BATCH}}
+    shape: tuple[int | str, ...] = (batch_size or BATCH, 3, *size)
+    images = torch.zeros(
+        [side if isinstance(side, int) else traced for side, traced in zip(shape, _TRACED, strict=True)]
+    )
+    of_input = {axis: side for axis, side in enumerate(shape) if isinstance(side, str)}
+    of_output = {max(0, axis - 1): side for axis, side in of_input.items()}  # the output has no channels
+    open_axes = {INPUT: of_input, OUTPUT: of_output} if of_input else {}
     with warnings.catch_warnings():
         # Tracing warns about every size that becomes a constant, which is what a fixed input size means, and that this
         # exporter is the older one. The newer one cannot write operator set 17 and took 19 s for the tiny model (1 s).

@@ -41,6 +41,19 @@ def test_the_largest_differences_are_reported_as_values(tmp_path: Path) -> None:
     assert {"max_abs_difference", "max_abs_difference_images"} <= read_status(tmp_path)[-1]["kpi"].keys()
 
 
+def test_a_second_file_takes_any_height_and_width_where_it_is_asked_for(tmp_path: Path) -> None:
+    config = load_trained(tmp_path, "export", *SIZE, "export.dynamic_hw=true")
+
+    export.run(config, open_status(tmp_path))
+
+    folder = tmp_path / "results" / "export"
+    assert sorted(file.name for file in folder.iterdir()) == ["model.onnx", "model_open.onnx"]
+    assert read_status(tmp_path)[-1]["kpi"]["max_abs_difference_open"] < 1e-3
+    (folder / "model.onnx").unlink()
+    with pytest.raises(SpecError, match=r"model_open\.onnx"):
+        export.run(config, open_status(tmp_path))
+
+
 def test_without_images_only_random_input_is_compared(tmp_path: Path) -> None:
     config = load_trained(tmp_path, "export", *SIZE, "dataset.infer_dataset.data_sources=[]")
 

@@ -103,7 +103,6 @@ def test_corrections_are_reported_as_notices(tmp_path: Path) -> None:
     [
         ("evaluate", "evaluate.num_gpus=4", "evaluate runs on one device, not on 4"),
         ("inference", "inference.num_nodes=2", "inference runs on one device, not on 2"),
-        ("export", "export.dynamic_hw=true", "export.dynamic_hw: set without effect; height and width are fixed"),
     ],
 )
 def test_what_an_action_does_not_do_is_reported(tmp_path: Path, action: str, word: str, message: str) -> None:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from depth_net.model.depth_anything import DepthAnything
 from depth_net.model.encoders import ENCODERS
 from depth_net.model.family import ModelType
-from depth_net.model.network import build_network, configure, position_embedding
+from depth_net.model.network import build_network, configure, position_embedding, position_embedding_by_products
 from depth_net.model.resize import Resize
 
 SHAPE = ENCODERS["vit_tiny"]
@@ -139,3 +139,12 @@ def test_recomputing_blocks_gives_the_same_gradients() -> None:
     assert gradients[0].keys() == gradients[1].keys()
     for name, gradient in gradients[0].items():
         torch.testing.assert_close(gradient, gradients[1][name], msg=name)
+
+
+@pytest.mark.parametrize("size", [(5, 5), (5, 7), (3, 5), (12, 4), (1, 1)])
+def test_products_resample_position_embeddings_as_interpolation_does(size: tuple[int, int]) -> None:
+    learned = torch.randn(1, 1 + 5 * 5, 8)
+
+    expected = position_embedding(learned, *size)
+
+    torch.testing.assert_close(position_embedding_by_products(learned, *size), expected, atol=1e-5, rtol=1e-5)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import onnx
@@ -9,7 +10,7 @@ import torch
 
 from depth_net.errors import DepthNetError, SpecError
 from depth_net.model.family import ModelType
-from depth_net.model.onnx_file import compare, export_onnx
+from depth_net.model.onnx_file import compare, compared_sizes, export_onnx, export_open_onnx
 from tests.depth_net.model.tiny import make_model
 
 if TYPE_CHECKING:
@@ -50,6 +51,33 @@ def test_the_file_agrees_with_the_model_at_every_batch_size(tmp_path: Path, opse
     assert float(metadata["max_abs_difference"]) == differences["max_abs_difference"] < 1e-3
     assert float(metadata["max_abs_difference_images"]) == differences["max_abs_difference_images"]
     assert [file.name for file in path.parent.iterdir()] == ["model.onnx"]
+
+
+@pytest.mark.parametrize("opset", [17, 20])
+def test_a_file_of_open_size_agrees_with_the_model_at_every_size(tmp_path: Path, opset: int) -> None:
+    model = make_model()
+
+    by_size = export_open_onnx(model, tmp_path / "m.onnx", SIZE, batch_size=None, opset=opset, metadata={})
+
+    session = onnxruntime.InferenceSession(str(tmp_path / "m.onnx"))
+    for batch, height, width in ((1, 70, 70), (2, 42, 140), (3, 14, 14), (1, 154, 98), (2, 70, 42)):
+        images = torch.randn(batch, 3, height, width)
+        with torch.inference_mode():
+            expected = model(images)
+        found = torch.from_numpy(session.run(["outputs"], {"images": images.numpy()})[0])
+        torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+    graph = onnx.load(tmp_path / "m.onnx")
+    axes = [axis.dim_param for axis in graph.graph.output[0].type.tensor_type.shape.dim]
+    assert axes == ["batch_size", "height", "width"]
+    assert [axis.dim_param for axis in graph.graph.input[0].type.tensor_type.shape.dim] == ["batch_size", "", *axes[1:]]
+    metadata = {entry.key: entry.value for entry in graph.metadata_props}
+    assert json.loads(metadata["max_abs_difference_by_size"]) == by_size
+    assert list(by_size) == ["42x70", "42x42", "56x70", "28x42", "70x70"]
+    assert max(by_size.values()) < 1e-4
+
+
+def test_sizes_that_are_compared_have_several_shapes_and_the_learned_grid() -> None:
+    assert compared_sizes((518, 518), 37) == ((518, 518), (518, 336), (770, 518), (28, 42))
 
 
 def test_a_fixed_batch_size_is_written_into_the_file(tmp_path: Path) -> None:
