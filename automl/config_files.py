@@ -1,7 +1,9 @@
 """Read YAML, JSON and TOML from untrusted files: safely, with limits, and with the scalars that trainers see.
 
 YAML is read as the trainers' own reader (OmegaConf) does it: ``1e-5`` is a float, ``on`` and ``off`` are booleans,
-dates are text, a key that occurs twice is an error. Only plain data comes out: tags, objects and cycles are refused,
+dates are text, a key that occurs twice is an error. What a user writes is read with its spelling (`Spelled`), because
+the parameter that it belongs to decides its type; there ``010`` is 10 and not 8, and ``12:30`` is no number. Only plain
+data comes out: tags, objects and cycles are refused,
 aliases count as often as they are used. No file takes more than a second and 100 MB. Every refusal is a
 `ConfigurationError`; a text is named in it by ``where``, the file or the option.
 """
@@ -14,7 +16,8 @@ import math
 import re
 import stat
 import sys
-from typing import TYPE_CHECKING, Any, TypeAlias
+from functools import partial
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import yaml
 
@@ -27,6 +30,27 @@ if TYPE_CHECKING:
 
 JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
 """What YAML, JSON and TOML files hold. Mappings have text keys; numbers may be NaN or infinite."""
+
+
+class Spelled(str):
+    """A scalar without quotes that YAML takes for a number or a boolean, as it is written.
+
+    Attributes:
+        value: What YAML reads.
+    """
+
+    __slots__ = ("value",)
+    value: bool | int | float
+
+    def __new__(cls, text: str, value: bool | float) -> Self:  # noqa: D102, FBT001 # what YAML reads
+        spelled = super().__new__(cls, text)
+        spelled.value = value
+        return spelled
+
+    def __getnewargs__(self) -> tuple[str, bool | int | float]:  # type: ignore[override] # a copy needs the value too
+        """Return what makes a copy."""
+        return str(self), self.value
+
 
 # The largest public schema has 108 kB, 1,900 values and 9 levels; ten times as much is read in half a second.
 MAX_BYTES = 2 * 1024 * 1024
@@ -50,6 +74,9 @@ FLOAT_PATTERN = re.compile(
     |\.(?:nan|NaN|NAN))$""",
     re.VERBOSE,
 )
+
+
+INT_PATTERN = re.compile(r"^[-+]?(?:0b[01_]+|0o[0-7_]+|0x[0-9a-fA-F_]+|[0-9][0-9_]*)$")
 
 
 class _Loader(_BaseLoader):  # type: ignore[misc] # the C loader exists only where libyaml does
@@ -85,9 +112,35 @@ _Loader.yaml_implicit_resolvers = {
 _Loader.add_implicit_resolver(_PREFIX + "float", FLOAT_PATTERN, list("-+0123456789."))
 
 
-def read_document(file: Path) -> JsonValue:
-    """Read a regular file of at most `MAX_BYTES` by its suffix: ``.json``, ``.toml``, anything else as YAML."""
-    parse = {".json": parse_json, ".toml": parse_toml}.get(file.suffix.lower(), parse_yaml)
+class _SpellingLoader(_Loader):
+    """The loader for what users write: it keeps the spelling, and has no octal numbers such as 010 and no base 60."""
+
+
+def _construct_spelled(loader: Any, node: Any) -> Spelled:  # noqa: ANN401 # PyYAML's have no useful types
+    if node.tag != _PREFIX + "int":
+        return Spelled(node.value, _Loader.yaml_constructors[node.tag](loader, node))
+    digits = node.value.replace("_", "")
+    return Spelled(node.value, _bounded(int(digits, 10 if digits.lstrip("+-").isdigit() else 0)))
+
+
+_SpellingLoader.yaml_constructors = {
+    **_Loader.yaml_constructors,
+    **{_PREFIX + kind: _construct_spelled for kind in ("bool", "int", "float")},
+}
+_SpellingLoader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in found if tag != _PREFIX + "int"]
+    for first, found in _Loader.yaml_implicit_resolvers.items()
+}
+_SpellingLoader.add_implicit_resolver(_PREFIX + "int", INT_PATTERN, list("-+0123456789"))
+
+
+def read_document(file: Path, *, is_spelled: bool = False) -> JsonValue:
+    """Read a regular file of at most `MAX_BYTES` by its suffix: ``.json``, ``.toml``, anything else as YAML.
+
+    With ``is_spelled`` numbers and booleans of YAML are `Spelled`.
+    """
+    read_yaml = partial(parse_yaml, is_spelled=is_spelled)
+    parse = {".json": parse_json, ".toml": parse_toml}.get(file.suffix.lower(), read_yaml)
     where = str(file)
     try:
         text = read_regular(file).decode("utf-8-sig")
@@ -112,11 +165,11 @@ def read_regular(file: Path) -> bytes:
     return data
 
 
-def parse_yaml(text: str, *, where: str) -> JsonValue:
-    """Parse one YAML document into plain data; an empty text is None."""
+def parse_yaml(text: str, *, where: str, is_spelled: bool = False) -> JsonValue:
+    """Parse one YAML document into plain data; an empty text is None. With ``is_spelled`` see `read_document`."""
     try:
         _check_size(text, where)
-        value = yaml.load(text, Loader=_Loader)  # noqa: S506 # a safe loader with fewer tags
+        value = yaml.load(text, Loader=_SpellingLoader if is_spelled else _Loader)  # noqa: S506 # safe, with fewer tags
     except yaml.constructor.ConstructorError as error:
         expected = "plain data: keys that are text and occur once, no tags, no cycles"
         raise _refusal(where, _yaml_message(error), expected, "write the value itself, under one key") from error
@@ -164,16 +217,17 @@ def parse_toml(text: str, *, where: str) -> JsonValue:
         raise _refusal(where, str(error), "valid TOML", "fix the syntax at that line") from error
 
 
-def parse_scalar(text: str) -> JsonValue:
+def parse_scalar(text: str, *, is_spelled: bool = False) -> JsonValue:
     """Read the value part of ``key=value`` as YAML would, but never refuse it: what is not YAML data is text.
 
-    ``1e-4`` is a float, ``16`` an int, ``on`` a boolean, ``[1, 2]`` a list, ``'16'`` text, the empty text is text.
+    ``1e-4`` is a float, ``16`` an int, ``on`` a boolean, ``[1, 2]`` a list, ``'16'`` text, the empty text is text. With
+    ``is_spelled`` numbers and booleans are `Spelled`.
     """
     stripped = text.strip()
     if not stripped:
         return stripped
     try:
-        value = parse_yaml(stripped, where="a value")
+        value = parse_yaml(stripped, where="a value", is_spelled=is_spelled)
     except ConfigurationError:
         return text
     is_data = not isinstance(value, dict | list) or stripped[0] in "[{"
@@ -246,12 +300,16 @@ def _plain(value: object, where: str) -> JsonValue:
             case None | bool() | float() | str():
                 return node
             case int():
-                # Infinite beyond floats, as 1e999 is: no trainer could compute with it.
-                return node if abs(node) <= sys.float_info.max else math.inf if node > 0 else -math.inf
+                return _bounded(node)
             case _:
                 return str(node)
 
     return copied(value, 0)
+
+
+def _bounded(number: int) -> int | float:
+    """Return an infinite float for an int beyond floats, as 1e999 is: no trainer could compute with it."""
+    return number if abs(number) <= sys.float_info.max else math.inf if number > 0 else -math.inf
 
 
 def _check_size(text: str, where: str) -> None:

@@ -48,6 +48,7 @@ def published_spec(action: str) -> dict[str, Any]:
     tree = (ConvertConfig if action == "convert" else ExperimentConfig)().to_tree()
     if action != "convert":
         apply_overrides(tree, _CHANGES, [])
+        tree = ExperimentConfig.model_validate(tree).to_tree()
     published: dict[str, Any] = {}
     for path, field in declared_leaves(action):
         *groups, name = path.split(".")

@@ -89,7 +89,7 @@ def split_pairs(
 
 
 def read_settings(option: str, texts: Iterable[str], problems: list[Problem]) -> dict[str, JsonValue]:
-    """Return ``NAME=VALUE`` texts as name -> value, and add a problem for each that cannot be read."""
+    """Return ``NAME=VALUE`` texts as name -> value, spelled, and add a problem for each that cannot be read."""
     from automl.spec.overrides import parse_override
 
     parsed = []

@@ -22,6 +22,7 @@ from automl.request.location import RunLocation
 from automl.request.study_request import DEFAULT_STUDY, SETTINGS, StudyRequest, load_study_request
 from automl.samplers.registry import SAMPLERS
 from automl.schedulers.registry import SCHEDULERS
+from automl.spec.typed import typed
 from automl.study.launch_plan import LAUNCHER_NAMES
 from automl.tracking.mlflow.uri import absolute_uri
 
@@ -210,7 +211,8 @@ def build_request(options: dict[str, Any]) -> StudyRequest:
         found, fix = "--no-warm-start beside it", "leave one of them out"
         problems.append(Problem(where="--warm-start", found=found, expected="one of the two", fix=fix))
     data, settings = split_pairs(options["data"], options["settings"], problems)
-    named = read_settings("--option", options.get("named_options", ()), problems)
+    spelled = read_settings("--option", options.get("named_options", ()), problems)
+    named = {name: typed(value, None) for name, value in spelled.items()}
     if problems:
         raise ConfigurationError.from_problems(problems, subject="the command line")
     if options.get("spec"):

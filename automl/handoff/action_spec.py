@@ -17,6 +17,7 @@ from automl.spec.build import build_spec
 from automl.spec.complete import ActionRun, complete_spec
 from automl.spec.model import iterate_leaves
 from automl.spec.overrides import flatten
+from automl.spec.typed import typed_values
 from automl.spec.write import write_spec
 from automl.storage.paths import ActionPaths
 
@@ -44,13 +45,14 @@ def action_spec(
         ConfigurationError: data or overrides do not fit the action, or describe another model than the checkpoint's.
     """
     training = merged.with_values(dict(chosen.assignment), origin="trial")
-    check_overrides_fit(training, flatten(options.overrides), skill, action)
     bare = build_spec(skill, action)
+    overrides = typed_values(flatten(options.overrides), training, None)
+    check_overrides_fit(training, overrides, skill, action)
     # The user's data and overrides are checked against, and laid over, a template with the values of the training.
     template = ActionPaths(directory).inherited_spec
     inherited = bare.with_values(inherited_values(training, bare, skill, action), origin="training")
     write_spec(inherited, ConfigFormat.YAML, template)
-    spec = build_spec(skill, action, data=options.data, overrides=options.overrides, template=template)
+    spec = build_spec(skill, action, data=options.data, overrides=overrides, template=template)
     # The devices come from the environment; the GPU key of a skill belongs to its training.
     return complete_spec(spec, skill, action, ActionRun(results_dir=directory, parent_checkpoint=chosen.path))
 

@@ -11,10 +11,11 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from automl.config_files import read_document, schema_problems
+from automl.config_files import Spelled, parse_scalar, read_document, schema_problems
 from automl.duration import parse_duration_s
 from automl.errors import ConfigurationError, Problem
 from automl.request.policy import parse_policy
+from automl.request.typed_settings import typed_settings
 from automl.resources import builtin_studies
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from automl.request.policy import Policy
     from automl.skill.model import JsonValue
 
+_SPELLED = "$spelled"
 DEFAULT_STUDY = "depth_net_mono/demo"
 
 
@@ -147,7 +149,8 @@ class StudyRequest(InputSettings, ObjectiveSettings, BudgetSettings, ResourceSet
 
     def document(self) -> dict[str, Any]:
         """Return the JSON form, for `plan.json`; `request_from_document` inverts it."""
-        return asdict(self) | {"source": str(self.source) if self.source else None}
+        plain = {"source": str(self.source) if self.source else None, "overrides": _to_json(self.overrides)}
+        return asdict(self) | plain
 
 
 SETTINGS = frozenset(setting.name for setting in fields(StudyRequest))
@@ -161,9 +164,26 @@ def request_from_document(document: Mapping[str, Any]) -> StudyRequest:
     }
     if prepare := document.get("prepare"):
         settings["prepare"] = Prepare(command=tuple(prepare["command"]), directory=prepare["directory"])
+    settings["overrides"] = _from_json(settings["overrides"])
     if document["source"]:
         settings["source"] = Path(document["source"])
     return StudyRequest(**settings)
+
+
+def _to_json(value: Any) -> Any:  # noqa: ANN401 - plain data
+    """Return data in which a spelled scalar is a mapping with one key that is no parameter path."""
+    if isinstance(value, dict):
+        return {key: _to_json(child) for key, child in value.items()}
+    if isinstance(value, list):
+        return [_to_json(item) for item in value]
+    return {_SPELLED: str(value)} if isinstance(value, Spelled) else value
+
+
+def _from_json(value: Any) -> Any:  # noqa: ANN401 - plain data
+    if isinstance(value, dict):
+        text = value.get(_SPELLED)
+        return parse_scalar(text, is_spelled=True) if text else {key: _from_json(child) for key, child in value.items()}
+    return [_from_json(item) for item in value] if isinstance(value, list) else value
 
 
 def load_study_request(reference: str) -> StudyRequest:
@@ -176,11 +196,12 @@ def load_study_request(reference: str) -> StudyRequest:
         ConfigurationError: there is no such study, or the file has problems: all of them.
     """
     file = _find_study(reference)
-    document: Any = read_document(file)
+    document: Any = read_document(file, is_spelled=True)
     if not isinstance(document, dict):
         expected = "a mapping with at least `skill`"
         problem = Problem(where=str(file), found="no mapping", expected=expected, fix="see studies/")
         raise ConfigurationError.from_problems([problem], subject="the study")
+    document = typed_settings(document)
     problems = schema_problems(document, "study", where=str(file))
     time_s = None
     if not problems and "time" in document.get("budget", {}):

@@ -24,6 +24,7 @@ from automl.space.selection import Selection, check_user_range, read_selection
 from automl.spec.math_cond import parse_math_cond
 from automl.spec.model import iterate_leaves
 from automl.spec.train_schema import LeafKind, SchemaLeaf, kind_of_value
+from automl.spec.typed import typed
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -147,6 +148,8 @@ class _Builder:
         leaf, value = self._leaf(path), self._facts.spec.get(path)
         asked = self._selection.ranges.get(path)
         if asked is not None:
+            options = [typed(option, leaf, value) for option in asked.choices]
+            asked = replace(asked, choices=tuple(each for each in options if not isinstance(each, dict | list)))
             problems = check_user_range(leaf, asked, value)
             if problems:
                 self._problems += problems

@@ -3,7 +3,7 @@
 ``default`` is the skill's own space, ``all`` every flagged parameter. ``train.optim.lr`` names one parameter,
 ``train.optim.*`` several, ``path=low..high`` and ``path=low..high:log`` give a range, ``path={a,b,c}`` options, and
 ``path=5..5`` pins a value. The space is the union of the items; without any, it is ``default``. Ranges and options
-narrow the schema's and never leave it.
+narrow the schema's and never leave it. Options keep their spelling until their parameter is known.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from automl.space.ranges import UserRange, schema_interval
 from automl.space.values import is_same
 from automl.spec.overrides import closest
 from automl.spec.train_schema import LeafKind, SchemaLeaf
+from automl.spec.typed import typed
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -105,7 +106,7 @@ def _read_pattern(selection: Selection, pattern: str, item: str, known: Collecti
 def _read_value(selection: Selection, path: str, item: str, value: str) -> list[Problem]:
     listed = _CHOICES.fullmatch(value)
     if listed is not None:
-        options = [parse_scalar(part) for part in listed["options"].split(",") if part.strip()]
+        options = [parse_scalar(part, is_spelled=True) for part in listed["options"].split(",") if part.strip()]
         choices = [option for option in options if not isinstance(option, dict | list)]
         if not options or len(choices) < len(options):
             return [_problem(item, "no plain options", "path={a,b,c}", "write the options, separated by commas")]
@@ -126,7 +127,7 @@ def _read_value(selection: Selection, path: str, item: str, value: str) -> list[
 
 
 def _number(text: str) -> int | float | None:
-    value = parse_scalar(text)
+    value = typed(parse_scalar(text, is_spelled=True), None)
     return value if is_number(value) and math.isfinite(value) else None
 
 

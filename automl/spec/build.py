@@ -17,6 +17,7 @@ from automl.spec.data import map_data
 from automl.spec.model import Spec, iterate_leaves, lay_over
 from automl.spec.overrides import check_paths, flatten
 from automl.spec.special import WordKind, word_kind
+from automl.spec.typed import typed_values
 from automl.spec.validate import expected_kind, has_fitting_type
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def build_spec(
     rules = skill.actions[action].spec_params
     literals = {path: value for path, value in rules.items() if word_kind(value) is WordKind.LITERAL}
     spec = lay_over(spec, literals, "spec_params")
-    flat = expand_shorthands(skill, spec, flatten(overrides))
+    flat = typed_values(expand_shorthands(skill, spec, flatten(overrides)), spec, schema)
     problems = check_overrides(spec, flat, schema=schema, skill=skill, action=action).problems
     mapped: dict[str, JsonValue] = {}
     try:
@@ -104,6 +105,20 @@ def check_overrides(
     return findings
 
 
+def _typed_document(document: dict[str, JsonValue], schema: TrainSchema | None) -> dict[str, JsonValue]:
+    """Return a user's spec with the types of the schema's parameters."""
+    empty = Spec(values=dict(schema.default) if schema is not None else {})
+    typed = typed_values(dict(iterate_leaves(document)), empty, schema)
+
+    def placed(node: dict[str, JsonValue], prefix: str) -> dict[str, JsonValue]:
+        return {
+            key: placed(child, f"{prefix}{key}.") if isinstance(child, dict) and child else typed[f"{prefix}{key}"]
+            for key, child in node.items()
+        }
+
+    return placed(document, "")
+
+
 def _base(skill: Skill, action: str, schema: TrainSchema | None, template: Path | None) -> Spec:
     file = template if template is not None else skill.templates.get(action)
     if file is None:
@@ -114,12 +129,14 @@ def _base(skill: Skill, action: str, schema: TrainSchema | None, template: Path 
             )
         values, origin = dict(schema.default), "schema default"
     else:
-        document = read_document(file)
+        document = read_document(file, is_spelled=template is not None)
         if not isinstance(document, dict):
             fix = "correct the template or give --spec"
             raise ConfigurationError.single(
                 "the spec", where=str(file), found=kind_of(document), expected="a mapping", fix=fix
             )
         values, origin = document, "template" if template is None else "--spec"
+        if template is not None:
+            values = _typed_document(document, schema)
     origins = {path: origin for path, _ in iterate_leaves(values)}
     return Spec(values=values, origins=MappingProxyType(origins))

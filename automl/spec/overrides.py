@@ -24,7 +24,7 @@ _SIMILAR_PATH = 0.85
 
 
 def parse_override(text: str) -> tuple[str, JsonValue]:
-    """Split ``path=value`` and read the value as YAML: ``1e-4`` is a float, ``'16'`` text, ``[1, 2]`` a list.
+    """Split ``path=value`` and read the value as YAML, with its spelling: ``'16'`` is text, ``[1, 2]`` a list.
 
     Raises:
         ConfigurationError: there is no ``=``, or what stands before it is no parameter path.
@@ -35,7 +35,7 @@ def parse_override(text: str) -> tuple[str, JsonValue]:
         found = "no =" if not separator else f"{path!r} before the ="
         fix = "write e.g. train.optim.lr=1e-4"
         raise ConfigurationError.single("the overrides", where=text, found=found, expected="path=value", fix=fix)
-    return path, parse_scalar(value)
+    return path, parse_scalar(value, is_spelled=True)
 
 
 def flatten(overrides: Mapping[str, JsonValue], prefix: str = "") -> dict[str, JsonValue]:

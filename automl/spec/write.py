@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from automl.config_files import FLOAT_PATTERN, read_document
+from automl.config_files import FLOAT_PATTERN, INT_PATTERN, read_document
 from automl.errors import ConfigurationError
 from automl.skill.fields import kind_of
 from automl.skill.model import ConfigFormat, JsonValue
@@ -42,6 +42,7 @@ def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 
 _Dumper.add_representer(str, _represent_text)
 _Dumper.add_implicit_resolver("tag:yaml.org,2002:float", FLOAT_PATTERN, list("-+0123456789."))
+_Dumper.add_implicit_resolver("tag:yaml.org,2002:int", INT_PATTERN, list("-+0123456789"))
 
 
 def render_spec(spec: Spec, config_format: ConfigFormat) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from types import UnionType
 from typing import Annotated, Any, Final, Literal, TypeVar, Union, get_args, get_origin
 
@@ -20,10 +21,15 @@ UNSET: Final = ("", "???", None)
 
 
 def _number(value: object) -> object:
-    """Refuse booleans and what is not finite as "no value"; read text, so that ``1e3`` is a whole number too."""
-    if isinstance(value, str):
-        with suppress(ValueError):
-            value = float(value)
+    """Refuse booleans and what is not finite as "no value"; read text, so that ``1e3`` is a whole number too.
+
+    ``010`` is 10, as in YAML 1.2, ``0o17`` 15 and ``0x1f`` 31; ``1_000`` is 1000; ``1:30`` is no number.
+    """
+    if isinstance(value, str) and value.isascii():
+        for read in (int, partial(int, base=0), float):
+            with suppress(ValueError):
+                value = read(value)
+                break
     return None if isinstance(value, bool) or (isinstance(value, float) and not math.isfinite(value)) else value
 
 

@@ -22,8 +22,8 @@ else:
 
 
 def _word(value: object) -> object:
-    """Return the word that YAML has read as a boolean."""
-    return ("on" if value else "off") if isinstance(value, bool) else value
+    """Return the word that a reader of YAML has taken for a boolean, and a writer spelled as one."""
+    return {"true": "on", "false": "off"}.get(str(value).lower(), value)
 
 
 class OptimConfig(Section):

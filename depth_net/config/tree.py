@@ -1,6 +1,7 @@
 """A spec as nested mappings: reading YAML, applying ``key=value`` overrides, writing it again.
 
-Numbers are read as YAML 1.2 does: ``1e-4`` is a number.
+A plain scalar stays the text that was written, and the key that it belongs to decides its type: ``2024_11`` and ``no``
+are folders where a folder is expected, 202411 and false where a number and a boolean are. Null is null everywhere.
 """
 
 from __future__ import annotations
@@ -27,14 +28,14 @@ _Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # ten times faster wher
 
 
 class _Loader(yaml.SafeLoader):
-    """Reads ``1e-4`` as a number and refuses duplicate keys."""
+    """Reads scalars as text and refuses duplicate keys."""
 
 
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(?:[0-9][0-9_]*\.?[0-9_]*|\.[0-9_]+)(?:[eE][-+]?[0-9]+)?$"),
-    list("-+0123456789."),
-)
+_Loader.yaml_implicit_resolvers = {
+    first: kept
+    for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    if (kept := [pair for pair in pairs if pair[0] in ("tag:yaml.org,2002:null", "tag:yaml.org,2002:merge")])
+}
 
 
 def _mapping_without_duplicates(loader: _Loader, node: yaml.MappingNode) -> dict[object, object]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import math
 import os
 import time
@@ -13,7 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from automl import config_files
-from automl.config_files import parse_json, parse_scalar, parse_toml, parse_yaml, read_document, schema_problems
+from automl.config_files import (
+    Spelled,
+    parse_json,
+    parse_scalar,
+    parse_toml,
+    parse_yaml,
+    read_document,
+    schema_problems,
+)
 from automl.errors import ConfigurationError
 from tests.automl import hostile_texts
 
@@ -269,3 +278,14 @@ def test_a_number_of_base_60_is_read_as_trainers_read_it(text: str, value: int) 
 
 def test_a_long_text_of_digits_is_text_where_it_is_quoted() -> None:
     assert parse_yaml(f'a: "{"1" * 5000}"', where="f") == {"a": "1" * 5000}
+
+
+def test_a_spelled_scalar_knows_its_text_and_its_value() -> None:
+    text = "[2024_11, no, 1e3, 010, 0o17, -0x1f, .inf, text, '010', ~, 12:30:45, 1:30.5, 2024-11-01]"
+    read = copy.deepcopy(parse_yaml(text, where="test", is_spelled=True))
+
+    assert isinstance(read, list)
+    spelled = [item for item in read if isinstance(item, Spelled)]
+    plain = ["text", "010", None, "12:30:45", "1:30.5", "2024-11-01"]
+    assert read == ["2024_11", "no", "1e3", "010", "0o17", "-0x1f", ".inf", *plain]
+    assert [item.value for item in spelled] == [202411, False, 1000.0, 10, 15, -31, math.inf]

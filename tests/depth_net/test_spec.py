@@ -129,3 +129,14 @@ def test_a_wrong_spec_is_reported_without_importing_torch(tmp_path: Path) -> Non
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("folder", ["2024_11", "no", "1e3", "010", "12:30:45", "2024-11-01", "0x10", "1.50", "null_"])
+def test_a_text_keeps_its_spelling(tmp_path: Path, folder: str) -> None:
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(f"results_dir: {folder}\ntrain: {{allow_tf32: no, num_epochs: 010}}\n", encoding="utf-8")
+
+    written, overridden = load_spec(spec), load_spec(spec, [f"train.results_dir={folder}", "train.num_epochs=012"])
+
+    assert (written.results_dir, overridden.train.results_dir) == (folder, folder)
+    assert (written.train.num_epochs, overridden.train.num_epochs, written.train.allow_tf32) == (10, 12, False)

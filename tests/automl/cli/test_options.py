@@ -39,8 +39,8 @@ def test_options_win_over_the_study_file() -> None:
     )
 
     assert (request.trials, request.policy) == (3, "off")
-    assert request.overrides["train.num_epochs"] == 2
-    assert request.overrides["train.optim.lr"] == pytest.approx(1e-4)
+    assert request.overrides["train.num_epochs"] == "2"  # typed when the skill is known
+    assert request.overrides["train.optim.lr"] == "1e-4"
     assert request.data["train"] == str(Path("here.txt").absolute())
     assert request.search[-1] == "train.optim.*"
 

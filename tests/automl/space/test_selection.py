@@ -43,9 +43,10 @@ def test_paths_patterns_and_aliases_name_parameters() -> None:
         ("0.1..0.9:linear", UserRange(low=0.1, high=0.9, log=False)),
         ("-2..-1", UserRange(low=-2, high=-1)),
         ("5..5", UserRange(low=5, high=5)),
-        ("{1, 2, 4}", UserRange(choices=(1, 2, 4))),
-        ("{a,'1',on}", UserRange(choices=("a", "1", True))),
-        ("{1e-4}", UserRange(choices=(1e-4,))),
+        ("010..0o20", UserRange(low=10, high=16)),
+        ("{1, 2, 4}", UserRange(choices=("1", "2", "4"))),
+        ("{a,'1',on}", UserRange(choices=("a", "1", "on"))),
+        ("{1e-4}", UserRange(choices=("1e-4",))),
         ("{a,a}", UserRange(choices=("a",))),
     ],
 )

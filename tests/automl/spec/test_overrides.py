@@ -6,6 +6,7 @@ import pytest
 
 from automl.errors import ConfigurationError
 from automl.spec.overrides import check_paths, closest, flatten, parse_override
+from automl.spec.typed import typed
 
 KNOWN = (
     "train.optim.lr",
@@ -23,6 +24,7 @@ KNOWN = (
         ("train.optim.lr=1e-4", "train.optim.lr", 1e-4),
         (" a.b = 16", "a.b", 16),
         ("a.b=on", "a.b", True),
+        ("a.b='16'", "a.b", "16"),
         ("a.b=", "a.b", ""),
         ("a.b=x=y", "a.b", "x=y"),
         ("a[0]=[1, 2]", "a[0]", [1, 2]),
@@ -30,12 +32,14 @@ KNOWN = (
     ],
 )
 def test_an_override_is_a_path_and_a_value(text: str, path: str, value: object) -> None:
-    assert parse_override(text) == (path, value)
+    found, read = parse_override(text)
+
+    assert (found, typed(read, None)) == (path, value)
 
 
 def test_a_float_in_scientific_notation_is_a_float() -> None:
-    assert isinstance(parse_override("a=1e-4")[1], float)
-    assert isinstance(parse_override("a=16")[1], int)
+    assert isinstance(typed(parse_override("a=1e-4")[1], None), float)
+    assert isinstance(typed(parse_override("a=16")[1], None), int)
 
 
 @pytest.mark.parametrize("text", ["a.b", "=3", "a..b=1"])

@@ -34,6 +34,21 @@ def test_words_for_yes_and_no_are_booleans(written: object, value: bool) -> None
     assert not problems
 
 
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [("010", 10), ("1e3", 1000), ("1_000", 1000), ("0o17", 15), ("0x1f", 31), ("9007199254740993", 9007199254740993)],
+)
+def test_whole_numbers_are_read_as_they_are_meant(written: str, value: int) -> None:
+    assert load({"train": {"num_epochs": written}})[0].train.num_epochs == value
+
+
+@pytest.mark.parametrize("written", ["1:30", "12:30:45", "2024-11-01", "yes", ".inf", "inf", "nan", "1.5", "\uff11"])
+def test_what_is_no_whole_number_is_refused(written: str) -> None:
+    (problem,) = load({"train": {"num_epochs": written}})[1]
+
+    assert (problem.where, problem.expected) == ("train.num_epochs", "a whole number")
+
+
 def test_a_whole_float_is_an_integer() -> None:
     assert load({"train": {"num_epochs": 3.0}})[0].train.num_epochs == 3
 
@@ -134,7 +149,7 @@ def test_keys_of_newer_stereo_models_are_accepted() -> None:
     assert not load({"model": {"gwc_feature_normalization": True}})[1]
 
 
-@pytest.mark.parametrize(("written", "value"), [(True, "on"), (False, "off"), ("auto", "auto")])
+@pytest.mark.parametrize(("written", "value"), [(True, "on"), ("false", "off"), ("on", "on"), ("auto", "auto")])
 def test_on_and_off_are_words_although_yaml_reads_booleans(written: object, value: str) -> None:
     assert load({"train": {"compile": written}})[0].train.compile.value == value
 
