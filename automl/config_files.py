@@ -276,9 +276,46 @@ def _of_schema(error: Any, schema: str, where: str) -> Iterator[Problem]:  # noq
     yield Problem(
         where=f"{where}: {place or '(root)'}",
         found=json.dumps(error.instance, default=str)[:80],
-        expected=error.message[:160],
+        expected=_expected_by(error.schema, error) or error.message[:160],
         fix=f"see `{place or 'properties'}` in schemas/{schema}.schema.json",
     )
+
+
+_TYPES = {
+    "string": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "object": "a mapping",
+    "array": "a list",
+    "null": "nothing",
+}
+_BOUNDS = {
+    "minimum": "of at least {}",
+    "exclusiveMinimum": "above {}",
+    "maximum": "of at most {}",
+    "exclusiveMaximum": "below {}",
+    "minLength": "of at least {} character",
+    "minItems": "with at least {} entry",
+    "minProperties": "with at least {} key",
+    "pattern": "that matches {}",
+}
+
+
+def _expected_by(rules: Any, error: Any = None) -> str:  # noqa: ANN401 # a JSON Schema, jsonschema's error
+    """Return what a schema accepts, in words; empty where it uses a keyword that has none here."""
+    if error is not None and error.validator == "required":
+        return f"the key {', '.join(key for key in error.validator_value if key not in error.instance)}"
+    if "enum" in rules:
+        return f"one of {', '.join(str(value) for value in rules['enum'] if not isinstance(value, bool))}"
+    if branches := rules.get("oneOf", rules.get("anyOf")):
+        return ", or ".join(filter(None, map(_expected_by, branches)))
+    types = rules.get("type", ())
+    kind = " or ".join(_TYPES[name] for name in ([types] if isinstance(types, str) else types))
+    bounds = [words.format(rules[keyword]) for keyword, words in _BOUNDS.items() if keyword in rules]
+    items = rules.get("items", {}).get("type") if isinstance(rules.get("items"), dict) else None
+    inner = f" of {_TYPES[items]}" if isinstance(items, str) and items in {"string", "number", "integer"} else ""
+    return f"{kind}{inner} {' and '.join(bounds)}".strip() if kind else ""
 
 
 def _plain(value: object, where: str) -> JsonValue:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from automl.errors import ConfigurationError, Problem
+from automl.errors import ConfigurationError, Problem, counted
 from automl.preflight.annotations import count_samples
-from automl.request.policy import SkillFacts
+from automl.request.policy import Route, SkillFacts
 from automl.request.trial_options import check_options
 from automl.samplers.registry import SAMPLER_OPTIONS, check_sampler
 from automl.schedulers.registry import SCHEDULER_OPTIONS, make_scheduler
+from automl.skill.layout import find_files
 from automl.skill.load import load_skill
 from automl.skill.objective import objective_for
 from automl.space.build import SpaceRequest, build_space, suggest_candidates
@@ -21,9 +21,9 @@ from automl.spec.build import build_spec, expand_shorthands
 from automl.spec.data import has_place
 from automl.spec.overrides import flatten
 from automl.spec.special import takes_checkpoint
-from automl.spec.train_schema import SchemaStatus, read_train_schema
+from automl.spec.train_schema import SchemaStatus, TrainSchema, read_train_schema
 from automl.spec.validate import check_skill, check_spec
-from automl.study.model import Direction, Objective
+from automl.study.model import LAST_EPOCH, Direction, Objective
 from automl.study.objectives import parse_constraints, split_objective
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from automl.schedulers.base import Scheduler
     from automl.skill.model import Skill
     from automl.spec.model import Spec
-    from automl.spec.train_schema import TrainSchema
     from automl.study.model import StudyPlan
     from automl.study.objectives import Constraint
 
@@ -49,53 +48,78 @@ class ResolvedInputs:
         spec: The merged spec: what trial 0 runs.
         space: The search space; empty where there is no usable schema.
         facts: What the policy needs to know of them.
+        notes: What was changed in the spec.
     """
 
     skill: Skill
     spec: Spec
     space: SearchSpace
     facts: SkillFacts
+    notes: tuple[str, ...] = ()
 
 
-def resolve_inputs(request: StudyRequest) -> ResolvedInputs:
-    """Load the skill, merge the spec and build the search space.
+def resolve_inputs(request: StudyRequest, skill: Skill | None = None) -> ResolvedInputs:
+    """Load the skill where it was not, merge the spec and build the search space.
 
     Raises:
         ConfigurationError: skill, spec or the requests for parameters cannot be used; with every problem.
     """
-    skill = load_skill(request.skill)
+    skill = skill if skill is not None else load_skill(request.skill)
     schema, status = _read_schema(skill)
     template = Path(request.spec) if request.spec else None
     # Test data that only the evaluation has an input for are used at the end of the study.
     is_later = not has_place(skill, TRAIN, TEST) and has_place(skill, EVALUATE, TEST)
     data = {split: path for split, path in request.data.items() if split != TEST or not is_later}
     spec = build_spec(skill, TRAIN, data=data, overrides=request.overrides, schema=schema, template=template)
+    samples = count_samples(Path(request.data["train"])) if "train" in request.data else None
+    devices = max(1, int(request.gpus_per_trial or 1))
+    spec, notes = _with_fitting_batch(skill, spec, samples, devices)
     space = SearchSpace(parameters=(), fixed={})
     candidates: tuple[str, ...] = ()
-    if schema is not None and request.policy != "off":
+    has_ranges = bool(request.search) and all("=" in item for item in request.search)
+    searched = TrainSchema(leaves={}) if schema is None and has_ranges else schema
+    if searched is not None and request.policy != "off":
         space_request = SpaceRequest(
             search=request.search,
             pinned=frozenset(expand_shorthands(skill, spec, flatten(request.overrides))),
-            sample_count=count_samples(Path(request.data["train"])) if "train" in request.data else None,
-            devices=max(1, int(request.gpus_per_trial or 1)),
+            sample_count=samples,
+            devices=devices,
             metric=split_objective(request.objectives[0])[0] if request.objectives else request.metric,
         )
-        space = build_space(skill, schema, spec, space_request)
-        candidates = () if space.parameters else suggest_candidates(skill, schema, spec)
+        space = build_space(skill, searched, spec, space_request)
+        candidates = () if space.parameters else suggest_candidates(skill, searched, spec)
+    schema_file, template_file = find_files(skill.root).expected(TRAIN)
     facts = SkillFacts(
         is_enabled=skill.automl_enabled,
         schema=status.value,
-        schema_file=str(skill.schemas.get(TRAIN, skill.root)),
+        schema_file=str(skill.schemas.get(TRAIN, schema_file)),
         has_template=TRAIN in skill.templates or template is not None,
+        template_file=str(template_file),
+        has_ranges=has_ranges,
         space_is_empty=not space.parameters,
         left_out=tuple(f"{item.path}: {item.reason}" for item in space.left_out[:_SHOWN]),
         candidates=candidates,
     )
-    return ResolvedInputs(skill=skill, spec=spec, space=space, facts=facts)
+    return ResolvedInputs(skill=skill, spec=spec, space=space, facts=facts, notes=notes)
 
 
-def resolve_objectives(request: StudyRequest, skill: Skill) -> tuple[tuple[Objective, ...], tuple[Constraint, ...]]:
-    """Return the objectives, the primary one first, and the constraints.
+def _with_fitting_batch(skill: Skill, spec: Spec, samples: int | None, devices: int) -> tuple[Spec, tuple[str, ...]]:
+    """Lower a batch size of the template that no step would fill; one that the user has set stays."""
+    path = next((path for path in skill.keys.batch_size if spec.count(path) is not None), None)
+    batch = spec.count(path) if path is not None else None
+    if path is None or batch is None or not samples or spec.origins.get(path) in {"override", "--spec"}:
+        return spec, ()
+    most = max(samples // devices, 1)
+    if batch <= most:
+        return spec, ()
+    note = f"{path} {batch} is lowered to {most}: the training data have {counted(samples, 'sample')}"
+    return spec.with_values({path: most}, origin="samples"), (note,)
+
+
+def resolve_objectives(
+    request: StudyRequest, skill: Skill, route: Route = Route.TUNE
+) -> tuple[tuple[Objective, ...], tuple[Constraint, ...]]:
+    """Return the objectives, the primary one first, and the constraints; one training needs no metric.
 
     Raises:
         ConfigurationError: a metric or its direction is not known, an objective is named twice, or a constraint cannot
@@ -106,7 +130,7 @@ def resolve_objectives(request: StudyRequest, skill: Skill) -> tuple[tuple[Objec
     constraints: tuple[Constraint, ...] = ()
     try:
         objectives = (
-            _named_objectives(request, skill, problems) if request.objectives else (_objective(request, skill),)
+            _named_objectives(request, skill, problems) if request.objectives else (_objective(request, skill, route),)
         )
     except ConfigurationError as error:
         problems += error.problems
@@ -132,8 +156,11 @@ def _named_objectives(request: StudyRequest, skill: Skill, problems: list[Proble
         try:
             choice = objective_for(skill, metric=metric, direction=direction)
         except ConfigurationError as error:
-            wanted = f"{metric}:maximize or {metric}:minimize"
-            problems += [dataclasses.replace(p, where=f"--objective {text}", expected=wanted) for p in error.problems]
+            name, colon, last = metric.rpartition(":")
+            wanted = f"{name or metric}:maximize or {name or metric}:minimize"
+            for problem in error.problems:
+                said = f"{last!r} after the colon, which is no direction" if colon and name else problem.found
+                problems.append(replace(problem, where=f"--objective {text}", found=said, expected=wanted))
             continue
         source = choice.source.replace("--metric", "--objective").replace(", --direction", "")
         found.append(Objective(metric=metric, direction=Direction(choice.direction), source=source))
@@ -142,9 +169,14 @@ def _named_objectives(request: StudyRequest, skill: Skill, problems: list[Proble
     return tuple(found)
 
 
-def _objective(request: StudyRequest, skill: Skill) -> Objective:
-    choice = objective_for(skill, metric=request.metric, direction=request.direction)
-    in_file = request.source is not None and request.metric is not None
+def _objective(request: StudyRequest, skill: Skill, route: Route) -> Objective:
+    try:
+        choice = objective_for(skill, metric=request.metric, direction=request.direction)
+    except ConfigurationError:
+        if route is Route.TUNE or request.metric is not None:
+            raise
+        return LAST_EPOCH
+    in_file = request.source is not None and request.metric is not None and "metric" not in request.explicit
     source = choice.source.replace("--metric, --direction", "the study file") if in_file else choice.source
     return Objective(metric=choice.metric, direction=Direction(choice.direction), source=source)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -9,9 +10,11 @@ from automl.errors import LaunchError
 from automl.launch.choice import ready_launch
 from automl.launch.images import find_image
 from automl.machine import detect_machine
-from automl.preflight.data import describe_data, pending_folder
+from automl.preflight.data import describe_data
+from automl.preflight.doctor import before_run
 from automl.preflight.estimate import earlier_trials, estimate_time
-from automl.preflight.trainer_check import check_depth_data
+from automl.preflight.findings import failures
+from automl.preflight.trainer_check import DEPTH_DATA
 from automl.request.apply_text import request_document
 from automl.request.location import next_study_directory
 from automl.request.policy import Route
@@ -36,8 +39,9 @@ _FIRST_TRIALS = 5
 
 
 def review_plan(request: StudyRequest, plan: StudyPlan, place: RunLocation) -> dict[str, Any]:
-    """Return the JSON form of the plan with the exact first assignments, the data and the expected time."""
+    """Return the JSON form of the plan with the first assignments, the data, the time, and what a run would refuse."""
     first, document = first_proposals(plan), plan_document(plan)
+    rows = before_run(request, plan, place)
     return {
         **document,
         "launch": {**document["launch"], "image_presence": _image_presence(plan.launch)},
@@ -49,7 +53,12 @@ def review_plan(request: StudyRequest, plan: StudyPlan, place: RunLocation) -> d
             "model": plan.model,
         },
         "data": describe_data(request, place.results),
-        "data_check": _data_check(request, plan, place),
+        "data_check": [
+            {"level": row.level.value, "where": row.check, "found": row.found, "fix": row.fix}
+            for row in rows
+            if row.check.startswith(DEPTH_DATA)
+        ],
+        "not_runnable": [dataclasses.asdict(row.problem()) for row in failures(rows)],
         "missing_weights": [
             {"parameter": problem.where, "found": problem.found, "fix": problem.fix}
             for problem in pending_downloads(plan.skill, plan.action, plan.spec)
@@ -59,14 +68,6 @@ def review_plan(request: StudyRequest, plan: StudyPlan, place: RunLocation) -> d
         **origins_document(proposal.origin for proposal in first),
         "estimate": estimate_time(plan, earlier_trials(plan, place.results)),
     }
-
-
-def _data_check(request: StudyRequest, plan: StudyPlan, place: RunLocation) -> list[dict[str, str]]:
-    """Return what the trainer reads in the data and doubts; before they are made, in the spec alone."""
-    return [
-        {"level": row.level.value, "where": row.check, "found": row.found, "fix": row.fix}
-        for row in check_depth_data(plan, is_made=pending_folder(request, place.results) is None)
-    ]
 
 
 def reproduce_trial_0(plan: StudyPlan, place: RunLocation) -> ReproduceCommand:

@@ -17,14 +17,15 @@ from automl.executor.failure_summary import summarize_failure
 from automl.launch.choice import choose_launch, ready_launch
 from automl.machine import detect_machine
 from automl.preflight.cluster import filling_cluster
-from automl.preflight.data import check_inputs, prepare_data, with_prepared_paths
-from automl.preflight.doctor import require, require_ready, require_sound_data
+from automl.preflight.data import check_inputs, pending_folder, prepare_data, with_prepared_paths
+from automl.preflight.doctor import before_run, require, require_sound_data
 from automl.preflight.engine import engine_path_findings
 from automl.request.apply_text import apply_request_text, explain_gpus
 from automl.request.location import RunLocation, chosen_study_directory, new_study_directory
 from automl.request.policy import decide
 from automl.resolve import TEST, TRAIN, check_settings, chosen_scheduler, resolve_inputs, resolve_objectives
 from automl.samplers.registry import make_searcher
+from automl.skill.load import load_skill
 from automl.smoke import smoke_test
 from automl.storage.documents import only_for_user
 from automl.storage.owner import OwnerLock
@@ -59,15 +60,16 @@ def make_plan(request: StudyRequest, place: RunLocation) -> StudyPlan:
     Raises:
         ConfigurationError: skill, study, spec, space or resources cannot be used; with every problem.
     """
-    request, parsed, notes = apply_request_text(with_prepared_paths(request, place.results))
-    inputs = resolve_inputs(request)
+    skill = load_skill(request.skill)
+    request, parsed, notes = apply_request_text(with_prepared_paths(request, place.results), skill)
+    inputs = resolve_inputs(request, skill)
     decision = decide(
         requested=request.policy,
         off_phrase=parsed.phrases["policy"].text if parsed.policy == "off" else None,
         facts=inputs.facts,
-        allow_fallback=request.fallback,
+        must_search=request.require_search,
     )
-    objectives, constraints = resolve_objectives(request, inputs.skill)
+    objectives, constraints = resolve_objectives(request, inputs.skill, decision.route)
     parts = StudyParts(
         skill=inputs.skill,
         decision=decision,
@@ -82,7 +84,7 @@ def make_plan(request: StudyRequest, place: RunLocation) -> StudyPlan:
     except ConfigurationError as error:
         raise explain_gpus(error, notes) from error
     plan = filling_cluster(plan, request, place.ray_address) if place.ray_address else plan
-    plan = dataclasses.replace(plan, reasons=(*plan.reasons, *notes))
+    plan = dataclasses.replace(plan, reasons=(*plan.reasons, *inputs.notes, *notes))
     check_settings(plan)
     return with_earlier_points(request, plan, place)
 
@@ -107,15 +109,16 @@ def run_plan(
         StudyFailedError: no trial has a usable value; the directory and the record are complete all the same.
         InterruptedStudyError: a signal ended the study.
     """
-    require_ready(with_prepared_paths(request, place.results), plan, place)
+    require(before_run(request, plan, place, is_checked=is_checked, meanwhile=_import_early))
     if place.ray_address is None:
         ready_launch(plan.launch)
-    prepare_data(request, place.results)
-    if place.ray_address is None:
-        require(engine_path_findings(plan, place.results))
-    check_inputs(plan.skill, plan.action, plan.spec)
-    if is_checked:
-        require_sound_data(plan, meanwhile=_import_early)
+    if pending_folder(request, place.results) is not None:
+        prepare_data(request, place.results)
+        if place.ray_address is None:
+            require(engine_path_findings(plan, place.results))
+        check_inputs(plan.skill, plan.action, plan.spec)
+        if is_checked:
+            require_sound_data(plan)
     if is_smoked:
         smoke_test(plan, place)
     chosen = chosen_study_directory(place.directory) if place.directory else None

@@ -175,7 +175,7 @@ def _study_job(options: dict[str, Any], results: Path, study: str | None = None)
     request = build_request(options)
     plan = make_plan(request, RunLocation(results=results, ray_address="of the job"))
     require(map(from_problem, request_problems(request, plan.skill)))
-    resources = apply_request_text(request)[0]
+    resources = apply_request_text(request, plan.skill)[0]
     each = resources.gpus_per_trial
     each = (plan.resources.gpus_per_trial if options["gpus_per_node"] else 0.0) if each is None else each
     nodes = {name: options[name] for name in ("nodes", "gpus_per_node", "cpus_per_node")}

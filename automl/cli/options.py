@@ -92,12 +92,16 @@ def read_settings(option: str, texts: Iterable[str], problems: list[Problem]) ->
     """Return ``NAME=VALUE`` texts as name -> value, spelled, and add a problem for each that cannot be read."""
     from automl.spec.overrides import parse_override
 
-    parsed = []
+    parsed, expected = [], "NAME=VALUE" if option == "--option" else "path=value"
+    fix = "write e.g. grace_epochs=3" if option == "--option" else "write e.g. train.optim.lr=1e-4"
     for text in texts:
         try:
             parsed.append(parse_override(text))
         except ConfigurationError as error:
-            problems += [dataclasses.replace(problem, where=f"{option} {text}") for problem in error.problems]
+            problems += [
+                dataclasses.replace(problem, where=f"{option} {text}", expected=expected, fix=fix)
+                for problem in error.problems
+            ]
     return dict(parsed)
 
 

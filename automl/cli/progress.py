@@ -63,10 +63,13 @@ class ProgressTracker(Tracker):
             self.close()
 
     def _begin(self, study: StudyStarted) -> None:
-        self._study, self._state = study_of_plan(read_plan(self._paths)), read_state(self._paths)
+        plan = read_plan(self._paths)
+        self._study, self._state = study_of_plan(plan), read_state(self._paths)
         trials = f"{counted(study.trials, 'trial')}, {study.jobs} at once"
         what = trials if study.route == Route.TUNE else "one training"
         self._console.print(f"study {study.study}: {what}, {study.direction} {study.metric}", style="bold")
+        if study.route == Route.TRAIN_ONCE:
+            self._console.print(f"  because {plan.reasons[0]}")
         self._console.print(f"  in {self._paths.root}")
         if self._console.is_terminal:
             self._live = Live(

@@ -13,12 +13,11 @@ import click
 from automl.cli.options import AbsolutePath, notify_option, print_json, progress_and_notification, show_study
 from automl.cli.request_options import build_request, location, skill_options, study_options
 from automl.duration import format_duration
-from automl.errors import ConfigurationError, counted
+from automl.errors import ConfigurationError, Problem, counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from automl.errors import Problem
     from automl.preflight.findings import Finding
 
 # Above this estimate a person at a terminal is asked before anything is spent.
@@ -57,7 +56,8 @@ def confirm_long_run(seconds: float | None) -> None:
 @commands.command("plan")
 @study_options
 @click.option("--show-commands", is_flag=True, help="Print only a shell script that runs trial 0 as `run` would.")
-def _plan(*, as_json: bool, show_commands: bool, **options: Any) -> None:  # noqa: ANN401 - click hands over what was declared
+@click.option("--strict", is_flag=True, help="Exit with 2 where `run` would refuse to start.")
+def _plan(*, as_json: bool, show_commands: bool, strict: bool, **options: Any) -> int:  # noqa: ANN401 - click hands over what was declared
     """Show what `run` would do, down to the first trials, and run nothing."""
     from automl.review import reproduce_trial_0, review_plan
     from automl.run import make_plan
@@ -65,16 +65,15 @@ def _plan(*, as_json: bool, show_commands: bool, **options: Any) -> None:  # noq
 
     request, place = build_request(options), location(options)
     plan = make_plan(request, place)
-    if show_commands and not as_json:
-        click.echo(reproduce_trial_0(plan, place).script, nl=False)
-        return
-    document = review_plan(request, plan, place)
-    if show_commands:
-        document["commands"] = to_json(reproduce_trial_0(plan, place))
+    document = review_plan(request, plan, place) if as_json or strict or not show_commands else {"not_runnable": []}
+    commands = reproduce_trial_0(plan, place) if show_commands else None
     if as_json:
-        print_json(document)
+        print_json(document | ({"commands": to_json(commands)} if commands is not None else {}))
+    elif commands is not None:
+        click.echo(commands.script, nl=False)
     else:
         _print_plan(document)
+    return ConfigurationError.exit_status if strict and document["not_runnable"] else 0
 
 
 def _print_plan(document: dict[str, Any]) -> None:
@@ -94,14 +93,17 @@ def _print_plan(document: dict[str, Any]) -> None:
     first = zip(document["first_trials"], document["first_origins"], strict=True)
     for number, (assignment, origin) in enumerate(first):
         console.print(f"  {number}  {render.format_assignment(assignment) or 'the spec as it is'}  ({origin})")
+    if document["not_runnable"]:
+        console.print(f"\nnot runnable: {counted(len(document['not_runnable']), 'problem')}, for which `run` stops")
+        for problem in document["not_runnable"]:
+            click.echo("\n".join(f"  {line}" for line in str(Problem(**problem)).splitlines()))
 
 
 def _plan_rows(document: dict[str, Any]) -> Iterator[tuple[str, object]]:
     skill, launch, objective, record = (document[name] for name in ("skill", "launch", "objective", "mlflow"))
     budget, resources, estimate = document["budget"], document["resources"], document["estimate"]
     yield from (("study", document["name"]), ("route", document["route"]))
-    decide = ((f"{asked['found']}; {asked['fix']}") for asked in document["request_text"]["questions"])
-    yield from (*(("  because", reason) for reason in document["reasons"]), *(("to decide", text) for text in decide))
+    yield from (("  because", reason) for reason in document["reasons"])
     yield "skill", f"{skill['name']} ({skill['network_arch']}), {skill['root']}"
     yield "command", skill["command"].splitlines()[0][:120]
     yield "launcher", f"{launch['launcher']} ({launch['reason']})"

@@ -48,7 +48,7 @@ def _finite(_context: click.Context, _option: click.Parameter, number: float | N
 
 # Settings that an option sets as it is; the others are read or added to those of the study file.
 _PLAIN_SETTINGS = SETTINGS - {
-    *("skill", "data", "search", "policy", "fallback", "warm_start", "objectives", "constraints"),
+    *("skill", "data", "search", "policy", "require_search", "warm_start", "objectives", "constraints"),
 }
 
 _SKILL_OPTIONS = (
@@ -85,7 +85,7 @@ _STUDY_OPTIONS = (
         metavar="TEXT",
         help="What you want, in plain English: '20 trials, two hours, 4 GPUs, best d1'.",
     ),
-    click.option("--fallback", type=click.Choice(["train-once"]), help="Train once where a search cannot be run."),
+    click.option("--require-search", is_flag=True, help="Exit with 2 where the run would train once."),
     click.option("--metric", metavar="NAME", help="The objective's metric."),
     click.option("--direction", type=click.Choice(["maximize", "minimize"]), help="Whether more or less is better."),
     click.option(
@@ -213,8 +213,6 @@ def build_request(options: dict[str, Any]) -> StudyRequest:
     data, settings = split_pairs(options["data"], options["settings"], problems)
     spelled = read_settings("--option", options.get("named_options", ()), problems)
     named = {name: typed(value, None) for name, value in spelled.items()}
-    if problems:
-        raise ConfigurationError.from_problems(problems, subject="the command line")
     if options.get("spec"):
         options = {**options, "spec": str(Path(options["spec"]).expanduser().absolute())}
     changes = {name: value for name, value in options.items() if name in _PLAIN_SETTINGS and value is not None}
@@ -223,12 +221,29 @@ def build_request(options: dict[str, Any]) -> StudyRequest:
         changes["warm_start"] = tuple(options.get("warm_start", ()))
     if options.get("policy") is not None:
         changes["policy"] = "off" if options["policy"] == "off" else "on"
-    return request.with_settings(
+    if "metric" in changes and changes["metric"] != request.metric:
+        changes.setdefault("direction", None)  # the study file's direction belongs to its own metric
+    request = request.with_settings(
         **changes,
         data={**request.data, **data},
         overrides={**request.overrides, **settings},
         search=(*request.search, *options["search"]),
         options={**request.options, **named},
-        fallback=options.get("fallback") is not None,
+        require_search=bool(options.get("require_search")),
         explicit=tuple(sorted([*changes, *(["data"] if data else [])])),
     )
+    if problems:
+        problems += _further_problems(request, results_root(options["results"]))
+        raise ConfigurationError.from_problems(problems, subject="the command line")
+    return request
+
+
+def _further_problems(request: StudyRequest, results: Path) -> tuple[Problem, ...]:
+    """Return what else is wrong with a request of which some options cannot be read."""
+    from automl.run import make_plan
+
+    try:
+        make_plan(request, RunLocation(results=results))
+    except ConfigurationError as error:
+        return error.problems
+    return ()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from automl.architectures.model import matches
 from automl.errors import ConfigurationError, Problem
 from automl.skill.model import ConfigFormat
-from automl.spec.build import build_spec
+from automl.spec.build import build_spec, override_problems
 from automl.spec.complete import ActionRun, complete_spec
 from automl.spec.model import iterate_leaves
 from automl.spec.overrides import flatten
@@ -45,6 +45,8 @@ def action_spec(
         ConfigurationError: data or overrides do not fit the action, or describe another model than the checkpoint's.
     """
     training = merged.with_values(dict(chosen.assignment), origin="trial")
+    if problems := override_problems(skill, action, options.overrides):
+        raise ConfigurationError.from_problems(problems, subject="the overrides")
     bare = build_spec(skill, action)
     overrides = typed_values(flatten(options.overrides), training, None)
     check_overrides_fit(training, overrides, skill, action)

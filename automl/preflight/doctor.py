@@ -1,8 +1,8 @@
 """Check everything that can be known about a run before it starts, as one table.
 
-`examine` makes the table of `automl doctor`. `require_ready` is the first step of `automl run`: the same checks without
-the slow ones (a child process of the trainer, the container engine), so it adds a fraction of a second. The trainer's
-check of its data follows in `require_sound_data`, while other work is done.
+`examine` makes the table of `automl doctor`. `before_run` is the first step of `automl run`: the same checks without
+the container engine, while other work is done. `automl plan` makes them too and only lists what fails, so a plan
+cannot promise what a run refuses. What a run makes first is checked by the trainer again in `require_sound_data`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,15 @@ from automl.errors import ConfigurationError
 from automl.launch.command import build_command
 from automl.preflight.annotations import check_annotations
 from automl.preflight.cluster import DOCTOR_LIMIT_S, RUN_LIMIT_S, cluster_findings
-from automl.preflight.data import annotation_files, data_files, data_findings, numbers, pending_folder, sample_findings
+from automl.preflight.data import (
+    annotation_files,
+    data_files,
+    data_findings,
+    numbers,
+    pending_folder,
+    sample_findings,
+    with_prepared_paths,
+)
 from automl.preflight.engine import engine_path_findings, launch_findings
 from automl.preflight.estimate import earlier_trials, estimate_disk, time_finding
 from automl.preflight.findings import Finding, Level, doubt, failures, from_problem
@@ -26,9 +34,10 @@ from automl.preflight.machine import Demand, check_machine, location_finding
 from automl.preflight.probe import ProbeRequest, probe_machine
 from automl.preflight.record import record_findings
 from automl.preflight.software import credential_findings, socket_finding, version_finding
-from automl.preflight.trainer_check import check_depth_data
+from automl.preflight.trainer_check import DEPTH_DATA, check_depth_data
 from automl.preflight.weights import check_weights, named_weights
 from automl.request.apply_text import request_problems
+from automl.spec.build import override_problems
 from automl.spec.inputs import pending_downloads
 from automl.study.launch_plan import LauncherKind
 
@@ -63,7 +72,13 @@ class _Run:
 
 
 def examine(
-    request: StudyRequest, plan: StudyPlan | None, location: RunLocation, *, is_quick: bool = False
+    request: StudyRequest,
+    plan: StudyPlan | None,
+    location: RunLocation,
+    *,
+    is_quick: bool = False,
+    is_checked: bool = True,
+    meanwhile: Callable[[], object] = lambda: None,
 ) -> tuple[Finding, ...]:
     """Return every row about a run.
 
@@ -71,7 +86,9 @@ def examine(
         request: With the paths of prepared data filled in.
         plan: None where no plan could be made; then only the machine is checked.
         location: Where the run would be.
-        is_quick: Leave out what takes longer than a fraction of a second.
+        is_quick: Leave out the container engine, and read fewer lines.
+        is_checked: The trainer checks spec and data.
+        meanwhile: Called while it does.
     """
     if plan is None:
         wanted = ProbeRequest(results=str(location.results))
@@ -85,29 +102,50 @@ def examine(
         earlier=earlier_trials(plan, location.results),
         is_quick=is_quick,
     )
-    asked = [from_problem(problem) for problem in request_problems(request, plan.skill)]
+    wrong = override_problems(
+        plan.skill, plan.action, request.overrides, template=Path(request.spec) if request.spec else None
+    )
+    asked = [from_problem(problem) for problem in (*request_problems(request, plan.skill), *wrong)]
     has_data = run.pending is None or any(Path(file).exists() for file in run.data.values())
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="check data") as pool:
-        checked = None if is_quick else pool.submit(check_depth_data, plan, is_made=has_data)
+        checked = pool.submit(check_depth_data, plan, is_made=has_data) if is_checked else None
+        meanwhile()
         probe, found = _machine_findings(location, *_needs(run), is_quick=is_quick)
-        found += [*asked, *_study_findings(run, probe), *([] if checked is None else checked.result())]
+        found += [*asked, *_study_findings(run, probe)]
+        known = {row.check.replace("--set ", f"{DEPTH_DATA}: ") for row in asked}
+        for row in checked.result() if checked is not None else ():
+            is_pending = run.pending is not None and str(run.pending) in row.found
+            found += [] if row.check in known or is_pending else [row]
     return (*found, version_finding(probe.versions))
 
 
-def require_ready(request: StudyRequest, plan: StudyPlan, location: RunLocation) -> None:
-    """Stop a run of which `examine` has a row that fails, in a fraction of a second; raises as `require`."""
-    require(examine(request, plan, location, is_quick=True))
+def before_run(
+    request: StudyRequest,
+    plan: StudyPlan,
+    location: RunLocation,
+    *,
+    is_checked: bool = True,
+    meanwhile: Callable[[], object] = lambda: None,
+) -> tuple[Finding, ...]:
+    """Return the rows of which one that fails stops a run before it starts anything; the same for `plan` and `run`.
 
-
-def require_sound_data(plan: StudyPlan, *, meanwhile: Callable[[], object]) -> None:
-    """Stop a run with data that its trainer cannot use; raises as `require`.
-
-    The trainer checks as the doctor lets it, for a second in which ``meanwhile`` is called.
+    Args:
+        request: As it was given.
+        plan: What was made of it.
+        location: Where the run would be.
+        is_checked: The trainer checks spec and data too, which takes about a second.
+        meanwhile: Called in that second.
     """
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="check data") as pool:
-        checked = pool.submit(check_depth_data, plan)
-        meanwhile()
-        require(checked.result())
+    request = with_prepared_paths(request, location.results)
+    rows = examine(request, plan, location, is_quick=True, is_checked=is_checked, meanwhile=meanwhile)
+    if location.ray_address is None and not failures(rows) and pending_folder(request, location.results) is None:
+        rows = (*rows, *engine_path_findings(plan, location.results))
+    return rows
+
+
+def require_sound_data(plan: StudyPlan) -> None:
+    """Stop a run whose data, just made, its trainer cannot use; raises as `require`."""
+    require(check_depth_data(plan))
 
 
 def require(findings: Iterable[Finding]) -> None:

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from automl.study.model import StudyPlan
 
-_CHECK = "depth data"
+DEPTH_DATA = "depth data"
+"""Each row of the check begins so."""
 _LIMIT_S = 8.0
 _HEADING = re.compile(r"^(error|warning): ", re.MULTILINE)
 _FIELD = re.compile(r"^  (found|expected|fix) {2,7}(?=\S)", re.MULTILINE)
@@ -58,10 +59,10 @@ def check_depth_data(plan: StudyPlan, *, is_made: bool = True) -> list[Finding]:
             )
         except subprocess.TimeoutExpired:
             fix = f"{command[0]} check -e SPEC checks all of it"
-            return [doubt(_CHECK, f"not checked: it takes more than {_LIMIT_S:g} s", fix=fix)]
+            return [doubt(DEPTH_DATA, f"not checked: it takes more than {_LIMIT_S:g} s", fix=fix)]
         except OSError as error:
-            return [doubt(_CHECK, f"not checked: {error}", fix=f"{command[0]} check -e SPEC")]
-    pending = [] if is_made else [good(f"{_CHECK}: dataset", "made before the first trial, and checked then")]
+            return [doubt(DEPTH_DATA, f"not checked: {error}", fix=f"{command[0]} check -e SPEC")]
+    pending = [] if is_made else [good(f"{DEPTH_DATA}: dataset", "made before the first trial, and checked then")]
     return [*pending, *read_check(done.stdout, done.stderr)]
 
 
@@ -77,13 +78,13 @@ def read_check(out: str, err: str = "") -> list[Finding]:
             return named
         last = next((line for line in reversed((out + err).splitlines()) if line.strip()), "it printed nothing")
         row = doubt if "invalid choice" in last else bad
-        return [row(_CHECK, f"not checked: {last.strip()[:200]}", fix="depth_net check -e SPEC shows all of it")]
+        return [row(DEPTH_DATA, f"not checked: {last.strip()[:200]}", fix="depth_net check -e SPEC shows all of it")]
     facts = [
-        good(f"{_CHECK}: {where}", " ".join(fact.split()))
+        good(f"{DEPTH_DATA}: {where}", " ".join(fact.split()))
         for where, _, fact in (line.partition("  ") for line in takewhile(_is_fact, lines[:-1]))
     ]
     found = [*facts, *_blocks("\n".join(lines[:-1]))]
-    return found or [good(_CHECK, "no problem found")]
+    return found or [good(DEPTH_DATA, "no problem found")]
 
 
 def _is_fact(line: str) -> bool:
@@ -102,4 +103,4 @@ def _blocks(text: str) -> Iterator[Finding]:
         found, expected, fix = (fields.get(name, "") for name in ("found", "expected", "fix"))
         row = bad if level == "error" else doubt
         where = heading.partition("\n")[0]
-        yield row(f"{_CHECK}: {where}", found, expected=expected, fix=fix)
+        yield row(f"{DEPTH_DATA}: {where}", found, expected=expected, fix=fix)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from automl.errors import ConfigurationError, Problem
 from automl.request.text import ParsedRequest, parse_request, share_gpus
-from automl.skill.load import load_skill
 
 if TYPE_CHECKING:
     from automl.request.study_request import StudyRequest
@@ -24,18 +23,16 @@ def _parse_for(request: StudyRequest, skill: Skill) -> ParsedRequest:
     return parse_request(request.request_text or "", metrics=metrics, known_words=frozenset(known))
 
 
-def apply_request_text(request: StudyRequest) -> tuple[StudyRequest, ParsedRequest, tuple[str, ...]]:
-    """Apply the settings that are read from ``--request``.
+def apply_request_text(request: StudyRequest, skill: Skill) -> tuple[StudyRequest, ParsedRequest, tuple[str, ...]]:
+    """Apply the settings that are read from ``--request``, which may name metrics of the skill.
 
     Returns:
-        The request with them, what was read, and a note for each setting, contradiction and text not understood.
-
-    Raises:
-        ConfigurationError: the skill, whose metrics the text may name, cannot be read.
+        The request with them, what was read, and a note for each setting, contradiction and text that is left out;
+        what the user must decide is in `request_problems`.
     """
     if not request.request_text:
         return request, ParsedRequest(policy=None, values={}, phrases={}), ()
-    parsed = _parse_for(request, load_skill(request.skill))
+    parsed = _parse_for(request, skill)
     settings: dict[str, Any] = {}
     notes: list[str] = []
     for name, value in parsed.values.items():
@@ -49,7 +46,7 @@ def apply_request_text(request: StudyRequest) -> tuple[StudyRequest, ParsedReque
     if parsed.policy == "on":
         wins = "; --policy off wins" if _explicit(request, "policy") == "off" else ": search"
         notes.append(f'the request says "{parsed.phrases["policy"].text}"{wins}')
-    unread = (*parsed.policy_questions, *parsed.value_questions, *parsed.remarks)
+    unread = (*(parsed.policy_questions if _explicit(request, "policy") else ()), *parsed.remarks)
     notes += [f'not understood in the request: "{text}"' for text in unread]
     return _with_settings(request, parsed, settings), parsed, tuple(notes)
 

@@ -47,6 +47,8 @@ class SkillFacts:
         schema: Whether the action's schema is ``valid``, ``missing`` or ``unreadable``.
         schema_file: The file, or where it was expected.
         has_template: The skill has a spec template, or the user gave a spec.
+        template_file: Where the template was expected.
+        has_ranges: The user gave the ranges of everything that is searched; they stand for schema and template.
         space_is_empty: Nothing is left to search; None while no space was built.
         left_out: For an empty space: ``path: reason`` of what was left out.
         candidates: For an empty space: what ``--search`` could name.
@@ -57,13 +59,23 @@ class SkillFacts:
     schema: Literal["valid", "missing", "unreadable"]
     schema_file: str = ""
     has_template: bool
+    template_file: str = ""
+    has_ranges: bool = False
     space_is_empty: bool | None = None
     left_out: tuple[str, ...] = ()
     candidates: tuple[str, ...] = ()
 
+    @property
+    def not_there(self) -> tuple[str, ...]:
+        """The files that a search needs and that cannot be used."""
+        schema = f"{self.schema_file} (it cannot be read)" if self.schema == "unreadable" else self.schema_file
+        needed = ((self.schema == "valid", schema), (self.has_template, self.template_file))
+        return tuple(file for is_there, file in needed if not is_there)
+
 
 _TRAINING = {"train", "distill", "retrain"}
 _ON_REQUEST = {"prune", "quantize"}
+_EMPTY = "nothing to search: "
 
 
 def parse_policy(value: str | bool | None) -> Policy | None:  # noqa: FBT001 # YAML reads on and off as booleans
@@ -84,62 +96,71 @@ def parse_policy(value: str | bool | None) -> Policy | None:  # noqa: FBT001 # Y
 
 
 def decide(
-    *, requested: Policy | None, off_phrase: str | None, facts: SkillFacts, allow_fallback: bool = False
+    *, requested: Policy | None, off_phrase: str | None, facts: SkillFacts, must_search: bool = False
 ) -> PolicyDecision:
     """Decide the route.
 
     Args:
-        requested: The explicit policy; None where the user gave none: ``on``, with a fallback in place of errors.
+        requested: The explicit policy; None where the user gave none: ``on``, and an empty space is no error.
         off_phrase: The part of the user's request in plain text that asks for one training, if any.
         facts: The skill and its space.
-        allow_fallback: ``--fallback train-once``: where an explicit ``on`` cannot search, train once.
+        must_search: ``--require-search``: to train once is an error.
 
     Raises:
-        ConfigurationError: there is nothing to build a spec from, or an explicit ``on`` cannot be done.
+        ConfigurationError: there is nothing to build a spec from, an explicit ``on`` finds nothing to search, or a
+            search is required and something is against it.
     """
     if not facts.has_template and facts.schema != "valid":
-        found = f"no spec template, and a {facts.schema} schema"
-        raise _refusal(facts, found, "a template", "give a spec file with --spec")
-    notes = [] if facts.has_template else ["no spec template: the spec is made of the schema's own defaults"]
-    if requested == "off":
-        return _once("--policy off", *notes)
-    if not _is_searched(facts.action, requested):
-        return _once(f"{facts.action} is not a training action, only those are searched", *notes)
-    if off_phrase is not None and requested is None:
-        return _once(f'the request says "{off_phrase}"', *notes)
-    warnings = (f'--policy on wins over "{off_phrase}" in the request',) if off_phrase is not None else ()
-    if not facts.is_enabled:
-        loud = ("--policy on has no effect: automl_enabled is not true in skill_info.yaml",) if requested else ()
-        return _once("the skill is not AutoML-enabled", *notes, warnings=(*warnings, *loud))
-    obstacle = _obstacle(facts)
+        found = f"no {' and no '.join(facts.not_there)}"
+        raise _refusal(facts, found, "a spec template, or a schema with defaults", "give a spec file with --spec")
+    decision = _decide(requested, off_phrase, facts)
+    if must_search and decision.route is Route.TRAIN_ONCE:
+        files = ", ".join(facts.not_there) if facts.is_enabled else "skill_info.yaml"
+        fix = f"generate {files}" if files else "search, or leave out --require-search"
+        problem = Problem(where="--require-search", found=decision.reasons[0], expected="a search", fix=fix)
+        raise ConfigurationError.from_problems([problem], subject="the policy")
+    return decision
+
+
+def _decide(requested: Policy | None, off_phrase: str | None, facts: SkillFacts) -> PolicyDecision:
+    notes = () if facts.has_template else ("no spec template: the spec is made of the schema's own defaults",)
+    warnings: tuple[str, ...] = ()
+    if requested == "on" and off_phrase is not None:
+        warnings = (f'--policy on wins over "{off_phrase}" in the request',)
+    if requested == "on" and not facts.is_enabled:
+        warnings += ("--policy on has no effect: automl_enabled is not true in skill_info.yaml",)
+    obstacle = _obstacle(requested, off_phrase, facts)
     if obstacle is None:
         source = "--policy on" if requested == "on" else "policy on (the default)"
-        reasons = (f"{source}: the skill is AutoML-enabled and its train schema is valid", *notes)
+        space = "you gave the ranges" if facts.not_there else "its train schema is valid"
+        reasons = (f"{source}: the skill is AutoML-enabled and {space}", *notes)
         return PolicyDecision(route=Route.TUNE, reasons=reasons, warnings=warnings)
-    if requested == "on" and not allow_fallback:
-        raise _refusal(facts, *obstacle)
-    return _once(obstacle[0], *notes, warnings=warnings)
+    if requested == "on" and obstacle.startswith(_EMPTY):
+        candidates = ", ".join(facts.candidates) or "a parameter of the schema"
+        raise _refusal(facts, obstacle, "at least one parameter", f"name one with --search, e.g. {candidates}")
+    return PolicyDecision(route=Route.TRAIN_ONCE, reasons=(obstacle, *notes), warnings=warnings)
+
+
+def _obstacle(requested: Policy | None, off_phrase: str | None, facts: SkillFacts) -> str | None:
+    """Return what decides for one training; None where the search can be done."""
+    files = " and ".join(facts.not_there)
+    are = "is" if len(facts.not_there) == 1 else "are"
+    against = {
+        "--policy off": requested == "off",
+        f"{facts.action} is not a training action, only those are searched": not _is_searched(facts.action, requested),
+        f'the request says "{off_phrase}"': off_phrase is not None and requested is None,
+        "the skill is not AutoML-enabled": not facts.is_enabled,
+        f"AutoML is enabled but not runnable for this model until {files} {are} generated": (
+            bool(files) and not facts.has_ranges
+        ),
+        f"{_EMPTY}{'; '.join(facts.left_out) or 'the schema marks nothing'}": bool(facts.space_is_empty),
+    }
+    return next((reason for reason, holds in against.items() if holds), None)
 
 
 def _is_searched(action: str, requested: Policy | None) -> bool:
     is_training = action in _TRAINING or action.endswith(("_train", "_hpo"))
     return is_training or (action in _ON_REQUEST and requested == "on")
-
-
-def _obstacle(facts: SkillFacts) -> tuple[str, str, str] | None:
-    """Return why an enabled skill cannot be searched, what is expected and what to do; None if it can be."""
-    if facts.schema != "valid":
-        reason = f"enabled but not runnable: {facts.schema_file or 'train schema'} is {facts.schema}"
-        return reason, "a valid train schema", "correct the schema, or accept one training with --fallback train-once"
-    if facts.space_is_empty:
-        reason = f"nothing to search: {'; '.join(facts.left_out) or 'the schema marks nothing'}"
-        candidates = ", ".join(facts.candidates) or "a parameter of the schema"
-        return reason, "at least one parameter", f"name one with --search, e.g. {candidates}"
-    return None
-
-
-def _once(*reasons: str, warnings: tuple[str, ...] = ()) -> PolicyDecision:
-    return PolicyDecision(route=Route.TRAIN_ONCE, reasons=reasons, warnings=warnings)
 
 
 def _refusal(facts: SkillFacts, found: str, expected: str, fix: str) -> ConfigurationError:

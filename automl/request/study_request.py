@@ -128,7 +128,7 @@ class StudyRequest(InputSettings, ObjectiveSettings, BudgetSettings, ResourceSet
 
     Attributes:
         request_text: Free text of the user: policy, budget, resources and metric are read from it.
-        fallback: Train once where ``on`` cannot be done, instead of an error.
+        require_search: Where no search can be done it is an error, instead of one training.
         source: The study file, if any.
         explicit: Names of the settings that the command line has set; they win over the request's text.
     """
@@ -137,7 +137,7 @@ class StudyRequest(InputSettings, ObjectiveSettings, BudgetSettings, ResourceSet
     name: str
     policy: Policy | None = None
     request_text: str | None = None
-    fallback: bool = False
+    require_search: bool = False
     experiment: str | None = None
     model_name: str | None = None
     source: Path | None = None
@@ -160,7 +160,9 @@ SETTINGS = frozenset(setting.name for setting in fields(StudyRequest))
 def request_from_document(document: Mapping[str, Any]) -> StudyRequest:
     """Build the request that `StudyRequest.document` wrote."""
     settings: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in document.items()
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in document.items()
+        if name in SETTINGS  # plans of earlier versions have others
     }
     if prepare := document.get("prepare"):
         settings["prepare"] = Prepare(command=tuple(prepare["command"]), directory=prepare["directory"])

@@ -63,7 +63,7 @@ def make_scheduler(
         ConfigurationError: the scheduler is unknown or an option cannot be used; all problems at once.
     """
     chosen = dict(options or {})
-    problems = [*check_scheduler(name), *_check_options(chosen, max_epochs)]
+    problems = [*check_scheduler(name), *_check_options(chosen, max_epochs, is_used=name != "none")]
     if name == "pbt" and not can_pause:
         problems.append(_CANNOT_CLONE)
     if problems:
@@ -114,7 +114,7 @@ def grace_epochs(max_epochs: int | None, *, wanted: int | None, warmup: int) -> 
     return max(wanted if wanted is not None else tenth, warmup, 1)
 
 
-def _check_options(options: Mapping[str, object], max_epochs: int | None) -> list[Problem]:
+def _check_options(options: Mapping[str, object], max_epochs: int | None, *, is_used: bool) -> list[Problem]:
     problems = []
     for name in SCHEDULER_OPTIONS:
         value = options.get(name)
@@ -126,7 +126,7 @@ def _check_options(options: Mapping[str, object], max_epochs: int | None) -> lis
         fix = f"correct {name} or leave it out"
         problems.append(Problem(where=f"options.{name}", found=repr(value), expected=expected, fix=fix))
     grace = options.get("grace_epochs")
-    if max_epochs is not None and isinstance(grace, int | float) and grace > max_epochs:
+    if is_used and max_epochs is not None and isinstance(grace, int | float) and grace > max_epochs:
         expected, fix = f"at most max_epochs, which is {max_epochs}", "lower grace_epochs or raise max_epochs"
         problems.append(Problem(where="options.grace_epochs", found=str(grace), expected=expected, fix=fix))
     return problems

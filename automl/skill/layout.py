@@ -64,6 +64,11 @@ class SkillFiles:
         candidates = (*named, self.root / self.layout.template.format(action=action))
         return next((file for candidate in candidates if (file := contained(candidate, self.root))), None)
 
+    def expected(self, action: str) -> tuple[Path, Path]:
+        """Return where schema and template of an action would lie."""
+        schemas = self.root / self.layout.schemas[0].format(name=self.root.name)
+        return schemas / f"{action}.schema.json", self.root / self.layout.template.format(action=action)
+
     def schema(self, action: str) -> Path | None:
         """Return the schema file of an action, or None."""
         for pattern in self.layout.schemas:

@@ -11,14 +11,15 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from automl.config_files import read_document
-from automl.errors import ConfigurationError
+from automl.errors import ConfigurationError, Problem
 from automl.skill.fields import kind_of
 from automl.spec.data import map_data
 from automl.spec.model import Spec, iterate_leaves, lay_over
-from automl.spec.overrides import check_paths, flatten
+from automl.spec.overrides import check_paths, flatten, unchecked_paths
 from automl.spec.special import WordKind, word_kind
+from automl.spec.train_schema import TrainSchema, read_train_schema
 from automl.spec.typed import typed_values
-from automl.spec.validate import expected_kind, has_fitting_type
+from automl.spec.validate import expected_kind, expected_value, has_fitting_type
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
     from automl.skill.fields import Findings
     from automl.skill.model import JsonValue, Skill
-    from automl.spec.train_schema import TrainSchema
 
 
 def build_spec(
@@ -63,7 +63,9 @@ def build_spec(
     literals = {path: value for path, value in rules.items() if word_kind(value) is WordKind.LITERAL}
     spec = lay_over(spec, literals, "spec_params")
     flat = typed_values(expand_shorthands(skill, spec, flatten(overrides)), spec, schema)
-    problems = check_overrides(spec, flat, schema=schema, skill=skill, action=action).problems
+    marked = unchecked_paths(overrides)
+    checked = {path: value for path, value in flat.items() if path not in marked}
+    problems = check_overrides(spec, checked, schema=schema, skill=skill, action=action).problems
     mapped: dict[str, JsonValue] = {}
     try:
         mapped = map_data(skill, skill.actions[action], spec, data)
@@ -80,16 +82,19 @@ def expand_shorthands(skill: Skill, spec: Spec, overrides: Mapping[str, JsonValu
     return {aliases.get(path, path): value for path, value in overrides.items()}
 
 
+def known_paths(spec: Spec, schema: TrainSchema | None, skill: Skill, action: str) -> set[str]:
+    """Return every parameter path of an action that template, schema or skill name."""
+    known = {path for path, _ in iterate_leaves(spec.values)} | {*(schema.leaves if schema is not None else ())}
+    known |= {slot.key for slot in skill.actions[action].inputs} | {*skill.shorthand_keys.values()}
+    return known | {*skill.actions[action].spec_params, *filter(None, (skill.gpu_spec_key, skill.node_spec_key))}
+
+
 def check_overrides(
     spec: Spec, overrides: Mapping[str, JsonValue], *, schema: TrainSchema | None, skill: Skill, action: str
 ) -> Findings:
     """Compare overrides with everything that is known: near misses are problems, new parameters are warnings."""
-    params, inputs = skill.actions[action].spec_params, skill.actions[action].inputs
-    leaves = schema.leaves if schema is not None else {}
-    known = {path for path, _ in iterate_leaves(spec.values)} | leaves.keys() | params.keys()
-    known |= {slot.key for slot in inputs} | {*skill.shorthand_keys.values()}
-    known |= {key for key in (skill.gpu_spec_key, skill.node_spec_key) if key}
-    findings = check_paths(overrides, known, where="overrides")
+    params, leaves = skill.actions[action].spec_params, schema.leaves if schema is not None else {}
+    findings = check_paths(overrides, known_paths(spec, schema, skill, action), where="overrides")
     for path, value in overrides.items():
         there = spec.get(path) if spec.has(path) else None
         leaf = leaves.get(path)
@@ -117,6 +122,42 @@ def _typed_document(document: dict[str, JsonValue], schema: TrainSchema | None) 
         }
 
     return placed(document, "")
+
+
+def override_problems(
+    skill: Skill, action: str, overrides: Mapping[str, JsonValue], *, template: Path | None = None
+) -> list[Problem]:
+    """Return a problem for each value of the user that the schema excludes, and each key that nothing knows.
+
+    Where an action has no schema of its own, only a key in a block that is nowhere is unknown. What is marked with
+    ``+`` is not checked. Near misses and wrong types are errors of `build_spec`.
+    """
+    schema, trained = _schema(skill, action), _schema(skill, "train")
+    spec, marked = build_spec(skill, action, schema=schema, template=template), unchecked_paths(overrides)
+    leaves = schema.leaves if schema is not None else {}
+    known = known_paths(spec, schema, skill, action)
+    blocks = {path.partition(".")[0] for path in (*known, *(trained.leaves if trained is not None else ()))}
+    problems = []
+    for path, value in typed_values(expand_shorthands(skill, spec, flatten(overrides)), spec, schema).items():
+        if path in marked or (spec.has(path) and spec.get(path) == value):
+            continue
+        fix = f"correct it, or pass it on unchecked: --set +{path}={value}"
+        expected = expected_value(leaves[path], value) if path in leaves else None
+        if expected is not None:
+            problems.append(Problem(where=f"--set {path}", found=kind_of(value), expected=expected, fix=fix))
+        is_new = bool(check_paths([path], known, where="").warnings)
+        if is_new and (schema is not None or path.partition(".")[0].partition("[")[0] not in blocks):
+            found, expected = "a parameter that neither the template nor the schema has", "an existing parameter"
+            problems.append(Problem(where=f"--set {path}", found=found, expected=expected, fix=fix))
+    return problems
+
+
+def _schema(skill: Skill, action: str) -> TrainSchema | None:
+    """Return the schema of an action; None where there is none that can be read."""
+    try:
+        return read_train_schema(skill.schemas[action]) if action in skill.schemas else None
+    except ConfigurationError:
+        return None
 
 
 def _base(skill: Skill, action: str, schema: TrainSchema | None, template: Path | None) -> Spec:

@@ -1,8 +1,8 @@
 """Overrides: what a user writes over a skill's template, dotted or nested, as text or as data.
 
 ``train.optim.lr=1e-4`` and ``{train: {optim: {lr: 1e-4}}}`` are the same override. A path that nearly names a known one
-is an error with the suggestion, a path unlike any other is new and only worth a warning: trainers accept keys that no
-template lists.
+is an error with the suggestion. One unlike any other is new, and stops a run where the skill's schema lists the keys;
+``+path=value`` passes it on unchecked, as Hydra writes it: trainers may accept keys that neither lists.
 """
 
 from __future__ import annotations
@@ -21,17 +21,20 @@ if TYPE_CHECKING:
 
 _SIMILAR_NAME = 0.75
 _SIMILAR_PATH = 0.85
+_UNCHECKED = "+"
 
 
 def parse_override(text: str) -> tuple[str, JsonValue]:
     """Split ``path=value`` and read the value as YAML, with its spelling: ``'16'`` is text, ``[1, 2]`` a list.
+
+    The path may begin with ``+``; see `unchecked_paths`.
 
     Raises:
         ConfigurationError: there is no ``=``, or what stands before it is no parameter path.
     """
     path, separator, value = text.partition("=")
     path = path.strip()
-    if not separator or not is_parameter_path(path):
+    if not separator or not is_parameter_path(path.removeprefix(_UNCHECKED)):
         found = "no =" if not separator else f"{path!r} before the ="
         fix = "write e.g. train.optim.lr=1e-4"
         raise ConfigurationError.single("the overrides", where=text, found=found, expected="path=value", fix=fix)
@@ -46,7 +49,8 @@ def flatten(overrides: Mapping[str, JsonValue], prefix: str = "") -> dict[str, J
     """
     flat: dict[str, JsonValue] = {}
     for key, value in overrides.items():
-        path = f"{prefix}.{key}" if prefix else key
+        name = key.removeprefix(_UNCHECKED)
+        path = f"{prefix}.{name}" if prefix else name
         if not is_parameter_path(path):
             expected = "a parameter path such as train.optim.lr"
             raise ConfigurationError.single(
@@ -57,6 +61,19 @@ def flatten(overrides: Mapping[str, JsonValue], prefix: str = "") -> dict[str, J
         else:
             flat[path] = value
     return flat
+
+
+def unchecked_paths(overrides: Mapping[str, JsonValue], prefix: str = "") -> set[str]:
+    """Return the parameter paths that the user marks with ``+``: passed on whatever template and schema say."""
+    found = set()
+    for key, value in overrides.items():
+        name = key.removeprefix(_UNCHECKED)
+        path = f"{prefix}.{name}" if prefix else name
+        if isinstance(value, dict) and value:
+            found |= {*flatten(value, path)} if key != name else unchecked_paths(value, path)
+        elif key != name:
+            found.add(path)
+    return found
 
 
 def check_paths(paths: Collection[str], known: Collection[str], *, where: str) -> Findings:

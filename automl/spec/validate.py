@@ -2,7 +2,7 @@
 
 Values are compared with the schema of the action. Public templates contradict their own schemas (an option that the
 list lacks, a default below its minimum), so a value that comes from the template is at most a warning; one that the
-user wrote is a problem when its type is wrong.
+user wrote is a problem.
 """
 
 from __future__ import annotations
@@ -59,17 +59,16 @@ def check_spec(spec: Spec, template: Spec, schema: TrainSchema | None, *, where:
     findings = check_paths([path for path, _ in iterate_leaves(spec.values)], known, where=where)
     for path, leaf in leaves.items():
         value = spec.get(path) if spec.has(path) else None
-        expected = _expected(leaf, value)
+        expected = expected_value(leaf, value)
         if expected is None:
             continue
         is_users = spec.origins.get(path) in _USERS and not (template.has(path) and template.get(path) == value)
-        is_problem = is_users and not has_fitting_type(leaf, value)
-        note = findings.reject if is_problem else findings.leave_out
+        note = findings.reject if is_users else findings.leave_out
         note(path, kind_of(value), expected, "change the value")
     return findings
 
 
-def _expected(leaf: SchemaLeaf, value: JsonValue) -> str | None:
+def expected_value(leaf: SchemaLeaf, value: JsonValue) -> str | None:
     """Return what the schema expects in place of a value; None if the value can stand there."""
     if _is_unset(value):
         return None

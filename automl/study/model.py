@@ -52,6 +52,12 @@ class Objective:
     source: str = ""
 
 
+LAST_EPOCH = Objective(
+    metric="last_epoch", direction=Direction.MAXIMIZE, source="no metric is known: the last epoch counts"
+)
+"""The objective of one training without a metric."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
     """When a study ends; None is no limit.

@@ -52,6 +52,12 @@ def list_checkpoints(directory: Path, naming: CheckpointNaming) -> tuple[Checkpo
     return tuple(sorted(found, key=lambda c: (c.epoch, c.step, str(c.path))))
 
 
+def last_epoch(directory: Path, naming: CheckpointNaming) -> int | None:
+    """Return the last epoch with a checkpoint; None without one."""
+    found = list_checkpoints(directory, naming)
+    return found[-1].epoch if found else None
+
+
 def all_checkpoints(directory: Path, naming: CheckpointNaming) -> tuple[Path, ...]:
     """Return all files or folders below a directory with the name of a checkpoint, torn and "best" ones too."""
     numbered = _named(directory, naming.epoch_names, is_folder=naming.is_folder)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from automl.readers.names import find_name
-from automl.study.model import Direction
+from automl.study.model import LAST_EPOCH, Direction
 from automl.trial.failures import DIVERGED_CODE
 
 if TYPE_CHECKING:
@@ -61,6 +61,8 @@ class TrialHistory:
 
     def named(self, measurement: Measurement) -> Measurement:
         """Return the measurement with the objective under the name it was asked for, where it has it under another."""
+        if not self.needs_metric:
+            return self._with_epoch(measurement)
         if self.objective in measurement.values or not (measurement.values or measurement.nonfinite):
             return measurement
         values, nonfinite = dict(measurement.values), dict(measurement.nonfinite)
@@ -69,6 +71,24 @@ class TrialHistory:
         elif (alias := find_name(nonfinite, self.objective)) is not None:
             nonfinite.setdefault(self.objective, nonfinite[alias])
         return replace(measurement, values=values, nonfinite=nonfinite)
+
+    def _with_epoch(self, measurement: Measurement) -> Measurement:
+        """Return the measurement with its epoch as the objective: one training without a metric."""
+        if measurement.epoch is None:
+            return measurement
+        return replace(measurement, values={**measurement.values, self.objective: float(measurement.epoch)})
+
+    @property
+    def needs_metric(self) -> bool:
+        """The trainer has to report the objective; it need not where the last epoch counts."""
+        return self.objective != LAST_EPOCH.metric
+
+    def end_at(self, epoch: int | None) -> None:
+        """Let a training without a metric end at the epoch of its last checkpoint, whatever it reported."""
+        if epoch is not None:
+            self.cut_after(epoch)
+        if not self._curve:
+            self._curve[epoch or 0] = float(epoch or 0)
 
     def observe(self, measurement: Measurement) -> str | None:
         """Take one measurement over, already `named`; return why the trial has diverged, None while it is healthy."""

@@ -7,7 +7,7 @@
 | us, a time limit or stall timeout | - | FAILED (timeout) |
 | itself, status 0 | a finite objective | COMPLETED |
 | itself, status 0 | a finite objective, last line a failure before the last epoch | FAILED |
-| itself, status 0 | no objective | FAILED (metric_missing) |
+| itself, status 0 | no objective | FAILED (metric_missing); COMPLETED where the last epoch counts |
 | itself, other status | its message or log says the loss was not finite | DIVERGED |
 | itself, other status | anything else | FAILED, with a kind |
 """
@@ -63,6 +63,8 @@ def outcome_of(
         if divergence is not None and external_end is None:
             return TrialOutcome(state=TrialState.DIVERGED, reason=divergence)
         return failed(classify(exit_status, log_tail, history.failure_line, external_end=external_end))
+    if not history.curve and not history.needs_metric:
+        return TrialOutcome(state=TrialState.COMPLETED)
     if not history.curve:
         return TrialOutcome(state=TrialState.FAILED, reason=_missing(history), failure=FailureKind.METRIC_MISSING)
     done, planned = history.curve[-1][0] + 1, history.max_epochs

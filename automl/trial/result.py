@@ -9,6 +9,7 @@ from automl.storage.paths import StudyPaths
 from automl.study.ends import StopKind
 from automl.study.trial import TrialResult, TrialState
 from automl.trial.best_checkpoint import BestCheckpoint, find_best
+from automl.trial.checkpoints import last_epoch
 from automl.trial.failures import read_tail
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ def build_result(
 
     The history includes what earlier attempts measured, and ``elapsed_s`` the seconds that they took.
     """
+    if outcome.state.has_value and not history.needs_metric:
+        history.end_at(last_epoch(task.directory, task.watch.naming))
     best_epoch = history.best_epoch
     competes = outcome.state.has_value and best_epoch is not None
     # The sampler observes what a paused trial has measured; it competes once it has ended.

@@ -62,11 +62,15 @@ def test_a_yaml_scalar_is_what_the_trainers_reader_sees(text: str, value: object
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("seed: 1.0", "1.0 is not of type 'integer'"),
-        ("budget: {trials: 3.0}", "3.0 is not of type 'integer'"),
-        ("budget: {trials: true}", "True is not of type 'integer'"),
-        ("budget: {target: .nan}", "nan is not of type 'number'"),
-        ("resources: {gpus_per_trial: .inf}", "inf is not of type 'number'"),
+        ("seed: 1.0", "a whole number of at least 0"),
+        ("budget: {trials: 3.0}", "a whole number of at least 1"),
+        ("budget: {trials: true}", "a whole number of at least 1"),
+        ("budget: {target: .nan}", "a number"),
+        ("resources: {gpus_per_trial: .inf}", "a number of at least 0"),
+        ("policy: maybe", "one of on, off, auto"),
+        ("objectives: []", "a list with at least 1 entry"),
+        ("warm_start: 3", "true or false, or a list of text with at least 1 entry"),
+        ("prepare: {directory: x}", "the key command"),
         ("seed: 1\nbudget: {trials: 3, target: 0.5}", ""),
     ],
 )

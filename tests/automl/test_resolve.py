@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from automl.errors import ConfigurationError
 from automl.request.apply_text import apply_request_text, request_problems
+from automl.request.policy import Route
 from automl.request.study_request import StudyRequest, load_study_request
 from automl.resolve import check_settings, resolve_inputs, resolve_objectives
 from automl.skill.load import load_skill
+from automl.study.model import LAST_EPOCH
+from tests.automl.skill.packages import write_skill
 from tests.automl.study.examples import SKILL, make_plan
+
+if TYPE_CHECKING:
+    from automl.request.text import ParsedRequest
 
 REQUEST = StudyRequest(skill="toy", name="example")
 
@@ -85,11 +92,15 @@ def test_an_explicit_policy_decides_what_the_words_leave_open() -> None:
     assert len(request_problems(request.with_settings(policy="on"), skill)) == 1
 
 
+def applied_to(request: StudyRequest) -> tuple[StudyRequest, ParsedRequest, tuple[str, ...]]:
+    return apply_request_text(request, load_skill(request.skill))
+
+
 def test_words_win_over_the_study_file_and_every_reading_is_reported() -> None:
     request = load_study_request("toy/quick")
     request = request.with_settings(request_text="five trials, no more than 30 minutes, 2 at a time, on mars")
 
-    applied, _, lines = apply_request_text(request)
+    applied, _, lines = applied_to(request)
 
     assert (applied.trials, applied.time_s, applied.jobs) == (5, 1800.0, 2)
     assert lines == (
@@ -105,7 +116,7 @@ def test_an_option_wins_over_the_words_and_that_is_said() -> None:
         request_text="twenty trials", trials=3, explicit=("trials",)
     )
 
-    applied, _, lines = apply_request_text(request)
+    applied, _, lines = applied_to(request)
 
     assert applied.trials == 3
     assert lines == ('the request says "twenty trials"; --trials 3 wins',)
@@ -113,7 +124,7 @@ def test_an_option_wins_over_the_words_and_that_is_said() -> None:
 
 def test_all_gpus_of_the_request_are_shared_or_given_to_the_one_training() -> None:
     def share(text: str) -> tuple[int | None, float | None]:
-        applied, _, _ = apply_request_text(REQUEST.with_settings(request_text=text))
+        applied, _, _ = applied_to(REQUEST.with_settings(request_text=text))
         return applied.jobs, applied.gpus_per_trial
 
     assert share("4 GPUs") == (4, 1.0)
@@ -126,8 +137,8 @@ def test_words_against_a_search_win_over_the_policy_of_the_study_file_but_not_ov
     request = load_study_request("toy/quick").with_settings(request_text="don't search, just train")
 
     assert request.policy == "on"
-    assert apply_request_text(request)[0].policy is None
-    assert apply_request_text(request.with_settings(explicit=("policy",)))[0].policy == "on"
+    assert applied_to(request)[0].policy is None
+    assert applied_to(request.with_settings(explicit=("policy",)))[0].policy == "on"
 
 
 def test_a_metric_in_words_brings_its_own_direction() -> None:
@@ -135,7 +146,7 @@ def test_a_metric_in_words_brings_its_own_direction() -> None:
         skill="depth_net_mono", name="x", request_text="lowest abs rel", source=Path("study.yaml")
     ).with_settings(metric="val/d1", direction="maximize")
 
-    applied, _, _ = apply_request_text(request)
+    applied, _, _ = applied_to(request)
 
     assert (applied.metric, applied.direction) == ("val/abs_rel", None)
 
@@ -145,20 +156,20 @@ def test_several_objectives_win_over_a_metric_in_words() -> None:
         objectives=("val/abs_rel:minimize", "train_loss")
     )
 
-    applied, _, lines = apply_request_text(request)
+    applied, _, lines = applied_to(request)
 
     assert (applied.metric, applied.objectives) == (None, request.objectives)
     assert lines == ('the request says "best d1"; --metric val/abs_rel wins',)
 
 
 def test_a_limit_for_each_trial_becomes_an_option_of_the_study() -> None:
-    applied, _, _ = apply_request_text(REQUEST.with_settings(request_text="10 minutes per trial"))
+    applied, _, _ = applied_to(REQUEST.with_settings(request_text="10 minutes per trial"))
 
     assert applied.options["trial_time_limit_s"] == 600.0
 
 
 def test_without_words_nothing_changes() -> None:
-    assert apply_request_text(REQUEST)[::2] == (REQUEST, ())
+    assert applied_to(REQUEST)[::2] == (REQUEST, ())
 
 
 def test_several_objectives_each_have_a_direction_and_the_first_leads() -> None:
@@ -195,3 +206,48 @@ def test_a_metric_of_a_study_file_gives_way_to_objectives_and_one_of_the_command
     assert [objective.metric for objective in resolve_objectives(request, SKILL)[0]] == ["val/d1"]
     with pytest.raises(ConfigurationError, match="--metric beside it"):
         resolve_objectives(request.with_settings(explicit=("metric",)), SKILL)[0]
+
+
+def test_a_batch_of_the_template_above_the_samples_is_lowered_in_trial_0_and_that_is_said(tmp_path: Path) -> None:
+    file = tmp_path / "train.txt"
+    file.write_text("a.png b.png\n" * 3, encoding="utf-8")
+    key = "dataset.train_dataset.batch_size"
+    request = StudyRequest(skill="depth_net_mono", name="example").with_settings(data={"train": str(file)})
+
+    inputs, fixed = resolve_inputs(request), resolve_inputs(request.with_settings(overrides={key: 8}))
+
+    assert inputs.spec.get(key) == 3
+    assert inputs.notes == (f"{key} 8 is lowered to 3: the training data have 3 samples",)
+    assert (fixed.spec.get(key), fixed.notes) == (8, ())
+
+
+def test_one_training_needs_no_metric(tmp_path: Path) -> None:
+    skill = load_skill(write_skill(tmp_path, template={"train": {"epochs": 3}}))
+    request = StudyRequest(skill=str(tmp_path), name="example")
+
+    assert resolve_objectives(request, skill, Route.TRAIN_ONCE)[0] == (LAST_EPOCH,)
+    with pytest.raises(ConfigurationError, match="no metric known"):
+        resolve_objectives(request, skill, Route.TUNE)
+    with pytest.raises(ConfigurationError, match="direction"):
+        resolve_objectives(request.with_settings(metric="mine"), skill, Route.TRAIN_ONCE)
+
+
+@pytest.mark.parametrize("schema", [None, {"type": "object", "properties": {}}])
+def test_ranges_of_the_user_are_the_space_where_there_is_no_schema(
+    tmp_path: Path, schema: dict[str, object] | None
+) -> None:
+    write_skill(tmp_path, template={"train": {"lr": 0.1, "epochs": 3}}, schema=schema)
+    request = StudyRequest(skill=str(tmp_path), name="example")
+
+    ranged = resolve_inputs(request.with_settings(search=("train.lr=0.01..1:log",)))
+
+    assert ranged.space.paths == ("train.lr",)
+    assert ranged.facts.has_ranges
+    assert not resolve_inputs(request.with_settings(search=("train.lr",) if schema else ())).facts.has_ranges
+
+
+def test_the_missing_files_of_a_skill_are_named(tmp_path: Path) -> None:
+    facts = resolve_inputs(StudyRequest(skill=str(write_skill(tmp_path, template={"a": 1})), name="example")).facts
+
+    assert facts.not_there == (str(tmp_path / "schemas/train.schema.json"),)
+    assert facts.template_file == str(tmp_path / "references/spec_template_train.yaml")

@@ -68,7 +68,7 @@ def test_data_that_cannot_be_prepared_leave_no_study_behind(tmp_path: Path) -> N
 
 def test_the_trainers_own_look_at_the_data_can_be_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     row = bad("depth data", "millimetres", fix="convert them")
-    monkeypatch.setattr(doctor, "check_depth_data", lambda _: [row])
+    monkeypatch.setattr(doctor, "check_depth_data", lambda *_, **__: [row])
     # The next thing that can go wrong, so that nothing has to be trained here.
     monkeypatch.setattr("automl.run.smoke_test", lambda *_: (_ for _ in ()).throw(LaunchError("came so far")))
     place = RunLocation(results=tmp_path)

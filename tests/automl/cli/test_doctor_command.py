@@ -216,3 +216,13 @@ def test_sound_depth_data_are_looked_at_by_the_trainer(
         assert "unit value / 1000 m depth crop nyu" in found
     assert "starts from random weights" in rows["depth data: train"]["found"]
     assert document["seconds"] < 10
+
+
+def test_a_spec_that_the_trainer_refuses_fails_before_the_data_are_made(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["doctor", "depth_net_mono/demo", "--results", str(tmp_path), "--json"]
+
+    assert run_command_line([*arguments, "--set", "model.encoder=vitx", "--set", "+train.num_epochs=0"]) == 2
+    failed = [row for row in json.loads(capsys.readouterr().out)["rows"] if row["level"] == "fail"]
+    assert {row["check"] for row in failed} == {"depth data: train.num_epochs", "--set model.encoder"}

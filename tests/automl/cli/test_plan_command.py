@@ -48,7 +48,9 @@ def test_what_is_understood_of_a_request_and_what_is_not_have_keys_of_their_own(
     assert question["fix"].count("automl run") == 2
 
     assert run_command_line(["plan", *arguments]) == 0
-    assert "to decide" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert shown.count("I do not want any tuning") == 1
+    assert "not runnable: 1 problem" in shown
 
 
 def test_show_commands_prints_a_script_and_nothing_else(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,6 +12,7 @@ from automl.handoff.actions import ActionOptions
 from automl.handoff.best import ChosenCheckpoint
 from automl.resources import builtin_skill
 from automl.skill.load import load_skill
+from automl.spec.build import override_problems
 from automl.spec.model import Spec
 from tests.automl.handoff.depth_study import SPEC
 
@@ -64,3 +65,18 @@ def test_an_override_of_the_model_is_refused(tmp_path: Path) -> None:
 def test_a_wrong_key_is_refused_with_a_suggestion(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="opset_version"):
         make(tmp_path, "export", ActionOptions(overrides={"export.opset_versoin": 18}))
+
+
+def test_a_key_that_nothing_knows_is_refused_unless_it_is_marked(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="--set foo"):
+        make(tmp_path, "evaluate", ActionOptions(overrides={"foo": 3}))
+
+    assert make(tmp_path, "evaluate", ActionOptions(overrides={"+foo": 3})).get("foo") == 3
+
+
+def test_without_a_schema_of_the_action_a_key_in_a_new_block_is_refused() -> None:
+    toy = load_skill(str(builtin_skill("toy")))
+
+    (problem,) = override_problems(toy, "evaluate", {"foo": 3, "evaluate.verbose": True, "train.seed": 1})
+
+    assert problem.where == "--set foo"

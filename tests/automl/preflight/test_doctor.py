@@ -11,7 +11,7 @@ import pytest
 
 from automl.errors import ConfigurationError
 from automl.launch import engine
-from automl.preflight.doctor import examine, require_ready
+from automl.preflight.doctor import before_run, examine, require
 from automl.preflight.findings import Level
 from automl.request.location import RunLocation
 from automl.request.study_request import StudyRequest
@@ -48,7 +48,7 @@ def test_what_fails_stops_a_run_with_every_reason(tmp_path: Path) -> None:
     request = REQUEST.with_settings(overrides={"train.resume_training_checkpoint_path": "/no/such.pth"})
 
     with pytest.raises(ConfigurationError) as caught:
-        require_ready(request, make_plan(request, place), place)
+        require(before_run(request, make_plan(request, place), place))
 
     said = [problem.where for problem in caught.value.problems]
     assert "--results" in said
@@ -63,7 +63,7 @@ def test_what_is_doubtful_is_shown_and_stops_nothing(
     request = REQUEST.with_settings(time_s=60.0)
 
     with caplog.at_level(logging.WARNING):
-        require_ready(request, make_plan(request, place), place)
+        require(before_run(request, make_plan(request, place), place))
 
     assert any("the Slurm job ends" in message for message in caplog.messages)
 

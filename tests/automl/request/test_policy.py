@@ -17,22 +17,29 @@ PHRASE = "plain training"
 
 
 def facts(
-    *, enabled: bool = True, schema: SchemaState = "valid", template: bool = True, empty: bool = False
+    *,
+    enabled: bool = True,
+    schema: SchemaState = "valid",
+    template: bool = True,
+    empty: bool = False,
+    ranges: bool = False,
 ) -> SkillFacts:
     return SkillFacts(
         is_enabled=enabled,
         schema=schema,
         schema_file="schemas/train.schema.json",
         has_template=template,
+        template_file="references/spec_template_train.yaml",
+        has_ranges=ranges,
         space_is_empty=empty,
         left_out=("dataset.workers: throughput only",) if empty else (),
         candidates=("train.optim.lr",) if empty else (),
     )
 
 
-def outcome(policy: Policy | None, *, phrase: bool, about: SkillFacts, fallback: bool = False) -> str:
+def outcome(policy: Policy | None, *, phrase: bool, about: SkillFacts, must_search: bool = False) -> str:
     try:
-        decision = decide(requested=policy, off_phrase=PHRASE if phrase else None, facts=about, allow_fallback=fallback)
+        decision = decide(requested=policy, off_phrase=PHRASE if phrase else None, facts=about, must_search=must_search)
     except ConfigurationError:
         return "error"
     return decision.route.value
@@ -82,31 +89,50 @@ def test_row_5_a_skill_that_is_not_enabled_is_trained_once_and_says_so(
     assert bool(decision.warnings) == (policy == "on")
 
 
-@pytest.mark.parametrize("schema", ["missing", "unreadable"])
-def test_row_6_without_a_policy_a_blocked_skill_is_trained_once_and_names_the_file(schema: SchemaState) -> None:
-    decision = decide(requested=None, off_phrase=None, facts=facts(schema=schema))
-
-    assert decision.route is Route.TRAIN_ONCE
-    assert "enabled but not runnable" in decision.reasons[0]
-    assert "schemas/train.schema.json" in decision.reasons[0]
-
-
-@pytest.mark.parametrize("schema", ["missing", "unreadable"])
-def test_row_7_an_explicit_on_for_a_blocked_skill_is_an_error_unless_the_fallback_is_accepted(
-    schema: SchemaState,
-) -> None:
-    with pytest.raises(ConfigurationError, match="--fallback train-once"):
-        decide(requested="on", off_phrase=None, facts=facts(schema=schema))
-
-    assert outcome("on", phrase=False, about=facts(schema=schema), fallback=True) == "train_once"
+MISSING = [
+    (facts(schema="missing"), "schemas/train.schema.json is generated"),
+    (facts(schema="unreadable"), "schemas/train.schema.json (it cannot be read) is generated"),
+    (facts(template=False), "references/spec_template_train.yaml is generated"),
+]
 
 
 @pytest.mark.parametrize("policy", [None, "on"])
-def test_row_8_without_a_template_the_schemas_defaults_are_the_spec(policy: Policy | None) -> None:
-    decision = decide(requested=policy, off_phrase=None, facts=facts(template=False))
+@pytest.mark.parametrize(("about", "said"), MISSING, ids=["schema missing", "schema unreadable", "template missing"])
+def test_row_6_a_skill_without_schema_or_template_is_trained_directly_and_the_file_is_named(
+    policy: Policy | None, about: SkillFacts, said: str
+) -> None:
+    decision = decide(requested=policy, off_phrase=None, facts=about)
+
+    assert decision.route is Route.TRAIN_ONCE
+    assert decision.reasons[0] == f"AutoML is enabled but not runnable for this model until {said}"
+
+
+@pytest.mark.parametrize(("about", "said"), MISSING, ids=["schema missing", "schema unreadable", "template missing"])
+def test_row_7_a_required_search_that_cannot_be_done_is_an_error_naming_the_file(about: SkillFacts, said: str) -> None:
+    with pytest.raises(ConfigurationError, match="--require-search") as caught:
+        decide(requested="on", off_phrase=None, facts=about, must_search=True)
+
+    assert said.split(" ", maxsplit=1)[0] in caught.value.problems[0].fix
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("phrase", [True, False])
+@pytest.mark.parametrize("about", [*ANY_SKILL, facts(template=False)], ids=repr)
+def test_a_required_search_is_a_search_or_an_error(policy: Policy | None, phrase: bool, about: SkillFacts) -> None:  # noqa: FBT001 # a parameter of the test
+    expected = "tune" if outcome(policy, phrase=phrase, about=about) == "tune" else "error"
+
+    assert outcome(policy, phrase=phrase, about=about, must_search=True) == expected
+
+
+@pytest.mark.parametrize("policy", [None, "on"])
+@pytest.mark.parametrize("about", [facts(schema="missing", ranges=True), facts(template=False, ranges=True)])
+def test_row_8_ranges_of_the_user_are_the_space_where_schema_or_template_is_missing(
+    policy: Policy | None, about: SkillFacts
+) -> None:
+    decision = decide(requested=policy, off_phrase=None, facts=about)
 
     assert decision.route is Route.TUNE
-    assert any("schema's own defaults" in reason for reason in decision.reasons)
+    assert "you gave the ranges" in decision.reasons[0]
 
 
 def test_row_9_an_explicit_on_for_an_empty_space_is_an_error_with_candidates() -> None:

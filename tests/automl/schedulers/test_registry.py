@@ -5,6 +5,7 @@ from typing import ClassVar
 import pytest
 
 from automl.errors import ConfigurationError
+from automl.schedulers.base import Scheduler
 from automl.schedulers.registry import SCHEDULERS, check_scheduler, make_scheduler
 from tests.contracts.scheduler import SchedulerContract
 
@@ -89,3 +90,7 @@ def test_options_of_others_are_left_alone() -> None:
 def test_a_population_needs_a_trainer_that_goes_on_from_a_checkpoint() -> None:
     with pytest.raises(ConfigurationError, match="resume_model"):
         make_scheduler("pbt", max_epochs=10, trials=5)
+
+
+def test_one_training_is_not_refused_for_the_patience_of_a_scheduler_that_it_does_not_use() -> None:
+    assert isinstance(make_scheduler("none", max_epochs=1, trials=1, options={"grace_epochs": 3}), Scheduler)

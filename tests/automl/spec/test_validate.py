@@ -48,11 +48,11 @@ def test_a_value_of_a_wrong_type_is_a_problem_of_the_user_and_an_oddity_of_the_t
 
 
 @pytest.mark.parametrize(("path", "value"), [("train.optim.momentum", 7.0), ("model.heads", 3), ("model.fusion", "x")])
-def test_a_value_outside_the_schema_is_odd(path: str, value: JsonValue) -> None:
-    found = checked(path, value)
-
-    assert not found.problems
-    assert path in found.warnings[0].where
+def test_a_value_outside_the_schema_is_a_problem_of_the_user_and_an_oddity_of_the_template(
+    path: str, value: JsonValue
+) -> None:
+    assert path in checked(path, value).problems[0].where
+    assert path in checked(path, value, origin="template").warnings[0].where
 
 
 @pytest.mark.parametrize("value", [None, "", "???", "${a.b}", 0.5, 1])

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from automl.study.model import Direction
-from automl.study.trial import Measurement
+from automl.study.model import LAST_EPOCH, Direction
+from automl.study.trial import Measurement, TrialState
+from automl.trial.outcome import outcome_of
 from tests.automl.trial.flat_task import empty_history
 
 if TYPE_CHECKING:
@@ -128,3 +129,34 @@ def test_all_epochs_are_there_when_the_last_one_was_measured() -> None:
 
     trial.observe(measurement(2, val__d1=0.5))
     assert trial.has_all_epochs
+
+
+def unmeasured() -> TrialHistory:
+    return empty_history(LAST_EPOCH.direction, objective=LAST_EPOCH.metric, max_epochs=3)
+
+
+def test_without_a_metric_the_last_epoch_is_the_best_whatever_its_loss() -> None:
+    trial = unmeasured()
+    for epoch, loss in enumerate([0.1, 0.3, 0.9]):
+        trial.observe(trial.named(measurement(epoch, val__loss=loss)))
+
+    assert trial.best_epoch == 2
+    assert trial.values_at(2) == {"val/loss": 0.9, "last_epoch": 2.0}
+
+
+def test_without_a_metric_a_training_ends_at_its_last_checkpoint() -> None:
+    reported, silent = unmeasured(), unmeasured()
+    for epoch in range(3):
+        reported.observe(reported.named(measurement(epoch, val__loss=0.1)))
+
+    reported.end_at(1)
+    silent.end_at(4)
+
+    assert (reported.best_epoch, silent.best_epoch) == (1, 4)
+    assert outcome_of(unmeasured(), 0, ()).state is TrialState.COMPLETED
+
+
+def test_without_a_metric_a_loss_that_is_not_finite_still_ends_it() -> None:
+    trial = unmeasured()
+
+    assert trial.observe(trial.named(measurement(0, train_loss="nan"))) == "train_loss is nan in epoch 1"
