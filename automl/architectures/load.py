@@ -86,6 +86,10 @@ def _architecture(values: Mapping[str, Any]) -> model.Architecture:
     known = _frozen(values)
     metrics, parameters = known["metrics"], known["parameters"]
     conditions = tuple(model.ConditionRule(**rule) for rule in parameters["conditions"])
+    families = tuple(
+        model.Family(**{**family, "scale": model.Scale(family.get("scale", "linear"))})
+        for family in parameters.get("families", ())
+    )
     milestones = tuple(model.MilestoneRule(**rule) for rule in parameters.get("milestones", ()))
     inherited = {
         action: MappingProxyType({path: model.TrainedValue(**source) for path, source in sources.items()})
@@ -95,7 +99,9 @@ def _architecture(values: Mapping[str, Any]) -> model.Architecture:
         metrics=model.Metrics(
             source=metrics["source"], default=metrics.get("default"), directions=metrics["directions"]
         ),
-        parameters=model.ParameterRules(**{**parameters, "conditions": conditions, "milestones": milestones}),
+        parameters=model.ParameterRules(
+            **{**parameters, "families": families, "conditions": conditions, "milestones": milestones}
+        ),
         keys=model.SpecKeys(**known["keys"]),
         checkpoints=model.CheckpointNaming(**known["checkpoints"]),
         actions=model.ActionRules(**{**known["actions"], "inherited": MappingProxyType(inherited)}),

@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import functools
+import math
 import re
 from dataclasses import dataclass, field
+from enum import StrEnum
 from fnmatch import translate
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
     from automl.config_files import JsonValue
 
+_CAPITAL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _SEPARATORS = re.compile(r"[/_\s]+")
 
 
@@ -59,10 +62,53 @@ class MilestoneRule:
     unit: str
 
 
+class Scale(StrEnum):
+    """On which scale a parameter is searched."""
+
+    LINEAR = "linear"
+    LOG = "log"
+    LOG_TO_ONE = "log_to_one"
+    """Logarithmic in the distance to 1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """Parameters that mean the same kind of thing and are searched alike; `schemas/architecture.schema.json`."""
+
+    name: str
+    names: tuple[str, ...]
+    types: tuple[str, ...] = ()
+    at_least: float | None = None
+    scale: Scale = Scale.LINEAR
+    below: float | None = None
+    above: float | None = None
+    low: float = -math.inf
+    high: float = math.inf
+    domain: tuple[float, float] = (-math.inf, math.inf)
+    usual: tuple[float, ...] = ()
+    off: tuple[float | None, ...] = ()
+    multiples: tuple[int, ...] = ()
+    powers: int | None = None
+    unit: str = ""
+    memory: float = 0.0
+    time: float = 0.0
+    rank: int | None = None
+
+    def holds(self, path: str, kind: str, value: object) -> bool:
+        """Return whether a parameter of a type, with a value in the spec, belongs to it."""
+        is_near = self.at_least is None or (isinstance(value, int | float) and self.at_least <= value < 1)
+        return (not self.types or kind in self.types) and is_near and named(path, self.names)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParameterRules:
     """What decides which parameters are searched."""
 
+    families: tuple[Family, ...] = ()
+    after_output: tuple[str, ...] = ()
+    during_training: tuple[str, ...] = ()
+    recording: tuple[str, ...] = ()
+    training_only: tuple[str, ...] = ()
     action_blocks: tuple[str, ...] = ()
     conditions: tuple[ConditionRule, ...] = ()
     milestones: tuple[MilestoneRule, ...] = ()
@@ -135,6 +181,33 @@ class Architecture:
     model_loader: str | None = None
     model_output: ModelOutput = field(default_factory=ModelOutput)
     data_check: str | None = None
+
+
+def named(path: str, patterns: Iterable[str]) -> bool:
+    """Return whether the words at the end of a path are those of one of the patterns.
+
+    ``lr`` is any parameter with that word in its last name (``train.lr_backbone``, not ``model.color``),
+    ``optim.lr`` one inside a block with the word ``optim``. ``*`` stands for any name or for the rest of a word,
+    ``**`` for any number of names.
+    """
+    words = _words(path)
+    return any(_compiled_names(pattern).fullmatch(words) for pattern in patterns)
+
+
+@functools.lru_cache(maxsize=4096)
+def _words(path: str) -> str:
+    # train.optim.lrScale -> ._train_._optim_._lr_scale_
+    text = _CAPITAL.sub("_", path.replace("[", "_[")).replace("-", "_").lower()
+    return "".join(f"._{name}_" for name in text.split("."))
+
+
+@functools.lru_cache(maxsize=1024)
+def _compiled_names(pattern: str) -> re.Pattern[str]:
+    parts = []
+    for name in pattern.split("."):
+        word = re.escape(name.replace("[", "_[")).replace(r"\*", "[^.]*")
+        parts.append(r"(?:\.[^.]+)*" if name == "**" else r"\.[^.]+" if name == "*" else rf"\.(?=[^.]*_{word}_)[^.]+")
+    return re.compile(r"(?:\.[^.]+)*" + "".join(parts))
 
 
 def matches(text: str, patterns: Iterable[str]) -> bool:

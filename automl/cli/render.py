@@ -201,13 +201,28 @@ def space_table(document: Mapping[str, Any]) -> Table:
     for name in ("parameter", "range", "scale", "default", "why"):
         table.add_column(name, overflow="fold", no_wrap=name != "why")
     for parameter in document["parameters"]:
-        choices = parameter["choices"]
-        values = (
-            "{" + ", ".join(map(str, choices)) + "}" if choices else f"{parameter['low']:g} .. {parameter['high']:g}"
-        )
-        scale = parameter["type"] if choices else f"{'log ' if parameter['log'] else ''}{parameter['type']}"
         condition = f"; only while {parameter['condition']}" if parameter["condition"] else ""
-        table.add_row(
-            parameter["path"], values, scale, format_value(parameter["default"]), parameter["reason"] + condition
-        )
+        default, why = format_value(parameter["default"]), parameter["reason"] + condition
+        table.add_row(parameter["path"], _values_of(parameter), _scale_of(parameter), default, why)
     return table
+
+
+def relations_text(document: Mapping[str, Any]) -> str:
+    """Return what holds between the parameters of a space in every trial, one to a line; empty for nothing."""
+    lines = "".join(f"\n  {relation}" for relation in document["relations"])
+    return f"\nin every trial:{lines}" if lines else ""
+
+
+def _values_of(parameter: Mapping[str, Any]) -> str:
+    if parameter["choices"]:
+        return "{" + ", ".join(map(str, parameter["choices"])) + "}"
+    beside = "".join(f"{'none' if value is None else value} | " for value in parameter["beside"])
+    unit = f" {parameter['unit']}" if parameter["unit"] else ""
+    return f"{beside}{parameter['low']:g} .. {parameter['high']:g}{unit}"
+
+
+def _scale_of(parameter: Mapping[str, Any]) -> str:
+    if parameter["choices"]:
+        return str(parameter["type"])
+    scale = "log " if parameter["log"] else "log of 1-x " if parameter["log_to_one"] else ""
+    return f"{scale}{parameter['type']}"

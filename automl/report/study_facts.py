@@ -58,8 +58,13 @@ class SearchedParameter(PlannedParameter):
 
     def position(self, values: pd.Series) -> pd.Series:
         """Return where values lie between the ends of a range, on its scale; 0 to 1 for values inside it."""
-        low, high = np.log(self.ends) if self.log else self.ends
-        return ((np.log(values) if self.log else values) - low) / ((high - low) or 1.0)
+        if self.log_to_one:
+            low, high = -np.log1p(-np.array(self.ends))
+            values = -np.log1p(-values)
+        else:
+            low, high = np.log(self.ends) if self.log else self.ends
+            values = np.log(values) if self.log else values
+        return (values - low) / ((high - low) or 1.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

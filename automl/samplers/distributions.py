@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from automl.space.parameters import Parameter, SearchSpace
     from automl.space.values import Scalar
 
+IN_RANGE = "in range"
+
 
 def distribution_of(parameter: Parameter) -> CategoricalDistribution | IntDistribution | FloatDistribution:
     """Return the Optuna distribution of a parameter.
@@ -36,6 +38,8 @@ def distribution_of(parameter: Parameter) -> CategoricalDistribution | IntDistri
         step = 1 if parameter.log or parameter.step is None else max(round(parameter.step), 1)
         top = round(low) + (round(high) - round(low)) // step * step
         return IntDistribution(round(low), top, log=parameter.log, step=step)
+    if parameter.log_to_one:
+        return FloatDistribution(1.0 - high, 1.0 - low, log=True)
     if parameter.log or parameter.step is None:
         return FloatDistribution(low, high, log=parameter.log)
     # In decimals: 3 * 0.3 is not 0.9 in binary, and Optuna would drop the last value.
@@ -52,8 +56,37 @@ def representable(
     The template's own value may lie outside the searched range; Optuna has no place for such a value, so the journal
     keeps the whole assignment beside the parameters.
     """
-    held = [p for p in space.parameters if p.path in assignment and p.contains(assignment[p.path])]
-    return {p.path: assignment[p.path] for p in held}, {p.path: distribution_of(p) for p in held}
+    values: dict[str, Scalar] = {}
+    distributions: dict[str, BaseDistribution] = {}
+    for parameter in space.parameters:
+        value = assignment.get(parameter.path)
+        if parameter.path not in assignment or not parameter.contains(value):
+            continue
+        is_beside = parameter.is_beside(value)
+        if parameter.beside:
+            values[kind_name(parameter)] = str(value) if is_beside else IN_RANGE
+            distributions[kind_name(parameter)] = kinds_of(parameter)
+        if not is_beside:
+            distribution = distributions[range_name(parameter)] = distribution_of(parameter)
+            values[range_name(parameter)] = value
+            if isinstance(distribution, FloatDistribution) and isinstance(value, int | float) and parameter.log_to_one:
+                values[range_name(parameter)] = min(max(1.0 - value, distribution.low), distribution.high)
+    return values, distributions
+
+
+def range_name(parameter: Parameter) -> str:
+    """Return the name of a parameter's range in Optuna: of what is searched on a logarithmic scale towards 1, 1 - x."""
+    return f"1 - {parameter.path}" if parameter.log_to_one else parameter.path
+
+
+def kind_name(parameter: Parameter) -> str:
+    """Return the name of the choice between the range and the values beside it."""
+    return f"{parameter.path} (kind)"
+
+
+def kinds_of(parameter: Parameter) -> CategoricalDistribution:
+    """Return that choice: the values beside the range as text, or `IN_RANGE`."""
+    return CategoricalDistribution((*map(str, parameter.beside), IN_RANGE))
 
 
 def study_in_memory(

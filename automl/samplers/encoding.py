@@ -41,7 +41,7 @@ class _Column:
     @property
     def edges(self) -> np.ndarray:
         """The positions at which the shares of neighbouring values meet."""
-        if self.parameter.log and not self.parameter.choices:
+        if not self.parameter.choices:
             return np.asarray((self.positions[1:] + self.positions[:-1]) / 2)
         return np.arange(1, len(self.positions)) / len(self.positions)
 
@@ -62,10 +62,7 @@ class _Column:
     def value(self, position: float) -> Scalar:
         if self.values:
             return self.values[int(np.abs(self.positions - position).argmin())]
-        low, high = self.parameter.bounds
-        if self.parameter.log:
-            return self.parameter.nearest(math.exp(math.log(low) + position * (math.log(high) - math.log(low))))
-        return self.parameter.nearest(low + position * (high - low))
+        return self.parameter.from_unit(position)
 
 
 class Encoder:
@@ -80,7 +77,7 @@ class Encoder:
         self.default_point = np.array([c.position(c.parameter.default) for c in self._columns])
         """The template as a point, shape (dimensions,)."""
         self._rows: dict[int, tuple[Mapping[str, Scalar], list[float]]] = {}
-        widths = [1 if c.is_ordered else len(c.positions) for c in self._columns]
+        widths = [1 + bool(c.parameter.beside) if c.is_ordered else len(c.positions) for c in self._columns]
         self.groups = np.repeat(np.arange(len(widths)), widths)
         """For each feature column, the index of its parameter."""
 
@@ -101,20 +98,24 @@ class Encoder:
         return known[1]
 
     def assignment(self, point: np.ndarray) -> dict[str, Scalar]:
-        """Return the valid assignment nearest to a point."""
+        """Return the assignment at a point; values that relations forbid are spread over the others."""
         values = {c.parameter.path: c.value(float(x)) for c, x in zip(self._columns, point, strict=True)}
-        return self.space.repair(values)
+        return self.space.spread(values)
 
     def snap(self, points: np.ndarray) -> np.ndarray:
         """Return the points moved to values that exist, with parameters that do not act at their defaults.
 
         Discrete values have equal shares of [0, 1], on a logarithmic range the positions nearest to them. Relations are
-        not looked at; `assignment` repairs them.
+        not looked at; `assignment` settles them.
         """
         snapped: np.ndarray = np.clip(points, 0.0, 1.0)
         for i, column in enumerate(self._columns):
             if len(column.positions):
                 snapped[:, i] = column.positions[np.searchsorted(column.edges, snapped[:, i], side="right")]
+            elif column.parameter.beside:
+                share, count = column.parameter.beside_share, len(column.parameter.beside)
+                centres = share * (np.floor(snapped[:, i] / share * count) + 0.5) / count
+                snapped[:, i] = np.where(snapped[:, i] < share, centres, snapped[:, i])
         active = np.ones(snapped.shape, dtype=bool)
         for i, column in enumerate(self._columns):
             if column.parameter.condition is not None:
@@ -141,6 +142,9 @@ class Encoder:
         for i, column in enumerate(self._columns):
             if column.is_ordered:
                 blocks.append(points[:, i : i + 1])
+                if column.parameter.beside:
+                    # Off is no small value: a step away from all of them.
+                    blocks.append((points[:, i : i + 1] < column.parameter.beside_share) * math.sqrt(0.5))
             else:
                 # Two different options are at distance 1.
                 blocks.append(np.isclose(points[:, i : i + 1], column.positions, atol=1e-9) * math.sqrt(0.5))
@@ -183,7 +187,8 @@ def values_of(parameter: Parameter) -> tuple[Scalar, ...]:
     if parameter.choices:
         return parameter.choices
     low, step = parameter.bounds[0], parameter.step or 1
-    return tuple(dict.fromkeys(parameter.nearest(low + k * step) for k in range(int(parameter.size))))
+    count = int(parameter.size) - len(parameter.beside)
+    return (*parameter.beside, *dict.fromkeys(parameter.nearest(low + k * step) for k in range(count)))
 
 
 def _column_of(parameter: Parameter) -> _Column:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from automl.samplers.history import History
-    from automl.space.parameters import SearchSpace
+    from automl.space.parameters import Parameter, SearchSpace
     from automl.space.values import Scalar
 
 _PURPOSE = 303
@@ -34,16 +34,16 @@ class GridSampler(Sampler):
     Args:
         space: What is searched.
         seed: Decides where the visit begins.
-        resolution: Values of a range that has more than that, evenly spaced, both ends included.
+        resolution: Values of a range that has more than that, evenly spaced, with both ends; half a step is kept from
+            an end that was derived, which is no fact.
     """
 
     def __init__(self, space: SearchSpace, seed: int, *, resolution: int = 5) -> None:
         super().__init__(space, seed)
-        positions = np.linspace(0.0, 1.0, resolution).tolist()
         self._axes = tuple(
             values_of(parameter)
             if parameter.choices or parameter.size <= resolution or space.size <= _SMALL
-            else tuple(dict.fromkeys(map(parameter.from_unit, positions)))
+            else _axis(parameter, resolution)
             for parameter in space.parameters
         )
         self._size = math.prod(len(axis) for axis in self._axes)
@@ -67,3 +67,12 @@ class GridSampler(Sampler):
                 index, position = divmod(index, len(axis))
                 values[path] = axis[position]
             yield self._space.repair(values)
+
+
+def _axis(parameter: Parameter, resolution: int) -> tuple[Scalar, ...]:
+    """Return the values of a range on the grid, after those beside it."""
+    first, last = (0.5 if end in parameter.derived else 0.0 for end in ("low", "high"))
+    steps = (np.arange(resolution) + first) / (resolution - 1 + first + last)
+    share = parameter.beside_share
+    inside = (parameter.from_unit(share + (1.0 - share) * step) for step in steps.tolist())
+    return tuple(dict.fromkeys([*parameter.beside, *inside]))

@@ -81,9 +81,9 @@ def explore(space: SearchSpace, assignment: Mapping[str, Scalar], *, seed: int, 
 
 
 def _scaled(parameter: Parameter, value: Scalar, factor: float) -> Scalar:
-    if parameter.choices or isinstance(value, bool) or not isinstance(value, int | float):
+    if parameter.choices or parameter.is_beside(value) or isinstance(value, bool) or not isinstance(value, int | float):
         return value
-    scaled = parameter.nearest(value * factor)
+    scaled = parameter.nearest(1.0 - (1.0 - value) * factor if parameter.log_to_one else value * factor)
     if scaled != value or not parameter.is_integer:
         return scaled
     return parameter.nearest(value + (1 if factor > 1 else -1))  # 2 x 0.8 is 2 again

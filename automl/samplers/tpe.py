@@ -14,7 +14,14 @@ from optuna.distributions import CategoricalDistribution, IntDistribution
 from optuna.samplers import TPESampler
 from optuna.trial import TrialState as OptunaState
 
-from automl.samplers.distributions import distribution_of, representable, study_in_memory
+from automl.samplers.distributions import (
+    distribution_of,
+    kind_name,
+    kinds_of,
+    range_name,
+    representable,
+    study_in_memory,
+)
 from automl.samplers.history import is_usable
 from automl.samplers.quasi_random import SobolSampler
 from automl.samplers.sampler import Candidate, Sampler, generator_for
@@ -43,7 +50,7 @@ class TpeSampler(Sampler):
     def __init__(self, space: SearchSpace, seed: int) -> None:
         super().__init__(space, seed)
         self._sobol = SobolSampler(space, seed)
-        is_conditional = any(p.condition is not None for p in space.parameters)
+        is_conditional = any(p.condition is not None or p.beside for p in space.parameters)
         self._estimator = partial(
             TPESampler, n_startup_trials=1, multivariate=True, group=is_conditional, constant_liar=True
         )
@@ -63,7 +70,7 @@ class TpeSampler(Sampler):
         for parameter in self._space.parameters:
             if self._space.is_active(parameter.path, values):
                 values[parameter.path] = _suggest(trial, parameter)
-        return Candidate(self._space.repair(values), Origin(OriginKind.TPE))
+        return Candidate(self._space.spread(values), Origin(OriginKind.TPE))
 
     def _frozen_trial(self, observation: Observation, worst: list[float]) -> FrozenTrial:
         values, distributions = representable(self._space, self._space.repair(observation.assignment))
@@ -88,15 +95,20 @@ def considered(observations: Sequence[Observation]) -> Sequence[Observation]:
 
 
 def _suggest(trial: Trial, parameter: Parameter) -> Scalar:
-    distribution = distribution_of(parameter)
+    if parameter.beside:
+        kinds = kinds_of(parameter)
+        kind = kinds.choices.index(trial.suggest_categorical(kind_name(parameter), kinds.choices))
+        if kind < len(parameter.beside):
+            return parameter.beside[kind]
+    distribution, name = distribution_of(parameter), range_name(parameter)
     if isinstance(distribution, CategoricalDistribution):
-        return trial.suggest_categorical(parameter.path, distribution.choices)
+        return trial.suggest_categorical(name, distribution.choices)
     if isinstance(distribution, IntDistribution):
         value: int | float = trial.suggest_int(
-            parameter.path, distribution.low, distribution.high, log=distribution.log, step=distribution.step
+            name, distribution.low, distribution.high, log=distribution.log, step=distribution.step
         )
     else:
         value = trial.suggest_float(
-            parameter.path, distribution.low, distribution.high, log=distribution.log, step=distribution.step
+            name, distribution.low, distribution.high, log=distribution.log, step=distribution.step
         )
-    return parameter.nearest(value)
+    return parameter.nearest(1.0 - value if parameter.log_to_one else value)

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 from automl.architectures.model import matches
 from automl.errors import ConfigurationError, Problem
 from automl.skill.objective import usual_metric
+from automl.space.derived import family_of
 from automl.space.parameters import LeftOut, Parameter, SearchSpace
-from automl.space.ranges import is_batch_size, is_rate, make_parameter
+from automl.space.ranges import make_parameter
 from automl.space.reasons import Facts, activity, effective_parameters, left_out_by
 from automl.space.relations import bind, relations_of
 from automl.space.selection import Selection, check_user_range, read_selection
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from automl.spec.model import Spec
     from automl.spec.train_schema import TrainSchema
 
+BATCH_SIZE = "batch size"
+"""The family of batch sizes in `automl/architectures/any.yaml`."""
 _NUMBERS = {LeafKind.FLOAT, LeafKind.INT}
 _SEARCHED = {*_NUMBERS, LeafKind.BOOL, LeafKind.CATEGORICAL}
 _SUGGESTED_BLOCKS = ("train.*", "model.*", "dataset.*")
@@ -87,13 +90,13 @@ def suggest_candidates(skill: Skill, schema: TrainSchema, spec: Spec, *, limit: 
     for pattern in _SUGGESTED_BLOCKS:
         with contextlib.suppress(ConfigurationError):
             found += build_space(skill, schema, spec, SpaceRequest(search=(pattern,))).paths
+    families = skill.architecture.parameters.families
+    leaves = {path: leaf for path, leaf in schema.leaves.items() if spec.has(path)}
+    kinds = {path: family_of(families, leaf, spec.get(path)) for path, leaf in leaves.items()}
     computed = [
-        f"{path}=low..high"
-        for path in schema.leaves
-        if spec.has(path) and is_rate(path.rpartition(".")[0]) and "${" in str(spec.get(path))
+        f"{path}=low..high" for path, kind in kinds.items() if kind.rank is not None and "${" in str(spec.get(path))
     ]
-    is_float = {path for path, leaf in schema.leaves.items() if leaf.kind is LeafKind.FLOAT}
-    ranked = sorted(found, key=lambda path: (not (is_rate(path) and path in is_float), not is_batch_size(path)))
+    ranked = sorted(found, key=lambda path: (kinds[path].rank or math.inf) if path in kinds else math.inf)
     return tuple([*computed, *ranked][:limit])
 
 
@@ -122,7 +125,7 @@ class _Builder:
         space = self._settled({path: parameter for path, parameter in made.items() if parameter is not None})
         if self._problems:
             raise ConfigurationError.from_problems(self._problems, subject="the search space")
-        if self._selection.is_default and all(is_batch_size(path) for path in space.paths):
+        if self._selection.is_default and all(map(self._is_batch_size, space.paths)):
             for path in space.paths:
                 reason = "throughput only: nothing but the batch size would be searched"
                 self._left_out[path] = f"{reason}; --search {path} searches it"
@@ -158,10 +161,11 @@ class _Builder:
             self._leave_out(path, f"its value is computed by the trainer; give a range, {path}=low..high")
             return None
         cap = None
-        if self._request.sample_count is not None and is_batch_size(path):
+        family = family_of(self._facts.rules.families, leaf, value)
+        if self._request.sample_count is not None and family.name == BATCH_SIZE:
             cap = max(self._request.sample_count // max(self._request.devices, 1), 1)
         try:
-            made = make_parameter(leaf, value, asked=asked, cap=cap)
+            made = make_parameter(leaf, value, asked=asked, cap=cap, family=family)
         except ValueError as error:
             self._leave_out(path, str(error))
             return None
@@ -173,6 +177,9 @@ class _Builder:
             self._leave_out(path, f"its schema leaves one value, {only!r}")
             return None
         return made
+
+    def _is_batch_size(self, path: str) -> bool:
+        return family_of(self._facts.rules.families, self._leaf(path), self._facts.spec.get(path)).name == BATCH_SIZE
 
     def _leaf(self, path: str) -> SchemaLeaf:
         """Return the schema's leaf, or one made from the spec's value for elements of lists and unlisted keys."""

@@ -23,8 +23,12 @@ class PlannedParameter:
     low: int | float | None = None
     high: int | float | None = None
     log: bool = False
+    log_to_one: bool = False
     step: int | float | None = None
     choices: tuple[Scalar, ...] | None = None
+    beside: tuple[Scalar, ...] = ()
+    derived: tuple[str, ...] = ()
+    unit: str = ""
     default: Any = None
     condition: str | None = None
     reason: str = ""
@@ -32,12 +36,13 @@ class PlannedParameter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedSpace:
-    """The space of a plan, for a skill."""
+    """The space of a plan, for a skill; ``relations`` hold in every trial."""
 
     skill: str = ""
     network_arch: str = ""
     parameters: tuple[PlannedParameter, ...]
     left_out: tuple[LeftOut, ...] = ()
+    relations: tuple[str, ...] = ()
 
 
 def describe_space(space: SearchSpace, skill: Skill) -> PlannedSpace:
@@ -50,7 +55,11 @@ def describe_space(space: SearchSpace, skill: Skill) -> PlannedSpace:
         described["condition"] = str(parameter.condition) if parameter.condition else None
         parameters.append(PlannedParameter(**described))
     return PlannedSpace(
-        skill=skill.name, network_arch=skill.network_arch, parameters=tuple(parameters), left_out=space.left_out
+        skill=skill.name,
+        network_arch=skill.network_arch,
+        parameters=tuple(parameters),
+        left_out=space.left_out,
+        relations=tuple(map(str, space.relations)),
     )
 
 

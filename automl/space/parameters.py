@@ -13,14 +13,17 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from automl.skill.fields import is_number
-from automl.space.conditions import RelationKind
+from automl.space.feasible import nearest_valid, spread_valid
 from automl.space.values import is_same
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from automl.space.conditions import Condition, Relation
     from automl.space.values import Scalar
+
+
+_BESIDE_SHARE = 0.2
 
 
 class ParameterType(StrEnum):
@@ -40,8 +43,14 @@ class Parameter:
         low: Smallest value, reachable; None for categorical and bool.
         high: Largest value, reachable; None for categorical and bool.
         log: The range is searched on a logarithmic scale.
+        log_to_one: It is searched on a logarithmic scale of the distance to 1: 0.9 and 0.99 are as far apart as 0.99
+            and 0.999.
         step: Distance between neighbouring values counted from ``low``; None for continuous and categorical.
         choices: The options of a categorical or bool parameter, or the only values a number may take (powers, ...).
+        beside: Values that stand for off, none or all: choices beside the range.
+        derived: The ends of the range, ``low`` and ``high``, that neither schema nor user has given.
+        reach: How far its ends may move: what schema and user allow; None for not at all.
+        unit: Of its values; empty for none.
         weights: Prior weight of each choice, same length as ``choices``; empty for equal weights.
         default: The value of the merged spec, i.e. of trial 0. It may lie outside the range or the choices.
         reason: Why it is searched, and what was derived about its range; a sentence for `automl space`.
@@ -55,8 +64,13 @@ class Parameter:
     low: float | None = None
     high: float | None = None
     log: bool = False
+    log_to_one: bool = False
     step: float | None = None
     choices: tuple[Scalar, ...] = ()
+    beside: tuple[Scalar, ...] = ()
+    derived: tuple[str, ...] = ()
+    reach: tuple[float, float] | None = None
+    unit: str = ""
     weights: tuple[float, ...] = ()
     default: Scalar = None
     condition: Condition | None = None
@@ -76,6 +90,8 @@ class Parameter:
             raise ValueError(f"{self.path}: the range {low}..{high} is reversed")
         if self.log and low <= 0:
             raise ValueError(f"{self.path}: a logarithmic range cannot start at {low}")
+        if self.log_to_one and high >= 1:
+            raise ValueError(f"{self.path}: a range that is logarithmic towards 1 cannot end at {high}")
 
     @property
     def size(self) -> float:
@@ -84,8 +100,8 @@ class Parameter:
             return len(self.choices)
         low, high = self.bounds
         if self.type is ParameterType.FLOAT and self.step is None:
-            return 1 if low == high else math.inf
-        return math.floor((high - low) / (self.step or 1) + 1e-9) + 1
+            return len(self.beside) + 1 if low == high else math.inf
+        return len(self.beside) + math.floor((high - low) / (self.step or 1) + 1e-9) + 1
 
     @property
     def bounds(self) -> tuple[float, float]:
@@ -111,13 +127,15 @@ class Parameter:
         position = min(max(position, 0.0), 1.0)
         if self.choices:
             return self._choice_at(position)
-        low, high = self._reach
+        share = self.beside_share
+        if position < share:
+            return self.beside[int(position / share * len(self.beside))]
+        position = (position - share) / (1.0 - share)
         # The ends exactly: exp(log(high)) may miss it by a rounding.
         if position in {0.0, 1.0}:
             return self.nearest(self.bounds[round(position)])
-        if self.log:
-            return self.nearest(math.exp(math.log(low) + position * (math.log(high) - math.log(low))))
-        return self.nearest(low + position * (high - low))
+        low, high = map(self._scaled, self._ends)
+        return self.nearest(self._unscaled(low + position * (high - low)))
 
     def to_unit(self, value: Scalar) -> float:
         """Return the position of a value in [0, 1]; values outside the range are moved to its nearest end.
@@ -127,13 +145,31 @@ class Parameter:
         if self.choices:
             index = next((i for i, choice in enumerate(self.choices) if is_same(choice, value)), 0)
             return (sum(self._shares[:index]) + self._shares[index] / 2) / sum(self._shares)
-        low, high = self._reach
+        share = self.beside_share
+        beside = next((i for i, one in enumerate(self.beside) if is_same(one, value)), None)
+        if beside is not None:
+            return share * (beside + 0.5) / len(self.beside)
+        low, high = map(self._scaled, self._ends)
         if low == high or not is_number(value) or value != value:  # noqa: PLR0124 # NaN
-            return 0.5
-        number = min(max(float(value), self.bounds[0]), self.bounds[1])
+            return share + (1.0 - share) / 2
+        number = self._scaled(min(max(float(value), self.bounds[0]), self.bounds[1]))
+        return share + (1.0 - share) * (number - low) / (high - low)
+
+    @property
+    def beside_share(self) -> float:
+        """How much of [0, 1] the values beside the range have, at its lower end."""
+        return _BESIDE_SHARE if self.beside else 0.0
+
+    def _scaled(self, value: float) -> float:
+        """Return a number of the range on the scale on which it is searched."""
         if self.log:
-            return (math.log(number) - math.log(low)) / (math.log(high) - math.log(low))
-        return (number - low) / (high - low)
+            return math.log(value)
+        return -math.log1p(-value) if self.log_to_one else value
+
+    def _unscaled(self, value: float) -> float:
+        if self.log:
+            return math.exp(value)
+        return -math.expm1(-value) if self.log_to_one else value
 
     def nearest(self, value: float) -> int | float:
         """Return the valid number nearest to ``value``: inside the range, on a step, an int for ints."""
@@ -150,10 +186,16 @@ class Parameter:
         """Return whether the parameter can take the value."""
         if self.choices:
             return any(is_same(choice, value) for choice in self.choices)
+        if self.is_beside(value):
+            return True
         low, high = self.bounds
         if not is_number(value) or not low <= value <= high:
             return False
         return math.isclose(self.nearest(value), value, rel_tol=1e-9, abs_tol=1e-12)
+
+    def is_beside(self, value: Scalar) -> bool:
+        """Return whether a value is one of those beside the range, which stand for off, none or all."""
+        return any(is_same(one, value) for one in self.beside)
 
     def acts(self, values: Mapping[str, Scalar]) -> bool:
         """Return whether the parameter has an effect, given the values of others, those of the spec included."""
@@ -170,32 +212,8 @@ class Parameter:
         low, high = self.bounds
         return 1.0 if self.is_integer else max((high - low) * 1e-6, abs(high) * 1e-12, 1e-15)
 
-    def nearest_valid(self, value: Scalar, relations: Sequence[Relation], values: Mapping[str, Scalar]) -> Scalar:
-        """Return the value nearest to ``value`` that satisfies every relation.
-
-        ``value`` itself comes back if it is valid, or if no value is: then the assignment violates a relation, and
-        `SearchSpace.violations` says so.
-        """
-        if all(relation.holds(value, values) for relation in relations) or isinstance(value, bool):
-            return value
-        for relation in relations:
-            if relation.kind is RelationKind.DERIVED_QUOTIENT:
-                parent = relation.other_side(values)
-                return value if parent is None else int(parent // relation.constant)
-        others = [other for relation in relations if (other := relation.other_side(values)) is not None]
-        candidates = [c for c in self._candidates(others) if all(r.holds(c, values) for r in relations)]
-        position = self.to_unit(value)
-        return min(candidates, key=lambda c: abs(self.to_unit(c) - position), default=value)
-
-    def _candidates(self, others: Sequence[float]) -> list[int | float]:
-        """Return the values at which a valid part of the range can begin or end."""
-        if self.choices:
-            return [choice for choice in self.choices if is_number(choice)]
-        beside = [self.nearest(other + count * self.gap) for other in others for count in (-2, -1, 0, 1, 2)]
-        return [*beside, self.nearest(self.bounds[0]), self.nearest(self.bounds[1])]
-
     @property
-    def _reach(self) -> tuple[float, float]:
+    def _ends(self) -> tuple[float, float]:
         """The ends of the scale: half a step is added at each end, so the two ends get as large a share as the rest."""
         low, high = self.bounds
         if not self.is_integer and self.step is None:
@@ -270,7 +288,7 @@ class SearchSpace:
 
     def from_unit(self, positions: Mapping[str, float]) -> dict[str, Scalar]:
         """Turn positions in [0, 1], one for each parameter, into a valid assignment (inactive ones are dropped)."""
-        return self.repair({p.path: p.from_unit(positions[p.path]) for p in self.parameters})
+        return self._settled({p.path: p.from_unit(positions[p.path]) for p in self.parameters}, positions)
 
     def to_unit(self, assignment: Mapping[str, Scalar]) -> dict[str, float]:
         """Return the position of every parameter; an inactive one stands at its default."""
@@ -281,8 +299,17 @@ class SearchSpace:
 
         The spec's values of parameters that the assignment lacks are their defaults.
         """
+        return self._settled(assignment)
+
+    def spread(self, assignment: Mapping[str, Scalar]) -> dict[str, Scalar]:
+        """Return an assignment that was drawn made valid: values that relations forbid are spread over the others."""
+        return self._settled(assignment, self.to_unit(assignment))
+
+    def _settled(
+        self, assignment: Mapping[str, Scalar], positions: Mapping[str, float] | None = None
+    ) -> dict[str, Scalar]:
         values: dict[str, Scalar] = {}
-        known = dict(self.fixed)
+        known, numbers = dict(self.fixed), dict(self.fixed)
         for parameter in self.parameters:
             path = parameter.path
             if not parameter.acts(known):
@@ -291,14 +318,22 @@ class SearchSpace:
             if not parameter.contains(value):
                 value = parameter.from_unit(parameter.to_unit(value))
             bound_by = [relation for relation in self.relations if relation.path == path]
-            values[path] = known[path] = parameter.nearest_valid(value, bound_by, known) if bound_by else value
+            is_beside = parameter.is_beside(value)
+            if bound_by and not is_beside:
+                value = (
+                    nearest_valid(parameter, value, bound_by, numbers)
+                    if positions is None
+                    else spread_valid(parameter, value, positions[path], bound_by, numbers)
+                )
+            values[path] = known[path] = value
+            numbers[path] = None if is_beside else value
         return values
 
     def violations(self, assignment: Mapping[str, Scalar]) -> tuple[str, ...]:
         """Return everything that makes an assignment invalid; empty when it is valid."""
         searched = set(self.paths)
         found = [f"{path} is not searched" for path in assignment if path not in searched]
-        known = dict(self.fixed)
+        known, numbers = dict(self.fixed), dict(self.fixed)
         for parameter in self.parameters:
             path = parameter.path
             if path not in assignment:
@@ -307,7 +342,8 @@ class SearchSpace:
                 found.append(f"{path} does not act here")
             else:
                 known[path] = assignment[path]
+                numbers[path] = None if parameter.is_beside(known[path]) else known[path]
                 found += [] if parameter.contains(known[path]) else [f"{path} cannot be {known[path]!r}"]
         acting = [relation for relation in self.relations if relation.path in searched and relation.path in known]
-        found += [str(relation) for relation in acting if not relation.holds(known[relation.path], known)]
+        found += [str(relation) for relation in acting if not relation.holds(numbers[relation.path], numbers)]
         return tuple(found)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from automl.architectures.model import ParameterRules, matches
+from automl.architectures.model import ParameterRules, matches, named
 from automl.space.conditions import Condition
 from automl.spec.special import WordKind, word_kind
 
@@ -90,8 +90,12 @@ _JUDGEMENTS = (
     Rule(lambda path, f: path in f.schema.disabled, "listed in automl_disabled_parameters"),
     Rule(lambda path, f: path.partition(".")[0] in f.rules.action_blocks, "belongs to the action {block}"),
     Rule(
-        lambda path, f: matches(path, f.rules.evaluation_only),
+        lambda path, f: named(path, f.rules.evaluation_only) and not named(path, f.rules.training_only),
         "evaluation only: searching it would change how runs are compared",
+    ),
+    Rule(
+        lambda path, f: named(path, f.rules.after_output) and not named(path, f.rules.during_training),
+        "it acts after the network's output: searching it would change how runs are compared, and no training",
     ),
     Rule(
         lambda path, f: "loss" in f.metric.lower() and matches(path, f.rules.loss_terms),
@@ -101,13 +105,17 @@ _JUDGEMENTS = (
         lambda path, f: matches(path, f.rules.throughput),
         "throughput only: it changes the speed, not the model",
     ),
+    Rule(
+        lambda path, f: named(path, f.rules.recording),
+        "it changes where a run is placed and what is written of it, not the model",
+    ),
     Rule(lambda path, f: f.effective is not None and path not in f.effective, "the trainer does not read it"),
     Rule(
         lambda path, f: f.effective is None and matches(path, f.rules.unread),
         "the trainer of {network_arch} does not read it",
     ),
     Rule(
-        lambda path, f: bool(f.rules.advised) and not matches(path, f.rules.advised),
+        lambda path, f: bool(f.rules.advised) and path not in f.schema.curated and not matches(path, f.rules.advised),
         "the skill's own text advises against searching it",
     ),
     Rule(

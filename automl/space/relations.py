@@ -1,8 +1,9 @@
 """Bind parameters to each other as ``depends_on`` asks, and keep every assignment possible.
 
-A parent outside the space counts with its value in the spec: its child's range is cut. A parent inside the space loses
-the values under which its child would have none. Parents come before children in the space; a parameter on a cycle of
-dependencies is left out.
+A parent outside the space counts with its value in the spec: its child's range is cut. With a parent inside the space
+the child's range is widened until it has a value under each of the parent's, as far as schema and user allow; only
+beyond that the parent loses values. Parents come before children in the space; a parameter on a cycle of dependencies
+is left out.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from automl.skill.fields import is_number
 from automl.space.conditions import Relation, RelationKind
+from automl.space.feasible import limits, nearest_valid, strict_gap, within
 from automl.space.parameters import LeftOut, Parameter, SearchSpace
 
 if TYPE_CHECKING:
@@ -76,6 +78,7 @@ class _Binder:
             for relation in self._relations[path]:
                 if path in self._parameters and relation.parent is not None:
                     self._cut(relation, relation.parent)
+        self._hold_first()
         return SearchSpace(
             parameters=tuple(self._parameters[path] for path in self._in_order()),
             left_out=tuple(self._left_out),
@@ -120,62 +123,81 @@ class _Binder:
             self._fixed[path] = None if isinstance(value, dict | list) else value
 
     def _cut(self, relation: Relation, parent: str) -> None:
-        """Cut the child's range, or that of a parent inside the space."""
+        """Cut the child's range where its parent is fixed, else let the two ranges meet."""
         child = self._parameters[relation.path]
         if parent in self._parameters:
-            self._cut_parent(relation, child, self._parameters[parent])
+            self._meet(relation, child, self._parameters[parent])
             return
         number = relation.other_side(self._fixed)
         if relation.kind is RelationKind.DERIVED_QUOTIENT:
             self._drop(child.path, f"not free: {relation}, and {parent} is not searched")
         elif number is not None:
-            cut = _within(child, *_limits(relation.kind, number, number, gap=_strict_gap(child, number)))
+            low, high = limits(relation.kind, number, number, gap=strict_gap(child, number))
+            cut = within(_widened(child, low, high), low, high)
             if cut is None:
                 self._drop(child.path, f"no value satisfies {relation}, which is {number:g}")
             else:
-                note = f"; {relation}, which is {number:g}"
-                self._parameters[child.path] = replace(cut, reason=child.reason + note)
+                self._explain(cut, f"{relation}, which is {number:g}")
         elif not self._spec.has(parent):
-            note = f"; {relation} is not kept: {parent} has no value"
-            self._parameters[child.path] = replace(child, reason=child.reason + note)
+            self._explain(child, f"{relation} is not kept: {parent} has no value")
 
-    def _cut_parent(self, relation: Relation, child: Parameter, parent: Parameter) -> None:
-        ends = _ends(child)
-        if ends is None or _ends(parent) is None:
+    def _meet(self, relation: Relation, child: Parameter, parent: Parameter) -> None:
+        """Widen the child's range as far as schema and user allow; only beyond that the parent's range gives way."""
+        ends = _ends(parent)
+        if ends is None or _ends(child) is None:
             self._drop(child.path, f"{relation} compares things that are not numbers")
             return
+        if relation.kind is not RelationKind.DERIVED_QUOTIENT:
+            low, high = limits(relation.kind, ends[1], ends[0], gap=child.gap if not child.choices else 0.0)
+            child = _widened(child, low, high)
+        lowest, highest = _ends(child) or ends
         if relation.kind is RelationKind.DERIVED_QUOTIENT:
-            limits = math.ceil(ends[0]) * relation.constant, (math.floor(ends[1]) + 1) * relation.constant - 1
+            reach = math.ceil(lowest) * relation.constant, (math.floor(highest) + 1) * relation.constant - 1
         else:
-            gap = _strict_gap(parent if child.choices else child, max(map(abs, ends)))
-            limits = _limits(_MIRRORED.get(relation.kind, relation.kind), *ends, gap=gap)
-        cut = _within(parent, *limits)
+            gap = strict_gap(parent if child.choices else child, max(abs(lowest), abs(highest)))
+            reach = limits(_MIRRORED.get(relation.kind, relation.kind), lowest, highest, gap=gap)
+        cut = within(parent, *reach)
         if cut is None:
             self._drop(child.path, f"no value satisfies {relation} in the range of {parent.path}")
-        else:
-            self._parameters[parent.path] = cut
+            return
+        self._explain(child, str(relation))
+        if _ends(cut) != ends:
+            self._explain(cut, f"narrowed by {relation}")
+
+    def _explain(self, parameter: Parameter, note: str) -> None:
+        self._parameters[parameter.path] = replace(parameter, reason=f"{parameter.reason}; {note}")
+
+    def _hold_first(self) -> None:
+        """Let the first trial hold the relations where what the user set breaks them."""
+        known = dict(self._fixed)
+        for path in self._in_order():
+            parameter = self._parameters[path]
+            value = parameter.default
+            if not parameter.is_beside(value):
+                value = nearest_valid(parameter, value, self._relations[path], known)
+                known[path] = value
+            if value != parameter.default:
+                note = f"first {value} instead of {parameter.default}"
+                self._explain(replace(parameter, default=value), note)
 
 
-def _strict_gap(parameter: Parameter, number: float) -> float:
-    """Return how far a strict comparison keeps away from a number.
-
-    On a grid that is less than a step, and among options next to nothing: the next one is then taken.
-    """
+def _widened(parameter: Parameter, low: float, high: float) -> Parameter:
+    """Return a parameter whose range reaches [low, high] as far as its schema and the user allow."""
     if parameter.choices:
-        return math.ulp(number)
-    is_grid = parameter.step is not None or parameter.is_integer
-    return parameter.gap * (1e-6 if is_grid else 1.0)
-
-
-def _limits(kind: RelationKind, low: float, high: float, *, gap: float) -> tuple[float, float]:
-    """Return the range of what has the relation to a number in [low, high]."""
-    limits = {
-        RelationKind.GREATER: (low + gap, math.inf),
-        RelationKind.AT_LEAST: (low, math.inf),
-        RelationKind.LESS: (-math.inf, high - gap),
-        RelationKind.AT_MOST: (-math.inf, high),
-    }
-    return limits.get(kind, (-math.inf, math.inf))
+        return parameter
+    (own_low, own_high), step = parameter.bounds, parameter.step or 1
+    lowest, highest = parameter.reach or parameter.bounds
+    wanted_high = max(own_high, low) if math.isfinite(low) else own_high
+    wanted_low = min(own_low, high) if math.isfinite(high) else own_low
+    wanted_low, wanted_high = max(wanted_low, lowest), min(wanted_high, highest)
+    if parameter.step is not None or parameter.is_integer:
+        wanted_high = own_high + max(math.ceil((wanted_high - own_high) / step - 1e-9), 0) * step
+        wanted_low = own_low - max(math.ceil((own_low - wanted_low) / step - 1e-9), 0) * step
+        wanted_high -= step if wanted_high > highest else 0
+        wanted_low += step if wanted_low < lowest else 0
+    if parameter.log and wanted_low <= 0:
+        wanted_low = own_low
+    return replace(parameter, low=min(wanted_low, own_low), high=max(wanted_high, own_high))
 
 
 def _ends(parameter: Parameter) -> tuple[float, float] | None:
@@ -183,20 +205,3 @@ def _ends(parameter: Parameter) -> tuple[float, float] | None:
         return parameter.bounds
     numbers = [choice for choice in parameter.choices if is_number(choice)]
     return (min(numbers), max(numbers)) if len(numbers) == len(parameter.choices) else None
-
-
-def _within(parameter: Parameter, low: float, high: float) -> Parameter | None:
-    """Return the parameter cut to [low, high], or None if nothing is left."""
-    if parameter.choices:
-        kept = [i for i, c in enumerate(parameter.choices) if isinstance(c, int | float) and low <= c <= high]
-        choices = tuple(parameter.choices[index] for index in kept)
-        weights = tuple(parameter.weights[index] for index in kept) if parameter.weights else ()
-        return replace(parameter, choices=choices, weights=weights) if kept else None
-    own_low, own_high = parameter.bounds
-    first, last = max(own_low, low), min(own_high, high)
-    if parameter.step is not None or parameter.is_integer:
-        # The grid is counted from the own lower end.
-        step = parameter.step or 1
-        first = own_low + math.ceil((first - own_low) / step - 1e-9) * step
-        last = own_low + math.floor((last - own_low) / step + 1e-9) * step
-    return replace(parameter, low=first, high=last) if first <= last else None

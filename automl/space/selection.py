@@ -17,7 +17,8 @@ from automl.architectures.model import matches
 from automl.config_files import parse_scalar
 from automl.errors import Problem
 from automl.skill.fields import is_number
-from automl.space.ranges import UserRange, schema_interval
+from automl.space.derived import UserRange
+from automl.space.ranges import schema_interval
 from automl.space.values import is_same
 from automl.spec.overrides import closest
 from automl.spec.train_schema import LeafKind, SchemaLeaf

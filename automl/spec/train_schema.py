@@ -82,6 +82,7 @@ class SchemaLeaf:
         weights: Prior weight of each option; empty for equal weights.
         math_cond: Conditions on the value; None where they cannot be read.
         parents: Paths that ``depends_on`` names.
+        is_nullable: It may be null.
         is_enabled: The leaf's own ``automl_enabled``.
         problem: Why its range cannot be trusted; empty where it can.
     """
@@ -98,6 +99,7 @@ class SchemaLeaf:
     weights: tuple[float, ...] = ()
     math_cond: MathCondition | None = None
     parents: tuple[str, ...] = ()
+    is_nullable: bool = False
     is_enabled: bool = False
     problem: str = ""
 

@@ -62,8 +62,7 @@ def _details(skill: Skill, schema: TrainSchema, space: SearchSpace) -> Iterator[
         yield "|---|---|---|---|"
     for parameter in space.parameters:
         condition = f"; only while {parameter.condition}" if parameter.condition is not None else ""
-        related = "".join(f"; {r}" for r in space.relations if r.path == parameter.path and r.parent is not None)
-        why = f"{parameter.reason}{condition}{related}"
+        why = f"{parameter.reason}{condition}"
         yield f"| `{parameter.path}` | {_before(raw[parameter.path])} | {_after(parameter)} | {why} |"
     groups = _groups(schema, space)
     if groups:
@@ -115,9 +114,10 @@ def _after(parameter: Parameter) -> str:
     if parameter.choices:
         return "{" + ", ".join(map(str, parameter.choices)) + "}"
     low, high = parameter.bounds
-    scale = " log" if parameter.log else ""
+    scale = " log" if parameter.log else " log of 1 - value" if parameter.log_to_one else ""
+    beside = "".join(f"{value} or " for value in parameter.beside)
     step = f" step {parameter.step:g}" if parameter.step is not None else ""
-    return f"{low:g} .. {high:g}{scale}{step}, first {parameter.default}"
+    return f"{beside}{low:g} .. {high:g}{scale}{step}, first {parameter.default}"
 
 
 def main(arguments: list[str]) -> None:

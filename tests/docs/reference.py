@@ -66,7 +66,7 @@ extends: detr
 metrics:
   default: val_mAP50
 parameters:
-  evaluation_only: ["*.keep_best_of"]
+  evaluation_only: [keep_best_of]
   conditions:
     - {path: train.optim.warmup_steps, parents: [train.optim.lr_scheduler], any_of: [warmup*]}
 checkpoints:

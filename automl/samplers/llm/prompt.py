@@ -67,7 +67,14 @@ def describe_trial(plan: StudyPlan, observation: Observation) -> dict[str, Any]:
 
 
 def _parameter(parameter: Parameter) -> dict[str, Any]:
-    numeric = {"low": parameter.low, "high": parameter.high, "step": parameter.step, "log": parameter.log}
+    numeric: dict[str, Any] = {
+        "low": parameter.low,
+        "high": parameter.high,
+        "step": parameter.step,
+        "log": parameter.log,
+    }
+    numeric |= {"log_of_1_minus_value": True} if parameter.log_to_one else {}
+    numeric |= {"or_one_of": list(parameter.beside)} if parameter.beside else {}
     return {
         "path": parameter.path,
         "type": parameter.type.value,

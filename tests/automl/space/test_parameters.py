@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from automl.space.conditions import Condition, Relation, RelationKind
+from automl.space.feasible import nearest_valid
 from automl.space.parameters import Parameter, ParameterType, SearchSpace
 
 if TYPE_CHECKING:
@@ -167,7 +168,7 @@ def test_the_nearest_valid_value_satisfies_every_relation_if_any_value_does(
     known = {"low": low, "high": high}
     possible = [v for v in range(21) if low < v < high and v != 3]
 
-    found = parameter.nearest_valid(value, relations, known)
+    found = nearest_valid(parameter, value, relations, known)
 
     if possible:
         assert all(relation.holds(found, known) for relation in relations)
@@ -179,16 +180,16 @@ def test_the_nearest_valid_value_satisfies_every_relation_if_any_value_does(
 def test_a_derived_value_follows_its_parent() -> None:
     relation = Relation(path="c", kind=RelationKind.DERIVED_QUOTIENT, parent="p", constant=4)
 
-    assert CHILD.nearest_valid(19, (relation,), {"p": 30}) == 7
+    assert nearest_valid(CHILD, 19, (relation,), {"p": 30}) == 7
 
 
 def test_options_are_repaired_to_the_nearest_option() -> None:
     powers = Parameter(path="c", type=ParameterType.INT, choices=(1, 2, 4, 8, 16))
 
-    assert powers.nearest_valid(16, (Relation(path="c", kind=RelationKind.LESS, parent="p"),), {"p": 8}) == 4
+    assert nearest_valid(powers, 16, (Relation(path="c", kind=RelationKind.LESS, parent="p"),), {"p": 8}) == 4
 
 
 def test_without_a_valid_value_the_violation_stays_visible() -> None:
     relation = Relation(path="c", kind=RelationKind.GREATER, parent="p")
 
-    assert CHILD.nearest_valid(5, (relation,), {"p": 99}) == 5
+    assert nearest_valid(CHILD, 5, (relation,), {"p": 99}) == 5

@@ -7,12 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from automl.space.ranges import RangeError, UserRange, is_batch_size, is_rate, make_parameter
+from automl.architectures.load import load_architecture
+from automl.space import ranges
+from automl.space.derived import RangeError, UserRange, family_of
 from automl.spec.train_schema import SchemaLeaf, parse_train_schema
 from tests.automl.skill.packages import leaf
 
 if TYPE_CHECKING:
     from automl.space.parameters import Parameter
+
+
+FAMILIES = load_architecture("any").parameters.families
+
+
+def make_parameter(leaf: SchemaLeaf, value: Any, **more: Any) -> Parameter:  # noqa: ANN401 # JSON
+    return ranges.make_parameter(leaf, value, family=family_of(FAMILIES, leaf, value), **more)
 
 
 def leaf_of(path: str, kind: str, default: object, **keywords: object) -> SchemaLeaf:
@@ -31,7 +40,7 @@ def test_a_learning_rate_without_a_range_is_reachable_on_both_sides_and_never_0(
 
     assert lr.bounds == pytest.approx((2e-6, 2e-3))
     assert lr.log
-    assert lr.reason == "a hundredth to ten times the value 0.0002, inside the schema"
+    assert lr.reason == "learning rate: a hundredth to ten times the value 0.0002, inside the schema"
 
 
 def test_a_learning_rate_in_0_to_1_stays_near_its_value() -> None:
@@ -81,31 +90,129 @@ def test_a_batch_size_is_searched_from_a_quarter_to_four_times_and_capped_by_the
 
 
 @pytest.mark.parametrize(
-    ("path", "answer"),
+    ("path", "kind", "value", "family"),
     [
-        ("train.optim.lr", True),
-        ("train.optm_lr", True),
-        ("train.optim.lr_backbone", True),
-        ("train.base_lr", True),
-        ("train.learning_rate", True),
-        ("train.optim.weight_decay", True),
-        ("train.optim.lr_decay", True),
-        ("train.epsilon", True),
-        ("train.l2_reg", True),
-        ("model.lrelu", False),
-        ("model.color", False),
-        ("train.steps", False),
-        ("train.region", False),
+        ("train.optim.lr", "float", 1e-4, "learning rate"),
+        ("train.optm_lr", "float", 1e-4, "learning rate"),
+        ("train.optim.lr_backbone", "float", 1e-4, "learning rate"),
+        ("train.learning_rate", "float", 1e-4, "learning rate"),
+        ("train.schedulers.learning_rate.val_base", "float", 1e-4, "learning rate"),
+        ("train.schedulers.teacher_temperature.val_base", "float", 0.07, "temperature"),
+        ("train.schedulers.momentum.val_base", "float", 0.996, "decay of averaged weights"),
+        ("train.optim.weight_decay", "float", 1e-4, "weight decay"),
+        ("train.optim.lr_decay", "float", 0.1, "decay factor of the rate"),
+        ("train.optim.lr_decay", "float", 0.97, "decay factor of the rate near 1"),
+        ("train.optim.layer_decay_rate", "float", 0.65, "decay per layer"),
+        ("train.optim.betas[0]", "float", 0.9, "first momentum"),
+        ("train.optim.beta2", "float", 0.999, "second momentum"),
+        ("model.bn_momentum", "float", 0.1, "momentum of normalisation"),
+        ("train.ema.momentum", "float", 0.0002, "rate of averaged weights"),
+        ("train.epsilon", "float", 1e-8, "epsilon"),
+        ("model.dropout_ratio", "float", 0.0, "drop probability"),
+        ("dataset.augmentation.flip_prob", "float", 0.5, "probability"),
+        ("train.some_constant", "float", 0.998, "value near 1"),
+        ("train.train_batch_per_replica", "int", 4, "batch size"),
+        ("train.mini_batch", "int", 4, "batch size"),
+        ("model.lrelu", "float", 0.1, ""),
+        ("model.color", "float", 0.1, ""),
+        ("train.steps", "int", 4, ""),
+        ("train.region", "float", 0.5, ""),
+        ("train.optim.lr_steps", "int", 4, ""),
     ],
 )
-def test_a_rate_is_known_by_its_last_name(path: str, *, answer: bool) -> None:
-    assert is_rate(path) is answer
+def test_a_family_is_known_by_the_whole_path_the_type_and_the_value(
+    path: str, kind: str, value: float, family: str
+) -> None:
+    assert family_of(FAMILIES, leaf_of(path, kind, value), value).name == family
 
 
-def test_a_batch_size_is_known_by_its_last_name() -> None:
-    assert is_batch_size("train.train_batch_per_replica")
-    assert is_batch_size("train.mini_batch")
-    assert not is_batch_size("train.batch_norm.momentum")
+@pytest.mark.parametrize(
+    ("path", "value", "keywords", "low", "high", "scale"),
+    [
+        ("train.ema_decay", 0.998, {}, 0.98, 0.9998, "one"),
+        ("train.ema_decay", 0.998, {"minimum": 0.0, "maximum": 1.0}, 0.98, 0.9998, "one"),
+        ("train.momentum", 0.9, {}, 0.5, 0.99, "one"),
+        ("train.optim.beta2", 0.999, {"minimum": 0.0, "maximum": 1.0}, 0.99, 0.9999, "one"),
+        ("train.optim.layer_decay", 0.65, {"minimum": 0.0, "maximum": math.inf}, 0.5, 1.0, "linear"),
+        ("model.dropout", 0.1, {"minimum": 0.0, "maximum": 1.0}, 0.0, 0.5, "linear"),
+        ("model.dropout", 0.7, {"minimum": 0.0, "maximum": 1.0}, 0.0, 0.7, "linear"),
+        ("data.flip_prob", 0.5, {}, 0.0, 1.0, "linear"),
+        ("train.temperature", 0.07, {}, 0.0175, 0.28, "log"),
+        ("train.gamma", 0.1, {}, 0.01, 0.8, "log"),
+        ("model.dice_loss_weight", 5.0, {"minimum": 0.0}, 1.25, 20.0, "log"),
+    ],
+)
+def test_values_near_1_and_near_0_have_a_scale_and_a_range_that_fit_them(
+    path: str, value: float, keywords: dict[str, float], low: float, high: float, scale: str
+) -> None:
+    parameter = made(path, "float", value, **keywords)
+
+    assert parameter.bounds == pytest.approx((low, high))
+    assert ("log" if parameter.log else "one" if parameter.log_to_one else "linear") == scale
+
+
+def test_a_decay_is_drawn_on_the_scale_of_its_distance_to_1() -> None:
+    decay = made("train.ema_decay", "float", 0.998)
+
+    drawn = sorted(float(decay.from_unit((k + 0.5) / 1000) or 0) for k in range(1000))
+
+    assert drawn[0] > 0.979
+    assert 0.997 < drawn[500] < 0.9985
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "value", "beside"),
+    [
+        ("train.grad_clip", "float", 0, (0,)),
+        ("train.grad_clip", "float", None, (None,)),
+        ("train.optim.weight_decay", "float", 0.0, (0.0,)),
+        ("data.num_frames", "int", -1, (-1,)),
+        ("train.grad_clip", "float", 1.0, ()),
+    ],
+)
+def test_a_value_that_stands_for_off_is_a_choice_beside_the_range(
+    path: str,
+    kind: str,
+    value: Any,  # noqa: ANN401 # JSON
+    beside: tuple[Any, ...],
+) -> None:
+    parameter = made(path, kind, value, minimum=-1, maximum=64)
+
+    drawn = [parameter.from_unit((k + 0.5) / 1000) for k in range(1000)]
+
+    assert parameter.beside == beside
+    assert all(value in beside or (isinstance(value, int | float) and value > 0) for value in drawn)
+    assert drawn.count(beside[0] if beside else "") == (200 if beside else 0)
+    assert not beside or parameter.from_unit(parameter.to_unit(beside[0])) == beside[0]
+
+
+def test_0_with_no_other_end_says_nothing_of_a_range() -> None:
+    with pytest.raises(RangeError, match="follows from its value 0; give one"):
+        made("model.window", "int", 0, minimum=0)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "bounds", "step"),
+    [
+        ("data.image_size", 384, (192, 768), 32),
+        ("data.image_size", 518, (259 // 14 * 14 + 14, 1036), 14),
+        ("model.hidden_dim", 256, (128, 512), 64),
+    ],
+)
+def test_sizes_are_searched_in_usual_steps_within_four_times_the_cost(
+    path: str, value: int, bounds: tuple[int, int], step: int
+) -> None:
+    parameter = made(path, "int", value, minimum=1, maximum=100_000)
+
+    assert (parameter.bounds, parameter.step) == (bounds, step)
+    assert "for its cost" in parameter.reason
+
+
+def test_a_user_may_ask_for_what_costs_more() -> None:
+    leaf = leaf_of("train.num_epochs", "int", 10, minimum=1, maximum=1000)
+
+    assert make_parameter(leaf, 10).bounds == (3, 40)
+    assert make_parameter(leaf, 10, asked=UserRange(low=1, high=500)).bounds == (1, 500)
 
 
 @pytest.mark.parametrize(
@@ -125,7 +232,7 @@ def test_wide_positive_ranges_are_logarithmic(kind: str, low: float, high: float
 def test_an_excluded_zero_is_a_small_step_away_and_the_scale_stays_linear() -> None:
     parameter = made("data.brightness", "float", 0.3, minimum=0.0, maximum=2.0, math_cond="> 0.0")
 
-    assert parameter.bounds == pytest.approx((0.003, 2.0))
+    assert parameter.bounds == pytest.approx((0.003, 0.8))
     assert not parameter.log
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import TYPE_CHECKING
 
 import pytest
@@ -147,3 +148,38 @@ def test_the_parent_of_a_condition_comes_first_too() -> None:
     switch = Parameter(path="z", type=ParameterType.BOOL, choices=(False, True))
 
     assert list(bound([acting, switch], []).paths) == ["z", "a"]
+
+
+@pytest.mark.parametrize(("kind", "bounds"), [(RelationKind.GREATER, (10, 21)), (RelationKind.AT_MOST, (1, 15))])
+def test_a_derived_range_is_widened_and_the_range_of_its_parent_stays(
+    kind: RelationKind, bounds: tuple[int, int]
+) -> None:
+    child = Parameter(path="c", type=ParameterType.INT, low=10, high=15, reach=(0, 1000))
+
+    space = bound([number("p", 1, 20), child], [Relation(path="c", kind=kind, parent="p")])
+
+    assert (list(space["p"].bounds), list(space["c"].bounds)) == ([1, 20], list(bounds))
+    assert space["c"].reason == f"; c {kind.value} p"
+
+
+def test_values_that_a_relation_forbids_are_spread_over_the_others() -> None:
+    child = Parameter(path="c", type=ParameterType.FLOAT, low=0.0, high=100.0)
+    parent = Parameter(path="p", type=ParameterType.FLOAT, low=0.0, high=100.0)
+    space = bound([parent, child], [Relation(path="c", kind=RelationKind.GREATER, parent="p")])
+    generator = random.Random(0)  # noqa: S311 # a seed, not a secret
+
+    drawn = [space.from_unit({"p": 0.6, "c": generator.random()})["c"] for _ in range(2000)]
+
+    values = sorted(float(value or 0) for value in drawn)
+    assert values[0] > 60
+    assert sum(value < 61 for value in values) / 2000 < 0.04
+    assert 79 < values[1000] < 81
+
+
+def test_the_first_trial_holds_a_relation_that_the_user_s_value_breaks() -> None:
+    child = Parameter(path="c", type=ParameterType.INT, low=0, high=20, default=5)
+
+    space = bound([child], [Relation(path="c", kind=RelationKind.GREATER, parent="p")], p=8)
+
+    assert space.default_assignment() == {"c": 9}
+    assert space["c"].reason.endswith("first 9 instead of 5")

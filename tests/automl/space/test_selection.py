@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from automl.space.ranges import UserRange
+from automl.space.derived import UserRange
 from automl.space.selection import Selection, read_selection
 
 KNOWN = ("train.optim.lr", "train.optim.momentum", "train.betas", "model.depth")

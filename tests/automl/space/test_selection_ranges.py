@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from automl.space.ranges import UserRange
+from automl.space.derived import UserRange
 from automl.space.selection import check_user_range
 from automl.spec.math_cond import parse_math_cond
 from automl.spec.train_schema import LeafKind, SchemaLeaf
