@@ -91,6 +91,7 @@ def _architecture(values: Mapping[str, Any]) -> model.Architecture:
         for family in parameters.get("families", ())
     )
     milestones = tuple(model.MilestoneRule(**rule) for rule in parameters.get("milestones", ()))
+    lengths = tuple(model.LengthRule(**rule) for rule in parameters.get("run_length", ()))
     inherited = {
         action: MappingProxyType({path: model.TrainedValue(**source) for path, source in sources.items()})
         for action, sources in known["actions"].get("inherited", {}).items()
@@ -100,7 +101,13 @@ def _architecture(values: Mapping[str, Any]) -> model.Architecture:
             source=metrics["source"], default=metrics.get("default"), directions=metrics["directions"]
         ),
         parameters=model.ParameterRules(
-            **{**parameters, "families": families, "conditions": conditions, "milestones": milestones}
+            **{
+                **parameters,
+                "families": families,
+                "conditions": conditions,
+                "milestones": milestones,
+                "run_length": lengths,
+            }
         ),
         keys=model.SpecKeys(**known["keys"]),
         checkpoints=model.CheckpointNaming(**known["checkpoints"]),

@@ -38,17 +38,32 @@ class Metrics:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConditionRule:
-    """When the parameters of a pattern act."""
+    """When the parameters of a pattern, or of some names, act."""
 
-    path: str
     parents: tuple[str, ...]
+    path: str = ""
+    names: tuple[str, ...] = ()
+    unless: tuple[str, ...] = ()
     any_of: tuple[str, ...] = ()
     none_of: tuple[str, ...] = ()
+
+    def concerns(self, path: str) -> bool:
+        """Return whether it is about a parameter."""
+        is_meant = named(path, self.names) if self.names else matches(path, (self.path,))
+        return is_meant and not named(path, self.unless)
 
     def admits(self, value: JsonValue) -> bool:
         """Return whether a parameter acts while its parent has a value."""
         is_listed = matches(str(value).lower(), [pattern.lower() for pattern in self.any_of or self.none_of])
         return is_listed if self.any_of else not is_listed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LengthRule:
+    """Parameters that count epochs or steps of the run, and act only if they end before it does."""
+
+    names: tuple[str, ...]
+    unit: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +127,9 @@ class ParameterRules:
     action_blocks: tuple[str, ...] = ()
     conditions: tuple[ConditionRule, ...] = ()
     milestones: tuple[MilestoneRule, ...] = ()
+    after_milestones: tuple[str, ...] = ()
+    first_milestones: tuple[str, ...] = ()
+    run_length: tuple[LengthRule, ...] = ()
     unread: tuple[str, ...] = ()
     advised: tuple[str, ...] = ()
     evaluation_only: tuple[str, ...] = ()

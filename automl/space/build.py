@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING
 from automl.architectures.model import matches
 from automl.errors import ConfigurationError, Problem
 from automl.skill.objective import usual_metric
+from automl.space.activity import activity, run_length
+from automl.space.conditions import Relation, RelationKind
 from automl.space.derived import family_of
 from automl.space.parameters import LeftOut, Parameter, SearchSpace
 from automl.space.ranges import make_parameter
-from automl.space.reasons import Facts, activity, effective_parameters, left_out_by
+from automl.space.reasons import Facts, effective_parameters, left_out_by
 from automl.space.relations import bind, relations_of
 from automl.space.selection import Selection, check_user_range, read_selection
 from automl.spec.math_cond import parse_math_cond
@@ -212,12 +214,22 @@ class _Builder:
                     kept[path] = replace(made, condition=condition)
             leaves = [self._leaf(path) for path in kept]
             relations = (relations_of(leaf.path, leaf.math_cond, leaf.parents) for leaf in leaves)
-            space = bind(kept, [*itertools.chain.from_iterable(relations)], self._facts.spec)
+            lengths = filter(None, map(self._within_run, kept))
+            space = bind(kept, [*itertools.chain.from_iterable(relations), *lengths], self._facts.spec)
             for dropped in space.left_out:
                 self._leave_out(dropped.path, dropped.reason)
             if len(space.parameters) == len(parameters):
                 return space
             parameters = {path: made for path, made in parameters.items() if path in space.paths}
+
+    def _within_run(self, path: str) -> Relation | None:
+        """Return the relation that keeps a count of epochs or steps below the length of the run."""
+        end = run_length(path, self._facts)
+        if end is None or path in self._selection.ranges:
+            return None
+        key, length = end
+        constant = 0.0 if key else length
+        return Relation(path=path, kind=RelationKind.LESS, parent=key, constant=constant, is_for_first=False)
 
     def _leave_out(self, path: str, reason: str) -> None:
         """Note why a parameter is out; for one that the user named that is a problem."""

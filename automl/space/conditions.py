@@ -78,12 +78,14 @@ class Relation:
     Attributes:
         parent: Parameter path of the other side; None where the other side is ``constant``.
         constant: The other side, or the divisor of `RelationKind.DERIVED_QUOTIENT`.
+        is_for_first: Trial 0 holds it too, even against the spec's own value.
     """
 
     path: str
     kind: RelationKind
     parent: str | None = None
     constant: float = 0.0
+    is_for_first: bool = True
 
     def holds(self, value: Scalar, values: Mapping[str, Scalar]) -> bool:
         """Return whether ``value`` satisfies the relation; a parent without a number constrains nothing."""

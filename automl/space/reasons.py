@@ -2,25 +2,23 @@
 
 The first rule that applies decides. What an architecture adds to them stands in its file (`automl/architectures`). A
 parameter that the user names by its exact path only has to pass those of fact. After these rules a parameter needs a
-range (`automl.space.ranges`), has to act (`activity`, below), and values that fit those of its parents
+range (`automl.space.ranges`), has to act (`automl.space.activity`), and values that fit those of its parents
 (`automl.space.relations`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from automl.architectures.model import ParameterRules, matches, named
-from automl.space.conditions import Condition
 from automl.spec.special import WordKind, word_kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
     from automl.skill.model import Skill
-    from automl.space.values import Scalar
     from automl.spec.model import Spec
     from automl.spec.train_schema import TrainSchema
 
@@ -158,79 +156,6 @@ def effective_parameters(skill: Skill, schema: TrainSchema) -> Collection[str] |
     if skill.image is None and all(action.image is None for action in skill.actions.values()):
         return frozenset(schema.leaves)
     return None
-
-
-def activity(path: str, facts: Facts, searched: Collection[str]) -> tuple[Condition | None, str]:
-    """Tell when a parameter acts, where the values of the searched paths are not fixed.
-
-    Returns:
-        The condition on searched parameters, or None; and why the parameter cannot act at all, or an empty text.
-    """
-    conditions: list[Condition] = []
-    for parent, admitted in _parents(path, facts, searched):
-        if parent in searched and admitted:
-            conditions.append(Condition(path=parent, any_of=admitted))
-        elif not facts.spec.has(parent) or facts.spec.get(parent) not in admitted:
-            here = facts.spec.get(parent) if facts.spec.has(parent) else None
-            only = f", it acts under {', '.join(map(str, admitted))}" if admitted and admitted != (True,) else ""
-            return None, f"inactive: {parent} is {here}{only}"
-    unreached = _unreached(path, facts, searched)
-    if unreached or not conditions:
-        return None, unreached
-    return replace(conditions[0], also=tuple(conditions[1:])), ""
-
-
-def _unreached(path: str, facts: Facts, searched: Collection[str]) -> str:
-    """Return why a parameter never acts in a run as short as this one; empty if it may."""
-    spec = facts.spec
-    for rule in facts.rules.milestones:
-        length = facts.lengths.get(rule.unit)
-        if length is None or rule.parent in searched or not matches(path, (rule.path,)):
-            continue
-        is_used = spec.has(rule.parent) and matches(str(spec.get(rule.parent)), rule.any_of)
-        listed = spec.get(rule.first) if spec.has(rule.first) else None
-        numbers = [n for n in (listed if isinstance(listed, list) else [listed]) if isinstance(n, int | float)]
-        if is_used and numbers and min(numbers) >= length:
-            return f"inactive: {rule.first} starts at {rule.unit} {min(numbers)} and the run ends after {length}"
-    return ""
-
-
-def _parents(path: str, facts: Facts, searched: Collection[str]) -> list[tuple[str, tuple[Scalar, ...]]]:
-    """Return what decides whether a parameter acts: (parent, values under which it does)."""
-    found: list[tuple[str, tuple[Scalar, ...]]] = [(switch, (True,)) for switch in _switches(path, facts, searched)]
-    own_block = path.rpartition(".")[0]
-    decided: set[str] = set()
-    for rule in facts.rules.conditions:
-        if not matches(path, (rule.path,)):
-            continue
-        candidates = (f"{own_block}{parent}" if parent.startswith(".") else parent for parent in rule.parents)
-        parent = facts.spec.first_of(candidate for candidate in candidates if candidate != path)
-        # The rules of the architecture come first and replace those of all architectures about the same parent.
-        if parent is not None and parent not in decided:
-            decided.add(parent)
-            found.append((parent, tuple(value for value in _values_of(parent, facts) if rule.admits(value))))
-    return found
-
-
-def _switches(path: str, facts: Facts, searched: Collection[str]) -> list[str]:
-    """Return the ``enable`` flags of the parameter's own and outer blocks that are off or may be searched."""
-    found = []
-    block = path.rpartition(".")[0]
-    while block:
-        for switch in (f"{block}.enable", f"{block}.enabled"):
-            value = facts.spec.get(switch) if switch != path and facts.spec.has(switch) else None
-            if isinstance(value, bool) and (switch in searched or not value):
-                found.append(switch)
-        block = block.rpartition(".")[0]
-    return found
-
-
-def _values_of(path: str, facts: Facts) -> tuple[Scalar, ...]:
-    """Return every value that a parent is known to take: the options of the schema and the spec's own."""
-    leaf = facts.schema.leaves.get(path)
-    options = leaf.choices if leaf is not None else ()
-    here = facts.spec.get(path)
-    return options if isinstance(here, dict | list) or here in options else (*options, here)
 
 
 def _full_weights(facts: Facts) -> str | None:

@@ -76,7 +76,7 @@ class _Binder:
                     self._fix(parent)
         for path in self._in_order()[::-1]:
             for relation in self._relations[path]:
-                if path in self._parameters and relation.parent is not None:
+                if path in self._parameters and (relation.parent or relation.kind is not RelationKind.NOT_EQUAL):
                     self._cut(relation, relation.parent)
         self._hold_first()
         return SearchSpace(
@@ -122,7 +122,7 @@ class _Binder:
             value = self._spec.get(path)
             self._fixed[path] = None if isinstance(value, dict | list) else value
 
-    def _cut(self, relation: Relation, parent: str) -> None:
+    def _cut(self, relation: Relation, parent: str | None) -> None:
         """Cut the child's range where its parent is fixed, else let the two ranges meet."""
         child = self._parameters[relation.path]
         if parent in self._parameters:
@@ -137,8 +137,8 @@ class _Binder:
             if cut is None:
                 self._drop(child.path, f"no value satisfies {relation}, which is {number:g}")
             else:
-                self._explain(cut, f"{relation}, which is {number:g}")
-        elif not self._spec.has(parent):
+                self._explain(cut, f"{relation}, which is {number:g}" if parent else f"{relation}")
+        elif parent is not None and not self._spec.has(parent):
             self._explain(child, f"{relation} is not kept: {parent} has no value")
 
     def _meet(self, relation: Relation, child: Parameter, parent: Parameter) -> None:
@@ -174,7 +174,8 @@ class _Binder:
             parameter = self._parameters[path]
             value = parameter.default
             if not parameter.is_beside(value):
-                value = nearest_valid(parameter, value, self._relations[path], known)
+                held = [relation for relation in self._relations[path] if relation.is_for_first]
+                value = nearest_valid(parameter, value, held, known)
                 known[path] = value
             if value != parameter.default:
                 note = f"first {value} instead of {parameter.default}"

@@ -158,7 +158,8 @@ def test_asking_by_name_overrules_taste_but_not_facts() -> None:
 
 
 def test_elements_of_lists_and_keys_without_a_schema_can_be_given_ranges() -> None:
-    space = space_of(EVERY_FEATURE, search=["train.optim.betas[0]=0.8..0.95", "train.seed={1,2,3}"])
+    adam: dict[str, JsonValue] = {"train.optim.optimizer": "AdamW"}
+    space = space_of(EVERY_FEATURE, overrides=adam, search=["train.optim.betas[0]=0.8..0.95", "train.seed={1,2,3}"])
 
     assert list(space["train.optim.betas[0]"].bounds) == [0.8, 0.95]
     assert space["train.seed"].choices == (1, 2, 3)
@@ -167,7 +168,8 @@ def test_elements_of_lists_and_keys_without_a_schema_can_be_given_ranges() -> No
 def test_a_value_that_the_trainer_computes_needs_a_range() -> None:
     assert "computed by the trainer" in reasons(space_of(EVERY_FEATURE))["train.optim.min_lr"]
 
-    space = space_of(EVERY_FEATURE, search=["train.optim.min_lr=1e-6..1e-3"])
+    cosine: dict[str, JsonValue] = {"train.optim.lr_scheduler": "Cosine"}
+    space = space_of(EVERY_FEATURE, overrides=cosine, search=["train.optim.min_lr=1e-6..1e-3"])
 
     assert space.default_assignment() == {"train.optim.min_lr": "${eval: '1e-3 * ${dataset.batch_size}'}"}
 

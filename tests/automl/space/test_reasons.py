@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from automl.architectures.load import load_architecture
-from automl.architectures.model import Architecture, ConditionRule, ParameterRules
 from automl.skill.load import load_skill
-from automl.space.reasons import RULES, Facts, activity, effective_parameters, left_out_by
+from automl.space.reasons import RULES, Facts, effective_parameters, left_out_by
 from automl.spec.build import build_spec
-from automl.spec.model import Spec
 from automl.spec.train_schema import read_train_schema
 from tests.automl.skill.packages import EVERY_FEATURE
 
@@ -109,44 +107,6 @@ def test_a_skill_without_an_image_flags_what_its_own_trainer_reads() -> None:
     assert effective_parameters(skill, schema) is None
     assert effective_parameters(local, schema) == frozenset(schema.leaves)
     assert effective_parameters(skill, replace(schema, effective=frozenset({"a"}))) == {"a"}
-
-
-def test_a_switched_off_block_has_no_active_parameters() -> None:
-    assert "blur.enabled is False" in activity("dataset.augmentation.blur.prob", facts_of(), ())[1]
-    assert activity("dataset.augmentation.flip.prob", facts_of(), ()) == (None, "")
-
-
-def test_a_searched_switch_makes_a_condition() -> None:
-    condition, inactive = activity("dataset.augmentation.flip.prob", facts_of(), ["dataset.augmentation.flip.enable"])
-
-    assert not inactive
-    assert str(condition) == "dataset.augmentation.flip.enable in {True}"
-
-
-def test_parameters_of_another_scheduler_or_optimiser_do_not_act() -> None:
-    facts = facts_of(**{"train.optim.optimizer": "AdamW"})
-
-    assert "train.optim.lr_scheduler is MultiStep, it acts under" in activity("train.optim.lr_step_size", facts, ())[1]
-    assert "train.optim.optimizer is AdamW" in activity("train.optim.momentum", facts, ())[1]
-    assert activity("train.optim.lr_decay", facts, ()) == (None, "")
-
-
-def test_a_searched_scheduler_makes_a_condition_on_its_values() -> None:
-    condition, _ = activity("train.optim.lr_step_size", facts_of(), ["train.optim.lr_scheduler"])
-
-    assert condition is not None
-    assert condition.any_of == ("StepLR",)
-
-
-def test_the_first_parent_that_the_spec_has_decides() -> None:
-    rule = ConditionRule(path="*.momentum", parents=(".type", ".optim", "task"), any_of=("SGD*",))
-    spec = Spec(values={"train": {"optim": "sgd_nesterov", "momentum": 0.9}, "other": {"momentum": 0.9}, "task": "x"})
-    facts = facts_of()
-    architecture = Architecture(parameters=ParameterRules(conditions=(rule,)))
-    facts = replace(facts, spec=spec, skill=replace(facts.skill, architecture=architecture))
-
-    assert activity("train.momentum", facts, ()) == (None, "")
-    assert activity("other.momentum", facts, ())[1].startswith("inactive: task is x")
 
 
 def test_what_nobody_asks_for_is_left_out_first() -> None:
