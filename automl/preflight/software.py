@@ -6,6 +6,7 @@ Credentials are checked by name; no value of one is part of a message.
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import tempfile
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 from automl.errors import LaunchError
 from automl.executor.ray.folders import socket_root
 from automl.preflight.findings import Finding, bad, doubt, from_problem, good
+from automl.preflight.machine import size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from automl.skill.model import Skill
 
 _CONNECT_S = 1.0
+_TEMPORARY_BYTES = 100 * 1024**2
+"""Logs of Ray grow with a study, and what is sent to MLflow is copied first, file by file."""
 _TOKEN_FILES = {"HF_TOKEN": "~/.cache/huggingface/token", "NGC_KEY": "~/.ngc/config"}
 
 
@@ -31,12 +35,18 @@ def version_finding(versions: Mapping[str, str]) -> Finding:
 
 def socket_finding() -> Finding:
     """Return whether a Ray of this machine has a place for its sockets and one for its files."""
+    fix = "make room in one of them, or set TMPDIR to a folder of your own"
     try:
-        return good("sockets", f"in {socket_root()}; other files of Ray in {tempfile.gettempdir()}")
+        root, files = socket_root(), tempfile.gettempdir()
+        free_bytes = shutil.disk_usage(files).free
+        found = f"in {root}; other files of Ray in {files}"
+        if free_bytes >= _TEMPORARY_BYTES:
+            return good("sockets", found)
+        scarce = f"{found}, which has {size(free_bytes)} free"
+        return doubt("sockets", scarce, expected=f"at least {size(_TEMPORARY_BYTES)}", fix=fix)
     except LaunchError as error:
         return from_problem(error.problems[0])
     except OSError as error:
-        fix = "make room in one of them, or set TMPDIR to a folder of your own"
         return bad("sockets", str(error.strerror or error), fix=fix)
 
 

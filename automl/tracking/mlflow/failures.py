@@ -7,7 +7,9 @@ MLflow are understood without importing any of them.
 from __future__ import annotations
 
 import re
+from errno import EDQUOT, ENOSPC
 from http import HTTPStatus
+from tempfile import gettempdir
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ _BY_CLASS = {
     "ConnectTimeoutError": _NO_ANSWER,
     "ReadTimeoutError": _NO_ANSWER,
 }
+_FULL = {ENOSPC, EDQUOT}
 _SERVER_ERROR = 500
 _SERVER_FAILED = "the server, or the store behind it, failed: see its log; it is tried again"
 _STATUS_IN_TEXT = re.compile(r"failed with error code (\d{3})|too many (\d{3}) error responses")
@@ -69,6 +72,8 @@ def _known(error: BaseException) -> str | None:
         return not_installed(error.name or str(error))
     if isinstance(error, OSError) and error.filename:
         return f"{error.strerror}: make room there, or the right to write"
+    if isinstance(error, OSError) and error.errno in _FULL:
+        return f"{error.strerror}: make room in {gettempdir()} (TMPDIR), or where the artifacts lie"
     return _BY_CLASS.get(type(error).__name__)
 
 

@@ -15,6 +15,7 @@ from mlflow import pyfunc
 from mlflow.entities import LoggedModel, LoggedModelOutput, LoggedModelStatus
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
+from mlflow.models.model import MLMODEL_FILE_NAME
 from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, ErrorCode
 from mlflow.types import Schema, TensorSpec
 from packaging.requirements import Requirement
@@ -34,11 +35,11 @@ _WEIGHTS = "weights"
 def register(client: MlflowClient, run_id: str, request: dict[str, Any], root: Path, study_id: str) -> str:
     """Register a model version unless this study has registered the same one already.
 
-    A version is the study's best checkpoint with the spec that made it. Where a loader for the model is known, the
-    version is an MLflow `pyfunc` model with the loader's package in it and the versions of what that needs:
-    ``mlflow.pyfunc.load_model("models:/NAME@champion")`` and ``mlflow models serve`` need nothing of ours. It is a
-    logged model, an output of the study's run. Otherwise, and on a server before MLflow 3, it is the artifact
-    ``champion/<start of the hash>`` of the run.
+    A version is the study's best checkpoint with the spec that made it: a logged model, an output of the study's run.
+    Where a loader for the model is known it is a `pyfunc` model with the loader's package in it and the versions of
+    what that needs: ``mlflow.pyfunc.load_model("models:/NAME@champion")`` and ``mlflow models serve`` need nothing of
+    ours. Without a loader its MLmodel has no flavor, so it can be downloaded and not be served. On a server before
+    MLflow 3 it is the artifact ``champion/<start of the hash>`` of the run.
 
     Files of the request, see `ModelRegistered`, are found from the study directory ``root``.
 
@@ -77,13 +78,17 @@ def _log_model(client: MlflowClient, run_id: str, request: dict[str, Any], root:
     name = f"champion-{request['tags'].get('automl.sha256', '')[:12] or 'model'}"
     # Entries of earlier versions name the architecture instead.
     loader = request["loader"] if "loader" in request else load_architecture(request["network_arch"]).model_loader
-    logged = _logged_model(client, run_id, name, request["tags"]) if loader is not None else None
+    logged = _logged_model(client, run_id, name, request["tags"])
     with tempfile.TemporaryDirectory() as temporary:
         model = Path(temporary) / "model"
-        weights = model if loader is None else model / "data" / _WEIGHTS
+        weights, facts = model / "data" / _WEIGHTS, request.get("metadata", {})
+        description = Model(run_id=run_id, model_id=logged.model_id if logged is not None else None)
         if loader is not None:
-            description = Model(run_id=run_id, model_id=logged.model_id if logged is not None else None)
-            _save_pyfunc_description(model, loader, request.get("metadata", {}), description)
+            _save_pyfunc_description(model, loader, facts, description)
+        else:
+            weights.mkdir(parents=True)
+            description.metadata = facts
+            description.save(str(model / MLMODEL_FILE_NAME))
         weights.mkdir(exist_ok=True)
         for file_name, file in files.items():
             if file.is_dir():

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import socket
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
+
+import pytest
 
 from automl.preflight.findings import Level
 from automl.preflight.software import (
     credential_findings,
     ray_address_findings,
+    socket_finding,
     unreachable,
     version_finding,
 )
@@ -17,8 +21,6 @@ from tests.automl.study.examples import SKILL
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
 
 ASKING = dataclasses.replace(SKILL, required_credentials=("HF_TOKEN",))
@@ -78,3 +80,15 @@ def test_a_port_that_listens_is_reached() -> None:
         server.listen()
 
         assert unreachable("127.0.0.1", server.getsockname()[1]) is None
+
+
+@pytest.mark.parametrize(("free", "level"), [(100, Level.OK), (99, Level.WARN)])
+def test_a_temporary_folder_with_little_room_is_doubted(
+    monkeypatch: pytest.MonkeyPatch, free: int, level: Level
+) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=free * 1024**2))
+
+    row = socket_finding()
+
+    assert row.level is level
+    assert "99.0 MiB free" in row.found or level is Level.OK

@@ -105,7 +105,7 @@ def mlflow_server(
     command += ["--port", str(port), "--workers", "1"]
     command += options or ["--artifacts-destination", str(folder / "artifacts")]
     variables = {**os.environ, **QUIET_ENVIRONMENT, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    with _running(command, {**variables, **(environment or {})}, folder / "server.log") as server:
+    with running(command, {**variables, **(environment or {})}, folder / "server.log") as server:
         wait_until_up(server, f"http://127.0.0.1:{port}/health")
         yield f"http://127.0.0.1:{port}"
 
@@ -116,7 +116,7 @@ def s3_server(folder: Path) -> Iterator[dict[str, str]]:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    with _running(command, os.environ, folder / "moto.log") as server:
+    with running(command, os.environ, folder / "moto.log") as server:
         wait_until_up(server, f"{url}/moto-api/")
         with urlopen(Request(f"{url}/{BUCKET}", method="PUT"), timeout=30):  # noqa: S310 # our own server
             pass
@@ -124,7 +124,8 @@ def s3_server(folder: Path) -> Iterator[dict[str, str]]:
 
 
 @contextlib.contextmanager
-def _running(command: list[str], environment: Mapping[str, str], log_file: Path) -> Iterator[subprocess.Popen[bytes]]:
+def running(command: list[str], environment: Mapping[str, str], log_file: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a server in a session of its own; its children end with it."""
     with (
         log_file.open("ab") as log,
         subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True) as server,

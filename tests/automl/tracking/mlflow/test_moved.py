@@ -55,8 +55,9 @@ def read(client: MlflowClient, folder: Path) -> list[str]:
     from mlflow import artifacts  # noqa: PLC0415 # heavy
 
     note = client.download_artifacts(study_run(client).info.run_id, "notes.txt", str(folder))
-    source = client.get_model_version_by_alias("demo", "champion").source
-    model = artifacts.download_artifacts(artifact_uri=f"{source}/best.pth", dst_path=str(folder))
+    source = str(client.get_model_version_by_alias("demo", "champion").source)
+    location = client.get_logged_model(source.removeprefix("models:/")).artifact_location
+    model = artifacts.download_artifacts(artifact_uri=f"{location}/data/weights/best.pth", dst_path=str(folder))
     return [Path(name).read_text(encoding="utf-8") for name in (note, model)]
 
 

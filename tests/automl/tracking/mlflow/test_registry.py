@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.request import Request, urlopen
 
 import numpy as np
 import pytest
 
 from automl.tracking.mlflow.uri import default_tracking_uri
+from automl.tracking.mlflow.writer import QUIET_ENVIRONMENT
 from depth_net.serving import load_predictor
+from tests.automl.tracking.mlflow.servers import free_port, running, wait_until_up
 from tests.depth_net.test_serving import write_model
 
 if TYPE_CHECKING:
@@ -104,6 +109,27 @@ def test_the_environment_of_the_champion_needs_no_package_of_ours(
     assert answer.stdout.split() == [str(folder / "code" / "depth_net" / "__init__.py"), "False"]
 
 
+@pytest.mark.slow
+def test_the_champion_is_served_and_predicts_as_the_trainer_does(
+    registered: tuple[MlflowClient, str, Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    _, _, root, _ = registered
+    port = free_port()
+    command = [sys.executable, "-P", "-m", "mlflow", "models", "serve", "-m", "models:/depth_demo@champion"]
+    command += ["--env-manager", "local", "--host", "127.0.0.1", "--port", str(port)]
+    programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # MLflow starts uvicorn by its name
+    tracking = {"MLFLOW_TRACKING_URI": default_tracking_uri(root), "PATH": programs}
+    environment = {**os.environ, **QUIET_ENVIRONMENT, **tracking}
+    with running(command, environment, tmp_path / "serve.log") as server:
+        wait_until_up(server, f"http://127.0.0.1:{port}/ping")
+        body = json.dumps({"inputs": IMAGE.tolist()}).encode()
+        request = Request(f"http://127.0.0.1:{port}/invocations", body, {"Content-Type": "application/json"})
+        with urlopen(request, timeout=100) as answer:  # noqa: S310 # our own server
+            depth = np.asarray(json.load(answer)["predictions"], dtype=np.float32)
+
+    np.testing.assert_allclose(depth, load_predictor(root / "served").predict(IMAGE), rtol=1e-6)
+
+
 def test_a_try_that_was_cut_off_leaves_no_second_logged_model(
     registered: tuple[MlflowClient, str, Path, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -145,8 +171,6 @@ def test_registering_the_same_champion_again_makes_no_second_version(
     assert len(client.search_model_versions("name = 'depth_demo'")) == before + 1
     newest = client.get_model_version_by_alias("depth_demo", "latest")
     assert newest.tags["automl.sha256"] == "ef" * 32
-    found = {item.path for item in client.list_artifacts(run_id, "champion/efefefefefef")}
-    assert found == {"champion/efefefefefef/checkpoint.pth", "champion/efefefefefef/spec.yaml"}
     register(client, run_id, request, root, "study-id")
     assert client.get_model_version_by_alias("depth_demo", "champion").tags["automl.sha256"] == "cd" * 32
 
@@ -175,5 +199,36 @@ def test_a_checkpoint_that_is_a_folder_is_recorded_whole(
 
     register(client, run_id, {**request, **changes}, root, "study-id")
 
-    recorded = root / "artifacts" / run_id / "artifacts" / "champion" / ("a" * 12) / "checkpoint" / "deep"
+    recorded = folder_of(client, "latest") / "data" / "weights" / "checkpoint" / "deep"
     assert [(file.read_bytes(), file.is_symlink()) for file in recorded.iterdir()] == [(b"abc", False)]
+
+
+def folder_of(client: MlflowClient, alias: str) -> Path:
+    """Return the folder of the logged model that a version is."""
+    version = client.get_model_version_by_alias("depth_demo", alias)
+    logged = client.get_logged_model(str(version.source).removeprefix("models:/"))
+    return Path(logged.artifact_location.removeprefix("file://"))
+
+
+def test_a_model_without_a_loader_is_a_logged_model_that_says_it_cannot_be_served(
+    registered: tuple[MlflowClient, str, Path, dict[str, Any]],
+) -> None:
+    import mlflow  # noqa: PLC0415 # heavy
+    from mlflow.exceptions import MlflowException  # noqa: PLC0415 # heavy
+
+    from automl.tracking.mlflow.registry import register  # noqa: PLC0415 # heavy
+
+    client, run_id, root, request = registered
+    plain = {**request, "tags": {"automl.sha256": "bb" * 32}, "loader": None}
+
+    register(client, run_id, plain, root, "study-id")
+
+    folder = folder_of(client, "latest")
+    assert {file.name for file in (folder / "data" / "weights").iterdir()} == {"checkpoint.pth", "spec.yaml"}
+    outputs = client.get_run(run_id).outputs
+    assert outputs is not None
+    assert folder.parent.name in {output.model_id for output in outputs.model_outputs}
+    mlflow.set_tracking_uri(default_tracking_uri(root))
+    assert mlflow.models.get_model_info("models:/depth_demo@latest").metadata == {"metric": "val/d1"}
+    with pytest.raises(MlflowException, match='does not have the "python_function" flavor'):
+        mlflow.pyfunc.load_model("models:/depth_demo@latest")
