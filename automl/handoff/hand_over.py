@@ -19,9 +19,9 @@ from automl.storage.paths import StudyPaths
 from automl.storage.plan_document import read_plan
 from automl.storage.study_directory import read_evaluations, read_record, read_state, read_study
 from automl.study.events import FileAttached, HandedOver, ModelRegistered
+from automl.tracking.data_fingerprint import evaluation_data
 from automl.tracking.mlflow.folder import MlflowFolder
 from automl.tracking.mlflow.projection import STUDY_RUN
-from automl.tracking.versions import evaluation_data
 
 if TYPE_CHECKING:
     from automl.handoff.best import StudyBest

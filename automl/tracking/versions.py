@@ -4,29 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import getpass
-import hashlib
-import os
 import platform
 import shutil
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from automl.spec.model import iterate_leaves
+from automl.tracking.data_fingerprint import fingerprint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from automl.skill.model import JsonValue
     from automl.spec.model import Spec
     from automl.study.model import StudyPlan
 
-# Annotation files are small; an archive of images would be read for minutes before the first trial.
-_HASHED_BYTES = 256 * 1024 * 1024
-# Listing 10 000 folders takes about a second on a local disk.
-_LISTED_FOLDERS = 10_000
 _MOST_SOURCES = 100
 _PACKAGES = ("automl-vision", "ray", "optuna", "mlflow", "torch", "lightning", "transformers")
 
@@ -57,16 +51,12 @@ def collect_versions(plan: StudyPlan) -> dict[str, str]:
 
 
 def collect_data(plan: StudyPlan) -> dict[str, str]:
-    """Return input of the training -> ``sha256:<digest> <path>``; of unreadable and of very large files the path alone.
-
-    The digest of a folder is that of the names in it, ``names:<digest> <path>``: two kinds of content under the same
-    names have one digest.
-    """
+    """Return input of the training -> `fingerprint` of what it names."""
     action = plan.skill.actions.get(plan.action)
     slots = action.inputs if action is not None else ()
     named = [(key, plan.spec.get(key)) for slot in slots for key in _numbered(slot.key, plan.spec)]
     texts = dict(text for key, value in named for text in _texts(key, value)) or _existing(plan.spec)
-    return {key: _fingerprint(Path(text)) for key, text in texts.items()}
+    return {key: fingerprint(Path(text)) for key, text in texts.items()}
 
 
 def _texts(key: str, value: JsonValue) -> Iterator[tuple[str, str]]:
@@ -89,40 +79,6 @@ def _existing(spec: Spec) -> dict[str, str]:
     """Return the paths in the spec of a skill that declares none: those of files and folders that exist."""
     leaves = iterate_leaves(spec.values)
     return {key: text for key, text in leaves if isinstance(text, str) and text[:1] == "/" and Path(text).exists()}
-
-
-def evaluation_data(environment: Mapping[str, str]) -> str:
-    """Return on what a study's values were measured: ``rooms/val.txt sha256:<digest>``, wherever the folder lies.
-
-    That are its validation data, or all its data where the trainer splits them itself; empty where none are known.
-    """
-    texts = {name: text for name, text in environment.items() if name.startswith("data.")}
-    chosen = {name: text for name, text in texts.items() if "val" in name.lower()} or texts
-    return "; ".join(sorted(map(_short, chosen.values())))
-
-
-def _short(text: str) -> str:
-    digest, _, path = text.partition(" ")
-    is_digest = path and digest.startswith(("sha256:", "names:"))
-    return f"{Path(path).parent.name}/{Path(path).name} {digest}" if is_digest else text
-
-
-def _fingerprint(file: Path) -> str:
-    with contextlib.suppress(OSError):  # the trials will say what is wrong with it
-        if file.is_file() and file.stat().st_size <= _HASHED_BYTES:
-            with file.open("rb") as stream:
-                return f"sha256:{hashlib.file_digest(stream, 'sha256').hexdigest()} {file}"
-        if file.is_dir():
-            names = "/".join(_names(file)).encode(errors="surrogateescape")
-            return f"names:{hashlib.sha256(names).hexdigest()} {file}"
-    return str(file)
-
-
-def _names(folder: Path) -> Iterator[str]:
-    """Yield the names of the files in a folder, always in the same order."""
-    for _, folders, names in islice(os.walk(folder), _LISTED_FOLDERS):
-        folders.sort()  # in place: `os.walk` goes on with it
-        yield from sorted(names)
 
 
 def git_revision(folder: Path) -> str | None:

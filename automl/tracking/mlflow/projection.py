@@ -41,7 +41,7 @@ from automl.study.events import (
 )
 from automl.study.result import Incumbent
 from automl.study.trial import TrialState
-from automl.tracking.versions import evaluation_data
+from automl.tracking.data_fingerprint import evaluation_data
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

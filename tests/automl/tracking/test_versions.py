@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from automl.skill.model import FileSlot, SkillAction, SlotKind
 from automl.spec.model import Spec
-from automl.tracking.versions import collect_data, collect_versions, evaluation_data, git_revision
+from automl.tracking.data_fingerprint import fingerprint
+from automl.tracking.versions import collect_data, collect_versions, git_revision
 from tests.automl.tracking.synthetic import make_plan
 
 if TYPE_CHECKING:
@@ -57,23 +58,8 @@ def test_the_data_of_the_training_have_a_fingerprint(tmp_path: Path) -> None:
     found = collect_data(dataclasses.replace(plan, skill=skill, spec=spec))
 
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    names = hashlib.sha256(b"train.txt").hexdigest()
-    assert found == {"data.train": f"sha256:{digest} {file}", "data.folder": f"names:{names} {tmp_path}"}
-    (tmp_path / "more").mkdir()
-    (tmp_path / "more" / "b.png").touch()
-    assert collect_data(dataclasses.replace(plan, skill=skill, spec=spec))["data.folder"] != found["data.folder"]
+    assert found == {"data.train": f"sha256:{digest} {file}", "data.folder": fingerprint(tmp_path)}
     assert collect_data(plan) == {}
-
-
-def test_evaluation_data_are_known_by_their_content_and_their_folder() -> None:
-    train, val = "sha256:aa /a b/nyu/train.txt", "sha256:bb /a b/nyu/val.txt"
-    data = {"data.d.train[0].file": train, "data.d.val[0].file": val, "version.x": "1"}
-
-    assert evaluation_data(data) == "nyu/val.txt sha256:bb"
-    assert evaluation_data({**data, "data.d.val[0].file": val.replace("/a b", "/else")}) == evaluation_data(data)
-    assert evaluation_data({"data.d.train[0].file": train}) == "nyu/train.txt sha256:aa"
-    assert evaluation_data({"data.val": "/archive/val.tar"}) == "/archive/val.tar"
-    assert evaluation_data({}) == ""
 
 
 def test_every_source_counts_and_the_paths_of_a_skill_that_declares_none(tmp_path: Path) -> None:

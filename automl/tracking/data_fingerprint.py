@@ -1,0 +1,102 @@
+"""What data were, as a short text: a digest that changes with them and is cheap enough to take before every study.
+
+| data | digest | covers |
+|---|---|---|
+| a file of up to 256 MiB | ``sha256:...`` | every byte |
+| a larger file | ``sampled:...`` | its size, and 4 KiB at each of 256 places, spread evenly |
+| a folder | ``files:...`` | path and size of every file in it, first and last 4 KiB of 256 of them, spread evenly |
+
+Times do not count, nor where the data lie: a copy has the same digest. What a list of files names is not looked at.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import stat
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+KINDS = ("sha256:", "sampled:", "files:")
+
+# An archive of images would be read for minutes before the first trial.
+_HASHED_BYTES = 256 * 1024 * 1024
+# Listing 10 000 folders takes about a second on a local disk.
+_LISTED_FOLDERS = 10_000
+_SAMPLES = 256
+_SAMPLE_BYTES = 4096
+
+
+def fingerprint(path: Path) -> str:
+    """Return ``<kind>:<digest> <path>``; of what cannot be read, and of what is neither file nor folder, the path."""
+    with contextlib.suppress(OSError):  # the trials will say what is wrong with it
+        if path.is_dir():
+            return f"files:{_digest_of_folder(path)} {path}"
+        if path.is_file() and path.stat().st_size > _HASHED_BYTES:
+            return f"sampled:{_digest_of_large(path)} {path}"
+        if path.is_file():
+            with path.open("rb") as stream:
+                return f"sha256:{hashlib.file_digest(stream, 'sha256').hexdigest()} {path}"
+    return str(path)
+
+
+def evaluation_data(environment: Mapping[str, str]) -> str:
+    """Return on what a study's values were measured: ``rooms/val.txt sha256:<digest>``, wherever the folder lies.
+
+    That are its validation data, or all its data where the trainer splits them itself; empty where none are known.
+    """
+    texts = {name: text for name, text in environment.items() if name.startswith("data.")}
+    chosen = {name: text for name, text in texts.items() if "val" in name.lower()} or texts
+    return "; ".join(sorted(map(_short, chosen.values())))
+
+
+def _short(text: str) -> str:
+    digest, _, path = text.partition(" ")
+    is_digest = path and digest.startswith((*KINDS, "names:"))  # as earlier versions named that of a folder
+    return f"{Path(path).parent.name}/{Path(path).name} {digest}" if is_digest else text
+
+
+def _digest_of_large(file: Path) -> str:
+    size = file.stat().st_size
+    digest = hashlib.sha256(f"{size}\n".encode())
+    with file.open("rb") as stream:
+        for number in range(_SAMPLES):
+            stream.seek((size - _SAMPLE_BYTES) * number // (_SAMPLES - 1))
+            digest.update(stream.read(_SAMPLE_BYTES))
+    return digest.hexdigest()
+
+
+def _digest_of_folder(folder: Path) -> str:
+    digest, files = hashlib.sha256(), list(_files(folder))
+    for name, size in files:
+        digest.update(os.fsencode(f"{name}\n{size}\n"))
+    chosen = {len(files) * number // _SAMPLES for number in range(_SAMPLES)} if files else set()
+    for name, size in (files[index] for index in sorted(chosen)):
+        with contextlib.suppress(OSError), (folder / name).open("rb") as stream:
+            digest.update(stream.read(_SAMPLE_BYTES))
+            stream.seek(max(_SAMPLE_BYTES, size - _SAMPLE_BYTES))
+            digest.update(stream.read(_SAMPLE_BYTES))
+    return digest.hexdigest()
+
+
+def _files(folder: Path) -> Iterator[tuple[str, int]]:
+    """Yield path and size of the regular files below a folder, always in the same order; links are followed."""
+    seen, start = set[tuple[int, int]](), len(os.fspath(folder)) + 1
+    for root, folders, names in islice(os.walk(folder, followlinks=True), _LISTED_FOLDERS):
+        place = os.stat(root)  # noqa: PTH116 # no Path for each of 100 000 files
+        if (place.st_dev, place.st_ino) in seen:
+            folders.clear()  # a link back
+            continue
+        seen.add((place.st_dev, place.st_ino))
+        folders.sort()  # in place: `os.walk` goes on with it
+        for name in sorted(names):
+            path = f"{root}/{name}"
+            with contextlib.suppress(OSError):
+                found = os.stat(path)  # noqa: PTH116
+                if stat.S_ISREG(found.st_mode):
+                    yield path[start:], found.st_size
