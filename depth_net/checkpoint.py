@@ -181,7 +181,10 @@ class CheckpointWriter(Checkpoint):
         started = self._running and trainer.global_step > 0 and (trainer.training or trainer.validating)
         healthy = not isinstance(exception, DivergenceError)
         if alone and started and healthy and trainer.global_step != self._saved_step:
-            self._save(trainer, trainer.current_epoch)
+            try:
+                self._save(trainer, trainer.current_epoch)
+            except DivergenceError as error:  # in the steps since losses were last read
+                logger.warning("the last steps are not saved: %s", error)
 
     def _improves(self, trainer: Trainer) -> bool:
         """Record the score of an epoch with a validation; return whether it is the best one."""

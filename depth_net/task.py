@@ -25,10 +25,15 @@ from depth_net.optim import build_optimizer, build_scheduler, resume_scheduler
 from depth_net.pooling import count_processes, pool
 from depth_net.scoring import DepthMetrics
 from depth_net.training.baseline import ConstantBaseline, OutputSpread
+from depth_net.training.captured_step import CapturedStep
 from depth_net.training.divergence import DivergenceMonitor
+from depth_net.training.graceful_stop import is_between_steps
 from depth_net.training.random_state import random_state, restore_random_state
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lightning.pytorch.core.optimizer import LightningOptimizer
     from lightning.pytorch.utilities.types import OptimizerLRScheduler
     from torch import Tensor
     from torch.optim import Optimizer
@@ -36,6 +41,7 @@ if TYPE_CHECKING:
     from depth_net.config.experiment import ExperimentConfig
     from depth_net.data.loaders import Batch
     from depth_net.model.depth_anything import DepthAnything
+    from depth_net.training.captured_step import Recorder
 
 RANDOM_KEY = "depth_net_random_state"
 """Key of a checkpoint for the state of the random generators."""
@@ -54,9 +60,18 @@ class DepthTask(LightningModule):
         total_steps: Optimiser steps of the whole run. Lightning's estimate would open the loaders before a resumed run
             has restored their position.
         fused: Whether the optimiser uses one kernel per group.
+        recorder: Records the training step; None computes each step as usual.
     """
 
-    def __init__(self, model: DepthAnything, config: ExperimentConfig, *, total_steps: int, fused: bool) -> None:
+    def __init__(
+        self,
+        model: DepthAnything,
+        config: ExperimentConfig,
+        *,
+        total_steps: int,
+        fused: bool,
+        recorder: Recorder | None = None,
+    ) -> None:
         super().__init__()
         self.model = model
         self.config = config
@@ -64,6 +79,8 @@ class DepthTask(LightningModule):
         self.spread = 1.0
         self.observer: PredictionObserver | None = None
         self._fused = fused
+        self._recorder = recorder
+        self._captured: CapturedStep | None = None
         self._total_steps = total_steps
         self._loss = loss_of(model.model_type)
         limits = resolve_depth_range(config.dataset.min_depth, config.dataset.max_depth)
@@ -78,6 +95,11 @@ class DepthTask(LightningModule):
         self._skipped = torch.zeros(())
         self._resumed_step: int | None = None
 
+    @property
+    def is_recorded(self) -> bool:
+        """Whether the training step is recorded."""
+        return self._recorder is not None
+
     @override
     def on_train_start(self) -> None:
         if self._resumed_step is not None:
@@ -87,6 +109,24 @@ class DepthTask(LightningModule):
         self._monitor = DivergenceMonitor(self.device, shared=self.trainer.world_size > 1)
         self._loss_sum = self._loss_sum.to(self.device)
         self._skipped = self._skipped.to(self.device)
+        if self._recorder is not None:
+            self._captured = self._prepare_recording(self._recorder)
+
+    def _prepare_recording(self, recorder: Recorder) -> CapturedStep:
+        (optimizer,) = self.trainer.optimizers
+        exchange = None
+        if self.trainer.world_size > 1:
+            from depth_net.training.gradient_exchange import GradientExchange  # noqa: PLC0415 - only here
+
+            exchange = GradientExchange([each for each in self.model.parameters() if each.requires_grad])
+        return CapturedStep(
+            self._train_loss,
+            optimizer,
+            recorder=recorder,
+            accumulate=self.trainer.accumulate_grad_batches,
+            clip=self.config.train.clip_grad_norm,
+            exchange=exchange,
+        )
 
     @override
     def on_train_epoch_start(self) -> None:
@@ -96,12 +136,15 @@ class DepthTask(LightningModule):
 
     @override
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        predicted = self.model(batch["image"])
         target, valid = batch["target"], batch["valid"]
         if isinstance(target, list) or isinstance(valid, list):
             raise TypeError("a training batch has its targets stacked")
-        with torch.autocast(self.device.type, enabled=False):
-            loss = self._loss(predicted.float(), target[:, 0], valid[:, 0])
+        inputs = (batch["image"], target[:, 0], valid[:, 0])
+        if self._captured is None:
+            loss = self._train_loss(*inputs)
+        else:
+            first = batch_idx % self.trainer.accumulate_grad_batches == 0
+            loss = self._captured.run(inputs, first=first, last=is_between_steps(self.trainer, batch_idx))
         if self._monitor is not None:
             step = self.trainer.fit_loop.total_batch_idx
             self._monitor.watch(loss, epoch=self.current_epoch, step=step)
@@ -109,6 +152,34 @@ class DepthTask(LightningModule):
         self._loss_count += 1
         self._skipped += (~valid.flatten(1).any(1)).sum()
         return loss
+
+    def _train_loss(self, image: Tensor, target: Tensor, valid: Tensor) -> Tensor:
+        predicted = self.model(image)
+        with torch.autocast(self.device.type, enabled=False):
+            return self._loss(predicted.float(), target, valid)
+
+    @override
+    def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
+        if self._captured is None:  # else the training step has done it
+            super().backward(loss, *args, **kwargs)
+
+    @override
+    def optimizer_zero_grad(self, epoch: int, batch_idx: int, optimizer: Optimizer) -> None:
+        if self._captured is None:
+            super().optimizer_zero_grad(epoch, batch_idx, optimizer)
+
+    @override
+    def optimizer_step(
+        self,
+        epoch: int,
+        batch_idx: int,
+        optimizer: Optimizer | LightningOptimizer,
+        optimizer_closure: Callable[[], Any] | None = None,
+    ) -> None:
+        if self._captured is None or optimizer_closure is None:
+            super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
+        else:
+            optimizer_closure()
 
     def mean_train_loss(self) -> float:
         """Return the mean loss of the epoch so far over all processes; waits for the device.
@@ -195,6 +266,8 @@ class DepthTask(LightningModule):
 
     @override
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        if self._monitor is not None:
+            self._monitor.finish(epoch=self.current_epoch)
         dataset = self.config.dataset
         publish(self.model, checkpoint.get("state_dict", {}), "model.")  # FSDP leaves it to us
         checkpoint[METADATA_KEY] = {

@@ -18,6 +18,7 @@ from depth_net.losses import silog
 from depth_net.model.depth_anything import DepthAnything
 from depth_net.model.family import ModelType
 from depth_net.model.resize import Resize
+from depth_net.training.captured_step import CapturedStep, CudaRecorder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -50,6 +51,7 @@ class Variant:
         channels_last: Keep the head's convolution weights in channels-last memory.
         attention: ``auto``, ``cudnn`` or ``flash``.
         checkpointing: Recompute transformer blocks in the backward pass.
+        recorded: Record the step as a CUDA graph, as training does.
     """
 
     name: str
@@ -59,18 +61,21 @@ class Variant:
     channels_last: bool = False
     attention: str = "auto"
     checkpointing: bool = False
+    recorded: bool = False
 
 
 _OURS = Variant(name="parts", compiled=Compiled.PARTS, resize=Resize.PRODUCT, channels_last=True)
 VARIANTS = {
     variant.name: variant
     for variant in (
+        replace(_OURS, name="eager", compiled=Compiled.NOT),
+        replace(_OURS, name="eager, recorded", compiled=Compiled.NOT, recorded=True),
         _OURS,
+        replace(_OURS, name="parts, recorded", recorded=True),
         Variant(name="published", published=True),
         replace(_OURS, name="parts, kernel", resize=Resize.KERNEL),
         replace(_OURS, name="whole", compiled=Compiled.WHOLE),
         replace(_OURS, name="parts, cudnn", attention="cudnn"),
-        replace(_OURS, name="eager", compiled=Compiled.NOT),
         replace(_OURS, name="eager, kernel", compiled=Compiled.NOT, resize=Resize.KERNEL),
         replace(_OURS, name="eager, kernel, nchw", compiled=Compiled.NOT, resize=Resize.KERNEL, channels_last=False),
         replace(_OURS, name="whole, kernel", compiled=Compiled.WHOLE, resize=Resize.KERNEL),
@@ -79,7 +84,7 @@ VARIANTS = {
         Variant(name="published, whole", published=True, compiled=Compiled.WHOLE),
     )
 }
-"""By name, the most useful comparisons first."""
+"""By name: what needs no compiler first, so that a line appears soon, then the most useful comparisons."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +95,7 @@ class Timing:
         images_per_s: Throughput over all measured steps, loading included.
         step_ms: Mean time of a step.
         idle: Share of the time in which the device had no step to run; None on a CPU.
-        first_step_s: Time of the first step, compilation included.
+        ready_s: Time of the steps that warm up, compilation and recording included.
         peak_gib: Largest memory in use on the device; None on a CPU.
         loss: The last loss, which shows that the run was a real one.
     """
@@ -98,7 +103,7 @@ class Timing:
     images_per_s: float
     step_ms: float
     idle: float | None
-    first_step_s: float
+    ready_s: float
     peak_gib: float | None
     loss: float
 
@@ -142,6 +147,8 @@ def make_step(
         "flash": [SDPBackend.FLASH_ATTENTION],
     }
     reduced = device.type == "cuda"
+    if variant.recorded:
+        return _make_recorded_step(model, optimizer, device)
 
     def train_on(batch: Batch) -> Tensor:
         images, depth, valid = batch
@@ -166,6 +173,23 @@ def make_step(
     return train_with_kernels
 
 
+def _make_recorded_step(
+    model: nn.Module, optimizer: torch.optim.Optimizer, device: torch.device
+) -> Callable[[Batch], Tensor]:
+    def loss_of(images: Tensor, depth: Tensor, valid: Tensor) -> Tensor:
+        predicted = model(images)
+        with torch.autocast(device.type, enabled=False):
+            return silog(predicted.float(), depth, valid)
+
+    step = CapturedStep(loss_of, optimizer, recorder=CudaRecorder(), accumulate=1, clip=0.1, exchange=None)
+
+    def train_on(batch: Batch) -> Tensor:
+        with torch.autocast(device.type, torch.bfloat16):
+            return step.run(batch, first=True, last=True)
+
+    return train_on
+
+
 def measure(step: Callable[[Batch], Tensor], batches: Iterable[Batch], steps: int, device: torch.device) -> Timing:
     """Warm up, then time steps end to end."""
     stream = iter(batches)
@@ -174,11 +198,10 @@ def measure(step: Callable[[Batch], Tensor], batches: Iterable[Batch], steps: in
         torch.cuda.reset_peak_memory_stats(device)
     started = time.perf_counter()
     loss = step(next(stream))
-    _wait(device)
-    first_step_s = time.perf_counter() - started
     for batch in itertools.islice(stream, WARM_UP_STEPS - 1):
         loss = step(batch)
     _wait(device)
+    ready_s = time.perf_counter() - started
     marks: list[tuple[Any, Any]] = []
     images = 0
     started = time.perf_counter()
@@ -197,7 +220,7 @@ def measure(step: Callable[[Batch], Tensor], batches: Iterable[Batch], steps: in
         images_per_s=images / seconds,
         step_ms=1e3 * seconds / len(marks),
         idle=_idle_share(marks) if on_gpu else None,
-        first_step_s=first_step_s,
+        ready_s=ready_s,
         peak_gib=torch.cuda.max_memory_allocated(device) / 2**30 if on_gpu else None,
         loss=float(loss),
     )

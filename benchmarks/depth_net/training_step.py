@@ -62,6 +62,7 @@ def main() -> None:
     _prepare(device)
     started = time.monotonic()
     facts = _describe_machine(options, device)
+    print(f"ready to measure after {time.monotonic() - started:.0f} s", flush=True)
     print("  ".join(f"{name} {value}" for name, value in facts.items()), flush=True)
     lines: list[dict[str, Any]] = []
     for name, batch_size in _pairs(options):
@@ -187,7 +188,7 @@ def _as_row(line: dict[str, Any]) -> str:
     peak = "-" if line["peak_gib"] is None else f"{line['peak_gib']:.1f} GiB"
     return (
         f"{head}  {line['images_per_s']:7.1f} images/s  {line['step_ms']:8.1f} ms/step  idle {idle}  peak {peak}  "
-        f"MFU {100 * line['mfu']:.1f} %  first step {line['first_step_s']:.1f} s  loss {line['loss']:.4f}"
+        f"MFU {100 * line['mfu']:.1f} %  ready after {line['ready_s']:.1f} s  loss {line['loss']:.4f}"
     )
 
 
@@ -199,7 +200,7 @@ def _read_options() -> argparse.Namespace:
     parser.add_argument("--size", type=int, default=518)
     parser.add_argument("--batches", type=int, nargs="+", default=[4, 8, 16, 32])
     parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS))
-    parser.add_argument("--across", nargs="+", default=["parts", "published"])
+    parser.add_argument("--across", nargs="+", default=["parts, recorded", "published"])
     parser.add_argument("--steps", type=int, default=30)
     parser.add_argument("--data", choices=("files", "none"), default="files" if _has_opencv() else "none")
     parser.add_argument("--files", type=Path, default=Path(tempfile.gettempdir()) / "depth_net_benchmark")
@@ -213,7 +214,9 @@ def _read_options() -> argparse.Namespace:
     if options.smoke:
         options.device, options.encoder, options.size, options.batches = "cpu", "vit_tiny", 70, [2, 4]
         options.steps, options.count, options.workers, options.threads = 3, 8, 0, 1
-        options.variants = [name for name in VARIANTS if VARIANTS[name].compiled is Compiled.NOT]
+        options.variants = [
+            name for name, each in VARIANTS.items() if each.compiled is Compiled.NOT and not each.recorded
+        ]
     return options
 
 

@@ -212,7 +212,7 @@ def _window_s(events: Path) -> float:
 
 
 def _equal_trials(epochs: int) -> list[str]:
-    return ["--search=train.optim.weight_decay", f"--set=train.num_epochs={epochs}"]
+    return ["--search=train.optim.weight_decay", f"--set=train.num_epochs={epochs}", "--set=train.cuda_graph=on"]
 
 
 if __name__ == "__main__":

@@ -26,17 +26,19 @@ from depth_net.model.resize import Resize
 from depth_net.model.weights import apply_weights, load_weights
 from depth_net.status import warn
 from depth_net.task import DepthTask
+from depth_net.training.captured_step import CudaRecorder
 from depth_net.training.datasets import DepthData
 from depth_net.training.devices import (
     DevicePlan,
     build_environment,
     build_strategy,
     decide_compile,
+    decide_recording,
     export_node_count,
     plan_devices,
     resolve_precision,
 )
-from depth_net.training.graceful_stop import GracefulStop
+from depth_net.training.graceful_stop import GracefulStop, stop_by_agreement_alone
 from depth_net.training.progress import ProgressBar, ProgressLog
 from depth_net.training.random_state import seed_everything
 from depth_net.training.reporting import FinalCheck, PanelWriter, StatusReporter
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
     from depth_net.config.experiment import ExperimentConfig
     from depth_net.config.train import TrainConfig
     from depth_net.status import StatusWriter
+    from depth_net.training.captured_step import Recorder
 
 logger = logging.getLogger(__name__)
 
@@ -83,16 +86,30 @@ def run(config: ExperimentConfig, status: StatusWriter) -> None:
     if plan.on_gpu:
         plan = resolve_precision(plan)
         report_notices(plan.notices, status)
-    task = DepthTask(model, config, total_steps=steps, fused=plan.precision is not Precision.FP16)
-    compiled, reason = decide_compile(config.train, on_gpu=plan.on_gpu, steps=steps)
-    logger.info(reason)
-    if compiled:
-        task.model.compile_parts()
+    task = _build_task(model, config, plan, steps=steps)
     status.started("Starting Training Loop.")
     _fit(_Run(config=config, status=status, directory=directory, plan=plan, data=data, task=task), resume)
     if resume is not None and not task.kpi:
         _warn_nothing_left(resume, config, status)
     status.running("Training loop complete.")
+
+
+def _build_task(model: DepthAnything, config: ExperimentConfig, plan: DevicePlan, *, steps: int) -> DepthTask:
+    recorder = choose_recorder(config.train, plan, steps=steps)
+    fused = plan.precision is not Precision.FP16
+    task = DepthTask(model, config, total_steps=steps, fused=fused, recorder=recorder)
+    compiled, reason = decide_compile(config.train, on_gpu=plan.on_gpu, steps=steps)
+    logger.info(reason)
+    if compiled:
+        task.model.compile_parts()
+    return task
+
+
+def choose_recorder(train: TrainConfig, plan: DevicePlan, *, steps: int) -> Recorder | None:
+    """Return what records the training step, or None where each step is computed as usual; log why."""
+    is_recorded, reason = decide_recording(train, plan, steps=steps)
+    logger.info(reason)
+    return CudaRecorder() if is_recorded else None
 
 
 def _start_loading(config: ExperimentConfig, plan: DevicePlan, *, seed: int) -> DepthData:
@@ -256,9 +273,9 @@ def build_trainer(run: _Run) -> Trainer:
     """Return Lightning's trainer for a run."""
     train = run.config.train
     devices = list(run.plan.devices) if run.plan.on_gpu else max(1, len(run.plan.devices))
-    return Trainer(
+    trainer = Trainer(
         accelerator="gpu" if run.plan.on_gpu else "cpu",
-        strategy=build_strategy(run.plan, train, run.task.model),
+        strategy=build_strategy(run.plan, train, run.task.model, is_recorded=run.task.is_recorded),
         num_nodes=run.plan.nodes,
         precision=run.plan.lightning_precision,
         max_epochs=train.num_epochs,
@@ -275,6 +292,8 @@ def build_trainer(run: _Run) -> Trainer:
         default_root_dir=run.directory,
         devices=devices,
     )
+    stop_by_agreement_alone(trainer)
+    return trainer
 
 
 def _callbacks(run: _Run) -> list[Callback]:

@@ -60,8 +60,8 @@ class ResumeMode(StrEnum):
     NEVER = "never"
 
 
-class CompileMode(StrEnum):
-    """Whether the model is compiled; ``auto`` decides by the number of steps."""
+class Switch(StrEnum):
+    """Whether something is used; ``auto`` decides by what is measured to pay."""
 
     AUTO = "auto"
     ON = "on"

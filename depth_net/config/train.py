@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 from pydantic import BeforeValidator, Field
 
 from depth_net.config.choices import (
-    CompileMode,
     IntervalUnit,
     Precision,
     ResumeMode,
     Scheduler,
     Strategy,
+    Switch,
 )
 from depth_net.config.fields import Group, Many, Maybe, Real, Search, Section, Text, Whole, setting
 from depth_net.metrics import BEST_METRICS
@@ -122,8 +122,11 @@ class TrainConfig(Section):
     resume: ResumeMode = setting(
         ResumeMode.AUTO, "auto continues from dn_model_latest.pth in the results folder; never starts anew."
     )
-    compile: Annotated[CompileMode, BeforeValidator(_word)] = setting(
-        CompileMode.AUTO, "Compile the model; auto decides by the number of steps."
+    compile: Annotated[Switch, BeforeValidator(_word)] = setting(
+        Switch.AUTO, "Compile the model; auto decides by the number of steps."
+    )
+    cuda_graph: Annotated[Switch, BeforeValidator(_word)] = setting(
+        Switch.AUTO, "Record a training step as one CUDA graph; auto decides by the number of steps."
     )
     allow_tf32: bool = setting(True, "Use TF32 in fp32 matrix products on GPUs.")
     threads: Whole = setting(0, "Processor threads; 0 keeps OMP_NUM_THREADS or the library's choice.", ge=0)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from lightning.pytorch import LightningModule, Trainer
 
 AGREE_EVERY: Final = 16
+_LIGHTNINGS_AGREEMENT: Final = "_broadcast_sigterm_tensor"
 
 
 def is_between_steps(trainer: Trainer, batch_idx: int) -> bool:
@@ -34,6 +35,15 @@ def is_between_steps(trainer: Trainer, batch_idx: int) -> bool:
     """
     done = batch_idx + 1
     return done % trainer.accumulate_grad_batches == 0 or done == trainer.num_training_batches
+
+
+def stop_by_agreement_alone(trainer: Trainer) -> None:
+    """Switch off Lightning's own agreement about SIGTERM between the processes of a run.
+
+    At every batch it sends a flag to all and reads it, for which the host waits until the GPU has done everything
+    before; `GracefulStop` takes its place.
+    """
+    setattr(trainer.fit_loop.epoch_loop, _LIGHTNINGS_AGREEMENT, lambda: None)
 
 
 class GracefulStop(Callback):

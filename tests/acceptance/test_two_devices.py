@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests.depth_net.data.builders import write_mixed
 from tests.depth_net.specs import read_status, write_spec
@@ -20,8 +21,8 @@ LIMIT_S = 600
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3 * LIMIT_S)]
 
 
-def start(*words: str) -> subprocess.Popen[bytes]:
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+def start(*words: str, **more: str) -> subprocess.Popen[bytes]:
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"} | more
     return subprocess.Popen([sys.executable, "-m", *words], cwd=ROOT, env=environment, start_new_session=True)
 
 
@@ -75,3 +76,18 @@ def test_two_processes_with_unequal_numbers_of_images_and_sizes_score_as_one(tmp
 
     assert scores[0]["val/num_images"] == 7
     assert scores[1] == pytest.approx(scores[0], abs=1e-5)
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_a_recorded_step_of_two_processes_exchanges_gradients_as_ddp_does(tmp_path: Path, accumulate: int) -> None:
+    spec = write_spec(tmp_path, images=16)
+    weights = []
+    for name, more in (("ddp", {}), ("recorded", {"RECORDED": "1"})):
+        results = f"results_dir={tmp_path / name}"
+        settings = ("dataset.train_dataset.batch_size=1", f"train.accumulate_grad_batches={accumulate}", results)
+        program = "tests.depth_net.training.two_local_processes"
+        assert start(program, "train", "-e", str(spec), *settings, **more).wait(LIMIT_S) == 0
+        file = tmp_path / name / "train" / "dn_model_latest.pth"
+        weights.append(torch.load(file, weights_only=True, map_location="cpu")["state_dict"])
+
+    torch.testing.assert_close(weights[1], weights[0], rtol=1e-4, atol=1e-6)

@@ -21,6 +21,7 @@ from depth_net.task import DepthTask
 from depth_net.training.devices import DevicePlan, plan_devices
 from tests.depth_net.data.builders import write_depth_mm
 from tests.depth_net.specs import RELATIVE, read_status, write_spec
+from tests.depth_net.training.recorded_graph import ProcessorRecorder
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -291,6 +292,48 @@ def test_two_runs_with_one_seed_are_equal_and_another_seed_differs(every_step: P
     assert not torch.equal(
         finished["state_dict"]["model.pretrained.cls_token"], other["state_dict"]["model.pretrained.cls_token"]
     )
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_a_recorded_training_step_gives_the_run_of_an_ordinary_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, accumulate: int
+) -> None:
+    spec, recorder = write_spec(tmp_path), ProcessorRecorder()
+    words = (f"train.accumulate_grad_batches={accumulate}", "train.num_epochs=3")
+    assert run(spec, *words) == 0
+
+    monkeypatch.setattr(train_action, "choose_recorder", lambda *_args, **_steps: recorder)
+    assert run(spec, *words, f"results_dir={tmp_path / 'recorded'}") == 0
+
+    assert recorder.replayed > 0
+    folders = tmp_path / "results" / "train", tmp_path / "recorded" / "train"
+    ordinary, recorded = (read_checkpoint(folder / "dn_model_latest.pth") for folder in folders)
+    # A learning rate is rounded to 32 bits in a recording.
+    torch.testing.assert_close(recorded["state_dict"], ordinary["state_dict"], rtol=1e-4, atol=1e-6)
+    assert recorded["lr_schedulers"] == ordinary["lr_schedulers"]
+    assert recorded["global_step"] == ordinary["global_step"]
+    groups = [checkpoint["optimizer_states"][0]["param_groups"] for checkpoint in (recorded, ordinary)]
+    assert groups[0] == groups[1]
+    losses = [
+        [line["kpi"]["train_loss"] for line in read_status(f) if "train_loss" in line.get("kpi", {})] for f in folders
+    ]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+
+
+def test_a_recorded_run_that_is_resumed_equals_an_uninterrupted_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = write_spec(tmp_path)
+    monkeypatch.setattr(train_action, "choose_recorder", lambda *_args, **_steps: ProcessorRecorder())
+    words = ("train.num_epochs=3", "train.checkpoint_interval_unit=step", "train.keep_checkpoints=0")
+    assert run(spec, *words) == 0
+    finished = tmp_path / "results" / "train"
+
+    middle = f"train.resume_training_checkpoint_path={finished / 'model_epoch_001_step_00005.pth'}"
+    assert run(spec, *words, middle, f"results_dir={tmp_path / 'again'}") == 0
+
+    last = read_checkpoint(finished / "dn_model_latest.pth")
+    assert_same_run(last, read_checkpoint(tmp_path / "again" / "train" / "dn_model_latest.pth"))
 
 
 def test_accumulated_batches_make_fewer_optimiser_steps(tmp_path: Path) -> None:

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from unittest.mock import patch
 
 import pytest
 import torch
 from torch import nn
 
-from depth_net.config.choices import CompileMode, Precision, Strategy
+from depth_net.config.choices import Precision, Strategy, Switch
 from depth_net.config.train import TrainConfig
 from depth_net.errors import SpecError
 from depth_net.training.devices import (
@@ -17,6 +18,7 @@ from depth_net.training.devices import (
     choose_gpus,
     count_nodes,
     decide_compile,
+    decide_recording,
     plan_devices,
     resolve_precision,
 )
@@ -57,7 +59,7 @@ def test_without_gpus_nothing_is_sharded_and_the_run_says_so() -> None:
     plan = plan_devices(train, {"WORLD_SIZE": "2"})
 
     assert "train.distributed_strategy fsdp needs GPUs" in plan.notices[0]
-    assert type(build_strategy(plan, train, nn.Linear(1, 1))).__name__ == "DDPStrategy"
+    assert type(build_strategy(plan, train, nn.Linear(1, 1), is_recorded=False)).__name__ == "DDPStrategy"
 
 
 @pytest.mark.parametrize(("has_bf16", "precision"), [(True, "bf16"), (False, "fp32")])
@@ -112,15 +114,15 @@ def test_a_gpu_that_is_named_twice_is_refused() -> None:
 @pytest.mark.parametrize(
     ("mode", "on_gpu", "steps", "compiled"),
     [
-        (CompileMode.AUTO, True, 10_000, True),
-        (CompileMode.AUTO, True, 100, False),
-        (CompileMode.AUTO, False, 10_000, False),
-        (CompileMode.ON, False, 1, True),
-        (CompileMode.OFF, True, 10_000, False),
+        (Switch.AUTO, True, 10_000, True),
+        (Switch.AUTO, True, 100, False),
+        (Switch.AUTO, False, 10_000, False),
+        (Switch.ON, False, 1, True),
+        (Switch.OFF, True, 10_000, False),
     ],
 )
 def test_compiling_is_decided_by_the_number_of_steps(
-    mode: CompileMode,
+    mode: Switch,
     on_gpu: bool,  # noqa: FBT001 - a case
     steps: int,
     compiled: bool,  # noqa: FBT001 - a case
@@ -135,7 +137,7 @@ def test_a_sharded_model_is_compiled_only_where_the_spec_says_so() -> None:
     train = TrainConfig(distributed_strategy=Strategy.FSDP, num_gpus=2)
 
     assert decide_compile(train, on_gpu=True, steps=10_000) == (False, "the model is not compiled: it is sharded")
-    assert decide_compile(train.model_copy(update={"compile": CompileMode.ON}), on_gpu=True, steps=1)[0]
+    assert decide_compile(train.model_copy(update={"compile": Switch.ON}), on_gpu=True, steps=1)[0]
     assert decide_compile(train.model_copy(update={"num_gpus": 1}), on_gpu=True, steps=10_000)[0]
 
 
@@ -143,8 +145,8 @@ def test_one_device_needs_no_strategy_and_several_share_as_the_spec_says() -> No
     model = nn.Sequential(nn.ModuleList([nn.Linear(1, 1)] * 3), nn.ModuleList([nn.ReLU()]))
 
     assert build_strategy(gpu_plan((0,)), TrainConfig(), model) == "auto"
-    assert type(build_strategy(gpu_plan(), TrainConfig(), model)).__name__ == "DDPStrategy"
-    sharded = build_strategy(gpu_plan(), TrainConfig(distributed_strategy=Strategy.FSDP), model)
+    assert type(build_strategy(gpu_plan(), TrainConfig(), model, is_recorded=False)).__name__ == "DDPStrategy"
+    sharded = build_strategy(gpu_plan(), TrainConfig(distributed_strategy=Strategy.FSDP), model, is_recorded=False)
     assert type(sharded).__name__ == "ShardedStrategy"
     assert block_class(model) is nn.Linear
 
@@ -160,3 +162,32 @@ def test_torchrun_keeps_its_own_processes(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
 
     assert type(build_environment()).__name__ == "TorchElasticEnvironment"
+
+
+@pytest.mark.parametrize(
+    ("train", "plan", "steps", "reason"),
+    [
+        (TrainConfig(), gpu_plan((0,)), 60, "recorded as a CUDA graph: 60 steps"),
+        (TrainConfig(), gpu_plan((0,)), 59, "not recorded as a CUDA graph: 59 steps are fewer than 60"),
+        (TrainConfig(cuda_graph=Switch.ON), gpu_plan((0,)), 4, "recorded as a CUDA graph: train.cuda_graph is on"),
+        (TrainConfig(cuda_graph=Switch.OFF), gpu_plan((0,)), 9999, "not recorded as a CUDA graph: train.cuda_graph"),
+        (TrainConfig(cuda_graph=Switch.ON), replace(gpu_plan(()), on_gpu=False), 9999, "not recorded as a CUDA gr"),
+        (TrainConfig(), replace(gpu_plan((0,)), precision=Precision.FP16), 9999, "not recorded as a CUDA graph: the g"),
+        (TrainConfig(is_dry_run=True), gpu_plan((0,)), 9999, "not recorded as a CUDA graph: it is a dry run"),
+        (TrainConfig(num_gpus=2), gpu_plan(), 9999, "recorded as a CUDA graph: 9999 steps"),
+        (TrainConfig(num_gpus=2, distributed_strategy=Strategy.FSDP), gpu_plan(), 9999, "not recorded as a CUDA graph"),
+    ],
+)
+def test_a_step_is_recorded_where_it_can_be_and_enough_of_them_follow(
+    train: TrainConfig, plan: DevicePlan, steps: int, reason: str
+) -> None:
+    decided, sentence = decide_recording(train, plan, steps=steps)
+
+    assert sentence.startswith(f"the training step is {reason}")
+    assert decided is not ("not recorded" in sentence)
+
+
+def test_a_recorded_step_exchanges_its_gradients_itself() -> None:
+    strategy = build_strategy(gpu_plan(), TrainConfig(num_gpus=2), nn.Linear(1, 1), is_recorded=True)
+
+    assert type(strategy).__name__ == "ExchangeStrategy"

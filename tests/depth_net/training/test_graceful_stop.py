@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 import torch
+from lightning.pytorch import Trainer
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from depth_net.execution import Request, execute
 from depth_net.task import DepthTask
-from depth_net.training.graceful_stop import AGREE_EVERY, GracefulStop, is_between_steps
+from depth_net.training.graceful_stop import AGREE_EVERY, GracefulStop, is_between_steps, stop_by_agreement_alone
 from tests.depth_net.specs import read_status, write_spec
 
 if TYPE_CHECKING:
@@ -72,6 +73,16 @@ def test_several_processes_stop_at_the_same_batch_even_if_only_one_was_asked() -
         stop.on_train_batch_end(trainer, MODULE, None, None, 0)
     with pytest.raises(SIGTERMException):
         stop.on_validation_end(trainer, MODULE)
+
+
+def test_lightnings_own_agreement_at_every_batch_is_switched_off() -> None:
+    trainer = Trainer(logger=False, enable_progress_bar=False, enable_checkpointing=False)
+    name = "_broadcast_sigterm_tensor"
+    assert hasattr(type(trainer.fit_loop.epoch_loop), name)
+
+    stop_by_agreement_alone(trainer)
+
+    assert vars(trainer.fit_loop.epoch_loop)[name]() is None
 
 
 def test_without_a_signal_nothing_stops() -> None:
