@@ -11,6 +11,16 @@ from dataclasses import dataclass
 _QUERY = ("--query-gpu=index,uuid,name,memory.total,memory.used,driver_version", "--format=csv,noheader,nounits")
 # A healthy nvidia-smi answers in under a second; a hanging driver must not block a plan.
 _TIMEOUT_S = 10
+_KIB = 1024
+
+
+def shown_bytes(count: float) -> str:
+    """Return a number of bytes for people: ``12 B``, ``3.4 MiB``."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if count < _KIB:
+            return f"{count:.0f} B" if unit == "B" else f"{count:.1f} {unit}"
+        count /= _KIB
+    return f"{count:.1f} TiB"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

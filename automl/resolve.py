@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from automl.errors import ConfigurationError, Problem, counted
+from automl.handoff.best import require_best_spec
 from automl.preflight.annotations import count_samples
 from automl.request.policy import Route, SkillFacts
 from automl.request.trial_options import check_options
@@ -23,6 +24,7 @@ from automl.spec.overrides import flatten
 from automl.spec.special import takes_checkpoint
 from automl.spec.train_schema import SchemaStatus, TrainSchema, read_train_schema
 from automl.spec.validate import check_skill, check_spec
+from automl.storage.paths import StudyPaths
 from automl.study.model import LAST_EPOCH, Direction, Objective
 from automl.study.objectives import parse_constraints, split_objective
 
@@ -66,7 +68,7 @@ def resolve_inputs(request: StudyRequest, skill: Skill | None = None) -> Resolve
     """
     skill = skill if skill is not None else load_skill(request.skill)
     schema, status = _read_schema(skill)
-    template = Path(request.spec) if request.spec else None
+    template = _given_spec(request)
     # Test data that only the evaluation has an input for are used at the end of the study.
     is_later = not has_place(skill, TRAIN, TEST) and has_place(skill, EVALUATE, TEST)
     data = {split: path for split, path in request.data.items() if split != TEST or not is_later}
@@ -229,9 +231,16 @@ def check_skill_and_spec(request: StudyRequest) -> tuple[list[Problem], list[Pro
     schema, _ = _read_schema(skill)
     try:
         template = build_spec(skill, TRAIN, schema=schema)
-        path = Path(request.spec) if request.spec else None
-        spec = build_spec(skill, TRAIN, overrides=request.overrides, schema=schema, template=path)
+        spec = build_spec(skill, TRAIN, overrides=request.overrides, schema=schema, template=_given_spec(request))
     except ConfigurationError as error:
         return [*problems, *error.problems], warnings
     compared = check_spec(spec, template, schema, where=request.spec or "spec")
     return [*problems, *compared.problems], [*warnings, *compared.warnings]
+
+
+def _given_spec(request: StudyRequest) -> Path | None:
+    """Return the spec file that the user names; a study's spec of its best has to be what the study wrote."""
+    file = Path(request.spec) if request.spec else None
+    if file is not None and StudyPaths(file.parent).best_spec == file:
+        require_best_spec(StudyPaths(file.parent))
+    return file

@@ -145,7 +145,7 @@ def run_in(
         StudyFailedError: no trial has a usable value, or three in a row failed for the same reason.
         InterruptedStudyError: a signal ended the study.
     """
-    from automl.executor.loop import recorded  # noqa: PLC0415 - imported when a study starts
+    from automl.executor.recording import recorded  # noqa: PLC0415 - imported when a study starts
 
     with recorded(directory.root):
         lock = OwnerLock(directory)
@@ -170,8 +170,8 @@ def _run_locked(
     extra_trackers: Sequence[Tracker],
     is_over: bool,
 ) -> None:
-    from automl.executor.loop import recorded  # noqa: PLC0415 - imported when a study starts
     from automl.executor.ray.study import execute_study  # noqa: PLC0415 - ray
+    from automl.executor.recording import recorded  # noqa: PLC0415 - imported when a study starts
     from automl.handoff.evaluation import local_evaluator  # noqa: PLC0415 - imported when a study starts
     from automl.samplers.optuna_journal import OptunaJournal  # noqa: PLC0415 - optuna
     from automl.tracking.mlflow.tracker import (  # noqa: PLC0415 - imported when a study starts
@@ -212,13 +212,12 @@ def _run_locked(
 
 def _close_record(directory: StudyPaths, recorders: Tracker, mlflow: MlflowTracker, results: Path) -> None:
     """Send what is left of the record, and write where it is, also where a signal ends the sending."""
-    from automl.executor.loop import recorded  # noqa: PLC0415 - imported when a study starts
+    from automl.executor.recording import recorded  # noqa: PLC0415 - imported when a study starts
 
     try:
         recorders.close()
     finally:
         with recorded(directory.root):
-            directory.plan_file.stat()  # a folder that was moved meanwhile is not made again
             write_record(directory, mlflow.describe(), results)
 
 

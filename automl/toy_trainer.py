@@ -82,7 +82,7 @@ class StatusFile:
             line["kpi"] = {name: None if name in lost else value for name, value in self.kpi.items()}
         if lost:
             line["kpi_nonfinite"] = lost
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.path.parent.mkdir(parents=True, exist_ok=True)  # not of a study: a trainer
         with self.path.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(line) + "\n")
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import math
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -41,7 +40,6 @@ BEST: Final = "dn_model_best.pth"
 SUFFIXES: Final = (".pth", ".tlt")
 _RUN_KEYS: Final = ("pytorch-lightning_version", "state_dict", "loops", "optimizer_states", "lr_schedulers")
 _ANEW: Final = "to start again, remove train.resume_training_checkpoint_path and set train.resume=never"
-_NAME: Final = re.compile(r"^model_epoch_(\d+)_step_(\d+)\.pth$")
 
 
 def checkpoint_name(epoch: int, step: int) -> str:
@@ -126,13 +124,17 @@ class CheckpointWriter(Checkpoint):
         self._running = False
         self._best_score = -math.inf
         self._best_name: str | None = None
+        self._written: list[str] = []
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state that a resumed run needs."""
-        return {"best_score": self._best_score, "best_name": self._best_name}
+        own = {"folder": str(self._directory.resolve()), "written": list(self._written)}
+        return {"best_score": self._best_score, "best_name": self._best_name, **own}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Restore the state of an earlier run, if its best file still exists."""
+        """Restore the state of an earlier run: its best file if that still exists, and what it wrote in this folder."""
+        if state_dict.get("folder") == str(self._directory.resolve()):
+            self._written = list(state_dict["written"])
         name = state_dict["best_name"]
         if name and (self._directory / name).exists():
             self._best_score, self._best_name = float(state_dict["best_score"]), name
@@ -201,13 +203,17 @@ class CheckpointWriter(Checkpoint):
     def _save(self, trainer: Trainer, epoch: int) -> None:
         name = checkpoint_name(epoch, trainer.global_step)
         unfinished = self._directory / f".{name}.part"
+        if name not in self._written:
+            self._written.append(name)
         try:
+            if trainer.is_global_zero:
+                unfinished.unlink(missing_ok=True)  # its own; a link of that name is not followed
             trainer.save_checkpoint(unfinished)
             if trainer.is_global_zero:
                 unfinished.replace(self._directory / name)
         finally:
             if trainer.is_global_zero:
-                unfinished.unlink(missing_ok=True)
+                unfinished.unlink(missing_ok=True)  # its own
         self._saved_step = trainer.global_step
         if trainer.is_global_zero:
             link(self._directory / LATEST, name)
@@ -215,15 +221,15 @@ class CheckpointWriter(Checkpoint):
         trainer.strategy.barrier("checkpoint")
 
     def _prune(self, newest: str) -> None:
+        """Delete older checkpoints of this run, and no file or link that it did not write."""
         if not self._train.keep_checkpoints:
             return
-        names = sorted(
-            (path.name for path in self._directory.iterdir() if _NAME.match(path.name)),
-            key=lambda name: tuple(map(int, _NAME.findall(name)[0])),
-        )
-        for name in names[: -self._train.keep_checkpoints]:
-            if name not in (newest, self._best_name):
-                (self._directory / name).unlink(missing_ok=True)
+        paths = [self._directory / name for name in self._written]
+        own = [path for path in paths if path.is_file() and not path.is_symlink()]
+        for path in own[: -self._train.keep_checkpoints]:
+            if path.name not in (newest, self._best_name):
+                path.unlink(missing_ok=True)  # its own
+        self._written = [path.name for path in own if path.exists()]
 
 
 class DirectCheckpointIO(TorchCheckpointIO):
@@ -241,5 +247,4 @@ class DirectCheckpointIO(TorchCheckpointIO):
 def link(place: Path, name: str) -> None:
     """Make ``place`` a relative link to the file ``name`` beside it, replacing an older link at once."""
     with whole(place) as fresh:
-        fresh.unlink(missing_ok=True)
         fresh.symlink_to(name)

@@ -66,6 +66,7 @@ def _slurm(*, submit: bool, output: Path | None, as_json: bool, **options: Any) 
         click.echo(script, nl=False)
         return
     file = Path(f"{job.name}.sbatch") if output is None or str(output) == "-" else output
+    file.parent.mkdir(parents=True, exist_ok=True)  # not of a study
     write_text(file, script)
     number = _submit(file, job) if submit else None
     if as_json:
@@ -119,6 +120,7 @@ def _kubernetes(*, output: Path | None, as_json: bool, **options: Any) -> None: 
         click.echo(text, nl=False)
         return
     file = output or Path(f"{asked.name}.yaml")
+    file.parent.mkdir(parents=True, exist_ok=True)  # not of a study
     write_text(file, text)
     if as_json:
         kinds = [f"{document['kind']}/{document['metadata']['name']}" for document in documents]

@@ -14,13 +14,12 @@ import click
 
 from automl.cli.options import json_option, print_json, results_root, wrong_argument
 from automl.cli.terminal import one_line
+from automl.machine import shown_bytes
 
 if TYPE_CHECKING:
     from automl.errors import ConfigurationError
     from automl.handoff.cleaning import Inventory
 
-_UNITS = ("B", "kB", "MB", "GB")
-_STEP = 1000
 
 commands = click.Group()
 
@@ -114,20 +113,20 @@ def _clean(results: Path | None, *, yes: bool, purge: bool, force: tuple[str, ..
     _show_inventory(root, inventory, why_kept)
     in_trash = inventory.trash_size
     if freed is not None:
-        click.echo(f"the trash is deleted, {format_size(freed)} freed")
+        click.echo(f"the trash is deleted, {shown_bytes(freed)} freed")
     elif in_trash:
-        click.echo(f"the trash holds {format_size(in_trash)}: automl clean {root} --purge frees it")
+        click.echo(f"the trash holds {shown_bytes(in_trash)}: automl clean {root} --purge frees it")
 
 
 def _show_inventory(root: Path, inventory: Inventory, why_kept: dict[Path, str]) -> None:
     for item in inventory.deletable:
         state = {None: "", "": "moved    "}.get(why_kept.get(item.path), "kept     ")
         reason = "; ".join(filter(None, (item.why, why_kept.get(item.path))))
-        click.echo(f"{state}{format_size(item.size):>9}  {item.path.relative_to(root)}  ({reason})")
+        click.echo(f"{state}{shown_bytes(item.size):>9}  {item.path.relative_to(root)}  ({reason})")
     for name, reason in inventory.left_alone.items():
         click.echo(f"not touched {name}: {reason}")
     listed = [item for item in inventory.deletable if not why_kept.get(item.path)]
-    total = format_size(sum(item.size for item in listed))
+    total = shown_bytes(sum(item.size for item in listed))
     if why_kept:
         click.echo(f"{len(listed)} moved to the trash, {total}")
     elif listed:
@@ -136,16 +135,6 @@ def _show_inventory(root: Path, inventory: Inventory, why_kept: dict[Path, str])
         )
     else:
         click.echo("nothing to delete")
-
-
-def format_size(size: int) -> str:
-    """Return bytes for people: ``12 B``, ``3.4 MB``."""
-    amount = float(size)
-    for unit in _UNITS:
-        if amount < _STEP or unit == _UNITS[-1]:
-            break
-        amount /= _STEP
-    return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
 
 
 @commands.command(

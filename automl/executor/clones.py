@@ -6,16 +6,14 @@ The parent goes on training and its trainer may delete the checkpoint, so the cl
 
 from __future__ import annotations
 
-import os
-import shutil
 from typing import TYPE_CHECKING
 
+from automl.storage.paths import make_folder
+from automl.storage.trainer_files import keep_made
 from automl.study.causes import OriginKind
 from automl.trial.attempts import Start, find_continuation, measured_by, next_start, unused_attempt
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from automl.storage.paths import StudyPaths
     from automl.study.model import StudyPlan
     from automl.study.state import StudyState, TrialRecord
@@ -44,16 +42,6 @@ def start_of_clone(plan: StudyPlan, paths: StudyPaths, number: int, parent: Tria
         return Start(parent=parent.number)
     attempt = unused_attempt(paths, number)
     own = paths.attempt(number, attempt).parent_checkpoints / found.checkpoint.name
-    own.parent.mkdir(parents=True, mode=0o700)
-    _copy(found.checkpoint, own)
+    make_folder(own.parent, below=paths.root)
+    keep_made(paths.maker_of(found.checkpoint), found.checkpoint, own)
     return Start(attempt=attempt, checkpoint=own, first_epoch=found.first_epoch, parent=parent.number)
-
-
-def _copy(source: Path, target: Path) -> None:
-    if source.is_dir():
-        shutil.copytree(source, target)
-        return
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copy2(source, target)

@@ -7,15 +7,12 @@ harmless, and a resume is a fold over the log followed by the same decisions.
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import os
 import threading
 import time
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
-from automl.errors import LaunchError
 from automl.executor.budget import spent_end
 from automl.executor.clones import start_of
 from automl.executor.decide import (
@@ -31,25 +28,24 @@ from automl.executor.decide import (
 )
 from automl.executor.failure_summary import summarize_errors
 from automl.executor.gpu_sharing import sharing_of
+from automl.executor.recording import measured_event, recorded, started_event
 from automl.executor.retention import Retention
 from automl.executor.search_state import SearchState
 from automl.schedulers.base import CloneRequest
-from automl.storage.deletion import delete, links_out_of
+from automl.storage.deletion import delete
 from automl.storage.documents import write_document
 from automl.storage.event_log import EventLog, named_damage, read_log
 from automl.storage.legacy import upgrade_log
-from automl.storage.paths import StudyPaths
+from automl.storage.paths import StudyPaths, make_folder
 from automl.storage.study_directory import write_result
 from automl.study.ends import EndKind, EndReason, StopCause, StopKind
 from automl.study.events import (
     EndDecided,
     Event,
     ImprovementEstimated,
-    Measured,
     Noticed,
     StopDecided,
     StudyEnded,
-    StudyStarted,
     StudySuspended,
     TrialEnded,
     TrialPromoted,
@@ -60,7 +56,6 @@ from automl.study.events import (
 from automl.study.state import Phase, StudyState, apply
 from automl.study.trial import FailureKind, Measurement
 from automl.tracking.base import TrackerGroup
-from automl.tracking.versions import collect_environment
 from automl.trial.attempts import Start, change_after, earlier_measurements, may_continue_after, measured_by
 from automl.trial.disk import largest_checkpoint, short_of_room
 from automl.trial.failures import Failure
@@ -71,7 +66,7 @@ from automl.trial.stop_request import read_stop_request, request_stop
 from automl.trial.task import build_task
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -87,7 +82,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-LOG_VERSION = 3
 _SIGNAL = EndReason(kind=EndKind.SIGNAL)
 
 
@@ -147,7 +141,7 @@ class StudyLoop:
             ConfigurationError: a file of the directory cannot be read.
         """
         plan = self._plan
-        self._paths.trials.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_folder(self._paths.trials, below=self._paths.root)
         upgrade_log(self._paths)
         with self._lock:
             with named_damage(self._paths.events_file):
@@ -155,22 +149,7 @@ class StudyLoop:
                     self._fold(entry.event, entry.time)
             delete(self._paths.stop_file, inside=self._paths.root.resolve())
             self._trackers.open(self._paths)
-            self._append(
-                StudyStarted(
-                    study=self._paths.root.name,
-                    route=plan.route,
-                    fingerprint=plan.fingerprint,
-                    metric=plan.objective.metric,
-                    direction=plan.objective.direction,
-                    trials=plan.budget.trials,
-                    jobs=plan.resources.jobs,
-                    max_epochs=plan.max_epochs,
-                    process=os.getpid(),
-                    log_version=LOG_VERSION,
-                    environment=collect_environment(plan),
-                    links=links_out_of(self._paths.root),
-                )
-            )
+            self._append(started_event(plan, self._paths))
             self._catch_up()
             self._settle()
             if self._state.ended:
@@ -324,7 +303,7 @@ class StudyLoop:
         for measurement in map(named, earlier_measurements(task.start)):
             is_known = measurement.epoch is None or trial.has_measured(measurement.epoch, metric)
             if metric in measurement.values and not is_known and trial.phase is Phase.WAITING:
-                self._append(_measured(trial.number, measurement))
+                self._append(measured_event(trial.number, measurement))
                 self._settle()
 
     # What comes back.
@@ -335,7 +314,7 @@ class StudyLoop:
             if measurement.notice:
                 self._notice(number, measurement.notice)
                 return
-            self._append(_measured(number, measurement))
+            self._append(measured_event(number, measurement))
             if measurement.epoch is None or self._plan.objective.metric not in measurement.values:
                 return
             self._sharing.finished_epoch()
@@ -517,32 +496,3 @@ class StudyLoop:
     def _elapsed_s(self, trial: TrialRecord) -> float:
         since_s = self._running.get(trial.number)
         return trial.elapsed_s if since_s is None else trial.starts[-1]["earlier_s"] + time.monotonic() - since_s
-
-
-def _measured(number: int, measurement: Measurement) -> Measured:
-    return Measured(
-        trial=number,
-        epoch=measurement.epoch,
-        step=measurement.step,
-        max_epochs=measurement.max_epochs,
-        values=dict(measurement.values),
-        nonfinite=dict(measurement.nonfinite),
-        unix_time_s=measurement.unix_time_s,
-    )
-
-
-@contextlib.contextmanager
-def recorded(root: Path) -> Iterator[None]:
-    """Turn a failing write into an error that says where and what to do.
-
-    Raises:
-        LaunchError: something in the study directory cannot be written.
-    """
-    try:
-        yield
-    except OSError as error:
-        cause = os.strerror(error.errno) if error.errno else str(error)
-        raise LaunchError(
-            f"the study directory {root} cannot be written ({cause}); what it holds is kept: make room or make it"
-            f" writable, then continue with: automl resume {root}"
-        ) from error

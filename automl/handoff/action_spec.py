@@ -19,7 +19,7 @@ from automl.spec.model import iterate_leaves
 from automl.spec.overrides import flatten
 from automl.spec.typed import typed_values
 from automl.spec.write import write_spec
-from automl.storage.paths import ActionPaths
+from automl.storage.paths import ActionPaths, make_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,6 +53,7 @@ def action_spec(
     # The user's data and overrides are checked against, and laid over, a template with the values of the training.
     template = ActionPaths(directory).inherited_spec
     inherited = bare.with_values(inherited_values(training, bare, skill, action), origin="training")
+    make_folder(directory, below=directory.parents[1])
     write_spec(inherited, ConfigFormat.YAML, template)
     spec = build_spec(skill, action, data=options.data, overrides=overrides, template=template)
     # The devices come from the environment; the GPU key of a skill belongs to its training.

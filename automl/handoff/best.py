@@ -9,8 +9,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -26,8 +24,9 @@ from automl.storage.documents import read_document, write_document
 from automl.storage.paths import StudyPaths
 from automl.storage.plan_document import read_plan
 from automl.storage.study_directory import read_results, read_state, study_of_plan
+from automl.storage.trainer_files import keep_made, sha256_of
 from automl.study.model import Direction
-from automl.trial.checkpoints import checkpoint_of_epoch, sha256_of
+from automl.trial.checkpoints import checkpoint_of_epoch
 
 if TYPE_CHECKING:
     from automl.architectures.model import CheckpointNaming
@@ -49,6 +48,7 @@ class StudyBest:
         checkpoint: Where it is kept, relative to the study directory.
         sha256: Of the checkpoint.
         source: Where the trial left it, relative to the study directory.
+        spec_sha256: Of `best_spec.yaml`; empty in files of earlier versions.
     """
 
     trial: int
@@ -61,6 +61,7 @@ class StudyBest:
     checkpoint: str
     sha256: str
     source: str
+    spec_sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +95,7 @@ def select_best(root: Path) -> StudyBest:
         raise StudyFailedError("no trial of the study has a usable value, so there is no best checkpoint")
     source, digest = _verified(root, trial)
     kept = _keep(root, source, digest, state.started.links if state.started is not None else {})
+    spec = Spec(values=plan.spec).with_values({**trial.assignment, **trial.changes}, origin=f"trial {trial.number}")
     best = StudyBest(
         trial=trial.number,
         epoch=trial.best_epoch,
@@ -105,9 +107,8 @@ def select_best(root: Path) -> StudyBest:
         checkpoint=str(kept.relative_to(root)),
         sha256=digest,
         source=str(trial.checkpoint),
+        spec_sha256=write_spec(spec, ConfigFormat.YAML, StudyPaths(root).best_spec),
     )
-    spec = Spec(values=plan.spec).with_values({**trial.assignment, **trial.changes}, origin=f"trial {trial.number}")
-    write_spec(spec, ConfigFormat.YAML, StudyPaths(root).best_spec)
     write_document(StudyPaths(root).best_file, best)
     for path in before:
         if path != kept and path.parent == kept.parent:
@@ -134,6 +135,27 @@ def read_best(root: Path) -> StudyBest:
         fix = f"restore it, or delete {file} and the best is selected again from {best.source}"
         raise _unusable(str(kept), found, f"SHA-256 {best.sha256}", fix, subject="the best checkpoint")
     return best
+
+
+def require_best_spec(study: StudyPaths) -> None:
+    """Check that `best_spec.yaml` is what `select_best` wrote; not where nothing says what that was.
+
+    Raises:
+        ConfigurationError: it is gone or was changed, or `best.json` cannot be read.
+    """
+    try:
+        best = read_document(study.best_file, StudyBest)
+    except FileNotFoundError:
+        return
+    if best.spec_sha256 and (found := sha256_of(study.best_spec)) != best.spec_sha256:
+        raise _unusable(
+            str(study.best_spec),
+            f"SHA-256 {found}" if found else "no file that can be read",
+            f"SHA-256 {best.spec_sha256}, as the hand-over wrote it",
+            f"to run a spec of your own, give it another name; otherwise delete {study.best_file}, then: automl resume"
+            f" {study.root}",
+            subject="the spec of the best",
+        )
 
 
 def choose_checkpoint(
@@ -226,11 +248,9 @@ def _keep(root: Path, source: Path, digest: str, links: Mapping[str, str]) -> Pa
         )
         raise StudyFailedError("the best checkpoint cannot be kept", [problem])
     delete(temporary, inside=inside, recorded=recorded)
+    keep_made(StudyPaths(root).maker_of(source), source, temporary)
     if source.is_dir():
-        shutil.copytree(source, temporary, copy_function=_link_or_copy)
         delete(kept, inside=inside, recorded=recorded)
-    else:
-        _link_or_copy(str(source), str(temporary))
     temporary.replace(kept)
     return kept
 
@@ -241,11 +261,3 @@ def _kept_before(root: Path) -> list[Path]:
         return [root / read_document(StudyPaths(root).best_file, StudyBest).checkpoint]
     except FileNotFoundError:
         return []
-
-
-def _link_or_copy(source: str, target: str) -> None:
-    real = Path(source).resolve()
-    try:
-        os.link(real, target)
-    except OSError:  # another file system, or one without hard links
-        shutil.copy2(real, target)

@@ -21,9 +21,9 @@ from automl.storage.documents import read_document, to_json, write_document
 from automl.storage.event_log import read_log
 from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import read_evaluations, read_study
+from automl.storage.trainer_files import sha256_of
 from automl.study.evaluation import ActionStatus, Delta, Evaluation
 from automl.study.events import ActionEnded, Evaluated
-from automl.trial.checkpoints import sha256_of
 
 if TYPE_CHECKING:
     from automl.handoff.actions import ActionOptions

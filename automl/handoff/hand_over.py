@@ -130,6 +130,7 @@ def model_version(best: StudyBest, study: StudyPaths) -> dict[str, Any]:
             "spec.yaml": str(paths.best_spec),
             "best.json": str(paths.best_file),
         },
+        "sha256": {best.checkpoint: best.sha256, str(paths.best_spec): best.spec_sha256},
         "tags": {name: str(value) for name, value in facts.items()},
         "loader": architecture.model_loader,
         "metadata": {"metric": best.metric_name, "sha256": best.sha256, **output},

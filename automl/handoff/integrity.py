@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from automl.errors import ConfigurationError, Problem
 from automl.handoff.actions import ActionResult
-from automl.handoff.best import StudyBest
+from automl.handoff.best import StudyBest, require_best_spec
 from automl.storage.documents import has_check, read_document
 from automl.storage.legacy import is_legacy
 from automl.storage.plan_document import StoredPlan
@@ -59,8 +59,9 @@ def require_sound(paths: StudyPaths) -> StudyState:
     for file, kind in documents:
         if read(read_document, file, kind) is not None and not has_check(file):
             unchecked.append(file.name)
+    read(require_best_spec, paths)
     if problems:
-        raise ConfigurationError.from_problems(problems, subject="the study directory")
+        raise ConfigurationError.from_problems([*dict.fromkeys(problems)], subject="the study directory")
     unchecked += [paths.events_file.name] * is_legacy(paths)
     if unchecked:
         names = ", ".join(dict.fromkeys(unchecked))

@@ -23,6 +23,7 @@ from automl.launch.job import SupervisedJob
 from automl.launch.local import LocalLauncher
 from automl.launch.processes import TAG_VARIABLE
 from automl.machine import query_gpus
+from automl.storage.paths import make_folder
 from automl.study.launch_plan import LauncherKind
 
 if TYPE_CHECKING:
@@ -183,7 +184,7 @@ class ContainerLauncher(LocalLauncher):
             headline = f"could not start {request.command[0]}: no image is named for --launcher {self._kind}"
             raise LaunchError(headline, failure=LaunchFailure.IMAGE)
         for folder in home_folders(request).values():
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_folder(folder, below=request.directory)
         if self._kind is LauncherKind.APPTAINER:
             # Apptainer passes on variables with its prefix, so no credential appears in an argument list.
             environment = _client_environment(request, prefix="APPTAINERENV_") | {TAG_VARIABLE: request.tag}

@@ -118,7 +118,7 @@ def _pull(engine: Engine, name: str) -> None:
     if file == Path(name).absolute():
         raise _failed(name, _IMAGE, "no such file", "check the path given to --image")
     logger.warning("building %s from %s; this is done once on each machine", file, name)
-    file.parent.mkdir(parents=True, exist_ok=True)
+    file.parent.mkdir(parents=True, exist_ok=True)  # not of a study: the cache of images
     partial = file.with_name(f"{file.name}.partial-{threading.get_native_id()}")
     source = f"docker://{name.removeprefix('docker://')}"
     done = call_client(engine.program, "pull", str(partial), source, limit_s=None)

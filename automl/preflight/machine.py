@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from automl.errors import counted
+from automl.machine import shown_bytes
 from automl.preflight.findings import Finding, bad, doubt, good
 
 if TYPE_CHECKING:
@@ -74,16 +75,8 @@ def check_machine(probe: ProbeResult, demand: Demand) -> list[Finding]:
 
 def location_finding(probe: ProbeResult, results: Path) -> Finding:
     """Return the row that says where trials will run and where their files go."""
-    memory = f", {size(probe.memory_bytes)} of memory free" if probe.memory_bytes else ""
+    memory = f", {shown_bytes(probe.memory_bytes)} of memory free" if probe.memory_bytes else ""
     return good("place", f"{probe.host}: {probe.machine.cpus} CPUs{memory}; results in {results}")
-
-
-def size(count: float) -> str:
-    """Return a number of bytes for people."""
-    for unit, amount in (("TiB", 1024**4), ("GiB", _GIB), ("MiB", _MIB)):
-        if count >= amount:
-            return f"{count / amount:.1f} {unit}"
-    return f"{count / 1024:.0f} KiB"
 
 
 def _gpus(probe: ProbeResult, demand: Demand) -> Iterator[Finding]:
@@ -127,10 +120,10 @@ def _disk(probe: ProbeResult, demand: Demand) -> Finding:
         )
         return bad("--results", found, expected="a folder that this user may write", fix=fix)
     needed = demand.disk_bytes or 0
-    found = f"{size(probe.free_bytes)} free" + (f", the study may write {size(needed)}" if needed else "")
+    found = f"{shown_bytes(probe.free_bytes)} free" + (f", the study may write {shown_bytes(needed)}" if needed else "")
     limits = (max(_LEAST_DISK, needed), 2 * needed or _SCARCE_DISK)
     fix = "free some space, choose another folder with --results, or run fewer trials"
-    return _graded("disk", found, probe.free_bytes, limits, fix=fix, show=size)
+    return _graded("disk", found, probe.free_bytes, limits, fix=fix, show=shown_bytes)
 
 
 def _inodes(probe: ProbeResult) -> Finding:
@@ -143,14 +136,14 @@ def _inodes(probe: ProbeResult) -> Finding:
 
 def _shared_memory(probe: ProbeResult, demand: Demand) -> Finding:
     free, workers = probe.shm_bytes, demand.loader_workers
-    found = "no /dev/shm" if free is None else f"{size(free)} free in /dev/shm"
+    found = "no /dev/shm" if free is None else f"{shown_bytes(free)} free in /dev/shm"
     if workers == 0:
         return good("shared memory", f"{found}; the data loaders have no workers")
     found = f"{found} for {counted(demand.jobs, 'trial')} at once"
     # Where the spec does not say how many workers there are, there may be none.
     limits = (_LEAST_SHM if workers else 0, _SHM_PER_TRIAL * demand.jobs)
     fix = "give the container or job more (docker run --shm-size 16g, or --ipc=host), or set the loaders' workers to 0"
-    return _graded("shared memory", found, free or 0, limits, fix=fix, show=size)
+    return _graded("shared memory", found, free or 0, limits, fix=fix, show=shown_bytes)
 
 
 def _graded(

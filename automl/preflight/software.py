@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from automl.errors import LaunchError
 from automl.executor.ray.folders import socket_root
+from automl.machine import shown_bytes
 from automl.preflight.findings import Finding, bad, doubt, from_problem, good
-from automl.preflight.machine import size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -42,8 +42,8 @@ def socket_finding() -> Finding:
         found = f"in {root}; other files of Ray in {files}"
         if free_bytes >= _TEMPORARY_BYTES:
             return good("sockets", found)
-        scarce = f"{found}, which has {size(free_bytes)} free"
-        return doubt("sockets", scarce, expected=f"at least {size(_TEMPORARY_BYTES)}", fix=fix)
+        scarce = f"{found}, which has {shown_bytes(free_bytes)} free"
+        return doubt("sockets", scarce, expected=f"at least {shown_bytes(_TEMPORARY_BYTES)}", fix=fix)
     except LaunchError as error:
         return from_problem(error.problems[0])
     except OSError as error:

@@ -10,8 +10,8 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from automl.machine import shown_bytes
 from automl.preflight.findings import Finding, bad, doubt, good
-from automl.preflight.machine import size
 from automl.spec.model import iterate_leaves
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def _check_file(check: str, file: Path) -> Finding:
     for start, (found, fix) in _DISGUISES.items():
         if head.lstrip().lower().startswith(start):
             return bad(check, f"{file}: {found}", expected=_EXPECTED, fix=fix)
-    kind, count = _kind(file, head), size(file.stat().st_size)
+    kind, count = _kind(file, head), shown_bytes(file.stat().st_size)
     if kind == "incomplete":
         return bad(check, f"{file}: {count} of a file that was cut short", expected=_EXPECTED, fix=_AGAIN)
     if kind is None:

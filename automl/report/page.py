@@ -57,6 +57,8 @@ def write_report(root: Path, *, output: Path | None = None) -> Path:
         library=base64.b64encode(gzip.compress(library, 6, mtime=0)).decode(),
     )
     file = output or StudyPaths(root).report_file
+    if output is not None:
+        output.parent.mkdir(parents=True, exist_ok=True)  # not of a study
     write_text(file, page)
     # Others may read it: a report is made to be handed round.
     file.chmod(0o644)

@@ -6,6 +6,7 @@ like a number stays quoted text. A file appears complete or not at all.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -64,8 +65,11 @@ def render_spec(spec: Spec, config_format: ConfigFormat) -> str:
             return tomli_w.dumps(_for_toml(spec.values))
 
 
-def write_spec(spec: Spec, config_format: ConfigFormat, file: Path) -> None:
+def write_spec(spec: Spec, config_format: ConfigFormat, file: Path) -> str:
     """Write a spec; the file is replaced at once, whatever happens meanwhile.
+
+    Returns:
+        The SHA-256 of the file.
 
     Raises:
         ConfigurationError: the format cannot hold a value.
@@ -83,15 +87,15 @@ def write_spec(spec: Spec, config_format: ConfigFormat, file: Path) -> None:
         ) from error
     # Trainers in containers may run as another user.
     replace_file(file, content, mode=0o644)
+    return hashlib.sha256(content).hexdigest()
 
 
 def replace_file(file: Path, content: bytes, *, mode: int = 0o600) -> None:
     """Write a file under a temporary name, flush it to disk, then rename it into place.
 
     Raises:
-        OSError: the folder cannot be made, or the file not written; what was there before stays.
+        OSError: there is no such folder, or the file cannot be written; what was there before stays.
     """
-    file.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
     temporary = Path(name)
     try:

@@ -59,7 +59,7 @@ class EventLog:
     """Appends events to the log of a study.
 
     Args:
-        file: ``events.jsonl``; made, with its folder, by the first event. A line that a crash tore is cut off then.
+        file: ``events.jsonl``; made by the first event. A line that a crash tore is cut off then.
     """
 
     def __init__(self, file: Path) -> None:
@@ -119,7 +119,7 @@ def read_log(file: Path, position: int = 0, *, is_strict: bool = False) -> Itera
             position += len(line)
             try:
                 found = decode(line, is_strict=is_strict)
-            except (ValueError, TypeError, KeyError, RecursionError) as error:
+            except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
                 if is_strict and line.strip():
                     raise damaged_log(file, f"line {number}: {first_line(error)}") from error
                 continue
@@ -168,7 +168,7 @@ def decode(line: bytes, *, is_strict: bool = False) -> tuple[Event, datetime] | 
 
     Raises:
         RecursionError: it is nested too deeply.
-        ValueError, KeyError, TypeError: the line is no event, or was changed.
+        ValueError, KeyError, TypeError, AttributeError, OverflowError: the line is no event, or was changed.
     """
     content, _, check = line.rpartition(f', "{CHECK}": '.encode())
     document = json.loads(line)
@@ -199,7 +199,6 @@ def _is_same(file: Path, handle: int) -> bool:
 
 def _open(file: Path) -> int:
     """Open a log, and cut off what stands behind its last line feed, however much that is."""
-    file.parent.mkdir(parents=True, exist_ok=True)
     handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
     size = os.fstat(handle).st_size
     if size:

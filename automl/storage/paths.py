@@ -28,6 +28,19 @@ _RESULT = "result.json"
 _TENSORBOARD = "events.out.tfevents"
 
 
+def make_folder(folder: Path, *, below: Path) -> None:
+    """Make a folder for this user alone, and the missing ones between it and one that is there.
+
+    So writers make no study again that was moved meanwhile: only its start makes its directory.
+
+    Raises:
+        OSError: it cannot be made, or the folder that it is to be below is gone.
+    """
+    parts = folder.relative_to(below).parts
+    for count in range(1, len(parts) + 1):
+        below.joinpath(*parts[:count]).mkdir(mode=0o700, exist_ok=True)
+
+
 @dataclass(frozen=True, slots=True)
 class _Folder:
     """A directory with files at fixed places.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from automl.storage.documents import from_json, read_document, to_json, without_check, write_document
 from automl.storage.event_log import damaged_log, named_damage, read_log
 from automl.storage.legacy import is_legacy, upgraded
-from automl.storage.paths import StudyPaths
+from automl.storage.paths import StudyPaths, make_folder
 from automl.storage.plan_document import read_plan
 from automl.storage.portable import made_portable, record_of_moved
 from automl.storage.trainer_files import read_made
@@ -64,7 +64,9 @@ def study_of_plan(plan: PlanDocument) -> StudyResult:
 
 def write_result(paths: StudyPaths, result: TrialResult) -> None:
     """Write a trial's result, replacing an earlier one at once or not at all."""
-    write_document(paths.result_file(result.number), result)
+    file = paths.result_file(result.number)
+    make_folder(file.parent, below=paths.root)
+    write_document(file, result)
 
 
 def read_state(paths: StudyPaths) -> StudyState:

@@ -8,7 +8,9 @@ action is opened here. What is refused is remembered until `refusals` is asked f
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
+import shutil
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -74,9 +76,60 @@ def files_below(folder: Path) -> Iterator[Path]:
         yield from (Path(name, entry) for entry in sorted((*files, *links)))
 
 
+def keep_made(folder: Path, source: Path, target: Path) -> None:
+    """Give a file or folder that a trainer has made a second name: hard links where the disk allows, else copies.
+
+    Links are followed within ``folder`` alone, and nothing is opened that is no file.
+
+    Raises:
+        RefusedFileError: a file is refused; see `open_made`.
+        OSError: the target exists, or cannot be written.
+    """
+    if source.is_dir():
+        target.mkdir()
+        for file in files_below(source):
+            place = target / file.relative_to(source)
+            place.parent.mkdir(parents=True, exist_ok=True)  # not of a study: below the folder that was just made
+            keep_made(folder, file, place)
+        return
+    with open_made(folder, source) as stream:
+        opened = os.open("/proc/self/fd", os.O_PATH | os.O_DIRECTORY)
+        try:
+            # Only with a folder does Python follow: what was opened gets the name, whatever has its old name by now.
+            os.link(str(stream.fileno()), target, src_dir_fd=opened, follow_symlinks=True)
+        except OSError:  # another file system, or one without hard links
+            with target.open("xb") as copy:
+                shutil.copyfileobj(stream, copy)
+            shutil.copystat(f"/proc/self/fd/{stream.fileno()}", target)
+        finally:
+            os.close(opened)
+
+
+def sha256_of(path: Path, *, is_made: bool = True) -> str | None:
+    """Return the SHA-256 of a file, or of the names and contents of all files of a folder; None if it is unreadable.
+
+    Of what a trainer has made, nothing outside the folder is read; weights of the user may be links to anywhere.
+    """
+    try:
+        if not path.is_dir():
+            return _digest(path, path.parent if is_made else None).hex()
+        digest = hashlib.sha256()
+        for file in sorted(file for file in path.rglob("*") if file.is_file()):
+            digest.update(str(file.relative_to(path)).encode())
+            digest.update(_digest(file, path if is_made else None))
+    except OSError:
+        return None
+    return digest.hexdigest()
+
+
 def refusals(folder: Path) -> list[str]:
     """Return what was refused below a folder since the last call, one sentence for each file."""
     return [_refused.pop(file) for file in tuple(_refused) if file.is_relative_to(folder)]
+
+
+def _digest(file: Path, folder: Path | None) -> bytes:
+    with file.open("rb") if folder is None else open_made(folder, file) as stream:
+        return hashlib.file_digest(stream, "sha256").digest()
 
 
 def _problem(folder: Path, found: int, most_bytes: int | None) -> str | None:

@@ -287,9 +287,10 @@ class ModelRegistered:
 
     Attributes:
         request: ``name`` of the model; ``files``: name inside the model folder -> file, relative to the study directory
-            or absolute; ``tags`` of the version; ``loader``: importable module with MLflow's ``_load_pyfunc(path)``,
-            None where the files are recorded as they are; ``metadata`` of the model; ``later_tags``: of the version
-            too, but no part of its identity: a value that is measured again replaces them.
+            or absolute; ``sha256``: such a file -> its hash; ``tags`` of the version; ``loader``: importable module
+            with MLflow's ``_load_pyfunc(path)``, None where the files are recorded as they are; ``metadata`` of the
+            model; ``later_tags``: of the version too, but no part of its identity: a value that is measured again
+            replaces them.
     """
 
     kind: ClassVar[str] = "model_registered"

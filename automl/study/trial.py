@@ -133,6 +133,7 @@ class TrialResult:
         gpus: Devices it was given, as CUDA_VISIBLE_DEVICES entries; empty for none, or for several nodes.
         cause: Why it was stopped; None for a trial that ended by itself, diverged or failed.
         origin: Where its assignment comes from; None in the result of an earlier version.
+        spec_sha256: Of the spec that its last attempt was started with; empty where unknown.
         files_behind_links: Its checkpoints that lie outside of the study, behind links that stood in it: real paths.
     """
 
@@ -159,4 +160,5 @@ class TrialResult:
     gpus: tuple[str, ...] = ()
     cause: StopCause | None = None
     origin: Origin | None = None
+    spec_sha256: str = ""
     files_behind_links: tuple[str, ...] = ()

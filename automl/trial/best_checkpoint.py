@@ -6,7 +6,8 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from automl.storage.paths import StudyPaths
-from automl.trial.checkpoints import checkpoint_of_epoch, list_checkpoints, sha256_of, size_of
+from automl.storage.trainer_files import sha256_of
+from automl.trial.checkpoints import checkpoint_of_epoch, list_checkpoints, size_of
 
 if TYPE_CHECKING:
     from pathlib import Path

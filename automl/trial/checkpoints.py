@@ -7,7 +7,6 @@ while it is read.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import zipfile
@@ -113,33 +112,11 @@ def is_whole(path: Path) -> bool:
     return size > 0
 
 
-def sha256_of(path: Path, *, is_made: bool = True) -> str | None:
-    """Return the SHA-256 of a file, or of the names and contents of all files of a folder; None if it is unreadable.
-
-    Of what a trainer has made, nothing outside the folder is read; weights of the user may be links to anywhere.
-    """
-    try:
-        if not path.is_dir():
-            return _digest(path, path.parent if is_made else None).hex()
-        digest = hashlib.sha256()
-        for file in sorted(file for file in path.rglob("*") if file.is_file()):
-            digest.update(str(file.relative_to(path)).encode())
-            digest.update(_digest(file, path if is_made else None))
-    except OSError:
-        return None
-    return digest.hexdigest()
-
-
 def size_of(path: Path) -> int:
     """Return the bytes of a file, or of all files below a folder."""
     if not path.is_dir():
         return path.stat().st_size
     return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
-
-
-def _digest(file: Path, folder: Path | None) -> bytes:
-    with file.open("rb") if folder is None else open_made(folder, file) as stream:
-        return hashlib.file_digest(stream, "sha256").digest()
 
 
 def _named(directory: Path, patterns: tuple[str, ...], *, is_folder: bool) -> Iterator[tuple[Path, re.Match[str]]]:

@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from automl.machine import shown_bytes
 from automl.spec.model import iterate_leaves
 from automl.trial.checkpoints import all_checkpoints, size_of
 
@@ -35,9 +36,8 @@ def short_of_room(plan: StudyPlan, root: Path, largest_bytes: int) -> str | None
     needed = max(LEAST_FREE_BYTES, plan.resources.jobs * max(largest_bytes, guessed_bytes(plan)))
     if free is None or free >= needed:
         return None
-    return (
-        f"only {_shown(free)} free on the disk of {root}, and a trial may need {_shown(needed)}: make room, then resume"
-    )
+    sizes = f"only {shown_bytes(free)} free on the disk of {root}, and a trial may need {shown_bytes(needed)}"
+    return f"{sizes}: make room, then resume"
 
 
 def is_full(folder: Path) -> bool:
@@ -72,11 +72,3 @@ def _file_size(text: str) -> int:
     with suppress(OSError, ValueError):  # a spec's text may be no path at all
         return Path(text).stat().st_size if Path(text).is_file() else 0
     return 0
-
-
-def _shown(count: float) -> str:
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if count < 1024:  # noqa: PLR2004 # the step between units
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1024
-    return f"{count:.1f} TiB"

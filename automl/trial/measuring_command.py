@@ -19,7 +19,7 @@ from automl.launch.command import fill_command
 from automl.launch.mounts import readable_paths
 from automl.readers.status_file import loaded, with_names
 from automl.storage.deletion import delete
-from automl.storage.trainer_files import open_made, read_made
+from automl.storage.trainer_files import open_made, read_made, sha256_of
 from automl.study.trial import Measurement
 from automl.trial.result import with_wanted
 from automl.trial.task import launch_request
@@ -70,6 +70,8 @@ def _run(
     """Return the finite metrics, and what is wrong: why there are none, or which are missing; empty for nothing."""
     if result.checkpoint is None and "{checkpoint}" in template:
         return {}, "evaluate-with was not run: the best epoch left no checkpoint"
+    if result.spec_sha256 and sha256_of(task.spec_file) != result.spec_sha256:
+        return {}, f"evaluate-with was not run: {task.spec_file.name} is not what the trial was started with"
     try:
         job = launcher.launch(_request(task, template, result))
     except (LaunchError, OSError) as error:

@@ -1,12 +1,14 @@
 """What a running trial reports, at a rate that a study can take: at most so many reports a second, and what is held.
 
 A trainer may write a million lines a second. Its epochs and their last values all count; what is written between them
-only as far as there is time to record it. Nothing is left out without a notice, and each notice is given once.
+only as far as there is time to record it. Nothing is left out without a notice, and each notice is given once. Its end
+is no exception: what is held then is handed on at the same rate, for some seconds at most.
 """
 
 from __future__ import annotations
 
 import time
+from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 REPORTS_PER_S = 50
 """Reports of one trial; one of many metrics counts as several, each of `_METRICS_OF_A_REPORT`."""
 _METRICS_OF_A_REPORT = 1000
-_MOST_HELD = 1000
+_MOST_HELD = 200
 _MOST_NOTICES = 20
 
 _THINNED = (
@@ -43,8 +45,8 @@ class Reporter:
     report: Callable[[Measurement], None]
     directory: Path
     _held: dict[int | None, Measurement] = field(default_factory=dict)
-    _allowed: float = REPORTS_PER_S
-    _counted_s: float = field(default_factory=time.monotonic)
+    # When what counts for the rate was handed on, within the last second.
+    _sent_s: deque[float] = field(default_factory=deque)
     _noticed: set[str] = field(default_factory=set)
 
     def add(self, measurement: Measurement) -> bool:
@@ -65,11 +67,8 @@ class Reporter:
         """Hand on as much as may be handed on by now; return whether there was anything."""
         for text in refusals(self.directory):
             self._notice(text)
-        now_s = time.monotonic()
-        self._allowed = min(REPORTS_PER_S, self._allowed + REPORTS_PER_S * (now_s - self._counted_s))
-        self._counted_s = now_s
-        is_ready = bool(self._held) and self._allowed >= 1
-        while self._held and self._allowed >= 1:
+        is_ready = bool(self._held) and self._wait_s() <= 0
+        while self._held and self._wait_s() <= 0:
             self._hand_on()
         return is_ready
 
@@ -79,11 +78,20 @@ class Reporter:
             can_open(self.directory, panel)
         self.tick()
         while self._held:
-            self._hand_on()
+            time.sleep(max(0.0, self._wait_s()))
+            self.tick()
+
+    def _wait_s(self) -> float:
+        """Return in how many seconds something may be handed on."""
+        now_s = time.monotonic()
+        while self._sent_s and self._sent_s[0] + 1 <= now_s:
+            self._sent_s.popleft()
+        excess = len(self._sent_s) - REPORTS_PER_S
+        return self._sent_s[excess] + 1 - now_s if excess >= 0 else 0.0
 
     def _hand_on(self) -> None:
         measurement = self._held.pop(next(iter(self._held)))
-        self._allowed -= 1 + len(measurement.values) // _METRICS_OF_A_REPORT
+        self._sent_s.extend([time.monotonic()] * (1 + len(measurement.values) // _METRICS_OF_A_REPORT))
         self.report(measurement)
 
     def _notice(self, text: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from automl.readers.metric_file import MetricFileReader
 from automl.readers.status_file import StatusReader
 from automl.spec.model import Spec
 from automl.spec.write import write_spec
+from automl.storage.paths import make_folder
 from automl.study.ends import StopKind
 from automl.study.trial import FailureKind, TrialState
 from automl.trial.attempts import earlier_measurements
@@ -80,17 +81,16 @@ def run_trial(
     history = TrialHistory(task.watch)
     history.recall([*earlier_measurements(task.start), *task.measured])
     exit_status: int | None = None
+    digest = ""
     try:
-        task.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        write_spec(Spec(values=task.command.spec), task.command.config_format, task.spec_file)
+        digest = _write_spec(task)
         job = launcher.launch(launch_request(task))
     except LaunchError as error:
         outcome = failed(classify_launch(error))
     except ConfigurationError as error:
         outcome = failed(Failure(kind=FailureKind.SPEC, cause=" ".join(str(error).split())))
     except OSError as error:
-        cause = f"the trial directory could not be prepared: {error}"
-        outcome = failed(Failure(kind=FailureKind.INFRASTRUCTURE, cause=cause))
+        outcome = failed(_no_directory(error))
     else:
         running = _RunningTrial(task, history, job, reporter, stop_requested, started_s)
         try:
@@ -99,11 +99,24 @@ def run_trial(
             job.kill(grace_s=_NO_GRACE_S)
         exit_status = running.exit_status
 
-    elapsed_s, must_end = time.monotonic() - started_s, partial(_is_interrupted, stop_requested)
-    result = build_result(task, history, outcome, elapsed_s=task.start.earlier_s + elapsed_s, exit_status=exit_status)
-    result = measure_more(task, launcher, result, report=reporter.add, must_end=must_end)
+    elapsed_s = task.start.earlier_s + time.monotonic() - started_s
+    result = build_result(task, history, outcome, elapsed_s=elapsed_s, exit_status=exit_status)
+    result = replace(result, spec_sha256=digest)
+    result = measure_more(
+        task, launcher, result, report=reporter.add, must_end=partial(_is_interrupted, stop_requested)
+    )
     reporter.finish()
     return result
+
+
+def _write_spec(task: TrialTask) -> str:
+    """Write the spec into the folder of the attempt; return its SHA-256."""
+    make_folder(task.directory, below=task.study_directory)
+    return write_spec(Spec(values=task.command.spec), task.command.config_format, task.spec_file)
+
+
+def _no_directory(error: OSError) -> Failure:
+    return Failure(kind=FailureKind.INFRASTRUCTURE, cause=f"the trial directory could not be prepared: {error}")
 
 
 def _is_interrupted(stop_requested: Callable[[], StopCause | None]) -> bool:

@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from automl.storage.documents import CHECK, from_json, without_check, write_document
-from automl.storage.paths import StudyPaths
+from automl.storage.paths import StudyPaths, make_folder
 from automl.storage.trainer_files import read_made
 from automl.study.ends import StopCause, StopKind
 
@@ -31,7 +31,7 @@ def request_stop(directory: Path, cause: StopCause, *, study: Path | None = None
     Raises:
         OSError: the study is not there, or the file cannot be written.
     """
-    (study or directory).stat()  # a study that was moved meanwhile is not made again; an attempt may have no folder yet
+    make_folder(directory, below=study or directory)  # an attempt may have lost its folder
     write_document(StudyPaths(directory).stop_file, cause)
 
 

@@ -25,6 +25,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
+from mlflow.exceptions import MlflowException
+
 from automl.errors import AutomlError, NothingToRunError
 from automl.handoff.best import read_best
 from automl.handoff.cleaning import take_inventory
@@ -32,8 +34,11 @@ from automl.handoff.integrity import require_sound
 from automl.resume import resume_study
 from automl.storage.paths import StudyPaths
 from automl.storage.plan_document import read_plan
+from automl.storage.study_directory import read_results
 from automl.storage.study_document import study_document
+from automl.tracking.mlflow.files import content_of, files_of
 from automl.tracking.mlflow.folder import MlflowFolder
+from automl.tracking.mlflow.projection import trial_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,12 +109,23 @@ class _StartedError(Exception):
     """The resume would start something."""
 
 
+def _specs(root: Path) -> list[bytes]:
+    """Return what would be stored of the trials' specs."""
+    study = StudyPaths(root)
+    uploads = [file for result in read_results(study) for file in files_of(trial_files(result), study)]
+    try:
+        return [content_of(upload, study) for upload in uploads if upload.data["sha256"]]
+    except MlflowException as error:
+        raise AutomlError(str(error)) from error
+
+
 READERS: dict[str, Callable[[Path], Any]] = {
     "status": lambda root: _without_ends(study_document(root)),
     "clean": _left_alone,
     "best": read_best,
     "sync": _sound,
     "resume": _resume,
+    "specs": _specs,
 }
 
 

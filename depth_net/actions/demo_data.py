@@ -12,6 +12,7 @@ import json
 import logging
 import multiprocessing
 import os
+import re
 import shutil
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -36,6 +37,10 @@ logger = logging.getLogger(__name__)
 _MARKER = "demo_data.json"
 _LOCK = ".demo_data.lock"
 _PARTS = ("rooms", "motorcycle")
+_OWN = re.compile(
+    r"(rooms|motorcycle)/(train|val|test)\.txt|motorcycle/(train|val)/(left|disparity)_\d+_\d+\.(png|pfm)"
+    r"|rooms/(train|val|test)/room_\d+/(rgb_\d+\.jpg|sync_depth_\d+\.png)"
+)
 _VERSION = 1
 """Raise when the images change, so that older sets are replaced."""
 _LEAST_IMAGES_PER_PROCESS = 16
@@ -80,7 +85,8 @@ def write_demo_data(
         report: Called with one line per event.
 
     Raises:
-        DataError: ``rooms`` or ``motorcycle`` exists and was not written by this function.
+        DataError: ``rooms`` or ``motorcycle`` exists and was not written by this function, or holds a file or link that
+            was not.
     """
     settings = settings or DemoSettings()
     started = time.monotonic()
@@ -98,7 +104,7 @@ def write_demo_data(
             _list_samples(temporary, settings)
             _move_into_place(temporary, directory, settings)
         finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+            shutil.rmtree(temporary, ignore_errors=True)  # its own
     report(f"demo data  written  {directory}  {time.monotonic() - started:.1f} s")
 
 
@@ -189,7 +195,7 @@ def _convert_one(part: Path, split: str, patterns: tuple[str, str], extensions: 
 def _move_into_place(temporary: Path, directory: Path, settings: DemoSettings) -> None:
     _mark(directory, settings, finished=False)
     for part in _PARTS:
-        shutil.rmtree(directory / part, ignore_errors=True)
+        shutil.rmtree(directory / part, ignore_errors=True)  # its own: `_refuse_foreign`
         (temporary / part).rename(directory / part)
     _mark(directory, settings, finished=True)
 
@@ -204,9 +210,16 @@ def _describe(settings: DemoSettings, *, finished: bool) -> dict[str, object]:
 
 
 def _refuse_foreign(directory: Path) -> None:
-    foreign = [str(directory / part) for part in _PARTS if (directory / part).exists()]
-    if foreign and not (directory / _MARKER).exists():
-        found = f"{', '.join(foreign)} without {_MARKER}"
+    """Refuse to replace parts that hold anything else than this module writes."""
+    parts = [directory / part for part in _PARTS if (directory / part).exists() or (directory / part).is_symlink()]
+    if parts and not (directory / _MARKER).exists():
+        found = f"{', '.join(map(str, parts))} without {_MARKER}"
+    else:
+        below = [path for part in parts if not part.is_symlink() for path in part.rglob("*")]
+        links = [path for path in (*parts, *below) if path.is_symlink()]
+        files = [path for path in below if path.is_file() and not _OWN.fullmatch(str(path.relative_to(directory)))]
+        found = str(next(iter(links + files), ""))
+    if found:
         message = f"found {found}, which demo-data did not write; choose another folder or remove it"
         raise DataError(message)
 

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,7 +40,7 @@ def write_published_file(model: DepthAnything, path: Path) -> None:
 def write_transformers_folder(
     model: DepthAnything, folder: Path, *, size: tuple[int, int], mean: Sequence[float], std: Sequence[float]
 ) -> None:
-    """Write ``config.json``, ``model.safetensors`` and ``preprocessor_config.json``; an existing folder is replaced.
+    """Write ``config.json``, ``model.safetensors`` and ``preprocessor_config.json``; other files of the folder stay.
 
     transformers resamples position embeddings by another rule: its predictions are those of this model at the size of
     the learned grid (518x518 for the published encoders) and differ a little at others.
@@ -68,9 +67,11 @@ def write_transformers_folder(
         save_file(plain, draft / "model.safetensors", metadata={"format": "pt"})
         _write_json(draft / "config.json", description)
         _write_json(draft / "preprocessor_config.json", _describe_images(size, mean, std))
-        if folder.is_dir():
-            shutil.rmtree(folder)
-        draft.rename(folder)
+        if folder.is_symlink():
+            raise SpecError(f"{folder}: found a link; expected a folder of its own; fix: remove the link")
+        folder.mkdir(exist_ok=True)
+        for file in draft.iterdir():
+            file.replace(folder / file.name)
 
 
 def _describe(model: DepthAnything) -> dict[str, object]:

@@ -39,6 +39,7 @@ def write(
 ) -> Path:
     """Write a study: learning rate -> value, trial 0 first; None for a trial that runs."""
     directory = StudyPaths(root)
+    root.mkdir(parents=True, exist_ok=True)
     for number, (rate, value) in enumerate(values.items()):
         write_result(
             directory,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from automl.machine import detect_machine
+from automl.machine import detect_machine, shown_bytes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,3 +64,18 @@ def test_a_driver_that_fails_offers_no_gpus(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
 
     assert detect_machine().gpus == ()
+
+
+@pytest.mark.parametrize(
+    ("count", "shown"),
+    [
+        (0, "0 B"),
+        (1023, "1023 B"),
+        (1024, "1.0 KiB"),
+        (2_345_678, "2.2 MiB"),
+        (5 * 2**30, "5.0 GiB"),
+        (2**43, "8.0 TiB"),
+    ],
+)
+def test_bytes_are_for_people(count: int, shown: str) -> None:
+    assert shown_bytes(count) == shown

@@ -36,6 +36,7 @@ REQUEST = StudyRequest(skill="toy", name="example").with_settings(trials=1)
 def study(tmp_path: Path) -> Path:
     plan = make_plan(REQUEST, RunLocation(results=tmp_path))
     root = tmp_path / "example"
+    root.mkdir()
     uri = f"sqlite:///{tmp_path}/x.db"
     write_plan(StudyPaths(root), plan, REQUEST, RecordLocation(tracking_uri=uri, experiment="example"), tmp_path)
     return root
@@ -265,6 +266,7 @@ PREPARED = StudyRequest(
 def write_prepared(results: Path, root: Path) -> StudyPlan:
     """Write a study whose data and whose record lie in the results folder."""
     plan = make_plan(PREPARED, RunLocation(results=results))
+    root.mkdir(parents=True, exist_ok=True)
     record = RecordLocation(tracking_uri=f"sqlite:///{results}/mlflow.db", experiment="demo")
     write_plan(StudyPaths(root), plan, PREPARED, record, results)
     return plan

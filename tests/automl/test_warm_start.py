@@ -68,6 +68,7 @@ def test_the_plans_of_the_results_folder_are_read_once_also_where_a_server_is_as
 
     monkeypatch.setattr("automl.warm_start.read_plan", note)
     for name in ("one", "two"):
+        (tmp_path / name).mkdir()
         write_document(StudyPaths(tmp_path / name).plan_file, {})
 
     make_plan(REQUEST, RunLocation(results=tmp_path, tracking_uri="http://127.0.0.1:9"))

@@ -130,3 +130,25 @@ def test_a_checkpoint_that_cannot_be_written_leaves_no_part_of_it(tmp_path: Path
 
     assert read_status(in_the_way.parent)[-1]["status"] == "FAILURE"
     assert not list(in_the_way.parent.glob(".*"))
+
+
+def test_only_checkpoints_that_the_run_wrote_are_deleted_and_links_are_not_followed(tmp_path: Path) -> None:
+    spec = write_spec(tmp_path)
+    folder, elsewhere = tmp_path / "results" / "train", tmp_path / "elsewhere"
+    folder.mkdir(parents=True)
+    elsewhere.write_text("placed by a person", encoding="utf-8")
+    placed = folder / "model_epoch_000_step_00001.pth"
+    placed.write_text("placed by a person", encoding="utf-8")
+    (folder / "model_epoch_000_step_00002.pth").symlink_to(elsewhere)
+    for name in (".model_epoch_000_step_00003.pth.part", ".dn_model_latest.pth.part"):
+        (folder / name).symlink_to(elsewhere)
+    first = ("train.num_epochs=3", "train.keep_checkpoints=1", "train.optim.lr=1e-3")
+
+    assert execute(Request(action="train", spec=spec, overrides=first)) == 0
+    assert execute(Request(action="train", spec=spec, overrides=("train.num_epochs=5", *first[1:]))) == 0
+
+    best = (folder / "dn_model_best.pth").resolve().name
+    written = {path.name for path in folder.glob("model_*") if path.resolve() not in {placed, elsewhere}}
+    assert written == {"model_epoch_004_step_00015.pth", best}  # those of the first run are deleted by the second
+    assert placed.read_text(encoding="utf-8") == elsewhere.read_text(encoding="utf-8") == "placed by a person"
+    assert (folder / "model_epoch_000_step_00002.pth").is_symlink()

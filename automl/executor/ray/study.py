@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from automl.errors import AutomlError, InterruptedStudyError, LaunchError
-from automl.executor.loop import StudyLoop, recorded
+from automl.executor.loop import StudyLoop
 from automl.executor.ray.nodes import LauncherChoice, ready_node, ready_nodes
 from automl.executor.ray.private_names import ray_is_alive
 from automl.executor.ray.session import ray_session, remove_leftovers
+from automl.executor.recording import recorded
 from automl.launch.command import build_command
 from automl.launch.local import WarmLauncher
 from automl.launch.processes import end_leftovers
@@ -81,7 +82,7 @@ def execute_study(
         log=str(StudyPaths(location.directory).warm_server_log),
         shape=plan.resources if plan.resources.nodes_per_trial > 1 else None,
     )
-    location.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    location.directory.mkdir(parents=True, exist_ok=True, mode=0o700)  # not of a study: its start
     with (
         _suspended_by_errors(loop),
         _preloaded(choice),

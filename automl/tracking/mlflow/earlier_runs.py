@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from automl.errors import LaunchError
 from automl.study.causes import Origin, OriginKind, origin_from
 from automl.study.trial import EarlierPoint
-from automl.tracking.mlflow.projection import stored_name
+from automl.tracking.mlflow.names import stored_name
 from automl.tracking.mlflow.rest import ask, open_session
 from automl.tracking.mlflow.uri import without_password
 

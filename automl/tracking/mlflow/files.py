@@ -6,6 +6,7 @@ Importing this module imports MLflow.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import tempfile
@@ -117,22 +118,36 @@ class FileUploader:
             with _time_for(*files):
                 self._uploader.state.model = register(client, run_id, upload.data, root, self._uploader.study_id)
             return
-        file, folder = root / upload.data["path"], upload.data["folder"] or None
-        try:
-            limit = None if file.suffix == ".log" else MOST_BYTES
-            stream = open_made(self._study.maker_of(file), file, most_bytes=limit)
-        except OSError as error:
-            raise MlflowException.invalid_parameter_value(f"the file is gone or refused: {error}") from error
-        with stream, tempfile.TemporaryDirectory() as temporary:
+        content = content_of(upload, self._study)
+        with tempfile.TemporaryDirectory() as temporary:
             # A copy: by its path MLflow would follow what the file may be replaced by meanwhile.
-            copy = Path(temporary) / file.name
-            copy.write_bytes(_shortened(file, stream))
+            copy = Path(temporary) / Path(upload.data["path"]).name
+            copy.write_bytes(content)
             with _time_for(copy):
-                client.log_artifact(run_id, str(copy), folder)
+                client.log_artifact(run_id, str(copy), upload.data["folder"] or None)
+
+
+def content_of(upload: Upload, study: StudyPaths) -> bytes:
+    """Return what is stored of a file.
+
+    Raises:
+        MlflowException: it is gone or refused, or no longer what it was.
+    """
+    file = study.root / upload.data["path"]
+    limit = None if file.suffix == ".log" else MOST_BYTES
+    try:
+        with open_made(study.maker_of(file), file, most_bytes=limit) as stream:
+            content = _shortened(file, stream)
+    except OSError as error:
+        raise MlflowException.invalid_parameter_value(f"the file is gone or refused: {error}") from error
+    if (digest := upload.data.get("sha256")) and hashlib.sha256(content).hexdigest() != digest:
+        raise MlflowException.invalid_parameter_value(f"{file} was changed after it was written")
+    return content
 
 
 def files_of(upload: Upload, study: StudyPaths) -> list[Upload]:
     """Return one artifact for each of the small files of an attempt or an action; any other upload as it is."""
+    specs: list[Path] = []
     match upload.kind:
         case UploadKind.TRIAL_FILES:
             attempt = study.attempt(upload.data["trial"], upload.data["attempt"])
@@ -146,7 +161,11 @@ def files_of(upload: Upload, study: StudyPaths) -> list[Upload]:
         case _:
             return [upload]
     kept = [(study.relative(file), PANELS if file.parent.name == PANELS else "") for file in files if file.is_file()]
-    return [Upload(UploadKind.ARTIFACT, upload.run, {"path": path, "folder": folder}) for path, folder in kept]
+    digests = {study.relative(file): upload.data.get("spec", "") for file in specs}
+    return [
+        Upload(UploadKind.ARTIFACT, upload.run, {"path": path, "folder": folder, "sha256": digests.get(path, "")})
+        for path, folder in kept
+    ]
 
 
 def _shortened(file: Path, stream: BinaryIO) -> bytes:

@@ -40,7 +40,7 @@ from automl.storage.documents import (
     write_text,
 )
 from automl.storage.event_log import read_log
-from automl.storage.paths import StudyPaths
+from automl.storage.paths import StudyPaths, make_folder
 from automl.storage.portable import made_portable
 from automl.storage.study_document import study_document
 from automl.study.events import ActionEnded, Evaluated, FileAttached, ModelRegistered, StudyStarted
@@ -124,6 +124,7 @@ class MlflowFolder:
         known = self._known_id()
         if known is None:
             known = uuid.uuid4().hex
+            make_folder(self.root, below=self.study.root)
             write_text(self._id_file, f"{known} {checksum(known)}\n")
         return known
 
@@ -179,6 +180,7 @@ class MlflowFolder:
         Raises:
             OSError: the folder cannot be written.
         """
+        make_folder(self.root, below=self.study.root)
         write_document(self._state_file(tracking_uri), state)
 
     def first_state(self) -> UploadState:

@@ -3,19 +3,12 @@
 One parent run per study, one child per trial; attempts are tags. Parameters of a trial are the searched values, those
 of the study its settings and its spec; everything else is a tag. A number that is not finite becomes a tag and never a
 metric; but the objectives of a trial that diverged or failed end with NaN, which every search of MLflow ranks last.
-
-MLflow refuses names with characters outside letters, digits and ``_ - . space : /`` and names that are not a normal
-relative path. Skills use both: ``val/i2t_R@1``, ``[bbox] val_mAP@50``, ``train.classify.cls_weight[1]``. Each refused
-character becomes a word between colons (``val/i2t_R:at:1``), a colon itself becomes ``:colon:``. MLflow's list of
-characters and its lengths: ``mlflow.utils.validation``, version 3.17.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
-import posixpath
 import re
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -42,6 +35,7 @@ from automl.study.events import (
 from automl.study.result import Incumbent
 from automl.study.trial import TrialState
 from automl.tracking.data_fingerprint import evaluation_data
+from automl.tracking.mlflow.names import stored_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -58,8 +52,8 @@ if TYPE_CHECKING:
 STUDY_RUN = "study"
 """Key of the parent run."""
 
-MAX_NAME_LENGTH, MAX_PARAMETER_LENGTH, MAX_TAG_LENGTH = 250, 6000, 8000
-"""Longest key, value of a parameter, and value of a tag."""
+MAX_PARAMETER_LENGTH, MAX_TAG_LENGTH = 6000, 8000
+"""Longest value of a parameter and of a tag."""
 
 NOTE_TAG = "mlflow.note.content"
 """MLflow shows it as the description of a run, as Markdown."""
@@ -67,19 +61,6 @@ _LOST = "INTERRUPTED: what ran it was killed"
 _DIGEST = re.compile(r"\w+:(?P<digest>[0-9a-f]{16,}) (?P<path>.+)", re.DOTALL)
 _MAX_DIGEST_LENGTH = 36
 _USES = {"val": "validation", "test": "testing"}
-
-_WORDS = {
-    ":": "colon",
-    "@": "at",
-    "[": "open",
-    "]": "close",
-    "%": "percent",
-    "+": "plus",
-    "#": "hash",
-    "/": "slash",
-    ".": "dot",
-}
-_REFUSED = re.compile(r"[^/\w.\- ]", re.ASCII)
 
 _STATUS = {
     TrialState.COMPLETED: "FINISHED",
@@ -141,6 +122,12 @@ class Upload:
         return f"{self.data.get('path', self.kind)} of {self.run}"
 
 
+def trial_files(result: TrialResult) -> Upload:
+    """Return the upload of a trial's files, with the hash of its spec."""
+    data = {"trial": result.number, "attempt": result.attempt, "spec": result.spec_sha256}
+    return Upload(UploadKind.TRIAL_FILES, _trial_run(result.number), data)
+
+
 def _trial_run(number: int) -> str:
     return f"{number:04d}"
 
@@ -159,7 +146,7 @@ class Projection:
         self._epochs: dict[int, int] = {}
         self._held: dict[int, list[Upload]] = {}
         self._actions: set[str] = set()
-        self._points: set[tuple[str, str, int, float]] = set()
+        self._points: dict[str, set[int]] = {}
         self._source: dict[str, str] = {}
         self._attempts: dict[int, int] = {}
         self._scored: dict[int, set[str]] = {}
@@ -172,7 +159,10 @@ class Projection:
         after a resume.
         """
         time_ms = round(entry.time.timestamp() * 1000)
-        return [upload for upload in self._of_event(entry.event, time_ms) if self._is_new(upload)]
+        found = [upload for upload in self._of_event(entry.event, time_ms) if self._is_new(upload)]
+        if isinstance(entry.event, TrialEnded) and entry.event.result.state.is_final:
+            self._points.pop(_trial_run(entry.event.result.number), None)
+        return found
 
     def _of_event(self, event: Event, time_ms: int) -> list[Upload]:  # noqa: C901, PLR0911, PLR0912 # one case per event
         match event:
@@ -305,7 +295,7 @@ class Projection:
             self._attempt_ended(result.number, f"{result.state}: {result.reason}".removesuffix(": ")),
             _metrics(key, nothing, self._epochs.get(result.number, 0), time_ms),
             _metrics(key, summary, result.best_epoch or 0, time_ms),
-            Upload(UploadKind.TRIAL_FILES, key, {"trial": result.number, "attempt": result.attempt}),
+            trial_files(result),
             _end(key, _STATUS.get(result.state, "RUNNING"), time_ms),
         ]
         if (best := self._incumbent.learn(result)) is not None:
@@ -316,9 +306,10 @@ class Projection:
         if upload.kind is not UploadKind.METRICS:
             return upload.data.get("values") != {} and upload.data.get("datasets") != []
         step = upload.data["step"]
-        points = {(upload.run, name, step, value) for name, value in upload.data["values"].items()}
-        is_new = not points <= self._points  # also for NaN: it is one object
-        self._points |= points
+        # Hashes: of thousands of metrics the names would take more than all else.
+        points, known = {hash((name, step, v)) for name, v in upload.data["values"].items()}, self._points
+        is_new = not points <= known.setdefault(upload.run, set())  # also for NaN: it is one object
+        known[upload.run] |= points
         return is_new
 
 
@@ -494,30 +485,3 @@ def _metrics(key: str, values: Mapping[str, float], step: int, time_ms: int) -> 
 
 def _end(key: str, status: str, end_ms: int) -> Upload:
     return Upload(UploadKind.END, key, {"status": status, "end_ms": end_ms})
-
-
-def encode_name(name: str) -> str:
-    """Return a name that MLflow accepts for parameters, metrics and tags.
-
-    Names that need no change are returned as they are; an empty one is ``:empty:``. The result may be longer than
-    `MAX_NAME_LENGTH`.
-    """
-    if not name:
-        return ":empty:"
-    encoded = _REFUSED.sub(lambda match: _escape(match[0]), name)
-    if posixpath.normpath(encoded) == encoded and not encoded.startswith(("/", "..")) and encoded != ".":
-        return encoded
-    return encoded.replace("/", _escape("/")).replace(".", _escape("."))
-
-
-def _escape(character: str) -> str:
-    return f":{_WORDS.get(character, f'x{ord(character):x}')}:"
-
-
-def stored_name(name: str) -> str:
-    """Return the encoded name, cut to `MAX_NAME_LENGTH`: a hash of the whole keeps two that are cut apart."""
-    encoded = encode_name(name)
-    if len(encoded) <= MAX_NAME_LENGTH:
-        return encoded
-    end = f":{hashlib.sha256(encoded.encode()).hexdigest()[:12]}"
-    return encoded[: MAX_NAME_LENGTH - len(end)] + end

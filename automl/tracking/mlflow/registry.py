@@ -21,6 +21,7 @@ from mlflow.types import Schema, TensorSpec
 from packaging.requirements import Requirement
 
 from automl.architectures.load import load_architecture
+from automl.storage.trainer_files import sha256_of
 from automl.tracking.mlflow.champion import STUDY_ID, decide_champion, registered_name
 from automl.tracking.mlflow.failures import http_status
 
@@ -47,7 +48,7 @@ def register(client: MlflowClient, run_id: str, request: dict[str, Any], root: P
         Which version it is, and whether it is the champion (see `automl.tracking.mlflow.champion`).
 
     Raises:
-        MlflowException: a file is gone, or the server refused.
+        MlflowException: a file is gone or was changed, or the server refused.
     """
     name = registered_name(request["name"])
     tags = {**request["tags"], STUDY_ID: study_id}
@@ -69,12 +70,22 @@ def register(client: MlflowClient, run_id: str, request: dict[str, Any], root: P
     return f"{name} version {version}, {decide_champion(client, name, str(version))}"
 
 
-def _log_model(client: MlflowClient, run_id: str, request: dict[str, Any], root: Path) -> tuple[str, str | None]:
-    """Log the model folder, made of links to its files; return its address, and its id where it is a logged model."""
+def _files_of(request: dict[str, Any], root: Path) -> dict[str, Path]:
+    """Return the files of a model folder by their names there; refuse those that are gone or were changed."""
     files = {name: root / path for name, path in request["files"].items()}
     missing = [str(file) for file in files.values() if not file.exists()]
     if missing:
         raise MlflowException.invalid_parameter_value(f"gone before it could be registered: {', '.join(missing)}")
+    checks = {root / path: digest for path, digest in request.get("sha256", {}).items() if digest}
+    changed = [str(file) for file, digest in checks.items() if sha256_of(file) != digest]
+    if changed:
+        raise MlflowException.invalid_parameter_value(f"changed before it could be registered: {', '.join(changed)}")
+    return files
+
+
+def _log_model(client: MlflowClient, run_id: str, request: dict[str, Any], root: Path) -> tuple[str, str | None]:
+    """Log the model folder, made of links to its files; return its address, and its id where it is a logged model."""
+    files = _files_of(request, root)
     name = f"champion-{request['tags'].get('automl.sha256', '')[:12] or 'model'}"
     # Entries of earlier versions name the architecture instead.
     loader = request["loader"] if "loader" in request else load_architecture(request["network_arch"]).model_loader
@@ -86,7 +97,7 @@ def _log_model(client: MlflowClient, run_id: str, request: dict[str, Any], root:
         if loader is not None:
             _save_pyfunc_description(model, loader, facts, description)
         else:
-            weights.mkdir(parents=True)
+            weights.mkdir(parents=True)  # not of a study: a temporary folder
             description.metadata = facts
             description.save(str(model / MLMODEL_FILE_NAME))
         weights.mkdir(exist_ok=True)

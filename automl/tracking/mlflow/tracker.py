@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from automl.errors import LaunchError, Problem
 from automl.storage.legacy import upgrade_log
+from automl.storage.paths import make_folder
 from automl.study.evaluation import RecordLocation
 from automl.study.events import Measured, StudyStarted, StudySuspended
 from automl.tracking.base import Tracker
@@ -127,8 +128,7 @@ def start_writer(
     Raises:
         OSError: the process could not be started or its log not be opened.
     """
-    folder.study.root.stat()  # a folder that was moved meanwhile is not made again
-    folder.root.mkdir(parents=True, exist_ok=True)
+    make_folder(folder.root, below=folder.study.root)
     program = [sys.executable, "-P", "-m", "automl.tracking.mlflow.writer"]
     command = [*program, str(folder.study.root), experiment, str(delay_s)]
     # The second for MLflow itself: its registry looks there for the logged model of a version.

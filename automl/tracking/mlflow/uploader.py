@@ -143,7 +143,12 @@ class Uploader:
             self._folder.save_state(self._uri, self.state)
 
     def connect(self) -> MlflowClient:
-        """Return the client; the first call makes the experiment if it is missing."""
+        """Return the client; the first call makes the experiment if it is missing.
+
+        Raises:
+            OSError: the study is gone: its store, which mostly lies beside it, is not made again.
+        """
+        self._folder.study.root.stat()
         with self.lock:
             if self._client is None:
                 with _first_touch_lock(self._uri):
@@ -287,7 +292,7 @@ def _first_touch_lock(tracking_uri: str) -> Iterator[None]:
         yield
         return
     for folder in (file.parent, file.parent / ARTIFACTS):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # not of a study: the store
     lock = Path(f"{file}.lock")
     for made in (file, lock):
         made.touch(mode=0o600)

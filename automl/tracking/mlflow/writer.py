@@ -23,7 +23,7 @@ from fcntl import LOCK_EX, LOCK_NB, flock
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from automl.storage.paths import StudyPaths
+from automl.storage.paths import StudyPaths, make_folder
 from automl.tracking.mlflow.folder import MlflowFolder
 
 if TYPE_CHECKING:
@@ -95,8 +95,7 @@ def only_writer(folder: MlflowFolder, *, wait_s: float) -> Iterator[None]:
     Raises:
         TimeoutError: another process held it for ``wait_s`` seconds.
     """
-    folder.study.root.stat()  # a folder that was moved meanwhile is not made again
-    folder.root.mkdir(parents=True, exist_ok=True)
+    make_folder(folder.root, below=folder.study.root)
     deadline = time.monotonic() + wait_s
     with folder.lock_file.open("w", encoding="utf-8") as stream:
         while True:

@@ -61,6 +61,7 @@ TRIALS = (
 
 def write_study(root: Path, trials: tuple[TrialResult, ...] = TRIALS) -> Path:
     directory = StudyPaths(root)
+    root.mkdir(parents=True, exist_ok=True)
     for trial in trials:
         write_result(directory, trial)
     mlflow = {"tracking_uri": "sqlite:///x/mlflow.db", "experiment": "example", "run_id": None}

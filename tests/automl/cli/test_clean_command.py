@@ -6,14 +6,13 @@ import json
 import shutil
 from typing import TYPE_CHECKING
 
-import pytest
-
 from automl.cli.app import run_command_line
-from automl.cli.results_commands import format_size
 from tests.automl.handoff.test_cleaning import write_ended
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
 
 def test_without_yes_nothing_is_deleted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -23,7 +22,7 @@ def test_without_yes_nothing_is_deleted(tmp_path: Path, capsys: pytest.CaptureFi
     assert run_command_line(["clean", str(tmp_path)]) == 0
 
     shown = capsys.readouterr().out
-    assert "2 could be deleted, 1.0 kB; nothing was" in shown
+    assert "2 could be deleted, 1.0 KiB; nothing was" in shown
     assert "a checkpoint that was not handed over" in shown
     assert sorted(root.rglob("*")) == before
 
@@ -33,10 +32,10 @@ def test_with_yes_what_was_listed_is_gone(tmp_path: Path, capsys: pytest.Capture
 
     assert run_command_line(["clean", str(tmp_path), "--yes"]) == 0
     shown = capsys.readouterr().out
-    assert "2 moved to the trash, 1.0 kB" in shown
-    assert f"the trash holds 1.0 kB: automl clean {tmp_path} --purge frees it" in shown
+    assert "2 moved to the trash, 1.0 KiB" in shown
+    assert f"the trash holds 1.0 KiB: automl clean {tmp_path} --purge frees it" in shown
     assert run_command_line(["clean", str(tmp_path), "--purge"]) == 0
-    assert capsys.readouterr().out == "nothing to delete\nthe trash is deleted, 1.0 kB freed\n"
+    assert capsys.readouterr().out == "nothing to delete\nthe trash is deleted, 1.0 KiB freed\n"
     assert run_command_line(["clean", str(tmp_path)]) == 0
     assert capsys.readouterr().out == "nothing to delete\n"
 
@@ -68,10 +67,3 @@ def test_json_says_what_became_of_each(tmp_path: Path, capsys: pytest.CaptureFix
 
 def test_a_folder_that_is_not_there_is_bad_input(tmp_path: Path) -> None:
     assert run_command_line(["clean", str(tmp_path / "absent")]) == 2
-
-
-@pytest.mark.parametrize(
-    ("size", "shown"), [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (2_345_678, "2.3 MB"), (5 * 10**12, "5000.0 GB")]
-)
-def test_sizes_are_for_people(size: int, shown: str) -> None:
-    assert format_size(size) == shown

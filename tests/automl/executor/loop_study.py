@@ -25,6 +25,7 @@ class Study:
         self.rule = ThresholdRule(threshold)
         self.tracker = ListTracker()
         self.directory = StudyPaths(root / "study")
+        self.directory.root.mkdir(parents=True, exist_ok=True)
         self.loop = StudyLoop(
             plan or toy_plan(root / "skill", trials=4),
             toy_location(root),

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING
 sys.path.insert(0, str(Path(__file__).parents[3]))
 
 from automl.errors import AutomlError, LaunchError
-from automl.executor.loop import StudyLoop, recorded
+from automl.executor.loop import StudyLoop
+from automl.executor.recording import recorded
 from automl.launch.local import LocalLauncher
 from automl.launch.processes import end_leftovers
 from automl.resolve import chosen_scheduler
@@ -86,6 +87,7 @@ def main() -> int:
     plan = plan_of(folder, sampler=sampler, rule=rule, slots=int(slots), trials=int(trials))
     location = toy_location(folder)
     end_leftovers(study_tag(plan, location.directory))
+    location.directory.mkdir(parents=True, exist_ok=True)
     launcher = LocalLauncher()
     errors: list[BaseException] = []
     try:

@@ -78,6 +78,7 @@ def value_of(task: TrialTask, epoch: int) -> float:
 
 
 def finish(root: Path, plan: StudyPlan) -> None:
+    (root / "study").mkdir(parents=True, exist_ok=True)
     loop = StudyLoop(
         plan, toy_location(root), searcher=make_searcher(plan), scheduler=chosen_scheduler(plan), trackers=()
     )

@@ -39,6 +39,7 @@ def write_depth_study(
 ) -> StudyPaths:
     directory = StudyPaths(root)
     images = root / "val.txt"
+    root.mkdir(parents=True, exist_ok=True)
     write_text(images, "a.png a.exr\n")
     spec = Spec(values=training).with_values(
         {"dataset.val_dataset.data_sources[0].data_file": str(images)}, origin="test"

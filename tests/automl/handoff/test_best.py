@@ -11,8 +11,11 @@ import pytest
 import yaml
 
 from automl.errors import ConfigurationError, StudyFailedError
-from automl.handoff.best import read_best, select_best
+from automl.handoff.best import read_best, require_best_spec, select_best
 from automl.handoff.hand_over import model_version
+from automl.handoff.integrity import require_sound
+from automl.request.study_request import StudyRequest
+from automl.resolve import resolve_inputs
 from automl.storage.deletion import links_out_of
 from automl.storage.documents import write_document
 from automl.storage.event_log import EventLog
@@ -231,3 +234,37 @@ def test_the_registered_model_says_what_it_answers_and_in_which_unit(
 
     assert (request["metadata"].get("kind"), request["metadata"].get("unit")) == (kind, unit)
     assert request["tags"].get("automl.output.unit") == unit
+
+
+def test_a_best_spec_that_was_changed_is_refused_by_its_name_where_it_is_used(tmp_path: Path) -> None:
+    paths = write_study(tmp_path / "demo")
+    select_best(paths.root)
+    require_best_spec(paths)
+    paths.best_spec.write_bytes(paths.best_spec.read_bytes().replace(b"0.005", b"0.004"))
+
+    for use in (
+        lambda: require_sound(paths),
+        lambda: resolve_inputs(StudyRequest(skill="toy", name="again", spec=str(paths.best_spec))),
+    ):
+        with pytest.raises(ConfigurationError, match="as the hand-over wrote it") as caught:
+            use()
+        assert [problem.where for problem in caught.value.problems] == [str(paths.best_spec)]
+
+
+def test_a_best_spec_of_an_earlier_version_has_no_check(tmp_path: Path) -> None:
+    paths = write_study(tmp_path / "demo")
+    write_document(paths.best_file, replace(select_best(paths.root), spec_sha256=""))
+    paths.best_spec.unlink()
+
+    require_best_spec(paths)
+
+
+def test_the_registration_names_the_hashes_of_checkpoint_and_spec(tmp_path: Path) -> None:
+    paths = write_study(tmp_path / "demo")
+
+    best = select_best(paths.root)
+
+    assert model_version(best, paths)["sha256"] == {
+        best.checkpoint: DIGEST,
+        paths.best_spec.name: hashlib.sha256(paths.best_spec.read_bytes()).hexdigest(),
+    }

@@ -10,7 +10,7 @@ import pytest
 
 from automl.machine import Gpu, Machine
 from automl.preflight.findings import Finding, Level
-from automl.preflight.machine import Demand, check_machine, location_finding, size
+from automl.preflight.machine import Demand, check_machine, location_finding
 from automl.preflight.probe import ProbeResult
 
 GIB = 2**30
@@ -101,10 +101,6 @@ def test_loaders_without_workers_need_no_shared_memory() -> None:
 
 def test_the_place_names_host_and_results() -> None:
     assert location_finding(HEALTHY, Path("/r")).found == "node1: 32 CPUs, 200.0 GiB of memory free; results in /r"
-
-
-def test_sizes_are_written_for_people() -> None:
-    assert [size(2048), size(3 * 2**20), size(1.5 * GIB), size(2**41)] == ["2 KiB", "3.0 MiB", "1.5 GiB", "2.0 TiB"]
 
 
 def test_a_trainer_that_does_not_compute_on_gpus_needs_no_cuda() -> None:

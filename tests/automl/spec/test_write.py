@@ -97,7 +97,7 @@ def test_any_spec_survives_yaml_and_json(values: dict[str, JsonValue]) -> None:
 
 
 def test_a_file_is_replaced_at_once_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file = tmp_path / "deep" / "spec.yaml"
+    file = tmp_path / "spec.yaml"
     write_spec(Spec(values={"a": 1}), ConfigFormat.YAML, file)
 
     def fail(self: Path, target: Path) -> None:

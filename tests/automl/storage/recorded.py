@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 def write_result(paths: StudyPaths, result: TrialResult) -> None:
     """Record a trial that ended, or runs, with all that comes before it."""
+    paths.root.mkdir(parents=True, exist_ok=True)
     log, state = EventLog(paths.events_file), read_state(paths)
     if state.started is None:
         log.append(_STARTED)

@@ -126,7 +126,15 @@ def test_links_out_of_a_study_are_found_and_links_within_it_are_not(study: Path)
         ("map(Path.unlink, paths)", 1),
         ("waiting.remove(1)", 0),
         ("path.unlink()  # not of a study: a socket", 0),
+        ("folder.mkdir(parents=True)", 1),
+        ("os.makedirs(folder)", 1),
+        ("folder.mkdir(exist_ok=True)", 0),
     ],
 )
-def test_the_linter_finds_calls_that_delete(text: str, found: int) -> None:
-    assert len(list(calls("module.py", text))) == found
+def test_the_linter_finds_calls_that_delete_or_make_parents(text: str, found: int) -> None:
+    assert len(list(calls("automl/module.py", text))) == found
+
+
+def test_the_trainer_deletes_only_what_is_marked_as_its_own() -> None:
+    assert list(calls("depth_net/module.py", "path.unlink()  # its own\nfolder.mkdir(parents=True)")) == []
+    assert len(list(calls("depth_net/module.py", "path.unlink()"))) == 1

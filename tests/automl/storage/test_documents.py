@@ -102,7 +102,7 @@ PLAN = StoredPlan(**describe_plan(make_plan(REQUEST)), request=to_json(REQUEST.d
     ids=lambda document: type(document).__name__,
 )
 def test_a_document_comes_back_as_it_was_written(document: object, tmp_path: Path) -> None:
-    file = tmp_path / "folder" / "document.json"
+    file = tmp_path / "document.json"
 
     write_document(file, document)
 

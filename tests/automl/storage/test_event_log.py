@@ -115,6 +115,7 @@ def test_a_number_that_is_not_finite_is_refused() -> None:
 
 
 def test_a_log_is_read_from_any_position_its_follower_has_kept(tmp_path: Path) -> None:
+    (tmp_path / "study").mkdir()
     log = EventLog(tmp_path / "study" / "events.jsonl")
     for event in EVENTS:
         log.append(event)
@@ -204,6 +205,7 @@ def test_a_line_that_is_nested_too_deeply_is_refused(tmp_path: Path) -> None:
 
 
 def test_nothing_is_written_to_a_log_that_was_moved_meanwhile(tmp_path: Path) -> None:
+    (tmp_path / "study").mkdir()
     log = EventLog(tmp_path / "study/events.jsonl")
     log.append(EVENTS[0])
     (tmp_path / "study").rename(tmp_path / "moved")

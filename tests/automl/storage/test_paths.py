@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from automl.skill.model import ConfigFormat
-from automl.storage.paths import StudyPaths, find_studies
+from automl.storage.paths import StudyPaths, find_studies, make_folder
 
 
 def test_attempts_have_directories_of_their_own_and_one_result(tmp_path: Path) -> None:
@@ -54,3 +56,16 @@ def test_a_path_outside_the_study_stays_absolute(tmp_path: Path) -> None:
 
     assert study.relative(tmp_path / "trials/0000") == "trials/0000"
     assert study.relative(Path("/elsewhere/x")) == "/elsewhere/x"
+
+
+def test_a_study_that_was_moved_is_not_made_again(tmp_path: Path) -> None:
+    paths = StudyPaths(tmp_path / "study")
+    paths.root.mkdir()
+    make_folder(paths.attempt(7).root / "deep", below=paths.root)
+    paths.root.rename(tmp_path / "moved")
+
+    with pytest.raises(FileNotFoundError):
+        make_folder(paths.attempt(7).root, below=paths.root)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["moved"]
+    assert (tmp_path / "moved/trials/0007/deep").is_dir()

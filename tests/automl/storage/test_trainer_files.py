@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from automl.storage.trainer_files import RefusedFileError, can_open, files_below, open_made, read_made, refusals
+from automl.storage.trainer_files import (
+    RefusedFileError,
+    can_open,
+    files_below,
+    keep_made,
+    open_made,
+    read_made,
+    refusals,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -135,3 +143,39 @@ def test_every_entry_that_is_no_folder_is_listed_and_no_link_is_followed(trial: 
     (trial / "c").symlink_to("missing")
 
     assert list(files_below(trial)) == [trial / "a", trial / "c", trial / "b/file"]
+
+
+def test_a_checkpoint_gets_a_second_name_and_links_in_it_are_followed_within_its_trial_alone(
+    trial: Path, tmp_path: Path
+) -> None:
+    (trial / "epoch_1/deep").mkdir(parents=True)
+    (trial / "epoch_1/deep/weights").write_text("weights", encoding="utf-8")
+    (trial / "shared").write_text("shared", encoding="utf-8")
+    (trial / "epoch_1/link").symlink_to("../shared")
+
+    keep_made(trial, trial / "epoch_1", tmp_path / "kept")
+    (trial / "epoch_1/secret").symlink_to(tmp_path / "kept/deep/weights")
+    with pytest.raises(RefusedFileError, match="outside the folder"):
+        keep_made(trial, trial / "epoch_1", tmp_path / "again")
+
+    assert (tmp_path / "kept/deep/weights").samefile(trial / "epoch_1/deep/weights")
+    assert (tmp_path / "kept/link").read_text(encoding="utf-8") == "shared"
+    assert not (tmp_path / "kept/link").is_symlink()
+    assert not (tmp_path / "again/secret").exists()
+
+
+def test_where_there_are_no_hard_links_a_checkpoint_is_copied(
+    trial: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(18, "Invalid cross-device link")
+
+    (trial / "a.pth").write_text("weights", encoding="utf-8")
+    os.utime(trial / "a.pth", (5, 5))
+    monkeypatch.setattr("os.link", refuse)
+
+    keep_made(trial, trial / "a.pth", tmp_path / "b.pth")
+
+    assert (tmp_path / "b.pth").read_text(encoding="utf-8") == "weights"
+    assert (tmp_path / "b.pth").stat().st_mtime == 5
+    assert not (tmp_path / "b.pth").samefile(trial / "a.pth")

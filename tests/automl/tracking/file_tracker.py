@@ -40,12 +40,13 @@ class FileTracker:
     """Turns calls into events.
 
     Args:
-        directory: The study directory; made when the first event is written.
+        directory: The study directory; made if it is not there.
         trackers: Get every entry.
     """
 
     def __init__(self, directory: StudyPaths, trackers: Sequence[Tracker] = ()) -> None:
         self._paths = directory
+        directory.root.mkdir(parents=True, exist_ok=True)
         self._file = directory.events_file
         self._log = EventLog(self._file)
         self._trackers = TrackerGroup(trackers)

@@ -178,6 +178,7 @@ def plan_of(root: Path, **changes: Any) -> dict[str, Any]:  # noqa: ANN401 # fie
 
 def tell(directory: StudyPaths, *trackers: Tracker, results: tuple[TrialResult, ...] = RESULTS) -> None:
     """Write the log of a whole study and give it to trackers; trial 4 is interrupted once and tried again."""
+    directory.root.mkdir(parents=True, exist_ok=True)
     write_document(directory.plan_file, plan_of(directory.root))
     files = FileTracker(directory, trackers)
     files.study_started(make_plan(directory.root, directory.root.name), directory.root)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from automl.architectures.load import load_architecture
-from automl.trial.checkpoints import best_file, checkpoint_of_epoch, is_whole, list_checkpoints, sha256_of
+from automl.storage.trainer_files import sha256_of
+from automl.trial.checkpoints import best_file, checkpoint_of_epoch, is_whole, list_checkpoints
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from automl.study.trial import Measurement
 
 
-def measure(
+def measure(  # noqa: PLR0913 # by name
     study: Path,
     command: str | None,
     *,
@@ -29,6 +30,7 @@ def measure(
     limit_s: float = 60.0,
     ends: bool = False,
     container: ScriptedLauncher | None = None,
+    spec_sha256: str = "",
 ) -> tuple[TrialResult, list[Measurement]]:
     directory = study / "trials" / "0007"
     directory.mkdir(parents=True)
@@ -56,6 +58,7 @@ def measure(
         values={"val/d1": 0.5} if state.has_value else {},
         best_epoch=2,
         checkpoint="trials/0007/model.pth",
+        spec_sha256=spec_sha256,
     )
     reported: list[Measurement] = []
     launcher: Launcher = container or LocalLauncher()
@@ -146,3 +149,14 @@ def test_in_a_container_it_sees_what_the_training_saw_and_what_it_names(tmp_path
     assert (request.image, request.credentials) == ("tao:6", ("HF_TOKEN",))
     assert {tmp_path / "data", script} <= set(request.read_only)
     assert request.writable == (tmp_path / "trials/0007",)
+
+
+def test_with_a_spec_that_was_changed_since_the_training_nothing_is_measured(tmp_path: Path) -> None:
+    trained = hashlib.sha256(b"{}").hexdigest()
+
+    same, _ = measure(tmp_path / "same", "echo '{\"params\": 3}'", spec_sha256=trained)
+    other, _ = measure(tmp_path / "other", "echo '{\"params\": 3}'", spec_sha256="0" * 64)
+
+    assert same.values["params"] == 3.0
+    assert "params" not in other.values
+    assert "spec.yaml is not what the trial was started with" in other.reason

@@ -30,6 +30,7 @@ from automl.study.trial import Measurement, TrialResult
 
 
 def task_in(study: Path, **changes: object) -> TrialTask:
+    study.mkdir(exist_ok=True)
     fields: dict[str, object] = {
         "number": 7,
         "assignment": {"train.optim.lr": 0.1},

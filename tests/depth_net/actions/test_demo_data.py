@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import resource
+import shutil
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -99,6 +101,25 @@ def test_an_interrupted_move_is_no_finished_set(small_set: Path, tmp_path: Path)
     assert is_finished(small_set, _SMALL)
     assert not is_finished(tmp_path, _SMALL)
     assert not is_finished(small_set, DemoSettings())
+
+
+@pytest.mark.parametrize("name", ["rooms/train/mine.jpg", "rooms/train/room_0000/notes.txt", "motorcycle"])
+def test_a_set_is_not_replaced_that_holds_a_file_or_link_of_somebody_else(
+    small_set: Path, tmp_path: Path, name: str
+) -> None:
+    copy, other = tmp_path / "copy", tmp_path / "other"
+    shutil.copytree(small_set, copy)
+    if (copy / name).is_dir():
+        (copy / name).rename(other)
+        (copy / name).symlink_to(other)
+    else:
+        (copy / name).write_text("placed by a person", encoding="utf-8")
+    before = sorted(tmp_path.rglob("*"))
+
+    with pytest.raises(DataError, match=rf"{name}, which demo-data did not write"):
+        write_demo_data(copy, settings=replace(_SMALL, seed=9))
+
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_folders_of_somebody_else_are_not_touched(tmp_path: Path) -> None:

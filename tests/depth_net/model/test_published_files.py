@@ -42,6 +42,20 @@ def test_transformers_loads_the_folder_and_predicts_the_same(tmp_path: Path, fam
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
 
 
+def test_a_folder_that_is_written_again_keeps_what_a_person_put_there_and_is_no_link(tmp_path: Path) -> None:
+    model, folder = make_model(ModelType.METRIC), tmp_path / "folder"
+    write_folder(model, folder)
+    (folder / "notes.txt").write_text("placed by a person", encoding="utf-8")
+    (tmp_path / "link").symlink_to(folder)
+
+    write_folder(model, folder)
+    with pytest.raises(SpecError, match="found a link"):
+        write_folder(model, tmp_path / "link")
+
+    written = {"config.json", "model.safetensors", "preprocessor_config.json"}
+    assert {path.name for path in folder.iterdir()} == {*written, "notes.txt"}
+
+
 @pytest.mark.parametrize("family", ModelType)
 @pytest.mark.parametrize("layout", [Layout.TRANSFORMERS, Layout.DEPTH_ANYTHING])
 def test_weights_go_there_and_back_bit_for_bit(tmp_path: Path, family: ModelType, layout: Layout) -> None:

@@ -53,6 +53,7 @@ def measured(number: int, epoch: int | None, values: Mapping[str, float], **nonf
 
 def append(study: StudyPaths, *events: Event) -> StudyPaths:
     """Append events to the log of a study, which is made if it is not there."""
+    study.root.mkdir(parents=True, exist_ok=True)
     if not study.plan_file.is_file():
         write_document(study.plan_file, plan_of(study.root))
     log = EventLog(study.events_file)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from automl.tracking.mlflow.projection import MAX_NAME_LENGTH, encode_name, stored_name
+from automl.tracking.mlflow.names import MAX_NAME_LENGTH, encode_name, stored_name
 
 CHARACTERS = {
     "colon": ":",

@@ -28,8 +28,8 @@ from automl.study.events import (
     TrialRetried,
 )
 from automl.study.trial import TrialResult, TrialState
+from automl.tracking.mlflow.names import MAX_NAME_LENGTH
 from automl.tracking.mlflow.projection import (
-    MAX_NAME_LENGTH,
     MAX_TAG_LENGTH,
     NOTE_TAG,
     STUDY_RUN,

@@ -175,7 +175,9 @@ def test_registering_the_same_champion_again_makes_no_second_version(
     assert client.get_model_version_by_alias("depth_demo", "champion").tags["automl.sha256"] == "cd" * 32
 
 
-def test_a_checkpoint_that_is_gone_is_named(registered: tuple[MlflowClient, str, Path, dict[str, Any]]) -> None:
+def test_a_checkpoint_that_is_gone_or_was_changed_is_named(
+    registered: tuple[MlflowClient, str, Path, dict[str, Any]],
+) -> None:
     from mlflow.exceptions import MlflowException  # noqa: PLC0415 # heavy
 
     from automl.tracking.mlflow.registry import register  # noqa: PLC0415 # heavy
@@ -185,6 +187,11 @@ def test_a_checkpoint_that_is_gone_is_named(registered: tuple[MlflowClient, str,
 
     with pytest.raises(MlflowException, match=r"nowhere\.pth"):
         register(client, run_id, gone, root, "study-id")
+
+    (checkpoint,) = (path for name, path in request["files"].items() if name.startswith("checkpoint"))
+    changed = {**request, "sha256": {checkpoint: "00" * 32}, "tags": {"automl.sha256": "00" * 32}}
+    with pytest.raises(MlflowException, match=r"changed before it could be registered: .*\.pth"):
+        register(client, run_id, changed, root, "study-id")
 
 
 def test_a_checkpoint_that_is_a_folder_is_recorded_whole(

@@ -275,6 +275,7 @@ def test_a_writer_that_died_is_followed_by_another(tmp_path: Path) -> None:
 
 def test_a_writer_that_dies_before_it_begins_raises_nothing(tmp_path: Path) -> None:
     paths = StudyPaths(tmp_path / "demo")
+    paths.root.mkdir()
     tracker = MlflowTracker("http://127.0.0.1:9", "demo", paths)
     log = EventLog(paths.events_file)
     tracker.record(log.append(study_started()))
