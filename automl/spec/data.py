@@ -2,14 +2,15 @@
 
 A skill may describe its keys in the ``data_sources`` language: from which source a key comes and which file of it.
 Where it does not, the inputs are filled whose names contain the split. A key given by its full path is taken as it
-is.
+is. A rule with ``value`` sets its key to that value where its source is given; one with ``shared`` does so where one
+folder serves training and validation, because a folder is given for training and nothing for validation.
 """
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 from automl.errors import ConfigurationError, Problem
 from automl.skill.model import JsonValue, SlotKind
@@ -56,6 +57,8 @@ def map_data(skill: Skill, action: SkillAction, spec: Spec, data: Mapping[str, s
             continue
         found = _places(skill, action, split, Path(path)) if split is not None else {}
         mapped.update(found)
+        if split == "train":
+            mapped.update(_of_one_folder(skill, action, Path(path), data))
         if not found:
             keys = ", ".join(slot.key for slot in action.inputs) or "none"
             problems.append(
@@ -76,6 +79,20 @@ def has_place(skill: Skill, action: str, split: str) -> bool:
     return action in skill.actions and bool(_places(skill, skill.actions[action], split, Path()))
 
 
+def _of_one_folder(skill: Skill, action: SkillAction, root: Path, data: Mapping[str, str]) -> dict[str, JsonValue]:
+    """Return what divides a folder into training and validation, if the action can and no validation data are given."""
+    shared = {key: rule["shared"] for key, rule in action.data_sources.items() if _has(rule, "shared")}
+    keys = [key for key, _ in _from_rules(skill, action, "val", root)]
+    is_given = any(_ALIASES.get(name) == "val" or name in keys for name in data)
+    if not shared or is_given or not root.is_dir():
+        return {}
+    return {**_places(skill, action, "val", root), **shared}
+
+
+def _has(rule: JsonValue, name: str) -> TypeGuard[dict[str, JsonValue]]:
+    return isinstance(rule, dict) and name in rule
+
+
 def _places(skill: Skill, action: SkillAction, split: str, root: Path) -> dict[str, JsonValue]:
     return dict(_from_rules(skill, action, split, root)) or _from_slots(action, split, root)
 
@@ -83,6 +100,11 @@ def _places(skill: Skill, action: SkillAction, split: str, root: Path) -> dict[s
 def _from_rules(skill: Skill, action: SkillAction, split: str, root: Path) -> Iterator[tuple[str, JsonValue]]:
     for key, rule in action.data_sources.items():
         if not isinstance(rule, dict) or rule.get("source") not in _SPLITS[split]:
+            continue
+        if _has(rule, "shared"):
+            continue
+        if _has(rule, "value"):
+            yield key, rule["value"]
             continue
         fields = rule.get("mapping")
         if isinstance(fields, dict):

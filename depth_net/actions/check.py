@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from depth_net.config.choices import DepthKind, EvalCrop
 from depth_net.config.dataset import DEPTH_SCALES
-from depth_net.data.annotations import Row, read_annotations
 from depth_net.data.families import (
     DatasetClass,
     DepthRange,
@@ -24,8 +23,10 @@ from depth_net.data.families import (
     require_family,
     resolve_depth_range,
 )
+from depth_net.data.folders import images_without_depth
 from depth_net.data.inspection import SampleFacts, inspect_rows, pick_rows, size_mismatches
 from depth_net.data.layouts import recognise
+from depth_net.data.rows import read_rows
 from depth_net.data.sources import UnstatedUnitError, generic_class, resolve_source
 from depth_net.data.transforms import nearest_valid_sizes
 from depth_net.errors import DataError, SpecError
@@ -35,8 +36,9 @@ from depth_net.model.family import ModelType
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from depth_net.config.dataset import SplitConfig, SplitName
+    from depth_net.config.dataset import DataSource, SplitConfig, SplitName
     from depth_net.config.experiment import ExperimentConfig
+    from depth_net.data.annotations import Row
 
 _LEAST_VALID = 0.01
 _LEAST_WITHIN = 0.5
@@ -49,6 +51,7 @@ _MANY_ZEROS = 0.05
 _MANY_ABOVE = 0.25
 _FAR_BELOW = 0.1
 _SHOWN = 5
+_LINES = ("lines whose files exist", "correct the lines")
 _CANDIDATE_ROWS = 16
 _FLOAT_UNITS = ("metres", "centimetres", "millimetres")
 _COMPARED_SIZES = 5000
@@ -196,9 +199,11 @@ def _check_source(config: ExperimentConfig, split: SplitName, index: int, sample
     model_type = config.model.model_type
     findings = list(_name_findings(source.dataset_name, model_type, where)) if source.dataset_name else []
     try:
-        rows = read_annotations(Path(source.data_file).expanduser(), needs_depth=split != "infer")
+        rows = read_rows(source, needs_depth=split != "infer")
     except DataError as error:
-        file_finding = _error(f"{where}.data_file", str(error), "lines whose files exist", "correct the lines")
+        is_folder = Path(source.data_file).expanduser().is_dir()
+        expected = ("images with their depth", "name another folder, or a list") if is_folder else _LINES
+        file_finding = _error(f"{where}.data_file", str(error), *expected)
         return _SourceOutcome((*findings, file_finding))
     if findings:
         return _SourceOutcome(tuple(findings), (), rows)
@@ -216,7 +221,9 @@ def _check_source(config: ExperimentConfig, split: SplitName, index: int, sample
     facts = inspect_rows(pick_rows(rows, samples), entry, _limits(config, entry))
     named_like = recognise(depths, model_type)
     summary = SourceSummary(where, entry, len(rows), facts, named_like, is_named=bool(source.dataset_name))
-    return _SourceOutcome(tuple(_all_findings(rows, summary, _limits(config, entry))), (summary,), rows)
+    findings.extend(_folder_findings(source, split, where))
+    findings.extend(_all_findings(rows, summary, _limits(config, entry)))
+    return _SourceOutcome(tuple(findings), (summary,), rows)
 
 
 def _all_findings(rows: Sequence[Row], summary: SourceSummary, limits: DepthRange) -> Iterator[Finding]:
@@ -224,6 +231,16 @@ def _all_findings(rows: Sequence[Row], summary: SourceSummary, limits: DepthRang
     yield from _sample_findings(facts, where)
     yield from _size_findings(rows, facts, where)
     yield from _value_findings(facts, summary, limits)
+
+
+def _folder_findings(source: DataSource, split: SplitName, where: str) -> Iterator[Finding]:
+    folder = Path(source.data_file).expanduser()
+    if split == "infer" or not folder.is_dir():
+        return
+    alone = images_without_depth(folder)
+    if alone:
+        found = f"{len(alone)} images without depth, such as {alone[0]}"
+        yield _warning(f"{where}.data_file", found, "depth for every image", "they are left out")
 
 
 def _unstated_finding(error: UnstatedUnitError, rows: Sequence[Row], config: ExperimentConfig, where: str) -> Finding:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import itertools
 import logging
-import os
 import random
 import re
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from depth_net.config.tree import to_yaml
 from depth_net.data.annotations import IMAGE_SUFFIXES, quote_column
+from depth_net.data.folders import SPLIT_FOLDERS, divide, layout_pairs, split_folder, walk
 from depth_net.data.layouts import LAYOUTS
 from depth_net.errors import DataError, SpecError
 from depth_net.whole_file import whole
@@ -32,16 +32,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _SHOWN = 5
-_SPLITS = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "test": "test",
-    "testing": "test",
-}
-"""Names of folders that are splits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +76,7 @@ def convert(config: ConvertConfig, *, relative_paths: bool = False) -> ConvertRe
     if not config.depth_dir_pattern:
         warnings.append("depth_dir_pattern: nothing; the lines hold images alone, for inference")
     scenes = _scenes_of(rows, config)
-    is_split = config.image_root.absolute().name.lower() in _SPLITS
+    is_split = config.image_root.absolute().name.lower() in SPLIT_FOLDERS
     if len(scenes) == 1 and not is_split and any(path.is_dir() for path in _siblings(config)):
         warnings.append(f"all images lie in one folder, {rows[0][0].parent}; {_higher(config)}")
     return _write_splits(_split(scenes, config), config, warnings, relative_paths=relative_paths)
@@ -109,19 +99,19 @@ def convert_preset(name: str, config: ConvertConfig) -> tuple[ConvertReport, Pat
     if layout is None or layout.image is None:
         known = ", ".join(layout.name for layout in LAYOUTS if layout.image)
         raise SpecError(f"--preset: found '{name}', expected one of {known}")
-    files = [(path, _below_root(path, config)) for path in _walk(config.image_root)]
-    depths = {_key(found): (path, found) for path, text in files if (found := re.search(layout.depth, text))}
-    images = {_key(found): path for path, text in files if (found := re.search(layout.image, text))}
-    pairs = [(images[key], depth, found["scene"]) for key, (depth, found) in depths.items() if key in images]
+    files = walk(config.image_root)
+    pairs = layout_pairs(layout, config.image_root, files)
+    depths = [path for path in files if re.search(layout.depth, _below_root(path, config))]
     if not pairs:
+        images = [path for path in files if re.search(layout.image, _below_root(path, config))]
         raise DataError(
             f"{config.image_root}: found {len(images)} images and {len(depths)} depth files with the names of "
             f"{layout.dataset_name}, and none that belong together; name the folder that holds both"
         )
     alone = len(depths) - len(pairs)
     warnings = [f"{alone} of {len(depths)} depth files have no image"] if alone else []
-    splits = [_split_folder(depth, config) for _, depth, _ in pairs]
-    scenes = _by_scene([pair[:2] for pair in pairs], splits, [scene for _, _, scene in pairs])
+    rows = [(pair.image, pair.depth) for pair in pairs]
+    scenes = _by_scene(rows, [pair.split for pair in pairs], [pair.scene for pair in pairs])
     report = _write_splits(_split(scenes, config), config, warnings)
     spec = config.output_folder / "data.yaml"
     sections = {
@@ -133,10 +123,6 @@ def convert_preset(name: str, config: ConvertConfig) -> tuple[ConvertReport, Pat
     with whole(spec) as unfinished:
         unfinished.write_text(to_yaml({"dataset": {"max_depth": layout.max_depth_m, **sections}}), encoding="utf-8")
     return report, spec
-
-
-def _key(found: re.Match[str]) -> tuple[tuple[str, str], ...]:
-    return tuple(sorted(found.groupdict().items()))
 
 
 def _write_splits(
@@ -167,7 +153,7 @@ def find_images(config: ConvertConfig) -> tuple[list[Path], list[str]]:
             f"data_root: found {config.image_root}, which is no folder; set it to the folder that holds the images"
         )
         raise DataError(message)
-    matching = _matching(_walk(config.image_root), config)
+    matching = _matching(walk(config.image_root), config)
     wanted = _dotted(config.image_extension)
     suffixes = {wanted} if wanted else IMAGE_SUFFIXES
     images = [path for path in matching if path.suffix.lower() in suffixes]
@@ -183,14 +169,6 @@ def find_images(config: ConvertConfig) -> tuple[list[Path], list[str]]:
     if wanted and wanted not in IMAGE_SUFFIXES:
         warnings.append(f"image_extension {wanted} cannot be read in training; expected .png, .jpg or .jpeg")
     return images, warnings
-
-
-def _walk(root: Path) -> list[Path]:
-    found: list[Path] = []
-    for folder, subfolders, names in os.walk(root, followlinks=True):
-        subfolders.sort()
-        found.extend(Path(folder, name) for name in names)
-    return sorted(found)
 
 
 def _below_root(path: Path, config: ConvertConfig) -> str:
@@ -246,7 +224,7 @@ def _scenes_of(rows: Sequence[tuple[Path, ...]], config: ConvertConfig) -> dict[
     shared = 0
     while len({folder[: shared + 1] for folder in folders}) == 1 and len(folders[0]) > shared:
         shared += 1
-    splits = [_split_folder(row[0], config) for row in rows]
+    splits = [split_folder(row[0], config.image_root) for row in rows]
     return _by_scene(rows, splits, ["/".join(folder[: shared + 1]) for folder in folders])
 
 
@@ -260,15 +238,9 @@ def _by_scene(
     return grouped
 
 
-def _split_folder(path: Path, config: ConvertConfig) -> str:
-    """Return ``train``, ``val`` or ``test`` for a path below a folder of such a name; else empty."""
-    parts = path.relative_to(config.image_root).parts[:-1]
-    return next((_SPLITS[part.lower()] for part in parts if part.lower() in _SPLITS), "")
-
-
 def _split(scenes: Mapping[str, list[tuple[Path, ...]]], config: ConvertConfig) -> dict[str, list[tuple[Path, ...]]]:
     """Return the rows by split: as the folders say, else one test split, or training and validation by the ratio."""
-    if len(scenes) > 1 and set(scenes) <= set(_SPLITS.values()):
+    if len(scenes) > 1 and set(scenes) <= set(SPLIT_FOLDERS.values()):
         return {name: scenes[name] for name in ("train", "val", "test") if name in scenes}
     rows = [row for scene in scenes.values() for row in scene]
     shuffle = random.Random(config.seed).shuffle  # noqa: S311 - an order of samples, no secret
@@ -280,11 +252,7 @@ def _split(scenes: Mapping[str, list[tuple[Path, ...]]], config: ConvertConfig) 
     if len(groups) == 1:
         message = f"split_by: found one scene with {len(rows)} images, expected two or more; {_higher(config)}"
         raise DataError(message)
-    ends = list(itertools.accumulate(len(group) for group in groups))
-    wanted = config.split_ratio * len(rows)
-    count = 1 + min(range(len(ends)), key=lambda index: abs(ends[index] - wanted))
-    if config.split_by == "frame":
-        count = int(wanted)
+    count = divide(groups, config.split_ratio) if config.split_by == "scene" else int(config.split_ratio * len(rows))
     if not 0 < count < len(groups):
         share = f"{config.split_ratio} of {len(rows)} images in {len(groups)} groups"
         message = f"split_ratio: found {share}, which leaves a split empty; change it"
@@ -336,7 +304,7 @@ def _describe_missing(image: Path, config: ConvertConfig, *, count: int = 1) -> 
 
 
 def _describe_no_match(config: ConvertConfig, warnings: Sequence[str]) -> str:
-    examples = [_below_root(path, config) for path in _walk(config.image_root)[:_SHOWN]]
+    examples = [_below_root(path, config) for path in walk(config.image_root)[:_SHOWN]]
     found = f"found for example {', '.join(examples)}" if examples else "the folder is empty"
     hints = "".join(f"; {warning}" for warning in warnings)
     patterns = list(config.image_dir_pattern)

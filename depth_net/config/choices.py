@@ -114,6 +114,21 @@ class Alignment(StrEnum):
     """Scale and shift, in disparity for a relative model and in depth for a metric one."""
 
 
+class FolderPart(StrEnum):
+    """Which scenes of a folder a split takes."""
+
+    TRAIN = "train"
+    VAL = "val"
+    TEST = "test"
+
+
+class SplitBy(StrEnum):
+    """What is divided into training and validation."""
+
+    SCENE = "scene"
+    FRAME = "frame"
+
+
 class ExportFormat(StrEnum):
     """Formats of an exported model."""
 

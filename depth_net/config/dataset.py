@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final, Literal, TypeAlias
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 from typing_extensions import override
 
-from depth_net.config.choices import DatasetFamily, DepthKind, EvalCrop
+from depth_net.config.choices import DatasetFamily, DepthKind, EvalCrop, FolderPart, SplitBy
 from depth_net.config.fields import Group, Many, Maybe, Real, Search, Section, Text, Whole, setting
 
 SplitName: TypeAlias = Literal["train", "val", "test", "infer"]
@@ -23,13 +23,16 @@ class DataSource(Section):
     """One annotation file, the class that reads it, and what the class does not know."""
 
     dataset_name: Text = setting("", "Name of the reader, e.g. NYUDV2 or RelativeMonoDataset.")
-    data_file: Text = setting("", "Annotation file: one sample per line, image and ground truth.")
+    data_file: Text = setting("", "Annotation file: one sample per line, image and ground truth; or a folder of both.")
     depth_scale: Maybe[Text] = setting(
         None, "Metres (pixels, 1/m) per stored value: a number such as 0.001 or 1/256, or the name of one."
     )
     depth_kind: Maybe[DepthKind] = setting(None, "What the values are; unset means what the class says.")
     invalid_values: Many[Text] = setting((), "Stored values without a measurement: numbers, or sky (65535).")
     eval_crop: Maybe[EvalCrop] = setting(None, "Box outside of which values do not count; unset means the class's.")
+
+    part: Maybe[FolderPart] = setting(None, "Scenes of the folder data_file: those of one split; unset means all.")
+    split_by: Maybe[SplitBy] = setting(None, "Divide the folder by scene or by single frame; unset means by scene.")
 
     @property
     def per_unit(self) -> float | None:

@@ -17,7 +17,7 @@ from torch.utils.data import Dataset
 
 from depth_net.config.choices import EvalCrop
 from depth_net.config.dataset import AugmentationConfig, DataSource, SplitName
-from depth_net.data.annotations import Row, describe_bad_lines, read_annotations
+from depth_net.data.annotations import Row, describe_bad_lines
 from depth_net.data.augmentation import augment, changes_size, draw_zoom
 from depth_net.data.families import (
     DatasetClass,
@@ -30,6 +30,7 @@ from depth_net.data.families import (
 )
 from depth_net.data.picture_sizes import picture_size
 from depth_net.data.readers import ImageArray, read_image
+from depth_net.data.rows import read_rows
 from depth_net.data.sources import resolve_source
 from depth_net.data.transforms import (
     Planes,
@@ -326,12 +327,11 @@ def read_sources(
             require_family(source.dataset_name, model_type)
     joined: list[tuple[DatasetClass, Row]] = []
     for source in sources:
-        file = Path(source.data_file).expanduser()
-        rows = read_annotations(file, needs_depth=split != "infer")
+        rows = read_rows(source, needs_depth=split != "infer")
         entry = resolve_source(source, model_type, [row.depth for row in rows if row.depth is not None])
         problems = _ground_truth_problems(entry, rows, required=split != "infer")
         if problems:
-            raise DataError(describe_bad_lines(file, problems, total=len(rows)))
+            raise DataError(describe_bad_lines(Path(source.data_file), problems, total=len(rows)))
         joined.extend((entry, row) for row in rows)
     return tuple(joined)
 

@@ -81,6 +81,34 @@ def test_without_rules_the_inputs_that_name_the_split_are_filled(tmp_path: Path)
     }
 
 
+FOLDERS: dict[str, JsonValue] = {
+    "dataset.train_file": {"source": "train_dataset", "path": ""},
+    "dataset.train_part": {"source": "train_dataset", "shared": "train"},
+    "dataset.val_file": {"source": "eval_dataset", "path": ""},
+    "dataset.val_part": {"source": "eval_dataset", "shared": "val"},
+    "dataset.test_file": {"source": "inference_dataset", "path": ""},
+    "dataset.test_part": {"source": "inference_dataset", "value": ""},
+}
+
+
+def test_one_folder_is_divided_where_no_validation_data_are_given(tmp_path: Path) -> None:
+    skill, folder = load_skill(EVERY_FEATURE), str(tmp_path)
+    action = replace(skill.actions["train"], data_sources=FOLDERS, inputs=())
+    other, file = str(tmp_path / "other"), str(tmp_path / "list.txt")
+
+    assert map_data(skill, action, EMPTY, {"train": folder}) == {
+        "dataset.train_file": folder,
+        "dataset.train_part": "train",
+        "dataset.val_file": folder,
+        "dataset.val_part": "val",
+    }
+    both = {"dataset.train_file": folder, "dataset.val_file": other}
+    assert map_data(skill, action, EMPTY, {"train": folder, "val": other}) == both
+    assert map_data(skill, action, EMPTY, {"train": folder, "dataset.val_file": other}) == both
+    assert map_data(skill, action, EMPTY, {"train": file}) == {"dataset.train_file": file}
+    assert map_data(skill, action, EMPTY, {"test": folder}) == {"dataset.test_file": folder, "dataset.test_part": ""}
+
+
 def test_an_unnamed_data_set_is_the_training_set() -> None:
     slots = (
         FileSlot(key="dataset.csv", kind=SlotKind.FILE),
