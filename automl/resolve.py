@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from automl.errors import ConfigurationError, Problem, counted
 from automl.handoff.best import require_best_spec
 from automl.preflight.annotations import count_samples
+from automl.program.check import program_problems
+from automl.program.skill import find_skill
 from automl.request.policy import Route, SkillFacts
 from automl.request.trial_options import check_options
 from automl.samplers.registry import SAMPLER_OPTIONS, check_sampler
 from automl.schedulers.registry import SCHEDULER_OPTIONS, make_scheduler
 from automl.skill.layout import find_files
-from automl.skill.load import load_skill
 from automl.skill.objective import objective_for
 from automl.space.build import SpaceRequest, build_space, suggest_candidates
 from automl.space.parameters import SearchSpace
+from automl.space.unlisted import with_middles
 from automl.spec.build import build_spec, expand_shorthands
 from automl.spec.data import has_place
+from automl.spec.model import iterate_leaves
 from automl.spec.overrides import flatten
 from automl.spec.special import takes_checkpoint
 from automl.spec.train_schema import SchemaStatus, TrainSchema, read_train_schema
@@ -66,13 +69,15 @@ def resolve_inputs(request: StudyRequest, skill: Skill | None = None) -> Resolve
     Raises:
         ConfigurationError: skill, spec or the requests for parameters cannot be used; with every problem.
     """
-    skill = skill if skill is not None else load_skill(request.skill)
+    skill = skill if skill is not None else find_skill(request.skill, request.program)
     schema, status = _read_schema(skill)
     template = _given_spec(request)
     # Test data that only the evaluation has an input for are used at the end of the study.
     is_later = not has_place(skill, TRAIN, TEST) and has_place(skill, EVALUATE, TEST)
     data = {split: path for split, path in request.data.items() if split != TEST or not is_later}
     spec = build_spec(skill, TRAIN, data=data, overrides=request.overrides, schema=schema, template=template)
+    if skill.is_open:
+        spec = with_middles(spec, request.search)
     samples = count_samples(Path(request.data["train"])) if "train" in request.data else None
     devices = max(1, int(request.gpus_per_trial or 1))
     spec, notes = _with_fitting_batch(skill, spec, samples, devices)
@@ -90,19 +95,37 @@ def resolve_inputs(request: StudyRequest, skill: Skill | None = None) -> Resolve
         )
         space = build_space(skill, searched, spec, space_request)
         candidates = () if space.parameters else suggest_candidates(skill, searched, spec)
-    schema_file, template_file = find_files(skill.root).expected(TRAIN)
+    problems = program_problems(
+        skill.actions[TRAIN].program,
+        searched=space.parameters,
+        fixed=expand_shorthands(skill, spec, flatten(request.overrides)),
+        known=[path for path, _ in iterate_leaves(spec.values)],
+    )
+    if problems:
+        raise ConfigurationError.from_problems(problems, subject="the study")
     facts = SkillFacts(
         is_enabled=skill.automl_enabled,
-        schema=status.value,
-        schema_file=str(skill.schemas.get(TRAIN, schema_file)),
-        has_template=TRAIN in skill.templates or template is not None,
-        template_file=str(template_file),
+        has_template=TRAIN in skill.templates or template is not None or skill.values is not None,
         has_ranges=has_ranges,
         space_is_empty=not space.parameters,
-        left_out=tuple(f"{item.path}: {item.reason}" for item in space.left_out[:_SHOWN]),
         candidates=candidates,
+        **_schema_facts(skill, status, space, has_ranges=has_ranges),
     )
     return ResolvedInputs(skill=skill, spec=spec, space=space, facts=facts, notes=notes)
+
+
+def _schema_facts(skill: Skill, status: SchemaStatus, space: SearchSpace, *, has_ranges: bool) -> dict[str, Any]:
+    """Return what the policy needs to know of schema and template; a program has neither, and needs ranges."""
+    if skill.is_open:
+        given = SchemaStatus.MISSING if has_ranges else SchemaStatus.VALID
+        return {"schema": given.value, "left_out": () if has_ranges else ("the study has no ranges in `search`",)}
+    schema_file, template_file = find_files(skill.root).expected(TRAIN)
+    return {
+        "schema": status.value,
+        "schema_file": str(skill.schemas.get(TRAIN, schema_file)),
+        "template_file": str(template_file),
+        "left_out": tuple(f"{item.path}: {item.reason}" for item in space.left_out[:_SHOWN]),
+    }
 
 
 def _with_fitting_batch(skill: Skill, spec: Spec, samples: int | None, devices: int) -> tuple[Spec, tuple[str, ...]]:
@@ -223,7 +246,7 @@ def _read_schema(skill: Skill) -> tuple[TrainSchema | None, SchemaStatus]:
 def check_skill_and_spec(request: StudyRequest) -> tuple[list[Problem], list[Problem]]:
     """Read every file of a skill and compare the spec with template and schema; return problems and warnings."""
     try:
-        skill = load_skill(request.skill)
+        skill = find_skill(request.skill, request.program)
     except ConfigurationError as error:
         return list(error.problems), []
     found = check_skill(skill)

@@ -20,12 +20,12 @@ from automl.preflight.cluster import filling_cluster
 from automl.preflight.data import check_inputs, pending_folder, prepare_data, with_prepared_paths
 from automl.preflight.doctor import before_run, require, require_sound_data
 from automl.preflight.engine import engine_path_findings
+from automl.program.skill import find_skill
 from automl.request.apply_text import apply_request_text, explain_gpus
 from automl.request.location import RunLocation, chosen_study_directory, new_study_directory
 from automl.request.policy import decide
 from automl.resolve import TEST, TRAIN, check_settings, chosen_scheduler, resolve_inputs, resolve_objectives
 from automl.samplers.registry import make_searcher
-from automl.skill.load import load_skill
 from automl.smoke import smoke_test
 from automl.storage.documents import only_for_user
 from automl.storage.owner import OwnerLock
@@ -60,7 +60,7 @@ def make_plan(request: StudyRequest, place: RunLocation) -> StudyPlan:
     Raises:
         ConfigurationError: skill, study, spec, space or resources cannot be used; with every problem.
     """
-    skill = load_skill(request.skill)
+    skill = find_skill(request.skill, request.program)
     request, parsed, notes = apply_request_text(with_prepared_paths(request, place.results), skill)
     inputs = resolve_inputs(request, skill)
     decision = decide(

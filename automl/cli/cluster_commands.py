@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from automl.cli.options import AbsolutePath, print_json, results_root
+from automl.cli.options import AbsolutePath, print_json, results_root, wrong_argument
 from automl.cli.request_options import build_request, job_options
 from automl.errors import LaunchError
 from automl.request.location import make_private
@@ -140,6 +140,9 @@ def _study_text(options: dict[str, Any]) -> str | None:
         return None
     if file.is_relative_to(options["mount"]):
         return None
+    if request.program is not None:
+        fix = f"put the folder of {file.name} on the volume, and name it there"
+        raise wrong_argument("STUDY", f"a program in {file.parent}", f"a folder below {options['mount']}", fix)
     # The request has absolute paths; the manifests refuse a path that is not on the volume.
     document = yaml.safe_load(file.read_text(encoding="utf-8"))
     document |= {"name": request.name, "data": dict(request.data), "skill": request.skill}
@@ -188,7 +191,7 @@ def _study_job(options: dict[str, Any], results: Path, study: str | None = None)
     read = [Path(path) for path in data_files(request, plan).values() if not path.startswith("{")]
     read = [path if path.is_dir() else path.parent for path in read]
     # The package's own skills are wherever automl is.
-    read += [plan.skill.root] if Path(request.skill).exists() else []
+    read += [plan.skill.root] if request.program is not None or Path(request.skill or "?").exists() else []
     return StudyJob(
         name=plan.name,
         results=results,

@@ -12,6 +12,7 @@ from automl.storage.paths import make_folder
 from automl.storage.trainer_files import keep_made
 from automl.study.causes import OriginKind
 from automl.trial.attempts import Start, find_continuation, measured_by, next_start, unused_attempt
+from automl.trial.task import watch_of
 
 if TYPE_CHECKING:
     from automl.storage.paths import StudyPaths
@@ -37,7 +38,7 @@ def start_of_clone(plan: StudyPlan, paths: StudyPaths, number: int, parent: Tria
     Raises:
         OSError: the checkpoint cannot be linked or copied.
     """
-    found = find_continuation(measured_by(paths, parent), plan.skill.architecture.checkpoints, until=epoch)
+    found = find_continuation(measured_by(paths, parent), watch_of(plan), until=epoch)
     if found is None or (plan.max_epochs is not None and found.first_epoch >= plan.max_epochs):
         return Start(parent=parent.number)
     attempt = unused_attempt(paths, number)

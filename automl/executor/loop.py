@@ -300,7 +300,7 @@ class StudyLoop:
     def _record_unread(self, trial: TrialRecord, task: TrialTask) -> None:
         """Record what earlier attempts measured and no driver read: their drivers died first."""
         metric, named = self._plan.objective.metric, TrialHistory(task.watch).named
-        for measurement in map(named, earlier_measurements(task.start)):
+        for measurement in map(named, earlier_measurements(task.start, task.watch)):
             is_known = measurement.epoch is None or trial.has_measured(measurement.epoch, metric)
             if metric in measurement.values and not is_known and trial.phase is Phase.WAITING:
                 self._append(measured_event(trial.number, measurement))

@@ -16,6 +16,7 @@ from automl.executor.decide import result_of
 from automl.storage.deletion import delete, is_deletable, real_path
 from automl.trial.attempts import find_continuation, measured_by, starts_of
 from automl.trial.checkpoints import all_checkpoints, checkpoint_of_epoch, latest_links, size_of
+from automl.trial.task import watch_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -58,7 +59,7 @@ class Retention:
     def thin(self, paused: TrialRecord) -> None:
         """Delete of a paused trial, whose writer is dead, all but the checkpoint it continues from and its best one."""
         result, chain = paused.result, measured_by(self._paths, paused)
-        continued = find_continuation(chain, self._naming, until=paused.paused_at)
+        continued = find_continuation(chain, watch_of(self._plan), until=paused.paused_at)
         if continued is None or self._keeps_all or result is None or result.best_epoch is None:
             return
         begun_from = starts_of(self._paths, paused)[0].checkpoint

@@ -21,12 +21,11 @@ from automl.handoff.action_spec import action_spec
 from automl.handoff.best import ChosenCheckpoint, choose_checkpoint
 from automl.launch.base import LaunchRequest
 from automl.launch.choice import OVERRIDE, make_launcher, ready_launch
-from automl.launch.command import build_command, trial_environment
+from automl.launch.command import build_command, example_command, trial_environment
 from automl.launch.local import WarmLauncher
 from automl.launch.mounts import readable_paths
 from automl.machine import detect_machine
 from automl.readers.status_file import StatusReader
-from automl.skill.load import load_skill
 from automl.spec.inputs import missing_inputs
 from automl.spec.model import Spec
 from automl.spec.write import write_spec
@@ -152,7 +151,7 @@ def run_action(root: Path, action: str, launcher: Launcher, options: ActionOptio
     options = options or ActionOptions()
     study = StudyPaths(root)
     plan = read_plan(study)
-    skill = load_skill(plan.skill.root)
+    skill = plan.load_skill()
     keys = (f"{action}-{number}" for number in count(1))
     key = next(key for key in keys if not study.action(key).root.exists())
     paths, result = study.action(key), ActionResult(key=key, action=action, status=ActionStatus.UNAVAILABLE)
@@ -213,10 +212,10 @@ def action_launcher(root: Path, *, action: str = "", session: str | None = None)
     plan = read_plan(StudyPaths(root))
     kind = plan.launched.launcher
     is_warm = session is not None and kind is LauncherKind.WARM
-    declared = load_skill(plan.skill.root).actions.get(action) if is_warm else None
+    declared = plan.load_skill().actions.get(action) if is_warm else None
     if session is None or declared is None:
         return make_launcher(kind)
-    program = build_command(declared.command, root)[0]
+    program = example_command(declared.command)[0]
     launcher = WarmLauncher(session, program, log=StudyPaths(root).warm_server_log, inherited=dict(os.environ))
     launcher.start()
     return launcher

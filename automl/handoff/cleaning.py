@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from automl.errors import ConfigurationError, Problem
 from automl.handoff.best import StudyBest
 from automl.readers.status_file import walk
-from automl.skill.load import recorded_architecture
 from automl.storage.deletion import is_deletable, move_to_trash, purge, real_path
 from automl.storage.documents import read_document
 from automl.storage.overview import StudyRow, list_studies
@@ -189,7 +188,7 @@ def _of_study(row: StudyRow, root: Path) -> Iterator[Deletable]:
     study, inside = StudyPaths(row.path), root / row.name
     plan, result = read_study(row.path)
     kept = _kept(study, result)
-    naming = recorded_architecture(plan.skill.network_arch, plan.skill.root).checkpoints
+    naming = plan.architecture().checkpoints
     recorded = tuple(name for trial in result.trials for name in trial.files_behind_links)
     attempts = [attempt.root for trial in result.trials for attempt in study.attempts(trial.number)]
     found = {path: "a checkpoint that was not handed over" for a in attempts for path in all_checkpoints(a, naming)}

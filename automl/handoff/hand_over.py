@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from automl.errors import ConfigurationError, StudyFailedError
 from automl.handoff.best import read_best, select_best
 from automl.handoff.evaluation import CHAMPION
-from automl.skill.load import recorded_architecture
 from automl.spec.model import Spec
 from automl.storage.event_log import EventLog
 from automl.storage.paths import StudyPaths
@@ -105,7 +104,7 @@ def _sha256_of_best(root: Path, best: TrialResult) -> str | None:
 def model_version(best: StudyBest, study: StudyPaths) -> dict[str, Any]:
     """Return what is registered for the best checkpoint of a study: the request of `ModelRegistered`."""
     plan, started = read_plan(study), read_state(study).started
-    architecture = recorded_architecture(plan.skill.network_arch, plan.skill.root)
+    architecture = plan.architecture()
     spec = Spec(values=plan.spec).with_values(best.assignment, origin="best")
     known = architecture.model_output
     output = known.kinds.get(str(spec.get(known.path)), {}) if known.path and spec.has(known.path) else {}

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from automl.errors import ConfigurationError, LaunchError, Problem
-from automl.launch.command import build_command, locate_program
+from automl.launch.command import example_command, locate_program
 from automl.launch.container import ContainerLauncher
 from automl.launch.engine import find_engine
 from automl.launch.images import prepare_image
@@ -124,7 +124,7 @@ def _by_default(image: str | None, source: str, command: str) -> tuple[LauncherK
 
 def find_command(template: str) -> tuple[str, bool | None]:
     """Return a command's program and whether it is installed here; None where a shell script hides it."""
-    arguments = build_command(template, Path("spec"))
+    arguments = example_command(template)
     program = Path(arguments[0]).name
     if program in _SHELLS:
         return program, None

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 CONFIG_TOKEN = "{config_path}"  # noqa: S105 # a placeholder, no secret
+_ACTIVE = ("VIRTUAL_ENV", "CONDA_PREFIX")
+TRIAL_DIR_VARIABLE = "AUTOML_TRIAL_DIR"
+"""Environment variable of every trial: its folder, where `automl.report` writes."""
+_PLACE = re.compile(r"[-+]*\{[A-Za-z_][\w.-]*(?:\[\d+\])*\}")
 _SHELL_SYNTAX = re.compile(r"[|&;<>()$`\n*?\[\]~!{}#\\]|^\s*\w+=|^\s*(?:cd|source|export|set|if|for|while|exec)\s")
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -59,12 +63,21 @@ def build_command(template: str, config_path: Path) -> tuple[str, ...]:
     return fill_command(template, {CONFIG_TOKEN: str(config_path)})
 
 
-def fill_command(template: str, places: Mapping[str, str]) -> tuple[str, ...]:
+def example_command(template: str) -> tuple[str, ...]:
+    """Return the argument list of a template with something in each of its places: to see which program it starts.
+
+    Raises:
+        LaunchError: a quotation is not closed.
+    """
+    return fill_command(template, dict.fromkeys([CONFIG_TOKEN, *_PLACE.findall(template)], "spec"))
+
+
+def fill_command(template: str, places: Mapping[str, str | tuple[str, ...]]) -> tuple[str, ...]:
     """Return the argument list of a template with any of several tokens in any number.
 
     Args:
         template: The command.
-        places: Token -> what stands there; at least one token.
+        places: Token -> what stands there, several words only where the token is a word of its own; at least one token.
 
     Raises:
         LaunchError: a quotation is not closed.
@@ -73,7 +86,7 @@ def fill_command(template: str, places: Mapping[str, str]) -> tuple[str, ...]:
     if any(_SHELL_SYNTAX.search(literal) for literal in pieces[::2]):
         script = ""
         for piece in pieces:
-            script += _quoted(places[piece], _open_quote(script)) if piece in places else piece
+            script += _in_shell(places[piece], _open_quote(script)) if piece in places else piece
         return ("bash", "-c", script)
     try:
         arguments = shlex.split(template)
@@ -81,9 +94,20 @@ def fill_command(template: str, places: Mapping[str, str]) -> tuple[str, ...]:
         raise LaunchError(
             f"the command {template!r} cannot be split into arguments: {error}", failure=LaunchFailure.COMMAND
         ) from error
-    for token, place in places.items():
-        arguments = [argument.replace(token, place) for argument in arguments]
-    return tuple(arguments)
+    return tuple(word for argument in arguments for word in _filled(argument, places))
+
+
+def _filled(argument: str, places: Mapping[str, str | tuple[str, ...]]) -> Sequence[str]:
+    """Return the words in place of one: a value is never looked through for further tokens."""
+    whole = places.get(argument)
+    if isinstance(whole, tuple):
+        return whole
+    pieces = re.split(f"({'|'.join(map(re.escape, places))})", argument)
+    return ["".join(str(places.get(piece, piece)) for piece in pieces)]
+
+
+def _in_shell(place: str | tuple[str, ...], quote: str) -> str:
+    return _quoted(place, quote) if isinstance(place, str) else " ".join(_quoted(word, quote) for word in place)
 
 
 def bin_directory() -> Path:
@@ -91,10 +115,15 @@ def bin_directory() -> Path:
     return Path(sys.executable).parent
 
 
-def search_path(environment: Mapping[str, str]) -> str:
-    """Return PATH with this environment's console scripts first."""
+def search_path(environment: Mapping[str, str], *, is_own: bool = True) -> str:
+    """Return PATH with this environment's console scripts first.
+
+    For a program of the user's own, whose environment may be another one, an active environment stays first.
+    """
     entries = environment.get("PATH", os.defpath).split(os.pathsep)
     own = str(bin_directory())
+    if not is_own and any(environment.get(name) for name in _ACTIVE):
+        return os.pathsep.join([*entries, own])
     return os.pathsep.join([own, *(entry for entry in entries if entry != own)])
 
 
@@ -125,6 +154,7 @@ def trial_environment(
     gpus: Sequence[str] = (),
     threads: int = 1,
     extra: Mapping[str, str] | None = None,
+    is_own: bool = True,
 ) -> dict[str, str]:
     """Return the whole environment of a trial.
 
@@ -134,11 +164,12 @@ def trial_environment(
         gpus: The trial's devices; empty hides every GPU.
         threads: CPU threads of the trainer, at least 1.
         extra: Laid over everything else, e.g. the rendezvous of a trial over several nodes.
+        is_own: The command is of a trainer of this environment; see `search_path`.
     """
     environment = {name: value for name, value in inherited.items() if not _STALE.fullmatch(name)}
     environment |= dict.fromkeys(THREAD_VARIABLES, str(threads))
     environment |= {
-        "PATH": search_path(environment),
+        "PATH": search_path(environment, is_own=is_own),
         "CUDA_VISIBLE_DEVICES": ",".join(gpus),
         "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
         "PYTHONUNBUFFERED": "1",

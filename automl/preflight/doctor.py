@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from automl.errors import ConfigurationError
-from automl.launch.command import build_command
+from automl.launch.command import example_command
 from automl.preflight.annotations import check_annotations
 from automl.preflight.cluster import DOCTOR_LIMIT_S, RUN_LIMIT_S, cluster_findings
 from automl.preflight.data import (
@@ -171,7 +171,7 @@ def _needs(run: _Run) -> tuple[ProbeRequest, Demand]:
     made = tuple(path for path in paths if pending is None or not Path(path).is_relative_to(pending))
     # In a container the command's program is part of the image.
     is_here = plan.launch.launcher in {LauncherKind.WARM, LauncherKind.LOCAL}
-    program = build_command(plan.skill.actions[plan.action].command, Path("spec"))[0] if is_here else None
+    program = example_command(plan.skill.actions[plan.action].command)[0] if is_here else None
     workers = [count for name in ("workers", "num_workers") for _, count in numbers(values, name)]
     demand = Demand(
         jobs=plan.resources.jobs,

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from automl.errors import LaunchError
-from automl.launch.command import build_command, find_program
+from automl.launch.command import build_command, example_command, find_program
 from automl.preflight.findings import Finding, bad, doubt, good
 from automl.spec.write import write_spec
 
@@ -37,7 +37,7 @@ def check_depth_data(plan: StudyPlan, *, is_made: bool = True) -> list[Finding]:
     Data that the run makes before its first trial may not be there yet; then all but them is checked.
     """
     action = plan.skill.actions[plan.action]
-    command, check = build_command(action.command, Path("spec")), plan.skill.architecture.data_check
+    command, check = example_command(action.command), plan.skill.architecture.data_check
     if check is None or Path(command[0]).name != build_command(check, Path("spec"))[0]:
         return []
     try:

@@ -64,6 +64,7 @@ class LogReader:
         watched: Training losses whose non-finite values count at once.
         has_status: Returns whether a status file exists.
         has_objective: Returns whether the objective was measured, by whatever source.
+        first_epoch: Number of the trainer's first epoch; None where it has to be recognised.
     """
 
     path: Path
@@ -71,6 +72,7 @@ class LogReader:
     watched: tuple[str, ...]
     has_status: Callable[[], bool]
     has_objective: Callable[[], bool]
+    first_epoch: int | None = None
     _file: GrowingFile = field(init=False)
     _epoch: int | None = None
     _first_epoch: int | None = None
@@ -118,6 +120,9 @@ class LogReader:
         if (match := _EPOCH.search(line)) is None:
             return
         number = int(match[1])
+        if self.first_epoch is not None:
+            self._epoch = max(number - self.first_epoch, 0)
+            return
         if self._first_epoch is None:
             self._first_epoch = number
         # "Epoch 1/10" as the first one counts from 1; "Epoch 0:" and a resumed "Epoch 5:" count from 0.

@@ -1,11 +1,13 @@
-"""Read metrics from a JSON file that a trainer writes at its end or rewrites from time to time.
+"""Read metrics from a file of JSON, JSON lines or CSV that a trainer writes, rewrites or appends to.
 
-Three forms are read: one object of metrics (nested names are joined with ``/``), a list of such objects with their
-epochs, and an object of lists with one number per epoch.
+Of JSON three forms are read: one object of metrics (nested names are joined with ``/``), a list of such objects with
+their epochs, and an object of lists with one number per epoch. A line of JSON and a row of CSV are one such object; a
+column without a value in a row says nothing. A last line without an end may be half a line, and waits.
 """
 
 from __future__ import annotations
 
+import csv
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -19,13 +21,14 @@ if TYPE_CHECKING:
     from automl.skill.model import JsonValue
     from automl.study.trial import Measurement
 
+_BY_LINE = {".csv", ".jsonl", ".ndjson"}
+_UNSEEN = (-1, -1)
 _NOT_METRICS = frozenset({"epoch", "step", "best_epoch"})
 
 
 def read_metrics(text: str) -> list[Measurement]:
-    """Read the text of a metric file; nothing where it is not JSON or holds no number."""
-    document = loaded(text)
-    entries = document if isinstance(document, list) else [document]
+    """Read the text of a metric file; nothing where it is neither JSON nor CSV, or holds no number."""
+    entries = _entries(text)
     found = [_measured(epoch, row) for entry in entries if isinstance(entry, dict) for epoch, row in _rows(entry)]
     return [measurement for measurement in found if measurement.values or measurement.nonfinite]
 
@@ -36,37 +39,57 @@ class MetricFileReader:
 
     Attributes:
         directory: The trial directory.
-        name: The file, relative to the directory; it need not exist yet. Once the writer has ended, a file of that
-            name in a folder below counts too.
+        name: The file, relative to the directory; it need not exist yet. It may be a pattern with ``*``, of which the
+            newest file counts. Once the writer has ended, a file of that name in a folder below counts too.
     """
 
     directory: Path
     name: str
-    _seen: tuple[int, int] = field(default=(-1, -1))
+    _seen: tuple[int, int] = _UNSEEN
     _returned: list[Measurement] = field(default_factory=list)
 
     def read(self) -> list[Measurement]:
         """Return what is new in the file."""
-        return self._read(self.directory / self.name)
+        return self._read(self._path(), is_over=False)
 
     def finish(self) -> list[Measurement]:
         """Return what is new in the file; call it when the writer has ended."""
-        direct = self.directory / self.name
+        direct = self._path()
         below = [] if direct.is_file() else sorted(self.directory.rglob(direct.name))
-        return self._read(below[0] if below else direct)
+        self._seen = _UNSEEN  # what was half a line is whole now
+        return self._read(below[0] if below else direct, is_over=True)
 
-    def _read(self, path: Path) -> list[Measurement]:
+    def _path(self) -> Path:
+        if "*" not in self.name:
+            return self.directory / self.name
+        found = [path for path in self.directory.glob(self.name) if path.is_file() and not path.is_symlink()]
+        return max(found, key=lambda path: path.stat().st_mtime_ns, default=self.directory / self.name)
+
+    def _read(self, path: Path, *, is_over: bool) -> list[Measurement]:
         try:
             status = path.stat()
             if (status.st_size, status.st_mtime_ns) == self._seen:
                 return []
-            found = read_metrics(read_made(self.directory, path).decode("utf-8", errors="replace"))
+            text = read_made(self.directory, path).decode("utf-8", errors="replace")
         except OSError:
             return []
         self._seen = (status.st_size, status.st_mtime_ns)
+        is_by_line = path.suffix.lower() in _BY_LINE and not is_over
+        found = read_metrics(text[: text.rfind("\n") + 1] if is_by_line else text)
         fresh = [m for m in found if replace(m, unix_time_s=0.0) not in self._returned]
         self._returned += [replace(m, unix_time_s=0.0) for m in fresh]
         return fresh
+
+
+def _entries(text: str) -> list[JsonValue]:
+    document = loaded(text)
+    if document is not None:
+        return document if isinstance(document, list) else [document]
+    lines = [line for line in text.splitlines() if line.strip()]
+    if lines and lines[0].lstrip().startswith("{"):
+        return [loaded(line) for line in lines]
+    rows = csv.DictReader(lines, skipinitialspace=True, restkey="") if lines and "," in lines[0] else ()
+    return [{name.strip(): value for name, value in row.items() if name and value} for row in rows]
 
 
 def _rows(entry: dict[str, JsonValue]) -> Iterator[tuple[JsonValue, dict[str, JsonValue]]]:

@@ -7,6 +7,7 @@ into a plan once skill, spec and space are known.
 from __future__ import annotations
 
 import difflib
+import re
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from automl.config_files import Spelled, parse_scalar, read_document, schema_pro
 from automl.duration import parse_duration_s
 from automl.errors import ConfigurationError, Problem
 from automl.request.policy import parse_policy
+from automl.request.search_text import search_items
 from automl.request.typed_settings import typed_settings
 from automl.resources import builtin_studies
 
@@ -25,6 +27,10 @@ if TYPE_CHECKING:
     from automl.skill.model import JsonValue
 
 _SPELLED = "$spelled"
+_DIRECTIONS = {
+    **dict.fromkeys(("max", "maximize", "maximise"), "maximize"),
+    **dict.fromkeys(("min", "minimize", "minimise"), "minimize"),
+}
 DEFAULT_STUDY = "depth_net_mono/demo"
 
 
@@ -47,10 +53,12 @@ class InputSettings:
 
     Attributes:
         overrides: Dotted path -> value: the key `set`.
+        program: The user's own program in place of a skill, as `automl.program.skill` takes it; None for a skill.
     """
 
     spec: str | None = None
     overrides: Mapping[str, JsonValue] = field(default_factory=dict)
+    program: Mapping[str, Any] | None = None
     data: Mapping[str, str] = field(default_factory=dict)
     prepare: Prepare | None = None
 
@@ -200,11 +208,11 @@ def load_study_request(reference: str) -> StudyRequest:
     file = _find_study(reference)
     document: Any = read_document(file, is_spelled=True)
     if not isinstance(document, dict):
-        expected = "a mapping with at least `skill`"
+        expected = "a mapping with at least `skill` or `program`"
         problem = Problem(where=str(file), found="no mapping", expected=expected, fix="see studies/")
         raise ConfigurationError.from_problems([problem], subject="the study")
     document = typed_settings(document)
-    problems = schema_problems(document, "study", where=str(file))
+    problems = schema_problems(document, "study", where=str(file)) or _choice_problems(file, document)
     time_s = None
     if not problems and "time" in document.get("budget", {}):
         try:
@@ -223,13 +231,20 @@ def _request(file: Path, document: dict[str, Any], time_s: float | None) -> Stud
         studies = None if studies else []
     # Keys of these mappings are names of settings; `launcher`, `image` and `network` may also stand under `options`.
     older = {name: options.pop(name) for name in ("launcher", "image", "network") if name in options}
-    named = {**document.get("objective", {}), **document.get("budget", {}), **older, **document.get("resources", {})}
+    named = {
+        **_objective(document.get("objective", {})),
+        **document.get("budget", {}),
+        **older,
+        **document.get("resources", {}),
+    }
     settings = {name: value for name, value in {**document, **named}.items() if name in SETTINGS}
     return request_from_document(
         {"name": default_name(file)}
         | settings
         | {
-            "skill": _relative_to(file, document["skill"], must_exist=True),
+            "skill": _relative_to(file, document["skill"], must_exist=True) if "skill" in document else "",
+            "program": _program(file, document),
+            "search": search_items(document.get("search", [])),
             "spec": _relative_to(file, document["spec"]) if "spec" in document else None,
             "policy": parse_policy(document.get("policy")),
             "data": {split: _relative_to(file, path) for split, path in document.get("data", {}).items()},
@@ -241,6 +256,46 @@ def _request(file: Path, document: dict[str, Any], time_s: float | None) -> Stud
             "source": str(file),
         }
     )
+
+
+def _choice_problems(file: Path, document: Mapping[str, Any]) -> list[Problem]:
+    """Return what is wrong with the choice of what is trained: a skill or a program, and a report only of a program."""
+    found = [key for key in ("skill", "program") if key in document]
+    problems = []
+    if len(found) != 1:
+        what, fix = " and ".join(found) or "neither", "write `program: python train.py --lr {lr}`, or name a skill"
+        problems.append(Problem(where=f"{file}: (root)", found=what, expected="either skill or program", fix=fix))
+    if "report" in document and "program" not in document:
+        fix = "a skill says it in its skill_info.yaml"
+        problems.append(Problem(where=f"{file}: report", found="a skill", expected="a program", fix=fix))
+    try:
+        _objective(document.get("objective", {}))
+    except ValueError as error:
+        expected, fix = "a metric and maximize or minimize", "write e.g. objective: val_acc maximize"
+        problems.append(Problem(where=f"{file}: objective", found=str(error), expected=expected, fix=fix))
+    return problems
+
+
+def _program(file: Path, document: Mapping[str, Any]) -> dict[str, Any] | None:
+    if "program" not in document:
+        return None
+    return {"command": document["program"], "folder": str(file.parent), **document.get("report", {})}
+
+
+def _objective(entry: str | Mapping[str, str]) -> Mapping[str, str]:
+    """Return metric and direction of `objective`, which may be a text: ``val_acc maximize``, ``minimise loss``.
+
+    Raises:
+        ValueError: the text is not one metric, with or without a direction.
+    """
+    if not isinstance(entry, str):
+        return entry
+    words = re.split(r"[:\s]+", entry.strip())
+    directions = [direction for word in words if (direction := _DIRECTIONS.get(word.lower()))]
+    metrics = [word for word in words if word.lower() not in _DIRECTIONS]
+    if len(metrics) != 1 or len(directions) > 1:
+        raise ValueError(repr(entry))
+    return {"metric": metrics[0], **({"direction": directions[0]} if directions else {})}
 
 
 def _objective_text(entry: str | dict[str, str]) -> str:

@@ -12,16 +12,16 @@ if TYPE_CHECKING:
 
     from automl.skill.model import JsonValue
 
-OVERRIDES = "set"
-"""The key whose values belong to the skill's parameters, which are typed when the skill is known."""
+SPELLED = {"set", "search"}
+"""The keys whose values belong to the skill's parameters, which are typed when the skill is known."""
 
 
 def typed_settings(document: dict[str, JsonValue]) -> dict[str, Any]:
-    """Return a study file's document with the types of `schemas/study.schema.json`; values of `set` stay spelled."""
+    """Return a study file's document with the types of `schemas/study.schema.json`; `SPELLED` values stay spelled."""
     schema: Any = read_document(packaged("schemas") / "study.schema.json")
-    own = {key: value for key, value in document.items() if key != OVERRIDES}
+    own = {key: value for key, value in document.items() if key not in SPELLED}
     typed = _typed(own, schema, schema["$defs"])
-    return {key: value if key == OVERRIDES else typed[key] for key, value in document.items()}
+    return {key: value if key in SPELLED else typed[key] for key, value in document.items()}
 
 
 def _typed(value: JsonValue, rule: Mapping[str, Any], shared: Mapping[str, Any]) -> Any:  # noqa: ANN401 # plain data

@@ -45,14 +45,6 @@ def load_skill(reference: str | Path) -> Skill:
     raise ConfigurationError.from_problems(findings.problems, subject=f"the skill {files.root.name}")
 
 
-def recorded_architecture(network_arch: str, root: str | Path) -> Architecture:
-    """Return the architecture of a skill that a plan names; its own file counts as long as it can be read."""
-    try:
-        return load_architecture(network_arch, find_files(Path(root)).architecture)
-    except ConfigurationError:
-        return load_architecture(network_arch)
-
-
 def _folder(reference: str | Path) -> Path:
     with contextlib.suppress(OSError, ValueError):
         if Path(reference).exists():

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from automl.architectures.model import Architecture, SpecKeys
     from automl.errors import Problem
+    from automl.skill.program import Program
 
 __all__ = ["ConfigFormat", "FileSlot", "JsonValue", "Skill", "SkillAction", "SlotKind"]
 
@@ -55,7 +56,8 @@ class SkillAction:
     """One thing a skill can do: train, evaluate, inference, export, ...
 
     Attributes:
-        command: The command template. ``{config_path}`` occurs exactly once and is the only thing ever replaced.
+        command: The command template. ``{config_path}`` occurs exactly once and is the only thing ever replaced, but in
+            that of a program.
         inputs: File slots that must or may be filled before the action starts.
         outputs: File slots the action writes.
         image: Container image of this action, if it differs from the skill's.
@@ -63,6 +65,7 @@ class SkillAction:
         metric_file: A JSON file, relative to the results folder, that holds the metric, where the skill names one.
         spec_params: Parameter path -> special word, literal or download description (see `automl.spec.build`).
         data_sources: Parameter path -> rule of the `data_sources` language, as read.
+        program: What is known of it where it is a program that no skill describes.
     """
 
     name: str
@@ -76,6 +79,7 @@ class SkillAction:
     metric_file: str | None = None
     spec_params: Mapping[str, JsonValue] = field(default_factory=lambda: MappingProxyType({}))
     data_sources: Mapping[str, JsonValue] = field(default_factory=lambda: MappingProxyType({}))
+    program: Program | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +97,8 @@ class Skill:
         shorthand_keys: Alias -> parameter path.
         required_credentials: Names of environment variables that must be present.
         architecture: What is known of the architecture; without the skill's files, what holds for every one.
+        values: The spec template of training in place of a file, and ``values_source``, where it comes from.
+        is_open: Its program takes parameters that neither template nor schema name.
         fingerprints: File name -> SHA-256 of every file that was read.
         warnings: What could not be used and does not stop the skill from running.
     """
@@ -112,6 +118,9 @@ class Skill:
     shorthand_keys: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     required_credentials: tuple[str, ...] = ()
     architecture: Architecture = field(default_factory=lambda: load_architecture("any"))
+    values: Mapping[str, JsonValue] | None = None
+    values_source: str = ""
+    is_open: bool = False
     fingerprints: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     warnings: tuple[Problem, ...] = ()
 

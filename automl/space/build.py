@@ -17,13 +17,15 @@ from automl.architectures.model import matches
 from automl.errors import ConfigurationError, Problem
 from automl.skill.objective import usual_metric
 from automl.space.activity import activity, run_length
-from automl.space.conditions import Relation, RelationKind
+from automl.space.conditions import Condition, Relation, RelationKind
 from automl.space.derived import family_of
 from automl.space.parameters import LeftOut, Parameter, SearchSpace
 from automl.space.ranges import make_parameter
 from automl.space.reasons import Facts, effective_parameters, left_out_by
 from automl.space.relations import bind, relations_of
 from automl.space.selection import Selection, check_user_range, read_selection
+from automl.space.unlisted import kind_of_range, plain
+from automl.space.values import is_same
 from automl.spec.math_cond import parse_math_cond
 from automl.spec.model import iterate_leaves
 from automl.spec.train_schema import LeafKind, SchemaLeaf, kind_of_value
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from automl.skill.model import Skill
+    from automl.space.values import Scalar
     from automl.spec.model import Spec
     from automl.spec.train_schema import TrainSchema
 
@@ -108,7 +111,7 @@ class _Builder:
         self._left_out: dict[str, str] = {}
         known = dict.fromkeys([*schema.leaves, *(path for path, _ in iterate_leaves(spec.values))])
         aliases = {alias: path for alias, path in skill.shorthand_keys.items() if alias not in known}
-        self._selection, problems = read_selection(request.search, known=known, aliases=aliases)
+        self._selection, problems = read_selection(request.search, known=known, aliases=aliases, is_open=skill.is_open)
         self._problems = list(problems)
         self._facts = Facts(
             skill=skill,
@@ -124,7 +127,8 @@ class _Builder:
 
     def build(self) -> SearchSpace:
         made = {path: self._parameter(path) for path in self._candidates()}
-        space = self._settled({path: parameter for path, parameter in made.items() if parameter is not None})
+        noted = {path: self._noted(parameter) for path, parameter in made.items() if parameter is not None}
+        space = self._settled(noted)
         if self._problems:
             raise ConfigurationError.from_problems(self._problems, subject="the search space")
         if self._selection.is_default and all(map(self._is_batch_size, space.paths)):
@@ -186,7 +190,7 @@ class _Builder:
     def _leaf(self, path: str) -> SchemaLeaf:
         """Return the schema's leaf, or one made from the spec's value for elements of lists and unlisted keys."""
         leaves, spec = self._facts.schema.leaves, self._facts.spec
-        leaf = leaves[path] if path in leaves else SchemaLeaf(path=path, kind=kind_of_value(spec.get(path)))
+        leaf = leaves[path] if path in leaves else SchemaLeaf(path=path, kind=self._kind(path))
         parents = []
         for parent in leaf.parents:
             # Authors sometimes write only the name of a parent beside the child.
@@ -206,7 +210,7 @@ class _Builder:
             kept, others = {}, set(parameters)
             for path, made in parameters.items():
                 others.remove(path)
-                condition, inactive = activity(path, self._facts, others)
+                condition, inactive = self._activity(path, others)
                 others.add(path)
                 if inactive:
                     self._leave_out(path, inactive)
@@ -230,6 +234,43 @@ class _Builder:
         key, length = end
         constant = 0.0 if key else length
         return Relation(path=path, kind=RelationKind.LESS, parent=key, constant=constant, is_for_first=False)
+
+    def _noted(self, made: Parameter) -> Parameter:
+        """Return the parameter of an open skill with where the value of trial 0 comes from."""
+        origin = self._facts.spec.origins.get(made.path)
+        return replace(made, reason=f"{made.reason}; trial 0: {origin}") if self._facts.skill.is_open else made
+
+    def _kind(self, path: str) -> LeafKind:
+        """Return the type of a parameter without a schema: that of its value, of an open skill that of its range."""
+        value, asked = self._facts.spec.get(path), self._selection.ranges.get(path)
+        if asked is None or not self._facts.skill.is_open:
+            return kind_of_value(value)
+        return kind_of_range(plain(asked, value), value)
+
+    def _activity(self, path: str, searched: Collection[str]) -> tuple[Condition | None, str]:
+        """Tell when a parameter acts, what the user says of it included; of an open skill nothing else is known."""
+        is_known = not self._facts.skill.is_open
+        condition, inactive = activity(path, self._facts, searched) if is_known else (None, "")
+        conditions = [] if condition is None else [condition]
+        asked = self._selection.ranges.get(path)
+        for parent, spelled in asked.when if asked is not None and not inactive else ():
+            values = self._typed(parent, spelled)
+            if parent in searched:
+                conditions.append(Condition(path=parent, any_of=values))
+            elif not self._facts.spec.has(parent):
+                return None, f"its condition names {parent}, which neither the search nor the spec has"
+            elif not any(is_same(self._facts.spec.get(parent), value) for value in values):  # type: ignore[arg-type] # only compared
+                return None, f"inactive: {parent} is {self._facts.spec.get(parent)}"
+        if inactive or not conditions:
+            return None, inactive
+        return replace(conditions[0], also=(*conditions[0].also, *conditions[1:])), ""
+
+    def _typed(self, path: str, spelled: tuple[Scalar, ...]) -> tuple[Scalar, ...]:
+        """Return the values of a condition with the type of the parameter that it looks at."""
+        spec = self._facts.spec
+        leaf = self._facts.schema.leaves.get(path)
+        found = [typed(value, leaf, spec.get(path) if spec.has(path) else None) for value in spelled]
+        return tuple(value for value in found if not isinstance(value, dict | list))
 
     def _leave_out(self, path: str, reason: str) -> None:
         """Note why a parameter is out; for one that the user named that is a problem."""

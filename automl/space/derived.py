@@ -32,12 +32,19 @@ _PHRASES |= {100.0: ("a hundredth", "a hundred times"), math.sqrt(2): ("0.71", "
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserRange:
-    """What a user asks for one parameter; None keeps the schema's end and the usual scale, no choices mean a range."""
+    """What a user asks for one parameter; None keeps the schema's end and the usual scale, no choices mean a range.
+
+    Attributes:
+        log_to_one: The range is searched on the logarithm of the distance to 1.
+        when: The parameter acts only while each of these other ones has one of its values.
+    """
 
     low: float | None = None
     high: float | None = None
     log: bool | None = None
     choices: tuple[Scalar, ...] = ()
+    log_to_one: bool = False
+    when: tuple[tuple[str, tuple[Scalar, ...]], ...] = ()
 
 
 class RangeError(ValueError):

@@ -217,6 +217,8 @@ def _shown(value: Scalar) -> str:
 
 def _scale(leaf: SchemaLeaf, ends: tuple[float, float], interval: Interval, asked: UserRange, family: Family) -> Scale:
     low, high = ends
+    if asked.log_to_one and low < high < 1:
+        return Scale.LOG_TO_ONE
     if asked.log is not None:
         return Scale.LOG if asked.log and 0 < low < high else Scale.LINEAR
     if family.scale is Scale.LOG_TO_ONE and low < high < 1:

@@ -2,37 +2,33 @@
 
 ``default`` is the skill's own space, ``all`` every flagged parameter. ``train.optim.lr`` names one parameter,
 ``train.optim.*`` several, ``path=low..high`` and ``path=low..high:log`` give a range, ``path={a,b,c}`` options, and
-``path=5..5`` pins a value. The space is the union of the items; without any, it is ``default``. Ranges and options
-narrow the schema's and never leave it. Options keep their spelling until their parameter is known.
+``path=5..5`` pins a value (`automl.space.range_text` reads them). The space is the union of the items; without any, it
+is ``default``. Ranges and options narrow the schema's and never leave it. Options keep their spelling until their
+parameter is known.
 """
 
 from __future__ import annotations
 
-import math
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from automl.architectures.model import matches
-from automl.config_files import parse_scalar
 from automl.errors import Problem
 from automl.skill.fields import is_number
-from automl.space.derived import UserRange
+from automl.space.range_text import RangeTextError, read_values
 from automl.space.ranges import schema_interval
 from automl.space.values import is_same
 from automl.spec.overrides import closest
 from automl.spec.train_schema import LeafKind, SchemaLeaf
-from automl.spec.typed import typed
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from automl.skill.model import JsonValue
+    from automl.space.derived import UserRange
     from automl.space.values import Scalar
 
-_RANGE = re.compile(r"\s*(?P<low>[^:]*?)\s*\.\.\s*(?P<high>[^:]*?)\s*(?::\s*(?P<scale>\w+)\s*)?")
 _NUMBERS = {LeafKind.FLOAT, LeafKind.INT}
-_CHOICES = re.compile(r"\s*\{(?P<options>.*)\}\s*", re.DOTALL)
 
 
 @dataclass(slots=True)
@@ -53,11 +49,12 @@ class Selection:
 
 
 def read_selection(
-    items: Sequence[str], *, known: Collection[str], aliases: Mapping[str, str]
+    items: Sequence[str], *, known: Collection[str], aliases: Mapping[str, str], is_open: bool = False
 ) -> tuple[Selection, tuple[Problem, ...]]:
     """Read the items of ``--search``; return what was asked for, and every problem.
 
     The parameter paths of schema and spec are ``known``; the skill has ``aliases`` for some, e.g. ``learning_rate``.
+    Where it ``is_open``, a range may be given for any other one too.
     """
     selection = Selection(is_default=not items)
     problems: list[Problem] = []
@@ -69,7 +66,7 @@ def read_selection(
             selection.is_all |= item.strip() == "all"
         elif any(mark in path for mark in "*?"):
             problems += _read_pattern(selection, path, item, known)
-        elif path not in known and path.partition("[")[0] not in known:
+        elif path not in known and not (is_open and separator) and path.partition("[")[0] not in known:
             suggestion = closest(path, known)
             fix = f"did you mean {suggestion}?" if suggestion else "see the parameters with `automl space`"
             problems.append(_problem(item, "a parameter that neither schema nor spec has", "an existing one", fix))
@@ -105,31 +102,11 @@ def _read_pattern(selection: Selection, pattern: str, item: str, known: Collecti
 
 
 def _read_value(selection: Selection, path: str, item: str, value: str) -> list[Problem]:
-    listed = _CHOICES.fullmatch(value)
-    if listed is not None:
-        options = [parse_scalar(part, is_spelled=True) for part in listed["options"].split(",") if part.strip()]
-        choices = [option for option in options if not isinstance(option, dict | list)]
-        if not options or len(choices) < len(options):
-            return [_problem(item, "no plain options", "path={a,b,c}", "write the options, separated by commas")]
-        is_text = all(isinstance(choice, str) for choice in choices)
-        selection.ranges[path] = UserRange(choices=tuple(dict.fromkeys(choices) if is_text else choices))
-        return []
-    match = _RANGE.fullmatch(value)
-    low, high, scale = (_number(match["low"]), _number(match["high"]), match["scale"]) if match else (None, None, None)
-    expected = "path=low..high, path=low..high:log or path={a,b,c}"
-    if low is None or high is None or scale not in {None, "log", "linear"}:
-        return [_problem(item, f"the range {value!r}", expected, "write e.g. train.optim.lr=1e-5..1e-3:log")]
-    if low > high:
-        return [_problem(item, f"a range that ends at {high:g}, below {low:g}", "low..high", "exchange the two ends")]
-    if scale == "log" and low <= 0:
-        return [_problem(item, f"a logarithmic range from {low:g}", "a start above 0", "raise the start, or drop :log")]
-    selection.ranges[path] = UserRange(low=low, high=high, log=None if scale is None else scale == "log")
+    try:
+        selection.ranges[path] = read_values(value)
+    except RangeTextError as error:
+        return [_problem(item, error.found, error.expected, error.fix)]
     return []
-
-
-def _number(text: str) -> int | float | None:
-    value = typed(parse_scalar(text, is_spelled=True), None)
-    return value if is_number(value) and math.isfinite(value) else None
 
 
 def _problem(item: str, found: str, expected: str, fix: str) -> Problem:

@@ -7,6 +7,7 @@ overrides of the user. The special words of ``spec_params`` depend on the trial 
 
 from __future__ import annotations
 
+import copy
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -162,7 +163,9 @@ def _schema(skill: Skill, action: str) -> TrainSchema | None:
 
 def _base(skill: Skill, action: str, schema: TrainSchema | None, template: Path | None) -> Spec:
     file = template if template is not None else skill.templates.get(action)
-    if file is None:
+    if file is None and skill.values is not None:
+        values, origin = copy.deepcopy(dict(skill.values)), skill.values_source
+    elif file is None:
         if schema is None or not schema.default:
             where, found = f"{skill.root}: {action}", "no spec template and no schema"
             raise ConfigurationError.single(

@@ -54,6 +54,8 @@ def word_kind(value: JsonValue) -> WordKind:
 
 def takes_checkpoint(action: SkillAction) -> bool:
     """Return whether an action's program can continue from a checkpoint of an earlier run."""
+    if action.program is not None:
+        return action.program.resume is not None
     return any(word_kind(value) is WordKind.RESUME for value in action.spec_params.values())
 
 

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 STATUS_FILE = "status.json"
 """The trainer's status file, in its own folder or in one below it."""
 
+STOP_FILE = "stop"
+"""The file that asks for the end of an attempt, in its folder."""
+
 PANELS = "panels"
 """The folder of the pictures of predictions, in the trainer's own folder."""
 
@@ -96,8 +99,10 @@ class AttemptPaths(_RunPaths):
 
     start_file = Place("attempt.json", "How the attempt starts.")
     log_file = Place("train.log", "What the trainer prints.")
-    stop_file = Place("stop", "Asks for the end of the attempt; its text is the reason.")
+    stop_file = Place(STOP_FILE, "Asks for the end of the attempt; its text is the reason.")
     parent_checkpoints = Place("parent", "The folder of the checkpoint of another trial that a clone begins with.")
+    work = Place("work", "The folder in which a program runs: what it reads as links, what it writes itself.")
+    checkpoints_file = Place("checkpoints.jsonl", "The checkpoints that the program has named by `automl.report`.")
     measuring_log = Place("evaluate_with.log", "What the command of ``evaluate_with`` prints.")
     measuring_metrics = Place("evaluate_with.json", "The metrics file of the command of ``evaluate_with``.")
 

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from automl.architectures.load import load_architecture
 from automl.errors import ConfigurationError
+from automl.program.skill import find_skill
 from automl.request.policy import Route
 from automl.space.document import PlannedSpace, describe_space
 from automl.space.values import Scalar
@@ -21,7 +23,9 @@ from automl.study.launch_plan import LaunchPlan
 from automl.study.model import Budget, Direction, Objective, Resources
 
 if TYPE_CHECKING:
+    from automl.architectures.model import Architecture
     from automl.request.study_request import StudyRequest
+    from automl.skill.model import Skill
     from automl.storage.paths import StudyPaths
     from automl.study.model import StudyPlan
 
@@ -108,6 +112,17 @@ class StoredPlan(PlanDocument):
     request: Mapping[str, Any] = field(default_factory=dict)
     mlflow: RecordLocation
     results: Path | None = None
+
+    def load_skill(self) -> Skill:
+        """Read the skill of the study, or make it of its program; raises as `find_skill`."""
+        return find_skill(self.skill.root, self.request.get("program"))
+
+    def architecture(self) -> Architecture:
+        """Return what is known of the architecture; where the skill cannot be read, what holds for its name."""
+        try:
+            return self.load_skill().architecture
+        except ConfigurationError:
+            return load_architecture(self.skill.network_arch)
 
 
 def describe_plan(plan: StudyPlan) -> dict[str, Any]:

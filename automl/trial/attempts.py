@@ -21,20 +21,22 @@ from itertools import count, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from automl.readers.status_file import StatusReader
 from automl.space.values import Scalar
 from automl.spec.special import takes_checkpoint
+from automl.storage.paths import AttemptPaths
 from automl.study.trial import FailureKind, TrialState
 from automl.trial.checkpoints import list_checkpoints
+from automl.trial.sources import recorded_measurements
+from automl.trial.task import watch_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from automl.architectures.model import CheckpointNaming
     from automl.storage.paths import StudyPaths
     from automl.study.model import StudyPlan
     from automl.study.state import TrialRecord
     from automl.study.trial import Measurement, TrialResult
+    from automl.trial.task import TrialWatch
 
 MAX_ATTEMPTS = 3
 """Attempts of one trial that the infrastructure may cost."""
@@ -136,7 +138,7 @@ def next_start(plan: StudyPlan, paths: StudyPaths, trial: TrialRecord) -> Start:
     # What a paused trial did after the decision to pause it did not count, and is done again.
     earlier = measured_by(paths, trial)
     own = earlier[len(begin.earlier) :]
-    found = find_continuation(own, plan.skill.architecture.checkpoints, until=trial.paused_at)
+    found = find_continuation(own, watch_of(plan), until=trial.paused_at)
     if found is None:
         return begin
     return replace(begin, checkpoint=found.checkpoint, first_epoch=found.first_epoch, earlier=earlier)
@@ -169,19 +171,19 @@ def measured_by(paths: StudyPaths, trial: TrialRecord) -> tuple[Path, ...]:
 
 
 def find_continuation(
-    directories: Sequence[Path], naming: CheckpointNaming, *, until: int | None = None
+    directories: Sequence[Path], watch: TrialWatch, *, until: int | None = None
 ) -> Continuation | None:
     """Return how to continue a trial, or None where no attempt left a whole checkpoint with an epoch.
 
-    A checkpoint is used only where the status files tell the epochs before it: trainers that report to their log alone
-    are started anew, because their earlier epochs would be lost. A checkpoint of an epoch that was not reported yet was
-    saved in the middle of it; the trainer then finishes that epoch.
+    A checkpoint is used only where the files tell the epochs before it: trainers that report to their log alone are
+    started anew unless the study says how they number epochs, because their earlier epochs would be lost. A checkpoint
+    of an epoch that was not reported yet was saved in the middle of it; the trainer then finishes that epoch.
 
     The earlier attempts come oldest first; after epoch ``until`` checkpoints are used only if there is no earlier one.
     """
-    measured = sorted({m.epoch for m in _measurements(directories) if m.epoch is not None})
+    measured = sorted({m.epoch for m in _measurements(directories, watch) if m.epoch is not None})
     furthest = measured[-1] + max([1, *(b - a for a, b in pairwise(measured))]) if measured else -1
-    found = [checkpoint for directory in directories for checkpoint in list_checkpoints(directory, naming)]
+    found = [checkpoint for directory in directories for checkpoint in list_checkpoints(directory, watch.naming)]
     usable = [checkpoint for checkpoint in found if checkpoint.epoch <= furthest]
     if not usable:
         return None
@@ -192,13 +194,13 @@ def find_continuation(
     return Continuation(checkpoint=last.path, first_epoch=first_epoch)
 
 
-def earlier_measurements(start: Start) -> Iterator[Measurement]:
+def earlier_measurements(start: Start, watch: TrialWatch) -> Iterator[Measurement]:
     """Yield what counts of the measurements of earlier attempts, the oldest attempt first."""
-    return (m for m in _measurements(start.earlier) if m.epoch is not None and m.epoch < start.first_epoch)
+    return (m for m in _measurements(start.earlier, watch) if m.epoch is not None and m.epoch < start.first_epoch)
 
 
-def _measurements(directories: Sequence[Path]) -> Iterator[Measurement]:
-    return (m for directory in directories for m in StatusReader(directory).finish() if m.values)
+def _measurements(directories: Sequence[Path], watch: TrialWatch) -> Iterator[Measurement]:
+    return (m for directory in directories for m in recorded_measurements(AttemptPaths(directory), watch))
 
 
 def change_after(result: TrialResult, start: Start, losses: int, plan: StudyPlan) -> Change | None:

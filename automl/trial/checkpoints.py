@@ -13,7 +13,9 @@ import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from automl.readers.status_file import walk
+from automl.readers.growing_file import GrowingFile
+from automl.readers.status_file import loaded, walk
+from automl.storage.paths import AttemptPaths
 from automl.storage.trainer_files import can_open, files_below, open_made
 
 if TYPE_CHECKING:
@@ -48,6 +50,8 @@ def list_checkpoints(directory: Path, naming: CheckpointNaming) -> tuple[Checkpo
         for path, match in _named(directory, naming.epoch_names, is_folder=naming.is_folder)
         if is_whole(path)
     ]
+    named = {checkpoint.path for checkpoint in found}
+    found += [c for c in _reported(directory, naming.first_epoch) if c.path not in named and is_whole(c.path)]
     return tuple(sorted(found, key=lambda c: (c.epoch, c.step, str(c.path))))
 
 
@@ -61,7 +65,8 @@ def all_checkpoints(directory: Path, naming: CheckpointNaming) -> tuple[Path, ..
     """Return all files or folders below a directory with the name of a checkpoint, torn and "best" ones too."""
     numbered = _named(directory, naming.epoch_names, is_folder=naming.is_folder)
     best = _named(directory, naming.best_names, is_folder=False)
-    return tuple(dict.fromkeys(path for found in (numbered, best) for path in sorted(path for path, _ in found)))
+    reported = [checkpoint.path for checkpoint in _reported(directory, naming.first_epoch)]
+    return tuple(dict.fromkeys([*sorted(path for path, _ in numbered), *sorted(path for path, _ in best), *reported]))
 
 
 def latest_links(folder: Path) -> dict[Path, Path]:
@@ -119,11 +124,48 @@ def size_of(path: Path) -> int:
     return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
 
 
+def _reported(directory: Path, first_epoch: int) -> list[Checkpoint]:
+    """Return the checkpoints that the program has named itself, by `automl.report`, and has not written anew since.
+
+    Of a file that it names at several epochs the last one counts.
+    """
+    latest: dict[Path, Checkpoint] = {}
+    for line in GrowingFile(AttemptPaths(directory).checkpoints_file, directory).finish():
+        match loaded(line):
+            case {"path": str(name), "epoch": int(epoch), "size": int(size), "mtime_ns": int(mtime_ns)}:
+                path = directory.absolute() / name
+                if path.is_relative_to(directory.absolute()) and ".." not in path.parts and not path.is_symlink():
+                    latest.pop(path, None)
+                    if _is_unchanged(path, size, mtime_ns):
+                        latest[path] = Checkpoint(path=path, epoch=max(epoch - first_epoch, 0), step=0)
+            case _:
+                pass
+    return list(latest.values())
+
+
+def _is_unchanged(path: Path, size: int, mtime_ns: int) -> bool:
+    try:
+        status = path.stat()
+    except OSError:
+        return False
+    return path.is_dir() or (status.st_size, status.st_mtime_ns) == (size, mtime_ns)
+
+
 def _named(directory: Path, patterns: tuple[str, ...], *, is_folder: bool) -> Iterator[tuple[Path, re.Match[str]]]:
     """Yield what lies below a directory, is no link and has a name that one of the patterns matches."""
     for here, folders, files in walk(directory, deepest=_DEEPEST_FOLDER):
         for name in folders if is_folder else files:
             path = here / name
-            match = next((found for pattern in patterns if (found := re.fullmatch(pattern, name))), None)
+            below = path.relative_to(directory).as_posix()
+            match = next((found for pattern in patterns if (found := _fits(pattern, name, below))), None)
             if match is not None and "latest" not in name.lower() and not path.is_symlink():
                 yield path.absolute(), match
+
+
+def _fits(pattern: str, name: str, below: str) -> re.Match[str] | None:
+    """Match a name; by a pattern with folders, the end of the path below the directory."""
+    folders = pattern.replace("[^/]", "").count("/")
+    if not folders:
+        return re.fullmatch(pattern, name)
+    parts = below.split("/")
+    return re.fullmatch(pattern, "/".join(parts[-folders - 1 :])) if len(parts) > folders else None

@@ -14,9 +14,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from automl.errors import ConfigurationError, LaunchError
-from automl.readers.log_lines import LogReader
-from automl.readers.metric_file import MetricFileReader
-from automl.readers.status_file import StatusReader
 from automl.spec.model import Spec
 from automl.spec.write import write_spec
 from automl.storage.paths import make_folder
@@ -32,7 +29,9 @@ from automl.trial.measuring_command import measure_more
 from automl.trial.outcome import TrialOutcome, failed, outcome_of, stopped
 from automl.trial.reporter import Reporter
 from automl.trial.result import build_result
+from automl.trial.sources import sources_of
 from automl.trial.task import launch_request
+from automl.trial.working_folder import make_working_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,7 +78,7 @@ def run_trial(
     started_s = time.monotonic()
     reporter = Reporter(report, task.directory)
     history = TrialHistory(task.watch)
-    history.recall([*earlier_measurements(task.start), *task.measured])
+    history.recall([*earlier_measurements(task.start, task.watch), *task.measured])
     exit_status: int | None = None
     digest = ""
     try:
@@ -110,8 +109,10 @@ def run_trial(
 
 
 def _write_spec(task: TrialTask) -> str:
-    """Write the spec into the folder of the attempt; return its SHA-256."""
+    """Make the folders of the attempt and write its spec; return the SHA-256 of that."""
     make_folder(task.directory, below=task.study_directory)
+    if task.command.shown is not None:
+        make_working_folder(task.command.shown, task.working_folder, task.study_directory)
     return write_spec(Spec(values=task.command.spec), task.command.config_format, task.spec_file)
 
 
@@ -142,21 +143,9 @@ class _RunningTrial:
     _looked_s: float = 0.0
 
     def __post_init__(self) -> None:
-        task, status = self.task, StatusReader(self.task.directory)
+        task = self.task
         self._stall = StallTimeout(limit_s=task.limits.stall_s, log=task.files.log_file)
-        self._sources = [status]
-        if task.watch.metric_file is not None:
-            self._sources.append(MetricFileReader(task.directory, task.watch.metric_file))
-        self._sources.append(
-            LogReader(
-                task.files.log_file,
-                task.watch.objective.metric,
-                # In a log, "loss" may be any loss.
-                tuple(name for name in task.watch.watched if name.startswith("train")),
-                has_status=lambda: status.has_files,
-                has_objective=lambda: bool(self.history.curve),
-            )
-        )
+        self._sources = sources_of(task.files, task.watch, has_objective=lambda: bool(self.history.curve))
 
     def watch(self) -> TrialOutcome:
         """Follow the trial to its end and return how it ended."""

@@ -13,12 +13,19 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from automl.launch.base import LaunchRequest
-from automl.launch.command import build_command, trial_environment
+from automl.launch.command import (
+    CONFIG_TOKEN,
+    TRIAL_DIR_VARIABLE,
+    build_command,
+    fill_command,
+    trial_environment,
+)
 from automl.launch.mounts import readable_paths
 from automl.skill.model import ConfigFormat, SlotKind
 from automl.spec.complete import ActionRun, complete_spec
 from automl.spec.model import iterate_leaves
 from automl.storage.paths import AttemptPaths
+from automl.trial.working_folder import ShownFolder, places_of, shown_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,6 +33,7 @@ if TYPE_CHECKING:
 
     from automl.architectures.model import CheckpointNaming
     from automl.skill.model import JsonValue
+    from automl.spec.model import Spec
     from automl.storage.paths import StudyPaths
     from automl.study.model import Objective, StudyPlan
     from automl.study.trial import Measurement, Proposal
@@ -42,7 +50,9 @@ class TrialCommand:
     """What is started for an attempt; what is not named here is as in `LaunchRequest`.
 
     Attributes:
-        template: The skill's command template, with one literal ``{config_path}``.
+        template: The skill's command template, with one literal ``{config_path}``, or the places of a program.
+        places: Of a program: place in the template -> what stands there.
+        shown: Of a program: the user's folder, which a trial sees as its working folder, and names that it does not.
         spec: The complete spec, output directory included; written as it is.
         threads: CPU threads of the trainer, at least 1.
     """
@@ -57,6 +67,8 @@ class TrialCommand:
     read_only: tuple[Path, ...] = ()
     credentials: tuple[str, ...] = ()
     options: Mapping[str, str] = field(default_factory=dict)
+    places: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
+    shown: ShownFolder | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +83,7 @@ class TrialWatch:
         max_epochs: Epochs of a full run, where known.
         metric_file: A JSON file below the attempt's directory that holds the metrics, where the skill names one.
         wanted: Names of the other metrics that the study looks at, as it spells them.
+        first_epoch: Number of the trainer's first epoch where the study says it; None where it has to be recognised.
     """
 
     objective: Objective
@@ -80,6 +93,7 @@ class TrialWatch:
     max_epochs: int | None = None
     metric_file: str | None = None
     wanted: tuple[str, ...] = ()
+    first_epoch: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +147,11 @@ class TrialTask:
         return AttemptPaths(self.directory)
 
     @property
+    def working_folder(self) -> Path:
+        """Where the command runs."""
+        return self.directory if self.command.shown is None else self.files.work
+
+    @property
     def spec_file(self) -> Path:
         """Where the trainer reads its spec."""
         return self.files.spec_file(self.command.config_format)
@@ -176,24 +195,33 @@ def build_task(plan: StudyPlan, directory: StudyPaths, proposal: Proposal, start
             config_format=action.config_format,
             threads=plan.resources.threads_per_trial,
             image=launch.image,
-            read_only=readable_paths(spec.values, launch.mounts, own=folder) if launch.launcher.uses_image else (),
+            read_only=_read_only(plan, spec, folder) if launch.launcher.uses_image else (),
             credentials=launch.credentials,
             options=dict(launch.options),
+            places=places_of(action.program, spec, run),
+            shown=shown_folder(action.program),
         ),
-        watch=TrialWatch(
-            objective=plan.objective,
-            naming=plan.skill.architecture.checkpoints,
-            explosion=plan.options.get("explosion") is not False,
-            max_epochs=plan.max_epochs,
-            metric_file=action.metric_file,
-            wanted=plan.wanted_metrics[1:],
-        ),
+        watch=watch_of(plan),
         limits=TrialLimits(
             stall_s=_seconds(plan.options, "silence_limit_s"),
             trial_s=_seconds(plan.options, "trial_time_limit_s"),
             evaluate_s=_seconds(plan.options, "evaluate_limit_s") or EVALUATE_LIMIT_S,
         ),
         evaluate_with=plan.evaluate_with,
+    )
+
+
+def watch_of(plan: StudyPlan) -> TrialWatch:
+    """Return what is read of the trials of a study."""
+    action = plan.skill.actions[plan.action]
+    return TrialWatch(
+        objective=plan.objective,
+        naming=plan.skill.architecture.checkpoints,
+        explosion=plan.options.get("explosion") is not False,
+        max_epochs=plan.max_epochs,
+        metric_file=action.metric_file,
+        wanted=plan.wanted_metrics[1:],
+        first_epoch=None if action.program is None else action.program.first_epoch,
     )
 
 
@@ -204,10 +232,20 @@ def launch_request(task: TrialTask) -> LaunchRequest:
         LaunchError: the command cannot be built.
     """
     command = task.command
+    is_program, config = command.shown is not None, str(task.spec_file)
+    filled = fill_command(command.template, {CONFIG_TOKEN: config, **command.places}) if is_program else ()
+    environment = trial_environment(
+        os.environ,
+        tag=command.tag,
+        gpus=command.gpus,
+        threads=command.threads,
+        extra={TRIAL_DIR_VARIABLE: str(task.directory)},
+        is_own=not is_program,
+    )
     return LaunchRequest(
-        command=build_command(command.template, task.spec_file),
-        directory=task.directory,
-        environment=trial_environment(os.environ, tag=command.tag, gpus=command.gpus, threads=command.threads),
+        command=filled or build_command(command.template, task.spec_file),
+        directory=task.working_folder,
+        environment=environment,
         log=task.files.log_file,
         tag=command.tag,
         gpus=command.gpus,
@@ -217,6 +255,12 @@ def launch_request(task: TrialTask) -> LaunchRequest:
         options=command.options,
         credentials=command.credentials,
     )
+
+
+def _read_only(plan: StudyPlan, spec: Spec, folder: Path) -> tuple[Path, ...]:
+    program = plan.skill.actions[plan.action].program
+    further = () if program is None else (str(program.folder),)
+    return readable_paths(spec.values, (*plan.launch.mounts, *further), own=folder)
 
 
 def _resource_values(plan: StudyPlan) -> dict[str, JsonValue]:
@@ -232,7 +276,7 @@ def _resource_values(plan: StudyPlan) -> dict[str, JsonValue]:
     node_key = plan.skill.node_spec_key
     if node_key is not None and plan.resources.nodes_per_trial > 1:
         values[node_key] = plan.resources.nodes_per_trial
-    return values | _loader_workers(plan)
+    return values if plan.skill.is_open else values | _loader_workers(plan)
 
 
 def _loader_workers(plan: StudyPlan) -> dict[str, JsonValue]:

@@ -218,7 +218,9 @@ def test_a_trial_that_was_cut_off_goes_on_from_its_last_checkpoint_with_its_earl
         ),
     )
     first = tmp_path / "trials/0000"
-    found = find_continuation([first], load_architecture("scripted").checkpoints)
+    naming = load_architecture("scripted").checkpoints
+    watch = flat_task(study_directory=tmp_path, directory=first, naming=naming).watch
+    found = find_continuation([first], watch)
     assert found is not None
 
     second = tmp_path / "trials/0000.2"

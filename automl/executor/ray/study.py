@@ -23,7 +23,7 @@ from automl.executor.ray.nodes import LauncherChoice, ready_node, ready_nodes
 from automl.executor.ray.private_names import ray_is_alive
 from automl.executor.ray.session import ray_session, remove_leftovers
 from automl.executor.recording import recorded
-from automl.launch.command import build_command
+from automl.launch.command import example_command
 from automl.launch.local import WarmLauncher
 from automl.launch.processes import end_leftovers
 from automl.storage.paths import StudyPaths
@@ -78,7 +78,7 @@ def execute_study(
     choice = LauncherChoice(
         kind=plan.launch.launcher,
         session=location.session or secrets.token_hex(16),
-        program=build_command(plan.skill.actions[plan.action].command, location.directory)[0],
+        program=example_command(plan.skill.actions[plan.action].command)[0],
         log=str(StudyPaths(location.directory).warm_server_log),
         shape=plan.resources if plan.resources.nodes_per_trial > 1 else None,
     )

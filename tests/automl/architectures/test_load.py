@@ -21,7 +21,7 @@ from automl.architectures.model import (
 )
 from automl.config_files import parse_yaml, read_document, schema_problems
 from automl.errors import ConfigurationError
-from automl.skill.load import load_skill, recorded_architecture
+from automl.skill.load import load_skill
 from automl.spec.math_cond import parse_math_cond
 from tests.automl.skill.packages import write_skill
 from tests.docs.reference import ARCHITECTURES
@@ -159,12 +159,3 @@ def test_a_link_out_of_the_skill_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "skill/references/automl.yaml").symlink_to(outside)
 
     assert load_skill(tmp_path / "skill").architecture == load_architecture("any")
-
-
-def test_a_recorded_skill_has_its_own_file_as_long_as_that_can_be_read(tmp_path: Path) -> None:
-    folder = skill_with(tmp_path / "skill", {"model_loader": "my.serving"}, "dino")
-
-    assert recorded_architecture("dino", folder).model_loader == "my.serving"
-    (folder / "references/automl.yaml").write_text("[", encoding="utf-8")
-    assert recorded_architecture("dino", folder) == load_architecture("dino")
-    assert recorded_architecture("dino", tmp_path / "gone") == load_architecture("dino")

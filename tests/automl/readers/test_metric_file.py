@@ -23,6 +23,8 @@ if TYPE_CHECKING:
         ('{"val_loss": ', []),
         ('{"name": "x"}', []),
         ("[1, 2]", []),
+        ('{"epoch": 0, "m": 1}\n{"epoch": 1, "m": 2}\n', [(0, {"m": 1.0}), (1, {"m": 2.0})]),
+        ("epoch, m,note\n0,1,a\n1,,b\n2,3,c\n", [(0, {"m": 1.0}), (2, {"m": 3.0})]),
     ],
 )
 def test_each_shape_is_understood(text: str, expected: list[tuple[int | None, dict[str, float]]]) -> None:
@@ -52,3 +54,14 @@ def test_at_the_end_a_file_of_that_name_in_a_folder_below_counts_too(tmp_path: P
 
     assert reader.read() == []
     assert len(reader.finish()) == 1
+
+
+def test_half_a_row_waits_for_its_end(tmp_path: Path) -> None:
+    reader = MetricFileReader(tmp_path, "logs/*/metrics.csv")
+    file = tmp_path / "logs/version_0/metrics.csv"
+    file.parent.mkdir(parents=True)
+    file.write_text("epoch,acc\n0,0.81\n1,0.8", encoding="utf-8")
+
+    assert [(m.epoch, m.values["acc"]) for m in reader.read()] == [(0, 0.81)]
+    file.write_text("epoch,acc\n0,0.81\n1,0.89", encoding="utf-8")
+    assert [(m.epoch, m.values["acc"]) for m in reader.finish()] == [(1, 0.89)]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ import optuna
 from automl.samplers.history import History
 from automl.samplers.quasi_random import RandomSampler
 from automl.samplers.tpe import TpeSampler, considered
+from automl.space.parameters import Parameter, ParameterType, SearchSpace
 from automl.study.causes import OriginKind
 from automl.study.trial import TrialState
 from tests.automl.samplers.playing import PLANE, bowl, number, play
@@ -70,3 +72,14 @@ def test_of_a_long_study_the_best_and_the_latest_trials_count() -> None:
     assert numbers[-900:] == list(range(1100, 2000))
     assert set(numbers[:100]) == {n for n in range(1100) if n % 700 >= 600}
     assert considered(known[:1000]) == known[:1000]
+
+
+def test_values_near_one_are_proposed_on_the_scale_of_their_distance_to_it() -> None:
+    parameter = Parameter(path="decay", type=ParameterType.FLOAT, low=0.9, high=0.9999, log_to_one=True, default=0.99)
+    space = SearchSpace(parameters=(parameter,), fixed={})
+
+    history, _ = play(TpeSampler(space, 1), lambda a: (-abs(math.log10(1 - number(a, "decay")) + 3.5),), 30)
+
+    proposed = [number(o.assignment, "decay") for o in history.observations[6:]]
+    assert all(0.9 <= value <= 0.9999 for value in proposed)
+    assert sum(value > 0.999 for value in proposed) > 12

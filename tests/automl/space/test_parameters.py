@@ -73,6 +73,13 @@ def test_each_decade_of_a_logarithmic_range_has_an_equal_share() -> None:
         assert 0.22 < decades.count(decade) / 4000 < 0.28
 
 
+def test_each_decade_of_the_distance_to_one_has_an_equal_share() -> None:
+    decay = Parameter(path="decay", type=ParameterType.FLOAT, low=0.9, high=0.9999, log_to_one=True, default=0.99)
+
+    assert [decay.from_unit(share / 3) for share in range(4)] == pytest.approx([0.9, 0.99, 0.999, 0.9999])
+    assert decay.to_unit(0.999) == pytest.approx(2 / 3)
+
+
 def test_options_have_shares_by_their_weights() -> None:
     parameter = Parameter(path="x", type=ParameterType.CATEGORICAL, choices=("a", "b"), weights=(0.25, 0.75))
 

@@ -48,6 +48,11 @@ def test_paths_patterns_and_aliases_name_parameters() -> None:
         ("{a,'1',on}", UserRange(choices=("a", "1", "on"))),
         ("{1e-4}", UserRange(choices=("1e-4",))),
         ("{a,a}", UserRange(choices=("a",))),
+        ("1e-5..1e-1 log", UserRange(low=1e-5, high=1e-1, log=True)),
+        ("0.8..0.99 one_minus_log", UserRange(low=0.8, high=0.99, log=False, log_to_one=True)),
+        ('["a,b", "c"]', UserRange(choices=("a,b", "c"))),
+        ("1..2 when opt=sgd", UserRange(low=1, high=2, when=(("opt", ("sgd",)),))),
+        ("{a} when o={x,y} and on=true", UserRange(choices=("a",), when=(("o", ("x", "y")), ("on", ("true",))))),
     ],
 )
 def test_ranges_and_options_are_read(value: str, asked: UserRange) -> None:

@@ -1,0 +1,86 @@
+"""Whether a program gets what is searched and set, and takes it: what else would be ignored without a word."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from automl.errors import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from automl.skill.program import Argument, Program
+
+
+class Searched(Protocol):
+    """A parameter of a search space, as far as it is looked at here."""
+
+    @property
+    def path(self) -> str:
+        """Its path."""
+        ...
+
+    @property
+    def choices(self) -> tuple[bool | int | float | str | None, ...]:
+        """Its options; empty for a range."""
+        ...
+
+
+def program_problems(
+    program: Program | None, *, searched: Iterable[Searched], fixed: Iterable[str], known: Iterable[str]
+) -> list[Problem]:
+    """Return what is wrong with what a program is given.
+
+    Args:
+        program: None for a skill, of which nothing is asked here.
+        searched: The parameters of the space.
+        fixed: Paths that the user sets.
+        known: Every path that has a value.
+    """
+    if program is None:
+        return []
+    parameters, values = tuple(searched), set(known)
+    names = [parameter.path for parameter in parameters]
+    problems = [_unknown_place(name, names) for name in program.places if name not in values]
+    if not program.takes_all:
+        problems += [_not_given(path, "searched") for path in names if path not in program.places]
+        problems += [_not_given(path, "set") for path in fixed if path not in program.places]
+    for parameter in parameters:
+        argument = program.arguments.get(parameter.path)
+        if argument is not None:
+            problems += _not_taken(program, argument, parameter)
+    return problems
+
+
+def _unknown_place(name: str, names: list[str]) -> Problem:
+    return Problem(
+        where=f"program: {{{name}}}",
+        found="a place for a value that is neither searched nor set",
+        expected=f"one of {', '.join(names) or 'the searched parameters'}, overrides, config_path, trial_dir, resume",
+        fix=f"give {name} a range in `search`, or a value in `set`",
+    )
+
+
+def _not_given(path: str, what: str) -> Problem:
+    return Problem(
+        where=f"program: {path}",
+        found=f"{path} is {what}, and the command has no place for it",
+        expected="a place for each value: else every trial would train with the same one",
+        fix=f"write {{{path}}} where its value belongs, e.g. --{path} {{{path}}}, or --{{overrides}} for all of them",
+    )
+
+
+def _not_taken(program: Program, argument: Argument, parameter: Searched) -> Iterator[Problem]:
+    where = f"search: {argument.path}"
+    if argument.is_any_text_true:
+        found = f"{argument.flag} has type=bool, which takes every text as true, also False"
+        fix = "declare it with action=argparse.BooleanOptionalAction, or search it as 0 and 1 with type=int"
+        yield Problem(where=where, found=found, expected="an argument that can be false", fix=fix)
+    strange = [choice for choice in parameter.choices if argument.choices and choice not in argument.choices]
+    if strange:
+        listed = ", ".join(map(str, argument.choices))
+        found, fix = ", ".join(map(str, strange)), "correct the options"
+        yield Problem(where=where, found=found, expected=f"one of {listed}", fix=fix)
+    if argument.is_flag and argument.path in program.places:
+        fix = f"leave {{{argument.path}}} out of the command and write --{{overrides}}"
+        yield Problem(where=where, found=f"{argument.flag} takes no value", expected="a flag is there or not", fix=fix)

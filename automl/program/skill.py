@@ -1,0 +1,160 @@
+"""A program as a `Skill`: the one line of the product runs it like any model skill."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from automl.architectures.load import load_architecture
+from automl.config_files import read_regular
+from automl.errors import ConfigurationError, Problem
+from automl.program.script import Script, read_script
+from automl.skill.fields import is_parameter_path
+from automl.skill.load import load_skill
+from automl.skill.model import Skill, SkillAction
+from automl.skill.program import CHECKPOINT, CONFIG, WORK, Program
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from automl.architectures.model import Architecture
+    from automl.config_files import JsonValue
+
+NETWORK_ARCH = "program"
+_GLOB = {"*": "[^/]*", "?": "[^/]"}
+_TOKEN = re.compile(r"\{(\w+)\}|\*|\?")
+_COUNTED = ("epoch", "step")
+
+
+def find_skill(reference: str | Path, program: Mapping[str, Any] | None = None) -> Skill:
+    """Return the skill that a request names: a program's own, else one that `load_skill` reads.
+
+    Raises:
+        ConfigurationError: there is none, or it cannot be used; with every problem.
+    """
+    return load_skill(reference) if not program else program_skill(program)
+
+
+def program_skill(document: Mapping[str, Any]) -> Skill:
+    """Return a program as a skill.
+
+    Args:
+        document: ``command`` and ``folder``, and of the study's `report`: ``checkpoint``, ``first_epoch``, ``resume``,
+            ``metrics``.
+
+    Raises:
+        ConfigurationError: a pattern of checkpoints names no epoch, or the words that resume name no checkpoint.
+    """
+    folder, command = Path(document["folder"]), document["command"]
+    script, patterns = read_script(command, folder), _texts(document.get("checkpoint"))
+    problems = [*_pattern_problems(patterns), *_resume_problems(document.get("resume"))]
+    if problems:
+        raise ConfigurationError.from_problems(problems, subject="the study")
+    metrics = document.get("metrics")
+    program = Program(
+        command=command,
+        folder=folder,
+        library=script.library,
+        arguments=MappingProxyType(script.arguments),
+        resume=document.get("resume"),
+        outputs=tuple(Path(name).parts[0] for name in (*patterns, *_texts(metrics))),
+        first_epoch=document.get("first_epoch"),
+    )
+    action = SkillAction(
+        name="train", command=program.template, metric_file=f"{WORK}/{metrics}" if metrics else None, program=program
+    )
+    return Skill(
+        name=script.file.stem if script.file is not None else re.split(r"\s", command.strip())[0].rpartition("/")[2],
+        root=folder,
+        network_arch=NETWORK_ARCH,
+        automl_enabled=True,
+        actions=MappingProxyType({action.name: action}),
+        templates=MappingProxyType({}),
+        schemas=MappingProxyType({}),
+        values=MappingProxyType({} if f"{{{CONFIG}}}" in command else _defaults(script)),
+        values_source=f"the default of {script.file.name}" if script.file is not None else "",
+        is_open=True,
+        fingerprints=MappingProxyType(_fingerprints(document, script.files, folder)),
+        architecture=_architecture(patterns, program.first_epoch or 0),
+    )
+
+
+def _texts(value: str | list[str] | tuple[str, ...] | None) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value or ())
+
+
+def _architecture(patterns: Iterable[str], first_epoch: int) -> Architecture:
+    known = load_architecture(NETWORK_ARCH)
+    numbered = tuple(name_pattern(pattern) for pattern in patterns if "{epoch}" in pattern)
+    best = tuple(name_pattern(pattern) for pattern in patterns if "{epoch}" not in pattern)
+    naming = replace(
+        known.checkpoints,
+        epoch_names=numbered or (() if best else known.checkpoints.epoch_names),
+        best_names=best or known.checkpoints.best_names,
+        first_epoch=first_epoch,
+        is_folder=any(pattern.endswith("/") for pattern in patterns),
+    )
+    return replace(known, checkpoints=naming)
+
+
+def name_pattern(pattern: str) -> str:
+    """Return the regular expression of a pattern of checkpoints: ``epoch={epoch}-*.ckpt``."""
+    expression, end, seen = "", 0, set[str]()
+    text = pattern.strip("/").removeprefix("./")
+    for match in _TOKEN.finditer(text):
+        expression += re.escape(text[end : match.start()])
+        name = match[1]
+        expression += _GLOB[match[0]] if name is None else f"(?P={name})" if name in seen else rf"(?P<{name}>\d+)"
+        seen |= {name} if name is not None else set()
+        end = match.end()
+    return expression + re.escape(text[end:])
+
+
+def _pattern_problems(patterns: Iterable[str]) -> Iterable[Problem]:
+    for pattern in patterns:
+        names = {match[1] for match in _TOKEN.finditer(pattern) if match[1]}
+        if names - set(_COUNTED):
+            found, fix = f"{{{min(names - set(_COUNTED))}}} in {pattern}", "write * for what changes otherwise"
+            yield Problem(where="report.checkpoint", found=found, expected="{epoch}, {step}, * and ?", fix=fix)
+        elif "epoch" not in names and "best" not in pattern.lower():
+            yield Problem(
+                where="report.checkpoint",
+                found=f"{pattern}, which names no epoch: nobody could tell which epoch's model the file holds",
+                expected="a pattern with {epoch}, or a file of the best model with `best` in its name",
+                fix="save a file for each epoch, or call automl.report(..., checkpoint=path)",
+            )
+
+
+def _resume_problems(resume: str | None) -> Iterable[Problem]:
+    if resume is not None and f"{{{CHECKPOINT}}}" not in resume:
+        found, fix = f"{resume!r} without {{checkpoint}}", 'write e.g. "--resume {checkpoint}"'
+        yield Problem(where="report.resume", found=found, expected="the words with {checkpoint}", fix=fix)
+
+
+def _defaults(script: Script) -> dict[str, JsonValue]:
+    """Return the defaults of a script, nested by the dots of their paths, but those that others block."""
+    values: dict[str, Any] = {}
+    for argument in script.arguments.values():
+        if argument.default is None or not is_parameter_path(argument.path) or "[" in argument.path:
+            continue
+        *blocks, name = argument.path.split(".")
+        node: Any = values
+        for block in blocks:
+            node = node.setdefault(block, {}) if isinstance(node, dict) else None
+        if isinstance(node, dict) and not isinstance(node.get(name), dict):
+            node[name] = argument.default
+    return values
+
+
+def _fingerprints(document: Mapping[str, Any], files: Iterable[Path], folder: Path) -> dict[str, str]:
+    """Return the digests of the command with what the study says of it, and of the files that were read."""
+    said = repr(sorted((key, value) for key, value in document.items() if key != "folder" and value is not None))
+    digests = {"program": hashlib.sha256(said.encode()).hexdigest()}
+    for file in files:
+        name = file.relative_to(folder).as_posix() if file.is_relative_to(folder) else file.name
+        digests[name] = hashlib.sha256(read_regular(file)).hexdigest()
+    return digests

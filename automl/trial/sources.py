@@ -1,0 +1,72 @@
+"""Everything that a trainer may report by, in one attempt of a trial: status files, a metric file, its log."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from automl.readers.log_lines import LogReader
+from automl.readers.metric_file import MetricFileReader
+from automl.readers.names import find_name
+from automl.readers.status_file import StatusReader
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from automl.storage.paths import AttemptPaths
+    from automl.study.trial import Measurement
+    from automl.trial.follow import Source
+    from automl.trial.task import TrialWatch
+
+
+def sources_of(files: AttemptPaths, watch: TrialWatch, *, has_objective: Callable[[], bool]) -> list[Source]:
+    """Return the sources of an attempt, the most trusted first; ``has_objective`` returns whether one reported it."""
+    status = StatusReader(files.root)
+    sources: list[Source] = [status]
+    if watch.metric_file is not None:
+        sources.append(MetricFileReader(files.root, watch.metric_file))
+    if watch.first_epoch:
+        sources = [_CountedFromOne(source) for source in sources]
+    log = LogReader(
+        files.log_file,
+        watch.objective.metric,
+        # In a log, "loss" may be any loss.
+        tuple(name for name in watch.watched if name.startswith("train")),
+        has_status=lambda: status.has_files,
+        has_objective=has_objective,
+        first_epoch=watch.first_epoch,
+    )
+    return [*sources, log]
+
+
+def recorded_measurements(files: AttemptPaths, watch: TrialWatch) -> Iterator[Measurement]:
+    """Yield what an attempt that has ended has reported.
+
+    Its log counts only where the number of its first epoch is known: a log that begins at "Epoch 5" does not tell
+    whether that is the fifth.
+    """
+    has_objective = False
+    sources = sources_of(files, watch, has_objective=lambda: has_objective)
+    for source in sources if watch.first_epoch is not None else sources[:-1]:
+        for measurement in source.finish():
+            reported = {**measurement.values, **measurement.nonfinite}
+            has_objective = has_objective or find_name(reported, watch.objective.metric) is not None
+            if measurement.values:
+                yield measurement
+
+
+@dataclass(slots=True)
+class _CountedFromOne:
+    """A source whose epochs are counted from 1, as one whose epochs are counted from 0."""
+
+    source: Source
+
+    def read(self) -> list[Measurement]:
+        return list(map(_from_zero, self.source.read()))
+
+    def finish(self) -> Iterable[Measurement]:
+        return map(_from_zero, self.source.finish())
+
+
+def _from_zero(measurement: Measurement) -> Measurement:
+    return measurement if measurement.epoch is None else replace(measurement, epoch=max(measurement.epoch - 1, 0))

@@ -1,0 +1,1 @@
+"""Tests of programs that no skill describes."""
