@@ -240,16 +240,21 @@ def schema_problems(document: JsonValue, schema: str, *, where: str) -> list[Pro
 
     An integer is written without a point, unlike JSON Schema has it, and a number is finite: else what reads it fails.
     """
+    rules: Any = read_document(packaged("schemas") / f"{schema}.schema.json")
+    return problems_by(rules, document, where=where, source=f"schemas/{schema}.schema.json")
+
+
+def problems_by(rules: dict[str, Any], document: JsonValue, *, where: str, source: str) -> list[Problem]:
+    """Compare a document with a JSON Schema, as `schema_problems` does; ``source`` is where a user can read it."""
     from jsonschema import Draft202012Validator, validators  # noqa: PLC0415 # 0.3 s that `automl --help` need not pay
 
-    rules: Any = read_document(packaged("schemas") / f"{schema}.schema.json")
     types = Draft202012Validator.TYPE_CHECKER.redefine_many({"integer": _is_integer, "number": _is_finite})
     extend: Any = validators.extend  # without types
     validator = extend(Draft202012Validator, type_checker=types)(
         rules, format_checker=Draft202012Validator.FORMAT_CHECKER
     )
     errors = sorted(validator.iter_errors(document), key=lambda error: list(map(str, error.absolute_path)))
-    return [problem for error in errors for problem in _of_schema(error, schema, where)]
+    return [problem for error in errors for problem in _of_schema(error, source, where)]
 
 
 def _is_integer(_: object, value: object) -> bool:
@@ -260,7 +265,7 @@ def _is_finite(_: object, value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _of_schema(error: Any, schema: str, where: str) -> Iterator[Problem]:  # noqa: ANN401 # jsonschema's error
+def _of_schema(error: Any, source: str, where: str) -> Iterator[Problem]:  # noqa: ANN401 # jsonschema's error
     place = error.json_path.removeprefix("$").removeprefix(".")
     if error.validator == "additionalProperties" and error.validator_value is False:
         known = list(error.schema.get("properties", {}))
@@ -277,7 +282,7 @@ def _of_schema(error: Any, schema: str, where: str) -> Iterator[Problem]:  # noq
         where=f"{where}: {place or '(root)'}",
         found=json.dumps(error.instance, default=str)[:80],
         expected=_expected_by(error.schema, error) or error.message[:160],
-        fix=f"see `{place or 'properties'}` in schemas/{schema}.schema.json",
+        fix=f"see `{place or 'properties'}` in {source}",
     )
 
 

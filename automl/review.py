@@ -20,7 +20,7 @@ from automl.request.location import next_study_directory
 from automl.request.policy import Route
 from automl.samplers.registry import asks_language_model, make_searcher
 from automl.spec.inputs import pending_downloads
-from automl.storage.plan_document import plan_document
+from automl.storage.plan_document import plan_document, run_fingerprint
 from automl.study.causes import Origin, OriginKind, origins_document
 from automl.study.launch_plan import LauncherKind
 from automl.study.trial import Proposal
@@ -58,6 +58,7 @@ def review_plan(request: StudyRequest, plan: StudyPlan, place: RunLocation) -> d
             for row in rows
             if row.check.startswith(DEPTH_DATA)
         ],
+        "run_fingerprint": run_fingerprint(plan, place),
         "not_runnable": [dataclasses.asdict(row.problem()) for row in failures(rows)],
         "missing_weights": [
             {"parameter": problem.where, "found": problem.found, "fix": problem.fix}

@@ -41,6 +41,7 @@ COMMANDS = {
     "report": ("study", "Write one HTML page about a study."),
     "sync": ("study", "Upload to MLflow what it does not have yet."),
     "promote": ("study", "Make the best checkpoint of a study the champion of its model."),
+    "mcp": ("mcp", "Offer these commands as tools to an agent, over MCP on stdin and stdout."),
     "skill": ("results", "Print the SKILL.md by which a coding agent uses this tool."),
     "clean": ("results", "List what may be deleted from a results folder; with --yes move it to the trash."),
     "ui": ("results", "Open the MLflow comparison of a results folder on this machine."),

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from automl.cli.options import AbsolutePath, notify_option, print_json, progress_and_notification, show_study
+from automl.cli.options import (
+    AbsolutePath,
+    notify_option,
+    print_json,
+    progress_and_notification,
+    show_study,
+    wrong_argument,
+)
 from automl.cli.request_options import build_request, location, skill_options, study_options
 from automl.duration import format_duration
 from automl.errors import ConfigurationError, Problem, counted
@@ -19,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from automl.preflight.findings import Finding
+    from automl.request.location import RunLocation
+    from automl.study.model import StudyPlan
 
 # Above this estimate a person at a terminal is asked before anything is spent.
 _CONFIRM_ABOVE_S = 3600
@@ -31,20 +40,36 @@ commands = click.Group()
 @click.option("--study-dir", type=AbsolutePath(), metavar="DIR", help="The study's folder [a new one in --results].")
 @click.option("--smoke", is_flag=True, help="Train one step of trial 0 first; if that fails, start no study.")
 @click.option("--no-check", is_flag=True, help="Do not check the data by the trainer first (depth_net check).")
+@click.option("--fingerprint", metavar="HASH", help="Start only what `plan --json` showed with this run_fingerprint.")
 @notify_option
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation of a long study.")
-def run(*, as_json: bool, smoke: bool, no_check: bool, notify: str | None, yes: bool, **options: Any) -> None:  # noqa: ANN401 - click hands over what was declared
+def run(*, as_json: bool, fingerprint: str | None, notify: str | None, yes: bool, **options: Any) -> None:  # noqa: ANN401 - click hands over what was declared
     """Search hyperparameters on a study (the demo by default), or train once with --policy off."""
     from automl.preflight.estimate import earlier_trials, estimate_time
     from automl.run import make_plan, run_plan
 
     request, place = build_request(options), location(options)
     plan = make_plan(request, place)
+    if fingerprint is not None:
+        _require_same(fingerprint, plan, place)
     if not yes and not as_json and sys.stdin.isatty() and sys.stderr.isatty():
         confirm_long_run(estimate_time(plan, earlier_trials(plan, place.results))["seconds"])
     trackers = progress_and_notification(notify)
-    directory = run_plan(request, plan, place, is_checked=not no_check, is_smoked=smoke, extra_trackers=trackers)
+    checks = {"is_checked": not options["no_check"], "is_smoked": options["smoke"]}
+    directory = run_plan(request, plan, place, **checks, extra_trackers=trackers)
     show_study(directory, as_json=as_json)
+
+
+def _require_same(fingerprint: str, plan: StudyPlan, place: RunLocation) -> None:
+    """Refuse a plan that is another one than the user has seen."""
+    from automl.storage.plan_document import run_fingerprint
+
+    if fingerprint != (now := run_fingerprint(plan, place)):
+        found = f"{fingerprint[:16]}, of another plan: request, skill, data or machine have changed since"
+        fix = "read the plan as it is now, and run with its fingerprint"
+        raise wrong_argument(
+            "--fingerprint", found, f"{now[:16]}..., the run_fingerprint of the plan as it is now", fix
+        )
 
 
 def confirm_long_run(seconds: float | None) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +26,7 @@ from automl.study.model import Budget, Direction, Objective, Resources
 
 if TYPE_CHECKING:
     from automl.architectures.model import Architecture
+    from automl.request.location import RunLocation
     from automl.request.study_request import StudyRequest
     from automl.skill.model import Skill
     from automl.storage.paths import StudyPaths
@@ -153,6 +156,13 @@ def plan_document(plan: StudyPlan) -> dict[str, Any]:
     """Return the JSON form of a plan; the fields of `automl plan --json` and of `plan.json`."""
     document: dict[str, Any] = to_json(PlanDocument(**describe_plan(plan)))
     return document
+
+
+def run_fingerprint(plan: StudyPlan, place: RunLocation) -> str:
+    """Return a SHA-256 over all that a run would do: its plan, with budget and resources, and its place."""
+    where = {"results": str(place.results), "tracking_uri": place.tracking_uri, "ray_address": place.ray_address}
+    canonical = json.dumps([plan_document(plan), where], sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def write_plan(
