@@ -32,7 +32,7 @@ def load_architecture(network_arch: str, own: Path | None = None) -> model.Archi
         ConfigurationError: the skill's own file cannot be used; with every problem.
     """
     if own is None:
-        return _architecture(_values(network_arch))
+        return _of_ours(network_arch)
     document: Any = read_document(own)
     subject = f"the architecture file {own.name}"
     problems = schema_problems(document, "architecture", where=str(own))
@@ -52,6 +52,11 @@ def load_architecture(network_arch: str, own: Path | None = None) -> model.Archi
 def known_architectures() -> tuple[str, ...]:
     """Return the names of our files, sorted."""
     return tuple(sorted(file.stem for file in _FOLDER.glob("*.yaml")))
+
+
+@functools.cache
+def _of_ours(network_arch: str) -> model.Architecture:
+    return _architecture(_values(network_arch))
 
 
 @functools.cache

@@ -109,6 +109,9 @@ def _from_choices(leaf: SchemaLeaf, asked: tuple[Scalar, ...], default: Scalar) 
         # Templates and enums of the same skill disagree; the template's value is known to work.
         kept.append((default, sum(weight for _, weight in kept) / max(len(kept), 1) or 1.0))
         note += ", with the template's own value added"
+    if default is None and leaf.is_nullable and not asked and all(option is not None for option, _ in kept):
+        kept.insert(0, (None, sum(weight for _, weight in kept) / max(len(kept), 1)))
+        note += ", or none"
     if not kept:
         raise RangeError("none of its options can be used")
     is_equal = len({weight for _, weight in kept}) == 1

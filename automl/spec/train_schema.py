@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeAlias
@@ -19,6 +19,7 @@ from automl.errors import ConfigurationError
 from automl.skill.fields import Findings, as_flag, is_parameter_path, kind_of
 from automl.spec.math_cond import MathCondition, parse_math_cond
 from automl.spec.model import deep_merge, placed
+from automl.spec.schema_nodes import NULLABLE, SEVERAL, Node, PlainNodes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
 _MANDATORY = "???"
 _Options: TypeAlias = "tuple[bool | int | float | str | None, ...]"
-_Node: TypeAlias = "dict[str, JsonValue]"
 
 
 class SchemaStatus(StrEnum):
@@ -146,7 +146,7 @@ def read_train_schema(file: Path) -> TrainSchema:
 
 def parse_train_schema(document: dict[str, JsonValue], *, source: str) -> TrainSchema:
     """Turn a parsed schema into leaves; what cannot be understood becomes a warning, which names the source."""
-    reader = _Reader(source)
+    reader = _Reader(source, document)
     reader.read(document)
     leaves, warn = reader.leaves, reader.findings.leave_out
     curated = reader.texts(document.get("automl_default_parameters"), "automl_default_parameters")
@@ -175,7 +175,7 @@ def kind_of_value(value: JsonValue) -> LeafKind:
     return _KINDS_OF_VALUES.get(type(value), LeafKind.OTHER)
 
 
-def _defaults(document: _Node, leaves: Mapping[str, SchemaLeaf]) -> dict[str, JsonValue]:
+def _defaults(document: Node, leaves: Mapping[str, SchemaLeaf]) -> dict[str, JsonValue]:
     """Return the nested defaults of the whole schema: its root ``default``, then each leaf's own where missing."""
     root = document.get("default")
     from_leaves: dict[str, JsonValue] = {}
@@ -189,7 +189,8 @@ def _defaults(document: _Node, leaves: Mapping[str, SchemaLeaf]) -> dict[str, Js
 class _Reader:
     """Walks a schema and collects leaves, disabled paths and warnings."""
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, root: Node) -> None:
+        self._nodes = PlainNodes(root)
         self.leaves: dict[str, SchemaLeaf] = {}
         self.disabled: set[str] = set()
         self.findings = Findings(source)
@@ -203,7 +204,7 @@ class _Reader:
                 self._warn(where, kind_of(item), "a list of parameter paths", "write each path as text")
         return [item for item in items if isinstance(item, str)]
 
-    def read(self, node: _Node, path: str = "") -> None:
+    def read(self, node: Node, path: str = "") -> None:
         """Read a block and everything below it."""
         self.disabled.update(self.texts(node.get("automl_disabled_parameters"), f"{path}.automl_disabled_parameters"))
         properties = node.get("properties")
@@ -221,24 +222,32 @@ class _Reader:
             elif name not in _NOT_NODES:
                 self._warn(child_path, kind_of(child), "a node with a type", "correct or remove the property")
 
-    def _read_child(self, node: _Node, path: str) -> None:
+    def _read_child(self, node: Node, path: str) -> None:
+        node, references = self._nodes.plain(node)
         properties, declared, default = node.get("properties"), _declared_type(node), node.get("default")
         if properties is None and (declared not in _BLOCKS or node.get("enum")):
             self.leaves[path] = self._leaf(node, path, declared)
             return
+        around, self._nodes.active = self._nodes.active, self._nodes.active | references
         self.read(node, path)
+        self._nodes.active = around
         if not properties and declared in _BLOCKS:
             self.leaves[path] = SchemaLeaf(path=path, kind=LeafKind.OTHER, declared_type=declared, default=default)
 
-    def _leaf(self, node: _Node, path: str, declared: str) -> SchemaLeaf:
+    def _leaf(self, node: Node, path: str, declared: str) -> SchemaLeaf:
         kind = self._kind(node, path, declared)
         choices, weights = self._choices(node, path)
         parents = self._parents(node, path)
         condition = parse_math_cond(node.get("math_cond"), has_parent=bool(parents))
+        multiple = _number(node.get("multipleOf"))
+        if condition is not None and condition.multiple_of is None and multiple and 0 < multiple < math.inf:
+            condition = replace(condition, multiple_of=multiple)
         low, is_low_open = self._bound(node, path, "minimum", "exclusiveMinimum")
         high, is_high_open = self._bound(node, path, "maximum", "exclusiveMaximum")
         problem = ""
-        if condition is None:
+        if node.get(SEVERAL) and not choices:
+            problem = f"it may be {node[SEVERAL]}, and nothing says which"
+        elif condition is None:
             problem = f"its math_cond {repr(node.get('math_cond'))[:80]} cannot be read"
         elif low is not None and high is not None and low > high:
             problem = f"its minimum {low:g} is above its maximum {high:g}"
@@ -259,11 +268,12 @@ class _Reader:
             weights=weights,
             math_cond=condition,
             parents=parents,
+            is_nullable=node.get(NULLABLE) is True,
             is_enabled=is_enabled is True,
             problem=problem,
         )
 
-    def _kind(self, node: _Node, path: str, declared: str) -> LeafKind:
+    def _kind(self, node: Node, path: str, declared: str) -> LeafKind:
         if not declared:
             return kind_of_value(node.get("default"))
         if declared in _KINDS or declared.startswith("list_"):
@@ -272,7 +282,7 @@ class _Reader:
         self._warn(path, f"the type {declared!r}", ", ".join(sorted(_KINDS)), fix)
         return LeafKind.OTHER
 
-    def _choices(self, node: _Node, path: str) -> tuple[_Options, tuple[float, ...]]:
+    def _choices(self, node: Node, path: str) -> tuple[_Options, tuple[float, ...]]:
         options = node.get("enum", node.get("valid_options"))
         if options is None:
             return (), ()
@@ -296,7 +306,7 @@ class _Reader:
         self._warn(path, f"option_weights: {weights!r}", expected, "all options count the same; correct the weights")
         return choices, ()
 
-    def _bound(self, node: _Node, path: str, key: str, open_key: str) -> tuple[float | None, bool]:
+    def _bound(self, node: Node, path: str, key: str, open_key: str) -> tuple[float | None, bool]:
         """Return a bound, and whether it is excluded."""
         bound = self._number_at(node, path, key)
         # Draft 4 of JSON Schema writes exclusiveMinimum: true, later drafts write the number itself.
@@ -309,7 +319,7 @@ class _Reader:
         is_tighter = other >= bound if key == "minimum" else other <= bound
         return (other, True) if is_tighter else (bound, False)
 
-    def _number_at(self, node: _Node, path: str, key: str) -> float | None:
+    def _number_at(self, node: Node, path: str, key: str) -> float | None:
         value = node.get(key)
         if isinstance(value, list) and isinstance(node.get("default"), list):
             return None
@@ -318,7 +328,7 @@ class _Reader:
             self._warn(path, f"{key}: {kind_of(value)}", "a number", "the bound counts as missing; correct it")
         return number if number is not None and math.isfinite(number) else None
 
-    def _parents(self, node: _Node, path: str) -> tuple[str, ...]:
+    def _parents(self, node: Node, path: str) -> tuple[str, ...]:
         value = node.get("depends_on")
         listed = value.split(",") if isinstance(value, str) else self.texts(value, f"{path}.depends_on")
         parents = list(dict.fromkeys(parent.strip() for parent in listed if parent.strip()))
@@ -328,14 +338,8 @@ class _Reader:
         return tuple(parent for parent in parents if is_parameter_path(parent))
 
 
-def _declared_type(node: _Node) -> str:
+def _declared_type(node: Node) -> str:
     declared = node.get("type")
-    if isinstance(declared, list):
-        declared = next((item for item in declared if item != "null"), None)
-    options = node.get("anyOf") or node.get("oneOf")
-    if declared is None and isinstance(options, list):
-        found = [option.get("type") for option in options if isinstance(option, dict)]
-        declared = next((item for item in found if isinstance(item, str) and item != "null"), None)
     return declared.strip().lower() if isinstance(declared, str) else ""
 
 

@@ -1,0 +1,94 @@
+"""Bring a node of a train schema to one form: references, alternatives and constants as pydantic writes them.
+
+``Optional[float]`` is an ``anyOf`` of a type with bounds and null, a nested model or an enumeration a ``$ref`` into
+``$defs``. A node with two real alternatives stays what it is and is named: nobody can say which one counts.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from automl.skill.model import JsonValue
+
+Node: TypeAlias = "dict[str, JsonValue]"
+
+SEVERAL = "x_several_types"
+"""Key of a node that `plain_node` could not bring to one form: what it may be."""
+NULLABLE = "x_nullable"
+"""Key of a node that may be null."""
+_MOST_REFERENCES = 100
+
+
+class PlainNodes:
+    """Makes the nodes below one root plain; ``active`` are the references that the blocks around a node came from."""
+
+    def __init__(self, root: Node) -> None:
+        self.active: frozenset[str] = frozenset()
+        self._root = root
+        self._followed: list[str] = []
+
+    def plain(self, node: Node) -> tuple[Node, frozenset[str]]:
+        """Return a node without ``$ref``, ``allOf``, ``anyOf``, ``oneOf`` and ``const``, and the references in it.
+
+        Its own keys win. A node that leads back to a block around it is named like one with several types.
+        """
+        self._followed = []
+        return self._plain(node, self.active), frozenset(self._followed)
+
+    def _plain(self, node: Node, active: frozenset[str]) -> Node:
+        merged = dict(node)
+        reference = merged.pop("$ref", None)
+        if isinstance(reference, str):
+            if reference in active or len(self._followed) >= _MOST_REFERENCES:
+                return {**merged, SEVERAL: "a reference to itself"}
+            self._followed.append(reference)
+            active |= {reference}
+            merged = {**self._plain(_target(reference, self._root), active), **merged}
+        for part in _nodes(merged, "allOf"):
+            merged = {**self._plain(part, active), **merged}
+        for key in ("anyOf", "oneOf"):
+            alternatives = _nodes(merged, key)
+            if alternatives:
+                merged = {**_joined([self._plain(one, active) for one in alternatives]), **merged}
+        if "const" in merged and "enum" not in merged:
+            merged["enum"] = [merged.pop("const")]
+        declared = merged.get("type")
+        if isinstance(declared, list):
+            del merged["type"]
+            merged = {**_joined([{"type": one} for one in declared if isinstance(one, str)]), **merged}
+        return merged
+
+
+def _nodes(node: Node, key: str) -> list[Node]:
+    """Take the nodes of a list out of a node."""
+    listed = node.pop(key, None)
+    return [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+
+
+def _target(reference: str, root: Node) -> Node:
+    found: JsonValue = root
+    for step in reference.removeprefix("#/").split("/"):
+        found = found.get(step.replace("~1", "/").replace("~0", "~")) if isinstance(found, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def _joined(branches: list[Node]) -> Node:
+    """Return alternatives as one node: one type, null beside it, or a union of options."""
+    real = [branch for branch in branches if branch.get("type") != "null" and branch.get("enum") != [None]]
+    nullable: Node = {NULLABLE: True} if len(real) < len(branches) else {}
+    options = [branch.get("enum") for branch in real]
+    if len(real) > 1 and all(isinstance(one, list) for one in options):
+        listed = [option for one in options if isinstance(one, list) for option in one]
+        return {**real[0], **nullable, "enum": listed}
+    if len({str(branch) for branch in real}) == 1:
+        return {**real[0], **nullable}
+    # A list is one number for each part, and a whole number is a number too.
+    numbers = [branch for branch in real if branch.get("type") in {"number", "float"}]
+    kinds = {str(branch.get("type")) for branch in real}
+    if len(numbers) == 1 and kinds <= {"number", "float", "integer", "int", "array", "list"}:
+        return {**numbers[0], **nullable}
+    if not real:
+        return nullable
+    names = [str(branch.get("type") or branch.get("title") or "something else") for branch in real]
+    return {**nullable, SEVERAL: " or ".join(dict.fromkeys(names))}
