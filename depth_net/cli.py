@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import json
 import logging
 import os
 import sys
@@ -20,7 +21,7 @@ from depth_net.errors import DepthNetError
 from depth_net.status import reports
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 logger = logging.getLogger(__name__)
 
@@ -86,12 +87,22 @@ def _run(arguments: argparse.Namespace) -> int:
     spec = Path(arguments.experiment_spec_file)
     if not spec.is_file():
         return _refuse(f"the spec {spec} does not exist")
-    protocol = getattr(arguments, "protocol", None)
-    overrides = (*arguments.overrides, *([f"evaluate.protocol={protocol}"] if protocol else []))
+    overrides = (*arguments.overrides, *_options(arguments))
     exit_status = execute(Request(action=arguments.action, spec=spec, overrides=overrides))
     # The last line of the log, which the reference's tools look for.
     logger.info("Execution status: %s", "FAIL" if exit_status else "PASS")
     return exit_status
+
+
+def _options(arguments: argparse.Namespace) -> Iterator[str]:
+    """Yield the options of a command as overrides."""
+    given = vars(arguments)
+    if given.get("protocol"):
+        yield f"evaluate.protocol={given['protocol']}"
+    if given.get("checkpoint"):
+        yield f"inference.checkpoint={given['checkpoint']}"
+    if given.get("input"):
+        yield f"dataset.infer_dataset.data_sources={json.dumps([{'data_file': given['input']}])}"
 
 
 def _refuse(text: str) -> int:
@@ -210,6 +221,13 @@ def _parser() -> argparse.ArgumentParser:
             action.add_argument(
                 "--preset", metavar="NAME", help="find kitti, vkitti2, hypersim, diode, ... in a folder"
             )
+        if name == "inference":
+            action.add_argument(
+                "--input",
+                metavar="PATH",
+                help="image, folder, pattern in quotes, list or video to predict",
+            )
+            action.add_argument("--checkpoint", metavar="PATH", help="as inference.checkpoint=PATH")
         if name == "evaluate":
             action.add_argument("--protocol", metavar="NAME", help="nyu, kitti or da2, as evaluate.protocol=NAME")
     check = actions.add_parser("check", help="check the spec and its data without training")

@@ -1,7 +1,8 @@
 """Pictures to look at: input, ground truth and prediction of a few fixed validation images, side by side.
 
-Both maps of a row share one scale, that of the valid ground truth; near is red in both families. A relative prediction
-is first aligned to the ground truth, as its metrics are. Pixels without ground truth are black in the middle column.
+Both maps of a row share one scale, that of the valid ground truth, which stands beside them; near is red in both
+families. A relative prediction is first aligned to the ground truth, as its metrics are. Pixels without ground truth
+are black in the middle column.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ from typing import TYPE_CHECKING, Final
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from depth_net.actions.side_by_side import write_picture
+from depth_net.colours import bar, beside, scale_of, title
+from depth_net.config.choices import ColourMap
 from depth_net.model.family import ModelType
 from depth_net.scoring import align
 
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-Picture = npt.NDArray[np.uint8]
+    from depth_net.colours import ImageArray
 
 COUNT: Final = 4
 """Images per panel."""
@@ -57,7 +59,7 @@ def choose_rows(length: int, count: int = COUNT) -> tuple[int, ...]:
 
 
 def write_panel(path: Path, rows: Sequence[PanelRow], model_type: ModelType) -> None:
-    """Write a PNG with one line per image: input, ground truth, prediction.
+    """Write a PNG with one line per image: input, ground truth, prediction, and the scale of both maps.
 
     Args:
         path: File to write; its folder is created.
@@ -70,36 +72,26 @@ def write_panel(path: Path, rows: Sequence[PanelRow], model_type: ModelType) -> 
     lines = [_line(row, model_type) for row in rows]
     width = max(line.shape[1] for line in lines)
     padded = [np.pad(line, ((0, _GAP), (0, width - line.shape[1]), (0, 0))) for line in lines]
-    write_picture(path, np.concatenate(padded)[:-_GAP, :, ::-1])
+    write_picture(path, np.concatenate(padded)[:-_GAP])
 
 
-def _line(row: PanelRow, model_type: ModelType) -> Picture:
+def _line(row: PanelRow, model_type: ModelType) -> ImageArray:
     target, valid = row.target.double(), row.valid.bool()
     predicted = row.predicted.double()
     if model_type is ModelType.RELATIVE:
         predicted = align(predicted, target, valid)
-    if model_type is ModelType.METRIC:
-        # Disparity, so that near is large in both families.
-        target, predicted = 1 / target.clamp(min=1e-3), 1 / predicted.clamp(min=1e-3)
-    known = target[valid]
-    low, high = (float(known.min()), float(known.max())) if known.numel() else (0.0, 1.0)
-    pictures = [_rgb(row.image), _colours(target, low, high, valid), _colours(predicted, low, high, None)]
+    found, wanted = (values.numpy().astype(np.float32) for values in (predicted, target))
+    known, in_metres = valid.numpy(), model_type is ModelType.METRIC
+    scale = scale_of(wanted, known, in_metres=in_metres, colours=ColourMap.TURBO)
+    columns = {
+        "image": (row.image.clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).numpy(),
+        "ground truth": scale.paint(wanted, known),
+        "prediction" if in_metres else "prediction, aligned": scale.paint(found),
+    }
     shape = (max(1, round(target.shape[1] * _HEIGHT / target.shape[0])), _HEIGHT)
-    gap = np.zeros((_HEIGHT, _GAP, 3), dtype=np.uint8)
-    resized = [cv2.resize(picture, shape, interpolation=cv2.INTER_AREA) for picture in pictures]
-    return np.concatenate([resized[0], gap, resized[1], gap, resized[2]], axis=1)
-
-
-def _rgb(image: Tensor) -> Picture:
-    """Return an RGB image in 0..1 as the BGR bytes that OpenCV writes."""
-    bytes_ = (image.clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
-    return np.ascontiguousarray(bytes_[:, :, ::-1])
-
-
-def _colours(values: Tensor, low: float, high: float, valid: Tensor | None) -> Picture:
-    scaled = ((values - low) / max(high - low, 1e-12)).nan_to_num(0.0).clamp(0, 1)
-    levels = (scaled * 255).round().to(torch.uint8).numpy()
-    coloured = np.asarray(cv2.applyColorMap(levels, cv2.COLORMAP_TURBO), dtype=np.uint8)
-    if valid is not None:
-        coloured[~valid.numpy()] = 0
-    return coloured
+    drawn = []
+    for text, picture in columns.items():
+        resized = cv2.resize(np.ascontiguousarray(picture), shape, interpolation=cv2.INTER_AREA)
+        column = np.vstack([title(text, shape[0], _HEIGHT), np.asarray(resized, dtype=np.uint8)])
+        drawn.append(np.pad(column, ((0, 0), (0, _GAP), (0, 0))))
+    return beside([*drawn, bar(scale, _HEIGHT)])

@@ -78,8 +78,9 @@ def _measure(
     _require_fitting(rows, rules, config)
     metrics = DepthMetrics(model.model_type, min_depth_m=limits.min_m, max_depth_m=limits.max_m)
     baseline = ConstantBaseline(model.model_type, min_depth_m=limits.min_m, max_depth_m=limits.max_m)
-    images = show_progress(predict_images(model, loader, device, flip_average=rules.flip_average), loader, "evaluate")
-    for image, (entry, _), scene in zip(images, rows, _scenes_of(rows), strict=True):
+    images = predict_images(model, loader, device, flip_average=rules.flip_average)
+    shown = show_progress(images, len(rows), "evaluate")
+    for image, (entry, _), scene in zip(shown, rows, _scenes_of(rows), strict=True):
         if image.target is None:
             continue
         valid = image.valid & _counts_in_validation(image.target, entry, limits) if has_rules else image.valid

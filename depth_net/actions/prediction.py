@@ -14,7 +14,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 from rich.console import Console
@@ -26,7 +26,7 @@ from depth_net.model.native_size import restore_native_size
 from depth_net.whole_file import whole
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sized
+    from collections.abc import Iterator, Mapping
 
     from torch import Tensor
     from torch.utils.data import DataLoader
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_T = TypeVar("_T")
 RESULTS_FILE = "results.json"
 LOG_EVERY_S = 10.0
 """Seconds between two lines of progress where no terminal shows a bar."""
@@ -84,7 +85,12 @@ def choose_device(gpu_ids: tuple[int, ...]) -> torch.device:
 
 
 def load_split(
-    config: ExperimentConfig, split: SplitName, max_depth_m: float | None, *, whole_truth: bool = False
+    config: ExperimentConfig,
+    split: SplitName,
+    max_depth_m: float | None,
+    *,
+    whole_truth: bool = False,
+    native_size: bool = False,
 ) -> DataLoader[Batch]:
     """Read the annotation files of a split and batch its images in order.
 
@@ -93,13 +99,15 @@ def load_split(
         split: ``test`` or ``infer``; training and validation data are loaded by the trainer.
         max_depth_m: Depth range of the model, which counts where the spec names none.
         whole_truth: Let every known value of the ground truth count, outside of boxes and ranges too.
+        native_size: Keep the size of images, rounded to patches.
 
     Raises:
         SpecError: no or unusable data sources.
         DataError: unusable annotation lines.
     """
     section = config.dataset.split(split)
-    dataset = dataset_of(config, split, seed=0, max_depth_m=max_depth_m, whole_truth=whole_truth)
+    changes = {"whole_truth": whole_truth, "native_size": native_size}
+    dataset = dataset_of(config, split, seed=0, max_depth_m=max_depth_m, **changes)
     with one_thread():
         loader = build_loader(
             dataset,
@@ -134,27 +142,36 @@ def predict_images(
             following += 1
 
 
-@torch.inference_mode()
 def _predict(
     model: DepthAnything, loader: DataLoader[Batch], device: torch.device, *, flip_average: bool
 ) -> Iterator[tuple[int, PredictedImage]]:
     for batch in loader:
-        images = batch["image"].to(device, non_blocking=True)
-        predicted = model(images)
-        if flip_average:
-            predicted = (predicted + model(images.flip(-1)).flip(-1)) / 2
-        for index, path in enumerate(batch["image_path"]):
-            native = restore_native_size(predicted[index], batch["image_size"][index])
-            valid = batch["valid"][index][0].to(device)
-            target = batch["target"][index][0].to(device) if batch["has_target"][index] else None
-            image = PredictedImage(path=Path(path), prediction=native, target=target, valid=valid)
-            yield batch["row"][index], image
+        images = predict_batch(model, batch, device, flip_average=flip_average)
+        yield from zip(batch["row"], images, strict=True)
 
 
-def show_progress(images: Iterator[PredictedImage], loader: DataLoader[Batch], title: str) -> Iterator[PredictedImage]:
-    """Yield images; show a progress bar on a terminal, or log a line every `LOG_EVERY_S` seconds."""
-    dataset: Sized = loader.dataset  # type: ignore[assignment]  # DataLoader does not declare that its data set has a length
-    total = len(dataset)
+@torch.inference_mode()
+def predict_batch(
+    model: DepthAnything, batch: Batch, device: torch.device, *, flip_average: bool = False
+) -> list[PredictedImage]:
+    """Run the model on one batch; see `predict_images`."""
+    images = batch["image"].to(device, non_blocking=True)
+    predicted = model(images)
+    if flip_average:
+        predicted = (predicted + model(images.flip(-1)).flip(-1)) / 2
+    return [
+        PredictedImage(
+            path=Path(path),
+            prediction=restore_native_size(predicted[index], batch["image_size"][index]),
+            target=batch["target"][index][0].to(device) if batch["has_target"][index] else None,
+            valid=batch["valid"][index][0].to(device),
+        )
+        for index, path in enumerate(batch["image_path"])
+    ]
+
+
+def show_progress(images: Iterator[_T], total: int, title: str) -> Iterator[_T]:
+    """Yield images, ``total`` in all; show a progress bar on a terminal, or log every `LOG_EVERY_S` seconds."""
     if not sys.stderr.isatty():
         yield from _log_progress(images, total, title)
         return
@@ -166,7 +183,7 @@ def show_progress(images: Iterator[PredictedImage], loader: DataLoader[Batch], t
             bar.advance(task)
 
 
-def _log_progress(images: Iterator[PredictedImage], total: int, title: str) -> Iterator[PredictedImage]:
+def _log_progress(images: Iterator[_T], total: int, title: str) -> Iterator[_T]:
     started = last = time.monotonic()
     for count, image in enumerate(images, start=1):
         yield image

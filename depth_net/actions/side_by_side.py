@@ -1,8 +1,8 @@
-"""The picture that inference writes per image: the image, the ground truth where there is one, and the prediction.
+"""The pictures that inference writes per image: image, ground truth and prediction side by side, or a map alone.
 
-Half the size of the image, next to each other, as the reference lays them out. Colours are those of the Spectral map
-(red is small, blue is large), stretched per picture over its valid pixels. Unlike in the reference, red stays red: it
-writes its pictures with red and blue exchanged. Pictures of a training run are in `depth_net.panels`.
+Side by side they have half the size of the image, a title above each column and a scale at the right. Colours are those
+of `depth_net.colours`: near is warm in both families, where the reference draws what is small in red, and exchanges red
+and blue. Pictures of a training run are in `depth_net.panels`.
 """
 
 from __future__ import annotations
@@ -11,34 +11,17 @@ from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-import numpy.typing as npt
+
+from depth_net.colours import bar, beside, title
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    ImageArray = npt.NDArray[np.uint8]
-    """RGB, shape (H, W, 3)."""
-    DepthArray = npt.NDArray[np.float32]
-    MaskArray = npt.NDArray[np.bool_]
-
-_SPECTRAL = (
-    (158, 1, 66),
-    (213, 62, 79),
-    (244, 109, 67),
-    (253, 174, 97),
-    (254, 224, 139),
-    (255, 255, 191),
-    (230, 245, 152),
-    (171, 221, 164),
-    (102, 194, 165),
-    (50, 136, 189),
-    (94, 79, 162),
-)
-"""Cynthia Brewer's diverging eleven-class scheme, from small to large."""
+    from depth_net.colours import DepthArray, ImageArray, MaskArray, Scale
 
 
 def draw_side_by_side(
-    image: ImageArray, prediction: DepthArray, target: DepthArray | None, valid: MaskArray
+    image: ImageArray, prediction: DepthArray, target: DepthArray | None, valid: MaskArray, scale: Scale
 ) -> ImageArray:
     """Put the pictures of one image side by side at half its size.
 
@@ -47,38 +30,26 @@ def draw_side_by_side(
         prediction: Shape (H, W).
         target: Ground truth, shape (H, W), or None.
         valid: Where the ground truth counts; elsewhere its picture is black.
+        scale: Of both maps.
 
     Returns:
-        RGB, shape (H // 2, 3 * (W // 2), 3), or two thirds as wide without ground truth.
+        RGB: columns of width W // 2 and height H // 2 under a line of titles, and the scale.
     """
-    pictures = [image]
+    columns = {"image": image}
     if target is not None:
-        pictures.append(colour(target, valid))
-    pictures.append(colour(prediction, np.ones_like(valid)))
-    height, width = image.shape[:2]
-    half = (max(1, width // 2), max(1, height // 2))
-    return np.hstack([cv2.resize(picture, half, interpolation=cv2.INTER_AREA) for picture in pictures])
+        columns["ground truth"] = scale.paint(target, valid)
+    columns["prediction"] = scale.paint(prediction)
+    width, height = (max(1, side // 2) for side in (image.shape[1], image.shape[0]))
+    drawn = [
+        np.vstack([title(text, width, height), cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)])
+        for text, picture in columns.items()
+    ]
+    return beside([*drawn, bar(scale, height)])
 
 
-def colour(values: DepthArray, valid: MaskArray) -> ImageArray:
-    """Colour a map from its smallest to its largest valid value.
-
-    Args:
-        values: Shape (H, W). Elements that are not finite count as not valid.
-        valid: Shape (H, W).
-
-    Returns:
-        RGB, shape (H, W, 3); black where not valid; one colour for a constant map.
-    """
-    counts = np.isfinite(values) & valid
-    if not counts.any():
-        return np.zeros((*values.shape, 3), dtype=np.uint8)
-    low, high = float(values[counts].min()), float(values[counts].max())
-    level = np.zeros(values.shape, dtype=np.uint8)
-    level[counts] = np.rint((values[counts] - low) * (255.0 / (high - low or 1.0)))
-    picture = _palette()[level]
-    picture[~counts] = 0
-    return picture
+def draw_map(prediction: DepthArray, scale: Scale) -> ImageArray:
+    """Draw a map at its own size with the scale at its right."""
+    return beside([scale.paint(prediction), bar(scale, prediction.shape[0])])
 
 
 def write_picture(path: Path, picture: ImageArray) -> None:
@@ -96,11 +67,3 @@ def write_picture(path: Path, picture: ImageArray) -> None:
     if not encoded_well:
         raise OSError(f"{path}: the picture could not be encoded as {path.suffix!r}")
     path.write_bytes(content.tobytes())
-
-
-def _palette() -> ImageArray:
-    """256 colours between the eleven of the scheme."""
-    anchors = np.array(_SPECTRAL, dtype=np.float64)
-    place = np.linspace(0, len(anchors) - 1, 256)
-    channels = [np.interp(place, np.arange(len(anchors)), anchors[:, channel]) for channel in range(3)]
-    return np.rint(np.stack(channels, axis=1)).astype(np.uint8)

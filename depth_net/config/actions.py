@@ -5,7 +5,16 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
-from depth_net.config.choices import Alignment, EvalCrop, ExportFormat, Protocol
+from depth_net.config.choices import (
+    Alignment,
+    ColourMap,
+    EvalCrop,
+    ExportFormat,
+    Output,
+    Overflow,
+    Protocol,
+    Resolution,
+)
 from depth_net.config.fields import FreeGroup, Group, Many, Maybe, Real, Section, Text, Whole, is_own, setting
 
 _SPLIT_DECIDES: Final = "size and batch come from the split's own section"
@@ -64,6 +73,32 @@ class InferenceConfig(Section):
     input_height: Maybe[Whole] = setting(None, "Height.", inert=_SPLIT_DECIDES)
     save_raw_pfm: bool = setting(False, "Also write each prediction as PFM.")
     save_raw_npy: bool = setting(False, "Also write each prediction as NPY.")
+    outputs: Many[Output] = setting(
+        (), "Files per image: pictures, colour, depth_png, npy, pfm, exr, ply; unset means pictures.", own=True
+    )
+    depth_scale: Maybe[Text] = setting(
+        None, "Metres per stored value of depth_png, a number or a name; unset means millimetres.", own=True
+    )
+    on_overflow: Maybe[Overflow] = setting(
+        None, "Depth that 16 bits cannot hold: refuse the image, or clip it and count; unset means refuse.", own=True
+    )
+    colour_map: Maybe[ColourMap] = setting(None, "Colours of depth, near is warm; unset means spectral.", own=True)
+    colour_range: Many[Real] = setting(
+        (), "Nearest and farthest depth with a colour of its own, in metres; unset means that of the image.", own=True
+    )
+    intrinsics: Many[Real] = setting((), "fx, fy, cx, cy of the camera in pixels of the image, for ply.", own=True)
+    field_of_view: Maybe[Annotated[Real, Field(gt=0.0, le=170.0)]] = setting(
+        None, "Horizontal field of view in degrees, for ply, in place of intrinsics.", own=True
+    )
+    resolution: Maybe[Resolution] = setting(
+        None, "Size that the model sees: fit to the crop, native, or tiles of it; unset means fit.", own=True
+    )
+
+    @property
+    def files(self) -> frozenset[Output]:
+        """What is written for each image."""
+        raw = {Output.PFM: self.save_raw_pfm, Output.NPY: self.save_raw_npy}
+        return frozenset((*(self.outputs or (Output.PICTURES,)), *(kind for kind, asked in raw.items() if asked)))
 
 
 class ExportConfig(Section):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from depth_net.config.choices import DatasetFamily, IntervalUnit, Precision
-from depth_net.config.dataset import DEPTH_SCALES
+from depth_net.config.dataset import DEPTH_SCALES, stored_per_unit
 from depth_net.config.problems import SpecProblem
 from depth_net.effective import idle_keys
 from depth_net.model.encoders import PATCH
@@ -18,7 +18,7 @@ from depth_net.model.family import ModelType
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from depth_net.config.actions import ConvertConfig
+    from depth_net.config.actions import ConvertConfig, InferenceConfig
     from depth_net.config.dataset import DataSource, SplitConfig
     from depth_net.config.experiment import ExperimentConfig
     from depth_net.config.train import TrainConfig
@@ -47,6 +47,7 @@ def spec_problems(config: ExperimentConfig, action: str) -> list[SpecProblem]:
         *_range_problems(config, action),
         *_required_problems(config, action),
         *_results_problems(config, action),
+        *(_inference_problems(config.inference) if action == "inference" else ()),
         *(_augmentation_problems(config) if "train_dataset" in _SPLITS.get(action, ()) else ()),
         *(problem for split in _SPLITS.get(action, ()) for problem in _split_problems(config, split)),
     ]
@@ -170,6 +171,25 @@ def _results_problems(config: ExperimentConfig, action: str) -> Iterator[SpecPro
         )
 
 
+def _inference_problems(settings: InferenceConfig) -> Iterator[SpecProblem]:
+    counts = {"intrinsics": ("fx, fy, cx and cy", 4), "colour_range": ("two depths in metres, the nearer first", 2)}
+    for key, (expected, count) in counts.items():
+        values = getattr(settings, key)
+        is_wrong = len(values) not in (0, count) or (key == "colour_range" and list(values) != sorted(set(values)))
+        if is_wrong or (key == "intrinsics" and any(value <= 0 for value in values[:2])):
+            yield SpecProblem(f"inference.{key}", f"{list(values)}", expected, "correct the numbers")
+    if settings.depth_scale:
+        yield from _scale_problems(settings.depth_scale, "inference.depth_scale")
+
+
+def _scale_problems(scale: str, where: str) -> Iterator[SpecProblem]:
+    try:
+        stored_per_unit(scale)
+    except (ValueError, ZeroDivisionError):
+        expected = f"a positive number, a fraction such as 1/256, or one of {', '.join(DEPTH_SCALES)}"
+        yield SpecProblem(where, scale, expected, "write metres per stored value")
+
+
 def _split_problems(config: ExperimentConfig, name: str) -> Iterator[SpecProblem]:
     split: SplitConfig = getattr(config.dataset, name)
     if not split.data_sources:
@@ -187,12 +207,8 @@ def _split_problems(config: ExperimentConfig, name: str) -> Iterator[SpecProblem
 def _source_problems(source: DataSource, where: str) -> Iterator[SpecProblem]:
     if not source.data_file:
         yield SpecProblem(f"{where}.data_file", "nothing", "the path of an annotation file", "set data_file")
-    names = ", ".join(DEPTH_SCALES)
-    try:
-        _ = source.per_unit
-    except (ValueError, ZeroDivisionError):
-        expected = f"a positive number, a fraction such as 1/256, or one of {names}"
-        yield SpecProblem(f"{where}.depth_scale", source.depth_scale or "", expected, "write metres per stored value")
+    if source.depth_scale is not None:
+        yield from _scale_problems(source.depth_scale, f"{where}.depth_scale")
     try:
         _ = source.invalid
     except ValueError:

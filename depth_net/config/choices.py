@@ -129,6 +129,52 @@ class SplitBy(StrEnum):
     FRAME = "frame"
 
 
+class ColourMap(StrEnum):
+    """Colours of depth; near is warm, or bright where a map has no warm colours."""
+
+    SPECTRAL = "spectral"
+    TURBO = "turbo"
+    MAGMA = "magma"
+    INFERNO = "inferno"
+    PLASMA = "plasma"
+    VIRIDIS = "viridis"
+    GREY = "grey"
+
+
+class Output(StrEnum):
+    """Files that inference writes for each image."""
+
+    PICTURES = "pictures"
+    """Image, ground truth and prediction side by side."""
+    COLOUR = "colour"
+    """The map alone, with a scale."""
+    DEPTH_PNG = "depth_png"
+    """16 bits, 0 is unknown."""
+    NPY = "npy"
+    PFM = "pfm"
+    EXR = "exr"
+    PLY = "ply"
+    """A cloud of coloured points."""
+
+
+class Overflow(StrEnum):
+    """What happens to depth that 16 bits cannot hold."""
+
+    REFUSE = "refuse"
+    CLIP = "clip"
+
+
+class Resolution(StrEnum):
+    """The size at which the model sees an image."""
+
+    FIT = "fit"
+    """That of the validation: it covers the crop."""
+    NATIVE = "native"
+    """That of the image."""
+    TILES = "tiles"
+    """Overlapping parts of the image, fitted to the prediction of the whole."""
+
+
 class ExportFormat(StrEnum):
     """Formats of an exported model."""
 

@@ -19,6 +19,21 @@ _INVALID_VALUES: Final = {"sky": 65535.0}
 """Names of stored values: the largest one of 16 bits, which rendered data sets write for the sky."""
 
 
+def stored_per_unit(scale: str) -> float:
+    """Return the stored value of one metre (pixel, 1/m) for the text of a ``depth_scale``.
+
+    Raises:
+        ValueError: it is neither a positive number, nor a fraction such as 1/256, nor a known name.
+    """
+    if scale.lower() in DEPTH_SCALES:
+        return DEPTH_SCALES[scale.lower()]
+    upper, _, lower = scale.partition("/")
+    units, stored = float(upper), float(lower or 1)
+    if not (0 < units < float("inf") and 0 < stored < float("inf")):
+        raise ValueError(scale)
+    return stored / units
+
+
 class DataSource(Section):
     """One annotation file, the class that reads it, and what the class does not know."""
 
@@ -43,13 +58,7 @@ class DataSource(Section):
         """
         if self.depth_scale is None:
             return None
-        if self.depth_scale.lower() in DEPTH_SCALES:
-            return DEPTH_SCALES[self.depth_scale.lower()]
-        upper, _, lower = self.depth_scale.partition("/")
-        units, stored = float(upper), float(lower or 1)
-        if not (0 < units < float("inf") and 0 < stored < float("inf")):
-            raise ValueError(self.depth_scale)
-        return stored / units
+        return stored_per_unit(self.depth_scale)
 
     @property
     def invalid(self) -> tuple[float, ...]:

@@ -35,6 +35,7 @@ from depth_net.data.sources import resolve_source
 from depth_net.data.transforms import (
     Planes,
     crop_square,
+    native_shape,
     normalize_image,
     resize_ground_truth,
     resize_image,
@@ -88,12 +89,18 @@ class SampleSettings:
     seed: int
     whole_truth: bool = False
     """Every known value counts: neither boxes nor ranges."""
+    native_size: bool = False
+    """Images keep their size, rounded to patches."""
 
     @property
     def cover_size(self) -> tuple[int, int]:
         """What a resized image must cover: the crop, in training also the square that is cut from it."""
         height, width = self.crop_size
         return (height, max(height, width)) if self.split == "train" else self.crop_size
+
+    def shape_of(self, height: int, width: int) -> tuple[int, int]:
+        """Return height and width at which the model sees an image of a size."""
+        return native_shape(height, width) if self.native_size else resized_shape(height, width, self.cover_size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +153,7 @@ class DepthDataset(Dataset[Sample]):
         """
         image = self._rows[index][1].image
         height, width = picture_size(image, is_image=True) or read_image(image).shape[:2]
-        return resized_shape(height, width, self.settings.cover_size)
+        return self.settings.shape_of(height, width)
 
     @property
     def fits_cache(self) -> bool:
@@ -182,7 +189,7 @@ class DepthDataset(Dataset[Sample]):
             _require_same_size(row, native, truth)
         if settings.split == "train" and changes_size(settings.augmentation):
             return _Decoded(image, truth, native)
-        shape = resized_shape(*native, settings.cover_size)
+        shape = settings.shape_of(*native)
         if settings.split == "train" and truth is not None:
             truth = GroundTruth(*resize_ground_truth(truth, shape))
         return _Decoded(resize_image(image, shape), truth, native)
@@ -227,6 +234,7 @@ def dataset_of(
     seed: int,
     max_depth_m: float | None = None,
     whole_truth: bool = False,
+    native_size: bool = False,
 ) -> DepthDataset:
     """Read the annotation files of one split of a spec.
 
@@ -236,6 +244,7 @@ def dataset_of(
         seed: Start of all randomness.
         max_depth_m: Depth range of the model, which counts where the spec names none.
         whole_truth: Let every known value of the ground truth count, outside of boxes and ranges too.
+        native_size: Keep the size of images, rounded to patches.
 
     Raises:
         SpecError: no source, a reader that does not exist or one that does not belong to the model's family.
@@ -256,6 +265,7 @@ def dataset_of(
         cache_bytes=section.cache_mb * _MEGABYTE if split in ("train", "val") else 0,
         seed=seed,
         whole_truth=whole_truth,
+        native_size=native_size,
     )
 
 
@@ -274,6 +284,7 @@ def build_dataset(  # noqa: PLR0913 - the keys of the spec, one to one
     cache_bytes: int = 0,
     seed: int,
     whole_truth: bool = False,
+    native_size: bool = False,
 ) -> DepthDataset:
     """Read the annotation files of one split and describe how its samples are made.
 
@@ -291,6 +302,7 @@ def build_dataset(  # noqa: PLR0913 - the keys of the spec, one to one
         cache_bytes: Keep decoded samples in memory if the whole set needs at most this much.
         seed: Start of all randomness.
         whole_truth: Every known value counts.
+        native_size: Images keep their size, rounded to patches.
 
     Raises:
         SpecError: an unknown dataset name, one of the other family, or no source.
@@ -309,6 +321,7 @@ def build_dataset(  # noqa: PLR0913 - the keys of the spec, one to one
         cache_bytes=cache_bytes,
         seed=seed,
         whole_truth=whole_truth,
+        native_size=native_size,
     )
     return DepthDataset(read_sources(sources, split=split, model_type=model_type), settings)
 

@@ -7,6 +7,7 @@ name, apart from words such as rgb and depth in the names of files and folders: 
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 import re
@@ -23,6 +24,8 @@ from depth_net.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+logger = logging.getLogger(__name__)
 
 SPLIT_FOLDERS: Final = {
     "train": "train",
@@ -63,6 +66,8 @@ _OTHER_WORDS: Final = frozenset(
 )
 _WORDS: Final = _IMAGE_WORDS | _DEPTH_WORDS | _BESIDE_DEPTH | _OTHER_WORDS
 _DEPTH_SUFFIXES: Final = frozenset({".png", ".pfm", ".npy", ".npz", ".h5", ".hdf5", ".tif", ".tiff", ".exr"})
+OTHER_PICTURES: Final = frozenset((".heic", ".heif", ".webp", ".bmp", ".gif", ".avif", ".tif", ".tiff", ".dng", ".cr2"))
+"""Kinds of picture that are not read as images."""
 _SHOWN: Final = 3
 _T = TypeVar("_T")
 
@@ -116,6 +121,11 @@ def read_images(root: Path) -> tuple[Row, ...]:
     images = [path for path in files if path.suffix.lower() in IMAGE_SUFFIXES and path not in depths]
     if not images:
         raise DataError(f"{root}: found no image{_seen(files)}; expected .png, .jpg or .jpeg")
+    others = [path for path in files if path.suffix.lower() in OTHER_PICTURES]
+    if others:
+        logger.warning(
+            "%s: %d pictures such as %s are left out; only PNG and JPEG are read", root, len(others), others[0]
+        )
     return tuple(Row(image, None, line) for line, image in enumerate(images, start=1))
 
 

@@ -52,6 +52,11 @@ def resized_shape(height: int, width: int, crop_size: tuple[int, int], *, zoom: 
     return _to_patches(scale * height, crop_size[0]), _to_patches(scale * width, crop_size[1])
 
 
+def native_shape(height: int, width: int) -> tuple[int, int]:
+    """Return the multiples of 14 nearest to the sides of an image, at least one patch each."""
+    return max(PATCH, round(height / PATCH) * PATCH), max(PATCH, round(width / PATCH) * PATCH)
+
+
 def resize_image(image: ImageArray, shape: tuple[int, int]) -> ImageArray:
     """Resize 8 bit RGB to ``shape`` (height, width), bicubic, without antialiasing."""
     if image.shape[:2] == shape:

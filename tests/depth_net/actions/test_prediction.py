@@ -51,7 +51,7 @@ def test_progress_is_logged_where_no_terminal_shows_a_bar(tmp_path: Path, caplog
     loader = load_split(config, "test", model.max_depth_m)
     caplog.set_level("INFO")
 
-    images = list(show_progress(predict_images(model, loader, torch.device("cpu")), loader, "evaluate"))
+    images = list(show_progress(predict_images(model, loader, torch.device("cpu")), 3, "evaluate"))
 
     assert len(images) == 3
     assert "evaluate: 3 of 3 images" in caplog.text

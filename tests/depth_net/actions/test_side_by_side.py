@@ -6,38 +6,13 @@ import cv2
 import numpy as np
 import pytest
 
-from depth_net.actions.side_by_side import colour, draw_side_by_side, write_picture
+from depth_net.actions.side_by_side import draw_map, draw_side_by_side, write_picture
+from depth_net.colours import Scale, bar, title
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-RAMP = np.linspace(0.0, 5.0, 256, dtype=np.float32)[None]
-EVERYWHERE = np.ones((1, 256), dtype=np.bool_)
-
-
-def test_colours_are_those_of_the_spectral_map() -> None:
-    matplotlib = pytest.importorskip("matplotlib")
-    expected = matplotlib.colormaps["Spectral"](np.arange(256))[:, :3] * 255
-
-    np.testing.assert_allclose(colour(RAMP, EVERYWHERE)[0], expected, atol=1.0)
-
-
-def test_pixels_that_are_not_valid_or_not_finite_are_black_and_do_not_stretch_the_colours() -> None:
-    values = np.array([[1.0, 2.0, np.inf, np.nan, 900.0]], dtype=np.float32)
-    valid = np.array([[True, True, True, True, False]])
-
-    picture = colour(values, valid)
-
-    assert picture[0, 2:].max() == 0
-    assert picture[0, 0].tolist() == [158, 1, 66]
-    assert picture[0, 1].tolist() == [94, 79, 162]
-
-
-def test_a_constant_map_has_one_colour_and_an_empty_one_is_black() -> None:
-    constant = np.full((2, 2), 3.0, dtype=np.float32)
-
-    assert len(np.unique(colour(constant, np.ones((2, 2), dtype=np.bool_)).reshape(-1, 3), axis=0)) == 1
-    assert colour(constant, np.zeros((2, 2), dtype=np.bool_)).max() == 0
+SCALE = Scale(low=1.0, high=3.0, in_metres=True)
 
 
 def test_the_ground_truth_stands_in_the_middle_where_there_is_one() -> None:
@@ -45,12 +20,23 @@ def test_the_ground_truth_stands_in_the_middle_where_there_is_one() -> None:
     depth = np.ones((480, 640), dtype=np.float32)
     valid = np.zeros((480, 640), dtype=np.bool_)
 
-    with_truth = draw_side_by_side(image, depth, depth, valid)
-    without = draw_side_by_side(image, depth, None, valid)
+    with_truth = draw_side_by_side(image, depth, depth, valid, SCALE)
+    without = draw_side_by_side(image, depth, None, valid, SCALE)
 
-    assert with_truth.shape == (240, 960, 3)
-    assert without.shape == (240, 640, 3)
-    assert with_truth[:, 320:640].max() == 0
+    height = 240 + title("image", 320, 240).shape[0]
+    wide = bar(SCALE, 240).shape[1]
+    assert with_truth.shape == (height, 960 + wide, 3)
+    assert without.shape == (height, 640 + wide, 3)
+    assert with_truth[-240:, :320].max() == 7
+    assert with_truth[-240:, 320:640].max() == 0
+    assert with_truth[-1, 700].tolist() == without[-1, 400].tolist() == [158, 1, 66]
+    assert with_truth[:-240, :320].max() > 200  # letters
+
+
+def test_a_map_alone_keeps_its_size_beside_its_scale() -> None:
+    picture = draw_map(np.ones((50, 70), dtype=np.float32), SCALE)
+
+    assert picture.shape == (50, 70 + bar(SCALE, 50).shape[1], 3)
 
 
 def test_red_stays_red_on_disk_under_odd_names(tmp_path: Path) -> None:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
 
 from depth_net.config.checks import absent_weights, spec_notices, spec_problems
+from depth_net.errors import SpecError
 from depth_net.spec import load_spec
 from tests.depth_net.specs import write_spec
 
@@ -124,3 +126,19 @@ def test_weights_that_do_not_exist_are_found_without_opening_them(tmp_path: Path
     config = load_spec(write_spec(tmp_path), [f"{where}={tmp_path / 'none.pth'}"])
 
     assert [problem.where for problem in absent_weights(config, action)] == [where]
+
+
+@pytest.mark.parametrize(
+    ("word", "text"),
+    [
+        ("inference.intrinsics=[1,2,3]", "expected  fx, fy, cx and cy"),
+        ("inference.intrinsics=[0,2,3,4]", "expected  fx, fy, cx and cy"),
+        ("inference.colour_range=[5,1]", "expected  two depths in metres, the nearer first"),
+        ("inference.depth_scale=feet", "one of metres, millimetres"),
+    ],
+)
+def test_numbers_of_inference_are_checked(tmp_path: Path, word: str, text: str) -> None:
+    spec = write_spec(tmp_path)
+
+    with pytest.raises(SpecError, match=re.escape(text)):
+        load_spec(spec, ["inference.checkpoint=c.pth", word], action="inference")

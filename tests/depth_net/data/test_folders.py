@@ -127,6 +127,31 @@ def test_all_images_of_a_folder_are_inferred_and_depth_is_not(tmp_path: Path) ->
     assert names == ["depth_of_field.png", "1.jpg", "2.jpg"]
 
 
+def test_pictures_of_other_kinds_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    touch(tmp_path, "1.jpg", "2.HEIC", "3.webp")
+
+    assert len(read_images(tmp_path)) == 1
+    assert "2 pictures such as" in caplog.text
+    with pytest.raises(DataError, match="neither PNG nor JPEG"):
+        read_rows(DataSource(data_file=str(tmp_path / "2.HEIC")), needs_depth=False)
+
+
+def test_an_image_and_a_pattern_are_read_for_inference(tmp_path: Path) -> None:
+    touch(tmp_path, "a/1.jpg", "a/2.png", "b/3.jpg", "a/notes.txt", "a/[x].jpg")
+
+    def names(text: str) -> list[str]:
+        return [row.image.name for row in read_rows(DataSource(data_file=str(tmp_path / text)), needs_depth=False)]
+
+    assert names("a/1.jpg") == ["1.jpg"]
+    assert names("a/[x].jpg") == ["[x].jpg"]
+    assert names("*/*.jpg") == ["1.jpg", "[x].jpg", "3.jpg"]
+    assert names("**/*") == ["1.jpg", "2.png", "[x].jpg", "3.jpg"]
+    with pytest.raises(DataError, match=r"1 files of other kinds match, such as .*notes\.txt"):
+        names("a/*.txt")
+    with pytest.raises(DataError, match="only inference reads videos"):
+        read_rows(DataSource(data_file=str(tmp_path / "a.mp4")), needs_depth=True)
+
+
 def test_a_folder_with_one_list_and_no_pairs_is_read_by_its_list(tmp_path: Path) -> None:
     write_picture(tmp_path / "x.png")
     np.save(tmp_path / "y.npy", np.ones((48, 64), dtype=np.float32))
