@@ -235,7 +235,7 @@ def _rows(name: str, result: StudyResult) -> list[dict[str, Any]]:
 )
 def _report(root: Path, output: Path | None) -> None:
     """Write one self-contained HTML page about a study, finished or not."""
-    from automl.report.page import write_report
+    from automl.html_report.page import write_report
 
     click.echo(write_report(root, output=output))
 

@@ -40,7 +40,7 @@ def hand_over(evaluator: Evaluator) -> StudyBest | None:
     Raises:
         ConfigurationError: the folder is no study directory.
     """
-    from automl.report.page import write_report  # noqa: PLC0415 - plotly and pandas, at the end only
+    from automl.html_report.page import write_report  # noqa: PLC0415 - plotly and pandas, at the end only
 
     root, paths = evaluator.root, StudyPaths(evaluator.root)
     log = EventLog(paths.events_file)

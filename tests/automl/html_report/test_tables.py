@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from automl.report.study_facts import read_facts
-from automl.report.tables import failures, leaderboard, pareto_front, replicates, summary
+from automl.html_report.study_facts import read_facts
+from automl.html_report.tables import failures, leaderboard, pareto_front, replicates, summary
 from automl.storage.documents import write_document
 from automl.study.trial import TrialState
 from tests.automl.tracking.synthetic import RESULTS

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from automl.report.study_facts import TRIAL
+from automl.html_report.study_facts import TRIAL
 from automl.study.trial import TrialState
 
 if TYPE_CHECKING:
-    from automl.report.study_facts import StudyFacts
+    from automl.html_report.study_facts import StudyFacts
 
 # Share of a range that counts as its edge.
 _EDGE = 0.05

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from automl.report.advice import advise
-from automl.report.study_facts import read_facts
+from automl.html_report.advice import advise
+from automl.html_report.study_facts import read_facts
 from tests.automl.tracking.synthetic import RESULTS
 from tests.automl.tracking.written_study import write_study
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from automl.errors import ConfigurationError
-from automl.report.page import write_report
+from automl.html_report.page import write_report
 from automl.storage.event_log import EventLog, encode, read_log
 from automl.storage.paths import StudyPaths
 from automl.study.events import StudyEnded, TrialEnded, TrialProposed, TrialStarted

@@ -16,10 +16,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from automl.duration import format_duration
 from automl.errors import counted
-from automl.report import figures, tables
-from automl.report.advice import advise
-from automl.report.study_facts import read_facts
-from automl.report.tables import Section
+from automl.html_report import figures, tables
+from automl.html_report.advice import advise
+from automl.html_report.study_facts import read_facts
+from automl.html_report.tables import Section
 from automl.storage.documents import write_text
 from automl.storage.paths import AttemptPaths, StudyPaths
 from automl.storage.trainer_files import read_made
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from automl.report.study_facts import StudyFacts
+    from automl.html_report.study_facts import StudyFacts
 
 _MAX_PANELS = 8
 _MAX_PANEL_BYTES = 1_500_000
@@ -47,7 +47,7 @@ def write_report(root: Path, *, output: Path | None = None) -> Path:
     plots = [f'"figure-{i}":{section.figure.to_json()}' for i, section in enumerate(sections) if section.figure]
     library = files("plotly").joinpath("package_data/plotly.min.js").read_bytes()
     environment = Environment(
-        loader=PackageLoader("automl.report", ""), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+        loader=PackageLoader("automl.html_report", ""), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     page = environment.get_template("page.html.jinja").render(
         name=facts.plan.name,

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from automl.duration import format_duration
 from automl.errors import counted
-from automl.report.study_facts import title_of
+from automl.html_report.study_facts import title_of
 from automl.study.events import StudyEnded
 from automl.study.trial import TrialState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from automl.report.study_facts import StudyFacts
+    from automl.html_report.study_facts import StudyFacts
     from automl.study.trial import TrialResult
 
 _MAX_ROWS = 30

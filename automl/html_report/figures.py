@@ -14,13 +14,13 @@ import plotly.express as px
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from automl.report.study_facts import COMPETES, STATE, TEXT, TRIAL, title_of
+from automl.html_report.study_facts import COMPETES, STATE, TEXT, TRIAL, title_of
 from automl.space.parameters import ParameterType
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from automl.report.study_facts import SearchedParameter, StudyFacts
+    from automl.html_report.study_facts import SearchedParameter, StudyFacts
     from automl.study.model import Objective
 
 MIN_TRIALS = 8

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pytest
 
-from automl.report.study_facts import STATE, TRIAL, read_facts
+from automl.html_report.study_facts import STATE, TRIAL, read_facts
 from automl.storage.event_log import EventLog
 from automl.study.events import TrialStarted
 from tests.automl.tracking.synthetic import RESULTS

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from automl.report import figures
-from automl.report.study_facts import StudyFacts, read_facts
+from automl.html_report import figures
+from automl.html_report.study_facts import StudyFacts, read_facts
 from automl.study.trial import TrialResult, TrialState
 from tests.automl.tracking.synthetic import RESULTS
 from tests.automl.tracking.written_study import write_study
