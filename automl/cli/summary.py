@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from automl.cli import render
 from automl.cli.options import record_rows
 from automl.cli.render import format_measure
+from automl.errors import ConfigurationError
+from automl.handoff.best import read_best
 from automl.storage.final_status import read_settled
 from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import read_evaluations
@@ -59,6 +62,13 @@ def _best_rows(result: StudyResult, directory: Path) -> Iterator[tuple[str, obje
         yield "values", render.format_assignment(best.assignment)
     if best.checkpoint:
         yield "checkpoint", directory / best.checkpoint
+    yield from _command_row(directory)
+
+
+def _command_row(directory: Path) -> Iterator[tuple[str, object]]:
+    with contextlib.suppress(ConfigurationError):
+        if command := read_best(directory).command:
+            yield "train it again", command
 
 
 def _evaluation_rows(

@@ -9,15 +9,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from automl.errors import ConfigurationError, Problem, StudyFailedError
+from automl.errors import ConfigurationError, LaunchError, Problem, StudyFailedError
+from automl.launch.command import CONFIG_TOKEN, fill_command
 from automl.skill.model import ConfigFormat
 from automl.space.values import Scalar
+from automl.spec.complete import ActionRun
 from automl.spec.model import Spec
+from automl.spec.overrides import flatten
 from automl.spec.write import write_spec
 from automl.storage.deletion import delete, is_deletable, real_path
 from automl.storage.documents import read_document, write_document
@@ -27,9 +32,12 @@ from automl.storage.study_directory import read_results, read_state, study_of_pl
 from automl.storage.trainer_files import keep_made, sha256_of
 from automl.study.model import Direction
 from automl.trial.checkpoints import checkpoint_of_epoch
+from automl.trial.working_folder import places_of
 
 if TYPE_CHECKING:
     from automl.architectures.model import CheckpointNaming
+    from automl.skill.model import JsonValue
+    from automl.storage.plan_document import StoredPlan
     from automl.study.trial import TrialResult
 
 
@@ -45,9 +53,10 @@ class StudyBest:
         value: Its value at that epoch.
         values: Every metric at that epoch.
         assignment: Parameter path -> value.
-        checkpoint: Where it is kept, relative to the study directory.
-        sha256: Of the checkpoint.
-        source: Where the trial left it, relative to the study directory.
+        checkpoint: Where it is kept, relative to the study directory; empty where the trial left none.
+        sha256: Of the checkpoint; empty without one.
+        source: Where the trial left it, relative to the study directory; empty without one.
+        command: The command line that trains with the values of the trial.
         spec_sha256: Of `best_spec.yaml`; empty in files of earlier versions.
     """
 
@@ -62,6 +71,7 @@ class StudyBest:
     sha256: str
     source: str
     spec_sha256: str = ""
+    command: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,15 +96,17 @@ def select_best(root: Path) -> StudyBest:
 
     Raises:
         ConfigurationError: the folder is no study directory, or a file of it cannot be read.
-        StudyFailedError: no trial has a usable value, the best one left no checkpoint, or its file has changed since.
+        StudyFailedError: no trial has a usable value, or the best one's checkpoint has changed since.
     """
     plan, state = read_plan(StudyPaths(root)), read_state(StudyPaths(root))
     result = replace(study_of_plan(plan), trials=state.results)
     trial, before = result.best, _kept_before(root)
     if trial is None:
         raise StudyFailedError("no trial of the study has a usable value, so there is no best checkpoint")
-    source, digest = _verified(root, trial)
-    kept = _keep(root, source, digest, state.started.links if state.started is not None else {})
+    kept, digest = None, ""
+    if trial.checkpoint is not None:
+        source, digest = _verified(root, trial, trial.checkpoint)
+        kept = _keep(root, source, digest, state.started.links if state.started is not None else {})
     spec = Spec(values=plan.spec).with_values({**trial.assignment, **trial.changes}, origin=f"trial {trial.number}")
     best = StudyBest(
         trial=trial.number,
@@ -104,14 +116,15 @@ def select_best(root: Path) -> StudyBest:
         value=trial.values[result.objective.metric],
         values=trial.values,
         assignment=trial.assignment,
-        checkpoint=str(kept.relative_to(root)),
+        checkpoint="" if kept is None else str(kept.relative_to(root)),
         sha256=digest,
-        source=str(trial.checkpoint),
+        source=trial.checkpoint or "",
+        command=_command(plan, root, {**trial.assignment, **trial.changes}),
         spec_sha256=write_spec(spec, ConfigFormat.YAML, StudyPaths(root).best_spec),
     )
     write_document(StudyPaths(root).best_file, best)
     for path in before:
-        if path != kept and path.parent == kept.parent:
+        if path not in {kept, root} and path.parent == StudyPaths(root).best:
             delete(path, inside=root.resolve(), recorded=[str(real_path(path))])
     return best
 
@@ -130,6 +143,8 @@ def read_best(root: Path) -> StudyBest:
         fix = "let the study finish, or resume it"
         raise _unusable(str(file), "no such file", expected, fix, subject="the study directory") from error
     kept = root / best.checkpoint
+    if not best.checkpoint:
+        return best
     if not kept.exists() or sha256_of(kept) != best.sha256:
         found = "other content" if kept.exists() else "no such file"
         fix = f"restore it, or delete {file} and the best is selected again from {best.source}"
@@ -173,6 +188,9 @@ def choose_checkpoint(
         except StudyFailedError as error:
             expected = "a study with a best checkpoint"
             raise _unusable(str(root), error.headline, expected, "run the study again") from error
+        if not best.checkpoint:
+            fix = "let the trainer save at every validation, then run the study again"
+            raise _unusable(f"trial {best.trial}, epoch {best.epoch}", "no checkpoint", "a file of that epoch", fix)
         path = root / best.checkpoint
         return ChosenCheckpoint(path=path, trial=best.trial, epoch=best.epoch, assignment=best.assignment)
     results = {result.number: result for result in read_results(paths)}
@@ -198,18 +216,21 @@ def _unusable(
     return ConfigurationError.from_problems([problem], subject=subject)
 
 
-def _verified(root: Path, best: TrialResult) -> tuple[Path, str]:
+def _command(plan: StoredPlan, root: Path, values: Mapping[str, Scalar]) -> str:
+    """Return the command line that trains with values of a trial; empty where the skill cannot be read any more."""
+    with contextlib.suppress(ConfigurationError, LaunchError):
+        action, spec = plan.load_skill().actions["train"], Spec(values=plan.spec)
+        own: dict[str, JsonValue] = flatten(plan.request.get("overrides", {}))
+        spec = spec.with_values(own, origin="override").with_values(dict(values), origin="trial")
+        places = places_of(action.program, spec, ActionRun(results_dir=root / "again", assignment=values))
+        return shlex.join(fill_command(action.command, {CONFIG_TOKEN: str(StudyPaths(root).best_spec), **places}))
+    return ""
+
+
+def _verified(root: Path, best: TrialResult, checkpoint: str) -> tuple[Path, str]:
     """Return the checkpoint and its hash, compared with the one taken when the trial ended."""
     where = f"trial {best.number}, epoch {best.best_epoch}"
-    if best.checkpoint is None:
-        problem = Problem(
-            where=where,
-            found="no checkpoint",
-            expected="a file of the best epoch",
-            fix="let the trainer save at every validation (checkpoint_interval = validation_interval), then resume",
-        )
-        raise StudyFailedError("the best trial left no checkpoint of its best epoch", [problem])
-    source = root / best.checkpoint
+    source = root / checkpoint
     if not source.exists() and (kept := StudyPaths(root).best / source.name).exists():
         source = kept  # pruned after an earlier hand-over
     digest = sha256_of(source) if source.exists() else None
@@ -258,6 +279,7 @@ def _keep(root: Path, source: Path, digest: str, links: Mapping[str, str]) -> Pa
 def _kept_before(root: Path) -> list[Path]:
     """Return where the best checkpoint is that `best.json` names; empty without that file."""
     try:
-        return [root / read_document(StudyPaths(root).best_file, StudyBest).checkpoint]
+        kept = read_document(StudyPaths(root).best_file, StudyBest).checkpoint
+        return [root / kept] if kept else []
     except FileNotFoundError:
         return []

@@ -206,5 +206,5 @@ def _kept(study: StudyPaths, result: StudyResult) -> set[Path]:
     names = [trial.checkpoint for trial in winners if trial.checkpoint is not None]
     if study.best_file.is_file():
         best = read_document(study.best_file, StudyBest)
-        names += [best.checkpoint, best.source]
+        names += filter(None, [best.checkpoint, best.source])
     return {path.resolve() for path in (*(study.root / name for name in names), *study.best.glob("*"))}

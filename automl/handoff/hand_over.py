@@ -34,8 +34,8 @@ def hand_over(evaluator: Evaluator) -> StudyBest | None:
     """Keep, evaluate and register the best checkpoint of a study that has ended, and write its report.
 
     Returns:
-        The best; None if no trial has a usable value, and, with a warning, if the best one left no checkpoint that can
-        be trusted.
+        The best, with a warning where it left no checkpoint; None if no trial has a usable value, and, with a warning,
+        if its checkpoint cannot be trusted.
 
     Raises:
         ConfigurationError: the folder is no study directory.
@@ -45,12 +45,14 @@ def hand_over(evaluator: Evaluator) -> StudyBest | None:
     root, paths = evaluator.root, StudyPaths(evaluator.root)
     log = EventLog(paths.events_file)
     best = _kept_best(root)
-    if best is not None:
+    has_checkpoint = best is not None and bool(best.checkpoint)
+    if has_checkpoint:
         evaluator.best()
     evaluator.record(log)
-    if best is not None:
+    if best is not None and has_checkpoint:
         log.append(ModelRegistered(request=model_version(best, paths)))
-        for file in (paths.best_spec, paths.best_file, paths.evaluations_file):
+    if best is not None:
+        for file in (paths.best_spec, paths.best_file, *([paths.evaluations_file] if has_checkpoint else [])):
             log.append(FileAttached(run=STUDY_RUN, path=file.name))
     try:
         write_report(root)
@@ -58,7 +60,7 @@ def hand_over(evaluator: Evaluator) -> StudyBest | None:
         logger.warning("the report could not be written: %s", error)
     else:
         log.append(FileAttached(run=STUDY_RUN, path=paths.report_file.name))
-    log.append(HandedOver(sha256=best.sha256 if best is not None else None))
+    log.append(HandedOver(sha256=best.sha256 if best is not None and has_checkpoint else None))
     log.close()
     return best
 
@@ -67,10 +69,14 @@ def _kept_best(root: Path) -> StudyBest | None:
     if read_study(root)[1].best is None:
         return None
     try:
-        return select_best(root)
+        best = select_best(root)
     except StudyFailedError as error:
         logger.warning("no checkpoint is handed over: %s", error)
         return None
+    if not best.checkpoint:
+        names = StudyPaths(root).best_spec.name, StudyPaths(root).best_file.name
+        logger.warning("trial %d, the best, left no checkpoint; its values are in %s and %s", best.trial, *names)
+    return best
 
 
 def missing_parts(paths: StudyPaths, tracking_uri: str) -> list[str]:

@@ -125,8 +125,8 @@ def _missing(paths: StudyPaths, result: StudyResult) -> Iterator[str]:
     if gone:
         yield f"{gone[0]}{f' and {len(gone) - 1} more' if gone[1:] else ''}"
     if paths.best_file.is_file():
-        checkpoint = str(read_document(paths.best_file, dict[str, Any]).get("checkpoint"))
-        if not (paths.root / checkpoint).exists():
+        checkpoint = str(read_document(paths.best_file, dict[str, Any]).get("checkpoint") or "")
+        if checkpoint and not (paths.root / checkpoint).exists():
             yield checkpoint
     if not result.trials:
         signs = (*paths.best.glob("*"), *paths.trials.glob("*"), paths.best_file, paths.best_spec, paths.journal_file)

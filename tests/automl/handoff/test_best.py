@@ -158,14 +158,16 @@ def test_a_checkpoint_that_changed_since_its_trial_ended_is_not_handed_over(tmp_
     assert not (directory.root / "best.json").exists()
 
 
-def test_a_best_trial_without_a_checkpoint_says_how_to_get_one(tmp_path: Path) -> None:
+def test_a_best_trial_without_a_checkpoint_leaves_its_values_and_its_command(tmp_path: Path) -> None:
     directory = write_study(tmp_path / "demo")
     write_result(directory, replace(RESULTS[4], checkpoint=None))
 
-    with pytest.raises(StudyFailedError) as caught:
-        select_best(directory.root)
+    best = select_best(directory.root)
 
-    assert "checkpoint_interval" in caught.value.problems[0].fix
+    assert (best.trial, best.checkpoint) == (4, "")
+    assert read_best(directory.root) == best
+    assert directory.best_spec.is_file()
+    assert not directory.best.exists()
 
 
 def test_a_study_without_a_value_has_no_champion(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from automl.handoff.actions import ActionOptions
+from automl.handoff.best import read_best
 from automl.handoff.evaluation import Evaluator
 from automl.handoff.hand_over import hand_over, missing_parts
 from automl.resources import builtin_skill
@@ -97,6 +98,10 @@ def test_a_trainer_without_checkpoints_keeps_its_study_and_gets_a_warning(
 
     best = hand_over(reporting(directory.root))
 
-    assert best is None
+    assert best is not None
+    assert (best.trial, best.checkpoint, best.sha256) == (4, "", "")
     assert "left no checkpoint" in caplog.text
+    assert directory.best_spec.is_file()
+    assert read_best(directory.root) == best
+    assert missing_parts(directory, f"sqlite:///{tmp_path}/mlflow.db") == ["record"]
     assert (directory.root / "report.html").is_file()
