@@ -70,6 +70,7 @@ def resume_study(
         reasons=stored.reasons,
         first_trials=stored.first_trials,
         first_origins=stored.origins,
+        earlier=stored.earlier,
     )
     # The fingerprint says where data of the results folder lay when the study began, and that may have moved.
     if plan.fingerprint != stored.fingerprint and (differences := _differences(stored, plan, directory)):

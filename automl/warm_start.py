@@ -1,4 +1,7 @@
-"""Add good points of earlier studies of the same skill to the first trials of a plan, after the template.
+"""Give a plan what earlier studies of the same skill know: their observations, or good points to try first.
+
+With two comparable studies or more the plan keeps what they measured, and its sampler learns from that (see
+`automl.transfer`). Else good points of earlier studies follow the template in its first trials.
 
 They come from the studies that the user names, else from this results folder, else from the tracking server. The plan
 names each. Studies that the user names are used as they are. Of the results folder those count that have ended and
@@ -16,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from automl.errors import ConfigurationError, LaunchError, Problem
 from automl.request.policy import Route
+from automl.samplers.registry import agreement_of
 from automl.storage.paths import find_studies
 from automl.storage.plan_document import StoredPlan, read_plan
 from automl.storage.study_directory import read_study, why_unreadable
@@ -23,12 +27,14 @@ from automl.study.causes import Origin, OriginKind
 from automl.study.trial import EarlierPoint
 from automl.tracking.mlflow.earlier_runs import recorded_points
 from automl.tracking.mlflow.rest import is_server
+from automl.transfer import FEWEST_STUDIES, MOST_STUDIES, described, is_comparable, learns, observed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from automl.request.location import RunLocation
     from automl.request.study_request import StudyRequest
+    from automl.study.earlier import EarlierStudy as ObservedStudy
     from automl.study.model import StudyPlan
     from automl.study.result import StudyResult
     from automl.study.trial import TrialResult
@@ -52,7 +58,12 @@ def with_earlier_points(request: StudyRequest, plan: StudyPlan, place: RunLocati
     Raises:
         ConfigurationError: a study that the user names cannot be used.
     """
-    points, notes = _earlier_points(request, plan, place)
+    studies = read_studies(place.results) if request.warm_start is None and takes_earlier_points(plan) else ()
+    earlier = _earlier_studies(plan, request.data, studies) if learns(plan) else ()
+    if len(earlier) >= FEWEST_STUDIES:
+        reason = described(earlier, agreement_of(plan, earlier))
+        return dataclasses.replace(plan, earlier=earlier, reasons=(*plan.reasons, reason))
+    points, notes = _earlier_points(request, plan, place, studies)
     chosen = chosen_points(plan, points, most=max(_MOST_POINTS, len(request.warm_start or ())))
     if not chosen:
         return dataclasses.replace(plan, reasons=(*plan.reasons, *notes))
@@ -66,15 +77,30 @@ def with_earlier_points(request: StudyRequest, plan: StudyPlan, place: RunLocati
     )
 
 
+def _earlier_studies(
+    plan: StudyPlan, data: Mapping[str, str], studies: Sequence[EarlierStudy]
+) -> tuple[ObservedStudy, ...]:
+    """Return what comparable studies measured, the most alike first; for a repetition those of the original."""
+    repeated = [study for study in studies if _is_repeated(study, plan)]
+    if repeated:
+        return min(repeated, key=lambda study: study.root.name).plan.earlier
+    found: list[ObservedStudy] = []
+    for study in sorted(studies, key=lambda study: _distance(study, plan, data)):
+        if len(found) < MOST_STUDIES and is_comparable(study.plan, plan):
+            with suppress(ConfigurationError, OSError):
+                kept = observed(plan, *read_study(study.root))
+                found += [kept] if kept is not None else []
+    return tuple(found)
+
+
 def _earlier_points(
-    request: StudyRequest, plan: StudyPlan, place: RunLocation
+    request: StudyRequest, plan: StudyPlan, place: RunLocation, studies: Sequence[EarlierStudy]
 ) -> tuple[tuple[EarlierPoint, ...], tuple[str, ...]]:
     """Return points of earlier studies, and a note if the tracking server did not answer."""
     if request.warm_start is not None:
         return named_points(plan, request.warm_start, place.results) if plan.route is Route.TUNE else (), ()
     if not takes_earlier_points(plan):
         return (), ()
-    studies = read_studies(place.results)
     found = found_points(plan, request.data, studies)
     uri, is_repeated = place.tracking_uri, any(_is_repeated(study, plan) for study in studies)
     if found or uri is None or not is_server(uri) or is_repeated:

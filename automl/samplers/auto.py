@@ -1,7 +1,8 @@
 """The default sampler: the template, good points of earlier studies, an initial design, then a model of the results.
 
 The first two come from the searcher. The initial design is a few points near the template and a short scrambled Sobol
-sequence. The model is a Gaussian process; Parzen estimators beyond 300 trials.
+sequence. The model is a Gaussian process; Parzen estimators beyond 300 trials. Where the plan holds what earlier
+studies measured, a process over all of them proposes from trial 1 on, as long as they agree with this one.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from automl.samplers.gaussian_process.sampler import GaussianProcessSampler
+from automl.samplers.gaussian_process.transfer import TransferSampler
 from automl.samplers.quasi_random import InitialDesign, initial_design_length
 from automl.samplers.registry import LLM_STARTS
 from automl.samplers.sampler import Candidate, Sampler
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from automl.study.model import StudyPlan
 
 _GP_LIMIT = 300
+_TRANSFER_LIMIT = 60
+"""By then this study knows more than others can tell it."""
 _LIBRARIES = ("scipy.stats", "scipy.optimize", "scipy.linalg", "scipy.special")
 _IMPORT_DELAY_S = 1.0
 
@@ -44,6 +48,9 @@ class AutoSampler(Sampler):
         self._design_trials = max(initial_design_length(plan.space), given)
         self._model = GaussianProcessSampler.for_plan(plan)
         self._late_model = TpeSampler(plan.space, plan.seed)
+        self._transfer: TransferSampler | None = None
+        if plan.earlier:
+            self._transfer = TransferSampler(plan.space, plan.seed, plan.earlier, plan.objectives[0].direction.sign)
 
     @classmethod
     def for_plan(cls, plan: StudyPlan) -> AutoSampler:
@@ -51,6 +58,8 @@ class AutoSampler(Sampler):
         return cls(plan)
 
     def _sampler_of(self, history: History, number: int) -> Sampler:
+        if self._transfer is not None and number < _TRANSFER_LIMIT and self._transfer.agrees(history):
+            return self._transfer
         if number >= self._design_trials:
             return self._model if number < _GP_LIMIT else self._late_model
         asked = sum(o.origin.kind is OriginKind.LLM for o in history.observations)
@@ -71,6 +80,8 @@ class AutoSampler(Sampler):
             timer = threading.Timer(_IMPORT_DELAY_S, _import_libraries)
             timer.daemon = True
             timer.start()
+        if self._transfer is not None and len(history.observations) < _TRANSFER_LIMIT:
+            self._transfer.prepare(history)
         if self._design_trials <= len(history.observations) < _GP_LIMIT:
             self._model.prepare(history)
 

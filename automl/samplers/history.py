@@ -75,3 +75,9 @@ class History:
 def is_usable(observation: Observation) -> bool:
     """Tell whether a model may be fitted to the trial's value."""
     return observation.state in {TrialState.COMPLETED, TrialState.STOPPED} and bool(observation.values)
+
+
+def without_last(history: History) -> History:
+    """Return the history as it was before the last end of a trial."""
+    finished = history.finished
+    return History(observations=tuple(o for o in history.observations if not finished or o is not finished[-1]))

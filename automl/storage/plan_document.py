@@ -20,6 +20,7 @@ from automl.storage.documents import read_document, to_json, write_document
 from automl.storage.paths import find_studies
 from automl.storage.portable import made_portable, record_of_moved
 from automl.study.causes import Origin, origin_from, origins_document
+from automl.study.earlier import EarlierStudy
 from automl.study.evaluation import RecordLocation
 from automl.study.launch_plan import LaunchPlan
 from automl.study.model import Budget, Direction, Objective, Resources
@@ -79,6 +80,7 @@ class PlanDocument:
     first_trials: tuple[Mapping[str, Scalar], ...] = ()
     first_origins: tuple[str, ...] = ()
     first_origin_data: tuple[Mapping[str, Any], ...] | None = None
+    earlier: tuple[EarlierStudy, ...] = ()
     spec: dict[str, Any]
     fingerprint: str
     experiment: str = ""

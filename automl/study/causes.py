@@ -28,6 +28,8 @@ class OriginKind(StrEnum):
     RANDOM = "random"
     GRID = "grid"
     GP = "gp"
+    TRANSFER = "transfer"
+    """A model of this study and earlier ones."""
     TPE = "tpe"
     CMAES = "cmaes"
     NSGA2 = "nsga2"

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from automl.space.values import Scalar
     from automl.spec.model import Spec
     from automl.study.causes import Origin
+    from automl.study.earlier import EarlierStudy
     from automl.study.objectives import Constraint
 
 
@@ -112,6 +113,7 @@ class StudyPlan:
         max_epochs: Epochs of a full trial, where the spec says.
         first_trials: Assignments known before the start; trial 0 first.
         first_origins: Where each of them comes from; may be shorter.
+        earlier: What earlier studies measured, for a sampler that learns from them; empty where there are too few.
         constraints: What the best trial must keep.
         evaluate_with: Command that measures more of a trained trial, with its placeholders; None for none.
         replicates: So many of the best trials are trained again with other seeds, and the best mean wins; 0 for none.
@@ -138,6 +140,7 @@ class StudyPlan:
     max_epochs: int | None
     first_trials: tuple[Mapping[str, Scalar], ...]
     first_origins: tuple[Origin, ...] = ()
+    earlier: tuple[EarlierStudy, ...] = ()
     constraints: tuple[Constraint, ...] = ()
     evaluate_with: str | None = None
     replicates: int = 0

@@ -20,6 +20,7 @@ from benchmarks.search.penalised import PenalisedSampler
 
 if TYPE_CHECKING:
     from automl.space.parameters import SearchSpace
+    from automl.study.earlier import EarlierStudy
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 MEMORY = Path("/dev/shm")  # noqa: S108 - journals of thousands of short studies would wear a disk
@@ -33,9 +34,17 @@ class Ours(Method):
         space: What is searched.
         seed: Seed of the study.
         starts: Points that every method begins with; empty for our own start.
+        earlier: Studies that it learns from.
     """
 
-    def __init__(self, sampler: str, space: SearchSpace, seed: int, starts: list[dict[str, Any]]) -> None:
+    def __init__(
+        self,
+        sampler: str,
+        space: SearchSpace,
+        seed: int,
+        starts: list[dict[str, Any]],
+        earlier: tuple[EarlierStudy, ...] = (),
+    ) -> None:
         objectives = (Objective(metric="value", direction=Direction.MAXIMIZE),)
         plan: Any = SimpleNamespace(
             name="benchmark",
@@ -45,6 +54,7 @@ class Ours(Method):
             objectives=objectives,
             first_trials=starts,
             first_origins=(),
+            earlier=earlier,
             constraints=(),
             options={},
             wanted_metrics=("value",),

@@ -9,13 +9,25 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from automl.samplers.gaussian_process.regression import Posterior
+    from collections.abc import Mapping, Sequence
+    from typing import Protocol
+
+    from automl.samplers.encoding import Encoder
+    from automl.space.values import Scalar
+
+    class Process(Protocol):
+        """A Gaussian process given observations."""
+
+        def predict(self, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            """Return mean and standard deviation of the function (without noise), each of shape (m,)."""
+
 
 _SQRT_2PI = math.sqrt(2 * math.pi)
 # Below this many deviations the direct formula loses its digits.
 _FAR = -6.0
 # Standard deviation below which a probability is not trusted to be 0 or 1.
 _LEAST_DEVIATION = 0.1
+_REFINEMENTS = (0.1, 0.05, 0.02)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +41,9 @@ class AcquisitionFunction:
             diverged, and by how much a constraint is kept.
     """
 
-    model: Posterior
+    model: Process
     best: float | None
-    feasibility: tuple[Posterior, ...] = ()
+    feasibility: tuple[Process, ...] = ()
 
     def of(self, features: np.ndarray) -> np.ndarray:
         """Return the logarithm of expected improvement times the probability of feasibility, shape (m,)."""
@@ -66,3 +78,31 @@ def log_expected_improvement(mean: np.ndarray, deviation: np.ndarray, best: floa
     far = np.minimum(z, _FAR)
     asymptotic = -0.5 * far**2 - math.log(_SQRT_2PI) - 2.0 * np.log(-far)
     return np.asarray(np.where(z < _FAR, asymptotic, direct) + np.log(deviation))
+
+
+def best_point(
+    encoder: Encoder,
+    acquisition: AcquisitionFunction,
+    centres: np.ndarray,
+    known: Sequence[Mapping[str, Scalar]],
+    generator: np.random.Generator,
+) -> dict[str, Scalar]:
+    """Return the assignment of largest acquisition value that is not known.
+
+    Args:
+        encoder: Of the space.
+        acquisition: What a point is worth.
+        centres: Good points, near which is searched too, shape (k, dimensions), k >= 1.
+        known: Assignments that have been tried or run.
+        generator: Source of randomness.
+    """
+    spread = encoder.spread(1000, generator)
+    candidates = np.vstack([spread, encoder.nearby(centres, 400, 0.15, generator)])
+    gains = acquisition.of(encoder.features(candidates))
+    for scale in _REFINEMENTS:
+        top = candidates[np.argsort(gains)[::-1][:10]]
+        candidates = np.vstack([top, encoder.nearby(top, 150, scale, generator)])
+        gains = acquisition.of(encoder.features(candidates))
+    ranked = candidates[np.argsort(gains)[::-1]]
+    found = (encoder.assignment(point) for point in ranked[:50])
+    return next((a for a in found if a not in known), encoder.assignment(ranked[0]))

@@ -6,6 +6,7 @@ what is worth trying next is decided in `automl.samplers.gaussian_process.acquis
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,10 +16,10 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_SQRT5 = math.sqrt(5.0)
-_JITTER = 1e-8
+SQRT5 = math.sqrt(5.0)
+JITTER = 1e-8
 # Objective of parameters under which the covariance cannot be factored.
-_HOPELESS = 1e25
+HOPELESS = 1e25
 
 # Priors: mean and standard deviation of the logarithms of the kernel's parameters, for values of variance 1.
 _LENGTH_DEVIATION = 0.8
@@ -55,19 +56,19 @@ class Posterior:
         self._scale = 1.0 / kernel.lengths
         self._kernel = kernel
         self._features = features * self._scale
-        covariance = kernel.signal * _matern(self._features, self._features)
-        covariance[np.diag_indices_from(covariance)] += kernel.noise * extra_noise + _JITTER
+        covariance = kernel.signal * matern(self._features, self._features)
+        covariance[np.diag_indices_from(covariance)] += kernel.noise * extra_noise + JITTER
         # The jitter grows until the factorisation holds; repeated points with tiny noise need that.
-        jitter = _JITTER
-        while (factored := _factored(covariance)) is None:
+        jitter = JITTER
+        while (pair := factored(covariance)) is None:
             covariance[np.diag_indices_from(covariance)] += jitter
             jitter *= 10.0
-        _, self._inverse = factored
+        _, self._inverse = pair
         self._weights = self._inverse @ values
 
     def predict(self, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return mean and standard deviation of the function (without noise), each of shape (m,)."""
-        cross = self._kernel.signal * _matern(features * self._scale, self._features)
+        cross = self._kernel.signal * matern(features * self._scale, self._features)
         variance = self._kernel.signal - np.einsum("ij,ij->i", cross @ self._inverse, cross)
         return cross @ self._weights, np.sqrt(np.maximum(variance, 1e-12))
 
@@ -86,8 +87,9 @@ def fit_kernel(features: np.ndarray, values: np.ndarray, extra_noise: np.ndarray
     """
     from scipy.optimize import minimize  # noqa: PLC0415 - only where a model is fitted
 
+    use_one_thread()
     dimensions = int(groups.max()) + 1 if len(groups) else 0
-    target = _negative_log_posterior(_squared_by_parameter(features, groups, dimensions), values, extra_noise)
+    target = _negative_log_posterior(squared_by_parameter(features, groups, dimensions), values, extra_noise)
     bounds = [(-4.0, 5.0)] * dimensions + [(-3.0, 3.0), (-12.0, 1.0)]
     fits = []
     for shift in (0.0, -1.0):
@@ -98,8 +100,48 @@ def fit_kernel(features: np.ndarray, values: np.ndarray, extra_noise: np.ndarray
     return Kernel(np.exp(logs[:dimensions])[groups], float(np.exp(logs[-2])), float(np.exp(logs[-1])))
 
 
+@functools.cache
+def use_one_thread() -> None:
+    """Let this process compute with one thread from now on: several wait for each other longer than such matrices take.
+
+    On two busy cores a fit to 90 points takes 10 times the processor time with two threads.
+    """
+    from threadpoolctl import threadpool_limits  # noqa: PLC0415 - only where a model is fitted
+
+    threadpool_limits(limits=1, user_api="blas")
+
+
+def log_evidence_of_shape(features: np.ndarray, values: np.ndarray, extra_noise: np.ndarray, kernel: Kernel) -> float:
+    """Return the logarithm of the odds that values come from a process rather than from noise of variance 1.
+
+    Args:
+        features: Shape (n, columns), n >= 1.
+        values: Shape (n,), of about unit variance.
+        extra_noise: Factor on the noise of each observation, shape (n,).
+        kernel: Fitted to them.
+    """
+    scaled = features / kernel.lengths
+    covariance = kernel.signal * matern(scaled, scaled) + np.diag(kernel.noise * extra_noise + JITTER)
+    constant = np.ones_like(covariance)  # of variance 1: the mean is unknown
+    return log_likelihood(covariance + constant, values) - log_likelihood(np.eye(len(values)) + constant, values)
+
+
+def log_likelihood(covariance: np.ndarray, values: np.ndarray) -> float:
+    """Return the log density of values under a normal distribution of mean 0, but for a constant."""
+    pair = factored(covariance)
+    if pair is None:
+        return -HOPELESS
+    factor, inverse = pair
+    return float(-0.5 * values @ inverse @ values - np.log(np.diag(factor)).sum())
+
+
+def length_prior(dimensions: int) -> float:
+    """Return the prior mean of the logarithm of a length."""
+    return 0.5 * math.log(max(dimensions, 1)) - 0.7
+
+
 def _prior_means(dimensions: int) -> np.ndarray:
-    return np.array([*[0.5 * math.log(max(dimensions, 1)) - 0.7] * dimensions, _SIGNAL[0], _NOISE[0]])
+    return np.array([*[length_prior(dimensions)] * dimensions, _SIGNAL[0], _NOISE[0]])
 
 
 def _negative_log_posterior(
@@ -114,15 +156,15 @@ def _negative_log_posterior(
     def target(logs: np.ndarray) -> tuple[float, np.ndarray]:
         inverse_squares = np.exp(-2.0 * logs[:dimensions])
         signal, noise = np.exp(logs[-2]), np.exp(logs[-1])
-        root = _SQRT5 * np.sqrt((inverse_squares @ flat).reshape(count, count))
+        root = SQRT5 * np.sqrt((inverse_squares @ flat).reshape(count, count))
         decay = np.exp(-root)
         correlation = (1.0 + root + root**2 / 3.0) * decay
         covariance = signal * correlation
-        covariance[np.diag_indices(count)] += noise * extra_noise + _JITTER
-        factored = _factored(covariance)
-        if factored is None:
-            return _HOPELESS, np.zeros_like(logs)
-        factor, inverse = factored
+        covariance[np.diag_indices(count)] += noise * extra_noise + JITTER
+        pair = factored(covariance)
+        if pair is None:
+            return HOPELESS, np.zeros_like(logs)
+        factor, inverse = pair
         weights = inverse @ values
         inner = np.outer(weights, weights) - inverse
         slope = (inner * (signal * (5.0 / 3.0) * (1.0 + root) * decay)).reshape(-1)
@@ -137,7 +179,7 @@ def _negative_log_posterior(
     return target
 
 
-def _factored(covariance: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+def factored(covariance: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
     """Return the Cholesky factor (lower) and the inverse; None if rounding made the covariance indefinite."""
     from scipy.linalg.lapack import dpotrf, dpotri  # noqa: PLC0415 - see fit_kernel
 
@@ -146,15 +188,16 @@ def _factored(covariance: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
     return None if failure or further else (factor, np.tril(inverse) + np.tril(inverse, -1).T)
 
 
-def _squared_by_parameter(features: np.ndarray, groups: np.ndarray, dimensions: int) -> np.ndarray:
+def squared_by_parameter(features: np.ndarray, groups: np.ndarray, dimensions: int) -> np.ndarray:
+    """Return squared distances between rows along each parameter, shape (dimensions, n, n)."""
     squared = np.zeros((dimensions, len(features), len(features)))
     for column, group in enumerate(groups):
         squared[group] += (features[:, column, None] - features[None, :, column]) ** 2
     return squared
 
 
-def _matern(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+def matern(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Return the correlation between the rows of two arrays, in units of their lengths."""
     squared = (first**2).sum(axis=1)[:, None] + (second**2).sum(axis=1)[None, :] - 2.0 * first @ second.T
-    root = _SQRT5 * np.sqrt(np.maximum(squared, 0.0))
+    root = SQRT5 * np.sqrt(np.maximum(squared, 0.0))
     return np.asarray((1.0 + root + root**2 / 3.0) * np.exp(-root))

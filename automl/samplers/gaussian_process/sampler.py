@@ -10,26 +10,27 @@ is measured against the best trial that keeps all.
 
 from __future__ import annotations
 
-import queue
 import threading
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from automl.samplers.encoding import Encoder
-from automl.samplers.gaussian_process.acquisition import AcquisitionFunction
+from automl.samplers.gaussian_process.acquisition import AcquisitionFunction, best_point
 from automl.samplers.gaussian_process.regression import Posterior, fit_kernel
 from automl.samplers.gaussian_process.training_data import scores, training_data_from
-from automl.samplers.history import History
+from automl.samplers.gaussian_process.worker import WORKER
+from automl.samplers.history import without_last
 from automl.samplers.quasi_random import InitialDesign, initial_design_length
 from automl.samplers.sampler import Candidate, Sampler, generator_for
 from automl.study.causes import Origin, OriginKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from automl.samplers.gaussian_process.regression import Kernel
     from automl.samplers.gaussian_process.training_data import TrainingData
+    from automl.samplers.history import History
     from automl.space.parameters import SearchSpace
     from automl.space.values import Scalar
     from automl.study.model import StudyPlan
@@ -43,35 +44,7 @@ _ESTIMATE_PURPOSE = 505
 _TWO = 2
 # A constraint that is kept by far says no more than one that is kept well.
 _LARGEST_MARGIN = 3.0
-_REFINEMENTS = (0.1, 0.05, 0.02)
 _AFTER_DESIGN = 4
-
-
-class _Worker:
-    """One thread for all samplers that runs calls in their order; it does not outlive the process.
-
-    Starting a thread waits until it runs, which takes milliseconds on a busy machine; handing it a call does not.
-    """
-
-    def __init__(self) -> None:
-        self._calls: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
-        self._lock = threading.Lock()
-        self._thread: threading.Thread | None = None
-
-    def run(self, call: Callable[[], object]) -> None:
-        """Run a call in the background; what it raises is lost, and shows when its result is asked for."""
-        with self._lock:
-            if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self._work, name="automl-ahead", daemon=True)
-                self._thread.start()
-        self._calls.put(call)
-
-    def _work(self) -> None:
-        while True:
-            self._calls.get()()
-
-
-_WORKER = _Worker()
 
 
 class GaussianProcessSampler(Sampler):
@@ -98,7 +71,7 @@ class GaussianProcessSampler(Sampler):
         data = training_data_from(history, weights)
         if not _has_shape(data):
             return self._design.propose(history, number)
-        earlier = training_data_from(_without_last(history), weights)
+        earlier = training_data_from(without_last(history), weights)
         kernels = self._fitted(earlier if _has_shape(earlier) else data)
         acquisition = self._acquisition(data, kernels)
         return Candidate(self._best_candidate(data, number, acquisition), Origin(OriginKind.GP))
@@ -106,7 +79,7 @@ class GaussianProcessSampler(Sampler):
     def prepare(self, history: History) -> None:
         """Fit, in the background, the kernels of the proposal that follows the next end of a trial."""
         self._latest = history
-        _WORKER.run(lambda: self._fit_ahead(history))
+        WORKER.run(lambda: self._fit_ahead(history))
 
     def expected_improvement(self, history: History) -> float | None:
         """Return the largest expected improvement of the primary objective over the prediction for the best trial.
@@ -201,28 +174,12 @@ class GaussianProcessSampler(Sampler):
         return not finite.all() and int(finite.sum()) >= _TWO
 
     def _best_candidate(self, data: TrainingData, number: int, acquisition: AcquisitionFunction) -> dict[str, Scalar]:
-        generator = generator_for(self._seed, number)
         order = np.argsort(data.fitness if self._constraints else data.values)[::-1]
-        spread = self._encoder.spread(1000, generator)
         centres = self._points(data.assignments)[order[:5]]
-        candidates = np.vstack([spread, self._encoder.nearby(centres, 400, 0.15, generator)])
-        gains = acquisition.of(self._encoder.features(candidates))
-        for scale in _REFINEMENTS:
-            top = candidates[np.argsort(gains)[::-1][:10]]
-            candidates = np.vstack([top, self._encoder.nearby(top, 150, scale, generator)])
-            gains = acquisition.of(self._encoder.features(candidates))
-        ranked = candidates[np.argsort(gains)[::-1]]
-        seen = [dict(a) for a in (*data.assignments, *data.pending)]
-        found = (self._encoder.assignment(point) for point in ranked[:50])
-        return next((a for a in found if a not in seen), self._encoder.assignment(ranked[0]))
+        known = [dict(a) for a in (*data.assignments, *data.pending)]
+        return best_point(self._encoder, acquisition, centres, known, generator_for(self._seed, number))
 
 
 def _has_shape(data: TrainingData) -> bool:
     """Tell whether there is anything to fit: two different values."""
     return len(data.values) >= _TWO and float(np.ptp(scores(data.values, data.diverged)[0])) > 0.0
-
-
-def _without_last(history: History) -> History:
-    """Return the history as it was before the last end of a trial."""
-    finished = history.finished
-    return History(observations=tuple(o for o in history.observations if not finished or o is not finished[-1]))

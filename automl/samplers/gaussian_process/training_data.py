@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from automl.space.values import Scalar
 
 # A value guessed from an early epoch scatters more than a measured one.
-_STOPPED_NOISE = 4.0
+STOPPED_NOISE = 4.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +100,7 @@ def training_data_from(history: History, weights: np.ndarray | None = None) -> T
     return TrainingData(
         assignments=tuple(o.assignment for o in observed),
         values=values,
-        noise=np.array([_STOPPED_NOISE if o.state is TrialState.STOPPED else 1.0 for o in observed]),
+        noise=np.array([STOPPED_NOISE if o.state is TrialState.STOPPED else 1.0 for o in observed]),
         diverged=diverged,
         pending=tuple(o.assignment for o in history.pending),
         violations=violations.reshape(len(observed), limits),

@@ -397,6 +397,7 @@ def _optional_facts(plan: PlanDocument) -> dict[str, str]:
         "automl.objectives": ", ".join(objectives) if len(objectives) > 1 else "",
         "automl.constraints": "; ".join(plan.constraints),
         "automl.evaluate_with": plan.evaluate_with or "",
+        "automl.earlier_studies": ", ".join(study.name for study in plan.earlier)[:MAX_TAG_LENGTH],
         "automl.first_points": text if len(text) <= MAX_TAG_LENGTH else "",
     }
     return {name: value for name, value in facts.items() if value}

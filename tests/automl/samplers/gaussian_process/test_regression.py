@@ -7,8 +7,8 @@ from automl.samplers.gaussian_process.regression import (
     Kernel,
     Posterior,
     _negative_log_posterior,
-    _squared_by_parameter,
     fit_kernel,
+    squared_by_parameter,
 )
 
 GROUPS = np.array([0, 1, 1])
@@ -24,7 +24,7 @@ def data(count: int, noise: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
 def test_the_gradient_is_that_of_the_objective() -> None:
     features, values = data(12)
     extra = np.where(np.arange(12) % 3 == 0, 4.0, 1.0)
-    target = _negative_log_posterior(_squared_by_parameter(features, GROUPS, 2), values, extra)
+    target = _negative_log_posterior(squared_by_parameter(features, GROUPS, 2), values, extra)
     point = np.array([-0.5, 0.3, 0.2, -3.0])
 
     error = check_grad(lambda x: target(x)[0], lambda x: target(x)[1], point)
