@@ -21,14 +21,19 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound="Callable[..., Any]")
 
 
+def absolute(path: Path) -> Path:
+    """Return an absolute path without ``..``; links in other paths stay."""
+    path = path.expanduser().absolute()
+    return path.resolve() if ".." in path.parts else path
+
+
 class AbsolutePath(click.Path[Path]):
     """A path, made absolute."""
 
     def convert(self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None) -> Path:
         """Return the absolute path."""
         del param, ctx
-        path = Path(value).expanduser().absolute()
-        return path.resolve() if ".." in path.parts else path
+        return absolute(Path(value))
 
 
 def json_option(text: str = "One JSON document on stdout, nothing else there.") -> Callable[[Command], Command]:
@@ -65,7 +70,7 @@ def results_root(given: Path | None) -> Path:
     Raises:
         ConfigurationError: its path is no UTF-8, which neither JSON files nor MLflow can hold.
     """
-    root = Path(given or os.environ.get("AUTOML_RESULTS") or "results").expanduser().absolute()
+    root = absolute(Path(given or os.environ.get("AUTOML_RESULTS") or "results"))
     try:
         str(root).encode()
     except UnicodeEncodeError as error:

@@ -34,14 +34,15 @@ free_port() {
 on_node() {
   local host=$1
   shift
-  srun --overlap --nodes=1 --ntasks=1 --nodelist="$host" --cpus-per-task="$cpus" --mem=0 \
+  srun --overlap --nodes=1 --ntasks=1 --nodelist="$host" --cpus-per-task="$cpus" --mem=0 --chdir="${folder:-$PWD}" \
     "${step_options[@]}" "${inside[@]}" "$@"
 }
 
 ray_start() {
   local host=$1
   shift
-  on_node "$host" "${ray[@]}" start --block --disable-usage-stats --num-cpus="$cpus" --num-gpus="$gpus" \
+  # Not where the user stands: Ray would import a random.py or types.py of that folder.
+  folder=$work on_node "$host" "${ray[@]}" start --block --disable-usage-stats --num-cpus="$cpus" --num-gpus="$gpus" \
     --min-worker-port=0 --max-worker-port=0 --dashboard-agent-listen-port=0 --object-store-memory=200000000 "$@" \
     > "$work/ray-$host.log" 2>&1 &
   steps+=("$!")

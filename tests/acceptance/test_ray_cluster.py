@@ -37,6 +37,8 @@ def test_trials_fill_both_nodes_and_the_doctor_knows_them(tmp_path: Path) -> Non
         "set": {"train.seconds_per_epoch": 0.2, "train.optim.lr": 0.01},
     }
     study.write_text(yaml.safe_dump(document), encoding="utf-8")
+    for name in ("random", "numpy", "types", "ray", "automl"):  # where the nodes and the user stand
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('a module of the working folder')\n", encoding="utf-8")
     with local_cluster(tmp_path, cpus=(1, 1)) as address:
         looked = automl("doctor", str(study), "--ray-address", address, "--json", results=tmp_path)
         done = automl("run", str(study), "--ray-address", address, "--json", results=tmp_path)

@@ -117,7 +117,7 @@ class ContainerLauncherContract(ProgramLauncherContract):
         job.kill(grace_s=0.0)
 
         # 0.5 s on an idle machine; these tests run beside others.
-        assert time.monotonic() - started_s < 3.0
+        assert time.monotonic() - started_s < 8.0
         assert not find_leftovers(tag)
         assert not self.containers(tag)
 

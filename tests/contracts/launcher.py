@@ -254,7 +254,7 @@ class ProgramLauncherContract(LauncherContract):
         started_s = time.monotonic()
         job.kill(grace_s=0.1)
 
-        assert time.monotonic() - started_s < 2.0
+        assert time.monotonic() - started_s < 5.0
         assert job.poll() == -signal.SIGKILL
         assert not [process for process in tree if is_alive(process)]
         assert not find_leftovers(tag)
@@ -276,7 +276,7 @@ class ProgramLauncherContract(LauncherContract):
         while "ready" not in (tmp_path / "log").read_text(encoding="utf-8"):
             time.sleep(0.01)
 
-        job.kill(grace_s=10.0)
+        job.kill(grace_s=60.0)
 
         assert job.poll() == 0
         assert "saved" in (tmp_path / "log").read_text(encoding="utf-8")
@@ -304,7 +304,7 @@ class ProcessLauncherContract(ProgramLauncherContract):
 
         os.kill(supervisor_of(job), signal.SIGKILL)
 
-        wait_for_end(tree, limit_s=5.0)
+        wait_for_end(tree, limit_s=20.0)
         assert wait_for(job) == -signal.SIGKILL
 
     def test_a_tree_does_not_outlive_the_server(self, tmp_path: Path) -> None:
@@ -314,7 +314,7 @@ class ProcessLauncherContract(ProgramLauncherContract):
 
         os.kill(server_of(job), signal.SIGKILL)
 
-        wait_for_end(tree, limit_s=5.0)
+        wait_for_end(tree, limit_s=20.0)
         assert wait_for(job) == -signal.SIGKILL
 
     def test_a_tree_is_killed_though_its_supervisor_hangs(
@@ -329,7 +329,7 @@ class ProcessLauncherContract(ProgramLauncherContract):
 
         assert (job.poll(), job.was_lost) == (-signal.SIGKILL, True)
         os.kill(supervisor, signal.SIGKILL)  # a stopped one does not collect its children
-        wait_for_end(tree, limit_s=5.0)
+        wait_for_end(tree, limit_s=20.0)
 
     def test_jobs_start_again_after_the_server_was_killed(self, tmp_path: Path) -> None:
         job = self.start(Behaviour.HANGS, tmp_path)

@@ -36,28 +36,56 @@ def registered_name(name: str) -> str:
 def decide_champion(client: MlflowClient, name: str, version: str) -> str:
     """Move the alias to a version if it is better than the champion, unless that was decided before.
 
+    MLflow compares nothing while it moves an alias, so of studies that decide at the same time the last one looks
+    again, at what was decided meanwhile.
+
     Returns:
         What was decided: ``champion: ...``, or ``not the champion: ...``.
     """
     tags = client.get_model_version(name, version).tags
     if _DECISION in tags:
         return str(tags[_DECISION])
+    before = {found.version for found in _decided(client, name)}
     champion = _champion(client, name)
     reason = None
     if champion is None or str(champion.version) == version:
         decision = "champion: there was none"
+    elif (reason := why_not(tags, champion.tags)) is None:  # both have a value
+        decision = f"champion in place of version {champion.version}: {_change(champion.tags, tags)}"
     else:
-        reason = why_not(tags, champion.tags)
-        before = f"version {champion.version}"
-        if reason is None:  # both have a value
-            values = [f"{float(one['automl.value']):.6g}" for one in (champion.tags, tags)]
-            decision = f"champion in place of {before}: {tags.get('automl.metric')} {' -> '.join(values)}"
-        else:
-            decision = f"not the champion, which is {before}: {reason}"
-    if reason is None:
-        client.set_registered_model_alias(name, CHAMPION, version)
+        decision = f"not the champion, which is version {champion.version}: {reason}"
+    if reason is not None:
+        return _note(client, name, version, decision)
+    client.set_registered_model_alias(name, CHAMPION, version)
+    _note(client, name, version, decision)
+    rivals = [found for found in _decided(client, name) if found.version not in before and found.version != version]
+    best = client.get_model_version(name, version)
+    for rival in rivals:
+        best = rival if why_not(rival.tags, best.tags) is None else best
+    if rivals:
+        client.set_registered_model_alias(name, CHAMPION, best.version)
+    if str(best.version) == version:
+        return decision
+    meanwhile = f"not the champion, which has become version {best.version} meanwhile: {_change(tags, best.tags)}"
+    return _note(client, name, version, meanwhile)
+
+
+def _decided(client: MlflowClient, name: str) -> list[ModelVersion]:
+    """Return the versions that have become the champion, now or earlier."""
+    found = client.search_model_versions(f"name = '{name}'")
+    return [one for one in found if str(one.tags.get(_DECISION, "")).startswith("champion")]
+
+
+def _change(before: Mapping[str, str], now: Mapping[str, str]) -> str:
+    values = [f"{float(tags['automl.value']):.6g}" for tags in (before, now)]
+    return f"{now['automl.metric']} {' -> '.join(values)}"
+
+
+def _note(client: MlflowClient, name: str, version: str, decision: str) -> str:
+    """Note a decision where people see it; return it."""
+    study = client.get_model_version(name, version).tags.get("automl.study", "")
     client.set_model_version_tag(name, version, _DECISION, decision)
-    client.update_model_version(name, version, f"Of the study {tags.get('automl.study', '')}: {decision}")
+    client.update_model_version(name, version, f"Of the study {study}: {decision}")
     return decision
 
 

@@ -134,7 +134,13 @@ def _run_until_interrupted(command: list[str], log: Path) -> int:
     with (
         log.open("ab") as stream,
         subprocess.Popen(  # noqa: S603 # our own command, no shell
-            command, env=environment, stdout=stream, stderr=stream, start_new_session=True
+            # Not the working folder: uvicorn, which MLflow starts, puts that on the path of its modules all the same.
+            command,
+            env=environment,
+            cwd="/",
+            stdout=stream,
+            stderr=stream,
+            start_new_session=True,
         ) as server,
     ):
         previous = signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def served(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Path, int, str]]:
     calls: list[tuple[Path, int, str]] = []
+    monkeypatch.setattr(server, "_check_port", lambda _: None)  # somebody may use it
     monkeypatch.setattr(server, "serve", lambda root, port, tracking_uri: calls.append((root, port, tracking_uri)))
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)

@@ -6,6 +6,7 @@ A whole study in a real Slurm is in tests/acceptance/test_slurm.py.
 from __future__ import annotations
 
 import dataclasses
+import os
 import subprocess
 from pathlib import Path
 
@@ -132,3 +133,22 @@ def test_walltimes_are_durations_or_slurms_own(text: str, written: str) -> None:
 def test_a_walltime_that_is_none_or_too_short_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"duration|shorter"):
         slurm_walltime(text)
+
+
+def test_ray_is_not_started_in_the_folder_where_the_user_stands(tmp_path: Path) -> None:
+    stubs = tmp_path / "bin"
+    stubs.mkdir()
+    for name, text in {"scontrol": "echo node1", "srun": f'printf "%s\\n" "$@" >> {tmp_path}/steps'}.items():
+        (stubs / name).write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
+        (stubs / name).chmod(0o755)
+    job = StudyJob(name="demo", results=tmp_path / "results", run_arguments=("toy/quick",))
+    slurm = {"SLURM_JOB_ID": "7", "SLURM_JOB_NODELIST": "node1", "PATH": f"{stubs}:{os.environ['PATH']}"}
+
+    done = subprocess.run(
+        ["/bin/bash", "-c", slurm_script(job, SlurmOptions())],
+        env={**os.environ, **slurm}, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+
+    assert done.returncode == 4
+    assert "Ray's head does not start" in done.stdout
+    assert f"--chdir={tmp_path}/results/.slurm-7" in (tmp_path / "steps").read_text(encoding="utf-8").splitlines()

@@ -57,7 +57,7 @@ def test_a_tree_does_not_outlive_a_killed_owner(tmp_path: Path) -> None:
 
         os.kill(owner.pid, signal.SIGKILL)
 
-    wait_until_gone(tag, limit_s=5.0)
+    wait_until_gone(tag, limit_s=20.0)
 
 
 PROGRAM = """

@@ -99,7 +99,7 @@ def test_the_wait_ends_with_the_job_or_at_its_limit(tmp_path: Path, monkeypatch:
 
     await_checkpoint(SavingJob(None), tmp_path, NAMING, course(0.1))
 
-    assert time.monotonic() - started_s < 1.0
+    assert time.monotonic() - started_s < 2.5  # 3 s without that limit
 
 
 def test_the_file_of_the_best_epoch_is_found_relative_to_the_study(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def test_a_token_that_is_wrong_is_an_error_in_seconds_not_when_ray_gives_up(
     code = f"from automl.executor.ray.cluster import ask_nodes; ask_nodes({address!r}, len, '')"
 
     asked = subprocess.run(
-        [sys.executable, "-c", code], env={**names, **given}, capture_output=True, text=True, timeout=15, check=False
+        [sys.executable, "-c", code], env={**names, **given}, capture_output=True, text=True, timeout=60, check=False
     )
 
     assert asked.returncode == 1

@@ -61,7 +61,7 @@ def test_a_killed_study_leaves_no_process_and_is_resumed_with_its_open_trials(
     with driver(tmp_path, "good", "deaf_first", "deaf_first") as process:
         wait_for_status(tmp_path, 2)
         process.kill()
-        wait_until_gone(tag, limit_s=5.0)
+        wait_until_gone(tag, limit_s=20.0)
     searcher = ListSearcher([{"mode": "good", "quality": 0.5}] * 3)
 
     with caplog.at_level(logging.WARNING):

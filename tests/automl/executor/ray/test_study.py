@@ -216,7 +216,7 @@ def test_a_slot_is_used_again_at_once_whatever_ended_the_trial_before(finished: 
 
     # Cold, a trial's process waits for 20 s of imports on a busy machine; the figures are in benchmarks/orchestration.
     assert len(waits) == 4
-    assert max(waits) < 5.0
+    assert max(waits) < 15.0
 
 
 def test_ray_prints_nothing(finished: Finished) -> None:

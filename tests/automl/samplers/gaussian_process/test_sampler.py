@@ -181,7 +181,7 @@ def test_what_runs_ahead_runs_on_the_latest_history_and_skips_those_that_wait(mo
     start = time.perf_counter()
     for count in range(1, 5):
         ahead.prepare(History(observations=history.observations[:count]))
-    assert time.perf_counter() - start < 1.0
+    assert time.perf_counter() - start < 10.0  # it does not wait for the 30 s
     may_go_on.set()
 
     assert is_done.wait(timeout=30)

@@ -112,3 +112,34 @@ def test_a_study_without_a_version_cannot_be_promoted(client: tuple[MlflowClient
 
     with pytest.raises(LaunchError, match="no version of the model depth is of this study"):
         promote(uri, "depth", "unknown")
+
+
+@pytest.mark.parametrize(("mine", "theirs"), [("0.95", "0.99"), ("0.99", "0.95")])
+def test_of_two_studies_that_decide_at_the_same_time_the_better_one_has_the_alias(
+    client: tuple[MlflowClient, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mine: str, theirs: str
+) -> None:
+    mlflow, _ = client
+    name = f"raced-{mine}"
+    mlflow.create_registered_model(name)
+    versions = []
+    for value in (mine, theirs):
+        tags = {**TAGS, "automl.value": value}
+        made = mlflow.create_model_version(name, tmp_path.as_uri(), tags=tags, await_creation_for=0)
+        versions.append(str(made.version))
+    move, said = mlflow.set_registered_model_alias, []
+
+    def overtaken(*arguments: str) -> None:
+        monkeypatch.setattr(mlflow, "set_registered_model_alias", move)
+        said.append(decide_champion(mlflow, name, versions[1]))  # it saw no champion either
+        move(*arguments)
+
+    monkeypatch.setattr(mlflow, "set_registered_model_alias", overtaken)
+    said.insert(0, decide_champion(mlflow, name, versions[0]))
+
+    better = versions[[mine, theirs].index(max(mine, theirs))]
+    assert str(mlflow.get_model_version_by_alias(name, "champion").version) == better
+    if theirs > mine:
+        assert said[0] == "not the champion, which has become version 2 meanwhile: val/d1 0.95 -> 0.99"
+        assert mlflow.get_model_version(name, "1").tags["automl.champion"] == said[0]
+    else:
+        assert said[0] == "champion: there was none"

@@ -300,6 +300,6 @@ def test_an_interrupt_before_the_first_trial_does_not_wait_for_mlflow(tmp_path: 
         raise KeyboardInterrupt
     tracker.close()
 
-    assert time.monotonic() - began_s < 5
+    assert time.monotonic() - began_s < 20
     assert not (tmp_path / "m.db").exists()
     assert tracker.unsent
