@@ -21,7 +21,7 @@ _VALUES |= _TENS | {
 # The longest first: "nine" begins "nineteen".
 WORDS = "|".join(sorted(_VALUES.keys() - {"a", "an"}, key=len, reverse=True)).replace(" ", r"\s+")
 """Regular expression of the words that are numbers."""
-_DIGITS = r"(?:\d{1,3}(?:,\d{3})+(?![\d,])|\d+(?:\.\d+)?(?![\d,]*\d))"
+_DIGITS = r"(?:\d{1,3}(?:,\d{3})+(?![\d,])|\d+(?:\.(?!\d{3}(?!\d))\d+)?(?![\d,.]*\d))"
 COUNT = rf"(?:{_DIGITS}(?:\s?k(?![a-z]))?|(?:{'|'.join(_TENS)})[\s-](?:{'|'.join(list(_VALUES)[1:10])})|{WORDS})"
 """Regular expression of one number, without groups; digits or words."""
 _UNIT = r"(?:hours?|hrs?|h|minutes?|mins?|seconds?|secs?|s|days?|weeks?)(?![a-z])"

@@ -1,7 +1,7 @@
 """Read policy, budget, resources and metric from a request in plain text.
 
-Exact forms are read, and their text is taken out. Where what is left may change the policy or a number, the request is
-a question for the user: nothing is guessed, and no word that can negate is passed over. The rest is a remark.
+Exact forms are read, and their text is taken out. What is left is a question for the user, unless it is made of words
+that can change nothing or describes data: nothing is guessed, and no word that can negate is passed over.
 """
 
 from __future__ import annotations
@@ -29,9 +29,12 @@ _TUNE = r"(?:search|tune|optimi[sz]e)"
 _PARAMETERS = r"(?:hyper[\s-]?parameters?|parameters|settings|configurations?|config)"
 _IT = r"(?:it|this|that|(?:the|my|our|this)\s+(?:(?:depth|vision)\s+)?(?:model|network)|anything)"
 # An exact form of a mode ends its clause: "no HPO budget" and "do not tune the batch size" say something else.
-_ENDS = r"(?=\s*(?:$|[,;:.!?()\n]|\b(?:and|but|just|please|thanks|thank)\b))"
-# "Train once on my data" still trains once; "no HPO for the encoder" may search the rest.
-_GOES_ON = rf"(?:{_ENDS}|(?=\s+(?:on|for|with|in|within|using)\b))"
+_ENDS = (
+    r"(?=[\s\x00]*(?:$|[,;:.!?()\n]|\b(?:and|but|just|please|thanks|thank)\b"
+    r"|for\s+(?:this|the)\s+(?:run|time|study|job|model)\b(?!\s+\w)))"
+)
+# "Train once on my data" still trains once, and "use AutoML with 20 trials" searches.
+_GOES_ON = rf"(?:{_ENDS}|(?=[\s\x00]+(?:on|for|with|in|within|using|and)\b|[\s\x00]*\x00))"
 _NOT = r"(?:do\s+not|don'?t|never)"
 _OFF = (
     r"automl[\s_]policy\s*(?:[:=]|is)?\s*[\"']?off[\"']?",
@@ -47,9 +50,9 @@ _OFF = (
 _ON = (
     r"automl[\s_]policy\s*(?:[:=]|is)?\s*[\"']?on[\"']?|(?:auto[\s-]?ml|hpo)\s*(?:[:=]|is)?\s*(?:on|enabled)",
     rf"(?:turn|switch)\s+on\s+(?:the\s+)?{_SEARCH}|(?:turn|switch)\s+(?:the\s+)?{_SEARCH}\s+on",
-    rf"(?:enable|use|run|with|do|start|perform)\s+(?:the\s+)?{_SEARCH}",
-    rf"{_TUNE}(?:\s+(?:for|over))?(?:\s+(?:the|its|all|my|our|best|good))*\s+{_PARAMETERS}",
-    rf"find(?:\s+(?:me|us|the|good|better|best|possible|optimal))*\s+{_PARAMETERS}",
+    rf"(?:enable|use|run|with|do|start|perform)\s+(?:the\s+)?{_SEARCH}{_GOES_ON}",
+    rf"{_TUNE}(?:\s+(?:for|over))?(?:\s+(?:the|its|all|my|our|best|good))*\s+{_PARAMETERS}{_GOES_ON}",
+    rf"find(?:\s+(?:me|us|the|good|better|best|possible|optimal))*\s+{_PARAMETERS}{_GOES_ON}",
 )
 _ENTITY = r"(?:trials?|runs?|experiments?|config(?:uration)?s?|combinations?|evaluations?)"
 _UPPER = (
@@ -67,7 +70,8 @@ _TAIL = (
 _EACH = rf"(?:(?:per|for\s+(?:each|every)|each|every|a)\s+{_ENTITY}|each|apiece)"
 # "2 hours per GPU" is no limit of the study; "50 trials with a budget of 8 hours" is two.
 _BUDGET = r"\s+(?:a\s+|the\s+)?(?:total\s+)?(?:time\s+)?budget"
-_RATE = rf"(?!\s*(?:/|per\b|for\s+(?:each|every)\b|(?:each|apiece|without|of|with)\b(?!{_BUDGET})))"
+_PER = r"(?:/|per\b|from\b|an?\s+(?:day|hour|week|night|gpu)|for\s+(?:each|every)\b)"
+_RATE = rf"(?!\s*(?:{_PER}|(?:each|apiece|without|of|with)\b(?!{_BUDGET})))"
 _AT_ONCE = r"(?:at\s+(?:a|one|the\s+same)\s+time|at\s+once|in\s+parallel|concurrently|simultaneously)"
 _MODEL = r"(?:nvidia\s+|tesla\s+)?(?:gb?\d{3}|[ahb][12]?00|a[134]0|l40?s?|v100|t4)s?"
 _GPU = rf"(?:{_MODEL}\s+gpus?|gpus?|{_MODEL})"
@@ -97,26 +101,28 @@ _HARMLESS_WORDS = """
     optimization optimisation sweep train training trained model models network best good better possible value values
     automl hpo job study trial trials thanks thank hi hello budget limit time total run go ahead so machine here now
     today so set setting settings up result results configuration i'd i'll we'd fine-tune finetune
-    fine-tuning fine tunes depth anything v2 metric relative monocular estimation vision encoder backbone"""
-# Data, models and machines, as people name them: words that cannot be settings, unless one of the others is among them.
+    fine-tuning fine tunes depth anything v2 monocular estimation vision"""
+# Data, models and machines, as people name them, unless one of the words below is among them.
+_DATA = r"(?:data(?:set|sets)?|images?|photos?|pictures?|frames?|scenes?|rooms?|videos?|samples?|camera|robot)"
 _OBJECT = re.compile(
-    r"\b(?:on|for|of|from|with|using|to)\s+(?:(?:my|our|the|this|these|that|your|a|an|some|all)\s+)?"
-    r"(?:(?!(?:and|but|on|for|of|with)\b)[a-z][\w'-]*\s+){0,3}"
-    r"(?:data(?:set|sets)?|images?|photos?|pictures?|frames?|scenes?|rooms?|videos?|samples?|model|network|camera|robot"
-    r"|machine|workstation|server|laptop|computer|gpu|gpus)\b",
+    r"\b(?:on|for|of|from|with|using|to)\s+(?:(?:(?:my|our|the|this|these|that|your|a|an|some|all)\s+)?"
+    rf"(?:(?!(?:and|but|on|for|of|with|{WORDS})\b)[a-z][\w'-]*\s+){{0,3}}(?:{_DATA}|model|network)"
+    r"|(?:my|our|the|this|that|a)\s+(?:machine|workstation|server|laptop|computer|gpus?))\b(?!\s+(?:of|size)\b)",
+    re.IGNORECASE,
+)
+_DESCRIPTION = re.compile(
+    rf"\s*(?:they|these|those|(?:(?:the|our|my|this|all|most|some)\s+)?(?:\w+\s+)?{_DATA})\s+(?:{_DATA}\s+)?"
+    r"(?:are|is|was|were|shows?|comes?|sees?|contains?)\b",
     re.IGNORECASE,
 )
 _LIMIT_WORDS = """
     no not none nothing neither nor never n't without w/o instead rather except unless only just once single plain
-    normal simple simply merely skip skips skipping disable disabled off stop stops avoid refrain cancel ignore omit
-    exclude forget forgo drop leave hold less fewer than before until maybe perhaps if when hardly barely unnecessary
-    needless pointless useless waste enough minus against bypass default defaults fixed directly straight vanilla
-    ordinary regular standard basic manual manually later already done finished spare ditch nix scrap eschew abstain
-    lose kill remove free cannot or either whether otherwise though although however unwanted undesired
-    don't doesn't didn't won't wouldn't shouldn't can't isn't aren't mustn't needn't
-    nicht kein keine keinen ohne nur statt nie pas sans aucun ne jamais sin sólo solo nunca ningún non senza mai
-    soltanto niet geen zonder nooit não sem apenas nem bez nie ikke uten inte utan ei"""
+    normal simple simply merely skip disable disabled off stop avoid cancel ignore exclude drop leave less fewer more
+    least most than before until after maybe perhaps if when enough against default defaults fixed first last other
+    others several few many both half each every directly already later cannot either or whether though however but
+    don't doesn't didn't won't wouldn't shouldn't can't isn't aren't needn't small smaller large larger big full"""
 _HARMLESS, _LIMITS = (frozenset(words.replace("'", "").split()) for words in (_HARMLESS_WORDS, _LIMIT_WORDS))
+_ALL_BUT = re.compile(r"\b(?:all|any\w*|every\w*|no\w*)\s+but\b", re.IGNORECASE)
 _CLAUSE = re.compile(r"(?:\b(?:and|but)\b)?((?:(?!\b(?:and|but)\b|[,;:!?()\n]|\.(?:\s|$)).)+)", re.IGNORECASE)
 _LONGEST = 4000
 _MODES = re.compile(
@@ -127,7 +133,8 @@ _NUMBERS = re.compile(
     rf"(?i)\d|\b(?:{WORDS}|few|several|many|couple|dozens?|hundreds?|thousands?"
     r"|hours?|hrs?|minutes?|mins?|seconds?|days?|weeks?|weekend|overnight|tonight|night|morning|epochs?|steps?|iterations?"
     r"|gpus?|cpus?|cores?|nodes?|patience|seeds?|target|sampler|scheduler|lr|learning|rate|batch|resolution|decay"
-    r"|optimi[sz]er|dropout|stopping|range|between|unlimited|deadline|memory|workers?|parallel)\b"
+    r"|optimi[sz]ers?|adamw?|sgd|schedules?|dropout|stopping|range|between|budget|limit|deadline|memory|workers?|parallel"
+    r"|encoders?|backbones?|precision|bf16|fp16|fp32|size|algorithm|container|docker|checkpoint|weights?)\b"
 )
 
 
@@ -175,11 +182,11 @@ def parse_request(text: str, *, metrics: Mapping[str, str], known_words: frozens
     parser = _Parser(re.sub(r"[^\S\n]+", " ", plain).strip())
     for form in _OFF:
         parser.take("policy", _mode(form), lambda _: "off")
-    for form in _ON:
-        parser.take("policy", _mode(form), lambda _: "on")
     parser.take_metric(metrics)
     for name, pattern, read in _PATTERNS:
         parser.take(name, pattern, read)
+    for form in _ON:
+        parser.take("policy", _mode(form), lambda _: "on")
     return parser.result(known_words)
 
 
@@ -237,34 +244,28 @@ class _Parser:
         )
 
     def _sort(self, harmless: frozenset[str]) -> Iterator[str]:
-        """Sort what is left into questions, and remarks that are yielded; a limit anywhere may concern the search."""
+        """Sort what is left into questions, and descriptions that are yielded."""
         is_about_search = _MODES.search(self._text) is not None
-        if is_about_search and "?" in self._text:
+        if (is_about_search and "?" in self._text) or _ALL_BUT.search(self._text):
             self._policy_questions.append(self._text)
         for clause in _CLAUSE.finditer(self._left):
-            said, is_in_part = self._text[clause.start(1) : clause.end(1)].strip(), "\x00" in clause[1]
+            said, is_whole = self._text[clause.start(1) : clause.end(1)].strip(), "\x00" not in clause[1]
             left = _OBJECT.sub(lambda m: m[0] if _words(m[0]) & _LIMITS else " ", clause[1].replace("\x00", " "))
-            words, is_foreign = _words(left) - harmless, _is_foreign(_words(left), _words(left) - harmless)
+            words = _words(left) - harmless
+            is_limit, is_setting = bool(words & _LIMITS), _NUMBERS.search(" ".join(words))
+            is_mode = _MODES.search(said) or (is_limit and is_about_search) or not said.isascii()
             if not words:
                 continue
-            if _NUMBERS.search(" ".join(words)):
-                self._value_questions.append(said)
-            elif (words & _LIMITS and is_about_search) or _MODES.search(said) or is_foreign:
-                self._policy_questions.append(said)
-            elif is_in_part:
-                self._value_questions.append(said)
-            else:
+            if is_whole and _DESCRIPTION.match(said) and not (is_setting or is_mode or is_limit):
                 yield said
+            elif is_mode and not is_setting:
+                self._policy_questions.append(said)
+            else:
+                self._value_questions.append(said)
 
 
 def _words(text: str) -> set[str]:
     return {word.replace("'", "").strip('."`-_').lower() for word in re.findall(r"[^\s\x00,;:!?()]+", text)} - {""}
-
-
-def _is_foreign(words: set[str], unknown: set[str]) -> bool:
-    """Return whether a clause may be in another language: few of its words are known, or letters are not ASCII."""
-    is_strange = len(unknown) > 0.6 * len(words) and (len(words) > 2 or bool(words & _LIMITS))  # noqa: PLR2004 - names
-    return is_strange or any(not word.isascii() for word in unknown)
 
 
 def _count(match: re.Match[str]) -> Value | None:

@@ -98,7 +98,8 @@ def applied_to(request: StudyRequest) -> tuple[StudyRequest, ParsedRequest, tupl
 
 def test_words_win_over_the_study_file_and_every_reading_is_reported() -> None:
     request = load_study_request("toy/quick")
-    request = request.with_settings(request_text="five trials, no more than 30 minutes, 2 at a time, on mars")
+    said = "five trials, no more than 30 minutes, 2 at a time. They are pictures of mars"
+    request = request.with_settings(request_text=said)
 
     applied, _, lines = applied_to(request)
 
@@ -107,7 +108,7 @@ def test_words_win_over_the_study_file_and_every_reading_is_reported() -> None:
         'the request says "2 at a time": 2 at once',
         'the request says "five trials": 5 trials',
         'the request says "no more than 30 minutes": a time limit of 30 min 00 s',
-        'not understood in the request: "on mars"',
+        'not understood in the request: "They are pictures of mars"',
     )
 
 

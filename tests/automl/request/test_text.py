@@ -149,7 +149,9 @@ VALUE_QUESTIONS = """at least two hours|0 trials|2.5 trials|-5 trials|every 2 ho
 
 @pytest.mark.parametrize("text", [text.strip() for text in POLICY_QUESTIONS.split("|")])
 def test_a_sentence_that_may_limit_the_search_is_a_question(text: str) -> None:
-    assert read(text).policy_questions != ()
+    parsed = read(text)
+
+    assert (*parsed.policy_questions, *parsed.value_questions) != ()
 
 
 @pytest.mark.parametrize("text", [text.strip() for text in VALUE_QUESTIONS.split("|")])
