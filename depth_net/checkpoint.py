@@ -22,6 +22,7 @@ from depth_net.errors import DivergenceError, SpecError, WeightsError
 from depth_net.metrics import is_higher_better
 from depth_net.model.checkpoint_file import read_pickled
 from depth_net.model.weights import fit_weights, load_weights
+from depth_net.optim import OPTIM_KEY, has_same_groups, parameter_groups, settings_of
 from depth_net.training.graceful_stop import is_between_steps
 from depth_net.whole_file import whole
 
@@ -73,12 +74,13 @@ def find_resume_checkpoint(directory: Path, train: TrainConfig) -> Path | None:
     return latest.resolve() if latest.exists() else None
 
 
-def require_resumable(path: Path, model: DepthAnything) -> None:
+def require_resumable(path: Path, model: DepthAnything, train: TrainConfig) -> None:
     """Refuse a checkpoint from which a run with this model cannot be resumed, before Lightning fails on it.
 
     Args:
         path: From `find_resume_checkpoint`.
         model: The model of the run; Lightning gives it the weights.
+        train: Which of them are trained.
 
     Raises:
         WeightsError: the file is damaged, holds no training run, another model, or the optimiser of another trainer.
@@ -94,7 +96,9 @@ def require_resumable(path: Path, model: DepthAnything) -> None:
             f"{path}: found weights without a training run ({', '.join(absent)}); expected a checkpoint that "
             f"`depth_net train` has written; fix: start from its weights by train.pretrained_model_path; {_ANEW}"
         )
-    sizes = [len(list(part)) for part in (model.encoder_parameters(), model.head_parameters())]
+    if not has_same_groups(content.get(OPTIM_KEY) or {}, settings_of(train)):
+        return  # the optimiser starts anew
+    sizes = [len(part) for part in parameter_groups(model, train.optim).values()]
     found = [len(group["params"]) for state in content["optimizer_states"] for group in state["param_groups"]]
     if found != sizes:
         raise WeightsError(

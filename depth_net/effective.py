@@ -14,6 +14,7 @@ from depth_net.config.actions import ConvertConfig
 from depth_net.config.choices import ExportFormat, Scheduler
 from depth_net.config.experiment import ExperimentConfig
 from depth_net.config.fields import inert_reason, leaves, search_of
+from depth_net.model.family import ModelType
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -83,9 +84,17 @@ def _reason_to_idle(path: str, search: Search | None, config: ExperimentConfig) 
         return "" if enabled or name == "enabled" else f"{_TRAINING_ONLY}enabled is false"
     if path in _ONNX_ONLY and config.export.format is not ExportFormat.ONNX:
         return "export.format is not onnx"
-    scheduler = config.train.optim.lr_scheduler
-    if path == "train.optim.warmup_fraction" and scheduler is Scheduler.ONE_CYCLE:
-        return "OneCycleLR has a warm-up of its own"
+    scheduler, train = config.train.optim.lr_scheduler, config.train
+    needs = {
+        "train.relative_loss": (config.model.model_type is ModelType.RELATIVE, "only relative models read it"),
+        "train.optim.layer_decay": (train.freeze != "encoder" or bool(train.lora_rank), "the encoder is frozen"),
+        "train.optim.warmup_fraction": (
+            scheduler is not Scheduler.ONE_CYCLE,
+            "OneCycleLR has a warm-up of its own",
+        ),
+    }
+    if path in needs and not needs[path][0]:
+        return needs[path][1]
     schedulers = search.scheduler if search else ()
     if path == "train.optim.lr_steps":
         schedulers = (Scheduler.MULTI_STEP.value,)

@@ -1,4 +1,4 @@
-"""The two training losses, as pure functions of float32 maps.
+"""The training losses, as pure functions of float32 maps.
 
 Neither waits for the device: a batch without a valid pixel gives a loss of exactly 0 with zero gradients instead of a
 branch on the host. Averages run over the valid pixels of the whole batch, as in the reference, not per image.
@@ -16,6 +16,8 @@ from depth_net.model.family import ModelType
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from depth_net.config.choices import RelativeLoss
+
 GRADIENT_WEIGHT = 2.0
 SCALES = 4
 SMALLEST_DEPTH_M = 1e-6
@@ -24,11 +26,13 @@ FLAT = 1e-12
 """A prediction whose variance is at most this share of its mean square is constant within float32 rounding."""
 
 
-def loss_of(model_type: ModelType) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
-    """Return the loss of a family: `scale_and_shift_invariant` for relative models, `silog` for metric ones."""
+def loss_of(
+    model_type: ModelType, relative_loss: RelativeLoss = "least_squares"
+) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+    """Return the loss of a family: `silog` for metric models, for relative ones the one that is named."""
     match model_type:
         case ModelType.RELATIVE:
-            return scale_and_shift_invariant
+            return normalized_l1 if relative_loss == "normalized_l1" else scale_and_shift_invariant
         case ModelType.METRIC:
             return silog
 
@@ -61,6 +65,40 @@ def scale_and_shift_invariant(predicted: Tensor, target: Tensor, valid: Tensor) 
         steps = _sum_of_steps(difference[:, ::stride, ::stride], mask[:, ::stride, ::stride])
         loss = loss + GRADIENT_WEIGHT * steps
     return loss
+
+
+def normalized_l1(predicted: Tensor, target: Tensor, valid: Tensor) -> Tensor:
+    """Mean absolute difference of two disparity maps, each normalised by its own shift and scale per image.
+
+    ``mean |n(predicted) - n(target)|`` over all valid pixels of the batch, with ``n(d) = (d - t) / s``, ``t`` the
+    median of ``d`` over the valid pixels of its image and ``s`` their mean absolute deviation from it. Unlike
+    `scale_and_shift_invariant` it does not depend on the scale of the target, and one wrong pixel weighs like another.
+
+    Args:
+        predicted: Disparity, shape (B, H, W).
+        target: Disparity, same shape; read only where ``valid``.
+        valid: Boolean, same shape; images without a valid pixel, or whose target is constant, add nothing.
+
+    Returns:
+        Scalar >= 0, dimensionless, 1 for a constant prediction; 0 when nothing is valid.
+
+    Source: the affine-invariant loss of MiDaS (arXiv:1907.01341) and Depth Anything (arXiv:2401.10891).
+    """
+    wanted, varies = _normalized(target.to(predicted.dtype), valid)
+    counted = valid & varies[:, None, None]
+    found, _ = _normalized(predicted, counted)
+    difference = torch.where(counted, found - wanted, 0.0)
+    return difference.abs().sum() / counted.sum().clamp(min=1)
+
+
+def _normalized(disparity: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
+    """The map less its median over its mean absolute deviation, 0 where not valid; whether it varies, shape (B,)."""
+    count = valid.sum((1, 2)).clamp(min=1)
+    median = torch.where(valid, disparity, torch.nan).flatten(1).nanmedian(dim=1).values.nan_to_num(0.0)
+    centred = torch.where(valid, disparity - median[:, None, None], 0.0)
+    scale = centred.abs().sum((1, 2)) / count
+    varies = ~(scale <= FLAT**0.5 * median.abs())  # negated so that a NaN prediction is not flat and reaches the loss
+    return centred * torch.where(varies, 1 / torch.where(varies, scale, 1.0), 0.0)[:, None, None], varies
 
 
 def silog(predicted_m: Tensor, target_m: Tensor, valid: Tensor, *, mean_weight: float = 0.5) -> Tensor:

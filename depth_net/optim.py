@@ -1,8 +1,9 @@
 """The optimiser and the learning-rate schedule.
 
 Two groups: the encoder learns at ``train.optim.lr``, the head ``head_lr_multiplier`` times faster; weight decay acts on
-everything. Every schedule advances once per optimiser step. The reference gives OneCycleLR one rate for both groups, so
-that the head loses its multiplier; here it keeps it.
+everything. With ``layer_decay`` below 1 each layer of the encoder is a group, the slower the earlier it is. Every
+schedule advances once per optimiser step. The reference gives OneCycleLR one rate for both groups, so that the head
+loses its multiplier; here it keeps it.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import math
 import warnings
 from bisect import bisect_right
+from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
@@ -19,14 +21,18 @@ from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 from depth_net.config.choices import Scheduler
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from torch import nn
     from torch.optim import Optimizer
 
-    from depth_net.config.train import OptimConfig
+    from depth_net.config.train import OptimConfig, TrainConfig
 
 BETAS = (0.9, 0.999)
+OPTIM_KEY = "depth_net_optim"
+"""Key of a checkpoint for the settings of its optimiser and schedule: a resumed run may have others."""
+_GROUPING = {"freeze": "none", "lora_rank": 0, "layer_decay": 1.0}
+"""Settings that decide the groups of an optimiser, and what they are where a checkpoint does not say."""
 
 
 class TwoPartModel(Protocol):
@@ -38,20 +44,50 @@ class TwoPartModel(Protocol):
     def head_parameters(self) -> Iterator[nn.Parameter]:
         """Trainable weights of the head."""
 
+    def encoder_layers(self) -> list[list[nn.Parameter]]:
+        """Trainable weights of the encoder, from its last layer to its first."""
+
 
 def build_optimizer(model: TwoPartModel, optim: OptimConfig, *, fused: bool) -> AdamW:
-    """Return AdamW over the encoder (first group) and the head (second group).
+    """Return AdamW over the encoder (first group, or one for each layer) and the head (last group).
 
     Args:
         model: The model.
         optim: Rates and decay.
         fused: One kernel per group and step; not with the gradient scaler of fp16, which must check gradients first.
     """
-    groups = [
-        {"params": list(model.encoder_parameters()), "lr": optim.lr, "name": "encoder"},
-        {"params": list(model.head_parameters()), "lr": optim.lr * optim.head_lr_multiplier, "name": "head"},
-    ]
+    parts = parameter_groups(model, optim)
+    groups = [{"params": part, "lr": rate_of(name, optim), "name": name} for name, part in parts.items()]
     return AdamW(groups, lr=optim.lr, betas=BETAS, weight_decay=optim.weight_decay, fused=fused)
+
+
+def parameter_groups(model: TwoPartModel, optim: OptimConfig) -> dict[str, list[nn.Parameter]]:
+    """Return the groups of the optimiser by name, ``encoder``, ``encoder_1``, ... and ``head``.
+
+    The first one may be empty, where the encoder is frozen; of the others those that are empty are left out.
+    """
+    is_even = optim.layer_decay == 1.0
+    last, *others = [list(model.encoder_parameters())] if is_even else model.encoder_layers()
+    layers = {f"encoder_{number}": layer for number, layer in enumerate(others, start=1) if layer}
+    return {"encoder": last, **layers, "head": list(model.head_parameters())}
+
+
+def settings_of(train: TrainConfig) -> dict[str, object]:
+    """Return the settings of optimiser, schedule and trained weights that a checkpoint notes under `OPTIM_KEY`."""
+    plain = {name: value.value if isinstance(value, Enum) else value for name, value in train.optim}
+    return {**plain, "freeze": train.freeze, "lora_rank": train.lora_rank, "num_epochs": train.num_epochs}
+
+
+def has_same_groups(before: Mapping[str, object], now: Mapping[str, object]) -> bool:
+    """Tell whether an optimiser with one `settings_of` a run continues that with another."""
+    return all(before.get(name, default) == now[name] for name, default in _GROUPING.items())
+
+
+def rate_of(name: str, optim: OptimConfig) -> float:
+    """Return the learning rate of a group before the schedule."""
+    if name == "head":
+        return optim.lr * optim.head_lr_multiplier
+    return optim.lr * optim.layer_decay ** int(name.partition("_")[2] or 0)
 
 
 def build_scheduler(optimizer: Optimizer, optim: OptimConfig, total_steps: int) -> LRScheduler:
@@ -85,8 +121,8 @@ def resume_scheduler(optimizer: Optimizer, optim: OptimConfig, total_steps: int,
     Returns:
         The schedule, at that step.
     """
-    for group, rate in zip(optimizer.param_groups, (optim.lr, optim.lr * optim.head_lr_multiplier), strict=True):
-        group.update(lr=rate, weight_decay=optim.weight_decay, betas=BETAS)
+    for group in optimizer.param_groups:
+        group.update(lr=rate_of(group["name"], optim), weight_decay=optim.weight_decay, betas=BETAS)
         group.pop("initial_lr", None)
     scheduler = build_scheduler(optimizer, optim, total_steps)
     scheduler.last_epoch = min(step, total_steps)

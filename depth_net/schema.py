@@ -102,18 +102,21 @@ def _leaf(field: FieldInfo, value: Any, *, searched: bool) -> dict[str, Any]:  #
         leaf["math_cond"] = f"> {limits['gt']}"
     if searched:
         leaf["automl_enabled"] = search is not None
-        leaf |= _range(search) if search else {}
+        leaf |= _range(search, choices_of(field)) if search else {}
     return leaf
 
 
-def _range(search: Search) -> dict[str, Any]:
+def _range(search: Search, choices: Sequence[object]) -> dict[str, Any]:
     conditions: list[dict[str, Any]] = []
     if search.scheduler:
         conditions.append({"path": "train.optim.lr_scheduler", "any_of": list(search.scheduler)})
     if search.requires:
         path, wanted = search.requires
-        conditions.append({"path": path, "any_of": [wanted]})
+        conditions.append({"path": path, "any_of": list(wanted)})
     acts = {"x_acts_when": conditions} if conditions else {}
+    if search.options:
+        weights = [1 if choice in search.options else 0 for choice in choices]
+        return acts if all(weights) else {"option_weights": weights, **acts}
     return {"minimum": search.low, "maximum": search.high, **acts}
 
 

@@ -7,7 +7,7 @@ has the names of the container's (``model.pretrained.*``).
 
 from __future__ import annotations
 
-from enum import Enum
+import logging
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -20,8 +20,16 @@ from depth_net.data.families import resolve_depth_range
 from depth_net.losses import loss_of
 from depth_net.model.native_size import restore_native_size
 from depth_net.model.published_state import publish
+from depth_net.model.tuning import adapter_state
 from depth_net.model.weights import METADATA_KEY, metadata_of
-from depth_net.optim import build_optimizer, build_scheduler, resume_scheduler
+from depth_net.optim import (
+    OPTIM_KEY,
+    build_optimizer,
+    build_scheduler,
+    has_same_groups,
+    resume_scheduler,
+    settings_of,
+)
 from depth_net.pooling import count_processes, pool
 from depth_net.scoring import DepthMetrics
 from depth_net.training.baseline import ConstantBaseline, OutputSpread
@@ -43,12 +51,14 @@ if TYPE_CHECKING:
     from depth_net.model.depth_anything import DepthAnything
     from depth_net.training.captured_step import Recorder
 
+logger = logging.getLogger(__name__)
+
 RANDOM_KEY = "depth_net_random_state"
 """Key of a checkpoint for the state of the random generators."""
 EPOCH_KEY = "depth_net_epoch"
 """Key of a checkpoint for the losses of the epoch so far, so that a resumed epoch reports its whole mean."""
-OPTIM_KEY = "depth_net_optim"
-"""Key of a checkpoint for the settings of its optimiser and schedule: a resumed run may have others."""
+ADAPTERS_KEY = "depth_net_adapters"
+"""Key of a checkpoint for matrices and factors of adapters; its weights have their sums."""
 
 
 class DepthTask(LightningModule):
@@ -82,7 +92,7 @@ class DepthTask(LightningModule):
         self._recorder = recorder
         self._captured: CapturedStep | None = None
         self._total_steps = total_steps
-        self._loss = loss_of(model.model_type)
+        self._loss = loss_of(model.model_type, config.train.relative_loss)
         limits = resolve_depth_range(config.dataset.min_depth, config.dataset.max_depth)
         self.metrics = DepthMetrics(model.model_type, min_depth_m=limits.min_m, max_depth_m=limits.max_m)
         self.val_loss = MeanLoss()
@@ -276,6 +286,8 @@ class DepthTask(LightningModule):
             "input_std": list(dataset.val_dataset.augmentation.input_std),
             "crop_size": list(dataset.val_dataset.augmentation.crop_size),
         }
+        if adapters := adapter_state(self.model):
+            checkpoint[ADAPTERS_KEY] = adapters
         checkpoint[RANDOM_KEY] = random_state()
         checkpoint[OPTIM_KEY] = self._optim_facts()
         # The first process writes for all.
@@ -291,6 +303,20 @@ class DepthTask(LightningModule):
             self._loss_count = checkpoint[EPOCH_KEY]["loss_count"]
             self._skipped = checkpoint[EPOCH_KEY].get("skipped", self._skipped)
         self._apply_spec_to(checkpoint)
+        self._restore_adapters(checkpoint)
+
+    def _restore_adapters(self, checkpoint: dict[str, Any]) -> None:
+        """Give the state that Lightning loads the live names of adapted layers, from the checkpoint or as they are."""
+        state, now, before = checkpoint.get("state_dict"), adapter_state(self.model), checkpoint.get(ADAPTERS_KEY, {})
+        if state is None:  # FSDP has loaded it, and has no adapters
+            return
+        if {name: tensor.shape for name, tensor in before.items()} != {name: t.shape for name, t in now.items()}:
+            state.update({f"model.{name}": tensor for name, tensor in now.items() if not name.endswith(".weight")})
+            return
+        for published, parts in self.model.parts.items():
+            if parts[0] in before:
+                state.pop(f"model.{published}", None)
+        state.update({f"model.{name}": tensor for name, tensor in before.items()})
 
     def _apply_spec_to(self, checkpoint: dict[str, Any]) -> None:
         """Use the rates, decay and schedule of the spec where they differ from the checkpoint's, as in a search."""
@@ -298,15 +324,17 @@ class DepthTask(LightningModule):
         schedules = checkpoint.get("lr_schedulers")
         if before is None or before == now or not schedules:
             return
+        if not has_same_groups(before, now):
+            logger.warning("other weights are trained than before: the optimiser's averages of gradients start anew")
+            optimizer = build_optimizer(self.model, self.config.train.optim, fused=self._fused)
+            checkpoint["optimizer_states"] = [optimizer.state_dict()]
         # Another batch size changes the steps per epoch; the schedule continues at the same epoch.
         per_epoch, was_per_epoch = (facts["total_steps"] / facts["num_epochs"] for facts in (now, before))
         self._resumed_step = round(schedules[0]["last_epoch"] * per_epoch / was_per_epoch)
         checkpoint["lr_schedulers"] = []
 
     def _optim_facts(self) -> dict[str, Any]:
-        train = self.config.train
-        plain = {name: value.value if isinstance(value, Enum) else value for name, value in train.optim}
-        return {**plain, "num_epochs": train.num_epochs, "total_steps": self._total_steps}
+        return {**settings_of(self.config.train), "total_steps": self._total_steps}
 
 
 class PredictionObserver:

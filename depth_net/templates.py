@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from depth_net.config.actions import ConvertConfig
 from depth_net.config.experiment import ExperimentConfig
-from depth_net.config.fields import choices_of, inert_reason, is_group, kind_of
+from depth_net.config.fields import inert_reason, is_group, kind_of, list_choices
 from depth_net.config.tree import apply_overrides, to_yaml
 from depth_net.effective import declared_leaves
 
@@ -27,13 +27,12 @@ _CHANGES: Final = (
     "dataset.max_depth=10.0",
     *(f"dataset.{split}_dataset.data_sources={_SOURCE}" for split in ("train", "val", "test", "infer")),
     "dataset.train_dataset.batch_size=8",
-    "dataset.train_dataset.augmentation.v_flip_prob=0.0",
     "train.num_epochs=20",
     "train.precision=bf16",
     "train.optim.lr_scheduler=LambdaLR",
 )
-"""A small encoder, sources whose data set the user or their files name, a batch that fits most GPUs, no vertical flips
-once augmentation is enabled, the published recipe's linear decay, and bf16, which a machine without it replaces by fp32
+"""A small encoder, sources whose data set the user or their files name, a batch that fits most GPUs, the published
+recipe's linear decay, and bf16, which a machine without it replaces by fp32
 with a notice."""
 
 _SHARED: Final = ("model_name", "encryption_key", "results_dir", "dataset", "model")
@@ -113,7 +112,7 @@ def _commented(kind: type[Section], values: dict[str, Any]) -> str:
         if is_group(inner):
             parts.append(f"{key}:\n{_indented(_commented(inner, values[key]))}")
             continue
-        choices = f" One of {', '.join(choices_of(field))}." if choices_of(field) else ""
+        choices = f" One of {words}." if (words := list_choices(field)) else ""
         unread = f" Not read: {inert_reason(field)}." if inert_reason(field) else ""
         line = to_yaml({key: values[key]}) if key in values else f"# {key}:\n"
         parts.append(f"# {field.description}{choices}{unread}\n{line}")

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from automl.space.values import Scalar
 
 
+_SHOWN_VALUES = 8
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
     """A parameter acts only while another one has one of some values.
@@ -46,7 +49,9 @@ class Condition:
         return (self.path, *(parent for condition in self.also for parent in condition.parents))
 
     def __str__(self) -> str:
-        own = f"{self.path} in {{{', '.join(map(str, self.any_of))}}}"
+        rest = len(self.any_of) - _SHOWN_VALUES
+        shown = [str(value) for value in self.any_of[:_SHOWN_VALUES]] + ([f"and {rest} more"] if rest > 0 else [])
+        own = f"{self.path} in {{{', '.join(shown)}}}"
         return " and ".join([own, *map(str, self.also)])
 
 

@@ -101,9 +101,12 @@ def _from_choices(leaf: SchemaLeaf, asked: tuple[Scalar, ...], default: Scalar) 
     pairs = zip(options, weights, strict=True)
     kept = [(option, weight) for option, weight in pairs if weight > 0 and _is_usable(option, leaf)]
     note = "options of the user" if asked else "options of the schema"
-    dropped = len(options) - len(kept)
+    weightless = sum(weight <= 0 for weight in weights)
+    dropped = len(options) - len(kept) - weightless
     if dropped:
         note += f", {dropped} unusable one{'s' if dropped > 1 else ''} left out"
+    if weightless:
+        note += f", {weightless} of weight 0 left out"
     is_new = default not in (None, "", "???") and not any(o == default and type(o) is type(default) for o, _ in kept)
     if is_new and not asked and _is_sane(default):
         # Templates and enums of the same skill disagree; the template's value is known to work.

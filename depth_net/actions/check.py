@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from depth_net.config.choices import DepthKind, EvalCrop
 from depth_net.config.dataset import DEPTH_SCALES
+from depth_net.data.annotations import Row, count_without_depth
 from depth_net.data.families import (
     DatasetClass,
     DepthRange,
@@ -94,13 +95,16 @@ class SourceSummary:
     """The dataset name that its files are named like; empty if none."""
     is_named: bool
     """Whether the spec names the class."""
+    left_out: int = 0
+    """Lines that say that their image has no ground truth."""
 
     def __str__(self) -> str:
         entry, facts = self.entry, self.facts
         sizes = ", ".join(f"{height}x{width}" for height, width in facts.image_sizes[:_SHOWN])
         is_recognised = not self.is_named and entry.name == self.named_like
         name = f"{entry.name} (by its file names)" if is_recognised else entry.name
-        line = f"{self.where}  {name}  {self.samples} samples  {sizes}"
+        left_out = f" ({self.left_out} more without ground truth left out)" if self.left_out else ""
+        line = f"{self.where}  {name}  {self.samples} samples{left_out}  {sizes}"
         if facts.percentiles is None:
             return f"{line}  no ground truth"
         low, middle, high = facts.percentiles
@@ -149,9 +153,11 @@ def describe_run(config: ExperimentConfig) -> str:
     weights = train.pretrained_model_path or config.model.mono_backbone.pretrained_path or "random weights"
     sides = "x".join(str(side) for side in split.augmentation.crop_size)
     precision = train.precision or "bf16 on a GPU that has it, else fp32"
+    frozen = f"freeze {train.freeze}  " if train.freeze != "none" else ""
+    adapters = f"LoRA rank {train.lora_rank}  " if train.lora_rank else ""
     return (
-        f"train  {config.model.model_type} {config.model.encoder}  starts from {weights}  {train.num_epochs} epochs  "
-        f"batch {split.batch_size}  crop {sides}  {precision}"
+        f"train  {config.model.model_type} {config.model.encoder}  starts from {weights}  {frozen}{adapters}"
+        f"{train.num_epochs} epochs  batch {split.batch_size}  crop {sides}  {precision}"
     )
 
 
@@ -220,7 +226,9 @@ def _check_source(config: ExperimentConfig, split: SplitName, index: int, sample
         return _SourceOutcome(tuple(findings), (), rows)
     facts = inspect_rows(pick_rows(rows, samples), entry, _limits(config, entry))
     named_like = recognise(depths, model_type)
-    summary = SourceSummary(where, entry, len(rows), facts, named_like, is_named=bool(source.dataset_name))
+    left_out = 0 if split == "infer" else count_without_depth(Path(source.data_file).expanduser())
+    is_named = bool(source.dataset_name)
+    summary = SourceSummary(where, entry, len(rows), facts, named_like, is_named=is_named, left_out=left_out)
     findings.extend(_folder_findings(source, split, where))
     findings.extend(_all_findings(rows, summary, _limits(config, entry)))
     return _SourceOutcome(tuple(findings), (summary,), rows)

@@ -23,6 +23,7 @@ from depth_net.model.depth_anything import DepthAnything
 from depth_net.model.family import ModelType
 from depth_net.model.published_names import doubts_of_start
 from depth_net.model.resize import Resize
+from depth_net.model.tuning import prepare_tuning
 from depth_net.model.weights import apply_weights, load_weights
 from depth_net.status import warn
 from depth_net.task import DepthTask
@@ -79,10 +80,7 @@ def run(config: ExperimentConfig, status: StatusWriter) -> None:
     require_validation(len(data.val_set), plan)
     with plan.model_device:
         model = build_model(config, on_gpu=plan.on_gpu)
-    if resume is None:
-        start_from_weights(model, config, status)
-    else:
-        _resume_from(resume, model, status)
+    _give_weights(model, resume, config, status)
     if plan.on_gpu:
         plan = resolve_precision(plan)
         report_notices(plan.notices, status)
@@ -127,8 +125,24 @@ def report_notices(notices: Iterable[str], status: StatusWriter) -> None:
         warn(status, notice, code="notice")
 
 
-def _resume_from(resume: Path, model: DepthAnything, status: StatusWriter) -> None:
-    require_resumable(resume, model)
+def _give_weights(model: DepthAnything, resume: Path | None, config: ExperimentConfig, status: StatusWriter) -> None:
+    """Fill a new model, or check the checkpoint that Lightning will fill it from, and freeze what is not trained."""
+    train = config.train
+    if resume is None:
+        start_from_weights(model, config, status)
+    prepare_tuning(model, freeze=train.freeze, lora_rank=train.lora_rank)
+    if resume is not None:
+        _resume_from(resume, model, config, status)
+    if train.freeze != "none" or train.lora_rank:
+        trained, total = (
+            sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad or not is_trained)
+            for is_trained in (True, False)
+        )
+        logger.info("%.3g of %.3g million weights are trained", trained / 1e6, total / 1e6)
+
+
+def _resume_from(resume: Path, model: DepthAnything, config: ExperimentConfig, status: StatusWriter) -> None:
+    require_resumable(resume, model, config.train)
     status.running(f"Resuming training from checkpoint: {resume}")
     logger.info("resuming from %s", resume)
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from depth_net.config.choices import DatasetFamily, IntervalUnit, Precision
+from depth_net.config.choices import DatasetFamily, IntervalUnit, Precision, Strategy
 from depth_net.config.dataset import DEPTH_SCALES, stored_per_unit
 from depth_net.config.problems import SpecProblem
 from depth_net.effective import idle_keys
-from depth_net.model.encoders import PATCH
+from depth_net.model.encoders import ENCODERS, PATCH
 from depth_net.model.family import ModelType
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ def spec_problems(config: ExperimentConfig, action: str) -> list[SpecProblem]:
         *_required_problems(config, action),
         *_results_problems(config, action),
         *(_inference_problems(config.inference) if action == "inference" else ()),
+        *(_adapter_problems(config.train) if action in ("train", "check") else ()),
         *(_augmentation_problems(config) if "train_dataset" in _SPLITS.get(action, ()) else ()),
         *(problem for split in _SPLITS.get(action, ()) for problem in _split_problems(config, split)),
     ]
@@ -82,11 +83,20 @@ def spec_notices(config: ExperimentConfig, action: str) -> list[str]:
         section = getattr(config, action)
         asked = section.num_gpus * section.num_nodes
         notices += [f"{action} runs on one device, not on {asked}; gpu_ids chooses it"] if asked > 1 else []
-    return [*notices, *_training_notices(config.train)] if action == "train" else notices
+    return [*notices, *_training_notices(config)] if action == "train" else notices
 
 
-def _training_notices(train: TrainConfig) -> list[str]:
-    notices = []
+def _training_notices(config: ExperimentConfig) -> list[str]:
+    train, notices = config.train, []
+    blocks, depth = int(train.freeze.partition(":")[2] or 0), ENCODERS[config.model.encoder.value].depth
+    if blocks >= depth:
+        notices.append(
+            f"train.freeze {train.freeze} freezes the whole encoder: {config.model.encoder} has {depth} blocks"
+        )
+    if train.best_metric == "val/loss" and config.model.model_type is ModelType.RELATIVE:
+        notices.append(
+            "train.best_metric val/loss cannot tell a relative model that has collapsed from a good one; val/d1 can"
+        )
     if train.checkpoint_interval > train.num_epochs and train.checkpoint_interval_unit is IntervalUnit.EPOCH:
         notices.append(
             f"train.checkpoint_interval {train.checkpoint_interval} is lowered to the {train.num_epochs} epochs"
@@ -162,6 +172,12 @@ def _required_problems(config: ExperimentConfig, action: str) -> Iterator[SpecPr
     key = _REQUIRED.get(action)
     if key and not getattr(getattr(config, action), key):
         yield SpecProblem(f"{action}.{key}", "nothing", "the path of a checkpoint", f"set {action}.{key}=PATH")
+
+
+def _adapter_problems(train: TrainConfig) -> Iterator[SpecProblem]:
+    if train.lora_rank and train.distributed_strategy is Strategy.FSDP:
+        found, expected = f"{train.lora_rank} with train.distributed_strategy fsdp", "0, or ddp"
+        yield SpecProblem("train.lora_rank", found, expected, "set train.distributed_strategy=ddp")
 
 
 def _results_problems(config: ExperimentConfig, action: str) -> Iterator[SpecProblem]:

@@ -9,6 +9,11 @@ ConvolutionInit: TypeAlias = Literal["pytorch", "transformers"]
 """How convolutions that no checkpoint fills are initialised."""
 
 
+RelativeLoss: TypeAlias = Literal["least_squares", "normalized_l1"]
+"""Loss of a relative model: after the best scale and shift in least squares, with a gradient term, as the container
+trains; or the published one, each map normalised by its median and mean absolute deviation."""
+
+
 class Encoder(StrEnum):
     """Size of the vision transformer."""
 

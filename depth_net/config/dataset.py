@@ -10,7 +10,7 @@ from depth_net.config.fields import Group, Many, Maybe, Real, Search, Section, T
 
 SplitName: TypeAlias = Literal["train", "val", "test", "infer"]
 _STEREO: Final = "read by stereo models only"
-_ENABLED: Final = ("dataset.train_dataset.augmentation.enabled", True)
+_ENABLED: Final = ("dataset.train_dataset.augmentation.enabled", (True,))
 
 
 DEPTH_SCALES: Final = {"metres": 1.0, "millimetres": 1000.0, "centimetres": 100.0, "kitti": 256.0, "tum": 5000.0}
@@ -119,8 +119,8 @@ class AugmentationConfig(Section):
     stretch_prob: Real = setting(0.8, "Stretch of stereo pairs.", inert=_STEREO)
     max_stretch: Real = setting(0.2, "Largest stretch of stereo pairs.", inert=_STEREO)
     v_flip_prob: Real = setting(
-        0.5,
-        "Probability of a vertical flip.",
+        0.0,
+        "Probability of a vertical flip; it costs accuracy where the camera is upright.",
         ge=0.0,
         le=1.0,
         search=Search(low=0.0, high=1.0, requires=_ENABLED),

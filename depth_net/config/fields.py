@@ -16,11 +16,12 @@ from typing import Annotated, Any, Final, Literal, TypeVar, Union, get_args, get
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 from pydantic.fields import FieldInfo
 
+_LISTED: Final = 12
 UNSET: Final = ("", "???", None)
 """Values that mean "not set" where a key is optional."""
 
 
-def _number(value: object) -> object:
+def read_number(value: object) -> object:
     """Refuse booleans and what is not finite as "no value"; read text, so that ``1e3`` is a whole number too.
 
     ``010`` is 10, as in YAML 1.2, ``0o17`` 15 and ``0x1f`` 31; ``1_000`` is 1000; ``1:30`` is no number.
@@ -46,8 +47,8 @@ def _many(value: object) -> object:
 
 
 _T = TypeVar("_T")
-Whole = Annotated[int, BeforeValidator(_number)]
-Real = Annotated[float, BeforeValidator(_number)]
+Whole = Annotated[int, BeforeValidator(read_number)]
+Real = Annotated[float, BeforeValidator(read_number)]
 Text = Annotated[str, BeforeValidator(_text)]
 Maybe = Annotated[_T | None, BeforeValidator(lambda value: None if value in UNSET else value)]
 """An optional key."""
@@ -84,17 +85,19 @@ class Search:
     """Range that an automatic search may draw from.
 
     Attributes:
-        low: Smallest value, included.
-        high: Largest value, included.
+        low: Smallest value, included; None for options.
+        high: Largest value, included; None for options.
+        options: Those of the key's choices that are drawn; empty for a range.
         scheduler: Names of the learning-rate schedulers under which the key acts; empty means under every one.
-        requires: Dotted key and the value that it must have for this key to act.
+        requires: Dotted key and the values under which this key acts.
         curated: True for the keys that a search varies by default.
     """
 
-    low: float
-    high: float
+    low: float | None = None
+    high: float | None = None
+    options: tuple[str | int, ...] = ()
     scheduler: tuple[str, ...] = ()
-    requires: tuple[str, bool] | None = None
+    requires: tuple[str, tuple[bool | str, ...]] | None = None
     curated: bool = False
 
 
@@ -166,7 +169,13 @@ def is_group(kind: object) -> bool:
     return isinstance(kind, type) and issubclass(kind, Section)
 
 
-def choices_of(field: FieldInfo) -> tuple[str, ...]:
+def list_choices(field: FieldInfo) -> str:
+    """Return the values of an enumeration or a literal, of many the first and the last ones; empty for other types."""
+    words = [str(choice) for choice in choices_of(field)]
+    return ", ".join(words if len(words) <= _LISTED else [*words[: _LISTED // 2], "...", words[-1]])
+
+
+def choices_of(field: FieldInfo) -> tuple[str | int, ...]:
     """Return the values of an enumeration or a literal; empty for other types."""
     kind = kind_of(field.annotation)
     if isinstance(kind, type) and issubclass(kind, StrEnum):

@@ -35,7 +35,9 @@ class ModelConfig(Section):
     encoder: Encoder = setting(Encoder.LARGE, "Size of the vision transformer.")
     convolution_init: ConvolutionInit = setting("pytorch", "Initialisation of convolutions that no checkpoint fills.")
     weights_key: Maybe[Text] = setting(
-        None, "Weights to take from files that hold several sets, e.g. teacher or model_ema; not read for other files."
+        None,
+        "Weights to take from files that hold several sets, e.g. teacher or model_ema; not read for other files.",
+        own=True,
     )
     mono_backbone: Group[MonoBackboneConfig] = MonoBackboneConfig()
     stereo_backbone: Group[StereoBackboneConfig] = StereoBackboneConfig()

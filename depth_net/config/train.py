@@ -1,18 +1,19 @@
 """Section ``train`` of the spec: devices, length, optimiser, checkpoints."""
 
-from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field
 
 from depth_net.config.choices import (
     IntervalUnit,
     Precision,
+    RelativeLoss,
     ResumeMode,
     Scheduler,
     Strategy,
     Switch,
 )
-from depth_net.config.fields import Group, Many, Maybe, Real, Search, Section, Text, Whole, setting
+from depth_net.config.fields import Group, Many, Maybe, Real, Search, Section, Text, Whole, read_number, setting
 from depth_net.metrics import BEST_METRICS
 
 if TYPE_CHECKING:
@@ -24,6 +25,16 @@ else:
 def _word(value: object) -> object:
     """Return the word that a reader of YAML has taken for a boolean, and a writer spelled as one."""
     return {"true": "on", "false": "off"}.get(str(value).lower(), value)
+
+
+_BLOCKS: Final = tuple(f"blocks:{count}" for count in range(1, 40))
+_LEARNING: Final = ("none", *_BLOCKS)
+if TYPE_CHECKING:
+    Freeze: TypeAlias = str
+    LoraRank: TypeAlias = int
+else:
+    Freeze = Literal[("none", "encoder", *_BLOCKS)]
+    LoraRank = Literal[(0, 1, 2, 4, 8, 16, 32, 64)]
 
 
 class OptimConfig(Section):
@@ -76,6 +87,13 @@ class OptimConfig(Section):
         le=0.9,
         search=Search(low=0.0, high=0.3, curated=True),
     )
+    layer_decay: Real = setting(
+        1.0,
+        "Learning rate of a layer of the encoder over that of the layer behind it; 1 is one rate for all.",
+        gt=0.0,
+        le=1.0,
+        search=Search(low=0.5, high=1.0, requires=("train.freeze", _LEARNING)),
+    )
     warmup_steps: Whole = setting(
         20, "Steps of warm-up.", inert="the reference never reads it, and its templates set 20; use warmup_fraction"
     )
@@ -103,6 +121,23 @@ class TrainConfig(Section):
     resume_training_checkpoint_path: Maybe[Text] = setting(None, "Checkpoint to continue from.")
     results_dir: Maybe[Text] = setting(None, "Folder of this action; default <results_dir>/train.")
     pretrained_model_path: Maybe[Text] = setting(None, "Checkpoint with weights of the whole model to start from.")
+    freeze: Freeze = setting(
+        "none",
+        "Weights that are not trained: none, encoder, or blocks:N for the embeddings and the first N blocks of it.",
+        search=Search(options=("none", "blocks:4", "blocks:8", "encoder")),
+    )
+    lora_rank: Annotated[LoraRank, BeforeValidator(read_number)] = setting(
+        0,
+        "Rank of adapters on the attention of the encoder, whose own weights are then frozen; 0 is off.",
+        search=Search(options=(0, 4, 8, 16, 32)),
+    )
+    relative_loss: RelativeLoss = setting(
+        "least_squares",
+        "Loss of a relative model: least_squares as in the reference, or normalized_l1 as published.",
+        search=Search(
+            options=("least_squares", "normalized_l1"), requires=("model.model_type", ("RelativeDepthAnything",))
+        ),
+    )
     clip_grad_norm: Real = setting(0.1, "Largest absolute value of a gradient element; 0 does not clip.", ge=0.0)
     accumulate_grad_batches: Whole = setting(1, "Batches per optimiser step.", ge=1)
     is_dry_run: bool = setting(False, "One batch of training and validation, no checkpoint.")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, get_args
 
 from pydantic import ValidationError
 
-from depth_net.config.fields import Section, choices_of, kind_of, leaves, limits_of
+from depth_net.config.fields import Section, choices_of, kind_of, leaves, limits_of, list_choices
 from depth_net.config.problems import SpecProblem, closest
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def _problem(detail: ErrorDetails, found: object, fields: Mapping[str, FieldInfo
         expected, fix = f"a number {limits}", "use a number in this range"
         return SpecProblem(where, repr(detail["input"]), expected, fix, is_value=True)
     if field and kind in ("enum", "literal_error"):
-        near, words = closest(str(found), choices_of(field)), ", ".join(choices_of(field))
+        near, words = closest(str(found), map(str, choices_of(field))), list_choices(field)
         fix = f"did you mean {near}?" if near else "use one of these words"
         return SpecProblem(where, repr(found), f"one of {words}", fix, is_value=not isinstance(found, dict | list))
     expected, fix = _EXPECTED.get(kind.partition("_")[0], "a group of keys"), "correct the value"

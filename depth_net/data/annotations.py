@@ -35,6 +35,7 @@ _SHOWN_LINES = 5
 _SHOWN_LETTERS = 300
 _TRIED_WORDS = 12
 _NONE = "none"
+_SAYS_NONE = re.compile(r"^[^#]*[\s,;]none(?:[\s,;]|$)", re.IGNORECASE)
 """Ground truth of a line whose image has none, in lists of KITTI."""
 _HEADER: Final = {
     "image": ("image", "img", "rgb", "color", "colour", "left", "input", "filename", "file", "path"),
@@ -129,6 +130,11 @@ def read_annotations(file: Path, *, needs_depth: bool = False) -> tuple[Row, ...
         )
         raise DataError(message)
     return tuple(rows)
+
+
+def count_without_depth(file: Path) -> int:
+    """Return how many lines of an annotation file say ``None`` in place of ground truth; 0 for a folder."""
+    return sum(_SAYS_NONE.search(line) is not None for line in _read_lines(file)) if file.is_file() else 0
 
 
 def describe_bad_lines(file: Path, problems: Sequence[str], *, total: int) -> str:

@@ -6,6 +6,8 @@ depth_net.data.families. OpenCV is used only here and in depth_net.data.transfor
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import os
 import re
 import zipfile
@@ -32,6 +34,8 @@ _PFM_HEADER = re.compile(
 _FSD_BASE = 255.0
 _BIT_DEPTHS = (8, 10, 12, 14, 16)
 """Bits per value of cameras, whose pictures PNG stores in 8 or 16 bits."""
+_COMPARED_PICTURES = 8
+_DIGITS = re.compile(r"\d+")
 _MOST_PIXELS = 1 << 30
 _HYPERSIM_WIDTH, _HYPERSIM_FOCAL = 1024, 886.81
 """Width of the images of Hypersim and their focal length, both in pixels (Roberts et al. 2021, arXiv:2011.02523)."""
@@ -43,17 +47,33 @@ os.environ.setdefault("OPENCV_IO_ENABLE_OPENEXR", "1")  # OpenCV reads EXR, wher
 def read_image(path: Path) -> ImageArray:
     """Read a PNG or JPEG as RGB, whatever its bit depth and number of channels.
 
-    Values of more than 8 bits lose their lowest bits. How many bits there are follows from the largest value: a camera
-    of 12 bits writes values up to 4095 into 16 bits.
+    Values of more than 8 bits lose their lowest bits. How many bits there are follows from the largest value of this
+    and a few other pictures of the folder with alike names: a camera of 12 bits writes values up to 4095 into 16 bits,
+    and into a dark picture smaller ones.
 
     Raises:
         DataError: the file is missing, truncated, too large or no image.
     """
     decoded = _decode(path, cv2.IMREAD_ANYDEPTH | cv2.IMREAD_COLOR_RGB, expected="a PNG or JPEG image")
     if decoded.dtype == np.uint16:
-        bits = next(bits for bits in _BIT_DEPTHS if int(decoded.max()) < 1 << bits)
+        largest = int(decoded.max())
+        if largest < 1 << _BIT_DEPTHS[-2]:
+            largest = max(largest, _largest_value(path.parent, _DIGITS.sub("0", path.name)))
+        bits = next(bits for bits in _BIT_DEPTHS if largest < 1 << bits)
         decoded = decoded.astype(np.uint16) >> np.uint16(bits - 8)
     return np.asarray(decoded, dtype=np.uint8)
+
+
+@functools.lru_cache(maxsize=4096)
+def _largest_value(folder: Path, pattern: str) -> int:
+    """Return the largest value in a few 16-bit pictures of a folder whose names differ in digits alone."""
+    paths = sorted(path for path in folder.iterdir() if _DIGITS.sub("0", path.name) == pattern)
+    largest = 0
+    for path in paths[:: max(1, len(paths) // _COMPARED_PICTURES)][:_COMPARED_PICTURES]:
+        with contextlib.suppress(DataError):
+            values = _decode(path, cv2.IMREAD_ANYDEPTH | cv2.IMREAD_COLOR_RGB, expected="a PNG or JPEG image")
+            largest = max(largest, int(values.max())) if values.dtype == np.uint16 else largest
+    return largest
 
 
 def read_values(path: Path) -> DepthArray:

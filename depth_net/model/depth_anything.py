@@ -104,6 +104,13 @@ class DepthAnything(PublishedState):
         """Trainable parameters of the encoder: those that train at the base learning rate."""
         return (parameter for parameter in self.network.backbone.parameters() if parameter.requires_grad)
 
+    def encoder_layers(self) -> list[list[nn.Parameter]]:
+        """Trainable parameters of the encoder by layer, from the last block, with the final norm, to the embeddings."""
+        backbone = self.network.backbone
+        first, *others = reversed([*backbone.encoder.layer])
+        layers = [[backbone.layernorm, first], *([block] for block in others), [backbone.embeddings]]
+        return [[p for part in layer for p in part.parameters() if p.requires_grad] for layer in layers]
+
     def head_parameters(self) -> Iterator[nn.Parameter]:
         """Trainable parameters of neck and head: those that train at a multiple of the base learning rate."""
         parameters = chain(self.network.neck.parameters(), self.network.head.parameters())

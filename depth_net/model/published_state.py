@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from depth_net.model.keys import HEAD_PREFIX, parts_of_published
 from depth_net.model.rows import join_rows, split_rows
+from depth_net.model.tuning import merge_adapters
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, MutableMapping
@@ -56,13 +57,14 @@ class PublishedState(nn.Module):
 
 
 def publish(module: PublishedState, state: MutableMapping[str, Any], prefix: str) -> None:
-    """Give a state published names, in place; names that are published already stay.
+    """Give a state published names and merge adapters, in place; names that are published already stay.
 
     Args:
         module: The module that the state belongs to.
         state: Names that begin with `prefix` are translated, all others left.
         prefix: Path of the module in the state, with a final dot, or empty.
     """
+    merge_adapters(state, prefix)
     for name, parts in module.parts.items():
         live = [prefix + part for part in parts]
         if live[0] in state:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _BINS: Final = 1 << 16
+_LEARNED: Final = 0.1
+"""Share of the way from the constant's d1 to 1 under which a model counts as close to it."""
 _FLAT: Final = 1e-3
 """Standard deviation over mean, within each image, under which a prediction counts as constant."""
 
@@ -101,3 +103,8 @@ class OutputSpread:
 def is_constant(spread: float) -> bool:
     """Tell whether a model whose largest spread is ``spread`` predicts a constant for every image."""
     return spread < _FLAT
+
+
+def is_near_constant(d1: float, d1_constant: float) -> bool:
+    """Tell whether a d1 is no better, or hardly better, than that of a constant prediction; not for NaN."""
+    return d1 < d1_constant + _LEARNED * (1 - d1_constant)

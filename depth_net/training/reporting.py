@@ -16,7 +16,7 @@ from depth_net.errors import DivergenceError
 from depth_net.panels import PanelRow, choose_rows, write_panel
 from depth_net.status import warn
 from depth_net.task import PredictionObserver
-from depth_net.training.baseline import is_constant
+from depth_net.training.baseline import is_constant, is_near_constant
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,6 +64,16 @@ class StatusReporter(Callback):
                 f"{kpi['val/d1_constant']:.3f}); lower train.optim.lr or set train.optim.warmup_fraction"
             )
             warn(self._status, text, code="collapsed")
+
+    @override
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        kpi = self._task.kpi
+        if kpi and is_near_constant(kpi["val/d1"], kpi["val/d1_constant"]) and not is_constant(self._task.spread):
+            text = (
+                f"the last val/d1 {kpi['val/d1']:.3f} is close to that of a constant prediction, "
+                f"{kpi['val/d1_constant']:.3f}: little was learned; train longer, start from weights, or check the data"
+            )
+            warn(self._status, text, code="near_constant")
 
     @override
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -90,3 +90,14 @@ def source_of(array: Path) -> Path:
     """Return the image of a raw prediction, which lies below the results under its whole path."""
     inside = array.parts[array.parts.index("inference_npy") + 1 :]
     return Path("/", *inside).with_suffix(".jpg")
+
+
+@pytest.mark.slow
+def test_the_relative_demo_learns(tuned: Done, results: Path) -> None:
+    assert tuned.status == 0  # the data are there
+
+    done = automl("run", "depth_net_mono/relative", "--policy", "off", "--json", results=results)
+
+    assert done.status == 0, done.err
+    values = done.document["best"]["values"]
+    assert values["val/d1"] > values["val/d1_constant"] + 0.2

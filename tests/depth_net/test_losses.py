@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from depth_net.losses import loss_of, scale_and_shift_invariant, silog
+from depth_net.losses import loss_of, normalized_l1, scale_and_shift_invariant, silog
 from depth_net.model.family import ModelType
 
 
@@ -143,3 +143,64 @@ def test_gradients_of_the_relative_loss_are_those_of_finite_differences() -> Non
     valid = torch.ones(1, 3, 4, dtype=torch.bool)
 
     assert torch.autograd.gradcheck(lambda p: scale_and_shift_invariant(p, target, valid), predicted)
+
+
+def reference_normalized(predicted: Tensor, target: Tensor, valid: Tensor) -> float:
+    """The published relative loss from its formula: medians by sorting, means by numpy."""
+    total, count = 0.0, 0
+    for p, t, m in zip(predicted.double().numpy(), target.double().numpy(), valid.numpy(), strict=True):
+        if not m.any():
+            continue
+        maps = []
+        for values in (p[m], t[m]):
+            median = np.sort(values)[(len(values) - 1) // 2]
+            maps.append((values - median) / np.abs(values - median).mean())
+        total += np.abs(maps[0] - maps[1]).sum()
+        count += int(m.sum())
+    return total / count
+
+
+def test_the_normalized_loss_is_its_formula() -> None:
+    torch.manual_seed(0)
+    predicted, target = torch.rand(3, 17, 21) * 40, torch.rand(3, 17, 21) * 60
+    valid = torch.rand(3, 17, 21) > 0.3
+    valid[1] = False
+
+    assert float(normalized_l1(predicted, target, valid)) == pytest.approx(
+        reference_normalized(predicted, target, valid), rel=1e-5
+    )
+    assert loss_of(ModelType.RELATIVE, "normalized_l1") is normalized_l1
+
+
+def test_the_normalized_loss_ignores_scale_and_shift_of_both_maps() -> None:
+    torch.manual_seed(1)
+    predicted, target = torch.rand(2, 9, 9), torch.rand(2, 9, 9)
+    valid = torch.ones(2, 9, 9, dtype=torch.bool)
+
+    first = normalized_l1(predicted, target, valid)
+
+    assert float(normalized_l1(7 * predicted + 3, 0.01 * target + 5, valid)) == pytest.approx(float(first), rel=1e-3)
+    assert float(normalized_l1(3 * target + 1, target, valid)) == pytest.approx(0.0, abs=1e-5)
+
+
+def test_the_normalized_loss_of_a_constant_is_one_and_has_no_gradient() -> None:
+    target, valid = torch.rand(2, 9, 9), torch.ones(2, 9, 9, dtype=torch.bool)
+    predicted = torch.full((2, 9, 9), 0.3, requires_grad=True)
+
+    loss = normalized_l1(predicted, target, valid)
+    loss.backward()  # type: ignore[no-untyped-call]
+
+    assert float(loss.detach()) == pytest.approx(1.0, rel=1e-5)
+    assert predicted.grad is not None
+    assert float(predicted.grad.abs().max()) == 0.0
+
+
+def test_the_normalized_loss_skips_what_says_nothing_and_shows_what_is_not_finite() -> None:
+    target, valid = torch.rand(2, 5, 5), torch.ones(2, 5, 5, dtype=torch.bool)
+    flat = torch.ones(2, 5, 5)
+
+    assert float(normalized_l1(target, flat, valid)) == 0.0
+    assert float(normalized_l1(target, target, ~valid)) == 0.0
+    broken = target.clone()
+    broken[0, 0, 0] = torch.nan
+    assert not torch.isfinite(normalized_l1(broken, target, valid))

@@ -18,13 +18,16 @@ TOTAL = 6
 
 class Parts:
     def __init__(self) -> None:
-        self.first, self.second = nn.Parameter(torch.ones(1)), nn.Parameter(torch.ones(1))
+        self.first, self.second, self.early = (nn.Parameter(torch.ones(1)) for _ in range(3))
 
     def encoder_parameters(self) -> Iterator[nn.Parameter]:
         return iter([self.first])
 
     def head_parameters(self) -> Iterator[nn.Parameter]:
         return iter([self.second])
+
+    def encoder_layers(self) -> list[list[nn.Parameter]]:
+        return [[self.first], [], [self.early]]
 
 
 def rates(optim: OptimConfig, steps: int = TOTAL) -> list[tuple[float, float]]:
@@ -107,3 +110,13 @@ def test_weight_decay_acts_on_both_groups() -> None:
 
     assert [group["weight_decay"] for group in optimizer.param_groups] == [0.3, 0.3]
     assert optimizer.param_groups[0]["betas"] == (0.9, 0.999)
+
+
+def test_layers_that_are_earlier_learn_more_slowly() -> None:
+    optimizer = build_optimizer(Parts(), OptimConfig(lr=1.0, head_lr_multiplier=10.0, layer_decay=0.5), fused=False)
+
+    assert [(group["name"], group["lr"]) for group in optimizer.param_groups] == [
+        ("encoder", 1.0),
+        ("encoder_2", 0.25),
+        ("head", 10.0),
+    ]

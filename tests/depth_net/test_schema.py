@@ -65,7 +65,19 @@ def test_every_flagged_parameter_is_one_that_the_trainer_reads() -> None:
     flagged = {path for path, leaf in TRAIN.items() if leaf["automl_enabled"]}
 
     assert flagged <= set(build_schema("train")["x_effective_parameters"])
-    assert not [path for path in flagged if not path.startswith(("train.optim.", "dataset.train_dataset."))]
+    others = {path for path in flagged if not path.startswith(("train.optim.", "dataset.train_dataset."))}
+    assert others == {"train.freeze", "train.lora_rank", "train.relative_loss"}
+
+
+def test_of_many_options_a_search_draws_those_with_a_weight() -> None:
+    drawn = {
+        path: [each for each, weight in zip(leaf["enum"], leaf["option_weights"], strict=True) if weight]
+        for path, leaf in TRAIN.items()
+        if "option_weights" in leaf
+    }
+
+    assert drawn["train.lora_rank"] == [0, 4, 8, 16, 32]
+    assert set(drawn["train.freeze"]) == {"none", "encoder", "blocks:4", "blocks:8"}
 
 
 def test_conditional_parameters_say_when_they_act() -> None:

@@ -260,8 +260,13 @@ def _leaves(properties: Schema, prefix: str) -> Iterator[tuple[str, Schema]]:
             yield f"{prefix}{name}", value
 
 
+_LISTED = 12
+
+
 def _spec_row(path: str, leaf: Schema, other_actions: list[str]) -> str:
-    values = ", ".join(f"`{option}`" for option in leaf.get("enum", ()))
+    options = leaf.get("enum", ())
+    shown = options if len(options) <= _LISTED else (*options[:4], "...", options[-1])
+    values = ", ".join(f"`{option}`" for option in shown)
     if not values:
         low, high = ("" if bound is None else str(bound) for bound in (leaf.get("minimum"), leaf.get("maximum")))
         values = leaf["type"] + (f" {low} .. {high}" if low or high else "")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def test_the_ready_studies_have_no_problem(capsys: pytest.CaptureFixture[str]) -> None:
-    for study in ("toy/quick", "toy/once", "depth_net_mono/demo", "depth_net_mono/relative_motorcycle"):
+    for study in ("toy/quick", "toy/once", "depth_net_mono/demo", "depth_net_mono/relative"):
         assert run_command_line(["check", study]) == 0
     assert "0 problems" in capsys.readouterr().out
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from depth_net.data.annotations import quote_column, read_annotations, split_columns
+from depth_net.data.annotations import count_without_depth, quote_column, read_annotations, split_columns
 from depth_net.errors import DataError
 from tests.depth_net.data.builders import write_depth_mm, write_picture
 
@@ -240,3 +240,13 @@ def test_a_line_that_can_be_read_in_two_ways_is_refused_with_the_correct_form(
         _lines(tmp_path, f"{line}\n")
 
     assert "write '<image> <ground truth>'" in str(caught.value)
+
+
+def test_lines_that_say_none_are_counted(tmp_path: Path) -> None:
+    for name in ("a.png", "b.png", "d.png"):
+        (tmp_path / name).touch()
+    (tmp_path / "list.txt").write_text("a.png d.png 721.5\nb.png None 721.5\n# c.png None\n", encoding="utf-8")
+
+    assert count_without_depth(tmp_path / "list.txt") == 1
+    assert count_without_depth(tmp_path) == 0
+    assert [row.image.name for row in read_annotations(tmp_path / "list.txt", needs_depth=True)] == ["a.png"]

@@ -111,6 +111,13 @@ def test_a_picture_of_more_than_8_bits_keeps_its_brightness(tmp_path: Path, bits
     assert levels == [0, 127, 255], bits
 
 
+def test_a_dark_picture_has_the_bits_of_those_beside_it(tmp_path: Path) -> None:
+    for name, largest in (("rgb_001", 900), ("rgb_002", 4000), ("depth_001", 60_000)):
+        cv2.imwrite(str(tmp_path / f"{name}.png"), np.array([[0, largest]], dtype=np.uint16))
+
+    assert readers.read_image(tmp_path / "rgb_001.png").max() == 900 >> 4
+
+
 def test_a_picture_too_large_to_decode_is_one_sentence(tmp_path: Path) -> None:
     header = struct.pack(">IIBBBBB", 40_000, 40_000, 8, 0, 0, 0, 0)
     chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(bytes(100))), (b"IEND", b"")]

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from depth_net.model.family import ModelType
-from depth_net.training.baseline import ConstantBaseline, OutputSpread, is_constant
+from depth_net.training.baseline import ConstantBaseline, OutputSpread, is_constant, is_near_constant
 from tests.depth_net.constant_prediction import score_constant
 
 
@@ -55,3 +55,9 @@ def test_one_image_with_structure_is_enough() -> None:
     spread.update(predicted)
 
     assert not is_constant(float(spread.compute()))
+
+
+@pytest.mark.parametrize(("d1", "is_near"), [(0.50, True), (0.586, True), (0.61, False), (0.689, False)])
+def test_a_score_within_a_tenth_of_the_way_is_close_to_a_constant(d1: float, is_near: bool) -> None:  # noqa: FBT001
+    assert is_near_constant(d1, 0.560) is is_near
+    assert not is_near_constant(float("nan"), 0.560)
