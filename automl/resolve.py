@@ -94,7 +94,7 @@ def resolve_inputs(request: StudyRequest, skill: Skill | None = None) -> Resolve
             metric=split_objective(request.objectives[0])[0] if request.objectives else request.metric,
         )
         space = build_space(skill, searched, spec, space_request)
-        candidates = () if space.parameters else suggest_candidates(skill, searched, spec)
+        candidates = () if space.parameters else suggest_candidates(skill, searched, spec, space_request)
     problems = program_problems(
         skill.actions[TRAIN].program,
         searched=space.parameters,

@@ -107,6 +107,7 @@ class Family:
     unit: str = ""
     memory: float = 0.0
     time: float = 0.0
+    is_measured: bool = False
     rank: int | None = None
 
     def holds(self, path: str, kind: str, value: object) -> bool:
@@ -120,6 +121,7 @@ class ParameterRules:
     """What decides which parameters are searched."""
 
     families: tuple[Family, ...] = ()
+    train_loss_terms: tuple[str, ...] = ()
     after_output: tuple[str, ...] = ()
     during_training: tuple[str, ...] = ()
     recording: tuple[str, ...] = ()

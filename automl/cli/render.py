@@ -202,15 +202,19 @@ def space_table(document: Mapping[str, Any]) -> Table:
         table.add_column(name, overflow="fold", no_wrap=name != "why")
     for parameter in document["parameters"]:
         condition = f"; only while {parameter['condition']}" if parameter["condition"] else ""
-        default, why = format_value(parameter["default"]), parameter["reason"] + condition
+        cost = f"; {parameter['cost']}" if parameter["cost"] else ""
+        default, why = format_value(parameter["default"]), parameter["reason"] + condition + cost
         table.add_row(parameter["path"], _values_of(parameter), _scale_of(parameter), default, why)
     return table
 
 
-def relations_text(document: Mapping[str, Any]) -> str:
-    """Return what holds between the parameters of a space in every trial, one to a line; empty for nothing."""
+def space_notes(document: Mapping[str, Any]) -> str:
+    """Return what holds between the parameters of a space, and what an expert would add; empty for nothing."""
     lines = "".join(f"\n  {relation}" for relation in document["relations"])
-    return f"\nin every trial:{lines}" if lines else ""
+    related = f"\nin every trial:{lines}\n" if lines else ""
+    added = " ".join(f"--search {item!r}" if "." in item else f"--search {item}" for item in document["proposed"])
+    more = f"\nlittle is searched; what an expert would search (--search recommended):\n  {added}\n" if added else ""
+    return related + more
 
 
 def _values_of(parameter: Mapping[str, Any]) -> str:

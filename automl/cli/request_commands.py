@@ -109,7 +109,7 @@ def _print_plan(document: dict[str, Any]) -> None:
     if document["space"]["parameters"]:
         console.print()
         console.print(render.space_table(document["space"]))
-        console.print(render.relations_text(document["space"]), end="\n" if document["space"]["relations"] else "")
+    console.print(render.space_notes(document["space"]), end="")
     by_reason = Counter(item["reason"] for item in document["space"]["left_out"])
     if by_reason:
         console.print(f"\nnot searched: {counted(by_reason.total(), 'parameter')}; `automl space` names each")
@@ -188,7 +188,7 @@ def _space(*, as_json: bool, **options: Any) -> None:  # noqa: ANN401 - click ha
         f"{skill.name} ({skill.network_arch}): {len(space.parameters)} searched, {len(space.left_out)} left out\n"
     )
     console.print(render.space_table(document))
-    console.print(render.relations_text(document), end="\n" if document["relations"] else "")
+    console.print(render.space_notes(document), end="")
     by_reason = defaultdict(list)
     for item in space.left_out:
         by_reason[item.reason].append(item.path)

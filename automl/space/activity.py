@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _SWITCHES = ("enable", "enabled", "is_enabled", "use", "active", "augment", "apply")
 _PREFIXES, _SUFFIXES = ("use_", "enable_", "with_", "do_", "apply_"), ("_enable", "_enabled", "_on")
 _CHANCES = ("prob", "probability", "p")
+_SELECTORS = ("type", "name", "kind", "arch", "mode", "backbone", "optimizer", "scheduler")
 # A milestone further away than so many lengths of the run does not count epochs.
 _STEPS_FROM = 4
 
@@ -114,6 +115,7 @@ def _impossible(path: str, facts: Facts, searched: Collection[str]) -> str:
 def _parents(path: str, facts: Facts, searched: Collection[str]) -> list[tuple[str, tuple[Scalar, ...]]]:
     """Return what decides whether a parameter acts: (parent, values under which it does)."""
     found: list[tuple[str, tuple[Scalar, ...]]] = [(switch, (True,)) for switch in _switches(path, facts, searched)]
+    found += _chosen_blocks(path, facts)
     decided: set[str] = set()
     for rule in facts.rules.conditions:
         if not rule.concerns(path):
@@ -126,6 +128,18 @@ def _parents(path: str, facts: Facts, searched: Collection[str]) -> list[tuple[s
         decided.add(parent)
         found.append((parent, tuple(value for value in _values_of(parent, facts) if rule.admits(value))))
     return found
+
+
+def _chosen_blocks(path: str, facts: Facts) -> Iterator[tuple[str, tuple[Scalar, ...]]]:
+    """Yield what chooses a block around a path: ``backbone.type`` where ``swin`` is an option and a block."""
+    block = path.rpartition(".")[0]
+    while "." in block:
+        outer, _, name = block.rpartition(".")
+        for selector in (f"{outer}.{word}" for word in _SELECTORS):
+            leaf = facts.schema.leaves.get(selector)
+            if leaf is not None and name in leaf.choices and facts.spec.has(selector):
+                yield selector, (name,)
+        block = outer
 
 
 def _is_range(path: str, facts: Facts) -> bool:

@@ -7,7 +7,6 @@ to pass the rules of `automl.space.reasons`, get a range from `automl.space.rang
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import math
 from dataclasses import dataclass, replace
@@ -18,14 +17,15 @@ from automl.errors import ConfigurationError, Problem
 from automl.skill.objective import usual_metric
 from automl.space.activity import activity, run_length
 from automl.space.conditions import Condition, Relation, RelationKind
-from automl.space.derived import family_of
+from automl.space.derived import UserRange, family_of
 from automl.space.parameters import LeftOut, Parameter, SearchSpace
-from automl.space.ranges import make_parameter
+from automl.space.ranges import make_parameter, schema_interval
 from automl.space.reasons import Facts, effective_parameters, left_out_by
 from automl.space.relations import bind, relations_of
 from automl.space.selection import Selection, check_user_range, read_selection
 from automl.space.unlisted import kind_of_range, plain
 from automl.space.values import is_same
+from automl.spec.computed import computed_number
 from automl.spec.math_cond import parse_math_cond
 from automl.spec.model import iterate_leaves
 from automl.spec.train_schema import LeafKind, SchemaLeaf, kind_of_value
@@ -43,7 +43,11 @@ BATCH_SIZE = "batch size"
 """The family of batch sizes in `automl/architectures/any.yaml`."""
 _NUMBERS = {LeafKind.FLOAT, LeafKind.INT}
 _SEARCHED = {*_NUMBERS, LeafKind.BOOL, LeafKind.CATEGORICAL}
-_SUGGESTED_BLOCKS = ("train.*", "model.*", "dataset.*")
+RECOMMENDED = "recommended"
+"""The item of ``--search`` that asks for what an expert would search of any model."""
+_RECOMMENDED = 8
+# A space with fewer parameters gets proposals.
+_FEW = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,20 +93,21 @@ def run_lengths(skill: Skill, spec: Spec, request: SpaceRequest) -> dict[str, in
     return {"epoch": epochs, "step": steps}
 
 
-def suggest_candidates(skill: Skill, schema: TrainSchema, spec: Spec, *, limit: int = 5) -> tuple[str, ...]:
-    """Return items for ``--search`` where a skill's own space is empty: rates, then batch sizes, then other numbers."""
-    found: list[str] = []
-    for pattern in _SUGGESTED_BLOCKS:
-        with contextlib.suppress(ConfigurationError):
-            found += build_space(skill, schema, spec, SpaceRequest(search=(pattern,))).paths
-    families = skill.architecture.parameters.families
-    leaves = {path: leaf for path, leaf in schema.leaves.items() if spec.has(path)}
-    kinds = {path: family_of(families, leaf, spec.get(path)) for path, leaf in leaves.items()}
-    computed = [
-        f"{path}=low..high" for path, kind in kinds.items() if kind.rank is not None and "${" in str(spec.get(path))
-    ]
-    ranked = sorted(found, key=lambda path: (kinds[path].rank or math.inf) if path in kinds else math.inf)
-    return tuple([*computed, *ranked][:limit])
+def suggest_candidates(
+    skill: Skill, schema: TrainSchema, spec: Spec, request: SpaceRequest | None = None
+) -> tuple[str, ...]:
+    """Return items for ``--search`` that an expert would write where a skill's own space has little or nothing."""
+    request = replace(request or SpaceRequest(), search=(RECOMMENDED,))
+    try:
+        space = build_space(skill, schema, spec, request)
+    except ConfigurationError:
+        return ()
+    computed = {
+        p.path: f"{p.path}={p.low:.2g}..{p.high:.2g}:log"
+        for p in space.parameters
+        if isinstance(p.default, str) and not p.choices
+    }
+    return tuple(computed.get(path, path) for path in space.paths)
 
 
 class _Builder:
@@ -113,6 +118,9 @@ class _Builder:
         aliases = {alias: path for alias, path in skill.shorthand_keys.items() if alias not in known}
         self._selection, problems = read_selection(request.search, known=known, aliases=aliases, is_open=skill.is_open)
         self._problems = list(problems)
+        self._ranks = _ranks(skill, schema, spec) if self._selection.is_recommended else {}
+        self._selection.matched += self._ranks
+        self._selection.ranges = {**_computed_ranges(self._ranks, schema, spec), **self._selection.ranges}
         self._facts = Facts(
             skill=skill,
             schema=schema,
@@ -126,7 +134,7 @@ class _Builder:
         )
 
     def build(self) -> SearchSpace:
-        made = {path: self._parameter(path) for path in self._candidates()}
+        made = {path: self._parameter(path) for path in self._recommended(self._candidates())}
         noted = {path: self._noted(parameter) for path, parameter in made.items() if parameter is not None}
         space = self._settled(noted)
         if self._problems:
@@ -136,6 +144,11 @@ class _Builder:
                 reason = "throughput only: nothing but the batch size would be searched"
                 self._left_out[path] = f"{reason}; --search {path} searches it"
             space = replace(space, parameters=(), relations=())
+        if self._selection.is_default and len(space.parameters) < _FEW:
+            proposed = suggest_candidates(
+                self._facts.skill, self._facts.schema, self._facts.spec, replace(self._request, search=())
+            )
+            space = replace(space, proposed=tuple(item for item in proposed if item not in space.paths))
         # Users expect in the space what the skill marks: that comes first.
         marked = {*self._facts.schema.flagged, *self._facts.schema.curated}
         left_out = [LeftOut(path=path, reason=reason) for path, reason in self._left_out.items()]
@@ -151,6 +164,17 @@ class _Builder:
             else:
                 candidates.append(path)
         return candidates
+
+    def _recommended(self, candidates: list[str]) -> list[str]:
+        """Return the candidates without those that come last in what is recommended, where there are many."""
+        active = [path for path in candidates if path in self._ranks and not activity(path, self._facts, candidates)[1]]
+        kept = sorted(active, key=self._ranks.__getitem__)[:_RECOMMENDED]
+        late = {path for path in self._ranks if path not in kept and path not in self._selection.exact}
+        if self._selection.is_default or self._selection.is_all:
+            late -= {*self._facts.schema.flagged, *self._facts.schema.curated}
+        for path in late & set(candidates):
+            self._leave_out(path, f"not among the first {_RECOMMENDED} of what is recommended")
+        return [path for path in candidates if path not in late]
 
     def _parameter(self, path: str) -> Parameter | None:
         """Return the parameter with its range, or None if it has none (which is then noted)."""
@@ -284,6 +308,26 @@ class _Builder:
             fix="remove it from --search, or change the spec",
         )
         self._problems.append(problem)
+
+
+def _ranks(skill: Skill, schema: TrainSchema, spec: Spec) -> dict[str, int]:
+    """Return the parameters that an expert would search of any model, with their places."""
+    families = skill.architecture.parameters.families
+    known = [(path, leaf) for path, leaf in schema.leaves.items() if leaf.kind in _NUMBERS and spec.has(path)]
+    ranks = ((path, family_of(families, leaf, spec.get(path)).rank) for path, leaf in known)
+    return {path: rank for path, rank in ranks if rank is not None}
+
+
+def _computed_ranges(paths: Collection[str], schema: TrainSchema, spec: Spec) -> dict[str, UserRange]:
+    """Return ranges for rates that the trainer computes, a hundredth to ten times what it will compute."""
+    ranges = {}
+    for path in paths:
+        value = computed_number(spec.get(path), spec)
+        interval = schema_interval(schema.leaves[path])
+        if value is not None and value > 0:
+            low, high = (float(f"{end:.2g}") for end in (value / 100, value * 10))
+            ranges[path] = UserRange(low=max(low, interval.low), high=min(high, interval.high), log=True)
+    return ranges
 
 
 def _wanted(selection: Selection, schema: TrainSchema) -> set[str]:

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 NO_FAMILY = Family(name="", names=())
 # Unless --search asks for more, a parameter may change memory or time by this much.
 COST_LIMIT = 4.0
+_WORTH_SAYING = 1.999
 _TINY = 1e-12
-_ROUND = 1e-9
 _PHRASES = {2.0: ("half", "twice"), 4.0: ("a quarter", "four times"), 10.0: ("a tenth", "ten times")}
 _PHRASES |= {100.0: ("a hundredth", "a hundred times"), math.sqrt(2): ("0.71", "1.41 times")}
 
@@ -226,6 +226,19 @@ def _affordable(ends: Ends, centre: float | None, asked: UserRange, family: Fami
         return ends
     note = f"{ends.note}; within {factor:g} times the template's value for its cost, --search asks for more"
     return replace(ends, low=low, high=high, note=note)
+
+
+def cost_of(family: Family, ends: tuple[float, float], centre: float | None) -> str:
+    """Return by how much the ends of a range change a trial's memory and time, where that is more than twice."""
+    if centre is None or centre <= 0 or ends[0] < 0:
+        return ""
+    found = []
+    for name, exponent in (("memory", family.memory), ("time", family.time)):
+        low, high = ((end / centre) ** exponent for end in ends)
+        if exponent and (high > _WORTH_SAYING or low < 1 / _WORTH_SAYING):
+            found.append(f"{name} x{low:.2g} to x{high:.2g}")
+    known = "measured" if family.is_measured else f"estimated for a {family.name}"
+    return f"{', '.join(found)} of the template's ({known})" if found else ""
 
 
 def _closed(ends: Ends, interval: Interval, centre: float | None, leaf: SchemaLeaf) -> Ends:

@@ -29,6 +29,7 @@ class PlannedParameter:
     beside: tuple[Scalar, ...] = ()
     derived: tuple[str, ...] = ()
     unit: str = ""
+    cost: str = ""
     default: Any = None
     condition: str | None = None
     reason: str = ""
@@ -36,13 +37,14 @@ class PlannedParameter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedSpace:
-    """The space of a plan, for a skill; ``relations`` hold in every trial."""
+    """The space of a plan, for a skill; ``relations`` hold in every trial, ``proposed`` are items for ``--search``."""
 
     skill: str = ""
     network_arch: str = ""
     parameters: tuple[PlannedParameter, ...]
     left_out: tuple[LeftOut, ...] = ()
     relations: tuple[str, ...] = ()
+    proposed: tuple[str, ...] = ()
 
 
 def describe_space(space: SearchSpace, skill: Skill) -> PlannedSpace:
@@ -60,6 +62,7 @@ def describe_space(space: SearchSpace, skill: Skill) -> PlannedSpace:
         parameters=tuple(parameters),
         left_out=space.left_out,
         relations=tuple(map(str, space.relations)),
+        proposed=space.proposed,
     )
 
 

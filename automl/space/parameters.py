@@ -51,6 +51,7 @@ class Parameter:
         derived: The ends of the range, ``low`` and ``high``, that neither schema nor user has given.
         reach: How far its ends may move: what schema and user allow; None for not at all.
         unit: Of its values; empty for none.
+        cost: What its values cost beside the template's, and how that is known; empty for little.
         weights: Prior weight of each choice, same length as ``choices``; empty for equal weights.
         default: The value of the merged spec, i.e. of trial 0. It may lie outside the range or the choices.
         reason: Why it is searched, and what was derived about its range; a sentence for `automl space`.
@@ -71,6 +72,7 @@ class Parameter:
     derived: tuple[str, ...] = ()
     reach: tuple[float, float] | None = None
     unit: str = ""
+    cost: str = ""
     weights: tuple[float, ...] = ()
     default: Scalar = None
     condition: Condition | None = None
@@ -249,12 +251,14 @@ class SearchSpace:
     Attributes:
         parameters: In an order in which every parent comes before its children.
         left_out: Every parameter of the schema that is not searched, with its reason.
+        proposed: Items for ``--search`` that an expert would add where little is searched.
         relations: Constraints between parameters, or between a parameter and a fixed value of the spec.
         fixed: Values of the spec that conditions and relations refer to: parameter path -> value.
     """
 
     parameters: tuple[Parameter, ...]
     left_out: tuple[LeftOut, ...] = ()
+    proposed: tuple[str, ...] = ()
     relations: tuple[Relation, ...] = ()
     fixed: Mapping[str, Scalar]
 

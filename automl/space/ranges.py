@@ -17,6 +17,7 @@ from automl.space.derived import (
     Interval,
     RangeError,
     UserRange,
+    cost_of,
     finite_ends,
     finite_number,
     values_beside,
@@ -162,7 +163,7 @@ def _from_range(leaf: SchemaLeaf, default: Scalar, asked: UserRange, cap: float 
     if base is None and asked.low is None and asked.high is None:
         base = family.powers
     if base is not None:
-        return _powers(leaf, default, base, ends)
+        return replace(_powers(leaf, default, base, ends), cost=cost_of(family, (ends.low, ends.high), centre))
     step = _step(leaf, family, ends, [n for n in (centre, asked.low, asked.high) if n is not None])
     low, high = _on_grid(leaf, ends, step)
     scale = _scale(leaf, (low, high), interval, asked, family)
@@ -178,6 +179,7 @@ def _from_range(leaf: SchemaLeaf, default: Scalar, asked: UserRange, cap: float 
         derived=ends.derived,
         reach=(max(interval.low, family.domain[0]), min(interval.high, family.domain[1])),
         unit=family.unit,
+        cost=cost_of(family, (low, high), centre),
         default=default,
         reason=f"{ends.note}; multiples of {step:g}" if step is not None else ends.note,
     )

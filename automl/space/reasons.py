@@ -100,6 +100,10 @@ _JUDGEMENTS = (
         "a term of the loss, and runs are evaluated by {metric}: searching it would change how runs are compared",
     ),
     Rule(
+        lambda path, f: _is_train_loss(f.metric) and named(path, f.rules.train_loss_terms),
+        "runs are evaluated by {metric}, the loss of the training data itself: it would always be searched away",
+    ),
+    Rule(
         lambda path, f: matches(path, f.rules.throughput),
         "throughput only: it changes the speed, not the model",
     ),
@@ -143,6 +147,10 @@ def left_out_by(path: str, facts: Facts, *, is_named: bool) -> str:
         network_arch=facts.skill.network_arch,
         weights=_full_weights(facts),
     )
+
+
+def _is_train_loss(metric: str) -> bool:
+    return "loss" in metric.lower() and "train" in metric.lower()
 
 
 def effective_parameters(skill: Skill, schema: TrainSchema) -> Collection[str] | None:

@@ -1,6 +1,7 @@
 """What a user asks to search: the items of ``--search`` and of a study's ``space`` block.
 
-``default`` is the skill's own space, ``all`` every flagged parameter. ``train.optim.lr`` names one parameter,
+``default`` is the skill's own space, ``all`` every flagged parameter, ``recommended`` what an expert would search of
+any model: rates, weight decay, dropout, augmentation. ``train.optim.lr`` names one parameter,
 ``train.optim.*`` several, ``path=low..high`` and ``path=low..high:log`` give a range, ``path={a,b,c}`` options, and
 ``path=5..5`` pins a value (`automl.space.range_text` reads them). The space is the union of the items; without any, it
 is ``default``. Ranges and options narrow the schema's and never leave it. Options keep their spelling until their
@@ -43,6 +44,7 @@ class Selection:
 
     is_default: bool = False
     is_all: bool = False
+    is_recommended: bool = False
     matched: list[str] = field(default_factory=list)
     exact: list[str] = field(default_factory=list)
     ranges: dict[str, UserRange] = field(default_factory=dict)
@@ -61,7 +63,8 @@ def read_selection(
     for item in items:
         name, separator, value = item.partition("=")
         path = aliases.get(name.strip(), name.strip())
-        if item.strip() in {"default", "all"}:
+        if item.strip() in {"default", "all", "recommended"}:
+            selection.is_recommended |= item.strip() == "recommended"
             selection.is_default |= item.strip() == "default"
             selection.is_all |= item.strip() == "all"
         elif any(mark in path for mark in "*?"):

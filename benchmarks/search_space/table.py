@@ -58,12 +58,15 @@ def _details(skill: Skill, schema: TrainSchema, space: SearchSpace) -> Iterator[
     raw = _raw_nodes(json.loads(skill.schemas["train"].read_text(encoding="utf-8")))
     yield from ("", f"### {skill.name}", "")
     if space.parameters:
-        yield "| parameter | before: the schema | after: searched | why |"
-        yield "|---|---|---|---|"
+        yield "| parameter | before: the schema | after: searched | why | cost |"
+        yield "|---|---|---|---|---|"
     for parameter in space.parameters:
         condition = f"; only while {parameter.condition}" if parameter.condition is not None else ""
         why = f"{parameter.reason}{condition}"
-        yield f"| `{parameter.path}` | {_before(raw[parameter.path])} | {_after(parameter)} | {why} |"
+        cells = [f"`{parameter.path}`", _before(raw[parameter.path]), _after(parameter), why, parameter.cost or "-"]
+        yield f"| {' | '.join(cells)} |"
+    if space.proposed:
+        yield from ("", f"Proposed: {' '.join(f'`--search {item}`' for item in space.proposed)}")
     groups = _groups(schema, space)
     if groups:
         yield from ("", "Left out:", "")

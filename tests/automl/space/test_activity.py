@@ -138,3 +138,20 @@ def test_trial_0_keeps_a_count_that_its_run_never_reaches(tmp_path: Path) -> Non
     assert space.default_assignment()["train.warmup_epochs"] == 12
     assert space["train.warmup_epochs"].bounds[1] == 9
     assert "train.lr" not in reasons(space)
+
+
+def test_only_the_block_that_is_chosen_acts(tmp_path: Path) -> None:
+    properties = block(
+        type=leaf("categorical", "swin", enum=["swin", "vit"], automl_enabled=False),
+        swin=block(drop_rate=leaf("float", 0.1)),
+        vit=block(drop_rate=leaf("float", 0.1)),
+    )
+    template = {"model": {"backbone": {"type": "swin", "swin": {"drop_rate": 0.1}, "vit": {"drop_rate": 0.1}}}}
+    schema = {"properties": {"model": block(backbone=properties)}}
+
+    space = space_of(write_skill(tmp_path, schema=schema, template=template))
+
+    assert space.paths == ("model.backbone.swin.drop_rate",)
+    assert reasons(space)["model.backbone.vit.drop_rate"] == (
+        "inactive: model.backbone.type is swin, it acts under vit"
+    )

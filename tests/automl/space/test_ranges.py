@@ -339,3 +339,16 @@ def test_a_range_of_the_user_may_be_logarithmic_for_any_number() -> None:
 def test_a_value_near_the_largest_float_has_no_range_around_it(kind: str) -> None:
     with pytest.raises(ValueError, match="finite"):
         made("model.margin", kind, 10**308 if kind == "int" else 1e308)
+
+
+def test_what_a_range_costs_is_said_with_how_it_is_known() -> None:
+    image = made("data.image_size", "int", 384, minimum=1)
+    rate = made("train.lr", "float", 1e-3, minimum=0.0)
+    own = load_architecture("depth_net_mono").parameters.families
+    batch = leaf_of("dataset.train_dataset.batch_size", "int", 8, minimum=1)
+
+    assert image.cost == "memory x0.25 to x4, time x0.25 to x4 of the template's (estimated for a size of an image)"
+    assert rate.cost == ""
+    assert ranges.make_parameter(batch, 8, family=family_of(own, batch, 8)).cost == (
+        "memory x0.27 to x3.7 of the template's (measured)"
+    )

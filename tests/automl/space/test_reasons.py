@@ -11,6 +11,7 @@ from automl.architectures.load import load_architecture
 from automl.skill.load import load_skill
 from automl.space.reasons import RULES, Facts, effective_parameters, left_out_by
 from automl.spec.build import build_spec
+from automl.spec.model import Spec
 from automl.spec.train_schema import read_train_schema
 from tests.automl.skill.packages import EVERY_FEATURE
 
@@ -89,6 +90,39 @@ def test_terms_of_a_loss_are_not_searched_where_runs_are_evaluated_by_a_loss() -
 
     assert "evaluated by val_loss" in by_judgement("model.cls_loss_coef", replace(facts, metric="val_loss"))
     assert not by_judgement("model.cls_loss_coef", replace(facts, metric="val_mAP50"))
+
+
+@pytest.mark.parametrize(
+    ("path", "metric", "said"),
+    [
+        ("dataset.augmentation.flip.prob", "train_loss", "the loss of the training data itself"),
+        ("dataset.augmentation.flip.prob", "val_loss", ""),
+        ("dataset.mask_ratio", "val_loss", "a term of the loss"),
+        ("dataset.window_length", "val_loss", "a term of the loss"),
+        ("dataset.mask_ratio", "val_acc", ""),
+        ("model.num_select", "val_mAP50", "after the network's output"),
+        ("train.log_every_n_steps", "val_mAP50", "what is written of it"),
+    ],
+)
+def test_what_changes_the_objective_itself_is_not_searched(path: str, metric: str, said: str) -> None:
+    facts = facts_of()
+    values: JsonValue = 0.5
+    for step in reversed(path.split(".")):
+        values = {step: values}
+    assert isinstance(values, dict)
+    known = {**facts.schema.leaves, path: replace(next(iter(facts.schema.leaves.values())), path=path, problem="")}
+    facts = replace(facts, metric=metric, spec=Spec(values=values), schema=replace(facts.schema, leaves=known))
+
+    assert said in by_judgement(path, facts)
+    assert bool(said) == bool(by_judgement(path, facts))
+
+
+def test_a_curated_list_of_the_skill_wins_over_what_is_known_of_its_architecture() -> None:
+    facts = facts_of("depth_net_stereo")
+    curated = replace(facts, schema=replace(facts.schema, curated=("train.optim.lr_decay",)))
+
+    assert "advises" in by_judgement("train.optim.lr_decay", facts)
+    assert not by_judgement("train.optim.lr_decay", curated)
 
 
 def test_what_the_container_does_not_read_is_in_the_table_and_what_ours_reads_it_says_itself() -> None:
