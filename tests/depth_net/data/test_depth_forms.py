@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -22,12 +23,12 @@ from tests.depth_net.data.builders import write_picture
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     import numpy.typing as npt
 
     Values = npt.NDArray[np.float64]
 
+PAGE = Path(__file__).parents[3] / "docs/tutorial/your_own_depth_data.md"
 HEIGHT, WIDTH = 48, 64
 TRUE_M = np.linspace(1.5, 9.0, HEIGHT * WIDTH).reshape(HEIGHT, WIDTH)
 """Depth along the optical axis."""
@@ -206,6 +207,17 @@ def test_a_unit_that_nobody_stated_is_proved_by_the_names_of_files_or_refused(tm
     assert finding.fix.startswith("set depth_scale")
     with pytest.raises(SpecError, match="nothing says the unit"):
         dataset_of(config, "val", seed=0)
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_the_page_about_own_data_says_what_a_form_is_read_as(name: str) -> None:
+    *_, row = (line for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith(f"| {name} |"))
+
+    form = FORMS[name]
+    for key, value in form.source.items():
+        shown = f"[{', '.join(value)}]" if isinstance(value, tuple) else value
+        assert f"`{key}: {shown}`" in row
+    assert row.endswith("by its file names |" if form.is_recognised else "refused, with the candidates |")
 
 
 def test_the_candidates_have_the_median_depth_of_each_unit(tmp_path: Path) -> None:
