@@ -1,12 +1,16 @@
 """Read metrics from the log of a trainer that writes no status file.
 
-A metric counts where its name, or an alias of it, is a whole word followed by ``=`` or ``:`` and a number. Logs repeat
-values, so each counts once, for the epoch that the log named last.
+A metric counts where its name, or an alias of it, is a whole word followed by ``=`` or ``:`` and a number, for the
+epoch that the log named last; of ``'epoch': 2.0``, which Transformers prints, that is the second one.
+
+Progress bars repeat the value of the epoch before, so an equal value counts for a later epoch only once that epoch is
+over and has brought no other one. A ``loss`` without a split may be any loss: it counts where it is not finite.
 """
 
 from __future__ import annotations
 
 import functools
+import math
 import re
 import time
 from dataclasses import dataclass, field, replace
@@ -25,6 +29,13 @@ _NUMBER = r"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?|(?:nan|inf
 # Numbers are searched first, then the names before them: names have many spellings, and most lines have none.
 _VALUE = re.compile(rf"[\"']?\s*[=:]\s*[\"']?(?:tensor\()?({_NUMBER})(?!\w)", re.IGNORECASE)
 _EPOCH = re.compile(r"\bepoch\b[\s:=#\[(]{0,3}(\d{1,6})(?:\s*/\s*(\d{1,6}))?", re.IGNORECASE)
+# Transformers writes a Python dict: how many epochs are done, with their fraction.
+_EPOCHS_DONE = re.compile(r"'epoch'\s*:\s*'?(\d{1,6}(?:\.\d{1,12})?)")
+_UNFINISHED_BAR = re.compile(r"\b\d{1,2}%\||\bepoch\b[\s\d:/]{1,20}\b\d{1,2}%", re.IGNORECASE)
+_FAILURE = re.compile(r"^\W*execution status\W+fail", re.IGNORECASE)
+_ANY_LOSS = "loss"
+_ANY_OBJECTIVE = "kpi"
+"""What some trainers print in place of the name of their metric."""
 # After one of these words a name is another metric: "best val_acc" is of an older epoch, "Validation loss" is no loss.
 _OTHER_METRIC = ("best ", "validation ", "val ", "eval ", "test ", "training ", "train ")
 _PART_OF_A_NAME = frozenset("/.-_")
@@ -76,7 +87,9 @@ class LogReader:
     _file: GrowingFile = field(init=False)
     _epoch: int | None = None
     _first_epoch: int | None = None
-    _last: dict[str, float | str] = field(default_factory=dict)
+    # The epoch and number that each name had last, and equal numbers of the current epoch.
+    _last: dict[str, tuple[int | None, float | str]] = field(default_factory=dict)
+    _repeated: dict[str, float | str] = field(default_factory=dict)
     _held_back: list[Measurement] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -88,45 +101,85 @@ class LogReader:
 
     def finish(self) -> list[Measurement]:
         """Return what is left, and what was held back where nothing else reported the objective."""
-        found = self._counting(list(self._file.finish()))
+        found = self._counting(list(self._file.finish()), is_over=True)
         if not self.has_objective():
             found = [*self._held_back, *found]
         self._held_back = []
         return found
 
-    def _counting(self, lines: list[str]) -> list[Measurement]:
-        found = [measurement for line in lines if (measurement := self._parse(line)) is not None]
+    def _counting(self, lines: list[str], *, is_over: bool = False) -> list[Measurement]:
+        found = [measurement for line in lines for measurement in self._parse(line)]
+        found += self._repetitions() if is_over else []
         if not self.has_status():
             return found
         self._held_back += [m for m in found if find_name({**m.values, **m.nonfinite}, self.objective) is not None]
         del self._held_back[:-_MOST_HELD_BACK]
-        losses = [{name: word for name, word in m.nonfinite.items() if name in self.watched} for m in found]
-        return [replace(m, values={}, nonfinite=lost) for m, lost in zip(found, losses, strict=True) if lost]
+        lost = [{name: word for name, word in m.nonfinite.items() if name in self.watched} for m in found]
+        kept = [replace(m, values={}, nonfinite=words) for m, words in zip(found, lost, strict=True)]
+        return [m for m in kept if m.nonfinite or m.is_failure]
 
-    def _parse(self, line: str) -> Measurement | None:
+    def _parse(self, line: str) -> list[Measurement]:
         line = line[-_LONGEST_LINE:]
-        self._note_epoch(line)
-        if "=" not in line and ":" not in line:
-            return None
-        found = metrics_in(line, (*self.watched, self.objective))
-        fresh = {name: number for name, number in found.items() if self._last.get(name) != number}
-        if not fresh:
-            return None
-        self._last.update(fresh)
-        values, nonfinite = by_finiteness(fresh)
+        ready = self._note_epoch(line)
+        if _FAILURE.search(line):
+            ready.append(Measurement(epoch=self._epoch, message=line, is_failure=True, unix_time_s=time.time()))
+        elif "=" in line or ":" in line:
+            ready += self._measured(self._numbers_of(line), is_partial=_UNFINISHED_BAR.search(line) is not None)
+        return ready
+
+    def _numbers_of(self, line: str) -> dict[str, float | str]:
+        names = (*self.watched, self.objective)
+        found = metrics_in(line, (*names, _ANY_LOSS))
+        if _ANY_LOSS not in names and not isinstance(found.get(_ANY_LOSS, ""), str):
+            del found[_ANY_LOSS]
+        if self.objective not in self._last and self.objective not in found:
+            numbers = metrics_in(line, (_ANY_OBJECTIVE,))
+            found |= {self.objective: numbers[_ANY_OBJECTIVE]} if numbers else {}
+        return found
+
+    def _measured(self, found: dict[str, float | str], *, is_partial: bool) -> list[Measurement]:
+        fresh = {}
+        for name, number in found.items():
+            epoch, last = self._last.get(name, (None, None))
+            if last != number:
+                fresh[name] = number
+            elif epoch != self._epoch and not is_partial:
+                self._repeated[name] = number
+        return [self._measurement(fresh)] if fresh else []
+
+    def _repetitions(self) -> list[Measurement]:
+        """Return the numbers of the current epoch that equal those of the one before."""
+        repeated, self._repeated = self._repeated, {}
+        return [self._measurement(repeated)] if repeated else []
+
+    def _measurement(self, numbers: dict[str, float | str]) -> Measurement:
+        for name, number in numbers.items():
+            self._last[name] = (self._epoch, number)
+            self._repeated.pop(name, None)
+        values, nonfinite = by_finiteness(numbers)
         return Measurement(epoch=self._epoch, values=values, nonfinite=nonfinite, unix_time_s=time.time())
 
-    def _note_epoch(self, line: str) -> None:
+    def _note_epoch(self, line: str) -> list[Measurement]:
+        """Take over the epoch that a line names; return what the one before repeats."""
+        epoch = self._epoch_in(line)
+        if epoch is None or epoch == self._epoch:
+            return []
+        ready = self._repetitions()
+        self._epoch = epoch
+        return ready
+
+    def _epoch_in(self, line: str) -> int | None:
+        if (done := _EPOCHS_DONE.search(line)) is not None:
+            return max(math.ceil(float(done[1])) - 1, 0)
         if (match := _EPOCH.search(line)) is None:
-            return
+            return None
         number = int(match[1])
         if self.first_epoch is not None:
-            self._epoch = max(number - self.first_epoch, 0)
-            return
+            return max(number - self.first_epoch, 0)
         if self._first_epoch is None:
             self._first_epoch = number
         # "Epoch 1/10" as the first one counts from 1; "Epoch 0:" and a resumed "Epoch 5:" count from 0.
-        self._epoch = number - 1 if self._first_epoch == 1 and number > 0 else number
+        return number - 1 if self._first_epoch == 1 and number > 0 else number
 
 
 @functools.cache

@@ -1,17 +1,19 @@
 """Read metrics from a file of JSON, JSON lines or CSV that a trainer writes, rewrites or appends to.
 
-Of JSON three forms are read: one object of metrics (nested names are joined with ``/``), a list of such objects with
-their epochs, and an object of lists with one number per epoch. A line of JSON and a row of CSV are one such object; a
-column without a value in a row says nothing. A last line without an end may be half a line, and waits.
+Of JSON four forms are read: one object of metrics (nested names are joined with ``/``), a list of such objects with
+their epochs, an object of lists with one number per epoch, and the ``log_history`` of Transformers. A line of JSON and
+a row of CSV are one such object; a column without a value in a row says nothing. A last line without an end may be half
+a line, and waits.
 """
 
 from __future__ import annotations
 
 import csv
+import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from automl.readers.status_file import loaded, measurement_of
+from automl.readers.status_file import loaded, measurement_of, number_of
 from automl.storage.trainer_files import read_made
 
 if TYPE_CHECKING:
@@ -83,6 +85,9 @@ class MetricFileReader:
 
 def _entries(text: str) -> list[JsonValue]:
     document = loaded(text)
+    history = document.get("log_history") if isinstance(document, dict) else None
+    if isinstance(history, list):
+        return [_with_whole_epoch(entry) for entry in history]
     if document is not None:
         return document if isinstance(document, list) else [document]
     lines = [line for line in text.splitlines() if line.strip()]
@@ -90,6 +95,14 @@ def _entries(text: str) -> list[JsonValue]:
         return [loaded(line) for line in lines]
     rows = csv.DictReader(lines, skipinitialspace=True, restkey="") if lines and "," in lines[0] else ()
     return [{name.strip(): value for name, value in row.items() if name and value} for row in rows]
+
+
+def _with_whole_epoch(entry: JsonValue) -> JsonValue:
+    """Return an entry of Transformers' ``trainer_state.json``, which says how many epochs are done, with its epoch."""
+    done = number_of(entry.get("epoch")) if isinstance(entry, dict) else None
+    if not isinstance(entry, dict) or not isinstance(done, float):
+        return entry
+    return {**entry, "epoch": max(math.ceil(done) - 1, 0)}
 
 
 def _rows(entry: dict[str, JsonValue]) -> Iterator[tuple[JsonValue, dict[str, JsonValue]]]:
@@ -102,4 +115,4 @@ def _rows(entry: dict[str, JsonValue]) -> Iterator[tuple[JsonValue, dict[str, Js
 
 def _measured(epoch: JsonValue, row: dict[str, JsonValue]) -> Measurement:
     metrics = {name: value for name, value in row.items() if name not in _NOT_METRICS}
-    return measurement_of({"epoch": epoch, "kpi": metrics})
+    return measurement_of({"epoch": epoch, "step": row.get("step"), "kpi": metrics})

@@ -74,6 +74,7 @@ _INFRASTRUCTURE = (
     r"No space left on device|Disk quota exceeded|Read-only file system|Stale file handle|Input/output error"
     r"|Address already in use|Connection refused|Connection reset|Cannot connect to the Docker daemon"
     r"|NCCL (?:error|WARN|watchdog)|ncclSystemError|ncclRemoteError|ncclInternalError|RendezvousTimeoutError"
+    r"|Watchdog caught collective operation timeout|collective operation timeout: WorkNCCL"
     r"|DistNetworkError|DistStoreError|uncorrectable ECC|NVRM: Xid|no CUDA-capable device|CUDA driver"
     r"|CUDA initialization|device is lost|all CUDA-capable devices are busy|insufficient shared memory"
     r"|unable to open shared memory|Too many open files|Resource temporarily unavailable"
@@ -114,6 +115,8 @@ _DIVERGED = re.compile(
     r"|\bnon-?finite\b.{0,30}\bloss|\bnan loss\b|\bloss (?:nan|diverged)",
     re.IGNORECASE,
 )
+_CHILD_FAILED = "ChildFailedError"
+"""What PyTorch's launcher reports of a worker; the worker's own exception, where there is one, says more."""
 _KILLED = "killed from outside (SIGKILL): most often the machine ran out of memory"
 _BUS_ERROR = "bus error (SIGBUS): most often shared memory, /dev/shm, is too small"
 _BY_STATUS = {
@@ -157,6 +160,8 @@ def classify(
     for line in reversed(lines):
         if (kind := _by_rule(line)) in _PROOF_ANYWHERE and kind is not None:
             return _failure(kind, line)
+    if not (message or exception) and any(_CHILD_FAILED in line for line in lines):
+        return _failure(FailureKind.INFRASTRUCTURE, f"a worker process was lost ({_CHILD_FAILED})")
     return _without_pattern(exit_status, lines, message or exception)
 
 

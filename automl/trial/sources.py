@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from automl.readers.known_files import KnownFilesReader
 from automl.readers.log_lines import LogReader
 from automl.readers.metric_file import MetricFileReader
 from automl.readers.names import find_name
@@ -25,6 +26,7 @@ def sources_of(files: AttemptPaths, watch: TrialWatch, *, has_objective: Callabl
     sources: list[Source] = [status]
     if watch.metric_file is not None:
         sources.append(MetricFileReader(files.root, watch.metric_file))
+    known = KnownFilesReader(files.root, watch.objective.metric, lambda: status.has_files)
     if watch.first_epoch:
         sources = [_CountedFromOne(source) for source in sources]
     log = LogReader(
@@ -32,11 +34,11 @@ def sources_of(files: AttemptPaths, watch: TrialWatch, *, has_objective: Callabl
         watch.objective.metric,
         # In a log, "loss" may be any loss.
         tuple(name for name in watch.watched if name.startswith("train")),
-        has_status=lambda: status.has_files,
+        has_status=lambda: status.has_files or known.has_files,
         has_objective=has_objective,
         first_epoch=watch.first_epoch,
     )
-    return [*sources, log]
+    return [*sources, *([known] if watch.metric_file is None else []), log]
 
 
 def recorded_measurements(files: AttemptPaths, watch: TrialWatch) -> Iterator[Measurement]:

@@ -102,3 +102,56 @@ def test_a_talkative_trainer_does_not_keep_a_core_busy() -> None:
 
     # A trainer with 1000 lines a second would cost a tenth of a core; the machine of the test may be slow.
     assert time.process_time() - started_s < 2.0
+
+
+@pytest.mark.parametrize("quote", ["", "'"])
+def test_the_dicts_that_transformers_prints_say_how_many_epochs_are_done(tmp_path: Path, quote: str) -> None:
+    rows = [
+        ("0.5", "'loss'", "1.5"),
+        ("1", "'eval_loss'", "0.5"),
+        ("2", "'eval_loss'", "0.5"),
+        ("3", "'eval_loss'", "0.25"),
+    ]
+    lines = [f"{{{name}: {quote}{value}{quote}, 'epoch': {quote}{done}{quote}}}" for done, name, value in rows]
+
+    found = read(tmp_path, "\n".join(lines) + "\n", "eval_loss")
+
+    assert found == [(0, {"eval_loss": 0.5}), (1, {"eval_loss": 0.5}), (2, {"eval_loss": 0.25})]
+
+
+def test_an_equal_value_counts_for_a_later_epoch_that_brings_no_other(tmp_path: Path) -> None:
+    text = "Epoch 1/3\nval_acc: 0.5\nEpoch 2/3\nval_acc: 0.5\nEpoch 3/3\nval_acc: 0.5\n"
+
+    assert read(tmp_path, text, "val_acc") == [(epoch, {"val_acc": 0.5}) for epoch in range(3)]
+
+
+@pytest.mark.parametrize(
+    "line", ["loss: nan", "{'loss': 'nan', 'grad_norm': 'nan', 'epoch': '0.5'}", "step 3 loss=-inf"]
+)
+def test_any_loss_that_is_not_finite_counts_and_a_finite_one_does_not(tmp_path: Path, line: str) -> None:
+    (tmp_path / "log").write_text(f"loss: 0.5\n{line}\n", encoding="utf-8")
+
+    (found,) = reader(tmp_path, "val_acc", "train_loss").finish()
+
+    assert found.values == {}
+    assert set(found.nonfinite) == {"loss"}
+
+
+@pytest.mark.parametrize("line", ["val_loss: nan", "Validation loss: nan", "loss: none", "my.loss: nan"])
+def test_other_losses_that_are_not_finite_do_not_count(tmp_path: Path, line: str) -> None:
+    (tmp_path / "log").write_text(f"{line}\n", encoding="utf-8")
+
+    assert reader(tmp_path, "val_acc", "train_loss").finish() == []
+
+
+def test_a_line_of_failure_is_one_also_beside_a_status_file(tmp_path: Path) -> None:
+    (tmp_path / "log").write_text("val_acc: 0.5\nExecution status: FAIL\n", encoding="utf-8")
+    beside = LogReader(tmp_path / "log", "val_acc", (), lambda: True, lambda: True)
+
+    assert [m.message for m in beside.finish() if m.is_failure] == ["Execution status: FAIL"]
+    assert [m.is_failure for m in reader(tmp_path, "val_acc").finish()] == [False, True]
+
+
+def test_kpi_is_the_objective_of_a_log_that_never_names_it(tmp_path: Path) -> None:
+    assert read(tmp_path, "Epoch 1/2\nkpi: 0.5\n", "val_acc") == [(0, {"val_acc": 0.5})]
+    assert read(tmp_path, "Epoch 1/2\nval_acc: 0.25\nkpi: 0.5\n", "val_acc") == [(0, {"val_acc": 0.25})]

@@ -194,3 +194,17 @@ def test_why_a_launch_failed_is_data_and_only_an_engines_output_is_searched(
     failed = classify_launch(LaunchError("could not start train: CUDA out of memory", failure=failure, output=output))
 
     assert failed == Failure(kind=kind, cause="could not start train: CUDA out of memory")
+
+
+TORCHRUN = ["torch.distributed.elastic.multiprocessing.errors.ChildFailedError: ", "=" * 60, "train.py FAILED"]
+
+
+def test_a_worker_that_torchrun_lost_is_infrastructure_unless_its_own_exception_is_there() -> None:
+    assert classify(1, TORCHRUN).kind is FailureKind.INFRASTRUCTURE
+    assert classify(1, ["ValueError: a bug", *TORCHRUN]) == Failure(kind=FailureKind.TRAINER, cause="ValueError: a bug")
+
+
+def test_a_collective_operation_that_timed_out_is_infrastructure() -> None:
+    line = "[Rank 0] Watchdog caught collective operation timeout: WorkNCCL(SeqNum=7, OpType=ALLREDUCE) ran for 600 s"
+
+    assert classify(-6, [line]).kind is FailureKind.INFRASTRUCTURE
