@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING
 
 from automl.errors import ConfigurationError, LaunchError, Problem, StudyFailedError
 from automl.launch.command import CONFIG_TOKEN, fill_command
+from automl.request.study_request import overrides_of
 from automl.skill.model import ConfigFormat
 from automl.space.values import Scalar
+from automl.spec.build import expand_shorthands
 from automl.spec.complete import ActionRun
 from automl.spec.model import Spec
 from automl.spec.overrides import flatten
@@ -36,7 +38,6 @@ from automl.trial.working_folder import places_of
 
 if TYPE_CHECKING:
     from automl.architectures.model import CheckpointNaming
-    from automl.skill.model import JsonValue
     from automl.storage.plan_document import StoredPlan
     from automl.study.trial import TrialResult
 
@@ -219,8 +220,11 @@ def _unusable(
 def _command(plan: StoredPlan, root: Path, values: Mapping[str, Scalar]) -> str:
     """Return the command line that trains with values of a trial; empty where the skill cannot be read any more."""
     with contextlib.suppress(ConfigurationError, LaunchError):
-        action, spec = plan.load_skill().actions["train"], Spec(values=plan.spec)
-        own: dict[str, JsonValue] = flatten(plan.request.get("overrides", {}))
+        skill, spec = plan.load_skill(), Spec(values=plan.spec)
+        action = skill.actions["train"]
+        # The spec has them typed by their keys.
+        asked = expand_shorthands(skill, spec, flatten(overrides_of(plan.request)))
+        own = {path: spec.get(path) for path in asked if spec.has(path)}
         spec = spec.with_values(own, origin="override").with_values(dict(values), origin="trial")
         places = places_of(action.program, spec, ActionRun(results_dir=root / "again", assignment=values))
         return shlex.join(fill_command(action.command, {CONFIG_TOKEN: str(StudyPaths(root).best_spec), **places}))

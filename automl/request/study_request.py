@@ -180,6 +180,12 @@ def request_from_document(document: Mapping[str, Any]) -> StudyRequest:
     return StudyRequest(**settings)
 
 
+def overrides_of(document: Mapping[str, Any]) -> dict[str, JsonValue]:
+    """Return the overrides of a request that `StudyRequest.document` wrote, spelled as the user did."""
+    found: dict[str, JsonValue] = _from_json(document.get("overrides", {}))
+    return found
+
+
 def _to_json(value: Any) -> Any:  # noqa: ANN401 - plain data
     """Return data in which a spelled scalar is a mapping with one key that is no parameter path."""
     if isinstance(value, dict):

@@ -22,6 +22,7 @@ from automl.storage.event_log import EventLog
 from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import read_state
 from automl.study.evaluation import ActionStatus, Evaluation
+from tests.automl.handoff.depth_study import write_depth_study
 from tests.automl.storage.recorded import write_result
 from tests.automl.tracking.synthetic import RESULTS
 from tests.automl.tracking.written_study import write_study
@@ -168,6 +169,15 @@ def test_a_best_trial_without_a_checkpoint_leaves_its_values_and_its_command(tmp
     assert read_best(directory.root) == best
     assert directory.best_spec.is_file()
     assert not directory.best.exists()
+
+
+def test_values_that_the_user_set_are_part_of_the_command(tmp_path: Path) -> None:
+    asked = {"dataset": {"max_depth": {"$spelled": "5.0"}}, "num_epochs": {"$spelled": "2"}}
+    directory = write_depth_study(tmp_path / "demo", request={"overrides": asked})
+
+    best = select_best(directory.root)
+
+    assert best.command.startswith("depth_net train -e ")
 
 
 def test_a_study_without_a_value_has_no_champion(tmp_path: Path) -> None:
