@@ -106,7 +106,8 @@ def main() -> int:
     data = [_program(), "demo-data", str(options.out / "data")]
     subprocess.run(data, check=True, capture_output=True)
     (options.out / "spec.yaml").write_text(yaml.safe_dump(_spec(options)), encoding="utf-8")
-    parts: list[Callable[[Session], None]] = [ddp, fsdp_going_on, fsdp, fsdp_bf16, recompute, accumulate]
+    known: list[Callable[[Session], None]] = [ddp, fsdp_going_on, fsdp, fsdp_bf16, recompute, accumulate]
+    parts = [part for part in known if part.__name__ in (options.parts or [each.__name__ for each in known])]
     with ThreadPoolExecutor(options.jobs) as pool:
         for part, future in [(part, pool.submit(part, session)) for part in parts]:
             try:
@@ -314,6 +315,7 @@ def _read_options() -> argparse.Namespace:
     parser.add_argument("--smoke", action="store_true", help="two processors, the smallest encoder, small crops")
     parser.add_argument("--encoder", default="vits")
     parser.add_argument("--size", type=int, default=266, help="crop in pixels")
+    parser.add_argument("--parts", nargs="+", help="names of parts, such as ddp or fsdp_going_on [all]")
     parser.add_argument("--jobs", type=int, help="parts at a time; all on GPUs")
     options = parser.parse_args()
     options.device = "cpu" if options.smoke else "cuda"

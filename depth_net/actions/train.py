@@ -28,6 +28,7 @@ from depth_net.model.weights import apply_weights, load_weights
 from depth_net.status import warn
 from depth_net.task import DepthTask
 from depth_net.training.captured_step import CudaRecorder
+from depth_net.training.compile_cache import share_compiled_kernels
 from depth_net.training.datasets import DepthData
 from depth_net.training.devices import (
     DevicePlan,
@@ -79,7 +80,7 @@ def run(config: ExperimentConfig, status: StatusWriter) -> None:
     steps = count_steps(config, len(data.train_set), plan) * config.train.num_epochs
     require_validation(len(data.val_set), plan)
     with plan.model_device:
-        model = build_model(config, on_gpu=plan.on_gpu)
+        model = build_model(config, on_gpu=plan.on_gpu, is_sharded=plan.shards(config.train))
     _give_weights(model, resume, config, status)
     if plan.on_gpu:
         plan = resolve_precision(plan)
@@ -96,9 +97,10 @@ def _build_task(model: DepthAnything, config: ExperimentConfig, plan: DevicePlan
     recorder = choose_recorder(config.train, plan, steps=steps)
     fused = plan.precision is not Precision.FP16
     task = DepthTask(model, config, total_steps=steps, fused=fused, recorder=recorder)
-    compiled, reason = decide_compile(config.train, on_gpu=plan.on_gpu, steps=steps)
+    compiled, reason = decide_compile(config.train, plan, steps=steps)
     logger.info(reason)
     if compiled:
+        share_compiled_kernels()
         task.model.compile_parts()
     return task
 
@@ -114,7 +116,7 @@ def _start_loading(config: ExperimentConfig, plan: DevicePlan, *, seed: int) -> 
     threads = count_threads(config.train, plan, torch.get_num_threads())
     with one_thread():
         data = DepthData(config, seed=seed, on_gpu=plan.on_gpu)
-        data.start_loading(plan.world_size)
+        data.start_loading(plan.share, plan.own_device)
     use_threads(threads)
     return data
 
@@ -152,12 +154,13 @@ def _warn_nothing_left(resume: Path, config: ExperimentConfig, status: StatusWri
     warn(status, text, code="nothing_to_train")
 
 
-def build_model(config: ExperimentConfig, *, on_gpu: bool = False) -> DepthAnything:
+def build_model(config: ExperimentConfig, *, on_gpu: bool = False, is_sharded: bool = False) -> DepthAnything:
     """Build the model with new weights.
 
     Args:
         config: The spec.
         on_gpu: Use the memory layout and the upsampling that are fastest on GPUs.
+        is_sharded: FSDP will spread its weights.
 
     Raises:
         SpecError: the encoder or the depth range cannot be used.
@@ -171,7 +174,8 @@ def build_model(config: ExperimentConfig, *, on_gpu: bool = False) -> DepthAnyth
         activation_checkpointing=config.train.activation_checkpoint,
         resize=Resize.PRODUCT if on_gpu else Resize.KERNEL,
     )
-    if on_gpu:
+    # FSDP puts the states of an optimiser back as if every weight were contiguous.
+    if on_gpu and not is_sharded:
         model.use_channels_last()
     return model
 

@@ -314,6 +314,27 @@ def start_processes(loader: DataLoader[Batch]) -> None:
             iter(loader)
 
 
+@contextmanager
+def pinning_for(device: int | None) -> Iterator[None]:
+    """Let loaders that start inside the block page-lock their batches for one GPU.
+
+    They ask PyTorch for the current one, which is the first until the run itself uses another: each process of a run
+    would hold half a GiB on the first GPU. To make it the current one earlier would start it before the processes fork.
+
+    Args:
+        device: Index of the GPU; None changes nothing.
+    """
+    if device is None:
+        yield
+        return
+    current = torch.accelerator.current_device_index
+    torch.accelerator.current_device_index = lambda: device
+    try:
+        yield
+    finally:
+        torch.accelerator.current_device_index = current
+
+
 def use_threads(count: int) -> None:
     """Set the number of threads of PyTorch and OpenCV; by default OpenCV uses every core."""
     torch.set_num_threads(count)

@@ -8,7 +8,7 @@ import torch
 from lightning.pytorch import LightningDataModule
 
 from depth_net.data.dataset import DepthDataset, dataset_of
-from depth_net.data.loaders import build_loader, can_fork, start_processes
+from depth_net.data.loaders import Share, build_loader, can_fork, pinning_for, start_processes
 from depth_net.training.resumable_loader import ResumableLoader
 
 if TYPE_CHECKING:
@@ -33,22 +33,26 @@ class DepthData(LightningDataModule):
         self._config = config
         self._seed = seed
         self._on_gpu = on_gpu
+        self._share = Share()
         self.train_set = dataset_of(config, "train", seed=seed)
         self.val_set = dataset_of(config, "val", seed=seed)
         self._train: DataLoader[Batch] | None = None
         self._val: DataLoader[Batch] | None = None
 
-    def start_loading(self, world_size: int) -> None:
-        """Start the loading processes of a run with one process now, if they can be forked.
+    def start_loading(self, share: Share, device: int | None) -> None:
+        """Start the loading processes of this process now, if they can be forked.
 
-        Call this before a thread or a GPU is started. Otherwise they start when Lightning requests the loaders.
+        Call this before a thread, a GPU or a process group is started. Otherwise they start when Lightning requests the
+        loaders, from a server that first has to import PyTorch again.
 
         Args:
-            world_size: Processes of the run.
+            share: Which of the processes of the run this is.
+            device: The GPU that batches go to; None without one.
         """
-        if world_size == 1 and can_fork():
+        self._share = share
+        if can_fork():
             # Starting a loader draws a random number; initial weights must not depend on the number of loaders.
-            with torch.random.fork_rng(devices=()):
+            with torch.random.fork_rng(devices=()), pinning_for(device):
                 # The training split comes last: pinning its batches starts the GPU.
                 self._val = self._val_loader(pins=False)
                 start_processes(self._val)
@@ -71,14 +75,13 @@ class DepthData(LightningDataModule):
         return self._loader(self.val_set, self._config.dataset.val_dataset, pins=pins, epochs=0)
 
     def _loader(self, dataset: DepthDataset, section: SplitConfig, *, pins: bool, epochs: int) -> DataLoader[Batch]:
-        trainer = self.trainer
         return build_loader(
             dataset,
             batch_size=section.batch_size,
             workers=section.workers,
             pin_memory=pins and section.pin_memory and self._on_gpu,
             seed=self._seed,
-            rank=trainer.global_rank if trainer else 0,
-            world_size=trainer.world_size if trainer else 1,
+            rank=self._share.rank,
+            world_size=self._share.world_size,
             epochs=epochs,
         )

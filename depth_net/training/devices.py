@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from depth_net.config.choices import Precision, Strategy, Switch
+from depth_net.data.loaders import Share
 from depth_net.errors import SpecError
 
 if TYPE_CHECKING:
@@ -58,6 +59,22 @@ class DevicePlan:
         """Where the model is built: on the GPU of a run on one, where drawing weights takes no time."""
         is_alone = self.on_gpu and self.world_size == 1
         return torch.device("cuda", self.devices[0]) if is_alone else torch.device("cpu")
+
+    def shards(self, train: TrainConfig) -> bool:
+        """Tell whether the weights are spread over the GPUs of the run."""
+        return self.on_gpu and self.world_size > 1 and train.distributed_strategy is Strategy.FSDP
+
+    @property
+    def share(self) -> Share:
+        """Which of the processes of the run this one is, known before they have met."""
+        environment = build_environment()
+        rank = environment.node_rank() * max(1, len(self.devices)) + environment.local_rank()
+        return Share(rank=rank, world_size=self.world_size)
+
+    @property
+    def own_device(self) -> int | None:
+        """Index of the GPU of this process; None without one."""
+        return self.devices[build_environment().local_rank()] if self.on_gpu else None
 
     @property
     def lightning_precision(self) -> Any:  # noqa: ANN401 - a literal type that Lightning does not export
@@ -137,12 +154,12 @@ def export_node_count(plan: DevicePlan) -> None:
     os.environ[_NODES] = str(plan.nodes)
 
 
-def decide_compile(train: TrainConfig, *, on_gpu: bool, steps: int) -> tuple[bool, str]:
+def decide_compile(train: TrainConfig, plan: DevicePlan, *, steps: int) -> tuple[bool, str]:
     """Tell whether to compile the model, and why, as a sentence for the log.
 
     Args:
         train: Its ``compile`` decides, unless it is ``auto``.
-        on_gpu: Whether a GPU computes.
+        plan: Devices.
         steps: Optimiser steps of the whole run.
     """
     match train.compile:
@@ -151,9 +168,9 @@ def decide_compile(train: TrainConfig, *, on_gpu: bool, steps: int) -> tuple[boo
         case Switch.OFF:
             return False, "the model is not compiled, as set by train.compile"
         case Switch.AUTO:
-            if not on_gpu:
+            if not plan.on_gpu:
                 return False, "the model is not compiled: no GPU"
-            if _is_sharded(train):
+            if plan.shards(train):
                 return False, "the model is not compiled: it is sharded"
             if steps < _COMPILE_PAYS_FROM:
                 return False, f"the model is not compiled: {steps} steps are fewer than {_COMPILE_PAYS_FROM}"
@@ -171,7 +188,7 @@ def decide_recording(train: TrainConfig, plan: DevicePlan, *, steps: int) -> tup
     hindrances = {
         "no GPU": not plan.on_gpu,
         "it is a dry run": train.is_dry_run,
-        "the model is sharded": plan.on_gpu and _is_sharded(train),
+        "the model is sharded": plan.shards(train),
         "the gradient scaler of fp16 decides on the host": plan.precision is Precision.FP16,
     }
     found = [reason for reason, holds in hindrances.items() if holds]
@@ -185,10 +202,6 @@ def decide_recording(train: TrainConfig, plan: DevicePlan, *, steps: int) -> tup
     return True, f"the training step is recorded as a CUDA graph: {because}"
 
 
-def _is_sharded(train: TrainConfig) -> bool:
-    return train.distributed_strategy is Strategy.FSDP and train.num_gpus * train.num_nodes > 1
-
-
 def build_strategy(plan: DevicePlan, train: TrainConfig, model: nn.Module, *, is_recorded: bool = False) -> Any:  # noqa: ANN401 - a strategy or its name
     """Return Lightning's strategy for the plan; FSDP shards ``model`` block by block.
 
@@ -200,7 +213,7 @@ def build_strategy(plan: DevicePlan, train: TrainConfig, model: nn.Module, *, is
     """
     if plan.world_size == 1:
         return "auto"
-    if train.distributed_strategy is Strategy.FSDP and plan.on_gpu:
+    if plan.shards(train):
         from depth_net.training.sharding import ShardedStrategy  # noqa: PLC0415 - only for several GPUs
 
         return ShardedStrategy(auto_wrap_policy={block_class(model)}, state_dict_type="full", use_orig_params=True)

@@ -82,7 +82,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MadeUpBench:
         folder=tmp_path,
         out=tmp_path / "out",
         images=IMAGES,
-        seconds={"alone": 4.0, "a": 4.0, "c": 1.0, "b": 2.0},
+        seconds={"alone": 4.0, "a": 4.0, "c": 1.0, "b": 2.0, "alone again": 4.0},
         granted=[["0", "1"], ["2", "3"]],
         crowd=["COMPLETED", "DIVERGED"] * 8,
     )
@@ -97,7 +97,7 @@ def test_four_parts_that_hold_are_evaluated_written_and_shown(bench: MadeUpBench
 
     assert bench.holds
     assert held(bench) == {
-        "one trial on one GPU": None,
+        "one trial on one GPU, before and after": None,
         "(a) 4 trials side by side": True,
         "(a) trials": True,
         "(c) 4 GPUs in one trial": True,
@@ -122,6 +122,7 @@ def test_the_studies_have_the_shapes_that_the_parts_promise(bench: MadeUpBench) 
 
     assert bench.shapes == {
         "alone": Shape(jobs=1, gpus=1, trials=1),
+        "alone again": Shape(jobs=1, gpus=1, trials=1),
         "a": Shape(jobs=4, gpus=1, trials=4),
         "c": Shape(jobs=1, gpus=4, trials=1),
         "b": Shape(jobs=2, gpus=2, trials=2),
@@ -132,8 +133,8 @@ def test_the_studies_have_the_shapes_that_the_parts_promise(bench: MadeUpBench) 
 @pytest.mark.parametrize(
     ("part", "seconds", "row"),
     [
-        ("a", {"alone": 4.0, "a": 4.3}, "(a) 4 trials side by side"),  # 0.93 N
-        ("c", {"alone": 4.0, "c": 1.2}, "(c) 4 GPUs in one trial"),  # 0.83 N
+        ("a", {"alone": 4.0, "alone again": 4.0, "a": 4.3}, "(a) 4 trials side by side"),  # 0.93 N
+        ("c", {"alone": 4.0, "alone again": 4.0, "c": 1.2}, "(c) 4 GPUs in one trial"),  # 0.83 N
     ],
 )
 def test_throughput_below_its_floor_does_not_hold(
@@ -156,6 +157,16 @@ def test_on_logical_gpus_speed_is_shown_and_not_evaluated(bench: MadeUpBench) ->
     assert bench.holds
     assert held(bench)["(a) 4 trials side by side"] is None
     assert held(bench)["(d) slots idle"] is None
+
+
+def test_a_host_that_becomes_slower_is_compared_with_its_mean_speed_alone(bench: MadeUpBench) -> None:
+    bench.seconds = {"alone": 2.0, "a": 8.0 / 3, "alone again": 4.0}
+
+    measure(bench, "a")
+
+    shown = {row["what"]: row["measured"] for row in bench.rows}
+    assert shown["one trial on one GPU, before and after"] == "50.0 and 25.0 images/s"
+    assert shown["(a) 4 trials side by side"] == "150.0 images/s, 4.00x"
 
 
 @pytest.mark.parametrize("granted", [[["0", "1"], ["1", "2"]], [["0", "1"], ["2"]], [[], []]])

@@ -117,3 +117,14 @@ def test_what_is_advised_for_a_checkpoint_of_the_container_works(tmp_path: Path)
 
     advised = (f"train.pretrained_model_path={tmp_path / 'container.pth'}", "train.resume=never")
     assert run(spec, *advised, "train.num_epochs=1") == 0
+
+
+def test_weights_that_fsdp_spreads_are_contiguous_because_it_restores_optimiser_states_as_if_they_were(
+    tmp_path: Path,
+) -> None:
+    config = load_spec(write_spec(tmp_path))
+
+    alone, sharded = (build_model(config, on_gpu=True, is_sharded=is_sharded) for is_sharded in (False, True))
+
+    assert not all(each.is_contiguous() for each in alone.parameters())
+    assert all(each.is_contiguous() for each in sharded.parameters())

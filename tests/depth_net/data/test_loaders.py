@@ -28,6 +28,7 @@ from depth_net.data.loaders import (
     can_fork,
     choose_worker_count,
     one_thread,
+    pinning_for,
     start_processes,
     use_threads,
 )
@@ -314,3 +315,14 @@ def test_loading_processes_of_a_fork_server_end_with_the_training_process(tmp_pa
     while psutil.pid_exists(pid):
         assert time.monotonic() < deadline, f"the loading process {pid} outlived the training process"
         time.sleep(0.02)
+
+
+def test_batches_are_page_locked_for_the_gpu_of_the_process_and_not_for_the_first_one() -> None:
+    before = torch.accelerator.current_device_index
+
+    with pinning_for(3):
+        assert torch.accelerator.current_device_index() == 3
+    with pinning_for(None):
+        assert torch.accelerator.current_device_index is before
+
+    assert torch.accelerator.current_device_index is before

@@ -7,7 +7,7 @@ import torch
 
 from depth_net.actions.train import build_model
 from depth_net.data.dataset import REPEATED, dataset_of
-from depth_net.data.loaders import collate
+from depth_net.data.loaders import Share, collate
 from depth_net.errors import SpecError
 from depth_net.spec import load_spec
 from depth_net.task import DepthTask
@@ -83,7 +83,8 @@ def test_loading_processes_do_not_change_the_weights_that_are_drawn_next(
     data = DepthData(load_spec(write_spec(tmp_path)), seed=1, on_gpu=False)
     before = torch.get_rng_state()
 
-    data.start_loading(1)
+    data.start_loading(Share(rank=1, world_size=2), None)
 
     assert len(started) == 2
+    assert len(list(data.train_dataloader().sampler)) == 2 * 2  # epochs of whole batches of a half of six images
     assert torch.equal(torch.get_rng_state(), before)

@@ -9,6 +9,7 @@ from torch import nn
 
 from depth_net.config.choices import Precision, Strategy, Switch
 from depth_net.config.train import TrainConfig
+from depth_net.data.loaders import Share
 from depth_net.errors import SpecError
 from depth_net.training.devices import (
     DevicePlan,
@@ -127,7 +128,7 @@ def test_compiling_is_decided_by_the_number_of_steps(
     steps: int,
     compiled: bool,  # noqa: FBT001 - a case
 ) -> None:
-    decided, reason = decide_compile(TrainConfig(compile=mode), on_gpu=on_gpu, steps=steps)
+    decided, reason = decide_compile(TrainConfig(compile=mode), replace(gpu_plan((0,)), on_gpu=on_gpu), steps=steps)
 
     assert decided is compiled
     assert "compiled" in reason
@@ -136,9 +137,9 @@ def test_compiling_is_decided_by_the_number_of_steps(
 def test_a_sharded_model_is_compiled_only_where_the_spec_says_so() -> None:
     train = TrainConfig(distributed_strategy=Strategy.FSDP, num_gpus=2)
 
-    assert decide_compile(train, on_gpu=True, steps=10_000) == (False, "the model is not compiled: it is sharded")
-    assert decide_compile(train.model_copy(update={"compile": Switch.ON}), on_gpu=True, steps=1)[0]
-    assert decide_compile(train.model_copy(update={"num_gpus": 1}), on_gpu=True, steps=10_000)[0]
+    assert decide_compile(train, gpu_plan(), steps=10_000) == (False, "the model is not compiled: it is sharded")
+    assert decide_compile(train.model_copy(update={"compile": Switch.ON}), gpu_plan(), steps=1)[0]
+    assert decide_compile(train, gpu_plan((0,)), steps=10_000)[0]
 
 
 def test_one_device_needs_no_strategy_and_several_share_as_the_spec_says() -> None:
@@ -191,3 +192,16 @@ def test_a_recorded_step_exchanges_its_gradients_itself() -> None:
     strategy = build_strategy(gpu_plan(), TrainConfig(num_gpus=2), nn.Linear(1, 1), is_recorded=True)
 
     assert type(strategy).__name__ == "ExchangeStrategy"
+
+
+def test_a_process_knows_its_place_in_the_run_before_the_processes_have_met(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("NODE_RANK", "GROUP_RANK", "LOCAL_RANK"):
+        monkeypatch.delenv(name, raising=False)
+    plan = replace(gpu_plan((2, 3)), nodes=2)
+    assert (plan.share, plan.own_device) == (Share(rank=0, world_size=4), 2)
+
+    monkeypatch.setenv("NODE_RANK", "1")
+    monkeypatch.setenv("LOCAL_RANK", "1")
+
+    assert (plan.share, plan.own_device) == (Share(rank=3, world_size=4), 3)
+    assert replace(plan, on_gpu=False).own_device is None
