@@ -19,6 +19,7 @@ from automl.cli.options import (
     wrong_argument,
 )
 from automl.cli.request_options import build_request, location, skill_options, study_options
+from automl.cli.request_reading import confirm_reading
 from automl.duration import format_duration
 from automl.errors import ConfigurationError, Problem, counted
 
@@ -52,6 +53,8 @@ def run(*, as_json: bool, fingerprint: str | None, notify: str | None, yes: bool
     plan = make_plan(request, place)
     if fingerprint is not None:
         _require_same(fingerprint, plan, place)
+    if request.request_reading and not yes:
+        confirm_reading(request)
     if not yes and not as_json and sys.stdin.isatty() and sys.stderr.isatty():
         confirm_long_run(estimate_time(plan, earlier_trials(plan, place.results))["seconds"])
     trackers = progress_and_notification(notify)

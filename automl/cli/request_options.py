@@ -48,7 +48,17 @@ def _finite(_context: click.Context, _option: click.Parameter, number: float | N
 
 # Settings that an option sets as it is; the others are read or added to those of the study file.
 _PLAIN_SETTINGS = SETTINGS - {
-    *("skill", "data", "search", "policy", "require_search", "warm_start", "objectives", "constraints"),
+    *(
+        "skill",
+        "data",
+        "search",
+        "policy",
+        "require_search",
+        "request_reading",
+        "warm_start",
+        "objectives",
+        "constraints",
+    ),
 }
 
 _SKILL_OPTIONS = (
@@ -84,6 +94,11 @@ _STUDY_OPTIONS = (
         "request_text",
         metavar="TEXT",
         help="What you want, in plain English: '20 trials, two hours, 4 GPUs, best d1'.",
+    ),
+    click.option(
+        "--request-model",
+        is_flag=True,
+        help="Let a language model read what the plain forms of --request do not; it is shown, and asked back.",
     ),
     click.option("--require-search", is_flag=True, help="Exit with 2 where the run would train once."),
     click.option("--metric", metavar="NAME", help="The objective's metric."),
@@ -200,7 +215,17 @@ def build_request(options: dict[str, Any]) -> StudyRequest:
 
     Raises:
         ConfigurationError: no such study, or options that cannot be read.
+        LaunchError: the language model that is to read the text does not answer.
     """
+    request = _request(options)
+    if options.get("request_model"):
+        from automl.cli.request_reading import with_reading
+
+        return with_reading(request)
+    return request
+
+
+def _request(options: dict[str, Any]) -> StudyRequest:
     if options["study"] is None and options["skill"] is not None:
         request = StudyRequest(skill=options["skill"], name=Path(options["skill"]).name)
     else:

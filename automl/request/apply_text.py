@@ -6,6 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from automl.errors import ConfigurationError, Problem
+from automl.request.model_reading import join_reading
 from automl.request.text import ParsedRequest, parse_request, share_gpus
 
 if TYPE_CHECKING:
@@ -16,11 +17,12 @@ _OPTIONS = {"time_s": "--time", "gpus": "--jobs and --gpus-per-trial", "trial_ti
 _COUNTS = {"trials", "jobs", "seed"}
 
 
-def _parse_for(request: StudyRequest, skill: Skill) -> ParsedRequest:
-    """Read the request's text with the words of a skill."""
+def parse_for(request: StudyRequest, skill: Skill) -> ParsedRequest:
+    """Read the request's text with the words of a skill, and join what a language model has read in it."""
     known = f"{skill.name} {skill.network_arch}".lower().replace("-", "_").replace("_", " ").split()
     metrics = skill.architecture.metrics.directions
-    return parse_request(request.request_text or "", metrics=metrics, known_words=frozenset(known))
+    parsed = parse_request(request.request_text or "", metrics=metrics, known_words=frozenset(known))
+    return join_reading(parsed, request.request_reading) if request.request_reading else parsed
 
 
 def apply_request_text(request: StudyRequest, skill: Skill) -> tuple[StudyRequest, ParsedRequest, tuple[str, ...]]:
@@ -32,7 +34,7 @@ def apply_request_text(request: StudyRequest, skill: Skill) -> tuple[StudyReques
     """
     if not request.request_text:
         return request, ParsedRequest(policy=None, values={}, phrases={}), ()
-    parsed = _parse_for(request, skill)
+    parsed = parse_for(request, skill)
     settings: dict[str, Any] = {}
     notes: list[str] = []
     for name, value in parsed.values.items():
@@ -53,7 +55,7 @@ def apply_request_text(request: StudyRequest, skill: Skill) -> tuple[StudyReques
 
 def request_problems(request: StudyRequest, skill: Skill) -> tuple[Problem, ...]:
     """Return the parts of the request's text that only the user can decide; an explicit policy decides about search."""
-    return _problems(request, _parse_for(request, skill))
+    return _problems(request, parse_for(request, skill))
 
 
 def _problems(request: StudyRequest, parsed: ParsedRequest) -> tuple[Problem, ...]:
@@ -82,7 +84,7 @@ def _problems(request: StudyRequest, parsed: ParsedRequest) -> tuple[Problem, ..
 
 def request_document(request: StudyRequest, skill: Skill) -> dict[str, Any]:
     """Return the JSON form of what was understood of the request's text, and what the user must decide."""
-    parsed = _parse_for(request, skill)
+    parsed = parse_for(request, skill)
     return {
         "text": request.request_text,
         "understood": {name: dataclasses.asdict(phrase) for name, phrase in parsed.phrases.items()},

@@ -136,6 +136,7 @@ class StudyRequest(InputSettings, ObjectiveSettings, BudgetSettings, ResourceSet
 
     Attributes:
         request_text: Free text of the user: policy, budget, resources and metric are read from it.
+        request_reading: What a language model has read in the text, checked; see `automl.request.model_reading`.
         require_search: Where no search can be done it is an error, instead of one training.
         source: The study file, if any.
         explicit: Names of the settings that the command line has set; they win over the request's text.
@@ -145,6 +146,7 @@ class StudyRequest(InputSettings, ObjectiveSettings, BudgetSettings, ResourceSet
     name: str
     policy: Policy | None = None
     request_text: str | None = None
+    request_reading: Mapping[str, Any] = field(default_factory=dict)
     require_search: bool = False
     experiment: str | None = None
     model_name: str | None = None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from automl.duration import format_duration
@@ -212,7 +212,7 @@ class _Parser:
             elif before != value:
                 questions.append(f"{self._phrases[name].text} ... {words}")
             else:
-                self._phrases.setdefault(name, Phrase(words, _meaning(name, value)))
+                self._phrases.setdefault(name, Phrase(words, meaning_of(name, value)))
 
     def take_metric(self, metrics: Mapping[str, str]) -> None:
         """Read the objective: a metric after a word such as "best" or "lowest"."""
@@ -228,20 +228,15 @@ class _Parser:
 
     def result(self, known_words: frozenset[str]) -> ParsedRequest:
         remarks = list(self._sort(_HARMLESS | known_words))
-        policy, several = (
-            self._values.pop("policy", None),
-            {"trials", "jobs", "sampler", "scheduler"} & set(self._values),
-        )
-        if policy == "off" and any(self._values[name] != 1 for name in several):
-            self._policy_questions += [f"{self._phrases['policy'].text} ... {self._phrases[n].text}" for n in several]
-        return ParsedRequest(
-            policy=policy,  # type: ignore[arg-type] # the patterns give on and off
+        parsed = ParsedRequest(
+            policy=self._values.pop("policy", None),  # type: ignore[arg-type] # the patterns give on and off
             values=self._values,
             phrases=self._phrases,
             policy_questions=tuple(dict.fromkeys(self._policy_questions)),
             value_questions=tuple(dict.fromkeys(self._value_questions)),
             remarks=tuple(dict.fromkeys(remarks)),
         )
+        return replace(parsed, policy_questions=(*parsed.policy_questions, *contradicts(parsed)))
 
     def _sort(self, harmless: frozenset[str]) -> Iterator[str]:
         """Sort what is left into questions, and descriptions that are yielded."""
@@ -262,6 +257,29 @@ class _Parser:
                 self._policy_questions.append(said)
             else:
                 self._value_questions.append(said)
+
+
+def contradicts(parsed: ParsedRequest) -> tuple[str, ...]:
+    """Return what speaks of a search where one training is asked for."""
+    about_search = {"trials", "jobs", "sampler", "scheduler"} & set(parsed.values)
+    if parsed.policy != "off" or all(parsed.values[name] == 1 for name in about_search):
+        return ()
+    return tuple(f"{parsed.phrases['policy'].text} ... {parsed.phrases[name].text}" for name in sorted(about_search))
+
+
+def limits(text: str) -> bool:
+    """Return whether a text has a word that can negate or limit."""
+    return bool(_words(text) & _LIMITS)
+
+
+def mentions_search(text: str) -> bool:
+    """Return whether a text speaks of searching or training."""
+    return _MODES.search(text) is not None
+
+
+def names_setting(text: str) -> bool:
+    """Return whether a text has a number, or the name of a setting."""
+    return _NUMBERS.search(text) is not None
 
 
 def _words(text: str) -> set[str]:
@@ -320,7 +338,7 @@ def _mode(form: str) -> re.Pattern[str]:
     return re.compile(rf"\b(?:{form}){'' if _GOES_ON in form else _ENDS}", re.IGNORECASE)
 
 
-def _meaning(name: str, value: Value) -> str:
+def meaning_of(name: str, value: Value) -> str:
     """Return what a value means, in words."""
     if isinstance(value, str):
         return {"on": "search", "off": "train once"}.get(value, f"{name} {value}")
