@@ -15,6 +15,7 @@ from automl.request.policy import Route, SkillFacts
 from automl.request.trial_options import check_options
 from automl.samplers.registry import SAMPLER_OPTIONS, check_sampler
 from automl.schedulers.registry import SCHEDULER_OPTIONS, make_scheduler
+from automl.skill.catalog import SkillStatus, describe
 from automl.skill.layout import find_files
 from automl.skill.objective import objective_for
 from automl.space.build import SpaceRequest, build_space, suggest_candidates
@@ -250,7 +251,7 @@ def check_skill_and_spec(request: StudyRequest) -> tuple[list[Problem], list[Pro
     except ConfigurationError as error:
         return list(error.problems), []
     found = check_skill(skill)
-    problems, warnings = list(found.problems), list(found.warnings)
+    problems, warnings = [*found.problems, *_blocking(request, skill)], list(found.warnings)
     schema, _ = _read_schema(skill)
     try:
         template = build_spec(skill, TRAIN, schema=schema)
@@ -259,6 +260,22 @@ def check_skill_and_spec(request: StudyRequest) -> tuple[list[Problem], list[Pro
         return [*problems, *error.problems], warnings
     compared = check_spec(spec, template, schema, where=request.spec or "spec")
     return [*problems, *compared.problems], [*warnings, *compared.warnings]
+
+
+def _blocking(request: StudyRequest, skill: Skill) -> list[Problem]:
+    """Return what `automl list` calls the skill blocked for, by the file that is not there."""
+    entry, has_ranges = describe(skill), any("=" in item for item in request.search)
+    if skill.is_open or has_ranges or request.policy == "off" or entry.status is not SkillStatus.BLOCKED:
+        return []
+    schema, template = find_files(skill.root).expected(TRAIN)
+    fix = "add it (automl init --skill DIR writes a small example), or train once with --policy off"
+    missing = {"schema": schema} if TRAIN not in skill.schemas else {}
+    missing |= {"template": template} if TRAIN not in skill.templates else {}
+    return [
+        Problem(where=str(file), found="no such file", expected=f"a train {name}, which a search needs", fix=fix)
+        for name, file in missing.items()
+        if TRAIN in skill.actions
+    ]
 
 
 def _given_spec(request: StudyRequest) -> Path | None:

@@ -22,12 +22,14 @@ from automl.cli.terminal import VisibleStream
 from automl.errors import AutomlError, ConfigurationError, InterruptedStudyError
 
 COMMANDS = {
+    "init": ("init", "Write a study file for a training script, or with --skill a model skill, to go on from."),
     "run": ("request", "Search hyperparameters, or train once with --policy off."),
     "plan": ("request", "Show what `run` would do, down to the first trials, and run nothing."),
     "space": ("request", "Show which parameters are searched, which are not, and why."),
     "doctor": ("request", "Check machine, data and weights for a run: ok, warn or fail, with the fix."),
     "cluster": ("cluster", "Write, or submit, a job that runs a study on Slurm or Kubernetes."),
     "check": ("request", "List everything that is wrong with a study, a skill or a spec."),
+    "schema": ("init", "Write the JSON Schema of study files to .automl/, for completion in an editor."),
     "list": ("results", "List the model skills of a folder: runnable, blocked, disabled; or, with --studies, studies."),
     "resume": ("study", "Continue an interrupted study."),
     "stop": ("study", "End a study, or one running trial of it."),

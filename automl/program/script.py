@@ -55,7 +55,7 @@ def read_script(command: str, folder: Path) -> Script:
     if file is None:
         return Script(arguments={})
     files = tuple(_with_imports(file, folder))
-    trees = [tree for path in files if (tree := _parsed(path)) is not None]
+    trees = [tree for path in files if (tree := parsed(path)) is not None]
     configured = next((found for tree in trees if (found := read_configuration(tree, file, folder)) is not None), None)
     if configured is not None:
         library, listed, files = HYDRA, tuple(configured[0]), (*files, *configured[1])
@@ -90,7 +90,8 @@ def _words(command: str) -> list[str]:
         return command.split()
 
 
-def _parsed(file: Path) -> ast.Module | None:
+def parsed(file: Path) -> ast.Module | None:
+    """Return the tree of a source file; None where it cannot be read."""
     try:
         return ast.parse(read_regular(file).decode("utf-8-sig"))
     except (ConfigurationError, SyntaxError, UnicodeDecodeError, ValueError, RecursionError):
@@ -103,7 +104,7 @@ def _with_imports(file: Path, folder: Path) -> Iterator[Path]:
     while pending and len(seen) <= _MOST_FILES:
         here = pending.pop(0)
         yield here
-        tree = _parsed(here)
+        tree = parsed(here)
         for name in _imported(tree) if tree is not None else ():
             for root in dict.fromkeys((here.parent, file.parent, folder)):
                 base = root.joinpath(*name.split("."))

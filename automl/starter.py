@@ -1,0 +1,243 @@
+"""A first study file for a script, and a first skill package: what `automl init` writes, for a person to go on from.
+
+The ranges are those that a skill's parameters of the same names and values would get (`automl.space.derived`). What is
+known to act on the result is proposed; everything else stands there as a comment.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from automl.architectures.load import load_architecture
+from automl.program.script import Script, parsed, read_script
+from automl.program.skill import NETWORK_ARCH
+from automl.program.traces import Traces, direction_of, read_traces, resume_argument
+from automl.space.derived import family_of
+from automl.space.ranges import make_parameter
+from automl.spec.train_schema import LeafKind, SchemaLeaf
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from automl.config_files import JsonValue
+    from automl.skill.program import Argument
+    from automl.space.parameters import Parameter
+
+SCHEMA_LINE = "# yaml-language-server: $schema=.automl/study.schema.json"
+_KINDS = {"float": LeafKind.FLOAT, "int": LeafKind.INT, "bool": LeafKind.BOOL, "str": LeafKind.TEXT}
+# They change the cost of a trial, or how trials are compared: a person decides.
+_NOT_SEARCHED = {
+    *("batch size", "length of the warm-up", "part of the run", "length of the run", "size of an image"),
+    *("rank of an adapter", "heads of attention", "depth of the network", "iterations of the network"),
+    *("width of the network", "number of queries", "weight of a loss", "balance of the loss", "focus of the loss"),
+}
+_CHOSEN = ("opt", "optim", "optimizer", "scheduler", "lr_scheduler", "sched", "activation", "act", "loss")
+_WITH_MOMENTUM = ("sgd", "rmsprop", "nesterov", "momentum")
+_WORDS_OF_HYDRA = "{overrides}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposed:
+    """A line of `search`: the parameter, its values as text, why, and whether it is proposed or only shown."""
+
+    path: str
+    values: str
+    why: str
+    is_searched: bool
+
+
+def study_text(script: Script, command: str) -> str:
+    """Return the text of a study file for a script."""
+    traces = read_traces(tree for file in script.files if (tree := parsed(file)) is not None)
+    lines = [*proposals(script.arguments.values())]
+    if lines and not any(line.is_searched for line in lines):
+        lines = [Proposed(path=p.path, values=p.values, why=p.why, is_searched=True) for p in lines]
+    width = max((len(f"{line.path}: {line.values}") for line in lines), default=0)
+    name = script.file.name if script.file is not None else command
+    parts = [
+        SCHEMA_LINE,
+        f"# Written by `automl init` from {name} ({script.library or 'its help'}). Check ranges, objective and report;",
+        "# then: automl plan study.yaml, automl run study.yaml",
+        f"program: {command} {_WORDS_OF_HYDRA if script.library == 'hydra' else '--{overrides}'}",
+        "search:",
+        *(_line(line, width) for line in sorted(lines, key=lambda line: not line.is_searched)),
+        *_objective_lines(traces),
+        *_report_lines(script, traces),
+        "budget: {trials: 20}",
+    ]
+    return "\n".join(parts) + "\n"
+
+
+def _line(line: Proposed, width: int) -> str:
+    text = f"{line.path}: {line.values}"
+    return f"  {'' if line.is_searched else '# '}{text:<{width}}  # {line.why}"
+
+
+def _objective_lines(traces: Traces) -> Iterator[str]:
+    if not traces.metrics:
+        yield "objective: val_loss minimize  # the metric that your program reports, and its direction"
+        return
+    metric = traces.metrics[0]
+    others = f"; also seen: {', '.join(traces.metrics[1:4])}" if traces.metrics[1:] else ""
+    yield f"objective: {metric} {direction_of(metric)}  # seen in the source{others}; check the direction"
+
+
+def _report_lines(script: Script, traces: Traces) -> Iterator[str]:
+    resume = resume_argument(script.arguments)
+    flag = script.arguments[resume].flag if resume else ""
+    words = f"{flag} {{checkpoint}}" if flag else f"{resume}={{checkpoint}}"
+    rows = [
+        ("checkpoint", json.dumps(traces.checkpoint), "its checkpoints"),
+        ("resume", json.dumps(words), "the words that continue from one"),
+        ("metrics", traces.metric_file, "the file of metrics that it writes; without it, its log is read"),
+        ("first_epoch", traces.first_epoch, "the number of its first epoch"),
+    ]
+    known = {
+        "checkpoint": bool(traces.checkpoint),
+        "resume": bool(resume),
+        "metrics": bool(traces.metric_file),
+        "first_epoch": traces.first_epoch is not None,
+    }
+    if not any(known.values()):
+        yield "# report: {checkpoint: 'ckpt/epoch={epoch}.pt', resume: '--resume {checkpoint}', metrics: metrics.csv}"
+        return
+    yield "report:"
+    yield from (f"  {key}: {value}  # {why}" for key, value, why in rows if known[key])
+
+
+def proposals(listed: Iterable[Argument]) -> Iterator[Proposed]:
+    """Yield a line for each argument that could be searched."""
+    arguments = tuple(listed)
+    rules = load_architecture(NETWORK_ARCH)
+    fixed = {*rules.keys.epochs, *rules.keys.seed}
+    for argument in arguments:
+        kind = _KINDS.get(argument.kind)
+        if argument.path in fixed or resume_argument([argument.path]) or argument.is_any_text_true or kind is None:
+            continue
+        leaf = SchemaLeaf(path=argument.path, kind=kind, choices=_plain(argument.choices))
+        value = argument.default
+        family = family_of(rules.parameters.families, leaf, value)
+        try:
+            made = make_parameter(leaf, value, family=family)
+        except ValueError:
+            continue
+        is_known = bool(family.name) and family.name not in _NOT_SEARCHED
+        is_option = bool(argument.choices) and argument.path.rpartition(".")[2] in _CHOSEN
+        is_costly = any(word in argument.path for word in ("worker", "log", "every", "interval", "port", "gpu", "num_"))
+        default = f"default {value}" if value is not None else "no default"
+        words = filter(
+            None, (argument.text.replace("\n", " ")[:60], default, made.reason.removesuffix(", inside the schema"))
+        )
+        yield Proposed(
+            path=argument.path,
+            values=_values(made, _condition(argument, arguments)),
+            why="; ".join(words),
+            is_searched=(is_known or is_option) and not is_costly,
+        )
+
+
+def _plain(choices: Iterable[JsonValue]) -> tuple[bool | int | float | str | None, ...]:
+    return tuple(choice for choice in choices if not isinstance(choice, dict | list))
+
+
+def _condition(argument: Argument, arguments: Iterable[Argument]) -> str:
+    """Return under which optimisers a momentum acts, as text; empty where that is not known."""
+    if "momentum" not in argument.path:
+        return ""
+    for other in arguments:
+        acting = [choice for choice in other.choices if str(choice).lower() in _WITH_MOMENTUM]
+        if acting and len(acting) < len(other.choices):
+            return f"{other.path}: {json.dumps(acting)}"
+    return ""
+
+
+def _values(made: Parameter, condition: str) -> str:
+    if made.choices:
+        return json.dumps(list(made.choices))
+    low, high = (_number(made, end) for end in made.bounds)
+    scale = "log" if made.log else "one_minus_log" if made.log_to_one else ""
+    if condition:
+        return f"{{range: {low}..{high}{f', scale: {scale}' if scale else ''}, when: {{{condition}}}}}"
+    return f"{low}..{high} {scale}".rstrip()
+
+
+def _number(made: Parameter, value: float) -> str:
+    if made.is_integer:
+        return str(int(value))
+    text = f"{value:.3g}"
+    return text if any(mark in text for mark in ".e") else f"{text}.0"
+
+
+def script_of(words: str, folder: Path) -> tuple[Script, str]:
+    """Return what is known of a script, named by its file or by a whole command, and the command that runs it."""
+    command = f"python {words}" if words.endswith(".py") else words
+    return read_script(command, folder), command
+
+
+def skill_files(folder: Path) -> dict[Path, str]:
+    """Return the files of a skill package that trains something at once, for its author to replace."""
+    name = folder.name.replace("-", "_")
+    files = {folder / file: text.replace("@NAME@", name) for file, text in _SKILL.items()}
+    return {file: text.replace("@FOLDER@", str(folder)) for file, text in files.items()}
+
+
+_SKILL = {
+    "skill_info.yaml": """\
+# A model skill: what `automl` runs, and what it evaluates a training by. Every key: docs/reference/skill_info.md.
+name: @NAME@
+network_arch: @NAME@
+automl_enabled: true
+actions:
+  train:
+    command: python '@FOLDER@/train.py' {config_path}  # runs in the folder of the trial
+    metric: val_loss
+    metric_direction: minimize
+spec_params:
+  train:
+    results_dir: output_dir           # filled with the folder of the trial
+    train.resume_from: resume_model   # filled with a checkpoint when a trial continues
+spec_shorthand_keys:
+  num_epochs: train.num_epochs
+""",
+    "spec_template_train.yaml": """\
+# The whole spec with the values that you would use today: trial 0.
+results_dir: ''
+train:
+  num_epochs: 5
+  resume_from: ''
+  lr: 0.1
+""",
+    "train.schema.json": """\
+{"properties": {
+  "results_dir": {"type": "string"},
+  "train": {"properties": {
+    "num_epochs": {"type": "int", "minimum": 1},
+    "resume_from": {"type": "string"},
+    "lr": {"type": "float", "minimum": 0.001, "maximum": 1.0, "automl_enabled": true}
+  }}
+}}
+""",
+    "train.py": '''\
+"""Replace this by your trainer: it reads the spec, reports one line for each epoch, and saves each epoch."""
+
+import json
+import sys
+from pathlib import Path
+
+import yaml
+
+spec = yaml.safe_load(Path(sys.argv[1]).read_text())
+folder, settings = Path(spec["results_dir"]), spec["train"]
+epoch, weight = 0, 0.0
+if settings["resume_from"]:
+    epoch, weight = json.loads(Path(settings["resume_from"]).read_text())
+for epoch in range(epoch, settings["num_epochs"]):
+    weight += settings["lr"] * 2 * (1 - weight)
+    with (folder / "status.json").open("a") as status:
+        status.write(json.dumps({"epoch": epoch, "kpi": {"val_loss": (1 - weight) ** 2}}) + "\\n")
+    (folder / f"model_epoch_{epoch:03d}.pth").write_text(json.dumps([epoch + 1, weight]))
+''',
+}

@@ -1,0 +1,67 @@
+"""`automl init`, `automl schema` and what `automl check` says of a skill that a search cannot use."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from automl.cli.app import run_command_line
+from automl.resources import packaged
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+
+def test_the_schema_that_is_written_is_the_one_that_study_files_are_checked_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    assert run_command_line(["schema"]) == 0
+
+    written = (tmp_path / ".automl/study.schema.json").read_text(encoding="utf-8")
+    assert written == (packaged("schemas") / "study.schema.json").read_text(encoding="utf-8")
+
+
+def test_a_study_file_is_written_once_with_its_schema(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    source = "import argparse\np = argparse.ArgumentParser()\np.add_argument('--lr', type=float, default=0.1)\n"
+    (tmp_path / "train.py").write_text(source, encoding="utf-8")
+
+    assert run_command_line(["init", "train.py"]) == 0
+    assert (tmp_path / ".automl/study.schema.json").is_file()
+    assert run_command_line(["init", "train.py"]) == 2
+    assert "study.yaml, which exists" in capsys.readouterr().err
+    assert run_command_line(["check", "study.yaml"]) == 0
+
+
+def test_a_script_is_run_for_its_help_only_when_that_is_allowed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "train.py").write_text(
+        "import sys, pathlib\npathlib.Path('ran').touch()\nprint('  --lr LR   step (default: 0.1)')\n", encoding="utf-8"
+    )
+
+    assert run_command_line(["init", "train.py"]) == 2
+    assert "--run-help runs it" in capsys.readouterr().err
+    assert not (tmp_path / "ran").exists()
+    assert run_command_line(["init", "train.py", "--run-help"]) == 0
+    assert "lr: 0.001..1.0 log" in (tmp_path / "study.yaml").read_text(encoding="utf-8")
+
+
+def test_a_skill_that_is_written_is_accepted_and_one_without_a_schema_is_a_problem(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "mine"
+
+    assert run_command_line(["init", "--skill", str(folder)]) == 0
+    assert run_command_line(["check", "--skill", str(folder)]) == 0
+    (folder / "train.schema.json").unlink()
+    capsys.readouterr()
+
+    assert run_command_line(["check", "--skill", str(folder)]) == 2
+    assert "train.schema.json" in capsys.readouterr().out
