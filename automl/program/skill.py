@@ -44,13 +44,14 @@ def program_skill(document: Mapping[str, Any]) -> Skill:
 
     Args:
         document: ``command`` and ``folder``, and of the study's `report`: ``checkpoint``, ``first_epoch``, ``resume``,
-            ``metrics``.
+            ``metrics``; and ``defaults``, by name, of a function.
 
     Raises:
         ConfigurationError: a pattern of checkpoints names no epoch, or the words that resume name no checkpoint.
     """
     folder, command = Path(document["folder"]), document["command"]
     script, patterns = read_script(command, folder), _texts(document.get("checkpoint"))
+    is_config, defaults = f"{{{CONFIG}}}" in command, dict(document.get("defaults") or {})
     problems = [*_pattern_problems(patterns), *_resume_problems(document.get("resume"))]
     if problems:
         raise ConfigurationError.from_problems(problems, subject="the study")
@@ -75,8 +76,8 @@ def program_skill(document: Mapping[str, Any]) -> Skill:
         actions=MappingProxyType({action.name: action}),
         templates=MappingProxyType({}),
         schemas=MappingProxyType({}),
-        values=MappingProxyType({} if f"{{{CONFIG}}}" in command else _defaults(script)),
-        values_source=f"the default of {script.file.name}" if script.file is not None else "",
+        values=MappingProxyType({**({} if is_config else _defaults(script)), **defaults}),
+        values_source="its own default" if script.file is None else f"the default of {script.file.name}",
         is_open=True,
         fingerprints=MappingProxyType(_fingerprints(document, script.files, folder)),
         architecture=_architecture(patterns, program.first_epoch or 0),

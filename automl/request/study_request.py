@@ -219,6 +219,15 @@ def load_study_request(reference: str) -> StudyRequest:
         expected = "a mapping with at least `skill` or `program`"
         problem = Problem(where=str(file), found="no mapping", expected=expected, fix="see studies/")
         raise ConfigurationError.from_problems([problem], subject="the study")
+    return request_of_document(file, document)
+
+
+def request_of_document(file: Path, document: dict[str, Any]) -> StudyRequest:
+    """Return the request of a study file's document; paths in it are relative to the file, which need not exist.
+
+    Raises:
+        ConfigurationError: the document has problems: all of them.
+    """
     document = typed_settings(document)
     problems = schema_problems(document, "study", where=str(file)) or _choice_problems(file, document)
     time_s = None
@@ -240,7 +249,7 @@ def _request(file: Path, document: dict[str, Any], time_s: float | None) -> Stud
     # Keys of these mappings are names of settings; `launcher`, `image` and `network` may also stand under `options`.
     older = {name: options.pop(name) for name in ("launcher", "image", "network") if name in options}
     named = {
-        **_objective(document.get("objective", {})),
+        **read_objective(document.get("objective", {})),
         **document.get("budget", {}),
         **older,
         **document.get("resources", {}),
@@ -277,7 +286,7 @@ def _choice_problems(file: Path, document: Mapping[str, Any]) -> list[Problem]:
         fix = "a skill says it in its skill_info.yaml"
         problems.append(Problem(where=f"{file}: report", found="a skill", expected="a program", fix=fix))
     try:
-        _objective(document.get("objective", {}))
+        read_objective(document.get("objective", {}))
     except ValueError as error:
         expected, fix = "a metric and maximize or minimize", "write e.g. objective: val_acc maximize"
         problems.append(Problem(where=f"{file}: objective", found=str(error), expected=expected, fix=fix))
@@ -290,7 +299,7 @@ def _program(file: Path, document: Mapping[str, Any]) -> dict[str, Any] | None:
     return {"command": document["program"], "folder": str(file.parent), **document.get("report", {})}
 
 
-def _objective(entry: str | Mapping[str, str]) -> Mapping[str, str]:
+def read_objective(entry: str | Mapping[str, str]) -> Mapping[str, str]:
     """Return metric and direction of `objective`, which may be a text: ``val_acc maximize``, ``minimise loss``.
 
     Raises:

@@ -70,8 +70,11 @@ def places_of(program: Program | None, spec: Spec, run: ActionRun) -> dict[str, 
         return {}
     places: dict[str, str | tuple[str, ...]] = {f"{{{TRIAL_DIR}}}": str(run.results_dir), f"{{{RESUME}}}": ()}
     if program.resume is not None and run.resume_checkpoint is not None:
+        checkpoint = str(run.resume_checkpoint)
+        is_quoted = program.library == "hydra" and not _HYDRA_PLAIN.fullmatch(checkpoint)
+        shown = f"'{checkpoint}'" if is_quoted else checkpoint
         words = shlex.split(program.resume)
-        places[f"{{{RESUME}}}"] = tuple(word.replace(f"{{{CHECKPOINT}}}", str(run.resume_checkpoint)) for word in words)
+        places[f"{{{RESUME}}}"] = tuple(word.replace(f"{{{CHECKPOINT}}}", shown) for word in words)
     for name in program.places:
         places[f"{{{name}}}"] = str(spec.get(name)) if spec.has(name) else ""
     values = {

@@ -1,0 +1,314 @@
+"""Studies from Python: `Study`, `load` and `tune` do what the commands do, and raise what these print.
+
+```python
+study = automl.Study(
+    program="python train.py --lr {lr}", search={"lr": "1e-5..1e-1 log"}, objective="val_acc maximize"
+)
+study.run(trials=20)
+study.best
+```
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import os
+import shlex
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from automl.errors import ConfigurationError, Problem
+from automl.request.location import RunLocation, make_private, next_study_directory
+from automl.request.study_request import load_study_request, read_objective, request_of_document
+from automl.storage.study_directory import read_study
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    import pandas as pd
+
+    from automl.request.study_request import StudyRequest
+    from automl.space.values import Scalar
+    from automl.study.result import StudyResult
+    from automl.tracking.base import Tracker
+
+Values: TypeAlias = "str | Sequence[bool | int | float | str | None] | Mapping[str, object]"
+"""A range as text, ``1e-5..1e-1 log``; a list of options; or a mapping with ``range``, ``scale`` and ``when``."""
+_FUNCTIONS = ".functions"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Best:
+    """The best trial of a study.
+
+    Attributes:
+        trial: Its number.
+        value: The objective at its best epoch.
+        values: Every metric at that epoch.
+        parameters: What was searched: name -> value.
+        epoch: Zero-based; None where the program names none.
+        checkpoint: File or folder of that epoch; None where it left none.
+        directory: The folder of the trial.
+    """
+
+    trial: int
+    value: float
+    values: Mapping[str, float]
+    parameters: Mapping[str, Scalar]
+    epoch: int | None
+    checkpoint: Path | None
+    directory: Path
+
+
+class Study:
+    """A search: planned, running or ended.
+
+    Args:
+        program: The command of the training program, as in a study file: ``python train.py --lr {lr}``.
+        search: Parameter -> its values.
+        objective: Metric and direction: ``val_acc maximize``.
+        report: What the program leaves: ``checkpoint``, ``resume``, ``metrics``, ``first_epoch``.
+        name: Of the study; that of the folder by default.
+        folder: Where the program runs.
+        results: The results folder, relative to the folder.
+        settings: Further keys of a study file: ``budget``, ``resources``, ``set``, ``seed``, ``sampler``, ...
+
+    Raises:
+        ConfigurationError: something in it cannot be used; with every problem.
+    """
+
+    def __init__(
+        self,
+        *,
+        program: str,
+        search: Mapping[str, Values],
+        objective: str,
+        report: Mapping[str, object] | None = None,
+        name: str = "",
+        folder: str | Path = ".",
+        results: str | Path = "results",
+        **settings: Any,  # noqa: ANN401 - keys of a study file
+    ) -> None:
+        here = Path(folder).expanduser().resolve()
+        document: dict[str, Any] = {"program": program, "search": dict(search), "objective": objective, **settings}
+        document |= {"report": dict(report)} if report else {}
+        document |= {"name": name} if name else {}
+        self._results = here / Path(results).expanduser()
+        self._request: StudyRequest | None = request_of_document(here / "study", document)
+        self._directory: Path | None = None
+
+    @classmethod
+    def from_file(cls, file: str | Path, *, results: str | Path = "results") -> Study:
+        """Return the study of a study file, or a ready one by its name: ``toy/quick``."""
+        return cls._of(load_study_request(str(file)), Path(results).expanduser().absolute(), None)
+
+    @classmethod
+    def _of(cls, request: StudyRequest | None, results: Path, directory: Path | None) -> Study:
+        study = cls.__new__(cls)
+        study._request, study._results, study._directory = request, results, directory
+        return study
+
+    @property
+    def directory(self) -> Path:
+        """The study directory.
+
+        Raises:
+            ConfigurationError: it has not run yet.
+        """
+        if self._directory is None:
+            fix = "call run() first, or automl.load(path) for an earlier study"
+            raise _unusable("study", "a study that has not run", "one that has", fix)
+        return self._directory
+
+    def plan(self, *, trials: int | None = None) -> dict[str, Any]:
+        """Return what `run` would do, down to the first trials, as `automl plan --json` prints it; nothing runs."""
+        from automl.review import review_plan  # noqa: PLC0415 - optuna and scipy
+        from automl.run import make_plan  # noqa: PLC0415 - as above
+
+        request, place = self._asked(trials), self._place()
+        return review_plan(request, make_plan(request, place), place)
+
+    def run(self, trials: int | None = None, *, is_shown: bool = True) -> Study:
+        """Run the search to its end, in a new study directory; an interrupt of the kernel ends it like Ctrl-C.
+
+        Args:
+            trials: How many, in place of the budget of the study.
+            is_shown: Print a line for each trial.
+
+        Raises:
+            AutomlError: what `automl run` would print; the directory is kept.
+        """
+        from automl.run import make_plan, run_plan  # noqa: PLC0415 - ray, optuna, mlflow
+
+        request, place = self._asked(trials), self._place()
+        plan = make_plan(request, place)
+        directory = next_study_directory(self._results, plan.name)
+        self._directory = directory
+        place = RunLocation(results=place.results, tracking_uri=place.tracking_uri, directory=directory)
+        run_plan(request, plan, place, extra_trackers=_progress(is_shown=is_shown))
+        return self
+
+    def resume(self, trials: int | None = None, *, is_shown: bool = True) -> Study:
+        """Continue a study that was interrupted; with ``trials`` it gets a new number of them."""
+        from automl.resume import resume_study  # noqa: PLC0415 - ray, optuna, mlflow
+
+        resume_study(self.directory, trials=trials, extra_trackers=_progress(is_shown=is_shown))
+        return self
+
+    def trials_dataframe(self) -> pd.DataFrame:
+        """Return a row for each trial: number, state, objective, epoch, seconds, and the parameters by name."""
+        import pandas as pd  # noqa: PLC0415 - half a second
+
+        result = self._result()
+        rows = [
+            {
+                "trial": trial.number,
+                "state": trial.state.value,
+                result.objective.metric: trial.values.get(result.objective.metric),
+                "epoch": trial.best_epoch,
+                "seconds": round(trial.elapsed_s, 3),
+                **trial.assignment,
+            }
+            for trial in result.trials
+        ]
+        return pd.DataFrame(rows)
+
+    def curves(self) -> pd.DataFrame:
+        """Return a row for each epoch of each trial: trial, epoch (from 0), and the objective."""
+        import pandas as pd  # noqa: PLC0415 - half a second
+
+        result = self._result()
+        points = [(trial.number, epoch, value) for trial in result.trials for epoch, value in trial.curve]
+        return pd.DataFrame(points, columns=["trial", "epoch", result.objective.metric])
+
+    @property
+    def best(self) -> Best | None:
+        """The best trial; None where none has a usable value."""
+        result, root = self._result(), self.directory
+        trial = result.best
+        if trial is None:
+            return None
+        return Best(
+            trial=trial.number,
+            value=trial.values[result.objective.metric],
+            values=trial.values,
+            parameters=trial.assignment,
+            epoch=trial.best_epoch,
+            checkpoint=None if trial.checkpoint is None else root / trial.checkpoint,
+            directory=root / trial.directory,
+        )
+
+    def report(self, output: str | Path | None = None) -> Path:
+        """Write the HTML page about the study and return its path."""
+        from automl.html_report.page import write_report  # noqa: PLC0415 - plotly
+
+        return write_report(self.directory, output=None if output is None else Path(output).absolute())
+
+    def __repr__(self) -> str:
+        if self._directory is None:
+            return f"Study({self._request.name if self._request else ''}, not run yet)"
+        return f"Study({self._directory})"
+
+    def _result(self) -> StudyResult:
+        return read_study(self.directory)[1]
+
+    def _asked(self, trials: int | None) -> StudyRequest:
+        if self._request is None:
+            fix = "use resume(), or make a Study with a program"
+            raise _unusable("study", f"{self._directory}, which has run", "a study that can be planned", fix)
+        return self._request if trials is None else self._request.with_settings(trials=trials)
+
+    def _place(self) -> RunLocation:
+        return RunLocation(results=self._results, tracking_uri=os.environ.get("MLFLOW_TRACKING_URI"))
+
+
+def load(path: str | Path) -> Study:
+    """Return a study that has run: its directory in the results folder.
+
+    Raises:
+        ConfigurationError: the folder is no study directory.
+    """
+    root = Path(path).expanduser().absolute()
+    read_study(root)
+    return Study._of(None, root.parent, root)
+
+
+def tune(
+    function: Callable[..., object],
+    search: Mapping[str, Values],
+    objective: str,
+    *,
+    trials: int = 20,
+    name: str = "",
+    results: str | Path = "results",
+    is_shown: bool = True,
+    **settings: Any,  # noqa: ANN401 - keys of a study file
+) -> Study:
+    """Search the arguments of a Python function; each trial calls it in a process of its own.
+
+    The function reports by `automl.report` while it runs, or returns a metric: a number, which is the objective, or a
+    mapping of metrics. Where it has an argument ``checkpoint``, it may continue: a trial that was cut off is given the
+    last checkpoint that it has reported, and None at first.
+
+    Args:
+        function: Its defaults are trial 0.
+        search: Argument -> its values.
+        objective: Metric and direction: ``val_acc maximize``.
+        trials: How many.
+        name: Of the study; that of the function by default.
+        results: The results folder.
+        is_shown: Print a line for each trial.
+        settings: Further keys of a study file.
+
+    Raises:
+        AutomlError: what `automl run` would print.
+    """
+    import cloudpickle  # noqa: PLC0415 - functions of a notebook
+
+    folder = Path(results).expanduser().absolute()
+    content = cloudpickle.dumps((function, _metric_of(objective)))
+    file = folder / _FUNCTIONS / f"{function.__name__}-{hashlib.sha256(content).hexdigest()[:12]}.pkl"
+    make_private(file.parent)
+    file.write_bytes(content)
+    parameters = inspect.signature(function).parameters
+    defaults = {
+        name: parameter.default
+        for name, parameter in parameters.items()
+        if isinstance(parameter.default, bool | int | float | str)
+    }
+    command = shlex.join([sys.executable, "-m", "automl.run_function", str(file)])
+    study = Study(
+        program=f"{command} {{config_path}}",
+        search=search,
+        objective=objective,
+        report={"resume": "--checkpoint {checkpoint}", "first_epoch": 0} if "checkpoint" in parameters else None,
+        name=name or function.__name__.strip("<>"),
+        results=folder,
+        **settings,
+    )
+    study._request = study._asked(None).with_settings(  # the defaults are no key of a study file
+        program={**(study._asked(None).program or {}), "defaults": defaults}
+    )
+    return study.run(trials, is_shown=is_shown)
+
+
+def _metric_of(objective: str) -> str:
+    try:
+        return read_objective(objective)["metric"]
+    except ValueError as error:
+        expected, fix = "a metric and maximize or minimize", "write e.g. val_acc maximize"
+        raise _unusable("objective", str(error), expected, fix) from error
+
+
+def _progress(*, is_shown: bool) -> tuple[Tracker, ...]:
+    from automl.cli.progress import ProgressTracker  # noqa: PLC0415 - rich
+
+    return (ProgressTracker(),) if is_shown else ()
+
+
+def _unusable(where: str, found: str, expected: str, fix: str) -> ConfigurationError:
+    problem = Problem(where=where, found=found, expected=expected, fix=fix)
+    return ConfigurationError.from_problems([problem], subject="the call")

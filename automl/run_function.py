@@ -1,0 +1,40 @@
+"""Call the function of a trial of `automl.tune`: ``python -m automl.run_function FILE SPEC [--checkpoint PATH]``.
+
+The file is one that this user's own process has written; it is a pickle, and so is code.
+"""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import sys
+from pathlib import Path
+
+from automl.config_files import read_document
+from automl.reporting import report
+
+
+def main() -> None:
+    """Call the function with the values of the spec, and report what it returns."""
+    import cloudpickle  # noqa: PLC0415 - only here
+
+    parser = argparse.ArgumentParser()
+    parser.add_argument("function", type=Path)
+    parser.add_argument("spec", type=Path)
+    parser.add_argument("--checkpoint")
+    given = parser.parse_args()
+    sys.path.insert(0, str(Path.cwd()))  # modules beside the notebook
+    function, metric = cloudpickle.loads(given.function.read_bytes())
+    values = read_document(given.spec)
+    arguments = dict(values) if isinstance(values, dict) else {}
+    if "checkpoint" in inspect.signature(function).parameters:
+        arguments["checkpoint"] = given.checkpoint
+    result = function(**arguments)
+    if isinstance(result, dict):
+        report(result)
+    elif result is not None:
+        report({metric: result})
+
+
+if __name__ == "__main__":
+    main()

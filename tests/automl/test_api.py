@@ -1,0 +1,77 @@
+"""Studies from Python."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+import automl
+from automl.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SCRIPT = "import argparse\np = argparse.ArgumentParser()\np.add_argument('--lr', type=float, default=0.1)\n"
+
+
+def study(folder: Path, search: str = "1e-3..1 log") -> automl.Study:
+    (folder / "train.py").write_text(SCRIPT, encoding="utf-8")
+    return automl.Study(
+        program="python train.py --lr {lr}",
+        search={"lr": search},
+        objective="val_loss minimize",
+        name="mine",
+        folder=folder,
+        budget={"trials": 7},
+    )
+
+
+def test_a_study_is_planned_as_a_study_file_is(tmp_path: Path) -> None:
+    plan = study(tmp_path).plan()
+
+    assert plan["budget"]["trials"] == 7
+    assert study(tmp_path).plan(trials=3)["budget"]["trials"] == 3
+    assert plan["first_trials"][0] == {"lr": 0.1}
+    assert plan["study_dir"] == str(tmp_path / "results/mine")
+    assert not (tmp_path / "results").exists()
+
+
+def test_what_is_wrong_is_raised_as_the_command_line_prints_it(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="exchange the two ends"):
+        study(tmp_path, "1..0").plan()
+    with pytest.raises(ConfigurationError, match="a study that has not run"):
+        study(tmp_path).best  # noqa: B018 - it raises
+    with pytest.raises(ConfigurationError, match="no readable"):
+        automl.load(tmp_path)
+
+
+def test_a_ready_study_has_its_own_settings() -> None:
+    assert automl.Study.from_file("toy/quick").plan()["objective"]["metric"] == "val/r2"
+
+
+@pytest.mark.slow
+def test_a_function_is_tuned_with_each_trial_in_a_process_of_its_own(tmp_path: Path) -> None:
+    def train(lr: float = 0.01, width: int = 4) -> None:
+        import os  # noqa: PLC0415 - runs elsewhere
+
+        from automl import report  # noqa: PLC0415 - as above
+
+        weight = 0.0
+        for epoch in range(3):
+            weight += lr * 2 * (1 - weight)
+            report(epoch=epoch, val_loss=(1 - weight) ** 2 + width * 1e-4, process=os.getpid())
+
+    search = {"lr": "1e-3..1 log", "width": "2..16"}
+    tuned = automl.tune(
+        train, search, "minimize val_loss", trials=4, results=tmp_path, is_shown=False, resources={"gpus_per_trial": 0}
+    )
+    again = automl.load(tuned.directory)
+
+    best = again.best
+    assert best is not None
+    frame, curves = again.trials_dataframe(), again.curves()
+    assert dict(frame.iloc[0][["lr", "width"]]) == {"lr": 0.01, "width": 4}
+    assert best.value == frame["val_loss"].min()
+    assert list(curves[curves.trial == 0].epoch) == [0, 1, 2]
+    assert again.report().is_file()
