@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from automl.schedulers.base import CloneRequest
 from automl.study.ends import EndKind, EndReason, StopCause, StopKind
-from automl.study.events import EndDecided, Event, StopDecided, TrialPromoted
+from automl.study.events import EndDecided, Event, RangeGrown, StopDecided, TrialPromoted
 from automl.study.replicates import replicate_seeds
 from automl.study.result import StudyResult
 from automl.study.state import Phase
@@ -59,7 +59,9 @@ Start: TypeAlias = Begin | TrialPromoted | Conclude | CloneRequest | Ask | Repea
 
 def next_step(plan: StudyPlan, state: StudyState, search: SearchState) -> Event | Conclude | None:
     """Return what has to be done now, whatever slots are free; None when nothing has."""
-    return next(chain(_ends(plan, state, search), _stops(state, search), _conclusions(state)), None)
+    return next(
+        chain(_ends(plan, state, search), _stops(state, search), _conclusions(state), _growths(state, search)), None
+    )
 
 
 def _ends(plan: StudyPlan, state: StudyState, search: SearchState) -> Iterator[Event]:
@@ -90,6 +92,12 @@ def _conclusions(state: StudyState) -> Iterator[Conclude]:
     for number in state.waiting:
         if (end := _end_for(state, state.trials[number])) is not None:
             yield Conclude(number, StopCause(kind=StopKind.STUDY, end=end))
+
+
+def _growths(state: StudyState, search: SearchState) -> Iterator[Event]:
+    """Yield the range that grows; a search that is over has no use for it."""
+    if state.end is None and state.search_end is None and (growth := search.searcher.growth()) is not None:
+        yield RangeGrown(path=growth.path, low=growth.low, high=growth.high, reason=growth.reason)
 
 
 def _end_for(state: StudyState, trial: TrialRecord) -> EndReason | None:

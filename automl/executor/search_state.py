@@ -13,7 +13,15 @@ from automl.executor.budget import IDENTICAL_ERRORS, Patience, competing_value, 
 from automl.schedulers.base import Action, Report
 from automl.study.causes import OriginKind
 from automl.study.ends import EndReason, StopCause, StopKind
-from automl.study.events import ImprovementEstimated, Measured, StudyStarted, TrialEnded, TrialPromoted, TrialProposed
+from automl.study.events import (
+    ImprovementEstimated,
+    Measured,
+    RangeGrown,
+    StudyStarted,
+    TrialEnded,
+    TrialPromoted,
+    TrialProposed,
+)
 from automl.study.model import Direction
 
 if TYPE_CHECKING:
@@ -48,7 +56,7 @@ class SearchState:
         self._patience = Patience(plan)
         self._reported: set[tuple[int, int]] = set()
 
-    def apply(self, event: Event, state: StudyState) -> None:
+    def apply(self, event: Event, state: StudyState) -> None:  # noqa: C901 # a case per event
         """Take one event over; ``state`` is where the study stands after it."""
         match event:
             case StudyStarted():
@@ -69,6 +77,10 @@ class SearchState:
             case TrialEnded():
                 self._end_trial(state.trials[event.result.number], state)
                 self._write_journal(event.result.number)
+            case RangeGrown():
+                plan = self.searcher.grow(event.path, event.low, event.high)
+                if self._journal is not None:
+                    self._journal.follow(plan)
             case ImprovementEstimated():
                 self.reached = self.reached or improvement_end(self._plan, state.estimates)
             case _:

@@ -26,7 +26,12 @@ def advise(facts: StudyFacts) -> list[str]:
     total, late = len(result.trials), sorted(trial.number for trial in result.ranked())
     states = Counter(trial.state for trial in result.trials)
     diverged, failed = states[TrialState.DIVERGED], states[TrialState.FAILED]
-    found = _edges(facts)
+    found = [
+        f"{grown.path}: its range has grown to {grown.low:g} .. {grown.high:g}, because {grown.reason}. Such a value "
+        "was not expected: look at the curves of the best trials."
+        for grown in facts.grown
+    ]
+    found += _edges(facts)
     if best is not None and epochs and best.best_epoch == epochs - 1 > 0:
         found.append(
             f"The best trial was best in its last epoch ({epochs} of {epochs}): it was still improving. "

@@ -13,7 +13,7 @@ from automl.storage.event_log import read_log
 from automl.storage.final_status import read_settled
 from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import read_evaluations
-from automl.study.events import TrialEnded, TrialStarted
+from automl.study.events import RangeGrown, TrialEnded, TrialStarted
 from automl.study.model import Direction
 
 if TYPE_CHECKING:
@@ -79,6 +79,7 @@ class StudyFacts:
             running until the last event, or interrupted where no process runs the study.
         evaluations: `evaluations.json`: role -> what baseline and best checkpoint scored on their own.
         end: How its last run ended; None while it runs, or if it was killed.
+        grown: The ranges that have grown, each as it was last; the parameters have these ends.
     """
 
     root: Path
@@ -89,6 +90,7 @@ class StudyFacts:
     attempts: pd.DataFrame
     evaluations: Mapping[str, Evaluation]
     end: StudyEnded | StudySuspended | None = None
+    grown: tuple[RangeGrown, ...] = ()
 
     @property
     def metric(self) -> str:
@@ -144,7 +146,13 @@ def read_facts(root: Path) -> StudyFacts:
     """
     plan, result, outcome = read_settled(root)
     paths = [parameter.path for parameter in plan.space.parameters]
-    parameters = tuple(SearchedParameter(**asdict(p), label=_label(p.path, paths)) for p in plan.space.parameters)
+    events = [entry.event for entry in read_log(StudyPaths(root).events_file)]
+    grown = {event.path: event for event in events if isinstance(event, RangeGrown)}
+    ends = {path: {"low": event.low, "high": event.high} for path, event in grown.items()}
+    parameters = tuple(
+        SearchedParameter(**{**asdict(p), **ends.get(p.path, {})}, label=_label(p.path, paths))
+        for p in plan.space.parameters
+    )
     return StudyFacts(
         root=root,
         plan=plan,
@@ -154,6 +162,7 @@ def read_facts(root: Path) -> StudyFacts:
         attempts=_attempts(read_log(StudyPaths(root).events_file), is_running=outcome.state == "running"),
         evaluations=read_evaluations(root),
         end=outcome.end,
+        grown=tuple(grown.values()),
     )
 
 

@@ -60,6 +60,10 @@ class OptunaJournal:
         self._study = 0
         self._is_given_up = False
 
+    def follow(self, plan: StudyPlan) -> None:
+        """Write later trials with the ranges of a plan whose ranges have grown."""
+        self._plan = plan
+
     def update(self, trial: Observation) -> None:
         """Write what the journal lacks of a trial; trials come in order of their numbers."""
         if self._is_given_up or self._written.get(trial.number) is trial:

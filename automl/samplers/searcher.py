@@ -10,9 +10,11 @@ from __future__ import annotations
 import json
 import math
 import threading
+from collections import Counter
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
+from automl.samplers.elastic import ends_at, kept_off_ends, next_growth, with_range
 from automl.samplers.history import History, Observation
 from automl.samplers.neighbours import explore, unseen_assignment
 from automl.samplers.sampler import Candidate
@@ -22,10 +24,14 @@ from automl.study.trial import Proposal, TrialState
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from automl.samplers.elastic import Growth
     from automl.samplers.sampler import Sampler
     from automl.space.values import Scalar
     from automl.study.model import StudyPlan
     from automl.study.trial import TrialResult
+
+# The points of a grid are promised beforehand.
+_FIXED_DESIGN = "grid"
 
 
 class Searcher:
@@ -44,6 +50,8 @@ class Searcher:
         self._history = History()
         self._seen: set[str] = set()
         self._prepared_place: int | None = None
+        self._examined: int | None = None
+        self._at_ends: Counter[tuple[str, str]] = Counter()
 
     @property
     def history(self) -> History:
@@ -63,6 +71,23 @@ class Searcher:
             self._prepared_place = self._history.next_place
             self._sampler.prepare(self._history)
 
+    def growth(self) -> Growth | None:
+        """Return the range that is to grow now, because good trials gather at an end that was derived."""
+        with self._lock:
+            ended = self._history.next_place
+            if self._plan.sampler == _FIXED_DESIGN or ended == self._examined:
+                return None
+            self._examined = ended
+            return next_growth(self._plan.space, self._history)
+
+    def grow(self, path: str, low: float, high: float) -> StudyPlan:
+        """Search another range of a parameter from now on; return the plan with it."""
+        with self._lock:
+            self._plan = replace(self._plan, space=with_range(self._plan.space, path, low, high))
+            self._sampler = type(self._sampler).for_plan(self._plan)
+            self._examined = None
+            return self._plan
+
     def ask(self) -> Proposal | None:
         """Return the next proposal, observed as running, or None when every assignment has been tried."""
         with self._lock:
@@ -80,7 +105,7 @@ class Searcher:
         with self._lock:
             number = len(self._history.observations)
             known = self._known(parent).assignment
-            assignment = explore(self._plan.space, known, seed=self._plan.seed, number=number)
+            assignment = self._off_ends(explore(self._plan.space, known, seed=self._plan.seed, number=number), number)
             return self._add(Candidate(assignment, Origin(OriginKind.CLONE, parent=parent, epoch=epoch)))
 
     def _add(self, candidate: Candidate, *, replicate_of: int | None = None, seed: int | None = None) -> Proposal:
@@ -110,17 +135,25 @@ class Searcher:
             running = Observation(**known, state=TrialState.RUNNING)
             self._history = self._history.with_trial(running)
             self._seen.add(_key(proposal.assignment))
+            for parameter in self._plan.space.parameters if proposal.replicate_of is None else ():
+                found = ends_at(parameter, proposal.assignment.get(parameter.path))
+                self._at_ends.update((parameter.path, end) for end in found)
 
     def _candidate(self, number: int) -> Candidate | None:
         if number < len(self._starts):
             return self._starts[number]
         candidate = self._sampler.propose(self._history, number) if self._plan.space.parameters else None
+        if candidate is not None:
+            candidate = replace(candidate, assignment=self._off_ends(candidate.assignment, number))
         if candidate is None or _key(candidate.assignment) not in self._seen:
             return candidate
         other = unseen_assignment(
             self._plan.space, candidate.assignment, lambda a: _key(a) in self._seen, seed=self._plan.seed, number=number
         )
         return None if other is None else Candidate(other, candidate.origin)
+
+    def _off_ends(self, assignment: Mapping[str, Scalar], number: int) -> Mapping[str, Scalar]:
+        return kept_off_ends(self._plan.space, assignment, self._at_ends, seed=self._plan.seed, number=number)
 
     def observe(self, number: int, epoch: int, value: float) -> None:
         """Observe one intermediate value of the primary objective, as measured. Repeating an epoch changes nothing.

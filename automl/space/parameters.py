@@ -157,6 +157,17 @@ class Parameter:
         number = self._scaled(min(max(float(value), self.bounds[0]), self.bounds[1]))
         return share + (1.0 - share) * (number - low) / (high - low)
 
+    def range_position(self, value: Scalar) -> float | None:
+        """Return where a value lies between the ends of the range, 0 to 1; None for one that is beside it."""
+        if self.choices or self.is_beside(value):
+            return None
+        return (self.to_unit(value) - self.beside_share) / (1.0 - self.beside_share)
+
+    def beyond(self, position: float) -> float:
+        """Return the number at a position of the range's scale that may lie outside [0, 1]."""
+        low, high = map(self._scaled, self.bounds)
+        return self._unscaled(low + position * (high - low))
+
     @property
     def beside_share(self) -> float:
         """How much of [0, 1] the values beside the range have, at its lower end."""

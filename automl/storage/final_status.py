@@ -32,7 +32,7 @@ class Outcome:
             ended by errors).
         reason: Why it is so; empty while it runs.
         end: How its last run ended; None before, or if it was killed.
-        notices: What was refused or left out of what trainers wrote.
+        notices: What was refused or left out of what trainers wrote, and what ranges have grown to.
     """
 
     state: str

@@ -204,6 +204,24 @@ class ImprovementEstimated:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RangeGrown:
+    """A range grows, because the best trials gather at an end of it that was derived.
+
+    Attributes:
+        path: The parameter.
+        low: The lower end from now on.
+        high: The upper end from now on.
+        reason: Why, as a sentence.
+    """
+
+    kind: ClassVar[str] = "range_grown"
+    path: str
+    low: float
+    high: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EndDecided:
     """No further trial is started.
 
@@ -336,6 +354,7 @@ Event: TypeAlias = (
     | TrialPromoted
     | TrialEnded
     | ImprovementEstimated
+    | RangeGrown
     | EndDecided
     | StudyEnded
     | StudySuspended

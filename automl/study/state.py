@@ -133,6 +133,7 @@ class StudyState:
         ended_before: How many of them ended in earlier runs.
         ended_before_s: Seconds that those took.
         estimates: Expected improvements, the last ones.
+        grown: What ranges have grown to, and why, as sentences.
         search_end: Why the search is over, although replicates may follow.
         end: Why no further trial is started; None while trials are started.
         last: How the last run ended; None while it runs, or if it was killed.
@@ -152,6 +153,7 @@ class StudyState:
     ended_before: int = 0
     ended_before_s: float = 0.0
     estimates: deque[float | None] = field(default_factory=lambda: deque(maxlen=ESTIMATES))
+    grown: tuple[str, ...] = ()
     search_end: EndReason | None = None
     end: EndReason | None = None
     last: events.StudyEnded | events.StudySuspended | None = None
@@ -174,8 +176,8 @@ class StudyState:
 
     @property
     def notices(self) -> tuple[str, ...]:
-        """What was refused or left out of what trainers wrote, each text with its trial."""
-        return tuple(f"trial {trial.number}: {text}" for trial in self.trials for text in trial.notices)
+        """What was refused or left out of what trainers wrote, each text with its trial, and ranges that have grown."""
+        return (*(f"trial {trial.number}: {text}" for trial in self.trials for text in trial.notices), *self.grown)
 
     @property
     def results(self) -> tuple[TrialResult, ...]:
@@ -212,6 +214,9 @@ def apply(state: StudyState, event: events.Event, time: datetime) -> None:  # no
             _end_trial(state, event, time)
         case events.ImprovementEstimated():
             state.estimates.append(event.value)
+        case events.RangeGrown():
+            now = f"the range of {event.path} is {event.low:g} .. {event.high:g} from trial {len(state.trials)} on"
+            state.grown += (f"{now}: {event.reason}",)
         case events.EndDecided():
             if event.is_search:
                 state.search_end = state.search_end or event.end

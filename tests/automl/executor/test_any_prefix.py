@@ -17,7 +17,15 @@ from automl.space.parameters import Parameter, ParameterType, SearchSpace
 from automl.storage.event_log import read_log
 from automl.storage.paths import StudyPaths
 from automl.study.ends import StopKind
-from automl.study.events import Measured, StopDecided, TrialEnded, TrialPromoted, TrialProposed, TrialStarted
+from automl.study.events import (
+    Measured,
+    RangeGrown,
+    StopDecided,
+    TrialEnded,
+    TrialPromoted,
+    TrialProposed,
+    TrialStarted,
+)
 from automl.study.model import Budget
 from automl.study.trial import Measurement
 from automl.trial.history import TrialHistory
@@ -51,6 +59,13 @@ def plan_of(root: Path, sampler: str, scheduler: str, **budget: float) -> StudyP
         first_trials=(space.default_assignment(),),
         budget=Budget(trials=TRIALS, **budget),  # type: ignore[arg-type] # limits of a budget
     )
+
+
+def with_derived_end(plan: StudyPlan) -> StudyPlan:
+    """Return the plan with a range whose upper end was derived, and whose best values lie beyond it."""
+    quality = replace(plan.space["quality"], high=0.36, derived=("high",), reach=(0.0, 1.0))
+    budget = replace(plan.budget, trials=10)
+    return replace(plan, space=replace(plan.space, parameters=(quality,)), budget=budget)
 
 
 def train(loop: StudyLoop, task: TrialTask) -> TrialResult:
@@ -100,7 +115,7 @@ def decisions(root: Path) -> list[tuple[object, ...]]:
     return found
 
 
-def decision_of(event: Event) -> tuple[object, ...] | None:
+def decision_of(event: Event) -> tuple[object, ...] | None:  # noqa: PLR0911 # one for each
     match event:
         case TrialProposed():
             return ("proposed", event.trial, dict(event.assignment)["quality"], event.origin)
@@ -108,6 +123,8 @@ def decision_of(event: Event) -> tuple[object, ...] | None:
             return ("measured", event.trial, event.epoch)
         case StopDecided() if event.cause.kind is not StopKind.STUDY:
             return ("stop", event.trial, event.cause)
+        case RangeGrown():
+            return ("grown", event.path, event.high)
         case TrialPromoted():
             return ("promoted", event.trial)
         case TrialEnded() if event.result.state.is_final:
@@ -118,6 +135,7 @@ def decision_of(event: Event) -> tuple[object, ...] | None:
 
 
 CASES: list[tuple[str, str, dict[str, float]]] = [
+    ("gp", "none", {"elastic": 1}),
     ("qmc", "median", {}),
     ("random", "asha", {}),
     ("random", "none", {"patience_trials": 2}),
@@ -129,13 +147,17 @@ CASES: list[tuple[str, str, dict[str, float]]] = [
 def test_every_prefix_of_a_log_is_continued_as_the_run_went_on(
     tmp_path: Path, sampler: str, scheduler: str, budget: dict[str, float]
 ) -> None:
-    plan = plan_of(tmp_path, sampler, scheduler, **budget)
+    is_elastic = budget.get("elastic") == 1
+    limits = {name: limit for name, limit in budget.items() if name != "elastic"}
+    plan = plan_of(tmp_path, sampler, scheduler, **limits)
+    plan = with_derived_end(plan) if is_elastic else plan
     finish(tmp_path / "whole", plan)
     whole = decisions(tmp_path / "whole")
     lines = (tmp_path / "whole/study/events.jsonl").read_bytes().splitlines(keepends=True)
     assert len({kind for kind, *_ in whole}) >= 3
+    assert ("grown" in {kind for kind, *_ in whole}) is is_elastic
 
-    for count in range(1, len(lines), 1 if scheduler == "asha" else 3):
+    for count in range(1, len(lines), 1 if scheduler == "asha" else 6 if is_elastic else 3):
         root = tmp_path / f"cut {count}"
         shutil.copytree(tmp_path / "whole/study", root / "study", ignore=shutil.ignore_patterns("events.jsonl"))
         (root / "study/events.jsonl").write_bytes(b"".join(lines[:count]))

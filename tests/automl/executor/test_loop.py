@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from automl.schedulers.base import Action, Decision
 from automl.storage.study_directory import read_state
 from automl.study.ends import StopCause, StopKind
+from automl.study.events import RangeGrown
 from automl.study.model import Budget, Direction, Objective
+from automl.study.state import StudyState, apply
 from automl.study.trial import FailureKind, Measurement, TrialState
 from automl.trial.attempts import MAX_ATTEMPTS
 from automl.trial.stop_request import read_stop_request, request_stop
@@ -384,3 +387,17 @@ def test_a_notice_is_recorded_once_and_shown_by_the_status(tmp_path: Path) -> No
     state = read_state(study.directory)
     assert state.notices == ("trial 0: status.json was not read: it is a named pipe",)
     assert [m.values for m in state.trials[0].measured] == [{"val/d1": 0.5}]
+
+
+def test_a_range_that_has_grown_is_part_of_what_the_status_shows() -> None:
+    state = StudyState()
+
+    apply(
+        state,
+        RangeGrown(path="lr", low=1e-6, high=1e-2, reason="the best 2 trials lie at its derived end"),
+        datetime.now(UTC),
+    )
+
+    assert state.notices == (
+        "the range of lr is 1e-06 .. 0.01 from trial 0 on: the best 2 trials lie at its derived end",
+    )

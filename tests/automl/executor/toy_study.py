@@ -81,6 +81,9 @@ class ListSearcher(Searcher):
         self.paused: list[TrialResult] = []
         self.is_thinking = False
 
+    def growth(self) -> None:
+        return None
+
     def is_ready(self) -> bool:
         return not self.is_thinking
 
