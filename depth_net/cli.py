@@ -80,7 +80,7 @@ def preload() -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from depth_net.execution import Request, execute  # noqa: PLC0415 - imports pydantic
+    from depth_net.execution import INTERRUPTED, Request, execute  # noqa: PLC0415 - imports pydantic
 
     if not arguments.experiment_spec_file:
         return _refuse("no spec: name it with -e SPEC")
@@ -90,7 +90,8 @@ def _run(arguments: argparse.Namespace) -> int:
     overrides = (*arguments.overrides, *_options(arguments))
     exit_status = execute(Request(action=arguments.action, spec=spec, overrides=overrides))
     # The last line of the log, which the reference's tools look for.
-    logger.info("Execution status: %s", "FAIL" if exit_status else "PASS")
+    ended = {0: "PASS", **dict.fromkeys(INTERRUPTED, "STOPPED")}
+    logger.info("Execution status: %s", ended.get(exit_status, "FAIL"))
     return exit_status
 
 

@@ -53,6 +53,8 @@ _ANY_DEPTH_M: Final = 1e6
 _STOPPED_TOGETHER: Final = "SIGTERMException"
 """Name of the exception that Lightning raises when all processes of a run have agreed to stop."""
 _INTERRUPTED: Final = {"KeyboardInterrupt": 130, TerminatedError.__name__: 143, _STOPPED_TOGETHER: 143}
+INTERRUPTED: Final = frozenset(_INTERRUPTED.values())
+"""Exit statuses of a run that a signal has ended."""
 _HEADINGS: Final = (
     (SpecError, "Configuration error: "),
     (DataError, "Data error: "),
@@ -257,7 +259,7 @@ def _stop(request: Request, status: Sequence[StatusWriter], error: BaseException
     folder = status[-1].path.parent if status and status[-1].path else None
     resumable = request.action == "train" and folder is not None and any(folder.glob("*_latest.pth"))
     text = "stopped by a signal" + ("; the newest checkpoint can be resumed" if resumable else "")
-    logger.error("%s %s", request.action, text)
+    logger.warning("%s %s", request.action, text)
     _write_failure(request, status, error, f"{request.action} {text}", {})
     return _exit_status(error, _INTERRUPTED[type(error).__name__])
 
@@ -272,7 +274,9 @@ def _write_failure(
 ) -> None:
     try:
         writer = _failure_writer(request, status, error)
-        if writer is not None:
+        if writer is not None and type(error).__name__ in _INTERRUPTED:
+            writer.stopped(text)
+        elif writer is not None:
             writer.failure(text, code=code_of(error), data=place)
     except (OSError, SpecError) as problem:
         logger.warning("no status line could be written: %s", problem)

@@ -34,6 +34,8 @@ class Status(StrEnum):
     STARTED = "STARTED"
     RUNNING = "RUNNING"
     FAILURE = "FAILURE"
+    STOPPED = "STOPPED"
+    """Asked to stop by a signal."""
 
 
 class StatusWriter:
@@ -73,6 +75,10 @@ class StatusWriter:
     def failure(self, message: str, *, code: str, data: Mapping[str, object] | None = None) -> None:
         """Write a FAILURE line with a machine-readable code, e.g. that of a `depth_net.errors.DepthNetError`."""
         self.write(Status.FAILURE, message, data={"code": code, **(data or {})}, verbosity="ERROR")
+
+    def stopped(self, message: str) -> None:
+        """Write a STOPPED line with the code ``interrupted``."""
+        self.write(Status.STOPPED, message, data={"code": "interrupted"})
 
     def write(
         self,
@@ -122,11 +128,12 @@ def warn(status: StatusWriter, message: str, *, code: str, data: Mapping[str, ob
 
 
 def ends_with_failure(path: Path | None) -> bool:
-    """Tell whether the last line of a status file is a FAILURE line."""
+    """Tell whether the last line of a status file is a FAILURE or a STOPPED line."""
     if path is None or not path.is_file():
         return False
     lines = path.read_text(encoding="utf-8").splitlines()
-    return bool(lines) and f'"status": "{Status.FAILURE}"' in lines[-1]
+    ends = (f'"status": "{ended}"' for ended in (Status.FAILURE, Status.STOPPED))
+    return bool(lines) and any(end in lines[-1] for end in ends)
 
 
 def _kpi_fields(kpi: Mapping[str, float]) -> dict[str, object]:

@@ -32,7 +32,7 @@ _EPOCH = re.compile(r"\bepoch\b[\s:=#\[(]{0,3}(\d{1,6})(?:\s*/\s*(\d{1,6}))?", r
 # Transformers writes a Python dict: how many epochs are done, with their fraction.
 _EPOCHS_DONE = re.compile(r"'epoch'\s*:\s*'?(\d{1,6}(?:\.\d{1,12})?)")
 _UNFINISHED_BAR = re.compile(r"\b\d{1,2}%\||\bepoch\b[\s\d:/]{1,20}\b\d{1,2}%", re.IGNORECASE)
-_FAILURE = re.compile(r"^\W*execution status\W+fail", re.IGNORECASE)
+_FAILURE = re.compile(r"\bexecution status\W+fail", re.IGNORECASE)
 _ANY_LOSS = "loss"
 _ANY_OBJECTIVE = "kpi"
 """What some trainers print in place of the name of their metric."""
@@ -43,6 +43,8 @@ _MOST_BYTES_BEHIND = 16 * 1024 * 1024
 _LONGEST_LINE = 10_000
 _LONGEST_NAME = 120
 _MOST_HELD_BACK = 10_000
+BY_LOG = "execution_status"
+"""The code of a failure that only a line of the log reports: anything else says more about it."""
 
 
 def metrics_in(line: str, names: tuple[str, ...]) -> dict[str, float | str]:
@@ -122,7 +124,8 @@ class LogReader:
         line = line[-_LONGEST_LINE:]
         ready = self._note_epoch(line)
         if _FAILURE.search(line):
-            ready.append(Measurement(epoch=self._epoch, message=line, is_failure=True, unix_time_s=time.time()))
+            failure = Measurement(epoch=self._epoch, message=line.strip(), is_failure=True, failure_code=BY_LOG)
+            ready.append(replace(failure, unix_time_s=time.time()))
         elif "=" in line or ":" in line:
             ready += self._measured(self._numbers_of(line), is_partial=_UNFINISHED_BAR.search(line) is not None)
         return ready

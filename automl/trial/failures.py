@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from automl.errors import LaunchFailure
+from automl.readers.log_lines import BY_LOG
 from automl.storage.trainer_files import open_made
 from automl.study.trial import FailureKind
 
@@ -154,6 +155,7 @@ def classify(
     reported, message = None, ""
     if failure_line is not None:
         reported, message = _kind_of_line(failure_line), failure_line.message or failure_line.failure_code
+        message = exception or message if failure_line.failure_code == BY_LOG else message
     for kind, cause in ((reported, message), (_by_rule(exception), exception)):
         if kind is not None:
             return _failure(kind, cause)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from automl.readers.log_lines import BY_LOG
 from automl.readers.names import find_name
 from automl.study.model import LAST_EPOCH, Direction
 from automl.trial.failures import DIVERGED_CODE
@@ -93,7 +94,8 @@ class TrialHistory:
     def observe(self, measurement: Measurement) -> str | None:
         """Take one measurement over, already `named`; return why the trial has diverged, None while it is healthy."""
         if measurement.message or measurement.failure_code or measurement.values:
-            self.failure_line = measurement if measurement.is_failure else None
+            is_known = self.failure_line is not None and measurement.failure_code == BY_LOG
+            self.failure_line = self.failure_line if is_known else measurement if measurement.is_failure else None
         self.max_epochs = measurement.max_epochs or self.max_epochs
         self.names |= set(measurement.values) | set(measurement.nonfinite)
         if measurement.epoch is not None:

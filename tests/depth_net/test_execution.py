@@ -74,7 +74,7 @@ def test_the_whole_spec_is_written_beside_the_results(tmp_path: Path, monkeypatc
         (TerminatedError(), "interrupted", "train stopped by a signal", 143),
     ],
 )
-def test_every_error_leaves_a_failure_line_with_a_code(
+def test_every_error_leaves_a_failure_line_with_a_code_a_signal_a_stopped_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: str, heading: str, exit_status: int
 ) -> None:
     pretend(monkeypatch, error)
@@ -82,7 +82,7 @@ def test_every_error_leaves_a_failure_line_with_a_code(
     assert execute(Request(action="train", spec=write_spec(tmp_path))) == exit_status
 
     last = read_status(tmp_path / "results" / "train")[-1]
-    assert (last["status"], last["code"]) == ("FAILURE", code)
+    assert (last["status"], last["code"]) == ("STOPPED" if code == "interrupted" else "FAILURE", code)
     assert last["message"].startswith(heading)
 
 
@@ -138,7 +138,7 @@ def test_sigterm_before_the_first_step_ends_the_action_in_order(
     )
 
     last = read_status(tmp_path / "results" / "evaluate")[-1]
-    assert (last["status"], last["code"], last["message"]) == ("FAILURE", "interrupted", "evaluate stopped by a signal")
+    assert (last["status"], last["code"], last["message"]) == ("STOPPED", "interrupted", "evaluate stopped by a signal")
     assert signal.getsignal(signal.SIGTERM) is before
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from automl.errors import LaunchError, LaunchFailure
 from automl.launch.base import ExternalEnd
+from automl.readers.log_lines import BY_LOG
 from automl.study.trial import FailureKind, Measurement
 from automl.trial.failures import Failure, classify, classify_launch, divergence_message, read_tail, signature
 
@@ -208,3 +209,10 @@ def test_a_collective_operation_that_timed_out_is_infrastructure() -> None:
     line = "[Rank 0] Watchdog caught collective operation timeout: WorkNCCL(SeqNum=7, OpType=ALLREDUCE) ran for 600 s"
 
     assert classify(-6, [line]).kind is FailureKind.INFRASTRUCTURE
+
+
+def test_the_exception_of_a_log_says_more_than_its_execution_status() -> None:
+    status = Measurement(is_failure=True, message="Execution status: FAIL", failure_code=BY_LOG)
+
+    assert classify(0, ["ValueError: a bug", "Execution status: FAIL"], status).cause == "ValueError: a bug"
+    assert classify(0, ["Execution status: FAIL"], status).cause == "Execution status: FAIL"

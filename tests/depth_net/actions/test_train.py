@@ -252,7 +252,7 @@ def test_sigterm_leaves_a_checkpoint_from_which_the_run_goes_on_exactly(
 
     assert run(every_step, *words) == 0
 
-    assert stopped["status"] == "FAILURE"
+    assert stopped["status"] == "STOPPED"
     assert stopped["code"] == "interrupted"
     finished = read_checkpoint(every_step.parent / "results" / "train" / "dn_model_latest.pth")
     assert_same_run(finished, read_checkpoint(tmp_path / "train" / "dn_model_latest.pth"))
