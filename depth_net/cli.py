@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TextIO
 
@@ -82,8 +83,11 @@ def preload() -> None:
 def _run(arguments: argparse.Namespace) -> int:
     from depth_net.execution import INTERRUPTED, Request, execute  # noqa: PLC0415 - imports pydantic
 
+    if arguments.action == "inference" and not arguments.experiment_spec_file and arguments.checkpoint:
+        return _infer_without_spec(arguments)
     if not arguments.experiment_spec_file:
-        return _refuse("no spec: name it with -e SPEC")
+        also = ", or --checkpoint and --input" if arguments.action == "inference" else ""
+        return _refuse(f"no spec: name it with -e SPEC{also}")
     spec = Path(arguments.experiment_spec_file)
     if not spec.is_file():
         return _refuse(f"the spec {spec} does not exist")
@@ -93,6 +97,21 @@ def _run(arguments: argparse.Namespace) -> int:
     ended = {0: "PASS", **dict.fromkeys(INTERRUPTED, "STOPPED")}
     logger.info("Execution status: %s", ended.get(exit_status, "FAIL"))
     return exit_status
+
+
+def _infer_without_spec(arguments: argparse.Namespace) -> int:
+    """Predict with what the checkpoint says about itself."""
+    from depth_net.config.tree import to_yaml  # noqa: PLC0415 - imports yaml
+    from depth_net.model.spec_of_weights import spec_of_weights  # noqa: PLC0415 - imports PyTorch
+
+    try:
+        text = to_yaml(spec_of_weights(Path(arguments.checkpoint).expanduser()))
+    except DepthNetError as error:
+        return _refuse(f"Weights error: {error}")
+    with tempfile.TemporaryDirectory(prefix="depth_net_") as folder:
+        arguments.experiment_spec_file = str(Path(folder, "inference.yaml"))
+        Path(arguments.experiment_spec_file).write_text(text, encoding="utf-8")
+        return _run(arguments)
 
 
 def _options(arguments: argparse.Namespace) -> Iterator[str]:

@@ -45,7 +45,7 @@ class Rules:
     def __str__(self) -> str:
         low, high = self.min_depth_m, self.max_depth_m
         limits = "all depths" if high is None else f"depth {low or 0:g} to {high:g} m"
-        ends = " with both ends" if self.includes_limits else ""
+        ends = " with both ends" if self.includes_limits and high is not None else ""
         parts = [
             f"crop {self.crop or 'of the dataset class'}",
             f"{limits}{ends}",

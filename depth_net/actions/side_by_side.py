@@ -27,7 +27,7 @@ def draw_side_by_side(
 
     Args:
         image: RGB, shape (H, W, 3).
-        prediction: Shape (H, W).
+        prediction: Shape (H, W); disparity beside ground truth has been aligned to it.
         target: Ground truth, shape (H, W), or None.
         valid: Where the ground truth counts; elsewhere its picture is black.
         scale: Of both maps.
@@ -38,7 +38,8 @@ def draw_side_by_side(
     columns = {"image": image}
     if target is not None:
         columns["ground truth"] = scale.paint(target, valid)
-    columns["prediction"] = scale.paint(prediction)
+    is_aligned = target is not None and not scale.in_metres
+    columns["prediction, aligned" if is_aligned else "prediction"] = scale.paint(prediction)
     width, height = (max(1, side // 2) for side in (image.shape[1], image.shape[0]))
     drawn = [
         np.vstack([title(text, width, height), cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)])

@@ -84,7 +84,9 @@ class InferenceConfig(Section):
     )
     colour_map: Maybe[ColourMap] = setting(None, "Colours of depth, near is warm; unset means spectral.", own=True)
     colour_range: Many[Real] = setting(
-        (), "Nearest and farthest depth with a colour of its own, in metres; unset means that of the image.", own=True
+        (),
+        "Smallest and largest value with a colour of its own, in metres or disparity; unset means of the image.",
+        own=True,
     )
     intrinsics: Many[Real] = setting((), "fx, fy, cx, cy of the camera in pixels of the image, for ply.", own=True)
     field_of_view: Maybe[Annotated[Real, Field(gt=0.0, le=170.0)]] = setting(

@@ -188,7 +188,7 @@ def _results_problems(config: ExperimentConfig, action: str) -> Iterator[SpecPro
 
 
 def _inference_problems(settings: InferenceConfig) -> Iterator[SpecProblem]:
-    counts = {"intrinsics": ("fx, fy, cx and cy", 4), "colour_range": ("two depths in metres, the nearer first", 2)}
+    counts = {"intrinsics": ("fx, fy, cx and cy", 4), "colour_range": ("two values, the smaller one first", 2)}
     for key, (expected, count) in counts.items():
         values = getattr(settings, key)
         is_wrong = len(values) not in (0, count) or (key == "colour_range" and list(values) != sorted(set(values)))

@@ -6,6 +6,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
+import yaml
 
 from depth_net.actions import inference
 from depth_net.actions.inference import place_of, raw_place
@@ -15,8 +17,10 @@ from depth_net.data.readers import read_pfm
 from depth_net.data.video import Video
 from depth_net.errors import DataError
 from depth_net.model.family import ModelType
+from depth_net.model.weights import METADATA_KEY, metadata_of
 from tests.depth_net.actions.trained import load_trained, open_status
 from tests.depth_net.data.builders import write_mixed, write_picture
+from tests.depth_net.model.tiny import make_model
 
 
 @pytest.mark.parametrize("model_type", ModelType)
@@ -188,3 +192,30 @@ def test_the_command_line_names_input_and_checkpoint(tmp_path: Path) -> None:
 
     document = json.loads((tmp_path / "results/inference/results.json").read_text(encoding="utf-8"))
     assert [Path(image["image"]).name for image in document["images"]] == ["a.png"]
+
+
+def test_a_checkpoint_that_says_what_it_is_needs_no_spec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = make_model()
+    notes = {**metadata_of(model, min_depth_m=0.1), "crop_size": [42, 42]}
+    torch.save({"state_dict": model.state_dict(), METADATA_KEY: notes}, tmp_path / "m.pth")
+    write_picture(tmp_path / "a.png")
+    monkeypatch.chdir(tmp_path)
+
+    assert main(["inference", "--checkpoint", "m.pth", "--input", "a.png", "inference.outputs=[npy]"]) == 0
+
+    (image,) = json.loads(Path("results/inference/results.json").read_text(encoding="utf-8"))["images"]
+    assert 0 < np.load(image["npy"]).max() <= 10
+    spec = yaml.safe_load(Path("results/inference/experiment.yaml").read_text(encoding="utf-8"))
+    assert spec["dataset"]["infer_dataset"]["augmentation"]["crop_size"] == [42, 42]
+
+
+def test_a_checkpoint_that_does_not_say_its_family_needs_a_spec(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    state = {name.replace("metric_depth_head", "depth_head"): t for name, t in make_model().state_dict().items()}
+    torch.save(state, tmp_path / "m.pth")
+
+    assert main(["inference", "--checkpoint", str(tmp_path / "m.pth"), "--input", "a.png"]) == 1
+    assert "a vit_tiny model that does not say its family" in caplog.text
+    assert main(["inference"]) == 1
+    assert "name it with -e SPEC, or --checkpoint and --input" in caplog.text

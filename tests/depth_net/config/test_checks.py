@@ -133,7 +133,7 @@ def test_weights_that_do_not_exist_are_found_without_opening_them(tmp_path: Path
     [
         ("inference.intrinsics=[1,2,3]", "expected  fx, fy, cx and cy"),
         ("inference.intrinsics=[0,2,3,4]", "expected  fx, fy, cx and cy"),
-        ("inference.colour_range=[5,1]", "expected  two depths in metres, the nearer first"),
+        ("inference.colour_range=[5,1]", "expected  two values, the smaller one first"),
         ("inference.depth_scale=feet", "one of metres, millimetres"),
     ],
 )
