@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from automl.study import events
 from automl.study.ends import EndReason, StopCause, StopKind
+from automl.study.packed import packed
 from automl.study.trial import FailureKind, Measurement, Proposal, TrialResult, TrialState
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 HANDED_OVER_VERSION = 3
 """The first version of the log that says whether everything was handed over."""
+MOST_VALUES = 1_000_000
+"""So many values of a running trial are kept; of more, every second epoch."""
 ESTIMATES = 3
 """So many estimates of the improvement are kept: one may be small by chance."""
 
@@ -299,10 +302,17 @@ def _measure(trial: TrialRecord, event: events.Measured, time: datetime) -> None
         return
     trial.seen = time
     trial.max_epochs = event.max_epochs or trial.max_epochs
-    if event.values:
-        # Each line brings its names anew: of thousands of metrics they would take more than the values.
+    if not event.values:
+        return
+    if trial.measured and trial.measured[-1].epoch == event.epoch:
+        values = {**trial.measured.pop().values, **event.values}
+        values = values if len(values) < MOST_VALUES // 10 else dict(event.values)  # its names have no end
+    else:
         values = {sys.intern(name): value for name, value in event.values.items()}
-        trial.measured.append(Measurement(epoch=event.epoch, values=values))
+    trial.measured.append(Measurement(epoch=event.epoch, values=packed(values)))
+    if len(trial.measured) * len(values) > MOST_VALUES:
+        # Of a trial whose worker is lost the result follows from these; the worker knows all.
+        trial.measured = [*trial.measured[:-1:2], trial.measured[-1]]
 
 
 def _retry(state: StudyState, event: events.TrialRetried) -> None:
@@ -321,7 +331,8 @@ def _queue_first(state: StudyState, trial: TrialRecord) -> None:
 def _end_trial(state: StudyState, event: events.TrialEnded, time: datetime) -> None:
     trial = _known(state, event.result.number)
     state.ended_s -= trial.spent_s if trial.phase is Phase.ENDED else 0.0
-    trial.result, trial.seen, trial.spent_s = event.result, time, event.result.elapsed_s
+    trial.result = replace(event.result, values=packed(event.result.values))
+    trial.seen, trial.spent_s = time, event.result.elapsed_s
     if trial.number in state.waiting:
         state.waiting.remove(trial.number)
     if event.result.state.is_final:

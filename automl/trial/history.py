@@ -6,6 +6,7 @@ Divergence: only the training loss and the objective are watched. A validation l
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,13 @@ EXPLOSION_FACTOR = 1e3
 # Any loss of this size is an explosion, also in the first report.
 ABSURD_LOSS = 1e12
 
+MOST_EPOCHS = 10_000
+"""So many epochs of a trial are kept; of more, every second one and the best."""
+_MOST_NAMES = 50_000
+_MOST_VALUES = 200_000
+_KEPT_WHOLE = 10
+"""With more values in all, every metric is kept of so many of the epochs that were the best in their time."""
+
 # Of a trainer that reports every step, the first epochs are within so many reports.
 _LONGEST_HISTORY = 500
 
@@ -39,6 +47,7 @@ class TrialHistory:
         names: Every metric that was reported, as the trainer spells it.
         failure_line: The trainer's last failure line; None if it has gone on after it.
         last_epoch: The latest epoch that was reported.
+        is_thinned: It has more epochs than are kept.
     """
 
     watch: TrialWatch
@@ -48,6 +57,9 @@ class TrialHistory:
     _by_epoch: dict[int, dict[str, float]] = field(default_factory=dict)
     _curve: dict[int, float] = field(default_factory=dict)
     last_epoch: int | None = None
+    is_thinned: bool = False
+    _forgotten: int = 0
+    _values: int = 0
     # The largest value of each metric in the first reports of a training loss, whatever its sign.
     _largest: dict[str, float] = field(default_factory=dict)
     _loss_reports: int = 0
@@ -97,7 +109,8 @@ class TrialHistory:
             is_known = self.failure_line is not None and measurement.failure_code == BY_LOG
             self.failure_line = self.failure_line if is_known else measurement if measurement.is_failure else None
         self.max_epochs = measurement.max_epochs or self.max_epochs
-        self.names |= set(measurement.values) | set(measurement.nonfinite)
+        if len(self.names) < _MOST_NAMES:
+            self.names |= set(measurement.values) | set(measurement.nonfinite)
         if measurement.epoch is not None:
             self.last_epoch = max(measurement.epoch, self.last_epoch or 0)
         if (reason := self._divergence(measurement)) is not None:
@@ -124,7 +137,7 @@ class TrialHistory:
     @property
     def epochs(self) -> int:
         """Epochs that reported something."""
-        return len(self._by_epoch)
+        return len(self._by_epoch) + self._forgotten
 
     @property
     def best_epoch(self) -> int | None:
@@ -153,8 +166,42 @@ class TrialHistory:
             if self._curve and self.objective in measurement.values:
                 return
         self._by_epoch.setdefault(epoch, {}).update(measurement.values)
+        self._values += len(measurement.values)
         if (value := measurement.values.get(self.objective)) is not None:
             self._curve[epoch] = value
+        if len(self._by_epoch) > MOST_EPOCHS:
+            self._thin()
+        if self._values > _MOST_VALUES:
+            self._forget_values()
+
+    def _thin(self) -> None:
+        """Forget every second epoch, but not the first, the last and the best one."""
+        self.is_thinned = True
+        epochs = sorted(self._by_epoch)
+        gone = {*epochs[1:-1:2]} - {self.best_epoch}
+        self._forgotten += len(gone)
+        self._by_epoch = {epoch: values for epoch, values in self._by_epoch.items() if epoch not in gone}
+        self._curve = {epoch: value for epoch, value in self._curve.items() if epoch not in gone}
+
+    def _forget_values(self) -> None:
+        """Forget all metrics but of the last epochs that were the best so far, and of the last one.
+
+        The end of a trial may be decided at an earlier epoch than its last (`cut_after`).
+        """
+        sign = -1.0 if self.watch.objective.direction is Direction.MAXIMIZE else 1.0
+        best, records = math.inf, list[int]()
+        for epoch, value in sorted(self._curve.items()):
+            if sign * value < best:
+                best = sign * value
+                records.append(epoch)
+        kept = {*records[-_KEPT_WHOLE:], max(self._by_epoch)}
+        self._by_epoch = {epoch: values if epoch in kept else {} for epoch, values in self._by_epoch.items()}
+        self._values = sum(map(len, self._by_epoch.values()))
+        # Of very many metrics fewer epochs: else each further one would come here.
+        for epoch in sorted(kept)[:-2]:
+            if self._values > _MOST_VALUES // 2:
+                self._values -= len(self._by_epoch[epoch])
+                self._by_epoch[epoch] = {}
 
     def _divergence(self, measurement: Measurement) -> str | None:
         if measurement.failure_code == DIVERGED_CODE:

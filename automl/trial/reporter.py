@@ -52,21 +52,21 @@ class Reporter:
     def add(self, measurement: Measurement) -> bool:
         """Take a measurement, which is handed on now or held; return whether anything was handed on."""
         if measurement.notice:
-            self._notice(measurement.notice)
+            self.notice(measurement.notice)
             measurement = replace(measurement, notice="")
         held = self._held.get(measurement.epoch)
         if held is not None and not _agree(held, measurement):
-            self._notice(_THINNED)
+            self.notice(_THINNED)
         self._held[measurement.epoch] = measurement if held is None else _joined(held, measurement)
         if len(self._held) > _MOST_HELD:
-            self._notice(_DROPPED)
+            self.notice(_DROPPED)
             del self._held[next(iter(self._held))]
         return self.tick()
 
     def tick(self) -> bool:
         """Hand on as much as may be handed on by now; return whether there was anything."""
         for text in refusals(self.directory):
-            self._notice(text)
+            self.notice(text)
         is_ready = bool(self._held) and self._wait_s() <= 0
         while self._held and self._wait_s() <= 0:
             self._hand_on()
@@ -94,7 +94,8 @@ class Reporter:
         self._sent_s.extend([time.monotonic()] * (1 + len(measurement.values) // _METRICS_OF_A_REPORT))
         self.report(measurement)
 
-    def _notice(self, text: str) -> None:
+    def notice(self, text: str) -> None:
+        """Hand on what was refused or left out, once."""
         if text not in self._noticed and len(self._noticed) < _MOST_NOTICES:
             self._noticed.add(text)
             self.report(Measurement(notice=text))

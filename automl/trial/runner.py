@@ -24,7 +24,7 @@ from automl.trial.best_checkpoint import await_checkpoint
 from automl.trial.disk import is_full
 from automl.trial.failures import Failure, classify_launch, read_tail
 from automl.trial.follow import StallTimeout, follow
-from automl.trial.history import TrialHistory
+from automl.trial.history import MOST_EPOCHS, TrialHistory
 from automl.trial.measuring_command import measure_more
 from automl.trial.outcome import TrialOutcome, failed, outcome_of, stopped
 from automl.trial.reporter import Reporter
@@ -47,6 +47,7 @@ logger = logging.getLogger(__name__)
 POLL_S = 0.1
 _LOOK_S = 0.05
 """How long a flood of lines that are not handed on is read before it is asked whether the trial must end."""
+_THINNED = f"it reports more than {MOST_EPOCHS} epochs: of its curve every second one of them is kept, and the best"
 # A diverged trial has nothing worth saving: no grace, so that its slot is free at once.
 _NO_GRACE_S = 0.0
 _NO_ROOM = Failure(kind=FailureKind.INFRASTRUCTURE, cause="the trainer failed on a full disk, where no log can say why")
@@ -164,6 +165,8 @@ class _RunningTrial:
     def _observe(self, measurement: Measurement) -> bool:
         """Take one measurement over; return whether it ends the trial: a loss that is not finite does, at once."""
         divergence = self.history.observe(measurement)
+        if self.history.is_thinned:
+            self.reporter.notice(_THINNED)
         self._stall.reset()
         is_handed_on = self.reporter.add(measurement)
         if divergence is not None:

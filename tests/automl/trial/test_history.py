@@ -8,6 +8,7 @@ import pytest
 
 from automl.study.model import LAST_EPOCH, Direction
 from automl.study.trial import Measurement, TrialState
+from automl.trial.history import MOST_EPOCHS
 from automl.trial.outcome import outcome_of
 from tests.automl.trial.flat_task import empty_history
 
@@ -160,3 +161,35 @@ def test_without_a_metric_a_loss_that_is_not_finite_still_ends_it() -> None:
     trial = unmeasured()
 
     assert trial.observe(trial.named(measurement(0, train_loss="nan"))) == "train_loss is nan in epoch 1"
+
+
+@pytest.mark.parametrize("best", [0, 1, 12_345, 24_999])
+def test_of_endless_epochs_every_second_and_the_best_are_kept(best: int) -> None:
+    history = course()
+
+    for epoch in range(25_000):
+        history.observe(measurement(epoch, val__d1=0.9 if epoch == best else 0.5))
+
+    epochs = [epoch for epoch, _ in history.curve]
+    assert len(epochs) <= MOST_EPOCHS
+    assert {0, best, 24_999} <= set(epochs)
+    assert epochs == sorted(set(epochs))
+    assert (history.best_epoch, history.epochs) == (best, 25_000)
+    assert history.is_thinned
+
+
+def test_of_thousands_of_metrics_those_of_the_best_epochs_are_kept_also_before_a_cut() -> None:
+    history = course()
+    rising_and_falling = [*range(30), *range(30, 0, -1)]
+
+    for epoch, value in enumerate(rising_and_falling):
+        history.observe(measurement(epoch, val__d1=float(value), **{f"m{i}": float(epoch) for i in range(20_000)}))
+
+    assert history.best_epoch == 30
+    assert len(history.values_at(30)) == 20_001
+    assert history.values_at(30)["m7"] == 30.0
+    assert sum(map(len, history._by_epoch.values())) <= 220_000  # noqa: SLF001 # what it is for
+    history.cut_after(29)
+    assert history.best_epoch == 29
+    assert history.values_at(29)["val/d1"] == 29.0
+    assert not history.is_thinned
