@@ -41,7 +41,7 @@ engines:  ## install Docker, Podman, Slurm and kubectl for the tests (Debian, as
 chaos: $(TOOLS)  ## everything a trainer can do wrong, while what runs the study is killed: a table
 	$(BIN)/python -m benchmarks.orchestration.chaos --json chaos.json
 
-attack: $(TOOLS)  ## damaged files, missing storage, links out of finished studies, at random for 10 minutes: a table
+attack: $(TOOLS)  ## damaged files, missing storage, links, hostile trainers and packages at random for 10 minutes: a table
 	$(BIN)/python -m benchmarks.orchestration.attack --json attack.json
 
 check: $(TOOLS)  ## the linters: ruff, format, mypy strict, import contracts, dead code, spelling, word list, deletions

@@ -26,7 +26,7 @@ from automl.spec.complete import ActionRun
 from automl.spec.model import Spec
 from automl.spec.overrides import flatten
 from automl.spec.write import write_spec
-from automl.storage.deletion import delete, is_deletable, real_path
+from automl.storage.deletion import delete, followed, is_deletable, real_path
 from automl.storage.documents import read_document, write_document
 from automl.storage.paths import StudyPaths
 from automl.storage.plan_document import read_plan
@@ -263,11 +263,11 @@ def _keep(root: Path, source: Path, digest: str, links: Mapping[str, str]) -> Pa
         return kept
     temporary = kept.with_name(f".{kept.name}.new")
     recorded = {str(real_path(path)) for path in (temporary, *_kept_before(root))}
-    is_behind_known_link = str(folder.resolve()) in links.values()
+    is_behind_known_link = str(followed(folder)) in links.values()
     if not is_deletable(kept, inside=inside, recorded=recorded) and (kept.exists() or not is_behind_known_link):
         problem = Problem(
             where=str(kept),
-            found=f"a link to {folder.resolve()}",
+            found=f"a link to {followed(folder)}",
             expected="a folder in the study, or a link that stood there when the study began",
             fix=f"remove the link, then: automl resume {root}",
         )

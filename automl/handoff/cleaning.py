@@ -9,18 +9,20 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from automl.errors import ConfigurationError, Problem
 from automl.handoff.best import StudyBest
 from automl.readers.status_file import walk
-from automl.storage.deletion import is_deletable, move_to_trash, purge, real_path
+from automl.storage.deletion import followed, is_deletable, move_to_trash, purge, real_path
 from automl.storage.documents import read_document
 from automl.storage.overview import StudyRow, list_studies
 from automl.storage.owner import OwnerLock
 from automl.storage.paths import TRASH, StudyPaths
 from automl.storage.study_directory import read_study
+from automl.storage.trainer_files import files_below
 from automl.trial.checkpoints import all_checkpoints, latest_links
 
 if TYPE_CHECKING:
@@ -105,7 +107,7 @@ def discard(item: Deletable, moment: str) -> str:
 
     It stays where a process runs its study by now.
     """
-    study, real = StudyPaths(item.study), item.path.resolve()
+    study, real = StudyPaths(item.study), followed(item.path)
     latest = {} if item.path == item.study else latest_links(item.path.parent)
     links = [link for link, target in latest.items() if target == real and is_deletable(link, inside=item.inside)]
     try:
@@ -173,8 +175,8 @@ def _why_left_alone(row: StudyRow) -> str | None:
         return f"a part of it is missing: {'; '.join(row.missing)}; --force {row.name} deletes what is there"
     if row.state == "interrupted" and row.states:
         return "a resume can continue it"
-    is_linked = row.path.resolve() != real_path(row.path)
-    return f"a link to {row.path.resolve()}, in which no trial was started" if is_linked and not row.states else None
+    is_linked = followed(row.path) != real_path(row.path)
+    return f"a link to {followed(row.path)}, in which no trial was started" if is_linked and not row.states else None
 
 
 def _whole(row: StudyRow, root: Path, why: str) -> Deletable:
@@ -192,12 +194,23 @@ def _of_study(row: StudyRow, root: Path) -> Iterator[Deletable]:
     recorded = tuple(name for trial in result.trials for name in trial.files_behind_links)
     attempts = [attempt.root for trial in result.trials for attempt in study.attempts(trial.number)]
     found = {path: "a checkpoint that was not handed over" for a in attempts for path in all_checkpoints(a, naming)}
-    found = {path: why for path, why in found.items() if path.resolve() not in kept}
-    found |= {path: "never finished" for pattern in _UNFINISHED for path in sorted(row.path.rglob(pattern))}
+    found = {path: why for path, why in found.items() if followed(path) not in kept}
+    found |= dict.fromkeys(_unfinished(row.path), "never finished")
     for path, why in found.items():
         if is_deletable(path, inside=inside, recorded=recorded):
             size = freed_by([path])
             yield Deletable(path=path, size=size, why=why, study=row.path, inside=inside, recorded=recorded)
+
+
+def _unfinished(study: Path) -> list[Path]:
+    """Return files and folders whose writer died before it gave them their names."""
+    found: set[Path] = set()
+    for file in files_below(study):
+        below = file.relative_to(study)
+        names = [name for name in below.parts if any(fnmatch(name, pattern) for pattern in _UNFINISHED)]
+        if names:
+            found.add(study.joinpath(*below.parts[: below.parts.index(names[0]) + 1]))
+    return sorted(found)
 
 
 def _kept(study: StudyPaths, result: StudyResult) -> set[Path]:
@@ -207,4 +220,4 @@ def _kept(study: StudyPaths, result: StudyResult) -> set[Path]:
     if study.best_file.is_file():
         best = read_document(study.best_file, StudyBest)
         names += filter(None, [best.checkpoint, best.source])
-    return {path.resolve() for path in (*(study.root / name for name in names), *study.best.glob("*"))}
+    return {followed(path) for path in (*(study.root / name for name in names), *study.best.glob("*"))}

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from automl.readers.status_file import loaded, measurement_of, number_of
-from automl.storage.trainer_files import read_made
+from automl.storage.trainer_files import files_below, read_made
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,7 +57,7 @@ class MetricFileReader:
     def finish(self) -> list[Measurement]:
         """Return what is new in the file; call it when the writer has ended."""
         direct = self._path()
-        below = [] if direct.is_file() else sorted(self.directory.rglob(direct.name))
+        below = [] if direct.is_file() else sorted(files_below(self.directory, direct.name))
         self._seen = _UNSEEN  # what was half a line is whole now
         return self._read(below[0] if below else direct, is_over=True)
 

@@ -9,21 +9,27 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 import shutil
 import stat
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from automl.storage.paths import TRASH
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
-    from pathlib import Path
+
+
+def followed(path: Path) -> Path:
+    """Return where a path leads to, links followed; one that leads to itself ends there, where Python raises."""
+    return Path(os.path.realpath(path))  # noqa: TID251 # see above
 
 
 def real_path(path: Path) -> Path:
     """Return where a file, folder or link lies, without links on the way; a link itself is not followed."""
-    return path.parent.resolve() / path.name
+    return followed(path.parent) / path.name
 
 
 def links_out_of(study: Path) -> dict[str, str]:
@@ -34,7 +40,7 @@ def links_out_of(study: Path) -> dict[str, str]:
     """
     real = study.resolve()
     found = [study, *study.iterdir(), *(study / "trials").glob("*")]
-    links = {path.relative_to(study).as_posix(): path.resolve() for path in found if path.is_symlink()}
+    links = {path.relative_to(study).as_posix(): followed(path) for path in found if path.is_symlink()}
     return {name: str(path) for name, path in links.items() if name == "." or not path.is_relative_to(real)}
 
 
@@ -61,7 +67,10 @@ def delete(path: Path, *, inside: Path, recorded: Collection[str] = ()) -> None:
         return
     with _parent(path, inside, recorded) as folder:
         if stat.S_ISDIR(os.stat(path.name, dir_fd=folder, follow_symlinks=False).st_mode):
-            shutil.rmtree(path.name, dir_fd=folder)
+            try:
+                shutil.rmtree(path.name, dir_fd=folder)
+            except RecursionError:
+                _remove_deep(path.name, folder)
         else:
             os.unlink(path.name, dir_fd=folder)
 
@@ -87,6 +96,26 @@ def purge(owner: Path) -> None:
         OSError: it cannot be deleted.
     """
     delete(owner / TRASH, inside=owner)
+
+
+def _remove_deep(name: str, parent: int) -> None:
+    """Remove a folder of any depth: what is below a folder in it is moved up beside it first, and removed then."""
+    waiting = [name]
+    while waiting:
+        current = waiting.pop()
+        folder = os.open(current, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
+        try:
+            with os.scandir(folder) as entries:
+                found = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
+            for below, is_folder in found:
+                if is_folder:
+                    waiting.append(f".deleted-{secrets.token_hex(8)}")
+                    os.rename(below, waiting[-1], src_dir_fd=folder, dst_dir_fd=parent)
+                else:
+                    os.unlink(below, dir_fd=folder)
+        finally:
+            os.close(folder)
+        os.rmdir(current, dir_fd=parent)
 
 
 @contextmanager

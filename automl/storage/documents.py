@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from automl.errors import ConfigurationError, Problem
 from automl.spec.write import replace_file
 from automl.storage.portable import located
+from automl.storage.trainer_files import read_made
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,6 +31,7 @@ CHECK = "check"
 """The key of the check."""
 
 _SHOWN_PROBLEMS = 3
+_MOST_BYTES = 256 * 1024 * 1024
 _COMPUTED = "restore it from a copy; or delete it, and a resume computes its content again"
 
 
@@ -81,7 +83,7 @@ def read_document(file: Path, kind: type[T], *, study: Path | None = None) -> T:
         ConfigurationError: the file cannot be read, was changed, or does not fit: a torn file is never passed over.
     """
     try:
-        document, _ = without_check(json.loads(file.read_bytes()))
+        document, _ = without_check(json.loads(_content(file)))
         return from_json(document if study is None else located(document, study), kind)
     except FileNotFoundError:
         raise
@@ -89,9 +91,15 @@ def read_document(file: Path, kind: type[T], *, study: Path | None = None) -> T:
         raise torn_file(file, first_line(error), f"a {getattr(kind, '__name__', kind)}") from error
 
 
+def _content(file: Path) -> bytes:
+    """Return the content of a document; in the folder of a trial or an action anything may have taken its place."""
+    is_beside_a_trainer = file.parent.parent.name in {"trials", "actions"}
+    return read_made(file.parent if is_beside_a_trainer else file.resolve().parent, file, most_bytes=_MOST_BYTES)
+
+
 def has_check(file: Path) -> bool:
     """Tell whether a document that can be read has a check; those of earlier versions have none."""
-    return without_check(json.loads(file.read_bytes()))[1]
+    return without_check(json.loads(_content(file)))[1]
 
 
 def checksum(text: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from automl.storage.trainer_files import can_open
+from automl.storage.trainer_files import can_open, files_below
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,12 +85,12 @@ class _RunPaths(_Folder):
         return self.root / f"spec.{config_format.value}"
 
     def status_files(self) -> Iterator[Path]:
-        """Return the status files that exist, in no order."""
-        return self.root.rglob(STATUS_FILE)
+        """Yield the status files that exist."""
+        return files_below(self.root, STATUS_FILE)
 
     def panels(self) -> list[Path]:
         """Return the pictures of predictions that the trainer has written, in order of their names."""
-        return sorted(self.root.rglob(f"{PANELS}/*.png"))
+        return sorted(file for file in files_below(self.root, "*.png") if file.parent.name == PANELS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ class ActionPaths(_RunPaths):
     def products(self) -> Iterator[Path]:
         """Yield what the action has made, without spec, log and status, in order of their paths."""
         named = {self.log_file, self.inherited_spec, self.result_file}
-        for file in sorted(self.root.rglob("*")):
+        for file in sorted(files_below(self.root)):
             is_spec = file.parent == self.root and file.stem == "spec"
             is_ours = file in named or is_spec or file.name in {STATUS_FILE, "experiment.yaml"}
             if file.is_file() and not is_ours and can_open(self.root, file):

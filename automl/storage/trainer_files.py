@@ -12,6 +12,7 @@ import hashlib
 import os
 import shutil
 import stat
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ MOST_BYTES = 64 * 1024 * 1024
 """Most that is read or copied of one file at once; logs, status files and checkpoints have no limit."""
 
 _MOST_REMEMBERED = 1000
+_DEEPEST = 100
 _KINDS = {stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket", stat.S_IFDIR: "a folder"}
 _refused: dict[Path, str] = {}
 
@@ -68,12 +70,22 @@ def can_open(folder: Path, file: Path) -> bool:
     return True
 
 
-def files_below(folder: Path) -> Iterator[Path]:
-    """Yield what a folder that a trainer has made holds and is no folder, in order of paths, links not followed."""
+def files_below(folder: Path, pattern: str = "*") -> Iterator[Path]:
+    """Yield what a folder that a trainer has made holds and is no folder, in order of paths, links not followed.
+
+    Below 100 folders in each other nothing is looked for: Python's own walks end with an error at 1,000.
+
+    Args:
+        folder: The folder.
+        pattern: Of the name of what is yielded.
+    """
     for name, folders, files in os.walk(folder):
+        here = Path(name)
         folders.sort()
-        links = [entry for entry in folders if Path(name, entry).is_symlink()]
-        yield from (Path(name, entry) for entry in sorted((*files, *links)))
+        links = [entry for entry in folders if (here / entry).is_symlink()]
+        yield from (here / entry for entry in sorted((*files, *links)) if fnmatch(entry, pattern))
+        if len(here.parts) - len(folder.parts) >= _DEEPEST:
+            folders.clear()
 
 
 def keep_made(folder: Path, source: Path, target: Path) -> None:
@@ -114,7 +126,7 @@ def sha256_of(path: Path, *, is_made: bool = True) -> str | None:
         if not path.is_dir():
             return _digest(path, path.parent if is_made else None).hex()
         digest = hashlib.sha256()
-        for file in sorted(file for file in path.rglob("*") if file.is_file()):
+        for file in sorted(file for file in files_below(path) if file.is_file()):
             digest.update(str(file.relative_to(path)).encode())
             digest.update(_digest(file, path if is_made else None))
     except OSError:
@@ -137,7 +149,7 @@ def _problem(folder: Path, found: int, most_bytes: int | None) -> str | None:
     if not stat.S_ISREG(status.st_mode):
         return f"is {_KINDS.get(stat.S_IFMT(status.st_mode), 'a device')}"
     real = Path(f"/proc/self/fd/{found}").readlink()
-    if not real.is_relative_to(folder.resolve()):
+    if not real.is_relative_to(os.path.realpath(folder)):  # noqa: TID251 # Path.resolve raises for a link to itself
         return "is a link to a file outside the folder of its trial"
     if most_bytes is not None and status.st_size > most_bytes:
         return f"has {status.st_size} bytes, more than {most_bytes}"

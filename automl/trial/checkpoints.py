@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from automl.readers.growing_file import GrowingFile
 from automl.readers.status_file import loaded, walk
+from automl.storage.deletion import followed
 from automl.storage.paths import AttemptPaths
 from automl.storage.trainer_files import can_open, files_below, open_made
 
@@ -71,7 +72,7 @@ def all_checkpoints(directory: Path, naming: CheckpointNaming) -> tuple[Path, ..
 
 def latest_links(folder: Path) -> dict[Path, Path]:
     """Return the links called "latest" below a folder, and what each leads to."""
-    return {link: link.resolve() for link in folder.rglob("*latest*") if link.is_symlink()}
+    return {link: followed(link) for link in files_below(folder, "*latest*") if link.is_symlink()}
 
 
 def checkpoint_of_epoch(directory: Path, naming: CheckpointNaming, epoch: int) -> Path | None:
@@ -121,7 +122,7 @@ def size_of(path: Path) -> int:
     """Return the bytes of a file, or of all files below a folder."""
     if not path.is_dir():
         return path.stat().st_size
-    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    return sum(file.stat().st_size for file in files_below(path) if file.is_file())
 
 
 def _reported(directory: Path, first_epoch: int) -> list[Checkpoint]:

@@ -20,11 +20,12 @@ from typing import TYPE_CHECKING
 
 from automl.executor.retention import retire_checkpoints
 from automl.handoff.cleaning import discard, empty_trash, take_inventory
-from automl.skill.load import recorded_architecture
+from automl.storage.deletion import delete
 from automl.storage.owner import OwnerLock
 from automl.storage.paths import StudyPaths
 from automl.storage.plan_document import read_plan
 from automl.storage.study_directory import read_results
+from benchmarks.orchestration import attack_package, attack_trainer
 from benchmarks.orchestration.damage import KINDS as DAMAGES
 from benchmarks.orchestration.damage import attack as damage_file
 from benchmarks.orchestration.damage import files_by_kind, make_study
@@ -75,8 +76,7 @@ def linked(study: Path, source: random.Random, folder: Path) -> str:
         for name in ("model_epoch_003_step_00240.pth", "model_epoch_099_step_99999.pth", "x.partial", ".y.new"):
             (below / f"{name}").write_text(_PLACED, encoding="utf-8")
     placed = {path for path in elsewhere.rglob("*") if path.is_file()}
-    plan = read_plan(StudyPaths(root))
-    naming = recorded_architecture(plan.skill.network_arch, plan.skill.root).checkpoints
+    naming = read_plan(StudyPaths(root)).architecture().checkpoints
     retire_checkpoints(StudyPaths(root), read_results(StudyPaths(root)), naming, kept=set())
     if place == root:  # who names a link on the command line means what it leads to
         placed = set()
@@ -103,14 +103,19 @@ KINDS: dict[str, Callable[[Path, random.Random, Path], str]] = {
     "storage is missing": hidden,
     "links lead out of the study": linked,
     "a study starts during clean": running,
+    **attack_trainer.KINDS,
+    **attack_package.KINDS,
 }
 
 
 def attack(study: Path, kind: str, number: int, seed: int) -> str:
     """Run one case; return what went wrong, or nothing."""
     source = random.Random(f"{kind} {number} {seed}")  # noqa: S311 # cases of a test
-    with tempfile.TemporaryDirectory() as temporary:
-        return KINDS[kind](study, source, Path(temporary))
+    folder = Path(tempfile.mkdtemp()).resolve()
+    try:
+        return KINDS[kind](study, source, folder)
+    finally:
+        delete(folder, inside=folder.parent)  # its folders may be too deep for anything else
 
 
 def _copied(study: Path, folder: Path) -> Path:

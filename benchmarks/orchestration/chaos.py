@@ -201,7 +201,7 @@ def run(kind: str, faults: int) -> Kill:
     """Run one study and kill one kind of process in it."""
     root = Path(tempfile.mkdtemp(prefix="chaos-"))
     before = set(servers())
-    plan = chaos_plan(root, faults)
+    plan = chaos_plan(root, str(faults))
     tag = study_tag(plan, root / "study")
     process = start(root, faults)
     gone_s = None

@@ -1,6 +1,6 @@
 """The study of the chaos suite in a process of its own: one trial for each fault of the scripted trainer.
 
-    chaos_driver.py FOLDER FAULTS
+    chaos_driver.py FOLDER FAULTS|FLOOD
 
 Run again in the same folder it goes on where it was.
 """
@@ -66,15 +66,40 @@ FAULTS: dict[str, Deserved] = {
     "never reports the metric": Deserved("FAILED metric_missing", [{"kind": "metric_missing"}]),
     "truncates its checkpoints": Deserved("COMPLETED", [{"kind": "truncated_checkpoint", "epoch": 1}]),
     "crashes": Deserved("FAILED trainer", [{"kind": "exit", "epoch": 1, "text": "KeyError: 'depth'"}]),
+    "leaves named pipes": Deserved(
+        "COMPLETED", [{"kind": "pipe", "epoch": 1}, {"kind": "pipe", "epoch": 1, "name": "panels/epoch_001.png"}]
+    ),
+    "leaves links to files of the machine": Deserved(
+        "COMPLETED", [{"kind": "link", "epoch": 1, "name": "panels/epoch_001.png", "target": "/etc/hostname"}]
+    ),
+    "floods its status file": Deserved("COMPLETED", [{"kind": "flood", "epoch": 1}]),
+    "reports names that are none": Deserved("COMPLETED", [{"kind": "bad_names", "epoch": 1}]),
 }
+FLOODS: dict[str, Deserved] = {
+    "nothing unusual": Deserved("COMPLETED"),
+    "1,000,000 status lines": Deserved("COMPLETED", [{"kind": "flood", "lines": 1_000_000}]),
+    "a log of 300 MB": Deserved("COMPLETED", [{"kind": "huge_log", "mib": 300}]),
+    "20,000 metrics in each of 30 epochs": Deserved(
+        "COMPLETED", [{"kind": "many_metrics", "count": 20_000, "epochs": 30}]
+    ),
+    "1,000,000 epochs": Deserved("COMPLETED", [{"kind": "many_epochs", "epochs": 1_000_000}]),
+    "status lines without end": Deserved("FAILED timeout", [{"kind": "flood", "lines": 1 << 40}]),
+}
+LIMIT_S = 40.0
+"""Of a trial that floods."""
 
 
-def chaos_plan(root: Path, faults: int) -> StudyPlan:
+def chosen_faults(which: str) -> dict[str, Deserved]:
+    """Return the first so many faults, or the flood of a name."""
+    return dict(list(FAULTS.items())[: int(which)]) if which.isdigit() else {which: FLOODS[which]}
+
+
+def chaos_plan(root: Path, which: str) -> StudyPlan:
     """Return the study; its only parameter is the script of the trainer."""
     skill = load_skill(str(build_scripted_skill(root / "skill", num_epochs=_EPOCHS)))
     scripts = tuple(
         json.dumps({"epoch_s": 0.3, "fault": name, "faults": list(deserved.faults)})
-        for name, deserved in list(FAULTS.items())[:faults]
+        for name, deserved in chosen_faults(which).items()
     )
     parameter = Parameter(path="script", type=ParameterType.CATEGORICAL, choices=scripts, default=scripts[0])
     return StudyPlan(
@@ -94,7 +119,7 @@ def chaos_plan(root: Path, faults: int) -> StudyPlan:
         seed=0,
         max_epochs=_EPOCHS,
         first_trials=tuple({"script": script} for script in scripts),
-        options=MappingProxyType({"silence_limit_s": 15.0}),
+        options=MappingProxyType({"silence_limit_s": 15.0} if which.isdigit() else {"trial_time_limit_s": LIMIT_S}),
     )
 
 
@@ -102,11 +127,11 @@ def main() -> int:
     """Run or resume the study; return the exit status of what ended it."""
     from automl.executor.ray.study import execute_study  # noqa: PLC0415 - opens Ray
 
-    root, faults = Path(sys.argv[1]), int(sys.argv[2])
-    plan = chaos_plan(root, faults)
+    root = Path(sys.argv[1])
+    plan = chaos_plan(root, sys.argv[2])
     plan = replace(plan, first_origins=(Origin(OriginKind.GIVEN, detail="chaos"),) * len(plan.first_trials))
     location = StudyLocation(directory=root / "study", tracking_uri="")
-    scheduler = make_scheduler("none", max_epochs=_EPOCHS, trials=faults)
+    scheduler = make_scheduler("none", max_epochs=_EPOCHS, trials=plan.budget.trials)
     try:
         execute_study(plan, location, searcher=make_searcher(plan), scheduler=scheduler)
     except AutomlError as error:

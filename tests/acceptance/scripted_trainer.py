@@ -296,6 +296,21 @@ def fault_flood(trainer: Trainer, fault: dict[str, Any], epoch: int) -> None:
             stream.write(json.dumps({"epoch": epoch, "step": step, "kpi": {"train_loss": 0.5 + step % 7}}) + "\n")
 
 
+def fault_many_metrics(trainer: Trainer, fault: dict[str, Any], epoch: int) -> None:
+    """Report ``count`` metrics in each of ``epochs`` further epochs."""
+    with (trainer.folder / "status.json").open("a", encoding="utf-8") as stream:
+        for later in range(epoch, epoch + int(fault["epochs"])):
+            kpi = {f"metric/{number:05d}": number / (later + 1) for number in range(int(fault["count"]))}
+            stream.write(json.dumps({"epoch": later, "kpi": {**kpi, trainer.metric: 0.1}}) + "\n")
+
+
+def fault_many_epochs(trainer: Trainer, fault: dict[str, Any], epoch: int) -> None:
+    """Report the objective of ``epochs`` further epochs."""
+    with (trainer.folder / "status.json").open("a", encoding="utf-8") as stream:
+        for later in range(epoch, epoch + int(fault["epochs"])):
+            stream.write(json.dumps({"epoch": later, "kpi": {trainer.metric: 0.1}}) + "\n")
+
+
 def fault_bad_names(trainer: Trainer, fault: dict[str, Any], epoch: int) -> None:
     """Report metrics without a name, with half a character, and with two names that differ at their ends alone."""
     del fault

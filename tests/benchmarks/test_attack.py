@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +12,9 @@ from benchmarks.orchestration.damage import attack_all, make_study
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+MOST_CASES, LIMIT_S = 5, 2.0
 
 
 @pytest.fixture(scope="module")
@@ -28,4 +32,7 @@ def test_random_damages_are_refused_by_name_or_harmless(study: Path, cases: int)
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_attacks_are_survived(study: Path, kind: str) -> None:
-    assert [problem for number in range(5) if (problem := attack(study, kind, number, seed=1))] == []
+    began_s, number = time.process_time(), 0
+    while number < MOST_CASES and time.process_time() < began_s + LIMIT_S:
+        assert attack(study, kind, number, seed=1) == ""
+        number += 1

@@ -116,6 +116,24 @@ def test_links_out_of_a_study_are_found_and_links_within_it_are_not(study: Path)
     assert links_out_of(linked) == {".": str(study), "trials/0001": str(study.parent / "elsewhere")}
 
 
+def test_a_folder_deeper_than_python_and_paths_reach_is_deleted(study: Path) -> None:
+    top = study / "trials/0000/deep"
+    top.mkdir()
+    here = os.open(top, os.O_RDONLY)
+    for _ in range(3000):
+        os.mkdir("d", dir_fd=here)
+        below = os.open("d", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.symlink(study / "trials/0000/own.pth", "link", dir_fd=here)
+    os.close(here)
+    before = sorted(path for path in top.parent.iterdir() if path != top)
+
+    delete(top, inside=study)
+
+    assert sorted(top.parent.iterdir()) == before
+
+
 @pytest.mark.parametrize(
     ("text", "found"),
     [

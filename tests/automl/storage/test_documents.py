@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -192,3 +193,29 @@ def test_a_number_that_is_not_finite_is_refused_also_where_any_value_may_stand(t
 
     with pytest.raises(ValueError, match="not JSON compliant"):
         write_document(tmp_path / "a.json", event)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "link", "huge"])
+def test_what_a_trainer_put_in_place_of_a_document_is_refused_at_once(tmp_path: Path, kind: str) -> None:
+    file, outside = tmp_path / "trials/0000/result.json", tmp_path / "outside.json"
+    file.parent.mkdir(parents=True)
+    write_document(outside, RESULT)
+    match kind:
+        case "pipe":
+            os.mkfifo(file)
+        case "link":
+            file.symlink_to(outside)
+        case _:
+            file.touch()
+            os.truncate(file, 1 << 40)
+
+    with pytest.raises(ConfigurationError, match=r"result\.json"):
+        read_document(file, type(RESULT))
+
+
+def test_a_document_of_ours_may_be_a_link(tmp_path: Path) -> None:
+    write_document(tmp_path / "elsewhere.json", RESULT)
+    (tmp_path / "study").mkdir()
+    (tmp_path / "study/plan.json").symlink_to(tmp_path / "elsewhere.json")
+
+    assert read_document(tmp_path / "study/plan.json", type(RESULT)) == RESULT

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from automl.errors import ConfigurationError
+from automl.storage.documents import to_line, without_check
 from automl.storage.event_log import EventLog, decode, encode, read_log
 from automl.study.causes import Origin, OriginKind
 from automl.study.ends import EndKind, EndReason, StopCause, StopKind
@@ -217,3 +219,19 @@ def test_nothing_is_written_to_a_log_that_was_moved_meanwhile(tmp_path: Path) ->
 
     assert not (tmp_path / "study").exists()
     assert len(list(read_log(tmp_path / "moved/events.jsonl"))) == 1
+
+
+@pytest.mark.parametrize("value", [7, None, [], {"a": 1}, 10**400, "2026-13-45"])
+@pytest.mark.parametrize("key", ["time", "directory", "trial", "assignment"])
+def test_a_value_of_a_wrong_type_is_refused_also_where_its_check_is_right(
+    tmp_path: Path, key: str, value: object
+) -> None:
+    file = tmp_path / "events.jsonl"
+    started = TrialStarted(trial=0, attempt=1, origin="", assignment={"lr": 0.1}, directory="trials/0000")
+    document = without_check(json.loads(encode(started, NOW)))[0]
+    file.write_text(to_line({**document, key: value}), encoding="utf-8")
+
+    with contextlib.suppress(ConfigurationError):
+        (entry,) = read_log(file, is_strict=True)
+        assert isinstance(entry.event, TrialStarted)
+    assert len(list(read_log(file))) <= 1

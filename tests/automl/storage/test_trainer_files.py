@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from automl.storage.deletion import delete
 from automl.storage.trainer_files import (
     RefusedFileError,
     can_open,
@@ -17,6 +18,7 @@ from automl.storage.trainer_files import (
     read_made,
     refusals,
 )
+from automl.trial.checkpoints import latest_links
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -179,3 +181,26 @@ def test_where_there_are_no_hard_links_a_checkpoint_is_copied(
     assert (tmp_path / "b.pth").read_text(encoding="utf-8") == "weights"
     assert (tmp_path / "b.pth").stat().st_mtime == 5
     assert not (tmp_path / "b.pth").samefile(trial / "a.pth")
+
+
+def test_a_folder_deeper_than_python_reaches_ends_no_search(trial: Path) -> None:
+    here = os.open(trial, os.O_RDONLY)
+    for _ in range(1500):
+        os.mkdir("d", dir_fd=here)
+        below = os.open("d", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(here)
+    (trial / "d/d/a.png").touch()
+
+    assert list(files_below(trial)) == [trial / "d/d/a.png"]
+    assert list(files_below(trial, "*.pth")) == []
+    delete(trial / "d", inside=trial)
+
+
+def test_a_link_to_itself_is_refused_and_leads_to_itself(trial: Path) -> None:
+    link = trial / "toy_latest.pth"
+    link.symlink_to(link.name)
+
+    assert not can_open(trial, link)
+    assert latest_links(trial) == {link: link}
