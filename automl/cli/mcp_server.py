@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -39,6 +40,9 @@ _COMMAND_LIMIT_S = 120.0
 _START_LIMIT_S = 20.0
 _ACTION_WAIT_S = 25.0
 _POLL_S = 0.1
+_PROBLEM = re.compile(
+    r"  (?P<where>.+)\n    found {5}(?P<found>.+)\n    expected {2}(?P<expected>.+)\n    fix {7}(?P<fix>.+)"
+)
 _SHOWN_LINES = 40
 _INSTRUCTIONS = (
     "A study is a search of trials, or one training. Call plan, show what it will do and what it costs to the user, "
@@ -97,10 +101,11 @@ class Desk:
 
     def call(self, name: str, arguments: Mapping[str, Any]) -> Document:
         """Answer a call with a document; one that cannot be answered has ``error``, as with ``--json``."""
+        arguments = {key: value for key, value in arguments.items() if value is not None}
         known = {tool.name for tool in tools()}
         if name not in known:
             return {"error": f"no tool {name}", "exit_status": 2, "problems": [], "tools": sorted(known)}
-        problems = problems_by(input_schema(name), dict(arguments), where=name, source=f"the input schema of {name}")
+        problems = problems_by(input_schema(name), arguments, where=name, source=f"the input schema of {name}")
         if problems:
             return ConfigurationError.from_problems(problems, subject="the arguments").document()
         answers: dict[str, Callable[[str, Mapping[str, Any]], Document]] = {
@@ -111,7 +116,10 @@ class Desk:
             "evaluate": self._act,
             "export": self._act,
         }
-        return answers.get(name, _answer)(name, arguments)
+        try:
+            return answers.get(name, _answer)(name, arguments)
+        except (OSError, ValueError) as error:  # a NUL, or more text than a command line can hold
+            return {"error": f"automl {name} cannot be started: {error}", "exit_status": 4, "problems": []}
 
     def _run(self, name: str, arguments: Mapping[str, Any]) -> Document:
         asked = {key: value for key, value in arguments.items() if key not in {"fingerprint", "smoke", "no_check"}}
@@ -213,8 +221,10 @@ def _document(status: int, out: str, err: str) -> Document:
         return {**failed, **document}
     if status == 0:
         return {"text": out}
-    shown = "\n".join((err or out).splitlines()[-_SHOWN_LINES:])
-    return {"error": shown.removeprefix("error: "), "exit_status": status, "problems": []}
+    headline, *blocks = (err or out).removeprefix("error: ").split("\n\n")
+    problems = [found.groupdict() for block in blocks if (found := _PROBLEM.fullmatch(block.rstrip()))]
+    shown = headline if problems else "\n".join((err or out).splitlines()[-_SHOWN_LINES:]).removeprefix("error: ")
+    return {"error": shown, "exit_status": status, "problems": problems}
 
 
 def _text(file: Path) -> str:

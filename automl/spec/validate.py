@@ -78,7 +78,9 @@ def expected_value(leaf: SchemaLeaf, value: JsonValue) -> str | None:
         return f"one of {', '.join(map(str, leaf.choices))}"
     low = -math.inf if leaf.minimum is None else leaf.minimum
     high = math.inf if leaf.maximum is None else leaf.maximum
-    return f"{low:g}..{high:g}" if is_number(value) and (value < low or value > high) else None
+    if not is_number(value) or low <= value <= high:
+        return None
+    return f"at least {low:g}" if value < low else f"at most {high:g}"
 
 
 def _is_unset(value: JsonValue) -> bool:

@@ -64,15 +64,21 @@ def test_stdout_holds_only_the_protocol_and_the_server_ends_with_its_input(tmp_p
     ]
     text = "".join(json.dumps(message) + "\n" for message in messages)
 
-    done = subprocess.run(
-        [sys.executable, *SERVER], input=text, capture_output=True, text=True, timeout=60, cwd=tmp_path, check=False
-    )
+    with subprocess.Popen(
+        [sys.executable, *SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=tmp_path
+    ) as server:
+        assert server.stdin is not None
+        assert server.stdout is not None
+        server.stdin.write(text)
+        server.stdin.flush()
+        answers = [json.loads(server.stdout.readline()) for _ in range(2)]
+        server.stdin.close()
+        assert server.stdout.read() == ""
+        assert server.wait(timeout=60) == 0
 
-    answers = [json.loads(line) for line in done.stdout.splitlines()]
     assert [answer["id"] for answer in answers] == [1, 2]
     assert answers[0]["result"]["serverInfo"]["name"] == "automl"
     assert len(answers[1]["result"]["tools"]) == 11
-    assert done.returncode == 0
     assert list(tmp_path.iterdir()) == []
 
 
@@ -84,6 +90,10 @@ def test_bad_calls_are_answered_with_their_problems_and_run_nothing(tmp_path: Pa
         changed = await call("run", study="toy/quick", fingerprint="0" * 64)
         assert changed["problems"][0]["where"] == "--fingerprint"
         assert (await call("status", study_dir="nowhere"))["exit_status"] == 2
+        assert (await call("logs", study_dir="nowhere", trial=0))["problems"][0]["found"].startswith("no readable plan")
+        assert "cannot be started" in (await call("stop", study_dir="a\0b"))["error"]
+        assert "cannot be started" in (await call("status", study_dir="a" * 1_000_000))["error"]
+        assert "skills" in await call("list", folder=None)
 
     serve(tmp_path, scenario)
     assert list(tmp_path.iterdir()) == []
