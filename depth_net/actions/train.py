@@ -97,7 +97,10 @@ def _build_task(model: DepthAnything, config: ExperimentConfig, plan: DevicePlan
     recorder = choose_recorder(config.train, plan, steps=steps)
     fused = plan.precision is not Precision.FP16
     task = DepthTask(model, config, total_steps=steps, fused=fused, recorder=recorder)
-    compiled, reason = decide_compile(config.train, plan, steps=steps)
+    parameters = sum(each.numel() for each in model.parameters())
+    compiled, reason = decide_compile(
+        config.train, plan, steps=steps, parameters=parameters, is_recorded=recorder is not None
+    )
     logger.info(reason)
     if compiled:
         share_compiled_kernels()

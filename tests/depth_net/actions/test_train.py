@@ -19,6 +19,7 @@ from depth_net.execution import Request, execute
 from depth_net.spec import load_spec
 from depth_net.task import DepthTask
 from depth_net.training.devices import DevicePlan, plan_devices
+from depth_net.training.divergence import DivergenceMonitor
 from tests.depth_net.data.builders import write_depth_mm
 from tests.depth_net.specs import RELATIVE, read_status, write_spec
 from tests.depth_net.training.recorded_graph import ProcessorRecorder
@@ -212,6 +213,25 @@ def test_a_loss_that_is_not_finite_ends_the_run_with_a_failure_line(tmp_path: Pa
     assert "epoch 0, step 1" in last["message"]
 
 
+def test_no_checkpoint_follows_a_loss_that_is_not_finite_before_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class LateMonitor(DivergenceMonitor):
+        def __init__(self, device: torch.device, *, shared: bool) -> None:
+            super().__init__(device, shared=shared)
+            self._immediate = False  # as on a GPU
+
+    monkeypatch.setattr("depth_net.task.DivergenceMonitor", LateMonitor)
+    spec = write_spec(tmp_path)
+
+    exit_status = run(spec, "train.optim.lr=1e30", "train.checkpoint_interval_unit=step", "train.keep_checkpoints=0")
+
+    folder = tmp_path / "results" / "train"
+    assert exit_status == 1
+    assert read_status(folder)[-1]["code"] == "diverged"
+    assert [path.name for path in folder.glob("model_*")] == ["model_epoch_000_step_00001.pth"]
+
+
 def test_a_constant_output_is_reported_with_a_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     spec = write_spec(tmp_path)
 
@@ -294,12 +314,12 @@ def test_two_runs_with_one_seed_are_equal_and_another_seed_differs(every_step: P
     )
 
 
-@pytest.mark.parametrize("accumulate", [1, 2])
+@pytest.mark.parametrize("accumulate", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_recorded_training_step_gives_the_run_of_an_ordinary_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, accumulate: int
 ) -> None:
     spec, recorder = write_spec(tmp_path), ProcessorRecorder()
-    words = (f"train.accumulate_grad_batches={accumulate}", "train.num_epochs=3")
+    words = (f"train.accumulate_grad_batches={accumulate}", f"train.num_epochs={accumulate + 1}")
     assert run(spec, *words) == 0
 
     monkeypatch.setattr(train_action, "choose_recorder", lambda *_args, **_steps: recorder)

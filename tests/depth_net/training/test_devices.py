@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any, Final
 from unittest.mock import patch
 
 import pytest
@@ -23,6 +24,8 @@ from depth_net.training.devices import (
     plan_devices,
     resolve_precision,
 )
+
+SMALL: Final[dict[str, Any]] = {"parameters": 25_000_000, "is_recorded": False}
 
 
 def gpu_plan(devices: tuple[int, ...] = (0, 1)) -> DevicePlan:
@@ -128,18 +131,39 @@ def test_compiling_is_decided_by_the_number_of_steps(
     steps: int,
     compiled: bool,  # noqa: FBT001 - a case
 ) -> None:
-    decided, reason = decide_compile(TrainConfig(compile=mode), replace(gpu_plan((0,)), on_gpu=on_gpu), steps=steps)
+    plan = replace(gpu_plan((0,)), on_gpu=on_gpu)
+    decided, reason = decide_compile(TrainConfig(compile=mode), plan, steps=steps, **SMALL)
 
     assert decided is compiled
     assert "compiled" in reason
 
 
+@pytest.mark.parametrize(
+    ("parameters", "is_recorded", "least"),
+    [(335_000_000, True, 1000), (25_000_000, False, 1500), (25_000_000, True, 6000)],
+)
+def test_a_recorded_step_of_a_small_model_gains_less_by_compiling(
+    parameters: int,
+    is_recorded: bool,  # noqa: FBT001 - a case
+    least: int,
+) -> None:
+    decided = [
+        decide_compile(TrainConfig(), gpu_plan((0,)), steps=steps, parameters=parameters, is_recorded=is_recorded)[0]
+        for steps in (least - 1, least)
+    ]
+
+    assert decided == [False, True]
+
+
 def test_a_sharded_model_is_compiled_only_where_the_spec_says_so() -> None:
     train = TrainConfig(distributed_strategy=Strategy.FSDP, num_gpus=2)
 
-    assert decide_compile(train, gpu_plan(), steps=10_000) == (False, "the model is not compiled: it is sharded")
-    assert decide_compile(train.model_copy(update={"compile": Switch.ON}), gpu_plan(), steps=1)[0]
-    assert decide_compile(train, gpu_plan((0,)), steps=10_000)[0]
+    assert decide_compile(train, gpu_plan(), steps=10_000, **SMALL) == (
+        False,
+        "the model is not compiled: it is sharded",
+    )
+    assert decide_compile(train.model_copy(update={"compile": Switch.ON}), gpu_plan(), steps=1, **SMALL)[0]
+    assert decide_compile(train, gpu_plan((0,)), steps=10_000, **SMALL)[0]
 
 
 def test_one_device_needs_no_strategy_and_several_share_as_the_spec_says() -> None:
