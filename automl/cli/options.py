@@ -68,7 +68,8 @@ def results_root(given: Path | None) -> Path:
     """Return the results folder, absolute: the option, AUTOML_RESULTS, or `results/` here.
 
     Raises:
-        ConfigurationError: its path is no UTF-8, which neither JSON files nor MLflow can hold.
+        ConfigurationError: its path is no UTF-8, which neither JSON files nor MLflow can hold, or has a ``?``, which
+            ends the path in the address of an sqlite file.
     """
     root = absolute(Path(given or os.environ.get("AUTOML_RESULTS") or "results"))
     try:
@@ -76,6 +77,9 @@ def results_root(given: Path | None) -> Path:
     except UnicodeEncodeError as error:
         fix = "choose another folder, or a locale of UTF-8"
         raise wrong_argument("--results", repr(str(root)), "a path in UTF-8", fix) from error
+    if "?" in str(root):
+        expected = "a path without `?`, at which the address of an sqlite file ends"
+        raise wrong_argument("--results", str(root), expected, "choose another folder")
     return root
 
 

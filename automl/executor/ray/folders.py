@@ -55,7 +55,7 @@ def make_folders() -> RayFolders:
     """
     prefix = f"ray-{os.getpid()}-"
     sockets = Path(tempfile.mkdtemp(prefix=prefix, dir=socket_root()))
-    files = Path(tempfile.mkdtemp(prefix=prefix, dir=_private(Path(tempfile.gettempdir()))))
+    files = Path(tempfile.mkdtemp(prefix=prefix, dir=_private(_temporary())))
     (sockets / _FILES).symlink_to(files)
     return RayFolders(sockets, files)
 
@@ -91,7 +91,12 @@ def socket_root() -> Path:
 
 
 def _roots() -> list[Path]:
-    return [parent / f"automl-{os.getuid()}" for parent in dict.fromkeys((*_SHORT, Path(tempfile.gettempdir())))]
+    return [parent / f"automl-{os.getuid()}" for parent in dict.fromkeys((*_SHORT, _temporary()))]
+
+
+def _temporary() -> Path:
+    """Return the temporary folder; TMPDIR may be relative, which Ray refuses."""
+    return Path(tempfile.gettempdir()).absolute()
 
 
 def _private(parent: Path) -> Path:

@@ -34,6 +34,7 @@ _SENTENCES = {
 _NO_CREDENTIALS = "no credentials for S3: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
 _NO_ANSWER = "no answer in time: see whether the server is overloaded, or a firewall is between"
 _BY_CLASS = {
+    "JSONDecodeError": "what answers there is no MLflow: correct the URI, or log in at the proxy before it",
     "gaierror": "the host name is not known: correct the URI, or the DNS",
     "ConnectionRefusedError": "connection refused, nothing listens there: start the server, or correct the URI",
     "NoCredentialsError": _NO_CREDENTIALS,

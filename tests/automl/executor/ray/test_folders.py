@@ -33,6 +33,16 @@ def test_sockets_lie_in_a_short_private_folder_however_long_the_temporary_folder
     assert not made.files.exists()
 
 
+def test_a_relative_temporary_folder_is_made_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(tempfile, "tempdir", ".")
+
+    made = folders.make_folders()
+
+    assert made.files.is_relative_to(tmp_path)
+    made.remove()
+
+
 def test_the_next_folder_is_taken_where_one_is_a_file_somebody_elses_or_too_long(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

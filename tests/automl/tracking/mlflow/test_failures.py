@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import socket
 from types import SimpleNamespace
@@ -40,6 +41,7 @@ def full(filename: str | None = None) -> OSError:
         (ConnectionRefusedError(errno.ECONNREFUSED, "refused"), "connection refused, nothing listens there"),
         (socket.gaierror(-2, "unknown"), "the host name is not known"),
         (TimeoutError(), "no answer in time"),
+        (json.JSONDecodeError("no", "<html>", 0), "what answers there is no MLflow"),
         (full(), "No space left on device: make room in /"),
         (full("/artifacts/x"), "No space left on device: make room there, or the right to write"),
         (AnswerError(SimpleNamespace(status_code=413)), "HTTP 413: it is larger than the server"),
