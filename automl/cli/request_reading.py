@@ -26,7 +26,7 @@ def with_reading(request: StudyRequest) -> StudyRequest:
         ConfigurationError: no text, no skill, or no answer that keeps the rules.
         LaunchError: no endpoint is named, or it does not answer.
     """
-    from automl.request.apply_text import parse_for
+    from automl.request.apply_text import known_metrics, parse_for
     from automl.request.model_reading import check_reading, instructions
     from automl.samplers.llm.chat import ask_model, check_endpoint, read_endpoint
     from automl.skill.load import load_skill
@@ -37,7 +37,7 @@ def with_reading(request: StudyRequest) -> StudyRequest:
     skill, endpoint = load_skill(request.skill), read_endpoint()
     if endpoint is None:
         raise LaunchError("no language model is named", check_endpoint())
-    parsed, metrics = parse_for(request, skill), skill.architecture.metrics.directions
+    parsed, metrics = parse_for(request, skill), known_metrics(skill)
     messages = [
         {"role": "system", "content": instructions(metrics)},
         {"role": "user", "content": endpoint.hide_key(request.request_text)},

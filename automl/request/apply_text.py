@@ -20,9 +20,16 @@ _COUNTS = {"trials", "jobs", "seed"}
 def parse_for(request: StudyRequest, skill: Skill) -> ParsedRequest:
     """Read the request's text with the words of a skill, and join what a language model has read in it."""
     known = f"{skill.name} {skill.network_arch}".lower().replace("-", "_").replace("_", " ").split()
-    metrics = skill.architecture.metrics.directions
-    parsed = parse_request(request.request_text or "", metrics=metrics, known_words=frozenset(known))
+    parsed = parse_request(request.request_text or "", metrics=known_metrics(skill), known_words=frozenset(known))
     return join_reading(parsed, request.request_reading) if request.request_reading else parsed
+
+
+def known_metrics(skill: Skill) -> dict[str, str]:
+    """Return name -> direction of the metrics that a text may name: the skill's own, and those of its architecture."""
+    metrics, action = dict(skill.architecture.metrics.directions), skill.actions.get("train")
+    if action is not None and action.metric is not None and action.metric_direction is not None:
+        metrics[action.metric] = action.metric_direction
+    return metrics
 
 
 def apply_request_text(request: StudyRequest, skill: Skill) -> tuple[StudyRequest, ParsedRequest, tuple[str, ...]]:

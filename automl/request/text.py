@@ -30,7 +30,7 @@ _PARAMETERS = r"(?:hyper[\s-]?parameters?|parameters|settings|configurations?|co
 _IT = r"(?:it|this|that|(?:the|my|our|this)\s+(?:(?:depth|vision)\s+)?(?:model|network)|anything)"
 # An exact form of a mode ends its clause: "no HPO budget" and "do not tune the batch size" say something else.
 _ENDS = (
-    r"(?=[\s\x00]*(?:$|[,;:.!?()\n]|\b(?:and|but|just|please|thanks|thank)\b"
+    r"(?=[\s\x00]*(?:$|[,;:.!?()\n]|\b(?:and|but|just|please|pls|thanks|thank)\b"
     r"|for\s+(?:this|the)\s+(?:run|time|study|job|model)\b(?!\s+\w)))"
 )
 # "Train once on my data" still trains once, and "use AutoML with 20 trials" searches.
@@ -94,7 +94,7 @@ _SPOKEN = {
 }
 """Common name of a metric -> its name in a skill, where the skill has it."""
 _HARMLESS_WORDS = """
-    a an the and please i we you me my our your it its this that these is are be can could will would should want
+    a an the and please pls i we you me my our your it its this that these is are be can could will would should want
     wants need needs like let lets let's do does have has make give get with of to for on in at by from using use used
     as all any some
     find search tune tuning tuned hyperparameter hyperparameters parameter parameters hyper optimize optimise

@@ -252,3 +252,10 @@ def test_the_missing_files_of_a_skill_are_named(tmp_path: Path) -> None:
 
     assert facts.not_there == (str(tmp_path / "schemas/train.schema.json"),)
     assert facts.template_file == str(tmp_path / "references/spec_template_train.yaml")
+
+
+def test_a_text_may_name_the_metric_of_the_skill_itself() -> None:
+    applied, _, lines = applied_to(REQUEST.with_settings(request_text="tune for the best r2"))
+
+    assert applied.metric == "val/r2"
+    assert lines == ('the request says "best r2": maximize val/r2',)
