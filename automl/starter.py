@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from automl.architectures.load import load_architecture
@@ -20,7 +21,6 @@ from automl.spec.train_schema import LeafKind, SchemaLeaf
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
     from automl.config_files import JsonValue
     from automl.skill.program import Argument
@@ -173,6 +173,9 @@ def _number(made: Parameter, value: float) -> str:
 
 def script_of(words: str, folder: Path) -> tuple[Script, str]:
     """Return what is known of a script, named by its file or by a whole command, and the command that runs it."""
+    if words.endswith(".py") and Path(words).is_file():
+        here = Path(words).resolve()
+        words = str(here.relative_to(folder) if here.is_relative_to(folder) else here)
     command = f"python {words}" if words.endswith(".py") else words
     return read_script(command, folder), command
 
