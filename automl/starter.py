@@ -101,6 +101,9 @@ def _report_lines(script: Script, traces: Traces) -> Iterator[str]:
         "metrics": bool(traces.metric_file),
         "first_epoch": traces.first_epoch is not None,
     }
+    if known["checkpoint"] and not known["first_epoch"]:
+        rows[-1] = ("# first_epoch", "0", "or 1: the number of its first epoch, in names and logs")
+        known["# first_epoch"] = True
     if not any(known.values()):
         yield "# report: {checkpoint: 'ckpt/epoch={epoch}.pt', resume: '--resume {checkpoint}', metrics: metrics.csv}"
         return
@@ -128,9 +131,8 @@ def proposals(listed: Iterable[Argument]) -> Iterator[Proposed]:
         is_option = bool(argument.choices) and argument.path.rpartition(".")[2] in _CHOSEN
         is_costly = any(word in argument.path for word in ("worker", "log", "every", "interval", "port", "gpu", "num_"))
         default = f"default {value}" if value is not None else "no default"
-        words = filter(
-            None, (argument.text.replace("\n", " ")[:60], default, made.reason.removesuffix(", inside the schema"))
-        )
+        reason = made.reason.partition(", inside the schema")[0].partition("; the schema has no")[0]
+        words = filter(None, (argument.text.replace("\n", " ")[:60], default, reason))
         yield Proposed(
             path=argument.path,
             values=_values(made, _condition(argument, arguments)),

@@ -100,11 +100,38 @@ def _written(tree: ast.Module) -> Iterator[str]:
 
 
 def _first_epoch(tree: ast.Module) -> int | None:
+    """Return where the loop over epochs starts; None where that is not plain, or where ``epoch + 1`` is shown."""
     for node in ast.walk(tree):
         if not isinstance(node, ast.For) or not isinstance(node.target, ast.Name):
             continue
         counted = node.iter
         if isinstance(counted, ast.Call) and ast.unparse(counted.func) == "range" and _COUNTS.search(node.target.id):
-            start = counted.args[0] if len(counted.args) > 1 else None
-            return 1 if isinstance(start, ast.Constant) and start.value == 1 else 0
+            first = _start_of(counted, tree)
+            return None if first == 0 and _is_shown_from_one(node, node.target.id) else first
     return None
+
+
+def _start_of(counted: ast.Call, tree: ast.Module) -> int | None:
+    if len(counted.args) == 1:
+        return 0
+    start = counted.args[0]
+    if isinstance(start, ast.Name):
+        start = next((value for name, value in _assigned(tree) if name == start.id), start)
+    value = start.value if isinstance(start, ast.Constant) else None
+    return value if isinstance(value, int) and value in {0, 1} else None
+
+
+def _assigned(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:
+    """Yield names and what they are given, in the order of the source; of ``a, b = 0, 1`` each."""
+    found = [node for node in ast.walk(tree) if isinstance(node, ast.Assign)]
+    for node in sorted(found, key=lambda node: node.lineno):
+        for target in node.targets:
+            pairs = [(target, node.value)]
+            if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
+                pairs = list(zip(target.elts, node.value.elts, strict=False))
+            yield from ((name.id, value) for name, value in pairs if isinstance(name, ast.Name))
+
+
+def _is_shown_from_one(loop: ast.For, name: str) -> bool:
+    sums = [node for node in ast.walk(loop) if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add)]
+    return any(ast.unparse(node) in {f"{name} + 1", f"1 + {name}"} for node in sums)

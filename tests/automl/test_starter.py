@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 from typing import TYPE_CHECKING
 
+import pytest
 import yaml
 
 from automl.program.help_text import arguments_of_help
+from automl.program.traces import read_traces
 from automl.request.location import RunLocation
 from automl.request.study_request import load_study_request
 from automl.run import make_plan
@@ -71,3 +74,19 @@ def test_a_help_text_gives_names_defaults_and_options() -> None:
     assert (found["lr"].default, found["lr"].text) == (0.1, "step size")
     assert found["opt"].choices == ("adam", "sgd")
     assert found["amp"].is_flag
+
+
+@pytest.mark.parametrize(
+    ("loop", "first"),
+    [
+        ("for epoch in range(3): pass", 0),
+        ("for epoch in range(1, 4): pass", 1),
+        ("start = 1\nif x:\n    start = y + 1\nfor epoch in range(start, 4): pass", 1),
+        ("first, w = 0, 5.0\nfor epoch in range(first, 4): pass", 0),
+        ("for epoch in range(begin(), 4): pass", None),
+        ("for epoch in range(3): print(f'epoch {epoch + 1}')", None),
+        ("for i in range(1, 4): pass", None),
+    ],
+)
+def test_the_first_epoch_is_proposed_only_where_the_source_is_plain(loop: str, first: int | None) -> None:
+    assert read_traces([ast.parse(loop)]).first_epoch == first
