@@ -116,3 +116,13 @@ def test_layers_are_ordered_from_the_last_block_to_the_embeddings() -> None:
     assert any(p is model.network.backbone.layernorm.weight for p in layers[0])
     assert any(p is blocks[0].norm1.weight for p in layers[-2])
     assert any(p is model.network.backbone.embeddings.cls_token for p in layers[-1])
+
+
+@pytest.mark.filterwarnings("ignore")  # PyTorch's own, about its compiler
+def test_an_adapted_block_is_one_graph_for_the_compiler() -> None:
+    block = adapted_model().train().network.backbone.encoder.layer[0]
+    tokens = torch.randn(1, 10, 64)
+
+    compiled = torch.compile(block, backend="eager", fullgraph=True)
+
+    assert torch.equal(compiled(tokens), block(tokens))
