@@ -128,7 +128,8 @@ def _unwrap(path: Path, content: Mapping[str, Any], key: str) -> WeightsFile:
     notes = content.get(METADATA_KEY)
     metadata = notes if isinstance(notes, dict) else {}
     if "pytorch-lightning_version" in content:
-        state, container = content.get("state_dict", {}), Container.LIGHTNING  # callbacks may keep weights of their own
+        # Callbacks may keep weights of their own; inside a task the model is called so.
+        state, container, key = content.get("state_dict", {}), Container.LIGHTNING, key or "model"
     else:
         is_flat = any(isinstance(value, Tensor) for value in content.values())
         state, container = content, Container.FLAT if is_flat else Container.WRAPPED

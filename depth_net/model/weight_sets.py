@@ -8,7 +8,7 @@ stands before that name is the key of the set, and names without it belong to so
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
@@ -55,9 +55,11 @@ def choose_set(path: Path, content: Mapping[str, object], key: str = "") -> Mapp
     return {_CHUNK.sub(r"blocks.\1.", name): tensor for name, tensor in kept.items()}
 
 
-def named_tensors(node: Mapping[str, object], prefix: str = "", level: int = 1) -> Iterator[tuple[str, Tensor]]:
+def named_tensors(node: Mapping[Any, object], prefix: str = "", level: int = 1) -> Iterator[tuple[str, Tensor]]:
     """Yield dotted names and tensors of nested mappings."""
     for name, value in node.items():
+        if not isinstance(name, str):
+            continue
         if isinstance(value, Tensor):
             yield f"{prefix}{name}", value
         elif isinstance(value, dict) and level < _LEVELS:

@@ -71,6 +71,12 @@ def test_every_key_without_effect_is_named_when_it_is_set(tmp_path: Path, action
             "train.optim.warmup_fraction",
             "OneCycleLR has a warm-up of its own",
         ),
+        (["train.relative_loss=normalized_l1"], "train.relative_loss", "only relative models read it"),
+        (
+            ["train.optim.layer_decay=0.8", "train.freeze=encoder"],
+            "train.optim.layer_decay",
+            "the encoder is frozen",
+        ),
         ([f"{AUGMENTATION}.h_flip_prob=0.2"], f"{AUGMENTATION}.h_flip_prob", f"{AUGMENTATION}.enabled is false"),
         (
             ["dataset.val_dataset.augmentation.enabled=true"],

@@ -8,7 +8,7 @@ import pytest
 from depth_net.config.checks import absent_weights, spec_notices, spec_problems
 from depth_net.errors import SpecError
 from depth_net.spec import load_spec
-from tests.depth_net.specs import write_spec
+from tests.depth_net.specs import RELATIVE, write_spec
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -98,6 +98,15 @@ def test_corrections_are_reported_as_notices(tmp_path: Path) -> None:
     assert "validation_interval 9 is lowered to the 2 epochs" in text
     assert "warmup_fraction: set without effect; OneCycleLR" in text
     assert "fp16 often ends" in text
+
+
+def test_choices_that_do_less_than_they_say_are_reported(tmp_path: Path) -> None:
+    spec = write_spec(tmp_path, model_type=RELATIVE)
+
+    notices = spec_notices(load_spec(spec, ["train.freeze=blocks:4", "train.best_metric=val/loss"]), "train")
+
+    assert notices[0] == "train.freeze blocks:4 freezes the whole encoder: vit_tiny has 4 blocks"
+    assert "val/loss cannot tell a relative model that has collapsed" in notices[1]
 
 
 @pytest.mark.parametrize(

@@ -125,4 +125,4 @@ def test_an_adapted_block_is_one_graph_for_the_compiler() -> None:
 
     compiled = torch.compile(block, backend="eager", fullgraph=True)
 
-    assert torch.equal(compiled(tokens), block(tokens))
+    assert torch.equal(compiled(tokens), block(tokens))  # type: ignore[no-untyped-call]  # PyTorch annotates in part

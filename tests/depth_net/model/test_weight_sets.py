@@ -70,6 +70,16 @@ def test_a_key_is_not_read_for_a_file_with_one_set(tmp_path: Path) -> None:
     assert open_weights(path, "teacher").state.keys() == STATE.keys()
 
 
+def test_of_a_lightning_checkpoint_the_model_is_taken(tmp_path: Path) -> None:
+    path = save_like_lightning(tmp_path / "own.pth", STATE)
+    content = torch.load(path, weights_only=True)
+    content["state_dict"] |= under("ema_model.", OTHER)
+    save(path, content)
+
+    assert torch.equal(open_weights(path).state["pretrained.cls_token"], STATE["pretrained.cls_token"])
+    assert torch.equal(open_weights(path, "ema_model").state["pretrained.cls_token"], OTHER["pretrained.cls_token"])
+
+
 def test_a_teacher_of_dinov2s_training_gives_its_backbone_with_blocks_numbered_through(tmp_path: Path) -> None:
     teacher = {**under("backbone.", BACKBONE), "dino_head.mlp.0.weight": torch.ones(2)}
 
