@@ -133,7 +133,7 @@ def ddp(session: Session) -> None:
     for name, everyone in (("sigterm one", False), ("sigterm all", True)):
         stopped = train(session, "stopped", stop_at=10, stop_everyone=everyone)
         last, saved = stopped.lines()[-1], stopped.checkpoint()["global_step"]
-        is_reported = (last["status"], last.get("code")) == ("FAILURE", "interrupted")
+        is_reported = (last["status"], last.get("code")) == ("STOPPED", "interrupted")
         session.note(name, f"exit {stopped.statuses}, last line {last['status']}", is_reported and _are(stopped, 143))
         rest = [path.name for path in stopped.folder.glob(".*")]
         inside = saved % (STEPS // EPOCHS) != 0

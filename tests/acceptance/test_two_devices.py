@@ -46,7 +46,7 @@ def test_sigterm_to_the_first_process_stops_both_and_the_run_goes_on_from_there(
 
     assert process.wait(LIMIT_S) == 143
     lines = read_status(results)
-    assert [line["code"] for line in lines if line["status"] == "FAILURE"] == ["interrupted"]
+    assert [line["code"] for line in lines if line["status"] == "STOPPED"] == ["interrupted"]
     stopped = int((results / "dn_model_latest.pth").resolve().stem.rsplit("_", maxsplit=1)[-1])
     assert 20 <= stopped < 600
     assert not list(results.glob(".*"))
