@@ -94,6 +94,7 @@ class Family:
     names: tuple[str, ...]
     types: tuple[str, ...] = ()
     at_least: float | None = None
+    stays_near: bool = False
     scale: Scale = Scale.LINEAR
     below: float | None = None
     above: float | None = None
@@ -207,8 +208,8 @@ def named(path: str, patterns: Iterable[str]) -> bool:
     """Return whether the words at the end of a path are those of one of the patterns.
 
     ``lr`` is any parameter with that word in its last name (``train.lr_backbone``, not ``model.color``),
-    ``optim.lr`` one inside a block with the word ``optim``. ``*`` stands for any name or for the rest of a word,
-    ``**`` for any number of names.
+    ``optim.lr`` one inside a block with the word ``optim``. ``^val`` is only the first word of a name. ``*`` stands for
+    any name or for the rest of a word, ``**`` for any number of names.
     """
     words = _words(path)
     return any(_compiled_names(pattern).fullmatch(words) for pattern in patterns)
@@ -225,8 +226,9 @@ def _words(path: str) -> str:
 def _compiled_names(pattern: str) -> re.Pattern[str]:
     parts = []
     for name in pattern.split("."):
-        word = re.escape(name.replace("[", "_[")).replace(r"\*", "[^.]*")
-        parts.append(r"(?:\.[^.]+)*" if name == "**" else r"\.[^.]+" if name == "*" else rf"\.(?=[^.]*_{word}_)[^.]+")
+        word = re.escape(name.removeprefix("^").replace("[", "_[")).replace(r"\*", "[^.]*")
+        place = "" if name.startswith("^") else "[^.]*"
+        parts.append(r"(?:\.[^.]+)*" if name == "**" else r"\.[^.]+" if name == "*" else rf"\.(?={place}_{word}_)[^.]+")
     return re.compile(r"(?:\.[^.]+)*" + "".join(parts))
 
 

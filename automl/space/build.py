@@ -107,7 +107,9 @@ def suggest_candidates(
         for p in space.parameters
         if isinstance(p.default, str) and not p.choices
     }
-    return tuple(computed.get(path, path) for path in space.paths)
+    ranks = _ranks(skill, schema, spec)
+    ordered = sorted(space.paths, key=lambda path: ranks.get(path, math.inf))
+    return tuple(computed.get(path, path) for path in ordered)
 
 
 class _Builder:

@@ -26,6 +26,8 @@ NO_FAMILY = Family(name="", names=())
 COST_LIMIT = 4.0
 _WORTH_SAYING = 1.999
 _TINY = 1e-12
+# Of what has to stay near its value, 0 says nothing of a range beyond this.
+_MOST_AROUND_0 = 1000
 _PHRASES = {2.0: ("half", "twice"), 4.0: ("a quarter", "four times"), 10.0: ("a tenth", "ten times")}
 _PHRASES |= {100.0: ("a hundredth", "a hundred times"), math.sqrt(2): ("0.71", "1.41 times")}
 
@@ -105,6 +107,8 @@ def finite_ends(leaf: SchemaLeaf, interval: Interval, centre: float | None, aske
     Raises:
         RangeError: none follow, or nothing lies between them.
     """
+    if family.stays_near and not centre and interval.high > _MOST_AROUND_0:
+        raise RangeError(f"no finite range follows from its value {centre or 0:g}; give one, path=low..high")
     sensible = _sensible(interval, centre, family)
     needs_low, needs_high = _needed(interval, sensible, asked, family)
     if not needs_low and not needs_high:
@@ -128,6 +132,11 @@ def finite_ends(leaf: SchemaLeaf, interval: Interval, centre: float | None, aske
 def _sensible(interval: Interval, centre: float | None, family: Family) -> tuple[float, float]:
     """Return what is sensible for a family; the spec's own value always is."""
     low, high = max(family.low, family.domain[0]), min(family.high, family.domain[1])
+    if family.stays_near and centre:
+        low, high = (
+            max(low, math.floor(centre / (family.below or 2.0))),
+            min(high, math.ceil(centre * (family.above or 2.0))),
+        )
     if centre is not None:
         low, high = min(low, centre), max(high, centre)
     return max(low, interval.low), min(high, interval.high)

@@ -34,7 +34,15 @@ def test_what_evaluates_a_run_is_recognised(path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["train.schedulers.learning_rate.val_base", "dataset.train.x", "model.value_dim", "train.latest"]
+    "path",
+    [
+        "data.crop_min_valid_ratio",
+        "model.metric_learning.dim",
+        "train.schedulers.learning_rate.val_base",
+        "dataset.train.x",
+        "model.value_dim",
+        "train.latest",
+    ],
 )
 def test_what_only_sounds_like_evaluation_is_not(path: str) -> None:
     assert not named(path, RULES.evaluation_only) or named(path, RULES.training_only)

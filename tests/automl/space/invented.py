@@ -1,0 +1,253 @@
+"""Invented packages of kinds that the bank does not have, with what an expert would and would not search of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from tests.automl.skill.packages import write_skill
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invented:
+    """A package.
+
+    Attributes:
+        leaves: Parameter path -> (default, keywords of its node); every one is marked.
+        fixed: Parameter path -> value of parameters that are not marked.
+        searched: Path -> what the range must be: (low, high, scale), or None for any.
+        left_out: Path -> part of the reason.
+        metric: What runs are evaluated by.
+    """
+
+    leaves: Mapping[str, tuple[Any, dict[str, Any]]]
+    fixed: Mapping[str, Any]
+    searched: Mapping[str, tuple[float, float, str] | None] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    metric: str = "val_mAP"
+
+    def write(self, folder: Path) -> Path:
+        """Write it as a skill."""
+        properties: dict[str, Any] = {}
+        template: dict[str, Any] = {}
+        nodes = {path: (value, {**node, "automl_enabled": True}) for path, (value, node) in self.leaves.items()}
+        nodes |= {path: (value, {}) for path, value in self.fixed.items()}
+        for path, (value, node) in nodes.items():
+            *blocks, name = path.split(".")
+            place, values = properties, template
+            for block in blocks:
+                place = place.setdefault(block, {"type": "collection", "properties": {}})["properties"]
+                values = values.setdefault(block, {})
+            place[name] = {"type": _type(value), "default": value, **node}
+            values[name] = value
+        info = {
+            "actions": {
+                "train": {
+                    "command": "thing train -e {config_path}",
+                    "metric": self.metric,
+                    "metric_direction": "maximize",
+                }
+            }
+        }
+        return write_skill(folder, info=info, schema={"properties": properties}, template=template)
+
+
+def _type(value: object) -> str:
+    kinds = {bool: "bool", int: "int", float: "float", str: "string", list: "list"}
+    return kinds.get(type(value), "float")
+
+
+INF = float("inf")
+DETECTOR = Invented(
+    leaves={
+        "model.num_select": (300, {"minimum": 1, "maximum": 1000}),
+        "model.post.nms_iou_threshold": (0.6, {"minimum": 0.0, "maximum": 1.0}),
+        "model.rpn.nms_iou_threshold": (0.7, {"minimum": 0.0, "maximum": 1.0}),
+        "model.score_threshold": (0.05, {"minimum": 0.0, "maximum": 1.0}),
+        "model.matcher.cost_class": (2.0, {"minimum": 0.0}),
+        "train.optim.base_lr": (1e-4, {"minimum": 0.0, "maximum": INF}),
+        "train.optim.weight_decay": (0.0, {"minimum": 0.0}),
+        "train.optim.momentum": (0.9, {"minimum": 0.0, "maximum": 2.0}),
+        "train.optim.layer_decay": (0.8, {"minimum": 0.0, "maximum": 10.0}),
+        "train.model_ema.decay": (0.9998, {"minimum": 0.0, "maximum": 1.0}),
+        "train.clip_max_norm": (0.1, {"minimum": 0.0}),
+        "train.lr_scheduler.gamma": (0.1, {"minimum": 0.0, "maximum": 1.0}),
+        "train.lr_scheduler.patience": (3, {"minimum": 0}),
+        "train.warmup_epochs": (5, {"minimum": 0, "maximum": 100}),
+        "data.augmentation.mosaic_prob": (1.0, {"minimum": 0.0, "maximum": 1.0}),
+        "data.augmentation.mixup.alpha": (0.2, {"minimum": 0.0, "maximum": 8.0}),
+        "data.eval.image_size": (640, {"minimum": 32}),
+        "data.train.image_size": (640, {"minimum": 32, "maximum": 4096}),
+    },
+    fixed={
+        "train.optimizer": "adamw",
+        "train.num_epochs": 12,
+        "train.lr_scheduler.type": "MultiStepLR",
+        "train.lr_scheduler.milestones": [11],
+        "data.augmentation.use_mixup": False,
+    },
+    searched={
+        "model.rpn.nms_iou_threshold": None,
+        "model.matcher.cost_class": (0.5, 8.0, "log"),
+        "train.optim.base_lr": (1e-6, 1e-3, "log"),
+        "train.optim.weight_decay": (1e-6, 0.1, "log"),
+        "train.optim.layer_decay": (0.5, 1.0, "linear"),
+        "train.model_ema.decay": (0.998, 0.99998, "log of 1 - x"),
+        "train.clip_max_norm": (0.01, 1.0, "log"),
+        "train.lr_scheduler.gamma": (0.01, 0.8, "log"),
+        "train.warmup_epochs": (1, 11, "linear"),
+        "data.train.image_size": (320, 1280, "linear"),
+    },
+    left_out={
+        "model.num_select": "after the network's output",
+        "model.post.nms_iou_threshold": "after the network's output",
+        "model.score_threshold": "after the network's output",
+        "train.optim.momentum": "train.optimizer is adamw",
+        "train.lr_scheduler.patience": "type is MultiStepLR",
+        "data.augmentation.mixup.alpha": "use_mixup is False",
+        "data.eval.image_size": "evaluation only",
+    },
+)
+SEGMENTER = Invented(
+    leaves={
+        "solver.lr": (0.01, {"minimum": 0.0, "maximum": 1.0}),
+        "solver.momentum": (0.9, {"minimum": 0.0, "maximum": 1.0}),
+        "solver.power": (0.9, {"minimum": 0.0}),
+        "solver.warmup_iters": (1500, {"minimum": 0, "maximum": 100000}),
+        "model.decode_head.dropout_ratio": (0.1, {"minimum": 0.0, "maximum": 1.0}),
+        "model.decode_head.channels": (512, {"minimum": 1}),
+        "model.aux_head.loss_weight": (0.4, {"minimum": 0.0}),
+        "model.backbone.window_size": (-1, {"minimum": -1, "maximum": 24}),
+        "model.test_cfg.stride": (341, {"minimum": 1}),
+        "data.train.crop_min": (256, {"minimum": 32, "maximum": 1024}),
+        "data.train.crop_max": (
+            512,
+            {"minimum": 32, "maximum": 2048, "math_cond": "> depends_on", "depends_on": "data.train.crop_min"},
+        ),
+    },
+    fixed={"solver.optimizer.type": "SGD", "solver.max_epochs": 50, "solver.lr_policy": "poly"},
+    searched={
+        "solver.lr": (1e-4, 0.1, "log"),
+        "solver.momentum": (0.5, 0.99, "log of 1 - x"),
+        "solver.power": None,
+        "solver.warmup_iters": (375, 6000, "linear"),
+        "model.decode_head.dropout_ratio": (0.0, 0.5, "linear"),
+        "model.decode_head.channels": (256, 1024, "linear"),
+        "model.aux_head.loss_weight": (0.1, 1.6, "log"),
+        "model.backbone.window_size": (1, 24, "linear"),
+        "data.train.crop_min": (128, 512, "linear"),
+        "data.train.crop_max": (256, 1024, "linear"),
+    },
+    left_out={"model.test_cfg.stride": "evaluation only"},
+    metric="mIoU",
+)
+REID = Invented(
+    leaves={
+        "train.optim.base_lr": (3.5e-4, {"minimum": 0.0, "maximum": INF}),
+        "train.optim.center_lr": (0.5, {"minimum": 0.0, "maximum": INF}),
+        "train.optim.margin": (0.3, {"minimum": 0.0, "maximum": 1.0}),
+        "train.optim.warmup_factor": (0.01, {"minimum": 0.0, "maximum": 1.0}),
+        "train.optim.lr_steps": ([40, 70], {}),
+        "dataset.num_instances": (4, {"minimum": 1}),
+        "dataset.prob": (0.5, {"minimum": 0.0, "maximum": 1.0}),
+        "dataset.re_prob": (0.5, {"minimum": 0.0, "maximum": 1.0}),
+        "re_ranking.k1": (20, {"minimum": 1}),
+        "re_ranking.lambda_value": (0.3, {"minimum": 0.0, "maximum": 1.0}),
+        "train.label_smoothing": (0.1, {"minimum": 0.0, "maximum": 1.0}),
+    },
+    fixed={"train.num_epochs": 120, "train.optim.name": "Adam"},
+    searched={
+        "train.optim.base_lr": (3.5e-6, 3.5e-3, "log"),
+        "train.optim.center_lr": (5e-3, 1.0, "log"),
+        "dataset.prob": (0.0, 1.0, "linear"),
+        "train.label_smoothing": (0.0, 0.3, "linear"),
+        "dataset.num_instances": (2, 8, "linear"),
+    },
+    left_out={
+        "re_ranking.k1": "after the network's output",
+        "re_ranking.lambda_value": "after the network's output",
+        "train.optim.lr_steps": "a list",
+    },
+    metric="cmc_rank_1",
+)
+MASKED = Invented(
+    leaves={
+        "model.mask_ratio": (0.75, {"minimum": 0.0, "maximum": 1.0}),
+        "model.norm_pix_loss": (True, {}),
+        "model.drop_path": (0.0, {"minimum": 0.0, "maximum": 1.0}),
+        "train.blr": (1.5e-4, {"minimum": 0.0}),
+        "train.optim.lr": (1.5e-4, {"minimum": 0.0}),
+        "train.optim.betas": ([0.9, 0.95], {}),
+        "train.optim.weight_decay": (0.05, {"minimum": 0.0}),
+        "train.warmup_epochs": (40, {"minimum": 0}),
+        "data.augmentation.crop_scale_min": (0.2, {"minimum": 0.0, "maximum": 1.0}),
+    },
+    fixed={"train.num_epochs": 20, "train.optim.type": "adamw"},
+    searched={
+        "train.optim.lr": (1.5e-6, 1.5e-3, "log"),
+        "train.optim.weight_decay": (5e-4, 0.5, "log"),
+        "train.warmup_epochs": (10, 19, "linear"),
+    },
+    left_out={
+        "model.mask_ratio": "a term of the loss",
+        "model.norm_pix_loss": "a term of the loss",
+        "model.drop_path": "loss of the training data itself",
+        "data.augmentation.crop_scale_min": "loss of the training data itself",
+    },
+    metric="train_loss",
+)
+DISTILLED = Invented(
+    leaves={
+        "distill.temperature": (4.0, {"minimum": 0.0}),
+        "train.kd.temperature": (4.0, {"minimum": 0.0}),
+        "train.kd.loss_weight": (1.0, {"minimum": 0.0}),
+        "train.teacher.momentum": (0.996, {"minimum": 0.0, "maximum": 1.0}),
+        "train.pseudo.conf_threshold": (0.9, {"minimum": 0.0, "maximum": 1.0}),
+        "train.optim.lr": (1e-3, {"minimum": 0.0}),
+        "train.optim.nesterov": (True, {}),
+    },
+    fixed={"train.optim.optimizer": "SGD", "train.num_epochs": 30},
+    searched={
+        "train.kd.temperature": (1.0, 16.0, "log"),
+        "train.kd.loss_weight": (0.25, 4.0, "log"),
+        "train.teacher.momentum": (0.96, 0.9996, "log of 1 - x"),
+        "train.pseudo.conf_threshold": None,
+        "train.optim.lr": (1e-5, 1e-2, "log"),
+        "train.optim.nesterov": None,
+    },
+    left_out={"distill.temperature": "belongs to the action distill"},
+    metric="val_acc",
+)
+STEREO = Invented(
+    leaves={
+        "model.valid_iters": (32, {"minimum": 1}),
+        "model.train_iters": (22, {"minimum": 1}),
+        "model.corr_levels": (4, {"minimum": 1, "maximum": 8}),
+        "train.optim.lr": (2e-4, {"minimum": 1e-6, "maximum": 0.01}),
+        "train.optim.pct_start": (0.01, {"minimum": 0.0, "maximum": 1.0}),
+        "train.loss_gamma": (0.9, {"minimum": 0.0, "maximum": 1.0}),
+        "data.augmentation.spatial_scale_prob": (0.8, {"minimum": 0.0, "maximum": 1.0}),
+        "data.augmentation.saturation": (0.4, {"minimum": 0.0, "maximum": 2.0}),
+    },
+    fixed={"train.optim.lr_scheduler": "OneCycleLR", "train.optim.optimizer": "AdamW", "train.num_epochs": 8},
+    searched={
+        "model.train_iters": (11, 44, "linear"),
+        "train.optim.lr": (1e-6, 0.01, "log"),
+        "train.optim.pct_start": (0.0, 0.5, "linear"),
+        "data.augmentation.saturation": (0.0, 0.8, "linear"),
+    },
+    left_out={"model.valid_iters": "evaluation only"},
+    metric="val_acc",
+)
+PACKAGES = {
+    "detector": DETECTOR,
+    "segmenter": SEGMENTER,
+    "re-identification": REID,
+    "masked pretraining": MASKED,
+    "distillation": DISTILLED,
+    "stereo": STEREO,
+}
