@@ -126,6 +126,7 @@ class ParameterRules:
     after_output: tuple[str, ...] = ()
     during_training: tuple[str, ...] = ()
     recording: tuple[str, ...] = ()
+    fixed_by_data: tuple[str, ...] = ()
     training_only: tuple[str, ...] = ()
     action_blocks: tuple[str, ...] = ()
     conditions: tuple[ConditionRule, ...] = ()

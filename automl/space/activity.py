@@ -58,7 +58,7 @@ def run_length(path: str, facts: Facts) -> tuple[str | None, int] | None:
     value = facts.spec.get(path) if facts.spec.has(path) else None
     rule = next((rule for rule in facts.rules.run_length if named(path, rule.names)), None)
     key = next((key for key in facts.skill.keys.epochs if facts.spec.count(key) is not None), None)
-    if rule is None or path == key:
+    if rule is None or path == key or not isinstance(value, int):
         return None
     epochs, steps = facts.lengths.get("epoch"), facts.lengths.get("step")
     is_in_steps = rule.unit == "step" or (is_number(value) and epochs is not None and value > _STEPS_FROM * epochs)
@@ -150,8 +150,8 @@ def _is_range(path: str, facts: Facts) -> bool:
 def _candidate(facts: Facts, path: str, parent: str) -> str | None:
     """Return the parameter that a rule means by a parent, if the spec has it.
 
-    ``.name`` is beside the path, ``^name`` there, around it or in a block beside those, ``word.name`` beside the path
-    where the path's own block has that word, everything else a path of its own.
+    ``.name`` is beside the path, ``^name`` there, around it or in a block beside those, ``*word*.name`` in the nearest
+    block around the path with that word, everything else a path of its own.
     """
     block = path.rpartition(".")[0]
     match parent[0]:
@@ -160,11 +160,20 @@ def _candidate(facts: Facts, path: str, parent: str) -> str | None:
         case ".":
             wanted = f"{block}{parent}"
         case "*":
-            beside = f"{block}.{parent.rpartition('.')[2]}"
-            wanted = beside if named(beside, (parent,)) else ""
+            wanted = _beside_named(facts, path, parent)
         case _:
             wanted = parent
     return wanted if wanted and wanted != path and facts.spec.has(wanted) else None
+
+
+def _beside_named(facts: Facts, path: str, parent: str) -> str:
+    block = path.rpartition(".")[0]
+    while block:
+        beside = f"{block}.{parent.rpartition('.')[2]}"
+        if named(beside, (parent,)) and _is_value(facts, beside):
+            return beside
+        block = block.rpartition(".")[0]
+    return ""
 
 
 def _along(facts: Facts, path: str, name: str) -> str | None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from automl.architectures.model import matches
 from automl.errors import ConfigurationError, Problem
+from automl.skill.fields import is_number
 from automl.skill.objective import usual_metric
 from automl.space.activity import activity, run_length
 from automl.space.conditions import Condition, Relation, RelationKind
@@ -21,7 +22,7 @@ from automl.space.derived import UserRange, family_of
 from automl.space.parameters import LeftOut, Parameter, SearchSpace
 from automl.space.ranges import make_parameter, schema_interval
 from automl.space.reasons import Facts, effective_parameters, left_out_by
-from automl.space.relations import bind, relations_of
+from automl.space.relations import MIRRORED, bind, relations_of
 from automl.space.selection import Selection, check_user_range, read_selection
 from automl.space.unlisted import kind_of_range, plain
 from automl.space.values import is_same
@@ -32,7 +33,7 @@ from automl.spec.train_schema import LeafKind, SchemaLeaf, kind_of_value
 from automl.spec.typed import typed
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from automl.skill.model import Skill
     from automl.space.values import Scalar
@@ -245,12 +246,29 @@ class _Builder:
             leaves = [self._leaf(path) for path in kept]
             relations = (relations_of(leaf.path, leaf.math_cond, leaf.parents) for leaf in leaves)
             lengths = filter(None, map(self._within_run, kept))
-            space = bind(kept, [*itertools.chain.from_iterable(relations), *lengths], self._facts.spec)
+            bound = [*itertools.chain.from_iterable(relations), *lengths, *self._from_fixed_children(kept)]
+            space = bind(kept, bound, self._facts.spec)
             for dropped in space.left_out:
                 self._leave_out(dropped.path, dropped.reason)
             if len(space.parameters) == len(parameters):
                 return space
             parameters = {path: made for path, made in parameters.items() if path in space.paths}
+
+    def _from_fixed_children(self, kept: Mapping[str, Parameter]) -> Iterator[Relation]:
+        """Yield what children that are not searched ask of their parents, in so many words."""
+        spec = self._facts.spec
+        for path, leaf in self._facts.schema.leaves.items():
+            condition = leaf.math_cond
+            if path in kept or not leaf.parents or condition is None or not spec.has(path):
+                continue
+            if (
+                any(comparison.constant is None for comparison in condition.comparisons)
+                and "depends_on" in condition.text
+            ):
+                for relation in relations_of(path, condition, self._leaf(path).parents):
+                    parent = kept.get(relation.parent or "")
+                    if parent is not None and is_number(parent.default) and relation.kind in MIRRORED:
+                        yield Relation(path=parent.path, kind=MIRRORED[relation.kind], parent=path)
 
     def _within_run(self, path: str) -> Relation | None:
         """Return the relation that keeps a count of epochs or steps below the length of the run."""

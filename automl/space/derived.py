@@ -218,6 +218,7 @@ def _linear(
     if leaf.kind is LeafKind.INT:
         # At least one step on each side, where the schema allows it.
         ends = [min(math.floor(ends[0]), centre - 1), max(math.ceil(ends[1]), centre + 1)]
+        ends[0] = max(ends[0], 1) if centre >= 1 else ends[0]  # 0 often stands for something else
     prefix = f"{family.name}: " if family.name else ""
     note = f"{prefix}{_PHRASES[below][0]} to {_PHRASES[above][1]} the value {centre:g}; the schema has no finite bound"
     return max(ends[0], sensible[0]), min(ends[1], sensible[1]), note

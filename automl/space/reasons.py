@@ -111,6 +111,10 @@ _JUDGEMENTS = (
         lambda path, f: named(path, f.rules.recording),
         "it changes where a run is placed and what is written of it, not the model",
     ),
+    Rule(
+        lambda path, f: named(path, f.rules.fixed_by_data),
+        "fixed by the data or the network: other values do not fit",
+    ),
     Rule(lambda path, f: f.effective is not None and path not in f.effective, "the trainer does not read it"),
     Rule(
         lambda path, f: f.effective is None and matches(path, f.rules.unread),

@@ -26,12 +26,13 @@ if TYPE_CHECKING:
     from automl.spec.math_cond import MathCondition
     from automl.spec.model import Spec
 
-_MIRRORED = {
+MIRRORED = {
     RelationKind.GREATER: RelationKind.LESS,
     RelationKind.AT_LEAST: RelationKind.AT_MOST,
     RelationKind.LESS: RelationKind.GREATER,
     RelationKind.AT_MOST: RelationKind.AT_LEAST,
 }
+"""How a relation reads from its other side."""
 
 
 def relations_of(path: str, condition: MathCondition | None, parents: Collection[str]) -> list[Relation]:
@@ -155,7 +156,7 @@ class _Binder:
             reach = math.ceil(lowest) * relation.constant, (math.floor(highest) + 1) * relation.constant - 1
         else:
             gap = strict_gap(parent if child.choices else child, max(abs(lowest), abs(highest)))
-            reach = limits(_MIRRORED.get(relation.kind, relation.kind), lowest, highest, gap=gap)
+            reach = limits(MIRRORED.get(relation.kind, relation.kind), lowest, highest, gap=gap)
         cut = within(parent, *reach)
         if cut is None:
             self._drop(child.path, f"no value satisfies {relation} in the range of {parent.path}")

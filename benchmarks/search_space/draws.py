@@ -33,6 +33,7 @@ _EVALUATION = re.compile(
 )
 _SCHEDULE = re.compile(r"(rate|decay|momentum|temperature)\.val_(base|final|start)$")
 _TRAINING = re.compile(r"(^|[._])(rpn|proposals?|assigner|matcher|pseudo\w*|experts?|moe)([._]|$)")
+_STEPS = re.compile(r"iter|step(?!_size)")
 _EPOCHS = re.compile(r"(warmup|warm_up|freeze|patience|step_size)\w*$")
 
 
@@ -74,15 +75,13 @@ def _is_evaluation(path: str) -> bool:
 
 
 def _too_long(case: Case, values: Mapping[str, Scalar]) -> Iterator[str]:
-    epochs = next((values[path] for path in values if path.endswith("num_epochs")), case.epochs)
-    for path, value in values.items():
-        if (
-            _EPOCHS.search(path)
-            and isinstance(value, int)
-            and isinstance(epochs, int)
-            and epochs <= value <= 4 * epochs
-        ):
-            yield f"{path} can be {value} in a run of {epochs} epochs"
+    epochs = next(
+        (values[path] for path in values if path.endswith("_epochs") and not _EPOCHS.search(path)), case.epochs
+    )
+    counts = {path: value for path, value in values.items() if _EPOCHS.search(path) and not _STEPS.search(path)}
+    for path, value in counts.items():
+        if isinstance(value, int) and isinstance(epochs, int) and epochs <= value <= 4 * epochs:
+            yield f"{path} can end after the run"
 
 
 def _at_edges(space: SearchSpace, parameter: Parameter, drawn: Sequence[Mapping[str, Scalar]]) -> Iterator[str]:

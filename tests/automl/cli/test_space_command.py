@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import pytest
 
 from automl.cli.app import run_command_line
+from tests.automl.skill.packages import block, leaf, write_skill
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_every_parameter_is_in_or_out_with_a_reason(capsys: pytest.CaptureFixture[str]) -> None:
@@ -14,7 +19,7 @@ def test_every_parameter_is_in_or_out_with_a_reason(capsys: pytest.CaptureFixtur
 
     document = json.loads(capsys.readouterr().out)
     assert status == 0
-    assert document.keys() == {"skill", "network_arch", "parameters", "left_out"}
+    assert document.keys() == {"skill", "network_arch", "parameters", "left_out", "relations", "proposed"}
     assert all(parameter["reason"] for parameter in document["parameters"])
     assert all(item["reason"] for item in document["left_out"])
 
@@ -23,3 +28,25 @@ def test_every_parameter_is_in_or_out_with_a_reason(capsys: pytest.CaptureFixtur
 def test_a_skill_alone_is_enough(reference: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command_line(["space", "--skill", reference]) == 0
     assert "train.optim.lr" in capsys.readouterr().out
+
+
+def test_relations_costs_and_what_an_expert_would_add_are_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    properties = block(
+        low=leaf("int", 320, minimum=32, maximum=1024),
+        image_size=leaf("int", 640, minimum=32, maximum=2048, depends_on="data.low", math_cond="> depends_on"),
+        lr=leaf("float", 1e-3, minimum=0.0, automl_enabled=False),
+    )
+    template = {"data": {"low": 320, "image_size": 640, "lr": 1e-3}}
+    folder = write_skill(tmp_path, schema={"properties": {"data": properties}}, template=template)
+
+    assert run_command_line(["space", "--skill", str(folder)]) == 0
+    both = capsys.readouterr().out
+    assert run_command_line(["space", "--skill", str(folder), "--set", "data.low=320"]) == 0
+    one = capsys.readouterr().out
+
+    assert "in every trial:\n  data.image_size > data.low" in both
+    assert "estimated for" in both
+    assert "--search recommended" not in both
+    assert "(--search recommended):\n  --search 'data.lr'" in one

@@ -361,3 +361,21 @@ def test_the_largest_schemas_have_their_space_in_seconds(tmp_path: Path, kind: s
     space_of(skill)
 
     assert time.process_time() - began_s < 15.0
+
+
+def test_a_child_that_the_user_sets_binds_the_parent_that_is_searched(tmp_path: Path) -> None:
+    properties = block(
+        low=leaf("int", 320, minimum=32, maximum=1024),
+        high=leaf("int", 640, minimum=32, maximum=2048, depends_on="data.low", math_cond="> depends_on"),
+        hint=leaf("int", 100, minimum=1, maximum=2048, depends_on="data.low", automl_enabled=False),
+    )
+    template = {"data": {"low": 320, "high": 640, "hint": 100}}
+    folder = write_skill(tmp_path, schema={"properties": {"data": properties}}, template=template)
+
+    space = space_of(folder, overrides={"data.high": 300})
+
+    assert list(space["data.low"].bounds) == [32, 299]
+    assert space.default_assignment() == {"data.low": 299}
+    assert space["data.low"].reason == (
+        "range of the schema; data.low < data.high, which is 300; first 299 instead of 320"
+    )
