@@ -17,7 +17,7 @@ from automl.storage.paths import StudyPaths
 from automl.tracking.mlflow.failures import explain, http_status, not_installed
 from automl.tracking.mlflow.folder import MlflowFolder
 from automl.tracking.mlflow.rest import ask, is_server, open_session
-from automl.tracking.mlflow.uri import default_tracking_uri, without_password
+from automl.tracking.mlflow.uri import default_tracking_uri, sqlite_file, without_password
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +27,7 @@ _STORES = {"http", "https", "sqlite", "postgresql", "mysql", "mssql", "databrick
 _MODULES = {"s3": "boto3", "gs": "google.cloud.storage", "wasbs": "azure.storage.blob", "abfss": "azure.storage.blob"}
 _THIS_MACHINE = {"localhost", "127.0.0.1", "::1"}
 _NOT_FOUND = 404
+_SQLITE_HEADER = b"SQLite format 3\0"
 _LATEST_STUDIES = 20
 _MEANWHILE = "meanwhile the record is kept, and `automl sync` sends it"
 
@@ -34,9 +35,21 @@ _MEANWHILE = "meanwhile the record is kept, and `automl sync` sends it"
 def record_findings(tracking_uri: str | None, experiment: str, results: Path) -> Iterator[Finding]:
     """Yield whether a study can be recorded; without a server it runs and keeps its record until there is one."""
     uri = tracking_uri or default_tracking_uri(results)
-    if tracking_uri is not None:
+    file = sqlite_file(uri)
+    if file is not None and file.is_file() and not _is_database(file):
+        fix = f"move {file} away, or restore it from a copy; {_MEANWHILE}"
+        yield doubt("record", f"{file} is no sqlite database, or cannot be read", fix=fix)
+    elif tracking_uri is not None:
         yield _store_finding(uri, experiment)
     yield from _unsent_findings(uri, results)
+
+
+def _is_database(file: Path) -> bool:
+    try:
+        with file.open("rb") as stream:
+            return stream.read(len(_SQLITE_HEADER)) in {b"", _SQLITE_HEADER}
+    except OSError:
+        return False
 
 
 def _store_finding(uri: str, experiment: str) -> Finding:

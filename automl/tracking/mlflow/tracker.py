@@ -11,6 +11,7 @@ import logging
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from automl.errors import LaunchError, Problem
@@ -142,8 +143,18 @@ def start_writer(
             stdout=log,
             stderr=log,
             env=environment,
+            cwd=_working_folder(folder),
             start_new_session=True,
         )
+
+
+def _working_folder(folder: MlflowFolder) -> Path | None:
+    """Return the writer's working folder: None for that of this process, unless it is gone, where MLflow would end."""
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return folder.root
+    return None
 
 
 def sync(study: StudyPaths, tracking_uri: str, experiment: str, *, timeout_s: float = SYNC_LIMIT_S) -> tuple[str, ...]:

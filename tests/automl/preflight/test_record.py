@@ -148,3 +148,13 @@ def test_files_of_earlier_studies_that_could_not_be_stored_are_named_with_the_ca
     assert (finding.check, finding.level) == ("record of before", Level.WARN)
     assert finding.found == "1 file (plan.json of study): HTTP 413: it is larger (detail)"
     assert f"automl sync {study.root}" in finding.fix
+
+
+def test_a_file_in_the_place_of_the_record_that_is_no_database_is_named(tmp_path: Path) -> None:
+    (tmp_path / "mlflow.db").write_bytes(b"\x13\x37" * 100)
+
+    (finding,) = record_findings(None, "demo", tmp_path)
+
+    assert finding.level is Level.WARN
+    assert f"{tmp_path}/mlflow.db is no sqlite database" in finding.found
+    assert "move" in finding.fix

@@ -34,6 +34,21 @@ def test_the_next_writer_may_send_when_the_first_has_ended(tmp_path: Path) -> No
         assert MlflowFolder(StudyPaths(tmp_path)).lock_file.is_file()
 
 
+def test_a_writer_has_a_working_folder_where_that_of_the_study_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (gone := tmp_path / "gone").mkdir()
+    folder = MlflowFolder(append(StudyPaths(tmp_path / "demo"), study_started()))
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+
+    writer = start_writer(folder, "http://127.0.0.1:9", "demo", delay_s=60.0)
+
+    assert Path(f"/proc/{writer.pid}/cwd").resolve() == folder.root
+    writer.kill()
+    writer.communicate()
+
+
 def test_a_killed_study_leaves_no_writer_behind(tmp_path: Path) -> None:
     append(StudyPaths(tmp_path), study_started())
     program = (
