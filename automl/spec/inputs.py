@@ -76,12 +76,17 @@ def _filled(spec: Spec, path: str) -> tuple[list[str], bool]:
     return filled, spec.origins.get(path) in {"override", "data"}
 
 
+def _matches_any(pattern: Path) -> bool:
+    fixed = next(parent for parent in pattern.parents if not any(sign in str(parent) for sign in "*?["))
+    return any(fixed.glob(str(pattern.relative_to(fixed))))
+
+
 def _is_there(value: str, *, is_pattern: bool = False) -> bool:
     # Addresses, model ids of a hub and interpolations are resolved by the trainer, not here.
     if "://" in value or "${" in value:
         return True
     try:
         path = Path(value)
-        return any(path.parent.glob(path.name)) if is_pattern else path.exists()
+        return path.exists() or (is_pattern and _matches_any(path))
     except (OSError, ValueError):
         return False

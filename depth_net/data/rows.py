@@ -23,7 +23,7 @@ def read_rows(source: DataSource, *, needs_depth: bool) -> tuple[Row, ...]:
     Args:
         source: With a ``data_file``.
         needs_depth: Of a folder, leave out images without depth; of a list, lines whose ground truth is ``None``.
-            Otherwise depth in a folder is not looked for.
+            Otherwise depth in a folder is not looked for, unless the source names a part of it.
 
     Raises:
         DataError: the list or folder cannot be used; says what was found.
@@ -37,7 +37,8 @@ def read_rows(source: DataSource, *, needs_depth: bool) -> tuple[Row, ...]:
     if path.is_dir():
         file = _only_list(path)
         if file is None or find_pairs(path):
-            return read_folder(path, source.part, source.split_by) if needs_depth else read_images(path)
+            is_split = needs_depth or source.part is not None
+            return read_folder(path, source.part, source.split_by) if is_split else read_images(path)
         path = file
     if source.part is not None:
         raise DataError(f"part: found {source.part} beside the list {path}; expected a folder; remove part")

@@ -51,6 +51,11 @@ def test_every_missing_element_of_a_list_is_named(tmp_path: Path) -> None:
 def test_a_pattern_has_to_fit_something(tmp_path: Path) -> None:
     assert problems(tmp_path, str(tmp_path / "*.tar"), kind="local_glob")
     assert not problems(tmp_path, str(tmp_path / "*"), kind="local_glob")
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "a" / "b" / "[1].tar").touch()
+    for name in ("*/b/*.tar", "**/*.tar", "a/b/[1].tar", "a"):
+        assert not problems(tmp_path, str(tmp_path / name), kind="local_glob"), name
+    assert problems(tmp_path, str(tmp_path / "*/c/*.tar"), kind="local_glob")
 
 
 @pytest.mark.parametrize("value", ["https://example.org/x", "hf_model://nvidia/x", "${results_dir}/x"])

@@ -152,6 +152,13 @@ def test_an_image_and_a_pattern_are_read_for_inference(tmp_path: Path) -> None:
         read_rows(DataSource(data_file=str(tmp_path / "a.mp4")), needs_depth=True)
 
 
+def test_the_validation_part_of_a_folder_is_inferred_with_its_depth(tmp_path: Path) -> None:
+    touch(tmp_path, *(f"room_{scene}/{kind}/1.png" for scene in range(5) for kind in ("rgb", "depth")))
+    source = DataSource(data_file=str(tmp_path), part=FolderPart.VAL)
+
+    assert read_rows(source, needs_depth=False) == read_rows(source, needs_depth=True)
+
+
 def test_a_folder_with_one_list_and_no_pairs_is_read_by_its_list(tmp_path: Path) -> None:
     write_picture(tmp_path / "x.png")
     np.save(tmp_path / "y.npy", np.ones((48, 64), dtype=np.float32))
