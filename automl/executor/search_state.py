@@ -23,6 +23,7 @@ from automl.study.events import (
     TrialProposed,
 )
 from automl.study.model import Direction
+from automl.study.state import Phase
 
 if TYPE_CHECKING:
     from automl.samplers.optuna_journal import OptunaJournal
@@ -54,7 +55,7 @@ class SearchState:
         self._journal = journal
         self._sign = 1.0 if plan.objective.direction is Direction.MAXIMIZE else -1.0
         self._patience = Patience(plan)
-        self._reported: set[tuple[int, int]] = set()
+        self._reported: dict[int, set[int]] = {}
 
     def apply(self, event: Event, state: StudyState) -> None:  # noqa: C901 # a case per event
         """Take one event over; ``state`` is where the study stands after it."""
@@ -95,14 +96,14 @@ class SearchState:
         if event.epoch is None or value is None or not math.isfinite(value):
             return
         trial = state.trials[event.trial]
-        if trial.has_stopped_before(event):
+        if trial.phase is Phase.ENDED or trial.has_stopped_before(event):
             return
         self.searcher.observe(event.trial, event.epoch, value)
-        key = (event.trial, event.epoch)
         # A replicate is trained to its end, and compared by its mean.
-        if trial.is_replicate or key in self._reported:
+        known = self._reported.setdefault(event.trial, set())
+        if trial.is_replicate or event.epoch in known:
             return
-        self._reported.add(key)
+        known.add(event.epoch)
         decided = self.scheduler.decide(Report(trial=event.trial, epoch=event.epoch, value=self._sign * value))
         if decided.action is not Action.CONTINUE and trial.cause is None:
             kind = StopKind.PAUSE if decided.action is Action.PAUSE else StopKind.SCHEDULER
@@ -120,6 +121,7 @@ class SearchState:
             if trial.paused_at is not None:
                 self.searcher.pause(result)
             return
+        self._reported.pop(trial.number, None)
         self.searcher.tell(result)
         self.errors = self.errors or error_end(state.last_ended(IDENTICAL_ERRORS))
         if not trial.is_replicate:

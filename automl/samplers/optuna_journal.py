@@ -6,6 +6,7 @@ Whole assignments are kept beside Optuna's parameters, because trial 0 may lie o
 
 from __future__ import annotations
 
+import json
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from automl.storage.deletion import delete
 from automl.study.trial import TrialState
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
     from pathlib import Path
 
     from automl.samplers.history import Observation
@@ -45,6 +47,25 @@ class _OneWriter(JournalFileOpenLock):
 
     def release(self) -> None:
         """Do nothing."""
+
+
+class _OneReader(JournalFileBackend):
+    """Gives back what was appended since the last call: nobody else writes, and the whole file need not be known."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__(str(file), lock_obj=_OneWriter(str(file)))
+        self._fresh: list[dict[str, Any]] = []
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        """Append them to the file, and keep them until they are read."""
+        super().append_logs(logs)
+        self._fresh += logs
+
+    def read_logs(self, log_number_from: int) -> Generator[dict[str, Any], None, None]:
+        """Yield what was appended, once; ``log_number_from`` says the same."""
+        del log_number_from
+        fresh, self._fresh = self._fresh, []
+        yield from json.loads(json.dumps(fresh))
 
 
 class OptunaJournal:
@@ -78,7 +99,7 @@ class OptunaJournal:
     def _open(self) -> JournalStorage:
         delete(self._file, inside=self._file.parent.resolve())
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        storage = JournalStorage(JournalFileBackend(str(self._file), lock_obj=_OneWriter(str(self._file))))
+        storage = JournalStorage(_OneReader(self._file))
         directions = [StudyDirection[o.direction.name] for o in self._plan.objectives]
         self._study = int(storage.create_new_study(directions, self._plan.name))
         storage.set_study_system_attr(self._study, "study:metric_names", [o.metric for o in self._plan.objectives])

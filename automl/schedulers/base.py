@@ -82,14 +82,14 @@ class Scheduler:
         self.sign = 1.0
         self._grace = grace
         self._best: dict[int, dict[int, float]] = {}
-        self._decisions: dict[tuple[int, int], Decision] = {}
+        self._decisions: dict[int, dict[int, Decision]] = {}
         self._ended: dict[int, Decision] = {}
 
     def decide(self, report: Report) -> Decision:
         """Observe one report and decide. Deciding about the same (trial, epoch) again returns the first decision."""
-        key = (report.trial, report.epoch)
-        if key in self._decisions:
-            return self._decisions[key]
+        decisions = self._decisions.setdefault(report.trial, {})
+        if report.epoch in decisions:
+            return decisions[report.epoch]
         decision = self._ended.get(report.trial)
         if decision is not None and decision.action is Action.PAUSE:
             return decision  # not remembered: what comes after the decision is repeated when the trial continues
@@ -98,7 +98,7 @@ class Scheduler:
             curve[report.epoch] = max([*curve.values(), report.value])
             reason = self._reason(report) if report.epoch + 1 >= self._grace else ""
             decision = Decision(action=self.ending, reason=reason) if reason else GO_ON
-        self._decisions[key] = decision
+        decisions[report.epoch] = decision
         if decision is not GO_ON:
             self._ended[report.trial] = decision
         return decision
@@ -121,9 +121,8 @@ class Scheduler:
     def promote(self, trial: int) -> None:
         """Note that a paused trial continues: the decision that paused it is no longer repeated."""
         self._ended.pop(trial, None)
-        for key, decision in self._decisions.items():
-            if key[0] == trial and decision.action is Action.PAUSE:
-                self._decisions[key] = GO_ON
+        decisions = self._decisions.get(trial, {})
+        decisions.update({epoch: GO_ON for epoch, found in decisions.items() if found.action is Action.PAUSE})
 
     def next_clone(self) -> CloneRequest | None:
         """Return from which checkpoint a new trial is to start now, or None. Changes nothing."""

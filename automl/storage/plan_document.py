@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from automl.architectures.load import load_architecture
-from automl.errors import ConfigurationError
+from automl.errors import ConfigurationError, Problem
 from automl.program.skill import find_skill
 from automl.request.policy import Route
 from automl.space.document import PlannedSpace, describe_space
@@ -120,7 +120,20 @@ class StoredPlan(PlanDocument):
 
     def load_skill(self) -> Skill:
         """Read the skill of the study, or make it of its program; raises as `find_skill`."""
-        return find_skill(self.skill.root, self.request.get("program"))
+        program = self.request.get("program")
+        try:
+            return find_skill(self.skill.root, program)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            if not program:
+                raise
+            # Of the file's content nothing has looked at it before.
+            problem = Problem(
+                where="plan.json: request.program",
+                found=f"{type(error).__name__}: {error}",
+                expected="the program, as automl wrote it",
+                fix="restore the file from a copy",
+            )
+            raise ConfigurationError.from_problems([problem], subject="the plan of the study") from error
 
     def architecture(self) -> Architecture:
         """Return what is known of the architecture; where the skill cannot be read, what holds for its name."""

@@ -331,7 +331,8 @@ def _queue_first(state: StudyState, trial: TrialRecord) -> None:
 def _end_trial(state: StudyState, event: events.TrialEnded, time: datetime) -> None:
     trial = _known(state, event.result.number)
     state.ended_s -= trial.spent_s if trial.phase is Phase.ENDED else 0.0
-    trial.result = replace(event.result, values=packed(event.result.values))
+    values = packed(event.result.values)
+    trial.result = event.result if values is event.result.values else replace(event.result, values=values)
     trial.seen, trial.spent_s = time, event.result.elapsed_s
     if trial.number in state.waiting:
         state.waiting.remove(trial.number)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import shutil
 from typing import TYPE_CHECKING
@@ -12,8 +13,10 @@ import pytest
 from automl.errors import ConfigurationError
 from automl.handoff.best import select_best
 from automl.handoff.cleaning import discard, empty_trash, take_inventory
+from automl.storage.documents import write_document
 from automl.storage.owner import OwnerLock
 from automl.storage.paths import TRASH, StudyPaths
+from automl.storage.plan_document import read_plan
 from automl.storage.study_directory import read_results
 from automl.study.result import StudyResult
 from automl.study.trial import TrialState
@@ -216,3 +219,14 @@ def test_recorded_files_behind_a_link_may_go_and_others_beside_them_stay(tmp_pat
     assert (train / CHECKPOINTS[1]).read_bytes() == b"by hand"
     assert empty_trash(take_inventory(root.parent)) == 1000
     assert sorted(file.name for file in train.iterdir()) == ["depth_net_model_latest.pth", CHECKPOINTS[1]]
+
+
+@pytest.mark.parametrize("program", ["x", 7, {"folder": 7}, {"folder": "/", "command": []}])
+def test_a_plan_whose_program_is_none_is_no_traceback(tmp_path: Path, program: object) -> None:
+    root = write_ended(tmp_path / "demo")
+    plan = json.loads((root / "plan.json").read_bytes())
+    write_document(root / "plan.json", {**plan, "request": {**plan.get("request", {}), "program": program}})
+
+    take_inventory(tmp_path)
+    with pytest.raises(ConfigurationError, match=r"request\.program"):
+        read_plan(StudyPaths(root)).load_skill()

@@ -10,7 +10,7 @@ import pytest
 
 from automl.errors import ConfigurationError
 from automl.storage.documents import to_line, without_check
-from automl.storage.event_log import EventLog, decode, encode, read_log
+from automl.storage.event_log import EventLog, decode, encode, read_log, read_settled
 from automl.study.causes import Origin, OriginKind
 from automl.study.ends import EndKind, EndReason, StopCause, StopKind
 from automl.study.evaluation import ActionStatus, Evaluation
@@ -24,6 +24,7 @@ from automl.study.events import (
     ImprovementEstimated,
     Measured,
     ModelRegistered,
+    Noticed,
     RangeGrown,
     StopDecided,
     StudyEnded,
@@ -35,6 +36,7 @@ from automl.study.events import (
     TrialRetried,
     TrialStarted,
 )
+from automl.study.state import StudyState, apply
 from automl.study.trial import FailureKind, TrialResult, TrialState
 
 if TYPE_CHECKING:
@@ -235,3 +237,42 @@ def test_a_value_of_a_wrong_type_is_refused_also_where_its_check_is_right(
         (entry,) = read_log(file, is_strict=True)
         assert isinstance(entry.event, TrialStarted)
     assert len(list(read_log(file))) <= 1
+
+
+def test_of_trials_that_have_ended_the_measurements_are_left_out_and_the_fold_is_the_same(tmp_path: Path) -> None:
+    log, origin = EventLog(tmp_path / "events.jsonl"), Origin(OriginKind.SOBOL)
+    for number in (0, 1):
+        log.append(TrialProposed(trial=number, assignment={"lr": 0.1}, origin=origin))
+        log.append(TrialStarted(trial=number, attempt=1, origin="", assignment={}, directory=f"trials/{number:04d}"))
+    for epoch in range(3):
+        for number in (0, 1):
+            log.append(measured_at(number, epoch))
+    log.append(TrialEnded(replace(RESULT, number=0, state=TrialState.COMPLETED)))
+    log.append(Noticed(trial=1, text="a notice"))
+    log.append(measured_at(1, 3))
+    log.close()
+
+    whole, settled = list(read_log(log._file, is_strict=True)), list(read_settled(log._file))  # noqa: SLF001 # shorter
+
+    assert [entry.event for entry in settled if isinstance(entry.event, Measured)] == [
+        measured_at(1, epoch) for epoch in range(4)
+    ]
+    states = StudyState(), StudyState()
+    for state, entries in zip(states, (whole, settled), strict=True):
+        for entry in entries:
+            apply(state, entry.event, entry.time)
+    assert states[0] == states[1]
+
+
+def measured_at(number: int, epoch: int) -> Measured:
+    return Measured(trial=number, epoch=epoch, step=None, max_epochs=None, values={"val/d1": 0.1 * epoch})
+
+
+def test_a_measurement_that_was_changed_is_refused_also_of_a_trial_that_has_ended(tmp_path: Path) -> None:
+    file = tmp_path / "events.jsonl"
+    proposed = encode(TrialProposed(trial=0, assignment={}, origin=Origin(OriginKind.SOBOL)), NOW)
+    line = encode(measured_at(0, 0), NOW).replace(b'"epoch": 0', b'"epoch": 1')
+    file.write_bytes(proposed + line + encode(TrialEnded(replace(RESULT, number=0)), NOW))
+
+    with pytest.raises(ConfigurationError, match="line 2: it is not what was written"):
+        list(read_settled(file))

@@ -174,7 +174,10 @@ def test_no_trial_outlives_the_global_server_of_ray(tmp_path: Path) -> None:
         (server,) = descendants_named(process.pid, "gcs/gcs_server")
         os.kill(server, 9)
         wait_until_gone(study_tag(plan, tmp_path / "study"), limit_s=5.0)
-        process.kill()  # it would wait for Ray for a minute
+        output, _ = process.communicate(timeout=60)
+
+    assert process.returncode == 4, output
+    assert "a server process of Ray was killed" in output
 
 
 @pytest.mark.slow
