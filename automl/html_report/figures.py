@@ -269,7 +269,10 @@ def _dimension(parameter: SearchedParameter, values: pd.Series) -> dict[str, Any
         limits = (0.0, len(names) - 1.0)
         ticks = {float(index): _short(name) for index, name in enumerate(names)}
     elif parameter.log:
-        numbers, limits = np.log10(numbers), (math.log10(parameter.ends[0]), math.log10(parameter.ends[1]))
+        numbers, limits = (
+            np.log10(parameter.above_zero(numbers)),
+            (math.log10(parameter.ends[0]), math.log10(parameter.ends[1])),
+        )
         ticks = {math.log10(tick): f"{tick:.3g}" for tick in _log_ticks(parameter)}
     else:
         limits = parameter.ends

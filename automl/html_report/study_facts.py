@@ -56,6 +56,10 @@ class SearchedParameter(PlannedParameter):
             return str(value)
         return value if isinstance(value, int | float) else None
 
+    def above_zero(self, values: pd.Series) -> pd.Series:
+        """Return the values of a logarithmic range; what it has no place for, 0 for off, lies a decade below it."""
+        return values.where(~(values <= 0), self.ends[0] / 10)
+
     def position(self, values: pd.Series) -> pd.Series:
         """Return where values lie between the ends of a range, on its scale; 0 to 1 for values inside it."""
         if self.log_to_one:
@@ -63,7 +67,7 @@ class SearchedParameter(PlannedParameter):
             values = -np.log1p(-values)
         else:
             low, high = np.log(self.ends) if self.log else self.ends
-            values = np.log(values) if self.log else values
+            values = np.log(self.above_zero(values)) if self.log else values
         return (values - low) / ((high - low) or 1.0)
 
 

@@ -143,6 +143,13 @@ def test_a_value_of_trial_0_outside_the_range_is_still_on_the_axis(tmp_path: Pat
     assert found.dimensions[0].range == pytest.approx([-5, 0])
 
 
+def test_a_0_in_trial_0_lies_a_decade_below_a_logarithmic_range(tmp_path: Path) -> None:
+    (found,) = figures.parallel_coordinates(searched(tmp_path / "demo", {"lr": 0.0}, {"lr": 1e-3})).data
+
+    assert found.dimensions[0].range[0] == pytest.approx(-6)
+    assert list(found.dimensions[0].values) == pytest.approx([-6, -3])
+
+
 def test_a_slice_shows_only_trials_in_which_the_parameter_was_active(tmp_path: Path) -> None:
     points, star = figures.slices(searched(tmp_path / "demo", {"lr": 1e-3}, {}, {"lr": 1e-2})).data[:2]
 
