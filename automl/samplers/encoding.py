@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 # Up to this many values a range is kept as a table; beyond it a range of ints is as good as continuous.
 _LARGEST_TABLE = 1024
+_MOVED = 1e-3
 # Two options are ordered either way.
 _ORDERED_ANYWAY = 2
 
@@ -101,6 +102,17 @@ class Encoder:
         """Return the assignment at a point; values that relations forbid are spread over the others."""
         values = {c.parameter.path: c.value(float(x)) for c, x in zip(self._columns, point, strict=True)}
         return self.space.spread(values)
+
+    def is_at(self, assignment: Mapping[str, Scalar], point: np.ndarray) -> bool:
+        """Tell whether an assignment lies at a snapped point: no relation has moved a value of it."""
+        if not self.space.relations:
+            return True
+        places = [
+            (column.position(assignment[column.parameter.path]), float(place))
+            for column, place in zip(self._columns, point, strict=True)
+            if column.parameter.path in assignment
+        ]
+        return all(abs(own - place) < _MOVED for own, place in places)
 
     def snap(self, points: np.ndarray) -> np.ndarray:
         """Return the points moved to values that exist, with parameters that do not act at their defaults.

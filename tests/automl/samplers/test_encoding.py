@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from automl.samplers.encoding import Encoder
-from automl.space.conditions import Condition
+from automl.space.conditions import Condition, Relation, RelationKind
 from automl.space.parameters import Parameter, ParameterType, SearchSpace
 from tests.contracts.studies import MIXED
 
@@ -111,3 +111,19 @@ def test_candidates_are_values_that_exist_and_neighbours_differ_from_their_centr
     np.testing.assert_array_equal(encoder.snap(spread), spread)
     assert np.abs(near - spread[0]).max(axis=1).astype(bool).mean() > 0.5
     assert np.abs(near - spread[0]).mean() < np.abs(spread - spread[0]).mean()
+
+
+def test_a_value_that_a_relation_moves_is_no_longer_at_its_point() -> None:
+    space = SearchSpace(
+        parameters=(
+            Parameter(path="low", type=ParameterType.FLOAT, low=0.0, high=1.0, default=0.5),
+            Parameter(path="high", type=ParameterType.FLOAT, low=0.0, high=1.0, default=0.5),
+        ),
+        relations=(Relation(path="high", kind=RelationKind.GREATER, parent="low"),),
+        fixed={},
+    )
+    encoder = Encoder(space)
+    held, broken = np.array([0.3, 0.6]), np.array([0.6, 0.3])
+
+    assert encoder.is_at(encoder.assignment(held), held)
+    assert not encoder.is_at(encoder.assignment(broken), broken)
