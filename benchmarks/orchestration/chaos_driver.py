@@ -75,6 +75,7 @@ FAULTS: dict[str, Deserved] = {
     "floods its status file": Deserved("COMPLETED", [{"kind": "flood", "epoch": 1}]),
     "reports names that are none": Deserved("COMPLETED", [{"kind": "bad_names", "epoch": 1}]),
 }
+ENDLESS = "status lines without end"
 FLOODS: dict[str, Deserved] = {
     "nothing unusual": Deserved("COMPLETED"),
     "1,000,000 status lines": Deserved("COMPLETED", [{"kind": "flood", "lines": 1_000_000}]),
@@ -83,10 +84,10 @@ FLOODS: dict[str, Deserved] = {
         "COMPLETED", [{"kind": "many_metrics", "count": 20_000, "epochs": 30}]
     ),
     "1,000,000 epochs": Deserved("COMPLETED", [{"kind": "many_epochs", "epochs": 1_000_000}]),
-    "status lines without end": Deserved("FAILED timeout", [{"kind": "flood", "lines": 1 << 40}]),
+    ENDLESS: Deserved("FAILED timeout", [{"kind": "flood", "lines": 1 << 40}]),
 }
 LIMIT_S = 40.0
-"""Of a trial that floods."""
+"""Of the trial that floods without end."""
 
 
 def chosen_faults(which: str) -> dict[str, Deserved]:
@@ -119,7 +120,7 @@ def chaos_plan(root: Path, which: str) -> StudyPlan:
         seed=0,
         max_epochs=_EPOCHS,
         first_trials=tuple({"script": script} for script in scripts),
-        options=MappingProxyType({"silence_limit_s": 15.0} if which.isdigit() else {"trial_time_limit_s": LIMIT_S}),
+        options=MappingProxyType({"trial_time_limit_s": LIMIT_S} if which == ENDLESS else {"silence_limit_s": 15.0}),
     )
 
 

@@ -122,7 +122,7 @@ def measure(name: str) -> Cost:
 def most_per_s(times: list[float]) -> int:
     """Return the largest rate within a window of some seconds."""
     most = max((bisect_left(times, at_s + _WINDOW_S) - i for i, at_s in enumerate(times)), default=0)
-    return round(most / _WINDOW_S)
+    return round(most / (_WINDOW_S + 1))  # bursts at both ends
 
 
 def table(costs: list[Cost]) -> str:
