@@ -1,8 +1,8 @@
 """The default sampler: the template, good points of earlier studies, an initial design, then a model of the results.
 
-The first two come from the searcher. The initial design is a few points near the template and a short scrambled Sobol
-sequence. The model is a Gaussian process; Parzen estimators beyond 300 trials. Where the plan holds what earlier
-studies measured, a process over all of them proposes from trial 1 on, as long as they agree with this one.
+The first two come from the searcher. The initial design is a short scrambled Sobol sequence. The model is a Gaussian
+process; Parzen estimators beyond 300 trials. Where the plan holds what earlier studies measured, a process over all of
+them proposes from trial 1 on, as long as they agree with this one.
 """
 
 from __future__ import annotations

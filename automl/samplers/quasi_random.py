@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from automl.space.values import Scalar
 
 _SOBOL_PURPOSE = 101
-_OWN = {OriginKind.PRIOR, OriginKind.SOBOL}
-_NEAR_TEMPLATE = 2
-_SPREAD_OF_PRIOR = 0.25
 
 
 class RandomSampler(Sampler):
@@ -42,30 +39,18 @@ class SobolSampler(Sampler):
 
 
 class InitialDesign(Sampler):
-    """The first trials after the given ones: near the template, then spread over the space.
+    """The first trials after the given ones, spread over the space: a scrambled Sobol sequence of its own length."""
 
-    Args:
-        space: What is searched.
-        seed: Seed of the study.
-        near: How many draws around the template come before the spread ones.
-    """
-
-    def __init__(self, space: SearchSpace, seed: int, *, near: int = _NEAR_TEMPLATE) -> None:
+    def __init__(self, space: SearchSpace, seed: int) -> None:
         super().__init__(space, seed)
         self._encoder = Encoder(space)
-        self._near = near
 
     def propose(self, history: History, number: int) -> Candidate:
-        """Return a draw near the template for the first few trials, a Sobol point afterwards."""
-        own = sum(o.origin.kind in _OWN for o in history.observations)
-        if own < self._near:
-            step = generator_for(self._seed, number).normal(0.0, _SPREAD_OF_PRIOR, self._encoder.dimensions)
-            point, kind = self._encoder.default_point + step, OriginKind.PRIOR
-        else:
-            index = own - self._near
-            point = sobol_points(self._encoder.dimensions, index + 1, self._seed)[index]
-            kind = OriginKind.SOBOL
-        return Candidate(self._encoder.assignment(self._encoder.snap(point[None, :])[0]), Origin(kind))
+        """Return the next point of the sequence."""
+        del number
+        index = sum(o.origin.kind is OriginKind.SOBOL for o in history.observations)
+        point = sobol_points(self._encoder.dimensions, index + 1, self._seed)[index]
+        return Candidate(self._encoder.assignment(self._encoder.snap(point[None, :])[0]), Origin(OriginKind.SOBOL))
 
 
 def initial_design_length(space: SearchSpace) -> int:

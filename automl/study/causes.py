@@ -23,7 +23,7 @@ class OriginKind(StrEnum):
     GIVEN = "given"
     """Given with the plan."""
     PRIOR = "prior"
-    """Near the template."""
+    """Near the template; of studies of earlier versions."""
     SOBOL = "sobol"
     RANDOM = "random"
     GRID = "grid"

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.markdown import wrap
-from benchmarks.search import suite_a, suite_b, suite_c, suite_d, tables
+from benchmarks.search import suite_a, suite_b, suite_c, suite_d, suite_e, tables
 from benchmarks.search.plots import draw_epochs, draw_regret
 
 HERE = Path(__file__).parent
@@ -56,7 +56,7 @@ def _run(seeds: int, processes: int) -> None:
     suite_a.run_all(suite_a.settings(ALL, range(seeds), workers=1, equal_start=False), file, processes)
     suite_a.run_all(suite_a.settings(ALL, few, workers=4, equal_start=False), file, processes)
     suite_a.run_all(suite_a.settings(ALL, few, workers=1, equal_start=True), file, processes)
-    for name, suite in (("suite_b", suite_b), ("suite_c", suite_c)):
+    for name, suite in (("suite_b", suite_b), ("suite_c", suite_c), ("suite_e", suite_e)):
         if not (RESULTS / f"{name}.json").exists():
             results: dict[Any, Any] = suite.run_all(list(few), processes)
             _store(RESULTS / f"{name}.json", results)
@@ -72,7 +72,7 @@ def _store(file: Path, results: dict[Any, Any]) -> None:
 def _rounded(value: Any) -> Any:  # noqa: ANN401 - what a suite measures
     if isinstance(value, dict):
         return {k: [round(x, 4) for x in v] if isinstance(v, list) else v for k, v in value.items()}
-    return round(value, 5)
+    return [round(x, 5) for x in value] if isinstance(value, list) else round(value, 5)
 
 
 def _load(name: str) -> dict[Any, Any]:
@@ -153,6 +153,10 @@ def _other_suites() -> list[str]:
             "## Suite D: time to a proposal",
             (suite_d.__doc__ or "").strip().removeprefix("Suite D: ").capitalize() + "\n\n" + words + ".",
         ]
+    earlier = _load("suite_e")
+    if earlier:
+        parts += ["## Suite E: earlier studies", (suite_e.__doc__ or "").strip().removeprefix("Suite E: ").capitalize()]
+        parts += [suite_e.table_of(earlier)]
     return parts
 
 

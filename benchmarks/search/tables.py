@@ -66,12 +66,13 @@ def load(name: str) -> Task:
     sign = 1.0 if properties._metric_directions[properties._main_metric_name] == "maximize" else -1.0  # noqa: SLF001
     shape = tuple(len(grid) for grid in grids.values())
     rows = benchmark._dataset  # noqa: SLF001
-    count = len(next(iter(rows.values()))[properties._main_metric_name])  # noqa: SLF001
+    # Some configurations of NAS-Bench-201 have fewer replicates: theirs are repeated.
+    count = max(len(row[properties._main_metric_name]) for row in rows.values())  # noqa: SLF001
     values, seconds = np.empty((*shape, count)), np.empty((*shape, count))
     for index in np.ndindex(*shape):
         row = rows["".join(map(str, index))]
-        values[index] = sign * np.asarray(row[properties._main_metric_name])  # noqa: SLF001
-        seconds[index] = np.asarray(row["train_time"])
+        values[index] = sign * np.resize(row[properties._main_metric_name], count)  # noqa: SLF001
+        seconds[index] = np.resize(row["train_time"], count)
     means = values.mean(axis=-1)
     return Task(
         name=name,

@@ -53,7 +53,7 @@ class GaussianProcessSampler(Sampler):
     def __init__(self, space: SearchSpace, seed: int, *, objectives: int = 1, constraints: int = 0) -> None:
         super().__init__(space, seed)
         self._encoder = Encoder(space)
-        self._design = InitialDesign(space, seed, near=0)
+        self._design = InitialDesign(space, seed)
         self._objectives = objectives
         self._constraints = constraints
         self._latest: History | None = None

@@ -180,7 +180,7 @@ def test_the_default_sampler_can_begin_with_the_models_proposals(fake: FakeEndpo
 
     origins = [str(p.origin) for p in play(RecordedSearcher(plan, tmp_path / "record"), 5, (TrialState.COMPLETED,))]
 
-    assert origins == ["template", "llm", "llm", "prior", "prior"]
+    assert origins == ["template", "llm", "llm", "sobol", "sobol"]
 
 
 def test_a_resumed_study_asks_the_model_for_no_more_first_trials_than_an_uninterrupted_one(
