@@ -273,7 +273,8 @@ class _Builder:
     def _within_run(self, path: str) -> Relation | None:
         """Return the relation that keeps a count of epochs or steps below the length of the run."""
         end = run_length(path, self._facts)
-        if end is None or path in self._selection.ranges:
+        # A schema's real number beside a count is a fraction of the run, whatever the spec's value is.
+        if end is None or path in self._selection.ranges or self._leaf(path).kind is LeafKind.FLOAT:
             return None
         key, length = end
         constant = 0.0 if key else length

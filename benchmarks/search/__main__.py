@@ -179,9 +179,9 @@ HEAD = """# Samplers and stopping rules, measured
     pip install -r benchmarks/search/requirements.txt
     python -m benchmarks.search
 
-That takes about 15 minutes of processor time, so under 8 minutes on two idle cores: suite A 8 times the 91 s of one
-seed, B 72 s, C 90 s, D 3 s (processor times, measured one by one at a load of about 10). Suite B was run with 4 seeds
-here.
+That takes about 17 minutes of processor time, so under 9 minutes on two idle cores: suite A 8 times the 91 s of one
+seed, B 72 s, C 90 s, D 3 s, E 2 minutes (processor times, measured one by one at a load of about 10). Suites B and E
+were run with 4 seeds here.
 
 Regret is 0 for the best configuration of a table and 1 for the median one. A method sees one random replicate per
 trial; the configuration with the best observation is chosen and scored by the mean of its replicates. Intervals are

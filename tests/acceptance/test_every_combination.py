@@ -74,6 +74,7 @@ def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def run_here(plan: StudyPlan, root: Path, launcher: Launcher) -> None:
     """Run a study one trial after the other in this process, as Ray's actors would."""
     directory = StudyPaths(root)
+    root.mkdir()
     record = RecordLocation(tracking_uri="unused", experiment=plan.name)
     write_plan(directory, plan, StudyRequest(skill="toy", name=plan.name), record, directory.root.parent)
     location = StudyLocation(directory=root, tracking_uri="unused")

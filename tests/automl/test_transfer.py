@@ -97,6 +97,7 @@ def test_a_stored_plan_holds_the_observations_when_their_studies_are_gone(tmp_pa
         write_study(tmp_path, f"room{seed}", seed=seed)
     plan = make_plan(REQUEST, RunLocation(results=tmp_path))
     directory = StudyPaths(tmp_path / "new")
+    directory.root.mkdir()
     write_plan(directory, plan, REQUEST, RECORD, tmp_path)
     for seed in (1, 2):
         shutil.rmtree(tmp_path / f"room{seed}")

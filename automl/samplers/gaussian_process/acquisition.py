@@ -104,7 +104,13 @@ def best_point(
         candidates = np.vstack([top, encoder.nearby(top, 150, scale, generator)])
         gains = acquisition.of(encoder.features(candidates))
     ranked = candidates[np.argsort(gains)[::-1]]
-    found = [encoder.assignment(point) for point in ranked[:50]]
-    new = [place for place, assignment in enumerate(found) if assignment not in known] or [0]
-    # What a relation moves elsewhere is not what was valued.
-    return found[next((place for place in new if encoder.is_at(found[place], ranked[place])), new[0])]
+    first = None
+    for point in ranked[:50]:
+        assignment = encoder.assignment(point)
+        if assignment in known:
+            continue
+        # What a relation moves elsewhere is not what was valued.
+        if encoder.is_at(assignment, point):
+            return assignment
+        first = first or assignment
+    return first or encoder.assignment(ranked[0])

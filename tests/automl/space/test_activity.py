@@ -110,6 +110,7 @@ def counting(folder: Path, **train: object) -> Path:
         warmup_epochs=leaf("int", 8, minimum=0),
         warmup_iters=leaf("int", 400, minimum=0),
         lr=leaf("float", 1e-3, minimum=1e-5, maximum=1e-1),
+        warmup_fraction=leaf("float", 0.0, minimum=0.0, maximum=0.3),
     )
     values = {"num_epochs": 10, "warmup_epochs": 8, "warmup_iters": 400, "lr": 1e-3, "batch_size": 10, **train}
     info = {"spec_shorthand_keys": {"batch_size": "train.batch_size"}}
@@ -130,6 +131,12 @@ def test_a_searched_length_of_the_run_binds_what_counts_its_epochs_and_keeps_its
     assert list(space["train.num_epochs"].bounds) == [2, 20]
     assert "train.warmup_epochs < train.num_epochs" in [str(relation) for relation in space.relations]
     assert not any(space.violations(space.from_unit(dict.fromkeys(space.paths, k / 20))) for k in range(21))
+
+
+def test_a_fraction_of_the_run_is_no_count_of_its_epochs_even_where_the_spec_has_a_whole_number(tmp_path: Path) -> None:
+    space = space_of(counting(tmp_path, warmup_fraction=0), search=["default", "train.num_epochs=2..20"])
+
+    assert not any("fraction" in str(relation) for relation in space.relations)
 
 
 def test_trial_0_keeps_a_count_that_its_run_never_reaches(tmp_path: Path) -> None:
