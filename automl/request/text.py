@@ -102,11 +102,11 @@ _HARMLESS_WORDS = """
     automl hpo job study trial trials thanks thank hi hello budget limit time total run go ahead so machine here now
     today so set setting settings up result results configuration i'd i'll we'd fine-tune finetune
     fine-tuning fine tunes depth anything v2 monocular estimation vision"""
-# Data, models and machines, as people name them, unless one of the words below is among them.
+# Data and machines, as people name them, unless one of the words below is among them.
 _DATA = r"(?:data(?:set|sets)?|images?|photos?|pictures?|frames?|scenes?|rooms?|videos?|samples?|camera|robot)"
 _OBJECT = re.compile(
     r"\b(?:on|for|of|from|with|using|to)\s+(?:(?:(?:my|our|the|this|these|that|your|a|an|some|all)\s+)?"
-    rf"(?:(?!(?:and|but|on|for|of|with|{WORDS})\b)[a-z][\w'-]*\s+){{0,3}}(?:{_DATA}|model|network)"
+    rf"(?:(?!(?:and|but|on|for|of|with|{WORDS})\b)[a-z][\w'-]*\s+){{0,3}}{_DATA}"
     r"|(?:my|our|the|this|that|a)\s+(?:machine|workstation|server|laptop|computer|gpus?))\b(?!\s+(?:of|size)\b)",
     re.IGNORECASE,
 )
@@ -122,7 +122,13 @@ _LIMIT_WORDS = """
     others several few many both half each every directly already later cannot either or whether though however but
     don't doesn't didn't won't wouldn't shouldn't can't isn't aren't needn't small smaller large larger big full"""
 _HARMLESS, _LIMITS = (frozenset(words.replace("'", "").split()) for words in (_HARMLESS_WORDS, _LIMIT_WORDS))
-_ALL_BUT = re.compile(r"\b(?:all|any\w*|every\w*|no\w*)\s+but\b", re.IGNORECASE)
+# Made of harmless words alone: all but a search, training as it is set, "let AutoML go".
+_IDIOMS = re.compile(
+    r"\b(?:(?:all|any\w*|every\w*|no\w*)\s+but|as\s+(?:(?:it|they|these|those)\s+)?(?:is|are)"
+    rf"|(?:with|using|use)\s+(?:my|our|your|its|these|those|this|that|the\s+set)\s+(?:(?:best|good)\s+)?(?:hyper\s+)?{_PARAMETERS}"
+    r"|let(?:'?s)?\s[^,;.]*\bgo(?!\s+ahead))\b",
+    re.IGNORECASE,
+)
 _CLAUSE = re.compile(r"(?:\b(?:and|but)\b)?((?:(?!\b(?:and|but)\b|[,;:!?()\n]|\.(?:\s|$)).)+)", re.IGNORECASE)
 _LONGEST = 4000
 _MODES = re.compile(
@@ -219,6 +225,8 @@ class _Parser:
 
         def read(match: re.Match[str]) -> str | None:
             name = _metric_named(match["metric"], metrics)
+            if match["val"] and name.startswith(("test", "train")):
+                return None
             return name if _BEST[match["how"].lower()] in {"", metrics[name]} else None
 
         self.take("metric", _metric_pattern(metrics), read)
@@ -241,7 +249,7 @@ class _Parser:
     def _sort(self, harmless: frozenset[str]) -> Iterator[str]:
         """Sort what is left into questions, and descriptions that are yielded."""
         is_about_search = _MODES.search(self._text) is not None
-        if (is_about_search and "?" in self._text) or _ALL_BUT.search(self._text):
+        if (is_about_search and "?" in self._text) or _IDIOMS.search(self._text):
             self._policy_questions.append(self._text)
         for clause in _CLAUSE.finditer(self._left):
             said, is_whole = self._text[clause.start(1) : clause.end(1)].strip(), "\x00" not in clause[1]
@@ -306,7 +314,11 @@ def _hours(match: re.Match[str]) -> Value | None:
 
 
 _N, _T, _NAME = f"(?P<n>{COUNT})", f"(?P<n>{DURATION})", r"(?P<n>\w+)"
-_CPU = r"(?:only\s+)?(?:on|use|using)\s+(?:the\s+)?cpu(?:\s+only)?|cpu[\s-]only|(?:no|without(?:\s+an?y?)?)\s+gpus?"
+# "No GPU limit" and "use the CPU time" do not ask for training on the CPU.
+_CPU = (
+    r"(?:(?:only\s+)?(?:on|use|using)\s+(?:the\s+)?cpu(?:\s+only)?|(?:no|without(?:\s+an?y?)?)\s+gpus?)"
+    r"(?!\s+(?!(?:and|but|for|in|on|with|please|pls)\b)\w)|cpu[\s-]only"
+)
 _MORE = r"(?:(?:more|further|different|training|hpo|automl|search)\s+)?"
 _FORMS: tuple[tuple[str, str, Callable[[re.Match[str]], Value | None]], ...] = (
     ("gpu_hours", rf"{_LEAD}{_N}[\s-]*gpu[\s-]*(?:hours?|hrs?|h){_RATE}", _hours),
@@ -358,7 +370,7 @@ def _metric_pattern(metrics: Mapping[str, str]) -> re.Pattern[str]:
         (re.sub(r"\\?[/_\s-]", r"[/_\\s-]*", re.escape(name)) for name in tails if name), key=len, reverse=True
     )
     how = "|".join(sorted(_BEST, key=len, reverse=True))
-    gap = r"(?:\s+(?:the|its|for|is|on|val(?:idation)?|test|value|values|of|possible|score))*[\s:=]+"
+    gap = r"(?:\s+(?:the|its|for|is|on|(?P<val>val(?:idation)?)|value|values|of|possible|score))*[\s:=]+"
     return re.compile(rf"\b(?P<how>{how}){gap}(?P<metric>{'|'.join(spelt) or '(?!)'})(?![\w/])", re.IGNORECASE)
 
 

@@ -176,6 +176,23 @@ def test_every_reading_quotes_the_words_and_says_what_they_mean() -> None:
     assert phrases["trials"].meaning == "20 trials"
 
 
+@pytest.mark.parametrize(
+    ("text", "metrics", "metric"),
+    [
+        ("maximise test d1", ["val/d1", "test/d1"], "test/d1"),
+        ("maximise d1", ["test/d1", "val/d1"], "val/d1"),
+        ("maximise val d1", ["val/d1", "test/d1"], "val/d1"),
+        ("maximise test d1", ["val/d1"], None),
+        ("maximise val d1", ["test/d1"], None),
+    ],
+)
+def test_a_metric_is_of_the_split_that_is_named(text: str, metrics: list[str], metric: str | None) -> None:
+    parsed = parse_request(text, metrics=dict.fromkeys(metrics, "maximize"))
+
+    assert parsed.values.get("metric") == metric
+    assert bool(parsed.value_questions) == (metric is None)
+
+
 def test_the_same_word_means_another_direction_for_another_skill() -> None:
     stereo = load_architecture("depth_net_stereo").metrics.directions
 
