@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _SWITCHES = ("enable", "enabled", "is_enabled", "use", "active", "augment", "apply")
 _PREFIXES, _SUFFIXES = ("use_", "enable_", "with_", "do_", "apply_"), ("_enable", "_enabled", "_on")
+_NEGATIONS = ("no", "not", "without", "disable")
 _CHANCES = ("prob", "probability", "p")
 _SELECTORS = ("type", "name", "kind", "arch", "mode", "backbone", "optimizer", "scheduler")
 # A milestone further away than so many lengths of the run does not count epochs.
@@ -210,7 +211,10 @@ def _possible_switches(path: str) -> Iterator[str]:
     block, _, name = path.rpartition(".")
     words = name.split("_")
     for count in range(1, len(words)):
-        yield from _switches_of(block, "_".join(words[:count]))
+        head = "_".join(words[:count])
+        yield from _switches_of(block, head)
+        if not head.startswith(_NEGATIONS):
+            yield f"{block}.{head}" if block else head  # ``mosaic`` beside ``mosaic_prob``
     while block:
         yield from (f"{block}.{switch}" for switch in _SWITCHES)
         block, _, name = block.rpartition(".")

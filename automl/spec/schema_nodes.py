@@ -18,6 +18,7 @@ SEVERAL = "x_several_types"
 NULLABLE = "x_nullable"
 """Key of a node that may be null."""
 _MOST_REFERENCES = 100
+_LIMITS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "enum")
 
 
 class PlainNodes:
@@ -83,12 +84,17 @@ def _joined(branches: list[Node]) -> Node:
         return {**real[0], **nullable, "enum": listed}
     if len({str(branch) for branch in real}) == 1:
         return {**real[0], **nullable}
-    # A list is one number for each part, and a whole number is a number too.
+    # A list is one number for each part, and a whole number without bounds of its own is a number too.
     numbers = [branch for branch in real if branch.get("type") in {"number", "float"}]
-    kinds = {str(branch.get("type")) for branch in real}
-    if len(numbers) == 1 and kinds <= {"number", "float", "integer", "int", "array", "list"}:
+    if len(numbers) == 1 and all(one is numbers[0] or _is_like(one, numbers[0]) for one in real):
         return {**numbers[0], **nullable}
     if not real:
         return nullable
     names = [str(branch.get("type") or branch.get("title") or "something else") for branch in real]
     return {**nullable, SEVERAL: " or ".join(dict.fromkeys(names))}
+
+
+def _is_like(branch: Node, number: Node) -> bool:
+    if branch.get("type") in {"array", "list"}:
+        return True
+    return branch.get("type") in {"integer", "int"} and all(branch.get(key) == number.get(key) for key in _LIMITS)

@@ -247,6 +247,8 @@ class _Reader:
         problem = ""
         if node.get(SEVERAL) and not choices:
             problem = f"it may be {node[SEVERAL]}, and nothing says which"
+        elif not isinstance(_options(node), list | None):
+            problem = "its options cannot be read"
         elif condition is None:
             problem = f"its math_cond {repr(node.get('math_cond'))[:80]} cannot be read"
         elif low is not None and high is not None and low > high:
@@ -283,7 +285,7 @@ class _Reader:
         return LeafKind.OTHER
 
     def _choices(self, node: Node, path: str) -> tuple[_Options, tuple[float, ...]]:
-        options = node.get("enum", node.get("valid_options"))
+        options = _options(node)
         if options is None:
             return (), ()
         if not isinstance(options, list):
@@ -336,6 +338,10 @@ class _Reader:
             if not is_parameter_path(parent):
                 self._warn(path, f"depends_on: {parent!r}", "a parameter path", "correct the path")
         return tuple(parent for parent in parents if is_parameter_path(parent))
+
+
+def _options(node: Node) -> JsonValue:
+    return node.get("enum", node.get("valid_options"))
 
 
 def _declared_type(node: Node) -> str:

@@ -289,6 +289,31 @@ KEYPOINTS = Invented(
     },
     metric="AP",
 )
+OTHER_NAMES = Invented(
+    leaves={
+        "model.decoder_depth": (8, {"minimum": 1, "maximum": 24}),
+        "model.score_cutoff": (0.3, {"minimum": 0.0, "maximum": 1.0}),
+        "model.output_stride": (16, {"type": "ordered_int", "valid_options": "8,16,32"}),
+        "loss.ignore_index": (255, {"minimum": 0, "maximum": 255}),
+        "data.crop": (512, {"minimum": 64, "maximum": 2048}),
+        "data.aug.mosaic_prob": (0.5, {"minimum": 0.0, "maximum": 1.0}),
+        "train.optim.blr": (1.5e-4, {"minimum": 0.0}),
+        "train.optim.lr_step": (11, {"minimum": 1, "maximum": 300}),
+    },
+    fixed={"train.num_epochs": 12, "train.optim.scheduler": "step", "data.aug.mosaic": False},
+    searched={
+        "model.decoder_depth": (2, 24, "linear"),
+        "data.crop": (256, 1024, "linear"),
+        "train.optim.blr": (1.5e-6, 1.5e-3, "log"),
+        "train.optim.lr_step": (1, 11, "log"),
+    },
+    left_out={
+        "model.score_cutoff": "after the network's output",
+        "model.output_stride": "its options cannot be read",
+        "loss.ignore_index": "other values do not fit",
+        "data.aug.mosaic_prob": "data.aug.mosaic is False",
+    },
+)
 PACKAGES = {
     "keypoints": KEYPOINTS,
     "detector": DETECTOR,
@@ -297,4 +322,5 @@ PACKAGES = {
     "masked pretraining": MASKED,
     "distillation": DISTILLED,
     "stereo": STEREO,
+    "other names": OTHER_NAMES,
 }

@@ -36,6 +36,16 @@ def test_a_searched_switch_makes_a_condition() -> None:
     assert str(condition) == "dataset.augmentation.flip.enable in {True}"
 
 
+@pytest.mark.parametrize(
+    ("switch", "value", "is_off"),
+    [("mosaic", False, True), ("mosaic", True, False), ("mosaic", 0.0, False), ("no_mosaic", False, False)],
+)
+def test_a_switch_may_have_the_name_that_its_values_begin_with(switch: str, value: object, is_off: bool) -> None:  # noqa: FBT001
+    facts = facts_with(data={switch: value, f"{switch}_scale": 0.5})
+
+    assert (f"data.{switch} is False" in activity(f"data.{switch}_scale", facts, ())[1]) == is_off
+
+
 def test_parameters_of_another_scheduler_or_optimiser_do_not_act() -> None:
     facts = facts_of(**{"train.optim.optimizer": "AdamW"})
 

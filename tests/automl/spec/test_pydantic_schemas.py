@@ -71,6 +71,23 @@ def test_two_real_alternatives_are_named_and_not_searched() -> None:
     assert leaves()["optim.either"].problem == "it may be integer or string, and nothing says which"
 
 
+@pytest.mark.parametrize(
+    ("whole", "problem"),
+    [
+        ({"minimum": 0, "maximum": 1}, ""),
+        ({"minimum": 1, "maximum": 4}, "it may be integer or number"),
+        ({}, "it may be"),
+    ],
+)
+def test_a_whole_number_with_bounds_of_its_own_is_a_real_alternative(whole: dict[str, Any], problem: str) -> None:
+    number: dict[str, Any] = {"type": "number", "minimum": 0, "maximum": 1}
+    node: dict[str, Any] = {"anyOf": [{"type": "integer", **whole}, number, {"type": "null"}], "default": 1}
+    found = parse_train_schema({"properties": {"share": node}}, source="config").leaves["share"]
+
+    assert found.problem.startswith(problem)
+    assert bool(found.problem) == bool(problem)
+
+
 def test_the_space_of_such_a_schema_is_complete(tmp_path: Path) -> None:
     template = json.loads(Config().model_dump_json())
     skill = write_skill(tmp_path, schema=Config.model_json_schema(), template=template)
