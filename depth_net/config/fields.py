@@ -5,7 +5,7 @@ Reading a spec is `depth_net.spec`.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
@@ -171,13 +171,41 @@ def is_group(kind: object) -> bool:
 
 def list_choices(field: FieldInfo) -> str:
     """Return the values of an enumeration or a literal, of many the first and the last ones; empty for other types."""
-    words = [str(choice) for choice in choices_of(field)]
+    return shortened(choices_of(field))
+
+
+def shortened(choices: Sequence[str | int]) -> str:
+    """Return words with commas, of many the first and the last ones."""
+    words = [str(choice) for choice in choices]
     return ", ".join(words if len(words) <= _LISTED else [*words[: _LISTED // 2], "...", words[-1]])
 
 
 def choices_of(field: FieldInfo) -> tuple[str | int, ...]:
     """Return the values of an enumeration or a literal; empty for other types."""
+    return _choices(kind_of(field.annotation))
+
+
+def choices_within(field: FieldInfo) -> tuple[str | int, ...]:
+    """Return the values of an enumeration or a literal, or of those in a list; empty for other types."""
     kind = kind_of(field.annotation)
+    return _choices(kind_of(get_args(kind)[0]) if get_origin(kind) is tuple else kind)
+
+
+def field_at(kind: type[Section], path: Iterable[str | int]) -> FieldInfo | None:
+    """Return the declaration of a key, also of one of a group in a list; None if there is none."""
+    field, group = None, kind
+    for step in path:
+        if isinstance(step, int):
+            continue
+        field = group.model_fields.get(step) if is_group(group) else None
+        if field is None:
+            return None
+        group = kind_of(field.annotation)
+        group = kind_of(get_args(group)[0]) if get_origin(group) is tuple else group
+    return field
+
+
+def _choices(kind: Any) -> tuple[str | int, ...]:  # noqa: ANN401 - see kind_of
     if isinstance(kind, type) and issubclass(kind, StrEnum):
         return tuple(member.value for member in kind)
     return get_args(kind) if get_origin(kind) is Literal else ()

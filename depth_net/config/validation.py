@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, get_args
 
 from pydantic import ValidationError
 
-from depth_net.config.fields import Section, choices_of, kind_of, leaves, limits_of, list_choices
+from depth_net.config.fields import Section, choices_within, field_at, kind_of, leaves, limits_of, shortened
 from depth_net.config.problems import SpecProblem, closest
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def build(kind: type[_Kind], tree: Tree, problems: list[SpecProblem]) -> _Kind:
         usable, fields = copy.deepcopy(tree), dict(leaves(kind))
         for detail in error.errors(include_url=False):
             found = _take(usable, detail)
-            problem = _problem(detail, found, fields)
+            problem = _problem(detail, found, kind, fields)
             if problem.where not in (known.where for known in problems) and not problem.where.startswith(_TOLERATED):
                 problems.append(problem)
         return kind.model_validate(usable)
@@ -68,9 +68,13 @@ def _take(tree: Tree, detail: ErrorDetails) -> object:
     return node.pop(last, None)
 
 
-def _problem(detail: ErrorDetails, found: object, fields: Mapping[str, FieldInfo]) -> SpecProblem:
-    where = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in _path(detail)).lstrip(".")
-    field, kind = fields.get(where), detail["type"]
+def _problem(
+    detail: ErrorDetails, found: object, section: type[Section], fields: Mapping[str, FieldInfo]
+) -> SpecProblem:
+    path, kind = _path(detail), detail["type"]
+    where = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).lstrip(".")
+    is_item = any(isinstance(step, int) for step in path)
+    field = field_at(section, path) if is_item else fields.get(where)
     if kind == "extra_forbidden":
         near = closest(where, fields)
         fix = f"did you mean {near}?" if near else "remove it, or see `depth_net default_specs` for all keys"
@@ -80,9 +84,12 @@ def _problem(detail: ErrorDetails, found: object, fields: Mapping[str, FieldInfo
         expected, fix = f"a number {limits}", "use a number in this range"
         return SpecProblem(where, repr(detail["input"]), expected, fix, is_value=True)
     if field and kind in ("enum", "literal_error"):
-        near, words = closest(str(found), map(str, choices_of(field))), list_choices(field)
+        choices = choices_within(field)
+        near = closest(str(detail["input"]), map(str, choices))
         fix = f"did you mean {near}?" if near else "use one of these words"
-        return SpecProblem(where, repr(found), f"one of {words}", fix, is_value=not isinstance(found, dict | list))
+        return SpecProblem(
+            where, repr(found), f"one of {shortened(choices)}", fix, is_value=not isinstance(found, dict | list)
+        )
     expected, fix = _EXPECTED.get(kind.partition("_")[0], "a group of keys"), "correct the value"
     if field and kind == "model_type":
         expected = f"a list of groups with the keys {', '.join(kind_of(get_args(field.annotation)[0]).model_fields)}"

@@ -2,10 +2,10 @@
 
 A line holds an image, or an image and its ground truth, and what lists of other trainers add: a focal length, which is
 ignored; a mask; the right image of a stereo pair before the ground truth. What three columns are follows from the
-files. Columns are separated by spaces or tabs, in CSV by commas or semicolons with a header or without; a path with
-spaces stands in quotes; blank lines and ``#`` comments are skipped. A relative path is looked up from the working
-directory first, as the container does, then from the folder of the annotation file; it may begin with a slash and have
-backslashes. Reading images is not done here; see depth_net.data.readers.
+header, else from the files. Columns are separated by spaces or tabs, in CSV by commas or semicolons with a header or
+without; a path with spaces stands in quotes; blank lines and ``#`` comments are skipped. A relative path is looked up
+from the working directory first, as the container does, then from the folder of the annotation file; it may begin with
+a slash and have backslashes. Reading images is not done here; see depth_net.data.readers.
 """
 
 from __future__ import annotations
@@ -108,16 +108,17 @@ def read_annotations(file: Path, *, needs_depth: bool = False) -> tuple[Row, ...
     header: tuple[str, ...] = ()
     without = 0
     for number, line in enumerate(_read_lines(file), start=1):
-        columns = _columns_of(line, file.parent)
-        if not columns:
+        cells = _columns_of(line, file.parent)
+        if not any(cells):
             continue
-        if not (rows or problems or header) and (header := _read_header(columns)):
+        if not (rows or problems or header) and (header := _read_header(cells)):
             continue
-        outcome = _parse_row(_in_order(columns, header), line=number, folder=file.parent)
+        columns = _in_order(cells, header)
+        outcome = _parse_row(columns, line=number, folder=file.parent, has_header=bool(header))
         if not isinstance(outcome, Row):
             hint = _unquoted_space_hint(line, file.parent) if len(problems) < _SHOWN_LINES else ""
             problems.append(f"line {number}: {outcome}{hint}")
-        elif needs_depth and outcome.depth is None and len(columns) > 1:
+        elif needs_depth and outcome.depth is None and _NONE in {column.lower() for column in columns[1:]}:
             without += 1
         else:
             rows.append(outcome)
@@ -160,13 +161,15 @@ def _read_lines(file: Path) -> list[str]:
 
 
 def _columns_of(line: str, folder: Path) -> tuple[str, ...]:
-    """Split a line at blanks, or as CSV where its first column is no file and it has commas or semicolons."""
+    """Split a line at blanks, or as CSV where its first column is no file and it has commas or semicolons.
+
+    Empty cells of CSV are kept, because a header names columns by their order.
+    """
     columns = tuple(column for column in split_columns(line) if column not in {",", ";"})
     separator = ";" if ";" in line else ","
     if not columns or separator not in line or _find_file(columns[0], folder):
         return columns
-    cells = [cell.strip() for cell in next(csv.reader([line.strip()], delimiter=separator))]
-    return tuple(cell for cell in cells if cell)
+    return tuple(cell.strip() for cell in next(csv.reader([line.strip()], delimiter=separator)))
 
 
 def _read_header(columns: Sequence[str]) -> tuple[str, ...]:
@@ -176,19 +179,20 @@ def _read_header(columns: Sequence[str]) -> tuple[str, ...]:
     return tuple(kinds) if "image" in kinds and not any("." in column for column in columns) else ()
 
 
-def _in_order(columns: tuple[str, ...], header: tuple[str, ...]) -> tuple[str, ...]:
-    """Return image, ground truth and mask of a line of a list with a header."""
+def _in_order(cells: tuple[str, ...], header: tuple[str, ...]) -> tuple[str, ...]:
+    """Return image, ground truth and mask of a line; with a header an empty cell but the last stays empty."""
     if not header:
-        return columns
-    named = dict(zip(reversed(header), reversed(columns[: len(header)]), strict=False))
-    return tuple(named[kind] for kind in _HEADER if kind in named)
+        return tuple(cell for cell in cells if cell)
+    named = dict(reversed([*zip(header, cells, strict=False)]))
+    image, depth, mask = (named.get(kind, "") for kind in _HEADER)
+    return (image, depth, mask) if mask else (image, depth) if depth else (image,)
 
 
-def _parse_row(columns: Sequence[str], *, line: int, folder: Path) -> Row | str:
+def _parse_row(columns: Sequence[str], *, line: int, folder: Path, has_header: bool) -> Row | str:
     """Return the row, or the reason why the line cannot be used."""
     image = _find_file(columns[0], folder)
     if image is None:
-        return f"image not found: {_shortened(columns[0])}"
+        return f"image not found: {_shortened(columns[0]) or 'an empty cell'}"
     if image.suffix.lower() not in IMAGE_SUFFIXES:
         others = [found for name in columns[1:] if (found := _find_file(name, folder))]
         if any(file_kind(other) is FileKind.PICTURE for other in others):
@@ -196,17 +200,20 @@ def _parse_row(columns: Sequence[str], *, line: int, folder: Path) -> Row | str:
         return (
             f"unsupported image type {image.suffix or 'without extension'}: {columns[0]} (expected .png, .jpg or .jpeg)"
         )
-    return _with_truth(image, [name for name in columns[1:] if not _is_number(name)], line, folder)
+    rest = [name for name in columns[1:] if not _is_number(name)]
+    return _with_truth(image, rest, line, folder, has_header=has_header)
 
 
-def _with_truth(image: Path, rest: Sequence[str], line: int, folder: Path) -> Row | str:
-    if not rest or rest[0].lower() == _NONE:
+def _with_truth(image: Path, rest: Sequence[str], line: int, folder: Path, *, has_header: bool) -> Row | str:
+    if not rest or rest[0].lower() in {"", _NONE}:
         return Row(image=image, depth=None, line=line)
     files = [_find_file(name, folder) for name in rest]
     if len(files) == 1:
         return f"ground truth not found: {_shortened(rest[0])}" if files[0] is None else Row(image, files[0], line)
     if files[0] is None or files[1] is None:
         return f"file not found: {_shortened(rest[0 if files[0] is None else 1])}"
+    if has_header:
+        return Row(image, files[0], line, mask=files[1])
     return _tell_apart(image, files[0], files[1], line)
 
 

@@ -88,6 +88,17 @@ def test_a_single_source_needs_no_list() -> None:
             "dataset.train_dataset.data_sources",
             "a list of groups",
         ),
+        (
+            {"dataset": {"val_dataset": {"data_sources": [{"depth_kind": "disparty"}]}}},
+            "dataset.val_dataset.data_sources[0].depth_kind",
+            "one of depth, disparity, inverse_depth",
+        ),
+        (
+            {"dataset": {"val_dataset": {"data_sources": {"eval_crop": "kitti"}}}},
+            "dataset.val_dataset.data_sources[0].eval_crop",
+            "one of none, eigen, garg, nyu",
+        ),
+        ({"inference": {"outputs": ["png"]}}, "inference.outputs", "one of pictures, colour, depth_png"),
         ({"quantize": {"backend_kwargs": 3}}, "quantize.backend_kwargs", "a group of keys"),
         ({"results_dir": ["x"]}, "results_dir", "a text"),
     ],
@@ -105,6 +116,12 @@ def test_a_misspelt_choice_names_the_right_one() -> None:
     _, problems = load({"train": {"optim": {"lr_scheduler": "MultiStep"}}})
 
     assert problems[0].fix == "did you mean MultiStepLR?"
+
+
+def test_a_misspelt_choice_of_a_data_source_names_the_right_one() -> None:
+    _, problems = load({"dataset": {"val_dataset": {"data_sources": [{"depth_kind": "disparty"}]}}})
+
+    assert problems[0].fix == "did you mean disparity?"
 
 
 def test_all_problems_are_reported_at_once() -> None:

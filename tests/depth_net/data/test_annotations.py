@@ -213,6 +213,32 @@ def test_a_header_says_which_column_is_which(tmp_path: Path, text: str) -> None:
     assert _lines(tmp_path, text, name="list.csv") == [("rgb.png", "depth.png", None)]
 
 
+@pytest.mark.parametrize(
+    ("text", "row"),
+    [
+        ("image,mask,depth\ngrey.png,,depth.png\n", ("grey.png", "depth.png", None)),
+        (",image,depth\n0,rgb.png,depth.png\n", ("rgb.png", "depth.png", None)),
+        ("image;depth;mask\nrgb.png;depth.png;\n", ("rgb.png", "depth.png", None)),
+        ("mask,depth,image\nmask.png,grey.png,rgb.png\n", ("rgb.png", "grey.png", "mask.png")),
+    ],
+)
+def test_an_empty_cell_moves_no_other_one_below_its_header(
+    tmp_path: Path, text: str, row: tuple[str, str | None, str | None]
+) -> None:
+    _write_files(tmp_path)
+
+    assert _lines(tmp_path, text, name="list.csv") == [row]
+
+
+def test_a_mask_is_not_taken_for_ground_truth_that_is_missing(tmp_path: Path) -> None:
+    _write_files(tmp_path)
+    (tmp_path / "list.csv").write_text("image,focal,depth,mask\nrgb.png,518,,mask.png\n", encoding="utf-8")
+
+    assert [row.depth for row in read_annotations(tmp_path / "list.csv", needs_depth=True)] == [None]
+    with pytest.raises(DataError, match="line 2: image not found: an empty cell"):
+        _lines(tmp_path, "image,depth\n,depth.png\n", name="list.csv")
+
+
 def test_rows_whose_ground_truth_is_none_are_left_out_where_it_is_needed(tmp_path: Path) -> None:
     _write_files(tmp_path)
     text = "rgb.png depth.png 721.5\nright.png None 721.5\n"
