@@ -75,6 +75,7 @@ def test_several_processes_stop_at_the_same_batch_even_if_only_one_was_asked() -
         stop.on_validation_end(trainer, MODULE)
 
 
+@pytest.mark.filterwarnings("ignore:The `srun` command is available")  # where Slurm is installed
 def test_lightnings_own_agreement_at_every_batch_is_switched_off() -> None:
     trainer = Trainer(logger=False, enable_progress_bar=False, enable_checkpointing=False)
     name = "_broadcast_sigterm_tensor"
