@@ -47,6 +47,8 @@ _LEAST_WITHIN = 0.5
 _LEAST_LARGE = 300.0
 """Whole numbers from here on are no metres and no pixels by mistake: half of a room is farther than 0.3 m."""
 _USUAL_MEDIAN_M = {"room": 2.5, "street": 15.0}
+_AS_NEAR = math.log(1.5)
+"""Units whose distances from the usual median differ by less than this factor are equally possible."""
 _NYU_ASPECTS = (1.3, 1.37)
 _MANY_ZEROS = 0.05
 _MANY_ABOVE = 0.25
@@ -276,13 +278,21 @@ def _shown(values: tuple[float, float, float]) -> str:
 
 
 def _candidates(facts: SampleFacts, max_depth_m: float | None, model_type: ModelType) -> str:
-    """Return the median depth in each unit, the nearest to what is usual in the scene first, and as disparity."""
+    """Return the median depth in each unit, the nearest to what is usual in the scene first, and as disparity.
+
+    A unit is called likely only where no other is about as near.
+    """
     scene = "street" if facts.is_street(max_depth_m) else "room"
     usual, median = _USUAL_MEDIAN_M[scene], facts.stored[1]
     names = DEPTH_SCALES if facts.integers else {key: DEPTH_SCALES[key] for key in _FLOAT_UNITS}
-    by_distance = sorted(names.items(), key=lambda item: abs(math.log(max(median, 1e-9) / item[1] / usual)))
-    depths = [f"{name} (value / {per_unit:g}) {median / per_unit:.3g} m" for name, per_unit in by_distance]
-    depths[0] += f", likely for a {scene}"
+    ratio = max(median, 1e-9) / usual
+    units = sorted((abs(math.log(ratio / per_unit)), name, per_unit) for name, per_unit in names.items())
+    near = sum(distance <= units[0][0] + _AS_NEAR for distance, _, _ in units)
+    words = f", {'likely' if near == 1 else 'possible'} for a {scene}"
+    depths = [
+        f"{name} (value / {per_unit:g}) {median / per_unit:.3g} m{words if rank < near else ''}"
+        for rank, (_, name, per_unit) in enumerate(units)
+    ]
     if model_type is ModelType.RELATIVE:
         depths.append(f"as disparity: as stored {median:.4g} px; kitti (value / 256) {median / 256:.3g} px")
     return "; ".join(depths)

@@ -133,6 +133,12 @@ def read_annotations(file: Path, *, needs_depth: bool = False) -> tuple[Row, ...
     return tuple(rows)
 
 
+def names_files(file: Path) -> bool:
+    """Tell whether any line of a text file names a file, so that it is a list."""
+    lines = (_columns_of(line, file.parent) for line in _read_lines(file))
+    return any(cell and _find_file(cell, file.parent) is not None for cells in lines for cell in cells)
+
+
 def count_without_depth(file: Path) -> int:
     """Return how many lines of an annotation file say ``None`` in place of ground truth; 0 for a folder."""
     return sum(_SAYS_NONE.search(line) is not None for line in _read_lines(file)) if file.is_file() else 0

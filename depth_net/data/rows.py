@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from depth_net.data.annotations import IMAGE_SUFFIXES, Row, read_annotations
+from depth_net.data.annotations import IMAGE_SUFFIXES, Row, names_files, read_annotations
 from depth_net.data.folders import OTHER_PICTURES, find_pairs, read_folder, read_images
 from depth_net.errors import DataError
 
@@ -36,6 +36,8 @@ def read_rows(source: DataSource, *, needs_depth: bool) -> tuple[Row, ...]:
         return (Row(image=path, depth=None, line=1),)
     if path.is_dir():
         file = _only_list(path)
+        if file is not None and not needs_depth and source.part is None and not names_files(file):
+            file = None  # notes beside photographs
         if file is None or find_pairs(path):
             is_split = needs_depth or source.part is not None
             return read_folder(path, source.part, source.split_by) if is_split else read_images(path)

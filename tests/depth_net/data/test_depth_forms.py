@@ -203,7 +203,7 @@ def test_a_unit_that_nobody_stated_is_proved_by_the_names_of_files_or_refused(tm
     assert "nothing says the unit of the ground truth" in finding.found
     assert "metres (value / 1)" in finding.found
     assert "millimetres (value / 1000)" in finding.found
-    assert "likely for a room" in finding.found
+    assert "for a room" in finding.found
     assert finding.fix.startswith("set depth_scale")
     with pytest.raises(SpecError, match="nothing says the unit"):
         dataset_of(config, "val", seed=0)
@@ -284,6 +284,17 @@ def test_units_that_contradict_each_other_are_refused(
     assert words in finding.found
     with pytest.raises(SpecError, match=words.replace("(", r"\(")):
         dataset_of(config, "val", seed=0)
+
+
+@pytest.mark.parametrize("median_m", [5.5, 6.0])
+def test_two_units_that_fit_a_room_alike_are_both_possible_and_none_is_likely(tmp_path: Path, median_m: float) -> None:
+    _png(tmp_path / "d.png", TRUE_M / np.median(TRUE_M) * median_m * 1000)
+
+    (finding,) = inspect_data(_config(tmp_path, tmp_path / "d.png", {}), splits=("val",)).errors
+
+    shown = finding.found.partition("by unit: ")[2].split("; ")
+    assert {each.split()[0] for each in shown if each.endswith("m, possible for a room")} == {"millimetres", "tum"}
+    assert "likely" not in finding.found
 
 
 def test_a_scale_that_agrees_with_the_class_is_accepted(tmp_path: Path) -> None:

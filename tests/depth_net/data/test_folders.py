@@ -167,6 +167,17 @@ def test_a_folder_with_one_list_and_no_pairs_is_read_by_its_list(tmp_path: Path)
     assert read_rows(DataSource(data_file=str(tmp_path)), needs_depth=True)[0].image == tmp_path / "x.png"
 
 
+def test_notes_beside_photographs_are_no_list_of_them(tmp_path: Path) -> None:
+    write_picture(tmp_path / "x.png")
+    (tmp_path / "notes.txt").write_text("taken on a rainy day\n", encoding="utf-8")
+
+    assert [row.image.name for row in read_rows(DataSource(data_file=str(tmp_path)), needs_depth=False)] == ["x.png"]
+    (tmp_path / "sub").mkdir()
+    write_picture(tmp_path / "sub/y.png")
+    (tmp_path / "notes.txt").write_text("# these alone\nsub/y.png\n", encoding="utf-8")
+    assert [row.image.name for row in read_rows(DataSource(data_file=str(tmp_path)), needs_depth=False)] == ["y.png"]
+
+
 def test_a_part_of_a_list_is_refused(tmp_path: Path) -> None:
     file = write_nyu(tmp_path, 2)
 
