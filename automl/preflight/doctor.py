@@ -112,7 +112,7 @@ def examine(
         meanwhile()
         probe, found = _machine_findings(location, *_needs(run), is_quick=is_quick)
         found += [*asked, *_study_findings(run, probe)]
-        known = {row.check.replace("--set ", f"{DEPTH_DATA}: ") for row in asked}
+        known = {f"{DEPTH_DATA}: {row.check.partition(' ')[2]}" for row in asked}
         for row in checked.result() if checked is not None else ():
             is_pending = run.pending is not None and str(run.pending) in row.found
             found += [] if row.check in known or is_pending else [row]

@@ -23,7 +23,7 @@ from automl.spec.typed import typed_values
 from automl.spec.validate import expected_kind, expected_value, has_fitting_type
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
     from automl.skill.fields import Findings
@@ -130,6 +130,8 @@ def override_problems(
 ) -> list[Problem]:
     """Return a problem for each value of the user that the schema excludes, and each key that nothing knows.
 
+    The values of a spec that is given are the user's too.
+
     Where an action has no schema of its own, only a key in a block that is nowhere is unknown. What is marked with
     ``+`` is not checked. Near misses and wrong types are errors of `build_spec`.
     """
@@ -138,8 +140,11 @@ def override_problems(
     leaves = schema.leaves if schema is not None else {}
     known = known_paths(spec, schema, skill, action)
     blocks = {path.partition(".")[0] for path in (*known, *(trained.leaves if trained is not None else ()))}
+    typed = typed_values(expand_shorthands(skill, spec, flatten(overrides)), spec, schema)
     problems = []
-    for path, value in typed_values(expand_shorthands(skill, spec, flatten(overrides)), spec, schema).items():
+    if template is not None and schema is not None:
+        problems = _spec_problems(skill, action, spec, schema, replaced=typed)
+    for path, value in typed.items():
         if path in marked or (spec.has(path) and spec.get(path) == value):
             continue
         fix = f"correct it, or pass it on unchecked: --set +{path}={value}"
@@ -151,6 +156,21 @@ def override_problems(
             found, expected = "a parameter that neither the template nor the schema has", "an existing parameter"
             problems.append(Problem(where=f"--set {path}", found=found, expected=expected, fix=fix))
     return problems
+
+
+def _spec_problems(
+    skill: Skill, action: str, spec: Spec, schema: TrainSchema, *, replaced: Collection[str | None]
+) -> list[Problem]:
+    """Return a problem for each value of the user's spec that the schema excludes, and the skill's template has not."""
+    has_own = action in skill.templates or bool(schema.default)
+    own = build_spec(skill, action, schema=schema) if has_own else Spec(values={})
+    replaced = {*replaced, skill.gpu_spec_key, skill.node_spec_key}
+    return [
+        Problem(where=f"--spec {path}", found=kind_of(spec.get(path)), expected=expected, fix="correct it in the spec")
+        for path, leaf in schema.leaves.items()
+        if path not in replaced and spec.has(path) and not (own.has(path) and own.get(path) == spec.get(path))
+        if (expected := expected_value(leaf, spec.get(path))) is not None
+    ]
 
 
 def _schema(skill: Skill, action: str) -> TrainSchema | None:

@@ -76,6 +76,8 @@ def expected_value(leaf: SchemaLeaf, value: JsonValue) -> str | None:
         return expected_kind(leaf)
     if leaf.choices and leaf.kind is not LeafKind.LIST and value not in leaf.choices:
         return f"one of {', '.join(map(str, leaf.choices))}"
+    if isinstance(value, float) and not math.isfinite(value):
+        return "a finite number"
     low = -math.inf if leaf.minimum is None else leaf.minimum
     high = math.inf if leaf.maximum is None else leaf.maximum
     if not is_number(value) or low <= value <= high:

@@ -19,7 +19,8 @@ TOY = """--set train.num_epochs=0|--set train.optim.lr=-1|--set train.optim.mome
     |--set train.optim.lr_scheduler=step|--set train.optim=3|--set train.optim.lr.x=1|--set a..b=1|--set lr|--set =3
     |--set train.num_epochs=0 --set foo=3 --request 5_epochs|--set train.resume_training_checkpoint_path=/no/such.pth
     |--data train=/no/such.txt|--data train|--data test=/no/such.txt
-    |--spec /no/such.yaml|--spec broken.yaml|--spec list.yaml|--spec epochs.yaml
+    |--spec /no/such.yaml|--spec broken.yaml|--spec list.yaml|--spec epochs.yaml|--spec rate.yaml
+    |--spec nan.yaml --policy off|--spec rate.yaml --set train.num_epochs=0
     |--search nosuch|--search train.optim.lr=3..1|--search train.optim.lr=0..1:log|--search train.*=1..2
     |--search train.optim.lr=a..b|--search model.hidden_units=1.5..2.5|--search results_dir
     |--metric nosuch|--objective nosuch|--objective val/r2 --objective val/r2|--objective val/r2:up
@@ -35,6 +36,9 @@ DEPTH = """--set train.num_epochs=0|--set train.optim.lr=-1|--set model.encoder=
     |--data train=list.yaml --set train.optim.lr=-1"""
 
 
+RATES = [(name, f"train: {{optim: {{lr: {lr}}}}}\n") for name, lr in (("rate", "-1"), ("nan", ".nan"))]
+
+
 def split(texts: str) -> list[str]:
     return [text.strip() for text in texts.split("|")]
 
@@ -43,7 +47,7 @@ def split(texts: str) -> list[str]:
 def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Files that set-ups name, and a run that ends where it would start something."""
     (tmp_path / "file").touch()
-    for name, text in (("broken", "a: ["), ("list", "- 1\n"), ("epochs", "train: {num_epochs: none}\n")):
+    for name, text in (("broken", "a: ["), ("list", "- 1\n"), ("epochs", "train: {num_epochs: none}\n"), *RATES):
         (tmp_path / f"{name}.yaml").write_text(text, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
 
