@@ -120,7 +120,8 @@ _LIMIT_WORDS = """
     normal simple simply merely skip disable disabled off stop avoid cancel ignore exclude drop leave less fewer more
     least most than before until after maybe perhaps if when enough against default defaults fixed first last other
     others several few many both half each every directly already later cannot either or whether though however but
-    don't doesn't didn't won't wouldn't shouldn't can't isn't aren't needn't small smaller large larger big full"""
+    don't doesn't didn't won't wouldn't shouldn't can't isn't aren't needn't small smaller large larger big full
+    test validation val held-out subset"""
 _HARMLESS, _LIMITS = (frozenset(words.replace("'", "").split()) for words in (_HARMLESS_WORDS, _LIMIT_WORDS))
 # Made of harmless words alone: all but a search, training as it is set, "let AutoML go".
 _IDIOMS = re.compile(

@@ -161,7 +161,8 @@ STOPPED = """for 12 epochs|epochs: 20|train 5 epochs, 10 trials|target d1 of 0.9
     |without any GPU budget, tune the hyperparameters|use AutoML with the vits model|train with a frozen network
     |use AutoML with a mixed precision model|I want to go with an untuned model|train my model using SGD network
     |let AutoML go|let go of the search|train as is|train the model as it is|run with my settings
-    |use the configuration as is|use these parameters and train|train with these hyperparameters"""
+    |use the configuration as is|use these parameters and train|train with these hyperparameters
+    |use AutoML on the test data|train on the validation images|tune on a subset of my data"""
 """A setting that is not read, a negation, a rate, a deadline, to run nothing: each is a question."""
 FOREIGN = """20 Versuche auf 2 GPUs|h\xf6chstens zwei Stunden|ohne Hyperparametersuche, nur trainieren|kein Tuning bitte
     |AutoML aus|AutoML ausschalten|einmal trainieren|Suche mit 20 trials, aber nicht auf GPU
