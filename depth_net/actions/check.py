@@ -381,7 +381,12 @@ def _doubt_findings(facts: SampleFacts, entry: DatasetClass, limits: DepthRange,
         yield _warning(where, found, "1 % or more", "use it, if it is sparse lidar; else check files and masks")
     if facts.zero_fraction > _MANY_ZEROS:
         found = f"{100 * facts.zero_fraction:.0f} % of the valid values are 0"
-        yield _warning(where, found, "0 only where a surface is infinitely far", "store unknown pixels as inf")
+        yield _warning(
+            where,
+            found,
+            "0 only where a surface is infinitely far",
+            "store unknown pixels as inf, or set invalid_values=[0]",
+        )
     if facts.levels and low != high:
         found = f"8-bit ground truth: {facts.levels} different values"
         yield _warning(where, found, "16 bits or floats", "use the files before they were made pictures, if there are")

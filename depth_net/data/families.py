@@ -34,7 +34,7 @@ MaskArray: TypeAlias = npt.NDArray[np.bool_]
 DEFAULT_MIN_DEPTH_M = 1e-3
 DEFAULT_MAX_DEPTH_M = 10.0
 MAX_DISPARITY = 1000.0
-"""Disparities from here on mark unknown pixels."""
+"""Disparities from here on mark unknown pixels, and so do those below 0."""
 
 _BOXES = {
     EvalCrop.NYU: (45 / 480, 471 / 480, 41 / 640, 601 / 640),
@@ -301,7 +301,7 @@ def _decode(values: DepthArray, entry: DatasetClass, limits: DepthRange) -> tupl
         metres = values if entry.kind is DepthKind.DEPTH else _inverse(values)
         return metres, (metres > limits.min_m) & (metres < limits.max_m)
     if entry.kind is not DepthKind.DEPTH:
-        return values, values < MAX_DISPARITY
+        return values, (values >= 0) & (values < MAX_DISPARITY)
     scale, within = np.float32(entry.inverse_scale), entry.limits
     inverse = _inverse(values * scale)
     counts = (values > 0) & (inverse < MAX_DISPARITY)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
-from depth_net.config.choices import EvalCrop
+from depth_net.config.choices import DepthKind, EvalCrop
 from depth_net.data.annotations import Row
 from depth_net.data.families import (
     DATASET_NAMES,
@@ -76,6 +77,16 @@ def test_disparity_counts_below_a_thousand_and_never_where_it_is_not_finite() ->
 
     assert truth.valid.tolist() == [[True, True, True, False, False, False, False]]
     assert np.isfinite(truth.target).all()
+
+
+@pytest.mark.parametrize("kind", [DepthKind.DISPARITY, DepthKind.INVERSE_DEPTH])
+def test_nothing_is_farther_than_infinitely_far(kind: DepthKind) -> None:
+    entry = replace(require_family("RelativeMonoDataset", ModelType.RELATIVE), kind=kind)
+
+    truth = ground_truth_from(_row(-1.0, -1e-3, 0.0, 0.25), entry, DepthRange())
+
+    assert truth.valid.tolist() == [[False, False, True, True]]
+    assert truth.target.tolist() == [[0.0, 0.0, 0.0, 0.25]]
 
 
 def test_relative_nyu_inverts_depth_inside_its_fixed_range() -> None:
