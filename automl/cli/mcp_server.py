@@ -97,6 +97,8 @@ class Desk:
     """What a server remembers: the jobs that it has started, by their study, or by their command."""
 
     jobs: dict[str, _Job] = field(default_factory=dict)
+    studies: dict[str, str] = field(default_factory=dict)
+    """Fingerprint of a plan -> the study that was started last for it."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def call(self, name: str, arguments: Mapping[str, Any]) -> Document:
@@ -126,10 +128,14 @@ class Desk:
         planned = _run_command(command_line("plan", asked))
         if "error" in planned:
             return planned
+        started = self.studies.get(arguments["fingerprint"])
+        if started is not None and not self.jobs[started].wait(0):  # the agent tries again: once is enough
+            return {"study_dir": started, "state": "running", "next": "this plan already runs: call status"}
         root, command = planned["study_dir"], command_line(name, arguments)
         command.insert(1, f"--study-dir={root}")
         if planned["run_fingerprint"] == arguments["fingerprint"]:
             self.jobs[root] = _Job.start([command[0], "--yes", *command[1:]])
+            self.studies[arguments["fingerprint"]] = root
             if self.jobs[root].wait(_START_LIMIT_S, until=StudyPaths(Path(root)).plan_file):
                 document = self.jobs[root].document()
                 return document if "error" in document else {"state": "completed", **document, "study_dir": root}

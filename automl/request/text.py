@@ -127,7 +127,8 @@ _HARMLESS, _LIMITS = (frozenset(words.replace("'", "").split()) for words in (_H
 _IDIOMS = re.compile(
     r"\b(?:(?:all|any\w*|every\w*|no\w*)\s+but|as\s+(?:(?:it|they|these|those)\s+)?(?:is|are)"
     rf"|(?:with|using|use)\s+(?:my|our|your|its|these|those|this|that|the\s+set)\s+(?:(?:best|good)\s+)?(?:hyper\s+)?{_PARAMETERS}"
-    r"|let(?:'?s)?\s[^,;.]*\bgo(?!\s+ahead))\b",
+    r"|(?:let(?:'?s)?\s[^,;.]*\b|get\s[^,;.]*\bto\s+)go(?!\s+ahead)|all\s+(?:we|i|you)\s+(?:need|want)"
+    r"|gpus?\s[^,;.]*\b(?:hours?|hrs?|minutes?|mins?|h)\s+each)\b",
     re.IGNORECASE,
 )
 _CLAUSE = re.compile(r"(?:\b(?:and|but)\b)?((?:(?!\b(?:and|but)\b|[,;:!?()\n]|\.(?:\s|$)).)+)", re.IGNORECASE)

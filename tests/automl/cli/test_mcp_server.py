@@ -135,6 +135,8 @@ def test_an_agent_stops_a_study_and_reads_why_it_has_ended(tmp_path: Path) -> No
         plan = await call("plan", **asked)
         study = (await call("run", **asked, fingerprint=plan["fingerprint"]))["study_dir"]
         await until(call, study, lambda document: bool(document.get("trials")))
+        # An agent that tries again does not pay twice.
+        assert (await call("run", **asked, fingerprint=plan["fingerprint"]))["study_dir"] == study
         assert "asked to end" in (await call("stop", study_dir=study))["text"]
 
         document = await ended(call, study)

@@ -160,7 +160,8 @@ STOPPED = """for 12 epochs|epochs: 20|train 5 epochs, 10 trials|target d1 of 0.9
     |a single training is enough|no GPU limit, 20 trials|Use AutoML without a GPU limit|use the CPU time
     |without any GPU budget, tune the hyperparameters|use AutoML with the vits model|train with a frozen network
     |use AutoML with a mixed precision model|I want to go with an untuned model|train my model using SGD network
-    |let AutoML go|let go of the search|train as is|train the model as it is|run with my settings
+    |let AutoML go|get AutoML to go from this run|all we need is training|2 GPUs with 3 hours each
+    |let go of the search|train as is|train the model as it is|run with my settings
     |use the configuration as is|use these parameters and train|train with these hyperparameters
     |use AutoML on the test data|train on the validation images|tune on a subset of my data"""
 """A setting that is not read, a negation, a rate, a deadline, to run nothing: each is a question."""
