@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from depth_net.config.choices import Output, Overflow
-from depth_net.config.dataset import stored_per_unit
+from depth_net.config.dataset import DEPTH_SCALES, stored_per_unit
 from depth_net.data.readers import write_pfm
 from depth_net.errors import DataError, SpecError
 from depth_net.model.family import ModelType
@@ -44,7 +44,8 @@ def require_possible(settings: InferenceConfig, model_type: ModelType) -> None:
     is_relative = model_type is ModelType.RELATIVE
     if is_relative and Output.PLY in files:
         raise SpecError("inference.outputs: found ply with a relative model, which has no metres; leave it out")
-    if is_relative and Output.DEPTH_PNG in files and not settings.depth_scale:
+    has_number = settings.depth_scale and settings.depth_scale.lower() not in DEPTH_SCALES
+    if is_relative and Output.DEPTH_PNG in files and not has_number:
         raise SpecError(
             "inference.outputs: found depth_png with a relative model, whose disparity has no metres; set "
             "inference.depth_scale to the disparity of one stored step, such as 0.001, or use npy or pfm"

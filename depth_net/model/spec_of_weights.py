@@ -29,6 +29,12 @@ def spec_of_weights(path: Path) -> Tree:
             f"{path}: found a {weights.encoder} model that does not say its family; expected a spec with "
             f"model.model_type={' or '.join(ModelType)}; fix: name one with -e SPEC"
         )
+    name = weights.name
+    if name is not None and name.encoder not in (None, weights.encoder) and not weights.metadata:
+        raise WeightsError(
+            f"{path}: found a {weights.encoder} model under the name of a {name.encoder}, {name.text}; family and "
+            "range of that name prove nothing; expected a name that fits; fix: rename it, or name a spec with -e SPEC"
+        )
     known = {key: weights.metadata[key] for key in _SIZE_KEYS if key in weights.metadata}
     dataset: Tree = {"infer_dataset": {"augmentation": known}}
     if family is ModelType.METRIC and weights.max_depth_m is not None:

@@ -90,6 +90,14 @@ def test_files_that_the_model_cannot_give_are_refused(
         require_possible(InferenceConfig(outputs=outputs), model_type)
 
 
+def test_a_unit_of_length_is_no_scale_of_a_relative_model() -> None:
+    outputs = (Output.DEPTH_PNG,)
+
+    with pytest.raises(SpecError, match="a relative model, whose disparity has no metres"):
+        require_possible(InferenceConfig(outputs=outputs, depth_scale="Millimetres"), ModelType.RELATIVE)
+    require_possible(InferenceConfig(outputs=outputs, depth_scale="1/256"), ModelType.RELATIVE)
+
+
 def test_exr_is_refused_where_opencv_cannot_write_it(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = InferenceConfig(outputs=(Output.EXR,))
     monkeypatch.setattr(cv2, "haveImageWriter", lambda _: False)

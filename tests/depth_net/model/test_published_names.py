@@ -11,6 +11,7 @@ from depth_net.errors import WeightsError
 from depth_net.model.family import ModelType
 from depth_net.model.published_names import doubts_of_start, is_first_version, published_name
 from depth_net.model.restored import restore_model
+from depth_net.model.spec_of_weights import spec_of_weights
 from depth_net.model.weights import load_weights
 from tests.depth_net.model.tiny import make_model
 
@@ -79,6 +80,16 @@ def test_a_name_with_the_words_of_a_published_one_is_a_doubt(tmp_path: Path, cap
     assert (
         "is named as MetricDepthAnything, 80 m; the spec says MetricDepthAnything, dataset.max_depth 10" in caplog.text
     )
+
+
+def test_a_name_of_another_encoder_proves_no_range(tmp_path: Path) -> None:
+    path = save_flat(tmp_path / "depth_anything_v2_metric_vkitti_vitb.pth")
+
+    with pytest.raises(WeightsError, match="found a vit_tiny model under the name of a vitb"):
+        spec_of_weights(path)
+    notes = {"model_type": METRIC.value, "max_depth": 10.0}
+    torch.save({"state_dict": make_model().state_dict(), "depth_net": notes}, path)
+    assert spec_of_weights(path)["dataset"]["max_depth"] == 10.0
 
 
 def test_our_own_notes_win_over_a_name(tmp_path: Path) -> None:
