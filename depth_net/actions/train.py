@@ -14,8 +14,8 @@ import torch
 from lightning.pytorch import Trainer
 from rich.console import Console
 
-from depth_net.checkpoint import CheckpointWriter, DirectCheckpointIO, find_resume_checkpoint, require_resumable
-from depth_net.config.choices import Precision
+from depth_net.checkpoint import LATEST, CheckpointWriter, DirectCheckpointIO, find_resume_checkpoint, require_resumable
+from depth_net.config.choices import Precision, ResumeMode
 from depth_net.data.loaders import one_thread, use_threads
 from depth_net.errors import SpecError
 from depth_net.gpu_driver import open_context
@@ -134,6 +134,7 @@ def _give_weights(model: DepthAnything, resume: Path | None, config: ExperimentC
     """Fill a new model, or check the checkpoint that Lightning will fill it from, and freeze what is not trained."""
     train = config.train
     if resume is None:
+        _warn_checkpoints_unused(config, status)
         start_from_weights(model, config, status)
     prepare_tuning(model, freeze=train.freeze, lora_rank=train.lora_rank)
     if resume is not None:
@@ -150,6 +151,19 @@ def _resume_from(resume: Path, model: DepthAnything, config: ExperimentConfig, s
     require_resumable(resume, model, config.train)
     status.running(f"Resuming training from checkpoint: {resume}")
     logger.info("resuming from %s", resume)
+
+
+def _warn_checkpoints_unused(config: ExperimentConfig, status: StatusWriter) -> None:
+    """Warn where a run begins anew beside checkpoints, because the link to the newest one is gone."""
+    train, directory = config.train, config.results_directory("train")
+    found = sorted(directory.glob("model_epoch_*"))
+    if found and train.resume is ResumeMode.AUTO:
+        newest = found[-1]
+        text = (
+            f"training begins anew: {directory} has {len(found)} checkpoints, up to {newest.name}, and no {LATEST}; "
+            f"to continue, set train.resume_training_checkpoint_path={newest}"
+        )
+        warn(status, text, code="checkpoints_unused")
 
 
 def _warn_nothing_left(resume: Path, config: ExperimentConfig, status: StatusWriter) -> None:

@@ -11,6 +11,7 @@ import torch
 
 from depth_net.actions import quantize
 from depth_net.actions.train import build_model, start_from_weights
+from depth_net.checkpoint import LATEST
 from depth_net.execution import Request, execute
 from depth_net.spec import load_spec
 from depth_net.status import StatusWriter
@@ -128,3 +129,18 @@ def test_weights_that_fsdp_spreads_are_contiguous_because_it_restores_optimiser_
 
     assert not all(each.is_contiguous() for each in alone.parameters())
     assert all(each.is_contiguous() for each in sharded.parameters())
+
+
+@pytest.mark.parametrize("is_asked", [False, True])
+def test_a_run_that_begins_anew_beside_checkpoints_says_so_unless_it_was_asked_to(
+    tmp_path: Path, *, is_asked: bool
+) -> None:
+    spec, folder = write_spec(tmp_path), tmp_path / "results" / "train"
+    assert run(spec, "train.num_epochs=1") == 0
+    (folder / LATEST).unlink()
+    before = len(read_status(folder))
+
+    assert run(spec, "train.num_epochs=1", *(["train.resume=never"] if is_asked else [])) == 0
+
+    warned = [line["message"] for line in read_status(folder)[before:] if line.get("code") == "checkpoints_unused"]
+    assert [f"and no {LATEST}" in message for message in warned] == ([] if is_asked else [True])
