@@ -9,11 +9,11 @@ a trial outside the ranges of this study is left out.
 from __future__ import annotations
 
 import math
-from contextlib import suppress
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from automl.skill.fields import is_number
+from automl.spec.model import Spec
 from automl.study.earlier import EarlierStudy, EarlierTrial
 from automl.study.trial import TrialState
 
@@ -96,12 +96,9 @@ def _kept(plan: StudyPlan, document: StoredPlan, trial: TrialResult) -> EarlierT
 
 def _fixed(document: StoredPlan, parameter: Parameter) -> Scalar:
     """Return the value of a parameter that a study did not search; this study's default where its spec has none."""
-    node: object = document.spec
-    with suppress(KeyError, TypeError):
-        for step in parameter.path.split("."):
-            node = node[step]  # type: ignore[index] # a wrong type is suppressed
-        return node if isinstance(node, str | int | float | bool) else parameter.default
-    return parameter.default
+    spec = Spec(values=document.spec)
+    value = spec.get(parameter.path) if spec.has(parameter.path) else None
+    return value if isinstance(value, str | int | float | bool) else parameter.default
 
 
 def _is_inside(parameter: Parameter, value: Scalar) -> bool:

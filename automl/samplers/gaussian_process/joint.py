@@ -10,15 +10,19 @@ Source: intrinsic coregionalisation (Bonilla et al. 2007; Swersky et al. 2013).
 
 from __future__ import annotations
 
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 
 from automl.samplers.gaussian_process.regression import (
     HOPELESS,
     JITTER,
+    LENGTH_DEVIATION,
+    NOISE,
+    SIGNAL,
     SQRT5,
     factored,
+    inverse_of,
     length_prior,
     log_likelihood,
     matern,
@@ -27,10 +31,7 @@ from automl.samplers.gaussian_process.regression import (
 )
 
 _CONSTANT = 1.0
-# Priors: mean and standard deviation of log lengths, log signal, log noise and of the logit of a correlation.
-_LENGTH_DEVIATION = 0.8
-_SIGNAL = (0.0, 0.5)
-_NOISE = (-4.0, 1.0)
+# Prior of the logit of a correlation: mean and standard deviation. Those of the other parameters are as for one study.
 _CORRELATION = (1.0, 1.5)
 _FIRST_STEPS, _FURTHER_STEPS = 60, 12
 
@@ -50,6 +51,19 @@ class JointData:
     values: np.ndarray
     noise: np.ndarray
     studies: np.ndarray
+
+    def part(self, rows: np.ndarray) -> JointData:
+        """Return some of the observations."""
+        return JointData(self.features[rows], self.values[rows], self.noise[rows], self.studies[rows])
+
+    def behind(self, features: np.ndarray, values: np.ndarray, noise: np.ndarray) -> JointData:
+        """Return these observations behind some of the study that runs."""
+        return JointData(
+            np.vstack([features, self.features]),
+            np.concatenate([values, self.values]),
+            np.concatenate([noise, self.noise]),
+            np.concatenate([np.zeros(len(values), dtype=int), self.studies]),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +101,7 @@ class JointPosterior:
         self._scale = np.exp(-kernel.logs[: kernel.dimensions])[groups]
         self._features = data.features * self._scale
         self._signal = kernel.signal
-        covariance = _covariance(data, kernel, groups)
-        jitter = JITTER
-        while (pair := factored(covariance)) is None:
-            covariance[np.diag_indices_from(covariance)] += jitter
-            jitter *= 10.0
-        self._inverse = pair[1]
+        self._inverse = inverse_of(_covariance(data, kernel, groups))
         self._weights = self._inverse @ data.values
         self._row = self._signal * _between(kernel.correlations)[0, data.studies]
         self._own = _CONSTANT * (data.studies == 0)
@@ -123,8 +132,7 @@ def log_evidence(
         kernel: Under which they are compared.
         groups: For each feature column, the index of its parameter.
     """
-    own = JointData(features, values, np.ones(len(values)), np.zeros(len(values), dtype=int))
-    joint = JointData(*(np.concatenate(pair) for pair in zip(astuple(own), astuple(earlier), strict=True)))
+    joint = earlier.behind(features, values, np.ones(len(values)))
     covariance, count = _covariance(joint, kernel, groups), len(values)
     gain = np.linalg.solve(covariance[count:, count:], covariance[count:, :count]).T
     alone = covariance[:count, :count]
@@ -161,8 +169,8 @@ def fit_joint_kernel(data: JointData, groups: np.ndarray, start: JointKernel | N
 
 
 def _priors(dimensions: int, sources: int) -> tuple[np.ndarray, np.ndarray]:
-    means = [*[length_prior(dimensions)] * dimensions, _SIGNAL[0], _NOISE[0], *[_CORRELATION[0]] * sources]
-    deviations = [*[_LENGTH_DEVIATION] * dimensions, _SIGNAL[1], _NOISE[1], *[_CORRELATION[1]] * sources]
+    means = [*[length_prior(dimensions)] * dimensions, SIGNAL[0], NOISE[0], *[_CORRELATION[0]] * sources]
+    deviations = [*[LENGTH_DEVIATION] * dimensions, SIGNAL[1], NOISE[1], *[_CORRELATION[1]] * sources]
     return np.array(means), np.array(deviations)
 
 

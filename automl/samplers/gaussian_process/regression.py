@@ -22,9 +22,9 @@ JITTER = 1e-8
 HOPELESS = 1e25
 
 # Priors: mean and standard deviation of the logarithms of the kernel's parameters, for values of variance 1.
-_LENGTH_DEVIATION = 0.8
-_SIGNAL = (0.0, 0.5)
-_NOISE = (-4.0, 1.0)
+LENGTH_DEVIATION = 0.8
+SIGNAL = (0.0, 0.5)
+NOISE = (-4.0, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +58,7 @@ class Posterior:
         self._features = features * self._scale
         covariance = kernel.signal * matern(self._features, self._features)
         covariance[np.diag_indices_from(covariance)] += kernel.noise * extra_noise + JITTER
-        # The jitter grows until the factorisation holds; repeated points with tiny noise need that.
-        jitter = JITTER
-        while (pair := factored(covariance)) is None:
-            covariance[np.diag_indices_from(covariance)] += jitter
-            jitter *= 10.0
-        _, self._inverse = pair
+        self._inverse = inverse_of(covariance)
         self._weights = self._inverse @ values
 
     def predict(self, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -141,7 +136,7 @@ def length_prior(dimensions: int) -> float:
 
 
 def _prior_means(dimensions: int) -> np.ndarray:
-    return np.array([*[length_prior(dimensions)] * dimensions, _SIGNAL[0], _NOISE[0]])
+    return np.array([*[length_prior(dimensions)] * dimensions, SIGNAL[0], NOISE[0]])
 
 
 def _negative_log_posterior(
@@ -150,7 +145,7 @@ def _negative_log_posterior(
     """Return a function from log-parameters to the objective and its gradient; ``squared`` is (dimensions, n, n)."""
     dimensions, count = len(squared), len(values)
     means = _prior_means(dimensions)
-    deviations = np.array([*[_LENGTH_DEVIATION] * dimensions, _SIGNAL[1], _NOISE[1]])
+    deviations = np.array([*[LENGTH_DEVIATION] * dimensions, SIGNAL[1], NOISE[1]])
     flat = squared.reshape(dimensions, count * count)
 
     def target(logs: np.ndarray) -> tuple[float, np.ndarray]:
@@ -177,6 +172,18 @@ def _negative_log_posterior(
         return float(-likelihood + 0.5 * offset @ offset), offset / deviations - gradient
 
     return target
+
+
+def inverse_of(covariance: np.ndarray) -> np.ndarray:
+    """Return the inverse of a covariance, whose diagonal grows until it can be factored.
+
+    Repeated points with tiny noise need that.
+    """
+    jitter = JITTER
+    while (pair := factored(covariance)) is None:
+        covariance[np.diag_indices_from(covariance)] += jitter
+        jitter *= 10.0
+    return pair[1]
 
 
 def factored(covariance: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:

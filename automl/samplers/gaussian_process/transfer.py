@@ -105,7 +105,7 @@ class TransferSampler(Sampler):
         features = self._encoder.features(self._points(data))
         for count in range(_TWO, min(len(features), _CHECKED) + 1):
             values = _own_scores(sources, data.values[:count], data.diverged[:count])
-            odds = log_evidence(features[:count], values, _part(sources.data, sources.finite), kernel, self._groups)
+            odds = log_evidence(features[:count], values, sources.data.part(sources.finite), kernel, self._groups)
             if odds < _CONTRADICTION.get(count, _LATER_CONTRADICTION):
                 return False
         return True
@@ -157,7 +157,7 @@ class TransferSampler(Sampler):
             np.concatenate(rows),
         )
         centres = np.vstack([points[np.argsort(-values)[:_CENTRES]] for points, values, _, _ in parts])
-        kernel = fit_joint_kernel(_part(data, finite), self._groups)
+        kernel = fit_joint_kernel(data.part(finite), self._groups)
         names = tuple(study.name for study in kept[: len(parts)])
         unit = float(np.exp(np.mean([math.log(self._unit(study)) for study in kept])))
         return _Sources(data, finite, centres, kernel, names, unit)
@@ -207,13 +207,7 @@ class TransferSampler(Sampler):
         """Return the observations of all studies, and which have not diverged."""
         own = self._encoder.features(self._points(data))
         values, _ = scores(data.values, data.diverged)
-        earlier = sources.data
-        joint = JointData(
-            np.vstack([own, earlier.features]),
-            np.concatenate([values, earlier.values]),
-            np.concatenate([data.noise, earlier.noise]),
-            np.concatenate([np.zeros(len(own), dtype=int), earlier.studies]),
-        )
+        joint = sources.data.behind(own, values, data.noise)
         return joint, np.concatenate([~data.diverged, sources.finite])
 
     def _fitted(self, sources: _Sources, data: TrainingData) -> JointKernel:
@@ -222,7 +216,7 @@ class TransferSampler(Sampler):
         key = joint.values.tobytes() + joint.features.tobytes()
         with self._lock:
             if self._kernel is None or self._kernel[0] != key:
-                self._kernel = key, fit_joint_kernel(_part(joint, finite), self._groups, sources.kernel)
+                self._kernel = key, fit_joint_kernel(joint.part(finite), self._groups, sources.kernel)
             return self._kernel[1]
 
     def _acquisition(self, sources: _Sources, data: TrainingData, kernel: JointKernel) -> AcquisitionFunction:
@@ -231,7 +225,7 @@ class TransferSampler(Sampler):
         if not finite.all():
             signs = JointData(joint.features, np.where(finite, 1.0, -1.0), joint.noise, joint.studies)
             feasibility = [JointPosterior(signs, kernel, self._groups)]
-        known = _part(joint, finite)
+        known = joint.part(finite)
         model = JointPosterior(known, kernel, self._groups)
         own = known.features[known.studies == 0]
         running = self._encoder.features(self._encoder.snap(self._encoder.points(data.pending)))
@@ -259,7 +253,3 @@ def _own_scores(sources: _Sources, values: np.ndarray, diverged: np.ndarray) -> 
     if not 0.0 < unit < sources.unit:
         return found
     return np.asarray(found * (unit / sources.unit) ** (_OWN_UNIT / (_OWN_UNIT + len(values))))
-
-
-def _part(data: JointData, rows: np.ndarray) -> JointData:
-    return JointData(data.features[rows], data.values[rows], data.noise[rows], data.studies[rows])
