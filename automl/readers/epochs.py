@@ -113,6 +113,11 @@ class EpochBook:
         return ready + (self.release() if line.nonfinite else [])
 
 
+def counted_from_one(measurement: Measurement) -> Measurement:
+    """Return a measurement whose epochs are counted from 1 as one whose epochs are counted from 0."""
+    return measurement if measurement.epoch is None else replace(measurement, epoch=max(measurement.epoch - 1, 0))
+
+
 def _joined(held: Measurement, line: Measurement) -> Measurement:
     values, nonfinite = {**held.values, **line.values}, {**held.nonfinite, **line.nonfinite}
     return replace(line, values=values, nonfinite=nonfinite, notice=held.notice or line.notice)

@@ -18,6 +18,7 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from automl.readers.epochs import counted_from_one
 from automl.readers.metric_file import MetricFileReader
 from automl.readers.names import find_name
 from automl.readers.status_file import walk
@@ -33,16 +34,17 @@ _SEARCH_INTERVAL_S = 1.0
 _BEST_SCORE = "best_score"
 
 
-def _as_it_is(found: list[Measurement]) -> list[Measurement]:
-    return found
+def _step_is_epoch(measurement: Measurement) -> Measurement:
+    named = measurement if measurement.epoch is not None else replace(measurement, epoch=measurement.step)
+    return counted_from_one(named)
 
 
-def _from_one(found: list[Measurement]) -> list[Measurement]:
-    return [m if m.epoch is None else replace(m, epoch=max(m.epoch - 1, 0)) for m in found]
-
-
-def _step_is_epoch(found: list[Measurement]) -> list[Measurement]:
-    return _from_one([replace(m, epoch=m.step) if m.epoch is None else m for m in found])
+_EPOCHS: dict[str, Callable[[Measurement], Measurement]] = {
+    "eval_results.json": counted_from_one,
+    "all_results.json": counted_from_one,
+    "scalars.json": _step_is_epoch,
+}
+_NAMES = {"metrics.csv", "results.csv", "trainer_state.json", "best_score.json", *_EPOCHS}
 
 
 @dataclass(slots=True)
@@ -89,10 +91,11 @@ class KnownFilesReader:
         if path.name == "results.csv":
             epochs = [m.epoch for m in found if m.epoch is not None]
             first = self._first.setdefault(path, epochs[0]) if epochs else self._first.get(path, 0)
-            return _from_one(found) if first == 1 else found
+            return list(map(counted_from_one, found)) if first == 1 else found
         if path.name == "best_score.json":
             return [self._named(m) for m in found]
-        return _EPOCHS[path.name](found)
+        placed = _EPOCHS.get(path.name)
+        return found if placed is None else list(map(placed, found))
 
     def _named(self, measurement: Measurement) -> Measurement:
         values = dict(measurement.values)
@@ -102,18 +105,7 @@ class KnownFilesReader:
 
     def _search(self) -> None:
         found = walk(self.directory, deepest=_DEEPEST_FOLDER)
-        known = {folder / name for folder, _, files in found for name in files if name in _EPOCHS}
+        known = {folder / name for folder, _, files in found for name in files if name in _NAMES}
         for path in sorted(known - self._files.keys()):
             if not path.is_symlink():
                 self._files[path] = MetricFileReader(self.directory, str(path.relative_to(self.directory)))
-
-
-_EPOCHS: dict[str, Callable[[list[Measurement]], list[Measurement]]] = {
-    "metrics.csv": _as_it_is,
-    "results.csv": _as_it_is,
-    "trainer_state.json": _as_it_is,
-    "eval_results.json": _from_one,
-    "all_results.json": _from_one,
-    "scalars.json": _step_is_epoch,
-    "best_score.json": _as_it_is,
-}

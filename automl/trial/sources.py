@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from automl.readers.epochs import counted_from_one
 from automl.readers.known_files import KnownFilesReader
 from automl.readers.log_lines import LogReader
 from automl.readers.metric_file import MetricFileReader
@@ -64,11 +65,7 @@ class _CountedFromOne:
     source: Source
 
     def read(self) -> list[Measurement]:
-        return list(map(_from_zero, self.source.read()))
+        return list(map(counted_from_one, self.source.read()))
 
     def finish(self) -> Iterable[Measurement]:
-        return map(_from_zero, self.source.finish())
-
-
-def _from_zero(measurement: Measurement) -> Measurement:
-    return measurement if measurement.epoch is None else replace(measurement, epoch=max(measurement.epoch - 1, 0))
+        return map(counted_from_one, self.source.finish())
