@@ -11,6 +11,7 @@ import logging
 import shutil
 import tempfile
 import warnings
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,9 +72,7 @@ def export_onnx(  # noqa: PLR0913 - one keyword per setting of the export
     """
     size = (images.shape[-2], images.shape[-1])
     require_exportable(size, opset)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".export_") as folder:
-        draft = Path(folder) / path.name
+    with _draft_of(path) as draft:
         _write(model, draft, size=size, batch_size=batch_size, opset=opset, verbose=verbose)
         on_random = compare(model, draft, _random_batches(size, (1, 3) if batch_size is None else (batch_size,)))
         found = {"max_abs_difference": on_random}
@@ -81,8 +80,6 @@ def export_onnx(  # noqa: PLR0913 - one keyword per setting of the export
             on_images = compare(model, draft, _batches_of(images, batch_size or 1))
             found = {"max_abs_difference": max(on_random, on_images), "max_abs_difference_images": on_images}
         _describe(draft, {**metadata, **found})
-        for file in Path(folder).iterdir():  # weights beyond 2 GB lie in a second file
-            shutil.move(file, path.parent / file.name)
     return found
 
 
@@ -115,18 +112,24 @@ def export_open_onnx(  # noqa: PLR0913 - one keyword per setting of the export
         DepthNetError: the file and the model disagree.
     """
     require_exportable(size, opset)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".export_") as folder:
-        draft = Path(folder) / path.name
+    with _draft_of(path) as draft:
         _write(OpenSize(model), draft, size=OPEN_SIZE, batch_size=batch_size, opset=opset, verbose=verbose)
         sizes = compared_sizes(size, model.shape.grid)
         batches = [next(_random_batches(each, (batch_size or 1,))) for each in sizes]
         found = differences(model, draft, batches)
         by_size = {f"{height}x{width}": each for (height, width), each in zip(sizes, found, strict=True)}
         _describe(draft, {**metadata, "max_abs_difference": max(found), "max_abs_difference_by_size": by_size})
+    return by_size
+
+
+@contextmanager
+def _draft_of(path: Path) -> Iterator[Path]:
+    """Give a file to write in a folder of its own beside ``path``; it takes its place unless the block fails."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".export_") as folder:
+        yield Path(folder) / path.name
         for file in Path(folder).iterdir():  # weights beyond 2 GB lie in a second file
             shutil.move(file, path.parent / file.name)
-    return by_size
 
 
 def compared_sizes(size: tuple[int, int], grid: int) -> tuple[tuple[int, int], ...]:
