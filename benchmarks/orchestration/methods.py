@@ -99,7 +99,7 @@ def run_ray_class(tasks: Sequence[Task], jobs: int) -> None:
     """Ray Tune with a class trainable and reused actors."""
     from ray import tune  # noqa: PLC0415 - a peer
 
-    class Trainer(tune.Trainable):  # type: ignore[misc] # Ray has no types
+    class Trainer(tune.Trainable):
         def setup(self, config: dict[str, Any]) -> None:
             self.task = config["task"]
 

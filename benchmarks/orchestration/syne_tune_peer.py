@@ -12,9 +12,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from syne_tune import StoppingCriterion, Tuner  # type: ignore[import-not-found] # a peer, in an environment of its own
-from syne_tune.backend import LocalBackend  # type: ignore[import-not-found] # see above
-from syne_tune.optimizer.scheduler import (  # type: ignore[import-not-found] # see above
+from syne_tune import StoppingCriterion, Tuner
+from syne_tune.backend import LocalBackend
+from syne_tune.optimizer.scheduler import (
     SchedulerDecision,
     TrialScheduler,
     TrialSuggestion,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 POLL_S = 0.1
 
 
-class ListScheduler(TrialScheduler):  # type: ignore[misc] # no types
+class ListScheduler(TrialScheduler):  # type: ignore[misc] # a peer, in an environment of its own
     """Suggests the tasks in their order and stops what reports NaN."""
 
     def __init__(self, tasks: list[dict[str, str]]) -> None:

@@ -19,6 +19,8 @@ from benchmarks.search.peers import RayOptuna, SyneTune
 from benchmarks.search.penalised import PenalisedSampler
 
 if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
+
     from automl.space.parameters import SearchSpace
     from automl.study.earlier import EarlierStudy
 
@@ -101,7 +103,7 @@ class Peer(Method):
 
     def __init__(self, sampler: optuna.samplers.BaseSampler, space: SearchSpace, starts: list[dict[str, Any]]) -> None:
         self._study = optuna.create_study(direction="maximize", sampler=sampler)
-        self._distributions = {p.path: distribution_of(p) for p in space.parameters}
+        self._distributions: dict[str, BaseDistribution] = {p.path: distribution_of(p) for p in space.parameters}
         for start in starts:
             self._study.enqueue_trial(start)
 

@@ -35,7 +35,7 @@ class RayOptuna(Method):
     def __init__(self, space: SearchSpace, seed: int, starts: list[dict[str, Any]]) -> None:
         from ray.tune.search.optuna import OptunaSearch  # noqa: PLC0415 - only where it is compared
 
-        self._search = OptunaSearch(
+        self._search: Any = OptunaSearch(
             space={p.path: distribution_of(p) for p in space.parameters},
             metric="value",
             mode="max",

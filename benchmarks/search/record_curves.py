@@ -21,8 +21,11 @@ from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
 
+from automl.architectures.load import load_architecture
+from automl.study.model import Direction, Objective
 from automl.study.trial import Measurement
-from automl.trial.history import divergence_of as check
+from automl.trial.history import TrialHistory
+from automl.trial.task import TrialWatch
 
 FILE = Path(__file__).parent / "curves.json"
 EPOCHS = 27
@@ -32,6 +35,10 @@ GRID: dict[str, list[float]] = {
     "momentum": [0.0, 0.9],
     "l2": [1e-6, 1e-3, 1e-1],
 }
+_WATCH = TrialWatch(
+    objective=Objective(metric="accuracy", direction=Direction.MAXIMIZE),
+    naming=load_architecture("any").checkpoints,
+)
 LOADERS = {"wine": load_wine, "breast_cancer": load_breast_cancer, "digits": load_digits}
 
 
@@ -67,7 +74,7 @@ def _train(data: tuple[Any, ...], configuration: dict[str, float]) -> dict[str, 
         random_state=0,
     )
     accuracies: list[float] = []
-    reports: list[Measurement] = []
+    history = TrialHistory(_WATCH)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         for epoch in range(EPOCHS):
@@ -81,9 +88,8 @@ def _train(data: tuple[Any, ...], configuration: dict[str, float]) -> dict[str, 
                 if math.isfinite(loss)
                 else Measurement(epoch=epoch, nonfinite={"loss": "nan"})
             )
-            if check(report, objective="accuracy", history=reports) is not None:
+            if history.observe(report) is not None:
                 return {"accuracy": accuracies, "diverged": True}
-            reports.append(report)
             accuracies.append(round(float(model.score(val_x, val_y)), 4))
     return {"accuracy": accuracies, "diverged": False}
 
