@@ -23,7 +23,8 @@ from automl.tracking.mlflow.writer import collect_rarely
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tests.automl.tracking.mlflow.events import append, study_started, trial_started
+from tests.automl.study.examples import study_started
+from tests.automl.tracking.mlflow.events import append, trial_started
 
 if TYPE_CHECKING:
     from automl.tracking.mlflow.uploader import Uploader

@@ -12,10 +12,11 @@ from automl.errors import ConfigurationError
 from automl.storage.event_log import EventLog
 from automl.storage.paths import StudyPaths
 from automl.study.causes import Origin, OriginKind
-from automl.study.events import Event, Measured, StudyStarted, TrialEnded, TrialPromoted, TrialProposed, TrialStarted
+from automl.study.events import Event, Measured, TrialEnded, TrialPromoted, TrialProposed, TrialStarted
 from automl.study.state import Phase, StudyState, apply
 from automl.study.trial import TrialResult, TrialState
 from tests.automl.cli.study_folder import write_study
+from tests.automl.study.examples import study_started
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,24 +24,9 @@ if TYPE_CHECKING:
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def study_started(jobs: int = 2) -> StudyStarted:
-    return StudyStarted(
-        study="demo",
-        route="tune",
-        fingerprint="",
-        metric="val/d1",
-        direction="maximize",
-        trials=6,
-        jobs=jobs,
-        max_epochs=8,
-        process=1,
-        log_version=2,
-    )
-
-
 def state_after(*timed: tuple[float, Event]) -> StudyState:
     state = StudyState()
-    for second, event in ((0.0, study_started()), *timed):
+    for second, event in ((0.0, study_started(trials=6, max_epochs=8)), *timed):
         apply(state, event, START + timedelta(seconds=second))
     return state
 
@@ -71,7 +57,7 @@ def test_a_trial_that_ended_leaves_its_slot() -> None:
 
 
 def test_a_resume_forgets_the_slots_of_the_run_before() -> None:
-    state = state_after(*started(0), (9.0, study_started(jobs=1)))
+    state = state_after(*started(0), (9.0, study_started(trials=6, max_epochs=8, jobs=1)))
 
     assert state.in_phase(Phase.RUNNING) == []
     assert state.started is not None

@@ -26,7 +26,6 @@ from automl.study.events import (
     Event,
     Measured,
     StopDecided,
-    StudyStarted,
     TrialEnded,
     TrialPromoted,
     TrialProposed,
@@ -36,6 +35,7 @@ from automl.study.objectives import parse_constraints
 from automl.study.state import Phase, StudyState, apply
 from automl.study.trial import TrialResult, TrialState
 from tests.automl.executor.toy_study import LISTED, ListSearcher, ThresholdRule, toy_plan
+from tests.automl.study.examples import study_started
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,18 +43,7 @@ if TYPE_CHECKING:
     from automl.schedulers.base import Scheduler
     from automl.study.model import StudyPlan
 
-STARTED = StudyStarted(
-    study="toy",
-    route="tune",
-    fingerprint="",
-    metric="val/d1",
-    direction="maximize",
-    trials=4,
-    jobs=2,
-    max_epochs=3,
-    process=1,
-    log_version=2,
-)
+STARTED = study_started(study="toy", trials=4)
 PAUSE = StopCause(kind=StopKind.PAUSE, detail="rung 1", last_epoch=0)
 USER = EndReason(kind=EndKind.USER, detail="enough")
 

@@ -18,7 +18,8 @@ from automl.tracking.mlflow.folder import FailedUpload, MlflowFolder, UploadStat
 from automl.tracking.mlflow.projection import Upload, UploadKind
 from automl.tracking.mlflow.uri import default_tracking_uri
 from tests.automl.preflight.test_software import closed_port
-from tests.automl.tracking.mlflow.events import append, study_started
+from tests.automl.study.examples import study_started
+from tests.automl.tracking.mlflow.events import append
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,9 +8,10 @@ from automl.storage import study_directory
 from automl.storage.event_log import EventLog
 from automl.storage.study_directory import read_state
 from automl.study.causes import Origin, OriginKind
-from automl.study.events import StudyStarted, TrialEnded, TrialProposed, TrialStarted
+from automl.study.events import TrialEnded, TrialProposed, TrialStarted
 from automl.study.state import Phase
 from automl.study.trial import TrialState
+from tests.automl.study.examples import study_started
 
 if TYPE_CHECKING:
     from automl.storage.paths import StudyPaths
@@ -22,7 +23,7 @@ def write_result(paths: StudyPaths, result: TrialResult) -> None:
     paths.root.mkdir(parents=True, exist_ok=True)
     log, state = EventLog(paths.events_file), read_state(paths)
     if state.started is None:
-        log.append(_STARTED)
+        log.append(study_started(trials=16, max_epochs=None))
     for number in range(len(state.trials), result.number + 1):
         assignment = result.assignment if number == result.number else {}
         origin = result.origin or Origin(OriginKind.TEMPLATE)
@@ -52,17 +53,3 @@ def write_result(paths: StudyPaths, result: TrialResult) -> None:
         log.append(TrialEnded(result))
         study_directory.write_result(paths, result)
     log.close()
-
-
-_STARTED = StudyStarted(
-    study="demo",
-    route="tune",
-    fingerprint="",
-    metric="val/d1",
-    direction="maximize",
-    trials=16,
-    jobs=2,
-    max_epochs=None,
-    process=1,
-    log_version=2,
-)

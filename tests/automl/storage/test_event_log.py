@@ -28,7 +28,6 @@ from automl.study.events import (
     RangeGrown,
     StopDecided,
     StudyEnded,
-    StudyStarted,
     StudySuspended,
     TrialEnded,
     TrialPromoted,
@@ -38,6 +37,7 @@ from automl.study.events import (
 )
 from automl.study.state import StudyState, apply
 from automl.study.trial import FailureKind, TrialResult, TrialState
+from tests.automl.study.examples import study_started
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,18 +62,7 @@ RESULT = TrialResult(
     cause=CAUSE,
 )
 EVENTS: tuple[Event, ...] = (
-    StudyStarted(
-        study="demo",
-        route="tune",
-        fingerprint="f" * 64,
-        metric="val/d1",
-        direction="maximize",
-        trials=4,
-        jobs=2,
-        max_epochs=None,
-        process=7,
-        log_version=2,
-    ),
+    study_started(max_epochs=None),
     TrialProposed(trial=3, assignment=ASSIGNMENT, origin=Origin(OriginKind.TEMPLATE), replicate_of=1, seed=5),
     TrialStarted(
         trial=3,

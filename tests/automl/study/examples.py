@@ -1,8 +1,9 @@
-"""A small skill, spec, space and plan for tests that need one of each."""
+"""A small skill, spec, space, plan and first event for tests that need one of each."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from automl.machine import Gpu, Machine
 from automl.request.policy import PolicyDecision, Route
@@ -10,6 +11,7 @@ from automl.request.study_request import StudyRequest
 from automl.skill.model import Skill, SkillAction
 from automl.space.parameters import Parameter, ParameterType, SearchSpace
 from automl.spec.model import Spec
+from automl.study.events import StudyStarted
 from automl.study.model import Direction, Objective, StudyPlan
 from automl.study.plan import StudyParts, plan_study
 
@@ -48,3 +50,20 @@ def make_plan(
 ) -> StudyPlan:
     parts = StudyParts(skill=SKILL, decision=decision, spec=spec, space=space, objectives=(OBJECTIVE,))
     return plan_study(request or StudyRequest(skill="toy", name="example"), parts, machine)
+
+
+def study_started(**changes: Any) -> StudyStarted:  # noqa: ANN401 # fields of the event
+    """Return the first event of a study, of a version that says nothing of the hand-over."""
+    fields: dict[str, Any] = {
+        "study": "demo",
+        "route": "tune",
+        "fingerprint": "f" * 64,
+        "metric": OBJECTIVE.metric,
+        "direction": OBJECTIVE.direction,
+        "trials": 5,
+        "jobs": 2,
+        "max_epochs": 3,
+        "process": 7,
+        "log_version": 2,
+    }
+    return StudyStarted(**fields | changes)

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import logging
-import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from automl.executor.recording import started_event
 from automl.storage.event_log import EventLog
 from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import read_state
 from automl.study.events import (
     Measured,
     StudyEnded,
-    StudyStarted,
     StudySuspended,
     TrialEnded,
     TrialProposed,
     TrialStarted,
 )
 from automl.tracking.base import TrackerGroup
-from automl.tracking.versions import collect_environment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,21 +54,7 @@ class FileTracker:
     def study_started(self, plan: StudyPlan, directory: Path) -> None:
         """Append ``study_started``."""
         self._trackers.open(StudyPaths(directory))
-        self.append(
-            StudyStarted(
-                study=directory.name,
-                route=plan.route,
-                fingerprint=plan.fingerprint,
-                metric=plan.objective.metric,
-                direction=plan.objective.direction,
-                trials=plan.budget.trials,
-                jobs=plan.resources.jobs,
-                max_epochs=plan.max_epochs,
-                process=os.getpid(),
-                log_version=2,
-                environment=collect_environment(plan),
-            )
-        )
+        self.append(replace(started_event(plan, StudyPaths(directory)), log_version=2))  # an end is the last event
 
     def trial_started(self, proposal: Proposal, directory: Path, attempt: int) -> None:
         """Append ``trial_started``, and the proposal where it is the first attempt."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from automl.storage.documents import write_document
 from automl.storage.event_log import EventLog
-from automl.study.events import Measured, StudyStarted, TrialStarted
-from tests.automl.tracking.synthetic import OBJECTIVE, plan_of
+from automl.study.events import Measured, TrialStarted
+from tests.automl.tracking.synthetic import plan_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,21 +17,6 @@ if TYPE_CHECKING:
     from automl.study.events import Event
 
 ROOT = Path("/results/demo")
-
-
-def study_started(**changes: Any) -> StudyStarted:  # noqa: ANN401 # fields of the event
-    fields: dict[str, Any] = {
-        "study": "demo",
-        "route": "tune",
-        "fingerprint": "f" * 64,
-        "metric": OBJECTIVE.metric,
-        "direction": "maximize",
-        "trials": 5,
-        "jobs": 2,
-        "max_epochs": 3,
-        "process": 7,
-    }
-    return StudyStarted(**fields | changes)
 
 
 def trial_started(number: int, attempt: int = 1, **assignment: float) -> TrialStarted:

@@ -16,7 +16,8 @@ from automl.storage.paths import StudyPaths
 from automl.study.events import ModelRegistered
 from automl.tracking.mlflow.folder import MlflowFolder
 from automl.tracking.mlflow.tracker import MlflowTracker, sync
-from tests.automl.tracking.mlflow.events import append, measured, study_started, trial_started
+from tests.automl.study.examples import study_started
+from tests.automl.tracking.mlflow.events import append, measured, trial_started
 from tests.automl.tracking.mlflow.servers import (
     BUCKET,
     FaultProxy,

@@ -17,7 +17,8 @@ from automl.tracking.mlflow.folder import MlflowFolder, UploadState
 from automl.tracking.mlflow.projection import Upload, UploadKind
 from automl.tracking.mlflow.tracker import sync
 from automl.tracking.mlflow.uri import default_tracking_uri
-from tests.automl.tracking.mlflow.events import append, measured, study_started, trial_started
+from tests.automl.study.examples import study_started
+from tests.automl.tracking.mlflow.events import append, measured, trial_started
 from tests.automl.tracking.synthetic import RESULTS
 
 if TYPE_CHECKING:

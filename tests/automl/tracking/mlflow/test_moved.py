@@ -14,7 +14,8 @@ from automl.tracking.mlflow.folder import MlflowFolder
 from automl.tracking.mlflow.moved import follow_move
 from automl.tracking.mlflow.tracker import sync
 from automl.tracking.mlflow.uri import default_tracking_uri
-from tests.automl.tracking.mlflow.events import append, measured, study_started, trial_started
+from tests.automl.study.examples import study_started
+from tests.automl.tracking.mlflow.events import append, measured, trial_started
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

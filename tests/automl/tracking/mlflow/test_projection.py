@@ -37,7 +37,8 @@ from automl.tracking.mlflow.projection import (
     Upload,
     UploadKind,
 )
-from tests.automl.tracking.mlflow.events import ROOT, measured, study_started, trial_started
+from tests.automl.study.examples import study_started
+from tests.automl.tracking.mlflow.events import ROOT, measured, trial_started
 from tests.automl.tracking.synthetic import OBJECTIVE, RESULTS, plan_of
 
 TIME_MS = 1_767_323_045_678

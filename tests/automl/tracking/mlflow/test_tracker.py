@@ -18,8 +18,9 @@ from automl.study.events import Measured, ModelRegistered
 from automl.study.trial import Measurement
 from automl.tracking.mlflow.tracker import MlflowTracker, sync
 from automl.tracking.mlflow.uri import default_tracking_uri
+from tests.automl.study.examples import study_started
 from tests.automl.tracking.file_tracker import FileTracker
-from tests.automl.tracking.mlflow.events import append, study_started
+from tests.automl.tracking.mlflow.events import append
 from tests.automl.tracking.synthetic import RESULTS, make_plan, plan_of, tell, tell_curve
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from automl.storage.paths import StudyPaths
 from automl.study.events import FileAttached
 from automl.tracking.mlflow.folder import MlflowFolder
 from automl.tracking.mlflow.uri import default_tracking_uri
-from tests.automl.tracking.mlflow.events import append, measured, study_started, trial_started
+from tests.automl.study.examples import study_started
+from tests.automl.tracking.mlflow.events import append, measured, trial_started
 from tests.automl.tracking.synthetic import RESULTS, tell
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ from automl.storage.paths import StudyPaths
 from automl.tracking.mlflow.folder import MlflowFolder
 from automl.tracking.mlflow.tracker import start_writer
 from automl.tracking.mlflow.writer import only_writer
-from tests.automl.tracking.mlflow.events import append, study_started
+from tests.automl.study.examples import study_started
+from tests.automl.tracking.mlflow.events import append
 
 
 def test_two_writers_never_send_the_same_study(tmp_path: Path) -> None:
