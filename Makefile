@@ -1,8 +1,8 @@
 # `make` lists the targets. Everything is installed into .venv, once; nothing else on the machine is touched.
 
 VENV := .venv
-IS_RIGHT := -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' 2>/dev/null
-PYTHON ?= $(shell for p in python3.12 python3.11 python3; do $$p $(IS_RIGHT) && echo $$p && break; done)
+IS_RIGHT := -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null
+PYTHON ?= $(shell for p in python3.12 python3.13 python3.11 python3; do $$p $(IS_RIGHT) && echo $$p && break; done)
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 TOOLS := $(VENV)/.installed-tools
@@ -32,7 +32,7 @@ test-slurm: $(TOOLS) engines  ## studies inside a real Slurm of one node (as roo
 	$(BIN)/pytest tests/acceptance/test_slurm.py -q
 
 test-kubernetes: $(TOOLS) engines  ## manifests against Kubernetes' published schemas (22 MB) and by kubectl's dry run
-	$(BIN)/python -m pip install -qq --disable-pip-version-check --no-compile kubernetes-validate==1.37.0
+	$(INSTALL) '.[depth,dev,k8s]'
 	$(BIN)/pytest tests/automl/cluster -q
 
 engines:  ## install Docker, Podman, Slurm and kubectl for the tests (Debian, as root); else say what is missing
@@ -69,8 +69,10 @@ clean:  ## delete the environment and the caches, never results
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(INSTALLED): pyproject.toml constraints.txt
+	@test "$$(uname)" = Linux || { echo "error: automl runs on Linux, this is $$(uname); use a container or a Linux machine"; exit 2; }
 	@test -n "$(PYTHON)" && $(PYTHON) $(IS_RIGHT) || { \
-	  echo "error: Python 3.11 or 3.12 is needed, found $(or $(PYTHON),none on PATH); set PYTHON=/path/to/python3.12"; exit 2; }
+	  echo "error: Python 3.11 to 3.13 is needed, found $(or $(PYTHON),none on PATH) ($$($(or $(PYTHON),python3) -V 2>&1));" \
+	  "set PYTHON=/path/to/python3.12"; exit 2; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 2; }
 	$(INSTALL) '.[depth]'
 	@touch $@

@@ -7,6 +7,7 @@ import once (`preload`) and call it in a forked child.
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import io
 import json
 import logging
@@ -34,6 +35,10 @@ ACTIONS: Final = {
     "quantize": "store the weights in 8 bits",
     "convert": "write annotation files for a folder of images",
 }
+_EXTRA: Final = "automl-vision[depth]"
+"""What brings the libraries of the actions, of which three stand for all."""
+_OF_EXTRA: Final = ("torch", "lightning", "cv2")
+_WITHOUT_EXTRA: Final = ("default_specs", "gen_trt_engine")
 
 
 class StandardOutput(logging.StreamHandler[TextIO]):
@@ -57,6 +62,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     _print_any_name()
     _configure_logging()
     arguments = _parse(argv)
+    missing = [name for name in _OF_EXTRA if importlib.util.find_spec(name) is None]
+    if missing and arguments.action not in _WITHOUT_EXTRA:
+        return _refuse(f"not installed: {', '.join(missing)}; they come with the extra: pip install '{_EXTRA}'")
+    return _start(arguments)
+
+
+def _start(arguments: argparse.Namespace) -> int:
     match arguments.action:
         case "default_specs":
             return _run_command(lambda: _default_specs(arguments))

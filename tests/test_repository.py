@@ -99,7 +99,7 @@ def test_a_demo_with_a_wrong_python_says_so_and_leaves_nothing(tmp_path: Path, s
     )
 
     assert done.returncode == 2
-    assert f"error: Python 3.11 or 3.12 is needed, found {wrong}" in done.stdout
+    assert f"error: Python 3.11 to 3.13 is needed, found {wrong}" in done.stdout
     assert sorted(tmp_path.iterdir()) == before
 
 

@@ -82,6 +82,8 @@ def cli() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and end the process with its exit status."""
+    if sys.platform != "linux":
+        sys.exit(f"error: automl runs on Linux, this is {sys.platform}; use a container or a Linux machine")
     sys.stdout, sys.stderr = _usable(sys.stdout), _usable(sys.stderr)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a batch system's Ctrl-C
     try:

@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from automl.cli.options import AbsolutePath, print_json, results_root, wrong_argument
+from automl.cli.options import AbsolutePath, print_json, results_root, study_argument, wrong_argument
 from automl.cli.request_options import build_request, job_options
-from automl.errors import LaunchError
+from automl.errors import InterruptedStudyError, LaunchError, StudyFailedError
 from automl.request.location import make_private
 
 if TYPE_CHECKING:
     from automl.cluster.job import StudyJob
 
 _SUBMIT_LIMIT_S = 60
+_NOT_CHECKED = "not checked against Kubernetes' schemas: pip install 'automl-vision[k8s]', or kubectl apply --dry-run"
 
 
 commands = click.Group()
@@ -115,6 +116,7 @@ def _kubernetes(*, output: Path | None, as_json: bool, **options: Any) -> None: 
         **{name: options[name] for name in names},
     )
     documents = kube.manifests(job, asked, study=study)
+    checked = kube.check_published(documents)
     text = kube.as_yaml(documents)
     if str(output) == "-":
         click.echo(text, nl=False)
@@ -127,6 +129,7 @@ def _kubernetes(*, output: Path | None, as_json: bool, **options: Any) -> None: 
         print_json({"file": str(file.absolute()), "objects": kinds, "run": list(job.run_arguments)})
         return
     click.echo(f"{file}  {asked.nodes} x {asked.gpus_per_node} GPUs, up to {job.jobs} trials at once")
+    click.echo(f"checked against the schemas of Kubernetes {checked}" if checked else _NOT_CHECKED)
     click.echo(f"apply it with: kubectl apply -f {file}")
 
 
@@ -158,6 +161,18 @@ def _wait(ray_address: str, nodes: int) -> None:
     from automl.executor.ray.cluster import wait_for_nodes
 
     wait_for_nodes(ray_address, nodes)
+
+
+@_cluster.command("outcome")
+@study_argument
+def _outcome(root: Path) -> int:
+    """Exit with 0 for a study that is completed, 5 if it has failed, 130 if a resume goes on; jobs call it."""
+    from automl.storage.final_status import read_settled
+
+    outcome = read_settled(root)[2]
+    click.echo(f"{root}: {outcome}")
+    statuses = {"completed": 0, "failed": StudyFailedError.exit_status}
+    return statuses.get(outcome.state, InterruptedStudyError.exit_status)
 
 
 def _study_job(options: dict[str, Any], results: Path, study: str | None = None) -> StudyJob:

@@ -36,10 +36,11 @@ status=0
 if [ -f "$study/plan.json" ]; then
   automl resume "$study" --ray-address auto || status=$?
 else
-  automl run "${{run[@]}}" --study-dir "$study" --ray-address auto --yes || status=$?
+  automl run "${{run[@]}}" --study-dir "$study" --ray-address auto --yes
+  exit
 fi
-# 3: every trial had ended before the job was restarted.
-[ "$status" -ne 3 ] || [ ! -f "$study/best.json" ] || status=0
+# A resume does what is left and ends with 0, or with 3 where nothing was left; the study itself may have failed.
+if [ "$status" -eq 0 ] || [ "$status" -eq 3 ]; then automl cluster outcome "$study"; exit; fi
 exit "$status"
 """
 
@@ -123,6 +124,43 @@ def manifests(job: StudyJob, options: KubernetesOptions, *, study: str | None = 
         _object(options, "v1", "ConfigMap", data=files),
         _object(options, "ray.io/v1", "RayJob", spec=ray_job),
     ]
+
+
+def check_published(documents: list[dict[str, Any]]) -> str | None:
+    """Check manifests, and the pods in them, against the published schemas; return the version of Kubernetes.
+
+    KubeRay's own objects are not in those schemas, the pods in them are. None where the extra k8s is not installed.
+
+    Raises:
+        ConfigurationError: an object does not fit; with every problem.
+    """
+    try:
+        import kubernetes_validate  # noqa: PLC0415 - 22 MB, an extra
+    except ModuleNotFoundError:
+        return None
+    version = kubernetes_validate.latest_version()
+    problems = []
+    for document in [*(one for one in documents if not _is_of_ray(one)), *_pods_in(documents)]:
+        try:
+            kubernetes_validate.validate(document, version, strict=True)
+        except kubernetes_validate.ValidationError as error:
+            where = f"{document['kind']}/{document['metadata']['name']}: {'.'.join(map(str, error.path))}"
+            expected = f"the schema of Kubernetes {version}"
+            problems.append(Problem(where=where, found=error.message, expected=expected, fix="change the option"))
+    refuse(problems)
+    return str(version)
+
+
+def _is_of_ray(document: dict[str, Any]) -> bool:
+    return str(document["apiVersion"]).startswith("ray.io/")
+
+
+def _pods_in(documents: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for document in filter(_is_of_ray, documents):
+        cluster = document["spec"].get("rayClusterSpec", document["spec"])
+        for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"]):
+            name = group.get("groupName", "head")
+            yield {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, **group["template"]}
 
 
 def as_yaml(documents: list[dict[str, Any]]) -> str:

@@ -96,25 +96,27 @@ on_node "${hosts[0]}" "${automl[@]}" cluster wait --ray-address "$head_ip:$port"
 
 if [ -f "$study/plan.json" ]; then
   say "going on with $study (start ${SLURM_RESTART_COUNT:-0})"
-  command=("${automl[@]}" resume "$study" --ray-address "$head_ip:$port")
+  command=(resume "$study" --ray-address "$head_ip:$port")
 else
   say "starting $study"
-  command=("${automl[@]}" run "${run[@]}" --study-dir "$study" --ray-address "$head_ip:$port" --yes)
+  command=(run "${run[@]}" --study-dir "$study" --ray-address "$head_ip:$port" --yes)
 fi
 if [ "${#inside[@]}" -eq 0 ] && [ "${#step_options[@]}" -eq 0 ]; then
-  "${command[@]}" &
+  tool=("${automl[@]}")
 else
-  on_node "${hosts[0]}" "${command[@]}" &
+  tool=(on_node "${hosts[0]}" "${automl[@]}")
 fi
+"${tool[@]}" "${command[@]}" &
 driver=$!
 # A signal ends `wait` early; the driver's own status is that of the last one.
 while kill -0 "$driver" 2> /dev/null; do wait "$driver" || true; done
 status=0
 wait "$driver" || status=$?
 
-if [ "$status" -eq 3 ] && [ -f "$study/best.json" ]; then
-  say "every trial had ended already"
+if [ "${command[0]}" = resume ] && { [ "$status" -eq 0 ] || [ "$status" -eq 3 ]; }; then
+  # What was left is done, or nothing was left; the study itself may have failed.
   status=0
+  "${tool[@]}" cluster outcome "$study" || status=$?
 elif [ "$status" -ne 0 ] && [ "$requeue" = yes ]; then
   again
 fi

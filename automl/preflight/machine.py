@@ -168,7 +168,11 @@ def _processes(probe: ProbeResult) -> Finding:
 
 
 def _program(probe: ProbeResult, demand: Demand) -> Iterator[Finding]:
-    if demand.program is not None and probe.program is not None:
+    lacking = probe.lacking
+    if demand.program is not None and probe.program is not None and lacking is not None:
+        found = f"{demand.program} cannot work: {', '.join(lacking.packages)} not installed"
+        yield bad("program", found, expected=f"the extra {lacking.name}", fix=f"pip install '{lacking.name}'")
+    elif demand.program is not None and probe.program is not None:
         yield good("program", probe.program)
     elif demand.program is not None:
         found = f"no {demand.program} in this environment or on PATH"

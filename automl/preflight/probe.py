@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from automl.launch.command import search_path
+from automl.launch.extras import MissingExtra, missing_extra
 from automl.machine import detect_machine
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ class ProbeResult:
         has_loopback: A port of 127.0.0.1 can be bound.
         unreadable: Path of the request that cannot be read -> the reason.
         program: Where the command's program lies; None where it was not found.
+        lacking: The extra of its package that the program needs and that is not installed; None for nothing.
         versions: Of Python and of our libraries, for those that are installed.
     """
 
@@ -88,6 +90,7 @@ class ProbeResult:
     has_loopback: bool = True
     unreadable: Mapping[str, str] = field(default_factory=dict)
     program: str | None = None
+    lacking: MissingExtra | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -117,6 +120,7 @@ def probe_machine(request: ProbeRequest) -> ProbeResult:
         has_loopback=_can_bind(),
         unreadable={path: reason for path, reason in reasons.items() if reason is not None},
         program=shutil.which(request.program, path=search_path(os.environ)) if request.program else None,
+        lacking=missing_extra(request.program) if request.program else None,
         versions=_installed_versions(),
     )
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from automl.errors import LaunchError
 from automl.launch.command import build_command, example_command, find_program
+from automl.launch.extras import missing_extra
 from automl.preflight.findings import Finding, bad, doubt, good
 from automl.spec.write import write_spec
 
@@ -43,6 +44,8 @@ def check_depth_data(plan: StudyPlan, *, is_made: bool = True) -> list[Finding]:
     try:
         program = find_program(command[0])
     except LaunchError:
+        return []
+    if missing_extra(program.name) is not None:  # said by the row of the program
         return []
     with tempfile.TemporaryDirectory(prefix="automl-check-") as folder:
         file = Path(folder) / f"spec.{action.config_format.value}"

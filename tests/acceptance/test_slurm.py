@@ -33,29 +33,43 @@ def wait_for(fact: Callable[[], bool], *, limit_s: float, describe: Callable[[],
         time.sleep(0.5)
 
 
-def test_a_study_that_is_submitted_runs_to_its_end_in_the_allocation(
+def test_a_study_without_checkpoints_that_is_submitted_ends_as_completed_also_when_it_is_requeued(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    results = tmp_path / "results"
+    results, program = tmp_path / "results", tmp_path / "program"
+    program.mkdir()
+    (program / "train.py").write_text("import sys\nprint('loss:', abs(float(sys.argv[1]) - 0.3))\n", encoding="utf-8")
+    study = {
+        "name": "plain",
+        "program": "python train.py {lr}",
+        "search": {"lr": "0.1..1"},
+        "objective": "loss minimize",
+    }
+    (program / "study.yaml").write_text(yaml.safe_dump({"name": "plain", **study}), encoding="utf-8")
     with slurm_site() as site:
         monkeypatch.setenv("SLURM_CONF", site.environment()["SLURM_CONF"])
         asked = automl(
-            *("cluster", "slurm", "toy/quick", "--trials", "2", "--results", str(results), "--cpus-per-node", "1"),
-            *("--time", "5min", "--submit", "-o", str(tmp_path / "job.sbatch"), "--json"),
+            *("cluster", "slurm", str(program / "study.yaml"), "--trials", "2", "--results", str(results)),
+            *("--cpus-per-node", "1", "--time", "5min", "--submit", "-o", str(tmp_path / "job.sbatch"), "--json"),
             results=tmp_path,
         )
         assert asked.status == 0, asked.err
         number = asked.document["job_id"]
-        log = results / f"automl-toy-quick-{number}.log"
+        log = results / f"automl-plain-{number}.log"
 
         def describe() -> str:
             return f"{site.job(number)}\n{log.read_text(encoding='utf-8') if log.exists() else 'no log'}"
 
-        wait_for(lambda: site.job(number)["JobState"] in {"COMPLETED", "FAILED"}, limit_s=180, describe=describe)
-        job, written = site.job(number), describe()
-        status = automl("status", str(results / f"toy-quick-{number}"), "--json", results=tmp_path)
+        for restarts in ("0", "1"):
+            wait_for(lambda: site.job(number)["JobState"] in {"COMPLETED", "FAILED"}, limit_s=180, describe=describe)
+            job = site.job(number)
+            assert (job["JobState"], job["Restarts"]) == ("COMPLETED", restarts), describe()
+            if restarts == "0":
+                site.call("scontrol", "requeue", number)
+        status, written = automl("status", str(results / f"plain-{number}"), "--json", results=tmp_path), describe()
 
-    assert (job["JobState"], job["Restarts"]) == ("COMPLETED", "0"), written
+    assert "all trials of" in written
+    assert not list((results / f"plain-{number}" / "best").glob("*"))
     assert [trial["state"] for trial in status.document["trials"]] == ["COMPLETED"] * 2
     assert not list(results.glob(".slurm-*"))
 

@@ -9,6 +9,10 @@ import pytest
 import yaml
 
 from automl.cli.app import run_command_line
+from automl.storage.event_log import EventLog
+from automl.storage.paths import StudyPaths
+from automl.study.events import HandedOver, StudyEnded
+from tests.automl.cli.study_folder import write_study
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -133,3 +137,19 @@ def test_data_of_this_machine_make_no_manifest(tmp_path: Path, capsys: pytest.Ca
     assert status == 2
     assert "which is in no pod" in capsys.readouterr().err
     assert not file.exists()
+
+
+def test_a_job_takes_the_outcome_of_its_study(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    roots = [write_study(tmp_path / name) for name in ("completed", "failed", "cut_off")]
+    for root in roots[:2]:
+        is_failure = root.name == "failed"
+        ended = StudyEnded(trials=4, best_trial=2, best_value=0.7, reason="no more", is_failure=is_failure)
+        log = EventLog(StudyPaths(root).events_file)
+        log.append(ended)
+        log.append(HandedOver())
+        log.close()
+
+    statuses = [run_command_line(["cluster", "outcome", str(root)]) for root in roots]
+
+    assert statuses == [0, 5, 130]
+    assert f"{roots[1]}: failed: no more" in capsys.readouterr().out

@@ -13,7 +13,7 @@ import yaml
 from jsonschema import Draft4Validator
 
 from automl.cluster.job import StudyJob
-from automl.cluster.kubernetes import KubernetesOptions, as_yaml, kubernetes_name, manifests
+from automl.cluster.kubernetes import KubernetesOptions, as_yaml, check_published, kubernetes_name, manifests
 from automl.errors import ConfigurationError
 
 HOSTILE = "$(touch /tmp/owned); 'x' \"y\" `id` \\"
@@ -71,17 +71,15 @@ def closed(schema: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("is_cluster_only", [False, True])
 def test_objects_and_pods_fit_the_published_schemas_of_kubernetes(is_cluster_only: bool) -> None:  # noqa: FBT001
-    kubernetes = pytest.importorskip("kubernetes_validate")
-    found = by_kind(is_cluster_only=is_cluster_only, namespace="vision")
-    ray = found.pop("RayCluster" if is_cluster_only else "RayJob")["spec"]
-    cluster = ray if is_cluster_only else ray["rayClusterSpec"]
-    templates = [group["template"] for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"])]
-    pods = [{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "x"}, **template} for template in templates]
+    pytest.importorskip("kubernetes_validate")
+    written = manifests(JOB, dataclasses.replace(OPTIONS, is_cluster_only=is_cluster_only), study="skill: toy\n")
 
-    for document in [*found.values(), *pods]:
-        kubernetes.validate(document, "1.37", strict=True)
-    with pytest.raises(kubernetes.ValidationError):
-        kubernetes.validate({**pods[0], "spec": {**pods[0]["spec"], "volume": []}}, "1.37", strict=True)
+    assert check_published(written)
+    cluster = next(one["spec"] for one in written if one["apiVersion"].startswith("ray.io/"))
+    pod = cluster.get("rayClusterSpec", cluster)["headGroupSpec"]["template"]["spec"]
+    pod["volume"] = []
+    with pytest.raises(ConfigurationError, match=r"Pod/head: spec[\s\S]*volume"):
+        check_published(written)
 
 
 def test_workers_get_gpus_the_volume_shared_memory_and_secrets_by_name() -> None:
@@ -131,9 +129,10 @@ def test_the_job_starts_the_study_with_the_words_as_they_are(tmp_path: Path) -> 
 
 
 def test_a_restarted_job_goes_on_with_what_it_finds_on_the_volume(tmp_path: Path) -> None:
-    _, running = run_start(tmp_path, is_started=True)
+    _, running, asked = run_start(tmp_path, is_started=True)
 
     assert running == ["resume", f"{tmp_path}/results/demo", "--ray-address", "auto"]
+    assert asked == ["cluster", "outcome", f"{tmp_path}/results/demo"]
 
 
 def test_the_entry_point_is_fixed_and_the_job_is_tried_again() -> None:

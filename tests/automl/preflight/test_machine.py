@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from automl.launch.extras import MissingExtra
 from automl.machine import Gpu, Machine
 from automl.preflight.findings import Finding, Level
 from automl.preflight.machine import Demand, check_machine, location_finding
@@ -116,3 +117,13 @@ def test_a_processor_build_beside_gpus_is_an_error_unless_they_are_only_declared
     *, is_declared: bool, level: Level
 ) -> None:
     assert row("torch", versions={"torch": "2.13.0+cpu"}, has_declared_gpus=is_declared).level is level
+
+
+def test_a_program_whose_extra_is_missing_cannot_work() -> None:
+    lacking = MissingExtra("automl-vision[depth]", ("torch", "h5py"))
+
+    found = row("program", lacking=lacking)
+
+    assert found.level is Level.FAIL
+    assert found.found.endswith("cannot work: torch, h5py not installed")
+    assert found.fix == "pip install 'automl-vision[depth]'"
