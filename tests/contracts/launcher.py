@@ -267,10 +267,11 @@ class ProgramLauncherContract(LauncherContract):
         assert not find_leftovers(tag)
 
     def test_a_job_may_save_its_work_within_the_grace(self, tmp_path: Path) -> None:
+        # Not `print`: a handler that runs before the first one has returned may not write to the same stream.
         code = (
-            "import signal, sys, time\n"
-            "def save(*_):\n    print('saved', flush=True); sys.exit(0)\n"
-            "signal.signal(signal.SIGTERM, save)\nprint('ready', flush=True)\ntime.sleep(300)"
+            "import os, signal, sys, time\n"
+            "def save(*_):\n    os.write(1, b'saved'); sys.exit(0)\n"
+            "signal.signal(signal.SIGTERM, save)\nos.write(1, b'ready')\ntime.sleep(300)"
         )
         job = self.launcher.launch(self.request(code, tmp_path, unique_tag()))
         while "ready" not in (tmp_path / "log").read_text(encoding="utf-8"):

@@ -8,11 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import secrets
-import signal
-import sys
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,8 +16,8 @@ from typing import TYPE_CHECKING
 from automl.errors import AutomlError, InterruptedStudyError, LaunchError
 from automl.executor.loop import StudyLoop
 from automl.executor.ray.nodes import LauncherChoice, ready_node, ready_nodes
-from automl.executor.ray.private_names import ray_is_alive
 from automl.executor.ray.session import ray_session, remove_leftovers
+from automl.executor.ray.watch import Watch
 from automl.executor.recording import recorded
 from automl.launch.command import example_command
 from automl.launch.local import WarmLauncher
@@ -33,7 +29,6 @@ from automl.trial.task import study_tag
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from types import FrameType
 
     from automl.samplers.optuna_journal import OptunaJournal
     from automl.samplers.searcher import Searcher
@@ -43,10 +38,6 @@ if TYPE_CHECKING:
     from automl.tracking.base import Tracker
 
 logger = logging.getLogger(__name__)
-
-_WATCH_INTERVAL_S = 0.5
-_RAY_LOST_LIMIT_S = 10.0
-_LOST = EndReason(kind=EndKind.RAY_LOST)
 
 
 def execute_study(
@@ -86,7 +77,7 @@ def execute_study(
     with (
         _suspended_by_errors(loop),
         _preloaded(choice),
-        contextlib.closing(_Watch(loop)) as watch,
+        contextlib.closing(Watch(loop, location.directory)) as watch,
         ThreadPoolExecutor(max_workers=1, thread_name_prefix="open study") as pool,
     ):
         opening = pool.submit(loop.open)
@@ -129,7 +120,7 @@ def _preloaded(choice: LauncherChoice) -> Iterator[None]:
         yield
 
 
-def _run(resources: Resources, loop: StudyLoop, choice: LauncherChoice, folder: Path, watch: _Watch) -> None:
+def _run(resources: Resources, loop: StudyLoop, choice: LauncherChoice, folder: Path, watch: Watch) -> None:
     from ray import tune  # noqa: PLC0415 # after the session has set its environment
 
     from automl.executor.ray.actor import TrialActor  # noqa: PLC0415
@@ -161,72 +152,3 @@ def _run(resources: Resources, loop: StudyLoop, choice: LauncherChoice, folder: 
             tuner.fit()
     finally:
         search.forget()
-
-
-def _leave() -> None:
-    sys.stderr.write(f"error: {_LOST}; the study can be resumed\n")
-    sys.stderr.flush()
-    os._exit(LaunchError.exit_status)
-
-
-class _Watch:
-    """Looks at the clock and at Ray while Tune is busy, and ends the study by signals.
-
-    A first SIGINT ends it politely, a second one or SIGTERM at once. Where Ray's servers have died and the main thread
-    stays inside Ray, it ends the process: Ray would do so after a minute, with a message and a status of its own.
-    """
-
-    def __init__(self, loop: StudyLoop) -> None:
-        self._loop = loop
-        self._is_over = threading.Event()
-        self._has_lost_ray = False
-        self._limit = threading.Timer(_RAY_LOST_LIMIT_S, _leave)
-        self._limit.daemon = True
-
-    def close(self) -> None:
-        """Let the process go on: it is out of Ray."""
-        self._limit.cancel()
-
-    @contextlib.contextmanager
-    def running(self) -> Iterator[None]:
-        """Watch while Tune runs.
-
-        Raises:
-            LaunchError: Ray's node process has died; whatever Tune made of it is the cause.
-        """
-        import ray  # noqa: PLC0415 # after the session has set its environment
-
-        handled = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
-        before = {number: signal.signal(number, self._handle) for number in handled}
-        thread = threading.Thread(target=self._watch, name="watch study", daemon=True)
-        thread.start()
-        try:
-            yield
-        except (LaunchError, SystemError, RuntimeError, OSError, ray.exceptions.RayError) as error:
-            # The watch looks twice a second; what Tune says of a dead server may come before.
-            if not self._has_lost_ray and ray_is_alive():
-                raise
-            self._loop.suspend(_LOST)
-            raise LaunchError(f"{_LOST}; the study can be resumed") from error
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-            self._is_over.set()
-            thread.join()
-
-    def _watch(self) -> None:
-        while not self._is_over.wait(_WATCH_INTERVAL_S):
-            self._loop.check_budget()
-            if not ray_is_alive():
-                self._has_lost_ray = True
-                self._limit.start()
-                self._loop.suspend(_LOST)
-                # Tune would wait for a node that never answers; the handler in the main thread raises.
-                signal.raise_signal(signal.SIGTERM)
-                return
-
-    def _handle(self, number: int, frame: FrameType | None) -> None:
-        del frame
-        if self._has_lost_ray:
-            raise LaunchError(str(_LOST))
-        self._loop.interrupt(at_once=number == signal.SIGTERM)

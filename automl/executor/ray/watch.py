@@ -1,0 +1,118 @@
+"""Looks after a study while Ray Tune has the main thread: clock, stop requests, signals, and Ray's own servers."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import signal
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+from automl.errors import LaunchError
+from automl.executor.ray.private_names import ray_is_alive
+from automl.executor.recording import recorded
+from automl.study.ends import EndKind, EndReason
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from types import FrameType
+
+    from automl.executor.loop import StudyLoop
+
+_INTERVAL_S = 0.5
+_RAY_LOST_LIMIT_S = 10.0
+_LOST = EndReason(kind=EndKind.RAY_LOST)
+
+
+class Watch:
+    """Looks at the clock and at Ray while Tune is busy, and ends the study by signals.
+
+    A first SIGINT ends it politely, a second one or SIGTERM at once. The handler only notes a signal, and the thread
+    acts on it: the main thread may be within an event that it writes, and would wait for itself. Where Ray's servers
+    have died and the main thread stays inside Ray, it ends the process: Ray would do so after a minute, with a message
+    and a status of its own.
+
+    Args:
+        loop: Decides what follows.
+        root: The study's directory.
+    """
+
+    def __init__(self, loop: StudyLoop, root: Path) -> None:
+        self._loop = loop
+        self._root = root
+        self._signals = queue.SimpleQueue[int | None]()  # its `put` may interrupt itself
+        self._error: LaunchError | None = None
+        self._limit = threading.Timer(_RAY_LOST_LIMIT_S, _leave)
+        self._limit.daemon = True
+
+    def close(self) -> None:
+        """Let the process go on: it is out of Ray."""
+        self._limit.cancel()
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        """Watch while Tune runs.
+
+        Raises:
+            LaunchError: Ray's node process has died, whatever Tune made of it is the cause; or the watch could not
+                write what it had to.
+        """
+        import ray  # noqa: PLC0415 # after the session has set its environment
+
+        handled = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
+        before = {number: signal.signal(number, self._handle) for number in handled}
+        thread = threading.Thread(target=self._watch, name="watch study", daemon=True)
+        thread.start()
+        try:
+            yield
+        except (LaunchError, SystemError, RuntimeError, OSError, ray.exceptions.RayError) as error:
+            # The watch looks twice a second; what Tune says of a dead server may come before.
+            if error is self._error or (self._error is None and ray_is_alive()):
+                raise
+            raise self._error or self._lost() from error
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+            self._signals.put(None)
+            thread.join()
+
+    def _watch(self) -> None:
+        """Act on signals at once, and on the rest twice a second; an error is raised in the main thread."""
+        try:
+            while True:
+                number = None
+                with contextlib.suppress(queue.Empty):
+                    if (number := self._signals.get(timeout=_INTERVAL_S)) is None:
+                        return
+                with recorded(self._root):
+                    if number is not None:
+                        self._loop.interrupt(at_once=number == signal.SIGTERM)
+                    self._loop.check_budget()
+                if not ray_is_alive():
+                    self._limit.start()
+                    self._error = self._lost()
+                    break
+        except LaunchError as error:
+            self._error = error
+        # Tune may wait for what never comes; the handler in the main thread raises.
+        signal.raise_signal(signal.SIGTERM)
+
+    def _lost(self) -> LaunchError:
+        with recorded(self._root):
+            self._loop.suspend(_LOST)
+        return LaunchError(f"{_LOST}; the study can be resumed")
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        del frame
+        if self._error is not None:
+            raise self._error
+        self._signals.put(number)
+
+
+def _leave() -> None:
+    sys.stderr.write(f"error: {_LOST}; the study can be resumed\n")
+    sys.stderr.flush()
+    os._exit(LaunchError.exit_status)

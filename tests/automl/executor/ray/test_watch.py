@@ -1,0 +1,69 @@
+"""The watch over a study: signals, and errors that Tune would wait through."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+from automl.errors import LaunchError
+from automl.executor.ray import watch as module
+from automl.executor.ray.watch import Watch
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from automl.executor.loop import StudyLoop
+
+_LIMIT_S = 60.0
+
+
+class _Loop:
+    """Stands for the loop of a study; its lock is that of the event log."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.interrupts: list[bool] = []
+        self.failure: OSError | None = None
+
+    def interrupt(self, *, at_once: bool) -> None:
+        with self.lock:
+            self.interrupts.append(at_once)
+
+    def check_budget(self) -> None:
+        if self.failure is not None:
+            raise self.failure
+
+
+@pytest.fixture
+def loop(monkeypatch: pytest.MonkeyPatch) -> _Loop:
+    monkeypatch.setattr(module, "ray_is_alive", lambda: True)
+    return _Loop()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_within_an_event_that_is_written_waits_for_its_end(
+    loop: _Loop, tmp_path: Path, number: signal.Signals
+) -> None:
+    with Watch(cast("StudyLoop", loop), tmp_path).running(), loop.lock:
+        signal.raise_signal(number)
+        assert loop.interrupts == []
+
+    assert loop.interrupts == [number == signal.SIGTERM]
+
+
+def test_what_the_watch_cannot_write_ends_a_study_that_waits(loop: _Loop, tmp_path: Path) -> None:
+    loop.failure = OSError(28, "No space left on device")
+
+    with pytest.raises(LaunchError, match=r"cannot be written \(No space left on device\)"):
+        _wait_under(Watch(cast("StudyLoop", loop), tmp_path))
+
+
+def _wait_under(watch: Watch) -> None:
+    ends_s = time.monotonic() + _LIMIT_S
+    with watch.running():
+        while time.monotonic() < ends_s:
+            time.sleep(0.01)
