@@ -149,7 +149,10 @@ class StudyLoop:
                     self._fold(entry.event, entry.time)
             delete(self._paths.stop_file, inside=self._paths.root.resolve())
             self._trackers.open(self._paths)
+            known = {*self._state.changed_data.values()}
             self._append(started_event(plan, self._paths))
+            for text in {*self._state.changed_data.values()} - known:
+                logger.warning(text)
             self._catch_up()
             self._settle()
             if self._state.ended:

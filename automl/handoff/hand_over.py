@@ -109,13 +109,14 @@ def _sha256_of_best(root: Path, best: TrialResult) -> str | None:
 
 def model_version(best: StudyBest, study: StudyPaths) -> dict[str, Any]:
     """Return what is registered for the best checkpoint of a study: the request of `ModelRegistered`."""
-    plan, started = read_plan(study), read_state(study).started
+    plan, state = read_plan(study), read_state(study)
+    environment = state.started.environment if state.started is not None else {}
     architecture = plan.architecture()
     spec = Spec(values=plan.spec).with_values(best.assignment, origin="best")
     known = architecture.model_output
     output = known.kinds.get(str(spec.get(known.path)), {}) if known.path and spec.has(known.path) else {}
     facts = {
-        "automl.evaluation_data": evaluation_data(started.environment if started is not None else {}),
+        "automl.evaluation_data": evaluation_data(environment, state.changed_data),
         **{f"automl.output.{name}": text for name, text in output.items()},
         "automl.trial": best.trial,
         "automl.epoch": best.epoch,

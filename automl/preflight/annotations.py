@@ -9,18 +9,16 @@ from __future__ import annotations
 
 import csv
 import json
-import re
-import shlex
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from automl.preflight.findings import Finding, bad, doubt, good
+from automl.spec.sample_lists import columns_of, is_name, separator_of, spellings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-SUFFIXES = frozenset({".txt", ".csv", ".tsv", ".lst", ".json", ".jsonl"})
 _SHOWN = 3
 _SHOWN_CHARACTERS = 200
 _COUNTED = frozenset({".txt", ".csv"})
@@ -28,9 +26,6 @@ _COUNTED = frozenset({".txt", ".csv"})
 _COUNTED_BYTES = 256 * 1024 * 1024
 # Reading takes about 0.1 s for this many bytes; lines behind them are not sampled.
 _READ_BYTES = 64 * 1024 * 1024
-_PATH = re.compile(
-    r"[^\s:]+\.(?:png|jpe?g|bmp|tiff?|webp|exr|pfm|npy|npz|pt|pth|bin|txt|json|xml|mp4|ply|pcd|h5)", re.IGNORECASE
-)
 
 _Broken: TypeAlias = "list[tuple[int, str]]"
 """The number of each line that cannot be used, and why."""
@@ -97,12 +92,12 @@ def _bad_records(lines: Sequence[tuple[int, bytes]]) -> _Broken:
 
 def _bad_rows(lines: Sequence[tuple[int, bytes]], file: Path) -> tuple[_Broken, bool]:
     """Return the bad lines, and whether every trainer must fail on them."""
-    separator = {".csv": ",", ".tsv": "\t"}.get(file.suffix.lower())
+    separator = separator_of(file.suffix.lower(), lines[0][1].decode(errors="replace"))
     rows: list[tuple[int, list[str]]] = []
     broken: _Broken = []
     for number, line in lines:
         try:
-            rows.append((number, _columns(line.decode("utf-8-sig"), separator)))
+            rows.append((number, columns_of(line.decode("utf-8-sig"), separator)))
         except (ValueError, csv.Error) as error:
             broken.append((number, "not UTF-8" if isinstance(error, UnicodeError) else str(error).lower()))
     usual = Counter(len(columns) for _, columns in rows).most_common(1)[0][0] if rows else 0
@@ -119,21 +114,13 @@ def _bad_rows(lines: Sequence[tuple[int, bytes]], file: Path) -> tuple[_Broken, 
     return sorted(broken, key=lambda line: line[0]), is_certain
 
 
-def _columns(line: str, separator: str | None) -> list[str]:
-    if separator is not None:
-        return [column.strip() for column in next(csv.reader([line], delimiter=separator))]
-    return shlex.split(line, comments=False) if '"' in line or "'" in line else line.split()
-
-
 def _absent(columns: Sequence[str], folder: Path) -> str | None:
     """Return the first column that names a file which does not exist."""
     for column in columns:
-        if not _PATH.fullmatch(column) or "://" in column:
+        if not is_name(column):
             continue
-        # Lists of other trainers begin relative paths with a slash, or have the backslashes of Windows.
-        spellings = (column, column.replace("\\", "/").lstrip("/"))
         try:
-            is_there = any(Path(each).exists() or (folder / each).exists() for each in spellings)
+            is_there = any(Path(each).exists() or (folder / each).exists() for each in spellings(column))
         except OSError:
             is_there = False
         if not is_there:

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from automl.errors import ConfigurationError, LaunchError, counted
 from automl.launch.command import find_program
-from automl.preflight.annotations import SUFFIXES, count_samples
+from automl.preflight.annotations import count_samples
 from automl.preflight.findings import Finding, bad, doubt, from_problem, good
 from automl.request.location import make_private
 from automl.spec.inputs import missing_inputs
 from automl.spec.model import iterate_leaves
+from automl.spec.sample_lists import SUFFIXES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

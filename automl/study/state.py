@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from automl.study import events
+from automl.study.data_changes import changes_of_data
 from automl.study.ends import EndReason, StopCause, StopKind
 from automl.study.packed import packed
 from automl.study.trial import FailureKind, Measurement, Proposal, TrialResult, TrialState
@@ -137,6 +138,7 @@ class StudyState:
         ended_before_s: Seconds that those took.
         estimates: Expected improvements, the last ones.
         grown: What ranges have grown to, and why, as sentences.
+        changed_data: Input -> a sentence, of data that have changed between runs of the study.
         search_end: Why the search is over, although replicates may follow.
         end: Why no further trial is started; None while trials are started.
         last: How the last run ended; None while it runs, or if it was killed.
@@ -157,6 +159,7 @@ class StudyState:
     ended_before_s: float = 0.0
     estimates: deque[float | None] = field(default_factory=lambda: deque(maxlen=ESTIMATES))
     grown: tuple[str, ...] = ()
+    changed_data: dict[str, str] = field(default_factory=dict)
     search_end: EndReason | None = None
     end: EndReason | None = None
     last: events.StudyEnded | events.StudySuspended | None = None
@@ -179,8 +182,9 @@ class StudyState:
 
     @property
     def notices(self) -> tuple[str, ...]:
-        """What was refused or left out of what trainers wrote, each text with its trial, and ranges that have grown."""
-        return (*(f"trial {trial.number}: {text}" for trial in self.trials for text in trial.notices), *self.grown)
+        """What was refused or left out of what trainers wrote, with its trial; ranges and data that changed."""
+        of_trials = (f"trial {trial.number}: {text}" for trial in self.trials for text in trial.notices)
+        return (*of_trials, *self.grown, *self.changed_data.values())
 
     @property
     def results(self) -> tuple[TrialResult, ...]:
@@ -252,6 +256,8 @@ def _finish(state: StudyState, event: events.StudyEnded | events.StudySuspended 
 
 def _start(state: StudyState, event: events.StudyStarted, time: datetime) -> None:
     """Begin a run: what ran in the run before has lost its process."""
+    if state.started is not None and state.trials:
+        state.changed_data |= changes_of_data(state.started.environment, event.environment, len(state.trials))
     state.started, state.started_at = event, time
     state.was_over = isinstance(state.last, events.StudyEnded)
     state.search_end = state.end = state.last = None

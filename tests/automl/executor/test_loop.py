@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from automl.schedulers.base import Action, Decision
 from automl.storage.study_directory import read_state
-from automl.study.ends import StopCause, StopKind
+from automl.study.ends import EndKind, EndReason, StopCause, StopKind
 from automl.study.events import RangeGrown
 from automl.study.model import Budget, Direction, Objective
 from automl.study.state import StudyState, apply
@@ -387,6 +387,30 @@ def test_a_notice_is_recorded_once_and_shown_by_the_status(tmp_path: Path) -> No
     state = read_state(study.directory)
     assert state.notices == ("trial 0: status.json was not read: it is a named pipe",)
     assert [m.values for m in state.trials[0].measured] == [{"val/d1": 0.5}]
+
+
+def test_data_that_changed_between_two_runs_are_said_to_have_changed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    data = tmp_path / "images"
+    data.mkdir()
+    (data / "list.txt").write_text("1.png\n", encoding="utf-8")
+    (data / "1.png").write_bytes(b"one")
+    plan = toy_plan(tmp_path / "skill", trials=4)
+    plan = replace(plan, spec=plan.spec.with_values({"data": str(data / "list.txt")}, origin="test"))
+    first = Study(tmp_path, plan)
+    first.end(first.next())
+    first.loop.suspend(EndReason(kind=EndKind.SIGNAL))
+
+    Study(tmp_path, plan)
+    assert read_state(first.directory).notices == ()
+    (data / "1.png").write_bytes(b"ONE")
+    for _ in range(2):
+        Study(tmp_path, plan)
+
+    said = f"data has changed: {data / 'list.txt'}; 1 trial began before: compare their values with care"
+    assert read_state(first.directory).notices == (said,)
+    assert [record.message for record in caplog.records if "has changed" in record.message] == [said]
 
 
 def test_a_range_that_has_grown_is_part_of_what_the_status_shows() -> None:

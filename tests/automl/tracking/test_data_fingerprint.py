@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -97,6 +99,68 @@ def test_a_large_file_is_known_by_its_size_and_samples(tmp_path: Path, monkeypat
     assert plain == digest(bytes(5_000_000))
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("list.txt", "# a list\na/1.png a/2.png 715.9\n'b/1.png' b/9.png\n"),
+        ("list.txt", "\\a\\1.png /b/9.png\r\n".encode("utf-16")),
+        ("list.csv", "image;depth\na/1.png;b/9.png\n"),
+        ("list.tsv", "a/1.png\tb/9.png\n"),
+        ("list.lst", "it's not a path\na/1.png b/9.png\n"),
+        ("list.json", '{"images": [{"file_name": "a/1.png", "id": 7}, {"file_name": "b\\/9.png"}]}'),
+        ("list.jsonl", '{"image": "a/1.png"}\n{"image": "b/9.png", "text": "one \\" two"}\n'),
+    ],
+)
+def test_of_a_list_the_files_that_it_names_count(folder: Path, name: str, content: str | bytes) -> None:
+    listed = folder / name
+    listed.write_bytes(content if isinstance(content, bytes) else content.encode())
+    before = digest_of(listed)
+
+    assert before.startswith("listed:")
+    assert digest_of(shutil.copytree(folder, folder.parent / "copy") / name) == before
+    (folder / "unlisted.png").write_bytes(b"1")
+    os.utime(folder / "a/1.png", (1, 1))
+    assert digest_of(listed) == before
+    (folder / "a/1.png").write_bytes(b"ONE")
+    changed = digest_of(listed)
+    assert changed != before
+    (folder / "b/9.png").unlink()
+    assert digest_of(listed) not in {before, changed}
+
+
+def test_a_list_whose_files_are_elsewhere_is_known_by_its_bytes(folder: Path) -> None:
+    listed = folder / "list.txt"
+    listed.write_bytes(b"x/1.png\n" + b"\xff.png\n" + b"a\x00.png\n" + b"a.png " * 20_000)
+
+    assert digest_of(listed) == f"sha256:{hashlib.sha256(listed.read_bytes()).hexdigest()}"
+
+
+def test_a_list_of_many_thousand_files_takes_little_time(tmp_path: Path) -> None:
+    (tmp_path / "a.png").touch()
+    listed = tmp_path / "list.txt"
+    listed.write_text("".join(f"images/{number}.png a.png\n" for number in range(100_000)), encoding="utf-8")
+
+    began_s = time.process_time()
+    digest = digest_of(listed)
+
+    assert digest.startswith("listed:")
+    assert time.process_time() - began_s < 5  # 0.6 s
+
+
+@pytest.mark.parametrize(
+    ("suffix", "content"),
+    [(".json", '"' + "a" * 4_000_000), (".json", '"a.png' * 500_000), (".txt", '"a ' * 1_000_000)],
+)
+def test_a_list_that_is_none_takes_little_time(tmp_path: Path, suffix: str, content: str) -> None:
+    listed = tmp_path / f"list{suffix}"
+    listed.write_text(content, encoding="utf-8")
+
+    began_s = time.process_time()
+
+    assert digest_of(listed).startswith("sha256:")
+    assert time.process_time() - began_s < 5
+
+
 def test_what_is_not_there_has_its_path_alone(tmp_path: Path) -> None:
     assert fingerprint(tmp_path / "nowhere") == str(tmp_path / "nowhere")
 
@@ -110,3 +174,5 @@ def test_evaluation_data_are_known_by_their_content_and_their_folder() -> None:
     assert evaluation_data({"data.d.train[0].file": train}) == "nyu/train.txt sha256:aa"
     assert evaluation_data({"data.val": "/archive/val.tar"}) == "/archive/val.tar"
     assert evaluation_data({}) == ""
+    assert evaluation_data(data, ["data.d.train[0].file"]) == "nyu/val.txt sha256:bb"
+    assert evaluation_data(data, ["data.d.val[0].file"]) == "nyu/val.txt, which has changed during the study sha256:bb"
