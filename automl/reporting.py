@@ -59,6 +59,11 @@ def should_stop() -> bool:
     return bool(folder) and Path(folder or "", "stop").exists()
 
 
+def is_in_study() -> bool:
+    """Return whether a study runs this process."""
+    return bool(os.environ.get(_TRIAL_DIR))
+
+
 def _number(name: str, value: SupportsFloat) -> float:
     try:
         return float(value)

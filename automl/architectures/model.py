@@ -158,12 +158,16 @@ class SpecKeys:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckpointNaming:
-    """How a trainer names its checkpoints. It is part of a trial's task: plain values, which can be pickled."""
+    """How a trainer names its checkpoints. It is part of a trial's task: plain values, which can be pickled.
+
+    Folders that match one of ``state_folders`` name a step; their epoch stands in the ``trainer_state.json`` in them.
+    """
 
     epoch_names: tuple[str, ...] = ()
     first_epoch: int = 0
     best_names: tuple[str, ...] = ()
     is_folder: bool = False
+    state_folders: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -91,10 +91,12 @@ def _texts(value: str | list[str] | tuple[str, ...] | None) -> tuple[str, ...]:
 def _architecture(patterns: Iterable[str], first_epoch: int) -> Architecture:
     known = load_architecture(NETWORK_ARCH)
     numbered = tuple(name_pattern(pattern) for pattern in patterns if "{epoch}" in pattern)
-    best = tuple(name_pattern(pattern) for pattern in patterns if "{epoch}" not in pattern)
+    stepped = tuple(name_pattern(pattern) for pattern in patterns if _has_state(pattern))
+    best = tuple(name_pattern(p) for p in patterns if "{epoch}" not in p and not _has_state(p))
     naming = replace(
         known.checkpoints,
-        epoch_names=numbered or (() if best else known.checkpoints.epoch_names),
+        epoch_names=numbered or (() if patterns else known.checkpoints.epoch_names),
+        state_folders=stepped or (() if patterns else known.checkpoints.state_folders),
         best_names=best or known.checkpoints.best_names,
         first_epoch=first_epoch,
         is_folder=any(pattern.endswith("/") for pattern in patterns),
@@ -115,17 +117,23 @@ def name_pattern(pattern: str) -> str:
     return expression + re.escape(text[end:])
 
 
+def _has_state(pattern: str) -> bool:
+    """Whether a pattern is of folders of Transformers, which say their epoch themselves."""
+    return pattern.endswith("/") and "{step}" in pattern and "{epoch}" not in pattern
+
+
 def _pattern_problems(patterns: Iterable[str]) -> Iterable[Problem]:
     for pattern in patterns:
         names = {match[1] for match in _TOKEN.finditer(pattern) if match[1]}
         if names - set(_COUNTED):
             found, fix = f"{{{min(names - set(_COUNTED))}}} in {pattern}", "write * for what changes otherwise"
             yield Problem(where="report.checkpoint", found=found, expected="{epoch}, {step}, * and ?", fix=fix)
-        elif "epoch" not in names and "best" not in pattern.lower():
+        elif "epoch" not in names and "best" not in pattern.lower() and not _has_state(pattern):
             yield Problem(
                 where="report.checkpoint",
                 found=f"{pattern}, which names no epoch: nobody could tell which epoch's model the file holds",
-                expected="a pattern with {epoch}, or a file of the best model with `best` in its name",
+                expected="a pattern with {epoch}; folders of Transformers, `checkpoint-{step}/`; or a file of the best"
+                " model with `best` in its name",
                 fix="save a file for each epoch, or call automl.report(..., checkpoint=path)",
             )
 

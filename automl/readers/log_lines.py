@@ -16,6 +16,7 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from automl.readers.filtered_loss import GRADIENT, hidden_losses
 from automl.readers.growing_file import GrowingFile
 from automl.readers.names import aliases, find_name
 from automl.readers.status_file import by_finiteness, number_of
@@ -132,7 +133,10 @@ class LogReader:
 
     def _numbers_of(self, line: str) -> dict[str, float | str]:
         names = (*self.watched, self.objective)
-        found = metrics_in(line, (*names, _ANY_LOSS))
+        found = metrics_in(line, (*names, _ANY_LOSS, GRADIENT))
+        found |= hidden_losses(found)
+        if GRADIENT not in names:
+            found.pop(GRADIENT, None)
         if _ANY_LOSS not in names and not isinstance(found.get(_ANY_LOSS, ""), str):
             del found[_ANY_LOSS]
         if self.objective not in self._last and self.objective not in found:

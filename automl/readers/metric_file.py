@@ -13,6 +13,7 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from automl.readers.filtered_loss import hidden_losses
 from automl.readers.status_file import loaded, measurement_of, number_of
 from automl.storage.trainer_files import files_below, read_made
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 _BY_LINE = {".csv", ".jsonl", ".ndjson"}
 _UNSEEN = (-1, -1)
+STATE_FILE = "trainer_state.json"
+"""Of Transformers' Trainer, in each of its checkpoints."""
 _NOT_METRICS = frozenset({"epoch", "step", "best_epoch"})
 
 
@@ -97,12 +100,24 @@ def _entries(text: str) -> list[JsonValue]:
     return [{name.strip(): value for name, value in row.items() if name and value} for row in rows]
 
 
+def epoch_of_state(folder: Path) -> int | None:
+    """Return the zero-based epoch of a checkpoint of Transformers; None where it has no `STATE_FILE`."""
+    try:
+        state = loaded(read_made(folder, folder / STATE_FILE).decode("utf-8", errors="replace"))
+    except OSError:
+        return None
+    placed = _with_whole_epoch(state)
+    epoch = placed.get("epoch") if isinstance(placed, dict) else None
+    return epoch if isinstance(epoch, int) else None
+
+
 def _with_whole_epoch(entry: JsonValue) -> JsonValue:
-    """Return an entry of Transformers' ``trainer_state.json``, which says how many epochs are done, with its epoch."""
+    """Return an entry of Transformers' `STATE_FILE`, which says how many epochs are done, with its epoch."""
     done = number_of(entry.get("epoch")) if isinstance(entry, dict) else None
     if not isinstance(entry, dict) or not isinstance(done, float):
         return entry
-    return {**entry, "epoch": max(math.ceil(done) - 1, 0)}
+    hidden = hidden_losses({name: number_of(value) for name, value in entry.items()})
+    return {**entry, **hidden, "epoch": max(math.ceil(done) - 1, 0)}
 
 
 def _rows(entry: dict[str, JsonValue]) -> Iterator[tuple[JsonValue, dict[str, JsonValue]]]:

@@ -28,7 +28,8 @@ TRASH = ".automl_trash"
 _MOST_MISSING = 5
 _PLAN = "plan.json"
 _RESULT = "result.json"
-_TENSORBOARD = "events.out.tfevents"
+TENSORBOARD = "events.out.tfevents."
+"""How the names of TensorBoard's event files begin."""
 
 
 def make_folder(folder: Path, *, below: Path) -> None:
@@ -108,7 +109,7 @@ class AttemptPaths(_RunPaths):
 
     def tensorboard_file(self, suffix: str) -> Path:
         """Return a TensorBoard file of this attempt."""
-        return self.root / f"{_TENSORBOARD}.{suffix}"
+        return self.root / f"{TENSORBOARD}{suffix}"
 
 
 @dataclass(frozen=True, slots=True)

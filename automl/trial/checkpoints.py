@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from automl.readers.growing_file import GrowingFile
+from automl.readers.metric_file import epoch_of_state
 from automl.readers.status_file import loaded, walk
 from automl.storage.deletion import followed
 from automl.storage.paths import AttemptPaths
@@ -51,6 +52,7 @@ def list_checkpoints(directory: Path, naming: CheckpointNaming) -> tuple[Checkpo
         for path, match in _named(directory, naming.epoch_names, is_folder=naming.is_folder)
         if is_whole(path)
     ]
+    found += _with_state(directory, naming)
     named = {checkpoint.path for checkpoint in found}
     found += [c for c in _reported(directory, naming.first_epoch) if c.path not in named and is_whole(c.path)]
     return tuple(sorted(found, key=lambda c: (c.epoch, c.step, str(c.path))))
@@ -66,8 +68,10 @@ def all_checkpoints(directory: Path, naming: CheckpointNaming) -> tuple[Path, ..
     """Return all files or folders below a directory with the name of a checkpoint, torn and "best" ones too."""
     numbered = _named(directory, naming.epoch_names, is_folder=naming.is_folder)
     best = _named(directory, naming.best_names, is_folder=False)
+    stepped = _named(directory, naming.state_folders, is_folder=True)
     reported = [checkpoint.path for checkpoint in _reported(directory, naming.first_epoch)]
-    return tuple(dict.fromkeys([*sorted(path for path, _ in numbered), *sorted(path for path, _ in best), *reported]))
+    listed = [path for found in (numbered, stepped, best) for path in sorted(path for path, _ in found)]
+    return tuple(dict.fromkeys([*listed, *reported]))
 
 
 def latest_links(folder: Path) -> dict[Path, Path]:
@@ -123,6 +127,16 @@ def size_of(path: Path) -> int:
     if not path.is_dir():
         return path.stat().st_size
     return sum(file.stat().st_size for file in files_below(path) if file.is_file())
+
+
+def _with_state(directory: Path, naming: CheckpointNaming) -> list[Checkpoint]:
+    """Return the checkpoints of Transformers: folders named by steps, with the epoch in their `STATE_FILE`."""
+    found = []
+    for path, match in _named(directory, naming.state_folders, is_folder=True):
+        epoch = epoch_of_state(path)
+        if epoch is not None and is_whole(path):
+            found.append(Checkpoint(path=path, epoch=epoch, step=int(match.groupdict().get("step") or 0)))
+    return found
 
 
 def _reported(directory: Path, first_epoch: int) -> list[Checkpoint]:

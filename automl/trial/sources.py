@@ -11,6 +11,8 @@ from automl.readers.log_lines import LogReader
 from automl.readers.metric_file import MetricFileReader
 from automl.readers.names import find_name
 from automl.readers.status_file import StatusReader
+from automl.readers.tensorboard import TensorboardReader
+from automl.storage.paths import TENSORBOARD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -24,22 +26,32 @@ if TYPE_CHECKING:
 def sources_of(files: AttemptPaths, watch: TrialWatch, *, has_objective: Callable[[], bool]) -> list[Source]:
     """Return the sources of an attempt, the most trusted first; ``has_objective`` returns whether one reported it."""
     status = StatusReader(files.root)
-    sources: list[Source] = [status]
-    if watch.metric_file is not None:
-        sources.append(MetricFileReader(files.root, watch.metric_file))
+    named = watch.metric_file
     known = KnownFilesReader(files.root, watch.objective.metric, lambda: status.has_files)
-    if watch.first_epoch:
-        sources = [_CountedFromOne(source) for source in sources]
+    is_tensorboard = named is not None and TENSORBOARD in named
+    metric_file = MetricFileReader(files.root, named) if named is not None and not is_tensorboard else None
+    events = TensorboardReader(
+        files.root,
+        watch.objective.metric,
+        has_status=lambda: status.has_files or known.has_files,
+        has_objective=has_objective,
+        first_epoch=watch.first_epoch,
+        pattern=named if is_tensorboard else None,
+    )
     log = LogReader(
         files.log_file,
         watch.objective.metric,
         # In a log, "loss" may be any loss.
         tuple(name for name in watch.watched if name.startswith("train")),
-        has_status=lambda: status.has_files or known.has_files,
+        has_status=lambda: status.has_files or known.has_files or events.has_files,
         has_objective=has_objective,
         first_epoch=watch.first_epoch,
     )
-    return [*sources, *([known] if watch.metric_file is None else []), log]
+    declared: list[Source] = [status, *([metric_file] if metric_file is not None else [])]
+    if watch.first_epoch:
+        declared = [_CountedFromOne(source) for source in declared]
+    found: list[Source] = [known] if named is None else []
+    return [*declared, *found, *([events] if metric_file is None else []), log]
 
 
 def recorded_measurements(files: AttemptPaths, watch: TrialWatch) -> Iterator[Measurement]:

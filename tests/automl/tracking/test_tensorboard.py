@@ -10,8 +10,9 @@ import pytest
 
 from automl.storage.event_log import Entry
 from automl.storage.paths import StudyPaths
+from automl.storage.tf_record import record
 from automl.study.events import Measured, TrialStarted
-from automl.tracking.tensorboard import TensorboardTracker, encode_event, record
+from automl.tracking.tensorboard import TensorboardTracker, encode_event
 from tests.automl.tracking.synthetic import tell
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""Callbacks for training libraries; each module needs its library, and does nothing outside a study."""

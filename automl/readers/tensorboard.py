@@ -1,0 +1,246 @@
+"""Read the metrics that a trainer writes to TensorBoard's event files, wherever below a trial they lie.
+
+| written by | its epochs |
+|---|---|
+| Lightning's TensorBoardLogger | the tag ``epoch`` of the same step, counted from 0 |
+| Transformers' Trainer | the tag ``train/epoch`` of the same step: how many are done, with their fraction |
+| everything else | from the steps of the objective: epochs where they rise by 1, else counted |
+
+A step of ``everything else`` says nothing before there is a second one, unless it is 0 or 1. In a folder ``train`` or
+``validation``, as Keras makes them, and in those of ``add_scalars`` the folder is part of a metric's name. What is
+written of hyperparameters is left out.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from automl.readers.epochs import HOLD_S
+from automl.readers.event_file import EventFile
+from automl.readers.filtered_loss import hidden_losses
+from automl.readers.names import find_name, key_of
+from automl.readers.status_file import NAMELESS, by_finiteness, number_of, walk, with_names
+from automl.storage.paths import TENSORBOARD
+from automl.study.trial import Measurement
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+
+    from automl.readers.event_file import Scalars
+
+OURS = ".automl"
+"""How the names of our own event files end, which lie beside those of the trainer."""
+_DEEPEST_FOLDER = 5
+_SEARCH_INTERVAL_S = 1.0
+_MOST_FILES = 200
+_MOST_HELD_BACK = 10_000
+_HYPERPARAMETERS = re.compile(r"hp_metric$|_hparams_/|hparam/")
+_SPLITS = {"train": "train", "training": "train"} | dict.fromkeys(("val", "valid", "validation"), "val")
+_SPLITS |= {"eval": "eval", "evaluation": "eval", "test": "test"}
+_OF_KERAS = "epoch_"
+_COUNTED = "epoch"
+_DONE = "train/epoch"
+
+
+@dataclass(slots=True)
+class EpochsOfSteps:
+    """Which epoch a step of the objective is, where no tag says it.
+
+    Attributes:
+        first_epoch: Number of the trainer's first epoch; None where the study does not say.
+    """
+
+    first_epoch: int | None = None
+    _steps: list[int] = field(default_factory=list)
+
+    def add(self, step: int) -> None:
+        """Take a step of the objective over."""
+        if step not in self._steps:
+            self._steps.append(step)
+
+    def of(self, step: int) -> int | None:
+        """Return the zero-based epoch of a step; None while that is not known."""
+        if step not in self._steps:
+            return None
+        first, *more = self._steps
+        if not more:
+            return 0 if first <= 1 else None
+        stride = more[0] - first
+        if stride == 1:
+            number = self.first_epoch if self.first_epoch is not None else int(first == 1)
+            return max(step - number, 0)
+        # The last step of an epoch is a multiple of its length, or the one before, also where a training continues.
+        for last in (step, step + 1):
+            if stride > 1 and first > 0 and last % stride == 0:
+                return last // stride - 1
+        return self._steps.index(step)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether steps have epochs by now."""
+        return len(self._steps) > 1 or self._steps[:1] in ([0], [1])
+
+
+@dataclass(slots=True)
+class _Run:
+    """One event file: its records, what stands at the current step, and what waits for its epoch."""
+
+    file: EventFile
+    rename: Callable[[str], str]
+    step: int = 0
+    epoch: int | None = None
+    has_tag: bool = False
+    pending: dict[str, float] = field(default_factory=dict)
+    pending_since_s: float = 0.0
+    waiting: list[tuple[int, dict[str, float]]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class TensorboardReader:
+    """Reads every event file of a trainer below a trial's directory while it grows.
+
+    Attributes:
+        directory: The trial directory.
+        objective: Name of the objective.
+        pattern: Of the files, relative to the directory, where the study names them; None for all.
+        has_status: Returns whether another file of metrics exists: then these wait for the end.
+        has_objective: Returns whether the objective was measured, by whatever source.
+        first_epoch: Number of the trainer's first epoch; None where it has to be recognised.
+    """
+
+    directory: Path
+    objective: str
+    has_status: Callable[[], bool]
+    has_objective: Callable[[], bool]
+    first_epoch: int | None = None
+    pattern: str | None = None
+    _steps: EpochsOfSteps = field(init=False)
+    _runs: dict[Path, _Run] = field(default_factory=dict)
+    _held_back: list[Measurement] = field(default_factory=list)
+    _next_search_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._steps = EpochsOfSteps(self.first_epoch)
+
+    @property
+    def has_files(self) -> bool:
+        """Whether an event file was found."""
+        return bool(self._runs)
+
+    def read(self) -> list[Measurement]:
+        """Return what is new in the files."""
+        now_s = time.monotonic()
+        if now_s >= self._next_search_s:
+            self._search()
+            self._next_search_s = now_s + _SEARCH_INTERVAL_S
+        found = self._collected(lambda file: file.read(), held_before_s=now_s - HOLD_S)
+        if not self.has_status():
+            return found
+        self._held_back += found
+        del self._held_back[:-_MOST_HELD_BACK]
+        return []
+
+    def finish(self) -> list[Measurement]:
+        """Return what is left, and what was held back where nothing else reported the objective."""
+        self._search()
+        found = [*self._held_back, *self._collected(lambda file: file.finish(), held_before_s=math.inf)]
+        self._held_back = []
+        return [] if self.has_status() and self.has_objective() else [*found, *self._damages()]
+
+    def _damages(self) -> Iterator[Measurement]:
+        for path, run in self._runs.items():
+            if run.file.damaged_at is not None:
+                name = path.relative_to(self.directory)
+                yield Measurement(notice=f"{name} is damaged at byte {run.file.damaged_at}: the rest was not read")
+
+    def _collected(self, read: Callable[[EventFile], Iterable[Scalars]], *, held_before_s: float) -> list[Measurement]:
+        """Return what is new in every file; what stands at its last step only if it was there at a monotonic time."""
+        runs = tuple(self._runs.values())
+        found = [measurement for run in runs for measurement in self._events(run, read(run.file), held_before_s)]
+        if self._steps.is_settled or held_before_s == math.inf:
+            found += [measurement for run in runs for measurement in self._settled(run)]
+        return found
+
+    def _events(self, run: _Run, events: Iterable[Scalars], held_before_s: float) -> Iterator[Measurement]:
+        for event in events:
+            if event.step != run.step:
+                yield from self._flushed(run)
+                run.step = event.step
+            for tag, number in event.values.items():
+                yield from self._taken(run, tag, number)
+        if held_before_s == math.inf or (not run.has_tag and run.pending_since_s <= held_before_s):
+            yield from self._flushed(run)
+
+    def _taken(self, run: _Run, tag: str, number: float) -> Iterator[Measurement]:
+        if key_of(tag) == _COUNTED or tag == _DONE:
+            if math.isfinite(number):
+                run.has_tag = True
+                first = self.first_epoch or 0
+                run.epoch = max(math.ceil(number) - 1, 0) if tag == _DONE else max(int(number) - first, 0)
+            yield from self._flushed(run)
+        elif not _HYPERPARAMETERS.match(tag):
+            run.pending_since_s = run.pending_since_s if run.pending else time.monotonic()
+            run.pending[run.rename(tag)] = number
+
+    def _flushed(self, run: _Run) -> Iterator[Measurement]:
+        """Yield what stands at the current step, or let it wait for its epoch."""
+        values, run.pending = run.pending, {}
+        if not values:
+            return
+        if run.has_tag:
+            yield _measurement(values, run.epoch, run.step)
+            return
+        if find_name(values, self.objective) is not None:
+            self._steps.add(run.step)
+        lost = {name: number for name, number in values.items() if not math.isfinite(number)}
+        if lost:
+            yield _measurement(lost, self._steps.of(run.step), run.step)
+        run.waiting.append((run.step, {name: number for name, number in values.items() if name not in lost}))
+        del run.waiting[:-_MOST_HELD_BACK]
+
+    def _settled(self, run: _Run) -> Iterator[Measurement]:
+        """Yield what has waited for its epoch, which is known by now or never."""
+        waiting, run.waiting = run.waiting, []
+        return (_measurement(values, self._steps.of(step), step) for step, values in waiting if values)
+
+    def _search(self) -> None:
+        if self.pattern is not None:
+            found = {path for path in self.directory.glob(self.pattern) if path.is_file()}
+        else:
+            folders = walk(self.directory, deepest=_DEEPEST_FOLDER)
+            found = {folder / name for folder, _, files in folders for name in files if name.startswith(TENSORBOARD)}
+        for path in sorted(found - self._runs.keys()):
+            if len(self._runs) < _MOST_FILES and not path.is_symlink() and not path.name.endswith(OURS):
+                self._runs[path] = _Run(EventFile(path, self.directory), _naming(path.parent.name))
+
+
+def _naming(folder: str) -> Callable[[str], str]:
+    """Return how metrics of the event files of a folder are called."""
+    split = _SPLITS.get(folder.lower(), "")
+
+    def name_of(tag: str) -> str:
+        plain = tag.removeprefix(_OF_KERAS) if split else tag
+        if split and key_of(plain).partition("_")[0] not in _SPLITS:
+            return plain if split == "train" and plain != tag else f"{split}_{plain}"
+        main = tag.replace("/", "_")
+        return f"{tag}/{folder.removeprefix(f'{main}_')}" if folder.startswith(f"{main}_") else tag
+
+    return name_of
+
+
+def _measurement(numbers: dict[str, float], epoch: int | None, step: int) -> Measurement:
+    found = {name: number_of(number) for name, number in numbers.items()}
+    values, nonfinite = by_finiteness(found | hidden_losses(found))
+    return Measurement(
+        epoch=epoch,
+        step=step,
+        values=with_names(values),
+        nonfinite=with_names(nonfinite),
+        notice="" if all(map(str.strip, numbers)) else NAMELESS,
+        unix_time_s=time.time(),
+    )
