@@ -7,20 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 from automl.errors import ConfigurationError, Problem
 from automl.request.model_reading import join_reading
-from automl.request.text import ParsedRequest, parse_request, share_gpus
+from automl.request.text import ParsedRequest, parse_request
 
 if TYPE_CHECKING:
     from automl.request.study_request import StudyRequest
+    from automl.request.text import Question
     from automl.skill.model import Skill
 
 _OPTIONS = {"time_s": "--time", "gpus": "--jobs and --gpus-per-trial", "trial_time_limit_s": "trial_time_limit_s"}
 _COUNTS = {"trials", "jobs", "seed"}
+_EXPECTED = 'plain forms, such as "20 trials", "2 hours", "4 GPUs", "maximise NAME", "no AutoML" or "use AutoML"'
 
 
 def parse_for(request: StudyRequest, skill: Skill) -> ParsedRequest:
     """Read the request's text with the words of a skill, and join what a language model has read in it."""
-    known = f"{skill.name} {skill.network_arch}".lower().replace("-", "_").replace("_", " ").split()
-    parsed = parse_request(request.request_text or "", metrics=known_metrics(skill), known_words=frozenset(known))
+    names = (skill.name, skill.network_arch)
+    parsed = parse_request(request.request_text or "", metrics=known_metrics(skill), names=names)
     return join_reading(parsed, request.request_reading) if request.request_reading else parsed
 
 
@@ -55,38 +57,45 @@ def apply_request_text(request: StudyRequest, skill: Skill) -> tuple[StudyReques
     if parsed.policy == "on":
         wins = "; --policy off wins" if _explicit(request, "policy") == "off" else ": search"
         notes.append(f'the request says "{parsed.phrases["policy"].text}"{wins}')
-    unread = (*(parsed.policy_questions if _explicit(request, "policy") else ()), *parsed.remarks)
-    notes += [f'not understood in the request: "{text}"' for text in unread]
+    decided = [question.text for question in parsed.questions if _is_decided(request, question)]
+    notes += [f'an option decides what the request leaves open: "{text}"' for text in decided]
     return _with_settings(request, parsed, settings), parsed, tuple(notes)
 
 
 def request_problems(request: StudyRequest, skill: Skill) -> tuple[Problem, ...]:
-    """Return the parts of the request's text that only the user can decide; an explicit policy decides about search."""
+    """Return the parts of the request's text that only the user can decide, and that no option has decided."""
     return _problems(request, parse_for(request, skill))
+
+
+def _is_decided(request: StudyRequest, question: Question) -> bool:
+    """Return whether explicit options answer a question.
+
+    A policy answers one that is about searching alone. Words that may be anything, as those of another language, may
+    also be a budget: they are answered where that is explicit too, or there is none. A setting is never answered.
+    """
+    policy = _explicit(request, "policy")
+    if question.setting:
+        return _explicit(request, question.setting) is not None
+    if policy is None or question.has("setting"):
+        return False
+    has_budget = any(_explicit(request, name) is not None for name in ("trials", "time_s", "gpu_hours"))
+    return policy == "off" or has_budget or question.has_only("search", "limit", "plain")
 
 
 def _problems(request: StudyRequest, parsed: ParsedRequest) -> tuple[Problem, ...]:
     target = str(request.source) if request.source else f"--skill {request.skill}"
-    is_decided = _explicit(request, "policy") is not None
     on, off = (f"automl run {target} --policy {policy}" for policy in ("on", "off"))
-    questions = [
-        Problem(
-            where="--request",
-            found=f'"{text}", which may ask for a search or against one',
-            expected='an exact form, such as "turn off AutoML" or "use AutoML"',
-            fix=f"to search: {on}; to train once: {off}",
-        )
-        for text in (() if is_decided else parsed.policy_questions)
-    ]
-    return *questions, *(
-        Problem(
-            where="--request",
-            found=f'"{text}", which may be a setting and is not understood',
-            expected='an exact form, such as "20 trials", "2 hours", "4 GPUs" or "maximise NAME"',
-            fix="say it so, or leave it out and use the option: automl run --help lists them",
-        )
-        for text in parsed.value_questions
-    )
+    problems = []
+    for question in parsed.questions:
+        if _is_decided(request, question):
+            continue
+        words = ", ".join(f'"{word}"' for word in question.unread)
+        about = "contradicts itself" if question.setting else f"is not read in full: {words}"
+        fix = "say it in plain forms, or leave it out and use the option; the command's --help lists them"
+        if not question.has("setting"):
+            fix = f"to search: {on}; to train once: {off}; or {fix}"
+        problems.append(Problem(where="--request", found=f'"{question.text}" {about}', expected=_EXPECTED, fix=fix))
+    return tuple(problems)
 
 
 def request_document(request: StudyRequest, skill: Skill) -> dict[str, Any]:
@@ -95,7 +104,7 @@ def request_document(request: StudyRequest, skill: Skill) -> dict[str, Any]:
     return {
         "text": request.request_text,
         "understood": {name: dataclasses.asdict(phrase) for name, phrase in parsed.phrases.items()},
-        "not_understood": list(parsed.remarks),
+        "not_understood": [word for question in parsed.questions for word in question.unread],
         "questions": [{"found": p.found, "fix": p.fix} for p in _problems(request, parsed)],
     }
 
@@ -134,3 +143,11 @@ def _with_settings(request: StudyRequest, parsed: ParsedRequest, settings: dict[
         each = settings.get("gpus_per_trial") or _explicit(request, "gpus_per_trial")
         settings["jobs"], settings["gpus_per_trial"] = share_gpus(gpus, jobs=jobs, gpus_per_trial=each)
     return request.with_settings(**settings)
+
+
+def share_gpus(gpus: float, *, jobs: float | None, gpus_per_trial: float | None) -> tuple[int | None, float | None]:
+    """Share GPUs among trials: return trials at once and GPUs of each; None for what the user leaves open."""
+    if jobs is not None:
+        return int(jobs), gpus_per_trial if gpus_per_trial is not None else max(1.0, gpus // jobs)
+    each = gpus_per_trial or 1.0
+    return max(1, int(gpus / each)), each

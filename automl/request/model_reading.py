@@ -9,11 +9,12 @@ negate: that only the user decides. Nothing is asked here; see
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from automl.config_files import problems_by
-from automl.request.text import Phrase, contradicts, limits, meaning_of, mentions_search, names_setting
+from automl.request.text import Phrase, Question, contradictions, meaning_of, words_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -79,8 +80,7 @@ def _check(reading: dict[str, Any], text: str, parsed: ParsedRequest, metrics: M
     plain = parsed.policy if name == "policy" else parsed.values.get(name)
     if plain is not None and plain != value:
         said.append(f'{name} is plainly {plain} in the request ("{parsed.phrases[name].text}"), not {value}')
-    asked = parsed.policy_questions if name == "policy" else (*parsed.policy_questions, *parsed.value_questions)
-    if plain is None and not any(_plain(words) in _plain(question) for question in asked):
+    if plain is None and not any(_plain(words) in _plain(question.text) for question in parsed.questions):
         said.append(f'"{words}" leaves no question about {name}')
     if name == "metric" and value not in metrics:
         said.append(f"{value} is no metric of the skill: {', '.join(metrics)}")
@@ -110,34 +110,20 @@ def join_reading(parsed: ParsedRequest, reading: Mapping[str, Any]) -> ParsedReq
             policy = value
         else:
             values[name] = float(value) if isinstance(value, int) else value
-    quoted = [_plain(one["words"]) for one in readings]
-    about_policy = [_plain(one["words"]) for one in readings if one["setting"] == "policy"]
-    joined = replace(
-        parsed,
-        policy=policy,
-        values=values,
-        phrases=phrases,
-        policy_questions=tuple(s for s in parsed.policy_questions if not _is_decided(about_policy, quoted, s)),
-        value_questions=tuple(said for said in parsed.value_questions if not _is_answered(quoted, said)),
-    )
-    return replace(joined, policy_questions=(*joined.policy_questions, *contradicts(joined)))
+    asked = tuple(question for question in parsed.questions if not _is_answered(question, readings))
+    asked += contradictions(policy, values, phrases)
+    return replace(parsed, policy=policy, values=values, phrases=phrases, questions=tuple(dict.fromkeys(asked)))
 
 
-def _is_decided(about_policy: Sequence[str], quoted: Sequence[str], said: str) -> bool:
-    """Return whether a question about a search is answered; one without a word for it may be about other settings."""
-    if limits(said):
+def _is_answered(question: Question, readings: Sequence[Mapping[str, Any]]) -> bool:
+    """Return whether words of a question are quoted, as a policy where it is about a search, and no setting is left."""
+    if question.setting or question.has("limit"):
         return False
-    if any(part in _plain(said) for part in about_policy):
-        return True
-    return not mentions_search(said) and _is_answered(quoted, said)
-
-
-def _is_answered(words: Sequence[str], said: str) -> bool:
-    """Return whether a question has quoted words in it, and no other number or setting."""
-    rest = _plain(said)
-    for part in sorted(words, key=len, reverse=True):
-        rest = rest.replace(part, " ")
-    return rest != _plain(said) and not names_setting(rest)
+    quotes = [one for one in readings if _plain(one["words"]) in _plain(question.text)]
+    if question.has("search") and all(one["setting"] != "policy" for one in quotes):
+        return False
+    left = Counter(words_of(question.text)) - Counter(word for one in quotes for word in words_of(one["words"]))
+    return bool(quotes) and not Question(text=" ".join(left)).has("setting")
 
 
 def _plain(text: str) -> str:

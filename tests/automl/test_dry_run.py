@@ -27,7 +27,7 @@ TOY = """--set train.num_epochs=0|--set train.optim.lr=-1|--set train.optim.mome
     |--constraint memory|--constraint memory<=much|--sampler nosuch|--scheduler nosuch|--scheduler asha --option eta=0
     |--scheduler asha --option grace_epochs=99|--option nosuch=3|--option trial_time_limit_s=-1|--option grace_epochs
     |--gpus-per-trial 64|--jobs 0|--trials 0|--trials many|--time soon|--seed -1|--policy maybe|--target nan
-    |--request I_do_not_want_tuning|--request 5_epochs|--request 20_trials,_thirty_trials|--request 640_GPUs
+    |--request we_would_rather_not_tune|--request 5_epochs|--request 20_trials,_thirty_trials|--request 640_GPUs
     |--launcher docker|--launcher nosuch|--warm-start nosuch|--warm-start nosuch --no-warm-start
     |--results file/results|--require-search --policy off|--replicates 0"""
 OTHERS = ["toy/nosuch", "--skill /no/such", *(f"--skill {BAD / name}" for name in ("schema_not_json", "no_actions"))]

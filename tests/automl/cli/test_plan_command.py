@@ -36,20 +36,20 @@ def test_json_is_one_document_and_nothing_else(tmp_path: Path, capsys: pytest.Ca
 def test_what_is_understood_of_a_request_and_what_is_not_have_keys_of_their_own(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = "3 trials, I do not want any tuning. They are pictures of a hotel."
+    words = "3 trials, and we would rather not tune. Thank you."
     arguments = ["toy/quick", "--results", str(tmp_path), "--request", words]
 
     assert run_command_line(["plan", *arguments, "--json"]) == 0
     read = json.loads(capsys.readouterr().out)["request_text"]
     assert read["understood"]["trials"] == {"text": "3 trials", "meaning": "3 trials"}
-    assert read["not_understood"] == ["They are pictures of a hotel"]
+    assert read["not_understood"] == ["we", "would", "rather", "not"]
     (question,) = read["questions"]
-    assert "I do not want any tuning" in question["found"]
+    assert "we would rather not tune" in question["found"]
     assert question["fix"].count("automl run") == 2
 
     assert run_command_line(["plan", *arguments]) == 0
     shown = capsys.readouterr().out
-    assert shown.count("I do not want any tuning") == 1
+    assert shown.count("we would rather not tune") == 1
     assert "not runnable: 1 problem" in shown
 
 

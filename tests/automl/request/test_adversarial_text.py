@@ -17,10 +17,10 @@ MOST_ASKED = 0.3
 
 PLAIN: dict[str, tuple[str | None, dict[str, Any]]] = {
     "Run 30 trials on my kitchen images": (None, {"trials": 30}),
-    "Please tune the model for three hours": (None, {"time_s": 10800}),
+    "Please tune the model for three hours": ("on", {"time_s": 10800}),
     "I'd like 15 trials, each limited to 20 minutes": (None, {"trials": 15, "trial_time_limit_s": 1200}),
     "Use 2 GPUs and at most 12 trials": (None, {"gpus": 2, "trials": 12}),
-    "Search for 90 minutes on one GPU": (None, {"time_s": 5400, "gpus": 1}),
+    "Search for 90 minutes on one GPU": ("on", {"time_s": 5400, "gpus": 1}),
     "Just train it once on my garden photos": ("off", {}),
     "Train once, no search": ("off", {}),
     "No hyperparameter search please, only train the model": ("off", {}),
@@ -45,11 +45,11 @@ PLAIN: dict[str, tuple[str | None, dict[str, Any]]] = {
     "Use a single GPU": (None, {"gpus": 1}),
     "Run it on the CPU": (None, {"gpus_per_trial": 0}),
     "8 GPU hours in total": (None, {"gpu_hours": 8}),
-    "Keep it under 2 hours": (None, {"time_s": 7199.0}),
+    "Keep it under 2 hours": (None, {"time_s": 7200}),
     "Fine-tune depth anything on our office scenes, 12 trials, 45 minutes": (None, {"trials": 12, "time_s": 2700}),
     "I have 4 A100s for 5 hours": (None, {"gpus": 4, "time_s": 18000}),
     "Train on my data": (None, {}),
-    "Tune depth anything on the warehouse data": (None, {}),
+    "Tune depth anything on the warehouse data": ("on", {}),
     "Our camera sees indoor rooms. 10 trials.": (None, {"trials": 10}),
     "seed 42, 10 trials": (None, {"seed": 42, "trials": 10}),
     "Use the random sampler with 50 trials": (None, {"sampler": "random", "trials": 50}),
@@ -80,7 +80,7 @@ PLAIN: dict[str, tuple[str | None, dict[str, Any]]] = {
     "automl_policy: off, 2 GPUs": ("off", {"gpus": 2}),
     "automl policy on": ("on", {}),
     "optimise the hyperparameters with 12 trials": ("on", {"trials": 12}),
-    "hyperparameter tuning, 12 trials": (None, {"trials": 12}),
+    "hyperparameter tuning, 12 trials": ("on", {"trials": 12}),
     "sweep 12 configurations": (None, {"trials": 12}),
     "12 combinations in 1 hour": (None, {"trials": 12, "time_s": 3600}),
     "highest d2": (None, {"metric": "val/d2"}),
@@ -96,12 +96,14 @@ PLAIN: dict[str, tuple[str | None, dict[str, Any]]] = {
     "just train": ("off", {}),
     "only train": ("off", {}),
     "minimise the loss": (None, {"metric": "val_loss"}),
-    "search, but don't use more than 20 trials and no GPU": (None, {"gpus_per_trial": 0, "trials": 20}),
+    "search, but don't use more than 20 trials and no GPU": ("on", {"gpus_per_trial": 0, "trials": 20}),
     "20-trials": (None, {"trials": 20}),
     "trials=20": (None, {"trials": 20}),
     "sampler: none": (None, {"sampler": "none"}),
     "scheduler: maybe": (None, {"scheduler": "maybe"}),
     "maximal 20 trials": (None, {"trials": 20}),
+    "Could you tune it with 10 trials and the best d1?": ("on", {"trials": 10, "metric": "val/d1"}),
+    "Train the network once on my basement scans": ("off", {}),
 }
 """Sentence -> policy and settings; one that names neither says nothing about them."""
 STOPPED = """for 12 epochs|epochs: 20|train 5 epochs, 10 trials|target d1 of 0.95|stop when d1 reaches 0.9|patience 3
@@ -156,7 +158,6 @@ STOPPED = """for 12 epochs|epochs: 20|train 5 epochs, 10 trials|target d1 of 0.9
     |best d1 but also abs rel|best of d1 and rmse|not d1 but rmse|ignore d1|anything but d1|d1|val/d1|worst d1
     |maximize rmse|minimize val/d1|best possible everything|seed 3 or 4|seed three|random seed|any seed|sampler tpe
     |Turn on AutoML and stop after 4 hours|Please run a search over the learning rates for 2 hours
-    |Could you tune it with 10 trials and the best d1?|Train the network once on my basement scans
     |a single training is enough|no GPU limit, 20 trials|Use AutoML without a GPU limit|use the CPU time
     |without any GPU budget, tune the hyperparameters|use AutoML with the vits model|train with a frozen network
     |use AutoML with a mixed precision model|I want to go with an untuned model|train my model using SGD network
@@ -188,11 +189,11 @@ FOREIGN = """20 Versuche auf 2 GPUs|h\xf6chstens zwei Stunden|ohne Hyperparamete
 
 
 def read(text: str) -> ParsedRequest:
-    return parse_request(text, metrics=METRICS, known_words=frozenset({"depth", "net", "mono"}))
+    return parse_request(text, metrics=METRICS, names=("depth_net_mono",))
 
 
 def is_asked(parsed: ParsedRequest) -> bool:
-    return bool(parsed.policy_questions or parsed.value_questions)
+    return bool(parsed.questions)
 
 
 @pytest.mark.parametrize(("text", "right"), PLAIN.items())

@@ -32,35 +32,36 @@ def test_a_sentence_in_another_language_is_read_and_quoted() -> None:
     read = joined(GERMAN, ("trials", 20, "20 Versuche"), ("gpus", 2, "zwei Karten"), ("time_s", 7200, "zwei Stunden"))
 
     assert read.values == {"trials": 20, "gpus": 2, "time_s": 7200}
-    assert (read.policy_questions, read.value_questions) == ((), ())
+    assert read.questions == ()
     assert read.phrases["time_s"].meaning == "a time limit of 2 h 00 min (read by m)"
 
 
 def test_what_it_does_not_quote_stays_a_question() -> None:
     read = joined(GERMAN, ("gpus", 2, "zwei Karten"))
 
-    questions = (*read.policy_questions, *read.value_questions)
-    assert "bitte 20 Versuche auf zwei Karten" in questions
-    assert len(questions) == 2
+    assert [question.text for question in read.questions] == [
+        "bitte 20 Versuche auf zwei Karten",
+        "und nur zwei Stunden",
+    ]
 
 
 def test_it_answers_a_question_about_a_search_in_another_language() -> None:
     read = joined("ohne Hyperparametersuche", ("policy", "off", "ohne Hyperparametersuche"))
 
-    assert (read.policy, read.policy_questions) == ("off", ())
+    assert (read.policy, read.questions) == ("off", ())
 
 
 @pytest.mark.parametrize("policy", ["on", "off"])
 def test_a_search_that_english_words_limit_or_negate_is_decided_by_the_user_alone(policy: str) -> None:
-    read = joined("I do not want any tuning", ("policy", policy, "not want any tuning"))
+    read = joined("we would rather not tune it", ("policy", policy, "rather not tune it"))
 
-    assert read.policy_questions == ("I do not want any tuning",)
+    assert [question.text for question in read.questions] == ["we would rather not tune it"]
 
 
 def test_one_training_with_trials_is_a_question_as_in_plain_words() -> None:
     read = joined("einmal trainieren, 20 trials", ("policy", "off", "einmal trainieren"))
 
-    assert read.policy_questions == ("einmal trainieren ... 20 trials",)
+    assert [question.text for question in read.questions] == ["einmal trainieren ... 20 trials"]
 
 
 @pytest.mark.parametrize(

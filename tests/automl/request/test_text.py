@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 
 from automl.architectures.load import load_architecture
-from automl.request.text import ParsedRequest, parse_request, share_gpus
+from automl.request.apply_text import share_gpus
+from automl.request.text import ParsedRequest, parse_request
 
 METRICS = load_architecture("depth_net_mono").metrics.directions
 
 
 def read(text: str) -> ParsedRequest:
-    return parse_request(text, metrics=METRICS, known_words=frozenset({"depth", "net", "mono"}))
+    return parse_request(text, metrics=METRICS, names=("depth_net_mono",))
 
 
 UNDERSTOOD: dict[str, dict[str, Any]] = {
@@ -95,7 +96,7 @@ def test_what_is_meant_is_understood_and_nothing_is_left(text: str, values: dict
     parsed = read(text)
 
     assert parsed.values == values
-    assert (*parsed.policy_questions, *parsed.value_questions, *parsed.remarks) == ()
+    assert parsed.questions == ()
     assert parsed.policy != "off"
 
 
@@ -105,7 +106,8 @@ OFF = """turn off AutoML|please TURN OFF automl|turn AutoML off|disable AutoML|n
     |Do not tune, just train.|no tuning please|train it once|without any search|no sweep
     |skip hyperparameter optimization|please do a single training run|one training run only
     |Train once on my data for 2 hours|AutoML off, 2 GPUs
-    |no AutoML but use two GPUs|plain training on my data|do not run a hyperparameter search|switch HPO off"""
+    |no AutoML but use two GPUs|I don't want any tuning|I do not want AutoML|leave AutoML out
+    |plain training on my data|do not run a hyperparameter search|switch HPO off"""
 ON = """use AutoML|enable AutoML|turn on HPO|automl_policy: on|AutoML on|run a hyperparameter search
     |search for the best settings, 4 trials at once|find the best hyperparameters|tune the hyperparameters"""
 
@@ -114,19 +116,19 @@ ON = """use AutoML|enable AutoML|turn on HPO|automl_policy: on|AutoML on|run a h
 def test_these_sentences_ask_for_one_training(text: str) -> None:
     parsed = read(text)
 
-    assert (parsed.policy, parsed.policy_questions, parsed.value_questions) == ("off", (), ())
+    assert (parsed.policy, parsed.questions) == ("off", ())
 
 
 @pytest.mark.parametrize("text", [text.strip() for text in ON.split("|")])
 def test_these_sentences_ask_for_a_search(text: str) -> None:
     parsed = read(text)
 
-    assert (parsed.policy, parsed.policy_questions, parsed.value_questions) == ("on", (), ())
+    assert (parsed.policy, parsed.questions) == ("on", ())
 
 
 POLICY_QUESTIONS = """do not turn off AutoML|never skip the HPO|don't disable AutoML|no HPO budget was given
-    |AutoML off is not what I want|I don't want any tuning|I do not want AutoML|HPO isn't needed|no need for HPO
-    |AutoML is not necessary here|hyperparameter tuning is not required|leave AutoML out
+    |AutoML off is not what I want|HPO isn't needed|no need for HPO
+    |AutoML is not necessary here|hyperparameter tuning is not required
     |forget the tuning|AutoML can wait|train it the old-fashioned way|simply train it|train normally
     |we already tuned this, use the defaults|search everything but skip the loop later|Is AutoML on?
     |Should I use AutoML?|plain training with 20 trials|no HPO for the encoder|use AutoML, no HPO
@@ -151,21 +153,31 @@ VALUE_QUESTIONS = """at least two hours|0 trials|2.5 trials|-5 trials|every 2 ho
 def test_a_sentence_that_may_limit_the_search_is_a_question(text: str) -> None:
     parsed = read(text)
 
-    assert (*parsed.policy_questions, *parsed.value_questions) != ()
+    assert parsed.questions
 
 
 @pytest.mark.parametrize("text", [text.strip() for text in VALUE_QUESTIONS.split("|")])
 def test_a_number_or_setting_that_is_not_read_is_a_question(text: str) -> None:
     parsed = read(text)
 
-    assert (*parsed.value_questions, *parsed.policy_questions) != ()
+    assert parsed.questions
 
 
-def test_what_can_be_no_setting_is_a_remark() -> None:
-    parsed = read("Please fine-tune on my images. They are indoor pictures of a hotel.")
+def test_a_plain_description_of_the_data_is_read_and_any_other_is_a_question() -> None:
+    assert read("Please fine-tune on my images. They are indoor pictures of a hotel.").questions == ()
 
-    assert parsed.remarks == ("They are indoor pictures of a hotel",)
-    assert (parsed.policy_questions, parsed.value_questions) == ((), ())
+    (question,) = read("Please fine-tune on my images, with masks from the hotel in Rome.").questions
+    assert question.text == "with masks from the hotel in Rome"
+    assert question.unread == ("with", "masks", "from", "the", "hotel", "in", "Rome")
+
+
+@pytest.mark.parametrize("text", list(UNDERSTOOD))
+@pytest.mark.parametrize("word", ["hardly", "unless", "nicht", "no\u200b"])
+def test_no_word_is_passed_over_wherever_it_stands(text: str, word: str) -> None:
+    words = text.split()
+
+    for place in range(len(words) + 1):
+        assert read(" ".join([*words[:place], word, *words[place:]])).questions, place
 
 
 def test_every_reading_quotes_the_words_and_says_what_they_mean() -> None:
@@ -190,7 +202,7 @@ def test_a_metric_is_of_the_split_that_is_named(text: str, metrics: list[str], m
     parsed = parse_request(text, metrics=dict.fromkeys(metrics, "maximize"))
 
     assert parsed.values.get("metric") == metric
-    assert bool(parsed.value_questions) == (metric is None)
+    assert bool(parsed.questions) == (metric is None)
 
 
 def test_the_same_word_means_another_direction_for_another_skill() -> None:
@@ -207,7 +219,7 @@ def test_a_long_request_is_read_in_time_or_refused(word: str) -> None:
     read((word * 4000)[:4000])
     assert time.process_time() - began_s < 5
 
-    assert "4000 at most" in read("w" * 5000).value_questions[0]
+    assert "4000 at most" in read("w" * 5000).questions[0].text
 
 
 @pytest.mark.parametrize(

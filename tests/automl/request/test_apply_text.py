@@ -1,0 +1,54 @@
+"""What explicit options decide of a text that is not read in full."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from automl.request.apply_text import apply_request_text, request_problems
+from automl.request.study_request import StudyRequest
+from automl.skill.load import load_skill
+
+
+def request(text: str, options: dict[str, Any]) -> StudyRequest:
+    return StudyRequest(name="study", skill="depth_net_mono", request_text=text, **options)
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "is_decided"),
+    [
+        ("we would rather not tune", {}, False),
+        ("we would rather not tune", {"trials": 20}, False),
+        ("we would rather not tune", {"policy": "off"}, True),
+        ("we would rather not tune", {"policy": "on"}, True),
+        ("we would rather not use 4 GPUs", {"policy": "on"}, False),
+        ("nur einmal trainieren", {"policy": "off"}, True),
+        ("lange suchen", {"policy": "on"}, False),
+        ("lange suchen", {"policy": "on", "time_s": 3600.0}, True),
+        ("10 epochs", {"policy": "on", "trials": 20}, False),
+        ("20 trials, thirty trials", {"policy": "on"}, False),
+        ("20 trials, thirty trials", {"trials": 30}, True),
+        ("no AutoML, 20 trials", {"policy": "on"}, True),
+    ],
+)
+def test_explicit_options_decide_what_they_can_be_about(text: str, options: dict[str, Any], is_decided: object) -> None:
+    skill = load_skill("depth_net_mono")
+
+    assert (not request_problems(request(text, options), skill)) == is_decided
+    applied, _, notes = apply_request_text(request(text, options), skill)
+    assert any(note.startswith("an option decides") for note in notes) == is_decided
+    assert {name: getattr(applied, name) for name in options} == options
+
+
+def test_a_question_names_the_words_and_the_commands_to_choose_from() -> None:
+    (problem,) = request_problems(request("fine-tune on the NYU dataset", {}), load_skill("depth_net_mono"))
+
+    assert problem.found == '"fine-tune on the NYU dataset" is not read in full: "on", "the", "NYU"'
+    assert problem.fix.count("automl run --skill depth_net_mono --policy ") == 2
+
+
+def test_no_value_is_taken_from_a_clause_that_is_not_read_in_full() -> None:
+    _, parsed, _ = apply_request_text(request("not 20 trials, 2 hours", {}), load_skill("depth_net_mono"))
+
+    assert parsed.values == {"time_s": 7200}
