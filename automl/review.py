@@ -20,8 +20,10 @@ from automl.request.location import next_study_directory
 from automl.request.policy import Route
 from automl.samplers.registry import asks_language_model, make_searcher
 from automl.spec.inputs import pending_downloads
+from automl.storage.documents import to_json
 from automl.storage.plan_document import plan_document, run_fingerprint
 from automl.study.causes import Origin, OriginKind, origins_document
+from automl.study.earlier import Agreement
 from automl.study.launch_plan import LauncherKind
 from automl.study.trial import Proposal
 from automl.tracking.mlflow.uri import default_tracking_uri, without_password
@@ -40,7 +42,7 @@ _FIRST_TRIALS = 5
 
 def review_plan(request: StudyRequest, plan: StudyPlan, place: RunLocation) -> dict[str, Any]:
     """Return the JSON form of the plan with the first assignments, the data, the time, and what a run would refuse."""
-    first, document = first_proposals(plan), plan_document(plan)
+    (first, agreement), document = first_proposals(plan), plan_document(plan)
     rows = before_run(request, plan, place)
     return {
         **document,
@@ -65,6 +67,7 @@ def review_plan(request: StudyRequest, plan: StudyPlan, place: RunLocation) -> d
             for problem in pending_downloads(plan.skill, plan.action, plan.spec)
         ],
         "request_text": request_document(request, plan.skill),
+        "agreement": to_json(agreement, dict[str, Agreement]),
         "first_trials": [dict(proposal.assignment) for proposal in first],
         **origins_document(proposal.origin for proposal in first),
         "estimate": estimate_time(plan, earlier_trials(plan, place.results)),
@@ -105,13 +108,14 @@ def describe_machine(machine: Machine | None, ray_address: str | None) -> str:
     return f"this one: {machine.cpus} CPUs, {', '.join(gpus) if gpus else 'no GPU'}"
 
 
-def first_proposals(plan: StudyPlan) -> tuple[Proposal, ...]:
-    """Return what the searcher would propose first, before any result is known."""
+def first_proposals(plan: StudyPlan) -> tuple[tuple[Proposal, ...], dict[str, Agreement]]:
+    """Return what the searcher would propose first, before any result is known, and how alike earlier studies are."""
     if plan.route is Route.TRAIN_ONCE:
-        return (Proposal(number=0, assignment=plan.first_trials[0], origin=Origin(OriginKind.TEMPLATE)),)
+        return (Proposal(number=0, assignment=plan.first_trials[0], origin=Origin(OriginKind.TEMPLATE)),), {}
     wanted = min(plan.budget.trials, max(_FIRST_TRIALS, plan.resources.jobs))
     if asks_language_model(plan):  # a dry run calls none: only the trials that are known without it are shown
         wanted = len(plan.first_trials)
     searcher = make_searcher(plan)
+    agreement = dict(searcher.agreement() or {})
     proposals = [searcher.ask() for _ in range(wanted)]
-    return tuple(proposal for proposal in proposals if proposal is not None)
+    return tuple(proposal for proposal in proposals if proposal is not None), agreement

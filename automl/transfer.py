@@ -1,6 +1,6 @@
 """Which earlier studies a plan learns from, and their observations as it keeps them.
 
-Comparable are studies of the same skill, objective, direction and command of evaluation that have ended and searched a
+Comparable are studies of the same skill, objective, direction and way of evaluation that have ended and searched a
 parameter of this one; on which data does not matter. Their observations are copied into the plan, so a resume proposes
 the same when a source moves, grows or is deleted. A parameter that a study did not search counts with its value there;
 a trial outside the ranges of this study is left out.
@@ -9,29 +9,33 @@ a trial outside the ranges of this study is left out.
 from __future__ import annotations
 
 import math
-from pathlib import PurePath
-from typing import TYPE_CHECKING
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
+from automl.architectures.model import matches, named
+from automl.errors import counted
 from automl.skill.fields import is_number
-from automl.spec.model import Spec
+from automl.spec.model import iterate_leaves
+from automl.storage.study_history import digest_of
+from automl.study.causes import OriginKind
 from automl.study.earlier import EarlierStudy, EarlierTrial
-from automl.study.trial import TrialState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from automl.space.parameters import Parameter
     from automl.space.values import Scalar
-    from automl.storage.plan_document import StoredPlan
+    from automl.study.causes import Origin
+    from automl.study.earlier import RecordedTrial, StudyHistory
     from automl.study.model import StudyPlan
-    from automl.study.result import StudyResult
-    from automl.study.trial import TrialResult
 
 FEWEST_STUDIES = 2
 """With one study its two best trials as starting points were measured to be as good."""
 MOST_STUDIES = 15
-_FEWEST_TRIALS = 5
+FEWEST_TRIALS = 5
 _MOST_TRIALS = 60
+_INDEX = re.compile(r"(?P<list>.+)\[(?P<index>\d+)\]")
 
 
 def learns(plan: StudyPlan) -> bool:
@@ -39,76 +43,107 @@ def learns(plan: StudyPlan) -> bool:
     return plan.sampler == "auto" and len(plan.objectives) == 1 and not plan.constraints
 
 
-def is_comparable(document: StoredPlan, plan: StudyPlan) -> bool:
-    """Tell whether the values of an earlier study say something about this one."""
-    skill, objective = document.skill, plan.objective
-    return (
-        (skill.name, skill.network_arch) == (plan.skill.name, plan.skill.network_arch)
-        and (document.objective.metric, document.objective.direction) == (objective.metric, objective.direction)
-        and document.evaluate_with == plan.evaluate_with
-        and any(parameter.path in plan.space.paths for parameter in document.space.parameters)
-    )
+def is_of_skill(history: StudyHistory, plan: StudyPlan) -> bool:
+    """Tell whether an earlier study is of the plan's skill."""
+    return (history.skill, history.network_arch) == (plan.skill.name, plan.skill.network_arch)
 
 
-def observed(plan: StudyPlan, document: StoredPlan, result: StudyResult) -> EarlierStudy | None:
+def why_not(history: StudyHistory, plan: StudyPlan) -> str:
+    """Return why the values of an earlier study say nothing about this one; empty where they do."""
+    objective, metric = plan.objective, history.metric
+    reasons = {
+        f"it is of the skill {history.skill}": not is_of_skill(history, plan),
+        f"it measured {metric}": metric != objective.metric,
+        f"there {metric} was to {history.direction}": history.direction is not objective.direction,
+        "its trials were evaluated by another command": history.evaluated_with != digest_of(plan.evaluate_with),
+        "it searched none of these parameters": not {p.path for p in history.parameters} & set(plan.space.paths),
+        "it has not ended": not history.is_ended,
+    }
+    return next((reason for reason, holds in reasons.items() if holds), "") or _other_evaluation(history, plan)
+
+
+def _other_evaluation(history: StudyHistory, plan: StudyPlan) -> str:
+    """Return which figure of the spec had another value in the evaluations of an earlier study; empty for none."""
+    architecture = plan.skill.architecture
+    rules, per_split = architecture.parameters, architecture.actions.per_split
+    for path, value in iterate_leaves(plan.spec.values):
+        is_evaluation = named(path, rules.evaluation_only) and not named(path, rules.training_only)
+        if not is_evaluation or matches(path, (*rules.throughput, *per_split)):
+            continue
+        if _is_figure(value) and path in history.fixed and history.fixed[path] != value:
+            return f"it was evaluated with {path} {history.fixed[path]}, here it is {value}"
+    return ""
+
+
+def _is_figure(value: object) -> bool:
+    return all(map(is_number, value)) if isinstance(value, list) else isinstance(value, bool) or is_number(value)
+
+
+def observed(plan: StudyPlan, history: StudyHistory) -> EarlierStudy | None:
     """Return what an ended study measured in the parameters of a plan; None where that is too little."""
-    if not all(trial.state.is_final for trial in result.trials):
+    trials = [kept for trial in history.trials if (kept := _kept(plan, history, trial)) is not None]
+    if sum(trial.value is not None for trial in trials) < FEWEST_TRIALS:
         return None
-    trials = [kept for trial in result.trials if (kept := _kept(plan, document, trial)) is not None]
-    if sum(trial.value is not None for trial in trials) < _FEWEST_TRIALS:
-        return None
-    return EarlierStudy(name=document.name, data=_name_of_data(document), trials=tuple(trials[:_MOST_TRIALS]))
+    return EarlierStudy(name=history.name, data=history.data, trials=tuple(trials[:_MOST_TRIALS]))
 
 
-def described(studies: Iterable[EarlierStudy], agreement: Mapping[str, float]) -> str:
-    """Return the sentence about the studies that a plan learns from.
+def with_own_names(studies: Iterable[EarlierStudy]) -> tuple[EarlierStudy, ...]:
+    """Return studies in order of their names, of which no two have the same."""
+    kept: dict[str, EarlierStudy] = {}
+    for study in sorted(studies, key=lambda study: study.name):
+        name, count = study.name, 1
+        while name in kept:
+            count += 1
+            name = f"{study.name} ({count})"
+        kept[name] = replace(study, name=name)
+    return tuple(kept.values())
+
+
+def described(
+    earlier: Iterable[EarlierStudy], origins: Iterable[Origin] = (), *, is_switched_off: bool = False
+) -> tuple[str, ...]:
+    """Return the sentence about what a plan takes from earlier studies; nothing where there are none.
 
     Args:
-        studies: The studies.
-        agreement: Name -> how much each agrees with the others, 0 to 1; a study that is missing follows no pattern.
+        earlier: The studies that it learns from.
+        origins: Of its first trials.
+        is_switched_off: It was to take nothing.
     """
-    parts = []
-    for study in studies:
-        likeness = f"agreement {agreement[study.name]:.2f}" if study.name in agreement else "no pattern, not used"
-        data = f" on {study.data}" if study.data else ""
-        parts.append(f"{study.name}{data} ({len(study.trials)} trials, {likeness})")
-    return f"it learns from earlier studies: {', '.join(parts)} (--no-warm-start: from none)"
+    used = [f"{s.name}{f' on {s.data}' if s.data else ''} ({counted(len(s.trials), 'trial')})" for s in earlier]
+    if used:
+        return (f"it learns from earlier studies: {', '.join(used)} (--no-warm-start: from none)",)
+    points = [str(o) for o in origins if o.kind in {OriginKind.EARLIER_STUDY, OriginKind.TRACKED_STUDY}]
+    if points:
+        return (f"after the template it tries {' and '.join(points)} (--no-warm-start: neither)",)
+    return ("it takes nothing from earlier studies (--no-warm-start)",) if is_switched_off else ()
 
 
-def _kept(plan: StudyPlan, document: StoredPlan, trial: TrialResult) -> EarlierTrial | None:
-    if trial.replicate_of is not None or trial.changes:
+def _kept(plan: StudyPlan, history: StudyHistory, trial: RecordedTrial) -> EarlierTrial | None:
+    value = trial.value
+    if trial.replicate_of is not None or (value is None and trial.state.has_value):
         return None
-    value = trial.values.get(plan.objective.metric, math.nan)
-    if trial.state.has_value and math.isfinite(value):
-        measured: float | None = value
-    elif trial.state is TrialState.DIVERGED:
-        measured = None
-    else:
+    if value is not None and not math.isfinite(value):
         return None
     assignment: dict[str, Scalar] = {}
     for parameter in plan.space.parameters:
-        found = trial.assignment.get(parameter.path, _fixed(document, parameter))
+        found = trial.assignment.get(parameter.path, _fixed(history.fixed, parameter))
         if not _is_inside(parameter, found):
             return None
         assignment[parameter.path] = found
-    return EarlierTrial(assignment=assignment, value=measured, state=trial.state)
+    return EarlierTrial(assignment=assignment, value=value, state=trial.state)
 
 
-def _fixed(document: StoredPlan, parameter: Parameter) -> Scalar:
+def _fixed(fixed: Mapping[str, Any], parameter: Parameter) -> Scalar:
     """Return the value of a parameter that a study did not search; this study's default where its spec has none."""
-    spec = Spec(values=document.spec)
-    value = spec.get(parameter.path) if spec.has(parameter.path) else None
+    value = fixed.get(parameter.path)
+    if value is None and (match := _INDEX.fullmatch(parameter.path)) is not None:
+        items: Sequence[Any] = fixed.get(match["list"]) or ()
+        value = items[int(match["index"])] if int(match["index"]) < len(items) else None
     return value if isinstance(value, str | int | float | bool) else parameter.default
 
 
 def _is_inside(parameter: Parameter, value: Scalar) -> bool:
-    if parameter.choices:
+    if parameter.choices or parameter.is_beside(value):
         return parameter.contains(value)
     low, high = parameter.bounds
     return is_number(value) and low <= value <= high
-
-
-def _name_of_data(document: StoredPlan) -> str:
-    data = document.request.get("data") or {}
-    train = data.get("train") if isinstance(data, dict) else None
-    return PurePath(train).stem if isinstance(train, str) else ""

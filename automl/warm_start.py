@@ -3,38 +3,34 @@
 With two comparable studies or more the plan keeps what they measured, and its sampler learns from that (see
 `automl.transfer`). Else good points of earlier studies follow the template in its first trials.
 
-They come from the studies that the user names, else from this results folder, else from the tracking server. The plan
-names each. Studies that the user names are used as they are. Of the results folder those count that have ended and
-searched the same parameters of the same skill for the same objective. A repetition of a study (same fingerprint) tries
-the points of that study, so the same command gives the same assignments whatever was run in between.
+They come from the studies that the user names, else from where `automl.earlier_studies` looks. The plan names each.
+Studies that the user names are used as they are; of the others those count that have ended, and for points those that
+searched the same parameters. A repetition of a study (same fingerprint) begins with what that study began with, so the
+same command gives the same assignments whatever was run in between.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import itertools
-from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
-from automl.errors import ConfigurationError, LaunchError, Problem
+from automl.earlier_studies import find_earlier_studies
+from automl.errors import ConfigurationError, Problem
 from automl.request.policy import Route
-from automl.samplers.registry import agreement_of
-from automl.storage.paths import find_studies
-from automl.storage.plan_document import StoredPlan, read_plan
 from automl.storage.study_directory import read_study, why_unreadable
 from automl.study.causes import Origin, OriginKind
 from automl.study.trial import EarlierPoint
-from automl.tracking.mlflow.earlier_runs import recorded_points
-from automl.tracking.mlflow.rest import is_server
-from automl.transfer import FEWEST_STUDIES, MOST_STUDIES, described, is_comparable, learns, observed
+from automl.transfer import FEWEST_STUDIES, FEWEST_TRIALS, described, learns, observed, with_own_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
+    from automl.earlier_studies import EarlierStudies
     from automl.request.location import RunLocation
     from automl.request.study_request import StudyRequest
-    from automl.study.earlier import EarlierStudy as ObservedStudy
+    from automl.study.earlier import EarlierStudy, RecordedTrial, StudyHistory
     from automl.study.model import StudyPlan
     from automl.study.result import StudyResult
     from automl.study.trial import TrialResult
@@ -43,72 +39,51 @@ _MOST_POINTS = 2
 """Points of earlier studies that are tried; where the user names more studies, one of each."""
 
 
-class EarlierStudy(NamedTuple):
-    """A study of a results folder."""
-
-    root: Path
-    plan: StoredPlan
-    written_ns: int
-    """When its plan was written: Unix time in nanoseconds."""
-
-
 def with_earlier_points(request: StudyRequest, plan: StudyPlan, place: RunLocation) -> StudyPlan:
-    """Return the plan with known-good points of earlier studies after its template, with the reason for them.
+    """Return the plan with what it knows of earlier studies, and with the reason for it.
 
     Raises:
-        ConfigurationError: a study that the user names cannot be used.
+        ConfigurationError: a study, or a place of studies, that the user names cannot be used.
     """
-    studies = read_studies(place.results) if request.warm_start is None and takes_earlier_points(plan) else ()
-    earlier = _earlier_studies(plan, request.data, studies) if learns(plan) else ()
+    if plan.route is not Route.TUNE:
+        return plan
+    if request.warm_start is not None:
+        points = named_points(plan, request.warm_start, place.results)
+        if not points:
+            return dataclasses.replace(plan, reasons=(*plan.reasons, *described((), is_switched_off=True)))
+        return _with_points(plan, points, (), most=max(_MOST_POINTS, len(request.warm_start)))
+    if not takes_earlier_points(plan):
+        ignored = f"the sampler {plan.sampler} takes nothing from the earlier studies of --studies"
+        return dataclasses.replace(plan, reasons=(*plan.reasons, *([ignored] if request.studies else [])))
+    studies = find_earlier_studies(plan, place, request.studies, request.data)
+    earlier = _observations(plan, studies) if learns(plan) else ()
     if len(earlier) >= FEWEST_STUDIES:
-        reason = described(earlier, agreement_of(plan, earlier))
-        return dataclasses.replace(plan, earlier=earlier, reasons=(*plan.reasons, reason))
-    points, notes = _earlier_points(request, plan, place, studies)
-    chosen = chosen_points(plan, points, most=max(_MOST_POINTS, len(request.warm_start or ())))
-    if not chosen:
-        return dataclasses.replace(plan, reasons=(*plan.reasons, *notes))
-    origins = " and ".join(str(point.origin) for point in chosen)
-    reason = f"after the template it tries {origins} (--no-warm-start: neither)"
+        few = f"fewer than {FEWEST_TRIALS} of its trials have a value in these ranges"
+        kept = {study.name for study in earlier}
+        unused = studies.sentences({history.name: few for history in studies.histories if history.name not in kept})
+        return dataclasses.replace(plan, earlier=earlier, reasons=(*plan.reasons, *described(earlier), *unused))
+    return _with_points(plan, found_points(plan, studies), studies.sentences({}))
+
+
+def _with_points(
+    plan: StudyPlan, points: Iterable[EarlierPoint], reasons: Sequence[str], *, most: int = _MOST_POINTS
+) -> StudyPlan:
+    chosen = chosen_points(plan, points, most=most)
+    own = described((), [point.origin for point in chosen])
     return dataclasses.replace(
         plan,
         first_trials=(*plan.first_trials, *(point.assignment for point in chosen)),
         first_origins=(*plan.first_origins, *(point.origin for point in chosen)),
-        reasons=(*plan.reasons, reason),
+        reasons=(*plan.reasons, *own, *reasons),
     )
 
 
-def _earlier_studies(
-    plan: StudyPlan, data: Mapping[str, str], studies: Sequence[EarlierStudy]
-) -> tuple[ObservedStudy, ...]:
-    """Return what comparable studies measured, the most alike first; for a repetition those of the original."""
-    repeated = [study for study in studies if _is_repeated(study, plan)]
-    if repeated:
-        return min(repeated, key=lambda study: study.root.name).plan.earlier
-    found: list[ObservedStudy] = []
-    for study in sorted(studies, key=lambda study: _distance(study, plan, data)):
-        if len(found) < MOST_STUDIES and is_comparable(study.plan, plan):
-            with suppress(ConfigurationError, OSError):
-                kept = observed(plan, *read_study(study.root))
-                found += [kept] if kept is not None else []
-    return tuple(found)
-
-
-def _earlier_points(
-    request: StudyRequest, plan: StudyPlan, place: RunLocation, studies: Sequence[EarlierStudy]
-) -> tuple[tuple[EarlierPoint, ...], tuple[str, ...]]:
-    """Return points of earlier studies, and a note if the tracking server did not answer."""
-    if request.warm_start is not None:
-        return named_points(plan, request.warm_start, place.results) if plan.route is Route.TUNE else (), ()
-    if not takes_earlier_points(plan):
-        return (), ()
-    found = found_points(plan, request.data, studies)
-    uri, is_repeated = place.tracking_uri, any(_is_repeated(study, plan) for study in studies)
-    if found or uri is None or not is_server(uri) or is_repeated:
-        return found, ()
-    try:
-        return recorded_points(plan, uri), ()
-    except LaunchError as error:
-        return (), (error.headline,)
+def _observations(plan: StudyPlan, studies: EarlierStudies) -> tuple[EarlierStudy, ...]:
+    """Return what comparable studies measured, in order of their names; for a repetition that of the original."""
+    if studies.original is not None:
+        return studies.original.earlier
+    chosen = [h for h in studies.histories if studies.began_with is None or h.name in studies.began_with[1]]
+    return with_own_names(study for history in chosen if (study := observed(plan, history)) is not None)
 
 
 def named_points(plan: StudyPlan, names: Sequence[str], results: Path) -> tuple[EarlierPoint, ...]:
@@ -141,38 +116,25 @@ def named_points(plan: StudyPlan, names: Sequence[str], results: Path) -> tuple[
     return tuple(_in_turns(ranked))
 
 
-def read_studies(results: Path) -> tuple[EarlierStudy, ...]:
-    """Return every study of a results folder that can be read; the folder need not exist."""
-    found = []
-    for paths in find_studies(results):
-        with suppress(ConfigurationError, OSError):  # a study that is being written, or a file of another program
-            written_ns = paths.plan_file.stat().st_mtime_ns
-            found.append(EarlierStudy(paths.root, read_plan(paths), written_ns))
-    return tuple(found)
-
-
-def found_points(plan: StudyPlan, data: Mapping[str, str], studies: Sequence[EarlierStudy]) -> tuple[EarlierPoint, ...]:
-    """Return the best trials of comparable studies of the results folder, where they are better than their template.
-
-    Studies on the same data come first, then those whose skill files have not changed, then those as long as this one,
-    then the newest.
+def found_points(plan: StudyPlan, studies: EarlierStudies) -> tuple[EarlierPoint, ...]:
+    """Return the best trials of comparable studies, where they are better than their template.
 
     Args:
         plan: The study that begins.
-        data: Split -> path of its data.
-        studies: Of the results folder.
+        studies: The earlier ones that are found, the most alike first.
     """
-    repeated = [study for study in studies if _is_repeated(study, plan)]
-    if repeated:
-        first = min(repeated, key=lambda study: study.root.name).plan
+    if studies.original is not None:
+        first = studies.original
         pairs = zip(first.first_trials[1:], first.origins[1:], strict=True)
         return tuple(EarlierPoint(assignment=assignment, origin=origin) for assignment, origin in pairs)
-    comparable = [study for study in studies if _is_comparable(study.plan, plan)]
-    ranked = []
-    for study in sorted(comparable, key=lambda study: _distance(study, plan, data)):
-        with suppress(ConfigurationError, OSError):
-            _, result = read_study(study.root)
-            ranked.append([_point(study.root, result, trial) for trial in _better_than_template(result)])
+    if studies.began_with is not None:
+        return studies.began_with[0]
+    paths = set(plan.space.paths)
+    ranked = [
+        [_recorded_point(history, trial, kind) for trial in _better_than_template(history)]
+        for history, kind in studies.found
+        if {parameter.path for parameter in history.parameters} == paths
+    ]
     return tuple(_in_turns(ranked))
 
 
@@ -196,36 +158,18 @@ def takes_earlier_points(plan: StudyPlan) -> bool:
     return plan.route is Route.TUNE and plan.sampler == "auto"
 
 
-def _is_repeated(study: EarlierStudy, plan: StudyPlan) -> bool:
-    return study.plan.fingerprint == plan.fingerprint and study.plan.request.get("warm_start") is None
-
-
-def _is_comparable(document: StoredPlan, plan: StudyPlan) -> bool:
-    skill, objective = document.skill, plan.objective
-    return (
-        (skill.name, skill.network_arch) == (plan.skill.name, plan.skill.network_arch)
-        and (document.objective.metric, document.objective.direction) == (objective.metric, objective.direction)
-        and {parameter.path for parameter in document.space.parameters} == set(plan.space.paths)
-    )
-
-
-def _distance(study: EarlierStudy, plan: StudyPlan, data: Mapping[str, str]) -> tuple[Any, ...]:
-    return (
-        study.plan.request.get("data") != dict(data),
-        study.plan.skill.fingerprints != dict(plan.skill.fingerprints),
-        study.plan.max_epochs != plan.max_epochs,
-        -study.written_ns,
-        study.root.name,
-    )
-
-
-def _better_than_template(result: StudyResult) -> list[TrialResult]:
-    """Return the trials that beat trial 0, best first; all where it has no value, none of a study that goes on."""
-    if not all(trial.state.is_final for trial in result.trials):
-        return []
-    ranked = list(result.ranked())
+def _better_than_template(history: StudyHistory) -> list[RecordedTrial]:
+    """Return the trials that beat trial 0, best first; all where it has no value."""
+    trials = [t for t in history.trials if t.value is not None and t.replicate_of is None and not t.misses_constraint]
+    ranked = sorted(trials, key=lambda trial: -history.direction.sign * (trial.value or 0.0))
     numbers = [trial.number for trial in ranked]
     return ranked[: numbers.index(0)] if 0 in numbers else ranked
+
+
+def _recorded_point(history: StudyHistory, trial: RecordedTrial, kind: OriginKind) -> EarlierPoint:
+    detail = f"{history.metric} {trial.value:.4g}"
+    origin = Origin(kind, parent=trial.number, study=history.name, detail=detail)
+    return EarlierPoint(assignment=trial.assignment, origin=origin)
 
 
 def _point(root: Path, result: StudyResult, trial: TrialResult) -> EarlierPoint:

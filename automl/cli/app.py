@@ -41,6 +41,7 @@ COMMANDS = {
     "export": ("action", "Export a checkpoint of a study, e.g. to ONNX."),
     "quantize": ("action", "Quantise a checkpoint of a study."),
     "report": ("study", "Write one HTML page about a study."),
+    "export-history": ("history", "Write what studies measured, without their data, to a file that others learn from."),
     "sync": ("study", "Upload to MLflow what it does not have yet."),
     "promote": ("study", "Make the best checkpoint of a study the champion of its model."),
     "mcp": ("mcp", "Offer these commands as tools to an agent, over MCP on stdin and stdout."),

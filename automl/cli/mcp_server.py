@@ -52,7 +52,7 @@ _INSTRUCTIONS = (
 _PLANNED = (
     *("route", "reasons", "objective", "objective_source", "objectives", "constraints", "replicates", "sampler"),
     *("scheduler", "seed", "max_epochs", "options", "budget", "resources", "machine", "first_trials", "data"),
-    *("data_check", "missing_weights", "mlflow", "study_dir"),
+    *("data_check", "missing_weights", "mlflow", "study_dir", "agreement"),
 )
 
 

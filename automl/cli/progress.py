@@ -24,6 +24,7 @@ from automl.storage.study_directory import read_state, study_of_plan
 from automl.study.events import StudyEnded, StudyStarted, TrialEnded
 from automl.study.state import Phase, StudyState, apply
 from automl.tracking.base import Tracker
+from automl.transfer import described
 
 if TYPE_CHECKING:
     from automl.storage.event_log import Entry
@@ -70,6 +71,9 @@ class ProgressTracker(Tracker):
         self._console.print(f"study {study.study}: {what}, {study.direction} {study.metric}", style="bold")
         if study.route == Route.TRAIN_ONCE:
             self._console.print(f"  because {plan.reasons[0]}")
+        is_switched_off = plan.request.get("warm_start") == []
+        for sentence in described(plan.earlier, plan.origins, is_switched_off=is_switched_off):
+            self._console.print(f"  {sentence}")
         self._console.print(f"  in {self._paths.root}")
         if self._console.is_terminal:
             self._live = Live(

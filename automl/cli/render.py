@@ -16,6 +16,8 @@ from rich.text import Text
 
 from automl.cli.terminal import visible
 from automl.duration import format_duration
+from automl.errors import counted
+from automl.study.earlier import agreement_rows
 from automl.study.trial import TrialState
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from rich.segment import Segment
 
     from automl.preflight.findings import Finding
+    from automl.study.earlier import Agreement, EarlierStudy
     from automl.study.result import StudyResult
     from automl.study.trial import TrialResult
 
@@ -104,6 +107,16 @@ def best_row(result: StudyResult) -> list[tuple[str, object]]:
     if best is None:
         return []
     return [("best", f"trial {best.number}, {metric} {format_measure(best.values[metric])} at epoch {best.best_epoch}")]
+
+
+def earlier_rows(
+    earlier: Sequence[EarlierStudy], agreement: Mapping[str, Agreement] | None
+) -> list[tuple[str, object]]:
+    """Return a row for each earlier study that a study learns from: how alike it is."""
+    return [
+        ("learns from" if number == 0 else "", f"{study.name} ({counted(len(study.trials), 'trial')}): {text}")
+        for number, (study, text) in enumerate(agreement_rows(earlier, agreement))
+    ]
 
 
 def trial_line(result: TrialResult, *, metric: str, max_epochs: int | None, is_best: bool) -> Text:

@@ -129,10 +129,13 @@ def _print_plan(document: dict[str, Any]) -> None:
 
 
 def _plan_rows(document: dict[str, Any]) -> Iterator[tuple[str, object]]:
+    from automl.study.earlier import Agreement
+
     skill, launch, objective, record = (document[name] for name in ("skill", "launch", "objective", "mlflow"))
     budget, resources, estimate = document["budget"], document["resources"], document["estimate"]
     yield from (("study", document["name"]), ("route", document["route"]))
     yield from (("  because", reason) for reason in document["reasons"])
+    yield from (("  alike", f"{name}: {Agreement(**found)}") for name, found in document["agreement"].items())
     yield "skill", f"{skill['name']} ({skill['network_arch']}), {skill['root']}"
     yield "command", skill["command"].splitlines()[0][:120]
     yield "launcher", f"{launch['launcher']} ({launch['reason']})"

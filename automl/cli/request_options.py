@@ -56,6 +56,7 @@ _PLAIN_SETTINGS = SETTINGS - {
         "require_search",
         "request_reading",
         "warm_start",
+        "studies",
         "objectives",
         "constraints",
     ),
@@ -158,7 +159,13 @@ _STUDY_OPTIONS = (
         metavar="STUDY",
         help="Try the best trials of a study first: its directory, or its name in the results folder. Repeatable.",
     ),
-    click.option("--no-warm-start", is_flag=True, help="Try no points of earlier studies [auto looks for some]."),
+    click.option("--no-warm-start", is_flag=True, help="Take nothing from earlier studies [auto looks for some]."),
+    click.option(
+        "--studies",
+        multiple=True,
+        metavar="PATH",
+        help="Further earlier studies: a results folder, a study's directory, or a file of export-history. Repeatable.",
+    ),
     click.option(
         "--option",
         "named_options",
@@ -231,10 +238,7 @@ def _request(options: dict[str, Any]) -> StudyRequest:
     else:
         request = load_study_request(options["study"] or DEFAULT_STUDY)
         request = request.with_settings(skill=options["skill"] or request.skill)
-    problems: list[Problem] = []
-    if options.get("warm_start") and options.get("no_warm_start"):
-        found, fix = "--no-warm-start beside it", "leave one of them out"
-        problems.append(Problem(where="--warm-start", found=found, expected="one of the two", fix=fix))
+    earlier, problems = _earlier_settings(options, request)
     data, settings = split_pairs(options["data"], options["settings"], problems)
     spelled = read_settings("--option", options.get("named_options", ()), problems)
     named = {name: typed(value, None) for name, value in spelled.items()}
@@ -242,8 +246,7 @@ def _request(options: dict[str, Any]) -> StudyRequest:
         options = {**options, "spec": str(Path(options["spec"]).expanduser().absolute())}
     changes = {name: value for name, value in options.items() if name in _PLAIN_SETTINGS and value is not None}
     changes |= {name: tuple(options[name]) for name in ("objectives", "constraints") if options.get(name)}
-    if options.get("warm_start") or options.get("no_warm_start"):
-        changes["warm_start"] = tuple(options.get("warm_start", ()))
+    changes |= earlier
     if options.get("policy") is not None:
         changes["policy"] = "off" if options["policy"] == "off" else "on"
     if "metric" in changes and changes["metric"] != request.metric:
@@ -261,6 +264,21 @@ def _request(options: dict[str, Any]) -> StudyRequest:
         problems += _further_problems(request, results_root(options["results"]))
         raise ConfigurationError.from_problems(problems, subject="the command line")
     return request
+
+
+def _earlier_settings(options: dict[str, Any], request: StudyRequest) -> tuple[dict[str, Any], list[Problem]]:
+    """Return which earlier studies are used, and what contradicts itself in that."""
+    given = [name for name in ("warm_start", "no_warm_start", "studies") if options.get(name)]
+    first, *others = [f"--{name.replace('_', '-')}" for name in given] or [""]
+    found, fix = f"{' and '.join(others)} beside it", "leave all but one of them out"
+    problems = [Problem(where=first, found=found, expected="one of them", fix=fix)] if others else []
+    settings: dict[str, Any] = {}
+    if options.get("warm_start") or options.get("no_warm_start"):
+        settings["warm_start"] = tuple(options.get("warm_start", ()))
+    if options.get("studies"):
+        paths = (str(Path(path).expanduser().absolute()) for path in options["studies"])
+        settings["studies"] = (*request.studies, *paths)
+    return settings, problems
 
 
 def _further_problems(request: StudyRequest, results: Path) -> tuple[Problem, ...]:

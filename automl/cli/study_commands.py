@@ -110,6 +110,7 @@ def _status(root: Path, *, watch: bool, as_json: bool) -> None:
         ("state", outcome),
         ("trials", f"{len(result.trials)} of {plan.budget.trials}: {render.count_states(result.trials)}"),
         *render.best_row(result),
+        *render.earlier_rows(plan.earlier, outcome.agreement),
         *(("notice", text) for text in outcome.notices),
         *record_rows(root),
     ]

@@ -13,7 +13,15 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from automl.cli.render import STYLES, VisibleConsole, count_states, format_assignment, format_measure, key_values
+from automl.cli.render import (
+    STYLES,
+    VisibleConsole,
+    count_states,
+    earlier_rows,
+    format_assignment,
+    format_measure,
+    key_values,
+)
 from automl.duration import format_duration
 from automl.errors import counted
 from automl.readers.growing_file import GrowingFile
@@ -185,6 +193,7 @@ def _head(watched: Watched) -> Iterator[tuple[str, object]]:
     if best is not None:
         found = f"trial {best.number}, {metric} {format_measure(best.values[metric])}, epoch {best.best_epoch}"
     yield "best", found
+    yield from earlier_rows(plan.earlier, None if state.agreement is None else state.agreement.studies)
     yield from (("notice", text) for text in state.notices[-_SHOWN_NOTICES:])
     if watched.is_running and state.started is not None and state.started_at is not None and not watched.is_over:
         now = datetime.now(UTC)

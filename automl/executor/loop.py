@@ -40,6 +40,7 @@ from automl.storage.paths import StudyPaths, make_folder
 from automl.storage.study_directory import write_result
 from automl.study.ends import EndKind, EndReason, StopCause, StopKind
 from automl.study.events import (
+    AgreementEstimated,
     EndDecided,
     Event,
     ImprovementEstimated,
@@ -370,12 +371,21 @@ class StudyLoop:
             return
         if self._plan.budget.min_improvement is not None and not trial.is_replicate:
             self._append(ImprovementEstimated(value=self._search.searcher.expected_improvement()))
+        self._estimate_agreement(result.number)
         size = largest_checkpoint(self._paths.root / result.directory, self._plan.skill.architecture.checkpoints)
         self._largest_bytes = max(size, self._largest_bytes)
         starts = [self._last_start(self._state.trials[number]).checkpoint for number in self._running]
         ended = [self._state.trials[number].result for number in self._state.ended[self._swept :]]
         self._swept = len(self._state.ended)
         self._retention.sweep(filter(None, ended), [path for path in starts if path is not None])
+
+    def _estimate_agreement(self, number: int) -> None:
+        """Record how alike earlier studies are, where the trial has changed it."""
+        if not self._plan.earlier or self._state.trials[number].is_replicate:
+            return
+        found, known = self._search.searcher.agreement(), self._state.agreement
+        if found is not None and (known is None or known.studies != found):
+            self._append(AgreementEstimated(trial=number, studies=found))
 
     def lost(self, number: int, reason: str) -> None:
         """Record that whatever ran a trial is gone."""

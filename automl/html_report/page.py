@@ -70,6 +70,8 @@ def _sections(facts: StudyFacts) -> Iterator[Section]:
     yield from _objectives(facts)
     yield Section(title="What to try next", items=advise(facts))
     yield tables.leaderboard(facts)
+    if facts.plan.earlier:
+        yield tables.earlier_studies(facts)
     if any(trial.curve for trial in facts.result.trials):
         yield Section(title="Learning curves", figure=figures.learning_curves(facts))
     if facts.parameters and not facts.competing.empty:

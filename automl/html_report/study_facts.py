@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from automl.storage.event_log import Entry
     from automl.storage.plan_document import StoredPlan
+    from automl.study.earlier import Agreement
     from automl.study.evaluation import Evaluation
     from automl.study.events import StudyEnded, StudySuspended
     from automl.study.model import Objective
@@ -84,6 +85,7 @@ class StudyFacts:
         evaluations: `evaluations.json`: role -> what baseline and best checkpoint scored on their own.
         end: How its last run ended; None while it runs, or if it was killed.
         grown: The ranges that have grown, each as it was last; the parameters have these ends.
+        agreement: How alike earlier studies and this one are; None where none is used, or before a trial ended.
     """
 
     root: Path
@@ -95,6 +97,7 @@ class StudyFacts:
     evaluations: Mapping[str, Evaluation]
     end: StudyEnded | StudySuspended | None = None
     grown: tuple[RangeGrown, ...] = ()
+    agreement: Mapping[str, Agreement] | None = None
 
     @property
     def metric(self) -> str:
@@ -167,6 +170,7 @@ def read_facts(root: Path) -> StudyFacts:
         evaluations=read_evaluations(root),
         end=outcome.end,
         grown=tuple(grown.values()),
+        agreement=outcome.agreement,
     )
 
 

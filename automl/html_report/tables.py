@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from automl.duration import format_duration
 from automl.errors import counted
 from automl.html_report.study_facts import title_of
+from automl.study.earlier import agreement_rows
 from automl.study.events import StudyEnded
 from automl.study.trial import TrialState
 
@@ -168,6 +169,13 @@ def _evaluated(facts: StudyFacts, role: str, best: float) -> str:
             word = "better" if delta.is_better else "worse" if delta.difference else "not better"
             parts.append(f"{word} than the {against} by {abs(delta.difference):.4g}")
     return ", ".join([*parts, *([f"on {found.data}"] if found.data != "validation" else [])])
+
+
+def earlier_studies(facts: StudyFacts) -> Section:
+    """Return the studies that this one learns from, and how alike they have turned out."""
+    rows = [(s.name, s.data, len(s.trials), text) for s, text in agreement_rows(facts.plan.earlier, facts.agreement)]
+    note = "A correlation of 1 says that what is good there is good here. Half of the pairs are ranked alike by chance."
+    return Section(title="Earlier studies", note=note, head=("study", "data", "trials", "agreement"), rows=rows)
 
 
 def _overview(facts: StudyFacts) -> dict[str, object]:

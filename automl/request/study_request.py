@@ -116,6 +116,7 @@ class SearchSettings:
 
     Attributes:
         warm_start: Studies whose best trials are tried first; empty for none, None for those that are found.
+        studies: Places besides the results folder where earlier studies are found.
     """
 
     search: tuple[str, ...] = ()
@@ -123,6 +124,7 @@ class SearchSettings:
     scheduler: str | None = None
     seed: int | None = None
     warm_start: tuple[str, ...] | None = None
+    studies: tuple[str, ...] = ()
     replicates: int | None = None
     options: Mapping[str, JsonValue] = field(default_factory=dict)
 
@@ -269,6 +271,7 @@ def _request(file: Path, document: dict[str, Any], time_s: float | None) -> Stud
             "objectives": [_objective_text(entry) for entry in document.get("objectives", ())],
             "time_s": time_s,
             "warm_start": studies and [_relative_to(file, text, must_exist=True) for text in studies],
+            "studies": [_relative_to(file, text) for text in document.get("studies", ())],
             "options": options,
             "source": str(file),
         }

@@ -21,7 +21,10 @@ from automl.samplers.tpe import TpeSampler
 from automl.study.causes import OriginKind
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from automl.samplers.history import History
+    from automl.study.earlier import Agreement
     from automl.study.model import StudyPlan
 
 _GP_LIMIT = 300
@@ -68,6 +71,12 @@ class AutoSampler(Sampler):
     def propose(self, history: History, number: int) -> Candidate | None:
         """Return the next assignment."""
         return self._sampler_of(history, number).propose(history, number)
+
+    def agreement(self, history: History) -> Mapping[str, Agreement] | None:
+        """Return how alike each earlier study and this one are so far; None where or from when on none is used."""
+        if self._transfer is None or len(history.observations) > _TRANSFER_LIMIT:
+            return None
+        return self._transfer.agreement(history)
 
     def is_ready(self, history: History, number: int) -> bool:
         """Tell whether the next assignment is there; only a language model takes time to answer."""

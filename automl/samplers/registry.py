@@ -14,11 +14,10 @@ from automl.errors import ConfigurationError, Problem
 from automl.samplers.llm.chat import check_endpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from automl.samplers.sampler import Sampler
     from automl.samplers.searcher import Searcher
-    from automl.study.earlier import EarlierStudy
     from automl.study.model import StudyPlan
 
 SAMPLERS: Mapping[str, str] = MappingProxyType(
@@ -87,16 +86,3 @@ def make_searcher(plan: StudyPlan) -> Searcher:
     if problems:
         raise ConfigurationError.from_problems(problems, subject="the study")
     return Searcher(plan, make_sampler(plan))
-
-
-def agreement_of(plan: StudyPlan, studies: Sequence[EarlierStudy]) -> Mapping[str, float]:
-    """Return how much each earlier study agrees with the others: name -> 0 to 1; without those that follow no pattern.
-
-    Args:
-        plan: The study that is to learn from them.
-        studies: What they measured.
-    """
-    from automl.samplers.gaussian_process.transfer import TransferSampler  # noqa: PLC0415 - imports scipy
-    from automl.samplers.history import History  # noqa: PLC0415 - imported when there is something to learn from
-
-    return TransferSampler(plan.space, plan.seed, studies, plan.objective.direction.sign).correlations(History())

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from automl.space.parameters import SearchSpace
     from automl.space.values import Scalar
     from automl.study.causes import Origin
+    from automl.study.earlier import Agreement
     from automl.study.model import StudyPlan
 
 
@@ -56,6 +57,14 @@ class Sampler(ABC):
         """Tell whether `propose` answers at once; where it does not, begin in the background what the answer takes."""
         del history, number
         return True
+
+    def agreement(self, history: History) -> Mapping[str, Agreement] | None:
+        """Return how alike each earlier study and this one are so far, by the study's name.
+
+        It is empty once they are dropped, and None where there are none or this study knows more than they.
+        """
+        del history
+        return None
 
     def prepare(self, history: History) -> None:
         """Compute ahead what the next proposal needs and can be known while a trial runs. It changes no proposal."""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from automl.samplers.elastic import Growth
     from automl.samplers.sampler import Sampler
     from automl.space.values import Scalar
+    from automl.study.earlier import Agreement
     from automl.study.model import StudyPlan
     from automl.study.trial import TrialResult
 
@@ -218,6 +219,11 @@ class Searcher:
             values=tuple(sign * result.values[metric] for sign, metric in zip(self._signs, objectives, strict=True)),
             violations=tuple(constraint.violation(result.values) for constraint in self._plan.constraints),
         )
+
+    def agreement(self) -> Mapping[str, Agreement] | None:
+        """Return how alike each earlier study and this one are so far; see `Sampler.agreement`."""
+        with self._lock:
+            return self._sampler.agreement(self._history)
 
     def expected_improvement(self) -> float | None:
         """Return what the best further trial is expected to gain in the primary objective; None if unknown.

@@ -13,9 +13,11 @@ from automl.study.events import StudyEnded, StudySuspended
 from automl.study.trial import TrialState
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from automl.storage.plan_document import StoredPlan
+    from automl.study.earlier import Agreement
     from automl.study.result import StudyResult
     from automl.study.state import StudyState
 
@@ -33,12 +35,14 @@ class Outcome:
         reason: Why it is so; empty while it runs.
         end: How its last run ended; None before, or if it was killed.
         notices: What was refused or left out of what trainers wrote, and what ranges have grown to.
+        agreement: How alike earlier studies and this one are so far; None where none is used, or before a trial ended.
     """
 
     state: str
     reason: str = ""
     end: StudyEnded | StudySuspended | None = None
     notices: tuple[str, ...] = ()
+    agreement: Mapping[str, Agreement] | None = None
 
     def __str__(self) -> str:
         return f"{self.state}: {self.reason}" if self.reason else self.state
@@ -57,8 +61,9 @@ def read_settled(root: Path) -> tuple[StoredPlan, StudyResult, Outcome]:
     was_running = running_process(paths) is not None
     state = read_state(paths)
     result = replace(study_of_plan(plan), trials=state.results)
+    agreement = None if state.agreement is None else state.agreement.studies
     if was_running or running_process(paths) is not None:
-        return plan, result, Outcome(state="running", end=state.last, notices=state.notices)
+        return plan, result, Outcome(state="running", end=state.last, notices=state.notices, agreement=agreement)
     outcome = outcome_of(paths, state, has_best=result.best is not None)
     trials = [
         replace(trial, state=TrialState.INTERRUPTED, reason=outcome.reason)
@@ -66,7 +71,7 @@ def read_settled(root: Path) -> tuple[StoredPlan, StudyResult, Outcome]:
         else trial
         for trial in result.trials
     ]
-    return plan, replace(result, trials=tuple(trials)), replace(outcome, notices=state.notices)
+    return plan, replace(result, trials=tuple(trials)), replace(outcome, notices=state.notices, agreement=agreement)
 
 
 def outcome_of(paths: StudyPaths, state: StudyState, *, has_best: bool) -> Outcome:

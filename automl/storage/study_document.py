@@ -15,6 +15,7 @@ from automl.study.evaluation import Evaluation
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from automl.storage.final_status import Outcome
     from automl.storage.plan_document import StoredPlan
     from automl.study.result import StudyResult
     from automl.study.trial import TrialResult
@@ -38,6 +39,7 @@ def study_document(root: Path) -> dict[str, Any]:
         "best": _best_document(result.best),
         **_objectives_document(plan, result),
         **_replicates_document(plan, result),
+        **_earlier_document(plan, outcome),
         "trials": [_trial_document(trial) | _feasibility(result, trial) for trial in result.trials],
         "mlflow": to_json(read_record(root) or plan.mlflow),
         "evaluations": to_json(read_evaluations(root), dict[str, Evaluation]),
@@ -98,6 +100,24 @@ def _replicates_document(plan: StoredPlan, result: StudyResult) -> dict[str, Any
                 "gap": r.gap,
             }
             for r in result.replicated
+        ]
+    }
+
+
+def _earlier_document(plan: StoredPlan, outcome: Outcome) -> dict[str, Any]:
+    """Return what only a study has that learns from earlier ones: each of them, and how alike it is so far."""
+    if not plan.earlier:
+        return {}
+    found = outcome.agreement
+    return {
+        "earlier_studies": [
+            {
+                "name": study.name,
+                "trials": len(study.trials),
+                "agreement": to_json(found[study.name]) if found is not None and study.name in found else None,
+                "is_used": found is None or (study.name in found and found[study.name].correlation is not None),
+            }
+            for study in plan.earlier
         ]
     }
 

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, TypeAlias
 
 from automl.space.values import Scalar
 from automl.study.causes import Origin
+from automl.study.earlier import Agreement
 from automl.study.ends import EndReason, StopCause
 from automl.study.evaluation import Evaluation
 from automl.study.trial import TrialResult
@@ -204,6 +205,21 @@ class ImprovementEstimated:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AgreementEstimated:
+    """How alike the earlier studies and this one were after a trial had ended.
+
+    Attributes:
+        trial: The trial's number.
+        studies: Name of an earlier study -> correlation, pairs of trials, and those that it ranks as they came out;
+            empty where the values here contradict them, and none is used any more.
+    """
+
+    kind: ClassVar[str] = "agreement_estimated"
+    trial: int
+    studies: Mapping[str, Agreement]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RangeGrown:
     """A range grows, because the best trials gather at an end of it that was derived.
 
@@ -354,6 +370,7 @@ Event: TypeAlias = (
     | TrialPromoted
     | TrialEnded
     | ImprovementEstimated
+    | AgreementEstimated
     | RangeGrown
     | EndDecided
     | StudyEnded

@@ -137,6 +137,7 @@ class StudyState:
         ended_before: How many of them ended in earlier runs.
         ended_before_s: Seconds that those took.
         estimates: Expected improvements, the last ones.
+        agreement: How alike earlier studies and this one were last; None where none is used, or before a trial ended.
         grown: What ranges have grown to, and why, as sentences.
         changed_data: Input -> a sentence, of data that have changed between runs of the study.
         search_end: Why the search is over, although replicates may follow.
@@ -158,6 +159,7 @@ class StudyState:
     ended_before: int = 0
     ended_before_s: float = 0.0
     estimates: deque[float | None] = field(default_factory=lambda: deque(maxlen=ESTIMATES))
+    agreement: events.AgreementEstimated | None = None
     grown: tuple[str, ...] = ()
     changed_data: dict[str, str] = field(default_factory=dict)
     search_end: EndReason | None = None
@@ -221,6 +223,8 @@ def apply(state: StudyState, event: events.Event, time: datetime) -> None:  # no
             _end_trial(state, event, time)
         case events.ImprovementEstimated():
             state.estimates.append(event.value)
+        case events.AgreementEstimated():
+            state.agreement = event
         case events.RangeGrown():
             now = f"the range of {event.path} is {event.low:g} .. {event.high:g} from trial {len(state.trials)} on"
             state.grown += (f"{now}: {event.reason}",)

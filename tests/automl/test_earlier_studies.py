@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from automl.earlier_studies import find_earlier_studies
 from automl.errors import ConfigurationError
+from automl.request.location import RunLocation
 from automl.request.study_request import StudyRequest
 from automl.space.parameters import Parameter, ParameterType, SearchSpace
 from automl.storage.documents import write_document
 from automl.storage.paths import StudyPaths
 from automl.storage.plan_document import plan_document
 from automl.study.causes import Origin, OriginKind, origins_document
-from automl.study.trial import TrialResult, TrialState
-from automl.warm_start import chosen_points, found_points, named_points, read_studies, takes_earlier_points
+from automl.study.trial import EarlierPoint, TrialResult, TrialState
+from automl.warm_start import chosen_points, found_points, named_points, takes_earlier_points
 from tests.automl.storage.recorded import write_result
 from tests.automl.study.examples import ONCE, make_plan
 
@@ -58,16 +60,18 @@ def write(
     return root
 
 
+def found(results: Path, data: dict[str, str] | None = None) -> tuple[EarlierPoint, ...]:
+    return found_points(PLAN, find_earlier_studies(PLAN, RunLocation(results=results), (), data or {}))
+
+
 def rates(results: Path, data: dict[str, str] | None = None) -> list[object]:
-    return [
-        p.assignment["train.lr"] for p in chosen_points(PLAN, found_points(PLAN, data or {}, read_studies(results)))
-    ]
+    return [p.assignment["train.lr"] for p in chosen_points(PLAN, found(results, data))]
 
 
 def test_the_best_trials_that_beat_their_template_are_taken_and_said_where_from(tmp_path: Path) -> None:
     write(tmp_path / "before", {0.01: 0.5, 0.02: 0.7, 0.03: 0.6, 0.04: 0.4, 0.05: 0.65})
 
-    points = chosen_points(PLAN, found_points(PLAN, {}, read_studies(tmp_path)))
+    points = chosen_points(PLAN, found(tmp_path))
 
     assert [p.assignment["train.lr"] for p in points] == [0.02, 0.05]
     assert str(points[0].origin) == "earlier study before, trial 1 (val/d1 0.7)"
@@ -121,7 +125,7 @@ def test_what_is_no_study_is_passed_over(tmp_path: Path) -> None:
         (tmp_path / name / "plan.json").write_text(text, encoding="utf-8")
 
     assert rates(tmp_path) == []
-    assert found_points(PLAN, {}, read_studies(tmp_path / "nowhere")) == ()
+    assert found(tmp_path / "nowhere") == ()
 
 
 def test_a_repetition_begins_with_what_the_original_began_with(tmp_path: Path) -> None:
@@ -146,7 +150,7 @@ def test_there_are_never_more_points_than_trials_after_the_first(tmp_path: Path)
     write(tmp_path / "before", {0.01: 0.5, 0.02: 0.7, 0.03: 0.6})
     plan = make_plan(REQUEST.with_settings(trials=2, seed=2))
 
-    assert len(chosen_points(plan, found_points(plan, {}, read_studies(tmp_path)))) == 1
+    assert len(chosen_points(plan, found(tmp_path))) == 1
 
 
 def test_named_studies_need_not_be_of_the_same_skill_and_share_what_they_can(tmp_path: Path) -> None:
@@ -197,14 +201,6 @@ def test_a_study_whose_log_cannot_be_opened_is_reported_with_the_others_and_pass
     assert f"{log}: Is a directory" in caught.value.problems[0].found
     assert "no readable plan.json" in caught.value.problems[1].found
     assert rates(tmp_path) == []
-
-
-def test_a_plan_that_vanishes_while_studies_are_compared_is_passed_over(tmp_path: Path) -> None:
-    plan = StudyPaths(write(tmp_path / "before", {0.01: 0.5, 0.02: 0.7})).plan_file
-    studies = read_studies(tmp_path)
-    plan.unlink()
-
-    assert found_points(PLAN, {}, studies) == ()
 
 
 def test_only_the_default_sampler_looks_by_itself() -> None:

@@ -19,7 +19,7 @@ REQUEST = StudyRequest(skill="toy", name="example").with_settings(trials=4)
 def test_the_first_trials_are_exact_and_repeatable(tmp_path: Path) -> None:
     plan = make_plan(REQUEST, RunLocation(results=tmp_path))
 
-    first, again = first_proposals(plan), first_proposals(plan)
+    (first, _), (again, _) = first_proposals(plan), first_proposals(plan)
 
     assert first == again
     assert (first[0].assignment, str(first[0].origin)) == (plan.first_trials[0], "template")

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
+from automl.errors import ConfigurationError
 from automl.request.location import RunLocation
 from automl.request.study_request import StudyRequest
 from automl.run import make_plan
+from automl.samplers.registry import make_searcher
+from automl.storage.history_file import shared_history, write_histories
 from automl.storage.paths import StudyPaths
 from automl.storage.plan_document import read_plan, write_plan
 from automl.study.evaluation import RecordLocation
@@ -18,6 +22,8 @@ from tests.automl.storage.recorded import write_result
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from automl.study.model import StudyPlan
 
 REQUEST = StudyRequest(skill="toy", name="example").with_settings(trials=3)
 RECORD = RecordLocation(tracking_uri="sqlite:///x.db", experiment="example")
@@ -58,7 +64,7 @@ def test_a_plan_keeps_what_two_or_more_earlier_studies_measured_and_names_them(t
     sentence = plan.reasons[-1]
     assert sentence.startswith("it learns from earlier studies: ")
     assert all(f"room{seed}" in sentence for seed in (1, 2, 3))
-    assert "8 trials, agreement 0." in sentence
+    assert "room1 (8 trials)" in sentence
     assert "--no-warm-start" in sentence
 
 
@@ -105,3 +111,99 @@ def test_a_stored_plan_holds_the_observations_when_their_studies_are_gone(tmp_pa
     assert read_plan(directory).earlier == plan.earlier
     # A repetition of the study learns from the same.
     assert make_plan(REQUEST, RunLocation(results=tmp_path)).earlier == plan.earlier
+
+
+def proposals_of(plan: StudyPlan) -> list[dict[str, object]]:
+    searcher = make_searcher(plan)
+    asked = [searcher.ask() for _ in range(3)]
+    return [dict(proposal.assignment) for proposal in asked if proposal is not None]
+
+
+def test_studies_of_an_exported_file_give_the_proposals_of_their_directories_to_the_bit(tmp_path: Path) -> None:
+    for seed in (1, 2, 3):
+        write_study(tmp_path / "here", f"room{seed}", seed=seed)
+    file = tmp_path / "rooms.json"
+    write_histories(file, [shared_history(tmp_path / "here" / f"room{seed}") for seed in (3, 1, 2)])
+
+    known = make_plan(REQUEST, RunLocation(results=tmp_path / "here"))
+    shared = make_plan(REQUEST.with_settings(studies=(str(file),)), RunLocation(results=tmp_path / "none"))
+
+    assert shared.earlier == tuple(replace(study, data="") for study in known.earlier)
+    assert len(shared.earlier) == 3
+    assert proposals_of(shared) == proposals_of(known)
+
+
+def test_a_study_in_several_places_counts_once(tmp_path: Path) -> None:
+    for seed in (1, 2):
+        write_study(tmp_path, f"room{seed}", seed=seed)
+    shutil.copytree(tmp_path / "room1", tmp_path / "more" / "copy")
+    write_histories(tmp_path / "more" / "room2.json", [shared_history(tmp_path / "room2", "another name")])
+
+    plan = make_plan(REQUEST.with_settings(studies=(str(tmp_path / "more"),)), RunLocation(results=tmp_path))
+
+    assert len(plan.earlier) == 2
+
+
+def test_studies_that_do_not_compare_are_named_with_the_reason(tmp_path: Path) -> None:
+    write_study(tmp_path, "good1", seed=1)
+    write_study(tmp_path, "good2", seed=2)
+    write_study(tmp_path, "turned", seed=3, direction="minimize", metric="val/r2")
+    write_study(tmp_path, "loss", seed=4, metric="val/loss", direction="minimize")
+    write_study(tmp_path, "scored", seed=5, evaluate_with="score {checkpoint}")
+    write_study(tmp_path, "short", seed=6, trials=3)
+
+    plan = make_plan(REQUEST, RunLocation(results=tmp_path))
+
+    assert [study.name for study in plan.earlier] == ["good1", "good2"]
+    sentence = plan.reasons[-1]
+    assert sentence.startswith("earlier studies that are not used: ")
+    for reason in (
+        "turned (there val/r2 was to minimize)",
+        "loss (it measured val/loss)",
+        "scored (its trials were evaluated by another command)",
+        "short (fewer than 5 of its trials have a value in these ranges)",
+    ):
+        assert reason in sentence
+
+
+def test_without_earlier_studies_the_plan_says_that_they_are_switched_off(tmp_path: Path) -> None:
+    plan = make_plan(REQUEST.with_settings(warm_start=()), RunLocation(results=tmp_path))
+
+    assert plan.reasons[-1] == "it takes nothing from earlier studies (--no-warm-start)"
+
+
+def test_every_named_place_that_cannot_be_read_is_a_problem(tmp_path: Path) -> None:
+    (tmp_path / "torn.json").write_text('{"automl_history": 1', encoding="utf-8")
+    (tmp_path / "empty").mkdir()
+    places = tuple(str(tmp_path / name) for name in ("torn.json", "empty", "nowhere"))
+
+    with pytest.raises(ConfigurationError) as caught:
+        make_plan(REQUEST.with_settings(studies=places), RunLocation(results=tmp_path))
+
+    assert [problem.where for problem in caught.value.problems] == [f"--studies {place}" for place in places]
+
+
+def test_trials_out_of_ranges_that_have_changed_are_left_out(tmp_path: Path) -> None:
+    for seed in (1, 2):
+        write_study(tmp_path, f"room{seed}", seed=seed)
+    path = "train.optim.lr"
+
+    narrow = make_plan(REQUEST.with_settings(search=(f"{path}=0.001..0.1:log",)), RunLocation(results=tmp_path))
+
+    kept = [trial.assignment[path] for study in narrow.earlier for trial in study.trials]
+    assert len(kept) < 16
+    assert all(isinstance(value, float) and 0.001 <= value <= 0.1 for value in kept)
+
+
+def test_a_parameter_that_has_become_a_choice_keeps_the_trials_with_one_of_its_values(tmp_path: Path) -> None:
+    for seed in (1, 2):
+        write_study(tmp_path, f"room{seed}", seed=seed)
+    plan = make_plan(REQUEST, RunLocation(results=tmp_path))
+    path = plan.space.paths[0]
+    values = sorted({trial.assignment[path] for trial in plan.earlier[0].trials})  # type: ignore[type-var] # numbers
+    chosen = f"{path}={{{values[0]},{values[1]}}}"
+
+    as_choice = make_plan(REQUEST.with_settings(search=(chosen,)), RunLocation(results=tmp_path))
+
+    assert as_choice.earlier == ()  # two trials of one study are too few
+    assert "fewer than" not in " ".join(as_choice.reasons)

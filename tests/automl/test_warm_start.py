@@ -13,9 +13,8 @@ from automl.run import make_plan
 from automl.storage.documents import write_document
 from automl.storage.paths import StudyPaths
 from automl.storage.plan_document import StoredPlan, write_plan
-from automl.study.causes import Origin, OriginKind
 from automl.study.evaluation import RecordLocation
-from automl.study.trial import EarlierPoint, TrialResult, TrialState
+from automl.study.trial import TrialResult, TrialState
 from tests.automl.storage.recorded import write_result
 
 if TYPE_CHECKING:
@@ -66,7 +65,7 @@ def test_the_plans_of_the_results_folder_are_read_once_also_where_a_server_is_as
         read.append(directory.root)
         raise ConfigurationError("no plan")
 
-    monkeypatch.setattr("automl.warm_start.read_plan", note)
+    monkeypatch.setattr("automl.earlier_studies.read_plan", note)
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         write_document(StudyPaths(tmp_path / name).plan_file, {})
@@ -101,15 +100,3 @@ def test_a_tracking_server_that_is_down_is_reported_in_the_plan_and_stops_nothin
 
     assert len(plan.first_trials) == 1
     assert plan.reasons[-1] == "http://127.0.0.1:9 was not asked for earlier studies: ConnectionError"
-
-
-def test_a_tracking_server_is_asked_only_where_the_results_folder_has_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    point = EarlierPoint(assignment={"train.optim.lr": 0.02}, origin=Origin(OriginKind.GIVEN))
-    monkeypatch.setattr("automl.warm_start.recorded_points", lambda *_: (point,))
-    place = RunLocation(results=tmp_path, tracking_uri="http://127.0.0.1:9")
-
-    assert make_plan(REQUEST, place).first_origins == (Origin(OriginKind.TEMPLATE), point.origin)
-    write_earlier(tmp_path)
-    assert make_plan(REQUEST, place).first_origins[1].study == "earlier"

@@ -42,6 +42,7 @@ def generated_pages() -> dict[str, Callable[[], str]]:
         "reference/skill_info.md": lambda: schema_page("skill_info.schema.json", "skill_info.yaml", SKILL_INFO),
         "reference/architectures.md": lambda: schema_page("architecture.schema.json", "Architectures", ARCHITECTURES),
         "reference/train_schema.md": lambda: schema_page("train_schema.schema.json", "Train schema", TRAIN_SCHEMA),
+        "reference/history_file.md": lambda: schema_page("history.schema.json", "History file", HISTORY_FILE),
         "reference/depth_net_spec.md": depth_net_page,
         "reference/events.md": events_page,
         "reference/study_directory.md": study_directory_page,
@@ -78,6 +79,11 @@ checkpoints:
 TRAIN_SCHEMA = """
 `schemas/<action>.schema.json` of a skill describes the keys of a spec: types, defaults, ranges, and what may be
 searched.
+"""
+
+HISTORY_FILE = """
+`automl export-history` writes such a file, and `--studies` reads it:
+[learn from earlier studies](../how-to/learn_from_earlier_studies.md). The last key, `check`, is a CRC-32 of the rest.
 """
 
 

@@ -24,12 +24,13 @@ from automl.samplers.gaussian_process.joint import (
     log_evidence,
     with_equal_correlations,
 )
-from automl.samplers.gaussian_process.regression import fit_kernel, log_evidence_of_shape
+from automl.samplers.gaussian_process.regression import Posterior, fit_kernel, log_evidence_of_shape
 from automl.samplers.gaussian_process.training_data import STOPPED_NOISE, scores, training_data_from
 from automl.samplers.gaussian_process.worker import WORKER
 from automl.samplers.history import without_last
 from automl.samplers.sampler import Candidate, Sampler, generator_for
 from automl.study.causes import Origin, OriginKind
+from automl.study.earlier import Agreement
 from automl.study.trial import TrialState
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ class _Sources:
         finite: Which of them have not diverged, shape (n,).
         centres: The best points of each, shape (m, dimensions).
         kernel: Fitted to the finite ones.
+        models: Of each study alone.
         names: Of the studies.
         unit: What a difference of 1 between two good scores means in units of the values, the geometric mean of all.
     """
@@ -73,6 +75,7 @@ class _Sources:
     finite: np.ndarray
     centres: np.ndarray
     kernel: JointKernel
+    models: tuple[Posterior, ...]
     names: tuple[str, ...]
     unit: float
 
@@ -110,13 +113,22 @@ class TransferSampler(Sampler):
                 return False
         return True
 
-    def correlations(self, history: History) -> dict[str, float]:
-        """Return how much each earlier study that is used agrees with this one so far: name -> 0 to 1."""
+    def agreement(self, history: History) -> dict[str, Agreement]:
+        """Return how alike each earlier study and this one are so far, by the name of the study; empty once dropped.
+
+        The correlation is that of the last proposal, which does not know the value that came last.
+        """
         sources = self._sources
+        found = {study.name: Agreement(correlation=None) for study in self._studies}
         if sources is None or not self.agrees(history):
-            return {}
-        kernel = self._fitted(sources, training_data_from(history))
-        return dict(zip(sources.names, kernel.correlations.tolist(), strict=True))
+            return found if sources is None else {}
+        data = training_data_from(history)
+        correlations = self._fitted(sources, training_data_from(without_last(history))).correlations
+        features, values = self._encoder.features(self._points(data))[~data.diverged], data.values[~data.diverged]
+        for name, model, correlation in zip(sources.names, sources.models, correlations, strict=True):
+            pairs, alike = _ranked_alike(model.predict(features)[0], values) if len(values) else (0, 0)
+            found[name] = Agreement(correlation=float(correlation), pairs=pairs, alike=alike)
+        return found
 
     def propose(self, history: History, number: int) -> Candidate:
         """Return the assignment of largest acquisition value."""
@@ -143,9 +155,10 @@ class TransferSampler(Sampler):
 
     @cached_property
     def _sources(self) -> _Sources | None:
-        kept = [study for study in self._studies if self._has_shape(study)]
-        if not kept:
+        pairs = [(study, model) for study in self._studies if (model := self._model_of(study)) is not None]
+        if not pairs:
             return None
+        kept, models = zip(*pairs, strict=True)
         most = max(_MOST_POINTS // len(kept), _FEWEST_OF_STUDY)
         parts = [self._subsample(study, most) for study in kept[: _MOST_POINTS // _FEWEST_OF_STUDY]]
         rows = [np.full(len(values), index) for index, (_, values, _, _) in enumerate(parts, start=1)]
@@ -160,7 +173,7 @@ class TransferSampler(Sampler):
         kernel = fit_joint_kernel(data.part(finite), self._groups)
         names = tuple(study.name for study in kept[: len(parts)])
         unit = float(np.exp(np.mean([math.log(self._unit(study)) for study in kept])))
-        return _Sources(data, finite, centres, kernel, names, unit)
+        return _Sources(data, finite, centres, kernel, models[: len(parts)], names, unit)
 
     @property
     def _groups(self) -> np.ndarray:
@@ -181,15 +194,16 @@ class TransferSampler(Sampler):
         values = np.array([self._sign * trial.value for trial in study.trials if trial.value is not None])
         return scores(values, np.zeros(len(values), dtype=bool))[1]
 
-    def _has_shape(self, study: EarlierStudy) -> bool:
-        """Tell whether the values of a study depend on its parameters, rather than being noise."""
+    def _model_of(self, study: EarlierStudy) -> Posterior | None:
+        """Return the model of a study alone; None where its values are noise rather than depend on its parameters."""
         points, values, noise, diverged = self._observed(study)
         finite = ~diverged
         if int(finite.sum()) <= _TWO or float(np.ptp(values[finite])) == 0.0:
-            return False
+            return None
         features, values, noise = self._encoder.features(points)[finite], values[finite], noise[finite]
         kernel = fit_kernel(features, values, noise, self._groups)
-        return log_evidence_of_shape(features, values, noise, kernel) > _SHAPE
+        has_shape = log_evidence_of_shape(features, values, noise, kernel) > _SHAPE
+        return Posterior(features, values, noise, kernel) if has_shape else None
 
     def _subsample(self, study: EarlierStudy, most: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Return at most so many observations: the better half of them the best, the others evenly by rank."""
@@ -233,13 +247,7 @@ class TransferSampler(Sampler):
         tried = next(rows for rows in (own, running, template) if len(rows))
         best = float(model.predict(tried)[0].max())
         if len(running):
-            expected = model.predict(running)[0]
-            with_running = JointData(
-                np.vstack([known.features, running]),
-                np.concatenate([known.values, expected]),
-                np.concatenate([known.noise, np.ones(len(expected))]),
-                np.concatenate([known.studies, np.zeros(len(expected), dtype=int)]),
-            )
+            with_running = known.behind(running, model.predict(running)[0], np.ones(len(running)))
             model = JointPosterior(with_running, kernel, self._groups)
         return AcquisitionFunction(model, best, tuple(feasibility))
 
@@ -253,3 +261,10 @@ def _own_scores(sources: _Sources, values: np.ndarray, diverged: np.ndarray) -> 
     if not 0.0 < unit < sources.unit:
         return found
     return np.asarray(found * (unit / sources.unit) ** (_OWN_UNIT / (_OWN_UNIT + len(values))))
+
+
+def _ranked_alike(predicted: np.ndarray, values: np.ndarray) -> tuple[int, int]:
+    """Return how many pairs have different values, and how many of them are predicted in their order."""
+    first, second = np.triu_indices(len(values), k=1)
+    order = np.sign(values[first] - values[second])
+    return int(np.count_nonzero(order)), int(np.sum(order * np.sign(predicted[first] - predicted[second]) > 0))

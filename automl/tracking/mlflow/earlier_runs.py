@@ -1,107 +1,167 @@
-"""Known-good points of earlier studies that an MLflow server has recorded.
+"""Earlier studies that an MLflow store has recorded, as our own tracker writes them, with their trials.
 
-A question of two requests does not pay for the five seconds that importing MLflow takes, so it is asked over the REST
-interface. A server that is down or slow costs seconds and a sentence in the plan, never a study.
+A store that is down, slow or damaged costs seconds and a sentence in the plan, never a study.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
+import math
+import sqlite3
+import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Self
 
+from automl.config_files import parse_scalar
 from automl.errors import LaunchError
-from automl.study.causes import Origin, OriginKind, origin_from
-from automl.study.trial import EarlierPoint
+from automl.space.document import PlannedParameter
+from automl.space.parameters import ParameterType
+from automl.spec.model import iterate_leaves
+from automl.storage.study_history import digest_of
+from automl.study.causes import origin_from
+from automl.study.earlier import RecordedTrial, StudyHistory
+from automl.study.model import Direction
+from automl.study.trial import EarlierPoint, TrialState
 from automl.tracking.mlflow.names import stored_name
-from automl.tracking.mlflow.rest import ask, open_session
+from automl.tracking.mlflow.run_stores import run_store
 from automl.tracking.mlflow.uri import without_password
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from automl.skill.model import JsonValue
     from automl.space.values import Scalar
     from automl.study.model import StudyPlan
+    from automl.tracking.mlflow.run_stores import Run
 
-_MOST_EXPERIMENTS = 200
-_MOST_STUDIES = 50
+_LIMIT_S = 15.0
+"""For all questions of one plan."""
+_SKILL = "automl.sha256."
+_ENDED = frozenset({"COMPLETED", "FAILED"})
+_OBSERVED = {state.value: state for state in (TrialState.COMPLETED, TrialState.STOPPED, TrialState.DIVERGED)}
 
 
-def recorded_points(plan: StudyPlan, tracking_uri: str) -> tuple[EarlierPoint, ...]:
-    """Return the best trial of each comparable study on a server, the newest study first.
+class RecordedStudies:
+    """The studies of a plan's skill in one MLflow store, the newest first; used within a ``with`` block.
 
-    Comparable are studies of the same skill that searched the same parameters for the same objective and whose best
-    trial is not their template. A study with the same fingerprint is repeated: its own first points come back.
-
-    Raises:
-        LaunchError: the server does not answer as MLflow does.
+    Args:
+        plan: The study that begins.
+        tracking_uri: Of a server, or of a sqlite file.
     """
-    found = _tags_of_studies(plan, tracking_uri)
-    repeated = [tags for tags in found if tags.get("automl.fingerprint") == plan.fingerprint]
-    if repeated:
-        return _first_points(repeated[-1])
-    points = [_point(plan, tags) for tags in found if _is_comparable(plan, tags)]
-    return tuple(point for point in points if point.assignment)
 
+    def __init__(self, plan: StudyPlan, tracking_uri: str) -> None:
+        self._plan = plan
+        self._uri = tracking_uri
+        self._until_s = time.monotonic() + _LIMIT_S
+        self._store = run_store(tracking_uri)
+        self._runs: list[Run] = []
 
-def _tags_of_studies(plan: StudyPlan, tracking_uri: str) -> list[dict[str, str]]:
-    import requests  # noqa: PLC0415 - only where a server is asked
+    def __enter__(self) -> Self:
+        """Ask which studies there are.
 
-    with open_session() as session:
+        Raises:
+            LaunchError: the store does not answer as MLflow does, or not in time.
+        """
+        with self._asking():
+            self._store.open()
+            self._runs = self._store.studies(self._plan.skill.name)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End the connection."""
+        self._store.close()
+
+    @contextlib.contextmanager
+    def _asking(self) -> Iterator[None]:
+        """Turn every way in which a store does not answer into one sentence."""
+        import requests  # noqa: PLC0415 - only where a store is asked
+
+        where = without_password(self._uri)
+        if time.monotonic() > self._until_s:
+            raise LaunchError(f"{where} was not asked further for earlier studies: it took {_LIMIT_S:.0f} s")
         try:
-            experiments = ask(session, tracking_uri, "experiments/search", {"max_results": _MOST_EXPERIMENTS})
-            question = {
-                "experiment_ids": [found["experiment_id"] for found in experiments.get("experiments", ())],
-                "filter": f"tags.`automl.kind` = 'study' and tags.`automl.skill` = '{plan.skill.name}'",
-                "max_results": _MOST_STUDIES,
-                "order_by": ["attributes.start_time DESC"],
-            }
-            runs = (
-                ask(session, tracking_uri, "runs/search", question).get("runs", ())
-                if question["experiment_ids"]
-                else ()
+            yield
+        except (requests.RequestException, sqlite3.Error, ValueError, LookupError, TypeError, AttributeError) as error:
+            raise LaunchError(f"{where} was not asked for earlier studies: {type(error).__name__}") from None
+
+    def histories(self) -> tuple[StudyHistory, ...]:
+        """Return the studies without their trials."""
+        return tuple(self._history(run) for run in self._runs)
+
+    def with_trials(self, history: StudyHistory) -> StudyHistory:
+        """Return one of the histories with its trials.
+
+        Raises:
+            LaunchError: the store does not answer any more, or not in time.
+        """
+        run = self._runs[self.histories().index(history)]
+        with self._asking():
+            trials = (self._trial(run) for run in self._store.trials(run.key))
+            return replace(history, trials=tuple(sorted(filter(None, trials), key=lambda trial: trial.number)))
+
+    def began_with(self) -> tuple[tuple[EarlierPoint, ...], tuple[str, ...]] | None:
+        """Return with which points and studies a study of the plan's fingerprint began; None for none."""
+        repeated = [run.tags for run in self._runs if run.tags.get("automl.fingerprint") == self._plan.fingerprint]
+        if not repeated:
+            return None
+        names = tuple(filter(None, repeated[-1].get("automl.earlier_studies", "").split(", ")))
+        with suppress(ValueError, TypeError, KeyError):
+            entries: Sequence[Mapping[str, Any]] = json.loads(repeated[-1].get("automl.first_points", "[]"))
+            points = (
+                EarlierPoint(
+                    assignment=entry["assignment"], origin=origin_from(entry.get("origin_data", entry["origin"]))
+                )
+                for entry in entries
             )
-        except (requests.RequestException, ValueError, LookupError, TypeError, AttributeError) as error:
-            address = without_password(tracking_uri)
-            raise LaunchError(f"{address} was not asked for earlier studies: {type(error).__name__}") from None
-    return [{tag["key"]: tag["value"] for tag in run.get("data", {}).get("tags", ())} for run in runs]
+            return tuple(points), names
+        return (), names
 
-
-def _is_comparable(plan: StudyPlan, tags: Mapping[str, str]) -> bool:
-    wanted = {
-        "automl.network_arch": plan.skill.network_arch,
-        "automl.metric": plan.objective.metric,
-        "automl.direction": plan.objective.direction.value,
-        "automl.state": "COMPLETED",
-    }
-    same_space = set(tags.get("automl.space", "").split(", ")) == set(plan.space.paths)
-    return same_space and tags.get("automl.best_trial") != "0" and wanted.items() <= tags.items()
-
-
-def _point(plan: StudyPlan, tags: Mapping[str, str]) -> EarlierPoint:
-    assignment: dict[str, Scalar] = {}
-    for parameter in plan.space.parameters:
-        text = tags.get(stored_name(f"automl.best.{parameter.path}"))
-        if text is not None and parameter.choices:
-            assignment[parameter.path] = next((one for one in parameter.choices if str(one) == text), text)
-        elif text is not None:
-            with suppress(ValueError):  # it is no number
-                assignment[parameter.path] = int(float(text)) if parameter.is_integer else float(text)
-    best = tags.get("automl.best_trial", "")
-    origin = Origin(
-        OriginKind.TRACKED_STUDY,
-        parent=int(best) if best.isdecimal() else None,
-        study=tags.get("automl.study"),
-        detail=f"{plan.objective.metric} {tags.get('automl.best_value')}",
-    )
-    return EarlierPoint(assignment=assignment, origin=origin)
-
-
-def _first_points(tags: Mapping[str, str]) -> tuple[EarlierPoint, ...]:
-    with suppress(ValueError, TypeError, KeyError):
-        entries: Sequence[Mapping[str, Any]] = json.loads(tags.get("automl.first_points", "[]"))
-        return tuple(
-            EarlierPoint(assignment=entry["assignment"], origin=origin_from(entry.get("origin_data", entry["origin"])))
-            for entry in entries
+    def _history(self, run: Run) -> StudyHistory:
+        tags, searched = run.tags, run.tags.get("automl.space", "").split(", ")
+        is_known_direction = tags.get("automl.direction") in set(Direction)
+        return StudyHistory(
+            name=run.name,
+            fingerprint=tags.get("automl.fingerprint", ""),
+            skill=tags.get("automl.skill", ""),
+            network_arch=tags.get("automl.network_arch", ""),
+            skill_files={name.removeprefix(_SKILL): tags[name] for name in tags if name.startswith(_SKILL)},
+            metric=tags.get("automl.metric", "") if is_known_direction else "",
+            direction=Direction(tags["automl.direction"]) if is_known_direction else Direction.MAXIMIZE,
+            evaluated_with=digest_of(tags.get("automl.evaluate_with")),
+            parameters=tuple(PlannedParameter(path=path, type=ParameterType.FLOAT) for path in searched),
+            fixed=self._values(run.parameters, dict(iterate_leaves(self._plan.spec.values))),
+            max_epochs=int(epochs) if (epochs := run.parameters.get("automl.max_epochs", "")).isdecimal() else None,
+            started_s=run.started_ms / 1000,
+            is_ended=tags.get("automl.state") in _ENDED,
+            trials=(),
         )
-    return ()
+
+    def _trial(self, run: Run) -> RecordedTrial | None:
+        tags, state = run.tags, _OBSERVED.get(run.tags.get("automl.state", ""))
+        number, replicate_of = (tags.get(f"automl.{name}", "") for name in ("trial", "replicate_of"))
+        if state is None or not number.isdecimal() or tags.get("automl.changes"):
+            return None
+        value = run.metrics.get("automl.best", math.nan)
+        return RecordedTrial(
+            number=int(number),
+            state=state,
+            assignment=self._values(run.parameters, self._plan.space.default_assignment()),
+            value=value if state.has_value and math.isfinite(value) else None,
+            elapsed_s=run.metrics.get("automl.elapsed_s", 0.0),
+            replicate_of=int(replicate_of) if replicate_of.isdecimal() else None,
+            misses_constraint=bool(tags.get("automl.unmet")),
+        )
+
+    def _values(self, texts: Mapping[str, str], known: Mapping[str, JsonValue | Scalar]) -> dict[str, Any]:
+        """Return the values of parameters that MLflow has as text; ``known`` has values of the same type."""
+        searched = {parameter.path: parameter for parameter in self._plan.space.parameters}
+        found: dict[str, Any] = {}
+        for path in {**known, **searched}:
+            text = texts.get(stored_name(path))
+            options = (*searched[path].choices, *searched[path].beside) if path in searched else ()
+            if text is not None:
+                like = next((one for one in (*options, known.get(path)) if str(one) == text), None)
+                found[path] = parse_scalar(text) if like is None and text != "None" else like
+        return found

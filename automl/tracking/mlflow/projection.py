@@ -20,6 +20,7 @@ from automl.spec.model import iterate_leaves
 from automl.storage.study_directory import study_of_plan
 from automl.study.events import (
     ActionEnded,
+    AgreementEstimated,
     Evaluated,
     FileAttached,
     Measured,
@@ -182,6 +183,8 @@ class Projection:
                 return [self._attempt_ended(event.trial, f"FAILED: {event.reason}")]
             case TrialEnded():
                 return self._trial_ended(event.result, time_ms)
+            case AgreementEstimated():
+                return list(_agreement(event, time_ms))
             case StudyEnded():
                 trials = tuple(result for _, result in sorted(self._results.items()))
                 return list(_study_end(replace(self._study, trials=trials), event.reason, time_ms))
@@ -285,6 +288,7 @@ class Projection:
             summary["automl.best"] = result.values[metric]
         ended: dict[str, object] = {name: getattr(result, name) for name in _OF_TRIAL}
         ended["parent_trial"] = result.parent
+        ended |= {"changes": json.dumps(dict(result.changes))} if result.changes else {}
         self._attempts[result.number] = result.attempt
         # Its last good value would lead every search by the metric.
         no_value = result.state in {TrialState.DIVERGED, TrialState.FAILED}
@@ -401,6 +405,16 @@ def _optional_facts(plan: PlanDocument) -> dict[str, str]:
         "automl.first_points": text if len(text) <= MAX_TAG_LENGTH else "",
     }
     return {name: value for name, value in facts.items() if value}
+
+
+def _agreement(event: AgreementEstimated, time_ms: int) -> Iterator[Upload]:
+    """Yield how alike earlier studies are: a metric for each, over the trials, and all in words."""
+    words = "; ".join(f"{name}: {agreement}" for name, agreement in event.studies.items())
+    yield _tags(STUDY_RUN, {"automl.agreement": words or "the first values here contradict them: none is used"})
+    known = {
+        f"automl.agreement.{name}": a.correlation for name, a in event.studies.items() if a.correlation is not None
+    }
+    yield _metrics(STUDY_RUN, known, event.trial, time_ms)
 
 
 def _study_end(result: StudyResult, reason: str, time_ms: int) -> Iterator[Upload]:

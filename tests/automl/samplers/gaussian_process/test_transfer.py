@@ -11,7 +11,7 @@ from automl.samplers.history import History
 from automl.samplers.quasi_random import RandomSampler
 from automl.samplers.registry import make_sampler
 from automl.study.causes import OriginKind
-from automl.study.earlier import EarlierStudy, EarlierTrial
+from automl.study.earlier import Agreement, EarlierStudy, EarlierTrial
 from automl.study.trial import TrialState
 from tests.automl.samplers.playing import PLANE, bowl, number, play
 from tests.contracts.studies import plan_of
@@ -79,9 +79,22 @@ def test_studies_that_contradict_the_first_values_are_dropped_and_the_cold_searc
 def test_studies_whose_values_follow_no_pattern_are_not_used() -> None:
     noise = tuple(shuffled(study) for study in ALIKE)
 
-    assert TransferSampler(PLANE, 1, noise, 1.0).correlations(History()) == {}
-    with_one = TransferSampler(PLANE, 1, (*noise, ALIKE[0]), 1.0)
-    assert set(with_one.correlations(History())) == {"s11"}
+    unused = Agreement(correlation=None)
+    assert TransferSampler(PLANE, 1, noise, 1.0).agreement(History()) == dict.fromkeys(("s11", "s12", "s13"), unused)
+    with_one = TransferSampler(PLANE, 1, (*noise, replace(ALIKE[0], name="alike")), 1.0).agreement(History())
+    assert {name for name, found in with_one.items() if found != unused} == {"alike"}
+
+
+def test_the_agreement_says_how_many_pairs_of_trials_an_earlier_study_ranks_as_here() -> None:
+    sampler = TransferSampler(PLANE, 1, (*ALIKE, earlier("turned", 14, factor=-1.0)), 1.0)
+    history, _ = play(sampler, bowl, 6)
+
+    found = sampler.agreement(history)
+
+    assert found["s11"].pairs == 15
+    assert found["s11"].alike > 10 > found["turned"].alike
+    assert found["s11"].correlation > found["turned"].correlation  # type: ignore[operator] # both follow a pattern
+    assert str(found["s11"]).endswith(f"; it ranks {found['s11'].alike} of 15 pairs of trials as here")
 
 
 def test_regions_where_earlier_studies_diverged_are_avoided() -> None:

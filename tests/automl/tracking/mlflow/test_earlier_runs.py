@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sqlite3
 import tempfile
 import threading
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,9 +20,12 @@ from automl.storage.event_log import read_log
 from automl.storage.paths import StudyPaths
 from automl.storage.plan_document import PlanDocument, describe_plan
 from automl.study.causes import Origin, OriginKind
-from automl.tracking.mlflow.earlier_runs import recorded_points
-from automl.tracking.mlflow.projection import STUDY_RUN, Projection, UploadKind
+from automl.study.trial import EarlierPoint, Proposal
+from automl.tracking.mlflow.earlier_runs import RecordedStudies
+from automl.tracking.mlflow.projection import Projection, UploadKind
 from automl.tracking.mlflow.rest import is_server
+from automl.tracking.mlflow.run_stores import Run
+from automl.transfer import why_not
 from tests.automl.study.examples import OBJECTIVE, make_plan
 from tests.automl.study.test_result import study, trial
 from tests.automl.tracking.file_tracker import FileTracker
@@ -35,10 +40,10 @@ BEFORE = make_plan(StudyRequest(skill="toy", name="before").with_settings(seed=1
 
 
 class Server:
-    """Answers the two questions of `recorded_points` from a list of runs."""
+    """Answers the questions of `RecordedStudies` from a list of runs."""
 
     def __init__(self) -> None:
-        self.runs: list[dict[str, str]] = []
+        self.runs: list[Run] = []
         self.asked: list[tuple[str, dict[str, Any], str | None]] = []
         self.status = 200
 
@@ -46,7 +51,14 @@ class Server:
         self.asked.append((path, question, authorization))
         if "experiments" in path:
             return {"experiments": [{"experiment_id": "3"}]}
-        return {"runs": [{"data": {"tags": [{"key": k, "value": v} for k, v in tags.items()]}} for tags in self.runs]}
+        kind = "study" if "kind` = 'study'" in question["filter"] else "trial"
+        return {"runs": [as_rest(run) for run in self.runs if run.tags["automl.kind"] == kind]}
+
+
+def as_rest(run: Run) -> dict[str, Any]:
+    tables = {"tags": run.tags, "params": run.parameters, "metrics": run.metrics}
+    data = {name: [{"key": k, "value": v} for k, v in table.items()] for name, table in tables.items()}
+    return {"info": {"run_id": run.key, "run_name": run.name, "start_time": run.started_ms}, "data": data}
 
 
 @pytest.fixture
@@ -73,66 +85,137 @@ def server() -> Iterator[Server]:
     http.server_close()
 
 
-def tags_of(plan: StudyPlan, best: float, number: int = 1) -> dict[str, str]:
-    """Return the tags that our own tracker writes for a study whose best trial has a learning rate."""
-    trials = (trial(0, 0.1), dataclasses.replace(trial(number, 0.7), assignment={"train.lr": best}))
-    projection, written = Projection(PlanDocument(**describe_plan(plan)), StudyPaths(Path("/demo"))), dict[str, str]()
+def runs_of(plan: StudyPlan, values: dict[float, float]) -> list[Run]:
+    """Return the runs that our own tracker writes for a study: learning rate -> value."""
+    trials = [dataclasses.replace(trial(n, v), assignment={"train.lr": r}) for n, (r, v) in enumerate(values.items())]
+    projection = Projection(PlanDocument(**describe_plan(plan)), StudyPaths(Path("/demo") / plan.name))
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / plan.name
         files = FileTracker(StudyPaths(root))
         files.study_started(plan, root)
         for ended in trials:
+            proposal = Proposal(number=ended.number, assignment=ended.assignment, origin=Origin(OriginKind.GIVEN))
+            files.trial_started(proposal, root / ended.directory, 1)
             files.trial_ended(ended)
         files.study_ended(study(OBJECTIVE.direction, *trials))
         files.close()
         entries = list(read_log(StudyPaths(root).events_file))
-    uploads = [upload for entry in entries for upload in projection.uploads(entry)]
-    for upload in uploads:
-        if upload.run == STUDY_RUN and upload.kind in {UploadKind.RUN, UploadKind.TAGS}:
-            written |= upload.data["tags" if upload.kind is UploadKind.RUN else "values"]
-    return written
+    found: dict[str, Run] = {}
+    for upload in (upload for entry in entries for upload in projection.uploads(entry)):
+        run = found.setdefault(upload.run, Run(upload.run, "", 0.0, {}, {}, {}))
+        match upload.kind:
+            case UploadKind.RUN:
+                found[upload.run] = dataclasses.replace(run, name=upload.data["name"])
+                found[upload.run].tags.update(upload.data["tags"])  # type: ignore[attr-defined] # a dictionary here
+            case UploadKind.TAGS | UploadKind.PARAMETERS | UploadKind.METRICS:
+                table: Any = {"tags": run.tags, "parameters": run.parameters, "metrics": run.metrics}[upload.kind]
+                table.update(upload.data["values"])
+            case _:
+                pass
+    return list(found.values())
 
 
-def ask(server: Server) -> list[tuple[object, str]]:
-    url: str = server.url  # type: ignore[attr-defined] # see the fixture
-    return [(point.assignment["train.lr"], str(point.origin)) for point in recorded_points(PLAN, url)]
+def url_of(server: Server) -> str:
+    return server.url  # type: ignore[attr-defined,no-any-return] # see the fixture
 
 
-def test_the_best_trial_of_each_comparable_study_comes_back_with_its_origin(
+def test_a_study_on_a_server_comes_back_with_its_trials_as_its_directory_has_them(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "token")
-    other = {**tags_of(BEFORE, 0.5), "automl.direction": "minimize"}
-    server.runs = [tags_of(BEFORE, 0.02), other, tags_of(BEFORE, 0.01, number=0), {"automl.kind": "study"}]
+    server.runs = runs_of(BEFORE, {0.01: 0.1, 0.02: 0.7, 1 / 3: 0.1 + 0.2})
 
-    assert ask(server) == [(0.02, "earlier study before on the tracking server, trial 1 (val/d1 0.7)")]
-    assert [path for path, _, _ in server.asked] == [f"/api/2.0/mlflow/{w}/search" for w in ("experiments", "runs")]
+    with RecordedStudies(PLAN, url_of(server)) as store:
+        (history,) = store.histories()
+        found = store.with_trials(history)
+
+    assert (found.name, found.fingerprint, found.metric) == ("before", BEFORE.fingerprint, "val/d1")
+    assert (found.direction, found.is_ended) == (OBJECTIVE.direction, True)
+    assert found.fixed == {"train.num_gpus": 1, "train.num_epochs": 5, "train.lr": 0.01}
+    assert [(t.number, t.assignment["train.lr"], t.value) for t in found.trials] == [
+        (0, 0.01, 0.1),
+        (1, 0.02, 0.7),
+        (2, 1 / 3, 0.1 + 0.2),
+    ]
+    assert not why_not(found, PLAN)
+    assert [path for path, _, _ in server.asked] == [
+        f"/api/2.0/mlflow/{what}/search" for what in ("experiments", "runs", "runs")
+    ]
     assert server.asked[1][1]["experiment_ids"] == ["3"]
     assert server.asked[1][2] == "Bearer token"
+
+
+def test_a_sqlite_file_of_mlflow_says_the_same_as_a_server(server: Server, tmp_path: Path) -> None:
+    server.runs = runs_of(BEFORE, {0.01: 0.1, 0.02: 0.7})
+    file = tmp_path / "mlflow.db"
+    with closing(sqlite3.connect(file)) as store, store:
+        store.execute("CREATE TABLE runs (run_uuid, name, start_time, lifecycle_stage)")
+        for table in ("tags", "params", "latest_metrics"):
+            store.execute(f"CREATE TABLE {table} (run_uuid, key, value, is_nan DEFAULT 0)")
+        for run in server.runs:
+            parent = {} if run.tags["automl.kind"] == "study" else {"mlflow.parentRunId": "study"}
+            store.execute("INSERT INTO runs VALUES (?, ?, ?, 'active')", [run.key, run.name, run.started_ms])
+            for table, values in {"tags": {**run.tags, **parent}, "params": run.parameters}.items():
+                rows = [(run.key, name, value) for name, value in values.items()]
+                store.executemany(f"INSERT INTO {table} (run_uuid, key, value) VALUES (?, ?, ?)", rows)  # noqa: S608
+            numbers = [(run.key, name, value) for name, value in run.metrics.items()]
+            store.executemany("INSERT INTO latest_metrics (run_uuid, key, value) VALUES (?, ?, ?)", numbers)
+
+    found = []
+    for uri in (url_of(server), f"sqlite:///{file}"):
+        with RecordedStudies(PLAN, uri) as recorded:
+            found.append([recorded.with_trials(history) for history in recorded.histories()])
+
+    assert len(found[0][0].trials) == 2
+    assert found[0] == found[1]
 
 
 def test_a_repetition_begins_with_what_the_first_one_began_with(server: Server) -> None:
     given = (Origin(OriginKind.TEMPLATE), Origin(OriginKind.GIVEN, detail="from there"))
     began = dataclasses.replace(PLAN, first_trials=(*PLAN.first_trials, {"train.lr": 0.3}), first_origins=given)
-    server.runs = [tags_of(BEFORE, 0.02), tags_of(PLAN, 0.04), tags_of(began, 0.05)]
+    server.runs = runs_of(began, {0.01: 0.1})
 
-    assert ask(server) == [(0.3, "from there")]
+    with RecordedStudies(PLAN, url_of(server)) as store:
+        assert store.began_with() == ((EarlierPoint(assignment={"train.lr": 0.3}, origin=given[1]),), ())
+    with RecordedStudies(BEFORE, url_of(server)) as store:
+        assert store.began_with() is None
 
 
 @pytest.mark.parametrize("status", [401, 500])
 def test_a_server_that_refuses_is_named_without_its_password(server: Server, status: int) -> None:
     server.status = status
-    url: str = server.url  # type: ignore[attr-defined] # see the fixture
 
     with pytest.raises(LaunchError, match="was not asked for earlier studies: HTTPError") as caught:
-        recorded_points(PLAN, url.replace("http://", "http://user:secret@"))
+        RecordedStudies(PLAN, url_of(server).replace("http://", "http://user:secret@")).__enter__()
 
     assert "secret" not in str(caught.value)
 
 
-def test_a_server_that_is_down_costs_no_study() -> None:
-    with pytest.raises(LaunchError, match="ConnectionError"):
-        recorded_points(PLAN, "http://127.0.0.1:9")
+def test_a_store_that_is_down_damaged_or_none_costs_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "mlflow.db").write_bytes(b"no database" * 100)
+    for uri, why in {
+        "http://127.0.0.1:9": "ConnectionError",
+        f"sqlite:///{tmp_path / 'mlflow.db'}": "DatabaseError",
+        "postgresql://db/mlflow": "neither a server nor a sqlite file",
+    }.items():
+        with pytest.raises(LaunchError, match=f"was not asked for earlier studies: .*{why}"):
+            RecordedStudies(PLAN, uri).__enter__()
+
+
+def test_a_sqlite_file_that_is_not_there_has_no_study_and_is_not_made(tmp_path: Path) -> None:
+    with RecordedStudies(PLAN, f"sqlite:///{tmp_path / 'mlflow.db'}") as store:
+        assert store.histories() == ()
+    assert not (tmp_path / "mlflow.db").exists()
+
+
+def test_a_store_is_not_asked_further_once_its_time_is_over(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.runs = runs_of(BEFORE, {0.01: 0.1})
+    with RecordedStudies(PLAN, url_of(server)) as store:
+        (history,) = store.histories()
+        monkeypatch.setattr("automl.tracking.mlflow.earlier_runs.time.monotonic", lambda: 1e12)
+
+        with pytest.raises(LaunchError, match="was not asked further for earlier studies: it took 15 s"):
+            store.with_trials(history)
 
 
 def test_only_http_addresses_are_servers() -> None:
