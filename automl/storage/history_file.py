@@ -11,7 +11,7 @@ import getpass
 import re
 import socket
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from automl.config_files import schema_problems
@@ -36,14 +36,6 @@ _SECRET = re.compile(
 )
 _PATH = re.compile(r"(?:^|[\s='\"(])(?:~?/|[A-Za-z]:\\|\.{1,2}/|file:)")
 _FEWEST_LETTERS = 3
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HistoryFile:
-    """The content of a file of histories."""
-
-    automl_history: int
-    studies: tuple[StudyHistory, ...]
 
 
 def shared_history(root: Path, name: str | None = None) -> StudyHistory:
@@ -141,7 +133,8 @@ def write_histories(file: Path, histories: Sequence[StudyHistory]) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    write_document(file, HistoryFile(automl_history=FORMAT, studies=tuple(histories)))
+    studies = [to_json(history) for history in histories]
+    write_document(file, {"automl_history": FORMAT, "studies": studies}, dict[str, Any])
 
 
 def read_histories(file: Path) -> tuple[StudyHistory, ...]:
@@ -159,7 +152,7 @@ def read_histories(file: Path) -> tuple[StudyHistory, ...]:
     problems = schema_problems(document, "history", where=str(file))
     if problems:
         raise _unusable(file, problems)
-    return from_json(document, HistoryFile).studies
+    return tuple(from_json(study, StudyHistory) for study in document["studies"])
 
 
 def is_history(file: Path) -> bool:
